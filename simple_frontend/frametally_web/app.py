@@ -11,8 +11,11 @@ from flask import Flask
 from starlette.requests import HTTPConnection
 
 from frametally.access.book import AccessBook
+from frametally.alert_records import AlertRule
+from frametally.alerts.silence import Silence, why_silent
 from frametally.books.flows import flows_for
 from frametally.drawings.file_forms import MOST_FILE_BYTES
+from frametally.naming.known import KnownNames
 from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import Ledger
@@ -105,7 +108,14 @@ def create_app(
     gate = Gate(settings, access, audit)
     remedy = None if guard.allows_uploads else UPLOADS_REMEDY
     detected = Detected(log, settings.results_topic)
-    alerts = OpenedAlerts(catalogue.url, settings, remedy)
+
+    def silences(rules: Sequence[AlertRule]) -> list[list[Silence]]:
+        media = books.media_to_keep()
+        written = {source: media.name(source) for source in media.sources()}
+        names = KnownNames(written, store=store, index=ports.index, catalogue=catalogue)
+        return [why_silent(rule, names, ports.index, settings.interval_s) for rule in rules]
+
+    alerts = OpenedAlerts(catalogue.url, settings, remedy, silences)
 
     def make(report: ScheduledReport, turn: ClockTurn) -> dict[str, bytes]:
         return files_of(ports.index, settings, books.media_to_keep(), report, turn)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.fakes.alerts import alert_place
+from tests.fakes.alerts import DAY_MS, AlertPlace, alert_place
+from tests.fakes.records import make_coverage, make_run
 from tests.fakes.webhooks import Hook, hook_server
 
+from frametally.drawing_records import DrawnLine
+from frametally.drawings.revisions import change_drawing, with_shapes
+from frametally.ports.live_book import Feed
 from frametally_cli.main import main
 
 
@@ -51,12 +56,131 @@ def test_a_rule_is_added_told_shown_and_removed(
     assert [posted.json["alert"]["is_test"] for posted in hook.posted] == [False, True, True]
 
 
+COUNTED = ("add", "busy", "--channel", "ops", "--at-least", "3", "--what")
+SILENT_FOR_GOOD = [
+    (("count", "--source", "Gaet"), "--source: there is no source 'gaet'; did you mean gate?"),
+    (("count", "--source", "harbour"), "--source: there is no source 'harbour'; there are: gate"),
+    (("count", "--model", "n"), "--model: there is no model 'n'; there are: m"),
+    (
+        ("count", "--interval", "30s"),
+        "--interval: its interval of 30s is no multiple of what is counted (1m)",
+    ),
+    (("crossings", "--line", "kreb"), "--line: there is no line 'kreb'; did you mean kerb?"),
+    (
+        ("occupancy", "--zone", "plaza"),
+        "--zone: there is no zone 'plaza'; none is drawn yet: draw it",
+    ),
+]
+Said = Callable[..., str]
+
+
+@pytest.fixture
+def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Said:
+    monkeypatch.setenv("FRAMETALLY_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("FRAMETALLY_ALERT_CHANNELS", '{"ops": "https://hooks.example.org/frametally"}')
+    monkeypatch.setenv("FRAMETALLY_ALERT_SECRET", "hunter2")
+
+    def run(*arguments: str, code: int = 0) -> str:
+        assert main([*arguments]) == code
+        captured = capsys.readouterr()
+        return captured.out + captured.err
+
+    return run
+
+
+def draw_kerb(place: AlertPlace) -> None:
+    kerb = DrawnLine(name="kerb", width_px=64, height_px=48, points=((1.0, 1.0), (60.0, 40.0)))
+    change_drawing(place.ports.store, "gate", lambda drawing: with_shapes(drawing, [kerb]))
+
+
+@pytest.mark.parametrize(("options", "line"), SILENT_FOR_GOOD)
+def test_a_rule_that_can_never_tell_is_refused_with_the_nearest_names(
+    tmp_path: Path, said: Said, options: tuple[str, ...], line: str
+) -> None:
+    with alert_place(tmp_path) as place:
+        place.count({0: 3})
+        draw_kerb(place)
+    told = said("alerts", *COUNTED, *options, code=2)
+    assert line in told
+    assert len(told.splitlines()) == 1
+    assert "there are no rules" in said("alerts", "list")
+
+
+def test_a_label_that_was_never_counted_may_be_seen_yet_and_one_of_no_job_may_not(
+    tmp_path: Path, said: Said
+) -> None:
+    with alert_place(tmp_path) as place:
+        place.count({0: 3})
+        place.ports.catalogue.put_camera(Feed("1", "camera", "quay", "Quay"))
+    told = said("alerts", *COUNTED, "count", "--label", "cab", "--label", "car", "--source", "quay")
+    assert "note: there is no label 'cab'; did you mean car?\n" in told
+    assert "  may stay silent: there is no label 'cab'; did you mean car?" in said("alerts", "list")
+    jobs = ("alerts", "add", "jobs", "--what", "work_failed", "--channel", "ops", "--label")
+    assert "--label: 'dreams' is none of frames, " in said(*jobs, "dreams", code=2)
+    assert "jobs: added" in said(*jobs, "frames")
+
+
+def test_where_nothing_is_there_yet_names_are_taken_and_one_line_says_so(tmp_path: Path, said: Said) -> None:
+    names = ("--source", "gate", "--label", "car")
+    nowhere = "note: there is no source 'gate' yet, nor any other; there is no label 'car' yet, nor any other"
+    rule = said("alerts", *COUNTED, "count", *names, "--interval", "15s").splitlines()
+    report = said("report", "add", "daily", "--every", "day", "--at", "07:00", *names).splitlines()
+    day = ("--from", "2026-05-01", "--to", "2026-05-02", "--site", "https://intranet.example")
+    chart = said("embed", *day, *names).splitlines()
+    account = said("users", "add", "ben", *names[:2]).splitlines()
+    for told in (rule, report, chart):
+        assert sum(line.startswith(nowhere) for line in told) == 1
+    assert "count with FRAMETALLY_INTERVAL_S=15, or give a multiple of 1m" in "".join(rule)
+    assert f"note: there is no data in {tmp_path} yet, so the report could not be tried" in report
+    assert "note: there is no source 'gate' yet, nor any other" in account
+    assert not (tmp_path / "store").exists()
+    # Once minutes are counted, the rule of 15 s tells nothing, and its list says so.
+    with alert_place(tmp_path) as place:
+        place.count({0: 3})
+    silent = "its interval of 15s is no multiple of what is counted (1m), so it tells nothing: give 1m"
+    assert f"  may stay silent: {silent}" in said("alerts", "list")
+    [listed] = json.loads(said("alerts", "list", "--json"))
+    assert [line.startswith(silent) for line in listed["silent"]] == [True]
+
+
+def test_a_rule_whose_intervals_are_counted_no_more_is_listed_with_the_reason(
+    tmp_path: Path, said: Said
+) -> None:
+    with alert_place(tmp_path) as place:
+        place.count({0: 3})
+        assert "busy: added" in said("alerts", *COUNTED, "count", "--interval", "1m")
+        assert "may stay silent" not in said("alerts", "list")
+        run = make_run(day="2026-01-02", interval_s=300)
+        assert place.ports.index.publish(
+            run, [], [make_coverage(DAY_MS + 86_400_000, interval_s=300, covered_ms=300_000)]
+        )
+    assert "  may stay silent: of the newest day its interval of 1m is no multiple" in said("alerts", "list")
+
+
+def test_charts_and_accounts_know_the_names_that_there_are(tmp_path: Path, said: Said) -> None:
+    with alert_place(tmp_path) as place:
+        place.count({0: 3})
+    day = ("embed", "--from", "2026-05-01", "--to", "2026-05-02", "--site", "https://intranet.example")
+    assert said(*day, "--source", "gaet", code=2) == (
+        "error: --source: there is no source 'gaet'; did you mean gate?\n"
+    )
+    assert said(*day, "--label", "cab", code=2) == (
+        "error: --label: there is no label 'cab'; did you mean car?\n"
+    )
+    assert said(*day, "--source", "Gate", "--label", "car").startswith("<iframe")
+    told = said("users", "add", "ben", "--source", "gaet", "--source", "gate")
+    assert told.count("note: ") == told.count("note: there is no source 'gaet'; did you mean gate?\n") == 1
+    told = said("tokens", "add", "ben", "nightly", "--source", "gaet")
+    assert "note: there is no source 'gaet'; did you mean gate?\n" in told
+
+
 BAD_REPORTS = [
     (("--at", "7"), "--at: '7' is no time of a day"),
     (("--at", "24:00"), "--at: '24:00' is no time of a day"),
     (("--zone", "Mars"), "--zone: 'Mars' is no time zone"),
     (("--zone", "../../etc/passwd"), "is no time zone"),
-    (("--source", "nobody"), "There is no source 'nobody'. There are: gate."),
+    (("--source", "nobody"), "--source: there is no source 'nobody'; there are: gate"),
+    (("--source", "Gaet"), "--source: there is no source 'Gaet'; did you mean gate?"),
     (("--label", "unicorn"), "unicorn"),
     (("--channel", "nobody"), "--channel: 'nobody' is none of the channels that are set"),
     (("--interval", "7"), "interval=7 is not a multiple of a stored interval"),
@@ -75,7 +199,6 @@ def test_a_report_is_added_made_shown_and_removed_and_a_bad_one_is_one_line(
 
     monkeypatch.setenv("FRAMETALLY_DATA_DIR", str(tmp_path))
     weekly = ("report", "add", "weekly", "--every", "monday", "--at", "07:00", "--zone", "Europe/Berlin")
-    assert "no data in" in said(*weekly, code=2)
     with alert_place(tmp_path) as place:
         place.count({0: 3})
     assert "weekly: added" in said(*weekly)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tests.fakes.alerts import AFTERWARDS_MS, DAY_MS, MINUTE_MS, AlertPlace, alert_place
+from tests.fakes.records import make_coverage, make_run
 from tests.fakes.videos import make_video
 
 from frametally.alerts.making import RuleRefused
@@ -232,7 +233,17 @@ def test_a_rule_that_fits_no_counts_is_said_and_the_others_are_looked_at(place: 
     report = place.look()
     assert report.told == 1
     [problem] = report.problems
-    assert problem.startswith("rule odd: its interval of 30 s is no multiple of what is counted (60 s)")
+    assert problem.startswith("rule odd: its interval of 30s is no multiple of what is counted (1m)")
+
+
+def test_where_hours_are_counted_missing_footage_is_told_too(place: AlertPlace) -> None:
+    run = make_run(interval_s=3600)
+    coverage = make_coverage(DAY_MS, 5, interval_s=3600, covered_ms=HOUR_MS)
+    assert place.ports.index.publish(run, [], [coverage])
+    place.rule("dark", what="no_footage", sources=["gate"], lasting="10m")
+    report = place.look()
+    assert (report.told, report.problems) == (1, [])
+    assert [alert.start_ms for alert in place.alerts()] == [DAY_MS + HOUR_MS]
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,7 @@ FLOORS = (
     ("frametally.alerts",),
     ("frametally.books",),
     ("frametally.segments",),
+    ("frametally.naming",),
     ("frametally.drawings",),
     ("frametally.jobs", "frametally.live"),
     ("frametally.videos",),

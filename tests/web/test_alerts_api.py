@@ -116,6 +116,29 @@ def test_a_rule_that_cannot_be_is_refused_with_a_remedy(
     assert answer.json["remedy"]
 
 
+def test_a_rule_that_can_never_tell_is_refused_and_one_that_may_stay_silent_says_why(
+    place: Place, client: FlaskClient
+) -> None:
+    early = client.post("/api/alerts/rules", json={**RULE, "name": "early", "interval": "30s"})
+    assert early.status_code == 201
+    assert "count with FRAMETALLY_INTERVAL_S=30" in early.json["silent"][0]
+    count(place)
+    for said, detail in (
+        ({"sources": ["gaet"]}, "sources: there is no source 'gaet'; did you mean gate?"),
+        ({"model": "n"}, "model: there is no model 'n'; there are: m."),
+        ({"interval": "30s"}, "interval: its interval of 30s is no multiple of what is counted (1m), so it"),
+    ):
+        answer = client.post("/api/alerts/rules", json={**RULE, **said})
+        assert (answer.status_code, answer.json["parameter"]) == (400, next(iter(said))), answer.json
+        assert answer.json["detail"].startswith(detail)
+    assert client.post("/api/alerts/rules", json={**RULE, "labels": ["car"]}).json["silent"] == []
+    busy, early = client.get("/api/alerts").json["rules"]
+    assert (busy["silent"], len(early["silent"])) == ([], 1)
+    page = client.get("/alerts").text
+    assert page.count("may stay silent") == 1
+    assert "its interval of 30s is no multiple of what is counted (1m)" in page
+
+
 def test_a_report_is_added_listed_and_removed_by_the_api(place: Place, client: FlaskClient) -> None:
     count(place)
     wanted = {**REPORT, "zone": "Europe/Berlin", "sources": ["Gate"], "by_source": True, "interval_s": 3600}

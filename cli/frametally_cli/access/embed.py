@@ -14,6 +14,7 @@ from frametally.errors import Misconfigured
 from frametally.keys import slug
 from frametally.rules.times import DAY_S
 from frametally_cli.access.users import open_book
+from frametally_cli.options.names import check_names
 from frametally_cli.options.ports import data_dir_option
 from frametally_cli.options.times import parse_bounds_ms
 
@@ -65,6 +66,7 @@ def embed(
         query = sign_chart(chart, book.signing_key())
         if len(query) > MOST_CHARS:
             raise Misconfigured("so many labels, sources and sites are too long for an address: name fewer")
+        check_names(settings, sources=sources, labels=labels, model=chosen["model"] or "")
         address = html.escape(f"{address_of(settings)}/embed?{query}")
     click.echo(f'<iframe src="{address}" title="Counts" width="800" height="420"></iframe>')
     return 0

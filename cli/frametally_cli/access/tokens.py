@@ -12,7 +12,7 @@ from frametally.access.tokens import make_api_token, token_hash
 from frametally.errors import Misconfigured
 from frametally.keys import slug
 from frametally.rules.times import DAY_S
-from frametally_cli.access.users import find_account, open_book, rights_in_words
+from frametally_cli.access.users import find_account, note_sources, open_book, rights_in_words
 from frametally_cli.options.ports import data_dir_option
 
 _MOST_DAYS = 366
@@ -41,7 +41,7 @@ def tokens_add(
 ) -> int:
     """Make a token of this name for an account, and print it, once."""
     name = check_name(name, of="a token")
-    with open_book(overrides) as (_, book):
+    with open_book(overrides) as (settings, book):
         owner = find_account(book, account)
         rights = owner.narrowed(role or owner.role, tuple(slug(source) for source in sources))
         if rights is None:
@@ -56,6 +56,7 @@ def tokens_add(
                 f"`frametally tokens remove {owner.name} {name}` makes room for another"
             )
         click.echo(f"{name} of {owner.name} may {rights_in_words(rights.role, rights.sources)}, for {days} d")
+        note_sources(settings, sources)
         click.echo(secret)
         click.echo("it is shown this once; programs send it as `Authorization: Bearer TOKEN`", err=True)
     return 0

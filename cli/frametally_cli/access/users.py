@@ -14,10 +14,11 @@ from frametally.access.book import AccessBook
 from frametally.access.codes import code_address, make_code_secret
 from frametally.access.links import make_link
 from frametally.access.passwords import MOST_CHARS, check_password, hash_password
-from frametally.errors import Misconfigured
+from frametally.errors import FrametallyError, Misconfigured
 from frametally.keys import slug
 from frametally.opening import open_access_book
 from frametally.settings.loading import Settings
+from frametally_cli.options.names import note, open_names
 from frametally_cli.options.ports import data_dir_option, read_settings
 
 _password_option = click.option(
@@ -57,6 +58,7 @@ def users_add(
         password = _ask(account.name) if asks else None
         book.add_account(account)
         click.echo(f"{account.name} may {rights_in_words(account.role, account.sources)}")
+        note_sources(settings, sources)
         _prove(settings, book, account, password, codes)
     return 0
 
@@ -116,6 +118,18 @@ def open_book(overrides: dict[str, Any]) -> Iterator[tuple[Settings, AccessBook]
     settings = read_settings("web", overrides, must_be_there=False)
     with closing(open_access_book(settings.catalogue_url, settings.catalogue_access)) as book:
         yield settings, book
+
+
+def note_sources(settings: Settings, sources: tuple[str, ...]) -> None:
+    """Say which of some sources there are not: who sets accounts up may do so before the footage comes."""
+    if not sources:
+        return
+    try:
+        with open_names(settings) as here:
+            for one in here.names.unknown(sources=sources):
+                note(f"{one}")
+    except FrametallyError as error:
+        note(f"whether there are these sources could not be seen: {error}")
 
 
 def find_account(book: AccessBook, name: str) -> UserAccount:

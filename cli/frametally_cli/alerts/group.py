@@ -17,13 +17,15 @@ from frametally.alerts.channels.naming import channels_of
 from frametally.alerts.channels.sending import send_now
 from frametally.alerts.channels.words import subject_of
 from frametally.alerts.making import MOST_RULES, RuleRefused, make_rule
-from frametally.errors import Misconfigured
+from frametally.alerts.silence import why_silent
+from frametally.errors import FrametallyError, Misconfigured
 from frametally.opening import open_alert_book
 from frametally.rules.times import utc
 from frametally.settings.loading import Settings
 from frametally_cli.alerts.reports import in_options
 from frametally_cli.alerts.running import run
 from frametally_cli.console import output as console
+from frametally_cli.options.names import note, open_names
 from frametally_cli.options.ports import data_dir_option, read_settings
 from frametally_cli.options.times import parse_time_ms
 
@@ -86,12 +88,19 @@ def add(name: str, at_least: float | None, less_than: float | None, since: str |
                 now_ms=round(time.time() * 1000),
                 **given,
             )
+            with open_names(settings) as here:
+                silences = why_silent(rule, here.names, here.index, settings.interval_s)
+            for one in silences:
+                if one.for_good:
+                    raise RuleRefused(one.field, one.why)
         except RuleRefused as refusal:
             raise Misconfigured(in_options(refusal)) from refusal
         if len(book.rules()) >= MOST_RULES:
             raise Misconfigured(f"there are {MOST_RULES} rules, and more are not looked at: remove some")
         if not book.add_rule(rule):
             raise Misconfigured(f"there is a rule {name!r} already: remove it first, or give another name")
+    if silences:
+        note("; ".join(one.why for one in silences))
     click.echo(console.plain(f"{name}: added; `frametally up` or `frametally alerts run` looks at it"))
     return 0
 
@@ -100,19 +109,36 @@ def add(name: str, at_least: float | None, less_than: float | None, since: str |
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @data_dir_option
 def list_rules(as_json: bool, **overrides: Any) -> int:
-    """Show each rule, and how many messages wait for each channel."""
+    """Show each rule, why it tells nothing where it cannot, and how many messages wait for each channel."""
     with _book(overrides) as (settings, book):
         rules, waiting, channels = book.rules(), book.waiting(), channels_of(settings)
+    silent = _silent(settings, rules)
     if as_json:
-        click.echo(json.dumps([msgspec.to_builtins(rule) for rule in rules], indent=2))
+        told = [{**msgspec.to_builtins(rule), "silent": silent[rule.name]} for rule in rules]
+        click.echo(json.dumps(told, indent=2))
         return 0
     if not rules:
         click.echo("there are no rules; add one with `frametally alerts add`")
     for rule in rules:
         click.echo(console.plain(_line(rule)))
+        for line in silent[rule.name]:
+            click.echo(console.plain(f"  may stay silent: {line}"))
     for name, channel in channels.items():
         click.echo(console.plain(f"channel {name}: {channel.place}, {waiting.get(name, 0)} waiting"))
     return 0
+
+
+def _silent(settings: Settings, rules: list[AlertRule]) -> dict[str, list[str]]:
+    """Return by rule why it tells nothing; where that cannot be read a line says so, of them all."""
+    silent: dict[str, list[str]] = {rule.name: [] for rule in rules}
+    try:
+        with open_names(settings) as here:
+            for rule in rules:
+                found = why_silent(rule, here.names, here.index, settings.interval_s)
+                silent[rule.name] = [one.why for one in found]
+    except FrametallyError as error:
+        note(f"whether each rule can tell anything could not be seen: {error}")
+    return silent
 
 
 def _line(rule: AlertRule) -> str:

@@ -25,7 +25,8 @@ from frametally.rules.clocks.turns import EVERY, ClockTurn
 from frametally.rules.times import local_time
 from frametally.settings.loading import Settings
 from frametally_cli.console import output as console
-from frametally_cli.options.ports import data_dir_option, open_books, read_settings
+from frametally_cli.options.names import check_names, note
+from frametally_cli.options.ports import data_dir_option, is_empty, open_books, read_settings
 
 _OPTIONS = {
     "channels": "--channel",
@@ -67,9 +68,9 @@ def maker(settings: Settings, store: ObjectStore, index: CountIndex, ledger: Led
 def add_report(zone: str | None, data_dir: Any, **given: Any) -> int:
     """Make the report NAME every day, week or month, of the one that is over.
 
-    It is tried at once: what cannot be is said now.
+    It is tried at once, where there are any data: what cannot be is said now.
     """
-    settings = read_settings("web", {"data_dir": data_dir}, must_be_there=True)
+    settings = read_settings("web", {"data_dir": data_dir})
     now_ms = round(time.time() * 1000)
     try:
         report = make_report(
@@ -80,13 +81,13 @@ def add_report(zone: str | None, data_dir: Any, **given: Any) -> int:
         )
     except RuleRefused as refusal:
         raise Misconfigured(in_options(refusal)) from refusal
-    with (
-        open_books(settings) as (ports, ledger),
-        closing(open_alert_book(settings.catalogue_url, settings.catalogue_access)) as book,
-    ):
-        turn = turn_of(report, now_ms)
-        if turn is not None:
+    check_names(settings, sources=given["sources"], labels=report.labels, model=report.model)
+    if is_empty(settings):
+        note(f"there is no data in {settings.data_dir} yet, so the report could not be tried")
+    elif (turn := turn_of(report, now_ms)) is not None:
+        with open_books(settings) as (ports, ledger):
             maker(settings, ports.store, ports.index, ledger)(report, turn)
+    with closing(open_alert_book(settings.catalogue_url, settings.catalogue_access)) as book:
         if len(book.reports()) >= MOST_REPORTS:
             raise Misconfigured(f"there are {MOST_REPORTS} reports, and no more are made: remove some")
         if not book.add_report(report):

@@ -159,14 +159,18 @@ def read_settings(
     must_be_folder(settings)
     for name, meant in misspelt_settings(component).items():
         console.err.print(f"{name} is no setting and is ignored; did you mean {meant}?", markup=False)
-    if component is None if must_be_there is None else must_be_there:
-        embedded = settings.store_url == (settings.data_dir / "store").as_uri()
-        if embedded and not (settings.data_dir / "store").is_dir():
-            raise Misconfigured(
-                f"no data in {settings.data_dir} yet: run `frametally produce` first, "
-                "or name another folder by --data-dir or FRAMETALLY_DATA_DIR"
-            )
+    if (component is None if must_be_there is None else must_be_there) and is_empty(settings):
+        raise Misconfigured(
+            f"no data in {settings.data_dir} yet: run `frametally produce` first, "
+            "or name another folder by --data-dir or FRAMETALLY_DATA_DIR"
+        )
     return settings
+
+
+def is_empty(settings: Settings) -> bool:
+    """Return whether the store would be a folder of this machine that nothing was put into yet."""
+    folder = settings.data_dir / "store"
+    return settings.store_url == folder.as_uri() and not folder.is_dir()
 
 
 def check_port(settings: Settings, remedy: str) -> None:

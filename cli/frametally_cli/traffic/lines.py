@@ -34,6 +34,7 @@ from frametally.files.names import as_text
 from frametally.files.replacing import replace_file
 from frametally.media.manifests import ManifestReader, by_source
 from frametally.media.sources import KnownSources
+from frametally.naming.nearest import no_such
 from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.records import MediaManifest
@@ -68,13 +69,8 @@ class _Desk(NamedTuple):
         source = KnownSources(one for media in self.media.values() for one in media).source_of(given)
         if source in known:
             return source
-        near = difflib.get_close_matches(source, sorted(known), n=3)
-        if near:
-            remedy = f"did you mean {' or '.join(near)}?"
-        else:
-            more = f" and {len(known) - _MOST_NAMED} more" if len(known) > _MOST_NAMED else ""
-            remedy = f"there are: {', '.join(sorted(known)[:_MOST_NAMED]) or 'none yet'}{more}"
-        raise DrawingRefused(f"there is no source {as_text(given)[:100]!r}; {remedy}")
+        missing = no_such("source", source, sorted(known))
+        raise DrawingRefused(f"{missing._replace(name=given, is_certain=True)}")
 
 
 @contextmanager

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
 
-from frametally.alert_records import AlertFinding, AlertRule, Scope
+from frametally.alert_records import BY_BARS, AlertFinding, AlertRule, Scope
 from frametally.errors import Poison
 from frametally.ports.count_index import CountIndex, SourceSummary
 from frametally.ports.count_questions import up_to_date
@@ -15,6 +15,7 @@ from frametally.ports.job_book import JobBook
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
 from frametally.ports.video_catalogue import VideoCatalogue
+from frametally.process.period import shown_period
 from frametally.settings.loading import Settings
 
 
@@ -63,19 +64,35 @@ def counted_for(rule: AlertRule, index: CountIndex) -> Counted | None:
     Raises:
         Poison: None of the base intervals divides that of the rule.
     """
-    series = index.series()
-    model = rule.model or (series[0].model if series else "")
-    bases = [one.base_interval_s for one in series if one.model == model]
+    model, bases = bases_of(rule, index)
     if not bases:
         return None
-    fitting = [base_s for base_s in bases if rule.interval_s % base_s == 0]
-    if not fitting:
-        raise Poison(
-            f"its interval of {rule.interval_s} s is no multiple of what is counted "
-            f"({', '.join(f'{base_s} s' for base_s in bases)}); remove it, and add it with another"
-        )
-    base_s = max(up_to_date(index, model, fitting, rule.since_ms, None))
+    usable = fitting(rule, bases)
+    if not usable:
+        raise Poison(f"{interval_fault(rule, bases)}; remove it, and add it with another")
+    base_s = max(up_to_date(index, model, usable, rule.since_ms, None))
     return Counted(model, base_s, {one.source: one for one in index.sources(model)})
+
+
+def bases_of(rule: AlertRule, index: CountIndex) -> tuple[str, list[int]]:
+    """Return the model whose counts a rule reads, and its base intervals in seconds; none: no counts yet."""
+    series = index.series()
+    model = rule.model or (series[0].model if series else "")
+    return model, [one.base_interval_s for one in series if one.model == model]
+
+
+def fitting(rule: AlertRule, bases_s: Sequence[int]) -> list[int]:
+    """Return the base intervals of which a rule's are made: all where it has no intervals of its own."""
+    return [base_s for base_s in bases_s if rule.what not in BY_BARS or rule.interval_s % base_s == 0]
+
+
+def interval_fault(rule: AlertRule, bases_s: Sequence[int]) -> str:
+    """Return why a rule's intervals can be made of none of these base intervals, and what would do."""
+    counted = ", ".join(shown_period(base_s) for base_s in sorted(bases_s))
+    return (
+        f"its interval of {shown_period(rule.interval_s)} is no multiple of what is counted ({counted}), "
+        f"so it tells nothing: give {shown_period(min(bases_s))}, or a multiple of it that divides a day"
+    )
 
 
 def wanted(rule: AlertRule, sources: Iterable[str]) -> list[str]:

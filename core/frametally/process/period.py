@@ -29,6 +29,12 @@ def parse_period_s(option: str, text: str) -> int:
     return period_s
 
 
+def shown_period(seconds: int) -> str:
+    """Return a period as `parse_period_s` reads it, in the largest unit that it is whole in."""
+    unit, size_s = next(one for one in reversed(_UNITS_S.items()) if seconds % one[1] == 0)
+    return f"{seconds // size_s}{unit}"
+
+
 def repeat(
     work: Callable[[], object],
     *,

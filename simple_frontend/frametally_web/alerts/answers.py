@@ -33,6 +33,8 @@ class ToldRule(Answer, frozen=True, kw_only=True):
         zone: Of occupancy.
         model: Whose counts; empty: those published last.
         since_ms: Event time before which nothing is told.
+        silent: Why it may stay silent as things stand, a line each; none: nothing is known that keeps it
+            from it.
     """
 
     name: str
@@ -50,6 +52,7 @@ class ToldRule(Answer, frozen=True, kw_only=True):
     zone: str
     model: str
     since_ms: int
+    silent: list[str]
 
 
 class ToldChannel(Answer, frozen=True, kw_only=True):
@@ -226,9 +229,9 @@ class ReportWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     channels: list[str] = []
 
 
-def rule_of(rule: AlertRule) -> ToldRule:
+def rule_of(rule: AlertRule, silent: list[str]) -> ToldRule:
     """Return a rule as it is answered."""
-    return msgspec.convert(msgspec.to_builtins(rule), ToldRule)
+    return msgspec.convert({**msgspec.to_builtins(rule), "silent": silent}, ToldRule)
 
 
 def channel_of(channel: AlertChannel, waiting: int) -> ToldChannel:

@@ -4,25 +4,38 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from frametally.alert_records import AlertBook
+from frametally.alert_records import AlertBook, AlertRule
 from frametally.alerts.channels.naming import channels_of
 from frametally.alerts.scheduling import turn_of
+from frametally.alerts.silence import Silence
+from frametally.errors import FrametallyError
 from frametally.opening import open_alert_book
 from frametally.report_records import ScheduledReport, turn_key
 from frametally.settings.loading import Settings
 from frametally_web.alerts import answers
+from frametally_web.requests.problems import Problem
 
 PAGE = 50
+
+Silences = Callable[[Sequence[AlertRule]], list[list[Silence]]]
 
 
 class OpenedAlerts:
     """Rules, channels and messages; threads may share it."""
 
-    def __init__(self, url: str, settings: Settings, remedy: str | None) -> None:
-        """Open nothing yet; `remedy` is None where rules may be changed."""
+    def __init__(self, url: str, settings: Settings, remedy: str | None, silences: Silences) -> None:
+        """Open nothing yet.
+
+        Args:
+            url: Of the catalogue's database.
+            settings: Names the channels.
+            remedy: None where rules may be changed.
+            silences: Finds out of each rule why it tells nothing.
+        """
         self._url = url
+        self.silences = silences
         self._settings = settings
         self._lock = threading.Lock()
         self._opened: AlertBook | None = None
@@ -50,7 +63,7 @@ class OpenedAlerts:
         book, waiting = self.book, self.book.waiting()
         messages, following = book.messages(limit, states=states, before=before)
         return answers.Alerts(
-            rules=[answers.rule_of(rule) for rule in book.rules()],
+            rules=self._rules(book.rules()),
             channels=[
                 answers.channel_of(channel, waiting.get(name, 0))
                 for name, channel in channels_of(self._settings).items()
@@ -61,6 +74,17 @@ class OpenedAlerts:
             changes_allowed=self.remedy is None,
             remedy=self.remedy,
         )
+
+    def _rules(self, rules: list[AlertRule]) -> list[answers.ToldRule]:
+        try:
+            found = self.silences(rules)
+        except (FrametallyError, Problem):
+            # Where counts or names cannot be read, rules are shown all the same.
+            found = [[] for _ in rules]
+        return [
+            answers.rule_of(rule, [one.why for one in silences])
+            for rule, silences in zip(rules, found, strict=True)
+        ]
 
     def close(self) -> None:
         """Release connections."""

@@ -18,7 +18,7 @@ from frametally_web.alerts.book import OpenedAlerts
 from frametally_web.api.video_routes import answer_with
 from frametally_web.requests import query
 from frametally_web.requests.body import read_sent
-from frametally_web.requests.problems import Problem, bad_parameter
+from frametally_web.requests.problems import Problem, bad_parameter, ended
 
 Args = MultiDict[str, str]
 
@@ -63,6 +63,10 @@ class AlertRoutes:
                 known=self._opened.channels,
                 now_ms=round(time.time() * 1000),
             )
+            [silences] = self._opened.silences([rule])
+            for one in silences:
+                if one.for_good:
+                    raise RuleRefused(one.field, one.why)
         except RuleRefused as error:
             raise _refused(_RULE_SENT_AS.get(error.field, error.field), error) from error
         book = self._opened.book
@@ -73,7 +77,7 @@ class AlertRoutes:
                 409, "There is a rule of that name.", remedy="Give another name, or remove that rule first."
             )
         answer_with(201)
-        return answers.rule_of(rule)
+        return answers.rule_of(rule, [one.why for one in silences])
 
     def delete_alert_rule(self, args: Args) -> Response:
         """Remove a rule, with what waits of it."""
@@ -136,7 +140,9 @@ class AlertRoutes:
 
 
 def _refused(field: str, error: RuleRefused) -> Problem:
-    return Problem(400, f"{field}: {error.detail}.", remedy="Correct it, and send it again.", parameter=field)
+    return Problem(
+        400, ended(f"{field}: {error.detail}"), remedy="Correct it, and send it again.", parameter=field
+    )
 
 
 def states_in(args: Args) -> tuple[str, ...]:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Sequence
 
-import msgspec
-
+from frametally.naming.known import labels_to_count
+from frametally.naming.nearest import no_such
 from frametally.ports.count_index import CountIndex
 from frametally_web.access.visitors import visitor
 from frametally_web.charts.scope import choose_model, stored_intervals
-from frametally_web.requests.problems import Problem, bad_parameter
+from frametally_web.requests.problems import Problem, as_sentence, bad_parameter
 from frametally_web.requests.query import Selection, shown
-
-_MOST_NAMED = 10
 
 
 def check_names(
@@ -34,7 +31,7 @@ def check_names(
         return
     labels = [label for label, _ in index.labels(choice.model)]
     if not {*labels}.issuperset(selection.labels):
-        others = _labels_to_count(index, choice.model)
+        others = labels_to_count(index, choice.model)
         for model in stored_intervals(index):
             others.update(label for label, _ in index.labels(model))
         if not {*labels, *others}.issuperset(selection.labels):
@@ -48,21 +45,10 @@ def check_names(
             raise unknown("source", selection.sources, sorted(sources))
 
 
-def _labels_to_count(index: CountIndex, model: str) -> set[str]:
-    """Return the labels that days of a model were counted for, where not all were."""
-    settings = {day.settings for day in index.counted_days(model) if day.settings}
-    return {label for text in settings for label in msgspec.json.decode(text).get("labels", ())}
-
-
 def unknown(parameter: str, asked: Iterable[str], known: Sequence[str]) -> Problem:
     """Return the problem that one of the names asked for is none of those known, with the nearest ones."""
     name = next(name for name in asked if name not in known)
-    alike = difflib.get_close_matches(name.lower(), [one.lower() for one in known], n=3)
-    near = sorted((one for one in known if one.lower() in alike), key=lambda one: alike.index(one.lower()))
-    if near:
-        remedy = f"Did you mean {' or '.join(near)}?"
-    else:
-        more = f" and {len(known) - _MOST_NAMED} more" if len(known) > _MOST_NAMED else ""
-        remedy = f"There are: {', '.join(known[:_MOST_NAMED]) or 'none yet'}{more}."
+    missing = no_such(parameter, name, known)
     detail = f"There is no {parameter} {shown(name)!r}."
-    return bad_parameter(parameter, detail, remedy=remedy, value=name, instead=near)
+    remedy = as_sentence(missing.remedy)
+    return bad_parameter(parameter, detail, remedy=remedy, value=name, instead=missing.near)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
 from operator import itemgetter
@@ -10,15 +9,15 @@ from typing import NamedTuple
 
 from frametally.drawings.picture_sizes import picture_from, stored_sizes
 from frametally.drawings.revisions import drawn_sources
+from frametally.naming.nearest import no_such
 from frametally.ports.object_store import ObjectStore
 from frametally.records import MediaManifest
 from frametally.rules.times import DAY_MS
 from frametally_web.access.visitors import visitor
 from frametally_web.charts.media_times import MediaTimes
 from frametally_web.drawing.answers import StoredPicture
-from frametally_web.requests.problems import Problem
+from frametally_web.requests.problems import Problem, as_sentence
 
-_MOST_NAMED = 10
 _MOST_LOOKS = 10
 """Days and media in which is looked for a picture: those of long ago may have been removed."""
 
@@ -44,16 +43,14 @@ def find_source(store: ObjectStore, media: MediaTimes, source: str) -> DrawnSour
     found = media.of(source)
     if not found and source not in (drawn := drawn_sources(store)):
         known = sorted({*media.sources(), *filter(visitor().sees, drawn)})
-        near = difflib.get_close_matches(source.lower(), known, n=3)
+        missing = no_such("source", source, known)
         raise Problem(
             404,
             f"There is no source {source[:80]!r}.",
             parameter="source",
             value=source[:80],
-            instead=near,
-            remedy=f"Did you mean {' or '.join(near)}?"
-            if near
-            else f"There are: {', '.join(known[:_MOST_NAMED]) or 'none yet'}.",
+            instead=missing.near,
+            remedy=as_sentence(missing.remedy),
         )
     return DrawnSource(source, media.name(source), found)
 

@@ -103,6 +103,16 @@ def bad_parameter(
     return Problem(400, detail, remedy=remedy, parameter=name, value=value, instead=instead)
 
 
+def as_sentence(clause: str) -> str:
+    """Return what is said in a line as a sentence of its own."""
+    return ended(f"{clause[:1].upper()}{clause[1:]}")
+
+
+def ended(clause: str) -> str:
+    """Return what is said in a line with its full stop, where it has no end of its own."""
+    return clause if clause.endswith(("?", ".")) else f"{clause}."
+
+
 def problem_of(error: Exception) -> Problem:
     """Return what is told of `error`: of ours what was written for it, of all others nothing."""
     if isinstance(error, Problem):

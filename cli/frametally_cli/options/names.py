@@ -1,0 +1,67 @@
+"""The names that a command is given, beside those that there are here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+
+from frametally.errors import Misconfigured
+from frametally.media.manifests import ManifestReader
+from frametally.media.sources import source_names
+from frametally.naming.known import KnownNames
+from frametally.opening import open_count_index, open_object_store, open_video_catalogue
+from frametally.ports.count_index import CountIndex
+from frametally.settings.loading import Settings
+from frametally_cli.console import output as console
+from frametally_cli.options.ports import is_empty
+
+
+@dataclass(frozen=True)
+class NamesHere:
+    """The names that there are, and the index that some of them come from; None: there is nothing yet."""
+
+    names: KnownNames
+    index: CountIndex | None
+
+
+@contextmanager
+def open_names(settings: Settings) -> Iterator[NamesHere]:
+    """Read the names that there are; in an empty folder nothing is made for it.
+
+    Raises:
+        FrametallyError: As the ports do.
+    """
+    with closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue:
+        if is_empty(settings):
+            yield NamesHere(KnownNames({}, catalogue=catalogue), None)
+            return
+        with (
+            closing(open_object_store(settings.store_url, settings.store_access)) as store,
+            closing(open_count_index(settings.index_url, settings.index_access)) as index,
+        ):
+            manifests, _ = ManifestReader(store, settings.data_dir).read()
+            media = source_names(manifests)
+            yield NamesHere(KnownNames(media, store=store, index=index, catalogue=catalogue), index)
+
+
+def check_names(
+    settings: Settings, *, sources: Iterable[str] = (), labels: Iterable[str] = (), model: str = ""
+) -> None:
+    """Refuse names that there are not; where there are none at all yet they are taken, and a line says so.
+
+    Raises:
+        Misconfigured: There is no such name, with the nearest ones.
+    """
+    with open_names(settings) as here:
+        unknown = here.names.unknown(sources=sources, labels=labels, model=model)
+    for one in unknown:
+        if one.is_certain:
+            raise Misconfigured(f"--{one.kind}: {one}")
+    if unknown:
+        note("; ".join(map(str, unknown)))
+
+
+def note(line: str) -> None:
+    """Say on a line what was taken all the same."""
+    console.err.print(console.plain(f"note: {line}"), markup=False, soft_wrap=True)
