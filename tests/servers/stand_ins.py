@@ -194,7 +194,9 @@ def _rabbitmq(folder: Path) -> str:
     return (
         f"{_APT} rabbitmq-server\n"
         "RUN echo '[rabbitmq_management].' > /etc/rabbitmq/enabled_plugins"
-        " && install -d -m 1777 /var/lib/rabbitmq /var/log/rabbitmq && chmod -R a+rX /etc/rabbitmq\n"
+        # The package makes a cookie that its own user alone may read.
+        " && rm -rf /var/lib/rabbitmq && install -d -m 1777 /var/lib/rabbitmq /var/log/rabbitmq"
+        " && chmod -R a+rX /etc/rabbitmq\n"
         "ENV HOME=/var/lib/rabbitmq RABBITMQ_LOGS=-\n"
         'COPY entry /entry\nUSER 1000:1000\nENTRYPOINT ["/entry"]\n'
     )

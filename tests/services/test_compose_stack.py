@@ -44,6 +44,7 @@ HOSTS = [f"{name}.{DOMAIN}" for name in ("app", "elastic", "hadoop", "rabbitmq",
 FILMED = ("--source", "Traffic", "--start-time", "2026-01-01T08:00:00Z")
 SETTINGS = {"FRAMETALLY_INTERVAL_S": "1", "FRAMETALLY_DETECTOR": "opencv"}
 OFTEN = {"FRAMETALLY_AGGREGATE_EVERY": "2s", "FRAMETALLY_INDEX_EVERY": "1s"}
+ACCOUNTS = {"FRAMETALLY_WEB_ACCOUNTS": "true", "FRAMETALLY_PROXY_ROLES": "admin=run"}
 PORTS = (80, 443, 9093)
 PATIENCE_S = 900
 ONCE = ("kafka-rights", "setup")
@@ -88,11 +89,17 @@ class Stack:
             )
         return states
 
+    def told(self) -> str:
+        """How every service is, and the last lines of those that are not well."""
+        states = self.states()
+        ill = [name for name, state in states.items() if not is_well(name, state)]
+        return f"{states}\n{self.run('docker-compose', 'logs', '--tail', '30', *ill)[-8000:]}"
+
     def wait_until(self, true: Callable[[], bool]) -> None:
         by_s = time.monotonic() + PATIENCE_S
         while not true():
             if time.monotonic() > by_s:
-                pytest.fail(f"{self.states()}\n{self.run('docker-compose', 'logs', '--tail', '30')[-8000:]}")
+                pytest.fail(self.told())
             time.sleep(1)
 
 
@@ -102,6 +109,7 @@ class World(NamedTuple):
     stack: Stack
     values: Mapping[str, str | None]
     login: str
+    guest: str
     root_file: Path
     exported: bytes
 
@@ -132,10 +140,15 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     stack = Stack(folder)
     have_images(stack, tmp_path_factory.mktemp("images"))
     values = set_up(stack, clip)
+    guest = f"ben:{secrets.token_urlsafe()}"
+    let_in(stack, *guest.split(":"))
     try:
         stack.run("docker-compose", "--profile", "produce", "build")
         seed_models(stack)
-        stack.run("docker-compose", "up", "-d", "--build")
+        try:
+            stack.run("docker-compose", "up", "-d", "--build")
+        except AssertionError as error:
+            pytest.fail(f"{error}\n{stack.told()}")
         stack.wait_until(lambda: all(is_well(*state) for state in stack.states().items()))
         acme = stack.folder / "traefik/acme/acme.json"
         stack.wait_until(lambda: len(certified(acme, DOMAIN)) == len(HOSTS))
@@ -143,7 +156,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         root_file.write_text(stack.run("docker-compose", "exec", "-T", "pebble", "python", "-c", ROOT))
         _, password = (stack.folder / "first-password").read_text().split()
         stack.run("docker-compose", "run", "--rm", "producer", "/footage/my.mp4", *FILMED)
-        world = World(stack, values, f"admin:{password}", root_file, exported)
+        world = World(stack, values, f"admin:{password}", guest, root_file, exported)
         stack.wait_until(lambda: ask(world, export_path(), world.login).data == exported)
         yield world
     finally:
@@ -196,7 +209,7 @@ def set_up(stack: Stack, clip: Path) -> Mapping[str, str | None]:
     """As the README says; then the test's own settings and the ACME server. What `.env` says."""
     given = ["--domain", DOMAIN, "--email", f"ops@{DOMAIN}", "--bundled-store", "--folder", str(stack.folder)]
     stack.run(sys.executable, "-m", "frametally", "cloud-setup", *given)
-    chosen = SETTINGS | OFTEN
+    chosen = SETTINGS | OFTEN | ACCOUNTS
     lines = (stack.folder / ".env").read_text(encoding="utf-8").splitlines()
     lines = [line for line in lines if line.partition("=")[0] not in chosen]
     lines += [f"{name}={value}" for name, value in chosen.items()]
@@ -207,6 +220,13 @@ def set_up(stack: Stack, clip: Path) -> Mapping[str, str | None]:
         yaml.safe_dump({"services": override(stack.folder / "pebble")}), encoding="utf-8"
     )
     return dotenv_values(stack.folder / ".env")
+
+
+def let_in(stack: Stack, name: str, password: str) -> None:
+    """Another person for the web pages, by the README's command."""
+    given = ["--folder", str(stack.folder), "--user", name]
+    chosen = f"FRAMETALLY_CLOUD_PASSWORD={password}"
+    stack.run("env", chosen, sys.executable, "-m", "frametally", "cloud-setup", *given)
 
 
 def override(folder: Path) -> dict[str, object]:
@@ -316,6 +336,17 @@ def test_without_the_password_nothing_is_shown(world: World) -> None:
     for host in HOSTS[:3]:
         assert ask(world, "/", host=host).status == 401
         assert ask(world, "/", "admin:not-this-one-9", host=host).status == 401
+
+
+def test_who_comes_in_has_the_role_of_their_account_and_nobody_in_the_stack_has_one(world: World) -> None:
+    assert ask(world, export_path(), world.guest).status == 403
+    execute = ("docker-compose", "exec", "-T", "dashboard")
+    world.stack.run(*execute, "frametally", "users", "add", "ben", "--role", "look")
+    assert ask(world, export_path(), world.guest).data == world.exported
+    assert ask(world, "/audit", world.guest).status == 403
+    assert ask(world, "/audit", world.login).status == 200
+    inside = "import urllib.request; urllib.request.urlopen('http://localhost:5001/api/v1/counts')"
+    assert "401" in world.stack.run(*execute, "python", "-c", inside, code=1)
 
 
 def test_the_books_are_in_order(world: World) -> None:
