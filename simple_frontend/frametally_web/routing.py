@@ -82,7 +82,7 @@ class NativeRoutes:
         scope = {**scope, "path_params": names}
         request = Request(scope, receive)
         route = place.route_for(request.method)
-        change = self._change_of(request, route)
+        change = self._change_of(request, place, route)
         try:
             answer = await self._answer(request, place, route, change)
         except Exception as error:
@@ -122,14 +122,17 @@ class NativeRoutes:
             await asyncio.to_thread(self._gate.audit.begin, change)
         return await route.handler(request)
 
-    def _change_of(self, request: Request, route: NativeRoute | None) -> AskedChange | None:
+    def _change_of(self, request: Request, place: _Place, route: NativeRoute | None) -> AskedChange | None:
         if route is None:
             return None
+        parts = request.path_params
+        if request.method == "POST" and "PATCH" in place.methods:  # which may stand for what is done
+            parts = parts | {"method": request.headers.get("X-HTTP-Method-Override", "").upper()}
         return self._gate.change_of(
             request.method,
             route.path,
             request.headers,
-            parts=request.path_params,
+            parts=parts,
             peer=request.client.host if request.client else "",
         )
 

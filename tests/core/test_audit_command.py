@@ -73,6 +73,21 @@ def test_what_a_command_changes_is_recorded_with_how_it_ended(said: Said, book: 
     assert refused == AuditEntry(ME, "users passwd", 'name="nobody"', "command line", 3, 2)
 
 
+def test_the_first_administrator_is_recorded_before_anybody_can_log_in(
+    said: Said, book: AuditBook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FRAMETALLY_WEB_ACCOUNTS", "true")
+    monkeypatch.setattr("frametally_web.serving.serve", lambda *_: None)
+    for _ in range(2):
+        assert "/sign-in/once/" in said("serve", "--alone")
+    anew, made = (one.entry for one in book.changes(10)[0])
+    assert made == AuditEntry(ME, "users add", 'name="admin" role="run"', "command line", 1, 0)
+    assert anew == AuditEntry(ME, "users passwd", 'name="admin"', "command line", 3, 0)
+    said("users", "add", "anna", "--role", "run")
+    assert "/sign-in/once/" not in said("serve", "--alone")
+    assert len(book.changes(10)[0]) == 3
+
+
 def test_no_password_and_no_address_of_a_camera_is_recorded(
     said: Said, book: AuditBook, monkeypatch: pytest.MonkeyPatch
 ) -> None:

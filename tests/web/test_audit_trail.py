@@ -134,6 +134,24 @@ def test_what_was_done_to_what_is_told_and_nothing_that_is_secret(
     assert PASSWORD not in every
 
 
+@pytest.mark.parametrize("meant", ["PATCH", "DELETE", ""])
+def test_a_method_that_a_client_says_by_a_header_is_told_before_it_is_done(
+    url: str, book: AuditBook, meant: str
+) -> None:
+    version = {"Tus_Resumable": "1.0.0"}
+    with asking_as(url, "runa") as ask:
+        begun = ask("POST", "/api/v1/uploads", Upload_Length="9", **version).headers["location"]
+        bytes_of = {"Content_Type": "application/offset+octet-stream", "Upload_Offset": "0", **version}
+        said = {"X_HTTP_Method_Override": meant.lower()} if meant else {}
+        status = ask("POST", begun, "bytes", **bytes_of, **said).status
+    assert status == (204 if meant else 405)
+    told = f"upload_id={begun.rpartition('/')[2]}" + (f" method={meant}" if meant else "")
+    assert shown(newest(book)) == ("runa", "POST /api/uploads/{}", told, status)
+    with book.chain() as chain:
+        before, _ = [one.entry for one in chain.records][-2:]
+    assert (before.target, before.status) == (told, None)
+
+
 def test_log_ins_and_log_outs_are_told_also_those_that_fail(client: Client, book: AuditBook) -> None:
     cookie = cookie_of(sign_in(client, "Lukas"))
     assert shown(newest(book)) == ("lukas", "POST /sign-in", "account=lukas", 303)

@@ -6,12 +6,14 @@ import functools
 import json
 import os
 import pwd
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import Any
 
 import click
 
+from frametally.access.book import AccessBook
+from frametally.access.links import ADMINISTRATOR, first_link, lacks_administrator
 from frametally.audit.entries import AuditEntry
 from frametally.errors import FrametallyError
 from frametally.opening import open_audit_book
@@ -91,23 +93,44 @@ def _recorded(path: str, run: Any) -> Any:
         if given.get("url") or (not path.startswith(_MAKES_ITS_DATA) and _has_nothing(settings)):
             return run(**given)  # it is another server's to record; or the command says that there is nothing
         must_be_folder(settings)
-        entry = AuditEntry(_who(), path, _target(path, given), "command line")
-        with closing(open_audit_book(settings.catalogue_url, settings.catalogue_access)) as book:
-            number = book.write(entry)
-            status = NOTHING_DONE
-            try:
-                status = run(**given) or 0
-            except KeyboardInterrupt:
-                status = STOPPED
-                raise
-            finally:
-                try:
-                    book.write(entry._replace(ends=number, status=status))
-                except FrametallyError as error:
-                    console.say_error(f"the audit log has no end of this: {error}")
-        return status
+        return _record(settings, path, given, lambda: run(**given))
 
     return recorded
+
+
+def record_first_link(settings: Settings, access: AccessBook) -> str | None:
+    """Do what `first_link` does, recorded as the command that would do it; see there."""
+    if not lacks_administrator(settings, access):
+        return None
+    links: list[str | None] = []
+    is_new = access.is_empty()
+    given = {"name": ADMINISTRATOR, "role": "run" if is_new else None}
+    _record(
+        settings,
+        "users add" if is_new else "users passwd",
+        given,
+        lambda: links.append(first_link(settings, access)),
+    )
+    return links[0]
+
+
+def _record(settings: Settings, path: str, given: Mapping[str, Any], run: Callable[[], Any]) -> int:
+    """Do what a command does, and record it: before it is done, and how it ended."""
+    entry = AuditEntry(_who(), path, _target(path, given), "command line")
+    with closing(open_audit_book(settings.catalogue_url, settings.catalogue_access)) as book:
+        number = book.write(entry)
+        status = NOTHING_DONE
+        try:
+            status = run() or 0
+        except KeyboardInterrupt:
+            status = STOPPED
+            raise
+        finally:
+            try:
+                book.write(entry._replace(ends=number, status=status))
+            except FrametallyError as error:
+                console.say_error(f"the audit log has no end of this: {error}")
+    return status
 
 
 def _has_nothing(settings: Settings) -> bool:

@@ -330,8 +330,8 @@ def serve_dashboard(
     ports: Ports, ledger: Ledger, *, alone: bool = False, interval_s: int | None = None
 ) -> int:
     """Serve until Ctrl-C, and unless `alone` have videos worked on meanwhile; return the exit code."""
-    from frametally.access.links import first_link
     from frametally.jobs.telling import telling
+    from frametally_cli.audit.recording import record_first_link
     from frametally_cli.stages.looking import access_to_look, catalogue_to_look
     from frametally_web.app import create_app
     from frametally_web.serving import serve
@@ -339,7 +339,7 @@ def serve_dashboard(
     settings = ports.settings
     # What it starts brings its figures to its `/metrics`; and all that `frametally up` has started beside it.
     with family(), catalogue_to_look(settings) as catalogue, access_to_look(settings) as access:
-        if link := first_link(settings, access):
+        if link := record_first_link(settings, access):
             click.echo(f"The administrator chooses a password once, within a day, at {link}")
         app = create_app(
             settings=settings,

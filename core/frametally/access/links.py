@@ -32,11 +32,15 @@ def first_link(settings: Settings, book: AccessBook) -> str | None:
 
     Also where that has never been used: whoever lost it starts anew. None: nothing is to be done.
     """
-    if not settings.web_accounts:
+    if not lacks_administrator(settings, book):
         return None
     if book.is_empty():
         book.add_account(UserAccount(ADMINISTRATOR, "run"))
-    accounts = book.accounts()
-    if [one.name for one in accounts] != [ADMINISTRATOR] or accounts[0].has_password:
-        return None
     return make_link(settings, book, ADMINISTRATOR)
+
+
+def lacks_administrator(settings: Settings, book: AccessBook) -> bool:
+    """Return whether accounts are wanted, and nobody has ever chosen the first one's password."""
+    accounts = book.accounts()
+    is_unused = [(one.name, one.has_password) for one in accounts] == [(ADMINISTRATOR, False)]
+    return settings.web_accounts and (is_unused or not accounts)
