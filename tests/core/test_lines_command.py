@@ -268,6 +268,30 @@ def test_a_renamed_source_takes_its_drawing_along_where_nobody_elses_pictures_ar
     assert json.loads(stop_of("yard"))["lines"] == []
 
 
+def test_who_still_names_a_source_that_was_renamed_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in (
+        ["users", "add", "anna", "--source", "gate-1", "--source", "yard"],
+        ["users", "add", "ben"],
+        ["tokens", "add", "ben", "nightly", "--source", "gate-1"],
+        ["report", "add", "weekly", "--every", "monday", "--at", "06:00", "--source", "gate-1"],
+        ["report", "add", "daily", "--every", "day", "--at", "06:00", "--source", "road"],
+    ):
+        assert cli.main(command) == 0
+    capsys.readouterr()
+    cli.main(["rename-source", "gate-1", "Gate 9"])
+    [line] = [one for one in capsys.readouterr().out.splitlines() if one.startswith("still")]
+    assert line == (
+        "still of gate-1, and so of nothing: account anna, token nightly of ben, report weekly; "
+        "remove each, and add it again with `--source gate-9`"
+    )
+    cli.main(["rename-source", "road", "Gate 8"])
+    assert "still of road, and so of nothing: report daily; remove" in capsys.readouterr().out
+    cli.main(["rename-source", "gate-9", "Gate 7"])
+    assert "still of" not in capsys.readouterr().out
+
+
 def test_a_rename_that_was_interrupted_takes_the_drawing_along_once(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

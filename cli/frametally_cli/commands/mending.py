@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from typing import Any
 
 import click
 
 from frametally.drawings.revisions import change_drawing, read_drawing, with_shapes
 from frametally.errors import Misconfigured
+from frametally.keys import slug
 from frametally.media import corrections, erasing, finding, forgetting
 from frametally.media.corrections import Corrected
 from frametally.media.manifests import ManifestReader, list_manifests, readable_tombstones
 from frametally.media.overlapping import overlaps_of, told_by_source, told_overlaps
 from frametally.media.sources import joined
+from frametally.opening import open_access_book, open_alert_book
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Skipped, exit_code
+from frametally.settings.loading import Settings
 from frametally.undo_records import Correction
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import Ports, data_dir_option, open_books, option, read_settings
@@ -123,7 +127,29 @@ def rename_source(old: str, new: str, delete_images: bool, **overrides: Any) -> 
             )
             if correction is not None:
                 done.append(_finish(ports, correction))
-        return _report(ports, done)
+        code = _report(ports, done)
+        for former in sorted({slug(old), *(manifest.source for manifest in manifests)} - {source}):
+            _say_who_names(ports.settings, former, source)
+        return code
+
+
+def _say_who_names(settings: Settings, former: str, source: str) -> None:
+    """Say who has rights, or is told or made, of a source by the name that it had: people see to that."""
+    with (
+        closing(open_access_book(settings.catalogue_url, settings.catalogue_access)) as access,
+        closing(open_alert_book(settings.catalogue_url, settings.catalogue_access)) as alerts,
+    ):
+        named = [
+            *(f"account {one.name}" for one in access.accounts() if former in one.sources),
+            *(f"token {one.name} of {one.account}" for one in access.tokens() if former in one.sources),
+            *(f"alert rule {one.name}" for one in alerts.rules() if former in one.sources),
+            *(f"report {one.name}" for one in alerts.reports() if former in one.sources),
+        ]
+    if named:
+        click.echo(
+            f"still of {former}, and so of nothing: {', '.join(named)}; "
+            f"remove each, and add it again with `--source {source}`"
+        )
 
 
 def _take_drawing(store: ObjectStore, former: str, source: str, *, is_new: bool) -> None:
