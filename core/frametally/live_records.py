@@ -10,7 +10,7 @@ class Outage(msgspec.Struct, frozen=True):
 
     Attributes:
         from_ms: Event time of the last frame before it; with none before, when capturing began.
-        to_ms: Event time of the first frame after it; None where its minute ended before that.
+        to_ms: Event time of the first frame after it; None while there is none, and where capturing ended.
         reason: Why, as one clause.
     """
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,9 @@ from tests.cameras.capturing import (
 from tests.cameras.showing import LAUNCHES, RtspCamera
 
 from frametally.errors import Retryable
+from frametally.media.manifests import find_manifest
 from frametally.opening import open_frame_log, open_object_store
+from frametally.records import FrameAnnouncement, decode
 from frametally.rules.times import DAY_MS
 
 
@@ -74,6 +77,26 @@ def test_a_camera_that_is_killed_leaves_an_outage_with_its_times_and_is_back_by_
     newest = max(map(live_of, manifests_of(capturing.store)), key=lambda live: live.minute_ms)
     assert all(one.to_ms is not None for one in newest.outages)
     assert all(reason.startswith("The camera ") for reason in capturing.heard.reasons)
+
+
+def test_a_minute_is_in_the_books_before_its_first_frame_is_announced(tmp_path: Path) -> None:
+    """Who counts frames then finds their medium, as one that is being produced."""
+    settings = here(tmp_path)
+    store = open_object_store(settings.store_url, settings.store_access)
+    log: Any = open_frame_log(settings.log_url, settings.log_access)
+    publish, states = log.publish, []
+
+    def look_and_publish(topic: str, messages: Iterable[tuple[bytes, bytes]]) -> None:
+        messages = list(messages)
+        for _, message in messages:
+            manifest = find_manifest(store, decode(message, FrameAnnouncement).media)
+            states.append(manifest and manifest.state)
+        publish(topic, messages)
+
+    log.publish = look_and_publish
+    with RtspCamera() as camera, Capturing(settings, camera.address, log=log) as capturing:
+        capturing.until_frames(5)
+    assert states[:5] == ["producing"] * 5
 
 
 class Away:

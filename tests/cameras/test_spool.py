@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from tests.cameras.capturing import here, live_of
 
 from frametally.files.replacing import replace_file
-from frametally.live_records import LiveMinute, NamedLoss
+from frametally.live_records import LiveMinute, NamedLoss, Outage
 from frametally.media.manifests import minute_identity
 from frametally.records import MediaManifest
 from frametally_producer.cameras.clock import CaptureTime
@@ -301,3 +301,16 @@ def test_what_of_a_minutes_losses_is_not_noted_yet_is_what_was_added_at_their_en
     found = losses_since(with_losses(noted), with_losses([(1, 3, 2), (5, 6, 2)]))
     assert [(loss.from_ms, loss.to_ms, loss.frames) for loss in found] == new
     assert losses_since(None, None) == []
+
+
+def test_an_outage_over_the_turn_of_a_minute_is_whole_in_both_and_open_in_none(tmp_path: Path) -> None:
+    spool, minutes = opened(tmp_path)
+    went_ms = show(minutes, 598)
+    minutes.away("the camera has closed the connection", went_ms)
+    assert [one.to_ms for minute in spool.minutes() for one in live_of(minute).outages] == [None]
+    came_ms = show(minutes, 642)
+    whole = Outage(went_ms, came_ms, "the camera has closed the connection")
+    assert [live_of(minute).outages for minute in spool.minutes()] == [[whole], [whole]]
+    minutes.away("the camera says nothing", show(minutes, 650))
+    within = Outage(FIRST_MS + 65_000, show(minutes, 660), "the camera says nothing")
+    assert [live_of(minute).outages for minute in spool.minutes()] == [[whole], [whole, within]]

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from frametally import keys
 from frametally.books.quality_reports import QualityReport, read_quality
 from frametally.books.runs import current_runs
-from frametally.records import DeadLetter, MediaManifest, encode
+from frametally.records import DeadLetter, MediaManifest, decode, encode
 from frametally.segments.contents import encode_segment
 from frametally.undo_records import Tombstone
 from frametally_hadoop.publication.quality_checks import (
@@ -100,11 +101,12 @@ def test_without_manifests_what_needs_them_cannot_be_told(footage: Footage) -> N
     ("changed", "verdict"),
     [
         ({}, True),
-        ({"frames": 6}, False),  # one is still to be detected
+        ({"frames": 6}, None),  # one is still to be detected, or lost
         ({"frames": 4}, False),
         ({"frames": 6, "state": "producing"}, None),
         ({"frames": 9, "last_ms": NOON_MS + DAY_MS}, None),  # which of them are of this day?
-        ({"frames": 9, "revision": 1}, False),
+        ({"frames": 9, "revision": 1}, None),
+        ({"frames": 4, "revision": 1}, False),
     ],
 )
 def test_coverage_is_compared_with_the_manifests_of_the_day(
@@ -115,6 +117,25 @@ def test_coverage_is_compared_with_the_manifests_of_the_day(
     footage.aggregate()
     report = only_report(footage)
     assert verdicts(report).get(COVERAGE_EQUALS_MANIFESTS, True) is verdict
+
+
+def test_frames_of_a_medium_that_has_none_noted_yet_are_no_failed_check(footage: Footage) -> None:
+    """They are counted before their manifest is written again, as at the turn of a camera's minute."""
+    footage.segment([footage.frame(NOON_MS + n * 30_000, "car", index=n) for n in range(5)])
+    put_manifest(footage, frames=3, last_ms=NOON_MS + 59_999)
+    first = decode(footage.store.get(keys.media_key("ab" * 32)), MediaManifest)
+    begun = replace(
+        first,
+        sha256="cd" * 32,
+        state="producing",
+        start_ms=NOON_MS + 60_000,
+        first_captured_at_ms=None,
+        last_captured_at_ms=None,
+        frames_announced=0,
+    )
+    footage.store.put(keys.media_key("cd" * 32), encode(begun))
+    assert footage.aggregate().failed_checks == {}
+    assert verdicts(only_report(footage)) == {COVERAGE_EQUALS_MANIFESTS: None, WITHIN_MEDIA_TIME: None}
 
 
 def over_midnight(footage: Footage) -> list[Any]:
@@ -147,7 +168,8 @@ def test_a_frame_that_is_missing_of_a_medium_of_two_days_is_missed_on_its_day_on
     footage.aggregate()
     found = coverage_of_days(footage)
     assert found["2026-01-01"] == (True, [])
-    assert found["2026-01-02"][0] is False
+    assert found["2026-01-02"][0] is None
+    assert "frames counted" in found["2026-01-02"][1][0]
     assert found["2026-01-02"][1][0].startswith("gate: 4 frames counted, 5 announced, 0 dead letters")
 
 

@@ -115,8 +115,12 @@ class Minutes:
             Poison: It cannot be converted, or be a JPEG.
         """
         at_ms = captured.at_ms
+        outage = self._come_back(at_ms)
+        if outage is not None and self._minute is not None:
+            self._note_outage(self._minute, outage)  # the minute in which it went, be it over or not
         minute = self._minute_of(captured)
-        self._come_back(minute, at_ms)
+        if outage is not None and outage not in minute.live.outages:
+            self._note_outage(minute, outage)
         frame_index, minute.decoded = minute.decoded, minute.decoded + 1
         self._last_ms = minute.last_ms = at_ms
         if at_ms - minute.noted_at_ms >= _NOTE_EVERY_MS:
@@ -198,15 +202,19 @@ class Minutes:
         self._spool.begin(msgspec.structs.replace(manifest, live=live, last_captured_at_ms=captured.at_ms))
         return _Minute(manifest, live, captured.at_ms)
 
-    def _come_back(self, minute: _Minute, at_ms: int) -> None:
+    def _come_back(self, at_ms: int) -> Outage | None:
+        """Return the outage that ends with this frame, None if it was not away."""
         since_ms, self.away_since_ms = self.away_since_ms, None
         if since_ms is None:
-            return
+            return None
         METERS.back("camera")
+        return Outage(min(since_ms, at_ms), at_ms, self._reason)
+
+    def _note_outage(self, minute: _Minute, outage: Outage) -> None:
         outages = minute.live.outages
         if outages and outages[-1].to_ms is None:
             outages = outages[:-1]
-        self._note(minute, outages=[*outages, Outage(min(since_ms, at_ms), at_ms, self._reason)])
+        self._note(minute, outages=[*outages, outage])
 
     def _note(self, minute: _Minute, *, is_over: bool = False, outages: list[Outage] | None = None) -> None:
         if outages is not None:

@@ -33,7 +33,8 @@ _CHANGED = "was forgotten or put right while it was captured"
 class Sender:
     """Sends what is spooled, in order, in a thread of its own; what is away is waited for.
 
-    A frame leaves the spool once the manifest in the store has it: so none is announced and in no book.
+    A minute's manifest is in the store before its first frame is announced, and a frame leaves the spool
+    once that has it: so none is announced and in no book.
 
     Attributes:
         failure: Why it had to give up; None: it did not.
@@ -194,6 +195,8 @@ class Sender:
             is_stored=stored is not None,
         )
         self._keepers[sha256] = keeper
+        if stored is None and not self._write_one(keeper, expected=0):
+            return None
         return keeper
 
     def _note(self, announcements: list[FrameAnnouncement]) -> None:
