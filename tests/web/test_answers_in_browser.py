@@ -172,6 +172,35 @@ def test_objects_that_were_measured_in_some_sources_are_told_with_how_many(
     expect(answer).to_contain_text("8 mins of 10 mins filmed")
 
 
+def test_several_sources_film_is_told_with_their_number_and_the_range_not_with_their_ranges_sum(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    """Six minutes each: of a gate, and of a yard ten days later."""
+    coverage = [
+        Coverage(
+            model=MODEL,
+            source=source,
+            interval_start_ms=START_MS + days * 86_400_000 + minute * MINUTE_MS,
+            interval_s=60,
+            frames=300,
+            objects=0,
+            analysed_fps=5.0,
+            covered_ms=60_000,
+        )
+        for source, days in (("gate", 0), ("yard", 10))
+        for minute in range(6)
+    ]
+    place.publish([], coverage, interval_s=60, model=MODEL)
+    window = visit(place)
+    window.open("?interval=3600&metric=detections")
+    answer = window.answer("Detections")
+    expect(answer).to_contain_text("12 mins filmed by 2 sources within 10 days")
+    window.open("?interval=3600&metric=detections&source=gate")
+    expect(answer).to_contain_text("6 mins filmed")
+    window.open("?interval=60&metric=detections&to=2024-05-01T08:06:00Z")
+    expect(answer).to_contain_text("6 mins filmed")
+
+
 def test_bars_show_what_was_measured_in_some_sources_and_say_so(
     place: Place, visit: Callable[..., Visit]
 ) -> None:

@@ -75,17 +75,20 @@ export function objectsOf({ total, objects_measured_in: measured }) {
 }
 
 /**
- * "8 min of 1 hr filmed": of all sources of which there is film, which alone covers time.
+ * "8 min of 1 hr filmed", or "18 min filmed by 3 sources within 5 days": of all sources of which there is film,
+ * which alone covers time.
  * @param {Api.Summary} summary
  */
 function filmed({ asked_s: asked, filmed_s: seconds, filmed_in: where }) {
   if (seconds === null) return null;
   const pictures = where.of_sources - where.sources;
-  const all = asked * where.sources;
+  const [length, range] = [roughly(seconds * 1000), roughly(asked * 1000)];
+  const isPart = seconds < PARTIAL * asked * where.sources;
+  // Nobody's range is as long as its sources' ranges are together.
   const film =
-    seconds < PARTIAL * all
-      ? `${roughly(seconds * 1000)} of ${roughly(all * 1000)} filmed`
-      : `${roughly(seconds * 1000)} filmed`;
+    where.sources > 1
+      ? `${length} filmed by ${plural(where.sources, "source")}${isPart ? ` within ${range}` : ""}`
+      : `${length}${isPart ? ` of ${range}` : ""} filmed`;
   const parts = [
     where.sources ? film : null,
     pictures ? `single pictures of ${plural(pictures, "source")}` : null,
