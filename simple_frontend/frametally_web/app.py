@@ -41,6 +41,7 @@ from frametally_web.audit import routes as audit_routes
 from frametally_web.audit.book import OpenedAudit
 from frametally_web.books.reader import BooksReader, DashboardPorts
 from frametally_web.books.scraped import MetricsRoute
+from frametally_web.embeds.routes import EmbedRoutes
 from frametally_web.flows.days import FlowDays
 from frametally_web.live.detected import Detected
 from frametally_web.live.viewers import STREAM_PATH, ViewerSockets
@@ -127,8 +128,11 @@ def create_app(
         detected=detected,
         days=days,
         uploads_remedy=remedy,
-        alerts=AlertRoutes(alerts, make, settings.timezone),
-        audit=audit_routes.AuditRoutes(audit),
+        others=(
+            AlertRoutes(alerts, make, settings.timezone),
+            audit_routes.AuditRoutes(audit),
+            EmbedRoutes(settings, gate.signing_key, lambda args: api.counts(args)),
+        ),
     )
     blueprint = api.blueprint()
     app.register_blueprint(blueprint, url_prefix="/api")

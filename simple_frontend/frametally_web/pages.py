@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, Response, current_app, render_template, request
 
+from frametally.access.charts import MOST_DAYS
 from frametally.errors import FrametallyError
 from frametally.ports.count_index import CountIndex
 from frametally.process.time_limit import time_limit
@@ -81,6 +82,8 @@ def create_blueprint(*, settings: Settings, index: CountIndex, alerts: OpenedAle
         return _page(
             "data.html",
             query=counted,
+            signed=urlencode(_selection("post_embed")),
+            most_days=MOST_DAYS,
             export=f"{here}api/v1/export?{exported}{'&' if exported else ''}format=",
             counts=f"{here}api/v1/counts{'?' if counted else ''}{counted}",
             embed=f"{here}embed{'?' if request.query_string else ''}{urlencode(_sent())}",

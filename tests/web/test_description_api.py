@@ -36,6 +36,7 @@ from frametally_web.api.openapi import describe
 from frametally_web.api.postman import asked
 from frametally_web.app import parts_of
 from frametally_web.asgi import Application
+from frametally_web.requests.problems import MEANINGS
 
 if TYPE_CHECKING:
     from tests.web.conftest import Place
@@ -219,10 +220,11 @@ def test_the_postman_collection_is_that_of_the_code() -> None:
     assert written.read_text(encoding="utf-8") == made, "run python simple_frontend/postman.py"
     collection = json.loads(made)
     names = [item["name"] for item in collection["item"]]
-    # What never ends would hold up a run; a worker makes the pictures; for tus there are clients.
+    # What never ends would hold up a run; a worker makes the pictures; for tus there are clients; without
+    # accounts no chart is signed.
     left_out = {one.path for one in ALL_ENDPOINTS} - set(names)
     pictures = {f"videos/{{video_id}}/{what}" for what in ("poster", "sprite", "sprite.vtt")}
-    assert left_out == {"events", "uploads", "uploads/{upload_id}"} | pictures
+    assert left_out == {"embeds", "events", "uploads", "uploads/{upload_id}"} | pictures
     assert len(names) == len([one for one in ALL_ENDPOINTS if one.path not in left_out])
     assert names[-1] == "videos/{video_id}"
     assert collection["item"][-1]["request"]["method"] == "DELETE"
@@ -251,3 +253,21 @@ def test_a_run_of_the_postman_collection_has_no_failures(tmp_path: Path) -> None
     assert done.returncode == 0, done.stderr
     assert f"{len(asked())} requests" in done.stdout
     assert "0 failures" in done.stdout
+
+
+def test_each_table_of_refusals_in_the_manual_has_the_statuses_of_the_description() -> None:
+    manual = (ROOT / "docs" / "api.md").read_text("utf-8")
+    endpoints = {f"`{one.method} {one.address}`": one for one in ALL_ENDPOINTS}
+    compared = 0
+    for section in re.split("^## ", manual, flags=re.MULTILINE)[1:]:
+        told = re.findall(r"^\| (\d{3}) \|", section, re.MULTILINE)
+        if "| status | when |" in section:
+            assert told == [str(status) for status in sorted(MEANINGS)]
+        elif "| refused | why |" in section:
+            endpoint = endpoints[section.partition("\n")[0]]
+            operation = describe()["paths"][f"/{endpoint.path}"][endpoint.method.lower()]
+            assert told == [status for status in sorted(operation["responses"]) if status >= "400"]
+        else:
+            continue
+        compared += 1
+    assert compared == 2

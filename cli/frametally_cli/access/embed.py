@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import html
 import time
 from typing import Any
 
 import click
 
-from frametally.access.charts import MOST_CHARS, SignedChart, is_origin, sign_chart
+from frametally.access.charts import MOST_CHARS, MOST_DAYS, SignedChart, embed_code, is_origin, sign_chart
 from frametally.access.links import address_of
 from frametally.errors import Misconfigured
 from frametally.keys import slug
@@ -18,7 +17,6 @@ from frametally_cli.options.names import check_names
 from frametally_cli.options.ports import data_dir_option
 from frametally_cli.options.times import parse_bounds_ms
 
-_MOST_DAYS = 366
 _METRICS = ("auto", "detections", "mean_per_frame", "peak", "objects")
 
 
@@ -31,7 +29,7 @@ _METRICS = ("auto", "detections", "mean_per_frame", "peak", "objects")
 @click.option("--interval", type=click.IntRange(min=1), help="Seconds of a bar; default: chosen.")
 @click.option("--metric", type=click.Choice(_METRICS), default="auto", show_default=True)
 @click.option("--model", help="Model id; default: the one published last.")
-@click.option("--days", type=click.IntRange(1, _MOST_DAYS), default=30, show_default=True, help="How long.")
+@click.option("--days", type=click.IntRange(1, MOST_DAYS), default=30, show_default=True, help="How long.")
 @data_dir_option
 def embed(
     from_text: str,
@@ -67,6 +65,6 @@ def embed(
         if len(query) > MOST_CHARS:
             raise Misconfigured("so many labels, sources and sites are too long for an address: name fewer")
         check_names(settings, sources=sources, labels=labels, model=chosen["model"] or "")
-        address = html.escape(f"{address_of(settings)}/embed?{query}")
-    click.echo(f'<iframe src="{address}" title="Counts" width="800" height="420"></iframe>')
+        code = embed_code(address_of(settings), query)
+    click.echo(code)
     return 0

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import html
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
 MOST_CHARS = 8000
+MOST_DAYS = 366
 _PURPOSE = b"frametally chart\n"  # the key signs cookies, too
 _SIGNED = re.compile(r"(.+)&made=([0-9]{1,15})&ends=([0-9]{1,15})&signature=([0-9a-f]{64})", re.ASCII)
 _SITE = "site"
@@ -47,6 +49,12 @@ def sign_chart(chart: SignedChart, key: bytes) -> str:
     times = [("made", str(chart.made_at_ms)), ("ends", str(chart.ends_at_ms))]
     query = urlencode([*chart.selection, *sites, *times])
     return f"{query}&signature={_signature(query, key)}"
+
+
+def embed_code(root: str, query: str) -> str:
+    """Return what a page shows a chart by: `root` is where the dashboard is, `query` that of `sign_chart`."""
+    address = html.escape(f"{root}/embed?{query}")
+    return f'<iframe src="{address}" title="Counts" width="800" height="420"></iframe>'
 
 
 def read_chart(query: str, key: bytes) -> SignedChart | None:

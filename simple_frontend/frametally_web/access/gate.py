@@ -156,7 +156,7 @@ class Gate:
     def cookie_of(self, token: str, headers: SentHeaders) -> tuple[str, str, bool]:
         """Return a session's cookie: its name, its value, and whether it is for TLS alone."""
         is_secure = self._is_secure(headers)
-        return _COOKIES[0 if is_secure else 1], sign(token, self._signing_key()), is_secure
+        return _COOKIES[0 if is_secure else 1], sign(token, self.signing_key()), is_secure
 
     def address_of(self, headers: SentHeaders, peer: str) -> str:
         """Return where a request comes from: as the proxy says, where it proves to be the one that is set."""
@@ -187,7 +187,7 @@ class Gate:
             try:
                 signed, peer = signed_in(request), request.remote_addr or ""
                 if signed and self.book is not None:
-                    one = admit_chart(request, signed, self._signing_key())
+                    one = admit_chart(request, signed, self.signing_key())
                 else:
                     one = self.admit(request.method, request.url_rule.rule, request.headers, peer)
                 set_visitor(one)
@@ -277,7 +277,7 @@ class Gate:
             return None
         sent = {name: value for name, _, value in (one.strip().partition("=") for one in text.split(";"))}
         for name in _COOKIES:
-            if name in sent and (token := read_signed(sent[name], self._signing_key())):
+            if name in sent and (token := read_signed(sent[name], self.signing_key())):
                 return token
         return None
 
@@ -296,7 +296,8 @@ class Gate:
         said = headers.get("X-Forwarded-Proto", "").strip().lower()
         return said == "https" or re.match("https:", self.settings.web_url) is not None
 
-    def _signing_key(self) -> bytes:
+    def signing_key(self) -> bytes:
+        """Return what cookies and charts are signed by; empty where there is no book."""
         if not self._key and self.book is not None:
             self._key = self.book.signing_key()
         return self._key

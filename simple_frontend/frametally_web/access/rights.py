@@ -139,6 +139,7 @@ GET /audit
 GET /api/audit
 DELETE /api/videos/{}
 POST /api/cameras
+POST /api/embeds
 POST /api/alerts/rules
 DELETE /api/alerts/rules/{}
 POST /api/alerts/reports

@@ -12,6 +12,7 @@ from frametally_web.endpoints.alerts import ALERT_ENDPOINTS
 from frametally_web.endpoints.audit import AUDIT_ENDPOINTS
 from frametally_web.endpoints.cameras import CAMERA_ENDPOINTS
 from frametally_web.endpoints.drawing import DRAWING_ENDPOINTS
+from frametally_web.endpoints.embeds import EMBED_ENDPOINTS
 from frametally_web.endpoints.lines import LINE_ENDPOINTS
 from frametally_web.endpoints.live import LIVE_ENDPOINTS
 from frametally_web.endpoints.parameters import (
@@ -112,6 +113,7 @@ ENDPOINTS = (
     *CAMERA_ENDPOINTS,
     *ALERT_ENDPOINTS,
     *AUDIT_ENDPOINTS,
+    *EMBED_ENDPOINTS,
     *TRAFFIC_ENDPOINTS,
     Endpoint(
         "runs",

@@ -60,6 +60,7 @@ _PACKAGE_OF = {
     "delete_camera": "live",
     "delete_alert_rule": "alerts",
     "delete_report": "alerts",
+    "post_embed": "charts",
 }
 
 _COMMON = {

@@ -10,8 +10,9 @@ from frametally_web.api.openapi import describe, tag_of
 from frametally_web.endpoints.parameters import Endpoint, Parameter
 
 _SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
-_LEFT_OUT = ("events", "video_poster", "video_sprite", "video_sprite_vtt")
-"""Routes that a run would wait for: one does not end, the others have nothing before a worker was there."""
+_LEFT_OUT = ("events", "video_poster", "video_sprite", "video_sprite_vtt", "post_embed")
+"""Routes that a run would wait for: one does not end, the others have nothing before a worker was there; and
+one that answers where people log in alone."""
 _BY_WORKER = ("video_enhanced", "video_metadata", "video_quality", "metadata_of_file")
 """Routes that have an answer once a worker was there; before, a run takes 404 for one."""
 _BY_TUS = "uploads"
@@ -74,10 +75,10 @@ def collection() -> dict[str, Any]:
         "info": {
             "name": info["title"],
             "description": f"{info['summary']} A run asks each route and checks what it answers. Left out "
-            "are `/events`, which does not end, a video's pictures, which a worker makes, and uploads by "
-            "tus, for which there are clients. `{{rootUrl}}/ws/{client_id}` and "
-            "`{{rootUrl}}/ws/stream` are WebSockets, which a collection cannot ask: "
-            "`{{baseUrl}}/asyncapi.json` describes them. Choose a small video for "
+            "are `/events`, which does not end, a video's pictures, which a worker makes, uploads by "
+            "tus, for which there are clients, and `/embeds`, which signs where people log in. "
+            "`{{rootUrl}}/ws/{client_id}` and `{{rootUrl}}/ws/stream` are WebSockets, which a "
+            "collection cannot ask: `{{baseUrl}}/asyncapi.json` describes them. Choose a small video for "
             "`file`: it is uploaded, and removed at the end.",
             "schema": _SCHEMA,
         },

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast, get_args
 
 import msgspec
@@ -32,6 +32,7 @@ from frametally_web.api.video_routes import VideoRoutes
 from frametally_web.books import dead_letters, run_list, status
 from frametally_web.books.reader import BooksReader, DashboardPorts, version_text
 from frametally_web.charts import counts, heatmap, scope, summary
+from frametally_web.charts.answers import Counts
 from frametally_web.charts.names import check_names
 from frametally_web.charts.sources import list_sources
 from frametally_web.compare.differences import find_differences
@@ -77,10 +78,9 @@ class Api:
         detected: Detected,
         days: FlowDays,
         uploads_remedy: str | None,
-        alerts: object,
-        audit: object,
+        others: Sequence[object],
     ) -> None:
-        """Make the handlers of one application; `uploads_remedy` is None where videos may be changed."""
+        """Make the handlers, beside `others`; `uploads_remedy` is None where videos may be changed."""
         self._settings = settings
         self._ports = ports
         self._books = books
@@ -94,8 +94,7 @@ class Api:
             JobRoutes(settings=settings, ports=ports, uploads_remedy=uploads_remedy),
             LiveRoutes(settings=settings, ports=ports, uploads_remedy=uploads_remedy),
             CameraRoutes(settings=settings, ports=ports, detected=detected, uploads_remedy=uploads_remedy),
-            alerts,
-            audit,
+            *others,
         )
         self._cache = AnswerCache(settings.web_cache_mb * 1_000_000)
         # Another start may answer otherwise: by other settings, or as another version.
@@ -189,7 +188,7 @@ class Api:
             sources=self.sources(args).sources,
         )
 
-    def counts(self, args: Args) -> answers.Answer:
+    def counts(self, args: Args) -> Counts:
         """Answer with the chart's numbers."""
         return counts.count(
             self._ports_of(args).index,

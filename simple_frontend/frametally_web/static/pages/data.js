@@ -1,8 +1,10 @@
-// Data & API: the code on it can be copied.
+// Data & API: the code on it can be copied, and who may has the chart signed for pages of other sites.
 
+import { ApiError, send } from "../js/shared/api.js";
 import { copyText } from "../js/shared/copying.js";
-import { byId } from "../js/shared/dom.js";
+import { byId, control, el } from "../js/shared/dom.js";
 import { parseState } from "../js/shared/state.js";
+import { moment, toTheMinute } from "../js/shared/format.js";
 import { useZone } from "../js/shared/time.js";
 import { zoneOf } from "../js/shared/zones.js";
 import { askForStrip } from "../js/status/strip.js";
@@ -12,5 +14,31 @@ for (const button of document.querySelectorAll("[data-copies]")) {
   button.addEventListener("click", () => copyText(byId(copies ?? "").textContent, button));
 }
 
+/** @param {HTMLFormElement} form */
+async function sign(form) {
+  const query = new URLSearchParams(form.dataset.selection);
+  if (!query.has("timezone")) query.set("timezone", zoneOf(parseState(location.search)));
+  const sites = control("sites", HTMLInputElement)
+    .value.split(/[\s,]+/)
+    .filter(Boolean);
+  const days = control("days", HTMLInputElement).valueAsNumber;
+  byId("signing-problem").textContent = "";
+  byId("signed").hidden = true;
+  try {
+    const { code, from_ms, to_ms, ends_at_ms } = await send("POST", `embeds?${query}`, { sites, days });
+    byId("code-embed").replaceChildren(el("code", { text: code }));
+    byId("signed-words").textContent =
+      `It shows ${moment(from_ms)} to ${moment(to_ms)}, until ${toTheMinute(ends_at_ms)}.`;
+    byId("signed").hidden = false;
+  } catch (error) {
+    const words = error instanceof ApiError ? `${error.message} ${error.remedy}` : String(error);
+    byId("signing-problem").textContent = words;
+  }
+}
+
 useZone(zoneOf(parseState(location.search)));
 askForStrip();
+document.getElementById("signing")?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  sign(control("signing", HTMLFormElement));
+});

@@ -1,0 +1,1 @@
+"""Charts that are signed for pages of other sites."""
