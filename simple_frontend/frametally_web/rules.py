@@ -1,0 +1,26 @@
+"""Rules of addresses whose builders are made when the first address is built, not when the server starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from werkzeug.routing import Rule
+
+
+class LateRule(Rule):
+    """A rule that is matched as usual, and compiled for building when it is first asked for an address.
+
+    Werkzeug compiles two functions for each rule as it is bound, most of what a start of the dashboard takes;
+    of some 160 rules a handful is ever built. Where Werkzeug names the step otherwise, it compiles at once.
+    """
+
+    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        compiled: list[Callable[..., tuple[str, str]]] = []
+        compile_now = super()._compile_builder
+
+        def build(rule: Rule, /, *values: object, **named: object) -> tuple[str, str]:
+            if not compiled:
+                compiled.append(compile_now(append_unknown))
+            return compiled[0](rule, *values, **named)
+
+        return build
