@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import subprocess
 from collections.abc import Iterator
@@ -25,6 +26,12 @@ hypothesis_settings.register_profile("frametally", deadline=None)
 hypothesis_settings.load_profile("frametally")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage among what tests make only: looking through all that was collected takes a second."""
+    gc.collect()
+    gc.freeze()
 
 
 def _unavailable(what: str, reason: object) -> None:

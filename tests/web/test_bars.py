@@ -63,10 +63,13 @@ def test_bars_of_many_starts_are_those_of_each(place: tuple[str, int, int], inte
 
 @pytest.fixture
 def collecting() -> Iterator[None]:
-    before = gc.get_threshold()
+    before, was_frozen = gc.get_threshold(), gc.get_freeze_count() > 0
+    gc.unfreeze()
     yield
     gc.unfreeze()
     gc.set_threshold(*before)
+    if was_frozen:
+        gc.freeze()
 
 
 @pytest.mark.usefixtures("collecting")
