@@ -20,6 +20,14 @@ def make_code_secret() -> str:
     return base64.b32encode(secrets.token_bytes(20)).decode()
 
 
+def code_secret_of(token: str, key: bytes) -> str:
+    """Return the secret that a link gives, in Base32: 160 bits, the same for as long as it lasts.
+
+    `key` is the access book's own: who has the link alone cannot make it without the page.
+    """
+    return base64.b32encode(hmac.digest(key, f"codes {token}".encode(), hashlib.sha256)[:20]).decode()
+
+
 def code_address(name: str, secret: str) -> str:
     """Return the address that authenticators read."""
     return f"otpauth://totp/frametally:{quote(name, safe='')}?secret={secret}&issuer=frametally"

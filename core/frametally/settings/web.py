@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
@@ -108,6 +109,11 @@ class WebSettings(BaseSettings):
         False,
         description="Whether everybody logs in, also while there is no account: "
         "the first start makes one administrator and prints a link for a password.",
+    )
+    web_codes: Literal["", "look", "correct", "run"] = Field(
+        "",
+        description="Role from which on a log-in takes a code of an authenticator, too (`look`: "
+        "everybody's); empty: that of accounts with `--codes` alone.",
     )
     web_session_idle_h: float = Field(
         12.0, gt=0, le=8760, description="Hours after which a log-in that nobody uses is over."

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from flask import Flask, Response, g, redirect, request
 
-from frametally.access.accounts import Role, as_name
+from frametally.access.accounts import Role, UserAccount, as_name
 from frametally.access.book import AccessBook, TriedBy
 from frametally.access.tokens import is_api_token, read_signed, sign, token_hash
 from frametally.audit.entries import NOBODY as WHO_IS_NOBODY
@@ -140,12 +140,17 @@ class Gate:
                 idle_s=settings.web_session_idle_h * HOUR_S,
                 most_s=settings.web_session_h * HOUR_S,
             )
-            if found is not None:
+            if found is not None and not self.lacks_codes(found.account):
                 account = found.account
                 return Visitor(account.name, account.role, account.sources, token_hash(token))
         if self._secret or self.has_accounts():
             return NOBODY
         return ANYBODY if self._is_alone else Visitor(role="look")
+
+    def lacks_codes(self, account: UserAccount) -> bool:
+        """Return whether an account has to set up an authenticator before it may anything by a log-in."""
+        least = self.settings.web_codes
+        return bool(least) and account.may(cast(Role, least)) and not account.has_codes
 
     def has_accounts(self) -> bool:
         """Return whether there are accounts, or were since this server began: then it stays closed."""

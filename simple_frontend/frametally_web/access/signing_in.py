@@ -14,7 +14,8 @@ from flask import Blueprint, Response, g, make_response, redirect, render_templa
 
 from frametally.access.accounts import Credentials, OwnSession, as_name
 from frametally.access.book import AccessBook, TriedBy
-from frametally.access.codes import find_step
+from frametally.access.codes import code_address, code_secret_of, find_step
+from frametally.access.links import LINK_PATH
 from frametally.access.passwords import check_password, hash_password, is_password
 from frametally.access.tokens import make_token, token_hash
 from frametally.errors import FrametallyError, Misconfigured
@@ -27,6 +28,8 @@ from frametally_web.requests.problems import Problem
 
 _MOST_FORM_BYTES = 8192
 _FREE_OF_ACCOUNT, _FREE_OF_ADDRESS = 5, 30
+_SETTING_UP_S = 600.0
+_NOT_SET_UP = "That is not the code of this secret now: add it to your authenticator, and look at its clock."
 _WRONG = "Name, password or code is wrong."
 
 
@@ -67,9 +70,11 @@ def create_blueprint(gate: Gate) -> Blueprint:
         if not _proves(there, known or "", found or Credentials(), password, code) or known is None:
             return _page("sign_in.html", status=HTTPStatus.UNAUTHORIZED, problem=_WRONG, name=name[:64])
         note_who(known)
+        lacks_codes = _lacks_codes(gate, there, known)
+        note_target(codes="to be set up" if lacks_codes else "")
         gate.audit.begin(g.change)
         there.forgive(tried)
-        return _begin(gate, there, known, _place_after())
+        return _lead_on(there, known) if lacks_codes else _begin(gate, there, known, _place_after())
 
     @pages.get("/sign-in/password")
     def own_password() -> Response:
@@ -132,8 +137,9 @@ def create_blueprint(gate: Gate) -> Blueprint:
 
     @pages.get("/sign-in/once/<token>")
     def once(token: str) -> Response:
-        name = _there(book).link(token_hash(token[:100]))
-        return _page("choose_password.html", name=name) if name else _over()
+        there = _there(book)
+        name = there.link(token_hash(token[:100]))
+        return _choose(name, _new_secret(gate, there, name, token)) if name else _over()
 
     @pages.post("/sign-in/once/<token>")
     def choose(token: str) -> Response:
@@ -143,11 +149,18 @@ def create_blueprint(gate: Gate) -> Blueprint:
         if name is None:
             return _over()
         note_target(account=name)
-        if problem := _why_not(name):
-            return _refused(name, problem)
+        secret = _new_secret(gate, there, name, token)
+        step = find_step(secret, _sent("code"), time_s=time.time()) if secret else None
+        if problem := _why_not(name) or (_NOT_SET_UP if secret and step is None else ""):
+            return _choose(name, secret, problem)
+        note_target(codes="set up" if secret else "")
         gate.audit.begin(g.change)
         if there.use_link(kept, hash_password(_sent("password"))) is None:
             return _over()
+        if step is not None:
+            there.set_code_secret(name, secret)
+            there.use_code(name, step)
+            return _begin(gate, there, name, "/")
         proof = there.credentials(name)
         if proof is not None and proof.code_secret:  # the second factor is asked for all the same
             return _go("/sign-in")
@@ -262,8 +275,29 @@ def _show_sessions(gate: Gate, book: AccessBook, one: Visitor, problem: str = ""
     )
 
 
-def _refused(name: str, problem: str) -> Response:
-    return _page("choose_password.html", status=HTTPStatus.BAD_REQUEST, problem=problem, name=name)
+def _lacks_codes(gate: Gate, book: AccessBook, name: str) -> bool:
+    account = book.account(name)
+    return account is not None and gate.lacks_codes(account)
+
+
+def _lead_on(book: AccessBook, name: str) -> Response:
+    """Lead whoever has proved their password to a link by which they set up an authenticator."""
+    token = make_token()
+    book.put_link(name, token_hash(token), lasts_s=_SETTING_UP_S)
+    return _go(f"{LINK_PATH}{token}")
+
+
+def _new_secret(gate: Gate, book: AccessBook, name: str, token: str) -> str:
+    """Return the secret of codes that whoever has a link sets up by it; empty: they need none."""
+    return code_secret_of(token[:100], gate.signing_key()) if _lacks_codes(gate, book, name) else ""
+
+
+def _choose(name: str, secret: str, problem: str = "") -> Response:
+    status = HTTPStatus.BAD_REQUEST if problem else HTTPStatus.OK
+    address = code_address(name, secret) if secret else ""
+    return _page(
+        "choose_password.html", status=status, problem=problem, name=name, secret=secret, address=address
+    )
 
 
 def _wait(wait_s: float) -> Response:
