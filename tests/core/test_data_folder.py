@@ -169,7 +169,7 @@ def test_a_data_folder_that_can_be_none_is_one_line_before_anything_starts(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a folder that not even root may write is Linux's /proc")
-@pytest.mark.parametrize("command", ["up", "serve"])
+@pytest.mark.parametrize("command", ["up", "serve", "status"])
 def test_a_data_folder_in_which_nothing_can_be_made_is_one_line_and_not_a_dashboard(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:

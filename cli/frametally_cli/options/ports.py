@@ -22,7 +22,7 @@ from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
-from frametally.settings.data_folder import must_be_folder
+from frametally.settings.data_folder import must_be_folder, must_be_writable
 from frametally.settings.loading import Settings, load_settings, misspelt_settings
 from frametally.telemetry.listener import metrics_shown
 from frametally_cli.console import output as console
@@ -160,6 +160,7 @@ def read_settings(
     for name, meant in misspelt_settings(component).items():
         console.err.print(f"{name} is no setting and is ignored; did you mean {meant}?", markup=False)
     if (component is None if must_be_there is None else must_be_there) and is_empty(settings):
+        must_be_writable(settings.data_dir)  # else the remedy would lead nowhere
         raise Misconfigured(
             f"no data in {settings.data_dir} yet: run `frametally produce` first, "
             "or name another folder by --data-dir or FRAMETALLY_DATA_DIR"
