@@ -85,6 +85,7 @@ class AlertFinding(NamedTuple):
         value: What was measured; None where nothing is.
         detail: More, for people; one line.
         ref: Tells two of the same source, label and start apart.
+        source_name: The source as it is written; empty: by its slug.
     """
 
     source: str
@@ -94,6 +95,7 @@ class AlertFinding(NamedTuple):
     value: float | None = None
     detail: str = ""
     ref: str = ""
+    source_name: str = ""
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,6 +119,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         earlier_end_ms: Likewise.
         is_test: Whether a person asked for it, to see whether a channel works.
         files: Of a report, the keys in the store of what it consists of.
+        source_name: As in `AlertFinding`.
     """
 
     key: str
@@ -136,6 +139,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     earlier_end_ms: int | None = None
     is_test: bool = False
     files: tuple[str, ...] = ()
+    source_name: str = ""
 
 
 class AlertMessage(NamedTuple):
@@ -317,6 +321,7 @@ def alert_of(rule: AlertRule, finding: AlertFinding, earlier: Alert | None) -> A
         rule=rule.name,
         what=rule.what,
         source=finding.source,
+        source_name=finding.source_name,
         label=finding.label,
         start_ms=finding.start_ms,
         end_ms=finding.end_ms,

@@ -112,13 +112,14 @@ def create_app(
     remedy = None if guard.allows_uploads else UPLOADS_REMEDY
     detected = Detected(log, settings.results_topic)
 
-    def silences(rules: Sequence[AlertRule]) -> list[list[Silence]]:
+    def look_at(rules: Sequence[AlertRule]) -> tuple[list[list[Silence]], dict[str, str]]:
         media = books.media_to_keep()
         written = {source: media.name(source) for source in media.sources()}
         names = KnownNames(written, store=store, index=ports.index, catalogue=catalogue)
-        return [why_silent(rule, names, ports.index, settings.interval_s) for rule in rules]
+        found = [why_silent(rule, names, ports.index, settings.interval_s) for rule in rules]
+        return found, names.sources
 
-    alerts = OpenedAlerts(catalogue.url, settings, remedy, silences)
+    alerts = OpenedAlerts(catalogue.url, settings, remedy, look_at)
 
     def make(report: ScheduledReport, turn: ClockTurn) -> dict[str, bytes]:
         return files_of(ports.index, settings, books.media_to_keep(), report, turn)

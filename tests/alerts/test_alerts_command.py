@@ -6,14 +6,19 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.fakes.alerts import DAY_MS, AlertPlace, alert_place
-from tests.fakes.records import make_coverage, make_run
+from tests.fakes.records import make_coverage, make_manifest, make_run
 from tests.fakes.webhooks import Hook, hook_server
 
+from frametally import keys
+from frametally.alert_records import AlertMessage
+from frametally.alerts.channels.words import payload_of, subject_of
 from frametally.drawing_records import DrawnLine
 from frametally.drawings.revisions import change_drawing, with_shapes
 from frametally.ports.live_book import Feed
+from frametally.records import encode
 from frametally_cli.main import main
 
 
@@ -130,7 +135,7 @@ def test_where_nothing_is_there_yet_names_are_taken_and_one_line_says_so(tmp_pat
     account = said("users", "add", "ben", *names[:2]).splitlines()
     for told in (rule, report, chart):
         assert sum(line.startswith(nowhere) for line in told) == 1
-    assert "count with FRAMETALLY_INTERVAL_S=15, or give a multiple of 1m" in "".join(rule)
+    assert "count by `frametally aggregate --interval 15`, or give a multiple of 1m" in "".join(rule)
     assert f"note: there is no data in {tmp_path} yet, so the report could not be tried" in report
     assert "note: there is no source 'gate' yet, nor any other" in account
     assert not (tmp_path / "store").exists()
@@ -155,6 +160,39 @@ def test_a_rule_whose_intervals_are_counted_no_more_is_listed_with_the_reason(
             run, [], [make_coverage(DAY_MS + 86_400_000, interval_s=300, covered_ms=300_000)]
         )
     assert "  may stay silent: of the newest day its interval of 1m is no multiple" in said("alerts", "list")
+
+
+def test_people_see_a_source_as_it_is_written_and_programs_its_slug_too(
+    tmp_path: Path, said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FRAMETALLY_LIVE_ALLOW", "127.0.0.1")
+    assert said("live", "add", "http://127.0.0.1:1/", "--source", "North Quay").startswith(
+        "North Quay: added"
+    )
+    assert said("live", "list").startswith("North Quay  http://127.0.0.1:1/")
+    with alert_place(tmp_path) as place:
+        place.publish({"gate-1": {0: 3}, "north-quay": {0: 3}, "old": {0: 3}})
+        film = msgspec.structs.replace(make_manifest(5, source="gate-1"), source_name="Gate 1")
+        place.ports.store.put(keys.media_key(film.sha256), encode(film))
+        place.rule(threshold=3, sources=["Gate 1", "north-quay", "old"])
+        assert place.look().told == 3
+        alerts = {alert.source: alert for alert in place.alerts()}
+    subjects = {source: subject_of(alert) for source, alert in alerts.items()}
+    assert subjects == {
+        "gate-1": "busy: count (Gate 1): 3, from 3",
+        "north-quay": "busy: count (North Quay): 3, from 3",
+        "old": "busy: count (old): 3, from 3",
+    }
+    payload = json.loads(payload_of(AlertMessage("1", "ops", alerts["gate-1"])))
+    assert (payload["alert"]["source"], payload["alert"]["source_name"]) == ("gate-1", "Gate 1")
+    assert "  of Gate 1, North Quay, old  " in said("alerts", "list")
+    assert json.loads(said("alerts", "list", "--json"))[0]["sources"] == ["gate-1", "north-quay", "old"]
+    daily = ("report", "add", "daily", "--every", "day", "--at", "07:00", "--source", "Gate 1")
+    assert "daily: added" in said(*daily)
+    assert "  of Gate 1  " in said("report", "list")
+    status = said("status", code=3)
+    assert "Gate 1: " in status
+    assert "gate-1" not in status
 
 
 def test_charts_and_accounts_know_the_names_that_there_are(tmp_path: Path, said: Said) -> None:

@@ -71,6 +71,8 @@ def of_one_day(place: AlertPlace) -> None:
 
 def test_a_report_has_a_picture_a_table_and_a_workbook_of_the_week_that_is_over(place: AlertPlace) -> None:
     of_one_day(place)
+    film = msgspec.structs.replace(make_manifest(5, source="gate"), source_name="Main gate")
+    place.ports.store.put(keys.media_key(film.sha256), encode(film))
     place.schedule(interval_s=3600, now_ms=DUE_MS - 1)
     assert place.make_reports(DUE_MS - 1) == (0, [])
     assert place.make_reports(DUE_MS) == (1, [])
@@ -81,6 +83,7 @@ def test_a_report_has_a_picture_a_table_and_a_workbook_of_the_week_that_is_over(
     assert "car  not known" in summary
     assert "180" in summary
     assert "2.0 h filmed" in summary
+    assert "Sources: Main gate\n" in summary
     rows = files["counts.csv"].decode("utf-8-sig").splitlines()
     assert len(rows) == 1 + 7 * 24
     seen = {row.split(",")[0]: row.split(",")[4:7] for row in rows[1:]}

@@ -18,6 +18,7 @@ from frametally.alert_records import Alert, AlertBook, AlertFinding, Scope
 from frametally.alerts.making import make_rule
 from frametally.alerts.scheduling import MOST_REPORTS, make_report, turn_of
 from frametally.opening import open_alert_book
+from frametally.ports.live_book import Feed
 from frametally.report_records import ScheduledReport, turn_key
 
 CHANNELS = SecretStr(
@@ -121,7 +122,7 @@ def test_a_rule_that_can_never_tell_is_refused_and_one_that_may_stay_silent_says
 ) -> None:
     early = client.post("/api/alerts/rules", json={**RULE, "name": "early", "interval": "30s"})
     assert early.status_code == 201
-    assert "count with FRAMETALLY_INTERVAL_S=30" in early.json["silent"][0]
+    assert "count by `frametally aggregate --interval 30`" in early.json["silent"][0]
     count(place)
     for said, detail in (
         ({"sources": ["gaet"]}, "sources: there is no source 'gaet'; did you mean gate?"),
@@ -136,6 +137,7 @@ def test_a_rule_that_can_never_tell_is_refused_and_one_that_may_stay_silent_says
     assert (busy["silent"], len(early["silent"])) == ([], 1)
     page = client.get("/alerts").text
     assert page.count("may stay silent") == 1
+    assert "FRAMETALLY_" not in page
     assert "its interval of 30s is no multiple of what is counted (1m)" in page
 
 
@@ -231,7 +233,7 @@ def test_the_page_shows_it_as_text_and_nothing_that_is_secret(client: FlaskClien
 
 
 def test_scheduled_reports_are_listed_and_whether_the_last_turn_was_made(
-    client: FlaskClient, book: AlertBook
+    place: Place, client: FlaskClient, book: AlertBook
 ) -> None:
     report = add_report(book, "weekly")
     [told] = client.get("/api/alerts").json["reports"]
@@ -266,9 +268,14 @@ def test_scheduled_reports_are_listed_and_whether_the_last_turn_was_made(
     answer = client.get("/api/alerts").json
     assert answer["reports"][0]["last_day"] == f"{turn.day}"
     assert answer["messages"][0]["text"] == "report weekly: the week"
+    assert answer["source_names"] == {}
+    assert ">gate-1</td>" in client.get("/alerts").text
+    place.catalogue.put_camera(Feed("1", "camera", "gate-1", "Gate 1"))
+    assert client.get("/api/alerts").json["source_names"] == {"gate-1": "Gate 1"}
     page = client.get("/alerts").text
     assert "monday at 07:00, Europe/Berlin" in page
-    assert f"<td>{turn.day}</td>" in page
+    assert ">Gate 1</td>" in page
+    assert f">{turn.day}</td>" in page
 
 
 def test_without_rules_and_channels_the_page_says_how_there_will_be_some(place: Place) -> None:

@@ -112,7 +112,7 @@ def list_rules(as_json: bool, **overrides: Any) -> int:
     """Show each rule, why it tells nothing where it cannot, and how many messages wait for each channel."""
     with _book(overrides) as (settings, book):
         rules, waiting, channels = book.rules(), book.waiting(), channels_of(settings)
-    silent = _silent(settings, rules)
+    silent, written = _silent(settings, rules)
     if as_json:
         told = [{**msgspec.to_builtins(rule), "silent": silent[rule.name]} for rule in rules]
         click.echo(json.dumps(told, indent=2))
@@ -120,7 +120,7 @@ def list_rules(as_json: bool, **overrides: Any) -> int:
     if not rules:
         click.echo("there are no rules; add one with `frametally alerts add`")
     for rule in rules:
-        click.echo(console.plain(_line(rule)))
+        click.echo(console.plain(_line(rule, written)))
         for line in silent[rule.name]:
             click.echo(console.plain(f"  may stay silent: {line}"))
     for name, channel in channels.items():
@@ -128,26 +128,32 @@ def list_rules(as_json: bool, **overrides: Any) -> int:
     return 0
 
 
-def _silent(settings: Settings, rules: list[AlertRule]) -> dict[str, list[str]]:
-    """Return by rule why it tells nothing; where that cannot be read a line says so, of them all."""
+def _silent(settings: Settings, rules: list[AlertRule]) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """Return by rule why it tells nothing, and by slug how sources are written.
+
+    Where that cannot be read a line says so, of them all.
+    """
+    written: dict[str, str] = {}
     silent: dict[str, list[str]] = {rule.name: [] for rule in rules}
     try:
         with open_names(settings) as here:
+            written = here.names.sources
             for rule in rules:
                 found = why_silent(rule, here.names, here.index, settings.interval_s)
                 silent[rule.name] = [one.why for one in found]
     except FrametallyError as error:
         note(f"whether each rule can tell anything could not be seen: {error}")
-    return silent
+    return silent, written
 
 
-def _line(rule: AlertRule) -> str:
+def _line(rule: AlertRule, written: dict[str, str]) -> str:
     parts = [rule.name, rule.what]
     if rule.threshold is not None:
         parts.append(f"{'below' if rule.below else 'at least'} {rule.threshold:g} in {rule.interval_s} s")
     if rule.duration_s:
         parts.append(f"for {rule.duration_s} s")
-    for word, names in (("of", rule.sources), ("label", rule.labels)):
+    sources = [written.get(source, source) for source in rule.sources]
+    for word, names in (("of", sources), ("label", rule.labels)):
         if names:
             parts.append(f"{word} {', '.join(names)}")
     parts += [f"{word} {name}" for word, name in (("line", rule.line), ("zone", rule.zone)) if name]

@@ -14,7 +14,7 @@ from frametally.alerts.channels.naming import channels_of
 from frametally.alerts.making import RuleRefused
 from frametally.alerts.scheduling import MOST_REPORTS, MakeFiles, make_report, turn_of
 from frametally.books.unanalysed import find_unanalysed
-from frametally.errors import Misconfigured
+from frametally.errors import FrametallyError, Misconfigured
 from frametally.opening import open_alert_book
 from frametally.ports.count_index import CountIndex
 from frametally.ports.ledger import Ledger
@@ -25,7 +25,7 @@ from frametally.rules.clocks.turns import EVERY, ClockTurn
 from frametally.rules.times import local_time
 from frametally.settings.loading import Settings
 from frametally_cli.console import output as console
-from frametally_cli.options.names import check_names, note
+from frametally_cli.options.names import check_names, note, open_names
 from frametally_cli.options.ports import data_dir_option, is_empty, open_books, read_settings
 
 _OPTIONS = {
@@ -106,11 +106,12 @@ def list_reports(**overrides: Any) -> int:
     now_ms = round(time.time() * 1000)
     with closing(open_alert_book(settings.catalogue_url, settings.catalogue_access)) as book:
         reports = book.reports()
+        written = _written(settings) if any(report.sources for report in reports) else {}
         for report in reports:
             turn = turn_of(report, now_ms)
             is_made = turn is not None and book.was_told(turn_key(report, turn.day))
             last = f"made {turn.day}" if turn is not None and is_made else "not made yet"
-            click.echo(console.plain(f"{line_of(report)}  {last}"))
+            click.echo(console.plain(f"{line_of(report, written)}  {last}"))
     if not reports:
         click.echo("there are no reports; add one with `frametally report add`")
     return 0
@@ -122,10 +123,19 @@ def in_options(refusal: RuleRefused) -> str:
     return f"{option}: {refusal.detail}"
 
 
-def line_of(report: ScheduledReport) -> str:
-    """Return a report as one line."""
+def _written(settings: Settings) -> dict[str, str]:
+    try:
+        with open_names(settings) as here:
+            return here.names.sources
+    except FrametallyError:  # by their slugs, then
+        return {}
+
+
+def line_of(report: ScheduledReport, written: Mapping[str, str]) -> str:
+    """Return a report as one line, its sources as they are `written`, by slug."""
+    sources = [written.get(source, source) for source in report.sources]
     parts = [report.name, f"every {report.every} at {report.clock} {report.zone}"]
-    parts += [f"of {', '.join(names)}" for names in (report.sources, report.labels) if names]
+    parts += [f"of {', '.join(names)}" for names in (sources, report.labels) if names]
     since = f"{local_time(report.made_at_ms, zoneinfo.ZoneInfo(report.zone)):%Y-%m-%d}"
     return f"{'  '.join(parts)}  by {', '.join(report.channels) or 'the store alone'}, since {since}"
 

@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import click
 
-from frametally import keys
 from frametally.errors import FrametallyError, Misconfigured, Poison
 from frametally.live.cameras import NoCamera, SourceTaken, add_camera, ask_camera, remove_camera
 from frametally.live.detection import is_late, newest_results, shown_lag_ms
@@ -54,7 +53,7 @@ def add(address: str, source: str, transport: Literal["tcp", "udp"], **overrides
             raise Misconfigured(f"{refusal.field}: {refusal.reason} {refusal.remedy}") from refusal
         except SourceTaken as refusal:
             raise Misconfigured(f"{refusal}; remove it first, or give another --source") from refusal
-    click.echo(f"{feed.source}: added; `frametally up` or `frametally live work` captures it")
+    click.echo(console.plain(f"{feed.name}: added; `frametally up` or `frametally live work` captures it"))
     return 0
 
 
@@ -75,7 +74,7 @@ def list_cameras(**overrides: Any) -> int:
         reason = f" ({told.reason})" if told.reason else ""
         click.echo(
             console.plain(
-                f"{feed.source}  {feed.address}  {told.state}{reason}: "
+                f"{feed.name}  {feed.address}  {told.state}{reason}: "
                 f"{told.frames_announced} frames announced{rate}{_lags(feed, newest)}{lost}{packets}"
             )
         )
@@ -111,7 +110,7 @@ def start(source: str, **overrides: Any) -> int:
     """Capture the camera of SOURCE again, which was stopped."""
     with _catalogue(overrides) as catalogue:
         feed = ask_camera(catalogue, source, "run")
-    click.echo(f"{feed.source}: is captured from now on")
+    click.echo(console.plain(f"{feed.name}: is captured from now on"))
     return 0
 
 
@@ -123,7 +122,7 @@ def stop(source: str, **overrides: Any) -> int:
     with _catalogue(overrides) as catalogue:
         feed = ask_camera(catalogue, source, "stop")
         ended = _within_a_while(lambda: (catalogue.feed(feed.id) or feed).is_over)
-    click.echo(f"{feed.source}: {'stopped' if ended else 'is being stopped'}")
+    click.echo(console.plain(f"{feed.name}: {'stopped' if ended else 'is being stopped'}"))
     return 0
 
 
@@ -135,7 +134,7 @@ def remove(source: str, **overrides: Any) -> int:
     with _catalogue(overrides) as catalogue:
         if not _within_a_while(lambda: remove_camera(catalogue, source)):
             raise Poison(f"{source!r} is still being stopped; remove it in a few seconds")
-    click.echo(f"{keys.slug(source)}: removed; what was captured of it stays")
+    click.echo(console.plain(f"{source}: removed; what was captured of it stays"))
     return 0
 
 

@@ -9,6 +9,9 @@ from frametally.alert_records import BY_BARS, AlertBook, AlertBookFull, AlertRul
 from frametally.alerts import counted, gaps, lagging, noticed
 from frametally.alerts.reading import Looked, RoundPorts
 from frametally.errors import FrametallyError, Retryable
+from frametally.media.sources import source_names
+from frametally.naming.known import KnownNames
+from frametally.process.reports import NoProgress
 
 
 class RoundReport(NamedTuple):
@@ -33,12 +36,13 @@ def look_at_all(book: AlertBook, ports: RoundPorts) -> RoundReport:
     """
     told, rules = 0, book.rules()
     problems: list[str] = []
+    names = _Names(ports)
     for rule in rules:
         try:
             for looked in _look(rule, book, ports):
                 settled = book.settle(
                     rule,
-                    looked.findings,
+                    [one._replace(source_name=names.of(one.source)) for one in looked.findings],
                     looked.scope,
                     looked.marks,
                     most_waiting=ports.settings.alerts_waiting,
@@ -55,6 +59,31 @@ def look_at_all(book: AlertBook, ports: RoundPorts) -> RoundReport:
         except FrametallyError as error:
             problems.append(f"rule {rule.name}: {error}")
     return RoundReport(len(rules), told, problems)
+
+
+class _Names:
+    """How sources are written, read once in a round, and anew where one is not known."""
+
+    def __init__(self, ports: RoundPorts) -> None:
+        self._ports = ports
+        self._names: dict[str, str] | None = None
+        self._refreshed = False
+
+    def of(self, source: str) -> str:
+        """Return how a source is written; empty where nothing says so."""
+        if not source:
+            return ""
+        if self._names is None:
+            self._names = self._read()
+        if source not in self._names and not self._refreshed:
+            self._refreshed = True
+            self._ports.ledger.refresh(self._ports.store, NoProgress())
+            self._names = self._read()
+        return self._names.get(source, "")
+
+    def _read(self) -> dict[str, str]:
+        media = source_names(self._ports.ledger.manifests())
+        return KnownNames(media, catalogue=self._ports.catalogue).sources
 
 
 def _look(rule: AlertRule, book: AlertBook, ports: RoundPorts) -> Iterator[Looked]:

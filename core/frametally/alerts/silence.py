@@ -74,9 +74,8 @@ def _of_interval(rule: AlertRule, index: CountIndex | None, base_interval_s: int
             return []
         mine, theirs = shown_period(rule.interval_s), shown_period(base_interval_s)
         why = (
-            f"nothing is counted yet, and what will be (FRAMETALLY_INTERVAL_S={base_interval_s}) makes no "
-            f"interval of {mine}: count with FRAMETALLY_INTERVAL_S={rule.interval_s}, or give a multiple of "
-            f"{theirs}"
+            f"nothing is counted yet, and the intervals of {theirs} that will be make none of {mine}: count "
+            f"by `frametally aggregate --interval {rule.interval_s}`, or give a multiple of {theirs}"
         )
         return [Silence("interval", why, False)]
     if not fitting(rule, bases):

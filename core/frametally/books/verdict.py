@@ -108,24 +108,26 @@ def judge(
     for books in sources:
         handled = books.detected + books.dead_lettered + books.forgotten + books.overlapped
         if books.producing or books.announced < books.expected:
-            behind.append(f"{books.source}: {_unread(books)}")
+            behind.append(f"{books.source_name}: {_unread(books)}")
         elif correcting:
             pass
         elif handled > books.announced or books.announced > books.expected:
             broken.append(
-                f"{books.source}: expected {books.expected}, announced {books.announced}, but detected, "
+                f"{books.source_name}: expected {books.expected}, announced {books.announced}, but detected, "
                 f"dead-lettered, forgotten and overlapped {handled}: frames that no medium accounts for"
             )
         elif handled < books.announced and drained:
             broken.append(
-                f"{books.source}: {books.announced - handled} announced frames are in no segment though the "
-                f"log is drained; {again}, or `frametally forget` its media and produce them again"
+                f"{books.source_name}: {books.announced - handled} announced frames are in no segment though "
+                f"the log is drained; {again}, or `frametally forget` its media and produce them again"
             )
         elif handled < books.announced:
-            behind.append(f"{books.source}: {books.announced - handled} frames to detect; run `{detect}`")
+            behind.append(
+                f"{books.source_name}: {books.announced - handled} frames to detect; run `{detect}`"
+            )
         may_be_too_many = gone.get(books.source, 0)
-        _compare(books.source, books.detected, books.counted, may_be_too_many, _COUNT, behind, broken)
-        _compare(books.source, books.counted, books.indexed, may_be_too_many, _INDEX, behind, broken)
+        _compare(books.source_name, books.detected, books.counted, may_be_too_many, _COUNT, behind, broken)
+        _compare(books.source_name, books.counted, books.indexed, may_be_too_many, _INDEX, behind, broken)
     return behind, broken
 
 

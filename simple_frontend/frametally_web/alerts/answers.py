@@ -148,6 +148,7 @@ class Alerts(Answer, frozen=True, kw_only=True):
         rules: All, by name.
         channels: All that are set, by name.
         reports: All that are scheduled, by name.
+        source_names: How each source that these name is written, by slug, where that is known.
         messages: A page of them.
         next: `before` of the next page; 0 at the end.
         changes_allowed: Whether rules and reports may be added and removed here.
@@ -157,6 +158,7 @@ class Alerts(Answer, frozen=True, kw_only=True):
     rules: list[ToldRule]
     channels: list[ToldChannel]
     reports: list[ToldReport]
+    source_names: dict[str, str]
     messages: list[ToldMessage]
     next: int
     changes_allowed: bool

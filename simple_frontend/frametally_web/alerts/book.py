@@ -19,23 +19,23 @@ from frametally_web.requests.problems import Problem
 
 PAGE = 50
 
-Silences = Callable[[Sequence[AlertRule]], list[list[Silence]]]
+Look = Callable[[Sequence[AlertRule]], tuple[list[list[Silence]], dict[str, str]]]
 
 
 class OpenedAlerts:
     """Rules, channels and messages; threads may share it."""
 
-    def __init__(self, url: str, settings: Settings, remedy: str | None, silences: Silences) -> None:
+    def __init__(self, url: str, settings: Settings, remedy: str | None, look: Look) -> None:
         """Open nothing yet.
 
         Args:
             url: Of the catalogue's database.
             settings: Names the channels.
             remedy: None where rules may be changed.
-            silences: Finds out of each rule why it tells nothing.
+            look: Finds out of each rule why it tells nothing, and how sources are written, by slug.
         """
         self._url = url
-        self.silences = silences
+        self.look = look
         self._settings = settings
         self._lock = threading.Lock()
         self._opened: AlertBook | None = None
@@ -61,30 +61,37 @@ class OpenedAlerts:
             FrametallyError: The book cannot be read, or the channels are not set as they can be.
         """
         book, waiting = self.book, self.book.waiting()
+        reports = book.reports()
+        rules, written = self._rules(book.rules())
+        named = {source for rule in rules for source in rule.sources}
+        named |= {source for report in reports for source in report.sources}
         messages, following = book.messages(limit, states=states, before=before)
         return answers.Alerts(
-            rules=self._rules(book.rules()),
+            rules=rules,
+            source_names={source: written[source] for source in sorted(named) if source in written},
             channels=[
                 answers.channel_of(channel, waiting.get(name, 0))
                 for name, channel in channels_of(self._settings).items()
             ],
-            reports=[answers.report_of(report, _last_day(book, report)) for report in book.reports()],
+            reports=[answers.report_of(report, _last_day(book, report)) for report in reports],
             messages=[answers.message_of(message) for message in messages],
             next=following,
             changes_allowed=self.remedy is None,
             remedy=self.remedy,
         )
 
-    def _rules(self, rules: list[AlertRule]) -> list[answers.ToldRule]:
+    def _rules(self, rules: list[AlertRule]) -> tuple[list[answers.ToldRule], dict[str, str]]:
+        written: dict[str, str] = {}
         try:
-            found = self.silences(rules)
+            found, written = self.look(rules)
         except (FrametallyError, Problem):
             # Where counts or names cannot be read, rules are shown all the same.
             found = [[] for _ in rules]
-        return [
+        told = [
             answers.rule_of(rule, [one.why for one in silences])
             for rule, silences in zip(rules, found, strict=True)
         ]
+        return told, written
 
     def close(self) -> None:
         """Release connections."""

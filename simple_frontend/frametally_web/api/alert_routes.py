@@ -63,7 +63,7 @@ class AlertRoutes:
                 known=self._opened.channels,
                 now_ms=round(time.time() * 1000),
             )
-            [silences] = self._opened.silences([rule])
+            silences = self._opened.look([rule])[0][0]
             for one in silences:
                 if one.for_good:
                     raise RuleRefused(one.field, one.why)

@@ -68,17 +68,17 @@ def files_of(
     most_rows = min(settings.web_max_export_rows, MOST_ROWS)
     together = query._replace(by_source=False)
     chart = counts.count(index, settings, media, together, most_rows=most_rows)
-    files = {SUMMARY: _summary(report, turn, chart).encode(), "chart.png": draw(chart, report, turn)}
+    files = {SUMMARY: _summary(report, turn, chart, media).encode(), "chart.png": draw(chart, report, turn)}
     for name in ("csv", "xlsx"):
         with export(index, settings, media, query, name) as file:
             files[f"counts.{name}"] = file.read()
     return files
 
 
-def _summary(report: ScheduledReport, turn: ClockTurn, chart: answers.Counts) -> str:
+def _summary(report: ScheduledReport, turn: ClockTurn, chart: answers.Counts, media: MediaTimes) -> str:
     """Return in a few lines what was seen; where nothing was filmed that is said, and never 0."""
     head = f"{report.name}: {span_of(report, turn)}"
-    of = f"Sources: {', '.join(chart.sources) or 'none'}"
+    of = f"Sources: {', '.join(map(media.name, chart.sources)) or 'none'}"
     waiting = [_WAITING] if chart.not_analysed else []
     if not chart.coverage:
         return "\n".join([head, "", *(waiting or ["No footage."]), of, ""])

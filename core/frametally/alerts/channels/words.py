@@ -30,7 +30,7 @@ def subject_of(alert: Alert) -> str:
         return "a test of this channel"
     if alert.what == "report":
         return f"report {one_line(alert.rule)}: {one_line(alert.detail, None)}"
-    of = ", ".join(one_line(part) for part in (alert.source, alert.label) if part)
+    of = ", ".join(one_line(part) for part in (alert.source_name or alert.source, alert.label) if part)
     if alert.state == "withdrawn":
         head = "withdrawn: "
     else:
