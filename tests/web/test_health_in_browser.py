@@ -97,6 +97,28 @@ def test_each_page_has_the_strip_and_on_a_phone_it_is_a_dot_that_still_leads_the
     page.locator(BOOKS).wait_for()
 
 
+@pytest.mark.parametrize("width_px", [1280, 1000])
+def test_however_much_the_strip_says_it_stands_beside_the_pages_and_not_over_them(
+    place: Place, visit: Callable[..., Visit], width_px: int
+) -> None:
+    place.film({"car": 6}, source="gate-by-the-long-north-road")
+    page = visit(place, viewport={"width": width_px, "height": 900}).open("data", wait_for="#health-strip")
+    said, pages = page.locator(".health-state").bounding_box(), page.locator("#pages").bounding_box()
+    assert said is not None
+    assert pages is not None
+    assert said["x"] >= pages["x"] + pages["width"] + 8
+
+
+def test_a_page_opened_while_the_books_are_first_read_has_the_strip_once_they_are(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    place.film({"car": 6})
+    window = visit(place)
+    problem = {"detail": "The books are being read for the first time.", "remedy": "", "status": 503}
+    window.page.route("**/api/v1/status", lambda route: route.fulfill(status=503, json=problem), times=1)
+    window.open("data", wait_for=".health-state")
+
+
 def test_what_is_selected_comes_along_from_page_to_page_and_back(
     place: Place, visit: Callable[..., Visit]
 ) -> None:

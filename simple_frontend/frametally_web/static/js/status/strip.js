@@ -1,12 +1,13 @@
 // The strip on top of every page: whether every frame is accounted for, and up to when, at a glance. It leads to the
 // books.
 
-import { get } from "../shared/api.js";
+import { ApiError, get } from "../shared/api.js";
 import { byId, el } from "../shared/dom.js";
 import { has } from "../shell/rights.js";
 import { number, roughly, toTheMinute } from "../shared/format.js";
 
 const AGAIN_MS = 10_000;
+const ASK_AGAIN_MS = 3000;
 
 /** @type {Api.Books|null} */
 let shown = null;
@@ -19,7 +20,14 @@ export function showStrip(books) {
 }
 
 /** For pages that do not listen to the server: as the books are now. A page without the strip has all else. */
-export const askForStrip = () => (has("all") ? get("status").then(showStrip, () => {}) : undefined);
+export async function askForStrip() {
+  if (!has("all")) return;
+  try {
+    showStrip(await get("status"));
+  } catch (error) {
+    if (error instanceof ApiError && error.passes) setTimeout(askForStrip, ASK_AGAIN_MS);
+  }
+}
 
 function write() {
   if (!shown) return;
