@@ -208,6 +208,11 @@ def test_guesses_are_slowed_down_and_the_right_password_waits_with_them(
 ) -> None:
     statuses = guess_until_slowed(lambda: sign_in(client, "lukas", "wrong password"))
     assert statuses == [401] * max(5, len(statuses) - 1) + [429]
+    longer = (
+        "UPDATE frametally_login_attempts SET due_at_ms = due_at_ms + 30000 WHERE due_at_ms > tried_at_ms"
+    )
+    with people.access._database.writing() as connection:  # a busy machine outlasts the first wait, a second
+        connection.execute(text(longer))
     waiting = sign_in(client, "lukas")
     assert waiting.status == 429
     assert 1 <= int(waiting.headers["retry-after"]) <= 60
