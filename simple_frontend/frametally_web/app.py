@@ -53,7 +53,6 @@ from frametally_web.reports.files import files_of
 from frametally_web.requests import problems
 from frametally_web.requests.native import NativeRoute
 from frametally_web.requests.packing import pack_answers
-from frametally_web.rules import LateRule
 from frametally_web.security import UPLOADS_REMEDY, Guard
 from frametally_web.sockets.clients import ClientSockets
 from frametally_web.uploads.place import UploadPlace
@@ -100,7 +99,6 @@ def create_app(
     that were uploaded.
     """
     app = Flask("frametally_web", static_folder=None)
-    app.url_rule_class = LateRule
     app.config["MAX_CONTENT_LENGTH"] = MOST_FILE_BYTES
     whole = DashboardPorts(store=store, index=index, ledger=ledger, log=log, catalogue=catalogue)
     books = BooksReader(whole, settings)

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from flask import Flask
 from tests.fakes.memory import MemoryLog, MemoryStore
+from tests.web.late_rules import LateRule
 
 from frametally import keys
 from frametally.access.book import AccessBook
@@ -64,6 +65,7 @@ _CHROMIUM_FLAGS = [
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
     "--disable-features=" + ",".join(_FEATURES_OFF),
 ]
+Flask.url_rule_class = LateRule
 SIMPLE_FRONTEND = Path(__file__).resolve().parents[2] / "simple_frontend"
 SCREENSHOTS = SIMPLE_FRONTEND.parent / "build" / "screenshots"
 _CHART = "document.getElementById('chart').timeChart"

@@ -1,4 +1,4 @@
-"""The dashboard starts without compiling what builds its addresses, and builds them as usual."""
+"""The tests' applications are made without compiling what builds addresses, and build them as usual."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules of addresses whose builders are made when the first address is built, not when the server starts."""
+"""Rules of addresses whose builders are made when the first address is built, not with the application."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from werkzeug.routing import Rule
 class LateRule(Rule):
     """A rule that is matched as usual, and compiled for building when it is first asked for an address.
 
-    Werkzeug compiles two functions for each rule as it is bound, most of what a start of the dashboard takes;
-    of some 160 rules a handful is ever built. Where Werkzeug names the step otherwise, it compiles at once.
+    Werkzeug compiles two functions for each rule as it is bound, most of the CPU that making an application
+    takes; of some 160 rules a handful is ever built, and the tests make thousands of applications. Where
+    Werkzeug names the step otherwise, it compiles at once.
     """
 
     def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
