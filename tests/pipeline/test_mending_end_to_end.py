@@ -160,7 +160,7 @@ def test_messages_that_were_lost_inside_a_segment_are_counted_and_no_gap_and_com
     assert sum(one["messages"] for one in status["lost"]) == PICTURES
     [broken] = status["broken"]
     assert broken.startswith(
-        f"gate: {PICTURES} announced frames are in no segment though the log is drained; "
+        f"Gate: {PICTURES} announced frames are in no segment though the log is drained; "
     )
     assert "were gone from the log before they were read" in mended("status", code=3)
 
@@ -219,7 +219,7 @@ def test_a_lost_log_comes_again_by_removing_the_manifests_and_each_frame_counts_
     for file in mended.data_dir.glob("log.sqlite*"):
         file.unlink()
     assert f"0 announced, {PICTURES} known" in mended.produce(later)
-    assert f"gate: {PICTURES} announced frames are in no segment" in str(mended.status(code=3)["broken"])
+    assert f"Gate: {PICTURES} announced frames are in no segment" in str(mended.status(code=3)["broken"])
     with closing(mended.store()) as store:
         for info in list(store.list(f"{keys.MEDIA}/")):
             store.delete(info.key)
