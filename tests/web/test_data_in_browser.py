@@ -11,6 +11,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.web.people import give_accounts
+
+from frametally.access.accounts import ApiToken
+from frametally.access.tokens import make_api_token, token_hash
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect
@@ -27,20 +31,30 @@ def code_of(page: str, name: str) -> str:
     return html.unescape(found[1])
 
 
+@pytest.mark.parametrize("logs_in", [False, True])
 @pytest.mark.parametrize(("name", "command"), [("python", [sys.executable, "-"]), ("javascript", ["node"])])
-def test_the_code_on_the_page_runs_as_it_stands_there(
-    place: Place, serving: Callable[..., str], name: str, command: list[str]
+def test_the_code_on_the_page_runs_as_it_stands_there_or_with_the_token_that_it_asks_for(
+    place: Place, serving: Callable[..., str], name: str, command: list[str], logs_in: bool
 ) -> None:
     if not shutil.which(command[0]):
         pytest.skip("needs Node.js")
     if name == "javascript":
         command = [command[0], "--input-type=module"]
     place.film({"car": 6, "bus": 1}, filmed=lambda n: n != 3)
+    headers, token = {}, ""
+    if logs_in:
+        give_accounts(place)
+        token = make_api_token()
+        made = ApiToken("clara", "nightly", "look", ())
+        assert place.access.add_token(made, token_hash(token), lasts_s=60)
+        headers = {"Authorization": f"Bearer {token}"}
     app = place.app()
     url = serving(app)
-    page = app.test_client().get(f"/data?{QUERY}", base_url=url).text
+    page = app.test_client().get(f"/data?{QUERY}", base_url=url, headers=headers).text
     code = code_of(page, name)
-    assert len(code.splitlines()) <= 10
+    assert ("TOKEN" in code) == ("frametally tokens add" in page) == logs_in
+    code = code.replace("TOKEN", token)
+    assert len(code.splitlines()) <= 12
     done = subprocess.run(command, input=code, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     assert "car" in done.stdout
