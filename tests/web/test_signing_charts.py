@@ -5,16 +5,16 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
-from flask import Flask
 from tests.web.conftest import Place, Visit
-from tests.web.people import KEPT, PASSWORD, Asks, asking_as, give_accounts
+from tests.web.people import KEPT, PASSWORD, Asks, asking_as
 from tests.web.test_other_sites import OtherSite, other_site
+from tests.web.test_signed_charts import SITE, people, url
 
 from frametally.access.accounts import UserAccount
 from frametally.access.charts import read_chart
@@ -23,27 +23,13 @@ from frametally.opening import open_audit_book
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-__all__ = ["other_site"]
+__all__ = ["other_site", "people", "url"]
 
-SITE = "https://intranet.example"
 WANTED: dict[str, Any] = {"sites": [SITE], "days": 7}
 QUERY = (
     "label=car&source=junction-east&from=2024-05-01T08:00:00Z&to=2024-05-01T08:00:30Z&interval=5"
     "&timezone=Europe/Berlin&hours=10:00-11:00&weekdays=1,2,3"
 )
-
-
-@pytest.fixture
-def people(place: Place) -> Iterator[Place]:
-    place.film({"car": 6, "bus": 4})
-    give_accounts(place)
-    yield place
-    place.access.close()
-
-
-@pytest.fixture
-def url(people: Place, serving: Callable[[Flask], str]) -> str:
-    return serving(people.app())
 
 
 def sign(ask: Asks, query: str = QUERY, **wanted: Any) -> Any:

@@ -20,7 +20,7 @@ from frametally.opening import open_audit_book
 from frametally.settings.data_folder import must_be_folder
 from frametally.settings.loading import Settings, load_settings
 from frametally_cli.console import output as console
-from frametally_cli.options.ports import NOTHING_DONE, STOPPED
+from frametally_cli.options.ports import NOTHING_DONE, STOPPED, is_empty
 
 CHANGING: dict[str, tuple[str, ...]] = {
     "alerts add": ("name", "what"),
@@ -90,7 +90,7 @@ def _recorded(path: str, run: Any) -> Any:
     @functools.wraps(run)
     def recorded(**given: Any) -> Any:
         settings = load_settings("web", data_dir=given.get("data_dir"))
-        if given.get("url") or (not path.startswith(_MAKES_ITS_DATA) and _has_nothing(settings)):
+        if given.get("url") or (not path.startswith(_MAKES_ITS_DATA) and is_empty(settings)):
             return run(**given)  # it is another server's to record; or the command says that there is nothing
         must_be_folder(settings)
         return _record(settings, path, given, lambda: run(**given))
@@ -131,11 +131,6 @@ def _record(settings: Settings, path: str, given: Mapping[str, Any], run: Callab
             except FrametallyError as error:
                 console.say_error(f"the audit log has no end of this: {error}")
     return status
-
-
-def _has_nothing(settings: Settings) -> bool:
-    store = settings.data_dir / "store"
-    return settings.store_url == store.as_uri() and not store.is_dir()
 
 
 def _who() -> str:
