@@ -55,8 +55,8 @@ exec "$java" $KAFKA_HEAP_OPTS $KAFKA_OPTS -XX:+UseSerialGC -cp "/opt/kafka/libs/
 ELASTICSEARCH = """\
 set -euo pipefail
 cd /usr/share/elasticsearch
-bin/elasticsearch-keystore create -s
-printf %s "$ELASTIC_PASSWORD" | bin/elasticsearch-keystore add -x bootstrap.password
+[ -e config/elasticsearch.keystore ] || bin/elasticsearch-keystore create -s
+printf %s "$ELASTIC_PASSWORD" | bin/elasticsearch-keystore add -f -x bootstrap.password
 exec bin/elasticsearch "$@"
 """
 POSTGRES = """\
