@@ -120,6 +120,35 @@ def test_the_dockerfile_passes_hadolint() -> None:
     assert done.returncode == 0, done.stdout
 
 
+def _limit_mib(service: dict[str, Any]) -> int:
+    number, unit = int(service["mem_limit"][:-1]), service["mem_limit"][-1]
+    return number * (1024 if unit == "g" else 1)
+
+
+def test_the_memory_limits_fit_into_the_memory_that_the_readme_asks_for() -> None:
+    text = " ".join((STACK / "README.md").read_text(encoding="utf-8").split())
+    asked = re.search(r"(\d+) GB of memory \((\d+) GB with the bundled store and Airflow\)", text)
+    assert asked
+    ends_by_itself = {"kafka-rights", "setup"}
+    always = {
+        name: _limit_mib(service)
+        for name, service in SERVICES.items()
+        if "profiles" not in service and name not in ends_by_itself
+    }
+    system_mib = 512
+    assert sum(always.values()) <= int(asked[1]) * 1024 - system_mib, always
+    more_mib = sum(_limit_mib(SERVICES[name]) for name in ("store", "airflow"))
+    assert sum(always.values()) + more_mib <= int(asked[2]) * 1024 - system_mib
+
+
+def test_yarn_has_room_for_its_tasks_beside_the_node_manager() -> None:
+    site = (STACK / "hadoop/conf/yarn-site.xml").read_text(encoding="utf-8")
+    tasks = re.search(r"resource\.memory-mb</name><value>(\d+)<", site)
+    assert tasks
+    heap_mib, beside_heap_mib = 256, 256  # hadoop-node's -Xmx; metaspace, threads and buffers
+    assert int(tasks[1]) + heap_mib + beside_heap_mib <= _limit_mib(SERVICES["nodemanager"])
+
+
 def test_only_traefik_publishes_ports() -> None:
     assert [name for name, service in SERVICES.items() if "ports" in service] == ["traefik"]
     assert not [name for name, service in SERVICES.items() if "network_mode" in service]
