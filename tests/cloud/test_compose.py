@@ -149,6 +149,23 @@ def test_yarn_has_room_for_its_tasks_beside_the_node_manager() -> None:
     assert int(tasks[1]) + heap_mib + beside_heap_mib <= _limit_mib(SERVICES["nodemanager"])
 
 
+def test_the_upgrade_in_the_readme_builds_every_image_that_runs(tmp_path: Path) -> None:
+    text = (STACK / "README.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^sudo sh -c '(.*) docker-compose build --pull'", text, re.MULTILINE)
+    values = VALUES | {"COMPOSE_PROFILES": "store,airflow"}
+    (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in values.items()))
+    shutil.copy(FILE, tmp_path)
+    listed = subprocess.run(
+        ["bash", "-euc", f"{command} {' '.join(docker_compose())} config --services"],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert {name for name, service in SERVICES.items() if "build" in service} <= set(listed)
+
+
 def test_only_traefik_publishes_ports() -> None:
     assert [name for name, service in SERVICES.items() if "ports" in service] == ["traefik"]
     assert not [name for name, service in SERVICES.items() if "network_mode" in service]
