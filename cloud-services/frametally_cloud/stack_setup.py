@@ -19,6 +19,7 @@ from dotenv import dotenv_values
 
 from frametally.errors import Misconfigured
 from frametally.files.dotenv_text import env_text
+from frametally_cloud.alert_mail import alertmanager_settings
 from frametally_cloud.credentials import (
     checked_domain,
     checked_email,
@@ -32,7 +33,7 @@ from frametally_cloud.credentials import (
 from frametally_cloud.queue_rights import QUEUE_USERS, queue_definitions, queue_password_fits
 
 CONTAINER_USER = 1000
-"""Whom Traefik, Kafka, Elasticsearch, RabbitMQ and the bundled store run as: they own their files."""
+"""The user of Traefik, Kafka, Elasticsearch, RabbitMQ, Alertmanager and the store; it owns their files."""
 
 LOG_USERS = {
     "admin": "KAFKA_ADMIN_PASSWORD",
@@ -127,6 +128,7 @@ def set_up(folder: Path, answers: Answers) -> SetUp:
     work.put("elasticsearch/users", lambda: _index_users(values))
     work.put("elasticsearch/users_roles", _index_roles)
     work.put("rabbitmq/definitions.json", lambda: queue_definitions(values))
+    work.put("prometheus/alertmanager.yml", lambda: alertmanager_settings(values), again=True)
     if "store" in values.get("COMPOSE_PROFILES", "").split(","):
         work.put("store/s3.json", lambda: _store_identities(values))
     _put_web_user(work, answers.user, answers.password)

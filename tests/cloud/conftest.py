@@ -16,7 +16,14 @@ def stack(tmp_path: Path) -> Path:
     """`cloud-services` as it comes from a fresh checkout."""
     folder = tmp_path / "cloud-services"
     unmade = shutil.ignore_patterns(
-        *MADE, ".env", "users", "users_roles", "kafka_server_jaas.conf", "definitions.json", "first-password"
+        *MADE,
+        ".env",
+        "users",
+        "users_roles",
+        "kafka_server_jaas.conf",
+        "definitions.json",
+        "first-password",
+        "alertmanager.yml",
     )
     shutil.copytree(STACK, folder, ignore=unmade)
     return folder

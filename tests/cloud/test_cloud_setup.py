@@ -34,6 +34,7 @@ FILES = [
     "elasticsearch/users",
     "elasticsearch/users_roles",
     "rabbitmq/definitions.json",
+    "prometheus/alertmanager.yml",
     "traefik/auth/usersfile",
     "traefik/acme/acme.json",
 ]

@@ -18,7 +18,7 @@ from compose_file import STACK, compose_file, required_variables
 from dotenv import dotenv_values
 
 from frametally.settings.loading import Settings
-from frametally_cloud.stack_setup import Answers, set_up
+from frametally_cloud.stack_setup import CONTAINER_USER, Answers, set_up
 
 FILE = STACK / "docker-compose.yml"
 VALUES = {name: f"value-of-{name.lower()}" for name in required_variables()} | {
@@ -297,6 +297,15 @@ def test_prometheus_and_grafana_are_asked_for_reach_nothing_outside_and_let_nobo
     assert source["url"] == "http://prometheus:9090"
     panels = json.loads(board.read_text())["panels"]
     assert {panel["datasource"]["uid"] for panel in panels if "datasource" in panel} == {source["uid"]}
+
+
+def test_prometheus_hands_its_alerts_to_an_alertmanager_that_has_a_way_out_to_the_mail_server() -> None:
+    alerting = yaml.safe_load((STACK / "prometheus/prometheus.yml").read_text())["alerting"]
+    assert alerting == {"alertmanagers": [{"static_configs": [{"targets": ["alertmanager:9093"]}]}]}
+    service = SERVICES["alertmanager"]
+    assert service["profiles"] == ["metrics"]
+    assert service["networks"] == ["back", "outside"]
+    assert service["user"] == f"{CONTAINER_USER}:{CONTAINER_USER}"  # who may read the file
 
 
 def test_prometheus_asks_each_service_that_shows_metrics_at_its_port() -> None:

@@ -142,7 +142,8 @@ def set_up_stack(folder: Path, clip: Path) -> tuple[Path, dict[str, str]]:
     """A copy of `cloud-services`, as the command leaves it, and what its `.env` says."""
     here = folder / "cloud-services"
     made = shutil.ignore_patterns(
-        ".env", "auth", "acme", "store", "footage", "users", "users_roles", "kafka*.conf", "definitions.json"
+        *(".env", "auth", "acme", "store", "footage", "users", "users_roles", "kafka*.conf"),
+        *("definitions.json", "alertmanager.yml"),
     )
     shutil.copytree(REPOSITORY / "cloud-services", here, ignore=made)
     set_up(

@@ -1,0 +1,92 @@
+"""A real Alertmanager takes the settings that cloud-setup writes, and mails by a real mail server."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from serving.downloads import debian, no_service_started
+from serving.needs import server
+
+from frametally_cloud.alert_mail import alertmanager_settings
+
+pytestmark = [pytest.mark.services, pytest.mark.timeout(120)]
+
+ALERT = {
+    "labels": {"alertname": "FrametallyDown", "service": "consumer"},
+    "annotations": {"summary": "consumer does not answer"},
+}
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    for _ in range(600):
+        if condition():
+            return
+        time.sleep(0.1)
+    pytest.fail(what)
+
+
+def test_an_alert_is_mailed_by_the_mail_server_of_the_stack(tmp_path: Path) -> None:
+    smtp = server("smtp")
+    if shutil.which("prometheus-alertmanager") is None:
+        with no_service_started("prometheus-alertmanager"):
+            debian("prometheus-alertmanager", ["prometheus-alertmanager"])
+    recipient = f"ops-{os.urandom(4).hex()}@example.org"
+    text = alertmanager_settings(
+        {
+            "FRAMETALLY_SMTP_URL": smtp["URL"],
+            "FRAMETALLY_SMTP_USER": smtp["USER"],
+            "FRAMETALLY_SMTP_PASSWORD": smtp["PASSWORD"],
+            "FRAMETALLY_SMTP_CA_FILE": smtp["CA_FILE"],
+            "FRAMETALLY_MAIL_TO": recipient,
+        }
+    )
+    settings = tmp_path / "alertmanager.yml"
+    settings.write_text(text.replace('"30s"', '"0s"'))  # the first mail waits for nothing more
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    with (tmp_path / "output").open("wb") as output:
+        process = subprocess.Popen(
+            [
+                "prometheus-alertmanager",
+                f"--config.file={settings}",
+                f"--storage.path={tmp_path / 'data'}",
+                "--cluster.listen-address=",
+                f"--web.listen-address=127.0.0.1:{port}",
+            ],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+
+        def is_ready() -> bool:
+            try:
+                with urllib.request.urlopen(f"{url}/-/ready", timeout=5) as answer:  # noqa: S310
+                    return bool(answer.status == 200)
+            except OSError:
+                assert process.poll() is None, (tmp_path / "output").read_text()
+                return False
+
+        wait_until(is_ready, "Alertmanager is not ready")
+        request = urllib.request.Request(  # noqa: S310
+            f"{url}/api/v2/alerts", json.dumps([ALERT]).encode(), {"Content-Type": "application/json"}
+        )
+        urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
+        mails = Path(smtp["MAILS"])
+        wait_until(
+            lambda: mails.exists() and f"To: {recipient}" in mails.read_text(errors="replace"),
+            "no mail came",
+        )
+        assert "FrametallyDown" in mails.read_text(errors="replace").split(f"To: {recipient}")[1]
+    finally:
+        process.terminate()
+        process.wait(30)
