@@ -14,74 +14,99 @@ from contextlib import suppress
 import click
 
 from frametally.errors import FrametallyError
-from frametally_cli.access.embed import embed
-from frametally_cli.access.tokens import tokens_group
-from frametally_cli.access.users import users_group
-from frametally_cli.alerts.group import alerts_group
-from frametally_cli.audit.group import audit_group
-from frametally_cli.audit.recording import record_changes
-from frametally_cli.commands.cloud import cloud_setup, reach
-from frametally_cli.commands.compare import compare
-from frametally_cli.commands.dead_letters import dead_letters
-from frametally_cli.commands.doctor import doctor
-from frametally_cli.commands.explain import explain
-from frametally_cli.commands.export import export
-from frametally_cli.commands.mending import forget, rename_source, retime
-from frametally_cli.commands.models import download_models
-from frametally_cli.commands.quality import quality
-from frametally_cli.commands.redetect import redetect
-from frametally_cli.commands.run import demo, run
-from frametally_cli.commands.setup import setup
-from frametally_cli.commands.stages import aggregate, consume, index, produce, serve
-from frametally_cli.commands.status import status
-from frametally_cli.commands.upkeep import ledger_group, log_group
-from frametally_cli.console import output as console
 from frametally_cli.console import streams
-from frametally_cli.live.group import live_group
-from frametally_cli.live.stream import stream
-from frametally_cli.options.ports import NOTHING_DONE, PART_DONE, stopped
-from frametally_cli.stages.gold import gold
-from frametally_cli.traffic.lines import lines
-from frametally_cli.traffic.report import report
-from frametally_cli.videos.catalogue import catalogue_group
-from frametally_cli.videos.media import media_group
-from frametally_cli.videos.up import up
-from frametally_cli.videos.upload import upload
-from frametally_cli.videos.work import work
+from frametally_cli.lazy_group import CommandEntry, LazyGroup
+from frametally_cli.options.exit_codes import NOTHING_DONE, PART_DONE
 
-_COMMANDS = (
-    *(upload, produce, consume, aggregate, index, gold, serve, up, work, stream, run, demo),
-    *(status, quality, explain, compare, export, redetect, dead_letters, forget, retime, rename_source),
-    *(lines, report),
-    *(
-        download_models,
-        doctor,
-        setup,
-        cloud_setup,
-        reach,
-        ledger_group,
-        catalogue_group,
-        log_group,
-        media_group,
-        live_group,
-        users_group,
-        tokens_group,
-        embed,
-        alerts_group,
-        audit_group,
-    ),
+COMMANDS = {
+    name: CommandEntry(f"frametally_cli.{target}", summary)
+    for name, target, summary in (
+        (
+            "aggregate",
+            "commands.stages:aggregate",
+            "Count detections per label and interval",
+        ),
+        ("alerts", "alerts.group:alerts_group", "Notify people and programs of counts, gaps and failures"),
+        ("audit", "audit.group:audit_group", "Show, export and verify who changed what"),
+        ("catalogue", "videos.catalogue:catalogue_group", "Rebuild the catalogue of videos from the store"),
+        (
+            "cloud-setup",
+            "commands.cloud:cloud_setup",
+            "Write settings, users and secrets of the stack",
+        ),
+        ("compare", "commands.compare:compare", "Show where two models differ, with the frames of both"),
+        ("consume", "commands.stages:consume", "Detect objects in announced frames and write segments"),
+        (
+            "dead-letters",
+            "commands.dead_letters:dead_letters",
+            "List, replay or drop undetected frames",
+        ),
+        ("demo", "commands.run:demo", "Count a traffic clip, from download to chart"),
+        ("doctor", "commands.doctor:doctor", "Check settings, servers, rights, models and disk"),
+        ("download-models", "commands.models:download_models", "Download the detection model and verify it"),
+        ("embed", "access.embed:embed", "Print the HTML that shows a chart on another site"),
+        ("explain", "commands.explain:explain", "List every frame behind a bar, with its boxes"),
+        ("export", "commands.export:export", "Write counts as CSV, XLSX, JSON or Parquet"),
+        ("forget", "commands.mending:forget", "Remove a file or a source from the counts"),
+        ("gold", "stages.gold:gold", "Update the gold tables for SQL"),
+        ("index", "commands.stages:index", "Publish new counts in the count index"),
+        ("ledger", "commands.upkeep:ledger_group", "Rebuild the ledger from the store"),
+        ("lines", "traffic.lines:lines", "Import, export and list lines, zones, calibrations"),
+        ("live", "live.group:live_group", "Add, start and stop cameras"),
+        ("log", "commands.upkeep:log_group", "Trim the embedded frame log"),
+        ("media", "videos.media:media_group", "Run the bronze, silver and gold layers of uploaded videos"),
+        ("produce", "commands.stages:produce", "Store and announce the frames of pictures and videos"),
+        ("quality", "commands.quality:quality", "Print each day's quality report"),
+        ("reach", "commands.cloud:reach", "Check that servers can be reached, without signing in"),
+        ("redetect", "commands.redetect:redetect", "Run another model over stored frames"),
+        ("rename-source", "commands.mending:rename_source", "Rename a source, or merge it into another"),
+        ("report", "traffic.report:report", "Write traffic reports, once or on a schedule"),
+        ("retime", "commands.mending:retime", "Correct when a file was filmed"),
+        ("run", "commands.run:run", "Do everything: from pictures and videos to the chart"),
+        ("serve", "commands.stages:serve", "Serve the dashboard and count what is uploaded there"),
+        ("setup", "commands.setup:setup", "Create what the servers need, and check rights"),
+        ("status", "commands.status:status", "Show whether every frame is accounted for"),
+        ("stream", "live.stream:stream", "Stream an uploaded video"),
+        ("tokens", "access.tokens:tokens_group", "Create and remove API tokens"),
+        ("up", "videos.up:up", "Run every part on this machine until Ctrl-C"),
+        ("upload", "videos.upload:upload", "Upload videos; an interrupted upload continues"),
+        ("users", "access.users:users_group", "Add and remove accounts, and set what they may do"),
+        ("work", "videos.work:work", "Process uploaded videos until Ctrl-C"),
+    )
+}
+"""Every command; nothing of it is imported until it is used."""
+
+
+class _Commands(LazyGroup):
+    def prepared(self, name: str, command: click.Command) -> click.Command:
+        from frametally_cli.audit.recording import record_changes
+
+        record_changes(command, name)
+        return command
+
+
+@click.group(
+    cls=_Commands,
+    entries=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="frametally")
 def cli() -> None:
     """Turn footage into counts with proof."""
 
 
-for command in _COMMANDS:
-    cli.add_command(command)
-record_changes(cli)
+def _say_error(line: str) -> None:
+    from frametally_cli.console.output import (
+        say_error,  # it imports rich, which the list of commands needs not
+    )
+
+    say_error(line)
+
+
+def _stopped() -> int:
+    from frametally_cli.options.ports import stopped
+
+    return stopped()
 
 
 def _one_line(error: click.ClickException, context: click.Context | None) -> str:
@@ -104,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         code = NOTHING_DONE
         with suppress(OSError):
-            console.say_error(_failed(error))
+            _say_error(_failed(error))
     streams.silence_broken()
     return code
 
@@ -134,22 +159,22 @@ def _run(arguments: Sequence[str] | None) -> int:
         return NOTHING_DONE
     except click.ClickException as error:
         context = error.ctx if isinstance(error, click.UsageError) else None
-        console.say_error(_one_line(error, context))
+        _say_error(_one_line(error, context))
         return NOTHING_DONE
     except click.Abort:
         if sys.stdin.isatty():
-            return stopped()
-        console.say_error("there is nobody to answer the question; give --yes to go on without it")
+            return _stopped()
+        _say_error("there is nobody to answer the question; give --yes to go on without it")
         return NOTHING_DONE
     except UnicodeEncodeError as error:
-        console.say_error(f"{error.object[:200]!r} is no text in {error.encoding}; give it otherwise")
+        _say_error(f"{error.object[:200]!r} is no text in {error.encoding}; give it otherwise")
         return NOTHING_DONE
     except FrametallyError as error:
-        console.say_error(str(error))
+        _say_error(str(error))
         for note in getattr(error, "__notes__", ()):
             click.echo(note, err=True)
         return NOTHING_DONE
     except KeyboardInterrupt:
-        return stopped()
+        return _stopped()
     sys.stdout.flush()
     return result if isinstance(result, int) else 0

@@ -1,8 +1,12 @@
 """What a user mistypes is told in one line, with where to look."""
 
+import subprocess
+import sys
+
+import click
 import pytest
 
-from frametally_cli.main import main
+from frametally_cli.main import COMMANDS, cli, main
 
 
 @pytest.mark.parametrize(
@@ -27,3 +31,17 @@ def test_a_mistyped_command_is_one_line_and_exit_code_2(
 def test_no_command_at_all_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 2
     assert "Commands:" in capsys.readouterr().err
+
+
+def test_the_list_of_commands_imports_no_command_and_no_large_package() -> None:
+    code = "import sys; from frametally_cli.main import main; main(['--help']); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert not loaded & {"numpy", "sqlalchemy", "pydantic", "rich", "flask", "frametally.settings.loading"}
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_listed_command_is_there_under_its_name(name: str) -> None:
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    assert command.name == name

@@ -26,10 +26,12 @@ ARGUMENTS = {
 
 
 def ranged(group: click.Group = cli, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         if isinstance(command, click.Group):
             yield from ranged(command, (*path, name))
-        elif ends_of(command):
+        elif command is not None and ends_of(command):
             yield (*path, name)
 
 
@@ -44,7 +46,9 @@ def found(path: tuple[str, ...]) -> click.Command:
     command: click.Command = cli
     for name in path:
         assert isinstance(command, click.Group)
-        command = command.commands[name]
+        part = command.get_command(click.Context(command), name)
+        assert part is not None
+        command = part
     return command
 
 

@@ -21,7 +21,8 @@ from frametally.errors import Misconfigured
 from frametally.opening import open_audit_book
 from frametally.rules.times import utc
 from frametally_cli.console import output as console
-from frametally_cli.options.ports import PART_DONE, data_dir_option, read_settings
+from frametally_cli.options.exit_codes import PART_DONE
+from frametally_cli.options.ports import data_dir_option, read_settings
 from frametally_cli.options.times import parse_bounds_ms
 
 _FIELDS = ("number", "at_ms", "who", "what", "target", "origin", "ends", "status", "digest")

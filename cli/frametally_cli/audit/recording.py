@@ -20,7 +20,8 @@ from frametally.opening import open_audit_book
 from frametally.settings.data_folder import must_be_folder
 from frametally.settings.loading import Settings, load_settings
 from frametally_cli.console import output as console
-from frametally_cli.options.ports import NOTHING_DONE, STOPPED, is_empty
+from frametally_cli.options.exit_codes import NOTHING_DONE, STOPPED
+from frametally_cli.options.ports import is_empty
 
 CHANGING: dict[str, tuple[str, ...]] = {
     "alerts add": ("name", "what"),
@@ -76,14 +77,13 @@ WORKING: frozenset[str] = frozenset(
 _MAKES_ITS_DATA = ("alerts", "embed", "live", "report", "tokens", "upload", "users")
 
 
-def record_changes(group: click.Group, path: str = "") -> None:
-    """Have every command of `CHANGING` below `group` recorded: before it is done, and how it ended."""
-    for name, command in group.commands.items():
-        here = f"{path} {name}".strip()
-        if isinstance(command, click.Group):
-            record_changes(command, here)
-        elif here in CHANGING and command.callback is not None:
-            command.callback = _recorded(here, command.callback)
+def record_changes(command: click.Command, path: str) -> None:
+    """Have a command, or those of a group, recorded if in `CHANGING`: before it is done, and how it ended."""
+    if isinstance(command, click.Group):
+        for name, part in command.commands.items():
+            record_changes(part, f"{path} {name}")
+    elif path in CHANGING and command.callback is not None:
+        command.callback = _recorded(path, command.callback)
 
 
 def _recorded(path: str, run: Any) -> Any:

@@ -19,8 +19,8 @@ from frametally_cli.commands.stages import (
     serve_dashboard,
 )
 from frametally_cli.console import output as console
+from frametally_cli.options.exit_codes import NOTHING_DONE
 from frametally_cli.options.ports import (
-    NOTHING_DONE,
     Ports,
     check_port,
     data_dir_option,

@@ -23,8 +23,8 @@ from frametally.settings.loading import Settings, component_folder
 from frametally.telemetry.family import family
 from frametally.telemetry.lineage import lineage_run
 from frametally_cli.console import output as console
+from frametally_cli.options.exit_codes import NOTHING_DONE
 from frametally_cli.options.ports import (
-    NOTHING_DONE,
     Ports,
     StagePorts,
     data_dir_option,

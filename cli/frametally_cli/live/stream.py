@@ -20,7 +20,8 @@ from frametally.videos.editing import stop_streams
 from frametally.videos.refusals import FieldRefused
 from frametally_cli.console import output as console
 from frametally_cli.live.launch import Launch
-from frametally_cli.options.ports import NOTHING_DONE, STOPPED, data_dir_option, read_settings, stop_on
+from frametally_cli.options.exit_codes import NOTHING_DONE, STOPPED
+from frametally_cli.options.ports import data_dir_option, read_settings, stop_on
 
 _LOOK_S = 0.2
 _NOBODY_AFTER_S = 5.0

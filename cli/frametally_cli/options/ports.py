@@ -26,10 +26,8 @@ from frametally.settings.data_folder import must_be_folder, must_be_writable
 from frametally.settings.loading import Settings, load_settings, misspelt_settings
 from frametally.telemetry.listener import metrics_shown
 from frametally_cli.console import output as console
+from frametally_cli.options.exit_codes import STOPPED
 
-PART_DONE = 1
-NOTHING_DONE = 2
-STOPPED = 130  # as a shell says it of a program that Ctrl-C has ended
 _HEARD_WITHIN_S = 1.0
 
 

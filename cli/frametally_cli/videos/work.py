@@ -26,7 +26,8 @@ from frametally.process.retrying import OnceAMinute
 from frametally.settings.loading import Settings
 from frametally.videos.arrivals import tell_arrivals
 from frametally_cli.console import output as console
-from frametally_cli.options.ports import PART_DONE, data_dir_option, metrics_of, read_settings, stop_on
+from frametally_cli.options.exit_codes import PART_DONE
+from frametally_cli.options.ports import data_dir_option, metrics_of, read_settings, stop_on
 
 
 @click.command()

@@ -1,0 +1,49 @@
+"""A group of commands that imports a command when it is used, not when it is listed."""
+
+from __future__ import annotations
+
+import importlib
+from typing import NamedTuple
+
+import click
+
+
+class CommandEntry(NamedTuple):
+    """A command that is not imported yet.
+
+    Attributes:
+        target: Its module and its name there, `package.module:name`.
+        summary: What it does, in one line of the list of commands.
+    """
+
+    target: str
+    summary: str
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported one by one, as they are asked for."""
+
+    def __init__(self, *args: object, entries: dict[str, CommandEntry], **settings: object) -> None:
+        """Know the commands by `entries`; the other arguments are click's own."""
+        super().__init__(*args, **settings)  # type: ignore[arg-type]
+        self.entries = entries
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands, sorted."""
+        return sorted(self.entries)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command; None if there is none of this name."""
+        if cmd_name in self.entries and cmd_name not in self.commands:
+            module, _, name = self.entries[cmd_name].target.partition(":")
+            self.commands[cmd_name] = self.prepared(cmd_name, getattr(importlib.import_module(module), name))
+        return self.commands.get(cmd_name)
+
+    def prepared(self, name: str, command: click.Command) -> click.Command:
+        """Return an imported command as it is to run; a subclass may wrap it."""
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, self.entries[name].summary) for name in self.list_commands(ctx)])
