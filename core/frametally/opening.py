@@ -10,7 +10,8 @@ installed for it. Another log is a package with such a line, and no edit here.
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoints, entry_points
 from typing import Any
 
 from frametally.access.book import AccessBook
@@ -185,10 +186,15 @@ def open_task_queue(url: str, book: VideoCatalogue, access: ServerAccess | None 
     return queue
 
 
+@cache
+def _entry_points() -> EntryPoints:
+    return entry_points()  # it reads the metadata of every installed package: once is enough
+
+
 def _adapter(port: str, url: str) -> Callable[..., Any]:
     setting, kind, known = _PORTS[port]
     scheme = url.partition("://")[0]
-    adapters = entry_points(group=f"frametally.{port}")
+    adapters = _entry_points().select(group=f"frametally.{port}")
     if not adapters:
         raise Misconfigured(
             "frametally is not installed here, so that none of its adapters is found: "
