@@ -187,14 +187,14 @@ def open_task_queue(url: str, book: VideoCatalogue, access: ServerAccess | None 
 
 
 @cache
-def _entry_points() -> EntryPoints:
-    return entry_points()  # it reads the metadata of every installed package: once is enough
+def _entry_points() -> Any:
+    return entry_points()  # It reads the metadata of every installed package: once is enough.
 
 
 def _adapter(port: str, url: str) -> Callable[..., Any]:
     setting, kind, known = _PORTS[port]
     scheme = url.partition("://")[0]
-    adapters = _entry_points().select(group=f"frametally.{port}")
+    adapters: EntryPoints = _entry_points().select(group=f"frametally.{port}")
     if not adapters:
         raise Misconfigured(
             "frametally is not installed here, so that none of its adapters is found: "
