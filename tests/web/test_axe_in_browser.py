@@ -288,3 +288,17 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
         if wide > size["width"] and media.get("media") != "print":
             found.append(f"{appearance}: {wide} px wide")
     assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_words_can_be_read_while_new_answers_are_awaited(
+    place: Place, visit: Callable[..., Visit], axe: str, scheme: str
+) -> None:
+    film_two(place)
+    window = visit(place, color_scheme=scheme)
+    page = window.open("?interval=60&compare=source:yard")
+    window.context.new_cdp_session(page).send("Runtime.evaluate", {"expression": axe})
+    page.evaluate("document.getElementById('dashboard').ariaBusy = 'true'")
+    expect(page.locator("#chart")).to_have_css("opacity", "0.55")
+    violations = page.evaluate("async () => (await axe.run({runOnly: ['color-contrast']})).violations")
+    assert [one["failureSummary"] for found in violations for one in found["nodes"]] == []

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.web.conftest import MODEL, SCREENSHOTS, START_MS
+from tests.web.printed_text import rows_of, words_of
 from tests.web.test_export_comparison import publish, records
 
 from frametally.rules.times import WEEK_MS
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from tests.web.conftest import Place, Visit
 
 OTHER = "second-model"
+LABELS = [
+    *("car", "person", "bicycle", "bus", "truck", "motorcycle", "dog", "bench"),
+    *("bird", "cat", "train", "boat", "backpack", "traffic light", "stop sign", "horse"),
+]
 WEEK = "?metric=detections&interval=60&from=2024-05-01T08:00:00Z&to=2024-05-01T08:06:00Z&compare=week"
 
 
@@ -133,9 +138,9 @@ def test_differences_are_told_by_label_in_words_numbers_and_bars_of_what_both_ha
     )
     rows = area.locator(".compare-labels tbody tr")
     expect(rows.locator("th")).to_have_text(["bus", "car"])  # the most apart first
-    expect(rows.nth(0).locator("td")).to_have_text(["0", "9", "-9", "-100%"])
+    expect(rows.nth(0).locator("td")).to_have_text(["0", "9", "\u22129", "\u2212100%"])
     expect(rows.nth(1).locator("td")).to_have_text(["13", "11", "+2", "+18%"])
-    expect(area.locator(".compare-labels tfoot td")).to_have_text(["13", "20", "-7", "-35%"])
+    expect(area.locator(".compare-labels tfoot td")).to_have_text(["13", "20", "\u22127", "\u221235%"])
     less, more = (rows.nth(n).locator(".bar").bounding_box() for n in (0, 1))
     assert less["width"] > more["width"]
     assert less["x"] + less["width"] <= more["x"] + 1  # to the left of none, and to the right
@@ -149,6 +154,69 @@ def test_differences_are_told_by_label_in_words_numbers_and_bars_of_what_both_ha
     expect(page).to_have_url(re.compile("label=bus"))
 
 
+@pytest.fixture
+def many_labels(place: Place) -> Place:
+    """Two weeks with more labels than the table of differences shows at once."""
+    weeks = [(START_MS, 3), (START_MS - WEEK_MS, 5)]
+    counts = [
+        one
+        for start_ms, step in weeks
+        for number, label in enumerate(LABELS)
+        for one in records(start_ms, [40 - number * step % 17, 9 + number * step % 11], label=label)[0]
+    ]
+    publish(place, *((counts, []), *(([], records(start_ms, [1, 1])[1]) for start_ms, _ in weeks)))
+    return place
+
+
+def test_the_total_of_all_labels_stays_at_the_foot_of_a_table_that_scrolls(
+    many_labels: Place, visit: Callable[..., Visit]
+) -> None:
+    page = visit(many_labels).open(WEEK)
+    area = page.locator(".compare-labels .table-area")
+    assert area.evaluate("(one) => one.scrollHeight > one.clientHeight + 60")
+    area.scroll_into_view_if_needed()
+    for scrolled in (0, 40, 10_000):
+        area.evaluate("(one, top) => { one.scrollTop = top; }", scrolled)
+        at_foot, total = area.evaluate(
+            """(one) => {
+              const cells = [...one.querySelectorAll("tfoot th, tfoot td")];
+              const bottom = one.getBoundingClientRect().bottom - 18;
+              const seen = cells.map((cell) => {
+                const { left, right } = cell.getBoundingClientRect();
+                return document.elementFromPoint(right - Math.min(14, (right - left) / 2), bottom);
+              });
+              return [seen, cells].map((some) => some.map((cell) => cell.textContent));
+            }"""
+        )
+        assert at_foot == total
+        assert total[0] == "All labels"
+
+
+def test_on_paper_each_difference_and_their_total_stand_once_and_nothing_over_them(
+    many_labels: Place, visit: Callable[..., Visit]
+) -> None:
+    page = visit(many_labels).open(WEEK)
+    on_screen = page.locator(".compare-labels tr").evaluate_all(
+        "(rows) => rows.map((row) => [...row.cells].map((cell) => cell.textContent).join(' '))"
+    )
+    words = words_of(page.pdf(format="A4", print_background=True))
+    printed = rows_of(words)
+    assert len(on_screen) == len(LABELS) + 2
+    for row in on_screen[1:]:
+        assert printed.count(row) == 1, row
+    assert [one for one in printed if one.startswith("All labels")] == on_screen[-1:]
+    pairs = [
+        (one.text, other.text) for n, one in enumerate(words) for other in words[:n] if one.is_over(other)
+    ]
+    assert pairs == []
+    # The first page has the question and the chart with its axis, not the tiles alone.
+    first = [one.text for one in words if one.page == 1]
+    assert first.index(next(one for one in first if "detections \u00b7" in one)) < first.index(
+        "Detections over time"
+    )
+    assert {"detections per 1 min", "Footage"} <= set(first)
+
+
 def test_of_two_models_the_same_frame_stands_twice_with_the_boxes_of_each(
     two_models: Place, visit: Callable[..., Visit], picture: Callable[..., None]
 ) -> None:
@@ -157,8 +225,8 @@ def test_of_two_models_the_same_frame_stands_twice_with_the_boxes_of_each(
     most = page.locator("#compare-area .compare-most tbody tr")
     first = most.first.locator("td")
     label, here, there, apart = first.all_inner_texts()
-    assert int(here) - int(there) == int(apart)
-    sizes = [abs(int(text)) for text in most.locator("td:last-child").all_inner_texts()]
+    assert int(here) - int(there) == int(apart.replace("\u2212", "-"))
+    sizes = [int(text.strip("+\u2212")) for text in most.locator("td:last-child").all_inner_texts()]
     assert sizes == sorted(sizes, reverse=True)
     picture(page, "compare-models")
     most.first.locator("button").click()

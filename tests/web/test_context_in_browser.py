@@ -212,6 +212,19 @@ def test_hours_and_weekdays_are_chosen_with_the_range(two_weeks: Place, visit: C
     expect(page).to_have_url(f"{window.url}/")
 
 
+def test_both_hours_stand_in_one_row_where_clocks_have_am_and_pm(
+    two_weeks: Place, visit: Callable[..., Visit]
+) -> None:
+    page = visit(two_weeks, locale="en-US").open()
+    page.locator("#hours-chip").click()
+    row = page.locator(".hours .field-row")
+    middles = row.locator(":scope > :not(.visually-hidden)").evaluate_all(
+        "(all) => all.map((one) => one.getBoundingClientRect()).map(({ top, bottom }) => (top + bottom) / 2)"
+    )
+    assert len(middles) == 3
+    assert max(middles) - min(middles) < 2
+
+
 def test_the_title_and_the_links_to_other_pages_carry_what_is_shown(
     two_weeks: Place, visit: Callable[..., Visit]
 ) -> None:

@@ -58,7 +58,7 @@ export class HoursFields {
       el("legend", { text: "Only these hours and weekdays" }),
       el(
         "div",
-        { class: "pair" },
+        { class: "field-row" },
         el("label", { class: "visually-hidden", for: this.from.id, text: "Hours from" }),
         this.from,
         "–",

@@ -28,7 +28,7 @@ export class IntervalField {
       { id: "interval-unit", "aria-label": "Unit of the interval" },
       ...UNITS.map(([value, text]) => el("option", { value, text })),
     );
-    this.own = el("div", { class: "pair", id: "interval-own", hidden: true }, this.count, this.unit);
+    this.own = el("div", { class: "field-row", id: "interval-own", hidden: true }, this.count, this.unit);
     this.element = field("Interval", this.select, this.own);
     this.select.addEventListener("change", () => {
       const other = this.select.value === OTHER;

@@ -129,7 +129,7 @@ const MOST_S = 600;
 function valueWords(value, unit) {
   if (unit === "1") return percent(value);
   if (unit === "s" && Math.abs(value) > MOST_S)
-    return `${value < 0 ? "-" : ""}${roughly(Math.abs(value) * 1000)}`;
+    return `${value < 0 ? "\u2212" : ""}${roughly(Math.abs(value) * 1000)}`;
   if (unit === "level") return `${number(Math.round(value))} of 255`;
   const rounded = Math.abs(value) < 10 ? Math.round(value * 1000) / 1000 : Math.round(value * 10) / 10;
   return `${number(rounded)} ${visible(unit)}`.trim();

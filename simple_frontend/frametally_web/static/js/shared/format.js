@@ -61,19 +61,25 @@ export const percent = (value) =>
   value > 0 && value < 0.005 ? `<${percents.format(0.01)}` : percents.format(value);
 
 /**
- * +23%
+ * +23%, −3%
  * @param {number} value  0 is no change
  */
-export const change = (value) => changes.format(value);
+export const change = (value) => withMinus(changes.format(value));
 
 /**
- * +1,234, +0.5, +0.000046; what adding up numbers with a fraction leaves is 0
+ * +1,234, −0.5, +0.000046; what adding up numbers with a fraction leaves is 0
  * @param {number} value
  */
 export function difference(value) {
   const size = Math.abs(value);
-  return (size < 0.1 && size > 1e-12 ? slight : signed).format(value);
+  return withMinus((size < 0.1 && size > 1e-12 ? slight : signed).format(value));
 }
+
+/**
+ * The locale writes a hyphen, which is shorter than a plus and breaks off at the end of a line.
+ * @param {string} text
+ */
+const withMinus = (text) => text.replace("-", "\u2212");
 
 /**
  * "1 frame", "2 frames"
