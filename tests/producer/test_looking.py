@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -273,3 +275,25 @@ def test_the_look_ends_with_the_process_that_wants_it(
     while Path(f"/proc/{pid}").exists() and "State:\tZ" not in Path(f"/proc/{pid}/status").read_text():
         assert time.monotonic() < until_s
         time.sleep(0.05)
+
+
+def box(kind: bytes, *parts: bytes) -> bytes:
+    data = b"".join(parts)
+    return struct.pack(">I", 8 + len(data)) + kind + data
+
+
+@pytest.mark.parametrize(
+    "is_late", [False, True], ids=["at the beginning", "behind the pictures, deep within"]
+)
+def test_a_compressed_header_is_refused_before_it_is_unpacked(looks: Looks, is_late: bool) -> None:
+    mebibytes = 64
+    packed = zlib.compress(bytes(mebibytes << 20), 9)
+    header = box(b"cmov", box(b"dcom", b"zlib"), box(b"cmvd", struct.pack(">I", mebibytes << 20), packed))
+    kind = box(b"ftyp", b"qt  ", bytes(4), b"qt  ")
+    if is_late:
+        data = kind + box(b"mdat", bytes(100_000)) + box(b"moov", box(b"udta", header))
+    else:
+        data = kind + box(b"moov", header)
+    status, reason = looks.refusal(data)
+    assert status == 422
+    assert "compressed header (cmov)" in reason

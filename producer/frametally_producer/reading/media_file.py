@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,30 @@ from pathlib import Path
 from frametally.errors import Poison
 
 _PIECE_BYTES = 1 << 22
+# A header of MP4 or QuickTime that says itself how large it is when unpacked, as FFmpeg looks for it: `cmov`.
+_PACKED_HEADER = re.compile(rb"dcomzlib.{4}cmvd", re.DOTALL)
+_PACKED_HEADER_BYTES = 16
+
+
+class WithoutPackedHeaders:
+    """A file for FFmpeg, which would unpack a compressed header to whatever size that states, in memory."""
+
+    def __init__(self, file: BufferedReader) -> None:
+        """Read it from where it stands."""
+        self.seek, self.tell = file.seek, file.tell
+        self._file = file
+        self._last, self._next_at = b"", 0
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes. Raises `Poison` where these hold such a header."""
+        at = self._file.tell()
+        data = self._file.read(size)
+        before = self._last if at == self._next_at else b""
+        if _PACKED_HEADER.search(before + data[: _PACKED_HEADER_BYTES - 1]) or _PACKED_HEADER.search(data):
+            raise Poison("has a compressed header (cmov), which is not read; export it again as MP4")
+        self._last = (before + data)[1 - _PACKED_HEADER_BYTES :]
+        self._next_at = at + len(data)
+        return data
 
 
 @contextmanager

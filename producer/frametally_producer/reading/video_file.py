@@ -17,6 +17,7 @@ from av.video.reformatter import VideoReformatter
 
 from frametally.errors import Poison
 from frametally.files.opencv import Pixels
+from frametally_producer.reading.media_file import WithoutPackedHeaders
 from frametally_producer.reading.pixels import UPRIGHT, upright
 from frametally_producer.reading.presentation import PresentationTimes
 
@@ -111,7 +112,7 @@ def open_video(file: BufferedReader, *, max_pixels: int) -> Iterator[Video]:
     file.seek(0)
     try:
         container = av.open(
-            file,
+            WithoutPackedHeaders(file),
             "r",
             format=container_format(head),
             # No protocol has this name, so whatever a container refers to outside itself stays unread.
