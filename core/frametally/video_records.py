@@ -29,6 +29,8 @@ class VideoFields(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         client_id: Whose it is: 8 to 64 of `A-Za-z0-9_-`; shown to nobody else.
         roi: The region that matters, as the JSON that was given; checked, and kept as it is.
         calibration: Points with their metres, as the JSON that was given; checked, and kept as it is.
+        move_counts: Of an upload: its source and its time hold, also where the same bytes are counted under
+            others. Not kept with the video.
     """
 
     name: str | None = None
@@ -39,6 +41,7 @@ class VideoFields(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     client_id: str | None = None
     roi: dict[str, Any] | None = None
     calibration: dict[str, Any] | None = None
+    move_counts: bool = False
 
 
 class UploadRecord(SealedRecord, frozen=True, kw_only=True):
@@ -109,6 +112,24 @@ class VideoFacts(msgspec.Struct, frozen=True, kw_only=True):
     damage: list[str] = []
 
 
+class MovedCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """What an upload took from where the same bytes were counted before.
+
+    Attributes:
+        source: Slug of the source that had them.
+        source_name: That source as the user wrote it.
+        from_ms: Event time of the first of these frames there.
+        to_ms: Event time of the last.
+        frames: How many they are.
+    """
+
+    source: str
+    source_name: str
+    from_ms: int
+    to_ms: int
+    frames: int
+
+
 class VideoRecord(SealedRecord, frozen=True, kw_only=True):
     """One video: it is there from when this is (`videos/<id>/video.json`).
 
@@ -126,6 +147,7 @@ class VideoRecord(SealedRecord, frozen=True, kw_only=True):
         state: `deleting` from when somebody asked for it until nothing of it is left.
         revision: How often its name, source or time was changed.
         owner: Account of the one who uploaded it; empty: nobody had to say who they are.
+        moved_from: What its upload moved from another source or time; None: nothing.
     """
 
     id: str
@@ -141,6 +163,7 @@ class VideoRecord(SealedRecord, frozen=True, kw_only=True):
     state: Literal["received", "deleting"] = "received"
     revision: int = 0
     owner: str = ""
+    moved_from: MovedCounts | None = None
 
     remedy: ClassVar[str] = "restore it from a backup, or remove its folder and upload the video again"
 

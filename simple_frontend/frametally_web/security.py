@@ -55,9 +55,9 @@ _SENT = (
     "Upload-Defer-Length, Upload-Length, Upload-Metadata, Upload-Offset"
 )
 _TOLD = (
-    "Accept-Ranges, Content-Disposition, Content-Range, ETag, Frametally-Known, Frametally-Video, Location, "
-    "Retry-After, Tus-Checksum-Algorithm, Tus-Extension, Tus-Max-Size, Tus-Resumable, Tus-Version, "
-    "Upload-Expires, Upload-Length, Upload-Metadata, Upload-Offset"
+    "Accept-Ranges, Content-Disposition, Content-Range, ETag, Frametally-Known, Frametally-Remark, "
+    "Frametally-Video, Location, Retry-After, Tus-Checksum-Algorithm, Tus-Extension, Tus-Max-Size, "
+    "Tus-Resumable, Tus-Version, Upload-Expires, Upload-Length, Upload-Metadata, Upload-Offset"
 )
 _OF_VIDEOS = tuple(
     f"/api/{version}{group}"

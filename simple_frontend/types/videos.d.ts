@@ -41,6 +41,16 @@ declare namespace Page {
     ended_at_ms: number | null;
     time_source:
       "start_time" | "exif" | "container" | "stream_clock" | "file_name" | "file_time" | "arrival" | null;
+    /** Only the file's date, or when it was uploaded, says when it was filmed. */
+    time_is_guess?: boolean;
+    /** What its upload moved from where the same bytes were counted before. */
+    moved_from?: {
+      source: string;
+      source_name: string;
+      from_ms: number;
+      to_ms: number;
+      frames: number;
+    } | null;
     duration_s: number | null;
     width_px: number;
     height_px: number;

@@ -27,17 +27,21 @@ from tests.fakes.uploads import (
     rows_and_jobs,
     send,
 )
-from tests.fakes.videos import make_video
+from tests.fakes.videos import make_facts, make_video
 
 from frametally import keys
 from frametally.errors import Poison, Retryable
+from frametally.ports.job_book import JobQuestion
 from frametally.ports.object_store import ObjectStore
+from frametally.ports.video_catalogue import VideoQuestion
 from frametally.process.failpoints import FAILPOINTS, VARIABLE
 from frametally.records import encode
+from frametally.settings.loading import Settings
 from frametally.video_records import UploadRecord, VideoContent, VideoFacts, VideoFields
 from frametally.videos import acceptance as acceptance_module
 from frametally.videos.acceptance import Acceptance, UploadSettler, read_video, settle_uploads
 from frametally.videos.content_claims import claim, give_up_claim, holder_of
+from frametally.videos.editing import moment_ms
 from frametally.videos.receiving import (
     UploadPorts,
     abort_upload,
@@ -117,6 +121,99 @@ def test_what_nothing_tells_the_time_of_waits_for_a_person_with_its_pictures_mad
     assert (row.state, row.reason) == ("needs_time", acceptance_module.NO_TIME)
     assert jobs_of(ports, video.id) == sorted(usual_jobs(video, "queue"))
     assert "frames" not in usual_jobs(video, "queue")
+
+
+COUNTED = msgspec.structs.replace(
+    make_manifest(60, media=hashlib.sha256(DATA).hexdigest(), source="traffic"),
+    start_ms=1_767_225_600_000,
+    first_captured_at_ms=1_767_225_600_000,
+    last_captured_at_ms=1_767_225_612_000,
+)
+"""What was produced of the same bytes: 60 frames of 2026-01-01."""
+ELSEWHERE = VideoFields(source="Gate", start_time="2026-02-01T08:00:00Z")
+
+
+def look_for_times(settings: Settings, key: str, fields: VideoFields, file_name: str) -> VideoFacts:
+    """A look into bytes that tell no time: what was said, else the file's date."""
+    if fields.start_time:
+        return make_facts(started_at_ms=moment_ms(fields.start_time, None, settings))
+    return make_facts(started_at_ms=fields.last_modified_ms, time_source="file_time")
+
+
+def test_the_same_bytes_uploaded_as_another_source_leave_the_first_ones_counts(ports: UploadPorts) -> None:
+    ports.store.put(COUNTED.key, encode(COUNTED))
+    ports = ports._replace(look=look_for_times)
+    upload = send(ports, DATA, fields=ELSEWHERE)
+    with pytest.raises(Refused, match="60 frames of Traffic on 2026-01-01 would count as Gate on 2026-02-01"):
+        Acceptance(ports).accept(upload)
+    assert all_keys(ports.store) == [COUNTED.key]
+    ended = ports.catalogue.upload(upload.id)
+    assert ended is not None
+    assert (ended.state, ended.status) == ("refused", 409)
+
+
+def test_counts_move_once_an_upload_confirms_it_and_that_is_told(ports: UploadPorts) -> None:
+    ports.store.put(COUNTED.key, encode(COUNTED))
+    ports = ports._replace(look=look_for_times)
+    confirmed = msgspec.structs.replace(ELSEWHERE, move_counts=True)
+    upload = send(ports, DATA, fields=confirmed)
+    for _ in range(2):  # whoever asks again is told the same
+        accepted = Acceptance(ports).accept(upload)
+        assert "60 frames of Traffic on 2026-01-01 now count as Gate" in accepted.remark
+    moved = accepted.video.moved_from
+    assert moved is not None
+    assert (moved.source, moved.frames, accepted.video.source) == ("traffic", 60, "gate")
+    assert not accepted.video.fields.move_counts
+
+
+@pytest.mark.parametrize("fields", [VideoFields(), VideoFields(source="TRAFFIC")])
+def test_an_upload_that_says_no_other_source_or_time_is_counted_where_its_bytes_are(
+    ports: UploadPorts, fields: VideoFields
+) -> None:
+    ports.store.put(COUNTED.key, encode(COUNTED))
+    ports = ports._replace(look=look_for_times)
+    video = Acceptance(ports).accept(send(ports, DATA, fields=fields)).video
+    assert (video.source, video.source_name, video.moved_from) == ("traffic", "Traffic", None)
+    assert (video.facts.started_at_ms, video.facts.time_source) == (COUNTED.start_ms, "start_time")
+
+
+def test_without_a_time_the_uploads_is_a_guess_that_the_next_upload_puts_right(ports: UploadPorts) -> None:
+    ports = ports._replace(look=look_for_times)
+    upload = send(ports, DATA)
+    first = Acceptance(ports).accept(upload).video
+    assert (first.facts.started_at_ms, first.facts.time_source) == (upload.created_at_ms, "file_time")
+    assert "frames" in jobs_of(ports, first.id)
+    again = Acceptance(ports).accept(send(ports, DATA, fields=VideoFields(start_time=ELSEWHERE.start_time)))
+    assert (again.known, again.video.id) == (True, first.id)
+    assert again.video.facts.time_source == "start_time"
+    assert again.video.facts.started_at_ms == moment_ms("2026-02-01T08:00:00Z", None, ports.settings)
+    assert "start_time" in again.remark
+    later = Acceptance(ports).accept(send(ports, DATA, fields=VideoFields(start_time="2026-03-01T00:00:00Z")))
+    assert later.video == again.video
+    assert "keeps its own start_time" in later.remark
+
+
+def test_what_known_bytes_bring_and_is_not_taken_is_told(ports: UploadPorts) -> None:
+    fields = VideoFields(
+        name="Noon", source="Gate", client_id="client-1", roi={"x": 1, "y": 0, "width": 9, "height": 9}
+    )
+    first = Acceptance(ports).accept(send(ports, DATA, fields=fields)).video
+    same = Acceptance(ports).accept(send(ports, DATA, fields=fields))
+    assert (same.known, same.remark) == (True, "")
+    other = VideoFields(
+        name="Night",
+        source="Yard",
+        client_id="client-2",
+        roi={"x": 2, "y": 0, "width": 9, "height": 9},
+        calibration={"points": [[1, 1]]},
+    )
+    again = Acceptance(ports).accept(send(ports, DATA, fields=other))
+    assert again.video == first
+    assert "keeps its own name, source, roi, calibration" in again.remark
+    for client_id in ("client-1", "client-2"):
+        [row] = ports.catalogue.videos(VideoQuestion(client_id=client_id)).rows
+        assert row.record.id == first.id
+        assert ports.catalogue.find_jobs(JobQuestion(client_id=client_id)).jobs
 
 
 @pytest.mark.parametrize(("data", "status"), [(b"PK\3\4 a zip", 415), (NO_PICTURES, 422)])
@@ -348,7 +445,8 @@ def test_a_look_that_was_ended_from_outside_is_made_again(ports: UploadPorts) ->
         Acceptance(ports._replace(look=look)).accept(upload)
     assert find_upload(ports.store, upload.id) == upload
     assert settle(ports._replace(look=look)) == []
-    assert looks == [(keys.original_key(upload.video_id), upload.fields, upload.file_name)] * 2
+    fields = msgspec.structs.replace(upload.fields, last_modified_ms=upload.created_at_ms)
+    assert looks == [(keys.original_key(upload.video_id), fields, upload.file_name)] * 2
     assert all_keys(ports.store) == keys_of_video(ports.store, upload.video_id)
 
 

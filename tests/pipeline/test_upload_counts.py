@@ -22,6 +22,7 @@ from frametally.ports.video_catalogue import VideoCatalogue
 from frametally.records import encode
 from frametally.settings.loading import Settings, load_settings
 from frametally.video_records import VideoRecord
+from frametally.videos.editing import edit_video
 from frametally.videos.usual_jobs import made_by, usual_jobs
 
 START = "2026-03-01T23:59:57Z"
@@ -131,7 +132,8 @@ def test_what_was_produced_before_is_put_right_as_the_upload_says(
 ) -> None:
     house("produce", clip, *before)
     house.count()
-    house.upload(clip, source="Gate 1", start_time=START)
+    house.upload(clip, source="Gate 1", start_time=START, move_counts=True)
+    assert "moved by an upload: 50 frames" in house("status", code=4)
     house.work()
     house.count()
     assert house.parts() == counted
@@ -152,7 +154,7 @@ def test_a_corrected_record_is_followed_by_its_frames(
     assert house.parts() == counted
 
 
-def test_a_video_without_a_time_has_previews_and_is_counted_once_it_has_one(
+def test_a_video_without_a_time_is_counted_at_a_guess_and_moves_once_it_has_one(
     house: House, clip: Path, counted: dict[str, bytes]
 ) -> None:
     video = house.upload(clip)
@@ -160,11 +162,21 @@ def test_a_video_without_a_time_has_previews_and_is_counted_once_it_has_one(
     assert house.work().startswith(f"jobs: {len(usual)} done, 0 failed")
     row = house.catalogue.video(video.id)
     assert row is not None
-    assert row.state == "needs_time"
     assert [one.kind for one in row.artifacts] == [kind for job in usual for kind in made_by(job, video)]
-    facts = msgspec.structs.replace(video.facts, started_at_ms=1_772_409_597_000, time_source="start_time")
-    house.store.put(video.key, encode(msgspec.structs.replace(video, facts=facts)))
-    house.catalogue.queue(video.id, "frames")
+    house.count()
+    assert "Gate 1 *" in house("status", code=4)
+    house.work()
+    row = house.catalogue.video(video.id)
+    assert row is not None
+    assert row.state == "ready"
+    edit_video(
+        house.store,
+        house.catalogue,
+        house.settings,
+        video.id,
+        {"start_time": START},
+        name_source=lambda name: (name, name),
+    )
     house.work()
     house.count()
     assert house.parts() == counted

@@ -149,7 +149,7 @@ def test_a_file_becomes_a_video_of_the_dashboard_with_what_was_said_of_it(
         assert video.fields.roi == {"x": 1, "y": 2, "width": 30, "height": 20}
         assert video.fields.last_modified_ms == clip.stat().st_mtime_ns // 1_000_000
         assert cli.main(["upload", str(clip), "--url", f"{url}/"]) == 0
-        assert capsys.readouterr().out == f"Tor_ä.mp4: video {video.id}, whose bytes were there already\n"
+        assert capsys.readouterr().out == f"Tor_ä.mp4: video {video.id}, which has already been uploaded\n"
     assert is_stored_whole(data, clip)
     assert not [*here.rglob("*")][1:]
 
@@ -160,7 +160,8 @@ def test_without_a_dashboard_it_goes_into_the_settings_own_store_and_waits_for_i
     clip = make_video(tmp_path / "cam_20260501_080000.mp4")
     assert cli.main(["upload", str(clip), "--source", "Gate 1", "--timezone", "UTC"]) == 0
     [video] = stored(here)
-    assert capsys.readouterr().out == f"{clip.name}: video {video.id}\n"
+    guess = "its time is a guess from the file's date: correct it on its page"
+    assert capsys.readouterr().out == f"{clip.name}: video {video.id}; {guess}\n"
     assert is_stored_whole(here, clip)
     with closing(open_video_catalogue(f"sqlite:///{here}/catalogue.sqlite")) as catalogue:
         row = catalogue.video(video.id)
@@ -170,7 +171,7 @@ def test_without_a_dashboard_it_goes_into_the_settings_own_store_and_waits_for_i
         kinds = {"frames", "previews", "metadata", "checks", "playable"}
         assert {job.kind for job in catalogue.jobs(video.id)} == kinds
     assert cli.main(["upload", str(clip), str(make_video(tmp_path / "b.mp4", seed=1))]) == 0
-    assert "whose bytes were there already" in capsys.readouterr().out
+    assert "which has already been uploaded" in capsys.readouterr().out
     assert len(stored(here)) == 2
 
 

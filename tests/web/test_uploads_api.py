@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import msgspec
 import pytest
 from flask import Flask
+from tests.fakes.records import make_manifest
 from tests.fakes.uploads import (
     NO_PICTURES,
     NO_TIME,
@@ -27,6 +28,7 @@ from tests.fakes.uploads import (
     fake_video,
     keys_of_video,
 )
+from tests.fakes.videos import make_facts
 from tests.web.uploading import (
     BYTES,
     UPLOADS,
@@ -112,6 +114,7 @@ def test_a_form_becomes_a_video_with_its_row_and_its_jobs(fake: Place, url: str)
         "source": "gate",
         "state": "received",
         "known": False,
+        "time_is_guess": False,
         "message": "It was received.",
     }
     assert answer.headers["location"] == f"/api/v1/videos/{video_id}"
@@ -131,6 +134,31 @@ def test_the_same_bytes_again_are_told_as_known(fake: Place, url: str) -> None:
     assert (again.body["known"], again.body["id"]) == (True, first.body["id"])
     assert "already" in again.body["message"]
     assert_is_there(fake, first.body["id"])
+
+
+@pytest.mark.parametrize("way", ["form", "tus"])
+def test_an_upload_moves_another_sources_counts_only_once_that_is_confirmed(
+    fake: Place, url: str, way: str
+) -> None:
+    manifest = msgspec.structs.replace(
+        make_manifest(60, media=hashlib.sha256(DATA).hexdigest(), source="traffic"),
+        start_ms=make_facts().started_at_ms,
+    )
+    fake.store.put(manifest.key, encode(manifest))
+    if way == "form":
+        refused = send_form(url, DATA, source="Gate")
+        assert_problem(refused, 409, "60 frames of Traffic", "would count as Gate", '"move_counts"')
+    else:
+        path = begin(url, len(DATA), source="Gate")
+        # By tus, 409 means another offset: clients would send all of it again and again.
+        assert_problem(patch(url, path, 0, DATA), 422, "60 frames of Traffic", '"move_counts"')
+        assert (tell(url, path)["state"], tell(url, path)["status"]) == ("refused", 409)
+    assert all_keys(fake.store) == [manifest.key]
+    moved = send_form(url, DATA, source="Gate", move_counts="true")
+    assert moved.status == 201
+    assert "60 frames of Traffic" in moved.body["message"]
+    video = tell(url, f"/api/v1/videos/{moved.body['id']}")
+    assert (video["source"], video["moved_from"]["source"]) == ("gate", "traffic")
 
 
 def test_the_seeds_simplest_upload_is_answered_as_they_have_it(fake: Place, url: str) -> None:

@@ -391,7 +391,7 @@ def test_bytes_that_are_there_already_are_said_to_be_and_lead_to_their_video(
     page = enter()
     expect(begin(page, tmp_path / "gate.mp4")).to_have_attribute("data-state", "done")
     row = begin(page, tmp_path / "copy.mp4")
-    expect(row.locator(".upload-words")).to_have_text("These very bytes were there already.")
+    expect(row.locator(".upload-words")).to_have_text("This video has already been uploaded.")
     (video,) = server.videos()
     assert str(row.get_by_role("link", name="Open").get_attribute("href")).endswith(video.id)
 

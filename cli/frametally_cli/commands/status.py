@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from typing import Any
 
 import click
 
+from frametally import keys
 from frametally.books.quality_reports import read_reports
 from frametally.books.status import Status, read_status
-from frametally.errors import Misconfigured
+from frametally.errors import FrametallyError, Misconfigured
+from frametally.opening import open_video_catalogue
 from frametally.ports.ledger import Ledger
+from frametally.ports.object_store import ObjectStore
+from frametally.ports.video_catalogue import VideoQuestion
+from frametally.settings.loading import Settings
+from frametally.videos.content_claims import moved_words
 from frametally_cli.commands.quality import quality_lines
 from frametally_cli.console import output as console
 from frametally_cli.console import status as console_status
@@ -18,6 +25,7 @@ from frametally_cli.options.ports import Ports, data_dir_option, open_books, opt
 
 _WATCH_EVERY_S = 2.0
 _REPORTS = 3
+_MOST_MOVED = 20
 
 
 @click.command()
@@ -29,7 +37,8 @@ def status(as_json: bool, model: str | None, watch: bool, **overrides: Any) -> i
     """Print the books; exit with 0 settled, 4 behind, 3 broken."""
     if as_json and watch:
         raise Misconfigured("--json and --watch do not go together: use one of them")
-    with open_books(read_settings(None, overrides), reading=True) as (ports, ledger):
+    settings = read_settings(None, overrides)
+    with open_books(settings, reading=True) as (ports, ledger):
         books = _read(ports, ledger, model)
         while watch:
             console.out.clear()
@@ -40,13 +49,32 @@ def status(as_json: bool, model: str | None, watch: bool, **overrides: Any) -> i
         newest = sorted(runs, key=lambda run: (run.day, run.interval_s))[-_REPORTS:]
         reports, problems = read_reports(ports.store, newest)
         books = books._replace(broken=books.broken + problems)
+        moved = _moved_lines(settings, ports.store)
     if as_json:
         click.echo(console_status.status_json(books, reports))
     else:
         console_status.print_status(books)
+        for line in moved:
+            click.echo(console.plain(line))
         for line in (line for report in reports for line in quality_lines(report)):
             click.echo(console.plain(f"quality: {line}" if line[0] != " " else line))
     return books.exit_code
+
+
+def _moved_lines(settings: Settings, store: ObjectStore) -> list[str]:
+    """Return a line for each video whose upload moved counts; none while the catalogue is away."""
+    if next(iter(store.list(keys.VIDEOS)), None) is None:
+        return []
+    try:
+        with closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue:
+            rows = catalogue.videos(VideoQuestion(has_moved_counts=True, limit=_MOST_MOVED)).rows
+    except FrametallyError:
+        return []
+    return [
+        f"moved by an upload: {moved_words(moved, settings)} now count as {row.record.source_name}"
+        for row in rows
+        if (moved := row.record.moved_from) is not None
+    ]
 
 
 def _read(ports: Ports, ledger: Ledger, model: str | None) -> Status:

@@ -54,7 +54,7 @@ def print_status(status: Status) -> None:
         table.add_row(Text(name), *figures, "" if newest is None else utc(newest))
     out.print(table)
     if any(books.file_time for books in status.sources):
-        out.print("* its time is only its files' modification date")
+        out.print("* its time is a guess: its files' modification date, or when they were uploaded")
     for books in status.sources:
         if books.overlapped:
             line = f"{books.source_name}: {books.overlapped} frames of overlapping footage, not counted"

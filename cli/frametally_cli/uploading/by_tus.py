@@ -13,6 +13,7 @@ import msgspec
 
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
 from frametally.process.retrying import Patience, a_few_times
+from frametally.videos.refusals import MOVE_REMEDY, WOULD_MOVE_COUNTS
 from frametally_cli.uploading.asking import Dashboard, DashboardAnswer, fault
 from frametally_cli.uploading.clip import Clip, ClipReader, Moved, Uploaded
 from frametally_cli.uploading.notes import UploadNotes
@@ -82,7 +83,7 @@ class TusUploader:
             self._notes.put(mark, path)
             offset = 0
         elif "frametally-video" in answer.headers:
-            return self._uploaded(answer)
+            return self._uploaded(answer, path)
         else:
             offset = _offset(answer)
         assert path is not None  # noqa: S101 - for the type checker
@@ -102,7 +103,7 @@ class TusUploader:
                 if answer.status != 204:
                     raise self._fault(answer, path, clip)
                 if "frametally-video" in answer.headers:
-                    return self._uploaded(answer)
+                    return self._uploaded(answer, path)
                 if offset == clip.size_bytes:
                     raise Retryable(f"{self._server.url}: {clip.file_name} is there, and no video yet")
                 offset = _offset(answer)
@@ -137,20 +138,27 @@ class TusUploader:
         if answer.status in (404, 410):
             told = _json(self._server.ask("GET", path))
             if told.get("state") == "refused":
-                return Poison(f"{clip.file_name}: {told.get('reason') or 'refused'}")
+                remedy = f" {MOVE_REMEDY}" if told.get("status") == WOULD_MOVE_COUNTS else ""
+                return Poison(f"{clip.file_name}: {told.get('reason') or 'refused'}{remedy}")
             return Retryable(f"{self._server.url}: the upload of {clip.file_name} is over; it begins anew")
         if answer.status in (409, 423):
             return Retryable(f"{self._server.url}: {clip.file_name} stands at another byte, or is being sent")
         return fault(self._server, answer, clip.file_name)
 
-    def _uploaded(self, answer: DashboardAnswer) -> Uploaded:
+    def _uploaded(self, answer: DashboardAnswer, path: str | None) -> Uploaded:
         video_id = answer.headers["frametally-video"]
-        try:
+        video, upload = {}, {}
+        with suppress(FrametallyError):  # it is there; only its page will say what it needs
             video = _json(self._server.ask("GET", f"/api/v1/videos/{video_id}"))
-        except FrametallyError:
-            video = {}  # it is there; only its page will say what it needs
+            upload = _json(self._server.ask("GET", path)) if path else {}
         known = answer.headers.get("frametally-known") == "true"
-        return Uploaded(video_id, known, video.get("state") == "needs_time")
+        return Uploaded(
+            video_id,
+            known,
+            video.get("state") == "needs_time",
+            video.get("time_is_guess") is True,
+            str(upload.get("reason") or ""),
+        )
 
 
 def _offset(answer: DashboardAnswer) -> int:
@@ -172,6 +180,6 @@ def _metadata(clip: Clip) -> str:
     def pairs() -> Iterator[tuple[str, str]]:
         yield "filename", clip.file_name
         for name, value in msgspec.to_builtins(clip.fields).items():
-            yield name, json.dumps(value) if isinstance(value, dict) else str(value)
+            yield name, json.dumps(value) if isinstance(value, dict | bool) else str(value)
 
     return ",".join(f"{name} {base64.b64encode(text.encode()).decode()}" for name, text in pairs())

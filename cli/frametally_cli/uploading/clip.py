@@ -67,11 +67,15 @@ class Uploaded(NamedTuple):
         video_id: Its video's.
         known: Whether the video was there already.
         needs_time: Whether nothing says when it was filmed.
+        time_is_guess: Whether only the file's date says it.
+        remark: What was moved, or not taken of what was said; empty: nothing.
     """
 
     video_id: str
     known: bool
     needs_time: bool
+    time_is_guess: bool = False
+    remark: str = ""
 
 
 def look_at(path: Path, fields: VideoFields) -> Clip:

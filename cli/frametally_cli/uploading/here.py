@@ -11,6 +11,7 @@ from frametally.ports.object_store import ResumableWrite
 from frametally.process.retrying import GivenUp, Patience
 from frametally.video_records import UploadRecord
 from frametally.videos.acceptance import Acceptance, Accepted
+from frametally.videos.editing import is_guess
 from frametally.videos.receiving import (
     UploadPorts,
     abort_upload,
@@ -20,7 +21,7 @@ from frametally.videos.receiving import (
     note_open,
     resume_write,
 )
-from frametally.videos.refusals import Refused
+from frametally.videos.refusals import MOVE_REMEDY, WOULD_MOVE_COUNTS, Refused
 from frametally_cli.uploading.clip import Clip, ClipReader, Moved, Uploaded
 from frametally_cli.uploading.notes import UploadNotes
 
@@ -64,7 +65,8 @@ class StoreUploader:
             )
         except Refused as refusal:
             self._notes.forget(mark)
-            raise Poison(f"{clip.file_name}: {refusal.reason}") from refusal
+            remedy = f" {MOVE_REMEDY}" if refusal.status == WOULD_MOVE_COUNTS else ""
+            raise Poison(f"{clip.file_name}: {refusal.reason}{remedy}") from refusal
         except Poison as error:
             upload = find_upload(self._ports.store, self._notes.get(mark) or "")
             if upload is not None:
@@ -72,7 +74,11 @@ class StoreUploader:
             self._notes.forget(mark)
             raise
         self._notes.forget(mark)
-        return Uploaded(accepted.video.id, accepted.known, accepted.video.facts.started_at_ms is None)
+        video, facts = accepted.video, accepted.video.facts
+        needs_time = facts.started_at_ms is None
+        return Uploaded(
+            video.id, accepted.known, needs_time, not needs_time and is_guess(facts), accepted.remark
+        )
 
     def _go_on(self, clip: Clip, mark: str, moved: Moved) -> Accepted:
         upload = find_upload(self._ports.store, self._notes.get(mark) or "")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import click
+import msgspec
 
 from frametally.errors import Misconfigured, Poison
 from frametally.jobs.telling import telling
@@ -47,13 +48,20 @@ class Uploader(Protocol):
 @option("--timezone", "IANA time zone of a time that comes without one.")
 @option("--roi", "The region that matters, as JSON, or a file with it.", metavar="JSON")
 @option("--calibration", "Points with their metres, as JSON, or a file with it.", metavar="JSON")
+@click.option(
+    "--move-counts",
+    is_flag=True,
+    help="Move what is counted of the same bytes to this source and time; default: refuse it.",
+)
 @option("--url", "A running dashboard to upload to; default: straight into this deployment's store.")
 @data_dir_option
-def upload(files: tuple[Path, ...], url: str | None, data_dir: Path | None, **said: str | None) -> int:
+def upload(
+    files: tuple[Path, ...], move_counts: bool, url: str | None, data_dir: Path | None, **said: str | None
+) -> int:
     """Upload videos; cut anywhere, the same command goes on where it was."""
     if len(files) > 1 and (said["name"] is not None or said["start_time"] is not None):
         raise Misconfigured("--name and --start-time are of one video: upload the files one by one with them")
-    fields = _fields(said)
+    fields = msgspec.structs.replace(_fields(said), move_counts=move_counts)
     settings = read_settings("web", {"data_dir": data_dir})
     done, failed = 0, []
     with stop_on(signal.SIGTERM, signal.SIGINT) as should_stop, _uploader(settings, url, should_stop) as to:
@@ -120,7 +128,11 @@ def _bar_of(clip: Clip, bar: Any) -> Moved:
 def _tell(clip: Clip, uploaded: Uploaded) -> None:
     told = f"{clip.file_name}: video {uploaded.video_id}"
     if uploaded.known:
-        told += ", whose bytes were there already"
+        told += ", which has already been uploaded"
     elif uploaded.needs_time:
         told += "; nothing says when it was filmed: say so on its page, and it is counted"
+    if uploaded.time_is_guess:
+        told += "; its time is a guess from the file's date: correct it on its page"
+    if uploaded.remark:
+        told += f". {uploaded.remark}"
     console.out.print(console.plain(told), markup=False)

@@ -104,6 +104,7 @@ class VideoQuestion(NamedTuple):
         sources: Slugs; empty: all.
         states: Empty: all.
         client_id: Whose they are; empty: everybody's.
+        has_moved_counts: Only those whose upload moved counts.
         order: By what; ties by id, so that pages never overlap.
         newest_first: Largest first, also of lengths, sizes, and names from Z on.
         limit: Most in a page.
@@ -114,6 +115,7 @@ class VideoQuestion(NamedTuple):
     sources: tuple[str, ...] = ()
     states: tuple[VideoState, ...] = ()
     client_id: str = ""
+    has_moved_counts: bool = False
     order: VideoOrder = "uploaded"
     newest_first: bool = True
     limit: int = 48

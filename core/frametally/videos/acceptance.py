@@ -25,7 +25,14 @@ from frametally.process import failpoints
 from frametally.records import decode_at, encode
 from frametally.settings.loading import Settings
 from frametally.video_records import UploadRecord, VideoFacts, VideoFields, VideoRecord
-from frametally.videos.content_claims import claim, holder_of
+from frametally.videos.content_claims import (
+    claim,
+    counted_as,
+    holder_of,
+    moved_remark,
+    take_fields,
+    with_counts_kept,
+)
 from frametally.videos.editing import follow
 from frametally.videos.fields import without_what_lies_outside
 from frametally.videos.receiving import (
@@ -56,10 +63,12 @@ class Accepted(NamedTuple):
     Attributes:
         video: Its record.
         known: Whether another upload had brought these bytes before.
+        remark: What people should know of it, as sentences; empty: nothing.
     """
 
     video: VideoRecord
     known: bool
+    remark: str = ""
 
 
 class Acceptance:
@@ -88,6 +97,10 @@ class Acceptance:
             return ended
         try:
             video, known = self._make_video(upload, sha256)
+            if known:
+                video, remark = take_fields(self.ports, upload.fields, video, self._sources.named)
+            else:
+                remark = moved_remark(video, self.ports.settings)
         except Refused as refusal:
             note_end(self.ports, upload, "refused", status=refusal.status, reason=refusal.reason)
             remove_upload(self.ports.store, upload, original=True)
@@ -98,10 +111,10 @@ class Acceptance:
                 raise Retryable(f"upload {upload.id}: {error}") from error
             return ended
         self.enter(video)
-        note_end(self.ports, upload, "accepted", video_id=video.id)
+        note_end(self.ports, upload, "accepted", video_id=video.id, reason=remark or None)
         remove_upload(self.ports.store, upload, original=known)
         failpoints.passing("upload.removed")
-        return Accepted(video, known)
+        return Accepted(video, known, remark)
 
     def enter(self, video: VideoRecord) -> None:
         """Take a video into the catalogue, and queue what is to be done to it, unless that was done.
@@ -139,7 +152,7 @@ class Acceptance:
             raise Refused(row.status, row.reason or "")
         if video is None:
             raise Poison(f"upload {upload.id} is over: {row.reason or 'its video was removed'}")
-        return Accepted(video, row.known)
+        return Accepted(video, row.known, row.reason or "")
 
     def _make_video(self, upload: UploadRecord, sha256: str | None) -> tuple[VideoRecord, bool]:
         """Return the upload's video and False, or the one with the same bytes and True."""
@@ -159,12 +172,18 @@ class Acceptance:
             return self._winner(sha256), True
         facts = self._look(upload)
         failpoints.passing("upload.looked")
+        video = self._record(upload, facts, sha256, size_bytes)
+        counted = counted_as(store, sha256)
+        if counted is not None:
+            video = with_counts_kept(video, counted, self.ports.settings)
+        video = msgspec.structs.replace(
+            video, fields=msgspec.structs.replace(video.fields, move_counts=False)
+        )
         if store.head(upload.key) is None:  # then what follows is over already, and may be forgotten by now
             raise ObjectMissing("its record is gone")
         if claim(store, sha256, upload) != upload.video_id:
             return self._winner(sha256), True
         failpoints.passing("upload.claimed")
-        video = self._record(upload, facts, sha256, size_bytes)
         store.put(video.key, encode(video), if_absent=True)
         failpoints.passing("upload.recorded")
         return video, False
@@ -187,8 +206,11 @@ class Acceptance:
         return info.size_bytes
 
     def _look(self, upload: UploadRecord) -> VideoFacts:
-        key = keys.original_key(upload.video_id)
-        return self.ports.look(self.ports.settings, key, upload.fields, upload.file_name)
+        """Look into its bytes; where nothing says when it was filmed, the upload's beginning is a guess."""
+        key, fields = keys.original_key(upload.video_id), upload.fields
+        if fields.last_modified_ms is None:
+            fields = msgspec.structs.replace(fields, last_modified_ms=upload.created_at_ms)
+        return self.ports.look(self.ports.settings, key, fields, upload.file_name)
 
     def _winner(self, sha256: str) -> VideoRecord:
         """Return the video that has these bytes, once it is there."""

@@ -1,12 +1,27 @@
-"""Of uploads of the same bytes exactly one makes the video: whose note of them is first."""
+"""Bytes that are known: of their uploads exactly one makes the video, and none moves counts unasked."""
 
 from __future__ import annotations
 
+from datetime import datetime
+
+import msgspec
+
 from frametally import keys
-from frametally.errors import Poison
+from frametally.errors import Poison, Retryable
+from frametally.media.manifests import find_manifest
 from frametally.ports.object_store import ObjectMissing, ObjectStore
-from frametally.records import decode_at, encode
-from frametally.video_records import UploadRecord, VideoContent
+from frametally.records import MediaManifest, decode_at, encode
+from frametally.settings.loading import Settings
+from frametally.video_records import (
+    MovedCounts,
+    UploadRecord,
+    VideoContent,
+    VideoFields,
+    VideoRecord,
+)
+from frametally.videos.editing import GUESSED, Changes, NameSource, VideoGone, edit_video, is_guess, moment_ms
+from frametally.videos.receiving import UploadPorts
+from frametally.videos.refusals import WOULD_MOVE_COUNTS, FieldRefused, Refused
 
 
 def holder_of(store: ObjectStore, sha256: str) -> str | None:
@@ -56,6 +71,136 @@ def give_up_claim(store: ObjectStore, sha256: str, video_id: str) -> None:
 
     key = keys.video_content_key(sha256)
     store.change(key, without_mine)
+
+
+def counted_as(store: ObjectStore, sha256: str) -> MediaManifest | None:
+    """Return the manifest of frames of these bytes; None if none was announced, or it cannot be read."""
+    try:
+        manifest = find_manifest(store, sha256)
+    except Poison:  # the job that makes the frames says so
+        return None
+    return manifest if manifest is not None and manifest.frames_announced else None
+
+
+def with_counts_kept(video: VideoRecord, manifest: MediaManifest, settings: Settings) -> VideoRecord:
+    """Return the record of a new video whose bytes are counted already, under `manifest`'s source and time.
+
+    What the upload does not say stays as it is counted. A time that was only a guess gives way.
+
+    Raises:
+        Refused: What it says would move the counts, and it does not confirm that.
+    """
+    said, facts = video.fields, video.facts
+    if said.source is None or video.source == manifest.source:
+        video = msgspec.structs.replace(video, source=manifest.source, source_name=manifest.source_name)
+    is_certain = manifest.time_source != GUESSED
+    says_time = said.start_time is not None or said.timezone is not None
+    if manifest.start_ms is not None and (
+        (is_certain and not says_time) or (not is_certain and is_guess(facts))
+    ):
+        facts = msgspec.structs.replace(
+            facts, started_at_ms=manifest.start_ms, time_source=manifest.time_source
+        )
+        video = msgspec.structs.replace(video, facts=facts)
+    moves_time = is_certain and None not in (manifest.start_ms, facts.started_at_ms)
+    if video.source == manifest.source and not (moves_time and manifest.start_ms != facts.started_at_ms):
+        return video
+    first_ms = manifest.first_captured_at_ms or manifest.start_ms or 0
+    moved = MovedCounts(
+        source=manifest.source,
+        source_name=manifest.source_name,
+        from_ms=first_ms,
+        to_ms=manifest.last_captured_at_ms or first_ms,
+        frames=manifest.frames_announced,
+    )
+    if not said.move_counts:
+        raise Refused(
+            WOULD_MOVE_COUNTS,
+            f"This upload would move counts: {moved_words(moved, settings)} would count as "
+            f"{video.source_name}{_on(facts.started_at_ms, settings)}.",
+        )
+    return msgspec.structs.replace(video, moved_from=moved)
+
+
+def moved_words(moved: MovedCounts, settings: Settings) -> str:
+    """Return frames, source and days of what an upload moved, or would."""
+    first, last = _day(moved.from_ms, settings), _day(moved.to_ms, settings)
+    days = first if first == last else f"{first} to {last}"
+    return f"{moved.frames} frames of {moved.source_name} on {days}"
+
+
+def moved_remark(video: VideoRecord, settings: Settings) -> str:
+    """Return a sentence about what the upload of a video moved; empty: nothing."""
+    if video.moved_from is None:
+        return ""
+    words = moved_words(video.moved_from, settings)
+    return f"This upload moves counts: {words} now count as {video.source_name}."
+
+
+def take_fields(
+    ports: UploadPorts, said: VideoFields, video: VideoRecord, name_source: NameSource
+) -> tuple[VideoRecord, str]:
+    """Take the time that an upload of a video's bytes says, where the video's was a guess.
+
+    Returns:
+        The video, and sentences about what was taken of the upload and what was not.
+
+    Raises:
+        Retryable: The store or the catalogue is away, or the video is just being removed.
+        Poison: Its record is damaged.
+    """
+    told = []
+    if said.start_time is not None and is_guess(video.facts):
+        changes = Changes(start_time=said.start_time)
+        if said.timezone is not None:
+            changes["timezone"] = said.timezone
+        try:
+            video = edit_video(
+                ports.store, ports.catalogue, ports.settings, video.id, changes, name_source=name_source
+            )
+            told.append("The video takes start_time from this upload; its time was a guess before.")
+        except FieldRefused as refusal:
+            told.append(f"{refusal.reason} {refusal.remedy}")
+        except VideoGone as error:
+            raise Retryable(str(error)) from error
+    source = None if said.source is None else name_source(said.source)[0]
+    kept = _not_taken(said, source, video, ports.settings)
+    if kept:
+        told.append(
+            f"The video keeps its own {', '.join(kept)}. "
+            f"Change them on its page, or by PATCH /api/v1/videos/{video.id}."
+        )
+    return video, " ".join(told)
+
+
+def _not_taken(said: VideoFields, source: str | None, video: VideoRecord, settings: Settings) -> list[str]:
+    """Return the fields that an upload of known bytes says otherwise than its video has them."""
+    fields = []
+    if said.name is not None and said.name != video.name:
+        fields.append("name")
+    if source is not None and source != video.source:
+        fields.append("source")
+    if said.start_time is not None:
+        try:
+            start_ms = moment_ms(said.start_time, said.timezone, settings)
+        except FieldRefused:
+            start_ms = None
+        if start_ms != video.facts.started_at_ms:
+            fields.append("start_time")
+    fields += [
+        name
+        for name in ("roi", "calibration")
+        if getattr(said, name) is not None and getattr(said, name) != getattr(video.fields, name)
+    ]
+    return fields
+
+
+def _on(time_ms: int | None, settings: Settings) -> str:
+    return "" if time_ms is None else f" on {_day(time_ms, settings)}"
+
+
+def _day(time_ms: int, settings: Settings) -> str:
+    return datetime.fromtimestamp(time_ms / 1000, settings.tzinfo()).date().isoformat()
 
 
 def _leads_to_a_video(store: ObjectStore, note: VideoContent) -> bool:

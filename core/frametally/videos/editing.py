@@ -17,15 +17,18 @@ from frametally.ports.job_book import JobKind
 from frametally.ports.live_book import Feed
 from frametally.ports.object_store import ObjectStore
 from frametally.ports.video_catalogue import VideoCatalogue
-from frametally.records import decode_at, encode
+from frametally.records import TimeSource, decode_at, encode
 from frametally.rules.times import FIRST_MS, NEXT_MS, iso_moment_ms
 from frametally.settings.loading import Settings
-from frametally.video_records import VideoFields, VideoRecord
+from frametally.video_records import VideoFacts, VideoFields, VideoRecord
 from frametally.videos.fields import check_fields, without_what_lies_outside
 from frametally.videos.refusals import FieldRefused
 
 NameSource = Callable[[str], tuple[str, str]]
 """Returns the slug of a source that somebody names, and how it is written: as it is where it is known."""
+
+GUESSED: TimeSource = "file_time"
+"""Where an event time is from that is only a guess: the file's date, or when it was uploaded."""
 
 _SAY_THE_TIME: tuple[JobKind, ...] = ("metadata", "checks")
 """What makes a record in which a video's event time stands, too."""
@@ -149,6 +152,11 @@ def stop_streams(catalogue: VideoCatalogue, video_id: str) -> list[Feed]:
     running = [feed for feed in catalogue.feeds("video", video_id=video_id) if not feed.is_over]
     stopped = [catalogue.ask_feed(feed.id, "stop") for feed in running]
     return [feed for feed in stopped if feed is not None]
+
+
+def is_guess(facts: VideoFacts) -> bool:
+    """Return whether nothing certain says when a video was filmed."""
+    return facts.time_source in (None, GUESSED)
 
 
 def is_elsewhere(before: VideoRecord, after: VideoRecord) -> bool:

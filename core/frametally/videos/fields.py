@@ -302,6 +302,12 @@ def _read_json(name: str, text: str) -> dict[str, Any]:
         raise FieldRefused(name, f"It is no JSON object: {str(error)[:200]}.", _SHAPES) from error
 
 
+def _read_yes(name: str, text: str) -> bool:
+    if text.strip().lower() not in ("true", "false"):
+        raise FieldRefused(name, f"{text[:40]!r} is neither true nor false.", "Give true or false.")
+    return text.strip().lower() == "true"
+
+
 def _read_text(_: str, text: str) -> str:
     return text.strip()
 
@@ -315,5 +321,6 @@ _READERS: dict[str, Callable[[str, str], Any]] = {
     "client_id": _read_text,
     "roi": _read_json,
     "calibration": _read_json,
+    "move_counts": _read_yes,
 }
 """By field, what reads it from text; the first argument is the name that it was sent under."""

@@ -8,12 +8,21 @@ CHECKSUM_MISMATCH = 460
 """What tus calls bytes that are not those that were meant; no other status says it."""
 
 
+WOULD_MOVE_COUNTS = 409
+"""The same bytes are counted under another source or time, and nobody confirmed that these should move."""
+
+MOVE_REMEDY = (
+    "Leave out source and start_time to keep them there, or confirm the move: move_counts=true, or "
+    "`frametally upload --move-counts`."
+)
+
+
 class Refused(FrametallyError):
     """These bytes are no video that can be kept: nothing of them stays.
 
     Attributes:
-        status: HTTP status that tells the kind: 415 is no video by its first bytes, 422 none that can be
-            used, 460 not the bytes that were announced.
+        status: HTTP status that tells the kind: 409 would move what is counted, 415 is no video by its first
+            bytes, 422 none that can be used, 460 not the bytes that were announced.
         reason: One sentence: what is wrong, and what to do about it.
     """
 

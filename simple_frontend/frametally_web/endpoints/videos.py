@@ -138,6 +138,12 @@ _FIELDS = (
         text(),
         '{"points": [[0, 0], [100, 100]]}',
     ),
+    Parameter(
+        "move_counts",
+        "`true` moves what is counted of the same bytes to this source and time; default: 409.",
+        {"type": "boolean"},
+        "",
+    ),
 )
 _VIDEO_FILE = Parameter(
     "file",
@@ -146,7 +152,7 @@ _VIDEO_FILE = Parameter(
     "",
     required=True,
 )
-_REFUSED = (403, 413, 415, 422, 429, 507)
+_REFUSED = (403, 409, 413, 415, 422, 429, 507)
 _METADATA = ", ".join(f"`{one.name}`" for one in _FIELDS)
 
 NATIVE_ENDPOINTS = (

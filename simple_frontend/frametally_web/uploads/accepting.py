@@ -9,12 +9,13 @@ from concurrent.futures import Executor
 from frametally.errors import FrametallyError, Retryable
 from frametally.video_records import UploadRecord
 from frametally.videos.acceptance import Acceptance, Accepted
-from frametally.videos.refusals import CHECKSUM_MISMATCH, Refused
+from frametally.videos.refusals import CHECKSUM_MISMATCH, MOVE_REMEDY, WOULD_MOVE_COUNTS, Refused
 from frametally_web.requests.problems import Problem
 
 _log = logging.getLogger(__name__)
 
 _REMEDIES = {
+    WOULD_MOVE_COUNTS: MOVE_REMEDY,
     415: "Choose a video file, such as MP4, MOV, MKV, WebM or AVI.",
     422: "Choose another file, or have this one written anew by a video editor.",
     CHECKSUM_MISMATCH: "Upload it again.",
@@ -72,4 +73,5 @@ class Accepting:
 
 def refused_problem(status: int, reason: str) -> Problem:
     """Return what a client is told of an upload that was refused."""
-    return Problem(status, reason, remedy=_REMEDIES.get(status, "Choose another file."))
+    parameter = "move_counts" if status == WOULD_MOVE_COUNTS else None
+    return Problem(status, reason, remedy=_REMEDIES.get(status, "Choose another file."), parameter=parameter)

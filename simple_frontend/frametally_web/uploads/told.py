@@ -7,6 +7,7 @@ import msgspec
 from frametally.ports.video_catalogue import UploadRow
 from frametally.video_records import UploadRecord
 from frametally.videos.acceptance import NO_TIME, Accepted
+from frametally.videos.editing import is_guess
 from frametally.videos.fields import calibration_remark
 from frametally_web.requests.answers import Answer
 
@@ -23,7 +24,7 @@ class UploadTold(Answer, frozen=True, kw_only=True):
         video_id: The video that it became, or that has the same bytes; None before it is accepted.
         known: Whether another upload had brought these bytes before.
         status: HTTP status that a refusal was told by; 0 where it was none.
-        reason: Why it was refused or aborted.
+        reason: Why it was refused or aborted; of an accepted one, what it moved or what was not taken of it.
     """
 
     id: str
@@ -46,6 +47,7 @@ class UploadedVideo(Answer, frozen=True, kw_only=True):
         source: Slug of its source.
         state: `received`, or `needs_time` where nothing says when it was filmed.
         known: Whether its bytes were there already, as the video that is named.
+        time_is_guess: Whether only the file's date, or when it was uploaded, says when it was filmed.
         message: One or more sentences for people.
     """
 
@@ -56,6 +58,7 @@ class UploadedVideo(Answer, frozen=True, kw_only=True):
     source: str
     state: str
     known: bool
+    time_is_guess: bool
     message: str
 
 
@@ -113,6 +116,7 @@ def tell_video(accepted: Accepted) -> UploadedVideo:
         source=video.source,
         state="needs_time" if video.facts.started_at_ms is None else "received",
         known=accepted.known,
+        time_is_guess=video.facts.started_at_ms is not None and is_guess(video.facts),
         message=_message(accepted),
     )
 
@@ -137,10 +141,17 @@ def as_json(answer: Answer) -> bytes:
 def _message(accepted: Accepted) -> str:
     video = accepted.video
     if accepted.known:
-        return "These bytes were there already: it is this video."
+        return f"This video has already been uploaded. {accepted.remark}".strip()
     said = ["It was received."]
+    if accepted.remark:
+        said.append(accepted.remark)
     if video.facts.started_at_ms is None:
         said.append(f"{NO_TIME} Say it, and it is counted.")
+    elif is_guess(video.facts):
+        said.append(
+            "Nothing in it says when it was filmed. Its time is a guess, from the file's date or the upload; "
+            f"correct it on its page, or by PATCH /api/v1/videos/{video.id} with start_time."
+        )
     if video.fields.calibration is not None and (remark := calibration_remark(video.fields.calibration)):
         said.append(f"Its calibration has {remark}.")
     said += [f"{damage}." for damage in video.facts.damage]

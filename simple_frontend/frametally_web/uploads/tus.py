@@ -14,6 +14,7 @@ from frametally.errors import FrametallyError, Poison
 from frametally.video_records import UploadRecord
 from frametally.videos.acceptance import Accepted
 from frametally.videos.receiving import abort_upload, begin_upload, keep_upload, note_end
+from frametally.videos.refusals import WOULD_MOVE_COUNTS
 from frametally_web.access.visitors import visitor
 from frametally_web.requests.change import note_target
 from frametally_web.requests.native import NativeRoute
@@ -250,7 +251,13 @@ class TusRoutes:
         accepting = self._place.accepting
         if not accepting.has(upload.id):
             await self._place.run(note_end, self._ports, upload, "received")
-        accepted = await accepting.until_done(upload, sha256)
+        try:
+            accepted = await accepting.until_done(upload, sha256)
+        except Problem as problem:
+            if problem.status == WOULD_MOVE_COUNTS:  # by tus, 409 is another offset: clients would send on
+                problem.status = 422
+            raise
+        note_target(video_id=accepted.video.id, moved=None if accepted.known else accepted.remark)
         return Response(status_code=204, headers=_accepted_headers(upload, accepted))
 
 
@@ -344,6 +351,7 @@ def _accepted_headers(upload: UploadRecord, accepted: Accepted) -> dict[str, str
         "Upload-Offset": str(upload.length_bytes),
         "Frametally-Video": accepted.video.id,
         "Frametally-Known": _word(accepted.known),
+        "Frametally-Remark": _word(bool(accepted.remark)),
     }
 
 

@@ -10,6 +10,7 @@ from frametally.media_records import Enhancement
 from frametally.ports.job_book import JobKind, JobState
 from frametally.ports.video_catalogue import VideoState
 from frametally.records import TimeSource
+from frametally.video_records import MovedCounts
 from frametally_web.requests.answers import Answer
 
 
@@ -126,6 +127,8 @@ class LibraryVideo(Answer, frozen=True, kw_only=True):
         started_at_ms: Event time of its first frame; null where nothing tells it.
         ended_at_ms: Event time of its last frame; null before it is known.
         time_source: Where that time is from; null with it.
+        time_is_guess: Whether that is only the file's date, or when it was uploaded; `PATCH` corrects it.
+        moved_from: What its upload moved from where the same bytes were counted before; null: nothing.
         duration_s: Its length in seconds; null where it states none.
         width_px: Width of the upright picture.
         height_px: Height of the upright picture.
@@ -164,6 +167,8 @@ class LibraryVideo(Answer, frozen=True, kw_only=True):
     started_at_ms: int | None
     ended_at_ms: int | None
     time_source: TimeSource | None
+    time_is_guess: bool
+    moved_from: MovedCounts | None
     duration_s: float | None
     width_px: int
     height_px: int
@@ -250,7 +255,8 @@ class AcceptedVideo(Answer, frozen=True, kw_only=True):
         source: Slug of its source.
         state: How far it is.
         known: Whether these bytes were there before: then it is the video that they came as first.
-        message: The same in words.
+        time_is_guess: Whether only the file's date, or the upload, says when it was filmed.
+        message: The same in words, with what was moved, and which fields were not taken.
     """
 
     id: str
@@ -260,6 +266,7 @@ class AcceptedVideo(Answer, frozen=True, kw_only=True):
     source: str
     state: VideoState
     known: bool
+    time_is_guess: bool
     message: str
 
 

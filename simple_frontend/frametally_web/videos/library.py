@@ -13,6 +13,7 @@ from frametally.media_records import Derivative
 from frametally.ports.job_book import Job
 from frametally.ports.video_catalogue import Artifact, ArtifactKind, VideoRow
 from frametally.rules.times import EPOCH, MILLISECOND
+from frametally.videos.editing import is_guess
 from frametally.videos.enhancements import enhancement_of
 from frametally_web.videos import answers
 from frametally_web.videos.work import JobOfVideo, VideoDerivative
@@ -45,6 +46,8 @@ def video_of(row: VideoRow, jobs: Sequence[Job] = ()) -> answers.LibraryVideo:
         started_at_ms=first_ms,
         ended_at_ms=row.last_captured_at_ms,
         time_source=facts.time_source,
+        time_is_guess=facts.started_at_ms is not None and is_guess(facts),
+        moved_from=record.moved_from,
         duration_s=facts.duration_s,
         width_px=facts.width_px,
         height_px=facts.height_px,

@@ -206,6 +206,8 @@ class SqlVideoCatalogue(SqlJobBook, SqlLiveBook, SqlOutbox):
         with self._database.writing() as connection:
             connection.execute(delete(tables.uploads).where(_uploads.id == upload.id))
             connection.execute(insert(tables.uploads).values(**upload._asdict()))
+            if upload.known and upload.client_id:  # who listens for it has one video more
+                note_change(connection)
 
     def upload(self, upload_id: str) -> UploadRow | None:
         """Return an upload; None if there is none."""

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, upd
 
 from frametally.adapters.sql.videos import tables
 from frametally.adapters.sql.videos.clock import next_number, note_change, now_ms
-from frametally.adapters.sql.videos.rows import job_of, select_jobs
+from frametally.adapters.sql.videos.rows import is_of_client, job_of, select_jobs
 from frametally.ports.job_book import SILENT_S, Job, JobKind, JobPage, JobQuestion
 
 _NOT_ENDED = ("queued", "running")
@@ -240,10 +240,8 @@ def find_page(connection: Connection, question: JobQuestion) -> JobPage:
     if question.video_id:
         query = query.where(_columns.video_id == question.video_id)
     if question.client_id:
-        videos = tables.videos.c
-        query = query.where(
-            _columns.video_id.in_(select(videos.id).where(videos.client_id == question.client_id))
-        )
+        videos = select(tables.videos.c.id).where(is_of_client(question.client_id))
+        query = query.where(_columns.video_id.in_(videos))
     if question.kinds:
         query = query.where(_columns.kind.in_(question.kinds))
     if question.states:

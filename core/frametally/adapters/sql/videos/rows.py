@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Row, Select, and_, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, and_, or_, select, tuple_
 
 from frametally.adapters.sql.videos import tables
 from frametally.errors import Poison
@@ -109,8 +109,17 @@ def conditions(question: VideoQuestion) -> list[ColumnElement[bool]]:
     if question.states:
         found.append(videos.state.in_(question.states))
     if question.client_id:
-        found.append(videos.client_id == question.client_id)
+        found.append(is_of_client(question.client_id))
+    if question.has_moved_counts:
+        found.append(videos.record.contains('"moved_from":{'))
     return found
+
+
+def is_of_client(client_id: str) -> ColumnElement[bool]:
+    """Return what holds of the videos whose bytes a client has uploaded, first or after another."""
+    uploads, videos = tables.uploads.c, tables.videos.c
+    again = select(uploads.video_id).where(uploads.client_id == client_id, uploads.state == "accepted")
+    return or_(videos.client_id == client_id, videos.id.in_(again))
 
 
 def select_page(question: VideoQuestion) -> Select[Any]:

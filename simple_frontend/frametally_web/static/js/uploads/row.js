@@ -25,6 +25,7 @@ export class Row {
     this.words = el("p", { class: "small upload-words" });
     this.open = el("a", { class: "link", text: "Open", hidden: true, onclick: openHere });
     this.pause = this.#button("Pause", () => this.sending.pause());
+    this.move = this.#button("Move counts", () => this.sending.confirmMove());
     this.goOn = this.#button("Go on", () => this.sending.goOn());
     this.remove = this.#button("Remove", () => this.sending.remove());
     const name = visible(file.name);
@@ -36,7 +37,7 @@ export class Row {
         { class: "upload-head" },
         el("p", { class: "strong ellipsis", title: name }, el("bdi", { text: name })),
         el("span", { class: "muted small", text: bytes(file.size) }),
-        el("span", { class: "upload-buttons" }, this.pause, this.goOn, this.open, this.remove),
+        el("span", { class: "upload-buttons" }, this.pause, this.move, this.goOn, this.open, this.remove),
       ),
       this.fields.element,
       this.bar,
@@ -78,6 +79,7 @@ export class Row {
     this.words.textContent = wordsOf(this.sending);
     this.pause.hidden = !["queued", "sending", "waiting"].includes(state);
     this.goOn.hidden = state !== "paused";
+    this.move.hidden = state !== "refused" || !this.sending.wouldMove;
     this.remove.hidden = state === "checking";
     // From this list alone: a video that came in stays.
     const [action, name] = [["done", "refused"].includes(state) ? "Clear" : "Remove", visible(file.name)];
@@ -114,7 +116,7 @@ function openHere(event) {
  * How it stands, as one line.
  * @param {Sending} sending
  */
-export function wordsOf({ state, sent, file, speed, reason, remedy, known }) {
+export function wordsOf({ state, sent, file, speed, reason, remedy, known, remark }) {
   const share = percent(file.size ? Math.floor((sent / file.size) * 100) / 100 : 0);
   switch (state) {
     case "queued":
@@ -136,9 +138,7 @@ export function wordsOf({ state, sent, file, speed, reason, remedy, known }) {
     case "checking":
       return "All of it is there. The server looks into it …";
     case "done":
-      return known
-        ? "These very bytes were there already."
-        : "Received. It is counted from here on by itself.";
+      return `${known ? "This video has already been uploaded." : "Received. It is counted automatically."} ${remark}`.trim();
     case "refused":
       return `${/[.!?…]$/.test(reason) ? reason : `${reason}.`} ${remedy}`.trim();
     default:

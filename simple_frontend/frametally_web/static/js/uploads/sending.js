@@ -37,6 +37,10 @@ export class Sending {
     this.videoId = null;
     /** Whether its bytes were there already. */
     this.known = false;
+    /** What was moved, or what was not taken of what was said. */
+    this.remark = "";
+    /** Whether it was refused because it would move what is counted: that can be confirmed. */
+    this.wouldMove = false;
     /** @type {import("tus-js-client").Upload|null} */
     this.upload = null;
     /** @type {number|undefined} */
@@ -111,6 +115,16 @@ export class Sending {
     }
   }
 
+  /** Sends it anew, and lets it move what is counted of the same bytes. */
+  confirmMove() {
+    this.metadata = { ...this.metadata, move_counts: "true" };
+    this.wouldMove = false;
+    this.upload = null;
+    this.stored = null;
+    this.sent = 0;
+    this.#set("queued");
+  }
+
   #go() {
     clearTimeout(this.timer);
     if (!this.upload) this.upload = this.#make();
@@ -155,7 +169,8 @@ export class Sending {
   /** @param {import("tus-js-client").Answer} answer */
   #end(answer) {
     const id = answer.getHeader("Frametally-Video");
-    if (id) this.#accept(id, answer.getHeader("Frametally-Known") === "true");
+    const isRemarked = answer.getHeader("Frametally-Remark") === "true";
+    if (id && !isRemarked) this.#accept(id, answer.getHeader("Frametally-Known") === "true");
     else this.#askHowItEnded();
   }
 
@@ -168,8 +183,8 @@ export class Sending {
         await get(/** @type {Api.Route} */ (`uploads/${encodeURIComponent(id)}`))
       );
       if (this.state !== "checking") return;
-      if (told.state === "accepted") this.#accept(told.video_id, told.known);
-      else if (told.state === "refused") this.#refuse(told.reason ?? "It was refused.", "");
+      if (told.state === "accepted") this.#accept(told.video_id, told.known, told.reason ?? "");
+      else if (told.state === "refused") this.#refuse(told.reason, "", told.status === 409);
       else if (told.state === "aborted")
         this.#refuse("It was removed on the server.", "Choose the file again.");
       else if (told.state === "receiving") this.#wait(0, undefined);
@@ -183,8 +198,9 @@ export class Sending {
     }
   }
 
-  /** @param {string} id @param {boolean} known */
-  #accept(id, known) {
+  /** @param {string} id @param {boolean} known @param {string} [remark] */
+  #accept(id, known, remark = "") {
+    this.remark = remark;
     this.videoId = id;
     this.known = known;
     this.sent = this.file.size;
@@ -195,7 +211,7 @@ export class Sending {
   async #fail(error) {
     const answer = "originalResponse" in error ? /** @type {any} */ (error).originalResponse : null;
     const status = answer ? answer.getStatus() : 0;
-    const { detail, remedy } = problemIn(answer);
+    const { detail, remedy, parameter } = problemIn(answer);
     const isReadable = answer !== null || (await this.#isReadable());
     if (!this.isActive) return; // paused or removed meanwhile
     if (!isReadable) {
@@ -206,7 +222,7 @@ export class Sending {
     } else if (PASSING.has(status)) this.#wait(status, detail);
     else if (this.upload?.url && (GONE.has(status) || !detail)) this.#askHowItEnded();
     else if (status === 507) this.#halt(detail, remedy);
-    else this.#refuse(detail ?? `The server answered ${status}.`, remedy ?? "");
+    else this.#refuse(detail ?? `The server answered ${status}.`, remedy ?? "", parameter === "move_counts");
   }
 
   /** Somebody has to do something first. @param {string} [detail] @param {string} [remedy] */
@@ -245,10 +261,13 @@ export class Sending {
     this.timer = setTimeout(() => this.#go(), wait);
   }
 
-  /** @param {string} reason @param {string} remedy */
-  #refuse(reason, remedy) {
+  /** @param {string} reason @param {string} remedy @param {boolean} [wouldMove]  what is counted of these bytes */
+  #refuse(reason, remedy, wouldMove = false) {
     this.reason = reason;
-    this.remedy = remedy;
+    this.wouldMove = wouldMove;
+    this.remedy = wouldMove
+      ? "Move these counts, or choose the file again without a source and a time."
+      : remedy;
     // What was refused once is refused again.
     const key = this.stored?.urlStorageKey;
     if (key) storage.removeUpload(key);
@@ -275,7 +294,7 @@ async function forget(print) {
 /**
  * What a problem document says.
  * @param {import("tus-js-client").Answer|null} answer
- * @returns {{detail?: string, remedy?: string}}
+ * @returns {{detail?: string, remedy?: string, parameter?: string}}
  */
 function problemIn(answer) {
   try {

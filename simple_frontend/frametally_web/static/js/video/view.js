@@ -2,6 +2,7 @@
 
 import { VideoTabs } from "../described/tabbed.js";
 import { el, refill } from "../shared/dom.js";
+import { moment, plural } from "../shared/format.js";
 import { has } from "../shell/rights.js";
 import { TIME_SOURCES, filmed, isInWork, shareDone, stateWords, visible } from "../videos/words.js";
 import { sendRetry } from "./asking.js";
@@ -195,8 +196,17 @@ export class VideoView {
 function whereWords(video) {
   const when = filmed(video);
   const from = video.time_source;
+  const moved = video.moved_from;
   return [
     el("bdi", { text: visible(video.source_name) }),
+    ...(moved
+      ? [
+          el("span", {
+            class: "remark",
+            text: `moved ${plural(moved.frames, "frame")} of ${visible(moved.source_name)} from ${moment(moved.from_ms)}`,
+          }),
+        ]
+      : []),
     ...(when === null ? [] : [el("span", { text: when })]),
     ...(when === null || from === null
       ? []

@@ -27,7 +27,7 @@ export const TIME_SOURCES = {
   container: "time from the file",
   stream_clock: "time from the camera's clock",
   file_name: "time from its name",
-  file_time: "time from the file's date",
+  file_time: "time guessed from the file's date or the upload",
   arrival: "time of arrival",
 };
 
