@@ -303,7 +303,7 @@ class Derivative(SealedRecord, frozen=True, kw_only=True):
     frames: int
     duration_s: float
 
-    remedy: ClassVar[str] = "remove it and its video: the next worker makes both anew"
+    remedy: ClassVar[str] = "remove it and the .mp4 of the same name: the next worker makes both again"
 
     @property
     def key(self) -> str:  # noqa: D102

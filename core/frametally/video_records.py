@@ -69,7 +69,7 @@ class UploadRecord(SealedRecord, frozen=True, kw_only=True):
     expires_at_ms: int
     owner: str = ""
 
-    remedy: ClassVar[str] = "remove it, and upload the video again"
+    remedy: ClassVar[str] = "upload the video again, then remove this record"
 
     @property
     def key(self) -> str:  # noqa: D102
@@ -165,7 +165,10 @@ class VideoRecord(SealedRecord, frozen=True, kw_only=True):
     owner: str = ""
     moved_from: MovedCounts | None = None
 
-    remedy: ClassVar[str] = "restore it from a backup, or remove its folder and upload the video again"
+    remedy: ClassVar[str] = (
+        "restore it from a backup; without one, copy the file `original` beside it to another place, remove "
+        "this record alone, and upload the copy"
+    )
 
     @property
     def key(self) -> str:  # noqa: D102

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import zlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -28,6 +29,7 @@ from frametally.drawing_records import Drawing, DrawnLine
 from frametally.errors import FrametallyError, Poison
 from frametally.media.manifests import list_manifests, list_tombstones
 from frametally.media_records import Derivative, Enhancement, VideoMetadata, VideoQuality
+from frametally.process.reports import NoProgress
 from frametally.records import (
     AutoDetector,
     DeadLetter,
@@ -43,8 +45,11 @@ from frametally.records import (
 from frametally.rules.seals import sealed, unsealed
 from frametally.segment_records import SegmentHeader
 from frametally.segments.contents import decode_segment, encode_segment, read_header, read_source
+from frametally.settings.loading import load_settings
 from frametally.undo_records import Correction, DroppedDeadLetter, Tombstone
 from frametally.video_records import UploadRecord, VideoContent, VideoFacts, VideoFields, VideoRecord
+from frametally_cli.options.ports import open_ports
+from frametally_cli.scrub.small_records import check_records
 from frametally_hadoop.job.input.reading import read_blocks
 
 SEGMENT = keys.segment_key("pixels-1", "log-1", "frames", 0, 0)
@@ -332,6 +337,23 @@ def test_what_lies_in_a_folder_of_records_and_is_none_is_passed_over() -> None:
         store.put(f"{folder}/.DS_Store", b"\x00\x00\x00\x01Bud1")
     assert list_manifests(store) == [manifest]
     assert list_tombstones(store) == [STONE]
+
+
+def test_doctor_reads_each_record_as_what_it_is_and_names_each_that_is_damaged(tmp_path: Path) -> None:
+    with open_ports(load_settings(data_dir=tmp_path)) as ports:
+        own_checks = (Run, QualityReport)  # which the check of runs reads
+        small = [record for record in RECORDS if not isinstance(record, own_checks)]
+        for record in small:
+            ports.store.put(record.key, encode(record))
+        [row] = check_records(ports, NoProgress())
+        assert (row.good, row.value) == (True, f"{len(small)} read")
+        for record in small:
+            ports.store.put(record.key, flipped(encode(record), 99))
+        damaged = {row.name: row.remedy for row in check_records(ports, NoProgress()) if not row.good}
+        assert damaged.keys() == {record.key for record in small}
+        for record in small:
+            assert damaged[record.key].endswith(type(record).remedy)
+            assert "folder" not in type(record).remedy, "an original may lie in it"
 
 
 def test_every_record_that_lies_alone_in_the_store_is_sealed() -> None:

@@ -116,6 +116,8 @@ def test_an_upload_counts_as_the_same_file_does_that_is_produced(
     house.count()
     assert house.parts() == counted
     assert house.work().startswith("jobs: 0 done")
+    house("index")
+    assert "bad" not in house("doctor", "--deep")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from frametally import keys
 from frametally.drawing_records import Drawing
 from frametally.errors import Poison
 from frametally.media.manifests import list_records
+from frametally.media_records import Derivative, VideoMetadata, VideoQuality
 from frametally.ports.object_store import ObjectMissing
 from frametally.process.reports import Progress
 from frametally.records import AutoDetector, MediaManifest, SealedRecord, decode_at
@@ -25,12 +26,20 @@ _FOLDERS: dict[str, type[SealedRecord]] = {
     keys.VIDEOS: VideoRecord,
     keys.UPLOADS: UploadRecord,
 }
+_OF_A_VIDEO: dict[str, type[SealedRecord]] = {
+    "video": VideoRecord,
+    "metadata": VideoMetadata,
+    "quality": VideoQuality,
+    "playable": Derivative,
+    "enhanced": Derivative,
+}
+"""By the first word of the file's name."""
 
 
 def check_records(ports: Ports, progress: Progress) -> Iterator[Finding]:
     """Read every small record."""
     wanted = [
-        (info.key, VideoContent if keys.is_video_content_key(info.key) else record_type)
+        (info.key, _of_a_video(info.key) if folder == keys.VIDEOS else record_type)
         for folder, record_type in _FOLDERS.items()
         for info in list_records(ports.store, folder)
     ]
@@ -51,3 +60,11 @@ def check_records(ports: Ports, progress: Progress) -> Iterator[Finding]:
         "manifests, tombstones, corrections, settled dead letters, drawings, videos, uploads",
         f"{read} read",
     )
+
+
+def _of_a_video(key: str) -> type[SealedRecord]:
+    """Return which record lies under a key that `keys.is_record_key` knows, in the folder of videos."""
+    if keys.is_video_content_key(key):
+        return VideoContent
+    name = key.rpartition("/")[2].removesuffix(".json")
+    return _OF_A_VIDEO[name.partition("-")[0]]

@@ -17,7 +17,8 @@ from frametally_cli.options.ports import Ports
 
 _READ_BYTES = 8 * 2**20
 _REMEDY = (
-    "restore it from a backup, or remove the video and upload it again; what was counted of it stays as it is"
+    "restore it from a backup, or put the uploaded file back under this key; keep it until then, its counts "
+    "stay as they are"
 )
 
 

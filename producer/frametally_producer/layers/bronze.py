@@ -13,7 +13,7 @@ from frametally.videos.inspection import inspect
 from frametally.videos.refusals import Refused
 from frametally_producer.jobs.originals import find_record
 
-_COPY_AGAIN = "restore it from a backup, or remove the video and upload it again"
+_COPY_AGAIN = "restore it from a backup, or put the uploaded file back under this key"
 
 
 def envelope(video_id: str, store: ObjectStore, patience: Patience) -> VideoRecord:
