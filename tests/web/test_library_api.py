@@ -158,6 +158,8 @@ def test_a_video_is_answered_with_all_that_is_known_of_it(place: Place, client: 
         "started_at_ms": first_ms,
         "ended_at_ms": first_ms + 61_000,
         "time_source": "container",
+        "time_is_guess": False,
+        "moved_from": None,
         "duration_s": 60.0,
         "width_px": 640,
         "height_px": 360,
