@@ -206,3 +206,14 @@ def test_of_a_removed_video_nothing_is_left_and_nothing_counts(house: House, cli
     house.work()
     house.count()
     assert house.parts()
+
+
+def test_of_an_uploaded_video_that_is_forgotten_with_its_images_no_picture_is_left(
+    house: House, clip: Path
+) -> None:
+    video = house.upload(clip, start_time=START)
+    house.work()
+    house("forget", "--source", video.source, "--delete-images", "--yes")
+    assert [key for key in all_keys(house.store) if key.startswith(("videos/", "images/"))] == []
+    assert house.catalogue.video(video.id) is None
+    assert house.work().startswith("jobs: 0 done, 0 failed")

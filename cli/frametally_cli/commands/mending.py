@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from frametally.books.gold.wanted import is_wanted
 from frametally.drawings.revisions import change_drawing, read_drawing, with_shapes
 from frametally.errors import Misconfigured
 from frametally.keys import slug
@@ -16,14 +17,18 @@ from frametally.media.corrections import Corrected
 from frametally.media.manifests import ManifestReader, list_manifests, readable_tombstones
 from frametally.media.overlapping import overlaps_of, told_by_source, told_overlaps
 from frametally.media.sources import joined
-from frametally.opening import open_access_book, open_alert_book
+from frametally.opening import open_access_book, open_alert_book, open_gold, open_video_catalogue
 from frametally.ports.object_store import ObjectStore
-from frametally.process.reports import Skipped, exit_code
+from frametally.process.reports import Progress, Skipped, exit_code
 from frametally.settings.loading import Settings
 from frametally.undo_records import Correction
+from frametally.videos.acceptance import read_video
+from frametally.videos.content_claims import holder_of
+from frametally.videos.editing import remove_video
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import Ports, data_dir_option, open_books, option, read_settings
 from frametally_cli.options.times import parse_bounds_ms, parse_time_ms
+from frametally_producer.jobs import removal
 
 delete_images_option = click.option(
     "--delete-images", is_flag=True, help="Also delete the stored pictures that nothing needs any more."
@@ -74,12 +79,36 @@ def forget(
         for target in targets:
             _say_target(target)
         if not yes:
-            what = " and delete their stored pictures" if delete_images else ""
+            what = " and delete their stored pictures and uploaded videos" if delete_images else ""
             click.confirm(f"Forget these{what}?", abort=True)
         with console.stage_bar("forget") as bar:
             forgetting.forget(ports.store, targets, delete_images=delete_images, progress=bar)
+            if delete_images:
+                _remove_uploaded(ports, targets, bar)
     click.echo(f"forgotten: {len(targets)} media; {_NEXT}")
     return 0
+
+
+def _remove_uploaded(ports: Ports, targets: Sequence[forgetting.Target], progress: Progress) -> None:
+    """Remove the uploaded videos of what was forgotten as a whole, with originals and all made of them."""
+    settings, store = ports.settings, ports.store
+    for target in targets:
+        video_id = holder_of(store, target.manifest.sha256) if target.manifest.kind == "video" else None
+        video = read_video(store, video_id) if video_id is not None else None
+        if video is None:
+            continue
+        if not target.whole:
+            line = f"{video.name}: its uploaded video still has this range: remove it on its page"
+            console.err.print(console.plain(line), markup=False)
+            continue
+        with closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue:
+            # First the mark and the job: cut behind it, `frametally work` removes the rest.
+            remove_video(store, catalogue, video.id)
+            if is_wanted(settings):
+                with closing(open_gold(settings.gold_url, settings.gold_access)) as gold:
+                    gold.remove_video(video.id)
+            removal.remove_video(video, settings=settings, store=store, log=ports.log, progress=progress)
+            catalogue.remove_video(video.id)
 
 
 @click.command()
