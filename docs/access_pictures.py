@@ -53,7 +53,7 @@ def main() -> None:
         for name, role in PEOPLE.items():
             _run("users", "add", name, "--role", role, "--password", said=f"{PASSWORD}\n")
         _run("alerts", "add", "busy", *BUSY, "--channel", "ops")
-        _run("alerts", "run", code=1)  # nobody is at the channel
+        _run("alerts", "run", code=6)  # nobody is at the channel
         _run("report", "add", "weekly", *WEEKLY, "--source", "Traffic")
         with _served(folder) as url, sync_playwright() as runner:
             browser = runner.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])

@@ -14,9 +14,9 @@ from contextlib import suppress
 import click
 
 from frametally.errors import FrametallyError
+from frametally.process.exit_codes import NOTHING_DONE
 from frametally_cli.console import streams
 from frametally_cli.lazy_group import CommandEntry, LazyGroup
-from frametally_cli.options.exit_codes import NOTHING_DONE, PART_DONE
 
 COMMANDS = {
     name: CommandEntry(f"frametally_cli.{target}", summary)
@@ -118,14 +118,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; every expected error is one line and exit code 2.
 
     Returns:
-        The exit code: 0 all good, 1 something was skipped or not read, 2 nothing could be done, 130 stopped
+        The exit code: 0 all good, 6 something was skipped, 2 nothing could be done, 130 stopped
         before the end (`status`, `lines` and `gold` have some of their own).
     """
     streams.open_closed()
     try:
         return _run(arguments)
     except BrokenPipeError:
-        code = PART_DONE  # as click has it, where it is the one to notice
+        code = 1  # as click and Python end, where they are the ones to notice
     except OSError as error:
         code = NOTHING_DONE
         with suppress(OSError):

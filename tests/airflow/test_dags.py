@@ -242,6 +242,16 @@ def test_a_task_that_fails_fails_the_run_and_says_so(airflow: Airflow) -> None:
     assert "aggregate failed" in airflow.notified()[-1]
 
 
+def test_a_command_that_crashes_fails_the_run(airflow: Airflow) -> None:
+    env = airflow.env
+    airflow.env = env | {"FRAMETALLY_COMMAND": "/bin/false"}  # it ends with 1, as Python does on a crash
+    try:
+        airflow.run("dags", "test", "frametally_count", "-c", '{"day": "2026-01-03"}', expected=1)
+    finally:
+        airflow.env = env
+    assert "aggregate failed" in airflow.notified()[-1]
+
+
 def test_damage_in_the_store_fails_the_scrub_and_says_so(airflow: Airflow) -> None:
     airflow.env |= {"FRAMETALLY_DETECTOR": "pixels"}
     key, data = airflow.film(3)

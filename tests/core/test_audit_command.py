@@ -150,10 +150,10 @@ def test_verify_names_the_first_record_that_is_broken(said: Said, book: AuditBoo
     assert told == "2 records, all as they were written"
     said("users", "add", "ben")
     said("audit", "verify", "--held", last)
-    assert "is another than the one" in said("audit", "verify", "--held", f"1:{'0' * 64}", code=1)
+    assert "is another than the one" in said("audit", "verify", "--held", f"1:{'0' * 64}", code=6)
     assert "NUMBER:DIGEST" in said("audit", "verify", "--held", "x", code=2)
     with book._database.writing() as connection:  # type: ignore[attr-defined]
         connection.execute(text("DROP TRIGGER frametally_audit_no_update"))
         connection.execute(text("UPDATE frametally_audit_records SET who = 'ben' WHERE number = 2"))
     broken = "record 2 of the audit log is not what was written, or not where it was written"
-    assert broken in said("audit", "verify", code=1)
+    assert broken in said("audit", "verify", code=6)

@@ -155,7 +155,7 @@ def states(footage: Path) -> States:
     for hour, name in enumerate(FILES, start=10):
         assert run(data, "produce", name, "--start-time", f"2026-03-04T{hour}:00:00Z") == 0
     next((data / "store/images/yard").rglob("*.jpg")).unlink()
-    assert run(data, "consume", "--until-caught-up") == 1
+    assert run(data, "consume", "--until-caught-up") == 6
     with closing(open_object_store((data / "store").as_uri())) as store:
         store.put(keys.AUTO_DETECTOR, encode(AutoDetector(backend="opencv")))
         change_drawing(store, "gate", lambda drawing: with_shapes(drawing, [ACROSS, WITHIN]))

@@ -89,7 +89,7 @@ def test_a_bad_file_is_named_and_counted_and_the_good_ones_go_on(
 ) -> None:
     bad = spoil(footage, kind)
     finished = run("run", footage, *PATTERN, "--no-serve")
-    assert finished.code == 1
+    assert finished.code == 6
     lines = [line for line in finished.err.splitlines() if bad.name in line and "skipped" in line]
     assert len(lines) == 1, finished.err
     assert "1 skipped in all" in finished.err
@@ -105,7 +105,7 @@ def test_nothing_but_bad_files_is_exit_code_2(run: Callable[..., Finished], tmp_
 
 def test_a_missing_path_is_named_and_the_others_go_on(run: Callable[..., Finished], footage: Path) -> None:
     finished = run("produce", footage, "no-such-folder", *PATTERN)
-    assert finished.code == 1
+    assert finished.code == 6
     assert "no-such-folder" in finished.err
     assert run("produce", "no-such-folder").code == 2
 
@@ -138,7 +138,7 @@ def test_a_malformed_message_becomes_a_dead_letter(
     with closing(open_frame_log(f"sqlite:///{tmp_path}/frametally-data/log.sqlite")) as log:
         log.publish("frames", [(b"cam/1", b"\xff not an announcement")])
     finished = run("consume", "--until-caught-up")
-    assert finished.code == 1
+    assert finished.code == 6
     assert "detections: 1 frames" in finished.out
     assert "not a FrameAnnouncement" in finished.err
     assert "1 messages on the log could not be read at all" in run("status").out
@@ -158,7 +158,7 @@ def test_a_segment_with_a_corrupt_line_is_named_and_none_of_it_is_counted(
     lines[2] = b"#" * len(lines[2])
     segment.write_bytes(b"\n".join(lines))
     finished = run("aggregate")
-    assert finished.code == 1
+    assert finished.code == 6
     [told] = [line for line in finished.err.splitlines() if segment.name in line]
     assert "none of it is counted" in told
     assert "0 days counted" in finished.out

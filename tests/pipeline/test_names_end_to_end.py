@@ -92,5 +92,5 @@ def test_a_source_of_any_name_is_one_source_however_it_is_given(shell: Shell, so
 def test_a_bad_file_of_such_a_name_is_one_line_and_the_others_go_on(shell: Shell) -> None:
     make_video(shell.folder / "a.mp4", 5)
     (shell.folder / f"{LATIN}.mp4").write_bytes(b"no video")
-    said = shell("run", "--no-serve", ".", code=1)
+    said = shell("run", "--no-serve", ".", code=6)
     assert f"{SHOWN}.mp4" in said

@@ -138,7 +138,7 @@ def test_of_two_files_of_one_name_forget_takes_the_one_whose_sha256_is_given(
     cut_alone.run(given, code=None)
     two.run(given, code=None)
     given.write_bytes(whole)
-    two.run(given, code=1)
+    two.run(given, code=6)
     refused = two("forget", given, "--yes", code=2).err
     for part in (whole, whole[: len(whole) // 2]):
         assert f"`frametally forget {hashlib.sha256(part).hexdigest()[:12]}` (source cam" in refused
@@ -155,7 +155,7 @@ def test_recorder_files_that_overlap_count_and_track_as_the_file_that_was_not_cu
     early = make_video(tmp_path / "early.mkv", range(45), codec="ffv1")
     late = make_video(tmp_path / "late.mkv", range(35, 80), codec="ffv1")
     split.run(late, SEVENTH)
-    said = split.run(early, START, code=1)
+    said = split.run(early, START, code=6)
     assert f"skipped {late}" in said.err.replace("\n", "")
     assert "10:00:07Z to 2026-04-01 10:00:08Z" in said.err.replace("\n", "")
     right.run(make_video(tmp_path / "whole.mkv", range(80), codec="ffv1"))
@@ -171,8 +171,8 @@ def test_retime_says_what_overlaps_at_the_new_time_and_what_it_leaves_counts_aga
     early = make_video(tmp_path / "early.mkv", range(45), codec="ffv1")
     late = make_video(tmp_path / "late.mkv", range(35, 80), codec="ffv1")
     mended("produce", early, "--source", "cam", "--start-time", START)
-    mended("produce", late, "--source", "cam", "--start-time", START, code=1)
-    said = mended("retime", late, "--start-time", SEVENTH, code=1)
+    mended("produce", late, "--source", "cam", "--start-time", START, code=6)
+    said = mended("retime", late, "--start-time", SEVENTH, code=6)
     assert "10:00:07Z to 2026-04-01 10:00:08Z" in said.err.replace("\n", "")
     mended("consume", "--until-caught-up")
     mended.recount()
@@ -201,6 +201,6 @@ def test_two_cameras_under_one_name_are_not_mixed(house: Callable[[str], House],
     one = make_video(tmp_path / "one.mkv", range(40), codec="ffv1")
     other = make_video(tmp_path / "other.mkv", range(3, 30), codec="ffv1")
     both.run(other)
-    both.run(one, code=1)
+    both.run(one, code=6)
     first.run(one)
     assert both.counts() == first.counts()

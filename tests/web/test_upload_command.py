@@ -261,7 +261,7 @@ def test_what_is_no_video_is_one_line_and_the_others_are_uploaded(
     port = free_port()
     with dashboard(data, port):
         for to in ([], ["--url", f"http://127.0.0.1:{port}"]):
-            assert cli.main(["upload", *paths, str(tmp_path), *to]) == 1
+            assert cli.main(["upload", *paths, str(tmp_path), *to]) == 6
             said = capsys.readouterr()
             assert len(said.out.splitlines()) == 1
             complaints = [line for line in said.err.splitlines() if line]

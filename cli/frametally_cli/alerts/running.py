@@ -28,12 +28,12 @@ from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
 from frametally.ports.video_catalogue import VideoCatalogue
 from frametally.process import failpoints
+from frametally.process.exit_codes import PART_DONE
 from frametally.process.period import parse_period_s, repeat
 from frametally.process.retrying import OnceAMinute
 from frametally.settings.loading import Settings
 from frametally_cli.alerts.reports import maker
 from frametally_cli.console import output as console
-from frametally_cli.options.exit_codes import PART_DONE
 from frametally_cli.options.ports import data_dir_option, metrics_of, option, read_settings, stop_on
 
 
@@ -56,7 +56,7 @@ def run(every: str | None, **overrides: Any) -> int:
 
     Run it after `frametally index`, or with --every.
 
-    Exit code 1: a rule could not be looked at, or something could not be sent.
+    Exit code 6: a rule could not be looked at, or something could not be sent.
     """
     period_s = None if every is None else parse_period_s("--every", every)
     settings = read_settings("web", overrides)

@@ -19,9 +19,9 @@ from frametally.audit.entries import AuditRecord
 from frametally.audit.verification import Held, first_break
 from frametally.errors import Misconfigured
 from frametally.opening import open_audit_book
+from frametally.process.exit_codes import PART_DONE
 from frametally.rules.times import utc
 from frametally_cli.console import output as console
-from frametally_cli.options.exit_codes import PART_DONE
 from frametally_cli.options.ports import data_dir_option, read_settings
 from frametally_cli.options.times import parse_bounds_ms
 
@@ -104,7 +104,7 @@ def audit_verify(held: str | None, **overrides: Any) -> int:
     """Say whether all records are those that were written, or which is the first that is not.
 
     Whoever may write to the whole database can make all records anew: keep the last line that this prints
-    somewhere else, and give it with --held the next time. The exit code is 1 where one is broken.
+    somewhere else, and give it with --held the next time. The exit code is 6 where one is broken.
     """
     found = _HELD.fullmatch(held or "")
     if held is not None and found is None:

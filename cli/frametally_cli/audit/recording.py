@@ -17,10 +17,10 @@ from frametally.access.links import ADMINISTRATOR, first_link, lacks_administrat
 from frametally.audit.entries import AuditEntry
 from frametally.errors import FrametallyError
 from frametally.opening import open_audit_book
+from frametally.process.exit_codes import NOTHING_DONE, STOPPED
 from frametally.settings.data_folder import must_be_folder
 from frametally.settings.loading import Settings, load_settings
 from frametally_cli.console import output as console
-from frametally_cli.options.exit_codes import NOTHING_DONE, STOPPED
 from frametally_cli.options.ports import is_empty
 
 CHANGING: dict[str, tuple[str, ...]] = {

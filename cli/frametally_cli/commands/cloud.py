@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from frametally.errors import Misconfigured
+from frametally.process.exit_codes import PART_DONE
 from frametally.settings.loading import component_folder
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, read_settings
@@ -88,7 +89,7 @@ def cloud_setup(
             f"name and password for the web pages: {folder / 'first-password'}; note it, then remove it"
         )
     click.echo(f"next: cd {folder} && docker-compose up -d --build")
-    return 1 if done.warnings else 0
+    return PART_DONE if done.warnings else 0
 
 
 @click.command()

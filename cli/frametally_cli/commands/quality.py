@@ -13,6 +13,7 @@ from frametally import keys
 from frametally.books.quality_reports import QualityReport, read_reports
 from frametally.books.runs import current_days
 from frametally.opening import open_object_store
+from frametally.process.exit_codes import PART_DONE
 from frametally.rules.flows.places import base_model, in_words
 from frametally.rules.times import is_day_in_range
 from frametally_cli.console import output as console
@@ -28,7 +29,7 @@ from frametally_cli.options.times import parse_bounds_ms
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @data_dir_option
 def quality(model: str | None, interval: int | None, as_json: bool, **overrides: Any) -> int:
-    """Print the quality report of every day's current run; exit code 1: one failed or is damaged."""
+    """Print the quality report of every day's current run; exit code 6: one failed or is damaged."""
     bounds = overrides.pop("from"), overrides.pop("to")
     settings = read_settings(None, overrides)
     from_ms, to_ms = parse_bounds_ms(*bounds, settings.tzinfo())
@@ -52,7 +53,7 @@ def quality(model: str | None, interval: int | None, as_json: bool, **overrides:
         click.echo(f"quality: {len(reports)} runs looked at, {failed} with a check that did not pass")
     for problem in problems:
         console.err.print(problem, markup=False)
-    return 1 if problems or any(report.failed for report in reports) else 0
+    return PART_DONE if problems or any(report.failed for report in reports) else 0
 
 
 def quality_lines(report: QualityReport) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from frametally.opening import open_ledger
+from frametally.process.exit_codes import NOTHING_DONE
 from frametally.settings.data_folder import DEMO_DATA_DIR
 from frametally_cli.commands.stages import (
     consume_here,
@@ -19,7 +20,6 @@ from frametally_cli.commands.stages import (
     serve_dashboard,
 )
 from frametally_cli.console import output as console
-from frametally_cli.options.exit_codes import NOTHING_DONE
 from frametally_cli.options.ports import (
     Ports,
     check_port,

@@ -16,6 +16,7 @@ from rich import filesize
 from frametally.books.superseded import remove_superseded
 from frametally.errors import Misconfigured
 from frametally.ports.ledger import Ledger
+from frametally.process.exit_codes import NOTHING_DONE
 from frametally.process.period import parse_period_s, repeat
 from frametally.process.reports import exit_code
 from frametally.settings.data_folder import demo_beside, embedded_folder, must_be_writable
@@ -23,7 +24,6 @@ from frametally.settings.loading import Settings, component_folder
 from frametally.telemetry.family import family
 from frametally.telemetry.lineage import lineage_run
 from frametally_cli.console import output as console
-from frametally_cli.options.exit_codes import NOTHING_DONE
 from frametally_cli.options.ports import (
     Ports,
     StagePorts,

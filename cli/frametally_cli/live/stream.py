@@ -15,12 +15,12 @@ from frametally.live.streams import start_stream
 from frametally.opening import open_video_catalogue
 from frametally.ports.live_book import Feed, TooManyStreams
 from frametally.ports.video_catalogue import VideoCatalogue
+from frametally.process.exit_codes import NOTHING_DONE, STOPPED
 from frametally.process.retrying import GivenUp, Patience
 from frametally.videos.editing import stop_streams
 from frametally.videos.refusals import FieldRefused
 from frametally_cli.console import output as console
 from frametally_cli.live.launch import Launch
-from frametally_cli.options.exit_codes import NOTHING_DONE, STOPPED
 from frametally_cli.options.ports import data_dir_option, read_settings, stop_on
 
 _LOOK_S = 0.2

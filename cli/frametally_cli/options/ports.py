@@ -22,11 +22,11 @@ from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
+from frametally.process.exit_codes import STOPPED
 from frametally.settings.data_folder import must_be_folder, must_be_writable
 from frametally.settings.loading import Settings, load_settings, misspelt_settings
 from frametally.telemetry.listener import metrics_shown
 from frametally_cli.console import output as console
-from frametally_cli.options.exit_codes import STOPPED
 
 _HEARD_WITHIN_S = 1.0
 

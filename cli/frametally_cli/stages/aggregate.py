@@ -9,6 +9,7 @@ from collections.abc import Callable
 import click
 
 from frametally.files.work_lock import work_lock
+from frametally.process.exit_codes import PART_DONE
 from frametally.process.period import parse_period_s, repeat
 from frametally.process.reports import exit_code
 from frametally_cli.console import output as console
@@ -54,7 +55,7 @@ def count_once(ports: Ports, selection: DaySelection = ALL_DAYS, *, wait: bool =
     for name, runs in report.failed_checks.items():
         click.echo(f"quality: {name!r} did not pass for {runs} of these days; see `frametally quality`")
     # That all of it was set aside or refused is an outcome, too.
-    return 1 if report.skipped or flows.skipped else 0
+    return PART_DONE if report.skipped or flows.skipped else 0
 
 
 def count_every(

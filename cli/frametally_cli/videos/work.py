@@ -22,11 +22,11 @@ from frametally.opening import (
 from frametally.ports.task_queue import QUEUES, QueueName
 from frametally.ports.video_catalogue import VideoCatalogue
 from frametally.process import failpoints
+from frametally.process.exit_codes import PART_DONE
 from frametally.process.retrying import OnceAMinute
 from frametally.settings.loading import Settings
 from frametally.videos.arrivals import tell_arrivals
 from frametally_cli.console import output as console
-from frametally_cli.options.exit_codes import PART_DONE
 from frametally_cli.options.ports import data_dir_option, metrics_of, read_settings, stop_on
 
 

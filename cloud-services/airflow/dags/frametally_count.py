@@ -31,17 +31,17 @@ with DAG(
     default_args={"retries": RETRIES, "retry_delay": datetime.timedelta(minutes=1)},
     tags=["frametally"],
 ) as dag:
-    # Exit code 1: something was set aside and named, the rest is counted.
+    # Exit code 6: something was set aside and named, the rest is counted. A crash ends with 1.
     aggregate = BashOperator(
-        task_id="aggregate", bash_command=f"{FRAMETALLY} aggregate {SPAN} || [ $? -eq 1 ]"
+        task_id="aggregate", bash_command=f"{FRAMETALLY} aggregate {SPAN} || [ $? -eq 6 ]"
     )
-    # Exit code 1: a check did not pass. The report is data, and what is published stays published: the task
+    # Exit code 6: a check did not pass. The report is data, and what is published stays published: the task
     # then shows as skipped, and the index follows all the same.
     quality = BashOperator(
-        task_id="quality", bash_command=f"{FRAMETALLY} quality {SPAN}", skip_on_exit_code=1
+        task_id="quality", bash_command=f"{FRAMETALLY} quality {SPAN}", skip_on_exit_code=6
     )
     index = BashOperator(
-        task_id="index", bash_command=f"{FRAMETALLY} index || [ $? -eq 1 ]", trigger_rule="none_failed"
+        task_id="index", bash_command=f"{FRAMETALLY} index || [ $? -eq 6 ]", trigger_rule="none_failed"
     )
 
     @task(trigger_rule="all_done", retries=0)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sized
 from typing import NamedTuple, Protocol
 
+from frametally.process.exit_codes import NOTHING_DONE, PART_DONE
+
 
 class Skipped(NamedTuple):
     """Something that was set aside: its name, and why, with the remedy."""
@@ -34,7 +36,7 @@ class NoProgress:
 
 
 def exit_code(*, done: int, skipped: Sized) -> int:
-    """Return 0 if all went well, 1 if something was skipped, 2 if nothing could be done."""
+    """Return 0 if all went well, 6 if something was skipped, 2 if nothing could be done."""
     if not skipped:
         return 0
-    return 1 if done else 2
+    return PART_DONE if done else NOTHING_DONE

@@ -1,0 +1,9 @@
+"""The exit codes that every command shares; README.md lists them.
+
+Python ends with 1 on an uncaught error. No command means anything else by 1, so a scheduler never takes
+a crash for finished work.
+"""
+
+NOTHING_DONE = 2
+PART_DONE = 6
+STOPPED = 130  # as a shell says it of a program that Ctrl-C has ended
