@@ -89,6 +89,29 @@ def test_a_drawn_scene_has_the_crossings_that_one_sees(scene: str) -> None:
     assert told(walk(*feet)) == seen
 
 
+def test_a_car_whose_lower_half_is_hidden_in_a_queue_does_not_drive_back() -> None:
+    feet = [(50, 60), (50, 80), (50, 120), (50, 80), (50, 120), (50, 140)]
+    one = walk(*feet)
+    hidden = one._replace(path=one.path._replace(height=(400, 400, 400, 160, 400, 400)))
+    assert told(one) == [(300, DOWN), (500, UP), (700, DOWN)]
+    assert told(hidden) == [(300, DOWN), "hidden", "hidden"]
+    # Who shrinks over more than a second goes away, and who does not come back first is counted as ever.
+    slow = hidden._replace(path=hidden.path._replace(time_ms=tuple(1001 * n for n in range(6))))
+    assert "hidden" not in told(slow)
+    # Who comes back and stays there has turned round.
+    back = walk(*feet[:4])
+    assert told(back._replace(path=back.path._replace(height=hidden.path.height[:4]))) == told(back)
+    growing = one._replace(path=one.path._replace(height=(400, 200, 400, 400, 400, 400)))
+    assert told(growing)[0] == (300, DOWN)
+
+
+@pytest.mark.parametrize(("lost", "missing"), [(100, "hidden"), (99, None)])
+def test_a_quarter_of_the_height_is_the_least_that_is_hidden(lost: int, missing: str | None) -> None:
+    one = walk((50, 60), (50, 120), (50, 70), (50, 120))
+    path = one.path._replace(height=(400, 400, 400 - lost, 400 - lost))
+    assert crossings_of(one._replace(path=path), ACROSS)[1].missing == missing
+
+
 def test_a_line_10_px_from_the_pictures_border_counts_big_and_small() -> None:
     line = Border(tenths([(0, 470), (640, 470)]))
     for height_px in (10, 40, 200):
@@ -220,7 +243,11 @@ def test_a_point_more_on_the_way_changes_nothing(path: Any, line: list[Place]) -
     fine = coarse._make(tuple(column) for column in zip(*finer, strict=True))
     border = Border([(2 * x, 2 * y) for x, y in line])
     one, other = (
-        [crossing._replace(step=0) for crossing in crossings_of(followed(path), border)]
+        # How fast a box changes in size, a point more does change.
+        [
+            crossing._replace(step=0, missing=None if crossing.missing == "hidden" else crossing.missing)
+            for crossing in crossings_of(followed(path), border)
+        ]
         for path in (coarse, fine)
     )
     assert one == other

@@ -190,6 +190,30 @@ def test_places_have_their_counts_by_label_and_interval_and_each_place_of_the_dr
     assert of("zone", "middle", "occupied_ms") == {("car", 0): 4000, ("bus", 1): 2000}
 
 
+def test_who_is_in_a_zone_over_midnight_is_in_the_books_of_each_day_alone() -> None:
+    """The first interval of the next day is told by the next day: each count of a zone stands once."""
+    stands = goer("car", *((DAY_MS - 4000 + 400 * n, 200, 200) for n in range(21)))
+    leaves = goer("bus", *((DAY_MS - 800 + 400 * n, 200, 200) for n in range(3)))  # as the day ends
+    books = {}
+    for day_ms in (DAY, DAY + DAY_MS):
+        found = flows([stands, leaves], day_ms=day_ms)
+        for (place, label, start_ms), value in counted(found, 60).items():
+            assert day_ms <= start_ms < day_ms + DAY_MS
+            if parse_place(place).kind == "zone":
+                books[start_ms - DAY - DAY_MS, label, parse_place(place).names[1]] = value
+    assert {key: value for key, value in books.items() if key[1] == "car"} == {
+        (-MINUTE_MS, "car", "entered"): 1,
+        (-MINUTE_MS, "car", "occupied_ms"): 4000,
+        (-MINUTE_MS, "car", "peak"): 1,
+        (0, "car", "at_start"): 1,
+        (0, "car", "occupied_ms"): 4000,
+        (0, "car", "peak"): 1,
+        (0, "car", "left"): 1,
+    }
+    assert books[0, "bus", "at_start"] == books[0, "bus", "left"] == 1
+    assert (-MINUTE_MS, "bus", "left") not in books
+
+
 LINE = LineShape("a line", ((0, 0), (40, 0), (60, 30)))
 LEG = LineShape("leg", ((0, -60), (40, -60)), inward="to_left")
 ZONE = ZoneShape("a zone", ((0, 0), (40, 0), (40, 40), (0, 40)))

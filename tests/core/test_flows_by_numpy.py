@@ -142,6 +142,29 @@ def test_speeds_are_the_same_bits_however_many_are_counted_at_once(
         agree([*path_files(everyone).values()], Shapes((), (), tuple(grounds)))
 
 
+@pytest.mark.parametrize(("last_ms", "missing"), [(1000, 0), (999, 1 + SPEEDS_MISSING.index("too_brief"))])
+def test_a_visit_of_exactly_a_second_has_a_speed_in_both(last_ms: int, missing: int) -> None:
+    times = tuple(DAY + HOUR_MS + ms for ms in (0, 200, 400, 600, 800, last_ms))
+    xs = tuple(1000 + 2 * (ms - times[0]) for ms in times)
+    someone = Someone("car", FootPath(times, xs, (5000,) * 6, (200,) * 6, (1,) * 6), "found", "lost")
+    shapes = Shapes(grounds=(Calibrated(METRES, (0, 0, 999, 999), 0.01),))
+    files = [*path_files([someone]).values()]
+    agree(files, shapes)
+    flows = at_once.flows_of_day(files, shapes, model=MODEL, source=SOURCE, day_start_ms=DAY)
+    assert [*flows.columns["visit_speed_missing"]] == [missing]
+
+
+def test_the_error_of_a_speed_is_the_same_in_both_and_as_by_hand() -> None:
+    times = tuple(DAY + HOUR_MS + 1000 * n for n in range(4))
+    path = FootPath(times, (1000, 1900, 2800, 3700), (5050, 4950, 4950, 5050), (200,) * 4, (1,) * 4)
+    shapes = Shapes(grounds=(Calibrated(METRES, (0, 0, 999, 999), 0.01),))
+    files = [*path_files([Someone("car", path, "found", "lost")]).values()]
+    agree(files, shapes)
+    flows = at_once.flows_of_day(files, shapes, model=MODEL, source=SOURCE, day_start_ms=DAY)
+    # 9 m/s; the square root of 2 * 0.505 / 9 + 0.0081 (m/s)^2, in tenths of a km/h: see test_speed.
+    assert ([*flows.columns["visit_speed"]], [*flows.columns["visit_error"]]) == ([324], [12])
+
+
 def test_such_visits_have_speeds_and_every_reason_for_none() -> None:
     """What the property above is worth: its objects are not all of one kind."""
     found: set[int] = set()
@@ -172,10 +195,18 @@ def down(*ys: int, height: int = 400, boxes: int = 3, start_ms: int = AT_NOON, s
     return Someone("car", path)
 
 
+def hidden() -> Someone:
+    """Somebody of whose box the lower half is missing behind the line for a moment."""
+    someone = down(500, 800, 1200, 700, 1300, 1500)
+    return someone._replace(path=someone.path._replace(height=(400, 400, 400, 100, 400, 400)))
+
+
 @pytest.mark.parametrize(
     ("shapes", "someone"),
     [
         pytest.param(LINE, down(950, 1050), id="never clear"),
+        pytest.param(LINE, hidden(), id="its lower half is hidden"),
+        pytest.param(ZONE, down(500, 1010, 1010, 990, 500, step_ms=700), id="a second on the rim"),
         pytest.param(LINE, down(500, 950, 1050, 950, 1050, 1500), id="it trembles on the line"),
         pytest.param(LINE, down(500, 1050, 950, 500), id="there and back within the margin"),
         pytest.param(LINE, down(500, 1000, 1500), id="a box on the line"),

@@ -129,6 +129,23 @@ def test_a_speed_under_a_rough_calibration_is_not_given() -> None:
     assert speed_along(path, ABOVE._replace(scale_error=0.11), 0, 5000) == "too_uncertain"
 
 
+def test_the_standard_error_is_that_of_two_ends_and_of_the_scale() -> None:
+    """By hand: half a metre off at each box, two of eight coordinates' freedom for each of x and y."""
+    path = [FootPoint(1000 * n, 100 + 90 * n, 500 + y, 20, 1) for n, y in enumerate((5, -5, -5, 5))]
+    speed = speed_of_visit(path, ABOVE)
+    assert isinstance(speed, GroundSpeed)
+    place_m2 = 0.25 * 4 / (4 - 2) + 0.5 * 0.5 * 0.02
+    assert speed.variance_m2_s2 == pytest.approx(2 * place_m2 / 3**2 + 9**2 * 0.01**2, rel=1e-12)
+    assert speed.error_km_h == pytest.approx(3.6 * sqrt(2 * place_m2 / 9 + 0.0081), rel=1e-12)
+
+
+@pytest.mark.parametrize(("last_ms", "is_measured"), [(1000, True), (999, False)])
+def test_a_visit_of_a_second_is_long_enough(last_ms: int, is_measured: bool) -> None:
+    path = [FootPoint(ms, 100 + ms / 5, 500, 20, 1) for ms in (0, 200, 400, 600, 800, last_ms)]
+    speed = speed_of_visit(path, ABOVE)
+    assert isinstance(speed, GroundSpeed) if is_measured else speed == "too_brief"
+
+
 def test_the_error_grows_with_the_calibrations_and_with_unevenness() -> None:
     even, uneven = (path_of((0, 100, 500), (2.5, 350 + off, 500), (5, 600, 500)) for off in (0, 40))
     sharp, blurred = (speed_of_visit(even, ABOVE._replace(scale_error=error)) for error in (0.001, 0.05))

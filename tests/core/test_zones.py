@@ -91,6 +91,12 @@ def test_a_drawn_scene_has_the_stays_that_one_sees(scene: str) -> None:
     assert stays_of(walk(*feet), zone) == stays
 
 
+@pytest.mark.parametrize(("step_ms", "stays"), [(500, [Stay(250, 1250, "entered", "left")]), (499, [])])
+def test_who_walks_along_the_rim_for_a_second_is_there_however_near(step_ms: int, stays: list[Stay]) -> None:
+    feet = [(120, 98), (160, 102), (200, 102), (240, 98)]
+    assert stays_of(walk(*feet, step_ms=step_ms), SQUARE) == stays
+
+
 @pytest.mark.parametrize(
     ("began", "came"),
     [

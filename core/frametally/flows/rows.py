@@ -10,7 +10,7 @@ import numpy as np
 from frametally.flows.arrays import VisitArrays, Whole
 from frametally.flows.passages import SURE, Passages, is_far, is_within
 from frametally.rules.flows.day_columns import CAME, CROSSINGS_MISSING, DIRECTIONS, WENT
-from frametally.rules.geometry.crossings import LEAST_BOXES, NEAR_HEIGHTS
+from frametally.rules.geometry.crossings import JUMP_PART, LEAST_BOXES, NEAR_HEIGHTS
 from frametally.rules.geometry.zones import CAME_BY, WENT_BY, PictureZone
 from frametally.rules.path_columns import UNSEEN_MS, Began, Ended
 
@@ -27,7 +27,8 @@ _GAP, _TOO_FEW = (1 + CROSSINGS_MISSING.index(reason) for reason in ("gap", "too
 def crossing_rows(passages: Passages, line: int, visits: VisitArrays) -> Rows:
     """Return a row for each passage over a line.
 
-    Visits of which floats cannot tell whether boxes are near enough are taken from `passages.is_plain`.
+    Taken from `passages.is_plain` are visits of which floats cannot tell whether boxes are near enough, and
+    those that go over once more where their box jumps in size: the rule looks at all their crossings.
     """
     at, visit = passages.step, passages.visit
     boxes = visits.boxes[at + 1]
@@ -37,6 +38,10 @@ def crossing_rows(passages: Passages, line: int, visits: VisitArrays) -> Rows:
     reach2 = (NEAR_HEIGHTS * boxes * height) ** 2
     is_sure = np.abs(way2 - reach2) > SURE * (way2 + reach2)
     passages.is_plain[visit[~is_sure]] = False
+    changed = np.abs(visits.height[at + 1] - visits.height[at])
+    jumps = (changed > 0) & (JUMP_PART * changed >= np.maximum(visits.height[at + 1], visits.height[at]))
+    is_back = np.concatenate(([False], visit[1:] == visit[:-1])) if len(visit) else jumps
+    passages.is_plain[visit[jumps & is_back]] = False
     all_boxes = np.add.reduceat(visits.boxes, visits.first) if len(visits.first) else visits.boxes
     is_enough = (way2 < reach2) & (all_boxes[visit] >= LEAST_BOXES)
     passed_ms = visits.time_ms[at + 1] - visits.time_ms[at]

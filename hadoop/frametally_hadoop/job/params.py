@@ -13,7 +13,7 @@ from frametally.rules.overlaps import OverlapWinner
 from frametally.rules.times import DAY_S
 from frametally_hadoop.job.tracks.params import TrackParams, from_fields
 
-COUNTING_VERSION = 5
+COUNTING_VERSION = 6
 """Raised whenever the same segments and settings would give other part files: all days are then stale."""
 
 

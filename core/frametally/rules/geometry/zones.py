@@ -22,6 +22,9 @@ Went = Literal["left", "vanished", "to_end"]
 CAME_BY: dict[str, Came] = {"border": "entered", "found": "appeared"}
 WENT_BY: dict[str, Went] = {"border": "left", "lost": "vanished"}
 
+SHALLOW_MS = 1000
+"""Who is on one side of the rim for so long is there, however near to the rim."""
+
 
 class Stay(NamedTuple):
     """An object was in a zone in `[from_ms, to_ms)`."""
@@ -106,6 +109,17 @@ class PictureZone(Border):
             height2 = self.narrow2
         return self._is_beyond(x, y, height2)
 
+    def _is_clear_between(self, path: FootPath, since: Passage, until: Passage) -> bool:
+        """Return whether a path is clear of the rim between two passages, or a second at least off it.
+
+        Boxes tremble from frame to frame. Who walks along the rim, a foot within, is within for as long as it
+        takes: left out, these seconds would be missing from small zones.
+        """
+        if super()._is_clear_between(path, since, until):
+            return True
+        is_between = bool(since.side and until.side)
+        return is_between and until.time_ms(path) - since.time_ms(path) >= SHALLOW_MS
+
     def _depth2(self) -> Fraction:
         """Return about the square of how deep one can be within: as the middles of two or three corners."""
         corners = [(ax, ay) for ax, ay, _, _ in self.pieces]
@@ -120,9 +134,10 @@ class PictureZone(Border):
 def stays_of(followed: FollowedPath, zone: PictureZone) -> list[Stay]:
     """Return when an object was in a zone, by time.
 
-    Flicker on the rim is left out, and so is what happens within one step of the path whose boxes are too far
-    apart to tell a crossing (`why_sparse`), as nothing was seen there. A path that is never clear of the rim
-    is all the time where it began. Of a path that goes on in hours that are not in it, its own are told.
+    Flicker on the rim of less than a second is left out, and so is what happens within one step of the path
+    whose boxes are too far apart to tell a crossing (`why_sparse`), as nothing was seen there. A path that is
+    never clear of the rim, nor a second off it, is all the time where it began. Of a path that goes on in
+    hours that are not in it, its own are told.
     """
     path = followed.path
     if zone.is_far(path):

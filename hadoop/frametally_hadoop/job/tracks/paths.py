@@ -2,7 +2,8 @@
 
 A path leaves out what lies between: along a straight line from point to point, in time and space, no foot
 point that is left out is further off than a part of its box's height. So whatever is asked of the path later
-(when a line was crossed, how fast) is off by no more. + - * / alone, as everywhere here.
+(when a line was crossed, how fast) is off by no more. A lower side that is hidden for a few frames is where
+its neighbours have it. + - * / alone, as everywhere here.
 """
 
 from __future__ import annotations
@@ -19,6 +20,12 @@ from frametally_hadoop.job.tracks.params import MARGIN_MS
 from frametally_hadoop.job.tracks.stitching import is_at_border
 
 _OFF_HEIGHTS = 0.1
+_HIDDEN_MS = 300
+"""For so long to either side of a box its neighbours decide where its lower side is.
+
+In a queue, the car in front hides the lower half of the next one for a few frames: the box loses its lower
+half and gets it back, while its upper side goes on evenly. The foot point would drive back and forth.
+"""
 
 
 class PathPoint(NamedTuple):
@@ -46,6 +53,7 @@ def foot_path(sightings: Sequence[TrackedBox], hour_start_ms: int, hour_end_ms: 
     hours share a step), both ends of what is `UNSEEN_MS` without a box, and whatever a straight line misses.
     """
     times = [sighting.time_ms for sighting in sightings]
+    sightings = _with_lower_sides(sightings, times)
     own, after = bisect_left(times, hour_start_ms), bisect_left(times, hour_end_ms)
     begin, end = max(own - 1, 0), min(after + 1, len(times))
     kept = {begin, own, after - 1, end - 1}
@@ -58,6 +66,25 @@ def foot_path(sightings: Sequence[TrackedBox], hour_start_ms: int, hour_end_ms: 
         points += _between(sightings, since, at)
         since = at
     return points
+
+
+def _with_lower_sides(sightings: Sequence[TrackedBox], times: Sequence[int]) -> list[TrackedBox]:
+    """Return the boxes with the median of the lower sides within `_HIDDEN_MS`, of as many before as after.
+
+    The median of an odd number of places that rise or fall is the middle one, so it changes nothing of an
+    even motion, and nothing of the first and the last box.
+    """
+    bottoms = [sighting.top + sighting.height for sighting in sightings]
+    smooth = []
+    for at, sighting in enumerate(sightings):
+        before = at - bisect_left(times, times[at] - _HIDDEN_MS)
+        after = bisect_right(times, times[at] + _HIDDEN_MS) - 1 - at
+        reach = before if before < after else after
+        bottom = sorted(bottoms[at - reach : at + reach + 1])[reach]
+        height = bottom - sighting.top
+        is_same = bottom == bottoms[at] or height <= 0
+        smooth.append(sighting if is_same else sighting._replace(height=height))
+    return smooth
 
 
 def _between(sightings: Sequence[TrackedBox], first: int, last: int) -> list[PathPoint]:

@@ -15,6 +15,7 @@ export const WHY_NOT_CROSSED = {
   too_few_boxes: "too few boxes near the line",
   gap: "not seen while it crossed",
   never_clear: "never clear of the line",
+  hidden: "partly hidden: its box changed size",
 };
 
 /** @typedef {"to_right"|"to_left"|"not_measured"} Way */
