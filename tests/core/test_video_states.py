@@ -241,7 +241,10 @@ def test_a_version_for_browsers_that_cannot_be_made_leaves_the_video_ready(house
     house.count(3)
     house.run("playable", until="failed", reason="No encoder works here.")
     row = house.settled()
-    assert (row.state, row.reason) == ("ready", None)
+    assert (row.state, row.reason) == (
+        "ready",
+        "What browsers play could not be made: No encoder works here.",
+    )
     assert row.books is not None
     assert row.books.counted == 3
 

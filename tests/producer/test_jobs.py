@@ -153,6 +153,17 @@ def test_a_process_that_dies_thrice_has_failed_and_says_of_what(
     assert (job.state, job.attempts) == ("failed", 3)
 
 
+def test_the_job_of_a_lost_worker_waits_before_it_is_done_by_another(
+    shop: Shop, make_video: Callable[..., Path]
+) -> None:
+    video = shop.upload(make_video("a.mp4", 3))
+    assert shop.catalogue.claim("gone", ("previews",), lease_s=0.0) is not None
+    assert shop.work().failed == []
+    assert "a.mp4: previews: its worker was lost; it is tried again in 0 s" in shop.lines
+    job = shop.job(video, "previews")
+    assert (job.state, job.attempts) == ("done", 2)
+
+
 def test_what_fails_by_a_fault_of_ours_is_tried_as_often_as_is_set(
     shop: Shop, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

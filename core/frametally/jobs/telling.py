@@ -24,8 +24,8 @@ def worn_out(job: Job) -> str:
     """Return the reason why a job is tried no more, as it ends its workers."""
     times = job.attempts - 1
     return (
-        f"It was begun {times} times, and its worker died with it the last time: convert the video, or give "
-        "workers more memory."
+        f"It was begun {times} times, and its worker died with it the last time: see why workers were lost, "
+        "and give them more memory; then try again."
     )
 
 

@@ -12,6 +12,9 @@ to the gold tables; removes all of the video."""
 
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 
+WORKER_LOST = "Its worker was lost with it."
+"""Reason of a job that was claimed from a worker which has said nothing for as long as its lease."""
+
 SILENT_S = 0.8
 """Workers renew a lease every second, and five times as often once they have lost the queue: who has lost it,
 and has said nothing for so long, is gone, or stands still."""

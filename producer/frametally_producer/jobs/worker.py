@@ -17,7 +17,7 @@ from typing import NamedTuple, TypeVar
 
 from frametally.errors import FrametallyError, Misconfigured, Retryable
 from frametally.jobs.telling import telling, worn_out
-from frametally.ports.job_book import Job, JobQuestion
+from frametally.ports.job_book import WORKER_LOST, Job, JobQuestion
 from frametally.ports.object_store import ObjectStore
 from frametally.ports.task_queue import JobConsumer, QueueName, TaskQueue, kinds_of
 from frametally.ports.video_catalogue import VideoCatalogue
@@ -195,6 +195,16 @@ def _do(bench: _Bench, consumer: JobConsumer, job: Job) -> tuple[bool, str | Non
     name = row.record.name if row else job.video_id
     if job.attempts > bench.settings.job_attempts:  # whoever had it last has never said what became of it
         return False, _fail(bench, job, name, worn_out(job), counts=False)
+    if job.reason == WORKER_LOST:
+        # Workers are also lost for what is no video's fault: a machine that is taken, a bad release.
+        pause_s = _PAUSES_S[min(max(job.attempts - 1, 1), len(_PAUSES_S)) - 1]
+        bench.ask(
+            lambda: bench.catalogue.end(
+                job, "queued", reason=WORKER_LOST, again_after_s=pause_s, counts=False
+            )
+        )
+        bench.say(f"{name}: {job.kind}: its worker was lost; it is tried again in {pause_s:.0f} s")
+        return False, None
     if job.kind == "removal" and _was_at_work(bench, job):
         time.sleep(_GONE_WITHIN_S)
     attempt = Attempt(

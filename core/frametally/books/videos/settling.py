@@ -29,6 +29,15 @@ _EVERY_S = 2.0
 _REST_PER_WORK = 4
 _MOST_AT_ONCE = 200
 
+_BESIDE = {
+    "previews": "Its pictures",
+    "playable": "What browsers play",
+    "metadata": "Its metadata",
+    "checks": "Its checks",
+    "gold": "Its gold tables",
+}
+"""What jobs make beside the counts: a video is ready without it, and says so."""
+
 FORGOTTEN = "Its frames were forgotten. Trying again makes them anew."
 """Why a video has none, although they were made."""
 
@@ -166,7 +175,7 @@ def find_state(
         return Found("received", queues_frames=True)
     if manifest.state != "complete" or not _is_as_said(record, manifest):
         return Found("received", books=announced, queues_frames=True)
-    return _detected(manifest, account_of(manifest), jobs.get("previews"))
+    return _detected(manifest, account_of(manifest), jobs)
 
 
 def _going(removal: Job | None) -> Found:
@@ -175,7 +184,7 @@ def _going(removal: Job | None) -> Found:
     return Found("deleting", progress=removal.progress if removal else None)
 
 
-def _detected(manifest: MediaManifest, account: Account, previews: Job | None) -> Found:
+def _detected(manifest: MediaManifest, account: Account, jobs: Mapping[str, Job]) -> Found:
     first_ms, last_ms = manifest.first_captured_at_ms, manifest.last_captured_at_ms
     range_ms = None if first_ms is None or last_ms is None else (first_ms, last_ms)
     books = _announced(manifest)._replace(
@@ -190,18 +199,21 @@ def _detected(manifest: MediaManifest, account: Account, previews: Job | None) -
         return Found("detecting", progress=progress, range_ms=range_ms, books=books)
     if not account.is_counted:
         return Found("counting", range_ms=range_ms, books=books)
-    return Found("ready", reason=_remarks(account, previews), range_ms=range_ms, books=books)
+    return Found("ready", reason=_remarks(account, jobs), range_ms=range_ms, books=books)
 
 
-def _remarks(account: Account, previews: Job | None) -> str | None:
+def _remarks(account: Account, jobs: Mapping[str, Job]) -> str | None:
     said = []
     if account.not_counted:
         said.append(
             f"{account.not_counted} of its frames are not counted: another video of its source has their "
             "time, or they were forgotten."
         )
-    if previews is not None and previews.state == "failed":
-        said.append(f"Its pictures could not be made: {previews.reason}")
+    said += [
+        f"{what} could not be made: {jobs[kind].reason}"
+        for kind, what in _BESIDE.items()
+        if kind in jobs and jobs[kind].state == "failed"
+    ]
     return " ".join(said) or None
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, upd
 from frametally.adapters.sql.videos import tables
 from frametally.adapters.sql.videos.clock import next_number, note_change, now_ms
 from frametally.adapters.sql.videos.rows import is_of_client, job_of, select_jobs
-from frametally.ports.job_book import SILENT_S, Job, JobKind, JobPage, JobQuestion
+from frametally.ports.job_book import SILENT_S, WORKER_LOST, Job, JobKind, JobPage, JobQuestion
 
 _NOT_ENDED = ("queued", "running")
 _columns = tables.jobs.c
@@ -67,6 +67,7 @@ def find_due(
 def claim(connection: Connection, job_id: str, worker: str, lease_s: float) -> Job:
     """Give `worker` a job that is to be claimed, in the only writer's transaction."""
     time_ms = now_ms(connection)
+    state = connection.execute(select(_columns.state).where(_columns.id == job_id)).scalar_one()
     _change(
         connection,
         _columns.id == job_id,
@@ -76,7 +77,7 @@ def claim(connection: Connection, job_id: str, worker: str, lease_s: float) -> J
         worker=worker,
         due_at_ms=_after(time_ms, lease_s),
         progress=None,
-        reason=None,
+        reason=WORKER_LOST if state == "running" else None,
         started_at_ms=time_ms,
     )
     note_change(connection)
