@@ -141,7 +141,9 @@ def create_app(
     app.register_blueprint(api.blueprint(at_root=True))
     app.register_blueprint(assets.create_blueprint())
     app.register_blueprint(description.create_blueprint())
-    app.register_blueprint(pages.create_blueprint(settings=settings, index=index, alerts=alerts))
+    app.register_blueprint(
+        pages.create_blueprint(settings=settings, index=index, alerts=alerts, chart=api.counts)
+    )
     app.register_blueprint(audit_routes.create_blueprint(settings, audit))
     app.register_blueprint(signing_in.create_blueprint(gate))
     problems.answer_errors(app, [endpoint.address for endpoint in ENDPOINTS])

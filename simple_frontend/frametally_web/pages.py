@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, current_app, render_template, request
+from werkzeug.datastructures import MultiDict
 
 from frametally.access.charts import MOST_DAYS
 from frametally.errors import FrametallyError
@@ -18,12 +20,17 @@ from frametally_web.alerts.book import OpenedAlerts
 from frametally_web.api.alert_routes import states_in
 from frametally_web.api.endpoints import ENDPOINTS
 from frametally_web.assets import load_assets
+from frametally_web.charts.answers import Counts
 from frametally_web.requests import query
-from frametally_web.requests.problems import problem_of
+from frametally_web.requests.problems import Problem, problem_of
+
+Args = MultiDict[str, str]
 
 
-def create_blueprint(*, settings: Settings, index: CountIndex, alerts: OpenedAlerts) -> Blueprint:
-    """Return the routes of the pages, and `/healthz`."""
+def create_blueprint(
+    *, settings: Settings, index: CountIndex, alerts: OpenedAlerts, chart: Callable[[Args], Counts]
+) -> Blueprint:
+    """Return the routes of the pages, and `/healthz`; `chart` answers a chart's counts."""
     pages = Blueprint("pages", __name__)
     pages.add_app_template_filter(utc, "moment")
 
@@ -76,17 +83,19 @@ def create_blueprint(*, settings: Settings, index: CountIndex, alerts: OpenedAle
 
     @pages.get("/data")
     def data() -> Response:
-        exported = urlencode(_selection("export"))
-        counted = urlencode(_selection("counts"))
+        answered = _answered(settings, chart)
+        exported = urlencode(_selection("export") + answered)
+        counted = urlencode(_selection("counts") + answered)
+        embedded = urlencode(_sent() + answered)
         here = request.url_root
         return _page(
             "data.html",
-            query=counted,
-            signed=urlencode(_selection("post_embed")),
+            is_narrowed=any(name != "timezone" for name, _ in _selection("counts")),
+            signed=urlencode(_selection("post_embed") + answered),
             most_days=MOST_DAYS,
             export=f"{here}api/v1/export?{exported}{'&' if exported else ''}format=",
             counts=f"{here}api/v1/counts{'?' if counted else ''}{counted}",
-            embed=f"{here}embed{'?' if request.query_string else ''}{urlencode(_sent())}",
+            embed=f"{here}embed{'?' if embedded else ''}{embedded}",
         )
 
     @pages.get("/lines/edit")
@@ -123,6 +132,27 @@ def _selection(endpoint: str) -> list[tuple[str, str]]:
     """Return what of the page's address a route of the API knows, too: they have the same names."""
     known = {one.name for route in ENDPOINTS if route.name == endpoint for one in route.parameters}
     return [(name, value) for name, value in _sent() if name in known - {"format"}]
+
+
+def _answered(settings: Settings, chart: Callable[[Args], Counts]) -> list[tuple[str, str]]:
+    """Return what became of what the page's address leaves open: with it an address is the same for all.
+
+    Empty where the selection cannot be answered, now or at all: then the addresses say what was sent.
+    """
+    sent = _selection("counts")
+    try:
+        with time_limit(settings.web_query_timeout_s):
+            shown = chart(MultiDict({"metric": "auto", **MultiDict(sent).to_dict(flat=False), "top": "0"}))
+    except (FrametallyError, Problem):
+        return []
+    named = {
+        "timezone": shown.timezone,
+        "metric": shown.metric,
+        "interval": shown.interval_s,
+        "model": shown.model,
+    }
+    chosen = {name for name, value in sent if value}
+    return [(name, str(value)) for name, value in named.items() if value and name not in chosen]
 
 
 def _where_to_look(settings: Settings, index: CountIndex) -> dict[str, Path | None]:

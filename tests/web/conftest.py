@@ -69,6 +69,8 @@ Flask.url_rule_class = LateRule
 SIMPLE_FRONTEND = Path(__file__).resolve().parents[2] / "simple_frontend"
 SCREENSHOTS = SIMPLE_FRONTEND.parent / "build" / "screenshots"
 _CHART = "document.getElementById('chart').timeChart"
+REST = "(&(timezone|metric|interval|model)=[^&]+)*$"
+"""The end of an address whose question leaves something open: what became of that."""
 _READY = "#dashboard[data-state=ready][aria-busy=false]"
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import html
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from tests.web.conftest import REST
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect
@@ -58,7 +61,7 @@ def test_three_ticks_are_one_choice(two_weeks: Place, visit: Callable[..., Visit
     expect(page.locator("#labels-chip")).to_contain_text("3 of 4")
     assert not asked
     page.mouse.click(900, 500)  # beside the list: on the chart, which does not take it
-    expect(page).to_have_url(re.compile(r"\?label=car&label=traffic\+light&label=bus$"))
+    expect(page).to_have_url(re.compile(r"\?label=car&label=traffic\+light&label=bus" + REST))
     window.settled()
     assert entries(page) == before + 1
     assert len([one for one in asked if "by=source" not in one]) == 1
@@ -98,12 +101,12 @@ def test_a_list_is_searched_by_typing_and_ticked_by_keys(
     expect(page.locator("#sources-panel")).to_contain_text("No sources of that name.")
     page.keyboard.press("Escape")
     expect(page.locator("#sources-chip")).to_be_focused()
-    expect(page).to_have_url(re.compile(r"\?source=west$"))
+    expect(page).to_have_url(re.compile(r"\?source=west" + REST))
     page.locator("#sources-chip").click()
     options.nth(1).hover()
     options.nth(1).get_by_text("only").click()
     page.get_by_role("button", name="Done").click()
-    expect(page).to_have_url(re.compile(r"\?source=east$"))
+    expect(page).to_have_url(re.compile(r"\?source=east" + REST))
 
 
 def test_what_is_ticked_and_the_focus_stay_while_the_counts_grow(
@@ -120,17 +123,17 @@ def test_what_is_ticked_and_the_focus_stay_while_the_counts_grow(
     expect(page.locator("#labels-panel input")).to_be_focused()
     expect(page.locator("#labels-list [aria-selected=true]")).to_contain_text("person")
     page.keyboard.press("Escape")
-    expect(page).to_have_url(re.compile(r"\?label=person$"))
+    expect(page).to_have_url(re.compile(r"\?label=person" + REST))
 
 
 def test_a_cross_takes_one_choice_back(two_weeks: Place, visit: Callable[..., Visit]) -> None:
     window = visit(two_weeks)
     page = window.open("?label=car&metric=peak&source=east")
     page.get_by_role("button", name="All labels").click()
-    expect(page).to_have_url(re.compile(r"\?source=east&metric=peak$"))
+    expect(page).to_have_url(re.compile(r"\?source=east&metric=peak" + REST))
     expect(page.locator("#labels-chip")).to_be_focused()
     page.get_by_role("button", name="The metric that suits").click()
-    expect(page).to_have_url(re.compile(r"\?source=east$"))
+    expect(page).to_have_url(re.compile(r"\?source=east" + REST))
     expect(page.locator("#metric-chip")).to_be_hidden()
 
 
@@ -152,7 +155,7 @@ def test_the_calendar_marks_the_days_with_footage_and_two_days_make_a_range(
     expect(page.locator("#to")).to_have_value("2024-05-09T00:00")
     assert entries(page) == before
     page.get_by_role("button", name="Show", exact=True).click()
-    expect(page).to_have_url(re.compile(r"from=2024-05-05T22:00:00Z&to=2024-05-08T22:00:00Z$"))
+    expect(page).to_have_url(re.compile(r"from=2024-05-05T22:00:00Z&to=2024-05-08T22:00:00Z" + REST))
     assert entries(page) == before + 1
     window.settled()
     # By keyboard: a week down, into the month after, and back.
@@ -172,10 +175,10 @@ def test_ranges_of_the_calendar_are_named_and_stepped_by_their_own_length(
     window.page.clock.set_fixed_time(now)
     page = window.open()
     window.choose_range("Last week")
-    expect(page).to_have_url(re.compile(r"from=2024-05-05T22:00:00Z&to=2024-05-12T22:00:00Z$"))
+    expect(page).to_have_url(re.compile(r"from=2024-05-05T22:00:00Z&to=2024-05-12T22:00:00Z" + REST))
     expect(page.locator("#range-chip")).to_have_text(re.compile("Last week, 6.*12 May 2024"))
     page.get_by_role("button", name="The time before").click()
-    expect(page).to_have_url(re.compile(r"from=2024-04-28T22:00:00Z&to=2024-05-05T22:00:00Z$"))
+    expect(page).to_have_url(re.compile(r"from=2024-04-28T22:00:00Z&to=2024-05-05T22:00:00Z" + REST))
     expect(page.get_by_role("button", name="The time before")).to_be_disabled()  # nothing was filmed
     page.get_by_role("button", name="The time after").click()
     expect(page.locator("#range-chip")).to_contain_text("Last week")
@@ -191,7 +194,7 @@ def test_the_panel_zooms_out_by_one_step(two_weeks: Place, visit: Callable[..., 
     window.settled()
     page.locator("#range-chip").click()
     page.locator("#range-panel").get_by_role("button", name="Zoom out").click()
-    expect(page).to_have_url(re.compile(r"from=2024-05-06T00:00:00Z&to=2024-05-10T00:00:00Z$"))
+    expect(page).to_have_url(re.compile(r"from=2024-05-06T00:00:00Z&to=2024-05-10T00:00:00Z" + REST))
 
 
 def test_hours_and_weekdays_are_chosen_with_the_range(two_weeks: Place, visit: Callable[..., Visit]) -> None:
@@ -205,7 +208,7 @@ def test_hours_and_weekdays_are_chosen_with_the_range(two_weeks: Place, visit: C
     for day in ("Mon", "Tue", "Wed"):
         page.locator(".weekday", has_text=day).click()
     page.keyboard.press("Escape")
-    expect(page).to_have_url(re.compile(r"\?hours=08:00-09:30&weekdays=1,2,3$"))
+    expect(page).to_have_url(re.compile(r"\?hours=08:00-09:30&weekdays=1,2,3" + REST))
     assert entries(page) == before + 1
     expect(page.locator("#hours-chip")).to_have_text(re.compile("08:00.09:30, Mon.Wed"))
     page.get_by_role("button", name="All hours and weekdays").click()
@@ -250,11 +253,11 @@ def test_a_mistake_keeps_what_was_chosen_and_offers_what_would_do(
     page.get_by_role("button", name="Use bars that suit the range").click()
     window.settled()
     expect(page.locator("#notice")).to_be_hidden()
-    expect(page).to_have_url(re.compile(r"\?label=bus$"))
+    expect(page).to_have_url(re.compile(r"\?label=bus" + REST))
     # Without the notice's help, too: another choice by hand.
     page = window.open("?label=bus&interval=90", wait_for="#dashboard[data-state=failed]")
     window.choose("labels", "car")
-    expect(page).to_have_url(re.compile(r"\?label=car&label=bus&interval=90$"))
+    expect(page).to_have_url(re.compile(r"\?label=car&label=bus&interval=90" + REST))
     window.choose_more("interval", label="Auto")
     window.settled()
     expect(page.locator("#notice")).to_be_hidden()
@@ -271,13 +274,13 @@ def test_a_zone_that_cannot_be_shown_is_left_by_the_way_out(
     page.get_by_role("button", name="Use your own time zone").click()
     window.settled()
     expect(page.locator("#notice")).to_be_hidden()
-    expect(page).to_have_url(re.compile(r"\?metric=peak$"))
+    expect(page).to_have_url(re.compile(r"\?metric=peak" + REST))
 
 
 def test_a_bar_outside_of_the_range_is_dropped(two_weeks: Place, visit: Callable[..., Visit]) -> None:
     window = visit(two_weeks)
     page = window.open("?from=2024-05-06T00:00:00Z&to=2024-05-07T00:00:00Z&at=2020-01-01T00:00:00Z")
-    expect(page).to_have_url(re.compile(r"to=2024-05-07T00:00:00Z$"))
+    expect(page).to_have_url(re.compile(r"to=2024-05-07T00:00:00Z" + REST))
     expect(page.locator("#frames-title")).to_have_text("Busiest frame per label")
     expect(page.locator("#frames")).not_to_contain_text("cannot")
 
@@ -309,7 +312,7 @@ def test_a_misspelt_label_is_mended_by_one_click(two_weeks: Place, visit: Callab
     expect(page.locator("#notice")).to_contain_text("There is no label 'pesron'.")
     page.get_by_role("button", name="Show “person”").click()
     window.settled()
-    expect(page).to_have_url(re.compile(r"\?label=person&label=car&source=east$"))
+    expect(page).to_have_url(re.compile(r"\?label=person&label=car&source=east" + REST))
     expect(page.locator("#notice")).to_be_hidden()
 
 
@@ -321,7 +324,7 @@ def test_the_metric_is_what_suits_the_footage_until_one_is_chosen(
     expect(page).to_have_title(re.compile("^Mean per frame"))  # objects were not followed
     expect(page.locator("#metric-chip")).to_be_hidden()
     window.choose_more("metric", "detections")
-    expect(page).to_have_url(re.compile(r"\?metric=detections$"))
+    expect(page).to_have_url(re.compile(r"\?metric=detections" + REST))
     expect(page).to_have_title(re.compile("^Detections"))
     expect(page.locator("#metric-chip")).to_have_text(re.compile("Detections"))
 
@@ -337,3 +340,47 @@ def test_on_a_phone_the_first_number_and_the_chart_are_on_the_first_screen(
     assert number["y"] + number["height"] < 250
     assert measures["height"] < 40  # one line of words
     assert chart["y"] + chart["height"] / 2 < PHONE["height"]
+
+
+def test_addresses_and_codes_taken_from_the_page_show_the_same_in_every_time_zone(
+    two_weeks: Place, visit: Callable[..., Visit]
+) -> None:
+    window = visit(two_weeks, permissions=["clipboard-read", "clipboard-write"])
+    page = window.open("?source=east&hours=07:00-09:00")
+    values, spans = window.chart_values(), window.chart_spans()
+    taken = [page.url]
+    for button in ("copy-link", "copy-embed"):
+        page.locator(f"#{button}").click()
+        expect(page.locator(f"#{button}")).to_have_text(re.compile("copied"))
+        copied = page.evaluate("navigator.clipboard.readText()")
+        taken.append(html.unescape(copied.partition('src="')[2].partition('"')[0] or copied))
+    page.locator("#pages a", has_text="Data").click()
+    taken.append(
+        html.unescape(page.locator("#code-embed").inner_text().partition('src="')[2].partition('"')[0])
+    )
+    far = visit(two_weeks, url=window.url, timezone_id="America/New_York")
+    for address in taken:
+        asked = parse_qs(urlsplit(address).query)
+        assert asked["timezone"] == ["Europe/Berlin"], address
+        assert {"metric", "interval", "model"} <= set(asked), address
+        far.open(address.removeprefix(f"{window.url}/"), "[data-state=ready]:not([aria-busy=true])")
+        assert (far.chart_values(), far.chart_spans()) == (values, spans), address
+
+
+def test_what_the_page_chose_by_itself_stays_open_after_a_reload_and_the_way_back(
+    two_weeks: Place, visit: Callable[..., Visit]
+) -> None:
+    window = visit(two_weeks)
+    page = window.open("")
+    window.choose("sources", "Plaza")
+    expect(page).to_have_url(
+        re.compile(r"\?source=east&timezone=Europe/Berlin&metric=\w+&interval=\d+&model=")
+    )
+    page.reload()
+    window.settled()
+    expect(page.locator("#interval-chip")).to_be_hidden()
+    expect(page.locator("#model-chip")).to_be_hidden()
+    window.choose("sources", "West Road")
+    page.go_back()
+    expect(page.locator("#sources-chip")).to_contain_text("Plaza")
+    expect(page.locator("#interval-chip")).to_be_hidden()

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.web.conftest import MODEL
 from tests.web.people import give_accounts
 
 from frametally.access.accounts import ApiToken
@@ -138,4 +139,7 @@ def test_the_code_to_embed_the_chart_is_copied_from_the_dashboard(
     code = page.evaluate("navigator.clipboard.readText()")
     source = re.fullmatch(r'<iframe src="([^"]+)" title="Counts" width="800" height="420"></iframe>', code)
     assert source
-    assert html.unescape(source[1]) == f"{window.url}/embed?label=car&interval=5"
+    address, _, asked = html.unescape(source[1]).partition("?")
+    assert address == f"{window.url}/embed"
+    whole = "label=car&metric=mean_per_frame&interval=5&timezone=Europe/Berlin"
+    assert set(asked.split("&")) == {*whole.split("&"), f"model={MODEL}"}

@@ -5,11 +5,13 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
 import pytest
 from flask import Flask
-from tests.web.conftest import Place
+from tests.web.conftest import MODEL, Place
 from tests.web.people import give_accounts
 from tests.web.raw_client import Client
 from tests.web.test_other_sites import OtherSite, other_site
@@ -205,3 +207,32 @@ def test_what_cannot_be_signed_is_one_line(
 def test_the_header_of_a_chart_is_read_where_charts_are_alone(client: Client, sign: Sign) -> None:
     assert signed_charts.HEADER == "Frametally-Chart"
     assert client("GET", "/api/v1/uploads/none", Frametally_Chart=sign()).status == 401
+
+
+def test_a_code_carries_the_whole_question_and_says_which_setting_its_address_rests_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = Place(tmp_path)
+    place.film({"car": 6, "bus": 2})
+    place.close()
+    (tmp_path / "store").mkdir()
+    monkeypatch.setenv("FRAMETALLY_INDEX_URL", f"sqlite:///{tmp_path / 'index.sqlite'}")
+    monkeypatch.delenv("FRAMETALLY_WEB_URL", raising=False)
+    chosen = ["--hours", "10:00-11:00", "--weekdays", "1,2,3", "--timezone", "Europe/Berlin"]
+    call = ["embed", *RANGE, "--site", SITE, "--data-dir", str(tmp_path), *chosen]
+    assert main(call) == 0
+    code, told = capsys.readouterr()
+    asked = dict(parse_qsl(html.unescape(code.partition("embed?")[2].partition('"')[0])))
+    assert {
+        name: asked[name] for name in ("hours", "weekdays", "timezone", "interval", "metric", "model")
+    } == {
+        "hours": "10:00-11:00",
+        "weekdays": "1,2,3",
+        "timezone": "Europe/Berlin",
+        "interval": "5",
+        "metric": "mean_per_frame",
+        "model": MODEL,
+    }
+    assert told.startswith("note: FRAMETALLY_WEB_URL is not set, so the code names http://127.0.0.1:5001; ")
+    assert main([*call, "--zone", "nowhere"]) == 2
+    assert "nowhere" in capsys.readouterr().err

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
-from tests.web.conftest import Place, Visit
+from tests.web.conftest import MODEL, Place, Visit
 from tests.web.people import KEPT, PASSWORD, Asks, asking_as
 from tests.web.test_other_sites import OtherSite, other_site
 from tests.web.test_signed_charts import SITE, people, url
@@ -64,7 +64,8 @@ def test_what_is_signed_shows_that_chart_without_a_log_in_until_its_end_and_stan
         "weekdays": "1,2,3",
         "timezone": "Europe/Berlin",
         "interval": "5",
-        "metric": "auto",
+        "metric": "mean_per_frame",
+        "model": MODEL,
     }
     with asking_as(url, "") as ask:
         page = ask("GET", f"/embed?{signed}", Accept="text/html")

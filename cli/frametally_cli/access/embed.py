@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
 import time
+import zoneinfo
+from contextlib import closing
 from typing import Any
 
 import click
@@ -11,12 +14,15 @@ from frametally.access.charts import MOST_CHARS, MOST_DAYS, SignedChart, embed_c
 from frametally.access.links import address_of
 from frametally.errors import Misconfigured
 from frametally.keys import slug
+from frametally.opening import open_count_index, open_object_store
 from frametally.rules.times import DAY_S
+from frametally.settings.loading import Settings
 from frametally_cli.access.users import open_book
-from frametally_cli.options.names import check_names
-from frametally_cli.options.ports import data_dir_option
+from frametally_cli.options.names import check_names, note
+from frametally_cli.options.ports import data_dir_option, is_empty
 from frametally_cli.options.times import parse_bounds_ms
 
+_TIMES_CHARS = 24  # by which the times of a signed address are longer than two zeros
 _METRICS = ("auto", "detections", "mean_per_frame", "peak", "objects")
 
 
@@ -26,6 +32,10 @@ _METRICS = ("auto", "detections", "mean_per_frame", "peak", "objects")
 @click.option("--site", "sites", multiple=True, required=True, help="Origin that may show it. Repeatable.")
 @click.option("--source", "sources", multiple=True, help="A source in it; default: all. Repeatable.")
 @click.option("--label", "labels", multiple=True, help="A label in it; default: all. Repeatable.")
+@click.option("--zone", help="A zone drawn over the source; default: the whole picture.")
+@click.option("--hours", help="Hours of the day, such as 07:00-09:00; default: all.")
+@click.option("--weekdays", help="Days of the week, 1 is Monday: 1,2,3,4,5; default: all.")
+@click.option("--timezone", help="IANA time zone of days, hours and times without an offset.")
 @click.option("--interval", type=click.IntRange(min=1), help="Seconds of a bar; default: chosen.")
 @click.option("--metric", type=click.Choice(_METRICS), default="auto", show_default=True)
 @click.option("--model", help="Model id; default: the one published last.")
@@ -47,24 +57,85 @@ def embed(
                 f"--site {site[:80]!r} is no origin: write it as https://name or https://name:port, "
                 "in small letters and without a path"
             )
-    chosen = {name: options.pop(name) for name in ("interval", "metric", "model")}
+    names = ("zone", "hours", "weekdays", "timezone", "interval", "metric", "model")
+    chosen = {name: value for name in names if (value := options.pop(name)) is not None}
     with open_book(options) as (settings, book):
-        zone = settings.timezone
-        from_ms, to_ms = parse_bounds_ms(from_text, to_text, settings.tzinfo())
+        chosen.setdefault("timezone", settings.timezone)
+        from_ms, to_ms = parse_bounds_ms(from_text, to_text, _zone_of(chosen["timezone"]))
         if from_ms is None or to_ms is None or from_ms >= to_ms:
             raise Misconfigured("--to is not after --from: give the range as its begin and its end")
-        named = {"from": from_ms, "to": to_ms, "timezone": zone, **chosen}
+        named = {"from": from_ms, "to": to_ms, **chosen}
         selection = [
             *(("source", slug(one)) for one in sources),
             *(("label", one) for one in labels),
-            *((name, str(value)) for name, value in named.items() if value is not None),
+            *((name, str(value)) for name, value in named.items()),
         ]
+        _check_length(selection, sites)
+        check_names(settings, sources=sources, labels=labels, model=chosen.get("model", ""))
         now_ms = time.time_ns() // 1_000_000
-        chart = SignedChart(selection, sites, now_ms, now_ms + days * DAY_S * 1000)
-        query = sign_chart(chart, book.signing_key())
-        if len(query) > MOST_CHARS:
-            raise Misconfigured("so many labels, sources and sites are too long for an address: name fewer")
-        check_names(settings, sources=sources, labels=labels, model=chosen["model"] or "")
+        whole = _whole_question(settings, selection)
+        query = sign_chart(
+            SignedChart(whole, sites, now_ms, now_ms + days * DAY_S * 1000), book.signing_key()
+        )
+        _check_length(whole, sites)
         code = embed_code(address_of(settings), query)
+    if not settings.web_url:
+        note(
+            f"FRAMETALLY_WEB_URL is not set, so the code names {address_of(settings)}; "
+            "set it to the address under which browsers reach the dashboard"
+        )
     click.echo(code)
     return 0
+
+
+def _zone_of(name: str) -> datetime.tzinfo:
+    try:
+        return datetime.UTC if name == "UTC" else zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise Misconfigured(
+            f"--timezone {name[:80]!r} is no IANA time zone, such as Europe/Berlin"
+        ) from error
+
+
+def _check_length(selection: list[tuple[str, str]], sites: tuple[str, ...]) -> None:
+    """Refuse what does not fit into an address. Raises `Misconfigured`."""
+    if len(sign_chart(SignedChart(selection, sites, 0, 0), b"")) > MOST_CHARS - _TIMES_CHARS:
+        raise Misconfigured("so many labels, sources and sites are too long for an address: name fewer")
+
+
+def _whole_question(settings: Settings, selection: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return a selection with what it leaves to the data written out: every reader sees the same numbers.
+
+    Raises:
+        Misconfigured: The chart cannot be answered; the line says why.
+    """
+    from werkzeug.datastructures import MultiDict
+
+    from frametally_web.charts.counts import count
+    from frametally_web.charts.media_times import MediaTimes
+    from frametally_web.narrowing.index import NarrowedIndex
+    from frametally_web.narrowing.zones import check_zone
+    from frametally_web.requests.problems import Problem
+    from frametally_web.requests.query import read_chart
+
+    args = MultiDict([*selection, ("top", "0")])
+    try:
+        asked = read_chart(args, settings)
+        if is_empty(settings):
+            return selection
+        with (
+            closing(open_object_store(settings.store_url, settings.store_access)) as store,
+            closing(open_count_index(settings.index_url, settings.index_access)) as index,
+        ):
+            narrowed: Any = index
+            if zone := asked.selection.within:
+                check_zone(index, store, zone, asked.selection.sources)
+                narrowed = NarrowedIndex(index, zone)
+            shown = count(narrowed, settings, MediaTimes(None), asked, most_rows=settings.web_max_buckets)
+    except Problem as problem:
+        raise Misconfigured(f"{problem.detail} {problem.remedy}") from problem
+    answered = {"interval": shown.interval_s, "metric": shown.metric, "model": shown.model}
+    return [
+        *((name, value) for name, value in selection if name not in answered or not shown.model),
+        *((name, str(value)) for name, value in answered.items() if value and shown.model),
+    ]

@@ -29,7 +29,7 @@ CHANGING: dict[str, tuple[str, ...]] = {
     "catalogue rebuild": (),
     "dead-letters drop": ("ids", "everything", "cause"),
     "dead-letters replay": ("ids", "cause"),
-    "embed": ("from_text", "to_text", "sites", "sources", "labels", "days"),
+    "embed": ("from_text", "to_text", "sites", "sources", "labels", "zone", "hours", "weekdays", "days"),
     "forget": ("medium", "source", "from", "to", "delete_images"),
     "ledger rebuild": (),
     "lines import": ("source", "file", "replace"),

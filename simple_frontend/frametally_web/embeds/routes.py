@@ -81,6 +81,8 @@ class EmbedRoutes:
                     remedy="Write it as https://name or https://name:port, without a path.",
                     parameter="sites",
                 )
+        # As the page asks: where no metric is named, it takes the one that suits the footage.
+        args = MultiDict({"metric": "auto", **{name: args.getlist(name) for name in args}})
         shown, asked = self._chart(args), query.read_chart(args, self._settings)
         if shown.from_ms is None or shown.to_ms is None:
             raise Problem(400, "There is nothing to be shown.", remedy="Choose what was filmed.")
@@ -91,10 +93,10 @@ class EmbedRoutes:
             "to": shown.to_ms,
             "hours": shown.hours,
             "weekdays": ",".join(map(str, shown.weekdays)),
-            "model": asked.selection.model,
+            "model": shown.model,
             "timezone": shown.timezone,
-            "interval": asked.interval_s,
-            "metric": query.read_one(args, "metric") or "auto",
+            "interval": shown.interval_s,
+            "metric": shown.metric,
         }
         selection = [
             *(("label", one) for one in asked.selection.labels),

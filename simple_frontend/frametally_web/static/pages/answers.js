@@ -6,6 +6,7 @@ import { ask } from "../js/loading/asking.js";
 import { Loader } from "../js/loading/loader.js";
 import { FramesCard } from "../js/proof/card.js";
 import { Results } from "../js/results/card.js";
+import { answeredOf } from "../js/results/export.js";
 import { Extras } from "../js/results/extras.js";
 import { ApiError } from "../js/shared/api.js";
 import { byId, control } from "../js/shared/dom.js";
@@ -16,13 +17,22 @@ import { colorsOf, groupLabels } from "../js/shared/palette.js";
 import { rove } from "../js/shell/roving.js";
 import { rankedLabels } from "../js/shared/series.js";
 import { carrySelection, leadThere } from "../js/shell/links.js";
-import { DEFAULT, formatState, parseState, withoutStaleBar } from "../js/shared/state.js";
+import {
+  DEFAULT,
+  entryOf,
+  formatState,
+  formatWhole,
+  parseWhole,
+  withoutStaleBar,
+} from "../js/shared/state.js";
 import { giveUpOwnZone, hasOwnZone, OWN_ZONE, zoneOf } from "../js/shared/zones.js";
 import { listen } from "../js/status/live.js";
 import { showFault, showFresh, showMistake, showOutage } from "../js/status/notices.js";
 import { showStrip } from "../js/status/strip.js";
 
-let state = parseState(location.search);
+let state = parseWhole(location.search, history.state);
+/** What this page has put into the address last. */
+let written = "";
 /** @type {(Page.Answers & {since: number, shownFor?: string})|null} */
 let shown = null; // the answers on the page, and when they came
 let isAway = false;
@@ -76,7 +86,19 @@ function remember(next) {
   const query = formatState(next);
   const isNew = query !== formatState(state);
   state = next;
-  if (isNew) history.pushState(null, "", query ? `?${query}` : location.pathname);
+  if (!isNew) return;
+  history.pushState(entryOf(state), "", location.pathname);
+  written = "";
+  writeAddress();
+}
+
+/** The address says the whole question as soon as something is asked: whoever it is sent to sees the same numbers. */
+function writeAddress() {
+  const isAnswered = shown?.shownFor === formatState(state);
+  const answered = isAnswered && shown ? answeredOf(state, shown.counts) : { timezone: zoneOf(state) };
+  const query = formatWhole(state, answered);
+  if (query !== written) history.replaceState(entryOf(state), "", query ? `?${query}` : location.pathname);
+  written = query;
 }
 
 /**
@@ -119,6 +141,7 @@ async function show(answers) {
   dropStaleBar(answers.counts);
   if (!hasData || (before && sameAnswers(before, answers))) {
     shown.shownFor = before?.shownFor;
+    if (hasData) writeAddress();
     return;
   }
   await render();
@@ -165,6 +188,7 @@ function* rendering() {
   yield;
   yield* parts;
   shown.shownFor = formatState(state);
+  writeAddress();
 }
 
 function colors() {
@@ -185,7 +209,7 @@ function sourceName(source) {
 function noteFrame(frame) {
   state = { ...state, frame };
   if (shown) shown.shownFor = formatState(state);
-  history.replaceState(null, "", `?${formatState(state)}`);
+  writeAddress();
 }
 
 /** @param {Api.Counts} counts */
@@ -193,7 +217,6 @@ function dropStaleBar(counts) {
   const kept = withoutStaleBar(state, counts);
   if (kept === state) return;
   state = kept;
-  history.replaceState(null, "", `?${formatState(state)}`);
 }
 
 /**
@@ -277,7 +300,8 @@ function start() {
     render();
   });
   window.addEventListener("popstate", () => {
-    state = parseState(location.search);
+    state = parseWhole(location.search, history.state);
+    written = location.search.slice(1);
     loader.load();
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {

@@ -17,7 +17,6 @@ for (const button of document.querySelectorAll("[data-copies]")) {
 /** @param {HTMLFormElement} form */
 async function sign(form) {
   const query = new URLSearchParams(form.dataset.selection);
-  if (!query.has("timezone")) query.set("timezone", zoneOf(parseState(location.search)));
   const sites = control("sites", HTMLInputElement)
     .value.split(/[\s,]+/)
     .filter(Boolean);

@@ -3,7 +3,7 @@
 import { showLegend } from "../js/chart/legend.js";
 import { TimeChart } from "../js/chart/plot.js";
 import { ask, askSigned } from "../js/loading/asking.js";
-import { forgetAnswers, isSigned } from "../js/shared/api.js";
+import { ApiError, forgetAnswers, isSigned } from "../js/shared/api.js";
 import { otherSide } from "../js/shared/compare.js";
 import { byId, control, el } from "../js/shared/dom.js";
 import { duration, span, within } from "../js/shared/format.js";
@@ -48,6 +48,9 @@ async function load() {
     show(await (isSigned ? askSigned : ask)(state, signal));
   } catch (error) {
     if (signal.aborted) return;
+    // What is left open grows with the data: in time it has more bars than are answered.
+    const longer = error instanceof ApiError && error.parameter === "interval" && error.instead[0];
+    if (longer && !isSigned) return change({ interval: Number(longer) });
     say(error instanceof Error ? error.message : "This cannot be shown.");
     byId("embed").dataset.state = "failed";
   }

@@ -14,6 +14,7 @@ import { More } from "./more.js";
 import { RangePanel } from "./range.js";
 import { withSources, zonesOf } from "./picture_zones.js";
 import { nameOf, overlaps, shifted } from "./ranges.js";
+import { OWN_ZONE } from "../shared/zones.js";
 
 /** @typedef {import("./ranges.js").Range} Range */
 /**
@@ -195,7 +196,7 @@ export class ContextBar {
       [chips.interval, state.interval && duration(state.interval)],
       [chips.compare, other],
       [chips.model, state.model],
-      [chips.zone, state.timezone],
+      [chips.zone, state.timezone === OWN_ZONE ? null : state.timezone],
     ])) {
       chip.element.hidden = !text;
       chip.show(text ?? "", Boolean(text));

@@ -2,7 +2,7 @@
 
 import { fillSelect, byId, control } from "../shared/dom.js";
 import { duration, fromInput, toInput } from "../shared/format.js";
-import { formatState } from "../shared/state.js";
+import { formatWhole } from "../shared/state.js";
 import { zoneOf } from "../shared/zones.js";
 
 /**
@@ -29,7 +29,7 @@ export function queryOf(state, more = {}) {
  * @param {Page.State} state
  */
 export function addressOf(state) {
-  const query = formatState(state);
+  const query = formatWhole(state, { timezone: zoneOf(state) });
   return query ? `?${query}` : location.pathname;
 }
 

@@ -6,7 +6,7 @@ import { el } from "../shared/dom.js";
 import { roughly } from "../shared/format.js";
 import { joined, METRICS } from "../shared/metrics.js";
 import { gapsOf, notAnalysedOf, rowsOf, totalIn } from "../shared/series.js";
-import { formatState, parseState } from "../shared/state.js";
+import { formatWhole, parseState } from "../shared/state.js";
 import { zoneInUse } from "../shared/time.js";
 import { visible } from "../videos/words.js";
 
@@ -62,7 +62,8 @@ export class LastHour {
     const { from_ms: from, to_ms: to, rows, notAnalysed } = counted;
     const metric = METRICS.detections;
     const most = Math.max(0, ...rows.map((row) => totalIn(row, metric) ?? 0));
-    this.chart.href = `/?${formatState({ ...parseState(""), sources: [this.source], from, to })}`;
+    const hour = { ...parseState(""), sources: [this.source], from, to };
+    this.chart.href = `/?${formatWhole(hour, { timezone: zoneInUse() })}`;
     this.chart.hidden = !rows.length && !notAnalysed.length;
     this.chart.replaceChildren(sparkline(counted, rows, notAnalysed, metric, most));
     const lately = rows.filter(({ end }) => end > to - LATELY_MS);

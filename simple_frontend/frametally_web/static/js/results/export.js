@@ -77,14 +77,33 @@ export class Exports {
 
   /** The chart as it is now goes on with the data: what was left open stays open. */
   #copyEmbed() {
-    if (!this.state) return;
+    if (!this.state || !this.counts) return;
     const url = new URL("embed", location.href);
-    url.search = formatState({ ...this.state, at: null, frame: null, view: "chart" });
+    const { state, counts } = this;
+    url.search = formatState({
+      ...state,
+      ...answeredOf(state, counts),
+      at: null,
+      frame: null,
+      view: "chart",
+    });
     const address = String(url).replaceAll("&", "&amp;"); // quotes an address has escaped itself
     const code = `<iframe src="${address}" title="Counts" width="800" height="420"></iframe>`;
     copyText(code, byId("copy-embed"), { done: "Code copied" });
   }
 }
+
+/**
+ * What became of what a state may leave open.
+ * @param {Page.State} state
+ * @param {Api.Counts} counts
+ */
+export const answeredOf = (state, counts) => ({
+  timezone: zoneOf(state),
+  metric: counts.metric,
+  interval: counts.interval_s,
+  model: counts.model,
+});
 
 /**
  * The state with what it leaves to the data or the viewer written out, so that it is the same for all and for ever.
@@ -95,11 +114,8 @@ export class Exports {
 export function pinned(state, counts) {
   return {
     ...state,
-    model: counts.model,
-    metric: counts.metric,
+    ...answeredOf(state, counts),
     from: counts.from_ms,
     to: counts.to_ms,
-    interval: counts.interval_s,
-    timezone: zoneOf(state),
   };
 }

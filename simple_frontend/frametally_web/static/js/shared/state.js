@@ -85,6 +85,44 @@ export function formatState(state) {
   return String(query).replaceAll("%3A", ":").replaceAll("%2F", "/").replaceAll("%2C", ",");
 }
 
+/** What a state may leave to the viewer's browser and to the data. */
+const LEFT_OPEN = /** @type {const} */ (["timezone", "metric", "interval", "model"]);
+
+/** @typedef {Partial<Pick<Page.State, "timezone"|"metric"|"interval"|"model">>} Answered  what it became */
+
+/**
+ * The query string of a state that asks for something, with what it leaves open written out: the same numbers for all.
+ * @param {Page.State} state
+ * @param {Answered} answered
+ */
+export function formatWhole(state, answered) {
+  const own = formatState(state);
+  const { chart, view, boxes, empty } = DEFAULT;
+  if (!formatState({ ...state, chart, view, boxes, empty })) return own;
+  const open = LEFT_OPEN.filter((name) => state[name] === null && answered[name]);
+  return [
+    own,
+    ...open.map((name) => `${name}=${encodeURIComponent(answered[name] ?? "").replaceAll("%2F", "/")}`),
+  ].join("&");
+}
+
+/**
+ * The state of an address, less what its history's entry says was left open there: a reload leaves it open again.
+ * @param {string} search
+ * @param {{open?: string[]}|null} entry
+ * @returns {Page.State}
+ */
+export function parseWhole(search, entry) {
+  const open = LEFT_OPEN.filter((name) => entry?.open?.includes(name));
+  return { ...parseState(search), ...Object.fromEntries(open.map((name) => [name, null])) };
+}
+
+/**
+ * What the history's entry of a state keeps, for `parseWhole`.
+ * @param {Page.State} state
+ */
+export const entryOf = (state) => ({ open: LEFT_OPEN.filter((name) => state[name] === null) });
+
 /**
  * Whether the state asks for everything.
  * @param {Page.State} state

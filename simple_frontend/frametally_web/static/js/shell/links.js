@@ -2,6 +2,7 @@
 
 import { byId } from "../shared/dom.js";
 import { DEFAULT, formatState } from "../shared/state.js";
+import { zoneOf } from "../shared/zones.js";
 
 /**
  * The other pages are asked for the same selection; what is open on this one stays here.
@@ -11,7 +12,10 @@ export function carrySelection(state) {
   const { at, frame, chart, view, boxes, empty } = DEFAULT;
   const query = formatState({ ...state, at, frame, chart, view, boxes, empty });
   for (const link of document.querySelectorAll("#pages a")) {
-    if (link instanceof HTMLAnchorElement) link.search = query;
+    if (!(link instanceof HTMLAnchorElement)) continue;
+    // Addresses for other programs and pages are taken from there: days and hours are those that are seen here.
+    const isTakenOut = link.pathname === "/data" && !state.timezone;
+    link.search = isTakenOut ? [query, `timezone=${zoneOf(state)}`].filter(Boolean).join("&") : query;
   }
 }
 
