@@ -3,6 +3,7 @@ import "./browser.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { lanesOf } from "../frametally_web/static/js/chart/lanes.js";
 import { brief, joined, METRICS } from "../frametally_web/static/js/shared/metrics.js";
 import { colorsOf } from "../frametally_web/static/js/shared/palette.js";
 import {
@@ -199,4 +200,15 @@ test("a tile is short, however large its number; a mean keeps its digits", () =>
   assert.equal(brief(detections, 1_234_567), "1.2M");
   assert.equal(brief(mean, 3.5), "3.50");
   assert.equal(brief(objects, null), "not measured");
+});
+
+test("a lane says how much was filmed only where each of its bars says so", () => {
+  const shareOf = (/** @type {number|null} */ coveredS) => {
+    const first = { ...filmed(MAY_1), source: "gate" };
+    const second = { ...filmed(MAY_1 + HOUR), source: "gate", covered_s: coveredS };
+    const range = { from_ms: MAY_1, to_ms: MAY_1 + 2 * HOUR };
+    const counts = countsWith({ coverage: [first, second], sources: ["gate"], ...range });
+    return lanesOf(counts, DEFAULT, [MAY_1, MAY_1 + 2 * HOUR])[0].share;
+  };
+  assert.deepEqual([3600, 900, null, 0].map(shareOf), [1, 0.625, null, null]);
 });

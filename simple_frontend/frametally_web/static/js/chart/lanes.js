@@ -25,7 +25,7 @@ const WORDS = {
  * @typedef {Object} Lane
  * @property {string} source
  * @property {Record<State, Page.Span[]>} spans
- * @property {number} share  of the time asked for, that was filmed
+ * @property {number|null} share  of the time asked for, that was filmed; null: not known
  */
 
 /**
@@ -47,6 +47,8 @@ export function lanesOf(apart, state, [from, to]) {
     const spansOf = (/** @type {Page.Row[]} */ some) =>
       together(some.map((row) => /** @type {Page.Span} */ ([row.start, row.end])));
     const gap = gapsOf(rows, [...unanalysed, ...outside], asked[0], asked[1]);
+    // Of single pictures, and of what older versions counted, nobody knows how much of a bar was filmed.
+    const isKnown = rows.every((row) => row.coveredS);
     const filmed = sum(
       rows.map(
         (row) => partOf(row, asked)?.filmed ?? Math.min(row.end, asked[1]) - Math.max(row.start, asked[0]),
@@ -62,7 +64,7 @@ export function lanesOf(apart, state, [from, to]) {
         gap,
         outside,
       },
-      share: whole > 0 ? Math.min(filmed / whole, 1) : 0,
+      share: isKnown ? (whole > 0 ? Math.min(filmed / whole, 1) : 0) : null,
     };
   });
 }
@@ -140,7 +142,7 @@ function laneElement({ source, name, spans, share }, range, on) {
     el(
       "span",
       { class: "lane-share muted" },
-      `${percent(share)} filmed`,
+      share === null ? "" : `${percent(share)} filmed`,
       el("span", { class: "visually-hidden", text: spoken }),
     ),
     drawing(spans, range),

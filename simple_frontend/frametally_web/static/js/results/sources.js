@@ -6,6 +6,8 @@ import { moment, number, span } from "../shared/format.js";
 import { allIn, notAnalysedOf, rowsOf, totalIn } from "../shared/series.js";
 import { numberCell, onlyButton, rowOf, sortableTable, valueCell } from "../shared/tables.js";
 
+const AT_ONCE = 12;
+
 /** @typedef {{source: string, answer: Api.Counts, rows: Page.Row[], notAnalysed: Page.Span[]}} Part */
 
 /** @type {import("../shared/tables.js").Order} */
@@ -54,16 +56,31 @@ export function showSources(area, counts, metric, nameOf, onSource) {
     { name: metric.name, id: "value", of: valueOf, isNumber: true },
     { name: "Frames", of: framesOf, isNumber: true },
   ];
+  // The fullest, unless all were asked for; those that are left out are named by the button.
+  const isAll = area.dataset.all === "true";
+  const ranked = [...parts].sort((a, b) => (valueOf(b) ?? -1) - (valueOf(a) ?? -1));
+  const lines = isAll ? parts : parts.filter((part) => ranked.indexOf(part) < AT_ONCE);
+  const more = el("button", {
+    type: "button",
+    class: "button",
+    text: `${number(parts.length - lines.length)} more`,
+    onclick: () => {
+      area.dataset.all = "true";
+      showSources(area, counts, metric, nameOf, onSource);
+      area.querySelector("button")?.focus();
+    },
+  });
   refill(
     area,
     sortableTable({
-      name: "Each source",
+      name: lines.length < parts.length ? `The ${AT_ONCE} sources with the most` : "Each source",
       kind: "multiples",
       columns,
-      lines: parts,
+      lines,
       rowFor,
       order: sourceOrder,
     }),
+    ...(lines.length < parts.length ? [more] : []),
     sourcesNumbers(named, metric, isOpen),
   );
 }
