@@ -119,6 +119,12 @@ class Running:
         assert answer.status == 200, answer.data
         return answer.json()
 
+    def post(self, path: str, **said: Any) -> Any:
+        """What the server answers as JSON to this JSON."""
+        answer = urllib3.request("POST", f"{self.url}{path}", json=said, timeout=PATIENCE_S)
+        assert answer.status in (200, 202), answer.data
+        return answer.json()
+
     def comes_to(self, video_id: str, state: str) -> dict[str, Any]:
         """The video, once it is in this state."""
         found: list[dict[str, Any]] = []

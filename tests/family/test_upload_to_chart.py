@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.family.footage import SETTINGS, make_video
+from tests.family.footage import FPS, SETTINGS, make_video
 from tests.family.running import Running, of_group, waits
 
 from frametally.books.runs import current_runs, read_run
@@ -99,6 +99,34 @@ def test_a_dashboard_starts_what_videos_need_once_the_first_one_waits_and_ends_i
         again.comes_to(shown["id"], "ready")
 
 
+def test_a_dashboard_starts_what_streams_need_with_the_first_one_and_starts_again_what_dies(
+    video: Path, tmp_path: Path
+) -> None:
+    with Running(tmp_path, "serve", settings=SETTINGS) as dashboard:
+        accepted = dashboard.upload(video, source="Gate", start_time=START_TIME)
+        dashboard.comes_to(accepted["id"], "ready")
+        assert dashboard.process_of("live") is None
+        # Slow enough to be still on its way when its worker is killed.
+        started = dashboard.post("/api/stream/start", video_id=accepted["id"], speed=2)
+        stream = f"/api/v1/streams/{started['stream_id']}"
+        waits(lambda: dashboard.ask(stream)["state"] == "running")
+        worker = dashboard.process_of("live")
+        assert worker is not None
+        os.kill(worker, signal.SIGKILL)
+        waits(lambda: dashboard.ask(stream)["state"] == "ended")
+        assert dashboard.ask(stream)["position_s"] == (FRAMES - 1) / FPS
+        assert dashboard.process_of("live") not in (None, worker)
+        # A second `aggregate` would count the same days.
+        assert [of[3] for of in of_group(dashboard.process.pid).values() if "aggregate" in of] == ["aggregate"]
+        assert dashboard.ends_by(signal.SIGTERM) == 0
+        assert of_group(dashboard.process.pid) == {}
+    # One that is left is gone on with, without a video that waits.
+    with Running(tmp_path, "serve", settings=SETTINGS) as again:
+        stream_id = again.post("/api/stream/start", video_id=accepted["id"], speed=16)["stream_id"]
+        waits(lambda: again.ask(f"/api/v1/streams/{stream_id}")["state"] == "ended")
+        assert again.process_of("work") is None
+
+
 @pytest.mark.parametrize(
     ("arguments", "settings"), [(["--alone"], {}), ([], {"FRAMETALLY_VIDEO_WORKERS": "0"})]
 )
@@ -109,6 +137,10 @@ def test_a_dashboard_that_is_to_be_alone_starts_nothing(
         accepted = dashboard.upload(video, source="Gate", start_time=START_TIME)
         [shown] = dashboard.ask("/api/v1/videos")["videos"]
         assert (shown["id"], shown["state"]) == (accepted["id"], "received")
+        dashboard.post("/api/stream/start", video_id=accepted["id"])
+        [stream] = dashboard.ask("/api/streams")["streams"]
+        assert stream["state"] == "requested"
+        assert "run `frametally live work`" in stream["reason"]
         assert list(of_group(dashboard.process.pid)) == [dashboard.process.pid]
 
 

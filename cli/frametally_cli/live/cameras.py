@@ -71,7 +71,7 @@ def list_cameras(**overrides: Any) -> int:
         rate = "" if told.frames_per_s is None else f", {told.frames_per_s:g} frames/s"
         lost = f", {told.frames_lost} frames lost" if told.frames_lost else ""
         packets = f", {told.packets_lost} packets lost" if told.packets_lost else ""
-        reason = f" ({told.reason})" if told.reason else ""
+        reason = f" ({feed.reason})" if feed.reason else ""
         click.echo(
             console.plain(
                 f"{feed.name}  {feed.address}  {told.state}{reason}: "

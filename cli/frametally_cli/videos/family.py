@@ -60,9 +60,17 @@ def say(line: str) -> None:
     click.echo(console.plain(line))
 
 
+def live_commands(settings: Settings) -> list[Member]:
+    """Return the commands that streams and cameras need: who runs them, and a consumer of their frames."""
+    return [
+        command("consume", settings, "--live")._replace(name="consume --live"),
+        command("live", settings, of="work"),
+    ]
+
+
 @contextmanager
 def following(settings: Settings, *, interval_s: int | None = None) -> Iterator[None]:
-    """While it lasts, run the commands that videos need, from when the first one waits; then end them.
+    """While it lasts, run what videos, streams and cameras need, each once the first waits; then end it.
 
     Nothing is run where `FRAMETALLY_VIDEO_WORKERS` is 0, in a folder that may not be written, or where
     anything is on a server: there the commands have places of their own.
@@ -81,32 +89,44 @@ def following(settings: Settings, *, interval_s: int | None = None) -> Iterator[
 
 
 def _follow(settings: Settings, interval_s: int | None, stop: threading.Event) -> None:
-    try:
-        if _waits_for_a_video(settings, stop):
-            members = video_commands(settings, workers=settings.video_workers, interval_s=interval_s)
-            Family(members, say=say).run(stop.is_set)
-    except Misconfigured as error:
-        say(f"no video is worked on: {error}")
+    needed = _needed(settings, interval_s, stop)
+    first = next(needed, None)
+    if first is None:
+        return
+    family = Family(first, say=say)
+    more = threading.Thread(target=lambda: [family.add(members) for members in needed], name="family-more")
+    more.start()
+    family.run(stop.is_set)
+    more.join()
 
 
-def _waits_for_a_video(settings: Settings, stop: threading.Event) -> bool:
-    """Return once a video waits (True), or it is to stop (False)."""
+def _needed(settings: Settings, interval_s: int | None, stop: threading.Event) -> Iterator[list[Member]]:
+    """Yield commands when they are needed first: by a video that waits, by a stream or camera nobody runs."""
     file = Path(unquote(urlsplit(settings.catalogue_url).path))
     while not file.exists():
         if stop.wait(_LOOK_EVERY_S):
-            return False
+            return
+    for_videos = video_commands(settings, workers=settings.video_workers, interval_s=interval_s)
+    counting = for_videos[-1:]
+    for_live = [*live_commands(settings), *counting]
     seen = None
-    with closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue:
-        while not stop.is_set():
-            try:
-                version = catalogue.version()
-                if version != seen and catalogue.states().keys() - set(_SETTLED):
-                    return True
-                seen = version
-            except Retryable as error:
-                say(f"waiting, and trying again: {error}")
-            stop.wait(_LOOK_EVERY_S)
-    return False
+    try:
+        with closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue:
+            while (for_videos or for_live) and not stop.is_set():
+                try:
+                    version = catalogue.version()
+                    if for_videos and version != seen and catalogue.states().keys() - set(_SETTLED):
+                        yield for_videos
+                        for_videos, for_live = [], [one for one in for_live if one not in counting]
+                    seen = version
+                    if for_live and any(one.told.state == "requested" for one in catalogue.feeds()):
+                        yield for_live
+                        for_videos, for_live = [one for one in for_videos if one not in counting], []
+                except Retryable as error:
+                    say(f"waiting, and trying again: {error}")
+                stop.wait(_LOOK_EVERY_S)
+    except Misconfigured as error:
+        say(f"no video, stream or camera is worked on: {error}")
 
 
 def is_all_here(settings: Settings) -> bool:

@@ -15,7 +15,7 @@ from frametally.telemetry.exposition import Scraped
 from frametally.telemetry.family import family
 from frametally.telemetry.listener import listening
 from frametally_cli.options.ports import check_port, data_dir_option, option, read_settings, stop_on
-from frametally_cli.videos.family import COUNT_EVERY, command, say, video_commands
+from frametally_cli.videos.family import COUNT_EVERY, command, live_commands, say, video_commands
 
 
 @click.command()
@@ -41,8 +41,7 @@ def up(port: int | None, workers: int | None, every: str, **overrides: Any) -> i
     members = [
         command("serve", settings, "--alone", *(() if port is None else ("--port", port))),
         *video_commands(settings, workers=workers or max(1, settings.video_workers), every=every),
-        command("consume", settings, "--live")._replace(name="consume --live"),
-        command("live", settings, of="work"),
+        *live_commands(settings),
         # Also where no channel is set: a report may be for the store alone.
         command("alerts", settings, "--every", every, of="run"),
     ]

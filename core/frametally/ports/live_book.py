@@ -28,6 +28,7 @@ LAUNCH_NEVER_CAME = (
     "Airflow began no run of it in time: see there whether its scheduler is at work and the run waits for "
     "others, then start it again."
 )
+NOBODY_RUNS_IT = "A worker starts it within seconds; if none does, run `frametally live work`."
 LAUNCH_IS_GONE = "Nothing is heard of its run in Airflow any more: see there why, then start it again."
 
 
@@ -111,6 +112,11 @@ class Feed(NamedTuple):
     def is_over(self) -> bool:
         """Whether it will never run again by itself."""
         return self.told.state in OVER
+
+    @property
+    def reason(self) -> str:
+        """Why it stands as it does, as one sentence for people; empty: nothing to say."""
+        return self.told.reason or (NOBODY_RUNS_IT if self.told.state == "requested" else "")
 
 
 class TooManyStreams(Exception):

@@ -62,9 +62,14 @@ class Family:
         self._say = say
         self._clock = clock
         self._saying = threading.Lock()
-        width = max((len(member.name) for member in members), default=0)
-        self._children = [_Child(member, self._tell, clock) for member in members]
-        self._width = width
+        self._width = 0
+        self._children: list[_Child] = []
+        self.add(members)
+
+    def add(self, members: Sequence[Member]) -> None:
+        """Start more of them while it runs; any thread may call it."""
+        self._width = max((self._width, *(len(member.name) for member in members)))
+        self._children += [_Child(member, self._tell, self._clock) for member in members]
 
     def run(self, should_stop: Callable[[], bool]) -> int:
         """Start all, look after them until `should_stop`, then end all within 15 s; return the exit code.

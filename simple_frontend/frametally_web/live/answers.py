@@ -111,7 +111,7 @@ def stream_of(feed: Feed) -> StreamOfVideo:
         name=feed.name,
         source=feed.source,
         state=told.state,
-        reason=told.reason or None,
+        reason=feed.reason or None,
         wanted=feed.wanted,
         speed=feed.speed,
         model=feed.model or None,

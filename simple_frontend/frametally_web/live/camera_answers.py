@@ -94,7 +94,7 @@ def camera_of(feed: Feed, shown_lag_ms: int | None) -> LiveCamera:
         address=feed.address,
         wanted=feed.wanted,
         state=told.state,
-        reason=told.reason or None,
+        reason=feed.reason or None,
         frames_per_s=told.frames_per_s,
         lag_ms=told.lag_ms,
         shown_lag_ms=shown_lag_ms,

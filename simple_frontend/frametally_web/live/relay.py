@@ -66,7 +66,7 @@ class Channel:
             duration_s=self.video.record.facts.duration_s if self.video else None,
             fps=told.frames_per_s,
             viewers=len(self.wakes),
-            reason=waits or told.reason or None,
+            reason=waits or self.feed.reason or None,
         )
 
     def position_s(self, captured_at_ms: int) -> float | None:
