@@ -90,7 +90,7 @@ class NativeRoutes:
         if change is not None:
             await asyncio.to_thread(self._gate.audit.end, change, answer.status_code)
         varies = answer.headers.get("Vary")
-        answer.headers.update(self._headers(request, place, route))
+        answer.headers.update(self._headers(request, place))
         if varies:
             answer.headers.add_vary_header(varies)
         await answer(scope, receive, send)
@@ -136,14 +136,13 @@ class NativeRoutes:
             peer=request.client.host if request.client else "",
         )
 
-    def _headers(self, request: Request, place: _Place, route: NativeRoute | None) -> dict[str, str]:
+    def _headers(self, request: Request, place: _Place) -> dict[str, str]:
         return self._guard.headers_for(
             request.method,
             request.url.path,
             origin=request.headers.get("Origin", ""),
             referrer=request.headers.get("Referer", ""),
             methods=[method for method in place.methods if method != "OPTIONS"],
-            is_shared=route is not None and route.media,
         )
 
     def _find(self, path: str) -> tuple[_Place, dict[str, Any]] | None:

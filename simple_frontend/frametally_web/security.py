@@ -59,6 +59,8 @@ _TOLD = (
     "Frametally-Video, Location, Retry-After, Tus-Checksum-Algorithm, Tus-Extension, Tus-Max-Size, "
     "Tus-Resumable, Tus-Version, Upload-Expires, Upload-Length, Upload-Metadata, Upload-Offset"
 )
+_API = ("/api/", "/upload", "/metadata/", "/internal/", "/processed_videos/", "/openapi.json")
+"""The API, by its own paths and by those of the original player."""
 _OF_VIDEOS = tuple(
     f"/api/{version}{group}"
     for version in ("", "v1/")
@@ -95,15 +97,13 @@ class Guard:
         origin: str,
         referrer: str,
         methods: Sequence[str] = ("GET", "HEAD"),
-        is_shared: bool = False,
         shown_on: Sequence[str] = (),
     ) -> dict[str, str]:
         """Return the headers of the answer to a request for `path`; `origin` and `referrer` are its own.
 
         Pages of the sites that the settings allow may read the API, upload videos, and show the frames, the
-        videos and `/embed`; nobody else's, and never with a viewer's log-in. They may use `methods`; what
-        `is_shared` they may read although it is no part of the API. A chart that is signed is
-        for pages of `shown_on`, and of no other site.
+        videos and `/embed`; nobody else's, and never with a viewer's log-in. They may use `methods`. A chart
+        that is signed is for pages of `shown_on`, and of no other site.
         """
         headers = dict(self.headers)
         if path.startswith("/sign-in"):
@@ -115,7 +115,7 @@ class Guard:
             headers["Content-Security-Policy"] = policy.replace(
                 "frame-ancestors 'none'", f"frame-ancestors {allowed}"
             )
-        elif self._origins and (path.startswith("/api/") or is_shared):
+        elif self._origins and is_of_api(path):
             headers["Vary"] = "Origin, Referer"
             # A picture is asked for without an origin and, unless its page forbids it, with a referrer.
             if origin in self._origins or _origin_in(referrer) in self._origins:
@@ -202,7 +202,7 @@ class Guard:
                     host=request.headers.get("Host", ""),
                     origin=request.headers.get("Origin", ""),
                     fetch_site=request.headers.get("Sec-Fetch-Site", ""),
-                    is_shared=request.path.startswith("/api/"),  # a log-in is for our own pages
+                    is_shared=is_of_api(request.path),  # a log-in is for our own pages
                 )
 
         @app.after_request
@@ -221,6 +221,11 @@ class Guard:
             if vary:
                 response.vary.update(name.strip() for name in vary.split(","))
             return response
+
+
+def is_of_api(path: str) -> bool:
+    """Return whether a path is of the API, which pages of allowed sites may use."""
+    return path.startswith(_API)
 
 
 def read_origins(setting: str) -> frozenset[str]:

@@ -58,7 +58,7 @@ ROUTES = [
     NativeRoute("/api/tests/plain", ("GET",), refuse),
     NativeRoute("/api/refused", ("POST",), refuse, writes=True),
     NativeRoute("/api/failing/{how}", ("GET",), fail),
-    NativeRoute("/shown/{thing}", ("GET",), count, media=True),
+    NativeRoute("/processed_videos/tests/{thing}", ("GET",), count),
 ]
 
 
@@ -92,13 +92,16 @@ def test_what_lies_under_the_api_lies_under_its_version_too_and_a_plain_path_goe
         assert ask("GET", path).json == {"bytes": 0, "thing": "x y"}
         assert ask("GET", path.replace("x%20y", "plain")).status == 415
         assert ask("GET", f"{path}/deeper").status == 404
-    assert ask("GET", "/shown/1").status == 200
-    assert ask("GET", "/api/v1/shown/1").status == 404
+    assert ask("GET", "/processed_videos/tests/1").status == 200
+    assert ask("GET", "/api/v1/processed_videos/tests/1").status == 404
 
 
 def test_a_path_is_asked_by_its_methods_alone_and_head_where_get_is(ask: Client) -> None:
     assert ask("HEAD", "/api/tests/1").status == 200
-    for asked, allowed in (("/api/tests/1", "GET, HEAD, OPTIONS, PATCH"), ("/shown/1", "GET, HEAD, OPTIONS")):
+    for asked, allowed in (
+        ("/api/tests/1", "GET, HEAD, OPTIONS, PATCH"),
+        ("/processed_videos/tests/1", "GET, HEAD, OPTIONS"),
+    ):
         refused = ask("DELETE", asked)
         assert (refused.status, refused.headers["allow"], refused.json["status"]) == (405, allowed, 405)
         assert ask("OPTIONS", asked).status == 200
@@ -176,11 +179,13 @@ def test_an_allowed_sites_preflight_is_told_the_routes_own_methods_and_headers(a
     assert not [name for name in headers if name.startswith("access-control")]
 
 
-def test_an_allowed_site_may_show_media_wherever_it_lies(ask: Client) -> None:
+def test_an_allowed_site_may_show_media_of_the_original_players_paths(ask: Client) -> None:
     policy = "cross-origin-resource-policy"
-    assert ask("GET", "/shown/1", Referer=f"{SITE}/page").headers[policy] == "cross-origin"
-    assert ask("GET", "/shown/1", Referer=f"{ELSEWHERE}/page").headers[policy] == "same-origin"
-    assert ask("GET", "/shown/1", Origin=SITE).headers["access-control-allow-origin"] == SITE
+    assert ask("GET", "/processed_videos/tests/1", Referer=f"{SITE}/page").headers[policy] == "cross-origin"
+    assert (
+        ask("GET", "/processed_videos/tests/1", Referer=f"{ELSEWHERE}/page").headers[policy] == "same-origin"
+    )
+    assert ask("GET", "/processed_videos/tests/1", Origin=SITE).headers["access-control-allow-origin"] == SITE
 
 
 def test_a_name_that_is_not_the_dashboards_is_refused_on_native_routes(ask: Client) -> None:

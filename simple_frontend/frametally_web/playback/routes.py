@@ -47,11 +47,11 @@ class PlaybackRoutes:
         """Return them."""
         at = "/api/videos/{video_id}"
         return [
-            NativeRoute(f"{at}/original", ("GET",), self.original, media=True),
-            NativeRoute(f"{at}/playable", ("GET",), self.playable, media=True),
-            NativeRoute(f"{at}/enhanced", ("GET",), self.enhanced, media=True),
-            *(NativeRoute(f"{at}/{name}", ("GET",), self.picture, media=True) for name in _PICTURES),
-            NativeRoute("/processed_videos/{video_id}", ("GET",), self.processed, media=True),
+            NativeRoute(f"{at}/original", ("GET",), self.original),
+            NativeRoute(f"{at}/playable", ("GET",), self.playable),
+            NativeRoute(f"{at}/enhanced", ("GET",), self.enhanced),
+            *(NativeRoute(f"{at}/{name}", ("GET",), self.picture) for name in _PICTURES),
+            NativeRoute("/processed_videos/{video_id}", ("GET",), self.processed),
         ]
 
     async def original(self, request: Request) -> Response:

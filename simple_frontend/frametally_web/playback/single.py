@@ -36,7 +36,7 @@ class FrameRoutes:
 
     def routes(self) -> list[NativeRoute]:
         """Return them."""
-        return [NativeRoute("/api/videos/{video_id}/frame", ("GET",), self.frame, media=True)]
+        return [NativeRoute("/api/videos/{video_id}/frame", ("GET",), self.frame)]
 
     async def frame(self, request: Request) -> Response:
         """Answer with the frame at a position, as a JPEG.

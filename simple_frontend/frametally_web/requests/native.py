@@ -24,14 +24,12 @@ class NativeRoute(NamedTuple):
         handler: Its answers get the headers that all have, and its problems become documents.
         writes: Whether it changes anything: then it is refused to pages of other sites, and where uploads
             are off (403), and its body may have any length.
-        media: Whether allowed sites' pages may show its answer, as they may a picture.
     """
 
     path: str
     methods: tuple[str, ...]
     handler: Handler
     writes: bool = False
-    media: bool = False
 
 
 async def disconnected(receive: Receive) -> None:

@@ -1,0 +1,96 @@
+"""Pages of an allowed site may use every route of the API, whatever it answers; those of others none."""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import pytest
+from flask import Flask
+from tests.web.conftest import Place
+from tests.web.people import give_accounts
+
+from frametally_web.access.rights import RIGHTS
+
+SITE = "https://intranet.example"
+ELSEWHERE = "https://elsewhere.example"
+OUR_OWN = {
+    *("/", "/alerts", "/audit", "/books", "/data", "/embed", "/jobs", "/lines", "/lines/edit", "/live"),
+    *("/traffic", "/videos", "/docs", "/redoc", "/healthz", "/metrics", "/static/{}", "/sign-out"),
+    *("/sign-in", "/sign-in/once/{}", "/sign-in/password", "/sign-in/sessions"),
+}
+"""Pages, with what they load, and what machines of ours ask."""
+
+NOT_VERSIONED = {"/api/docs", "/api/asyncapi.json", "/api/postman.json"}
+
+
+def api_routes() -> list[tuple[str, str]]:
+    """Each method and path of the API, by both of its versions, of things that are not there."""
+    routes = []
+    for route in RIGHTS:
+        method, path = route.split(" ")
+        if method == "WS" or path in OUR_OWN:
+            continue
+        named = path.replace("{}", "00000000-0000-4000-8000-000000000000")
+        routes += [(method, named)] + [(method, named.replace("/api/", "/api/v1/"))] * (
+            "/api/" in named and path not in NOT_VERSIONED
+        )
+    return routes
+
+
+def answered(url: str, method: str, path: str, **headers: str) -> tuple[int, dict[str, str]]:
+    """The status and headers of an answer, which is not read: one of them has no end."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    connection.request(method, path, None, named)
+    answer = connection.getresponse()
+    told = {name.lower(): value for name, value in answer.getheaders()}
+    connection.close()
+    return answer.status, told
+
+
+@pytest.mark.parametrize("has_accounts", [False, True], ids=["open", "with-accounts"])
+def test_an_allowed_site_may_read_every_answer_of_the_api_and_another_site_none(
+    place: Place, serving: Callable[[Flask], str], has_accounts: bool
+) -> None:
+    if has_accounts:
+        give_accounts(place)
+    url = serving(place.app(web_uploads=True, web_allowed_origins=SITE))
+    routes = api_routes()
+    assert ("POST", "/upload") in routes
+    assert len(routes) > 100
+    statuses = set()
+    for method, path in routes:
+        preflight = {
+            "Access_Control_Request_Method": method,
+            "Access_Control_Request_Headers": "content-type",
+        }
+        asked = [(method, {})] if method == "OPTIONS" else [(method, {}), ("OPTIONS", preflight)]
+        for how, sent in asked:
+            status, told = answered(url, how, path, Origin=SITE, **sent)
+            statuses.add(status)
+            assert told.get("access-control-allow-origin") == SITE, (how, path, status)
+            assert "origin" in told["vary"].lower(), (how, path)
+            assert not sent or status in (200, 204), (path, status)
+            _, told = answered(url, how, path, Origin=ELSEWHERE, **sent)
+            assert not [name for name in told if name.startswith("access-control")], (how, path)
+    assert {401, 200} <= statuses if has_accounts else {404, 200} <= statuses
+    if has_accounts:
+        place.access.close()
+
+
+def test_a_route_that_is_no_page_is_of_the_api(place: Place, serving: Callable[[Flask], str]) -> None:
+    url = serving(place.app(web_allowed_origins=SITE))
+    for path in sorted(OUR_OWN):
+        _, told = answered(url, "GET", path.replace("{}", "none"), Origin=SITE)
+        assert "access-control-allow-origin" not in told, path
+
+
+@pytest.mark.parametrize("path", ["/upload", "/api/videos/upload"])
+def test_the_preflight_of_an_upload_names_its_method(
+    place: Place, serving: Callable[[Flask], str], path: str
+) -> None:
+    url = serving(place.app(web_uploads=True, web_allowed_origins=SITE))
+    _, told = answered(url, "OPTIONS", path, Origin=SITE, Access_Control_Request_Method="POST")
+    assert "POST" in told["access-control-allow-methods"]
