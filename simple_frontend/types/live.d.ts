@@ -36,6 +36,7 @@ declare namespace Page {
     position_s: number | null;
     duration_s: number | null;
     fps: number | null;
+    behind_ms: number | null;
     viewers: number;
     reason: string | null;
   }

@@ -117,7 +117,9 @@ def test_a_dashboard_starts_what_streams_need_with_the_first_one_and_starts_agai
         assert dashboard.ask(stream)["position_s"] == (FRAMES - 1) / FPS
         assert dashboard.process_of("live") not in (None, worker)
         # A second `aggregate` would count the same days.
-        assert [of[3] for of in of_group(dashboard.process.pid).values() if "aggregate" in of] == ["aggregate"]
+        assert [of[3] for of in of_group(dashboard.process.pid).values() if "aggregate" in of] == [
+            "aggregate"
+        ]
         assert dashboard.ends_by(signal.SIGTERM) == 0
         assert of_group(dashboard.process.pid) == {}
     # One that is left is gone on with, without a video that waits.

@@ -201,6 +201,10 @@ def test_who_takes_one_frame_a_second_never_sees_an_old_one_and_is_told_how_many
     """
     slow, lively = watch(gate.asked), watch(gate.asked)
     begun(gate, lively)
+    gate.show(900)
+    see(slow, 900)  # until its first acknowledgement it is one that only listens
+    see(lively, 900)
+    before = len(slow.frames)
     open_frames: list[Shown] = []
     number = 1000
     for pause_frames in (10, 30, 3):
@@ -218,29 +222,110 @@ def test_who_takes_one_frame_a_second_never_sees_an_old_one_and_is_told_how_many
     headers = [one.header for one in slow.frames]
     sent = [header["n"] for header in headers]
     assert sent == sorted(set(sent))
-    assert len(sent) == 9, "in each pause two, and then the newest"
+    assert len(sent) - before == 9, "in each pause two, and then the newest"
     for header in headers:
         assert header["left_out"] == header["n"] - sent[0] - sent.index(header["n"])
 
 
-def test_who_acknowledges_nothing_gets_two_frames_and_the_others_all(
-    gate: Gate, watch: Callable[..., Watcher], sockets: ViewerSockets
+def test_who_only_listens_gets_every_frame_that_its_socket_takes(
+    gate: Gate, watch: Callable[..., Watcher]
 ) -> None:
-    dead, lively = watch(gate.asked), watch(gate.asked)
+    listener, lively = watch(f"{gate.asked}&format=json"), watch(gate.asked)
     begun(gate, lively)
-    for number in range(2000, 2010):
+    gate.show(2000)
+    see(lively, 2000)
+    while not _is_frame(listener.next(), 2000):
+        pass
+    for number in range(2001, 2011):
         gate.show(number)
-        shown = lively.frame()
-        while shown.header["captured_at_ms"] < START_MS + 100 * number:
-            lively.ack(shown)
-            shown = lively.frame()
-        lively.ack(shown)
+        see(lively, number)
+        while (told := cast("dict[str, Any]", listener.next()))["type"] != "frame":
+            pass
+        assert _is_frame(told, number), "each, as it comes"
+        assert told["left_out"] == 0
+
+
+def _is_frame(told: Any, number: int) -> bool:
+    return told["type"] == "frame" and told["captured_at_ms"] == START_MS + 100 * number
+
+
+def test_who_takes_nothing_holds_up_nobody_and_then_sees_the_newest(
+    gate: Gate, watch: Callable[..., Watcher]
+) -> None:
+    stuck, lively = watch(gate.asked, max_queue=1), watch(gate.asked)
+    begun(gate, lively)
+    last = 2120
+    for number in range(2000, last + 1):
+        gate.show(number)
+        see(lively, number)
+    while stuck.frame().header["captured_at_ms"] < START_MS + 100 * last:
+        pass
+    assert stuck.frames[-1].header["left_out"] > 0, "the system holds so much and no more"
     assert [shown.header["left_out"] for shown in lively.frames] == [0] * len(lively.frames)
-    with contextlib.suppress(TimeoutError):
-        while True:
-            dead.next(1.0)
-    assert len(dead.frames) == 2
-    assert sockets.open == 2
+
+
+def test_a_viewer_sees_a_video_to_its_end_also_where_detection_comes_later(
+    scene: Scene, gate: Gate, watch: Callable[..., Watcher]
+) -> None:
+    viewer = watch(gate.asked)
+    begun(gate, viewer)
+    gate.show(20)
+    see(viewer, 20)
+    scene.end(gate.feed, state="ended", captured_at_ms=START_MS + 10_000, position_s=10.0)
+    told = viewer.state(lambda one: "still being detected" in (one["reason"] or ""))
+    assert (told["state"], told["reason"]) == (
+        "running",
+        "The stream is at its end; its last 8 s are still being detected.",
+    )
+    for number in range(21, 101):
+        gate.show(number)
+    last = viewer.frame()
+    while last.header["captured_at_ms"] < START_MS + 10_000:
+        viewer.ack(last)
+        last = viewer.frame()
+    assert viewer.state(lambda one: one["state"] == "ended")["reason"] is None
+    assert viewer.closed_by() == 1000
+
+
+def test_who_comes_at_the_end_of_a_stream_sees_its_last_frame(
+    scene: Scene, gate: Gate, watch: Callable[..., Watcher]
+) -> None:
+    viewer = watch(gate.asked)
+    viewer.state()
+    last = gate.result(100)
+    scene.write(last)
+    scene.end(gate.feed, state="ended", captured_at_ms=last.captured_at_ms, image_path=last.image_path)
+    assert viewer.frame().header["captured_at_ms"] == last.captured_at_ms
+    assert viewer.closed_by() == 1000
+
+
+def test_where_nobody_detects_a_stream_is_over_all_the_same(
+    scene: Scene, gate: Gate, watch: Callable[..., Watcher], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "_LONGEST_SILENT_S", 0.2)
+    viewer = watch(gate.asked)
+    viewer.state()
+    scene.end(gate.feed, state="ended", captured_at_ms=START_MS + 10_000)
+    reason = viewer.state(lambda one: one["state"] == "ended")["reason"]
+    assert reason == "Its last 10 s were not detected in time to be shown here."
+    assert viewer.closed_by() == 1000
+
+
+def test_a_state_says_how_far_pictures_are_behind_and_why(
+    scene: Scene, gate: Gate, watch: Callable[..., Watcher], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "_LONGEST_UNDETECTED_S", 0.2)
+    monkeypatch.setattr(viewers, "_TELL_EVERY_S", 0.2)
+    viewer = watch(gate.asked)
+    assert viewer.state()["behind_ms"] is None
+    begun(gate, viewer)
+    scene.tell(gate.feed, state="running", captured_at_ms=START_MS + 90_000)
+    gate.show(20)  # 88 s of the video before that
+    told = viewer.state(lambda one: (one["behind_ms"] or 0) > 1000)
+    assert told["state"] == "running"
+    assert told["reason"].startswith("Pictures are 5 s or more behind, as detection does not keep up")
+    gate.show(900)
+    assert viewer.state(lambda one: one["behind_ms"] == 0)["reason"] is None
 
 
 def test_a_viewer_that_pauses_gets_nothing_and_then_the_newest_and_nobody_else_pauses(

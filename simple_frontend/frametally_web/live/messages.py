@@ -61,6 +61,8 @@ class StreamTold(Answer, frozen=True, kw_only=True, tag_field="type", tag="state
         position_s: Of a video: seconds that have been reached; null before that, and of a camera.
         duration_s: Of a video: its length; null where it states none, and of a camera.
         fps: Frames a second that are announced, of late; null before it can be told.
+        behind_ms: How long ago the newest frame that is shown was announced, to half a second: so far is
+            detection behind. Null before a frame is shown.
         viewers: How many watch it here.
         reason: Why, as one sentence; null where there is nothing to say.
     """
@@ -69,6 +71,7 @@ class StreamTold(Answer, frozen=True, kw_only=True, tag_field="type", tag="state
     position_s: float | None
     duration_s: float | None
     fps: float | None
+    behind_ms: int | None
     viewers: int
     reason: str | None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import NamedTuple
@@ -29,9 +30,16 @@ from frametally_web.live.waking import Wake
 _LOG = logging.getLogger("frametally_web")
 _LOOK_EVERY_S = 0.5
 _LONGEST_UNDETECTED_S = 5.0
+_LONGEST_SILENT_S = 60.0
+"""So long after the last result the end of a video waits for the results that are missing."""
+_MOST_LOOKS = 1200
 _CATALOGUE_AWAY = "The catalogue does not answer for now."
 _NOT_DETECTED = (
     "Its frames are announced, and nobody detects them for now: run `frametally consume --live`, or wait."
+)
+_BEHIND = (
+    "Pictures are {} s or more behind, as detection does not keep up: run more of "
+    "`frametally consume --live`, choose a faster model, or lower FRAMETALLY_SAMPLE_FPS."
 )
 
 
@@ -50,24 +58,75 @@ class Channel:
         """Each is set when there is something new."""
         self.waits_for = ""
         self.announced_at_s: float | None = None
+        self.heard_at_s = 0.0
+        """When a result came last, or it ended."""
+        self.is_given_up = False
+        self.behind_ms: int | None = None
+        self._looks: deque[tuple[float, int]] = deque(maxlen=_MOST_LOOKS)  # when, and its newest moment then
 
     @property
     def is_over(self) -> bool:
         """Whether nothing will come any more."""
-        return self.feed.is_over
+        return self.feed.is_over and not self.awaits_results
+
+    @property
+    def awaits_results(self) -> bool:
+        """Whether a video's stream has ended, and the result of its last frame is still to be shown."""
+        return self._is_unseen and not self.is_given_up
+
+    @property
+    def _is_unseen(self) -> bool:
+        feed, told = self.feed, self.feed.told
+        is_at_end = told.state == "ended" and not told.reason
+        if feed.kind != "video" or not is_at_end or told.captured_at_ms is None:
+            return False
+        return self.newest is None or self.newest.result.captured_at_ms < told.captured_at_ms
+
+    def look(self, now_s: float) -> None:
+        """Note how far it is, and how far what is shown is behind that."""
+        told_ms = self.feed.told.captured_at_ms
+        if told_ms is None:
+            return
+        self._looks.append((now_s, told_ms))
+        if self.newest is None:
+            return
+        shown_ms = self.newest.result.captured_at_ms
+        level = next((n for n in reversed(range(len(self._looks))) if self._looks[n][1] <= shown_ms), 0)
+        for _ in range(level):
+            self._looks.popleft()
+        self.behind_ms = round(1000 * (now_s - self._looks[0][0]))
 
     def told(self) -> StreamTold:
         """Return how it stands."""
         told = self.feed.told
-        waits = self.waits_for if told.state == "running" else ""
+        state = "running" if self.awaits_results else told.state
+        waits = self.waits_for if state == "running" else ""
         return StreamTold(
-            state="waiting" if waits else told.state,
+            state="waiting" if waits else state,
             position_s=told.position_s,
             duration_s=self.video.record.facts.duration_s if self.video else None,
             fps=told.frames_per_s,
+            behind_ms=self.behind_ms,
             viewers=len(self.wakes),
-            reason=waits or self.feed.reason or None,
+            reason=waits or self._reason() or None,
         )
+
+    def _reason(self) -> str:
+        if self._is_unseen:
+            end_ms = self.feed.told.captured_at_ms or 0
+            from_ms = self.newest.result.captured_at_ms if self.newest else self._started_ms()
+            left_s = -(-(end_ms - from_ms) // 1000)
+            if self.is_given_up:
+                return f"Its last {left_s} s were not detected in time to be shown here."
+            return f"The stream is at its end; its last {left_s} s are still being detected."
+        if self.feed.told.state == "running" and (self.behind_ms or 0) > 1000 * _LONGEST_UNDETECTED_S:
+            about_s = max(5, (self.behind_ms or 0) // 10_000 * 10)
+            return _BEHIND.format(about_s)
+        return self.feed.reason
+
+    def _started_ms(self) -> int:
+        started_ms = self.video.record.facts.started_at_ms if self.video else None
+        return started_ms if started_ms is not None else (self.feed.told.captured_at_ms or 0)
 
     def position_s(self, captured_at_ms: int) -> float | None:
         """Return where in the video a moment is; None of a camera."""
@@ -220,6 +279,7 @@ class Relay:
             channel = self._channel_of(result)
             if channel is not None and channel.feed.model in ("", result.model):
                 channel.announced_at_s = None
+                channel.heard_at_s = self._clock()
                 pictures.take(channel.name, result)
 
         reader = ResultReader(self._ports.log, self._settings.results_topic, take, teller("log"))
@@ -253,7 +313,9 @@ class Relay:
                 self._once_a_minute("feeds", f"how streams and cameras stand cannot be read: {error}")
             for channel in self._channels.values():
                 self._note_what_is_away(channel)
-                if channel.newest is None and channel.feed.told.state == "paused" and self._work is not None:
+                channel.look(self._clock())
+                stands = channel.feed.told.state == "paused" or channel.awaits_results
+                if channel.newest is None and stands and self._work is not None:
                     self._work.pictures.begin(channel.name, partial(find_shown, self._ports, channel.feed))
             await asyncio.sleep(_LOOK_EVERY_S)
 
@@ -278,10 +340,15 @@ class Relay:
         """Take in how a feed stands; one that is gone has ended."""
         before = channel.feed
         if feed is None or feed.id != before.id:  # of another that was begun they are told anew
-            feed = before._replace(told=before.told._replace(state="ended"))
+            feed = before._replace(told=before.told._replace(state="ended", captured_at_ms=None))
         if feed.told.frames_announced > before.told.frames_announced and channel.announced_at_s is None:
             channel.announced_at_s = self._clock()
         channel.feed = feed
+        if feed.is_over and not before.is_over:
+            channel.heard_at_s = self._clock()
+        if channel.awaits_results and self._clock() - channel.heard_at_s > _LONGEST_SILENT_S:
+            channel.is_given_up = True
+            channel.wake()
         if feed.told.state == "paused" and self._work is not None:
             self._work.pictures.stand(channel.name, feed.told.captured_at_ms)
         if (feed.told.state, feed.told.reason) != (before.told.state, before.told.reason):

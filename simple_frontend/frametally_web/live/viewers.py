@@ -1,7 +1,7 @@
 """`/ws/stream`: live frames and the boxes in them, each viewer at its own pace.
 
-A viewer has two frames of credit. What comes meanwhile is left out, and counted: nobody's picture grows old,
-and who takes nothing costs nothing but what was sent to it.
+A viewer that acknowledges frames has two frames of credit. One that only listens gets the next frame once
+its socket takes more. Either way only the newest frame waits, and the server counts those that it leaves out.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ from frametally_web.sockets.talking import NOT_ALLOWED, OVER, TOO_MANY, Judgemen
 STREAM_PATH = "/ws/stream"
 _MOST_IN_ALL, _MOST_OF_ADDRESS = 500, 50
 _CREDIT_FRAMES = 2
+_MOST_OPEN = 100
+"""So many that one has not acknowledged yet are remembered: one that only listens acknowledges none."""
 _TELL_EVERY_S = 5.0
 # Made once, before there are threads: see `records.decode`.
 _said = msgspec.json.Decoder(Ack | Pause | Resume)
@@ -146,7 +148,8 @@ class _Viewer:
         self._wake = wake
         self._encoded = encoded
         self._as_json = as_json
-        self._open: deque[int] = deque()
+        self._open: deque[int] = deque(maxlen=_MOST_OPEN)
+        self._acknowledges = False
         self._is_paused = False
         self._sent: int | None = None
         self._left_out = 0
@@ -157,6 +160,7 @@ class _Viewer:
         if isinstance(message, Ack):
             if self._sent is None or not 0 < message.n <= self._sent:
                 return "wrong"
+            self._acknowledges = True
             while self._open and self._open[0] <= message.n:
                 self._open.popleft()
                 judgement = "answer"
@@ -179,6 +183,10 @@ class _Viewer:
         try:
             while True:
                 self._wake.clear()
+                frame = self._next()
+                if frame is not None and self._channel.is_over:  # its last one
+                    await self._send(frame)
+                    continue
                 state = self._channel.told()
                 is_due = due is None or loop.time() >= due.when()
                 if told is None or is_due or (state.state, state.reason) != (told.state, told.reason):
@@ -188,7 +196,6 @@ class _Viewer:
                     await send(self._socket, msgspec.json.encode(state).decode())
                 if self._channel.is_over:
                     return OVER
-                frame = self._next()
                 if frame is not None:
                     await self._send(frame)
                     continue  # there may be another by now
@@ -204,7 +211,9 @@ class _Viewer:
 
     def _may_have(self, frame: PicturedResult) -> bool:
         is_new = self._sent is None or frame.n > self._sent
-        return is_new and not self._is_paused and len(self._open) < _CREDIT_FRAMES
+        is_paced = self._acknowledges and not self._channel.is_over
+        has_credit = not is_paced or len(self._open) < _CREDIT_FRAMES
+        return is_new and not self._is_paused and has_credit
 
     async def _send(self, frame: PicturedResult) -> None:
         if self._sent is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -13,6 +14,8 @@ Take: TypeAlias = Callable[[bytes], bool]
 """Takes in a text, of a whole message; False: it is to come by `receive`."""
 
 _NAME = "frametally_connection"
+_MOST_UNSENT_BYTES = 256 * 1024
+"""What the system holds for a client that takes nothing: by itself it holds megabytes of old pictures."""
 
 
 class SocketConnection(WebSocketsSansIOProtocol):
@@ -27,6 +30,9 @@ class SocketConnection(WebSocketsSansIOProtocol):
     def handle_connect(self, event: Request) -> None:
         """Begin, so that `take_at_once` finds it."""
         super().handle_connect(event)
+        connection = self.transport.get_extra_info("socket")
+        if connection is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _MOST_UNSENT_BYTES)
         if hasattr(self, "scope"):  # else it was refused
             self.scope["state"][_NAME] = self
 
