@@ -26,7 +26,7 @@ class VideoFields(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         start_time: ISO 8601 moment of its first frame; without an offset it is in `timezone`.
         timezone: IANA name of the zone that times without an offset are in; None: the deployment's.
         last_modified_ms: When its file was changed last on the machine that it came from.
-        client_id: Whose it is: 8 to 64 of `A-Za-z0-9_-`; shown to nobody else.
+        client_id: Whose it is: 1 to 64 of `A-Za-z0-9_-`; shown to nobody else.
         roi: The region that matters, as the JSON that was given; checked, and kept as it is.
         calibration: Points with their metres, as the JSON that was given; checked, and kept as it is.
         move_counts: Of an upload: its source and its time hold, also where the same bytes are counted under

@@ -140,7 +140,7 @@ def create_app(
     app.register_blueprint(blueprint, url_prefix="/api/v1", name="api_v1")
     app.register_blueprint(api.blueprint(at_root=True))
     app.register_blueprint(assets.create_blueprint())
-    app.register_blueprint(description.create_blueprint())
+    app.register_blueprint(description.create_blueprint(settings))
     app.register_blueprint(
         pages.create_blueprint(settings=settings, index=index, alerts=alerts, chart=api.counts)
     )

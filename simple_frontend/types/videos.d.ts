@@ -74,6 +74,7 @@ declare namespace Page {
     };
     /** Detections by label. */
     labels: Record<string, number>;
+    detections_counted: number | null;
     objects_counted: number | null;
     roi: unknown;
     calibration: unknown;

@@ -339,7 +339,7 @@ def serving() -> Iterator[Callable[[Flask], str]]:
         assert not thread.is_alive()
 
 
-def _unavailable(reason: str) -> None:
+def unavailable(reason: str) -> None:
     """Skips; with FRAMETALLY_REQUIRE_BROWSER=1 fails."""
     if os.environ.get("FRAMETALLY_REQUIRE_BROWSER") == "1":
         pytest.fail(reason)
@@ -351,7 +351,7 @@ def axe() -> str:
     """The source of axe-core, which looks for what keeps people out."""
     script = SIMPLE_FRONTEND / "node_modules" / "axe-core" / "axe.min.js"
     if not script.is_file():
-        _unavailable("needs axe-core: run `make lint-page` (or `npm ci` in simple_frontend)")
+        unavailable("needs axe-core: run `make lint-page` (or `npm ci` in simple_frontend)")
     return script.read_text(encoding="utf-8")
 
 
@@ -381,9 +381,9 @@ def browser(not_made: str) -> Iterator[Browser]:
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, a tool for tests")
     path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
-        _unavailable("needs a Chromium: none on PATH, and CHROMIUM names none")
+        unavailable("needs a Chromium: none on PATH, and CHROMIUM names none")
     if not_made:
-        _unavailable(not_made)
+        unavailable(not_made)
     playwright.expect.set_options(timeout=20_000)  # the machine may be busy
     with playwright.sync_playwright() as runner:
         running = runner.chromium.launch(executable_path=path, args=_CHROMIUM_FLAGS)

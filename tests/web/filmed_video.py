@@ -105,6 +105,7 @@ def timeless() -> Cinema:
         time_source=None,
         frames=NOTHING_YET,
         labels={},
+        detections_counted=None,
         objects_counted=None,
     )
 
@@ -134,7 +135,13 @@ def failed() -> Cinema:
         "ended_at_ms": START_MS + 9000,
     }
     return Cinema(
-        state="failed", reason=reason, jobs=[job], frames=NOTHING_YET, labels={}, objects_counted=None
+        state="failed",
+        reason=reason,
+        jobs=[job],
+        frames=NOTHING_YET,
+        labels={},
+        detections_counted=None,
+        objects_counted=None,
     )
 
 
@@ -160,6 +167,7 @@ class Cinema(Shelf):
                 "height_px": SIZE_PX[1],
                 "size_bytes": len(self.body),
                 "labels": {"car": 90, "person": 20},
+                "detections_counted": 110,
                 "objects_counted": 110,
                 "frames": dict.fromkeys(("expected", "announced", "detected", "counted"), frames),
                 **known,

@@ -61,6 +61,7 @@ def make_video(number: int = 1, **known: Any) -> dict[str, Any]:
         "damage": [],
         "frames": {"expected": 398, "announced": 398, "detected": 398, "dead_lettered": 0, "counted": 398},
         "labels": {"car": 1200, "person": 40, "bus": 3},
+        "detections_counted": 1243,
         "objects_counted": 1243,
         "roi": None,
         "calibration": None,
@@ -88,7 +89,7 @@ def uncounted(number: int, state: str, **known: Any) -> dict[str, Any]:
     """Return a video of which nothing is counted yet."""
     blank = dict.fromkeys(("expected", "announced", "detected", "dead_lettered", "counted"))
     frames = {**blank, **known.pop("frames", {})}
-    return make_video(number, state=state, labels={}, objects_counted=None, frames=frames, **known)
+    return make_video(number, state=state, labels={}, detections_counted=None, frames=frames, **known)
 
 
 def all_states() -> list[dict[str, Any]]:

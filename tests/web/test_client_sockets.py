@@ -192,9 +192,7 @@ def test_two_sockets_of_one_client_are_both_told_all(place: Place, listen: Calla
         assert one.next() | {"state": "ready"} == one.messages[-1]
 
 
-@pytest.mark.parametrize(
-    "client_id", ["", "short", "a" * 65, "has%20space", "stream", "a/b-c-d-e-f", "ä-ä-ä-ä-ä"]
-)
+@pytest.mark.parametrize("client_id", ["", "a" * 65, "has%20space", "stream", "a/b-c-d-e-f", "ä-ä-ä-ä-ä"])
 def test_who_names_no_client_is_sent_away(listen: Callable[..., Listener], client_id: str) -> None:
     assert listen(client_id).closed_by() == 1008
 

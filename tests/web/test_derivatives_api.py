@@ -89,7 +89,7 @@ def test_the_seeds_example_is_answered_by_the_same_id(place: Place, ask: Client,
     """As they did it: poll the status until it is completed, then fetch what it names."""
     put_derivative(place, make_derivative(video.id, "0a1b2c3d", Enhancement(brightness=0.1)))
     told = ask("GET", f"/internal/video-enhancement-status/{video.id}").json
-    assert told["status"] == "completed"
+    assert (told["status"], told["enhanced"], told["message"]) == ("completed", True, None)
     assert ask("GET", told["result_url"]).headers["content-type"] == "video/mp4"
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 import schemathesis
+import urllib3
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis.checks import not_a_server_error
@@ -39,6 +40,9 @@ from frametally_web.asgi import Application
 from frametally_web.requests.problems import MEANINGS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flask import Flask
     from tests.web.conftest import Place
 
 UNDESCRIBED = {
@@ -228,6 +232,18 @@ def test_the_postman_collection_is_that_of_the_code() -> None:
     assert len(names) == len([one for one in ALL_ENDPOINTS if one.path not in left_out])
     assert names[-1] == "videos/{video_id}"
     assert collection["item"][-1]["request"]["method"] == "DELETE"
+
+
+def test_a_downloaded_collection_asks_the_server_that_it_came_from(
+    place: Place, serving: Callable[[Flask], str]
+) -> None:
+    url = serving(place.app())
+    collection = urllib3.request("GET", f"{url}/api/postman.json").json()
+    values = {one["key"]: one["value"] for one in collection["variable"]}
+    assert values == {"baseUrl": f"{url}/api/v1", "rootUrl": url}
+    client = place.app(web_url="https://counts.example.org/").test_client()
+    collection = client.get("/api/postman.json").json
+    assert collection["variable"][1]["value"] == "https://counts.example.org"
 
 
 def test_a_run_of_the_postman_collection_has_no_failures(tmp_path: Path) -> None:

@@ -315,12 +315,15 @@ def test_seeds_poll_until_it_is_completed(place: Place, client: FlaskClient) -> 
     assert told() == ("completed", 1, None, f"/processed_videos/{video_id}")
     of_metadata = client.get(f"/internal/metadata-extraction-status/{video_id}").json
     assert (of_metadata["status"], of_metadata["result_url"]) == ("pending", None)
+    assert (of_metadata["enhanced"], of_metadata["message"]) == (None, None)
 
 
 def test_what_browsers_play_as_it_came_is_completed_at_once(place: Place, client: FlaskClient) -> None:
     (video_id,) = stored(place, make_video(1))
     answer = client.get(f"/internal/video-enhancement-status/{video_id}").json
     assert (answer["status"], answer["result_url"]) == ("completed", f"/processed_videos/{video_id}")
+    assert answer["enhanced"] is False
+    assert "nobody asked to enhance it" in answer["message"]
 
 
 @pytest.mark.parametrize(

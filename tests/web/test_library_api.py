@@ -175,6 +175,7 @@ def test_a_video_is_answered_with_all_that_is_known_of_it(place: Place, client: 
         "damage": ["It ends early."],
         "frames": {"expected": 300, "announced": 300, "detected": 299, "dead_lettered": 1, "counted": 299},
         "labels": {"bus": 1, "car": 7},
+        "detections_counted": 8,
         "objects_counted": 8,
         "roi": {"points": [[1, 2]]},
         "calibration": None,

@@ -291,7 +291,7 @@ def test_names_are_text_whatever_is_in_them(
             uncounted(number, "failed", name=name, file_name=name, source_name=name, reason=name)
             for number, name in enumerate(HOSTILE, 1)
         ),
-        make_video(20, labels={"<b onmouseover=window.caught=1>": 3}, objects_counted=3),
+        make_video(20, labels={"<b onmouseover=window.caught=1>": 3}, detections_counted=3),
     )
     page = open_shelf(visit, place, shelf, "?order=uploaded&direction=asc")
     shown = page.locator(".video-link").all_text_contents()

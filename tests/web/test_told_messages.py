@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from flask import Flask
+from tests.web.conftest import unavailable
 from tests.web.test_events_api import events, listen
 
 from frametally_web.api.asyncapi import describe_messages
@@ -48,6 +49,19 @@ def test_it_is_asyncapi_3_whose_references_lead_somewhere(place: Place) -> None:
         for name in reference.removeprefix("#/").split("/"):
             part = part[name]
         assert part, reference
+
+
+def test_it_is_valid_by_the_schema_that_asyncapi_publishes() -> None:
+    from jsonschema_rs import validator_for
+
+    schemas = ROOT / "simple_frontend/node_modules/@asyncapi/specs/schemas"
+    if not schemas.is_dir():
+        unavailable("needs @asyncapi/specs: run `make lint-page` (or `npm ci` in simple_frontend)")
+    document: Any = json.loads(json.dumps(describe_messages()))
+    schema = json.loads((schemas / f"{document['asyncapi']}-without-$id.json").read_text(encoding="utf-8"))
+    validator_for(schema).validate(document)
+    document["info"]["license"]["identifier"] = "MIT"  # as OpenAPI has it
+    assert not validator_for(schema).is_valid(document)
 
 
 def test_every_event_that_comes_is_as_it_is_described(place: Place, serving: Callable[[Flask], str]) -> None:

@@ -234,7 +234,7 @@ def test_a_file_keeps_its_name_whatever_it_is_and_no_key_has_it(
         ({"name": "a\nb"}, "name"),
         ({"start_time": "soon"}, "start_time"),
         ({"timezone": "Mars"}, "timezone"),
-        ({"client_id": "short"}, "client_id"),
+        ({"client_id": "no id"}, "client_id"),
         ({"last_modified_ms": "late"}, "last_modified_ms"),
         ({"roi": "{"}, "roi"),
         ({"roi": '{"points": [[1, "a"]]}'}, "points[0][1]"),

@@ -425,6 +425,7 @@ def test_names_that_are_markup_are_text(open_video: Callable[..., Page]) -> None
         damage=[bad],
         state="failed",
         labels={bad: 3},
+        detections_counted=3,
         objects_counted=3,
     )
     page = open_video(cinema)

@@ -26,7 +26,8 @@ FEWEST_CALIBRATION_POINTS = 4
 OTHER_NAMES = {"calibrate_coordinates": "calibration"}
 """Names under which fields are sent as well."""
 
-_CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+CLIENT_ID = re.compile(r"(?!stream$)[A-Za-z0-9_-]{1,64}")
+"""A client's id; `/ws/stream` is what viewers of streams connect to."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MS = re.compile(r"-?[0-9]{1,15}")
 _RECTANGLE = ("x", "y", "width", "height")
@@ -74,9 +75,11 @@ def check_fields(fields: VideoFields) -> VideoFields:
             f"{fields.last_modified_ms} is no time in the years 1000 to 9999.",
             "Give ms since 1970, UTC.",
         )
-    if fields.client_id is not None and not _CLIENT_ID.fullmatch(fields.client_id):
+    if fields.client_id is not None and not CLIENT_ID.fullmatch(fields.client_id):
         raise FieldRefused(
-            "client_id", "It is no client's id.", "Give 8 to 64 letters, digits, hyphens or underscores."
+            "client_id",
+            "It is no client's id.",
+            "Give 1 to 64 letters, digits, hyphens or underscores, and not `stream`.",
         )
     if fields.roi is not None:
         _check_json_size("roi", fields.roi)

@@ -73,7 +73,7 @@ _SHOWN = (
     _Kind("state", live.StreamTold, "How it stands: at once, at every change, and every 5 s."),
 )
 _HEARD_OF_VIEWERS = (
-    _Kind("ack", live.Ack, "A frame was drawn; at most two wait for that."),
+    _Kind("ack", live.Ack, "A frame was drawn; from the first of these on at most two wait for that."),
     _Kind("pause", live.Pause, "No frames for now, for this viewer alone."),
     _Kind("resume", live.Resume, "Frames again."),
 )
@@ -95,7 +95,7 @@ def describe_messages() -> dict[str, Any]:
             "version": frametally_web.API_VERSION,
             "description": "Server-sent events and WebSockets. Each message carries the whole state of its "
             "kind or thing: whoever missed one has lost nothing.",
-            "license": {"name": "MIT", "identifier": "MIT"},
+            "license": {"name": "MIT", "url": "https://opensource.org/license/mit"},
         },
         "defaultContentType": "application/json",
         "channels": {
@@ -113,7 +113,8 @@ def describe_messages() -> dict[str, Any]:
                 f"videos alone. {_codes(CLOSED_BECAUSE)}",
                 "parameters": {
                     "client_id": {
-                        "description": "What the uploads name: 8 to 64 letters, digits, `-` and `_`.",
+                        "description": "What the uploads name: 1 to 64 letters, digits, `-` and `_`, but "
+                        "not `stream`.",
                         "examples": ["client-1234"],
                     }
                 },

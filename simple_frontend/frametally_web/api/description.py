@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import msgspec
-from flask import Blueprint, Response, render_template
+from flask import Blueprint, Response, render_template, request
 
+from frametally.settings.loading import Settings
 from frametally_web.api.asyncapi import describe_messages
 from frametally_web.api.endpoints import ALL_ENDPOINTS
 from frametally_web.api.openapi import describe
@@ -12,7 +13,7 @@ from frametally_web.api.postman import collection
 from frametally_web.requests.problems import MEANINGS, problem_type
 
 
-def create_blueprint() -> Blueprint:
+def create_blueprint(settings: Settings) -> Blueprint:
     """Return the routes `/api/docs`, `openapi.json`, `asyncapi.json` and `postman.json`."""
     description = Blueprint("description", __name__)
 
@@ -39,6 +40,7 @@ def create_blueprint() -> Blueprint:
 
     @description.get("/api/postman.json")
     def postman() -> Response:
-        return Response(msgspec.json.encode(collection()), mimetype="application/json")
+        root_url = (settings.web_url or request.url_root).rstrip("/")
+        return Response(msgspec.json.encode(collection(root_url)), mimetype="application/json")
 
     return description

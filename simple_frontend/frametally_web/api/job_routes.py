@@ -51,6 +51,9 @@ _STATUSES: dict[JobState, str] = {
     "failed": "failed",
     "cancelled": "failed",
 }
+_NOT_ENHANCED = (
+    "The video is not enhanced, as nobody asked to enhance it. To do so, send the kind enhance to its jobs."
+)
 _RECIPE = re.compile("[0-9a-f]{8}")
 # Made once, before there are threads: see `records.decode`.
 _wanted = msgspec.json.Decoder(work.JobWanted)
@@ -187,8 +190,13 @@ class JobRoutes:
         row = self._row(id_in(args, "file_id"))
         jobs = self._catalogue.jobs(row.record.id)
         job = _newest(jobs, "enhance") or _newest(jobs, "playable")
-        is_there = playable_of(row) is not None or row.artifact("enhanced") is not None
-        return _status(row, job, f"/processed_videos/{row.record.id}", is_there=is_there)
+        is_enhanced = row.artifact("enhanced") is not None
+        is_there = playable_of(row) is not None or is_enhanced
+        status = _status(row, job, f"/processed_videos/{row.record.id}", is_there=is_there)
+        is_as_it_was = status.status == "completed" and not is_enhanced
+        return msgspec.structs.replace(
+            status, enhanced=is_enhanced, message=_NOT_ENHANCED if is_as_it_was else None
+        )
 
     def extraction_status(self, args: Args) -> work.ProcessingStatus:
         """Tell how far a video is whose metadata are found out."""
@@ -262,6 +270,8 @@ def _status(row: VideoRow, job: Job | None, result_url: str, *, is_there: bool) 
             "error": job and job.reason,
             "attempts": job.attempts if job else 0,
             "result_url": result_url if status == "completed" and is_there else None,
+            "enhanced": None,
+            "message": None,
         },
         work.ProcessingStatus,
     )

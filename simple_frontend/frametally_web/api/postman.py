@@ -68,8 +68,11 @@ _VALUES = {
 """What a required parameter is asked with."""
 
 
-def collection() -> dict[str, Any]:
-    """Return the collection: a request for each route that ends, its parameters there and switched off."""
+def collection(root_url: str = "http://127.0.0.1:5001") -> dict[str, Any]:
+    """Return the collection for the server at `root_url`: a request for each route that ends.
+
+    Parameters that may be left out are there, and switched off.
+    """
     info = describe()["info"]
     return {
         "info": {
@@ -78,13 +81,13 @@ def collection() -> dict[str, Any]:
             "are `/events`, which does not end, a video's pictures, which a worker makes, uploads by "
             "tus, for which there are clients, and `/embeds`, which signs where people log in. "
             "`{{rootUrl}}/ws/{client_id}` and `{{rootUrl}}/ws/stream` are WebSockets, which a "
-            "collection cannot ask: `{{baseUrl}}/asyncapi.json` describes them. Choose a small video for "
-            "`file`: it is uploaded, and removed at the end.",
+            "collection of this format (v2.1) cannot hold: `{{baseUrl}}/asyncapi.json` describes them. "
+            "Choose a small video for `file`: it is uploaded, and removed at the end.",
             "schema": _SCHEMA,
         },
         "variable": [
-            {"key": "baseUrl", "value": "http://127.0.0.1:5001/api/v1"},
-            {"key": "rootUrl", "value": "http://127.0.0.1:5001"},
+            {"key": "baseUrl", "value": f"{root_url}/api/v1"},
+            {"key": "rootUrl", "value": root_url},
         ],
         "item": [_request(endpoint) for endpoint in asked()],
     }

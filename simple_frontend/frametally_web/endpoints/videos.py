@@ -125,7 +125,7 @@ _FIELDS = (
     Parameter(
         "last_modified_ms", "When the file was changed last where it is from.", {"type": "integer"}, ""
     ),
-    Parameter("client_id", "Whose it is: 8 to 64 of `A-Za-z0-9_-`.", text(64), "chris-01"),
+    Parameter("client_id", "Whose it is: 1 to 64 of `A-Za-z0-9_-`, but not `stream`.", text(64), "chris-01"),
     Parameter(
         "roi",
         "The region that matters, as JSON.",

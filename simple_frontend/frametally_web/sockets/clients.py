@@ -6,7 +6,6 @@ Nothing waits in memory for a slow client: what it is told next is what differs 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections import Counter
 from collections.abc import Callable
 
@@ -16,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from frametally.ports.video_catalogue import VideoCatalogue
+from frametally.videos.fields import CLIENT_ID
 from frametally_web.access.visitors import Visitor, set_visitor
 from frametally_web.requests.answers import Answer
 from frametally_web.requests.problems import Problem
@@ -24,7 +24,6 @@ from frametally_web.sockets.talking import NOT_ALLOWED, TOO_MANY, close, hear, s
 from frametally_web.sockets.watching import ClientState, Watcher
 
 _PATH = "/ws/"
-_CLIENT_ID = re.compile("[A-Za-z0-9_-]{8,64}")
 _MOST_OF_CLIENT = 4
 # Made once, before there are threads: see `records.decode`.
 _pongs = msgspec.json.Decoder(Pong)
@@ -90,7 +89,7 @@ class ClientSockets:
             set_visitor(await asyncio.to_thread(self._check, socket))
         except Problem:
             return NOT_ALLOWED
-        if not _CLIENT_ID.fullmatch(client_id):
+        if not CLIENT_ID.fullmatch(client_id):
             return NOT_ALLOWED
         if self._open[client_id] >= _MOST_OF_CLIENT or self.open >= self._most:
             return TOO_MANY

@@ -144,7 +144,8 @@ class LibraryVideo(Answer, frozen=True, kw_only=True):
         damage: What is wrong with its file, a sentence each.
         frames: Its account.
         labels: Detections by label of its source in its range, once counted.
-        objects_counted: Their sum; null before they are counted.
+        detections_counted: Their sum; null before they are counted. One car in ten frames is ten detections.
+        objects_counted: The same: the former name of `detections_counted`.
         roi: The region that matters, as it was given; null where none was.
         calibration: Points with their metres, as they were given; null where none were.
         revision: How often its name, source or time was changed; `If-Match` takes it, in quotes.
@@ -184,6 +185,7 @@ class LibraryVideo(Answer, frozen=True, kw_only=True):
     damage: list[str]
     frames: FramesOfVideo
     labels: dict[str, int]
+    detections_counted: int | None
     objects_counted: int | None
     roi: dict[str, Any] | None
     calibration: dict[str, Any] | None

@@ -30,6 +30,7 @@ def video_of(row: VideoRow, jobs: Sequence[Job] = ()) -> answers.LibraryVideo:
     record, facts, books = row.record, row.record.facts, row.books
     first_ms = facts.started_at_ms if row.first_captured_at_ms is None else row.first_captured_at_ms
     is_counted = row.state == "ready" and books.counted is not None
+    detections = sum(books.labels.values()) if is_counted else None
     return answers.LibraryVideo(
         id=record.id,
         file_id=record.id,
@@ -69,7 +70,8 @@ def video_of(row: VideoRow, jobs: Sequence[Job] = ()) -> answers.LibraryVideo:
             counted=books.counted,
         ),
         labels=dict(books.labels),
-        objects_counted=sum(books.labels.values()) if is_counted else None,
+        detections_counted=detections,
+        objects_counted=detections,
         roi=record.fields.roi,
         calibration=record.fields.calibration,
         revision=record.revision,

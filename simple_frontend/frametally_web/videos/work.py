@@ -116,6 +116,8 @@ class ProcessingStatus(Answer, frozen=True, kw_only=True):
         error: Why it failed, or waits to be tried again; null where it did not.
         attempts: How often it was begun.
         result_url: Where this server has what came of it; null until it is completed.
+        enhanced: Whether the video there is an enhanced one; null of metadata.
+        message: What a person should know besides; null where there is nothing.
     """
 
     file_id: str
@@ -124,6 +126,8 @@ class ProcessingStatus(Answer, frozen=True, kw_only=True):
     error: str | None
     attempts: int
     result_url: str | None
+    enhanced: bool | None
+    message: str | None
 
 
 class MetadataOfFile(VideoMetadata, frozen=True, kw_only=True):

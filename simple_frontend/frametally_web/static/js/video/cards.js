@@ -33,7 +33,7 @@ export function countsCard(video, colorOf) {
       el("td", { class: "number", text: number(count) }),
     );
   });
-  const all = video.objects_counted;
+  const all = video.detections_counted;
   const words =
     all === null
       ? "Nothing is counted yet."

@@ -78,7 +78,7 @@ export function makeForgetting() {
  * What is gone afterwards.
  * @param {Page.Video} video
  */
-export function meaningOf({ size_bytes: size, frames, objects_counted: counted }) {
+export function meaningOf({ size_bytes: size, frames, detections_counted: counted }) {
   const taken = frames.announced ? [`${plural(frames.announced, "frame")} that were taken from it go.`] : [];
   const bars = counted
     ? [`${plural(counted, "detection")} go from all charts, once their days are counted anew.`]

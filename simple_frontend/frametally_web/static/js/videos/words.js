@@ -117,7 +117,7 @@ export function bytes(count) {
  * "1,234 detections: car 900, person 300, …"; null before anything is counted.
  * @param {Page.Video} video
  */
-export function countedWords({ objects_counted: all, labels }) {
+export function countedWords({ detections_counted: all, labels }) {
   if (all === null) return null;
   if (!all) return "nothing found";
   const ranked = Object.entries(labels).sort((one, other) => other[1] - one[1]);
