@@ -94,7 +94,12 @@ def _follow(settings: Settings, interval_s: int | None, stop: threading.Event) -
     if first is None:
         return
     family = Family(first, say=say)
-    more = threading.Thread(target=lambda: [family.add(members) for members in needed], name="family-more")
+
+    def add_more() -> None:
+        for members in needed:
+            family.add(members)
+
+    more = threading.Thread(target=add_more, name="family-more")
     more.start()
     family.run(stop.is_set)
     more.join()
