@@ -115,6 +115,7 @@ def test_every_setting_is_listed_with_where_it_came_from(
     (tmp_path / "consumer/.env").write_text("FRAMETALLY_BATCH_FRAMES=7\n")
     monkeypatch.setenv("FRAMETALLY_TIMEZONE", "Asia/Tokyo")
     monkeypatch.setenv("FRAMETALLY_BATCHFRAMES", "7")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://user:secret@host/db")
     rows = list(setting_rows({"data_dir": Path("elsewhere")}))
     found = {(row.name.removeprefix("FRAMETALLY_"), row.value): row.note for row in rows}
     assert found["DATA_DIR", "elsewhere"] == "command line"
@@ -124,6 +125,7 @@ def test_every_setting_is_listed_with_where_it_came_from(
     assert found["BATCH_FRAMES", "500"] == "default"
     assert found["BATCH_FRAMES", "7"] == "consumer/.env, for the consumer alone"
     assert "no such setting" in found["BATCHFRAMES", "(not shown)"]
+    assert found["DATABASE_URL", "(not shown)"].endswith("set FRAMETALLY_CATALOGUE_URL")
     assert {row.name for row in rows} >= {f"FRAMETALLY_{name.upper()}" for name in Settings.model_fields}
 
 

@@ -12,6 +12,20 @@ from frametally.settings.loading import COMPONENT_FOLDERS, ENV_PREFIX, Settings,
 from frametally.settings.other_names import by_other_names
 from frametally_cli.checkup.findings import Finding, shown
 
+_OF_OTHERS = {
+    "DATABASE_URL": "FRAMETALLY_CATALOGUE_URL",
+    "KAFKA_BOOTSTRAP_SERVERS": "FRAMETALLY_LOG_URL",
+    "KAFKA_VIDEO_TOPIC": "FRAMETALLY_LIVE_TOPIC",
+    "KAFKA_RESULT_TOPIC": "FRAMETALLY_RESULTS_TOPIC",
+    "VIDEO_STORAGE_PATH": "FRAMETALLY_STORE_URL",
+    "SERVER_PORT": "FRAMETALLY_WEB_PORT",
+    "ALLOWED_ORIGINS": "FRAMETALLY_WEB_ALLOWED_ORIGINS",
+    "AIRFLOW_API_URL": "FRAMETALLY_AIRFLOW_URL",
+    "AIRFLOW_USERNAME": "FRAMETALLY_AIRFLOW_USER",
+    "AIRFLOW_PASSWORD": "FRAMETALLY_AIRFLOW_PASSWORD",
+}
+"""Names that similar systems read. They may belong to other programs, so they are named and not taken."""
+
 
 def setting_rows(overrides: Mapping[str, object] | None = None) -> Iterator[Finding]:
     """Yield every setting with where it came from; a component's own `.env` has rows of its own.
@@ -56,3 +70,6 @@ def setting_rows(overrides: Mapping[str, object] | None = None) -> Iterator[Find
         if variable.startswith(ENV_PREFIX) and variable not in ("FRAMETALLY_FAILPOINT",):
             where = "environment" if variable in environment else ".env"
             yield Finding("settings", variable, "(not shown)", f"{where}: no such setting, it is ignored")
+    for variable in sorted((environment.keys() | root.keys()) & _OF_OTHERS.keys()):
+        note = f"this variable is ignored; to use it here, set {_OF_OTHERS[variable]}"
+        yield Finding("settings", variable, "(not shown)", note)
