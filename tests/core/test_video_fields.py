@@ -97,6 +97,11 @@ def test_a_name_may_have_any_signs(name: str) -> None:
         ("calibration", '{"points": [[1, 2]], "metres": [[1, 2], [3, 4]]}', "metres"),
         ("calibration", '{"points": [[1, 2]], "metres": [[1, "2"]]}', "metres[0][1]"),
         ("calibration", '{"points": [[NaN, 2]]}', ""),
+        (
+            "calibration",
+            '{"points": [[0, 0], [9, 9], [20, 20], [40, 40]], "metres": [[0, 0], [0, 5], [5, 5], [5, 0]]}',
+            "points",
+        ),
     ],
 )
 def test_what_cannot_be_names_its_field_its_place_and_the_remedy(field: str, text: str, place: str) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from frametally.drawing_records import MOST_REFERENCES
+from frametally.errors import Misconfigured
 from frametally.files.names import as_text
 from frametally.rules.times import FIRST_MS, NEXT_MS
 from frametally.video_records import VideoFields
@@ -245,6 +247,14 @@ def _check_calibration(calibration: dict[str, Any]) -> None:
                 _CALIBRATION,
                 place="metres",
             )
+        if FEWEST_CALIBRATION_POINTS <= len(points) <= MOST_REFERENCES:
+            from frametally.calibration.making import calibration_of_points  # numpy: only where it is needed
+
+            pairs = zip(points, metres, strict=True)
+            try:
+                calibration_of_points([(*shown, *laid) for shown, laid in pairs])
+            except Misconfigured as error:
+                raise FieldRefused("calibration", f"{error}.", _CALIBRATION, place="points") from error
 
 
 _CALIBRATION = 'Give {"points": [[0, 0], [100, 100], ...], "metres": [[0, 0], [3.5, 7], ...]}.'
