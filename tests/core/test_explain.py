@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from tests.fakes.records import make_frame
 
 from frametally import keys
 from frametally.books.bars import NoSuchBar, find_bar
+from frametally.books.count_settings import CountedWith
 from frametally.books.evidence import frames_of_bar
 from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.media.overlapping import NotCounted
@@ -292,3 +294,19 @@ def test_the_limits_are_those_of_the_settings() -> None:
     assert load_settings(
         count_min_confidence=0.07, count_min_side_px=2.5, count_labels="b, a"
     ).counted_boxes() == (700, 25, ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"labels": []}, "labels all"),
+        ({"labels": ["bus", "car"]}, "labels bus+car"),
+        ({"tracking": {"fixed_labels": []}}, "tracking (fixed_labels none)"),
+        ({"tracking": {"fixed_labels": ["car"]}}, "tracking (fixed_labels car)"),
+        ({"tracking": {"groups": {}}}, "tracking (groups none)"),
+        ({"tracking": {"strong_confidence_by_label": {}}}, "tracking (strong_confidence_by_label none)"),
+        ({"tracking": None}, "tracking off"),
+    ],
+)
+def test_an_empty_list_of_settings_says_what_it_means(settings: dict[str, Any], words: str) -> None:
+    assert CountedWith("ab", settings).words == words

@@ -14,12 +14,20 @@ import pyarrow.parquet as parquet
 import pytest
 from openpyxl import load_workbook
 from pydantic import ValidationError
-from tests.web.counted_footage import MODEL, START_MS, make_lines, publish_lines, put_manifest
+from tests.web.counted_footage import (
+    MODEL,
+    START_MS,
+    make_lines,
+    publish_lines,
+    put_dead_letters,
+    put_manifest,
+)
 
 from frametally import keys
 from frametally.opening import open_count_index, open_object_store
 from frametally.ports.count_questions import MAX_BUCKETS
 from frametally.records import Coverage, IntervalCount
+from frametally.rules.times import utc
 from frametally.settings.loading import Settings
 from frametally_cli.main import main
 
@@ -260,3 +268,72 @@ def test_what_was_filmed_and_not_analysed_is_no_gap(filmed: Place) -> None:
     assert chart is not None
     assert [one["start_ms"] for one in chart["not_analysed"]] == [START_MS + 120_000]
     assert filmed.app().test_client().get("/api/v1/heatmap").json["not_analysed"] == []
+
+
+@pytest.mark.parametrize("file_format", ["csv", "xlsx", "json", "parquet"])
+@pytest.mark.parametrize("counted", [True, False], ids=["some is counted", "all is torn"])
+def test_a_default_export_has_torn_footage_at_the_ends_of_a_source_and_says_so(
+    tmp_path: Path, make_place: Any, file_format: str, counted: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A minute before and a minute after what is counted, and a source of which no frame could be read."""
+    place: Place = make_place(tmp_path)
+    good = make_lines("gate", frames=60, step_ms=1000, start_ms=START_MS + 60_000)
+    torn = [
+        msgspec.structs.replace(line, media="ef" * 32)
+        for start_ms in (START_MS, START_MS + 120_000)
+        for line in make_lines("gate", frames=60, step_ms=1000, start_ms=start_ms)
+    ]
+    yard = make_lines("yard", frames=10, step_ms=1000)
+    with closing(open_object_store((tmp_path / "store").as_uri())) as store:
+        place.store = store
+        if counted:
+            publish_lines(place, good)
+            put_manifest(place, good[0], good[-1], "Gate", frames=60)
+        for lines, name in ((torn, "Gate"), (yard, "Yard")):
+            put_manifest(place, lines[0], lines[-1], name, frames=len(lines))
+        put_dead_letters(place, [(line, "checksum", "torn") for line in (*torn, *yard)])
+        client = place.app(web_query_timeout_s=60).test_client()
+        summary = client.get("/api/v1/summary").json
+        week = client.get("/api/v1/heatmap").json
+    assert (summary["from_ms"], summary["to_ms"]) == (START_MS, START_MS + 180_000)
+    assert summary["sources"] == ["gate", "yard"]
+    assert (week["from_ms"], week["to_ms"]) == (START_MS, START_MS + 180_000)
+    place.close()
+    output = tmp_path / f"out.{file_format}"
+    command = ["export", "--data-dir", str(tmp_path), "--interval", "60", "--by-source"]
+    assert main([*command, "--output", str(output)]) == 0
+    rows = records_of(output.read_bytes(), file_format)
+    assert len(rows) == 6 * (len({row["label"] for row in rows}))
+    coverage = {(row["source"], row["interval_start"], row["coverage"]) for row in rows}
+    of_gate = [found for source, _, found in sorted(coverage, key=str) if source == "gate"]
+    assert of_gate == [
+        "filmed, not analysed",
+        "footage" if counted else "no footage",
+        "filmed, not analysed",
+    ]
+    assert [found for source, _, found in sorted(coverage, key=str) if source == "yard"] == [
+        "filmed, not analysed",
+        *["no footage"] * 2,
+    ]
+    warning = capfd.readouterr().err
+    assert "120 of its frames are dead letters" in warning
+    assert "10 of its frames are dead letters" in warning
+    moment = utc(START_MS).replace(" ", "T")
+    bar = ["--source", "gate", "--label", "car", "--interval-start", moment, "--interval", "60"]
+    assert main(["explain", "--data-dir", str(tmp_path), *bar]) != 0
+    assert "Footage of that time is not analysed" in capfd.readouterr().err
+    if file_format == "json":
+        warnings = json.loads(output.read_bytes())["query"]["warnings"]
+        assert [line.split(":")[0] for line in warnings] == ["gate", "yard"]
+
+
+def records_of(data: bytes, file_format: str) -> list[dict[str, Any]]:
+    if file_format == "json":
+        return [*json.loads(data)["rows"]]
+    if file_format == "parquet":
+        return parquet.read_table(io.BytesIO(data)).to_pylist()
+    if file_format == "csv":
+        return [*rows_of(data)]
+    sheet = load_workbook(io.BytesIO(data))["Counts"]
+    names, *rows = sheet.iter_rows(values_only=True)
+    return [dict(zip(map(str, names), row, strict=True)) for row in rows]

@@ -120,6 +120,8 @@ def test_footage_that_is_not_counted_yet_is_no_gap_of_the_camera(
             "not_analysed",
             "no_footage",
         ]
+        # Without an end, it ends with what was filmed.
+        assert [quarter["missing"] for quarter in ask(filmed)["quarters"]][-1] == "not_analysed"
     finally:
         filmed.store.delete(f"media/{'cd' * 32}.json")
 

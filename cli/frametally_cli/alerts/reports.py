@@ -13,7 +13,7 @@ import click
 from frametally.alerts.channels.naming import channels_of
 from frametally.alerts.making import RuleRefused
 from frametally.alerts.scheduling import MOST_REPORTS, MakeFiles, make_report, turn_of
-from frametally.books.unanalysed import find_unanalysed
+from frametally.books.unanalysed import find_dead_letters, find_unanalysed
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.opening import open_alert_book
 from frametally.ports.count_index import CountIndex
@@ -46,7 +46,8 @@ def maker(settings: Settings, store: ObjectStore, index: CountIndex, ledger: Led
 
         ledger.refresh(store, NoProgress())
         unanalysed = find_unanalysed(store=store, ledger=ledger, index=index, settings=settings)
-        return make_files(index, settings, MediaTimes(ledger.manifests(), unanalysed), report, turn)
+        media = MediaTimes(ledger.manifests(), unanalysed, dead_letters=find_dead_letters(ledger))
+        return make_files(index, settings, media, report, turn)
 
     return make
 

@@ -8,15 +8,17 @@ from typing import Any
 
 import click
 
-from frametally.books.bars import ExplainedBar, find_bar
+from frametally.books.bars import ExplainedBar, NoSuchBar, find_bar
 from frametally.books.count_settings import SettingsByDay
 from frametally.books.evidence import ProvedFrame, frames_of_bar
+from frametally.books.unanalysed import find_unanalysed
 from frametally.books.verdict import BEHIND
 from frametally.media.overlapping import NotCounted
 from frametally.media.sources import source_of
+from frametally.ports.ledger import Ledger
 from frametally.rules.times import DAY_MS, DAY_S, utc
 from frametally_cli.console import output as console
-from frametally_cli.options.ports import data_dir_option, open_books, option, read_settings
+from frametally_cli.options.ports import Ports, data_dir_option, open_books, option, read_settings
 from frametally_cli.options.times import parse_time_ms
 
 
@@ -42,14 +44,20 @@ def explain(
     with open_books(read_settings(None, overrides), reading=True) as (ports, ledger):
         with console.stage_bar("ledger") as progress:
             ledger.refresh(ports.store, progress)
-        bar = find_bar(
-            ports.index,
-            source=source_of(ledger.manifests(), source),
-            label=label,
-            start_ms=parse_time_ms("--interval-start", interval_start, ports.settings.tzinfo()),
-            interval_s=interval,
-            model=model,
-        )
+        slug = source_of(ledger.manifests(), source)
+        start_ms = parse_time_ms("--interval-start", interval_start, ports.settings.tzinfo())
+        try:
+            bar = find_bar(
+                ports.index, source=slug, label=label, start_ms=start_ms, interval_s=interval, model=model
+            )
+        except NoSuchBar as error:
+            end_ms = start_ms + (interval or ports.settings.interval_s) * 1000
+            if _is_not_analysed(ports, ledger, slug, start_ms, end_ms):
+                raise NoSuchBar(
+                    f"{error}. Footage of that time is not analysed: see `frametally status` and "
+                    "`frametally dead-letters list`"
+                ) from error
+            raise
         by_day = SettingsByDay(ports.index, bar.model, bar.base_interval_s)
         gone = NotCounted(ledger)
         counted_with = by_day.between(bar.start_ms, bar.end_ms)
@@ -88,6 +96,15 @@ def explain(
         for one in counted_with:
             click.echo(f"counted with: {one.words}")
     return 0 if total == bar.detections else BEHIND
+
+
+def _is_not_analysed(ports: Ports, ledger: Ledger, source: str, start_ms: int, end_ms: int) -> bool:
+    found = find_unanalysed(store=ports.store, ledger=ledger, index=ports.index, settings=ports.settings)
+    return any(
+        first < end_ms and end > start_ms
+        for of_model in found.values()
+        for first, end in of_model.get(source, ())
+    )
 
 
 def _print_frame(counted: ProvedFrame, total: int) -> None:

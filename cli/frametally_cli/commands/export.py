@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from frametally.books.unanalysed import find_unanalysed
+from frametally.books.unanalysed import find_dead_letters, find_unanalysed
 from frametally.errors import Misconfigured
 from frametally.files.replacing import replace_file
 from frametally_cli.console import output as console
@@ -67,9 +67,15 @@ def export(
             unanalysed = find_unanalysed(
                 store=ports.store, ledger=ledger, index=ports.index, settings=settings
             )
-            media = MediaTimes(ledger.manifests(), unanalysed)
+            media = MediaTimes(ledger.manifests(), unanalysed, dead_letters=find_dead_letters(ledger))
             file = make_export(
-                ports.index, settings, media, read_chart(args, settings), chosen, read_compare(args)
+                ports.index,
+                settings,
+                media,
+                read_chart(args, settings),
+                chosen,
+                read_compare(args),
+                warn=lambda line: console.err.print(console.plain(line), markup=False),
             )
         except Problem as problem:
             raise Misconfigured(f"{problem.detail} {problem.remedy}") from problem

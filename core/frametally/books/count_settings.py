@@ -24,7 +24,7 @@ class CountedWith(NamedTuple):
         """The settings on one line."""
         if self.settings is None:
             return f"not recorded (hash {self.params})"
-        return "; ".join(f"{name} {_shown(value)}" for name, value in self.settings.items())
+        return "; ".join(_words(name, value) for name, value in self.settings.items())
 
     def counted_boxes(self) -> CountedBoxes | None:
         """Return which boxes were counted; None where it was not recorded."""
@@ -71,9 +71,14 @@ def counted_with(params: str, settings: Mapping[str, Any]) -> CountedWith:
     return CountedWith(params, dict(settings) or None)
 
 
-def _shown(value: Any) -> str:
-    if isinstance(value, dict):
-        return "(" + ", ".join(f"{name} {_shown(one)}" for name, one in value.items()) + ")"
-    if isinstance(value, list):
-        return "+".join(map(str, value)) or "all"
+def _words(name: str, value: Any) -> str:
+    if isinstance(value, dict) and value:
+        return f"{name} (" + ", ".join(_words(*one) for one in value.items()) + ")"
+    if isinstance(value, list | dict):
+        # The empty list of labels to count alone means all of them; every other list is what it has.
+        return f"{name} " + ("+".join(map(str, value)) or ("all" if name == "labels" else "none"))
+    return f"{name} {_value(value)}"
+
+
+def _value(value: Any) -> str:
     return "off" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

@@ -45,13 +45,29 @@ def find_unanalysed(
 ) -> dict[str, dict[str, Spans]]:
     """Return by model and source when footage was filmed that is not in the counts.
 
+    A model of which nothing is counted yet is among them as soon as it has segments.
+
     The caller has brought the ledger up to the store.
 
     Raises:
         Retryable: The store, the ledger or the index is away.
     """
-    models = {series.model for series in index.series()}
+    models = {series.model for series in index.series()}.union(ledger.models())
     return {model: _of_model(store, ledger, index, settings, model) for model in sorted(models)}
+
+
+def find_dead_letters(ledger: Ledger) -> dict[str, dict[str, list[int]]]:
+    """Return by model and source the times of the open dead letters that have one, in order.
+
+    Raises:
+        Retryable: The ledger is away.
+    """
+    found: dict[str, dict[str, list[int]]] = {}
+    for model in ledger.models():
+        for letter in ledger.dead_frames(model):
+            if letter.captured_at_ms is not None:
+                found.setdefault(model, {}).setdefault(letter.source, []).append(letter.captured_at_ms)
+    return {model: {source: sorted(of) for source, of in one.items()} for model, one in found.items()}
 
 
 def _of_model(

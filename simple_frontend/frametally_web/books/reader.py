@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 from frametally.books.status import Status, read_status
-from frametally.books.unanalysed import find_unanalysed
+from frametally.books.unanalysed import find_dead_letters, find_unanalysed
 from frametally.errors import FrametallyError, Retryable
 from frametally.media.overlapping import overlaps_of
 from frametally.ports.count_index import CountIndex
@@ -328,7 +328,8 @@ class BooksReader:
             ledger.refresh(store, NoProgress())
         unanalysed = find_unanalysed(store=store, ledger=ledger, index=self._ports.index, settings=settings)
         manifests = ledger.manifests()
-        return manifests, unanalysed, overlaps_of(manifests, ledger.tombstones(), settings.count_overlaps)
+        overlaps = overlaps_of(manifests, ledger.tombstones(), settings.count_overlaps)
+        return manifests, unanalysed, overlaps, find_dead_letters(ledger)
 
 
 def _caught(read: Callable[[], _ReadT]) -> tuple[_ReadT, None] | tuple[None, FrametallyError]:

@@ -16,7 +16,7 @@ from frametally_web.charts.measures import Reader, by_metric, known_metric, sum_
 from frametally_web.charts.media_times import MediaTimes
 from frametally_web.charts.names import check_names
 from frametally_web.charts.rhythm import longest_step_s
-from frametally_web.charts.scope import Choice, ResolvedQuery, choose_model, resolve
+from frametally_web.charts.scope import Choice, ResolvedQuery, choose_filmed, resolve
 from frametally_web.charts.unanalysed import bars_not_analysed
 from frametally_web.requests.answers import TimeRange
 from frametally_web.requests.problems import bad_parameter
@@ -46,12 +46,12 @@ def count(
     """
     selection = query.selection
     check_names(index, selection, media.sources)
-    choice = choose_model(index, selection.model)
+    choice = choose_filmed(index, settings, media, selection.model)
     if choice is None:
         return _nothing(None, query)
     known = len(selection.labels or index.labels(choice.model))
     series = known if query.top is None else min(known, query.top + 1)
-    plan = plan_chart(index, settings, choice, query, series=series, most_rows=most_rows)
+    plan = plan_chart(index, settings, media, choice, query, series=series, most_rows=most_rows)
     if plan is None:
         return _nothing(choice.model, query)
     asked, interval_s, reader = plan.asked, plan.interval_s, plan.reader
@@ -122,6 +122,7 @@ def _of_chosen(ranges: list[_RangeT] | None, asked: ResolvedQuery) -> list[_Rang
 def plan_chart(
     index: CountIndex,
     settings: Settings,
+    media: MediaTimes | None,
     choice: Choice,
     query: ChartQuery,
     *,
@@ -136,7 +137,7 @@ def plan_chart(
     selection = query.selection
     if query.interval_s is not None:
         intervals.base_of(choice.base_intervals_s, query.interval_s, None, None)  # refuse it, footage or not
-    asked = resolve(index, settings, choice, selection)
+    asked = resolve(index, settings, choice, selection, media)
     if asked is None:
         return None
     series = max(series, 1) * (len(asked.sources) if query.by_source else 1)

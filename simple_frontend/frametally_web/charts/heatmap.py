@@ -11,7 +11,7 @@ from frametally_web.charts import answers
 from frametally_web.charts.measures import mean, seconds
 from frametally_web.charts.media_times import MediaTimes
 from frametally_web.charts.names import check_names
-from frametally_web.charts.scope import choose_model, resolve
+from frametally_web.charts.scope import choose_filmed, resolve
 from frametally_web.charts.unanalysed import hours_not_analysed
 from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import Selection
@@ -26,8 +26,8 @@ def count_week(
         Problem: 400, if the model cannot be, or the stored intervals divide no hour of that time zone.
     """
     check_names(index, selection, media.sources)
-    choice = choose_model(index, selection.model)
-    asked = resolve(index, settings, choice, selection) if choice else None
+    choice = choose_filmed(index, settings, media, selection.model)
+    asked = resolve(index, settings, choice, selection, media) if choice else None
     stored = (asked.choice if asked else choice).base_intervals_s if choice else []
     hourly = [base for base in stored if HOUR_S % base == 0]
     if choice is not None and not hourly:

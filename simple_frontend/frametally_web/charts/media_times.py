@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -25,14 +26,16 @@ class MediaTimes:
         manifests: Sequence[MediaManifest] | None,
         unanalysed: Mapping[str, Mapping[str, Sequence[tuple[int, int]]]] | None = None,
         overlaps: Iterable[Overlap] = (),
+        dead_letters: Mapping[str, Mapping[str, Sequence[int]]] | None = None,
     ) -> None:
-        """Take every medium's manifest, by model what `find_unanalysed` has found, and what media lose."""
+        """Take the manifests, what media lose to others, and `find_unanalysed` and `find_dead_letters`."""
         self._media = {media_of(one): one for one in manifests or ()}
         self._overlaps: defaultdict[str, list[Overlap]] = defaultdict(list)
         for overlap in overlaps:
             self._overlaps[overlap.source].append(overlap)
         self._manifests = manifests
         self._unanalysed = unanalysed
+        self._dead_letters = dead_letters or {}
         self._by_file = sources_timed_by_file(manifests or [])
         self._names = source_names(manifests or [])
         self._until = footage_until(manifests or [])
@@ -91,6 +94,24 @@ class MediaTimes:
             return None
         found = self._unanalysed.get(model, {})
         return {source: cut(cut(found.get(source, ()), [(from_ms, to_ms)]), chosen) for source in sources}
+
+    def models(self) -> list[str]:
+        """Return the models that have footage of what is seen that is not in the counts, by name."""
+        return [model for model in sorted(self._unanalysed or {}) if self.unanalysed_ranges(model)]
+
+    def unanalysed_ranges(self, model: str) -> dict[str, tuple[int, int]]:
+        """Return from when to when footage of each source was filmed that is not in the counts."""
+        found = (self._unanalysed or {}).get(model, {})
+        return {
+            source: (spans[0][0], spans[-1][1])
+            for source, spans in found.items()
+            if spans and visitor().sees(source)
+        }
+
+    def dead_letters(self, model: str, source: str, from_ms: int, to_ms: int) -> int:
+        """Return how many frames of a source in `[from_ms, to_ms)` could not be analysed."""
+        times = self._dead_letters.get(model, {}).get(source, ())
+        return bisect_left(times, to_ms) - bisect_left(times, from_ms)
 
     def overlaps(self, sources: Collection[str], from_ms: int, to_ms: int) -> list[OverlappingMedia] | None:
         """Return where media of some sources overlap, as far as that lies in `[from_ms, to_ms)`."""

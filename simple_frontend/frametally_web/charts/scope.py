@@ -12,6 +12,7 @@ from frametally.settings.loading import Settings
 from frametally_web.charts import intervals
 from frametally_web.charts.bars import Span, chosen_ranges, spans
 from frametally_web.charts.measures import Reader
+from frametally_web.charts.media_times import MediaTimes
 from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import Selection
 
@@ -99,10 +100,25 @@ def choose_model(index: CountIndex, asked: str | None) -> Choice | None:
     return Choice(model, bases[model])
 
 
+def choose_filmed(
+    index: CountIndex, settings: Settings, media: MediaTimes, asked: str | None
+) -> Choice | None:
+    """Return `choose_model`; where nothing is counted yet, a model that has footage in its segments.
+
+    Raises:
+        Problem: 400, if there is no such model.
+    """
+    choice = choose_model(index, asked)
+    waiting = media.models() if choice is None else []
+    return Choice(waiting[0], [settings.interval_s]) if waiting else choice
+
+
 def resolve(
-    index: CountIndex, settings: Settings, choice: Choice, selection: Selection
+    index: CountIndex, settings: Settings, choice: Choice, selection: Selection, media: MediaTimes | None
 ) -> ResolvedQuery | None:
-    """Return what is asked for, open ends filled from the sources' own; None if that leaves nothing.
+    """Return what is asked for; None if there is nothing.
+
+    An open end is filled by what the sources have: counts, and footage that `media` says is not counted.
 
     Raises:
         Problem: 400, if the base is not stored, or there are more days of data than are read at once.
@@ -113,20 +129,31 @@ def resolve(
         for summary in index.sources(choice.model)
         if not selection.sources or summary.source in selection.sources
     ]
-    if not summaries:
+    counted = {one.source: (one.first_interval_ms, one.next_interval_ms) for one in summaries}
+    waiting = {
+        source: _whole_intervals(span, choice.base_intervals_s[0] * 1000)
+        for source, span in (media.unanalysed_ranges(choice.model) if media else {}).items()
+        if not selection.sources or source in selection.sources
+    }
+    filmed = [*counted.values(), *waiting.values()]
+    if not filmed:
         return None
-    first_ms = min(summary.first_interval_ms for summary in summaries)
-    next_ms = max(summary.next_interval_ms for summary in summaries)
-    from_ms = first_ms if selection.from_ms is None else selection.from_ms
-    to_ms = next_ms if selection.to_ms is None else selection.to_ms
+    from_ms = min(first for first, _ in filmed) if selection.from_ms is None else selection.from_ms
+    to_ms = max(end for _, end in filmed) if selection.to_ms is None else selection.to_ms
     if from_ms >= to_ms:
         return None
     # Data cannot lie outside; the last interval reaches to its end, whatever its base.
+    first_ms = min((first for first, _ in counted.values()), default=to_ms)
+    next_ms = max((end for _, end in counted.values()), default=to_ms)
     readable = _spans(settings, selection, max(from_ms, first_ms), min(to_ms, next_ms))
     up_to_date_choice = _up_to_date(index, choice, selection.base_s, from_ms, to_ms)
     chosen = _chosen(settings, selection, from_ms, to_ms)
-    names = selection.sources or [summary.source for summary in summaries]
+    names = selection.sources or sorted(counted.keys() | waiting.keys())
     return ResolvedQuery(up_to_date_choice, names, from_ms, to_ms, readable, chosen)
+
+
+def _whole_intervals(span: tuple[int, int], base_ms: int) -> tuple[int, int]:
+    return span[0] - span[0] % base_ms, span[1] + -span[1] % base_ms
 
 
 def _check_base(choice: Choice, base_s: int | None) -> None:

@@ -15,7 +15,7 @@ from frametally_web.charts.measured import add_measured
 from frametally_web.charts.measures import Chart, Reader, all_together, known_metric, metric_of, sum_up
 from frametally_web.charts.media_times import MediaTimes
 from frametally_web.charts.names import check_names
-from frametally_web.charts.scope import Choice, choose_model
+from frametally_web.charts.scope import Choice, choose_filmed
 from frametally_web.requests.problems import Problem
 from frametally_web.requests.query import ChartQuery, Metric
 
@@ -33,9 +33,9 @@ def summarise(index: CountIndex, settings: Settings, media: MediaTimes, query: C
     selection = query.selection
     query = query._replace(by_source=False, top=0)
     check_names(index, selection, media.sources)
-    choice = choose_model(index, selection.model)
+    choice = choose_filmed(index, settings, media, selection.model)
     plan = (
-        plan_chart(index, settings, choice, query, series=1, most_rows=settings.web_max_buckets)
+        plan_chart(index, settings, media, choice, query, series=1, most_rows=settings.web_max_buckets)
         if choice
         else None
     )
@@ -162,7 +162,7 @@ def _week_before(
         interval_s=_common_s(plan.interval_s),
     )
     try:
-        then_plan = plan_chart(index, settings, choice, then_query, series=1, most_rows=_MOST_COMPARED)
+        then_plan = plan_chart(index, settings, None, choice, then_query, series=1, most_rows=_MOST_COMPARED)
     except Problem:  # what there was then has other stored intervals
         return None
     then = then_plan.reader.bars(then_plan.interval_s, apart=()) if then_plan else None

@@ -138,7 +138,7 @@ def _read(index: CountIndex, settings: Settings, query: ChartQuery) -> Chart:
     choice = choose_model(index, query.selection.model)
     labels = query.selection.labels or (index.labels(choice.model) if choice else [])
     plan = choice and plan_chart(
-        index, settings, choice, query, series=len(labels), most_rows=settings.web_max_export_rows
+        index, settings, None, choice, query, series=len(labels), most_rows=settings.web_max_export_rows
     )
     if not plan:
         return Chart(0, [], [])

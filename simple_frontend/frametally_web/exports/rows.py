@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from frametally.rules.times import local_time
+from frametally.rules.times import local_time, utc
 from frametally_web.charts import answers
 from frametally_web.charts.bars import Bars, touches
 from frametally_web.charts.beside import OtherSide, bar_at
@@ -135,6 +135,23 @@ def make_compared_rows(
         )
 
 
+def warnings_of(found: answers.Counts, media: MediaTimes) -> list[str]:
+    """Return a line for each source with footage in the range that is not in the counts."""
+    if found.model is None or found.from_ms is None or found.to_ms is None:
+        return []
+    lines = []
+    found_ms = media.unanalysed(found.model, found.sources, found.from_ms, found.to_ms, None) or {}
+    for source, spans in sorted(found_ms.items()):
+        if spans:
+            first, end = utc(spans[0][0]), utc(spans[-1][1])
+            dead = media.dead_letters(found.model, source, found.from_ms, found.to_ms)
+            letters = f"; {dead} of its frames are dead letters (see `frametally dead-letters`)"
+            lines.append(
+                f"{source}: footage from {first} to {end} is not in the counts{letters * bool(dead)}"
+            )
+    return lines
+
+
 def _utc_offset(moment: datetime.datetime) -> str:
     """Return `UTC+01:00`: a spreadsheet would take `+01:00` for a time, or for a formula."""
     offset = moment.strftime("%z")
@@ -153,8 +170,9 @@ def bars_of(found: answers.Counts, query: ChartQuery) -> Iterator[tuple[int, int
     if found.interval_s is None or found.from_ms is None or found.to_ms is None:
         return
     zone, from_ms, to_ms = query.selection.zone.tzinfo, query.selection.from_ms, query.selection.to_ms
-    first_ms = found.coverage[0].start_ms if found.coverage else found.to_ms
-    next_ms = max((one.end_ms for one in found.coverage), default=found.to_ms)
+    filmed = [(one.start_ms, one.end_ms) for one in (*found.coverage, *(found.not_analysed or ()))]
+    first_ms = min((start for start, _ in filmed), default=found.to_ms)
+    next_ms = max((end for _, end in filmed), default=found.to_ms)
     bars = Bars(found.interval_s, zone)
     asked = None if found.asked is None else [(one.from_ms, one.to_ms) for one in found.asked]
     # Bars that were filmed begin where the chart has them begin, whatever lies before.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO, cast
 
 from frametally.ports.count_index import CountIndex
@@ -12,7 +12,7 @@ from frametally_web.charts import counts
 from frametally_web.charts.beside import other_side
 from frametally_web.charts.media_times import MediaTimes
 from frametally_web.exports.columns import COLUMNS, OTHER_COLUMNS, ZONE_COLUMN
-from frametally_web.exports.rows import make_compared_rows, make_rows
+from frametally_web.exports.rows import make_compared_rows, make_rows, warnings_of
 from frametally_web.exports.workbook import MOST_ROWS, write_xlsx
 from frametally_web.exports.writers import write_csv, write_json, write_parquet
 from frametally_web.requests.problems import Problem
@@ -53,8 +53,11 @@ def export(
     query: ChartQuery,
     file_format: str,
     compare: str | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> BinaryIO:
     """Return the file, at its beginning, for the caller to close; the same bytes for the same counts.
+
+    `warn` gets a line for each source that has footage in the range that is not in the counts.
 
     It is written whole, to a temporary file, before anyone gets some of it: half of it would be wrong.
 
@@ -70,7 +73,10 @@ def export(
         if file_format == "xlsx" and problem.parameter == "interval":
             problem.remedy += f" A workbook has at most {most_rows} rows: CSV and Parquet have more."
         raise
-    about = {name: getattr(found, name) for name in _ABOUT}
+    warnings = warnings_of(found, media)
+    for line in warnings if warn else ():
+        warn(line)
+    about = {name: getattr(found, name) for name in _ABOUT} | {"warnings": warnings}
     columns, rows = [*COLUMNS], make_rows(found, query, media)
     if compare is not None:
         side = other_side(found, query, compare)

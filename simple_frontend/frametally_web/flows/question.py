@@ -66,7 +66,7 @@ def ask(index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQu
     # Labels do not say which bars there are.
     of_source = query._replace(selection=selection._replace(labels=[]))
     plan = choice and plan_chart(
-        index, settings, choice, of_source, series=1, most_rows=settings.web_max_buckets
+        index, settings, media, choice, of_source, series=1, most_rows=settings.web_max_buckets
     )
     if choice is None or plan is None or not plan.asked.spans:
         return None

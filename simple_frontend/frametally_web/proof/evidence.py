@@ -42,7 +42,7 @@ def find_evidence(
         Problem: 400, if there is no such model, or too much is asked for.
     """
     choice = scope.choose_model(ports.index, selection.model)
-    asked = scope.resolve(ports.index, settings, choice, selection) if choice else None
+    asked = scope.resolve(ports.index, settings, choice, selection, None) if choice else None
     if choice is None or asked is None:
         return answers.EvidenceFrames(model=choice.model if choice else None, frames=[], labels_left_out=0)
     base_s = asked.base_of(selection, None)

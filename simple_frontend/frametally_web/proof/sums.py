@@ -61,7 +61,7 @@ def find_bar(index: CountIndex, settings: Settings, selection: Selection) -> tup
         Problem: 400, if there is no such model, or too much is asked for.
     """
     choice = scope.choose_model(index, selection.model)
-    asked = scope.resolve(index, settings, choice, selection) if choice else None
+    asked = scope.resolve(index, settings, choice, selection, None) if choice else None
     if choice is None or asked is None or not asked.spans:
         return choice.model if choice else None, None
     base_s = asked.base_of(selection, None)

@@ -14,7 +14,7 @@ from frametally.ports.count_index import CountIndex, CountQuery, SourceSummary
 from frametally.ports.count_questions import up_to_date
 from frametally.ports.object_store import ObjectStore
 from frametally.rules.flows.day_columns import FlowColumns
-from frametally.rules.times import DAY_MS
+from frametally.rules.times import DAY_MS, FIRST_MS, NEXT_MS
 from frametally.rules.traffic.peaks import DayPeaks, find_peaks
 from frametally.rules.traffic.quarters import QUARTER_MS, SeenPart, quarter_of, quarters_between
 from frametally.rules.traffic.schemes import LABELS
@@ -130,7 +130,13 @@ def read_report(
     """
     model, bases_s = _choose_model(index, asked)
     drawing = read_drawing(store, asked.source)
-    from_ms, to_ms = _range(_summary(index, model, asked.source), asked)
+    summary = _summary(index, model, asked.source)
+    waiting = not_analysed(model, FIRST_MS, NEXT_MS)
+    from_ms, to_ms = _range(
+        min([summary.first_interval_ms, *(first for first, _ in waiting)]),
+        max([summary.next_interval_ms, *(end for _, end in waiting)]),
+        asked,
+    )
     legs = legs_between(drawing, from_ms, to_ms)
     if not legs:
         raise ReportRefused(
@@ -227,10 +233,10 @@ def _summary(index: CountIndex, model: str, source: str) -> SourceSummary:
     raise ReportRefused("source", f"Nothing of a source {source!r} is counted.", f"There are: {known}.")
 
 
-def _range(summary: SourceSummary, asked: ReportQuery) -> tuple[int, int]:
-    """Return the ends of the quarters that are asked for."""
-    from_ms = quarter_of(summary.first_interval_ms if asked.from_ms is None else asked.from_ms)
-    to_ms = summary.next_interval_ms if asked.to_ms is None else asked.to_ms
+def _range(first_ms: int, end_ms: int, asked: ReportQuery) -> tuple[int, int]:
+    """Return the ends of the quarters that are asked for; by default of all that was filmed."""
+    from_ms = quarter_of(first_ms if asked.from_ms is None else asked.from_ms)
+    to_ms = end_ms if asked.to_ms is None else asked.to_ms
     to_ms += -to_ms % QUARTER_MS
     if from_ms >= to_ms:
         raise ReportRefused("to", "The range ends before it begins.", "Give a to later than from.")
