@@ -148,6 +148,30 @@ def test_where_nothing_is_there_yet_names_are_taken_and_one_line_says_so(tmp_pat
     assert [line.startswith(silent) for line in listed["silent"]] == [True]
 
 
+def test_a_rule_says_that_gaps_from_before_its_look_back_are_not_reported(tmp_path: Path, said: Said) -> None:
+    with alert_place(tmp_path) as place:
+        place.count({0: 3})
+    rule = (
+        "alerts",
+        "add",
+        "dark",
+        "--what",
+        "no_footage",
+        "--source",
+        "gate",
+        "--for",
+        "10m",
+        "--channel",
+        "ops",
+    )
+    line = "gaps older than 62 days are not reported"
+    assert line in said(*rule, "--since", "2020-01-01")
+    assert f"may stay silent: {line}" in said("alerts", "list")
+    assert line in json.loads(said("alerts", "list", "--json"))[0]["silent"][0]
+    said("alerts", "remove", "dark")
+    assert line not in said(*rule)
+
+
 def test_a_rule_whose_intervals_are_counted_no_more_is_listed_with_the_reason(
     tmp_path: Path, said: Said
 ) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Table, func, select
 from tests.fakes.gold_year import INTERVAL_S, MODEL, days_of_year, put_day
 from tests.fakes.memory import MemoryStore
 from tests.fakes.records import make_count, make_coverage, make_run, put_run
@@ -56,6 +56,7 @@ def elasticsearch() -> AbstractContextManager[Any]:
 
 DATABASES = [sqlite, pytest.param(postgres, marks=services)]
 INDEXES = [*DATABASES, pytest.param(elasticsearch, marks=services)]
+TABLES = [tables.counts, tables.coverage, tables.tracks, tables.loads]
 Open = Callable[[], AbstractContextManager[Place]]
 
 
@@ -242,7 +243,48 @@ def test_the_first_day_that_differs_from_the_index_is_named(
         connection.execute(
             tables.counts.update().where(c.interval_start == first).values(detections=c.detections + 1)
         )
-    assert f"gold, {days[0]} (tiny-1, 21600 s): of " in (check(index, gold) or "")
+    assert f"gold, {days[0]} (tiny-1, 21600 s): gold_counts has other rows" in (check(index, gold) or "")
+
+
+@pytest.mark.parametrize("harm", ["emptied", "one value"])
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_whatever_table_was_changed_the_check_names_it_and_a_load_mends_it(
+    store: MemoryStore, gold: SqlGold, index: CountIndex, table: Table, harm: str
+) -> None:
+    day = next(days_of_year(1))
+    put_day(store, day)
+    index_runs(store=store, index=index, progress=NoProgress())
+    load(store, gold)
+    before = everything(gold)
+    assert before[table.name]
+    assert check(index, gold) is None
+    column = table.c.run_id
+    with gold._database.writing() as connection:
+        connection.execute(table.delete() if harm == "emptied" else table.update().values({column: "x"}))
+    difference = check(index, gold) or ""
+    assert day in difference
+    if table is not tables.loads:
+        assert f"{table.name} has other rows than were loaded" in difference
+    load_gold(store=store, gold=gold, progress=NoProgress(), verify=True)
+    assert check(index, gold) is None
+    assert everything(gold) == before
+
+
+@pytest.mark.parametrize(
+    ("tracked", "objects"),
+    [(0, None), (4, None), (5, 2), (9, 2), (None, 2)],
+    ids=["none", "under half", "half", "all", "not noted"],
+)
+def test_objects_that_an_export_calls_not_measured_are_null_and_those_followed_stand_beside(
+    store: MemoryStore, gold: SqlGold, index: CountIndex, tracked: int | None, objects: int | None
+) -> None:
+    counted = make_count(detections=9, objects=2, tracked_detections=tracked, evidence=[])
+    put_run(store, make_run(frames=1), [counted], [make_coverage(detections=9, objects=2, analysed_fps=5.0)])
+    index_runs(store=store, index=index, progress=NoProgress())
+    load(store, gold)
+    c = tables.counts.c
+    assert rows(gold, c.objects, c.followed_objects) == [(objects, 2)]
+    assert check(index, gold) is None
 
 
 def test_of_two_loads_at_once_the_slower_one_takes_nothing_back(store: MemoryStore, gold: SqlGold) -> None:
@@ -325,8 +367,9 @@ def test_the_questions_of_the_documentation_run_as_they_are(store: MemoryStore, 
     with gold._database.reading() as connection:
         for question in questions:
             found.append(connection.exec_driver_sql(question.rstrip(";\n")).all())
-    assert found[0]
-    assert {row.cars for row in found[1]} > {None, 0}
+    assert found[0] == [(MODEL, INTERVAL_S, *found[0][0][2:4], 2)]
+    assert found[1]
+    assert {row.cars for row in found[2]} > {None, 0}
 
 
 def test_every_table_and_column_is_explained_in_the_documentation() -> None:

@@ -35,6 +35,44 @@ def test_a_day_is_loaded_checked_and_named_where_the_index_lacks_it(
     assert cli.main(["gold", "--check", *data]) == 0
 
 
+def test_a_database_of_ones_own_choice_is_filled_by_indexing_and_the_usual_one_once_somebody_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = ["--data-dir", str(tmp_path)]
+    with closing(open_object_store(load_settings(data_dir=tmp_path).store_url)) as store:
+        put_day(store, next(days_of_year(1)))
+    assert cli.main(["index", *data]) == 0
+    assert "gold" not in capsys.readouterr().out
+    assert not (tmp_path / "gold.sqlite").exists()
+    monkeypatch.setenv("FRAMETALLY_GOLD_URL", f"sqlite:///{tmp_path}/ours.sqlite")
+    assert cli.main(["index", *data]) == 0
+    assert "gold: 1 days loaded" in capsys.readouterr().out
+    assert cli.main(["gold", "--check", *data]) == 0
+
+
+def test_a_table_that_cannot_be_read_is_named_by_the_check(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = ["--data-dir", str(tmp_path)]
+    with closing(open_object_store(load_settings(data_dir=tmp_path).store_url)) as store:
+        put_day(store, next(days_of_year(1)))
+    assert cli.main(["index", *data]) == 0
+    assert cli.main(["gold", *data]) == 0
+    with closing(sqlite3.connect(tmp_path / "gold.sqlite")) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (size,) = database.execute("PRAGMA page_size").fetchone()
+        query = "SELECT rootpage FROM sqlite_schema WHERE name = 'gold_tracks'"
+        (page,) = database.execute(query).fetchone()
+    with (tmp_path / "gold.sqlite").open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * 64)
+    capsys.readouterr()
+    assert cli.main(["gold", "--check", *data]) == 3
+    said = capsys.readouterr().out
+    assert "gold, 2025-01-01" in said
+    assert "it cannot be read" in said
+
+
 def test_a_damaged_part_file_is_one_line_and_exit_code_1_beside_other_days(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -32,6 +32,7 @@ from frametally.records import (
     Run,
     encode,
 )
+from frametally.rules.counted_boxes import COUNTING_VERSION
 from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings, load_settings
 from frametally_cli import main as cli
@@ -120,7 +121,7 @@ class House:
         )
         self.store.put(keys.segment_key(MODEL, self.log.log_id(TOPIC), TOPIC, 0, first), data)
 
-    def run(self, frames: int, *, indexed: bool) -> None:
+    def run(self, frames: int, *, indexed: bool, version: int | None = None) -> None:
         day, params = "1970-01-01", "0" * 8
         coverage = Coverage(
             model=MODEL, source="cam", interval_start_ms=0, interval_s=INTERVAL_S, frames=frames
@@ -139,6 +140,7 @@ class House:
             inputs_sha256="0" * 64,
             frames=frames,
             duplicates_dropped=0,
+            settings={} if version is None else {"counting_version": version},
         )
         self.store.put(f"{prefix}/part-00000", b'["coverage","cam",0]\t' + encode(coverage) + b"\n")
         self.store.put(f"{prefix}/_SUCCESS", b"")
@@ -204,6 +206,19 @@ def test_what_is_not_done_yet_is_behind_with_its_number(
     status = house.status()
     assert status.exit_code == BEHIND
     assert any(says in line for line in status.behind)
+
+
+def test_days_of_an_earlier_version_are_named_before_they_are_counted_again(house: House) -> None:
+    house.manifest(3, 3)
+    house.announced(3, 3)
+    house.segment(0, 3)
+    house.run(3, indexed=True, version=COUNTING_VERSION - 1)
+    status = house.status()
+    assert (status.exit_code, status.broken) == (4, [])
+    assert status.behind == [
+        "1 days were counted by an earlier version; the next `frametally aggregate` counts them again, "
+        "and their numbers may change: 1970-01-01"
+    ]
 
 
 def test_a_frame_missing_with_the_log_drained_is_broken(house: House) -> None:

@@ -90,6 +90,30 @@ class AlertPlace:
         ]
         assert self.ports.index.publish(run, counts, coverage)
 
+    def objects(self, minutes: Mapping[int, tuple[int | None, int, int | None]]) -> None:
+        """Count minutes anew: objects, boxes and boxes in tracks; no objects: not measured."""
+        self.published += 1
+        run = make_run(self.published, digest=f"{self.published:064d}")
+        rows = {DAY_MS + minute * MINUTE_MS: values for minute, values in minutes.items()}
+        counts = [
+            make_count(at_ms, "car", boxes, source="gate", objects=objects, tracked_detections=tracked)
+            for at_ms, (objects, boxes, tracked) in rows.items()
+            if boxes
+        ]
+        coverage = [
+            make_coverage(
+                at_ms,
+                5,
+                source="gate",
+                detections=boxes,
+                objects=objects,
+                analysed_fps=5.0,
+                covered_ms=MINUTE_MS,
+            )
+            for at_ms, (objects, boxes, _) in rows.items()
+        ]
+        assert self.ports.index.publish(run, counts, coverage)
+
     def rule(self, name: str = "busy", **given: Any) -> AlertRule:
         """Add a rule that a channel `ops` tells."""
         values: dict[str, Any] = {

@@ -10,11 +10,15 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.fakes.memory import MemoryStore
+from tests.fakes.records import make_count, make_coverage, make_run, put_run
 from tests.hadoop.test_track_hours import HOUR_MS, NOON_MS, drive, objects, paths, tracks
 
 from frametally import keys
+from frametally.books.index_lag import earlier_version_lines
 from frametally.books.runs import NoFootPoints, current_runs, read_paths, read_tracks
 from frametally.records import Run, decode, encode
+from frametally_cli.stages.aggregate import changed_totals
 from frametally_hadoop.job.tracks.following import TrackedBox
 from frametally_hadoop.job.tracks.paths import foot_path
 from frametally_hadoop.planning.selection import ALL_DAYS
@@ -272,9 +276,30 @@ def test_days_counted_by_the_rules_of_before_are_stale(
     with monkeypatch.context() as earlier:
         earlier.setattr("frametally_hadoop.job.params.COUNTING_VERSION", 4)
         [before] = footage.aggregate().runs
+    assert before.settings["counting_version"] == 4
+    [line] = earlier_version_lines([before])
+    assert line.startswith("1 days were counted by an earlier version")
+    assert line.endswith(before.day)
     [after] = footage.aggregate().runs
+    assert earlier_version_lines([after]) == []
+    assert [*changed_totals(footage.store, [before], [after])] == []  # the same numbers need no word
     assert (before.params == after.params, after.sequence) == (False, 2)
     assert footage.aggregate().runs == []
+
+
+def test_totals_that_a_later_version_changes_are_named_with_day_source_and_both_totals() -> None:
+    store = MemoryStore()
+    runs = []
+    for sequence, (boxes, unique, tracked) in enumerate([(9, 9, 9), (9, 11, 9), (9, 1, 2)], start=1):
+        run = make_run(sequence, digest=f"{sequence:064d}")
+        count = make_count(detections=boxes, objects=unique, tracked_detections=tracked, evidence=[])
+        put_run(store, run, [count], [make_coverage(detections=boxes)])
+        runs.append(run)
+    day = f"{runs[0].day}, 60 s, counted again by this version: gate: "
+    assert [*changed_totals(store, runs[:1], runs[1:2])] == [f"{day}9 -> 11 objects"]
+    assert [*changed_totals(store, runs[1:2], runs[2:])] == [
+        f"{day}11 -> 0 objects, 0 -> 1 intervals without objects"
+    ]
 
 
 def test_a_run_without_tracks_has_no_paths_and_that_is_said_otherwise(footage: Footage) -> None:

@@ -51,8 +51,8 @@ def rows(house: House, *columns: Any) -> list[tuple[Any, ...]]:
 
 
 def summed(house: House, table: Any) -> dict[str, tuple[int, int]]:
-    """Detections and objects by label."""
-    query = select(table.c.label, func.sum(table.c.detections), func.sum(table.c.objects))
+    """Detections and objects that were followed, by label."""
+    query = select(table.c.label, func.sum(table.c.detections), func.sum(table.c.followed_objects))
     with closing(SqlGold(house.settings.gold_url)) as gold, gold._database.reading() as connection:
         return {row[0]: (row[1], row[2]) for row in connection.execute(query.group_by(table.c.label))}
 
@@ -72,6 +72,15 @@ def test_what_videos_have_adds_up_to_their_sources_counts(house: House, tmp_path
     c = tables.video_counts.c
     assert dict(rows(house, c.video_id, c.frames)) == {videos[0].id: 60, videos[1].id: 90}
     assert rows(house, func.sum(tables.coverage.c.frames)) == [(150,)]
+    assert "2 days add up to what the index has" in house("gold", "--check")
+    with (
+        closing(SqlGold(house.settings.gold_url)) as gold,
+        gold._database.writing() as connection,
+    ):
+        connection.execute(tables.video_counts.delete())
+    difference = house("gold", "--check", code=3)
+    assert f"video {min(video.id for video in videos)}: gold_video_counts has other rows" in difference
+    assert "2 videos loaded" in house("gold")
     assert "2 days add up to what the index has" in house("gold", "--check")
 
 

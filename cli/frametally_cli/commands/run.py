@@ -13,12 +13,7 @@ import click
 from frametally.opening import open_ledger
 from frametally.process.exit_codes import NOTHING_DONE
 from frametally.settings.data_folder import DEMO_DATA_DIR
-from frametally_cli.commands.stages import (
-    consume_here,
-    footage_options,
-    index_new_runs,
-    serve_dashboard,
-)
+from frametally_cli.commands.stages import consume_here, footage_options, serve_dashboard, show
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import (
     Ports,
@@ -94,7 +89,7 @@ def _run(
         if should_stop():
             return stopped()
     codes.append(count_once(ports))
-    codes.append(index_new_runs(ports))
+    codes.append(show(ports))
     series = ports.index.series()
     if not series:
         return NOTHING_DONE

@@ -170,13 +170,13 @@ def index(every: str | None, repair: bool, **overrides: Any) -> int:
         if repair:
             _take_out_what_differs(ports)
         if period_s is None:
-            return index_new_runs(ports)
+            return show(ports)
         with (
             stop_on(signal.SIGTERM, signal.SIGINT) as should_stop,
             metrics_of(ports.settings),
             console.stage_bar("rounds") as bar,
         ):
-            repeat(lambda: index_new_runs(ports), period_s=period_s, should_stop=should_stop, progress=bar)
+            repeat(lambda: show(ports), period_s=period_s, should_stop=should_stop, progress=bar)
         return 0
 
 
@@ -289,10 +289,9 @@ def _print_consumed(report: ConsumeReport) -> int:
     return exit_code(done=report.frames + report.segments_adopted, skipped=skipped)
 
 
-def show(ports: Ports) -> None:
-    """Bring what was counted to where people look: the index, and the gold tables where there are some."""
-    index_new_runs(ports)
-    load_if_wanted(ports)
+def show(ports: Ports) -> int:
+    """Bring what was counted to where people look: the index, and the gold tables where they are wanted."""
+    return max(index_new_runs(ports), load_if_wanted(ports))
 
 
 def index_new_runs(ports: Ports) -> int:

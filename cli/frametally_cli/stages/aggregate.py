@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 
 import click
 
+from frametally.books.index_lag import earlier_version_lines, of_earlier_version
+from frametally.books.runs import current_days, read_run
+from frametally.errors import Poison
 from frametally.files.work_lock import work_lock
+from frametally.ports.object_store import ObjectStore
 from frametally.process.exit_codes import PART_DONE
 from frametally.process.period import parse_period_s, repeat
 from frametally.process.reports import exit_code
+from frametally.records import Run
+from frametally.rules.objects import why_unknown
 from frametally_cli.console import output as console
 from frametally_cli.console.aggregate import dry_run_lines
 from frametally_cli.options.ports import Ports
@@ -28,8 +35,12 @@ def asked_days(from_text: str | None, to_text: str | None, *, recount: bool) -> 
     return select(from_ms=from_ms, to_ms=to_ms, recount=recount)
 
 
-def count_once(ports: Ports, selection: DaySelection = ALL_DAYS, *, wait: bool = True) -> int:
+def count_once(
+    ports: Ports, selection: DaySelection = ALL_DAYS, *, wait: bool = True, upgraded: bool = True
+) -> int:
     """Aggregate once, after any other on this machine; return the exit code.
+
+    Names the totals that change on days that an earlier version counted, unless `upgraded` is False.
 
     Raises:
         Retryable: `wait` is False, and another is at work; or as `driver.aggregate`.
@@ -39,7 +50,10 @@ def count_once(ports: Ports, selection: DaySelection = ALL_DAYS, *, wait: bool =
         work_lock(ports.settings.data_dir, "aggregate", wait=wait, on_wait=bar.say),
     ):
         clear_workspaces(ports.settings.data_dir)
+        before = of_earlier_version(_current_runs(ports.store)) if upgraded else []
         report = aggregate(settings=ports.settings, store=ports.store, progress=bar, selection=selection)
+    for line in changed_totals(ports.store, before, report.runs):
+        click.echo(console.plain(line))
     flows = report.flows
     console.print_skipped(report.skipped + flows.skipped)
     for line in report.warnings + flows.warnings:
@@ -58,6 +72,46 @@ def count_once(ports: Ports, selection: DaySelection = ALL_DAYS, *, wait: bool =
     return PART_DONE if report.skipped or flows.skipped else 0
 
 
+def _current_runs(store: ObjectStore) -> list[Run]:
+    return [day.run for day in current_days(store).values() if day.run is not None]
+
+
+def changed_totals(store: ObjectStore, before: Sequence[Run], runs: Sequence[Run]) -> Iterator[str]:
+    """Yield a line for each day and source whose totals are others than an earlier version has counted."""
+    older = {(run.model, run.interval_s, run.day): run for run in before}
+    for run in runs:
+        earlier = older.get((run.model, run.interval_s, run.day))
+        if earlier is None or earlier.run_id == run.run_id:
+            continue
+        day = f"{run.day}, {run.interval_s} s, counted again by this version"
+        try:
+            old, new = _totals(store, earlier), _totals(store, run)
+        except Poison as error:
+            yield f"{day}; what it was cannot be read: {error}"
+            continue
+        for source in sorted(old.keys() | new.keys()):
+            was, now = old.get(source, (0, 0, 0)), new.get(source, (0, 0, 0))
+            if was != now:
+                words = [
+                    f"{was[at]} -> {now[at]} {what}"
+                    for at, what in enumerate(("detections", "objects", "intervals without objects"))
+                    if was[at] != now[at]
+                ]
+                yield f"{day}: {source}: {', '.join(words)}"
+
+
+def _totals(store: ObjectStore, run: Run) -> dict[str, tuple[int, int, int]]:
+    """Return by source the detections, the objects, and in how many rows objects are not measured."""
+    found: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
+    for count in read_run(store, run)[0]:
+        missing = why_unknown(count.objects, count.detections, count.tracked_detections, None)
+        totals = found[count.source]
+        totals[0] += count.detections
+        totals[1] += 0 if missing else count.objects or 0
+        totals[2] += missing is not None
+    return {source: (one[0], one[1], one[2]) for source, one in found.items()}
+
+
 def count_every(
     ports: Ports,
     period: str,
@@ -73,8 +127,11 @@ def count_every(
     """
     period_s = parse_period_s("--every", period)
 
+    first_round = [True]  # of later rounds no day was counted by an earlier version
+
     def work() -> None:
-        count_once(ports, selection, wait=False)
+        count_once(ports, selection, wait=False, upgraded=bool(first_round))
+        first_round.clear()
         afterwards()
 
     with console.stage_bar("rounds") as bar:
@@ -86,11 +143,16 @@ def tell_dry_run(ports: Ports, selection: DaySelection, *, as_json: bool) -> int
     """Say what would be counted; return the exit code."""
     with console.stage_bar("plan") as bar:
         found = dry_run(settings=ports.settings, store=ports.store, progress=bar, selection=selection)
+    to_count = {(day.model, day.interval_s, day.day) for day in found.days}
+    runs = [run for run in _current_runs(ports.store) if (run.model, run.interval_s, run.day) in to_count]
     body = found._asdict() | {
+        "earlier_version": sorted({run.day for run in of_earlier_version(runs)}),
         "days": [day._asdict() for day in found.days],
         "skipped": [item._asdict() for item in found.skipped],
     }
     console.print_skipped(found.skipped)
     for line in [json.dumps(body, indent=2)] if as_json else dry_run_lines(body):
+        click.echo(line)
+    for line in () if as_json else earlier_version_lines(runs):
         click.echo(line)
     return exit_code(done=len(found.days) + found.days_up_to_date, skipped=found.skipped)

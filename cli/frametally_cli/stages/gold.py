@@ -54,7 +54,7 @@ def gold(every: str | None, check: bool, **overrides: Any) -> int:
         if check:
             return _check(ports, bounds)
         if period_s is None:
-            return load(ports, bounds)
+            return load(ports, bounds, verify=True)
         with (
             stop_on(signal.SIGTERM, signal.SIGINT) as should_stop,
             metrics_of(ports.settings),
@@ -69,8 +69,10 @@ def load_if_wanted(ports: Ports) -> int:
     return load(ports) if is_wanted(ports.settings) else 0
 
 
-def load(ports: Ports, bounds: _Bounds = _ALL) -> int:
+def load(ports: Ports, bounds: _Bounds = _ALL, *, verify: bool = False) -> int:
     """Bring the gold tables up to date, and say what was new; return the exit code.
+
+    With `verify` all rows are read, and what is not as it was loaded is loaded again.
 
     Raises:
         Retryable: The store or the database is away.
@@ -82,10 +84,22 @@ def load(ports: Ports, bounds: _Bounds = _ALL) -> int:
         closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger,
     ):
         with console.stage_bar("gold") as bar:
-            days = load_gold(store=ports.store, gold=tables, progress=bar, from_ms=bounds[0], to_ms=bounds[1])
+            days = load_gold(
+                store=ports.store,
+                gold=tables,
+                progress=bar,
+                from_ms=bounds[0],
+                to_ms=bounds[1],
+                verify=verify,
+            )
         with console.stage_bar("videos") as bar:
             videos = load_videos(
-                settings=settings, store=ports.store, ledger=ledger, gold=tables, progress=bar
+                settings=settings,
+                store=ports.store,
+                ledger=ledger,
+                gold=tables,
+                progress=bar,
+                verify=verify,
             )
     skipped = days.skipped + videos.skipped
     console.print_skipped(skipped)

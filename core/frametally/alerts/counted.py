@@ -12,6 +12,7 @@ from frametally.alerts.speeds import read_speeds
 from frametally.ports.count_index import CountIndex, CountQuery
 from frametally.rules.flows.day_columns import DIRECTIONS
 from frametally.rules.flows.places import FLOWS, ZONES, Place, series_model, source_of
+from frametally.rules.objects import why_unknown
 from frametally.rules.times import DAY_MS
 
 Values = Mapping[tuple[str, str], Mapping[int, float]]
@@ -170,8 +171,8 @@ def _add(
     for bar in histogram.buckets:
         if (bar.source or "", bar.start_ms) not in filmed:
             continue
-        value = getattr(bar, measure)
-        if value is None:
-            continue
         of_bars = found.setdefault((source_of(bar.source or ""), bar.label), {})
-        of_bars[bar.start_ms] = of_bars.get(bar.start_ms, 0.0) + value
+        if measure == "objects" and why_unknown(bar.objects, bar.detections, bar.tracked_detections, None):
+            of_bars.pop(bar.start_ms, None)  # not measured, which is neither 0 nor what was followed
+        else:
+            of_bars[bar.start_ms] = of_bars.get(bar.start_ms, 0.0) + getattr(bar, measure)

@@ -12,7 +12,8 @@ from frametally.rules.times import DAY_MS, NEXT_MS
 _NO_LABEL = "\0"
 """No class is named so: asked for, it leaves the coverage alone."""
 _MS_AT_ONCE = 31 * DAY_MS
-_LOOK_BACK_MS = 62 * DAY_MS
+LOOK_BACK_DAYS = 62
+_LOOK_BACK_MS = LOOK_BACK_DAYS * DAY_MS
 """Footage that comes later than that changes no alert any more."""
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import NamedTuple, get_args
 
 from frametally.alert_records import BY_BARS, AlertRule
+from frametally.alerts.gaps import LOOK_BACK_DAYS
 from frametally.alerts.reading import bases_of, fitting, interval_fault
 from frametally.naming.known import KnownNames
 from frametally.ports.count_index import CountIndex
 from frametally.ports.count_questions import up_to_date
 from frametally.ports.job_book import JobKind
 from frametally.process.period import shown_period
+from frametally.rules.times import DAY_MS
 
 _FIELDS = {"source": "sources", "label": "labels"}
 
@@ -62,6 +64,9 @@ def why_silent(
         kinds = get_args(JobKind)
         wrong = [label for label in rule.labels if label not in kinds]
         found += [Silence("labels", f"{one[:60]!r} is none of {', '.join(kinds)}", True) for one in wrong]
+    if rule.what == "no_footage" and rule.since_ms < rule.made_at_ms - LOOK_BACK_DAYS * DAY_MS:
+        why = f"gaps older than {LOOK_BACK_DAYS} days are not reported, however early --since is"
+        found.append(Silence("since", why, False))
     if bars:
         found += _of_interval(rule, index, base_interval_s)
     return found

@@ -13,9 +13,13 @@ from frametally.ports.count_index import REPAIR, CountIndex
 from frametally.ports.count_questions import outdated
 from frametally.ports.ledger import CountedRun
 from frametally.records import Run
+from frametally.rules.counted_boxes import COUNTING_VERSION
 from frametally.rules.current_run import is_newer
+from frametally.rules.flows.places import is_of_places
 from frametally.rules.times import DAY_MS
 from frametally.undo_records import Tombstone
+
+_MOST_DAYS = 31
 
 
 def runs_to_index(indexed: Iterable[Run], stored: Iterable[Run]) -> list[Run]:
@@ -76,6 +80,28 @@ def count_lines(runs: Iterable[Run]) -> list[str]:
         f"run `frametally aggregate --interval {interval_s} --from {min(found)} "
         f"--to {keys.utc_day(keys.day_start_ms(max(found)) + DAY_MS)}`, then `frametally index`"
         for interval_s, found in sorted(days.items())
+    ]
+
+
+def of_earlier_version(runs: Iterable[Run]) -> list[Run]:
+    """Return the runs that an earlier version counted, which another count may change."""
+    return [
+        run
+        for run in runs
+        if not is_of_places(run.model)
+        and run.settings.get("counting_version", COUNTING_VERSION) < COUNTING_VERSION
+    ]
+
+
+def earlier_version_lines(runs: Iterable[Run]) -> list[str]:
+    """Return a line that names the days which an earlier version counted; none where there is no such day."""
+    days = sorted({run.day for run in of_earlier_version(runs)})
+    if not days:
+        return []
+    named = ", ".join(days[:_MOST_DAYS]) + f" and {len(days) - _MOST_DAYS} more" * (len(days) > _MOST_DAYS)
+    return [
+        f"{len(days)} days were counted by an earlier version; the next `frametally aggregate` counts "
+        f"them again, and their numbers may change: {named}"
     ]
 
 

@@ -18,6 +18,7 @@ from frametally import keys
 from frametally.books.index_lag import (
     beyond_lines,
     count_lines,
+    earlier_version_lines,
     runs_before_undo,
     runs_to_count,
     runs_to_index,
@@ -177,6 +178,7 @@ class _Books:
             of_model = [counted for counted in runs if counted.run.model == model]
             to_count += runs_before_undo(of_model, self.ledger.tombstones())
         behind += count_lines(to_count)
+        behind += earlier_version_lines(run for run in stored if run.model == model)
         to_index = [run for run in runs_to_index(indexed, stored) if base_model(run.model) == model]
         if to_index and all(books.counted == books.indexed for books in sources):
             behind.append(f"the index: {len(to_index)} days to index; run `frametally index`")

@@ -54,7 +54,7 @@ class PublishedDay(NamedTuple):
 
 
 class LabelSums(NamedTuple):
-    """Of one source (or place) and label over a day; `objects` is None where any part was not measured."""
+    """Of one source (or place) and label over a day; `objects` is None where any part was not tracked."""
 
     detections: int
     peak: int
@@ -81,6 +81,7 @@ class VideoCount(NamedTuple):
         detections: Boxes of the label in them.
         peak: Most of them in one frame.
         objects: Unique objects that were first seen in one of its frames; None where not measured.
+        followed_objects: The same, also where too few boxes lie in tracks; None where nothing was tracked.
     """
 
     model: str
@@ -89,6 +90,7 @@ class VideoCount(NamedTuple):
     detections: int
     peak: int
     objects: int | None
+    followed_objects: int | None
 
 
 class GoldVideo(NamedTuple):
@@ -138,6 +140,12 @@ class Gold(Protocol):
 
     def remove(self, day: GoldDay, *, instead_of: str) -> bool:
         """Have nothing of a day; False, with nothing changed, where something else is there by now."""
+
+    def changed(self, day: GoldDay) -> list[str]:
+        """Return the tables that have other rows of a day than were loaded, by name."""
+
+    def changed_videos(self) -> dict[str, list[str]]:
+        """Return those tables by video; videos whose rows are as they were loaded are left out."""
 
     def day_sums(self, day: GoldDay) -> DaySums:
         """Return what a day adds up to."""

@@ -7,6 +7,9 @@ from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple, Protocol
 
+COUNTING_VERSION = 6
+"""Raised whenever the same segments and settings would give other part files: all days are then stale."""
+
 
 class DetectedBox(Protocol):
     """One box: `confidence` 0 to 1, `box` as (left, top, width, height) in pixels."""

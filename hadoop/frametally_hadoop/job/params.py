@@ -8,13 +8,10 @@ import json
 from typing import Any, NamedTuple
 
 from frametally.errors import Misconfigured
-from frametally.rules.counted_boxes import CountedBoxes
+from frametally.rules.counted_boxes import COUNTING_VERSION, CountedBoxes
 from frametally.rules.overlaps import OverlapWinner
 from frametally.rules.times import DAY_S
 from frametally_hadoop.job.tracks.params import TrackParams, from_fields
-
-COUNTING_VERSION = 6
-"""Raised whenever the same segments and settings would give other part files: all days are then stale."""
 
 
 class CountParams(NamedTuple):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from frametally import keys
 from frametally.books.gold.days import gold_day
+from frametally.errors import Misconfigured
 from frametally.ports.count_index import CountIndex, CountQuery
 from frametally.ports.count_questions import outdated
 from frametally.ports.gold import DaySums, Gold, GoldDay, LabelSums
@@ -34,6 +35,9 @@ def check_gold(
 ) -> GoldCheck:
     """Compare the days of `[from_ms, to_ms)`, by day, up to the first that differs.
 
+    The rows of a day must be those that were loaded, and those of its counts add up to the index's. Videos'
+    rows must be those that were loaded.
+
     Raises:
         Retryable: The index or the database is away for now.
         IndexDamaged: The index holds other counts than were written.
@@ -57,13 +61,33 @@ def check_gold(
         elif loads[day].run_id != indexed[day].run_id:
             what = f"gold has run {loads[day].run_id}, the index {indexed[day].run_id}"
         else:
-            what = _differs(gold.day_sums(day), _index_sums(index, day))
+            what = _rows_differ(gold, index, day)
         if what is not None:
             return GoldCheck(
                 done + 1, f"gold, {day.day} ({day.model}, {day.interval_s} s): {what}; {_BEHIND}"
             )
     progress.update(len(days), len(days), "compared")
-    return GoldCheck(len(days), None)
+    return GoldCheck(len(days), _videos_differ(gold))
+
+
+def _rows_differ(gold: Gold, index: CountIndex, day: GoldDay) -> str | None:
+    try:
+        changed, sums = gold.changed(day), gold.day_sums(day)
+    except Misconfigured as error:
+        return f"it cannot be read: {error}"
+    if changed:
+        return f"{' and '.join(changed)} has other rows than were loaded"
+    return _differs(sums, _index_sums(index, day))
+
+
+def _videos_differ(gold: Gold) -> str | None:
+    try:
+        changed = gold.changed_videos()
+    except Misconfigured as error:
+        return f"gold, videos: they cannot be read: {error}"
+    for video_id, names in changed.items():
+        return f"gold, video {video_id}: {' and '.join(names)} has other rows than were loaded; {_BEHIND}"
+    return None
 
 
 def _unread(index: CountIndex, models: Iterable[str]) -> Iterator[GoldDay]:

@@ -18,7 +18,7 @@ from frametally.records import Run, encode
 from frametally.rules.flows.places import FLOWS, is_of_places, series_of
 from frametally.rules.times import is_day_in_range
 
-ROWS_VERSION = 1
+ROWS_VERSION = 2
 """Raised whenever rows are made otherwise of the same records: all are then loaded anew."""
 
 
@@ -47,8 +47,11 @@ def load_gold(
     progress: Progress,
     from_ms: int | None = None,
     to_ms: int | None = None,
+    verify: bool = False,
 ) -> GoldReport:
     """Bring the days of `[from_ms, to_ms)` to what the store has; doing so again changes nothing.
+
+    With `verify` all rows are read, and a day that has others than were loaded is loaded anew.
 
     A day is loaded whole or not at all: all its files are read and checked before. Two may do so at once.
 
@@ -77,7 +80,8 @@ def load_gold(
     for done, (day, run) in enumerate(wanted.items()):
         progress.update(done, len(wanted), day.day)
         before = there[day].made_of if day in there else None
-        if before == mark_of(run):
+        is_there = before == mark_of(run) and there[day].run_id == run.run_id
+        if is_there and not (verify and gold.changed(day)):
             unchanged += 1
             continue
         try:

@@ -20,6 +20,7 @@ from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
 from frametally.records import MediaManifest, Run, encode
 from frametally.rules.counted_boxes import CountedBoxes
+from frametally.rules.objects import why_unknown
 from frametally.rules.overlaps import OverlapWinner
 from frametally.rules.times import DAY_MS, days_of_span
 from frametally.settings.loading import Settings
@@ -32,10 +33,12 @@ class _DayObjects(NamedTuple):
 
     Attributes:
         measured: By source, the starts of intervals with footage, and whether objects were measured there.
+        boxes: By source and label, interval by interval, counted boxes and those of them in tracks.
         objects: By source, the label and the image_path of each counted object's first box.
     """
 
     measured: dict[str, dict[int, bool]]
+    boxes: dict[tuple[str, str], dict[int, tuple[int, int | None]]]
     objects: dict[str, list[tuple[str, str]]]
 
 
@@ -118,6 +121,7 @@ class VideoCounter:
         detections: Counter[str] = Counter()
         peaks: Counter[str] = Counter()
         objects: Counter[str] = Counter()
+        boxes_in: Counter[tuple[str, bool]] = Counter()
         is_measured = True
         for part in self._days(model, manifest):
             limits, wins = self._counted_by(part.run)
@@ -143,6 +147,7 @@ class VideoCounter:
                 is_measured = False
             else:
                 objects += of_day
+                boxes_in += self._boxes(manifest.source, part)
         return [
             VideoCount(
                 model=model,
@@ -150,10 +155,26 @@ class VideoCounter:
                 frames=frames,
                 detections=detections[label],
                 peak=peaks[label],
-                objects=objects[label] if is_measured else None,
+                objects=None
+                if why_unknown(followed, boxes_in[label, False], boxes_in[label, True], None)
+                else followed,
+                followed_objects=followed,
             )
             for label in sorted(detections)
+            for followed in [objects[label] if is_measured else None]
         ]
+
+    def _boxes(self, source: str, part: _Part) -> Counter[tuple[str, bool]]:
+        """Count boxes of the intervals that a part touches, by label: all (False), and in tracks (True)."""
+        found: Counter[tuple[str, bool]] = Counter()
+        if part.run is not None:
+            interval_ms = part.run.interval_s * 1000
+            for (of_source, label), of_label in self._objects_of(part.run.key).boxes.items():
+                for start_ms, (boxes, tracked) in of_label.items() if of_source == source else ():
+                    if part.from_ms - interval_ms < start_ms < part.to_ms:
+                        found[label, False] += boxes
+                        found[label, True] += boxes if tracked is None else tracked
+        return found
 
     def _first_seen(self, manifest: MediaManifest, part: _Part) -> Counter[str] | None:
         """Return objects first seen in a frame of the medium, by label; None where they were not measured."""
@@ -174,11 +195,16 @@ class VideoCounter:
 
     def _read_objects(self, run_key: str) -> _DayObjects:
         run = next(run for run in self._runs.values() if run.key == run_key)
+        counts, coverage = read_run(self._store, run)
+        boxes: dict[tuple[str, str], dict[int, tuple[int, int | None]]] = {}
+        for count in counts:
+            of_label = boxes.setdefault((count.source, count.label), {})
+            of_label[count.interval_start_ms] = count.detections, count.tracked_detections
         measured: dict[str, dict[int, bool]] = {}
-        for filmed in read_run(self._store, run)[1]:
+        for filmed in coverage:
             measured.setdefault(filmed.source, {})[filmed.interval_start_ms] = filmed.is_measured
         objects: dict[str, list[tuple[str, str]]] = {}
         for track in read_tracks(self._store, run):
             if track.is_counted:
                 objects.setdefault(track.source, []).append((track.label, track.first.image_path))
-        return _DayObjects(measured, objects)
+        return _DayObjects(measured, boxes, objects)

@@ -49,15 +49,24 @@ class VideosReport(NamedTuple):
 
 
 def load_videos(
-    *, settings: Settings, store: ObjectStore, ledger: Ledger, gold: Gold, progress: Progress
+    *,
+    settings: Settings,
+    store: ObjectStore,
+    ledger: Ledger,
+    gold: Gold,
+    progress: Progress,
+    verify: bool = False,
 ) -> VideosReport:
     """Bring the rows of all videos to what the store has; doing so again changes nothing.
+
+    With `verify` all rows are read, and a video that has others than were loaded is loaded anew.
 
     Raises:
         Retryable: The store, the ledger or the database is away for now.
         Misconfigured: This user may not write there.
     """
     there = gold.video_marks()  # first: a video that comes meanwhile is not taken for one that is gone
+    there |= dict.fromkeys(gold.changed_videos() if verify else (), "")
     objects: defaultdict[str, list[ObjectInfo]] = defaultdict(list)
     for info in store.list(keys.VIDEOS):
         objects[info.key.split("/")[1]].append(info)

@@ -10,12 +10,13 @@ from frametally.settings.loading import Settings
 
 
 def is_wanted(settings: Settings) -> bool:
-    """Return whether the gold tables are on a server, or in a file that is there.
+    """Return whether `FRAMETALLY_GOLD_URL` names a place of its own, or the usual file is there.
 
     `frametally gold` makes that file; where nobody has run it, the tables would only double the disk.
     """
     url = urlsplit(settings.gold_url)
-    return bool(url.scheme) and (url.scheme != "sqlite" or Path(unquote(url.path)).exists())
+    usual = f"sqlite:///{settings.data_dir / 'gold.sqlite'}"
+    return bool(url.scheme) and (settings.gold_url != usual or Path(unquote(url.path)).exists())
 
 
 def load_anew(settings: Settings, catalogue: VideoCatalogue, video_id: str) -> None:

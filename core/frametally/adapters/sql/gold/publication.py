@@ -7,6 +7,8 @@ and noted. Readers see the database as it was before or after.
 from __future__ import annotations
 
 import datetime
+import hashlib
+import json
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import islice
@@ -80,6 +82,7 @@ class SqlGold:
                 "rows": inserted,
                 "loaded_at": datetime.datetime.now(datetime.UTC),
                 "made_of": day.made_of,
+                "checksums": _encoded(_day_checksums(connection, key)),
             }
             connection.execute(insert(tables.loads), [load])
         return inserted
@@ -91,6 +94,26 @@ class SqlGold:
                 return False
             _delete_day(connection, day)
         return True
+
+    def changed(self, day: GoldDay) -> list[str]:
+        """Return the tables that have other rows of a day than were loaded; see `Gold.changed`."""
+        query = select(_loads.checksums).where(_is_load(day))
+        with self._database.reading() as connection:
+            return _unequal(connection.execute(query).scalar(), _day_checksums(connection, day))
+
+    def changed_videos(self) -> dict[str, list[str]]:
+        """Return, by video, the tables that have other rows of it than were loaded."""
+        found = {}
+        with self._database.reading() as connection:
+            query = select(tables.videos.c.video_id, tables.videos.c.checksums)
+            noted = {row.video_id: row.checksums for row in connection.execute(query)}
+            for table in tables.OF_VIDEO:
+                ids = connection.execute(select(table.c.video_id).distinct()).scalars()
+                noted.update(dict.fromkeys(set(ids) - noted.keys()))
+            for video_id, checksums in sorted(noted.items()):
+                if unequal := _unequal(checksums, _video_checksums(connection, video_id)):
+                    found[video_id] = unequal
+        return found
 
     def day_sums(self, day: GoldDay) -> DaySums:
         """Return what a day adds up to."""
@@ -112,6 +135,9 @@ class SqlGold:
             _delete_video(connection, video.record.id)
             for rows in rows_of_video(video):
                 _insert(connection, *rows)
+            checksums = _encoded(_video_checksums(connection, video.record.id))
+            row = tables.videos.update().where(tables.videos.c.video_id == video.record.id)
+            connection.execute(row.values(checksums=checksums))
 
     def remove_video(self, video_id: str) -> None:
         """Have no rows of a video; one that is not there is no error."""
@@ -131,23 +157,64 @@ class SqlGold:
 
 
 def _made_of(connection: Connection, day: GoldDay) -> str | None:
-    found: str | None = connection.execute(
-        select(_loads.made_of).where(
-            _loads.model == day.model, _loads.interval_s == day.interval_s, _loads.day == day_of(day.day)
-        )
-    ).scalar_one_or_none()
+    found: str | None = connection.execute(select(_loads.made_of).where(_is_load(day))).scalar_one_or_none()
     return found
+
+
+def _is_load(day: GoldDay) -> ColumnElement[bool]:
+    return and_(_loads.model == day.model, _loads.interval_s == day.interval_s, _loads.day == day_of(day.day))
+
+
+Checksums = dict[str, tuple[int, str]]
+"""By table, how many rows and a checksum of them, in whatever order."""
+
+
+def _day_checksums(connection: Connection, day: GoldDay) -> Checksums:
+    return {
+        table.name: _checksum(connection, table, condition)
+        for table in tables.MOMENTS
+        if (condition := _of_day(table, day)) is not None
+    }
+
+
+def _video_checksums(connection: Connection, video_id: str) -> Checksums:
+    return {
+        table.name: _checksum(connection, table, table.c.video_id == video_id) for table in tables.OF_VIDEO
+    }
+
+
+def _checksum(connection: Connection, table: Table, condition: ColumnElement[bool]) -> tuple[int, str]:
+    columns = [column for column in table.c if column.name != "checksums"]
+    rows = total = 0
+    for row in connection.execute(select(*columns).where(condition)).yield_per(_ROWS_PER_INSERT):
+        digest = hashlib.blake2b(repr([_plain(value) for value in row]).encode(), digest_size=8)
+        total += int.from_bytes(digest.digest())
+        rows += 1
+    return rows, f"{total % 2**64:016x}"
+
+
+def _plain(value: Any) -> Any:
+    """Return a moment in UTC without a zone: a server answers in that of the session."""
+    if isinstance(value, datetime.datetime) and value.tzinfo is not None:
+        return value.astimezone(datetime.UTC).replace(tzinfo=None)
+    return value
+
+
+def _encoded(checksums: Checksums) -> str:
+    return json.dumps(checksums)
+
+
+def _unequal(noted: str | None, here: Checksums) -> list[str]:
+    """Return the tables whose rows are not those noted; all where nothing was."""
+    known = {} if noted is None else json.loads(noted)
+    return sorted(name for name, found in here.items() if known.get(name) != [*found])
 
 
 def _delete_day(connection: Connection, day: GoldDay) -> None:
     for table in tables.MOMENTS:
         if (condition := _of_day(table, day)) is not None:
             connection.execute(delete(table).where(condition))
-    connection.execute(
-        delete(tables.loads).where(
-            _loads.model == day.model, _loads.interval_s == day.interval_s, _loads.day == day_of(day.day)
-        )
-    )
+    connection.execute(delete(tables.loads).where(_is_load(day)))
 
 
 def _of_day(table: Table, day: GoldDay) -> ColumnElement[bool] | None:
@@ -169,7 +236,7 @@ def _of_day(table: Table, day: GoldDay) -> ColumnElement[bool] | None:
 def _label_sums(connection: Connection, day: GoldDay) -> dict[tuple[str, str], LabelSums]:
     c = tables.counts.c
     query = (
-        select(c.source, c.label, *_sums(c.detections, c.peak, c.objects))
+        select(c.source, c.label, *_sums(c.detections, c.peak, c.followed_objects))
         .where(_of_day(tables.counts, day))  # type: ignore[arg-type]
         .group_by(c.source, c.label)
     )
@@ -180,7 +247,7 @@ def _place_sums(connection: Connection, day: GoldDay) -> dict[tuple[str, str], L
     c = tables.place_counts.c
     place = (c.source, c.kind, c.name, c.what)
     query = (
-        select(*place, c.label, *_sums(c.value, c.peak, c.objects))
+        select(*place, c.label, *_sums(c.value, c.peak, c.followed_objects))
         .where(_of_day(tables.place_counts, day))  # type: ignore[arg-type]
         .group_by(*place, c.label)
     )

@@ -12,6 +12,7 @@ from sqlalchemy import Table
 from frametally import keys
 from frametally.adapters.sql.gold import tables
 from frametally.ports.gold import GoldVideo, PublishedDay
+from frametally.records import IntervalCount
 from frametally.rules.flows.day_columns import (
     CAME,
     CROSSING_COLUMNS,
@@ -24,6 +25,7 @@ from frametally.rules.flows.day_columns import (
     FlowColumns,
 )
 from frametally.rules.flows.places import base_model, is_of_places, parse_place, series_of
+from frametally.rules.objects import why_unknown
 from frametally.rules.times import DAY_MS, EPOCH, HOUR_MS, MILLISECOND
 
 Rows = Iterator[dict[str, Any]]
@@ -72,9 +74,16 @@ def _counts(day: PublishedDay) -> Rows:
             "detections": count.detections,
             "frames": count.frames,
             "peak": count.peak,
-            "objects": count.objects,
+            "objects": _measured(count),
             "tracked_detections": count.tracked_detections,
+            "followed_objects": count.objects,
         }
+
+
+def _measured(count: IntervalCount) -> int | None:
+    """Return the unique objects; None where they were not measured, by the rule of charts and exports."""
+    missing = why_unknown(count.objects, count.detections, count.tracked_detections, None)
+    return None if missing else count.objects
 
 
 def _coverage(day: PublishedDay) -> Rows:
@@ -127,7 +136,8 @@ def _place_counts(day: PublishedDay) -> Rows:
             "value": count.detections,
             "frames": count.frames,
             "peak": count.peak,
-            "objects": count.objects,
+            "objects": _measured(count),
+            "followed_objects": count.objects,
         }
 
 
@@ -216,6 +226,7 @@ def _video(video: GoldVideo) -> dict[str, Any]:
         "derivatives": video.derivatives,
         "uploaded_at": moment(record.uploaded_at_ms),
         "made_of": video.made_of,
+        "checksums": None,  # once the rows are there
     }
 
 

@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from frametally.rules.flows.places import FLOWS, ZONES
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 ALL = MetaData()
 
@@ -61,6 +61,7 @@ loads = Table(
     _value("rows", BigInteger),
     _moment("loaded_at"),
     _value("made_of"),  # a mark of the run: of another one the day is loaded anew
+    _value("checksums", nullable=True),  # JSON: by table the rows that were loaded, and a checksum of them
 )
 
 counts = Table(
@@ -78,6 +79,7 @@ counts = Table(
     _value("objects", BigInteger, nullable=True),
     _value("tracked_detections", BigInteger, nullable=True),
     _value("run_id"),
+    _value("followed_objects", BigInteger, nullable=True),
     sqlite_with_rowid=False,
 )
 
@@ -134,6 +136,7 @@ place_counts = Table(
     _value("peak", Integer),
     _value("objects", BigInteger, nullable=True),
     _value("run_id"),
+    _value("followed_objects", BigInteger, nullable=True),
     sqlite_with_rowid=False,
 )
 
@@ -205,6 +208,7 @@ videos = Table(
     _value("derivatives", Integer),
     _moment("uploaded_at"),
     _value("made_of"),  # a mark of all that the video's rows were made of
+    _value("checksums", nullable=True),  # as in `gold_loads`
 )
 
 video_counts = Table(
@@ -217,6 +221,7 @@ video_counts = Table(
     _value("detections", BigInteger),
     _value("peak", Integer),
     _value("objects", BigInteger, nullable=True),
+    _value("followed_objects", BigInteger, nullable=True),
 )
 
 quality = Table(
