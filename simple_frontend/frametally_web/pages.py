@@ -140,9 +140,11 @@ def _answered(settings: Settings, chart: Callable[[Args], Counts]) -> list[tuple
     Empty where the selection cannot be answered, now or at all: then the addresses say what was sent.
     """
     sent = _selection("counts")
+    args = MultiDict([*sent, ("top", "0")])
+    args["metric"] = args.get("metric") or "auto"
     try:
         with time_limit(settings.web_query_timeout_s):
-            shown = chart(MultiDict({"metric": "auto", **MultiDict(sent).to_dict(flat=False), "top": "0"}))
+            shown = chart(args)
     except (FrametallyError, Problem):
         return []
     named = {

@@ -83,6 +83,17 @@ def test_of_many_sources_the_first_eight_have_lanes_and_the_rest_is_a_click_away
     expect(page.locator("#sources .multiples tbody tr")).to_have_count(12)
 
 
+def test_of_many_sources_the_twelve_with_the_most_are_listed_and_the_rest_is_a_click_away(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    film_several(place, [f"Camera {number:02}" for number in range(15)], intervals=3)
+    page = visit(place).open("?interval=60")
+    rows = page.locator("#sources .multiples tbody tr")
+    expect(rows).to_have_count(12)
+    page.locator("#sources").get_by_role("button", name="3 more").click()
+    expect(rows).to_have_count(15)
+
+
 def test_a_hole_says_why_by_mouse_and_by_keyboard_and_closes_by_escape(
     place: Place, visit: Callable[..., Visit], picture: Callable[..., None]
 ) -> None:

@@ -82,7 +82,8 @@ class EmbedRoutes:
                     parameter="sites",
                 )
         # As the page asks: where no metric is named, it takes the one that suits the footage.
-        args = MultiDict({"metric": "auto", **{name: args.getlist(name) for name in args}})
+        args = MultiDict(args)
+        args["metric"] = args.get("metric") or "auto"
         shown, asked = self._chart(args), query.read_chart(args, self._settings)
         if shown.from_ms is None or shown.to_ms is None:
             raise Problem(400, "There is nothing to be shown.", remedy="Choose what was filmed.")
