@@ -248,11 +248,11 @@ def _check_calibration(calibration: dict[str, Any]) -> None:
                 place="metres",
             )
         if FEWEST_CALIBRATION_POINTS <= len(points) <= MOST_REFERENCES:
-            from frametally.calibration.making import calibration_of_points  # numpy: only where it is needed
+            from frametally.calibration.making import GroundPoint, calibration_of_points  # numpy
 
             pairs = zip(points, metres, strict=True)
             try:
-                calibration_of_points([(*shown, *laid) for shown, laid in pairs])
+                calibration_of_points([GroundPoint(*shown, *laid) for shown, laid in pairs])
             except Misconfigured as error:
                 raise FieldRefused("calibration", f"{error}.", _CALIBRATION, place="points") from error
 
