@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
 
 _ASCII = "".join(map(chr, range(128)))
+HEALTH_PATH = "/healthz"
 _REST = "frametally.rest"
 _MOST_AHEAD_BYTES = 1_000_000
 """How much of an answer may wait in memory for its client."""
@@ -40,6 +41,8 @@ class Application:
         # Without an end to its queue no client that takes its answer slowly keeps a thread from the others;
         # what is in the queue has one.
         self._flask = WSGIMiddleware(_beginnings_of(app), workers=threads, send_queue_size=0)
+        # Monitors get an answer though every other thread is busy.
+        self._health = WSGIMiddleware(_beginnings_of(app), workers=1, send_queue_size=0)
         self.native = NativeRoutes(parts.native, parts.guard, parts.gate)
         self._sockets: ASGIApp = parts.sockets
         self._viewers: ASGIApp = parts.viewers
@@ -54,7 +57,11 @@ class Application:
         else:
             # Browsers send ASCII, and the adapter knows nothing else.
             asked = quote_from_bytes(scope["query_string"], safe=_ASCII).encode()
-            flask: ASGIApp = cast(Any, self._flask)
+            flask: ASGIApp = cast(Any, self._health if scope["path"] == HEALTH_PATH else self._flask)
+            body = await _whole_body(receive)
+            if body is None:
+                return
+            receive = _body_first(body, receive)
             scope = {**scope, "query_string": asked}
             await flask(scope, receive, _unless_there_is_more(scope, send))
             if _REST in scope:
@@ -63,6 +70,34 @@ class Application:
     def close(self) -> None:
         """Give the threads back, each when it has answered."""
         self._flask.executor.shutdown(wait=False)
+        self._health.executor.shutdown(wait=False)
+
+
+async def _whole_body(receive: Receive) -> bytes | None:
+    """Return a request's body, whose size and time `Connection` bounds; None: it never came.
+
+    A thread that waited for it would be kept from the others by every client that sends slowly.
+    """
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += cast(bytes, message.get("body", b""))
+        if not message.get("more_body", False):
+            return body
+
+
+def _body_first(body: bytes, receive: Receive) -> Receive:
+    """Return a `receive` that has the whole body at once, then what else comes."""
+    parts = [body]
+
+    async def receive_next() -> Message:
+        if parts:
+            return {"type": "http.request", "body": parts.pop(), "more_body": False}
+        return await receive()
+
+    return receive_next
 
 
 class _Rest(NamedTuple):

@@ -31,6 +31,9 @@ _MOST_HEAD_BYTES = 64 * 1024
 _MOST_BODY_BYTES = MOST_FILE_BYTES
 """The largest that a route takes at once: a drawing. Uploads are read piece by piece."""
 
+_NEXT_BYTES_S = 5.0
+_WHOLE_BODY_S = 30.0
+"""How long the next bytes of a body, and all of it, may take: 1 MB in 30 s is 270 kbit/s."""
 _MOST_UNWANTED_BYTES = 1_000_000
 _UNWANTED_S = 5.0
 """How much more is read of a body whose answer was sent, and of an upload for how long: whoever sends it has
@@ -49,6 +52,7 @@ class Connection(HttpToolsProtocol):
         self._waits_since_s: float | None = None
         self._request_due: asyncio.TimerHandle | None = None
         self._reading_due: asyncio.TimerHandle | None = None
+        self._body_due: asyncio.TimerHandle | None = None
         self._wait_for_request()
         if len(self.connections) > _MOST_CONNECTIONS:
             every = [one for one in self.connections if isinstance(one, Connection)]  # not the WebSockets
@@ -60,6 +64,7 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
         self._stop_waiting()
+        self._stop_waiting_for_body()
         self.resume_writing()
         super().connection_lost(exc)
 
@@ -89,6 +94,8 @@ class Connection(HttpToolsProtocol):
         ):
             self._refuse(413)
         else:
+            if not self._takes_any_length:
+                self._wait_for_body(0, self.loop.time() + _WHOLE_BODY_S)
             super().on_headers_complete()
 
     def handle_websocket_upgrade(self) -> None:
@@ -106,6 +113,7 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Take the end of a request, unless it was refused."""
         self._is_message_open = False
+        self._stop_waiting_for_body()
         self._bytes = 0
         if self._waits_since_s is not None:
             self._wait_for_request()
@@ -146,6 +154,21 @@ class Connection(HttpToolsProtocol):
             self._request_due.cancel()
             self._request_due = None
 
+    def _wait_for_body(self, before: int, until_s: float) -> None:
+        """Look again soon: by then there are more than `before` bytes of the body, or no answer is owed."""
+        self._body_due = self.loop.call_later(_NEXT_BYTES_S, self._look_whether_it_sends, before, until_s)
+
+    def _look_whether_it_sends(self, before: int, until_s: float) -> None:
+        if self._bytes > before and self.loop.time() < until_s:
+            self._wait_for_body(self._bytes, until_s)
+        else:
+            self._refuse(408)
+
+    def _stop_waiting_for_body(self) -> None:
+        if self._body_due is not None:
+            self._body_due.cancel()
+            self._body_due = None
+
     def _look_whether_it_reads(self, before: int) -> None:
         left = self.transport.get_write_buffer_size()
         if self._reading_due is not None and left >= before:
@@ -165,7 +188,7 @@ class Connection(HttpToolsProtocol):
 
     def _refuse(self, status: int) -> None:
         """Answer without asking the application, unless it answers already, and hang up."""
-        if self.cycle is None or self.cycle.response_complete:
+        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
             reason = http.HTTPStatus(status).phrase
             headers: dict[str, Any] = {
                 **HEADERS,

@@ -20,6 +20,7 @@ from flask import Flask, Response
 
 from frametally.errors import Misconfigured
 from frametally_web import connections
+from frametally_web.app import parts_of
 from frametally_web.security import HEADERS
 from frametally_web.serving import DashboardServer, serve
 
@@ -172,6 +173,79 @@ def test_hundreds_of_idle_and_slow_connections_do_not_shut_the_page(
     finally:
         for one in sockets:
             one.close()
+
+
+UNFINISHED = (
+    b"POST /api/v1/alerts/rules HTTP/1.1\r\nHost: localhost\r\n"
+    b'Content-Type: application/json\r\nContent-Length: 4000\r\n\r\n{"name'
+)
+
+
+def test_bodies_that_never_end_leave_health_pages_and_api_to_the_others(
+    place: Place, serving: Callable[[Flask], str]
+) -> None:
+    place.film({"car": 3})
+    app = place.app()
+    slow = 4 * parts_of(app).settings.web_threads
+    port = int(serving(app).rsplit(":", 1)[1])
+    with contextlib.ExitStack() as open_sockets:
+        for _ in range(slow):
+            one = open_sockets.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30))
+            one.sendall(UNFINISHED)
+        for path in (b"/healthz", b"/", b"/api/v1/sources"):
+            with socket.create_connection(("127.0.0.1", port), timeout=4) as asking:
+                asking.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                assert asking.recv(1000).startswith(b"HTTP/1.1 200"), path
+
+
+def test_a_body_that_comes_too_slowly_is_refused_with_408(
+    place: Place, serving: Callable[[Flask], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "_NEXT_BYTES_S", 0.2)
+    port = int(serving(place.app()).rsplit(":", 1)[1])
+    assert refused(port, UNFINISHED) == (408, HEADERS)
+    # One that comes byte by byte has an end, too.
+    monkeypatch.setattr(connections, "_WHOLE_BODY_S", 1.0)
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as dripping:
+        dripping.sendall(UNFINISHED)
+        stop = threading.Event()
+
+        def drip() -> None:
+            with contextlib.suppress(OSError):
+                while not stop.wait(0.05):
+                    dripping.sendall(b"x")
+
+        dripper = threading.Thread(target=drip)
+        dripper.start()
+        try:
+            assert dripping.recv(1000).startswith(b"HTTP/1.1 408")
+        finally:
+            stop.set()
+            dripper.join()
+
+
+def test_health_is_answered_while_every_thread_is_busy(place: Place, serving: Callable[[Flask], str]) -> None:
+    app, released = place.app(), threading.Event()
+    threads = parts_of(app).settings.web_threads
+    started = threading.Semaphore(0)
+
+    @app.get("/api/v1/busy")
+    def busy() -> str:
+        started.release()
+        released.wait(60)
+        return ""
+
+    port = int(serving(app).rsplit(":", 1)[1])
+    with contextlib.ExitStack() as open_sockets:
+        open_sockets.callback(released.set)
+        for _ in range(threads):
+            one = open_sockets.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30))
+            one.sendall(b"GET /api/v1/busy HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        for _ in range(threads):
+            assert started.acquire(timeout=30)
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as asking:
+            asking.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert asking.recv(1000).startswith(b"HTTP/1.1 200")
 
 
 @pytest.mark.parametrize(
