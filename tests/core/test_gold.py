@@ -88,7 +88,7 @@ def index(opening: ExitStack) -> CountIndex:
     return opening.enter_context(closing(open_count_index(url)))
 
 
-def load(store: MemoryStore, gold: SqlGold, **bounds: int) -> GoldReport:
+def load(store: MemoryStore, gold: SqlGold, **bounds: Any) -> GoldReport:
     report = load_gold(store=store, gold=gold, progress=NoProgress(), **bounds)
     assert report.skipped == []
     return report

@@ -74,8 +74,9 @@ def export(
             problem.remedy += f" A workbook has at most {most_rows} rows: CSV and Parquet have more."
         raise
     warnings = warnings_of(found, media)
-    for line in warnings if warn else ():
-        warn(line)
+    if warn is not None:
+        for line in warnings:
+            warn(line)
     about = {name: getattr(found, name) for name in _ABOUT} | {"warnings": warnings}
     columns, rows = [*COLUMNS], make_rows(found, query, media)
     if compare is not None:
