@@ -97,7 +97,9 @@ def test_a_week_is_compared_by_the_hours_that_were_filmed_both_times(
     window = visit(place)
     page = window.open("?interval=60&metric=detections&from=2024-05-01T08:00:00Z")
     answer = window.answer("Against the week before")
-    expect(answer.locator(".value")).to_have_text(f"{round(100 * (same / then - 1)):+}%")
+    expect(answer.locator(".value")).to_have_text(
+        f"{round(100 * (same / then - 1)):+}%".replace("-", "\N{MINUS SIGN}")
+    )
     expect(answer).to_contain_text(f"{same}, then {then}")
     expect(answer).to_contain_text("same hours filmed: 50%")
     expect(answer).to_contain_text("24 Apr 2024")

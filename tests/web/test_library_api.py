@@ -276,8 +276,9 @@ def test_a_zone_said_later_moves_a_time_without_one(place: Place, client: FlaskC
 def test_a_region_is_changed_and_removed_and_no_frame_moves(place: Place, client: FlaskClient) -> None:
     (video_id,) = stored(place, make_video())
     region = {"x": 1, "y": 2, "width": 30, "height": 40}
-    calibration = {"points": [[0, 0], [9, 0], [9, 9], [0, 9]], "metres": [[0, 0], [3, 0], [3, 3], [0, 3]]}
+    calibration = {"points": [[0, 0], [9, 0], [9, 9], [0, 9]], "metres": [[0, 3], [3, 3], [3, 0], [0, 0]]}
     answer = patch(client, video_id, {"roi": region, "calibration": calibration})
+    assert answer.status_code == 200, answer.json
     assert (answer.json["roi"], answer.json["calibration"]) == (region, calibration)
     answer = patch(client, video_id, {"roi": None})
     assert (answer.json["roi"], answer.json["calibration"]) == (None, calibration)
