@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
+import stat
 from collections.abc import Iterator
 from contextlib import closing
 
 from frametally.errors import FrametallyError
+from frametally.files.sqlite import sqlite_path
 from frametally.opening import open_access_book
 from frametally.settings.loading import Settings
 from frametally_cli.checkup.findings import Finding, shown
@@ -20,6 +23,7 @@ def account_rows(settings: Settings) -> Iterator[Finding]:
     except FrametallyError as error:
         yield Finding("accounts", address, "not usable", remedy=str(error))
         return
+    yield from _private_row(settings)
     if number:
         yield Finding("accounts", address, f"{number}: the dashboard asks who it is")
     elif settings.proxy_secret.get_secret_value():
@@ -31,6 +35,16 @@ def account_rows(settings: Settings) -> Iterator[Finding]:
     else:
         remedy = "`frametally users add NAME --role run` makes one"
         yield Finding("accounts", address, "none, so nobody may change anything", remedy=remedy)
+
+
+def _private_row(settings: Settings) -> Iterator[Finding]:
+    """Say whether others on this machine can read the file with the accounts: it has their codes' secrets."""
+    if not settings.catalogue_url.startswith("sqlite:"):
+        return
+    path = sqlite_path(settings.catalogue_url, "FRAMETALLY_CATALOGUE_URL")
+    if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
+        remedy = f"as its owner: chmod 600 {shlex.quote(str(path))}*"
+        yield Finding("accounts", str(path), "other users can read it", remedy=remedy)
 
 
 def _accounts(settings: Settings) -> int:

@@ -6,9 +6,11 @@ because SQLite's locks do not hold there.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sqlite3
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -38,6 +40,7 @@ class SqliteOpener:
         what: str,
         setting: str,
         refill: str = "",
+        has_secrets: bool = False,
         busy_timeout_s: float = BUSY_TIMEOUT_S,
     ) -> None:
         """Open nothing yet.
@@ -47,16 +50,18 @@ class SqliteOpener:
             what: What people call it, such as `ledger`.
             setting: The setting that names it.
             refill: The command that fills it again after it was lost; empty: there is none.
+            has_secrets: Whether nobody but its owner may read the file.
             busy_timeout_s: Seconds to wait for another process's lock.
         """
         self.path = path
+        self._has_secrets = has_secrets
         self._name = f"{what} {path}"
         self._setting = setting
         self._refill = f" and run `{refill}`" if refill else ""
         self._busy_timeout_s = busy_timeout_s
 
     def prepare_folder(self) -> None:
-        """Make the file's folder if it is missing.
+        """Make the file's folder if it is missing, readable by its owner alone, and so a file with secrets.
 
         Raises:
             Misconfigured: It is on a network file system, or cannot be made.
@@ -68,9 +73,21 @@ class SqliteOpener:
                 f"set {self._setting} or FRAMETALLY_DATA_DIR to a folder on a local disk"
             )
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if self._has_secrets:
+                self._keep_private()
         except OSError as error:
             raise self.unwritable(error.strerror or str(error)) from error
+
+    def _keep_private(self) -> None:
+        """Take other users' rights to the file and to what SQLite keeps beside it."""
+        with suppress(FileExistsError):
+            os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        for path in map(self.beside, ("", "-wal", "-shm")):
+            with suppress(FileNotFoundError):
+                about = path.stat()
+                if stat.S_IMODE(about.st_mode) & 0o077 and about.st_uid == os.geteuid():
+                    path.chmod(0o600)
 
     def beside(self, suffix: str) -> Path:
         """Return the path of what SQLite keeps beside the file: `-wal` or `-shm`; empty: the file's own."""

@@ -115,6 +115,7 @@ class SqlDatabase:
             what=layout.what,
             setting=layout.setting,
             refill=layout.refill,
+            has_secrets=layout.has_secrets,
             busy_timeout_s=busy_timeout_s,
         )
         file.prepare_folder()

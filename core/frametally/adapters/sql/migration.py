@@ -31,6 +31,7 @@ class Layout(NamedTuple):
         schema_version: Of these tables.
         migrations: Folder of the revisions that lead to it, in `migrations/`.
         beside: Names of other layouts' `about` that may lie in the same SQLite file.
+        has_secrets: Whether it, or one beside it, has what only the file's owner may read.
     """
 
     what: str
@@ -41,6 +42,7 @@ class Layout(NamedTuple):
     schema_version: int
     migrations: str
     beside: tuple[str, ...] = ()
+    has_secrets: bool = False
 
 
 class NewerLayout(FrametallyError):

@@ -30,6 +30,7 @@ _LAYOUT = Layout(
     schema_version=tables.SCHEMA_VERSION,
     migrations="access",
     beside=("frametally_catalogue", "frametally_alerts", "frametally_audit"),
+    has_secrets=True,
 )
 _accounts, _links, _sessions = tables.accounts.c, tables.links.c, tables.sessions.c
 

@@ -39,6 +39,7 @@ _LAYOUT = Layout(
     schema_version=tables.SCHEMA_VERSION,
     migrations="alerts",
     beside=("frametally_catalogue", "frametally_access", "frametally_audit"),
+    has_secrets=True,
 )
 _FURTHEST_MS = 2 * HOUR_MS
 """No message waits longer: one that is due later was put off before the clock was set back."""

@@ -28,6 +28,7 @@ _LAYOUT = Layout(
     schema_version=tables.SCHEMA_VERSION,
     migrations="audit",
     beside=("frametally_catalogue", "frametally_access", "frametally_alerts"),
+    has_secrets=True,
 )
 _AT_ONCE = 1000
 _records = tables.records.c

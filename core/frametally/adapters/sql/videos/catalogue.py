@@ -48,6 +48,7 @@ _LAYOUT = Layout(
     schema_version=tables.SCHEMA_VERSION,
     migrations="videos",
     beside=("frametally_access", "frametally_alerts", "frametally_audit"),
+    has_secrets=True,
 )
 _videos, _artifacts, _uploads = tables.videos.c, tables.artifacts.c, tables.uploads.c
 
