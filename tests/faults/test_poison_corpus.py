@@ -39,7 +39,7 @@ def outcome_of(code: int, out: str, err: str) -> str:
     skipped = [line for line in err.splitlines() if line.startswith("skipped ")]
     if code == 0 and announced and not skipped:
         return "whole"
-    if code == 1 and announced and len(skipped) == 1 and ": in part: " in skipped[0] and ";" in skipped[0]:
+    if code == 6 and announced and len(skipped) == 1 and ": in part: " in skipped[0] and ";" in skipped[0]:
         return "part"
     if code == 2 and not announced and len(skipped) == 1 and ";" in skipped[0]:
         return "skipped"

@@ -269,7 +269,7 @@ def mended(place: Place, failed: Job) -> None:
 
 def test_a_job_whose_process_is_always_killed_fails_with_its_reason_after_three_times(place: Place) -> None:
     place.fault.write_text("child")
-    assert place.start("--until-done").wait(PATIENCE_S) == 1
+    assert place.start("--until-done").wait(PATIENCE_S) == 6  # one job failed, and is named
     failed = place.job("previews")
     assert (failed.state, failed.attempts) == ("failed", 3)
     assert "killed (SIGSEGV) 3 times" in (failed.reason or "")
