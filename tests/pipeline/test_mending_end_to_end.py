@@ -52,7 +52,7 @@ class House:
         return self("produce", footage or self.footage, "--source", "Gate")
 
     def count(self, *, dead_letters: bool = False) -> None:
-        self("consume", "--until-caught-up", code=int(dead_letters))
+        self("consume", "--until-caught-up", code=6 if dead_letters else 0)
         self("aggregate")
         self("index")
 
