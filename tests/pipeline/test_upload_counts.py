@@ -167,6 +167,7 @@ def test_a_video_without_a_time_is_counted_at_a_guess_and_moves_once_it_has_one(
     assert [one.kind for one in row.artifacts] == [kind for job in usual for kind in made_by(job, video)]
     house.count()
     assert "Gate 1 *" in house("status", code=4)
+    house("index")
     house.work()
     row = house.catalogue.video(video.id)
     assert row is not None
