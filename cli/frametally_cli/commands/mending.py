@@ -28,7 +28,6 @@ from frametally.videos.editing import remove_video
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import Ports, data_dir_option, open_books, option, read_settings
 from frametally_cli.options.times import parse_bounds_ms, parse_time_ms
-from frametally_producer.jobs import removal
 
 delete_images_option = click.option(
     "--delete-images", is_flag=True, help="Also delete the stored pictures that nothing needs any more."
@@ -91,6 +90,8 @@ def forget(
 
 def _remove_uploaded(ports: Ports, targets: Sequence[forgetting.Target], progress: Progress) -> None:
     """Remove the uploaded videos of what was forgotten as a whole, with originals and all made of them."""
+    from frametally_producer.jobs import removal
+
     settings, store = ports.settings, ports.store
     for target in targets:
         video_id = holder_of(store, target.manifest.sha256) if target.manifest.kind == "video" else None
