@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from frametally_web.app import parts_of
 from frametally_web.live.viewers import STREAM_PATH
+from frametally_web.pages import HEALTH_PATH
 from frametally_web.requests.native import disconnected
 from frametally_web.routing import NativeRoutes
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
 
 _ASCII = "".join(map(chr, range(128)))
-HEALTH_PATH = "/healthz"
 _REST = "frametally.rest"
 _MOST_AHEAD_BYTES = 1_000_000
 """How much of an answer may wait in memory for its client."""

@@ -26,6 +26,8 @@ from frametally_web.requests.problems import Problem, problem_of
 
 Args = MultiDict[str, str]
 
+HEALTH_PATH = "/healthz"
+
 
 def create_blueprint(
     *, settings: Settings, index: CountIndex, alerts: OpenedAlerts, chart: Callable[[Args], Counts]
@@ -106,7 +108,7 @@ def create_blueprint(
     def embed() -> Response:
         return _page("embed.html")
 
-    @pages.get("/healthz")
+    @pages.get(HEALTH_PATH)
     def health() -> Response:
         with time_limit(settings.web_query_timeout_s):
             index.check()  # away or damaged: 503, as on every route

@@ -127,11 +127,12 @@ def count_every(
     """
     period_s = parse_period_s("--every", period)
 
-    first_round = [True]  # of later rounds no day was counted by an earlier version
+    is_first_round = True  # in later rounds no day was counted by an earlier version
 
     def work() -> None:
-        count_once(ports, selection, wait=False, upgraded=bool(first_round))
-        first_round.clear()
+        nonlocal is_first_round
+        count_once(ports, selection, wait=False, upgraded=is_first_round)
+        is_first_round = False
         afterwards()
 
     with console.stage_bar("rounds") as bar:
