@@ -381,6 +381,8 @@ def test_what_the_page_chose_by_itself_stays_open_after_a_reload_and_the_way_bac
     expect(page.locator("#interval-chip")).to_be_hidden()
     expect(page.locator("#model-chip")).to_be_hidden()
     window.choose("sources", "West Road")
+    expect(page.locator("#sources-chip")).not_to_contain_text("Plaza")  # taken when the list has closed
+    window.settled()
     page.go_back()
     expect(page.locator("#sources-chip")).to_contain_text("Plaza")
     expect(page.locator("#interval-chip")).to_be_hidden()

@@ -56,7 +56,7 @@ def test_who_logs_in_is_led_to_what_was_asked_for_and_out_again(
     picture(page, f"sign-in-error-{width}")
     type_in(page, password=PASSWORD)
     page.locator("#dashboard[data-state=ready][aria-busy=false]").wait_for()
-    assert page.url == f"{url}/?metric=detections"
+    assert page.url.startswith(f"{url}/?metric=detections&timezone=")
     assert page.locator(".who").inner_text() == "lukas"
     picture(page, f"signed-in-{width}")
     page.locator(".who").click()
