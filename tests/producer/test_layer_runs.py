@@ -84,7 +84,7 @@ class Place:
 
 @pytest.fixture(scope="module")
 def uploaded(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """A video of which only the frames were made, as workers do for Airflow; one that browsers do not play."""
+    """A video that browsers do not play, with its frames made, as workers do where Airflow does the rest."""
     folder = tmp_path_factory.mktemp("uploaded")
     clip = encode_video(folder / "gate.mkv", 12, codec="libx264", size_px=(64, 48))
     settings = load_settings("producer", data_dir=folder / "data", video_orchestrator="airflow")

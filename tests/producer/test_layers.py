@@ -136,7 +136,8 @@ def test_an_original_of_other_bytes_is_told(place: Place) -> None:
 
 
 def test_the_form_is_what_a_look_into_the_bytes_says(place: Place) -> None:
-    in_the_bytes = msgspec.structs.replace(place.video.facts, started_at_ms=None, time_source=None)  # the time is a guess
+    # The time is a guess.
+    in_the_bytes = msgspec.structs.replace(place.video.facts, started_at_ms=None, time_source=None)
     assert bronze.form(place.video, place.video.sha256, place.settings) == in_the_bytes
     place.store.put(place.original, b"no video at all")
     with pytest.raises(Poison, match=place.original):
