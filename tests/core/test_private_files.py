@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from frametally.opening import open_access_book, open_alert_book, open_audit_book, open_video_catalogue
@@ -34,6 +36,22 @@ def test_a_data_folder_and_its_accounts_are_their_owners_alone(tmp_path: Path) -
     files = list(data_dir.glob("catalogue.sqlite*"))
     assert files
     assert {mode(path) for path in files} == {0o600}
+
+
+def test_a_data_folder_that_footage_makes_is_its_owners_alone(tmp_path: Path) -> None:
+    clip = tmp_path / "gate.png"
+    cv2.imwrite(str(clip), np.zeros((48, 64, 3), np.uint8))
+    data_dir = tmp_path / "new" / "data"
+    assert main(["produce", str(clip), "--source", "gate", "--data-dir", str(data_dir)]) == 0
+    assert {mode(data_dir), mode(data_dir.parent), mode(data_dir / "store")} == {0o700}
+
+
+def test_doctor_names_a_data_folder_that_others_can_look_into(tmp_path: Path) -> None:
+    settings = load_settings(data_dir=tmp_path)
+    tmp_path.chmod(0o755)
+    [bad] = [row for row in account_rows(settings) if not row.good]
+    assert (bad.name, bad.value) == (str(tmp_path), "other users can look into it")
+    assert f"chmod 700 {tmp_path}" in bad.remedy
 
 
 @pytest.mark.parametrize("opened", [open_access_book, open_alert_book, open_audit_book, open_video_catalogue])

@@ -10,6 +10,7 @@ from contextlib import closing
 from frametally.errors import FrametallyError
 from frametally.files.sqlite import sqlite_path
 from frametally.opening import open_access_book
+from frametally.settings.data_folder import embedded_folder
 from frametally.settings.loading import Settings
 from frametally_cli.checkup.findings import Finding, shown
 from frametally_cli.checkup.ports import not_there_yet
@@ -38,7 +39,11 @@ def account_rows(settings: Settings) -> Iterator[Finding]:
 
 
 def _private_row(settings: Settings) -> Iterator[Finding]:
-    """Say whether others on this machine can read the file with the accounts: it has their codes' secrets."""
+    """Say whether others on this machine can read the pictures, or the file with the accounts' secrets."""
+    folder = embedded_folder(settings)
+    if folder is not None and folder.exists() and stat.S_IMODE(folder.stat().st_mode) & 0o077:
+        remedy = f"as its owner: chmod 700 {shlex.quote(str(folder))}"
+        yield Finding("accounts", str(folder), "other users can look into it", remedy=remedy)
     if not settings.catalogue_url.startswith("sqlite:"):
         return
     path = sqlite_path(settings.catalogue_url, "FRAMETALLY_CATALOGUE_URL")

@@ -365,10 +365,11 @@ def _give_name(staging: Path, final: Path, *, if_absent: bool) -> bool:
 
 
 def _make_folders(folder: Path) -> None:
+    """Make a folder and those above it that are missing; pictures of people are their owner's alone."""
     if folder.is_dir():
         return
     _make_folders(folder.parent)
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
     _fsync_folder(folder.parent)
 
 
