@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterable
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,8 @@ from tests.cameras.capturing import (
     run_frametally,
     until,
 )
-from tests.cameras.showing import LAUNCHES, RtspCamera
+from tests.cameras.showing import LAUNCHES, RtspCamera, Speaker
+from tests.cameras.test_opening import motion_jpeg, request_of
 
 from frametally.errors import Retryable
 from frametally.media.manifests import find_manifest
@@ -77,6 +80,31 @@ def test_a_camera_that_is_killed_leaves_an_outage_with_its_times_and_is_back_by_
     newest = max(map(live_of, manifests_of(capturing.store)), key=lambda live: live.minute_ms)
     assert all(one.to_ms is not None for one in newest.outages)
     assert all(reason.startswith("The camera ") for reason in capturing.heard.reasons)
+
+
+def test_a_camera_that_is_redirected_to_a_refused_address_waits_and_is_back_by_itself(tmp_path: Path) -> None:
+    """As behind a router's log-in page, which goes away again."""
+    show = motion_jpeg((64, 48) for _ in count())
+    is_redirected = threading.Event()
+    is_redirected.set()
+
+    def speak(connection: socket.socket) -> None:
+        if not is_redirected.is_set():
+            show(connection)
+        else:
+            request_of(connection)
+            connection.sendall(b"HTTP/1.0 302 Found\r\nLocation: http://169.254.169.254/login\r\n\r\n")
+
+    with (
+        Speaker(speak) as server,
+        Capturing(here(tmp_path), f"http://127.0.0.1:{server.port}/video") as capturing,
+    ):
+        until(lambda: capturing.failure or server.visits > 1)
+        assert capturing.failure is None
+        assert capturing.heard.told.state == "waiting"
+        assert "leads to an address that is refused: no camera may be at" in capturing.heard.told.reason
+        is_redirected.clear()
+        capturing.until_frames(3)
 
 
 def test_a_minute_is_in_the_books_before_its_first_frame_is_announced(tmp_path: Path) -> None:

@@ -161,7 +161,10 @@ def test_hls_is_read_piece_by_piece() -> None:
 )
 def test_a_playlist_leads_nowhere_that_is_not_allowed(url: str) -> None:
     with Speaker(hls(url)) as server:
-        failure_of(to_open(f"http://127.0.0.1:{server.port}/live.m3u8"))
+        told = failure_of(to_open(f"http://127.0.0.1:{server.port}/live.m3u8"))
+    assert isinstance(told, CameraAway), "it is tried again"
+    if url.startswith("http"):  # FFmpeg itself asks for no others
+        assert "leads to an address that is refused" in str(told)
 
 
 @pytest.mark.parametrize(
@@ -172,10 +175,26 @@ def test_a_redirect_by_http_leads_nowhere_that_is_not_allowed(target: str) -> No
         answer = f"HTTP/1.0 302 Found\r\nLocation: {target.format(port=inside.port)}\r\n".encode()
         answer += b"Content-Length: 0\r\n\r\n"
         with Speaker(answering(answer)) as server:
-            assert isinstance(
-                failure_of(to_open(f"http://127.0.0.1:{server.port}/video")), Poison | CameraAway
-            )
+            told = failure_of(to_open(f"http://127.0.0.1:{server.port}/video"))
+            assert isinstance(told, CameraAway), "it is tried again"
+            assert "address that is refused" in str(told) or "redirects to another address" in str(told)
         assert inside.visits == 0
+
+
+def test_only_a_camera_whose_own_ip_address_is_refused_cannot_be_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for address in ("rtsp://169.254.169.254/gate", "http://[::ffff:127.0.0.2]/video"):
+        assert isinstance(failure_of(to_open(address)), Poison)
+    for scheme in ("rtsp", "http"):
+        monkeypatch.setattr(
+            socket,
+            "getaddrinfo",
+            lambda host, port, **_: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("169.254.1.1", port))],
+        )
+        told = failure_of(to_open(f"{scheme}://gate.example.org/video"))
+        assert isinstance(told, CameraAway)
+        assert "no camera may be at gate.example.org (169.254.1.1)" in str(told)
 
 
 def test_a_redirect_by_http_to_where_cameras_may_be_is_followed_and_gets_no_log_in() -> None:

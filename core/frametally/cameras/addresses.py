@@ -175,6 +175,15 @@ class AllowedPlaces:
                 f"if that is right, set {self._setting}={allowed}",
             )
 
+    def check_written(self, host: str) -> None:
+        """Return if `host` is a name, which may mean another address soon, or an IP address that is allowed.
+
+        Raises:
+            AddressRefused: It is an IP address, and it may not be there.
+        """
+        if _as_ip(host) is not None:
+            self.check(host, [host])
+
 
 def _as_ip(text: str) -> IPAddress | None:
     """Return the IP address that `text` is, as it is in the end: not dressed up as one of IPv6."""

@@ -115,7 +115,7 @@ class CameraCapture:
         """Capture until a stop is asked for; what is spooled is sent then, as far as nothing is away.
 
         Raises:
-            Poison: The camera is where none may be.
+            Poison: No camera may be at the IP address that it was given.
             Misconfigured: Store or log cannot be written.
         """
         self._sender.start()

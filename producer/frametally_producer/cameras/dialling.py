@@ -6,10 +6,10 @@ import socket
 import ssl
 from pathlib import Path
 
-from frametally.cameras.addresses import AllowedPlaces
+from frametally.cameras.addresses import AddressRefused, AllowedPlaces
 from frametally.cameras.dialling import PlaceAway, connect
 from frametally.errors import Misconfigured
-from frametally_producer.cameras.failures import CameraAway
+from frametally_producer.cameras.failures import CameraAway, PlaceRefused
 
 CONNECT_S = 2.0
 """A camera that comes back is there at the next try; so no try may last long."""
@@ -25,12 +25,14 @@ def dial(
     checked, as cameras have certificates of their own.
 
     Raises:
-        Poison: It is where no camera may be.
+        PlaceRefused: It is where no camera may be by now; a name may mean something else soon.
         CameraAway: It is not there, or not who it says it is.
         Misconfigured: `ca_file` cannot be read.
     """
     try:
         connection = connect(host, port, allowed, timeout_s=CONNECT_S)
+    except AddressRefused as error:
+        raise PlaceRefused(str(error)) from error
     except PlaceAway as error:
         raise CameraAway(str(error)) from error
     return _secured(connection, host, ca_file) if by_tls else connection

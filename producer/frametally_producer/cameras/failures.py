@@ -18,6 +18,14 @@ class CameraAway(FrametallyError):
         self.refuses_login = refuses_login
 
 
+class PlaceRefused(CameraAway):
+    """It leads, for now, to where no camera may be: by a redirect, a playlist or what its name means."""
+
+    def __init__(self, reason: str) -> None:
+        """Give the reason why nothing connects there."""
+        super().__init__(f"leads to an address that is refused: {reason}")
+
+
 def told_status(status: int, phrase: str, *, has_login: bool, source: str) -> CameraAway:
     """Return what an answer's status (RTSP and HTTP share them) means for a person."""
     if status == _UNAUTHORIZED and not has_login:

@@ -13,11 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from frametally.cameras.addresses import AllowedPlaces, CameraAddress, read_address
+from frametally.cameras.addresses import AddressRefused, AllowedPlaces, CameraAddress, read_address
 from frametally.cameras.logins import CameraLogin
-from frametally.errors import Poison
 from frametally_producer.cameras.dialling import dial
-from frametally_producer.cameras.failures import CameraAway, told_status
+from frametally_producer.cameras.failures import CameraAway, PlaceRefused, told_status
 
 _SILENT_S = 5.0
 
@@ -144,7 +143,7 @@ class HttpVisitor:
         self._login = login
         self._sockets: list[socket.socket] = []
         self._is_cut = False
-        self.refused: Poison | None = None
+        self.refused: PlaceRefused | None = None
         passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
         if login is not None:
             root = f"{address.scheme}://{address.place}/"
@@ -174,11 +173,15 @@ class HttpVisitor:
         """Ask for `url`.
 
         Raises:
-            Poison: It is where no camera may be, or is no address of HTTP.
+            PlaceRefused: It is where no camera may be, or is no address of HTTP.
             CameraAway: It cannot be had.
         """
-        if read_address(url).scheme not in ("http", "https"):
-            raise Poison(f"leads to {url[:200]!r}, which is no address of HTTP")
+        try:
+            is_http = read_address(url).scheme in ("http", "https")
+        except AddressRefused as error:
+            raise PlaceRefused(str(error)) from error
+        if not is_http:
+            raise PlaceRefused(f"{url[:200]!r} is no address of HTTP")
         try:
             return HttpStream(url, self._opener.open(url, timeout=_SILENT_S))
         except urllib.error.HTTPError as error:
@@ -196,7 +199,7 @@ class HttpVisitor:
         del flags, options
         try:
             return self.open(url)
-        except Poison as error:
+        except PlaceRefused as error:
             self.refused = error
             raise
         except CameraAway as error:

@@ -125,8 +125,7 @@ class OpenCamera:
         """Yield packets as they come.
 
         Raises:
-            CameraAway: It sends no more.
-            Poison: It leads to where no camera may be.
+            CameraAway: It sends no more, or leads to where no camera may be.
         """
         try:
             for packet in self._container.demux(self.stream):
@@ -143,9 +142,10 @@ def open_camera(camera: CameraToOpen, should_stop: Callable[[], bool]) -> Iterat
     """Open a camera; once `should_stop()`, its packets end.
 
     Raises:
-        Poison: It is where no camera may be.
-        CameraAway: It cannot be opened now, or sends nothing that is read here.
+        Poison: No camera may be at the IP address that it was given.
+        CameraAway: It cannot be opened now, leads to where none may be, or sends nothing that is read here.
     """
+    camera.allowed.check_written(camera.address.host)
     with ExitStack() as stack:
         if not camera.address.scheme:
             yield _device(camera, stack, should_stop)

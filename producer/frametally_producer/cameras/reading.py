@@ -71,7 +71,7 @@ class CameraReader:
         self._told_begin_ms: Fraction | None = None
 
     def frames(self) -> Iterator[CameraFrame]:
-        """Yield frames as they can be decoded. Raises `CameraAway` and `Poison` as `OpenCamera.packets`."""
+        """Yield frames as they can be decoded. Raises `CameraAway` as `OpenCamera.packets` does."""
         self._clock.connect()
         decoded_at_s = time.monotonic()
         for arrived in self._with_clock():
