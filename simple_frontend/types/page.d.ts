@@ -163,8 +163,11 @@ declare namespace Page {
     labels: Api.Labels["labels"];
     sources: Api.SourceRange[];
     counts: Api.Counts;
-    summary: Api.Summary;
+    /** null: the server is still adding it up; an error: why it cannot. */
+    summary: Api.Summary | import("../frametally_web/static/js/shared/api.js").ApiError | null;
     other: { counts: Api.Counts; comparison: Comparison } | null;
+    /** Why the other side of the comparison is missing. */
+    otherFault: import("../frametally_web/static/js/shared/api.js").ApiError | null;
   }
 
   interface Comparison {

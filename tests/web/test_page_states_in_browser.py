@@ -81,7 +81,7 @@ def test_an_index_that_is_away_from_the_start_is_said_and_tried_again(
     page = window.open(wait_for="#dashboard[data-state=failed]")
     expect(page.locator("#notice")).to_contain_text("The counts are out of reach")
     expect(page.locator("#notice")).not_to_contain_text("secret")
-    expect(page.locator("#freshness")).to_have_text("Not connected")
+    expect(page.locator("#freshness")).to_have_text("Not loaded yet")
     place.come_back()
     page.get_by_role("button", name="Try now").click()
     window.settled()
@@ -109,6 +109,68 @@ def test_an_index_that_goes_away_leaves_what_was_there_and_comes_back_by_itself(
     expect(page.locator("#freshness")).to_contain_text("Up to date")
     window.settled()
     assert window.chart_values() != before
+
+
+def test_a_slow_or_failed_summary_leaves_the_chart_and_only_it_is_asked_for_again(
+    place: Place, visit: Callable[..., Visit], picture: Callable[[Any, str], None]
+) -> None:
+    place.film({"car": 6})
+    window = visit(place)
+    held: list[Any] = []
+    asked: list[str] = []
+    window.page.on("request", lambda request: asked.append(request.url.split("?")[0].split("/")[-1]))
+    window.page.route("**/api/v1/summary*", lambda route: held.append(route))
+    page = window.open(wait_for="#dashboard[data-state=ready]")
+    expect(page.locator("#tiles")).to_have_text("Still adding up the totals…")
+    expect(page.locator("button.frame-card")).to_have_count(1)
+    assert sum(window.chart_values()["car"]) > 0
+    picture(page, "summary-slow")
+    busy = {"detail": "The answer takes longer than 3 s.", "remedy": "Choose a shorter range."}
+    held.pop().fulfill(status=503, json=busy)
+    expect(page.locator("#tiles")).to_contain_text(
+        "The totals cannot be shown. The answer takes longer than 3 s. Choose a shorter range."
+    )
+    expect(page.locator("#busiest")).to_contain_text("The answer takes longer than 3 s.")
+    expect(page.locator("#freshness")).to_contain_text("Up to date")
+    expect(page.locator("#notice")).to_be_hidden()
+    picture(page, "summary-failed")
+    counted = asked.count("counts")
+    page.unroute("**/api/v1/summary*")
+    expect(page.locator(".tile .value")).to_have_count(4)
+    window.settled()
+    assert (asked.count("counts"), asked.count("summary")) == (counted, 2)
+
+
+def test_a_comparison_that_fails_leaves_the_chart_and_says_why(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    east = place.film({"car": 6}, name="Junction East")
+    place.film({"car": 4}, source="harbour", name="The harbour", also=east)
+    window = visit(place)
+    busy = {"detail": "The answer takes longer than 3 s.", "remedy": ""}
+    window.page.route("**/api/v1/counts*top=0*", lambda route: route.fulfill(status=503, json=busy))
+    page = window.open(
+        "?source=junction-east&compare=source:harbour", wait_for="#dashboard[data-state=ready]"
+    )
+    expect(page.locator("#compare-area")).to_have_text(
+        "The comparison cannot be shown. The answer takes longer than 3 s."
+    )
+    expect(page.locator(".tile .value")).to_have_count(4)
+    page.unroute("**/api/v1/counts*top=0*")
+    expect(page.locator("#compare-area")).to_contain_text("The harbour")
+
+
+def test_a_server_that_does_not_answer_at_all_is_not_connected(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    place.film({"car": 6})
+    window = visit(place)
+    page = window.open()
+    window.context.set_offline(True)
+    expect(page.locator("#freshness")).to_have_text("Not connected")
+    expect(page.locator("#notice")).to_contain_text("The server of this page does not answer.")
+    window.context.set_offline(False)
+    expect(page.locator("#freshness")).to_contain_text("Up to date")
 
 
 def test_a_frame_that_was_removed_is_said_to_be_gone(place: Place, visit: Callable[..., Visit]) -> None:

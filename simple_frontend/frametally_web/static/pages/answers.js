@@ -2,7 +2,7 @@
 
 import { ContextBar } from "../js/context/bar.js";
 import { remediesOf } from "../js/context/remedies.js";
-import { ask } from "../js/loading/asking.js";
+import { ask, askSummary } from "../js/loading/asking.js";
 import { Loader } from "../js/loading/loader.js";
 import { FramesCard } from "../js/proof/card.js";
 import { Results } from "../js/results/card.js";
@@ -36,6 +36,8 @@ let written = "";
 /** @type {(Page.Answers & {since: number, shownFor?: string})|null} */
 let shown = null; // the answers on the page, and when they came
 let isAway = false;
+// A summary that takes longer than this comes after the chart.
+const SUMMARY_PATIENCE_MS = 300;
 let renderings = 0;
 
 // Parts of the page are made in tasks of their own, and filled so.
@@ -104,19 +106,41 @@ function writeAddress() {
 /**
  * @param {AbortSignal} signal
  * @param {boolean} quietly  nobody waits for it
- * @returns {Promise<boolean>} whether there is anything to show
+ * @returns {Promise<"all"|"part"|"nothing">} how much of the answers came
  */
 async function load(signal, quietly) {
   useZone(zoneOf(state));
+  const adding = askSummary(state, signal);
+  adding.catch(() => {}); // it is aborted with the rest
   const answers = await ask(state, signal);
   isAway = false;
-  await show({ ...answers, since: Date.now() });
+  const before = shown?.shownFor === formatState(state) ? shown.summary : null;
+  const inTime = await Promise.race([adding, pause(SUMMARY_PATIENCE_MS)]);
+  await show({ ...answers, summary: inTime ?? before, since: Date.now() });
   signal.throwIfAborted();
-  if (answers.models.length) {
-    results.announce(answers.counts, quietly);
-    await showTheRest(signal);
+  if (!answers.models.length) return "nothing";
+  results.announce(answers.counts, quietly);
+  const [summary] = await Promise.all([inTime ?? showLate(adding, signal), showTheRest(signal)]);
+  const isMissing = summary instanceof ApiError && summary.passes;
+  return isMissing || answers.otherFault ? "part" : "all";
+}
+
+/** @param {number} ms @returns {Promise<null>} */
+const pause = (ms) => new Promise((resolve) => setTimeout(() => resolve(null), ms));
+
+/**
+ * Puts a summary beside the chart that is shown already.
+ * @param {ReturnType<typeof askSummary>} adding
+ * @param {AbortSignal} signal
+ */
+async function showLate(adding, signal) {
+  const summary = await adding;
+  signal.throwIfAborted();
+  if (shown) {
+    shown.summary = summary;
+    results.showSummary(state, shown);
   }
-  return answers.models.length > 0;
+  return summary;
 }
 
 /** @param {AbortSignal} signal */
@@ -272,14 +296,14 @@ function fail(error) {
     context.showWithoutCounts(state, colors());
     return "never";
   }
-  away(error.message);
+  away(error);
   return "later";
 }
 
-/** @param {string} reason */
-function away(reason) {
+/** @param {ApiError} error */
+function away(error) {
   isAway = true;
-  showOutage(reason, shown?.since ?? null, () => loader.reload());
+  showOutage(error, shown?.since ?? null, () => loader.reload());
 }
 
 function start() {
@@ -318,8 +342,8 @@ function start() {
   listen({
     index: (version) => loader.tell(version),
     status: showStrip,
-    away(reason) {
-      if (!isAway) away(reason);
+    away(error) {
+      if (!isAway || !error.status) away(error);
     },
     back() {
       if (isAway) loader.reload();

@@ -94,6 +94,6 @@ load();
 listen({
   index: load,
   status: show,
-  away: (reason) => showOutage(reason, since, load),
+  away: (error) => showOutage(error, since, load),
   back: load,
 });

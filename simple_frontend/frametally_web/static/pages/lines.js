@@ -239,7 +239,7 @@ function fail(error) {
   }
   if (since === null) byId("lines-page").dataset.state = "failed";
   if (error.passes) {
-    showOutage(error.message, since, load);
+    showOutage(error, since, load);
     again = setTimeout(load, RETRY_MS);
   } else showFault("This cannot be shown", `${error.message} ${error.remedy}`);
 }
@@ -257,6 +257,6 @@ listen({
     load();
   },
   status: showStrip,
-  away: (reason) => showOutage(reason, since, load),
+  away: (error) => showOutage(error, since, load),
   back: load,
 });

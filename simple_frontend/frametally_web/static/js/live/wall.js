@@ -81,7 +81,7 @@ async function look() {
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     if (since === null) page.dataset.state = "failed";
-    if (error.passes) showOutage(error.message, since, look, "The cameras are out of reach");
+    if (error.passes) showOutage(error, since, look, "The cameras are out of reach");
     else showFault("The cameras cannot be shown", `${error.message} ${error.remedy}`);
   } finally {
     isAsking = false;

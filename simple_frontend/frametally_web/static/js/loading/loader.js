@@ -12,8 +12,8 @@ const LEAST_BETWEEN_LOADS_MS = 700;
 export class Loader {
   /**
    * @param {Object} on
-   * @param {(signal: AbortSignal, quietly: boolean) => Promise<boolean>} on.ask  asks for everything and shows it;
-   *   whether there is anything
+   * @param {(signal: AbortSignal, quietly: boolean) => Promise<"all"|"part"|"nothing">} on.ask  asks for everything
+   *   and shows it; part: something has to be asked for again
    * @param {(error: unknown) => "again"|"later"|"never"} on.fail  says what is wrong, and when to try again
    */
   constructor(on) {
@@ -43,9 +43,15 @@ export class Loader {
     this.isLoading = true;
     if (!quietly) byId("dashboard").setAttribute("aria-busy", "true");
     let againInS;
+    let isPart = false;
     try {
-      againInS = (await this.on.ask(mine.signal, quietly)) ? REFRESH_S : WAITING_FOR_DATA_S;
-      this.failures = 0;
+      const extent = await this.on.ask(mine.signal, quietly);
+      isPart = extent === "part";
+      if (isPart) againInS = this.#retryS();
+      else {
+        againInS = extent === "all" ? REFRESH_S : WAITING_FOR_DATA_S;
+        this.failures = 0;
+      }
     } catch (error) {
       if (mine.signal.aborted) return;
       againInS = this.#afterFault(error);
@@ -54,7 +60,7 @@ export class Loader {
     if (this.asking !== mine) return;
     byId("dashboard").setAttribute("aria-busy", "false");
     this.isLoading = false;
-    if (!this.#follow() && againInS) this.#refreshIn(againInS * 1000);
+    if (!this.#follow() && againInS) this.#refreshIn(againInS * 1000, isPart);
   }
 
   /**
@@ -64,6 +70,11 @@ export class Loader {
   #afterFault(error) {
     const when = this.on.fail(error);
     if (when !== "later") return when === "again" ? 0 : null;
+    return this.#retryS();
+  }
+
+  /** Seconds until the next attempt after one more failure. */
+  #retryS() {
     this.failures += 1;
     return RETRY_S[Math.min(this.failures, RETRY_S.length) - 1];
   }
@@ -93,14 +104,20 @@ export class Loader {
     return true;
   }
 
-  /** @param {number} ms */
-  #refreshIn(ms) {
+  /**
+   * @param {number} ms
+   * @param {boolean} [isPart]  only what failed is asked for again, and the answers that came are kept
+   */
+  #refreshIn(ms, isPart = false) {
     clearTimeout(this.timer);
-    this.timer = window.setTimeout(() => this.#refresh(), ms);
+    this.timer = window.setTimeout(() => this.#refresh(isPart), ms);
   }
 
-  #refresh() {
-    if (document.hidden) document.addEventListener("visibilitychange", () => this.#refresh(), { once: true });
+  /** @param {boolean} isPart */
+  #refresh(isPart) {
+    const again = () => this.#refresh(isPart);
+    if (document.hidden) document.addEventListener("visibilitychange", again, { once: true });
+    else if (isPart) this.load({ quietly: true });
     else this.reload({ quietly: true });
   }
 }

@@ -4,7 +4,7 @@ import { byId, el, refill } from "../shared/dom.js";
 import { duration, number, percent, plural, weekdaySpan } from "../shared/format.js";
 import { METRICS } from "../shared/metrics.js";
 import { numberCell, rowOf, sortableTable } from "../shared/tables.js";
-import { noneOf } from "./tiles.js";
+import { isAdded, noneOf, whyAbsent } from "./tiles.js";
 
 /** @type {import("../shared/tables.js").Order} */
 const order = { by: "value", falls: true };
@@ -16,15 +16,19 @@ const LENGTHS_S = [300, 900, 3600, 86_400];
 
 /**
  * @param {HTMLElement} area
- * @param {{counts: Api.Counts, summary: Api.Summary}} answers
+ * @param {Pick<Page.Answers, "counts"|"summary">} answers
  * @param {Object} on
  * @param {(start: number) => void} on.bar
  * @param {(change: Partial<Page.State>) => void} on.change
  */
 export function showBusiest(area, { counts, summary }, on) {
+  showLengths(byId("busiest-lengths"), counts, on.change);
+  if (!isAdded(summary)) {
+    area.replaceChildren(el("p", { class: "muted", text: whyAbsent(summary) }));
+    return;
+  }
   const { busiest, metric: id } = summary;
   const metric = METRICS[id];
-  showLengths(byId("busiest-lengths"), counts, on.change);
   if (!busiest.length) {
     area.replaceChildren(el("p", { class: "muted", text: noneOf(summary) }));
     return;
@@ -84,10 +88,13 @@ function showLengths(area, { interval_s: shown, interval_choices_s: choices }, o
 /**
  * Where bars rest on very different numbers of frames, those with more frames have more of what is counted by frame.
  * @param {HTMLElement} area
- * @param {Api.Summary} summary
+ * @param {Page.Answers["summary"]} summary
  * @param {(change: Partial<Page.State>) => void} onChange
  */
-export function showFramesWarning(area, { frames_per_bar: frames, metric: id }, onChange) {
+export function showFramesWarning(area, summary, onChange) {
+  area.hidden = true;
+  if (!isAdded(summary)) return;
+  const { frames_per_bar: frames, metric: id } = summary;
   const grows = id === "detections" || id === "peak";
   area.hidden = !(grows && frames && frames.most > UNEVEN * frames.least);
   if (area.hidden || !frames) return;

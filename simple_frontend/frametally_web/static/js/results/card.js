@@ -83,7 +83,7 @@ export class Results {
       view.other = otherSide(view, other.counts, other.comparison);
     }
     this.view = view;
-    const selected = sources.filter((one) => !state.sources.length || state.sources.includes(one.source));
+    const selected = selectedOf(state, sources);
     if (view) view.sources = selected.map(({ name }) => name);
     this.sources = selected.map(({ source }) => source);
     this.shown = { state, colorOf, names: new Map(sources.map(({ source, name }) => [source, name])) };
@@ -95,13 +95,7 @@ export class Results {
     this.#showChartOrTable(state, counts);
     this.#showMessage(counts);
     yield;
-    showTiles(byId("tiles"), summary, selected, state, this.on);
-    yield;
-    showMeasures(byId("measures"), { counts, summary }, view, selected, (chosen) =>
-      this.on.change({ metric: chosen }),
-    );
-    showBusiest(byId("busiest"), { counts, summary }, this.on);
-    showFramesWarning(byId("frames-warning"), summary, this.on.change);
+    this.showSummary(state, { counts, summary, sources });
     yield;
     showBreakdown(byId("breakdown"), counts, metric, colorOf, (label) => this.on.change({ labels: [label] }));
     this.exports.show(state, counts, view);
@@ -110,6 +104,21 @@ export class Results {
     byId("objects-note").hidden = !(counts.metric === "objects" && counts.objects_note);
     byId("objects-note").textContent = counts.objects_note ?? "";
     byId("explanation").textContent = explain(metric, counts);
+  }
+
+  /**
+   * Shows what is added up for the chart, or says that it is not there.
+   * @param {Page.State} state
+   * @param {Pick<Page.Answers, "counts"|"summary"|"sources">} answers
+   */
+  showSummary(state, { counts, summary, sources }) {
+    const selected = selectedOf(state, sources);
+    showTiles(byId("tiles"), summary, selected, state, this.on);
+    showMeasures(byId("measures"), { counts, summary }, this.view, selected, (chosen) =>
+      this.on.change({ metric: chosen }),
+    );
+    showBusiest(byId("busiest"), { counts, summary }, this.on);
+    showFramesWarning(byId("frames-warning"), summary, this.on.change);
   }
 
   /**
@@ -203,6 +212,13 @@ export class Results {
     };
   }
 }
+
+/**
+ * @param {Page.State} state
+ * @param {Api.SourceRange[]} sources
+ */
+const selectedOf = (state, sources) =>
+  sources.filter(({ source }) => !state.sources.length || state.sources.includes(source));
 
 /**
  * @param {Api.Counts} counts

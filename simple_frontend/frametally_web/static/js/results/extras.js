@@ -37,7 +37,7 @@ export class Extras {
    * @param {AbortSignal} signal
    */
   async show(state, shown, colorOf, nameOf, signal) {
-    const { counts, sources, view, other } = shown;
+    const { counts, sources, view, other, otherFault } = shown;
     const metric = METRICS[counts.metric];
     const isSeveral = sources.length > 1 && state.sources.length !== 1 && view !== null;
     const version = JSON.stringify([
@@ -50,7 +50,13 @@ export class Extras {
     ]);
     byId("sources-card").hidden = !isSeveral;
     byId("lanes").hidden = view === null;
-    byId("compare-area").hidden = !(view && other);
+    byId("compare-area").hidden = !(view && (other || otherFault));
+    if (otherFault) {
+      this.shown.delete("compare-area");
+      byId("compare-area").replaceChildren(
+        el("p", { class: "muted", text: `The comparison cannot be shown. ${otherFault.message}` }),
+      );
+    }
     const apart = () =>
       get("counts", apartQuery(state, counts, state.sources.length || sources.length), signal);
     await Promise.all([

@@ -4,11 +4,11 @@ import { el } from "../shared/dom.js";
 import { bigNumber, number, percent, plural, shortSpan, span } from "../shared/format.js";
 import { brief, joined, METRICS, WHY_NOT } from "../shared/metrics.js";
 import { allIn, totalIn } from "../shared/series.js";
-import { objectsOf } from "./tiles.js";
+import { isAdded, objectsOf } from "./tiles.js";
 
 /**
  * @param {HTMLElement} area
- * @param {{counts: Api.Counts, summary: Api.Summary}} answers
+ * @param {Pick<Page.Answers, "counts"|"summary">} answers
  * @param {Page.View|null} view  null where there is no footage
  * @param {Api.SourceRange[]} sources  those selected
  * @param {(metric: Api.Metric) => void} onMetric
@@ -18,7 +18,9 @@ export function showMeasures(area, { counts, summary }, view, sources, onMetric)
   const absent = counts.not_analysed?.length ? "not analysed" : "no footage";
   const metrics = Object.values(METRICS).map((metric) => {
     const { value, where } =
-      metric.id === "objects" ? objectsOf(summary) : { value: view && allIn(counts, metric), where: null };
+      metric.id === "objects" && isAdded(summary)
+        ? objectsOf(summary)
+        : { value: view && allIn(counts, metric), where: null };
     const measured = view && value !== null;
     return el(
       "button",

@@ -1,5 +1,6 @@
 // The answers above the chart: how much, when most, against the week before, the most at once; each with its day.
 
+import { ApiError } from "../shared/api.js";
 import { el } from "../shared/dom.js";
 import {
   change,
@@ -30,18 +31,39 @@ const SLACK_MS = 7_200_000;
 
 /**
  * @param {HTMLElement} area
- * @param {Api.Summary} summary
+ * @param {Page.Answers["summary"]} summary
  * @param {Api.SourceRange[]} sources  those that are asked for
  * @param {Page.State} state
  * @param {Leads} on
  */
 export function showTiles(area, summary, sources, state, on) {
+  if (!isAdded(summary)) {
+    area.replaceChildren(el("p", { class: "tile absent", role: "status", text: whyAbsent(summary) }));
+    return;
+  }
   area.replaceChildren(
     totalTile(summary),
     busiestTile(summary, on),
     weekTile(summary, state, on),
     peakTile(summary, sources, on),
   );
+}
+
+/**
+ * Whether the summary is there.
+ * @param {Page.Answers["summary"]} summary
+ * @returns {summary is Api.Summary}
+ */
+export const isAdded = (summary) => summary !== null && !(summary instanceof ApiError);
+
+/**
+ * What stands where a summary would, in the server's words where it failed.
+ * @param {ApiError|null} fault
+ */
+export function whyAbsent(fault) {
+  if (fault === null) return "Still adding up the totals…";
+  const said = `The totals cannot be shown. ${fault.message} ${fault.remedy}`.trim();
+  return fault.passes ? `${said} This page keeps trying.` : said;
 }
 
 /** @param {Api.Summary} summary */

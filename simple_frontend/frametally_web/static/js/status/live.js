@@ -1,6 +1,6 @@
 // What the server tells by itself: new counts, the books. And whether the index answers at all.
 
-import { BASE, get } from "../shared/api.js";
+import { ApiError, BASE, get } from "../shared/api.js";
 import { has } from "../shell/rights.js";
 
 const BEAT_MS = 1000;
@@ -12,7 +12,7 @@ const WITHOUT_STREAM_MS = 15_000;
  * @typedef {Object} Listener
  * @property {(version: string) => void} index  the counts have this version now
  * @property {(books: Api.Books) => void} status
- * @property {(reason: string) => void} away  the index, or the server, does not answer
+ * @property {(error: ApiError) => void} away  the index, or the server, does not answer
  * @property {() => void} back
  * @property {(version: string) => void} [videos]  the videos, or what is done to them, have this version now
  */
@@ -63,21 +63,25 @@ function openStream(on) {
  * @param {boolean} wasAway
  */
 async function beat(on, wasAway) {
-  const reason = document.hidden ? null : await whyAway();
-  if (reason) on.away(reason);
+  const error = document.hidden ? null : await whyAway();
+  if (error) on.away(error);
   else if (wasAway && !document.hidden) on.back();
-  setTimeout(() => beat(on, document.hidden ? wasAway : reason !== null), BEAT_MS);
+  setTimeout(() => beat(on, document.hidden ? wasAway : error !== null), BEAT_MS);
 }
 
-/** @returns {Promise<string|null>} null if it answers */
+/** @returns {Promise<ApiError|null>} null if the index answers; status 0: nothing does */
 async function whyAway() {
   try {
     const response = await fetch("healthz", { signal: AbortSignal.timeout(PATIENCE_MS), cache: "no-store" });
     if (response.ok) return null;
     const problem = await response.json().catch(() => ({}));
-    return problem.detail ?? `The server answered ${response.status}.`;
+    const detail = problem.detail ?? `The server answered ${response.status}.`;
+    return new ApiError(response.status, detail, problem.remedy ?? "");
   } catch (error) {
     const late = error instanceof DOMException && error.name === "TimeoutError";
-    return late ? "The count index takes too long to answer." : "The server of this page does not answer.";
+    const detail = late
+      ? "The count index takes too long to answer."
+      : "The server of this page does not answer.";
+    return new ApiError(0, detail, "");
   }
 }

@@ -4,13 +4,18 @@ import { byId, el } from "../shared/dom.js";
 import { timeOfDay } from "../shared/format.js";
 
 /**
- * An error that may pass: says so, and what is still shown.
- * @param {string} reason
+ * An error that may pass: says so, and what is still shown. The page is not connected only where nothing answered.
+ * @param {import("../shared/api.js").ApiError} error
  * @param {number|null} shownSince  ms, when what is shown was loaded; null if nothing is
  * @param {() => void} onRetry
  * @param {string} [title]
  */
-export function showOutage(reason, shownSince, onRetry, title = "The counts are out of reach") {
+export function showOutage(
+  { message: reason, status },
+  shownSince,
+  onRetry,
+  title = "The counts are out of reach",
+) {
   const said = /[.!?]$/.test(reason) ? reason : `${reason}.`;
   const kept = shownSince ? ` What you see is from ${timeOfDay(shownSince)}.` : "";
   showNotice(
@@ -19,7 +24,8 @@ export function showOutage(reason, shownSince, onRetry, title = "The counts are 
     `${said}${kept} This page keeps trying.`,
     el("button", { type: "button", class: "button", text: "Try now", onclick: onRetry }),
   );
-  showFreshness("away", "Not connected");
+  const kind = shownSince ? "Not up to date" : "Not loaded yet";
+  showFreshness("away", status ? kind : "Not connected");
 }
 
 /**

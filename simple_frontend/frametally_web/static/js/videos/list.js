@@ -47,7 +47,7 @@ const question = () => parseQuestion(location.search);
 
 /**
  * @param {(answer: Page.Videos) => void} then  is told of every answer
- * @returns {{away: (reason: string) => void, back: () => void}}
+ * @returns {{away: () => void, back: () => void}}
  */
 export function startList(then) {
   onAnswer = then;

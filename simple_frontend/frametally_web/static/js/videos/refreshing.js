@@ -87,7 +87,7 @@ export class Refreshing {
     const isOurs = error instanceof ApiError;
     const [reason, remedy] = isOurs ? [error.message, error.remedy] : [String(error), ""];
     if (this.since !== null && isOurs && error.passes) {
-      showOutage(reason, this.since, this.now, `${this.name} are out of reach`);
+      showOutage(error, this.since, this.now, `${this.name} are out of reach`);
     } else if (this.since !== null) {
       showFault(`${this.name} cannot be shown`, `${reason} ${remedy}`);
     } else {
