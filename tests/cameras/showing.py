@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -72,6 +73,11 @@ class RtspCamera:
         )
         assert self._process.stdout is not None
         self.port = int(self._process.stdout.readline())
+
+    def freeze(self) -> None:
+        """Have it say nothing more, with its connections left open."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
 
     def kill(self) -> None:
         if self._process is not None:

@@ -20,7 +20,7 @@ from tests.cameras.showing import LAUNCHES, RtspCamera, Speaker
 from frametally.cameras.addresses import AllowedPlaces, read_address
 from frametally.cameras.logins import CameraLogin
 from frametally.errors import FrametallyError, Poison
-from frametally_producer.cameras import opening
+from frametally_producer.cameras import http_stream, opening
 from frametally_producer.cameras.clock import CaptureClock
 from frametally_producer.cameras.failures import CameraAway
 from frametally_producer.cameras.opening import CameraToOpen, open_camera
@@ -307,15 +307,16 @@ def garbage_pictures(connection: socket.socket) -> None:
         (endless, "rtsp", "a header that never ends"),
         (garbage, "rtsp", "no RTSP"),
         (answering(b"HTTP/1.0 200 OK\r\n\r\n"), "rtsp", "no RTSP"),
-        (answering(), "rtsp", "sends nothing"),
-        (dripping, "rtsp", "sends nothing"),
+        (answering(), "rtsp", "sent no pictures for 3 s"),
+        (dripping, "rtsp", "sent no pictures for 3 s"),
         (answering(b"RTSP/1.0 453 Not Enough Bandwidth\r\nCSeq: 1\r\n\r\n"), "rtsp", "answers 453"),
         (answering(b"RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Length: 99999999\r\n\r\n"), "rtsp", "too much"),
         (endless_http, "http", "does not answer by HTTP as it should"),
         (garbage, "http", "does not answer by HTTP as it should"),
-        (answering(), "http", "sends nothing"),
-        (dripping, "http", "sends nothing"),
+        (answering(), "http", "sent no pictures for 3 s"),
+        (dripping, "http", "sent no pictures for 3 s"),
         (answering(b"HTTP/1.0 200 OK\r\nContent-Type: text/html\r\n\r\n<html>"), "http", "answers text/html"),
+        (answering(b"HTTP/1.0 200 OK\r\n\r\n<html>"), "http", "answers without a Content-Type, and"),
         (garbage_pictures, "http", "cannot be decoded|cannot be opened"),
     ],
     ids=lambda value: value if isinstance(value, str) else getattr(value, "__name__", ""),
@@ -328,6 +329,45 @@ def test_nonsense_is_one_line(
         told = failure_of(to_open(f"{scheme}://127.0.0.1:{server.port}/gate", login=LOGIN))
     assert isinstance(told, CameraAway)
     assert any(part in str(told) for part in line.split("|")), told
+
+
+def hushed(connection: socket.socket) -> None:
+    """Show twenty frames, and then nothing, with the connection left open."""
+    motion_jpeg((64, 48) for _ in range(20))(connection)
+    while connection.recv(4096):
+        pass
+
+
+def pictureless(connection: socket.socket) -> None:
+    """Name a stream of pictures, and send none of them."""
+    answering(b"HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame\r\n\r\n")(
+        connection
+    )
+
+
+@pytest.mark.parametrize("speak", [hushed, pictureless, answering()], ids=["hushed", "pictureless", "dumb"])
+def test_a_camera_that_falls_silent_is_told_as_silent_not_as_ended(
+    speak: Callable[[socket.socket], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_stream, "_SILENT_S", 0.5)
+    with Speaker(speak) as server:
+        told = failure_of(to_open(f"http://127.0.0.1:{server.port}/video"))
+    assert str(told) == "said nothing for 0.5 s"
+
+
+def test_an_rtsp_camera_that_is_stopped_is_told_as_sending_no_pictures(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(opening, "SILENT_S", 0.5)
+    with (
+        RtspCamera(LAUNCHES["mjpeg"]) as camera,
+        open_camera(to_open(camera.address), lambda: False) as opened,
+    ):
+        packets = opened.packets()
+        next(packets)
+        camera.freeze()
+        with pytest.raises(CameraAway, match=r"^sent no pictures for 0\.5 s$"):
+            list(packets)
 
 
 def test_frames_with_more_pixels_than_allowed_are_refused() -> None:

@@ -96,20 +96,26 @@ class HttpStream(io.RawIOBase):
 
     Attributes:
         name: Its URL.
-        content_type: As it says, without parameters, in small letters.
+        content_type: As it says, without parameters, in small letters; empty: it names none.
+        failure: Why no more came, where it fell silent.
     """
 
     def __init__(self, name: str, answer: http.client.HTTPResponse) -> None:
         """Read nothing yet."""
         super().__init__()
         self.name = name
-        self.content_type = answer.headers.get_content_type()
+        is_named = "Content-Type" in answer.headers
+        self.content_type = answer.headers.get_content_type() if is_named else ""
+        self.failure: CameraAway | None = None
         self._answer = answer
 
     def read(self, size: int = -1) -> bytes:
         """Return what has come, up to `size` bytes; none at the end, or once the camera is away."""
         try:
             return self._answer.read1(size)
+        except TimeoutError:
+            self.failure = _silence()
+            return b""
         except (OSError, http.client.HTTPException, ValueError):
             return b""
 
@@ -121,6 +127,10 @@ class HttpStream(io.RawIOBase):
         """End the connection."""
         self._answer.close()
         super().close()
+
+
+def _silence() -> CameraAway:
+    return CameraAway(f"said nothing for {_SILENT_S:g} s")
 
 
 class HttpVisitor:
@@ -190,6 +200,8 @@ class HttpVisitor:
                 raise told_status(
                     error.code, str(error.reason), has_login=has_login, source=self._source
                 ) from None
+        except TimeoutError:
+            raise _silence() from None
         except (OSError, http.client.HTTPException, ValueError) as error:
             # Words of a library may repeat what was sent.
             raise CameraAway(f"does not answer by HTTP as it should ({type(error).__name__})") from None

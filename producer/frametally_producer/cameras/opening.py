@@ -17,7 +17,7 @@ from frametally.cameras.addresses import AllowedPlaces, CameraAddress
 from frametally.cameras.logins import CameraLogin, without_login
 from frametally_producer.cameras.dialling import dial
 from frametally_producer.cameras.failures import CameraAway
-from frametally_producer.cameras.http_stream import HttpVisitor
+from frametally_producer.cameras.http_stream import HttpStream, HttpVisitor
 from frametally_producer.cameras.rtsp_relay import RtspRelay
 
 OPEN_S = 10.0
@@ -71,13 +71,18 @@ class _Deadline:
         self.passed = False
         self._cut = cut
         self._should_stop = should_stop
+        self._seconds = OPEN_S
         self._at_s = time.monotonic() + OPEN_S
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="camera-deadline", daemon=True)
         self._thread.start()
 
     def move(self, seconds: float) -> None:
+        self._seconds = seconds
         self._at_s = time.monotonic() + seconds
+
+    def failure(self) -> CameraAway | None:
+        return CameraAway(f"sent no pictures for {self._seconds:g} s") if self.passed else None
 
     def end(self) -> None:
         self._ended.set()
@@ -171,7 +176,7 @@ def _by_rtsp(camera: CameraToOpen, stack: ExitStack, should_stop: Callable[[], b
     before_at = f"{login.in_url}@" if login is not None else ""
 
     def failure() -> Exception | None:
-        return relay.failure or (CameraAway("sends nothing") if deadline.passed else None)
+        return relay.failure or deadline.failure()
 
     return _opened(
         camera,
@@ -192,6 +197,7 @@ def _by_rtsp(camera: CameraToOpen, stack: ExitStack, should_stop: Callable[[], b
             metadata_errors="replace",
         ),
         failure=failure,
+        silent_s=SILENT_S,
         packets_lost=lambda: relay.packets_lost,
     )
 
@@ -205,8 +211,9 @@ def _by_http(camera: CameraToOpen, stack: ExitStack, should_stop: Callable[[], b
     stack.callback(visitor.close)
 
     def failure() -> Exception | None:
-        return visitor.refused or (CameraAway("sends nothing") if deadline.passed else None)
+        return visitor.refused or deadline.failure() or (answer.failure if answer is not None else None)
 
+    answer: HttpStream | None = None
     try:
         answer = visitor.open(camera.address.text)
     except CameraAway as error:
@@ -215,8 +222,9 @@ def _by_http(camera: CameraToOpen, stack: ExitStack, should_stop: Callable[[], b
     path = camera.address.text.partition("?")[0]
     is_playlist = answer.content_type in _PLAYLISTS or path.endswith((".m3u8", ".m3u"))
     if not is_playlist and answer.content_type != "multipart/x-mixed-replace":
+        kind = answer.content_type or "without a Content-Type"
         raise CameraAway(
-            f"answers {answer.content_type}, and by HTTP Motion JPEG (multipart/x-mixed-replace) and HLS are "
+            f"answers {kind}, and by HTTP Motion JPEG (multipart/x-mixed-replace) and HLS are "
             "read: give the address of one of these"
         )
     options = _BOUNDS | _NOWHERE | {"max_pixels": str(camera.max_pixels)}
@@ -257,7 +265,8 @@ def _device(camera: CameraToOpen, stack: ExitStack, should_stop: Callable[[], bo
         lambda: av.open(
             str(path), "r", format="video4linux2,v4l2", container_options=dict(_BOUNDS), timeout=SILENT_S
         ),
-        failure=lambda: None if os.access(path, os.R_OK | os.W_OK) else denied,
+        failure=lambda: deadline.failure() if os.access(path, os.R_OK | os.W_OK) else denied,
+        silent_s=SILENT_S,
     )
 
 
@@ -268,8 +277,8 @@ def _opened(
     open_container: Callable[[], av.container.InputContainer],
     *,
     failure: Callable[[], Exception | None],
+    silent_s: float,
     packets_lost: Callable[[], int] = int,
-    silent_s: float = SILENT_S,
 ) -> OpenCamera:
     """Open a container, and find its pictures."""
     try:
