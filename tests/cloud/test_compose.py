@@ -419,6 +419,15 @@ def test_a_setting_that_nobody_wrote_has_the_products_default(
     assert [key for key in unset if getattr(told, key) != Settings.model_fields[key].default] == []
 
 
+def test_cameras_may_be_where_the_product_allows_them_and_nowhere_if_that_is_emptied() -> None:
+    usual = Settings.model_fields["live_allow"].default
+    assert dotenv_values(STACK / ".env.example")["FRAMETALLY_LIVE_ALLOW"] == usual
+    for values, told in ((VALUES, usual), (VALUES | {"FRAMETALLY_LIVE_ALLOW": ""}, "")):
+        services = compose_file(values)["services"]
+        for name in ("dashboard", "live-worker"):
+            assert services[name]["environment"]["FRAMETALLY_LIVE_ALLOW"] == told
+
+
 def test_whoever_is_told_a_file_of_authorities_sees_the_folder_in_which_it_lies() -> None:
     named = set(re.findall(r"FRAMETALLY_[A-Z_]+_CA_FILE", FILE.read_text()))
     told = compose_file(VALUES | dict.fromkeys(named, "/ca/ours.pem"))["services"]

@@ -115,11 +115,13 @@ def test_every_setting_is_listed_with_where_it_came_from(
     (tmp_path / "consumer/.env").write_text("FRAMETALLY_BATCH_FRAMES=7\n")
     monkeypatch.setenv("FRAMETALLY_TIMEZONE", "Asia/Tokyo")
     monkeypatch.setenv("FRAMETALLY_BATCHFRAMES", "7")
+    monkeypatch.setenv("FRAMETALLY_LIVE_ALLOW", "")
     monkeypatch.setenv("DATABASE_URL", "postgresql://user:secret@host/db")
     rows = list(setting_rows({"data_dir": Path("elsewhere")}))
     found = {(row.name.removeprefix("FRAMETALLY_"), row.value): row.note for row in rows}
     assert found["DATA_DIR", "elsewhere"] == "command line"
     assert found["TIMEZONE", "Asia/Tokyo"] == "environment"
+    assert found["LIVE_ALLOW", ""] == "environment"
     assert found["TOPIC", "from-root"] == ".env"
     assert found["WEB_PORT", "5001"] == "default"
     assert found["BATCH_FRAMES", "500"] == "default"

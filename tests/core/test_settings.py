@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from frametally.cameras.addresses import AddressRefused, AllowedPlaces
 from frametally.errors import Misconfigured
 from frametally.settings.__main__ import settings_table
 from frametally.settings.loading import (
@@ -54,6 +55,22 @@ def test_the_environment_wins_over_the_components_file_and_that_over_the_roots(
     monkeypatch.setenv("FRAMETALLY_WEB_PORT", "300")
     settings = load_settings("producer")
     assert (settings.jpeg_quality, settings.interval_s, settings.web_port) == (1, 20, 300)
+
+
+def test_an_empty_list_of_places_allows_cameras_nowhere_and_one_that_is_not_set_at_the_usual(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FRAMETALLY_LIVE_ALLOW", raising=False)
+    assert load_settings().live_allow == Settings.model_fields["live_allow"].default
+    (tmp_path / ".env").write_text("FRAMETALLY_LIVE_ALLOW=\n")
+    assert load_settings().live_allow == ""
+    (tmp_path / ".env").write_text("FRAMETALLY_LIVE_ALLOW=10.0.0.0/8\n")
+    assert load_settings().live_allow == "10.0.0.0/8"
+    monkeypatch.setenv("FRAMETALLY_LIVE_ALLOW", "")
+    assert load_settings().live_allow == ""
+    assert load_settings(live_allow="127.0.0.1").live_allow == "127.0.0.1"
+    with pytest.raises(AddressRefused, match=r"is not where cameras may be \(nowhere\)"):
+        AllowedPlaces(load_settings().live_allow).check("192.168.1.20", ["192.168.1.20"])
 
 
 def test_an_argument_wins_over_all(monkeypatch: pytest.MonkeyPatch) -> None:

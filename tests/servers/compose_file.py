@@ -11,7 +11,7 @@ import yaml
 
 STACK = Path(__file__).resolve().parents[2] / "cloud-services"
 _VARIABLE = re.compile(
-    r"\$(?:(?P<dollar>\$)|\{(?P<name>[A-Z_][A-Z0-9_]*)(?:(?P<how>:[-?])(?P<word>[^}]*))?\})"
+    r"\$(?:(?P<dollar>\$)|\{(?P<name>[A-Z_][A-Z0-9_]*)(?:(?P<how>:[-?]|-)(?P<word>[^}]*))?\})"
 )
 
 
@@ -46,6 +46,8 @@ def _put_in(value: Any, variables: Mapping[str, str]) -> Any:
         known = variables.get(found["name"], "")
         if not known and found["how"] == ":?":
             raise KeyError(found["word"])
+        if found["how"] == "-":
+            return variables.get(found["name"], found["word"])
         return known or (found["word"] or "" if found["how"] == ":-" else "")
 
     return _VARIABLE.sub(one, value)

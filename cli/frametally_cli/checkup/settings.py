@@ -8,7 +8,13 @@ from pathlib import Path
 
 from frametally.errors import Misconfigured
 from frametally.files.dotenv_text import read_env_file
-from frametally.settings.loading import COMPONENT_FOLDERS, ENV_PREFIX, Settings, component_folder
+from frametally.settings.loading import (
+    COMPONENT_FOLDERS,
+    EMPTY_SAYS_NONE,
+    ENV_PREFIX,
+    Settings,
+    component_folder,
+)
 from frametally.settings.other_names import by_other_names
 from frametally_cli.checkup.findings import Finding, shown
 
@@ -35,10 +41,10 @@ def setting_rows(overrides: Mapping[str, object] | None = None) -> Iterator[Find
     given = {
         f"{ENV_PREFIX}{name.upper()}": value for name, value in (overrides or {}).items() if value is not None
     }
-    environment = {key.upper(): value for key, value in os.environ.items() if value}
-    root = read_env_file(Path(".env"))
+    environment = {key.upper(): value for key, value in os.environ.items() if value or key in EMPTY_SAYS_NONE}
+    root = read_env_file(Path(".env"), empty=EMPTY_SAYS_NONE)
     components = {
-        name: read_env_file(folder / ".env")
+        name: read_env_file(folder / ".env", empty=EMPTY_SAYS_NONE)
         for name in COMPONENT_FOLDERS
         if (folder := component_folder(name)) is not None
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import io
+from collections.abc import Collection
 from pathlib import Path
 
 from dotenv import dotenv_values
@@ -13,8 +14,10 @@ from frametally.errors import Misconfigured
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-def read_env_file(path: Path) -> dict[str, str]:
-    """Return the names (in capitals) and values of a `.env` file, empty values left out; {} if there is none.
+def read_env_file(path: Path, *, empty: Collection[str] = ()) -> dict[str, str]:
+    """Return the names (in capitals) and values of a `.env` file; {} if there is none.
+
+    Empty values are left out, but for those of the variables `empty`.
 
     Raises:
         Misconfigured: It cannot be read, or is no text.
@@ -22,7 +25,7 @@ def read_env_file(path: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
     values = dotenv_values(stream=io.StringIO(env_text(path)))
-    return {name.upper(): value for name, value in values.items() if value}
+    return {name.upper(): value or "" for name, value in values.items() if value or name.upper() in empty}
 
 
 def env_text(path: Path) -> str:

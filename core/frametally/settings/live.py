@@ -68,7 +68,7 @@ class LiveSettings(BaseSettings):
     )
     live_allow: str = Field(
         "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7",
-        description="Networks, addresses and host names that cameras may be at.",
+        description="Networks, addresses and host names that cameras may be at; empty: none.",
     )
     live_logins: SecretStr = Field(
         NO_SECRET, description='Log-ins of cameras by source, as JSON: `{"gate-1": "user:password"}`.'

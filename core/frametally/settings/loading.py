@@ -35,6 +35,8 @@ from frametally.telemetry.options import TelemetrySettings
 
 ENV_PREFIX = "FRAMETALLY_"
 _DATA_DIR = f"{ENV_PREFIX}DATA_DIR"
+EMPTY_SAYS_NONE = (f"{ENV_PREFIX}LIVE_ALLOW",)
+"""Variables of which an empty one is a value of its own; of the others it is as if it were not set."""
 _PASSWORD_IN_URL = re.compile(r"(://[^/@:]*:)[^/@]*@")
 
 RUN_PROGRAMS = ("hadoop_bin", "hadoop_python", "hadoop_streaming_jar", "hadoop_jobconf")
@@ -140,7 +142,7 @@ def component_folder(component: str) -> Path | None:
 
 def _from_files(component: str | None) -> dict[str, str]:
     """Return what the `.env` files say, by variable. Raises as `load_settings`."""
-    found = read_env_file(Path(".env"))
+    found = read_env_file(Path(".env"), empty=EMPTY_SAYS_NONE)
     if found and Path.cwd() != _checkout():  # a current folder that is gone holds no `.env`
         for name in RUN_PROGRAMS:
             variable = f"{ENV_PREFIX}{name.upper()}"
@@ -150,7 +152,7 @@ def _from_files(component: str | None) -> dict[str, str]:
                     "current folder; set it in the environment, and remove it there"
                 )
     folder = component_folder(component) if component else None
-    return found | (read_env_file(folder / ".env") if folder else {})
+    return found | (read_env_file(folder / ".env", empty=EMPTY_SAYS_NONE) if folder else {})
 
 
 def load_settings(component: str | None = None, **overrides: object) -> Settings:
@@ -164,6 +166,7 @@ def load_settings(component: str | None = None, **overrides: object) -> Settings
     if overrides.get("data_dir") is None and os.environ.get(_DATA_DIR) == "":
         raise Misconfigured(f"{_DATA_DIR} is empty: name a folder, or unset it")
     files = _from_files(component)
+    files |= {variable: "" for variable in EMPTY_SAYS_NONE if os.environ.get(variable) == ""}
     given: dict[str, object] = {
         name: files[variable]
         for name in Settings.model_fields
