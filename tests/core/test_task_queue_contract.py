@@ -255,12 +255,14 @@ def test_a_job_that_is_told_twice_is_done_once(place: Place) -> None:
     assert place.catalogue.job_states() == {"done": 1}
 
 
-def test_a_job_whose_workers_die_with_it_is_given_up_with_its_reason(place: Place) -> None:
+def test_a_job_whose_workers_die_with_it_is_given_up_with_its_reason(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telling_module, "MOST_LOSSES", 4)
     (job,) = place.queued("frames")
-    attempts = place.settings.job_attempts
-    for number in range(1, attempts + 1):
-        gone, held = taken_again(place, f"w{number}")
-        assert held.attempts == number
+    for losses in range(5):
+        gone, held = taken_again(place, f"w{losses}")
+        assert (held.attempts, held.losses) == (1, losses)
         gone.close()
     consumer = place.consumer()
     by_s = time.monotonic() + PATIENCE_S
@@ -269,14 +271,17 @@ def test_a_job_whose_workers_die_with_it_is_given_up_with_its_reason(place: Plac
         give_up_dead(place.catalogue, place.queue, place.settings)
         last = take(consumer)
         if last is not None:  # where nobody counts but the book, the next worker sees it
-            assert (last.attempts, place.queue.is_told) == (attempts + 1, False)
+            assert (last.losses, place.queue.is_told) == (5, False)
             assert place.catalogue.end(last, "failed", reason=worn_out(last), counts=False)
         assert time.monotonic() < by_s
     failed = place.catalogue.job(job.id)
-    assert (failed.attempts, failed.reason.split(",")[0]) == (attempts, f"It was begun {attempts} times")
+    assert (failed.attempts, failed.reason.split(".")[0]) == (
+        0,
+        "The worker was killed 5 times while it worked on it",
+    )
     assert place.catalogue.retry_job(job.id).state == "queued"
     _, again = taken_again(place, "mended")
-    assert (again.id, again.attempts) == (job.id, 1)
+    assert (again.id, again.attempts, again.losses) == (job.id, 1, 0)
 
 
 def test_what_a_process_queues_is_told_without_being_asked(place: Place) -> None:

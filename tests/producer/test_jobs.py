@@ -161,7 +161,22 @@ def test_the_job_of_a_lost_worker_waits_before_it_is_done_by_another(
     assert shop.work().failed == []
     assert "a.mp4: previews: its worker was lost; it is tried again in 0 s" in shop.lines
     job = shop.job(video, "previews")
-    assert (job.state, job.attempts) == ("done", 2)
+    assert (job.state, job.attempts, job.losses) == ("done", 1, 1)
+
+
+@pytest.mark.parametrize(("losses", "state", "attempts"), [(20, "done", 1), (21, "failed", 0)])
+def test_lost_workers_are_no_attempts_but_a_video_that_kills_each_fails_and_says_so(
+    shop: Shop, make_video: Callable[..., Path], losses: int, state: str, attempts: int
+) -> None:
+    shop.settings = shop.settings.model_copy(update={"job_attempts": 1})
+    video = shop.upload(make_video("a.mp4", 3))
+    for _ in range(losses):
+        assert shop.catalogue.claim("gone", ("previews",), lease_s=0.0) is not None
+    shop.work()
+    job = shop.job(video, "previews")
+    assert (job.state, job.attempts, job.losses) == (state, attempts, losses)
+    if state == "failed":
+        assert job.reason.startswith(f"The worker was killed {losses} times while it worked on it.")
 
 
 def test_what_fails_by_a_fault_of_ours_is_tried_as_often_as_is_set(

@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from frametally.errors import FrametallyError, Retryable
 from frametally.jobs.taking_over import take_over
 from frametally.opening import open_task_queue
-from frametally.ports.job_book import Job
+from frametally.ports.job_book import MOST_LOSSES, Job
 from frametally.ports.task_queue import QUEUES, TaskQueue, kinds_of
 from frametally.ports.video_catalogue import VideoCatalogue
 from frametally.process.retrying import Backoff, OnceAMinute
@@ -21,11 +21,10 @@ _AT_ONCE = 100
 
 
 def worn_out(job: Job) -> str:
-    """Return the reason why a job is tried no more, as it ends its workers."""
-    times = job.attempts - 1
+    """Return the reason why a job is tried no more, as it loses its workers."""
     return (
-        f"It was begun {times} times, and its worker died with it the last time: see why workers were lost, "
-        "and give them more memory; then try again."
+        f"The worker was killed {job.losses} times while it worked on it. Find out why (the machine may have "
+        "too little memory), and then try again."
     )
 
 
@@ -42,7 +41,7 @@ def tell_due(catalogue: VideoCatalogue, queue: TaskQueue) -> None:
 
 
 def give_up_dead(catalogue: VideoCatalogue, queue: TaskQueue, settings: Settings) -> None:
-    """Fail the jobs that the queue tells nobody of any more, if they were begun as often as may be.
+    """Fail the jobs that the queue tells nobody of any more, if they have lost as many workers as they may.
 
     Others' turn comes when their lease is over: a queue also counts what was not the job's fault.
 
@@ -53,7 +52,7 @@ def give_up_dead(catalogue: VideoCatalogue, queue: TaskQueue, settings: Settings
 
     def give_up(job_id: str) -> None:
         there = catalogue.job(job_id)
-        if there is None or there.attempts < settings.job_attempts:
+        if there is None or there.losses < MOST_LOSSES:
             return
         job = take_over(
             catalogue,

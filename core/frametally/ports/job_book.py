@@ -15,6 +15,10 @@ JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 WORKER_LOST = "Its worker was lost with it."
 """Reason of a job that was claimed from a worker which has said nothing for as long as its lease."""
 
+MOST_LOSSES = 20
+"""Workers that a job may lose before it fails: some are lost for what is no video's fault, but a video that
+kills each of its workers must not do so for ever."""
+
 SILENT_S = 0.8
 """Workers renew a lease every second, and five times as often once they have lost the queue: who has lost it,
 and has said nothing for so long, is gone, or stands still."""
@@ -25,7 +29,8 @@ class Job(NamedTuple):
 
     Attributes:
         options: Of `enhance` an `Enhancement` as JSON, as msgspec writes it; else empty.
-        attempts: How often it was begun.
+        attempts: How often it was begun, without those that ended with a lost worker.
+        losses: How many workers were lost while they had it, since it was queued.
         generation: Rises with every claim; a worker whose generation is over writes nothing any more.
         worker: Who holds it; empty: nobody.
         progress: 0 to 1; None where it cannot be told.
@@ -45,6 +50,7 @@ class Job(NamedTuple):
     created_at_ms: int = 0
     started_at_ms: int | None = None
     ended_at_ms: int | None = None
+    losses: int = 0
 
 
 class JobQuestion(NamedTuple):

@@ -57,7 +57,7 @@ def _main() -> None:
     except Retryable as error:
         answer = FrameAnswer(away=True, reason=str(error))
     except ObjectMissing:
-        answer = FrameAnswer(status=_GONE, reason="Its original is gone; restore it, or remove the video.")
+        answer = FrameAnswer(status=_GONE, reason="Its original is gone; restore it from a backup.")
     except MemoryError:
         answer = FrameAnswer(status=UNPROCESSABLE, reason="It takes too much memory to read; convert it.")
     except FrametallyError as error:

@@ -17,7 +17,7 @@ from typing import NamedTuple, TypeVar
 
 from frametally.errors import FrametallyError, Misconfigured, Retryable
 from frametally.jobs.telling import telling, worn_out
-from frametally.ports.job_book import WORKER_LOST, Job, JobQuestion
+from frametally.ports.job_book import MOST_LOSSES, WORKER_LOST, Job, JobQuestion
 from frametally.ports.object_store import ObjectStore
 from frametally.ports.task_queue import JobConsumer, QueueName, TaskQueue, kinds_of
 from frametally.ports.video_catalogue import VideoCatalogue
@@ -193,11 +193,10 @@ def _do(bench: _Bench, consumer: JobConsumer, job: Job) -> tuple[bool, str | Non
     """Do a job that was claimed; return whether it is done, and a line where it has failed for good."""
     row = bench.ask(lambda: bench.catalogue.video(job.video_id))
     name = row.record.name if row else job.video_id
-    if job.attempts > bench.settings.job_attempts:  # whoever had it last has never said what became of it
+    if job.losses > MOST_LOSSES:
         return False, _fail(bench, job, name, worn_out(job), counts=False)
     if job.reason == WORKER_LOST:
-        # Workers are also lost for what is no video's fault: a machine that is taken, a bad release.
-        pause_s = _PAUSES_S[min(max(job.attempts - 1, 1), len(_PAUSES_S)) - 1]
+        pause_s = _PAUSES_S[min(job.losses, len(_PAUSES_S)) - 1]
         bench.ask(
             lambda: bench.catalogue.end(
                 job, "queued", reason=WORKER_LOST, again_after_s=pause_s, counts=False

@@ -68,16 +68,18 @@ def claim(connection: Connection, job_id: str, worker: str, lease_s: float) -> J
     """Give `worker` a job that is to be claimed, in the only writer's transaction."""
     time_ms = now_ms(connection)
     state = connection.execute(select(_columns.state).where(_columns.id == job_id)).scalar_one()
+    is_lost = state == "running"
     _change(
         connection,
         _columns.id == job_id,
         state="running",
-        attempts=_columns.attempts + 1,
+        attempts=_columns.attempts + (not is_lost),  # it takes the lost worker's place
+        losses=_columns.losses + is_lost,
         generation=_columns.generation + 1,
         worker=worker,
         due_at_ms=_after(time_ms, lease_s),
         progress=None,
-        reason=WORKER_LOST if state == "running" else None,
+        reason=WORKER_LOST if is_lost else None,
         started_at_ms=time_ms,
     )
     note_change(connection)
@@ -197,6 +199,7 @@ def _queue_again(connection: Connection, job_ids: Sequence[str]) -> None:
         _columns.id.in_(job_ids),
         state="queued",
         attempts=0,
+        losses=0,
         reason=None,
         due_at_ms=now_ms(connection),
         started_at_ms=None,

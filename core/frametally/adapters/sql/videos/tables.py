@@ -24,7 +24,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 ALL = MetaData()
 
@@ -112,6 +112,7 @@ jobs = Table(
     Column("started_at_ms", BigInteger),
     Column("ended_at_ms", BigInteger),
     Column("told_at_ms", BigInteger, nullable=False, server_default="0"),  # when `due` returned it last
+    Column("losses", Integer, nullable=False, server_default="0"),
     Index("frametally_video_jobs_due", "state", "due_at_ms"),
     Index(
         "frametally_video_jobs_one",
