@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 from fractions import Fraction
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frametally_producer.reading.sampling import Sampler, denser, estimate_frames
+from frametally_producer.reading.sampling import CameraSampler, Sampler, denser, estimate_frames
 
 steps = st.lists(st.fractions(min_value=0, max_value=3, max_denominator=90_000), max_size=60)
 rates = st.sampled_from(["0.1", "0.333", "1", "2", "4", "5", "8", "29.97", "30", "1000"])
@@ -48,6 +50,55 @@ def test_a_rate_that_is_a_multiple_takes_all_that_the_other_does(
 def test_several_samplings_take_what_any_of_them_does(gaps: list[Fraction], samplings: set[str]) -> None:
     times = positions(gaps)
     assert set(taken(times, *samplings)) == {index for one in samplings for index in taken(times, one)}
+
+
+def camera_takes(times: list[Fraction], rate: str) -> list[int]:
+    sampler = CameraSampler(rate)
+    return [index for index, time in enumerate(times) if sampler.takes(time - times[0])]
+
+
+jitters = st.lists(
+    st.fractions(Fraction(-2, 5), Fraction(2, 5), max_denominator=1000), min_size=1, max_size=80
+)
+
+
+@given(jitters, rates, st.fractions(1, 2, max_denominator=50))
+def test_of_a_camera_that_is_no_faster_than_the_sampling_no_frame_is_left_out_however_it_jitters(
+    offsets: list[Fraction], rate: str, slowness: Fraction
+) -> None:
+    """By up to 0.4 of a slot, early or late."""
+    times = [(index * slowness + offset) / Fraction(rate) for index, offset in enumerate(offsets)]
+    assert camera_takes(times, rate) == list(range(len(times)))
+
+
+@given(steps, rates)
+def test_of_a_camera_never_more_than_the_rate_is_taken(gaps: list[Fraction], rate: str) -> None:
+    times = positions(gaps)
+    chosen = camera_takes(times, rate)
+    for number, index in enumerate(chosen, 1):
+        assert number <= times[index] * Fraction(rate) + Fraction(9, 5)
+
+
+@given(jitters, rates, st.fractions(Fraction(1, 30), 1, max_denominator=50))
+def test_of_a_faster_camera_the_rate_is_taken(offsets: list[Fraction], rate: str, interval: Fraction) -> None:
+    times = [(index + offset) * interval / Fraction(rate) for index, offset in enumerate(offsets)]
+    slots = (times[-1] - times[0]) * Fraction(rate)
+    assert slots - 1 <= len(camera_takes(times, rate)) <= slots + Fraction(9, 5)
+
+
+def test_a_camera_of_30_frames_a_second_gives_5_a_second_evenly() -> None:
+    times = [Fraction(index, 30) for index in range(1800)]
+    chosen = camera_takes(times, "5")
+    assert len(chosen) == 301
+    assert {late - early for early, late in itertools.pairwise(chosen[1:])} == {6}
+
+
+def test_at_the_edge_of_the_slots_a_camera_loses_nothing_where_a_file_would() -> None:
+    """The measured case: 5 frames a second at 5 a second, each up to 14 ms late."""
+    late = random.Random(7)  # noqa: S311 - no secret
+    times = [Fraction(index * 200 + late.randint(0, 14), 1000) for index in range(300)]
+    times = [time - times[0] for time in times]
+    assert (len(taken(times, "5")), len(camera_takes(times, "5"))) == (231, 300)
 
 
 def test_hours_of_ntsc_do_not_drift() -> None:

@@ -16,7 +16,7 @@ from frametally.rules.times import utc
 from frametally.settings.loading import Settings
 from frametally_producer.cameras.clock import CaptureTime
 from frametally_producer.cameras.spool import Spool
-from frametally_producer.reading.sampling import Sampler
+from frametally_producer.reading.sampling import CameraSampler
 from frametally_producer.writing.frames import stored_jpeg
 
 _MINUTE_MS = 60_000
@@ -34,7 +34,7 @@ class _Minute:
         self.last_ms = start_ms
         self.noted_at_ms = start_ms
         self._start_ms = start_ms
-        self._sampler = Sampler(manifest.sampling)
+        self._sampler = CameraSampler(manifest.sampling)
         self._position_s = Fraction(0)
         self._began_s: Fraction | None = None
 

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 ALL = "all"
 _INT64 = 2**63
+_EARLY = Fraction(4, 5)
+"""By how much of a slot a frame may be early: if each is off by up to half of that, all fit."""
 
 
 class Sampler:
@@ -34,6 +36,30 @@ class Sampler:
                 self._next_slots[fps] = math.floor(slots) + 1
                 taken = True
         return taken
+
+
+class CameraSampler:
+    """Takes frames of a camera, whose times jitter, at up to a rate.
+
+    A `Sampler` leaves frames of a camera of just that rate out: at the edge of a slot two frames come in one
+    slot and none in the next. Here a frame in a slot that is used may stand for the next one, if that begins
+    soon. Each slot is used once, so of t seconds at most t * fps + 1.8 frames are taken.
+    """
+
+    def __init__(self, sampling: str) -> None:
+        """Take frames a second as a decimal number, or `all`."""
+        self._fps = None if sampling == ALL else Fraction(sampling)
+        self._next_slot = 0
+
+    def takes(self, position_s: Fraction) -> bool:
+        """Return whether the next frame, `position_s` after the first, is taken; call it once a frame."""
+        if self._fps is None:
+            return True
+        slots = position_s * self._fps
+        if slots < self._next_slot - _EARLY:
+            return False
+        self._next_slot = max(math.floor(slots), self._next_slot) + 1
+        return True
 
 
 def count_taken(sampling: str, ticks: NDArray[np.int64], tick_s: Fraction) -> int:
