@@ -17,7 +17,8 @@ from tests.fakes.records import make_count, make_coverage, make_run, put_run
 from frametally import keys
 from frametally.adapters.sql.index import tables as sql_tables
 from frametally.books.index_check import check_index
-from frametally.opening import open_count_index, open_object_store
+from frametally.errors import Misconfigured
+from frametally.opening import open_access_book, open_count_index, open_object_store
 from frametally.ports.count_index import CountIndex, CountQuery, IndexDamaged
 from frametally.process.reports import NoProgress
 from frametally.settings.loading import load_settings
@@ -176,3 +177,20 @@ def test_doctor_deep_names_each_day_of_the_index_that_differs_from_its_part_file
     assert "taken out: index, 2026-01-01 (m, 60 s): gate" in capsys.readouterr().out
     with closing(open_count_index(settings.index_url)) as index:
         assert check_index(open_object_store(settings.store_url), index, NoProgress()) == (1, [], [])
+
+
+@pytest.mark.parametrize("open_it", [open_count_index, open_access_book])
+def test_damage_that_sqlite_itself_cannot_spell_is_one_line(
+    tmp_path: Path, open_it: Callable[[str], Any]
+) -> None:
+    path = tmp_path / "book.sqlite"
+    open_it(f"sqlite:///{path}").close()
+    for beside in tmp_path.glob("book.sqlite-*"):
+        beside.unlink()
+    data = path.read_bytes()
+    assert b"CREATE TABLE" in data
+    path.write_bytes(data.replace(b"CREATE TABLE", b"CRE\xc1TE TABLE"))
+    damaged = pytest.raises(Misconfigured, match="is damaged or no SQLite file")
+    with damaged as told, closing(open_it(f"sqlite:///{path}")) as book:
+        book.check()
+    assert "\n" not in str(told.value)

@@ -125,6 +125,8 @@ class SqliteOpener:
             raise  # our own fault, such as a use after close
         except sqlite3.Error as error:
             raise self.failure(error) from error
+        except UnicodeDecodeError as error:
+            raise self.failure(not_utf8(error)) from error
 
     def failure(self, error: sqlite3.Error) -> FrametallyError:
         """Return SQLite's error as ours: `Retryable` if it passes, `Misconfigured` if a person must act."""
@@ -200,3 +202,8 @@ def file_system(folder: Path, mounts: str | None = None) -> str:
         if folder.is_relative_to(mount) and len(mount.parts) >= best_depth:  # a later mount hides an earlier
             best_depth, best_kind = len(mount.parts), kind
     return best_kind
+
+
+def not_utf8(error: UnicodeDecodeError) -> sqlite3.DatabaseError:
+    """Return what it means: SQLite's line about damage repeats the file's bytes, which Python cannot read."""
+    return sqlite3.DatabaseError(f"text in it is not UTF-8: {error.reason}")

@@ -22,7 +22,7 @@ from frametally.adapters.sql import migration as sql_migration
 from frametally.adapters.sql.migration import Layout
 from frametally.adapters.sql.postgresql import SqlServer
 from frametally.errors import Misconfigured, Retryable
-from frametally.files.sqlite import BUSY_TIMEOUT_S, SqliteOpener, sqlite_path
+from frametally.files.sqlite import BUSY_TIMEOUT_S, SqliteOpener, not_utf8, sqlite_path
 from frametally.process.time_limit import seconds_left
 from frametally.settings.access import ServerAccess
 
@@ -198,15 +198,18 @@ class SqlDatabase:
             yield
         except PoolTimeout as error:
             raise Retryable(f"{self._what} {self._name}: too many queries at once; try again") from error
-        except DBAPIError as error:
-            if self._file is not None and isinstance(error.orig, sqlite3.Error):
-                failure = self._file.failure(error.orig)
+        except (DBAPIError, UnicodeDecodeError) as error:
+            original = not_utf8(error) if isinstance(error, UnicodeDecodeError) else error.orig
+            if self._file is not None and isinstance(original, sqlite3.Error):
+                failure = self._file.failure(original)
                 if isinstance(failure, Misconfigured):
                     self._opened_wal = None
                     self._engine.dispose()  # what its connections have cached would hide it from the next
                 raise failure from error
-            if self._server is not None and (refusal := self._server.failure(error)) is not None:
-                raise refusal from error
+            if self._server is not None and isinstance(error, DBAPIError):
+                refusal = self._server.failure(error)
+                if refusal is not None:
+                    raise refusal from error
             raise
 
 
