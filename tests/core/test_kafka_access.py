@@ -183,3 +183,8 @@ def test_one_server_that_may_come_back_is_reason_enough_to_wait(
     url = f"kafka://nowhere.invalid:9092,{strange_server(b'').removeprefix('kafka://')}"
     with pytest.raises(Retryable):
         check_reachable(read_kafka_access(url))
+
+
+def test_a_host_whose_name_is_not_known_is_away_as_a_container_that_is_stopped_is() -> None:
+    with pytest.raises(Retryable, match=r"kafka\.invalid:9092: that host .* or check FRAMETALLY_LOG_URL"):
+        check_reachable(read_kafka_access("kafka://kafka.invalid:9092"))

@@ -102,8 +102,8 @@ def test_with_a_ca_file_the_server_must_show_a_certificate_of_that_authority_wit
         ("SSL error: certificate verify failed", Misconfigured, "FRAMETALLY_INDEX_CA_FILE"),
         (
             "failed to resolve host 'x': [Errno -2] Name or service not known",
-            Misconfigured,
-            "correct the host",
+            Retryable,
+            "away, or the name is wrong; start it, or check FRAMETALLY_INDEX_URL",
         ),
         (
             "failed to resolve host 'x': [Errno -3] Temporary failure in name resolution",

@@ -111,8 +111,8 @@ WRONG: dict[str, tuple[str, str | None, str | None, type[FrametallyError], str]]
         "elasticsearch+http://nohost.invalid",
         None,
         None,
-        Misconfigured,
-        "no such host; correct FRAMETALLY_INDEX_URL",
+        Retryable,
+        "away, or the name is wrong; start it, or check FRAMETALLY_INDEX_URL",
     ),
 }
 

@@ -202,10 +202,6 @@ REFUSED: dict[str, tuple[Callable[[Mapping[str, str]], dict[str, object]], str]]
         lambda kafka: settings_of(kafka, "SASL_PLAINTEXT") | {"log_url": kafka["URL"]},
         "takes no name and password on this port: leave FRAMETALLY_LOG_USER away",
     ),
-    "unknown host": (
-        lambda kafka: {"log_url": "kafka://nowhere.invalid:9092"},
-        "Kafka at nowhere.invalid:9092: that host is not known here",
-    ),
     "wrong authority": (
         lambda kafka: settings_of(kafka, "SASL_SSL") | {"log_ca_file": "FOREIGN"},
         "shows a certificate that is not trusted",

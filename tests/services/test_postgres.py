@@ -81,8 +81,8 @@ WRONG = {
         "postgresql://nohost.invalid/x",
         None,
         None,
-        Misconfigured,
-        "correct the host in {stem}_URL",
+        Retryable,
+        "away, or the name is wrong; start it, or check {stem}_URL",
     ),
     "nothing at the port": ("postgresql://127.0.0.1:1/x", None, None, Retryable, "check the server"),
 }

@@ -127,7 +127,11 @@ class ElasticsearchCluster:
             )
         line = _line(error)
         if _is_of_an_unknown_host(error):
-            return Misconfigured(f"{self.name}: there is no such host; correct {SETTING}")
+            # A container that is stopped has no name: away, and a name that is wrong, look alike.
+            return Retryable(
+                f"{self.name}: that host is not known here: it is away, or the name is wrong; "
+                f"start it, or check {SETTING}"
+            )
         if isinstance(error, AwayError):
             return Retryable(f"{self.name}: {line}; check the server and try again")
         return Misconfigured(f"{self.name}: {line}; is it an Elasticsearch 8?")

@@ -126,7 +126,11 @@ class AmqpAccess:
                     f"that there, and it is made anew, or name another virtual host by {_SETTING}"
                 )
             case socket.gaierror():
-                return Misconfigured(f"{self.where}: that host is not known here; check {_SETTING}")
+                # A container that is stopped has no name: away, and a name that is wrong, look alike.
+                return Retryable(
+                    f"{self.where}: that host is not known here: it is away, or the name is wrong; "
+                    f"start it, or check {_SETTING}"
+                )
             case ssl.SSLCertVerificationError():
                 return Misconfigured(
                     f"{self.where} shows a certificate that is not trusted ({error.verify_message}): name "

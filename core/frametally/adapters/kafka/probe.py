@@ -25,9 +25,9 @@ def check_reachable(access: KafkaAccess) -> None:
     """Return if one of the servers lets us in.
 
     Raises:
-        Misconfigured: None does, and a person has to change something: an unknown host, a wrong kind of
-            connection, an authority that is not trusted, a name or password that is refused.
-        Retryable: None does for now: nothing listens, or nothing answers.
+        Misconfigured: None does, and a person has to change something: a wrong kind of connection, an
+            authority that is not trusted, a name or password that is refused.
+        Retryable: None does for now: its name is not known, nothing listens, or nothing answers.
     """
     troubles: list[FrametallyError] = []
     for host, port in access.servers:
@@ -85,8 +85,10 @@ def _connected(access: KafkaAccess, where: str, host: str, port: int) -> socket.
     try:
         plain = socket.create_connection((host, port), timeout=_TIMEOUT_S)
     except socket.gaierror as error:
-        raise Misconfigured(
-            f"{where}: that host is not known here ({error.strerror}); check FRAMETALLY_LOG_URL"
+        # A container that is stopped has no name: away, and a name that is wrong, look alike.
+        raise Retryable(
+            f"{where}: that host is not known here ({error.strerror}): it is away, or the name is wrong; "
+            "start it, or check FRAMETALLY_LOG_URL"
         ) from error
     except (OSError, UnicodeError) as error:
         raise Retryable(

@@ -50,10 +50,9 @@ _REFUSED_BY_NAME = (
     ("root certificate file", "correct {ca_file}"),
     ("could not read root certificate", "correct {ca_file}"),
     ("does not support SSL", "turn on TLS at the server, or leave {ca_file} out"),
-    ("Name or service not known", "correct the host in {url}"),
-    ("nodename nor servname", "correct the host in {url}"),
-    ("No address associated with hostname", "correct the host in {url}"),
 )
+# A container that is stopped has no name: away, and a name that is wrong, look alike.
+_UNKNOWN_HOST = ("Name or service not known", "nodename nor servname", "No address associated with hostname")
 _NO_SUCH_THING = ("3D000", "42P01", "42703", "3F000")
 _NO_RIGHT = ("42501", "25006")
 
@@ -124,6 +123,10 @@ class SqlServer:
         for words, remedy in _REFUSED_BY_NAME:
             if words in said:
                 return Misconfigured(f"{name}: {said}; {remedy.format(**self._names)}")
+        if any(words in said for words in _UNKNOWN_HOST):
+            return Retryable(
+                f"{name}: {said}: it is away, or the name is wrong; start it, or check {self._names['url']}"
+            )
         if isinstance(error, DataError):
             return Poison(f"{name} cannot hold that: {said}")
         # 53: disk or memory full. 55: a lock was not had in time. 57: stopped by a person, starting up.
