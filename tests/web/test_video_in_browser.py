@@ -165,10 +165,12 @@ def test_boxes_are_where_the_picture_has_what_they_are_about(open_video: Callabl
     page.evaluate("document.querySelector('.player video').currentTime = 5.02")
     wait_for_frame(page, 5 * FPS)
     left, top, width, _ = box_at(5)
-    drawn = page.locator(".player .video-overlay rect.box").bounding_box()
+    box = page.locator(".player .video-overlay rect.box")
     stage = page.locator(".player video").bounding_box()
     scale = stage["width"] / 320
-    assert abs(drawn["x"] - stage["x"] - left * scale) < 3
+    # The box is drawn once the browser has shown the frame.
+    wait_until(page, lambda: abs(box.bounding_box()["x"] - stage["x"] - left * scale) < 3)
+    drawn = box.bounding_box()
     assert abs(drawn["y"] - stage["y"] - top * scale) < 3
     assert abs(drawn["width"] - width * scale) < 5
 
