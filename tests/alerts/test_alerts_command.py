@@ -190,8 +190,8 @@ def test_people_see_a_source_as_it_is_written_and_programs_its_slug_too(
     tmp_path: Path, said: Said, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_LIVE_ALLOW", "127.0.0.1")
-    assert said("live", "add", "http://127.0.0.1:1/", "--source", "North Quay").startswith(
-        "North Quay: added"
+    assert said("live", "add", "http://127.0.0.1:1/", "--source", "North Quay", code=6).startswith(
+        "North Quay: added, but the camera does not answer at 127.0.0.1:1 (connection refused). It is tried"
     )
     assert said("live", "list").startswith("North Quay  http://127.0.0.1:1/")
     with alert_place(tmp_path) as place:

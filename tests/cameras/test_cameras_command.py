@@ -14,6 +14,7 @@ from tests.cameras.test_opening import answering, garbage, motion_jpeg
 
 from frametally.opening import open_object_store
 from frametally.settings.loading import Settings
+from frametally_producer.cameras import trial
 
 PASSWORD = "ge:he/im@"  # noqa: S105 - of a test
 SETTINGS = {
@@ -35,7 +36,10 @@ def test_a_camera_is_added_captured_stopped_counted_and_removed_and_its_password
 ) -> None:
     settings, said = here(tmp_path), tmp_path / "said.txt"
     with RtspCamera(LAUNCHES["mjpeg"], user="viewer", password=PASSWORD) as camera:
-        run_frametally("live", "add", camera.address, "--source", "Gate 1", settings=settings)
+        added = run_frametally("live", "add", camera.address, "--source", "Gate 1", settings=settings)
+        assert (
+            "Gate 1: added, it shows 160 x 120 pixels, Motion JPEG, 10.0 frames/s; `frametally up`" in added
+        )
         with Worker(settings, said):
             until(lambda: camera_of(settings).told.frames_announced > 10, str(camera_of(settings)))
             assert camera_of(settings).told.state == "running"
@@ -80,13 +84,19 @@ def is_waiting(settings: Settings, source: str) -> bool:
     return camera_of(settings, source).told.state == "waiting"
 
 
-def test_cameras_that_cannot_be_read_say_why_in_one_line_and_the_others_go_on(tmp_path: Path) -> None:
+def test_cameras_that_cannot_be_read_say_why_in_one_line_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings, said = here(tmp_path), tmp_path / "said.txt"
     refuses = answering(b"HTTP/1.0 403 No\r\nContent-Length: 0\r\n\r\n")
     lines = {
         "refusing": "refuses the log-in (403): check that of refusing in FRAMETALLY_LIVE_LOGINS",
         "nonsense": "answers what is no RTSP: check port and scheme",
         "gone": "does not answer at 127.0.0.1",
+    }
+    tried = {source: f"{source}: added, but the camera {line}" for source, line in lines.items()} | {
+        "silent": "silent: added, but the camera showed nothing within 2 s. It is tried again; `",
+        "good": "good: added, it shows 64 x 48 pixels, Motion JPEG, ",
     }
     with (
         Speaker(refuses) as refusing,
@@ -101,14 +111,24 @@ def test_cameras_that_cannot_be_read_say_why_in_one_line_and_the_others_go_on(tm
             "silent": f"rtsp://127.0.0.1:{silent.port}/",
             "good": f"http://127.0.0.1:{good.port}/",
         }
+        monkeypatch.setattr(trial, "TRIAL_S", 2.0)
         for source, address in addresses.items():
-            run_frametally("live", "add", address, "--source", source, settings=settings)
+            added = run_frametally(
+                "live",
+                "add",
+                address,
+                "--source",
+                source,
+                settings=settings,
+                code=0 if source == "good" else 6,
+            )
+            assert tried[source] in added
         taken = run_frametally(
             "live", "add", addresses["good"], "--source", "Good", settings=settings, code=2
         )
-        assert (taken.count("\n"), "Good has a camera already" in taken) == (1, True)
+        assert (taken.count("error:"), "Good has a camera already" in taken) == (1, True)
         with Worker(settings, said):
-            until(lambda: silent.visits)
+            until(lambda: silent.visits > 1)
             run_frametally("live", "stop", "silent", settings=settings)
             assert camera_of(settings, "silent").told.state == "ended", "stopped while it was opened"
             for source, line in lines.items():

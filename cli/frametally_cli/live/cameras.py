@@ -9,12 +9,15 @@ from typing import Any, Literal
 
 import click
 
+from frametally import keys
 from frametally.errors import FrametallyError, Misconfigured, Poison
 from frametally.live.cameras import NoCamera, SourceTaken, add_camera, ask_camera, remove_camera
 from frametally.live.detection import is_late, newest_results, shown_lag_ms
 from frametally.opening import open_frame_log, open_video_catalogue
 from frametally.ports.live_book import Feed
 from frametally.ports.video_catalogue import VideoCatalogue
+from frametally.process.exit_codes import PART_DONE
+from frametally.settings.loading import Settings
 from frametally.videos.refusals import FieldRefused
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, read_settings
@@ -41,10 +44,14 @@ _source = click.argument("source")
 def add(address: str, source: str, transport: Literal["tcp", "udp"], **overrides: Any) -> int:
     """Add the camera at ADDRESS (rtsp, rtsps, http, https or /dev/videoN), to be captured from now on.
 
-    Its log-in is set by FRAMETALLY_LIVE_LOGINS, never in the address.
+    Its log-in is set by FRAMETALLY_LIVE_LOGINS, never in the address. The camera is tried first, for 10 s at
+    most. One that shows nothing is added, too, and the exit code is 6.
     """
     settings = read_settings("producer", overrides)
     with closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue:
+        sight, code = "", 0
+        if all(feed.source != keys.slug(source) for feed in catalogue.feeds("camera")):
+            sight, code = _tried(settings, address=address, source=source, transport=transport)
         try:
             feed = add_camera(
                 catalogue, settings, source=source, address=address, transport=transport, devices=True
@@ -53,8 +60,27 @@ def add(address: str, source: str, transport: Literal["tcp", "udp"], **overrides
             raise Misconfigured(f"{refusal.field}: {refusal.reason} {refusal.remedy}") from refusal
         except SourceTaken as refusal:
             raise Misconfigured(f"{refusal}; remove it first, or give another --source") from refusal
-    click.echo(console.plain(f"{feed.name}: added; `frametally up` or `frametally live work` captures it"))
-    return 0
+    click.echo(
+        console.plain(f"{feed.name}: added{sight}; `frametally up` or `frametally live work` captures it")
+    )
+    return code
+
+
+def _tried(
+    settings: Settings, *, address: str, source: str, transport: Literal["tcp", "udp"]
+) -> tuple[str, int]:
+    """Try a camera; return what it shows, or why nothing, as words after "added", and the exit code."""
+    from frametally_producer.cameras.failures import CameraAway
+    from frametally_producer.cameras.opening import camera_to_open
+    from frametally_producer.cameras.trial import try_camera
+
+    try:
+        camera = camera_to_open(settings, address=address, source=keys.slug(source), transport=transport)
+        return f", it shows {try_camera(camera)}", 0
+    except CameraAway as error:
+        return f", but the camera {error}. It is tried again", PART_DONE
+    except Poison:  # which adding it says better
+        return "", 0
 
 
 @click.command("list")

@@ -10,8 +10,6 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from frametally.cameras.addresses import AllowedPlaces, read_address
-from frametally.cameras.logins import login_of
 from frametally.errors import Poison
 from frametally.files.opencv import Pixels
 from frametally.ports.frame_log import FrameLog
@@ -23,7 +21,7 @@ from frametally.settings.loading import Settings
 from frametally_producer.cameras.clock import CaptureClock
 from frametally_producer.cameras.failures import CameraAway
 from frametally_producer.cameras.minutes import Minutes
-from frametally_producer.cameras.opening import CameraToOpen, OpenCamera, open_camera, reason_of
+from frametally_producer.cameras.opening import OpenCamera, camera_to_open, open_camera, reason_of
 from frametally_producer.cameras.reading import CameraReader
 from frametally_producer.cameras.sending import Sender
 from frametally_producer.cameras.spool import Spool
@@ -71,14 +69,8 @@ class CameraCapture:
             Misconfigured: A setting of cameras cannot be read.
             Poison: The feed has no camera's address.
         """
-        self._camera = CameraToOpen(
-            address=read_address(feed.address, devices=True),
-            source=feed.source,
-            transport=feed.transport,
-            login=login_of(settings.live_logins, feed.source),
-            allowed=AllowedPlaces(settings.live_allow),
-            max_pixels=settings.max_image_megapixels * 1_000_000,
-            ca_file=settings.live_ca_file,
+        self._camera = camera_to_open(
+            settings, address=feed.address, source=feed.source, transport=feed.transport
         )
         self._teller = teller
         self._patience = patience

@@ -13,8 +13,9 @@ from typing import Literal, NamedTuple
 
 import av
 
-from frametally.cameras.addresses import AllowedPlaces, CameraAddress
-from frametally.cameras.logins import CameraLogin, without_login
+from frametally.cameras.addresses import AllowedPlaces, CameraAddress, read_address
+from frametally.cameras.logins import CameraLogin, login_of, without_login
+from frametally.settings.loading import Settings
 from frametally_producer.cameras.dialling import dial
 from frametally_producer.cameras.failures import CameraAway
 from frametally_producer.cameras.http_stream import HttpStream, HttpVisitor
@@ -62,6 +63,24 @@ class CameraToOpen(NamedTuple):
     allowed: AllowedPlaces
     max_pixels: int
     ca_file: Path | None = None
+
+
+def camera_to_open(settings: Settings, *, address: str, source: str, transport: Transport) -> CameraToOpen:
+    """Return what is needed to open the camera of a source.
+
+    Raises:
+        Misconfigured: A setting of cameras cannot be read.
+        Poison: It is no camera's address.
+    """
+    return CameraToOpen(
+        address=read_address(address, devices=True),
+        source=source,
+        transport=transport,
+        login=login_of(settings.live_logins, source),
+        allowed=AllowedPlaces(settings.live_allow),
+        max_pixels=settings.max_image_megapixels * 1_000_000,
+        ca_file=settings.live_ca_file,
+    )
 
 
 class _Deadline:
