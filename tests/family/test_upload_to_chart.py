@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -12,6 +13,9 @@ from pathlib import Path
 import pytest
 from tests.family.footage import FPS, SETTINGS, make_video
 from tests.family.running import Running, of_group, waits
+from tests.web.watching import Shown, Watcher
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 from frametally.books.runs import current_runs, read_run
 from frametally.opening import open_object_store
@@ -97,6 +101,35 @@ def test_a_dashboard_starts_what_videos_need_once_the_first_one_waits_and_ends_i
     with Running(tmp_path, "serve", settings=SETTINGS) as again:
         [shown] = again.ask("/api/v1/videos")["videos"]
         again.comes_to(shown["id"], "ready")
+
+
+def test_an_upload_without_a_time_becomes_ready_and_streams_every_frame(video: Path, tmp_path: Path) -> None:
+    calibration = {
+        "points": [[20, 220], [300, 220], [200, 60], [120, 60]],
+        "metres": [[0, 0], [6, 0], [6, 30], [0, 30]],
+    }
+    with Running(tmp_path, "serve", settings=SETTINGS) as dashboard:
+        accepted = dashboard.upload(
+            video,
+            name="Gate",
+            roi=json.dumps({"points": [[10, 10], [310, 10], [310, 230], [10, 230]]}),
+            calibration=json.dumps(calibration),
+        )
+        dashboard.comes_to(accepted["id"], "ready")
+        stream = dashboard.post("/api/stream/start", video_id=accepted["id"], speed=2)
+        shown: list[int] = []
+        with connect(dashboard.url.replace("http", "ws", 1) + stream["websocket"], proxy=None) as socket:
+            watcher = Watcher(socket)
+            try:
+                while True:
+                    if isinstance(one := watcher.next(), Shown):
+                        assert one.jpeg.startswith(b"\xff\xd8")
+                        shown.append(one.header["n"])
+                        watcher.ack(one)
+            except ConnectionClosed as closed:
+                assert closed.rcvd is not None
+                assert closed.rcvd.code == 1000
+        assert len({one.header["image_path"] for one in watcher.frames}) == len(shown) == FRAMES
 
 
 def test_a_dashboard_starts_what_streams_need_with_the_first_one_and_starts_again_what_dies(
