@@ -189,6 +189,8 @@ def test_what_claims_more_than_is_allowed_is_refused(looks: Looks, make_video: C
     assert looks.refusal(wide_frames(1000))[0] == 422
     looks.overrides = {"max_image_megapixels": 1}
     assert looks.refusal(clip)[1].startswith("It has 1600x1200 pixels a frame, 1 million are allowed")
+    pictures = make_video("a.avi", 2, codec="mjpeg", pix_fmt="yuvj420p", size_px=(2000, 2000))
+    assert "more than the 1 million pixels a frame that are allowed" in looks.refusal(pictures)[1]
     looks.overrides = {"video_max_h": 0.001}
     assert looks.refusal(clip)[1].startswith("It lasts 0.0 h, and 0.001 are allowed")
 

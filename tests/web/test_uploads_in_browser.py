@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
+from tests.fakes.records import make_manifest
 from tests.fakes.uploads import fake_video
+from tests.fakes.videos import make_facts
 from tests.web.made_up_videos import Shelf, make_video
 from tests.web.upload_server import UploadServer, write_video
+
+from frametally.records import encode
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect
@@ -394,6 +400,35 @@ def test_bytes_that_are_there_already_are_said_to_be_and_lead_to_their_video(
     expect(row.locator(".upload-words")).to_have_text("This video has already been uploaded.")
     (video,) = server.videos()
     assert str(row.get_by_role("link", name="Open").get_attribute("href")).endswith(video.id)
+
+
+def test_an_upload_that_would_move_counts_is_refused_until_the_viewer_presses_move_counts(
+    enter: Callable[..., Page],
+    server: UploadServer,
+    tmp_path: Path,
+    picture: Callable[[Page, str], None],
+) -> None:
+    film = tmp_path / "gate.mp4"
+    write_video(film)
+    manifest = msgspec.structs.replace(
+        make_manifest(60, media=hashlib.sha256(film.read_bytes()).hexdigest(), source="traffic"),
+        start_ms=make_facts().started_at_ms,
+    )
+    server.ports.store.put(manifest.key, encode(manifest))
+    page = enter()
+    choose(page, film)
+    row = row_of(page, "gate.mp4")
+    row.locator("summary").click()
+    row.get_by_label("Source", exact=True).fill("Gate")
+    page.locator("#upload-start").click()
+    expect(row).to_have_attribute("data-state", "refused")
+    expect(row.locator(".upload-words")).to_contain_text("60 frames of Traffic")
+    picture(page, "upload-would-move")
+    assert server.videos() == []
+    row.get_by_role("button", name="Move counts").click()
+    expect(row).to_have_attribute("data-state", "done")
+    expect(row.locator(".upload-words")).to_contain_text("60 frames of Traffic")
+    assert [video.source for video in server.videos()] == ["gate"]
 
 
 DROP = """async ([kind, name, text]) => {
