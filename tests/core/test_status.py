@@ -121,7 +121,7 @@ class House:
         )
         self.store.put(keys.segment_key(MODEL, self.log.log_id(TOPIC), TOPIC, 0, first), data)
 
-    def run(self, frames: int, *, indexed: bool, version: int | None = None) -> None:
+    def run(self, frames: int, *, indexed: bool, version: int = COUNTING_VERSION) -> None:
         day, params = "1970-01-01", "0" * 8
         coverage = Coverage(
             model=MODEL, source="cam", interval_start_ms=0, interval_s=INTERVAL_S, frames=frames
@@ -140,7 +140,7 @@ class House:
             inputs_sha256="0" * 64,
             frames=frames,
             duplicates_dropped=0,
-            settings={} if version is None else {"counting_version": version},
+            settings={"counting_version": version} if version else {},
         )
         self.store.put(f"{prefix}/part-00000", b'["coverage","cam",0]\t' + encode(coverage) + b"\n")
         self.store.put(f"{prefix}/_SUCCESS", b"")
@@ -208,11 +208,14 @@ def test_what_is_not_done_yet_is_behind_with_its_number(
     assert any(says in line for line in status.behind)
 
 
-def test_days_of_an_earlier_version_are_named_before_they_are_counted_again(house: House) -> None:
+@pytest.mark.parametrize("version", [COUNTING_VERSION - 1, 0], ids=["before", "0.2.0"])
+def test_days_of_an_earlier_version_are_named_before_they_are_counted_again(
+    house: House, version: int
+) -> None:
     house.manifest(3, 3)
     house.announced(3, 3)
     house.segment(0, 3)
-    house.run(3, indexed=True, version=COUNTING_VERSION - 1)
+    house.run(3, indexed=True, version=version)
     status = house.status()
     assert (status.exit_code, status.broken) == (4, [])
     assert status.behind == [

@@ -20,6 +20,8 @@ from frametally.records import (
     TimeSource,
     encode,
 )
+from frametally.rules.counted_boxes import COUNTING_VERSION
+from frametally.rules.flows.inputs import FLOWS_VERSION
 
 DAY = "2026-01-01"
 DAY_MS = keys.day_start_ms(DAY)
@@ -159,6 +161,7 @@ def make_run(
         frames=frames,
         duplicates_dropped=0,
         footage_sha256=footage,
+        settings={"counting_version": COUNTING_VERSION, "flows_version": FLOWS_VERSION},
     )
 
 

@@ -12,12 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from frametally.errors import Misconfigured, Retryable
 from frametally.files.work_lock import work_lock
 from frametally.process.period import parse_period_s, repeat
 from frametally.process.reports import NoProgress
+from frametally.records import encode
 from frametally_hadoop.dry_run import dry_run
 from frametally_hadoop.planning.pace import Aggregated, Pace, estimate_s
 from frametally_hadoop.planning.selection import select
@@ -302,6 +304,33 @@ def frametally(*arguments: object, **env: str) -> subprocess.CompletedProcess[st
         text=True,
         check=False,
     )
+
+
+def test_an_upgraded_folder_names_its_days_before_they_are_counted_again(
+    file_footage: Footage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    footage = file_footage
+    three_days(footage)
+    with monkeypatch.context() as earlier:
+        earlier.setattr("frametally_hadoop.job.params.COUNTING_VERSION", 4)
+        run, *_ = footage.aggregate().runs
+    fields = msgspec.json.decode(encode(run))
+    del fields["settings"], fields["seal"]  # as 0.2.0 published it
+    footage.store.put(run.key, msgspec.json.encode(fields))
+    place = {
+        "FRAMETALLY_DATA_DIR": str(footage.settings.data_dir),
+        "FRAMETALLY_STORE_URL": footage.store.url,
+    }
+    notice = (
+        "3 days were counted by an earlier version; the next `frametally aggregate` counts them again, "
+        "and their numbers may change: 2026-01-01, 2026-01-02, 2026-01-03"
+    )
+    assert notice in frametally("aggregate", "--dry-run", **place).stdout.splitlines()
+    as_json = json.loads(frametally("aggregate", "--dry-run", "--json", **place).stdout)
+    assert as_json["earlier_version"] == ["2026-01-01", "2026-01-02", "2026-01-03"]
+    counted = frametally("aggregate", **place)
+    assert (counted.returncode, counted.stdout.split(",")[0]) == (0, "counts: 3 days counted")
+    assert "earlier version" not in frametally("aggregate", "--dry-run", **place).stdout
 
 
 def test_the_command_line_tells_a_dry_run_counts_and_shows_the_quality(file_footage: Footage) -> None:

@@ -38,6 +38,7 @@ from frametally.records import (
     TimeSource,
     encode,
 )
+from frametally.rules.counted_boxes import COUNTING_VERSION
 from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings
 from frametally.videos.inspection import inspect
@@ -159,13 +160,12 @@ class Place:
                 inputs_sha256="00",
                 frames=sum(one.frames for one in covered),
                 duplicates_dropped=0,
-                settings={
-                    "min_confidence": 0.25,
-                    "min_box_side_px": 0.0,
-                    "labels": self.labels_to_count,
-                }
-                if self.labels_to_count
-                else {},
+                settings={"counting_version": COUNTING_VERSION}
+                | (
+                    {"min_confidence": 0.25, "min_box_side_px": 0.0, "labels": self.labels_to_count}
+                    if self.labels_to_count
+                    else {}
+                ),
             )
             assert self.real_index.publish(run, of_day, covered)
 

@@ -25,6 +25,7 @@ from frametally.records import (
     TimeSource,
     encode,
 )
+from frametally.rules.counted_boxes import COUNTING_VERSION
 from frametally.segments.contents import encode_segment
 from frametally.track_records import Track, TrackSighting
 
@@ -298,6 +299,7 @@ def publish_objects(place: Place, picture: bytes) -> None:
         inputs_sha256="00",
         frames=300,
         duplicates_dropped=0,
+        settings={"counting_version": COUNTING_VERSION},
         track_parts=["part-00000"],
     )
     assert place.real_index.publish(run, [count], [Coverage(**shared, analysed_fps=6.0)])

@@ -15,7 +15,8 @@ from frametally.ports.ledger import CountedRun
 from frametally.records import Run
 from frametally.rules.counted_boxes import COUNTING_VERSION
 from frametally.rules.current_run import is_newer
-from frametally.rules.flows.places import is_of_places
+from frametally.rules.flows.inputs import FLOWS_VERSION
+from frametally.rules.flows.places import FLOWS, is_of_places, series_of
 from frametally.rules.times import DAY_MS
 from frametally.undo_records import Tombstone
 
@@ -85,12 +86,14 @@ def count_lines(runs: Iterable[Run]) -> list[str]:
 
 def of_earlier_version(runs: Iterable[Run]) -> list[Run]:
     """Return the runs that an earlier version counted, which another count may change."""
-    return [
-        run
-        for run in runs
-        if not is_of_places(run.model)
-        and run.settings.get("counting_version", COUNTING_VERSION) < COUNTING_VERSION
-    ]
+    return [run for run in runs if _is_of_earlier_version(run)]
+
+
+def _is_of_earlier_version(run: Run) -> bool:
+    """Return whether the rules have changed since; 0.2.0 did not note by which it counted."""
+    if series_of(run.model) == FLOWS:
+        return int(run.settings.get("flows_version", 0)) < FLOWS_VERSION
+    return not is_of_places(run.model) and int(run.settings.get("counting_version", 0)) < COUNTING_VERSION
 
 
 def earlier_version_lines(runs: Iterable[Run]) -> list[str]:

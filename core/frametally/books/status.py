@@ -178,7 +178,7 @@ class _Books:
             of_model = [counted for counted in runs if counted.run.model == model]
             to_count += runs_before_undo(of_model, self.ledger.tombstones())
         behind += count_lines(to_count)
-        behind += earlier_version_lines(run for run in stored if run.model == model)
+        behind += earlier_version_lines(run for run in stored if base_model(run.model) == model)
         to_index = [run for run in runs_to_index(indexed, stored) if base_model(run.model) == model]
         if to_index and all(books.counted == books.indexed for books in sources):
             behind.append(f"the index: {len(to_index)} days to index; run `frametally index`")

@@ -12,6 +12,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
 from frametally.records import PathFile, Run, encode
 from frametally.rules.flows.day_columns import decode_flows
+from frametally.rules.flows.inputs import FLOWS_VERSION
 from frametally_hadoop.flows.plan import FlowDay
 from frametally_hadoop.flows.records import PlaceRecords, by_source
 from frametally_hadoop.publication.publish import LINES_PER_PART, put_parts
@@ -82,7 +83,7 @@ def publish_flows(store: ObjectStore, day: FlowDay, counted: Mapping[str, bytes]
         parts_crc32=[crc32 for _, crc32 in parts],
         footage_sha256=day.footage_sha256(),
         tombstones_crc32=day.base.tombstones_crc32,
-        settings=day.base.settings,
+        settings=day.base.settings | {"flows_version": FLOWS_VERSION},
         paths=files,
     )
     return run if store.put(run.key, encode(run), if_absent=True) else None
