@@ -44,6 +44,7 @@ def test_an_account_is_added_with_a_link_listed_and_removed(users: Users, tmp_pa
     assert code == 0
     link = re.search(r"http://127\.0\.0\.1:5001/sign-in/once/([A-Za-z0-9_-]{43})\n", told)
     assert link is not None
+    assert "note: FRAMETALLY_WEB_URL is not set, so the link names http://127.0.0.1:5001; " in told
     with book_at(tmp_path) as book:
         assert book.link(tokens.token_hash(link[1])) == "ben"
     assert users("list") == (0, "ben: may look (gate-1, harbour); no password yet; log-ins: 0\n")

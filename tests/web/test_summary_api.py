@@ -174,3 +174,13 @@ def test_a_misspelt_label_is_refused_here_too(place: Place) -> None:
     assert refused.status_code == 400
     assert refused.json is not None
     assert refused.json["remedy"] == "Did you mean car?"
+
+
+def test_every_misspelt_name_is_named_at_once(place: Place) -> None:
+    fill(place, {START_MS: 10})
+    refused = place.app().test_client().get("/api/v1/summary?label=cra&source=nope")
+    assert refused.status_code == 400
+    assert refused.json is not None
+    assert refused.json["detail"] == "There is no label 'cra'. There is no source 'nope'."
+    assert refused.json["remedy"].startswith("Label 'cra': did you mean car? Source 'nope': there are: ")
+    assert (refused.json["parameter"], refused.json["instead"]) == ("label", ["car"])

@@ -17,8 +17,8 @@ from frametally.keys import slug
 from frametally.opening import open_count_index, open_object_store
 from frametally.rules.times import DAY_S
 from frametally.settings.loading import Settings
-from frametally_cli.access.users import open_book
-from frametally_cli.options.names import check_names, note
+from frametally_cli.access.users import note_address, open_book
+from frametally_cli.options.names import check_names
 from frametally_cli.options.ports import data_dir_option, is_empty
 from frametally_cli.options.times import parse_bounds_ms
 
@@ -79,11 +79,7 @@ def embed(
         )
         _check_length(whole, sites)
         code = embed_code(address_of(settings), query)
-    if not settings.web_url:
-        note(
-            f"FRAMETALLY_WEB_URL is not set, so the code names {address_of(settings)}; "
-            "set it to the address under which browsers reach the dashboard"
-        )
+    note_address(settings, "the code")
     click.echo(code)
     return 0
 

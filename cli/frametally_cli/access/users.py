@@ -12,7 +12,7 @@ import click
 from frametally.access.accounts import ROLES, Role, UserAccount, check_name
 from frametally.access.book import AccessBook
 from frametally.access.codes import code_address, make_code_secret
-from frametally.access.links import make_link
+from frametally.access.links import address_of, make_link
 from frametally.access.passwords import MOST_CHARS, check_password, hash_password
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.keys import slug
@@ -120,6 +120,15 @@ def open_book(overrides: dict[str, Any]) -> Iterator[tuple[Settings, AccessBook]
         yield settings, book
 
 
+def note_address(settings: Settings, what: str) -> None:
+    """Say which address `what` names where nobody has set one."""
+    if not settings.web_url:
+        note(
+            f"FRAMETALLY_WEB_URL is not set, so {what} names {address_of(settings)}; "
+            "set it to the address under which browsers reach the dashboard"
+        )
+
+
 def note_sources(settings: Settings, sources: tuple[str, ...]) -> None:
     """Say which of some sources there are not: who sets accounts up may do so before the footage comes."""
     if not sources:
@@ -153,6 +162,7 @@ def _prove(
         book.set_password(name, hash_password(password))
         click.echo("the password is set; whoever was logged in logs in again")
     elif codes is None or not account.has_password:
+        note_address(settings, "the link")
         click.echo(f"a password is chosen once, within a day, at {make_link(settings, book, name)}")
 
 

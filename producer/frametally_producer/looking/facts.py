@@ -101,8 +101,8 @@ def _facts(
     first = video.first_frame(most_packets=_FIRST_PACKETS)
     if first is None and video.size_px == (0, 0):  # FFmpeg gives up the size of what exceeds its bound
         raise Poison(
-            f"gives no picture: it states no size, or more than the {settings.max_image_megapixels} million pixels a "
-            "frame that are allowed; shrink it, or raise FRAMETALLY_MAX_IMAGE_MEGAPIXELS"
+            f"gives no picture: it states no size, or more than the {settings.max_image_megapixels} million "
+            "pixels a frame that are allowed; shrink it, or raise FRAMETALLY_MAX_IMAGE_MEGAPIXELS"
         )
     if first is None:
         raise Poison(
