@@ -123,7 +123,7 @@ def test_a_slow_or_failed_summary_leaves_the_chart_and_only_it_is_asked_for_agai
     page = window.open(wait_for="#dashboard[data-state=ready]")
     expect(page.locator("#tiles")).to_have_text("Still adding up the totals…")
     expect(page.locator("button.frame-card")).to_have_count(1)
-    assert sum(window.chart_values()["car"]) > 0
+    assert any(window.chart_values()["car"])
     picture(page, "summary-slow")
     busy = {"detail": "The answer takes longer than 3 s.", "remedy": "Choose a shorter range."}
     held.pop().fulfill(status=503, json=busy)
