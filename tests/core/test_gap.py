@@ -11,6 +11,7 @@ from tests.fakes.filmed_seconds import OTHER, Books, S
 from tests.fakes.records import DAY_MS, MEDIUM, MODEL
 
 from frametally.books.gap import Reason, find_reasons
+from frametally.live_records import LiveMinute, Outage
 from frametally.process.reports import NoProgress
 from frametally.records import encode
 from frametally.settings.loading import Settings
@@ -105,6 +106,51 @@ def test_what_is_lost_to_other_footage_of_the_source_is_told(books: Books) -> No
     books.medium(30, 89, media=OTHER)
     books.detect(range(30, 90), media=OTHER)
     assert kinds(reasons(books, 30, 60)) == [("behind", 60), ("overlapping", 30)]
+
+
+def minute(first_s: int, *outages: tuple[int, int | None, str]) -> LiveMinute:
+    told = [
+        Outage(DAY_MS + from_s * S, None if to_s is None else DAY_MS + to_s * S, why)
+        for from_s, to_s, why in outages
+    ]
+    return LiveMinute(session_ms=DAY_MS, minute_ms=DAY_MS + first_s * S, outages=told)
+
+
+def test_a_hole_in_which_the_camera_was_away_says_why_and_for_how_long(books: Books) -> None:
+    outage = (59, 200, "connection refused")
+    books.medium(0, 59, kind="video", live=minute(0, outage))
+    books.medium(200, 219, media=OTHER, kind="video", live=minute(180, outage))
+    books.detect(range(60))
+    assert kinds(found := reasons(books, 60, 200)) == [("camera_away", 0)]
+    assert found[0].words == "The camera was away for 140.0 s of this time: connection refused."
+    assert kinds(reasons(books, 90, 120)) == [("camera_away", 0)]  # no minute of its own begins in it
+
+
+def test_an_outage_that_nobody_ended_goes_on_until_there_is_footage_again(books: Books) -> None:
+    lost = (59, None, "said nothing for 5 s")
+    books.medium(0, 59, kind="video", live=minute(0, lost))
+    books.detect(range(60))
+    assert "540.0 s" in reasons(books, 60, 600)[0].words
+    books.medium(300, 359, media=OTHER, kind="video", live=minute(300))
+    assert kinds(found := reasons(books, 60, 600)) == [
+        ("behind", 60),
+        ("camera_away", 0),
+        ("nothing_produced", 0),
+    ]
+    assert found[1].words == "The camera was away for 240.0 s of this time: said nothing for 5 s."
+
+
+def test_several_outages_of_a_hole_are_added_up_and_the_longest_says_why(books: Books) -> None:
+    outages = [
+        (10, 30, "connection refused"),
+        (20, 40, "who captured it was ended"),
+        (100, 200, "asks for a log-in"),
+    ]
+    books.medium(0, 9, kind="video", live=minute(0, *outages))
+    [_, away, _] = reasons(books, 0, 400)
+    assert (
+        away.words == "The camera was away for 130.0 s of this time, 2 times; the longest: asks for a log-in."
+    )
 
 
 def test_a_hole_of_which_only_a_part_was_filmed_says_both(books: Books) -> None:

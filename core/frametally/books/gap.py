@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from frametally.media.manifests import find_manifest, forgotten_by, media_of
@@ -17,7 +17,14 @@ from frametally.segments.dead_letters import REASONS
 from frametally.settings.loading import Settings
 
 Kind = Literal[
-    "nothing_produced", "behind", "dead_letters", "forgotten", "overlapping", "not_counted", "not_within"
+    "nothing_produced",
+    "camera_away",
+    "behind",
+    "dead_letters",
+    "forgotten",
+    "overlapping",
+    "not_counted",
+    "not_within",
 ]
 """What became of the footage of a hole: see `find_reasons`, in its words; of a hole within a zone, that the
 footage is counted, but not within it."""
@@ -92,12 +99,39 @@ def find_reasons(
         _reason("not_counted", sum(one.detected for one in found), "detected and not counted yet."),
     ]
     told = [reason for reason in reasons if reason.frames]
-    left_ms = _longest(_without_footage(hole, of_source.values()))
+    outages = _outages(hole, of_source.values())
+    if outages:
+        told.append(_away(outages))
+    unfilmed = _without_footage(hole, of_source.values())
+    left_ms = _longest(left for span in unfilmed for left in without(span, outages))
     if not told or left_ms > HOLE_MS:
         some = "Of the rest of this time nothing" if told else "Nothing"
         words = f"{some} was produced: there is no footage, or it was never given to the producer."
         told.append(Reason("nothing_produced", 0, words))
     return told
+
+
+def _outages(hole: tuple[int, int], media: Iterable[MediaManifest]) -> dict[tuple[int, int], str]:
+    """Return when the camera was away in a hole, and why; an open outage ends with the next footage."""
+    minutes = list(media)
+    starts_ms = sorted(first for one in minutes for first, _ in runs_of(one))
+    outages = {}  # one that begins in a minute and ends in another stands in both
+    for outage in (outage for one in minutes if one.live is not None for outage in one.live.outages):
+        to_ms = outage.to_ms
+        if to_ms is None:
+            to_ms = next((ms for ms in starts_ms if ms > outage.from_ms), hole[1])
+        outages.update(dict.fromkeys(_cut([(outage.from_ms, to_ms)], hole), outage.reason))
+    return outages
+
+
+def _away(outages: Mapping[tuple[int, int], str]) -> Reason:
+    """Say for how long the camera was away, and why in the longest outage."""
+    spans = _cut([*outages], (min(outages)[0], max(to_ms for _, to_ms in outages)))
+    away_s = sum(to_ms - from_ms for from_ms, to_ms in spans) / 1000
+    longest = max(outages, key=lambda span: span[1] - span[0])
+    times = f", {len(spans)} times; the longest" if len(spans) > 1 else ""
+    words = f"The camera was away for {away_s:,.1f} s of this time{times}: {outages[longest]}."
+    return Reason("camera_away", 0, words)
 
 
 def _reason(kind: Kind, frames: int, what: str) -> Reason:
