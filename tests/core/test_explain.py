@@ -310,3 +310,7 @@ def test_the_limits_are_those_of_the_settings() -> None:
 )
 def test_an_empty_list_of_settings_says_what_it_means(settings: dict[str, Any], words: str) -> None:
     assert CountedWith("ab", settings).words == words
+
+
+def test_settings_that_name_only_the_rules_do_not_tell_which_boxes_count() -> None:
+    assert CountedWith("0a1b2c3d", {"flows_version": 2}).counted_boxes() is None

@@ -28,8 +28,8 @@ class CountedWith(NamedTuple):
 
     def counted_boxes(self) -> CountedBoxes | None:
         """Return which boxes were counted; None where it was not recorded."""
-        if self.settings is None:
-            return None
+        if self.settings is None or "min_confidence" not in self.settings:
+            return None  # lines and zones may have the rules' version alone, over a day that 0.2.0 counted
         return CountedBoxes.of(
             min_confidence=self.settings["min_confidence"],
             min_side_px=self.settings["min_box_side_px"],

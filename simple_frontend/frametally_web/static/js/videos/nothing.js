@@ -19,7 +19,7 @@ export function showNoVideos({ uploads_allowed: allowed, remedy }) {
     const upload = () => (opener.ariaExpanded === "true" ? byId("upload-choose").focus() : opener.click());
     put(
       "There are no videos yet",
-      "Drop some here, or choose them. Each is counted by itself, and stays to be watched.",
+      "Drop videos here, or choose them. Each video is counted automatically, and you can watch it here later.",
       el("button", { type: "button", class: "button primary", text: "Upload video", onclick: upload }),
     );
   } else {
@@ -31,7 +31,7 @@ export function showNoVideos({ uploads_allowed: allowed, remedy }) {
 export const showNoMatch = (onClear) =>
   put(
     "No video matches",
-    "None has this in its name, file or source, in this state.",
+    "No videos match your search and filter.",
     el("button", { type: "button", class: "button", text: "Show all videos", onclick: onClear }),
   );
 
