@@ -233,25 +233,30 @@ def test_rounds_begin_at_the_period_and_after_a_long_one_there_is_a_rest_of_5_s_
     assert (rounds, began) == (len(begin_s), begin_s)
 
 
-def test_a_round_that_fails_for_now_is_said_and_tried_again() -> None:
-    clock, said = Clock(), []
+@pytest.mark.parametrize(("period_s", "tries"), [(10, 7), (900, 2)])
+def test_a_round_that_fails_for_now_is_tried_again_within_a_minute_and_said_once_a_minute(
+    period_s: float, tries: int
+) -> None:
+    clock, said, tried = Clock(), [], []
 
     class Said(NoProgress):
         def say(self, line: str) -> None:
             said.append(line)
 
     def work() -> None:
+        tried.append(clock())
         raise Retryable("the store is away")
 
     repeat(
         work,
-        period_s=10,
-        should_stop=lambda: len(said) == 3,
+        period_s=period_s,
+        should_stop=lambda: len(said) == 2,
         progress=Said(),
         clock=clock,
         sleep=clock.pass_by,
     )
-    assert said == ["the store is away; the next try is in 10 s"] * 3
+    assert said == [f"waiting: the store is away; the next try is in {min(period_s, 60):g} s"] * 2
+    assert len(tried) == tries
 
 
 def test_what_a_person_must_change_ends_the_rounds() -> None:

@@ -34,7 +34,14 @@ from frametally.process.retrying import OnceAMinute
 from frametally.settings.loading import Settings
 from frametally_cli.alerts.reports import maker
 from frametally_cli.console import output as console
-from frametally_cli.options.ports import data_dir_option, metrics_of, option, read_settings, stop_on
+from frametally_cli.options.ports import (
+    data_dir_option,
+    metrics_of,
+    opened_once,
+    option,
+    read_settings,
+    stop_on,
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,7 @@ class _Opened:
     catalogue: VideoCatalogue
     book: AlertBook
     make: MakeFiles
+    sender: AlertSender
 
 
 @click.command()
@@ -62,21 +70,21 @@ def run(every: str | None, **overrides: Any) -> int:
     settings = read_settings("web", overrides)
     failpoints.arm()
     once_a_minute = OnceAMinute(_say)
-    with _open(settings) as opened:
-        sender = AlertSender(settings, opened.book, _say)
-        if period_s is None:
-            return _round(opened, sender, once_a_minute, quiet=False)
-        with (
-            stop_on(signal.SIGTERM, signal.SIGINT) as should_stop,
-            metrics_of(settings),
-            console.stage_bar("rounds") as bar,
-        ):
-            repeat(
-                lambda: _round(opened, sender, once_a_minute, quiet=True),
-                period_s=period_s,
-                should_stop=should_stop,
-                progress=bar,
-            )
+    if period_s is None:
+        with _open(settings) as opened:
+            return _round(opened, once_a_minute, quiet=False)
+    with (
+        stop_on(signal.SIGTERM, signal.SIGINT) as should_stop,
+        metrics_of(settings),
+        opened_once(lambda: _open(settings)) as once_there,
+        console.stage_bar("rounds") as bar,
+    ):
+        repeat(
+            lambda: _round(once_there(), once_a_minute, quiet=True),
+            period_s=period_s,
+            should_stop=should_stop,
+            progress=bar,
+        )
     return 0
 
 
@@ -90,10 +98,11 @@ def _open(settings: Settings) -> Iterator[_Opened]:
         closing(open_alert_book(settings.catalogue_url, settings.catalogue_access)) as book,
     ):
         make = EverLater(maker(settings, store, index, ledger))
-        yield _Opened(settings, store, index, ledger, catalogue, book, make)
+        sender = AlertSender(settings, book, _say)
+        yield _Opened(settings, store, index, ledger, catalogue, book, make, sender)
 
 
-def _round(opened: _Opened, sender: AlertSender, once_a_minute: OnceAMinute, *, quiet: bool) -> int:
+def _round(opened: _Opened, once_a_minute: OnceAMinute, *, quiet: bool) -> int:
     ports = RoundPorts(
         opened.settings,
         opened.store,
@@ -107,7 +116,7 @@ def _round(opened: _Opened, sender: AlertSender, once_a_minute: OnceAMinute, *, 
     problems = [*found.problems, *undone]
     for problem in problems:
         once_a_minute(problem, f"alerts: {problem}")
-    sent = sender.send()
+    sent = opened.sender.send()
     if not quiet or found.told or made or any(sent):
         click.echo(
             f"alerts: {found.rules} rules looked at, {found.told} alerts told or corrected, "

@@ -32,9 +32,12 @@ from frametally_cli.options.ports import (
     metrics_of,
     open_ports,
     open_stage_ports,
+    open_store_port,
+    opened_once,
     option,
     read_settings,
     stop_on,
+    wait_for,
     with_options,
 )
 from frametally_cli.stages.gold import load_if_wanted
@@ -77,8 +80,11 @@ def produce(
         call = produce_call(settings, paths or (_default_pictures(),), source, start_time, should_stop)
         if dry_run:
             return tell_plan(call)
-        with metrics_of(settings), open_stage_ports(settings) as ports:
-            return (watch_folders if watch else produce_files)(call, ports.store, ports.log)
+        with metrics_of(settings), opened_once(lambda: open_stage_ports(settings)) as opened:
+            if watch:
+                ports = wait_for(opened, should_stop)
+                return watch_folders(call, ports.store, ports.log)
+            return produce_files(call, opened().store, opened().log)
 
 
 @click.command()
@@ -107,12 +113,12 @@ def consume(until_caught_up: bool, workers: int, live: bool, engine: str | None,
     if on_spark and workers > 1:
         raise Misconfigured("--workers: Spark has as many tasks as FRAMETALLY_SPARK_MASTER gives it")
     with stop_on(signal.SIGTERM, signal.SIGINT) as should_stop, metrics_of(settings):
-        if on_spark:
-            with open_stage_ports(settings) as ports:
-                return _consume_on_spark(ports, until_caught_up, should_stop)
         if workers > 1:
             return _consume_in_processes(settings, workers, until_caught_up, should_stop)
-        with open_stage_ports(settings) as ports:
+        with opened_once(lambda: open_stage_ports(settings)) as opened:
+            ports = opened() if until_caught_up else wait_for(opened, should_stop)
+            if on_spark:
+                return _consume_on_spark(ports, until_caught_up, should_stop)
             return consume_here(ports, until_caught_up=until_caught_up, should_stop=should_stop)
 
 
@@ -147,14 +153,17 @@ def aggregate(
     if (as_json and not dry_run) or (every is not None and (dry_run or recount)):
         raise Misconfigured("--json goes with --dry-run only, --every with neither --dry-run nor --all")
     overrides |= {"interval_s": interval, "count_labels": labels}
-    with open_ports(read_settings("hadoop", overrides)) as ports:
-        if dry_run:
-            return tell_dry_run(ports, days, as_json=as_json)
-        if every is None:
-            with ending_on(signal.SIGTERM):
-                return count_once(ports, days)
-        with stop_on(signal.SIGTERM, signal.SIGINT) as should_stop, metrics_of(ports.settings):
-            return count_every(ports, every, days, afterwards=lambda: show(ports), should_stop=should_stop)
+    settings = read_settings("hadoop", overrides)
+    if every is None:
+        with ending_on(signal.SIGTERM), open_store_port(settings) as ports:
+            return tell_dry_run(ports, days, as_json=as_json) if dry_run else count_once(ports, days)
+    with (
+        stop_on(signal.SIGTERM, signal.SIGINT) as should_stop,
+        metrics_of(settings),
+        opened_once(lambda: open_store_port(settings)) as store,
+        opened_once(lambda: open_ports(settings)) as opened,
+    ):
+        return count_every(store, every, days, afterwards=lambda: show(opened()), should_stop=should_stop)
 
 
 @click.command()
@@ -166,18 +175,20 @@ def index(every: str | None, repair: bool, **overrides: Any) -> int:
     if repair and every is not None:
         raise Misconfigured("--repair goes without --every: it is done once")
     period_s = None if every is None else parse_period_s("--every", every)
-    with open_ports(read_settings("search", overrides)) as ports:
-        if repair:
-            _take_out_what_differs(ports)
-        if period_s is None:
+    settings = read_settings("search", overrides)
+    if period_s is None:
+        with open_ports(settings) as ports:
+            if repair:
+                _take_out_what_differs(ports)
             return show(ports)
-        with (
-            stop_on(signal.SIGTERM, signal.SIGINT) as should_stop,
-            metrics_of(ports.settings),
-            console.stage_bar("rounds") as bar,
-        ):
-            repeat(lambda: show(ports), period_s=period_s, should_stop=should_stop, progress=bar)
-        return 0
+    with (
+        stop_on(signal.SIGTERM, signal.SIGINT) as should_stop,
+        metrics_of(settings),
+        opened_once(lambda: open_ports(settings)) as opened,
+        console.stage_bar("rounds") as bar,
+    ):
+        repeat(lambda: show(opened()), period_s=period_s, should_stop=should_stop, progress=bar)
+    return 0
 
 
 @click.command()
@@ -191,7 +202,11 @@ def serve(port: int | None, alone: bool, **overrides: Any) -> int:
     settings = read_settings("web", {**overrides, "web_port": port})
     if (folder := embedded_folder(settings)) and not any(folder.glob("*.sqlite")):
         must_be_writable(folder)  # there is nothing to be seen, and nothing can come
-    with open_to_look(settings) as (ports, ledger):
+    with (
+        ending_on(signal.SIGTERM),
+        opened_once(lambda: open_to_look(settings)) as opened,
+    ):
+        ports, ledger = wait_for(opened)
         if folder := embedded_folder(ports.settings):
             click.echo(f"Counts of {folder}")
             if not ports.index.series() and (demo := demo_beside(folder)):
@@ -337,7 +352,12 @@ def serve_dashboard(
 
     settings = ports.settings
     # What it starts brings its figures to its `/metrics`; and all that `frametally up` has started beside it.
-    with family(), catalogue_to_look(settings) as catalogue, access_to_look(settings) as access:
+    with (
+        family(),
+        opened_once(lambda: catalogue_to_look(settings)) as videos,
+        opened_once(lambda: access_to_look(settings)) as accounts,
+    ):
+        catalogue, access = wait_for(videos), wait_for(accounts)
         if link := record_first_link(settings, access):
             click.echo(f"The administrator chooses a password once, within a day, at {link}")
         app = create_app(

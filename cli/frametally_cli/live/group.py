@@ -13,7 +13,14 @@ from frametally.process import failpoints
 from frametally.process.retrying import OnceAMinute
 from frametally_cli.console import output as console
 from frametally_cli.live.cameras import add, list_cameras, remove, start, stop
-from frametally_cli.options.ports import data_dir_option, metrics_of, read_settings, stop_on
+from frametally_cli.options.ports import (
+    data_dir_option,
+    metrics_of,
+    opened_once,
+    read_settings,
+    stop_on,
+    wait_for,
+)
 
 
 @click.group("live")
@@ -33,8 +40,11 @@ def live_work(**overrides: Any) -> int:
     with (
         stop_on(signal.SIGTERM, signal.SIGINT) as should_stop,
         metrics_of(settings),
-        closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue,
+        opened_once(
+            lambda: closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access))
+        ) as opened,
     ):
+        catalogue = wait_for(opened, should_stop)
         worker.work(
             settings=settings,
             book=catalogue,

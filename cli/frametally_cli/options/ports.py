@@ -9,10 +9,10 @@ import socket
 import tempfile
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -23,10 +23,13 @@ from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
 from frametally.process.exit_codes import STOPPED
+from frametally.process.retrying import GivenUp, Patience
 from frametally.settings.data_folder import must_be_folder, must_be_writable
 from frametally.settings.loading import Settings, load_settings, misspelt_settings
 from frametally.telemetry.listener import metrics_shown
 from frametally_cli.console import output as console
+
+T = TypeVar("T")
 
 _HEARD_WITHIN_S = 1.0
 
@@ -62,11 +65,17 @@ def with_options(options: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any
 
 
 @dataclass(frozen=True)
-class StagePorts:
-    """The open ports of a producer or a consumer: what decodes footage needs no way to the counts."""
+class StorePorts:
+    """The open store of what needs neither log nor index: counting goes on while those are away."""
 
     settings: Settings
     store: ObjectStore
+
+
+@dataclass(frozen=True)
+class StagePorts(StorePorts):
+    """The open ports of a producer or a consumer: what decodes footage needs no way to the counts."""
+
     log: FrameLog
 
 
@@ -75,6 +84,43 @@ class Ports(StagePorts):
     """The open ports of any other command."""
 
     index: CountIndex
+
+
+@contextmanager
+def open_store_port(settings: Settings) -> Iterator[StorePorts]:
+    """Open the store as `settings` name it; close it at the end."""
+    with closing(open_object_store(settings.store_url, settings.store_access)) as store:
+        yield StorePorts(settings, store)
+
+
+@contextmanager
+def opened_once(open_it: Callable[[], AbstractContextManager[T]]) -> Iterator[Callable[[], T]]:
+    """Yield what opens by its first call that succeeds, and gives the same from then on; close it at the end.
+
+    So a round that finds a server away fails for now, as one does that loses it, and the next opens it.
+    """
+    with ExitStack() as opening:
+        opened: list[T] = []
+
+        def get() -> T:
+            if not opened:
+                opened.append(opening.enter_context(open_it()))
+            return opened[0]
+
+        yield get
+
+
+def wait_for(opened: Callable[[], T], should_stop: Callable[[], bool] = lambda: False) -> T:
+    """Return what `opened` opens, waited for with a line a minute while a server is away.
+
+    Raises:
+        SystemExit: It was away when a stop was asked for.
+    """
+    patience = Patience(lambda line: click.echo(console.plain(line), err=True), should_stop)
+    try:
+        return patience.until_done("the servers", opened)
+    except GivenUp as error:
+        raise SystemExit(stopped()) from error
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from frametally.records import Run
 from frametally.rules.objects import why_unknown
 from frametally_cli.console import output as console
 from frametally_cli.console.aggregate import dry_run_lines
-from frametally_cli.options.ports import Ports
+from frametally_cli.options.ports import StorePorts
 from frametally_cli.options.times import parse_bounds_ms
 from frametally_hadoop.driver import aggregate
 from frametally_hadoop.dry_run import dry_run
@@ -36,7 +36,7 @@ def asked_days(from_text: str | None, to_text: str | None, *, recount: bool) -> 
 
 
 def count_once(
-    ports: Ports, selection: DaySelection = ALL_DAYS, *, wait: bool = True, upgraded: bool = True
+    ports: StorePorts, selection: DaySelection = ALL_DAYS, *, wait: bool = True, upgraded: bool = True
 ) -> int:
     """Aggregate once, after any other on this machine; return the exit code.
 
@@ -113,7 +113,7 @@ def _totals(store: ObjectStore, run: Run) -> dict[str, tuple[int, int, int]]:
 
 
 def count_every(
-    ports: Ports,
+    opened: Callable[[], StorePorts],
     period: str,
     selection: DaySelection,
     *,
@@ -121,6 +121,8 @@ def count_every(
     should_stop: Callable[[], bool],
 ) -> int:
     """Aggregate at a fixed pace, each time followed by `afterwards`; return the exit code, told to stop.
+
+    What is away is waited for by `opened` and `afterwards`: without the index, counting goes on.
 
     Raises:
         Misconfigured: `period` is none, or nothing can be counted until a person changes something.
@@ -131,7 +133,7 @@ def count_every(
 
     def work() -> None:
         nonlocal is_first_round
-        count_once(ports, selection, wait=False, upgraded=is_first_round)
+        count_once(opened(), selection, wait=False, upgraded=is_first_round)
         is_first_round = False
         afterwards()
 
@@ -140,7 +142,7 @@ def count_every(
     return 0
 
 
-def tell_dry_run(ports: Ports, selection: DaySelection, *, as_json: bool) -> int:
+def tell_dry_run(ports: StorePorts, selection: DaySelection, *, as_json: bool) -> int:
     """Say what would be counted; return the exit code."""
     with console.stage_bar("plan") as bar:
         found = dry_run(settings=ports.settings, store=ports.store, progress=bar, selection=selection)

@@ -20,9 +20,12 @@ from frametally.process.reports import exit_code
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import (
     Ports,
+    StorePorts,
     data_dir_option,
     metrics_of,
     open_ports,
+    open_store_port,
+    opened_once,
     option,
     read_settings,
     stop_on,
@@ -50,26 +53,29 @@ def gold(every: str | None, check: bool, **overrides: Any) -> int:
         raise Misconfigured("--check goes without --every: it is done once")
     period_s = None if every is None else parse_period_s("--every", every)
     bounds = parse_bounds_ms(overrides.pop("from"), overrides.pop("to"), datetime.UTC)
-    with open_ports(read_settings("search", overrides), reading=check) as ports:
-        if check:
+    settings = read_settings("search", overrides)
+    if check:
+        with open_ports(settings, reading=True) as ports:
             return _check(ports, bounds)
-        if period_s is None:
-            return load(ports, bounds, verify=True)
-        with (
-            stop_on(signal.SIGTERM, signal.SIGINT) as should_stop,
-            metrics_of(ports.settings),
-            console.stage_bar("rounds") as bar,
-        ):
-            repeat(lambda: load(ports, bounds), period_s=period_s, should_stop=should_stop, progress=bar)
-        return 0
+    if period_s is None:
+        with open_store_port(settings) as store:
+            return load(store, bounds, verify=True)
+    with (
+        stop_on(signal.SIGTERM, signal.SIGINT) as should_stop,
+        metrics_of(settings),
+        opened_once(lambda: open_store_port(settings)) as opened,
+        console.stage_bar("rounds") as bar,
+    ):
+        repeat(lambda: load(opened(), bounds), period_s=period_s, should_stop=should_stop, progress=bar)
+    return 0
 
 
-def load_if_wanted(ports: Ports) -> int:
+def load_if_wanted(ports: StorePorts) -> int:
     """Bring the gold tables up to date where there are some; return the exit code."""
     return load(ports) if is_wanted(ports.settings) else 0
 
 
-def load(ports: Ports, bounds: _Bounds = _ALL, *, verify: bool = False) -> int:
+def load(ports: StorePorts, bounds: _Bounds = _ALL, *, verify: bool = False) -> int:
     """Bring the gold tables up to date, and say what was new; return the exit code.
 
     With `verify` all rows are read, and what is not as it was loaded is loaded again.

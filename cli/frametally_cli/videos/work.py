@@ -19,6 +19,9 @@ from frametally.opening import (
     open_task_queue,
     open_video_catalogue,
 )
+from frametally.ports.count_index import CountIndex
+from frametally.ports.ledger import Ledger
+from frametally.ports.object_store import ObjectStore
 from frametally.ports.task_queue import QUEUES, QueueName
 from frametally.ports.video_catalogue import VideoCatalogue
 from frametally.process import failpoints
@@ -27,7 +30,14 @@ from frametally.process.retrying import OnceAMinute
 from frametally.settings.loading import Settings
 from frametally.videos.arrivals import tell_arrivals
 from frametally_cli.console import output as console
-from frametally_cli.options.ports import data_dir_option, metrics_of, read_settings, stop_on
+from frametally_cli.options.ports import (
+    data_dir_option,
+    metrics_of,
+    opened_once,
+    read_settings,
+    stop_on,
+    wait_for,
+)
 
 
 @click.command()
@@ -62,34 +72,48 @@ def work(workers: int, queues: tuple[QueueName, ...], until_done: bool, **overri
     with (
         stop_on(signal.SIGTERM, signal.SIGINT) as should_stop,
         metrics_of(settings),
+        opened_once(lambda: _books(settings)) as opened,
+    ):
+        # With --until-done it is run once: what is away ends it.
+        store, catalogue, index, ledger = opened() if until_done else wait_for(opened, should_stop)
+        with (
+            closing(open_task_queue(settings.queue_url, catalogue, settings.queue_access)) as queue,
+            _telling(settings, catalogue) as tell,
+            mailing(settings, catalogue, say, all_at_end=until_done),
+        ):
+            states = StateSettler(
+                settings=settings, store=store, index=index, ledger=ledger, catalogue=catalogue
+            )
+
+            def each_round() -> None:
+                tell()
+                states.settle()
+
+            report = worker.work(
+                settings=settings,
+                store=store,
+                catalogue=catalogue,
+                queue=queue,
+                queues=queues or tuple(QUEUES),
+                workers=workers,
+                until_done=until_done,
+                say=say,
+                should_stop=should_stop,
+                each_round=each_round,
+            )
+    click.echo(f"jobs: {report.done} done, {len(report.failed)} failed")
+    return PART_DONE if report.failed else 0
+
+
+@contextmanager
+def _books(settings: Settings) -> Iterator[tuple[ObjectStore, VideoCatalogue, CountIndex, Ledger]]:
+    with (
         closing(open_object_store(settings.store_url, settings.store_access)) as store,
         closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue,
         closing(open_count_index(settings.index_url, settings.index_access)) as index,
         closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger,
-        closing(open_task_queue(settings.queue_url, catalogue, settings.queue_access)) as queue,
-        _telling(settings, catalogue) as tell,
-        mailing(settings, catalogue, say, all_at_end=until_done),
     ):
-        states = StateSettler(settings=settings, store=store, index=index, ledger=ledger, catalogue=catalogue)
-
-        def each_round() -> None:
-            tell()
-            states.settle()
-
-        report = worker.work(
-            settings=settings,
-            store=store,
-            catalogue=catalogue,
-            queue=queue,
-            queues=queues or tuple(QUEUES),
-            workers=workers,
-            until_done=until_done,
-            say=say,
-            should_stop=should_stop,
-            each_round=each_round,
-        )
-    click.echo(f"jobs: {report.done} done, {len(report.failed)} failed")
-    return PART_DONE if report.failed else 0
+        yield store, catalogue, index, ledger
 
 
 @contextmanager

@@ -8,12 +8,14 @@ from collections.abc import Callable
 
 from frametally.errors import Misconfigured, Retryable
 from frametally.process.reports import Progress
+from frametally.process.retrying import OnceAMinute
 from frametally.rules.times import DAY_S, HOUR_S
 
 _PERIOD = re.compile(r"([0-9]{1,6})(s|m|h)")
 _UNITS_S = {"s": 1, "m": 60, "h": HOUR_S}
 _LOOK_EVERY_S = 0.2
 _LONGEST_REST_S = 5.0
+_AGAIN_WITHIN_S = 60.0
 
 
 def parse_period_s(option: str, text: str) -> int:
@@ -50,12 +52,14 @@ def repeat(
     each there is a rest of as long as it took, of a period and of 5 s at most: short rounds that are close
     together leave room for others on the machine. A round that is under way at a stop is finished.
 
-    A round that raises `Retryable` is told to `progress` and tried again at the next turn.
+    A round that raises `Retryable` is told to `progress`, once a minute, and tried again at the next turn or
+    in a minute, whichever is sooner.
 
     Returns:
         The number of rounds.
     """
     rounds = 0
+    once_a_minute = OnceAMinute(progress.say, clock=clock)
     next_s = clock()
     while not should_stop():
         now_s = clock()
@@ -67,7 +71,9 @@ def repeat(
         try:
             work()
         except Retryable as error:
-            progress.say(f"{error}; the next try is in {period_s:g} s")
+            again_s = min(period_s, _AGAIN_WITHIN_S)
+            next_s = now_s + again_s
+            once_a_minute(str(error), f"waiting: {error}; the next try is in {again_s:g} s")
         ended_s = clock()
         next_s = max(next_s, ended_s + min(ended_s - now_s, period_s, _LONGEST_REST_S))
     return rounds

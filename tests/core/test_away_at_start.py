@@ -1,0 +1,89 @@
+"""A command that goes on waits for a server that is away at its start; one that is run once says so and ends.
+
+A container that is stopped has no name: a name that nobody knows is away, too.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from frametally.process.exit_codes import NOTHING_DONE
+
+NO_NAME = "elasticsearch+http://elasticsearch.invalid:9200"
+REFUSED = "postgresql://127.0.0.1:1/frametally"
+ALERTS = ("alerts", "run", "--every", "10s")
+
+
+def started(data_dir: Path, arguments: tuple[str, ...], **settings: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "frametally", *arguments, "--data-dir", str(data_dir)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | settings,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings"),
+    [
+        (("index", "--every", "10s"), {"FRAMETALLY_INDEX_URL": NO_NAME}),
+        (("index", "--every", "10s"), {"FRAMETALLY_INDEX_URL": REFUSED}),
+        (ALERTS, {"FRAMETALLY_INDEX_URL": NO_NAME}),
+        (("work",), {"FRAMETALLY_INDEX_URL": NO_NAME}),
+        (("live", "work"), {"FRAMETALLY_CATALOGUE_URL": REFUSED}),
+        (("serve", "--alone", "--port", "0"), {"FRAMETALLY_LEDGER_URL": REFUSED}),
+        (("serve", "--alone", "--port", "0"), {"FRAMETALLY_CATALOGUE_URL": REFUSED}),
+    ],
+)
+def test_what_goes_on_waits_for_a_server_that_is_away_when_it_starts(
+    tmp_path: Path, arguments: tuple[str, ...], settings: dict[str, str]
+) -> None:
+    with started(tmp_path, arguments, **settings) as command:
+        assert command.stdout is not None
+        said = ""
+        for said in command.stdout:
+            if "waiting" in said:
+                break
+        where = "elasticsearch.invalid" if NO_NAME in settings.values() else "127.0.0.1"
+        running = command.poll() is None
+        command.send_signal(signal.SIGTERM)
+        assert "waiting" in said and where in said, said
+        assert running
+        assert command.wait() != NOTHING_DONE
+        assert "Traceback" not in command.stdout.read()
+
+
+def test_counting_goes_on_while_the_index_is_away(tmp_path: Path) -> None:
+    with started(tmp_path, ("aggregate", "--every", "10s"), FRAMETALLY_INDEX_URL=NO_NAME) as command:
+        assert command.stdout is not None
+        lines = []
+        for line in command.stdout:
+            lines.append(line)
+            if "waiting" in line:
+                break
+        command.send_signal(signal.SIGTERM)
+        assert any(line.startswith("counts: ") for line in lines), lines
+        assert "FRAMETALLY_INDEX_URL" in lines[-1], lines
+        assert command.wait() == 0
+
+
+def test_counting_once_does_not_need_the_index(tmp_path: Path) -> None:
+    with started(tmp_path, ("aggregate",), FRAMETALLY_INDEX_URL=NO_NAME) as command:
+        said, _ = command.communicate()
+    assert (command.returncode, said.splitlines()[-1].partition(":")[0]) == (0, "counts"), said
+
+
+@pytest.mark.parametrize("url", [NO_NAME, REFUSED])
+def test_what_is_run_once_names_the_server_that_is_away_in_a_line(tmp_path: Path, url: str) -> None:
+    with started(tmp_path, ("index",), FRAMETALLY_INDEX_URL=url) as command:
+        said, _ = command.communicate()
+    assert command.returncode == NOTHING_DONE
+    [line] = said.splitlines()
+    assert line.startswith("error: ") and ("elasticsearch.invalid" in line or "127.0.0.1" in line)
