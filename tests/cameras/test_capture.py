@@ -13,6 +13,8 @@ from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 from tests.cameras.capturing import (
     Capturing,
@@ -28,7 +30,7 @@ from tests.cameras.capturing import (
     until,
 )
 from tests.cameras.showing import LAUNCHES, RtspCamera, Speaker
-from tests.cameras.test_opening import motion_jpeg, request_of
+from tests.cameras.test_opening import MULTIPART, jpeg, motion_jpeg, part_of, request_of
 
 from frametally.errors import Retryable
 from frametally.media.manifests import find_manifest
@@ -105,6 +107,27 @@ def test_a_camera_that_is_redirected_to_a_refused_address_waits_and_is_back_by_i
         assert "leads to an address that is refused: no camera may be at" in capturing.heard.told.reason
         is_redirected.clear()
         capturing.until_frames(3)
+
+
+def test_damaged_pictures_are_told_beside_a_camera_that_goes_on(tmp_path: Path) -> None:
+    noise = np.random.default_rng(3).integers(0, 255, (48, 64, 3), np.uint8)
+    cut = cv2.imencode(".jpg", noise)[1].tobytes()[:900]
+
+    def speak(connection: socket.socket) -> None:
+        request_of(connection)
+        connection.sendall(MULTIPART)
+        for number in count():
+            connection.sendall(part_of(cut) + part_of(jpeg(64, 48, number)))
+            time.sleep(0.1)
+
+    with (
+        Speaker(speak) as server,
+        Capturing(here(tmp_path), f"http://127.0.0.1:{server.port}/video") as capturing,
+    ):
+        capturing.until_frames(3)
+        until(lambda: "Some of its pictures come damaged, and are left out." in capturing.heard.reasons)
+        assert capturing.heard.told.state == "running"
+    assert sum(live_of(one).pieces_damaged for one in manifests_of(capturing.store)) > 0
 
 
 def test_a_minute_is_in_the_books_before_its_first_frame_is_announced(tmp_path: Path) -> None:

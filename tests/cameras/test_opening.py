@@ -79,18 +79,21 @@ def answering(*answers: bytes) -> Callable[[socket.socket], None]:
     return speak
 
 
+MULTIPART = b"HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame\r\n\r\n"
+
+
+def part_of(data: bytes) -> bytes:
+    return b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(data) + data + b"\r\n"
+
+
 def motion_jpeg(
     sizes_px: Iterator[tuple[int, int]], *, pause_s: float = 0.02
 ) -> Callable[[socket.socket], None]:
     def speak(connection: socket.socket) -> None:
         request_of(connection)
-        connection.sendall(
-            b"HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame\r\n\r\n"
-        )
+        connection.sendall(MULTIPART)
         for number, size_px in enumerate(sizes_px):
-            data = jpeg(*size_px, number * 5)
-            head = b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(data)
-            connection.sendall(head + data + b"\r\n")
+            connection.sendall(part_of(jpeg(*size_px, number * 5)))
             time.sleep(pause_s)
 
     return speak
@@ -110,6 +113,29 @@ def test_motion_jpeg_by_http_is_read_with_the_times_of_arrival_and_whatever_its_
     assert {one.captured.time_source for one in found} == {"arrival"}
     assert 0 <= found[0].captured.at_ms - began_ms < 10_000
     assert found[-1].captured.at_ms - found[0].captured.at_ms >= 29 * 50
+
+
+def shared_by_half(connection: socket.socket) -> None:
+    """Every second picture stops in its middle, as where a network drops the rest."""
+    request_of(connection)
+    connection.sendall(MULTIPART)
+    rng = np.random.default_rng(3)
+    for number in range(20):
+        whole = cv2.imencode(".jpg", rng.integers(0, 255, (96, 128, 3), np.uint8))[1].tobytes()
+        connection.sendall(part_of(whole[: len(whole) // 2] if number % 2 else whole))
+        time.sleep(0.02)
+
+
+def test_pictures_that_are_cut_are_left_out_and_counted() -> None:
+    with Speaker(shared_by_half) as server:
+        found: list[CameraFrame] = []
+        with (
+            pytest.raises(CameraAway),
+            open_camera(to_open(f"http://127.0.0.1:{server.port}/video"), lambda: False) as opened,
+        ):
+            reader = CameraReader(opened, CaptureClock())
+            found.extend(reader.frames())
+    assert (len(found), reader.pieces_damaged) == (10, 10)
 
 
 def test_a_camera_that_shows_a_thousand_frames_a_second_is_read() -> None:
@@ -295,7 +321,7 @@ def dripping(connection: socket.socket) -> None:
 
 def garbage_pictures(connection: socket.socket) -> None:
     request_of(connection)
-    connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame\r\n\r\n")
+    connection.sendall(MULTIPART)
     while True:
         connection.sendall(b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: 9\r\n\r\nnojpeg!!!\r\n")
         time.sleep(0.01)

@@ -19,6 +19,7 @@ from frametally.process.retrying import Backoff, Patience
 from frametally.records import FrameAnnouncement
 from frametally.settings.loading import Settings
 from frametally_producer.cameras.clock import CaptureClock
+from frametally_producer.cameras.doubts import PictureDoubts
 from frametally_producer.cameras.failures import CameraAway
 from frametally_producer.cameras.minutes import Minutes
 from frametally_producer.cameras.opening import OpenCamera, camera_to_open, open_camera, reason_of
@@ -101,6 +102,7 @@ class CameraCapture:
         self._clock = CaptureClock()
         self._reformatter = VideoReformatter()
         self._away = ""
+        self._doubts = PictureDoubts()
         self._is_there = False
 
     def run(self) -> None:
@@ -153,12 +155,15 @@ class CameraCapture:
             self._renew_session()
             self._come_back()
             try:
-                self._minutes.add(frame.captured, frame.position_s, partial(self._pixels, frame.frame))
+                pixels_of = partial(self._pixels, frame.frame, frame.captured.at_ms)
+                self._minutes.add(frame.captured, frame.position_s, pixels_of)
             except Poison:
                 reader.pieces_damaged += 1
             new_lost, lost = camera.packets_lost - lost, camera.packets_lost
             new_damaged, damaged = reader.pieces_damaged - damaged, reader.pieces_damaged
             self._packets_lost += new_lost
+            if new_damaged:
+                self._doubts.note_damage(frame.captured.at_ms)
             self._minutes.count(
                 packets_lost=new_lost, pieces_damaged=new_damaged, drift_ms=self._clock.drift_ms
             )
@@ -190,7 +195,9 @@ class CameraCapture:
 
     def _sent(self, announcement: FrameAnnouncement, is_new: bool) -> None:
         now_ms = int(time.time() * 1000)
-        away = {"state": "waiting", "reason": f"The camera {self._away}."} if self._away else {}
+        stands = {"reason": self._doubts.sentence}
+        if self._away:
+            stands = {"state": "waiting", "reason": f"The camera {self._away}."}
         self._teller.tell_frame(
             captured_at_ms=announcement.captured_at_ms,
             image_path=announcement.image_path,
@@ -198,7 +205,7 @@ class CameraCapture:
             lag_ms=now_ms - announcement.captured_at_ms,
             drift_ms=self._clock.drift_ms,
             **self._lost(),
-            **away,
+            **stands,
         )
 
     def _lost(self) -> dict[str, int]:
@@ -223,9 +230,11 @@ class CameraCapture:
         if since_ms is not None and time.time() * 1000 - since_ms > _MINUTE_S * 1000:
             self._minutes.end()
 
-    def _pixels(self, frame: av.VideoFrame) -> Pixels:
+    def _pixels(self, frame: av.VideoFrame, at_ms: int) -> Pixels:
         try:
             bgr = self._reformatter.reformat(frame, format="bgr24").to_ndarray()
         except (av.FFmpegError, ValueError) as error:
             raise Poison(f"cannot be converted ({reason_of(error)})") from error
-        return upright(np.asarray(bgr, np.uint8), orientation_of(frame))
+        pixels = upright(np.asarray(bgr, np.uint8), orientation_of(frame))
+        self._doubts.look(pixels, at_ms)
+        return pixels

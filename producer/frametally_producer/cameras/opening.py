@@ -330,6 +330,8 @@ def _pictures(container: av.container.InputContainer, max_pixels: int) -> av.Vid
             "allowed; have it send less, or raise FRAMETALLY_MAX_IMAGE_MEGAPIXELS"
         )
     context.options = {"max_pixels": str(max_pixels)}
+    if context.name == "mjpeg":  # else FFmpeg fills up what a cut picture lacks, and does not say so
+        context.options |= {"err_detect": "explode"}
     context.thread_type = "SLICE"  # threads by frame would hold back as many frames as there are threads
     return stream
 

@@ -71,7 +71,7 @@ class CameraReader:
         self._told_begin_ms: Fraction | None = None
 
     def frames(self) -> Iterator[CameraFrame]:
-        """Yield frames as they can be decoded. Raises `CameraAway` as `OpenCamera.packets` does."""
+        """Yield frames that are whole, as they come. Raises `CameraAway` as `OpenCamera.packets` does."""
         self._clock.connect()
         decoded_at_s = time.monotonic()
         for arrived in self._with_clock():
@@ -81,6 +81,9 @@ class CameraReader:
                 frames = []
                 self.pieces_damaged += 1
             for frame in frames:
+                if frame.is_corrupt:  # what is missing in it is grey, green or an older frame's
+                    self.pieces_damaged += 1
+                    continue
                 decoded_at_s = time.monotonic()
                 yield self._timed(frame, arrived.at_ms)
             if time.monotonic() - decoded_at_s > _NOTHING_DECODED_S:
