@@ -103,7 +103,7 @@ def test_a_job_is_taken_over_once_its_holder_was_silent_and_that_one_writes_no_m
     assert make().claim("x", ("frames",), **asked) is None
     taken = make().claim("x", ("frames",), **asked, take_over=True)
     assert taken is not None
-    assert (taken.worker, taken.generation, taken.attempts) == ("x", held.generation + 1, 2)
+    assert (taken.worker, taken.generation, taken.attempts) == ("x", held.generation + 1, held.attempts)
     assert not catalogue.renew(held, lease_s=LONG_S)
     assert not catalogue.end(held, "done")
     assert catalogue.renew(taken, lease_s=LONG_S + 10)

@@ -73,8 +73,8 @@ def claim(connection: Connection, job_id: str, worker: str, lease_s: float) -> J
         connection,
         _columns.id == job_id,
         state="running",
-        attempts=_columns.attempts + (not is_lost),  # it takes the lost worker's place
-        losses=_columns.losses + is_lost,
+        attempts=_columns.attempts + int(not is_lost),  # it takes the lost worker's place
+        losses=_columns.losses + int(is_lost),
         generation=_columns.generation + 1,
         worker=worker,
         due_at_ms=_after(time_ms, lease_s),
