@@ -19,13 +19,13 @@ from frametally.process.retrying import Backoff, Patience
 from frametally.records import FrameAnnouncement
 from frametally.settings.loading import Settings
 from frametally_producer.cameras.clock import CaptureClock
-from frametally_producer.cameras.doubts import PictureDoubts
 from frametally_producer.cameras.failures import CameraAway
 from frametally_producer.cameras.minutes import Minutes
 from frametally_producer.cameras.opening import OpenCamera, camera_to_open, open_camera, reason_of
 from frametally_producer.cameras.reading import CameraReader
 from frametally_producer.cameras.sending import Sender
 from frametally_producer.cameras.spool import Spool
+from frametally_producer.checking.doubts import PictureDoubts
 from frametally_producer.reading.pixels import upright
 from frametally_producer.reading.video_file import orientation_of
 
