@@ -11,6 +11,7 @@ import pytest
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
 from frametally.opening import open_count_index
 from frametally_web.assets import load_assets
+from frametally_web.requests.problems import problem_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -276,3 +277,17 @@ def test_the_dashboards_own_names_are_answered(place: Place) -> None:
     assert statuses(["192.168.1.5", "[fd00::1]:5001"], web_host=everywhere) == {200}
     assert statuses(["192.168.1.5", "", "a b", "[", "x:y:z"]) == {421}
     assert statuses(["evil.example"], web_host=everywhere) == {421}
+
+
+@pytest.mark.parametrize(
+    ("line", "part"),
+    [
+        ("Kafka at kafka:9092: nothing answers there", "The frame log (Kafka)"),
+        ("count index postgresql://inside/x: connection failed", "The count index"),
+        ("s3://frames at http://inside: a.json could not be read", "The frame store"),
+        ("http://inside said no", "A part of frametally"),
+    ],
+)
+def test_a_503_names_the_part_that_is_away_and_not_where_it_runs(line: str, part: str) -> None:
+    problem = problem_of(Retryable(line))
+    assert problem.detail == f"{part} does not answer for now."
