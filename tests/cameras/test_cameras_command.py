@@ -12,7 +12,8 @@ from tests.cameras.capturing import Worker, camera_of, here, manifests_of, run_f
 from tests.cameras.showing import LAUNCHES, RtspCamera, Speaker
 from tests.cameras.test_opening import answering, garbage, motion_jpeg
 
-from frametally.opening import open_object_store
+from frametally.opening import open_object_store, open_video_catalogue
+from frametally.ports.live_book import FeedTold
 from frametally.settings.loading import Settings
 from frametally_producer.cameras import trial
 
@@ -78,6 +79,19 @@ def test_an_address_that_cannot_be_a_cameras_is_one_line_with_its_own_remedy_and
     assert "ge:he" not in said
     assert (said.count("\n"), said.count("rtsp://192.168.1.20")) == (1, "Write it as" in said)
     assert "there are no cameras" in run_frametally("live", "list", settings=settings)
+
+
+def test_frames_that_are_left_out_are_in_the_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "TRIAL_S", 0.0)
+    settings = here(tmp_path)
+    run_frametally("live", "add", "http://127.0.0.1:1/", "--source", "gate-1", settings=settings, code=6)
+    with closing(open_video_catalogue(settings.catalogue_url)) as catalogue:
+        feed = catalogue.claim_feed("worker", ["camera"], lease_s=60)
+        assert feed is not None
+        told = FeedTold("running", frames_per_s=4.2, taken_per_s=4.2, offered_per_s=5.0)
+        assert catalogue.renew_feed(feed, told, lease_s=60)
+    listed = run_frametally("live", "list", settings=settings)
+    assert "4.2 frames/s (taken 4.2 of 5.0/s)" in listed
 
 
 def is_waiting(settings: Settings, source: str) -> bool:

@@ -130,6 +130,16 @@ def test_damaged_pictures_are_told_beside_a_camera_that_goes_on(tmp_path: Path) 
     assert sum(live_of(one).pieces_damaged for one in manifests_of(capturing.store)) > 0
 
 
+def test_a_camera_that_sends_more_than_is_asked_for_leaves_nothing_out(tmp_path: Path) -> None:
+    settings = here(tmp_path, sample_fps="5")
+    with RtspCamera() as camera, Capturing(settings, camera.address) as capturing:
+        until(lambda: capturing.failure or capturing.heard.told.taken_per_s)
+        told = capturing.heard.told
+    assert told.offered_per_s is not None
+    assert told.offered_per_s <= 5.0
+    assert not told.leaves_out
+
+
 def test_a_minute_is_in_the_books_before_its_first_frame_is_announced(tmp_path: Path) -> None:
     """Who counts frames then finds their medium, as one that is being produced."""
     settings = here(tmp_path)

@@ -46,6 +46,13 @@ def test_a_camera_is_added_listed_stopped_started_and_removed(place: Place, clie
     assert place.catalogue.renew_feed(feed, told, lease_s=60)
     (running,) = client.get("/api/v1/cameras").json["cameras"]
     assert (running["frames_per_s"], running["drift_ms"], running["packets_lost"]) == (9.9, -4, 2)
+    assert (running["taken_per_s"], running["leaves_out"]) == (None, False)
+    for taken, is_less in ((4.9, False), (4.2, True)):
+        rates = told._replace(taken_per_s=taken, offered_per_s=5.0)
+        assert place.catalogue.renew_feed(feed, rates, lease_s=60)
+        (running,) = client.get("/api/v1/cameras").json["cameras"]
+        told_rates = (running["taken_per_s"], running["offered_per_s"], running["leaves_out"])
+        assert told_rates == (taken, 5.0, is_less), "a frame more or less in some seconds is none left out"
     assert client.get(running["frame_url"]).status_code == 404, "the store of this test has no such frame"
     assert client.post("/api/v1/cameras/gate-1/stop").json["wanted"] == "stop"
     assert refusal(client.delete("/api/v1/cameras/gate-1")) == (409, None)

@@ -95,6 +95,8 @@ def list_cameras(**overrides: Any) -> int:
     for feed in feeds:
         told = feed.told
         rate = "" if told.frames_per_s is None else f", {told.frames_per_s:g} frames/s"
+        if told.leaves_out:
+            rate += f" (taken {told.taken_per_s:.1f} of {told.offered_per_s:.1f}/s)"
         lost = f", {told.frames_lost} frames lost" if told.frames_lost else ""
         packets = f", {told.packets_lost} packets lost" if told.packets_lost else ""
         reason = f" ({feed.reason})" if feed.reason else ""

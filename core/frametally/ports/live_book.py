@@ -32,6 +32,10 @@ NOBODY_RUNS_IT = "A worker starts it within seconds; if none does, run `frametal
 LAUNCH_IS_GONE = "Nothing is heard of its run in Airflow any more: see there why, then start it again."
 
 
+_NEARLY_ALL = 0.95
+"""A rate is of some seconds: a frame more or less in them is no frame that was left out."""
+
+
 class FeedTold(NamedTuple):
     """What who runs a feed tells of it.
 
@@ -50,6 +54,9 @@ class FeedTold(NamedTuple):
         packets_lost: Packets that the network lost since it was made.
         away_since_ms: When the camera was heard last, by this machine's clock; None while it is there.
         due_at_ms: Of a video: when `position_s` was due, by this machine's clock. None before it can be told.
+        taken_per_s: Of a camera: frames a second that are kept, of late. None before it can be told.
+        offered_per_s: Of a camera: frames a second that it sends, of late, or those of the sampling where
+            these are fewer. None before it can be told.
     """
 
     state: FeedState
@@ -65,6 +72,14 @@ class FeedTold(NamedTuple):
     packets_lost: int = 0
     away_since_ms: int | None = None
     due_at_ms: int | None = None
+    taken_per_s: float | None = None
+    offered_per_s: float | None = None
+
+    @property
+    def leaves_out(self) -> bool:
+        """Whether a camera's frames are left out that the sampling asks for, beyond what a rate errs by."""
+        taken, offered = self.taken_per_s, self.offered_per_s
+        return taken is not None and offered is not None and taken < offered * _NEARLY_ALL
 
 
 class Feed(NamedTuple):

@@ -18,7 +18,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process.retrying import Backoff, Patience
 from frametally.records import FrameAnnouncement
 from frametally.settings.loading import Settings
-from frametally_producer.cameras.clock import CaptureClock
+from frametally_producer.cameras.clock import CaptureClock, RecentRate
 from frametally_producer.cameras.failures import CameraAway
 from frametally_producer.cameras.minutes import Minutes
 from frametally_producer.cameras.opening import OpenCamera, camera_to_open, open_camera, reason_of
@@ -27,6 +27,7 @@ from frametally_producer.cameras.sending import Sender
 from frametally_producer.cameras.spool import Spool
 from frametally_producer.checking.doubts import PictureDoubts
 from frametally_producer.reading.pixels import upright
+from frametally_producer.reading.sampling import ALL
 from frametally_producer.reading.video_file import orientation_of
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 2.0
@@ -100,6 +101,8 @@ class CameraCapture:
             on_sent=self._sent,
         )
         self._clock = CaptureClock()
+        self._sampling = settings.sample_fps
+        self._offered, self._taken = RecentRate(), RecentRate()
         self._reformatter = VideoReformatter()
         self._away = ""
         self._doubts = PictureDoubts()
@@ -147,6 +150,7 @@ class CameraCapture:
 
     def _read(self, camera: OpenCamera) -> None:
         """Take in the frames of one connection."""
+        self._offered, self._taken = RecentRate(), RecentRate()
         reader = CameraReader(camera, self._clock)
         lost = damaged = 0
         for frame in reader.frames():
@@ -154,9 +158,11 @@ class CameraCapture:
                 return
             self._renew_session()
             self._come_back()
+            self._offered.note(time.monotonic())
             try:
                 pixels_of = partial(self._pixels, frame.frame, frame.captured.at_ms)
-                self._minutes.add(frame.captured, frame.position_s, pixels_of)
+                if self._minutes.add(frame.captured, frame.position_s, pixels_of):
+                    self._taken.note(time.monotonic())
             except Poison:
                 reader.pieces_damaged += 1
             new_lost, lost = camera.packets_lost - lost, camera.packets_lost
@@ -186,6 +192,8 @@ class CameraCapture:
             reason=f"The camera {reason}.",
             away_since_ms=self._teller.told.away_since_ms or now_ms,
             frames_per_s=None,
+            taken_per_s=None,
+            offered_per_s=None,
         )
 
     def _come_back(self) -> None:
@@ -204,9 +212,17 @@ class CameraCapture:
             is_announced=is_new,
             lag_ms=now_ms - announcement.captured_at_ms,
             drift_ms=self._clock.drift_ms,
+            **self._rates(),
             **self._lost(),
             **stands,
         )
+
+    def _rates(self) -> dict[str, float | None]:
+        """Return how many frames a second are taken of how many that could be; see `FeedTold`."""
+        offered_per_s = self._offered.per_s
+        if offered_per_s is not None and self._sampling != ALL:
+            offered_per_s = min(offered_per_s, float(self._sampling))
+        return {"taken_per_s": self._taken.per_s, "offered_per_s": offered_per_s}
 
     def _lost(self) -> dict[str, int]:
         """Return what was lost since the camera was made, this session's with that of those before."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import NamedTuple
 
 from frametally.records import TimeSource
@@ -10,9 +11,30 @@ from frametally_producer.cameras.failures import CameraAway
 
 _FAR_MS = 10_000
 """More than a connection that stands still for a while can explain: a clock that has jumped."""
-
-
 _WINDOW_MS = 60_000
+_LEAST_RATE_S, _RATE_S = 1.0, 5.0
+"""How far back a rate looks."""
+
+
+class RecentRate:
+    """How many a second there were of late."""
+
+    def __init__(self) -> None:
+        """Have seen none."""
+        self._times_s: deque[float] = deque()
+
+    def note(self, now_s: float) -> None:
+        """Note that there is another, now by a clock that never runs back."""
+        self._times_s.append(now_s)
+        while self._times_s[0] < now_s - _RATE_S:
+            self._times_s.popleft()
+
+    @property
+    def per_s(self) -> float | None:
+        """How many a second, up to the last; None before it can be told."""
+        times_s = self._times_s
+        span_s = times_s[-1] - times_s[0] if times_s else 0.0
+        return round((len(times_s) - 1) / span_s, 2) if span_s >= _LEAST_RATE_S else None
 
 
 class _Begin(NamedTuple):

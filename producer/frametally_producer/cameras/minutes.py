@@ -103,8 +103,8 @@ class Minutes:
         if self._minute is not None:
             self._minute.leave_connection()
 
-    def add(self, captured: CaptureTime, position_s: Fraction, pixels_of: Callable[[], Pixels]) -> None:
-        """Take in the next frame; `pixels_of` is asked for those of frames that are taken.
+    def add(self, captured: CaptureTime, position_s: Fraction, pixels_of: Callable[[], Pixels]) -> bool:
+        """Take in the next frame, and return whether it is taken; `pixels_of` is asked for its pixels then.
 
         Args:
             captured: When it was.
@@ -125,10 +125,12 @@ class Minutes:
         self._last_ms = minute.last_ms = at_ms
         if at_ms - minute.noted_at_ms >= _NOTE_EVERY_MS:
             self._note(minute)
-        if minute.takes(position_s, at_ms):
-            jpeg = stored_jpeg(pixels_of(), self._settings)
-            if not self._spool.add(minute.manifest.sha256, frame_index, at_ms, captured.time_source, jpeg):
-                self._losses.append(NamedLoss(at_ms, at_ms, 1, "its minute was given up meanwhile"))
+        if not minute.takes(position_s, at_ms):
+            return False
+        jpeg = stored_jpeg(pixels_of(), self._settings)
+        if not self._spool.add(minute.manifest.sha256, frame_index, at_ms, captured.time_source, jpeg):
+            self._losses.append(NamedLoss(at_ms, at_ms, 1, "its minute was given up meanwhile"))
+        return True
 
     def count(self, *, packets_lost: int, pieces_damaged: int, drift_ms: int | None) -> None:
         """Add to what is lost on the way; it is noted with the next frames."""

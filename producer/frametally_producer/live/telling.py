@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from frametally.errors import Retryable
 from frametally.ports.live_book import FeedTold
 from frametally.process.retrying import Patience
+from frametally_producer.cameras.clock import RecentRate
 from frametally_producer.looking.sentences import sentence
 
 _TELL_EVERY_S = 0.5
-_LEAST_RATE_S, _RATE_S = 1.0, 5.0
-"""How far back the rate looks."""
 
 
 def is_news(before: FeedTold, told: FeedTold) -> bool:
@@ -39,7 +37,7 @@ class Teller:
         self._write = write
         self._clock = clock
         self._told_at_s = float("-inf")
-        self._shown_at_s: deque[float] = deque()
+        self._shown = RecentRate()
         self._telling = threading.Lock()
 
     @property
@@ -55,20 +53,14 @@ class Teller:
     def tell_frame(self, *, captured_at_ms: int, image_path: str, is_announced: bool, **changes: Any) -> None:
         """Note a frame that has come: with its event time, its key, and whether it was announced."""
         with self._telling:
-            now_s = self._clock()
-            times = self._shown_at_s
-            times.append(now_s)
-            while times[0] < now_s - _RATE_S:
-                times.popleft()
-            span_s = now_s - times[0]
-            rate = round((len(times) - 1) / span_s, 2) if span_s >= _LEAST_RATE_S else None
+            self._shown.note(self._clock())
             self._note(
                 {
                     "state": "running",
                     "reason": "",
                     "captured_at_ms": captured_at_ms,
                     "image_path": image_path,
-                    "frames_per_s": rate,
+                    "frames_per_s": self._shown.per_s,
                     "frames_announced": self._told.frames_announced + is_announced,
                     **changes,
                 }

@@ -23,6 +23,10 @@ class LiveCamera(Answer, frozen=True, kw_only=True):
         state: `requested`, `starting`, `running`, `waiting`, `paused`, `stopping`, `ended` or `failed`.
         reason: Why, as one sentence; null where there is nothing to say.
         frames_per_s: Frames announced a second, of late; null before it can be told.
+        taken_per_s: Frames a second that are kept, of late; null before it can be told.
+        offered_per_s: Frames a second that it sends, of late, or those that sampling asks for if they are
+            fewer; null before it can be told.
+        leaves_out: Whether fewer are kept than it offers.
         lag_ms: By how much they are announced after their event time, of late; null before it can be told.
         shown_lag_ms: By how much what is found in them comes after their event time: so old is what people
             see. Null before it can be told.
@@ -44,6 +48,9 @@ class LiveCamera(Answer, frozen=True, kw_only=True):
     state: FeedState
     reason: str | None
     frames_per_s: float | None
+    taken_per_s: float | None
+    offered_per_s: float | None
+    leaves_out: bool
     lag_ms: int | None
     shown_lag_ms: int | None
     late: bool
@@ -96,6 +103,9 @@ def camera_of(feed: Feed, shown_lag_ms: int | None) -> LiveCamera:
         state=told.state,
         reason=feed.reason or None,
         frames_per_s=told.frames_per_s,
+        taken_per_s=told.taken_per_s,
+        offered_per_s=told.offered_per_s,
+        leaves_out=told.leaves_out,
         lag_ms=told.lag_ms,
         shown_lag_ms=shown_lag_ms,
         late=is_late(told, shown_lag_ms),

@@ -226,6 +226,8 @@ def _anew(told: FeedTold) -> FeedTold:
         reason="",
         captured_at_ms=None if told.state == "ended" else told.captured_at_ms,
         frames_per_s=None,
+        taken_per_s=None,
+        offered_per_s=None,
         lag_ms=None,
         drift_ms=None,
         away_since_ms=None,

@@ -100,9 +100,11 @@ export function lateWhy({ late, lag_ms: captured, shown_lag_ms: shown }) {
 export function cameraFacts(camera) {
   const { frames_per_s: rate, captured_at_ms: last, drift_ms: drift } = camera;
   const { packets_lost: packets, frames_lost: frames } = camera;
+  const { leaves_out: leavesOut, taken_per_s: taken, offered_per_s: offered } = camera;
   return [
     ...(standing(camera) === "late" ? [lateWhy(camera)] : []),
     ...(rate === null ? [] : [`${rate.toFixed(1)} frames/s`]),
+    ...(leavesOut ? [`taken ${(taken ?? 0).toFixed(1)} of ${(offered ?? 0).toFixed(1)}/s`] : []),
     ...(last === null ? [] : [`last frame ${sinceWords(last)}`]),
     ...(drift !== null && Math.abs(drift) >= 1000
       ? [`its clock is ${(Math.abs(drift) / 1000).toFixed(1)} s ${drift > 0 ? "ahead" : "behind"}`]
