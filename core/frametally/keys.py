@@ -24,12 +24,13 @@ VIDEOS = "videos"
 UPLOADS = "uploads"
 REPORTS = "reports"
 DROPPED = "dead-letters/dropped"
+ACCESS = "access"
+ACCOUNTS = f"{ACCESS}/accounts.json"
 AUTO_DETECTOR = "models/auto.json"
 USUAL_TOPIC = "frames"
 """The log's topic where the settings name no other."""
-_PICTURE_HEX = 32
+_PICTURE_HEX, _DIGEST = 32, 8
 _SLUG = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
-_DIGEST = 8
 _READABLE = 63 - 1 - _DIGEST
 
 _IMAGE = re.compile(
@@ -38,7 +39,6 @@ _IMAGE = re.compile(
 _IMAGE_NAME = re.compile(r"(-?\d{1,15})-([0-9a-f]{12}(?:[0-9a-f]{20})?)-(\d{1,10})\.jpg")
 _WHOLE_TOMBSTONE = re.compile(r"tombstones/[0-9a-f]{64}/(\d{1,9})\.json")
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
-_ID = re.compile(_UUID)
 _VIDEO = re.compile(rf"videos/({_UUID})/video\.json")
 _ORIGINAL = re.compile(rf"videos/({_UUID})/original")
 _RECORD = re.compile(
@@ -153,7 +153,7 @@ def report_key(name: str, day: str, file: str) -> str:
 
 def is_video_id(text: str) -> bool:
     """Return whether `text` is an id of a video or an upload: a UUID4 as Python writes it."""
-    return _ID.fullmatch(text) is not None
+    return re.fullmatch(_UUID, text) is not None
 
 
 def upload_key(upload_id: str) -> str:

@@ -48,7 +48,7 @@ FLOORS = (
     ("frametally.drawings",),
     ("frametally.jobs", "frametally.live"),
     ("frametally.videos",),
-    ("frametally.mail", "frametally.media"),
+    ("frametally.backups", "frametally.mail", "frametally.media"),
     ("frametally.opening",),
     ("frametally.ports",),
     ("frametally.access", "frametally.audit"),

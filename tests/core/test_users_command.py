@@ -64,7 +64,7 @@ def test_a_password_is_read_from_a_pipe_kept_as_a_hash_alone_and_never_an_argume
     assert is_password(kept, PASSWORD)
     assert not is_password(kept, PASSWORD + " ")
     assert not is_password("", "nobody has this password")
-    data = b"".join(file.read_bytes() for file in (tmp_path / "data").iterdir())
+    data = b"".join(file.read_bytes() for file in (tmp_path / "data").rglob("*") if file.is_file())
     assert PASSWORD.encode() not in data
     assert users("passwd", "anna", "--password", PASSWORD)[0] == 2
 

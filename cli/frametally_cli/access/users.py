@@ -14,9 +14,10 @@ from frametally.access.book import AccessBook
 from frametally.access.codes import code_address, make_code_secret
 from frametally.access.links import address_of, make_link
 from frametally.access.passwords import MOST_CHARS, check_password, hash_password
+from frametally.backups.accounts import has_noted_accounts, note_accounts, note_no_accounts
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.keys import slug
-from frametally.opening import open_access_book
+from frametally.opening import open_access_book, open_object_store
 from frametally.settings.loading import Settings
 from frametally_cli.options.names import note, open_names
 from frametally_cli.options.ports import data_dir_option, read_settings
@@ -56,6 +57,12 @@ def users_add(
                 f"`frametally users passwd {account.name}` gives it another password"
             )
         password = _ask(account.name) if asks else None
+        with closing(open_object_store(settings.store_url, settings.store_access)) as store:
+            if book.is_empty() and has_noted_accounts(store):
+                note(
+                    "this store had accounts that this catalogue does not have: it begins anew with this one"
+                )
+            note_accounts(store)
         book.add_account(account)
         click.echo(f"{account.name} may {rights_in_words(account.role, account.sources)}")
         note_sources(settings, sources)
@@ -81,7 +88,7 @@ def users_passwd(name: str, asks: bool, codes: bool | None, **overrides: Any) ->
 @data_dir_option
 def users_remove(name: str, **overrides: Any) -> int:
     """Remove an account, which ends its log-ins."""
-    with open_book(overrides) as (_, book):
+    with open_book(overrides) as (settings, book):
         account = find_account(book, name)
         others = [one for one in book.accounts() if one.role == "run" and one.name != account.name]
         if account.role == "run" and not others and len(book.accounts()) > 1:
@@ -92,6 +99,8 @@ def users_remove(name: str, **overrides: Any) -> int:
         book.remove_account(account.name)
         click.echo(f"{account.name} is removed")
         if book.is_empty():
+            with closing(open_object_store(settings.store_url, settings.store_access)) as store:
+                note_no_accounts(store)
             click.echo("there is no account any more: the dashboard is closed until it is started again")
     return 0
 

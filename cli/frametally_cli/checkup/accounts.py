@@ -7,9 +7,10 @@ import stat
 from collections.abc import Iterator
 from contextlib import closing
 
+from frametally.backups.accounts import check_accounts
 from frametally.errors import FrametallyError
 from frametally.files.sqlite import sqlite_path
-from frametally.opening import open_access_book
+from frametally.opening import open_access_book, open_object_store
 from frametally.settings.data_folder import embedded_folder
 from frametally.settings.loading import Settings
 from frametally_cli.checkup.findings import Finding, shown
@@ -53,8 +54,12 @@ def _private_row(settings: Settings) -> Iterator[Finding]:
 
 
 def _accounts(settings: Settings) -> int:
-    if not_there_yet(settings.catalogue_url) is not None:
-        return 0
-    with closing(open_access_book(settings.catalogue_url, settings.catalogue_access)) as book:
-        book.check()
-        return len(book.accounts())
+    number = 0
+    if not_there_yet(settings.catalogue_url) is None:
+        with closing(open_access_book(settings.catalogue_url, settings.catalogue_access)) as book:
+            book.check()
+            number = len(book.accounts())
+    if not_there_yet(settings.store_url) is None:
+        with closing(open_object_store(settings.store_url, settings.store_access)) as store:
+            check_accounts(store, has_accounts=number > 0, url=shown("url", settings.catalogue_url))
+    return number

@@ -6,13 +6,14 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from rich import filesize
 
+from frametally.backups.accounts import check_accounts, note_accounts
 from frametally.books.superseded import remove_superseded
 from frametally.errors import Misconfigured
 from frametally.ports.ledger import Ledger
@@ -23,6 +24,7 @@ from frametally.settings.data_folder import demo_beside, embedded_folder, must_b
 from frametally.settings.loading import Settings, component_folder
 from frametally.telemetry.family import family
 from frametally.telemetry.lineage import lineage_run
+from frametally_cli.checkup.findings import shown
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import (
     Ports,
@@ -358,8 +360,14 @@ def serve_dashboard(
         opened_once(lambda: access_to_look(settings)) as accounts,
     ):
         catalogue, access = wait_for(videos), wait_for(accounts)
+        check_accounts(
+            ports.store, has_accounts=not access.is_empty(), url=shown("url", settings.catalogue_url)
+        )
         if link := record_first_link(settings, access):
             click.echo(f"The administrator chooses a password once, within a day, at {link}")
+        if not access.is_empty():  # made by a version that did not note it, or just now
+            with suppress(Misconfigured):  # an archive that nobody may write to
+                note_accounts(ports.store)
         app = create_app(
             settings=settings,
             store=ports.store,

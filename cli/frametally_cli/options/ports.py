@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import click
 
+from frametally import keys
 from frametally.errors import Misconfigured
 from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.ports.count_index import CountIndex
@@ -215,7 +216,10 @@ def read_settings(
 def is_empty(settings: Settings) -> bool:
     """Return whether the store would be a folder of this machine that nothing was put into yet."""
     folder = settings.data_dir / "store"
-    return settings.store_url == folder.as_uri() and not folder.is_dir()
+    if settings.store_url != folder.as_uri():
+        return False
+    # What notes that there are accounts is put there before any footage.
+    return not folder.is_dir() or {path.name for path in folder.iterdir()} == {keys.ACCESS}
 
 
 def check_port(settings: Settings, remedy: str) -> None:

@@ -63,9 +63,9 @@ STAGES: dict[str, StageRights] = {
     "search": StageRights(reads=(keys.OUTPUT,), removes=(keys.OUTPUT, keys.TRACKS)),
     "web": StageRights(
         reads=(EVERYTHING,),
-        writes=(keys.DRAWINGS, keys.VIDEOS, keys.UPLOADS, keys.REPORTS),
+        writes=(keys.DRAWINGS, keys.VIDEOS, keys.UPLOADS, keys.REPORTS, keys.ACCESS),
         resumes=(keys.VIDEOS,),
-        removes=(keys.VIDEOS, keys.UPLOADS),
+        removes=(keys.VIDEOS, keys.UPLOADS, keys.ACCESS),
     ),
     # It is the producer of what was uploaded, and forgets, retimes and removes what a person says.
     "work": StageRights(

@@ -1,0 +1,1 @@
+"""What must outlive the catalogue: that there are accounts."""
