@@ -43,7 +43,7 @@ def test_a_token_is_printed_once_and_kept_as_a_hash_alone(run: Run, tmp_path: Pa
     assert found is not None
     assert (found.role, found.sources) == ("look", ("gate-1",))
     assert found.ends_at_ms - found.created_at_ms == 7 * 86_400_000
-    data = b"".join(file.read_bytes() for file in (tmp_path / "data").iterdir())
+    data = b"".join(file.read_bytes() for file in (tmp_path / "data").rglob("*") if file.is_file())
     assert secret.removeprefix("frametally_").encode() not in data
     assert secret not in run("tokens", "list")[1]
 
