@@ -219,7 +219,9 @@ def is_empty(settings: Settings) -> bool:
     if settings.store_url != folder.as_uri():
         return False
     # What notes that there are accounts is put there before any footage.
-    return not folder.is_dir() or {path.name for path in folder.iterdir()} == {keys.ACCESS}
+    if folder.is_dir() and {path.name for path in folder.iterdir()} == {keys.ACCESS}:
+        return not (settings.data_dir / "index.sqlite").exists()
+    return not folder.is_dir()
 
 
 def check_port(settings: Settings, remedy: str) -> None:
