@@ -29,6 +29,7 @@ from frametally.rules.clocks.turns import ClockTurn
 from frametally.rules.times import EPOCH, HOUR_MS, HOUR_S, MILLISECOND
 from frametally_cli import main as cli
 from frametally_cli.alerts import running
+from frametally_cli.options import ports
 
 FILES = ["chart.png", "counts.csv", "counts.xlsx", "summary.txt"]
 
@@ -285,7 +286,7 @@ def test_rounds_of_one_process_know_what_could_not_be_made(
 
     monkeypatch.setattr(scheduling, "_FIRST_PAUSE_S", 1000.0)
     monkeypatch.setattr(running, "maker", lambda *_: fail)
-    monkeypatch.setattr(running, "repeat", lambda each, **_: [each() for _ in range(3)])
+    monkeypatch.setattr(ports, "repeat", lambda each, **_: [each() for _ in range(3)])
     data_dir = str(place.ports.settings.data_dir)
     assert cli.main(["alerts", "run", "--every", "1s", "--data-dir", data_dir]) == 0
     assert tries == ["weekly"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -29,19 +28,12 @@ from frametally.ports.object_store import ObjectStore
 from frametally.ports.video_catalogue import VideoCatalogue
 from frametally.process import failpoints
 from frametally.process.exit_codes import PART_DONE
-from frametally.process.period import parse_period_s, repeat
+from frametally.process.period import parse_period_s
 from frametally.process.retrying import OnceAMinute
 from frametally.settings.loading import Settings
 from frametally_cli.alerts.reports import maker
 from frametally_cli.console import output as console
-from frametally_cli.options.ports import (
-    data_dir_option,
-    metrics_of,
-    opened_once,
-    option,
-    read_settings,
-    stop_on,
-)
+from frametally_cli.options.ports import data_dir_option, option, read_settings, repeat_rounds
 
 
 @dataclass(frozen=True)
@@ -73,19 +65,12 @@ def run(every: str | None, **overrides: Any) -> int:
     if period_s is None:
         with _open(settings) as opened:
             return _round(opened, once_a_minute, quiet=False)
-    with (
-        stop_on(signal.SIGTERM, signal.SIGINT) as should_stop,
-        metrics_of(settings),
-        opened_once(lambda: _open(settings)) as once_there,
-        console.stage_bar("rounds") as bar,
-    ):
-        repeat(
-            lambda: _round(once_there(), once_a_minute, quiet=True),
-            period_s=period_s,
-            should_stop=should_stop,
-            progress=bar,
-        )
-    return 0
+    return repeat_rounds(
+        settings,
+        lambda: _open(settings),
+        lambda opened: _round(opened, once_a_minute, quiet=True),
+        period_s=period_s,
+    )
 
 
 @contextmanager

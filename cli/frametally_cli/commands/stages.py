@@ -18,7 +18,7 @@ from frametally.books.superseded import remove_superseded
 from frametally.errors import Misconfigured
 from frametally.ports.ledger import Ledger
 from frametally.process.exit_codes import NOTHING_DONE
-from frametally.process.period import parse_period_s, repeat
+from frametally.process.period import parse_period_s
 from frametally.process.reports import exit_code
 from frametally.settings.data_folder import demo_beside, embedded_folder, must_be_writable
 from frametally.settings.loading import Settings, component_folder
@@ -38,6 +38,7 @@ from frametally_cli.options.ports import (
     opened_once,
     option,
     read_settings,
+    repeat_rounds,
     stop_on,
     wait_for,
     with_options,
@@ -183,14 +184,7 @@ def index(every: str | None, repair: bool, **overrides: Any) -> int:
             if repair:
                 _take_out_what_differs(ports)
             return show(ports)
-    with (
-        stop_on(signal.SIGTERM, signal.SIGINT) as should_stop,
-        metrics_of(settings),
-        opened_once(lambda: open_ports(settings)) as opened,
-        console.stage_bar("rounds") as bar,
-    ):
-        repeat(lambda: show(opened()), period_s=period_s, should_stop=should_stop, progress=bar)
-    return 0
+    return repeat_rounds(settings, lambda: open_ports(settings), show, period_s=period_s)
 
 
 @click.command()

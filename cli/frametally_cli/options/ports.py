@@ -24,8 +24,9 @@ from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
 from frametally.process.exit_codes import STOPPED
+from frametally.process.period import repeat
 from frametally.process.retrying import GivenUp, Patience
-from frametally.settings.data_folder import must_be_folder, must_be_writable
+from frametally.settings.data_folder import INDEX_FILE, must_be_folder, must_be_writable
 from frametally.settings.loading import Settings, load_settings, misspelt_settings
 from frametally.telemetry.listener import metrics_shown
 from frametally_cli.console import output as console
@@ -109,6 +110,27 @@ def opened_once(open_it: Callable[[], AbstractContextManager[T]]) -> Iterator[Ca
             return opened[0]
 
         yield get
+
+
+def repeat_rounds(
+    settings: Settings,
+    open_it: Callable[[], AbstractContextManager[T]],
+    work: Callable[[T], object],
+    *,
+    period_s: int,
+) -> int:
+    """Do rounds of `work` on what `open_it` opens, until a signal asks for a stop; return the exit code.
+
+    A server that is away fails a round for now, also the first; see `opened_once` and `repeat`.
+    """
+    with (
+        stop_on(signal.SIGTERM, signal.SIGINT) as should_stop,
+        metrics_of(settings),
+        opened_once(open_it) as opened,
+        console.stage_bar("rounds") as bar,
+    ):
+        repeat(lambda: work(opened()), period_s=period_s, should_stop=should_stop, progress=bar)
+    return 0
 
 
 def wait_for(opened: Callable[[], T], should_stop: Callable[[], bool] = lambda: False) -> T:
@@ -218,10 +240,11 @@ def is_empty(settings: Settings) -> bool:
     folder = settings.data_dir / "store"
     if settings.store_url != folder.as_uri():
         return False
+    if not folder.is_dir():
+        return True
     # What notes that there are accounts is put there before any footage.
-    if folder.is_dir() and {path.name for path in folder.iterdir()} == {keys.ACCESS}:
-        return not (settings.data_dir / "index.sqlite").exists()
-    return not folder.is_dir()
+    holds_accounts_alone = {path.name for path in folder.iterdir()} == {keys.ACCESS}
+    return holds_accounts_alone and not (settings.data_dir / INDEX_FILE).exists()
 
 
 def check_port(settings: Settings, remedy: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import signal
 from contextlib import closing
 from typing import Any
 
@@ -15,20 +14,18 @@ from frametally.books.gold.videos import load_videos
 from frametally.books.gold.wanted import is_wanted
 from frametally.errors import Misconfigured
 from frametally.opening import open_gold, open_ledger
-from frametally.process.period import parse_period_s, repeat
+from frametally.process.period import parse_period_s
 from frametally.process.reports import exit_code
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import (
     Ports,
     StorePorts,
     data_dir_option,
-    metrics_of,
     open_ports,
     open_store_port,
-    opened_once,
     option,
     read_settings,
-    stop_on,
+    repeat_rounds,
 )
 from frametally_cli.options.times import parse_bounds_ms
 
@@ -60,14 +57,9 @@ def gold(every: str | None, check: bool, **overrides: Any) -> int:
     if period_s is None:
         with open_store_port(settings) as store:
             return load(store, bounds, verify=True)
-    with (
-        stop_on(signal.SIGTERM, signal.SIGINT) as should_stop,
-        metrics_of(settings),
-        opened_once(lambda: open_store_port(settings)) as opened,
-        console.stage_bar("rounds") as bar,
-    ):
-        repeat(lambda: load(opened(), bounds), period_s=period_s, should_stop=should_stop, progress=bar)
-    return 0
+    return repeat_rounds(
+        settings, lambda: open_store_port(settings), lambda store: load(store, bounds), period_s=period_s
+    )
 
 
 def load_if_wanted(ports: StorePorts) -> int:

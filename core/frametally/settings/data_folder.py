@@ -13,13 +13,13 @@ from frametally.errors import Misconfigured
 from frametally.settings.loading import Settings
 
 DEMO_DATA_DIR = Path("demo-data")
-_INDEX = "index.sqlite"
+INDEX_FILE = "index.sqlite"
 
 
 def embedded_folder(settings: Settings) -> Path | None:
     """Return the folder that the counts lie in; None where they are on a server."""
     folder = settings.data_dir
-    return folder if settings.index_url == f"sqlite:///{folder / _INDEX}" else None
+    return folder if settings.index_url == f"sqlite:///{folder / INDEX_FILE}" else None
 
 
 def store_folder(settings: Settings) -> Path | None:
@@ -31,7 +31,7 @@ def store_folder(settings: Settings) -> Path | None:
 def demo_beside(folder: Path) -> Path | None:
     """Return the demo's data folder beside `folder`, if there are counts in it and it is another one."""
     demo = folder.parent / DEMO_DATA_DIR
-    return demo if demo != folder and (demo / _INDEX).is_file() else None
+    return demo if demo != folder and (demo / INDEX_FILE).is_file() else None
 
 
 def must_be_folder(settings: Settings) -> None:
