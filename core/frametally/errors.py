@@ -18,3 +18,11 @@ class Poison(FrametallyError):
 
 class Misconfigured(FrametallyError):
     """Nothing can be done until a person changes a setting, a file or a right: stop."""
+
+
+def unknown_host(where: str, setting: str, said: str = "that host is not known here") -> Retryable:
+    """Return that the name of `where` is not known, as `said`: a container that is stopped has none.
+
+    Away, and a name that is wrong in `setting`, look alike.
+    """
+    return Retryable(f"{where}: {said}: it is away, or the name is wrong; start it, or check {setting}")

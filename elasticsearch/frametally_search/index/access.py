@@ -18,7 +18,7 @@ from elastic_transport import ConnectionError as AwayError
 from elastic_transport import ConnectionTimeout, TlsError, TransportError
 
 from elasticsearch import ApiError, Elasticsearch
-from frametally.errors import FrametallyError, Misconfigured, Retryable
+from frametally.errors import FrametallyError, Misconfigured, Retryable, unknown_host
 from frametally.process.time_limit import TookTooLong, seconds_left
 from frametally.settings.access import ServerAccess
 
@@ -127,11 +127,7 @@ class ElasticsearchCluster:
             )
         line = _line(error)
         if _is_of_an_unknown_host(error):
-            # A container that is stopped has no name: away, and a name that is wrong, look alike.
-            return Retryable(
-                f"{self.name}: that host is not known here: it is away, or the name is wrong; "
-                f"start it, or check {SETTING}"
-            )
+            return unknown_host(self.name, SETTING)
         if isinstance(error, AwayError):
             return Retryable(f"{self.name}: {line}; check the server and try again")
         return Misconfigured(f"{self.name}: {line}; is it an Elasticsearch 8?")

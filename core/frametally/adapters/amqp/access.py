@@ -13,7 +13,7 @@ from amqp.exceptions import AccessRefused, NotAllowed, PreconditionFailed
 from kombu import Connection
 from kombu.exceptions import KombuError
 
-from frametally.errors import FrametallyError, Misconfigured, Retryable
+from frametally.errors import FrametallyError, Misconfigured, Retryable, unknown_host
 from frametally.settings.access import ServerAccess
 
 _SETTING = "FRAMETALLY_QUEUE_URL"
@@ -126,11 +126,7 @@ class AmqpAccess:
                     f"that there, and it is made anew, or name another virtual host by {_SETTING}"
                 )
             case socket.gaierror():
-                # A container that is stopped has no name: away, and a name that is wrong, look alike.
-                return Retryable(
-                    f"{self.where}: that host is not known here: it is away, or the name is wrong; "
-                    f"start it, or check {_SETTING}"
-                )
+                return unknown_host(self.where, _SETTING)
             case ssl.SSLCertVerificationError():
                 return Misconfigured(
                     f"{self.where} shows a certificate that is not trusted ({error.verify_message}): name "

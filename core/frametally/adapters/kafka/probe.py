@@ -13,7 +13,7 @@ import struct
 from contextlib import closing
 
 from frametally.adapters.kafka.access import KafkaAccess
-from frametally.errors import FrametallyError, Misconfigured, Retryable
+from frametally.errors import FrametallyError, Misconfigured, Retryable, unknown_host
 
 _TIMEOUT_S = 4.0
 _SASL_HANDSHAKE, _SASL_AUTHENTICATE = 17, 36
@@ -85,11 +85,8 @@ def _connected(access: KafkaAccess, where: str, host: str, port: int) -> socket.
     try:
         plain = socket.create_connection((host, port), timeout=_TIMEOUT_S)
     except socket.gaierror as error:
-        # A container that is stopped has no name: away, and a name that is wrong, look alike.
-        raise Retryable(
-            f"{where}: that host is not known here ({error.strerror}): it is away, or the name is wrong; "
-            "start it, or check FRAMETALLY_LOG_URL"
-        ) from error
+        said = f"that host is not known here ({error.strerror})"
+        raise unknown_host(where, "FRAMETALLY_LOG_URL", said) from error
     except (OSError, UnicodeError) as error:
         raise Retryable(
             f"{where}: nothing answers there ({error}); start it, or check FRAMETALLY_LOG_URL"

@@ -20,7 +20,7 @@ from sqlalchemy.exc import (
     ProgrammingError,
 )
 
-from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
+from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable, unknown_host
 from frametally.process.time_limit import seconds_left
 from frametally.settings.access import ServerAccess
 
@@ -51,7 +51,6 @@ _REFUSED_BY_NAME = (
     ("could not read root certificate", "correct {ca_file}"),
     ("does not support SSL", "turn on TLS at the server, or leave {ca_file} out"),
 )
-# A container that is stopped has no name: away, and a name that is wrong, look alike.
 _UNKNOWN_HOST = ("Name or service not known", "nodename nor servname", "No address associated with hostname")
 _NO_SUCH_THING = ("3D000", "42P01", "42703", "3F000")
 _NO_RIGHT = ("42501", "25006")
@@ -124,9 +123,7 @@ class SqlServer:
             if words in said:
                 return Misconfigured(f"{name}: {said}; {remedy.format(**self._names)}")
         if any(words in said for words in _UNKNOWN_HOST):
-            return Retryable(
-                f"{name}: {said}: it is away, or the name is wrong; start it, or check {self._names['url']}"
-            )
+            return unknown_host(name, self._names["url"], said)
         if isinstance(error, DataError):
             return Poison(f"{name} cannot hold that: {said}")
         # 53: disk or memory full. 55: a lock was not had in time. 57: stopped by a person, starting up.
