@@ -25,12 +25,12 @@ UPLOADS = "uploads"
 REPORTS = "reports"
 DROPPED = "dead-letters/dropped"
 ACCESS = "access"
-ACCOUNTS = f"{ACCESS}/accounts.json"
 AUTO_DETECTOR = "models/auto.json"
 USUAL_TOPIC = "frames"
 """The log's topic where the settings name no other."""
-_PICTURE_HEX, _DIGEST = 32, 8
+_PICTURE_HEX = 32
 _SLUG = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
+_DIGEST = 8
 _READABLE = 63 - 1 - _DIGEST
 
 _IMAGE = re.compile(

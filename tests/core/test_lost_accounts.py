@@ -9,10 +9,15 @@ from pathlib import Path
 import pytest
 from tests.fakes.memory import MemoryStore
 
-from frametally import keys
 from frametally.access.accounts import UserAccount
 from frametally.access.book import AccessBook
-from frametally.backups.accounts import check_accounts, has_noted_accounts, note_accounts, note_no_accounts
+from frametally.backups.accounts import (
+    ACCOUNTS_KEY,
+    check_accounts,
+    has_noted_accounts,
+    note_accounts,
+    note_no_accounts,
+)
 from frametally.errors import Misconfigured
 from frametally.opening import open_access_book
 from frametally.settings.access import ServerAccess
@@ -69,7 +74,7 @@ def test_another_catalogue_that_is_named_by_mistake_is_refused_too(
 def test_an_account_that_is_added_on_purpose_begins_anew_and_the_last_removal_leaves_no_trace(
     run: Run, tmp_path: Path
 ) -> None:
-    marker = tmp_path / "data" / "store" / keys.ACCOUNTS
+    marker = tmp_path / "data" / "store" / ACCOUNTS_KEY
     run("users", "add", "bob", "--role", "run")
     assert marker.is_file()
     lose_catalogue(tmp_path)

@@ -25,7 +25,7 @@ def account_rows(settings: Settings) -> Iterator[Finding]:
     except FrametallyError as error:
         yield Finding("accounts", address, "not usable", remedy=str(error))
         return
-    yield from _private_row(settings)
+    yield from _private_rows(settings)
     if number:
         yield Finding("accounts", address, f"{number}: the dashboard asks who it is")
     elif settings.proxy_secret.get_secret_value():
@@ -39,7 +39,7 @@ def account_rows(settings: Settings) -> Iterator[Finding]:
         yield Finding("accounts", address, "none, so nobody may change anything", remedy=remedy)
 
 
-def _private_row(settings: Settings) -> Iterator[Finding]:
+def _private_rows(settings: Settings) -> Iterator[Finding]:
     """Say whether others on this machine can read the pictures, or the file with the accounts' secrets."""
     folder = embedded_folder(settings)
     if folder is not None and folder.exists() and stat.S_IMODE(folder.stat().st_mode) & 0o077:

@@ -6,21 +6,23 @@ from frametally import keys
 from frametally.errors import Misconfigured
 from frametally.ports.object_store import ObjectStore
 
+ACCOUNTS_KEY = f"{keys.ACCESS}/accounts.json"
+
 
 def note_accounts(store: ObjectStore) -> None:
     """Have the store say that there are accounts; call it before the first is made."""
-    if store.head(keys.ACCOUNTS) is None:
-        store.put(keys.ACCOUNTS, b'{"accounts":true}', if_absent=True)
+    if store.head(ACCOUNTS_KEY) is None:
+        store.put(ACCOUNTS_KEY, b'{"accounts":true}', if_absent=True)
 
 
 def note_no_accounts(store: ObjectStore) -> None:
     """Have the store no longer say so, after the last account was removed by a person."""
-    store.delete(keys.ACCOUNTS)
+    store.delete(ACCOUNTS_KEY)
 
 
 def has_noted_accounts(store: ObjectStore) -> bool:
     """Return whether the store says that there are accounts."""
-    return store.head(keys.ACCOUNTS) is not None
+    return store.head(ACCOUNTS_KEY) is not None
 
 
 def check_accounts(store: ObjectStore, *, has_accounts: bool, url: str) -> None:

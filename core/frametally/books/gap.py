@@ -101,7 +101,7 @@ def find_reasons(
     told = [reason for reason in reasons if reason.frames]
     outages = _outages(hole, of_source.values())
     if outages:
-        told.append(_away(outages))
+        told.append(_away(outages, hole))
     unfilmed = _without_footage(hole, of_source.values())
     left_ms = _longest(left for span in unfilmed for left in without(span, outages))
     if not told or left_ms > HOLE_MS:
@@ -124,9 +124,9 @@ def _outages(hole: tuple[int, int], media: Iterable[MediaManifest]) -> dict[tupl
     return outages
 
 
-def _away(outages: Mapping[tuple[int, int], str]) -> Reason:
+def _away(outages: Mapping[tuple[int, int], str], hole: tuple[int, int]) -> Reason:
     """Say for how long the camera was away, and why in the longest outage."""
-    spans = _cut([*outages], (min(outages)[0], max(to_ms for _, to_ms in outages)))
+    spans = _cut([*outages], hole)  # they may overlap
     away_s = sum(to_ms - from_ms for from_ms, to_ms in spans) / 1000
     longest = max(outages, key=lambda span: span[1] - span[0])
     times = f", {len(spans)} times; the longest" if len(spans) > 1 else ""
