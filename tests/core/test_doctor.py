@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import shutil
 import sqlite3
@@ -32,6 +33,7 @@ from frametally_cli.checkup.models import model_rows
 from frametally_cli.checkup.ports import port_rows
 from frametally_cli.checkup.runner import runner_row
 from frametally_cli.checkup.settings import setting_rows
+from frametally_cli.commands import doctor
 from frametally_cli.commands.doctor import examine
 from frametally_cli.options.ports import open_books
 
@@ -282,6 +284,42 @@ def test_no_model_is_missed_where_none_is_needed(settings: Settings) -> None:
     pixels = settings.model_copy(update={"detector": "pixels", "models_dir": Path("nowhere")})
     assert bad(model_rows(pixels, files)) == {}
     assert bad(model_rows(settings, not_installed)) == {}
+
+
+def test_no_model_is_missed_where_the_detectors_packages_are_not_installed(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = settings.model_copy(update={"models_dir": Path("nowhere"), "model_onnx": Path("none.onnx")})
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    [row] = model_rows(nowhere, doctor._default_model_files)
+    assert (row.good, row.note) == (True, "the consumer is not installed")
+
+
+def test_a_stage_is_checked_for_what_it_needs_alone(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a consumer in the stack: it may read frames, and has no password of the books."""
+    with closing(open_frame_log(settings.log_url)) as log:
+        for topic in (settings.topic, settings.live_topic, settings.results_topic):
+            log.create_topic(topic, 1)
+
+    class OfConsumer(LogWithout):
+        def publish(self, topic: str, messages: Any) -> None:
+            if topic != settings.results_topic:
+                raise Misconfigured(f"no right to write to topic {topic!r}; ask for it")
+
+    monkeypatch.setattr(
+        ports,
+        "open_frame_log",
+        lambda url, access, lease_s: OfConsumer(open_frame_log(url, access, lease_s=lease_s), "create_topic"),
+    )
+    given = settings.model_copy(update={"index_url": "postgresql://127.0.0.1:1/x", "runner": "none"})
+    assert {row.area for row in examine(given, model_files=files, stage="consume") if row.good} == {
+        *("store", "clock", "log", "model", "software", "disk")
+    }
+    assert bad(examine(given, model_files=files, stage="consume")) == {}
+    assert "no right to write to topic 'frames'" in bad(port_rows(given, "produce"))["log"]
+    assert bad(port_rows(given)).keys() == {"log", "index"}
 
 
 def test_a_disk_that_is_nearly_full_is_bad(settings: Settings) -> None:

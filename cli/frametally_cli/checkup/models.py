@@ -15,6 +15,11 @@ def model_rows(settings: Settings, model_files: Callable[[], Sequence[KnownFile]
     if settings.detector == "pixels":
         yield Finding("model", "pixels", "needs no files")
         return
+    try:
+        files = model_files()
+    except ImportError:
+        yield Finding("model", settings.detector, "not looked for", "the consumer is not installed")
+        return
     own = {
         name: path
         for name in ("model_onnx", "model_cfg", "model_weights", "model_names")
@@ -26,14 +31,7 @@ def model_rows(settings: Settings, model_files: Callable[[], Sequence[KnownFile]
             yield Finding("model", str(path), f"sha256 {file_sha256(path.expanduser())}", variable)
         except OSError as error:
             yield Finding("model", str(path), error.strerror or str(error), variable, f"correct {variable}")
-    if own:
-        return
-    try:
-        files = model_files()
-    except ImportError:
-        yield Finding("model", "YOLOv4-tiny", "not looked for", "the consumer is not installed")
-        return
-    for file in files:
+    for file in () if own else files:
         path = settings.models_dir.expanduser() / file.name
         remedy = "run `frametally download-models`"
         try:

@@ -27,22 +27,45 @@ from frametally_cli.checkup.findings import Finding, shown
 from frametally_cli.checkup.machine import clock_row
 
 NOTHING_YET = "nothing there yet"
+STAGE_AREAS = {
+    "produce": {"store", "log"},
+    "consume": {"store", "log", "model"},
+    "aggregate": {"store", "log", "index", "ledger", "runner"},
+    "index": {"store", "log", "index", "ledger", "catalogue", "gold"},
+    "serve": {"store", "log", "index", "ledger", "catalogue", "gold", "queue", "accounts"},
+    "work": {"store", "log", "index", "ledger", "catalogue", "queue", "mail"},
+    "live": {"store", "log", "ledger", "catalogue"},
+    "alerts": {"store", "log", "index", "ledger", "catalogue", "mail"},
+}
+"""What each command that goes on needs, by its name."""
+_ANNOUNCING = {"produce", "work", "live"}
 _PROBE_FOLDER = "probe"
 _PROBE_TOPIC = "frametally-doctor"
 _PROBE_S = 5.0
 
 
-def port_rows(settings: Settings) -> Iterator[Finding]:
-    """Open store, log, databases and queue, and try every right that the stages need."""
+def is_needed(area: str, stage: str) -> bool:
+    """Return whether a stage needs this area; without a stage (""), all do."""
+    return not stage or area in STAGE_AREAS[stage]
+
+
+def port_rows(settings: Settings, stage: str = "") -> Iterator[Finding]:
+    """Open store, log, databases and queue, and try every right that all stages need, or this one."""
+
+    def check_log(settings: Settings, address: str) -> Iterator[Finding]:
+        yield from _check_log(settings, address, stage)
+
     for area, url, check in (
         ("store", settings.store_url, _check_store),
-        ("log", settings.log_url, _check_log),
+        ("log", settings.log_url, check_log),
         ("index", settings.index_url, _check_index),
         ("ledger", settings.ledger_url, _check_ledger),
         ("catalogue", settings.catalogue_url, _check_catalogue),
         ("gold", settings.gold_url, _check_gold),
         *((("queue", settings.queue_url, _check_queue),) if settings.queue_url else ()),
     ):
+        if not is_needed(area, stage):
+            continue
         address = shown("url", url)
         if (place := not_there_yet(url)) is not None:
             yield _new_place(area, address, place)
@@ -95,38 +118,43 @@ def _check_store(settings: Settings, address: str) -> Iterator[Finding]:
     yield clock_row(now_s, listed)
 
 
-def _check_log(settings: Settings, address: str) -> Iterator[Finding]:
+def _check_log(settings: Settings, address: str, stage: str) -> Iterator[Finding]:
+    tried = f"what `{stage}` may do was tried" if stage else "announcing, reading and committing work"
     with closing(open_frame_log(settings.log_url, settings.log_access, lease_s=settings.lease_s)) as log:
-        _try_log_rights(log)
+        if not stage:
+            _try_log_rights(log)
         try:
             ends, begin = log.end_offsets(settings.topic), log.begin_offsets(settings.topic)
-            _try_rights_on(log, settings.topic)
+            _try_frame_rights(log, settings.topic, stage)
         except NoSuchTopic:
             yield Finding(
                 "log",
                 address,
-                f"announcing, reading and committing work; no topic {settings.topic} yet",
+                f"{tried}; no topic {settings.topic} yet",
                 "`frametally produce` makes it",
             )
             return
-        live = list(_live_rows(log, settings))
-        others = _other_topics(settings, log)
+        live = list(_live_rows(log, settings, stage))
+        others = [] if stage else _other_topics(settings, log)
     held = sum(ends.values()) - sum(begin.values())
     held_text = f"topic {settings.topic} has {held} messages in {len(ends)} partitions"
-    yield Finding("log", address, f"announcing, reading and committing work; {held_text}")
+    yield Finding("log", address, f"{tried}; {held_text}")
     yield from live
     for topic, messages in others:
         yield Finding("log", f"topic {topic}", f"{messages} messages", "frames announced again for one model")
 
 
-def _live_rows(log: FrameLog, settings: Settings) -> Iterator[Finding]:
+def _live_rows(log: FrameLog, settings: Settings, stage: str) -> Iterator[Finding]:
     """See that the topics of what is live, where they are, may be written and read."""
     for topic, what in (
         (settings.live_topic, "frames of cameras and streams"),
         (settings.results_topic, "what is found in them, for those who watch"),
     ):
         try:
-            _try_rights_on(log, topic)
+            if topic == settings.live_topic:
+                _try_frame_rights(log, topic, stage)
+            else:
+                _try_rights_on(log, topic, write=stage in ("", "consume"), read=stage in ("", "serve"))
             held = sum(log.end_offsets(topic).values()) - sum(log.begin_offsets(topic).values())
             yield Finding("log", f"topic {topic}", f"{held} messages", what)
         except NoSuchTopic:
@@ -174,15 +202,22 @@ def _try_log_rights(log: FrameLog) -> None:
     log.trim(_PROBE_TOPIC)
 
 
-def _try_rights_on(log: FrameLog, topic: str) -> None:
+def _try_frame_rights(log: FrameLog, topic: str, stage: str) -> None:
+    """See that a topic of frames may be written and read as the stage does it; see `_try_rights_on`."""
+    _try_rights_on(log, topic, write=not stage or stage in _ANNOUNCING, read=stage in ("", "consume"))
+
+
+def _try_rights_on(log: FrameLog, topic: str, *, write: bool, read: bool) -> None:
     """See that the topic may be written and read, and leave it as it is: nothing is announced, nobody joins.
 
     Raises:
         NoSuchTopic: There is none yet.
         Misconfigured: A right is missing.
     """
-    log.publish(topic, [])
-    log.subscribe(topic, _PROBE_TOPIC, on_assigned=lambda _: None, on_revoked=lambda _: None).close()
+    if write:
+        log.publish(topic, [])
+    if read:
+        log.subscribe(topic, _PROBE_TOPIC, on_assigned=lambda _: None, on_revoked=lambda _: None).close()
 
 
 def _check_index(settings: Settings, address: str) -> Iterator[Finding]:

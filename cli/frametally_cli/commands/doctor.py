@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -19,7 +20,7 @@ from frametally_cli.checkup.findings import Finding
 from frametally_cli.checkup.machine import disk_row, software_rows
 from frametally_cli.checkup.mail import mail_rows
 from frametally_cli.checkup.models import model_rows
-from frametally_cli.checkup.ports import NOTHING_YET, port_rows
+from frametally_cli.checkup.ports import NOTHING_YET, STAGE_AREAS, is_needed, port_rows
 from frametally_cli.checkup.runner import runner_row
 from frametally_cli.checkup.settings import setting_rows
 from frametally_cli.console import output as console
@@ -33,16 +34,19 @@ _PORTS = ("store", "log", "index", "ledger")
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--deep", is_flag=True, help="Read all that is stored, too, and compare its checksums.")
+@click.option("--stage", type=click.Choice(sorted(STAGE_AREAS)), help="Check only what this command needs.")
 @data_dir_option
-def doctor(as_json: bool, deep: bool, **overrides: Any) -> int:
+def doctor(as_json: bool, deep: bool, stage: str | None, **overrides: Any) -> int:
     """Look at settings, ports, rights, versions, model, disk, clock, job engine; exit with 0 or 2."""
+    if deep and stage:
+        raise Misconfigured("use either --deep or --stage, not both")
     rows = list(setting_rows(overrides))
     try:
         settings = read_settings(None, overrides, must_be_there=False)
     except Misconfigured as error:
         rows.append(Finding("settings", "all of them", "cannot be used", remedy=str(error)))
     else:
-        rows += examine(settings, model_files=_default_model_files)
+        rows += examine(settings, model_files=_default_model_files, stage=stage or "")
         ports = [row for row in rows if row.area in _PORTS]
         if deep and all(row.good and (row.area, row.value) != ("store", NOTHING_YET) for row in ports):
             rows += deep_rows(settings)
@@ -55,23 +59,32 @@ def doctor(as_json: bool, deep: bool, **overrides: Any) -> int:
     return 0 if good else BROKEN
 
 
-def examine(settings: Settings, *, model_files: Callable[[], Sequence[KnownFile]]) -> Iterator[Finding]:
-    """Check everything but the settings themselves, one after the other.
+def examine(
+    settings: Settings, *, model_files: Callable[[], Sequence[KnownFile]], stage: str = ""
+) -> Iterator[Finding]:
+    """Check everything but the settings themselves, one after the other: for all stages, or for one.
 
     `model_files` gives the default model's files, or raises `ImportError` where no consumer is installed.
     """
-    yield from port_rows(settings)
-    yield from account_rows(settings)
-    yield from mail_rows(settings)
-    yield from model_rows(settings, model_files)
+    yield from port_rows(settings, stage)
+    if is_needed("accounts", stage):
+        yield from account_rows(settings)
+    if is_needed("mail", stage):
+        yield from mail_rows(settings)
+    if is_needed("model", stage):
+        yield from model_rows(settings, model_files)
     yield from software_rows()
     yield disk_row(settings)
-    yield runner_row(settings)
+    if is_needed("runner", stage):
+        yield runner_row(settings)
 
 
 def _default_model_files() -> Sequence[KnownFile]:
     from frametally_models.files import DEFAULT_FILES
 
+    # Our own packages are in every image; of the others, `onnx` comes with the consumer alone.
+    if importlib.util.find_spec("onnx") is None:
+        raise ImportError("no consumer is installed here")
     return DEFAULT_FILES
 
 
