@@ -122,6 +122,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         before the end (`status`, `lines` and `gold` have some of their own).
     """
     streams.open_closed()
+    with streams.as_before():
+        return _main(arguments)
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     try:
         return _run(arguments)
     except BrokenPipeError:

@@ -6,6 +6,7 @@ A container that is stopped has no name: a name that nobody knows is away, too.
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from frametally.process.exit_codes import NOTHING_DONE
 
 NO_NAME = "elasticsearch+http://elasticsearch.invalid:9200"
 REFUSED = "postgresql://127.0.0.1:1/frametally"
+LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d (INFO   |WARNING|ERROR  ) \S")
 ALERTS = ("alerts", "run", "--every", "10s")
 
 
@@ -69,8 +71,10 @@ def test_counting_goes_on_while_the_index_is_away(tmp_path: Path) -> None:
             if "waiting" in line:
                 break
         command.send_signal(signal.SIGTERM)
-        assert any(line.startswith("counts: ") for line in lines), lines
+        assert any(" counts: " in line for line in lines), lines
         assert "FRAMETALLY_INDEX_URL" in lines[-1], lines
+        assert " WARNING waiting: " in lines[-1], lines
+        assert [line for line in lines if not LOG_LINE.match(line)] == []
         assert command.wait() == 0
 
 

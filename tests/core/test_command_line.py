@@ -1,11 +1,14 @@
 """What a user mistypes is told in one line, with where to look."""
 
+import logging
+import re
 import subprocess
 import sys
 
 import click
 import pytest
 
+from frametally_cli.console import streams
 from frametally_cli.main import COMMANDS, cli, main
 
 
@@ -26,6 +29,23 @@ def test_a_mistyped_command_is_one_line_and_exit_code_2(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")
     assert says in line
+
+
+def test_lines_of_a_command_that_goes_on_have_time_and_level_in_a_file(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["consume", "--live", "--topic", "x"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:]{8}[+-]\d\d:\d\d ERROR   error: --live has .*", line)
+    with streams.as_before():
+        streams.log_lines()
+        logging.getLogger("frametally_web").warning("the books are late")
+        print("part of", end="")
+        print(" a line\n\n")
+    print("a result")
+    said = capsys.readouterr()
+    assert said.err.partition(" ")[2] == "WARNING the books are late\n"
+    assert said.out.partition(" ")[2] == "INFO    part of a line\na result\n"
 
 
 def test_no_command_at_all_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:

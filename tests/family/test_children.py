@@ -87,6 +87,14 @@ def test_each_line_begins_with_who_says_it_and_standard_error_is_heard_too() -> 
     assert family.code == 0
 
 
+def test_time_and_level_of_a_line_stand_first_and_make_it_no_other_line() -> None:
+    log = "for at in '123': print(f'2026-01-01T00:00:0{at}+00:00 WARNING waiting' + ' on' * (at > '2'))"
+    with Running(python("loud", f"{log}\nimport time; time.sleep(600)")) as family:
+        assert family.says("waiting on") == ["2026-01-01T00:00:03+00:00 WARNING loud | waiting on"]
+        assert family.says("waiting")[0] == "2026-01-01T00:00:01+00:00 WARNING loud | waiting"
+        assert len(family.lines) == 2
+
+
 def test_a_member_that_is_killed_comes_back_and_the_others_run_on() -> None:
     with Running(python("one", SLEEPS), python("other", SLEEPS)) as family:
         first, other = (process_of(family.says(f"{name} | here")[0]) for name in ("one  ", "other"))

@@ -26,6 +26,7 @@ from frametally.telemetry.family import family
 from frametally.telemetry.lineage import lineage_run
 from frametally_cli.checkup.findings import shown
 from frametally_cli.console import output as console
+from frametally_cli.console import streams
 from frametally_cli.options.ports import (
     Ports,
     StagePorts,
@@ -85,6 +86,7 @@ def produce(
             return tell_plan(call)
         with metrics_of(settings), opened_once(lambda: open_stage_ports(settings)) as opened:
             if watch:
+                streams.log_lines()
                 ports = wait_for(opened, should_stop)
                 return watch_folders(call, ports.store, ports.log)
             return produce_files(call, opened().store, opened().log)
@@ -105,6 +107,8 @@ def produce(
 @data_dir_option
 def consume(until_caught_up: bool, workers: int, live: bool, engine: str | None, **overrides: Any) -> int:
     """Detect objects in what is announced, and write segments, until the first Ctrl-C."""
+    if not until_caught_up:
+        streams.log_lines()
     if live and overrides["topic"] is not None:
         raise Misconfigured("--live has a topic of its own, FRAMETALLY_LIVE_TOPIC: leave out --topic")
     if engine is not None and not live:
@@ -152,6 +156,8 @@ def aggregate(
     """Count what segments hold, per label and interval, by the MapReduce job."""
     from frametally_cli.stages.aggregate import asked_days, count_every, count_once, tell_dry_run
 
+    if every is not None:
+        streams.log_lines()
     days = asked_days(overrides.pop("from"), overrides.pop("to"), recount=recount)
     if (as_json and not dry_run) or (every is not None and (dry_run or recount)):
         raise Misconfigured("--json goes with --dry-run only, --every with neither --dry-run nor --all")
@@ -175,6 +181,8 @@ def aggregate(
 @data_dir_option
 def index(every: str | None, repair: bool, **overrides: Any) -> int:
     """Publish the newest part files in the count index."""
+    if every is not None:
+        streams.log_lines()
     if repair and every is not None:
         raise Misconfigured("--repair goes without --every: it is done once")
     period_s = None if every is None else parse_period_s("--every", every)
@@ -195,6 +203,7 @@ def serve(port: int | None, alone: bool, **overrides: Any) -> int:
     """Serve the dashboard until Ctrl-C, and bring the videos that are uploaded there into its chart."""
     from frametally_cli.stages.looking import open_to_look
 
+    streams.log_lines()
     settings = read_settings("web", {**overrides, "web_port": port})
     if (folder := embedded_folder(settings)) and not any(folder.glob("*.sqlite")):
         must_be_writable(folder)  # there is nothing to be seen, and nothing can come

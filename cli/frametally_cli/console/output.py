@@ -47,6 +47,8 @@ class StageBar:
 
     def update(self, done: int, total: int | None, note: str = "") -> None:
         """Move the bar."""
+        if not self._progress.console.is_terminal:
+            return
         self._progress.start()
         self._progress.update(self._task, completed=done, total=total, note=plain(note))
 
@@ -65,7 +67,7 @@ def stage_bar(title: str) -> Iterator[StageBar]:
         TimeElapsedColumn(),
         TextColumn("{task.fields[note]}", markup=False),
     )
-    progress = Progress(*columns, console=err, transient=not err.is_terminal)
+    progress = Progress(*columns, console=err)
     try:
         yield StageBar(progress, title)
     finally:

@@ -1,10 +1,19 @@
-"""Standard input, output and error that are closed, on a full disk, or a pipe that nobody reads."""
+"""Standard output and error: lines of a log, and streams that are closed, on a full disk or a broken pipe."""
 
 from __future__ import annotations
 
+import io
+import logging
 import os
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
 
+from frametally.process.log_lines import stamped
+
+_OURS = ("frametally", "frametally_web")
 _STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 
 
@@ -31,3 +40,77 @@ def silence_broken() -> None:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, stream.fileno())
             os.close(nowhere)
+
+
+def log_lines() -> None:
+    """From now on give each line that is printed time and level, unless a terminal shows it; see `as_before`.
+
+    For commands that go on: their output is a log. Blank lines are left out.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if not stream.isatty() and not isinstance(stream, _LogLines):
+            setattr(sys, name, _LogLines(stream))
+    if isinstance(sys.stderr, _LogLines):
+        for name in _OURS:
+            logging.getLogger(name).addHandler(_RECORDS)
+
+
+@contextmanager
+def as_before() -> Iterator[None]:
+    """Undo at the end what `log_lines` did."""
+    before = sys.stdout, sys.stderr
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+        for name in _OURS:
+            logging.getLogger(name).removeHandler(_RECORDS)
+
+
+class _LogLines(io.TextIOBase):
+    """Writes whole lines to a stream, each with time and level; threads may share it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._rest = ""
+        self._writing = threading.Lock()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self._stream.encoding
+
+    @property
+    def errors(self) -> str | None:  # type: ignore[override]
+        return self._stream.errors
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    def write(self, text: str) -> int:
+        with self._writing:
+            *lines, self._rest = (self._rest + text).split("\n")
+            for line in filter(str.strip, lines):
+                self._stream.write(f"{stamped(line)}\n")
+        return len(text)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+
+class _Records(logging.Handler):
+    """Writes to standard error what our own code logs; libraries' failures are in our own errors."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            for line in self.format(record).splitlines():
+                sys.stderr.write(f"{stamped(line, record.levelname)}\n")
+            sys.stderr.flush()
+        except OSError:
+            self.handleError(record)
+
+
+_RECORDS = _Records(logging.WARNING)

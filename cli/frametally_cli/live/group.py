@@ -12,6 +12,7 @@ from frametally.opening import open_video_catalogue
 from frametally.process import failpoints
 from frametally.process.retrying import OnceAMinute
 from frametally_cli.console import output as console
+from frametally_cli.console import streams
 from frametally_cli.live.cameras import add, list_cameras, remove, start, stop
 from frametally_cli.options.ports import (
     data_dir_option,
@@ -34,6 +35,7 @@ def live_work(**overrides: Any) -> int:
     """Run each camera and stream that is wanted, in a process of its own, until Ctrl-C; others then go on."""
     from frametally_producer.live import worker
 
+    streams.log_lines()
     settings = read_settings("producer", overrides)
     failpoints.arm()
     once_a_minute = OnceAMinute(lambda line: click.echo(console.plain(line), err=True))

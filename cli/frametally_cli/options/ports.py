@@ -30,6 +30,7 @@ from frametally.settings.data_folder import INDEX_FILE, must_be_folder, must_be_
 from frametally.settings.loading import Settings, load_settings, misspelt_settings
 from frametally.telemetry.listener import metrics_shown
 from frametally_cli.console import output as console
+from frametally_cli.console import streams
 
 T = TypeVar("T")
 
@@ -123,6 +124,7 @@ def repeat_rounds(
 
     A server that is away fails a round for now, also the first; see `opened_once` and `repeat`.
     """
+    streams.log_lines()
     with (
         stop_on(signal.SIGTERM, signal.SIGINT) as should_stop,
         metrics_of(settings),

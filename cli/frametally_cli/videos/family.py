@@ -16,6 +16,7 @@ from frametally.errors import Misconfigured, Retryable
 from frametally.opening import open_video_catalogue
 from frametally.ports.video_catalogue import VideoState
 from frametally.process.children import Family, Member
+from frametally.process.log_lines import stamped
 from frametally.settings.loading import Settings
 from frametally_cli.console import output as console
 
@@ -56,8 +57,8 @@ def video_commands(
 
 
 def say(line: str) -> None:
-    """Print a family's line."""
-    click.echo(console.plain(line))
+    """Print a family's line, with its time; what has none is the family's own, of a member that ended."""
+    click.echo(stamped(console.plain(line), "WARNING"))
 
 
 def live_commands(settings: Settings) -> list[Member]:

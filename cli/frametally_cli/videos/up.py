@@ -14,6 +14,7 @@ from frametally.settings.data_folder import must_be_writable
 from frametally.telemetry.exposition import Scraped
 from frametally.telemetry.family import family
 from frametally.telemetry.listener import listening
+from frametally_cli.console import streams
 from frametally_cli.options.ports import check_port, data_dir_option, option, read_settings, stop_on
 from frametally_cli.videos.family import COUNT_EVERY, command, live_commands, say, video_commands
 
@@ -34,6 +35,7 @@ def up(port: int | None, workers: int | None, every: str, **overrides: Any) -> i
 
     Each line says which command it is from. One that dies is started again.
     """
+    streams.log_lines()
     parse_period_s("--every", every)
     settings = read_settings("web", {**overrides, "web_port": port})
     must_be_writable(settings.data_dir)

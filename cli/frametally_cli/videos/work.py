@@ -30,6 +30,7 @@ from frametally.process.retrying import OnceAMinute
 from frametally.settings.loading import Settings
 from frametally.videos.arrivals import tell_arrivals
 from frametally_cli.console import output as console
+from frametally_cli.console import streams
 from frametally_cli.options.ports import (
     data_dir_option,
     metrics_of,
@@ -61,6 +62,8 @@ def work(workers: int, queues: tuple[QueueName, ...], until_done: bool, **overri
     """Do what waits to be done to uploaded videos, until Ctrl-C."""
     from frametally_producer.jobs import worker
 
+    if not until_done:
+        streams.log_lines()
     settings = read_settings("producer", overrides)
     failpoints.arm()
 

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import BinaryIO, NamedTuple
 
 from frametally.process.bound import bound
+from frametally.process.log_lines import without_stamp
 from frametally.process.retrying import Backoff
 
 _LOOK_S = 0.1
@@ -44,9 +45,10 @@ class Member(NamedTuple):
 class Family:
     """Commands that are started together and looked after until all are ended.
 
-    Whatever a member says comes out line by line, with its name before it; what it has said within the last
-    ten minutes is left out, such as that there is nothing new. One that ends by itself, however it does, is
-    started again after a pause, which doubles from half a second to a minute while that goes on.
+    Whatever a member says comes out line by line, with its name before it, behind time and level in a line of
+    a log; what it has said within the last ten minutes is left out, such as that there is nothing new. One
+    that ends by itself, however it does, is started again after a pause, which doubles from half a second to
+    a minute while that goes on.
 
     Members are in the process group of the one who starts them, and end with it, whatever it ends of.
     """
@@ -103,9 +105,10 @@ class Family:
             child.kill()
 
     def _tell(self, name: str, line: str) -> None:
+        stamp, text = without_stamp(line)
         # Where nobody listens any more, the members go on all the same.
         with self._saying, suppress(OSError, ValueError):
-            self._say(f"{name:<{self._width}} | {line}")
+            self._say(f"{stamp}{name:<{self._width}} | {text}")
 
 
 class _Child:
@@ -200,11 +203,12 @@ class _Child:
 
     def _pass_on(self, line: str) -> None:
         now_s = self._clock()
-        if not line.strip() or now_s - self._said_at_s.get(line, float("-inf")) < _SAY_AGAIN_S:
+        _, text = without_stamp(line)
+        if not text.strip() or now_s - self._said_at_s.get(text, float("-inf")) < _SAY_AGAIN_S:
             return
         if len(self._said_at_s) >= _MOST_LINES:
             self._said_at_s.clear()
-        self._said_at_s[line] = now_s
+        self._said_at_s[text] = now_s
         self._tell(self._member.name, line)
 
 
