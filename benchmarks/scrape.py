@@ -48,6 +48,7 @@ def books() -> Status:
         pace=SegmentPace(None, None, None),
         lost=[],
         dead_letters={"size": 3},
+        dead_letters_since_ms={},
         unidentified_dead_letters=0,
         behind=[],
         broken=[],

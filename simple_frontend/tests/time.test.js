@@ -14,7 +14,9 @@ import {
   roughly,
   shortSpan,
   span,
+  timeSince,
   toInput,
+  toTheMinute,
   zoneName,
 } from "../frametally_web/static/js/shared/format.js";
 import { METRICS } from "../frametally_web/static/js/shared/metrics.js";
@@ -24,6 +26,11 @@ import { useZone } from "../frametally_web/static/js/shared/time.js";
 import { bucket, countsWith, DAY, filmed, HOUR, MAY_1, sourceCalled } from "./counts.js";
 
 beforeEach(() => useZone("UTC"));
+
+test("what is so since another day says since which", () => {
+  assert.match(timeSince(Date.now()), /^\d\d:\d\d:\d\d$/);
+  assert.equal(timeSince(MAY_1), toTheMinute(MAY_1));
+});
 
 test("a duration is in the largest unit that divides it", () => {
   assert.deepEqual([90, 300, 3600, 86_400, 1_209_600].map(duration), [

@@ -33,6 +33,7 @@ from frametally.records import (
     encode,
 )
 from frametally.rules.counted_boxes import COUNTING_VERSION
+from frametally.rules.times import utc
 from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings, load_settings
 from frametally_cli import main as cli
@@ -492,7 +493,8 @@ def test_status_prints_json_or_a_table_and_exits_with_its_verdict(
     assert said["sources"][0]["dead_lettered"] == 1
     assert said["stages"][2] == {"stage": "aggregate", "frames_behind": 4, "command": "frametally aggregate"}
     assert cli.main(arguments) == BEHIND
-    assert "dead letters, missing: 1" in capsys.readouterr().out
+    [since_ms] = said["dead_letters_since_ms"].values()
+    assert f"dead letters, missing: 1, since {utc(since_ms)}; see" in capsys.readouterr().out
     assert cli.main([*arguments, "--json", "--watch"]) == 2
     assert cli.main([*arguments, "--model", "nobody"]) == 2
     assert (

@@ -50,6 +50,7 @@ def books(*sources: SourceLine, model: str = "m", dead: dict[str, int] | None = 
         pace=SegmentPace(None, None, None),
         lost=[],
         dead_letters=dead or {},
+        dead_letters_since_ms={},
         unidentified_dead_letters=0,
         behind=["something"],
         broken=[],

@@ -61,7 +61,9 @@ def print_status(status: Status) -> None:
             out.print(Text(plain(f"{line}; see `frametally quality`")))
     print_pace(status)
     for cause, letters in status.dead_letters.items():
-        out.print(f"dead letters, {cause}: {letters}; see `frametally dead-letters list`")
+        at_ms = status.dead_letters_since_ms.get(cause)
+        since = "" if at_ms is None else f", since {utc(at_ms)}"
+        out.print(f"dead letters, {cause}: {letters}{since}; see `frametally dead-letters list`")
     if status.unidentified_dead_letters:
         out.print(f"{status.unidentified_dead_letters} messages on the log could not be read at all")
     for lost in status.lost:

@@ -63,6 +63,7 @@ class Status(NamedTuple):
         counted_at_ms: When the newest day of event time was counted last, by the store's clock; None if there
             is none.
         dead_letters: Open dead letters by cause.
+        dead_letters_since_ms: By cause, when the oldest segment with one was stored, by the store's clock.
         unidentified_dead_letters: Those among them that do not tell which frame they meant.
         behind: What has still to be done, one line each.
         broken: What can never come right by itself, one line each.
@@ -77,6 +78,7 @@ class Status(NamedTuple):
     pace: SegmentPace
     lost: list[LostMessages]
     dead_letters: dict[str, int]
+    dead_letters_since_ms: dict[str, int]
     unidentified_dead_letters: int
     behind: list[str]
     broken: list[str]
@@ -201,6 +203,7 @@ class _Books:
             pace=pace_of(chain, waiting),
             lost=lost_messages(chain, logs),
             dead_letters=dict(sorted(Counter(letter.cause for letter in dead).items())),
+            dead_letters_since_ms=_since_ms(dead, chain),
             unidentified_dead_letters=sum(not letter.source for letter in dead),
             behind=behind,
             broken=self.ledger.problems(model) + chain_breaks(chain) + broken + beyond_lines(indexed, stored),
@@ -311,6 +314,15 @@ class _Books:
         for bucket in histogram.coverage:
             indexed[bucket.source or ""] += bucket.frames
         return indexed
+
+
+def _since_ms(dead: Iterable[DeadFrame], chain: Iterable[ChainLink]) -> dict[str, int]:
+    put_at_ms = {link.key: link.put_at_ms for link in chain if link.put_at_ms}
+    since: dict[str, int] = {}
+    for letter in dead:
+        if (at_ms := put_at_ms.get(letter.segment)) is not None:
+            since[letter.cause] = min(at_ms, since.get(letter.cause, at_ms))
+    return since
 
 
 def _to_detect(log: LogPosition, settings: Settings) -> str:

@@ -87,10 +87,15 @@ class LogBooks(Answer, frozen=True, kw_only=True):
 
 
 class DeadLetters(Answer, frozen=True, kw_only=True):
-    """Open dead letters of one cause: what it means, and the command that lists them."""
+    """Open dead letters of one cause: what it means, and the command that lists them.
+
+    Attributes:
+        since_ms: When the oldest segment that has one was stored; null where the store does not say.
+    """
 
     cause: str
     frames: int
+    since_ms: int | None
     reason: str
     command: str
 

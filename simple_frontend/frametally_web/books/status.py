@@ -53,6 +53,7 @@ def answer(reading: Reading) -> answers.Books:
             answers.DeadLetters(
                 cause=cause,
                 frames=frames,
+                since_ms=status.dead_letters_since_ms.get(cause),
                 reason=REASONS.get(cause, cause),
                 command=f"frametally dead-letters list --cause {cause}",
             )

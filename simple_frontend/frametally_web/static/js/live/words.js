@@ -1,6 +1,6 @@
 // What is said of what is live: its state, its rate, its delay. All of it is text.
 
-import { isOneDay, number, plural, roughly, timeOfDay, toTheMinute } from "../shared/format.js";
+import { number, plural, roughly, timeSince } from "../shared/format.js";
 
 /** @type {Record<Page.LiveState["state"], string>} */
 export const STATES = {
@@ -55,9 +55,6 @@ const lateWords = (ms) => {
 /** @param {number} ms */
 const behindWords = (ms) => (ms < 60_000 ? `${(ms / 1000).toFixed(1)} s` : roughly(ms));
 
-/** Of today the time is enough. @param {number} ms */
-const sinceWords = (ms) => (isOneDay(ms, Date.now() + 1) ? timeOfDay(ms) : toTheMinute(ms));
-
 /** How a camera is, in one word for its sign. @param {Api.LiveCamera} camera */
 export function standing({ state, away_since_ms: away, late }) {
   if (state === "ended" || state === "failed" || state === "stopping") return state;
@@ -76,7 +73,7 @@ export function cameraWords(camera) {
     case "late":
       return `Late${behind}`;
     case "gone":
-      return `Gone since ${sinceWords(away ?? 0)}`;
+      return `Gone since ${timeSince(away ?? 0)}`;
     case "ended":
       return "Stopped";
     default:
@@ -105,7 +102,7 @@ export function cameraFacts(camera) {
     ...(standing(camera) === "late" ? [lateWhy(camera)] : []),
     ...(rate === null ? [] : [`${rate.toFixed(1)} frames/s`]),
     ...(leavesOut ? [`taken ${(taken ?? 0).toFixed(1)} of ${(offered ?? 0).toFixed(1)}/s`] : []),
-    ...(last === null ? [] : [`last frame ${sinceWords(last)}`]),
+    ...(last === null ? [] : [`last frame ${timeSince(last)}`]),
     ...(drift !== null && Math.abs(drift) >= 1000
       ? [`its clock is ${(Math.abs(drift) / 1000).toFixed(1)} s ${drift > 0 ? "ahead" : "behind"}`]
       : []),

@@ -160,6 +160,12 @@ export const toTheMinute = (ms) => dates({ ...DAY, ...MINUTES, ...offsetOn(ms) }
 export const timeOfDay = (ms) => dates(SECONDS).format(ms);
 
 /**
+ * Since when something is so: of today the time is enough.
+ * @param {number} ms
+ */
+export const timeSince = (ms) => (isOneDay(ms, Date.now() + 1) ? timeOfDay(ms) : toTheMinute(ms));
+
+/**
  * The time of a frame among others of a bar: with the day, unless they are all of one.
  * @param {number} ms
  * @param {boolean} withDay

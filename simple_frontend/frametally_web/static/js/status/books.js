@@ -125,15 +125,20 @@ function upTo({ footage_until_ms: footage, counted_until_ms: counted }) {
 /** @param {Api.Books} books */
 export function deadLettersTable({ dead_letters: letters }) {
   if (!letters.length) return el("p", { class: "muted", text: "No frame was set aside." });
-  const rows = letters.map(({ cause, frames, reason, command }) =>
+  const rows = letters.map(({ cause, frames, since_ms: since, reason, command }) =>
     rowOf(
       cause,
       numberCell(number(frames)),
+      el("td", { text: since === null ? "" : toTheMinute(since) }),
       el("td", { class: "words", text: reason }),
       el("td", {}, el("code", { text: command })),
     ),
   );
-  return table("Frames that could not be detected", ["Cause", "Frames", "Reason", "To see them"], rows);
+  return table(
+    "Frames that could not be detected",
+    ["Cause", "Frames", "Since", "Reason", "To see them"],
+    rows,
+  );
 }
 
 /** @param {Api.Runs} answer */

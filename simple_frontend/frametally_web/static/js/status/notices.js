@@ -1,7 +1,7 @@
 // What the page says when something is wrong, and how fresh its numbers are.
 
 import { byId, el } from "../shared/dom.js";
-import { timeOfDay } from "../shared/format.js";
+import { timeOfDay, timeSince } from "../shared/format.js";
 
 /**
  * An error that may pass: says so, and what is still shown. The page is not connected only where nothing answered.
@@ -17,7 +17,7 @@ export function showOutage(
   title = "The counts are out of reach",
 ) {
   const said = /[.!?]$/.test(reason) ? reason : `${reason}.`;
-  const kept = shownSince ? ` What you see is from ${timeOfDay(shownSince)}.` : "";
+  const kept = shownSince ? ` What you see is from ${timeSince(shownSince)}.` : "";
   showNotice(
     "warning",
     title,
