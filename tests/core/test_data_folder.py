@@ -194,3 +194,22 @@ def test_a_data_folder_that_nothing_lies_in_may_be_none(tmp_path: Path) -> None:
     must_be_folder(settings.model_copy(update=on_servers))
     with pytest.raises(Misconfigured, match="no data can lie in"):
         must_be_folder(settings)
+
+
+@pytest.mark.parametrize(
+    ("command", "url", "says"),
+    [
+        ("up", "nonsense://x", "FRAMETALLY_STORE_URL='nonsense://x': no such kind of object store"),
+        ("up", "file:///proc/none", "FRAMETALLY_STORE_URL"),
+        ("serve", "file:///proc/none", "no data can lie in /proc/none"),
+        ("work", "file:///proc/none", "FRAMETALLY_STORE_URL"),
+    ],
+)
+def test_a_store_that_can_never_be_opened_ends_what_goes_on_with_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str, url: str, says: str
+) -> None:
+    monkeypatch.setenv("FRAMETALLY_STORE_URL", url)
+    monkeypatch.setenv("FRAMETALLY_WEB_PORT", "0")
+    assert cli.main([command, "--data-dir", "data"]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert says in line and "FRAMETALLY_STORE_URL" in line

@@ -20,7 +20,7 @@ from frametally.ports.ledger import Ledger
 from frametally.process.exit_codes import NOTHING_DONE
 from frametally.process.period import parse_period_s
 from frametally.process.reports import exit_code
-from frametally.settings.data_folder import demo_beside, embedded_folder, must_be_writable
+from frametally.settings.data_folder import demo_beside, embedded_folder, must_be_writable, store_folder
 from frametally.settings.loading import Settings, component_folder
 from frametally.telemetry.family import family
 from frametally.telemetry.lineage import lineage_run
@@ -207,6 +207,9 @@ def serve(port: int | None, alone: bool, **overrides: Any) -> int:
     settings = read_settings("web", {**overrides, "web_port": port})
     if (folder := embedded_folder(settings)) and not any(folder.glob("*.sqlite")):
         must_be_writable(folder)  # there is nothing to be seen, and nothing can come
+    store = store_folder(settings)
+    if store is not None and store != settings.data_dir / "store" and not store.exists():
+        must_be_writable(store, "FRAMETALLY_STORE_URL")
     with (
         ending_on(signal.SIGTERM),
         opened_once(lambda: open_to_look(settings)) as opened,

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import signal
-from contextlib import nullcontext
+from contextlib import closing, nullcontext, suppress
 from typing import Any
 
 import click
 
+from frametally.errors import Retryable
+from frametally.opening import (
+    open_count_index,
+    open_frame_log,
+    open_ledger,
+    open_object_store,
+    open_video_catalogue,
+)
 from frametally.process.children import Family
 from frametally.process.period import parse_period_s
 from frametally.settings.data_folder import must_be_writable
+from frametally.settings.loading import Settings
 from frametally.telemetry.exposition import Scraped
 from frametally.telemetry.family import family
 from frametally.telemetry.listener import listening
@@ -40,6 +49,7 @@ def up(port: int | None, workers: int | None, every: str, **overrides: Any) -> i
     settings = read_settings("web", {**overrides, "web_port": port})
     must_be_writable(settings.data_dir)
     check_port(settings, "name another port by --port or FRAMETALLY_WEB_PORT")
+    _must_open(settings)
     members = [
         command("serve", settings, "--alone", *(() if port is None else ("--port", port))),
         *video_commands(settings, workers=workers or max(1, settings.video_workers), every=every),
@@ -57,3 +67,20 @@ def up(port: int | None, workers: int | None, every: str, **overrides: Any) -> i
         else nullcontext(),
     ):
         return Family(members, say=say).run(should_stop)
+
+
+def _must_open(settings: Settings) -> None:
+    """Open what all members need: what can never be opened is one line, and not one of each again and again.
+
+    Raises:
+        Misconfigured: A setting is wrong. What is away is waited for by the members.
+    """
+    for open_it in (
+        lambda: open_object_store(settings.store_url, settings.store_access),
+        lambda: open_frame_log(settings.log_url, settings.log_access, lease_s=settings.lease_s),
+        lambda: open_count_index(settings.index_url, settings.index_access),
+        lambda: open_ledger(settings.ledger_url, settings.ledger_access),
+        lambda: open_video_catalogue(settings.catalogue_url, settings.catalogue_access),
+    ):
+        with suppress(Retryable), closing(open_it()):
+            pass

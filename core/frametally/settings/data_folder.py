@@ -14,6 +14,7 @@ from frametally.settings.loading import Settings
 
 DEMO_DATA_DIR = Path("demo-data")
 INDEX_FILE = "index.sqlite"
+_SETTINGS = "--data-dir or FRAMETALLY_DATA_DIR"
 
 
 def embedded_folder(settings: Settings) -> Path | None:
@@ -48,8 +49,10 @@ def must_be_folder(settings: Settings) -> None:
             raise _impossible(folder, error) from error
 
 
-def must_be_writable(folder: Path) -> None:
-    """Find out that nothing can be made in a data folder, or it itself cannot; nothing is left behind.
+def must_be_writable(folder: Path, settings: str = _SETTINGS) -> None:
+    """Find out that nothing can be made in a folder that `settings` name, or it itself cannot.
+
+    Nothing is left behind.
 
     Raises:
         Misconfigured: So it is.
@@ -59,7 +62,7 @@ def must_be_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=_nearest(folder)):
             pass
     except OSError as error:
-        raise _impossible(folder, error) from error
+        raise _impossible(folder, error, settings) from error
 
 
 def _nearest(folder: Path) -> Path:
@@ -76,8 +79,8 @@ def _nearest(folder: Path) -> Path:
     return folder
 
 
-def _impossible(folder: Path, error: OSError) -> Misconfigured:
+def _impossible(folder: Path, error: OSError, settings: str = _SETTINGS) -> Misconfigured:
     return Misconfigured(
         f"no data can lie in {folder} ({error.strerror}): give this user a folder to write there, "
-        "or name another by --data-dir or FRAMETALLY_DATA_DIR"
+        f"or name another by {settings}"
     )
