@@ -4,6 +4,7 @@ import logging
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -32,11 +33,12 @@ def test_a_mistyped_command_is_one_line_and_exit_code_2(
 
 
 def test_lines_of_a_command_that_goes_on_have_time_and_level_in_a_file(
-    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["consume", "--live", "--topic", "x"]) == 2
+    monkeypatch.setenv("FRAMETALLY_STORE_URL", "nonsense://x")
+    assert main(["consume", "--data-dir", str(tmp_path)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:]{8}[+-]\d\d:\d\d ERROR   error: --live has .*", line)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:]{8}[+-]\d\d:\d\d ERROR   error: FRAMETALLY_STORE_.*", line)
     with streams.as_before():
         streams.log_lines()
         logging.getLogger("frametally_web").warning("the books are late")

@@ -55,7 +55,7 @@ def test_serve_refuses_in_one_line_without_the_accounts_that_the_store_knows(
     code, told = run("serve", "--alone", "--port", "0")
     assert code == 2
     assert told.count("\n") == 2
-    assert told.splitlines()[0].startswith("Counts of ")
+    assert "Counts of " in told.splitlines()[0]
     for part in (f"sqlite:///{tmp_path}/data/catalogue.sqlite", "FRAMETALLY_CATALOGUE_URL", "users add NAME"):
         assert part in told
     assert "this store says that there are accounts" in run("doctor")[1]

@@ -107,8 +107,6 @@ def produce(
 @data_dir_option
 def consume(until_caught_up: bool, workers: int, live: bool, engine: str | None, **overrides: Any) -> int:
     """Detect objects in what is announced, and write segments, until the first Ctrl-C."""
-    if not until_caught_up:
-        streams.log_lines()
     if live and overrides["topic"] is not None:
         raise Misconfigured("--live has a topic of its own, FRAMETALLY_LIVE_TOPIC: leave out --topic")
     if engine is not None and not live:
@@ -119,6 +117,8 @@ def consume(until_caught_up: bool, workers: int, live: bool, engine: str | None,
     on_spark = live and settings.stream_engine == "spark"
     if on_spark and workers > 1:
         raise Misconfigured("--workers: Spark has as many tasks as FRAMETALLY_SPARK_MASTER gives it")
+    if not until_caught_up:
+        streams.log_lines()
     with stop_on(signal.SIGTERM, signal.SIGINT) as should_stop, metrics_of(settings):
         if workers > 1:
             return _consume_in_processes(settings, workers, until_caught_up, should_stop)
@@ -156,8 +156,6 @@ def aggregate(
     """Count what segments hold, per label and interval, by the MapReduce job."""
     from frametally_cli.stages.aggregate import asked_days, count_every, count_once, tell_dry_run
 
-    if every is not None:
-        streams.log_lines()
     days = asked_days(overrides.pop("from"), overrides.pop("to"), recount=recount)
     if (as_json and not dry_run) or (every is not None and (dry_run or recount)):
         raise Misconfigured("--json goes with --dry-run only, --every with neither --dry-run nor --all")
@@ -166,6 +164,7 @@ def aggregate(
     if every is None:
         with ending_on(signal.SIGTERM), open_store_port(settings) as ports:
             return tell_dry_run(ports, days, as_json=as_json) if dry_run else count_once(ports, days)
+    streams.log_lines()
     with (
         stop_on(signal.SIGTERM, signal.SIGINT) as should_stop,
         metrics_of(settings),
@@ -181,8 +180,6 @@ def aggregate(
 @data_dir_option
 def index(every: str | None, repair: bool, **overrides: Any) -> int:
     """Publish the newest part files in the count index."""
-    if every is not None:
-        streams.log_lines()
     if repair and every is not None:
         raise Misconfigured("--repair goes without --every: it is done once")
     period_s = None if every is None else parse_period_s("--every", every)
@@ -203,13 +200,13 @@ def serve(port: int | None, alone: bool, **overrides: Any) -> int:
     """Serve the dashboard until Ctrl-C, and bring the videos that are uploaded there into its chart."""
     from frametally_cli.stages.looking import open_to_look
 
-    streams.log_lines()
     settings = read_settings("web", {**overrides, "web_port": port})
     if (folder := embedded_folder(settings)) and not any(folder.glob("*.sqlite")):
         must_be_writable(folder)  # there is nothing to be seen, and nothing can come
     store = store_folder(settings)
     if store is not None and store != settings.data_dir / "store" and not store.exists():
         must_be_writable(store, "FRAMETALLY_STORE_URL")
+    streams.log_lines()
     with (
         ending_on(signal.SIGTERM),
         opened_once(lambda: open_to_look(settings)) as opened,

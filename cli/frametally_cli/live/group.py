@@ -35,9 +35,9 @@ def live_work(**overrides: Any) -> int:
     """Run each camera and stream that is wanted, in a process of its own, until Ctrl-C; others then go on."""
     from frametally_producer.live import worker
 
-    streams.log_lines()
     settings = read_settings("producer", overrides)
     failpoints.arm()
+    streams.log_lines()
     once_a_minute = OnceAMinute(lambda line: click.echo(console.plain(line), err=True))
     with (
         stop_on(signal.SIGTERM, signal.SIGINT) as should_stop,

@@ -44,12 +44,12 @@ def up(port: int | None, workers: int | None, every: str, **overrides: Any) -> i
 
     Each line says which command it is from. One that dies is started again.
     """
-    streams.log_lines()
     parse_period_s("--every", every)
     settings = read_settings("web", {**overrides, "web_port": port})
     must_be_writable(settings.data_dir)
     check_port(settings, "name another port by --port or FRAMETALLY_WEB_PORT")
     _must_open(settings)
+    streams.log_lines()
     members = [
         command("serve", settings, "--alone", *(() if port is None else ("--port", port))),
         *video_commands(settings, workers=workers or max(1, settings.video_workers), every=every),

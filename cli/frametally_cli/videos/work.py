@@ -62,10 +62,10 @@ def work(workers: int, queues: tuple[QueueName, ...], until_done: bool, **overri
     """Do what waits to be done to uploaded videos, until Ctrl-C."""
     from frametally_producer.jobs import worker
 
-    if not until_done:
-        streams.log_lines()
     settings = read_settings("producer", overrides)
     failpoints.arm()
+    if not until_done:
+        streams.log_lines()
 
     once_a_minute = OnceAMinute(lambda line: click.echo(console.plain(line), err=True))
 
