@@ -117,7 +117,8 @@ def movers(draw: st.DrawFn) -> list[Someone]:
             ms += draw(st.integers(50, 900))
             place = x + by_x * step + draw(off), y + by_y * step + draw(off)
             points.append((ms, *place, draw(st.integers(100, 900)), draw(st.integers(1, 9))))
-        found.append(Someone("car", FootPath(*zip(*points, strict=True))))
+        ways = draw(st.sampled_from(BEGAN)), draw(st.sampled_from(ENDED))
+        found.append(Someone("car", FootPath(*zip(*points, strict=True)), *ways))
     return found
 
 
@@ -163,6 +164,26 @@ def test_the_error_of_a_speed_is_the_same_in_both_and_as_by_hand() -> None:
     flows = at_once.flows_of_day(files, shapes, model=MODEL, source=SOURCE, day_start_ms=DAY)
     # 9 m/s; the square root of 2 * 0.505 / 9 + 0.0081 (m/s)^2, in tenths of a km/h: see test_speed.
     assert ([*flows.columns["visit_speed"]], [*flows.columns["visit_error"]]) == ([324], [12])
+
+
+@pytest.mark.parametrize(
+    ("began", "waits_s", "speed"),
+    [("border", 0, 288), ("found", 0, 285), ("border", 1, 274), ("found", 1, 274)],
+)
+def test_boxes_that_the_border_cuts_count_only_for_who_waits_there(
+    began: Began, waits_s: int, speed: int
+) -> None:
+    """A car of 8 m/s comes in more slowly, or waits there; the speed is in tenths of a km/h."""
+    ms = [200 * n for n in range(60)]
+    xs = [max(400 + at // 2, 100 + 8 * at // 10) for at in ms]
+    times = tuple(DAY + HOUR_MS + at + (1000 * waits_s if at > 400 else 0) for at in ms)
+    boxes = tuple(1 + 5 * waits_s * (at == 600) for at in ms)
+    path = FootPath(times, tuple(xs), (5000,) * 60, (200,) * 60, boxes)
+    shapes = Shapes(grounds=(Calibrated(METRES, (0, 0, 999, 999), 0.01),))
+    files = [*path_files([Someone("car", path, began, "lost")]).values()]
+    agree(files, shapes)
+    flows = at_once.flows_of_day(files, shapes, model=MODEL, source=SOURCE, day_start_ms=DAY)
+    assert [*flows.columns["visit_speed"]] == [speed]
 
 
 def test_such_visits_have_speeds_and_every_reason_for_none() -> None:

@@ -146,6 +146,44 @@ def test_a_visit_of_a_second_is_long_enough(last_ms: int, is_measured: bool) -> 
     assert isinstance(speed, GroundSpeed) if is_measured else speed == "too_brief"
 
 
+def through_the_picture(px_per_s: int, length_px: int, fps: int) -> list[FootPoint]:
+    """A vehicle seen from its side, from the left border of a picture of 640 pixels to the right one."""
+    path = []
+    for ms in range(0, 1000 * (640 + length_px) // px_per_s, 1000 // fps):
+        front = px_per_s * ms / 1000
+        left, right = round(10 * max(0, front - length_px)), round(10 * min(640, front))
+        if right - left > 40:
+            path.append(FootPoint(ms, (left + (right - left) // 2) / 10, 500, length_px / 3, 1))
+    return path
+
+
+@pytest.mark.parametrize(("px_per_s", "length_px", "fps"), [(60, 40, 5), (80, 45, 5), (100, 100, 10)])
+def test_a_vehicle_that_the_border_cuts_is_not_too_slow(px_per_s: int, length_px: int, fps: int) -> None:
+    """While the border cuts a box, its middle moves at half the vehicle's speed."""
+    path = through_the_picture(px_per_s, length_px, fps)
+    speed = speed_of_visit(path, ABOVE, came_in=True, went_out=True)
+    assert isinstance(speed, GroundSpeed)
+    assert speed.speed_km_h == pytest.approx(0.36 * px_per_s, rel=0.001)
+    with_cut_boxes = speed_of_visit(path, ABOVE)
+    assert isinstance(with_cut_boxes, GroundSpeed)
+    assert with_cut_boxes.speed_km_h < 0.995 * 0.36 * px_per_s
+
+
+def test_who_waits_at_the_border_has_waited() -> None:
+    """Boxes there are those of one who stands, not of one whom the border cuts."""
+    path = path_of((0, 20, 500), (1, 40, 500), (3, 42, 500), (8, 540, 500))
+    assert speed_of_visit(path, ABOVE, came_in=True) == speed_of_visit(path, ABOVE)
+    moves_on = path_of((0, 20, 500), (1, 80, 500), (6, 540, 500))
+    assert speed_of_visit(moves_on, ABOVE, came_in=True) != speed_of_visit(moves_on, ABOVE)
+
+
+def test_half_of_a_short_way_is_kept_though_both_its_ends_are_at_the_border() -> None:
+    path = path_of((0, 100, 500), (3, 160, 500), height=100)
+    speed = speed_of_visit(path, ABOVE, came_in=True, went_out=True)
+    assert isinstance(speed, GroundSpeed)
+    assert speed.speed_km_h == pytest.approx(7.2)
+
+
 def test_the_error_grows_with_the_calibrations_and_with_unevenness() -> None:
     even, uneven = (path_of((0, 100, 500), (2.5, 350 + off, 500), (5, 600, 500)) for off in (0, 40))
     sharp, blurred = (speed_of_visit(even, ABOVE._replace(scale_error=error)) for error in (0.001, 0.05))

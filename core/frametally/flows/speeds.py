@@ -17,16 +17,21 @@ from frametally.rules.flows.day_columns import SPEEDS_MISSING
 from frametally.rules.metres.distribution import BINS_PER_KM_H
 from frametally.rules.metres.ground import Ground
 from frametally.rules.metres.speed import (
+    CUT_HEIGHTS,
+    CUT_SLOWNESS,
     HALF_PIXEL,
     LEAST_BOXES,
     LEAST_MS,
     LEAST_WAY_ERRORS,
+    MOST_CUT,
     MOST_ERROR,
     MOST_M_PER_BOX,
 )
+from frametally.rules.path_columns import Began, Ended, code_of
 
 Real: TypeAlias = NDArray[np.float64]
 
+_CAME_IN, _WENT_OUT = code_of("border", Began), code_of("border", Ended)
 _MOST_BOXES = 1 << 19
 """At once, as each takes some hundred bytes; a visit with more is counted by the rule."""
 _OUT_OF_REACH, _TOO_FEW, _TOO_BRIEF, _TOO_SHORT, _TOO_UNCERTAIN = (
@@ -45,7 +50,8 @@ class _Feet(NamedTuple):
         x_m: As `PlacedFoot` has it.
         y_m: Likewise.
         weight: The inverse of its `pixel_m2`.
-        boxes: Of each visit, how many there are.
+        whole: Of each visit, how many boxes there are that no border has cut, out of reach or within.
+        boxes: Of each visit, how many there are within reach.
         passed_ms: Of each visit, from the first to the last.
     """
 
@@ -55,6 +61,7 @@ class _Feet(NamedTuple):
     x_m: Real
     y_m: Real
     weight: Real
+    whole: Whole
     boxes: Whole
     passed_ms: Whole
 
@@ -66,9 +73,9 @@ def speed_rows(visits: VisitArrays, which: Whole, ground: Ground) -> Whole:
     boxes = np.add.reduceat(own, visits.first)[which] if len(which) else which
     is_long = boxes > _MOST_BOXES
     for at in np.flatnonzero(is_long).tolist():
-        found[at] = speed_row(speed_of(visits.path(int(which[at])), ground))
+        found[at] = speed_row(speed_of(visits.followed(int(which[at])), ground))
     for part in _parts(np.flatnonzero(~is_long), boxes):
-        found[part] = _speeds(_feet_of(visits, which[part], own, ground), visits, which[part], ground)
+        found[part] = _speeds(_feet_of(visits, which[part], own, ground), ground)
     return found
 
 
@@ -99,14 +106,16 @@ def _feet_of(visits: VisitArrays, which: Whole, own: Whole, ground: Ground) -> _
     )
     start_ms, end_ms = visits.time_ms[before], visits.time_ms[point]
     time_ms = np.where(is_end, end_ms, start_ms + (end_ms - start_ms) * number // boxes)
-    visit = index[visits.of_point[point]]
-    kept, x_m, y_m, pixel_m2 = _on_ground(ground, x, y)
+    is_whole = ~_is_cut(visits, visits.of_point[point], x, y)
+    visit, time_ms = index[visits.of_point[point[is_whole]]], time_ms[is_whole]
+    whole = np.bincount(visit, minlength=len(which))
+    kept, x_m, y_m, pixel_m2 = _on_ground(ground, x[is_whole], y[is_whole])
     visit, time_ms = visit[kept], time_ms[kept]
     every = np.arange(len(which))
     first, end = np.searchsorted(visit, every), np.searchsorted(visit, every, side="right")
     if not len(visit):
         nothing = np.zeros(len(which), np.int64)
-        return _Feet(visit, visit, x_m, x_m, y_m, pixel_m2, nothing, nothing)
+        return _Feet(visit, visit, x_m, x_m, y_m, pixel_m2, whole, nothing, nothing)
     has = end > first
     begins_ms = np.where(has, time_ms[np.minimum(first, len(visit) - 1)], 0)
     passed_ms = np.where(has, time_ms[np.maximum(end - 1, 0)] - begins_ms, 0)
@@ -117,9 +126,32 @@ def _feet_of(visits: VisitArrays, which: Whole, own: Whole, ground: Ground) -> _
         x_m,
         y_m,
         1 / pixel_m2,
+        whole,
         end - first,
         passed_ms,
     )
+
+
+def _is_cut(visits: VisitArrays, visit: Whole, x: Real, y: Real) -> Flags:
+    """Return which boxes the picture's border may have cut, as `metres.speed` has it; one value per box."""
+    first, last, count = visits.first, visits.last, len(visits.points)
+    xs, ys, heights = visits.x / 10, visits.y / 10, visits.height / 10
+    way_x, way_y = xs[last] - xs[first], ys[last] - ys[first]
+    way_px = np.sqrt(way_x * way_x + way_y * way_y)
+    between = np.bincount(visit, minlength=count)
+    between_px = way_px
+    ends = []
+    for at_border, end in ((visits.began == _CAME_IN, first), (visits.ended == _WENT_OUT, last)):
+        px = np.where(at_border, np.minimum(CUT_HEIGHTS * heights[end], MOST_CUT * way_px), 0.0)
+        off_x, off_y = x - xs[end][visit], y - ys[end][visit]
+        at_end = off_x * off_x + off_y * off_y < (px * px)[visit]
+        boxes = np.bincount(visit[at_end], minlength=count)
+        between, between_px = between - boxes, between_px - px
+        ends.append((at_end, boxes, px))
+    found = np.zeros(len(x), bool)
+    for at_end, boxes, px in ends:
+        found |= at_end & (boxes * between_px <= CUT_SLOWNESS * between * px)[visit]
+    return found
 
 
 def _on_ground(ground: Ground, x: Real, y: Real) -> tuple[Flags, Real, Real, Real]:
@@ -135,12 +167,13 @@ def _on_ground(ground: Ground, x: Real, y: Real) -> tuple[Flags, Real, Real, Rea
     return kept, x_m, y_m, x_by_x * x_by_x + x_by_y * x_by_y + y_by_x * y_by_x + y_by_y * y_by_y
 
 
-def _speeds(feet: _Feet, visits: VisitArrays, which: Whole, ground: Ground) -> Whole:
-    found = np.zeros((len(which), 3), np.int64)
-    all_boxes = np.add.reduceat(visits.boxes, visits.first)[which]
+def _speeds(feet: _Feet, ground: Ground) -> Whole:
+    found = np.zeros((len(feet.boxes), 3), np.int64)
     is_few, is_brief = feet.boxes < LEAST_BOXES, feet.passed_ms < LEAST_MS
     found[:, 2] = np.where(
-        is_few, np.where(all_boxes >= LEAST_BOXES, _OUT_OF_REACH, _TOO_FEW), np.where(is_brief, _TOO_BRIEF, 0)
+        is_few,
+        np.where(feet.whole >= LEAST_BOXES, _OUT_OF_REACH, _TOO_FEW),
+        np.where(is_brief, _TOO_BRIEF, 0),
     )
     told = np.flatnonzero(~is_few & ~is_brief)
     if not len(told):

@@ -232,11 +232,12 @@ def columns_of(rows: FlowRows, ways: Ways, *, model: str, source: str) -> FlowCo
     )
 
 
-def speed_of(path: FootPath, ground: Ground | None) -> GroundSpeed | NotMeasured | None:
+def speed_of(visit: FollowedPath, ground: Ground | None) -> GroundSpeed | NotMeasured | None:
     """Return the speed of a visit by its path; None where nothing is calibrated."""
     if ground is None:
         return None
-    return speed_of_visit(feet_of(path), ground)
+    came_in, went_out = visit.began == "border", visit.ended == "border"
+    return speed_of_visit(feet_of(visit.path), ground, came_in=came_in, went_out=went_out)
 
 
 def feet_of(path: FootPath) -> list[FootPoint]:
@@ -324,5 +325,5 @@ def _visit_row(
             return None
     if not day_ms <= time_ms < day_ms + DAY_MS:
         return None
-    speed = speed_row(speed_of(visit.path, ways.ground_at(time_ms)))
+    speed = speed_row(speed_of(visit, ways.ground_at(time_ms)))
     return (time_ms - day_ms, *ids, 0, from_leg, to_leg, *way, *speed)

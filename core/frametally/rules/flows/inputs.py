@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from frametally.rules.flows.shapes import Shapes
 
-FLOWS_VERSION = 2
+FLOWS_VERSION = 3
 """Raised whenever the same paths and shapes would give other flows: all are then counted anew."""
 
 

@@ -19,7 +19,7 @@ NotMeasured = Literal["out_of_reach", "too_few_boxes", "too_brief", "too_short",
 """Why a speed or a length is not known, the first that applies:
 
 - `out_of_reach`: fewer than three of its boxes lie where the calibration holds; of a stretch, not all do;
-- `too_few_boxes`: fewer than three boxes, or fewer than one in ten metres;
+- `too_few_boxes`: fewer than three boxes that the border has not cut, or fewer than one in ten metres;
 - `too_brief`: less than a second, or no time at all passes between the first and the last;
 - `too_short`: the way is less than twice its error: it stood, or it is too far away;
 - `too_uncertain`: the standard error is more than a tenth of the value: it turned or braked, or the
@@ -33,6 +33,15 @@ LEAST_WAY_ERRORS = 2
 MOST_ERROR = 0.1
 HALF_PIXEL = 0.5
 """Boxes are no surer than that, however well a straight line meets them."""
+CUT_HEIGHTS = 2
+"""The picture's border cuts the box of who comes or goes there, and its middle moves at half his speed until
+all of him is in the picture. So far from his first and last place boxes are left out: half of a lorry that is
+seen from its side, which is four times as long as it is tall."""
+MOST_CUT = 0.25
+"""Of the way from the first to the last place: the part that is left out at each of them at most."""
+CUT_SLOWNESS = 2
+"""A vehicle with more than so many times the boxes there that its speed in between explains has waited there.
+The border does not explain that, so these boxes count."""
 _STEP_HEIGHTS = 0.2
 """Paths pass boxes by a tenth of their height: what is within twice that of where it was has stood."""
 
@@ -71,8 +80,12 @@ class Way(NamedTuple):
         return sqrt(self.variance_m2)
 
 
-def speed_of_visit(path: Sequence[FootPoint], ground: Ground) -> GroundSpeed | NotMeasured:
+def speed_of_visit(
+    path: Sequence[FootPoint], ground: Ground, *, came_in: bool = False, went_out: bool = False
+) -> GroundSpeed | NotMeasured:
     """Return the speed over the ground of a visit, from all its boxes within reach.
+
+    If it `came_in` or `went_out` at the picture's border, without those that the border may have cut.
 
     A motion of constant velocity is fitted to them by least squares; each weighs by the inverse of
     `pixel_m2`: far away a pixel is more metres. The way is that velocity over the time of as many boxes,
@@ -82,10 +95,11 @@ def speed_of_visit(path: Sequence[FootPoint], ground: Ground) -> GroundSpeed | N
     and that of the calibration's scale. How weighted lines are fitted: Bevington & Robinson, Data Reduction
     and Error Analysis for the Physical Sciences, 3rd ed., chapter 6.
     """
-    feet = [foot for box in boxes_of(path) if (foot := _foot(box, ground)) is not None]
+    whole = _whole_boxes(path, came_in=came_in, went_out=went_out)
+    feet = [foot for box in whole if (foot := _foot(box, ground)) is not None]
     boxes = len(feet)
     if boxes < LEAST_BOXES:
-        return "out_of_reach" if sum(point.boxes for point in path) >= LEAST_BOXES else "too_few_boxes"
+        return "out_of_reach" if len(whole) >= LEAST_BOXES else "too_few_boxes"
     if feet[-1].time_ms - feet[0].time_ms < LEAST_MS:
         return "too_brief"
     start_ms = feet[0].time_ms
@@ -116,6 +130,35 @@ def speed_of_visit(path: Sequence[FootPoint], ground: Ground) -> GroundSpeed | N
         return "too_short"
     variance = 2 * place_m2 / time_s2 + squared * ground.scale_error * ground.scale_error
     return GroundSpeed(squared, variance) if _is_sure(squared, variance) else "too_uncertain"
+
+
+def _whole_boxes(path: Sequence[FootPoint], *, came_in: bool, went_out: bool) -> list[FootPoint]:
+    """Return the boxes of a path without those that the picture's border may have cut (`CUT_HEIGHTS`)."""
+    boxes = [*boxes_of(path)]
+    if not boxes or not (came_in or went_out):
+        return boxes
+    first, last = path[0], path[-1]
+    way_x, way_y = last.x - first.x, last.y - first.y
+    way_px = sqrt(way_x * way_x + way_y * way_y)
+    first_px, last_px = (
+        min(CUT_HEIGHTS * end.height, MOST_CUT * way_px) if is_at_border else 0.0
+        for end, is_at_border in ((first, came_in), (last, went_out))
+    )
+    at_first, at_last = (
+        [(box.x - end.x) * (box.x - end.x) + (box.y - end.y) * (box.y - end.y) < px * px for box in boxes]
+        for end, px in ((first, first_px), (last, last_px))
+    )
+    between = len(boxes) - sum(at_first) - sum(at_last)
+    between_px = way_px - first_px - last_px
+    leaves_first, leaves_last = (
+        sum(at_end) * between_px <= CUT_SLOWNESS * between * px
+        for at_end, px in ((at_first, first_px), (at_last, last_px))
+    )
+    return [
+        box
+        for box, is_first, is_last in zip(boxes, at_first, at_last, strict=True)
+        if not ((is_first and leaves_first) or (is_last and leaves_last))
+    ]
 
 
 def speed_along(
