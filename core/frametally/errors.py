@@ -9,7 +9,16 @@ class FrametallyError(Exception):
 
 
 class Retryable(FrametallyError):
-    """The outside world failed for now (a time-out, a server away, a body cut short): try again later."""
+    """The outside world failed for now (a time-out, a server away, a body cut short): try again later.
+
+    Attributes:
+        part: The part of frametally that is away, as people call it (`count index`); empty: not known.
+    """
+
+    def __init__(self, line: str, *, part: str = "") -> None:
+        """Say what failed; the part may be told to people who may not know where it runs."""
+        super().__init__(line)
+        self.part = part
 
 
 class Poison(FrametallyError):
@@ -20,9 +29,13 @@ class Misconfigured(FrametallyError):
     """Nothing can be done until a person changes a setting, a file or a right: stop."""
 
 
-def unknown_host(where: str, setting: str, said: str = "that host is not known here") -> Retryable:
+def unknown_host(
+    where: str, setting: str, said: str = "that host is not known here", *, part: str
+) -> Retryable:
     """Return that the name of `where` is not known, as `said`: a container that is stopped has none.
 
     Away, and a name that is wrong in `setting`, look alike.
     """
-    return Retryable(f"{where}: {said}: it is away, or the name is wrong; start it, or check {setting}")
+    return Retryable(
+        f"{where}: {said}: it is away, or the name is wrong; start it, or check {setting}", part=part
+    )

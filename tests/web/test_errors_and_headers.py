@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
+from pydantic import SecretStr
 
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
-from frametally.opening import open_count_index
+from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
+from frametally.process import retrying
+from frametally.settings.access import StoreAccess
 from frametally_web.assets import load_assets
 from frametally_web.requests.problems import problem_of
 
@@ -279,15 +284,31 @@ def test_the_dashboards_own_names_are_answered(place: Place) -> None:
     assert statuses(["evil.example"], web_host=everywhere) == {421}
 
 
-@pytest.mark.parametrize(
-    ("line", "part"),
-    [
-        ("Kafka at kafka:9092: nothing answers there", "The frame log (Kafka)"),
-        ("count index postgresql://inside/x: connection failed", "The count index"),
-        ("s3://frames at http://inside: a.json could not be read", "The frame store"),
-        ("http://inside said no", "A part of frametally"),
-    ],
-)
-def test_a_503_names_the_part_that_is_away_and_not_where_it_runs(line: str, part: str) -> None:
-    problem = problem_of(Retryable(line))
+AWAY: dict[str, Callable[[], object]] = {
+    "The frame log (Kafka)": lambda: open_frame_log("kafka://127.0.0.1:1").end_offsets("frames"),
+    "The count index": lambda: open_count_index("elasticsearch+http://inside.invalid:9200").version(),
+    "The ledger": lambda: open_ledger("postgresql://127.0.0.1:1/frametally"),
+    "The frame store": lambda: open_object_store("s3://frames", at("http://127.0.0.1:1")).get("a"),
+}
+
+
+@pytest.mark.parametrize("part", AWAY)
+def test_a_503_names_the_part_that_is_away_and_not_where_it_runs(
+    part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retrying.time, "sleep", lambda seconds: None)
+    with pytest.raises(Retryable) as away:
+        AWAY[part]()
+    problem = problem_of(away.value)
     assert problem.detail == f"{part} does not answer for now."
+    # As what pickles it does.
+    assert copy.copy(away.value).part == away.value.part
+
+
+def at(endpoint: str) -> StoreAccess:
+    return StoreAccess(endpoint=endpoint, access_key="me", secret_key=SecretStr("secret"))
+
+
+def test_a_503_of_no_part_names_none() -> None:
+    problem = problem_of(Retryable("http://inside said no"))
+    assert problem.detail == "A part of frametally does not answer for now."

@@ -55,6 +55,7 @@ class SqliteOpener:
         """
         self.path = path
         self._has_secrets = has_secrets
+        self._what = what
         self._name = f"{what} {path}"
         self._setting = setting
         self._refill = f" and run `{refill}`" if refill else ""
@@ -134,15 +135,17 @@ class SqliteOpener:
             case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
                 return Retryable(
                     f"{self._name} was locked by another process for {self._busy_timeout_s:g} s; "
-                    "try again, or stop the process that holds it"
+                    "try again, or stop the process that holds it",
+                    part=self._what,
                 )
             case sqlite3.SQLITE_FULL:
                 return Retryable(
                     f"no room left for {self._name}: free some space on its disk, "
-                    f"or set {self._setting} to a file on another one"
+                    f"or set {self._setting} to a file on another one",
+                    part=self._what,
                 )
             case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_PROTOCOL:
-                return Retryable(f"{self._name}: {error}; check its disk and try again")
+                return Retryable(f"{self._name}: {error}; check its disk and try again", part=self._what)
             case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
                 return self.unwritable(str(error))
             case _:

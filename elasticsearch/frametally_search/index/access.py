@@ -23,6 +23,7 @@ from frametally.process.time_limit import TookTooLong, seconds_left
 from frametally.settings.access import ServerAccess
 
 SETTING = "FRAMETALLY_INDEX_URL"
+PART = "count index"
 DEFAULT_ALIAS = "hadoop-object-counts"
 _DEFAULT_PORT = 9200
 _REQUEST_TIMEOUT_S = 60.0
@@ -86,7 +87,8 @@ class ElasticsearchCluster:
             if left_s is not None:
                 raise TookTooLong("the count index took longer than the query's time limit") from error
             raise Retryable(
-                f"{self.name}: no answer within {_REQUEST_TIMEOUT_S:g} s; check the server and try again"
+                f"{self.name}: no answer within {_REQUEST_TIMEOUT_S:g} s; check the server and try again",
+                part=PART,
             ) from error
         except (ApiError, TransportError) as error:
             raise self._failure(error) from error
@@ -103,7 +105,8 @@ class ElasticsearchCluster:
         if "cluster_block_exception" in reason:
             return Retryable(
                 f"{told}; the index is read-only: free some space on the server's disks, or take the block "
-                "off (index.blocks.*), and try again"
+                "off (index.blocks.*), and try again",
+                part=PART,
             )
         if status == 403:
             return Misconfigured(f"{told}; give this user the role in cloud-services/elasticsearch/roles.yml")
@@ -112,7 +115,7 @@ class ElasticsearchCluster:
         if status == 404:
             return Misconfigured(f"{told}; run `frametally setup` as a user who may make it")
         if status in (408, 409, 429) or status >= 500:
-            return Retryable(f"{told}; the server is busy or not ready: try again")
+            return Retryable(f"{told}; the server is busy or not ready: try again", part=PART)
         return None
 
     def _failure(self, error: ApiError | TransportError) -> FrametallyError:
@@ -127,9 +130,9 @@ class ElasticsearchCluster:
             )
         line = _line(error)
         if _is_of_an_unknown_host(error):
-            return unknown_host(self.name, SETTING)
+            return unknown_host(self.name, SETTING, part=PART)
         if isinstance(error, AwayError):
-            return Retryable(f"{self.name}: {line}; check the server and try again")
+            return Retryable(f"{self.name}: {line}; check the server and try again", part=PART)
         return Misconfigured(f"{self.name}: {line}; is it an Elasticsearch 8?")
 
 

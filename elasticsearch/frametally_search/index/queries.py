@@ -14,7 +14,7 @@ from frametally.ports.base_index import MomentGone
 from frametally.ports.count_index import CountQuery
 from frametally.ports.steps import Piece
 from frametally.process.time_limit import TookTooLong, seconds_left
-from frametally_search.index.access import ElasticsearchCluster
+from frametally_search.index.access import PART, ElasticsearchCluster
 from frametally_search.index.layout import index_name
 
 _KEPT_ALIVE = "2m"  # what is found may be deleted before the next search, with pauses
@@ -60,7 +60,7 @@ class Moment:
         if answer.get("timed_out"):
             raise TookTooLong("the count index took longer than the query's time limit")
         if answer["_shards"]["failed"]:
-            raise Retryable("not all of the count index answered; check the server and try again")
+            raise Retryable("not all of the count index answered; check the server and try again", part=PART)
         self._id = answer.get("pit_id", self._id)
         found: dict[str, Any] = answer
         return found

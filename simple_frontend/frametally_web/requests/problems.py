@@ -20,21 +20,6 @@ from frametally.process.time_limit import TookTooLong
 RETRY_AFTER_S = 5
 MEDIA_TYPE = "application/problem+json"
 
-# An adapter's line begins with the part that it is of; where that part runs is for the log.
-_PARTS = {
-    "count index": "The count index",
-    "Kafka": "The frame log (Kafka)",
-    "log file": "The frame log",
-    "ledger": "The ledger",
-    "video catalogue": "The video catalogue",
-    "access book": "The access book",
-    "alert book": "The alert book",
-    "audit book": "The audit book",
-    "gold database": "The gold database",
-    "RabbitMQ": "The queue (RabbitMQ)",
-    "s3://": "The frame store",
-}
-
 # Where this machine keeps a file that is at fault is for the log.
 _FOLDERS = re.compile(r"(?:(?<=sqlite:///)|(?<![\w/:.]))/(?:[^/\s'\"]+/)+")
 
@@ -128,10 +113,6 @@ def ended(clause: str) -> str:
     return clause if clause.endswith(("?", ".")) else f"{clause}."
 
 
-def _part_away(line: str) -> str:
-    return next((name for begin, name in _PARTS.items() if line.startswith(begin)), "A part of frametally")
-
-
 def problem_of(error: Exception) -> Problem:
     """Return what is told of `error`: of ours what was written for it, of all others nothing."""
     if isinstance(error, Problem):
@@ -139,7 +120,7 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, Retryable):
         return Problem(
             503,
-            f"{_part_away(str(error))} does not answer for now.",
+            f"{f'The {error.part}' if error.part else 'A part of frametally'} does not answer for now.",
             remedy="Try again in a few seconds; the server's log has the reason.",
         )
     if isinstance(error, FrametallyError):

@@ -17,6 +17,7 @@ from frametally.errors import FrametallyError, Misconfigured, Retryable, unknown
 from frametally.settings.access import ServerAccess
 
 _SETTING = "FRAMETALLY_QUEUE_URL"
+_PART = "queue (RabbitMQ)"
 _PORTS = {"amqp": 5672, "amqps": 5671}
 _CONNECT_WITHIN_S = 5.0
 _HEARTBEAT_S = 10
@@ -126,7 +127,7 @@ class AmqpAccess:
                     f"that there, and it is made anew, or name another virtual host by {_SETTING}"
                 )
             case socket.gaierror():
-                return unknown_host(self.where, _SETTING)
+                return unknown_host(self.where, _SETTING, part=_PART)
             case ssl.SSLCertVerificationError():
                 return Misconfigured(
                     f"{self.where} shows a certificate that is not trusted ({error.verify_message}): name "
@@ -142,7 +143,8 @@ class AmqpAccess:
                 )
         return Retryable(
             f"{self.where} does not answer as it should for now ({_in_words(error)}): "
-            f"start it, or check {_SETTING}"
+            f"start it, or check {_SETTING}",
+            part=_PART,
         )
 
 

@@ -40,6 +40,7 @@ from frametally.settings.access import StoreAccess
 if TYPE_CHECKING:
     from obstore import ListResult, ObjectMeta
 
+_PART = "frame store"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _STAGING_NAME = re.compile(r"[^#]*#[0-9]+")
 _RESERVED_NAME = re.compile(rf"{_STAGING_NAME.pattern}|.*[A-Za-z][:|]")  # the other: a drive, to obstore
@@ -206,7 +207,9 @@ class FileStore:
         try:
             folder = os.open(self._root, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
-            raise Retryable(f"{self.url} cannot be opened ({error.strerror}); is its disk there?") from error
+            raise Retryable(
+                f"{self.url} cannot be opened ({error.strerror}); is its disk there?", part=_PART
+            ) from error
         until_s = time.monotonic() + _LOCK_PATIENCE_S
 
         def give_up() -> None:
@@ -270,7 +273,8 @@ class FileStore:
         if number in _NO_ROOM:
             return Retryable(
                 f"no room left in store folder {self._root} for {key}: free some space there, "
-                "or set FRAMETALLY_STORE_URL to a folder on another disk"
+                "or set FRAMETALLY_STORE_URL to a folder on another disk",
+                part=_PART,
             )
         if number in _NO_LINK and done == "written" and self._lacks_hard_links():
             kind = file_system(self._root) or "of unknown type"
@@ -291,7 +295,9 @@ class FileStore:
             return Misconfigured(
                 f"store folder {self._root} holds a file that is not frametally's ({reason}): remove it"
             )
-        return Retryable(f"{self._root / key} could not be {done} ({reason}): check the disk and try again")
+        return Retryable(
+            f"{self._root / key} could not be {done} ({reason}): check the disk and try again", part=_PART
+        )
 
 
 def check_key(key: str) -> None:

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from frametally.errors import Misconfigured
 from frametally.settings.access import NO_SECRET, LogAccess
 
+PART = "frame log (Kafka)"
 _SCHEME = "kafka://"
 _DEFAULT_PORT = 9092
 _SECURITIES = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")

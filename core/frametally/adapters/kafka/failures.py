@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from kafka import errors
 
-from frametally.adapters.kafka.access import KafkaAccess
+from frametally.adapters.kafka.access import PART, KafkaAccess
 from frametally.errors import FrametallyError, Misconfigured, Retryable
 from frametally.ports.frame_log import NoSuchTopic
 
@@ -67,4 +67,6 @@ def explain(error: BaseException, access: KafkaAccess, url: str, topic: str, doi
             )
         case errors.InvalidTopicError():
             return Misconfigured(f"{topic!r} cannot be the name of a topic: correct FRAMETALLY_TOPIC")
-    return Retryable(f"{url} does not answer as it should for now ({error}): try again, or look at its log")
+    return Retryable(
+        f"{url} does not answer as it should for now ({error}): try again, or look at its log", part=PART
+    )

@@ -12,7 +12,7 @@ import ssl
 import struct
 from contextlib import closing
 
-from frametally.adapters.kafka.access import KafkaAccess
+from frametally.adapters.kafka.access import PART, KafkaAccess
 from frametally.errors import FrametallyError, Misconfigured, Retryable, unknown_host
 
 _TIMEOUT_S = 4.0
@@ -86,10 +86,10 @@ def _connected(access: KafkaAccess, where: str, host: str, port: int) -> socket.
         plain = socket.create_connection((host, port), timeout=_TIMEOUT_S)
     except socket.gaierror as error:
         said = f"that host is not known here ({error.strerror})"
-        raise unknown_host(where, "FRAMETALLY_LOG_URL", said) from error
+        raise unknown_host(where, "FRAMETALLY_LOG_URL", said, part=PART) from error
     except (OSError, UnicodeError) as error:
         raise Retryable(
-            f"{where}: nothing answers there ({error}); start it, or check FRAMETALLY_LOG_URL"
+            f"{where}: nothing answers there ({error}); start it, or check FRAMETALLY_LOG_URL", part=PART
         ) from error
     if not access.with_tls:
         return plain
@@ -104,7 +104,9 @@ def _connected(access: KafkaAccess, where: str, host: str, port: int) -> socket.
         ) from error
     except TimeoutError as error:
         plain.close()
-        raise Retryable(f"{where} does not answer; try again, or check FRAMETALLY_LOG_URL") from error
+        raise Retryable(
+            f"{where} does not answer; try again, or check FRAMETALLY_LOG_URL", part=PART
+        ) from error
     except OSError as error:
         plain.close()
         raise Misconfigured(
@@ -125,10 +127,14 @@ def _ask(
         if 6 <= size <= _MOST_BYTES:
             return _exactly(connection, size)[4:]
     except TimeoutError as error:
-        raise Retryable(f"{where} does not answer; try again, or check FRAMETALLY_LOG_URL") from error
+        raise Retryable(
+            f"{where} does not answer; try again, or check FRAMETALLY_LOG_URL", part=PART
+        ) from error
     except OSError as error:
         if access.with_tls or not _speaks_tls(connection):
-            raise Retryable(f"{where} hung up ({error}); try again, or check FRAMETALLY_LOG_URL") from error
+            raise Retryable(
+                f"{where} hung up ({error}); try again, or check FRAMETALLY_LOG_URL", part=PART
+            ) from error
     if not access.with_tls and _speaks_tls(connection):
         raise Misconfigured(
             f"{where} speaks TLS: set FRAMETALLY_LOG_SECURITY to {'SASL_SSL' if access.with_login else 'SSL'}"

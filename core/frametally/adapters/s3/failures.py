@@ -12,6 +12,7 @@ from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
 from frametally.ports.object_store import ObjectMissing
 
+PART = "frame store"
 _CODE = re.compile(r"<Code>(\w+)</Code>|\(code: (\w+)\)")
 _STATUS = re.compile(r"status code: (\d{3})")
 _CERTIFICATE = re.compile(r"invalid peer certificate: (\w+)|InvalidCertificate\((\w+)")
@@ -88,7 +89,9 @@ def failure(error: Exception, *, done: str, what: str, key: str, place: str) -> 
     if isinstance(error, FileNotFoundError):
         return ObjectMissing(f"no object {key!r} in {place}")
     if code in NO_ROOM:
-        return Retryable(f"{place}: there is no room left for {what} ({code}): free some, or raise the quota")
+        return Retryable(
+            f"{place}: there is no room left for {what} ({code}): free some, or raise the quota", part=PART
+        )
     if isinstance(error, PermissionDeniedError | UnauthenticatedError) or code == "AccessDenied":
         why = "" if code in ("", "AccessDenied") else f" ({code})"
         return Misconfigured(
@@ -110,11 +113,12 @@ def failure(error: Exception, *, done: str, what: str, key: str, place: str) -> 
         )
     cause = _CAUSE.search(text)
     if "body error" in text:
-        return Retryable(f"{place}: {what} came cut short: try again")
+        return Retryable(f"{place}: {what} came cut short: try again", part=PART)
     reason = code or (f"answer {status}" if status else cause[0] if cause else _first_line(text))
     return Retryable(
         f"{place}: {what} could not be {done} ({reason}): is the store up, and "
-        "FRAMETALLY_STORE_ENDPOINT right?"
+        "FRAMETALLY_STORE_ENDPOINT right?",
+        part=PART,
     )
 
 

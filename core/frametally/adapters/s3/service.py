@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from frametally.adapters.s3.failures import PASSING
+from frametally.adapters.s3.failures import PART, PASSING
 from frametally.errors import Misconfigured, Retryable
 from frametally.settings.access import StoreAccess
 
@@ -82,4 +82,4 @@ def service_failure(error: Exception, what: str, right: str) -> Misconfigured | 
     if 400 <= status < 500 and status not in PASSING:
         settings = "FRAMETALLY_STORE_URL, FRAMETALLY_STORE_ENDPOINT and the key"
         return Misconfigured(f"{what}: {error}; check {settings}")
-    return Retryable(f"{what}: {error}; is the store up, and FRAMETALLY_STORE_ENDPOINT right?")
+    return Retryable(f"{what}: {error}; is the store up, and FRAMETALLY_STORE_ENDPOINT right?", part=PART)

@@ -197,7 +197,9 @@ class SqlDatabase:
         try:
             yield
         except PoolTimeout as error:
-            raise Retryable(f"{self._what} {self._name}: too many queries at once; try again") from error
+            raise Retryable(
+                f"{self._what} {self._name}: too many queries at once; try again", part=self._what
+            ) from error
         except (DBAPIError, UnicodeDecodeError) as error:
             original = not_utf8(error) if isinstance(error, UnicodeDecodeError) else error.orig
             if self._file is not None and isinstance(original, sqlite3.Error):

@@ -123,12 +123,12 @@ class SqlServer:
             if words in said:
                 return Misconfigured(f"{name}: {said}; {remedy.format(**self._names)}")
         if any(words in said for words in _UNKNOWN_HOST):
-            return unknown_host(name, self._names["url"], said)
+            return unknown_host(name, self._names["url"], said, part=self._what)
         if isinstance(error, DataError):
             return Poison(f"{name} cannot hold that: {said}")
         # 53: disk or memory full. 55: a lock was not had in time. 57: stopped by a person, starting up.
         if isinstance(error, OperationalError | InterfaceError | InternalError):
-            return Retryable(f"{name}: {said}; check the server and try again")
+            return Retryable(f"{name}: {said}; check the server and try again", part=self._what)
         if isinstance(error, ProgrammingError):
             return Misconfigured(f"{name}: {said}; is it another program's, or of another version?")
         return None
