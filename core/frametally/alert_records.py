@@ -16,14 +16,16 @@ What = Literal[
     "occupancy",
     "speed",
     "no_footage",
+    "black_or_frozen",
     "not_up_to_date",
     "quality",
     "work_failed",
     "work_finished",
 ]
 """What a rule looks at: boxes, peaks or objects of the chart; who crossed a line; the most at once, in the
-picture or in a zone; the speed that 85 % do not exceed; a source that is not filmed, or not counted; checks
-of counted days that did not pass; jobs of videos that ended."""
+picture or in a zone; the speed that 85 % do not exceed; a source that is not filmed; a camera whose picture
+is black or frozen; a source that is not counted; checks of counted days that did not pass; jobs of videos
+that ended."""
 
 Measure = Literal["detections", "peak", "objects"]
 Direction = Literal["both", "to_right", "to_left"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 
@@ -35,6 +37,20 @@ class NamedLoss(msgspec.Struct, frozen=True):
     reason: str
 
 
+class PictureDoubt(msgspec.Struct, frozen=True):
+    """Event time in which a camera was there and showed nothing that can be counted.
+
+    Attributes:
+        what: Its picture was black, or it did not change at all.
+        from_ms: Event time of the first such frame, which may be in an earlier minute.
+        to_ms: Event time of the newest one.
+    """
+
+    what: Literal["black", "frozen"]
+    from_ms: int
+    to_ms: int
+
+
 class LiveMinute(msgspec.Struct, frozen=True, kw_only=True):
     """How a minute of a camera was captured.
 
@@ -47,6 +63,7 @@ class LiveMinute(msgspec.Struct, frozen=True, kw_only=True):
         pieces_damaged: Pieces of the stream that could not be decoded.
         drift_ms: By how much the stream's clock was ahead of the capturing machine's at last; None where it
             tells none.
+        doubts: When its picture was black or frozen for longer than a moment, as far as this minute knows.
     """
 
     session_ms: int
@@ -56,3 +73,4 @@ class LiveMinute(msgspec.Struct, frozen=True, kw_only=True):
     packets_lost: int = 0
     pieces_damaged: int = 0
     drift_ms: int | None = None
+    doubts: list[PictureDoubt] = []

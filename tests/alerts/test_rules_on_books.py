@@ -14,6 +14,7 @@ from tests.fakes.records import make_manifest
 from frametally import keys
 from frametally.alerts import speeds
 from frametally.books.quality_reports import QualityCheck, QualityReport
+from frametally.live_records import LiveMinute, Outage, PictureDoubt
 from frametally.ports.count_index import IndexDamaged
 from frametally.records import Run, encode
 from frametally.rules.flows.day_columns import VISIT_COLUMNS, FlowColumns
@@ -55,6 +56,47 @@ def test_footage_that_waits_too_long_to_be_counted_is_told_once_and_when_it_is_c
     over = place.alerts()[1]
     assert (over.key, over.revision, over.end_ms) == (alert.key, 2, DAY_MS + 30 * MINUTE_MS)
     assert place.look(now_ms + 9 * HOUR_MS).told == 0
+
+
+def show(place: AlertPlace, minute: int, *doubts: PictureDoubt, outage: Outage | None = None) -> None:
+    """A minute of the camera `gate`, as its capture puts it into the store."""
+    start_ms = DAY_MS + minute * MINUTE_MS
+    live = LiveMinute(
+        session_ms=1, minute_ms=start_ms, doubts=[*doubts], outages=[outage] if outage is not None else []
+    )
+    manifest = msgspec.structs.replace(
+        make_manifest(300, media=f"{minute:064x}", source="gate"),
+        live=live,
+        first_captured_at_ms=start_ms,
+        last_captured_at_ms=start_ms + MINUTE_MS - 200,
+    )
+    place.ports.store.put(keys.media_key(manifest.sha256), encode(manifest))
+
+
+def test_a_black_or_frozen_picture_is_told_once_it_has_lasted_and_again_when_it_is_over(
+    place: AlertPlace,
+) -> None:
+    place.rule("covered", what="black_or_frozen", lasting="1m")
+    black_ms = DAY_MS + 30_000
+    show(place, 0, PictureDoubt("black", black_ms, DAY_MS + MINUTE_MS - 200))
+    assert place.look().told == 0, "not for as long as the rule says"
+    show(place, 1, PictureDoubt("black", black_ms, DAY_MS + 2 * MINUTE_MS - 1200))
+    assert place.look().told == 1
+    assert place.look().told == 0
+    show(place, 2)
+    assert place.look().told == 1
+    still_ms = DAY_MS + 3 * MINUTE_MS
+    away = Outage(still_ms + MINUTE_MS - 200, None, "said nothing for 5 s")
+    show(place, 3, PictureDoubt("frozen", still_ms - MINUTE_MS, away.from_ms), outage=away)
+    assert place.look().told == 1
+    assert [(one.detail, one.start_ms, one.end_ms, one.revision) for one in place.alerts()] == [
+        ("the picture is black", black_ms, None, 1),
+        ("the picture is black", black_ms, DAY_MS + 2 * MINUTE_MS - 1200, 2),
+        ("the picture does not change: it may be frozen", still_ms - MINUTE_MS, away.from_ms, 1),
+    ]
+    place.ports.store.delete(keys.media_key(f"{3:064x}"))
+    assert place.look().told == 1
+    assert place.alerts()[-1].state == "withdrawn"
 
 
 def report(place: AlertPlace, run: Run, *, passed: bool) -> None:

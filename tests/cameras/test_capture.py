@@ -37,6 +37,7 @@ from frametally.media.manifests import find_manifest
 from frametally.opening import open_frame_log, open_object_store
 from frametally.records import FrameAnnouncement, decode
 from frametally.rules.times import DAY_MS
+from frametally_producer.checking import doubts
 
 
 @pytest.mark.parametrize(
@@ -128,6 +129,30 @@ def test_damaged_pictures_are_told_beside_a_camera_that_goes_on(tmp_path: Path) 
         until(lambda: "Some of its pictures come damaged, and are left out." in capturing.heard.reasons)
         assert capturing.heard.told.state == "running"
     assert sum(live_of(one).pieces_damaged for one in manifests_of(capturing.store)) > 0
+
+
+def test_a_frozen_picture_is_told_beside_a_camera_that_goes_on_and_is_in_its_manifest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doubts, "LASTING_MS", 300)
+
+    def speak(connection: socket.socket) -> None:
+        request_of(connection)
+        connection.sendall(MULTIPART)
+        while True:
+            connection.sendall(part_of(jpeg(64, 48, 90)))
+            time.sleep(0.1)
+
+    with (
+        Speaker(speak) as server,
+        Capturing(here(tmp_path), f"http://127.0.0.1:{server.port}/video") as capturing,
+    ):
+        until(lambda: any("does not change" in reason for reason in capturing.heard.reasons))
+        assert capturing.heard.told.state == "running"
+    [doubt] = {
+        (one.what, one.from_ms) for minute in manifests_of(capturing.store) for one in live_of(minute).doubts
+    }
+    assert doubt[0] == "frozen"
 
 
 def test_a_camera_that_sends_more_than_is_asked_for_leaves_nothing_out(tmp_path: Path) -> None:

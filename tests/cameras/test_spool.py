@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from tests.cameras.capturing import here, live_of
 
 from frametally.files.replacing import replace_file
-from frametally.live_records import LiveMinute, NamedLoss, Outage
+from frametally.live_records import LiveMinute, NamedLoss, Outage, PictureDoubt
 from frametally.media.manifests import minute_identity
 from frametally.records import MediaManifest
 from frametally_producer.cameras.clock import CaptureTime
@@ -199,6 +199,20 @@ def show(minutes: Minutes, number: int) -> int:
     at_ms = FIRST_MS + 100 * number
     minutes.add(CaptureTime(at_ms, "arrival"), Fraction(number, 10), lambda: np.zeros((8, 8, 3), np.uint8))
     return at_ms
+
+
+def test_a_minutes_manifest_says_when_the_picture_was_black_or_frozen(tmp_path: Path) -> None:
+    spool, minutes = opened(tmp_path)
+    show(minutes, 0)
+    black = PictureDoubt("black", FIRST_MS - 10_000, FIRST_MS)
+    minutes.doubt(black)
+    minutes.doubt(None)
+    minutes.doubt(longer := PictureDoubt("black", black.from_ms, FIRST_MS + 100))
+    minutes.doubt(frozen := PictureDoubt("frozen", FIRST_MS, FIRST_MS + 11_000))
+    minutes.end()
+    [minute] = spool.minutes()
+    assert minute.live is not None
+    assert minute.live.doubts == [longer, frozen]
 
 
 @pytest.mark.parametrize("is_last", [False, True])

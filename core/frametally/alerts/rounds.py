@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from frametally.alert_records import BY_BARS, AlertBook, AlertBookFull, AlertRule
-from frametally.alerts import counted, gaps, lagging, noticed
+from frametally.alerts import blind, counted, gaps, lagging, noticed
 from frametally.alerts.reading import Looked, RoundPorts
 from frametally.errors import FrametallyError, Retryable
 from frametally.media.sources import source_names
@@ -91,6 +91,8 @@ def _look(rule: AlertRule, book: AlertBook, ports: RoundPorts) -> Iterator[Looke
         return counted.look(rule, ports, book.marks(rule.name))
     if rule.what == "no_footage":
         return gaps.look(rule, ports, book.told(rule.name))
+    if rule.what == "black_or_frozen":
+        return blind.look(rule, ports)
     if rule.what == "not_up_to_date":
         return lagging.look(rule, ports, book.told(rule.name), book.marks(rule.name))
     if rule.what == "quality":

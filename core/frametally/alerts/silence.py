@@ -64,8 +64,9 @@ def why_silent(
         kinds = get_args(JobKind)
         wrong = [label for label in rule.labels if label not in kinds]
         found += [Silence("labels", f"{one[:60]!r} is none of {', '.join(kinds)}", True) for one in wrong]
-    if rule.what == "no_footage" and rule.since_ms < rule.made_at_ms - LOOK_BACK_DAYS * DAY_MS:
-        why = f"gaps older than {LOOK_BACK_DAYS} days are not reported, however early --since is"
+    older = {"no_footage": "gaps", "black_or_frozen": "pictures"}.get(rule.what)
+    if older and rule.since_ms < rule.made_at_ms - LOOK_BACK_DAYS * DAY_MS:
+        why = f"{older} older than {LOOK_BACK_DAYS} days are not reported, however early --since is"
         found.append(Silence("since", why, False))
     if bars:
         found += _of_interval(rule, index, base_interval_s)

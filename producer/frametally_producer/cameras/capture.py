@@ -163,6 +163,7 @@ class CameraCapture:
                 pixels_of = partial(self._pixels, frame.frame, frame.captured.at_ms)
                 if self._minutes.add(frame.captured, frame.position_s, pixels_of):
                     self._taken.note(time.monotonic())
+                    self._minutes.doubt(self._doubts.lasting)
             except Poison:
                 reader.pieces_damaged += 1
             new_lost, lost = camera.packets_lost - lost, camera.packets_lost

@@ -8,7 +8,7 @@ from fractions import Fraction
 import msgspec
 
 from frametally.files.opencv import Pixels
-from frametally.live_records import LiveMinute, NamedLoss, Outage
+from frametally.live_records import LiveMinute, NamedLoss, Outage, PictureDoubt
 from frametally.media.manifests import minute_identity, weaker
 from frametally.process.meters import METERS
 from frametally.records import MediaManifest
@@ -142,6 +142,13 @@ class Minutes:
                 pieces_damaged=minute.live.pieces_damaged + pieces_damaged,
                 drift_ms=drift_ms,
             )
+
+    def doubt(self, doubt: PictureDoubt | None) -> None:
+        """Note that the picture is black or frozen; it is written with the next frames."""
+        if doubt is not None and self._minute is not None:
+            live = self._minute.live
+            others = [one for one in live.doubts if (one.what, one.from_ms) != (doubt.what, doubt.from_ms)]
+            self._minute.live = msgspec.structs.replace(live, doubts=[*others, doubt])
 
     def end(self) -> None:
         """End the minute: its frames are all that there are."""

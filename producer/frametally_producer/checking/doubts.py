@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from frametally.files.opencv import Pixels, cv2
+from frametally.live_records import PictureDoubt
 from frametally_producer.checking.pictures import Grey, is_black, largest_change, mean_change, parts
 from frametally_producer.checking.sequences import STILL_CHANGE, STILL_PART_CHANGE
 
@@ -11,8 +12,7 @@ LASTING_MS = 10_000
 _LOOK_PX = 160
 
 _DAMAGED = "Some of its pictures come damaged, and are left out."
-_BLACK = "Its picture is black."
-_STILL = "Its picture does not change: it may be frozen."
+_WORDS = {"black": "Its picture is black.", "frozen": "Its picture does not change: it may be frozen."}
 
 
 class PictureDoubts:
@@ -42,13 +42,22 @@ class PictureDoubts:
             self._still = grey, at_ms
 
     @property
+    def lasting(self) -> PictureDoubt | None:
+        """Since when the picture is black or frozen, once that has lasted; black where it is both."""
+        if self._black_since_ms is not None:
+            doubt = PictureDoubt("black", self._black_since_ms, self._at_ms)
+        elif self._still is not None:
+            doubt = PictureDoubt("frozen", self._still[1], self._at_ms)
+        else:
+            return None
+        return doubt if doubt.to_ms - doubt.from_ms >= LASTING_MS else None
+
+    @property
     def sentence(self) -> str:
         """What is to be told now; empty: nothing."""
         if self._damaged_until_ms is not None and self._at_ms < self._damaged_until_ms:
             return _DAMAGED
-        if self._black_since_ms is not None:
-            return _BLACK if self._at_ms - self._black_since_ms >= LASTING_MS else ""
-        return _STILL if self._still is not None and self._at_ms - self._still[1] >= LASTING_MS else ""
+        return "" if self.lasting is None else _WORDS[self.lasting.what]
 
 
 def _is_same(before: Grey, now: Grey) -> bool:

@@ -16,6 +16,7 @@ _NAMES: dict[What | Literal["report"], str] = {
     "occupancy": "most at once",
     "speed": "speed (V85, km/h)",
     "no_footage": "no footage",
+    "black_or_frozen": "black or frozen picture",
     "not_up_to_date": "not up to date",
     "quality": "a check did not pass",
     "work_failed": "work failed",
