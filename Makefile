@@ -96,6 +96,11 @@ SERVICES ?=
 services-up: .venv/dev ## Start real servers for the tests (SERVICES="kafka s3": these only)
 	@$(BIN)/python tests/servers up $(SERVICES)
 
+.PHONY: services-install
+services-install: .venv/dev ## Fetch what the real servers and the stack are made of, and start nothing
+	@$(BIN)/python tests/servers install $(SERVICES)
+	@$(BIN)/python tests/servers/native_stack.py
+
 .PHONY: services-down
 services-down: .venv/dev ## Stop what services-up has started, and only that
 	@$(BIN)/python tests/servers down $(SERVICES)

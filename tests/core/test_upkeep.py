@@ -46,19 +46,41 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def run_ci(checkout: Path, *parts: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """`.ci/run` with these parts."""
+    env = (
+        os.environ | {"PATH": f"{checkout / 'bin'}{os.pathsep}{os.environ['PATH']}", "FAILED": ""} | variables
+    )
+    command = ["bash", str(checkout / ".ci" / "run"), *parts]
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+
 def run_tests(checkout: Path, failed: dict[str, bool] | None) -> list[str]:
-    """What `.ci/run tests` says, where these tests fail the first time."""
+    """What `.ci/run tests` says, but for its table of parts, where these tests fail the first time."""
     (checkout / "tried").unlink(missing_ok=True)
-    env = os.environ | {
-        "PATH": f"{checkout / 'bin'}{os.pathsep}{os.environ['PATH']}",
-        "FAILED": json.dumps(failed) if failed is not None else "",
-    }
-    command = ["bash", str(checkout / ".ci" / "run"), "tests"]
-    return subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout.splitlines()
+    done = run_ci(checkout, "tests", FAILED=json.dumps(failed) if failed is not None else "")
+    assert done.returncode == 0, done.stderr
+    *said, part = done.stdout.splitlines()
+    assert part.split()[:2] == ["tests", "passed"]
+    return said
 
 
 def test_where_nothing_fails_nothing_is_repeated(checkout: Path) -> None:
     assert run_tests(checkout, None) == ["made .venv/dev", "made test", "Run once more: 0"]
+
+
+def test_a_part_that_fails_stops_none_after_it_and_a_part_without_time_is_a_failure(checkout: Path) -> None:
+    executable(checkout / "bin" / "make", "#!/bin/sh\necho made $*\n[ $1 != --keep-going ]\n")
+    done = run_ci(checkout, "checks", "tests")
+    assert [line.split()[:2] for line in done.stdout.splitlines()[-2:]] == [
+        ["checks", "FAILED"],
+        ["tests", "passed"],
+    ]
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (1, "Failed: checks")
+    late = run_ci(checkout, "checks", "tests", CI_MINUTES="0")
+    assert "No time is left for: make test" in late.stderr
+    assert (late.returncode, late.stderr.splitlines()[-1]) == (1, "Failed: checks tests")
+    assert run_ci(checkout, "check").returncode == 2
 
 
 def test_what_was_repeated_is_named_last_and_once_more_when_it_happens_twice_in_a_row(checkout: Path) -> None:

@@ -11,7 +11,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 from serving.processes import ServerFailed
-from serving.state import Row, State, default_folder, known_servers
+from serving.state import Row, State, default_folder, install_servers, known_servers
 
 _into = click.option(
     "--into",
@@ -35,6 +35,14 @@ def up(names: Sequence[str], options: Sequence[str], into: Path | None) -> int:
     rows = state.up(names or known_servers())
     _print(rows, state)
     return 1 if any(row.trouble for row in rows) else 0
+
+
+@servers.command()
+@click.argument("names", nargs=-1)
+def install(names: Sequence[str]) -> int:
+    """Fetch what the servers NAMES (default: all) are made of, and start nothing."""
+    install_servers(names or known_servers())
+    return 0
 
 
 @servers.command()

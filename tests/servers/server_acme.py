@@ -20,7 +20,7 @@ def start(place: Place) -> dict[str, str]:
 
     Its certificates are new at every start: what was issued before is worth nothing afterwards.
     """
-    pebble, dns = programs(place.cache)
+    pebble, dns = install(place.cache)
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(place.folder / "ca.pem"))
     leaf = authority.issue_cert("127.0.0.1", "localhost")
@@ -66,7 +66,7 @@ def start(place: Place) -> dict[str, str]:
     }
 
 
-def programs(cache: Path) -> tuple[Path, Path]:
+def install(cache: Path) -> tuple[Path, Path]:
     """Pebble, and the DNS that it asks."""
     pebble = go_program(cache, f"pebble-{VERSION}", f"{_PACKAGE}/pebble@{VERSION}")
     return pebble, go_program(cache, f"pebble-dns-{VERSION}", f"{_PACKAGE}/pebble-challtestsrv@{VERSION}")

@@ -86,10 +86,16 @@ def start(place: Place) -> dict[str, str]:
     return {f"FRAMETALLY_TEST_ELASTICSEARCH_{name}": value for name, value in values.items()}
 
 
+def install(cache: Path) -> Path:
+    """Have Java 17, and the distribution, packed."""
+    _java_home()
+    return maven_file(cache, _ARTIFACT, _SHA256)
+
+
 def _unpacked(place: Place) -> Path:
     home = place.folder / f"elasticsearch-{VERSION}"
     if not (home / "bin").is_dir():
-        archive = maven_file(place.cache, _ARTIFACT, _SHA256)
+        archive = install(place.cache)
         fresh = place.folder / "unpacking"
         shutil.rmtree(fresh, ignore_errors=True)
         with zipfile.ZipFile(archive) as files:

@@ -181,10 +181,7 @@ _READY = {
 
 def start(place: Place) -> dict[str, str]:
     """Start the five daemons, and what holds their namespace."""
-    debian("java", ["default-jre-headless"])
-    for command, package in (("unshare", "util-linux"), ("ip", "iproute2"), ("curl", "curl")):
-        debian(command, [package])
-    lib = maven_jars(place.cache, f"hadoop-{VERSION}", _POM)
+    lib = install(place.cache)
     java_home = Path(shutil.which("java") or "java").resolve().parents[1]
     folder = place.folder
     _configure(folder, lib, java_home)
@@ -225,6 +222,14 @@ def start(place: Place) -> dict[str, str]:
         "FRAMETALLY_TEST_HADOOP_STREAMING_JAR": str(lib / f"hadoop-streaming-{VERSION}.jar"),
         "FRAMETALLY_TEST_HADOOP_LOG_DIRS": f"{folder / 'logs'},hdfs:///tmp/staging/history",
     }
+
+
+def install(cache: Path) -> Path:
+    """Have Java and a few commands, and the folder with Hadoop's jars."""
+    debian("java", ["default-jre-headless"])
+    for command, package in (("unshare", "util-linux"), ("ip", "iproute2"), ("curl", "curl")):
+        debian(command, [package])
+    return maven_jars(cache, f"hadoop-{VERSION}", _POM)
 
 
 def start_daemon(place: Place, label: str) -> Process:

@@ -89,8 +89,7 @@ rootLogger.appenderRef.o.ref=O
 
 def start(place: Place) -> dict[str, str]:
     """Start the node; its data, users and certificates stay from start to start."""
-    debian("java", ["openjdk-17-jre-headless"])
-    jars = maven_jars(place.cache, f"kafka-{VERSION}", _POM)
+    jars = install(place.cache)
     passwords = {name: place.secret(name) for name in (*_ROLES, _USER, _OTHER_USER)}
     _write_secret(place.folder / "jaas.conf", _with_passwords(_JAAS.read_text(encoding="utf-8"), passwords))
     if not (place.folder / "server.pem").is_file():
@@ -137,6 +136,12 @@ def start(place: Place) -> dict[str, str]:
         f"{name}_OTHER_PASSWORD": passwords[_OTHER_USER],
         **{f"{name}_{role.upper()}_PASSWORD": passwords[role] for role in _ROLES},
     }
+
+
+def install(cache: Path) -> Path:
+    """Have Java, and the folder with Kafka's jars."""
+    debian("java", ["openjdk-17-jre-headless"])
+    return maven_jars(cache, f"kafka-{VERSION}", _POM)
 
 
 def _with_passwords(example: str, passwords: dict[str, str]) -> str:

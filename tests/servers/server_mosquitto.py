@@ -16,9 +16,7 @@ _USER = "frametally"
 
 def start(place: Place) -> dict[str, str]:
     """Start it, with the user `frametally`, who may publish and hear all."""
-    if not _PROGRAM.exists():
-        with no_service_started("mosquitto"):
-            debian("", ["mosquitto"], found=[_PROGRAM])
+    install(place.cache)
     port, tls_port = place.port(), place.port("tls")
     folder = place.folder
     authority, keys = folder / "ca.pem", folder / "server.pem"
@@ -48,3 +46,11 @@ def start(place: Place) -> dict[str, str]:
         "FRAMETALLY_TEST_MOSQUITTO_PASSWORD": place.secret("password"),
         "FRAMETALLY_TEST_MOSQUITTO_CA_FILE": str(authority),
     }
+
+
+def install(cache: Path) -> None:
+    """Have its program, and no service of it."""
+    del cache
+    if not _PROGRAM.exists():
+        with no_service_started("mosquitto"):
+            debian("", ["mosquitto"], found=[_PROGRAM])

@@ -17,10 +17,7 @@ _USER, _DATABASE = "frametally", "frametally"
 
 def start(place: Place) -> dict[str, str]:
     """Start it, with the database `frametally` owned by the user `frametally`, who may make others."""
-    debian("", ["postgresql"], found=_programs())
-    programs = max(_programs(), default=None)
-    if programs is None:
-        raise ServerFailed("postgres: no /usr/lib/postgresql/*/bin; run: apt-get install postgresql")
+    programs = install(place.cache)
     port, data = place.port(), place.folder / "data"
     made = place.folder / "made"  # the last thing that is: a first start that failed begins anew
     new = not made.is_file()
@@ -71,6 +68,15 @@ def start(place: Place) -> dict[str, str]:
         "FRAMETALLY_TEST_POSTGRES_PASSWORD": place.secret("password"),
         "FRAMETALLY_TEST_POSTGRES_CA_FILE": str(place.folder / "ca.pem"),
     }
+
+
+def install(cache: Path) -> Path:
+    """Have its programs; the folder of the newest."""
+    del cache
+    debian("", ["postgresql"], found=_programs())
+    if not _programs():
+        raise ServerFailed("postgres: no /usr/lib/postgresql/*/bin; run: apt-get install postgresql")
+    return _programs()[-1]
 
 
 def _programs() -> list[Path]:

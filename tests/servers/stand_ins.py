@@ -19,6 +19,7 @@ from pathlib import Path
 import native_stack
 import server_acme
 import server_elasticsearch
+import server_kafka
 import server_traefik
 from compose_file import compose_file, required_variables
 from dockerfile import targets
@@ -79,7 +80,7 @@ def build(docker: Docker, folder: Path) -> None:
 def build_pebble(docker: Docker, folder: Path) -> None:
     """Make the image of Let's Encrypt's server for tests, on the image that the product's begin with."""
     folder.mkdir(parents=True)
-    shutil.copy(server_acme.programs(cache_folder())[0], folder)
+    shutil.copy(server_acme.install(cache_folder())[0], folder)
     text = 'COPY pebble /usr/local/bin/\nUSER 1000:1000\nENTRYPOINT ["pebble"]\n'
     _make(docker, folder, PEBBLE, f"FROM {names()['base']}\n{text}")
 
@@ -141,7 +142,7 @@ def _script(folder: Path, text: str) -> None:
 
 def _kafka(folder: Path) -> str:
     _script(folder, _KAFKA_PROPERTIES + native_stack.KAFKA.format(java=native_stack.JAVA))
-    shutil.copytree(native_stack.kafka_jars(), folder / "libs", dirs_exist_ok=True)
+    shutil.copytree(server_kafka.install(cache_folder()), folder / "libs", dirs_exist_ok=True)
     return (
         f"{_APT} openjdk-17-jre-headless\n"
         "RUN install -d -o 1000 -g 1000 /var/lib/kafka/data /opt/kafka/config\n"
@@ -185,7 +186,7 @@ def _postgres(folder: Path) -> str:
 
 def _traefik(folder: Path) -> str:
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copy(server_traefik.program(cache_folder()), folder)
+    shutil.copy(server_traefik.install(cache_folder()), folder)
     return 'COPY traefik /usr/local/bin/\nENTRYPOINT ["traefik"]\n'
 
 

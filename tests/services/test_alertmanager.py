@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import time
@@ -13,7 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from serving.downloads import debian, no_service_started
+import server_prometheus
+from serving.downloads import cache_folder
 from serving.needs import server
 
 from frametally_cloud.alert_mail import alertmanager_settings
@@ -36,9 +36,7 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
 
 def test_an_alert_is_mailed_by_the_mail_server_of_the_stack(tmp_path: Path) -> None:
     smtp = server("smtp")
-    if shutil.which("prometheus-alertmanager") is None:
-        with no_service_started("prometheus-alertmanager"):
-            debian("prometheus-alertmanager", ["prometheus-alertmanager"])
+    server_prometheus.install(cache_folder())
     recipient = f"ops-{os.urandom(4).hex()}@example.org"
     text = alertmanager_settings(
         {

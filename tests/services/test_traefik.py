@@ -277,7 +277,7 @@ def test_a_slip_in_the_files_is_noticed(
     with (
         log.open("wb") as output,
         subprocess.Popen(
-            [server_traefik.program(cache_folder())],
+            [server_traefik.install(cache_folder())],
             env=os.environ | environment,
             stdout=output,
             stderr=subprocess.STDOUT,

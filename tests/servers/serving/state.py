@@ -69,6 +69,16 @@ def known_servers() -> list[str]:
     return sorted(path.stem.removeprefix("server_") for path in MODULES.glob("server_*.py"))
 
 
+def install_servers(names: Sequence[str]) -> None:
+    """Fetch what the servers are made of, so that `up` has only to start them.
+
+    Raises:
+        ServerFailed: Something cannot be had.
+    """
+    for module in _with_needs(names).values():
+        module.install(cache_folder())
+
+
 class State:
     """The servers of one folder."""
 
