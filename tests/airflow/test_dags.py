@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -35,6 +36,7 @@ class Airflow:
     def __init__(self, command: str, folder: Path) -> None:
         self.command = command
         self.folder = folder
+        self.home = folder / "airflow"
         self.data_dir = folder / "data"
         self.store = open_object_store((self.data_dir / "store").as_uri())
         frametally = folder / "frametally"
@@ -47,7 +49,7 @@ class Airflow:
         )
         frametally.chmod(0o755)
         self.env = os.environ | {
-            "AIRFLOW_HOME": str(folder / "airflow"),
+            "AIRFLOW_HOME": str(self.home),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__DAGS_FOLDER": str(FOLDER / "dags"),
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(FOLDER / "plugins"),
@@ -176,22 +178,29 @@ def airflow_command() -> str:
     return command
 
 
-def set_up(tmp_path_factory: pytest.TempPathFactory) -> Airflow:
-    made = Airflow(airflow_command(), tmp_path_factory.mktemp("airflow"))
+def migrate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database of Airflow's with its tables in it and no DAG."""
+    made = Airflow(airflow_command(), tmp_path_factory.mktemp("migrated"))
     made.run("db", "migrate")
+    return made.home / "airflow.db"
+
+
+def set_up(tmp_path_factory: pytest.TempPathFactory, database: Path) -> Airflow:
+    """An Airflow that begins with a copy of this database."""
+    made = Airflow(airflow_command(), tmp_path_factory.mktemp("airflow"))
+    made.home.mkdir()
+    shutil.copy(database, made.home)
     return made
 
 
 @pytest.fixture(scope="module")
-def airflow(tmp_path_factory: pytest.TempPathFactory) -> Airflow:
-    made = set_up(tmp_path_factory)
-    made.run("dags", "reserialize")
-    return made
+def airflow(tmp_path_factory: pytest.TempPathFactory, with_dags: Path) -> Airflow:
+    return set_up(tmp_path_factory, with_dags)
 
 
 @pytest.fixture(scope="module")
-def working(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflow]:
-    made = set_up(tmp_path_factory)
+def working(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Iterator[Airflow]:
+    made = set_up(tmp_path_factory, migrated)
     with made.at_work():
         yield made
 

@@ -19,10 +19,8 @@ STREAM = "frametally_stream"
 
 
 @pytest.fixture(scope="module")
-def airflow(tmp_path_factory: pytest.TempPathFactory) -> Airflow:
-    made_here = set_up(tmp_path_factory)
-    made_here.run("dags", "reserialize")
-    return made_here
+def airflow(tmp_path_factory: pytest.TempPathFactory, with_dags: Path) -> Airflow:
+    return set_up(tmp_path_factory, with_dags)
 
 
 @pytest.fixture

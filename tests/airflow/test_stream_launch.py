@@ -111,8 +111,10 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]
 
 
 @pytest.fixture(scope="module")
-def world(clips: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    airflow = set_up(tmp_path_factory)
+def world(
+    clips: dict[str, Path], tmp_path_factory: pytest.TempPathFactory, migrated: Path
+) -> Iterator[World]:
+    airflow = set_up(tmp_path_factory, migrated)
     dags = airflow.folder / "dags"
     dags.mkdir()
     shutil.copy(FOLDER / "dags" / f"{STREAM}.py", dags)  # nothing else is to be at work here

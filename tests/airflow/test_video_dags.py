@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from tests.airflow.test_dags import Airflow, set_up, until
@@ -109,15 +110,13 @@ class Videos:
 
 
 @pytest.fixture(scope="module")
-def airflow(tmp_path_factory: pytest.TempPathFactory) -> Airflow:
-    made = set_up(tmp_path_factory)
-    made.run("dags", "reserialize")
-    return made
+def airflow(tmp_path_factory: pytest.TempPathFactory, with_dags: Path) -> Airflow:
+    return set_up(tmp_path_factory, with_dags)
 
 
 @pytest.fixture(scope="module")
-def working(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Videos]:
-    made = set_up(tmp_path_factory)
+def working(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Iterator[Videos]:
+    made = set_up(tmp_path_factory, migrated)
     with made.at_work():
         yield Videos(made)
 
