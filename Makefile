@@ -105,9 +105,12 @@ services-install: .venv/dev ## Fetch what the real servers and the stack are mad
 services-down: .venv/dev ## Stop what services-up has started, and only that
 	@$(BIN)/python tests/servers down $(SERVICES)
 
+# Half of it waits: two processes, each with whole files, so that a file's own server is started once.
+ON_SERVERS := -m "services and not spark" --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+
 .PHONY: test-services
 test-services: .venv/dev setup ## Run the tests against the real servers that are up
-	@$(BIN)/python -m pytest -m "services and not spark" $(TESTS)
+	@$(BIN)/python -m pytest $(ON_SERVERS) $(TESTS)
 
 .PHONY: test-stack
 test-stack: .venv/dev setup ## Run the whole cloud stack natively, in a network of its own (root; no Docker)
@@ -137,13 +140,13 @@ test-spark: .venv-spark/ready ## Prove that Spark counts, and detects what is li
 	@FRAMETALLY_REQUIRE_SPARK=1 .venv-spark/bin/python -m pytest -m spark tests/hadoop/test_spark.py tests/services/test_kafka_live.py; \
 	  ended=$$?; $(MAKE) --silent services-down SERVICES=kafka; exit $$ended
 
-.venv-int8/ready: .venv/python requirements.lock requirements-dev.lock requirements-int8.lock pyproject.toml
-	@echo "Installing the pinned NNCF in an environment of its own"
+# NNCF's packages lie over those of .venv, which the lock was compiled against: it adds a dozen to them.
+.venv-int8/ready: .venv/dev requirements-int8.lock
+	@echo "Installing the pinned NNCF in an environment over .venv"
 	@$(BIN)/python -m venv --clear .venv-int8
-	@for lock in requirements.lock requirements-dev.lock requirements-int8.lock; do \
-	  .venv-int8/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $$lock; \
-	done
-	@.venv-int8/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -c "import sysconfig; print(f'import site; site.addsitedir({sysconfig.get_path(\"purelib\")!r})')" \
+	  >"$$(.venv-int8/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/over.pth"
+	@.venv-int8/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-int8.lock
 	@touch $@
 
 .PHONY: test-int8

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from kombu import Connection
 from pydantic import SecretStr
@@ -15,13 +19,20 @@ from frametally.settings.access import ServerAccess
 
 @contextmanager
 def empty_broker(values: Mapping[str, str] | None = None) -> Iterator[tuple[str, ServerAccess]]:
-    """URL of the broker, and how to log in; skips where there is none."""
+    """URL of the broker, and how to log in; skips where there is none.
+
+    The queues have fixed names: of the processes that tests are spread over, one at a time has the broker.
+    """
     values = values or server("rabbitmq")
-    remove_all(values)
-    try:
-        yield values["URL"], access_of(values)
-    finally:
+    with (Path(tempfile.gettempdir()) / f"frametally-broker-{urlsplit(values['URL']).port}.lock").open(
+        "w"
+    ) as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         remove_all(values)
+        try:
+            yield values["URL"], access_of(values)
+        finally:
+            remove_all(values)
 
 
 def access_of(values: Mapping[str, str]) -> ServerAccess:
