@@ -28,6 +28,7 @@ COMMANDS = {
         ),
         ("alerts", "alerts.group:alerts_group", "Notify people and programs of counts, gaps and failures"),
         ("audit", "audit.group:audit_group", "Show, export and verify who changed what"),
+        ("backup", "backups.commands:backup", "Save accounts, rules, reports and the audit log"),
         ("catalogue", "videos.catalogue:catalogue_group", "Rebuild the catalogue of videos from the store"),
         (
             "cloud-setup",
@@ -61,6 +62,7 @@ COMMANDS = {
         ("redetect", "commands.redetect:redetect", "Run another model over stored frames"),
         ("rename-source", "commands.mending:rename_source", "Rename a source, or merge it into another"),
         ("report", "traffic.report:report", "Write traffic reports, once or on a schedule"),
+        ("restore", "backups.commands:restore", "Bring back a backup"),
         ("retime", "commands.mending:retime", "Correct when a file was filmed"),
         ("run", "commands.run:run", "Do everything: from pictures and videos to the chart"),
         ("serve", "commands.stages:serve", "Serve the dashboard and count what is uploaded there"),

@@ -2,7 +2,7 @@
 
 The groups are `frametally.object_store`, `frametally.frame_log`, `frametally.count_index`,
 `frametally.ledger`, `frametally.video_catalogue`, `frametally.access_book`, `frametally.alert_book`,
-`frametally.audit_book`, `frametally.gold` and `frametally.task_queue`; an entry
+`frametally.audit_book`, `frametally.kept_books`, `frametally.gold` and `frametally.task_queue`; an entry
 point's name is the scheme, its object makes the adapter, and the extra in its brackets is what must be
 installed for it. Another log is a package with such a line, and no edit here.
 """
@@ -17,6 +17,7 @@ from typing import Any
 from frametally.access.book import AccessBook
 from frametally.alert_records import AlertBook
 from frametally.audit.book import AuditBook
+from frametally.backup_records import KeptBooks
 from frametally.errors import Misconfigured
 from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import FrameLog
@@ -45,6 +46,7 @@ _PORTS = {
     "access_book": ("FRAMETALLY_CATALOGUE_URL", "access book", f"{_FILE} or postgresql://host/database"),
     "alert_book": ("FRAMETALLY_CATALOGUE_URL", "alert book", f"{_FILE} or postgresql://host/database"),
     "audit_book": ("FRAMETALLY_CATALOGUE_URL", "audit book", f"{_FILE} or postgresql://host/database"),
+    "kept_books": ("FRAMETALLY_CATALOGUE_URL", "catalogue", f"{_FILE} or postgresql://host/database"),
     "gold": ("FRAMETALLY_GOLD_URL", "gold database", f"{_FILE} or postgresql://host/database"),
     "task_queue": (
         "FRAMETALLY_QUEUE_URL",
@@ -155,6 +157,18 @@ def open_audit_book(url: str, access: ServerAccess | None = None) -> AuditBook:
     """
     book: AuditBook = _adapter("audit_book", url)(url, access=access)
     return book
+
+
+def open_kept_books(url: str, access: ServerAccess | None = None) -> KeptBooks:
+    """Open what backups are made of, in the database of the video catalogue, which `url` names.
+
+    Its tables are made if they are missing, as is SQLite's file.
+
+    Raises:
+        Misconfigured: An unknown kind of URL, or a database that cannot be opened.
+    """
+    books: KeptBooks = _adapter("kept_books", url)(url, access=access)
+    return books
 
 
 def open_gold(url: str, access: ServerAccess | None = None) -> Gold:

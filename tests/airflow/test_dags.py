@@ -11,15 +11,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from frametally import keys
+from frametally.access.accounts import UserAccount
 from frametally.books.runs import current_runs
-from frametally.opening import open_count_index, open_object_store
+from frametally.opening import open_access_book, open_count_index, open_object_store
 from frametally.records import Detection, FrameDetections
 from frametally.segments.contents import encode_segment
 
@@ -213,6 +214,7 @@ def test_the_dags_can_be_read_and_none_waits_to_be_switched_on(airflow: Airflow)
     }  # warnings come first
     assert listed == dict.fromkeys(
         [
+            "frametally_backup",
             "frametally_count",
             "frametally_new_footage",
             "frametally_scrub",
@@ -259,6 +261,22 @@ def test_a_command_that_crashes_fails_the_run(airflow: Airflow) -> None:
     finally:
         airflow.env = env
     assert "aggregate failed" in airflow.notified()[-1]
+
+
+def test_accounts_are_backed_up_and_a_backup_that_fails_says_so(airflow: Airflow) -> None:
+    with closing(open_access_book(f"sqlite:///{airflow.data_dir / 'catalogue.sqlite'}")) as book:
+        book.add_account(UserAccount("anna", "run"))
+    airflow.run("dags", "test", "frametally_backup")
+    assert len(list(airflow.store.list("backups"))) == 1
+    told = len(airflow.notified())
+    airflow.env |= {"FRAMETALLY_BACKUP_KEY": "too short"}
+    try:
+        airflow.run("dags", "test", "frametally_backup", expected=1)
+    finally:
+        del airflow.env["FRAMETALLY_BACKUP_KEY"]
+    assert [line.partition(";")[0] for line in airflow.notified()[told:]] == [
+        "frametally: no backup was made"
+    ]
 
 
 def test_damage_in_the_store_fails_the_scrub_and_says_so(airflow: Airflow) -> None:

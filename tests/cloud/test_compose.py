@@ -358,6 +358,12 @@ def test_each_service_gets_its_own_secrets_alone() -> None:
         "traefik",
         "dashboard",
     }
+    backing_up = {
+        name
+        for name, service in SERVICES.items()
+        if "FRAMETALLY_BACKUP_KEY" in (service.get("environment") or {})
+    }
+    assert backing_up == {"indexer", "airflow"}
     assert has["elasticsearch"] == {"ELASTIC_PASSWORD"}
     assert has["postgres"] == {"FRAMETALLY_LEDGER_PASSWORD"}
     for name in ("dashboard", "worker", "live-worker", "alerts"):  # they read, or not even that

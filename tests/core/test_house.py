@@ -54,6 +54,7 @@ FLOORS = (
     ("frametally.access", "frametally.audit"),
     (
         "frametally.alert_records",
+        "frametally.backup_records",
         "frametally.calibration",
         "frametally.cameras",
         "frametally.drawing_records",

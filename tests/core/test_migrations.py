@@ -99,11 +99,11 @@ def opened() -> Iterator[Callable[..., SqlDatabase]]:
 LAYOUTS = [
     sql_index._LAYOUT,
     sql_ledger._LAYOUT,
-    sql_videos._LAYOUT,
+    sql_videos.LAYOUT,
     sql_gold._LAYOUT,
-    sql_access._LAYOUT,
-    sql_alerts._LAYOUT,
-    sql_audit._LAYOUT,
+    sql_access.LAYOUT,
+    sql_alerts.LAYOUT,
+    sql_audit.LAYOUT,
 ]
 
 
@@ -372,7 +372,7 @@ def test_a_ledger_of_the_first_release_keeps_its_books(place: Place) -> None:
 
 def test_a_catalogue_of_the_first_release_keeps_its_videos_pictures_and_jobs(place: Place) -> None:
     with connected(place) as connection:
-        make_first_release(connection, sql_videos._LAYOUT)
+        make_first_release(connection, sql_videos.LAYOUT)
         fill_videos(connection)
     with closing(open_video_catalogue(*place)) as catalogue:
         mine, nobodys = (catalogue.video(video.id) for video in (MINE, NOBODYS))
@@ -396,7 +396,7 @@ def test_videos_of_the_first_release_are_described_checked_and_made_playable_by_
     place: Place,
 ) -> None:
     with connected(place) as connection:
-        make_first_release(connection, sql_videos._LAYOUT)
+        make_first_release(connection, sql_videos.LAYOUT)
         fill_videos(connection)
     for _ in range(2):
         with closing(open_video_catalogue(*place)) as catalogue:

@@ -17,7 +17,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -49,6 +49,14 @@ PORTS = (80, 443, 9093)
 PATIENCE_S = 900
 ONCE = ("kafka-rights", "setup")
 EXPORT = ("interval=1", "format=csv", "from=2026-01-01T08:00:00Z", "to=2026-01-01T09:00:00Z")
+EXPORTS = (
+    EXPORT,
+    *(("interval=60", f"format={kind}") for kind in ("csv", "json", "parquet", "xlsx")),
+    ("interval=5", "format=csv", "label=car"),
+    ("interval=60", "format=csv", "timezone=Asia/Kolkata"),
+)
+CHANNELS = {"ops": "https://hooks.frametally.test/counts"}
+STOP = {"name": "stop", "points": [[100, 340], [700, 340]]}
 ROOT = """\
 import ssl, urllib.request as r
 print(r.urlopen("https://127.0.0.1:15000/roots/0", context=ssl._create_unverified_context()).read().decode())
@@ -60,7 +68,8 @@ class Stack:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "cloud-services"
-        self._environment = os.environ | {"COMPOSE_PROJECT_NAME": f"frametally-test-{secrets.token_hex(4)}"}
+        self.project = f"frametally-test-{secrets.token_hex(4)}"
+        self._environment = os.environ | {"COMPOSE_PROJECT_NAME": self.project}
 
     def run(self, *command: str, code: int = 0) -> str:
         """A documented command, in the stack's folder; its output."""
@@ -297,8 +306,8 @@ def is_well(service: str, state: str) -> bool:
     return state == "healthy"
 
 
-def export_path() -> str:
-    return "/api/export?" + "&".join(EXPORT)
+def export_path(options: Sequence[str] = EXPORT) -> str:
+    return "/api/export?" + "&".join(options)
 
 
 def ask(world: World, path: str, login: str = "", *, host: str = HOSTS[0]) -> urllib3.BaseHTTPResponse:
@@ -375,3 +384,52 @@ def test_no_secret_is_in_a_log(world: World) -> None:
     logs = world.stack.run("docker-compose", "logs", "--no-color")
     secret = {name: value for name, value in world.values.items() if re.search("PASSWORD|SECRET", name)}
     assert [name for name, value in secret.items() if value and value in logs] == []
+
+
+def test_an_empty_server_has_all_again_from_the_bucket_and_the_env_file(world: World) -> None:
+    """The last test of the module: nothing else of the stack's data is left but the models."""
+    stack = world.stack
+    execute = ("docker-compose", "exec", "-T", "-e", f"FRAMETALLY_ALERT_CHANNELS={json.dumps(CHANNELS)}")
+
+    def frametally(service: str, *arguments: str) -> str:
+        return stack.run(*execute, service, "frametally", *arguments)
+
+    def kept() -> dict[str, object]:
+        told: dict[str, object] = {
+            command: frametally("dashboard", *command.split())
+            for command in ("users list", "tokens list", "alerts list --json", "report list")
+        }
+        told["lines"] = frametally("dashboard", "lines", "export", "traffic")
+        return told | {path: ask(world, path, world.login).data for path in map(export_path, EXPORTS)}
+
+    frametally("dashboard", "users", "add", "cara", "--role", "correct", "--source", "traffic")
+    frametally("dashboard", "tokens", "add", "cara", "nightly")
+    rule = ("--what", "count", "--at-least", "1000", "--interval", "1m", "--channel", "ops")
+    frametally("dashboard", "alerts", "add", "busy", *rule)
+    frametally("dashboard", "report", "add", "daily", "--every", "day", "--at", "06:00", "--zone", "UTC")
+    drawn = f"echo '{json.dumps({'lines': [STOP]})}' > /tmp/stop.json"
+    stack.run(*execute, "dashboard", "sh", "-ec", f"{drawn}; frametally lines import traffic /tmp/stop.json")
+    before, audit = kept(), frametally("dashboard", "audit", "export")
+    assert len({value for value in before.values() if isinstance(value, bytes)}) == len(EXPORTS)
+    assert "accounts: " in frametally("indexer", "backup")
+
+    stack.run("docker-compose", "down", "--remove-orphans", "--timeout", "20")
+    for volume in docker("volume", "ls", "--quiet", "--filter", f"name={stack.project}_").split():
+        if not volume.endswith(("_store-data", "_models")):
+            docker("volume", "rm", volume)
+    idle = [
+        word for name in ("dashboard", "alerts", "worker", "live-worker") for word in ("--scale", f"{name}=0")
+    ]
+    stack.run("docker-compose", "up", "-d", *idle)
+    stack.wait_until(lambda: stack.states().get("indexer") == "healthy")
+    frametally("indexer", "restore")
+    frametally("indexer", "catalogue", "rebuild")
+    stack.run("docker-compose", "up", "-d")
+    stack.wait_until(lambda: all(is_well(*state) for state in stack.states().items()))
+    stack.wait_until(lambda: ask(world, export_path(), world.login).data == world.exported)
+
+    assert kept() == before
+    restored = frametally("dashboard", "audit", "export")
+    assert restored.startswith(audit)
+    assert '"what": "restore"' in restored.removeprefix(audit)
+    assert "all as they were written" in frametally("dashboard", "audit", "verify")

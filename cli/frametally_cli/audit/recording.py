@@ -43,6 +43,7 @@ CHANGING: dict[str, tuple[str, ...]] = {
     "rename-source": ("old", "new"),
     "report add": ("name", "every", "sources", "channels"),
     "report remove": ("name",),
+    "restore": ("source", "replace"),
     "retime": ("medium", "start_time"),
     "tokens add": ("account", "name", "role", "sources", "days"),
     "tokens remove": ("account", "name"),
@@ -56,7 +57,7 @@ CHANGING: dict[str, tuple[str, ...]] = {
 WORKING: frozenset[str] = frozenset(
     {
         *("aggregate", "consume", "demo", "gold", "index", "produce", "run", "serve", "stream", "up", "work"),
-        *("alerts list", "alerts log", "alerts run", "alerts test", "audit export", "audit list"),
+        *("backup", "alerts list", "alerts log", "alerts run", "alerts test", "audit export", "audit list"),
         *("audit verify", "cloud-setup", "compare", "dead-letters list", "dead-letters show", "doctor"),
         *("download-models", "explain", "export", "lines export", "lines list", "lines schema", "live list"),
         *("live work", "media arrivals", "media bronze", "media gold", "media pictures", "media silver"),
@@ -90,6 +91,9 @@ def _recorded(path: str, run: Any) -> Any:
     @functools.wraps(run)
     def recorded(**given: Any) -> Any:
         settings = load_settings("web", data_dir=given.get("data_dir"))
+        if path == "restore":  # it brings the audit log, which must be empty before
+            status = run(**given)
+            return _record(settings, path, given, lambda: status)
         if given.get("url") or (not path.startswith(_MAKES_ITS_DATA) and is_empty(settings)):
             return run(**given)  # it is another server's to record; or the command says that there is nothing
         must_be_folder(settings)

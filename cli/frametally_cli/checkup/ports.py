@@ -32,7 +32,7 @@ STAGE_AREAS = {
     "consume": {"store", "log", "model"},
     "aggregate": {"store", "log", "index", "ledger", "runner"},
     "index": {"store", "log", "index", "ledger", "catalogue", "gold"},
-    "serve": {"store", "log", "index", "ledger", "catalogue", "gold", "queue", "accounts"},
+    "serve": {"store", "log", "index", "ledger", "catalogue", "gold", "queue", "accounts", "backup"},
     "work": {"store", "log", "index", "ledger", "catalogue", "queue", "mail"},
     "live": {"store", "log", "ledger", "catalogue"},
     "alerts": {"store", "log", "index", "ledger", "catalogue", "mail"},

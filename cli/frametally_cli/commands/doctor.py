@@ -16,6 +16,7 @@ from frametally.errors import Misconfigured
 from frametally.files.downloads import KnownFile
 from frametally.settings.loading import Settings
 from frametally_cli.checkup.accounts import account_rows
+from frametally_cli.checkup.backups import backup_rows
 from frametally_cli.checkup.findings import Finding
 from frametally_cli.checkup.machine import disk_row, software_rows
 from frametally_cli.checkup.mail import mail_rows
@@ -69,6 +70,8 @@ def examine(
     yield from port_rows(settings, stage)
     if is_needed("accounts", stage):
         yield from account_rows(settings)
+    if is_needed("backup", stage):
+        yield from backup_rows(settings)
     if is_needed("mail", stage):
         yield from mail_rows(settings)
     if is_needed("model", stage):

@@ -244,9 +244,10 @@ def is_empty(settings: Settings) -> bool:
         return False
     if not folder.is_dir():
         return True
-    # What notes that there are accounts is put there before any footage.
-    holds_accounts_alone = {path.name for path in folder.iterdir()} == {keys.ACCESS}
-    return holds_accounts_alone and not (settings.data_dir / INDEX_FILE).exists()
+    # What notes that there are accounts is put there before any footage, and so are backups of them.
+    names = {path.name for path in folder.iterdir()}
+    holds_no_footage = names and names <= {keys.ACCESS, keys.BACKUPS}
+    return bool(holds_no_footage) and not (settings.data_dir / INDEX_FILE).exists()
 
 
 def check_port(settings: Settings, remedy: str) -> None:

@@ -63,9 +63,9 @@ STAGES: dict[str, StageRights] = {
     "search": StageRights(reads=(keys.OUTPUT,), removes=(keys.OUTPUT, keys.TRACKS)),
     "web": StageRights(
         reads=(EVERYTHING,),
-        writes=(keys.DRAWINGS, keys.VIDEOS, keys.UPLOADS, keys.REPORTS, keys.ACCESS),
+        writes=(keys.DRAWINGS, keys.VIDEOS, keys.UPLOADS, keys.REPORTS, keys.ACCESS, keys.BACKUPS),
         resumes=(keys.VIDEOS,),
-        removes=(keys.VIDEOS, keys.UPLOADS, keys.ACCESS),
+        removes=(keys.VIDEOS, keys.UPLOADS, keys.ACCESS, keys.BACKUPS),
     ),
     # It is the producer of what was uploaded, and forgets, retimes and removes what a person says.
     "work": StageRights(

@@ -23,6 +23,7 @@ from frametally.settings.loading import Settings
 from frametally.telemetry.exposition import Scraped
 from frametally.telemetry.family import family
 from frametally.telemetry.listener import listening
+from frametally_cli.backups.nightly import backing_up
 from frametally_cli.console import streams
 from frametally_cli.options.ports import check_port, data_dir_option, option, read_settings, stop_on
 from frametally_cli.videos.family import COUNT_EVERY, command, live_commands, say, video_commands
@@ -42,7 +43,8 @@ from frametally_cli.videos.family import COUNT_EVERY, command, live_commands, sa
 def up(port: int | None, workers: int | None, every: str, **overrides: Any) -> int:
     """Run everything here: dashboard, video workers, streams, consumers, counting and alerts, until Ctrl-C.
 
-    Each line says which command it is from. One that dies is started again.
+    Each line says which command it is from. One that dies is started again. Once a day a backup is put
+    into the store.
     """
     parse_period_s("--every", every)
     settings = read_settings("web", {**overrides, "web_port": port})
@@ -65,6 +67,7 @@ def up(port: int | None, workers: int | None, every: str, **overrides: Any) -> i
         listening(shown, settings.metrics_address, settings.metrics_port)
         if settings.metrics_port and is_first
         else nullcontext(),
+        backing_up(settings, say),
     ):
         return Family(members, say=say).run(should_stop)
 

@@ -39,6 +39,6 @@ def check_accounts(store: ObjectStore, *, has_accounts: bool, url: str) -> None:
     if not has_accounts and has_noted_accounts(store):
         raise Misconfigured(
             f"the access book {url} has no account, but this store says that there are accounts: correct "
-            "FRAMETALLY_CATALOGUE_URL or restore the catalogue, or begin anew by "
+            "FRAMETALLY_CATALOGUE_URL, bring them back by `frametally restore`, or begin anew by "
             "`frametally users add NAME --role run`"
         )

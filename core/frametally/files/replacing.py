@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
 
-def replace_file(path: Path, data: bytes | Iterable[bytes]) -> None:
+def replace_file(path: Path, data: bytes | Iterable[bytes], *, is_private: bool = False) -> None:
     """Write `data` (or its parts, as they come) as the file, in one step for whoever reads it.
 
-    What is no file (a pipe) is written to.
+    What is no file (a pipe) is written to. With `is_private` nobody but its owner can ever read it.
 
     Raises:
         OSError: It cannot be written; what was there before still is.
@@ -20,16 +21,18 @@ def replace_file(path: Path, data: bytes | Iterable[bytes]) -> None:
         if path.exists() and not path.is_file():
             _write(path, data)
         else:
-            _replace(path.resolve(), data)  # the file that a link leads to, not the link
+            _replace(
+                path.resolve(), data, 0o600 if is_private else 0o666
+            )  # the file that a link leads to, not the link
     except OSError as error:
         error.filename = str(path)  # not that of the file beside it; a write that failed names none
         raise
 
 
-def _replace(path: Path, data: bytes | Iterable[bytes]) -> None:
+def _replace(path: Path, data: bytes | Iterable[bytes], mode: int) -> None:
     staging = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}")
     try:
-        _write(staging, data)
+        _write(staging, data, mode)
         if path.exists():
             shutil.copymode(path, staging)
         staging.replace(path)
@@ -37,6 +40,6 @@ def _replace(path: Path, data: bytes | Iterable[bytes]) -> None:
         staging.unlink(missing_ok=True)
 
 
-def _write(path: Path, data: bytes | Iterable[bytes]) -> None:
-    with path.open("wb") as file:
+def _write(path: Path, data: bytes | Iterable[bytes], mode: int = 0o666) -> None:
+    with open(path, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
         file.writelines([data] if isinstance(data, bytes) else data)

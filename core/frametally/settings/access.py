@@ -12,6 +12,14 @@ from pathlib import Path
 from pydantic import SecretStr
 
 NO_SECRET = SecretStr("")
+_LEAST_SECRET_CHARS = 32
+
+
+def hard_to_guess(secret: SecretStr) -> SecretStr:
+    """Return a secret that is empty or long enough; raise `ValueError` for any other."""
+    if 0 < len(secret.get_secret_value()) < _LEAST_SECRET_CHARS:
+        raise ValueError(f"it has fewer than {_LEAST_SECRET_CHARS} characters; make a longer one")
+    return secret
 
 
 @dataclass(frozen=True, kw_only=True)

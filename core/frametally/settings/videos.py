@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
 
 from frametally.rules.times import HOUR_S
-from frametally.settings.access import NO_SECRET, ServerAccess
+from frametally.settings.access import NO_SECRET, ServerAccess, hard_to_guess
 
 
 class VideoSettings(BaseSettings):
@@ -22,6 +22,11 @@ class VideoSettings(BaseSettings):
     catalogue_ca_file: Path | None = Field(
         None,
         description="PEM file of the authorities that the catalogue server's certificate may come from.",
+    )
+    backup_key: SecretStr = Field(
+        NO_SECRET,
+        description="Secret that encrypts backups, 32 characters at least; empty: they are not encrypted. "
+        "Keep it elsewhere, too: nothing can be restored without it.",
     )
     web_uploads: bool | None = Field(
         None,
@@ -53,6 +58,8 @@ class VideoSettings(BaseSettings):
     store_video_days: int = Field(
         0, ge=0, le=36_500, description="Days after which uploaded originals are removed; 0: never."
     )
+
+    _backup_key_is_long = field_validator("backup_key")(hard_to_guess)
 
     @property
     def catalogue_access(self) -> ServerAccess:

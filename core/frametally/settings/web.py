@@ -10,9 +10,8 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
 
 from frametally.rules.times import DAY_S, HOUR_S
-from frametally.settings.access import NO_SECRET
+from frametally.settings.access import NO_SECRET, hard_to_guess
 
-_LEAST_SECRET_CHARS = 32
 _ROLES = re.compile(r"[^\s=,]{1,64}=(look|correct|run)")
 
 
@@ -135,12 +134,7 @@ class WebSettings(BaseSettings):
         "others have the account of their name, if there is one.",
     )
 
-    @field_validator("proxy_secret")
-    @classmethod
-    def _cannot_be_guessed(cls, secret: SecretStr) -> SecretStr:
-        if 0 < len(secret.get_secret_value()) < _LEAST_SECRET_CHARS:
-            raise ValueError(f"it has fewer than {_LEAST_SECRET_CHARS} characters; make a longer one")
-        return secret
+    _proxy_secret_is_long = field_validator("proxy_secret")(hard_to_guess)
 
     @field_validator("proxy_roles")
     @classmethod

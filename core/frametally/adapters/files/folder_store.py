@@ -33,6 +33,7 @@ from frametally.adapters.files.growing import GrowingFile
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
 from frametally.files.sqlite import file_system
 from frametally.files.work_lock import locked
+from frametally.keys import BACKUPS
 from frametally.ports.object_store import Change, ObjectInfo, ObjectMissing, change_alone
 from frametally.rules.times import DAY_S
 from frametally.settings.access import StoreAccess
@@ -114,12 +115,14 @@ class FileStore:
 
     def _write_synced(self, staging: Path, data: bytes) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        # Backups have the accounts' secrets, unless they are encrypted.
+        mode = 0o600 if staging.is_relative_to(self._root / BACKUPS) else 0o666
         try:
-            handle = os.open(staging, flags, 0o666)
+            handle = os.open(staging, flags, mode)
         except FileNotFoundError:
             self._folders_on_disk.clear()
             staging.parent.mkdir(parents=True, exist_ok=True)
-            handle = os.open(staging, flags, 0o666)
+            handle = os.open(staging, flags, mode)
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()

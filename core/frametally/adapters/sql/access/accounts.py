@@ -21,7 +21,7 @@ from frametally.errors import Retryable
 from frametally.files.sqlite import BUSY_TIMEOUT_S
 from frametally.settings.access import ServerAccess
 
-_LAYOUT = Layout(
+LAYOUT = Layout(
     what="access book",
     setting="FRAMETALLY_CATALOGUE_URL",
     refill="frametally users add",
@@ -43,7 +43,7 @@ class SqlAccessBook(SqlTokens, SqlAttempts):
     ) -> None:
         """Open the database, making the tables if they are missing; see `SqlDatabase`."""
         self.url = url
-        self._database = SqlDatabase(url, _LAYOUT, access=access, busy_timeout_s=busy_timeout_s)
+        self._database = SqlDatabase(url, LAYOUT, access=access, busy_timeout_s=busy_timeout_s)
 
     def signing_key(self) -> bytes:
         """Return the key that cookies are signed by, made by whoever asks first."""

@@ -30,7 +30,7 @@ from frametally.report_records import PREFIX, ScheduledReport
 from frametally.rules.times import HOUR_MS
 from frametally.settings.access import ServerAccess
 
-_LAYOUT = Layout(
+LAYOUT = Layout(
     what="alert book",
     setting="FRAMETALLY_CATALOGUE_URL",
     refill="frametally alerts add",
@@ -55,7 +55,7 @@ class SqlAlertBook:
     ) -> None:
         """Open the database, making the tables if they are missing; see `SqlDatabase`."""
         self.url = url
-        self._database = SqlDatabase(url, _LAYOUT, access=access, busy_timeout_s=busy_timeout_s)
+        self._database = SqlDatabase(url, LAYOUT, access=access, busy_timeout_s=busy_timeout_s)
 
     def close(self) -> None:
         """Release connections."""

@@ -19,7 +19,7 @@ from frametally.errors import Misconfigured
 from frametally.files.sqlite import BUSY_TIMEOUT_S
 from frametally.settings.access import ServerAccess
 
-_LAYOUT = Layout(
+LAYOUT = Layout(
     what="audit book",
     setting="FRAMETALLY_CATALOGUE_URL",
     refill="frametally audit verify",
@@ -42,7 +42,7 @@ class SqlAuditBook:
     ) -> None:
         """Open the database, making the tables if they are missing; see `SqlDatabase`."""
         self.url = url
-        self._database = SqlDatabase(url, _LAYOUT, access=access, busy_timeout_s=busy_timeout_s)
+        self._database = SqlDatabase(url, LAYOUT, access=access, busy_timeout_s=busy_timeout_s)
 
     def write(self, entry: AuditEntry) -> int:
         """Add a record; see `AuditBook.write`. One writer at a time: the chain has no forks."""

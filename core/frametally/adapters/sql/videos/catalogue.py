@@ -39,7 +39,7 @@ from frametally.records import decode
 from frametally.settings.access import ServerAccess
 from frametally.video_records import VideoRecord
 
-_LAYOUT = Layout(
+LAYOUT = Layout(
     what="video catalogue",
     setting="FRAMETALLY_CATALOGUE_URL",
     refill="frametally catalogue rebuild",
@@ -61,7 +61,7 @@ class SqlVideoCatalogue(SqlJobBook, SqlLiveBook, SqlOutbox):
     ) -> None:
         """Open the database, making the tables if they are missing; see `SqlDatabase`."""
         self.url = url
-        self._database = SqlDatabase(url, _LAYOUT, access=access, busy_timeout_s=busy_timeout_s)
+        self._database = SqlDatabase(url, LAYOUT, access=access, busy_timeout_s=busy_timeout_s)
 
     def version(self) -> str:
         """Return what changes whenever anything that a page shows has changed."""

@@ -1,0 +1,1 @@
+"""The rows of a SQL catalogue that backups keep."""

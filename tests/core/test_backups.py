@@ -1,0 +1,256 @@
+"""`frametally backup` and `frametally restore`: where backups lie, who can read them, what is refused."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from frametally.access.accounts import UserAccount
+from frametally.backups import contents
+from frametally.backups.keeping import MOST_KEPT, backup_name, is_due, last_backup, stored_backups
+from frametally.opening import open_access_book, open_object_store
+from frametally.process.children import Family
+from frametally.rules.times import DAY_MS, HOUR_MS
+from frametally.settings.loading import Settings, load_settings
+from frametally_cli.backups import nightly
+from frametally_cli.checkup.backups import backup_rows
+from frametally_cli.main import main
+
+KEY = "a key of more than thirty-two characters"
+HASH = "the hash of a password"
+NOW_MS = 1_800_000_000_000
+Said = Callable[..., str]
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Of a data folder with an account, and no backup yet."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FRAMETALLY_DATA_DIR", str(tmp_path / "data"))
+    made = load_settings()
+    with closing(open_access_book(made.catalogue_url)) as book:
+        book.add_account(UserAccount("anna", "run"))
+        book.set_password("anna", HASH)
+    return made
+
+
+@pytest.fixture
+def said(settings: Settings, capsys: pytest.CaptureFixture[str]) -> Said:
+    def run(*arguments: str, code: int = 0) -> str:
+        assert main([*arguments]) == code
+        captured = capsys.readouterr()
+        assert code == 0 or captured.err.count("\n") == 1
+        return captured.out + captured.err
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def usual_umask() -> Iterator[None]:
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+def lose_catalogue(settings: Settings) -> None:
+    for file in settings.data_dir.glob("catalogue.sqlite*"):
+        file.unlink()
+
+
+def accounts(settings: Settings) -> list[str]:
+    with closing(open_access_book(settings.catalogue_url)) as book:
+        return [one.name for one in book.accounts()]
+
+
+def files_of(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.backup"))
+
+
+def with_header(data: bytes, changes: Mapping[str, Any], *, is_sealed: bool = True) -> bytes:
+    """A backup with another first line, and the checksum that belongs to it."""
+    line, _, body = data.partition(b"\n")
+    header = contents.BackupHeader(**{**json.loads(line), **changes})
+    if is_sealed:
+        header = contents.BackupHeader(
+            **{**json.loads(line), **changes, "sha256": contents._digest(header, body)}
+        )
+    return msgspec.json.encode(header) + b"\n" + body
+
+
+def test_a_backup_is_its_owners_alone_in_the_store_and_in_a_folder(said: Said, settings: Settings) -> None:
+    said("backup")
+    said("backup", "--to", "elsewhere/nas")
+    places = [settings.data_dir / "store" / "backups", Path("elsewhere/nas")]
+    for place in places:
+        [file] = files_of(place)
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(places[1].stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("source", ["", "elsewhere", "elsewhere/{name}", "backups/{name}"])
+def test_a_backup_is_restored_from_the_store_a_folder_or_a_file(
+    said: Said, settings: Settings, source: str
+) -> None:
+    if source.startswith("elsewhere"):
+        said("backup", "--to", "elsewhere")
+        [file] = files_of(Path("elsewhere"))
+    else:
+        said("backup")
+        [file] = files_of(settings.data_dir / "store" / "backups")
+    lose_catalogue(settings)
+    source = source.format(name=file.name)
+    assert "accounts: 1" in said("restore", *(("--from", source) if source else ()))
+    assert accounts(settings) == ["anna"]
+    with closing(open_access_book(settings.catalogue_url)) as book:
+        found = book.credentials("anna")
+    assert found is not None
+    assert found.password_hash == HASH
+
+
+def test_with_a_key_nothing_can_be_read_without_it(
+    said: Said, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FRAMETALLY_BACKUP_KEY", KEY)
+    said("backup", "--to", "safe")
+    [file] = files_of(Path("safe"))
+    header, _, body = file.read_bytes().partition(b"\n")
+    assert json.loads(header)["layouts"]["access"] == 2
+    with pytest.raises(OSError, match="Not a gzipped file"):
+        gzip.decompress(body)
+    lose_catalogue(settings)
+    monkeypatch.setenv("FRAMETALLY_BACKUP_KEY", KEY[::-1])
+    assert "made with another key than FRAMETALLY_BACKUP_KEY" in said("restore", "--from", "safe", code=2)
+    monkeypatch.delenv("FRAMETALLY_BACKUP_KEY")
+    assert "is encrypted: set FRAMETALLY_BACKUP_KEY" in said("restore", "--from", "safe", code=2)
+    assert not (settings.data_dir / "catalogue.sqlite").exists()
+    monkeypatch.setenv("FRAMETALLY_BACKUP_KEY", KEY)
+    said("restore", "--from", "safe")
+    assert accounts(settings) == ["anna"]
+
+
+def test_what_cannot_be_restored_is_one_line_and_changes_nothing(said: Said, settings: Settings) -> None:
+    assert "there is no backup in" in said("restore", "--from", str(settings.data_dir), code=2)
+    assert "there is no store" in said("restore", code=2)
+    assert "No such file" in said("restore", "--from", "gone.backup", code=2)
+    said("backup", "--to", "good")
+    [file] = files_of(Path("good"))
+    data, bad = file.read_bytes(), Path("bad.backup")
+    middle = len(data) // 2
+    for damaged, words in (
+        (data[:-1], "is damaged"),
+        (data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :], "is damaged"),
+        (with_header(data, {"made_at_ms": 1}, is_sealed=False), "is damaged"),
+        (b"PK\x03\x04", "is no backup of frametally"),
+        (with_header(data, {"frametally_backup": 2}), "was made by a newer frametally"),
+        (
+            with_header(data, {"layouts": {"access": 99, "alerts": 2, "audit": 1, "videos": 5}}),
+            "newer frametally",
+        ),
+    ):
+        bad.write_bytes(damaged)
+        assert words in said("restore", "--from", "bad.backup", "--replace", code=2)
+        assert accounts(settings) == ["anna"]
+    said("users", "add", "ben")
+    assert "is not empty (accounts: 2, audit records: 2): give --replace" in said(
+        "restore", "--from", "good", code=2
+    )
+    assert accounts(settings) == ["anna", "ben"]
+    said("restore", "--from", "good", "--replace")
+    assert accounts(settings) == ["anna"]
+    assert "restore" in said("audit", "list", "--limit", "1")
+
+
+def test_a_folder_that_was_misspelt_is_no_backup_of_nothing(said: Said, tmp_path: Path) -> None:
+    other = tmp_path / "dta"
+    assert "there is no catalogue" in said("backup", "--data-dir", str(other), code=2)
+    assert not other.exists()
+
+
+def test_the_store_keeps_the_newest_and_a_folder_all(
+    said: Said, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = settings.data_dir / "store" / "backups"
+    folder.mkdir(parents=True)
+    days = range(MOST_KEPT + 3)
+    for place in (folder, Path("nas")):
+        place.mkdir(exist_ok=True)
+        for day in days:
+            (place / backup_name(NOW_MS + day * DAY_MS)).write_bytes(b"")
+    (folder / "a note of somebody's.txt").write_bytes(b"")
+    monkeypatch.setattr(time, "time", lambda: NOW_MS / 1000 + 100 * 86400)
+    said("backup")
+    said("backup", "--to", "nas")
+    assert len(files_of(Path("nas"))) == len(days) + 1
+    kept = [file.name for file in files_of(folder)]
+    assert kept == [backup_name(NOW_MS + day * DAY_MS) for day in [*days[-MOST_KEPT + 1 :], 100]]
+    assert said("backup", "--list").count("\n") == MOST_KEPT
+
+
+def test_up_makes_one_a_day_however_often_it_is_started(settings: Settings) -> None:
+    made = [
+        nightly.back_up_if_due(settings, NOW_MS + hour * HOUR_MS) is not None
+        for hour in (0, 1, 23, 24, 25, -1)
+    ]
+    assert made == [True, False, False, True, False, True]  # the last: a clock that was ahead hides nothing
+    with closing(open_object_store(settings.store_url)) as store:
+        assert [one.made_at_ms - NOW_MS for one in stored_backups(store)] == [-HOUR_MS, 0, DAY_MS]
+        assert not is_due(store, NOW_MS + DAY_MS)
+
+
+def test_up_makes_none_where_there_is_nothing_to_lose(tmp_path: Path) -> None:
+    settings = load_settings(data_dir=tmp_path)
+    assert nightly.back_up_if_due(settings, NOW_MS) is None
+    assert not list(tmp_path.iterdir())
+    open_access_book(settings.catalogue_url).close()
+    assert nightly.back_up_if_due(settings, NOW_MS) is None
+
+
+def test_up_backs_up_while_it_runs(settings: Settings, said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = settings.data_dir / "store" / "backups"
+
+    def run(_: Family, __: Callable[[], bool]) -> int:
+        by_s = time.monotonic() + 60
+        while not files_of(folder) and time.monotonic() < by_s:
+            time.sleep(0.01)
+        return 0
+
+    monkeypatch.setattr(nightly, "FIRST_LOOK_S", 0.0)
+    monkeypatch.setattr(Family, "run", run)
+    assert "backup: backups/" in said("up", "--port", "0")
+
+
+def test_doctor_says_how_old_the_last_backup_is(
+    said: Said, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_ms = round(time.time() * 1000)
+
+    def row(after_ms: int) -> tuple[str, str, str]:
+        [found] = backup_rows(settings, now_ms + after_ms)
+        return found.value, found.note, found.remedy
+
+    assert row(HOUR_MS)[0] == "none"
+    assert row(HOUR_MS)[2] == ""
+    assert row(3 * DAY_MS)[2].startswith("`frametally backup` makes one")
+    said("backup")
+    assert row(4 * HOUR_MS - 1)[0].endswith(", 3 h ago")
+    assert row(3 * HOUR_MS)[1:] == ("not encrypted: FRAMETALLY_BACKUP_KEY was not set", "")
+    assert row(3 * DAY_MS)[2].startswith("`frametally backup` makes one")
+    with closing(open_object_store(settings.store_url)) as store:
+        before = last_backup(store)
+        monkeypatch.setenv("FRAMETALLY_BACKUP_KEY", KEY)
+        said("backup", "--to", "nas")
+        after = last_backup(store)
+    assert before is not None
+    assert after is not None
+    assert after.made_at_ms > before.made_at_ms
+    assert row(HOUR_MS)[1] == "encrypted"

@@ -1,0 +1,178 @@
+"""What is backed up of a catalogue is one moment of it, and comes back as it was, in each database."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from frametally.access.accounts import ApiToken, UserAccount
+from frametally.alert_records import AlertRule
+from frametally.audit.entries import AuditEntry
+from frametally.audit.verification import first_break
+from frametally.backup_records import KeptBooks, KeptRow, Value
+from frametally.errors import FrametallyError, Misconfigured, Poison
+from frametally.opening import (
+    open_access_book,
+    open_alert_book,
+    open_audit_book,
+    open_kept_books,
+    open_video_catalogue,
+)
+from frametally.ports.live_book import Feed
+from frametally.settings.access import ServerAccess
+
+Place = tuple[str, ServerAccess | None]
+HOUR_S = 3600.0
+
+
+@contextmanager
+def sqlite() -> Iterator[Place]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield f"sqlite:///{folder}/catalogue.sqlite", None
+
+
+@contextmanager
+def postgres() -> Iterator[Place]:
+    from postgres_schemas import fresh_schema
+
+    with fresh_schema() as place:
+        yield place
+
+
+Opened = Callable[[Callable[..., Any]], Any]
+
+
+@pytest.fixture(
+    params=[sqlite, pytest.param(postgres, marks=pytest.mark.services)], ids=["sqlite", "postgres"]
+)
+def places(request: pytest.FixtureRequest) -> Iterator[list[Opened]]:
+    """Two databases; each opens a book of itself, which is closed at the end."""
+    with ExitStack() as stack:
+
+        def opener(place: Place) -> Opened:
+            return lambda open_book: stack.enter_context(closing(open_book(*place)))
+
+        yield [opener(stack.enter_context(request.param())) for _ in range(2)]
+
+
+@pytest.fixture
+def opened(places: list[Opened]) -> Opened:
+    """One with something of each kind in it."""
+    fill(places[0], "anna")
+    return places[0]
+
+
+def fill(opened: Opened, name: str) -> None:
+    access, alerts = opened(open_access_book), opened(open_alert_book)
+    audit, catalogue = opened(open_audit_book), opened(open_video_catalogue)
+    access.signing_key()
+    access.add_account(UserAccount(name, "run", ("gate",)))
+    access.set_password(name, "hash")
+    access.add_token(ApiToken(name, "ci", "run", ("gate",)), f"token-{name}", lasts_s=HOUR_S)
+    access.begin_session(name, f"session-{name}", most_s=HOUR_S)
+    access.put_link(name, f"link-{name}", lasts_s=HOUR_S)
+    alerts.add_rule(AlertRule(name=name, what="count", channels=("ops",), threshold=3.0))
+    number = audit.write(AuditEntry(name, "users add", "größer 日本", "10.0.0.1"))
+    audit.write(AuditEntry(name, "users add", "größer 日本", "10.0.0.1", number, 0))
+    catalogue.queue(f"video-{name}", "checks")
+    catalogue.put_camera(Feed(f"c-{name}", "camera", name, name.title(), address="rtsp://10.0.0.1/x"))
+    catalogue.put_notice(name, "subject", "body")
+
+
+def rows_of(books: KeptBooks) -> list[KeptRow]:
+    with books.rows() as rows:
+        return list(rows)
+
+
+def changed(opened: Opened, statement: str) -> None:
+    with opened(open_access_book)._database.writing() as connection:
+        connection.execute(text(statement))
+
+
+def test_all_rows_come_back_as_they_were_and_numbers_and_the_audit_chain_go_on(
+    opened: Opened, places: list[Opened]
+) -> None:
+    books, other = opened(open_kept_books), places[1](open_kept_books)
+    rows = rows_of(books)
+    assert other.held() == {}
+    other.restore(books.layouts(), rows, replace=False)
+    assert rows_of(other) == rows
+    assert other.held() == books.held()
+    access, audit = places[1](open_access_book), places[1](open_audit_book)
+    assert access.signing_key() == opened(open_access_book).signing_key()
+    assert access.sessions() == {}
+    assert access.link("link-anna") is None
+    assert audit.write(AuditEntry("ben", "x", "", "")) == 3
+    with audit.chain() as chain:
+        assert first_break(chain) is None
+    for statement in ("UPDATE frametally_audit_records SET who = ''", "DELETE FROM frametally_audit_records"):
+        with pytest.raises((DBAPIError, FrametallyError), match="append-only"):
+            changed(places[1], statement)
+    catalogue = places[1](open_video_catalogue)
+    assert catalogue.queue("video-ben", "checks").id != catalogue.queue("video-anna", "checks").id
+    assert catalogue.put_notice("anna", "subject", "body") is False
+
+
+def test_books_that_hold_something_are_replaced_on_demand_alone(opened: Opened, places: list[Opened]) -> None:
+    fill(places[1], "ben")
+    places[1](open_video_catalogue).queue("video-cleo", "checks")
+    books, other = opened(open_kept_books), places[1](open_kept_books)
+    rows, before = rows_of(books), rows_of(other)
+    with pytest.raises(Misconfigured, match=r"not empty \(accounts: 1, tokens: 1, alert rules: 1.*--replace"):
+        other.restore(books.layouts(), rows, replace=False)
+    assert rows_of(other) == before
+    other.restore(books.layouts(), rows, replace=True)
+    # Videos that are there have numbers that none may have twice.
+    [differs] = [(ours, theirs) for ours, theirs in zip(rows_of(other), rows, strict=True) if ours != theirs]
+    assert [row.values for row in differs] == [{"next_number": 5}, {"next_number": 4}]
+    assert places[1](open_access_book).session("session-ben", idle_s=HOUR_S, most_s=HOUR_S) is None
+
+
+def test_what_cannot_be_written_as_a_whole_changes_nothing(opened: Opened) -> None:
+    books = opened(open_kept_books)
+    before = rows_of(books)
+    for bad in (
+        KeptRow("frametally_accounts", {"name": "eve"}),
+        KeptRow("pg_authid", {"name": "eve"}),
+        KeptRow("frametally_accounts", {**before[1].values, "name; DROP TABLE x": 1}),
+    ):
+        with pytest.raises(Poison, match="none of its layout"):
+            books.restore(books.layouts(), [*before, bad], replace=True)
+        assert rows_of(books) == before
+
+
+def test_rows_are_of_one_moment_whatever_is_written_meanwhile(opened: Opened) -> None:
+    books = opened(open_kept_books)
+    before = rows_of(books)
+    with books.rows() as rows:
+        first = next(rows)
+        opened(open_access_book).add_account(UserAccount("late", "look"))
+        opened(open_audit_book).write(AuditEntry("late", "x", "", ""))
+        assert [first, *rows] == before
+    assert len(rows_of(books)) == len(before) + 2
+
+
+def test_rows_of_an_older_layout_go_through_the_migrations(opened: Opened, places: list[Opened]) -> None:
+    books, other = opened(open_kept_books), places[1](open_kept_books)
+    later: dict[str, dict[str, Value]] = {
+        "frametally_video_jobs": {"losses": 0},
+        "frametally_feeds": {"launch": "", "launch_due_at_ms": 0},
+    }
+    rows = [
+        KeptRow(row.table, row.values | later.get(row.table, {}))
+        for row in rows_of(books)
+        if row.table != "frametally_api_tokens"
+    ]
+    older = [
+        KeptRow(row.table, {k: v for k, v in row.values.items() if k not in later.get(row.table, ())})
+        for row in rows
+    ]
+    assert older != rows
+    other.restore({"access": 1, "alerts": 1, "audit": 1, "videos": 3}, older, replace=False)
+    assert rows_of(other) == rows
