@@ -51,7 +51,9 @@ def books() -> Status:
         dead_letters_since_ms={},
         unidentified_dead_letters=0,
         behind=[],
+        damaged=[],
         broken=[],
+        away={},
     )
 
 

@@ -19,6 +19,12 @@ from frametally.process.exit_codes import NOTHING_DONE
 NO_NAME = "elasticsearch+http://elasticsearch.invalid:9200"
 REFUSED = "postgresql://127.0.0.1:1/frametally"
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d (INFO   |WARNING|ERROR  ) \S")
+AWAY_BUCKET = {
+    "FRAMETALLY_STORE_URL": "s3://frames",
+    "FRAMETALLY_STORE_ENDPOINT": "http://127.0.0.1:1",
+    "FRAMETALLY_STORE_ACCESS_KEY": "me",
+    "FRAMETALLY_STORE_SECRET_KEY": "secret",
+}
 ALERTS = ("alerts", "run", "--every", "10s")
 
 
@@ -39,6 +45,7 @@ def started(data_dir: Path, arguments: tuple[str, ...], **settings: str) -> subp
         (("index", "--every", "10s"), {"FRAMETALLY_INDEX_URL": REFUSED}),
         (ALERTS, {"FRAMETALLY_INDEX_URL": NO_NAME}),
         (("work",), {"FRAMETALLY_INDEX_URL": NO_NAME}),
+        (("consume", "--workers", "2"), AWAY_BUCKET),
         (("live", "work"), {"FRAMETALLY_CATALOGUE_URL": REFUSED}),
         (("serve", "--alone", "--port", "0"), {"FRAMETALLY_LEDGER_URL": REFUSED}),
         (("serve", "--alone", "--port", "0"), {"FRAMETALLY_CATALOGUE_URL": REFUSED}),

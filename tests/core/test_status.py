@@ -21,7 +21,7 @@ from frametally.books.status import Status, read_status
 from frametally.books.verdict import BEHIND, BROKEN, SETTLED
 from frametally.errors import Misconfigured
 from frametally.live_records import LiveMinute
-from frametally.opening import open_count_index, open_ledger, open_object_store
+from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.ports.frame_log import consumer_group
 from frametally.process.reports import Progress
 from frametally.records import (
@@ -502,6 +502,43 @@ def test_status_prints_json_or_a_table_and_exits_with_its_verdict(
     )
     assert cli.main(["ledger", "rebuild", *arguments[1:]]) == 0
     assert "2 objects taken in" in capsys.readouterr().out
+
+
+def test_status_names_what_is_away_and_shows_the_rest(
+    house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (
+        closing(open_object_store(house.settings.store_url)) as store,
+        closing(open_frame_log(house.settings.log_url)) as log,
+    ):
+        log.create_topic(TOPIC, 1)
+        log.publish(TOPIC, [(b"k", b"m")] * 6)
+        house.manifest(6, 6)
+        house.segment(0, 5)
+        house.run(5, indexed=True)
+        for info in house.store.list(""):
+            store.put(info.key, house.store.get(info.key))
+    arguments = ["status", "--data-dir", str(house.settings.data_dir)]
+    assert cli.main(arguments) == BEHIND
+    assert "indexed" in capsys.readouterr().out
+    monkeypatch.setenv("FRAMETALLY_INDEX_URL", "postgresql://127.0.0.1:1/counts")
+    assert cli.main(arguments) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith("away: count index ") and len(said.err.splitlines()) == 1
+    assert "Cam" in said.out and "log: 0 of 6 messages handled" in said.out
+    assert not any(word in said.out for word in ("indexed", "settled", "behind", "broken"))
+    monkeypatch.setenv("FRAMETALLY_LOG_URL", "kafka://127.0.0.1:1")
+    assert cli.main([*arguments, "--json"]) == 2
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["verdict"], answer["exit_code"], [*answer["away"]]) == ("away", 2, ["log", "index"])
+    [cam] = answer["sources"]
+    assert (cam["announced"], cam["detected"], cam["counted"]) == (6, 5, 5)
+    assert (answer["behind"], answer["broken"]) == ([], [])
+    monkeypatch.setenv("FRAMETALLY_LEDGER_URL", "postgresql://127.0.0.1:1/ledger")
+    assert cli.main(arguments) == 2
+    error, *others = capsys.readouterr().err.splitlines()
+    assert error.startswith("error: ledger ")
+    assert [line.split(":")[0] for line in others] == ["away, too", "away, too"]
 
 
 def test_in_a_pipe_a_row_of_a_table_stays_on_its_line(tmp_path: Path) -> None:

@@ -53,7 +53,9 @@ def books(*sources: SourceLine, model: str = "m", dead: dict[str, int] | None = 
         dead_letters_since_ms={},
         unidentified_dead_letters=0,
         behind=["something"],
+        damaged=[],
         broken=[],
+        away={},
     )
 
 

@@ -119,14 +119,17 @@ def consume(until_caught_up: bool, workers: int, live: bool, engine: str | None,
         raise Misconfigured("--workers: Spark has as many tasks as FRAMETALLY_SPARK_MASTER gives it")
     if not until_caught_up:
         streams.log_lines()
-    with stop_on(signal.SIGTERM, signal.SIGINT) as should_stop, metrics_of(settings):
+    with (
+        stop_on(signal.SIGTERM, signal.SIGINT) as should_stop,
+        metrics_of(settings),
+        opened_once(lambda: open_stage_ports(settings)) as opened,
+    ):
+        ports = opened() if until_caught_up else wait_for(opened, should_stop)
         if workers > 1:
             return _consume_in_processes(settings, workers, until_caught_up, should_stop)
-        with opened_once(lambda: open_stage_ports(settings)) as opened:
-            ports = opened() if until_caught_up else wait_for(opened, should_stop)
-            if on_spark:
-                return _consume_on_spark(ports, until_caught_up, should_stop)
-            return consume_here(ports, until_caught_up=until_caught_up, should_stop=should_stop)
+        if on_spark:
+            return _consume_on_spark(ports, until_caught_up, should_stop)
+        return consume_here(ports, until_caught_up=until_caught_up, should_stop=should_stop)
 
 
 @click.command()

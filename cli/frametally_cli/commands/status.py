@@ -21,7 +21,8 @@ from frametally.videos.content_claims import moved_words
 from frametally_cli.commands.quality import quality_lines
 from frametally_cli.console import output as console
 from frametally_cli.console import status as console_status
-from frametally_cli.options.ports import Ports, data_dir_option, open_books, option, read_settings
+from frametally_cli.options.ports import Ports, data_dir_option, option, read_settings
+from frametally_cli.stages.looking import open_what_answers
 
 _WATCH_EVERY_S = 2.0
 _REPORTS = 3
@@ -34,22 +35,28 @@ _MOST_MOVED = 20
 @click.option("--watch", is_flag=True, help="Print them again every 2 s until Ctrl-C.")
 @data_dir_option
 def status(as_json: bool, model: str | None, watch: bool, **overrides: Any) -> int:
-    """Print the books; exit with 0 settled, 4 behind, 3 broken."""
+    """Print the books; exit with 0 settled, 4 behind, 3 broken.
+
+    What needs a part that is away is left out; the exit code is 2 then.
+    """
     if as_json and watch:
         raise Misconfigured("--json and --watch do not go together: use one of them")
     settings = read_settings(None, overrides)
-    with open_books(settings, reading=True) as (ports, ledger):
-        books = _read(ports, ledger, model)
-        while watch:
-            console.out.clear()
-            console_status.print_status(books)
-            time.sleep(_WATCH_EVERY_S)
-            books = _read(ports, ledger, model)
-        runs = [counted.run for counted in ledger.runs() if counted.run.model == books.model]
-        newest = sorted(runs, key=lambda run: (run.day, run.interval_s))[-_REPORTS:]
-        reports, problems = read_reports(ports.store, newest)
-        books = books._replace(broken=books.broken + problems)
-        moved = _moved_lines(settings, ports.store)
+    while True:
+        with open_what_answers(settings) as (ports, ledger, away):
+            books = _read(ports, ledger, model, away)
+            if not watch:
+                runs = [counted.run for counted in ledger.runs() if counted.run.model == books.model]
+                newest = sorted(runs, key=lambda run: (run.day, run.interval_s))[-_REPORTS:]
+                reports, problems = read_reports(ports.store, newest)
+                books = books._replace(broken=books.broken + problems)
+                moved = _moved_lines(settings, ports.store)
+                break
+        console.out.clear()
+        console_status.print_status(books)
+        _say_away(books)
+        time.sleep(_WATCH_EVERY_S)
+    _say_away(books)
     if as_json:
         click.echo(console_status.status_json(books, reports))
     else:
@@ -59,6 +66,11 @@ def status(as_json: bool, model: str | None, watch: bool, **overrides: Any) -> i
         for line in (line for report in reports for line in quality_lines(report)):
             click.echo(console.plain(f"quality: {line}" if line[0] != " " else line))
     return books.exit_code
+
+
+def _say_away(books: Status) -> None:
+    for line in books.away.values():
+        click.echo(console.plain(f"away: {line}"), err=True)
 
 
 def _moved_lines(settings: Settings, store: ObjectStore) -> list[str]:
@@ -77,7 +89,7 @@ def _moved_lines(settings: Settings, store: ObjectStore) -> list[str]:
     ]
 
 
-def _read(ports: Ports, ledger: Ledger, model: str | None) -> Status:
+def _read(ports: Ports, ledger: Ledger, model: str | None, away: dict[str, str]) -> Status:
     with console.stage_bar("ledger") as bar:
         books = read_status(
             settings=ports.settings,
@@ -87,6 +99,7 @@ def _read(ports: Ports, ledger: Ledger, model: str | None) -> Status:
             ledger=ledger,
             model=model,
             progress=bar,
+            away=away,
         )
     models = ledger.models()
     if model is not None and models and model not in models:

@@ -43,6 +43,8 @@ def print_status(status: Status) -> None:
     for rare in ("forgotten", "overlapped"):
         if not any(getattr(books, rare) for books in status.sources):
             del shown[rare]
+    if "index" in status.away:
+        del shown["indexed"]
     table.add_column("source", no_wrap=True)
     for title in shown:
         table.add_column(title, justify="right", min_width=max(map(len, title.split())))
@@ -59,7 +61,8 @@ def print_status(status: Status) -> None:
         if books.overlapped:
             line = f"{books.source_name}: {books.overlapped} frames of overlapping footage, not counted"
             out.print(Text(plain(f"{line}; see `frametally quality`")))
-    print_pace(status)
+    if "log" not in status.away:
+        print_pace(status)
     for cause, letters in status.dead_letters.items():
         at_ms = status.dead_letters_since_ms.get(cause)
         since = "" if at_ms is None else f", since {utc(at_ms)}"
@@ -78,7 +81,7 @@ def print_status(status: Status) -> None:
         out.print(Text.assemble(("behind: ", "yellow"), plain(line)))
     for line in status.broken:
         out.print(Text.assemble(("broken: ", "bold red"), plain(line)))
-    if not status.behind and not status.broken:
+    if not status.behind and not status.broken and not status.away:
         out.print(
             "settled: expected = announced = detected + dead letters + forgotten + overlapped, "
             "detected = counted = indexed"
@@ -100,7 +103,7 @@ def print_pace(status: Status) -> None:
 
 def status_json(status: Status, reports: Iterable[QualityReport]) -> str:
     """Write the books as JSON, with the verdict, the exit code and the newest days' quality reports."""
-    verdict = WORDS[status.exit_code]
+    verdict = "away" if status.away else WORDS[status.exit_code]
     body = status._asdict() | {
         "sources": [books._asdict() for books in status.sources],
         "stages": [stage._asdict() for stage in status.stages],

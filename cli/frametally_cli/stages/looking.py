@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
+from frametally import keys
 from frametally.access.book import AccessBook
+from frametally.errors import Retryable
 from frametally.opening import (
     open_access_book,
     open_count_index,
@@ -20,7 +22,7 @@ from frametally.opening import (
     open_video_catalogue,
 )
 from frametally.ports.count_index import CountIndex
-from frametally.ports.frame_log import FrameLog
+from frametally.ports.frame_log import FrameLog, NoSuchTopic
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
 from frametally.ports.video_catalogue import VideoCatalogue
@@ -92,6 +94,70 @@ def open_to_look(settings: Settings) -> Iterator[tuple[Ports, Ledger]]:
         yield (
             Ports(found, cast(ObjectStore, store), cast(FrameLog, log), cast(CountIndex, index)),
             cast(Ledger, ledger),
+        )
+
+
+@contextmanager
+def open_what_answers(settings: Settings) -> Iterator[tuple[Ports, Ledger, dict[str, str]]]:
+    """Open the ports and the ledger to read them; an empty log and an empty index stand for those away.
+
+    Yields:
+        Those too, and which of the two are away (`log`, `index`), each with its error's line.
+
+    Raises:
+        Retryable: The store or the ledger is away; its notes name what else is.
+        Misconfigured: A part cannot be used.
+    """
+    away: dict[str, Retryable] = {}
+    with readable(settings) as found, tempfile.TemporaryDirectory() as made, ExitStack() as opening:
+
+        def answering(
+            name: str, open_at: Callable[[str], Any], url: str, ask: Callable[[Any], object]
+        ) -> Any:
+            try:
+                port = opening.enter_context(closing(open_at(url)))
+                ask(port)
+            except NoSuchTopic:
+                return port
+            except Retryable as error:
+                away[name] = error
+                empty = f"sqlite:///{made}/{name}.sqlite" if name != "store" else f"file://{made}/store"
+                return opening.enter_context(closing(open_at(empty)))
+            return port
+
+        store = answering(
+            "store",
+            lambda url: open_object_store(url, found.store_access),
+            found.store_url,
+            lambda store: store.head(keys.AUTO_DETECTOR),
+        )
+        log = answering(
+            "log",
+            lambda url: open_frame_log(url, found.log_access, lease_s=found.lease_s),
+            found.log_url,
+            lambda log: log.end_offsets(found.topic),
+        )
+        index = answering(
+            "index",
+            lambda url: open_count_index(url, found.index_access),
+            found.index_url,
+            lambda index: index.version(),
+        )
+        ledger = answering(
+            "ledger",
+            lambda url: open_ledger(url, found.ledger_access),
+            found.ledger_url,
+            lambda ledger: ledger.models(),
+        )
+        for name in ("store", "ledger"):
+            if (error := away.pop(name, None)) is not None:
+                for other in away.values():
+                    error.add_note(f"away, too: {other}")
+                raise error
+        yield (
+            Ports(found, store, log, index),
+            ledger,
+            {name: str(error) for name, error in away.items()},
         )
 
 

@@ -10,7 +10,7 @@ those that are not, but lost to a medium that overlaps theirs, are `overlapped`.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -41,6 +41,7 @@ from frametally.ports.count_index import AGES_S, CountIndex, CountQuery
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import ChainLink, CountedRun, DeadFrame, FrameTally, Ledger
 from frametally.ports.object_store import ObjectStore
+from frametally.process.exit_codes import NOTHING_DONE
 from frametally.process.reports import NoProgress, Progress
 from frametally.records import MediaManifest, Run
 from frametally.rules.flows.places import base_model
@@ -66,7 +67,10 @@ class Status(NamedTuple):
         dead_letters_since_ms: By cause, when the oldest segment with one was stored, by the store's clock.
         unidentified_dead_letters: Those among them that do not tell which frame they meant.
         behind: What has still to be done, one line each.
-        broken: What can never come right by itself, one line each.
+        damaged: What of the store cannot be read, or does not fit together, one line each.
+        broken: What can never come right by itself, one line each; what is damaged first.
+        away: Parts that do not answer (`log`, `index`), each with its error's line. Figures that need them
+            are 0; nothing is behind then, and broken only what the store says alone.
     """
 
     model: str | None
@@ -81,12 +85,14 @@ class Status(NamedTuple):
     dead_letters_since_ms: dict[str, int]
     unidentified_dead_letters: int
     behind: list[str]
+    damaged: list[str]
     broken: list[str]
+    away: dict[str, str]
 
     @property
     def exit_code(self) -> int:
-        """0 settled, 4 behind, 3 broken."""
-        return exit_code(behind=self.behind, broken=self.broken)
+        """0 settled, 4 behind, 3 broken, 2 not known as a part is away."""
+        return NOTHING_DONE if self.away else exit_code(behind=self.behind, broken=self.broken)
 
 
 def open_dead_letters(ledger: Ledger, settings: Settings, model: str) -> list[DeadFrame]:
@@ -125,17 +131,33 @@ def read_status(
     ledger: Ledger,
     model: str | None = None,
     progress: Progress | None = None,
+    away: Mapping[str, str] | None = None,
 ) -> Status:
     """Read the books of `model`, by default the one published last, or that with the newest segment.
 
-    The stages may work meanwhile: what looks broken is looked at once more before it is believed.
+    The stages may work meanwhile: what looks broken is looked at once more before it is believed. For a part
+    that is `away` (see `Status.away`) an empty one of its kind is given.
 
     Raises:
         Retryable: The store, the log, the index or the ledger is away.
     """
     books = _Books(settings, store, log, index, ledger)
     status = books.read(model, progress or NoProgress())
-    return books.read(model, NoProgress()) if status.broken else status
+    if status.broken:
+        status = books.read(model, NoProgress())
+    return _without(status, dict(away)) if away else status
+
+
+def _without(status: Status, away: dict[str, str]) -> Status:
+    """Take out of the books what an empty log or index in place of one that is away makes of them."""
+    needs = {"consume": "log", "index": "index"}
+    return status._replace(
+        stages=[line for line in status.stages if needs.get(line.stage) not in away],
+        lost=[] if "log" in away else status.lost,
+        behind=[],
+        broken=status.damaged,
+        away=away,
+    )
 
 
 @dataclass(frozen=True)
@@ -185,6 +207,7 @@ class _Books:
         if to_index and all(books.counted == books.indexed for books in sources):
             behind.append(f"the index: {len(to_index)} days to index; run `frametally index`")
         behind += [f"{key}: a correction is not finished; run the same command again" for key in correcting]
+        damaged = self.ledger.problems(model) + chain_breaks(chain)
         dead = open_dead_letters(self.ledger, self.settings, model) if model else []
         return Status(
             model=model,
@@ -206,7 +229,9 @@ class _Books:
             dead_letters_since_ms=_since_ms(dead, chain),
             unidentified_dead_letters=sum(not letter.source for letter in dead),
             behind=behind,
-            broken=self.ledger.problems(model) + chain_breaks(chain) + broken + beyond_lines(indexed, stored),
+            damaged=damaged,
+            broken=damaged + broken + beyond_lines(indexed, stored),
+            away={},
         )
 
     def _chain(self, model: str | None) -> list[ChainLink]:
