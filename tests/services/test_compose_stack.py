@@ -7,6 +7,7 @@ of others cannot be pulled, stand-ins take their place.
 from __future__ import annotations
 
 import base64
+import datetime
 import json
 import os
 import re
@@ -17,10 +18,11 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import stand_ins
@@ -57,6 +59,18 @@ EXPORTS = (
 )
 CHANNELS = {"ops": "https://hooks.frametally.test/counts"}
 STOP = {"name": "stop", "points": [[100, 340], [700, 340]]}
+STAGES = {
+    "aggregator": "aggregate",
+    "consumer": "consume",
+    "consumer-live": "consume",
+    "worker": "work",
+    "live-worker": "live",
+    "dashboard": "serve",
+    "alerts": "alerts",
+}
+"""By service with rights of its own: the command that it runs."""
+WAITING = {"consumer": "kafka", "indexer": "elasticsearch", "aggregator": "elasticsearch"}
+"""By service: the server that it says it waits for."""
 ROOT = """\
 import ssl, urllib.request as r
 print(r.urlopen("https://127.0.0.1:15000/roots/0", context=ssl._create_unverified_context()).read().decode())
@@ -363,6 +377,18 @@ def test_the_books_are_in_order(world: World) -> None:
     assert "settled" in said
 
 
+@pytest.mark.parametrize(("service", "stage"), [("indexer", ""), *STAGES.items()])
+def test_the_doctor_finds_every_service_of_the_healthy_stack_well(
+    world: World, service: str, stage: str
+) -> None:
+    """By the documented command; with the rights of the service, where it has fewer than all."""
+    only = ("--stage", stage) if stage else ()
+    said = world.stack.run("docker-compose", "exec", "-T", service, "frametally", "doctor", *only)
+    assert said.splitlines()[-1] == "all good"
+    if stage == "aggregate":
+        assert re.search(r"runner +hadoop +a job over no segments ran from end to end", said)
+
+
 def test_no_container_runs_as_root_or_with_a_capability(world: World) -> None:
     for container in world.stack.run("docker-compose", "ps", "--quiet").split():
         [seen] = json.loads(docker("inspect", container))
@@ -378,6 +404,87 @@ def test_no_container_runs_as_root_or_with_a_capability(world: World) -> None:
                 assert int(value, 16) == 0, service
             if name == "NoNewPrivs":
                 assert value.strip() == "1", service
+
+
+def test_while_kafka_and_elasticsearch_are_away_stages_wait_and_say_so_and_counting_goes_on(
+    world: World,
+) -> None:
+    stack = world.stack
+    film(stack, "second")
+    film(stack, "third")
+    stack.run("docker-compose", "stop", "aggregator")
+    produce = ("docker-compose", "run", "--no-deps")
+    stack.run(*produce, "--rm", "producer", *footage_of("second", day=2))
+    stack.wait_until(lambda: figure(stack, "detected")["second"] == 60)
+    began = datetime.datetime.now(datetime.UTC)
+    stack.run("docker-compose", "stop", "kafka", "elasticsearch")
+    try:
+        # They start while both are away, as after a restart of the machine.
+        stack.run("docker-compose", "restart", "consumer", "indexer")
+        stack.run("docker-compose", "start", "aggregator")
+        producer = stack.run(*produce, "-d", "producer", *footage_of("third", day=3)).split()[-1]
+        stack.wait_until(lambda: "waiting" in of_container(producer))
+        stack.wait_until(
+            lambda: all(
+                has_said(stack, one, f"WARNING waiting.*{what}", began) for one, what in WAITING.items()
+            )
+        )
+        stack.wait_until(lambda: has_said(stack, "aggregator", "INFO +counts: 1 days counted", began))
+        said = stack.run("docker-compose", "exec", "-T", "indexer", "frametally", "status", code=2)
+        assert "away: Kafka at kafka:9092" in said
+        assert "elasticsearch:9200" in said
+        assert re.search(r"^ *second +60 +60 +60 +0 +60", said, re.MULTILINE)
+        assert [restarts(stack, service) for service in WAITING] == [0, 0, 0]
+    finally:
+        stack.run("docker-compose", "start", "kafka", "elasticsearch")
+    assert docker("wait", producer).strip() == "0", of_container(producer)
+    stack.wait_until(lambda: books(stack)["verdict"] == "settled")
+    assert figure(stack, "indexed") == {"second": 60, "third": 60, "traffic": 60}
+    assert [restarts(stack, service) for service in WAITING] == [0, 0, 0]
+
+
+def film(stack: Stack, name: str) -> None:
+    """The clip as a file of its own: an empty box at its end makes it another to know and none to see."""
+    clip = (stack.folder / "footage" / "my.mp4").read_bytes()
+    size = (8 + len(name)).to_bytes(4, "big")
+    path = stack.folder / "footage" / f"{name}.mp4"
+    path.write_bytes(clip + size + b"free" + name.encode())
+    path.chmod(0o644)
+
+
+def footage_of(name: str, *, day: int) -> tuple[str, ...]:
+    return (f"/footage/{name}.mp4", "--source", name, "--start-time", f"2026-01-0{day}T08:00:00Z")
+
+
+def books(stack: Stack) -> dict[str, Any]:
+    """What `status` says, whatever its exit code."""
+    asked = "frametally status --json 2>/dev/null; true"
+    said = stack.run("docker-compose", "exec", "-T", "indexer", "sh", "-c", asked)
+    found: dict[str, Any] = json.loads(said)
+    return found
+
+
+def figure(stack: Stack, name: str) -> Counter[str]:
+    """One column of the books, by source."""
+    return Counter({source["source"]: source[name] for source in books(stack)["sources"]})
+
+
+def restarts(stack: Stack, service: str) -> int:
+    """How often it has ended and was started again since a person started it."""
+    [seen] = json.loads(docker("inspect", stack.run("docker-compose", "ps", "--quiet", service).strip()))
+    count: int = seen["RestartCount"]
+    return count
+
+
+def of_container(container: str) -> str:
+    done = subprocess.run(["docker", "logs", container], capture_output=True, text=True, check=True)
+    return done.stdout + done.stderr
+
+
+def has_said(stack: Stack, service: str, pattern: str, since: datetime.datetime) -> bool:
+    """Whether its log has such a line, level and text, that is no older."""
+    found = re.findall(rf"(\S+) {pattern}", stack.run("docker-compose", "logs", "--no-color", service))
+    return any(datetime.datetime.fromisoformat(at) >= since.replace(microsecond=0) for at in found)
 
 
 def test_no_secret_is_in_a_log(world: World) -> None:
