@@ -16,6 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from tests.cameras.capturing import (
     Capturing,
     all_in_the_books,
@@ -31,11 +32,14 @@ from tests.cameras.capturing import (
 )
 from tests.cameras.showing import LAUNCHES, RtspCamera, Speaker
 from tests.cameras.test_opening import MULTIPART, jpeg, motion_jpeg, part_of, request_of
+from tests.fakes.records import make_manifest
 
+from frametally import keys
 from frametally.errors import Retryable
+from frametally.live_records import LiveMinute, Outage
 from frametally.media.manifests import find_manifest
 from frametally.opening import open_frame_log, open_object_store
-from frametally.records import FrameAnnouncement, decode
+from frametally.records import FrameAnnouncement, decode, encode
 from frametally.rules.times import DAY_MS
 from frametally_producer.checking import doubts
 
@@ -252,6 +256,23 @@ def test_a_killed_session_leaves_its_frames_to_the_next_and_the_time_between_is_
     assert outages[0].reason == "who captured it was ended"
     assert outages[0].from_ms >= before[-1].captured_at_ms
     assert not list((tmp_path / "data/live/gate-1").iterdir())
+
+
+def test_an_outage_that_another_session_left_open_in_the_store_is_closed_there(tmp_path: Path) -> None:
+    settings = here(tmp_path)
+    live = LiveMinute(
+        session_ms=1, minute_ms=DAY_MS, outages=[Outage(DAY_MS + 5, None, "said nothing for 5 s")]
+    )
+    before = replace(make_manifest(1, source="gate-1"), live=live, first_captured_at_ms=DAY_MS)
+    with RtspCamera() as camera:
+        capturing = Capturing(settings, camera.address)
+        capturing.store.put(keys.media_key(before.sha256), encode(before))
+        with capturing:
+            capturing.until_frames(2)
+    first_ms = announcements_in(settings)[0].captured_at_ms
+    after = find_manifest(capturing.store, before.sha256)
+    assert after is not None
+    assert [one.to_ms for one in live_of(after).outages] == [first_ms]
 
 
 _CAPTURE = """

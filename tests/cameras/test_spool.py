@@ -201,6 +201,25 @@ def show(minutes: Minutes, number: int) -> int:
     return at_ms
 
 
+def test_after_a_kill_an_outage_begins_with_the_last_frame_that_was_sent(tmp_path: Path) -> None:
+    spool, minutes = opened(tmp_path)
+    show(minutes, 0)
+    sent_ms = show(minutes, 5)  # within the second in which nothing else is noted
+    spool.done(spool.take(9))
+    assert opened(tmp_path)[1].away_since_ms == sent_ms
+
+
+def test_an_outage_that_was_open_at_a_kill_goes_on_and_is_closed_with_the_next_frame(tmp_path: Path) -> None:
+    _, minutes = opened(tmp_path)
+    went_ms = show(minutes, 5)
+    minutes.away("is redirected to nowhere", went_ms)
+    spool, minutes = opened(tmp_path)
+    came_ms = show(minutes, 640)
+    spool.close_outages(came_ms)
+    whole = Outage(went_ms, came_ms, "is redirected to nowhere")
+    assert [live_of(minute).outages for minute in spool.minutes()] == [[whole], [whole]]
+
+
 def test_a_minutes_manifest_says_when_the_picture_was_black_or_frozen(tmp_path: Path) -> None:
     spool, minutes = opened(tmp_path)
     show(minutes, 0)

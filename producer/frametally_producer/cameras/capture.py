@@ -157,7 +157,7 @@ class CameraCapture:
             if self._is_over():
                 return
             self._renew_session()
-            self._come_back()
+            self._come_back(frame.captured.at_ms)
             self._offered.note(time.monotonic())
             try:
                 pixels_of = partial(self._pixels, frame.frame, frame.captured.at_ms)
@@ -197,7 +197,10 @@ class CameraCapture:
             offered_per_s=None,
         )
 
-    def _come_back(self) -> None:
+    def _come_back(self, at_ms: int) -> None:
+        if not self._is_there:
+            self._spool.close_outages(at_ms)
+            self._sender.back.put(at_ms)
         self._is_there, self._away = True, ""
         if self._teller.told.away_since_ms is not None:
             self._teller.tell(state="running", reason="", away_since_ms=None)

@@ -87,6 +87,9 @@ class Minutes:
             known = (told_until_ms, *(one.last_captured_at_ms for one in minutes))
             self.away_since_ms = max((ms for ms in known if ms is not None), default=None)
             self._reason = _ENDED
+            lives = [one.live for one in minutes if one.live is not None]
+            for outage in (outage for live in lives for outage in live.outages if outage.to_ms is None):
+                self.away_since_ms, self._reason = outage.from_ms, outage.reason  # it goes on
 
     def away(self, reason: str, now_ms: int) -> None:
         """Note that the camera is away; where no frame has come yet, from now on.

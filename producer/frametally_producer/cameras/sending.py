@@ -21,7 +21,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process.retrying import GivenUp, Patience
 from frametally.records import FrameAnnouncement, MediaManifest
 from frametally.settings.loading import Settings
-from frametally_producer.cameras.spool import Spool, SpooledFrame
+from frametally_producer.cameras.spool import Spool, SpooledFrame, closed_outages
 from frametally_producer.writing.frames import FrameWriter, NewFrame
 from frametally_producer.writing.manifest import NOTE_EVERY_S, Forgotten, ManifestKeeper, load_manifest
 
@@ -40,6 +40,7 @@ class Sender:
         failure: Why it had to give up; None: it did not.
         changed: What of minutes that were forgotten or put right meanwhile can be kept no more, one each: the
             frames that are captured now need another session.
+        back: Event times of the first frame of each connection, which ends the outages before it.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Sender:
         """
         self.failure: FrametallyError | None = None
         self.changed: queue.SimpleQueue[list[NamedLoss]] = queue.SimpleQueue()
+        self.back: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._spool = spool
         self._source = source
         self._settings = settings
@@ -74,6 +76,7 @@ class Sender:
         self._patience = patience
         self._on_sent = on_sent
         self._keepers: dict[str, ManifestKeeper] = {}
+        self._unclosed: set[str] = set()
         self._noted: list[SpooledFrame] = []
         self._wrote_at_s = float("-inf")
         self._draining = threading.Event()
@@ -110,14 +113,25 @@ class Sender:
             self.failure = error
 
     def _complete_those_of_others(self) -> None:
-        """Complete minutes of this camera that a session on another machine has left open."""
+        """Complete minutes of this camera that other sessions left open, and close outages they left open."""
         here = {minute.sha256 for minute in self._spool.minutes()}
         reader = ManifestReader(self._store, self._settings.data_dir)
         found, _ = self._patience.until_done("the object store", reader.read)
-        for one in found:
-            is_open = one.live is not None and one.state == "producing" and one.source == self._source
-            if is_open and one.sha256 not in here:
+        minutes = [one for one in found if one.live is not None and one.source == self._source]
+        for one in minutes:
+            if one.state == "producing" and one.sha256 not in here:
                 self._complete_there(one.sha256)
+        self._unclosed = {one.sha256 for one in minutes if one.sha256 not in here and _is_away(one)}
+        self._close_outages(sorted(one.first_captured_at_ms or 0 for one in minutes))
+
+    def _close_outages(self, starts_ms: list[int]) -> None:
+        """Close open outages of minutes that are in the store alone, by where footage begins after them."""
+        for sha256 in sorted(self._unclosed):
+            change = partial(change_manifest, self._store, sha256, lambda one: closed_outages(one, starts_ms))
+            with suppress(Poison):  # what is damaged there stays as it is
+                changed = self._patience.until_done("the object store", change)
+                if changed is not None and not _is_away(changed):
+                    self._unclosed.discard(sha256)
 
     def _complete_there(self, sha256: str) -> None:
         """Complete a minute that nobody goes on with, as the store has it, if it has it. Raises `Poison`."""
@@ -139,6 +153,8 @@ class Sender:
             self._write()
         for sha256 in over:
             self._complete(sha256)
+        while not self.back.empty():
+            self._close_outages([self.back.get()])
         if not frames:
             if is_last:
                 return False
@@ -219,6 +235,8 @@ class Sender:
         keeper = self._keeper(sha256)
         if keeper is not None and self._write_one(keeper, expected=None):
             self._keepers.pop(sha256)
+            if _is_away(keeper.manifest):
+                self._unclosed.add(sha256)
             self._spool.remove(sha256)
 
     def _write_one(self, keeper: ManifestKeeper, *, expected: int | None) -> bool:
@@ -254,6 +272,11 @@ def _completed(manifest: MediaManifest | None) -> MediaManifest | None:
     if manifest is None or manifest.state == "complete":
         return None
     return msgspec.structs.replace(manifest, state="complete", frames_expected=manifest.frames_announced)
+
+
+def _is_away(minute: MediaManifest) -> bool:
+    """Return whether a minute ends while the camera is away, as far as it says."""
+    return minute.live is not None and any(one.to_ms is None for one in minute.live.outages)
 
 
 def losses_since(noted: MediaManifest | None, minute: MediaManifest | None) -> list[NamedLoss]:

@@ -176,8 +176,25 @@ class Spool:
         with self._lock:
             return sum(frame.size_bytes for frame in self._out) > self._most_bytes * _MOST_OUT
 
+    def close_outages(self, at_ms: int) -> None:
+        """Note that the camera is back with a frame of that event time."""
+        with self._lock:
+            for sha256, minute in self._minutes.items():
+                closed = closed_outages(minute, [at_ms])
+                if closed is not None:
+                    self._minutes[sha256] = closed
+                    self._write(closed)
+
     def done(self, frames: Iterable[SpooledFrame]) -> None:
-        """Remove frames that are stored, announced and noted."""
+        """Remove frames that are stored, announced and noted; their minutes note up to when they went."""
+        frames = sorted(frames, key=lambda frame: frame.captured_at_ms)
+        newest_ms = {frame.minute: frame.captured_at_ms for frame in frames}
+        with self._lock:
+            for sha256, at_ms in newest_ms.items():
+                minute = self._minutes.get(sha256)
+                if minute is not None and at_ms > (minute.last_captured_at_ms or 0):
+                    self._minutes[sha256] = msgspec.structs.replace(minute, last_captured_at_ms=at_ms)
+                    self._write(self._minutes[sha256])
         for frame in frames:
             with self._lock:
                 if frame not in self._out:
@@ -294,3 +311,24 @@ def _handed_out(frame: SpooledFrame) -> SpooledFrame:
         with suppress(OSError):  # who reads it is told why
             path = path.rename(path.with_suffix(".out.jpg"))
     return frame._replace(path=path, is_out=True)
+
+
+def closed_outages(minute: MediaManifest | None, starts_ms: Iterable[int]) -> MediaManifest | None:
+    """Return a minute whose open outages end with the first footage after them; None: none of them does.
+
+    Args:
+        minute: None: it is gone.
+        starts_ms: Event times at which footage begins, in order.
+    """
+    if minute is None or minute.live is None:
+        return None
+    starts_ms = list(starts_ms)
+    outages = [
+        one
+        if one.to_ms is not None
+        else msgspec.structs.replace(one, to_ms=next((ms for ms in starts_ms if ms > one.from_ms), None))
+        for one in minute.live.outages
+    ]
+    if outages == minute.live.outages:
+        return None
+    return msgspec.structs.replace(minute, live=msgspec.structs.replace(minute.live, outages=outages))
