@@ -8,6 +8,7 @@ from werkzeug.datastructures import MultiDict
 
 from frametally.alerts.scheduling import SUMMARY, span_of
 from frametally.errors import Misconfigured
+from frametally.mail.news import one_line
 from frametally.ports.count_index import CountIndex
 from frametally.report_records import ScheduledReport
 from frametally.rules.clocks.turns import ClockTurn
@@ -78,14 +79,14 @@ def files_of(
 def _summary(report: ScheduledReport, turn: ClockTurn, chart: answers.Counts, media: MediaTimes) -> str:
     """Return in a few lines what was seen; where nothing was filmed that is said, and never 0."""
     head = f"{report.name}: {span_of(report, turn)}"
-    of = f"Sources: {', '.join(map(media.name, chart.sources)) or 'none'}"
+    of = f"Sources: {', '.join(one_line(media.name(source)) for source in chart.sources) or 'none'}"
     waiting = [_WAITING] if chart.not_analysed else []
     if not chart.coverage:
         return "\n".join([head, "", *(waiting or ["No footage."]), of, ""])
     rows = [("", "objects", "most at once", "boxes")]
     for total in chart.totals:
         objects = "not known" if total.objects is None else f"{total.objects}"
-        rows.append((total.label or "others", objects, f"{total.peak}", f"{total.detections}"))
+        rows.append((one_line(total.label) or "others", objects, f"{total.peak}", f"{total.detections}"))
     if len(rows) == 1:
         rows.append(("nothing was found", "", "", ""))
     widths = [max(len(row[at]) for row in rows) for at in range(4)]
