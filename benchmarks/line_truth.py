@@ -131,7 +131,7 @@ def main() -> None:
                     what=f"demo clip, y = {line}: off by, at {rate} fps",
                     measured=abs(clip_ways[rate][line]["to_right"] - BY_EYE[line])
                     + clip_ways[rate][line]["to_left"],
-                    at_most=2 if (line, rate) == (340, 10) else 1,
+                    at_most=1,
                 )
                 for line in CLIP_LINES
                 for rate in RATES

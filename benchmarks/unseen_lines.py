@@ -152,10 +152,9 @@ def tables_and_goals(
             missing,
         ]
         goals.append(Goal(what=f"cars, {rate} fps: returns that nobody made", measured=back, at_most=0))
-        if rate == 5:
-            goals.append(
-                Goal(what="cars, 5 fps: crossings off", measured=round(off / every_car, 3), at_most=0.05)
-            )
+        goals.append(
+            Goal(what=f"cars, {rate} fps: crossings off", measured=round(off / every_car, 3), at_most=0.05)
+        )
     return [
         Table(
             title="Lines that nothing was chosen for",

@@ -185,6 +185,23 @@ def test_what_was_seen_weakly_just_before_a_visit_began_belongs_to_it() -> None:
     assert [box.time_ms for box in visit.sightings] == [frame.captured_at_ms for frame in frames]
 
 
+@pytest.mark.parametrize("fps", [5, 10, 30])
+def test_a_visit_begins_as_soon_at_every_rate_though_boxes_between_are_missing(fps: int) -> None:
+    """A car that comes out behind another is seen only every fifth of a second at first."""
+    walker = Walker(
+        start=(300, 300),
+        velocity=(30, 0),
+        sight=lambda now_s: 0.9 if now_s > 1 or now_s * 5 % 1 < 0.01 else 0.0,
+    )
+    [visit] = visits_of(scene([walker], fps=fps)[0])
+    assert visit.sightings[0].time_ms == 0
+
+
+def test_a_box_that_nothing_follows_for_a_fifth_of_a_second_is_a_false_alarm() -> None:
+    at_times = Walker(start=(300, 300), sight=lambda now_s: 0.9 if round(now_s * 10) % 3 == 0 else 0.0)
+    assert visits_of(scene([at_times], fps=10)[0]) == []
+
+
 def test_a_weak_box_is_taken_back_by_one_visit_alone() -> None:
     front = Walker(start=(300, 300), sight=lambda now_s: 0.9 if now_s >= 2 else 0.3)
     behind = Walker(start=(312, 300), sight=lambda now_s: 0.9 if now_s >= 2 else 0.0)
