@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 from tests.family.footage import FPS, SETTINGS, make_video
 from tests.family.running import Running, of_group, waits
-from tests.web.watching import Shown, Watcher
+from tests.web.watching import Shown, Watcher, open_socket
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
 
 from frametally.books.runs import current_runs, read_run
 from frametally.opening import open_object_store
@@ -103,7 +102,7 @@ def test_a_dashboard_starts_what_videos_need_once_the_first_one_waits_and_ends_i
         again.comes_to(shown["id"], "ready")
 
 
-def test_an_upload_without_a_time_becomes_ready_and_streams_every_frame(video: Path, tmp_path: Path) -> None:
+def test_an_upload_without_a_time_becomes_ready_and_streams_to_its_end(video: Path, tmp_path: Path) -> None:
     calibration = {
         "points": [[20, 220], [300, 220], [200, 60], [120, 60]],
         "metres": [[0, 0], [6, 0], [6, 30], [0, 30]],
@@ -118,7 +117,7 @@ def test_an_upload_without_a_time_becomes_ready_and_streams_every_frame(video: P
         dashboard.comes_to(accepted["id"], "ready")
         stream = dashboard.post("/api/stream/start", video_id=accepted["id"], speed=2)
         shown: list[int] = []
-        with connect(dashboard.url.replace("http", "ws", 1) + stream["websocket"], proxy=None) as socket:
+        with open_socket(dashboard.url.replace("http", "ws", 1) + stream["websocket"]) as socket:
             watcher = Watcher(socket)
             try:
                 while True:
@@ -129,7 +128,9 @@ def test_an_upload_without_a_time_becomes_ready_and_streams_every_frame(video: P
             except ConnectionClosed as closed:
                 assert closed.rcvd is not None
                 assert closed.rcvd.code == 1000
-        assert len({one.header["image_path"] for one in watcher.frames}) == len(shown) == FRAMES
+        assert len({one.header["image_path"] for one in watcher.frames}) == len(shown)
+        # A busy viewer is not sent what it cannot draw in time: that is counted.
+        assert len(shown) + watcher.frames[-1].header["left_out"] == FRAMES
 
 
 def test_a_dashboard_starts_what_streams_need_with_the_first_one_and_starts_again_what_dies(

@@ -18,9 +18,8 @@ from serving.needs import server
 from tests.fakes.uploads import upload_file
 from tests.family.footage import SETTINGS, make_video
 from tests.family.running import PATIENCE_S, Running, waits
-from tests.web.watching import Shown, Watcher
+from tests.web.watching import Shown, Watcher, open_socket
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
 
 from frametally.books.runs import current_runs, read_parts
 from frametally.opening import open_frame_log, open_object_store, open_video_catalogue
@@ -144,7 +143,7 @@ def test_a_stream_that_the_api_starts_is_seen_at_the_socket_and_counts_as_a_run_
         assert status == 202
         here = f"streams/{stream['stream_id']}"
         assert asked(running, f"{here}/pause")[0] == 200
-        socket = connect(running.url.replace("http", "ws", 1) + stream["websocket"], proxy=None)
+        socket = open_socket(running.url.replace("http", "ws", 1) + stream["websocket"])
         with socket:
             watcher = Watcher(socket)
             watcher.state(lambda told: told["state"] == "paused")

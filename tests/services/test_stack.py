@@ -33,9 +33,9 @@ from serving.place import Place
 from serving.state import State
 from tests.cameras.showing import Speaker
 from tests.cameras.test_opening import motion_jpeg
-from tests.web.watching import Shown, Watcher
+from tests.web.watching import Shown, Watcher, open_socket
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import ClientConnection
 
 from frametally import keys
 from frametally.books.runs import current_runs, read_run
@@ -642,7 +642,7 @@ def watch(world: World, asked: str, **headers: str) -> ClientConnection:
     # By TLS 1.3 tickets come unasked: the client's thread that reads would wait in TLS while another writes.
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     url = f"wss://app.{DOMAIN}/ws/stream?{asked}"
-    return connect(url, ssl=context, additional_headers=headers, proxy=None)
+    return open_socket(url, ssl=context, additional_headers=headers)
 
 
 @pytest.mark.parametrize("path", ["/live", "/videos", "/api/v1/streams", "/api/v1/cameras"])

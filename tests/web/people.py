@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlencode
 
+from sqlalchemy import text
 from tests.web.conftest import Place
 from tests.web.raw_client import Answered, Client
 
@@ -69,3 +70,13 @@ def guess_until_slowed(guess: Callable[[], Answered]) -> list[int]:
     while 429 not in statuses and len(statuses) < 20:
         statuses.append(guess().status)
     return statuses
+
+
+def lengthen_waits(place: Place) -> None:
+    """Make whoever waits for a log-in wait 30 s longer: a busy machine outlasts a first wait of a second."""
+    longer = (
+        "UPDATE frametally_login_attempts SET due_at_ms = due_at_ms + 30000 WHERE due_at_ms > tried_at_ms"
+    )
+    assert place.access is not None
+    with place.access._database.writing() as connection:
+        connection.execute(text(longer))

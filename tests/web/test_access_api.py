@@ -23,11 +23,12 @@ from tests.web.people import (
     cookie_of,
     give_accounts,
     guess_until_slowed,
+    lengthen_waits,
     sign_in,
 )
 from tests.web.raw_client import Client
+from tests.web.watching import open_socket
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
 
 from frametally.access import codes, tokens
 from frametally.access.accounts import ROLES, UserAccount
@@ -84,10 +85,10 @@ def test_each_role_may_ask_for_what_the_table_gives_it_and_for_nothing_else(url:
 def test_sockets_are_for_those_who_have_logged_in(url: str, client: Client, path: str) -> None:
     address = url.replace("http", "ws") + path
     cookie = cookie_of(sign_in(client, "lukas"))
-    with connect(address) as socket, pytest.raises(ConnectionClosed):
+    with open_socket(address) as socket, pytest.raises(ConnectionClosed):
         socket.recv(10)
     assert socket.close_code == 1008
-    with connect(address, additional_headers={"Cookie": cookie}) as socket:
+    with open_socket(address, additional_headers={"Cookie": cookie}) as socket:
         if "client" in path:
             assert json.loads(socket.recv(10))["type"] == "hello"
         else:
@@ -95,7 +96,7 @@ def test_sockets_are_for_those_who_have_logged_in(url: str, client: Client, path
                 socket.recv(10)
             assert socket.close_code != 1008
     foreign = {"Cookie": cookie, "Origin": OTHER}
-    with connect(address, additional_headers=foreign) as socket, pytest.raises(ConnectionClosed):
+    with open_socket(address, additional_headers=foreign) as socket, pytest.raises(ConnectionClosed):
         socket.recv(10)
     assert socket.close_code == 1008
 
@@ -110,7 +111,7 @@ def test_a_page_of_an_allowed_site_listens_by_nobodys_log_in(
     codes_by_origin = {}
     for origin in (OTHER, url):  # of one site with us a browser sends the cookie along
         address = url.replace("http", "ws") + path
-        with connect(address, additional_headers={"Cookie": cookie, "Origin": origin}) as socket:
+        with open_socket(address, additional_headers={"Cookie": cookie, "Origin": origin}) as socket:
             try:
                 socket.recv(10)
             except ConnectionClosed:
@@ -208,11 +209,7 @@ def test_guesses_are_slowed_down_and_the_right_password_waits_with_them(
 ) -> None:
     statuses = guess_until_slowed(lambda: sign_in(client, "lukas", "wrong password"))
     assert statuses == [401] * max(5, len(statuses) - 1) + [429]
-    longer = (
-        "UPDATE frametally_login_attempts SET due_at_ms = due_at_ms + 30000 WHERE due_at_ms > tried_at_ms"
-    )
-    with people.access._database.writing() as connection:  # a busy machine outlasts the first wait, a second
-        connection.execute(text(longer))
+    lengthen_waits(people)
     waiting = sign_in(client, "lukas")
     assert waiting.status == 429
     assert 1 <= int(waiting.headers["retry-after"]) <= 60

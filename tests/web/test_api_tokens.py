@@ -17,8 +17,8 @@ from tests.web.conftest import Place
 from tests.web.people import give_accounts
 from tests.web.raw_client import Answered, Client
 from tests.web.uploading import BYTES, UPLOADS, VERSION, metadata
+from tests.web.watching import open_socket
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
 
 from frametally.access.accounts import ROLES, ApiToken, Role, UserAccount
 from frametally.access.tokens import make_api_token, token_hash
@@ -116,7 +116,7 @@ def test_a_page_of_an_allowed_site_may_send_a_token_and_no_other_may(
 def test_a_socket_is_opened_by_a_token(url: str, people: Place, path: str) -> None:
     address = url.replace("http", "ws") + path
     sent = by(token_of(people, "lukas", "look"))
-    with connect(address, additional_headers=sent) as socket:
+    with open_socket(address, additional_headers=sent) as socket:
         if "client" in path:
             assert json.loads(socket.recv(10))["type"] == "hello"
         else:
@@ -124,7 +124,7 @@ def test_a_socket_is_opened_by_a_token(url: str, people: Place, path: str) -> No
                 socket.recv(10)
             assert socket.close_code != 1008
     for refused in ({"Authorization": sent["Authorization"][:-1]}, {**sent, "Origin": OTHER}):
-        with connect(address, additional_headers=refused) as socket, pytest.raises(ConnectionClosed):
+        with open_socket(address, additional_headers=refused) as socket, pytest.raises(ConnectionClosed):
             socket.recv(10)
         assert socket.close_code == 1008
 

@@ -18,8 +18,9 @@ from jsonschema_rs import Validator, validator_for
 from tests.fakes.videos import make_video
 from tests.web.conftest import Place
 from tests.web.test_library_api import stored
+from tests.web.watching import open_socket
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import ClientConnection
 from websockets.typing import Origin
 
 from frametally.video_records import VideoFields
@@ -89,7 +90,7 @@ def listening(url: str) -> Iterator[Callable[..., Listener]]:
     with ExitStack() as stack:
 
         def make(client_id: str, **options: Any) -> Listener:
-            opened = connect(f"{url.replace('http', 'ws', 1)}/ws/{client_id}", proxy=None, **options)
+            opened = open_socket(f"{url.replace('http', 'ws', 1)}/ws/{client_id}", **options)
             return Listener(stack.enter_context(opened))
 
         yield make
@@ -210,14 +211,14 @@ def test_who_asks_for_a_name_that_is_not_the_dashboards_is_sent_away(
     address = urlsplit(serving(app))
     with (
         socket.create_connection((address.hostname, address.port)) as raw,
-        connect(f"ws://evil.example:{address.port}/ws/{ANNA}", sock=raw, proxy=None) as connection,
+        open_socket(f"ws://evil.example:{address.port}/ws/{ANNA}", sock=raw) as connection,
     ):
         assert Listener(connection).closed_by() == 1008
 
 
 def test_a_page_of_an_allowed_site_is_told(place: Place, serving: Callable[[Flask], str]) -> None:
     url = serving(place.app(web_allowed_origins="https://good.example")).replace("http", "ws", 1)
-    with connect(f"{url}/ws/{ANNA}", proxy=None, origin=Origin("https://good.example")) as connection:
+    with open_socket(f"{url}/ws/{ANNA}", origin=Origin("https://good.example")) as connection:
         assert Listener(connection).next()["type"] == "hello"
 
 
@@ -342,5 +343,5 @@ def test_a_client_that_reads_nothing_is_kept_waiting_with_little(
 
 def test_no_socket_is_opened_where_a_page_is(app: Flask, serving: Callable[[Flask], str]) -> None:
     url = serving(app).replace("http", "ws", 1)
-    with pytest.raises(InvalidStatus), connect(url + "/", proxy=None):
+    with pytest.raises(InvalidStatus), open_socket(url + "/"):
         pass

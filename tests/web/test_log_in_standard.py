@@ -14,7 +14,15 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 from tests.web.conftest import Place
-from tests.web.people import FORM, PASSWORD, cookie_of, give_accounts, guess_until_slowed, sign_in
+from tests.web.people import (
+    FORM,
+    PASSWORD,
+    cookie_of,
+    give_accounts,
+    guess_until_slowed,
+    lengthen_waits,
+    sign_in,
+)
 from tests.web.raw_client import Answered, Client
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
@@ -317,5 +325,6 @@ def test_ending_a_log_in_needs_a_session_of_ones_own_and_patience(client: Client
     assert client("POST", "/sign-in/sessions", body, **sent).status == 403
     statuses = guess_until_slowed(lambda: end_own(client, here, hash_of(other), current="wrong"))
     assert statuses == [400] * max(5, len(statuses) - 1) + [429]
+    lengthen_waits(people)
     assert end_own(client, here, hash_of(other)).status == 429
     assert client("GET", "/api/models", Cookie=other).status == 200

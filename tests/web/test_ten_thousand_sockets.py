@@ -16,8 +16,7 @@ import urllib3
 from tests.family.running import Running, waits
 from tests.web.conftest import Place
 from tests.web.test_watching import Gate, begun, see
-from tests.web.watching import Scene, Watcher
-from websockets.sync.client import connect
+from tests.web.watching import Scene, Watcher, open_socket
 
 pytestmark = [
     pytest.mark.timeout(300),
@@ -100,7 +99,7 @@ def test_of_ten_thousand_sockets_those_beyond_the_bound_are_refused_and_nobody_e
         def watcher(number: int) -> Watcher:
             address = {"X-Forwarded-For": f"198.51.100.{number}"}
             socket = f"{url.replace('http', 'ws', 1)}/ws/stream?{gate.asked}"
-            return Watcher(stack.enter_context(connect(socket, additional_headers=address, proxy=None)))
+            return Watcher(stack.enter_context(open_socket(socket, additional_headers=address)))
 
         lively = [watcher(number) for number in range(5)]
         begun(gate, lively[0])

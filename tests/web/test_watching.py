@@ -24,9 +24,8 @@ from tests.fakes.records import make_frame
 from tests.fakes.videos import make_facts, make_video
 from tests.web.conftest import Place
 from tests.web.test_library_api import stored
-from tests.web.watching import CAR, JPEG, START_MS, Scene, Shown, Watcher
+from tests.web.watching import CAR, JPEG, START_MS, Scene, Shown, Watcher, open_socket
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
 
 from frametally import keys
 from frametally.errors import Retryable
@@ -85,7 +84,7 @@ def watch(app: Flask, serving: Callable[[Flask], str]) -> Iterator[Callable[...,
     with ExitStack() as stack:
 
         def make(asked: str, **options: Any) -> Watcher:
-            opened = connect(f"{url.replace('http', 'ws', 1)}/ws/stream?{asked}", proxy=None, **options)
+            opened = open_socket(f"{url.replace('http', 'ws', 1)}/ws/stream?{asked}", **options)
             return Watcher(stack.enter_context(opened))
 
         yield make
@@ -607,7 +606,7 @@ def test_while_the_log_is_away_viewers_wait_and_then_see_what_comes_next(
     app = scene.place.app()
     scene.place.log = real
     url = serving(app).replace("http", "ws", 1)
-    with connect(f"{url}/ws/stream?{gate.asked}", proxy=None) as connection:
+    with open_socket(f"{url}/ws/stream?{gate.asked}") as connection:
         viewer = Watcher(connection)
         told = viewer.state(lambda one: one["state"] == "waiting")
         assert told["reason"] == "The log does not answer for now."

@@ -13,8 +13,7 @@ from flask import Flask
 from tests.fakes.memory import ManualClock
 from tests.web import test_watching
 from tests.web.test_watching import Gate, begun, see, wait_until
-from tests.web.watching import JPEG, START_MS, Scene, Watcher
-from websockets.sync.client import connect
+from tests.web.watching import JPEG, START_MS, Scene, Watcher, open_socket
 
 from frametally.adapters.sqlite.file_log import SqliteLog
 from frametally.errors import Retryable
@@ -94,7 +93,7 @@ def test_when_the_log_goes_away_in_the_middle_viewers_stay_and_see_what_comes_ne
     app = scene.place.app()
     scene.place.log = real
     url = serving(app).replace("http", "ws", 1)
-    with connect(f"{url}/ws/stream?{gate.asked}", proxy=None) as connection:
+    with open_socket(f"{url}/ws/stream?{gate.asked}") as connection:
         viewer = Watcher(connection)
         for again in range(3):
             begun(gate, viewer)

@@ -6,6 +6,7 @@ import json
 import struct
 import uuid
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import pytest
@@ -13,7 +14,7 @@ from tests.fakes.records import make_frame
 from tests.web.conftest import Place
 from tests.web.test_library_api import stored
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import ClientConnection
+from websockets.sync.client import ClientConnection, connect
 
 from frametally import keys
 from frametally.opening import open_frame_log, open_object_store
@@ -29,6 +30,10 @@ START_MS = 1_767_222_000_000
 JPEG = b"\xff\xd8" + bytes(46_000)
 """As large as a frame of the demo clip; nobody here decodes it."""
 CAR = Detection(label="car", confidence=0.9, box=(1.0, 2.0, 30.0, 20.0))
+
+
+open_socket = partial(connect, proxy=None, open_timeout=LONG_S)
+"""Opens a WebSocket, however busy the machine is."""
 
 
 class Shown(NamedTuple):
