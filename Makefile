@@ -12,8 +12,8 @@ PAGE_TOOLS := simple_frontend/node_modules/.package-lock.json
 SERVE ?= yes
 VIDEO ?=
 TESTS ?=
-# More than the two cores of a small machine: half of the tests wait for processes, leases and browsers.
-WORKERS ?= 4
+# One process a core.
+WORKERS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 # Quiet unless something is wrong: what a newcomer should see is the demo, not 50 packages.
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Hundreds of tests start a command: without its bytecode each start compiles 300 modules again, and images of Python
@@ -57,11 +57,16 @@ run: setup ## Count your own footage: make run VIDEO=my.mp4 (or a folder; SERVE=
 	@$(BIN)/frametally run $(if $(filter no,$(SERVE)),--no-serve) -- "$$VIDEO"
 
 # What needs no server: worksteal gives a worker that has nothing left to do the half of another's rest.
-EVERYWHERE := -m "not demo and not services and not images and not stack and not compose" --numprocesses=$(WORKERS) --dist=worksteal
+EVERYWHERE := not demo and not services and not images and not stack and not compose
+PYTEST := $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal --durations=15
 
 .PHONY: test
-test: .venv/dev setup test-page ## Run the tests (WORKERS=0: one after the other; TESTS=<paths>: these only)
-	@$(BIN)/python -m pytest $(EVERYWHERE) $(TESTS)
+test: .venv/dev setup $(if $(TESTS),,test-page) ## Run the quick tests, in minutes (TESTS=<paths>: these only; WORKERS=0: one after the other)
+	@$(PYTEST) -m "$(EVERYWHERE) and not thorough" $(TESTS)
+
+.PHONY: test-all
+test-all: .venv/dev setup test-page ## Run all that needs no server: kills, hostile files, every page in Chromium (TESTS=...)
+	@FRAMETALLY_TESTS=thorough $(PYTEST) -m "$(EVERYWHERE)" $(TESTS)
 
 .PHONY: test-page
 test-page: $(if $(HAS_NPM),$(PAGE_TOOLS)) ## Test what of the page's scripts needs no browser (needs npm)

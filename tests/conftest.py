@@ -9,10 +9,11 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings as hypothesis_settings
+from tests.examples import THOROUGH, examples
 
 from frametally.errors import Misconfigured
 from frametally.files.demo_clip import ensure_demo_clip
@@ -21,10 +22,13 @@ from frametally.settings.loading import load_settings
 if TYPE_CHECKING:
     from frametally_models.files import ModelFiles
 
-# No test asserts how long something takes: the machine may be busy.
-hypothesis_settings.register_profile("frametally", deadline=None)
-hypothesis_settings.load_profile("frametally")
+# No test asserts how long something takes: the machine may be busy. The quick profile tries the same examples
+# each time: a newcomer's first run fails by a defect alone.
+hypothesis_settings.register_profile("quick", deadline=None, max_examples=examples(100), derandomize=True)
+hypothesis_settings.register_profile("thorough", deadline=None)
+hypothesis_settings.load_profile("thorough" if THOROUGH else "quick")
 
+_LEFT_OUT = pytest.StashKey[int]()
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
@@ -32,6 +36,36 @@ def pytest_collection_finish() -> None:
     """Look for garbage among what tests make only: looking through all that was collected takes a second."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Count what is left to `make test-all`."""
+    if items:
+        config = items[0].config
+        config.stash[_LEFT_OUT] = config.stash.get(_LEFT_OUT, 0) + sum(
+            item.get_closest_marker("thorough") is not None for item in items
+        )
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell the count to the process that prints, where the tests are spread over several."""
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output["left_out"] = session.config.stash.get(_LEFT_OUT, 0)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take the count of one of several processes: each has collected all tests."""
+    node.config.stash[_LEFT_OUT] = getattr(node, "workeroutput", {}).get("left_out", 0)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what was not run."""
+    if count := config.stash.get(_LEFT_OUT, 0):
+        terminalreporter.write_line(
+            f"`make test-all` has {count:,} more: kill campaigns, hostile files, flipped bits, each state of "
+            "every page in a browser, and five times the random examples."
+        )
 
 
 def _unavailable(what: str, reason: object) -> None:

@@ -13,6 +13,7 @@ from tests.fakes.webhooks import Hook, hook_server
 from frametally.alerts.channels.sending import AlertSender, SentReport
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("answers", "report"),
     [([], SentReport(sent=1)), ([b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"], SentReport(put_off=1))],

@@ -22,6 +22,7 @@ from frametally.records import encode
 from frametally_cli.main import main
 
 
+@pytest.mark.thorough
 def test_a_rule_is_added_told_shown_and_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -98,6 +99,7 @@ def draw_kerb(place: AlertPlace) -> None:
     change_drawing(place.ports.store, "gate", lambda drawing: with_shapes(drawing, [kerb]))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("options", "line"), SILENT_FOR_GOOD)
 def test_a_rule_that_can_never_tell_is_refused_with_the_nearest_names(
     tmp_path: Path, said: Said, options: tuple[str, ...], line: str
@@ -186,6 +188,7 @@ def test_a_rule_whose_intervals_are_counted_no_more_is_listed_with_the_reason(
     assert "  may stay silent: of the newest day its interval of 1m is no multiple" in said("alerts", "list")
 
 
+@pytest.mark.thorough
 def test_people_see_a_source_as_it_is_written_and_programs_its_slug_too(
     tmp_path: Path, said: Said, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -251,6 +254,7 @@ BAD_REPORTS = [
 ]
 
 
+@pytest.mark.thorough
 def test_a_report_is_added_made_shown_and_removed_and_a_bad_one_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

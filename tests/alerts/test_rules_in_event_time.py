@@ -282,6 +282,7 @@ def test_where_hours_are_counted_missing_footage_is_told_too(place: AlertPlace) 
     assert [alert.start_ms for alert in place.alerts()] == [DAY_MS + HOUR_MS]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("field", "given"),
     [

@@ -111,6 +111,7 @@ def test_a_turn_is_told_once_whoever_asks_how_often_and_whatever_the_clock_does(
     assert told_days(place)[-1] == "2026-05-11"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("first", "days"),
     [
@@ -229,6 +230,7 @@ def test_one_that_cannot_be_made_is_said_and_keeps_no_other(place: AlertPlace) -
     assert sorted(alert.rule for alert in place.alerts()) == ["bad", "good"]
 
 
+@pytest.mark.thorough
 def test_one_that_cannot_be_made_is_tried_again_ever_later_up_to_an_hour(place: AlertPlace) -> None:
     place.schedule(now_ms=DUE_MS - 1)
     now_s, tried_s = 0.0, list[float]()

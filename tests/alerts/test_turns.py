@@ -8,6 +8,7 @@ import zoneinfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
+from tests.examples import examples
 
 from frametally.rules.clocks.turns import EVERY, Every, last_turn, moment_ms
 from frametally.rules.times import DAY_MS, EPOCH, HOUR_MS, MILLISECOND, local_time
@@ -64,7 +65,8 @@ def test_a_turn_is_due_to_the_millisecond() -> None:
     assert (before.day.day, at.day.day) == (16, 23)
 
 
-@settings(max_examples=300, deadline=None)
+@pytest.mark.thorough
+@settings(max_examples=examples(300))
 @given(
     zone=some.sampled_from(ZONES).map(zoneinfo.ZoneInfo),
     every=some.sampled_from(EVERY),
@@ -98,7 +100,7 @@ def test_each_local_day_has_one_turn_in_any_zone_whenever_it_is_asked(
     assert {turn.day: turn for turn in turns} == {turn.day: turn for turn in reversed(turns)}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100))
 @given(
     zone=some.sampled_from(ZONES).map(zoneinfo.ZoneInfo),
     minute=some.integers(0, 1439),

@@ -104,6 +104,7 @@ def test_of_ten_gigabytes_the_status_is_read_alone(tmp_path: Path) -> None:
         assert sender.send() == SentReport(sent=1)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("answer", [endless_head, trickle, b"", b"no HTTP at all\r\n\r\n"])
 def test_an_answer_that_is_none_or_never_ends_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Any
@@ -120,6 +121,7 @@ def test_an_answer_that_is_none_or_never_ends_is_tried_again(
     assert "\n" not in lines[0]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "target", ["http://169.254.169.254/latest/meta-data", "http://127.0.0.1:1/", "https://example.org/"]
 )
@@ -147,6 +149,7 @@ def test_what_is_refused_for_good_is_set_aside_and_the_rest_waits(
     assert str(status) in message.reason
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "host",
     ["127.0.0.1", "localhost", "10.1.2.3", "[::1]", "[::ffff:127.0.0.1]", "169.254.169.254", "0.0.0.0"],  # noqa: S104

@@ -32,6 +32,7 @@ def set_all(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
+@pytest.mark.thorough
 def test_a_camera_is_added_captured_stopped_counted_and_removed_and_its_password_is_nowhere(
     tmp_path: Path,
 ) -> None:

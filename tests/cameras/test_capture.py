@@ -44,6 +44,7 @@ from frametally.rules.times import DAY_MS
 from frametally_producer.checking import doubts
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("code", "transport"), [("h264", "tcp"), ("h264", "udp"), ("hevc", "tcp"), ("mjpeg", "udp")]
 )
@@ -229,6 +230,7 @@ def test_while_store_or_log_is_away_frames_wait_on_disk_and_then_all_come_in_ord
     assert not any(live_of(one).losses for one in manifests_of(capturing.store))
 
 
+@pytest.mark.thorough
 def test_a_killed_session_leaves_its_frames_to_the_next_and_the_time_between_is_an_outage(
     tmp_path: Path,
 ) -> None:
@@ -295,6 +297,7 @@ def long_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("frametally_producer.cameras.minutes._MINUTE_MS", DAY_MS)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("long_minute")
 @pytest.mark.parametrize("command", CHANGES)
 def test_what_becomes_of_a_minute_while_it_is_captured_is_told_and_the_camera_goes_on(
@@ -313,6 +316,7 @@ def test_what_becomes_of_a_minute_while_it_is_captured_is_told_and_the_camera_go
     assert capturing.failure is None
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("long_minute")
 @pytest.mark.parametrize("command", CHANGES)
 def test_what_is_given_up_while_the_camera_is_away_is_told_with_its_name_before_it_is_back(
@@ -342,6 +346,7 @@ def test_what_is_given_up_while_the_camera_is_away_is_told_with_its_name_before_
     assert not list(spooled.iterdir())
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("long_minute")
 @pytest.mark.parametrize("command", CHANGES)
 def test_what_is_given_up_at_the_stop_is_told_with_its_name_all_the_same(
@@ -361,6 +366,7 @@ def test_what_is_given_up_at_the_stop_is_told_with_its_name_all_the_same(
     assert not list((tmp_path / "data/live/gate-1").iterdir())
 
 
+@pytest.mark.thorough
 def test_more_than_may_wait_on_disk_is_a_loss_with_its_name_and_the_newest_frames_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, away: dict[str, Any]
 ) -> None:
@@ -376,6 +382,7 @@ def test_more_than_may_wait_on_disk_is_a_loss_with_its_name_and_the_newest_frame
     overflow_is_named(capturing, settings, decoded)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("long_minute")
 def test_losses_of_a_minute_that_is_put_right_before_they_were_noted_are_told_in_the_next(
     tmp_path: Path,

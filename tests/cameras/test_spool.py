@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from msgspec.structs import replace
 from tests.cameras.capturing import here, live_of
+from tests.examples import examples
 
 from frametally.files.replacing import replace_file
 from frametally.live_records import LiveMinute, NamedLoss, Outage, PictureDoubt
@@ -158,11 +159,12 @@ class SpoolMachine(RuleBasedStateMachine):
         assert sum(path.stat().st_size for path in self.folder.glob("*/*.jpg")) <= BOUND
 
 
+@pytest.mark.thorough
 class TestSpool(SpoolMachine.TestCase):  # type: ignore[misc,valid-type]
     """Any order of captures, sendings, notes, refusals, stops and kills."""
 
     settings = settings(
-        max_examples=60,
+        max_examples=examples(60),
         stateful_step_count=30,
         deadline=None,
         suppress_health_check=list(HealthCheck),

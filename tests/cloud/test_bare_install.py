@@ -55,6 +55,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_command_runs_without_the_packages_of_any_stage(command: str, tmp_path: Path) -> None:
     assert {"cv2", "kafka", "boto3", "elasticsearch", "flask", "mrjob", "bcrypt"} <= BLOCKED

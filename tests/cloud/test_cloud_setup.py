@@ -44,6 +44,7 @@ def snapshot(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
+@pytest.mark.thorough
 def test_one_run_writes_all_that_the_stack_needs(stack: Path) -> None:
     done = set_up(stack, ANSWERS)
     assert set(done.written) == {*FILES, "first-password"}
@@ -95,6 +96,7 @@ def test_secrets_are_readable_by_their_readers_alone(stack: Path) -> None:
         assert all(line.startswith(f"the containers run as user {CONTAINER_USER}") for line in done.warnings)
 
 
+@pytest.mark.thorough
 def test_a_second_run_changes_nothing(stack: Path) -> None:
     set_up(stack, ANSWERS)
     before = snapshot(stack)
@@ -104,6 +106,7 @@ def test_a_second_run_changes_nothing(stack: Path) -> None:
     assert set_up(stack, ANSWERS).written == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", FILES)
 def test_what_is_lost_is_made_again_to_fit_the_rest(stack: Path, name: str) -> None:
     set_up(stack, ANSWERS)
@@ -119,6 +122,7 @@ def test_what_is_lost_is_made_again_to_fit_the_rest(stack: Path, name: str) -> N
     assert set_up(stack, Answers(store={})).written == []
 
 
+@pytest.mark.thorough
 def test_a_secret_is_changed_by_taking_it_out(stack: Path) -> None:
     set_up(stack, ANSWERS)
     env_file = stack / ".env"
@@ -144,6 +148,7 @@ def test_log_ins_that_let_everybody_in_from_outside_are_refused(stack: Path) -> 
         set_up(stack, Answers(store={}))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("user", LOG_USERS)
 def test_log_ins_of_an_older_release_are_told(stack: Path, user: str) -> None:
     set_up(stack, ANSWERS)
@@ -169,6 +174,7 @@ def test_a_chosen_password_is_taken_and_kept_nowhere_in_clear(stack: Path) -> No
     assert not [name for name, data in snapshot(stack).items() if PASSWORD.encode() in data]
 
 
+@pytest.mark.thorough
 def test_a_second_person_is_added_and_a_password_is_changed(stack: Path) -> None:
     set_up(stack, Answers(domain="a.org", email="a@a.org", user="eva", password=PASSWORD, store=STORE))
     users = stack / "traefik/auth/usersfile"
@@ -181,6 +187,7 @@ def test_a_second_person_is_added_and_a_password_is_changed(stack: Path) -> None
     assert bcrypt.checkpw(b"Four-old-storks-8", changed.removeprefix("eva:").encode())
 
 
+@pytest.mark.thorough
 def test_a_second_person_without_a_password_gets_one_that_is_made(stack: Path) -> None:
     set_up(stack, ANSWERS)
     users, first = stack / "traefik/auth/usersfile", stack / "first-password"
@@ -197,6 +204,7 @@ def test_a_second_person_without_a_password_gets_one_that_is_made(stack: Path) -
     assert set_up(stack, Answers(user="tom", store={})).written == []
 
 
+@pytest.mark.thorough
 def test_a_store_of_its_own_comes_with_keys_that_fit(stack: Path) -> None:
     done = set_up(stack, Answers(domain="a.org", email="a@a.org", bundled_store=True, store={}))
     assert "store/s3.json" in done.written
@@ -315,6 +323,7 @@ def run(*arguments: object, **env: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.thorough
 def test_the_command_takes_secrets_from_the_environment_and_prints_none(stack: Path) -> None:
     told = ("--domain", "counts.town.org", "--email", "ops@town.org", "--store-url", "s3://town-counts")
     keys = ("--store-access-key", STORE["FRAMETALLY_STORE_ACCESS_KEY"])
@@ -332,6 +341,7 @@ def test_the_command_takes_secrets_from_the_environment_and_prints_none(stack: P
     assert "docker-compose up -d --build" in said
 
 
+@pytest.mark.thorough
 def test_without_a_domain_one_line_says_how_to_give_it(stack: Path) -> None:
     done = run("--bundled-store", "--folder", stack)
     assert done.returncode == 2

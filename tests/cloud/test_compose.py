@@ -76,11 +76,13 @@ def config(folder: Path, values: dict[str, str]) -> subprocess.CompletedProcess[
     )
 
 
+@pytest.mark.thorough
 def test_docker_compose_takes_the_file(tmp_path: Path) -> None:
     done = config(tmp_path, VALUES)
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", required_variables())
 def test_docker_compose_names_the_variable_that_is_missing(tmp_path: Path, name: str) -> None:
     for without in ({key: value for key, value in VALUES.items() if key != name}, VALUES | {name: ""}):
@@ -89,6 +91,7 @@ def test_docker_compose_names_the_variable_that_is_missing(tmp_path: Path, name:
         assert f"{name} is not set, run make cloud-setup" in done.stderr
 
 
+@pytest.mark.thorough
 def test_docker_compose_takes_what_the_setup_wrote(stack: Path) -> None:
     answers = Answers(domain="counts.town.org", email="ops@town.org", bundled_store=True, store={})
     set_up(stack, answers)
@@ -106,6 +109,7 @@ def test_docker_compose_takes_what_the_setup_wrote(stack: Path) -> None:
         assert seen[name].get("command") == service.get("command"), name
 
 
+@pytest.mark.thorough
 def test_the_file_follows_the_compose_specification() -> None:
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(FILE)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -149,6 +153,7 @@ def test_yarn_has_room_for_its_tasks_beside_the_node_manager() -> None:
     assert int(tasks[1]) + heap_mib + beside_heap_mib <= _limit_mib(SERVICES["nodemanager"])
 
 
+@pytest.mark.thorough
 def test_the_upgrade_in_the_readme_builds_every_image_that_runs(tmp_path: Path) -> None:
     text = (STACK / "README.md").read_text(encoding="utf-8")
     (command,) = re.findall(r"^sudo sh -c '(.*) docker-compose build --pull'", text, re.MULTILINE)

@@ -137,6 +137,7 @@ def test_the_detector_has_the_next_chunks_pictures_before_the_last_one_is_done(s
     assert detector.most >= CHUNK_MESSAGES + 4, "a chunk was waited for before the next one was begun"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_found_in_any_order_it_writes_the_same_bytes(settings: Settings, seed: int) -> None:
     def segments(detector: Finding) -> dict[str, bytes]:

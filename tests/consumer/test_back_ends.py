@@ -93,6 +93,7 @@ def matched(expected: Sequence[Detection], got: Sequence[Detection]) -> list[tup
     return pairs
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("backend", "precision"), BOUNDS)
 def test_on_real_frames_a_back_end_finds_what_the_reference_finds(
     load: Load, clip_frames: dict[int, Pixels], backend: str, precision: str
@@ -116,6 +117,7 @@ def test_on_real_frames_a_back_end_finds_what_the_reference_finds(
     assert near >= share * len(pairs)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
 def test_below_02_the_same_boxes_are_written_as_by_the_reference(
     load: Load, clip_frames: dict[int, Pixels], backend: str
@@ -127,6 +129,7 @@ def test_below_02_the_same_boxes_are_written_as_by_the_reference(
     assert [len(every) for every in reference] == pytest.approx([len(every) for every in other], abs=1)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("backend", "precision"), BOUNDS)
 def test_threads_batches_order_and_repeats_give_the_same_bytes(
     load: Load, clip_frames: dict[int, Pixels], backend: str, precision: str
@@ -142,6 +145,7 @@ def test_threads_batches_order_and_repeats_give_the_same_bytes(
     assert len(results) == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("backend", ["opencv", "openvino", "onnxruntime"])
 def test_pictures_started_one_by_one_are_the_same_and_the_caller_may_reuse_its_picture(
     load: Load, clip_frames: dict[int, Pixels], backend: str
@@ -156,6 +160,7 @@ def test_pictures_started_one_by_one_are_the_same_and_the_caller_may_reuse_its_p
     assert as_bytes([future.result() for future in futures]) == as_bytes(detector.detect(images * 2))
 
 
+@pytest.mark.thorough
 def test_a_picture_of_the_networks_own_size_may_be_reused_too(load: Load) -> None:
     detector = load("openvino")
     random = np.random.default_rng(1)
@@ -176,6 +181,7 @@ def test_a_detector_that_works_on_one_picture_at_a_time_can_be_started_too() -> 
     assert isinstance(start(detector, image[..., 0]).exception(), ValueError)
 
 
+@pytest.mark.thorough
 def test_a_wider_input_works_on_every_back_end(load: Load, clip_frames: dict[int, Pixels]) -> None:
     images = list(clip_frames.values())[:2]
     found = [
@@ -187,6 +193,7 @@ def test_a_wider_input_works_on_every_back_end(load: Load, clip_frames: dict[int
             assert len(matched(expected, got)) >= len(expected) - 1 > 5
 
 
+@pytest.mark.thorough
 def test_letterbox_keeps_proportions_and_puts_boxes_where_the_objects_are(
     load: Load, clip_frames: dict[int, Pixels]
 ) -> None:
@@ -218,6 +225,7 @@ def test_threads_and_providers_leave_the_id_alone(load: Load) -> None:
     assert load("openvino", detector_threads=1).model_id == load("openvino").model_id
 
 
+@pytest.mark.thorough
 def test_a_broken_answer_comes_out_of_the_future(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     detector = load("openvino")
     image = np.zeros((60, 80, 3), np.uint8)
@@ -274,6 +282,7 @@ def settings_of_auto(tmp_path: Path, model_files: ModelFiles) -> Any:
     return load_settings(detector="auto", data_dir=tmp_path, models_dir=model_files.cfg.parent)
 
 
+@pytest.mark.thorough
 def test_auto_is_resolved_once_and_kept_in_the_store(
     tmp_path: Path, model_files: ModelFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -356,6 +365,7 @@ def test_auto_takes_the_fastest_that_is_installed(
     assert backends.fastest_installed() == expected
 
 
+@pytest.mark.thorough
 def test_the_golden_boxes_hold_on_every_f32_back_end(load: Load, clip_frames: dict[int, Pixels]) -> None:
     golden = json.loads((Path(__file__).parent / "golden" / "traffic_boxes.json").read_text())
     for backend in ("openvino", "onnxruntime"):

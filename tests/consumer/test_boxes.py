@@ -68,6 +68,7 @@ def slow_suppression(corners: list[list[int]], classes: list[int], limit: float)
     return kept
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("block", [1, 4, 256])
 @given(st.lists(st.tuples(whole_box, st.integers(0, 2)), max_size=30), exact_limit)
 def test_suppression_keeps_what_a_plain_slow_reference_keeps(
@@ -93,6 +94,7 @@ def test_a_box_that_was_dropped_drops_no_other(block: int) -> None:
     assert kept.tolist() == [0, 2, 4, 6, 8]
 
 
+@pytest.mark.thorough
 @given(st.lists(row, max_size=30))
 def test_every_box_lies_inside_the_picture_and_has_an_area(rows: list[tuple[float, ...]]) -> None:
     left, top, width, height = found(rows).box_tenths.T
@@ -101,6 +103,7 @@ def test_every_box_lies_inside_the_picture_and_has_an_area(rows: list[tuple[floa
     assert (width > 0).all() and (height > 0).all()
 
 
+@pytest.mark.thorough
 @given(st.lists(row, max_size=30))
 def test_boxes_come_in_the_stated_order(rows: list[tuple[float, ...]]) -> None:
     boxes = found(rows)
@@ -117,6 +120,7 @@ def test_boxes_of_one_class_and_confidence_come_by_left_then_top_then_width() ->
     assert ordered.box_tenths.tolist() == sorted(boxes)
 
 
+@pytest.mark.thorough
 @given(st.lists(row, max_size=20, unique_by=lambda values: max(values[5:])), st.randoms())
 def test_the_order_of_a_networks_rows_changes_nothing(rows: list[tuple[float, ...]], random: object) -> None:
     shuffled = list(rows)

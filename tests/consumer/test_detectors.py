@@ -88,6 +88,7 @@ def test_a_model_id_is_safe_in_keys(name: str) -> None:
     assert re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,80}", model_id)
 
 
+@pytest.mark.thorough
 def test_the_other_images_in_a_call_change_nothing(write_model: WriteModel) -> None:
     detector = detector_of(write_model())
     images = [noise(seed, width_px=40 + 8 * seed) for seed in range(5)]
@@ -97,6 +98,7 @@ def test_the_other_images_in_a_call_change_nothing(write_model: WriteModel) -> N
     assert as_bytes(together) == as_bytes(detector.detect(images[::-1])[::-1])
 
 
+@pytest.mark.thorough
 def test_threads_batches_and_repeats_give_the_same_bytes_on_real_frames(
     model_files: ModelFiles, clip_frames: dict[int, Pixels]
 ) -> None:
@@ -116,6 +118,7 @@ def test_threads_batches_and_repeats_give_the_same_bytes_on_real_frames(
     assert len(found) == 1
 
 
+@pytest.mark.thorough
 def test_the_boxes_are_those_of_the_plain_network_and_opencvs_own_suppression(
     yolov4_tiny: Detector, model_files: ModelFiles, clip_frames: dict[int, Pixels]
 ) -> None:
@@ -159,6 +162,7 @@ def test_boxes_of_the_traffic_clip_stay_where_they_were_looked_at(
             assert found.confidence == pytest.approx(box["confidence"], abs=0.01)
 
 
+@pytest.mark.thorough
 def test_boxes_down_to_the_least_confidence_are_written(
     yolov4_tiny: Detector, clip_frames: dict[int, Pixels]
 ) -> None:
@@ -169,6 +173,7 @@ def test_boxes_down_to_the_least_confidence_are_written(
     assert 0.1 <= min(confidences) < 0.12
 
 
+@pytest.mark.thorough
 def test_what_is_written_is_whole_tenths_and_ten_thousandths_inside_the_frame(
     yolov4_tiny: Detector, clip_frames: dict[int, Pixels]
 ) -> None:

@@ -314,6 +314,7 @@ def test_live_and_another_topic_at_once_are_refused(
     assert "leave out --topic" in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_the_command_drains_the_topic_of_what_is_live_and_tells_results(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: str

@@ -217,6 +217,7 @@ def put_segment(
     store.put(keys.segment_key(model, "log", "frames", 0, first_offset), data)
 
 
+@pytest.mark.thorough
 def test_memory_follows_the_largest_day_not_the_archive(settings: Settings) -> None:
     one, eight = (most_bytes(settings, days) for days in (1, 8))
     assert eight < 2 * one

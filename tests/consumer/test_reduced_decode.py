@@ -55,6 +55,7 @@ def found(detector: Any, store: MemoryStore, frame: FrameAnnouncement, *, reduce
     return start(detector, picture, frame_px=(frame.width_px, frame.height_px)).result()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("backend", ["opencv", "openvino", "onnxruntime"])
 def test_on_real_frames_the_boxes_are_those_of_the_whole_frame(
     model_files: ModelFiles, clip_frames: dict[int, Pixels], tmp_path: Path, backend: Backend
@@ -116,6 +117,7 @@ def test_only_what_is_large_enough_is_reduced_and_memory_is_reckoned_so() -> Non
         assert reckoned == picture.nbytes + frame.bytes
 
 
+@pytest.mark.thorough
 def test_the_rule_is_part_of_the_model_id(
     model_files: ModelFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

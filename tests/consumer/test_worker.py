@@ -242,6 +242,7 @@ class Killed(BaseException):
     """The process is gone: nothing in it may catch this."""
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("survives", range(0, 26, 2))
 def test_killed_at_any_call_of_the_store_the_next_worker_completes_the_chain(
     settings: Settings, store: MemoryStore, survives: int

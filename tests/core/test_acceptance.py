@@ -283,6 +283,7 @@ def test_of_eight_uploads_of_the_same_bytes_at_once_one_becomes_the_video(ports:
     assert jobs_of(ports, ended[0][0]) == sorted(usual_jobs(make_video(), "queue"))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", [name for name in PASSED_HERE if name not in PASSED_BY_THE_SERVER])
 def test_killed_at_each_step_the_end_is_that_of_a_quiet_run(tmp_path: Path, name: str) -> None:
     quiet = open_parts(tmp_path / "quiet")

@@ -70,6 +70,7 @@ def test_what_is_told_twice_is_one_video(log: FrameLog, catalogue: VideoCatalogu
     assert ids(log) == []
 
 
+@pytest.mark.thorough
 def test_more_than_a_hundred_come_a_hundred_at_a_time(log: FrameLog, catalogue: VideoCatalogue) -> None:
     videos = [make_video(number) for number in range(1, 251)]
     for video in videos:

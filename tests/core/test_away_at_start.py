@@ -16,6 +16,8 @@ import pytest
 
 from frametally.process.exit_codes import NOTHING_DONE
 
+pytestmark = pytest.mark.thorough
+
 NO_NAME = "elasticsearch+http://elasticsearch.invalid:9200"
 REFUSED = "postgresql://127.0.0.1:1/frametally"
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d (INFO   |WARNING|ERROR  ) \S")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 from tests.fakes.cameras import Camera, camera, ground_points
 
 from frametally.calibration.making import (
@@ -53,7 +54,7 @@ def measured_m(calibration: GroundCalibration, one: tuple[float, float], other: 
     return hypot(other_x - x, other_y - y)
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(seeds, st.integers(4, 8))
 def test_points_without_noise_give_back_every_distance_on_the_ground(seed: int, number: int) -> None:
     rng = np.random.default_rng(seed)
@@ -67,7 +68,8 @@ def test_points_without_noise_give_back_every_distance_on_the_ground(seed: int, 
         assert measured_m(calibration, of.seen(*one), of.seen(*other)) == pytest.approx(true_m, rel=1e-5)
 
 
-@settings(max_examples=10)
+@pytest.mark.thorough
+@settings(max_examples=examples(10))
 @given(seeds, st.integers(1, 3))
 def test_rectangles_give_back_the_ground_however_they_lie_to_each_other(seed: int, number: int) -> None:
     rng = np.random.default_rng(seed)
@@ -81,6 +83,7 @@ def test_rectangles_give_back_the_ground_however_they_lie_to_each_other(seed: in
         assert measured_m(calibration, corners[1], corners[2]) == pytest.approx(second_m, rel=1e-3)
 
 
+@pytest.mark.thorough
 def test_several_rectangles_that_are_clicked_a_pixel_off_are_surer_than_one() -> None:
     rng = np.random.default_rng(7)
     one: list[float] = []
@@ -126,6 +129,7 @@ def test_four_points_fit_exactly_and_so_say_nothing_of_their_error_yet_lengths_h
     assert 0.001 < calibration.scale_error < 0.05
 
 
+@pytest.mark.thorough
 def test_the_error_of_lengths_is_as_large_as_pixels_off_make_it() -> None:
     rng = np.random.default_rng(11)
     of = camera(rng)
@@ -143,7 +147,7 @@ def test_the_error_of_lengths_is_as_large_as_pixels_off_make_it() -> None:
     assert truly.scale_error == pytest.approx(sqrt(np.mean(np.square(off))), rel=0.2)
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(seeds, st.randoms(use_true_random=False))
 def test_the_order_in_which_points_are_given_changes_nothing_but_rounding(seed: int, random: object) -> None:
     rng = np.random.default_rng(seed)

@@ -105,6 +105,7 @@ def test_metadata_services_and_link_local_addresses_are_refused_whatever_is_allo
             ALL.check(host, [ip])
 
 
+@pytest.mark.thorough
 @given(st.ip_addresses())
 def test_only_what_is_allowed_may_be_a_camera(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
     private = [ipaddress.ip_network(text) for text in load_settings().live_allow.split(",")]

@@ -38,6 +38,7 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("command", COMMANDS)
 def test_output_that_finds_no_room_is_one_line_and_exit_code_2(command: str, tmp_path: Path) -> None:
     *variables, command = command.split(" ", 1) if command.startswith("PYTHON") else [command]
@@ -50,6 +51,7 @@ def test_output_that_finds_no_room_is_one_line_and_exit_code_2(command: str, tmp
     assert "Exception" not in done.stderr
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("command", "closed"), [("status", ">&-"), ("export", "2>&-"), ("status", "<&- >&- 2>&-")]
 )
@@ -63,10 +65,12 @@ def test_a_closed_stream_is_as_good_as_one_that_leads_nowhere(
     assert done.stderr == ("" if "2>&-" in closed else usual.stderr)
 
 
+@pytest.mark.thorough
 def test_errors_that_find_no_room_change_no_exit_code(tmp_path: Path) -> None:
     assert run("$FT export --timezone Mars/Olympus 2>/dev/full", tmp_path).returncode == 2
 
 
+@pytest.mark.thorough
 def test_a_pipe_that_nobody_reads_ends_a_command_quietly(tmp_path: Path) -> None:
     done = run("$FT status | true; exit ${PIPESTATUS[0]}", tmp_path)
     assert done.returncode == 1

@@ -52,6 +52,7 @@ def found(path: tuple[str, ...]) -> click.Command:
     return command
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("command", [*ranged()], ids=" ".join)
 def test_no_end_of_a_range_makes_a_command_fail(
     command: tuple[str, ...],

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 from tests.fakes.memory import MemoryStore
 from tests.fakes.records import make_count as count
 from tests.fakes.records import make_coverage as coverage
@@ -815,7 +816,8 @@ def covered(start_ms: int, source: str) -> Coverage:
     )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.thorough
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     counts=published_counts(),
     minutes=st.sampled_from([1, 7, 15, 30, 60, 360, 1440, 4320]),

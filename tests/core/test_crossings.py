@@ -177,6 +177,7 @@ def test_a_line_without_length_is_refused() -> None:
         Border(tenths([(5, 5), (5.01, 5), (5, 5)]))
 
 
+@pytest.mark.thorough
 @given(paths(), lines(), SIMILARITIES)
 def test_turning_mirroring_scaling_and_moving_picture_and_line_changes_nothing(
     path: Any, line: list[Place], similar: Any
@@ -197,6 +198,7 @@ def test_a_line_drawn_the_other_way_has_the_other_directions(path: Any, line: li
     assert [crossing._replace(direction=OTHER[crossing.direction]) for crossing in after] == before
 
 
+@pytest.mark.thorough
 @given(paths(), lines())
 def test_a_path_walked_back_crosses_as_often(path: Any, line: list[Place]) -> None:
     back = path._replace(
@@ -209,6 +211,7 @@ def test_a_path_walked_back_crosses_as_often(path: Any, line: list[Place]) -> No
     assert after == before[::-1]
 
 
+@pytest.mark.thorough
 @given(paths(), st.integers(-12, 12), st.integers(-12, 12))
 def test_net_is_in_less_out_where_the_line_goes_through_the_whole_picture(
     path: Any, left: int, right: int
@@ -228,6 +231,7 @@ def test_net_is_in_less_out_where_the_line_goes_through_the_whole_picture(
         assert 2 * net == clear[-1] - clear[0]
 
 
+@pytest.mark.thorough
 @given(paths(most_height=6, least_boxes=2), lines(most=2))
 def test_a_point_more_on_the_way_changes_nothing(path: Any, line: list[Place]) -> None:
     coarse = path._replace(
@@ -262,6 +266,7 @@ CROSSINGS = st.builds(
 )
 
 
+@pytest.mark.thorough
 @given(st.lists(st.tuples(st.integers(0, 3), CROSSINGS)), st.integers(1, 5000), st.randoms())
 def test_any_order_and_repetition_of_crossings_has_the_same_sums(
     crossings: list[Any], interval_ms: int, chance: random.Random

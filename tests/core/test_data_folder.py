@@ -152,6 +152,7 @@ STARTING = [
 ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("command", [*STARTING, *READING], ids=" ".join)
 @pytest.mark.parametrize("folder", ["file", "file/below", "circle"])
 def test_a_data_folder_that_can_be_none_is_one_line_before_anything_starts(

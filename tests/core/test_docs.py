@@ -49,12 +49,14 @@ def anchors_of(page: str) -> set[str]:
     return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("package", code_map.PACKAGES)
 def test_each_packages_readme_names_each_module_in_one_line_and_none_that_is_not_there(package: str) -> None:
     readme = ((ROOT / package).parent / "README.md").read_text(encoding="utf-8")
     assert readme == code_map.with_map(readme, ROOT / package), "run: python docs/code_map.py"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("package", code_map.PACKAGES)
 def test_each_module_says_what_it_is_for(package: str) -> None:
     silent = [

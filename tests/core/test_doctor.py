@@ -160,6 +160,7 @@ def fill_with_another_database(settings: Settings) -> None:
     other.close()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("break_it", "area", "says"),
     [
@@ -345,6 +346,7 @@ def test_a_clock_that_cannot_be_right_is_bad(now_s: float, put_at_s: float, good
     assert clock_row(now_s, probe).good is good
 
 
+@pytest.mark.thorough
 def test_the_command_prints_a_table_and_exits_with_0_or_2(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -362,6 +364,7 @@ def test_the_command_prints_a_table_and_exits_with_0_or_2(
     assert "FRAMETALLY_INTERVAL_S=7" in capsys.readouterr().out
 
 
+@pytest.mark.thorough
 def test_the_runner_is_tried_by_a_job_and_what_runs_here_anyway_is_said_to_be_untried(
     settings: Settings,
 ) -> None:

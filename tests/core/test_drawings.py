@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from tests.examples import examples
 from tests.fakes.memory import MemoryStore
 
 from frametally import keys
@@ -391,8 +392,9 @@ def can_be(drawn: list[Drawn]) -> list[Drawn]:
     return kept
 
 
+@pytest.mark.thorough
 @given(st.lists(shapes(), max_size=6).map(can_be).filter(bool))
-@hypothesis_settings(max_examples=60)
+@hypothesis_settings(max_examples=examples(60))
 def test_what_is_exported_and_imported_elsewhere_is_the_same_drawing(drawn: list[Drawn]) -> None:
     here, there = MemoryStore(), MemoryStore()
     exported = change_drawing(here, "gate", add(*drawn))
@@ -512,6 +514,7 @@ def test_a_file_that_draws_nothing_that_can_be_is_one_line(data: bytes, why: str
     assert len(str(raised.value)) < 400
 
 
+@pytest.mark.thorough
 def test_a_bomb_is_not_unpacked_beyond_what_a_file_may_have() -> None:
     data = bz2.compress(b" " * 100_000_000)
     tracemalloc.start()

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.core.test_undo import DAY_MS, JPEG, START_MS, World
+from tests.examples import examples
 
 from frametally import keys
 from frametally.errors import Misconfigured
@@ -216,7 +217,8 @@ STEPS = st.tuples(
 )
 
 
-@settings(max_examples=400)
+@pytest.mark.thorough
+@settings(max_examples=examples(400))
 @given(st.lists(STEPS, min_size=1, max_size=12))
 def test_whatever_was_done_before_the_forgotten_are_gone_and_the_others_are_there(
     steps: list[tuple[str, str, int]],

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 from tests.fakes.memory import MemoryStore
 from tests.fakes.records import make_frame
 
@@ -172,7 +173,8 @@ stones = st.lists(
 )
 
 
-@settings(max_examples=30)
+@pytest.mark.thorough
+@settings(max_examples=examples(30))
 @given(st.lists(st.lists(frames, min_size=1, max_size=8), max_size=6), stones)
 def test_whatever_is_in_the_segments_the_total_is_that_of_counting_them_all(
     tmp_path_factory: pytest.TempPathFactory,

@@ -53,6 +53,7 @@ def test_one_that_does_not_exist_is_refused_at_the_start(text: str) -> None:
         failpoints.arm({failpoints.VARIABLE: text})
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("stage", [["consume", "--until-caught-up"], ["produce", "."]])
 def test_a_stage_refuses_it_in_one_line(stage: list[str], tmp_path: Path) -> None:
     done = subprocess.run(

@@ -35,6 +35,7 @@ print(*[n for n in range(30) if store.put(f"metadata/{n}.jsonl", name, if_absent
 """
 
 
+@pytest.mark.thorough
 def test_of_8_processes_that_race_to_create_an_object_exactly_one_wins(root: Path) -> None:
     racers = [
         subprocess.Popen(

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.flow_days import DAY, MODEL, SOURCE, Someone, goer, path_files
@@ -237,6 +238,7 @@ def people(draw: st.DrawFn) -> list[Someone]:
     return found
 
 
+@pytest.mark.thorough
 @given(people(), st.randoms())
 def test_neither_the_order_of_files_nor_one_that_comes_again_changes_anything(
     everyone: list[Someone], random: Random
@@ -253,6 +255,7 @@ def day_of(files: Sequence[PathColumns], day_ms: int = DAY) -> FlowColumns:
     return flows_of_day(files, SOME, model=MODEL, source=SOURCE, day_start_ms=day_ms)
 
 
+@pytest.mark.thorough
 @given(people())
 def test_days_have_each_crossing_and_visit_once_and_the_zones_books_go_on_from_day_to_day(
     everyone: list[Someone],

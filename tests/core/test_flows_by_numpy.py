@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.core.flow_days import DAY, MODEL, SOURCE, Someone, path_files
 from tests.core.walks import lines, rings
+from tests.examples import examples
 
 from frametally.flows import counting as at_once
 from frametally.flows import speeds
@@ -86,6 +87,7 @@ def agree(files: list[PathColumns], shapes: Shapes) -> None:
     assert encode_flows(with_known) == encode_flows(wanted)
 
 
+@pytest.mark.thorough
 @given(people(12), drawn(12))
 def test_on_a_coarse_grid_where_paths_stand_on_lines_and_go_along_them(
     everyone: list[Someone], shapes: Shapes
@@ -93,11 +95,13 @@ def test_on_a_coarse_grid_where_paths_stand_on_lines_and_go_along_them(
     agree([*path_files(everyone).values()], shapes)
 
 
+@pytest.mark.thorough
 @given(people(600), drawn(600))
 def test_on_a_fine_grid_where_most_are_plain(everyone: list[Someone], shapes: Shapes) -> None:
     agree([*path_files(everyone).values()], shapes)
 
 
+@pytest.mark.thorough
 @given(people(90_000, most=3), drawn(90_000))
 def test_so_far_out_that_products_do_not_fit(everyone: list[Someone], shapes: Shapes) -> None:
     agree([*path_files(everyone).values()], shapes)
@@ -134,6 +138,7 @@ GROUNDS = st.builds(
 )
 
 
+@pytest.mark.thorough
 @given(movers(), st.lists(GROUNDS, min_size=1, max_size=2), st.sampled_from([3, 20, 1 << 19]))
 def test_speeds_are_the_same_bits_however_many_are_counted_at_once(
     everyone: list[Someone], grounds: list[Calibrated], most_boxes: int
@@ -186,11 +191,12 @@ def test_boxes_that_the_border_cuts_count_only_for_who_waits_there(
     assert [*flows.columns["visit_speed"]] == [speed]
 
 
+@pytest.mark.thorough
 def test_such_visits_have_speeds_and_every_reason_for_none() -> None:
     """What the property above is worth: its objects are not all of one kind."""
     found: set[int] = set()
 
-    @settings(max_examples=300, database=None, derandomize=True)
+    @settings(max_examples=examples(300), database=None, derandomize=True)
     @given(movers(), GROUNDS)
     def gather(everyone: list[Someone], ground: Calibrated) -> None:
         about = {"model": MODEL, "source": SOURCE, "day_start_ms": DAY}

@@ -6,9 +6,11 @@ import random
 from bisect import bisect_left
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.core.walks import lines, paths, rings
+from tests.examples import examples
 
 from frametally.rules.geometry.borders import Border, Place
 from frametally.rules.geometry.crossings import count_crossings, crossings_of
@@ -24,6 +26,7 @@ def part_of(path: FootPath, first: int, end: int) -> FootPath:
     return piece._replace(boxes=(1, *piece.boxes[1:]))
 
 
+@pytest.mark.thorough
 @given(paths(), st.lists(st.integers(0, 12)), st.integers(1, 3), st.randoms())
 def test_a_path_cut_anywhere_is_stitched_to_the_same(
     path: FootPath, cuts: list[int], shared: int, chance: random.Random
@@ -61,7 +64,8 @@ def long_paths(draw: st.DrawFn) -> FootPath:
     return path._replace(time_ms=tuple(1000 * ms for ms in path.time_ms))
 
 
-@settings(max_examples=50)
+@pytest.mark.thorough
+@settings(max_examples=examples(50))
 @given(st.lists(long_paths(), max_size=4, unique=True), lines(), rings(), st.randoms())
 def test_any_split_order_and_repetition_of_hours_changes_nothing(
     whole: list[FootPath], line: list[Place], corners: list[Place], chance: random.Random

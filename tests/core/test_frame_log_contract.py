@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from kafka.admin import KafkaAdminClient
 from kafka.errors import UnknownTopicOrPartitionError
 from serving.needs import server
+from tests.examples import examples
 from tests.fakes.memory import ManualClock, MemoryLog
 
 from frametally.adapters.sqlite.file_log import SqliteLog
@@ -281,7 +282,7 @@ publishing = given(calls=st.lists(st.lists(keyed, max_size=12), max_size=5), par
 
 
 @embedded
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.too_slow])
 @publishing
 def test_offsets_are_dense_and_a_key_keeps_its_order_however_publishing_is_split(
     adapter: str, calls: list[list[tuple[bytes, bytes]]], partitions: int
@@ -290,7 +291,7 @@ def test_offsets_are_dense_and_a_key_keeps_its_order_however_publishing_is_split
 
 
 @on_a_server
-@settings(deadline=None, max_examples=5, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(5), suppress_health_check=[HealthCheck.too_slow])
 @publishing
 def test_offsets_are_dense_and_a_key_keeps_its_order_on_a_server(
     adapter: str, calls: list[list[tuple[bytes, bytes]]], partitions: int
@@ -689,7 +690,7 @@ members_and_deeds = st.lists(
 
 
 @embedded  # on a server: tests/services/test_kafka_log.py, test_kafka_chaos.py
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(30), suppress_health_check=[HealthCheck.too_slow])
 @given(deeds=members_and_deeds)
 def test_whoever_polls_sleeps_or_leaves_the_commits_of_a_partition_are_one_chain(
     adapter: str, deeds: list[tuple[int, str]]

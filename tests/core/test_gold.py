@@ -116,6 +116,7 @@ def check(index: CountIndex, gold: SqlGold, **bounds: int) -> str | None:
     return check_gold(index=index, gold=gold, progress=NoProgress(), **bounds).difference
 
 
+@pytest.mark.thorough
 def test_each_interval_of_a_year_is_as_in_the_index(
     store: MemoryStore, gold: SqlGold, opening: ExitStack
 ) -> None:
@@ -246,6 +247,7 @@ def test_the_first_day_that_differs_from_the_index_is_named(
     assert f"gold, {days[0]} (tiny-1, 21600 s): gold_counts has other rows" in (check(index, gold) or "")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("harm", ["emptied", "one value"])
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_whatever_table_was_changed_the_check_names_it_and_a_load_mends_it(
@@ -309,6 +311,7 @@ def test_of_two_loads_at_once_the_slower_one_takes_nothing_back(store: MemorySto
     assert loaded.run_id.startswith("000002-")
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(300)
 def test_killed_at_any_statement_a_day_is_the_old_one_or_the_new_one(place: Place) -> None:
     url, access = place

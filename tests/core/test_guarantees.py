@@ -26,6 +26,7 @@ def test_the_promises_of_the_design_are_there(word: str) -> None:
     assert f"**{word}.**" in PAGE
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", NAMED)
 def test_a_test_that_holds_a_promise_exists(name: str) -> None:
     path, _, test = name.partition("::")

@@ -148,6 +148,7 @@ def test_no_test_folder_is_a_package() -> None:
     assert not list((ROOT / "tests").rglob("__init__.py"))
 
 
+@pytest.mark.thorough
 def test_elasticsearch_is_the_official_client_from_the_root_of_the_checkout() -> None:
     where = subprocess.run(
         [sys.executable, "-c", "import elasticsearch; print(elasticsearch.__file__)"],
@@ -166,6 +167,7 @@ def test_every_package_of_ours_stands_here() -> None:
     assert {path.name for path in built} == set(TOP_FOLDERS)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("path", MODULES.values(), ids=name_of)
 def test_a_module_stays_small_enough_to_read_at_once(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
@@ -179,6 +181,7 @@ def test_a_folder_stays_small_enough_to_survey(folder: Path) -> None:
     assert len(modules) <= MOST_MODULES
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("path", [*MODULES.values(), *SCRIPTS], ids=name_of)
 def test_a_module_does_not_repeat_the_name_of_its_folder(path: Path) -> None:
     def words(name: str) -> set[str]:
@@ -188,6 +191,7 @@ def test_a_module_does_not_repeat_the_name_of_its_folder(path: Path) -> None:
     assert path.stem == "__init__" or not words(path.stem) & words(path.parent.name)
 
 
+@pytest.mark.thorough
 def test_a_public_class_name_means_one_thing() -> None:
     places: dict[str, list[str]] = defaultdict(list)
     for module, path in MODULES.items():
@@ -209,6 +213,7 @@ def crossings() -> Iterator[tuple[str, str]]:
             yield module, target
 
 
+@pytest.mark.thorough
 def test_imports_lead_down_the_house_and_never_up() -> None:
     up = [
         f"{module} imports {target}"
@@ -353,6 +358,7 @@ def functions_of(module: str, path: Path) -> Iterator[tuple[str, ast.AST]]:
     yield from below(module, tree_of(path).body)
 
 
+@pytest.mark.thorough
 def test_what_an_error_means_is_told_by_its_type_and_never_by_its_words() -> None:
     found = {
         name: lines
@@ -381,6 +387,7 @@ def test_a_decision_by_words_is_seen(decision: str) -> None:
     assert [*decisions_by_words(ast.parse(handler))] == [4]
 
 
+@pytest.mark.thorough
 def test_the_command_line_imports_components_only_when_a_command_runs() -> None:
     load_all = (
         "import sys, click; from frametally_cli.main import COMMANDS, cli; "
@@ -406,6 +413,7 @@ def test_what_the_jobs_zip_carries_needs_nothing_but_python() -> None:
             assert all(any(is_in(name, place) for place in ZIPPED) for name in ours), module
 
 
+@pytest.mark.thorough
 def test_days_and_hours_stand_in_one_module() -> None:
     names = {f"{prefix}{unit}_{of}" for prefix in ("", "_") for unit in ("DAY", "HOUR") for of in ("MS", "S")}
     lengths = {3600, 3_600_000, 86_400, 86_400_000}

@@ -69,6 +69,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("table", "column"), COLUMNS, ids=map(".".join, COLUMNS))
 def test_one_changed_bit_of_any_column_changes_no_answer_in_silence(
     whole: Path, tmp_path: Path, table: str, column: str
@@ -100,6 +101,7 @@ def test_one_changed_bit_of_any_column_changes_no_answer_in_silence(
     assert told  # not by chance that nothing asks for it
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("table", "column"), COLUMNS, ids=map(".".join, COLUMNS))
 def test_what_is_damaged_is_told_by_a_comparison_and_mended_from_the_store(
     whole: Path, tmp_path: Path, table: str, column: str

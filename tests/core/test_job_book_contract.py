@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.core.test_video_catalogue_contract import ADAPTERS, LONG_S, Make, Sqlite, filled
+from tests.examples import examples
 from tests.fakes.videos import corrected, make_video
 
 from frametally.ports.job_book import Job, JobKind, JobQuestion, JobState
@@ -367,7 +368,7 @@ STEPS = st.lists(
 
 
 @given(STEPS)
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 def test_whatever_is_done_to_single_jobs_one_holds_each_and_none_waits_twice(
     steps: list[tuple[str, int]],
 ) -> None:

@@ -49,6 +49,7 @@ def test_a_picture_may_have_100_scans_and_no_more() -> None:
         decode_image(with_scans(101), 10_000)
 
 
+@pytest.mark.thorough
 def test_the_more_pixels_the_fewer_scans_but_never_fewer_than_cameras_make(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

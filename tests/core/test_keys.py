@@ -46,6 +46,7 @@ ALIKE = st.lists(st.sampled_from("aAé/1 -_北門南.\udce9"), max_size=4).map("
 LONG = st.tuples(st.sampled_from(["x" * 60, "カメラ玄関前の道路" * 8]), ALIKE).map("".join)
 
 
+@pytest.mark.thorough
 @given(st.lists(ALIKE | LONG | st.text(), min_size=2, max_size=40))
 def test_no_two_names_share_a_slug_but_by_case_and_hyphens_for_spaces(names: list[str]) -> None:
     slugs: dict[str, set[str]] = {}

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
+from tests.examples import examples
 from tests.fakes.memory import MemoryStore
 from tests.fakes.records import before_checksums, make_coverage, make_frame, make_manifest, make_run
 
@@ -440,7 +441,7 @@ def test_two_that_refresh_at_once_keep_one_set_of_books(
     assert ledgers[0].tallies(MODEL)[0].detected == 400
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(
     st.lists(
         st.tuples(st.lists(st.integers(0, 12), max_size=4), st.lists(st.integers(0, 12), max_size=2)),

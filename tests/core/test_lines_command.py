@@ -183,6 +183,7 @@ BAD: dict[str, tuple[list[str], Any, str]] = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("options", "form", "why"), BAD.values(), ids=BAD)
 def test_bad_input_is_one_line_with_an_exit_code_of_its_own_and_changes_nothing(
     capsys: pytest.CaptureFixture[str], options: list[str], form: Any, why: str

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.core.test_video_catalogue_contract import ADAPTERS, LONG_S, Make, Sqlite
+from tests.examples import examples
 
 from frametally.ports.live_book import Feed, FeedTold, TooManyStreams
 from frametally.ports.video_catalogue import VideoCatalogue
@@ -337,7 +338,7 @@ def test_the_version_changes_with_what_a_page_shows_and_with_no_renewal(book: Vi
 STEPS = ("start", "claim", "lose", "renew", "release", "end", "pause", "stop", "run", "remove")
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.lists(st.sampled_from(STEPS), max_size=30))
 def test_whatever_happens_a_video_has_one_stream_and_a_stream_one_holder(steps: list[str]) -> None:
     with ExitStack() as stack:

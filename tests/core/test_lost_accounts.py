@@ -44,6 +44,7 @@ def lose_catalogue(folder: Path) -> None:
         file.unlink()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("wanted", ["", "true"], ids=["by a command", "by FRAMETALLY_WEB_ACCOUNTS"])
 def test_serve_refuses_in_one_line_without_the_accounts_that_the_store_knows(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: str

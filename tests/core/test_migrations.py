@@ -416,6 +416,7 @@ def test_videos_of_the_first_release_are_described_checked_and_made_playable_by_
         assert (first.video_id, first.kind) == (MINE.id, "metadata")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("layout", LAYOUTS, **NAMES)
 def test_upgraded_step_by_step_and_made_at_once_are_the_same_tables(
     place: Place, other_place: Place, layout: Layout, opened: Callable[..., SqlDatabase]

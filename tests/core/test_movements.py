@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.walks import walk
@@ -56,6 +57,7 @@ CROSSINGS = st.builds(
 VISITS = st.dictionaries(st.sampled_from(sorted(LEGS)), st.lists(CROSSINGS, max_size=4))
 
 
+@pytest.mark.thorough
 @given(VISITS, st.randoms())
 def test_no_pair_is_further_apart_than_the_movement(visit: dict[str, list[Crossing]], chance: Any) -> None:
     found = movement_of(visit, INWARD)
@@ -78,6 +80,7 @@ def test_no_pair_is_further_apart_than_the_movement(visit: dict[str, list[Crossi
     assert movement_of({leg: chance.sample(visit[leg], len(visit[leg])) for leg in legs}, INWARD) == found
 
 
+@pytest.mark.thorough
 @given(st.lists(VISITS), st.randoms())
 def test_assigned_unassigned_and_never_at_a_leg_are_all_visits(visits: list[Any], chance: Any) -> None:
     movements = {str(number): movement_of(visit, INWARD) for number, visit in enumerate(visits)}

@@ -48,6 +48,7 @@ def test_what_binds_who_gives_an_image_on_is_said(program: str) -> None:
     assert program in (ROOT / "NOTICE").read_text(encoding="utf-8").partition("IN THE PACKAGES")[0]
 
 
+@pytest.mark.thorough
 def test_the_list_of_parts_is_valid_and_has_all_that_notice_names(tmp_path: Path) -> None:
     pytest.importorskip("cyclonedx_py", reason="needs cyclonedx-bom, a tool (make .venv/dev)")
     from cyclonedx.schema import SchemaVersion

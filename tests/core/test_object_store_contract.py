@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 from serving.needs import server
+from tests.examples import examples
 from tests.fakes.memory import MemoryStore
 
 from frametally.adapters.files.folder_store import FileStore
@@ -190,7 +191,7 @@ object_keys = st.builds(
 
 
 @every_adapter
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=examples(60))
 @given(keys=st.sets(object_keys, max_size=12), prefix=folder_names, other=object_keys)
 def test_a_listing_is_sorted_by_key_and_starts_above_after(
     adapter: str, keys: set[str], prefix: str, other: str
@@ -303,7 +304,7 @@ def test_a_key_that_escapes_the_store_is_refused_by_every_method(store: ObjectSt
 
 
 @every_adapter
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=examples(150))
 @given(key=st.text(st.characters() | st.sampled_from("/.#%0"), max_size=12), durable=st.booleans())
 def test_any_text_is_a_key_that_works_or_is_refused(adapter: str, key: str, durable: bool) -> None:
     with ExitStack() as stack:

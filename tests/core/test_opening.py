@@ -94,6 +94,7 @@ LACKING = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("package", LACKING)
 def test_a_missing_extra_is_one_line_with_what_to_install(package: str) -> None:
     port, url, line = LACKING[package]

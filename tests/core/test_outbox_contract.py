@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.core.test_video_catalogue_contract import ADAPTERS, Make, Sqlite
+from tests.examples import examples
 
 from frametally.ports.outbox import Letter
 from frametally.ports.video_catalogue import VideoCatalogue
@@ -103,7 +104,7 @@ def test_of_many_that_ask_at_once_one_gets_the_mail(make: Make) -> None:
 
 
 @given(st.lists(st.sampled_from(["put", "claim", "lose", "send", "again"]), max_size=25), st.integers(1, 3))
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 def test_whatever_happened_each_notice_is_in_one_mail_which_never_changes(
     steps: list[str], limit: int
 ) -> None:

@@ -31,6 +31,7 @@ def covers(medium: MediumTime, time_ms: int) -> bool:
     return any(first <= time_ms <= last for first, last in medium.runs)
 
 
+@pytest.mark.thorough
 @given(videos, st.sampled_from(["first", "last"]), st.lists(ranges, min_size=7, max_size=7))
 def test_each_covered_moment_has_exactly_one_winner(
     runs: list[list[tuple[int, int]]], wins: str, gone: list[list[tuple[int | None, int | None]]]
@@ -53,6 +54,7 @@ def test_each_covered_moment_has_exactly_one_winner(
             assert moment in near
 
 
+@pytest.mark.thorough
 @given(videos, st.randoms(use_true_random=False), st.sampled_from(["first", "last"]))
 def test_order_and_repetition_change_nothing(
     runs: list[list[tuple[int, int]]], random: object, wins: str

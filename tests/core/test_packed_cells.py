@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 from tests.fakes.records import make_count, make_coverage, make_run
 
 from frametally import keys
@@ -78,6 +79,7 @@ filmed = st.dictionaries(
 borders = st.none() | st.integers(-9, DAYS * 96 + 9).map(lambda n: FIRST_MS + n * BASE_MS)
 
 
+@pytest.mark.thorough
 @given(
     cells,
     filmed,
@@ -89,7 +91,7 @@ borders = st.none() | st.integers(-9, DAYS * 96 + 9).map(lambda n: FIRST_MS + n 
     st.lists(st.sampled_from([*SOURCES, UNKNOWN]), max_size=2),
     st.booleans(),
 )
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_step_kept_or_not_in_one_batch_or_many_gives_one_answer(
     tmp_path_factory: pytest.TempPathFactory,
     of_cells: dict[Any, Any],

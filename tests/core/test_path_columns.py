@@ -78,6 +78,7 @@ def test_numpy_takes_a_column_without_copying_it() -> None:
     assert (taken.dtype, taken.tolist()) == (np.dtype("uint16"), [7, 1685])
 
 
+@pytest.mark.thorough
 @given(
     st.lists(
         st.lists(

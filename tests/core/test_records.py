@@ -75,6 +75,7 @@ for thread in threads: thread.join()
 """
 
 
+@pytest.mark.thorough
 def test_threads_that_meet_a_record_for_the_first_time_at_once_can_read_it() -> None:
     ends = [subprocess.run([sys.executable, "-c", MET_AT_ONCE]).returncode for _ in range(20)]
     assert ends == [0] * len(ends), "msgspec crashes where two threads make decoders at once"

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.core.test_object_store_contract import ADAPTERS, ESCAPES, PARAMS, every_adapter
+from tests.examples import examples
 
 from frametally.adapters.files import growing
 from frametally.adapters.files.folder_store import FileStore
@@ -38,6 +39,7 @@ def store(request: pytest.FixtureRequest) -> Iterator[ObjectStore]:
         yield opened
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("size_bytes", [1, 60_000, PIECE_BYTES, PIECE_BYTES + 1, 2 * PIECE_BYTES, 21_000_000])
 def test_a_write_in_many_pieces_is_the_object_once_it_is_finished(
     store: ObjectStore, size_bytes: int
@@ -53,6 +55,7 @@ def test_a_write_in_many_pieces_is_the_object_once_it_is_finished(
     assert [info.key for info in store.list("")] == [KEY]
 
 
+@pytest.mark.thorough
 def test_an_upload_that_was_cut_goes_on_where_it_was(store: ObjectStore) -> None:
     data = some_bytes(3 * PIECE_BYTES + HALF)
     sent = at = 0
@@ -230,8 +233,9 @@ def test_a_key_that_escapes_the_store_takes_no_write(store: ObjectStore, key: st
         store.resumable(KEY, key)
 
 
+@pytest.mark.thorough
 @every_adapter
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=examples(25))
 @given(
     sizes=st.lists(st.sampled_from([1, 1000, HALF, PIECE_BYTES - 1, PIECE_BYTES]), min_size=1, max_size=5),
     acts=st.lists(
@@ -280,6 +284,7 @@ def file_store(tmp_path: Path) -> FileStore:
     return FileStore(tmp_path.as_uri())
 
 
+@pytest.mark.thorough
 def test_a_killed_process_has_lost_nothing_that_it_had_taken_in(tmp_path: Path) -> None:
     told = 0
     for _ in range(3):

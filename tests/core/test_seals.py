@@ -195,6 +195,7 @@ def named(record: Record) -> str:
     return type(record).__name__
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("record", RECORDS, ids=named)
 def test_no_bit_of_a_stored_record_can_turn_over_unseen(record: SealedRecord) -> None:
     data = encode(record)
@@ -257,6 +258,7 @@ def read_by_ranges(data: bytes) -> object:
 READERS: list[Callable[[bytes], Any]] = [read_whole, read_by_the_job, read_by_ranges]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("read", READERS)
 def test_no_bit_of_a_segment_can_turn_over_unseen(read: Callable[[bytes], Any]) -> None:
     data = segment()

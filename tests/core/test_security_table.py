@@ -38,6 +38,7 @@ def test_what_is_met_is_shown_by_a_test_and_what_is_not_is_said_again_below() ->
         assert (state in ("partly", "not met")) == (number in missing), number
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", sorted({name.strip("`") for *_, named in ROWS for name in named}))
 def test_a_test_that_shows_a_requirement_exists(name: str) -> None:
     assert re.fullmatch(r"tests/[\w/]+\.py::\w+", name)

@@ -56,6 +56,7 @@ def random_cameras(seed: int, number: int) -> tuple[list[float], list[float], Co
     return off, in_errors, outcomes
 
 
+@pytest.mark.thorough
 def test_under_fifty_random_cameras_speeds_are_within_5_percent_and_at_p95_within_10() -> None:
     off, in_errors, outcomes = random_cameras(15, 50)
     assert np.median(np.abs(off)) <= 0.05
@@ -66,6 +67,7 @@ def test_under_fifty_random_cameras_speeds_are_within_5_percent_and_at_p95_withi
     assert np.mean(np.abs(in_errors) <= 0.1) <= 0.5
 
 
+@pytest.mark.thorough
 def test_without_noise_a_speed_is_true_in_every_direction() -> None:
     rng = np.random.default_rng(7)
     off, in_errors = [], []

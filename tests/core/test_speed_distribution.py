@@ -23,6 +23,7 @@ def km_h(*values: float) -> dict[str, GroundSpeed | NotMeasured]:
     return {str(at): GroundSpeed((value / 3.6) ** 2, 0.25) for at, value in enumerate(values)}
 
 
+@pytest.mark.thorough
 @given(visits, st.data())
 def test_split_order_and_repetition_of_visits_change_nothing(
     found: dict[str, GroundSpeed | NotMeasured], data: st.DataObject

@@ -165,6 +165,7 @@ def told(word: str, lines: list[str]) -> list[str]:
     return [value for line in lines if line.startswith(f"{word},") for value in line.split(",")[1:]]
 
 
+@pytest.mark.thorough
 def test_two_processes_share_what_three_others_publish_and_nothing_is_lost_or_done_twice(
     url: str, stack: ExitStack
 ) -> None:
@@ -181,6 +182,7 @@ def test_two_processes_share_what_three_others_publish_and_nothing_is_lost_or_do
     assert sum(log.end_offsets(TOPIC).values()) == 1800
 
 
+@pytest.mark.thorough
 def test_a_killed_consumers_partitions_go_to_the_other_and_nothing_is_lost_or_done_twice(
     url: str, stack: ExitStack
 ) -> None:
@@ -213,6 +215,7 @@ log.close()
 """
 
 
+@pytest.mark.thorough
 def test_8_processes_that_open_a_new_file_at_once_get_one_log(tmp_path: Path, stack: ExitStack) -> None:
     url = f"sqlite:///{tmp_path}/new/folder/log.sqlite"
     openers = [spawn(stack, _OPEN, url) for _ in range(8)]

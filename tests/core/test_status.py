@@ -184,6 +184,7 @@ def test_all_frames_everywhere_is_settled(house: House) -> None:
     assert books[2:8] == (5, 5, 4, 1, 4, 4)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("fill", "says"),
     [
@@ -477,6 +478,7 @@ def test_up_to_when_there_is_footage_and_up_to_when_it_is_counted_is_told(house:
     assert books.counted_at_ms is not None
 
 
+@pytest.mark.thorough
 def test_status_prints_json_or_a_table_and_exits_with_its_verdict(
     house: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -541,6 +543,7 @@ def test_status_names_what_is_away_and_shows_the_rest(
     assert [line.split(":")[0] for line in others] == ["away, too", "away, too"]
 
 
+@pytest.mark.thorough
 def test_in_a_pipe_a_row_of_a_table_stays_on_its_line(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "frametally", "doctor", "--data-dir", str(tmp_path / ("deep" * 40))],

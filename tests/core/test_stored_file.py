@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 from tests.fakes.memory import MemoryStore
 
 from frametally.errors import Retryable
@@ -33,7 +34,7 @@ places = st.one_of(
 deeds = st.sampled_from(["read", "into", "seek", "here", "end"])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100))
 @given(
     acts=st.lists(st.tuples(st.sampled_from(["read", "into", "seek", "here", "end"]), places), max_size=20)
 )

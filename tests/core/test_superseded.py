@@ -75,6 +75,7 @@ def published(tmp_path: Path) -> Iterator[Publications]:
         yield made
 
 
+@pytest.mark.thorough
 def test_a_day_that_is_counted_again_and_again_keeps_the_current_run_and_the_one_before(
     published: Publications,
 ) -> None:
@@ -144,6 +145,7 @@ def test_a_removal_that_is_interrupted_anywhere_is_finished_by_the_next(
     assert [published.is_gone(run) for run in runs] == [True, True, True, False, False]
 
 
+@pytest.mark.thorough
 @given(
     gaps=st.lists(st.tuples(st.integers(0, 3 * KEPT_MS), st.sampled_from(["a" * 8, "b" * 8])), max_size=8),
     indexed=st.integers(0, 7),

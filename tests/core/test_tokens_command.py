@@ -69,6 +69,7 @@ def test_tokens_are_listed_with_their_end_and_last_use_and_go_with_their_account
     assert "there is no token" in run("tokens", "list")[1]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [

@@ -46,6 +46,7 @@ def through(quarter: int, count: int, label: str = "car") -> list[Visit]:
     return [Visit(START_MS + quarter * QUARTER_MS + 1, label, ("south", "north"))] * count
 
 
+@pytest.mark.thorough
 @given(VISITS, st.sets(st.integers(0, 15)), st.sampled_from(SCHEME_NAMES), st.randoms())
 def test_each_visit_is_a_movement_or_has_its_reason_or_lies_in_a_gap(
     visits: list[Visit], missing: set[int], scheme: str, random: Random

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from tests.examples import examples
 from tests.fakes.memory import MemoryLog, MemoryStore
 
 from frametally import keys
@@ -391,6 +392,7 @@ def test_images_of_what_is_forgotten_go_only_when_asked(world: World, tmp_path: 
     assert len(list(world.store.list(keys.IMAGES))) == 2
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("delete_images", [False, True])
 @pytest.mark.parametrize("shift_ms", [500, 1_000, -3_000, DAY_MS, -40 * DAY_MS])
 def test_a_video_put_to_another_time_counts_as_if_it_had_been_so_from_the_start(
@@ -440,6 +442,7 @@ def test_a_range_forgotten_of_a_video_stays_forgotten_at_its_new_time(world: Wor
     assert balanced(world.status(tmp_path))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("shift_ms", [1_000, DAY_MS - 1_500, -DAY_MS])
 def test_pictures_put_to_another_time_go_to_the_days_where_they_belong(
     world: World, tmp_path: Path, shift_ms: int
@@ -668,8 +671,9 @@ steps = st.lists(
 )
 
 
+@pytest.mark.thorough
 @given(steps)
-@hypothesis_settings(max_examples=40, deadline=None)
+@hypothesis_settings(max_examples=examples(40))
 def test_whatever_is_produced_forgotten_and_retimed_ends_as_if_right_from_the_start(
     done: list[tuple[str, int, int]],
 ) -> None:

@@ -83,6 +83,7 @@ def test_a_part_that_fails_stops_none_after_it_and_a_part_without_time_is_a_fail
     assert run_ci(checkout, "check").returncode == 2
 
 
+@pytest.mark.thorough
 def test_what_was_repeated_is_named_last_and_once_more_when_it_happens_twice_in_a_row(checkout: Path) -> None:
     failed = {"tests/b.py::test_late[a b]": True, "tests/a.py::test_early": True}
     again = ["made test TESTS=--last-failed --numprocesses=0", "Run once more: 2"]
@@ -99,6 +100,7 @@ def test_a_target_that_failed_without_a_failed_test_is_named_itself(checkout: Pa
     assert run_tests(checkout, {})[-1] == "  make test"
 
 
+@pytest.mark.thorough
 def test_the_hosted_workflow_is_valid_and_runs_every_part_of_ci() -> None:
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows"]
     checked = subprocess.run([*command, str(WORKFLOW)], capture_output=True, text=True, check=False)

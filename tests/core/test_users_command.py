@@ -52,6 +52,7 @@ def test_an_account_is_added_with_a_link_listed_and_removed(users: Users, tmp_pa
     assert "there is no account" in users("list")[1]
 
 
+@pytest.mark.thorough
 def test_a_password_is_read_from_a_pipe_kept_as_a_hash_alone_and_never_an_argument(
     users: Users, tmp_path: Path
 ) -> None:
@@ -69,6 +70,7 @@ def test_a_password_is_read_from_a_pipe_kept_as_a_hash_alone_and_never_an_argume
     assert users("passwd", "anna", "--password", PASSWORD)[0] == 2
 
 
+@pytest.mark.thorough
 def test_a_password_that_is_changed_ends_the_log_ins(users: Users, tmp_path: Path) -> None:
     users("add", "anna", "--password", typed=f"{PASSWORD}\n")
     with book_at(tmp_path) as book:
@@ -78,6 +80,7 @@ def test_a_password_that_is_changed_ends_the_log_ins(users: Users, tmp_path: Pat
         assert book.session("t", idle_s=9, most_s=9) is None
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("arguments", "typed", "line"),
     [
@@ -118,6 +121,7 @@ def test_the_last_who_may_do_everything_stays_while_there_are_others(users: User
     assert users("remove", "anna")[0] == 0
 
 
+@pytest.mark.thorough
 def test_codes_are_given_once_and_taken_away(users: Users, tmp_path: Path) -> None:
     users("add", "anna", "--password", typed=f"{PASSWORD}\n")
     _, told = users("passwd", "anna", "--codes")

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 from tests.fakes.videos import UPLOADED_AT_MS, corrected, make_facts, make_video
 
 from frametally.errors import Poison
@@ -607,7 +608,7 @@ STEPS = st.lists(
 
 
 @given(STEPS)
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 def test_whatever_was_done_a_job_is_held_by_one_and_no_kind_waits_twice(steps: list[tuple[str, int]]) -> None:
     with ExitStack() as stack:
         catalogue = Sqlite(stack)()

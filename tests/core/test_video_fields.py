@@ -138,6 +138,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.thorough
 @given(st.dictionaries(st.sampled_from(["points", "metres", "regions", "x", "y", "width", "height"]), JSON))
 def test_nothing_that_is_drawn_breaks_what_reads_it(drawn: dict[str, Any]) -> None:
     for field in ("roi", "calibration"):

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.core.walks import SIMILARITIES, followed, paths, rings, seen_by, similarity, walk
+from tests.examples import examples
 
 from frametally.rules.geometry.borders import Place, tenths
 from frametally.rules.geometry.foot_paths import FootPath
@@ -151,7 +152,7 @@ def winds_round(corners: list[Place], x: int, y: int) -> bool | None:
     return turns != 0
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(rings())
 def test_a_place_is_within_where_the_ring_winds_round_it(corners: list[Place]) -> None:
     zone = PictureZone(corners)
@@ -159,6 +160,7 @@ def test_a_place_is_within_where_the_ring_winds_round_it(corners: list[Place]) -
         assert zone.place_of(x, y) == {True: 1, None: 0, False: -1}[winds_round(corners, x, y)]
 
 
+@pytest.mark.thorough
 @example(  # it begins on the rim, goes through a narrow zone within one step, and comes back
     FootPath((-3, -2, -1), (0, 0, 0), (0, -3, -1), (0, 0, 0), (1, 4, 4)),
     [(-1, -1), (0, -2), (1, -1), (2, -1), (2, 0), (1, 0), (0, 0), (-1, 0)],
@@ -180,6 +182,7 @@ def test_who_is_clear_of_the_rim_is_there_or_not(path: Any, corners: list[Place]
                 assert not any(stay.from_ms < time_ms < stay.to_ms for stay in stays)
 
 
+@pytest.mark.thorough
 @given(paths(), rings(), SIMILARITIES, st.integers(0, 20), st.booleans())
 def test_turning_mirroring_scaling_and_moving_picture_and_zone_changes_nothing(
     path: Any, corners: list[Place], similar: Any, first: int, backwards: bool
@@ -202,6 +205,7 @@ def check_books(counts: dict[int, ZoneCounts], interval_ms: int) -> None:
         assert of_interval.occupied_ms <= of_interval.peak * interval_ms
 
 
+@pytest.mark.thorough
 @given(
     st.lists(st.tuples(paths(), st.sampled_from(["border", "found", "footage", "gap"])), max_size=5),
     rings(),
@@ -257,6 +261,7 @@ def test_any_order_and_repetition_of_stays_has_the_same_sums(stays: list[Any], c
     assert list(count_stays(again, 7).items()) == list(count_stays(stays, 7).items())
 
 
+@pytest.mark.thorough
 @given(STAYS, st.integers(1, 6), st.integers(1, 6))
 def test_long_intervals_are_made_of_short_ones(stays: list[Any], interval_ms: int, times: int) -> None:
     long_ms = interval_ms * times

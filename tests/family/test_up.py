@@ -39,6 +39,7 @@ def up(tmp_path: Path) -> Iterator[Running]:
         yield family
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_all_and_leaves_nothing(up: Running, number: signal.Signals) -> None:
     url = up.url
@@ -66,6 +67,7 @@ def test_a_report_into_the_store_alone_is_made_where_no_channel_is_set(tmp_path:
             )
 
 
+@pytest.mark.thorough
 def test_ctrl_c_in_a_terminal_which_all_of_them_hear_ends_with_0(up: Running) -> None:
     assert up.url
     waits(lambda: re.search(r"aggregate +\| counts: 0 days", up.said) is not None)
@@ -74,6 +76,7 @@ def test_ctrl_c_in_a_terminal_which_all_of_them_hear_ends_with_0(up: Running) ->
     assert of_group(up.process.pid) == {}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("member", MEMBERS)
 def test_one_that_is_killed_comes_back(up: Running, member: str) -> None:
     before = {name: up.process_of(name) for name in MEMBERS}
@@ -87,6 +90,7 @@ def test_one_that_is_killed_comes_back(up: Running, member: str) -> None:
     }
 
 
+@pytest.mark.thorough
 def test_start_services_is_the_same_and_leaves_nothing_after_a_kill_and_ctrl_c(tmp_path: Path) -> None:
     with Running(tmp_path, "up", settings=SETTINGS, program=[str(START_SERVICES)]) as up:
         waits(lambda: all(up.process_of(member) for member in MEMBERS))
@@ -103,6 +107,7 @@ def test_start_services_is_the_same_and_leaves_nothing_after_a_kill_and_ctrl_c(t
             pass
 
 
+@pytest.mark.thorough
 def test_start_services_has_the_exit_code_and_the_line_of_what_it_runs(tmp_path: Path) -> None:
     done = subprocess.run(
         [START_SERVICES, "--every", "soon"], cwd=tmp_path, capture_output=True, text=True, check=False
@@ -125,6 +130,7 @@ def test_start_services_without_frametally_is_one_line(tmp_path: Path) -> None:
     assert done.stderr == f"error: frametally is not installed here: run `make setup` in {tmp_path}\n"
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of their parent's end")
 def test_nothing_outlives_it_when_it_is_killed(up: Running) -> None:
     up.process.kill()

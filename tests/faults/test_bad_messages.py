@@ -88,6 +88,7 @@ def nearly_valid(rng: random.Random, number: int) -> bytes:
     return msgspec.json.encode(fields)
 
 
+@pytest.mark.thorough
 def test_ten_thousand_random_and_a_thousand_nearly_valid_messages(tmp_path: Path) -> None:
     seed = random.SystemRandom().randrange(10**9)
     print(f"seed {seed}")

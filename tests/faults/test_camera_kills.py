@@ -28,6 +28,8 @@ from frametally.live_records import Outage
 from frametally.opening import open_object_store
 from frametally.settings.loading import Settings
 
+pytestmark = pytest.mark.thorough
+
 KILLS = int(os.environ.get("FAULTS_CAMERA_KILLS", "3"))
 SETTINGS = {
     "FRAMETALLY_LIVE_ALLOW": "127.0.0.1",

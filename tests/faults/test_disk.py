@@ -107,6 +107,7 @@ def run_consumer(settings: Settings, store: object, log: object, progress: NoPro
     ).frames
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc to name an open file")
 @pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
 @pytest.mark.parametrize("cut_at", [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 17])

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.thorough
+
 FRAMES, FIRST_LOOK = 5_000, 500
 MOST_GROWTH = 1.1
 

@@ -212,6 +212,7 @@ def numbers_or_line(data: Path) -> object:
         return error
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(240 + 7 * FLIPS)
 def test_no_bit_that_turns_over_at_rest_changes_a_number_in_silence(
     states: States, capfd: pytest.CaptureFixture[str]
@@ -300,6 +301,7 @@ def test_the_command_that_the_line_names_makes_it_whole_again(states: States, na
     assert numbers(data) == states.expected[name]
 
 
+@pytest.mark.thorough
 def test_a_ledger_that_says_otherwise_than_the_store_is_found_and_made_anew(states: States) -> None:
     data = begin(states.folder, KINDS["ledger"], states.folder / "hurt")
     settings = load_settings(data_dir=data)

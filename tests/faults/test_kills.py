@@ -214,6 +214,7 @@ def test_killed_again_and_again_it_counts_what_a_quiet_run_counts(
     assert_the_same(quiet, shaken, detected, assert_chains, part_files, FRAMES)
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(180 + 15 * REAL_KILLS)
 @pytest.mark.parametrize("backend", ["opencv", "openvino", "onnxruntime"])
 def test_killed_with_the_real_detector_it_counts_what_a_quiet_run_counts(

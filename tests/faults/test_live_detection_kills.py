@@ -17,6 +17,8 @@ from frametally.process import failpoints
 from frametally.records import FrameAnnouncement, encode
 from frametally.segments.contents import list_segments, read_segment
 
+pytestmark = pytest.mark.thorough
+
 if TYPE_CHECKING:
     from tests.faults.conftest import Deployment
 

@@ -172,6 +172,7 @@ def test_nothing_crashes_and_every_file_has_its_one_outcome(produced: Any) -> No
     assert wrong == []
 
 
+@pytest.mark.thorough
 def test_the_corpus_is_as_large_as_promised(tmp_path: Path) -> None:
     corpus = make_corpus(tmp_path / "corpus")
     kinds = [poison.path.parent.name for poison in corpus if poison.outcome != "whole"]
@@ -179,6 +180,7 @@ def test_the_corpus_is_as_large_as_promised(tmp_path: Path) -> None:
     assert kinds.count("videos") >= 12
 
 
+@pytest.mark.thorough
 def test_no_file_takes_much_memory(produced: Any) -> None:
     _, results, _, _, _ = produced
     large = {
@@ -191,6 +193,7 @@ def test_no_file_takes_much_memory(produced: Any) -> None:
     assert max(r["most_mb_of_readers"] for r in results) < MOST_MB + 60
 
 
+@pytest.mark.thorough
 def test_the_consumers_decoder_takes_jpegs_only_and_names_what_is_wrong_with_the_others(
     produced: Any,
 ) -> None:
@@ -208,6 +211,7 @@ def test_the_consumers_decoder_takes_jpegs_only_and_names_what_is_wrong_with_the
             assert "\n" not in decoded[name]
 
 
+@pytest.mark.thorough
 def test_nothing_but_the_given_file_is_read(produced: Any) -> None:
     _, results, trace, folder, _ = produced
     assert len(results) > 52
@@ -228,6 +232,7 @@ def test_nothing_but_the_given_file_is_read(produced: Any) -> None:
     assert strangers == set()
 
 
+@pytest.mark.thorough
 def test_no_connection_is_opened(produced: Any) -> None:
     _, results, trace, _, connections = produced
     assert len(results) > 52

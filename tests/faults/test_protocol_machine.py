@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from tests.examples import examples
 from tests.fakes.memory import ManualClock, MemoryLog, MemoryStore
 
 import frametally_consumer.worker.loop as worker_module
@@ -30,7 +31,7 @@ from frametally.settings.loading import Settings
 from frametally_consumer.worker.loading import parse
 
 TOPIC, MODEL, PARTITIONS, LEASE_S = "frames", "model-1", 2, 10.0
-EXAMPLES = int(os.environ.get("FAULTS_EXAMPLES", "100"))
+EXAMPLES = int(os.environ.get("FAULTS_EXAMPLES", examples(100)))
 CONSUMER_FAILPOINTS = [name for name in failpoints.FAILPOINTS if name.startswith(("consumer.", "chain."))]
 
 
@@ -443,6 +444,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_module, "CHUNK_MESSAGES", 5)
 
 
+@pytest.mark.thorough
 class TestProtocol(Protocol.TestCase):
     """Any order of deliveries, crashes, rebalances, zombies, failed puts, resets and losses."""
 

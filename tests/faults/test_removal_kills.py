@@ -155,11 +155,13 @@ def quiet(made: tuple[Path, VideoRecord], tmp_path_factory: pytest.TempPathFacto
         return undisturbed.contents()
 
 
+@pytest.mark.thorough
 def test_every_step_of_a_removal_is_among_those_it_is_killed_at() -> None:
     named = {name for name in failpoints.FAILPOINTS if name.startswith(("forget.", "removal."))}
     assert named == {step.partition(":")[0] for step in STEPS}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("step", STEPS)
 def test_a_removal_that_is_killed_at_a_step_is_done_again_and_leaves_what_a_quiet_one_leaves(
     place: Place, quiet: dict[str, bytes], step: str

@@ -67,6 +67,7 @@ def test_sigterm_ends_with_0_and_a_second_start_does_nothing_again(
     assert frames_found(third) == 0
 
 
+@pytest.mark.thorough
 def test_sigterm_in_the_middle_of_a_detection_that_takes_too_long_ends_with_0_within_10_s(
     deploy: Callable[..., Deployment],
     pictures: Path,
@@ -102,6 +103,7 @@ def test_a_stop_is_heard_while_a_video_is_decoded_that_takes_minutes(
     assert "the same command goes on from there" in said.read_text()
 
 
+@pytest.mark.thorough
 def test_a_consumer_stopped_past_its_lease_wakes_up_and_does_no_harm(
     deploy: Callable[..., Deployment],
     pictures: Path,
@@ -135,6 +137,7 @@ def test_a_consumer_stopped_past_its_lease_wakes_up_and_does_no_harm(
         assert_chains(store, log.end_offsets("frames"))
 
 
+@pytest.mark.thorough
 def test_workers_share_the_partitions_and_one_that_dies_is_started_again(
     deploy: Callable[..., Deployment],
     pictures: Path,
@@ -157,6 +160,7 @@ def test_workers_share_the_partitions_and_one_that_dies_is_started_again(
         assert len({read_segment(store, key).header.partition for key in list_segments(store)}) > 1
 
 
+@pytest.mark.thorough
 def test_workers_that_lose_their_supervisor_end(
     deploy: Callable[..., Deployment], pictures: Path, wait_until: Callable[..., None], tmp_path: Path
 ) -> None:
@@ -178,6 +182,7 @@ def _is_running(pid: int) -> bool:
         return False
 
 
+@pytest.mark.thorough
 def test_workers_that_can_do_nothing_say_so_once_and_end(deploy: Callable[..., Deployment]) -> None:
     deployment = deploy("bad", FRAMETALLY_MIN_CONFIDENCE="0.2")
     team = deployment.start("consume", "--workers", 2, "--until-caught-up", FRAMETALLY_FAILPOINT="nowhere")

@@ -96,6 +96,7 @@ def now(place: Place, feed: Feed) -> Feed:
     return found
 
 
+@pytest.mark.thorough
 def test_whoever_is_killed_and_whatever_is_asked_the_batch_ends_as_without_a_stream(
     place: Place, quiet: dict[str, bytes]
 ) -> None:
@@ -139,6 +140,7 @@ def test_one_that_dies_at_a_failpoint_goes_on_where_it_was(
     assert place.contents() == quiet
 
 
+@pytest.mark.thorough
 def test_what_runs_a_stream_ends_with_its_worker_and_another_goes_on_where_it_was(place: Place) -> None:
     feed = start(place)
     with LiveWorker(place) as worker:
@@ -157,6 +159,7 @@ def test_what_runs_a_stream_ends_with_its_worker_and_another_goes_on_where_it_wa
     assert (left.told.state, left.worker, left.is_over) == ("requested", "", False)
 
 
+@pytest.mark.thorough
 def test_of_a_video_that_is_removed_while_it_streams_nothing_is_left(place: Place) -> None:
     feed = start(place)
     with LiveWorker(place):

@@ -140,6 +140,7 @@ def is_running(pid: int) -> bool:
     return not re.search(r"^State:\s+[ZX]", status, re.MULTILINE)
 
 
+@pytest.mark.thorough
 def test_workers_and_jobs_that_are_killed_at_random_come_to_the_quiet_end(
     place: Place, quiet: dict[str, bytes]
 ) -> None:
@@ -157,6 +158,7 @@ def test_workers_and_jobs_that_are_killed_at_random_come_to_the_quiet_end(
     assert {job.state for job in place.catalogue.jobs(place.video.id)} == {"done"}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", [name for name in failpoints.FAILPOINTS if name.startswith("producer.")])
 def test_a_job_that_dies_at_a_failpoint_comes_to_the_quiet_end(
     place: Place, quiet: dict[str, bytes], name: str

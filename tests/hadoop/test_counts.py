@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 
 from frametally import keys
 from frametally.ports.object_store import ObjectStore
@@ -191,7 +192,7 @@ def frame_lines(draw: st.DrawFn) -> Any:
     return made
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(frames=frame_lines(), seed=st.integers(0, 2**32), cuts=st.lists(st.integers(1, 5), max_size=8))
 def test_order_repeats_and_batch_borders_change_nothing_and_all_is_as_the_oracle_counts(
     tmp_path_factory: pytest.TempPathFactory, footage: Footage, frames: Any, seed: int, cuts: Any

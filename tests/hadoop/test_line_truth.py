@@ -16,6 +16,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 
 from frametally import keys
 from frametally.books.runs import current_runs, read_paths
@@ -120,7 +121,7 @@ def test_who_came_from_where_and_went_where_and_how_fast_is_what_was_made(
 
 
 @given(cuts=st.lists(st.integers(1, 524), min_size=1, max_size=4, unique=True), seed=st.integers(0, 99))
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(4), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_cutting_the_footage_anywhere_changes_nothing(
     footage: Footage, twin: Any, junction: Any, cuts: list[int], seed: int
 ) -> None:

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 
 from frametally.books.runs import current_runs, read_paths, read_run, read_tracks
 from frametally.ports.object_store import ObjectStore
@@ -181,7 +182,7 @@ def footage_about_midnight(draw: st.DrawFn) -> list[tuple[int, Sequence[tuple[fl
     return shown
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     shown=footage_about_midnight(),
     labels=st.lists(st.sampled_from(["car", "truck", "person"]), min_size=1, max_size=3),
@@ -470,7 +471,7 @@ def test_seconds_with_footage_add_up_over_intervals_and_hours(footage: Footage) 
         assert found == expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 @given(
     st.lists(st.integers(-59_999, HOUR_MS + 59_999), min_size=1, max_size=60).map(sorted),
     st.integers(200, 5_000),

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 from tests.hadoop.test_track_hours import HOUR_MS, NOON_MS, counted, drive, tracks
 
 from frametally.records import Detection, FrameDetections
@@ -178,7 +179,7 @@ def test_each_box_is_strong_or_weak_by_its_own_label(footage: Footage) -> None:
 names = st.sampled_from([("car", 0.9), ("car", 0.3), ("truck", 0.8), ("bus", 0.5), ("bus", 0.2)])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seen=st.lists(st.lists(names, max_size=3, unique_by=lambda name: name[0]), min_size=2, max_size=60),
     counts=st.sampled_from(["", "car", "bus,truck"]),

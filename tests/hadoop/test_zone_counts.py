@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 from tests.fakes.records import make_manifest
 from tests.hadoop import conftest
 
@@ -276,7 +277,7 @@ def test_forgotten_footage_leaves_the_zone_and_is_no_loss(footage: Footage) -> N
     assert [count.detections for count in zone_counts(footage)] == [21]
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(8), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_whatever_zone_and_however_the_footage_is_cut_it_counts_whose_foot_is_in_it(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

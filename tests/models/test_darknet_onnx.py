@@ -75,6 +75,7 @@ def picture() -> Any:
     return np.random.default_rng(5).integers(0, 256, (70, 90, 3), dtype=np.uint8)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("size", [(64, 64), (96, 64)], ids=["square", "wide"])
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
 def test_every_layer_gives_the_references_rows(

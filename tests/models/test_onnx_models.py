@@ -87,6 +87,7 @@ def picture(width_px: int, height_px: int) -> Any:
     return np.zeros((height_px, width_px, 3), np.uint8)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
 @pytest.mark.parametrize("classes", [1, 2, 3])
 @pytest.mark.parametrize("head", [v5, v8, v10], ids=["v5 and v7", "v8 to v11", "v10"])
@@ -98,6 +99,7 @@ def test_each_head_is_recognised_and_read(
     assert detector.detect([picture(SIZE, SIZE)]) == [[expected]]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("head", [v5, v8, v10])
 def test_letterbox_is_the_rule_and_boxes_come_out_in_the_pictures_pixels(
     load: Callable[..., Any], head: Callable[..., Any]
@@ -109,6 +111,7 @@ def test_letterbox_is_the_rule_and_boxes_come_out_in_the_pictures_pixels(
     assert found.box == (72.0, 30.0, 48.0, 12.0)
 
 
+@pytest.mark.thorough
 def test_resize_rule_file_and_names_stand_in_the_model_id(load: Callable[..., Any]) -> None:
     ids = {
         load([v8()]).model_id,
@@ -143,6 +146,7 @@ def test_another_size_than_the_networks_is_refused(load: Callable[..., Any]) -> 
         load([v8()], input_width_px=64, input_height_px=64)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "outputs",
     [

@@ -178,6 +178,7 @@ def messages_on(log: Any, topic: str) -> list[tuple[bytes, bytes]]:
     return messages
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("batch_frames", "seed"), [(1, 1), (13, 2)])
 def test_every_announcement_twice_and_shuffled_gives_the_same_part_files(
     counted_clip: Counted,

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from tests.examples import examples
 
 from frametally import keys
 from frametally.errors import Misconfigured
@@ -304,7 +305,7 @@ def test_progress_counts_pictures(bench: Bench, make_picture: Callable[..., Path
     assert bench.progress.updates == [(done, 3, name) for done in range(4)]
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sets(st.integers(0, 5)), min_size=1, max_size=4))
 def test_in_whatever_portions_pictures_come_each_is_announced_once(
     bench: Bench, make_picture: Callable[..., Path], portions: list[set[int]]

@@ -123,6 +123,7 @@ def test_sampled_less_densely_later_there_is_nothing_new(
     assert bench.manifests()[0].sampling == "10"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("fail_put", [0, 1, 2, 40, 79])
 @pytest.mark.parametrize("fail_batch", [1, 2])
 @pytest.mark.parametrize("then", ["all", "5"])

@@ -46,6 +46,7 @@ def test_the_example_is_what_is_so_without_it(tmp_path: Path, monkeypatch: pytes
     assert load_settings() == plain
 
 
+@pytest.mark.thorough
 def test_every_option_of_the_command_stands_in_the_readme() -> None:
     help_text = subprocess.run(
         [sys.executable, FOLDER / "main_producer.py", "--help"], capture_output=True, text=True, check=True

@@ -65,6 +65,7 @@ def other_bench(bench: Bench, name: str) -> Bench:
     return type(bench)(bench.folder / name)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", VIDEOS)
 @pytest.mark.parametrize("sampling", ["all", "3"])
 def test_a_video_gone_on_with_ends_as_if_it_had_never_stopped(
@@ -91,6 +92,7 @@ def test_a_video_gone_on_with_ends_as_if_it_had_never_stopped(
     }
 
 
+@pytest.mark.thorough
 def test_a_video_asked_for_with_another_sampling_or_forgotten_half_way_is_produced_whole(
     bench: Bench, make_video: Callable[..., Path]
 ) -> None:
@@ -130,6 +132,7 @@ def test_a_finished_file_is_not_even_opened_again(
     assert (bench.standings[-1].files_known, bench.standings[-1].files_total) == (2, 2)
 
 
+@pytest.mark.thorough
 def test_a_file_with_other_bytes_but_the_same_size_and_date_is_not_taken_for_the_old_one(
     bench: Bench, make_picture: Callable[..., Path]
 ) -> None:
@@ -151,6 +154,7 @@ def test_a_file_that_changed_a_moment_ago_is_not_remembered(
         assert seen.find(path, seen_files.stamp_of(path.stat())) is None
 
 
+@pytest.mark.thorough
 def test_what_is_remembered_of_files_is_checked_against_the_manifests(
     bench: Bench, make_video: Callable[..., Path], make_picture: Callable[..., Path]
 ) -> None:

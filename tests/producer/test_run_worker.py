@@ -47,6 +47,7 @@ def test_each_worker_does_what_comes_by_its_queue_and_all_together_everything(tm
         assert {job.state for job in catalogue.jobs(video.id)} == {"done"}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("arguments", [["--worker", "magic"], ["--worker=magic"]])
 def test_a_queue_that_there_is_not_is_one_line_with_those_that_there_are(arguments: list[str]) -> None:
     done = run_worker(*arguments)

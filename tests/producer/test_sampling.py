@@ -6,6 +6,7 @@ import itertools
 import random
 from fractions import Fraction
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,6 +28,7 @@ def taken(times: list[Fraction], *samplings: str) -> list[int]:
     return [index for index, time in enumerate(times) if sampler.takes(time)]
 
 
+@pytest.mark.thorough
 @given(steps, rates)
 def test_of_each_grid_time_the_first_frame_at_or_after_it_is_taken(gaps: list[Fraction], rate: str) -> None:
     times = positions(gaps)
@@ -37,6 +39,7 @@ def test_of_each_grid_time_the_first_frame_at_or_after_it_is_taken(gaps: list[Fr
     assert taken(times, rate) == sorted(wanted)
 
 
+@pytest.mark.thorough
 @given(steps, rates, st.integers(1, 6))
 def test_a_rate_that_is_a_multiple_takes_all_that_the_other_does(
     gaps: list[Fraction], rate: str, factor: int
@@ -46,6 +49,7 @@ def test_a_rate_that_is_a_multiple_takes_all_that_the_other_does(
     assert set(taken(times, rate)) <= set(taken(times, multiple)) <= set(taken(times, "all"))
 
 
+@pytest.mark.thorough
 @given(steps, st.sets(rates, min_size=1))
 def test_several_samplings_take_what_any_of_them_does(gaps: list[Fraction], samplings: set[str]) -> None:
     times = positions(gaps)
@@ -62,6 +66,7 @@ jitters = st.lists(
 )
 
 
+@pytest.mark.thorough
 @given(jitters, rates, st.fractions(1, 2, max_denominator=50))
 def test_of_a_camera_that_is_no_faster_than_the_sampling_no_frame_is_left_out_however_it_jitters(
     offsets: list[Fraction], rate: str, slowness: Fraction
@@ -71,6 +76,7 @@ def test_of_a_camera_that_is_no_faster_than_the_sampling_no_frame_is_left_out_ho
     assert camera_takes(times, rate) == list(range(len(times)))
 
 
+@pytest.mark.thorough
 @given(steps, rates)
 def test_of_a_camera_never_more_than_the_rate_is_taken(gaps: list[Fraction], rate: str) -> None:
     times = positions(gaps)
@@ -79,6 +85,7 @@ def test_of_a_camera_never_more_than_the_rate_is_taken(gaps: list[Fraction], rat
         assert number <= times[index] * Fraction(rate) + Fraction(9, 5)
 
 
+@pytest.mark.thorough
 @given(jitters, rates, st.fractions(Fraction(1, 30), 1, max_denominator=50))
 def test_of_a_faster_camera_the_rate_is_taken(offsets: list[Fraction], rate: str, interval: Fraction) -> None:
     times = [(index + offset) * interval / Fraction(rate) for index, offset in enumerate(offsets)]
@@ -101,6 +108,7 @@ def test_at_the_edge_of_the_slots_a_camera_loses_nothing_where_a_file_would() ->
     assert (len(taken(times, "5")), len(camera_takes(times, "5"))) == (231, 300)
 
 
+@pytest.mark.thorough
 def test_hours_of_ntsc_do_not_drift() -> None:
     times = [Fraction(1001 * index, 30_000) for index in range(200_000)]
     chosen = taken(times, "5")

@@ -73,6 +73,7 @@ def keeper(store: MemoryStore, *samplings: str, known: MediaManifest | None = No
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["video", "pictures"])
 @given(
     steps=st.lists(
@@ -160,6 +161,7 @@ def test_a_medium_that_is_forgotten_or_put_right_meanwhile_is_left_alone() -> No
     assert find_manifest(store, SHA256).revision == 1
 
 
+@pytest.mark.thorough
 def test_a_forgotten_video_or_picture_is_produced_anew_as_another_revision(
     bench: Bench, make_video: Callable[..., Path], make_picture: Callable[..., Path]
 ) -> None:
@@ -175,6 +177,7 @@ def test_a_forgotten_video_or_picture_is_produced_anew_as_another_revision(
     assert {a.media for a in bench.log.announcements} == {media_of(m) for m in again.media}
 
 
+@pytest.mark.thorough
 def test_threads_and_processes_change_a_manifest_one_after_the_other(tmp_path: Path) -> None:
     store = FileStore((tmp_path / "store").as_uri())
     code = """if True:
@@ -221,6 +224,7 @@ def test_a_process_that_keeps_the_manifests_for_itself_is_named_after_a_while(
     assert find_manifest(store, SHA256) is not None
 
 
+@pytest.mark.thorough
 def test_two_producers_at_one_source_note_all_that_either_announced(
     tmp_path: Path, make_picture: Callable[..., Path], make_video: Callable[..., Path]
 ) -> None:

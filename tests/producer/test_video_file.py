@@ -13,6 +13,7 @@ import pytest
 from av.stream import Disposition
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 
 from frametally.errors import Poison
 from frametally_producer.reading import video_file
@@ -256,6 +257,7 @@ def test_a_video_with_damaged_bytes_gives_the_frames_around_them_and_says_so(
     assert any("damaged" in line for line in damage)
 
 
+@pytest.mark.thorough
 def test_a_reader_that_fails_ends_the_video_with_every_frame_that_was_read(
     make_video: Callable[..., Path],
 ) -> None:
@@ -383,8 +385,9 @@ def test_ffmpeg_is_told_the_container_so_it_never_guesses_and_reaches_for_nothin
 PLACES_S = st.lists(st.fractions(0, 6, max_denominator=30), max_size=12)
 
 
+@pytest.mark.thorough
 @given(PLACES_S)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_each_place_shows_the_frame_that_is_on_screen_there_in_whatever_order_they_are_asked_for(
     make_video: Callable[..., Path], places_s: list[Fraction]
 ) -> None:

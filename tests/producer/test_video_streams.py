@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 from tests.fakes.videos import make_facts, make_video
 
 from frametally import keys
@@ -323,6 +324,7 @@ def begun_at_s(told: Iterable[FeedTold], speed: float = 1.0) -> list[float]:
     ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("speed", [0.5, 1.0, 4.0])
 @pytest.mark.parametrize("is_replayed", [False, True])
 def test_it_is_told_when_a_frame_was_due_however_late_it_is(
@@ -383,7 +385,8 @@ WISHES = st.builds(
 )
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.thorough
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 120), WISHES), max_size=6), st.booleans())
 def test_however_it_is_paused_and_sought_each_frame_is_as_the_batch_has_it(
     clip: bytes, batch: tuple[list[bytes], bytes], script: list[tuple[int, FeedWish]], batch_first: bool

@@ -129,6 +129,7 @@ def test_what_is_wanted_no_more_is_neither_tried_nor_waited_for() -> None:
     assert len(attempts) == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("away", ["put", "publish"])
 def test_a_stop_while_the_store_or_the_log_is_away_ends_the_call_and_the_next_one_finishes_it(
     bench: Bench, make_video: Callable[..., Path], away: str
@@ -170,6 +171,7 @@ def test_a_stop_finishes_what_is_in_hand_and_the_next_call_repeats_nothing(
     assert sorted(bench.announced()) == list(range(100))
 
 
+@pytest.mark.thorough
 def test_a_stop_between_pictures_leaves_the_rest_to_the_next_call(
     bench: Bench, make_picture: Callable[..., Path]
 ) -> None:
@@ -245,6 +247,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", "-l", folder], check=True)
 
 
+@pytest.mark.thorough
 def test_a_disk_that_runs_full_leaves_no_half_frame_and_producing_goes_on_when_there_is_room(
     bench: Bench, small_disk: Path, make_video: Callable[..., Path]
 ) -> None:

@@ -185,6 +185,7 @@ def test_only_folders_that_are_there_are_watched(bench: Bench, make_picture: Cal
             )
 
 
+@pytest.mark.thorough
 def test_the_command_watches_without_keeping_the_machine_busy_until_sigterm_and_ends_with_0(
     tmp_path: Path, make_picture: Callable[..., Path]
 ) -> None:

@@ -51,6 +51,7 @@ def records(draw: st.DrawFn) -> tuple[int, list[IntervalCount], list[Coverage]]:
     return interval_s, list(counts.values()), list(coverage.values())
 
 
+@pytest.mark.thorough
 @given(records())
 def test_each_step_holds_the_whole_run_once(made: tuple[int, list[IntervalCount], list[Coverage]]) -> None:
     interval_s, counts, coverage = made
@@ -70,6 +71,7 @@ def test_each_step_holds_the_whole_run_once(made: tuple[int, list[IntervalCount]
         assert fields["rolled"] == (fields["step_s"] != interval_s)
 
 
+@pytest.mark.thorough
 @given(records(), st.randoms())
 def test_the_same_run_has_the_same_documents_in_any_order(
     made: tuple[int, list[IntervalCount], list[Coverage]], chance: random.Random

@@ -16,6 +16,8 @@ import pytest
 
 from frametally.opening import open_count_index
 
+pytestmark = pytest.mark.thorough
+
 PATIENCE_S = 240  # for a busy machine; nothing depends on how long it takes
 
 

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
+
+pytestmark = pytest.mark.thorough
 
 HOUR_S = 3600
 

@@ -130,6 +130,7 @@ def test_by_default_nothing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert counted(tmp_path / "a")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("manner", ["away", "refuses", "redirects", "endless", "silent", "drips"])
 def test_a_receiver_that_behaves_badly_costs_no_count_and_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, manner: Manner | str

@@ -207,6 +207,7 @@ def test_a_listener_answers_metrics_and_nothing_else(fresh: Meters, tmp_path: Pa
         connection.close()
 
 
+@pytest.mark.thorough
 def test_those_who_ask_and_take_nothing_keep_nobody_from_stopping(fresh: Meters, tmp_path: Path) -> None:
     with listening(Scraped(tmp_path), "127.0.0.1", 0) as port:
         silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(20)]

@@ -116,6 +116,7 @@ def test_what_a_stage_has_told_is_sent_when_it_ends(tmp_path: Path, monkeypatch:
         assert len(spans(receiver)) == 5 * FRAMES
 
 
+@pytest.mark.thorough
 def test_by_default_opentelemetry_is_not_loaded(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from tests.telemetry.test_traces import counted; "
@@ -126,6 +127,7 @@ def test_by_default_opentelemetry_is_not_loaded(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("manner", ["refuses", "redirects", "endless", "silent"])
 def test_a_receiver_that_behaves_badly_costs_no_frame_and_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, manner: Manner

@@ -65,6 +65,7 @@ def asked(route: str) -> tuple[str, str]:
     return method, path.replace("{}", "00000000-0000-4000-8000-000000000000")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["", *NAMES])
 def test_each_role_may_ask_for_what_the_table_gives_it_and_for_nothing_else(url: str, name: str) -> None:
     role = NAMES.get(name)
@@ -130,6 +131,7 @@ def test_a_page_leads_to_the_log_in_and_from_there_back_and_an_api_says_401(clie
     assert client("GET", "/api/v1/models").json["remedy"] == "Log in at /sign-in, then do it again."
 
 
+@pytest.mark.thorough
 def test_a_page_that_is_not_for_them_is_told_as_a_page_to_people_and_as_json_to_programs(
     client: Client, people: Place
 ) -> None:
@@ -144,6 +146,7 @@ def test_a_page_that_is_not_for_them_is_told_as_a_page_to_people_and_as_json_to_
         assert (told.status, told.headers["content-type"]) == (403, "application/problem+json")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "wanted", [OTHER, "//elsewhere.example", "/\\elsewhere.example", "javascript:alert(1)", "/\n/x", "/\\/x"]
 )
@@ -151,6 +154,7 @@ def test_a_log_in_leads_to_pages_of_ours_alone(client: Client, wanted: str) -> N
     assert sign_in(client, "lukas", next=wanted).headers["location"] == "/"
 
 
+@pytest.mark.thorough
 def test_the_cookie_is_for_requests_alone_and_behind_tls_for_tls_alone(client: Client) -> None:
     plain = sign_in(client, "lukas").headers["set-cookie"]
     assert plain.startswith("frametally=")
@@ -189,6 +193,7 @@ def test_an_unknown_name_and_a_wrong_password_have_one_answer_after_the_same_wor
     assert len(work) == 3
 
 
+@pytest.mark.thorough
 def test_names_that_are_markup_or_megabytes_are_one_clear_line(client: Client, url: str) -> None:
     marked = sign_in(client, '"><script>alert(1)</script>', "x")
     assert marked.status == 401
@@ -204,6 +209,7 @@ def test_names_that_are_markup_or_megabytes_are_one_clear_line(client: Client, u
     assert sign_in(client, "lukas").status == 303
 
 
+@pytest.mark.thorough
 def test_guesses_are_slowed_down_and_the_right_password_waits_with_them(
     client: Client, people: Place
 ) -> None:
@@ -232,6 +238,7 @@ def test_broken_stolen_and_forged_cookies_open_nothing(client: Client, people: P
         assert client("GET", "/api/models", Cookie=broken.encode().decode("latin1")).status == 401
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("how", ["password", "removal", "log-out", "link", "codes"])
 def test_a_session_is_over_at_once_when_it_is_ended(client: Client, people: Place, how: str) -> None:
     cookies = [cookie_of(sign_in(client, "runa")) for _ in range(2)]
@@ -256,6 +263,7 @@ def test_a_session_is_over_at_once_when_it_is_ended(client: Client, people: Plac
     assert {client("GET", "/api/models", Cookie=one).status for one in cookies} == {401}
 
 
+@pytest.mark.thorough
 def test_a_session_after_a_clock_that_was_set_back_is_over_and_the_next_is_not(
     client: Client, people: Place
 ) -> None:
@@ -266,6 +274,7 @@ def test_a_session_after_a_clock_that_was_set_back_is_over_and_the_next_is_not(
     assert client("GET", "/api/models", Cookie=cookie_of(sign_in(client, "runa"))).status == 200
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
@@ -308,6 +317,7 @@ def test_a_page_is_told_what_its_account_may_change_there(url: str) -> None:
     assert told == {"lukas": [False] * 4, "clara": [True, True, True, False], "runa": [True] * 4}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("allowed", ["", OTHER], ids=["another", "one-that-may-upload"])
 def test_no_page_of_another_site_logs_anybody_in_or_out(
     people: Place, serving: Callable[[Flask], str], allowed: str
@@ -320,6 +330,7 @@ def test_no_page_of_another_site_logs_anybody_in_or_out(
     client.close()
 
 
+@pytest.mark.thorough
 def test_a_second_factor_is_asked_for_and_each_code_counts_once(client: Client, people: Place) -> None:
     secret = codes.make_code_secret()
     people.access.set_code_secret("runa", secret)
@@ -331,6 +342,7 @@ def test_a_second_factor_is_asked_for_and_each_code_counts_once(client: Client, 
     assert sign_in(client, "runa", code=code).status == 401
 
 
+@pytest.mark.thorough
 def test_a_link_chooses_a_password_and_logs_in_once(client: Client, people: Place) -> None:
     people.access.put_link("lukas", tokens.token_hash("t"), lasts_s=60)
     address = "/sign-in/once/t"
@@ -356,6 +368,7 @@ def proxied(people: Place, serving: Callable[[Flask], str]) -> Iterator[Client]:
     client.close()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("headers", "statuses"),
     [

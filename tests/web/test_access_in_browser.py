@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.web.counted_footage import make_lines, publish_lines, put_manifest
 
+pytestmark = pytest.mark.thorough
+
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect
 

@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
+from tests.examples import examples
 from tests.fakes.videos import make_video
 from tests.web.answering_airflow import DAG, RUNS, TOKEN, Answer, AnsweringAirflow, answering, says
 from tests.web.conftest import Place
@@ -182,6 +183,7 @@ BAD: dict[str, tuple[str, Answer, str]] = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("case", BAD)
 def test_whatever_airflow_answers_the_stream_has_failed_with_one_line_and_no_secret(
     place: Place,
@@ -222,7 +224,8 @@ def test_of_an_answer_of_10_gb_no_more_is_read_than_one_of_airflow_may_have(
     assert "does not answer as Airflow 3 does" in stream["reason"], "long before its time is over"
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@pytest.mark.thorough
+@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     path=st.sampled_from([TOKEN, DAG, RUNS]),
     status=st.integers(200, 599).filter(lambda status: status != 409),
@@ -288,6 +291,7 @@ def test_a_run_that_is_there_though_its_answer_was_lost_is_told_that_its_stream_
     assert claimed(place) is None
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("changed", "says_so"),
     [

@@ -12,6 +12,8 @@ from tests.web.answering_airflow import TOKEN, AnsweringAirflow, says
 from tests.web.test_airflow_launch import access, airflow
 from tests.web.test_library_api import stored
 
+pytestmark = pytest.mark.thorough
+
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect
 

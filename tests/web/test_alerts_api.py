@@ -91,6 +91,7 @@ def test_a_rule_is_added_listed_and_removed(client: FlaskClient) -> None:
     assert client.get("/api/alerts").json["rules"] == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("said", "parameter"),
     [
@@ -141,6 +142,7 @@ def test_a_rule_that_can_never_tell_is_refused_and_one_that_may_stay_silent_says
     assert "its interval of 30s is no multiple of what is counted (1m)" in page
 
 
+@pytest.mark.thorough
 def test_a_report_is_added_listed_and_removed_by_the_api(place: Place, client: FlaskClient) -> None:
     count(place)
     wanted = {**REPORT, "zone": "Europe/Berlin", "sources": ["Gate"], "by_source": True, "interval_s": 3600}
@@ -159,6 +161,7 @@ def test_a_report_is_added_listed_and_removed_by_the_api(place: Place, client: F
     assert [report["name"] for report in client.get("/api/alerts").json["reports"]] == ["alone"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("said", "parameter"),
     [

@@ -12,6 +12,8 @@ from tests.web.test_alerts_api import CHANNELS, MARKUP, add_report, fill
 
 from frametally.opening import open_alert_book
 
+pytestmark = pytest.mark.thorough
+
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect
 

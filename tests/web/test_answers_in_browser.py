@@ -51,6 +51,7 @@ def test_the_busiest_interval_has_its_day_and_one_click_leads_to_its_frames(
     assert start_ms != ranked[1][0]
 
 
+@pytest.mark.thorough
 def test_how_long_the_busiest_intervals_are_is_one_click_and_the_keyboard_stays(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -67,6 +68,7 @@ def test_how_long_the_busiest_intervals_are_is_one_click_and_the_keyboard_stays(
     expect(lengths.locator("[aria-pressed=true]")).to_be_focused()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("metric", ["detections", "objects"])
 def test_the_peak_has_its_moment_and_one_click_leads_to_that_very_frame(
     place: Place, visit: Callable[..., Visit], metric: str
@@ -85,6 +87,7 @@ def test_the_peak_has_its_moment_and_one_click_leads_to_that_very_frame(
     expect(page.locator("#spoken")).to_contain_text(f"10:0{minute}:00.200")
 
 
+@pytest.mark.thorough
 def test_a_week_is_compared_by_the_hours_that_were_filmed_both_times(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -108,6 +111,7 @@ def test_a_week_is_compared_by_the_hours_that_were_filmed_both_times(
     expect(page.locator("#compare-area")).to_contain_text("a week earlier")
 
 
+@pytest.mark.thorough
 def test_where_nothing_was_filmed_the_week_before_no_number_stands(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -154,6 +158,7 @@ def publish_two_cameras(place: Place) -> None:
     place.publish(counts, coverage, interval_s=60, model=MODEL)
 
 
+@pytest.mark.thorough
 def test_objects_that_were_measured_in_some_sources_are_told_with_how_many(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -174,6 +179,7 @@ def test_objects_that_were_measured_in_some_sources_are_told_with_how_many(
     expect(answer).to_contain_text("8 mins of 10 mins filmed")
 
 
+@pytest.mark.thorough
 def test_several_sources_film_is_told_with_their_number_and_the_range_not_with_their_ranges_sum(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -203,6 +209,7 @@ def test_several_sources_film_is_told_with_their_number_and_the_range_not_with_t
     expect(answer).to_contain_text("6 mins filmed")
 
 
+@pytest.mark.thorough
 def test_bars_show_what_was_measured_in_some_sources_and_say_so(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -220,6 +227,7 @@ def test_bars_show_what_was_measured_in_some_sources_and_say_so(
     expect(page.locator("#table-area tbody tr", has_text="measured in part").first).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_bars_of_very_different_footage_are_told_with_a_way_to_what_does_not_depend_on_it(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -235,6 +243,7 @@ def test_bars_of_very_different_footage_are_told_with_a_way_to_what_does_not_dep
     expect(warning).to_be_hidden()
 
 
+@pytest.mark.thorough
 def test_a_long_source_name_takes_two_lines_and_moves_nothing(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -251,6 +260,7 @@ def test_a_long_source_name_takes_two_lines_and_moves_nothing(
     assert max(page.evaluate(heights)) <= max(usual) + 30
 
 
+@pytest.mark.thorough
 def test_what_was_not_measured_is_never_said_to_be_nothing(place: Place, visit: Callable[..., Visit]) -> None:
     place.film({"car": 6}, intervals=10, interval_s=60)  # never followed
     window = visit(place)
@@ -266,6 +276,7 @@ def test_what_was_not_measured_is_never_said_to_be_nothing(place: Place, visit: 
         expect(window.answer(name)).to_contain_text("no footage")
 
 
+@pytest.mark.thorough
 def test_without_a_choice_the_page_counts_objects_where_they_are_known_else_the_mean(
     place: Place, visit: Callable[..., Visit]
 ) -> None:

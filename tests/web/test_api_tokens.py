@@ -61,6 +61,7 @@ def by(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("role", ROLES)
 def test_a_token_may_what_its_role_may_whatever_its_account(
     client: Client, people: Place, role: Role
@@ -112,6 +113,7 @@ def test_a_page_of_an_allowed_site_may_send_a_token_and_no_other_may(
     client.close()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("path", ["/ws/stream?source=gate", "/ws/client-0001"])
 def test_a_socket_is_opened_by_a_token(url: str, people: Place, path: str) -> None:
     address = url.replace("http", "ws") + path
@@ -185,6 +187,7 @@ def test_guesses_are_slowed_down_and_keep_no_right_token_and_no_log_in_out(
     assert keys == ["token:127.0.0.1"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("named", ["guest", ""])
 def test_behind_a_proxy_the_name_that_it_says_counts_before_a_token(
     people: Place, serving: Callable[[Flask], str], named: str

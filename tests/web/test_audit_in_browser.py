@@ -57,6 +57,7 @@ def test_changes_are_answered_in_pages_and_by_who_what_and_when(client: FlaskCli
         assert (refused.status_code, bool(refused.json["remedy"])) == (400, True)
 
 
+@pytest.mark.thorough
 def test_the_audit_log_is_for_those_who_run_the_server(
     place: Place, serving: Callable[[Flask], str], book: AuditBook
 ) -> None:
@@ -68,6 +69,7 @@ def test_the_audit_log_is_for_those_who_run_the_server(
     place.access.close()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("width_px", [1280, 320])
 def test_who_changed_what_is_shown_as_text_wide_and_narrow_and_is_easy_for_everybody(
     place: Place,

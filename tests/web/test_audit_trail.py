@@ -72,6 +72,7 @@ def shown(change: AuditedChange) -> tuple[str, str, str, int | None]:
     return entry.who, entry.what, entry.target, entry.status
 
 
+@pytest.mark.thorough
 def test_every_route_that_changes_anything_leaves_a_record_whoever_asks(
     app: Flask, url: str, book: AuditBook
 ) -> None:
@@ -134,6 +135,7 @@ def test_what_was_done_to_what_is_told_and_nothing_that_is_secret(
     assert PASSWORD not in every
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("meant", ["PATCH", "DELETE", ""])
 def test_a_method_that_a_client_says_by_a_header_is_told_before_it_is_done(
     url: str, book: AuditBook, meant: str
@@ -152,6 +154,7 @@ def test_a_method_that_a_client_says_by_a_header_is_told_before_it_is_done(
     assert (before.target, before.status) == (told, None)
 
 
+@pytest.mark.thorough
 def test_log_ins_and_log_outs_are_told_also_those_that_fail(client: Client, book: AuditBook) -> None:
     cookie = cookie_of(sign_in(client, "Lukas"))
     assert shown(newest(book)) == ("lukas", "POST /sign-in", "account=lukas", 303)
@@ -168,6 +171,7 @@ def test_log_ins_and_log_outs_are_told_also_those_that_fail(client: Client, book
     assert shown(newest(book)) == ("(nobody)", "POST /sign-in", "account=lukas", 429)
 
 
+@pytest.mark.thorough
 def test_who_is_refused_without_end_is_recorded_so_often_and_what_is_done_always(
     client: Client, people: Place, book: AuditBook
 ) -> None:
@@ -220,6 +224,7 @@ def test_what_is_open_to_everybody_and_changes_something_is_known_to_record_itse
     assert opened == {"POST /sign-in", "POST /sign-in/once/{}", *OF_WHO_IS_LOGGED_IN}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("headers", "status"),
     [({"Origin": "https://elsewhere.example"}, 403), ({}, 401), ({"Host": "elsewhere.example"}, 421)],
@@ -244,6 +249,7 @@ def test_where_there_are_no_accounts_it_is_told_that_everything_is_open(
     assert shown(newest(book))[0] == "(open)"
 
 
+@pytest.mark.thorough
 def test_a_change_that_cannot_be_recorded_is_not_made(
     url: str, client: Client, people: Place, book: AuditBook, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -290,6 +290,7 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
     assert not found, "\n".join(found)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_words_can_be_read_while_new_answers_are_awaited(
     place: Place, visit: Callable[..., Visit], axe: str, scheme: str

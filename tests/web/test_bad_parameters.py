@@ -167,6 +167,7 @@ values = {
 pairs = st.sampled_from(sorted(values)).flatmap(lambda name: st.tuples(st.just(name), values[name]))
 
 
+@pytest.mark.thorough
 @given(st.sampled_from(ROUTES), st.lists(st.one_of(pairs, st.tuples(texts, texts)), max_size=6))
 @example("models", [("", "")])
 def test_no_query_makes_the_server_fail(filmed: Place, route: str, query: list[tuple[str, str]]) -> None:
@@ -179,6 +180,7 @@ def test_no_query_makes_the_server_fail(filmed: Place, route: str, query: list[t
         assert problem["remedy"]
 
 
+@pytest.mark.thorough
 @given(st.binary(max_size=40))
 def test_no_bytes_after_the_question_mark_make_the_server_fail(filmed: Place, raw: bytes) -> None:
     query = raw.decode("latin-1")

@@ -17,6 +17,8 @@ from tests.web.uploading import send_form, upload
 from frametally.opening import open_object_store
 from frametally.videos.acceptance import read_video
 
+pytestmark = pytest.mark.thorough
+
 sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))
 try:
     from make_corpus import sound, video, wide_frames

@@ -10,9 +10,12 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 
 from frametally_web.charts.bars import Bars, spans
 from frametally_web.collecting import look_for_garbage_seldom
+
+pytestmark = pytest.mark.thorough
 
 DAY_MS = 86_400_000
 # Half-hours, a change of half an hour, a day left out (2011-12-30), a month of fasting, three hours.
@@ -46,7 +49,7 @@ def round_a_change(draw: st.DrawFn) -> tuple[str, int, int]:
     round_a_change(),
     st.sampled_from([900, 1800, 3600, 5400, 7200, 21_600, 86_400, 2 * 86_400, 7 * 86_400]),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300))
 def test_bars_of_many_starts_are_those_of_each(place: tuple[str, int, int], interval_s: int) -> None:
     name, from_ms, to_ms = place
     bars = Bars(interval_s, zone_of(name))

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from tests.web.counted_footage import START_MS, make_lines, publish_lines, put_dead_letters, put_manifest
 
+pytestmark = pytest.mark.thorough
+
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect
 

@@ -19,6 +19,7 @@ START_MS = 1_714_550_400_000  # 2024-05-01T08:00:00Z
 HOUR_S = 3600
 
 
+@pytest.mark.thorough
 def test_a_drag_zooms_to_whole_bars_and_zooming_out_goes_back_one_step(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -43,6 +44,7 @@ def test_a_drag_zooms_to_whole_bars_and_zooming_out_goes_back_one_step(
     expect(page.locator("#unzoom")).to_be_hidden()
 
 
+@pytest.mark.thorough
 def test_without_a_zoom_before_zooming_out_shows_as_much_again_on_each_side(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -58,6 +60,7 @@ def test_without_a_zoom_before_zooming_out_shows_as_much_again_on_each_side(
     expect(page).to_have_url(re.compile(r"/$"))
 
 
+@pytest.mark.thorough
 def test_two_clicks_at_a_hands_speed_open_the_bar_and_leave_the_range(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -104,6 +107,7 @@ def test_a_hole_is_told_as_one_and_not_by_its_neighbours_numbers(
     expect(page.locator("#spoken")).to_contain_text("person")
 
 
+@pytest.mark.thorough
 def test_a_finger_meets_the_nearest_bar_with_something_in_it(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -118,6 +122,7 @@ def test_a_finger_meets_the_nearest_bar_with_something_in_it(
     expect(page).to_have_url(re.compile("at=2024-05-01T10:00:00Z"))
 
 
+@pytest.mark.thorough
 def test_bars_are_as_wide_as_their_days_and_the_axis_tells_of_those_that_are_cut(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -133,6 +138,7 @@ def test_bars_are_as_wide_as_their_days_and_the_axis_tells_of_those_that_are_cut
     assert "part" not in title
 
 
+@pytest.mark.thorough
 def test_a_mean_is_per_frame_and_not_per_hour(place: Place, visit: Callable[..., Visit]) -> None:
     place.film({"car": 6}, intervals=30, interval_s=HOUR_S)
     window = visit(place)

@@ -12,6 +12,8 @@ from tests.web.counted_footage import make_lines, publish_lines, put_manifest
 
 from frametally.records import Coverage, IntervalCount
 
+pytestmark = pytest.mark.thorough
+
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 from tests.web.counted_footage import (
     CLOCKS_CHANGE,
     MINUTE_MS,
@@ -71,7 +72,7 @@ def query_of(hours: tuple[int, int] | None, weekdays: set[int]) -> str:
 @example("Europe/Berlin", "2024-10-26", (120, 180), set(), 3600)
 @example("Europe/Berlin", "2024-03-30", (120, 180), set(), 86_400)
 @example("Europe/Berlin", "2024-10-26", (1320, 360), {6}, 86_400)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80))
 @given(
     zone=st.sampled_from(ZONES),
     around=st.sampled_from(CLOCKS_CHANGE),

@@ -111,6 +111,7 @@ def test_who_was_logged_in_before_codes_were_wanted_logs_in_anew(
     assert "set-cookie" not in changed.headers
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("width", [1280, 320], ids=["wide", "narrow"])
 def test_codes_are_set_up_at_the_log_in_in_the_browser(
     browser: Browser,

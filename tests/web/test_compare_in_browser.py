@@ -47,6 +47,7 @@ def two_models(place: Place) -> Place:
     return place
 
 
+@pytest.mark.thorough
 def test_the_other_sides_line_breaks_at_its_own_holes_and_runs_on_over_ours(
     two_weeks: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -64,6 +65,7 @@ def test_the_other_sides_line_breaks_at_its_own_holes_and_runs_on_over_ours(
     assert "a week earlier: 5" in window.tooltip(5, 6)
 
 
+@pytest.mark.thorough
 def test_the_line_is_drawn_over_our_hole_and_not_over_its_own(
     two_weeks: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -107,6 +109,7 @@ def test_the_line_is_drawn_over_our_hole_and_not_over_its_own(
     assert inked(4) == 0
 
 
+@pytest.mark.thorough
 def test_the_table_shows_what_lies_in_the_holes_of_each_side(
     two_weeks: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -123,6 +126,7 @@ def test_the_table_shows_what_lies_in_the_holes_of_each_side(
     expect(rows.nth(1).locator("td")).to_have_text(["no footage", "7", "\u2013"])
 
 
+@pytest.mark.thorough
 def test_differences_are_told_by_label_in_words_numbers_and_bars_of_what_both_have_filmed(
     two_weeks: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -192,6 +196,7 @@ def test_the_total_of_all_labels_stays_at_the_foot_of_a_table_that_scrolls(
         assert total[0] == "All labels"
 
 
+@pytest.mark.thorough
 def test_on_paper_each_difference_and_their_total_stand_once_and_nothing_over_them(
     many_labels: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -258,6 +263,7 @@ def test_of_two_models_the_same_frame_stands_twice_with_the_boxes_of_each(
     expect(most.first.locator("button")).to_be_focused()
 
 
+@pytest.mark.thorough
 def test_of_two_weeks_each_has_its_own_frame_also_where_nothing_was_found(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -290,6 +296,7 @@ def test_of_two_weeks_each_has_its_own_frame_also_where_nothing_was_found(
     expect(page).to_have_url(re.compile("at=2024-05-01T08:0"))
 
 
+@pytest.mark.thorough
 def test_pictures_that_cannot_be_had_are_told_and_asked_for_again(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -310,6 +317,7 @@ def test_pictures_that_cannot_be_had_are_told_and_asked_for_again(
     expect(dialog.locator(".picture.loaded")).to_have_count(2)
 
 
+@pytest.mark.thorough
 def test_where_no_interval_was_filmed_on_both_sides_nothing_is_compared(
     place: Place, visit: Callable[..., Visit]
 ) -> None:

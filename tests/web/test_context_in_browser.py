@@ -50,6 +50,7 @@ def asked_for(window: Visit, route: str) -> list[str]:
     return found
 
 
+@pytest.mark.thorough
 def test_three_ticks_are_one_choice(two_weeks: Place, visit: Callable[..., Visit]) -> None:
     window = visit(two_weeks)
     page = window.open()
@@ -73,6 +74,7 @@ def test_three_ticks_are_one_choice(two_weeks: Place, visit: Callable[..., Visit
     assert entries(page) == before + 1
 
 
+@pytest.mark.thorough
 def test_a_list_is_searched_by_typing_and_ticked_by_keys(
     two_weeks: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -109,6 +111,7 @@ def test_a_list_is_searched_by_typing_and_ticked_by_keys(
     expect(page).to_have_url(re.compile(r"\?source=east" + REST))
 
 
+@pytest.mark.thorough
 def test_what_is_ticked_and_the_focus_stay_while_the_counts_grow(
     two_weeks: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -126,6 +129,7 @@ def test_what_is_ticked_and_the_focus_stay_while_the_counts_grow(
     expect(page).to_have_url(re.compile(r"\?label=person" + REST))
 
 
+@pytest.mark.thorough
 def test_a_cross_takes_one_choice_back(two_weeks: Place, visit: Callable[..., Visit]) -> None:
     window = visit(two_weeks)
     page = window.open("?label=car&metric=peak&source=east")
@@ -137,6 +141,7 @@ def test_a_cross_takes_one_choice_back(two_weeks: Place, visit: Callable[..., Vi
     expect(page.locator("#metric-chip")).to_be_hidden()
 
 
+@pytest.mark.thorough
 def test_the_calendar_marks_the_days_with_footage_and_two_days_make_a_range(
     two_weeks: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -167,6 +172,7 @@ def test_the_calendar_marks_the_days_with_footage_and_two_days_make_a_range(
     expect(page.locator(".day:focus")).to_have_text("15")
 
 
+@pytest.mark.thorough
 def test_ranges_of_the_calendar_are_named_and_stepped_by_their_own_length(
     two_weeks: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -186,6 +192,7 @@ def test_ranges_of_the_calendar_are_named_and_stepped_by_their_own_length(
     expect(page.locator(".named button")).to_contain_text(["All the footage", "Today", "Yesterday"])
 
 
+@pytest.mark.thorough
 def test_the_panel_zooms_out_by_one_step(two_weeks: Place, visit: Callable[..., Visit]) -> None:
     window = visit(two_weeks)
     page = window.open("?from=2024-05-06T00:00:00Z&to=2024-05-10T00:00:00Z")
@@ -197,6 +204,7 @@ def test_the_panel_zooms_out_by_one_step(two_weeks: Place, visit: Callable[..., 
     expect(page).to_have_url(re.compile(r"from=2024-05-06T00:00:00Z&to=2024-05-10T00:00:00Z" + REST))
 
 
+@pytest.mark.thorough
 def test_hours_and_weekdays_are_chosen_with_the_range(two_weeks: Place, visit: Callable[..., Visit]) -> None:
     window = visit(two_weeks)
     page = window.open()
@@ -215,6 +223,7 @@ def test_hours_and_weekdays_are_chosen_with_the_range(two_weeks: Place, visit: C
     expect(page).to_have_url(f"{window.url}/")
 
 
+@pytest.mark.thorough
 def test_both_hours_stand_in_one_row_where_clocks_have_am_and_pm(
     two_weeks: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -228,6 +237,7 @@ def test_both_hours_stand_in_one_row_where_clocks_have_am_and_pm(
     assert max(middles) - min(middles) < 2
 
 
+@pytest.mark.thorough
 def test_the_title_and_the_links_to_other_pages_carry_what_is_shown(
     two_weeks: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -263,6 +273,7 @@ def test_a_mistake_keeps_what_was_chosen_and_offers_what_would_do(
     expect(page.locator("#notice")).to_be_hidden()
 
 
+@pytest.mark.thorough
 def test_a_zone_that_cannot_be_shown_is_left_by_the_way_out(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -277,6 +288,7 @@ def test_a_zone_that_cannot_be_shown_is_left_by_the_way_out(
     expect(page).to_have_url(re.compile(r"\?metric=peak" + REST))
 
 
+@pytest.mark.thorough
 def test_a_bar_outside_of_the_range_is_dropped(two_weeks: Place, visit: Callable[..., Visit]) -> None:
     window = visit(two_weeks)
     page = window.open("?from=2024-05-06T00:00:00Z&to=2024-05-07T00:00:00Z&at=2020-01-01T00:00:00Z")
@@ -285,6 +297,7 @@ def test_a_bar_outside_of_the_range_is_dropped(two_weeks: Place, visit: Callable
     expect(page.locator("#frames")).not_to_contain_text("cannot")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("size", [PHONE, {"width": 844, "height": 390}], ids=["upright", "across"])
 def test_on_a_phone_the_filters_are_one_line_and_open_from_below(
     two_weeks: Place, visit: Callable[..., Visit], size: dict[str, int], picture: Callable[..., None]
@@ -306,6 +319,7 @@ def test_on_a_phone_the_filters_are_one_line_and_open_from_below(
     picture(page, f"phone-{size['width']}")
 
 
+@pytest.mark.thorough
 def test_a_misspelt_label_is_mended_by_one_click(two_weeks: Place, visit: Callable[..., Visit]) -> None:
     window = visit(two_weeks)
     page = window.open("?label=pesron&label=car&source=east", wait_for="#dashboard[data-state=failed]")
@@ -316,6 +330,7 @@ def test_a_misspelt_label_is_mended_by_one_click(two_weeks: Place, visit: Callab
     expect(page.locator("#notice")).to_be_hidden()
 
 
+@pytest.mark.thorough
 def test_the_metric_is_what_suits_the_footage_until_one_is_chosen(
     two_weeks: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -329,6 +344,7 @@ def test_the_metric_is_what_suits_the_footage_until_one_is_chosen(
     expect(page.locator("#metric-chip")).to_have_text(re.compile("Detections"))
 
 
+@pytest.mark.thorough
 def test_on_a_phone_the_first_number_and_the_chart_are_on_the_first_screen(
     two_weeks: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -342,6 +358,7 @@ def test_on_a_phone_the_first_number_and_the_chart_are_on_the_first_screen(
     assert chart["y"] + chart["height"] / 2 < PHONE["height"]
 
 
+@pytest.mark.thorough
 def test_addresses_and_codes_taken_from_the_page_show_the_same_in_every_time_zone(
     two_weeks: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -367,6 +384,7 @@ def test_addresses_and_codes_taken_from_the_page_show_the_same_in_every_time_zon
         assert (far.chart_values(), far.chart_spans()) == (values, spans), address
 
 
+@pytest.mark.thorough
 def test_what_the_page_chose_by_itself_stays_open_after_a_reload_and_the_way_back(
     two_weeks: Place, visit: Callable[..., Visit]
 ) -> None:

@@ -12,6 +12,8 @@ from tests.fakes.records import make_manifest
 from frametally import keys
 from frametally.records import Coverage, IntervalCount, encode
 
+pytestmark = pytest.mark.thorough
+
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect
 

@@ -32,6 +32,7 @@ def code_of(page: str, name: str) -> str:
     return html.unescape(found[1])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("logs_in", [False, True])
 @pytest.mark.parametrize(("name", "command"), [("python", [sys.executable, "-"]), ("javascript", ["node"])])
 def test_the_code_on_the_page_runs_as_it_stands_there_or_with_the_token_that_it_asks_for(
@@ -62,6 +63,7 @@ def test_the_code_on_the_page_runs_as_it_stands_there_or_with_the_token_that_it_
     assert "bus" not in done.stdout
 
 
+@pytest.mark.thorough
 def test_the_page_offers_the_selection_that_one_came_with_and_nothing_that_breaks_it(place: Place) -> None:
     place.film({"car": 6})
     client = place.app().test_client()
@@ -76,6 +78,7 @@ def test_the_page_offers_the_selection_that_one_came_with_and_nothing_that_break
     assert "<script>alert" not in hostile
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_route_can_be_tried_on_the_page_of_the_api_and_one_finds_back(
     place: Place, visit: Callable[..., Visit], axe: str, scheme: str
@@ -114,6 +117,7 @@ def test_the_page_of_the_api_asks_for_nothing_that_the_policy_forbids(
     assert page.evaluate("window.forbidden") == []
 
 
+@pytest.mark.thorough
 def test_the_chart_alone_shows_what_its_address_says_and_leads_to_the_dashboard(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -128,6 +132,7 @@ def test_the_chart_alone_shows_what_its_address_says_and_leads_to_the_dashboard(
     assert page.locator("#open").get_attribute("href") == "./?label=car&interval=5"
 
 
+@pytest.mark.thorough
 def test_the_code_to_embed_the_chart_is_copied_from_the_dashboard(
     place: Place, visit: Callable[..., Visit]
 ) -> None:

@@ -20,6 +20,8 @@ from frametally.settings.loading import load_settings
 from frametally_producer.derivatives.making import DerivativeMaker
 from frametally_producer.reading.video_file import Video, open_video
 
+pytestmark = pytest.mark.thorough
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 

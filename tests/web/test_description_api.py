@@ -25,6 +25,7 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from tests.examples import examples
 from tests.family.footage import SETTINGS, make_video
 from tests.family.running import Running
 from tests.web.counted_footage import make_lines, publish_lines
@@ -71,7 +72,7 @@ def described(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Any:
 
 
 @pytest.mark.parametrize(("path", "method"), [(f"/{one.path}", one.method) for one in ENDPOINTS])
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(20), suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_every_answer_is_what_the_description_says(
     described: Any, path: str, method: str, data: st.DataObject

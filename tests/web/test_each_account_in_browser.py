@@ -16,6 +16,8 @@ from tests.web.zoned_footage import LEFT, draw
 
 from frametally.access.accounts import Role, UserAccount
 
+pytestmark = pytest.mark.thorough
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 

@@ -64,6 +64,7 @@ def near(points: Any, wanted: list[tuple[int, int]]) -> bool:
     )
 
 
+@pytest.mark.thorough
 def test_a_line_and_a_zone_are_drawn_by_mouse_moved_undone_and_stored(
     filmed: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
 ) -> None:
@@ -94,6 +95,7 @@ def test_a_line_and_a_zone_are_drawn_by_mouse_moved_undone_and_stored(
     assert (drawing.lines[0].width_px, drawing.lines[0].height_px) == FRAME_PX
 
 
+@pytest.mark.thorough
 def test_a_zone_is_drawn_by_touch_and_its_corners_are_moved_by_a_finger(
     filmed: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
 ) -> None:
@@ -151,6 +153,7 @@ def test_all_of_it_is_done_by_keyboard(filmed: Place, visit: Callable[..., Visit
     expect(page.locator("[data-point]")).to_have_count(2)
 
 
+@pytest.mark.thorough
 def test_directions_legs_and_times_are_stored_as_they_are_said(
     filmed: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -178,6 +181,7 @@ def test_directions_legs_and_times_are_stored_as_they_are_said(
     expect(page.locator(".shape-item")).to_contain_text("not in this picture")
 
 
+@pytest.mark.thorough
 def test_while_a_calibration_is_made_its_reprojection_error_is_shown_at_its_points(
     filmed: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
 ) -> None:
@@ -209,6 +213,7 @@ def test_while_a_calibration_is_made_its_reprojection_error_is_shown_at_its_poin
     assert stored(filmed).calibrations[0].metres == tuple(metres)
 
 
+@pytest.mark.thorough
 def test_two_points_and_a_distance_are_a_rough_scale_and_four_may_be_a_rectangle(
     filmed: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -235,6 +240,7 @@ def test_two_points_and_a_distance_are_a_rough_scale_and_four_may_be_a_rectangle
     assert stored(filmed).calibrations[0].rectangles[0].sides_m == (3.5, 20)
 
 
+@pytest.mark.thorough
 def test_what_cannot_be_is_said_by_name_is_chosen_and_stays_to_be_put_right(
     filmed: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
 ) -> None:
@@ -268,6 +274,7 @@ def drawn_by_another(place: Place, **changes: Any) -> None:
     assert client.put(address, data=json.dumps(other), headers=sent).status_code == 200
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("mine_too", [True, False])
 def test_of_two_who_draw_at_one_time_the_second_sees_it_and_nobody_loses_anything(
     filmed: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None], mine_too: bool
@@ -297,6 +304,7 @@ LEAVES = """() => {
 }"""
 
 
+@pytest.mark.thorough
 def test_who_leaves_with_something_not_saved_is_asked(filmed: Place, visit: Callable[..., Visit]) -> None:
     window = visit(filmed)
     page = window.open(EDIT, wait_for=READY)
@@ -308,6 +316,7 @@ def test_who_leaves_with_something_not_saved_is_asked(filmed: Place, visit: Call
     assert not page.evaluate(LEAVES)
 
 
+@pytest.mark.thorough
 def test_names_are_text_whatever_they_hold(filmed: Place, visit: Callable[..., Visit]) -> None:
     page = visit(filmed).open(EDIT, wait_for=READY)
     page.locator("#draw-line").click()
@@ -319,6 +328,7 @@ def test_names_are_text_whatever_they_hold(filmed: Place, visit: Callable[..., V
     expect(page.locator("#notice")).to_contain_text("the line's name '<img src=x onerror=alert(1)>' has")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_paths_of_the_day_lie_beneath_with_their_starts_and_ends(
     place: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None], scheme: str
@@ -349,6 +359,7 @@ def test_the_paths_of_the_day_lie_beneath_with_their_starts_and_ends(
     expect(page.locator(".paths path")).to_have_count(0)
 
 
+@pytest.mark.thorough
 def test_before_there_is_footage_the_page_says_so_and_of_an_unknown_source_too(
     place: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
 ) -> None:
@@ -361,6 +372,7 @@ def test_before_there_is_footage_the_page_says_so_and_of_an_unknown_source_too(
     picture(page, "editor-unknown")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 390])
 def test_the_editor_keeps_nobody_out_as_far_as_axe_can_tell(

@@ -15,6 +15,8 @@ import cv2
 import pyarrow.parquet as parquet
 import pytest
 
+pytestmark = pytest.mark.thorough
+
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect
 

@@ -18,6 +18,8 @@ from tests.web.filmed_video import make_file
 from tests.web.test_other_sites import OtherSite, other_site
 from tests.web.test_playback_api import store_video
 
+pytestmark = pytest.mark.thorough
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
     from tests.web.conftest import Place

@@ -52,6 +52,7 @@ def width(picture: Locator) -> float:
     return box["width"]
 
 
+@pytest.mark.thorough
 def test_the_large_view_goes_through_all_frames_of_the_bar(place: Place, visit: Callable[..., Visit]) -> None:
     with_boxes = sum(count > 0 for count in film(place))
     page = visit(place).open(BAR)
@@ -69,6 +70,7 @@ def test_the_large_view_goes_through_all_frames_of_the_bar(place: Place, visit: 
     expect(page.locator(".proof-viewer")).to_be_focused()  # its picture has gone meanwhile
 
 
+@pytest.mark.thorough
 def test_the_large_view_comes_nearer_and_is_moved_and_names_stay_as_large(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -105,6 +107,7 @@ def test_the_large_view_comes_nearer_and_is_moved_and_names_stay_as_large(
     assert width(picture) == pytest.approx(whole, rel=0.01)
 
 
+@pytest.mark.thorough
 def test_a_bar_of_zero_shows_the_frames_that_were_looked_at(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -130,6 +133,7 @@ def test_frames_that_cannot_be_had_are_not_called_a_zero(place: Place, visit: Ca
     expect(page.locator("#frames")).not_to_contain_text("zero")
 
 
+@pytest.mark.thorough
 def test_frames_without_a_box_are_shown_beside_the_others_and_add_nothing(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -155,6 +159,7 @@ def test_frames_without_a_box_are_shown_beside_the_others_and_add_nothing(
     expect_number(page, 2)
 
 
+@pytest.mark.thorough
 def test_a_peak_opens_at_its_peak_and_the_frames_before_it_are_reached(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -181,6 +186,7 @@ def test_a_peak_opens_at_its_peak_and_the_frames_before_it_are_reached(
     assert adds >= 3
 
 
+@pytest.mark.thorough
 def test_a_bar_is_played_to_its_end_and_its_sum_grows_to_its_value(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -206,6 +212,7 @@ def test_a_bar_is_played_to_its_end_and_its_sum_grows_to_its_value(
     expect(page).to_have_url(re.compile("frame=images"))
 
 
+@pytest.mark.thorough
 def test_a_step_by_hand_stops_playing(place: Place, visit: Callable[..., Visit]) -> None:
     film(place)
     page = visit(place).open(BAR)
@@ -234,6 +241,7 @@ def swipe(page: Page, target: Locator, across: int) -> None:
     touch("touchEnd")
 
 
+@pytest.mark.thorough
 def test_a_stroke_goes_to_the_next_frame_on_a_phone_inline_and_large(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -253,6 +261,7 @@ def test_a_stroke_goes_to_the_next_frame_on_a_phone_inline_and_large(
     expect_number(page, 2)
 
 
+@pytest.mark.thorough
 def test_the_neighbours_are_seen_small_and_gone_to_by_a_click(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -264,6 +273,7 @@ def test_the_neighbours_are_seen_small_and_gone_to_by_a_click(
     expect(page.locator(".filmstrip .current")).to_have_count(1)
 
 
+@pytest.mark.thorough
 def test_small_pictures_are_small_files(place: Place, visit: Callable[..., Visit]) -> None:
     film(place)
     window = visit(place)
@@ -280,6 +290,7 @@ def test_small_pictures_are_small_files(place: Place, visit: Callable[..., Visit
     assert len(small) >= 7
 
 
+@pytest.mark.thorough
 def test_from_1100_pixels_on_the_proof_stands_beside_the_chart(
     place: Place, visit: Callable[..., Visit]
 ) -> None:

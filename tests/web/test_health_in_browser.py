@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 BOOKS = "#books-page[data-state=ready]"
 
 
+@pytest.mark.thorough
 def test_bars_grow_by_themselves_when_more_is_counted(place: Place, visit: Callable[..., Visit]) -> None:
     place.film({"car": 2}, intervals=4, interval_s=5, seed=1)
     window = visit(place)
@@ -32,6 +33,7 @@ def test_bars_grow_by_themselves_when_more_is_counted(place: Place, visit: Calla
     assert page.locator("#notice").is_hidden()
 
 
+@pytest.mark.thorough
 def test_an_index_that_goes_away_is_said_while_everything_stays_and_comes_back_by_itself(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -50,6 +52,7 @@ def test_an_index_that_goes_away_is_said_while_everything_stays_and_comes_back_b
     expect(page.locator("#freshness")).to_contain_text("Up to date")
 
 
+@pytest.mark.thorough
 def test_an_index_that_hangs_is_said_too(place: Place, visit: Callable[..., Visit]) -> None:
     place.film({"car": 6})
     window = visit(place)
@@ -60,6 +63,7 @@ def test_an_index_that_hangs_is_said_too(place: Place, visit: Callable[..., Visi
     expect(page.locator("#notice")).to_be_hidden()
 
 
+@pytest.mark.thorough
 def test_the_strip_on_top_says_whether_every_frame_is_accounted_for_and_leads_to_the_books(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -82,6 +86,7 @@ def test_the_strip_on_top_says_whether_every_frame_is_accounted_for_and_leads_to
     expect(page.locator("#runs caption")).to_contain_text("Last runs")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("path", ["", "books", "data", "api/docs"])
 def test_each_page_has_the_strip_and_on_a_phone_it_is_a_dot_that_still_leads_there(
     place: Place, visit: Callable[..., Visit], path: str
@@ -110,6 +115,7 @@ def test_however_much_the_strip_says_it_stands_beside_the_pages_and_not_over_the
     assert said["x"] >= pages["x"] + pages["width"] + 8
 
 
+@pytest.mark.thorough
 def test_a_page_opened_while_the_books_are_first_read_has_the_strip_once_they_are(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -120,6 +126,7 @@ def test_a_page_opened_while_the_books_are_first_read_has_the_strip_once_they_ar
     window.open("data", wait_for=".health-state")
 
 
+@pytest.mark.thorough
 def test_what_is_selected_comes_along_from_page_to_page_and_back(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -164,6 +171,7 @@ def books_of(**frames: Any) -> dict[str, Any]:
     }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("frames", "equation", "state"),
     [
@@ -212,6 +220,7 @@ def test_the_strip_states_no_equation_that_is_false_and_a_source_is_settled_only
     expect(page.locator("#books tbody tr td").last).to_have_text(state)
 
 
+@pytest.mark.thorough
 def test_what_has_not_changed_in_the_books_stays_as_it_is_when_they_are_read_again(
     place: Place, visit: Callable[..., Visit], serving: Callable[..., str]
 ) -> None:
@@ -229,6 +238,7 @@ def test_what_has_not_changed_in_the_books_stays_as_it_is_when_they_are_read_aga
     expect(page.locator("#books .table-area")).not_to_have_attribute("data-mark", "before")
 
 
+@pytest.mark.thorough
 def test_however_long_a_sources_name_its_state_is_in_sight(
     place: Place, visit: Callable[..., Visit], serving: Callable[..., str]
 ) -> None:
@@ -250,6 +260,7 @@ def test_however_long_a_sources_name_its_state_is_in_sight(
     expect(state).to_be_in_viewport()
 
 
+@pytest.mark.thorough
 def test_over_footage_of_last_year_the_strip_says_up_to_when_it_is_and_not_that_it_is_new(
     place: Place, visit: Callable[..., Visit], serving: Callable[..., str]
 ) -> None:
@@ -273,6 +284,7 @@ def test_over_footage_of_last_year_the_strip_says_up_to_when_it_is_and_not_that_
     expect(strip).to_contain_text("not counted yet")
 
 
+@pytest.mark.thorough
 def test_without_a_place_in_the_stream_the_page_asks_for_the_books(
     place: Place, visit: Callable[..., Visit], serving: Callable[..., str]
 ) -> None:
@@ -282,6 +294,7 @@ def test_without_a_place_in_the_stream_the_page_asks_for_the_books(
     expect(page.locator("#health-strip")).to_contain_text(re.compile("do not balance|Work is left"))
 
 
+@pytest.mark.thorough
 def test_a_page_that_nobody_sees_gives_its_stream_to_another(
     place: Place, visit: Callable[..., Visit], serving: Callable[..., str]
 ) -> None:
@@ -305,6 +318,7 @@ def test_a_page_that_nobody_sees_gives_its_stream_to_another(
             time.sleep(0.2)
 
 
+@pytest.mark.thorough
 def test_a_range_without_any_footage_keeps_the_rest_of_the_page_whole(
     place: Place, visit: Callable[..., Visit]
 ) -> None:

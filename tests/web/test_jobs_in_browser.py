@@ -69,6 +69,7 @@ def section(page: Page, name: str) -> Locator:
     return page.locator(f"[data-section={name}]")
 
 
+@pytest.mark.thorough
 def test_what_runs_waits_and_failed_stands_there_with_its_reason_and_its_worker(
     yard: Yard, visit: Callable[..., Visit]
 ) -> None:
@@ -91,6 +92,7 @@ def test_what_runs_waits_and_failed_stands_there_with_its_reason_and_its_worker(
     expect(row(page, running).locator(".job-video")).to_have_text("<b onclick=alert(1)>Gate [U+202E]on</b>")
 
 
+@pytest.mark.thorough
 def test_what_failed_is_tried_again_by_one_press_and_what_waits_is_cancelled(
     yard: Yard, visit: Callable[..., Visit]
 ) -> None:
@@ -115,6 +117,7 @@ def test_all_that_failed_is_listed_and_tried_again_at_once(yard: Yard, visit: Ca
     assert {yard.state(one) for one in failed} == {"queued"}
 
 
+@pytest.mark.thorough
 def test_a_failed_job_leads_to_what_is_done_to_its_video(yard: Yard, visit: Callable[..., Visit]) -> None:
     failed = yard.fail(2, "metadata")
     page = visit(yard.place).open("jobs", wait_for=READY)
@@ -127,6 +130,7 @@ def test_a_failed_job_leads_to_what_is_done_to_its_video(yard: Yard, visit: Call
     assert yard.state(failed) == "queued"
 
 
+@pytest.mark.thorough
 def test_a_page_that_is_open_follows_what_workers_do(yard: Yard, visit: Callable[..., Visit]) -> None:
     job = yard.run(1, "playable", 0.1)
     page = visit(yard.place).open("jobs", wait_for=READY)
@@ -137,6 +141,7 @@ def test_a_page_that_is_open_follows_what_workers_do(yard: Yard, visit: Callable
     expect(section(page, "ended").locator(f".job[data-id='{job.id}']")).to_contain_text("done")
 
 
+@pytest.mark.thorough
 def test_state_and_kind_are_chosen_and_stand_in_the_address(yard: Yard, visit: Callable[..., Visit]) -> None:
     failed, waiting = yard.fail(1, "frames"), yard.queue(2, "metadata")
     window = visit(yard.place)
@@ -154,6 +159,7 @@ def test_state_and_kind_are_chosen_and_stand_in_the_address(yard: Yard, visit: C
     expect(page.get_by_label("Kind")).to_have_value("metadata")
 
 
+@pytest.mark.thorough
 def test_more_than_fit_are_shown_by_a_press(yard: Yard, visit: Callable[..., Visit]) -> None:
     for number in range(60):
         yard.queue(1 + number % 3, "enhance", f'{{"contrast":{1.1 + number / 100:.2f}}}')
@@ -173,6 +179,7 @@ def test_no_jobs_yet_and_no_leave_to_change_them_are_said(place: Place, visit: C
     expect(row(page, failed)).to_be_visible()  # it came while the page was open
 
 
+@pytest.mark.thorough
 def test_where_videos_may_not_be_changed_jobs_are_only_looked_at(
     yard: Yard, visit: Callable[..., Visit], serving: Callable[..., str]
 ) -> None:
@@ -184,6 +191,7 @@ def test_where_videos_may_not_be_changed_jobs_are_only_looked_at(
     expect(row(page, failed).get_by_role("button")).to_have_count(0)
 
 
+@pytest.mark.thorough
 def test_a_server_that_is_away_is_said_and_what_was_shown_stays(
     yard: Yard, visit: Callable[..., Visit]
 ) -> None:
@@ -207,6 +215,7 @@ def test_a_server_that_is_away_is_said_and_what_was_shown_stays(
     expect(row(page, failed)).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_the_videos_lead_to_the_jobs_and_back(yard: Yard, visit: Callable[..., Visit]) -> None:
     yard.queue(1, "frames")
     page = visit(yard.place).open("videos", wait_for="#videos-page[data-state=ready]")
@@ -217,6 +226,7 @@ def test_the_videos_lead_to_the_jobs_and_back(yard: Yard, visit: Callable[..., V
     page.locator("#videos-page[data-state=ready]").wait_for()
 
 
+@pytest.mark.thorough
 def test_what_a_failed_job_would_have_found_out_is_told_with_its_reason(
     yard: Yard, visit: Callable[..., Visit]
 ) -> None:
@@ -230,6 +240,7 @@ def test_what_a_failed_job_would_have_found_out_is_told_with_its_reason(
     expect(page.get_by_role("tabpanel")).to_contain_text(f"could not be found out: {REASON}")
 
 
+@pytest.mark.thorough
 def test_on_a_small_screen_the_tab_that_is_shown_can_be_seen(yard: Yard, visit: Callable[..., Visit]) -> None:
     window = visit(yard.place, viewport={"width": 390, "height": 844})
     page = window.open(f"videos?v={yard.ids[1]}&tab=quality", wait_for="#video .video-view")

@@ -204,6 +204,7 @@ def test_a_video_is_answered_with_all_that_is_known_of_it(place: Place, client: 
     assert in_list == {**found, "jobs": []}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("video_id", [NOBODY, "x", "..", NOBODY.upper(), f"{NOBODY}%0A", "%00"])
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
 def test_a_video_that_is_not_there_is_404(client: FlaskClient, method: str, video_id: str) -> None:
@@ -241,6 +242,7 @@ def test_a_source_that_is_known_is_written_as_it_is_known(place: Place, client: 
     assert patch(client, video_id, {"source": "büdchen"}).json["source_name"] == "Büdchen"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("changes", "started_at_ms"),
     [
@@ -285,6 +287,7 @@ def test_a_region_is_changed_and_removed_and_no_frame_moves(place: Place, client
     assert jobs_of(place, video_id) == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("changes", "parameter"),
     [
@@ -315,6 +318,7 @@ def test_a_change_that_cannot_be_names_its_field_and_changes_nothing(
     assert record_of(place, video_id) == record
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b"null", b'{"id": "x"}', b'{"name": 5}', b'{"name": null}', b"{", b"[" * 100_000]
 )
@@ -377,6 +381,7 @@ def test_what_did_not_fail_is_not_tried_again(place: Place, client: FlaskClient)
     assert jobs_of(place, video_id) == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("settings", "allowed"),
     [

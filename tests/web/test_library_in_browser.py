@@ -34,6 +34,7 @@ def open_shelf(
     return window.open(f"videos{query}", wait_for=wait_for)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_each_card_says_how_far_its_video_has_come(
     place: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None], scheme: str
@@ -85,6 +86,7 @@ def many(count: int) -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.thorough
 def test_videos_are_found_filtered_and_ordered_and_the_address_leads_others_to_the_same(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -123,6 +125,7 @@ def test_none_that_matches_offers_to_show_all(place: Place, visit: Callable[...,
     assert str(page.locator("#pages a", has_text="Answers").get_attribute("href")).endswith("/?label=car")
 
 
+@pytest.mark.thorough
 def test_the_list_has_48_a_page_and_a_reload_stays_where_it_was(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -145,6 +148,7 @@ def test_the_list_has_48_a_page_and_a_reload_stays_where_it_was(
     expect(page.locator(".video-link").first).to_have_text("Gate 00100")
 
 
+@pytest.mark.thorough
 def test_a_preview_plays_while_its_card_is_pointed_at_or_has_the_keyboard(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -165,6 +169,7 @@ def test_a_preview_plays_while_its_card_is_pointed_at_or_has_the_keyboard(
     expect(page.locator(".video-card").nth(1).locator("canvas")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_nothing_moves_for_whom_motion_is_too_much(place: Place, visit: Callable[..., Visit]) -> None:
     page = open_shelf(visit, place, Shelf(make_video(1)), reduced_motion="reduce")
     page.locator(".video-card").hover()
@@ -172,6 +177,7 @@ def test_nothing_moves_for_whom_motion_is_too_much(place: Place, visit: Callable
     expect(page.locator(".video-card canvas")).to_be_hidden()
 
 
+@pytest.mark.thorough
 def test_a_card_grows_with_the_work_and_keeps_the_keyboard(place: Place, visit: Callable[..., Visit]) -> None:
     shelf = Shelf(uncounted(2, "producing", progress=0.1), make_video(1))
     page = open_shelf(visit, place, shelf)
@@ -197,6 +203,7 @@ def tell_news(page: Page) -> None:
     page.evaluate("dispatchEvent(new PopStateEvent('popstate'))")
 
 
+@pytest.mark.thorough
 def test_arrow_keys_go_through_the_cards_and_enter_opens_one(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -219,6 +226,7 @@ def test_arrow_keys_go_through_the_cards_and_enter_opens_one(
     expect(page.locator("[aria-current=true]")).to_have_count(0)
 
 
+@pytest.mark.thorough
 def test_no_video_yet_is_no_error_and_leads_to_the_upload(
     place: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
 ) -> None:
@@ -234,6 +242,7 @@ def test_no_video_yet_is_no_error_and_leads_to_the_upload(
     expect(page.locator("#upload")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_where_uploads_are_off_the_page_says_so_with_the_remedy(
     place: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
 ) -> None:
@@ -248,6 +257,7 @@ def test_where_uploads_are_off_the_page_says_so_with_the_remedy(
     expect(empty.get_by_role("button", name="Upload video")).to_have_count(0)
 
 
+@pytest.mark.thorough
 def test_a_server_that_is_away_is_said_and_what_was_shown_stays(
     place: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
 ) -> None:
@@ -309,6 +319,7 @@ def test_names_are_text_whatever_is_in_them(
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
+@pytest.mark.thorough
 def test_ten_thousand_videos_are_found_and_gone_through_on_the_running_server(
     place: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
 ) -> None:
@@ -334,6 +345,7 @@ def test_ten_thousand_videos_are_found_and_gone_through_on_the_running_server(
     expect(page.locator(".video-link")).to_have_text(["Gate 9999"])
 
 
+@pytest.mark.thorough
 def test_who_uploaded_a_video_is_told_on_its_page(place: Place, visit: Callable[..., Visit]) -> None:
     video = make_video(1, owner="clara")
     asked = f"?v={video['id']}&tab=about"

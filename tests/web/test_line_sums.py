@@ -29,6 +29,7 @@ ends = st.tuples(st.integers(-30, 78), st.integers(0, 40)).map(
 stays = st.lists(st.tuples(ends, st.sampled_from(CAME), st.sampled_from(WENT)), max_size=8)
 
 
+@pytest.mark.thorough
 @given(stays, st.sampled_from([1, 3, 12, 24, 48]), st.integers(1, 48))
 def test_zones_over_bars_of_any_length_are_those_of_the_rule(
     told: list[tuple[tuple[int, int], str, str]], hours: int, most_bars: int

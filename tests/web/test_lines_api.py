@@ -66,6 +66,7 @@ def driven() -> Counter[tuple[str, str, str]]:
     )
 
 
+@pytest.mark.thorough
 def test_who_drove_over_a_line_is_counted_there_in_its_direction(client: FlaskClient) -> None:
     answer = get(client, "crossings", interval=60)
     totals = {
@@ -88,6 +89,7 @@ def test_who_drove_over_a_line_is_counted_there_in_its_direction(client: FlaskCl
     assert (answer["days"], answer["days_counted"], answer["note"]) == (1, 1, None)
 
 
+@pytest.mark.thorough
 def test_a_minute_that_was_not_filmed_is_no_bar(client: FlaskClient) -> None:
     answer = get(client, "crossings", interval=60)
     assert answer["not_analysed"] == []
@@ -96,6 +98,7 @@ def test_a_minute_that_was_not_filmed_is_no_bar(client: FlaskClient) -> None:
     assert all(bar["is_measured"] and bar["covered_ms"] == MINUTE_MS for bar in bars)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("limit", [1, 4, 100])
 @pytest.mark.parametrize("asked", [{}, {"label": "bus"}, {"direction": "to_left"}])
 def test_a_number_of_crossings_opens_its_objects_and_ends_at_it(
@@ -254,6 +257,7 @@ def test_the_page_tells_what_is_published_and_indexed(place: Place) -> None:
     assert {key: value for key, value in found.items() if value} == expected
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("route", "asked", "parameter"),
     [

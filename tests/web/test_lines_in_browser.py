@@ -12,6 +12,8 @@ from tests.web import junction
 
 from frametally.books.flows import flows_for
 
+pytestmark = pytest.mark.thorough
+
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect
 

@@ -57,6 +57,7 @@ def test_cameras_are_added_seen_large_and_left_by_keys_alone(
     assert focused(page) == "Gate-1", "it is where it was opened"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("width_px", [320, 390])
 @pytest.mark.parametrize("state", ["none", "many", "one large", "forbidden", "away"])
 def test_on_a_phone_nothing_is_wider_than_the_page(

@@ -48,6 +48,7 @@ def filmed(place: Place) -> Place:
     return place
 
 
+@pytest.mark.thorough
 def test_a_cold_load_asks_nothing_twice_also_once_the_server_has_told_its_version(
     filmed: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -95,6 +96,7 @@ def test_a_cold_load_makes_few_requests_and_none_for_pictures_that_are_not_near(
     expect(loaded).to_have_count(pictures.count())
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("screen", SCREENS)
 def test_nothing_moves_when_the_answers_come(filmed: Place, visit: Callable[..., Visit], screen: str) -> None:
     window = visit(filmed, **SCREENS[screen])
@@ -139,6 +141,7 @@ def test_a_choice_asks_only_for_what_it_changes_and_back_for_nothing(
     assert asked == []
 
 
+@pytest.mark.thorough
 def test_when_the_counts_have_changed_everything_is_asked_anew(
     filmed: Place, visit: Callable[..., Visit]
 ) -> None:

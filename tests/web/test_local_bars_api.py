@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 from tests.web.counted_footage import CLOCKS_CHANGE, ZONES, count_hours
 
 from frametally import keys
@@ -38,6 +39,7 @@ def bars_of(place: Place, query: str) -> list[dict[str, Any]]:
     return list(answer.json["buckets"])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("day", "hours_long"), [("2024-03-31", 23), ("2024-10-27", 25), ("2024-10-28", 24), ("2025-01-01", 24)]
 )
@@ -104,11 +106,12 @@ def test_a_stored_interval_that_does_not_fit_a_zone_is_refused_with_the_choices(
 
 
 # Bars of 3 h 15 min: one begins within the hour that comes twice.
+@pytest.mark.thorough
 @example(zone="Europe/Berlin", around="2024-10-26", from_min=0, length=288, interval_s=11_700)
 # Bars of two hours, one of them within three that come twice: from before, and from the change on.
 @example(zone="Antarctica/Casey", around="2010-03-03", from_min=0, length=288, interval_s=7200)
 @example(zone="Antarctica/Casey", around="2010-03-03", from_min=156, length=48, interval_s=7200)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50))
 @given(
     zone=st.sampled_from(ZONES),
     around=st.sampled_from(CLOCKS_CHANGE),
@@ -144,7 +147,7 @@ def test_bars_follow_each_other_and_hold_every_box_once(
     length_h=st.integers(1, 24 * 400),
     interval_s=st.sampled_from([1, 60, 3600, 7200, 86_400, 604_800]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 def test_spans_have_one_offset_each_and_bars_end_where_the_next_begins(
     zone: str, around: str, length_h: int, interval_s: int
 ) -> None:

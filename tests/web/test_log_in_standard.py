@@ -84,6 +84,7 @@ def test_words_that_belong_here_are_in_no_password(word: str) -> None:
             check_password(password, name="anna")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "password",
     [
@@ -125,6 +126,7 @@ def is_refused(password: str) -> bool:
     return False
 
 
+@pytest.mark.thorough
 def test_the_list_is_loaded_by_who_chooses_a_password_alone(place: Place) -> None:
     loaded = (
         "import sys; from frametally_web import app; from frametally.access import passwords as p; "
@@ -135,6 +137,7 @@ def test_the_list_is_loaded_by_who_chooses_a_password_alone(place: Place) -> Non
     assert done.stdout.split() == ["False", "True"]
 
 
+@pytest.mark.thorough
 def test_a_password_counts_exactly_as_it_was_sent(client: Client, people: Place) -> None:
     long = "Aé " + "x" * 252 + "1"
     people.access.set_password("lukas", hash_password(long))
@@ -158,6 +161,7 @@ def test_nothing_expires_a_password(client: Client, people: Place) -> None:
     assert sign_in(client, "lukas").status == 303
 
 
+@pytest.mark.thorough
 def test_there_is_no_account_from_the_start_and_the_first_has_no_password(
     place: Place, serving: Callable[[Flask], str]
 ) -> None:
@@ -171,6 +175,7 @@ def test_there_is_no_account_from_the_start_and_the_first_has_no_password(
         client.close()
 
 
+@pytest.mark.thorough
 def test_a_link_is_over_after_its_day_and_leaves_the_second_factor_asked_for(
     client: Client, people: Place
 ) -> None:
@@ -186,6 +191,7 @@ def test_a_link_is_over_after_its_day_and_leaves_the_second_factor_asked_for(
     assert sign_in(client, "lukas", "another long one").status == 401
 
 
+@pytest.mark.thorough
 def test_a_log_in_makes_a_new_session_and_ends_the_one_before(client: Client, people: Place) -> None:
     planted = "frametally=" + tokens.sign(tokens.make_token(), people.access.signing_key())
     first = cookie_of(sign_in(client, "lukas", Cookie=planted))
@@ -195,6 +201,7 @@ def test_a_log_in_makes_a_new_session_and_ends_the_one_before(client: Client, pe
     assert statuses == [401, 401, 200]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "aged", ["seen_at_ms = seen_at_ms - 43201000", "begun_at_ms = begun_at_ms - 604801000"]
 )
@@ -215,6 +222,7 @@ def test_nothing_but_a_log_in_makes_a_session(client: Client, people: Place) -> 
     assert people.access.sessions() == {}
 
 
+@pytest.mark.thorough
 def test_every_page_leads_to_the_log_out(client: Client) -> None:
     cookie = cookie_of(sign_in(client, "runa"))
     for path in PAGES:
@@ -222,6 +230,7 @@ def test_every_page_leads_to_the_log_out(client: Client) -> None:
     assert 'action="/sign-out"' in client("GET", "/sign-in", Cookie=cookie).body.decode()
 
 
+@pytest.mark.thorough
 def test_sessions_of_one_account_are_many_and_each_ends_by_itself(client: Client, people: Place) -> None:
     cookies = [cookie_of(sign_in(client, "lukas")) for _ in range(3)]
     client("POST", "/sign-out", "", Cookie=cookies[1], Content_Type=FORM, **SAME)
@@ -242,6 +251,7 @@ def change_own(client: Client, cookie: str, **sent: str) -> Answered:
     return client("POST", "/sign-in/password", body, Content_Type=FORM, Cookie=cookie, **SAME)
 
 
+@pytest.mark.thorough
 def test_people_choose_another_password_by_the_one_that_they_have(client: Client, people: Place) -> None:
     elsewhere, here = (cookie_of(sign_in(client, "lukas")) for _ in range(2))
     assert b'href="/sign-in/password"' in client("GET", "/sign-in", Cookie=here).body
@@ -264,6 +274,7 @@ def test_people_choose_another_password_by_the_one_that_they_have(client: Client
     assert sign_in(client, "lukas", "another long one").status == 303
 
 
+@pytest.mark.thorough
 def test_choosing_another_password_needs_a_session_of_ones_own_the_code_and_patience(
     client: Client, people: Place
 ) -> None:
@@ -295,6 +306,7 @@ def hash_of(cookie: str) -> str:
     return tokens.token_hash(cookie.partition("=")[2].rpartition(".")[0])
 
 
+@pytest.mark.thorough
 def test_people_see_where_they_are_logged_in_and_end_what_they_choose(client: Client, people: Place) -> None:
     here, second, third = cookies = [cookie_of(sign_in(client, "lukas")) for _ in range(3)]
     others = cookie_of(sign_in(client, "clara"))
@@ -315,6 +327,7 @@ def test_people_see_where_they_are_logged_in_and_end_what_they_choose(client: Cl
     assert statuses == [200, 200, 401, 200]
 
 
+@pytest.mark.thorough
 def test_ending_a_log_in_needs_a_session_of_ones_own_and_patience(client: Client, people: Place) -> None:
     here, other = (cookie_of(sign_in(client, "lukas")) for _ in range(2))
     for cookie in ("", "frametally=x"):

@@ -9,6 +9,8 @@ from tests.web.counted_footage import START_MS, make_lines, publish_lines
 
 from frametally.process.reports import NoProgress
 
+pytestmark = pytest.mark.thorough
+
 if TYPE_CHECKING:
     from tests.web.conftest import Place
 

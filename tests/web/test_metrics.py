@@ -57,12 +57,14 @@ def test_the_values_are_those_of_the_books(place: Place, serving: Callable[[Flas
     assert found["frametally_disk_free_bytes",] > 0
 
 
+@pytest.mark.thorough
 def test_prometheus_gets_the_form_that_it_prefers(place: Place, serving: Callable[[Flask], str]) -> None:
     body, content_type = scraped(serving(place.app()), "application/openmetrics-text; version=1.0.0")
     assert content_type.startswith("application/openmetrics-text; version=1.0.0")
     assert body.endswith("# EOF\n")
 
 
+@pytest.mark.thorough
 def test_a_scrape_reads_nothing_itself_and_waits_for_nothing(
     place: Place, serving: Callable[[Flask], str]
 ) -> None:

@@ -121,6 +121,7 @@ def look_at(page: Page) -> list[str]:
     return found
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", PAGES)
 def test_nothing_is_cut_in_a_narrow_window_and_wide_tables_scroll_within_themselves(
     place: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None], name: str
@@ -158,6 +159,7 @@ def url(place: Place, serving: Callable[[Flask], str]) -> Iterator[str]:
     place.access.close()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["runa", "lukas"])
 def test_nothing_of_logging_in_is_cut_in_a_narrow_window(
     visit: Callable[..., Visit], url: str, name: str

@@ -87,6 +87,7 @@ def test_only_a_site_that_is_allowed_may_embed_the_chart_read_the_api_and_show_a
     assert (width_px > 0) is is_allowed
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("path", ["/", "/data", "/api/docs", "/api/v1/openapi.json", "/healthz"])
 def test_no_page_but_the_chart_alone_may_be_embedded_by_anybody(place: Place, path: str) -> None:
     client = place.app(web_allowed_origins=SITE).test_client()
@@ -95,6 +96,7 @@ def test_no_page_but_the_chart_alone_may_be_embedded_by_anybody(place: Place, pa
     assert SITE not in policy
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("asked_from", ["https://other.example", "null", f"{SITE}.evil.example", ""])
 def test_to_other_sites_the_api_says_nothing_of_those_that_are_allowed(place: Place, asked_from: str) -> None:
     place.film({"car": 3})

@@ -56,6 +56,7 @@ def send(ask: Asks, path: str, data: bytes, at: int) -> int:
     return ask("PATCH", path, data, **as_written(BYTES | {"Upload-Offset": str(at)})).status
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("meant", ["PATCH", "DELETE", "HEAD", "GET", "POST"])
 def test_an_upload_is_gone_on_with_and_ended_by_whoever_began_it(url: str, meant: str) -> None:
     with asking_as(url, "clara") as clara, asking_as(url, "carl") as carl, asking_as(url, "runa") as runa:
@@ -72,6 +73,7 @@ def test_an_upload_is_gone_on_with_and_ended_by_whoever_began_it(url: str, meant
         assert runa("DELETE", path, **as_written(VERSION)).status == 204
 
 
+@pytest.mark.thorough
 def test_a_video_is_of_whoever_uploaded_it_by_tus_by_form_and_by_a_token(url: str, people: Place) -> None:
     token = make_api_token()
     assert people.access.add_token(ApiToken("carl", "t", "correct"), token_hash(token), lasts_s=60)

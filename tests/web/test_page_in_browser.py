@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.web.conftest import REST
 
+pytestmark = pytest.mark.thorough
+
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect
 

@@ -66,6 +66,7 @@ def test_a_printed_page_has_the_whole_chart_its_colours_and_its_question(
     expect(page.locator("#question")).to_be_hidden()
 
 
+@pytest.mark.thorough
 def test_where_the_system_chooses_colours_those_of_the_data_stay_and_what_is_chosen_is_seen(
     place: Place, visit: Callable[..., Visit], picture: Callable[..., None]
 ) -> None:

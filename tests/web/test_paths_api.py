@@ -151,6 +151,7 @@ def test_a_day_of_an_earlier_release_says_why_it_has_no_paths(place: Place) -> N
     assert "frametally aggregate --all" in answer["note"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "asked", ["", "source=gate&source=bridge", "source=gate&from=0&to=9999999999999", "source=gate&limit=0"]
 )

@@ -120,6 +120,7 @@ def test_each_name_stands_at_its_own_box_inside_the_picture_inline_and_large(
     assert large.is_in(Rect(0, 0, *window_px))
 
 
+@pytest.mark.thorough
 def test_names_lie_over_each_other_only_where_there_is_no_room(
     place: Place, visit: Callable[..., Visit]
 ) -> None:

@@ -126,6 +126,7 @@ def test_a_head_says_what_a_get_would_and_sends_no_byte(place: Place, ask: Clien
     assert ask("GET", f"{video.at}/{name}", Range="bytes=0-1").status == 206  # on the same connection
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("file_name", "plain", "encoded"),
     [
@@ -218,6 +219,7 @@ def test_pictures_of_a_video_come_by_the_name_of_their_recipe(place: Place, ask:
 PATHS = ("original", "playable", "poster", "sprite", "sprite.vtt")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "video_id",
     [str(uuid.UUID(int=99, version=4)), "x", "..", "%2e%2e", "contents", "a%00b", "A" * 3000, "%F0%9F%90%88"],
@@ -303,6 +305,7 @@ def settled(value: Callable[[], int]) -> int:
     return seen
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("taken", [0, 1_000_000, 30_000_000])
 def test_of_an_abandoned_answer_no_more_than_16_mb_are_read_on(
     place: Place, serving: Callable[[Flask], str], taken: int
@@ -322,6 +325,7 @@ def test_of_an_abandoned_answer_no_more_than_16_mb_are_read_on(
         assert settled(lambda: counting.read) - before - got <= 16_000_000
 
 
+@pytest.mark.thorough
 def test_who_takes_nothing_is_read_ahead_for_no_further_than_that(
     place: Place, serving: Callable[[Flask], str]
 ) -> None:

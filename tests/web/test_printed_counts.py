@@ -11,6 +11,8 @@ from frametally.records import Coverage, IntervalCount
 from frametally.rules.times import DAY_MS, DAY_S
 from frametally_cli.console.output import print_counts
 
+pytestmark = pytest.mark.thorough
+
 if TYPE_CHECKING:
     from tests.web.conftest import Place
 

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 from tests.web.counted_footage import MINUTE_MS, MODEL, START_MS, make_lines, publish_lines, track
 
 from frametally import keys
@@ -50,6 +51,7 @@ def filmed(place: Place) -> Place:
     return place
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "query",
     [
@@ -82,6 +84,7 @@ def test_the_pages_hold_every_frame_once_by_time_and_their_sum_is_the_bars(
     assert all(len(page["frames"]) == limit for page in found[:-1])
 
 
+@pytest.mark.thorough
 def test_a_bar_of_the_chart_is_proved_by_its_own_ends(filmed: Place) -> None:
     chart = get(filmed, "/api/counts?interval=300&label=car&timezone=Europe/Berlin")
     ends = {one["start_ms"]: one["end_ms"] for one in chart["coverage"]}
@@ -113,7 +116,8 @@ def ask(filmed: Place) -> Callable[[str], Any]:
     return lambda address: client.get(address).json
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@pytest.mark.thorough
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     query=st.sampled_from(["", "label=car", "label=bus&source=yard", f"label=car&from={START_MS + 61_000}"]),
     start=st.sampled_from(["", "&start=peak"]),
@@ -148,6 +152,7 @@ def test_from_the_peak_and_from_the_beginning_the_pages_give_each_frame_once_and
         before += len(page["frames"])
 
 
+@pytest.mark.thorough
 def test_opened_at_its_peak_a_bar_begins_with_the_frame_that_has_most_of_one_label(
     ask: Callable[[str], Any],
 ) -> None:

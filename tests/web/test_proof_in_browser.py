@@ -15,6 +15,8 @@ from tests.web.counted_footage import MODEL, START_MS, make_lines, publish_lines
 
 from frametally.records import Coverage, IntervalCount
 
+pytestmark = pytest.mark.thorough
+
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 from tests.web.counted_footage import MODEL, START_MS
 
 from frametally.records import Coverage
@@ -39,7 +40,7 @@ def counts(place: Place, query: str = "") -> Any:
     return answer.json
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     step=st.integers(1, 40),
     pictures=st.integers(5, 150),

@@ -154,6 +154,7 @@ def test_another_servers_signature_is_worth_nothing(client: Client, sign: Sign, 
     assert client("GET", f"/embed?{sign_chart(chart, b'k' * 32)}").status == 403
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("is_allowed", [True, False])
 def test_in_chromium_a_page_of_a_site_that_is_named_shows_it_and_no_other_does(
     browser: Browser, other_site: OtherSite, sign: Sign, url: str, is_allowed: bool

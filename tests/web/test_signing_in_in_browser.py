@@ -36,6 +36,7 @@ def faults_of(page: Page, axe: str) -> list[str]:
     return [one["id"] for one in page.evaluate("axe.run().then((found) => found.violations)")]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("width", [1280, 360], ids=["wide", "narrow"])
 def test_who_logs_in_is_led_to_what_was_asked_for_and_out_again(
     browser: Browser, url: str, axe: str, picture: Callable[[Page, str], None], width: int
@@ -69,6 +70,7 @@ def test_who_logs_in_is_led_to_what_was_asked_for_and_out_again(
     visit.context.close()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", NAMES)
 def test_each_role_opens_every_page_and_may_change_what_its_role_has(
     browser: Browser, url: str, name: str, picture: Callable[[Page, str], None]
@@ -113,6 +115,7 @@ def test_a_link_chooses_a_password_in_the_browser(
     visit.context.close()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("width", [1280, 320], ids=["wide", "narrow"])
 def test_another_password_is_chosen_in_the_browser(
     browser: Browser, url: str, axe: str, picture: Callable[[Page, str], None], width: int
@@ -135,6 +138,7 @@ def test_another_password_is_chosen_in_the_browser(
     visit.context.close()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("width", [1280, 320], ids=["wide", "narrow"])
 def test_log_ins_elsewhere_are_seen_and_ended_in_the_browser(
     browser: Browser, url: str, axe: str, picture: Callable[[Page, str], None], width: int

@@ -126,6 +126,7 @@ def test_it_plays_and_seeks_by_ranges_with_its_own_boxes_and_counts(
     assert sum(sum(filter(None, values)) for values in window.chart_values().values()) > 0
 
 
+@pytest.mark.thorough
 def test_it_is_renamed_moved_and_forgotten(stored: Stored, visit: Callable[..., Visit]) -> None:
     page = stored.open(visit)
     page.locator(".editing summary").click()

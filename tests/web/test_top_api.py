@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 from tests.web.counted_footage import MODEL, START_MS
 
 from frametally.records import Coverage, IntervalCount
@@ -64,7 +65,7 @@ def filmed(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Any:
     place.close()
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(12), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     top=st.integers(0, 29),
     metric=st.sampled_from(["detections", "mean_per_frame", "peak", "objects"]),

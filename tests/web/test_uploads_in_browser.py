@@ -36,6 +36,7 @@ def open_panel(visit: Callable[..., Visit], place: Place, shelf: Shelf, **contex
     return page
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_what_is_said_of_a_file_is_checked_while_it_is_typed(
     place: Place,
@@ -133,6 +134,7 @@ class Line:
         )
 
 
+@pytest.mark.thorough
 def test_files_come_in_with_what_was_said_of_them(
     enter: Callable[..., Page], server: UploadServer, tmp_path: Path
 ) -> None:
@@ -233,6 +235,7 @@ def test_an_upload_that_was_paused_goes_on_where_it_was(
     assert offsets[-1] >= 16 * MB - SENT_AGAIN
 
 
+@pytest.mark.thorough
 def test_after_a_reload_the_same_file_goes_on_where_it_was(
     enter: Callable[..., Page],
     server: UploadServer,
@@ -265,6 +268,7 @@ def test_after_a_reload_the_same_file_goes_on_where_it_was(
     assert page.evaluate("Object.keys(localStorage).filter((key) => key.startsWith('tus::')).length") == 0
 
 
+@pytest.mark.thorough
 def test_what_was_left_can_be_removed_here_and_on_the_server(
     enter: Callable[..., Page], server: UploadServer, tmp_path: Path, visits: list[Visit]
 ) -> None:
@@ -288,6 +292,7 @@ def test_what_was_left_can_be_removed_here_and_on_the_server(
     expect(page.locator(".upload-row")).to_have_count(0)
 
 
+@pytest.mark.thorough
 def test_a_server_that_was_away_is_waited_for_and_nothing_begins_anew(
     enter: Callable[..., Page],
     server: UploadServer,
@@ -322,6 +327,7 @@ def test_a_server_that_was_away_is_waited_for_and_nothing_begins_anew(
     visits[0].complaints.clear()  # the browser's own, of a server that is away
 
 
+@pytest.mark.thorough
 def test_a_computer_that_is_offline_goes_on_as_soon_as_it_is_not(
     enter: Callable[..., Page], server: UploadServer, tmp_path: Path, visits: list[Visit]
 ) -> None:
@@ -339,6 +345,7 @@ def test_a_computer_that_is_offline_goes_on_as_soon_as_it_is_not(
     visits[0].complaints.clear()  # the browser's own
 
 
+@pytest.mark.thorough
 def test_what_is_no_video_is_refused_with_its_reason_and_nothing_of_it_stays(
     enter: Callable[..., Page],
     server: UploadServer,
@@ -370,6 +377,7 @@ def test_what_is_no_video_is_refused_with_its_reason_and_nothing_of_it_stays(
     expect(page.locator(".upload-row")).to_have_attribute("data-state", "chosen")
 
 
+@pytest.mark.thorough
 def test_one_that_is_too_large_is_refused_before_a_byte_of_it_is_sent(
     visit: Callable[..., Visit], tmp_path: Path
 ) -> None:
@@ -389,6 +397,7 @@ def test_one_that_is_too_large_is_refused_before_a_byte_of_it_is_sent(
         server.close()
 
 
+@pytest.mark.thorough
 def test_bytes_that_are_there_already_are_said_to_be_and_lead_to_their_video(
     enter: Callable[..., Page], server: UploadServer, tmp_path: Path
 ) -> None:
@@ -402,6 +411,7 @@ def test_bytes_that_are_there_already_are_said_to_be_and_lead_to_their_video(
     assert str(row.get_by_role("link", name="Open").get_attribute("href")).endswith(video.id)
 
 
+@pytest.mark.thorough
 def test_an_upload_that_would_move_counts_is_refused_until_the_viewer_presses_move_counts(
     enter: Callable[..., Page],
     server: UploadServer,
@@ -446,6 +456,7 @@ DROP = """async ([kind, name, text]) => {
 }"""
 
 
+@pytest.mark.thorough
 def test_files_are_dropped_anywhere_or_pasted(
     enter: Callable[..., Page], server: UploadServer, picture: Callable[[Page, str], None]
 ) -> None:
@@ -465,6 +476,7 @@ def test_files_are_dropped_anywhere_or_pasted(
     assert {video.file_name for video in server.videos()} == {"gate.mp4", "yard.mp4"}
 
 
+@pytest.mark.thorough
 def test_where_uploads_are_off_nothing_is_taken(place: Place, visit: Callable[..., Visit]) -> None:
     window = visit(place)
     Shelf(make_video(1), allowed=False).serve(window.page)
@@ -476,6 +488,7 @@ def test_where_uploads_are_off_nothing_is_taken(place: Place, visit: Callable[..
     expect(page.locator("#uploads-off")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_one_that_is_removed_on_its_way_leaves_nothing(
     enter: Callable[..., Page], server: UploadServer, tmp_path: Path
 ) -> None:
@@ -494,6 +507,7 @@ def test_one_that_is_removed_on_its_way_leaves_nothing(
     assert server.videos() == []
 
 
+@pytest.mark.thorough
 def test_two_go_up_at_once_and_the_others_wait_for_their_turn(
     enter: Callable[..., Page], server: UploadServer, tmp_path: Path
 ) -> None:
@@ -512,6 +526,7 @@ def test_two_go_up_at_once_and_the_others_wait_for_their_turn(
     assert {video.sha256 for video in server.videos()} == digests
 
 
+@pytest.mark.thorough
 def test_the_same_file_is_taken_once(enter: Callable[..., Page], tmp_path: Path) -> None:
     write_video(tmp_path / "gate.mp4")
     page = enter()
@@ -521,6 +536,7 @@ def test_the_same_file_is_taken_once(enter: Callable[..., Page], tmp_path: Path)
     expect(page.locator(".upload-row")).to_have_count(1)
 
 
+@pytest.mark.thorough
 def test_a_file_that_was_changed_on_its_way_is_not_taken_for_a_server_that_is_away(
     enter: Callable[..., Page], server: UploadServer, tmp_path: Path
 ) -> None:

@@ -53,6 +53,7 @@ def open_video(place: Place, visit: Callable[..., Visit]) -> Callable[..., Page]
     return opens
 
 
+@pytest.mark.thorough
 def test_a_frame_is_gone_to_by_the_keyboard_and_by_buttons(open_video: Callable[..., Page]) -> None:
     page = open_video(Cinema())
     wait_until_loaded(page)
@@ -75,6 +76,7 @@ def test_a_frame_is_gone_to_by_the_keyboard_and_by_buttons(open_video: Callable[
     wait_for_frame(page, 0)
 
 
+@pytest.mark.thorough
 def test_it_plays_stands_and_changes_its_speed(open_video: Callable[..., Page]) -> None:
     page = open_video(Cinema())
     wait_until_loaded(page)
@@ -94,6 +96,7 @@ def test_it_plays_stands_and_changes_its_speed(open_video: Callable[..., Page]) 
     expect(page.get_by_role("button", name=re.compile("^½"))).to_have_attribute("aria-pressed", "true")
 
 
+@pytest.mark.thorough
 def test_the_chart_is_the_seek_bar_and_has_the_counts_of_the_video_alone(
     place: Place, open_video: Callable[..., Page]
 ) -> None:
@@ -159,6 +162,7 @@ def test_boxes_belong_to_the_frame_that_is_shown(open_video: Callable[..., Page]
     expect(overlay.locator("rect.box")).to_have_count(1)
 
 
+@pytest.mark.thorough
 def test_boxes_are_where_the_picture_has_what_they_are_about(open_video: Callable[..., Page]) -> None:
     page = open_video(Cinema())
     wait_until_loaded(page)
@@ -175,6 +179,7 @@ def test_boxes_are_where_the_picture_has_what_they_are_about(open_video: Callabl
     assert abs(drawn["width"] - width * scale) < 5
 
 
+@pytest.mark.thorough
 def test_a_file_whose_times_begin_late_has_its_boxes_at_their_frames(open_video: Callable[..., Page]) -> None:
     page = open_video(Cinema(body=make_file(first_pts=35)))
     wait_until_loaded(page)
@@ -189,6 +194,7 @@ def test_a_file_whose_times_begin_late_has_its_boxes_at_their_frames(open_video:
     expect(overlay).to_have_attribute("data-position-s", "0.2")
 
 
+@pytest.mark.thorough
 def test_what_browsers_cannot_play_says_why_and_is_downloaded(
     place: Place, open_video: Callable[..., Page]
 ) -> None:
@@ -206,6 +212,7 @@ def test_what_browsers_cannot_play_says_why_and_is_downloaded(
     assert cinema.ranges == []
 
 
+@pytest.mark.thorough
 def test_a_version_for_browsers_that_could_not_be_made_says_why_and_is_tried_again(
     open_video: Callable[..., Page],
 ) -> None:
@@ -232,6 +239,7 @@ def test_a_version_for_browsers_that_could_not_be_made_says_why_and_is_tried_aga
     assert asked == [("POST", f"{job['id']}/retry")]
 
 
+@pytest.mark.thorough
 def test_the_account_adds_up_or_says_where_it_does_not(open_video: Callable[..., Page]) -> None:
     cinema = Cinema()
     page = open_video(cinema)
@@ -256,6 +264,7 @@ def test_the_account_adds_up_or_says_where_it_does_not(open_video: Callable[...,
     expect(words).to_have_attribute("data-verdict", "open")
 
 
+@pytest.mark.thorough
 def test_a_name_is_changed_and_its_video_plays_on(open_video: Callable[..., Page]) -> None:
     cinema = Cinema()
     page = open_video(cinema)
@@ -272,6 +281,7 @@ def test_a_name_is_changed_and_its_video_plays_on(open_video: Callable[..., Page
     expect(page.locator("#spoken")).to_have_text("Saved")
 
 
+@pytest.mark.thorough
 def test_a_time_is_changed_by_the_clocks_of_the_page(open_video: Callable[..., Page]) -> None:
     cinema = Cinema(started_at_ms=START_MS + 125)
     page = open_video(cinema)
@@ -291,6 +301,7 @@ def test_a_time_is_changed_by_the_clocks_of_the_page(open_video: Callable[..., P
     assert cinema.sent == [("PATCH", cinema.video["id"], change)]
 
 
+@pytest.mark.thorough
 def test_a_change_that_is_refused_says_why_and_keeps_what_was_typed(open_video: Callable[..., Page]) -> None:
     cinema = Cinema()
     cinema.answer = (
@@ -311,6 +322,7 @@ def test_a_change_that_is_refused_says_why_and_keeps_what_was_typed(open_video: 
     expect(page.locator(OPEN)).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_a_video_without_a_time_asks_for_one(open_video: Callable[..., Page]) -> None:
     cinema = timeless()
     page = open_video(cinema)
@@ -325,6 +337,7 @@ def test_a_video_without_a_time_asks_for_one(open_video: Callable[..., Page]) ->
     assert cinema.sent == [("PATCH", cinema.video["id"], change)]
 
 
+@pytest.mark.thorough
 def test_forgetting_says_what_goes_before_anything_does(open_video: Callable[..., Page]) -> None:
     cinema = Cinema()
     page = open_video(cinema)
@@ -347,6 +360,7 @@ def test_forgetting_says_what_goes_before_anything_does(open_video: Callable[...
     expect(page.locator("#video")).to_contain_text("There is no such video")
 
 
+@pytest.mark.thorough
 def test_what_failed_is_tried_again(open_video: Callable[..., Page]) -> None:
     cinema = failed()
     page = open_video(cinema)
@@ -359,6 +373,7 @@ def test_what_failed_is_tried_again(open_video: Callable[..., Page]) -> None:
     assert cinema.sent == [("POST", "retry", {})]
 
 
+@pytest.mark.thorough
 def test_where_videos_cannot_be_changed_the_remedy_stands_there(open_video: Callable[..., Page]) -> None:
     cinema = Cinema()
     cinema.allowed = False
@@ -370,6 +385,7 @@ def test_where_videos_cannot_be_changed_the_remedy_stands_there(open_video: Call
     expect(page.get_by_role("button", name="Forget this video…")).to_be_hidden()
 
 
+@pytest.mark.thorough
 def test_a_server_that_is_away_leaves_what_is_shown_and_comes_back(open_video: Callable[..., Page]) -> None:
     cinema = Cinema()
     page = open_video(cinema)
@@ -382,6 +398,7 @@ def test_a_server_that_is_away_leaves_what_is_shown_and_comes_back(open_video: C
     expect(page.locator(".video-outage")).to_be_hidden()
 
 
+@pytest.mark.thorough
 def test_a_video_that_cannot_be_loaded_is_loaded_again_where_it_was(open_video: Callable[..., Page]) -> None:
     cinema = Cinema()
     whole, cinema.body = cinema.body, b"no video"
@@ -394,6 +411,7 @@ def test_a_video_that_cannot_be_loaded_is_loaded_again_where_it_was(open_video: 
     expect(message).to_be_hidden()
 
 
+@pytest.mark.thorough
 def test_it_is_closed_by_escape_and_the_keyboard_is_back_at_its_card(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -415,6 +433,7 @@ def test_it_is_closed_by_escape_and_the_keyboard_is_back_at_its_card(
     assert page.evaluate("document.querySelectorAll('.player video').length") == 0
 
 
+@pytest.mark.thorough
 def test_names_that_are_markup_are_text(open_video: Callable[..., Page]) -> None:
     bad = '"><img src=x onerror="globalThis.hit=1"><script>globalThis.hit=1</script>\u202egpj.exe'
     cinema = Cinema(

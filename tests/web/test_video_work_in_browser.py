@@ -106,6 +106,7 @@ def test_its_file_is_described_in_full_and_can_be_taken_along(
     expect(page).to_have_url(f"{window.url}/videos?v={video_id}&tab=about")
 
 
+@pytest.mark.thorough
 def test_its_checks_are_told_with_what_was_measured_and_lead_to_where_it_is(
     dashboard: Running, visit: Callable[..., Visit], tmp_path: Path
 ) -> None:
@@ -131,6 +132,7 @@ def test_its_checks_are_told_with_what_was_measured_and_lead_to_where_it_is(
     wait_until(page, lambda: abs(page.evaluate(player) - 3) < 1.5 / FPS)
 
 
+@pytest.mark.thorough
 def test_it_is_seen_enhanced_before_it_is_made_then_made_played_downloaded_and_removed(
     dashboard: Running, video_id: str, visit: Callable[..., Visit]
 ) -> None:

@@ -43,6 +43,7 @@ def show(scene: Scene, feed: Feed, number: int) -> str:
     return sized.image_path
 
 
+@pytest.mark.thorough
 def test_where_there_is_no_camera_one_sentence_says_how_one_is_added_and_one_is(
     scene: Scene, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
 ) -> None:
@@ -89,6 +90,7 @@ def test_a_camera_is_live_then_late_then_gone_since_a_moment_and_comes_back(
     expect(sign).to_have_text("Live, 0.1 s behind")
 
 
+@pytest.mark.thorough
 def test_of_each_the_last_hour_is_shown_as_it_is_counted_and_where_it_was_gone_is_a_hole(
     scene: Scene, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
 ) -> None:
@@ -121,6 +123,7 @@ def test_of_each_the_last_hour_is_shown_as_it_is_counted_and_where_it_was_gone_i
     assert "source=gate-1" in page.url
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("width_px", [1280, 390])
 def test_one_is_seen_large_with_its_boxes_and_lines_also_on_a_phone(
     scene: Scene,
@@ -166,6 +169,7 @@ def test_one_is_seen_large_with_its_boxes_and_lines_also_on_a_phone(
     expect(page.locator("#large")).to_be_hidden()
 
 
+@pytest.mark.thorough
 def test_where_cameras_may_not_be_changed_no_button_does(place: Place, visit: Callable[..., Visit]) -> None:
     place.settings = place.settings.model_copy(update={"web_uploads": False})
     scene = Scene(place)

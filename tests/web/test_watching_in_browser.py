@@ -142,6 +142,7 @@ def wait_for_frames(page: Page, more: int = 3) -> int:
     return first
 
 
+@pytest.mark.thorough
 def test_a_stream_is_started_its_boxes_move_with_what_they_are_about_and_it_is_stopped(
     opened: Callable[..., Page], picture: Callable[[Page, str], None]
 ) -> None:
@@ -164,6 +165,7 @@ def test_a_stream_is_started_its_boxes_move_with_what_they_are_about_and_it_is_s
     expect(page.get_by_role("button", name="Start stream")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_a_stream_is_paused_sought_and_goes_on_and_a_reload_finds_it(
     opened: Callable[..., Page],
 ) -> None:
@@ -194,6 +196,7 @@ def test_who_is_cut_off_is_told_and_sees_the_stream_again(place: Place, opened: 
     expect(page.locator(".live-words")).to_have_text("Live")
 
 
+@pytest.mark.thorough
 def test_boxes_are_switched_off_and_on(opened: Callable[..., Page]) -> None:
     page = opened()
     page.get_by_role("button", name="Start stream").click()

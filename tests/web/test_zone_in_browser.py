@@ -10,6 +10,8 @@ import pytest
 from tests.web.conftest import REST
 from tests.web.zoned_footage import LEFT, RIGHT, count, draw, drive, put
 
+pytestmark = pytest.mark.thorough
+
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect
 

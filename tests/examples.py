@@ -1,0 +1,13 @@
+"""How many examples a property test tries: few in `make test`, all in `make test-all`."""
+
+from __future__ import annotations
+
+import os
+
+THOROUGH = os.environ.get("FRAMETALLY_TESTS") == "thorough"
+_QUICK_SHARE = 5
+
+
+def examples(count: int) -> int:
+    """Return `count`, or of the quick profile a fifth of it."""
+    return count if THOROUGH else max(2, count // _QUICK_SHARE)
