@@ -1,9 +1,10 @@
-"""The page of guarantees names tests that exist."""
+"""The page of guarantees names tests that exist, and that `make test` runs."""
 
 from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/guarantees.md").read_text(encoding="utf-8")
 ROWS = re.findall(r"^\| .+ \|$", PAGE, re.MULTILINE)[2:]
 NAMED = sorted(set(re.findall(r"`(tests/[^`]+)`", PAGE)) - {"tests/core/test_guarantees.py"})
+ELSEWHERE = {"services", "stack", "compose", "demo", "images", "airflow", "spark"}
 
 
 def test_every_promise_names_a_test() -> None:
@@ -26,10 +28,37 @@ def test_the_promises_of_the_design_are_there(word: str) -> None:
     assert f"**{word}.**" in PAGE
 
 
-@pytest.mark.thorough
-@pytest.mark.parametrize("name", NAMED)
-def test_a_test_that_holds_a_promise_exists(name: str) -> None:
-    path, _, test = name.partition("::")
-    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
-    found = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-    assert test in found
+@cache
+def marks_of(path: str) -> dict[str, set[str]]:
+    """The tests of a file, each with the markers of itself and of its file."""
+    body = ast.parse((ROOT / path).read_text(encoding="utf-8")).body
+
+    def marks(nodes: list[ast.expr]) -> set[str]:
+        return set(re.findall(r"pytest\.mark\.(\w+)", " ".join(map(ast.unparse, nodes))))
+
+    of_file = marks(
+        [
+            node.value
+            for node in body
+            if isinstance(node, ast.Assign) and "pytestmark" in map(ast.unparse, node.targets)
+        ]
+    )
+    return {
+        node.name: marks(node.decorator_list) | of_file
+        for node in body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+    }
+
+
+def test_every_test_that_holds_a_promise_exists() -> None:
+    assert [name for name in NAMED if name.partition("::")[2] not in marks_of(name.partition("::")[0])] == []
+
+
+def test_every_promise_that_needs_no_server_has_a_test_that_make_test_runs() -> None:
+    slow = []
+    for row in ROWS:
+        names = [name.split("::") for name in re.findall(r"`(tests/[^`]+)`", row.rpartition(" | ")[2])]
+        here = [marks for path, test in names if not (marks := marks_of(path)[test]) & ELSEWHERE]
+        if here and all("thorough" in marks for marks in here):
+            slow.append(row)
+    assert slow == []
