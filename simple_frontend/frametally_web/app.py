@@ -15,6 +15,7 @@ from frametally.alert_records import AlertRule
 from frametally.alerts.silence import Silence, why_silent
 from frametally.books.flows import flows_for
 from frametally.drawings.file_forms import MOST_FILE_BYTES
+from frametally.live.cameras import TryFeed
 from frametally.naming.known import KnownNames
 from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import FrameLog
@@ -34,6 +35,7 @@ from frametally_web.access.visitors import Visitor
 from frametally_web.alerts.book import OpenedAlerts
 from frametally_web.api import description
 from frametally_web.api.alert_routes import AlertRoutes
+from frametally_web.api.camera_routes import CameraRoutes
 from frametally_web.api.endpoints import ENDPOINTS
 from frametally_web.api.events import Streams
 from frametally_web.api.routes import Api
@@ -91,12 +93,13 @@ def create_app(
     catalogue: VideoCatalogue,
     access: AccessBook | None = None,
     look: Look = inspect,
+    try_feed: TryFeed = lambda _: None,
 ) -> Flask:
     """Put together the dashboard over an index (the counts), a store (the frames behind them), and the books.
 
     The caller keeps them, and closes them after the server has stopped and `close_app` has been called.
     `access` says who may do what; None: everybody may do everything. `look` looks into the bytes of videos
-    that were uploaded.
+    that were uploaded, and `try_feed` tries cameras that are added.
     """
     app = Flask("frametally_web", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MOST_FILE_BYTES
@@ -126,10 +129,12 @@ def create_app(
         settings=settings,
         ports=ports,
         books=books,
-        detected=detected,
         days=days,
         uploads_remedy=remedy,
         others=(
+            CameraRoutes(
+                settings=settings, ports=ports, detected=detected, uploads_remedy=remedy, try_feed=try_feed
+            ),
             AlertRoutes(alerts, make, settings.timezone),
             audit_routes.AuditRoutes(audit),
             EmbedRoutes(settings, gate.signing_key, lambda args: api.counts(args)),

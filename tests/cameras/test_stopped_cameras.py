@@ -31,7 +31,7 @@ def test_a_camera_whose_process_dies_while_it_is_stopped_has_all_its_frames_in_c
         subprocess.Popen(command, env=os.environ | environment) as worker,
     ):
         try:
-            feed = add_camera(catalogue, settings, source="gate-1", address=camera.address)
+            feed, _ = add_camera(catalogue, settings, source="gate-1", address=camera.address)
 
             def now() -> tuple[bool, int]:
                 found = catalogue.feed(feed.id)

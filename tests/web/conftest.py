@@ -23,6 +23,7 @@ from tests.web.late_rules import LateRule
 from frametally import keys
 from frametally.access.book import AccessBook
 from frametally.errors import Retryable
+from frametally.live.cameras import TryFeed
 from frametally.opening import open_count_index, open_ledger, open_video_catalogue
 from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import FrameLog
@@ -103,6 +104,7 @@ class Place:
         self.log: FrameLog = MemoryLog()
         self.catalogue = open_video_catalogue(f"sqlite:///{folder / 'catalogue.sqlite'}")
         self.look: Look = inspect
+        self.try_feed: TryFeed = lambda _: None
         self.access: AccessBook | None = None
         self.labels_to_count: list[str] = []
         """Of what is published next, as its runs record it; empty: all."""
@@ -120,6 +122,7 @@ class Place:
             log=self.log,
             catalogue=self.catalogue,
             look=self.look,
+            try_feed=self.try_feed,
             access=self.access,
         )
         self._apps.append(app)

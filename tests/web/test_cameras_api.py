@@ -9,7 +9,8 @@ from flask.testing import FlaskClient
 from tests.web.conftest import Place
 from werkzeug.test import TestResponse
 
-from frametally.ports.live_book import FeedTold
+from frametally.live.cameras import CameraTrial
+from frametally.ports.live_book import Feed, FeedTold
 
 ADDRESS = "rtsp://10.1.2.3:8554/stream"
 
@@ -60,6 +61,25 @@ def test_a_camera_is_added_listed_stopped_started_and_removed(place: Place, clie
     assert client.post("/api/v1/cameras/gate-1/start").json["state"] == "requested"
     assert client.delete("/api/v1/cameras/gate-1").status_code == 204
     assert client.get("/api/v1/cameras").json["cameras"] == []
+
+
+def test_a_camera_is_tried_and_added_whatever_it_shows(place: Place) -> None:
+    trials = [CameraTrial("it shows nothing but a wall", True), CameraTrial("the camera is away", False)]
+    tried: list[str] = []
+
+    def try_feed(feed: Feed) -> CameraTrial:
+        tried.append(feed.address)
+        return trials[len(tried) - 1]
+
+    place.try_feed = try_feed
+    client = place.app().test_client()
+    for number, said in ((1, "It shows nothing but a wall."), (2, "The camera is away.")):
+        added = add(client, f"rtsp://10.1.2.{number}/", f"Gate {number}")
+        assert added.status_code == 201
+        assert added.json["trial"] == said
+    assert refusal(add(client, "rtsp://10.1.2.9/", "gate-1")) == (409, None)
+    assert refusal(add(client, "rtsp://169.254.169.254/", "gate-3")) == (400, "address")
+    assert tried == ["rtsp://10.1.2.1/", "rtsp://10.1.2.2/"], "nobody is called where none may be added"
 
 
 def test_a_source_has_one_camera(client: FlaskClient) -> None:

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -354,6 +355,7 @@ def serve_dashboard(
     """Serve until Ctrl-C, and unless `alone` have videos worked on meanwhile; return the exit code."""
     from frametally.jobs.telling import telling
     from frametally_cli.audit.recording import record_first_link
+    from frametally_cli.live.trying import try_feed
     from frametally_cli.stages.looking import access_to_look, catalogue_to_look
     from frametally_web.app import create_app
     from frametally_web.serving import serve
@@ -382,6 +384,7 @@ def serve_dashboard(
             log=ports.log,
             catalogue=catalogue,
             access=access,
+            try_feed=partial(try_feed, settings),
         )
         with (
             telling(settings, catalogue, lambda line: click.echo(line, err=True)),

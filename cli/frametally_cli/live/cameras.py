@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from typing import Any, Literal
 
 import click
 
-from frametally import keys
 from frametally.errors import FrametallyError, Misconfigured, Poison
 from frametally.live.cameras import NoCamera, SourceTaken, add_camera, ask_camera, remove_camera
 from frametally.live.detection import is_late, newest_results, shown_lag_ms
@@ -17,15 +17,17 @@ from frametally.opening import open_frame_log, open_video_catalogue
 from frametally.ports.live_book import Feed
 from frametally.ports.video_catalogue import VideoCatalogue
 from frametally.process.exit_codes import PART_DONE
-from frametally.settings.loading import Settings
 from frametally.videos.refusals import FieldRefused
 from frametally_cli.console import output as console
+from frametally_cli.live.trying import try_feed
 from frametally_cli.options.ports import data_dir_option, read_settings
 
 _ENDED_WITHIN_S = 15.0
 _LOOK_S = 0.2
 _RESULTS_WITHIN_S = 8.0
 """A Kafka group takes its time to begin."""
+
+_NOT_YET = ", but {}. It is tried again"
 
 _source = click.argument("source")
 
@@ -49,38 +51,27 @@ def add(address: str, source: str, transport: Literal["tcp", "udp"], **overrides
     """
     settings = read_settings("producer", overrides)
     with closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue:
-        sight, code = "", 0
-        if all(feed.source != keys.slug(source) for feed in catalogue.feeds("camera")):
-            sight, code = _tried(settings, address=address, source=source, transport=transport)
         try:
-            feed = add_camera(
-                catalogue, settings, source=source, address=address, transport=transport, devices=True
+            feed, trial = add_camera(
+                catalogue,
+                settings,
+                source=source,
+                address=address,
+                transport=transport,
+                devices=True,
+                try_feed=partial(try_feed, settings),
             )
         except FieldRefused as refusal:
             raise Misconfigured(f"{refusal.field}: {refusal.reason} {refusal.remedy}") from refusal
         except SourceTaken as refusal:
             raise Misconfigured(f"{refusal}; remove it first, or give another --source") from refusal
+    sight, code = "", 0
+    if trial is not None:
+        sight, code = (f", {trial.words}", 0) if trial.shows else (_NOT_YET.format(trial.words), PART_DONE)
     click.echo(
         console.plain(f"{feed.name}: added{sight}; `frametally up` or `frametally live work` captures it")
     )
     return code
-
-
-def _tried(
-    settings: Settings, *, address: str, source: str, transport: Literal["tcp", "udp"]
-) -> tuple[str, int]:
-    """Try a camera; return what it shows, or why nothing, as words after "added", and the exit code."""
-    from frametally_producer.cameras.failures import CameraAway
-    from frametally_producer.cameras.opening import camera_to_open
-    from frametally_producer.cameras.trial import try_camera
-
-    try:
-        camera = camera_to_open(settings, address=address, source=keys.slug(source), transport=transport)
-        return f", it shows {try_camera(camera)}", 0
-    except CameraAway as error:
-        return f", but the camera {error}. It is tried again", PART_DONE
-    except Poison:  # which adding it says better
-        return "", 0
 
 
 @click.command("list")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import uuid
-from typing import Literal
+from collections.abc import Callable
+from typing import Literal, NamedTuple
 
 from frametally import keys
 from frametally.cameras.addresses import AddressRefused, AllowedPlaces, read_address
@@ -27,6 +28,22 @@ class NoCamera(FrametallyError):
     """A source has no camera."""
 
 
+class CameraTrial(NamedTuple):
+    """What came of trying a camera.
+
+    Attributes:
+        words: What it shows, or why nothing, as a clause.
+        shows: Whether it shows something.
+    """
+
+    words: str
+    shows: bool
+
+
+TryFeed = Callable[[Feed], CameraTrial | None]
+"""Tries a camera that is not captured yet, for some seconds; None: there is nothing to say."""
+
+
 def add_camera(
     catalogue: VideoCatalogue,
     settings: Settings,
@@ -35,8 +52,9 @@ def add_camera(
     address: str,
     transport: Literal["tcp", "udp"] = "tcp",
     devices: bool = False,
-) -> Feed:
-    """Put a camera, to be run from now on.
+    try_feed: TryFeed = lambda _: None,
+) -> tuple[Feed, CameraTrial | None]:
+    """Put a camera, to be run from now on; return it, and what came of trying it before.
 
     Args:
         catalogue: Where cameras stand.
@@ -45,6 +63,7 @@ def add_camera(
         address: Where it is, without any log-in.
         transport: How RTSP brings its pictures.
         devices: Whether it may be a device of this machine, too.
+        try_feed: Tries it once it may be put; whatever comes of that, it is put.
 
     Raises:
         FieldRefused: The name can be none, or no camera may be at the address.
@@ -63,10 +82,14 @@ def add_camera(
         remedy = f"{error.remedy[:1].upper()}{error.remedy[1:]}" or _REMEDY
         raise FieldRefused("address", f"{error.reason}.", remedy) from error
     feed = Feed(str(uuid.uuid4()), "camera", keys.slug(name), name, address=place.text, transport=transport)
+    taken = SourceTaken(f"{name} has a camera already")
+    if any(other.source == feed.source for other in catalogue.feeds("camera")):
+        raise taken
+    trial = try_feed(feed)
     put = catalogue.put_camera(feed)
     if put is None:
-        raise SourceTaken(f"{name} has a camera already")
-    return put
+        raise taken
+    return put, trial
 
 
 def ask_camera(catalogue: VideoCatalogue, source: str, wanted: FeedWanted) -> Feed:

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 
 import msgspec
 from flask import Response
 from werkzeug.datastructures import MultiDict
 
-from frametally.live.cameras import NoCamera, SourceTaken, add_camera, ask_camera, remove_camera
+from frametally.live.cameras import (
+    CameraTrial,
+    NoCamera,
+    SourceTaken,
+    TryFeed,
+    add_camera,
+    ask_camera,
+    remove_camera,
+)
 from frametally.ports.live_book import Feed, FeedWanted
 from frametally.settings.loading import Settings
 from frametally.videos.refusals import FieldRefused
@@ -33,13 +42,24 @@ class CameraRoutes:
     """The handlers, each by its endpoint's name."""
 
     def __init__(
-        self, *, settings: Settings, ports: DashboardPorts, detected: Detected, uploads_remedy: str | None
+        self,
+        *,
+        settings: Settings,
+        ports: DashboardPorts,
+        detected: Detected,
+        uploads_remedy: str | None,
+        try_feed: TryFeed,
     ) -> None:
-        """Make the handlers of one application; `uploads_remedy` is None where cameras may be changed."""
+        """Make the handlers of one application.
+
+        `uploads_remedy` is None where cameras may be changed, `try_feed` tries those that are added.
+        """
         self._settings = settings
         self._catalogue = ports.catalogue
         self._detected = detected
         self._remedy = uploads_remedy
+        self._try_feed = try_feed
+        self._trial = Lock()
 
     def cameras(self, _: Args) -> answers.LiveCameras:
         """List all."""
@@ -53,16 +73,17 @@ class CameraRoutes:
         )
 
     def post_camera(self, _: Args) -> answers.LiveCamera:
-        """Add one."""
+        """Add one, and say what it showed when it was tried."""
         check_live(self._remedy)
         wanted = read_sent(_wanted, "camera")
         try:
-            feed = add_camera(
+            feed, trial = add_camera(
                 self._catalogue,
                 self._settings,
                 source=wanted.source,
                 address=wanted.address,
                 transport=wanted.transport,
+                try_feed=self._tried,
             )
         except FieldRefused as error:
             raise refused(error) from error
@@ -71,7 +92,8 @@ class CameraRoutes:
                 409, f"{error}.", remedy="Choose another name, or remove that camera first."
             ) from error
         answer_with(201)
-        return self._answer(feed)
+        words = None if trial is None else f"{trial.words[:1].upper()}{trial.words[1:]}."
+        return msgspec.structs.replace(self._answer(feed), trial=words)
 
     def start_camera(self, args: Args) -> answers.LiveCamera:
         """Start one."""
@@ -88,6 +110,15 @@ class CameraRoutes:
         if not is_removed:
             raise Problem(409, "The camera is being stopped.", remedy="Remove it in a few seconds.")
         return Response(status=204)
+
+    def _tried(self, feed: Feed) -> CameraTrial | None:
+        """Try a camera, one at a time: each keeps a thread for some seconds."""
+        if not self._trial.acquire(blocking=False):
+            return None
+        try:
+            return self._try_feed(feed)
+        finally:
+            self._trial.release()
 
     def _answer(self, feed: Feed) -> answers.LiveCamera:
         return answers.camera_of(feed, self._detected.lags_ms([feed])[feed.source])

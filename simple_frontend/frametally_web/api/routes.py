@@ -21,7 +21,6 @@ from frametally.process.time_limit import time_limit
 from frametally.records import Cause
 from frametally.settings.loading import Settings
 from frametally_web.access.visitors import visitor
-from frametally_web.api.camera_routes import CameraRoutes
 from frametally_web.api.drawing_routes import DrawingRoutes
 from frametally_web.api.endpoints import ENDPOINTS
 from frametally_web.api.job_routes import JobRoutes
@@ -39,7 +38,6 @@ from frametally_web.compare.differences import find_differences
 from frametally_web.endpoints.parameters import Endpoint
 from frametally_web.exports.table_file import FORMATS, chunks_of, export
 from frametally_web.flows.days import FlowDays
-from frametally_web.live.detected import Detected
 from frametally_web.narrowing.index import NarrowedIndex
 from frametally_web.narrowing.zones import check_zone, counted_zones
 from frametally_web.proof import evidence, frames, gap, objects
@@ -75,7 +73,6 @@ class Api:
         settings: Settings,
         ports: DashboardPorts,
         books: BooksReader,
-        detected: Detected,
         days: FlowDays,
         uploads_remedy: str | None,
         others: Sequence[object],
@@ -93,7 +90,6 @@ class Api:
             VideoRoutes(settings=settings, ports=ports, uploads_remedy=uploads_remedy),
             JobRoutes(settings=settings, ports=ports, uploads_remedy=uploads_remedy),
             LiveRoutes(settings=settings, ports=ports, uploads_remedy=uploads_remedy),
-            CameraRoutes(settings=settings, ports=ports, detected=detected, uploads_remedy=uploads_remedy),
             *others,
         )
         self._cache = AnswerCache(settings.web_cache_mb * 1_000_000)

@@ -10,7 +10,7 @@ _SOURCE = Parameter("source", "`source` of the camera.", text(), "gate-1", requi
 CAMERA_ENDPOINTS = (
     Endpoint(
         "cameras",
-        "Adds a camera, which runs from then on.",
+        "Adds a camera, which runs from then on, and says what it shows.",
         (),
         answers.LiveCamera,
         method="POST",

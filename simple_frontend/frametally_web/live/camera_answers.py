@@ -39,6 +39,8 @@ class LiveCamera(Answer, frozen=True, kw_only=True):
         frames_lost: Frames that it sent and that could be kept nowhere.
         packets_lost: Packets that the network lost.
         websocket: Where it can be watched.
+        trial: Of a camera that was added just now: what it showed when it was tried, or why nothing, as one
+            sentence; else null.
     """
 
     source: str
@@ -62,6 +64,7 @@ class LiveCamera(Answer, frozen=True, kw_only=True):
     frames_lost: int
     packets_lost: int
     websocket: str
+    trial: str | None = None
 
 
 class LiveCameras(Answer, frozen=True, kw_only=True):

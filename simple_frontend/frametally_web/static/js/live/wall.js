@@ -3,7 +3,7 @@
 import { ApiError } from "../shared/api.js";
 import { byId, control } from "../shared/dom.js";
 import { plural } from "../shared/format.js";
-import { speak, wordsOf } from "../shell/saying.js";
+import { wordsOf } from "../shell/saying.js";
 import { showFault, showFresh, showOutage } from "../status/notices.js";
 import { askCameras, sendCamera } from "./asking.js";
 import { CameraCard } from "./camera.js";
@@ -157,8 +157,11 @@ async function add(event) {
   said.hidden = true;
   const button = form.querySelector("button");
   if (button) button.disabled = true;
+  const tried = byId("add-tried");
+  tried.textContent = "Trying the camera, for up to 10 s…";
+  tried.hidden = false;
   try {
-    const { name } = await sendCamera({
+    const { name, trial } = await sendCamera({
       source: fields.source.value,
       address: fields.address.value,
       transport: fields.transport.value,
@@ -167,9 +170,10 @@ async function add(event) {
     form.hidden = true;
     byId("add-open").setAttribute("aria-expanded", "false");
     byId("add-open").focus();
-    speak(`${name} is added`);
+    tried.textContent = `${name} is added. ${trial ?? ""}`.trim();
     await look();
   } catch (error) {
+    tried.hidden = true;
     said.textContent = wordsOf(error);
     said.hidden = false;
   }
