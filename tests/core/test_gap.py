@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from random import Random
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as some
 from tests.fakes.filmed_seconds import OTHER, Books, S
 from tests.fakes.records import DAY_MS, MEDIUM, MODEL
 
@@ -151,6 +154,41 @@ def test_several_outages_of_a_hole_are_added_up_and_the_longest_says_why(books: 
     assert (
         away.words == "The camera was away for 130.0 s of this time, 2 times; the longest: asks for a log-in."
     )
+
+
+_OUTAGES = some.lists(
+    some.tuples(some.integers(0, 380), some.integers(1, 90), some.sampled_from(["lost", "refused"])).map(
+        lambda one: (one[0], one[0] + one[1], f"{one[2]} for {one[1]} s")
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@given(_OUTAGES, some.randoms(use_true_random=False))
+@example([(0, 60, "refused"), (0, 60, "lost"), (100, 160, "away")], Random(1))  # noqa: S311
+@example([(30, 40, "within"), (0, 60, "long"), (390, 480, "beyond")], Random(1))  # noqa: S311
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_how_outages_overlap_and_in_which_order_they_come_does_not_matter(
+    books: Books, outages: list[tuple[int, int, str]], shuffled: Random
+) -> None:
+    away = {second for first_s, end_s, _ in outages for second in range(first_s, end_s) if second < 400}
+    longest_s = max(min(end_s, 400) - first_s for first_s, end_s, _ in outages)
+    said = set()
+    for number in range(4):
+        books.medium(0, 0, kind="video", live=minute(0, *outages))
+        of_hole = reasons(books, 0, 400)
+        [words] = [one.words for one in of_hole if one.kind == "camera_away"]
+        assert f" away for {len(away):.1f} s of this time" in words
+        longest = {why for from_s, to_s, why in outages if min(to_s, 400) - from_s == longest_s}
+        assert words.removesuffix(".").rpartition(": ")[2] in longest
+        said.add(tuple(of_hole))
+        if number:
+            shuffled.shuffle(outages)
+            outages = [*outages, outages[0]]  # one that stands in two minutes counts once
+        else:
+            outages = outages[::-1]
+    assert len(said) == 1
 
 
 def test_a_hole_of_which_only_a_part_was_filmed_says_both(books: Books) -> None:

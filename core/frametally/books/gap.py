@@ -115,12 +115,13 @@ def _outages(hole: tuple[int, int], media: Iterable[MediaManifest]) -> dict[tupl
     """Return when the camera was away in a hole, and why; an open outage ends with the next footage."""
     minutes = list(media)
     starts_ms = sorted(first for one in minutes for first, _ in runs_of(one))
-    outages = {}  # one that begins in a minute and ends in another stands in both
+    outages: dict[tuple[int, int], str] = {}  # one that begins in a minute and ends in another is in both
     for outage in (outage for one in minutes if one.live is not None for outage in one.live.outages):
         to_ms = outage.to_ms
         if to_ms is None:
             to_ms = next((ms for ms in starts_ms if ms > outage.from_ms), hole[1])
-        outages.update(dict.fromkeys(_cut([(outage.from_ms, to_ms)], hole), outage.reason))
+        for span in _cut([(outage.from_ms, to_ms)], hole):
+            outages[span] = min(outages.get(span, outage.reason), outage.reason)
     return outages
 
 
@@ -128,7 +129,7 @@ def _away(outages: Mapping[tuple[int, int], str], hole: tuple[int, int]) -> Reas
     """Say for how long the camera was away, and why in the longest outage."""
     spans = _cut([*outages], hole)  # they may overlap
     away_s = sum(to_ms - from_ms for from_ms, to_ms in spans) / 1000
-    longest = max(outages, key=lambda span: span[1] - span[0])
+    longest = min(outages, key=lambda span: (span[0] - span[1], span))  # of equals the first
     times = f", {len(spans)} times; the longest" if len(spans) > 1 else ""
     words = f"The camera was away for {away_s:,.1f} s of this time{times}: {outages[longest]}."
     return Reason("camera_away", 0, words)
