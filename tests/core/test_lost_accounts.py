@@ -60,6 +60,8 @@ def test_serve_refuses_in_one_line_without_the_accounts_that_the_store_knows(
     for part in (f"sqlite:///{tmp_path}/data/catalogue.sqlite", "FRAMETALLY_CATALOGUE_URL", "users add NAME"):
         assert part in told
     assert "this store says that there are accounts" in run("doctor")[1]
+    code, told = run("up", "--port", "0")
+    assert (code, told.count("\n")) == (2, 1) and "FRAMETALLY_CATALOGUE_URL" in told
 
 
 def test_another_catalogue_that_is_named_by_mistake_is_refused_too(

@@ -8,8 +8,10 @@ from typing import Any
 
 import click
 
+from frametally.backups.accounts import check_accounts
 from frametally.errors import Retryable
 from frametally.opening import (
+    open_access_book,
     open_count_index,
     open_frame_log,
     open_ledger,
@@ -24,6 +26,7 @@ from frametally.telemetry.exposition import Scraped
 from frametally.telemetry.family import family
 from frametally.telemetry.listener import listening
 from frametally_cli.backups.nightly import backing_up
+from frametally_cli.checkup.findings import shown
 from frametally_cli.console import streams
 from frametally_cli.options.ports import check_port, data_dir_option, option, read_settings, stop_on
 from frametally_cli.videos.family import COUNT_EVERY, command, live_commands, say, video_commands
@@ -76,7 +79,7 @@ def _must_open(settings: Settings) -> None:
     """Open what all members need: what can never be opened is one line, and not one of each again and again.
 
     Raises:
-        Misconfigured: A setting is wrong. What is away is waited for by the members.
+        Misconfigured: A setting is wrong, or the accounts are lost. The members wait for what is away.
     """
     for open_it in (
         lambda: open_object_store(settings.store_url, settings.store_access),
@@ -87,3 +90,10 @@ def _must_open(settings: Settings) -> None:
     ):
         with suppress(Retryable), closing(open_it()):
             pass
+    with (
+        suppress(Retryable),
+        closing(open_object_store(settings.store_url, settings.store_access)) as store,
+        closing(open_access_book(settings.catalogue_url, settings.catalogue_access)) as access,
+    ):
+        url = shown("url", settings.catalogue_url)
+        check_accounts(store, has_accounts=not access.is_empty(), url=url)
