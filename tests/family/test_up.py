@@ -26,9 +26,7 @@ MEMBERS = ("serve", "work", "consume", "consume --live", "live", "aggregate", "a
 
 
 SETTINGS = {"FRAMETALLY_DETECTOR": "pixels"}
-LOG_LINE = re.compile(
-    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d (INFO   |WARNING|ERROR  ) [a-z -]{14} \| \S"
-)
+LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT[\d:]{8}[+-]\d\d:\d\d (INFO   |WARNING|ERROR  ) \S")
 START_SERVICES = Path(__file__).resolve().parents[2] / "start_services.sh"
 
 

@@ -13,7 +13,6 @@ from pydantic import SecretStr
 
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
 from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
-from frametally.process import retrying
 from frametally.settings.access import StoreAccess
 from frametally_web.assets import load_assets
 from frametally_web.requests.problems import problem_of
@@ -296,7 +295,7 @@ AWAY: dict[str, Callable[[], object]] = {
 def test_a_503_names_the_part_that_is_away_and_not_where_it_runs(
     part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retrying.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr("frametally.process.retrying.time.sleep", lambda seconds: None)
     with pytest.raises(Retryable) as away:
         AWAY[part]()
     problem = problem_of(away.value)

@@ -86,7 +86,7 @@ def _summary(report: ScheduledReport, turn: ClockTurn, chart: answers.Counts, me
     rows = [("", "objects", "most at once", "boxes")]
     for total in chart.totals:
         objects = "not known" if total.objects is None else f"{total.objects}"
-        rows.append((one_line(total.label) or "others", objects, f"{total.peak}", f"{total.detections}"))
+        rows.append((one_line(total.label or "others"), objects, f"{total.peak}", f"{total.detections}"))
     if len(rows) == 1:
         rows.append(("nothing was found", "", "", ""))
     widths = [max(len(row[at]) for row in rows) for at in range(4)]
