@@ -357,7 +357,10 @@ def test_a_key_under_its_stages_policy_lacks_nothing_of_it_and_has_nothing_of_ot
             "web",
             "s3:PutObject",
             [
-                *(f"s3:PutObject on {folder}/*" for folder in ("drawings", "videos", "uploads", "reports")),
+                *(
+                    f"s3:PutObject on {folder}/*"
+                    for folder in ("drawings", "videos", "uploads", "reports", "access")
+                ),
                 *("s3:ListMultipartUploadParts on videos/*", "s3:AbortMultipartUpload on videos/*"),
             ],
         ),
