@@ -16,11 +16,11 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOW = ROOT / ".github" / "workflows" / "ci.yml"
-# Fails the first time that `make test` runs, as pytest would, and says what it was told.
+# Fails the first time that `make test-all` runs, as pytest would, and says what it was told.
 MAKE = """\
 #!/bin/sh
 echo "made $*"
-if [ "$1" = test ] && [ -n "$FAILED" ] && [ ! -e tried ]; then
+if [ "$1" = test-all ] && [ -n "$FAILED" ] && [ ! -e tried ]; then
   touch tried
   mkdir -p .pytest_cache/v/cache
   echo "$FAILED" > .pytest_cache/v/cache/lastfailed
@@ -66,7 +66,7 @@ def run_tests(checkout: Path, failed: dict[str, bool] | None) -> list[str]:
 
 
 def test_where_nothing_fails_nothing_is_repeated(checkout: Path) -> None:
-    assert run_tests(checkout, None) == ["made .venv/dev", "made test", "Run once more: 0"]
+    assert run_tests(checkout, None) == ["made .venv/dev", "made test-all", "Run once more: 0"]
 
 
 def test_a_part_that_fails_stops_none_after_it_and_a_part_without_time_is_a_failure(checkout: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_part_that_fails_stops_none_after_it_and_a_part_without_time_is_a_fail
     ]
     assert (done.returncode, done.stderr.splitlines()[-1]) == (1, "Failed: checks")
     late = run_ci(checkout, "checks", "tests", CI_MINUTES="0")
-    assert "No time is left for: make test" in late.stderr
+    assert "No time is left for: make test-all" in late.stderr
     assert (late.returncode, late.stderr.splitlines()[-1]) == (1, "Failed: checks tests")
     assert run_ci(checkout, "check").returncode == 2
 
@@ -86,7 +86,7 @@ def test_a_part_that_fails_stops_none_after_it_and_a_part_without_time_is_a_fail
 @pytest.mark.thorough
 def test_what_was_repeated_is_named_last_and_once_more_when_it_happens_twice_in_a_row(checkout: Path) -> None:
     failed = {"tests/b.py::test_late[a b]": True, "tests/a.py::test_early": True}
-    again = ["made test TESTS=--last-failed --numprocesses=0", "Run once more: 2"]
+    again = ["made test-all TESTS=--last-failed --numprocesses=0", "Run once more: 2"]
     names = ["  tests/a.py::test_early", "  tests/b.py::test_late[a b]"]
     assert run_tests(checkout, failed)[2:] == [*again, *names]
     del failed["tests/a.py::test_early"]
@@ -97,7 +97,7 @@ def test_what_was_repeated_is_named_last_and_once_more_when_it_happens_twice_in_
 
 
 def test_a_target_that_failed_without_a_failed_test_is_named_itself(checkout: Path) -> None:
-    assert run_tests(checkout, {})[-1] == "  make test"
+    assert run_tests(checkout, {})[-1] == "  make test-all"
 
 
 @pytest.mark.thorough
