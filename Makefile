@@ -12,6 +12,7 @@ PAGE_TOOLS := simple_frontend/node_modules/.package-lock.json
 SERVE ?= yes
 VIDEO ?=
 TESTS ?=
+RULES ?=
 # One process a core.
 WORKERS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 # Quiet unless something is wrong: what a newcomer should see is the demo, not 50 packages.
@@ -67,6 +68,11 @@ test: .venv/dev setup $(if $(TESTS),,test-page) ## Run the quick tests, in minut
 .PHONY: test-all
 test-all: .venv/dev setup test-page ## Run all that needs no server: kills, hostile files, every page in Chromium (TESTS=...)
 	@FRAMETALLY_TESTS=thorough $(PYTEST) -m "$(EVERYWHERE)" $(TESTS)
+
+# Exit code 1: a rule was broken, and no quick test has noticed.
+.PHONY: mutants
+mutants: .venv/dev setup ## Break each rule that decides a number, and see that a test fails (RULES=<modules>: these only)
+	@$(BIN)/python tests/mutants.py $(RULES)
 
 .PHONY: test-page
 test-page: $(if $(HAS_NPM),$(PAGE_TOOLS)) ## Test what of the page's scripts needs no browser (needs npm)

@@ -80,10 +80,11 @@ def test_runs_are_the_same_however_frames_are_split_repeated_and_shuffled(
 
 def test_a_list_of_runs_stays_short_and_keeps_the_longest_holes() -> None:
     times = [number * 2 * HOLE_MS for number in range(500)] + [CENTURY_MS]
-    runs = joined_runs((ms, ms) for ms in times)
+    runs = joined_runs((ms, ms + 10) for ms in times)
     assert len(runs) == 100
-    assert runs[-1] == (CENTURY_MS, CENTURY_MS)
-    assert runs[-2][1] == times[-2]
+    assert runs[0] == (0, 10)
+    assert runs[-1] == (CENTURY_MS, CENTURY_MS + 10)
+    assert runs[-2][1] == times[-2] + 10
 
 
 def test_of_a_file_cut_short_and_whole_the_whole_one_counts() -> None:

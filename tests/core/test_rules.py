@@ -12,6 +12,7 @@ from frametally.rules.counted_boxes import CountedBoxes
 from frametally.rules.current_run import is_newer
 from frametally.rules.evidence import busiest
 from frametally.rules.frame_bitmap import FrameBitmap
+from frametally.rules.objects import is_fast_enough, why_unknown
 from frametally.rules.record_limits import MOST_TIME_MS, RECORD_VERSION
 from frametally.rules.times import (
     DAY_MS,
@@ -24,6 +25,7 @@ from frametally.rules.times import (
     WEEK_MS,
     WEEK_S,
     days_of_span,
+    event_bound_ms,
     in_range,
     is_day_in_range,
 )
@@ -117,6 +119,28 @@ def test_a_range_has_its_first_moment_and_not_its_end() -> None:
     assert [ms for ms in range(5) if in_range(ms, 1, 3)] == [1, 2]
     assert in_range(-1, None, 0)
     assert in_range(9, 9, None)
+
+
+def test_the_end_of_a_range_is_moved_into_the_event_times_and_beyond_the_years_1_to_9999_refused() -> None:
+    year_1_ms = -62_135_596_800_000
+    assert event_bound_ms(year_1_ms) == FIRST_MS
+    assert event_bound_ms(NEXT_MS + DAY_MS) == NEXT_MS
+    for ms in (year_1_ms - 2 * DAY_MS, NEXT_MS + 3 * DAY_MS):
+        with pytest.raises(ValueError, match="1 to 9999"):
+            event_bound_ms(ms)
+
+
+def test_footage_a_tenth_below_the_rate_is_fast_enough_and_single_pictures_never() -> None:
+    assert [fps for fps in (449, 450, 500) if is_fast_enough(fps, 500)] == [450, 500]
+    assert not is_fast_enough(0, 0)
+
+
+def test_objects_are_known_once_half_of_the_boxes_are_in_tracks() -> None:
+    assert why_unknown(3, 20, 10, 5.0) is None
+    assert why_unknown(3, 20, 9, 5.0) == "too_weak"
+    assert why_unknown(3, 20, None, 5.0) is None
+    assert why_unknown(None, 20, None, 5.0) == "too_slow"
+    assert why_unknown(None, 20, None, None) == "not_tracked"
 
 
 def test_the_days_of_a_span_are_those_of_its_first_and_last_moment_too() -> None:

@@ -1,0 +1,48 @@
+"""`make mutants` breaks every rule, and only where a result could change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests import mutants
+
+
+def test_every_rule_has_a_mutant_and_what_is_called_equivalent_is_one() -> None:
+    rules = [*(mutants.ROOT / mutants.RULES).rglob("*.py")]
+    changes: dict[str, set[tuple[str, str]]] = {}
+    for path in [*rules, *(mutants.ROOT / path for path in mutants.MONEY_PATHS)]:
+        for rule, of_rule in mutants.mutants_of(path).items():
+            changes[rule] = {(rule, mutant.new) for mutant in of_rule}
+    assert len(changes) > 200
+    assert [rule for rule, of_rule in changes.items() if of_rule <= mutants.EQUIVALENT.keys()] == []
+    assert mutants.EQUIVALENT.keys() - set().union(*changes.values()) == set()
+
+
+def test_a_mutant_changes_one_thing_and_no_message(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(mutants, "ROOT", tmp_path)
+    module = tmp_path / "core/rule.py"
+    module.parent.mkdir()
+    module.write_text(
+        "def rule(a: int, b: int = 3) -> bool:\n"
+        '    """Return 1."""\n'
+        "    if not a:\n"
+        '        raise ValueError(f"less than {1}")\n'
+        "    return a < b and a + 1 > 0\n"
+    )
+    [(name, found)] = mutants.mutants_of(module).items()
+    assert name == "rule.rule"
+    assert {mutant.new for mutant in found} == {
+        "if (a):",
+        "return (a < b or a + 1 > 0)",
+        "return (a <= b) and a + 1 > 0",
+        "return a < b and (a + 1 >= 0)",
+        "return a < b and (a - 1) > 0",
+        "return a < b and a + 2 > 0",
+        "return a < b and a + 1 > 1",
+        "return None",
+    }
+    assert [mutant.new for mutant in found if mutant.is_blunt] == ["return None"]
+    for mutant in found:
+        compile(mutant.text, "rule.py", "exec")

@@ -1,0 +1,337 @@
+"""`make mutants`: break each rule that decides a number, and see that a quick test fails.
+
+Each function of `rules/` and of the money paths gets a mutant: a comparison shifted, a bound off by one,
+`and` for `or`, `+` for `-`. The test files that are nearest to its module by their imports run once without
+it, which shows which test calls which function. Then each mutant runs in a fork: its code replaces the
+function's in memory, no file changes, and the tests that call it run, the quickest first, until one fails. A
+command that a test starts does not have the mutant. The exit code is 1 if a mutant survives that
+`EQUIVALENT` does not name.
+
+Why no library: mutmut 3 derives a module's name from its path below `.`, `src/` or `source/`, but our
+packages are in nine folders; it also runs the whole suite once to map it. cosmic-ray changes the working
+tree in place, and runs the same command, the whole suite, for each mutant.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import copy
+import hashlib
+import importlib
+import multiprocessing
+import os
+import re
+import signal
+import sys
+import tempfile
+import time
+import types
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from functools import cache, partial
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from rich.console import Console
+from rich.progress import Progress
+
+ROOT = Path(__file__).resolve().parents[1]
+RULES = "core/frametally/rules"
+MONEY_PATHS = (
+    "core/frametally/segments/chain.py",
+    "consumer/frametally_consumer/worker/partitions.py",
+    "hadoop/frametally_hadoop/job/counting.py",
+    "hadoop/frametally_hadoop/job/mapping.py",
+    "core/frametally/ports/merging.py",
+    "core/frametally/books/evidence.py",
+    "core/frametally/adapters/sql/ledger/intake.py",
+)
+QUICK = (
+    "not thorough and not services and not stack and not compose and not demo and not images and not spark"
+)
+NEAREST_FILES = (0, 2, 7, 20)  # the second and the third step are for what survives the one before
+LONGEST_TEST_S, LONGEST_FILE_S = 60, 30
+ENOUGH_TESTS = 12
+
+EQUIVALENT = {
+    (
+        "frametally.rules.once.one_line_per_frame",
+        "if other is None or (line <= other):",
+    ): "the same line again",
+}
+"""Mutants that change no result, by rule and changed line, with the reason."""
+
+_PAIRS: list[tuple[type[ast.AST], type[ast.AST]]] = [
+    *((ast.Lt, ast.LtE), (ast.Gt, ast.GtE), (ast.Eq, ast.NotEq), (ast.In, ast.NotIn), (ast.Is, ast.IsNot)),
+    *((ast.And, ast.Or), (ast.Add, ast.Sub), (ast.Mult, ast.FloorDiv), (ast.LShift, ast.RShift)),
+    *((ast.BitAnd, ast.BitOr), (ast.Mod, ast.FloorDiv), (ast.Div, ast.Mult)),
+]
+_SWAPS: dict[type[ast.AST], Any] = {b: a for a, b in _PAIRS} | dict(_PAIRS)
+_SILENT = (ast.Raise, ast.JoinedStr, ast.Assert)  # the words of a message decide no number
+
+
+class Mutant(NamedTuple):
+    """A module with one change: `text` is the whole module, `old` and `new` the lines that differ."""
+
+    path: Path
+    rule: str
+    old: str
+    new: str
+    is_blunt: bool
+    text: str
+
+
+def module_name(path: Path) -> str:
+    """Return the dotted name by which a module of a package, or of the tests, is imported."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts if parts[0] == "tests" else parts[1:]).removesuffix(".__init__")
+
+
+def mutants_of(path: Path) -> dict[str, list[Mutant]]:
+    """Return the mutants of each function, the sharp ones first, in an order of their own."""
+    source = path.read_bytes()
+    starts = [0]
+    for line in source.splitlines(keepends=True):
+        starts.append(starts[-1] + len(line))
+    mutants: dict[str, list[Mutant]] = defaultdict(list)
+    for rule, function in _functions(module_name(path), ast.parse(source).body):
+        for node, expression, is_blunt in _changes(function):
+            last_line, last_column = node.end_lineno or 0, node.end_col_offset or 0
+            first, last = starts[node.lineno - 1], starts[last_line]
+            head, tail = source[: first + node.col_offset], source[starts[last_line - 1] + last_column :]
+            text = head + expression.encode() + tail
+            lines = source[first:last], text[first : last + len(text) - len(source)]
+            old, new = (" ".join(part.decode().split()) for part in lines)
+            mutants[rule].append(Mutant(path, rule, old, new, is_blunt, text.decode()))
+    for of_rule in mutants.values():
+        of_rule.sort(key=lambda mutant: (mutant.is_blunt, hashlib.sha256(mutant.new.encode()).digest()))
+    return mutants
+
+
+def _functions(prefix: str, body: list[ast.stmt]) -> Iterator[tuple[str, ast.FunctionDef]]:
+    for node in body:
+        if isinstance(node, ast.ClassDef):
+            yield from _functions(f"{prefix}.{node.name}", node.body)
+        elif isinstance(node, ast.FunctionDef):
+            node.args.defaults, node.args.kw_defaults = [], []  # no part of the code that is replaced
+            yield f"{prefix}.{node.name}", node
+
+
+def _changes(function: ast.FunctionDef) -> Iterator[tuple[ast.expr | ast.stmt, str, bool]]:
+    """Yield what to replace, by what, and whether that is blunt: nearly any test would notice it."""
+    for node in _deciding(function):
+        other: Any = copy.deepcopy(node)
+        match node:
+            case ast.Compare(ops=ops):
+                for at, op in enumerate(ops):
+                    other.ops = [*ops[:at], _SWAPS[type(op)](), *ops[at + 1 :]]
+                    yield node, f"({ast.unparse(other)})", False
+            case ast.BoolOp(op=op) | ast.BinOp(op=op) if type(op) in _SWAPS:
+                other.op = _SWAPS[type(op)]()
+                yield node, f"({ast.unparse(other)})", False
+            case ast.AugAssign(op=op) if type(op) in _SWAPS:
+                other.op = _SWAPS[type(op)]()
+                yield node, ast.unparse(other), False
+            case ast.UnaryOp(op=ast.Not() | ast.USub(), operand=operand):
+                yield node, f"({ast.unparse(operand)})", False
+            case (
+                ast.IfExp(test=(ast.Name() | ast.Call()) as test)
+                | ast.If(test=(ast.Name() | ast.Call()) as test)
+            ):
+                yield test, f"(not {ast.unparse(test)})", False
+            case ast.Constant(value=int(value) | float(value)):
+                yield node, repr(not value if isinstance(value, bool) else value + 1), False
+            case ast.Return(value=ast.expr() as value) if not isinstance(value, ast.Constant):
+                yield value, "None", True
+            case ast.Expr(value=(ast.Call() | ast.Yield() | ast.YieldFrom()) as value):
+                yield value, "None", True
+            case ast.Assign(value=value, targets=[ast.Attribute()]):
+                yield value, "None", True
+
+
+def _deciding(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield what in a function decides a result: no types, no messages, no checks of `zip`'s."""
+    for child in ast.iter_child_nodes(node):
+        is_type = child in {getattr(node, "annotation", None), getattr(node, "returns", None)}
+        is_strict = isinstance(child, ast.keyword) and child.arg == "strict"
+        if not is_type and not is_strict and not isinstance(child, _SILENT):
+            yield child
+            yield from _deciding(child)
+
+
+@cache
+def _importers() -> dict[str, set[Path]]:
+    """Return for each module those that import it."""
+    tops = [ROOT / "tests", *(init.parent for init in ROOT.glob("*/frametally*/__init__.py"))]
+    texts = {path: path.read_text(encoding="utf-8") for top in tops for path in top.rglob("*.py")}
+    names = {module_name(path) for path in texts}
+    importers: dict[str, set[Path]] = defaultdict(set)
+    for path, text in texts.items():
+        for module, members in re.findall(r"^\s*from ([\w.]+) import (\([^)]*\)|.*)$", text, re.MULTILINE):
+            for target in {f"{module}.{word}" for word in re.findall(r"\w+", members)} & names or {module}:
+                importers[target].add(path)
+    return importers
+
+
+def tests_near(path: Path) -> list[str]:
+    """Return the test files that reach a module by imports: the nearest, those that name most of it, first.
+
+    Tests in a browser are left out: a rule that only a picture of the page would miss has no quick test.
+    """
+    names = {rule.rpartition(".")[2] for rule in mutants_of(path)}
+    steps, border = {path: 0}, {path}
+    while border:
+        step = 1 + max(steps.values())
+        border = {importer for path in border for importer in _importers()[module_name(path)]} - steps.keys()
+        steps |= dict.fromkeys(border, step)
+
+    def order(test: Path) -> tuple[int, int, int]:
+        words = set(re.findall(r"\w+", test.read_text(encoding="utf-8")))
+        return steps[test], -len(names & words), test.stat().st_size
+
+    tests = [test for test in steps if re.fullmatch(r"test_\w+(?<!_in_browser)", test.stem)]
+    return [str(test.relative_to(ROOT)) for test in sorted(tests, key=order)]
+
+
+def forked(task: Callable[[Connection], None]) -> Iterator[Any]:
+    """Yield what a task sends from a process of its own, until it ends."""
+    received, sent = multiprocessing.Pipe(duplex=False)
+
+    def run() -> None:
+        os.setsid()
+        for stream in range(3):
+            os.dup2(os.open(os.devnull, os.O_RDWR), stream)
+        task(sent)
+
+    process = multiprocessing.get_context("fork").Process(target=run)
+    process.start()
+    sent.close()
+    try:
+        while True:
+            yield received.recv()
+    except EOFError:
+        process.join()
+    finally:
+        if process.is_alive():
+            os.killpg(process.pid or 0, signal.SIGKILL)
+
+
+def _function(mutant: Mutant) -> Any:
+    """Return the function, as it is imported, that a mutant is one of."""
+    target: Any = importlib.import_module(module_name(mutant.path))
+    for name in mutant.rule.removeprefix(f"{target.__name__}.").split("."):
+        target = vars(target)[name]
+    target = getattr(target, "fget", None) or getattr(target, "__func__", None) or target
+    return getattr(target, "__wrapped__", target)
+
+
+class Judge:
+    """A plugin of pytest's that runs tests for each mutant: sends it, and the test that kills it or None."""
+
+    def __init__(self, mutants: list[Mutant], files: dict[str, set[Path]], sent: Connection) -> None:
+        """Take mutants, and by test file the modules that it is near to."""
+        self._mutants, self._files, self._sent = mutants, files, sent
+        self._has_failed = False
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._has_failed |= report.failed
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        items = {item.nodeid: item for item in session.items}
+        mapped = sorted(forked(partial(self._map, session.items)))
+        for mutant in self._mutants:
+            tests = [items[test] for _, test, rules in mapped if mutant.rule in rules]
+            killer = next(forked(partial(self._try, mutant, tests)), "the end of its process")
+            self._sent.send((mutant, killer))
+        return True
+
+    def _map(self, items: list[pytest.Item], sent: Connection) -> None:
+        """Send how long a test takes that passes, its name, and the rules that it calls."""
+        rules = {id(_function(mutant).__code__): mutant for mutant in self._mutants}
+        missing = {mutant.rule: ENOUGH_TESTS for mutant in self._mutants}
+        took_s: dict[str, float] = defaultdict(float)
+        called: set[str] = set()
+
+        def note(frame: types.FrameType, event: str, _: object) -> None:
+            if event == "call" and id(frame.f_code) in rules:
+                called.add(rules[id(frame.f_code)].rule)
+
+        sys.setprofile(note)
+        for item in items:
+            file = item.nodeid.partition("::")[0]
+            wanted = {mutant.path for mutant in self._mutants if missing[mutant.rule] > 0}
+            if wanted & self._files[file] and took_s[file] < LONGEST_FILE_S:
+                called.clear()
+                began_s = time.monotonic()
+                if not self._fails(item):
+                    sent.send((time.monotonic() - began_s, item.nodeid, set(called)))
+                    missing |= {rule: missing[rule] - 1 for rule in called}
+                took_s[file] += time.monotonic() - began_s
+
+    def _try(self, mutant: Mutant, tests: list[pytest.Item], sent: Connection) -> None:
+        code = compile(mutant.text, str(mutant.path), "exec", dont_inherit=True)
+        for name in mutant.rule.removeprefix(f"{module_name(mutant.path)}.").split("."):
+            code = next(part for part in code.co_consts if getattr(part, "co_name", None) == name)
+        _function(mutant).__code__ = code
+        sent.send(next((item.nodeid for item in tests if self._fails(item)), None))
+
+    def _fails(self, item: pytest.Item) -> bool:
+        self._has_failed = False
+        item.ihook.pytest_runtest_protocol(item=item, nextitem=None)
+        return self._has_failed
+
+
+def judged(mutants: list[Mutant], places: slice) -> Iterator[tuple[Mutant, str | None]]:
+    """Yield mutants with the test that kills each, of some of the files nearest to its module."""
+    files: dict[str, set[Path]] = defaultdict(set)
+    for path in {mutant.path for mutant in mutants}:
+        for test in tests_near(path)[places]:
+            files[test].add(path)
+
+    def run(sent: Connection) -> None:
+        os.chdir(ROOT)
+        options = ["-q", "-n0", "-p", "no:cacheprovider", "-m", QUICK, f"--timeout={LONGEST_TEST_S}"]
+        pytest.main([*options, *files], plugins=[Judge(mutants, files, sent)])
+
+    return forked(run) if files else iter(())
+
+
+def main(arguments: list[str]) -> int:
+    """Judge the mutants of some modules, print a row for each, and return the exit code."""
+    parser = argparse.ArgumentParser(description="Break the rules, and see that tests fail.")
+    parser.add_argument("places", nargs="*", default=[RULES, *MONEY_PATHS], help="modules and folders")
+    parser.add_argument("--per-function", type=int, default=1, metavar="N", help="mutants of each function")
+    options = parser.parse_args(arguments)
+    paths = [path for place in options.places for path in [ROOT / place, *(ROOT / place).rglob("*.py")]]
+    alive = []
+    for mutants in (of_rule for path in filter(Path.is_file, paths) for of_rule in mutants_of(path).values()):
+        alive += [one for one in mutants if (one.rule, one.new) not in EQUIVALENT][: options.per_function]
+    total = len(alive)
+
+    def show(mutant: Mutant, killer: str) -> None:
+        cells = (mutant.rule, f"`{mutant.new}`", f"`{mutant.old}`", killer)
+        print("|", " | ".join(cell.replace("|", "\\|") for cell in cells), "|", flush=True)
+
+    print("| rule | mutant | was | killed by |\n| --- | --- | --- | --- |")
+    console = Console(stderr=True)
+    with tempfile.TemporaryDirectory() as folder, Progress(console=console, auto_refresh=False) as bar:
+        os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = folder
+        task = bar.add_task("Mapping tests to rules", total=total)
+        for places in map(slice, NEAREST_FILES, NEAREST_FILES[1:]):
+            for mutant, test in judged(alive, places):
+                if test is not None:
+                    alive.remove(mutant)
+                    show(mutant, f"`{test}`")
+                bar.update(task, completed=total - len(alive), description=mutant.rule, refresh=True)
+    for mutant in alive:
+        show(mutant, "SURVIVED")
+    print(f"\n{total} mutants: {total - len(alive)} killed, {len(alive)} survived.")
+    return 1 if alive or not total else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
