@@ -10,8 +10,10 @@ import pytest
 from tests.fakes.gold_year import MODEL, days_of_year, put_day
 from tests.fakes.videos import make_video
 
+from frametally import keys
 from frametally.opening import open_object_store, open_video_catalogue
 from frametally.ports.job_book import JobKind
+from frametally.records import encode
 from frametally.settings.loading import load_settings
 from frametally_cli import main as cli
 from frametally_producer.jobs.results import take_in
@@ -48,6 +50,33 @@ def test_a_database_of_ones_own_choice_is_filled_by_indexing_and_the_usual_one_o
     assert cli.main(["index", *data]) == 0
     assert "gold: 1 days loaded" in capsys.readouterr().out
     assert cli.main(["gold", "--check", *data]) == 0
+
+
+def test_a_video_that_gold_has_nothing_of_is_named_by_the_check(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = ["--data-dir", str(tmp_path)]
+    settings = load_settings(data_dir=tmp_path)
+    with (
+        closing(open_object_store(settings.store_url)) as store,
+        closing(open_video_catalogue(settings.catalogue_url)) as catalogue,
+    ):
+        video = make_video()
+        store.put(keys.video_key(video.id), encode(video))
+        catalogue.put_video(video, "1")
+        assert cli.main(["gold", *data]) == 0
+        catalogue.set_video(video.id, state="ready")
+        assert cli.main(["gold", "--check", *data]) == 0
+        with closing(sqlite3.connect(tmp_path / "gold.sqlite")) as database, database:
+            for table in ("gold_videos", "gold_video_counts", "gold_quality"):
+                database.execute(f"DELETE FROM {table}")  # noqa: S608 - its names are above
+        capsys.readouterr()
+        assert cli.main(["gold", "--check", *data]) == 3
+        assert (
+            f"gold, video {video.id}: gold does not have it; run `frametally gold`" in capsys.readouterr().out
+        )
+        assert cli.main(["gold", *data]) == 0
+        assert cli.main(["gold", "--check", *data]) == 0
 
 
 def test_a_table_that_cannot_be_read_is_named_by_the_check(

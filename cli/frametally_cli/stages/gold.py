@@ -14,8 +14,10 @@ from frametally.books.gold.videos import load_videos
 from frametally.books.gold.wanted import is_wanted
 from frametally.errors import Misconfigured
 from frametally.opening import open_gold, open_ledger
+from frametally.ports.video_catalogue import VideoQuestion
 from frametally.process.period import parse_period_s
 from frametally.process.reports import exit_code
+from frametally.settings.loading import Settings
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import (
     Ports,
@@ -28,8 +30,10 @@ from frametally_cli.options.ports import (
     repeat_rounds,
 )
 from frametally_cli.options.times import parse_bounds_ms
+from frametally_cli.stages.looking import catalogue_to_look
 
 DIFFERS = 3
+_VIDEOS_AT_ONCE = 500
 
 _Bounds = tuple[int | None, int | None]
 _ALL: _Bounds = (None, None)
@@ -118,9 +122,29 @@ def _check(ports: Ports, bounds: _Bounds) -> int:
         closing(open_gold(settings.gold_url, settings.gold_access)) as tables,
         console.stage_bar("compare") as bar,
     ):
-        found = check_gold(index=ports.index, gold=tables, progress=bar, from_ms=bounds[0], to_ms=bounds[1])
+        found = check_gold(
+            index=ports.index,
+            gold=tables,
+            progress=bar,
+            videos=_videos_of(settings),
+            from_ms=bounds[0],
+            to_ms=bounds[1],
+        )
     if found.difference is not None:
         click.echo(console.plain(found.difference))
         return DIFFERS
     click.echo(f"gold: {found.days} days add up to what the index has")
     return 0
+
+
+def _videos_of(settings: Settings) -> list[str]:
+    """Return the videos that gold should have: those that are ready, or have failed."""
+    found: list[str] = []
+    with catalogue_to_look(settings) as catalogue:
+        question = VideoQuestion(states=("ready", "failed"), limit=_VIDEOS_AT_ONCE)
+        while True:
+            page = catalogue.videos(question)
+            found += (row.record.id for row in page.rows)
+            if not page.next:
+                return found
+            question = question._replace(cursor=page.next)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from frametally import keys
@@ -30,13 +30,14 @@ def check_gold(
     index: CountIndex,
     gold: Gold,
     progress: Progress,
+    videos: Collection[str] = (),
     from_ms: int | None = None,
     to_ms: int | None = None,
 ) -> GoldCheck:
     """Compare the days of `[from_ms, to_ms)`, by day, up to the first that differs.
 
     The rows of a day must be those that were loaded, and those of its counts add up to the index's. Videos'
-    rows must be those that were loaded.
+    rows must be those that were loaded, and each of `videos`, by its id, must have some.
 
     Raises:
         Retryable: The index or the database is away for now.
@@ -67,7 +68,7 @@ def check_gold(
                 done + 1, f"gold, {day.day} ({day.model}, {day.interval_s} s): {what}; {_BEHIND}"
             )
     progress.update(len(days), len(days), "compared")
-    return GoldCheck(len(days), _videos_differ(gold))
+    return GoldCheck(len(days), _videos_differ(gold, videos))
 
 
 def _rows_differ(gold: Gold, index: CountIndex, day: GoldDay) -> str | None:
@@ -80,13 +81,16 @@ def _rows_differ(gold: Gold, index: CountIndex, day: GoldDay) -> str | None:
     return _differs(sums, _index_sums(index, day))
 
 
-def _videos_differ(gold: Gold) -> str | None:
+def _videos_differ(gold: Gold, videos: Collection[str]) -> str | None:
     try:
         changed = gold.changed_videos()
+        missing = sorted(set(videos) - gold.video_marks().keys())
     except Misconfigured as error:
         return f"gold, videos: they cannot be read: {error}"
     for video_id, names in changed.items():
         return f"gold, video {video_id}: {' and '.join(names)} has other rows than were loaded; {_BEHIND}"
+    if missing:
+        return f"gold, video {missing[0]}: gold does not have it; {_BEHIND}"
     return None
 
 
