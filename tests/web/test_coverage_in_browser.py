@@ -143,7 +143,11 @@ def test_on_a_phone_the_marks_are_there_too(
     place: Place, visit: Callable[..., Visit], picture: Callable[..., None]
 ) -> None:
     tell_apart(place)
-    page = visit(place, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True).open(QUERY)
+    page = visit(place, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True).open(
+        f"{QUERY}&metric=mean_per_frame"
+    )
     expect(page.locator("#legend .key .name")).to_have_count(4)
     picture(page, "coverage-phone")
+    heights = "[...document.querySelectorAll('.busiest tbody tr')].map((row) => row.offsetHeight)"
+    assert max(page.evaluate(heights)) < 60, "an interval takes two lines"
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
