@@ -109,7 +109,7 @@ def create_app(
     days = FlowDays(partial(flows_for, store, folder=settings.data_dir / FLOWS_FOLDER))
     guard = Guard(settings, picture_origin=picture_origin(store, settings))
     audit = OpenedAudit(catalogue.url, settings)
-    gate = Gate(settings, access, audit)
+    gate = Gate(settings, store, access, audit)
     remedy = None if guard.allows_uploads else UPLOADS_REMEDY
     detected = Detected(log, settings.results_topic)
 

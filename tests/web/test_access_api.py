@@ -32,7 +32,10 @@ from websockets.exceptions import ConnectionClosed
 
 from frametally.access import codes, tokens
 from frametally.access.accounts import ROLES, UserAccount
+from frametally.backups.accounts import ACCOUNTS_KEY, note_accounts
+from frametally.errors import Retryable
 from frametally.opening import open_access_book
+from frametally_web.access import gate
 from frametally_web.access.rights import RIGHTS
 
 SECRET = "s" * 32
@@ -420,4 +423,37 @@ def test_without_accounts_this_machine_alone_is_open_and_others_may_look(
         assert client("GET", "/api/models").status == 401
         assert book.remove_account("first")
         assert client("GET", "/api/models").status == 401  # nobody opens a dashboard by removing accounts
+        client.close()
+
+
+def test_accounts_that_are_lost_before_a_request_saw_them_leave_the_dashboard_closed(
+    place: Place, serving: Callable[[Flask], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = [1000.0]
+    asked_for: list[str] = []
+    head = place.store.head
+    monkeypatch.setattr(gate, "monotonic", lambda: now_s[0])
+    monkeypatch.setattr(place.store, "head", lambda key: asked_for.append(key) or head(key))
+    with closing(open_access_book(place.catalogue.url)) as place.access:
+        client = Client(serving(place.app()))
+        assert [client("GET", "/api/models").status for _ in range(5)] == [200] * 5
+        assert asked_for.count(ACCOUNTS_KEY) == 1
+        note_accounts(place.store)
+        assert place.access.add_account(UserAccount("first", "run"))
+        place.access.remove_account("first")  # as a file that is gone
+        now_s[0] += 5
+        assert client("GET", "/api/models").status == 401
+        client.close()
+
+
+def test_a_store_that_is_away_closes_no_dashboard_without_accounts(
+    place: Place, serving: Callable[[Flask], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(key: str) -> None:
+        raise Retryable("the store is away")
+
+    monkeypatch.setattr(place.store, "head", away)
+    with closing(open_access_book(place.catalogue.url)) as place.access:
+        client = Client(serving(place.app()))
+        assert client("GET", "/api/models").status == 200
         client.close()

@@ -6,6 +6,8 @@ import hmac
 import math
 import re
 from collections.abc import Mapping
+from contextlib import suppress
+from time import monotonic
 from typing import Protocol, cast
 from urllib.parse import quote
 
@@ -16,6 +18,9 @@ from frametally.access.book import AccessBook, TriedBy
 from frametally.access.tokens import is_api_token, read_signed, sign, token_hash
 from frametally.audit.entries import NOBODY as WHO_IS_NOBODY
 from frametally.audit.entries import OPEN
+from frametally.backups.accounts import has_noted_accounts
+from frametally.errors import FrametallyError
+from frametally.ports.object_store import ObjectStore
 from frametally.rules.times import HOUR_S
 from frametally.settings.loading import Settings
 from frametally_web.access.rights import BY_SOURCE, is_change, right_of, route_of
@@ -32,6 +37,7 @@ _COOKIES = ("__Host-frametally", "frametally")
 _MOST_COOKIE_CHARS = 16_384
 _FREE_WRONG_TOKENS = 30
 """Of one address, in a quarter of an hour: after them it waits before it is told of the next."""
+_ASK_STORE_EVERY_S = 5.0
 _READS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -49,10 +55,14 @@ class Gate:
     Every request that changes anything is recorded here, whether it is let in or not.
     """
 
-    def __init__(self, settings: Settings, book: AccessBook | None, audit: OpenedAudit) -> None:
-        """Ask `book` who has logged in; None: everything is open."""
+    def __init__(
+        self, settings: Settings, store: ObjectStore, book: AccessBook | None, audit: OpenedAudit
+    ) -> None:
+        """Ask `book` who has logged in (None: everything is open), and `store` whether it was lost."""
         self.settings = settings
         self.book = book
+        self._store = store
+        self._ask_store_at_s = 0.0
         self.audit = audit
         self._secret = settings.proxy_secret.get_secret_value()
         self._roles = cast(dict[str, Role], settings.roles_by_proxy)
@@ -153,10 +163,24 @@ class Gate:
         return bool(least) and account.may(cast(Role, least)) and not account.has_codes
 
     def has_accounts(self) -> bool:
-        """Return whether there are accounts, or were since this server began: then it stays closed."""
+        """Return whether there are accounts, or were: then it stays closed."""
         if not self._had_accounts and self.book is not None:
-            self._had_accounts = not self.book.is_empty()
+            self._had_accounts = not self.book.is_empty() or self._has_lost_accounts()
         return self._had_accounts
+
+    def _has_lost_accounts(self) -> bool:
+        """Return whether the store notes accounts, where the book has none; it is asked now and then.
+
+        The note is put before the first account is made, so a catalogue that is lost later opens nothing. A
+        store that is away closes no dashboard that has no accounts.
+        """
+        now_s = monotonic()
+        if now_s < self._ask_store_at_s:
+            return False
+        self._ask_store_at_s = now_s + _ASK_STORE_EVERY_S
+        with suppress(FrametallyError):
+            return has_noted_accounts(self._store)
+        return False
 
     def cookie_of(self, token: str, headers: SentHeaders) -> tuple[str, str, bool]:
         """Return a session's cookie: its name, its value, and whether it is for TLS alone."""
