@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
 
 THOROUGH = os.environ.get("FRAMETALLY_TESTS") == "thorough"
 _QUICK_SHARE = 5
@@ -11,3 +15,9 @@ _QUICK_SHARE = 5
 def examples(count: int) -> int:
     """Return `count`, or of the quick profile a fifth of it."""
     return count if THOROUGH else max(2, count // _QUICK_SHARE)
+
+
+def first_quick(values: Iterable[Any]) -> list[Any]:
+    """Return the parameters of a test, of which `make test` tries the first alone."""
+    first, *others = values
+    return [first, *(pytest.param(value, marks=pytest.mark.thorough) for value in others)]

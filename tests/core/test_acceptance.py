@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.examples import first_quick
 from tests.fakes.memory import ManualClock
 from tests.fakes.records import make_manifest
 from tests.fakes.uploads import (
@@ -283,8 +284,9 @@ def test_of_eight_uploads_of_the_same_bytes_at_once_one_becomes_the_video(ports:
     assert jobs_of(ports, ended[0][0]) == sorted(usual_jobs(make_video(), "queue"))
 
 
-@pytest.mark.thorough
-@pytest.mark.parametrize("name", [name for name in PASSED_HERE if name not in PASSED_BY_THE_SERVER])
+@pytest.mark.parametrize(
+    "name", first_quick(name for name in PASSED_HERE if name not in PASSED_BY_THE_SERVER)
+)
 def test_killed_at_each_step_the_end_is_that_of_a_quiet_run(tmp_path: Path, name: str) -> None:
     quiet = open_parts(tmp_path / "quiet")
     video = Acceptance(quiet).accept(send(quiet, fake_video())).video

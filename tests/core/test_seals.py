@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.examples import first_quick
 from tests.fakes.memory import MemoryStore
 from tests.fakes.records import (
     DAY_MS,
@@ -258,8 +259,7 @@ def read_by_ranges(data: bytes) -> object:
 READERS: list[Callable[[bytes], Any]] = [read_whole, read_by_the_job, read_by_ranges]
 
 
-@pytest.mark.thorough
-@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize("read", first_quick(READERS))
 def test_no_bit_of_a_segment_can_turn_over_unseen(read: Callable[[bytes], Any]) -> None:
     data = segment()
     read(data)

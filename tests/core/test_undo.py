@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from tests.examples import examples
+from tests.examples import examples, first_quick
 from tests.fakes.memory import MemoryLog, MemoryStore
 
 from frametally import keys
@@ -570,7 +570,7 @@ def outcome(world: World) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("cut_after", [False, True])
-@pytest.mark.parametrize("name", scenarios())
+@pytest.mark.parametrize("name", first_quick(scenarios()))
 def test_interrupted_at_any_effect_the_same_command_finishes_it(
     tmp_path: Path, name: str, cut_after: bool
 ) -> None:

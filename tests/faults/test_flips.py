@@ -22,6 +22,7 @@ from typing import NamedTuple
 import av
 import numpy as np
 import pytest
+from tests.examples import first_quick
 from tests.fakes.records import flipped
 
 from frametally import keys
@@ -277,16 +278,18 @@ def backend_is_told(data: Path) -> int:
 
 @pytest.mark.parametrize(
     "name",
-    [
-        "part files, before they are indexed",
-        "part files, counted anew",
-        "tracks",
-        "paths of tracks",
-        "flows",
-        "run pointers",
-        "run pointers, before they are indexed",
-        "quality reports",
-    ],
+    first_quick(
+        [
+            "part files, before they are indexed",
+            "part files, counted anew",
+            "tracks",
+            "paths of tracks",
+            "flows",
+            "run pointers",
+            "run pointers, before they are indexed",
+            "quality reports",
+        ]
+    ),
 )
 def test_the_command_that_the_line_names_makes_it_whole_again(states: States, name: str) -> None:
     kind = KINDS[name]

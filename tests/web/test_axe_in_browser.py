@@ -233,6 +233,19 @@ STATES = {
     },
     "no page": State("there-is-none", wait_for="main.lonely"),
 }
+QUICK = {
+    *(
+        "the start",
+        "a comparison",
+        "nothing counted",
+        "an index away",
+        "the books",
+        "Data & API",
+        "the chart alone",
+    ),
+    *("a traffic report", "the API", "a video", "the jobs", "the wall", "no page"),
+}
+"""Of each page one state, which `make test` looks at."""
 # In other colours and sizes only what these change is looked at: the rest was seen before.
 COLOURS = ["color-contrast"]
 PLACES = [*COLOURS, "target-size", "scrollable-region-focusable"]
@@ -256,7 +269,9 @@ DRAWN = """async () => {
 AS_USUAL = {"media": "screen", "color_scheme": "light", "forced_colors": "none"}
 
 
-@pytest.mark.parametrize("name", STATES)
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.thorough) for name in STATES]
+)
 def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
     place: Place, visit: Callable[..., Visit], axe: str, name: str
 ) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from flask import Flask
+from tests.examples import first_quick
 from tests.fakes.uploads import all_keys, keys_of_video
 from tests.web.uploading import send_form, upload
 
@@ -60,7 +61,7 @@ def url(place: Place, tmp_path: Path, serving: Callable[[Flask], str]) -> str:
     return serving(place.app(store_url=folder.as_uri(), data_dir=tmp_path))
 
 
-@pytest.mark.parametrize("kind", NO_VIDEOS)
+@pytest.mark.parametrize("kind", first_quick(NO_VIDEOS))
 def test_what_is_no_video_is_refused_whatever_it_is_called_and_nothing_stays(
     place: Place, url: str, kind: str
 ) -> None:

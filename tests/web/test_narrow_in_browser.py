@@ -112,6 +112,10 @@ PAGES: dict[str, tuple[str, str, Callable[[Place], None]]] = {
 }
 
 
+QUICK = {"a bar", "the table", "alerts", "the audit log", "lines", "the editor", "live"}
+"""Which `make test` looks at."""
+
+
 def look_at(page: Page) -> list[str]:
     # All of it as it is where one has scrolled to.
     page.evaluate(
@@ -121,8 +125,9 @@ def look_at(page: Page) -> list[str]:
     return found
 
 
-@pytest.mark.thorough
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.thorough) for name in PAGES]
+)
 def test_nothing_is_cut_in_a_narrow_window_and_wide_tables_scroll_within_themselves(
     place: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None], name: str
 ) -> None:
