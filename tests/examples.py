@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import pytest
@@ -20,4 +20,9 @@ def examples(count: int) -> int:
 def first_quick(values: Iterable[Any]) -> list[Any]:
     """Return the parameters of a test, of which `make test` tries the first alone."""
     first, *others = values
-    return [first, *(pytest.param(value, marks=pytest.mark.thorough) for value in others)]
+    return [first, *some_quick(others, ())]
+
+
+def some_quick(values: Iterable[Any], quick: Collection[Any]) -> list[Any]:
+    """Return the parameters of a test, of which `make test` tries those that are among `quick`."""
+    return [value if value in quick else pytest.param(value, marks=pytest.mark.thorough) for value in values]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.examples import some_quick
 from tests.fakes.videos import make_video as make_record
 from tests.web import crossroads
 from tests.web.counted_footage import publish_objects
@@ -269,9 +270,7 @@ DRAWN = """async () => {
 AS_USUAL = {"media": "screen", "color_scheme": "light", "forced_colors": "none"}
 
 
-@pytest.mark.parametrize(
-    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.thorough) for name in STATES]
-)
+@pytest.mark.parametrize("name", some_quick(STATES, QUICK))
 def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
     place: Place, visit: Callable[..., Visit], axe: str, name: str
 ) -> None:

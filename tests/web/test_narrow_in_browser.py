@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from flask import Flask
+from tests.examples import some_quick
 from tests.web import crossroads, junction, test_alerts_api, test_audit_in_browser
 from tests.web.counted_footage import START_MS, make_lines, publish_lines, put_dead_letters, put_manifest
 from tests.web.made_up_videos import Shelf, all_states
@@ -125,9 +126,7 @@ def look_at(page: Page) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize(
-    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.thorough) for name in PAGES]
-)
+@pytest.mark.parametrize("name", some_quick(PAGES, QUICK))
 def test_nothing_is_cut_in_a_narrow_window_and_wide_tables_scroll_within_themselves(
     place: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None], name: str
 ) -> None:
