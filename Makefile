@@ -78,6 +78,10 @@ mutants: .venv/dev setup ## Break each rule that decides a number, and see that 
 test-page: $(if $(HAS_NPM),$(PAGE_TOOLS)) ## Test what of the page's scripts needs no browser (needs npm)
 	@$(if $(HAS_NPM),cd simple_frontend && npm test --silent,echo "No npm: the page's scripts are not tested" >&2)
 
+.PHONY: page
+page: .venv/dev setup ## Open the demo's dashboard in Chromium, and again as soon as a source of it is saved
+	@$(BIN)/python simple_frontend/reload_page.py
+
 .PHONY: test-browser
 test-browser: .venv/dev setup $(if $(HAS_NPM),$(PAGE_TOOLS)) ## Test the page in Chromium (pictures go to build/screenshots)
 	@$(BIN)/python -m pytest tests/web -k in_browser

@@ -1,0 +1,29 @@
+"""`make page`: who works on the dashboard sees what was saved, in the window that is open."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parents[2] / "simple_frontend"
+
+
+@pytest.mark.thorough
+@pytest.mark.usefixtures("browser")  # or a skip that says why there is none
+def test_a_source_that_is_saved_opens_the_page_anew(tmp_path: Path) -> None:
+    command = [sys.executable, HERE / "reload_page.py", tmp_path, "--headless"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as opened:
+        assert opened.stdout is not None
+        lines = (line for line in opened.stdout if "save a source" in line)
+        first = next(lines)
+        os.utime(HERE / "frametally_web" / "static" / "pages" / "traffic.js")
+        second = next(lines)
+        opened.terminate()
+    assert [line.endswith("/: save a source, and it comes anew\n") for line in (first, second)] == [
+        True,
+        True,
+    ]
