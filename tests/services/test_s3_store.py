@@ -359,7 +359,7 @@ def test_a_key_under_its_stages_policy_lacks_nothing_of_it_and_has_nothing_of_ot
             [
                 *(
                     f"s3:PutObject on {folder}/*"
-                    for folder in ("drawings", "videos", "uploads", "reports", "access")
+                    for folder in ("drawings", "videos", "uploads", "reports", "access", "backups")
                 ),
                 *("s3:ListMultipartUploadParts on videos/*", "s3:AbortMultipartUpload on videos/*"),
             ],
