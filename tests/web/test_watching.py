@@ -7,12 +7,14 @@ import base64
 import contextlib
 import functools
 import itertools
+import json
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -33,7 +35,9 @@ from frametally.records import Detection
 from frametally_web.api.asyncapi import describe_messages
 from frametally_web.app import parts_of
 from frametally_web.live import relay, viewers
+from frametally_web.live.messages import StreamTold
 from frametally_web.live.pictures import FeedName, Pictures
+from frametally_web.live.waking import Wake
 from frametally_web.sockets import talking
 
 if TYPE_CHECKING:
@@ -772,3 +776,24 @@ def test_nobody_who_watches_leaves_anything_in_the_log(
             return any(file.execute(f"SELECT 1 FROM {name}").fetchall() for name in tables)  # noqa: S608
 
     wait_until(lambda: not has_rows())
+
+
+def test_a_stream_that_ends_while_its_state_is_sent_is_told_as_ended_before_the_socket_closes() -> None:
+    sent: list[str] = []
+    channel: Any = SimpleNamespace(newest=None, is_over=False)
+    numbers = dict.fromkeys(("position_s", "duration_s", "fps", "behind_ms", "reason"))
+    channel.told = lambda: StreamTold(state="ended" if channel.is_over else "running", viewers=1, **numbers)
+
+    class Socket:
+        async def send_text(self, text: str) -> None:
+            sent.append(json.loads(text)["state"])
+            channel.is_over = True
+            channel.wake.set()
+
+    async def watch() -> int:
+        channel.wake = Wake()
+        socket: Any = Socket()
+        return await viewers._Viewer(socket, channel, channel.wake, cast(Any, None), as_json=True).tell()
+
+    assert asyncio.run(watch()) == talking.OVER
+    assert sent == ["running", "ended"]

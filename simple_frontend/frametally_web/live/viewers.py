@@ -187,14 +187,15 @@ class _Viewer:
                 if frame is not None and self._channel.is_over:  # its last one
                     await self._send(frame)
                     continue
-                state = self._channel.told()
+                # Both before anything is sent: if it ends meanwhile, it is told so before the socket closes.
+                state, is_over = self._channel.told(), self._channel.is_over
                 is_due = due is None or loop.time() >= due.when()
                 if told is None or is_due or (state.state, state.reason) != (told.state, told.reason):
                     if due is not None:
                         due.cancel()
                     told, due = state, loop.call_later(_TELL_EVERY_S, self._wake.set)
                     await send(self._socket, msgspec.json.encode(state).decode())
-                if self._channel.is_over:
+                if is_over:
                     return OVER
                 if frame is not None:
                     await self._send(frame)
