@@ -112,7 +112,7 @@ def everything(gold: SqlGold) -> dict[str, list[str]]:
     return found
 
 
-def check(index: CountIndex, gold: SqlGold, **bounds: int) -> str | None:
+def check(index: CountIndex, gold: SqlGold, **bounds: Any) -> str | None:
     return check_gold(index=index, gold=gold, progress=NoProgress(), **bounds).difference
 
 
