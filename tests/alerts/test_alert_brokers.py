@@ -124,6 +124,7 @@ def test_a_broker_that_is_away_is_tried_again(tmp_path: Path) -> None:
     assert "does not answer" in lines[0]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "answer", [b"", b"\x20\x02\x00\x00", b"HTTP/1.1 200 OK\r\n\r\n"], ids=["nothing", "yes", "web"]
 )

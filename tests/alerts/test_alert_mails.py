@@ -66,6 +66,7 @@ def test_who_of_several_is_refused_is_noted_and_the_others_have_it(tmp_path: Pat
     assert "others@example.org was refused" in message.reason
 
 
+@pytest.mark.thorough
 def test_a_mail_server_that_hangs_holds_up_no_other_channel_and_nothing_is_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

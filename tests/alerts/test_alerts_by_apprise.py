@@ -32,6 +32,7 @@ def test_an_alert_is_told_by_apprise(tmp_path: Path, answers: list[bytes], repor
     assert posted.json["title"] == "<b>busy: count (gate): 4, from 1"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("is_there", [True, False])
 def test_what_apprise_does_not_know_or_its_absence_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_there: bool

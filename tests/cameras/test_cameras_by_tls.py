@@ -25,6 +25,7 @@ def authority_of(folder: Path, name: str = "127.0.0.1") -> tuple[Path, Path]:
     return ca_file, pem
 
 
+@pytest.mark.thorough
 def test_an_rtsps_camera_is_read_with_its_log_in_by_tcp_alone_whether_or_not_its_authority_is_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -160,6 +160,7 @@ def test_a_frozen_picture_is_told_beside_a_camera_that_goes_on_and_is_in_its_man
     assert doubt[0] == "frozen"
 
 
+@pytest.mark.thorough
 def test_a_camera_that_sends_more_than_is_asked_for_leaves_nothing_out(tmp_path: Path) -> None:
     settings = here(tmp_path, sample_fps="5")
     with RtspCamera() as camera, Capturing(settings, camera.address) as capturing:
@@ -170,6 +171,7 @@ def test_a_camera_that_sends_more_than_is_asked_for_leaves_nothing_out(tmp_path:
     assert not told.leaves_out
 
 
+@pytest.mark.thorough
 def test_a_minute_is_in_the_books_before_its_first_frame_is_announced(tmp_path: Path) -> None:
     """Who counts frames then finds their medium, as one that is being produced."""
     settings = here(tmp_path)
@@ -260,6 +262,7 @@ def test_a_killed_session_leaves_its_frames_to_the_next_and_the_time_between_is_
     assert not list((tmp_path / "data/live/gate-1").iterdir())
 
 
+@pytest.mark.thorough
 def test_an_outage_that_another_session_left_open_in_the_store_is_closed_there(tmp_path: Path) -> None:
     settings = here(tmp_path)
     live = LiveMinute(
@@ -407,6 +410,7 @@ def test_losses_of_a_minute_that_is_put_right_before_they_were_noted_are_told_in
     assert {loss.reason.partition(" ")[0] for loss in losses} == {"16", "its"}
 
 
+@pytest.mark.thorough
 def test_packets_that_the_network_loses_are_counted_in_the_minute(tmp_path: Path) -> None:
     settings = here(tmp_path)
     source = LAUNCHES["mjpeg"].replace("rtpjpegpay name=pay0", "rtpjpegpay")

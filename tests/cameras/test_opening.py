@@ -99,6 +99,7 @@ def motion_jpeg(
     return speak
 
 
+@pytest.mark.thorough
 def test_motion_jpeg_by_http_is_read_with_the_times_of_arrival_and_whatever_its_size_becomes() -> None:
     sizes_px = [(64, 48)] * 10 + [(128, 96)] * 10 + [(32, 32)] * 10
     with Speaker(motion_jpeg(iter(sizes_px), pause_s=0.05)) as server:
@@ -327,6 +328,7 @@ def garbage_pictures(connection: socket.socket) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("speak", "scheme", "line"),
     [
@@ -371,6 +373,7 @@ def pictureless(connection: socket.socket) -> None:
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("speak", [hushed, pictureless, answering()], ids=["hushed", "pictureless", "dumb"])
 def test_a_camera_that_falls_silent_is_told_as_silent_not_as_ended(
     speak: Callable[[socket.socket], None], monkeypatch: pytest.MonkeyPatch
@@ -381,6 +384,7 @@ def test_a_camera_that_falls_silent_is_told_as_silent_not_as_ended(
     assert str(told) == "said nothing for 0.5 s"
 
 
+@pytest.mark.thorough
 def test_an_rtsp_camera_that_is_stopped_is_told_as_sending_no_pictures(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -409,6 +413,7 @@ def test_a_closed_port_and_an_unknown_name_are_one_line() -> None:
     assert "no address is known" in str(failure_of(to_open("rtsp://nowhere.invalid/gate")))
 
 
+@pytest.mark.thorough
 def test_a_wrong_path_a_wrong_password_and_none_are_told_apart() -> None:
     with RtspCamera(LAUNCHES["mjpeg"], user="viewer", password=LOGIN.password.get_secret_value()) as camera:
         wrong = LOGIN._replace(password=SecretStr("geheim"))

@@ -154,6 +154,7 @@ def test_found_in_any_order_it_writes_the_same_bytes(settings: Settings, seed: i
     assert segments(shuffled) == segments(in_order)
 
 
+@pytest.mark.thorough
 def test_what_is_under_way_is_bounded_though_the_detector_takes_all(settings: Settings) -> None:
     store, detector = MemoryStore(), Finding(1, least_under_way=FRAMES)
     threading.Timer(1.0, lambda: setattr(detector, "least", 1)).start()

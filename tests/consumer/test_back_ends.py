@@ -208,6 +208,7 @@ def test_letterbox_keeps_proportions_and_puts_boxes_where_the_objects_are(
     assert len(matched(sure, boxed.detect([image])[0])) >= len(sure) - 1
 
 
+@pytest.mark.thorough
 def test_back_end_and_precision_stand_in_the_model_id(load: Load) -> None:
     ids = [
         load(*which).model_id
@@ -221,6 +222,7 @@ def test_back_end_and_precision_stand_in_the_model_id(load: Load) -> None:
     ]
 
 
+@pytest.mark.thorough
 def test_threads_and_providers_leave_the_id_alone(load: Load) -> None:
     assert load("openvino", detector_threads=1).model_id == load("openvino").model_id
 

@@ -77,6 +77,7 @@ def test_everything_that_changes_a_detection_changes_the_id(write_model: WriteMo
     assert len(set(ids)) == 1 + len(others) + len(settings)
 
 
+@pytest.mark.thorough
 def test_settings_that_change_no_detection_leave_the_id_alone(yolov4_tiny: Detector) -> None:
     # As one literal, so that a changed rule is seen as what it is: another model.
     assert yolov4_tiny.model_id == "yolov4-tiny-opencv-f32-1d8e5bfc"
@@ -149,6 +150,7 @@ def test_the_boxes_are_those_of_the_plain_network_and_opencvs_own_suppression(
             assert [left, top, left + width, top + height] == pytest.approx(edges.tolist(), abs=0.06)
 
 
+@pytest.mark.thorough
 def test_boxes_of_the_traffic_clip_stay_where_they_were_looked_at(
     yolov4_tiny: Detector, clip_frames: dict[int, Pixels]
 ) -> None:

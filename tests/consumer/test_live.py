@@ -162,6 +162,7 @@ def test_a_result_is_told_before_the_next_frame_is_detected_and_before_any_segme
     assert seen == [(number, []) for number in range(len(frames))]
 
 
+@pytest.mark.thorough
 def test_a_frame_is_in_a_segment_soon_though_no_batch_is_full(
     settings: Settings, store: MemoryStore, log: FrameLog
 ) -> None:
@@ -209,6 +210,7 @@ def test_a_log_that_takes_no_results_loses_no_segment_and_is_told_of_in_one_line
     ]
 
 
+@pytest.mark.thorough
 def test_results_come_again_once_the_log_takes_them(
     settings: Settings, store: MemoryStore, log: FrameLog
 ) -> None:
@@ -231,6 +233,7 @@ def test_results_come_again_once_the_log_takes_them(
     assert told(log)
 
 
+@pytest.mark.thorough
 def test_a_log_that_hangs_over_results_holds_up_no_segment(settings: Settings, store: MemoryStore) -> None:
     log, hanging, asked = MemoryLog(), threading.Event(), threading.Event()
     log.create_topic(LIVE, 3)

@@ -43,6 +43,7 @@ except Misconfigured as error:  # of such a network it may find too little
 """
 
 
+@pytest.mark.thorough
 def test_importing_the_back_end_calls_nobody_and_writes_nothing(tmp_path: Path) -> None:
     assert watched("import frametally_consumer.backends.openvino", home=tmp_path) == ["done"]
     assert list(tmp_path.iterdir()) == []

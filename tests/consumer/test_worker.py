@@ -340,6 +340,7 @@ def test_told_to_stop_while_the_store_is_away_it_ends_and_nothing_is_lost(
     assert_one_chain_each(store, log)
 
 
+@pytest.mark.thorough
 def test_the_lease_is_kept_while_a_put_is_tried_again_and_the_detector_is_slow(
     settings: Settings, store: MemoryStore
 ) -> None:
@@ -536,6 +537,7 @@ def test_a_log_made_anew_starts_a_chain_of_its_own_and_says_what_to_do(
     assert again.said == []
 
 
+@pytest.mark.thorough
 def test_a_full_disk_is_waited_for(settings: Settings, store: MemoryStore, log: MemoryLog) -> None:
     publish(log, [encode(announcement(store, number)) for number in range(9)])
     full_until = time.monotonic() + 0.5
@@ -574,6 +576,7 @@ class AwayLog:
         return call
 
 
+@pytest.mark.thorough
 def test_a_log_that_is_away_for_a_while_costs_time_and_no_frame(
     settings: Settings, store: MemoryStore, log: MemoryLog
 ) -> None:

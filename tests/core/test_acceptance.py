@@ -284,6 +284,7 @@ def test_of_eight_uploads_of_the_same_bytes_at_once_one_becomes_the_video(ports:
     assert jobs_of(ports, ended[0][0]) == sorted(usual_jobs(make_video(), "queue"))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "name", first_quick(name for name in PASSED_HERE if name not in PASSED_BY_THE_SERVER)
 )

@@ -41,6 +41,7 @@ def test_where_nothing_was_told_nothing_waits(log: FrameLog, catalogue: VideoCat
     assert waiting_arrivals(log, TOPIC) == ([], {}, [])
 
 
+@pytest.mark.thorough
 def test_what_was_told_waits_until_it_is_taken(log: FrameLog, catalogue: VideoCatalogue) -> None:
     first, second = make_video(1), make_video(2)
     catalogue.put_video(first, "1")
@@ -84,6 +85,7 @@ def test_more_than_a_hundred_come_a_hundred_at_a_time(log: FrameLog, catalogue: 
     assert [one for ids in found for one in ids] == [video.id for video in videos]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "message",
     [b"", b"no JSON", b'{"v": 1}', b'{"v":1,"video_id":"../x","sha256":"","source":"","uploaded_at_ms":0}'],

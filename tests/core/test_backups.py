@@ -97,6 +97,7 @@ def test_a_backup_is_its_owners_alone_in_the_store_and_in_a_folder(said: Said, s
     assert stat.S_IMODE(places[1].stat().st_mode) == 0o700
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("source", ["", "elsewhere", "elsewhere/{name}", "backups/{name}"])
 def test_a_backup_is_restored_from_the_store_a_folder_or_a_file(
     said: Said, settings: Settings, source: str
@@ -138,6 +139,7 @@ def test_with_a_key_nothing_can_be_read_without_it(
     assert accounts(settings) == ["anna"]
 
 
+@pytest.mark.thorough
 def test_what_cannot_be_restored_is_one_line_and_changes_nothing(said: Said, settings: Settings) -> None:
     assert "there is no backup in" in said("restore", "--from", str(settings.data_dir), code=2)
     assert "there is no store" in said("restore", code=2)

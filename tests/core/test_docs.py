@@ -65,6 +65,7 @@ def test_each_module_says_what_it_is_for(package: str) -> None:
     assert not silent
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_what_a_page_links_to_or_names_is_there(page: Path) -> None:
     text = page.read_text(encoding="utf-8")

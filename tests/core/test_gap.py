@@ -165,6 +165,7 @@ _OUTAGES = some.lists(
 )
 
 
+@pytest.mark.thorough
 @given(_OUTAGES, some.randoms(use_true_random=False))
 @example([(0, 60, "refused"), (0, 60, "lost"), (100, 160, "away")], Random(1))  # noqa: S311
 @example([(30, 40, "within"), (0, 60, "long"), (390, 480, "beyond")], Random(1))  # noqa: S311

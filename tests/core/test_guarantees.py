@@ -50,6 +50,7 @@ def marks_of(path: str) -> dict[str, set[str]]:
     }
 
 
+@pytest.mark.thorough
 def test_every_test_that_holds_a_promise_exists() -> None:
     assert [name for name in NAMED if name.partition("::")[2] not in marks_of(name.partition("::")[0])] == []
 

@@ -9,6 +9,7 @@ import pytest
 from tests import mutants
 
 
+@pytest.mark.thorough
 def test_every_rule_has_a_mutant_and_what_is_called_equivalent_is_one() -> None:
     rules = [*(mutants.ROOT / mutants.RULES).rglob("*.py")]
     changes: dict[str, set[tuple[str, str]]] = {}

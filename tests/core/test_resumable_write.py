@@ -72,6 +72,7 @@ def test_an_upload_that_was_cut_goes_on_where_it_was(store: ObjectStore) -> None
     assert sent <= len(data) + 3 * PIECE_BYTES
 
 
+@pytest.mark.thorough
 def test_each_whole_piece_is_kept_without_being_asked_for_and_a_flush_keeps_the_rest(
     store: ObjectStore,
 ) -> None:

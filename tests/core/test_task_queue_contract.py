@@ -157,6 +157,7 @@ def taken_again(place: Place, worker: str) -> tuple[JobConsumer, Job]:
     return consumer, job
 
 
+@pytest.mark.thorough
 def test_what_a_worker_had_when_it_went_is_anothers(place: Place) -> None:
     place.queued("frames")
     gone = place.consumer()

@@ -48,6 +48,7 @@ def test_a_token_is_printed_once_and_kept_as_a_hash_alone(run: Run, tmp_path: Pa
     assert secret not in run("tokens", "list")[1]
 
 
+@pytest.mark.thorough
 def test_tokens_are_listed_with_their_end_and_last_use_and_go_with_their_account(
     run: Run, tmp_path: Path
 ) -> None:

@@ -336,6 +336,7 @@ def test_what_is_forgotten_before_it_is_detected_stays_forgotten(world: World, t
     assert balanced(world.status(tmp_path))
 
 
+@pytest.mark.thorough
 def test_a_medium_produced_again_after_it_was_forgotten_counts(world: World, tmp_path: Path) -> None:
     for revision in range(3):
         manifest = world.produce_video("cam.mp4", "cam", start_ms=START_MS + revision * 7_000)

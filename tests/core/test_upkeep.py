@@ -69,6 +69,7 @@ def test_where_nothing_fails_nothing_is_repeated(checkout: Path) -> None:
     assert run_tests(checkout, None) == ["made .venv/dev", "made test-all", "Run once more: 0"]
 
 
+@pytest.mark.thorough
 def test_a_part_that_fails_stops_none_after_it_and_a_part_without_time_is_a_failure(checkout: Path) -> None:
     executable(checkout / "bin" / "make", "#!/bin/sh\necho made $*\n[ $1 != --keep-going ]\n")
     done = run_ci(checkout, "checks", "tests")

@@ -113,6 +113,7 @@ def test_what_cannot_be_is_one_line_and_changes_nothing(
     assert users("list") == before
 
 
+@pytest.mark.thorough
 def test_the_last_who_may_do_everything_stays_while_there_are_others(users: Users) -> None:
     users("add", "anna", "--role", "run")
     users("add", "ben")

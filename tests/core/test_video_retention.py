@@ -74,6 +74,7 @@ def test_an_original_ends_after_its_days_once_its_frames_are_taken_and_all_else_
     assert remove_old_originals(store, days=3, now_ms=now_ms) == []
 
 
+@pytest.mark.thorough
 def test_doctor_deep_names_an_original_whose_bytes_are_others_and_misses_none_that_was_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

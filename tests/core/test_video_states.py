@@ -164,6 +164,7 @@ def house(tmp_path: Path) -> Iterator[House]:
         yield House(tmp_path, stack)
 
 
+@pytest.mark.thorough
 def test_a_video_goes_from_received_to_ready_with_its_account(house: House) -> None:
     house.catalogue.queue(VIDEO.id, "frames")
     assert house.settled().state == "received"

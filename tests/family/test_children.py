@@ -95,6 +95,7 @@ def test_time_and_level_of_a_line_stand_first_and_make_it_no_other_line() -> Non
         assert len(family.lines) == 2
 
 
+@pytest.mark.thorough
 def test_a_member_that_is_killed_comes_back_and_the_others_run_on() -> None:
     with Running(python("one", SLEEPS), python("other", SLEEPS)) as family:
         first, other = (process_of(family.says(f"{name} | here")[0]) for name in ("one  ", "other"))
@@ -107,6 +108,7 @@ def test_a_member_that_is_killed_comes_back_and_the_others_run_on() -> None:
     assert not lives(second)
 
 
+@pytest.mark.thorough
 def test_one_that_ends_by_itself_comes_back_after_pauses_that_grow() -> None:
     with Running(python("short", "import time; print('at', time.time())")) as family:
         said = family.says("ended with code 0: it is started again in ", times=3)
@@ -124,6 +126,7 @@ def test_the_end_has_the_code_of_the_worst_member() -> None:
     assert family.code == 2
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("code", [0, 130, 143])
 def test_a_member_that_ends_when_it_is_told_to_is_no_failure(code: int) -> None:
     program = (

@@ -104,6 +104,7 @@ def test_a_dashboard_starts_what_videos_need_once_the_first_one_waits_and_ends_i
         again.comes_to(shown["id"], "ready")
 
 
+@pytest.mark.thorough
 def test_an_upload_without_a_time_becomes_ready_and_streams_to_its_end(video: Path, tmp_path: Path) -> None:
     calibration = {
         "points": [[20, 220], [300, 220], [200, 60], [120, 60]],

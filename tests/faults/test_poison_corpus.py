@@ -1,7 +1,7 @@
 """Poison pictures and videos: each has one defined outcome, in little memory, and reads nothing but itself.
 
 Run as a script, this is the process that produces the corpus under a memory limit:
-`python test_poison_corpus.py FOLDER PORT`, a line of JSON for each file.
+`python test_poison_corpus.py FOLDER PORT STEP`, a line of JSON for each STEPth file.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def decode_one(path: Path) -> dict[str, object]:
     return {"decoded": decoded, "peak_mb": (_memory_kb("VmHWM") - before_kb) / 1024}
 
 
-def run(folder: Path, port: int) -> None:
+def run(folder: Path, port: int, step: int) -> None:
     """Make the corpus, bound this process's memory by what good footage takes, produce all."""
     corpus = make_corpus(folder, port)
     for good in (folder / "canary").iterdir():  # as good footage is produced, all that is needed gets loaded
@@ -95,7 +95,7 @@ def run(folder: Path, port: int) -> None:
     (folder / "begun").touch()
     limit = (_memory_kb("VmSize") << 10) + (MOST_MB + 100) * _MB  # address space, of which not all gets used
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    for poison in corpus:
+    for poison in corpus[::step]:
         result = produce_one(poison.path, folder / "data")
         if poison.path.parent.name == "pictures" and poison.path.is_file():
             result["decode"] = decode_one(poison.path)
@@ -134,6 +134,8 @@ pytestmark = pytest.mark.timeout(900)
 @pytest.fixture(scope="module")
 def produced(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Every file's outcome, the system calls that opened something if they could be watched, connections."""
+    from tests.examples import THOROUGH  # which this file as a script does not see
+
     if not Path("/proc/self/clear_refs").exists():
         pytest.skip("memory is measured by /proc, and there is none")
     folder = tmp_path_factory.mktemp("poison") / "corpus"
@@ -148,7 +150,7 @@ def produced(tmp_path_factory: pytest.TempPathFactory) -> Any:
         "-e",
         "trace=open,openat,openat2,connect",
     ]
-    command = [sys.executable, __file__, str(folder), str(listener.port)]
+    command = [sys.executable, __file__, str(folder), str(listener.port), "1" if THOROUGH else "7"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FRAMETALLY_")}
     # Each thread's own heap would take 64 MB of address space, used or not.
     environment |= {"MALLOC_ARENA_MAX": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -243,4 +245,4 @@ def test_no_connection_is_opened(produced: Any) -> None:
 
 
 if __name__ == "__main__":
-    run(Path(sys.argv[1]), int(sys.argv[2]))
+    run(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.examples import first_quick
 from tests.faults import test_work_kills
 from tests.faults.test_work_kills import FRAMES, PATIENCE_S, SEED, Place, children_of, is_running
 
@@ -126,7 +127,9 @@ def is_further(place: Place, feed: Feed, frames_before: int) -> bool:
     return found.is_over or found.told.frames_announced > frames_before
 
 
-@pytest.mark.parametrize("name", [name for name in failpoints.FAILPOINTS if name.startswith("producer.")])
+@pytest.mark.parametrize(
+    "name", first_quick(name for name in failpoints.FAILPOINTS if name.startswith("producer."))
+)
 def test_one_that_dies_at_a_failpoint_goes_on_where_it_was(
     place: Place, quiet: dict[str, bytes], name: str
 ) -> None:

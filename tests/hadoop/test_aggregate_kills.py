@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.examples import THOROUGH
 from tests.hadoop.test_flow_runs import LATER, STOP, draw, passing, totals
 
 from frametally.books.runs import current_runs, read_run
@@ -78,6 +79,7 @@ def sums_seen(store: ObjectStore) -> dict[str, int]:
     return {run.day: sum(one.frames for one in read_run(store, run)[1]) for run in current_runs(store)}
 
 
+@pytest.mark.thorough
 def test_killed_at_every_failpoint_a_rerun_gives_the_bytes_of_a_quiet_run(
     ready: Footage, tmp_path: Path
 ) -> None:
@@ -90,7 +92,7 @@ def test_killed_at_every_failpoint_a_rerun_gives_the_bytes_of_a_quiet_run(
     quiet = copy("quiet")
     count(quiet)
     expected = published(quiet)
-    for point in POINTS:
+    for point in POINTS if THOROUGH else POINTS[:2]:
         folder = copy(point)
         assert start(folder, FRAMETALLY_FAILPOINT=point).wait() == -signal.SIGKILL
         store = open_object_store((folder / "store").as_uri())
@@ -100,6 +102,7 @@ def test_killed_at_every_failpoint_a_rerun_gives_the_bytes_of_a_quiet_run(
         assert list((folder / "data" / "tmp").iterdir()) == [], point
 
 
+@pytest.mark.thorough
 def test_what_a_killed_aggregation_left_is_removed_before_the_next_one_takes_room(
     ready: Footage, tmp_path: Path
 ) -> None:
@@ -116,6 +119,7 @@ def test_what_a_killed_aggregation_left_is_removed_before_the_next_one_takes_roo
     assert names[1] == "of-somebody-else"
 
 
+@pytest.mark.thorough
 def test_sigterm_ends_an_aggregation_without_leftovers_and_the_next_one_counts(
     ready: Footage, tmp_path: Path
 ) -> None:
@@ -137,6 +141,7 @@ def test_sigterm_ends_an_aggregation_without_leftovers_and_the_next_one_counts(
     assert sums_seen(open_object_store((tmp_path / "store").as_uri())) == {"2026-01-01": 6, "2026-01-02": 1}
 
 
+@pytest.mark.thorough
 def test_a_reader_in_a_loop_sees_the_old_sum_or_the_new_one_and_nothing_else(file_footage: Footage) -> None:
     footage = file_footage
     seen: set[int] = set()
@@ -169,6 +174,7 @@ def test_a_reader_in_a_loop_sees_the_old_sum_or_the_new_one_and_nothing_else(fil
     assert len(seen) > 1
 
 
+@pytest.mark.thorough
 def test_killed_while_lines_are_counted_a_rerun_gives_the_bytes_of_a_quiet_run(
     file_footage: Footage, tmp_path: Path
 ) -> None:

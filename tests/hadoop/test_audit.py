@@ -97,6 +97,7 @@ def test_without_manifests_what_needs_them_cannot_be_told(footage: Footage) -> N
     assert verdicts(only_report(footage)) == {COVERAGE_EQUALS_MANIFESTS: None, WITHIN_MEDIA_TIME: None}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("changed", "verdict"),
     [

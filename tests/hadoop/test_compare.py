@@ -135,6 +135,7 @@ def test_what_cannot_be_compared_is_one_line(
         compare_models(two_models.store, *models, **asked)
 
 
+@pytest.mark.thorough
 def test_the_command_prints_the_frames_and_json(two_models: Footage) -> None:
     def run(*arguments: str) -> str:
         finished = subprocess.run(

@@ -137,6 +137,7 @@ def streamed(mapper: list[object], reducer: list[object], manifest: list[str]) -
     return comparable(run(reducer, grouped).splitlines(keepends=True))
 
 
+@pytest.mark.thorough
 def test_the_local_runner_gives_the_bytes_of_the_inline_runner_and_leaves_nothing_behind(
     manifest: list[str], expected: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,6 +163,7 @@ def test_plain_streaming_gives_the_bytes_of_the_inline_runner(manifest: list[str
     assert streamed(*scripts, manifest) == expected
 
 
+@pytest.mark.thorough
 def test_a_python_with_nothing_installed_gives_the_same_bytes_from_the_bundle(
     manifest: list[str], expected: Any, tmp_path: Path
 ) -> None:
@@ -177,6 +179,7 @@ def test_a_python_with_nothing_installed_gives_the_same_bytes_from_the_bundle(
     assert streamed(*sides, manifest) == expected
 
 
+@pytest.mark.thorough
 def test_the_scripts_find_the_bundle_beside_them(manifest: list[str], expected: Any, tmp_path: Path) -> None:
     bundle.write_bundle(tmp_path / "frametally_job.zip")
     sides = []
@@ -194,6 +197,7 @@ def test_the_script_people_know_runs_the_job_over_a_manifest(
     assert comparable(run(command, b"").splitlines(keepends=True)) == expected
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("tracking", [None, TrackParams(weak=3000, stitch_ms=0, fixed_labels=("größer",))])
 def test_params_reach_the_tasks_of_every_engine(manifest: list[str], tmp_path: Path, tracking: Any) -> None:
     params = CountParams(
@@ -381,6 +385,7 @@ def test_the_digest_names_what_changes_counts_and_nothing_else() -> None:
     assert len({digest(), *(digest(**changed) for changed in others)}) == 1 + len(others)
 
 
+@pytest.mark.thorough
 def test_a_task_that_fails_on_the_local_runner_is_one_line_with_its_segment(
     file_footage: Footage, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -442,6 +447,7 @@ def test_what_is_sorted_in_files_is_the_same_bytes(
     assert calls == [BOUNDED_SORT]
 
 
+@pytest.mark.thorough
 def test_the_local_runner_sorts_within_a_bound_of_memory(
     manifest: list[str], expected: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -450,6 +456,7 @@ def test_the_local_runner_sorts_within_a_bound_of_memory(
     assert calls == [BOUNDED_SORT]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("runner", ["inline", "local"])
 @pytest.mark.parametrize(
     ("said", "kind", "reason"),

@@ -64,6 +64,7 @@ def two_days(footage: Footage) -> None:
     footage.segment([footage.frame(NOON_MS + DAY_MS, "car")])
 
 
+@pytest.mark.thorough
 def test_killed_at_any_call_to_the_store_readers_see_the_old_or_the_new_and_a_rerun_gives_the_same_bytes(
     footage: Footage, twin: Callable[[Footage], Footage], watched: Callable[..., ObjectStore]
 ) -> None:
@@ -136,6 +137,7 @@ def test_an_aggregation_with_an_older_view_never_replaces_one_with_a_newer(
     assert footage.aggregate().runs == []
 
 
+@pytest.mark.thorough
 def test_aggregations_that_always_lose_give_up_with_one_line(
     footage: Footage, watched: Callable[..., ObjectStore]
 ) -> None:
@@ -153,6 +155,7 @@ def test_aggregations_that_always_lose_give_up_with_one_line(
         footage.aggregate(store=watched(footage.store, always_first))
 
 
+@pytest.mark.thorough
 def test_two_aggregations_at_once_publish_every_day_once(file_footage: Footage) -> None:
     for day in range(6):
         file_footage.segment(
@@ -209,6 +212,7 @@ def with_field(name: str, value: object) -> Callable[[bytes], bytes]:
     return lambda line: json.dumps({**json.loads(line), name: value}).encode()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -269,6 +273,7 @@ def test_a_day_with_a_corrupt_line_is_reported_every_time_and_heals_with_the_seg
     assert footage.parts() == healthy.parts()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
@@ -314,6 +319,7 @@ class Addressed:
         return getattr(self._store, name)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("runner", ["inline", "local"])
 def test_a_body_cut_short_on_its_way_is_never_counted_and_is_tried_again_later(
     footage: Footage, tmp_path: Path, runner: str, capfd: pytest.CaptureFixture[str]
@@ -359,6 +365,7 @@ def test_segments_are_read_over_http_too(footage: Footage) -> None:
         assert footage.aggregate(store=Addressed(footage.store, lambda key: url)).frames == 1
 
 
+@pytest.mark.thorough
 def test_a_link_that_has_ended_is_told_from_other_failures_also_by_a_task_in_another_process(
     footage: Footage,
 ) -> None:
@@ -370,6 +377,7 @@ def test_a_link_that_has_ended_is_told_from_other_failures_also_by_a_task_in_ano
         footage.aggregate(runner="local", store=Addressed(footage.store, lambda key: url))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("missing_bytes", "status"), [(40, 200), (0, 503)])
 def test_a_failed_download_is_one_line_with_the_segment_and_without_the_signature(
     footage: Footage, missing_bytes: int, status: int

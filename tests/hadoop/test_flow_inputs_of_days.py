@@ -80,6 +80,7 @@ def test_over_pictures_that_were_shrunk_a_line_lies_where_it_was_drawn(footage: 
     assert crossed_ms == NOON_MS % DAY_MS + round((300 - 130) / 5) * 200
 
 
+@pytest.mark.thorough
 def test_the_local_runner_publishes_the_bytes_of_the_inline_runner(file_footage: Footage) -> None:
     footage = file_footage
     footage.segment([*passing(footage), *passing(footage, MIDNIGHT_MS - 8_000, source="yard")])
@@ -138,6 +139,7 @@ def test_runs_that_are_superseded_are_removed_with_their_flows(footage: Footage)
     assert totals(footage) == {"gate/line/later/to_right": 1}
 
 
+@pytest.mark.thorough
 def test_a_python_with_nothing_installed_counts_the_same_from_the_bundle(
     file_footage: Footage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

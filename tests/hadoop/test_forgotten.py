@@ -52,6 +52,7 @@ def batches(footage: Footage, media: tuple[str, ...], days: range) -> list[list[
     ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("runner", ["inline", "local"])
 def test_counts_without_a_forgotten_medium_are_those_of_never_having_had_it(
     file_footage: Footage, tmp_path: Path, runner: str

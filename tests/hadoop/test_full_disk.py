@@ -33,6 +33,7 @@ def much_footage(file_footage: Footage) -> Footage:
     return file_footage
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("runner", ["inline", "local"])
 def test_a_disk_that_fills_up_while_the_job_runs_is_one_line(
     much_footage: Footage, tiny_disk: Path, watched: Callable[..., ObjectStore], runner: str

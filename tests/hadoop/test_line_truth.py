@@ -108,6 +108,7 @@ def moved(frames: Iterable[FrameDetections], by_ms: int = 0, media: str = "ab" *
     ]
 
 
+@pytest.mark.thorough
 def test_who_came_from_where_and_went_where_and_how_fast_is_what_was_made(
     footage: Footage, junction: Any
 ) -> None:
@@ -120,6 +121,7 @@ def test_who_came_from_where_and_went_where_and_how_fast_is_what_was_made(
     assert all(told == pytest.approx(true, rel=0.05) for told, true in even)
 
 
+@pytest.mark.thorough
 @given(cuts=st.lists(st.integers(1, 524), min_size=1, max_size=4, unique=True), seed=st.integers(0, 99))
 @settings(max_examples=examples(4), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_cutting_the_footage_anywhere_changes_nothing(
@@ -142,6 +144,7 @@ def test_cutting_the_footage_anywhere_changes_nothing(
     assert [encode_flows(flows) for flows in flows_by_day(parts, shapes)] == [expected]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("into_s", [20, 55, 58, 74, 79])
 def test_midnight_in_the_middle_of_it_changes_nothing(footage: Footage, junction: Any, into_s: int) -> None:
     """Who is between two legs as the day ends is one visit, of the day on which he came."""
@@ -200,6 +203,7 @@ BORDERS = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("border", BORDERS)
 @pytest.mark.parametrize("step_px", [3, 8])
 def test_a_line_10_px_from_the_border_counts_who_comes_in_and_who_goes_out(

@@ -78,6 +78,7 @@ def recorder_files(footage: Footage) -> MediaManifest:
     return late
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("runner", ["inline", "local"])
 def test_recorder_files_that_overlap_count_as_the_file_that_was_not_cut(
     file_footage: Footage, tmp_path: Path, runner: str
@@ -119,6 +120,7 @@ def test_forgetting_the_one_that_counts_brings_the_others_frames_back(footage: F
     assert footage.aggregate().runs == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("wins", "frames"), [("first", 198), ("last", 198), ("all", 209)])
 def test_who_counts_is_a_setting_and_a_change_of_it_counts_anew(
     footage: Footage, wins: str, frames: int
@@ -262,6 +264,7 @@ def no_file(path: Path) -> None:
     path.mkdir()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("harm", [Path.unlink, flip, of_an_earlier_layout, no_file])
 def test_notes_of_manifests_that_are_lost_or_damaged_are_never_believed(
     file_footage: Footage, watched: Callable[..., ObjectStore], harm: Callable[[Path], None]

@@ -47,6 +47,7 @@ def plan(footage: Footage, **changed: Any) -> Any:
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("bounds", "counted"),
     [
@@ -113,6 +114,7 @@ def test_a_dry_run_names_what_an_aggregation_then_does_and_does_nothing_itself(f
     assert (plan(footage).days, plan(footage).estimated_s) == ([], 0.0)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("cut", [0, 20])
 def test_a_day_with_a_damaged_segment_stays_listed_in_one_state_until_the_segment_is_restored(
     footage: Footage, cut: int
@@ -311,6 +313,7 @@ def frametally(*arguments: object, **env: str) -> subprocess.CompletedProcess[st
     )
 
 
+@pytest.mark.thorough
 def test_an_upgraded_folder_names_its_days_before_they_are_counted_again(
     file_footage: Footage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -338,6 +341,7 @@ def test_an_upgraded_folder_names_its_days_before_they_are_counted_again(
     assert "earlier version" not in frametally("aggregate", "--dry-run", **place).stdout
 
 
+@pytest.mark.thorough
 def test_the_command_line_tells_a_dry_run_counts_and_shows_the_quality(file_footage: Footage) -> None:
     footage = file_footage
     three_days(footage)
@@ -373,6 +377,7 @@ def test_the_command_line_tells_a_dry_run_counts_and_shows_the_quality(file_foot
     assert "7 s does not divide a day" in odd.stderr
 
 
+@pytest.mark.thorough
 def test_a_day_that_was_set_aside_whole_is_an_outcome_and_not_a_failure(file_footage: Footage) -> None:
     file_footage.segment([file_footage.frame()], spoil=lambda data: data[:-30])
     place = {

@@ -114,6 +114,7 @@ def test_a_car_that_is_hidden_while_the_hour_begins_is_not_counted_again(footage
     assert objects(footage) == {NOON_MS - 60_000: 1, NOON_MS: 0}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("interval_s", [60, 3600, 5400, 86_400])
 def test_a_car_that_stands_for_26_hours_is_one(footage: Footage, interval_s: int) -> None:
     start_ms = NOON_MS - 7_200_000 - 12_345
@@ -182,6 +183,7 @@ def footage_about_midnight(draw: st.DrawFn) -> list[tuple[int, Sequence[tuple[fl
     return shown
 
 
+@pytest.mark.thorough
 @settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     shown=footage_about_midnight(),
@@ -294,6 +296,7 @@ def test_an_interval_whose_boxes_stand_just_at_the_limits_is_measured(footage: F
     assert objects(footage) == {NOON_MS: 1, NOON_MS + 60_000: 0}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("interval_s", [1, 60, 2700, 3600, 28_800, 86_400])
 def test_the_sum_over_intervals_is_the_same_for_all_of_them(footage: Footage, interval_s: int) -> None:
     for number in range(12):

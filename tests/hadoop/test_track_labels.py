@@ -179,6 +179,7 @@ def test_each_box_is_strong_or_weak_by_its_own_label(footage: Footage) -> None:
 names = st.sampled_from([("car", 0.9), ("car", 0.3), ("truck", 0.8), ("bus", 0.5), ("bus", 0.2)])
 
 
+@pytest.mark.thorough
 @settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seen=st.lists(st.lists(names, max_size=3, unique_by=lambda name: name[0]), min_size=2, max_size=60),

@@ -151,6 +151,7 @@ def there(
     ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("at", "empty_ms", "began", "ended"),
     [

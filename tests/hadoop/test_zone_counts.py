@@ -157,6 +157,7 @@ def test_a_moved_camera_has_the_zone_where_it_was_and_where_it_is(footage: Foota
     assert (count.frames, count.detections) == (100, 30 + 45)
 
 
+@pytest.mark.thorough
 def test_a_moved_zone_recounts_the_days_of_its_source_from_its_beginning_on_and_no_others(
     footage: Footage,
 ) -> None:
@@ -191,6 +192,7 @@ def test_without_a_zone_nothing_is_read_or_published_for_it(footage: Footage) ->
     assert {run.model for run in current_runs(footage.store)} == {"tiny-1"}
 
 
+@pytest.mark.thorough
 def test_any_order_of_edits_ends_with_the_same_counts(footage: Footage, tmp_path: Path) -> None:
     other = type(footage)(tmp_path / "other")
     for one in (footage, other):
@@ -206,6 +208,7 @@ def test_any_order_of_edits_ends_with_the_same_counts(footage: Footage, tmp_path
     assert parts(footage) == parts(other)
 
 
+@pytest.mark.thorough
 def test_splits_orders_and_repeats_of_segments_change_nothing_within_zones(
     footage: Footage, tmp_path: Path
 ) -> None:
@@ -228,6 +231,7 @@ def test_splits_orders_and_repeats_of_segments_change_nothing_within_zones(
     assert sum(run.duplicates_dropped for run in zone_runs(footage)) == 2 * 50  # each line twice, once a zone
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("runner", ["local"])
 def test_engines_count_within_zones_to_the_same_bytes(
     file_footage: Footage, tmp_path: Path, runner: str
@@ -277,6 +281,7 @@ def test_forgotten_footage_leaves_the_zone_and_is_no_loss(footage: Footage) -> N
     assert [count.detections for count in zone_counts(footage)] == [21]
 
 
+@pytest.mark.thorough
 @settings(max_examples=examples(8), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_whatever_zone_and_however_the_footage_is_cut_it_counts_whose_foot_is_in_it(

@@ -12,6 +12,7 @@ from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from tests.fakes.videos import make_video
 from tests.mail.smtp_server import Received, mail_server
 
@@ -49,6 +50,7 @@ catalogue.close()
 """
 
 
+@pytest.mark.thorough
 def test_each_event_is_told_once_whatever_is_killed(tmp_path: Path) -> None:
     print("seed", SEED)
     rng = random.Random(SEED)  # noqa: S311

@@ -115,6 +115,7 @@ def test_where_nobody_is_told_nothing_is_put(outbox: VideoCatalogue) -> None:
     assert told(outbox) == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", BAD_NAMES, ids=ascii)
 def test_a_name_comes_through_a_real_server_as_nothing_but_a_name(
     outbox: VideoCatalogue, tmp_path: Path, name: str

@@ -100,6 +100,7 @@ def network_of_another_model(path: Path, card: Path) -> None:
     path.write_bytes(b"another network")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "spoil",
     [spoil_bytes, cut_short, remove_network, spoil_card, card_of_another_version, network_of_another_model],
@@ -132,6 +133,7 @@ def test_a_folder_that_cannot_be_written_costs_time_and_a_line(
     ]
 
 
+@pytest.mark.thorough
 def test_the_self_test_sees_a_network_that_detects_something_else(
     model_files: ModelFiles, tmp_path: Path, has_bf16: bool
 ) -> None:
@@ -184,6 +186,7 @@ def a_layer_of_nothing(network: onnx.ModelProto) -> None:
     tensor.CopyFrom(numpy_helper.from_array(values * 0, tensor.name))
 
 
+@pytest.mark.thorough
 def test_the_picture_is_the_same_everywhere_and_has_a_known_object(model_files: ModelFiles) -> None:
     picture = self_test.draw_picture()
     assert (picture.shape, picture.dtype) == ((480, 640, 3), np.uint8)
@@ -194,6 +197,7 @@ def test_the_picture_is_the_same_everywhere_and_has_a_known_object(model_files: 
     assert found.box == pytest.approx((390, 54, 180, 180), abs=6)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "spoil",
     [lambda blob: blob[:, ::-1], lambda blob: blob[..., ::-1], lambda blob: blob * 255],

@@ -210,6 +210,7 @@ def test_every_announcement_twice_and_shuffled_gives_the_same_part_files(
     assert part_files(settings.data_dir) == part_files(counted_clip.data_dir)
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(120 + 30 * SHUFFLES)
 @pytest.mark.parametrize("backend", ["opencv", "openvino", "onnxruntime"])
 def test_on_every_back_end_any_order_and_any_batches_give_the_same_part_files(

@@ -52,6 +52,7 @@ def test_every_command_that_only_reads_reads_it(archive: Path, capsys: pytest.Ca
     assert "the bar shows the same" in said
 
 
+@pytest.mark.thorough
 def test_the_dashboard_reads_it(archive: Path) -> None:
     settings = load_settings("web", data_dir=archive, web_query_timeout_s=120)
     with (
@@ -72,6 +73,7 @@ def test_the_dashboard_reads_it(archive: Path) -> None:
         close_app(app)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "command",
     [["index"], ["forget", "--source", "Gate", "--yes"], ["lines", "remove", "Gate", "stop"]],

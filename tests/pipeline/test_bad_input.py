@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from tests.examples import first_quick
 
 from frametally.files.opencv import cv2
 from frametally.opening import open_frame_log
@@ -74,15 +75,17 @@ def spoil(folder: Path, kind: str) -> Path:
 
 @pytest.mark.parametrize(
     "kind",
-    [
-        "truncated JPEG",
-        "empty file",
-        "text named .jpg",
-        "0-frame video",
-        "text named .mp4",
-        "ffconcat named .mp4",
-        "m3u8 named .mp4",
-    ],
+    first_quick(
+        [
+            "truncated JPEG",
+            "empty file",
+            "text named .jpg",
+            "0-frame video",
+            "text named .mp4",
+            "ffconcat named .mp4",
+            "m3u8 named .mp4",
+        ]
+    ),
 )
 def test_a_bad_file_is_named_and_counted_and_the_good_ones_go_on(
     run: Callable[..., Finished], footage: Path, kind: str
@@ -96,6 +99,7 @@ def test_a_bad_file_is_named_and_counted_and_the_good_ones_go_on(
     assert "frames: 1 announced" in finished.out
 
 
+@pytest.mark.thorough
 def test_nothing_but_bad_files_is_exit_code_2(run: Callable[..., Finished], tmp_path: Path) -> None:
     folder = tmp_path / "bad"
     folder.mkdir()
@@ -103,6 +107,7 @@ def test_nothing_but_bad_files_is_exit_code_2(run: Callable[..., Finished], tmp_
     assert run("run", folder, "--no-serve").code == 2
 
 
+@pytest.mark.thorough
 def test_a_missing_path_is_named_and_the_others_go_on(run: Callable[..., Finished], footage: Path) -> None:
     finished = run("produce", footage, "no-such-folder", *PATTERN)
     assert finished.code == 6
@@ -110,6 +115,7 @@ def test_a_missing_path_is_named_and_the_others_go_on(run: Callable[..., Finishe
     assert run("produce", "no-such-folder").code == 2
 
 
+@pytest.mark.thorough
 def test_all_good_is_exit_code_0_and_the_books_are_settled(
     run: Callable[..., Finished], footage: Path
 ) -> None:
@@ -119,6 +125,7 @@ def test_all_good_is_exit_code_0_and_the_books_are_settled(
     assert "settled" in status.out
 
 
+@pytest.mark.thorough
 def test_producer_and_consumer_need_no_way_to_index_and_ledger(
     run: Callable[..., Finished], footage: Path
 ) -> None:
@@ -131,6 +138,7 @@ def test_producer_and_consumer_need_no_way_to_index_and_ledger(
         assert finished.code == 0, finished.err
 
 
+@pytest.mark.thorough
 def test_a_malformed_message_becomes_a_dead_letter(
     run: Callable[..., Finished], footage: Path, tmp_path: Path
 ) -> None:
@@ -144,6 +152,7 @@ def test_a_malformed_message_becomes_a_dead_letter(
     assert "1 messages on the log could not be read at all" in run("status").out
 
 
+@pytest.mark.thorough
 def test_a_segment_with_a_corrupt_line_is_named_and_none_of_it_is_counted(
     run: Callable[..., Finished], footage: Path, tmp_path: Path
 ) -> None:
@@ -165,6 +174,7 @@ def test_a_segment_with_a_corrupt_line_is_named_and_none_of_it_is_counted(
     assert run("status").code == 3
 
 
+@pytest.mark.thorough
 def test_a_taken_port_is_told_with_the_way_out(run: Callable[..., Finished], footage: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -177,6 +187,7 @@ def test_a_taken_port_is_told_with_the_way_out(run: Callable[..., Finished], foo
     assert len(finished.err.strip().splitlines()) == 1
 
 
+@pytest.mark.thorough
 def test_a_data_folder_that_cannot_be_written_is_told_with_the_way_out(
     run: Callable[..., Finished], footage: Path, tmp_path: Path
 ) -> None:
@@ -188,6 +199,7 @@ def test_a_data_folder_that_cannot_be_written_is_told_with_the_way_out(
     assert "FRAMETALLY_DATA_DIR" in line or "--data-dir" in line
 
 
+@pytest.mark.thorough
 def test_a_weights_file_that_cannot_be_read_is_told_with_the_way_out(
     run: Callable[..., Finished], footage: Path, tmp_path: Path
 ) -> None:
@@ -203,6 +215,7 @@ def test_a_weights_file_that_cannot_be_read_is_told_with_the_way_out(
     assert "no.cfg" in finished.err or "no.weights" in finished.err
 
 
+@pytest.mark.thorough
 def test_an_unknown_option_and_a_wrong_value_are_told_in_one_line(
     run: Callable[..., Finished], footage: Path
 ) -> None:
@@ -212,6 +225,7 @@ def test_an_unknown_option_and_a_wrong_value_are_told_in_one_line(
     assert "FRAMETALLY_TIMEZONE=Mars/Olympus" in wrong.err
 
 
+@pytest.mark.thorough
 def test_preprocessed_pictures_are_kept_where_they_can_be_looked_at(
     run: Callable[..., Finished], footage: Path
 ) -> None:
@@ -225,6 +239,7 @@ def test_preprocessed_pictures_are_kept_where_they_can_be_looked_at(
         shutil.rmtree(kept, ignore_errors=True)
 
 
+@pytest.mark.thorough
 def test_a_taken_port_is_found_before_the_work(run: Callable[..., Finished], footage: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -235,6 +250,7 @@ def test_a_taken_port_is_found_before_the_work(run: Callable[..., Finished], foo
     assert "announced" not in finished.out
 
 
+@pytest.mark.thorough
 def test_a_terminal_is_never_told_what_to_do_by_a_name(run: Callable[..., Finished], tmp_path: Path) -> None:
     hostile = "bad\n\x1b[31m<b>.jpg"
     (tmp_path / hostile).write_bytes(b"no picture")
@@ -243,6 +259,7 @@ def test_a_terminal_is_never_told_what_to_do_by_a_name(run: Callable[..., Finish
     assert "skipped bad\\n\\x1b[31m<b>.jpg" in finished.err
 
 
+@pytest.mark.thorough
 def test_a_question_that_nobody_can_answer_names_the_way_out(
     run: Callable[..., Finished], footage: Path
 ) -> None:
@@ -252,6 +269,7 @@ def test_a_question_that_nobody_can_answer_names_the_way_out(
     assert "--yes" in finished.err
 
 
+@pytest.mark.thorough
 def test_another_start_time_for_a_known_video_is_told(
     run: Callable[..., Finished], traffic_clip: Path
 ) -> None:

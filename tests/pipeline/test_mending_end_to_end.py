@@ -98,6 +98,7 @@ def house(
     return lambda name: House(capsys, tmp_path / name, footage)
 
 
+@pytest.mark.thorough
 def test_dropped_and_replayed_dead_letters_leave_the_books_and_the_counts(
     house: Callable[[str], House], part_files: Callable[[Path], dict[str, bytes]]
 ) -> None:
@@ -133,6 +134,7 @@ def test_dropped_and_replayed_dead_letters_leave_the_books_and_the_counts(
     assert part_files(mended.data_dir) == part_files(right.data_dir)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("remedy", ["redetect", "forget"])
 def test_messages_that_were_lost_inside_a_segment_are_counted_and_no_gap_and_come_by_what_status_says(
     house: Callable[[str], House],
@@ -176,6 +178,7 @@ def test_messages_that_were_lost_inside_a_segment_are_counted_and_no_gap_and_com
     assert part_files(mended.data_dir) == part_files(right.data_dir)
 
 
+@pytest.mark.thorough
 def test_pictures_that_a_power_cut_took_are_dead_letters_until_their_medium_is_produced_again(
     house: Callable[[str], House], part_files: Callable[[Path], dict[str, bytes]]
 ) -> None:
@@ -208,6 +211,7 @@ def test_pictures_that_a_power_cut_took_are_dead_letters_until_their_medium_is_p
     assert part_files(mended.data_dir) == part_files(right.data_dir)
 
 
+@pytest.mark.thorough
 def test_a_lost_log_comes_again_by_removing_the_manifests_and_each_frame_counts_once(
     house: Callable[[str], House], part_files: Callable[[Path], dict[str, bytes]], tmp_path: Path
 ) -> None:

@@ -43,6 +43,7 @@ def shell(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, t
     return Shell(capsys, tmp_path)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("name", "shown"), [(LATIN, SHOWN), (UNRULY, UNRULY_SHOWN)])
 @pytest.mark.parametrize("kind", ["video", "picture", "folder", "in a folder", "symlink"])
 def test_a_file_of_any_name_is_counted_shown_and_forgotten(

@@ -99,6 +99,7 @@ def make_video(
 FRAGMENTED = {"movflags": "frag_keyframe+empty_moov"}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("suffix", "options"), [(".ts", None), (".mp4", FRAGMENTED)])
 @pytest.mark.parametrize("whole_first", [False, True])
 def test_a_file_given_cut_short_and_then_whole_counts_once(
@@ -128,6 +129,7 @@ def test_a_file_given_cut_short_and_then_whole_counts_once(
     assert 20 < books["overlapped"] == books["announced"] - 60
 
 
+@pytest.mark.thorough
 def test_of_two_files_of_one_name_forget_takes_the_one_whose_sha256_is_given(
     house: Callable[[str], House], tmp_path: Path
 ) -> None:
@@ -164,6 +166,7 @@ def test_recorder_files_that_overlap_count_and_track_as_the_file_that_was_not_cu
     assert split.books()["overlapped"] == 10
 
 
+@pytest.mark.thorough
 def test_retime_says_what_overlaps_at_the_new_time_and_what_it_leaves_counts_again(
     house: Callable[[str], House], tmp_path: Path
 ) -> None:
@@ -180,6 +183,7 @@ def test_retime_says_what_overlaps_at_the_new_time_and_what_it_leaves_counts_aga
     assert mended.counts() == right.counts()
 
 
+@pytest.mark.thorough
 def test_a_bar_is_explained_by_the_choice_of_who_counts_that_it_was_counted_with(
     house: Callable[[str], House], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -196,6 +200,7 @@ def test_a_bar_is_explained_by_the_choice_of_who_counts_that_it_was_counted_with
     assert "the bar shows the same" in told.out
 
 
+@pytest.mark.thorough
 def test_two_cameras_under_one_name_are_not_mixed(house: Callable[[str], House], tmp_path: Path) -> None:
     both, first = house("both"), house("first")
     one = make_video(tmp_path / "one.mkv", range(40), codec="ffv1")

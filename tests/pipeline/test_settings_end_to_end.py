@@ -73,6 +73,7 @@ def get(folder: Path, *addresses: str) -> list[Any]:
     return found
 
 
+@pytest.mark.thorough
 def test_a_bar_is_proved_with_the_settings_of_its_run(
     run: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,6 +102,7 @@ def test_a_bar_is_proved_with_the_settings_of_its_run(
         assert report.settings == current.settings == counted["settings"]
 
 
+@pytest.mark.thorough
 def test_a_run_of_an_earlier_version_says_that_its_settings_were_not_recorded(
     run: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,6 +23,7 @@ CAMERAS = [
 ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("forgotten", CAMERAS[1::2])
 def test_six_cameras_stay_six_and_forgetting_one_leaves_the_others(
     house: Callable[[str], House], tmp_path: Path, forgotten: str

@@ -268,10 +268,12 @@ def streamed(
         yield counted(here, ended, said, waited)
 
 
+@pytest.mark.thorough
 def test_the_command_shows_the_video_up_to_its_end(streamed: Counted) -> None:
     assert streamed.said == f"First.mp4: streamed up to 5.8 s, {FRAMES} frames announced.\n"
 
 
+@pytest.mark.thorough
 def test_whatever_is_streamed_counts_byte_for_byte_as_where_nobody_streams(
     batch: Counted, streamed: Counted
 ) -> None:

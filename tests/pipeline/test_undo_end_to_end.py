@@ -169,6 +169,7 @@ MENDED: dict[str, list[Any]] = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("command", MENDED)
 def test_what_was_mended_is_never_shown_as_it_was_by_an_interval_that_is_not_counted_anew(
     house: Callable[[str], House], footage: Path, command: str
@@ -207,6 +208,7 @@ def boxes_by_source(house: House) -> dict[tuple[str, ...], int]:
     return {(row["source"], row["label"]): int(row["detections"] or 0) for row in rows}
 
 
+@pytest.mark.thorough
 def test_forgotten_footage_leaves_chart_and_books_and_comes_back_when_it_is_produced_again(
     house: Callable[[str], House], footage: Path, part_files: Callable[[Path], dict[str, bytes]]
 ) -> None:
@@ -259,6 +261,7 @@ def test_the_frames_behind_each_bar_add_up_to_it(house: Callable[[str], House], 
     assert "there is no such bar" in counted("explain", *asked, "2026-03-05T10:00:00Z", code=2)
 
 
+@pytest.mark.thorough
 def test_pictures_that_no_medium_names_are_told_by_source_and_deleted(
     house: Callable[[str], House], footage: Path
 ) -> None:

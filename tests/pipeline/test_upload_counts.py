@@ -107,6 +107,7 @@ def counted(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, b
     return found
 
 
+@pytest.mark.thorough
 def test_an_upload_counts_as_the_same_file_does_that_is_produced(
     house: House, clip: Path, counted: dict[str, bytes]
 ) -> None:
@@ -120,6 +121,7 @@ def test_an_upload_counts_as_the_same_file_does_that_is_produced(
     assert "bad" not in house("doctor", "--deep")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "before",
     [
@@ -141,6 +143,7 @@ def test_what_was_produced_before_is_put_right_as_the_upload_says(
     assert house.parts() == counted
 
 
+@pytest.mark.thorough
 def test_a_corrected_record_is_followed_by_its_frames(
     house: House, clip: Path, counted: dict[str, bytes]
 ) -> None:

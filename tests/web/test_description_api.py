@@ -71,6 +71,7 @@ def described(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Any:
     place.close()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("path", "method"), [(f"/{one.path}", one.method) for one in ENDPOINTS])
 @settings(max_examples=examples(20), suppress_health_check=list(HealthCheck))
 @given(data=st.data())
@@ -142,6 +143,7 @@ def test_every_field_and_every_parameter_is_explained() -> None:
                 assert parameter["description"]
 
 
+@pytest.mark.thorough
 def test_the_examples_are_the_manuals_and_each_is_an_answer_of_its_route() -> None:
     written = (ROOT / "simple_frontend" / "frametally_web" / "api" / "examples.json").read_text("utf-8")
     made = subprocess.run(
@@ -176,6 +178,7 @@ def test_every_error_is_explained_where_its_type_points(place: Place) -> None:
     assert "GET" in problem["remedy"]
 
 
+@pytest.mark.thorough
 def test_the_manual_speaks_of_every_route_and_every_field() -> None:
     manual = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
     for endpoint in ALL_ENDPOINTS:
@@ -197,6 +200,7 @@ def test_nothing_that_a_viewer_reads_names_a_setting(place: Place) -> None:
     assert "FRAMETALLY_" not in strange.text
 
 
+@pytest.mark.thorough
 def test_the_pages_that_need_no_server_are_those_of_the_code() -> None:
     written = {path.name: path.read_text("utf-8") for path in (ROOT / "docs/api-reference").iterdir()}
     made = subprocess.run(
@@ -213,6 +217,7 @@ def test_the_pages_that_need_no_server_are_those_of_the_code() -> None:
     assert written == json.loads(made.stdout), "run: python simple_frontend/generate_api_docs.py"
 
 
+@pytest.mark.thorough
 def test_the_postman_collection_is_that_of_the_code() -> None:
     written = ROOT / "docs" / "frametally.postman_collection.json"
     made = subprocess.run(
@@ -247,6 +252,7 @@ def test_a_downloaded_collection_asks_the_server_that_it_came_from(
     assert collection["variable"][1]["value"] == "https://counts.example.org"
 
 
+@pytest.mark.thorough
 def test_a_run_of_the_postman_collection_has_no_failures(tmp_path: Path) -> None:
     node = shutil.which("node")
     if node is None:

@@ -101,6 +101,7 @@ def test_before_anything_is_detected_there_are_no_boxes(place: Place, ask: Clien
     assert answer.json == {"model": None, "width_px": 640, "height_px": 360, "frames": [], "next_s": None}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("query", "parameter"),
     [

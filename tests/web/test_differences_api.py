@@ -111,6 +111,7 @@ def test_before_there_are_counts_nothing_is_compared(place: Place) -> None:
     assert (nothing["model"], nothing["seen_by_both"], nothing["total"]["value"]) == ("m", 0, None)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("labels", "boxes"), [("", 3), ("&label=bus", 0)])
 def test_a_frame_has_the_boxes_that_a_model_counted_in_it(place: Place, labels: str, boxes: int) -> None:
     lines = make_lines("gate", frames=24)

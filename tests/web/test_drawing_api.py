@@ -107,6 +107,7 @@ def test_a_change_says_what_it_was_made_of(client: FlaskClient) -> None:
     assert draw(client, {"lines": [LINE]}, 0, **{"If-Match": 'W/"0"'}).status_code == 200
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "sent_as", ["text/plain", "application/x-www-form-urlencoded", "", "multipart/form-data"]
 )
@@ -154,6 +155,7 @@ BAD = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("drawing, named", BAD.values(), ids=BAD)
 def test_what_cannot_be_drawn_is_a_400_that_names_it_and_nothing_changes(
     client: FlaskClient, drawing: object, named: str
@@ -167,6 +169,7 @@ def test_what_cannot_be_drawn_is_a_400_that_names_it_and_nothing_changes(
     assert client.get(ADDRESS).json["revision"] == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "sent", ["", "[", "[]", "null", '{"lines": [NaN]}', "[" * 100_000, "\ud800", '{"v": 1e999}']
 )
@@ -205,6 +208,7 @@ def test_a_dashboard_that_may_only_read_says_which_right_it_lacks(
     assert client.get(ADDRESS).json["revision"] == 0
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("source", ["junction-west", "x" * 500, "..", "%00", "<b>"])
 def test_a_source_that_there_is_not_is_a_404_that_names_those_written_alike(
     client: FlaskClient, source: str

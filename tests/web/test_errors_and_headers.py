@@ -40,6 +40,7 @@ def check_headers(headers: object, *, referrer: str = "no-referrer") -> None:
     assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("away", [False, True])
 def test_every_route_has_the_headers_whatever_it_answers(place: Place, away: bool) -> None:
     place.film({"car": 3})
@@ -69,6 +70,7 @@ def test_every_route_has_the_headers_whatever_it_answers(place: Place, away: boo
     assert (503 in statuses) == away
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("route", API_ROUTES)
 def test_an_index_that_is_away_is_a_503_that_says_to_try_again(place: Place, route: str) -> None:
     place.film({"car": 3})
@@ -123,6 +125,7 @@ def test_an_unknown_error_is_a_500_without_its_inside_which_the_log_has(
     assert INSIDE in caplog.text
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("error_type", [FrametallyError, Misconfigured, Poison])
 @pytest.mark.parametrize("route", ["/healthz", *(f"/api/{route}" for route in API_ROUTES)])
 def test_what_a_person_has_to_mend_is_a_503_with_its_line(
@@ -212,6 +215,7 @@ def test_health_is_that_of_the_index(place: Place) -> None:
     assert client.get("/healthz").status_code == 503
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "name", ["<script>alert(1)</script>", "\"' onload=x", "two\nlines", "日本 ☃", "a&b=c#d"]
 )
@@ -245,6 +249,7 @@ def test_a_range_beyond_a_file_is_said_as_that_and_not_as_a_method(place: Place)
     assert "GET is not possible" not in answer.json["detail"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "route", ["/", "/healthz", "/api/v1/sources", "/api/frames/x", "/nowhere", "/static/x"]
 )

@@ -70,6 +70,7 @@ def test_before_there_is_any_data_the_books_are_empty_and_settled(place: Place) 
     assert books["newest_captured_at_ms"] is None
 
 
+@pytest.mark.thorough
 def test_a_publication_is_told_of_and_so_are_the_new_books(
     place: Place, serving: Callable[[Flask], str]
 ) -> None:
@@ -105,6 +106,7 @@ class HeldLedger:
         return self._ledger.refresh(*arguments)
 
 
+@pytest.mark.thorough
 def test_a_name_that_is_known_later_than_the_counts_is_told_of_too(
     place: Place, serving: Callable[[Flask], str]
 ) -> None:
@@ -153,6 +155,7 @@ def test_there_are_only_so_many_streams_and_a_closed_one_makes_room(
     pytest.fail("its place is never free again")
 
 
+@pytest.mark.thorough
 def test_hundreds_listen_while_one_thread_watches_and_all_hear_of_a_publication(
     place: Place, serving: Callable[[Flask], str]
 ) -> None:
@@ -190,6 +193,7 @@ def test_a_stream_ends_after_a_while(place: Place, serving: Callable[[Flask], st
         assert {kind for kind, _ in events(answer)} <= {"index", "status"}  # and then no more
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
@@ -219,6 +223,7 @@ def test_what_is_no_question_for_events_is_answered_as_on_every_route(
     assert parts_of(app).streams.open == 0
 
 
+@pytest.mark.thorough
 def test_no_answer_that_a_thread_gives_goes_on(place: Place) -> None:
     """a2wsgi would read it to its end, whether or not anybody still listens."""
     publish_lines(place, make_lines("gate", frames=24))
@@ -294,6 +299,7 @@ class Hanging:
         return getattr(self._index, name)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "route",
     ["models", "labels", "sources", "counts", "heatmap", "evidence", "frames", "objects", "runs", "export"],
@@ -335,6 +341,7 @@ def test_an_answer_is_kept_until_the_counts_change(place: Place) -> None:
     assert client.get("/api/counts").data != first
 
 
+@pytest.mark.thorough
 def test_a_change_of_a_video_is_told(place: Place, serving: Callable[[Flask], str]) -> None:
     video = make_video()
     with listen(serving(place.app())) as stream:
@@ -351,6 +358,7 @@ def test_a_change_of_a_video_is_told(place: Place, serving: Callable[[Flask], st
     assert versions[-1] == place.catalogue.version()
 
 
+@pytest.mark.thorough
 def test_streams_go_on_while_the_catalogue_of_videos_is_away(
     place: Place, serving: Callable[[Flask], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

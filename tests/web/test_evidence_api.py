@@ -105,6 +105,7 @@ def test_the_picture_of_a_frame_is_the_stored_jpeg_and_browsers_may_keep_it(plac
     assert again.data == b""
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("width_px", [320, 640, 1280])
 def test_a_smaller_picture_is_as_wide_as_asked_for_and_never_wider_than_the_stored_one(
     place: Place, width_px: int
@@ -159,6 +160,7 @@ class RecordingStore:
         return self._store.get(key)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "path",
     [

@@ -109,6 +109,7 @@ def test_each_source_has_rows_of_its_own_where_they_are_asked_for(filmed: Place)
     assert {row["time_source"] for row in rows if row["source"] == "gate"} == {""}
 
 
+@pytest.mark.thorough
 def test_footage_without_anything_in_it_has_rows_and_is_no_gap(place: Place) -> None:
     where: dict[str, Any] = {"model": MODEL, "source": "gate", "interval_s": 60}
     filmed = [Coverage(**where, interval_start_ms=START_MS + at * 60_000, frames=7) for at in (0, 2)]
@@ -207,6 +208,7 @@ def test_an_export_has_no_more_rows_than_the_setting_says(filmed: Place) -> None
     assert "are answered at once" in answer.json["detail"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("file_format", ["csv", "xlsx", "json", "parquet"])
 def test_the_command_writes_the_same_bytes_as_the_api(
     tmp_path: Path, make_place: Any, file_format: str, capfdbinary: pytest.CaptureFixture[bytes]
@@ -244,6 +246,7 @@ def test_the_command_says_in_one_line_what_cannot_be(
     assert "Mars/Olympus" in said.err
 
 
+@pytest.mark.thorough
 def test_what_was_filmed_and_not_analysed_is_no_gap(filmed: Place) -> None:
     """A medium that waits in the gap of the gate, and beyond the yard's end."""
     for info in list(filmed.store.list(keys.MEDIA)):
@@ -270,6 +273,7 @@ def test_what_was_filmed_and_not_analysed_is_no_gap(filmed: Place) -> None:
     assert filmed.app().test_client().get("/api/v1/heatmap").json["not_analysed"] == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("file_format", ["csv", "xlsx", "json", "parquet"])
 @pytest.mark.parametrize("counted", [True, False], ids=["some is counted", "all is torn"])
 def test_a_default_export_has_torn_footage_at_the_ends_of_a_source_and_says_so(

@@ -123,6 +123,7 @@ def test_a_source_and_a_model_are_compared_over_the_same_time(place: Place) -> N
     assert [row["difference_detections"] for row in of_model] == ["-5", "-9"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("query", "parameter"),
     [

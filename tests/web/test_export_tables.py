@@ -219,6 +219,7 @@ def test_texts_and_dates_that_a_workbook_cannot_hold_are_cut_and_written_out(tmp
     assert sheet["B2"].value == "x" * 32_766 + "…"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("file_format", ["csv", "json", "parquet"])
 def test_a_big_export_is_not_held_in_memory_as_a_file(
     place: Place, file_format: str, monkeypatch: pytest.MonkeyPatch

@@ -62,6 +62,7 @@ def rows_of(data: bytes, file_format: str) -> list[Row]:
     ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("zone", "change"), CHANGES)
 def test_rows_follow_each_other_over_a_change_of_clocks_in_every_format(
     place: Place, zone: str, change: str

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import pytest
+from tests.examples import some_quick
 from tests.web.counted_footage import make_lines, publish_lines
 
 from frametally.drawing_records import DrawnLine
@@ -45,7 +46,7 @@ def test_some_routes_have_ranges() -> None:
     assert {"/counts", "/export", "/frames"} <= set(RANGED)
 
 
-@pytest.mark.parametrize("path", RANGED)
+@pytest.mark.parametrize("path", some_quick(RANGED, {"/counts", "/export"}))
 def test_no_end_of_a_range_makes_a_route_fail(filmed: Place, path: str) -> None:
     client = filmed.app().test_client()
     ends = [{"from": one} for one in EXTREMES] + [{"to": one} for one in EXTREMES]

@@ -53,6 +53,7 @@ class HeldLedger:
         return getattr(self._ledger, name)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("route", ["frames", "evidence", f"gap?source=gate&at={START_MS - 1}"])
 def test_a_proof_that_cannot_be_whole_yet_is_a_503_that_says_why(place: Place, route: str) -> None:
     lines = make_lines("gate", frames=60)
@@ -125,6 +126,7 @@ def test_counts_that_grow_faster_than_they_are_read_can_be_proved(place: Place) 
     assert page["frames"][-1]["running_total"] == page["detections"] > 0
 
 
+@pytest.mark.thorough
 def test_a_file_waits_for_the_names_of_its_sources_and_has_none_by_guess(place: Place) -> None:
     publish_lines(place, make_lines("gate", frames=60))
     place.ledger = held = HeldLedger(place.ledger)

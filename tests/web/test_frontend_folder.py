@@ -220,6 +220,7 @@ def built_in(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (folder / "frametally_web/static/built").iterdir()}
 
 
+@pytest.mark.thorough
 def test_the_same_sources_make_the_same_bytes_and_then_nothing_is_done(
     folder: Path, fake_npm: Callable[..., str]
 ) -> None:
@@ -234,6 +235,7 @@ def test_the_same_sources_make_the_same_bytes_and_then_nothing_is_done(
     assert built_in(folder) == first
 
 
+@pytest.mark.thorough
 def test_a_changed_source_and_a_damaged_file_are_made_anew_without_npm(
     folder: Path, fake_npm: Callable[..., str]
 ) -> None:
@@ -252,6 +254,7 @@ def test_a_changed_source_and_a_damaged_file_are_made_anew_without_npm(
     assert b'"changed"' in built_in(folder)[changed]
 
 
+@pytest.mark.thorough
 def test_another_lock_asks_npm_again(folder: Path, fake_npm: Callable[..., str]) -> None:
     assert fetch(folder, fake_npm()).returncode == 0
     with (folder / "package-lock.json").open("a", encoding="utf-8") as lock:
@@ -268,6 +271,7 @@ def test_a_registry_that_cannot_be_reached_is_one_line(folder: Path, fake_npm: C
     assert "Check the network" in done.stderr
 
 
+@pytest.mark.thorough
 def test_a_source_that_is_none_is_one_line_and_what_was_made_stays(
     folder: Path, fake_npm: Callable[..., str]
 ) -> None:

@@ -40,6 +40,7 @@ def get(place: Place, query: str, status: int = 200) -> Any:
     return answer.json
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("minutes", [5, 30, 59])
 def test_a_hole_is_told_with_the_frames_at_its_ends(
     holed: tuple[Place, list[FrameDetections]], minutes: int
@@ -57,6 +58,7 @@ def test_a_hole_is_told_with_the_frames_at_its_ends(
     assert [reason["kind"] for reason in gap["reasons"]] == ["nothing_produced"]
 
 
+@pytest.mark.thorough
 def test_a_hole_of_days_is_one_and_its_ends_are_found(holed: tuple[Place, list[FrameDetections]]) -> None:
     place, lines = holed
     gap = get(place, "source=gate&at=2024-05-03T12:00&timezone=Europe/Berlin")
@@ -65,6 +67,7 @@ def test_a_hole_of_days_is_one_and_its_ends_are_found(holed: tuple[Place, list[F
     assert gap["after"]["image_path"] == lines[120].image_path
 
 
+@pytest.mark.thorough
 def test_before_the_first_frame_and_after_the_last_a_hole_has_one_end(
     holed: tuple[Place, list[FrameDetections]],
 ) -> None:
@@ -96,6 +99,7 @@ def test_a_source_of_which_nothing_is_counted_is_one_hole(place: Place) -> None:
     assert gap["reasons"][0]["kind"] == "behind"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("query", "parameter", "said"),
     [

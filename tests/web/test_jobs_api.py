@@ -78,6 +78,7 @@ def test_pages_of_jobs_follow_each_other_to_the_end(place: Place, client: FlaskC
     assert seen == [[ids[4], ids[3]], [ids[2], ids[1]], [ids[0]]]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("asked", "parameter"),
     [
@@ -148,6 +149,7 @@ def test_a_job_that_failed_is_begun_again_when_it_is_asked_for(place: Place, cli
     assert (again.status_code, again.json["id"], again.json["state"]) == (202, first["id"], "queued")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("wanted", "parameter"),
     [
@@ -326,6 +328,7 @@ def test_what_browsers_play_as_it_came_is_completed_at_once(place: Place, client
     assert "nobody asked to enhance it" in answer["message"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "path",
     [
