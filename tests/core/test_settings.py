@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from frametally.cameras.addresses import AddressRefused, AllowedPlaces
 from frametally.errors import Misconfigured
@@ -173,3 +174,18 @@ def test_a_current_folder_that_is_gone_stops_nobody_who_names_a_data_folder(
     monkeypatch.chdir(gone)
     gone.rmdir()
     assert load_settings(data_dir=tmp_path).data_dir == tmp_path
+
+
+def test_a_secret_that_is_refused_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = set()
+    for name, field in Settings.model_fields.items():
+        if field.annotation is not SecretStr:
+            continue
+        monkeypatch.setenv(f"FRAMETALLY_{name.upper()}", "hunter2")
+        try:
+            load_settings()
+        except Misconfigured as error:
+            assert str(error).startswith(f"FRAMETALLY_{name.upper()}=***: ")
+            refused.add(name)
+        monkeypatch.delenv(f"FRAMETALLY_{name.upper()}")
+    assert refused >= {"proxy_secret", "backup_key"}

@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import SettingsConfigDict
 
 from frametally.errors import Misconfigured
@@ -185,7 +185,9 @@ def load_settings(component: str | None = None, **overrides: object) -> Settings
         message = problem["msg"].removeprefix("Value error, ")
         by_other = name in others and overrides.get(name) is None
         variable = others[name].variable if by_other else f"{ENV_PREFIX}{name.upper()}"
-        value = _PASSWORD_IN_URL.sub(r"\1***@", str(problem["input"]))
+        field = Settings.model_fields.get(name)
+        is_secret = field is not None and field.annotation is SecretStr
+        value = "***" if is_secret else _PASSWORD_IN_URL.sub(r"\1***@", str(problem["input"]))
         raise Misconfigured(f"{variable}={value}: {message}") from error
     if as_text(settings.data_dir) != str(settings.data_dir):  # URLs are made of it
         raise Misconfigured(f"{_DATA_DIR}={as_text(settings.data_dir)}: no UTF-8; name another folder")
