@@ -15,7 +15,7 @@ HERE = Path(__file__).resolve().parents[2] / "simple_frontend"
 @pytest.mark.thorough
 @pytest.mark.usefixtures("browser")  # or a skip that says why there is none
 def test_a_source_that_is_saved_opens_the_page_anew(tmp_path: Path) -> None:
-    command = [sys.executable, HERE / "reload_page.py", tmp_path, "--headless"]
+    command = [sys.executable, str(HERE / "reload_page.py"), str(tmp_path), "--headless"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as opened:
         assert opened.stdout is not None
         lines = (line for line in opened.stdout if "save a source" in line)
