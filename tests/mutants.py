@@ -61,6 +61,10 @@ EQUIVALENT = {
         "frametally.rules.once.one_line_per_frame",
         "if other is None or (line <= other):",
     ): "the same line again",
+    (
+        "frametally.rules.counted_boxes._units",
+        "return math.ceil(round(value * units, 7))",
+    ): "a setting has fewer digits",
 }
 """Mutants that change no result, by rule and changed line, with the reason."""
 

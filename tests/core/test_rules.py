@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import math
 from typing import NamedTuple
 
 import pytest
 
 from frametally.records import Detection, Evidence
-from frametally.rules.counted_boxes import CountedBoxes
+from frametally.rules.counted_boxes import CountedBoxes, least_float
 from frametally.rules.current_run import is_newer
 from frametally.rules.evidence import busiest
 from frametally.rules.frame_bitmap import FrameBitmap
@@ -28,7 +29,9 @@ from frametally.rules.times import (
     event_bound_ms,
     in_range,
     is_day_in_range,
+    utc,
 )
+from frametally.rules.tombstones import forgotten_ranges, is_forgotten, without
 
 
 def box(confidence: float = 0.3, width: float = 9.0, height: float = 5.0, label: str = "car") -> Detection:
@@ -55,6 +58,18 @@ def box(confidence: float = 0.3, width: float = 9.0, height: float = 5.0, label:
 )
 def test_a_box_counts_from_its_limits_on(limits: CountedBoxes, detection: Detection, counts: bool) -> None:
     assert limits.rule()(detection) is counts
+
+
+def test_limits_are_whole_units_not_below_what_people_write_and_each_label_once() -> None:
+    boxes = CountedBoxes.of(min_confidence=0.07, min_side_px=1.51, labels=" car, bus,,car")
+    assert boxes == CountedBoxes(700, 16, ("bus", "car"))
+
+
+@pytest.mark.parametrize("least", [1, 34, 3000, 10_000])
+def test_the_least_float_is_the_smallest_that_rounds_to_the_limit(least: int) -> None:
+    number = least_float(least, 10_000)
+    assert round(number * 10_000) == least
+    assert round(math.nextafter(number, 0) * 10_000) < least
 
 
 class Numbered(NamedTuple):
@@ -97,6 +112,9 @@ def test_a_bitmap_holds_index_i_as_bit_i_modulo_8_of_byte_i_by_8() -> None:
     assert [index for index in range(24) if index in bitmap] == [0, 15]
     bitmap.add(17)
     assert bytes(bitmap) == b"\x01\x80\x02"
+    assert len(bitmap) == 3
+    bitmap.update(b"\x03")
+    assert (bytes(bitmap), len(bitmap)) == (b"\x03\x80\x02", 4)
 
 
 @pytest.mark.parametrize(
@@ -119,6 +137,14 @@ def test_a_range_has_its_first_moment_and_not_its_end() -> None:
     assert [ms for ms in range(5) if in_range(ms, 1, 3)] == [1, 2]
     assert in_range(-1, None, 0)
     assert in_range(9, 9, None)
+
+
+def test_what_is_forgotten_is_its_range_of_its_medium_and_cut_out_of_others() -> None:
+    forgotten = forgotten_ranges([("aa", 2, 4), ("aa", 6, 8)])
+    assert [ms for ms in range(10) if is_forgotten("aa", ms, forgotten)] == [2, 3, 6, 7]
+    assert not is_forgotten("bb", 2, forgotten)
+    assert without((0, 10), forgotten["aa"]) == [(0, 2), (4, 6), (8, 10)]
+    assert without((2, 8), [(2, 4), (4, 8)]) == []
 
 
 def test_the_end_of_a_range_is_moved_into_the_event_times_and_beyond_the_years_1_to_9999_refused() -> None:
@@ -157,6 +183,7 @@ def test_days_hours_and_the_range_of_event_times_are_those_of_the_calendar() -> 
     assert (moment(-MONDAY_TO_1970_MS).isoweekday(), moment(WEEK_MS).isoweekday()) == (1, 4)
     assert moment(FIRST_MS) == datetime.datetime(1000, 1, 1)  # noqa: DTZ001
     assert moment(NEXT_MS) == datetime.datetime(9999, 12, 31)  # noqa: DTZ001
+    assert (utc(DAY_MS + 1999), utc(2 * NEXT_MS)) == ("1970-01-02 00:00:01Z", "9999-12-31 00:00:00Z")
     assert (DAY_S, HOUR_S, WEEK_S) == (DAY_MS // 1000, HOUR_MS // 1000, WEEK_MS // 1000)
 
 
