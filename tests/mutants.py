@@ -22,7 +22,6 @@ import importlib
 import multiprocessing
 import os
 import re
-import signal
 import sys
 import tempfile
 import time
@@ -205,7 +204,7 @@ def forked(task: Callable[[Connection], None]) -> Iterator[Any]:
     received, sent = multiprocessing.Pipe(duplex=False)
 
     def run() -> None:
-        os.setsid()
+        received.close()  # so that it ends, with its next message, when no one is left to read it
         for stream in range(3):
             os.dup2(os.open(os.devnull, os.O_RDWR), stream)
         task(sent)
@@ -219,8 +218,7 @@ def forked(task: Callable[[Connection], None]) -> Iterator[Any]:
     except EOFError:
         process.join()
     finally:
-        if process.is_alive():
-            os.killpg(process.pid or 0, signal.SIGKILL)
+        process.kill()
 
 
 def _function(mutant: Mutant) -> Any:
