@@ -31,6 +31,7 @@ from services import running_servers
 from frametally.jobs.telling import telling
 from frametally.opening import open_task_queue, open_video_catalogue
 from frametally.ports.video_catalogue import VideoCatalogue
+from frametally.process.threads import in_thread
 from frametally.settings.environment import environment_of
 from frametally.settings.loading import Settings, load_settings
 
@@ -65,9 +66,8 @@ def broker() -> dict[str, str]:
 @contextmanager
 def taker(settings: Settings, taken: Callable[[float], None]) -> Iterator[None]:
     """While it lasts, a worker takes and ends whatever comes, and tells when it was claimed."""
-    stop = threading.Event()
 
-    def take() -> None:
+    def take(stop: threading.Event) -> None:
         with (
             closing(open_video_catalogue(settings.catalogue_url)) as book,
             closing(open_task_queue(settings.queue_url, book, settings.queue_access)) as queue,
@@ -80,13 +80,8 @@ def taker(settings: Settings, taken: Callable[[float], None]) -> Iterator[None]:
                     book.end(job, "done")
                     consumer.settle()
 
-    thread = threading.Thread(target=take)
-    thread.start()
-    try:
+    with in_thread(take, name="taker"):
         yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 def until_claimed_ms(settings: Settings, book: VideoCatalogue, times: int) -> list[float]:

@@ -11,6 +11,7 @@ from frametally.backups.keeping import is_due, make_backup, store_backup
 from frametally.errors import FrametallyError
 from frametally.opening import open_kept_books, open_object_store
 from frametally.process.retrying import OnceAMinute
+from frametally.process.threads import in_thread
 from frametally.settings.loading import Settings
 from frametally_cli.checkup.ports import not_there_yet
 
@@ -36,9 +37,8 @@ def back_up_if_due(settings: Settings, now_ms: int) -> str | None:
 @contextmanager
 def backing_up(settings: Settings, say: Callable[[str], None]) -> Iterator[None]:
     """While it lasts, make a backup whenever one is due, and `say` which, or why there is none."""
-    stop = threading.Event()
 
-    def look() -> None:
+    def look(stop: threading.Event) -> None:
         once_a_minute, pause_s = OnceAMinute(say), FIRST_LOOK_S
         while not stop.wait(pause_s):
             pause_s = LOOK_EVERY_S
@@ -48,10 +48,5 @@ def backing_up(settings: Settings, say: Callable[[str], None]) -> Iterator[None]
             except (FrametallyError, OSError) as error:
                 once_a_minute(str(error), f"backup: none is made: {error}")
 
-    thread = threading.Thread(target=look, name="backups")
-    thread.start()
-    try:
+    with in_thread(look, name="backups"):
         yield
-    finally:
-        stop.set()
-        thread.join()

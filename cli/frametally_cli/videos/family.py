@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -17,6 +18,7 @@ from frametally.opening import open_video_catalogue
 from frametally.ports.video_catalogue import VideoState
 from frametally.process.children import Family, Member
 from frametally.process.log_lines import stamped
+from frametally.process.threads import in_thread
 from frametally.settings.loading import Settings
 from frametally_cli.console import output as console
 
@@ -79,14 +81,8 @@ def following(settings: Settings, *, interval_s: int | None = None) -> Iterator[
     if settings.video_workers == 0 or not is_all_here(settings):
         yield
         return
-    stop = threading.Event()
-    thread = threading.Thread(target=_follow, args=(settings, interval_s, stop), name="family")
-    thread.start()
-    try:
+    with in_thread(partial(_follow, settings, interval_s), name="family"):
         yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 def _follow(settings: Settings, interval_s: int | None, stop: threading.Event) -> None:
