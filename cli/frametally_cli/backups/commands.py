@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from frametally.backup_records import KeptBooks, in_words
+from frametally.backup_records import in_words
 from frametally.backups.accounts import note_accounts
 from frametally.backups.contents import decode_backup
 from frametally.backups.keeping import (
@@ -58,7 +58,7 @@ def backup(folder: Path | None, only_list: bool, **overrides: Any) -> int:
             "name the right folder by --data-dir or FRAMETALLY_DATA_DIR"
         )
     made_at_ms, key = round(time.time() * 1000), settings.backup_key.get_secret_value()
-    with open_books(settings) as books:
+    with closing(open_kept_books(settings.catalogue_url, settings.catalogue_access)) as books:
         data = make_backup(books, made_at_ms=made_at_ms, key=key)
         held = in_words(books.held())
     if data is None:
@@ -99,7 +99,7 @@ def restore(source: str | None, replace: bool, **overrides: Any) -> int:
         name, data = read_backup(find_store, source)
         found = decode_backup(data, key=settings.backup_key.get_secret_value(), name=name)
         numbers = found.numbers()
-        with open_books(settings) as books:
+        with closing(open_kept_books(settings.catalogue_url, settings.catalogue_access)) as books:
             found.check_layouts(books.layouts())
             books.restore(found.header.layouts, found.rows(), replace=replace)
             held = books.named(numbers)
@@ -108,13 +108,6 @@ def restore(source: str | None, replace: bool, **overrides: Any) -> int:
     click.echo(f"restored {name}, made {utc(found.header.made_at_ms)} ({in_words(held)})")
     note("everybody has to sign in again; `frametally catalogue rebuild` brings uploaded videos back")
     return 0
-
-
-@contextmanager
-def open_books(settings: Settings) -> Iterator[KeptBooks]:
-    """Open what backups are made of; close it at the end."""
-    with closing(open_kept_books(settings.catalogue_url, settings.catalogue_access)) as books:
-        yield books
 
 
 @contextmanager

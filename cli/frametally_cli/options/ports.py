@@ -89,6 +89,19 @@ class Ports(StagePorts):
     index: CountIndex
 
 
+def port_openers(settings: Settings) -> dict[str, tuple[str, Callable[[str], Any]]]:
+    """Return of each port and of the ledger the URL, and what opens one of its kind at a URL."""
+    return {
+        "store": (settings.store_url, lambda url: open_object_store(url, settings.store_access)),
+        "log": (
+            settings.log_url,
+            lambda url: open_frame_log(url, settings.log_access, lease_s=settings.lease_s),
+        ),
+        "index": (settings.index_url, lambda url: open_count_index(url, settings.index_access)),
+        "ledger": (settings.ledger_url, lambda url: open_ledger(url, settings.ledger_access)),
+    }
+
+
 @contextmanager
 def open_store_port(settings: Settings) -> Iterator[StorePorts]:
     """Open the store as `settings` name it; close it at the end."""
@@ -246,8 +259,8 @@ def is_empty(settings: Settings) -> bool:
         return True
     # What notes that there are accounts is put there before any footage, and so are backups of them.
     names = {path.name for path in folder.iterdir()}
-    holds_no_footage = names and names <= {keys.ACCESS, keys.BACKUPS}
-    return bool(holds_no_footage) and not (settings.data_dir / INDEX_FILE).exists()
+    holds_no_footage = bool(names) and names <= {keys.ACCESS, keys.BACKUPS}
+    return holds_no_footage and not (settings.data_dir / INDEX_FILE).exists()
 
 
 def check_port(settings: Settings, remedy: str) -> None:

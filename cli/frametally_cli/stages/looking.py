@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
@@ -13,21 +13,12 @@ from urllib.parse import unquote, urlsplit
 from frametally import keys
 from frametally.access.book import AccessBook
 from frametally.errors import Retryable
-from frametally.opening import (
-    open_access_book,
-    open_count_index,
-    open_frame_log,
-    open_ledger,
-    open_object_store,
-    open_video_catalogue,
-)
-from frametally.ports.count_index import CountIndex
-from frametally.ports.frame_log import FrameLog, NoSuchTopic
+from frametally.opening import open_access_book, open_video_catalogue
+from frametally.ports.frame_log import NoSuchTopic
 from frametally.ports.ledger import Ledger
-from frametally.ports.object_store import ObjectStore
 from frametally.ports.video_catalogue import VideoCatalogue
 from frametally.settings.loading import Settings
-from frametally_cli.options.ports import Ports, readable
+from frametally_cli.options.ports import Ports, port_openers, readable
 
 _FILES = ("file", "sqlite")
 _PUTS = ("put", "change", "resumable")
@@ -66,35 +57,14 @@ def open_to_look(settings: Settings) -> Iterator[tuple[Ports, Ledger]]:
     What is made later is found then; the store is made by what is first put into it, such as an upload.
     """
     with readable(settings) as found, tempfile.TemporaryDirectory() as made, ExitStack() as opening:
-        empty = Path(made)
-
-        def look(url: str, empty_url: str, open_at: Callable[[str], Any], makes: Collection[str] = ()) -> Any:
-            return opening.enter_context(closing(_look(url, empty_url, open_at, makes)))
-
-        def sqlite(name: str) -> str:
-            return f"sqlite:///{empty / name}"
-
-        store = look(
-            found.store_url,
-            (empty / "store").as_uri(),
-            lambda url: open_object_store(url, found.store_access),
-            _PUTS,
-        )
-        log = look(
-            found.log_url,
-            sqlite("log.sqlite"),
-            lambda url: open_frame_log(url, found.log_access, lease_s=found.lease_s),
-        )
-        index = look(
-            found.index_url, sqlite("index.sqlite"), lambda url: open_count_index(url, found.index_access)
-        )
-        ledger = look(
-            found.ledger_url, sqlite("ledger.sqlite"), lambda url: open_ledger(url, found.ledger_access)
-        )
-        yield (
-            Ports(found, cast(ObjectStore, store), cast(FrameLog, log), cast(CountIndex, index)),
-            cast(Ledger, ledger),
-        )
+        ports = {
+            name: opening.enter_context(
+                closing(_look(url, _empty_url(made, name), open_at, _PUTS if name == "store" else ()))
+            )
+            for name, (url, open_at) in port_openers(found).items()
+        }
+        ledger = ports.pop("ledger")
+        yield Ports(found, **ports), ledger
 
 
 @contextmanager
@@ -108,57 +78,30 @@ def open_what_answers(settings: Settings) -> Iterator[tuple[Ports, Ledger, dict[
         Retryable: The store or the ledger is away; its notes name what else is.
         Misconfigured: A part cannot be used.
     """
+    ask: dict[str, Callable[[Any], object]] = {
+        "store": lambda store: store.head(keys.AUTO_DETECTOR),
+        "log": lambda log: log.end_offsets(settings.topic),
+        "index": lambda index: index.version(),
+        "ledger": lambda ledger: ledger.models(),
+    }
+    ports: dict[str, Any] = {}
     away: dict[str, Retryable] = {}
     with readable(settings) as found, tempfile.TemporaryDirectory() as made, ExitStack() as opening:
-
-        def answering(
-            name: str, open_at: Callable[[str], Any], url: str, ask: Callable[[Any], object]
-        ) -> Any:
+        for name, (url, open_at) in port_openers(found).items():
             try:
-                port = opening.enter_context(closing(open_at(url)))
-                ask(port)
-            except NoSuchTopic:
-                return port
+                ports[name] = opening.enter_context(closing(open_at(url)))
+                with suppress(NoSuchTopic):
+                    ask[name](ports[name])
             except Retryable as error:
                 away[name] = error
-                empty = f"sqlite:///{made}/{name}.sqlite" if name != "store" else f"file://{made}/store"
-                return opening.enter_context(closing(open_at(empty)))
-            return port
-
-        store = answering(
-            "store",
-            lambda url: open_object_store(url, found.store_access),
-            found.store_url,
-            lambda store: store.head(keys.AUTO_DETECTOR),
-        )
-        log = answering(
-            "log",
-            lambda url: open_frame_log(url, found.log_access, lease_s=found.lease_s),
-            found.log_url,
-            lambda log: log.end_offsets(found.topic),
-        )
-        index = answering(
-            "index",
-            lambda url: open_count_index(url, found.index_access),
-            found.index_url,
-            lambda index: index.version(),
-        )
-        ledger = answering(
-            "ledger",
-            lambda url: open_ledger(url, found.ledger_access),
-            found.ledger_url,
-            lambda ledger: ledger.models(),
-        )
+                ports[name] = opening.enter_context(closing(open_at(_empty_url(made, name))))
         for name in ("store", "ledger"):
             if (error := away.pop(name, None)) is not None:
                 for other in away.values():
                     error.add_note(f"away, too: {other}")
                 raise error
-        yield (
-            Ports(found, store, log, index),
-            ledger,
-            {name: str(error) for name, error in away.items()},
-        )
+        ledger = ports.pop("ledger")
+        yield Ports(found, **ports), ledger, {name: str(error) for name, error in away.items()}
 
 
 @contextmanager
@@ -187,6 +130,11 @@ def access_to_look(settings: Settings) -> Iterator[AccessBook]:
         )
         with closing(book):
             yield cast(AccessBook, book)
+
+
+def _empty_url(folder: str, name: str) -> str:
+    """Return where in a folder an embedded port of a kind is made that holds nothing."""
+    return Path(folder, name).as_uri() if name == "store" else f"sqlite:///{folder}/{name}.sqlite"
 
 
 def _look(url: str, empty_url: str, open_at: Callable[[str], Any], makes: Collection[str]) -> Any:

@@ -10,14 +10,7 @@ import click
 
 from frametally.backups.accounts import check_accounts
 from frametally.errors import Retryable
-from frametally.opening import (
-    open_access_book,
-    open_count_index,
-    open_frame_log,
-    open_ledger,
-    open_object_store,
-    open_video_catalogue,
-)
+from frametally.opening import open_access_book, open_object_store, open_video_catalogue
 from frametally.process.children import Family
 from frametally.process.period import parse_period_s
 from frametally.settings.data_folder import must_be_writable
@@ -28,7 +21,14 @@ from frametally.telemetry.listener import listening
 from frametally_cli.backups.nightly import backing_up
 from frametally_cli.checkup.findings import shown
 from frametally_cli.console import streams
-from frametally_cli.options.ports import check_port, data_dir_option, option, read_settings, stop_on
+from frametally_cli.options.ports import (
+    check_port,
+    data_dir_option,
+    option,
+    port_openers,
+    read_settings,
+    stop_on,
+)
 from frametally_cli.videos.family import COUNT_EVERY, command, live_commands, say, video_commands
 
 
@@ -81,15 +81,14 @@ def _must_open(settings: Settings) -> None:
     Raises:
         Misconfigured: A setting is wrong, or the accounts are lost. The members wait for what is away.
     """
-    for open_it in (
-        lambda: open_object_store(settings.store_url, settings.store_access),
-        lambda: open_frame_log(settings.log_url, settings.log_access, lease_s=settings.lease_s),
-        lambda: open_count_index(settings.index_url, settings.index_access),
-        lambda: open_ledger(settings.ledger_url, settings.ledger_access),
-        lambda: open_video_catalogue(settings.catalogue_url, settings.catalogue_access),
-    ):
-        with suppress(Retryable), closing(open_it()):
+    for url, open_at in port_openers(settings).values():
+        with suppress(Retryable), closing(open_at(url)):
             pass
+    with (
+        suppress(Retryable),
+        closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)),
+    ):
+        pass
     with (
         suppress(Retryable),
         closing(open_object_store(settings.store_url, settings.store_access)) as store,
