@@ -331,6 +331,37 @@ def test_a_default_export_has_torn_footage_at_the_ends_of_a_source_and_says_so(
         assert [line.split(":")[0] for line in warnings] == ["gate", "yard"]
 
 
+def test_an_export_of_footage_of_which_nothing_was_detected_has_a_row_for_each_interval(
+    tmp_path: Path, make_place: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    place: Place = make_place(tmp_path)
+    lines = make_lines("gate", frames=120, step_ms=1000)
+    with closing(open_object_store((tmp_path / "store").as_uri())) as store:
+        place.store = store
+        put_manifest(place, lines[0], lines[-1], "Gate", frames=120)
+        client = place.app(web_query_timeout_s=60).test_client()
+        counts, summary, week = (
+            client.get(f"/api/v1/{name}").json for name in ("counts", "summary", "heatmap")
+        )
+    assert (counts["model"], summary["model"], week["model"]) == (None, None, None)
+    assert (summary["from_ms"], summary["to_ms"]) == (START_MS, START_MS + 120_000)
+    assert len(counts["not_analysed"]) == len(week["not_analysed"]) + 1 == 2
+    place.close()
+    output = tmp_path / "out.json"
+    command = ["export", "--data-dir", str(tmp_path), "--interval", "60"]
+    assert main([*command, "--output", str(output)]) == 0
+    assert "gate: footage from " in capfd.readouterr().err
+    written = json.loads(output.read_bytes())
+    assert written["query"]["model"] is None
+    assert len(written["query"]["warnings"]) == 1
+    assert [
+        (row["source"], row["label"], row["coverage"], row["frames_analysed"], row["detections"])
+        for row in written["rows"]
+    ] == [("gate", None, "filmed, not analysed", 0, None)] * 2
+    assert main(command) == 0
+    assert len(rows_of(capfd.readouterr().out.encode())) == 2
+
+
 def records_of(data: bytes, file_format: str) -> list[dict[str, Any]]:
     if file_format == "json":
         return [*json.loads(data)["rows"]]

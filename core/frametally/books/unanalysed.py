@@ -24,6 +24,9 @@ from frametally.settings.loading import Settings
 
 _NOTHING = FrameTally("", "", 0, 0)
 
+NO_MODEL = ""
+"""Key of the footage of a store in which no model has detected or counted anything."""
+
 Spans = list[tuple[int, int]]
 """Event times `[from_ms, to_ms)` that do not touch, in order."""
 
@@ -45,14 +48,15 @@ def find_unanalysed(
 ) -> dict[str, dict[str, Spans]]:
     """Return by model and source when footage was filmed that is not in the counts.
 
-    A model of which nothing is counted yet is among them as soon as it has segments.
+    A model of which nothing is counted yet is among them as soon as it has segments; where there is no model
+    at all, all footage is under `NO_MODEL`.
 
     The caller has brought the ledger up to the store.
 
     Raises:
         Retryable: The store, the ledger or the index is away.
     """
-    models = {series.model for series in index.series()}.union(ledger.models())
+    models = {series.model for series in index.series()}.union(ledger.models()) or {NO_MODEL}
     return {model: _of_model(store, ledger, index, settings, model) for model in sorted(models)}
 
 

@@ -53,7 +53,7 @@ def count(
     series = known if query.top is None else min(known, query.top + 1)
     plan = plan_chart(index, settings, media, choice, query, series=series, most_rows=most_rows)
     if plan is None:
-        return _nothing(choice.model, query)
+        return _nothing(choice.model or None, query)
     asked, interval_s, reader = plan.asked, plan.interval_s, plan.reader
     apart, rest = _stand_apart(reader, query)
     chart = reader.bars(interval_s, by_source=query.by_source, apart=apart)
@@ -69,7 +69,7 @@ def count(
     unanalysed = media.unanalysed(choice.model, asked.sources, asked.from_ms, asked.to_ms, asked.chosen)
     overlaps = _of_chosen(media.overlaps(asked.sources, asked.from_ms, asked.to_ms), asked)
     return answers.Counts(
-        model=choice.model,
+        model=choice.model or None,
         base_interval_s=chart.base_interval_s,
         interval_s=interval_s,
         timezone=selection.zone.name,

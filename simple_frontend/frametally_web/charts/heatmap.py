@@ -39,7 +39,7 @@ def count_week(
         )
     if choice is None or asked is None:
         return answers.Heatmap(
-            model=choice.model if choice else None,
+            model=(choice and choice.model) or None,
             base_interval_s=None,
             timezone=selection.zone.name,
             hours=selection.times.hours_text,
@@ -68,7 +68,7 @@ def count_week(
     cells = [_cell(cell) for _, cell in sorted(hours.items())]
     unanalysed = media.unanalysed(choice.model, asked.sources, asked.from_ms, asked.to_ms, asked.chosen)
     return answers.Heatmap(
-        model=choice.model,
+        model=choice.model or None,
         base_interval_s=base_s,
         timezone=selection.zone.name,
         hours=selection.times.hours_text,

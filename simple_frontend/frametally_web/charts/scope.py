@@ -20,6 +20,8 @@ from frametally_web.requests.query import Selection
 class Choice(NamedTuple):
     """The one model that a query reads, with its stored base intervals.
 
+    The model is `NO_MODEL` where nothing was detected yet.
+
     Once a range is asked for these are those that have its footage (or the one that was asked for);
     `lacking_s` are those that lack some of it.
     """
@@ -103,7 +105,7 @@ def choose_model(index: CountIndex, asked: str | None) -> Choice | None:
 def choose_filmed(
     index: CountIndex, settings: Settings, media: MediaTimes, asked: str | None
 ) -> Choice | None:
-    """Return `choose_model`; where nothing is counted yet, a model that has footage in its segments.
+    """Return `choose_model`; where nothing is counted yet, a model with footage that waits, or `NO_MODEL`.
 
     Raises:
         Problem: 400, if there is no such model.

@@ -40,7 +40,7 @@ def summarise(index: CountIndex, settings: Settings, media: MediaTimes, query: C
         else None
     )
     if choice is None or plan is None:
-        return _nothing(choice.model if choice else None, query)
+        return _nothing((choice and choice.model) or None, query)
     reader, interval_s = plan.reader, plan.interval_s
     chart = reader.bars(interval_s, apart=())
     metric = known_metric(query.metric, chart)
@@ -51,7 +51,7 @@ def summarise(index: CountIndex, settings: Settings, media: MediaTimes, query: C
     by_source = plan.reader.whole(by_source=True, apart=()).coverage
     filmed = [one for one in by_source if one.covered_s]
     return answers.Summary(
-        model=choice.model,
+        model=choice.model or None,
         base_interval_s=chart.base_interval_s,
         interval_s=interval_s,
         timezone=selection.zone.name,

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from frametally.books.unanalysed import NO_MODEL
 from frametally.rules.times import local_time, utc
 from frametally_web.charts import answers
 from frametally_web.charts.bars import Bars, touches
@@ -137,14 +138,15 @@ def make_compared_rows(
 
 def warnings_of(found: answers.Counts, media: MediaTimes) -> list[str]:
     """Return a line for each source with footage in the range that is not in the counts."""
-    if found.model is None or found.from_ms is None or found.to_ms is None:
+    if found.from_ms is None or found.to_ms is None:
         return []
+    model = found.model or NO_MODEL
     lines = []
-    found_ms = media.unanalysed(found.model, found.sources, found.from_ms, found.to_ms, None) or {}
+    found_ms = media.unanalysed(model, found.sources, found.from_ms, found.to_ms, None) or {}
     for source, spans in sorted(found_ms.items()):
         if spans:
             first, end = utc(spans[0][0]), utc(spans[-1][1])
-            dead = media.dead_letters(found.model, source, found.from_ms, found.to_ms)
+            dead = media.dead_letters(model, source, found.from_ms, found.to_ms)
             letters = f"; {dead} of its frames are dead letters (see `frametally dead-letters`)"
             lines.append(
                 f"{source}: footage from {first} to {end} is not in the counts{letters * bool(dead)}"
