@@ -7,17 +7,18 @@ import datetime
 import io
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from openpyxl import load_workbook
 from tests.web import crossroads
-from tests.web.counted_footage import put_manifest
+from tests.web.counted_footage import START_MS, make_lines, publish_lines, put_manifest
 
 from frametally.books.traffic.report import ReportQuery, read_report
 from frametally.opening import open_object_store
-from frametally.rules.times import HOUR_MS
+from frametally.rules.times import HOUR_MS, utc
 from frametally.rules.traffic.quarters import QUARTER_MS
 from frametally_cli import main as cli
 
@@ -211,3 +212,26 @@ def test_the_command_says_in_one_line_what_it_cannot_do(
     monkeypatch.setenv("FRAMETALLY_DATA_DIR", str(filmed.settings.data_dir))
     assert cli.main(["report", "traffic", "yard", "--format", "csv"]) == 2
     assert "Nothing of a source 'yard' is counted. There are: crossroads." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("other_is_counted", [True, False])
+def test_a_report_of_a_source_that_is_not_counted_yet_says_what_was_filmed(
+    tmp_path: Path, make_place: Any, capsys: pytest.CaptureFixture[str], other_is_counted: bool
+) -> None:
+    place: Place = make_place(tmp_path)
+    first, last = make_lines("yard", frames=2)
+    with closing(open_object_store((tmp_path / "store").as_uri())) as store:
+        place.store = store
+        if other_is_counted:
+            publish_lines(place, make_lines("gate", frames=1))
+        put_manifest(place, first, last, "Back yard", 2)
+        refused = place.app().test_client().get("/api/v1/traffic?source=yard")
+    assert refused.status_code == 400
+    place.close()
+    assert cli.main(["report", "traffic", "Back yard", "--data-dir", str(tmp_path), "--format", "csv"]) == 2
+    told = (
+        f"Back yard was filmed from {utc(START_MS)} to {utc(last.captured_at_ms)}, but none of it is counted"
+    )
+    for said in (refused.json["detail"], capsys.readouterr().err):
+        assert told in said
+    assert "`frametally aggregate`" in refused.json["remedy"]

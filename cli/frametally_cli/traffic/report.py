@@ -79,17 +79,12 @@ def traffic(
         unanalysed = find_unanalysed(store=ports.store, ledger=ledger, index=ports.index, settings=settings)
         manifests = ledger.manifests()
         slug = KnownSources(manifests).source_of(source)
-
-        def not_analysed(of_model: str, first_ms: int, end_ms: int) -> list[tuple[int, int]]:
-            found = unanalysed.get(of_model, {}).get(slug, [])
-            return [(max(a, first_ms), min(b, end_ms)) for a, b in found if a < end_ms and b > first_ms]
-
         found = read_report(
             ReportQuery(slug, settings.timezone, settings.tzinfo(), model, from_ms, to_ms, classes),
             store=ports.store,
             index=ports.index,
             read_flows=partial(flows_for, ports.store, folder=settings.data_dir / "flows"),
-            not_analysed=not_analysed,
+            not_analysed={model: found.get(slug, []) for model, found in unanalysed.items()},
             source_name=source_names(manifests).get(slug),
         )
     with make_file(found, chosen, next((one for one in HOURS if one == hour), "")) as file:

@@ -89,17 +89,13 @@ class TrafficRoutes:
             selection.to_ms,
             classes,
         )
-
-        def not_analysed(model: str, from_ms: int, to_ms: int) -> list[tuple[int, int]]:
-            return (media.unanalysed(model, [source], from_ms, to_ms, None) or {}).get(source, [])
-
         try:
             return read_report(
                 asked,
                 store=self._ports.store,
                 index=self._ports.index,
                 read_flows=self._flows,
-                not_analysed=not_analysed,
+                not_analysed=media.unanalysed_of(source),
                 source_name=media.name(source),
             )
         except ReportRefused as refused:

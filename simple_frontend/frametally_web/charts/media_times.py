@@ -108,6 +108,10 @@ class MediaTimes:
             if spans and visitor().sees(source)
         }
 
+    def unanalysed_of(self, source: str) -> dict[str, list[tuple[int, int]]]:
+        """Return when a source was filmed and not counted, by model."""
+        return {model: [*found.get(source, ())] for model, found in (self._unanalysed or {}).items()}
+
     def dead_letters(self, model: str, source: str, from_ms: int, to_ms: int) -> int:
         """Return how many frames of a source in `[from_ms, to_ms)` could not be analysed."""
         times = self._dead_letters.get(model, {}).get(source, ())

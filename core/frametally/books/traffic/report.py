@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from frametally.books.unanalysed import NO_MODEL, Spans
 from frametally.drawing_records import Drawing, DrawnLine
 from frametally.drawings.revisions import read_drawing
 from frametally.errors import Misconfigured
@@ -14,7 +15,7 @@ from frametally.ports.count_index import CountIndex, CountQuery, SourceSummary
 from frametally.ports.count_questions import up_to_date
 from frametally.ports.object_store import ObjectStore
 from frametally.rules.flows.day_columns import FlowColumns
-from frametally.rules.times import DAY_MS, FIRST_MS, NEXT_MS
+from frametally.rules.times import DAY_MS, utc
 from frametally.rules.traffic.peaks import DayPeaks, find_peaks
 from frametally.rules.traffic.quarters import QUARTER_MS, SeenPart, quarter_of, quarters_between
 from frametally.rules.traffic.schemes import LABELS
@@ -27,7 +28,6 @@ _QUARTER_S = QUARTER_MS // 1000
 
 FlowsReader = Callable[[str, int, str, Sequence[str]], Iterable[FlowColumns]]
 """Returns flows by model, base interval in seconds, slug, and UTC days, each `YYYY-MM-DD`."""
-Spans = Iterable[tuple[int, int]]
 
 
 class ReportRefused(Misconfigured):
@@ -110,7 +110,7 @@ def read_report(
     store: ObjectStore,
     index: CountIndex,
     read_flows: FlowsReader,
-    not_analysed: Callable[[str, int, int], Spans] = lambda *_: (),
+    not_analysed: Mapping[str, Spans] | None = None,
     source_name: str | None = None,
 ) -> TrafficReport:
     """Read what a report is made of, and make it.
@@ -120,7 +120,7 @@ def read_report(
         store: Has the drawing.
         index: Has the coverage.
         read_flows: See `FlowsReader`.
-        not_analysed: Returns when the source was filmed and not counted, by model and ends of a range.
+        not_analysed: When the source was filmed and not counted, by model, see `find_unanalysed`.
         source_name: The source as its owner wrote it; default: its slug.
 
     Raises:
@@ -128,10 +128,10 @@ def read_report(
         Poison: Something stored is damaged.
         Retryable: The store or the index is away.
     """
-    model, bases_s = _choose_model(index, asked)
+    name = source_name or asked.source
+    model, bases_s, waiting = _choose_model(index, asked, name, not_analysed or {})
     drawing = read_drawing(store, asked.source)
-    summary = _summary(index, model, asked.source)
-    waiting = not_analysed(model, FIRST_MS, NEXT_MS)
+    summary = _summary(index, model, asked.source, name, waiting)
     from_ms, to_ms = _range(
         min([summary.first_interval_ms, *(first for first, _ in waiting)]),
         max([summary.next_interval_ms, *(end for _, end in waiting)]),
@@ -159,12 +159,12 @@ def read_report(
         )
         for bucket in covered
     ]
-    quarters = quarters_between(from_ms, to_ms, seen, not_analysed(model, from_ms, to_ms))
+    quarters = quarters_between(from_ms, to_ms, seen, waiting)
     table = make_table(flows, quarters, scheme=asked.scheme, legs=[leg.name for leg in legs])
     return TrafficReport(
         asked,
         model,
-        source_name or asked.source,
+        name,
         from_ms,
         to_ms,
         legs,
@@ -203,13 +203,22 @@ def _frame(index: CountIndex, query: CountQuery, days: Sequence[str]) -> str | N
     return min(found, key=lambda one: (-one.count, one.captured_at_ms)).image_path if found else None
 
 
-def _choose_model(index: CountIndex, asked: ReportQuery) -> tuple[str, list[int]]:
-    """Return the model, and those of its stored intervals that quarters can be made of, coarsest first."""
+def _choose_model(
+    index: CountIndex, asked: ReportQuery, name: str, not_analysed: Mapping[str, Spans]
+) -> tuple[str, list[int], Spans]:
+    """Return the model, its stored intervals that quarters can be made of, coarsest first, and what waits."""
     stored: dict[str, list[int]] = {}
     for series in index.series():
         stored.setdefault(series.model, []).append(series.base_interval_s)
     if not stored:
-        raise ReportRefused("source", "Nothing is counted yet.", "Run `frametally aggregate` and `index`.")
+        waiting = not_analysed.get(asked.model or next(iter(not_analysed), NO_MODEL), [])
+        raise (
+            _nothing_counted(name, waiting)
+            if waiting
+            else ReportRefused(
+                "source", "Nothing is counted yet.", "Run `frametally aggregate` and `frametally index`."
+            )
+        )
     model = next(iter(stored)) if asked.model is None else asked.model
     if model not in stored:
         known = ", ".join(stored)
@@ -221,16 +230,27 @@ def _choose_model(index: CountIndex, asked: ReportQuery) -> tuple[str, list[int]
             f"{model} is counted in intervals of {min(stored[model])} s, of which no quarter-hours are made.",
             "Run `frametally aggregate --interval 60` and `frametally index`.",
         )
-    return model, bases_s
+    return model, bases_s, not_analysed.get(model, [])
 
 
-def _summary(index: CountIndex, model: str, source: str) -> SourceSummary:
+def _summary(index: CountIndex, model: str, source: str, name: str, waiting: Spans) -> SourceSummary:
     sources = index.sources(model)
     for summary in sources:
         if summary.source == source:
             return summary
+    if waiting:
+        raise _nothing_counted(name, waiting)
     known = ", ".join(summary.source for summary in sources[:10])
     raise ReportRefused("source", f"Nothing of a source {source!r} is counted.", f"There are: {known}.")
+
+
+def _nothing_counted(name: str, waiting: Spans) -> ReportRefused:
+    return ReportRefused(
+        "source",
+        f"{name} was filmed from {utc(waiting[0][0])} to {utc(waiting[-1][1])}, "
+        "but none of it is counted yet.",
+        "Run `frametally aggregate` and `frametally index`; `frametally status` shows what else is missing.",
+    )
 
 
 def _range(first_ms: int, end_ms: int, asked: ReportQuery) -> tuple[int, int]:
