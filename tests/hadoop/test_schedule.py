@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from tests.commands import Finished, run_frametally
 
 from frametally.errors import Misconfigured, Retryable
 from frametally.files.work_lock import work_lock
@@ -303,14 +304,8 @@ def test_a_crash_releases_the_lock(tmp_path: Path) -> None:
         pass
 
 
-def frametally(*arguments: object, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "frametally", *map(str, arguments)],
-        env=os.environ | {"COLUMNS": "200"} | env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def frametally(*arguments: object, **env: str) -> Finished:
+    return run_frametally(*arguments, cwd=Path(), **env)
 
 
 @pytest.mark.thorough
@@ -333,12 +328,12 @@ def test_an_upgraded_folder_names_its_days_before_they_are_counted_again(
         "3 days were counted by an earlier version; the next `frametally aggregate` counts them again, "
         "and their numbers may change: 2026-01-01, 2026-01-02, 2026-01-03"
     )
-    assert notice in frametally("aggregate", "--dry-run", **place).stdout.splitlines()
-    as_json = json.loads(frametally("aggregate", "--dry-run", "--json", **place).stdout)
+    assert notice in frametally("aggregate", "--dry-run", **place).out.splitlines()
+    as_json = json.loads(frametally("aggregate", "--dry-run", "--json", **place).out)
     assert as_json["earlier_version"] == ["2026-01-01", "2026-01-02", "2026-01-03"]
     counted = frametally("aggregate", **place)
-    assert (counted.returncode, counted.stdout.split(",")[0]) == (0, "counts: 3 days counted")
-    assert "earlier version" not in frametally("aggregate", "--dry-run", **place).stdout
+    assert (counted.code, counted.out.split(",")[0]) == (0, "counts: 3 days counted")
+    assert "earlier version" not in frametally("aggregate", "--dry-run", **place).out
 
 
 @pytest.mark.thorough
@@ -350,31 +345,31 @@ def test_the_command_line_tells_a_dry_run_counts_and_shows_the_quality(file_foot
         "FRAMETALLY_STORE_URL": footage.store.url,
     }
     told = frametally("aggregate", "--dry-run", "--from", "2026-01-02", **place)
-    assert told.returncode == 0, told.stderr
-    assert "2 days to count, 0 up to date: 2 segments" in told.stdout
-    assert "no earlier aggregation here" in told.stdout
-    as_json = json.loads(frametally("aggregate", "--dry-run", "--json", **place).stdout)
+    assert told.code == 0, told.err
+    assert "2 days to count, 0 up to date: 2 segments" in told.out
+    assert "no earlier aggregation here" in told.out
+    as_json = json.loads(frametally("aggregate", "--dry-run", "--json", **place).out)
     assert [day["day"] for day in as_json["days"]] == ["2026-01-01", "2026-01-02", "2026-01-03"]
     counted = frametally("aggregate", "--to", "2026-01-02", **place)
-    assert (counted.returncode, counted.stdout.split(",")[0]) == (0, "counts: 1 days counted")
-    assert "no new footage" in frametally("aggregate", "--to", "2026-01-02", **place).stdout
+    assert (counted.code, counted.out.split(",")[0]) == (0, "counts: 1 days counted")
+    assert "no new footage" in frametally("aggregate", "--to", "2026-01-02", **place).out
     shown = frametally("quality", **place)
-    assert shown.returncode == 0
-    assert "quality: 1 runs looked at, 0 with a check that did not pass" in shown.stdout
+    assert shown.code == 0
+    assert "quality: 1 runs looked at, 0 with a check that did not pass" in shown.out
     status = frametally("status", **place)
-    assert "quality: 2026-01-01, tiny-1, 60 s: 1 frames, 1 detections" in status.stdout
-    [report] = json.loads(frametally("status", "--json", **place).stdout)["quality"]
+    assert "quality: 2026-01-01, tiny-1, 60 s: 1 frames, 1 detections" in status.out
+    [report] = json.loads(frametally("status", "--json", **place).out)["quality"]
     assert (report["day"], report["passed"], report["frames"]) == ("2026-01-01", True, 1)
     assert {"name", "passed", "count", "details"} <= set(report["checks"][0])
     narrowed = frametally("aggregate", "--to", "2026-01-02", "--labels", "car,carr", **place)
-    assert (narrowed.returncode, narrowed.stdout.split(",")[0]) == (0, "counts: 1 days counted")
-    assert "asks for 'carr', which nothing detected here has; labels that are: car" in narrowed.stderr
+    assert (narrowed.code, narrowed.out.split(",")[0]) == (0, "counts: 1 days counted")
+    assert "asks for 'carr', which nothing detected here has; labels that are: car" in narrowed.err
     refused = frametally("aggregate", "--every", "soon", **place)
-    assert (refused.returncode, refused.stdout) == (2, "")
-    assert "--every 'soon' is no period" in refused.stderr
+    assert (refused.code, refused.out) == (2, "")
+    assert "--every 'soon' is no period" in refused.err
     odd = frametally("aggregate", "--interval", "7", **place)
-    assert (odd.returncode, odd.stdout) == (2, "")
-    assert "7 s does not divide a day" in odd.stderr
+    assert (odd.code, odd.out) == (2, "")
+    assert "7 s does not divide a day" in odd.err
 
 
 @pytest.mark.thorough
@@ -385,4 +380,4 @@ def test_a_day_that_was_set_aside_whole_is_an_outcome_and_not_a_failure(file_foo
         "FRAMETALLY_STORE_URL": file_footage.store.url,
     }
     told = frametally("aggregate", **place)
-    assert (told.returncode, "none of it is counted" in told.stderr) == (6, True), told.stderr
+    assert (told.code, "none of it is counted" in told.err) == (6, True), told.err

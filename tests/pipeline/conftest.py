@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
@@ -12,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from tests.commands import Finished, run_frametally
 
 from frametally.books.runs import current_runs, read_run
 from frametally.opening import (
@@ -37,25 +36,6 @@ def with_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
 
 Table = dict[tuple[str, int], int]
 """Detections by label and start of the interval in milliseconds since the epoch."""
-
-
-class Finished(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-def run_frametally(*arguments: object, cwd: Path, timeout_s: float = 240, **env: str) -> Finished:
-    result = subprocess.run(
-        [sys.executable, "-m", "frametally", *map(str, arguments)],
-        cwd=cwd,
-        env=os.environ | {"COLUMNS": "200"} | env,
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
-        check=False,
-    )
-    return Finished(result.returncode, result.stdout, result.stderr)
 
 
 @pytest.fixture(scope="session")

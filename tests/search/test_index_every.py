@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from tests.commands import run_frametally
 
 from frametally.opening import open_count_index
 
@@ -23,10 +24,10 @@ PATIENCE_S = 240  # for a busy machine; nothing depends on how long it takes
 
 @pytest.mark.timeout(300)
 def test_runs_come_into_the_index_by_themselves_and_sigterm_ends_it_cleanly(tmp_path: Path) -> None:
-    env = os.environ | {"FRAMETALLY_DATA_DIR": str(tmp_path / "data"), "FRAMETALLY_DETECTOR": "pixels"}
+    env = {"FRAMETALLY_DATA_DIR": str(tmp_path / "data"), "FRAMETALLY_DETECTOR": "pixels"}
 
     def frametally(*arguments: str) -> None:
-        subprocess.run([sys.executable, "-m", "frametally", *arguments], env=env, cwd=tmp_path, check=True)
+        assert run_frametally(*arguments, cwd=tmp_path, **env).code == 0
 
     def runs() -> int:
         with closing(open_count_index(f"sqlite:///{tmp_path / 'data' / 'index.sqlite'}")) as index:
@@ -34,7 +35,7 @@ def test_runs_come_into_the_index_by_themselves_and_sigterm_ends_it_cleanly(tmp_
 
     with (tmp_path / "index.log").open("ab") as log:
         command = [sys.executable, "-m", "frametally", "index", "--every", "1s"]
-        indexer = subprocess.Popen(command, env=env, cwd=tmp_path, stdout=log, stderr=log)
+        indexer = subprocess.Popen(command, env=os.environ | env, cwd=tmp_path, stdout=log, stderr=log)
     try:
         for day in (1, 2):
             picture = np.full((60, 80, 3), 255 // day, np.uint8)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from tests.commands import run_frametally
 
 pytestmark = pytest.mark.thorough
 
@@ -17,12 +16,12 @@ HOUR_S = 3600
 
 
 def test_rounds_of_counting_leave_two_runs_of_a_day_and_the_books_settled(tmp_path: Path) -> None:
-    env = os.environ | {"FRAMETALLY_DATA_DIR": str(tmp_path / "data"), "FRAMETALLY_DETECTOR": "pixels"}
+    env = {"FRAMETALLY_DATA_DIR": str(tmp_path / "data"), "FRAMETALLY_DETECTOR": "pixels"}
 
     def frametally(*arguments: str) -> str:
-        command = [sys.executable, "-m", "frametally", *arguments]
-        done = subprocess.run(command, env=env, cwd=tmp_path, check=True, stdout=subprocess.PIPE, text=True)
-        return done.stdout
+        done = run_frametally(*arguments, cwd=tmp_path, **env)
+        assert done.code == 0, done.err
+        return done.out
 
     picture = np.full((60, 80, 3), 255, np.uint8)
     (tmp_path / "gate").mkdir()

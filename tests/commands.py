@@ -1,0 +1,82 @@
+"""`frametally` as its users start it, in a process of its own, without importing all of it anew each time."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+# Without `frametally_cli.console`, which looks at the terminal when it is imported.
+PRELOAD = [
+    "numpy",
+    "pydantic",
+    "rich.console",
+    "rich.progress",
+    "rich.table",
+    "frametally.opening",
+    "frametally.adapters.files.folder_store",
+    "frametally.adapters.sqlite.file_log",
+    "frametally.adapters.sql.index.counts",
+    "frametally_producer.produce",
+    "frametally_models.prepare",
+    "frametally_consumer.worker.loop",
+    "tests.commands",
+]
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(PRELOAD)
+
+
+class Finished(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+def _run(arguments: list[str], cwd: str, environment: dict[str, str], output: str) -> NoReturn:
+    """Be a new process of the command line, with this working directory, environment and streams."""
+    os.setsid()
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(environment)
+    for number, path in enumerate((os.devnull, f"{output}/out", f"{output}/err")):
+        opened = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        os.dup2(opened, number)
+        os.close(opened)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.argv = ["frametally", *arguments]
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115
+    sys.stdout, sys.stderr = (open(number, "w", closefd=False) for number in (1, 2))  # noqa: SIM115
+    from frametally_cli.main import main
+
+    try:
+        code = main(arguments)
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code or 0)
+
+
+def run_frametally(*arguments: object, cwd: Path, timeout_s: float = 240, **env: str) -> Finished:
+    """Run a command to its end.
+
+    Raises:
+        TimeoutError: it goes on after `timeout_s` seconds.
+    """
+    with tempfile.TemporaryDirectory() as output:
+        process = FORKS.Process(
+            target=_run,
+            args=([*map(str, arguments)], str(cwd), dict(os.environ) | {"COLUMNS": "200"} | env, output),
+        )
+        process.start()
+        process.join(timeout_s)
+        if process.exitcode is None:
+            process.kill()
+            process.join()
+            raise TimeoutError(f"frametally {' '.join(map(str, arguments))}")
+        out, err = ((Path(output) / name).read_text() for name in ("out", "err"))
+        return Finished(process.exitcode, out, err)
