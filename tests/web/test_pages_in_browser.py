@@ -1,0 +1,61 @@
+"""Every page that there is opens in Chromium, wide and on a phone: the smoke test of `make test`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+from flask import Flask
+from tests.web.people import PASSWORD, give_accounts
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Place, Visit
+
+
+VIEWERS = {"/docs", "/redoc"}
+"""The API's description as `/api/docs` shows it, which takes seconds to draw."""
+
+
+def paths_of_pages(app: Flask) -> list[str]:
+    """Every address without a parameter that a signed-in person gets a page from."""
+    paths = {
+        rule.rule
+        for rule in app.url_map.iter_rules()
+        if "GET" in (rule.methods or ()) and "<" not in rule.rule and not rule.rule.startswith("/api/v1/")
+    }
+    visitor = app.test_client()
+    visitor.post("/sign-in", data={"name": "lukas", "password": PASSWORD})
+    return sorted(path for path in paths - VIEWERS if visitor.get(path).mimetype == "text/html")
+
+
+def test_every_page_opens_without_a_complaint_wide_and_on_a_phone(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    place.film({"car": 6, "person": 2}, source="gate", intervals=4)
+    give_accounts(place)
+    paths = paths_of_pages(place.app())
+    assert {"/", "/videos", "/live", "/jobs", "/lines", "/traffic", "/books", "/alerts", "/data"} <= set(
+        paths
+    )
+    window = visit(place)
+    page = window.page
+    page.goto(f"{window.url}/sign-in")
+    page.locator("#name").fill("lukas")
+    page.locator("#password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.locator("#dashboard[data-state=ready][aria-busy=false]").wait_for()
+    for path in paths:
+        page.goto(f"{window.url}{path}", wait_until="load")
+        assert page.title(), path
+        assert len(page.locator("body").inner_text()) > 20, path
+        for width_px in (390, 1280):
+            page.set_viewport_size({"width": width_px, "height": 844})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width_px, (
+                f"{path} at {width_px} px"
+            )
+        assert window.complaints == [], path
+    assert place.access is not None
+    place.access.close()
