@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+import uuid
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,10 @@ def root(tmp_path: Path) -> Path:
 
 def files_below(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def folders_below(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_dir())
 
 
 _RACE = """
@@ -125,6 +130,38 @@ def test_what_writers_that_died_have_left_is_removed_after_a_day_and_what_may_be
         "no#staging.jpg",
         "put#5",
     ]
+
+
+def test_the_folders_of_a_video_and_of_pictures_go_with_their_last_object(root: Path) -> None:
+    store = FileStore(f"file://{root}")
+    video = f"videos/{uuid.uuid4()}"
+    objects = [
+        f"{video}/original",
+        f"{video}/video.json",
+        "images/gate/2026-03-01/1.jpg",
+        "images/yard/a/1.jpg",
+    ]
+    for key in (*objects, "videos/contents/a.json"):
+        store.put(key, b"x")
+    store.delete(objects[0])
+    assert (root / video).is_dir()
+    for key in (*objects[1:3], "videos/contents/a.json"):
+        store.delete(key)
+    assert folders_below(root) == ["images", "images/yard", "images/yard/a", "videos", "videos/contents"]
+    assert store.put(objects[0], b"y", if_absent=True)
+
+
+def test_an_empty_folder_of_a_video_that_a_kill_or_an_earlier_version_left_goes_after_a_day(
+    root: Path,
+) -> None:
+    store = FileStore(f"file://{root}")
+    old, fresh = sorted(f"videos/{uuid.uuid4()}" for _ in range(2))
+    for folder in (old, fresh, "videos/contents"):
+        (root / folder).mkdir(parents=True)
+    for folder in (old, "videos/contents"):
+        os.utime(root / folder, (0, 0))
+    assert list(store.list("videos")) == []
+    assert folders_below(root) == sorted(["videos", "videos/contents", fresh])
 
 
 def test_a_writer_that_slept_until_its_staging_file_was_removed_is_told_to_try_again(

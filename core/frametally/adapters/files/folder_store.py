@@ -10,7 +10,8 @@ here, in this order:
 
 A crash leaves at most a staging file. Its name ends in `#` and digits, as that of obstore's own staging files
 does; listings leave such names out and keys may not end so. Listing a folder removes those that are older
-than a day; a writer that has slept for so long finds its own gone, and tries again.
+than a day; a writer that has slept for so long finds its own gone, and tries again. The folder of a video and
+those of pictures go with their last object; others stay, for a process that noted one as synced relies on it.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from frametally.adapters.files.growing import GrowingFile
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
 from frametally.files.sqlite import file_system
 from frametally.files.work_lock import locked
-from frametally.keys import BACKUPS
+from frametally.keys import BACKUPS, BRIEF_FOLDER
 from frametally.ports.object_store import Change, ObjectInfo, ObjectMissing, change_alone
 from frametally.rules.times import DAY_S
 from frametally.settings.access import StoreAccess
@@ -181,7 +182,7 @@ class FileStore:
 
     def _walk(self, folder: str, after: str | None) -> Iterator[ObjectInfo]:
         # Folder by folder: memory for one at a time, and those wholly below `after` are never opened.
-        _remove_leftovers(self._root / folder)
+        _remove_leftovers(self._root / folder, brief=BRIEF_FOLDER.fullmatch(folder) is not None)
         try:
             listed = self._store.list_with_delimiter(folder or None)
         except (OSError, BaseError) as error:
@@ -197,6 +198,9 @@ class FileStore:
             failure = self._failure(error, "removed", key)
             if not isinstance(failure, ObjectMissing):
                 raise failure from error
+        with suppress(OSError):  # the folder has other objects, or is gone
+            while BRIEF_FOLDER.fullmatch(key := key.rpartition("/")[0]):
+                (self._root / key).rmdir()
 
     def change(self, key: str, make: Change) -> bytes | None:
         """Replace an object by what `make` makes of it; see `ObjectStore.change`."""
@@ -351,10 +355,13 @@ def _errno(error: Exception) -> int:
     return int(match[1]) if match else 0
 
 
-def _remove_leftovers(folder: Path) -> None:
-    """Remove the staging files that writers which have died left in a folder over a day ago."""
+def _remove_leftovers(folder: Path, *, brief: bool) -> None:
+    """Remove what processes that have died left over a day ago: staging files, and a folder of nothing."""
     with suppress(OSError):  # gone meanwhile, or not ours to remove
-        for name in os.listdir(folder):  # noqa: PTH208 - names are all that is needed, of thousands
+        names = os.listdir(folder)  # noqa: PTH208 - names are all that is needed, of thousands
+        if brief and not names and folder.stat().st_mtime + DAY_S < time.time():
+            folder.rmdir()
+        for name in names:
             if "#" in name and _STAGING_NAME.fullmatch(name):
                 leftover = folder / name
                 if leftover.stat().st_mtime + DAY_S < time.time():
