@@ -221,8 +221,8 @@ def test_days_of_an_earlier_version_are_named_before_they_are_counted_again(
     status = house.status()
     assert (status.exit_code, status.broken) == (4, [])
     assert status.behind == [
-        "1 days were counted by an earlier version; the next `frametally aggregate` counts them again, "
-        "and their numbers may change: 1970-01-01"
+        "1 days were counted by the rules of an earlier version; `frametally aggregate "
+        "--interval 60` counts them again, and their numbers may change: 1970-01-01"
     ]
 
 

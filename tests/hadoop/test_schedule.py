@@ -21,6 +21,8 @@ from frametally.files.work_lock import work_lock
 from frametally.process.period import parse_period_s, repeat
 from frametally.process.reports import NoProgress
 from frametally.records import encode
+from frametally.rules.counted_boxes import CountedBoxes
+from frametally_cli.main import main
 from frametally_hadoop.dry_run import dry_run
 from frametally_hadoop.planning.pace import Aggregated, Pace, estimate_s
 from frametally_hadoop.planning.selection import select
@@ -309,31 +311,46 @@ def frametally(*arguments: object, **env: str) -> Finished:
 
 
 @pytest.mark.thorough
-def test_an_upgraded_folder_names_its_days_before_they_are_counted_again(
-    file_footage: Footage, monkeypatch: pytest.MonkeyPatch
+def test_an_upgraded_folder_names_its_days_before_they_are_counted_again_and_then_what_changed(
+    file_footage: Footage, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     footage = file_footage
     three_days(footage)
-    with monkeypatch.context() as earlier:
+    with monkeypatch.context() as earlier:  # whose rules counted no car
         earlier.setattr("frametally_hadoop.job.params.COUNTING_VERSION", 4)
+        earlier.setattr(CountedBoxes, "rule", lambda _: lambda box: box.label != "car")
         run, *_ = footage.aggregate().runs
     fields = msgspec.json.decode(encode(run))
     del fields["settings"], fields["seal"]  # as 0.2.0 published it
     footage.store.put(run.key, msgspec.json.encode(fields))
-    place = {
-        "FRAMETALLY_DATA_DIR": str(footage.settings.data_dir),
-        "FRAMETALLY_STORE_URL": footage.store.url,
-    }
+    monkeypatch.setenv("FRAMETALLY_DATA_DIR", str(footage.settings.data_dir))
+    monkeypatch.setenv("FRAMETALLY_STORE_URL", footage.store.url)
+    monkeypatch.setenv("COLUMNS", "300")
+
+    def output_of(*command: str, code: int = 0) -> tuple[str, str]:
+        assert main([*command]) == code
+        return capfd.readouterr()
+
     notice = (
-        "3 days were counted by an earlier version; the next `frametally aggregate` counts them again, "
-        "and their numbers may change: 2026-01-01, 2026-01-02, 2026-01-03"
+        "3 days were counted by the rules of an earlier version; `frametally aggregate --interval 60` counts "
+        "them again, and their numbers may change: 2026-01-01, 2026-01-02, 2026-01-03"
     )
-    assert notice in frametally("aggregate", "--dry-run", **place).out.splitlines()
-    as_json = json.loads(frametally("aggregate", "--dry-run", "--json", **place).out)
+    assert notice in output_of("status", code=3)[0]
+    assert notice in output_of("aggregate", "--dry-run")[0].splitlines()
+    as_json = json.loads(output_of("aggregate", "--dry-run", "--json")[0])
     assert as_json["earlier_version"] == ["2026-01-01", "2026-01-02", "2026-01-03"]
-    counted = frametally("aggregate", **place)
-    assert (counted.code, counted.out.split(",")[0]) == (0, "counts: 3 days counted")
-    assert "earlier version" not in frametally("aggregate", "--dry-run", **place).out
+    assert "earlier version" not in output_of("aggregate", "--interval", "3600")[1]  # leaves them as they are
+    changed, said = output_of("aggregate", "--from", "2026-01-02")
+    assert notice.replace("3 days", "2 days").replace("2026-01-01, ", "") in said
+    assert changed.splitlines()[:3] == [
+        "2026-01-02, 60 s, counted again by this version: gate: 0 -> 2 detections, "
+        "0 -> 1 intervals without objects",
+        "2026-01-03, 60 s, counted again by this version: gate: 0 -> 3 detections, "
+        "0 -> 1 intervals without objects",
+        "counts: 2 days counted, 0 up to date, 5 frames, 0 repeats dropped",
+    ]
+    assert "2026-01-01, 60 s, counted again" in output_of("aggregate")[0]
+    assert "earlier version" not in "".join(output_of("aggregate", "--dry-run"))
 
 
 @pytest.mark.thorough

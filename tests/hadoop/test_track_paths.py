@@ -279,7 +279,7 @@ def test_days_counted_by_the_rules_of_before_are_stale(
         [before] = footage.aggregate().runs
     assert before.settings["counting_version"] == 4
     [line] = earlier_version_lines([before])
-    assert line.startswith("1 days were counted by an earlier version")
+    assert line.startswith("1 days were counted by the rules of an earlier version")
     assert line.endswith(before.day)
     [after] = footage.aggregate().runs
     assert earlier_version_lines([after]) == []

@@ -40,7 +40,8 @@ def count_once(
 ) -> int:
     """Aggregate once, after any other on this machine; return the exit code.
 
-    Names the totals that change on days that an earlier version counted, unless `upgraded` is False.
+    Names the days that an earlier version counted, and afterwards the totals that changed, unless `upgraded`
+    is False.
 
     Raises:
         Retryable: `wait` is False, and another is at work; or as `driver.aggregate`.
@@ -50,7 +51,9 @@ def count_once(
         work_lock(ports.settings.data_dir, "aggregate", wait=wait, on_wait=bar.say),
     ):
         clear_workspaces(ports.settings.data_dir)
-        before = of_earlier_version(_current_runs(ports.store)) if upgraded else []
+        before = _to_count_again(ports, selection) if upgraded else []
+        for line in earlier_version_lines(before):
+            bar.say(line)
         report = aggregate(settings=ports.settings, store=ports.store, progress=bar, selection=selection)
     for line in changed_totals(ports.store, before, report.runs):
         click.echo(console.plain(line))
@@ -70,6 +73,15 @@ def count_once(
         click.echo(f"quality: {name!r} did not pass for {runs} of these days; see `frametally quality`")
     # That all of it was set aside or refused is an outcome, too.
     return PART_DONE if report.skipped or flows.skipped else 0
+
+
+def _to_count_again(ports: StorePorts, selection: DaySelection) -> list[Run]:
+    """Return the runs of an earlier version that a count takes the place of."""
+    return [
+        run
+        for run in of_earlier_version(_current_runs(ports.store))
+        if run.interval_s == ports.settings.interval_s and selection.has(run.day)
+    ]
 
 
 def _current_runs(store: ObjectStore) -> list[Run]:

@@ -97,14 +97,16 @@ def _is_of_earlier_version(run: Run) -> bool:
 
 
 def earlier_version_lines(runs: Iterable[Run]) -> list[str]:
-    """Return a line that names the days which an earlier version counted; none where there is no such day."""
-    days = sorted({run.day for run in of_earlier_version(runs)})
-    if not days:
-        return []
-    named = ", ".join(days[:_MOST_DAYS]) + f" and {len(days) - _MOST_DAYS} more" * (len(days) > _MOST_DAYS)
+    """Return a line for each interval that names the days which an earlier version counted."""
+    days: defaultdict[int, set[str]] = defaultdict(set)
+    for run in of_earlier_version(runs):
+        days[run.interval_s].add(run.day)
     return [
-        f"{len(days)} days were counted by an earlier version; the next `frametally aggregate` counts "
-        f"them again, and their numbers may change: {named}"
+        f"{len(found)} days were counted by the rules of an earlier version; `frametally aggregate "
+        f"--interval {interval_s}` counts them again, and their numbers may change: "
+        + ", ".join(sorted(found)[:_MOST_DAYS])
+        + f" and {len(found) - _MOST_DAYS} more" * (len(found) > _MOST_DAYS)
+        for interval_s, found in sorted(days.items())
     ]
 
 
