@@ -1,4 +1,4 @@
-"""Originals that end by their age, and those that doctor --deep finds damaged."""
+"""What of uploaded videos ends by its age or on command, and what doctor --deep finds damaged."""
 
 import hashlib
 import io
@@ -15,11 +15,13 @@ from frametally.process.reports import NoProgress
 from frametally.records import encode
 from frametally.rules.times import DAY_S
 from frametally.settings.loading import load_settings
-from frametally.video_records import VideoFacts, VideoFields, VideoRecord
+from frametally.video_records import UploadRecord, VideoFacts, VideoFields, VideoRecord
 from frametally.videos.retention import remove_old_originals
+from frametally_cli.main import main
 from frametally_cli.options.ports import open_ports
 from frametally_cli.scrub.checks import deep_rows
 from frametally_cli.scrub.stored_originals import check_originals
+from frametally_cli.scrub.unnamed_images import check_images
 
 FACTS = VideoFacts(
     container="mp4",
@@ -72,6 +74,50 @@ def test_an_original_ends_after_its_days_once_its_frames_are_taken_and_all_else_
     assert remove_old_originals(store, days=3, now_ms=now_ms) == [a_video(1, b"video 1").id]
     assert {info.key for info in store.list("")} == before - {keys.original_key(a_video(1, b"").id)}
     assert remove_old_originals(store, days=3, now_ms=now_ms) == []
+
+
+def upload_of(video: VideoRecord) -> UploadRecord:
+    return UploadRecord(
+        id=video.id,
+        video_id=video.id,
+        kind="resumable",
+        length_bytes=9,
+        file_name="cam.mp4",
+        fields=VideoFields(),
+        created_at_ms=0,
+        expires_at_ms=2**50,
+    )
+
+
+def test_unnamed_images_are_also_those_of_uploads_that_are_gone_or_whose_frames_were_forgotten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = load_settings(data_dir=tmp_path)
+    store = open_object_store(settings.store_url)
+    forgotten, counted, waiting, gone, coming = (a_video(number, b"%d" % number) for number in range(1, 6))
+    for video in (forgotten, counted, waiting, gone, coming):
+        store.put(keys.original_key(video.id), b"original")
+        store.put(keys.preview_key(video.id, "poster-00000000.jpg"), b"poster")
+    for video in (forgotten, counted, waiting):
+        store.put(video.key, encode(video))
+    for video in (forgotten, counted):
+        manifest = msgspec.structs.replace(make_manifest(1), sha256=video.sha256, state="complete")
+        store.put(manifest.key, encode(manifest))
+    store.put(upload_of(coming).key, encode(upload_of(coming)))
+    kept = {info.key for info in store.list("") if forgotten.id not in info.key and gone.id not in info.key}
+    assert main(["forget", forgotten.sha256, "--yes", "--data-dir", str(tmp_path)]) == 0
+    capsys.readouterr()
+    with open_ports(settings) as ports:
+        rows = [row for row in check_images(ports, NoProgress()) if row.name == gone.id]
+    assert [row.value for row in rows] == ["2 objects of an uploaded video that is gone, 0.0 MB"]
+
+    assert main(["forget", "--unnamed-images", "--yes", "--data-dir", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert f"{gone.id}: 2 objects of an uploaded video that is gone" in said
+    assert "Cam (source Cam): an uploaded video whose frames were forgotten" in said
+    assert said.endswith("deleted: 2 pictures that no medium names, 1 uploaded videos\n")
+    left = {info.key for info in store.list("") if not info.key.startswith(keys.TOMBSTONES)}
+    assert left == kept - {keys.media_key(forgotten.sha256)}
 
 
 @pytest.mark.thorough

@@ -297,6 +297,18 @@ def test_frames_that_were_forgotten_are_told_and_not_made_again_by_themselves(ho
     assert house.jobs() == [("frames", "done")]
 
 
+def test_frames_that_were_forgotten_are_not_made_again_for_a_catalogue_that_lost_its_jobs(
+    house: House,
+) -> None:
+    put_tombstone(house.store, announced(3), why="forget")
+    row = house.settled()
+    assert (row.state, row.reason, house.jobs()) == ("failed", FORGOTTEN, [])
+    house.put(corrected(VIDEO, uploaded_at_ms=2**50))  # the same bytes, uploaded again since
+    house.catalogue.set_video(VIDEO.id, state="received")
+    assert house.settled().state == "received"
+    assert house.jobs() == [("frames", "queued")]
+
+
 def test_a_catalogue_that_lost_its_jobs_knows_what_is_done(house: House) -> None:
     house.announce(announced(3))
     house.detect(0, 1, 2)

@@ -8,23 +8,26 @@ from typing import Any
 
 import click
 
+from frametally import keys
 from frametally.books.gold.wanted import is_wanted
 from frametally.drawings.revisions import change_drawing, read_drawing, with_shapes
 from frametally.errors import Misconfigured
-from frametally.keys import slug
 from frametally.media import corrections, erasing, finding, forgetting
 from frametally.media.corrections import Corrected
 from frametally.media.manifests import ManifestReader, list_manifests, readable_tombstones
 from frametally.media.overlapping import overlaps_of, told_by_source, told_overlaps
 from frametally.media.sources import joined
+from frametally.media_records import key_of_part
 from frametally.opening import open_access_book, open_alert_book, open_gold, open_video_catalogue
-from frametally.ports.object_store import ObjectStore
+from frametally.ports.object_store import ObjectInfo, ObjectStore
 from frametally.process.reports import Progress, Skipped, exit_code
 from frametally.settings.loading import Settings
 from frametally.undo_records import Correction
+from frametally.video_records import VideoRecord
 from frametally.videos.acceptance import read_video
 from frametally.videos.content_claims import holder_of
 from frametally.videos.editing import remove_video
+from frametally.videos.retention import forgotten_videos, objects_of_no_video
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import Ports, data_dir_option, open_books, option, read_settings
 from frametally_cli.options.times import parse_bounds_ms, parse_time_ms
@@ -43,7 +46,11 @@ _NEXT = "run `frametally aggregate` and `frametally index` to see it in the coun
 @option("--to", "ISO 8601 time before which to forget.", metavar="TIME")
 @timezone_option
 @delete_images_option
-@click.option("--unnamed-images", is_flag=True, help="Delete the stored pictures that no medium names.")
+@click.option(
+    "--unnamed-images",
+    is_flag=True,
+    help="Delete the stored pictures that no medium names, and uploaded videos that were forgotten.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @data_dir_option
 def forget(
@@ -61,7 +68,7 @@ def forget(
     with open_books(read_settings(None, overrides)) as (ports, ledger):
         _finish_pending(ports)
         if unnamed_images:
-            return _delete_unnamed(ports.store, yes=yes)
+            return _delete_unnamed(ports, yes=yes)
         from_ms, to_ms = parse_bounds_ms(*bounds, ports.settings.tzinfo())
         found = (
             finding.find_media(ports.store, medium)
@@ -90,9 +97,7 @@ def forget(
 
 def _remove_uploaded(ports: Ports, targets: Sequence[forgetting.Target], progress: Progress) -> None:
     """Remove the uploaded videos of what was forgotten as a whole, with originals and all made of them."""
-    from frametally_producer.jobs import removal
-
-    settings, store = ports.settings, ports.store
+    store = ports.store
     for target in targets:
         video_id = holder_of(store, target.manifest.sha256) if target.manifest.kind == "video" else None
         video = read_video(store, video_id) if video_id is not None else None
@@ -102,14 +107,21 @@ def _remove_uploaded(ports: Ports, targets: Sequence[forgetting.Target], progres
             line = f"{video.name}: its uploaded video still has this range: remove it on its page"
             console.err.print(console.plain(line), markup=False)
             continue
-        with closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue:
-            # First the mark and the job: cut behind it, `frametally work` removes the rest.
-            remove_video(store, catalogue, video.id)
-            if is_wanted(settings):
-                with closing(open_gold(settings.gold_url, settings.gold_access)) as gold:
-                    gold.remove_video(video.id)
-            removal.remove_video(video, settings=settings, store=store, log=ports.log, progress=progress)
-            catalogue.remove_video(video.id)
+        _remove_video(ports, video, progress)
+
+
+def _remove_video(ports: Ports, video: VideoRecord, progress: Progress) -> None:
+    from frametally_producer.jobs import removal
+
+    settings, store = ports.settings, ports.store
+    with closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue:
+        # First the mark and the job: cut behind it, `frametally work` removes the rest.
+        remove_video(store, catalogue, video.id)
+        if is_wanted(settings):
+            with closing(open_gold(settings.gold_url, settings.gold_access)) as gold:
+                gold.remove_video(video.id)
+        removal.remove_video(video, settings=settings, store=store, log=ports.log, progress=progress)
+        catalogue.remove_video(video.id)
 
 
 @click.command()
@@ -158,7 +170,7 @@ def rename_source(old: str, new: str, delete_images: bool, **overrides: Any) -> 
             if correction is not None:
                 done.append(_finish(ports, correction))
         code = _report(ports, done)
-        for former in sorted({slug(old), *(manifest.source for manifest in manifests)} - {source}):
+        for former in sorted({keys.slug(old), *(manifest.source for manifest in manifests)} - {source}):
             _say_who_names(ports.settings, former, source)
         return code
 
@@ -201,20 +213,39 @@ def _take_drawing(store: ObjectStore, former: str, source: str, *, is_new: bool)
         )
 
 
-def _delete_unnamed(store: ObjectStore, *, yes: bool) -> int:
+def _delete_unnamed(ports: Ports, *, yes: bool) -> int:
     with console.stage_bar("looking") as bar:
-        found = erasing.unnamed_images(store, bar)
-    for source, (pictures, size_bytes) in erasing.sizes_by_source(found).items():
-        click.echo(f"{source}: {pictures} pictures, {size_bytes / 1e6:.1f} MB")
+        found, videos = _unnamed(ports, bar)
+    for folder, (objects, size_bytes) in erasing.sizes_by_source(found).items():
+        what = "objects of an uploaded video that is gone" if keys.is_video_id(folder) else "pictures"
+        click.echo(f"{folder}: {objects} {what}, {size_bytes / 1e6:.1f} MB")
+    for video in videos:
+        what = f"an uploaded video whose frames were forgotten, {video.size_bytes / 1e6:.1f} MB"
+        click.echo(console.plain(f"{video.name} (source {video.source_name}): {what}"))
     if not yes:
-        click.confirm("Delete these pictures?", abort=True)
+        click.confirm(f"Delete these pictures{' and uploaded videos' if videos else ''}?", abort=True)
+    asked = {video.id for video in videos}
     with console.stage_bar("delete") as bar:
-        found = erasing.unnamed_images(store, bar)  # anew: the question may have stood for long
+        found, videos = _unnamed(ports, bar)  # anew: the question may have stood for long
+        videos = [video for video in videos if yes or video.id in asked]
         for done, info in enumerate(found, 1):
-            store.delete(info.key)
+            part_of = key_of_part(info.key)
+            if part_of is not None:  # a bucket keeps its bytes elsewhere
+                ports.store.resumable(part_of, info.key).abort()
+            ports.store.delete(info.key)
             bar.update(done, len(found), info.key)
-    click.echo(f"deleted: {len(found)} pictures that no medium names")
+        for video in videos:
+            _remove_video(ports, video, bar)
+    click.echo(f"deleted: {len(found)} pictures that no medium names, {len(videos)} uploaded videos")
     return 0
+
+
+def _unnamed(ports: Ports, bar: Progress) -> tuple[list[ObjectInfo], list[VideoRecord]]:
+    """Return the objects that no medium and no video names, and the videos whose frames were forgotten."""
+    settings, store = ports.settings, ports.store
+    with closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue:
+        videos = forgotten_videos(store, catalogue)
+    return [*erasing.unnamed_images(store, bar), *objects_of_no_video(store)], videos
 
 
 def _say_target(target: forgetting.Target) -> None:

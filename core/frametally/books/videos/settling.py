@@ -24,6 +24,7 @@ from frametally.records import MediaManifest
 from frametally.settings.loading import Settings
 from frametally.video_records import VideoRecord
 from frametally.videos.acceptance import NO_TIME
+from frametally.videos.retention import is_forgotten
 
 _EVERY_S = 2.0
 _REST_PER_WORK = 4
@@ -51,6 +52,9 @@ class Found(NamedTuple):
     range_ms: tuple[int, int] | None = None
     books: VideoBooks | None = None
     queues_frames: bool = False
+
+
+_FORGOTTEN = Found("failed", reason=FORGOTTEN, books=VideoBooks())
 
 
 class StateSettler:
@@ -116,6 +120,8 @@ class StateSettler:
             if manifest is None:
                 manifest = find_manifest(self._store, row.record.sha256)
             found = find_state(row.record, newest, manifest, accounts.of)
+            if found.queues_frames and manifest is None and is_forgotten(self._store, row.record):
+                found = _FORGOTTEN  # and the catalogue has lost the job that made them
             self._tell(row.record, newest.get("frames"), found)
             if found.state in ("ready", "failed") and is_wanted(self._settings):
                 self._catalogue.queue(row.record.id, "gold")
@@ -171,7 +177,7 @@ def find_state(
         return Found("received" if frames.attempts == 0 else "producing", reason=frames.reason)
     if manifest is None:
         if frames is not None and frames.state == "done":
-            return Found("failed", reason=FORGOTTEN, books=VideoBooks())
+            return _FORGOTTEN
         return Found("received", queues_frames=True)
     if manifest.state != "complete" or not _is_as_said(record, manifest):
         return Found("received", books=announced, queues_frames=True)
