@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.examples import THOROUGH
 
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
@@ -27,8 +28,8 @@ from frametally_models.files import ModelFiles
 if TYPE_CHECKING:
     from tests.faults.conftest import Deployment
 
-FRAMES = int(os.environ.get("FAULTS_FRAMES", "600"))
-KILLS = int(os.environ.get("FAULTS_KILLS", "26"))
+FRAMES = int(os.environ.get("FAULTS_FRAMES", "600" if THOROUGH else "300"))
+KILLS = int(os.environ.get("FAULTS_KILLS", "26" if THOROUGH else "12"))
 REAL_KILLS = int(os.environ.get("FAULTS_REAL_KILLS", "3"))
 SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
 # Those of the counting job are in tests/hadoop.

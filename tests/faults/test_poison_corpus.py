@@ -150,7 +150,7 @@ def produced(tmp_path_factory: pytest.TempPathFactory) -> Any:
         "-e",
         "trace=open,openat,openat2,connect",
     ]
-    command = [sys.executable, __file__, str(folder), str(listener.port), "1" if THOROUGH else "7"]
+    command = [sys.executable, __file__, str(folder), str(listener.port), "1" if THOROUGH else "15"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FRAMETALLY_")}
     # Each thread's own heap would take 64 MB of address space, used or not.
     environment |= {"MALLOC_ARENA_MAX": "1", "OPENBLAS_NUM_THREADS": "1"}

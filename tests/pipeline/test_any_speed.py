@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import av
 import pytest
+from tests.examples import first_quick
 from tests.fakes.memory import MemoryLog
 
 from frametally.opening import open_frame_log, open_object_store
@@ -154,6 +155,7 @@ def produced_at(pace_s: float, consumers: int, clip: Path, folder: Path, batch_f
     return [int(re.search(r"in (\d+) segments", out)[1]) for out, _ in printed]
 
 
+@pytest.mark.thorough
 def test_three_speeds_and_two_consumers_give_the_same_part_files(
     long_clip: Path, model_files: object, tmp_path: Path, part_files: Callable[[Path], dict[str, bytes]]
 ) -> None:
@@ -210,9 +212,8 @@ def test_every_announcement_twice_and_shuffled_gives_the_same_part_files(
     assert part_files(settings.data_dir) == part_files(counted_clip.data_dir)
 
 
-@pytest.mark.thorough
 @pytest.mark.timeout(120 + 30 * SHUFFLES)
-@pytest.mark.parametrize("backend", ["opencv", "openvino", "onnxruntime"])
+@pytest.mark.parametrize("backend", first_quick(["opencv", "openvino", "onnxruntime"]))
 def test_on_every_back_end_any_order_and_any_batches_give_the_same_part_files(
     counted_clip: Counted, part_files: Callable[[Path], dict[str, bytes]], tmp_path: Path, backend: str
 ) -> None:

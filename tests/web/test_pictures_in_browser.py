@@ -9,6 +9,7 @@ import cv2
 import msgspec
 import numpy as np
 import pytest
+from tests.examples import first_quick
 from tests.web.counted_footage import make_lines, publish_lines
 
 from frametally.records import Detection
@@ -104,7 +105,7 @@ def check(picture: Locator, width: int, height: int) -> Rect:
     return place
 
 
-@pytest.mark.parametrize("proportions", PROPORTIONS)
+@pytest.mark.parametrize("proportions", first_quick(PROPORTIONS))
 @pytest.mark.parametrize("window_px", [(1440, 900), (390, 844)])
 def test_each_name_stands_at_its_own_box_inside_the_picture_inline_and_large(
     place: Place, visit: Callable[..., Visit], proportions: str, window_px: tuple[int, int]
