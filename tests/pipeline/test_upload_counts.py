@@ -159,6 +159,7 @@ def test_a_corrected_record_is_followed_by_its_frames(
     assert house.parts() == counted
 
 
+@pytest.mark.thorough
 def test_a_video_without_a_time_is_counted_at_a_guess_and_moves_once_it_has_one(
     house: House, clip: Path, counted: dict[str, bytes]
 ) -> None:
@@ -188,6 +189,7 @@ def test_a_video_without_a_time_is_counted_at_a_guess_and_moves_once_it_has_one(
     assert house.parts() == counted
 
 
+@pytest.mark.thorough
 def test_of_a_removed_video_nothing_is_left_and_nothing_counts(house: House, clip: Path) -> None:
     video = house.upload(clip, start_time=START)
     house.work()
@@ -212,6 +214,7 @@ def test_of_a_removed_video_nothing_is_left_and_nothing_counts(house: House, cli
     assert house.parts()
 
 
+@pytest.mark.thorough
 def test_of_an_uploaded_video_that_is_forgotten_with_its_images_no_picture_is_left(
     house: House, clip: Path
 ) -> None:

@@ -57,6 +57,7 @@ def summed(house: House, table: Any) -> dict[str, tuple[int, int]]:
         return {row[0]: (row[1], row[2]) for row in connection.execute(query.group_by(table.c.label))}
 
 
+@pytest.mark.thorough
 def test_what_videos_have_adds_up_to_their_sources_counts(house: House, tmp_path: Path) -> None:
     videos = upload_two(house, tmp_path)
     assert "jobs: 2 done" in house.work()  # both are ready now, and the job `gold` of each is done
@@ -84,6 +85,7 @@ def test_what_videos_have_adds_up_to_their_sources_counts(house: House, tmp_path
     assert "2 days add up to what the index has" in house("gold", "--check")
 
 
+@pytest.mark.thorough
 def test_a_gold_database_that_was_lost_has_the_same_rows_again(house: House, tmp_path: Path) -> None:
     upload_two(house, tmp_path)
     house.work()

@@ -50,6 +50,7 @@ def test_it_launches_the_stream_that_is_booked_and_ends_with_it(
     assert [one.id for one in book.feeds()] == [feed.id]
 
 
+@pytest.mark.thorough
 def test_it_says_again_and_again_that_it_is_there(
     book: VideoCatalogue, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

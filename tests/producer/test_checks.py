@@ -108,6 +108,7 @@ BAD: list[tuple[CheckName, Callable[[Path], Path]]] = [
 ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("make", GOOD.values(), ids=GOOD)
 def test_what_is_well_fails_no_check(make: Callable[[Path], Path], tmp_path: Path) -> None:
     found = quality(make(tmp_path))
@@ -116,6 +117,7 @@ def test_what_is_well_fails_no_check(make: Callable[[Path], Path], tmp_path: Pat
     assert tuple(check.name for check in found.checks) == get_args(CheckName)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("name", "make"), BAD, ids=[f"{n}-{at}" for at, (n, _) in enumerate(BAD)])
 def test_what_is_wrong_fails_its_own_check_and_no_other(
     name: str, make: Callable[[Path], Path], tmp_path: Path
@@ -125,6 +127,7 @@ def test_what_is_wrong_fails_its_own_check_and_no_other(
     assert not found.passed
 
 
+@pytest.mark.thorough
 def test_where_it_is_is_told_in_seconds(tmp_path: Path) -> None:
     path = make_file(tmp_path / "a.mp4", [*STREET(50), *scenes.black(50), *STREET(50)])
     found = quality(path).checks[0]
@@ -164,6 +167,7 @@ def test_a_time_that_is_said_later_changes_that_check_and_no_other(tmp_path: Pat
     ]
 
 
+@pytest.mark.thorough
 def test_of_a_long_video_a_bounded_number_of_frames_from_all_of_it_is_looked_at(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,6 +187,7 @@ def test_of_a_long_video_a_bounded_number_of_frames_from_all_of_it_is_looked_at(
         assert steps_s == {0.04}
 
 
+@pytest.mark.thorough
 def test_a_freeze_of_a_long_video_is_found_between_the_places(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -215,6 +220,7 @@ def test_what_a_picture_measures_is_the_same_however_it_is_turned(turns: int, mi
     assert is_black(other) == is_black(PICTURE)
 
 
+@pytest.mark.thorough
 @given(left=st.integers(0, 7), top=st.integers(0, 7))
 def test_blocks_are_found_wherever_their_grid_begins(left: int, top: int) -> None:
     picture = next(scenes.blocky(1))[:, :, 0]
@@ -231,6 +237,7 @@ def test_pictures_in_which_nothing_can_be_told_are_taken_for_well() -> None:
     assert is_black(np.asarray(cv2.GaussianBlur(flat, (0, 0), 1) // 4, np.uint8))
 
 
+@pytest.mark.thorough
 @given(kept=st.lists(st.booleans(), min_size=60, max_size=200))
 def test_every_frame_that_is_left_out_is_counted(kept: list[bool]) -> None:
     # With most of them there, so that the usual step is known, and both ends.

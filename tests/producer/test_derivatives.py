@@ -119,6 +119,7 @@ def boxes(data: bytes) -> Iterator[bytes]:
         at += int.from_bytes(data[at : at + 4], "big")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", SHAPES)
 def test_what_browsers_play_is_made_of_every_shape(shop: Shop, name: str) -> None:
     shape = SHAPES[name]
@@ -194,6 +195,7 @@ def test_interlaced_pictures_are_put_together(shop: Shop) -> None:
     assert combing(as_it_was) > combing(path) / 2
 
 
+@pytest.mark.thorough
 def test_hdr_becomes_what_every_screen_shows(shop: Shop) -> None:
     path = make_shape(shop.folder, SHAPES["hdr"])
     _, made = shop.make(path)
@@ -216,6 +218,7 @@ FORMULA = [
 ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("asked", FORMULA, ids=str)
 def test_luminance_is_what_the_formula_says(shop: Shop, asked: Enhancement) -> None:
     rng = np.random.default_rng(3)

@@ -25,6 +25,7 @@ def settings(tmp_path: Path) -> Settings:
     return load_settings("producer", data_dir=tmp_path / "data", min_free_disk_mb=0, job_attempts=1)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("place", ["derivative.made", "derivative.sent", "derivative.finished"])
 def test_killed_anywhere_one_derivative_is_made_and_nothing_else_is_left(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str

@@ -38,6 +38,7 @@ def luminance(image: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)[image.shape[0] // 2 + 8 :].astype(float) / 255
 
 
+@pytest.mark.thorough
 def test_the_frame_is_the_one_that_is_shown_then(settings: Settings, make_video: Callable[..., Path]) -> None:
     # Frame by frame the grey grows: it tells the time.
     put(settings, make_video("a.mkv", 40, codec="ffv1", size_px=(320, 240)).read_bytes())
@@ -47,6 +48,7 @@ def test_the_frame_is_the_one_that_is_shown_then(settings: Settings, make_video:
         assert abs(shown - first - 3 * index) < 1.4, position_s
 
 
+@pytest.mark.thorough
 def test_before_and_after_differ_as_the_formula_says(
     settings: Settings, make_video: Callable[..., Path]
 ) -> None:
@@ -75,6 +77,7 @@ def test_a_place_that_cannot_be_is_refused(settings: Settings, position_s: float
     assert refused.value.field == "position_s"
 
 
+@pytest.mark.thorough
 def test_what_gives_no_picture_says_so(settings: Settings, make_video: Callable[..., Path]) -> None:
     with pytest.raises(Refused, match="original is gone") as refused:
         frame_picture(settings, KEY, 0, AS_IT_IS)

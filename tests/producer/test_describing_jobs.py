@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+import pytest
 from tests.fakes import scenes
 from tests.fakes.footage import PLACE, make_file, moving
 from tests.producer.test_jobs import START, Shop, shop
@@ -28,6 +29,7 @@ def metadata(shop: Shop, video: VideoRecord) -> VideoMetadata:
     return decode_at(key, shop.store.get(key), VideoMetadata)
 
 
+@pytest.mark.thorough
 def test_what_is_told_of_a_video_is_of_its_record_and_of_todays_version(
     shop: Shop, make_video: Callable[..., Path]
 ) -> None:
@@ -40,6 +42,7 @@ def test_what_is_told_of_a_video_is_of_its_record_and_of_todays_version(
     assert shop.made(video, "metadata").size_bytes == len(shop.store.get(found.key))
 
 
+@pytest.mark.thorough
 def test_what_another_version_told_is_replaced(shop: Shop, make_video: Callable[..., Path]) -> None:
     video = shop.upload(make_video("a.mp4", 20), start_time=START)
     shop.work()
@@ -51,6 +54,7 @@ def test_what_another_version_told_is_replaced(shop: Shop, make_video: Callable[
         assert metadata(shop, video) == told
 
 
+@pytest.mark.thorough
 def test_a_time_that_is_said_later_is_in_the_metadata_then(
     shop: Shop, make_video: Callable[..., Path]
 ) -> None:
@@ -68,6 +72,7 @@ def test_a_time_that_is_said_later_is_in_the_metadata_then(
     assert metadata(shop, video).started_at_ms == later.facts.started_at_ms
 
 
+@pytest.mark.thorough
 def test_where_a_video_was_filmed_is_in_no_object_but_the_original(shop: Shop, tmp_path: Path) -> None:
     places = {"location": PLACE, "com.apple.quicktime.location.ISO6709": PLACE, "comment": f"at {PLACE}"}
     tags = {"movflags": "use_metadata_tags"}
@@ -103,6 +108,7 @@ def test_a_video_that_fails_a_check_is_counted_all_the_same(shop: Shop, tmp_path
     assert shop.job(video, "checks").state == "done"
 
 
+@pytest.mark.thorough
 def test_pictures_are_looked_at_once_by_each_version_and_the_clock_each_time(
     shop: Shop, tmp_path: Path
 ) -> None:

@@ -82,6 +82,7 @@ def instead(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
     monkeypatch.setattr(child, "bound", lambda arguments: [sys.executable, "-c", program])
 
 
+@pytest.mark.thorough
 def test_each_tile_shows_the_time_that_its_cue_says(shop: Shop, make_video: Callable[..., Path]) -> None:
     # Frame by frame the grey grows: it tells the time.
     video = shop.upload(make_video("a.mp4", 53, codec="libx264", size_px=(320, 240)))
@@ -102,6 +103,7 @@ def test_each_tile_shows_the_time_that_its_cue_says(shop: Shop, make_video: Call
         assert abs(float(tile[-20:].mean()) - (40 + index * 3)) < 6, index
 
 
+@pytest.mark.thorough
 def test_pictures_of_a_video_that_lies_on_its_side_stand(shop: Shop, make_video: Callable[..., Path]) -> None:
     video = shop.upload(make_video("a.mp4", 3, size_px=(320, 240), rotation=90))
     shop.work()
@@ -110,6 +112,7 @@ def test_pictures_of_a_video_that_lies_on_its_side_stand(shop: Shop, make_video:
     assert poster.shape == (320, 240, 3)
 
 
+@pytest.mark.thorough
 def test_what_is_made_again_lies_under_the_same_names(shop: Shop, make_video: Callable[..., Path]) -> None:
     video = shop.upload(make_video("a.mp4", 3))
     shop.work()
@@ -125,6 +128,7 @@ def test_what_is_made_again_lies_under_the_same_names(shop: Shop, make_video: Ca
     assert len(list(shop.store.list(f"videos/{video.id}"))) == beside + len(first.artifacts)
 
 
+@pytest.mark.thorough
 def test_what_its_frames_show_to_be_wrong_is_noted_with_the_video(
     shop: Shop, make_video: Callable[..., Path]
 ) -> None:
@@ -140,6 +144,7 @@ def test_what_its_frames_show_to_be_wrong_is_noted_with_the_video(
     assert row.record == record
 
 
+@pytest.mark.thorough
 def test_a_process_that_dies_thrice_has_failed_and_says_of_what(
     shop: Shop, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,6 +158,7 @@ def test_a_process_that_dies_thrice_has_failed_and_says_of_what(
     assert (job.state, job.attempts) == ("failed", 3)
 
 
+@pytest.mark.thorough
 def test_the_job_of_a_lost_worker_waits_before_it_is_done_by_another(
     shop: Shop, make_video: Callable[..., Path]
 ) -> None:
@@ -164,6 +170,7 @@ def test_the_job_of_a_lost_worker_waits_before_it_is_done_by_another(
     assert (job.state, job.attempts, job.losses) == ("done", 1, 1)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("losses", "state", "attempts"), [(20, "done", 1), (21, "failed", 0)])
 def test_lost_workers_are_no_attempts_but_a_video_that_kills_each_fails_and_says_so(
     shop: Shop, make_video: Callable[..., Path], losses: int, state: str, attempts: int
@@ -179,6 +186,7 @@ def test_lost_workers_are_no_attempts_but_a_video_that_kills_each_fails_and_says
         assert job.reason.startswith(f"The worker was killed {losses} times while it worked on it.")
 
 
+@pytest.mark.thorough
 def test_what_fails_by_a_fault_of_ours_is_tried_as_often_as_is_set(
     shop: Shop, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,6 +219,7 @@ def test_a_cancelled_job_is_ended_and_nothing_is_noted_of_it(
     assert shop.job(video, "previews").state == "cancelled"
 
 
+@pytest.mark.thorough
 def test_a_stop_leaves_a_job_to_others_with_no_attempt_counted(
     shop: Shop, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

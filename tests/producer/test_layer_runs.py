@@ -119,6 +119,7 @@ def by_workers(tmp_path_factory: pytest.TempPathFactory, uploaded: Place) -> tup
     return worked.made()
 
 
+@pytest.mark.thorough
 def test_layers_leave_the_objects_and_rows_that_workers_leave(
     place: Place, by_workers: tuple[object, ...]
 ) -> None:
@@ -139,6 +140,7 @@ def test_a_layer_that_is_run_again_does_nothing_again(
     assert {key: place.store.head(key) for key in place.objects()} == before
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("passing", range(1, 1 + len(driver.functions_of("silver"))))
 def test_a_layer_that_is_killed_behind_any_function_goes_on(
     place: Place, by_workers: tuple[object, ...], passing: int
@@ -150,6 +152,7 @@ def test_a_layer_that_is_killed_behind_any_function_goes_on(
     assert place.made() == by_workers
 
 
+@pytest.mark.thorough
 def test_gold_that_is_killed_goes_on_and_tells_once(place: Place, by_workers: tuple[object, ...]) -> None:
     assert place.media("silver") == 0
     mail = {"FRAMETALLY_MAIL_TO": "watch@example.org", "FRAMETALLY_SMTP_URL": "smtp://127.0.0.1"}
@@ -180,6 +183,7 @@ def test_what_a_layer_decodes_has_neither_a_network_nor_log_ins(
         assert found["socket"].startswith("PermissionError")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("body", "why"),
     [
@@ -272,6 +276,7 @@ def test_without_graphviz_a_line_says_what_to_install(
         pictures.write_pictures(tmp_path)
 
 
+@pytest.mark.thorough
 def test_a_worker_tells_of_new_videos_where_airflow_is_to_know(place: Place) -> None:
     done = place.run("work", "--until-done")
     assert done.returncode == 0, done.stderr

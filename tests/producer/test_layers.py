@@ -89,6 +89,7 @@ def test_the_layers_themselves_import_neither_hamilton_nor_pandas() -> None:
         assert not {name.partition(".")[0] for name in imported} & {"hamilton", "pandas"}
 
 
+@pytest.mark.thorough
 def test_workers_and_the_layers_functions_run_without_hamilton_and_pandas() -> None:
     program = (
         "import sys, frametally_producer.jobs.worker, frametally_producer.jobs.doing\n"
@@ -98,10 +99,12 @@ def test_workers_and_the_layers_functions_run_without_hamilton_and_pandas() -> N
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
+@pytest.mark.thorough
 def test_the_envelope_is_the_record_that_was_accepted(place: Place) -> None:
     assert bronze.envelope(place.video.id, place.store, place.patience) == place.video
 
 
+@pytest.mark.thorough
 def test_without_a_video_there_is_no_envelope(place: Place) -> None:
     missing = place.video.id[:-1] + ("0" if place.video.id[-1] != "0" else "1")
     with pytest.raises(Poison, match=f"no video {missing}"):
@@ -111,6 +114,7 @@ def test_without_a_video_there_is_no_envelope(place: Place) -> None:
         bronze.envelope(place.video.id, place.store, place.patience)
 
 
+@pytest.mark.thorough
 def test_an_original_has_as_many_bytes_as_were_accepted(place: Place) -> None:
     data = place.store.get(place.original)
     assert bronze.size_bytes(place.video, place.store, place.patience) == len(data)
@@ -135,6 +139,7 @@ def test_an_original_of_other_bytes_is_told(place: Place) -> None:
         bronze.sha256(place.video, size_bytes, place.store, place.patience)
 
 
+@pytest.mark.thorough
 def test_the_form_is_what_a_look_into_the_bytes_says(place: Place) -> None:
     # The time is a guess.
     in_the_bytes = msgspec.structs.replace(place.video.facts, started_at_ms=None, time_source=None)
@@ -144,12 +149,14 @@ def test_the_form_is_what_a_look_into_the_bytes_says(place: Place) -> None:
         bronze.form(place.video, place.video.sha256, place.settings)
 
 
+@pytest.mark.thorough
 def test_previews_are_put_and_named(place: Place) -> None:
     made = silver.previews(place.video, place.store, place.settings, NoProgress(), place.patience)
     assert [artifact.kind for artifact in made] == ["poster", "sprite", "sprite_vtt"]
     assert all(place.store.head(artifact.key) for artifact in made)
 
 
+@pytest.mark.thorough
 def test_the_metadata_is_put_and_named(place: Place) -> None:
     [made] = silver.metadata(place.video, place.store, place.settings, NoProgress(), place.patience)
     found = decode_at(made.key, place.store.get(made.key), VideoMetadata)
@@ -163,6 +170,7 @@ def test_a_video_that_browsers_play_gets_no_other(place: Place) -> None:
     assert [info.key for info in place.store.list("videos")] == before
 
 
+@pytest.mark.thorough
 def test_one_that_they_do_not_play_gets_one(tmp_path: Path, make_video: Callable[..., Path]) -> None:
     other = Place(tmp_path / "other", make_video("gate.mkv", 12, codec="libx264", size_px=(64, 48)))
     [made] = silver.playable(other.video, other.store, other.settings, NoProgress(), other.patience)
@@ -170,6 +178,7 @@ def test_one_that_they_do_not_play_gets_one(tmp_path: Path, make_video: Callable
     assert other.store.head(made.key)
 
 
+@pytest.mark.thorough
 def test_what_was_checked_is_put_and_named(place: Place) -> None:
     [made] = silver.checks(place.video, place.store, place.settings, NoProgress(), place.patience)
     found = decode_at(made.key, place.store.get(made.key), VideoQuality)
@@ -181,12 +190,14 @@ def test_silver_is_all_that_workers_do_to_a_video_beside_its_frames() -> None:
     assert functions(silver) == {*usual_jobs(make_record(facts=facts), "queue")} - {"frames"}
 
 
+@pytest.mark.thorough
 def test_the_tables_get_the_videos_rows(place: Place) -> None:
     found = gold.tabled(place.video, place.store, place.settings, NoProgress(), place.patience)
     with closing(open_gold(place.settings.gold_url, place.settings.gold_access)) as tables:
         assert [found] == list(tables.video_marks()) == [place.video.id]
 
 
+@pytest.mark.thorough
 def test_which_checks_were_not_passed_is_told_once(place: Place) -> None:
     settings = place.settings.model_copy(
         update={"mail_to": "watch@example.org", "smtp_url": "smtp://127.0.0.1"}

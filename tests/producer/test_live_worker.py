@@ -95,6 +95,7 @@ def worker(place: Place) -> Iterator[None]:
     assert not thread.is_alive()
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("worker")
 def test_one_that_is_stopped_while_it_starts_is_over_and_the_next_is_another(place: Place) -> None:
     video = place.upload("gate")
@@ -118,6 +119,7 @@ def test_one_that_is_stopped_while_it_starts_ends_as_one_that_was_stopped(place:
     assert (place.now(feed).told.state, place.now(feed).told.reason) == ("ended", "")
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("worker")
 def test_two_videos_of_one_source_are_streamed_side_by_side_and_a_third_waits_for_its_turn(
     place: Place,

@@ -86,6 +86,7 @@ def test_a_video_that_lies_on_its_side_is_as_wide_as_it_is_shown(
     assert (facts.width_px, facts.height_px) == (96, 128)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("kind", "codec", "pix_fmt", "container", "content_type", "why_not"),
     [
@@ -122,6 +123,7 @@ def test_what_browsers_do_not_play_says_so_with_what_to_do(
         assert facts.why_not.endswith("download it, or upload it as MP4 with H.264.")
 
 
+@pytest.mark.thorough
 def test_times_come_from_the_producers_own_ladder(looks: Looks, make_video: Callable[..., Path]) -> None:
     stamped = make_video("a.mp4", 20, metadata={"creation_time": "2026-05-01T08:00:00Z"})
     plain = make_video("b.mp4", 20)
@@ -144,6 +146,7 @@ def test_times_come_from_the_producers_own_ladder(looks: Looks, make_video: Call
     assert found(plain, name, timezone="Europe/Berlin") == (at_eight_ms - 7_200_000, "file_name")
 
 
+@pytest.mark.thorough
 def test_a_video_without_any_time_waits_for_one(looks: Looks, make_video: Callable[..., Path]) -> None:
     clip = make_video("b.mp4", 3)
     for fields in ({}, {"start_time": "0001-01-01T00:00:00Z"}):
@@ -153,6 +156,7 @@ def test_a_video_without_any_time_waits_for_one(looks: Looks, make_video: Callab
     assert looks.at(clip, last_modified_ms=1_777_622_400_000).started_at_ms is None
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "data",
     [
@@ -175,6 +179,7 @@ def test_what_is_no_video_by_its_first_bytes_is_of_no_known_kind(looks: Looks, d
     assert "\n" not in reason
 
 
+@pytest.mark.thorough
 def test_what_holds_no_picture_cannot_be_used(looks: Looks, make_video: Callable[..., Path]) -> None:
     assert looks.refusal(sound("mp4")) == (422, "It holds no moving pictures; give a video that does.")
     whole = make_video("a.mp4", 3).read_bytes()
@@ -184,6 +189,7 @@ def test_what_holds_no_picture_cannot_be_used(looks: Looks, make_video: Callable
     assert (status, reason.partition(":")[0]) == (422, "It gives no picture")
 
 
+@pytest.mark.thorough
 def test_what_claims_more_than_is_allowed_is_refused(looks: Looks, make_video: Callable[..., Path]) -> None:
     clip = make_video("a.mp4", 40, size_px=(1600, 1200))
     assert looks.refusal(wide_frames(1000))[0] == 422
@@ -195,6 +201,7 @@ def test_what_claims_more_than_is_allowed_is_refused(looks: Looks, make_video: C
     assert looks.refusal(clip)[1].startswith("It lasts 0.0 h, and 0.001 are allowed")
 
 
+@pytest.mark.thorough
 def test_settings_that_were_given_to_this_process_alone_hold_in_the_look(
     looks: Looks, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -207,6 +214,7 @@ def test_settings_that_were_given_to_this_process_alone_hold_in_the_look(
     assert looks.at(make_video("a.mp4", 3)).frames == 3
 
 
+@pytest.mark.thorough
 def test_a_store_that_is_away_is_no_fault_of_the_video(
     looks: Looks, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -284,6 +292,7 @@ def box(kind: bytes, *parts: bytes) -> bytes:
     return struct.pack(">I", 8 + len(data)) + kind + data
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "is_late", [False, True], ids=["at the beginning", "behind the pictures, deep within"]
 )

@@ -210,6 +210,7 @@ def longest_gop(keys: list[bool]) -> int:
     return max(end - start for start, end in zip(starts, [*starts[1:], len(keys)], strict=True))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("make", MAKERS)
 def test_what_packets_tell_is_what_the_decoded_frames_show(
     make: Callable[[Path], Path], tmp_path: Path
@@ -281,6 +282,7 @@ def test_frames_before_the_first_that_stands_by_itself_are_not_counted(tmp_path:
     assert metadata_of(path).pictures[0].frames_counted == decoded
 
 
+@pytest.mark.thorough
 def test_pictures_of_vp8_that_are_never_shown_are_not_counted(tmp_path: Path) -> None:
     path = tmp_path / "vp8.webm"
     for number in "12":  # only who looked at all of it before makes them

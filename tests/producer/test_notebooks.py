@@ -45,6 +45,7 @@ def test_the_same_layers_are_the_same_notebooks(tmp_path: Path) -> None:
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in again]
 
 
+@pytest.mark.thorough
 def test_their_cells_run_in_order(
     tmp_path: Path, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -92,6 +92,7 @@ def test_the_file_is_read_right_after_its_header_was(reader: PictureReader, good
         assert sha256_of(file) == hashlib.sha256(good.read_bytes()).hexdigest()
 
 
+@pytest.mark.thorough
 def test_a_bomb_that_takes_too_long_is_one_line_and_the_next_picture_is_read(
     reader: PictureReader, good: Path, bomb: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,6 +102,7 @@ def test_a_bomb_that_takes_too_long_is_one_line_and_the_next_picture_is_read(
     assert read(reader, good).shape == (200, 300, 3)
 
 
+@pytest.mark.thorough
 def test_a_picture_that_takes_too_much_memory_is_one_line_and_the_next_picture_is_read(
     reader: PictureReader, good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

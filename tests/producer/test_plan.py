@@ -63,6 +63,7 @@ def test_files_frames_bytes_time_span_and_unreadable_ones_are_told_and_nothing_i
     assert not (bench.folder / "data").exists()
 
 
+@pytest.mark.thorough
 def test_what_is_planned_is_what_is_then_produced(bench: Bench, yard: Path) -> None:
     for sampling in ("all", "3", "5"):
         fresh = type(bench)(bench.folder / sampling)
@@ -72,6 +73,7 @@ def test_what_is_planned_is_what_is_then_produced(bench: Bench, yard: Path) -> N
         assert source.first_ms == min(m.first_captured_at_ms for m in report.media)
 
 
+@pytest.mark.thorough
 def test_what_was_finished_here_is_known_and_former_runs_give_the_rates(
     bench: Bench, yard: Path, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -84,6 +84,7 @@ def test_pictures_of_a_day_share_a_manifest(bench: Bench, make_picture: Callable
     assert keys.utc_day(east.media[0].first_captured_at_ms or 0) == "2026-05-01"
 
 
+@pytest.mark.thorough
 def test_the_same_folder_again_announces_what_was_added_and_nothing_else(
     bench: Bench, make_picture: Callable[..., Path]
 ) -> None:
@@ -115,6 +116,7 @@ def test_the_same_picture_at_the_same_time_is_one_frame_at_two_times_two(
     assert manifest.last_captured_at_ms == NOON_MS + 1000
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("fail_put", [0, 1, 5, 12])
 def test_a_call_that_dies_is_finished_by_the_next_one(
     bench: Bench, make_picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, fail_put: int
@@ -221,6 +223,7 @@ BAD = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_picture_is_named_with_a_reason_and_the_rest_goes_on(
     bench: Bench, make_picture: Callable[..., Path], name: str
@@ -305,6 +308,7 @@ def test_progress_counts_pictures(bench: Bench, make_picture: Callable[..., Path
     assert bench.progress.updates == [(done, 3, name) for done in range(4)]
 
 
+@pytest.mark.thorough
 @settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sets(st.integers(0, 5)), min_size=1, max_size=4))
 def test_in_whatever_portions_pictures_come_each_is_announced_once(
@@ -366,6 +370,7 @@ def test_a_file_too_large_for_a_picture_is_refused_by_its_size_before_it_is_read
     assert "is larger than a picture of 64x48 pixels can be" in skipped.reason
 
 
+@pytest.mark.thorough
 def test_pictures_without_a_time_of_their_own_count_once_whatever_becomes_of_their_files_dates(
     bench: Bench, make_picture: Callable[..., Path]
 ) -> None:
@@ -398,6 +403,7 @@ def test_two_pictures_of_one_time_whose_files_begin_with_the_same_48_bits_are_tw
     assert len({announcement.image_path for announcement in bench.log.announcements}) == 2
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("noted", [True, False])
 def test_a_picture_that_an_earlier_version_announced_under_its_shorter_key_is_not_announced_again(
     bench: Bench, make_picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, noted: bool

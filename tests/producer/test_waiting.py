@@ -289,6 +289,7 @@ def test_a_disk_that_runs_full_leaves_no_half_frame_and_producing_goes_on_when_t
     assert left_over == []
 
 
+@pytest.mark.thorough
 def test_sigterm_finishes_the_batch_and_a_second_start_goes_on_from_there(
     tmp_path: Path, make_video: Callable[..., Path]
 ) -> None:

@@ -89,6 +89,7 @@ def test_a_start_books_the_stream_and_asks_airflow_for_its_run(
     assert held.id == stream_id
 
 
+@pytest.mark.thorough
 def test_a_stream_that_is_started_twice_has_one_run(
     place: Place, client: FlaskClient, airflow: AnsweringAirflow, video_id: str
 ) -> None:

@@ -69,6 +69,7 @@ def query_of(hours: tuple[int, int] | None, weekdays: set[int]) -> str:
 
 
 # The hour that comes twice, the one that is left out, a night over the change.
+@pytest.mark.thorough
 @example("Europe/Berlin", "2024-10-26", (120, 180), set(), 3600)
 @example("Europe/Berlin", "2024-03-30", (120, 180), set(), 86_400)
 @example("Europe/Berlin", "2024-10-26", (1320, 360), {6}, 86_400)
@@ -132,6 +133,7 @@ def test_an_answer_says_which_times_it_has_counted(quarters: Place) -> None:
     assert get(quarters, f"/api/counts?{selected}")["hours"] is None
 
 
+@pytest.mark.thorough
 def test_an_export_has_rows_of_the_chosen_times_only(quarters: Place) -> None:
     selected = (
         "timezone=Europe/Berlin&from=2024-12-30&to=2025-01-02&interval=3600&hours=08:00-09:00&weekdays=2,3"
@@ -155,6 +157,7 @@ def filmed(place: Place) -> Place:
 
 
 # START_MS is 08:00 in UTC; ten minutes past it in a zone that is not whole hours away.
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "hours", ["timezone=UTC&hours=08:01-08:03", "timezone=Asia/Kolkata&hours=13:31-13:33"]
 )
@@ -190,6 +193,7 @@ def test_footage_that_is_not_counted_is_told_of_the_chosen_times_only() -> None:
     assert media.unanalysed("m", ["gate"], *range_ms, chosen[:0]) == {"gate": []}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("query", "parameter", "said"),
     [

@@ -193,6 +193,7 @@ def test_two_sockets_of_one_client_are_both_told_all(place: Place, listen: Calla
         assert one.next() | {"state": "ready"} == one.messages[-1]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("client_id", ["", "a" * 65, "has%20space", "stream", "a/b-c-d-e-f", "ä-ä-ä-ä-ä"])
 def test_who_names_no_client_is_sent_away(listen: Callable[..., Listener], client_id: str) -> None:
     assert listen(client_id).closed_by() == 1008
@@ -222,6 +223,7 @@ def test_a_page_of_an_allowed_site_is_told(place: Place, serving: Callable[[Flas
         assert Listener(connection).next()["type"] == "hello"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("said", "code"),
     [
@@ -309,6 +311,7 @@ def _hears(listen: Callable[..., Listener]) -> bool:
         return False
 
 
+@pytest.mark.thorough
 def test_of_two_hundred_that_came_and_went_nothing_is_left(
     place: Place, listen: Callable[..., Listener], sockets: ClientSockets
 ) -> None:

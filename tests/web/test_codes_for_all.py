@@ -41,6 +41,7 @@ def chosen(code: str, password: str = ANOTHER) -> str:
     return urlencode({"password": password, "again": password, "code": code})
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("least", ["look", "correct", "run"])
 def test_a_log_in_takes_codes_from_the_role_on_that_the_setting_has(
     people: Place, serving: Callable[[Flask], str], least: str
@@ -52,6 +53,7 @@ def test_a_log_in_takes_codes_from_the_role_on_that_the_setting_has(
     assert [led[name] for name in ("lukas", "clara", "runa")] == taken[least]
 
 
+@pytest.mark.thorough
 def test_who_has_no_codes_sets_them_up_before_anything_else(
     people: Place, serving: Callable[[Flask], str]
 ) -> None:

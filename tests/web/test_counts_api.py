@@ -206,6 +206,7 @@ def test_labels_and_sources_may_be_named_several_times_or_not_at_all(place: Plac
     assert chosen["frames"] == 480
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "written",
     [
@@ -236,6 +237,7 @@ def test_from_is_included_and_to_is_not(place: Place) -> None:
     assert [one["start_ms"] for one in answer["coverage"]] == [START_MS + 5000, START_MS + 10_000]
 
 
+@pytest.mark.thorough
 @given(st.integers(1, 119_999))
 def test_the_two_sides_of_any_cut_sum_to_the_whole(cut_place: Place, cut_ms: int) -> None:
     app = cut_place.app().test_client()
@@ -275,6 +277,7 @@ def test_a_range_without_footage_is_no_error(place: Place) -> None:
         assert answer["totals"][0]["detections"] == 0
 
 
+@pytest.mark.thorough
 def test_the_catalogue_has_what_models_labels_and_sources_answer(place: Place) -> None:
     place.film({"car": 2}, interval_s=60, model="older", source="gate", name="The gate")
     place.film({"car": 2, "bus": 1}, interval_s=5, model="newer")

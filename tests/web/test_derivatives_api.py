@@ -93,6 +93,7 @@ def test_the_seeds_example_is_answered_by_the_same_id(place: Place, ask: Client,
     assert ask("GET", told["result_url"]).headers["content-type"] == "video/mp4"
 
 
+@pytest.mark.thorough
 def test_a_frame_comes_as_it_is_and_as_it_would_be(
     place: Place, tmp_path: Path, serving: Callable[[Flask], str]
 ) -> None:

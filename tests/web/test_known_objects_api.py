@@ -80,6 +80,7 @@ def test_where_it_was_measured_a_label_that_was_not_seen_has_0_objects(place: Pl
     assert (row["objects"], row["objects_missing"], row["tracked_detections"]) == ("0", "", "0")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("tracked", "objects"), [(0, None), (4, None), (5, 3), (9, 3), (None, 3)])
 def test_fewer_than_half_of_the_boxes_in_tracks_is_too_weak_to_follow(
     place: Place, tracked: int | None, objects: int | None

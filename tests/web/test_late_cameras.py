@@ -60,6 +60,7 @@ def told_until(app: Flask, is_it: Callable[[dict[str, Any]], bool]) -> dict[str,
         time.sleep(0.05)
 
 
+@pytest.mark.thorough
 def test_the_api_tells_how_late_frames_are_captured_and_how_late_they_are_shown(
     scene: Scene, app: Flask
 ) -> None:
@@ -153,6 +154,7 @@ def test_the_newest_result_of_each_source_is_found_in_whatever_partition_it_is(s
     assert newest_results(scene.place.log, "no such topic", within_s=LONG_S) == {}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("width_px", [1280, 390])
 def test_card_and_large_view_say_late_and_which_of_both_it_is(
     scene: Scene, visit: Callable[..., Visit], picture: Callable[..., None], width_px: int

@@ -275,6 +275,7 @@ def test_a_zone_said_later_moves_a_time_without_one(place: Place, client: FlaskC
     assert answer.json["started_at_ms"] == 1_714_543_200_000
 
 
+@pytest.mark.thorough
 def test_a_region_is_changed_and_removed_and_no_frame_moves(place: Place, client: FlaskClient) -> None:
     (video_id,) = stored(place, make_video())
     region = {"x": 1, "y": 2, "width": 30, "height": 40}

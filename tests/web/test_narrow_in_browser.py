@@ -126,6 +126,7 @@ def look_at(page: Page) -> list[str]:
     return found
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", some_quick(PAGES, QUICK))
 def test_nothing_is_cut_in_a_narrow_window_and_wide_tables_scroll_within_themselves(
     place: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None], name: str
@@ -189,6 +190,7 @@ def test_nothing_of_logging_in_is_cut_in_a_narrow_window(
         window.complaints.clear()  # that of the status
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_table_shows_by_a_shade_on_which_side_there_is_more(
     place: Place, visit: Callable[..., Visit], scheme: str
@@ -213,6 +215,7 @@ def test_a_table_shows_by_a_shade_on_which_side_there_is_more(
     assert shades() == (True, False)
 
 
+@pytest.mark.thorough
 def test_on_a_phone_each_rule_and_each_report_is_a_card_that_is_read_without_scrolling_sideways(
     place: Place, visit: Callable[..., Visit]
 ) -> None:

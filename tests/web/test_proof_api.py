@@ -278,6 +278,7 @@ def test_a_bar_that_the_segments_know_nothing_of_ends_all_the_same(filmed: Place
     assert "add up to 0" in found[-1]["note"]
 
 
+@pytest.mark.thorough
 def test_nothing_filmed_is_an_empty_page(filmed: Place) -> None:
     for query in ("from=2031-01-01", "to=2011-01-01&label=car"):
         found = get(filmed, f"/api/v1/frames?{query}")
@@ -329,6 +330,7 @@ def tracked(place: Place) -> Place:
     return place
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("query", ["", "source=gate", "label=car&from=2024-05-01T10:00&to=2024-05-02T03:30"])
 def test_every_object_is_shown_once_when_it_was_first_seen_and_they_are_as_many_as_the_bar_says(
     tracked: Place, query: str

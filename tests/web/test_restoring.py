@@ -62,6 +62,7 @@ def put_footage(data_dir: Path) -> None:
             store.put(manifest.key, encode(manifest))
 
 
+@pytest.mark.thorough
 def test_a_folder_whose_databases_are_wiped_has_all_again(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -55,6 +55,7 @@ ASKED = [
 ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("path", ASKED)
 def test_what_is_answered_is_what_would_be_if_there_were_no_other_source(
     two: Place, alone: Place, serving: Callable[[Flask], str], path: str
@@ -81,6 +82,7 @@ def numbers_of(answer: Any) -> Any:
     return [numbers_of(one) for one in answer] if isinstance(answer, list) else answer
 
 
+@pytest.mark.thorough
 def test_frames_and_pictures_of_others_are_not_there(two: Place, serving: Callable[[Flask], str]) -> None:
     url = serving(two.app())
     with asking_as(url, "lukas") as limited:
@@ -98,6 +100,7 @@ def test_frames_and_pictures_of_others_are_not_there(two: Place, serving: Callab
             assert "sees some: gate" in answer.json["detail"]
 
 
+@pytest.mark.thorough
 def test_an_answer_that_is_kept_for_one_is_not_given_to_another(
     two: Place, serving: Callable[[Flask], str]
 ) -> None:
@@ -127,6 +130,7 @@ def test_a_model_that_counted_only_others_is_named_nowhere(
     assert refused.json["remedy"] == f"Choose one of these: {MODEL}."
 
 
+@pytest.mark.thorough
 def test_a_label_of_a_day_that_only_a_shorter_interval_counts_is_among_those_seen(
     two: Place, serving: Callable[[Flask], str]
 ) -> None:
@@ -155,6 +159,7 @@ def zoned(place: Place) -> Iterator[Place]:
     place.access.close()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("zone", ["", "&zone=left%20side"])
 def test_objects_of_others_are_not_among_those_of_a_bar(
     zoned: Place, serving: Callable[[Flask], str], zone: str
@@ -166,6 +171,7 @@ def test_objects_of_others_are_not_among_those_of_a_bar(
     assert HIDDEN not in found.body.decode()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "path",
     [

@@ -16,6 +16,7 @@ UNPACKED = {"gzip": gzip.decompress, "br": brotli.decompress}
 CHARTS = ["labels", "sources", "counts", "heatmap", "summary"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("path", ["/", "/api/v1/counts", "/api/v1/frames", "/api/v1/export", "/api/docs"])
 @pytest.mark.parametrize(
     ("accepts", "encoding"),

@@ -55,6 +55,7 @@ print("ended")
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_server_cleanly(tmp_path: Path, number: signal.Signals) -> None:
     with subprocess.Popen(
@@ -112,6 +113,7 @@ def test_no_body_waits_until_its_head_is_acknowledged(place: Place) -> None:
     server.close()
 
 
+@pytest.mark.thorough
 def test_streams_that_are_open_end_with_the_server_and_its_port_is_free_at_once(tmp_path: Path) -> None:
     port = 0
     for _ in range(3):

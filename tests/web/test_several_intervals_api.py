@@ -43,6 +43,7 @@ def behind(place: Place) -> Place:
     return place
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("asked", "bars"),
     [
@@ -89,6 +90,7 @@ def test_where_several_have_all_the_coarsest_of_them_is_read(place: Place) -> No
     assert get(place, f"/api/counts?{both_days}&interval=3600")["base_interval_s"] == 1
 
 
+@pytest.mark.thorough
 def test_a_bar_is_proved_from_the_interval_that_its_chart_was_read_from(place: Place) -> None:
     late = make_lines("gate", frames=9, start_ms=START_MS + DAY_MS, seed=3)
     publish_lines(place, [*make_lines("gate", frames=100), *late[:5]], interval_s=60)

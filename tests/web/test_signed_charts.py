@@ -104,6 +104,7 @@ CHANGES: dict[str, Callable[[str], str]] = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_query_that_was_changed_is_refused_by_one_line(client: Client, sign: Sign, change: str) -> None:
     signed = sign("--label", "car")
@@ -118,6 +119,7 @@ def test_a_query_that_was_changed_is_refused_by_one_line(client: Client, sign: S
         assert "frame-ancestors 'none'" in asked.headers["content-security-policy"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "more",
     ["&from=0", "&label=bus", "&source=gate", "&interval=1", "&by=source", "&timezone=UTC", "&model=m"],
@@ -180,6 +182,7 @@ def test_in_chromium_a_page_of_a_site_that_is_named_shows_it_and_no_other_does(
     page.close()
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("sign")
 @pytest.mark.parametrize(
     ("arguments", "line"),

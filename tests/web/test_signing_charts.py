@@ -80,6 +80,7 @@ def test_what_is_signed_shows_that_chart_without_a_log_in_until_its_end_and_stan
     assert "signature" not in change.target
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["", "lukas", "clara", "sara"])
 def test_only_who_may_run_the_server_and_sees_all_of_it_signs(people: Place, url: str, name: str) -> None:
     people.access.add_account(UserAccount("sara", "run", ("junction-east",)))
@@ -101,6 +102,7 @@ def test_where_nobody_logs_in_nothing_is_signed_and_the_plain_address_is_named(p
     assert 'id="signing"' not in page
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("query", "wanted", "told"),
     [
@@ -137,6 +139,7 @@ def log_in(page: Page, url: str, name: str, path: str) -> None:
     page.wait_for_url(f"{url}/{path}")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("size", [(1280, 900), (360, 780)], ids=["wide", "narrow"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_by_the_button_a_chart_is_signed_copied_and_shown_in_the_other_sites_page(
@@ -186,6 +189,7 @@ def test_by_the_button_a_chart_is_signed_copied_and_shown_in_the_other_sites_pag
     elsewhere.close()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["lukas", "clara"])
 def test_who_may_not_sign_is_told_who_may_and_finds_no_button(
     visit: Callable[..., Visit], url: str, name: str

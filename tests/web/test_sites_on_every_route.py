@@ -50,6 +50,7 @@ def answered(url: str, method: str, path: str, **headers: str) -> tuple[int, dic
     return answer.status, told
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("has_accounts", [False, True], ids=["open", "with-accounts"])
 def test_an_allowed_site_may_read_every_answer_of_the_api_and_another_site_none(
     place: Place, serving: Callable[[Flask], str], has_accounts: bool

@@ -120,6 +120,7 @@ def test_at_the_limit_those_that_run_are_named(place: Place) -> None:
     assert "Gate 2" in detail
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("said", "status", "parameter"),
     [

@@ -115,6 +115,7 @@ def test_frames_per_bar_leave_out_what_the_range_cuts(place: Place) -> None:
     assert get(place, inside)["frames_per_bar"] is None
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("interval_s", [900, 3600, 7200])
 def test_the_week_before_is_compared_by_the_hours_that_were_filmed_both_times(
     place: Place, interval_s: int

@@ -86,6 +86,7 @@ class Storm:
         self._said = self._process.stdout.readline()
 
 
+@pytest.mark.thorough
 def test_of_ten_thousand_sockets_those_beyond_the_bound_are_refused_and_nobody_else_notices(
     place: Place, tmp_path: Path
 ) -> None:

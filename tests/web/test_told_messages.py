@@ -64,6 +64,7 @@ def test_it_is_valid_by_the_schema_that_asyncapi_publishes() -> None:
     assert not validator_for(schema).is_valid(document)
 
 
+@pytest.mark.thorough
 def test_every_event_that_comes_is_as_it_is_described(place: Place, serving: Callable[[Flask], str]) -> None:
     from jsonschema_rs import validator_for
 

@@ -65,6 +65,7 @@ def filmed(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Any:
     place.close()
 
 
+@pytest.mark.thorough
 @settings(max_examples=examples(12), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     top=st.integers(0, 29),
@@ -106,6 +107,7 @@ def test_the_limit_counts_the_series_that_are_answered(filmed: Place) -> None:
     assert client.get("/api/v1/counts?interval=60&top=6").status_code == 200
 
 
+@pytest.mark.thorough
 def test_a_year_by_days_with_80_labels_is_answered_with_the_six_busiest_and_the_rest(place: Place) -> None:
     labels = [f"l{number:02d}" for number in range(80)]
     fill(place, 1, [day * 1440 for day in range(0, 365, 3)], labels=labels)
@@ -118,6 +120,7 @@ def test_a_year_by_days_with_80_labels_is_answered_with_the_six_busiest_and_the_
     assert len(answer["buckets"]) == 122 * 7
 
 
+@pytest.mark.thorough
 def test_50_sources_of_28_labels_are_answered_by_source_with_one_series_each(place: Place) -> None:
     fill(place, 50, [*range(0, 720, 30)])
     assert place.app().test_client().get("/api/v1/counts?by=source&interval=900").status_code == 400

@@ -81,6 +81,7 @@ def by_quarter(report: Any) -> Counter[tuple[int, str, str, str]]:
     return +found
 
 
+@pytest.mark.thorough
 def test_each_driver_is_in_the_report_by_quarter_movement_and_class(
     filmed: Place, drivers: list[crossroads.Driver]
 ) -> None:

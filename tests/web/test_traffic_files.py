@@ -85,6 +85,7 @@ class Formulas:
         return eval(python.replace("SUM", "sum").replace("MAX", "max"))  # noqa: S307 - of our own file
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("scheme", SCHEME_NAMES)
 def test_every_formula_of_the_workbook_gives_the_value_that_stands_beside_it(scheme: str) -> None:
     data = written(write_workbook, report_with_gaps(scheme))

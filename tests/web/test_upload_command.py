@@ -129,6 +129,7 @@ def is_stored_whole(data: Path, path: Path) -> bool:
     return same
 
 
+@pytest.mark.thorough
 def test_a_file_becomes_a_video_of_the_dashboard_with_what_was_said_of_it(
     tmp_path: Path, data: Path, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -154,6 +155,7 @@ def test_a_file_becomes_a_video_of_the_dashboard_with_what_was_said_of_it(
     assert not [*here.rglob("*")][1:]
 
 
+@pytest.mark.thorough
 def test_without_a_dashboard_it_goes_into_the_settings_own_store_and_waits_for_its_frames(
     tmp_path: Path, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -175,6 +177,7 @@ def test_without_a_dashboard_it_goes_into_the_settings_own_store_and_waits_for_i
     assert len(stored(here)) == 2
 
 
+@pytest.mark.thorough
 def test_a_killed_dashboard_is_waited_for_and_the_upload_goes_on(
     tmp_path: Path, data: Path, here: Path
 ) -> None:
@@ -228,6 +231,7 @@ def test_a_killed_command_goes_on_with_the_same_upload_when_it_is_run_again(
     assert not [*(here / "uploads-from-here").iterdir()]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -9)]
 )
@@ -251,6 +255,7 @@ def test_an_upload_without_a_dashboard_that_was_cut_goes_on_where_it_was(
     assert is_stored_whole(here, clip)
 
 
+@pytest.mark.thorough
 def test_what_is_no_video_is_one_line_and_the_others_are_uploaded(
     tmp_path: Path, data: Path, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -300,6 +305,7 @@ def test_what_cannot_be_said_is_one_line_before_anything_is_sent(
     assert not here.exists() or not [*(here / "store").rglob("*.json")]
 
 
+@pytest.mark.thorough
 def test_where_uploads_are_off_the_remedy_is_said(
     tmp_path: Path, data: Path, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -412,6 +418,7 @@ def test_a_file_that_grows_while_it_is_uploaded_becomes_no_video(
         assert not [path for path in (folder / "store").rglob("*") if path.is_file()]
 
 
+@pytest.mark.thorough
 def test_what_is_said_otherwise_the_second_time_is_another_upload(
     tmp_path: Path, here: Path, data: Path
 ) -> None:

@@ -206,6 +206,7 @@ def test_what_nothing_tells_the_time_of_says_that_it_needs_one(url: str) -> None
     assert "Say it" in answer.body["message"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("file_name", "kept"),
     [
@@ -227,6 +228,7 @@ def test_a_file_keeps_its_name_whatever_it_is_and_no_key_has_it(
     assert_is_there(fake, video.id)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("fields", "parameter"),
     [
@@ -250,6 +252,7 @@ def test_a_field_that_cannot_be_is_named_with_its_remedy_and_nothing_stays(
     assert all_keys(fake.store) == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("body", "status"),
     [
@@ -298,6 +301,7 @@ def test_a_content_type_of_another_kind_is_refused_whatever_the_bytes_are(fake: 
     assert all_keys(fake.store) == []
 
 
+@pytest.mark.thorough
 def test_a_form_whose_client_goes_away_leaves_nothing(fake: Place, url: str) -> None:
     body, content_type = form_of(fake_video(size_bytes=20_000_000))
     with socket.create_connection(("127.0.0.1", urlsplit(url).port or 0)) as client:
@@ -341,6 +345,7 @@ def test_a_form_that_does_not_say_how_long_it_is_ends_at_the_limit(
     assert all_keys(fake.store) == []
 
 
+@pytest.mark.thorough
 def test_without_room_an_upload_is_refused_with_both_numbers(
     tmp_path: Path, fake: Place, serving: Callable[[Flask], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -451,6 +456,7 @@ def test_where_uploads_are_off_each_way_in_says_what_to_do(
     assert all_keys(fake.store) == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("path", ["/upload", "/api/videos/upload", UPLOADS])
 @pytest.mark.parametrize(
     "headers",
@@ -589,6 +595,7 @@ def test_a_piece_whose_checksum_is_another_is_not_kept(fake: Place, url: str) ->
     assert_is_there(fake, last.headers["frametally-video"])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("checksum", ["md5 AAAA", "sha1", "sha1 !!!", "", "sha1  "])
 def test_a_checksum_that_is_none_is_400(url: str, checksum: str) -> None:
     assert_problem(patch(url, begin(url, 10), 0, b"x", Upload_Checksum=checksum), 400, "Upload-Checksum")
@@ -619,6 +626,7 @@ def test_another_offset_version_type_or_upload_is_told_apart(url: str) -> None:
     assert head(url, path).headers["upload-offset"] == "10"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("length", ["", "-1", "1.5", "many", "9" * 30, "１"])  # noqa: RUF001 - a wide 1
 def test_a_length_that_is_none_is_400(fake: Place, url: str, length: str) -> None:
     headers = {**VERSION, "Upload-Length": length.encode().decode("latin-1")}
@@ -630,6 +638,7 @@ def test_an_empty_file_is_415(url: str) -> None:
     assert_problem(create(url, 0, filename="a.mp4"), 415, "empty")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "said",
     ["name", "name ====", "name !", "name YQ==,name YQ==", "name /w==", "colour YQ==", "filename YS8="],
