@@ -21,6 +21,7 @@ from frametally_web.api.alert_routes import states_in
 from frametally_web.api.endpoints import ENDPOINTS
 from frametally_web.assets import load_assets
 from frametally_web.charts.answers import Counts
+from frametally_web.embeds.question import whole_question
 from frametally_web.requests import query
 from frametally_web.requests.problems import Problem, problem_of
 
@@ -85,15 +86,18 @@ def create_blueprint(
 
     @pages.get("/data")
     def data() -> Response:
-        answered = _answered(settings, chart)
-        exported = urlencode(_selection("export") + answered)
-        counted = urlencode(_selection("counts") + answered)
-        embedded = urlencode(_sent() + answered)
+        shown = _answer(settings, chart)
+
+        def whole(sent: list[tuple[str, str]]) -> str:
+            return urlencode(sent if shown is None else whole_question(sent, shown))
+
+        exported, counted = whole(_selection("export")), whole(_selection("counts"))
+        embedded = whole(_sent())
         here = request.url_root
         return _page(
             "data.html",
             is_narrowed=any(name != "timezone" for name, _ in _selection("counts")),
-            signed=urlencode(_selection("post_embed") + answered),
+            signed=whole(_selection("post_embed")),
             most_days=MOST_DAYS,
             export=f"{here}api/v1/export?{exported}{'&' if exported else ''}format=",
             counts=f"{here}api/v1/counts{'?' if counted else ''}{counted}",
@@ -136,27 +140,18 @@ def _selection(endpoint: str) -> list[tuple[str, str]]:
     return [(name, value) for name, value in _sent() if name in known - {"format"}]
 
 
-def _answered(settings: Settings, chart: Callable[[Args], Counts]) -> list[tuple[str, str]]:
-    """Return what became of what the page's address leaves open: with it an address is the same for all.
+def _answer(settings: Settings, chart: Callable[[Args], Counts]) -> Counts | None:
+    """Return the counts that the page's address asks for.
 
-    Empty where the selection cannot be answered, now or at all: then the addresses say what was sent.
+    None where the selection cannot be answered, now or at all: then the addresses say what was sent.
     """
-    sent = _selection("counts")
-    args = MultiDict([*sent, ("top", "0")])
+    args = MultiDict([*_selection("counts"), ("top", "0")])
     args["metric"] = args.get("metric") or "auto"
     try:
         with time_limit(settings.web_query_timeout_s):
-            shown = chart(args)
+            return chart(args)
     except (FrametallyError, Problem):
-        return []
-    named = {
-        "timezone": shown.timezone,
-        "metric": shown.metric,
-        "interval": shown.interval_s,
-        "model": shown.model,
-    }
-    chosen = {name for name, value in sent if value}
-    return [(name, str(value)) for name, value in named.items() if value and name not in chosen]
+        return None
 
 
 def _where_to_look(settings: Settings, index: CountIndex) -> dict[str, Path | None]:

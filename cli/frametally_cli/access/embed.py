@@ -100,15 +100,16 @@ def _check_length(selection: list[tuple[str, str]], sites: tuple[str, ...]) -> N
 
 
 def _whole_question(settings: Settings, selection: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return a selection with what it leaves to the data written out: every reader sees the same numbers.
+    """Return `whole_question` of a selection, from what is counted here.
 
     Raises:
         Misconfigured: The chart cannot be answered; the line says why.
     """
     from werkzeug.datastructures import MultiDict
 
-    from frametally_web.charts.counts import count
+    from frametally_web.charts.counts import count, nothing_counted
     from frametally_web.charts.media_times import MediaTimes
+    from frametally_web.embeds.question import whole_question
     from frametally_web.narrowing.index import NarrowedIndex
     from frametally_web.narrowing.zones import check_zone
     from frametally_web.requests.problems import Problem
@@ -118,7 +119,7 @@ def _whole_question(settings: Settings, selection: list[tuple[str, str]]) -> lis
     try:
         asked = read_chart(args, settings)
         if is_empty(settings):
-            return selection
+            return whole_question(selection, nothing_counted(None, asked), with_range=True)
         with (
             closing(open_object_store(settings.store_url, settings.store_access)) as store,
             closing(open_count_index(settings.index_url, settings.index_access)) as index,
@@ -130,8 +131,4 @@ def _whole_question(settings: Settings, selection: list[tuple[str, str]]) -> lis
             shown = count(narrowed, settings, MediaTimes(None), asked, most_rows=settings.web_max_buckets)
     except Problem as problem:
         raise Misconfigured(f"{problem.detail} {problem.remedy}") from problem
-    answered = {"interval": shown.interval_s, "metric": shown.metric, "model": shown.model}
-    return [
-        *((name, value) for name, value in selection if name not in answered or not shown.model),
-        *((name, str(value)) for name, value in answered.items() if value and shown.model),
-    ]
+    return whole_question(selection, shown, with_range=True)

@@ -48,12 +48,12 @@ def count(
     check_names(index, selection, media.sources)
     choice = choose_filmed(index, settings, media, selection.model)
     if choice is None:
-        return _nothing(None, query)
+        return nothing_counted(None, query)
     known = len(selection.labels or index.labels(choice.model))
     series = known if query.top is None else min(known, query.top + 1)
     plan = plan_chart(index, settings, media, choice, query, series=series, most_rows=most_rows)
     if plan is None:
-        return _nothing(choice.model or None, query)
+        return nothing_counted(choice.model or None, query)
     asked, interval_s, reader = plan.asked, plan.interval_s, plan.reader
     apart, rest = _stand_apart(reader, query)
     chart = reader.bars(interval_s, by_source=query.by_source, apart=apart)
@@ -172,7 +172,8 @@ def _stand_apart(reader: Reader, query: ChartQuery) -> tuple[list[str] | None, l
     return (ranked[: query.top] if rest or not query.top else None), rest
 
 
-def _nothing(model: str | None, query: ChartQuery) -> answers.Counts:
+def nothing_counted(model: str | None, query: ChartQuery) -> answers.Counts:
+    """Return the answer where nothing is counted, or nothing is filmed in the range."""
     selection = query.selection
     return answers.Counts(
         model=model,

@@ -16,6 +16,7 @@ from frametally.rules.times import DAY_S, utc
 from frametally.settings.loading import Settings
 from frametally_web.access.visitors import visitor
 from frametally_web.charts.answers import Counts
+from frametally_web.embeds.question import whole_question
 from frametally_web.requests import query
 from frametally_web.requests.answers import Answer
 from frametally_web.requests.body import read_sent
@@ -84,26 +85,10 @@ class EmbedRoutes:
         # As the page asks: where no metric is named, it takes the one that suits the footage.
         args = MultiDict(args)
         args["metric"] = args.get("metric") or "auto"
-        shown, asked = self._chart(args), query.read_chart(args, self._settings)
+        shown = self._chart(args)
         if shown.from_ms is None or shown.to_ms is None:
             raise Problem(400, "There is nothing to be shown.", remedy="Choose what was filmed.")
-        # As the page of the chart asks for it, name by name.
-        named = {
-            "zone": shown.zone,
-            "from": shown.from_ms,
-            "to": shown.to_ms,
-            "hours": shown.hours,
-            "weekdays": ",".join(map(str, shown.weekdays)),
-            "model": shown.model,
-            "timezone": shown.timezone,
-            "interval": shown.interval_s,
-            "metric": shown.metric,
-        }
-        selection = [
-            *(("label", one) for one in asked.selection.labels),
-            *(("source", one) for one in asked.selection.sources),
-            *((name, str(value)) for name, value in named.items() if value not in (None, "")),
-        ]
+        selection = whole_question(args.items(multi=True), shown, with_range=True)
         now_ms = time.time_ns() // 1_000_000
         chart = SignedChart(selection, wanted.sites, now_ms, now_ms + wanted.days * DAY_S * 1000)
         signed = sign_chart(chart, self._key())
