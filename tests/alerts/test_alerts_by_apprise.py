@@ -12,8 +12,9 @@ from tests.fakes.webhooks import Hook, hook_server
 
 from frametally.alerts.channels.sending import AlertSender, SentReport
 
+pytestmark = pytest.mark.thorough
 
-@pytest.mark.thorough
+
 @pytest.mark.parametrize(
     ("answers", "report"),
     [([], SentReport(sent=1)), ([b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"], SentReport(put_off=1))],
@@ -32,7 +33,6 @@ def test_an_alert_is_told_by_apprise(tmp_path: Path, answers: list[bytes], repor
     assert posted.json["title"] == "<b>busy: count (gate): 4, from 1"
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("is_there", [True, False])
 def test_what_apprise_does_not_know_or_its_absence_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_there: bool

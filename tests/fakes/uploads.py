@@ -29,7 +29,7 @@ NO_PICTURES = SIGN + b" without pictures"
 def fake_video(number: int = 1, size_bytes: int = 1000) -> bytes:
     """Return bytes that are taken for a video; of another number they are others."""
     start = SIGN + b"-%d-" % number
-    return start + bytes(number % 256 for _ in range(size_bytes - len(start)))
+    return start + bytes([number % 256]) * (size_bytes - len(start))
 
 
 def open_parts(folder: Path) -> UploadPorts:

@@ -19,6 +19,8 @@ from websockets.exceptions import ConnectionClosed
 from frametally.books.runs import current_runs, read_run
 from frametally.opening import open_object_store
 
+pytestmark = pytest.mark.thorough
+
 START_TIME = "2026-03-01T10:00:00Z"
 FRAMES = 100
 
@@ -63,7 +65,6 @@ def run(video: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "frametally-data"
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("command", ["serve", "up"])
 def test_what_is_uploaded_is_counted_as_run_counts_it_byte_for_byte(
     command: str, video: Path, run: Path, tmp_path: Path
@@ -87,7 +88,6 @@ def test_what_is_uploaded_is_counted_as_run_counts_it_byte_for_byte(
         assert of_group(dashboard.process.pid) == {}
 
 
-@pytest.mark.thorough
 def test_a_dashboard_starts_what_videos_need_once_the_first_one_waits_and_ends_it_with_itself(
     video: Path, tmp_path: Path
 ) -> None:
@@ -104,7 +104,6 @@ def test_a_dashboard_starts_what_videos_need_once_the_first_one_waits_and_ends_i
         again.comes_to(shown["id"], "ready")
 
 
-@pytest.mark.thorough
 def test_an_upload_without_a_time_becomes_ready_and_streams_to_its_end(video: Path, tmp_path: Path) -> None:
     calibration = {
         "points": [[20, 220], [300, 220], [200, 60], [120, 60]],
@@ -136,7 +135,6 @@ def test_an_upload_without_a_time_becomes_ready_and_streams_to_its_end(video: Pa
         assert len(shown) + watcher.frames[-1].header["left_out"] == FRAMES
 
 
-@pytest.mark.thorough
 def test_a_dashboard_starts_what_streams_need_with_the_first_one_and_starts_again_what_dies(
     video: Path, tmp_path: Path
 ) -> None:
@@ -167,7 +165,6 @@ def test_a_dashboard_starts_what_streams_need_with_the_first_one_and_starts_agai
         assert again.process_of("work") is None
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("arguments", "settings"), [(["--alone"], {}), ([], {"FRAMETALLY_VIDEO_WORKERS": "0"})]
 )
@@ -185,7 +182,6 @@ def test_a_dashboard_that_is_to_be_alone_starts_nothing(
         assert list(of_group(dashboard.process.pid)) == [dashboard.process.pid]
 
 
-@pytest.mark.thorough
 def test_a_killed_dashboard_leaves_nothing_and_the_next_one_ends_what_it_had_begun(
     video: Path, run: Path, tmp_path: Path
 ) -> None:

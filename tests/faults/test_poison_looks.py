@@ -29,7 +29,7 @@ KEY = "videos/00000000-0000-4000-8000-000000000000/original"
 MOST_MB = 300
 """Of one look, 110 MB of which are Python, FFmpeg and what reads the store."""
 # Each file is watched from outside, which takes minutes where others take the CPU.
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.thorough]
 # Of length, rate or number, more is claimed than there is: `produce` finds out by reading all of it.
 TOO_LONG = {"claims-times.mp4"}
 
@@ -92,7 +92,6 @@ def looked(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return results, trace, folder, listener.connections - 1
 
 
-@pytest.mark.thorough
 def test_every_poison_is_looked_into_or_refused_in_one_sentence(looked: Any) -> None:
     results = looked[0]
     assert len(results) > 40
@@ -105,7 +104,6 @@ def test_every_poison_is_looked_into_or_refused_in_one_sentence(looked: Any) -> 
             assert min(found["size_px"]) > 0, found
 
 
-@pytest.mark.thorough
 def test_what_is_no_video_is_told_from_a_video_that_is_of_no_use(looked: Any) -> None:
     statuses = {found["name"]: found["status"] for found in looked[0]}
     for name in ("empty.mp4", "text.mp4", "concat.mp4", "playlist-file.mp4", "manifest.mp4"):
@@ -114,12 +112,10 @@ def test_what_is_no_video_is_told_from_a_video_that_is_of_no_use(looked: Any) ->
         assert statuses[name] == 422, name
 
 
-@pytest.mark.thorough
 def test_no_look_takes_much_memory(looked: Any) -> None:
     assert max(found["most_mb"] for found in looked[0]) < MOST_MB
 
 
-@pytest.mark.thorough
 def test_a_look_opens_no_file_that_a_video_refers_to_and_no_connection(looked: Any) -> None:
     _, trace, folder, connections = looked
     assert connections == 0

@@ -435,7 +435,7 @@ class Protocol(RuleBasedStateMachine):
             assert dead == malformed
 
 
-pytestmark = pytest.mark.timeout(300 + EXAMPLES)
+pytestmark = [pytest.mark.timeout(300 + EXAMPLES), pytest.mark.thorough]
 
 
 @pytest.fixture(autouse=True)
@@ -444,7 +444,6 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_module, "CHUNK_MESSAGES", 5)
 
 
-@pytest.mark.thorough
 class TestProtocol(Protocol.TestCase):
     """Any order of deliveries, crashes, rebalances, zombies, failed puts, resets and losses."""
 

@@ -28,6 +28,8 @@ from frametally_hadoop.driver import aggregate
 if TYPE_CHECKING:
     from tests.hadoop.conftest import Footage
 
+pytestmark = pytest.mark.thorough
+
 NOON_MS = 1_767_268_800_000
 DAY_MS = 86_400_000
 POINTS = [name for name in FAILPOINTS if name.startswith("aggregate.")]
@@ -79,7 +81,6 @@ def sums_seen(store: ObjectStore) -> dict[str, int]:
     return {run.day: sum(one.frames for one in read_run(store, run)[1]) for run in current_runs(store)}
 
 
-@pytest.mark.thorough
 def test_killed_at_every_failpoint_a_rerun_gives_the_bytes_of_a_quiet_run(
     ready: Footage, tmp_path: Path
 ) -> None:
@@ -102,7 +103,6 @@ def test_killed_at_every_failpoint_a_rerun_gives_the_bytes_of_a_quiet_run(
         assert list((folder / "data" / "tmp").iterdir()) == [], point
 
 
-@pytest.mark.thorough
 def test_what_a_killed_aggregation_left_is_removed_before_the_next_one_takes_room(
     ready: Footage, tmp_path: Path
 ) -> None:
@@ -119,7 +119,6 @@ def test_what_a_killed_aggregation_left_is_removed_before_the_next_one_takes_roo
     assert names[1] == "of-somebody-else"
 
 
-@pytest.mark.thorough
 def test_sigterm_ends_an_aggregation_without_leftovers_and_the_next_one_counts(
     ready: Footage, tmp_path: Path
 ) -> None:
@@ -141,7 +140,6 @@ def test_sigterm_ends_an_aggregation_without_leftovers_and_the_next_one_counts(
     assert sums_seen(open_object_store((tmp_path / "store").as_uri())) == {"2026-01-01": 6, "2026-01-02": 1}
 
 
-@pytest.mark.thorough
 def test_a_reader_in_a_loop_sees_the_old_sum_or_the_new_one_and_nothing_else(file_footage: Footage) -> None:
     footage = file_footage
     seen: set[int] = set()
@@ -174,7 +172,6 @@ def test_a_reader_in_a_loop_sees_the_old_sum_or_the_new_one_and_nothing_else(fil
     assert len(seen) > 1
 
 
-@pytest.mark.thorough
 def test_killed_while_lines_are_counted_a_rerun_gives_the_bytes_of_a_quiet_run(
     file_footage: Footage, tmp_path: Path
 ) -> None:

@@ -20,6 +20,8 @@ from frametally.opening import open_video_catalogue
 from frametally.process import failpoints
 from frametally.video_records import VideoRecord
 
+pytestmark = pytest.mark.thorough
+
 KILLS = int(os.environ.get("FAULTS_MAIL_KILLS", "6"))
 SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
 PATIENCE_S = 120.0
@@ -50,7 +52,6 @@ catalogue.close()
 """
 
 
-@pytest.mark.thorough
 def test_each_event_is_told_once_whatever_is_killed(tmp_path: Path) -> None:
     print("seed", SEED)
     rng = random.Random(SEED)  # noqa: S311

@@ -16,11 +16,10 @@ import pytest
 
 from frametally.opening import open_count_index
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.thorough]
 PATIENCE_S = 240  # for a busy machine; nothing depends on how long it takes
 
 
-@pytest.mark.thorough
 def test_frames_on_the_log_come_into_the_index_by_themselves_and_sigterm_ends_it_cleanly(
     tmp_path: Path,
 ) -> None:

@@ -20,6 +20,8 @@ from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
 from frametally_cli import main as cli
 
+pytestmark = pytest.mark.thorough
+
 ENV = {
     "FRAMETALLY_DETECTOR": "pixels",
     "FRAMETALLY_INTERVAL_S": "1",
@@ -98,7 +100,6 @@ def house(
     return lambda name: House(capsys, tmp_path / name, footage)
 
 
-@pytest.mark.thorough
 def test_dropped_and_replayed_dead_letters_leave_the_books_and_the_counts(
     house: Callable[[str], House], part_files: Callable[[Path], dict[str, bytes]]
 ) -> None:
@@ -134,7 +135,6 @@ def test_dropped_and_replayed_dead_letters_leave_the_books_and_the_counts(
     assert part_files(mended.data_dir) == part_files(right.data_dir)
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("remedy", ["redetect", "forget"])
 def test_messages_that_were_lost_inside_a_segment_are_counted_and_no_gap_and_come_by_what_status_says(
     house: Callable[[str], House],
@@ -178,7 +178,6 @@ def test_messages_that_were_lost_inside_a_segment_are_counted_and_no_gap_and_com
     assert part_files(mended.data_dir) == part_files(right.data_dir)
 
 
-@pytest.mark.thorough
 def test_pictures_that_a_power_cut_took_are_dead_letters_until_their_medium_is_produced_again(
     house: Callable[[str], House], part_files: Callable[[Path], dict[str, bytes]]
 ) -> None:
@@ -211,7 +210,6 @@ def test_pictures_that_a_power_cut_took_are_dead_letters_until_their_medium_is_p
     assert part_files(mended.data_dir) == part_files(right.data_dir)
 
 
-@pytest.mark.thorough
 def test_a_lost_log_comes_again_by_removing_the_manifests_and_each_frame_counts_once(
     house: Callable[[str], House], part_files: Callable[[Path], dict[str, bytes]], tmp_path: Path
 ) -> None:

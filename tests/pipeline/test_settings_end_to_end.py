@@ -28,6 +28,8 @@ from frametally.settings.loading import load_settings
 from frametally_cli import main as cli
 from frametally_web.app import close_app, create_app
 
+pytestmark = pytest.mark.thorough
+
 OTHER = "FRAMETALLY_COUNT_MIN_SIDE_PX"
 BAR = ("explain", "--source", "pics", "--label", "white", "--interval-start", "2026-03-01T12:00:00Z")
 
@@ -73,7 +75,6 @@ def get(folder: Path, *addresses: str) -> list[Any]:
     return found
 
 
-@pytest.mark.thorough
 def test_a_bar_is_proved_with_the_settings_of_its_run(
     run: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,7 +103,6 @@ def test_a_bar_is_proved_with_the_settings_of_its_run(
         assert report.settings == current.settings == counted["settings"]
 
 
-@pytest.mark.thorough
 def test_a_run_of_an_earlier_version_says_that_its_settings_were_not_recorded(
     run: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

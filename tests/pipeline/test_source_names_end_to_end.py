@@ -14,6 +14,8 @@ from frametally.settings.loading import load_settings
 from frametally_cli.options.ports import open_books
 from frametally_web.app import close_app, create_app
 
+pytestmark = pytest.mark.thorough
+
 __all__ = ["house"]
 
 CAMERAS = [
@@ -23,7 +25,6 @@ CAMERAS = [
 ]
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("forgotten", CAMERAS[1::2])
 def test_six_cameras_stay_six_and_forgetting_one_leaves_the_others(
     house: Callable[[str], House], tmp_path: Path, forgotten: str

@@ -25,6 +25,8 @@ from frametally.video_records import VideoRecord
 from frametally.videos.editing import edit_video
 from frametally.videos.usual_jobs import made_by, usual_jobs
 
+pytestmark = pytest.mark.thorough
+
 START = "2026-03-01T23:59:57Z"
 """Three seconds before a day ends: there are counts of two."""
 ENV = {"FRAMETALLY_DETECTOR": "pixels", "FRAMETALLY_INTERVAL_S": "1"}
@@ -107,7 +109,6 @@ def counted(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, b
     return found
 
 
-@pytest.mark.thorough
 def test_an_upload_counts_as_the_same_file_does_that_is_produced(
     house: House, clip: Path, counted: dict[str, bytes]
 ) -> None:
@@ -121,7 +122,6 @@ def test_an_upload_counts_as_the_same_file_does_that_is_produced(
     assert "bad" not in house("doctor", "--deep")
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize(
     "before",
     [
@@ -143,7 +143,6 @@ def test_what_was_produced_before_is_put_right_as_the_upload_says(
     assert house.parts() == counted
 
 
-@pytest.mark.thorough
 def test_a_corrected_record_is_followed_by_its_frames(
     house: House, clip: Path, counted: dict[str, bytes]
 ) -> None:
@@ -159,7 +158,6 @@ def test_a_corrected_record_is_followed_by_its_frames(
     assert house.parts() == counted
 
 
-@pytest.mark.thorough
 def test_a_video_without_a_time_is_counted_at_a_guess_and_moves_once_it_has_one(
     house: House, clip: Path, counted: dict[str, bytes]
 ) -> None:
@@ -189,7 +187,6 @@ def test_a_video_without_a_time_is_counted_at_a_guess_and_moves_once_it_has_one(
     assert house.parts() == counted
 
 
-@pytest.mark.thorough
 def test_of_a_removed_video_nothing_is_left_and_nothing_counts(house: House, clip: Path) -> None:
     video = house.upload(clip, start_time=START)
     house.work()
@@ -214,7 +211,6 @@ def test_of_a_removed_video_nothing_is_left_and_nothing_counts(house: House, cli
     assert house.parts()
 
 
-@pytest.mark.thorough
 def test_of_an_uploaded_video_that_is_forgotten_with_its_images_no_picture_is_left(
     house: House, clip: Path
 ) -> None:

@@ -16,6 +16,8 @@ from frametally.records import encode
 from frametally.video_records import VideoRecord
 from frametally_producer import child
 
+pytestmark = pytest.mark.thorough
+
 __all__ = ["shop"]
 
 PROGRAM = """
@@ -62,7 +64,6 @@ def probe(
     return do
 
 
-@pytest.mark.thorough
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has such filters")
 @pytest.mark.parametrize("kind", ["previews", "frames"])
 def test_it_has_no_network(probe: Callable[..., tuple[VideoRecord, Found]], kind: JobKind) -> None:
@@ -70,7 +71,6 @@ def test_it_has_no_network(probe: Callable[..., tuple[VideoRecord, Found]], kind
     assert found["socket"].startswith("PermissionError")
 
 
-@pytest.mark.thorough
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has such filters")
 def test_an_encoder_gets_no_turn_before_all_other_processes(
     probe: Callable[[str], tuple[VideoRecord, Found]],
@@ -97,7 +97,6 @@ def test_an_encoder_gets_no_turn_before_all_other_processes(
     assert found == {"threads": "True", "turns": "{0}", "packets": "1"}
 
 
-@pytest.mark.thorough
 def test_it_knows_no_log_in(
     shop: Shop, probe: Callable[[str], tuple[VideoRecord, Found]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,7 +117,6 @@ def test_it_knows_no_log_in(
     assert secret not in found["environment"]
 
 
-@pytest.mark.thorough
 def test_it_changes_neither_the_original_nor_the_record_nor_another_video(
     shop: Shop, probe: Callable[[str], tuple[VideoRecord, Found]]
 ) -> None:
@@ -149,7 +147,6 @@ def test_it_changes_neither_the_original_nor_the_record_nor_another_video(
     assert shop.store.get(video.key) == encode(video)
 
 
-@pytest.mark.thorough
 def test_it_has_the_memory_that_is_set_and_says_so(
     shop: Shop, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,7 +158,6 @@ def test_it_has_the_memory_that_is_set_and_says_so(
     assert f"a.mp4: previews failed: {why}" in shop.work().failed
 
 
-@pytest.mark.thorough
 def test_it_has_the_time_that_is_set_and_no_more(
     shop: Shop, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-import nbclient
-import nbformat
 import pytest
 from tests.fakes.uploads import upload_file
 
@@ -49,6 +47,9 @@ def test_the_same_layers_are_the_same_notebooks(tmp_path: Path) -> None:
 def test_their_cells_run_in_order(
     tmp_path: Path, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import nbclient  # here, as it takes seconds
+    import nbformat
+
     settings = load_settings("producer", data_dir=tmp_path / "data", video_orchestrator="airflow")
     store = open_object_store(settings.store_url)
     with closing(open_video_catalogue(settings.catalogue_url)) as catalogue:

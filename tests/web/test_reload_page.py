@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.thorough
+
 HERE = Path(__file__).resolve().parents[2] / "simple_frontend"
 
 
-@pytest.mark.thorough
 @pytest.mark.usefixtures("browser")  # or a skip that says why there is none
 def test_a_source_that_is_saved_opens_the_page_anew(tmp_path: Path) -> None:
     command = [sys.executable, str(HERE / "reload_page.py"), str(tmp_path), "--headless"]

@@ -26,6 +26,8 @@ from frametally.records import encode
 from frametally.segments.contents import encode_segment
 from frametally_cli.main import main
 
+pytestmark = pytest.mark.thorough
+
 STOP = {"name": "stop", "width_px": 640, "height_px": 480, "points": [[1, 2], [600, 400]]}
 EXPORTS = (
     ("csv",),
@@ -62,7 +64,6 @@ def put_footage(data_dir: Path) -> None:
             store.put(manifest.key, encode(manifest))
 
 
-@pytest.mark.thorough
 def test_a_folder_whose_databases_are_wiped_has_all_again(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -21,6 +21,7 @@ from tests.web.watching import Scene, Watcher, open_socket
 pytestmark = [
     pytest.mark.timeout(300),
     pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc to tell what is taken"),
+    pytest.mark.thorough,
 ]
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,7 +87,6 @@ class Storm:
         self._said = self._process.stdout.readline()
 
 
-@pytest.mark.thorough
 def test_of_ten_thousand_sockets_those_beyond_the_bound_are_refused_and_nobody_else_notices(
     place: Place, tmp_path: Path
 ) -> None:
