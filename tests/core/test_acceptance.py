@@ -47,6 +47,7 @@ from frametally.videos.receiving import (
     UploadPorts,
     abort_upload,
     begin_upload,
+    confirm_move,
     find_upload,
     keep_upload,
     note_end,
@@ -147,10 +148,16 @@ def test_the_same_bytes_uploaded_as_another_source_leave_the_first_ones_counts(p
     upload = send(ports, DATA, fields=ELSEWHERE)
     with pytest.raises(Refused, match="60 frames of Traffic on 2026-01-01 would count as Gate on 2026-02-01"):
         Acceptance(ports).accept(upload)
-    assert all_keys(ports.store) == [COUNTED.key]
     ended = ports.catalogue.upload(upload.id)
     assert ended is not None
     assert (ended.state, ended.status) == ("refused", 409)
+    # Its bytes wait to be confirmed until the upload expires.
+    kept = sorted([COUNTED.key, upload.key, keys.original_key(upload.video_id)])
+    assert settle(ports) == []
+    assert all_keys(ports.store) == kept
+    later = Acceptance(ports._replace(now_ms=lambda: upload.expires_at_ms))
+    UploadSettler(later, print).settle(patiently=False)
+    assert all_keys(ports.store) == [COUNTED.key]
 
 
 def test_counts_move_once_an_upload_confirms_it_and_that_is_told(ports: UploadPorts) -> None:
@@ -165,6 +172,20 @@ def test_counts_move_once_an_upload_confirms_it_and_that_is_told(ports: UploadPo
     assert moved is not None
     assert (moved.source, moved.frames, accepted.video.source) == ("traffic", 60, "gate")
     assert not accepted.video.fields.move_counts
+
+
+def test_a_confirmation_that_a_kill_followed_is_kept(ports: UploadPorts) -> None:
+    ports.store.put(COUNTED.key, encode(COUNTED))
+    ports = ports._replace(look=look_for_times)
+    upload = send(ports, DATA, fields=ELSEWHERE)
+    with pytest.raises(Refused):
+        Acceptance(ports).accept(upload)
+    confirm_move(ports, upload)
+    assert settle(ports) == []
+    video = read_video(ports.store, upload.video_id)
+    assert video is not None
+    assert video.source == "gate"
+    assert all_keys(ports.store) == sorted([COUNTED.key, *keys_of_video(ports.store, video.id)])
 
 
 @pytest.mark.parametrize("fields", [VideoFields(), VideoFields(source="TRAFFIC")])

@@ -18,20 +18,27 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 import numpy as np
 import pytest
+from flask import Flask
+from tests.fakes.records import make_manifest
+from tests.fakes.videos import make_facts
 
 from frametally import keys
 from frametally.adapters.files.growing import GrowingFile
 from frametally.opening import open_object_store, open_video_catalogue
-from frametally.records import decode_at
+from frametally.records import decode_at, encode
 from frametally.video_records import VideoRecord
 from frametally_cli import main as cli
 from frametally_cli.uploading import by_tus
 from frametally_cli.uploading.asking import Dashboard
 from frametally_cli.uploading.clip import ClipReader
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Place
 
 BALLAST_BYTES = 120_000_000
 
@@ -175,6 +182,36 @@ def test_without_a_dashboard_it_goes_into_the_settings_own_store_and_waits_for_i
     assert cli.main(["upload", str(clip), str(make_video(tmp_path / "b.mp4", seed=1))]) == 0
     assert "which has already been uploaded" in capsys.readouterr().out
     assert len(stored(here)) == 2
+
+
+@pytest.mark.parametrize("way", ["dashboard", pytest.param("own store", marks=pytest.mark.thorough)])
+def test_a_confirmed_upload_sends_nothing_again(
+    tmp_path: Path,
+    here: Path,
+    serving: Callable[[Flask], str],
+    place: Place,
+    way: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    clip = make_video(tmp_path / "a.mp4", ballast_bytes=1_000_000)
+    manifest = make_manifest(60, media=hashlib.sha256(clip.read_bytes()).hexdigest(), source="traffic")
+    if way == "dashboard":
+        place.look = lambda *_: make_facts(started_at_ms=None, time_source=None)
+        store, to = place.store, ["--url", serving(place.app())]
+    else:
+        store, to = open_object_store((here / "store").as_uri()), []
+    store.put(manifest.key, encode(manifest))
+    call = ["upload", str(clip), "--source", "Gate", *to]
+    for _ in range(2):  # asked again, it says the same
+        assert cli.main(call) == 2
+        said = capsys.readouterr()
+        assert re.search("60 frames of Traffic.*--move-counts", said.err)
+    [original] = [info for info in store.list(keys.VIDEOS) if keys.parse_original_key(info.key)]
+    assert cli.main([*call, "--move-counts"]) == 0
+    assert "60 frames of Traffic" in capsys.readouterr().out
+    [kept] = [info for info in store.list(keys.VIDEOS) if keys.parse_original_key(info.key)]
+    assert (kept.key, kept.modified_at_ms) == (original.key, original.modified_at_ms)
+    assert not [*(here / "uploads-from-here").iterdir()]
 
 
 @pytest.mark.thorough

@@ -136,29 +136,53 @@ def test_the_same_bytes_again_are_told_as_known(fake: Place, url: str) -> None:
     assert_is_there(fake, first.body["id"])
 
 
-@pytest.mark.parametrize("way", ["form", "tus"])
-def test_an_upload_moves_another_sources_counts_only_once_that_is_confirmed(
-    fake: Place, url: str, way: str
-) -> None:
+def count_elsewhere(fake: Place) -> str:
+    """Have 60 frames of `DATA` counted as Traffic; return the key of their manifest."""
     manifest = msgspec.structs.replace(
         make_manifest(60, media=hashlib.sha256(DATA).hexdigest(), source="traffic"),
         start_ms=make_facts().started_at_ms,
     )
     fake.store.put(manifest.key, encode(manifest))
-    if way == "form":
-        refused = send_form(url, DATA, source="Gate")
-        assert_problem(refused, 409, "60 frames of Traffic", "would count as Gate", '"move_counts"')
-    else:
-        path = begin(url, len(DATA), source="Gate")
-        # By tus, 409 means another offset: clients would send all of it again and again.
-        assert_problem(patch(url, path, 0, DATA), 422, "60 frames of Traffic", '"move_counts"')
-        assert (tell(url, path)["state"], tell(url, path)["status"]) == ("refused", 409)
-    assert all_keys(fake.store) == [manifest.key]
+    return manifest.key
+
+
+def test_an_upload_moves_another_sources_counts_only_once_that_is_confirmed(fake: Place, url: str) -> None:
+    key = count_elsewhere(fake)
+    refused = send_form(url, DATA, source="Gate")
+    assert_problem(refused, 409, "60 frames of Traffic", "would count as Gate", '"move_counts"')
+    assert all_keys(fake.store) == [key]
     moved = send_form(url, DATA, source="Gate", move_counts="true")
     assert moved.status == 201
     assert "60 frames of Traffic" in moved.body["message"]
     video = tell(url, f"/api/v1/videos/{moved.body['id']}")
     assert (video["source"], video["moved_from"]["source"]) == ("gate", "traffic")
+
+
+def test_an_upload_by_tus_that_is_confirmed_sends_no_byte_again(fake: Place, url: str) -> None:
+    count_elsewhere(fake)
+    path = begin(url, len(DATA), source="Gate")
+    # By tus, 409 means another offset: clients would send all of it again and again.
+    assert_problem(patch(url, path, 0, DATA), 422, "60 frames of Traffic", '"move_counts"')
+    assert (tell(url, path)["state"], tell(url, path)["status"]) == ("refused", 409)
+    assert head(url, path).status == 410
+    assert patch(url, path, len(DATA), b"").status == 410  # and is not confirmed by going on
+    confirmed = metadata(move_counts="true")
+    moved = patch(url, path, len(DATA), b"", **confirmed)
+    assert (moved.status, moved.headers["frametally-remark"]) == (204, "true")
+    assert "60 frames of Traffic" in tell(url, path)["reason"]
+    video = tell(url, f"/api/v1/videos/{moved.headers['frametally-video']}")
+    assert (video["source"], video["moved_from"]["source"]) == ("gate", "traffic")
+    assert fake.store.get(keys.original_key(video["id"])) == DATA
+
+
+def test_an_upload_by_tus_that_is_not_confirmed_can_be_removed(fake: Place, url: str) -> None:
+    key = count_elsewhere(fake)
+    path = begin(url, len(DATA), source="Gate")
+    patch(url, path, 0, DATA)
+    assert ask(url, "DELETE", path, headers=VERSION).status == 204
+    assert all_keys(fake.store) == [key]
+    confirmed = metadata(move_counts="true")
+    assert patch(url, path, len(DATA), b"", **confirmed).status == 410
 
 
 def test_the_seeds_simplest_upload_is_answered_as_they_have_it(fake: Place, url: str) -> None:

@@ -435,10 +435,13 @@ def test_an_upload_that_would_move_counts_is_refused_until_the_viewer_presses_mo
     expect(row.locator(".upload-words")).to_contain_text("60 frames of Traffic")
     picture(page, "upload-would-move")
     assert server.videos() == []
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.method))
     row.get_by_role("button", name="Move counts").click()
     expect(row).to_have_attribute("data-state", "done")
     expect(row.locator(".upload-words")).to_contain_text("60 frames of Traffic")
     assert [video.source for video in server.videos()] == ["gate"]
+    assert "POST" not in asked  # nothing is sent again
 
 
 DROP = """async ([kind, name, text]) => {

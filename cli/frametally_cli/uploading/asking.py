@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from frametally.access.tokens import is_api_token
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
-from frametally_cli.uploading.clip import ClipReader
+from frametally_cli.uploading.clip import ClipReader, Unconfirmed
 
 _TIMEOUT_S = 120.0
 _SEND_BYTES = 2**18
@@ -32,12 +32,17 @@ class DashboardAnswer(NamedTuple):
     @property
     def problem(self) -> str:
         """What is wrong, and what to do about it, in the server's words."""
-        said: Any = None
-        with suppress(ValueError):
-            said = json.loads(self.body)
-        if not isinstance(said, dict):
-            return ""
+        said = self.said
         return " ".join(str(said[part]) for part in ("detail", "remedy") if said.get(part))
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """Its JSON; empty where it has none."""
+        try:
+            said = json.loads(self.body)
+        except ValueError:
+            return {}
+        return said if isinstance(said, dict) else {}
 
 
 class Dashboard:
@@ -128,6 +133,8 @@ def fault(server: Dashboard, answer: DashboardAnswer, name: str) -> FrametallyEr
     if 300 <= status < 400:
         elsewhere = answer.headers.get("location", "another address")[:200]
         return Misconfigured(f"{server.url} is at {elsewhere}: give that as --url")
+    if status in _REFUSED and answer.said.get("parameter") == "move_counts":
+        return Unconfirmed(f"{name}: {said}")
     if status in _REFUSED:
         return Poison(f"{name}: {said or f'refused (answer {status})'}")
     if status in (403, 405, 412, 421, 507):

@@ -6,7 +6,6 @@ import base64
 import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -15,7 +14,7 @@ from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
 from frametally.process.retrying import Patience, a_few_times
 from frametally.videos.refusals import MOVE_REMEDY, WOULD_MOVE_COUNTS
 from frametally_cli.uploading.asking import Dashboard, DashboardAnswer, fault
-from frametally_cli.uploading.clip import Clip, ClipReader, Moved, Uploaded
+from frametally_cli.uploading.clip import Clip, ClipReader, Moved, Unconfirmed, Uploaded
 from frametally_cli.uploading.notes import UploadNotes
 
 PIECE_BYTES = 64 * 2**20
@@ -24,6 +23,8 @@ PIECE_BYTES = 64 * 2**20
 _UPLOADS = "/api/v1/uploads"
 _TUS = {"Tus-Resumable": "1.0.0"}
 _BYTES = "application/offset+octet-stream"
+_CONFIRMED = "move_counts dHJ1ZQ=="
+"""`true` in Base64."""
 
 
 class TusUploader:
@@ -56,11 +57,13 @@ class TusUploader:
             Misconfigured: It takes none.
             GivenUp: A stop was asked for; the same call goes on.
         """
-        mark = clip.mark(self._server.url)
+        mark = self._notes.mark_of(clip, self._server.url)
         try:
             uploaded = self._patience.until_done(
                 f"uploading {clip.file_name}", lambda: self._go_on(clip, mark, moved)
             )
+        except Unconfirmed:  # the next call may confirm it
+            raise
         except Poison:
             self._give_up(mark)
             raise
@@ -99,9 +102,15 @@ class TusUploader:
                     should_stop=self._should_stop,
                 )
                 stands = {"Upload-Offset": str(offset), "Content-Type": _BYTES}
+                if clip.fields.move_counts:  # it may have been begun without
+                    stands["Upload-Metadata"] = _CONFIRMED
                 answer = self._server.ask("PATCH", path, _TUS | stands, body=piece)
                 if answer.status != 204:
-                    raise self._fault(answer, path, clip)
+                    error = self._fault(answer, path, clip)
+                    if clip.fields.move_counts and isinstance(error, Unconfirmed):
+                        self._notes.forget(mark)
+                        error = self._begins_anew(clip)
+                    raise error
                 if "frametally-video" in answer.headers:
                     return self._uploaded(answer, path)
                 if offset == clip.size_bytes:
@@ -129,6 +138,8 @@ class TusUploader:
         if answer.status == 200:
             return answer
         error = self._fault(answer, path, clip)
+        if clip.fields.move_counts and isinstance(error, Unconfirmed):  # its bytes wait for this word
+            return answer._replace(headers={"upload-offset": str(clip.size_bytes)})
         if answer.status in (404, 410) and not isinstance(error, Poison):
             return None
         raise error
@@ -136,21 +147,26 @@ class TusUploader:
     def _fault(self, answer: DashboardAnswer, path: str, clip: Clip) -> FrametallyError:
         """Return what an answer means; where the upload is over, how it ended is asked."""
         if answer.status in (404, 410):
-            told = _json(self._server.ask("GET", path))
+            told = self._server.ask("GET", path).said
             if told.get("state") == "refused":
-                remedy = f" {MOVE_REMEDY}" if told.get("status") == WOULD_MOVE_COUNTS else ""
-                return Poison(f"{clip.file_name}: {told.get('reason') or 'refused'}{remedy}")
-            return Retryable(f"{self._server.url}: the upload of {clip.file_name} is over; it begins anew")
+                line = f"{clip.file_name}: {told.get('reason') or 'refused'}"
+                if told.get("status") == WOULD_MOVE_COUNTS:
+                    return Unconfirmed(f"{line} {MOVE_REMEDY}")
+                return Poison(line)
+            return self._begins_anew(clip)
         if answer.status in (409, 423):
             return Retryable(f"{self._server.url}: {clip.file_name} stands at another byte, or is being sent")
         return fault(self._server, answer, clip.file_name)
+
+    def _begins_anew(self, clip: Clip) -> Retryable:
+        return Retryable(f"{self._server.url}: the upload of {clip.file_name} is over; it begins anew")
 
     def _uploaded(self, answer: DashboardAnswer, path: str | None) -> Uploaded:
         video_id = answer.headers["frametally-video"]
         video, upload = {}, {}
         with suppress(FrametallyError):  # it is there; only its page will say what it needs
-            video = _json(self._server.ask("GET", f"/api/v1/videos/{video_id}"))
-            upload = _json(self._server.ask("GET", path)) if path else {}
+            video = self._server.ask("GET", f"/api/v1/videos/{video_id}").said
+            upload = self._server.ask("GET", path).said if path else {}
         known = answer.headers.get("frametally-known") == "true"
         return Uploaded(
             video_id,
@@ -166,14 +182,6 @@ def _offset(answer: DashboardAnswer) -> int:
     if not text.isdecimal():
         raise Retryable(f"an answer without Upload-Offset ({answer.status})")
     return int(text)
-
-
-def _json(answer: DashboardAnswer) -> dict[str, Any]:
-    try:
-        said = json.loads(answer.body)
-    except ValueError:
-        return {}
-    return said if isinstance(said, dict) else {}
 
 
 def _metadata(clip: Clip) -> str:

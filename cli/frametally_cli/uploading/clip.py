@@ -60,6 +60,10 @@ class Clip(NamedTuple):
             raise Poison(f"{self.path} was changed while it was uploaded: upload it once it is whole")
 
 
+class Unconfirmed(Poison):
+    """An upload would move counts: what was sent of it is kept until somebody confirms that."""
+
+
 class Uploaded(NamedTuple):
     """What a file became.
 

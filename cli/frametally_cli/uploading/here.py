@@ -16,13 +16,14 @@ from frametally.videos.receiving import (
     UploadPorts,
     abort_upload,
     begin_upload,
+    confirm_move,
     find_upload,
     keep_upload,
     note_open,
     resume_write,
 )
 from frametally.videos.refusals import MOVE_REMEDY, WOULD_MOVE_COUNTS, Refused
-from frametally_cli.uploading.clip import Clip, ClipReader, Moved, Uploaded
+from frametally_cli.uploading.clip import Clip, ClipReader, Moved, Unconfirmed, Uploaded
 from frametally_cli.uploading.notes import UploadNotes
 
 _READ_BYTES = 2**20
@@ -58,15 +59,16 @@ class StoreUploader:
             )
         if not clip.size_bytes:
             raise Poison(f"{clip.file_name} is empty, which is no video: name another file")
-        mark = clip.mark(self._ports.store.url)
+        mark = self._notes.mark_of(clip, self._ports.store.url)
         try:
             accepted = self._patience.until_done(
                 f"uploading {clip.file_name}", lambda: self._go_on(clip, mark, moved)
             )
         except Refused as refusal:
+            if refusal.status == WOULD_MOVE_COUNTS:  # the next call may confirm it
+                raise Unconfirmed(f"{clip.file_name}: {refusal.reason} {MOVE_REMEDY}") from refusal
             self._notes.forget(mark)
-            remedy = f" {MOVE_REMEDY}" if refusal.status == WOULD_MOVE_COUNTS else ""
-            raise Poison(f"{clip.file_name}: {refusal.reason}{remedy}") from refusal
+            raise Poison(f"{clip.file_name}: {refusal.reason}") from refusal
         except Poison as error:
             upload = find_upload(self._ports.store, self._notes.get(mark) or "")
             if upload is not None:
@@ -91,6 +93,8 @@ class StoreUploader:
                 fields=clip.fields,
             )
             self._notes.put(mark, upload.id)
+        elif clip.fields.move_counts:
+            upload = confirm_move(self._ports, upload)
         sha256 = self._send(upload, clip, moved)
         return self._acceptance.accept(upload, sha256)
 

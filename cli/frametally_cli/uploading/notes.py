@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import msgspec
+
 from frametally.errors import Misconfigured
+from frametally_cli.uploading.clip import Clip
 
 _FOLDER = "uploads-from-here"
 
@@ -40,6 +43,18 @@ class UploadNotes:
                 f"{self._folder}: it cannot be noted there which uploads are under way ({error.strerror}); "
                 "set FRAMETALLY_DATA_DIR to a folder that this user may write"
             ) from error
+
+    def mark_of(self, clip: Clip, place: str) -> str:
+        """Return the mark of a file's upload; one that may move counts goes on with one that might not."""
+        mark = clip.mark(place)
+        if clip.fields.move_counts and self.get(mark) is None:
+            fields = msgspec.structs.replace(clip.fields, move_counts=False)
+            unconfirmed = clip._replace(fields=fields).mark(place)
+            begun = self.get(unconfirmed)
+            if begun is not None:
+                self.put(mark, begun)
+                self.forget(unconfirmed)
+        return mark
 
     def forget(self, mark: str) -> None:
         """Remove the note: the upload is over."""

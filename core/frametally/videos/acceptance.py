@@ -39,12 +39,13 @@ from frametally.videos.receiving import (
     Look,
     UploadPorts,
     abort_upload,
+    can_be_confirmed,
     find_upload,
     note_end,
     remove_upload,
     resume_write,
 )
-from frametally.videos.refusals import CHECKSUM_MISMATCH, Refused
+from frametally.videos.refusals import CHECKSUM_MISMATCH, WOULD_MOVE_COUNTS, Refused
 from frametally.videos.retention import remove_old_originals
 from frametally.videos.source_names import SourceNames
 from frametally.videos.usual_jobs import usual_jobs
@@ -87,7 +88,8 @@ class Acceptance:
             sha256: Of its bytes, hex, if they were hashed while they came; else they are read once more.
 
         Raises:
-            Refused: It is no video; nothing of it stays but the note of that.
+            Refused: It is no video; nothing of it stays but the note of that. Or it would move counts: where
+                it can be confirmed, its bytes stay until it expires.
             Retryable: Something is away for now; what was done stays, and this can be called again.
             Misconfigured: The store cannot be written.
             Poison: Its bytes are not all there, or it is gone.
@@ -103,7 +105,8 @@ class Acceptance:
                 remark = moved_remark(video, self.ports.settings)
         except Refused as refusal:
             note_end(self.ports, upload, "refused", status=refusal.status, reason=refusal.reason)
-            remove_upload(self.ports.store, upload, original=True)
+            if refusal.status != WOULD_MOVE_COUNTS or upload.kind != "resumable":
+                remove_upload(self.ports.store, upload, original=True)
             raise
         except ObjectMissing as error:  # another process was first, and has removed it
             ended = self._ended(upload)
@@ -146,6 +149,10 @@ class Acceptance:
         row = self.ports.catalogue.upload(upload.id)
         if row is None or row.state not in ("accepted", "refused", "aborted"):
             return None
+        if can_be_confirmed(upload, row):
+            if upload.fields.move_counts:
+                return None
+            raise Refused(row.status, row.reason or "")
         video = read_video(self.ports.store, row.video_id) if row.state == "accepted" else None
         clear_ended(self.ports.store, upload, row)
         if row.state == "refused":
@@ -335,7 +342,11 @@ class UploadSettler:
         if upload is None:
             return
         row = self._ports.catalogue.upload(upload_id)
-        if row is not None and row.state in ("accepted", "refused", "aborted"):
+        is_kept = row is not None and can_be_confirmed(upload, row)
+        if is_kept and not upload.fields.move_counts:
+            if upload.expires_at_ms <= self._ports.now_ms():
+                abort_upload(self._ports, upload, "nobody confirmed that it moves counts")
+        elif row is not None and row.state in ("accepted", "refused", "aborted") and not is_kept:
             clear_ended(store, upload, row)
         elif is_whole(store, upload):
             since_s = self._whole_since_s.setdefault(upload_id, now_s)

@@ -21,6 +21,7 @@ from frametally.records import decode, decode_at, encode
 from frametally.rules.times import HOUR_S
 from frametally.settings.loading import Settings
 from frametally.video_records import UploadKind, UploadRecord, VideoFacts, VideoFields
+from frametally.videos.refusals import WOULD_MOVE_COUNTS
 
 Look = Callable[[Settings, str, VideoFields, str], VideoFacts]
 """Looks into the original under a key, with what was said of it and its file's name; raises `Refused`."""
@@ -184,8 +185,18 @@ def note_end(
     )
 
 
+def can_be_confirmed(upload: UploadRecord, row: UploadRow) -> bool:
+    """Return whether the bytes of a refused upload are kept until it expires: a client may confirm it."""
+    return row.state == "refused" and row.status == WOULD_MOVE_COUNTS and upload.kind == "resumable"
+
+
+def confirm_move(ports: UploadPorts, upload: UploadRecord) -> UploadRecord:
+    """Note that an upload may move counts; return its record as it is now. Raises `Retryable`."""
+    return keep_upload(ports, upload, fields=msgspec.structs.replace(upload.fields, move_counts=True))
+
+
 def abort_upload(ports: UploadPorts, upload: UploadRecord, reason: str) -> None:
-    """Remove an upload whose bytes are not all there, and note why. Raises `Retryable`."""
+    """Remove an upload that became no video, and note why. Raises `Retryable`."""
     note_end(ports, upload, "aborted", reason=reason)
     remove_upload(ports.store, upload, original=True)
 

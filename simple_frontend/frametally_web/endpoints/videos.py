@@ -152,6 +152,9 @@ _VIDEO_FILE = Parameter(
     "",
     required=True,
 )
+_CONFIRMATION = Parameter(
+    "Upload-Metadata", "`move_counts dHJ1ZQ==` confirms that it moves counts.", text(), "", place="header"
+)
 _REFUSED = (403, 409, 413, 415, 422, 429, 507)
 _METADATA = ", ".join(f"`{one.name}`" for one in _FIELDS)
 
@@ -254,6 +257,7 @@ NATIVE_ENDPOINTS = (
                 required=True,
                 place="header",
             ),
+            _CONFIRMATION,
             Parameter(
                 "Upload-Checksum",
                 "Of these bytes: `sha1` or `sha256`, and base64; 460 where they are others.",

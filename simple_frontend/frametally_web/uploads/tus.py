@@ -13,7 +13,14 @@ from starlette.responses import Response
 from frametally.errors import FrametallyError, Poison
 from frametally.video_records import UploadRecord
 from frametally.videos.acceptance import Accepted
-from frametally.videos.receiving import abort_upload, begin_upload, keep_upload, note_end
+from frametally.videos.receiving import (
+    abort_upload,
+    begin_upload,
+    can_be_confirmed,
+    confirm_move,
+    keep_upload,
+    note_end,
+)
 from frametally.videos.refusals import WOULD_MOVE_COUNTS
 from frametally_web.access.visitors import visitor
 from frametally_web.requests.change import note_target
@@ -118,24 +125,32 @@ class TusRoutes:
             return Response(headers=_state_headers(upload, intake.position) | said)
 
     async def patch(self, request: Request) -> Response:
-        """Take in bytes from where an upload stands."""
+        """Take in bytes from where an upload stands; or the word that it may move counts."""
         tus_headers.check_version(request.headers)
         tus_headers.check_type(request.headers)
         offset = tus_headers.read_number(request.headers, "Upload-Offset")
-        upload = await self._find(request)
+        confirms = tus_headers.read_confirmation(request.headers)
+        upload = await self._find(request, refused_too=confirms)
         if self._place.accepting.has(upload.id):
             return await self._accept(upload, None)
         await self._place.run(self._place.limits.readmit, upload)
         async with self._place.turns.take(upload.id) as turn:
             # Who was at it before may have ended it.
-            return await self._receive(request, turn, await self._find(request), offset)
+            upload = await self._find(request, refused_too=confirms)
+            if confirms:
+                upload = await self._place.run(confirm_move, self._ports, upload)
+            return await self._receive(request, turn, upload, offset)
 
     async def terminate(self, request: Request) -> Response:
         """Remove an upload that is under way."""
         tus_headers.check_version(request.headers)
-        upload = await self._find(request)
+        upload = await self._find(request, refused_too=True)
         async with self._place.turns.take(upload.id):
-            if self._place.accepting.has(upload.id) or await self._place.is_whole(upload):
+            row = await self._place.run(self._ports.catalogue.upload, upload.id)
+            is_refused = row is not None and can_be_confirmed(upload, row)
+            if self._place.accepting.has(upload.id) or (
+                not is_refused and await self._place.is_whole(upload)
+            ):
                 raise Problem(
                     409, "All of its bytes are there: it becomes a video.", remedy="Remove that video."
                 )
@@ -179,9 +194,15 @@ class TusRoutes:
         if upload.expires_at_ms <= self._ports.now_ms():
             raise _over("it was left for too long")
 
-    async def _find(self, request: Request) -> UploadRecord:
-        """Return the upload that is asked for. Raises `Problem`: 404, 410, or how it was refused."""
+    async def _find(self, request: Request, *, refused_too: bool = False) -> UploadRecord:
+        """Return the upload that is asked for; `refused_too`: also one that was refused and is kept.
+
+        Raises:
+            Problem: 404, 410, or how it was refused.
+        """
         upload, row = await self._place.find(request.path_params["upload_id"])
+        if refused_too and upload is not None and row is not None and can_be_confirmed(upload, row):
+            return upload
         if upload is None or (row is not None and row.state in ("accepted", "refused", "aborted")):
             _ended(told.tell_ended(row) if row is not None else None)
             raise Problem(410, "This upload is over: it became a video.", remedy="Upload another file anew.")

@@ -103,6 +103,15 @@ def read_number(headers: Headers, name: str) -> int:
     return int(text)
 
 
+def read_confirmation(headers: Headers) -> bool:
+    """Return whether a piece says that its upload may move counts. Raises `Problem`: 400."""
+    said = _read_metadata(headers.get("Upload-Metadata", ""))
+    try:
+        return read_fields({name: text for name, text in said.items() if name == "move_counts"}).move_counts
+    except FieldRefused as refusal:
+        raise field_problem(refusal) from refusal
+
+
 def read_checksum(headers: Headers) -> Checksum | None:
     """Return the checksum of a request's bytes; None if it has none. Raises `Problem`: 400."""
     text = headers.get("Upload-Checksum")

@@ -1,7 +1,7 @@
 // One file on its way to the server, by tus: it goes on where it was after a cut, a reload, or a server that was away.
 
 import { Upload, defaultOptions } from "tus-js-client";
-import { ApiError, BASE, get } from "../shared/api.js";
+import { ApiError, BASE, get, send } from "../shared/api.js";
 import { fingerprint } from "./fingerprint.js";
 import { Speed } from "./speed.js";
 
@@ -104,7 +104,7 @@ export class Sending {
   /** Ends it, and removes what the server has of it. */
   async remove() {
     clearTimeout(this.timer);
-    const hadEnded = ["done", "refused", "chosen"].includes(this.state);
+    const hadEnded = ["done", "refused", "chosen"].includes(this.state) && !this.wouldMove;
     this.#set("removed");
     if (this.stored) await storage.removeUpload(this.stored.urlStorageKey);
     if (hadEnded || !this.upload) return;
@@ -115,14 +115,36 @@ export class Sending {
     }
   }
 
-  /** Sends it anew, and lets it move what is counted of the same bytes. */
-  confirmMove() {
+  /** Lets it move what is counted of the same bytes. The server has kept them; if not, they are sent again. */
+  async confirmMove() {
     this.metadata = { ...this.metadata, move_counts: "true" };
     this.wouldMove = false;
-    this.upload = null;
-    this.stored = null;
-    this.sent = 0;
-    this.#set("queued");
+    this.#set("checking");
+    const confirmation = {
+      "Content-Type": "application/offset+octet-stream",
+      "Tus-Resumable": "1.0.0",
+      "Upload-Offset": String(this.file.size),
+      "Upload-Metadata": `move_counts ${btoa("true")}`,
+    };
+    try {
+      await send("PATCH", `uploads/${this.#id}`, undefined, confirmation);
+      this.#askHowItEnded();
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      if (!GONE.has(error.status)) {
+        this.#refuse(error.message, error.remedy, true);
+        return;
+      }
+      this.upload = null;
+      this.stored = null;
+      this.sent = 0;
+      this.#set("queued");
+    }
+  }
+
+  /** What the server calls the upload. */
+  get #id() {
+    return encodeURIComponent(this.upload?.url?.split("/").at(-1) ?? "");
   }
 
   #go() {
@@ -178,10 +200,7 @@ export class Sending {
   async #askHowItEnded() {
     this.#set("checking");
     try {
-      const id = this.upload?.url?.split("/").at(-1) ?? "";
-      const told = /** @type {any} */ (
-        await get(/** @type {Api.Route} */ (`uploads/${encodeURIComponent(id)}`))
-      );
+      const told = /** @type {any} */ (await get(/** @type {Api.Route} */ (`uploads/${this.#id}`)));
       if (this.state !== "checking") return;
       if (told.state === "accepted") this.#accept(told.video_id, told.known, told.reason ?? "");
       else if (told.state === "refused") this.#refuse(told.reason, "", told.status === 409);
