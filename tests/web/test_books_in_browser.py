@@ -107,3 +107,19 @@ def test_an_index_that_goes_away_is_said_on_the_books_too_and_they_stay(
     expect(page.locator("#books tbody tr")).to_have_count(1)
     place.come_back()
     expect(page.locator("#notice")).to_be_hidden()
+
+
+@pytest.mark.thorough
+def test_of_many_sources_the_first_eight_lines_are_shown_and_the_rest_is_a_click_away(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    for number in range(12):
+        [line] = make_lines(f"camera-{number:02}", frames=1)
+        put_manifest(place, line, line, f"Camera {number:02}")
+    page = visit(place).open("books", wait_for=BOOKS)
+    expect(page.locator(".todo").first.locator("li")).to_have_count(8)
+    rest = page.locator("#todo details")
+    expect(rest.locator("li").first).to_be_hidden()
+    rest.locator("summary").click()
+    expect(rest.locator("li").last).to_be_visible()
+    expect(page.locator(".todo li")).to_have_count(12)

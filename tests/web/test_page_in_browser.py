@@ -187,9 +187,9 @@ def test_a_time_that_is_only_a_files_date_is_marked(place: Place, visit: Callabl
     place.film({"car": 5}, source="west", seed=2, also=a)
     window = visit(place)
     page = window.open("?source=east")
-    expect(page.locator("#time-warning")).to_contain_text("times of East Road are the dates of files")
+    expect(page.locator("#time-warning")).to_contain_text("times of East Road are guessed from a file's date")
     expect(page.locator("button.frame-card .remark")).to_have_text(
-        "Time from the file's date, not from the camera"
+        "Time guessed from the file's date or the upload"
     )
     window.open("?source=west")
     expect(page.locator("#time-warning")).to_be_hidden()

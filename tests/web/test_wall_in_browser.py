@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from tests.web.watching import START_MS, Scene
 
 from frametally.drawing_records import DrawnLine
 from frametally.drawings.revisions import change_drawing, with_shapes
+from frametally.live.cameras import CameraTrial
 from frametally.ports.live_book import Feed
 from frametally.records import Detection
 
@@ -63,6 +65,36 @@ def test_where_there_is_no_camera_one_sentence_says_how_one_is_added_and_one_is(
     expect(page.locator(CAMERA)).to_have_attribute("data-standing", "ended")
     page.get_by_role("button", name="Remove Gate 1").click()
     expect(page.locator("#live-page")).to_have_attribute("data-state", "empty")
+
+
+@pytest.mark.thorough
+def test_while_a_camera_is_tried_the_page_says_so_and_then_what_it_shows(
+    scene: Scene, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
+) -> None:
+    answers = threading.Event()
+
+    def try_feed(_: Feed) -> CameraTrial:
+        assert answers.wait(60)
+        return CameraTrial("it shows 1280 x 720 pixels, 25 frames a second", True)
+
+    scene.place.try_feed = try_feed
+    page = visit(scene.place).open("live", wait_for="#live-page[data-state=empty]")
+    page.get_by_role("button", name="+ Add camera").click()
+    page.get_by_label("Name").fill("Gate 1")
+    page.get_by_label("Address").fill("rtsp://10.1.2.3/stream")
+    page.get_by_role("button", name="Add", exact=True).click()
+    tried = page.locator("#add-tried")
+    expect(tried).to_have_text("Trying the camera, for up to 10 s\N{HORIZONTAL ELLIPSIS}")
+    expect(page.get_by_role("button", name="Add", exact=True)).to_be_disabled()
+    answers.set()
+    expect(tried).to_have_text("Gate 1 is added. It shows 1280 x 720 pixels, 25 frames a second.")
+    expect(page.locator("#add")).to_be_hidden()
+    expect(page.locator(f"{CAMERA} .live-reason code")).to_have_text("frametally live work")
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    picture(page, "live-tried-phone")
+    page.get_by_role("button", name="+ Add camera").click()
+    expect(tried).to_be_hidden()
 
 
 def test_a_camera_is_live_then_late_then_gone_since_a_moment_and_comes_back(

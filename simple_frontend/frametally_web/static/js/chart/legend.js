@@ -65,7 +65,7 @@ export function showLegend(area, view, chosen, onLabels) {
     ...(partial.length ? [mark("partial", "filmed in part", "There was footage for a part of the interval only. Point at a bar to see how much.")] : []),
     ...(unmeasured.length ? [mark("unmeasured", "not measured", "There is footage, but objects were not followed in it.")] : []),
     ...(measuredInPart.length ? [mark("in-part", "measured in part", "Objects were followed in some of the footage only: there are at least as many. Point at a bar to see why.")] : []),
-    ...(inRange(fileTimes) ? [mark("file-time", "time from a file's date", "No camera wrote these times: they may be wrong.")] : []),
+    ...(inRange(fileTimes) ? [mark("file-time", "time guessed", "No camera wrote these times: they are from a file's date or the upload, and may be wrong.")] : []),
     ...(inRange(overlaps) ? [mark("overlap", "media overlap", "One of them is counted there; the line below names them.")] : []),
   ); // prettier-ignore
 }

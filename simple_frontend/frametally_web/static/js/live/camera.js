@@ -1,6 +1,6 @@
 // A camera on the wall: its newest frame, how it stands, and what can be done with it.
 
-import { el } from "../shared/dom.js";
+import { el, withCode } from "../shared/dom.js";
 import { speak, wordsOf } from "../shell/saying.js";
 import { visible } from "../videos/words.js";
 import { sendCameraRemoval, sendTurn } from "./asking.js";
@@ -63,7 +63,7 @@ export class CameraCard {
     this.name.textContent = visible(name);
     this.sign.textContent = cameraWords(camera);
     this.facts.textContent = cameraFacts(camera);
-    this.reason.textContent = reason ? visible(reason) : "";
+    this.reason.replaceChildren(...withCode(visible(reason ?? "")));
     this.reason.hidden = !reason;
     this.isOn = camera.state !== "ended" && camera.state !== "failed" && camera.wanted !== "stop";
     this.turn.textContent = this.isOn ? "Stop" : "Start";

@@ -1,7 +1,7 @@
 // The wall: all cameras, asked for again and again while the page is seen; one of them may be open, large.
 
 import { ApiError } from "../shared/api.js";
-import { byId, control } from "../shared/dom.js";
+import { byId, control, withCode } from "../shared/dom.js";
 import { plural } from "../shared/format.js";
 import { wordsOf } from "../shell/saying.js";
 import { showFault, showFresh, showOutage } from "../status/notices.js";
@@ -43,6 +43,7 @@ export function startWall() {
   const opener = byId("add-open");
   opener.addEventListener("click", () => {
     form.hidden = !form.hidden;
+    byId("add-tried").hidden = true;
     opener.setAttribute("aria-expanded", String(!form.hidden));
     if (!form.hidden) fields.source.focus();
   });
@@ -97,9 +98,10 @@ function show({ cameras: told, live_allowed: isAllowed, remedy }) {
   byId("live-off").hidden = isAllowed;
   byId("live-off").textContent = `Cameras cannot be changed here. ${remedy ?? ""}`;
   byId("nothing").hidden = cameras.length > 0;
-  byId("nothing").textContent = isAllowed
-    ? "There is no camera yet: add one by its address, or with frametally live add."
+  const nothing = isAllowed
+    ? "There is no camera yet: add one by its address, or with `frametally live add`."
     : "There is no camera yet.";
+  byId("nothing").replaceChildren(...withCode(nothing));
   const live = cameras.filter((camera) => standing(camera) === "live").length;
   byId("live-said").textContent = cameras.length ? `${plural(cameras.length, "camera")}, ${live} live` : "";
   const there = new Set(cameras.map(({ source }) => source));

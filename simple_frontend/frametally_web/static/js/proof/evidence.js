@@ -52,7 +52,7 @@ export function showEvidence(area, evidence, colorOf, nameOf) {
  * @param {{time_source?: string|null, note?: string|null}} frame
  */
 export function remarksOn({ time_source: timeSource, note }) {
-  const remarks = timeSource === "file_time" ? ["Time from the file's date, not from the camera"] : [];
+  const remarks = timeSource === "file_time" ? ["Time guessed from the file's date or the upload"] : [];
   return note ? [...remarks, note] : remarks;
 }
 

@@ -235,7 +235,7 @@ function showFileTimes(counts, sources, view) {
   const shown = names.slice(0, 5).join(", ") + (names.length > 5 ? ` and ${names.length - 5} more` : "");
   warning.hidden = !names.length;
   warning.textContent =
-    `Where the axis is marked, times of ${shown} are the dates of files, not times that a camera wrote: ` +
+    `Where the axis is marked, the times of ${shown} are guessed from a file's date or the upload: ` +
     "they may be wrong.";
 }
 

@@ -45,6 +45,14 @@ function fill(element, attributes, children) {
 }
 
 /**
+ * A text whose commands stand between backticks.
+ * @param {string} text
+ * @returns {(Node|string)[]}
+ */
+export const withCode = (text) =>
+  text.split("`").map((part, position) => (position % 2 ? el("code", { text: part }) : part));
+
+/**
  * The element with an id that the page is sure to have.
  * @returns {HTMLElement}
  * @param {string} id

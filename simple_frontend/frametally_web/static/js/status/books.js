@@ -1,9 +1,12 @@
 // The books as words and tables: the equation of all sources and of each, the stages, dead letters with their reasons,
 // runs with their reports.
 
-import { el } from "../shared/dom.js";
+import { el, withCode } from "../shared/dom.js";
 import { moment, number, plural, roughly, toTheMinute } from "../shared/format.js";
 import { numberCell, rowOf, scrollable, tableOf } from "../shared/tables.js";
+
+/** Of many sources each has a line of its own. */
+const FIRST_LINES = 8;
 
 const COLUMNS = /** @type {const} */ ([
   ["expected", "Expected"],
@@ -54,18 +57,13 @@ export function pace({ frames_per_s: perSecond, eta_s: eta }) {
  */
 export function todo({ behind, broken, lost_messages: lost }) {
   const lines = [...broken, ...behind, ...(lost ? [`${plural(lost, "message")} of the log were lost`] : [])];
-  return lines.length
-    ? el("ul", { class: "todo" }, ...lines.map((text) => el("li", {}, ...withCode(text))))
-    : "";
+  const [first, rest] = [lines.slice(0, FIRST_LINES), lines.slice(FIRST_LINES)];
+  const list = (/** @type {string[]} */ some) =>
+    el("ul", { class: "todo" }, ...some.map((text) => el("li", {}, ...withCode(text))));
+  if (!first.length) return "";
+  const more = () => el("details", {}, el("summary", { text: `${number(rest.length)} more` }), list(rest));
+  return el("div", {}, list(first), rest.length ? more() : null);
 }
-
-/**
- * Commands stand between backticks.
- * @param {string} text
- * @returns {(Node|string)[]}
- */
-export const withCode = (text) =>
-  text.split("`").map((part, position) => (position % 2 ? el("code", { text: part }) : part));
 
 /** @param {Api.Books} books */
 export function stagesTable({ stages, log }) {

@@ -2,9 +2,8 @@
 
 import { framePicture } from "../frames/boxed_picture.js";
 import { copyText } from "../shared/copying.js";
-import { el } from "../shared/dom.js";
+import { el, withCode } from "../shared/dom.js";
 import { moment, number } from "../shared/format.js";
-import { withCode } from "./books.js";
 
 /**
  * @param {Api.DeadLetterFrames} answer
