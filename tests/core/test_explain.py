@@ -7,28 +7,32 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
 from tests.fakes.memory import MemoryStore
-from tests.fakes.records import make_frame
+from tests.fakes.records import DAY_MS, make_frame, make_manifest
 
 from frametally import keys
 from frametally.books.bars import NoSuchBar, find_bar
 from frametally.books.count_settings import CountedWith
 from frametally.books.evidence import frames_of_bar
 from frametally.errors import Misconfigured, Poison, Retryable
+from frametally.live_records import LiveMinute, Outage
 from frametally.media.overlapping import NotCounted
-from frametally.opening import open_count_index, open_ledger
+from frametally.opening import open_count_index, open_ledger, open_object_store
 from frametally.ports.count_index import CountIndex
 from frametally.ports.ledger import Ledger
 from frametally.process.reports import NoProgress
 from frametally.records import Coverage, Detection, FrameDetections, IntervalCount, Run, encode
 from frametally.rules.counted_boxes import CountedBoxes
+from frametally.rules.times import utc
 from frametally.segments.contents import encode_segment
 from frametally.settings.loading import load_settings
 from frametally.undo_records import Tombstone
+from frametally_cli.main import main
 
 MODEL, MEDIA = "pixels-1", "ab" * 32
 LIMITS = CountedBoxes(min_confidence=2_500, min_side=50)
@@ -290,6 +294,27 @@ def test_before_anything_is_counted_there_is_no_bar(tmp_path: Path) -> None:
         pytest.raises(NoSuchBar, match="frametally aggregate"),
     ):
         find_bar(index, source="cam", label="car", start_ms=0)
+
+
+def test_where_nothing_is_counted_the_command_says_what_became_of_the_footage(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outage = Outage(DAY_MS + 59_000, DAY_MS + 200_000, "connection refused")
+    live = LiveMinute(session_ms=DAY_MS, minute_ms=DAY_MS, outages=[outage])
+    manifest = make_manifest(60)
+    changes = {"first_captured_at_ms": DAY_MS, "last_captured_at_ms": DAY_MS + 59_000, "live": live}
+    with closing(open_object_store((tmp_path / "store").as_uri())) as store:
+        store.put(manifest.key, encode(msgspec.structs.replace(manifest, kind="video", **changes)))
+    command = ["explain", "--data-dir", str(tmp_path), "--source", manifest.source, "--label", "car"]
+
+    def explained_at(time_ms: int) -> str:
+        assert main([*command, "--interval", "60", "--interval-start", utc(time_ms)]) == 2
+        return capsys.readouterr().err
+
+    assert "The camera was away for 60.0 s of this time: connection refused." in explained_at(DAY_MS + 60_000)
+    told = explained_at(DAY_MS)
+    assert "60 frames are announced and not detected yet." in told
+    assert "See `frametally status`." in told
 
 
 def test_the_limits_are_those_of_the_settings() -> None:

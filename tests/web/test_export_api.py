@@ -325,7 +325,9 @@ def test_a_default_export_has_torn_footage_at_the_ends_of_a_source_and_says_so(
     moment = utc(START_MS).replace(" ", "T")
     bar = ["--source", "gate", "--label", "car", "--interval-start", moment, "--interval", "60"]
     assert main(["explain", "--data-dir", str(tmp_path), *bar]) != 0
-    assert "Footage of that time is not analysed" in capfd.readouterr().err
+    told = capfd.readouterr().err
+    assert "60 frames are not readable" in told
+    assert "See `frametally dead-letters list`." in told
     if file_format == "json":
         warnings = json.loads(output.read_bytes())["query"]["warnings"]
         assert [line.split(":")[0] for line in warnings] == ["gate", "yard"]

@@ -191,7 +191,7 @@ def test_utdf_of_a_half_day_without_a_whole_hour_says_so(filmed: Place) -> None:
 def test_without_legs_there_is_no_report_but_the_way_to_one(place: Place) -> None:
     crossroads.film(place, crossroads.make_drivers(60, [10]), 60)
     problem = ask(place, ASKED, 400)
-    assert problem["detail"].startswith("No legs of a junction are drawn over crossroads")
+    assert problem["detail"].startswith("No legs of a junction are drawn over Crossroads")
     assert "which way leads into the junction" in problem["remedy"]
 
 

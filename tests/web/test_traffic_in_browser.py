@@ -129,7 +129,7 @@ def test_without_legs_the_page_leads_to_where_they_are_drawn(
 ) -> None:
     crossroads.film(place, crossroads.make_drivers(30, [10]), 30)
     page = visit(place).open("traffic", "#traffic-page[data-state=nothing]")
-    expect(page.locator("#nothing-title")).to_contain_text("No legs of a junction are drawn over crossroads")
+    expect(page.locator("#nothing-title")).to_contain_text("No legs of a junction are drawn over Crossroads")
     expect(page.locator("#nothing-link")).to_have_attribute("href", "/lines/edit?source=crossroads")
 
 

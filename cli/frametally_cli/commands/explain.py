@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from frametally.books.bars import ExplainedBar, NoSuchBar, find_bar
+from frametally.books.bars import ExplainedBar, NothingCounted, find_bar
 from frametally.books.count_settings import SettingsByDay
 from frametally.books.evidence import ProvedFrame, frames_of_bar
-from frametally.books.unanalysed import find_unanalysed
+from frametally.books.gap import find_reasons
 from frametally.books.verdict import BEHIND
 from frametally.media.overlapping import NotCounted
 from frametally.media.sources import source_of
@@ -50,14 +50,10 @@ def explain(
             bar = find_bar(
                 ports.index, source=slug, label=label, start_ms=start_ms, interval_s=interval, model=model
             )
-        except NoSuchBar as error:
+        except NothingCounted as error:
             end_ms = start_ms + (interval or ports.settings.interval_s) * 1000
-            if _is_not_analysed(ports, ledger, slug, start_ms, end_ms):
-                raise NoSuchBar(
-                    f"{error}. Footage of that time is not analysed: see `frametally status` and "
-                    "`frametally dead-letters list`"
-                ) from error
-            raise
+            why = _why_nothing(ports, ledger, model, slug, start_ms, end_ms)
+            raise NothingCounted(f"{error}. {why}") from error
         by_day = SettingsByDay(ports.index, bar.model, bar.base_interval_s)
         gone = NotCounted(ledger)
         counted_with = by_day.between(bar.start_ms, bar.end_ms)
@@ -98,13 +94,27 @@ def explain(
     return 0 if total == bar.detections else BEHIND
 
 
-def _is_not_analysed(ports: Ports, ledger: Ledger, source: str, start_ms: int, end_ms: int) -> bool:
-    found = find_unanalysed(store=ports.store, ledger=ledger, index=ports.index, settings=ports.settings)
-    return any(
-        first < end_ms and end > start_ms
-        for of_model in found.values()
-        for first, end in of_model.get(source, ())
+def _why_nothing(
+    ports: Ports, ledger: Ledger, model: str | None, source: str, start_ms: int, end_ms: int
+) -> str:
+    """Return why no frame of a source in `[start_ms, end_ms)` is counted, with the commands that help."""
+    models = [*(series.model for series in ports.index.series()), *ledger.models()]
+    reasons = find_reasons(
+        store=ports.store,
+        ledger=ledger,
+        settings=ports.settings,
+        model=model or next(iter(models), None),
+        source=source,
+        from_ms=start_ms,
+        to_ms=end_ms,
     )
+    kinds = {one.kind for one in reasons}
+    commands = [
+        *(["`frametally status`"] if kinds & {"behind", "not_counted"} else []),
+        *(["`frametally dead-letters list`"] if "dead_letters" in kinds else []),
+    ]
+    see = [f"See {' and '.join(commands)}."] if commands else []
+    return " ".join([*(one.words for one in reasons), *see])
 
 
 def _print_frame(counted: ProvedFrame, total: int) -> None:

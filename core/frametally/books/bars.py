@@ -13,6 +13,10 @@ class NoSuchBar(FrametallyError):
     """There is no bar to explain; the message says what there is instead."""
 
 
+class NothingCounted(NoSuchBar):
+    """No frame of that source and time is counted."""
+
+
 class ExplainedBar(NamedTuple):
     """One bar as the count index has it; `frames_analysed` are with or without the label."""
 
@@ -50,7 +54,9 @@ def find_bar(
     """
     series = index.series()
     if not series:
-        raise NoSuchBar("nothing has been counted and indexed yet: run `frametally aggregate` and `index`")
+        raise NothingCounted(
+            "nothing has been counted and indexed yet: run `frametally aggregate` and `index`"
+        )
     model = model or series[0].model
     stored = sorted((entry.base_interval_s for entry in series if entry.model == model), reverse=True)
     if not stored:
@@ -75,7 +81,7 @@ def find_bar(
     frames = sum(coverage.frames for coverage in answer.coverage)
     if not frames:
         known = ", ".join(entry.source for entry in index.sources(model)[:20])
-        raise NoSuchBar(
+        raise NothingCounted(
             f"there is no such bar: nothing of source {source} is counted then; sources of {model}: {known}"
         )
     detections = sum(bucket.detections for bucket in answer.buckets)

@@ -141,7 +141,7 @@ def read_report(
     if not legs:
         raise ReportRefused(
             "source",
-            f"No legs of a junction are drawn over {asked.source} in that time.",
+            f"No legs of a junction are drawn over {name} in that time.",
             "Draw a line over each of its arms, and say which way leads into the junction.",
         )
     base_s = up_to_date(index, model, bases_s, from_ms, to_ms)[0]
