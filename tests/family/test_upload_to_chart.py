@@ -65,11 +65,10 @@ def run(video: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "frametally-data"
 
 
-@pytest.mark.parametrize("command", ["serve", "up"])
 def test_what_is_uploaded_is_counted_as_run_counts_it_byte_for_byte(
-    command: str, video: Path, run: Path, tmp_path: Path
+    video: Path, run: Path, tmp_path: Path
 ) -> None:
-    with Running(tmp_path, command, settings=SETTINGS) as dashboard:
+    with Running(tmp_path, "serve", settings=SETTINGS) as dashboard:
         accepted = dashboard.upload(video, source="Gate", start_time=START_TIME)
         assert accepted["known"] is False
         shown = dashboard.comes_to(accepted["id"], "ready")

@@ -43,7 +43,7 @@ from frametally_cli import main as cli
 from frametally_cli.scrub.checks import deep_rows
 from frametally_consumer.detectors.choice import chosen_backend
 
-FLIPS = int(os.environ.get("FAULTS_FLIPS", "42"))
+FLIPS = int(os.environ.get("FAULTS_FLIPS", "24"))
 SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
 SETTINGS = {
     "FRAMETALLY_DETECTOR": "pixels",

@@ -29,7 +29,7 @@ from frametally.settings.loading import load_settings
 from frametally.video_records import VideoRecord
 
 FRAMES = 100
-KILLS = int(os.environ.get("FAULTS_WORK_KILLS", "4"))
+KILLS = int(os.environ.get("FAULTS_WORK_KILLS", "3"))
 SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
 ENV = {"FRAMETALLY_JOB_LEASE_S": "2", "FRAMETALLY_SAMPLE_FPS": "all", "FRAMETALLY_JOB_ATTEMPTS": "100"}
 PATIENCE_S = 180.0

@@ -22,7 +22,7 @@ from frametally.video_records import VideoRecord
 
 pytestmark = pytest.mark.thorough
 
-KILLS = int(os.environ.get("FAULTS_MAIL_KILLS", "6"))
+KILLS = int(os.environ.get("FAULTS_MAIL_KILLS", "4"))
 SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
 PATIENCE_S = 120.0
 POINTS = ("mail.put", "mail.claimed", "mail.taken", "mail.noted")

@@ -181,20 +181,17 @@ def messages_on(log: Any, topic: str) -> list[tuple[bytes, bytes]]:
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize(("batch_frames", "seed"), [(1, 1), (13, 2)])
 def test_every_announcement_twice_and_shuffled_gives_the_same_part_files(
     counted_clip: Counted,
     part_files: Callable[[Path], dict[str, bytes]],
     tmp_path: Path,
-    batch_frames: int,
-    seed: int,
 ) -> None:
-    settings = load_settings(data_dir=tmp_path / "again", interval_s=1, batch_frames=batch_frames)
+    settings = load_settings(data_dir=tmp_path / "again", interval_s=1, batch_frames=13)
     shutil.copytree(counted_clip.data_dir / "store/images", settings.data_dir / "store/images")
     with closing(open_frame_log(f"sqlite:///{counted_clip.data_dir}/log.sqlite")) as log:
         messages = messages_on(log, settings.topic) * 2
     assert len(messages) == 120
-    random.Random(seed).shuffle(messages)  # noqa: S311
+    random.Random(2).shuffle(messages)  # noqa: S311
     again = MemoryLog()
     again.create_topic(settings.topic, 4)
     again.publish(settings.topic, messages)

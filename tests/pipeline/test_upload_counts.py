@@ -54,7 +54,7 @@ class House:
     """A data folder, its catalogue, and the command line on it."""
 
     def __init__(self, frametally: Any, folder: Path) -> None:
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         self._frametally = frametally
         self.folder = folder
         self.settings: Settings = load_settings("producer", data_dir=folder / "data")
@@ -122,19 +122,10 @@ def test_an_upload_counts_as_the_same_file_does_that_is_produced(
     assert "bad" not in house("doctor", "--deep")
 
 
-@pytest.mark.parametrize(
-    "before",
-    [
-        ("--source", "Gate 1", "--start-time", "2026-02-01T00:00:00Z"),
-        ("--source", "Elsewhere", "--start-time", START),
-        ("--source", "Elsewhere", "--start-time", "2026-02-01T00:00:00Z"),
-    ],
-    ids=["another time", "another source", "another source and time"],
-)
 def test_what_was_produced_before_is_put_right_as_the_upload_says(
-    house: House, clip: Path, counted: dict[str, bytes], before: tuple[str, ...]
+    house: House, clip: Path, counted: dict[str, bytes]
 ) -> None:
-    house("produce", clip, *before)
+    house("produce", clip, "--source", "Elsewhere", "--start-time", "2026-02-01T00:00:00Z")
     house.count()
     house.upload(clip, source="Gate 1", start_time=START, move_counts=True)
     assert "moved by an upload: 50 frames" in house("status", code=4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select
+from tests.commands import run_frametally
 from tests.family.footage import make_video
 from tests.pipeline.test_upload_counts import House
 
@@ -21,28 +23,41 @@ from frametally.video_records import VideoRecord
 from frametally.videos.editing import remove_video
 
 
+@pytest.fixture(scope="module")
+def counted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[VideoRecord]]:
+    """A folder in which somebody has asked for gold, with two videos of one camera that are counted.
+
+    The second is half a minute behind the first, and over midnight.
+    """
+    folder = tmp_path_factory.mktemp("gold")
+    with closing(House(run_frametally, folder / "house")) as house:
+        assert "gold: 0 days loaded" in house("gold")
+        videos = [
+            house.upload(
+                make_video(folder / f"{frames}.mp4", frames=frames),
+                source="Gate 1",
+                start_time=f"2026-03-01T23:59:{second}Z",
+            )
+            for frames, second in ((60, 10), (90, 50))
+        ]
+        house.work()
+        house.count()
+        house("index")
+        assert "jobs: 2 done" in house.work()  # both are ready now, and the job `gold` of each is done
+    return folder / "house", videos
+
+
 @pytest.fixture
-def house(frametally: Any, tmp_path: Path) -> Iterator[House]:
-    """A folder in which somebody has asked for gold."""
-    with closing(House(frametally, tmp_path / "house")) as opened:
-        assert "gold: 0 days loaded" in opened("gold")
+def house(counted: tuple[Path, list[VideoRecord]], tmp_path: Path) -> Iterator[House]:
+    """A copy of that folder."""
+    shutil.copytree(counted[0], tmp_path / "house")
+    with closing(House(run_frametally, tmp_path / "house")) as opened:
         yield opened
 
 
-def upload_two(house: House, folder: Path) -> list[VideoRecord]:
-    """Videos of one camera, the second half a minute behind the first, and over midnight; counted."""
-    videos = [
-        house.upload(
-            make_video(folder / f"{frames}.mp4", frames=frames),
-            source="Gate 1",
-            start_time=f"2026-03-01T23:59:{second}Z",
-        )
-        for frames, second in ((60, 10), (90, 50))
-    ]
-    house.work()
-    house.count()
-    house("index")
-    return videos
+@pytest.fixture
+def videos(counted: tuple[Path, list[VideoRecord]]) -> list[VideoRecord]:
+    return counted[1]
 
 
 def rows(house: House, *columns: Any) -> list[tuple[Any, ...]]:
@@ -58,9 +73,7 @@ def summed(house: House, table: Any) -> dict[str, tuple[int, int]]:
 
 
 @pytest.mark.thorough
-def test_what_videos_have_adds_up_to_their_sources_counts(house: House, tmp_path: Path) -> None:
-    videos = upload_two(house, tmp_path)
-    assert "jobs: 2 done" in house.work()  # both are ready now, and the job `gold` of each is done
+def test_what_videos_have_adds_up_to_their_sources_counts(house: House, videos: list[VideoRecord]) -> None:
     c = tables.videos.c
     loaded = {row[0]: row[1:] for row in rows(house, c.video_id, c.source, c.frames_announced)}
     assert loaded == {videos[0].id: ("gate-1", 60), videos[1].id: ("gate-1", 90)}
@@ -86,9 +99,7 @@ def test_what_videos_have_adds_up_to_their_sources_counts(house: House, tmp_path
 
 
 @pytest.mark.thorough
-def test_a_gold_database_that_was_lost_has_the_same_rows_again(house: House, tmp_path: Path) -> None:
-    upload_two(house, tmp_path)
-    house.work()
+def test_a_gold_database_that_was_lost_has_the_same_rows_again(house: House) -> None:
     house("gold")
     every = [*tables.MOMENTS, *tables.OF_VIDEO]
     before = {table.name: rows(house, *table.c) for table in every}
@@ -99,10 +110,9 @@ def test_a_gold_database_that_was_lost_has_the_same_rows_again(house: House, tmp
 
 
 def test_what_is_checked_later_is_in_its_rows_and_a_removed_video_has_none(
-    house: House, tmp_path: Path
+    house: House, videos: list[VideoRecord]
 ) -> None:
-    first, second = upload_two(house, tmp_path)
-    house.work()
+    first, second = videos
     check = VideoCheck(
         name="black",
         passed=False,

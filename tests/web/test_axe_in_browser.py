@@ -243,9 +243,7 @@ APPEARANCES: list[tuple[str, dict[str, int], dict[str, str], list[str]]] = [
     ("wide", WIDE, {}, RULES),
     ("in the dark", WIDE, {"color_scheme": "dark"}, COLOURS),
     ("on paper", WIDE, {"color_scheme": "dark", "media": "print"}, COLOURS),
-    ("in the system's colours", WIDE, {"forced_colors": "active"}, COLOURS),
     ("at 200 %", HALF, {}, PLACES),
-    ("on a phone in the dark", PHONE, {"color_scheme": "dark"}, COLOURS),
     ("on a phone", PHONE, {}, RULES),
 ]
 # A change of colours has been drawn, new answers are there, and what was paler meanwhile is not any more.

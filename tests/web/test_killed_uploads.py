@@ -27,8 +27,8 @@ from frametally.ports.object_store import PIECE_BYTES, ObjectStore
 from frametally.process.failpoints import VARIABLE
 from frametally.videos.acceptance import read_video
 
-SIZE_BYTES = int(os.environ.get("FRAMETALLY_TEST_UPLOAD_MB", "60" if THOROUGH else "12")) * 1_000_000
-KILLS = 6 if THOROUGH else 2
+SIZE_BYTES = int(os.environ.get("FRAMETALLY_TEST_UPLOAD_MB", "30" if THOROUGH else "12")) * 1_000_000
+KILLS = 4 if THOROUGH else 2
 MOST_MORE_KB = 50_000
 """Less than a film that was held in memory would take, and what 32 pieces of 1 MiB do."""
 
