@@ -27,6 +27,7 @@ def mailed(folder: Path, url: str, **settings: Any) -> Iterator[tuple[AlertPlace
         yield place, AlertSender(place.ports.settings, place.book, lines.append), lines
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("tls", ["starttls", "smtps"])
 def test_an_alert_is_mailed_by_tls_and_its_correction_stands_below_it(
     tmp_path: Path, tls: Literal["starttls", "smtps"]

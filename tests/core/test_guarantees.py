@@ -55,6 +55,7 @@ def test_every_test_that_holds_a_promise_exists() -> None:
     assert [name for name in NAMED if name.partition("::")[2] not in marks_of(name.partition("::")[0])] == []
 
 
+@pytest.mark.thorough
 def test_every_promise_that_needs_no_server_has_a_test_that_make_test_runs() -> None:
     slow = []
     for row in ROWS:

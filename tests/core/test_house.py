@@ -191,6 +191,7 @@ def test_a_module_does_not_repeat_the_name_of_its_folder() -> None:
     assert [name_of(path) for path in paths if words(path.stem) & words(path.parent.name)] == []
 
 
+@pytest.mark.thorough
 def test_a_public_class_name_means_one_thing() -> None:
     places: dict[str, list[str]] = defaultdict(list)
     for module, path in MODULES.items():
@@ -212,6 +213,7 @@ def crossings() -> Iterator[tuple[str, str]]:
             yield module, target
 
 
+@pytest.mark.thorough
 def test_imports_lead_down_the_house_and_never_up() -> None:
     up = [
         f"{module} imports {target}"
@@ -230,6 +232,7 @@ def test_a_component_imports_no_other_component() -> None:
     assert across == []
 
 
+@pytest.mark.thorough
 def test_the_rooms_import_each_other_in_no_circle() -> None:
     below: dict[str, set[str]] = defaultdict(set)
     for module, target in crossings():
@@ -411,6 +414,7 @@ def test_what_the_jobs_zip_carries_needs_nothing_but_python() -> None:
             assert all(any(is_in(name, place) for place in ZIPPED) for name in ours), module
 
 
+@pytest.mark.thorough
 def test_days_and_hours_stand_in_one_module() -> None:
     names = {f"{prefix}{unit}_{of}" for prefix in ("", "_") for unit in ("DAY", "HOUR") for of in ("MS", "S")}
     lengths = {3600, 3_600_000, 86_400, 86_400_000}

@@ -120,6 +120,7 @@ def test_an_unknown_field_is_told_with_those_that_there_are() -> None:
     assert "start_time" in refused.value.remedy
 
 
+@pytest.mark.thorough
 @given(st.dictionaries(st.sampled_from(["name", "source", "start_time", "timezone", "roi"]), st.text()))
 def test_nothing_that_is_said_breaks_what_reads_it(said: dict[str, str]) -> None:
     try:

@@ -282,6 +282,7 @@ def test_whatever_is_streamed_counts_byte_for_byte_as_where_nobody_streams(
     assert (batch.is_settled, streamed.is_settled) == (True, True)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", NAMES)
 def test_of_each_the_segments_lines_and_the_manifest_are_those_of_the_batch(
     batch: Counted, streamed: Counted, name: str

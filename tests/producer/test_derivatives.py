@@ -146,6 +146,7 @@ def test_what_browsers_play_is_made_of_every_shape(shop: Shop, name: str) -> Non
     assert order.index(b"moov") < order.index(b"mdat")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["hevc", "h264 stream", "10 bit", "rotated"])
 def test_sound_of_aac_is_copied_bit_by_bit(shop: Shop, name: str) -> None:
     path = make_shape(shop.folder, SHAPES[name])
@@ -255,6 +256,7 @@ def _luminance(path: Path) -> list[np.ndarray]:
         return [frame.to_ndarray()[: frame.height] for frame in container.decode(video=0)]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("fps", [5.0, 10.0, 50.0, 29.97])
 def test_there_are_as_many_frames_as_the_rate_says(shop: Shop, fps: float) -> None:
     path = make_shape(shop.folder, Shape("a.mp4", "libx264", seconds=4.0))

@@ -64,6 +64,7 @@ def test_before_and_after_differ_as_the_formula_says(
         assert luminance(picture(settings, 1.0, asked)).mean() == pytest.approx(meant, rel=0.02, abs=0.008)
 
 
+@pytest.mark.thorough
 def test_a_picture_that_lies_on_its_side_stands(settings: Settings, make_video: Callable[..., Path]) -> None:
     put(settings, make_video("a.mp4", 3, size_px=(320, 240), rotation=90).read_bytes())
     shown = picture(settings, 0.1, Enhancement(local_contrast=1.0, denoise=0.5, sharpen=0.5))

@@ -198,6 +198,7 @@ def test_what_fails_by_a_fault_of_ours_is_tried_as_often_as_is_set(
     assert job.reason == "Its process ended without a result: no such thing"
 
 
+@pytest.mark.thorough
 def test_a_cancelled_job_is_ended_and_nothing_is_noted_of_it(
     shop: Shop, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -126,6 +126,7 @@ def test_an_original_has_as_many_bytes_as_were_accepted(place: Place) -> None:
         bronze.size_bytes(place.video, place.store, place.patience)
 
 
+@pytest.mark.thorough
 def test_an_original_of_other_bytes_is_told(place: Place) -> None:
     size_bytes = place.video.size_bytes
     found = bronze.sha256(place.video, size_bytes, place.store, place.patience)
@@ -163,6 +164,7 @@ def test_the_metadata_is_put_and_named(place: Place) -> None:
     assert (found.sha256, made.kind) == (place.video.sha256, "metadata")
 
 
+@pytest.mark.thorough
 def test_a_video_that_browsers_play_gets_no_other(place: Place) -> None:
     before = [info.key for info in place.store.list("videos")]
     assert place.video.facts.plays_in_browsers

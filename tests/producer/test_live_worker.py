@@ -136,6 +136,7 @@ def test_two_videos_of_one_source_are_streamed_side_by_side_and_a_third_waits_fo
     assert [place.announced(video) for video in videos] == [[*range(10)], [*range(11)], [*range(12)]]
 
 
+@pytest.mark.thorough
 def test_who_runs_streams_has_no_decoder_in_its_own_process() -> None:
     said = subprocess.run(
         [sys.executable, "-c", "import sys, frametally_producer.live.worker; print(*sys.modules)"],

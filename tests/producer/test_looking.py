@@ -63,6 +63,7 @@ def looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Looks:
     return Looks(tmp_path)
 
 
+@pytest.mark.thorough
 def test_a_look_tells_what_a_video_is(looks: Looks, make_video: Callable[..., Path]) -> None:
     clip = make_video("a.mp4", 25, codec="libx264", size_px=(128, 96))
     assert looks.at(clip) == VideoFacts(
@@ -79,6 +80,7 @@ def test_a_look_tells_what_a_video_is(looks: Looks, make_video: Callable[..., Pa
     )
 
 
+@pytest.mark.thorough
 def test_a_video_that_lies_on_its_side_is_as_wide_as_it_is_shown(
     looks: Looks, make_video: Callable[..., Path]
 ) -> None:

@@ -155,6 +155,7 @@ def watched(bench: Bench, monkeypatch: pytest.MonkeyPatch, steps: list[Callable[
     )
 
 
+@pytest.mark.thorough
 def test_what_comes_to_lie_in_a_watched_folder_is_produced_and_bad_files_are_named_once(
     bench: Bench,
     make_video: Callable[..., Path],

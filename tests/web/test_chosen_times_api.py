@@ -115,6 +115,7 @@ def test_the_chart_of_chosen_times_is_a_recount_by_the_clock_on_the_wall(
     assert (frames["detections"], frames["frames_analysed"]) == (len(chosen), 3 * len(chosen))
 
 
+@pytest.mark.thorough
 def test_an_answer_says_which_times_it_has_counted(quarters: Place) -> None:
     selected = "timezone=Europe/Berlin&from=2024-12-30&to=2025-01-02"
     chart = get(quarters, f"/api/counts?{selected}&interval=900&hours=22:00-06:00&weekdays=2,1")

@@ -261,6 +261,7 @@ def test_who_says_too_much_is_sent_away(listen: Callable[..., Listener]) -> None
     assert listener.closed_by() == 1008
 
 
+@pytest.mark.thorough
 def test_a_client_has_four_sockets_and_no_more(listen: Callable[..., Listener]) -> None:
     four = [listen(ANNA) for _ in range(4)]
     for one in four:

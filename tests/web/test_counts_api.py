@@ -25,6 +25,7 @@ def get(place: Place, address: str) -> Any:
     return answer.json
 
 
+@pytest.mark.thorough
 def test_before_there_is_any_data_every_answer_is_empty_and_no_error(place: Place) -> None:
     assert get(place, "/api/models") == {"models": []}
     assert get(place, "/api/labels") == {"model": None, "labels": []}
@@ -51,6 +52,7 @@ def test_models_come_newest_first_with_their_stored_intervals(place: Place) -> N
     assert get(place, "/api/labels?model=older")["model"] == "older"
 
 
+@pytest.mark.thorough
 def test_labels_come_most_first_and_sources_with_their_range(place: Place) -> None:
     counts, _ = place.film(
         {"bus": 1, "car": 6}, source="a", name="A as written", intervals=24, interval_s=5, frames=10
@@ -269,6 +271,7 @@ def test_a_query_reads_one_model_and_one_stored_interval(place: Place) -> None:
         assert answer["totals"][0]["detections"] == sum(one.detections for one in records)
 
 
+@pytest.mark.thorough
 def test_a_range_without_footage_is_no_error(place: Place) -> None:
     place.film({"car": 6})
     for query in ("from=2031-01-01", "to=2011-01-01", "from=2031-01-01&to=2032-01-01"):

@@ -100,6 +100,7 @@ def test_one_whose_segment_cannot_be_read_is_told_by_its_cause(spoiled: Place) -
     assert letter["image_url"] is None
 
 
+@pytest.mark.thorough
 def test_a_store_that_has_nothing_has_no_dead_letters(place: Place) -> None:
     assert get(place) == {"model": None, "dead_letters": [], "dead_letters_left_out": 0}
 

@@ -81,6 +81,7 @@ def test_frames_of_other_media_of_the_source_are_not_its_own(
     assert positions == [float(second) for second in range(0, 60, 5)]
 
 
+@pytest.mark.thorough
 def test_after_a_correction_only_the_frames_of_the_new_revision_are_drawn(
     place: Place, video: VideoRecord, ask: Client
 ) -> None:

@@ -75,6 +75,7 @@ def test_what_the_command_exports_can_be_sent_and_makes_no_revision_where_it_cha
     assert draw(client, exported, 1).headers["ETag"] == '"1"'
 
 
+@pytest.mark.thorough
 def test_who_comes_second_is_told_and_nothing_of_the_first_is_lost(client: FlaskClient) -> None:
     assert draw(client, {"lines": [LINE]}, 0).status_code == 200
     second = draw(client, {"zones": [ZONE]}, 0)

@@ -198,6 +198,7 @@ def test_an_unknown_api_address_is_a_404_in_json_and_a_page_one_a_page(place: Pl
     assert "There is no page here" in page.text
 
 
+@pytest.mark.thorough
 def test_the_api_only_reads(place: Place) -> None:
     client = place.app().test_client()
     for route in API_ROUTES:

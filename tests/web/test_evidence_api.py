@@ -47,6 +47,7 @@ def test_evidence_is_of_the_range_the_labels_and_the_sources_asked_for(place: Pl
     assert START_MS + 5000 <= frame["captured_at_ms"] < START_MS + 10_000
 
 
+@pytest.mark.thorough
 def test_a_confidence_is_compared_as_the_whole_number_that_is_stored(place: Place) -> None:
     # One box of 0.2499 stands in every line, below the default of 0.25.
     place.film({"car": 6}, intervals=1)

@@ -125,6 +125,7 @@ def test_footage_without_anything_in_it_has_rows_and_is_no_gap(place: Place) -> 
     assert parquet.read_table(io.BytesIO(export(place, "interval=60&format=parquet").data)).num_rows == 3
 
 
+@pytest.mark.thorough
 def test_an_export_reaches_from_end_to_end_of_the_range_asked_for(filmed: Place) -> None:
     query = "interval=60&label=car&timezone=Europe/Berlin"
     whole = rows_of(export(filmed, query).data)

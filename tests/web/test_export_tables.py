@@ -79,6 +79,7 @@ def test_local_times_and_offset_name_the_second_of_two_equal_hours(place: Place)
     ]
 
 
+@pytest.mark.thorough
 def test_sources_have_their_names_also_where_they_are_added_up(filmed: Place) -> None:
     together = rows_of(export(filmed, "interval=60"))[0]
     assert (together["source"], together["source_name"]) == ("gate; yard", "Gate, north; =Yard")

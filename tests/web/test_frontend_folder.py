@@ -127,6 +127,7 @@ def test_a_page_is_one_script_and_one_style_sheet_each_checked_by_its_hash(place
             assert answer.mimetype in ("text/javascript", "text/css")
 
 
+@pytest.mark.thorough
 def test_what_a_page_is_made_of_is_kept_for_good_and_comes_compressed(place: Place) -> None:
     client, files = made(place)
     address = f"/static/{files['answers.js'].file}"

@@ -292,6 +292,7 @@ def test_what_is_found_out_is_answered_once_it_is_there(place: Place, client: Fl
     assert of_file == {**metadata, "file_id": video_id}
 
 
+@pytest.mark.thorough
 def test_seeds_poll_until_it_is_completed(place: Place, client: FlaskClient) -> None:
     (video_id,) = stored(place, make_video(1, facts=UNPLAYED))
     address = f"/internal/video-enhancement-status/{video_id}"

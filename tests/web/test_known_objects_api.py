@@ -57,6 +57,7 @@ def publish(place: Place, *bars: tuple[str, int, int, int | None, int | None]) -
     place.publish(counts, coverage, interval_s=60, model=MODEL)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("fps", "why"), [(None, "not_tracked"), (2.0, "too_slow"), (0.0, "too_slow")])
 def test_a_label_that_was_not_seen_has_no_objects_that_nobody_could_have_counted(
     place: Place, fps: float | None, why: str
@@ -113,6 +114,7 @@ def test_the_share_is_taken_of_what_is_shown(place: Place) -> None:
     assert [one["objects_missing"] for one in get(place, "/api/heatmap")["cells"]] == ["too_weak"]
 
 
+@pytest.mark.thorough
 def test_an_interval_says_how_much_of_it_was_filmed(place: Place) -> None:
     publish(place, ("car", 0, 10, 1, 9), ("car", 1, 10, 1, 9))
     assert [one["covered_s"] for one in get(place, "/api/counts?interval=60")["coverage"]] == [3.0, 3.0]

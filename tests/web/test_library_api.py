@@ -98,6 +98,7 @@ def test_videos_are_found_by_words_source_and_state_and_ordered(place: Place, cl
     assert client.get("/api/v1/videos?state=failed").json["total"] == 0
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("asked", "parameter"),
     [
@@ -348,6 +349,7 @@ def test_a_change_that_changes_nothing_is_no_revision(place: Place, client: Flas
     assert patch(client, video_id, {}).json["revision"] == 0
 
 
+@pytest.mark.thorough
 def test_a_video_is_removed_once_and_nothing_else_is_done_to_it(place: Place, client: FlaskClient) -> None:
     (video_id,) = stored(place, make_video())
     place.catalogue.queue(video_id, "frames")

@@ -285,6 +285,7 @@ def test_what_cannot_be_is_one_line_that_names_the_parameter(
     assert answer.json["remedy"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("route", ["crossings", "zones", "movements", "speeds"])
 def test_of_a_time_without_footage_there_is_nothing(client: FlaskClient, route: str) -> None:
     answer = get(client, route, **{"from": "2020-01-01T00:00Z", "to": "2020-01-02T00:00Z"})

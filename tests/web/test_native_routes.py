@@ -87,6 +87,7 @@ def ask(asking: Callable[..., Client]) -> Client:
     return asking(web_allowed_origins=SITE)
 
 
+@pytest.mark.thorough
 def test_what_lies_under_the_api_lies_under_its_version_too_and_a_plain_path_goes_first(ask: Client) -> None:
     for path in ("/api/tests/x%20y", "/api/v1/tests/x%20y"):
         assert ask("GET", path).json == {"bytes": 0, "thing": "x y"}

@@ -232,6 +232,7 @@ def test_what_is_no_video_is_not_there(place: Place, ask: Client, video_id: str)
         assert answer.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.thorough
 def test_a_video_that_is_being_removed_is_not_shown_and_one_that_is_gone_says_so(
     place: Place, ask: Client
 ) -> None:

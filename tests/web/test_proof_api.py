@@ -369,6 +369,7 @@ def test_single_pictures_are_too_far_apart_and_the_note_says_so(place: Place) ->
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("analysed_fps", "why"), [(None, "not_tracked"), (2.0, "too_slow"), (0.0, "too_slow")]
 )

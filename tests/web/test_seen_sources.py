@@ -192,6 +192,7 @@ def test_what_is_drawn_over_others_is_named_nowhere(
     assert "back gate" not in refused.json["remedy"]
 
 
+@pytest.mark.thorough
 def test_a_gap_of_another_source_is_not_told_of_where_nothing_is_counted_either(
     place: Place, serving: Callable[[Flask], str]
 ) -> None:

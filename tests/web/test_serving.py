@@ -90,6 +90,7 @@ def test_a_taken_port_is_one_line_with_the_port_and_the_settings(place: Place) -
     assert "\n" not in said
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid", "a..b", "x" * 300])
 def test_an_address_that_is_not_this_machines_is_one_line_with_the_setting(place: Place, host: str) -> None:
     with pytest.raises(Misconfigured, match="FRAMETALLY_WEB_HOST") as refused:

@@ -79,6 +79,7 @@ def test_a_link_with_the_range_that_was_shown_shows_the_same(behind: Place) -> N
     assert get(behind, f"/api/counts?{pinned}") == shown
 
 
+@pytest.mark.thorough
 def test_where_several_have_all_the_coarsest_of_them_is_read(place: Place) -> None:
     early = make_lines("a", frames=60)
     publish_lines(place, early, interval_s=60)

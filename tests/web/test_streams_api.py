@@ -165,6 +165,7 @@ def test_a_stop_names_one_stream(client: FlaskClient, said: dict[str, str]) -> N
     assert refusal(client.post("/api/stream/stop", json=said))[:2] == (400, "stream_id")
 
 
+@pytest.mark.thorough
 def test_streams_are_steered_by_nobody_who_may_not(place: Place, client: FlaskClient, video_id: str) -> None:
     stream_id = start(client, video_id).json["stream_id"]
     elsewhere = place.app(web_uploads=False).test_client()

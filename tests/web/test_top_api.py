@@ -139,6 +139,7 @@ def test_where_nothing_was_found_all_labels_together_are_a_zero(place: Place) ->
     assert (answer["labels"], answer["rest"], answer["buckets"]) == ([], [], [])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("fps", "query", "metric"),
     [

@@ -99,6 +99,7 @@ def test_each_driver_is_in_the_report_by_quarter_movement_and_class(
     assert found.total() == len(drivers) == report["totals"]["visits"]
 
 
+@pytest.mark.thorough
 def test_the_gap_is_named_and_has_no_numbers(filmed: Place) -> None:
     quarters = ask(filmed)["quarters"]
     assert [quarter["missing"] for quarter in quarters] == [None] * 5 + ["no_footage", None]

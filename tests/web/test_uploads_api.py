@@ -409,6 +409,7 @@ class Failing:
         return getattr(self._write, name)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("error", "status"),
     [(NoRoom("the disk is full"), 507), (Poison("not where it ends"), 409), (Retryable("away"), 503)],

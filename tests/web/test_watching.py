@@ -166,6 +166,7 @@ def test_a_frame_comes_with_its_boxes_and_its_picture_and_says_where_in_the_vide
     }
 
 
+@pytest.mark.thorough
 def test_a_frame_of_a_video_says_when_it_was_due_as_the_speed_has_it(
     scene: Scene, gate: Gate, watch: Callable[..., Watcher]
 ) -> None:
@@ -195,6 +196,7 @@ def test_as_json_the_same_comes_as_text_with_the_picture_in_base64(
     assert told.keys() == header.keys()
 
 
+@pytest.mark.thorough
 def test_who_takes_one_frame_a_second_never_sees_an_old_one_and_is_told_how_many_were_left_out(
     gate: Gate, watch: Callable[..., Watcher]
 ) -> None:
@@ -252,6 +254,7 @@ def _is_frame(told: Any, number: int) -> bool:
     return told["type"] == "frame" and told["captured_at_ms"] == START_MS + 100 * number
 
 
+@pytest.mark.thorough
 def test_who_takes_nothing_holds_up_nobody_and_then_sees_the_newest(
     gate: Gate, watch: Callable[..., Watcher]
 ) -> None:
@@ -267,6 +270,7 @@ def test_who_takes_nothing_holds_up_nobody_and_then_sees_the_newest(
     assert [shown.header["left_out"] for shown in lively.frames] == [0] * len(lively.frames)
 
 
+@pytest.mark.thorough
 def test_a_viewer_sees_a_video_to_its_end_also_where_detection_comes_later(
     scene: Scene, gate: Gate, watch: Callable[..., Watcher]
 ) -> None:
@@ -290,6 +294,7 @@ def test_a_viewer_sees_a_video_to_its_end_also_where_detection_comes_later(
     assert viewer.closed_by() == 1000
 
 
+@pytest.mark.thorough
 def test_who_comes_at_the_end_of_a_stream_sees_its_last_frame(
     scene: Scene, gate: Gate, watch: Callable[..., Watcher]
 ) -> None:
@@ -314,6 +319,7 @@ def test_where_nobody_detects_a_stream_is_over_all_the_same(
     assert viewer.closed_by() == 1000
 
 
+@pytest.mark.thorough
 def test_a_state_says_how_far_pictures_are_behind_and_why(
     scene: Scene, gate: Gate, watch: Callable[..., Watcher], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -331,6 +337,7 @@ def test_a_state_says_how_far_pictures_are_behind_and_why(
     assert viewer.state(lambda one: one["behind_ms"] == 0)["reason"] is None
 
 
+@pytest.mark.thorough
 def test_a_viewer_that_pauses_gets_nothing_and_then_the_newest_and_nobody_else_pauses(
     gate: Gate, watch: Callable[..., Watcher]
 ) -> None:
@@ -427,6 +434,7 @@ def test_who_comes_to_a_paused_stream_sees_the_frame_at_which_it_stands(
     assert again.frames[1].header["captured_at_ms"] >= START_MS + 70_200, "where it stood is shown once"
 
 
+@pytest.mark.thorough
 def test_who_waits_for_what_a_paused_stream_shows_hears_and_sees_that_it_goes_on(
     scene: Scene, gate: Gate, watch: Callable[..., Watcher], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -559,6 +567,7 @@ def test_results_of_another_model_than_was_asked_for_are_not_shown(
     assert {one.header["model"] for one in shown} == {"fine-1"}
 
 
+@pytest.mark.thorough
 def test_every_change_of_its_state_is_told_and_once_it_is_over_the_socket_is_closed(
     scene: Scene, gate: Gate, watch: Callable[..., Watcher]
 ) -> None:
@@ -573,6 +582,7 @@ def test_every_change_of_its_state_is_told_and_once_it_is_over_the_socket_is_clo
     assert viewer.closed_by() == 1000
 
 
+@pytest.mark.thorough
 def test_a_state_comes_every_few_seconds_also_when_nothing_changes(
     gate: Gate, watch: Callable[..., Watcher], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -619,6 +629,7 @@ def test_while_the_log_is_away_viewers_wait_and_then_see_what_comes_next(
         viewer.state(lambda one: one["state"] == "running")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("asked", "code"),
     [
@@ -664,6 +675,7 @@ def test_a_page_of_another_site_sees_nothing(gate: Gate, watch: Callable[..., Wa
     assert watch(gate.asked, additional_headers=crossed).closed_by() == 1008
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "said",
     [
@@ -699,6 +711,7 @@ def test_who_acknowledges_every_frame_stays_however_fast_they_come(
         see(viewer, number)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "said", ['{"type":"ack","n":%d}', '{"type":"pause"}', '{"type":"resume"}'], ids=["ack", "pause", "resume"]
 )
@@ -742,6 +755,7 @@ def test_a_viewer_that_the_server_has_given_up_is_no_error_of_the_dashboards(
     assert sockets.open == 0
 
 
+@pytest.mark.thorough
 def test_of_a_thousand_sockets_five_hundred_are_served_and_fifty_of_an_address(
     gate: Gate, watch: Callable[..., Watcher], sockets: ViewerSockets
 ) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, cast
 
+import pytest
 from flask import Flask
 from tests.fakes.memory import ManualClock
 from tests.web import test_watching
@@ -58,6 +59,7 @@ class Switched:
         return consumer
 
 
+@pytest.mark.thorough
 def test_who_takes_nothing_costs_no_memory_however_many_frames_come(
     gate: Gate, watch: Callable[..., Watcher]
 ) -> None:
@@ -84,6 +86,7 @@ def test_who_takes_nothing_costs_no_memory_however_many_frames_come(
         tracemalloc.stop()
 
 
+@pytest.mark.thorough
 def test_when_the_log_goes_away_in_the_middle_viewers_stay_and_see_what_comes_next_and_nothing_old(
     scene: Scene, gate: Gate, serving: Callable[[Flask], str]
 ) -> None:

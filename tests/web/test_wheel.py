@@ -61,6 +61,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+@pytest.mark.thorough
 def test_the_wheel_holds_all_that_browsers_get_and_none_of_its_sources(wheel: Path) -> None:
     prefix = "frametally_web/static/"
     with zipfile.ZipFile(wheel) as archive:
@@ -68,6 +69,7 @@ def test_the_wheel_holds_all_that_browsers_get_and_none_of_its_sources(wheel: Pa
     assert held == {f"{prefix}built/{path.name}": path.read_bytes() for path in BUILT.iterdir()}
 
 
+@pytest.mark.thorough
 def test_installed_in_an_empty_environment_it_serves_the_page_and_its_files(
     wheel: Path, tmp_path: Path
 ) -> None:
@@ -100,6 +102,7 @@ def test_installed_in_an_empty_environment_it_serves_the_page_and_its_files(
     assert all(path in found["page"] for path in paths if "answers" in path)
 
 
+@pytest.mark.thorough
 def test_a_wheel_without_the_page_is_not_built(wheel: Path, tmp_path: Path) -> None:
     hook = ROOT / "simple_frontend" / "hatch_build.py"
     script = (

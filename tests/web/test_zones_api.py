@@ -81,6 +81,7 @@ def test_the_objects_within_a_zone_are_its_visits_and_end_at_the_bar(zoned: Plac
     assert found["tracks"][0]["last_seen_ms"] == START_MS + 29 * STEP_MS
 
 
+@pytest.mark.thorough
 def test_of_two_zones_over_one_source_each_has_its_own_objects(zoned: Place) -> None:
     draw(zoned, ("left side", LEFT), ("right side", RIGHT))
     count(zoned)
@@ -110,6 +111,7 @@ def test_summary_week_and_differences_are_those_of_the_zone(zoned: Place) -> Non
     assert {one["label"] for one in compared["labels"]} == {"car"}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("by", ["", "&by=source"])
 def test_an_export_within_a_zone_says_so_and_has_its_counts(zoned: Place, by: str) -> None:
     answer = zoned.app().test_client().get(f"/api/v1/export?{ZONE}{by}")
@@ -122,6 +124,7 @@ def test_an_export_within_a_zone_says_so_and_has_its_counts(zoned: Place, by: st
     assert "zone" not in zoned.app().test_client().get("/api/v1/export").text.splitlines()[0]
 
 
+@pytest.mark.thorough
 def test_zones_of_one_name_over_several_sources_are_asked_for_together_and_alone(zoned: Place) -> None:
     draw(zoned, ("left side", RIGHT), source="yard")
     count(zoned)
@@ -142,6 +145,7 @@ def test_a_label_that_never_stood_in_a_zone_is_a_zero_there(zoned: Place) -> Non
     assert len(found["coverage"]) == 3
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("path", ["counts", "summary", "heatmap", "evidence", "frames", "objects", "export"])
 def test_a_zone_that_there_is_not_is_refused_with_those_that_are_written_alike(
     zoned: Place, path: str
@@ -163,6 +167,7 @@ def test_a_zone_that_is_drawn_and_not_counted_yet_shows_nothing_and_is_no_mistak
     assert get(zoned, "frames?zone=new")["frames"] == []
 
 
+@pytest.mark.thorough
 def test_a_zone_that_was_moved_is_proved_as_it_was_counted_until_it_is_counted_anew(zoned: Place) -> None:
     draw(zoned, ("left side", RIGHT))
     before = get(zoned, f"frames?{ZONE}&limit=100&to={START_MS + 60_000}")
