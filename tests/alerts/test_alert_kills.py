@@ -19,7 +19,7 @@ from tests.fakes.webhooks import Hook, hook_server
 
 from frametally.process import failpoints
 
-KILLS = int(os.environ.get("FAULTS_ALERT_KILLS", 8 if THOROUGH else 4))
+KILLS = int(os.environ.get("FAULTS_ALERT_KILLS", 8 if THOROUGH else 2))
 SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
 PATIENCE_S = 120.0
 POINTS = ("reports.put", "reports.told", "alerts.told", "alerts.claimed", "alerts.taken", "alerts.noted")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from frametally_models.files import ModelFiles
 
 # The city is built and detected within the first of them; the machine may be busy.
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.thorough]
 
 MOST_ACTS = 6
 _READY = "#dashboard[data-state=ready][aria-busy=false], #books-page[data-state=ready]"
@@ -120,7 +120,6 @@ def photograph(hand: Hand) -> Callable[..., None]:
     return take
 
 
-@pytest.mark.thorough
 def test_when_was_it_busiest_for_trucks_last_week_by_the_quarter_hour(
     hand: Hand, photograph: Callable[..., None]
 ) -> None:
@@ -139,7 +138,6 @@ def test_when_was_it_busiest_for_trucks_last_week_by_the_quarter_hour(
     photograph("busiest", top="#answer")
 
 
-@pytest.mark.thorough
 def test_was_monday_busier_than_the_monday_before(hand: Hand, photograph: Callable[..., None]) -> None:
     hand.choose_day("Mon 16")
     answer = hand.window.answer("Against the week before")
@@ -150,7 +148,6 @@ def test_was_monday_busier_than_the_monday_before(hand: Hand, photograph: Callab
     photograph("mondays")
 
 
-@pytest.mark.thorough
 def test_how_many_different_cars_came_by_from_eight_to_nine_and_how_sure_is_that(
     hand: Hand, photograph: Callable[..., None]
 ) -> None:
@@ -167,7 +164,6 @@ def test_how_many_different_cars_came_by_from_eight_to_nine_and_how_sure_is_that
     photograph("how-many")
 
 
-@pytest.mark.thorough
 def test_what_is_on_screen_goes_to_excel(hand: Hand, photograph: Callable[..., None]) -> None:
     page = hand.page
     hand.click(page.locator("#export summary"))
@@ -180,7 +176,6 @@ def test_what_is_on_screen_goes_to_excel(hand: Hand, photograph: Callable[..., N
     assert len(rows) > 100
 
 
-@pytest.mark.thorough
 def test_a_link_shows_somebody_else_the_same(
     hand: Hand, the_city: Place, visit: Callable[..., Visit], photograph: Callable[..., None]
 ) -> None:
@@ -198,7 +193,6 @@ def test_a_link_shows_somebody_else_the_same(
     assert other.chart_values() == hand.window.chart_values()
 
 
-@pytest.mark.thorough
 def test_why_is_there_a_hole_on_monday_at_two(hand: Hand, photograph: Callable[..., None]) -> None:
     page = hand.page
     hand.choose_day("Mon 16")
@@ -215,7 +209,6 @@ def test_why_is_there_a_hole_on_monday_at_two(hand: Hand, photograph: Callable[.
     photograph("hole", top="#lanes")
 
 
-@pytest.mark.thorough
 def test_is_everything_counted_up_to_now(hand: Hand, photograph: Callable[..., None]) -> None:
     page = hand.page
     expect(page.locator("#health-strip")).to_contain_text(
@@ -245,7 +238,6 @@ def test_where_do_two_models_differ(hand: Hand, photograph: Callable[..., None])
     photograph("two-models")
 
 
-@pytest.mark.thorough
 def test_five_minutes_are_gone_through_frame_by_frame(hand: Hand, photograph: Callable[..., None]) -> None:
     page = hand.page
     hand.click(page.locator("#sources .multiples").get_by_role("button", name=re.compile("^Market Square")))
@@ -269,7 +261,6 @@ def test_five_minutes_are_gone_through_frame_by_frame(hand: Hand, photograph: Ca
     photograph("frame-by-frame", top="#answer")
 
 
-@pytest.mark.thorough
 def test_what_is_on_screen_is_printed(hand: Hand, photograph: Callable[..., None]) -> None:
     page = hand.page
     hand.choose_day("Wed 18")
