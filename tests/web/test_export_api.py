@@ -343,6 +343,8 @@ def test_an_export_of_footage_of_which_nothing_was_detected_has_a_row_for_each_i
         place.store = store
         put_manifest(place, lines[0], lines[-1], "Gate", frames=120)
         client = place.app(web_query_timeout_s=60).test_client()
+        misspelt = client.get("/api/v1/counts?source=gatw")
+        assert (misspelt.status_code, misspelt.json["instead"]) == (400, ["gate"])
         counts, summary, week = (
             client.get(f"/api/v1/{name}").json for name in ("counts", "summary", "heatmap")
         )

@@ -28,8 +28,11 @@ def check_names(
     """
     choice = choose_model(index, selection.model)
     if choice is None:
-        if hidden := [one for one in selection.sources if not visitor().sees(one)]:
-            raise unknown("source", hidden, sorted(sources_with_media()))
+        filmed = sorted(sources_with_media()) if selection.sources else []
+        if strange := [
+            one for one in selection.sources if not visitor().sees(one) or (filmed and one not in filmed)
+        ]:
+            raise unknown("source", strange, filmed)
         return
     missing: list[NoSuchName] = []
     labels = [label for label, _ in index.labels(choice.model)]
