@@ -22,7 +22,7 @@ def whole_question(
         shown: The answer to it.
         with_range: Also the ends of the range, so that footage of later days does not change it.
     """
-    answered = {
+    answered: dict[str, str | int | None] = {
         "zone": shown.zone,
         # The page reads all day, and every day, as nothing chosen.
         "hours": None if shown.hours == _ALL_DAY else shown.hours,
