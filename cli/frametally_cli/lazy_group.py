@@ -39,6 +39,17 @@ class LazyGroup(click.Group):
             self.commands[cmd_name] = self.prepared(cmd_name, getattr(importlib.import_module(module), name))
         return self.commands.get(cmd_name)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is named first; for one that there is not, name those that are like it."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand as error:  # click knows those alone that are imported
+            raise click.exceptions.NoSuchCommand(
+                error.command_name, possibilities=self.list_commands(ctx), ctx=ctx
+            ) from None
+
     def prepared(self, name: str, command: click.Command) -> click.Command:
         """Return an imported command as it is to run; a subclass may wrap it."""
         return command
