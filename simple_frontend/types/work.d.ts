@@ -16,6 +16,8 @@ declare namespace Page {
     /** Of all jobs, whatever was asked for. */
     states: Partial<Record<JobState, number>>;
     kinds: Partial<Record<JobKind, Partial<Record<JobState, number>>>>;
+    /** Those that failed and were not begun anew. */
+    failures: Partial<Record<JobKind, { jobs: number; since_ms: number }>>;
     uploads_allowed: boolean;
     /** What to do where nothing may be changed. */
     remedy: string | null;

@@ -15,7 +15,7 @@ from tests.core.test_video_catalogue_contract import ADAPTERS, LONG_S, Make, Sql
 from tests.examples import examples
 from tests.fakes.videos import corrected, make_video
 
-from frametally.ports.job_book import Job, JobKind, JobQuestion, JobState
+from frametally.ports.job_book import Failures, Job, JobKind, JobQuestion, JobState
 from frametally.ports.video_catalogue import Artifact, VideoCatalogue, VideoQuestion
 from frametally.video_records import VideoFields, VideoRecord
 
@@ -292,6 +292,23 @@ def test_jobs_are_counted_by_their_kind_and_state(catalogue: VideoCatalogue, vid
     expected |= {"enhance": {"queued": 2}, running: {"running": 1}}
     assert catalogue.job_counts() == expected
     assert catalogue.job_states() == {"queued": 4, "running": 1}
+
+
+def test_failures_are_told_by_kind_since_the_first_until_they_are_begun_anew(
+    catalogue: VideoCatalogue, video_id: str
+) -> None:
+    assert catalogue.failures() == {}
+    for options in (ENHANCE_A, ENHANCE_B):
+        catalogue.queue(video_id, "enhance", options)
+        catalogue.end(claimed(catalogue, "enhance"), "failed")
+    first, second = catalogue.jobs(video_id)
+    assert first.ended_at_ms is not None
+    assert second.ended_at_ms is not None
+    assert catalogue.failures() == {"enhance": Failures(2, min(first.ended_at_ms, second.ended_at_ms))}
+    catalogue.queue(video_id, "enhance", ENHANCE_A)  # another one in its place
+    assert catalogue.failures() == {"enhance": Failures(1, second.ended_at_ms)}
+    catalogue.retry(video_id)
+    assert catalogue.failures() == {}
 
 
 def test_the_version_changes_with_single_jobs_and_with_nothing_that_no_page_shows(

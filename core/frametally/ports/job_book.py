@@ -80,6 +80,16 @@ class JobPage(NamedTuple):
     next: int
 
 
+class Failures(NamedTuple):
+    """The jobs of one kind that have failed and were not begun anew since: how many, and since when.
+
+    `since_ms` is when the first of them failed, by the database's clock.
+    """
+
+    jobs: int
+    since_ms: int
+
+
 class JobBook(Protocol):
     """What every video catalogue does with jobs. All methods may raise `Retryable`."""
 
@@ -168,3 +178,6 @@ class JobBook(Protocol):
 
     def job_counts(self) -> dict[JobKind, dict[JobState, int]]:
         """Return how many jobs there are of each kind, by each state that has some."""
+
+    def failures(self) -> dict[JobKind, Failures]:
+        """Return which kinds of jobs have failed, and since when."""

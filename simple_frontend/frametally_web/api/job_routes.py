@@ -98,6 +98,10 @@ class JobRoutes:
             next=query.write_cursor(_JobCursor(page.next)) if page.next else None,
             states={str(state): number for state, number in self._catalogue.job_states().items()},
             kinds={str(kind): {str(state): n for state, n in of.items()} for kind, of in counts.items()},
+            failures={
+                str(kind): work.FailedJobs(jobs=of.jobs, since_ms=of.since_ms)
+                for kind, of in self._catalogue.failures().items()
+            },
             uploads_allowed=remedy is None,
             remedy=remedy,
         )

@@ -25,6 +25,18 @@ class JobOfVideo(VideoJob, frozen=True, kw_only=True):
     worker: str
 
 
+class FailedJobs(Answer, frozen=True, kw_only=True):
+    """Jobs of one kind that failed and were not begun anew.
+
+    Attributes:
+        jobs: How many.
+        since_ms: When the first of them failed.
+    """
+
+    jobs: int
+    since_ms: int
+
+
 class JobList(Answer, frozen=True, kw_only=True):
     """`/api/jobs`: a page of what is done to videos, the newest first.
 
@@ -33,6 +45,7 @@ class JobList(Answer, frozen=True, kw_only=True):
         next: `cursor` of the next page; null at the end.
         states: How many jobs there are in each state that has some.
         kinds: The same of each kind that has some.
+        failures: The jobs of each kind that failed and were not begun anew.
         uploads_allowed: Whether jobs may be asked for, tried again and cancelled here.
         remedy: What to do where they may not; null where they may.
     """
@@ -41,6 +54,7 @@ class JobList(Answer, frozen=True, kw_only=True):
     next: str | None
     states: dict[str, int]
     kinds: dict[str, dict[str, int]]
+    failures: dict[str, FailedJobs]
     uploads_allowed: bool
     remedy: str | None
 

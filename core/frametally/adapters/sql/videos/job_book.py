@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from frametally.adapters.sql.engine import SqlDatabase
 from frametally.adapters.sql.videos import jobs, tables
-from frametally.ports.job_book import Job, JobKind, JobPage, JobQuestion, JobState
+from frametally.ports.job_book import Failures, Job, JobKind, JobPage, JobQuestion, JobState
 
 
 class SqlJobBook:
@@ -132,6 +132,11 @@ class SqlJobBook:
             for row in connection.execute(query):
                 counts.setdefault(row.kind, {})[row.state] = row.number
         return counts
+
+    def failures(self) -> dict[JobKind, Failures]:
+        """Return which kinds of jobs have failed, and since when; see `JobBook.failures`."""
+        with self._database.reading() as connection:
+            return jobs.failures(connection)
 
     def _was_queued(self) -> None:
         if self._tell is not None:

@@ -6,12 +6,12 @@ import uuid
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, update
 
 from frametally.adapters.sql.videos import tables
 from frametally.adapters.sql.videos.clock import next_number, note_change, now_ms
 from frametally.adapters.sql.videos.rows import is_of_client, job_of, select_jobs
-from frametally.ports.job_book import SILENT_S, WORKER_LOST, Job, JobKind, JobPage, JobQuestion
+from frametally.ports.job_book import SILENT_S, WORKER_LOST, Failures, Job, JobKind, JobPage, JobQuestion
 
 _NOT_ENDED = ("queued", "running")
 _columns = tables.jobs.c
@@ -262,6 +262,28 @@ def all_of(connection: Connection, video_id: str) -> list[Job]:
     """Return all jobs of a video, in the order in which they were queued first."""
     rows = connection.execute(select_jobs().where(_columns.video_id == video_id))
     return [job_of(row) for row in rows]
+
+
+def failures(connection: Connection) -> dict[JobKind, Failures]:
+    """Return by kind the failed jobs that no newer one of their video, kind and options follows."""
+    newer = tables.jobs.alias()
+    is_followed = (
+        select(newer.c.id)
+        .where(
+            newer.c.video_id == _columns.video_id,
+            newer.c.kind == _columns.kind,
+            newer.c.options == _columns.options,
+            newer.c.number > _columns.number,
+        )
+        .exists()
+    )
+    query = (
+        select(_columns.kind, func.count().label("number"), func.min(_columns.ended_at_ms).label("since_ms"))
+        .where(_columns.state == "failed", ~is_followed)
+        .group_by(_columns.kind)
+        .order_by(_columns.kind)
+    )
+    return {row.kind: Failures(row.number, row.since_ms) for row in connection.execute(query)}
 
 
 def _like(connection: Connection, video_id: str, kind: JobKind, options: str) -> Job | None:

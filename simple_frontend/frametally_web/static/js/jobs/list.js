@@ -74,7 +74,7 @@ function show({ asked, answers }) {
     const { jobs, hasMore } = answers[at];
     section.show(jobs, hasMore, count(section.states), now.uploads_allowed);
     if (section.name === "failed") failed = jobs;
-    if (section.name === "running") showOverview(now.kinds, jobs);
+    if (section.name === "running") showOverview(now, jobs);
   });
   againAll.hidden = !now.uploads_allowed || failed.length < 2;
   showAsked(now.kinds);
@@ -95,9 +95,9 @@ const countOf = (kinds, kind, states) =>
     .flatMap(([, of]) => states.map((state) => of[state] ?? 0))
     .reduce((sum, one) => sum + one, 0);
 
-/** @param {Page.Jobs["kinds"]} kinds @param {Page.Job[]} running */
-function showOverview(kinds, running) {
-  byId("jobs-overview").replaceChildren(overview(kinds));
+/** @param {Page.Jobs} now @param {Page.Job[]} running */
+function showOverview(now, running) {
+  byId("jobs-overview").replaceChildren(overview(now));
   byId("jobs-workers").replaceChildren(workers(running));
 }
 

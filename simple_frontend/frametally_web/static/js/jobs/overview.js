@@ -1,7 +1,7 @@
 // What each kind of worker has to do, and who is at it.
 
 import { el } from "../shared/dom.js";
-import { number, percent } from "../shared/format.js";
+import { number, percent, toTheMinute } from "../shared/format.js";
 import { visible } from "../videos/words.js";
 import { KINDS, QUEUES } from "./words.js";
 
@@ -9,21 +9,23 @@ import { KINDS, QUEUES } from "./words.js";
 const MOST_WORKERS = 8;
 
 /**
- * A table: a row for each queue, with how many of its jobs run, wait and failed.
- * @param {Page.Jobs["kinds"]} kinds
+ * A table: a row for each queue, with how many of its jobs run, wait and failed, and since when.
+ * @param {Pick<Page.Jobs, "kinds"|"failures">} jobs
  */
-export function overview(kinds) {
+export function overview({ kinds, failures }) {
   const rows = QUEUES.map(([name, of]) => {
     const count = (/** @type {Page.JobState} */ state) =>
       of.reduce((sum, kind) => sum + (kinds[kind]?.[state] ?? 0), 0);
     const failed = count("failed");
+    const begins = of.flatMap((kind) => failures[kind]?.since_ms ?? []);
+    const since = begins.length ? `, since ${toTheMinute(Math.min(...begins))}` : "";
     return el(
       "tr",
       {},
       el("th", { scope: "row", text: name }),
       el("td", { class: "number", text: number(count("running")) }),
       el("td", { class: "number", text: number(count("queued")) }),
-      el("td", { class: failed ? "number open" : "number", text: number(failed) }),
+      el("td", { class: failed ? "number open" : "number", text: `${number(failed)}${since}` }),
     );
   });
   const heads = ["Run", "Wait", "Failed"].map((text) => el("th", { scope: "col", class: "number", text }));
