@@ -168,8 +168,9 @@ def _run(arguments: Sequence[str] | None) -> int:
         context = error.ctx if isinstance(error, click.UsageError) else None
         _say_error(_one_line(error, context))
         return NOTHING_DONE
-    except click.Abort:
-        if sys.stdin.isatty():
+    except click.Abort as error:
+        # To click, Ctrl-C and a question that nobody answers are the same.
+        if sys.stdin.isatty() or isinstance(error.__cause__, KeyboardInterrupt):
             return _stopped()
         _say_error("there is nobody to answer the question; give --yes to go on without it")
         return NOTHING_DONE

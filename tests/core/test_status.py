@@ -15,13 +15,20 @@ import msgspec
 import pytest
 from tests.fakes.memory import MemoryLog, MemoryStore
 from tests.fakes.records import before_checksums
+from tests.fakes.videos import make_video
 
 from frametally import keys
 from frametally.books.status import Status, read_status
 from frametally.books.verdict import BEHIND, BROKEN, SETTLED
-from frametally.errors import Misconfigured
+from frametally.errors import Misconfigured, Retryable
 from frametally.live_records import LiveMinute
-from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
+from frametally.opening import (
+    open_count_index,
+    open_frame_log,
+    open_ledger,
+    open_object_store,
+    open_video_catalogue,
+)
 from frametally.ports.frame_log import consumer_group
 from frametally.process.reports import Progress
 from frametally.records import (
@@ -37,6 +44,8 @@ from frametally.rules.times import utc
 from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings, load_settings
 from frametally_cli import main as cli
+from frametally_cli.options import ports
+from frametally_cli.stages import looking
 
 MODEL, TOPIC, MEDIUM = "pixels-1", "frames", "ab" * 32
 INTERVAL_S = 60
@@ -541,6 +550,74 @@ def test_status_names_what_is_away_and_shows_the_rest(
     error, *others = capsys.readouterr().err.splitlines()
     assert error.startswith("error: ledger ")
     assert [line.split(":")[0] for line in others] == ["away, too", "away, too"]
+
+
+def test_status_says_since_when_jobs_have_failed(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+    video = make_video()
+    with (
+        closing(open_object_store(house.settings.store_url)) as store,
+        closing(open_video_catalogue(house.settings.catalogue_url)) as catalogue,
+    ):
+        store.put(video.key, encode(video))
+        catalogue.put_video(video, "1")
+        catalogue.queue(video.id, "frames")
+        job = catalogue.claim("w", ("frames",), lease_s=60)
+        assert job is not None
+        catalogue.end(job, "failed", reason="no disk")
+        [job] = catalogue.jobs(video.id)
+    assert job.ended_at_ms is not None
+    arguments = ["status", "--data-dir", str(house.settings.data_dir)]
+    cli.main(arguments)
+    assert f"failed jobs, frames: 1, since {utc(job.ended_at_ms)}; " in capsys.readouterr().out
+    cli.main([*arguments, "--json"])
+    failed = json.loads(capsys.readouterr().out)["failed_jobs"]
+    assert failed == {"frames": {"jobs": 1, "since_ms": job.ended_at_ms}}
+
+
+def test_watching_opens_each_part_once_and_again_only_what_was_away(
+    house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opened: list[str] = []
+    is_away = [False]
+
+    def port_openers(settings: Settings) -> dict[str, tuple[str, Callable[[str], Any]]]:
+        def noting(name: str, open_at: Callable[[str], Any]) -> Callable[[str], Any]:
+            def open_and_note(url: str) -> Any:
+                opened.append(name)
+                port = open_at(url)
+                if name == "index" and url == settings.index_url:
+                    port.version = answer
+                return port
+
+            return open_and_note
+
+        return {
+            name: (url, noting(name, open_at))
+            for name, (url, open_at) in ports.port_openers(settings).items()
+        }
+
+    def answer() -> str:
+        if is_away[0]:
+            raise Retryable("count index is away")
+        return "1"
+
+    rounds: list[list[str]] = []
+
+    def wait(_: float) -> None:
+        rounds.append(opened.copy())
+        opened.clear()
+        is_away[0] = len(rounds) in (2, 3)
+        if len(rounds) == 5:
+            raise KeyboardInterrupt
+
+    with closing(open_object_store(house.settings.store_url)) as store:
+        store.put("media/x", b"")
+    monkeypatch.setattr(looking, "port_openers", port_openers)
+    monkeypatch.setattr("frametally_cli.commands.status.time.sleep", wait)
+    assert cli.main(["status", "--watch", "--data-dir", str(house.settings.data_dir)]) == 130
+    # The third and the fourth round find the index away: an empty one stands for it, opened once.
+    assert rounds == [["store", "log", "index", "ledger"], [], ["index"], ["index"], ["index"]]
+    assert capsys.readouterr().err.count("away: count index is away") == 2
 
 
 @pytest.mark.thorough

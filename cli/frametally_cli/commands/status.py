@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
 
@@ -13,16 +14,18 @@ from frametally.books.quality_reports import read_reports
 from frametally.books.status import Status, read_status
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.opening import open_video_catalogue
+from frametally.ports.job_book import Failures, JobKind
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
 from frametally.ports.video_catalogue import VideoQuestion
+from frametally.rules.times import utc
 from frametally.settings.loading import Settings
 from frametally.videos.content_claims import moved_words
 from frametally_cli.commands.quality import quality_lines
 from frametally_cli.console import output as console
 from frametally_cli.console import status as console_status
 from frametally_cli.options.ports import Ports, data_dir_option, option, read_settings
-from frametally_cli.stages.looking import open_what_answers
+from frametally_cli.stages.looking import WhatAnswers
 
 _WATCH_EVERY_S = 2.0
 _REPORTS = 3
@@ -42,26 +45,27 @@ def status(as_json: bool, model: str | None, watch: bool, **overrides: Any) -> i
     if as_json and watch:
         raise Misconfigured("--json and --watch do not go together: use one of them")
     settings = read_settings(None, overrides)
-    while True:
-        with open_what_answers(settings) as (ports, ledger, away):
+    with closing(WhatAnswers(settings)) as answering:
+        while True:
+            ports, ledger, away = answering.look()
             books = _read(ports, ledger, model, away)
             if not watch:
-                runs = [counted.run for counted in ledger.runs() if counted.run.model == books.model]
-                newest = sorted(runs, key=lambda run: (run.day, run.interval_s))[-_REPORTS:]
-                reports, problems = read_reports(ports.store, newest)
-                books = books._replace(broken=books.broken + problems)
-                moved = _moved_lines(settings, ports.store)
                 break
-        console.out.clear()
-        console_status.print_status(books)
-        _say_away(books)
-        time.sleep(_WATCH_EVERY_S)
+            console.out.clear()
+            console_status.print_status(books)
+            _say_away(books)
+            time.sleep(_WATCH_EVERY_S)
+        runs = [counted.run for counted in ledger.runs() if counted.run.model == books.model]
+        newest = sorted(runs, key=lambda run: (run.day, run.interval_s))[-_REPORTS:]
+        reports, problems = read_reports(ports.store, newest)
+        books = books._replace(broken=books.broken + problems)
+        moved, failures = _of_videos(settings, ports.store)
     _say_away(books)
     if as_json:
-        click.echo(console_status.status_json(books, reports))
+        click.echo(console_status.status_json(books, reports, failures))
     else:
         console_status.print_status(books)
-        for line in moved:
+        for line in [*moved, *_failed_lines(failures)]:
             click.echo(console.plain(line))
         for line in (line for report in reports for line in quality_lines(report)):
             click.echo(console.plain(f"quality: {line}" if line[0] != " " else line))
@@ -73,19 +77,31 @@ def _say_away(books: Status) -> None:
         click.echo(console.plain(f"away: {line}"), err=True)
 
 
-def _moved_lines(settings: Settings, store: ObjectStore) -> list[str]:
-    """Return a line for each video whose upload moved counts; none while the catalogue is away."""
+def _of_videos(settings: Settings, store: ObjectStore) -> tuple[list[str], dict[JobKind, Failures]]:
+    """Return a line for each video whose upload moved counts, and which jobs failed.
+
+    Both are empty while the catalogue is away.
+    """
     if next(iter(store.list(keys.VIDEOS)), None) is None:
-        return []
+        return [], {}
     try:
         with closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue:
             rows = catalogue.videos(VideoQuestion(has_moved_counts=True, limit=_MOST_MOVED)).rows
+            failures = catalogue.failures()
     except FrametallyError:
-        return []
-    return [
+        return [], {}
+    moved_lines = [
         f"moved by an upload: {moved_words(moved, settings)} now count as {row.record.source_name}"
         for row in rows
         if (moved := row.record.moved_from) is not None
+    ]
+    return moved_lines, failures
+
+
+def _failed_lines(failures: Mapping[JobKind, Failures]) -> list[str]:
+    return [
+        f"failed jobs, {kind}: {of.jobs}, since {utc(of.since_ms)}; the page /jobs says why and tries again"
+        for kind, of in failures.items()
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 from rich import box
@@ -14,6 +14,7 @@ from rich.text import Text
 from frametally.books.quality_reports import QualityReport
 from frametally.books.status import Status
 from frametally.books.verdict import WORDS
+from frametally.ports.job_book import Failures, JobKind
 from frametally.rules.times import DAY_S, HOUR_S, utc
 from frametally_cli.console.output import out, plain
 
@@ -101,8 +102,10 @@ def print_pace(status: Status) -> None:
     out.print(line)
 
 
-def status_json(status: Status, reports: Iterable[QualityReport]) -> str:
-    """Write the books as JSON, with the verdict, the exit code and the newest days' quality reports."""
+def status_json(
+    status: Status, reports: Iterable[QualityReport], failures: Mapping[JobKind, Failures]
+) -> str:
+    """Write the books as JSON, with the verdict, the exit code, quality reports and which jobs failed."""
     verdict = "away" if status.away else WORDS[status.exit_code]
     body = status._asdict() | {
         "sources": [books._asdict() for books in status.sources],
@@ -110,6 +113,7 @@ def status_json(status: Status, reports: Iterable[QualityReport]) -> str:
         "pace": status.pace._asdict() | {"newest_segment_age_s": _age_s(status.pace.newest_segment_at_ms)},
         "lost": [lost._asdict() for lost in status.lost],
         "quality": [msgspec.to_builtins(report) | {"passed": not report.failed} for report in reports],
+        "failed_jobs": {kind: of._asdict() for kind, of in failures.items()},
     }
     return json.dumps({"verdict": verdict, "exit_code": status.exit_code, **body}, indent=2)
 

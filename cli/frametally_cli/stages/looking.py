@@ -67,41 +67,72 @@ def open_to_look(settings: Settings) -> Iterator[tuple[Ports, Ledger]]:
         yield Ports(found, **ports), ledger
 
 
-@contextmanager
-def open_what_answers(settings: Settings) -> Iterator[tuple[Ports, Ledger, dict[str, str]]]:
-    """Open the ports and the ledger to read them; an empty log and an empty index stand for those away.
+class WhatAnswers:
+    """The ports and the ledger, to be read again and again; empty ones stand for a log or index that is away.
 
-    Yields:
-        Those too, and which of the two are away (`log`, `index`), each with its error's line.
-
-    Raises:
-        Retryable: The store or the ledger is away; its notes name what else is.
-        Misconfigured: A part cannot be used.
+    What answers stays open; what does not is opened anew when it is looked at next.
     """
-    ask: dict[str, Callable[[Any], object]] = {
-        "store": lambda store: store.head(keys.AUTO_DETECTOR),
-        "log": lambda log: log.end_offsets(settings.topic),
-        "index": lambda index: index.version(),
-        "ledger": lambda ledger: ledger.models(),
-    }
-    ports: dict[str, Any] = {}
-    away: dict[str, Retryable] = {}
-    with readable(settings) as found, tempfile.TemporaryDirectory() as made, ExitStack() as opening:
-        for name, (url, open_at) in port_openers(found).items():
+
+    def __init__(self, settings: Settings) -> None:
+        """Open nothing yet."""
+        self._settings = settings
+        self._ask: dict[str, Callable[[Any], object]] = {
+            "store": lambda store: store.head(keys.AUTO_DETECTOR),
+            "log": lambda log: log.end_offsets(settings.topic),
+            "index": lambda index: index.version(),
+            "ledger": lambda ledger: ledger.models(),
+        }
+        self._folders = ExitStack()
+        self._found: Settings | None = None
+        self._ports: dict[str, Any] = {}
+
+    def look(self) -> tuple[Ports, Ledger, dict[str, str]]:
+        """Return the ports, the ledger, and which of `log` and `index` are away, each with its error's line.
+
+        Raises:
+            Retryable: The store or the ledger is away; its notes name what else is.
+            Misconfigured: A part cannot be used.
+        """
+        if self._found is not self._settings:  # not opened yet, or copies, which others' changes do not reach
+            self.close()
+            self._found = self._folders.enter_context(readable(self._settings))
+            self._made = self._folders.enter_context(tempfile.TemporaryDirectory())
+        ports: dict[str, Any] = {}
+        away: dict[str, Retryable] = {}
+        for name, (url, open_at) in port_openers(self._found).items():
             try:
-                ports[name] = opening.enter_context(closing(open_at(url)))
-                with suppress(NoSuchTopic):
-                    ask[name](ports[name])
+                ports[name] = self._answering(name, lambda: open_at(url))  # noqa: B023 - called at once
             except Retryable as error:
                 away[name] = error
-                ports[name] = opening.enter_context(closing(open_at(_empty_url(made, name))))
+                ports[name] = self._kept(f"empty {name}", lambda: open_at(_empty_url(self._made, name)))  # noqa: B023
         for name in ("store", "ledger"):
-            if (error := away.pop(name, None)) is not None:
+            if (needed := away.pop(name, None)) is not None:
                 for other in away.values():
-                    error.add_note(f"away, too: {other}")
-                raise error
+                    needed.add_note(f"away, too: {other}")
+                raise needed
         ledger = ports.pop("ledger")
-        yield Ports(found, **ports), ledger, {name: str(error) for name, error in away.items()}
+        return Ports(self._found, **ports), ledger, {name: str(error) for name, error in away.items()}
+
+    def close(self) -> None:
+        """Close all that is open."""
+        while self._ports:
+            self._ports.popitem()[1].close()
+        self._folders.close()
+
+    def _kept(self, name: str, open_it: Callable[[], Any]) -> Any:
+        if name not in self._ports:
+            self._ports[name] = open_it()
+        return self._ports[name]
+
+    def _answering(self, name: str, open_it: Callable[[], Any]) -> Any:
+        port = self._kept(name, open_it)
+        try:
+            with suppress(NoSuchTopic):
+                self._ask[name](port)
+        except Retryable:
+            self._ports.pop(name).close()
+            raise
+        return port
 
 
 @contextmanager
