@@ -12,6 +12,7 @@ import pytest
 from frametally.errors import Misconfigured
 from frametally.opening import open_object_store
 from frametally.ports.frame_log import NoSuchTopic
+from frametally.process.children import Family
 from frametally.settings.data_folder import (
     demo_beside,
     embedded_folder,
@@ -195,6 +196,18 @@ def test_a_data_folder_that_nothing_lies_in_may_be_none(tmp_path: Path) -> None:
     must_be_folder(settings.model_copy(update=on_servers))
     with pytest.raises(Misconfigured, match="no data can lie in"):
         must_be_folder(settings)
+
+
+@pytest.mark.parametrize("name", ["QUEUE", "GOLD", "LEDGER"])
+def test_up_ends_with_one_line_where_a_part_can_never_be_opened(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    monkeypatch.setenv(f"FRAMETALLY_{name}_URL", "nonsense://x")
+    monkeypatch.setenv("FRAMETALLY_WEB_PORT", "0")
+    monkeypatch.setattr(Family, "run", pytest.fail)
+    assert cli.main(["up", "--data-dir", "data"]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert f"FRAMETALLY_{name}_URL='nonsense://x'" in line
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,15 @@ from typing import Any
 import click
 
 from frametally.backups.accounts import check_accounts
+from frametally.books.gold.wanted import is_wanted
 from frametally.errors import Retryable
-from frametally.opening import open_access_book, open_object_store, open_video_catalogue
+from frametally.opening import (
+    open_access_book,
+    open_gold,
+    open_object_store,
+    open_task_queue,
+    open_video_catalogue,
+)
 from frametally.process.children import Family
 from frametally.process.period import parse_period_s
 from frametally.settings.data_folder import must_be_writable
@@ -86,9 +93,13 @@ def _must_open(settings: Settings) -> None:
             pass
     with (
         suppress(Retryable),
-        closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)),
+        closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue,
+        closing(open_task_queue(settings.queue_url, catalogue, settings.queue_access)),
     ):
         pass
+    if is_wanted(settings):
+        with suppress(Retryable), closing(open_gold(settings.gold_url, settings.gold_access)):
+            pass
     with (
         suppress(Retryable),
         closing(open_object_store(settings.store_url, settings.store_access)) as store,
