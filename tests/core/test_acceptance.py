@@ -205,6 +205,10 @@ def test_without_a_time_the_uploads_is_a_guess_that_the_next_upload_puts_right(p
     first = Acceptance(ports).accept(upload).video
     assert (first.facts.started_at_ms, first.facts.time_source) == (upload.created_at_ms, "file_time")
     assert "frames" in jobs_of(ports, first.id)
+    elsewhere = msgspec.structs.replace(ELSEWHERE, source="Yard")  # which says nothing of this source's time
+    other = Acceptance(ports).accept(send(ports, DATA, fields=elsewhere))
+    assert (other.known, other.video) == (True, first)
+    assert "keeps its own source, start_time" in other.remark
     again = Acceptance(ports).accept(send(ports, DATA, fields=VideoFields(start_time=ELSEWHERE.start_time)))
     assert (again.known, again.video.id) == (True, first.id)
     assert again.video.facts.time_source == "start_time"

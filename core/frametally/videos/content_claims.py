@@ -140,7 +140,7 @@ def moved_remark(video: VideoRecord, settings: Settings) -> str:
 def take_fields(
     ports: UploadPorts, said: VideoFields, video: VideoRecord, name_source: NameSource
 ) -> tuple[VideoRecord, str]:
-    """Take the time that an upload of a video's bytes says, where the video's was a guess.
+    """Take the time that an upload of a video's bytes says for its source, where the video's was a guess.
 
     Returns:
         The video, and sentences about what was taken of the upload and what was not.
@@ -150,7 +150,9 @@ def take_fields(
         Poison: Its record is damaged.
     """
     told = []
-    if said.start_time is not None and is_guess(video.facts):
+    source = None if said.source is None else name_source(said.source)[0]
+    # The time of another source says nothing of this one, whose counts would leave their day.
+    if said.start_time is not None and is_guess(video.facts) and source in (None, video.source):
         changes = Changes(start_time=said.start_time)
         if said.timezone is not None:
             changes["timezone"] = said.timezone
@@ -163,7 +165,6 @@ def take_fields(
             told.append(f"{refusal.reason} {refusal.remedy}")
         except VideoGone as error:
             raise Retryable(str(error)) from error
-    source = None if said.source is None else name_source(said.source)[0]
     kept = _not_taken(said, source, video, ports.settings)
     if kept:
         told.append(
