@@ -88,12 +88,17 @@ def test_of_many_sources_the_first_eight_have_lanes_and_the_rest_is_a_click_away
 def test_of_many_sources_the_twelve_with_the_most_are_listed_and_the_rest_is_a_click_away(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
-    film_several(place, [f"Camera {number:02}" for number in range(15)], intervals=3)
+    street = "at the corner of Long Street"
+    film_several(place, [f"Camera {number:02} {street}" for number in range(15)], intervals=3)
     page = visit(place).open("?interval=60")
     rows = page.locator("#sources .multiples tbody tr")
     expect(rows).to_have_count(12)
     page.locator("#sources").get_by_role("button", name="3 more").click()
     expect(rows).to_have_count(15)
+    page.set_viewport_size({"width": 390, "height": 844})
+    of_table = "(one) => [one.offsetWidth, one.parentElement.clientWidth]"
+    width, area = page.locator("#sources .multiples").evaluate(of_table)
+    assert width <= area, "names, shapes and numbers stand beside each other on a phone"
 
 
 def test_a_hole_says_why_by_mouse_and_by_keyboard_and_closes_by_escape(
