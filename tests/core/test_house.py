@@ -223,6 +223,7 @@ def test_imports_lead_down_the_house_and_never_up() -> None:
     assert up == []
 
 
+@pytest.mark.thorough
 def test_a_component_imports_no_other_component() -> None:
     across = [
         f"{module} imports {target}"

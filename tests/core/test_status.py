@@ -253,6 +253,7 @@ def test_more_detected_than_announced_is_broken(house: House) -> None:
     assert house.status().exit_code == BROKEN
 
 
+@pytest.mark.thorough
 def test_more_counted_than_detected_is_broken(house: House) -> None:
     house.manifest(5, 5)
     house.segment(0, 5)

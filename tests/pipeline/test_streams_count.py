@@ -293,6 +293,7 @@ def test_of_each_the_segments_lines_and_the_manifest_are_those_of_the_batch(
     assert streamed.here.manifest(name) == batch.here.manifest(name)
 
 
+@pytest.mark.thorough
 def test_a_batch_after_a_stream_finds_its_frames(streamed: Counted) -> None:
     assert len(streamed.here.announced(LIVE, FIRST)) == FRAMES
     assert streamed.here.announced(BATCH, FIRST) == set()
@@ -314,6 +315,7 @@ def test_a_batch_after_a_stream_that_was_stopped_takes_the_rest(streamed: Counte
     assert streamed.ended[CUT].told.state == "ended"
 
 
+@pytest.mark.thorough
 def test_a_stream_that_is_paused_and_sought_while_its_video_is_processed_announces_no_other_frame(
     batch: Counted, streamed: Counted
 ) -> None:

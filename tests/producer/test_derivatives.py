@@ -311,6 +311,7 @@ def test_a_video_without_a_frame_says_so_in_one_line(shop: Shop) -> None:
     assert list((shop.folder / "data" / "tmp").iterdir()) == []
 
 
+@pytest.mark.thorough
 def test_each_encoder_that_does_not_work_leads_to_the_next_and_is_noted_but_not_said(shop: Shop) -> None:
     path = make_shape(shop.folder, SHAPES["no sound"])
     for ladder, taken, tried in (

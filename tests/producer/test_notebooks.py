@@ -28,6 +28,7 @@ def write_notebooks(folder: Path) -> list[Path]:
     return written
 
 
+@pytest.mark.thorough
 def test_there_is_one_in_the_folder_of_each_layer_and_none_is_committed(tmp_path: Path) -> None:
     written = [str(path.relative_to(tmp_path)) for path in write_notebooks(tmp_path)]
     assert written == [f"{layer}_layer/01_dag.ipynb" for layer in driver.MODULES]

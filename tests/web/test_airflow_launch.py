@@ -269,6 +269,7 @@ def test_an_airflow_that_is_away_and_one_of_another_password_are_told_with_the_r
     )
 
 
+@pytest.mark.thorough
 def test_the_log_in_goes_to_no_other_address(
     place: Place, airflow: AnsweringAirflow, video_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -161,6 +161,7 @@ def test_broken_removed_and_old_tokens_are_one_line_and_open_nothing(client: Cli
     assert client("GET", "/api/models", Authorization="Basic cnVuYTp4").status == 401
 
 
+@pytest.mark.thorough
 def test_a_token_of_ten_megabytes_is_refused_and_the_next_request_answered(
     url: str, client: Client, people: Place
 ) -> None:

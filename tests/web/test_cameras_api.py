@@ -32,6 +32,7 @@ def refusal(answer: TestResponse) -> tuple[int, str | None]:
     return answer.status_code, told.get("parameter")
 
 
+@pytest.mark.thorough
 def test_a_camera_is_added_listed_stopped_started_and_removed(place: Place, client: FlaskClient) -> None:
     added = add(client)
     assert added.status_code == 201

@@ -289,6 +289,7 @@ def test_the_catalogue_has_what_models_labels_and_sources_answer(place: Place) -
         assert get(place, f"/api/catalogue{query}") == parts | get(place, f"/api/sources{query}")
 
 
+@pytest.mark.thorough
 def test_versions_of_the_api_answer_alike(place: Place) -> None:
     place.film({"car": 6})
     for route in ("models", "labels", "sources", "catalogue", "counts", "evidence"):

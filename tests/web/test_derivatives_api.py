@@ -59,6 +59,7 @@ def test_what_no_browser_plays_is_played_once_it_is_made(place: Place, ask: Clie
     assert ask("GET", f"{video.at}/original").body == video.data
 
 
+@pytest.mark.thorough
 def test_the_newest_enhanced_video_is_shown_or_the_one_that_is_named(
     place: Place, ask: Client, video: Footage
 ) -> None:

@@ -29,6 +29,7 @@ def labels_of(body: dict[str, Any]) -> list[tuple[str, float | None, float | Non
     return [(one["label"], one["value"], one["other_value"]) for one in body["labels"]]
 
 
+@pytest.mark.thorough
 def test_only_what_both_weeks_have_filmed_is_compared_and_the_holes_of_each_are_told(place: Place) -> None:
     publish(
         place,

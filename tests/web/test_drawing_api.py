@@ -194,6 +194,7 @@ def test_a_drawing_of_frames_that_were_larger_once_may_stay_and_one_of_the_origi
     assert draw(client, {"lines": [original]}, 0).status_code == 200
 
 
+@pytest.mark.thorough
 def test_a_dashboard_that_may_only_read_says_which_right_it_lacks(
     place: Place, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -272,6 +272,7 @@ def test_a_name_that_is_not_the_dashboards_gets_nothing(place: Place, route: str
         check_headers(answer.headers)
 
 
+@pytest.mark.thorough
 def test_the_dashboards_own_names_are_answered(place: Place) -> None:
     def statuses(hosts: list[str], **settings: object) -> set[int]:
         client = place.app(**settings).test_client()

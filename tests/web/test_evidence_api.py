@@ -126,6 +126,7 @@ def test_a_smaller_picture_is_as_wide_as_asked_for_and_never_wider_than_the_stor
     assert app.get(address, headers={"If-None-Match": answer.headers["ETag"]}).status_code == 304
 
 
+@pytest.mark.thorough
 def test_a_smaller_picture_of_what_is_no_picture_is_what_is_stored(place: Place) -> None:
     path = "images/gate/2024-05-01/1714550400200-0123456789ab-0.jpg"
     for stored in (

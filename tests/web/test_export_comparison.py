@@ -103,6 +103,7 @@ def test_both_sides_stand_in_a_row_with_the_difference_and_each_has_its_own_hole
     assert len(buses) == 5
 
 
+@pytest.mark.thorough
 def test_a_comparison_says_in_every_format_what_both_sides_are(two_weeks: Place) -> None:
     query = f"{RANGE}&label=car&compare=week"
     as_json = json.loads(export(two_weeks, f"{query}&format=json"))

@@ -219,6 +219,7 @@ def test_what_browsers_play_is_not_made_playable(place: Place, client: FlaskClie
     assert ask(client, video_id, {"kind": "playable"}).status_code == 409
 
 
+@pytest.mark.thorough
 def test_a_job_is_cancelled_and_begun_once_more(place: Place, client: FlaskClient) -> None:
     (video_id,) = stored(place, make_video(1))
     job = place.catalogue.queue(video_id, "frames")

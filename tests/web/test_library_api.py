@@ -82,6 +82,7 @@ def test_pages_follow_each_other_to_the_end(place: Place, client: FlaskClient) -
     assert seen == [[ids[4], ids[3]], [ids[2], ids[1]], [ids[0]]]
 
 
+@pytest.mark.thorough
 def test_videos_are_found_by_words_source_and_state_and_ordered(place: Place, client: FlaskClient) -> None:
     one, two, three = stored(
         place,

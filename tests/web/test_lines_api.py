@@ -185,6 +185,7 @@ def test_visits_without_a_movement_open_with_their_paths(filmed: Place) -> None:
             assert (one["began"], one["ended"]) == ("border", "border")
 
 
+@pytest.mark.thorough
 def test_speeds_are_those_that_were_driven(client: FlaskClient) -> None:
     answer = get(client, "speeds")
     together = answer["speeds"][0]

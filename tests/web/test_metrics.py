@@ -41,6 +41,7 @@ def film(place: Place) -> None:
     put_manifest(place, lines[0], lines[-1], "The gate")
 
 
+@pytest.mark.thorough
 def test_the_values_are_those_of_the_books(place: Place, serving: Callable[[Flask], str]) -> None:
     film(place)
     app = place.app()

@@ -109,6 +109,7 @@ def test_a_path_is_asked_by_its_methods_alone_and_head_where_get_is(ask: Client)
         assert ask("OPTIONS", asked).headers["allow"] == allowed
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("how", "status", "said"),
     [

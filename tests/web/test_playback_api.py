@@ -114,6 +114,7 @@ def test_conditions_and_impossible_ranges_are_answered_by_the_rfc(place: Place, 
     assert ask("GET", at, If_Match='"other"').status == 412
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["original", "playable"])
 def test_a_head_says_what_a_get_would_and_sends_no_byte(place: Place, ask: Client, name: str) -> None:
     video = store_video(place)

@@ -209,6 +209,7 @@ class CountingStore:
         return getattr(self._store, name)
 
 
+@pytest.mark.thorough
 def test_a_page_reads_the_segments_of_its_own_minutes_and_no_others(place: Place) -> None:
     lines = make_lines("gate", frames=2000)  # 2 h 47 min
     bus = next(
@@ -254,6 +255,7 @@ def _put_in_order(place: Place, lines: list[Any]) -> None:
         )
 
 
+@pytest.mark.thorough
 def test_a_slow_store_makes_short_pages_that_still_add_up(
     filmed: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -264,12 +266,14 @@ def test_a_slow_store_makes_short_pages_that_still_add_up(
     assert sum(frame["count"] for page in found for frame in page["frames"]) == found[0]["detections"]
 
 
+@pytest.mark.thorough
 def test_frames_counted_with_other_settings_say_so_on_the_last_page(filmed: Place) -> None:
     found = pages(filmed, "/api/v1/frames?label=car", 30, count_min_confidence=0.5)
     assert "with settings that its run did not record" in found[-1]["note"]
     assert all(page["note"] is None for page in found[:-1])
 
 
+@pytest.mark.thorough
 def test_a_bar_that_the_segments_know_nothing_of_ends_all_the_same(filmed: Place) -> None:
     for info in list(filmed.store.list(keys.METADATA)):
         filmed.store.delete(info.key)
@@ -349,6 +353,7 @@ def test_every_object_is_shown_once_when_it_was_first_seen_and_they_are_as_many_
     assert found[-1]["note"] is None
 
 
+@pytest.mark.thorough
 def test_objects_that_were_not_counted_say_why(place: Place) -> None:
     publish_lines(place, make_lines("gate", frames=24), analysed_fps=2.0)
     answer = get(place, "/api/v1/objects?label=car")
@@ -359,6 +364,7 @@ def test_objects_that_were_not_counted_say_why(place: Place) -> None:
     assert "2 frames a second, 5 are needed" in chart["objects_note"]
 
 
+@pytest.mark.thorough
 def test_single_pictures_are_too_far_apart_and_the_note_says_so(place: Place) -> None:
     publish_lines(place, make_lines("gate", frames=24, step_ms=60_000), interval_s=3600, analysed_fps=0.0)
     chart = get(place, "/api/counts?label=car")
@@ -384,6 +390,7 @@ def test_an_hour_of_the_week_says_why_its_objects_are_not_known(
     assert (nothing["objects"], nothing["objects_missing"]) == (None, why)
 
 
+@pytest.mark.thorough
 def test_tracks_that_have_gone_are_a_503_and_not_a_trace(tracked: Place) -> None:
     for info in list(tracked.store.list(keys.TRACKS)):
         tracked.store.delete(info.key)

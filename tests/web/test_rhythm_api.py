@@ -79,6 +79,7 @@ def test_of_several_sources_the_slowest_says_how_long_bars_are(place: Place) -> 
     assert counts(place, "source=gate")["interval_s"] == 120
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "minutes",
     [

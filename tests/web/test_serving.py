@@ -184,6 +184,7 @@ UNFINISHED = (
 )
 
 
+@pytest.mark.thorough
 def test_bodies_that_never_end_leave_health_pages_and_api_to_the_others(
     place: Place, serving: Callable[[Flask], str]
 ) -> None:
@@ -201,6 +202,7 @@ def test_bodies_that_never_end_leave_health_pages_and_api_to_the_others(
                 assert asking.recv(1000).startswith(b"HTTP/1.1 200"), path
 
 
+@pytest.mark.thorough
 def test_a_body_that_comes_too_slowly_is_refused_with_408(
     place: Place, serving: Callable[[Flask], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -251,6 +253,7 @@ def test_health_is_answered_while_every_thread_is_busy(place: Place, serving: Ca
             assert asking.recv(1000).startswith(b"HTTP/1.1 200")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "abuse",
     [b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\n: x\r\n\r\n", b"GET / HTTP/1.1\r\nX: " + b"x" * 300_000],
@@ -289,6 +292,7 @@ def test_a_body_that_no_route_reads_is_refused_before_it_is_sent(
                 endless.sendall(b"400\r\n" + b"x" * 0x400 + b"\r\n")
 
 
+@pytest.mark.thorough
 def test_who_says_nothing_or_takes_nothing_is_hung_up_on(
     place: Place, serving: Callable[[Flask], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

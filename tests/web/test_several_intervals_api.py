@@ -73,6 +73,7 @@ def test_what_another_interval_lacks_is_in_the_chart_and_in_its_proof(
     assert sum(int(row["detections"] or 0) for row in rows) == boxes(chart)
 
 
+@pytest.mark.thorough
 def test_a_link_with_the_range_that_was_shown_shows_the_same(behind: Place) -> None:
     shown = get(behind, "/api/counts")
     pinned = f"from={shown['from_ms']}&to={shown['to_ms']}&interval={shown['interval_s']}&timezone=UTC"
@@ -117,6 +118,7 @@ def test_a_bar_is_proved_from_the_interval_that_its_chart_was_read_from(place: P
     assert (refused["parameter"], "(seconds): 5, 60," in refused["remedy"]) == ("base", True)
 
 
+@pytest.mark.thorough
 def test_bars_of_an_interval_that_lacks_footage_are_refused_with_the_choices(place: Place) -> None:
     a = make_lines("a", frames=60)
     publish_lines(place, a, interval_s=1)

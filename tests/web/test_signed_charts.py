@@ -72,6 +72,7 @@ def counts_of(signed: str) -> str:
     return f"/api/v1/counts?{signed.partition('&site=')[0]}&top=12"
 
 
+@pytest.mark.thorough
 def test_where_people_log_in_a_signed_chart_is_shown_and_nothing_beside_it(
     client: Client, sign: Sign
 ) -> None:

@@ -43,6 +43,7 @@ def query_of(code: str) -> str:
     return html.unescape(found[1])
 
 
+@pytest.mark.thorough
 def test_what_is_signed_shows_that_chart_without_a_log_in_until_its_end_and_stands_in_the_audit_log(
     people: Place, url: str
 ) -> None:

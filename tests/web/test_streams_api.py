@@ -57,6 +57,7 @@ def test_a_stream_is_started_once_and_seen_by_all(client: FlaskClient, video_id:
     }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("by", ["video_id", "stream_id", "delete"])
 def test_a_stream_is_stopped_by_its_id_or_its_videos_also_twice(
     client: FlaskClient, video_id: str, by: str
@@ -101,6 +102,7 @@ def test_a_pause_that_comes_while_a_seek_is_answered_is_not_lost(
     assert (sought.status_code, sought.json["wanted"]) == (200, "pause")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("action", ["pause", "resume", "seek"])
 def test_a_stream_that_is_over_is_not_steered(client: FlaskClient, video_id: str, action: str) -> None:
     stream_id = start(client, video_id).json["stream_id"]
@@ -151,6 +153,7 @@ def test_a_video_without_a_time_or_that_is_being_removed_is_not_streamed(
     assert refusal(start(client, ids[1]))[0] == 404
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("position_s", [-1, 61, 1e300])
 def test_a_moment_that_is_not_in_the_video_is_not_sought(
     client: FlaskClient, video_id: str, position_s: float

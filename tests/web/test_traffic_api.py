@@ -108,6 +108,7 @@ def test_the_gap_is_named_and_has_no_numbers(filmed: Place) -> None:
     assert quarters[4]["seen_ms"] == pytest.approx(10 * 60_000, abs=1000)
 
 
+@pytest.mark.thorough
 def test_footage_that_is_not_counted_yet_is_no_gap_of_the_camera(
     filmed: Place, drivers: list[crossroads.Driver]
 ) -> None:
@@ -189,6 +190,7 @@ def test_utdf_of_a_half_day_without_a_whole_hour_says_so(filmed: Place) -> None:
     assert "no hour" in problem["detail"]
 
 
+@pytest.mark.thorough
 def test_without_legs_there_is_no_report_but_the_way_to_one(place: Place) -> None:
     crossroads.film(place, crossroads.make_drivers(60, [10]), 60)
     problem = ask(place, ASKED, 400)
@@ -196,6 +198,7 @@ def test_without_legs_there_is_no_report_but_the_way_to_one(place: Place) -> Non
     assert "which way leads into the junction" in problem["remedy"]
 
 
+@pytest.mark.thorough
 def test_the_command_writes_the_same_bytes_as_the_page(
     filmed: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -216,6 +219,7 @@ def test_the_command_says_in_one_line_what_it_cannot_do(
     assert "Nothing of a source 'yard' is counted. There are: crossroads." in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("other_is_counted", [True, False])
 def test_a_report_of_a_source_that_is_not_counted_yet_says_what_was_filmed(
     tmp_path: Path, make_place: Any, capsys: pytest.CaptureFixture[str], other_is_counted: bool

@@ -277,6 +277,7 @@ def test_utdf_without_the_sides_of_the_legs_says_which_is_lacking() -> None:
         written(write_utdf, report, peak_of(report))
 
 
+@pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore::Warning")
 def test_utdf2gmns_reads_the_utdf_file_back(tmp_path: Any) -> None:
     reader = pytest.importorskip("utdf2gmns.func_lib.utdf.read_utdf")

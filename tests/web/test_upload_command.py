@@ -184,6 +184,7 @@ def test_without_a_dashboard_it_goes_into_the_settings_own_store_and_waits_for_i
     assert len(stored(here)) == 2
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("way", ["dashboard", pytest.param("own store", marks=pytest.mark.thorough)])
 def test_a_confirmed_upload_sends_nothing_again(
     tmp_path: Path,
@@ -318,6 +319,7 @@ def test_what_is_no_video_is_one_line_and_the_others_are_uploaded(
         assert not [*(here / "uploads-from-here").glob("*")]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
@@ -371,6 +373,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
         """Says nothing."""
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("status", "sent", "line"),
     [

@@ -310,6 +310,7 @@ def test_a_form_that_is_none_or_has_no_video_is_refused_and_nothing_stays(
     assert all_keys(fake.store) == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("content_type", ["", "text/plain", "application/json", "multipart/form-data"])
 def test_what_is_no_form_is_415(url: str, content_type: str) -> None:
     headers = {"Content-Type": content_type} if content_type else {}
@@ -586,6 +587,7 @@ def test_an_upload_may_bring_its_first_bytes_or_all_of_them_at_its_creation(fake
     assert_is_there(fake, last.headers["frametally-video"])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("data", "status"), [(b"PK\3\4" * 100, 415), (NO_PICTURES, 422), (b"<html>" * 9, 415)]
 )
@@ -602,6 +604,7 @@ def test_what_is_no_video_is_refused_at_its_end_and_whoever_asks_is_told_why(
     assert all_keys(fake.store) == []
 
 
+@pytest.mark.thorough
 def test_bytes_that_are_not_those_that_were_announced_are_460(fake: Place, url: str) -> None:
     assert_problem(upload(url, DATA, sha256="0" * 64), 460)
     assert upload(url, DATA, sha256=hashlib.sha256(DATA).hexdigest()).status == 204
@@ -687,6 +690,7 @@ def test_more_bytes_than_were_announced_are_refused_and_what_fits_stays(url: str
     assert int(head(url, path).headers["upload-offset"]) <= 100
 
 
+@pytest.mark.thorough
 def test_an_upload_that_its_client_ends_is_gone(fake: Place, url: str) -> None:
     path = begin(url, len(DATA))
     patch(url, path, 0, DATA[:5000])
@@ -772,6 +776,7 @@ def test_of_eight_uploads_of_the_same_bytes_at_once_one_is_the_video(fake: Place
     assert_is_there(fake, ended[0][0])
 
 
+@pytest.mark.thorough
 def test_what_cannot_become_a_video_for_now_does_later_by_itself(
     fake: Place, serving: Callable[[Flask], str]
 ) -> None:

@@ -307,6 +307,7 @@ def test_who_comes_at_the_end_of_a_stream_sees_its_last_frame(
     assert viewer.closed_by() == 1000
 
 
+@pytest.mark.thorough
 def test_where_nobody_detects_a_stream_is_over_all_the_same(
     scene: Scene, gate: Gate, watch: Callable[..., Watcher], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -456,6 +457,7 @@ def test_who_waits_for_what_a_paused_stream_shows_hears_and_sees_that_it_goes_on
         answered.set()
 
 
+@pytest.mark.thorough
 def test_where_a_stream_stood_is_not_shown_after_what_came_since(place: Place) -> None:
     shown = threading.Semaphore(0)
     came: list[int] = []
@@ -591,6 +593,7 @@ def test_a_state_comes_every_few_seconds_also_when_nothing_changes(
     assert [viewer.state()["state"] for _ in range(5)] == ["running"] * 5
 
 
+@pytest.mark.thorough
 def test_where_frames_are_announced_and_nobody_detects_them_viewers_wait_and_are_told_why(
     scene: Scene, gate: Gate, watch: Callable[..., Watcher], monkeypatch: pytest.MonkeyPatch
 ) -> None:

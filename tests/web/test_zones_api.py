@@ -33,6 +33,7 @@ def get(place: Place, path: str) -> Any:
     return answer.json
 
 
+@pytest.mark.thorough
 def test_a_chart_within_a_zone_has_the_boxes_that_stand_in_it_and_the_frames_of_its_source(
     zoned: Place,
 ) -> None:
@@ -46,6 +47,7 @@ def test_a_chart_within_a_zone_has_the_boxes_that_stand_in_it_and_the_frames_of_
     assert {one["label"]: one["detections"] for one in whole["totals"]} == {"car": 900, "person": 900}
 
 
+@pytest.mark.thorough
 def test_zones_are_no_models_and_no_sources_of_their_own(zoned: Place) -> None:
     found = get(zoned, "catalogue")
     assert [one["model"] for one in found["models"]] == ["m"]
@@ -53,6 +55,7 @@ def test_zones_are_no_models_and_no_sources_of_their_own(zoned: Place) -> None:
     assert get(zoned, "counts")["model"] == "m"
 
 
+@pytest.mark.thorough
 def test_the_frames_within_a_zone_show_its_boxes_and_add_up_to_its_bar(zoned: Place) -> None:
     span = f"from={START_MS + 60_000}&to={START_MS + 120_000}"
     bar = get(zoned, f"counts?{ZONE}&{span}")["totals"][0]
@@ -68,6 +71,7 @@ def test_the_frames_within_a_zone_show_its_boxes_and_add_up_to_its_bar(zoned: Pl
         assert box["box"][0] + 30 <= 320
 
 
+@pytest.mark.thorough
 def test_frames_in_which_nothing_stands_in_the_zone_are_there_where_they_are_asked_for(zoned: Place) -> None:
     found = get(zoned, f"frames?{ZONE}&to={START_MS + 60_000}&empty=1&limit=100")
     assert [frame["count"] for frame in found["frames"]] == ([1] * 30 + [0] * 30 + [1] * 30 + [0] * 10)
@@ -98,12 +102,14 @@ def test_an_index_within_a_zone_that_no_source_has_is_empty_and_not_that_of_all_
     assert NarrowedIndex(zoned.real_index, "none").histogram(query) == Histogram("m", 60, [], [])
 
 
+@pytest.mark.thorough
 def test_the_busiest_frame_within_a_zone_has_its_boxes(zoned: Place) -> None:
     [frame] = get(zoned, f"evidence?{ZONE}")["frames"]
     assert (frame["label"], frame["source"], frame["count"], frame["note"]) == ("car", "gate", 1, None)
     assert len(frame["boxes"]) == 1
 
 
+@pytest.mark.thorough
 def test_summary_week_and_differences_are_those_of_the_zone(zoned: Place) -> None:
     assert get(zoned, f"summary?{ZONE}")["total"]["detections"] == 450
     assert sum(cell["detections"] for cell in get(zoned, f"heatmap?{ZONE}")["cells"]) == 450
@@ -155,6 +161,7 @@ def test_a_zone_that_there_is_not_is_refused_with_those_that_are_written_alike(
     assert "left side" in answer.text
 
 
+@pytest.mark.thorough
 def test_a_zone_of_another_source_is_refused(zoned: Place) -> None:
     answer = zoned.app().test_client().get(f"/api/v1/counts?{ZONE}&source=yard")
     assert (answer.status_code, answer.json["parameter"]) == (400, "zone")
@@ -178,6 +185,7 @@ def test_a_zone_that_was_moved_is_proved_as_it_was_counted_until_it_is_counted_a
     assert {one["label"]: one["detections"] for one in after["totals"]} == {"person": 900, "car": 450}
 
 
+@pytest.mark.thorough
 def test_a_hole_within_a_zone_says_that_the_zone_does_not_hold_then_or_is_not_counted_yet(
     zoned: Place,
 ) -> None:
