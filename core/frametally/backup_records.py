@@ -47,14 +47,14 @@ class KeptBooks(Protocol):
         """Hold all rows as they stand at one moment; nobody waits for it."""
         ...
 
-    def restore(self, layouts: Mapping[str, int], rows: Iterable[KeptRow], *, replace: bool) -> None:
-        """Write rows of these layouts, none of them newer, in one transaction, in place of all that is there.
+    def restore(self, rows: Iterable[KeptRow], *, replace: bool) -> None:
+        """Write rows of `layouts()` in one transaction, in place of all that is there.
 
         Log-ins, links for passwords and tried log-ins end.
 
         Raises:
             Misconfigured: The books hold something, and `replace` is false.
-            Poison: A row is none of these layouts.
+            Poison: A row is of another layout.
         """
         ...
 

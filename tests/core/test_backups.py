@@ -158,6 +158,10 @@ def test_what_cannot_be_restored_is_one_line_and_changes_nothing(said: Said, set
             with_header(data, {"layouts": {"access": 99, "alerts": 2, "audit": 1, "videos": 5}}),
             "newer frametally",
         ),
+        (
+            with_header(data, {"layouts": {"access": 1, "alerts": 2, "audit": 1, "videos": 5}}),
+            "restore it with that version",
+        ),
     ):
         bad.write_bytes(damaged)
         assert words in said("restore", "--from", "bad.backup", "--replace", code=2)

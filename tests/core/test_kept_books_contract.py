@@ -15,7 +15,7 @@ from frametally.access.accounts import ApiToken, UserAccount
 from frametally.alert_records import AlertRule
 from frametally.audit.entries import AuditEntry
 from frametally.audit.verification import first_break
-from frametally.backup_records import KeptBooks, KeptRow, Value
+from frametally.backup_records import KeptBooks, KeptRow
 from frametally.errors import FrametallyError, Misconfigured, Poison
 from frametally.opening import (
     open_access_book,
@@ -101,7 +101,7 @@ def test_all_rows_come_back_as_they_were_and_numbers_and_the_audit_chain_go_on(
     books, other = opened(open_kept_books), places[1](open_kept_books)
     rows = rows_of(books)
     assert other.held() == {}
-    other.restore(books.layouts(), rows, replace=False)
+    other.restore(rows, replace=False)
     assert rows_of(other) == rows
     assert other.held() == books.held()
     access, audit = places[1](open_access_book), places[1](open_audit_book)
@@ -125,9 +125,9 @@ def test_books_that_hold_something_are_replaced_on_demand_alone(opened: Opened, 
     books, other = opened(open_kept_books), places[1](open_kept_books)
     rows, before = rows_of(books), rows_of(other)
     with pytest.raises(Misconfigured, match=r"not empty \(accounts: 1, tokens: 1, alert rules: 1.*--replace"):
-        other.restore(books.layouts(), rows, replace=False)
+        other.restore(rows, replace=False)
     assert rows_of(other) == before
-    other.restore(books.layouts(), rows, replace=True)
+    other.restore(rows, replace=True)
     # Videos that are there have numbers that none may have twice.
     [differs] = [(ours, theirs) for ours, theirs in zip(rows_of(other), rows, strict=True) if ours != theirs]
     assert [row.values for row in differs] == [{"next_number": 5}, {"next_number": 4}]
@@ -143,7 +143,7 @@ def test_what_cannot_be_written_as_a_whole_changes_nothing(opened: Opened) -> No
         KeptRow("frametally_accounts", {**before[1].values, "name; DROP TABLE x": 1}),
     ):
         with pytest.raises(Poison, match="none of its layout"):
-            books.restore(books.layouts(), [*before, bad], replace=True)
+            books.restore([*before, bad], replace=True)
         assert rows_of(books) == before
 
 
@@ -156,23 +156,3 @@ def test_rows_are_of_one_moment_whatever_is_written_meanwhile(opened: Opened) ->
         opened(open_audit_book).write(AuditEntry("late", "x", "", ""))
         assert [first, *rows] == before
     assert len(rows_of(books)) == len(before) + 2
-
-
-def test_rows_of_an_older_layout_go_through_the_migrations(opened: Opened, places: list[Opened]) -> None:
-    books, other = opened(open_kept_books), places[1](open_kept_books)
-    later: dict[str, dict[str, Value]] = {
-        "frametally_video_jobs": {"losses": 0},
-        "frametally_feeds": {"launch": "", "launch_due_at_ms": 0},
-    }
-    rows = [
-        KeptRow(row.table, row.values | later.get(row.table, {}))
-        for row in rows_of(books)
-        if row.table != "frametally_api_tokens"
-    ]
-    older = [
-        KeptRow(row.table, {k: v for k, v in row.values.items() if k not in later.get(row.table, ())})
-        for row in rows
-    ]
-    assert older != rows
-    other.restore({"access": 1, "alerts": 1, "audit": 1, "videos": 3}, older, replace=False)
-    assert rows_of(other) == rows

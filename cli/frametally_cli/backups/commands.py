@@ -101,7 +101,7 @@ def restore(source: str | None, replace: bool, **overrides: Any) -> int:
         numbers = found.numbers()
         with closing(open_kept_books(settings.catalogue_url, settings.catalogue_access)) as books:
             found.check_layouts(books.layouts())
-            books.restore(found.header.layouts, found.rows(), replace=replace)
+            books.restore(found.rows(), replace=replace)
             held = books.named(numbers)
     if "accounts" in held:
         _tell_store(settings, note_accounts, "the next start of `frametally serve` tells it")

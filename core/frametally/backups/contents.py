@@ -61,10 +61,15 @@ class Backup(NamedTuple):
     lines: bytes
 
     def check_layouts(self, known: Mapping[str, int]) -> None:
-        """Raise `Misconfigured` where its rows are of a newer layout than those that are known here."""
+        """Raise `Misconfigured` where its rows are of other layouts than those that are known here."""
         layouts = self.header.layouts
         if layouts.keys() != known.keys() or any(layouts[book] > known[book] for book in known):
             raise _newer(self.name, self.header.made_by)
+        if layouts != known:
+            raise Misconfigured(
+                f"{self.name} was made by an older frametally ({self.header.made_by[:40]}): restore it with "
+                "that version, then start this one, which upgrades the catalogue"
+            )
 
     def rows(self) -> Iterator[KeptRow]:
         """Yield its rows. Raises `Poison` for one that is none."""

@@ -26,6 +26,9 @@ from frametally.files.sqlite import BUSY_TIMEOUT_S, SqliteOpener, not_utf8, sqli
 from frametally.process.time_limit import seconds_left
 from frametally.settings.access import ServerAccess
 
+LAST_BEFORE_RELEASE = "787d172"
+"""The last commit with the revisions that led to the first release's layouts."""
+
 
 class SqlDatabase:
     """One database: transactions for readers and writers, failures as frametally's errors."""
@@ -176,12 +179,21 @@ class SqlDatabase:
                         if self._server is not None:
                             self._server.lock_layout(connection)
                         sql_migration.bring_up(connection, layout)
-                except sql_migration.NewerLayout as error:
-                    raise Misconfigured(
-                        f"{self._what} {self._name} has layout {error.found}; this frametally knows "
-                        f"{layout.schema_version}: use the version that made it, or {self._another} and run "
-                        f"`{layout.refill}`"
-                    ) from error
+                except sql_migration.UnknownLayout as error:
+                    raise self._unknown(error.number) from error
+
+    def _unknown(self, number: int) -> Misconfigured:
+        layout = self._layout
+        instead = f"{self._another} and run `{layout.refill}`"
+        if number < layout.first_version:
+            return Misconfigured(
+                f"{self._what} {self._name} has layout {number}, from before the first release: open it once "
+                f"with frametally at commit {LAST_BEFORE_RELEASE}, which upgrades it, or {instead}"
+            )
+        return Misconfigured(
+            f"{self._what} {self._name} has layout {number}; this frametally knows "
+            f"{layout.schema_version}: use the version that made it, or {instead}"
+        )
 
     def _check_kind(self) -> None:
         with self._engine.connect() as connection:

@@ -1,8 +1,19 @@
-"""Brings the tables of an index or a ledger to the layout that this frametally knows.
+"""Brings the tables of a database to the layout that this frametally knows.
 
-`schema_version` in the database says which layout it has; layouts are numbered from 1, the first release, and
-each later one is a revision of Alembic in `migrations/`. One process makes or changes the tables, in one
-transaction, while others wait; who comes next finds it done.
+`schema_version` in the database is the number of its layout. A new database is made from the book's
+`tables.py`. Alembic's revisions in `migrations/<book>/` upgrade one of an earlier release; so far none is
+needed.
+One process makes or changes the tables, in one transaction, while others wait.
+
+To change the tables of a book:
+
+1. change its `tables.py` and add 1 to `SCHEMA_VERSION`; `first_version` of its `Layout` stays;
+2. add `migrations/<book>/rev_<number>_<what>.py`: `revision = "0005"` after layout 4, `down_revision` the
+   number before, or None for the first revision, and `def upgrade() -> None` with Alembic's `op`;
+3. never import the tables from a revision: they will change again, and a released revision never does;
+4. a row of the index carries a `crc32` over its other columns (`tables.checksum`): compute it anew.
+
+There is no way down: an older frametally refuses a newer database.
 """
 
 from __future__ import annotations
@@ -30,6 +41,7 @@ class Layout(NamedTuple):
         about: The table of one row, `schema_version` and `next_number`, by which a database is recognised.
         schema_version: Of these tables.
         migrations: Folder of the revisions that lead to it, in `migrations/`.
+        first_version: The layout of the first release; no revision leads to it.
         beside: Names of other layouts' `about` that may lie in the same SQLite file.
         has_secrets: Whether it, or one beside it, has what only the file's owner may read.
     """
@@ -41,17 +53,18 @@ class Layout(NamedTuple):
     about: Table
     schema_version: int
     migrations: str
+    first_version: int = 1
     beside: tuple[str, ...] = ()
     has_secrets: bool = False
 
 
-class NewerLayout(FrametallyError):
-    """The database was made by a newer frametally."""
+class UnknownLayout(FrametallyError):
+    """The database was made by a newer frametally, or by one from before the first release."""
 
-    def __init__(self, found: int) -> None:
+    def __init__(self, number: int) -> None:
         """Keep the number of its layout."""
-        super().__init__(f"layout {found} is of a newer frametally")
-        self.found = found
+        super().__init__(f"layout {number} is unknown here")
+        self.number = number
 
 
 def layout_of(connection: Connection, about: Table) -> int | None:
@@ -67,7 +80,7 @@ def bring_up(connection: Connection, layout: Layout) -> None:
     """Make the tables, or upgrade them in place, in a transaction that nobody else is in at the same time.
 
     Raises:
-        NewerLayout: The database is beyond `layout`.
+        UnknownLayout: The database is beyond `layout`, or older than the first release.
     """
     about, head = layout.about, layout.schema_version
     present = layout_of(connection, about)
@@ -75,35 +88,29 @@ def bring_up(connection: Connection, layout: Layout) -> None:
         layout.tables.create_all(connection)
         connection.execute(insert(about).values(schema_version=head, next_number=1))
         present = head
-    if present > head:
-        raise NewerLayout(present)
+    if not layout.first_version <= present <= head:
+        raise UnknownLayout(present)
     if present < head:
-        upgrade(connection, folder=layout.migrations, since=present, to=head)
+        _upgrade(connection, layout, since=present)
         connection.execute(update(about).values(schema_version=head))
 
 
-def upgrade(connection: Connection, *, folder: str, since: int, to: int) -> None:
-    """Run the revisions after layout `since` (0: from nothing), up to layout `to`."""
+def _upgrade(connection: Connection, layout: Layout, *, since: int) -> None:
     # Imported here: it takes longer than all the rest of an opening, and is seldom needed.
     from alembic.operations import Operations
     from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
 
-    revisions = MIGRATIONS / folder
+    revisions = MIGRATIONS / layout.migrations
     scripts = ScriptDirectory(str(revisions), version_locations=[str(revisions)])
 
     def steps(current: Any, _: MigrationContext) -> Any:
-        return scripts._upgrade_revs(revision_of(to), current)
+        return scripts._upgrade_revs(f"{layout.schema_version:04d}", current)
 
     context = MigrationContext.configure(
         connection, opts={"version_table": f"frametally_{revisions.name}_revision", "fn": steps}
     )
-    # The first release had no such table, and `schema_version` is what is true.
-    context.stamp(scripts, revision_of(since) if since else "base")
+    # A database of the first release has no such table, and `schema_version` is what is true.
+    context.stamp(scripts, "base" if since == layout.first_version else f"{since:04d}")
     with _one_at_a_time, Operations.context(context):
         context.run_migrations()
-
-
-def revision_of(layout: int) -> str:
-    """Return Alembic's name of a layout."""
-    return f"{layout:04d}"

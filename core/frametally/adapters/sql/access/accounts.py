@@ -29,6 +29,7 @@ LAYOUT = Layout(
     about=tables.about,
     schema_version=tables.SCHEMA_VERSION,
     migrations="access",
+    first_version=2,
     beside=("frametally_catalogue", "frametally_alerts", "frametally_audit"),
     has_secrets=True,
 )

@@ -38,6 +38,7 @@ LAYOUT = Layout(
     about=tables.about,
     schema_version=tables.SCHEMA_VERSION,
     migrations="alerts",
+    first_version=2,
     beside=("frametally_catalogue", "frametally_access", "frametally_audit"),
     has_secrets=True,
 )

@@ -13,10 +13,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     Connection,
     Row,
-    StaticPool,
     Table,
     column,
-    create_engine,
     delete,
     func,
     insert,
@@ -32,7 +30,7 @@ from frametally.adapters.sql.alerts import tables as alert_tables
 from frametally.adapters.sql.audit import book as audit
 from frametally.adapters.sql.audit import tables as audit_tables
 from frametally.adapters.sql.engine import SqlDatabase
-from frametally.adapters.sql.migration import Layout, upgrade
+from frametally.adapters.sql.migration import Layout
 from frametally.adapters.sql.videos import catalogue
 from frametally.adapters.sql.videos import tables as video_tables
 from frametally.adapters.sql.videos.clock import note_change
@@ -118,9 +116,9 @@ class SqlKeptBooks:
         with self._database.reading() as connection:
             yield _rows(connection)
 
-    def restore(self, layouts: Mapping[str, int], rows: Iterable[KeptRow], *, replace: bool) -> None:
+    def restore(self, rows: Iterable[KeptRow], *, replace: bool) -> None:
         """Write rows in one transaction; see `KeptBooks.restore`."""
-        with _of_this_layout(layouts, rows) as fresh, self._database.writing() as connection:
+        with self._database.writing() as connection:
             for book in _BOOKS.values():  # whoever writes to another book waits, too
                 connection.execute(select(book.layout.about.c.schema_version).with_for_update()).scalar_one()
             held = _held(connection)
@@ -130,7 +128,7 @@ class SqlKeptBooks:
                     "or name another catalogue by FRAMETALLY_CATALOGUE_URL"
                 )
             _empty(connection)
-            _write(connection, fresh)
+            _write(connection, rows)
             note_change(connection)
 
     def close(self) -> None:
@@ -161,33 +159,6 @@ def _values(row: Row[Any]) -> dict[str, Any]:
     return {str(name): value for name, value in row._mapping.items()}  # names are SQLAlchemy's own texts
 
 
-@contextmanager
-def _of_this_layout(layouts: Mapping[str, int], rows: Iterable[KeptRow]) -> Iterator[Iterable[KeptRow]]:
-    """Yield rows as the layouts of today have them: older ones go through the migrations, in memory."""
-    if all(layouts[name] == book.layout.schema_version for name, book in _BOOKS.items()):
-        yield rows
-        return
-    engine = create_engine("sqlite://", poolclass=StaticPool)
-    try:
-        with engine.begin() as connection:
-            for name, book in _BOOKS.items():
-                upgrade(connection, folder=book.layout.migrations, since=0, to=1)
-                first = {"schema_version": 1, "next_number": 1}
-                connection.execute(insert(table(book.layout.about.name, *map(column, first))).values(**first))
-                _bring_up(connection, book, since=1, to=layouts[name])
-            _write(connection, rows, is_of_today=False)
-            for name, book in _BOOKS.items():
-                _bring_up(connection, book, since=layouts[name], to=book.layout.schema_version)
-            yield _rows(connection)
-    finally:
-        engine.dispose()
-
-
-def _bring_up(connection: Connection, book: _Book, *, since: int, to: int) -> None:
-    if since < to:
-        upgrade(connection, folder=book.layout.migrations, since=since, to=to)
-
-
 def _empty(connection: Connection) -> None:
     """Remove all rows, also of the audit log, which refuses that from everybody else."""
     on_sqlite = connection.dialect.name == "sqlite"
@@ -201,13 +172,13 @@ def _empty(connection: Connection) -> None:
     connection.exec_driver_sql(audit_tables.APPEND_ONLY["sqlite"][-1] if on_sqlite else triggers % "ENABLE")
 
 
-def _write(connection: Connection, rows: Iterable[KeptRow], *, is_of_today: bool = True) -> None:
+def _write(connection: Connection, rows: Iterable[KeptRow]) -> None:
     for (name, columns), together in groupby(rows, key=lambda row: (row.table, tuple(row.values))):
         if name in _ABOUT:
             for row in together:
                 _note(connection, _ABOUT[name], dict(row.values))
             continue
-        if name not in _KEPT or (is_of_today and {*columns} != {*_KEPT[name][1].columns.keys()}):
+        if name not in _KEPT or {*columns} != {*_KEPT[name][1].columns.keys()}:
             raise Poison(f"the backup has rows of {name[:100]!r} that are none of its layout")
         into = table(name, *map(column, columns))
         while batch := [row.values for row in islice(together, _AT_ONCE)]:

@@ -36,6 +36,7 @@ _LAYOUT = Layout(
     about=tables.about,
     schema_version=tables.SCHEMA_VERSION,
     migrations="gold",
+    first_version=2,
 )
 _ROWS_PER_INSERT = 2_000
 _loads = tables.loads.c

@@ -55,6 +55,7 @@ _LAYOUT = Layout(
     about=tables.about,
     schema_version=tables.SCHEMA_VERSION,
     migrations="index",
+    first_version=4,
 )
 _evidence_decoder = msgspec.json.Decoder(list[Evidence])
 

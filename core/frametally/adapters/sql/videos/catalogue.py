@@ -47,6 +47,7 @@ LAYOUT = Layout(
     about=tables.about,
     schema_version=tables.SCHEMA_VERSION,
     migrations="videos",
+    first_version=5,
     beside=("frametally_access", "frametally_alerts", "frametally_audit"),
     has_secrets=True,
 )

@@ -1,1 +1,0 @@
-"""The access book's layouts, oldest first."""

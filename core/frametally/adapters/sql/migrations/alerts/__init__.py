@@ -1,1 +1,0 @@
-"""The alert book's layouts, oldest first."""

@@ -1,1 +1,0 @@
-"""The audit book's layouts, oldest first."""

@@ -1,1 +1,0 @@
-"""The gold tables' layouts, oldest first."""

@@ -1,1 +1,0 @@
-"""The count index's layouts, oldest first."""

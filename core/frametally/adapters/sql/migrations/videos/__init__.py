@@ -1,1 +1,0 @@
-"""The video catalogue's layouts, oldest first."""
