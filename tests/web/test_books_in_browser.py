@@ -123,3 +123,7 @@ def test_of_many_sources_the_first_eight_lines_are_shown_and_the_rest_is_a_click
     rest.locator("summary").click()
     expect(rest.locator("li").last).to_be_visible()
     expect(page.locator(".todo li")).to_have_count(12)
+    [line] = make_lines("camera-12", frames=1)
+    put_manifest(place, line, line, "Camera 12")
+    expect(page.locator(".todo li")).to_have_count(13)
+    expect(rest.locator("li").last).to_be_visible()

@@ -46,7 +46,9 @@ function show(books) {
   byId("verdict").dataset.state = books.state;
   byId("equation").textContent = equation(books);
   byId("progress").textContent = [footage(books), pace(books)].filter(Boolean).join(" · ");
-  put("todo", [books.behind, books.broken, books.lost_messages], () => todo(books));
+  put("todo", [books.behind, books.broken, books.lost_messages], () =>
+    todo(books, byId("todo").querySelector("details")?.open ?? false),
+  );
   put("stages", [books.stages, books.log], () => stagesTable(books));
   put("books", books.sources, () => sourcesTable(books));
   put("dead-causes", books.dead_letters, () => deadLettersTable(books));

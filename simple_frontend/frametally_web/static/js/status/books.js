@@ -54,14 +54,16 @@ export function pace({ frames_per_s: perSecond, eta_s: eta }) {
 /**
  * What has still to be done, and what can never come right by itself.
  * @param {Api.Books} books
+ * @param {boolean} isOpen  whether the lines after the first are shown
  */
-export function todo({ behind, broken, lost_messages: lost }) {
+export function todo({ behind, broken, lost_messages: lost }, isOpen) {
   const lines = [...broken, ...behind, ...(lost ? [`${plural(lost, "message")} of the log were lost`] : [])];
   const [first, rest] = [lines.slice(0, FIRST_LINES), lines.slice(FIRST_LINES)];
   const list = (/** @type {string[]} */ some) =>
     el("ul", { class: "todo" }, ...some.map((text) => el("li", {}, ...withCode(text))));
   if (!first.length) return "";
-  const more = () => el("details", {}, el("summary", { text: `${number(rest.length)} more` }), list(rest));
+  const more = () =>
+    el("details", { open: isOpen }, el("summary", { text: `${number(rest.length)} more` }), list(rest));
   return el("div", {}, list(first), rest.length ? more() : null);
 }
 
