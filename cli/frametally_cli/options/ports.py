@@ -28,7 +28,6 @@ from frametally.process.period import repeat
 from frametally.process.retrying import GivenUp, Patience
 from frametally.settings.data_folder import INDEX_FILE, must_be_folder, must_be_writable
 from frametally.settings.loading import Settings, load_settings, misspelt_settings
-from frametally.telemetry.listener import metrics_shown
 from frametally_cli.console import output as console
 from frametally_cli.console import streams
 
@@ -282,6 +281,8 @@ def metrics_of(settings: Settings) -> AbstractContextManager[None]:
     Raises:
         Misconfigured: They cannot be shown there.
     """
+    from frametally.telemetry.listener import metrics_shown  # here: a command that ends at once shows none
+
     return metrics_shown(settings.data_dir, settings.metrics_address, settings.metrics_port)
 
 
