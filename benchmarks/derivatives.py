@@ -324,7 +324,7 @@ def main() -> None:
         "video made, sent to the store and recorded; processor time of both processes. The command has the "
         "same encoder, preset, quality, filters and sound; it reads a file and writes one.",
         load_before=load_before,
-        packages=["av", "numpy", "opencv-python-headless", "pydantic-settings"],
+        packages=["av", "numpy", "opencv-python-headless", "pydantic"],
         tables=[
             Table(
                 title="Making a video",

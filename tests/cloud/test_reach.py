@@ -27,7 +27,6 @@ def closed_port() -> int:
 
 def test_every_server_that_a_setting_names_is_asked() -> None:
     settings = Settings(
-        _env_file=None,
         store_url="s3://counts",
         store_endpoint="https://s3.example",
         log_url="kafka://one:9092,two:9192",

@@ -34,7 +34,7 @@ def reasons(books: Books, first_s: int, end_s: int, *, model: str | None = MODEL
     return find_reasons(
         store=books.store,
         ledger=books.ledger,
-        settings=Settings(_env_file=None),
+        settings=Settings(),
         model=model,
         source="cam",
         from_ms=DAY_MS + first_s * S,

@@ -173,9 +173,9 @@ def test_a_name_is_small_letters_and_no_markup(text: str, name: str | None) -> N
 
 
 def test_where_accounts_are_wanted_the_first_start_makes_one_administrator_and_a_link(tmp_path: Path) -> None:
-    wanted = Settings(_env_file=None, web_accounts=True, web_url="https://frames.example.org/")
+    wanted = Settings(web_accounts=True, web_url="https://frames.example.org/")
     with closing(open_access_book(f"sqlite:///{tmp_path}/catalogue.sqlite")) as book:
-        assert first_link(Settings(_env_file=None), book) is None
+        assert first_link(Settings(), book) is None
         assert book.is_empty()
         lost = first_link(wanted, book)
         link = first_link(wanted, book)

@@ -60,7 +60,6 @@ class House:
         )
         self.settler = StateSettler(
             settings=Settings(
-                _env_file=None,
                 data_dir=folder,
                 interval_s=60,
                 smtp_url="smtp://127.0.0.1:1",

@@ -89,9 +89,7 @@ class Books:
         """Seconds of the day."""
         self.ledger.refresh(self.store, NoProgress())
         assert self.ledger.problems(MODEL) == []
-        found = find_unanalysed(
-            store=self.store, ledger=self.ledger, index=self.index, settings=Settings(_env_file=None)
-        )
+        found = find_unanalysed(store=self.store, ledger=self.ledger, index=self.index, settings=Settings())
         [spans] = [of_model.get("cam", []) for of_model in found.values()]
         return [((first - DAY_MS) / S, (end - DAY_MS) / S) for first, end in spans]
 

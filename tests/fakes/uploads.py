@@ -34,7 +34,7 @@ def fake_video(number: int = 1, size_bytes: int = 1000) -> bytes:
 
 def open_parts(folder: Path) -> UploadPorts:
     """Open a store of files and a catalogue in a folder, with a look that knows what `fake_video` makes."""
-    settings = Settings(_env_file=None, data_dir=folder).resolved()
+    settings = Settings(data_dir=folder).resolved()
     store = open_object_store(settings.store_url)
     catalogue = open_video_catalogue(settings.catalogue_url)
 

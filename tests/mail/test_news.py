@@ -28,9 +28,7 @@ from frametally.records import encode
 from frametally.settings.loading import Settings
 from frametally.video_records import VideoRecord
 
-SETTINGS = Settings(
-    _env_file=None, smtp_url="smtp://127.0.0.1:1", mail_to="to@example.org", web_url="https://cams.example/"
-)
+SETTINGS = Settings(smtp_url="smtp://127.0.0.1:1", mail_to="to@example.org", web_url="https://cams.example/")
 FRAMES = Job("job-1", make_video().id, "frames", "done", generation=1)
 BOOKS = VideoBooks(300, 300, 299, 1, 299, {"person": 3, "car": 12})
 BAD_NAMES = [

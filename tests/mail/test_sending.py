@@ -33,7 +33,7 @@ def received() -> Received:
 
 
 def settings_of(url: str, **values: Any) -> Settings:
-    return Settings(_env_file=None, smtp_url=url, mail_digest_s=0, **{"mail_to": TO, **values})
+    return Settings(smtp_url=url, mail_digest_s=0, **{"mail_to": TO, **values})
 
 
 def logged_in(url: str, ca_file: Path | None, password: str = PASSWORD, **values: Any) -> Settings:

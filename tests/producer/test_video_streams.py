@@ -102,7 +102,7 @@ class Place:
 
     def __init__(self, folder: Path, clip: bytes, **values: Any) -> None:
         usual = {"sample_fps": "5", "log_partitions": 2, **values}
-        self.settings = Settings(_env_file=None, data_dir=folder, **usual).resolved()
+        self.settings = Settings(data_dir=folder, **usual).resolved()
         self.store: ObjectStore = open_object_store(self.settings.store_url)
         self.log: FrameLog = open_frame_log(self.settings.log_url)
         facts = make_facts(started_at_ms=START_MS, duration_s=FRAMES / FPS, frames=FRAMES, fps=float(FPS))

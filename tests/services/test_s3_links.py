@@ -36,7 +36,7 @@ def client_of(tmp_path: Path) -> Iterator[Callable[..., FlaskClient]]:
     with ExitStack() as stack:
 
         def make(store: ObjectStore, **changed: object) -> FlaskClient:
-            settings = Settings(data_dir=tmp_path, store_url=store.url, **changed).resolved()  # type: ignore[arg-type]
+            settings = Settings(data_dir=tmp_path, store_url=store.url, **changed).resolved()
             index = stack.enter_context(closing(open_count_index(settings.index_url)))
             ledger = stack.enter_context(closing(open_ledger(settings.ledger_url)))
             catalogue = stack.enter_context(closing(open_video_catalogue(settings.catalogue_url)))

@@ -71,7 +71,7 @@ def open_place(store_url: str, access: StoreAccess, url: str, login: ServerAcces
     """A bucket's folder and a schema, with a look that knows fake videos."""
     store = open_object_store(store_url, access)
     return UploadPorts(
-        Settings(_env_file=None),
+        Settings(),
         store,
         open_video_catalogue(url, login),
         lambda _, key, fields, file_name: fake_look(store, key, fields, file_name),

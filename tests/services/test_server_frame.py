@@ -120,7 +120,7 @@ def test_frametally_uses_the_servers_that_are_up_by_a_file_apart_from_that_of_th
         assert state.settings_file.stat().st_mode & 0o077 == 0
         for word in shlex.split(state.settings_file.read_text(), comments=True):
             monkeypatch.setenv(*word.split("=", 1))
-        told = Settings(_env_file=None)
+        told = Settings()
         assert (told.log_url, told.store_url, told.store_endpoint) == (
             "kafka's URL",
             "s3://frametally",

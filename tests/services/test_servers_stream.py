@@ -136,7 +136,7 @@ def test_a_stream_that_the_api_starts_is_seen_at_the_socket_and_counts_as_a_run_
     assert cli.main([*command, "--data-dir", str(alone)]) == 0
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    settings = Settings(_env_file=None, data_dir=tmp_path / "up" / "frametally-data").resolved()
+    settings = Settings(data_dir=tmp_path / "up" / "frametally-data").resolved()
     video = uploaded(settings, clip)
     with Running(tmp_path / "up", "up", "--every", "2s", settings=environment) as running:
         status, stream = asked(running, "stream/start", video_id=video.id)

@@ -148,9 +148,9 @@ def test_a_range_of_more_rows_than_a_file_may_have_is_refused_with_the_remedy(fi
 
 
 def test_a_file_may_be_set_to_no_more_rows_than_an_index_answers() -> None:
-    assert Settings(_env_file=None, web_max_export_rows=MAX_BUCKETS).web_max_export_rows == MAX_BUCKETS
+    assert Settings(web_max_export_rows=MAX_BUCKETS).web_max_export_rows == MAX_BUCKETS
     with pytest.raises(ValidationError, match="web_max_export_rows"):
-        Settings(_env_file=None, web_max_export_rows=MAX_BUCKETS + 1)
+        Settings(web_max_export_rows=MAX_BUCKETS + 1)
 
 
 def test_json_and_parquet_hold_the_same_rows(filmed: Place) -> None:

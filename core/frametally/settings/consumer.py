@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
-from pydantic_settings import BaseSettings
+from pydantic import BaseModel, Field
 
 
-class ConsumerSettings(BaseSettings):
+class ConsumerSettings(BaseModel, defer_build=True):
     """The consumer's settings."""
 
     detector: Literal["auto", "opencv", "openvino", "onnxruntime", "pixels"] = Field(

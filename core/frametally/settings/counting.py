@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
-from pydantic_settings import BaseSettings
+from pydantic import AfterValidator, BaseModel, Field
 
 from frametally.rules.counted_boxes import CountedBoxes
 from frametally.rules.overlaps import OverlapWinner
@@ -18,7 +17,7 @@ def _divides_a_day(interval_s: int) -> int:
     return interval_s
 
 
-class CountingSettings(BaseSettings):
+class CountingSettings(BaseModel, defer_build=True):
     """The counting job's settings."""
 
     interval_s: Annotated[int, AfterValidator(_divides_a_day)] = Field(

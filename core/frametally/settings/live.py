@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings
+from pydantic import BaseModel, Field, SecretStr
 
 from frametally.settings.access import NO_SECRET, ServerAccess
 
 
-class LiveSettings(BaseSettings):
+class LiveSettings(BaseModel, defer_build=True):
     """The part of `Settings` about what is live."""
 
     live_topic: str = Field(

@@ -11,10 +11,9 @@ import difflib
 import os
 import re
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import SettingsConfigDict
+from pydantic import ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from frametally.errors import Misconfigured
 from frametally.files.dotenv_text import read_env_file
@@ -71,9 +70,7 @@ class Settings(
 ):
     """All settings of one process, read once at its start."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=ENV_PREFIX, frozen=True, extra="ignore", env_ignore_empty=True
-    )
+    model_config = ConfigDict(frozen=True, extra="ignore", validate_default=True)
 
     # Where things are kept.
     data_dir: Path = Field(
@@ -98,6 +95,16 @@ class Settings(
     lease_s: float = Field(
         10.0, gt=0, description="Seconds without a poll after which a consumer's partitions go to others."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_environment(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Add what the environment sets and `given` does not; an empty variable sets nothing."""
+        environment = {name.upper(): value for name, value in os.environ.items() if value}
+        variables = {name: f"{ENV_PREFIX}{name.upper()}" for name in cls.model_fields}
+        return {
+            name: environment[variable] for name, variable in variables.items() if variable in environment
+        } | given
 
     @property
     def is_live(self) -> bool:
@@ -178,7 +185,7 @@ def load_settings(component: str | None = None, **overrides: object) -> Settings
     given |= {name: other.value for name, other in others.items()}
     given |= {name: value for name, value in overrides.items() if value is not None}
     try:
-        settings = Settings(**given).resolved()  # type: ignore[arg-type]
+        settings = Settings(**given).resolved()
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         name = str(problem["loc"][0]) if problem["loc"] else "settings"

@@ -6,8 +6,7 @@ import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings
+from pydantic import BaseModel, Field, SecretStr, field_validator
 
 from frametally.rules.times import HOUR_S
 from frametally.settings.access import NO_SECRET, ServerAccess
@@ -16,7 +15,7 @@ _PLAIN = re.compile(r"[!-~]+")
 _ADDRESS = re.compile(r"[^\s@<>()\[\]\\,;:\"]+@[^\s@<>()\\,;:\"]+")
 
 
-class MailSettings(BaseSettings):
+class MailSettings(BaseModel, defer_build=True):
     """The part of `Settings` about mail."""
 
     smtp_url: str = Field(

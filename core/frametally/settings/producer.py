@@ -6,8 +6,7 @@ import datetime
 import zoneinfo
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
-from pydantic_settings import BaseSettings
+from pydantic import AfterValidator, BaseModel, Field
 
 
 def _known_timezone(name: str) -> str:
@@ -30,7 +29,7 @@ def _sampling(value: str) -> str:
     return f"{fps:g}"
 
 
-class ProducerSettings(BaseSettings):
+class ProducerSettings(BaseModel, defer_build=True):
     """The producer's settings."""
 
     sample_fps: Annotated[str, AfterValidator(_sampling)] = Field(

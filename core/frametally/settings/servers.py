@@ -6,15 +6,14 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings
+from pydantic import BaseModel, Field, SecretStr
 
 from frametally.settings.access import NO_SECRET, LogAccess, ServerAccess, StoreAccess
 
 AccessT = TypeVar("AccessT", ServerAccess, LogAccess, StoreAccess)
 
 
-class ServerSettings(BaseSettings):
+class ServerSettings(BaseModel, defer_build=True):
     """The part of `Settings` about servers. Secrets come from the environment only, never from a URL."""
 
     store_endpoint: str = Field("", description="URL of the S3 service; empty: AWS's for the region.")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings
+from pydantic import BaseModel, Field, SecretStr, field_validator
 
 from frametally.rules.times import HOUR_S
 from frametally.settings.access import NO_SECRET, ServerAccess, hard_to_guess
 
 
-class VideoSettings(BaseSettings):
+class VideoSettings(BaseModel, defer_build=True):
     """The part of `Settings` about videos."""
 
     catalogue_url: str = Field(

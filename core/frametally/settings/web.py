@@ -6,8 +6,7 @@ import ipaddress
 import re
 from typing import Literal
 
-from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings
+from pydantic import BaseModel, Field, SecretStr, field_validator
 
 from frametally.rules.times import DAY_S, HOUR_S
 from frametally.settings.access import NO_SECRET, hard_to_guess
@@ -15,7 +14,7 @@ from frametally.settings.access import NO_SECRET, hard_to_guess
 _ROLES = re.compile(r"[^\s=,]{1,64}=(look|correct|run)")
 
 
-class WebSettings(BaseSettings):
+class WebSettings(BaseModel, defer_build=True):
     """The part of `Settings` about the dashboard."""
 
     web_host: str = Field("127.0.0.1", description="Address that the dashboard listens on.")

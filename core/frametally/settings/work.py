@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings
+from pydantic import BaseModel, Field, SecretStr
 
 from frametally.settings.access import NO_SECRET, ServerAccess
 
 
-class WorkSettings(BaseSettings):
+class WorkSettings(BaseModel, defer_build=True):
     """The part of `Settings` about workers, their jobs, the gold tables and mail."""
 
     queue_url: str = Field(

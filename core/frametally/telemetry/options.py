@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings
+from pydantic import BaseModel, Field, SecretStr
 
 
-class TelemetrySettings(BaseSettings):
+class TelemetrySettings(BaseModel, defer_build=True):
     """The part of `Settings` about what a process tells of itself."""
 
     metrics_address: str = Field(

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings
+from pydantic import BaseModel, Field, SecretStr
 
 _NO_SECRET = SecretStr("")
 
 
-class AlertSettings(BaseSettings):
+class AlertSettings(BaseModel, defer_build=True):
     """The part of `Settings` about alerts."""
 
     alert_channels: SecretStr = Field(
