@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -10,12 +11,12 @@ from tests.fakes.memory import ManualClock, MemoryStore
 from tests.fakes.records import make_manifest
 
 from frametally import keys
-from frametally.opening import open_object_store
+from frametally.opening import open_object_store, open_video_catalogue
 from frametally.process.reports import NoProgress
 from frametally.records import encode
 from frametally.rules.times import DAY_S
 from frametally.settings.loading import load_settings
-from frametally.video_records import UploadRecord, VideoFacts, VideoFields, VideoRecord
+from frametally.video_records import UploadRecord, VideoContent, VideoFacts, VideoFields, VideoRecord
 from frametally.videos.retention import remove_old_originals
 from frametally_cli.main import main
 from frametally_cli.options.ports import open_ports
@@ -103,9 +104,18 @@ def test_unnamed_images_are_also_those_of_uploads_that_are_gone_or_whose_frames_
     for video in (forgotten, counted):
         manifest = msgspec.structs.replace(make_manifest(1), sha256=video.sha256, state="complete")
         store.put(manifest.key, encode(manifest))
+    claim = VideoContent(sha256=forgotten.sha256, video_id=forgotten.id, upload_id=forgotten.id)
+    store.put(claim.key, encode(claim))
     store.put(upload_of(coming).key, encode(upload_of(coming)))
     kept = {info.key for info in store.list("") if forgotten.id not in info.key and gone.id not in info.key}
+    with closing(open_video_catalogue(settings.catalogue_url)) as catalogue:
+        catalogue.put_video(forgotten, "1")
+        catalogue.set_video(forgotten.id, state="ready")
     assert main(["forget", forgotten.sha256, "--yes", "--data-dir", str(tmp_path)]) == 0
+    with closing(open_video_catalogue(settings.catalogue_url)) as catalogue:
+        row = catalogue.video(forgotten.id)
+        assert row is not None
+        assert row.state == "received"  # looked at again, and not ready any more
     capsys.readouterr()
     with open_ports(settings) as ports:
         rows = [row for row in check_images(ports, NoProgress()) if row.name == gone.id]
@@ -117,7 +127,7 @@ def test_unnamed_images_are_also_those_of_uploads_that_are_gone_or_whose_frames_
     assert "Cam (source Cam): an uploaded video whose frames were forgotten" in said
     assert said.endswith("deleted: 2 pictures that no medium names, 1 uploaded videos\n")
     left = {info.key for info in store.list("") if not info.key.startswith(keys.TOMBSTONES)}
-    assert left == kept - {keys.media_key(forgotten.sha256)}
+    assert left == kept - {keys.media_key(forgotten.sha256), claim.key}
 
 
 @pytest.mark.thorough

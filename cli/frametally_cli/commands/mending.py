@@ -89,25 +89,29 @@ def forget(
             click.confirm(f"Forget these{what}?", abort=True)
         with console.stage_bar("forget") as bar:
             forgetting.forget(ports.store, targets, delete_images=delete_images, progress=bar)
-            if delete_images:
-                _remove_uploaded(ports, targets, bar)
+            for target in targets:
+                _follow_uploaded(ports, target, bar, delete=delete_images)
     click.echo(f"forgotten: {len(targets)} media; {_NEXT}")
     return 0
 
 
-def _remove_uploaded(ports: Ports, targets: Sequence[forgetting.Target], progress: Progress) -> None:
-    """Remove the uploaded videos of what was forgotten as a whole, with originals and all made of them."""
-    store = ports.store
-    for target in targets:
-        video_id = holder_of(store, target.manifest.sha256) if target.manifest.kind == "video" else None
-        video = read_video(store, video_id) if video_id is not None else None
-        if video is None:
-            continue
-        if not target.whole:
-            line = f"{video.name}: its uploaded video still has this range: remove it on its page"
-            console.err.print(console.plain(line), markup=False)
-            continue
+def _follow_uploaded(ports: Ports, target: forgetting.Target, progress: Progress, *, delete: bool) -> None:
+    """Remove the uploaded video of what was forgotten as a whole, or have its state found out again."""
+    settings, store = ports.settings, ports.store
+    video_id = holder_of(store, target.manifest.sha256) if target.manifest.kind == "video" else None
+    video = read_video(store, video_id) if video_id is not None else None
+    if video is None:
+        return
+    if delete and target.whole:
         _remove_video(ports, video, progress)
+        return
+    if delete:
+        line = f"{video.name}: its uploaded video still has this range: remove it on its page"
+        console.err.print(console.plain(line), markup=False)
+    with closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue:
+        row = catalogue.video(video.id)
+        if row is not None and row.state == "ready":
+            catalogue.set_video(video.id, state="received")
 
 
 def _remove_video(ports: Ports, video: VideoRecord, progress: Progress) -> None:

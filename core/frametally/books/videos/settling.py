@@ -145,7 +145,7 @@ class StateSettler:
             return
         if found.state == "ready":
             self._news.ready(video, frames, found.books, found.reason)
-        elif found.state == "failed":
+        elif found.state == "failed" and found != _FORGOTTEN:  # who forgot them knows
             self._news.failed(video, frames, found.reason or "")
 
 
