@@ -201,7 +201,7 @@ def test_nothing_that_a_viewer_reads_names_a_setting(place: Place) -> None:
 
 
 @pytest.mark.thorough
-def test_the_pages_that_need_no_server_are_those_of_the_code() -> None:
+def test_the_api_documents_in_docs_are_those_of_the_code() -> None:
     written = {path.name: path.read_text("utf-8") for path in (ROOT / "docs/api-reference").iterdir()}
     made = subprocess.run(
         [
