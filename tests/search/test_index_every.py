@@ -9,6 +9,7 @@ import sys
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -24,7 +25,7 @@ PATIENCE_S = 240  # for a busy machine; nothing depends on how long it takes
 
 @pytest.mark.timeout(300)
 def test_runs_come_into_the_index_by_themselves_and_sigterm_ends_it_cleanly(tmp_path: Path) -> None:
-    env = {"FRAMETALLY_DATA_DIR": str(tmp_path / "data"), "FRAMETALLY_DETECTOR": "pixels"}
+    env: dict[str, Any] = {"FRAMETALLY_DATA_DIR": str(tmp_path / "data"), "FRAMETALLY_DETECTOR": "pixels"}
 
     def frametally(*arguments: str) -> None:
         assert run_frametally(*arguments, cwd=tmp_path, **env).code == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,7 +17,7 @@ HOUR_S = 3600
 
 
 def test_rounds_of_counting_leave_two_runs_of_a_day_and_the_books_settled(tmp_path: Path) -> None:
-    env = {"FRAMETALLY_DATA_DIR": str(tmp_path / "data"), "FRAMETALLY_DETECTOR": "pixels"}
+    env: dict[str, Any] = {"FRAMETALLY_DATA_DIR": str(tmp_path / "data"), "FRAMETALLY_DETECTOR": "pixels"}
 
     def frametally(*arguments: str) -> str:
         done = run_frametally(*arguments, cwd=tmp_path, **env)
