@@ -10,10 +10,10 @@ from tracking_scenes import Seen
 
 from frametally import keys
 from frametally.books.runs import current_runs, read_paths
+from frametally.flows.counting import flows_of_day
 from frametally.opening import open_object_store
 from frametally.process.reports import NoProgress
 from frametally.records import Detection, FrameDetections
-from frametally.rules.flows.counting import flows_of_day
 from frametally.rules.flows.day_columns import DIRECTIONS, FlowColumns
 from frametally.rules.flows.shapes import LineShape, Shapes
 from frametally.rules.geometry.borders import tenths

@@ -29,8 +29,6 @@ from frametally.drawings.revisions import change_drawing, with_shapes
 from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.records import PathFile, Run
-from frametally.rules.flows.counting import flows_of_day
-from frametally.rules.flows.shapes import LineShape, Shapes
 from frametally.rules.path_columns import PathColumns, encode_paths
 from frametally.rules.times import DAY_MS
 
@@ -134,15 +132,6 @@ def count(store: ObjectStore, runs: list[Run], shapes: tuple[Drawn, ...], kept: 
     return seconds, found
 
 
-def one_by_one(day: PathColumns) -> float:
-    """Seconds of CPU by which the rule itself counts a line over a camera-day, with no numpy."""
-    shapes = Shapes((LineShape("near", ((19_200, 6000), (0, 6000))),))
-    seconds = Seconds()
-    with seconds.measured():
-        flows_of_day([day], shapes, model="", source="", day_start_ms=day.day_start_ms)
-    return seconds.cpu_s
-
-
 def main() -> None:
     """Measure, and write benchmarks/results/lines.json."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -172,7 +161,6 @@ def main() -> None:
             )
         speeds, _ = count(store, runs[:1], WITH_SPEEDS, folder / "speeds")
         paths_mb = len(encode_paths(day)) * 365 / 1e6
-        rule_s = one_by_one(day)
     tracks, points = (len(day.columns[name]) for name in ("points", "x"))
     save(
         name="lines",
@@ -189,9 +177,8 @@ def main() -> None:
                 title="Seconds until it is counted",
                 note=(
                     f"Measured over {days} days of all cameras, for a year as many times as that. *Kept*: "
-                    "asked again. One by one, by the standard library as on a cluster, a line over a "
-                    f"camera-day takes {rule_s:.2f} s of CPU. With a calibration the speed of every visit is "
-                    f"counted, too: {speeds.cpu_s / len(SOURCES):.1f} s of CPU a camera-day, once."
+                    "asked again. With a calibration the speed of every visit is counted, too: "
+                    f"{speeds.cpu_s / len(SOURCES):.1f} s of CPU a camera-day, once."
                 ),
                 columns=[
                     "what is drawn",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from itertools import pairwise
 from typing import Any
 
@@ -21,7 +20,7 @@ from tests.core.walks import (
 )
 
 from frametally.rules.geometry.borders import Border, Place, tenths
-from frametally.rules.geometry.crossings import Crossing, Direction, LineCounts, count_crossings, crossings_of
+from frametally.rules.geometry.crossings import Direction, crossings_of
 from frametally.rules.geometry.foot_paths import FollowedPath
 
 ACROSS = Border(tenths([(0, 100), (400, 100)]))
@@ -119,14 +118,6 @@ def test_a_line_10_px_from_the_pictures_border_counts_big_and_small() -> None:
         assert told(out, line) == [(477, "to_right")]
         back = walk((300, 478), (300, 465), (300, 440), (300, 400), height_px=height_px)
         assert told(back, line) == [(123, "to_left")]
-
-
-def test_there_and_back_is_two_and_none() -> None:
-    one = walk(*SCENES["turns behind the line"][0])
-    (counts,) = count_crossings(
-        [("one", crossing) for crossing in crossings_of(one, ACROSS)], 60_000
-    ).values()
-    assert (counts.gross, counts.net) == (2, 0)
 
 
 @pytest.mark.parametrize(("far_px", "missing"), [(79, None), (81, "gap")])
@@ -255,45 +246,3 @@ def test_a_point_more_on_the_way_changes_nothing(path: Any, line: list[Place]) -
         for path in (coarse, fine)
     )
     assert one == other
-
-
-CROSSINGS = st.builds(
-    Crossing,
-    st.integers(-10_000, 10_000),
-    st.sampled_from(["to_right", "to_left"]),
-    st.integers(0, 3),
-    st.sampled_from([None, None, "gap"]),
-)
-
-
-@pytest.mark.thorough
-@given(st.lists(st.tuples(st.integers(0, 3), CROSSINGS)), st.integers(1, 5000), st.randoms())
-def test_any_order_and_repetition_of_crossings_has_the_same_sums(
-    crossings: list[Any], interval_ms: int, chance: random.Random
-) -> None:
-    counts = count_crossings(crossings, interval_ms)
-    again = [*crossings, *chance.choices(crossings, k=5)] if crossings else []
-    chance.shuffle(again)
-    assert count_crossings(again, interval_ms) == counts
-    assert list(counts) == sorted(counts)
-    total = LineCounts()
-    for of_interval in counts.values():
-        total = total.with_more(of_interval)
-    measured = {(one, crossing) for one, crossing in crossings if crossing.missing is None}
-    assert total.gross == len(measured)
-    assert total.net == sum(1 if crossing.direction == "to_right" else -1 for _, crossing in measured)
-    assert total.not_measured == len({*crossings} - measured)
-
-
-@given(st.lists(CROSSINGS), st.integers(0, 30), st.integers(1, 2000))
-def test_intervals_of_two_parts_add_up_in_either_order(
-    crossings: list[Any], cut: int, interval_ms: int
-) -> None:
-    known = list(enumerate(crossings))
-    parts = [count_crossings(part, interval_ms) for part in (known[:cut], known[cut:])]
-    for one, other in (parts, parts[::-1]):
-        both = {
-            start: one.get(start, LineCounts()).with_more(other.get(start, LineCounts()))
-            for start in one.keys() | other.keys()
-        }
-        assert both == count_crossings(known, interval_ms)

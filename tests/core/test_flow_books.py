@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.core.flow_days import DAY, MODEL, SOURCE, Someone, goer, path_files
+from tests.core.flow_rule import flows_of_day
 from tests.core.test_runs import put_run
 from tests.fakes.memory import MemoryStore
 
@@ -22,7 +23,6 @@ from frametally.drawings.revisions import change_drawing, with_shapes
 from frametally.errors import Poison
 from frametally.flows import visits
 from frametally.records import PathFile, Run
-from frametally.rules.flows.counting import flows_of_day
 from frametally.rules.flows.day_columns import FlowColumns, encode_flows
 from frametally.rules.flows.places import FLOWS, series_model
 from frametally.rules.flows.shapes import LineShape, Shapes

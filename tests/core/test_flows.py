@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.flow_days import DAY, MODEL, SOURCE, Someone, goer, path_files
 
-from frametally.rules.flows.counting import flows_of_day
+from frametally.flows.counting import flows_of_day
 from frametally.rules.flows.day_columns import FlowColumns, decode_flows, encode_flows
 from frametally.rules.flows.places import parse_place
 from frametally.rules.flows.shapes import Calibrated, LineShape, Shapes, ZoneShape, parse_shapes

@@ -7,13 +7,13 @@ from typing import get_args
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.core import flow_rule as one_by_one
 from tests.core.flow_days import DAY, MODEL, SOURCE, Someone, path_files
 from tests.core.walks import lines, rings
 from tests.examples import examples
 
 from frametally.flows import counting as at_once
 from frametally.flows import speeds
-from frametally.rules.flows import counting as one_by_one
 from frametally.rules.flows.day_columns import SPEEDS_MISSING, encode_flows
 from frametally.rules.flows.shapes import Calibrated, LineShape, Shapes, ZoneShape
 from frametally.rules.geometry.crossings import Direction

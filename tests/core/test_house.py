@@ -76,9 +76,15 @@ FLOORS = (
     ("frametally.errors", "frametally.rules"),
 )
 COMPONENTS = 2
-# What the job's zip carries to nodes without frametally; msgspec, where a node has it, is faster.
-ZIPPED = ("frametally.errors", "frametally.rules", "frametally.process", "frametally_hadoop.job")
-ON_NODES = {"frametally", "frametally_hadoop", "msgspec"}
+# What the job's zip carries to nodes without frametally; flows alone need numpy there.
+ZIPPED = (
+    "frametally.errors",
+    "frametally.flows",
+    "frametally.rules",
+    "frametally.process",
+    "frametally_hadoop.job",
+)
+ON_NODES = {"frametally", "frametally_hadoop", "msgspec", "numpy"}
 
 
 def module_name(path: Path) -> str:

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.core.flow_rule import Movement, movement_of
 from tests.core.walks import walk
 
 from frametally.rules.geometry.borders import Border, tenths
 from frametally.rules.geometry.crossings import Crossing, Direction, crossings_of
 from frametally.rules.geometry.foot_paths import FollowedPath
-from frametally.rules.geometry.movements import Movement, MovementBooks, book_movements, movement_of
 
 LEGS = {
     "north": Border(tenths([(100, 100), (300, 100)])),
@@ -78,23 +78,3 @@ def test_no_pair_is_further_apart_than_the_movement(visit: dict[str, list[Crossi
         assert (found == "never_at_a_leg") == (not any(visit.values()))
     legs = sorted(visit, key=lambda _: chance.random())
     assert movement_of({leg: chance.sample(visit[leg], len(visit[leg])) for leg in legs}, INWARD) == found
-
-
-@pytest.mark.thorough
-@given(st.lists(VISITS), st.randoms())
-def test_assigned_unassigned_and_never_at_a_leg_are_all_visits(visits: list[Any], chance: Any) -> None:
-    movements = {str(number): movement_of(visit, INWARD) for number, visit in enumerate(visits)}
-    books = book_movements(movements)
-    assert books.assigned + books.unassigned + books.never_at_a_leg == len(visits)
-    assert books.never_at_a_leg == sum(not any(visit.values()) for visit in visits)
-    again = list(movements.items()) * 2
-    chance.shuffle(again)
-    assert repr(book_movements(dict(again))) == repr(books)
-
-
-def test_books_name_the_turns() -> None:
-    crossing = Crossing(0, "to_right", 0, None)
-    turn = Movement("north", "south", crossing, crossing)
-    books = book_movements({"1": turn, "2": turn, "3": "unassigned"})
-    assert books == MovementBooks({("north", "south"): 2}, 1, 0)
-    assert books.assigned == 2

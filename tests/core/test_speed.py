@@ -9,18 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.core.flow_rule import GroundSpeed, speed_of_visit
 from tests.fakes.cameras import camera, drive, ground_points
 
 from frametally.calibration.making import calibration_of_points
 from frametally.rules.metres.ground import FootPoint, Ground, boxes_of, on_ground
-from frametally.rules.metres.speed import (
-    GroundSpeed,
-    NotMeasured,
-    Way,
-    speed_along,
-    speed_of_visit,
-    way_between,
-)
+from frametally.rules.metres.speed import NotMeasured, Way, way_between
 
 # Seen from straight above: ten pixels a metre, sharp to a hundredth.
 ABOVE = Ground((0.1, 0, 0, 0, -0.1, 0, 0, 0, 1), (0, 0, 2000, 1000), 0.01)
@@ -128,7 +122,7 @@ def test_a_speed_under_a_rough_calibration_is_not_given() -> None:
     path = path_of((0, 100, 500), (5, 600, 500))
     assert isinstance(speed_of_visit(path, ABOVE), GroundSpeed)
     assert speed_of_visit(path, ABOVE._replace(scale_error=0.11)) == "too_uncertain"
-    assert speed_along(path, ABOVE._replace(scale_error=0.11), 0, 5000) == "too_uncertain"
+    assert way_between(path, ABOVE._replace(scale_error=0.11), 0, 5000) == "too_uncertain"
 
 
 def test_the_standard_error_is_that_of_two_ends_and_of_the_scale() -> None:
@@ -218,16 +212,13 @@ def test_a_pixel_off_is_as_many_metres_as_is_said(x: float, y: float, tilt: floa
     assert pixel_m2 == pytest.approx(squares, rel=1e-3)
 
 
-def test_a_stretch_is_as_long_as_its_bends_and_its_speed_that_by_the_time() -> None:
+def test_a_stretch_is_as_long_as_its_bends() -> None:
     # 30 m ahead, 40 m to the side: a chord of 50 m, a way of 70 m.
     path = path_of((0, 100, 100), (3, 400, 100), (7, 400, 500), (9, 400, 500))
     way = way_between(path, ABOVE, 0, 7000)
     assert isinstance(way, Way)
     assert way.length_m == pytest.approx(70)
     assert way.error_m == pytest.approx(sqrt(0.7**2 + 0.5 * 0.02))
-    speed = speed_along(path, ABOVE, 1000, 5000)
-    assert isinstance(speed, GroundSpeed)
-    assert speed.speed_km_h == pytest.approx(3.6 * 10)
     between_boxes = way_between(path, ABOVE, 1050, 4950)
     assert isinstance(between_boxes, Way)
     assert between_boxes.length_m == pytest.approx(39)
@@ -244,13 +235,12 @@ def test_a_parked_car_whose_box_trembles_goes_nowhere() -> None:
 @pytest.mark.parametrize(
     ("path", "why"),
     [
-        (path_of((0, 100, 500), (0.2, 120, 500), (9, 900, 500)), "too_brief"),
         (path_of((0, 100, 500), (0.9, 2900, 500), (9, 2900, 500)), "out_of_reach"),
         ([FootPoint(0, 0, 500, 20, 1), FootPoint(900, 1000, 500, 20, 4)], "too_few_boxes"),
     ],
 )
 def test_a_stretch_that_is_not_measured_has_its_reason(path: list[FootPoint], why: NotMeasured) -> None:
-    assert speed_along(path, ABOVE, 0, 900) == why
+    assert way_between(path, ABOVE, 0, 900) == why
 
 
 @pytest.mark.parametrize(("from_ms", "to_ms"), [(-1, 500), (0, 5001), (600, 500)])

@@ -7,9 +7,10 @@ from typing import get_args
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.core.flow_rule import GroundSpeed, speeds_of
 
-from frametally.rules.metres.distribution import SpeedDistribution, speeds_of, speeds_together
-from frametally.rules.metres.speed import GroundSpeed, NotMeasured
+from frametally.rules.metres.distribution import SpeedDistribution, speeds_together
+from frametally.rules.metres.speed import NotMeasured
 
 speeds = st.builds(
     GroundSpeed, st.floats(0, 5000, allow_subnormal=False), st.floats(0, 10, allow_subnormal=False)

@@ -310,7 +310,7 @@ def test_what_a_cluster_runs_imports_the_standard_library_and_itself_only(tmp_pa
             else:
                 continue
             for module in found:
-                # What needs numpy is asked for where there is some, and no other does without.
+                # Flows alone need numpy.
                 there = {"msgspec", "numpy", "numpy.typing"} if "frametally/flows/" in name else {"msgspec"}
                 assert module in shipped | there or module.split(".")[0] in sys.stdlib_module_names
 

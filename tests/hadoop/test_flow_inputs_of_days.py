@@ -21,11 +21,12 @@ from tests.hadoop.test_track_hours import DAY_MS, HOUR_MS, MIDNIGHT_MS, NOON_MS
 from frametally import keys
 from frametally.books.runs import current_runs, read_run, read_source_files
 from frametally.books.superseded import remove_superseded
-from frametally.flows.counting import flows_of_day as flows_by_numpy
+from frametally.errors import Misconfigured
 from frametally.records import encode
 from frametally.undo_records import Tombstone
 from frametally_hadoop.flows import counting
-from frametally_hadoop.running import engine, flows_job
+from frametally_hadoop.job.flow_tasks import count_entry
+from frametally_hadoop.running import engine
 from frametally_hadoop.running.bundle import write_bundle
 
 if TYPE_CHECKING:
@@ -140,10 +141,9 @@ def test_runs_that_are_superseded_are_removed_with_their_flows(footage: Footage)
 
 
 @pytest.mark.thorough
-def test_a_python_with_nothing_installed_counts_the_same_from_the_bundle(
+def test_a_node_counts_the_same_from_the_bundle_and_numpy_alone(
     file_footage: Footage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Here numpy counts them, there the rule, one by one."""
     seen: list[tuple[Sequence[str], list[bytes]]] = []
 
     def noted(*, manifest: Sequence[str], **options: Any) -> Iterator[bytes]:
@@ -155,14 +155,17 @@ def test_a_python_with_nothing_installed_counts_the_same_from_the_bundle(
     for source in ("gate", "yard"):
         draw(file_footage, msgspec.structs.replace(STOP, inward="to_right"), BAY, source=source)
     file_footage.aggregate()
-    assert flows_job.COUNT is flows_by_numpy
+    (tmp_path / "node").mkdir()
+    numpy = Path(np.__file__).parent
+    for package in (numpy, *numpy.parent.glob("numpy.libs")):
+        (tmp_path / "node" / package.name).symlink_to(package)
+    folders = [str(write_bundle(tmp_path / "job.zip")), str(tmp_path / "node")]
     script = (
-        f"import sys; sys.path.insert(0, {str(write_bundle(tmp_path / 'job.zip'))!r})\n"
+        f"import sys; sys.path[:0] = {folders!r}\n"
         "from frametally_hadoop.job.flow_tasks import count_entry\n"
         "for line in sys.stdin:\n"
         "    for pair in count_entry(line):\n"
         "        sys.stdout.buffer.write(b'\\t'.join(pair) + b'\\n')\n"
-        "assert 'numpy' not in sys.modules"
     )
     [(manifest, lines)] = seen
     done = subprocess.run(
@@ -173,6 +176,12 @@ def test_a_python_with_nothing_installed_counts_the_same_from_the_bundle(
     )
     assert len(lines) == 3
     assert sorted(done.stdout.splitlines(keepends=True)) == lines
+
+
+def test_a_node_without_numpy_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "frametally.flows.counting", None)
+    with pytest.raises(Misconfigured, match="install numpy for it on every node"):
+        next(count_entry('{"model": "m", "source": "gate", "day_start_ms": 0, "paths": [], "shapes": ""}'))
 
 
 @pytest.mark.parametrize("of_source", ["gate", "yard"])

@@ -21,8 +21,8 @@ from tests.examples import examples
 from frametally import keys
 from frametally.books.runs import current_runs, read_paths
 from frametally.drawings.shapes import shapes_of
+from frametally.flows.counting import flows_of_day
 from frametally.records import Detection, FrameDetections
-from frametally.rules.flows.counting import flows_of_day
 from frametally.rules.flows.day_columns import DIRECTIONS, FlowColumns, encode_flows
 from frametally.rules.flows.shapes import LineShape, Shapes
 from frametally.rules.geometry.borders import tenths

@@ -1,1 +1,1 @@
-"""A day's flows counted by numpy: what `rules.flows.counting` says, to the byte, as fast as a page needs."""
+"""Counts a day's flows by numpy: what objects did at the lines and zones that are drawn over their source."""

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from frametally.rules.flows.counting import FirstTrack, first_tracks
+from frametally.rules.flows.ways import FirstTrack, first_tracks
 from frametally.rules.geometry.foot_paths import FollowedPath, FootPath, joined, pieces_of
 from frametally.rules.path_columns import (
     POINT_COLUMNS,

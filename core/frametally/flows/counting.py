@@ -1,7 +1,11 @@
-"""Counts a day's flows as `rules.flows.counting` does, at once for all visits that are plain.
+"""Counts a day's flows: what the objects of one source did at the lines and zones that are drawn over it.
 
-Where a visit is not plain (see `passages`), or meets a shape's beginning or end in time, that shape's rule is
-asked of it alone.
+A function of the paths of the day before, the day and the day after, as whole paths go over midnight; so a
+visit is known a day back at least, and what lies further back is `from_start`.
+
+Visits that are plain are counted all at once. Where one is not (see `passages`), or meets a shape's beginning
+or end in time, that shape's rule is asked of it alone (`rules.geometry`). The job's zip carries this to a
+cluster's nodes, which need numpy for it.
 """
 
 from __future__ import annotations
@@ -15,7 +19,6 @@ from frametally.flows.passages import Passages, passages_of
 from frametally.flows.rows import Rows, crossing_rows, stay_rows, together
 from frametally.flows.visits import held_at, visit_rows
 from frametally.rules.columns import packed
-from frametally.rules.flows.counting import Row, Ways, crossing_row, stay_row, while_held
 from frametally.rules.flows.day_columns import (
     CROSSING_COLUMNS,
     CROSSING_ORDER,
@@ -26,6 +29,7 @@ from frametally.rules.flows.day_columns import (
     FlowColumns,
 )
 from frametally.rules.flows.shapes import LineShape, Shapes, ZoneShape
+from frametally.rules.flows.ways import Row, Ways, crossing_row, stay_row, while_held
 from frametally.rules.geometry.borders import Border
 from frametally.rules.geometry.crossings import crossings_of
 from frametally.rules.geometry.foot_paths import FollowedPath
@@ -51,14 +55,15 @@ def flows_of_day(
     day_start_ms: int,
     speeds: FlowColumns | None = None,
 ) -> FlowColumns:
-    """Return what a source's objects did on a UTC day: what the rule of this name returns, to the byte.
+    """Return what a source's objects did on a UTC day.
 
     Args:
-        files: As the rule takes them, as all but the last.
-        shapes: Likewise.
-        model: Likewise.
-        source: Likewise.
-        day_start_ms: Likewise.
+        files: Paths of that source, of the day before, the day and the day after, as far as there are any; in
+            any order.
+        shapes: What is drawn over the source, of all times.
+        model: Model id, of the detections.
+        source: Slug.
+        day_start_ms: Start of the day.
         speeds: Flows of the same files and calibrations, whatever else was drawn: they take the longest, and
             are taken from there, as far as they are known.
 

@@ -1,6 +1,15 @@
-"""The speeds of many visits at once: the numbers of `metres.speed.speed_of_visit`, bit for bit.
+"""The speeds of visits over the ground, of many at once, with the standard error, or why there is none.
 
-So each sum is taken in its order, box by box, and everything else is the same few operations as there.
+A motion of constant velocity is fitted by least squares to a visit's boxes within reach; each weighs by the
+inverse of `pixel_m2`: far away a pixel is more metres. Boxes that the picture's border may have cut are left
+out. The way is that velocity over the time of as many boxes, spread evenly, as have their variance in time. A
+place's squared error is the fit's mean squared residual (of 2n coordinates, less the 4 that were fitted) and
+that of half a pixel. Neighbouring boxes err alike, so n of them are no surer than one: the speed's error is
+that of two ends, each off by a place's error, and that of the calibration's scale. How weighted lines are
+fitted: Bevington & Robinson, Data Reduction and Error Analysis for the Physical Sciences, 3rd ed., chapter 6.
+
+Floats are added up box by box, in their order, and only + - * / and the square root are taken: the same bits
+everywhere.
 """
 
 from __future__ import annotations
@@ -12,7 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frametally.flows.arrays import Flags, VisitArrays, Whole
-from frametally.rules.flows.counting import speed_of, speed_row
 from frametally.rules.flows.day_columns import SPEEDS_MISSING
 from frametally.rules.metres.distribution import BINS_PER_KM_H
 from frametally.rules.metres.ground import Ground
@@ -33,7 +41,7 @@ Real: TypeAlias = NDArray[np.float64]
 
 _CAME_IN, _WENT_OUT = code_of("border", Began), code_of("border", Ended)
 _MOST_BOXES = 1 << 19
-"""At once, as each takes some hundred bytes; a visit with more is counted by the rule."""
+"""At once, as each takes some hundred bytes; no visit is parted."""
 _OUT_OF_REACH, _TOO_FEW, _TOO_BRIEF, _TOO_SHORT, _TOO_UNCERTAIN = (
     1 + SPEEDS_MISSING.index(why)
     for why in ("out_of_reach", "too_few_boxes", "too_brief", "too_short", "too_uncertain")
@@ -67,23 +75,20 @@ class _Feet(NamedTuple):
 
 
 def speed_rows(visits: VisitArrays, which: Whole, ground: Ground) -> Whole:
-    """Return speed, error and what is missing of visits, as `speed_row` does, of shape `(len(which), 3)`."""
+    """Return speed, error and what is missing of visits, as the last three of `VISIT_COLUMNS`, a row each."""
     found = np.zeros((len(which), 3), np.int64)
     own = np.where(np.arange(len(visits.x)) == visits.first[visits.of_point], 1, np.maximum(visits.boxes, 1))
     boxes = np.add.reduceat(own, visits.first)[which] if len(which) else which
-    is_long = boxes > _MOST_BOXES
-    for at in np.flatnonzero(is_long).tolist():
-        found[at] = speed_row(speed_of(visits.followed(int(which[at])), ground))
-    for part in _parts(np.flatnonzero(~is_long), boxes):
+    for part in _parts(boxes):
         found[part] = _speeds(_feet_of(visits, which[part], own, ground), ground)
     return found
 
 
-def _parts(which: Whole, boxes: Whole) -> Iterator[Whole]:
-    """Yield `which` in parts of about `_MOST_BOXES` boxes."""
-    part = np.cumsum(boxes[which]) // _MOST_BOXES
+def _parts(boxes: Whole) -> Iterator[Whole]:
+    """Yield visits, by their numbers of boxes, in parts of about `_MOST_BOXES` boxes."""
+    part = np.cumsum(np.minimum(boxes, _MOST_BOXES)) // _MOST_BOXES
     for number in np.unique(part).tolist():
-        yield which[part == number]
+        yield np.flatnonzero(part == number)
 
 
 def _feet_of(visits: VisitArrays, which: Whole, own: Whole, ground: Ground) -> _Feet:

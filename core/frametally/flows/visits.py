@@ -9,8 +9,8 @@ import numpy as np
 from frametally.flows.arrays import Flags, VisitArrays, Whole
 from frametally.flows.rows import Rows, together
 from frametally.flows.speeds import speed_rows
-from frametally.rules.flows.counting import Ways
 from frametally.rules.flows.day_columns import DIRECTIONS, NO_CALIBRATION, NO_MOVEMENTS, FlowColumns
+from frametally.rules.flows.ways import Ways
 from frametally.rules.metres.ground import Ground
 from frametally.rules.times import DAY_MS
 

@@ -1,6 +1,6 @@
 """The flows' job, which has a map side only: paths of three days in, what they did at lines and zones out.
 
-Standard library only. A manifest line is JSON, for one source and UTC day: see `entry_of`. Its flows come
+Needs numpy. A manifest line is JSON, for one source and UTC day: see `entry_of`. Its flows come
 out, under a key that is a JSON array, the value a JSON string:
 
 - `["flows", model, source, day_start_ms]`: the file (`rules.flows.day_columns`), as base64;
@@ -11,27 +11,18 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Protocol
+from collections.abc import Iterator, Mapping
 
-from frametally.errors import Poison
-from frametally.rules.flows.counting import flows_of_day
-from frametally.rules.flows.day_columns import FlowColumns, encode_flows
+from frametally.errors import Misconfigured, Poison
+from frametally.rules.flows.day_columns import encode_flows
 from frametally.rules.flows.inputs import FlowInputs
-from frametally.rules.flows.shapes import Shapes, parse_shapes
+from frametally.rules.flows.shapes import parse_shapes
 from frametally.rules.path_columns import PathColumns, decode_paths
 from frametally.rules.seals import check_crc32
 from frametally_hadoop.job.input.fetching import fetch
 from frametally_hadoop.job.mapping import to_json
-
-
-class CountDay(Protocol):
-    """Counts a day, as `flows_of_day` does."""
-
-    def __call__(  # noqa: D102
-        self, files: Iterable[PathColumns], shapes: Shapes, *, model: str, source: str, day_start_ms: int
-    ) -> FlowColumns: ...
 
 
 def entry_of(inputs: FlowInputs, addresses: Mapping[str, str]) -> str:
@@ -46,22 +37,26 @@ def entry_of(inputs: FlowInputs, addresses: Mapping[str, str]) -> str:
     return json.dumps(fields)
 
 
-def count_entry(manifest_line: str, count: CountDay = flows_of_day) -> Iterator[tuple[bytes, bytes]]:
+def count_entry(manifest_line: str) -> Iterator[tuple[bytes, bytes]]:
     """Yield the flows that a manifest line asks for, or why they cannot be counted.
-
-    Args:
-        manifest_line: See above.
-        count: The rule, or what gives the same to the byte.
 
     Raises:
         Retryable: A file of paths cannot be read now.
+        Misconfigured: This Python has no numpy.
     """
+    try:
+        from frametally.flows.counting import flows_of_day
+    except ImportError as error:
+        raise Misconfigured(
+            f"the Python of a cluster's node, {sys.executable}, cannot count at lines and zones ({error}): "
+            "install numpy for it on every node, or name another Python by FRAMETALLY_HADOOP_PYTHON"
+        ) from error
     if not manifest_line.strip():
         return
     fields = json.loads(manifest_line)
     place = fields["model"], fields["source"], fields["day_start_ms"]
     try:
-        flows = count(
+        flows = flows_of_day(
             [_read_paths(*file) for file in fields["paths"]],
             parse_shapes(fields["shapes"]),
             model=place[0],

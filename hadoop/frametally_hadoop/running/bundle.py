@@ -1,5 +1,7 @@
 """The zip with all that a task needs where frametally is not installed: Python and mrjob are enough there.
 
+Flows (`frametally.flows`) need numpy, too.
+
 `python -m frametally_hadoop.running.bundle frametally_job.zip` writes it.
 """
 
@@ -14,7 +16,6 @@ import frametally
 import frametally_hadoop
 
 # The zip is these folders, with the modules beside them that they import.
-# Nodes with numpy count flows by `frametally.flows`, the others by the rule.
 FOLDERS = (
     *((frametally, "rules"), (frametally, "flows"), (frametally, "process")),
     (frametally_hadoop, "job"),

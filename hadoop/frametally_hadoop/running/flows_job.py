@@ -4,17 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from contextlib import suppress
 
-from frametally.rules.flows.counting import flows_of_day
-from frametally_hadoop.job.flow_tasks import CountDay, count_entry
+from frametally_hadoop.job.flow_tasks import count_entry
 from frametally_hadoop.job.mrjob_imports import stand_ins
-
-COUNT: CountDay = flows_of_day
-with suppress(ImportError):  # ten times as fast where there is numpy; the bytes are the same
-    from frametally.flows.counting import flows_of_day as flows_by_numpy
-
-    COUNT = flows_by_numpy
 
 with warnings.catch_warnings(), stand_ins():
     warnings.simplefilter("ignore", DeprecationWarning)  # mrjob's own: it is older than this Python
@@ -31,7 +23,7 @@ class CountFlows(MRJob):  # type: ignore[misc]  # mrjob has no types
 
     def mapper(self, _: None, line: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Count what a manifest line asks for."""
-        return count_entry(line.decode(), COUNT)
+        return count_entry(line.decode())
 
 
 if __name__ == "__main__":

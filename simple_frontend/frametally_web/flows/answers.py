@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from frametally.drawing_records import Side
+from frametally.rules.flows.day_columns import NoMovement
 from frametally.rules.geometry.crossings import CrossingMissing, Direction
-from frametally.rules.geometry.movements import NoMovement
 from frametally.rules.metres.speed import NotMeasured
 from frametally_web.charts.answers import NotAnalysed
 from frametally_web.requests.answers import Answer

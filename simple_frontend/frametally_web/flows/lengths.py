@@ -9,7 +9,7 @@ from frametally.drawing_records import Drawing
 from frametally.drawings.flow_inputs import DrawnShapes
 from frametally.ports.object_store import ObjectStore
 from frametally.records import MediaManifest
-from frametally.rules.flows.counting import Ways, feet_of
+from frametally.rules.flows.ways import Ways, feet_of
 from frametally.rules.geometry.foot_paths import FootPath
 from frametally.rules.metres.ground import on_ground
 from frametally.rules.metres.speed import NotMeasured, Way, way_between

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from frametally.drawing_records import Side
+from frametally.rules.flows.day_columns import NoMovement
 from frametally.rules.geometry.crossings import Direction
-from frametally.rules.geometry.movements import NoMovement
 from frametally.rules.traffic.quarters import Missing
 from frametally.rules.traffic.schemes import Kind
 from frametally.rules.traffic.turns import Turn

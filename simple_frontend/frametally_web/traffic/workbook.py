@@ -6,7 +6,7 @@ import datetime
 from typing import TYPE_CHECKING, BinaryIO
 
 from frametally.books.traffic.report import TrafficReport
-from frametally.rules.geometry.movements import NoMovement
+from frametally.rules.flows.day_columns import NoMovement
 from frametally.rules.traffic.schemes import SCHEMES, find_scheme, groups_of
 from frametally_web.traffic.count_sheets import (
     BOOKS,

@@ -7,14 +7,16 @@ stays that began before it or go on after it. Standard library only.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, get_args
+from typing import Literal, NamedTuple, get_args
 
 from frametally.errors import Poison
 from frametally.rules.columns import decode_columns, encode_columns
 from frametally.rules.geometry.crossings import CrossingMissing, Direction
-from frametally.rules.geometry.movements import NoMovement
 from frametally.rules.geometry.zones import Came, Went
 from frametally.rules.metres.speed import NotMeasured
+
+NoMovement = Literal["unassigned", "never_at_a_leg"]
+"""A visit that crosses a leg and makes no pair with another crossing; one that crosses none."""
 
 DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
 CROSSINGS_MISSING: tuple[CrossingMissing, ...] = get_args(CrossingMissing)

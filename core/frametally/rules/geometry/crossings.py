@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable
 from typing import Literal, NamedTuple
 
 from frametally.rules.geometry.borders import Border, Passage, along
@@ -59,10 +57,6 @@ class LineCounts(NamedTuple):
         """Those to the right less those to the left: there and back are none."""
         return self.to_right - self.to_left
 
-    def with_more(self, other: LineCounts) -> LineCounts:
-        """Return the sum of two intervals."""
-        return LineCounts(*(one + more for one, more in zip(self, other, strict=True)))
-
 
 def crossings_of(followed: FollowedPath, line: Border) -> list[Crossing]:
     """Return where an object crosses a line within its hours, by time.
@@ -111,19 +105,3 @@ def why_sparse(path: FootPath, passage: Passage) -> Literal["too_few_boxes", "ga
         return None
     passed_ms = path.time_ms[step + 1] - path.time_ms[step]
     return "gap" if boxes == 1 and passed_ms > UNSEEN_MS else "too_few_boxes"
-
-
-def count_crossings(
-    crossings: Iterable[tuple[Hashable, Crossing]], interval_ms: int
-) -> dict[int, LineCounts]:
-    """Return by start of the interval the crossings of one line in it, where there are some.
-
-    Args:
-        crossings: Each with its object's id, in any order; those that come again count once.
-        interval_ms: Intervals are whole multiples of it; a crossing is in that which its time has begun.
-    """
-    found: defaultdict[int, Counter[str]] = defaultdict(Counter)
-    for _, crossing in set(crossings):
-        start_ms = crossing.time_ms - crossing.time_ms % interval_ms
-        found[start_ms]["not_measured" if crossing.missing else crossing.direction] += 1
-    return {start_ms: LineCounts(**found[start_ms]) for start_ms in sorted(found)}

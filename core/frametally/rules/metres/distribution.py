@@ -9,11 +9,11 @@ Standard library only.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from math import sqrt
 from typing import NamedTuple
 
-from frametally.rules.metres.speed import GroundSpeed, NotMeasured
+from frametally.rules.metres.speed import NotMeasured
 
 BINS_PER_KM_H = 10
 """A bin is a tenth of a km/h, below the error of any speed; its number is the speed in tenths, rounded."""
@@ -67,20 +67,6 @@ class SpeedDistribution(NamedTuple):
             if 100 * below >= wanted:
                 return number / BINS_PER_KM_H
         return None
-
-
-def speeds_of(visits: Mapping[str, GroundSpeed | NotMeasured]) -> SpeedDistribution:
-    """Return the distribution of visits, each by its id: one that is told twice counts once."""
-    bins: Counter[int] = Counter()
-    reasons: Counter[NotMeasured] = Counter()
-    squared_errors = 0
-    for speed in visits.values():
-        if isinstance(speed, GroundSpeed):
-            bins[int(speed.speed_km_h * BINS_PER_KM_H + 0.5)] += 1
-            squared_errors += int(speed.variance_m2_s2 * (3.6 * BINS_PER_KM_H) * (3.6 * BINS_PER_KM_H) + 0.5)
-        else:
-            reasons[speed] += 1
-    return _sorted(bins, squared_errors, reasons)
 
 
 def speeds_together(parts: Iterable[SpeedDistribution]) -> SpeedDistribution:

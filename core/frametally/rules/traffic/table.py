@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from frametally.rules.flows.day_columns import NO_MOVEMENTS, FlowColumns
-from frametally.rules.geometry.movements import NoMovement
+from frametally.rules.flows.day_columns import NO_MOVEMENTS, FlowColumns, NoMovement
 from frametally.rules.traffic.quarters import Quarter, quarter_of
 from frametally.rules.traffic.schemes import LABELS, MOTOR, Group, groups_of
 
