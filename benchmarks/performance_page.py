@@ -1,6 +1,6 @@
-"""Writes docs/performance.md and docs/performance-results.md: `python benchmarks/performance_page.py`.
+"""Writes two pages from the committed results: `python benchmarks/performance_page.py`.
 
-Both are made from the committed results: the first page is ten of their figures, the second all of them.
+`docs/performance.md` is ten of their figures, `benchmarks/results/performance-results.md` all of them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple
 from results import ROOT, Cell, Goal, Result, Table, load_all
 
 FRONT = ROOT / "docs" / "performance.md"
-PAGE = ROOT / "docs" / "performance-results.md"
+PAGE = ROOT / "benchmarks" / "results" / "performance-results.md"
 
 
 class Figure(NamedTuple):
@@ -85,18 +85,19 @@ FIGURES = (
 _FRONT_INTRO = """\
 # Performance
 
-Ten figures, each beside another of the same run on the same machine. Behind them stand [all
-results](performance-results.md): how each was measured, with which options, what else was, and which
-goals were missed. Both pages are written by `python benchmarks/performance_page.py` from the files in
-`benchmarks/results/`; a test holds them to these. An absolute number says as much about the machine
+Ten figures, each beside another of the same run on the same machine. Behind them stand
+[all results](../benchmarks/results/performance-results.md): how each was measured, with which options,
+what else was, and which goals were missed. Both pages are written by
+`python benchmarks/performance_page.py` from the files in `benchmarks/results/`; a test holds
+them to these. An absolute number says as much about the machine
 (two cores) as about frametally: read the ratios.
 """
 
 _INTRO = """\
 # Performance: all results
 
-[Performance](performance.md) has ten of these in one table. Speeds are compared within one run, in
-rounds that take turns; the numbers are medians. An absolute number says as much about the machine and
+[Performance](../../docs/performance.md) has ten of these in one table. Speeds are compared within one
+run, in rounds that take turns; the numbers are medians. An absolute number says as much about the machine and
 what else it was doing as about frametally: read the ratios.
 """
 

@@ -94,6 +94,12 @@ def test_what_grows_by_every_change_tells_each_thing_once(page: str) -> None:
     assert [line for line, times in lines.items() if times > 1] == []
 
 
+def test_decisions_are_at_most_40_records_of_at_most_15_lines() -> None:
+    records = re.split(r"^### ", (ROOT / "docs/decisions.md").read_text("utf-8"), flags=re.MULTILINE)[1:]
+    assert len(records) <= 40
+    assert all(len(record.strip().splitlines()) <= 15 for record in records)
+
+
 def test_the_index_leads_to_every_page() -> None:
     linked = {target for target, _ in LINK.findall((ROOT / "docs/index.md").read_text(encoding="utf-8"))}
     assert {path.name for path in (ROOT / "docs").glob("*.md")} - linked == {"index.md"}
