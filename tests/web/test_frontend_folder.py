@@ -11,7 +11,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -168,11 +167,15 @@ def test_nothing_but_what_pages_are_made_of_is_served(place: Place) -> None:
             assert f"{name} {LOCKED[f'node_modules/{name}']['version']}\n" in text
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def copied(place: Path) -> Path:
     """A copy of the dashboard's folder where nothing has been made."""
     ignored = shutil.ignore_patterns("node_modules", "build", "built", "__pycache__")
-    return Path(shutil.copytree(FOLDER, tmp_path / "web", ignore=ignored))
+    return Path(shutil.copytree(FOLDER, place / "web", ignore=ignored))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return copied(tmp_path)
 
 
 def fetch(folder: Path, path: str) -> subprocess.CompletedProcess[str]:
@@ -199,72 +202,72 @@ else:
 """
 
 
-@pytest.fixture
-def fake_npm(tmp_path: Path) -> Callable[..., str]:
-    """A stand-in for npm: it installs what is installed for this checkout."""
+def fake_npm(place: Path, *, works: bool = True) -> str:
+    """A stand-in for npm, as a PATH: it installs what is installed for this checkout."""
     installed = FOLDER / "build" / "node_modules"
     if not installed.is_dir():
         pytest.skip("the page cannot be made here: run python simple_frontend/fetch_assets.py")
-
-    def make(*, works: bool = True) -> str:
-        binaries = tmp_path / "bin"
-        binaries.mkdir(exist_ok=True)
-        script = FAKE_NPM.format(python=sys.executable, works=works, installed=str(installed))
-        (binaries / "npm").write_text(script)
-        (binaries / "npm").chmod(0o755)
-        return str(binaries)
-
-    return make
+    binaries = place / "bin"
+    binaries.mkdir(exist_ok=True)
+    script = FAKE_NPM.format(python=sys.executable, works=works, installed=str(installed))
+    (binaries / "npm").write_text(script)
+    (binaries / "npm").chmod(0o755)
+    return str(binaries)
 
 
 def built_in(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (folder / "frametally_web/static/built").iterdir()}
 
 
-@pytest.mark.thorough
-def test_the_same_sources_make_the_same_bytes_and_then_nothing_is_done(
-    folder: Path, fake_npm: Callable[..., str]
-) -> None:
-    done = fetch(folder, fake_npm())
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose page is made."""
+    place = tmp_path_factory.mktemp("built")
+    folder = copied(place)
+    done = fetch(folder, fake_npm(place))
     assert (done.returncode, done.stderr) == (0, "")
-    first = built_in(folder)
+    return folder
+
+
+@pytest.fixture
+def made_folder(built: Path, tmp_path: Path) -> Path:
+    """A copy of that folder."""
+    return Path(shutil.copytree(built, tmp_path / "web"))
+
+
+@pytest.mark.thorough
+def test_the_same_sources_make_the_same_bytes_and_then_nothing_is_done(made_folder: Path) -> None:
+    first = built_in(made_folder)
     assert {name.partition("-")[0] for name in first} >= {"answers", "logo", "LICENSES.txt", "manifest.json"}
-    again = fetch(folder, "/nonexistent")
+    again = fetch(made_folder, "/nonexistent")
     assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
-    shutil.rmtree(folder / "frametally_web/static/built")
-    assert fetch(folder, "/nonexistent").returncode == 0  # of what was fetched before: no npm is asked
-    assert built_in(folder) == first
-
-
-@pytest.mark.thorough
-def test_a_changed_source_and_a_damaged_file_are_made_anew_without_npm(
-    folder: Path, fake_npm: Callable[..., str]
-) -> None:
-    assert fetch(folder, fake_npm()).returncode == 0
-    first = built_in(folder)
     (name,) = (name for name in first if re.fullmatch(r"answers-\w+\.js", name))
-    damaged = folder / "frametally_web/static/built" / name
+    damaged = made_folder / "frametally_web/static/built" / name
     damaged.write_bytes(first[name][:3])
-    assert fetch(folder, "/nonexistent").returncode == 0
-    assert built_in(folder) == first
-    with (folder / "frametally_web/static/pages/answers.js").open("a", encoding="utf-8") as source:
-        source.write('document.title = "changed";\n')
-    assert fetch(folder, "/nonexistent").returncode == 0
-    (changed,) = (one for one in built_in(folder) if re.fullmatch(r"answers-\w+\.js", one))
-    assert changed != name
-    assert b'"changed"' in built_in(folder)[changed]
+    assert fetch(made_folder, "/nonexistent").returncode == 0  # of what was fetched before: no npm is asked
+    assert built_in(made_folder) == first
 
 
 @pytest.mark.thorough
-def test_another_lock_asks_npm_again(folder: Path, fake_npm: Callable[..., str]) -> None:
-    assert fetch(folder, fake_npm()).returncode == 0
-    with (folder / "package-lock.json").open("a", encoding="utf-8") as lock:
+def test_a_changed_source_is_made_anew_without_npm(made_folder: Path) -> None:
+    first = built_in(made_folder)
+    with (made_folder / "frametally_web/static/pages/answers.js").open("a", encoding="utf-8") as source:
+        source.write('document.title = "changed";\n')
+    assert fetch(made_folder, "/nonexistent").returncode == 0
+    (changed,) = (one for one in built_in(made_folder) if re.fullmatch(r"answers-\w+\.js", one))
+    assert changed not in first
+    assert b'"changed"' in built_in(made_folder)[changed]
+
+
+@pytest.mark.thorough
+def test_another_lock_asks_npm_again(made_folder: Path, tmp_path: Path) -> None:
+    with (made_folder / "package-lock.json").open("a", encoding="utf-8") as lock:
         lock.write("\n")
-    assert "ENOTFOUND" in fetch(folder, fake_npm(works=False)).stderr
+    assert "ENOTFOUND" in fetch(made_folder, fake_npm(tmp_path, works=False)).stderr
 
 
-def test_a_registry_that_cannot_be_reached_is_one_line(folder: Path, fake_npm: Callable[..., str]) -> None:
-    done = fetch(folder, fake_npm(works=False))
+def test_a_registry_that_cannot_be_reached_is_one_line(folder: Path, tmp_path: Path) -> None:
+    done = fetch(folder, fake_npm(tmp_path, works=False))
     assert done.returncode == 2
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1
@@ -273,17 +276,14 @@ def test_a_registry_that_cannot_be_reached_is_one_line(folder: Path, fake_npm: C
 
 
 @pytest.mark.thorough
-def test_a_source_that_is_none_is_one_line_and_what_was_made_stays(
-    folder: Path, fake_npm: Callable[..., str]
-) -> None:
-    assert fetch(folder, fake_npm()).returncode == 0
-    before = built_in(folder)
-    (folder / "frametally_web/static/pages/answers.js").write_text("import {} from './nowhere.js';\n")
-    done = fetch(folder, "/nonexistent")
+def test_a_source_that_is_none_is_one_line_and_what_was_made_stays(made_folder: Path) -> None:
+    before = built_in(made_folder)
+    (made_folder / "frametally_web/static/pages/answers.js").write_text("import {} from './nowhere.js';\n")
+    done = fetch(made_folder, "/nonexistent")
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert "nowhere.js" in done.stderr
-    assert built_in(folder) == before
+    assert built_in(made_folder) == before
 
 
 def test_requirements_work_from_their_own_folder() -> None:
