@@ -35,11 +35,8 @@ FRAMES = 12
 START = "2026-03-01T10:00:00Z"
 STEPS = [
     "forget.tombstone",
-    "forget.picture",
     f"forget.picture:{FRAMES // 2}",
-    f"forget.picture:{FRAMES}",
     "removal.forgotten",
-    "removal.object",
     "removal.object:4",
     "removal.emptied",
     "removal.unclaimed",

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.examples import THOROUGH, first_quick, some_quick
+from tests.examples import first_quick, some_quick
 from tests.fakes.uploads import SIGN, all_keys, keys_of_video
 from tests.web.killed_server import ROOT, KilledServer, sha256_of, write_film
 from tests.web.upload_clients import ENVIRONMENT, NotThere, command_of
@@ -27,8 +27,8 @@ from frametally.ports.object_store import PIECE_BYTES, ObjectStore
 from frametally.process.failpoints import VARIABLE
 from frametally.videos.acceptance import read_video
 
-SIZE_BYTES = int(os.environ.get("FRAMETALLY_TEST_UPLOAD_MB", "30" if THOROUGH else "12")) * 1_000_000
-KILLS = 4 if THOROUGH else 2
+SIZE_BYTES = int(os.environ.get("FRAMETALLY_TEST_UPLOAD_MB", "12")) * 1_000_000
+KILLS = 2
 MOST_MORE_KB = 50_000
 """Less than a film that was held in memory would take, and what 32 pieces of 1 MiB do."""
 
