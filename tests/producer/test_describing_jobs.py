@@ -33,7 +33,7 @@ def metadata(shop: Shop, video: VideoRecord) -> VideoMetadata:
 def test_what_is_told_of_a_video_is_of_its_record_and_of_todays_version(
     shop: Shop, make_video: Callable[..., Path]
 ) -> None:
-    video = shop.upload(make_video("a.mp4", 20), start_time=START)
+    video = shop.upload_for("metadata", make_video("a.mp4", 20), start_time=START)
     shop.work()
     found = metadata(shop, video)
     assert (found.video_id, found.sha256, found.size_bytes) == (video.id, video.sha256, video.size_bytes)
@@ -44,7 +44,7 @@ def test_what_is_told_of_a_video_is_of_its_record_and_of_todays_version(
 
 @pytest.mark.thorough
 def test_what_another_version_told_is_replaced(shop: Shop, make_video: Callable[..., Path]) -> None:
-    video = shop.upload(make_video("a.mp4", 20), start_time=START)
+    video = shop.upload_for("metadata", make_video("a.mp4", 20), start_time=START)
     shop.work()
     told = metadata(shop, video)
     for other in (encode(msgspec.structs.replace(told, made_by="0, FFmpeg 1.0", had_location=True)), b"{"):
@@ -58,7 +58,7 @@ def test_what_another_version_told_is_replaced(shop: Shop, make_video: Callable[
 def test_a_time_that_is_said_later_is_in_the_metadata_then(
     shop: Shop, make_video: Callable[..., Path]
 ) -> None:
-    video = shop.upload(make_video("a.mp4", 20), start_time=START)
+    video = shop.upload_for("metadata", make_video("a.mp4", 20), start_time=START)
     shop.work()
     later = edit_video(
         shop.store,
@@ -112,7 +112,7 @@ def test_a_video_that_fails_a_check_is_counted_all_the_same(shop: Shop, tmp_path
 def test_pictures_are_looked_at_once_by_each_version_and_the_clock_each_time(
     shop: Shop, tmp_path: Path
 ) -> None:
-    video = shop.upload(make_file(tmp_path / "a.mp4", scenes.street(50)), start_time=START)
+    video = shop.upload_for("checks", make_file(tmp_path / "a.mp4", scenes.street(50)), start_time=START)
     shop.work()
     found = quality(shop, video)
     assert (found.made_by, found.passed) == (CHECKED_BY, True)

@@ -17,7 +17,7 @@ from tests.fakes.uploads import upload_file
 
 from frametally.adapters.files.folder_store import FileStore
 from frametally.opening import open_task_queue, open_video_catalogue
-from frametally.ports.job_book import Job
+from frametally.ports.job_book import Job, JobKind
 from frametally.ports.task_queue import QUEUES
 from frametally.ports.video_catalogue import Artifact, ArtifactKind
 from frametally.settings.loading import load_settings
@@ -45,6 +45,13 @@ class Shop:
 
     def upload(self, path: Path, **fields: Any) -> VideoRecord:
         return upload_file(path, self.settings, self.store, self.catalogue, **fields)
+
+    def upload_for(self, kind: JobKind, path: Path, **fields: Any) -> VideoRecord:
+        """Upload a video of which that job alone waits."""
+        video = self.upload(path, **fields)
+        self.catalogue.cancel_jobs(video.id)
+        self.catalogue.queue(video.id, kind)
+        return video
 
     def work(self, should_stop: Callable[[], bool] = lambda: False) -> worker.WorkReport:
         return worker.work(
@@ -105,7 +112,7 @@ def test_each_tile_shows_the_time_that_its_cue_says(shop: Shop, make_video: Call
 
 @pytest.mark.thorough
 def test_pictures_of_a_video_that_lies_on_its_side_stand(shop: Shop, make_video: Callable[..., Path]) -> None:
-    video = shop.upload(make_video("a.mp4", 3, size_px=(320, 240), rotation=90))
+    video = shop.upload_for("previews", make_video("a.mp4", 3, size_px=(320, 240), rotation=90))
     shop.work()
     data = shop.store.get(shop.made(video, "poster").key)
     poster = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)

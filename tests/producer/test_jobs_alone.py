@@ -56,7 +56,7 @@ def probe(
     def do(body: str, kind: JobKind = "previews") -> tuple[VideoRecord, Found]:
         program = PROGRAM.format(body=textwrap.indent(textwrap.dedent(body), "    "), kind=kind)
         monkeypatch.setattr(child, "bound", lambda arguments: [sys.executable, "-c", program])
-        video = shop.upload(make_video("a.mp4", 3), start_time="2026-03-01T10:00:00Z")
+        video = shop.upload_for(kind, make_video("a.mp4", 3), start_time="2026-03-01T10:00:00Z")
         assert shop.work().failed == [], shop.lines
         found: Found = json.loads(shop.store.get(f"videos/{video.id}/poster-of-the-probe.jpg"))
         return video, found
@@ -153,7 +153,7 @@ def test_it_has_the_memory_that_is_set_and_says_so(
     shop.settings = shop.settings.model_copy(update={"job_memory_mb": 256})
     program = PROGRAM.format(body="    bytearray(400_000_000)", kind="previews")
     monkeypatch.setattr(child, "bound", lambda arguments: [sys.executable, "-c", program])
-    shop.upload(make_video("a.mp4", 3))
+    shop.upload_for("previews", make_video("a.mp4", 3))
     why = "It takes more than 256 MB of memory; convert it, or raise FRAMETALLY_JOB_MEMORY_MB."
     assert f"a.mp4: previews failed: {why}" in shop.work().failed
 
@@ -165,6 +165,6 @@ def test_it_has_the_time_that_is_set_and_no_more(
     monkeypatch.setattr(
         child, "bound", lambda arguments: [sys.executable, "-c", "import time; time.sleep(600)"]
     )
-    shop.upload(make_video("a.mp4", 3))
+    shop.upload_for("previews", make_video("a.mp4", 3))
     why = "It takes more than 0.0005 h; cut it, or raise FRAMETALLY_JOB_MAX_H."
     assert f"a.mp4: previews failed: {why}" in shop.work().failed
