@@ -38,7 +38,7 @@ def up(tmp_path: Path) -> Iterator[Running]:
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_all_and_leaves_nothing(up: Running, number: signal.Signals) -> None:
     url = up.url
     with urllib.request.urlopen(f"{url}/healthz", timeout=30) as answer:  # noqa: S310
