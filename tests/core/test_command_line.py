@@ -62,6 +62,25 @@ def test_the_list_of_commands_imports_no_command_and_no_large_package() -> None:
     assert not loaded & {"numpy", "sqlalchemy", "pydantic", "rich", "flask", "frametally.settings.loading"}
 
 
+def test_the_help_of_no_command_imports_what_only_its_work_needs() -> None:
+    code = """
+import click, sys
+from frametally_cli.main import cli
+def show_help(command, context):
+    command.get_help(context)
+    for name in command.list_commands(context) if isinstance(command, click.Group) else ():
+        part = command.get_command(context, name)
+        show_help(part, click.Context(part, parent=context, info_name=name))
+show_help(cli, click.Context(cli))
+print(*sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert "frametally_cli.commands.status" in loaded
+    dear = {"numpy", "sqlalchemy", "flask", "starlette", "boto3", "kafka", "cv2", "elasticsearch"}
+    assert not loaded & dear
+
+
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_listed_command_is_there_under_its_name(name: str) -> None:
     command = cli.get_command(click.Context(cli), name)
