@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, NamedTuple, Protocol, get_args
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, get_args
 
 import msgspec
-
-from frametally.report_records import ScheduledReport
 
 What = Literal[
     "count",
@@ -186,102 +184,6 @@ class Scope(NamedTuple):
     from_ms: int
     to_ms: int
     sources: Sequence[str] | None = None
-
-
-class AlertBook(Protocol):
-    """Keeps rules, what was told, and what waits to be sent. All methods may raise `Retryable`."""
-
-    url: str
-
-    def add_rule(self, rule: AlertRule) -> bool:
-        """Add a rule; False: there is one of that name."""
-
-    def remove_rule(self, name: str) -> bool:
-        """Remove a rule with what waits of it; False: there is none."""
-
-    def rules(self) -> list[AlertRule]:
-        """Return all rules, by name."""
-
-    def marks(self, rule: str) -> dict[str, str]:
-        """Return what a rule has noted of what it has looked at."""
-
-    def told(self, rule: str) -> list[Alert]:
-        """Return what stands as told by a rule, by start; what was withdrawn, too."""
-
-    def settle(
-        self,
-        rule: AlertRule,
-        findings: Iterable[AlertFinding],
-        scope: Scope | None,
-        marks: Mapping[str, str | None],
-        *,
-        most_waiting: int,
-    ) -> int | AlertBookFull:
-        """Have told what is new or another than told, and note what was looked at, in one transaction.
-
-        Args:
-            rule: Whose findings; one that was removed meanwhile tells nothing.
-            findings: All within `scope`.
-            scope: None: nothing is withdrawn.
-            marks: By name; None takes one away.
-            most_waiting: With more messages than that nothing is done.
-
-        Returns:
-            How many alerts were told or corrected.
-        """
-
-    def add_report(self, report: ScheduledReport) -> bool:
-        """Add a report; False: there is one of that name."""
-
-    def remove_report(self, name: str) -> bool:
-        """Remove a report with what waits of it; False: there is none."""
-
-    def reports(self) -> list[ScheduledReport]:
-        """Return all reports, by name."""
-
-    def was_told(self, key: str) -> bool:
-        """Return whether the alert of that key was told."""
-
-    def tell_report(
-        self, report: ScheduledReport, alert: Alert, *, most_waiting: int
-    ) -> bool | AlertBookFull:
-        """Have told that a report is made, in one transaction.
-
-        Args:
-            report: One that was removed meanwhile tells nothing.
-            alert: With `turn_key` as its key.
-            most_waiting: As for `settle`.
-
-        Returns:
-            False: It was told before.
-        """
-
-    def claim(self, channel: str, *, lease_s: float) -> AlertMessage | None:
-        """Give the oldest message of a channel; nobody else gets one of it for `lease_s`.
-
-        None: there is none, it is another's, or is to wait: then those behind it do, too.
-        """
-
-    def end(
-        self,
-        message: AlertMessage,
-        state: Literal["sent", "failed", "queued"],
-        *,
-        reason: str | None = None,
-        again_after_s: float = 0.0,
-    ) -> bool:
-        """Note what became of a claimed message; False: it is another sender's by now."""
-
-    def messages(
-        self, limit: int, *, states: Sequence[str] = (), before: int = 0
-    ) -> tuple[list[AlertMessage], int]:
-        """Return a page of messages, the newest first, and where the next begins; 0: at the end."""
-
-    def waiting(self) -> dict[str, int]:
-        """Return by channel how many messages wait."""
-
-    def close(self) -> None:
-        """Release connections."""
 
 
 def key_of(rule: AlertRule, finding: AlertFinding) -> str:

@@ -12,11 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from importlib.metadata import EntryPoints, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from frametally.access.book import AccessBook
-from frametally.alert_records import AlertBook
-from frametally.audit.book import AuditBook
 from frametally.backup_records import KeptBooks
 from frametally.errors import Misconfigured
 from frametally.ports.count_index import CountIndex
@@ -27,6 +25,10 @@ from frametally.ports.object_store import ObjectStore
 from frametally.ports.task_queue import TaskQueue
 from frametally.ports.video_catalogue import VideoCatalogue
 from frametally.settings.access import LogAccess, ServerAccess, StoreAccess
+
+if TYPE_CHECKING:
+    from frametally.adapters.sql.alerts.book import SqlAlertBook
+    from frametally.adapters.sql.audit.book import SqlAuditBook
 
 _FILE = "sqlite:////absolute/file.sqlite"
 _PORTS = {
@@ -135,7 +137,7 @@ def open_access_book(url: str, access: ServerAccess | None = None) -> AccessBook
     return book
 
 
-def open_alert_book(url: str, access: ServerAccess | None = None) -> AlertBook:
+def open_alert_book(url: str, access: ServerAccess | None = None) -> SqlAlertBook:
     """Open the alert book in the database of the video catalogue, which `url` names.
 
     Its tables are made if they are missing, as is SQLite's file.
@@ -143,11 +145,11 @@ def open_alert_book(url: str, access: ServerAccess | None = None) -> AlertBook:
     Raises:
         Misconfigured: An unknown kind of URL, or a database that cannot be opened.
     """
-    book: AlertBook = _adapter("alert_book", url)(url, access=access)
+    book: SqlAlertBook = _adapter("alert_book", url)(url, access=access)
     return book
 
 
-def open_audit_book(url: str, access: ServerAccess | None = None) -> AuditBook:
+def open_audit_book(url: str, access: ServerAccess | None = None) -> SqlAuditBook:
     """Open the audit book in the database of the video catalogue, which `url` names.
 
     Its tables are made if they are missing, as is SQLite's file.
@@ -155,7 +157,7 @@ def open_audit_book(url: str, access: ServerAccess | None = None) -> AuditBook:
     Raises:
         Misconfigured: An unknown kind of URL, or a database that cannot be opened.
     """
-    book: AuditBook = _adapter("audit_book", url)(url, access=access)
+    book: SqlAuditBook = _adapter("audit_book", url)(url, access=access)
     return book
 
 

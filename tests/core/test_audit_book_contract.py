@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from frametally.audit.book import AuditBook, AuditChain, AuditQuestion
+from frametally.adapters.sql.audit.book import SqlAuditBook
+from frametally.audit.book import AuditChain, AuditQuestion
 from frametally.audit.entries import AuditEntry, AuditRecord, digest_of
 from frametally.audit.verification import Held, first_break
 from frametally.errors import FrametallyError, Misconfigured
@@ -54,23 +55,23 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
 
 
 @pytest.fixture
-def make(place: Place) -> Iterator[Callable[[], AuditBook]]:
+def make(place: Place) -> Iterator[Callable[[], SqlAuditBook]]:
     with ExitStack() as stack:
 
-        def opened() -> AuditBook:
+        def opened() -> SqlAuditBook:
             return stack.enter_context(closing(open_audit_book(*place)))
 
         yield opened
 
 
 @pytest.fixture
-def book(make: Callable[[], AuditBook]) -> AuditBook:
+def book(make: Callable[[], SqlAuditBook]) -> SqlAuditBook:
     return make()
 
 
-def tamper(book: AuditBook, *statements: str) -> None:
+def tamper(book: SqlAuditBook, *statements: str) -> None:
     """Change rows as somebody would who may do everything in the database."""
-    writing: Callable[[], Connection] = book._database.writing  # type: ignore[attr-defined]
+    writing = book._database.writing
     with writing() as connection:
         if connection.dialect.name == "sqlite":
             for kind in ("update", "delete"):
@@ -81,13 +82,13 @@ def tamper(book: AuditBook, *statements: str) -> None:
             connection.execute(text(statement))
 
 
-def broken(book: AuditBook, held: Held | None = None) -> int | None:
+def broken(book: SqlAuditBook, held: Held | None = None) -> int | None:
     with book.chain() as chain:
         found = first_break(chain, held)
     return None if found is None else found.number
 
 
-def test_a_change_is_a_record_before_it_is_made_and_one_of_how_it_ended(book: AuditBook) -> None:
+def test_a_change_is_a_record_before_it_is_made_and_one_of_how_it_ended(book: SqlAuditBook) -> None:
     begun = book.write(ENTRY)
     book.write(ENTRY._replace(who="(nobody)", status=401))
     book.write(ENTRY._replace(ends=begun, status=204, target="video_id=v1 name=gate"))
@@ -100,7 +101,7 @@ def test_a_change_is_a_record_before_it_is_made_and_one_of_how_it_ended(book: Au
     assert broken(book) is None
 
 
-def test_changes_are_asked_for_by_who_what_and_when_and_paged(book: AuditBook) -> None:
+def test_changes_are_asked_for_by_who_what_and_when_and_paged(book: SqlAuditBook) -> None:
     for number in range(7):
         book.write(ENTRY._replace(who="anna" if number % 2 else "ben", target=f"video_id=V%{number}"))
     first, following = book.changes(3)
@@ -120,9 +121,9 @@ def test_changes_are_asked_for_by_who_what_and_when_and_paged(book: AuditBook) -
     assert asked(to_ms=at_ms + 60_000, from_ms=at_ms - 60_000) == [7, 6, 5, 4, 3, 2, 1]
 
 
-def test_records_refuse_to_be_changed_or_removed(book: AuditBook, place: Place) -> None:
+def test_records_refuse_to_be_changed_or_removed(book: SqlAuditBook, place: Place) -> None:
     book.write(ENTRY)
-    writing: Callable[[], Connection] = book._database.writing  # type: ignore[attr-defined]
+    writing = book._database.writing
     statements = ["UPDATE frametally_audit_records SET who = 'ben'", "DELETE FROM frametally_audit_records"]
     if place[1] is not None:
         statements.append("TRUNCATE frametally_audit_records")
@@ -133,7 +134,7 @@ def test_records_refuse_to_be_changed_or_removed(book: AuditBook, place: Place) 
     assert len(book.changes(10)[0]) == 1
 
 
-def test_many_who_write_at_once_do_not_fork_the_chain(make: Callable[[], AuditBook]) -> None:
+def test_many_who_write_at_once_do_not_fork_the_chain(make: Callable[[], SqlAuditBook]) -> None:
     books = [make() for _ in range(4)]
     threads = [
         threading.Thread(target=lambda one=one: [one.write(ENTRY) for _ in range(25)])
@@ -170,7 +171,7 @@ def test_many_who_write_at_once_do_not_fork_the_chain(make: Callable[[], AuditBo
     ],
 )
 def test_what_is_tampered_with_removed_reordered_or_forged_is_told(
-    book: AuditBook, done: list[str], first: int
+    book: SqlAuditBook, done: list[str], first: int
 ) -> None:
     for number in range(6):
         book.write(ENTRY._replace(target=f"video_id=v{number}"))
@@ -180,7 +181,7 @@ def test_what_is_tampered_with_removed_reordered_or_forged_is_told(
     assert broken(book) == first
 
 
-def test_a_chain_that_was_made_anew_is_told_by_a_digest_that_is_held_elsewhere(book: AuditBook) -> None:
+def test_a_chain_that_was_made_anew_is_told_by_a_digest_that_is_held_elsewhere(book: SqlAuditBook) -> None:
     for number in range(3):
         book.write(ENTRY._replace(target=f"video_id=v{number}"))
     with book.chain() as chain:
@@ -196,7 +197,7 @@ def test_a_chain_that_was_made_anew_is_told_by_a_digest_that_is_held_elsewhere(b
     assert broken(book, held[2]) == 3
 
 
-def test_behind_a_record_that_was_forged_nothing_is_written(book: AuditBook) -> None:
+def test_behind_a_record_that_was_forged_nothing_is_written(book: SqlAuditBook) -> None:
     book.write(ENTRY)
     tamper(
         book,
@@ -207,7 +208,7 @@ def test_behind_a_record_that_was_forged_nothing_is_written(book: AuditBook) -> 
     assert broken(book) == 2
 
 
-def test_what_is_kept_is_bounded_and_steers_nothing(book: AuditBook) -> None:
+def test_what_is_kept_is_bounded_and_steers_nothing(book: SqlAuditBook) -> None:
     book.write(AuditEntry("n" * 10_000_000, "\x1b[2J\0", "<b>\u202e\ud800\r\n", "x" * 5000))
     [kept] = book.changes(1)[0]
     assert all(len(text) <= 400 and text.isprintable() for text in kept.entry[:4])

@@ -15,7 +15,7 @@ import click
 import pytest
 from sqlalchemy import text
 
-from frametally.audit.book import AuditBook
+from frametally.adapters.sql.audit.book import SqlAuditBook
 from frametally.audit.entries import AuditEntry, digest_of
 from frametally.opening import open_audit_book
 from frametally_cli.audit.recording import CHANGING, WORKING
@@ -40,7 +40,7 @@ def said(
 
 
 @pytest.fixture
-def book(tmp_path: Path) -> Iterator[AuditBook]:
+def book(tmp_path: Path) -> Iterator[SqlAuditBook]:
     with closing(open_audit_book(f"sqlite:///{tmp_path}/catalogue.sqlite")) as opened:
         yield opened
 
@@ -66,7 +66,7 @@ def test_every_command_is_one_that_changes_something_or_one_that_does_not() -> N
         assert hasattr(every[name].callback, "__wrapped__"), name
 
 
-def test_what_a_command_changes_is_recorded_with_how_it_ended(said: Said, book: AuditBook) -> None:
+def test_what_a_command_changes_is_recorded_with_how_it_ended(said: Said, book: SqlAuditBook) -> None:
     said("users", "add", "anna", "--role", "run")
     said("users", "passwd", "nobody", code=2)
     said("users", "list")
@@ -77,7 +77,7 @@ def test_what_a_command_changes_is_recorded_with_how_it_ended(said: Said, book: 
 
 
 def test_the_first_administrator_is_recorded_before_anybody_can_log_in(
-    said: Said, book: AuditBook, monkeypatch: pytest.MonkeyPatch
+    said: Said, book: SqlAuditBook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_WEB_ACCOUNTS", "true")
     monkeypatch.setattr("frametally_web.serving.serve", lambda *_: None)
@@ -92,7 +92,7 @@ def test_the_first_administrator_is_recorded_before_anybody_can_log_in(
 
 
 def test_no_password_and_no_address_of_a_camera_is_recorded(
-    said: Said, book: AuditBook, monkeypatch: pytest.MonkeyPatch
+    said: Said, book: SqlAuditBook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("hunter2 and a hat\n"))
     said("users", "add", "anna", "--password")
@@ -101,16 +101,16 @@ def test_no_password_and_no_address_of_a_camera_is_recorded(
     assert "hunter2" not in said("audit", "export")
 
 
-def test_a_command_that_cannot_be_recorded_does_nothing(said: Said, book: AuditBook) -> None:
+def test_a_command_that_cannot_be_recorded_does_nothing(said: Said, book: SqlAuditBook) -> None:
     said("users", "add", "anna")
     same = "at_ms, who, what, target, origin, ends, status, digest FROM frametally_audit_records"
-    with book._database.writing() as connection:  # type: ignore[attr-defined]
+    with book._database.writing() as connection:
         connection.execute(text(f"INSERT INTO frametally_audit_records SELECT 3, {same} WHERE number = 1"))
     assert "frametally audit verify" in said("users", "remove", "anna", code=2)
     assert "anna" in said("users", "list")
 
 
-def test_records_are_listed_by_who_what_and_when(said: Said, book: AuditBook) -> None:
+def test_records_are_listed_by_who_what_and_when(said: Said, book: SqlAuditBook) -> None:
     assert "nothing was changed" in said("audit", "list")
     said("users", "add", "anna")
     book.write(AuditEntry("ben", "DELETE /api/videos/{}", "video_id=v1\x1b[2J", "10.0.0.7"))
@@ -125,7 +125,7 @@ def test_records_are_listed_by_who_what_and_when(said: Said, book: AuditBook) ->
 
 
 def test_what_is_exported_can_be_verified_elsewhere_and_is_no_formula(
-    said: Said, book: AuditBook, tmp_path: Path
+    said: Said, book: SqlAuditBook, tmp_path: Path
 ) -> None:
     said("users", "add", "anna")
     book.write(AuditEntry("=HYPERLINK(1)", "POST /sign-in", 'ä, "b"', "@x"))
@@ -143,7 +143,7 @@ def test_what_is_exported_can_be_verified_elsewhere_and_is_no_formula(
     assert rows[2]["digest"] == digest
 
 
-def test_verify_names_the_first_record_that_is_broken(said: Said, book: AuditBook) -> None:
+def test_verify_names_the_first_record_that_is_broken(said: Said, book: SqlAuditBook) -> None:
     assert said("audit", "verify") == "no record yet\n"
     said("users", "add", "anna")
     told, last = said("audit", "verify").splitlines()
@@ -152,7 +152,7 @@ def test_verify_names_the_first_record_that_is_broken(said: Said, book: AuditBoo
     said("audit", "verify", "--held", last)
     assert "is another than the one" in said("audit", "verify", "--held", f"1:{'0' * 64}", code=6)
     assert "NUMBER:DIGEST" in said("audit", "verify", "--held", "x", code=2)
-    with book._database.writing() as connection:  # type: ignore[attr-defined]
+    with book._database.writing() as connection:
         connection.execute(text("DROP TRIGGER frametally_audit_no_update"))
         connection.execute(text("UPDATE frametally_audit_records SET who = 'ben' WHERE number = 2"))
     broken = "record 2 of the audit log is not what was written, or not where it was written"

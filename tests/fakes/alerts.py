@@ -12,7 +12,8 @@ from pydantic import SecretStr
 from tests.fakes.records import DAY, DAY_MS, make_count, make_coverage, make_run
 
 from frametally import keys
-from frametally.alert_records import Alert, AlertBook, AlertRule
+from frametally.adapters.sql.alerts.book import SqlAlertBook
+from frametally.alert_records import Alert, AlertRule
 from frametally.alerts.making import make_rule
 from frametally.alerts.reading import RoundPorts
 from frametally.alerts.rounds import RoundReport, look_at_all
@@ -40,7 +41,7 @@ class AlertPlace:
     """Counts of one day, and a book."""
 
     ports: RoundPorts
-    book: AlertBook
+    book: SqlAlertBook
     now_ms: int = AFTERWARDS_MS
     published: int = 0
 

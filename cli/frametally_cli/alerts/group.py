@@ -7,12 +7,12 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
-from frametally.alert_records import WHATS, AlertBook, AlertMessage, AlertRule
+from frametally.alert_records import WHATS, AlertMessage, AlertRule
 from frametally.alerts.channels.naming import channels_of
 from frametally.alerts.channels.sending import send_now
 from frametally.alerts.channels.words import subject_of
@@ -29,6 +29,9 @@ from frametally_cli.options.names import note, open_names
 from frametally_cli.options.ports import data_dir_option, read_settings
 from frametally_cli.options.times import parse_time_ms
 
+if TYPE_CHECKING:
+    from frametally.adapters.sql.alerts.book import SqlAlertBook
+
 
 @click.group("alerts")
 def alerts_group() -> None:
@@ -36,7 +39,7 @@ def alerts_group() -> None:
 
 
 @contextmanager
-def _book(overrides: dict[str, Any]) -> Iterator[tuple[Settings, AlertBook]]:
+def _book(overrides: dict[str, Any]) -> Iterator[tuple[Settings, SqlAlertBook]]:
     settings = read_settings("web", overrides)
     with closing(open_alert_book(settings.catalogue_url, settings.catalogue_access)) as book:
         yield settings, book

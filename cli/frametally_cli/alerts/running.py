@@ -6,11 +6,10 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from frametally.alert_records import AlertBook
 from frametally.alerts.channels.sending import AlertSender
 from frametally.alerts.reading import RoundPorts
 from frametally.alerts.rounds import look_at_all
@@ -35,6 +34,9 @@ from frametally_cli.alerts.reports import maker
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, option, read_settings, repeat_rounds
 
+if TYPE_CHECKING:
+    from frametally.adapters.sql.alerts.book import SqlAlertBook
+
 
 @dataclass(frozen=True)
 class _Opened:
@@ -43,7 +45,7 @@ class _Opened:
     index: CountIndex
     ledger: Ledger
     catalogue: VideoCatalogue
-    book: AlertBook
+    book: SqlAlertBook
     make: MakeFiles
     sender: AlertSender
 

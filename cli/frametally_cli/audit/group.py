@@ -10,11 +10,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from frametally.audit.book import AuditBook, AuditedChange, AuditQuestion
+from frametally.audit.book import AuditedChange, AuditQuestion
 from frametally.audit.entries import AuditRecord
 from frametally.audit.verification import Held, first_break
 from frametally.errors import Misconfigured
@@ -24,6 +24,9 @@ from frametally.rules.times import utc
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, read_settings
 from frametally_cli.options.times import parse_bounds_ms
+
+if TYPE_CHECKING:
+    from frametally.adapters.sql.audit.book import SqlAuditBook
 
 _FIELDS = ("number", "at_ms", "who", "what", "target", "origin", "ends", "status", "digest")
 _HELD = re.compile("([1-9][0-9]{0,17}):([0-9a-f]{64})")
@@ -125,7 +128,7 @@ def audit_verify(held: str | None, **overrides: Any) -> int:
 
 
 @contextmanager
-def _book(overrides: dict[str, Any]) -> Iterator[AuditBook]:
+def _book(overrides: dict[str, Any]) -> Iterator[SqlAuditBook]:
     settings = read_settings("web", overrides, must_be_there=False)
     with closing(open_audit_book(settings.catalogue_url, settings.catalogue_access)) as book:
         yield book

@@ -24,7 +24,7 @@ class Looked(NamedTuple):
 
     Attributes:
         findings: All within `scope`.
-        scope: See `AlertBook.settle`.
+        scope: See `SqlAlertBook.settle`.
         marks: Likewise.
     """
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from frametally.alert_records import BY_BARS, AlertBook, AlertBookFull, AlertRule
+from frametally.alert_records import BY_BARS, AlertBookFull, AlertRule
 from frametally.alerts import blind, counted, gaps, lagging, noticed
 from frametally.alerts.reading import Looked, RoundPorts
 from frametally.errors import FrametallyError, Retryable
 from frametally.media.sources import source_names
 from frametally.naming.known import KnownNames
 from frametally.process.reports import NoProgress
+
+if TYPE_CHECKING:
+    from frametally.adapters.sql.alerts.book import SqlAlertBook
 
 
 class RoundReport(NamedTuple):
@@ -28,7 +31,7 @@ class RoundReport(NamedTuple):
     problems: list[str]
 
 
-def look_at_all(book: AlertBook, ports: RoundPorts) -> RoundReport:
+def look_at_all(book: SqlAlertBook, ports: RoundPorts) -> RoundReport:
     """Look at every rule; what one cannot be looked at for does not keep the others.
 
     Raises:
@@ -86,7 +89,7 @@ class _Names:
         return KnownNames(media, catalogue=self._ports.catalogue).sources
 
 
-def _look(rule: AlertRule, book: AlertBook, ports: RoundPorts) -> Iterator[Looked]:
+def _look(rule: AlertRule, book: SqlAlertBook, ports: RoundPorts) -> Iterator[Looked]:
     if rule.what in BY_BARS:
         return counted.look(rule, ports, book.marks(rule.name))
     if rule.what == "no_footage":

@@ -7,9 +7,10 @@ import re
 import time
 import zoneinfo
 from collections.abc import Callable, Container, Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from frametally import keys
-from frametally.alert_records import Alert, AlertBook, AlertBookFull
+from frametally.alert_records import Alert, AlertBookFull
 from frametally.alerts.making import RuleRefused
 from frametally.alerts.reading import RoundPorts
 from frametally.errors import FrametallyError, Retryable
@@ -18,6 +19,9 @@ from frametally.process.retrying import Backoff
 from frametally.report_records import ScheduledReport, turn_key
 from frametally.rules.clocks.turns import EVERY, ClockTurn, Every, last_turn
 from frametally.rules.times import DAY_S, HOUR_S
+
+if TYPE_CHECKING:
+    from frametally.adapters.sql.alerts.book import SqlAlertBook
 
 MOST_REPORTS = 100
 SUMMARY = "summary.txt"
@@ -143,7 +147,7 @@ def turn_of(report: ScheduledReport, now_ms: int) -> ClockTurn | None:
     return last_turn(report.every, report.at_minute, zoneinfo.ZoneInfo(report.zone), now_ms)
 
 
-def make_due(book: AlertBook, ports: RoundPorts, make: MakeFiles) -> tuple[int, list[str]]:
+def make_due(book: SqlAlertBook, ports: RoundPorts, make: MakeFiles) -> tuple[int, list[str]]:
     """Make what is due of every report: of several turns that were missed, the last alone.
 
     Files are put before anybody is told: whoever is killed between makes them anew, under the same keys.
@@ -212,7 +216,7 @@ def _told(report: ScheduledReport, turn: ClockTurn, files: tuple[str, ...], *, i
     )
 
 
-def _has_missed(book: AlertBook, report: ScheduledReport, turn: ClockTurn) -> bool:
+def _has_missed(book: SqlAlertBook, report: ScheduledReport, turn: ClockTurn) -> bool:
     before = turn_of(report, turn.at_ms - 1)
     return (
         before is not None

@@ -1,10 +1,9 @@
-"""The audit book port: records are added, read and verified, and nothing else."""
+"""What the audit book is asked, and what its verification says."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from frametally.audit.entries import AuditEntry, AuditRecord
 
@@ -54,31 +53,3 @@ class AuditChain(NamedTuple):
     following: int
     head: str
     records: Iterator[AuditRecord]
-
-
-class AuditBook(Protocol):
-    """What was changed, by whom; processes may share it."""
-
-    url: str
-
-    def write(self, entry: AuditEntry) -> int:
-        """Add a record, and return its number.
-
-        Raises:
-            FrametallyError: It was not added, so that what it is of must not be done.
-        """
-        ...
-
-    def changes(
-        self, limit: int, question: AuditQuestion = EVERYTHING, *, before: int = 0
-    ) -> tuple[list[AuditedChange], int]:
-        """Return a page of changes, the newest first, and where the next begins; 0: at the end."""
-        ...
-
-    def chain(self) -> AbstractContextManager[AuditChain]:
-        """Hold all records, as they stand now."""
-        ...
-
-    def close(self) -> None:
-        """Release connections."""
-        ...

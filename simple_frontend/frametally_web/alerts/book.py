@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from frametally.alert_records import AlertBook, AlertRule
+from frametally.alert_records import AlertRule
 from frametally.alerts.channels.naming import channels_of
 from frametally.alerts.scheduling import turn_of
 from frametally.alerts.silence import Silence
@@ -16,6 +17,9 @@ from frametally.report_records import ScheduledReport, turn_key
 from frametally.settings.loading import Settings
 from frametally_web.alerts import answers
 from frametally_web.requests.problems import Problem
+
+if TYPE_CHECKING:
+    from frametally.adapters.sql.alerts.book import SqlAlertBook
 
 PAGE = 50
 
@@ -38,11 +42,11 @@ class OpenedAlerts:
         self.look = look
         self._settings = settings
         self._lock = threading.Lock()
-        self._opened: AlertBook | None = None
+        self._opened: SqlAlertBook | None = None
         self.remedy = remedy
 
     @property
-    def book(self) -> AlertBook:
+    def book(self) -> SqlAlertBook:
         """The book. Raises `FrametallyError` as its opening does."""
         with self._lock:
             if self._opened is None:
@@ -101,7 +105,7 @@ class OpenedAlerts:
                 self._opened = None
 
 
-def _last_day(book: AlertBook, report: ScheduledReport) -> str | None:
+def _last_day(book: SqlAlertBook, report: ScheduledReport) -> str | None:
     """Return the day of a report's last turn, where it was made."""
     turn = turn_of(report, round(time.time() * 1000))
     return f"{turn.day}" if turn is not None and book.was_told(turn_key(report, turn.day)) else None

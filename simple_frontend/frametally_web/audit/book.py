@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
+from typing import TYPE_CHECKING
 
-from frametally.audit.book import AuditBook
 from frametally.audit.entries import NOBODY
 from frametally.errors import FrametallyError
 from frametally.opening import open_audit_book
@@ -13,6 +13,9 @@ from frametally.settings.loading import Settings
 from frametally_web.audit.refusals import RefusalBound
 from frametally_web.requests.change import AskedChange
 from frametally_web.requests.problems import Problem
+
+if TYPE_CHECKING:
+    from frametally.adapters.sql.audit.book import SqlAuditBook
 
 _LOG = logging.getLogger("frametally_web")
 
@@ -25,11 +28,11 @@ class OpenedAudit:
         self._url = url
         self._access = settings.catalogue_access
         self._lock = threading.Lock()
-        self._opened: AuditBook | None = None
+        self._opened: SqlAuditBook | None = None
         self._refusals = RefusalBound()
 
     @property
-    def book(self) -> AuditBook:
+    def book(self) -> SqlAuditBook:
         """The book. Raises `FrametallyError` as its opening does."""
         with self._lock:
             if self._opened is None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from frametally.alert_records import Alert, AlertBook, AlertMessage, message_id
+from frametally.alert_records import Alert, AlertMessage, message_id
 from frametally.alerts.channels import by_mail, webhook
 from frametally.alerts.channels.naming import AlertChannel, channels_of
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
@@ -15,6 +15,9 @@ from frametally.process import failpoints
 from frametally.process.retrying import Backoff, OnceAMinute
 from frametally.rules.times import HOUR_S
 from frametally.settings.loading import Settings
+
+if TYPE_CHECKING:
+    from frametally.adapters.sql.alerts.book import SqlAlertBook
 
 _LEASE_S = 120.0
 _TRY_S = 60.0
@@ -57,7 +60,7 @@ def _sender(channel: AlertChannel) -> Send:
 class AlertSender:
     """Sends messages; several processes may do so from one book."""
 
-    def __init__(self, settings: Settings, book: AlertBook, say: Callable[[str], None]) -> None:
+    def __init__(self, settings: Settings, book: SqlAlertBook, say: Callable[[str], None]) -> None:
         """Send nothing yet; lines go to `say`, at most one a minute of each kind.
 
         Raises:

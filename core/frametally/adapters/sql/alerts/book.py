@@ -49,7 +49,7 @@ _reports = tables.reports.c
 
 
 class SqlAlertBook:
-    """Rules, what was told, and what waits, in the database that a URL names; see `AlertBook`."""
+    """Rules, what was told, and what waits, in the database that a URL names."""
 
     def __init__(
         self, url: str, *, access: ServerAccess | None = None, busy_timeout_s: float = BUSY_TIMEOUT_S
@@ -106,7 +106,18 @@ class SqlAlertBook:
         *,
         most_waiting: int,
     ) -> int | AlertBookFull:
-        """Have told what is new or another than told; see `AlertBook.settle`."""
+        """Have told what is new or another than told, and note what was looked at, in one transaction.
+
+        Args:
+            rule: Whose findings; one that was removed meanwhile tells nothing.
+            findings: All within `scope`.
+            scope: None: nothing is withdrawn.
+            marks: By name; None takes one away.
+            most_waiting: With more messages than that nothing is done.
+
+        Returns:
+            How many alerts were told or corrected.
+        """
         by_key = {key_of(rule, finding): finding for finding in findings}
         with self._database.writing() as connection:
             if _rule(connection, rule.name) != rule:
@@ -160,7 +171,16 @@ class SqlAlertBook:
     def tell_report(
         self, report: ScheduledReport, alert: Alert, *, most_waiting: int
     ) -> bool | AlertBookFull:
-        """Have told that a report is made; see `AlertBook.tell_report`."""
+        """Have told that a report is made, in one transaction.
+
+        Args:
+            report: One that was removed meanwhile tells nothing.
+            alert: With `turn_key` as its key.
+            most_waiting: As for `settle`.
+
+        Returns:
+            False: It was told before.
+        """
         with self._database.writing() as connection:
             was_told = connection.execute(select(_told.key).where(_told.key == alert.key)).first()
             if was_told is not None or _report(connection, report.name) != report:
@@ -173,7 +193,10 @@ class SqlAlertBook:
             return True
 
     def claim(self, channel: str, *, lease_s: float) -> AlertMessage | None:
-        """Give the oldest message of a channel; see `AlertBook.claim`."""
+        """Give the oldest message of a channel; nobody else gets one of it for `lease_s`.
+
+        None: there is none, it is another's, or is to wait: then those behind it do, too.
+        """
         with self._database.reading() as connection:
             if _next(connection, channel) is None:
                 return None

@@ -35,7 +35,7 @@ _records = tables.records.c
 
 
 class SqlAuditBook:
-    """Records in the database that a URL names; see `AuditBook`. Processes may share it."""
+    """Records in the database that a URL names. Processes may share it."""
 
     def __init__(
         self, url: str, *, access: ServerAccess | None = None, busy_timeout_s: float = BUSY_TIMEOUT_S
@@ -45,7 +45,11 @@ class SqlAuditBook:
         self._database = SqlDatabase(url, LAYOUT, access=access, busy_timeout_s=busy_timeout_s)
 
     def write(self, entry: AuditEntry) -> int:
-        """Add a record; see `AuditBook.write`. One writer at a time: the chain has no forks."""
+        """Add a record, and return its number. One writer at a time: the chain has no forks.
+
+        Raises:
+            FrametallyError: It was not added, so that what it is of must not be done.
+        """
         entry = bounded(entry)
         about = tables.about.c
         with self._database.writing() as connection:
@@ -66,7 +70,7 @@ class SqlAuditBook:
     def changes(
         self, limit: int, question: AuditQuestion = EVERYTHING, *, before: int = 0
     ) -> tuple[list[AuditedChange], int]:
-        """Return a page of changes; see `AuditBook.changes`."""
+        """Return a page of changes, the newest first, and where the next begins; 0: at the end."""
         ended = tables.records.alias()
         query = (
             select(tables.records, *(ended.c[name].label(f"end_{name}") for name in AuditEntry._fields))
@@ -97,7 +101,7 @@ class SqlAuditBook:
 
     @contextmanager
     def chain(self) -> Iterator[AuditChain]:
-        """Hold all records; see `AuditBook.chain`."""
+        """Hold all records, as they stand now."""
         about = tables.about.c
         with self._database.reading() as connection:
             following, head = connection.execute(select(about.next_number, about.head)).one()
