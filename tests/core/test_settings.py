@@ -13,7 +13,7 @@ from frametally.settings.loading import (
     Settings,
     component_folder,
     load_settings,
-    misspelt_settings,
+    unknown_settings,
 )
 from frametally_cli.main import main
 
@@ -105,17 +105,19 @@ def test_each_component_finds_its_own_folder() -> None:
     assert component_folder("search") == ROOT / "elasticsearch"
 
 
-def test_a_misspelt_setting_is_named_with_the_one_that_was_meant(
+def test_a_misspelt_or_removed_setting_is_named_with_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / ".env").write_text("FRAMETALLY_INTERVALS_S=60\n")
     monkeypatch.setenv("FRAMETALLY_SAMPLE_FSP", "all")
+    monkeypatch.setenv("FRAMETALLY_VIDEO_PRESET", "slow")
     monkeypatch.setenv("FRAMETALLY_JPEG_QUALITY", "80")
     monkeypatch.setenv("FRAMETALLY_DOMAIN", "example.org")
     monkeypatch.setenv("FRAMETALLY_TEST_INDEX_URL", "postgresql://127.0.0.1/frametally")
-    assert misspelt_settings() == {
-        "FRAMETALLY_INTERVALS_S": "FRAMETALLY_INTERVAL_S",
-        "FRAMETALLY_SAMPLE_FSP": "FRAMETALLY_SAMPLE_FPS",
+    assert unknown_settings() == {
+        "FRAMETALLY_INTERVALS_S": "did you mean FRAMETALLY_INTERVAL_S?",
+        "FRAMETALLY_SAMPLE_FSP": "did you mean FRAMETALLY_SAMPLE_FPS?",
+        "FRAMETALLY_VIDEO_PRESET": "its value is fixed now; remove the line",
     }
 
 
@@ -125,7 +127,7 @@ def test_an_env_file_is_read_in_what_editors_and_powershell_write(tmp_path: Path
     mark = "\ufeff" if encoding in ("utf-16-le", "utf-16-be") else ""
     (tmp_path / ".env").write_bytes((mark + text).encode(encoding))
     assert (load_settings().time_pattern, load_settings().web_port) == ("caf\u00e9_%Y", 8080)
-    assert misspelt_settings() == {}
+    assert unknown_settings() == {}
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16-le"])

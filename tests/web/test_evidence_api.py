@@ -10,6 +10,7 @@ import pytest
 
 from frametally.ports.object_store import ObjectStore
 from frametally.segments.contents import list_segments
+from frametally_web.proof import evidence as proof_evidence
 
 if TYPE_CHECKING:
     from tests.web.conftest import Place
@@ -84,9 +85,12 @@ def test_a_corrupt_segment_costs_the_boxes_and_not_the_answer(place: Place) -> N
     assert "no longer in the store" in frame["note"]
 
 
-def test_the_number_of_frames_is_bounded_and_what_was_left_out_is_said(place: Place) -> None:
+def test_the_number_of_frames_is_bounded_and_what_was_left_out_is_said(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proof_evidence, "MAX_FRAMES", 4)
     place.film({f"label-{n}": 20 - n for n in range(15)}, intervals=3)
-    answer = evidence(place, web_max_evidence_frames=4)
+    answer = evidence(place)
     totals = place.real_index.labels(answer["model"])
     assert [frame["label"] for frame in answer["frames"]] == [label for label, _ in totals[:4]]
     assert answer["labels_left_out"] == len(totals) - 4

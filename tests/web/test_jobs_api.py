@@ -14,6 +14,7 @@ from tests.web.test_library_api import NOBODY, stored
 from werkzeug.test import TestResponse
 
 from frametally import keys
+from frametally.jobs import asked as asked_jobs
 from frametally.media_records import Enhancement
 from frametally.ports.job_book import JobKind
 from frametally.ports.video_catalogue import Artifact, ArtifactKind
@@ -174,9 +175,12 @@ def test_a_wish_that_cannot_be_is_refused_by_field(
     assert place.catalogue.jobs(video_id) == []
 
 
-def test_a_video_has_so_many_enhancements_and_the_oldest_is_named(place: Place) -> None:
+def test_a_video_has_so_many_enhancements_and_the_oldest_is_named(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asked_jobs, "ENHANCEMENTS_KEPT", 2)
     (video_id,) = stored(place, make_video(1))
-    client = place.app(enhancements_kept=2).test_client()
+    client = place.app().test_client()
     put_derivative(place, make_derivative(video_id, "0a1b2c3d", Enhancement(gamma=2)))
     assert ask(client, video_id, {"kind": "enhance", "options": {"gamma": 3}}).status_code == 202
     refused = ask(client, video_id, {"kind": "enhance", "options": {"gamma": 4}})
@@ -185,9 +189,13 @@ def test_a_video_has_so_many_enhancements_and_the_oldest_is_named(place: Place) 
     assert ask(client, video_id, {"kind": "checks"}).status_code == 202
 
 
-def test_so_many_jobs_of_a_video_wait_and_those_that_are_ended_take_no_room(place: Place) -> None:
+def test_so_many_jobs_of_a_video_wait_and_those_that_are_ended_take_no_room(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asked_jobs, "JOBS_PER_VIDEO", 2)
+    monkeypatch.setattr(asked_jobs, "ENHANCEMENTS_KEPT", 1000)
     (video_id,) = stored(place, make_video(1))
-    client = place.app(jobs_per_video=2, enhancements_kept=1000).test_client()
+    client = place.app().test_client()
     for number in range(1, 6):  # jobs that were ended, in every way
         asked = ask(client, video_id, {"kind": "enhance", "options": {"contrast": number / 2}})
         assert asked.status_code == 202, number

@@ -27,7 +27,7 @@ from frametally.process.exit_codes import STOPPED
 from frametally.process.period import repeat
 from frametally.process.retrying import GivenUp, Patience
 from frametally.settings.data_folder import INDEX_FILE, must_be_folder, must_be_writable
-from frametally.settings.loading import Settings, load_settings, misspelt_settings
+from frametally.settings.loading import Settings, load_settings, unknown_settings
 from frametally_cli.console import output as console
 from frametally_cli.console import streams
 
@@ -238,8 +238,8 @@ def read_settings(
         given["file_time"] = False
     settings = load_settings(component, **given)
     must_be_folder(settings)
-    for name, meant in misspelt_settings(component).items():
-        console.err.print(f"{name} is no setting and is ignored; did you mean {meant}?", markup=False)
+    for name, remedy in unknown_settings(component).items():
+        console.err.print(f"{name} is no setting and is ignored; {remedy}", markup=False)
     if (component is None if must_be_there is None else must_be_there) and is_empty(settings):
         must_be_writable(settings.data_dir)  # else the remedy would lead nowhere
         raise Misconfigured(

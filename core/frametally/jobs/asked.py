@@ -10,12 +10,17 @@ from frametally.media_records import Enhancement
 from frametally.ports.job_book import Job
 from frametally.ports.object_store import ObjectStore
 from frametally.ports.video_catalogue import VideoCatalogue, VideoRow
-from frametally.settings.loading import Settings
 from frametally.videos.enhancements import enhancement_options
 from frametally.videos.usual_jobs import made_by
 
 AskedKind = Literal["enhance", "playable", "previews", "metadata", "checks"]
 ASKED_KINDS: tuple[AskedKind, ...] = get_args(AskedKind)
+
+JOBS_PER_VIDEO = 50
+"""Jobs of one video that may wait or be at work."""
+
+ENHANCEMENTS_KEPT = 10
+"""Enhanced videos that one video may have at a time."""
 
 _UNDER_WAY = ("queued", "running")
 
@@ -43,7 +48,6 @@ class Asked(NamedTuple):
 def ask_for_job(
     store: ObjectStore,
     catalogue: VideoCatalogue,
-    settings: Settings,
     row: VideoRow,
     kind: AskedKind,
     enhancement: Enhancement | None = None,
@@ -53,7 +57,6 @@ def ask_for_job(
     Args:
         store: Where what was made lies.
         catalogue: Where jobs are noted.
-        settings: How many jobs and enhanced videos one video may have.
         row: The video.
         kind: What is to be done.
         enhancement: How, of `enhance`; None of all others.
@@ -75,9 +78,9 @@ def ask_for_job(
         there = next((job for job in reversed(alike) if job.state == state), None)
         if there is not None and (state != "done" or _is_made(store, row, kind, options)):
             return Asked(there, is_begun=False)
-    _check_under_way(jobs, settings)
+    _check_under_way(jobs)
     if kind == "enhance":
-        _check_room(row, jobs, settings)
+        _check_room(row, jobs)
     left = next((job for job in reversed(alike) if job.state in ("failed", "cancelled")), None)
     if left is not None:
         return Asked(catalogue.retry_job(left.id) or left, is_begun=True)
@@ -93,24 +96,24 @@ def _is_made(store: ObjectStore, row: VideoRow, kind: AskedKind, options: str) -
     )
 
 
-def _check_under_way(jobs: list[Job], settings: Settings) -> None:
+def _check_under_way(jobs: list[Job]) -> None:
     """Refuse one job more than may wait or be at work; what is ended takes no room."""
     under_way = sum(job.state in _UNDER_WAY for job in jobs)
-    if under_way >= settings.jobs_per_video:
+    if under_way >= JOBS_PER_VIDEO:
         raise JobRefused(
-            f"{under_way} jobs of the video wait or are at work, and {settings.jobs_per_video} may.",
+            f"{under_way} jobs of the video wait or are at work, and {JOBS_PER_VIDEO} may.",
             "Wait for one, or cancel one.",
         )
 
 
-def _check_room(row: VideoRow, jobs: list[Job], settings: Settings) -> None:
+def _check_room(row: VideoRow, jobs: list[Job]) -> None:
     """Refuse one enhanced video more than may be kept, those that are being made among them."""
     made = [one.recipe for one in row.artifacts if one.kind == "enhanced"]
     coming = sum(job.kind == "enhance" and job.state in _UNDER_WAY for job in jobs)
-    if len(made) + coming >= settings.enhancements_kept:
+    if len(made) + coming >= ENHANCEMENTS_KEPT:
         remedy = f"Remove one first, such as the oldest: {made[0]}." if made else "Wait, or cancel one."
         raise JobRefused(
             f"The video has {len(made)} enhanced videos and {coming} are being made; "
-            f"{settings.enhancements_kept} are kept.",
+            f"{ENHANCEMENTS_KEPT} are kept.",
             remedy,
         )

@@ -38,6 +38,12 @@ EMPTY_SAYS_NONE = (f"{ENV_PREFIX}LIVE_ALLOW",)
 """Variables of which an empty one is a value of its own; of the others it is as if it were not set."""
 _PASSWORD_IN_URL = re.compile(r"(://[^/@:]*:)[^/@]*@")
 
+GONE = (
+    *("WEB_MAX_VALUES", "WEB_MAX_EVIDENCE_FRAMES", "WEB_MAX_PAGE_FRAMES", "WEB_MAX_SPAN_DAYS"),
+    *("JOBS_PER_VIDEO", "ENHANCEMENTS_KEPT", "VIDEO_PRESET"),
+)
+"""Settings that became constants: commands name one that is still set."""
+
 RUN_PROGRAMS = ("hadoop_bin", "hadoop_python", "hadoop_streaming_jar", "hadoop_jobconf")
 """Settings by which programs are run, here or on a cluster's nodes."""
 
@@ -201,16 +207,20 @@ def load_settings(component: str | None = None, **overrides: object) -> Settings
     return settings
 
 
-def misspelt_settings(component: str | None = None) -> dict[str, str]:
-    """Return the names in the environment and the `.env` files that are almost a setting's, with that one.
+def unknown_settings(component: str | None = None) -> dict[str, str]:
+    """Return the names in the environment and the `.env` files that are no setting, with what to do.
 
-    Names that belong to others (Compose, the tests) are left alone.
+    They are almost a setting's, or were one's. Names that belong to others (Compose, the tests) are left
+    alone, and so is an empty value, which sets nothing.
     """
-    given = {name.upper() for name in os.environ} | set(_from_files(component))
+    files = _from_files(component)
+    given = {name.upper() for name, value in os.environ.items() if value} | set(files)
     known = [f"{ENV_PREFIX}{name.upper()}" for name in Settings.model_fields]
-    almost = {}
+    remedies = {}
     for name in sorted(given - set(known)):
         ours = name.startswith(ENV_PREFIX) and not name.startswith(f"{ENV_PREFIX}TEST_")
-        if ours and (close := difflib.get_close_matches(name, known, 1, 0.9)):
-            almost[name] = close[0]
-    return almost
+        if name.removeprefix(ENV_PREFIX) in GONE:
+            remedies[name] = "its value is fixed now; remove the line"
+        elif ours and (close := difflib.get_close_matches(name, known, 1, 0.9)):
+            remedies[name] = f"did you mean {close[0]}?"
+    return remedies

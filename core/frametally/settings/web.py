@@ -36,26 +36,11 @@ class WebSettings(BaseModel, defer_build=True):
         description="Most bars (intervals times series: labels, or those of `top`) in one answer of "
         "`/api/counts`.",
     )
-    web_max_values: int = Field(
-        200, ge=1, le=1000, description="Most labels, and most sources, that one query may name."
-    )
-    web_max_evidence_frames: int = Field(
-        12, ge=1, le=200, description="Most frames in one answer of `/api/evidence`, one a label."
-    )
-    web_max_page_frames: int = Field(
-        100,
-        ge=1,
-        le=1000,
-        description="Most frames (or objects) in one page of the proof.",
-    )
     web_max_export_rows: int = Field(
         200_000,
         ge=100,
         le=200_000,
         description="Most rows of an export: intervals times labels.",
-    )
-    web_max_span_days: int = Field(
-        3660, ge=1, le=36_600, description="Longest range of data that one query may read, in days."
     )
     web_query_timeout_s: float = Field(
         2.5,

@@ -32,9 +32,6 @@ class WorkSettings(BaseModel, defer_build=True):
     job_memory_mb: int = Field(
         4096, ge=256, le=1_000_000, description="Megabytes of memory that one job may take."
     )
-    jobs_per_video: int = Field(
-        50, ge=1, le=10_000, description="Jobs of one video that may wait or be at work."
-    )
     scratch_dir: Path | None = Field(
         None, description="Folder of files that are being made; empty: `<data_dir>/tmp`."
     )
@@ -46,14 +43,8 @@ class WorkSettings(BaseModel, defer_build=True):
     video_crf: int = Field(
         23, ge=0, le=51, description="Quality that videos are encoded with, 0 the best (x264's `crf`)."
     )
-    video_preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"] = Field(
-        "veryfast", description="How much time x264 takes to make a video small."
-    )
     playable_max_side_px: int = Field(
         1920, ge=16, le=16_384, description="Longest side in pixels of a video that is made for browsers."
-    )
-    enhancements_kept: int = Field(
-        10, ge=1, le=1000, description="Enhanced videos that one video may have at a time."
     )
     video_orchestrator: Literal["queue", "airflow"] = Field(
         "queue", description="Who has new videos described and checked: the workers' queue, or Airflow."

@@ -24,7 +24,7 @@ from frametally.records import decode_at, encode
 from frametally.settings.loading import Settings
 from frametally.video_records import VideoRecord
 from frametally_producer.derivatives.filters import Parity, parity_of
-from frametally_producer.derivatives.recipes import MADE_BY, recipe_of
+from frametally_producer.derivatives.recipes import MADE_BY, PRESET, recipe_of
 from frametally_producer.derivatives.scratch import scratch_folder
 from frametally_producer.derivatives.transcoding import (
     NO_FRAME,
@@ -145,7 +145,7 @@ class DerivativeMaker:
             settings.playable_max_side_px,
             tuple(settings.video_encoders.split(",")),
             settings.video_crf,
-            settings.video_preset,
+            PRESET,
         )
         with self._open() as video:
             return encode_pictures(video, path, look, limits)

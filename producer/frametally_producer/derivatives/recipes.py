@@ -12,6 +12,9 @@ from frametally.videos.enhancements import enhancement_options
 
 MADE_BY = f"1, PyAV {av.__version__}, FFmpeg {av.ffmpeg_version_info}"
 """To be raised where what is made of the same becomes another: it is made anew then."""
+PRESET = "veryfast"
+"""How much time x264 takes to make a video small."""
+
 _DIGITS = 8
 
 
@@ -26,7 +29,7 @@ def recipe_of(sha256: str, kind: DerivativeKind, asked: Enhancement | None, sett
     """
     parts = (
         *(sha256, kind, "" if asked is None else enhancement_options(asked), MADE_BY),
-        *(settings.video_encoders, str(settings.video_crf), settings.video_preset),
+        *(settings.video_encoders, str(settings.video_crf), PRESET),
         str(settings.playable_max_side_px),
     )
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:_DIGITS]

@@ -146,7 +146,6 @@ class JobRoutes:
             asked = ask_for_job(
                 self._store,
                 self._catalogue,
-                self._settings,
                 row,
                 kind,
                 read_enhancement(wanted.options) if kind == "enhance" else None,

@@ -121,8 +121,8 @@ class LineRoutes:
         )
 
     def _names(self, args: Args, parameter: str) -> list[str]:
-        return query.read_many(args, parameter, limit=self._settings.web_max_values)
+        return query.read_many(args, parameter, limit=query.MAX_VALUES)
 
     def _page(self, args: Args) -> tuple[int, proof.PlaceCursor | None]:
-        limit = query.read_limit(args, default=_PAGE_ENTRIES, most=self._settings.web_max_page_frames)
+        limit = query.read_limit(args, default=_PAGE_ENTRIES, most=query.MAX_PAGE_FRAMES)
         return limit, query.read_cursor(args, proof.PlaceCursor)

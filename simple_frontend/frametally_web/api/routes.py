@@ -231,7 +231,7 @@ class Api:
     def frames(self, args: Args) -> answers.Answer:
         """Find every frame behind a bar."""
         selection = self._selection(args)
-        limit = query.read_limit(args, default=_PAGE_FRAMES, most=self._settings.web_max_page_frames)
+        limit = query.read_limit(args, default=_PAGE_FRAMES, most=query.MAX_PAGE_FRAMES)
         cursor = query.read_cursor(args, frames.FramesCursor)
         start = query.read_choice(args, "start", get_args(frames.Start))
         empty = query.read_choice(args, "empty", ("", "1")) == "1"
@@ -249,10 +249,9 @@ class Api:
 
     def objects(self, args: Args) -> answers.Answer:
         """Find every unique object behind a bar."""
-        limit = query.read_limit(args, default=_PAGE_FRAMES, most=self._settings.web_max_page_frames)
+        limit = query.read_limit(args, default=_PAGE_FRAMES, most=query.MAX_PAGE_FRAMES)
         return objects.find_objects(
             self._ports_of(args),
-            self._settings,
             self._selection(args),
             limit=limit,
             cursor=query.read_cursor(args, objects.ObjectsCursor),
@@ -287,7 +286,7 @@ class Api:
     def dead_letters(self, args: Args) -> answers.Answer:
         """List what could not be detected."""
         cause = query.read_choice(args, "cause", ("", *get_args(Cause)))
-        limit = query.read_limit(args, default=_PAGE_FRAMES, most=self._settings.web_max_page_frames)
+        limit = query.read_limit(args, default=_PAGE_FRAMES, most=query.MAX_PAGE_FRAMES)
         return dead_letters.list_dead_letters(
             self._ports,
             self._settings,
@@ -330,7 +329,7 @@ class Api:
         zone = query.read_one(args, "zone")
         if zone is None:
             return self._ports
-        sources = query.read_many(args, "source", limit=self._settings.web_max_values)
+        sources = query.read_many(args, "source", limit=query.MAX_VALUES)
         check_zone(self._ports.index, self._ports.store, zone, sources)
         narrowed = cast(CountIndex, NarrowedIndex(self._ports.index, zone))
         return dataclasses.replace(self._ports, index=narrowed)

@@ -137,7 +137,7 @@ def plan_chart(
     selection = query.selection
     if query.interval_s is not None:
         intervals.base_of(choice.base_intervals_s, query.interval_s, None, None)  # refuse it, footage or not
-    asked = resolve(index, settings, choice, selection, media)
+    asked = resolve(index, choice, selection, media)
     if asked is None:
         return None
     series = max(series, 1) * (len(asked.sources) if query.by_source else 1)

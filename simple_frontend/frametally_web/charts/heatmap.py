@@ -27,7 +27,7 @@ def count_week(
     """
     check_names(index, selection, media.sources)
     choice = choose_filmed(index, settings, media, selection.model)
-    asked = resolve(index, settings, choice, selection, media) if choice else None
+    asked = resolve(index, choice, selection, media) if choice else None
     stored = (asked.choice if asked else choice).base_intervals_s if choice else []
     hourly = [base for base in stored if HOUR_S % base == 0]
     if choice is not None and not hourly:

@@ -16,6 +16,9 @@ from frametally_web.charts.media_times import MediaTimes
 from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import Selection
 
+MAX_SPAN_DAYS = 3660
+"""Longest range of data that one query may read."""
+
 
 class Choice(NamedTuple):
     """The one model that a query reads, with its stored base intervals.
@@ -116,7 +119,7 @@ def choose_filmed(
 
 
 def resolve(
-    index: CountIndex, settings: Settings, choice: Choice, selection: Selection, media: MediaTimes | None
+    index: CountIndex, choice: Choice, selection: Selection, media: MediaTimes | None
 ) -> ResolvedQuery | None:
     """Return what is asked for; None if there is nothing.
 
@@ -147,9 +150,9 @@ def resolve(
     # Data cannot lie outside; the last interval reaches to its end, whatever its base.
     first_ms = min((first for first, _ in counted.values()), default=to_ms)
     next_ms = max((end for _, end in counted.values()), default=to_ms)
-    readable = _spans(settings, selection, max(from_ms, first_ms), min(to_ms, next_ms))
+    readable = _spans(selection, max(from_ms, first_ms), min(to_ms, next_ms))
     up_to_date_choice = _up_to_date(index, choice, selection.base_s, from_ms, to_ms)
-    chosen = _chosen(settings, selection, from_ms, to_ms)
+    chosen = _chosen(selection, from_ms, to_ms)
     names = selection.sources or sorted(counted.keys() | waiting.keys())
     return ResolvedQuery(up_to_date_choice, names, from_ms, to_ms, readable, chosen)
 
@@ -168,24 +171,22 @@ def _check_base(choice: Choice, base_s: int | None) -> None:
         )
 
 
-def _spans(settings: Settings, selection: Selection, from_ms: int, to_ms: int) -> list[Span]:
-    if to_ms - from_ms > settings.web_max_span_days * DAY_MS:
+def _spans(selection: Selection, from_ms: int, to_ms: int) -> list[Span]:
+    if to_ms - from_ms > MAX_SPAN_DAYS * DAY_MS:
         raise bad_parameter(
             "from" if selection.from_ms is None else "to",
             f"The range holds {(to_ms - from_ms) // DAY_MS} days of data; at most "
-            f"{settings.web_max_span_days} are read at once.",
+            f"{MAX_SPAN_DAYS} are read at once.",
             remedy="Give a from and a to that are nearer to each other.",
         )
     return spans(selection.zone.tzinfo, from_ms, to_ms) if from_ms < to_ms else []
 
 
-def _chosen(
-    settings: Settings, selection: Selection, from_ms: int, to_ms: int
-) -> list[tuple[int, int]] | None:
-    if selection.times.week_parts(0) and to_ms - from_ms > settings.web_max_span_days * DAY_MS:
+def _chosen(selection: Selection, from_ms: int, to_ms: int) -> list[tuple[int, int]] | None:
+    if selection.times.week_parts(0) and to_ms - from_ms > MAX_SPAN_DAYS * DAY_MS:
         raise bad_parameter(
             selection.times.parameter,
-            f"Hours and weekdays are chosen in at most {settings.web_max_span_days} days; the range has "
+            f"Hours and weekdays are chosen in at most {MAX_SPAN_DAYS} days; the range has "
             f"{(to_ms - from_ms) // DAY_MS}.",
             remedy="Give a from and a to that are nearer to each other, or choose all hours and weekdays.",
         )

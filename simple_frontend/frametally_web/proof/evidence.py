@@ -25,6 +25,9 @@ from frametally_web.narrowing.zones import ZoneAsCounted
 from frametally_web.proof import answers
 from frametally_web.requests.query import Selection
 
+MAX_FRAMES = 12
+"""Most frames in one answer, one a label."""
+
 _log = logging.getLogger(__name__)
 
 _LINE_MISSING = "The detections of this frame are no longer in the store, so its boxes cannot be drawn."
@@ -42,7 +45,7 @@ def find_evidence(
         Problem: 400, if there is no such model, or too much is asked for.
     """
     choice = scope.choose_model(ports.index, selection.model)
-    asked = scope.resolve(ports.index, settings, choice, selection, None) if choice else None
+    asked = scope.resolve(ports.index, choice, selection, None) if choice else None
     if choice is None or asked is None:
         return answers.EvidenceFrames(model=choice.model if choice else None, frames=[], labels_left_out=0)
     base_s = asked.base_of(selection, None)
@@ -52,7 +55,7 @@ def find_evidence(
     found = [*busiest.values()]
     rank = {label: position for position, (label, _) in enumerate(ports.index.labels(choice.model))}
     found.sort(key=lambda item: (rank.get(item.label, len(rank)), item.label))
-    shown = found[: settings.web_max_evidence_frames]
+    shown = found[:MAX_FRAMES]
     by_day = SettingsByDay(ports.index, choice.model, base_s)
     gone = NotCounted(ports.ledger)
     zone = (

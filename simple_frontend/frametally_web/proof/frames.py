@@ -63,7 +63,7 @@ def find_frames(
         Problem: 400, if there is no such model, or too much is asked for.
         Retryable: A port is away, or the ledger speaks of a segment that has gone.
     """
-    model, bar = find_bar(ports.index, settings, selection)
+    model, bar = find_bar(ports.index, selection)
     if bar is None:
         return answers.Frames(
             model=model,

@@ -9,7 +9,6 @@ from frametally import keys
 from frametally.books.runs import find_tracks
 from frametally.errors import Poison, Retryable
 from frametally.rules.flows.places import parse_place, source_of
-from frametally.settings.loading import Settings
 from frametally.track_records import Track, TrackHead, TrackSighting
 from frametally_web.access.visitors import visitor
 from frametally_web.books.reader import DashboardPorts
@@ -32,7 +31,6 @@ class ObjectsCursor(NamedTuple):
 
 def find_objects(
     ports: DashboardPorts,
-    settings: Settings,
     selection: Selection,
     *,
     limit: int,
@@ -41,13 +39,14 @@ def find_objects(
 ) -> answers.Objects:
     """Return a page of the unique objects behind a bar.
 
-    The arguments are those of `frames.find_frames`; the store has the tracks of the index's runs.
+    The arguments are those of `frames.find_frames` but for its settings; the store has the tracks of the
+    index's runs.
 
     Raises:
         Problem: 400, if there is no such model, or too much is asked for.
         Retryable: A port is away, or a run's tracks have gone since it was read.
     """
-    model, bar = find_bar(ports.index, settings, selection)
+    model, bar = find_bar(ports.index, selection)
     if bar is None:
         return answers.Objects(
             model=model,

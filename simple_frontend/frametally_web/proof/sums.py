@@ -18,7 +18,6 @@ from frametally.ports.steps import rolled_steps
 from frametally.records import Evidence
 from frametally.rules.objects import ObjectsMissing, why_unknown
 from frametally.rules.times import DAY_S
-from frametally.settings.loading import Settings
 from frametally_web.charts import scope
 from frametally_web.charts.bars import Ranges, Span
 from frametally_web.charts.measures import of_span
@@ -54,14 +53,14 @@ class Bar(NamedTuple):
         return [query] if self.chosen is None else [of_span(query, span, self.times) for span in self.spans]
 
 
-def find_bar(index: CountIndex, settings: Settings, selection: Selection) -> tuple[str | None, Bar | None]:
+def find_bar(index: CountIndex, selection: Selection) -> tuple[str | None, Bar | None]:
     """Return the model, and the bar that the selection is, if there is any.
 
     Raises:
         Problem: 400, if there is no such model, or too much is asked for.
     """
     choice = scope.choose_model(index, selection.model)
-    asked = scope.resolve(index, settings, choice, selection, None) if choice else None
+    asked = scope.resolve(index, choice, selection, None) if choice else None
     if choice is None or asked is None or not asked.spans:
         return choice.model if choice else None, None
     base_s = asked.base_of(selection, None)

@@ -27,6 +27,12 @@ COMPARE_PATTERN = "^(previous|day|week|source:.+|model:.+)$"
 MAX_NAME_CHARS = 200
 MAX_CURSOR_CHARS = 1000
 MAX_TOP = 1000
+MAX_VALUES = 200
+"""Most labels, and most sources, that one query may name."""
+
+MAX_PAGE_FRAMES = 100
+"""Most frames (or objects) in one page of the proof."""
+
 MAX_INTERVAL_S = 100 * 366 * DAY_S
 
 ChoiceT = TypeVar("ChoiceT", bound=str)
@@ -164,8 +170,8 @@ def read_selection(args: MultiDict[str, str], settings: Settings) -> Selection:
         )
     return Selection(
         read_one(args, "model"),
-        read_many(args, "label", limit=settings.web_max_values),
-        read_many(args, "source", limit=settings.web_max_values),
+        read_many(args, "label", limit=MAX_VALUES),
+        read_many(args, "source", limit=MAX_VALUES),
         from_ms,
         to_ms,
         zone,
