@@ -171,10 +171,12 @@ def test_the_cookie_is_for_requests_alone_and_behind_tls_for_tls_alone(client: C
 
 
 def test_an_unknown_name_and_a_wrong_password_have_one_answer_after_the_same_work(
-    client: Client, monkeypatch: pytest.MonkeyPatch
+    place: Place, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from frametally.access import passwords
 
+    assert place.access is not None
+    place.access.set_password("lukas", passwords.hash_password("a password as the product keeps it"))
     work: list[str] = []
     hasher = passwords._hasher()
 
