@@ -240,11 +240,16 @@ class Workshop(Cinema):
             states[one["state"]] = states.get(one["state"], 0) + 1
             of_kind = kinds.setdefault(one["kind"], {})
             of_kind[one["state"]] = of_kind.get(one["state"], 0) + 1
+        failed: dict[str, list[int]] = {}
+        for one in self.jobs:
+            if one["state"] == "failed":
+                failed.setdefault(one["kind"], []).append(one["ended_at_ms"])
         answer = {
             "jobs": found[first : first + limit],
             "next": str(first + limit) if first + limit < len(found) else None,
             "states": states,
             "kinds": kinds,
+            "failures": {kind: {"jobs": len(ends), "since_ms": min(ends)} for kind, ends in failed.items()},
             "uploads_allowed": self.allowed,
             "remedy": None if self.allowed else "Set FRAMETALLY_WEB_UPLOADS=true where the dashboard runs.",
         }
