@@ -33,7 +33,7 @@ from frametally.video_records import VideoRecord
 from frametally_cli.main import main
 from frametally_producer.jobs.frames import make_frames
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.timeout(400), pytest.mark.thorough]
 
 BATCH, LIVE, RESULTS = "frames", "video-frames", "processed-frames"
 FRAMES = 30
@@ -268,12 +268,10 @@ def streamed(
         yield counted(here, ended, said, waited)
 
 
-@pytest.mark.thorough
 def test_the_command_shows_the_video_up_to_its_end(streamed: Counted) -> None:
     assert streamed.said == f"First.mp4: streamed up to 5.8 s, {FRAMES} frames announced.\n"
 
 
-@pytest.mark.thorough
 def test_whatever_is_streamed_counts_byte_for_byte_as_where_nobody_streams(
     batch: Counted, streamed: Counted
 ) -> None:
@@ -282,7 +280,6 @@ def test_whatever_is_streamed_counts_byte_for_byte_as_where_nobody_streams(
     assert (batch.is_settled, streamed.is_settled) == (True, True)
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("name", NAMES)
 def test_of_each_the_segments_lines_and_the_manifest_are_those_of_the_batch(
     batch: Counted, streamed: Counted, name: str
@@ -293,7 +290,6 @@ def test_of_each_the_segments_lines_and_the_manifest_are_those_of_the_batch(
     assert streamed.here.manifest(name) == batch.here.manifest(name)
 
 
-@pytest.mark.thorough
 def test_a_batch_after_a_stream_finds_its_frames(streamed: Counted) -> None:
     assert len(streamed.here.announced(LIVE, FIRST)) == FRAMES
     assert streamed.here.announced(BATCH, FIRST) == set()
@@ -315,7 +311,6 @@ def test_a_batch_after_a_stream_that_was_stopped_takes_the_rest(streamed: Counte
     assert streamed.ended[CUT].told.state == "ended"
 
 
-@pytest.mark.thorough
 def test_a_stream_that_is_paused_and_sought_while_its_video_is_processed_announces_no_other_frame(
     batch: Counted, streamed: Counted
 ) -> None:

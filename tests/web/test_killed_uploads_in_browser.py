@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Request
     from tests.web.conftest import Visit
 
+pytestmark = pytest.mark.thorough
+
 SIZE_BYTES = int(os.environ.get("FRAMETALLY_TEST_UPLOAD_MB", "50" if THOROUGH else "20")) * 1_000_000
 KILLS = 3 if THOROUGH else 2
 BYTES_PER_S = 16_000_000

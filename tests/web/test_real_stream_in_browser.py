@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
     from tests.web.conftest import Visit
 
+pytestmark = pytest.mark.thorough
+
 SEED = int(os.environ.get("FAULTS_SEED", "18"))
 TIMES = 20
 LOOK_BACK_MS = 5000  # so far back the page looks for how late frames come
@@ -158,7 +160,6 @@ class StreamPage:
         wait_until(self.page, lambda: is_it(self.see().number))
 
 
-@pytest.mark.thorough
 @pytest.mark.timeout(600)
 def test_box_and_object_agree_in_a_stream_and_at_random_times_in_what_is_stored_of_it(
     deployment: Deployment, visit: Callable[..., Visit]
@@ -286,7 +287,6 @@ def test_a_stream_is_paused_sought_and_stopped(
     assert stands_at(stream) < len(stream.film.pts) - 10, "it stands before its end"
 
 
-@pytest.mark.thorough
 @pytest.mark.timeout(600)
 def test_a_camera_whose_frames_are_captured_in_time_and_detected_late_says_that_it_is_late(
     deployment: Deployment, visit: Callable[..., Visit], picture: Callable[..., None]

@@ -170,6 +170,7 @@ def test_it_is_seen_enhanced_before_it_is_made_then_made_played_downloaded_and_r
     assert dashboard.ask(f"/api/v1/videos/{video_id}/derivatives")["derivatives"] == []
 
 
+@pytest.mark.thorough
 def test_two_browsers_are_told_of_their_own_videos_alone_and_after_a_cut_of_all_of_them(
     dashboard: Running, visit: Callable[..., Visit], tmp_path: Path
 ) -> None:
