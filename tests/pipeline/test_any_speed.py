@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 import av
 import pytest
-from tests.examples import first_quick
 from tests.fakes.memory import MemoryLog
 
 from frametally.opening import open_frame_log, open_object_store
@@ -58,6 +57,9 @@ def long_clip(traffic_clip: Path, tmp_path_factory: pytest.TempPathFactory) -> P
             packet.stream = out
             stretched.mux(packet)
     return path
+
+
+pytestmark = pytest.mark.thorough
 
 
 def settings_in(folder: Path, **changes: Any) -> Settings:
@@ -155,7 +157,6 @@ def produced_at(pace_s: float, consumers: int, clip: Path, folder: Path, batch_f
     return [int(re.search(r"in (\d+) segments", out)[1]) for out, _ in printed]
 
 
-@pytest.mark.thorough
 def test_three_speeds_and_two_consumers_give_the_same_part_files(
     long_clip: Path, model_files: object, tmp_path: Path, part_files: Callable[[Path], dict[str, bytes]]
 ) -> None:
@@ -180,7 +181,6 @@ def messages_on(log: Any, topic: str) -> list[tuple[bytes, bytes]]:
     return messages
 
 
-@pytest.mark.thorough
 def test_every_announcement_twice_and_shuffled_gives_the_same_part_files(
     counted_clip: Counted,
     part_files: Callable[[Path], dict[str, bytes]],
@@ -210,7 +210,7 @@ def test_every_announcement_twice_and_shuffled_gives_the_same_part_files(
 
 
 @pytest.mark.timeout(120 + 30 * SHUFFLES)
-@pytest.mark.parametrize("backend", first_quick(["opencv", "openvino", "onnxruntime"]))
+@pytest.mark.parametrize("backend", ["opencv", "openvino", "onnxruntime"])
 def test_on_every_back_end_any_order_and_any_batches_give_the_same_part_files(
     counted_clip: Counted, part_files: Callable[[Path], dict[str, bytes]], tmp_path: Path, backend: str
 ) -> None:

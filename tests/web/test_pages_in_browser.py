@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from tests.web.conftest import Place, Visit
 
 
-VIEWERS = {"/docs", "/redoc"}
-"""The API's description as `/api/docs` shows it, which takes seconds to draw."""
+VIEWERS = {"/api/docs", "/docs", "/redoc"}
+"""The API's description takes seconds to draw; test_data_in_browser.py opens one."""
 
 
 def paths_of_pages(app: Flask) -> list[str]:

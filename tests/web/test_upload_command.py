@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ import av
 import numpy as np
 import pytest
 from flask import Flask
+from tests.examples import first_quick
 from tests.fakes.records import make_manifest
 from tests.fakes.videos import make_facts
 
@@ -250,6 +251,7 @@ def uploading_to(
             command.kill()
 
 
+@pytest.mark.thorough
 def test_a_killed_command_goes_on_with_the_same_upload_when_it_is_run_again(
     tmp_path: Path, data: Path, here: Path
 ) -> None:
@@ -269,13 +271,11 @@ def test_a_killed_command_goes_on_with_the_same_upload_when_it_is_run_again(
     assert not [*(here / "uploads-from-here").iterdir()]
 
 
-@pytest.mark.thorough
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -9)]
-)
+@pytest.mark.parametrize("number", first_quick([signal.SIGKILL, signal.SIGINT, signal.SIGTERM]))
 def test_an_upload_without_a_dashboard_that_was_cut_goes_on_where_it_was(
-    tmp_path: Path, here: Path, number: signal.Signals, code: int
+    tmp_path: Path, here: Path, number: signal.Signals
 ) -> None:
+    code = -signal.SIGKILL if number == signal.SIGKILL else 130
     clip = make_video(tmp_path / "long.mp4", ballast_bytes=BALLAST_BYTES)
     with uploading(clip) as command:
         wait_until(lambda: bytes_there(here) > 20_000_000)
@@ -428,7 +428,7 @@ def test_who_we_are_is_in_the_address_or_in_netrc(here: Path, tmp_path: Path) ->
     assert heard == ["Basic bWU6ZnJvbS1uZXRyYw==", "Basic eW91OnBAc3M="]
 
 
-@pytest.mark.parametrize("through", ["a dashboard", "no dashboard"])
+@pytest.mark.parametrize("through", first_quick(["no dashboard", "a dashboard"]))
 def test_a_file_that_grows_while_it_is_uploaded_becomes_no_video(
     tmp_path: Path,
     here: Path,
@@ -450,7 +450,7 @@ def test_a_file_that_grows_while_it_is_uploaded_becomes_no_video(
 
     monkeypatch.setattr(sending, act, grow)
     port = free_port()
-    with dashboard(data, port):
+    with dashboard(data, port) if through == "a dashboard" else nullcontext():
         to = ["--url", f"http://127.0.0.1:{port}"] if through == "a dashboard" else []
         assert cli.main(["upload", str(clip), *to]) == 2
     assert "was changed while it was uploaded: upload it once it is whole" in capsys.readouterr().err

@@ -56,6 +56,9 @@ def make_covered_video(path: Path, *, covered_s: tuple[int, int]) -> Path:
     return path
 
 
+pytestmark = pytest.mark.thorough
+
+
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_video(tmp_path_factory.mktemp("clip") / "gate.mp4", frames=LENGTH_S * FPS)
@@ -106,7 +109,6 @@ def test_its_file_is_described_in_full_and_can_be_taken_along(
     expect(page).to_have_url(f"{window.url}/videos?v={video_id}&tab=about")
 
 
-@pytest.mark.thorough
 def test_its_checks_are_told_with_what_was_measured_and_lead_to_where_it_is(
     dashboard: Running, visit: Callable[..., Visit], tmp_path: Path
 ) -> None:
@@ -132,7 +134,6 @@ def test_its_checks_are_told_with_what_was_measured_and_lead_to_where_it_is(
     wait_until(page, lambda: abs(page.evaluate(player) - 3) < 1.5 / FPS)
 
 
-@pytest.mark.thorough
 def test_it_is_seen_enhanced_before_it_is_made_then_made_played_downloaded_and_removed(
     dashboard: Running, video_id: str, visit: Callable[..., Visit]
 ) -> None:
@@ -170,7 +171,6 @@ def test_it_is_seen_enhanced_before_it_is_made_then_made_played_downloaded_and_r
     assert dashboard.ask(f"/api/v1/videos/{video_id}/derivatives")["derivatives"] == []
 
 
-@pytest.mark.thorough
 def test_two_browsers_are_told_of_their_own_videos_alone_and_after_a_cut_of_all_of_them(
     dashboard: Running, visit: Callable[..., Visit], tmp_path: Path
 ) -> None:
