@@ -11,6 +11,7 @@ import sys
 import textwrap
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.commands import Finished, run_frametally
@@ -46,7 +47,7 @@ class Place:
         self.video = video
 
     def run(self, *arguments: str, **variables: str) -> Finished:
-        environment = {"FRAMETALLY_VIDEO_ORCHESTRATOR": "airflow"} | variables
+        environment: dict[str, Any] = {"FRAMETALLY_VIDEO_ORCHESTRATOR": "airflow"} | variables
         return run_frametally(*arguments, "--data-dir", self.folder, cwd=self.folder, **environment)
 
     def media(self, layer: str) -> int:
