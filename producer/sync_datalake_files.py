@@ -23,7 +23,9 @@ from frametally_producer.layers import {layer}
 from frametally_producer.layers.driver import LayerTools, run_layer
 from frametally_producer.layers.pictures import draw
 
-video_id = os.environ["VIDEO_ID"]  # as the address of its page has it
+video_id = os.environ.get("VIDEO_ID", "")
+if not video_id:
+    raise SystemExit("VIDEO_ID is not set: start Jupyter with the id in the address of the video's page")
 settings = load_settings("producer")  # FRAMETALLY_DATA_DIR and all others, from the environment
 store = open_object_store(settings.store_url, settings.store_access)
 catalogue = open_video_catalogue(settings.catalogue_url, settings.catalogue_access)

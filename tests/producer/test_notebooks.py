@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import subprocess
 from collections.abc import Callable
 from contextlib import closing
@@ -68,3 +69,15 @@ def test_their_cells_run_in_order(
         assert "image/svg+xml" in cells[1].outputs[0].data
         names = driver.functions_of(layer)
         assert cells[-1].outputs[0].data["text/plain"].startswith(f"LayerReport(done={names!r}")
+
+
+@pytest.mark.thorough
+def test_without_the_id_of_a_video_the_first_cell_says_what_to_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("VIDEO_ID", raising=False)
+    for path in write_notebooks(tmp_path):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        first = next("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+        with pytest.raises(SystemExit, match="VIDEO_ID is not set"):
+            exec(first, {})  # noqa: S102 - what we wrote ourselves
