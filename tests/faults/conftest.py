@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import runpy
 import signal
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.commands import FORKS
 
 from frametally.books.runs import current_runs
 from frametally.files.opencv import cv2
@@ -23,26 +23,13 @@ from frametally.ports.object_store import ObjectStore
 from frametally.segments.contents import list_segments, read_segment
 
 STAGE = Path(__file__).with_name("stage.py")
-PRELOAD = [
-    "numpy",
-    "frametally_cli.main",
-    "frametally_cli.console.output",
-    "frametally.adapters.files.folder_store",
-    "frametally.adapters.sqlite.file_log",
-    "frametally.adapters.sql.index.counts",
-    "frametally_producer.produce",
-    "frametally_models.prepare",
-    "frametally_consumer.worker.loop",
-]
 
 
 class Stage:
     """One process of one stage."""
 
     def __init__(self, arguments: list[str], environment: dict[str, str], output: Path) -> None:
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(PRELOAD)
-        self.process: BaseProcess = context.Process(
+        self.process: BaseProcess = FORKS.Process(
             target=runpy.run_path,
             args=(str(STAGE),),
             kwargs={
