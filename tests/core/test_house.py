@@ -56,7 +56,6 @@ FLOORS = (
     (
         "frametally.adapters.sql.engine",
         "frametally.adapters.sql.migration",
-        "frametally.adapters.sql.migrations",
         "frametally.adapters.sql.postgresql",
     ),
     ("frametally.ports",),
