@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -54,6 +55,7 @@ def main() -> None:
     parser.add_argument("data_dir", nargs="?", default="demo-data", metavar="DATA_DIR")
     parser.add_argument("--headless", action="store_true", help="Show no window.")
     chosen = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, which ends the server, too
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as runner:
         browser = runner.chromium.launch(executable_path=chromium, headless=chosen.headless)

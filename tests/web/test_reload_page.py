@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -28,3 +29,6 @@ def test_a_source_that_is_saved_opens_the_page_anew(tmp_path: Path) -> None:
         True,
         True,
     ]
+    port = int(second.partition("127.0.0.1:")[2].partition("/")[0])
+    with socket.socket() as client:
+        assert client.connect_ex(("127.0.0.1", port)) != 0, "who ends the page ends its server"
