@@ -259,9 +259,10 @@ def test_a_job_that_is_told_twice_is_done_once(place: Place) -> None:
 def test_a_job_whose_workers_die_with_it_is_given_up_with_its_reason(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(telling_module, "MOST_LOSSES", 1)
+    most = 4 if place.queue.is_told else 1  # RabbitMQ gives a message up by itself, after its fifth delivery
+    monkeypatch.setattr(telling_module, "MOST_LOSSES", most)
     (job,) = place.queued("frames")
-    for losses in range(2):
+    for losses in range(most + 1):
         gone, held = taken_again(place, f"w{losses}")
         assert (held.attempts, held.losses) == (1, losses)
         gone.close()
@@ -272,13 +273,13 @@ def test_a_job_whose_workers_die_with_it_is_given_up_with_its_reason(
         give_up_dead(place.catalogue, place.queue, place.settings)
         last = take(consumer)
         if last is not None:  # where nobody counts but the book, the next worker sees it
-            assert (last.losses, place.queue.is_told) == (2, False)
+            assert (last.losses, place.queue.is_told) == (most + 1, False)
             assert place.catalogue.end(last, "failed", reason=worn_out(last), counts=False)
         assert time.monotonic() < by_s
     failed = place.catalogue.job(job.id)
     assert (failed.attempts, failed.reason.split(".")[0]) == (
         0,
-        "The worker was killed 2 times while it worked on it",
+        f"The worker was killed {most + 1} times while it worked on it",
     )
     assert place.catalogue.retry_job(job.id).state == "queued"
     _, again = taken_again(place, "mended")
