@@ -6,6 +6,7 @@ import json
 import struct
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -82,8 +83,9 @@ class Watcher:
         self.connection.send(json.dumps(message))
 
     def ack(self, shown: Shown) -> None:
-        """Say that a frame was drawn."""
-        self.say(type="ack", n=shown.header["n"])
+        """Say that a frame was drawn, if the server still listens; what it sent before stays to be read."""
+        with suppress(ConnectionClosed):
+            self.say(type="ack", n=shown.header["n"])
 
     def closed_by(self) -> int | None:
         """Return the code that it is closed by."""
