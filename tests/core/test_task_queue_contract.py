@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +22,8 @@ from frametally.settings.access import ServerAccess
 from frametally.settings.loading import Settings, load_settings
 
 ALL: tuple[QueueName, ...] = tuple(QUEUES)
-LEASE_S = 6.0
+LEASE_S = 2.0
+BROKER_LEASE_S = 6.0
 """Longer than a holder may be silent, so that a queue that notices deaths is told from a lease that ends."""
 PATIENCE_S = 60.0
 
@@ -65,13 +67,14 @@ class Place:
 
 
 @pytest.fixture(params=["book", pytest.param("rabbitmq", marks=pytest.mark.services)])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     with ExitStack() as stack:
         url, access = "", None
         if request.param == "rabbitmq":
             from broker_queues import empty_broker
 
             url, access = stack.enter_context(empty_broker())
+            monkeypatch.setattr(sys.modules[__name__], "LEASE_S", BROKER_LEASE_S)
         yield Place(stack, tmp_path, url, access)
 
 
