@@ -34,6 +34,7 @@ export class LiveSocket {
     const { signal } = this.ended;
     document.addEventListener("visibilitychange", () => this.#follow(), { signal });
     addEventListener("online", () => this.#now(), { signal });
+    addEventListener("offline", () => this.#lose(), { signal });
     this.#open();
   }
 
@@ -87,11 +88,15 @@ export class LiveSocket {
   /** @param {WebSocket} mine */
   #listenForSilence(mine) {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => {
-      this.#leave();
-      this.#closed(0);
-    }, SILENCE_MS);
+    this.timer = setTimeout(() => this.#lose(), SILENCE_MS);
     if (mine !== this.socket) clearTimeout(this.timer);
+  }
+
+  /** The server cannot be reached, though the connection does not say so. */
+  #lose() {
+    if (!this.socket) return;
+    this.#leave();
+    this.#closed(0);
   }
 
   /** Nobody sees a hidden page: it holds no socket. */
