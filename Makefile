@@ -245,6 +245,12 @@ sbom: .venv/dev ## Write the list of parts of packages and images, as CycloneDX 
 	@mkdir -p dist
 	@$(BIN)/python docs/notice.py --sbom dist/frametally.cdx.json
 
+# It asks PyPI about each pinned package: a strict run fails also where one cannot be asked about.
+.PHONY: audit
+audit: .venv/dev ## Name the pinned packages that have a known vulnerability (asks PyPI)
+	@for lock in requirements*.lock cloud-services/locks/*.lock; do \
+	  $(BIN)/uv tool run --quiet pip-audit==2.10.1 --strict --disable-pip --progress-spinner=off --require-hashes -r "$$lock" || exit 1; done
+
 .PHONY: pin-images
 pin-images: .venv/python ## Write the digests of images that are named by a tag alone (needs docker with buildx)
 	@$(BIN)/python .ci/pin_images.py
