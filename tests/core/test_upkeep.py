@@ -82,11 +82,8 @@ def test_a_part_that_fails_stops_none_after_it_and_a_part_without_time_is_a_fail
     assert "No time is left for: make test-all" in late.stderr
     assert (late.returncode, late.stderr.splitlines()[-1]) == (1, "Failed: checks tests")
     assert run_ci(checkout, "check").returncode == 2
-    all_of_it = run_ci(checkout, CI_MINUTES="0")
-    assert all_of_it.stderr.splitlines()[-1] == "Failed: checks tests demo"
-    assert [line.split()[:3] for line in all_of_it.stdout.splitlines()[-3:]] == [
-        [part, "no", "time"] for part in ("services", "stack", "engines")
-    ]
+    everything = run_ci(checkout, CI_MINUTES="0")
+    assert everything.stderr.splitlines()[-1] == "Failed: checks tests demo services stack engines"
 
 
 @pytest.mark.thorough
