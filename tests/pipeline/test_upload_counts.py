@@ -149,6 +149,23 @@ def test_a_corrected_record_is_followed_by_its_frames(
     assert house.parts() == counted
 
 
+def test_what_commands_put_right_of_an_uploaded_video_stays_so_whatever_its_jobs_do(
+    house: House, clip: Path, counted: dict[str, bytes]
+) -> None:
+    video = house.upload(clip, source="Wrong", start_time="2026-02-01T00:00:00Z")
+    house.work()
+    house.count()
+    house("retime", video.sha256, "--start-time", START)
+    house("rename-source", "Wrong", "Gate 1")
+    house.catalogue.queue(video.id, "frames")
+    house.work()
+    house.count()
+    assert house.parts() == counted
+    row = house.catalogue.video(video.id)
+    assert row is not None
+    assert (row.record.source, row.record.source_name) == ("gate-1", "Gate 1")
+
+
 def test_a_video_without_a_time_is_counted_at_a_guess_and_moves_once_it_has_one(
     house: House, clip: Path, counted: dict[str, bytes]
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
+from datetime import UTC
 from typing import Any
 
 import click
@@ -21,12 +22,14 @@ from frametally.media_records import key_of_part
 from frametally.opening import open_access_book, open_alert_book, open_gold, open_video_catalogue
 from frametally.ports.object_store import ObjectInfo, ObjectStore
 from frametally.process.reports import Progress, Skipped, exit_code
+from frametally.records import MediaManifest
+from frametally.rules.times import local_time
 from frametally.settings.loading import Settings
 from frametally.undo_records import Correction
 from frametally.video_records import VideoRecord
 from frametally.videos.acceptance import read_video
 from frametally.videos.content_claims import holder_of
-from frametally.videos.editing import remove_video
+from frametally.videos.editing import Changes, edit_video, remove_video
 from frametally.videos.retention import forgotten_videos, objects_of_no_video
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import Ports, data_dir_option, open_books, option, read_settings
@@ -98,8 +101,7 @@ def forget(
 def _follow_uploaded(ports: Ports, target: forgetting.Target, progress: Progress, *, delete: bool) -> None:
     """Remove the uploaded video of what was forgotten as a whole, or have its state found out again."""
     settings, store = ports.settings, ports.store
-    video_id = holder_of(store, target.manifest.sha256) if target.manifest.kind == "video" else None
-    video = read_video(store, video_id) if video_id is not None else None
+    video = _uploaded_video(store, target.manifest)
     if video is None:
         return
     if delete and target.whole:
@@ -112,6 +114,23 @@ def _follow_uploaded(ports: Ports, target: forgetting.Target, progress: Progress
         row = catalogue.video(video.id)
         if row is not None and row.state == "ready":
             catalogue.set_video(video.id, state="received")
+
+
+def _uploaded_video(store: ObjectStore, manifest: MediaManifest) -> VideoRecord | None:
+    video_id = holder_of(store, manifest.sha256) if manifest.kind == "video" else None
+    return read_video(store, video_id) if video_id is not None else None
+
+
+def _edit_uploaded(
+    ports: Ports, manifest: MediaManifest, changes: Changes, source: tuple[str, str] = ("", "")
+) -> None:
+    """Have the record of an uploaded video say what was put right: else its next job puts the frames back."""
+    settings, store = ports.settings, ports.store
+    video = _uploaded_video(store, manifest)
+    if video is None:
+        return
+    with closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue:
+        edit_video(store, catalogue, settings, video.id, changes, name_source=lambda _: source)
 
 
 def _remove_video(ports: Ports, video: VideoRecord, progress: Progress) -> None:
@@ -141,7 +160,9 @@ def retime(medium: str, start_time: str, delete_images: bool, **overrides: Any) 
         start_ms = parse_time_ms("--start-time", start_time, ports.settings.tzinfo())
         manifest = finding.one_medium(finding.find_media(ports.store, medium), medium)
         correction = corrections.retime(ports.store, manifest, start_ms=start_ms, delete_images=delete_images)
-        return _report(ports, [*finished, *([_finish(ports, correction)] if correction else [])])
+        done = [*finished, *([_finish(ports, correction)] if correction else [])]
+        _edit_uploaded(ports, manifest, Changes(start_time=local_time(start_ms, UTC).isoformat()))
+        return _report(ports, done)
 
 
 @click.command("rename-source")
@@ -173,6 +194,7 @@ def rename_source(old: str, new: str, delete_images: bool, **overrides: Any) -> 
             )
             if correction is not None:
                 done.append(_finish(ports, correction))
+            _edit_uploaded(ports, manifest, Changes(source=name), (source, name))
         code = _report(ports, done)
         for former in sorted({keys.slug(old), *(manifest.source for manifest in manifests)} - {source}):
             _say_who_names(ports.settings, former, source)
