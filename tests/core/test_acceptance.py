@@ -174,6 +174,31 @@ def test_counts_move_once_an_upload_confirms_it_and_that_is_told(ports: UploadPo
     assert not accepted.video.fields.move_counts
 
 
+def test_counts_of_an_uploaded_video_move_once_an_upload_of_its_bytes_confirms_it(ports: UploadPorts) -> None:
+    ports = ports._replace(look=look_for_times)
+    as_counted = VideoFields(source="Traffic", start_time="2026-01-01T00:00:00Z")
+    first = Acceptance(ports).accept(send(ports, DATA, fields=as_counted)).video
+    ports.store.put(COUNTED.key, encode(COUNTED))  # what its frames came to
+    kept = Acceptance(ports).accept(send(ports, DATA, fields=ELSEWHERE))
+    assert kept.video == first
+    assert "keeps its own source, start_time" in kept.remark
+    confirmed = msgspec.structs.replace(ELSEWHERE, move_counts=True)
+    upload = send(ports, DATA, fields=confirmed)
+    for _ in range(2):  # whoever asks again is told the same
+        accepted = Acceptance(ports).accept(upload)
+        assert "60 frames of Traffic on 2026-01-01 now count as Gate" in accepted.remark
+        assert "keeps" not in accepted.remark
+    video = read_video(ports.store, first.id)
+    assert video is not None
+    assert (video.source, video.facts.started_at_ms) == (
+        "gate",
+        moment_ms("2026-02-01T08:00:00Z", None, ports.settings),
+    )
+    assert video.moved_from is not None
+    assert video.moved_from.source == "traffic"
+    assert jobs_of(ports, first.id).count("frames") == 1
+
+
 def test_a_confirmation_that_a_kill_followed_is_kept(ports: UploadPorts) -> None:
     ports.store.put(COUNTED.key, encode(COUNTED))
     ports = ports._replace(look=look_for_times)

@@ -105,14 +105,7 @@ def with_counts_kept(video: VideoRecord, manifest: MediaManifest, settings: Sett
     moves_time = is_certain and None not in (manifest.start_ms, facts.started_at_ms)
     if video.source == manifest.source and not (moves_time and manifest.start_ms != facts.started_at_ms):
         return video
-    first_ms = manifest.first_captured_at_ms or manifest.start_ms or 0
-    moved = MovedCounts(
-        source=manifest.source,
-        source_name=manifest.source_name,
-        from_ms=first_ms,
-        to_ms=manifest.last_captured_at_ms or first_ms,
-        frames=manifest.frames_announced,
-    )
+    moved = _counts_of(manifest)
     if not said.move_counts:
         raise Refused(
             WOULD_MOVE_COUNTS,
@@ -120,6 +113,17 @@ def with_counts_kept(video: VideoRecord, manifest: MediaManifest, settings: Sett
             f"{video.source_name}{_on(facts.started_at_ms, settings)}.",
         )
     return msgspec.structs.replace(video, moved_from=moved)
+
+
+def _counts_of(manifest: MediaManifest) -> MovedCounts:
+    first_ms = manifest.first_captured_at_ms or manifest.start_ms or 0
+    return MovedCounts(
+        source=manifest.source,
+        source_name=manifest.source_name,
+        from_ms=first_ms,
+        to_ms=manifest.last_captured_at_ms or first_ms,
+        frames=manifest.frames_announced,
+    )
 
 
 def moved_words(moved: MovedCounts, settings: Settings) -> str:
@@ -140,7 +144,10 @@ def moved_remark(video: VideoRecord, settings: Settings) -> str:
 def take_fields(
     ports: UploadPorts, said: VideoFields, video: VideoRecord, name_source: NameSource
 ) -> tuple[VideoRecord, str]:
-    """Take the time that an upload of a video's bytes says for its source, where the video's was a guess.
+    """Take what an upload of a video's bytes says of its source and time, where that is to hold.
+
+    It does where the upload confirms that it moves counts; and its time does for the same source, where the
+    video's was a guess.
 
     Returns:
         The video, and sentences about what was taken of the upload and what was not.
@@ -149,29 +156,47 @@ def take_fields(
         Retryable: The store or the catalogue is away, or the video is just being removed.
         Poison: Its record is damaged.
     """
-    told = []
+    remarks = []
     source = None if said.source is None else name_source(said.source)[0]
     # The time of another source says nothing of this one, whose counts would leave their day.
-    if said.start_time is not None and is_guess(video.facts) and source in (None, video.source):
-        changes = Changes(start_time=said.start_time)
+    says_time = said.move_counts or (is_guess(video.facts) and source in (None, video.source))
+    changes = Changes()
+    if said.move_counts and said.source is not None and source != video.source:
+        changes["source"] = said.source
+    if said.start_time is not None and says_time:
+        changes["start_time"] = said.start_time
         if said.timezone is not None:
             changes["timezone"] = said.timezone
+    if changes:
+        counted = counted_as(ports.store, video.sha256) if said.move_counts else None
         try:
-            video = edit_video(
-                ports.store, ports.catalogue, ports.settings, video.id, changes, name_source=name_source
+            after = edit_video(
+                ports.store,
+                ports.catalogue,
+                ports.settings,
+                video.id,
+                changes,
+                name_source=name_source,
+                moved_from=_counts_of(counted) if counted is not None else None,
             )
-            told.append("The video takes start_time from this upload; its time was a guess before.")
+            if after.moved_from != video.moved_from:
+                remarks.append(moved_remark(after, ports.settings))
+            elif after != video:
+                taken = " and ".join(name for name in changes if name != "timezone")
+                guess = "; its time was a guess before" if is_guess(video.facts) else ""
+                remarks.append(f"The video takes {taken} from this upload{guess}.")
+            video = after
         except FieldRefused as refusal:
-            told.append(f"{refusal.reason} {refusal.remedy}")
+            remarks.append(f"{refusal.reason} {refusal.remedy}")
         except VideoGone as error:
             raise Retryable(str(error)) from error
     kept = _not_taken(said, source, video, ports.settings)
     if kept:
-        told.append(
+        remarks.append(
             f"The video keeps its own {', '.join(kept)}. "
             f"Change them on its page, or by PATCH /api/v1/videos/{video.id}."
         )
-    return video, " ".join(told)
+    return video, " ".join(remarks)
 
 
 def _not_taken(said: VideoFields, source: str | None, video: VideoRecord, settings: Settings) -> list[str]:

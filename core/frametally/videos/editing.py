@@ -20,7 +20,7 @@ from frametally.ports.video_catalogue import VideoCatalogue
 from frametally.records import TimeSource, decode_at, encode
 from frametally.rules.times import FIRST_MS, NEXT_MS, iso_moment_ms
 from frametally.settings.loading import Settings
-from frametally.video_records import VideoFacts, VideoFields, VideoRecord
+from frametally.video_records import MovedCounts, VideoFacts, VideoFields, VideoRecord
 from frametally.videos.fields import check_fields, without_what_lies_outside
 from frametally.videos.refusals import FieldRefused
 
@@ -67,6 +67,7 @@ def edit_video(
     *,
     name_source: NameSource,
     made_of: int | None = None,
+    moved_from: MovedCounts | None = None,
 ) -> VideoRecord:
     """Change what people say of a video, and have its frames put where they belong by now.
 
@@ -78,6 +79,7 @@ def edit_video(
         changes: What is to be changed.
         name_source: Finds the source that a name means.
         made_of: The revision that the change was made of; None: whichever it is.
+        moved_from: What was counted of it, for its record, where an upload moves that.
 
     Returns:
         The record as it is then; nothing is noted where it is as it was.
@@ -98,6 +100,8 @@ def edit_video(
             return before
         if made_of is not None and made_of != before.revision:
             raise ChangedSince(before)
+        if moved_from is not None and is_elsewhere(before, after):
+            after = msgspec.structs.replace(after, moved_from=moved_from)
         return msgspec.structs.replace(after, revision=before.revision + 1)
 
     before, after = _change(store, video_id, edited)
