@@ -44,6 +44,7 @@ from frametally.rules.times import utc
 from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings, load_settings
 from frametally_cli import main as cli
+from frametally_cli.console.status import print_status
 from frametally_cli.options import ports
 from frametally_cli.stages import looking
 
@@ -514,6 +515,28 @@ def test_status_prints_json_or_a_table_and_exits_with_its_verdict(
     )
     assert cli.main(["ledger", "rebuild", *arguments[1:]]) == 0
     assert "2 objects taken in" in capsys.readouterr().out
+
+
+def test_of_400_sources_status_shows_those_first_that_need_somebody(
+    house: House, capsys: pytest.CaptureFixture[str]
+) -> None:
+    house.manifest(6, 6)
+    house.segment(0, 6)
+    books = house.status()
+    [line] = books.sources
+    sources = [
+        line._replace(source_name=f"Gate {n}", counted=6 if n < 398 else 0, indexed=6 if n < 398 else 0)
+        for n in range(400)
+    ]
+    behind = [f"Gate {n}: 6 frames to count" for n in range(398, 400)] * 11
+    print_status(books._replace(sources=sources, behind=behind))
+    said = capsys.readouterr().out
+    rows = [row for row in said.splitlines() if row.startswith(" Gate")]
+    assert (len(rows), rows[0].split()[:2], rows[1].split()[:2]) == (20, ["Gate", "398"], ["Gate", "399"])
+    assert "… and 380 more: 380 have all frames; `--json` has each" in said
+    assert said.count("behind: ") == 20
+    assert "… and 2 more such lines" in said
+    assert len(said.splitlines()) < 60
 
 
 def test_status_names_what_is_away_and_shows_the_rest(

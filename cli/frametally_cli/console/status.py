@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -13,11 +14,12 @@ from rich.text import Text
 
 from frametally.books.quality_reports import QualityReport
 from frametally.books.status import Status
-from frametally.books.verdict import WORDS
+from frametally.books.verdict import WORDS, SourceLine
 from frametally.ports.job_book import Failures, JobKind
 from frametally.rules.times import DAY_S, HOUR_S, utc
 from frametally_cli.console.output import out, plain
 
+_MOST_ROWS = 20
 _FIGURES = {
     "expected": "expected",
     "announced": "announced",
@@ -50,18 +52,26 @@ def print_status(status: Status) -> None:
     for title in shown:
         table.add_column(title, justify="right", min_width=max(map(len, title.split())))
     table.add_column("newest frame", min_width=len("2026-01-01"))
-    for books in status.sources:
+    sources = status.sources
+    if len(sources) > _MOST_ROWS:  # what needs somebody first
+        sources = sorted(sources, key=_is_even)[:_MOST_ROWS]
+    for books in sources:
         newest = books.newest_captured_at_ms
         figures = (str(getattr(books, field)) for field in shown.values())
         name = plain(books.source_name) + (" *" if books.file_time else "")
         table.add_row(Text(name), *figures, "" if newest is None else utc(newest))
     out.print(table)
+    if len(sources) < len(status.sources):
+        others = Counter(_is_even(books) for books in sorted(status.sources, key=_is_even)[_MOST_ROWS:])
+        uneven = f"{others[False]} are behind or broken, " if others[False] else ""
+        out.print(f"… and {others.total()} more: {uneven}{others[True]} have all frames; `--json` has each")
     if any(books.file_time for books in status.sources):
         out.print("* its time is a guess: its files' modification date, or when they were uploaded")
-    for books in status.sources:
-        if books.overlapped:
-            line = f"{books.source_name}: {books.overlapped} frames of overlapping footage, not counted"
-            out.print(Text(plain(f"{line}; see `frametally quality`")))
+    overlapped = [books for books in status.sources if books.overlapped]
+    for books in overlapped[:_MOST_ROWS]:
+        line = f"{books.source_name}: {books.overlapped} frames of overlapping footage, not counted"
+        out.print(Text(plain(f"{line}; see `frametally quality`")))
+    _print_others(len(overlapped))
     if "log" not in status.away:
         print_pace(status)
     for cause, letters in status.dead_letters.items():
@@ -78,15 +88,28 @@ def print_status(status: Status) -> None:
                 f"{lost.next_offset - 1}, were gone from the log before they were read",
             )
         )
-    for line in status.behind:
-        out.print(Text.assemble(("behind: ", "yellow"), plain(line)))
-    for line in status.broken:
-        out.print(Text.assemble(("broken: ", "bold red"), plain(line)))
+    for word, style, lines in (("behind", "yellow", status.behind), ("broken", "bold red", status.broken)):
+        for line in lines[:_MOST_ROWS]:
+            out.print(Text.assemble((f"{word}: ", style), plain(line)))
+        _print_others(len(lines))
     if not status.behind and not status.broken and not status.away:
         out.print(
             "settled: expected = announced = detected + dead letters + forgotten + overlapped, "
             "detected = counted = indexed"
         )
+
+
+def _print_others(lines: int) -> None:
+    if lines > _MOST_ROWS:
+        out.print(f"… and {lines - _MOST_ROWS} more such lines; `--json` has each")
+
+
+def _is_even(books: SourceLine) -> bool:
+    """Return whether each frame of a source is where it should be: nobody has to see to it."""
+    handled = books.detected + books.forgotten + books.overlapped
+    return not books.producing and (
+        books.expected == books.announced == handled and books.detected == books.counted == books.indexed
+    )
 
 
 def print_pace(status: Status) -> None:
