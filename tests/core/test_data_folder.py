@@ -210,6 +210,18 @@ def test_up_ends_with_one_line_where_a_part_can_never_be_opened(
     assert f"FRAMETALLY_{name}_URL='nonsense://x'" in line
 
 
+@pytest.mark.parametrize("command", ["serve", "work"])
+def test_gold_tables_that_can_never_be_opened_end_what_loads_them_with_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    monkeypatch.setenv("FRAMETALLY_GOLD_URL", "sqlite:////proc/none/gold.sqlite")
+    monkeypatch.setenv("FRAMETALLY_WEB_PORT", "0")
+    assert cli.main([command, "--data-dir", "data"]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "gold database" in line and "FRAMETALLY_GOLD_URL" in line
+    assert not Path("data").exists()
+
+
 @pytest.mark.parametrize(
     ("command", "url", "says"),
     [

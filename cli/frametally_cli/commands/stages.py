@@ -202,9 +202,12 @@ def index(every: str | None, repair: bool, **overrides: Any) -> int:
 @data_dir_option
 def serve(port: int | None, alone: bool, **overrides: Any) -> int:
     """Serve the dashboard until Ctrl-C, and bring the videos that are uploaded there into its chart."""
+    from frametally_cli.stages.gold import must_open_gold
     from frametally_cli.stages.looking import open_to_look
 
     settings = read_settings("web", {**overrides, "web_port": port})
+    if not alone:
+        must_open_gold(settings)
     if (folder := embedded_folder(settings)) and not any(folder.glob("*.sqlite")):
         must_be_writable(folder)  # there is nothing to be seen, and nothing can come
     store = store_folder(settings)

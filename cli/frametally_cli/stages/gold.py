@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import click
@@ -12,7 +12,7 @@ from frametally.books.gold.check import check_gold
 from frametally.books.gold.days import load_gold
 from frametally.books.gold.videos import load_videos
 from frametally.books.gold.wanted import is_wanted
-from frametally.errors import Misconfigured
+from frametally.errors import Misconfigured, Retryable
 from frametally.opening import open_gold, open_ledger
 from frametally.ports.video_catalogue import VideoQuestion
 from frametally.process.period import parse_period_s
@@ -69,6 +69,17 @@ def gold(every: str | None, check: bool, **overrides: Any) -> int:
 def load_if_wanted(ports: StorePorts) -> int:
     """Bring the gold tables up to date where there are some; return the exit code."""
     return load(ports) if is_wanted(ports.settings) else 0
+
+
+def must_open_gold(settings: Settings) -> None:
+    """Open the gold tables where there are some: a command that goes on would fail at each of their jobs.
+
+    Raises:
+        Misconfigured: They can never be opened. What is merely away is waited for later.
+    """
+    if is_wanted(settings):
+        with suppress(Retryable), closing(open_gold(settings.gold_url, settings.gold_access)):
+            pass
 
 
 def load(ports: StorePorts, bounds: _Bounds = _ALL, *, verify: bool = False) -> int:

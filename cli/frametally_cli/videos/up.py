@@ -9,11 +9,9 @@ from typing import Any
 import click
 
 from frametally.backups.accounts import check_accounts
-from frametally.books.gold.wanted import is_wanted
 from frametally.errors import Retryable
 from frametally.opening import (
     open_access_book,
-    open_gold,
     open_object_store,
     open_task_queue,
     open_video_catalogue,
@@ -36,6 +34,7 @@ from frametally_cli.options.ports import (
     read_settings,
     stop_on,
 )
+from frametally_cli.stages.gold import must_open_gold
 from frametally_cli.videos.family import COUNT_EVERY, command, live_commands, say, video_commands
 
 
@@ -97,9 +96,7 @@ def _must_open(settings: Settings) -> None:
         closing(open_task_queue(settings.queue_url, catalogue, settings.queue_access)),
     ):
         pass
-    if is_wanted(settings):
-        with suppress(Retryable), closing(open_gold(settings.gold_url, settings.gold_access)):
-            pass
+    must_open_gold(settings)
     with (
         suppress(Retryable),
         closing(open_object_store(settings.store_url, settings.store_access)) as store,

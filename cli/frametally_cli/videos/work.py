@@ -39,6 +39,7 @@ from frametally_cli.options.ports import (
     stop_on,
     wait_for,
 )
+from frametally_cli.stages.gold import must_open_gold
 
 
 @click.command()
@@ -64,6 +65,7 @@ def work(workers: int, queues: tuple[QueueName, ...], until_done: bool, **overri
 
     settings = read_settings("producer", overrides)
     failpoints.arm()
+    must_open_gold(settings)
     if not until_done:
         streams.log_lines()
 
