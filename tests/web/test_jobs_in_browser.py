@@ -73,6 +73,7 @@ def section(page: Page, name: str) -> Locator:
 def test_what_runs_waits_and_failed_stands_there_with_its_reason_and_its_worker(
     yard: Yard, visit: Callable[..., Visit]
 ) -> None:
+    yard.fail(2, "frames")  # a newer job follows it: nobody has to see to this one
     running, failed = yard.run(1, "metadata", 0.31), yard.fail(2, "frames")
     waiting = yard.queue(3, "enhance", '{"contrast":1.3}')
     page = visit(yard.place).open("jobs", wait_for=READY)
@@ -84,7 +85,7 @@ def test_what_runs_waits_and_failed_stands_there_with_its_reason_and_its_worker(
     expect(row(page, failed)).to_contain_text(REASON)
     for name, one in (("running", running), ("queued", waiting), ("failed", failed)):
         expect(section(page, name).locator(".job").first).to_have_attribute("data-id", one.id)
-    expect(page.locator("#jobs-words")).to_contain_text("1 running · 1 waiting · 1 failed")
+    expect(page.locator("#jobs-words")).to_contain_text("1 running · 1 waiting · 2 failed")
     frames = page.locator(".jobs-overview tr", has_text="Frames")
     expect(frames.locator("td")).to_have_text(["0", "0", re.compile(r"^1, since .*\d:\d\d")])
     expect(page.locator("#jobs-workers")).to_contain_text("host-3:4711")

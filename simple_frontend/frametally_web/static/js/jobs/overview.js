@@ -9,14 +9,14 @@ import { KINDS, QUEUES } from "./words.js";
 const MOST_WORKERS = 8;
 
 /**
- * A table: a row for each queue, with how many of its jobs run, wait and failed, and since when.
+ * A table: a row for each queue, with how many of its jobs run, wait, and failed with no newer one, and since when.
  * @param {Pick<Page.Jobs, "kinds"|"failures">} jobs
  */
 export function overview({ kinds, failures }) {
   const rows = QUEUES.map(([name, of]) => {
     const count = (/** @type {Page.JobState} */ state) =>
       of.reduce((sum, kind) => sum + (kinds[kind]?.[state] ?? 0), 0);
-    const failed = count("failed");
+    const failed = of.reduce((sum, kind) => sum + (failures[kind]?.jobs ?? 0), 0);
     const begins = of.flatMap((kind) => failures[kind]?.since_ms ?? []);
     const since = begins.length ? `, since ${toTheMinute(Math.min(...begins))}` : "";
     return el(
