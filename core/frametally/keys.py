@@ -40,7 +40,7 @@ _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 _VIDEO = re.compile(rf"videos/({_UUID})/video\.json")
 _ORIGINAL = re.compile(rf"videos/({_UUID})/original")
 BRIEF_FOLDER = re.compile(rf"videos/{_UUID}|images/.+|probe")
-"""A folder that goes with its last object: a video's, those of pictures, and where `doctor` tries its rights."""
+"""A folder that goes with its last object: a video's, those of pictures, and where `doctor` tries rights."""
 _RECORD = re.compile(
     r"(media/[0-9a-f]{64}|tombstones/[0-9a-f]{64}/\d{1,9}(-(-?\d+)?-(-?\d+)?)?|corrections/[0-9a-f]{64}(\.\d{1,9})?"
     r"|dead-letters/dropped/[0-9a-f]{12}|drawings/[a-z0-9][a-z0-9_-]{0,62}/\d{6,9}"
