@@ -103,14 +103,12 @@ def test_a_video_is_as_its_record_says_and_new(catalogue: VideoCatalogue) -> Non
     assert row is not None
     assert (row.record, row.version, row.state) == (record, "v1", "received")
     assert (row.reason, row.progress, row.books, row.artifacts) == (None, None, VideoBooks(), ())
-    assert catalogue.find_content(record.sha256) == row
     assert catalogue.versions() == {record.id: "v1"}
     assert catalogue.states() == {"received": 1}
 
 
 def test_there_is_no_video_that_nobody_put(catalogue: VideoCatalogue) -> None:
     assert catalogue.video(make_video().id) is None
-    assert catalogue.find_content("ab" * 32) is None
     assert catalogue.videos(VideoQuestion()) == ([], "", 0)
     assert (catalogue.states(), catalogue.versions(), catalogue.unsettled(9)) == ({}, {}, [])
     catalogue.set_video(make_video().id, state="ready")

@@ -21,7 +21,6 @@ from frametally.rules.geometry.zones import (
     ZoneCounts,
     count_stays,
     dwell_ms,
-    over_longer,
     stays_of,
 )
 
@@ -259,13 +258,6 @@ def test_any_order_and_repetition_of_stays_has_the_same_sums(stays: list[Any], c
     again = [*stays, *chance.choices(stays, k=5)] if stays else []
     chance.shuffle(again)
     assert list(count_stays(again, 7).items()) == list(count_stays(stays, 7).items())
-
-
-@pytest.mark.thorough
-@given(STAYS, st.integers(1, 6), st.integers(1, 6))
-def test_long_intervals_are_made_of_short_ones(stays: list[Any], interval_ms: int, times: int) -> None:
-    long_ms = interval_ms * times
-    assert over_longer(count_stays(stays, interval_ms), long_ms) == count_stays(stays, long_ms)
 
 
 def test_dwell_is_known_of_those_alone_who_came_and_went() -> None:

@@ -33,13 +33,6 @@ class CameraLogin(NamedTuple):
         """Both as they stand in a URL, which is shown to nobody."""
         return f"{quote(self.user, safe='')}:{quote(self.password.get_secret_value(), safe='')}"
 
-    def scrubbed(self, text: str) -> str:
-        """Return `text` without the password, however it is written there."""
-        password = self.password.get_secret_value()
-        for written in sorted({password, quote(password, safe=""), quote(password)}, key=len, reverse=True):
-            text = text.replace(written, "***") if written else text
-        return without_login(text)
-
 
 def without_login(text: str) -> str:
     """Return `text` without what stands before the @ of a URL."""

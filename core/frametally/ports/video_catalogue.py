@@ -190,9 +190,6 @@ class VideoCatalogue(JobBook, LiveBook, Outbox, Protocol):
     def video(self, video_id: str) -> VideoRow | None:
         """Return a video; None if there is none."""
 
-    def find_content(self, sha256: str) -> VideoRow | None:
-        """Return the video of these bytes; None if there is none."""
-
     def videos(self, question: VideoQuestion) -> VideoPage:
         """Return a page of videos. Raises `Poison` for a cursor that is none."""
 

@@ -1,7 +1,7 @@
 """Sums over files of flows by bars of any length: numpy, so that a year of a busy camera takes a moment.
 
-Each file is of a UTC day; of a bar that several days have, the parts are put together as
-`geometry.zones.over_longer` does it: by sums, the first part's beginning, the greatest peak.
+Each file is of a UTC day; of a bar that several days have, the parts are put together by
+sums, the first part's beginning and the greatest peak.
 """
 
 from __future__ import annotations

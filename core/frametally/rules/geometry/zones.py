@@ -233,21 +233,6 @@ def _parts(from_ms: int, to_ms: int, interval_ms: int) -> Iterator[tuple[int, in
         )
 
 
-def over_longer(counts: dict[int, ZoneCounts], interval_ms: int) -> dict[int, ZoneCounts]:
-    """Return the same over intervals that are a multiple as long."""
-    longer: dict[int, ZoneCounts] = {}
-    for start_ms in sorted(counts):
-        now = counts[start_ms]
-        long_ms = start_ms - start_ms % interval_ms
-        before = longer.get(long_ms)
-        if before is None:
-            longer[long_ms] = now
-            continue
-        sums = ZoneCounts(*(one + more for one, more in zip(before, now, strict=True)))
-        longer[long_ms] = sums._replace(at_start=before.at_start, peak=max(before.peak, now.peak))
-    return longer
-
-
 def dwell_ms(stays: Iterable[Stay]) -> list[int]:
     """Return how long stays were, in order, of those whose both ends are known: entered and left."""
     return sorted(

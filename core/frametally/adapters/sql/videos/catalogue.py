@@ -152,13 +152,6 @@ class SqlVideoCatalogue(SqlJobBook, SqlLiveBook, SqlOutbox):
             row = _row_of(connection, video_id)
             return None if row is None else _videos_of(connection, [row])[0]
 
-    def find_content(self, sha256: str) -> VideoRow | None:
-        """Return the video of these bytes; None if there is none."""
-        query = select(tables.videos).where(_videos.sha256 == sha256)
-        with self._database.reading() as connection:
-            row = connection.execute(query.order_by(_videos.uploaded_at_ms, _videos.id).limit(1)).first()
-            return None if row is None else _videos_of(connection, [row])[0]
-
     def videos(self, question: VideoQuestion) -> VideoPage:
         """Return a page of videos. Raises `Poison` for a cursor that is none."""
         query = select_page(question)
