@@ -175,9 +175,11 @@ test-int8: .venv-int8/ready ## Make and judge INT8 networks (needs Linux on x86-
 	@.venv-airflow/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-airflow.lock
 	@touch $@
 
+# Without pytest's cache: CI runs it beside tests whose failures lie there.
 .PHONY: test-airflow
 test-airflow: .venv/dev setup .venv-airflow/ready ## Run the DAGs against embedded parts
-	@FRAMETALLY_AIRFLOW=$(CURDIR)/.venv-airflow/bin/airflow $(BIN)/python -m pytest -m airflow tests/airflow
+	@FRAMETALLY_AIRFLOW=$(CURDIR)/.venv-airflow/bin/airflow \
+	  $(BIN)/python -m pytest -p no:cacheprovider -m airflow tests/airflow
 
 .PHONY: soak
 soak: .venv/dev setup ## Kill stages and turn bits for long: FRAMES=10000 KILLS=200 REAL_KILLS=10 FLIPS=1000 SEED=<number> can be set
