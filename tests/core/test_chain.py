@@ -7,7 +7,7 @@ from tests.fakes.records import make_frame
 from frametally import keys
 from frametally.records import DeadLetter, FrameDetections
 from frametally.segments.chain import ChainBroken, ChainEnd, SegmentChain, logs_with_segments
-from frametally.segments.contents import encode_segment, list_segments, read_segment
+from frametally.segments.contents import CutShort, encode_segment, list_segments, read_segment
 
 MODEL, LOG, TOPIC = "pixels-1", "log-1", "frames"
 
@@ -137,6 +137,27 @@ def test_a_segment_that_does_not_parse_stops_the_partition_with_a_remedy(cut: in
     store.put(key, store.get(key)[:cut])
     with pytest.raises(ChainBroken, match="move that object out of metadata/"):
         put(chain(store), 0, 3)
+
+
+@pytest.mark.parametrize("short_reads", [2, 3])
+def test_a_segment_that_comes_short_is_read_three_times_before_it_is_believed(short_reads: int) -> None:
+    class Hasty(MemoryStore):
+        reads = 0
+
+        def get(self, key: str) -> bytes:
+            self.reads += 1
+            return super().get(key)[: 40 if self.reads <= short_reads else None]
+
+    store = Hasty()
+    worker = chain(store)
+    put(worker, 0, 3)
+    key = keys.segment_key(MODEL, LOG, TOPIC, 0, 0)
+    if short_reads == 2:
+        assert len(list(worker._read(key).frames())) == 3
+    else:
+        with pytest.raises(CutShort):
+            worker._read(key)
+    assert store.reads == 3
 
 
 def test_a_segment_of_another_log_under_this_ones_key_is_never_adopted() -> None:

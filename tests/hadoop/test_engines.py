@@ -12,13 +12,15 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
 
 import pytest
 
 from frametally.errors import Retryable
+from frametally.records import encode
 from frametally.rules.counted_boxes import CountedBoxes
 from frametally.rules.flows.shapes import ZoneShape
+from frametally_hadoop.job import counting
 from frametally_hadoop.job.counting import reduce_group
 from frametally_hadoop.job.mapping import FrameGroups
 from frametally_hadoop.job.params import CountParams, parse_argument
@@ -238,6 +240,42 @@ def test_a_buffer_that_is_always_full_changes_nothing(manifest: list[str], expec
         values = [value for other, value in pairs if other == key]
         lines += [b"\t".join(pair) + b"\n" for pair in reduce_group(key, values, CountParams(), ignore)]
     assert comparable(lines) == expected
+
+
+def test_what_is_held_is_known_to_the_byte_and_nothing_once_it_is_passed_on(footage: Footage) -> None:
+    key = footage.segment([footage.frame(NOON_MS, "car")])
+    groups = FrameGroups(CountParams(tracking=None), ignore)
+    assert groups.held_bytes == 0
+    assert list(groups.add(footage.store.address(key))) == []
+    held = groups.held_bytes
+    lines = [value for name, value in groups.drain() if json.loads(name)[0] == "frames"]
+    assert (held, groups.held_bytes) == (sum(map(len, lines)), 0)
+
+
+@pytest.mark.parametrize("text", [b"one by one", b"together"])
+def test_lines_that_cannot_be_read_together_are_read_one_by_one(
+    footage: Footage, monkeypatch: pytest.MonkeyPatch, text: bytes
+) -> None:
+    lines = [encode(footage.frame(NOON_MS + number, "car")) for number in range(2)]
+    if text == b"one by one":
+        monkeypatch.setattr(counting, "decode_frames", lambda lines: None)
+    else:
+        monkeypatch.setattr(counting, "decode_frame", pytest.fail)
+    assert len(counting._decode_with_boxes(b"\n".join(lines))) == 2
+
+
+def test_a_zone_is_counted_by_tracks_of_the_hour_and_of_a_minute_on_both_sides() -> None:
+    asked: list[tuple[int, int]] = []
+
+    class Work:
+        def holding(self, source: str, from_ms: int, to_ms: int) -> tuple[()]:
+            asked.append((from_ms, to_ms))
+            return ()
+
+    frame = NamedTuple("frame", [("source", str), ("captured_at_ms", int)])("cam", NOON_MS)
+    groups = FrameGroups(CountParams(), ignore)
+    groups._add_zones("m-1", [frame], b"", ("tracks", NOON_MS), cast("Any", Work()))  # type: ignore[list-item]
+    assert asked == [(NOON_MS - 60_000, NOON_MS + 3_600_000 + 60_000)]
 
 
 def test_of_a_segment_only_the_days_that_the_manifest_names_are_passed_on(footage: Footage) -> None:
