@@ -58,7 +58,7 @@ EXPORTS = (
     ("interval=60", "format=csv", "timezone=Asia/Kolkata"),
 )
 CHANNELS = {"ops": "https://hooks.frametally.test/counts"}
-STOP = {"name": "stop", "points": [[100, 340], [700, 340]]}
+STOP = {"name": "stop", "width_px": 854, "height_px": 480, "points": [[100, 340], [700, 340]]}
 STAGES = {
     "aggregator": "aggregate",
     "consumer": "consume",
