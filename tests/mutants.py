@@ -53,13 +53,66 @@ QUICK = (
 )
 NEAREST_FILES = (0, 2, 7, 20)  # the second and the third step are for what survives the one before
 LONGEST_TEST_S, LONGEST_FILE_S = 60, 30
-ENOUGH_TESTS = 12
+ENOUGH_TESTS = 30
 
 EQUIVALENT = {
     (
         "frametally.rules.once.one_line_per_frame",
         "if other is None or (line <= other):",
     ): "the same line again",
+    (
+        "frametally.rules.flows.zone_boxes._picture_zone",
+        "@lru_cache(maxsize=1025)",
+    ): "how many are kept changes no answer",
+    (
+        "frametally.rules.flows.tallies._zones",
+        "stay = Stay(max(from_ms, -2), min(to_ms, DAY_MS), CAME[came], WENT[went])",
+    ): "both lie before the day",
+    (
+        "frametally.rules.flows.ways._place",
+        "return shape.name, shape.from_ms is not None, shape.from_ms or 1",
+    ): "the second part says that there is no beginning",
+    (
+        "frametally.rules.geometry.borders._half_ways",
+        "yield Passage(step, (first + last) / 2, 1)",
+    ): "nobody reads the side of a half way",
+    (
+        "frametally.rules.geometry.zones.PictureZone.is_clear",
+        "if (height2 >= self.narrow2) and self.place_of(x, y) > 0:",
+    ): "an equal height becomes itself",
+    (
+        "frametally.rules.geometry.zones.PictureZone._depth2",
+        "return max((self.distance2(x, y) for x, y in middles if self.place_of(x, y) > 0), "
+        "default=Fraction(1))",
+    ): "every polygon has a diagonal or an ear within",
+    (
+        "frametally.rules.clocks.turns._shown",
+        "return local_time(time_ms, zone).replace(tzinfo=None, fold=1)",
+    ): "moments without a zone are compared without their fold",
+    (
+        "frametally.rules.traffic.turns.turns_of",
+        "to_leg: ((SIDES.index(to_side) - SIDES.index(from_side) + _EIGHTHS // 2)) % _EIGHTHS",
+    ): "half a turn to either hand is the same",
+    (
+        "frametally_hadoop.job.mapping.FrameGroups._add_segment",
+        "if (self.held_bytes > self._buffer_bytes):",
+    ): "when lines are passed on changes no count",
+    (
+        "frametally_hadoop.job.mapping.FrameGroups._group",
+        'first, source, begin_ms, end_ms = 1, "", 0, 0',
+    ): "the first frame sets it",
+    (
+        "frametally.ports.merging._over_border",
+        "first, end, last_ms = len(before), 1, before[-1].start_ms",
+    ): "it is called where the first of `after` reaches over the border",
+    (
+        "frametally.adapters.sql.ledger.intake.Numbers.new",
+        "self._connection.execute(update(tables.about).values(next_number=number + 2))",
+    ): "any number does that nothing has",
+    (
+        "frametally.adapters.sql.ledger.intake.Numbers.new",
+        "self._connection.execute(update(tables.about).values(next_number=(number - 1)))",
+    ): "any number does that nothing has",
     (
         "frametally.rules.counted_boxes._units",
         "return math.ceil(round(value * units, 7))",
@@ -182,6 +235,8 @@ def _importers() -> dict[str, set[Path]]:
 def tests_near(path: Path) -> list[str]:
     """Return the test files that reach a module by imports: the nearest, those that name most of it, first.
 
+    One that imports a module of the same folder is as near: adapters are found by entry points.
+
     Tests in a browser are left out: a rule that only a picture of the page would miss has no quick test.
     """
     names = {rule.rpartition(".")[2] for rule in mutants_of(path)}
@@ -190,6 +245,10 @@ def tests_near(path: Path) -> list[str]:
         step = 1 + max(steps.values())
         border = {importer for path in border for importer in _importers()[module_name(path)]} - steps.keys()
         steps |= dict.fromkeys(border, step)
+    beside = (
+        importer for sibling in path.parent.glob("*.py") for importer in _importers()[module_name(sibling)]
+    )
+    steps |= dict.fromkeys(beside, 1)
 
     def order(test: Path) -> tuple[int, int, int]:
         words = set(re.findall(r"\w+", test.read_text(encoding="utf-8")))
