@@ -43,6 +43,7 @@ from frametally.rules.counted_boxes import COUNTING_VERSION
 from frametally.rules.times import utc
 from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings, load_settings
+from frametally.video_records import MovedCounts
 from frametally_cli import main as cli
 from frametally_cli.console.status import print_status
 from frametally_cli.options import ports
@@ -595,6 +596,25 @@ def test_status_says_since_when_jobs_have_failed(house: House, capsys: pytest.Ca
     cli.main([*arguments, "--json"])
     failed = json.loads(capsys.readouterr().out)["failed_jobs"]
     assert failed == {"frames": {"jobs": 1, "since_ms": job.ended_at_ms}}
+
+
+def test_status_tells_a_move_that_waits_from_one_that_is_done(
+    house: House, capsys: pytest.CaptureFixture[str]
+) -> None:
+    moved = MovedCounts(source="cam", source_name="Cam", from_ms=0, to_ms=0, frames=60)
+    video = make_video(moved_from=moved)
+    arguments = ["status", "--data-dir", str(house.settings.data_dir)]
+    with (
+        closing(open_object_store(house.settings.store_url)) as store,
+        closing(open_video_catalogue(house.settings.catalogue_url)) as catalogue,
+    ):
+        store.put(video.key, encode(video))
+        catalogue.put_video(video, "1")
+        cli.main(arguments)
+        assert f"will soon count as {video.source_name}" in " ".join(capsys.readouterr().out.split())
+        catalogue.set_video(video.id, state="ready")
+        cli.main(arguments)
+        assert f"now count as {video.source_name}" in " ".join(capsys.readouterr().out.split())
 
 
 def test_watching_opens_each_part_once_and_again_only_what_was_away(

@@ -17,7 +17,7 @@ from frametally.opening import open_video_catalogue
 from frametally.ports.job_book import Failures, JobKind
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
-from frametally.ports.video_catalogue import VideoQuestion
+from frametally.ports.video_catalogue import FINAL_STATES, VideoQuestion
 from frametally.rules.times import utc
 from frametally.settings.loading import Settings
 from frametally.videos.content_claims import moved_words
@@ -91,7 +91,8 @@ def _of_videos(settings: Settings, store: ObjectStore) -> tuple[list[str], dict[
     except FrametallyError:
         return [], {}
     moved_lines = [
-        f"moved by an upload: {moved_words(moved, settings)} now count as {row.record.source_name}"
+        f"moved by an upload: {moved_words(moved, settings)} "
+        f"{'now' if row.state in FINAL_STATES else 'will soon'} count as {row.record.source_name}"
         for row in rows
         if (moved := row.record.moved_from) is not None
     ]
