@@ -134,12 +134,18 @@ def test_what_was_produced_before_is_put_right_as_the_upload_says(
     assert house.parts() == counted
 
 
-def test_a_corrected_record_is_followed_by_its_frames(
-    house: House, clip: Path, counted: dict[str, bytes]
-) -> None:
+def count_wrongly(house: House, clip: Path) -> VideoRecord:
+    """Upload and count a video under a wrong source and time."""
     video = house.upload(clip, source="Wrong", start_time="2026-02-01T00:00:00Z")
     house.work()
     house.count()
+    return video
+
+
+def test_a_corrected_record_is_followed_by_its_frames(
+    house: House, clip: Path, counted: dict[str, bytes]
+) -> None:
+    video = count_wrongly(house, clip)
     facts = msgspec.structs.replace(video.facts, started_at_ms=1_772_409_597_000, time_source="start_time")
     right = msgspec.structs.replace(video, source="gate-1", source_name="Gate 1", facts=facts, revision=1)
     house.store.put(right.key, encode(right))
@@ -152,9 +158,7 @@ def test_a_corrected_record_is_followed_by_its_frames(
 def test_what_commands_put_right_of_an_uploaded_video_stays_so_whatever_its_jobs_do(
     house: House, clip: Path, counted: dict[str, bytes]
 ) -> None:
-    video = house.upload(clip, source="Wrong", start_time="2026-02-01T00:00:00Z")
-    house.work()
-    house.count()
+    video = count_wrongly(house, clip)
     house("retime", video.sha256, "--start-time", START)
     house("rename-source", "Wrong", "Gate 1")
     house.catalogue.queue(video.id, "frames")

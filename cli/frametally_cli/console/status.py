@@ -54,15 +54,14 @@ def print_status(status: Status) -> None:
     table.add_column("newest frame", min_width=len("2026-01-01"))
     sources = status.sources
     if len(sources) > _MOST_ROWS:  # what needs somebody first
-        sources = sorted(sources, key=_is_even)[:_MOST_ROWS]
-    for books in sources:
+        sources = sorted(sources, key=_is_even)
+    for books in sources[:_MOST_ROWS]:
         newest = books.newest_captured_at_ms
         figures = (str(getattr(books, field)) for field in shown.values())
         name = plain(books.source_name) + (" *" if books.file_time else "")
         table.add_row(Text(name), *figures, "" if newest is None else utc(newest))
     out.print(table)
-    if len(sources) < len(status.sources):
-        others = Counter(_is_even(books) for books in sorted(status.sources, key=_is_even)[_MOST_ROWS:])
+    if others := Counter(_is_even(books) for books in sources[_MOST_ROWS:]):
         uneven = f"{others[False]} are behind or broken, " if others[False] else ""
         out.print(f"… and {others.total()} more: {uneven}{others[True]} have all frames; `--json` has each")
     if any(books.file_time for books in status.sources):
