@@ -13,7 +13,7 @@ from tests.fakes.junction import START_MS, Visit, make_flows, make_quarters
 from frametally.rules.clocks.turns import last_turn
 from frametally.rules.flows.shapes import LineShape, Shapes, ZoneShape
 from frametally.rules.flows.zone_boxes import stands_in
-from frametally.rules.geometry.borders import Border
+from frametally.rules.geometry.borders import FLICKER_PART, Border, tenths
 from frametally.rules.geometry.crossings import LineCounts, crossings_of, jumps
 from frametally.rules.geometry.foot_paths import FollowedPath, FootPath, joined, stitched
 from frametally.rules.geometry.zones import PictureZone
@@ -82,10 +82,16 @@ def test_a_box_jumps_in_a_second_at_most(apart_ms: int, jump: bool) -> None:
     assert jumps(FootPath((0, apart_ms), (0, 0), (0, 0), (400, 200), (1, 1)), 0) is jump
 
 
-def test_who_slides_round_an_inner_corner_is_on_the_side_of_the_piece_behind_it() -> None:
-    border = Border(((0, 1000), (1000, 1000), (2000, 0), (3000, 1000)))
-    over = walk((150, 120), (200, 0), (250, 120), (250, 160))
+def test_who_goes_along_a_piece_in_the_middle_and_off_at_its_corner_crosses_nothing() -> None:
+    border = Border(tenths([(0, 50), (100, 100), (100, 200), (200, 150)]))
+    over = walk((100, 200), (100, 100), (50, 0), (100, 50))
     assert [crossing.direction for crossing in crossings_of(over, border)] == []
+
+
+def test_a_foot_point_is_clear_of_a_border_beyond_a_part_of_its_height_and_not_at_it() -> None:
+    border, height = Border(((0, 1000), (4000, 1000))), 400
+    at = height // FLICKER_PART
+    assert [border.is_clear(2000, 1000 + off, height) for off in (at, at + 1)] == [False, True]
 
 
 def test_a_path_of_three_hours_ends_as_its_last_one() -> None:
@@ -132,6 +138,7 @@ def test_who_turns_back_has_a_column_where_somebody_did() -> None:
 
 def test_visits_in_a_gap_are_left_out_and_those_that_were_not_asked_for_are_not() -> None:
     through = ("south", "north")
-    visits = [Visit(START_MS + 1, "car", through), Visit(START_MS + 5 * QUARTER_MS, "car", through)]
+    in_the_gap = [Visit(START_MS + ms, "car", through) for ms in (1, 2)]
+    visits = [*in_the_gap, Visit(START_MS + 5 * QUARTER_MS, "car", through)]
     table = make_table(make_flows(visits), make_quarters(2, missing={0}))
-    assert (table.left_out, dict(table.movements)) == (1, {})
+    assert (table.left_out, dict(table.movements)) == (2, {})
