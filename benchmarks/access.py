@@ -23,9 +23,6 @@ from urllib.parse import urlsplit
 from flask import Flask
 from results import Cell, Goal, Table, save
 
-from frametally.access.accounts import ApiToken, UserAccount
-from frametally.access.book import AccessBook
-from frametally.access.tokens import make_api_token, make_token, sign, token_hash
 from frametally.opening import (
     open_access_book,
     open_count_index,
@@ -35,7 +32,10 @@ from frametally.opening import (
     open_video_catalogue,
 )
 from frametally.settings.loading import Settings
-from frametally_web.access.gate import Gate
+from frametally_accounts.book_port import AccessBook
+from frametally_accounts.gate import Gate
+from frametally_accounts.rights import ApiToken, UserAccount
+from frametally_accounts.secrets import make_api_token, make_token, sign, token_hash
 from frametally_web.app import create_app, parts_of
 from frametally_web.serving import DashboardServer
 

@@ -28,12 +28,12 @@ from pydantic import SecretStr
 from results import Goal, Table, save
 from services import running_servers
 
-from frametally.jobs.telling import telling
 from frametally.opening import open_task_queue, open_video_catalogue
-from frametally.ports.video_catalogue import VideoCatalogue
 from frametally.process.threads import in_thread
 from frametally.settings.environment import environment_of
 from frametally.settings.loading import Settings, load_settings
+from frametally_videos.jobs.job_bells import telling
+from frametally_videos.ports.video_catalogue import VideoCatalogue
 
 VIDEO, LEASE_S, PATIENCE_S = "a-video", 30.0, 60.0
 KILLS = 10

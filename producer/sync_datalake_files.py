@@ -19,9 +19,9 @@ from frametally.opening import open_object_store, open_video_catalogue
 from frametally.process.reports import NoProgress
 from frametally.process.retrying import Patience
 from frametally.settings.loading import load_settings
-from frametally_producer.layers import {layer}
-from frametally_producer.layers.driver import LayerTools, run_layer
-from frametally_producer.layers.pictures import draw
+from frametally_gold.layers import {layer}
+from frametally_gold.layers.driver import LayerTools, run_layer
+from frametally_gold.layers.pictures import draw
 
 video_id = os.environ.get("VIDEO_ID", "")
 if not video_id:
@@ -52,7 +52,7 @@ def write_notebooks(folder: Path) -> list[Path]:
         raise Misconfigured(
             f"{error.name} is not installed, and writes the notebooks: pip install 'frametally[layers]'"
         ) from error
-    from frametally_producer.layers.driver import MODULES, functions_of
+    from frametally_gold.layers.driver import MODULES, functions_of
 
     written = []
     for layer, module in MODULES.items():

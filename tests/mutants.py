@@ -61,27 +61,27 @@ EQUIVALENT = {
         "if other is None or (line <= other):",
     ): "the same line again",
     (
-        "frametally.rules.flows.zone_boxes._picture_zone",
+        "frametally_traffic.flows.zone_boxes._picture_zone",
         "@lru_cache(maxsize=1025)",
     ): "how many are kept changes no answer",
     (
-        "frametally.rules.flows.tallies._zones",
+        "frametally_traffic.flows.tallies._zones",
         "stay = Stay(max(from_ms, -2), min(to_ms, DAY_MS), CAME[came], WENT[went])",
     ): "both lie before the day",
     (
-        "frametally.rules.flows.ways._place",
+        "frametally_traffic.flows.ways._place",
         "return shape.name, shape.from_ms is not None, shape.from_ms or 1",
     ): "the second part says that there is no beginning",
     (
-        "frametally.rules.geometry.borders._half_ways",
+        "frametally_traffic.geometry.borders._half_ways",
         "yield Passage(step, (first + last) / 2, 1)",
     ): "nobody reads the side of a half way",
     (
-        "frametally.rules.geometry.zones.PictureZone.is_clear",
+        "frametally_traffic.geometry.zones.PictureZone.is_clear",
         "if (height2 >= self.narrow2) and self.place_of(x, y) > 0:",
     ): "an equal height becomes itself",
     (
-        "frametally.rules.geometry.zones.PictureZone._depth2",
+        "frametally_traffic.geometry.zones.PictureZone._depth2",
         "return max((self.distance2(x, y) for x, y in middles if self.place_of(x, y) > 0), "
         "default=Fraction(1))",
     ): "every polygon has a diagonal or an ear within",
@@ -90,7 +90,7 @@ EQUIVALENT = {
         "return local_time(time_ms, zone).replace(tzinfo=None, fold=1)",
     ): "moments without a zone are compared without their fold",
     (
-        "frametally.rules.traffic.turns.turns_of",
+        "frametally_traffic.report.turns.turns_of",
         "to_leg: ((SIDES.index(to_side) - SIDES.index(from_side) + _EIGHTHS // 2)) % _EIGHTHS",
     ): "half a turn to either hand is the same",
     (

@@ -81,7 +81,7 @@ COMMANDS = {
 
 class _Commands(LazyGroup):
     def prepared(self, name: str, command: click.Command) -> click.Command:
-        from frametally_cli.audit.recording import record_changes
+        from frametally_accounts.audit.command_log import record_changes
 
         record_changes(command, name)
         return command

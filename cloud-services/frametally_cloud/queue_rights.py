@@ -9,7 +9,7 @@ import json
 import secrets
 from collections.abc import Mapping
 
-from frametally.ports.task_queue import QUEUES
+from frametally_videos.ports.task_queue import QUEUES
 
 QUEUE_USERS = {
     "frametally": "FRAMETALLY_QUEUE_PASSWORD",

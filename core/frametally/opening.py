@@ -14,21 +14,21 @@ from functools import cache
 from importlib.metadata import EntryPoints, entry_points
 from typing import TYPE_CHECKING, Any
 
-from frametally.access.book import AccessBook
 from frametally.backup_records import KeptBooks
 from frametally.errors import Misconfigured
 from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import FrameLog
-from frametally.ports.gold import Gold
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
-from frametally.ports.task_queue import TaskQueue
-from frametally.ports.video_catalogue import VideoCatalogue
 from frametally.settings.access import LogAccess, ServerAccess, StoreAccess
+from frametally_accounts.book_port import AccessBook
+from frametally_gold.gold_port import Gold
+from frametally_videos.ports.task_queue import TaskQueue
+from frametally_videos.ports.video_catalogue import VideoCatalogue
 
 if TYPE_CHECKING:
-    from frametally.adapters.sql.alerts.book import SqlAlertBook
-    from frametally.adapters.sql.audit.book import SqlAuditBook
+    from frametally_accounts.audit.book import SqlAuditBook
+    from frametally_alerts.book import SqlAlertBook
 
 _FILE = "sqlite:////absolute/file.sqlite"
 _PORTS = {

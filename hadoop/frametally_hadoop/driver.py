@@ -17,7 +17,7 @@ from frametally.process.meters import METERS
 from frametally.process.reports import Progress, Skipped
 from frametally.records import Run
 from frametally.rules.counted_boxes import label_list
-from frametally.rules.flows.places import base_model, is_of_places
+from frametally.rules.places import base_model, is_of_places
 from frametally.segments.contents import CutShort, read_segment
 from frametally.settings.loading import Settings
 from frametally.telemetry.lineage import LineageRun, dataset, lineage_run

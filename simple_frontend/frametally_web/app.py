@@ -10,55 +10,55 @@ from typing import cast
 from flask import Flask
 from starlette.requests import HTTPConnection
 
-from frametally.access.book import AccessBook
-from frametally.alert_records import AlertRule
-from frametally.alerts.silence import Silence, why_silent
-from frametally.books.flows import flows_for
-from frametally.drawings.file_forms import MOST_FILE_BYTES
-from frametally.live.cameras import TryFeed
 from frametally.naming.known import KnownNames
 from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
-from frametally.ports.video_catalogue import VideoCatalogue
-from frametally.report_records import ScheduledReport
 from frametally.rules.clocks.turns import ClockTurn
 from frametally.settings.loading import Settings
-from frametally.videos.inspection import inspect
-from frametally.videos.receiving import Look, UploadPorts
+from frametally_accounts import sign_in
+from frametally_accounts.audit import routes as audit_routes
+from frametally_accounts.audit.opened_book import OpenedAudit
+from frametally_accounts.book_port import AccessBook
+from frametally_accounts.embeds.routes import EmbedRoutes
+from frametally_accounts.gate import Gate
+from frametally_alerts.opened_book import OpenedAlerts
+from frametally_alerts.reports.report_files import files_of
+from frametally_alerts.reports.scheduled_report import ScheduledReport
+from frametally_alerts.routes import AlertRoutes
+from frametally_alerts.rules import AlertRule
+from frametally_alerts.silence import Silence, why_silent
+from frametally_live.camera_routes import CameraRoutes
+from frametally_live.cameras.camera_form import TryFeed
+from frametally_live.viewers.camera_lag import Detected
+from frametally_live.viewers.viewer_sockets import STREAM_PATH, ViewerSockets
+from frametally_traffic.drawings.file_forms import MOST_FILE_BYTES
+from frametally_traffic.flows.published_days import flows_for
+from frametally_traffic.line_counts.background_days import FlowDays
+from frametally_videos.playback.frame_routes import FrameRoutes
+from frametally_videos.playback.routes import PlaybackRoutes
+from frametally_videos.playback.video_detections import DetectionRoutes
+from frametally_videos.ports.video_catalogue import VideoCatalogue
+from frametally_videos.sockets.client_sockets import ClientSockets
+from frametally_videos.upload_routes.native_routes import upload_routes
+from frametally_videos.upload_routes.upload_place import UploadPlace
+from frametally_videos.uploads.inspection import inspect
+from frametally_videos.uploads.receiving import Look, UploadPorts
 from frametally_web import assets, pages
-from frametally_web.access import signing_in
-from frametally_web.access.gate import Gate
-from frametally_web.access.seen_index import SeenIndex
-from frametally_web.access.visitors import Visitor
-from frametally_web.alerts.book import OpenedAlerts
 from frametally_web.api import description
-from frametally_web.api.alert_routes import AlertRoutes
-from frametally_web.api.camera_routes import CameraRoutes
 from frametally_web.api.endpoints import ENDPOINTS
 from frametally_web.api.events import Streams
 from frametally_web.api.routes import Api
-from frametally_web.audit import routes as audit_routes
-from frametally_web.audit.book import OpenedAudit
 from frametally_web.books.reader import BooksReader, DashboardPorts
 from frametally_web.books.scraped import MetricsRoute
-from frametally_web.embeds.routes import EmbedRoutes
-from frametally_web.flows.days import FlowDays
-from frametally_web.live.detected import Detected
-from frametally_web.live.viewers import STREAM_PATH, ViewerSockets
-from frametally_web.playback.detections import DetectionRoutes
-from frametally_web.playback.routes import PlaybackRoutes
-from frametally_web.playback.single import FrameRoutes
 from frametally_web.proof.picture_links import picture_origin
-from frametally_web.reports.files import files_of
 from frametally_web.requests import problems
 from frametally_web.requests.native import NativeRoute
 from frametally_web.requests.packing import pack_answers
 from frametally_web.security import UPLOADS_REMEDY, Guard
-from frametally_web.sockets.clients import ClientSockets
-from frametally_web.uploads.place import UploadPlace
-from frametally_web.uploads.routes import upload_routes
+from frametally_web.seen_index import SeenIndex
+from frametally_web.visitors import Visitor
 
 _PARTS = "frametally"
 FLOWS_FOLDER = "flows"
@@ -150,7 +150,7 @@ def create_app(
         pages.create_blueprint(settings=settings, index=index, alerts=alerts, chart=api.counts)
     )
     app.register_blueprint(audit_routes.create_blueprint(settings, audit))
-    app.register_blueprint(signing_in.create_blueprint(gate))
+    app.register_blueprint(sign_in.create_blueprint(gate))
     problems.answer_errors(app, [endpoint.address for endpoint in ENDPOINTS])
     pack_answers(app)
     guard.protect(app)

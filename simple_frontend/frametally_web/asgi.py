@@ -17,8 +17,8 @@ from a2wsgi import WSGIMiddleware
 from flask import Flask
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from frametally_live.viewers.viewer_sockets import STREAM_PATH
 from frametally_web.app import parts_of
-from frametally_web.live.viewers import STREAM_PATH
 from frametally_web.pages import HEALTH_PATH
 from frametally_web.requests.native import disconnected
 from frametally_web.routing import NativeRoutes

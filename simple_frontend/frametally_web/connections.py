@@ -13,7 +13,7 @@ from urllib.parse import unquote
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from frametally.drawings.file_forms import MOST_FILE_BYTES
+from frametally_traffic.drawings.file_forms import MOST_FILE_BYTES
 from frametally_web.security import HEADERS
 
 if TYPE_CHECKING:

@@ -9,19 +9,19 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, current_app, render_template, request
 from werkzeug.datastructures import MultiDict
 
-from frametally.access.charts import MOST_DAYS
 from frametally.errors import FrametallyError
 from frametally.ports.count_index import CountIndex
 from frametally.process.time_limit import time_limit
 from frametally.rules.times import utc
 from frametally.settings.data_folder import demo_beside, embedded_folder
 from frametally.settings.loading import Settings
-from frametally_web.alerts.book import OpenedAlerts
-from frametally_web.api.alert_routes import states_in
+from frametally_accounts.embeds.signed_selection import MOST_DAYS
+from frametally_alerts.opened_book import OpenedAlerts
+from frametally_alerts.routes import states_in
 from frametally_web.api.endpoints import ENDPOINTS
 from frametally_web.assets import load_assets
 from frametally_web.charts.answers import Counts
-from frametally_web.embeds.question import whole_question
+from frametally_web.charts.whole_question import whole_question
 from frametally_web.requests import query
 from frametally_web.requests.problems import Problem, problem_of
 

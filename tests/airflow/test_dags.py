@@ -19,11 +19,11 @@ from typing import Any
 import pytest
 
 from frametally import keys
-from frametally.access.accounts import UserAccount
 from frametally.books.runs import current_runs
 from frametally.opening import open_access_book, open_count_index, open_object_store
 from frametally.records import Detection, FrameDetections
 from frametally.segments.contents import encode_segment
+from frametally_accounts.rights import UserAccount
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
 

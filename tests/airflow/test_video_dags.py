@@ -17,11 +17,11 @@ from tests.producer.conftest import encode_video
 
 from frametally import keys
 from frametally.opening import open_frame_log, open_gold, open_video_catalogue
-from frametally.ports.video_catalogue import Artifact
 from frametally.settings.loading import load_settings
-from frametally.video_records import VideoRecord
-from frametally.videos.arrivals import tell_arrivals, waiting_arrivals
-from frametally.videos.usual_jobs import missing_jobs
+from frametally_videos.library.usual_jobs import missing_jobs
+from frametally_videos.ports.video_catalogue import Artifact
+from frametally_videos.records import VideoRecord
+from frametally_videos.uploads.arrivals import tell_arrivals, waiting_arrivals
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(1800)]
 

@@ -12,11 +12,11 @@ import pytest
 from sqlalchemy import update
 from tests.fakes.alerts import AFTERWARDS_MS, AlertPlace, alert_place
 
-from frametally.adapters.sql.alerts import tables
-from frametally.adapters.sql.alerts.book import SqlAlertBook
-from frametally.alert_records import AlertMessage
 from frametally.errors import Misconfigured
 from frametally.opening import open_alert_book, open_count_index, open_video_catalogue
+from frametally_alerts import tables
+from frametally_alerts.book import SqlAlertBook
+from frametally_alerts.rules import AlertMessage
 
 
 @contextmanager

@@ -26,7 +26,7 @@ POINTS = ("reports.put", "reports.told", "alerts.told", "alerts.claimed", "alert
 # A lease of no time, so that who comes next does not wait for one who is dead.
 ROUND = """
 import sys
-from frametally.alerts.channels import sending
+from frametally_alerts.channels import sending
 sending._LEASE_S = 0.0
 print("begun", flush=True)
 from frametally_cli.main import main

@@ -13,13 +13,13 @@ from tests.fakes.records import make_coverage, make_manifest, make_run
 from tests.fakes.webhooks import Hook, hook_server
 
 from frametally import keys
-from frametally.alert_records import AlertMessage
-from frametally.alerts.channels.words import payload_of, subject_of
-from frametally.drawing_records import DrawnLine
-from frametally.drawings.revisions import change_drawing, with_shapes
-from frametally.ports.live_book import Feed
 from frametally.records import encode
+from frametally_alerts.channels.wording import payload_of, subject_of
+from frametally_alerts.rules import AlertMessage
 from frametally_cli.main import main
+from frametally_live.book_port import Feed
+from frametally_traffic.drawings.revisions import change_drawing, with_shapes
+from frametally_traffic.records import DrawnLine
 
 
 @pytest.mark.thorough

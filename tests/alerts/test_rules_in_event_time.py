@@ -11,7 +11,7 @@ from tests.fakes.alerts import AFTERWARDS_MS, DAY_MS, MINUTE_MS, AlertPlace, ale
 from tests.fakes.records import make_coverage, make_run
 from tests.fakes.videos import make_video
 
-from frametally.alerts.making import RuleRefused
+from frametally_alerts.rule_form import RuleRefused
 
 HOUR_MS = 60 * MINUTE_MS
 

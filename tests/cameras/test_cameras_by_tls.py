@@ -13,7 +13,7 @@ from tests.cameras.test_opening import LOGIN, answering, failure_of, frames_of, 
 from tls_front import TlsFront
 
 from frametally.errors import Misconfigured
-from frametally_producer.cameras.failures import CameraAway
+from frametally_live.cameras.failures import CameraAway
 
 
 def authority_of(folder: Path, name: str = "127.0.0.1") -> tuple[Path, Path]:

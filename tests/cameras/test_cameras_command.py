@@ -13,9 +13,9 @@ from tests.cameras.showing import LAUNCHES, RtspCamera, Speaker
 from tests.cameras.test_opening import answering, garbage, motion_jpeg
 
 from frametally.opening import open_object_store, open_video_catalogue
-from frametally.ports.live_book import FeedTold
 from frametally.settings.loading import Settings
-from frametally_producer.cameras import trial
+from frametally_live.book_port import FeedTold
+from frametally_live.cameras import trial
 
 PASSWORD = "ge:he/im@"  # noqa: S105 - of a test
 SETTINGS = {

@@ -41,7 +41,7 @@ from frametally.media.manifests import find_manifest
 from frametally.opening import open_frame_log, open_object_store
 from frametally.records import FrameAnnouncement, decode, encode
 from frametally.rules.times import DAY_MS
-from frametally_producer.checking import doubts
+from frametally_videos.checking import camera_doubts
 
 
 @pytest.mark.thorough
@@ -139,7 +139,7 @@ def test_damaged_pictures_are_told_beside_a_camera_that_goes_on(tmp_path: Path) 
 def test_a_frozen_picture_is_told_beside_a_camera_that_goes_on_and_is_in_its_manifest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doubts, "LASTING_MS", 300)
+    monkeypatch.setattr(camera_doubts, "LASTING_MS", 300)
 
     def speak(connection: socket.socket) -> None:
         request_of(connection)
@@ -297,7 +297,7 @@ CHANGES = {"forget": ["--yes"], "retime": ["--start-time", "2026-05-01T08:00:00Z
 @pytest.fixture
 def long_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     """A minute that lasts a day: none ends while it is changed, where there would be nothing to notice."""
-    monkeypatch.setattr("frametally_producer.cameras.minutes._MINUTE_MS", DAY_MS)
+    monkeypatch.setattr("frametally_live.cameras.minutes._MINUTE_MS", DAY_MS)
 
 
 @pytest.mark.thorough
@@ -355,7 +355,7 @@ def test_what_is_given_up_while_the_camera_is_away_is_told_with_its_name_before_
 def test_what_is_given_up_at_the_stop_is_told_with_its_name_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
-    monkeypatch.setattr("frametally_producer.cameras.sending.NOTE_EVERY_S", 3600)
+    monkeypatch.setattr("frametally_live.cameras.frame_upload.NOTE_EVERY_S", 3600)
     settings = here(tmp_path)
     with RtspCamera() as camera, Capturing(settings, camera.address) as capturing:
         until(lambda: manifests_of(capturing.store))

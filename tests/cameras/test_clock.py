@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frametally.rules.times import DAY_MS, FIRST_MS, NEXT_MS
-from frametally_producer.cameras.clock import CaptureClock
-from frametally_producer.cameras.failures import CameraAway
-from frametally_producer.cameras.packets_lost import LostPackets
+from frametally_live.cameras.failures import CameraAway
+from frametally_live.cameras.packets_lost import LostPackets
+from frametally_live.cameras.stream_clock import CaptureClock
 
 NOW_MS = 1_790_000_000_000
 steps = st.lists(st.integers(-20_000, 20_000), min_size=1, max_size=50)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from frametally_producer.checking.doubts import LASTING_MS, PictureDoubts
+from frametally_videos.checking.camera_doubts import LASTING_MS, PictureDoubts
 
 Picture = NDArray[np.uint8]
 STEP_MS = 200

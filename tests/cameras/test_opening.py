@@ -17,14 +17,14 @@ import pytest
 from pydantic import SecretStr
 from tests.cameras.showing import LAUNCHES, RtspCamera, Speaker
 
-from frametally.cameras.addresses import AllowedPlaces, read_address
-from frametally.cameras.logins import CameraLogin
 from frametally.errors import FrametallyError, Poison
-from frametally_producer.cameras import http_stream, opening
-from frametally_producer.cameras.clock import CaptureClock
-from frametally_producer.cameras.failures import CameraAway
-from frametally_producer.cameras.opening import CameraToOpen, open_camera
-from frametally_producer.cameras.reading import CameraFrame, CameraReader
+from frametally.process.allowed_addresses import AllowedPlaces, read_address
+from frametally_live.cameras import camera_opening, http_stream
+from frametally_live.cameras.camera_frames import CameraFrame, CameraReader
+from frametally_live.cameras.camera_opening import CameraToOpen, open_camera
+from frametally_live.cameras.failures import CameraAway
+from frametally_live.cameras.logins import CameraLogin
+from frametally_live.cameras.stream_clock import CaptureClock
 
 LOGIN = CameraLogin("viewer", SecretStr("ge:he/im@"))
 
@@ -352,7 +352,7 @@ def garbage_pictures(connection: socket.socket) -> None:
 def test_nonsense_is_one_line(
     speak: Callable[[socket.socket], None], scheme: str, line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(opening, "OPEN_S", 3.0)
+    monkeypatch.setattr(camera_opening, "OPEN_S", 3.0)
     with Speaker(speak) as server:
         told = failure_of(to_open(f"{scheme}://127.0.0.1:{server.port}/gate", login=LOGIN))
     assert isinstance(told, CameraAway)
@@ -388,7 +388,7 @@ def test_a_camera_that_falls_silent_is_told_as_silent_not_as_ended(
 def test_an_rtsp_camera_that_is_stopped_is_told_as_sending_no_pictures(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(opening, "SILENT_S", 0.5)
+    monkeypatch.setattr(camera_opening, "SILENT_S", 0.5)
     with (
         RtspCamera(LAUNCHES["mjpeg"]) as camera,
         open_camera(to_open(camera.address), lambda: False) as opened,
@@ -442,4 +442,4 @@ def test_a_stop_is_heard_while_a_camera_is_silent() -> None:
             open_camera(to_open(f"rtsp://127.0.0.1:{server.port}/gate"), stop.is_set),
         ):
             pass
-        assert time.monotonic() - began_s < opening.OPEN_S
+        assert time.monotonic() - began_s < camera_opening.OPEN_S

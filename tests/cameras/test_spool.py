@@ -22,10 +22,10 @@ from frametally.files.replacing import replace_file
 from frametally.live_records import LiveMinute, NamedLoss, Outage, PictureDoubt
 from frametally.media.manifests import minute_identity
 from frametally.records import MediaManifest
-from frametally_producer.cameras.clock import CaptureTime
-from frametally_producer.cameras.minutes import Minutes
-from frametally_producer.cameras.sending import losses_since
-from frametally_producer.cameras.spool import Spool, SpooledFrame
+from frametally_live.cameras.frame_upload import losses_since
+from frametally_live.cameras.minutes import Minutes
+from frametally_live.cameras.spool import Spool, SpooledFrame
+from frametally_live.cameras.stream_clock import CaptureTime
 
 BOUND = 1_000_000
 FIRST_MS = 1_767_225_600_000
@@ -283,7 +283,7 @@ def test_a_frame_whose_minute_is_removed_while_it_is_written_is_named_in_the_nex
         if not is_written:
             replace_file(path, data)
 
-    monkeypatch.setattr("frametally_producer.cameras.spool.replace_file", write)
+    monkeypatch.setattr("frametally_live.cameras.spool.replace_file", write)
     at_ms = show(minutes, 1)
     assert minutes.tell_losses()
     [told] = spool.minutes()

@@ -14,8 +14,8 @@ from tests.cameras.capturing import announcements_in, here, manifests_of, until
 from tests.cameras.showing import RtspCamera
 from tests.faults.test_work_kills import children_of
 
-from frametally.live.cameras import add_camera
 from frametally.opening import open_object_store, open_video_catalogue
+from frametally_live.cameras.camera_form import add_camera
 
 
 def test_a_camera_whose_process_dies_while_it_is_stopped_has_all_its_frames_in_complete_minutes(

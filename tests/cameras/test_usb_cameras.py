@@ -12,8 +12,8 @@ import av
 import pytest
 from tests.cameras.test_opening import failure_of, to_open
 
-from frametally.cameras.addresses import CameraAddress
-from frametally_producer.cameras.failures import CameraAway
+from frametally.process.allowed_addresses import CameraAddress
+from frametally_live.cameras.failures import CameraAway
 
 
 def told_of(path: str) -> str:

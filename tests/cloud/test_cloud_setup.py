@@ -354,7 +354,7 @@ def test_without_a_domain_one_line_says_how_to_give_it(stack: Path) -> None:
 
 
 def test_workers_have_frametallys_queues_alone_and_who_looks_at_the_page_has_none() -> None:
-    from frametally.adapters.amqp.topology import DEAD_LETTERS, EXCHANGE, QUEUES_THERE
+    from frametally_videos.amqp.topology import DEAD_LETTERS, EXCHANGE, QUEUES_THERE
 
     told = json.loads(queue_definitions(dict.fromkeys(QUEUE_USERS.values(), "x")))
     rights = {one["user"]: one for one in told["permissions"]}

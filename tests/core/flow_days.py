@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from frametally.rules.geometry.foot_paths import FootPath
 from frametally.rules.path_columns import (
     POINT_COLUMNS,
     TRACK_COLUMNS,
@@ -16,6 +15,7 @@ from frametally.rules.path_columns import (
     code_of,
 )
 from frametally.rules.times import DAY_MS, HOUR_MS
+from frametally_traffic.geometry.foot_paths import FootPath
 
 DAY = 1_767_225_600_000
 MODEL, SOURCE = "tiny-1", "gate"

@@ -1,4 +1,4 @@
-"""What a day's flows are, visit by visit: the oracle of `frametally.flows`, which counts them at once.
+"""What a day's flows are, visit by visit: the oracle of `frametally_traffic.flows`, which counts them at once.
 
 Plain Python: whole numbers, and floats in a fixed order.
 """
@@ -10,7 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import sqrt
 from typing import NamedTuple
 
-from frametally.rules.flows.day_columns import (
+from frametally.rules.path_columns import PathColumns
+from frametally.rules.times import DAY_MS, HOUR_MS
+from frametally_traffic.flows.day_columns import (
     CROSSING_COLUMNS,
     CROSSING_ORDER,
     NO_CALIBRATION,
@@ -23,8 +25,8 @@ from frametally.rules.flows.day_columns import (
     FlowColumns,
     NoMovement,
 )
-from frametally.rules.flows.shapes import LineShape, Shapes, holds_at
-from frametally.rules.flows.ways import (
+from frametally_traffic.flows.shapes import LineShape, Shapes, holds_at
+from frametally_traffic.flows.ways import (
     FirstTrack,
     Row,
     Ways,
@@ -34,12 +36,10 @@ from frametally.rules.flows.ways import (
     stay_row,
     while_held,
 )
-from frametally.rules.geometry.crossings import Crossing, Direction, crossings_of
-from frametally.rules.geometry.foot_paths import FollowedPath, joined, pieces_of
-from frametally.rules.geometry.zones import stays_of
-from frametally.rules.metres.distribution import BINS_PER_KM_H, SpeedDistribution
-from frametally.rules.metres.ground import FootPoint, Ground, PlacedFoot, boxes_of, on_ground
-from frametally.rules.metres.speed import (
+from frametally_traffic.geometry.crossings import Crossing, Direction, crossings_of
+from frametally_traffic.geometry.foot_paths import FollowedPath, joined, pieces_of
+from frametally_traffic.geometry.ground import FootPoint, Ground, PlacedFoot, boxes_of, on_ground
+from frametally_traffic.geometry.speed import (
     CUT_HEIGHTS,
     CUT_SLOWNESS,
     HALF_PIXEL,
@@ -51,8 +51,8 @@ from frametally.rules.metres.speed import (
     MOST_M_PER_BOX,
     NotMeasured,
 )
-from frametally.rules.path_columns import PathColumns
-from frametally.rules.times import DAY_MS, HOUR_MS
+from frametally_traffic.geometry.speed_distribution import BINS_PER_KM_H, SpeedDistribution
+from frametally_traffic.geometry.zones import stays_of
 
 
 class FlowRows(NamedTuple):

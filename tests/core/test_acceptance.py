@@ -32,18 +32,19 @@ from tests.fakes.videos import make_facts, make_video
 
 from frametally import keys
 from frametally.errors import Poison, Retryable
-from frametally.ports.job_book import JobQuestion
 from frametally.ports.object_store import ObjectStore
-from frametally.ports.video_catalogue import VideoQuestion
 from frametally.process.failpoints import FAILPOINTS, VARIABLE
 from frametally.records import encode
 from frametally.settings.loading import Settings
-from frametally.video_records import UploadRecord, VideoContent, VideoFacts, VideoFields
-from frametally.videos import acceptance as acceptance_module
-from frametally.videos.acceptance import Acceptance, UploadSettler, read_video, settle_uploads
-from frametally.videos.content_claims import claim, give_up_claim, holder_of
-from frametally.videos.editing import moment_ms
-from frametally.videos.receiving import (
+from frametally_videos.library.edits import moment_ms
+from frametally_videos.library.usual_jobs import usual_jobs
+from frametally_videos.ports.job_book import JobQuestion
+from frametally_videos.ports.video_catalogue import VideoQuestion
+from frametally_videos.records import UploadRecord, VideoContent, VideoFacts, VideoFields
+from frametally_videos.uploads import acceptance as acceptance_module
+from frametally_videos.uploads.acceptance import Acceptance, UploadSettler, read_video, settle_uploads
+from frametally_videos.uploads.content_claims import claim, give_up_claim, holder_of
+from frametally_videos.uploads.receiving import (
     UploadPorts,
     abort_upload,
     begin_upload,
@@ -53,8 +54,7 @@ from frametally.videos.receiving import (
     note_end,
     resume_write,
 )
-from frametally.videos.refusals import Refused
-from frametally.videos.usual_jobs import usual_jobs
+from frametally_videos.uploads.upload_refusals import Refused
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = fake_video()
@@ -62,7 +62,7 @@ UPLOAD = """
 import sys
 from pathlib import Path
 from frametally.process import failpoints
-from frametally.videos.acceptance import Acceptance
+from frametally_videos.uploads.acceptance import Acceptance
 from tests.fakes.uploads import fake_video, open_parts, send
 failpoints.arm()
 ports = open_parts(Path(sys.argv[1]))

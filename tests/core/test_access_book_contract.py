@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, text
 
-from frametally.access.accounts import ApiToken, Credentials, UserAccount
-from frametally.access.book import MOST_WAIT_S, AccessBook, TriedBy
 from frametally.errors import Misconfigured
 from frametally.opening import open_access_book, open_video_catalogue
 from frametally.settings.access import ServerAccess
+from frametally_accounts.book_port import MOST_WAIT_S, AccessBook, TriedBy
+from frametally_accounts.rights import ApiToken, Credentials, UserAccount
 
 Place = tuple[str, ServerAccess | None]
 HOUR_S = 3600.0

@@ -13,9 +13,9 @@ from tests.fakes.videos import make_video
 from frametally.errors import Misconfigured
 from frametally.opening import open_frame_log, open_video_catalogue
 from frametally.ports.frame_log import FrameLog
-from frametally.ports.video_catalogue import VideoCatalogue
-from frametally.videos.acceptance import Acceptance
-from frametally.videos.arrivals import take_arrivals, tell_arrivals, waiting_arrivals
+from frametally_videos.ports.video_catalogue import VideoCatalogue
+from frametally_videos.uploads.acceptance import Acceptance
+from frametally_videos.uploads.arrivals import take_arrivals, tell_arrivals, waiting_arrivals
 
 TOPIC = "videos"
 

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from frametally.adapters.sql.audit.book import SqlAuditBook
-from frametally.audit.book import AuditChain, AuditQuestion
-from frametally.audit.entries import AuditEntry, AuditRecord, digest_of
-from frametally.audit.verification import Held, first_break
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.opening import open_access_book, open_audit_book, open_video_catalogue
 from frametally.settings.access import ServerAccess
+from frametally_accounts.audit.book import SqlAuditBook
+from frametally_accounts.audit.entries import AuditEntry, AuditRecord, digest_of
+from frametally_accounts.audit.verdicts import AuditChain, AuditQuestion
+from frametally_accounts.audit.verification import Held, first_break
 
 Place = tuple[str, ServerAccess | None]
 UPDATE = "UPDATE frametally_audit_records SET"

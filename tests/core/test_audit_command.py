@@ -15,10 +15,10 @@ import click
 import pytest
 from sqlalchemy import text
 
-from frametally.adapters.sql.audit.book import SqlAuditBook
-from frametally.audit.entries import AuditEntry, digest_of
 from frametally.opening import open_audit_book
-from frametally_cli.audit.recording import CHANGING, WORKING
+from frametally_accounts.audit.book import SqlAuditBook
+from frametally_accounts.audit.command_log import CHANGING, WORKING
+from frametally_accounts.audit.entries import AuditEntry, digest_of
 from frametally_cli.main import cli, main
 
 Said = Callable[..., str]

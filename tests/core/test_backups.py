@@ -15,13 +15,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from frametally.access.accounts import UserAccount
 from frametally.backups import contents
 from frametally.backups.keeping import MOST_KEPT, backup_name, is_due, last_backup, stored_backups
 from frametally.opening import open_access_book, open_object_store
 from frametally.process.children import Family
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally.settings.loading import Settings, load_settings
+from frametally_accounts.rights import UserAccount
 from frametally_cli.backups import nightly
 from frametally_cli.checkup.backups import backup_rows
 from frametally_cli.main import main

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from tests.examples import examples
 from tests.fakes.cameras import Camera, camera, ground_points
 
-from frametally.calibration.making import (
+from frametally.errors import Misconfigured
+from frametally_traffic.calibration.fitting import (
     GroundCalibration,
     GroundPoint,
     Rectangle,
@@ -21,8 +22,7 @@ from frametally.calibration.making import (
     calibration_of_rectangles,
     calibration_of_scale,
 )
-from frametally.errors import Misconfigured
-from frametally.rules.metres.ground import on_ground
+from frametally_traffic.geometry.ground import on_ground
 
 seeds = st.integers(0, 2**32)
 SQUARE = [(300.0, 600.0), (900.0, 620.0), (760.0, 200.0), (420.0, 210.0)]

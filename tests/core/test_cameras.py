@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from frametally.cameras.addresses import AllowedPlaces, read_address
-from frametally.cameras.logins import login_of, without_login
 from frametally.errors import Misconfigured, Poison
+from frametally.process.allowed_addresses import AllowedPlaces, read_address
 from frametally.settings.loading import load_settings
+from frametally_live.cameras.logins import login_of, without_login
 
 USUAL = AllowedPlaces(load_settings().live_allow)
 ALL = AllowedPlaces("0.0.0.0/0,::/0,anywhere.example.org")

@@ -19,9 +19,9 @@ from tests.core.walks import (
     walk,
 )
 
-from frametally.rules.geometry.borders import Border, Place, tenths
-from frametally.rules.geometry.crossings import Direction, crossings_of
-from frametally.rules.geometry.foot_paths import FollowedPath
+from frametally_traffic.geometry.borders import Border, Place, tenths
+from frametally_traffic.geometry.crossings import Direction, crossings_of
+from frametally_traffic.geometry.foot_paths import FollowedPath
 
 ACROSS = Border(tenths([(0, 100), (400, 100)]))
 """From left to right: its right hand is below."""

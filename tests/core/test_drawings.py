@@ -21,7 +21,15 @@ from tests.examples import examples
 from tests.fakes.memory import MemoryStore
 
 from frametally import keys
-from frametally.drawing_records import (
+from frametally.errors import Poison, Retryable
+from frametally_traffic.drawings.drawing_checks import DrawingRefused, check_drawing, check_shape
+from frametally_traffic.drawings.drawn_ground import calibration_of
+from frametally_traffic.drawings.file_forms import Missing, decode_file, encode_file, schema
+from frametally_traffic.drawings.picture_sizes import check_size
+from frametally_traffic.drawings.plane import crosses_itself, turn
+from frametally_traffic.drawings.revisions import change_drawing, list_drawings, read_drawing, with_shapes
+from frametally_traffic.geometry.ground import on_ground
+from frametally_traffic.records import (
     MOST_SHAPES,
     Drawing,
     Drawn,
@@ -31,14 +39,6 @@ from frametally.drawing_records import (
     KnownRectangle,
     Point,
 )
-from frametally.drawings.checks import DrawingRefused, check_drawing, check_shape
-from frametally.drawings.file_forms import Missing, decode_file, encode_file, schema
-from frametally.drawings.ground import calibration_of
-from frametally.drawings.picture_sizes import check_size
-from frametally.drawings.plane import crosses_itself, turn
-from frametally.drawings.revisions import change_drawing, list_drawings, read_drawing, with_shapes
-from frametally.errors import Poison, Retryable
-from frametally.rules.metres.ground import on_ground
 
 ROOT = Path(__file__).resolve().parents[2]
 NAN, INFINITY = float("nan"), float("inf")

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frametally.media_records import Enhancement
-from frametally.videos.enhancements import (
+from frametally_videos.library.enhancements import (
     ENHANCEMENT_FIELDS,
     enhancement_of,
     enhancement_options,
     read_enhancement,
 )
-from frametally.videos.refusals import FieldRefused
+from frametally_videos.uploads.upload_refusals import FieldRefused
 
 LIMITS = {
     "brightness": (-1, 1),

@@ -14,20 +14,20 @@ from tests.core.test_runs import put_run
 from tests.fakes.memory import MemoryStore
 
 from frametally import keys
-from frametally.books.flows import flows_for, read_flows
-from frametally.books.flows.kept import KeptFlows
 from frametally.books.runs import NoFootPoints, current_runs
-from frametally.drawing_records import Drawing, DrawnCalibration, DrawnLine
-from frametally.drawings.flow_inputs import flow_inputs
-from frametally.drawings.revisions import change_drawing, with_shapes
 from frametally.errors import Poison
-from frametally.flows import visits
 from frametally.records import PathFile, Run
-from frametally.rules.flows.day_columns import FlowColumns, encode_flows
-from frametally.rules.flows.places import FLOWS, series_model
-from frametally.rules.flows.shapes import LineShape, Shapes
 from frametally.rules.path_columns import encode_paths
+from frametally.rules.places import FLOWS, series_model
 from frametally.rules.times import DAY_MS, HOUR_MS
+from frametally_traffic.drawings.day_inputs import flow_inputs
+from frametally_traffic.drawings.revisions import change_drawing, with_shapes
+from frametally_traffic.flows import visit_rows
+from frametally_traffic.flows.day_columns import FlowColumns, encode_flows
+from frametally_traffic.flows.kept_flows import KeptFlows
+from frametally_traffic.flows.published_days import flows_for, read_flows
+from frametally_traffic.flows.shapes import LineShape, Shapes
+from frametally_traffic.records import Drawing, DrawnCalibration, DrawnLine
 
 TODAY, TOMORROW = (keys.utc_day(DAY + days * DAY_MS) for days in (0, 1))
 
@@ -119,7 +119,7 @@ def test_a_new_line_takes_the_speeds_that_are_kept(
         assert not len(which), "a speed is counted again"
         return np.empty((0, 3), np.int64)
 
-    monkeypatch.setattr(visits, "speed_rows", count_none)
+    monkeypatch.setattr(visit_rows, "speed_rows", count_none)
     assert speeds_with(120, tmp_path) == wanted
 
 

@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.flow_days import DAY, MODEL, SOURCE, Someone, goer, path_files
 
-from frametally.flows.counting import flows_of_day
-from frametally.rules.flows.day_columns import FlowColumns, decode_flows, encode_flows
-from frametally.rules.flows.places import parse_place
-from frametally.rules.flows.shapes import Calibrated, LineShape, Shapes, ZoneShape, parse_shapes
-from frametally.rules.flows.tallies import count_places, places_of
-from frametally.rules.geometry.zones import ZoneCounts
 from frametally.rules.path_columns import PathColumns
+from frametally.rules.places import parse_place
 from frametally.rules.times import DAY_MS, HOUR_MS
+from frametally_traffic.flows.day_columns import FlowColumns, decode_flows, encode_flows
+from frametally_traffic.flows.day_flows import flows_of_day
+from frametally_traffic.flows.shapes import Calibrated, LineShape, Shapes, ZoneShape, parse_shapes
+from frametally_traffic.flows.tallies import count_places, places_of
+from frametally_traffic.geometry.zones import ZoneCounts
 
 MINUTE_MS = 60_000
 NORTH = LineShape("north", ((0, 1000), (4000, 1000)), inward="to_right")

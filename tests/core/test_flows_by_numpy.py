@@ -12,14 +12,14 @@ from tests.core.flow_days import DAY, MODEL, SOURCE, Someone, path_files
 from tests.core.walks import lines, rings
 from tests.examples import examples
 
-from frametally.flows import counting as at_once
-from frametally.flows import speeds
-from frametally.rules.flows.day_columns import SPEEDS_MISSING, encode_flows
-from frametally.rules.flows.shapes import Calibrated, LineShape, Shapes, ZoneShape
-from frametally.rules.geometry.crossings import Direction
-from frametally.rules.geometry.foot_paths import FootPath
 from frametally.rules.path_columns import Began, Ended, PathColumns
 from frametally.rules.times import DAY_MS, HOUR_MS
+from frametally_traffic.flows import day_flows as at_once
+from frametally_traffic.flows import visit_speeds as speeds
+from frametally_traffic.flows.day_columns import SPEEDS_MISSING, encode_flows
+from frametally_traffic.flows.shapes import Calibrated, LineShape, Shapes, ZoneShape
+from frametally_traffic.geometry.crossings import Direction
+from frametally_traffic.geometry.foot_paths import FootPath
 
 BEGAN = [began for began in get_args(Began) if began != "hour"]
 ENDED = [ended for ended in get_args(Ended) if ended != "hour"]

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from tests.core.walks import lines, paths, rings
 from tests.examples import examples
 
-from frametally.rules.geometry.borders import Border, Place
-from frametally.rules.geometry.crossings import crossings_of
-from frametally.rules.geometry.foot_paths import FollowedPath, FootPath, joined, pieces_of, stitched
-from frametally.rules.geometry.zones import PictureZone, count_stays, stays_of
 from frametally.rules.path_columns import PathColumns
 from frametally.rules.times import HOUR_MS
+from frametally_traffic.geometry.borders import Border, Place
+from frametally_traffic.geometry.crossings import crossings_of
+from frametally_traffic.geometry.foot_paths import FollowedPath, FootPath, joined, pieces_of, stitched
+from frametally_traffic.geometry.zones import PictureZone, count_stays, stays_of
 
 
 def part_of(path: FootPath, first: int, end: int) -> FootPath:

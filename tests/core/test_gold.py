@@ -20,16 +20,16 @@ from tests.fakes.memory import MemoryStore
 from tests.fakes.records import make_count, make_coverage, make_run, put_run
 
 from frametally import keys
-from frametally.adapters.sql.gold import tables
-from frametally.adapters.sql.gold.publication import SqlGold
-from frametally.books.gold.check import check_gold
-from frametally.books.gold.days import GoldReport, gold_day, load_gold
 from frametally.opening import open_count_index
 from frametally.ports.count_index import CountIndex, CountQuery
 from frametally.process.reports import NoProgress
 from frametally.records import Run
 from frametally.rules.times import EPOCH, MILLISECOND
 from frametally.settings.access import ServerAccess
+from frametally_gold import tables
+from frametally_gold.book import SqlGold
+from frametally_gold.comparison import check_gold
+from frametally_gold.loading import GoldReport, gold_day, load_gold
 from frametally_search.indexer import index_runs
 
 Place = tuple[str, ServerAccess | None]

@@ -12,11 +12,11 @@ from tests.fakes.videos import make_video
 
 from frametally import keys
 from frametally.opening import open_object_store, open_video_catalogue
-from frametally.ports.job_book import JobKind
 from frametally.records import encode
 from frametally.settings.loading import load_settings
 from frametally_cli import main as cli
-from frametally_producer.jobs.results import take_in
+from frametally_videos.jobs.job_results import take_in
+from frametally_videos.ports.job_book import JobKind
 
 
 def test_a_day_is_loaded_checked_and_named_where_the_index_lacks_it(

@@ -41,45 +41,45 @@ FLOORS = (
         "frametally_web",
     ),
     ("frametally.adapters",),
-    ("frametally.alerts",),
+    ("frametally_alerts",),
     ("frametally.books",),
     ("frametally.segments",),
     ("frametally.naming",),
-    ("frametally.drawings",),
-    ("frametally.jobs", "frametally.live"),
-    ("frametally.videos",),
+    ("frametally_traffic.drawings",),
+    ("frametally_videos.jobs", "frametally_live"),
+    ("frametally_videos",),
     ("frametally.backups", "frametally.mail", "frametally.media"),
     ("frametally.opening",),
     # The books that have one implementation, over SQLAlchemy: what they are is known by their classes.
     ("frametally.adapters.sql.alerts", "frametally.adapters.sql.audit"),
-    ("frametally.adapters.sql.videos.clock", "frametally.adapters.sql.videos.tables"),
+    ("frametally.adapters.sql.clock", "frametally_videos.tables"),
     (
         "frametally.adapters.sql.engine",
         "frametally.adapters.sql.migration",
         "frametally.adapters.sql.postgresql",
     ),
     ("frametally.ports",),
-    ("frametally.access", "frametally.audit"),
+    ("frametally_accounts", "frametally_accounts.audit"),
     (
-        "frametally.alert_records",
+        "frametally_alerts.rules",
         "frametally.backup_records",
-        "frametally.calibration",
-        "frametally.cameras",
-        "frametally.drawing_records",
+        "frametally_traffic.calibration",
+        "frametally_live.cameras",
+        "frametally_traffic.records",
         "frametally.files",
-        "frametally.flows",
+        "frametally_traffic.flows",
         "frametally.keys",
         "frametally.live_records",
         "frametally.media_records",
         "frametally.process",
         "frametally.records",
-        "frametally.report_records",
+        "frametally_alerts.reports.scheduled_report",
         "frametally.segment_records",
         "frametally.settings",
         "frametally.telemetry",
         "frametally.track_records",
         "frametally.undo_records",
-        "frametally.video_records",
+        "frametally_videos.records",
     ),
     ("frametally.errors", "frametally.rules"),
 )
@@ -87,7 +87,7 @@ COMPONENTS = 2
 # What the job's zip carries to nodes without frametally; flows alone need numpy there.
 ZIPPED = (
     "frametally.errors",
-    "frametally.flows",
+    "frametally_traffic.flows",
     "frametally.rules",
     "frametally.process",
     "frametally_hadoop.job",
@@ -282,9 +282,7 @@ def test_the_ports_know_no_adapter() -> None:
             text = path.read_text(encoding="utf-8")
             # Books that have one implementation are known by its class.
             named = set(re.findall(r"frametally\.adapters[a-z_.]*", text))
-            assert named <= {"frametally.adapters.sql.alerts.book", "frametally.adapters.sql.audit.book"}, (
-                module
-            )
+            assert named <= {"frametally_alerts.book", "frametally_accounts.audit.book"}, module
             assert "frametally.adapters" not in text or module == "frametally.opening", module
             assert "frametally_search" not in text, module
 

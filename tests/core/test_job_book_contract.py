@@ -15,9 +15,9 @@ from tests.core.test_video_catalogue_contract import ADAPTERS, LONG_S, Make, Sql
 from tests.examples import examples
 from tests.fakes.videos import corrected, make_video
 
-from frametally.ports.job_book import Failures, Job, JobKind, JobQuestion, JobState
-from frametally.ports.video_catalogue import Artifact, VideoCatalogue, VideoQuestion
-from frametally.video_records import VideoFields, VideoRecord
+from frametally_videos.ports.job_book import Failures, Job, JobKind, JobQuestion, JobState
+from frametally_videos.ports.video_catalogue import Artifact, VideoCatalogue, VideoQuestion
+from frametally_videos.records import VideoFields, VideoRecord
 
 ENHANCE_A, ENHANCE_B = '{"gamma":2.0}', '{"gamma":3.0}'
 NEVER = "00000000-0000-4000-8000-000000000000"

@@ -11,10 +11,6 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from frametally.access.accounts import ApiToken, UserAccount
-from frametally.alert_records import AlertRule
-from frametally.audit.entries import AuditEntry
-from frametally.audit.verification import first_break
 from frametally.backup_records import KeptBooks, KeptRow
 from frametally.errors import FrametallyError, Misconfigured, Poison
 from frametally.opening import (
@@ -24,8 +20,12 @@ from frametally.opening import (
     open_kept_books,
     open_video_catalogue,
 )
-from frametally.ports.live_book import Feed
 from frametally.settings.access import ServerAccess
+from frametally_accounts.audit.entries import AuditEntry
+from frametally_accounts.audit.verification import first_break
+from frametally_accounts.rights import ApiToken, UserAccount
+from frametally_alerts.rules import AlertRule
+from frametally_live.book_port import Feed
 
 Place = tuple[str, ServerAccess | None]
 HOUR_S = 3600.0

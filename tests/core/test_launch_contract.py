@@ -14,8 +14,8 @@ from tests.core.test_live_book_contract import (
 )
 from tests.core.test_video_catalogue_contract import LONG_S
 
-from frametally.ports.live_book import LAUNCH_IS_GONE, LAUNCH_NEVER_CAME, Feed, FeedTold
-from frametally.ports.video_catalogue import VideoCatalogue
+from frametally_live.book_port import LAUNCH_IS_GONE, LAUNCH_NEVER_CAME, Feed, FeedTold
+from frametally_videos.ports.video_catalogue import VideoCatalogue
 
 __all__ = ["book", "make"]
 

@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 from tests.fakes.memory import MemoryStore
 
-from frametally.access.accounts import UserAccount
-from frametally.access.book import AccessBook
-from frametally.backups.accounts import (
+from frametally.errors import Misconfigured
+from frametally.opening import open_access_book
+from frametally.settings.access import ServerAccess
+from frametally_accounts.book_port import AccessBook
+from frametally_accounts.marker import (
     ACCOUNTS_KEY,
     check_accounts,
     has_noted_accounts,
     note_accounts,
     note_no_accounts,
 )
-from frametally.errors import Misconfigured
-from frametally.opening import open_access_book
-from frametally.settings.access import ServerAccess
+from frametally_accounts.rights import UserAccount
 from frametally_cli.main import main
 
 Run = Callable[..., tuple[int, str]]

@@ -27,17 +27,17 @@ from sqlalchemy import (
     text,
 )
 
-from frametally.adapters.sql.access import accounts as sql_access
-from frametally.adapters.sql.alerts import book as sql_alerts
-from frametally.adapters.sql.audit import book as sql_audit
 from frametally.adapters.sql.engine import Layout, SqlDatabase
-from frametally.adapters.sql.gold import publication as sql_gold
 from frametally.adapters.sql.index import counts as sql_index
 from frametally.adapters.sql.ledger import cache as sql_ledger
 from frametally.adapters.sql.postgresql import SqlServer
-from frametally.adapters.sql.videos import catalogue as sql_videos
 from frametally.errors import Misconfigured
 from frametally.settings.access import ServerAccess
+from frametally_accounts import book as sql_access
+from frametally_accounts.audit import book as sql_audit
+from frametally_alerts import book as sql_alerts
+from frametally_gold import book as sql_gold
+from frametally_videos.sql import catalogue_book as sql_videos
 
 Place = tuple[str, ServerAccess | None]
 

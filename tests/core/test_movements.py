@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from tests.core.flow_rule import Movement, movement_of
 from tests.core.walks import walk
 
-from frametally.rules.geometry.borders import Border, tenths
-from frametally.rules.geometry.crossings import Crossing, Direction, crossings_of
-from frametally.rules.geometry.foot_paths import FollowedPath
+from frametally_traffic.geometry.borders import Border, tenths
+from frametally_traffic.geometry.crossings import Crossing, Direction, crossings_of
+from frametally_traffic.geometry.foot_paths import FollowedPath
 
 LEGS = {
     "north": Border(tenths([(100, 100), (300, 100)])),

@@ -22,13 +22,13 @@ from tests.examples import examples
 from tests.fakes.memory import MemoryStore
 
 from frametally.adapters.files.folder_store import FileStore
-from frametally.adapters.handed.serving import Handing
-from frametally.adapters.handed.store import HandedStore
 from frametally.errors import Misconfigured, Poison
 from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.settings.access import StoreAccess
 from frametally_cli.servers.bucket import set_up_store
+from frametally_videos.handed_store.handed_store import HandedStore
+from frametally_videos.handed_store.serving import Handing
 
 RACERS = 8
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from tests.core.test_video_catalogue_contract import ADAPTERS, Make, Sqlite
 from tests.examples import examples
 
-from frametally.ports.outbox import Letter
-from frametally.ports.video_catalogue import VideoCatalogue
+from frametally_videos.ports.outbox import Letter
+from frametally_videos.ports.video_catalogue import VideoCatalogue
 
 LONG_S = 3600.0
 

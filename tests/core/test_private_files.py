@@ -14,7 +14,7 @@ import pytest
 
 from frametally.opening import open_access_book, open_alert_book, open_audit_book, open_video_catalogue
 from frametally.settings.loading import load_settings
-from frametally_cli.checkup.accounts import account_rows
+from frametally_accounts.checks import account_rows
 from frametally_cli.main import main
 
 

@@ -11,18 +11,18 @@ from tests.core.walks import walk
 from tests.fakes.junction import START_MS, Visit, make_flows, make_quarters
 
 from frametally.rules.clocks.turns import last_turn
-from frametally.rules.flows.shapes import LineShape, Shapes, ZoneShape
-from frametally.rules.flows.zone_boxes import stands_in
-from frametally.rules.geometry.borders import FLICKER_PART, Border, tenths
-from frametally.rules.geometry.crossings import LineCounts, crossings_of, jumps
-from frametally.rules.geometry.foot_paths import FollowedPath, FootPath, joined, stitched
-from frametally.rules.geometry.zones import PictureZone
 from frametally.rules.path_columns import UNSEEN_MS
 from frametally.rules.times import DAY_MS, HOUR_MS, WEEK_MS
-from frametally.rules.traffic.quarters import QUARTER_MS, WHOLE, Quarter
-from frametally.rules.traffic.schemes import groups_of
-from frametally.rules.traffic.table import TrafficTable, make_table
 from frametally.rules.week_parts import holds, moved
+from frametally_traffic.flows.shapes import LineShape, Shapes, ZoneShape
+from frametally_traffic.flows.zone_boxes import stands_in
+from frametally_traffic.geometry.borders import FLICKER_PART, Border, tenths
+from frametally_traffic.geometry.crossings import LineCounts, crossings_of, jumps
+from frametally_traffic.geometry.foot_paths import FollowedPath, FootPath, joined, stitched
+from frametally_traffic.geometry.zones import PictureZone
+from frametally_traffic.report.movement_table import TrafficTable, make_table
+from frametally_traffic.report.quarters import QUARTER_MS, WHOLE, Quarter
+from frametally_traffic.report.schemes import groups_of
 
 SQUARE = ((0, 0), (1000, 0), (1000, 1000), (0, 1000))
 

@@ -26,7 +26,6 @@ from tests.fakes.records import (
 from frametally import keys
 from frametally.books.quality_reports import QualityReport
 from frametally.books.runs import read_paths, read_run, read_tracks
-from frametally.drawing_records import Drawing, DrawnLine
 from frametally.errors import FrametallyError, Poison
 from frametally.media.manifests import list_manifests, list_tombstones
 from frametally.media_records import Derivative, Enhancement, VideoMetadata, VideoQuality
@@ -48,10 +47,11 @@ from frametally.segment_records import SegmentHeader
 from frametally.segments.contents import decode_segment, encode_segment, read_header, read_source
 from frametally.settings.loading import load_settings
 from frametally.undo_records import Correction, DroppedDeadLetter, Tombstone
-from frametally.video_records import UploadRecord, VideoContent, VideoFacts, VideoFields, VideoRecord
 from frametally_cli.options.ports import open_ports
 from frametally_cli.scrub.small_records import check_records
 from frametally_hadoop.job.input.reading import read_blocks
+from frametally_traffic.records import Drawing, DrawnLine
+from frametally_videos.records import UploadRecord, VideoContent, VideoFacts, VideoFields, VideoRecord
 
 SEGMENT = keys.segment_key("pixels-1", "log-1", "frames", 0, 0)
 STONE = Tombstone(

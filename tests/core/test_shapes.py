@@ -6,7 +6,11 @@ from typing import Any
 
 import pytest
 
-from frametally.drawing_records import (
+from frametally_traffic.drawings.drawing_checks import DrawingRefused
+from frametally_traffic.drawings.drawn_shapes import shapes_of
+from frametally_traffic.flows.shapes import LineShape, ZoneShape
+from frametally_traffic.geometry.ground import Ground, on_ground
+from frametally_traffic.records import (
     Drawing,
     DrawnCalibration,
     DrawnLine,
@@ -14,10 +18,6 @@ from frametally.drawing_records import (
     KnownRectangle,
     Point,
 )
-from frametally.drawings.checks import DrawingRefused
-from frametally.drawings.shapes import shapes_of
-from frametally.rules.flows.shapes import LineShape, ZoneShape
-from frametally.rules.metres.ground import Ground, on_ground
 
 SIZE: dict[str, Any] = {"width_px": 1920, "height_px": 1080}
 SQUARE = ((0.0, 0.0), (960.0, 0.0), (960.0, 540.0), (0.0, 540.0))

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from tests.core.flow_rule import GroundSpeed, speed_of_visit
 from tests.fakes.cameras import camera, drive, ground_points
 
-from frametally.calibration.making import calibration_of_points
-from frametally.rules.metres.ground import FootPoint, Ground, boxes_of, on_ground
-from frametally.rules.metres.speed import NotMeasured, Way, way_between
+from frametally_traffic.calibration.fitting import calibration_of_points
+from frametally_traffic.geometry.ground import FootPoint, Ground, boxes_of, on_ground
+from frametally_traffic.geometry.speed import NotMeasured, Way, way_between
 
 # Seen from straight above: ten pixels a metre, sharp to a hundredth.
 ABOVE = Ground((0.1, 0, 0, 0, -0.1, 0, 0, 0, 1), (0, 0, 2000, 1000), 0.01)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.flow_rule import GroundSpeed, speeds_of
 
-from frametally.rules.metres.distribution import SpeedDistribution, speeds_together
-from frametally.rules.metres.speed import NotMeasured
+from frametally_traffic.geometry.speed import NotMeasured
+from frametally_traffic.geometry.speed_distribution import SpeedDistribution, speeds_together
 
 speeds = st.builds(
     GroundSpeed, st.floats(0, 5000, allow_subnormal=False), st.floats(0, 10, allow_subnormal=False)

@@ -43,11 +43,11 @@ from frametally.rules.counted_boxes import COUNTING_VERSION
 from frametally.rules.times import utc
 from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings, load_settings
-from frametally.video_records import MovedCounts
 from frametally_cli import main as cli
 from frametally_cli.console.status import print_status
 from frametally_cli.options import ports
 from frametally_cli.stages import looking
+from frametally_videos.records import MovedCounts
 
 MODEL, TOPIC, MEDIUM = "pixels-1", "frames", "ab" * 32
 INTERVAL_S = 60

@@ -15,7 +15,7 @@ from tests.fakes.memory import MemoryStore
 
 from frametally.errors import Retryable
 from frametally.ports.object_store import ObjectMissing
-from frametally.videos.stored_file import BLOCK_BYTES, MOST_BLOCKS, StoredFile
+from frametally_videos.library.stored_file import BLOCK_BYTES, MOST_BLOCKS, StoredFile
 
 KEY = "videos/a/original"
 DATA = random.Random(0).randbytes(3 * BLOCK_BYTES + 1000)  # noqa: S311 - no secret

@@ -14,9 +14,10 @@ from tests.fakes.junction import SIDES, START_MS, Visit, make_flows, make_quarte
 
 from frametally.errors import Misconfigured
 from frametally.rules.times import DAY_MS
-from frametally.rules.traffic.peaks import find_peaks
-from frametally.rules.traffic.quarters import QUARTER_MS, Quarter, SeenPart, quarters_between
-from frametally.rules.traffic.schemes import (
+from frametally_traffic.report.movement_table import make_table
+from frametally_traffic.report.peaks import find_peaks
+from frametally_traffic.report.quarters import QUARTER_MS, Quarter, SeenPart, quarters_between
+from frametally_traffic.report.schemes import (
     LABEL_KINDS,
     SCHEME_NAMES,
     SCHEMES,
@@ -25,8 +26,7 @@ from frametally.rules.traffic.schemes import (
     groups_of,
     not_told_apart,
 )
-from frametally.rules.traffic.table import make_table
-from frametally.rules.traffic.turns import heading_of, turns_of
+from frametally_traffic.report.turns import heading_of, turns_of
 
 MINUTE_MS = 60_000
 OUTCOMES = ["unassigned", "never_at_a_leg", *((a, b) for a in SIDES for b in SIDES)]

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from frametally.access import codes, tokens
-from frametally.access.accounts import as_name
-from frametally.access.links import first_link
-from frametally.access.passwords import hash_password, is_password
 from frametally.opening import open_access_book
 from frametally.settings.loading import Settings
+from frametally_accounts import secrets, totp
+from frametally_accounts.password_links import first_link
+from frametally_accounts.passwords import hash_password, is_password
+from frametally_accounts.rights import as_name
 from frametally_cli.main import main
 
 PASSWORD = "nine lives and a hat"  # noqa: S105
@@ -46,7 +46,7 @@ def test_an_account_is_added_with_a_link_listed_and_removed(users: Users, tmp_pa
     assert link is not None
     assert "note: FRAMETALLY_WEB_URL is not set, so the link names http://127.0.0.1:5001; " in told
     with book_at(tmp_path) as book:
-        assert book.link(tokens.token_hash(link[1])) == "ben"
+        assert book.link(secrets.token_hash(link[1])) == "ben"
     assert users("list") == (0, "ben: may look (gate-1, harbour); no password yet; log-ins: 0\n")
     assert users("remove", "ben")[0] == 0
     assert "there is no account" in users("list")[1]
@@ -146,22 +146,22 @@ def test_codes_are_given_once_and_taken_away(users: Users, tmp_path: Path) -> No
 )
 def test_codes_are_those_of_the_standard(time_s: int, code: str) -> None:
     secret = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"  # noqa: S105 - the standard's own
-    assert codes.code_at(secret, codes.step_of(time_s)) == code
+    assert totp.code_at(secret, totp.step_of(time_s)) == code
     for other_s in (-30, 0, 30):
-        assert codes.find_step(secret, code, time_s=time_s + other_s) == codes.step_of(time_s)
+        assert totp.find_step(secret, code, time_s=time_s + other_s) == totp.step_of(time_s)
     for other_s in (-60, 60):
-        assert codes.find_step(secret, code, time_s=time_s + other_s) is None
+        assert totp.find_step(secret, code, time_s=time_s + other_s) is None
     for other in ("", "28708", "x87082", "\uff12" * 6, "9" * 10_000_000):
-        assert codes.find_step(secret, other, time_s=time_s) is None
+        assert totp.find_step(secret, other, time_s=time_s) is None
 
 
 def test_a_signature_tells_a_cookie_that_was_changed() -> None:
-    key, token = b"k" * 32, tokens.make_token()
-    signed = tokens.sign(token, key)
-    assert tokens.read_signed(signed, key) == token
-    assert tokens.read_signed(signed, b"l" * 32) is None
+    key, token = b"k" * 32, secrets.make_token()
+    signed = secrets.sign(token, key)
+    assert secrets.read_signed(signed, key) == token
+    assert secrets.read_signed(signed, b"l" * 32) is None
     for broken in ("", token, signed[:-1], signed + "0", signed.upper(), "é" * 108, "x" * 10_000_000):
-        assert tokens.read_signed(broken, key) is None
+        assert secrets.read_signed(broken, key) is None
 
 
 @pytest.mark.parametrize(
@@ -183,6 +183,6 @@ def test_where_accounts_are_wanted_the_first_start_makes_one_administrator_and_a
         assert link is not None
         assert lost is not None
         assert link.startswith("https://frames.example.org/sign-in/once/")
-        assert book.link(tokens.token_hash(lost.rpartition("/")[2])) is None
-        assert book.use_link(tokens.token_hash(link.rpartition("/")[2]), hash_password(PASSWORD)) == "admin"
+        assert book.link(secrets.token_hash(lost.rpartition("/")[2])) is None
+        assert book.use_link(secrets.token_hash(link.rpartition("/")[2]), hash_password(PASSWORD)) == "admin"
         assert first_link(wanted, book) is None

@@ -19,8 +19,9 @@ from tests.fakes.videos import UPLOADED_AT_MS, corrected, make_facts, make_video
 
 from frametally.errors import Poison
 from frametally.opening import open_video_catalogue
-from frametally.ports.job_book import Job
-from frametally.ports.video_catalogue import (
+from frametally.settings.access import ServerAccess
+from frametally_videos.ports.job_book import Job
+from frametally_videos.ports.video_catalogue import (
     Artifact,
     UploadRow,
     VideoBooks,
@@ -28,8 +29,7 @@ from frametally.ports.video_catalogue import (
     VideoOrder,
     VideoQuestion,
 )
-from frametally.settings.access import ServerAccess
-from frametally.video_records import VideoRecord
+from frametally_videos.records import VideoRecord
 
 Make = Callable[..., VideoCatalogue]
 LONG_S = 3600.0

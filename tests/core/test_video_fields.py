@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frametally.video_records import VideoFields
-from frametally.videos.fields import (
+from frametally_videos.records import VideoFields
+from frametally_videos.uploads.upload_fields import (
     calibration_remark,
     is_of_another_kind,
     read_fields,
@@ -18,7 +18,7 @@ from frametally.videos.fields import (
     read_sha256,
     without_what_lies_outside,
 )
-from frametally.videos.refusals import FieldRefused
+from frametally_videos.uploads.upload_refusals import FieldRefused
 
 RECTANGLE = {"x": 100, "y": 100, "width": 500, "height": 300}
 SEEDS_POINTS = {"points": [[0, 0], [100, 100]]}

@@ -16,13 +16,13 @@ from frametally.process.reports import NoProgress
 from frametally.records import encode
 from frametally.rules.times import DAY_S
 from frametally.settings.loading import load_settings
-from frametally.video_records import UploadRecord, VideoContent, VideoFacts, VideoFields, VideoRecord
-from frametally.videos.retention import remove_old_originals
 from frametally_cli.main import main
 from frametally_cli.options.ports import open_ports
 from frametally_cli.scrub.checks import deep_rows
 from frametally_cli.scrub.stored_originals import check_originals
 from frametally_cli.scrub.unnamed_images import check_images
+from frametally_videos.library.retention import remove_old_originals
+from frametally_videos.records import UploadRecord, VideoContent, VideoFacts, VideoFields, VideoRecord
 
 FACTS = VideoFacts(
     container="mp4",

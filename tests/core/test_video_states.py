@@ -22,14 +22,14 @@ from tests.fakes.records import (
 from tests.fakes.videos import corrected, make_facts, make_video
 
 from frametally import keys
-from frametally.books.videos.settling import FORGOTTEN, StateSettler
 from frametally.media.forgetting import put_tombstone
 from frametally.opening import open_count_index, open_ledger, open_video_catalogue
-from frametally.ports.video_catalogue import VideoBooks, VideoRow
 from frametally.records import DeadLetter, FrameAnnouncement, MediaManifest, encode
 from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings
-from frametally.video_records import VideoRecord
+from frametally_videos.books.video_states import FORGOTTEN, StateSettler
+from frametally_videos.ports.video_catalogue import VideoBooks, VideoRow
+from frametally_videos.records import VideoRecord
 
 MODEL = "m"
 VIDEO = make_video(

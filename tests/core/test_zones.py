@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from tests.core.walks import SIMILARITIES, followed, paths, rings, seen_by, similarity, walk
 from tests.examples import examples
 
-from frametally.rules.geometry.borders import Place, tenths
-from frametally.rules.geometry.foot_paths import FootPath
-from frametally.rules.geometry.zones import (
+from frametally_traffic.geometry.borders import Place, tenths
+from frametally_traffic.geometry.foot_paths import FootPath
+from frametally_traffic.geometry.zones import (
     PictureZone,
     Stay,
     ZoneCounts,

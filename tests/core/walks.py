@@ -8,10 +8,10 @@ from typing import Literal
 
 from hypothesis import strategies as st
 
-from frametally.rules.geometry.borders import Place
-from frametally.rules.geometry.foot_paths import FollowedPath, FootPath
 from frametally.rules.path_columns import Began, Ended
 from frametally.rules.times import HOUR_MS
+from frametally_traffic.geometry.borders import Place
+from frametally_traffic.geometry.foot_paths import FollowedPath, FootPath
 
 HEIGHT_PX = 40
 

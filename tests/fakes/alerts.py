@@ -12,12 +12,6 @@ from pydantic import SecretStr
 from tests.fakes.records import DAY, DAY_MS, make_count, make_coverage, make_run
 
 from frametally import keys
-from frametally.adapters.sql.alerts.book import SqlAlertBook
-from frametally.alert_records import Alert, AlertRule
-from frametally.alerts.making import make_rule
-from frametally.alerts.reading import RoundPorts
-from frametally.alerts.rounds import RoundReport, look_at_all
-from frametally.alerts.scheduling import MakeFiles, make_due, make_report
 from frametally.opening import (
     open_alert_book,
     open_count_index,
@@ -25,10 +19,16 @@ from frametally.opening import (
     open_object_store,
     open_video_catalogue,
 )
-from frametally.report_records import ScheduledReport
 from frametally.settings.access import ServerAccess
 from frametally.settings.loading import load_settings
-from frametally_cli.alerts.reports import maker
+from frametally_alerts.book import SqlAlertBook
+from frametally_alerts.commands.reports import maker
+from frametally_alerts.conditions.round_input import RoundPorts
+from frametally_alerts.reports.due_reports import MakeFiles, make_due, make_report
+from frametally_alerts.reports.scheduled_report import ScheduledReport
+from frametally_alerts.rounds import RoundReport, look_at_all
+from frametally_alerts.rule_form import make_rule
+from frametally_alerts.rules import Alert, AlertRule
 
 MINUTE_MS = 60_000
 AFTERWARDS_MS = DAY_MS + 7 * 86_400_000

@@ -6,9 +6,8 @@ import zoneinfo
 from collections.abc import Collection, Iterable, Sequence
 from typing import Literal, NamedTuple
 
-from frametally.books.traffic.report import ReportQuery, TrafficReport
-from frametally.drawing_records import DrawnLine, Side
-from frametally.rules.flows.day_columns import (
+from frametally.rules.times import DAY_MS
+from frametally_traffic.flows.day_columns import (
     CROSSING_COLUMNS,
     NO_CALIBRATION,
     NO_MOVEMENTS,
@@ -16,10 +15,11 @@ from frametally.rules.flows.day_columns import (
     VISIT_COLUMNS,
     FlowColumns,
 )
-from frametally.rules.times import DAY_MS
-from frametally.rules.traffic.quarters import QUARTER_MS, Quarter, SeenPart, quarters_between
-from frametally.rules.traffic.schemes import LABELS
-from frametally.rules.traffic.table import make_table
+from frametally_traffic.records import DrawnLine, Side
+from frametally_traffic.report.junction_report import ReportQuery, TrafficReport
+from frametally_traffic.report.movement_table import make_table
+from frametally_traffic.report.quarters import QUARTER_MS, Quarter, SeenPart, quarters_between
+from frametally_traffic.report.schemes import LABELS
 
 MODEL = "pixels-1"
 START_MS = 1_714_543_200_000  # 2024-05-01 06:00 UTC

@@ -21,7 +21,7 @@ from frametally.records import (
     encode,
 )
 from frametally.rules.counted_boxes import COUNTING_VERSION
-from frametally.rules.flows.inputs import FLOWS_VERSION
+from frametally_traffic.flows.flow_inputs import FLOWS_VERSION
 
 DAY = "2026-01-01"
 DAY_MS = keys.day_start_ms(DAY)

@@ -11,13 +11,13 @@ from tests.fakes.videos import make_facts
 from frametally import keys
 from frametally.opening import open_object_store, open_video_catalogue
 from frametally.ports.object_store import ObjectStore
-from frametally.ports.video_catalogue import VideoCatalogue, VideoQuestion
 from frametally.settings.loading import Settings
-from frametally.video_records import UploadRecord, VideoFacts, VideoFields, VideoRecord
-from frametally.videos.acceptance import Acceptance, read_video
-from frametally.videos.inspection import inspect
-from frametally.videos.receiving import UploadPorts, begin_upload, resume_write
-from frametally.videos.refusals import Refused
+from frametally_videos.ports.video_catalogue import VideoCatalogue, VideoQuestion
+from frametally_videos.records import UploadRecord, VideoFacts, VideoFields, VideoRecord
+from frametally_videos.uploads.acceptance import Acceptance, read_video
+from frametally_videos.uploads.inspection import inspect
+from frametally_videos.uploads.receiving import UploadPorts, begin_upload, resume_write
+from frametally_videos.uploads.upload_refusals import Refused
 
 SIGN = b"FAKEVIDEO"
 """What the bytes of a video begin with here."""

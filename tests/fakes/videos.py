@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from frametally import keys
-from frametally.video_records import VideoFacts, VideoFields, VideoRecord
+from frametally_videos.records import VideoFacts, VideoFields, VideoRecord
 
 UPLOADED_AT_MS = 1_767_225_600_000
 

@@ -20,7 +20,7 @@ from tests.family.running import Running, of_group, waits
 
 from frametally.settings.loading import load_settings
 from frametally_cli import main as cli
-from frametally_cli.videos.family import is_all_here
+from frametally_cli.stages.family_members import is_all_here
 
 MEMBERS = ("serve", "work", "consume", "consume --live", "live", "aggregate", "alerts")
 

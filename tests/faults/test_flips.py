@@ -26,10 +26,7 @@ from tests.examples import first_quick
 from tests.fakes.records import flipped
 
 from frametally import keys
-from frametally.books.flows import read_flows
 from frametally.books.runs import current_runs, read_paths, read_tracks
-from frametally.drawing_records import DrawnLine, DrawnZone
-from frametally.drawings.revisions import change_drawing, list_drawings, with_shapes
 from frametally.errors import FrametallyError
 from frametally.media.corrections import retime
 from frametally.media.manifests import list_manifests
@@ -37,11 +34,14 @@ from frametally.opening import open_count_index, open_object_store
 from frametally.ports.count_index import CountQuery
 from frametally.process.reports import NoProgress
 from frametally.records import AutoDetector, encode
-from frametally.rules.flows.places import FLOWS, series_of
+from frametally.rules.places import FLOWS, series_of
 from frametally.settings.loading import load_settings
 from frametally_cli import main as cli
 from frametally_cli.scrub.checks import deep_rows
 from frametally_consumer.detectors.choice import chosen_backend
+from frametally_traffic.drawings.revisions import change_drawing, list_drawings, with_shapes
+from frametally_traffic.flows.published_days import read_flows
+from frametally_traffic.records import DrawnLine, DrawnZone
 
 FLIPS = int(os.environ.get("FAULTS_FLIPS", "24"))
 SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)

@@ -20,16 +20,16 @@ from tests.fakes.uploads import all_keys, upload_file
 
 from frametally.media.manifests import find_manifest, list_tombstones, media_of
 from frametally.opening import open_object_store, open_task_queue, open_video_catalogue
-from frametally.ports.task_queue import QUEUES
 from frametally.process import failpoints
 from frametally.records import encode
 from frametally.settings.environment import environment_of
 from frametally.settings.loading import Settings, load_settings
-from frametally.video_records import VideoRecord
-from frametally.videos.acceptance import read_video
-from frametally.videos.content_claims import holder_of
-from frametally_producer.jobs.messages import JobOrder
-from frametally_producer.jobs.worker import work
+from frametally_videos.jobs.job_messages import JobOrder
+from frametally_videos.jobs.job_worker import work
+from frametally_videos.ports.task_queue import QUEUES
+from frametally_videos.records import VideoRecord
+from frametally_videos.uploads.acceptance import read_video
+from frametally_videos.uploads.content_claims import holder_of
 
 FRAMES = 12
 START = "2026-03-01T10:00:00Z"
@@ -93,7 +93,7 @@ class Place:
         job = self.catalogue.claim("who dies", ("removal",), lease_s=self.settings.job_lease_s)
         assert job is not None
         died = subprocess.run(
-            [sys.executable, "-m", "frametally_producer.jobs"],
+            [sys.executable, "-m", "frametally_videos.jobs"],
             env=os.environ | environment_of(self.settings) | {failpoints.VARIABLE: step},
             input=msgspec.json.encode(JobOrder(job.video_id, job.kind)) + b"\n",
             capture_output=True,
@@ -188,7 +188,7 @@ def test_the_same_bytes_that_come_before_a_killed_removal_is_done_again_stay(
     assert job is not None
     assert job.video_id == again.id
     subprocess.run(
-        [sys.executable, "-m", "frametally_producer.jobs"],
+        [sys.executable, "-m", "frametally_videos.jobs"],
         env=os.environ | environment_of(place.settings),
         input=msgspec.json.encode(JobOrder(job.video_id, job.kind)) + b"\n",
         capture_output=True,

@@ -18,13 +18,13 @@ from tests.examples import first_quick
 from tests.faults import test_work_kills
 from tests.faults.test_work_kills import FRAMES, PATIENCE_S, SEED, Place, children_of, is_running
 
-from frametally.live.streams import start_stream
 from frametally.opening import open_frame_log
-from frametally.ports.live_book import Feed, FeedWanted
 from frametally.process import failpoints
 from frametally.process.reports import NoProgress
-from frametally.videos.editing import remove_video
-from frametally_producer.jobs.frames import make_frames
+from frametally_live.book_port import Feed, FeedWanted
+from frametally_live.feeds.stream_form import start_stream
+from frametally_videos.jobs.frames_job import make_frames
+from frametally_videos.library.edits import remove_video
 
 KILLS = int(os.environ.get("FAULTS_LIVE_KILLS", "3"))
 WANTED: list[FeedWanted] = ["run", "pause", "stop", "run"]

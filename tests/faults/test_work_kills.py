@@ -26,7 +26,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
 from frametally.records import encode
 from frametally.settings.loading import load_settings
-from frametally.video_records import VideoRecord
+from frametally_videos.records import VideoRecord
 
 FRAMES = 100
 KILLS = int(os.environ.get("FAULTS_WORK_KILLS", "3"))
@@ -37,7 +37,7 @@ PATIENCE_S = 180.0
 AT_ONCE = """
 import sys
 from frametally_cli.main import main
-from frametally_producer.jobs import worker
+from frametally_videos.jobs import worker
 worker._PAUSES_S = (0.0,)
 sys.exit(main(sys.argv[1:]))
 """

@@ -19,7 +19,6 @@ import pytest
 from frametally.errors import Retryable
 from frametally.records import encode
 from frametally.rules.counted_boxes import CountedBoxes
-from frametally.rules.flows.shapes import ZoneShape
 from frametally_hadoop.job import counting
 from frametally_hadoop.job.counting import reduce_group
 from frametally_hadoop.job.mapping import FrameGroups
@@ -29,6 +28,7 @@ from frametally_hadoop.job.zones import ZoneWork
 from frametally_hadoop.running import bundle, sorting
 from frametally_hadoop.running.counting_job import CountObjects
 from frametally_hadoop.running.engine import run_job
+from frametally_traffic.flows.shapes import ZoneShape
 
 if TYPE_CHECKING:
     from tests.hadoop.conftest import Footage

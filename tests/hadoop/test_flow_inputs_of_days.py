@@ -179,7 +179,7 @@ def test_a_node_counts_the_same_from_the_bundle_and_numpy_alone(
 
 
 def test_a_node_without_numpy_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "frametally.flows.counting", None)
+    monkeypatch.setitem(sys.modules, "frametally_traffic.flows.day_flows", None)
     with pytest.raises(Misconfigured, match="install numpy for it on every node"):
         next(count_entry('{"model": "m", "source": "gate", "day_start_ms": 0, "paths": [], "shapes": ""}'))
 

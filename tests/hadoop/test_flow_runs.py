@@ -13,20 +13,20 @@ from tests.hadoop.test_track_hours import DAY_MS, HOUR_MS, MIDNIGHT_MS, NOON_MS,
 from frametally.books.compare import compare_models
 from frametally.books.intake import take_run
 from frametally.books.runs import current_runs, list_current_pointers, read_run, read_source_files
-from frametally.drawing_records import DrawnLine, DrawnZone
-from frametally.drawings.revisions import change_drawing, with_shapes
 from frametally.errors import Misconfigured, Retryable
 from frametally.opening import open_count_index
 from frametally.ports.count_index import CountQuery
 from frametally.process.reports import NoProgress
 from frametally.records import Run, encode
-from frametally.rules.flows.day_columns import FlowColumns, decode_flows
 from frametally_cli.console.aggregate import dry_run_lines
 from frametally_hadoop.dry_run import dry_run
 from frametally_hadoop.flows import counting
 from frametally_hadoop.planning.selection import ALL_DAYS
 from frametally_hadoop.running import engine
 from frametally_search.indexer import index_runs
+from frametally_traffic.drawings.revisions import change_drawing, with_shapes
+from frametally_traffic.flows.day_columns import FlowColumns, decode_flows
+from frametally_traffic.records import DrawnLine, DrawnZone
 
 if TYPE_CHECKING:
     from tests.hadoop.conftest import Footage

@@ -20,13 +20,13 @@ from tests.examples import examples
 
 from frametally import keys
 from frametally.books.runs import current_runs, read_paths
-from frametally.drawings.shapes import shapes_of
-from frametally.flows.counting import flows_of_day
 from frametally.records import Detection, FrameDetections
-from frametally.rules.flows.day_columns import DIRECTIONS, FlowColumns, encode_flows
-from frametally.rules.flows.shapes import LineShape, Shapes
-from frametally.rules.geometry.borders import tenths
 from frametally.rules.times import DAY_MS
+from frametally_traffic.drawings.drawn_shapes import shapes_of
+from frametally_traffic.flows.day_columns import DIRECTIONS, FlowColumns, encode_flows
+from frametally_traffic.flows.day_flows import flows_of_day
+from frametally_traffic.flows.shapes import LineShape, Shapes
+from frametally_traffic.geometry.borders import tenths
 
 if TYPE_CHECKING:
     from tests.hadoop.conftest import Footage

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from frametally.drawing_records import DrawnLine, DrawnZone
-from frametally.drawings.revisions import change_drawing, with_shapes
+from frametally_traffic.drawings.revisions import change_drawing, with_shapes
+from frametally_traffic.records import DrawnLine, DrawnZone
 
 if TYPE_CHECKING:
     from tests.hadoop.conftest import Footage

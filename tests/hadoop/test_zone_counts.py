@@ -17,10 +17,10 @@ from tests.hadoop import conftest
 
 from frametally import keys
 from frametally.books.runs import current_runs, read_run, read_tracks
-from frametally.drawing_records import DrawnZone, Point
-from frametally.drawings.revisions import change_drawing, read_drawing
 from frametally.media.forgetting import put_tombstone
 from frametally.records import FrameDetections, IntervalCount, MediaManifest, Run, encode
+from frametally_traffic.drawings.revisions import change_drawing, read_drawing
+from frametally_traffic.records import DrawnZone, Point
 
 if TYPE_CHECKING:
     from tests.hadoop.conftest import Footage

@@ -18,7 +18,7 @@ from tests.mail.smtp_server import Received, mail_server
 
 from frametally.opening import open_video_catalogue
 from frametally.process import failpoints
-from frametally.video_records import VideoRecord
+from frametally_videos.records import VideoRecord
 
 pytestmark = pytest.mark.thorough
 
@@ -31,10 +31,10 @@ POINTS = ("mail.put", "mail.claimed", "mail.taken", "mail.noted")
 ROUND = """
 import sys
 from frametally.mail import sending
-from frametally.mail.news import VideoNews
+from frametally_videos.news.video_news import VideoNews
 from frametally.opening import open_video_catalogue
-from frametally.ports.job_book import Job
-from frametally.ports.video_catalogue import VideoQuestion
+from frametally_videos.ports.job_book import Job
+from frametally_videos.ports.video_catalogue import VideoQuestion
 from frametally.process import failpoints
 from frametally.settings.loading import load_settings
 sending._LEASE_S = 0.0

@@ -15,18 +15,18 @@ from tests.fakes.memory import MemoryStore
 from tests.fakes.videos import make_video
 from tests.mail.smtp_server import Received, mail_server
 
-from frametally.mail.checks import tell_checks
 from frametally.mail.letters import message_of
-from frametally.mail.news import VideoNews, one_line
-from frametally.mail.sending import Mailer
 from frametally.media_records import VideoCheck, VideoQuality
 from frametally.opening import open_video_catalogue
-from frametally.ports.job_book import Job
-from frametally.ports.outbox import Letter, Notice
-from frametally.ports.video_catalogue import VideoBooks, VideoCatalogue
 from frametally.records import encode
 from frametally.settings.loading import Settings
-from frametally.video_records import VideoRecord
+from frametally_videos.news.check_news import tell_checks
+from frametally_videos.news.outbox_mail import Mailer
+from frametally_videos.news.video_news import VideoNews, one_line
+from frametally_videos.ports.job_book import Job
+from frametally_videos.ports.outbox import Letter, Notice
+from frametally_videos.ports.video_catalogue import VideoBooks, VideoCatalogue
+from frametally_videos.records import VideoRecord
 
 SETTINGS = Settings(smtp_url="smtp://127.0.0.1:1", mail_to="to@example.org", web_url="https://cams.example/")
 FRAMES = Job("job-1", make_video().id, "frames", "done", generation=1)

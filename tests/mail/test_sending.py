@@ -11,12 +11,12 @@ import pytest
 from pydantic import SecretStr
 from tests.mail.smtp_server import PASSWORD, USER, Received, mail_server
 
-from frametally.mail import sending
-from frametally.mail.sending import Mailer, mailing
 from frametally.opening import open_video_catalogue
-from frametally.ports.video_catalogue import VideoCatalogue
 from frametally.settings.loading import Settings
 from frametally_cli.checkup.mail import mail_rows
+from frametally_videos.news import outbox_mail
+from frametally_videos.news.outbox_mail import Mailer, mailing
+from frametally_videos.ports.video_catalogue import VideoCatalogue
 
 TO = "people@example.org"
 
@@ -82,7 +82,7 @@ def test_what_came_within_the_time_of_a_digest_is_one_mail(
 def test_more_news_than_a_mail_holds_are_in_several(
     outbox: VideoCatalogue, received: Received, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sending, "_MOST_NOTICES", 2)
+    monkeypatch.setattr(outbox_mail, "_MOST_NOTICES", 2)
     for number in range(5):
         outbox.put_notice(str(number), "s", f"text {number}")
     with mail_server(received, tmp_path) as (url, _):
@@ -148,7 +148,7 @@ def _all_here(url: str) -> Any:
 def test_a_server_that_is_away_gets_the_same_mail_later(
     outbox: VideoCatalogue, received: Received, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sending, "_FIRST_PAUSE_S", 0.0)
+    monkeypatch.setattr(outbox_mail, "_FIRST_PAUSE_S", 0.0)
     outbox.put_notice("a", "s", "b")
     with mail_server(received, tmp_path) as (url, _):
         pass
@@ -164,7 +164,7 @@ def test_a_server_that_is_away_gets_the_same_mail_later(
 def test_a_mail_that_is_not_taken_for_now_is_sent_later_and_one_that_never_is_has_failed(
     outbox: VideoCatalogue, received: Received, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sending, "_FIRST_PAUSE_S", 0.0)
+    monkeypatch.setattr(outbox_mail, "_FIRST_PAUSE_S", 0.0)
     outbox.put_notice("a", "s", "b")
     received.answers = ["451 busy", "554 this is spam"]
     with mail_server(received, tmp_path) as (url, _):
@@ -193,8 +193,8 @@ def test_one_receiver_that_is_refused_does_not_keep_it_from_the_others(
 def test_a_mail_that_nobody_takes_is_given_up_in_the_end(
     outbox: VideoCatalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sending, "_FIRST_PAUSE_S", 0.0)
-    monkeypatch.setattr(sending, "_MOST_ATTEMPTS", 3)
+    monkeypatch.setattr(outbox_mail, "_FIRST_PAUSE_S", 0.0)
+    monkeypatch.setattr(outbox_mail, "_MOST_ATTEMPTS", 3)
     outbox.put_notice("a", "s", "b")
     for _ in range(3):
         assert states(outbox) == ["queued"]

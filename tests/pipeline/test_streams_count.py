@@ -21,17 +21,17 @@ import pytest
 from tests.pipeline.conftest import run_frametally
 from tests.pipeline.test_upload_counts import ENV, START, House
 
-from frametally.live.streams import start_stream
 from frametally.media.manifests import find_manifest
 from frametally.opening import open_frame_log
 from frametally.ports.frame_log import FrameLog, NoSuchTopic, consumer_group
-from frametally.ports.live_book import Feed, FeedWanted
 from frametally.process.reports import NoProgress
 from frametally.records import FrameAnnouncement, FrameDetections, decode, encode
 from frametally.segments.contents import list_segments, read_segment
-from frametally.video_records import VideoRecord
 from frametally_cli.main import main
-from frametally_producer.jobs.frames import make_frames
+from frametally_live.book_port import Feed, FeedWanted
+from frametally_live.feeds.stream_form import start_stream
+from frametally_videos.jobs.frames_job import make_frames
+from frametally_videos.records import VideoRecord
 
 pytestmark = [pytest.mark.timeout(400), pytest.mark.thorough]
 

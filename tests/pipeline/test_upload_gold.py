@@ -15,12 +15,12 @@ from tests.family.footage import make_video
 from tests.pipeline.test_upload_counts import House
 
 from frametally import keys
-from frametally.adapters.sql.gold import tables
-from frametally.adapters.sql.gold.publication import SqlGold
 from frametally.media_records import VideoCheck, VideoQuality
 from frametally.records import encode
-from frametally.video_records import VideoRecord
-from frametally.videos.editing import remove_video
+from frametally_gold import tables
+from frametally_gold.book import SqlGold
+from frametally_videos.library.edits import remove_video
+from frametally_videos.records import VideoRecord
 
 
 @pytest.fixture(scope="module")

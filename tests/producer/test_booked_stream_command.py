@@ -21,8 +21,8 @@ from tests.producer.test_stream_command import (
     run,
 )
 
-from frametally.ports.live_book import Feed, FeedTold
-from frametally.ports.video_catalogue import VideoCatalogue
+from frametally_live.book_port import Feed, FeedTold
+from frametally_videos.ports.video_catalogue import VideoCatalogue
 
 __all__ = ["book", "run"]
 

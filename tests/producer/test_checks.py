@@ -19,9 +19,9 @@ from tests.fakes.videos import UPLOADED_AT_MS, make_facts, make_video
 
 from frametally.media_records import CheckName, VideoQuality
 from frametally.records import TimeSource
-from frametally_producer.checking import looking_through
-from frametally_producer.checking.looking_through import PictureLook, looks
-from frametally_producer.checking.pictures import (
+from frametally_producer.reading.video_file import open_video
+from frametally_videos.checking import picture_pass
+from frametally_videos.checking.picture_measures import (
     blockiness,
     blur,
     is_black,
@@ -29,10 +29,10 @@ from frametally_producer.checking.pictures import (
     mean_change,
     parts,
 )
-from frametally_producer.checking.quality import check_video, with_clock
-from frametally_producer.checking.sequences import frozen_looks, repeated_looks, spans
-from frametally_producer.checking.times import clock_fault, found_times, gaps
-from frametally_producer.reading.video_file import open_video
+from frametally_videos.checking.picture_pass import PictureLook, looks
+from frametally_videos.checking.picture_sequences import frozen_looks, repeated_looks, spans
+from frametally_videos.checking.video_quality import check_video, with_clock
+from frametally_videos.checking.video_times import clock_fault, found_times, gaps
 
 MAX_PIXELS = 50_000_000
 STREET = scenes.street
@@ -160,9 +160,9 @@ def test_a_time_that_is_said_later_changes_that_check_and_no_other(tmp_path: Pat
 def test_of_a_long_video_a_bounded_number_of_frames_from_all_of_it_is_looked_at(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(looking_through, "STRETCHES", 10)
-    monkeypatch.setattr(looking_through, "FRAMES_PER_STRETCH", 12)
-    monkeypatch.setattr(looking_through, "MOST_LOOKS", 120)
+    monkeypatch.setattr(picture_pass, "STRETCHES", 10)
+    monkeypatch.setattr(picture_pass, "FRAMES_PER_STRETCH", 12)
+    monkeypatch.setattr(picture_pass, "MOST_LOOKS", 120)
     for name, options in (("a.mkv", {"g": "1000"}), ("b.ts", {"g": "20", "bf": "0"})):
         path = make_file(tmp_path / name, STREET(300), codec_options=options)
         with path.open("rb") as file, open_video(file, max_pixels=MAX_PIXELS) as video:
@@ -180,9 +180,9 @@ def test_of_a_long_video_a_bounded_number_of_frames_from_all_of_it_is_looked_at(
 def test_a_freeze_of_a_long_video_is_found_between_the_places(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(looking_through, "STRETCHES", 20)
-    monkeypatch.setattr(looking_through, "FRAMES_PER_STRETCH", 12)
-    monkeypatch.setattr(looking_through, "MOST_LOOKS", 240)
+    monkeypatch.setattr(picture_pass, "STRETCHES", 20)
+    monkeypatch.setattr(picture_pass, "FRAMES_PER_STRETCH", 12)
+    monkeypatch.setattr(picture_pass, "MOST_LOOKS", 240)
     pictures = scenes.frozen(STREET(300), moving=300, still=600)
     path = make_file(tmp_path / "a.mp4", pictures, codec_options={"g": "25"})
     found = quality(path)

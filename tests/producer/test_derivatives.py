@@ -21,9 +21,9 @@ from frametally.process.reports import NoProgress
 from frametally.process.retrying import GivenUp, Patience
 from frametally.records import decode
 from frametally.settings.loading import load_settings
-from frametally_producer.derivatives import making
-from frametally_producer.derivatives.making import DerivativeMaker
 from frametally_producer.reading.video_file import Video, open_video
+from frametally_videos.derivatives import derivative_jobs
+from frametally_videos.derivatives.derivative_jobs import DerivativeMaker
 
 FRAME_S = 1 / FPS
 
@@ -333,8 +333,8 @@ def test_each_encoder_that_does_not_work_leads_to_the_next_and_is_noted_but_not_
 
 
 def test_what_would_become_too_large_names_the_limit(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(making, "_ALWAYS_BYTES", 3000)
-    monkeypatch.setattr(making, "_MOST_TIMES", 0)
+    monkeypatch.setattr(derivative_jobs, "_ALWAYS_BYTES", 3000)
+    monkeypatch.setattr(derivative_jobs, "_MOST_TIMES", 0)
     path = make_shape(shop.folder, SHAPES["hevc"])
     with pytest.raises(Poison, match="3 times the original, 20 GB at most"):
         shop.make(path)

@@ -11,13 +11,13 @@ from tests.fakes.uploads import upload_file
 
 from frametally.adapters.files.folder_store import FileStore
 from frametally.opening import open_task_queue, open_video_catalogue
-from frametally.ports.task_queue import QUEUES
-from frametally.ports.video_catalogue import VideoCatalogue
 from frametally.process.failpoints import VARIABLE
 from frametally.settings.loading import Settings, load_settings
-from frametally.videos.enhancements import enhancement_options, read_enhancement
-from frametally_producer.derivatives.scratch import remove_left_behind, scratch_folder, scratch_root
-from frametally_producer.jobs import worker
+from frametally_videos.derivatives.scratch import remove_left_behind, scratch_folder, scratch_root
+from frametally_videos.jobs import job_worker
+from frametally_videos.library.enhancements import enhancement_options, read_enhancement
+from frametally_videos.ports.task_queue import QUEUES
+from frametally_videos.ports.video_catalogue import VideoCatalogue
 
 
 @pytest.fixture
@@ -56,8 +56,8 @@ def test_killed_anywhere_one_derivative_is_made_and_nothing_else_is_left(
         assert list(scratch_root(settings).iterdir()) == []
 
 
-def _work(settings: Settings, store: FileStore, catalogue: VideoCatalogue) -> worker.WorkReport:
-    return worker.work(
+def _work(settings: Settings, store: FileStore, catalogue: VideoCatalogue) -> job_worker.WorkReport:
+    return job_worker.work(
         settings=settings,
         store=store,
         catalogue=catalogue,

@@ -12,8 +12,8 @@ import pytest
 from frametally.adapters.files.folder_store import FileStore
 from frametally.media_records import Enhancement
 from frametally.settings.loading import Settings, load_settings
-from frametally.videos.one_frame import frame_picture
-from frametally.videos.refusals import FieldRefused, Refused
+from frametally_videos.library.frame_preview import frame_picture
+from frametally_videos.uploads.upload_refusals import FieldRefused, Refused
 
 KEY = "videos/original"
 AS_IT_IS = Enhancement()

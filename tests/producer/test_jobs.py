@@ -17,16 +17,16 @@ from tests.fakes.uploads import upload_file
 
 from frametally.adapters.files.folder_store import FileStore
 from frametally.opening import open_task_queue, open_video_catalogue
-from frametally.ports.job_book import Job, JobKind
-from frametally.ports.task_queue import QUEUES
-from frametally.ports.video_catalogue import Artifact, ArtifactKind
 from frametally.settings.loading import load_settings
-from frametally.video_records import VideoRecord
-from frametally.videos.acceptance import read_video
-from frametally.videos.usual_jobs import usual_jobs
 from frametally_producer import child
-from frametally_producer.jobs import worker
-from frametally_producer.jobs.previews import TILE_WIDTH_PX
+from frametally_videos.jobs import job_worker
+from frametally_videos.jobs.previews import TILE_WIDTH_PX
+from frametally_videos.library.usual_jobs import usual_jobs
+from frametally_videos.ports.job_book import Job, JobKind
+from frametally_videos.ports.task_queue import QUEUES
+from frametally_videos.ports.video_catalogue import Artifact, ArtifactKind
+from frametally_videos.records import VideoRecord
+from frametally_videos.uploads.acceptance import read_video
 
 START = "2026-03-01T10:00:00Z"
 
@@ -53,8 +53,8 @@ class Shop:
         self.catalogue.queue(video.id, kind)
         return video
 
-    def work(self, should_stop: Callable[[], bool] = lambda: False) -> worker.WorkReport:
-        return worker.work(
+    def work(self, should_stop: Callable[[], bool] = lambda: False) -> job_worker.WorkReport:
+        return job_worker.work(
             settings=self.settings,
             store=self.store,
             catalogue=self.catalogue,
@@ -79,7 +79,7 @@ class Shop:
 
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
-    monkeypatch.setattr(worker, "_PAUSES_S", (0.0,))
+    monkeypatch.setattr(job_worker, "_PAUSES_S", (0.0,))
     with closing(Shop(tmp_path)) as opened:
         yield opened
 
@@ -93,7 +93,7 @@ def instead(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
 def test_each_tile_shows_the_time_that_its_cue_says(shop: Shop, make_video: Callable[..., Path]) -> None:
     # Frame by frame the grey grows: it tells the time.
     video = shop.upload(make_video("a.mp4", 53, codec="libx264", size_px=(320, 240)))
-    assert shop.work() == worker.WorkReport(len(usual_jobs(video, "queue")), [])
+    assert shop.work() == job_worker.WorkReport(len(usual_jobs(video, "queue")), [])
     previews = [shop.made(video, kind) for kind in ("poster", "sprite", "sprite_vtt")]
     poster, sprite, cues = (shop.store.get(preview.key) for preview in previews)
     assert [preview.size_bytes for preview in previews] == [len(poster), len(sprite), len(cues)]
@@ -223,7 +223,7 @@ def test_a_cancelled_job_is_ended_and_nothing_is_noted_of_it(
     canceller.start()
     report = shop.work()
     canceller.join()
-    assert report == worker.WorkReport(0, [])
+    assert report == job_worker.WorkReport(0, [])
     assert shop.job(video, "previews").state == "cancelled"
 
 
@@ -234,6 +234,6 @@ def test_a_stop_leaves_a_job_to_others_with_no_attempt_counted(
     video = shop.upload(make_video("a.mp4", 3))
     begun = tmp_path / "begun"
     instead(monkeypatch, f"import time; open({str(begun)!r}, 'w').close(); time.sleep(600)")
-    assert shop.work(begun.exists) == worker.WorkReport(0, [])
+    assert shop.work(begun.exists) == job_worker.WorkReport(0, [])
     job = shop.job(video, "previews")
     assert (job.state, job.attempts) == ("queued", 0)

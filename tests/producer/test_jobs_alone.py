@@ -11,10 +11,10 @@ from tests.fakes.videos import make_video as make_record
 from tests.producer.test_jobs import Shop, shop
 
 from frametally import keys
-from frametally.ports.job_book import JobKind
 from frametally.records import encode
-from frametally.video_records import VideoRecord
 from frametally_producer import child
+from frametally_videos.ports.job_book import JobKind
+from frametally_videos.records import VideoRecord
 
 pytestmark = pytest.mark.thorough
 
@@ -23,8 +23,8 @@ __all__ = ["shop"]
 PROGRAM = """
 import json, os, socket
 from frametally.errors import FrametallyError
-from frametally.ports.video_catalogue import Artifact
-from frametally_producer.jobs import doing, __main__
+from frametally_videos.ports.video_catalogue import Artifact
+from frametally_videos.jobs import doing, __main__
 
 def do(call):
     found = {{}}
@@ -79,7 +79,7 @@ def test_an_encoder_gets_no_turn_before_all_other_processes(
         """
         import av
         from fractions import Fraction
-        from frametally_producer.derivatives.encoders import Coding
+        from frametally_videos.derivatives.encoders import Coding
 
         encoder = av.CodecContext.create("libsvtav1", "w")  # as root it would take one, and for its threads
         Coding(128, 96, Fraction(25), None, 23, "veryfast").set_up(encoder)

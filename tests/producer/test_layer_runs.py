@@ -22,16 +22,16 @@ from tests.producer.test_jobs_alone import PROGRAM
 from frametally import keys
 from frametally.errors import Misconfigured, Poison
 from frametally.opening import open_frame_log, open_object_store, open_video_catalogue
-from frametally.ports.video_catalogue import Artifact
 from frametally.process import failpoints
 from frametally.process.retrying import Patience
 from frametally.settings.loading import load_settings
-from frametally.video_records import VideoRecord
-from frametally.videos.arrivals import waiting_arrivals
-from frametally.videos.usual_jobs import usual_jobs
 from frametally_cli.main import main
+from frametally_gold.layers import bronze, driver, pictures, silver
 from frametally_producer import child
-from frametally_producer.layers import bronze, driver, pictures, silver
+from frametally_videos.library.usual_jobs import usual_jobs
+from frametally_videos.ports.video_catalogue import Artifact
+from frametally_videos.records import VideoRecord
+from frametally_videos.uploads.arrivals import waiting_arrivals
 
 LAYERS = tuple(driver.MODULES)
 NOBODY = "00000000-0000-4000-8000-000000000000"

@@ -26,9 +26,9 @@ from frametally.process.reports import NoProgress
 from frametally.process.retrying import Patience
 from frametally.records import decode_at, encode
 from frametally.settings.loading import load_settings
-from frametally.video_records import VideoRecord
-from frametally.videos.usual_jobs import usual_jobs
-from frametally_producer.layers import bronze, gold, silver
+from frametally_gold.layers import bronze, gold, silver
+from frametally_videos.library.usual_jobs import usual_jobs
+from frametally_videos.records import VideoRecord
 
 LAYERS = (bronze, silver, gold)
 
@@ -92,8 +92,8 @@ def test_the_layers_themselves_import_neither_hamilton_nor_pandas() -> None:
 @pytest.mark.thorough
 def test_workers_and_the_layers_functions_run_without_hamilton_and_pandas() -> None:
     program = (
-        "import sys, frametally_producer.jobs.worker, frametally_producer.jobs.doing\n"
-        "from frametally_producer.layers import bronze, gold, silver\n"
+        "import sys, frametally_videos.jobs.job_worker, frametally_videos.jobs.job_steps\n"
+        "from frametally_gold.layers import bronze, gold, silver\n"
         "assert not {'hamilton', 'pandas'} & sys.modules.keys()"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

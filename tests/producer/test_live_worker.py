@@ -14,13 +14,13 @@ import pytest
 from tests.fakes.uploads import upload_file
 from tests.producer.conftest import encode_video
 
-from frametally.live.streams import start_stream
 from frametally.opening import open_frame_log, open_object_store, open_video_catalogue
-from frametally.ports.live_book import Feed, TooManyStreams
 from frametally.records import FrameAnnouncement, decode
 from frametally.settings.loading import load_settings
-from frametally.video_records import VideoRecord
-from frametally_producer.live.worker import work
+from frametally_live.book_port import Feed, TooManyStreams
+from frametally_live.feeds.feed_worker import work
+from frametally_live.feeds.stream_form import start_stream
+from frametally_videos.records import VideoRecord
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -139,7 +139,7 @@ def test_two_videos_of_one_source_are_streamed_side_by_side_and_a_third_waits_fo
 @pytest.mark.thorough
 def test_who_runs_streams_has_no_decoder_in_its_own_process() -> None:
     said = subprocess.run(
-        [sys.executable, "-c", "import sys, frametally_producer.live.worker; print(*sys.modules)"],
+        [sys.executable, "-c", "import sys, frametally_live.feeds.feed_worker; print(*sys.modules)"],
         check=True,
         capture_output=True,
         text=True,

@@ -18,10 +18,10 @@ import pytest
 from frametally.adapters.files.folder_store import FileStore
 from frametally.errors import Misconfigured, Retryable
 from frametally.settings.loading import Settings, load_settings
-from frametally.video_records import VideoFacts, VideoFields
-from frametally.videos import asking
-from frametally.videos.inspection import inspect
-from frametally.videos.refusals import Refused
+from frametally_videos.library import child_question
+from frametally_videos.records import VideoFacts, VideoFields
+from frametally_videos.uploads.inspection import inspect
+from frametally_videos.uploads.upload_refusals import Refused
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))
 try:
@@ -243,7 +243,7 @@ def test_what_ends_the_look_is_told_and_this_process_lives_on(
 ) -> None:
     looks.put(b"x")
     monkeypatch.setattr(
-        asking,
+        child_question,
         "bound",
         lambda arguments: [sys.executable, "-c", f"import os; os.kill(os.getpid(), {int(dies_by)})"],
     )
@@ -256,7 +256,7 @@ def test_a_machine_without_the_producer_is_told_what_to_install(
 ) -> None:
     looks.put(b"x")
     monkeypatch.setattr(
-        asking, "bound", lambda arguments: [sys.executable, "-c", "import no_such_module_of_anybody"]
+        child_question, "bound", lambda arguments: [sys.executable, "-c", "import no_such_module_of_anybody"]
     )
     with pytest.raises(Misconfigured, match=r"no_such_module_of_anybody.*frametally\[producer\]"):
         inspect(looks.settings(), KEY, VideoFields(), "a.mp4")
@@ -271,7 +271,7 @@ def test_the_look_ends_with_the_process_that_wants_it(
     hangs = f"import os, time; open({str(note)!r}, 'w').write(str(os.getpid()) + chr(10)); time.sleep(600)"
     asks = (
         "import sys\nfrom frametally.settings.loading import load_settings\n"
-        "from frametally.videos import asking, inspection\nfrom frametally.video_records import VideoFields\n"
+        "from frametally_videos import asking, inspection\nfrom frametally_videos.records import VideoFields\n"
         "whole = asking.bound\n"
         f"asking.bound = lambda arguments: whole([sys.executable, '-c', {hangs!r}])\n"
         "inspection.inspect(load_settings(), 'a', VideoFields(), 'a')\n"

@@ -23,11 +23,11 @@ from tests.fakes.footage import CHAPTERS, PLACE, make_file, moving
 from tests.fakes.videos import make_facts, make_video
 
 from frametally.media_records import VideoMetadata
-from frametally_producer.describing.boxes import read_boxes
-from frametally_producer.describing.metadata import describe
-from frametally_producer.describing.tags import has_location, kept_tags
 from frametally_producer.reading.sampling import Sampler, count_taken
 from frametally_producer.reading.video_file import open_video
+from frametally_videos.describing.container_tags import has_location, kept_tags
+from frametally_videos.describing.mp4_boxes import read_boxes
+from frametally_videos.describing.video_metadata import describe
 
 MAX_PIXELS = 50_000_000
 KINDS = {"mp4": "mp4", "mov": "mov", "webm": "webm", "mkv": "matroska", "avi": "avi", "ts": "mpegts"}

@@ -14,7 +14,7 @@ from tests.fakes.uploads import upload_file
 
 from frametally.opening import open_object_store, open_video_catalogue
 from frametally.settings.loading import load_settings
-from frametally_producer.layers import driver
+from frametally_gold.layers import driver
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "producer/sync_datalake_files.py"

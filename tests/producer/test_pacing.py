@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frametally.errors import Retryable
-from frametally.ports.live_book import Feed, FeedTold
-from frametally_producer.live.messages import FeedWish
-from frametally_producer.live.pacing import PlayingClock
-from frametally_producer.live.telling import Teller, TellingPatience
-from frametally_producer.live.wishes import Wishes
+from frametally_live.book_port import Feed, FeedTold
+from frametally_live.feeds.feed_messages import FeedWish
+from frametally_live.feeds.feed_states import Teller, TellingPatience
+from frametally_live.feeds.pacing import PlayingClock
+from frametally_live.feeds.wishes import Wishes
 
 FEED = Feed(id="f", kind="video", source="gate", name="Gate", video_id="v")
 

@@ -14,11 +14,11 @@ import pytest
 from tests.fakes.videos import make_facts, make_video
 
 from frametally.opening import open_video_catalogue
-from frametally.ports.live_book import Feed, FeedTold
-from frametally.ports.video_catalogue import VideoCatalogue
 from frametally.settings.loading import load_settings
 from frametally_cli import main as cli
-from frametally_cli.live import stream as command
+from frametally_live.book_port import Feed, FeedTold
+from frametally_live.commands import stream as command
+from frametally_videos.ports.video_catalogue import VideoCatalogue
 
 LEASE_S, PATIENCE_S = 600.0, 60.0
 NOBODY = "00000000-0000-4000-8000-000000000000"

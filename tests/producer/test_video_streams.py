@@ -28,22 +28,22 @@ from frametally.media.manifests import find_manifest
 from frametally.opening import open_frame_log, open_object_store
 from frametally.ports.frame_log import FrameLog, NoSuchTopic
 from frametally.ports.ledger import Extent
-from frametally.ports.live_book import Feed, FeedTold
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
 from frametally.process.retrying import GivenUp
 from frametally.records import FrameAnnouncement, FrameDetections, MediaManifest, decode, encode
 from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings
-from frametally.video_records import VideoRecord
-from frametally_producer.jobs.frames import make_frames
-from frametally_producer.live import frames
-from frametally_producer.live.messages import FeedWish
-from frametally_producer.live.telling import Teller, TellingPatience
-from frametally_producer.live.video_stream import REMOVED, VideoStream
-from frametally_producer.live.wishes import Wishes
+from frametally_live.book_port import Feed, FeedTold
+from frametally_live.feeds import stream_frames
+from frametally_live.feeds.feed_messages import FeedWish
+from frametally_live.feeds.feed_states import Teller, TellingPatience
+from frametally_live.feeds.video_stream import REMOVED, VideoStream
+from frametally_live.feeds.wishes import Wishes
 from frametally_producer.reading.video_file import TimedFrame, Video
 from frametally_producer.writing.frames import FrameWriter, NewFrame
+from frametally_videos.jobs.frames_job import make_frames
+from frametally_videos.records import VideoRecord
 
 START_MS = 1_772_409_597_000
 FRAMES, FPS = 30, 10
@@ -261,7 +261,7 @@ def test_frames_are_decoded_some_at_a_time_and_large_ones_one_by_one(
         shown.append(decoded)
         add(writer, frame)
 
-    monkeypatch.setattr(frames, "_MOST_BYTES_AHEAD", most_bytes)
+    monkeypatch.setattr(stream_frames, "_MOST_BYTES_AHEAD", most_bytes)
     monkeypatch.setattr(Video, "frames", counted)
     monkeypatch.setattr(FrameWriter, "add", noted)
     assert place.stream() == ""

@@ -28,12 +28,12 @@ from serving.own import OwnServer
 from tests.fakes.uploads import all_keys, rows_and_jobs, upload_file
 from tests.faults.test_work_kills import children_of
 
-from frametally.adapters.amqp.topology import DEAD_LETTERS, QUEUES_THERE
 from frametally.opening import open_object_store, open_video_catalogue
-from frametally.ports.job_book import MOST_LOSSES, Job, JobQuestion
 from frametally.settings.environment import environment_of
 from frametally.settings.loading import Settings, load_settings
-from frametally.video_records import VideoRecord
+from frametally_videos.amqp.topology import DEAD_LETTERS, QUEUES_THERE
+from frametally_videos.ports.job_book import MOST_LOSSES, Job, JobQuestion
+from frametally_videos.records import VideoRecord
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(4 * 3600)]
 
@@ -47,7 +47,7 @@ WORKER = """
 import os, signal, sys
 from pathlib import Path
 from frametally_cli.main import main
-from frametally_producer.jobs import attempt, worker
+from frametally_videos.jobs import attempt, worker
 worker._PAUSES_S = (0.0,)
 fault = Path(os.environ["FAULT"])
 order = attempt.Attempt._order

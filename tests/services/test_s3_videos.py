@@ -31,11 +31,11 @@ from frametally.ports.object_store import PIECE_BYTES
 from frametally.process.failpoints import FAILPOINTS, VARIABLE
 from frametally.settings.access import ServerAccess, StoreAccess
 from frametally.settings.loading import Settings
-from frametally.video_records import UploadRecord
-from frametally.videos.acceptance import Acceptance, settle_uploads
-from frametally.videos.receiving import UploadPorts, find_upload, resume_write
-from frametally.videos.refusals import Refused
 from frametally_cli.servers.bucket import set_up_store
+from frametally_videos.records import UploadRecord
+from frametally_videos.uploads.acceptance import Acceptance, settle_uploads
+from frametally_videos.uploads.receiving import UploadPorts, find_upload, resume_write
+from frametally_videos.uploads.upload_refusals import Refused
 
 pytestmark = pytest.mark.services
 
@@ -46,7 +46,7 @@ import json, sys
 from pydantic import SecretStr
 from frametally.process import failpoints
 from frametally.settings.access import ServerAccess, StoreAccess
-from frametally.videos.acceptance import Acceptance
+from frametally_videos.uploads.acceptance import Acceptance
 from tests.fakes.uploads import fake_video, send
 sys.path.append("tests/services")
 sys.path.append("tests/servers")

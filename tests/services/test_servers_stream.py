@@ -27,9 +27,9 @@ from frametally.ports.object_store import ObjectStore
 from frametally.records import FrameDetections, decode
 from frametally.segments.contents import list_segments, read_segment
 from frametally.settings.loading import Settings
-from frametally.video_records import VideoRecord
 from frametally_cli import main as cli
 from frametally_cli.servers.bucket import set_up_store
+from frametally_videos.records import VideoRecord
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(400)]
 

@@ -21,9 +21,7 @@ from tests.fakes.memory import MemoryLog, MemoryStore
 from tests.web.late_rules import LateRule
 
 from frametally import keys
-from frametally.access.book import AccessBook
 from frametally.errors import Retryable
-from frametally.live.cameras import TryFeed
 from frametally.opening import open_count_index, open_ledger, open_video_catalogue
 from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import FrameLog
@@ -42,8 +40,10 @@ from frametally.records import (
 from frametally.rules.counted_boxes import COUNTING_VERSION
 from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings
-from frametally.videos.inspection import inspect
-from frametally.videos.receiving import Look
+from frametally_accounts.book_port import AccessBook
+from frametally_live.cameras.camera_form import TryFeed
+from frametally_videos.uploads.inspection import inspect
+from frametally_videos.uploads.receiving import Look
 from frametally_web.app import close_app, create_app
 from frametally_web.serving import DashboardServer
 

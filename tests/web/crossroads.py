@@ -16,14 +16,14 @@ from tests.web.counted_footage import put_manifest
 
 from frametally import keys
 from frametally.books.runs import current_runs, read_run
-from frametally.drawing_records import DrawnLine, Side
-from frametally.drawings.revisions import change_drawing, with_shapes
 from frametally.ports.count_index import CountQuery
 from frametally.process.reports import NoProgress
 from frametally.records import Detection, FrameDetections
 from frametally.segments.contents import encode_segment
 from frametally_hadoop.driver import aggregate
 from frametally_hadoop.planning.selection import ALL_DAYS
+from frametally_traffic.drawings.revisions import change_drawing, with_shapes
+from frametally_traffic.records import DrawnLine, Side
 
 if TYPE_CHECKING:
     from tests.web.conftest import Place

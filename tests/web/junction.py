@@ -11,14 +11,14 @@ import numpy as np
 
 from frametally import keys
 from frametally.books.runs import current_runs, read_run
-from frametally.drawing_records import Drawing, Drawn, DrawnCalibration, DrawnLine, DrawnZone, Side
-from frametally.drawings.revisions import change_drawing, with_shapes
 from frametally.process.reports import NoProgress
 from frametally.records import Detection, FrameDetections
-from frametally.rules.geometry.crossings import Direction
 from frametally.segments.contents import encode_segment
 from frametally_hadoop.driver import aggregate
 from frametally_hadoop.planning.selection import ALL_DAYS
+from frametally_traffic.drawings.revisions import change_drawing, with_shapes
+from frametally_traffic.geometry.crossings import Direction
+from frametally_traffic.records import Drawing, Drawn, DrawnCalibration, DrawnLine, DrawnZone, Side
 
 if TYPE_CHECKING:
     from tests.web.conftest import Place

@@ -14,8 +14,8 @@ from frametally.media_records import (
     VideoMetadata,
     VideoQuality,
 )
-from frametally.ports.video_catalogue import Artifact
 from frametally.records import encode
+from frametally_videos.ports.video_catalogue import Artifact
 
 if TYPE_CHECKING:
     from tests.web.conftest import Place

@@ -13,8 +13,8 @@ from sqlalchemy import text
 from tests.web.conftest import Place
 from tests.web.raw_client import Answered, Client
 
-from frametally.access.accounts import Role, UserAccount
 from frametally.opening import open_access_book
+from frametally_accounts.rights import Role, UserAccount
 
 PASSWORD = "nine lives and a hat"  # noqa: S105
 KEPT = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)  # cheap to check

@@ -30,13 +30,12 @@ from tests.web.raw_client import Client
 from tests.web.watching import open_socket
 from websockets.exceptions import ConnectionClosed
 
-from frametally.access import codes, tokens
-from frametally.access.accounts import ROLES, UserAccount
-from frametally.backups.accounts import ACCOUNTS_KEY, note_accounts
 from frametally.errors import Retryable
 from frametally.opening import open_access_book
-from frametally_web.access import gate
-from frametally_web.access.rights import RIGHTS
+from frametally_accounts import gate, secrets, totp
+from frametally_accounts.marker import ACCOUNTS_KEY, note_accounts
+from frametally_accounts.rights import ROLES, UserAccount
+from frametally_web.rights import RIGHTS
 
 SECRET = "s" * 32
 SAME = {"Sec_Fetch_Site": "same-origin"}
@@ -173,7 +172,7 @@ def test_the_cookie_is_for_requests_alone_and_behind_tls_for_tls_alone(client: C
 def test_an_unknown_name_and_a_wrong_password_have_one_answer_after_the_same_work(
     place: Place, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from frametally.access import passwords
+    from frametally_accounts import passwords
 
     assert place.access is not None
     place.access.set_password("lukas", passwords.hash_password("a password as the product keeps it"))
@@ -235,8 +234,8 @@ def test_broken_stolen_and_forged_cookies_open_nothing(client: Client, people: P
     assert client("GET", "/api/models", Cookie=f"{name}={value}").status == 200
     assert client("GET", "/api/models", Cookie=f"other=a b; {name}={value}; x").status == 200
     token, _, signature = value.partition(".")
-    forged = tokens.sign(tokens.make_token(), b"k" * 32)
-    unknown = tokens.sign(tokens.make_token(), people.access.signing_key())
+    forged = secrets.sign(secrets.make_token(), b"k" * 32)
+    unknown = secrets.sign(secrets.make_token(), people.access.signing_key())
     for broken in ("", token, f"{token}.", f"{token}.{signature[::-1]}", f".{signature}", forged, unknown):
         assert client("GET", "/api/models", Cookie=f"{name}={broken}").status == 401
     for broken in ("=;=;", f"{name}=é", f"{name}={'x' * 30_000}", 'a="; frametally='):
@@ -254,9 +253,9 @@ def test_a_session_is_over_at_once_when_it_is_ended(client: Client, people: Plac
     elif how == "removal":
         book.remove_account("runa")
     elif how == "codes":
-        book.set_code_secret("runa", codes.make_code_secret())
+        book.set_code_secret("runa", totp.make_code_secret())
     elif how == "link":
-        book.put_link("runa", tokens.token_hash("t"), lasts_s=60)
+        book.put_link("runa", secrets.token_hash("t"), lasts_s=60)
         body = urlencode({"password": "another long one", "again": "another long one"})
         assert client("POST", "/sign-in/once/t", body, Content_Type=FORM, **SAME).status == 303
     else:
@@ -337,9 +336,9 @@ def test_no_page_of_another_site_logs_anybody_in_or_out(
 
 @pytest.mark.thorough
 def test_a_second_factor_is_asked_for_and_each_code_counts_once(client: Client, people: Place) -> None:
-    secret = codes.make_code_secret()
+    secret = totp.make_code_secret()
     people.access.set_code_secret("runa", secret)
-    code = codes.code_at(secret, codes.step_of(time.time()))
+    code = totp.code_at(secret, totp.step_of(time.time()))
     assert sign_in(client, "runa").status == 401
     assert sign_in(client, "runa", code="000000" if code != "000000" else "1").status == 401
     assert sign_in(client, "runa", "wrong password", code=code).status == 401
@@ -349,7 +348,7 @@ def test_a_second_factor_is_asked_for_and_each_code_counts_once(client: Client, 
 
 @pytest.mark.thorough
 def test_a_link_chooses_a_password_and_logs_in_once(client: Client, people: Place) -> None:
-    people.access.put_link("lukas", tokens.token_hash("t"), lasts_s=60)
+    people.access.put_link("lukas", secrets.token_hash("t"), lasts_s=60)
     address = "/sign-in/once/t"
     assert b"For lukas." in client("GET", address).body
     for password, again, line in (("short", "short", b"fewer than 12"), (PASSWORD, "x", b"not the same")):

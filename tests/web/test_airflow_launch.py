@@ -21,8 +21,8 @@ from tests.web.conftest import Place
 from tests.web.test_library_api import stored
 
 from frametally.errors import Misconfigured
-from frametally.ports.live_book import Feed
-from frametally_web.live import launching
+from frametally_live.book_port import Feed
+from frametally_live.viewers import airflow_launch
 
 PASSWORD = "hidden-f7c1"  # noqa: S105 - of a server of the test's own
 MOST_S = 60.0
@@ -197,7 +197,7 @@ def test_whatever_airflow_answers_the_stream_has_failed_with_one_line_and_no_sec
 ) -> None:
     path, answer, says_so = BAD[case]
     airflow.answers[path] = answer
-    monkeypatch.setattr(launching, "_WITHIN_S", 1.0)
+    monkeypatch.setattr(airflow_launch, "_WITHIN_S", 1.0)
     client = place.app(**access(airflow.url)).test_client()
     with caplog.at_level(logging.WARNING):
         stream = started(client, video_id)
@@ -219,7 +219,7 @@ def test_whatever_airflow_answers_the_stream_has_failed_with_one_line_and_no_sec
 def test_of_an_answer_of_10_gb_no_more_is_read_than_one_of_airflow_may_have(
     place: Place, airflow: AnsweringAirflow, video_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(launching, "_WITHIN_S", 5.0)
+    monkeypatch.setattr(airflow_launch, "_WITHIN_S", 5.0)
     airflow.answers[TOKEN] = much
     stream = started(place.app(**access(airflow.url)).test_client(), video_id)
     assert "does not answer as Airflow 3 does" in stream["reason"], "long before its time is over"

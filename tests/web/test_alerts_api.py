@@ -14,13 +14,13 @@ from pydantic import SecretStr
 from tests.fakes.records import DAY_MS, make_count, make_coverage
 from tests.web.conftest import Place
 
-from frametally.adapters.sql.alerts.book import SqlAlertBook
-from frametally.alert_records import Alert, AlertFinding, Scope
-from frametally.alerts.making import make_rule
-from frametally.alerts.scheduling import MOST_REPORTS, make_report, turn_of
 from frametally.opening import open_alert_book
-from frametally.ports.live_book import Feed
-from frametally.report_records import ScheduledReport, turn_key
+from frametally_alerts.book import SqlAlertBook
+from frametally_alerts.reports.due_reports import MOST_REPORTS, make_report, turn_of
+from frametally_alerts.reports.scheduled_report import ScheduledReport, turn_key
+from frametally_alerts.rule_form import make_rule
+from frametally_alerts.rules import Alert, AlertFinding, Scope
+from frametally_live.book_port import Feed
 
 CHANNELS = SecretStr(
     json.dumps({"ops": "https://hooks.example.org/hunter2", "people": "mailto:a@example.org"})

@@ -20,11 +20,11 @@ from tests.web.uploading import BYTES, UPLOADS, VERSION, metadata
 from tests.web.watching import open_socket
 from websockets.exceptions import ConnectionClosed
 
-from frametally.access.accounts import ROLES, ApiToken, Role, UserAccount
-from frametally.access.tokens import make_api_token, token_hash
 from frametally.opening import open_access_book
-from frametally_cli.uploading.asking import Dashboard
-from frametally_web.access.rights import RIGHTS
+from frametally_accounts.rights import ROLES, ApiToken, Role, UserAccount
+from frametally_accounts.secrets import make_api_token, token_hash
+from frametally_videos.commands.dashboard_client import Dashboard
+from frametally_web.rights import RIGHTS
 
 OTHER = "https://elsewhere.example"
 SECRET = "s" * 32

@@ -12,9 +12,9 @@ from flask.testing import FlaskClient
 from tests.web.conftest import Place
 from tests.web.people import asking_as, give_accounts
 
-from frametally.adapters.sql.audit.book import SqlAuditBook
-from frametally.audit.entries import AuditEntry
 from frametally.opening import open_audit_book
+from frametally_accounts.audit.book import SqlAuditBook
+from frametally_accounts.audit.entries import AuditEntry
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -17,15 +17,15 @@ from tests.web.people import FORM, KEPT, PASSWORD, asking_as, cookie_of, give_ac
 from tests.web.raw_client import Client
 from tests.web.test_rights import routes_of
 
-from frametally.access import tokens
-from frametally.access.accounts import ApiToken
-from frametally.adapters.sql.alerts.book import SqlAlertBook
-from frametally.adapters.sql.audit.book import SqlAuditBook
-from frametally.audit.book import AuditedChange
-from frametally.audit.verification import first_break
 from frametally.opening import open_access_book, open_audit_book
-from frametally_web.access.rights import RIGHTS, is_change
-from frametally_web.audit.refusals import RefusalBound
+from frametally_accounts import secrets
+from frametally_accounts.audit.book import SqlAuditBook
+from frametally_accounts.audit.refusals import RefusalBound
+from frametally_accounts.audit.verdicts import AuditedChange
+from frametally_accounts.audit.verification import first_break
+from frametally_accounts.rights import ApiToken
+from frametally_alerts.book import SqlAlertBook
+from frametally_web.rights import RIGHTS, is_change
 
 SECRET = "s" * 32
 OF_WHO_IS_LOGGED_IN = ("POST /sign-out", "POST /sign-in/password", "POST /sign-in/sessions")
@@ -126,7 +126,7 @@ def test_what_was_done_to_what_is_told_and_nothing_that_is_secret(
             "video_id=00000000-0000-4000-8000-000000000000",
             400,
         )
-    people.access.put_link("lukas", tokens.token_hash("hunter2"), lasts_s=60)
+    people.access.put_link("lukas", secrets.token_hash("hunter2"), lasts_s=60)
     chosen = urlencode({"password": "another hunter2", "again": "another hunter2"})
     assert client("POST", "/sign-in/once/hunter2", chosen, Content_Type=FORM, **SAME).status == 303
     assert shown(newest(book)) == ("lukas", "POST /sign-in/once/{}", "account=lukas", 303)
@@ -200,7 +200,7 @@ def test_who_is_refused_without_end_is_recorded_so_often_and_what_is_done_always
     assert shown(newest(book)) == ("runa", "POST /sign-in/password", "account=runa", 303)
     client("POST", "/sign-out", "", Cookie=cookie_of(answer), Content_Type=FORM, **SAME)
     assert shown(newest(book)) == ("runa", "POST /sign-out", "", 303)
-    people.access.put_link("lukas", tokens.token_hash("t"), lasts_s=60)
+    people.access.put_link("lukas", secrets.token_hash("t"), lasts_s=60)
     chosen = {"password": "seven seas and a boat", "again": "seven seas and a boat"}
     client("POST", "/sign-in/once/t", urlencode(chosen), Content_Type=FORM, **SAME)
     assert shown(newest(book)) == ("lukas", "POST /sign-in/once/{}", "account=lukas", 303)
@@ -272,7 +272,7 @@ def test_a_change_that_cannot_be_recorded_is_not_made(
         # What was refused anyway is refused as before, and who looks still may.
         assert client("DELETE", f"/api/cameras/{slug}", **SAME).status == 401
         assert len(ask("GET", "/api/cameras").json["cameras"]) == 1
-        people.access.put_link("lukas", tokens.token_hash("t"), lasts_s=60)
+        people.access.put_link("lukas", secrets.token_hash("t"), lasts_s=60)
         mine = people.access.sessions_of("runa", idle_s=60, most_s=60)[0].token_hash
         chosen = {"password": "seven seas and a boat", "again": "seven seas and a boat"}
         for path, form in (
@@ -282,7 +282,7 @@ def test_a_change_that_cannot_be_recorded_is_not_made(
             ("/sign-out", {}),
         ):
             assert ask("POST", path, urlencode(form), Content_Type=FORM).status == 503, path
-        assert people.access.link(tokens.token_hash("t")) == "lukas"
+        assert people.access.link(secrets.token_hash("t")) == "lukas"
         assert people.access.credentials("runa").password_hash == KEPT
     assert people.access.sessions() == {"runa": 1}
     assert "frametally audit verify" in caplog.text
@@ -339,9 +339,9 @@ def test_behind_a_proxy_that_knows_the_secret_the_address_is_the_one_it_tells(
 def test_a_program_is_told_by_whose_token_it_asks_and_by_which(
     people: Place, client: Client, book: SqlAuditBook
 ) -> None:
-    secret = tokens.make_api_token()
+    secret = secrets.make_api_token()
     assert people.access.add_token(
-        ApiToken("clara", "ci", "correct", ()), tokens.token_hash(secret), lasts_s=60
+        ApiToken("clara", "ci", "correct", ()), secrets.token_hash(secret), lasts_s=60
     )
     client("DELETE", VIDEO, None, Authorization=f"Bearer {secret}")
     kept = newest(book).entry

@@ -16,7 +16,7 @@ from tests.fakes.uploads import all_keys, keys_of_video
 from tests.web.uploading import send_form, upload
 
 from frametally.opening import open_object_store
-from frametally.videos.acceptance import read_video
+from frametally_videos.uploads.acceptance import read_video
 
 pytestmark = pytest.mark.thorough
 

@@ -9,8 +9,8 @@ from flask.testing import FlaskClient
 from tests.web.conftest import Place
 from werkzeug.test import TestResponse
 
-from frametally.live.cameras import CameraTrial
-from frametally.ports.live_book import Feed, FeedTold
+from frametally_live.book_port import Feed, FeedTold
+from frametally_live.cameras.camera_form import CameraTrial
 
 ADDRESS = "rtsp://10.1.2.3:8554/stream"
 

@@ -23,12 +23,12 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 from websockets.typing import Origin
 
-from frametally.video_records import VideoFields
+from frametally_videos.records import VideoFields
 from frametally_web.api.asyncapi import describe_messages
 from frametally_web.app import parts_of
 
 if TYPE_CHECKING:
-    from frametally_web.sockets.clients import ClientSockets
+    from frametally_videos.sockets.client_sockets import ClientSockets
 
 ANNA, BELA = "anna-client-1", "bela_client-2"
 LONG_S = 60.0

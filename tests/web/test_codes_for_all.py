@@ -15,8 +15,8 @@ from tests.web.conftest import Place, Visit
 from tests.web.people import FORM, NAMES, PASSWORD, cookie_of, give_accounts, sign_in
 from tests.web.raw_client import Client
 
-from frametally.access.codes import code_at, step_of
 from frametally.opening import open_audit_book
+from frametally_accounts.totp import code_at, step_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

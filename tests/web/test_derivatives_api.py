@@ -18,7 +18,7 @@ from tests.web.test_playback_api import Footage, store_video
 
 from frametally.media_records import Enhancement
 from frametally.opening import open_object_store
-from frametally_web.playback import single
+from frametally_videos.playback import frame_routes
 
 HEVC = make_facts(plays_in_browsers=False, why_not="It is HEVC.", codec="hevc")
 
@@ -118,7 +118,7 @@ def test_a_frame_comes_as_it_is_and_as_it_would_be(
 def test_a_frame_that_would_be_one_too_many_is_asked_for_again_later(
     ask: Client, video: Footage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(single, "_MOST_AT_ONCE", 0)
+    monkeypatch.setattr(frame_routes, "_MOST_AT_ONCE", 0)
     refused = ask("GET", f"{video.at}/frame?position_s=0")
     assert (refused.status, refused.headers["retry-after"]) == (429, "1")
     assert refused.json["remedy"] == "Ask again in a second, as Retry-After says."

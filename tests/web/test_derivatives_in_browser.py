@@ -17,8 +17,8 @@ from frametally.process.reports import NoProgress
 from frametally.process.retrying import Patience
 from frametally.records import decode
 from frametally.settings.loading import load_settings
-from frametally_producer.derivatives.making import DerivativeMaker
 from frametally_producer.reading.video_file import Video, open_video
+from frametally_videos.derivatives.derivative_jobs import DerivativeMaker
 
 pytestmark = pytest.mark.thorough
 

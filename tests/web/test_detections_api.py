@@ -16,7 +16,7 @@ from tests.web.raw_client import Client
 from frametally import keys
 from frametally.media.manifests import find_manifest, list_manifests
 from frametally.records import encode
-from frametally.video_records import VideoRecord
+from frametally_videos.records import VideoRecord
 
 if TYPE_CHECKING:
     from tests.web.conftest import Place

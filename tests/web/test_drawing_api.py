@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.web.conftest import FRAME_PX, START_MS
 
-from frametally.drawings.file_forms import encode_file
-from frametally.drawings.revisions import read_drawing
 from frametally.errors import Misconfigured
+from frametally_traffic.drawings.file_forms import encode_file
+from frametally_traffic.drawings.revisions import read_drawing
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient

@@ -14,7 +14,7 @@ from tests.web.people import KEPT, PASSWORD, give_accounts
 from tests.web.test_stored_video_in_browser import Stored
 from tests.web.zoned_footage import LEFT, draw
 
-from frametally.access.accounts import Role, UserAccount
+from frametally_accounts.rights import Role, UserAccount
 
 pytestmark = pytest.mark.thorough
 

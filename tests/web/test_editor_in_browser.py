@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.web.conftest import FRAME_PX, START_MS
 
-from frametally.drawing_records import Drawing
-from frametally.drawings.revisions import read_drawing
+from frametally_traffic.drawings.revisions import read_drawing
+from frametally_traffic.records import Drawing
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect

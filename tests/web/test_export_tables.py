@@ -12,15 +12,15 @@ from openpyxl import load_workbook
 from openpyxl.utils.escape import unescape
 from tests.web.counted_footage import MODEL, START_MS, make_lines, publish_lines, put_manifest
 
-from frametally.alerts.scheduling import turn_of
 from frametally.media.manifests import list_manifests
 from frametally.records import Coverage, IntervalCount
-from frametally.report_records import ScheduledReport
 from frametally.rules.times import DAY_MS, EPOCH, HOUR_MS, MILLISECOND
+from frametally_alerts.reports.due_reports import turn_of
+from frametally_alerts.reports.report_files import make_files
+from frametally_alerts.reports.scheduled_report import ScheduledReport
 from frametally_web.charts.media_times import MediaTimes
 from frametally_web.exports import workbook
 from frametally_web.exports.columns import MOST_NAMED
-from frametally_web.reports.files import make_files
 
 if TYPE_CHECKING:
     from openpyxl.workbook import Workbook

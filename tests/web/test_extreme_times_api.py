@@ -10,8 +10,8 @@ import pytest
 from tests.examples import some_quick
 from tests.web.counted_footage import make_lines, publish_lines
 
-from frametally.drawing_records import DrawnLine
-from frametally.drawings.revisions import change_drawing, with_shapes
+from frametally_traffic.drawings.revisions import change_drawing, with_shapes
+from frametally_traffic.records import DrawnLine
 from frametally_web.api.openapi import describe
 
 if TYPE_CHECKING:

@@ -14,11 +14,11 @@ from tests.web.test_library_api import NOBODY, stored
 from werkzeug.test import TestResponse
 
 from frametally import keys
-from frametally.jobs import asked as asked_jobs
 from frametally.media_records import Enhancement
-from frametally.ports.job_book import JobKind
-from frametally.ports.video_catalogue import Artifact, ArtifactKind
 from frametally.records import SealedRecord, encode
+from frametally_videos.jobs import job_requests as asked_jobs
+from frametally_videos.ports.job_book import JobKind
+from frametally_videos.ports.video_catalogue import Artifact, ArtifactKind
 
 UNPLAYED = make_facts(plays_in_browsers=False, why_not="It is HEVC.", codec="hevc")
 

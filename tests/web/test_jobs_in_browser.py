@@ -10,7 +10,7 @@ import pytest
 from tests.fakes.videos import make_video
 from tests.web.test_library_api import stored
 
-from frametally.ports.job_book import Job, JobKind
+from frametally_videos.ports.job_book import Job, JobKind
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect

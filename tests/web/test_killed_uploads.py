@@ -25,7 +25,7 @@ from frametally import keys
 from frametally.opening import open_object_store
 from frametally.ports.object_store import PIECE_BYTES, ObjectStore
 from frametally.process.failpoints import VARIABLE
-from frametally.videos.acceptance import read_video
+from frametally_videos.uploads.acceptance import read_video
 
 SIZE_BYTES = int(os.environ.get("FRAMETALLY_TEST_UPLOAD_MB", "12")) * 1_000_000
 KILLS = 2

@@ -14,12 +14,12 @@ from tests.web.filmed_video import wait_until
 from tests.web.test_wall_in_browser import CAMERA, READY, show
 from tests.web.watching import LONG_S, START_MS, Scene
 
-from frametally.live.detection import newest_results
-from frametally.ports.live_book import Feed, FeedTold
 from frametally_cli.main import cli
-from frametally_web.live import detected
-from frametally_web.live.detected import Detected
-from frametally_web.live.reading import ResultReader
+from frametally_live.book_port import Feed, FeedTold
+from frametally_live.feeds.detection_lag import newest_results
+from frametally_live.viewers import camera_lag
+from frametally_live.viewers.camera_lag import Detected
+from frametally_live.viewers.result_reader import ResultReader
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect
@@ -111,7 +111,7 @@ def test_of_what_nobody_asks_for_nothing_is_read(scene: Scene, monkeypatch: pyte
             made.append(self)
             super().start()
 
-    monkeypatch.setattr(detected, "ResultReader", Watched)
+    monkeypatch.setattr(camera_lag, "ResultReader", Watched)
     asked = Detected(scene.place.log, scene.topic, clock=clock)
     feed = scene.camera("gate-1")
     asked.lags_ms([feed._replace(told=FeedTold("ended"))])

@@ -13,10 +13,10 @@ from tests.web.conftest import Place
 from werkzeug.test import TestResponse
 
 from frametally import keys
-from frametally.ports.video_catalogue import Artifact, VideoBooks
 from frametally.records import encode
-from frametally.video_records import VideoFields, VideoRecord
-from frametally.videos.acceptance import read_video
+from frametally_videos.ports.video_catalogue import Artifact, VideoBooks
+from frametally_videos.records import VideoFields, VideoRecord
+from frametally_videos.uploads.acceptance import read_video
 
 NOBODY = "0b5d8a0e-3c1f-4f57-9a55-7a3f5d1f8c11"
 

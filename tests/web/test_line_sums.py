@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from frametally.errors import Poison, Retryable
 from frametally.keys import day_start_ms
 from frametally.process.time_limit import time_limit
-from frametally.rules.flows.day_columns import CAME, WENT, FlowColumns
-from frametally.rules.geometry.zones import Stay, ZoneCounts, count_stays
 from frametally.rules.times import DAY_MS
-from frametally_web.flows.days import DaysAsked, FlowDays
-from frametally_web.flows.sums import count_rows, together, zone_counts
+from frametally_traffic.flows.day_columns import CAME, WENT, FlowColumns
+from frametally_traffic.geometry.zones import Stay, ZoneCounts, count_stays
+from frametally_traffic.line_counts.background_days import DaysAsked, FlowDays
+from frametally_traffic.line_counts.flow_sums import count_rows, together, zone_counts
 
 HOUR_MS = 3_600_000
 DAYS = ("2024-05-01", "2024-05-02", "2024-05-03")

@@ -15,7 +15,7 @@ from tests.web.conftest import Place
 
 from frametally.books.runs import current_runs
 from frametally.ports.count_index import CountQuery
-from frametally.rules.flows.places import FLOWS, series_model
+from frametally.rules.places import FLOWS, series_model
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient

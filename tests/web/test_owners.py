@@ -11,10 +11,10 @@ from tests.web.conftest import Place
 from tests.web.people import KEPT, Asks, asking_as, give_accounts
 from tests.web.uploading import BYTES, UPLOADS, VERSION, form_of, metadata
 
-from frametally.access.accounts import ApiToken, UserAccount
-from frametally.access.tokens import make_api_token, token_hash
-from frametally.video_records import VideoFields
-from frametally.videos.receiving import begin_upload
+from frametally_accounts.rights import ApiToken, UserAccount
+from frametally_accounts.secrets import make_api_token, token_hash
+from frametally_videos.records import VideoFields
+from frametally_videos.uploads.receiving import begin_upload
 from frametally_web.app import parts_of
 
 DATA = fake_video(size_bytes=1000)

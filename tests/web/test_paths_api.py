@@ -21,7 +21,7 @@ from frametally.rules.path_columns import (
     encode_paths,
 )
 from frametally.rules.times import DAY_MS, HOUR_MS
-from frametally_web.drawing.paths import evenly
+from frametally_traffic.drawing_page.path_layer import evenly
 
 if TYPE_CHECKING:
     from tests.web.conftest import Place

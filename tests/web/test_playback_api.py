@@ -18,8 +18,8 @@ from tests.web.raw_client import Client
 from frametally import keys
 from frametally.errors import Retryable
 from frametally.ports.object_store import ObjectStore
-from frametally.ports.video_catalogue import Artifact
-from frametally.video_records import VideoFacts
+from frametally_videos.ports.video_catalogue import Artifact
+from frametally_videos.records import VideoFacts
 
 if TYPE_CHECKING:
     from tests.web.conftest import Place

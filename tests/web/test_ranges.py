@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
-from frametally_web.playback.ranges import BytePart, NoBytes, WantedBytes, WholeObject, wanted
+from frametally_videos.playback.byte_ranges import BytePart, NoBytes, WantedBytes, WholeObject, wanted
 
 TAG = '"0a1b"'
 SIZE = 1000

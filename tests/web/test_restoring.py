@@ -18,13 +18,13 @@ from tests.web.counted_footage import MODEL, make_lines
 from tests.web.people import PASSWORD, asking_as
 
 from frametally import keys
-from frametally.access.accounts import UserAccount
-from frametally.access.passwords import hash_password
 from frametally.opening import open_access_book, open_object_store, open_video_catalogue
-from frametally.ports.live_book import Feed
 from frametally.records import encode
 from frametally.segments.contents import encode_segment
+from frametally_accounts.passwords import hash_password
+from frametally_accounts.rights import UserAccount
 from frametally_cli.main import main
+from frametally_live.book_port import Feed
 
 pytestmark = pytest.mark.thorough
 

@@ -13,7 +13,7 @@ from tests.web.conftest import MODEL, START_MS, Place
 from tests.web.people import KEPT, asking_as, give_accounts
 from tests.web.zoned_footage import LEFT, count, draw, drive, put
 
-from frametally.access.accounts import UserAccount
+from frametally_accounts.rights import UserAccount
 
 HIDDEN = "harbour"
 DAY_MS = 86_400_000

@@ -16,9 +16,9 @@ from tests.web.people import give_accounts
 from tests.web.raw_client import Client
 from tests.web.test_other_sites import OtherSite, other_site
 
-from frametally.access.charts import read_chart, sign_chart
+from frametally_accounts.embeds import signed_charts
+from frametally_accounts.embeds.signed_selection import read_chart, sign_chart
 from frametally_cli.main import main
-from frametally_web.access import signed_charts
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

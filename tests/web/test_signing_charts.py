@@ -16,9 +16,9 @@ from tests.web.people import KEPT, PASSWORD, Asks, asking_as
 from tests.web.test_other_sites import OtherSite, other_site
 from tests.web.test_signed_charts import SITE, people, url
 
-from frametally.access.accounts import UserAccount
-from frametally.access.charts import read_chart
 from frametally.opening import open_audit_book
+from frametally_accounts.embeds.signed_selection import read_chart
+from frametally_accounts.rights import UserAccount
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -10,7 +10,7 @@ from flask import Flask
 from tests.web.conftest import Place, Visit
 from tests.web.people import NAMES, PASSWORD, give_accounts
 
-from frametally.access import tokens
+from frametally_accounts import secrets
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def url(place: Place, serving: Callable[[Flask], str]) -> Iterator[str]:
     place.film({"car": 1.0, "bus": 0.5})
     give_accounts(place)
-    place.access.put_link("lukas", tokens.token_hash("t" * 43), lasts_s=600)
+    place.access.put_link("lukas", secrets.token_hash("t" * 43), lasts_s=600)
     yield serving(place.app())
     place.access.close()
 

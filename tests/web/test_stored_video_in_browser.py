@@ -22,9 +22,9 @@ from tests.web.filmed_video import (
 
 from frametally import keys
 from frametally.media.manifests import list_manifests
-from frametally.ports.video_catalogue import VideoBooks
 from frametally.records import encode
-from frametally.video_records import VideoRecord
+from frametally_videos.ports.video_catalogue import VideoBooks
+from frametally_videos.records import VideoRecord
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect

@@ -11,9 +11,9 @@ from tests.web.conftest import Place
 from tests.web.test_library_api import NOBODY, stored
 from werkzeug.test import TestResponse
 
-from frametally.ports.live_book import FeedTold
-from frametally.ports.video_catalogue import VideoRow
-from frametally.video_records import VideoRecord
+from frametally_live.book_port import FeedTold
+from frametally_videos.ports.video_catalogue import VideoRow
+from frametally_videos.records import VideoRecord
 
 
 @pytest.fixture

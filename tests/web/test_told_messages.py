@@ -12,9 +12,9 @@ from flask import Flask
 from tests.web.conftest import unavailable
 from tests.web.test_events_api import events, listen
 
+from frametally_live.viewers import viewer_messages as live
+from frametally_videos.sockets import client_messages as clients
 from frametally_web.api.asyncapi import describe_messages
-from frametally_web.live import messages as live
-from frametally_web.sockets import messages as clients
 
 if TYPE_CHECKING:
     from tests.web.conftest import Place

@@ -16,11 +16,11 @@ from openpyxl import load_workbook
 from tests.web import crossroads
 from tests.web.counted_footage import START_MS, make_lines, publish_lines, put_manifest
 
-from frametally.books.traffic.report import ReportQuery, read_report
 from frametally.opening import open_object_store
 from frametally.rules.times import HOUR_MS, utc
-from frametally.rules.traffic.quarters import QUARTER_MS
 from frametally_cli import main as cli
+from frametally_traffic.report.junction_report import ReportQuery, read_report
+from frametally_traffic.report.quarters import QUARTER_MS
 
 if TYPE_CHECKING:
     from tests.web.conftest import Place

@@ -15,12 +15,12 @@ from openpyxl import load_workbook
 from openpyxl.utils import range_boundaries
 from tests.fakes.junction import SIDES, START_MS, Visit, make_quarters, make_report
 
-from frametally.books.traffic.report import ReportRefused, TrafficReport
-from frametally.rules.traffic.quarters import QUARTER_MS, Quarter
-from frametally.rules.traffic.schemes import SCHEME_NAMES
-from frametally_web.traffic.utdf import write_utdf
-from frametally_web.traffic.wide_csv import write_wide_csv
-from frametally_web.traffic.workbook import write_workbook
+from frametally_traffic.report.junction_report import ReportRefused, TrafficReport
+from frametally_traffic.report.quarters import QUARTER_MS, Quarter
+from frametally_traffic.report.schemes import SCHEME_NAMES
+from frametally_traffic.report_files.utdf import write_utdf
+from frametally_traffic.report_files.wide_csv import write_wide_csv
+from frametally_traffic.report_files.workbook import write_workbook
 
 if TYPE_CHECKING:
     from openpyxl.workbook import Workbook

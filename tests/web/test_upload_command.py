@@ -32,11 +32,11 @@ from frametally import keys
 from frametally.adapters.files.growing import GrowingFile
 from frametally.opening import open_object_store, open_video_catalogue
 from frametally.records import decode_at, encode
-from frametally.video_records import VideoRecord
 from frametally_cli import main as cli
-from frametally_cli.uploading import by_tus
-from frametally_cli.uploading.asking import Dashboard
-from frametally_cli.uploading.clip import ClipReader
+from frametally_videos.commands import tus_client
+from frametally_videos.commands.dashboard_client import Dashboard
+from frametally_videos.commands.upload_clip import ClipReader
+from frametally_videos.records import VideoRecord
 
 if TYPE_CHECKING:
     from tests.web.conftest import Place
@@ -438,7 +438,7 @@ def test_a_file_that_grows_while_it_is_uploaded_becomes_no_video(
     through: str,
 ) -> None:
     clip = make_video(tmp_path / "growing.mp4", ballast_bytes=5_000_000)
-    monkeypatch.setattr(by_tus, "PIECE_BYTES", 1_000_000)
+    monkeypatch.setattr(tus_client, "PIECE_BYTES", 1_000_000)
     sending = ClipReader if through == "a dashboard" else GrowingFile
     act = "read" if through == "a dashboard" else "append"
     before = getattr(sending, act)

@@ -50,9 +50,9 @@ from frametally.errors import Poison, Retryable
 from frametally.opening import open_object_store
 from frametally.ports.object_store import PIECE_BYTES, NoRoom, ResumableWrite
 from frametally.records import encode
-from frametally.video_records import VideoFacts
-from frametally.videos.acceptance import read_video
-from frametally.videos.receiving import find_upload
+from frametally_videos.records import VideoFacts
+from frametally_videos.uploads.acceptance import read_video
+from frametally_videos.uploads.receiving import find_upload
 
 if TYPE_CHECKING:
     from tests.web.conftest import Place

@@ -14,11 +14,11 @@ from tests.web.filmed_video import wait_until
 from tests.web.test_watching_in_browser import SIZE_PX, drawn, left_of, object_and_box
 from tests.web.watching import START_MS, Scene
 
-from frametally.drawing_records import DrawnLine
-from frametally.drawings.revisions import change_drawing, with_shapes
-from frametally.live.cameras import CameraTrial
-from frametally.ports.live_book import Feed
 from frametally.records import Detection
+from frametally_live.book_port import Feed
+from frametally_live.cameras.camera_form import CameraTrial
+from frametally_traffic.drawings.revisions import change_drawing, with_shapes
+from frametally_traffic.records import DrawnLine
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect

@@ -32,20 +32,20 @@ from websockets.exceptions import ConnectionClosed
 from frametally import keys
 from frametally.errors import Retryable
 from frametally.records import Detection
+from frametally_live.viewers import relay, viewer_sockets
+from frametally_live.viewers.result_pictures import FeedName, Pictures
+from frametally_live.viewers.viewer_messages import StreamTold
+from frametally_live.viewers.wakeups import Wake
 from frametally_web.api.asyncapi import describe_messages
 from frametally_web.app import parts_of
-from frametally_web.live import relay, viewers
-from frametally_web.live.messages import StreamTold
-from frametally_web.live.pictures import FeedName, Pictures
-from frametally_web.live.waking import Wake
 from frametally_web.sockets import talking
 
 if TYPE_CHECKING:
     from frametally.ports.frame_log import FrameLog
     from frametally.ports.object_store import ObjectStore
     from frametally.records import FrameDetections
-    from frametally_web.live.messages import PicturedResult
-    from frametally_web.live.viewers import ViewerSockets
+    from frametally_live.viewers.viewer_messages import PicturedResult
+    from frametally_live.viewers.viewer_sockets import ViewerSockets
 
 LONG_S = 60.0
 NOBODY = "0b5d8a0e-3c1f-4f57-9a55-7a3f5d1f8c11"
@@ -325,7 +325,7 @@ def test_a_state_says_how_far_pictures_are_behind_and_why(
     scene: Scene, gate: Gate, watch: Callable[..., Watcher], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(relay, "_LONGEST_UNDETECTED_S", 0.2)
-    monkeypatch.setattr(viewers, "_TELL_EVERY_S", 0.2)
+    monkeypatch.setattr(viewer_sockets, "_TELL_EVERY_S", 0.2)
     viewer = watch(gate.asked)
     assert viewer.state()["behind_ms"] is None
     begun(gate, viewer)
@@ -588,7 +588,7 @@ def test_every_change_of_its_state_is_told_and_once_it_is_over_the_socket_is_clo
 def test_a_state_comes_every_few_seconds_also_when_nothing_changes(
     gate: Gate, watch: Callable[..., Watcher], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(viewers, "_TELL_EVERY_S", 0.2)
+    monkeypatch.setattr(viewer_sockets, "_TELL_EVERY_S", 0.2)
     viewer = watch(gate.asked)
     assert [viewer.state()["state"] for _ in range(5)] == ["running"] * 5
 
@@ -810,7 +810,9 @@ def test_a_stream_that_ends_while_its_state_is_sent_is_told_as_ended_before_the_
     async def watch() -> int:
         channel.wake = Wake()
         socket: Any = Socket()
-        return await viewers._Viewer(socket, channel, channel.wake, cast(Any, None), as_json=True).tell()
+        return await viewer_sockets._Viewer(
+            socket, channel, channel.wake, cast(Any, None), as_json=True
+        ).tell()
 
     with ThreadPoolExecutor(1) as thread:  # a browser's tests may have left a loop running in this one
         assert thread.submit(asyncio.run, watch()).result() == talking.OVER

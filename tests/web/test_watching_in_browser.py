@@ -18,8 +18,8 @@ from tests.web.filmed_video import wait_until
 from tests.web.test_library_api import stored
 from tests.web.watching import LEASE_S, START_MS, Scene
 
-from frametally.ports.live_book import Feed, FeedTold
 from frametally.records import Detection
+from frametally_live.book_port import Feed, FeedTold
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
     from tests.web.conftest import Place, Visit
 
-    from frametally.video_records import VideoRecord
+    from frametally_videos.records import VideoRecord
 
 SIZE_PX = (320, 180)
 STREAM = ".live-stream"

@@ -18,7 +18,7 @@ from tests.web.watching import JPEG, START_MS, Scene, Watcher, open_socket
 
 from frametally.adapters.sqlite.file_log import SqliteLog
 from frametally.errors import Retryable
-from frametally_web.live.reading import ResultReader
+from frametally_live.viewers.result_reader import ResultReader
 
 if TYPE_CHECKING:
     from frametally.ports.frame_log import FrameLog, LogConsumer

@@ -20,11 +20,11 @@ from tests.web.test_signed_charts import SITE, Sign, people, sign, url
 from tests.web.test_signing_charts import query_of
 from werkzeug.datastructures import MultiDict
 
-from frametally.access.charts import read_chart as read_signed
+from frametally_accounts.embeds.signed_selection import read_chart as read_signed
 from frametally_web.charts.answers import Counts
 from frametally_web.charts.counts import count
 from frametally_web.charts.media_times import MediaTimes
-from frametally_web.embeds.question import whole_question
+from frametally_web.charts.whole_question import whole_question
 from frametally_web.requests.query import read_chart
 
 __all__ = ["people", "sign", "url"]

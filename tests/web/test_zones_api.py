@@ -10,7 +10,7 @@ import pytest
 from tests.web.zoned_footage import LEFT, RIGHT, START_MS, STEP_MS, count, draw, draw_from, drive, put
 
 from frametally.ports.count_index import CountQuery, Histogram
-from frametally_web.narrowing.index import NarrowedIndex
+from frametally_traffic.zones.zone_index import NarrowedIndex
 
 if TYPE_CHECKING:
     from tests.web.conftest import Place

@@ -11,9 +11,9 @@ from tests.fakes.uploads import fake_video, open_parts
 
 from frametally import keys
 from frametally.opening import open_count_index, open_ledger
-from frametally.ports.video_catalogue import VideoQuestion
-from frametally.video_records import VideoRecord
-from frametally.videos.acceptance import read_video
+from frametally_videos.ports.video_catalogue import VideoQuestion
+from frametally_videos.records import VideoRecord
+from frametally_videos.uploads.acceptance import read_video
 from frametally_web.app import close_app, create_app
 from frametally_web.serving import DashboardServer
 

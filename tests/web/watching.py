@@ -19,11 +19,11 @@ from websockets.sync.client import ClientConnection, connect
 
 from frametally import keys
 from frametally.opening import open_frame_log, open_object_store
-from frametally.ports.live_book import Feed, FeedTold
 from frametally.process.reports import NoProgress
 from frametally.records import Detection, FrameDetections, encode
 from frametally.segments.contents import encode_segment
-from frametally.video_records import VideoRecord
+from frametally_live.book_port import Feed, FeedTold
+from frametally_videos.records import VideoRecord
 
 LONG_S = 60.0
 LEASE_S = 600.0

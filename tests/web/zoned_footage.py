@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from frametally import keys
-from frametally.drawing_records import DrawnZone, Point
-from frametally.drawings.revisions import change_drawing
 from frametally.process.reports import NoProgress
 from frametally.records import Detection, FrameDetections
 from frametally.segments.contents import encode_segment
 from frametally_hadoop.driver import aggregate
 from frametally_search.indexer import index_runs
+from frametally_traffic.drawings.revisions import change_drawing
+from frametally_traffic.records import DrawnZone, Point
 
 if TYPE_CHECKING:
     from tests.web.conftest import Place

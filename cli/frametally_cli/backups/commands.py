@@ -12,7 +12,6 @@ from typing import Any
 import click
 
 from frametally.backup_records import in_words
-from frametally.backups.accounts import note_accounts
 from frametally.backups.contents import decode_backup
 from frametally.backups.keeping import (
     make_backup,
@@ -27,6 +26,7 @@ from frametally.opening import open_kept_books, open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.rules.times import utc
 from frametally.settings.loading import Settings
+from frametally_accounts.marker import note_accounts
 from frametally_cli.checkup.ports import not_there_yet
 from frametally_cli.options.names import note
 from frametally_cli.options.ports import data_dir_option, read_settings

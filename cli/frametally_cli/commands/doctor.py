@@ -15,7 +15,7 @@ from rich.text import Text
 from frametally.errors import Misconfigured
 from frametally.files.downloads import KnownFile
 from frametally.settings.loading import Settings
-from frametally_cli.checkup.accounts import account_rows
+from frametally_accounts.checks import account_rows
 from frametally_cli.checkup.backups import backup_rows
 from frametally_cli.checkup.findings import Finding
 from frametally_cli.checkup.machine import disk_row, software_rows

@@ -10,8 +10,6 @@ from typing import Any
 import click
 
 from frametally import keys
-from frametally.books.gold.wanted import is_wanted
-from frametally.drawings.revisions import change_drawing, read_drawing, with_shapes
 from frametally.errors import Misconfigured
 from frametally.media import corrections, erasing, finding, forgetting
 from frametally.media.corrections import Corrected
@@ -26,14 +24,16 @@ from frametally.records import MediaManifest
 from frametally.rules.times import local_time
 from frametally.settings.loading import Settings
 from frametally.undo_records import Correction
-from frametally.video_records import VideoRecord
-from frametally.videos.acceptance import read_video
-from frametally.videos.content_claims import holder_of
-from frametally.videos.editing import Changes, edit_video, remove_video
-from frametally.videos.retention import forgotten_videos, objects_of_no_video
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import Ports, data_dir_option, open_books, option, read_settings
 from frametally_cli.options.times import parse_bounds_ms, parse_time_ms
+from frametally_gold.wanted import is_wanted
+from frametally_traffic.drawings.revisions import change_drawing, read_drawing, with_shapes
+from frametally_videos.library.edits import Changes, edit_video, remove_video
+from frametally_videos.library.retention import forgotten_videos, objects_of_no_video
+from frametally_videos.records import VideoRecord
+from frametally_videos.uploads.acceptance import read_video
+from frametally_videos.uploads.content_claims import holder_of
 
 delete_images_option = click.option(
     "--delete-images", is_flag=True, help="Also delete the stored pictures that nothing needs any more."
@@ -134,7 +134,7 @@ def _edit_uploaded(
 
 
 def _remove_video(ports: Ports, video: VideoRecord, progress: Progress) -> None:
-    from frametally_producer.jobs import removal
+    from frametally_videos.jobs import removal
 
     settings, store = ports.settings, ports.store
     with closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich import filesize
 
-from frametally.backups.accounts import check_accounts, note_accounts
 from frametally.books.superseded import remove_superseded
 from frametally.errors import Misconfigured
 from frametally.ports.ledger import Ledger
@@ -25,6 +24,7 @@ from frametally.settings.data_folder import demo_beside, embedded_folder, must_b
 from frametally.settings.loading import Settings, component_folder
 from frametally.telemetry.family import family
 from frametally.telemetry.lineage import lineage_run
+from frametally_accounts.marker import check_accounts, note_accounts
 from frametally_cli.checkup.findings import shown
 from frametally_cli.console import output as console
 from frametally_cli.console import streams
@@ -45,8 +45,8 @@ from frametally_cli.options.ports import (
     wait_for,
     with_options,
 )
-from frametally_cli.stages.gold import load_if_wanted
-from frametally_cli.videos.family import following
+from frametally_cli.stages.family_members import following
+from frametally_gold.commands import load_if_wanted
 
 if TYPE_CHECKING:
     from frametally_consumer.worker.report import ConsumeReport
@@ -202,8 +202,8 @@ def index(every: str | None, repair: bool, **overrides: Any) -> int:
 @data_dir_option
 def serve(port: int | None, alone: bool, **overrides: Any) -> int:
     """Serve the dashboard until Ctrl-C, and bring the videos that are uploaded there into its chart."""
-    from frametally_cli.stages.gold import must_open_gold
     from frametally_cli.stages.looking import open_to_look
+    from frametally_gold.commands import must_open_gold
 
     settings = read_settings("web", {**overrides, "web_port": port})
     if not alone:
@@ -356,10 +356,10 @@ def serve_dashboard(
     ports: Ports, ledger: Ledger, *, alone: bool = False, interval_s: int | None = None
 ) -> int:
     """Serve until Ctrl-C, and unless `alone` have videos worked on meanwhile; return the exit code."""
-    from frametally.jobs.telling import telling
-    from frametally_cli.audit.recording import record_first_link
-    from frametally_cli.live.trying import try_feed
+    from frametally_accounts.audit.command_log import record_first_link
     from frametally_cli.stages.looking import access_to_look, catalogue_to_look
+    from frametally_live.commands.camera_trial import try_feed
+    from frametally_videos.jobs.job_bells import telling
     from frametally_web.app import create_app
     from frametally_web.serving import serve
 

@@ -15,9 +15,9 @@ from rich.text import Text
 from frametally.books.quality_reports import QualityReport
 from frametally.books.status import Status
 from frametally.books.verdict import WORDS, SourceLine
-from frametally.ports.job_book import Failures, JobKind
 from frametally.rules.times import DAY_S, HOUR_S, utc
 from frametally_cli.console.output import out, plain
+from frametally_videos.ports.job_book import Failures, JobKind
 
 _MOST_ROWS = 20
 _FIGURES = {

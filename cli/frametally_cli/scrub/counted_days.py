@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from frametally.books.flows import read_flows
 from frametally.books.quality_reports import read_quality
 from frametally.books.runs import current_days, read_paths, read_run, read_tracks
 from frametally.errors import Poison
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Progress
 from frametally.records import Run
-from frametally.rules.flows.places import FLOWS, series_of
+from frametally.rules.places import FLOWS, series_of
 from frametally_cli.checkup.findings import Finding
 from frametally_cli.options.ports import Ports
+from frametally_traffic.flows.published_days import read_flows
 
 
 def check_runs(ports: Ports, progress: Progress) -> Iterator[Finding]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from frametally import keys
-from frametally.drawing_records import Drawing
 from frametally.errors import Poison
 from frametally.media.manifests import list_records
 from frametally.media_records import Derivative, VideoMetadata, VideoQuality
@@ -13,9 +12,10 @@ from frametally.ports.object_store import ObjectMissing
 from frametally.process.reports import Progress
 from frametally.records import AutoDetector, MediaManifest, SealedRecord, decode_at
 from frametally.undo_records import Correction, DroppedDeadLetter, Tombstone
-from frametally.video_records import UploadRecord, VideoContent, VideoRecord
 from frametally_cli.checkup.findings import Finding
 from frametally_cli.options.ports import Ports
+from frametally_traffic.records import Drawing
+from frametally_videos.records import UploadRecord, VideoContent, VideoRecord
 
 _FOLDERS: dict[str, type[SealedRecord]] = {
     keys.MEDIA: MediaManifest,

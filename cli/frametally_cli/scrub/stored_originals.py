@@ -11,9 +11,9 @@ from frametally.media.manifests import list_records
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.reports import Progress
 from frametally.records import decode_at
-from frametally.video_records import VideoRecord
 from frametally_cli.checkup.findings import Finding
 from frametally_cli.options.ports import Ports
+from frametally_videos.records import VideoRecord
 
 _READ_BYTES = 8 * 2**20
 _REMEDY = (

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from frametally.media.erasing import UNNAMED_REMEDY, sizes_by_source, unnamed_images
 from frametally.process.reports import Progress
-from frametally.videos.retention import objects_of_no_video
 from frametally_cli.checkup.findings import Finding
 from frametally_cli.options.ports import Ports
+from frametally_videos.library.retention import objects_of_no_video
 
 
 def check_images(ports: Ports, progress: Progress) -> Iterator[Finding]:

@@ -15,9 +15,9 @@ from frametally.opening import (
     open_task_queue,
     open_video_catalogue,
 )
-from frametally.ports.task_queue import QUEUES
 from frametally.settings.access import ServerAccess
 from frametally.settings.loading import Settings
+from frametally_videos.ports.task_queue import QUEUES
 
 
 class _Closes(Protocol):

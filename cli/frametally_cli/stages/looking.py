@@ -11,14 +11,14 @@ from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 from frametally import keys
-from frametally.access.book import AccessBook
 from frametally.errors import Retryable
 from frametally.opening import open_access_book, open_video_catalogue
 from frametally.ports.frame_log import NoSuchTopic
 from frametally.ports.ledger import Ledger
-from frametally.ports.video_catalogue import VideoCatalogue
 from frametally.settings.loading import Settings
+from frametally_accounts.book_port import AccessBook
 from frametally_cli.options.ports import Ports, port_openers, readable
+from frametally_videos.ports.video_catalogue import VideoCatalogue
 
 _FILES = ("file", "sqlite")
 _PUTS = ("put", "change", "resumable")

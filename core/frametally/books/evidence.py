@@ -10,10 +10,10 @@ from frametally.media.manifests import forgotten_by, media_of
 from frametally.ports.ledger import Ledger, SegmentPart
 from frametally.records import Detection, FrameDetections, MediaManifest, decode
 from frametally.rules.counted_boxes import CountedBoxes
-from frametally.rules.flows.zone_boxes import ZoneInTime, stands_in
 from frametally.rules.once import one_line_per_frame
 from frametally.rules.tombstones import Forgotten, is_forgotten
 from frametally.segments.contents import RangeReader, read_lines
+from frametally_traffic.flows.zone_boxes import ZoneInTime, stands_in
 
 _WINDOW_MS = 600_000
 """Event time that is read at once. Lines of one frame have one time, so the rule sees them together."""

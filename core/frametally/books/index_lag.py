@@ -15,10 +15,10 @@ from frametally.ports.ledger import CountedRun
 from frametally.records import Run
 from frametally.rules.counted_boxes import COUNTING_VERSION
 from frametally.rules.current_run import is_newer
-from frametally.rules.flows.inputs import FLOWS_VERSION
-from frametally.rules.flows.places import FLOWS, is_of_places, series_of
+from frametally.rules.places import FLOWS, is_of_places, series_of
 from frametally.rules.times import DAY_MS
 from frametally.undo_records import Tombstone
+from frametally_traffic.flows.flow_inputs import FLOWS_VERSION
 
 _MOST_DAYS = 31
 

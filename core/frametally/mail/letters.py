@@ -6,9 +6,9 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formatdate
 
-from frametally.mail.news import one_line
-from frametally.ports.outbox import Letter
 from frametally.settings.mail import MailSettings
+from frametally_videos.news.video_news import one_line
+from frametally_videos.ports.outbox import Letter
 
 _BETWEEN = f"\n\n{'-' * 60}\n\n"
 

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from frametally import keys
-from frametally.drawings.revisions import drawn_sources, read_drawing
 from frametally.errors import Poison
 from frametally.naming.nearest import NoSuchName, no_such
 from frametally.ports.count_index import CountIndex
 from frametally.ports.object_store import ObjectStore
-from frametally.ports.video_catalogue import VideoCatalogue, VideoQuestion
-from frametally.rules.flows.places import FLOWS, ZONES, parse_place, series_model
+from frametally.rules.places import FLOWS, ZONES, parse_place, series_model
+from frametally_traffic.drawings.revisions import drawn_sources, read_drawing
+from frametally_videos.ports.video_catalogue import VideoCatalogue, VideoQuestion
 
 _DRAW = "none is drawn yet: draw it at /lines, or by `frametally lines import`"
 

@@ -21,16 +21,16 @@ from frametally.files.names import as_text
 from frametally.keys import USUAL_TOPIC
 from frametally.settings.consumer import ConsumerSettings
 from frametally.settings.counting import CountingSettings
-from frametally.settings.live import LiveSettings
 from frametally.settings.mail import MailSettings
 from frametally.settings.other_names import by_other_names
 from frametally.settings.producer import ProducerSettings
 from frametally.settings.servers import ServerSettings
-from frametally.settings.telling.alerts import AlertSettings
-from frametally.settings.videos import VideoSettings
 from frametally.settings.web import WebSettings
-from frametally.settings.work import WorkSettings
 from frametally.telemetry.options import TelemetrySettings
+from frametally_alerts.settings import AlertSettings
+from frametally_live.settings import LiveSettings
+from frametally_videos.settings import VideoSettings
+from frametally_videos.work_settings import WorkSettings
 
 ENV_PREFIX = "FRAMETALLY_"
 _DATA_DIR = f"{ENV_PREFIX}DATA_DIR"

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from frametally import keys
 from frametally.books.runs import DayKey
 from frametally.ports.object_store import ObjectStore
-from frametally.rules.flows.places import FLOWS, series_model
+from frametally.rules.places import FLOWS, series_model
 from frametally.settings.loading import Settings
 from frametally_hadoop.flows.plan import FlowDay
 from frametally_hadoop.job.flow_tasks import entry_of

@@ -9,19 +9,19 @@ from typing import NamedTuple
 
 from frametally import keys
 from frametally.books.runs import CurrentDay, DayKey, current_days
-from frametally.drawings.checks import DrawingRefused
-from frametally.drawings.flow_inputs import DrawnShapes, flow_inputs
-from frametally.drawings.revisions import drawn_sources, read_drawing
 from frametally.errors import Poison
 from frametally.media.manifests import ManifestReader, by_source
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Skipped
 from frametally.records import MediaManifest, Run
-from frametally.rules.flows.inputs import FlowInputs
-from frametally.rules.flows.places import FLOWS, is_of_places, series_model
-from frametally.rules.flows.shapes import Shapes
+from frametally.rules.places import FLOWS, is_of_places, series_model
 from frametally.rules.times import DAY_MS
 from frametally_hadoop.planning.selection import DaySelection
+from frametally_traffic.drawings.day_inputs import DrawnShapes, flow_inputs
+from frametally_traffic.drawings.drawing_checks import DrawingRefused
+from frametally_traffic.drawings.revisions import drawn_sources, read_drawing
+from frametally_traffic.flows.flow_inputs import FlowInputs
+from frametally_traffic.flows.shapes import Shapes
 
 
 class FlowDay(NamedTuple):

@@ -16,13 +16,13 @@ import zlib
 from collections.abc import Iterator, Mapping
 
 from frametally.errors import Misconfigured, Poison
-from frametally.rules.flows.day_columns import encode_flows
-from frametally.rules.flows.inputs import FlowInputs
-from frametally.rules.flows.shapes import parse_shapes
 from frametally.rules.path_columns import PathColumns, decode_paths
 from frametally.rules.seals import check_crc32
 from frametally_hadoop.job.input.fetching import fetch
 from frametally_hadoop.job.mapping import to_json
+from frametally_traffic.flows.day_columns import encode_flows
+from frametally_traffic.flows.flow_inputs import FlowInputs
+from frametally_traffic.flows.shapes import parse_shapes
 
 
 def entry_of(inputs: FlowInputs, addresses: Mapping[str, str]) -> str:
@@ -45,7 +45,7 @@ def count_entry(manifest_line: str) -> Iterator[tuple[bytes, bytes]]:
         Misconfigured: This Python has no numpy.
     """
     try:
-        from frametally.flows.counting import flows_of_day
+        from frametally_traffic.flows.day_flows import flows_of_day
     except ImportError as error:
         raise Misconfigured(
             f"the Python of a cluster's node, {sys.executable}, cannot count at lines and zones ({error}): "

@@ -25,7 +25,7 @@ import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
-from frametally.rules.flows.places import ZONES, series_model
+from frametally.rules.places import ZONES, series_model
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally.rules.tombstones import Forgotten, is_forgotten
 from frametally_hadoop.job.hours import hours_near

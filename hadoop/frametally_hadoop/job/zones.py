@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from frametally.rules.counted_boxes import DetectedBox
-from frametally.rules.flows.places import Place
-from frametally.rules.flows.shapes import Shapes, ZoneShape, holds_at
-from frametally.rules.flows.zone_boxes import ZoneInTime, stands_in, zones_by_name
+from frametally.rules.places import Place
 from frametally_hadoop.job.input.lines import Frame
+from frametally_traffic.flows.shapes import Shapes, ZoneShape, holds_at
+from frametally_traffic.flows.zone_boxes import ZoneInTime, stands_in, zones_by_name
 
 Zones = tuple[ZoneShape, ...]
 

@@ -16,8 +16,8 @@ from frametally.media.overlapping import overlaps_of
 from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.process.reports import Progress, Skipped
 from frametally.records import MediaManifest, Run
-from frametally.rules.flows.places import base_model
 from frametally.rules.overlaps import Overlap, lost_ranges
+from frametally.rules.places import base_model
 from frametally.rules.times import DAY_MS, days_of_span
 from frametally.rules.tombstones import Range, merged
 from frametally.segments.contents import list_segment_infos

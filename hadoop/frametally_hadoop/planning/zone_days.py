@@ -14,23 +14,23 @@ import msgspec
 
 from frametally import keys
 from frametally.books.runs import CurrentDay, DayKey
-from frametally.drawing_records import Drawing, DrawnZone
-from frametally.drawings.checks import DrawingRefused
-from frametally.drawings.picture_sizes import stored_sizes
-from frametally.drawings.revisions import drawn_sources, read_drawing
-from frametally.drawings.shapes import shapes_of
 from frametally.errors import Poison
 from frametally.media.manifests import by_source
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Skipped
 from frametally.records import MediaManifest
-from frametally.rules.flows.places import ZONES, base_model, series_model
-from frametally.rules.flows.shapes import Shapes
+from frametally.rules.places import ZONES, base_model, series_model
 from frametally.rules.times import DAY_MS
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.job.tracks.params import MARGIN_MS
 from frametally_hadoop.job.zones import Zones, ZoneWork
 from frametally_hadoop.planning.segment_notes import SegmentNote
+from frametally_traffic.drawings.drawing_checks import DrawingRefused
+from frametally_traffic.drawings.drawn_shapes import shapes_of
+from frametally_traffic.drawings.picture_sizes import stored_sizes
+from frametally_traffic.drawings.revisions import drawn_sources, read_drawing
+from frametally_traffic.flows.shapes import Shapes
+from frametally_traffic.records import Drawing, DrawnZone
 
 
 class DrawnZones(NamedTuple):

@@ -13,7 +13,7 @@ from frametally.errors import Poison
 from frametally.media.manifests import touches
 from frametally.ports.object_store import ObjectStore
 from frametally.records import Coverage, Run, decode, encode
-from frametally.rules.flows.places import source_of
+from frametally.rules.places import source_of
 from frametally.undo_records import Tombstone
 from frametally_hadoop.planning.plan import DayPlan
 from frametally_hadoop.planning.surroundings import Surroundings

@@ -17,7 +17,7 @@ from frametally import keys
 from frametally.books.quality_reports import QualityCheck, QualityReport, SetAside
 from frametally.media.overlapping import told_overlaps
 from frametally.media.time_jumps import time_jumps, told_time_jumps
-from frametally.rules.flows.places import is_of_places
+from frametally.rules.places import is_of_places
 from frametally.rules.times import DAY_MS, utc
 from frametally_hadoop.planning.plan import DayPlan
 from frametally_hadoop.planning.surroundings import Surroundings

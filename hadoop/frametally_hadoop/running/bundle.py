@@ -1,6 +1,6 @@
 """The zip with all that a task needs where frametally is not installed: Python and mrjob are enough there.
 
-Flows (`frametally.flows`) need numpy, too.
+Flows (`frametally_traffic.flows`) need numpy, too.
 
 `python -m frametally_hadoop.running.bundle frametally_job.zip` writes it.
 """

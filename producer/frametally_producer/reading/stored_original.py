@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from frametally.ports.object_store import ObjectStore
 from frametally.process.retrying import a_few_times
-from frametally.videos.stored_file import StoredFile
+from frametally_videos.library.stored_file import StoredFile
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

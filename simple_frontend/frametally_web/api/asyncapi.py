@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 import frametally_web
+from frametally_live.viewers import viewer_messages as live
+from frametally_videos.sockets.client_messages import CLOSED_BECAUSE, Hello, JobTold, Ping, Pong, VideoTold
 from frametally_web.books.answers import Books
-from frametally_web.live import messages as live
 from frametally_web.requests.answers import Answer
-from frametally_web.sockets.messages import CLOSED_BECAUSE, Hello, JobTold, Ping, Pong, VideoTold
 
 _REFERENCE = "#/components/schemas/{name}"
 _WEBSOCKET = {"ws": {"method": "GET", "bindingVersion": "0.1.0"}}

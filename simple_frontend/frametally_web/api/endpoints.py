@@ -5,16 +5,19 @@ from __future__ import annotations
 from typing import get_args
 
 from frametally.records import Cause
+from frametally_accounts.audit.endpoints import AUDIT_ENDPOINTS
+from frametally_accounts.embeds.endpoints import EMBED_ENDPOINTS
+from frametally_alerts.endpoints import ALERT_ENDPOINTS
+from frametally_live.camera_endpoints import CAMERA_ENDPOINTS
+from frametally_live.endpoints import LIVE_ENDPOINTS
+from frametally_traffic.drawing_page.endpoints import DRAWING_ENDPOINTS
+from frametally_traffic.line_counts.endpoints import LINE_ENDPOINTS
+from frametally_traffic.report_files.endpoints import TRAFFIC_ENDPOINTS
+from frametally_videos.endpoints import LIBRARY_ENDPOINTS, NATIVE_ENDPOINTS
+from frametally_videos.job_endpoints import WORK_ENDPOINTS
 from frametally_web.books import answers as status_answers
 from frametally_web.charts import answers as chart_answers
 from frametally_web.compare import answers as compare_answers
-from frametally_web.endpoints.alerts import ALERT_ENDPOINTS
-from frametally_web.endpoints.audit import AUDIT_ENDPOINTS
-from frametally_web.endpoints.cameras import CAMERA_ENDPOINTS
-from frametally_web.endpoints.drawing import DRAWING_ENDPOINTS
-from frametally_web.endpoints.embeds import EMBED_ENDPOINTS
-from frametally_web.endpoints.lines import LINE_ENDPOINTS
-from frametally_web.endpoints.live import LIVE_ENDPOINTS
 from frametally_web.endpoints.parameters import (
     CHART,
     COMPARE,
@@ -31,9 +34,6 @@ from frametally_web.endpoints.parameters import (
     Parameter,
     text,
 )
-from frametally_web.endpoints.traffic import TRAFFIC_ENDPOINTS
-from frametally_web.endpoints.videos import LIBRARY_ENDPOINTS, NATIVE_ENDPOINTS
-from frametally_web.endpoints.work import WORK_ENDPOINTS
 from frametally_web.exports.table_file import FORMATS
 from frametally_web.proof import answers as proof_answers
 from frametally_web.proof.thumbnails import WIDTHS_PX

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 import frametally_web
-from frametally.drawing_records import Drawn
+from frametally_traffic.records import Drawn
 from frametally_web.api.endpoints import ALL_ENDPOINTS
 from frametally_web.endpoints.parameters import Endpoint, Parameter
 from frametally_web.requests.answers import Answer

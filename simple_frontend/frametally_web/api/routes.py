@@ -20,14 +20,16 @@ from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.time_limit import time_limit
 from frametally.records import Cause
 from frametally.settings.loading import Settings
-from frametally_web.access.visitors import visitor
-from frametally_web.api.drawing_routes import DrawingRoutes
+from frametally_live.routes import LiveRoutes
+from frametally_traffic.drawing_page.routes import DrawingRoutes
+from frametally_traffic.line_counts.background_days import FlowDays
+from frametally_traffic.line_counts.routes import LineRoutes
+from frametally_traffic.report_files.routes import TrafficRoutes
+from frametally_traffic.zones.counted_zones import check_zone, counted_zones
+from frametally_traffic.zones.zone_index import NarrowedIndex
+from frametally_videos.job_routes import JobRoutes
+from frametally_videos.routes import VideoRoutes
 from frametally_web.api.endpoints import ENDPOINTS
-from frametally_web.api.job_routes import JobRoutes
-from frametally_web.api.line_routes import LineRoutes
-from frametally_web.api.live_routes import LiveRoutes
-from frametally_web.api.traffic_routes import TrafficRoutes
-from frametally_web.api.video_routes import VideoRoutes
 from frametally_web.books import dead_letters, run_list, status
 from frametally_web.books.reader import BooksReader, DashboardPorts, version_text
 from frametally_web.charts import counts, heatmap, scope, summary
@@ -37,9 +39,6 @@ from frametally_web.charts.sources import list_sources
 from frametally_web.compare.differences import find_differences
 from frametally_web.endpoints.parameters import Endpoint
 from frametally_web.exports.table_file import FORMATS, chunks_of, export
-from frametally_web.flows.days import FlowDays
-from frametally_web.narrowing.index import NarrowedIndex
-from frametally_web.narrowing.zones import check_zone, counted_zones
 from frametally_web.proof import evidence, frames, gap, objects
 from frametally_web.proof.picture_links import no_such_frame, picture_link
 from frametally_web.proof.single import find_frame
@@ -48,6 +47,7 @@ from frametally_web.requests import answers, query
 from frametally_web.requests.cache import AnswerCache
 from frametally_web.requests.packing import chosen_encoding, pack
 from frametally_web.requests.problems import bad_parameter
+from frametally_web.visitors import visitor
 
 Args = MultiDict[str, str]
 Handler = Callable[[Args], msgspec.Struct | Response]

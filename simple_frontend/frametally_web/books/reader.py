@@ -22,10 +22,10 @@ from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectMissing, ObjectStore
-from frametally.ports.video_catalogue import VideoCatalogue
 from frametally.process.reports import NoProgress
 from frametally.process.time_limit import seconds_left, time_limit
 from frametally.settings.loading import Settings
+from frametally_videos.ports.video_catalogue import VideoCatalogue
 from frametally_web.charts.media_times import MediaTimes
 from frametally_web.requests.problems import Problem
 

@@ -12,8 +12,8 @@ from frametally.media.overlapping import NotCounted
 from frametally.ports.object_store import ObjectMissing
 from frametally.process.time_limit import seconds_left
 from frametally.settings.loading import Settings
+from frametally_traffic.zones.counted_zones import ZoneAsCounted
 from frametally_web.books.reader import DashboardPorts
-from frametally_web.narrowing.zones import ZoneAsCounted
 from frametally_web.proof.pages import Place
 from frametally_web.proof.recent_ranges import RecentRanges
 from frametally_web.proof.sums import Bar, intervals, sources_in

@@ -15,13 +15,13 @@ from frametally.ports.count_index import IndexedEvidence
 from frametally.ports.object_store import ObjectMissing
 from frametally.records import Detection, FrameDetections
 from frametally.rules.counted_boxes import CountedBoxes
-from frametally.rules.flows.zone_boxes import stands_in
-from frametally.rules.geometry.zones import PictureZone
 from frametally.rules.tombstones import Forgotten
 from frametally.settings.loading import Settings
+from frametally_traffic.flows.zone_boxes import stands_in
+from frametally_traffic.geometry.zones import PictureZone
+from frametally_traffic.zones.counted_zones import ZoneAsCounted
 from frametally_web.books.reader import DashboardPorts
 from frametally_web.charts import scope
-from frametally_web.narrowing.zones import ZoneAsCounted
 from frametally_web.proof import answers
 from frametally_web.requests.query import Selection
 

@@ -15,10 +15,10 @@ from frametally.ports.object_store import ObjectMissing
 from frametally.ports.steps import rolled_steps
 from frametally.rules.times import DAY_MS, FIRST_MS, NEXT_MS
 from frametally.settings.loading import Settings
+from frametally_traffic.zones.counted_zones import why_not_within
+from frametally_traffic.zones.zone_index import NarrowedIndex
 from frametally_web.books.reader import DashboardPorts
 from frametally_web.charts.scope import Choice
-from frametally_web.narrowing.index import NarrowedIndex
-from frametally_web.narrowing.zones import why_not_within
 from frametally_web.proof import answers
 from frametally_web.proof.evidence import frame_boxes
 from frametally_web.requests.problems import bad_parameter

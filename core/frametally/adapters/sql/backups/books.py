@@ -23,20 +23,20 @@ from sqlalchemy import (
     update,
 )
 
-from frametally.adapters.sql.access import accounts
-from frametally.adapters.sql.access import tables as access_tables
-from frametally.adapters.sql.alerts import book as alerts
-from frametally.adapters.sql.alerts import tables as alert_tables
-from frametally.adapters.sql.audit import book as audit
-from frametally.adapters.sql.audit import tables as audit_tables
+from frametally.adapters.sql.clock import note_change
 from frametally.adapters.sql.engine import SqlDatabase
 from frametally.adapters.sql.migration import Layout
-from frametally.adapters.sql.videos import catalogue
-from frametally.adapters.sql.videos import tables as video_tables
-from frametally.adapters.sql.videos.clock import note_change
 from frametally.backup_records import KeptRow, in_words
 from frametally.errors import Misconfigured, Poison
 from frametally.settings.access import ServerAccess
+from frametally_accounts import book as accounts
+from frametally_accounts import tables as access_tables
+from frametally_accounts.audit import book as audit
+from frametally_accounts.audit import tables as audit_tables
+from frametally_alerts import book as alerts
+from frametally_alerts import tables as alert_tables
+from frametally_videos import tables as video_tables
+from frametally_videos.sql import catalogue_book
 
 _AT_ONCE = 500
 
@@ -74,7 +74,7 @@ _BOOKS = {
     ),
     "audit": _Book(audit.LAYOUT, {"audit records": audit_tables.records}, ("next_number", "head")),
     "videos": _Book(
-        catalogue.LAYOUT,
+        catalogue_book.LAYOUT,
         {
             "jobs": video_tables.jobs,
             "notices": video_tables.notices,

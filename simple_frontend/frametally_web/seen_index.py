@@ -1,0 +1,78 @@
+"""The count index as who asks may see it: of the sources that there are for them, and of no others."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from frametally.ports.count_index import (
+    AGES_S,
+    CountIndex,
+    CountQuery,
+    Histogram,
+    IndexedEvidence,
+    Series,
+    SourceSummary,
+    WeekHour,
+)
+from frametally.rules.places import is_of_places, source_of
+from frametally_web.visitors import visitor
+
+
+class SeenIndex:
+    """A `CountIndex` for everybody: whoever sees all sources reads the index's own answers."""
+
+    def __init__(self, index: CountIndex) -> None:
+        """Look through `index`, which the caller closes."""
+        self._index = index
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what is the index's own."""
+        return getattr(self._index, name)
+
+    def labels(self, model: str) -> list[tuple[str, int]]:
+        """Return labels of the model with their detections in what is seen, most first, then by name."""
+        if not visitor().sources:
+            return self._index.labels(model)
+        most: Counter[str] = Counter()
+        for base_s in sorted({day.base_interval_s for day in self._index.counted_days(model)}):
+            found: Counter[str] = Counter()
+            for bucket in self.histogram(CountQuery(model, base_s, AGES_S)).buckets:
+                found[bucket.label] += bucket.detections
+            most |= found  # never summed over intervals, as the index's own are not
+        return sorted(most.items(), key=lambda one: (-one[1], one[0]))
+
+    def series(self) -> list[Series]:
+        """Return what can be asked for, of models that have counted what is seen; see `CountIndex.series`."""
+        every = self._index.series()
+        if not visitor().sources:
+            return every
+        seen = {model for model in {one.model for one in every} if self.sources(model)}
+        return [one for one in every if one.model in seen]
+
+    def sources(self, model: str) -> list[SourceSummary]:
+        """Return the sources of the model that are seen, by name."""
+        return [one for one in self._index.sources(model) if _is_seen(model, one.source)]
+
+    def histogram(self, query: CountQuery) -> Histogram:
+        """Return counts per interval and label."""
+        return self._index.histogram(self._seen(query))
+
+    def week_hours(self, query: CountQuery) -> list[WeekHour]:
+        """Return counts per hour of the week."""
+        return self._index.week_hours(self._seen(query))
+
+    def evidence(self, query: CountQuery, *, limit_per_label: int = 1) -> list[IndexedEvidence]:
+        """Return the busiest evidence frames per label."""
+        return self._index.evidence(self._seen(query), limit_per_label=limit_per_label)
+
+    def _seen(self, query: CountQuery) -> CountQuery:
+        if not visitor().sources:
+            return query
+        asked = query.sources or [one.source for one in self._index.sources(query.model)]
+        # None would be all: where nothing is seen, a source that there is not is asked for.
+        return query._replace(sources=[one for one in asked if _is_seen(query.model, one)] or [""])
+
+
+def _is_seen(model: str, source: str) -> bool:
+    return visitor().sees(source_of(source) if source and is_of_places(model) else source)
