@@ -18,6 +18,7 @@ from frametally_alerts.conditions import (
 )
 from frametally_alerts.conditions.round_input import Looked, RoundPorts
 from frametally_alerts.rules import BY_BARS, AlertBookFull, AlertRule
+from frametally_alerts.settings import AlertSettings
 
 if TYPE_CHECKING:
     from frametally_alerts.book import SqlAlertBook
@@ -54,7 +55,7 @@ def look_at_all(book: SqlAlertBook, ports: RoundPorts) -> RoundReport:
                     [one._replace(source_name=names.of(one.source)) for one in looked.findings],
                     looked.scope,
                     looked.marks,
-                    most_waiting=ports.settings.alerts_waiting,
+                    most_waiting=ports.settings.part(AlertSettings).alerts_waiting,
                 )
                 if isinstance(settled, AlertBookFull):
                     line = (

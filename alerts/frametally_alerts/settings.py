@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import Field, SecretStr
+
+from frametally.settings.plugin_settings import PluginSettings
 
 _NO_SECRET = SecretStr("")
 
 
-class AlertSettings(BaseModel, defer_build=True):
+class AlertSettings(PluginSettings, defer_build=True):
     """The part of `Settings` about alerts."""
 
     alert_channels: SecretStr = Field(

@@ -30,6 +30,7 @@ from frametally.adapters.kafka.probe import check_reachable
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.ports.frame_log import consumer_group
 from frametally.settings.loading import Settings, load_settings
+from frametally_videos.settings import VideoSettings
 
 OPERATOR, CAMERA, CONSUMER, READER = (
     "frametally",
@@ -46,7 +47,12 @@ def rights(settings: Settings) -> set[Right]:
     """Return all that the stack's users may do on the topics that the settings name."""
     frames, live, results, videos = (
         (ResourceType.TOPIC, topic, ACLResourcePatternType.LITERAL)
-        for topic in (settings.topic, settings.live_topic, settings.results_topic, settings.videos_topic)
+        for topic in (
+            settings.topic,
+            settings.live_topic,
+            settings.results_topic,
+            settings.part(VideoSettings).videos_topic,
+        )
     )
     again = (ResourceType.TOPIC, keys.redetect_topic(settings.topic, ""), ACLResourcePatternType.PREFIXED)
     groups = (ResourceType.GROUP, consumer_group(""), ACLResourcePatternType.PREFIXED)

@@ -28,6 +28,7 @@ from frametally_cli.options.times import parse_bounds_ms
 from frametally_cli.stages.looking import catalogue_to_look
 from frametally_gold.comparison import check_gold
 from frametally_gold.loading import load_gold
+from frametally_gold.settings import GoldSettings
 from frametally_gold.video_rows import load_videos
 from frametally_gold.wanted import is_wanted
 from frametally_videos.ports.video_catalogue import VideoQuestion
@@ -78,7 +79,10 @@ def must_open_gold(settings: Settings) -> None:
         Misconfigured: They can never be opened. What is merely away is waited for later.
     """
     if is_wanted(settings):
-        with suppress(Retryable), closing(open_gold(settings.gold_url, settings.gold_access)):
+        with (
+            suppress(Retryable),
+            closing(open_gold(settings.part(GoldSettings).gold_url, settings.part(GoldSettings).gold_access)),
+        ):
             pass
 
 
@@ -93,7 +97,9 @@ def load(ports: StorePorts, bounds: _Bounds = _ALL, *, verify: bool = False) -> 
     """
     settings = ports.settings
     with (
-        closing(open_gold(settings.gold_url, settings.gold_access)) as tables,
+        closing(
+            open_gold(settings.part(GoldSettings).gold_url, settings.part(GoldSettings).gold_access)
+        ) as tables,
         closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger,
     ):
         with console.stage_bar("gold") as bar:
@@ -128,9 +134,13 @@ def load(ports: StorePorts, bounds: _Bounds = _ALL, *, verify: bool = False) -> 
 def _check(ports: Ports, bounds: _Bounds) -> int:
     settings = ports.settings
     if not is_wanted(settings):
-        raise Misconfigured(f"no gold tables in {settings.gold_url} yet: run `frametally gold` first")
+        raise Misconfigured(
+            f"no gold tables in {settings.part(GoldSettings).gold_url} yet: run `frametally gold` first"
+        )
     with (
-        closing(open_gold(settings.gold_url, settings.gold_access)) as tables,
+        closing(
+            open_gold(settings.part(GoldSettings).gold_url, settings.part(GoldSettings).gold_access)
+        ) as tables,
         console.stage_bar("compare") as bar,
     ):
         found = check_gold(

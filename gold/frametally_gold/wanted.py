@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from frametally.settings.loading import Settings
+from frametally_gold.settings import GoldSettings
 from frametally_videos.ports.video_catalogue import FINAL_STATES, VideoCatalogue
 
 
@@ -14,9 +15,11 @@ def is_wanted(settings: Settings) -> bool:
 
     `frametally gold` makes that file; where nobody has run it, the tables would only double the disk.
     """
-    url = urlsplit(settings.gold_url)
+    url = urlsplit(settings.part(GoldSettings).gold_url)
     usual = f"sqlite:///{settings.data_dir / 'gold.sqlite'}"
-    return bool(url.scheme) and (settings.gold_url != usual or Path(unquote(url.path)).exists())
+    return bool(url.scheme) and (
+        settings.part(GoldSettings).gold_url != usual or Path(unquote(url.path)).exists()
+    )
 
 
 def load_anew(settings: Settings, catalogue: VideoCatalogue, video_id: str) -> None:

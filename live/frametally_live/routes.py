@@ -15,6 +15,7 @@ from frametally.settings.loading import Settings
 from frametally_live import answers
 from frametally_live.book_port import Feed, FeedWanted, TooManyStreams
 from frametally_live.feeds.stream_form import NeedsTime, start_stream
+from frametally_live.settings import LiveSettings
 from frametally_live.viewers.airflow_launch import AirflowLauncher
 from frametally_videos.library.edits import VideoGone
 from frametally_videos.ports.video_catalogue import VideoRow
@@ -49,7 +50,9 @@ class LiveRoutes:
         self._settings = settings
         self._catalogue = ports.catalogue
         self._remedy = uploads_remedy
-        self._airflow = AirflowLauncher(settings) if settings.stream_launcher == "airflow" else None
+        self._airflow = (
+            AirflowLauncher(settings) if settings.part(LiveSettings).stream_launcher == "airflow" else None
+        )
 
     def streams(self, args: Args) -> answers.StreamList:
         """List the streams, or those of one video."""
@@ -57,7 +60,7 @@ class LiveRoutes:
         remedy = remedy_for("correct", self._remedy)
         return answers.StreamList(
             streams=[answers.stream_of(feed) for feed in self._catalogue.feeds("video", video_id=of)],
-            most=self._settings.streams,
+            most=self._settings.part(LiveSettings).streams,
             live_allowed=remedy is None,
             remedy=remedy,
         )
@@ -96,7 +99,7 @@ class LiveRoutes:
         except TooManyStreams as error:
             raise Problem(
                 409,
-                f"As many videos are streamed as may be ({self._settings.streams}): {error}.",
+                f"As many videos are streamed as may be ({self._settings.part(LiveSettings).streams}): {error}.",
                 remedy="Stop one of them, or have whoever runs this server allow more.",
             ) from error
         answer_with(202 if started.is_new else 200)

@@ -5,27 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import Field, SecretStr
 
 from frametally.settings.access import NO_SECRET, ServerAccess
+from frametally.settings.plugin_settings import PluginSettings
 
 
-class LiveSettings(BaseModel, defer_build=True):
+class LiveSettings(PluginSettings, defer_build=True):
     """The part of `Settings` about what is live."""
 
-    live_topic: str = Field(
-        "video-frames",
-        pattern=r"^[a-zA-Z0-9._-]{1,100}$",
-        description="Log topic that frames of cameras and streams are announced on: no backlog delays them.",
-    )
-    results_topic: str = Field(
-        "processed-frames",
-        pattern=r"^[a-zA-Z0-9._-]{1,100}$",
-        description="Log topic on which what is found in them is told at once, for those who watch.",
-    )
-    stream_engine: Literal["consumer", "spark"] = Field(
-        "consumer", description="What detects their frames: `consumer`, or `spark` (Structured Streaming)."
-    )
     stream_launcher: Literal["queue", "airflow"] = Field(
         "queue",
         description="What streams start by that the dashboard is asked for: our `queue`, or a run of the DAG "
@@ -44,13 +32,6 @@ class LiveSettings(BaseModel, defer_build=True):
     airflow_password: SecretStr = Field(NO_SECRET, description="Password of that name.")
     airflow_ca_file: Path | None = Field(
         None, description="PEM file of the authorities that Airflow's certificate may come from."
-    )
-    spark_jars: str = Field(
-        "",
-        description="Jars of Spark's Kafka connector, separated by commas; empty: Spark fetches its package.",
-    )
-    results_keep_s: float = Field(
-        60.0, ge=1, le=10_000, description="Seconds that the log keeps of that, at least."
     )
     streams: int = Field(2, ge=1, le=100, description="Streams of videos that may run at a time.")
     stream_lease_s: float = Field(

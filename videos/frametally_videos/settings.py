@@ -1,37 +1,20 @@
-"""Settings of videos: uploads, their catalogue, and what is done to them."""
+"""Settings of videos: uploads, the queue of jobs, and what is made of videos."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, Literal
 
-from pydantic import BaseModel, Field, SecretStr, field_validator
+from pydantic import Field, SecretStr
 
 from frametally.rules.times import HOUR_S
-from frametally.settings.access import NO_SECRET, ServerAccess, hard_to_guess
+from frametally.settings.access import NO_SECRET, ServerAccess
+from frametally.settings.plugin_settings import PluginSettings
 
 
-class VideoSettings(BaseModel, defer_build=True):
+class VideoSettings(PluginSettings, defer_build=True):
     """The part of `Settings` about videos."""
 
-    catalogue_url: str = Field(
-        "", description="Catalogue of videos; empty: SQLite in `<data_dir>/catalogue.sqlite`."
-    )
-    catalogue_user: str = Field("", description="Name to log in to the catalogue's server by.")
-    catalogue_password: SecretStr = Field(NO_SECRET, description="Password of that name.")
-    catalogue_ca_file: Path | None = Field(
-        None,
-        description="PEM file of the authorities that the catalogue server's certificate may come from.",
-    )
-    backup_key: SecretStr = Field(
-        NO_SECRET,
-        description="Secret that encrypts backups, 32 characters at least; empty: they are not encrypted. "
-        "Keep it elsewhere, too: nothing can be restored without it.",
-    )
-    web_uploads: bool | None = Field(
-        None,
-        description="Whether videos may be uploaded and edited in the dashboard; "
-        "empty: where it listens on this machine only.",
-    )
     upload_max_gb: float = Field(20.0, gt=0, le=5000, description="Gigabytes that one upload may have.")
     upload_keep_h: float = Field(
         48.0, gt=0, le=8760, description="Hours after which an upload that was left is removed."
@@ -57,12 +40,50 @@ class VideoSettings(BaseModel, defer_build=True):
     store_video_days: int = Field(
         0, ge=0, le=36_500, description="Days after which uploaded originals are removed; 0: never."
     )
-
-    _backup_key_is_long = field_validator("backup_key")(hard_to_guess)
+    queue_url: str = Field(
+        "", description="Queue of jobs, `amqp://` or `amqps://` (RabbitMQ); empty: the video catalogue's own."
+    )
+    queue_user: str = Field("", description="Name to log in to the queue by.")
+    queue_password: SecretStr = Field(NO_SECRET, description="Password of that name.")
+    queue_ca_file: Path | None = Field(
+        None, description="PEM file of the authorities that the queue's certificate may come from."
+    )
+    queue_acknowledge_min: float = Field(
+        25.0,
+        gt=0,
+        le=1440,
+        description="Minutes after which a job at work is acknowledged to RabbitMQ, "
+        "fewer than its `consumer_timeout`; its lease alone guards it then.",
+    )
+    job_max_h: float = Field(6.0, gt=0, le=168, description="Hours that one job may take.")
+    scratch_dir: Path | None = Field(
+        None, description="Folder of files that are being made; empty: `<data_dir>/tmp`."
+    )
+    video_encoders: str = Field(
+        "h264_nvenc,h264_qsv,libx264,mpeg4",
+        pattern=r"^[a-z0-9_]+(,[a-z0-9_]+)*$",
+        description="FFmpeg's encoders of moving pictures, the first that works is taken.",
+    )
+    video_crf: int = Field(
+        23, ge=0, le=51, description="Quality that videos are encoded with, 0 the best (x264's `crf`)."
+    )
+    playable_max_side_px: int = Field(
+        1920, ge=16, le=16_384, description="Longest side in pixels of a video that is made for browsers."
+    )
+    video_orchestrator: Literal["queue", "airflow"] = Field(
+        "queue", description="Who has new videos described and checked: the workers' queue, or Airflow."
+    )
+    videos_topic: str = Field(
+        "videos",
+        pattern=r"^[a-zA-Z0-9._-]{1,100}$",
+        description="Log topic that new videos are announced on, for Airflow.",
+    )
 
     @property
-    def catalogue_access(self) -> ServerAccess:
-        """How to log in to the catalogue."""
-        return ServerAccess(
-            user=self.catalogue_user, password=self.catalogue_password, ca_file=self.catalogue_ca_file
-        )
+    def queue_access(self) -> ServerAccess:
+        """How to log in to the queue."""
+        return ServerAccess(user=self.queue_user, password=self.queue_password, ca_file=self.queue_ca_file)
+
+    def urls_in(self, data_dir: Path) -> dict[str, Any]:
+        """Return the URLs and folders that are empty; see `PluginSettings.urls_in`."""
+        return super().urls_in(data_dir) | {"scratch_dir": self.scratch_dir or data_dir / "tmp"}

@@ -1,4 +1,4 @@
-"""What commands leave in the audit log: the one table of those that change something by a person's wish."""
+"""What commands leave in the audit log, each as its entry says; see `CommandEntry.audited`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import click
 
 from frametally.errors import FrametallyError
 from frametally.opening import open_audit_book
+from frametally.plugins import CommandEntry
 from frametally.process.exit_codes import NOTHING_DONE, STOPPED
 from frametally.settings.data_folder import must_be_folder
 from frametally.settings.loading import Settings, load_settings
@@ -23,81 +24,29 @@ from frametally_accounts.password_links import ADMINISTRATOR, first_link, lacks_
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import is_empty
 
-CHANGING: dict[str, tuple[str, ...]] = {
-    "alerts add": ("name", "what"),
-    "alerts remove": ("name",),
-    "catalogue rebuild": (),
-    "dead-letters drop": ("ids", "everything", "cause"),
-    "dead-letters replay": ("ids", "cause"),
-    "embed": ("from_text", "to_text", "sites", "sources", "labels", "zone", "hours", "weekdays", "days"),
-    "forget": ("medium", "source", "from", "to", "delete_images"),
-    "ledger rebuild": (),
-    "lines import": ("source", "file", "replace"),
-    "lines remove": ("source", "names"),
-    "live add": ("source",),
-    "live remove": ("source",),
-    "live start": ("source",),
-    "live stop": ("source",),
-    "log trim": (),
-    "redetect": ("model", "source"),
-    "rename-source": ("old", "new"),
-    "report add": ("name", "every", "sources", "channels"),
-    "report remove": ("name",),
-    "restore": ("source", "replace"),
-    "retime": ("medium", "start_time"),
-    "tokens add": ("account", "name", "role", "sources", "days"),
-    "tokens remove": ("account", "name"),
-    "upload": ("files", "source"),
-    "users add": ("name", "role", "sources", "codes"),
-    "users passwd": ("name", "codes"),
-    "users remove": ("name",),
-}
-"""By command: the parameters that say what it is done to; never one that may be secret."""
-
-WORKING: frozenset[str] = frozenset(
-    {
-        *("aggregate", "consume", "demo", "gold", "index", "produce", "run", "serve", "stream", "up", "work"),
-        *("backup", "alerts list", "alerts log", "alerts run", "alerts test", "audit export", "audit list"),
-        *("audit verify", "cloud-setup", "compare", "dead-letters list", "dead-letters show", "doctor"),
-        *("download-models", "explain", "export", "lines export", "lines list", "lines schema", "live list"),
-        *("live work", "media arrivals", "media bronze", "media gold", "media pictures", "media silver"),
-        *(
-            "quality",
-            "reach",
-            "report list",
-            "report traffic",
-            "setup",
-            "status",
-            "tokens list",
-            "users list",
-        ),
-    }
-)
-"""Those that look, or do the work that footage makes by itself."""
-
 _MAKES_ITS_DATA = ("alerts", "embed", "live", "report", "tokens", "upload", "users")
 
 
-def record_changes(command: click.Command, path: str) -> None:
-    """Have a command, or those of a group, recorded if in `CHANGING`: before it is done, and how it ended."""
-    if isinstance(command, click.Group):
-        for name, part in command.commands.items():
-            record_changes(part, f"{path} {name}")
-    elif path in CHANGING and command.callback is not None:
-        command.callback = _recorded(path, command.callback)
+def record_changes(command: click.Command, name: str, entry: CommandEntry) -> None:
+    """Have a command, or those of a group, recorded: before it is done, and how it ended."""
+    for subcommand, named in entry.audited.items():
+        changing = command.commands[subcommand] if isinstance(command, click.Group) else command
+        if changing.callback is not None:
+            changing.callback = _recorded(f"{name} {subcommand}".strip(), named, changing.callback)
 
 
-def _recorded(path: str, run: Any) -> Any:
+def _recorded(path: str, named: tuple[str, ...], run: Any) -> Any:
     @functools.wraps(run)
     def recorded(**given: Any) -> Any:
         settings = load_settings("web", data_dir=given.get("data_dir"))
+        target = _target({name: given.get(name) for name in named})
         if path == "restore":  # it brings the audit log, which must be empty before
             status = run(**given)
-            return _record(settings, path, given, lambda: status)
+            return _record(settings, path, target, lambda: status)
         if given.get("url") or (not path.startswith(_MAKES_ITS_DATA) and is_empty(settings)):
             return run(**given)  # it is another server's to record; or the command says that there is nothing
         must_be_folder(settings)
-        return _record(settings, path, given, lambda: run(**given))
+        return _record(settings, path, target, lambda: run(**given))
 
     return recorded
 
@@ -108,19 +57,19 @@ def record_first_link(settings: Settings, access: AccessBook) -> str | None:
         return None
     links: list[str | None] = []
     is_new = access.is_empty()
-    given = {"name": ADMINISTRATOR, "role": "run" if is_new else None}
+    target = _target({"name": ADMINISTRATOR, "role": "run" if is_new else None})
     _record(
         settings,
         "users add" if is_new else "users passwd",
-        given,
+        target,
         lambda: links.append(first_link(settings, access)),
     )
     return links[0]
 
 
-def _record(settings: Settings, path: str, given: Mapping[str, Any], run: Callable[[], Any]) -> int:
+def _record(settings: Settings, path: str, target: str, run: Callable[[], Any]) -> int:
     """Do what a command does, and record it: before it is done, and how it ended."""
-    entry = AuditEntry(_who(), path, _target(path, given), "command line")
+    entry = AuditEntry(_who(), path, target, "command line")
     with closing(open_audit_book(settings.catalogue_url, settings.catalogue_access)) as book:
         number = book.write(entry)
         status = NOTHING_DONE
@@ -145,11 +94,10 @@ def _who() -> str:
         return f"(command) {os.getuid()}"
 
 
-def _target(path: str, given: Mapping[str, Any]) -> str:
-    told = {name: given.get(name) for name in CHANGING[path]}
+def _target(given: Mapping[str, Any]) -> str:
     return " ".join(
         f"{name}={json.dumps(value if isinstance(value, bool) else _text(value), ensure_ascii=False)}"
-        for name, value in told.items()
+        for name, value in given.items()
         if value not in (None, "", (), False)
     )
 

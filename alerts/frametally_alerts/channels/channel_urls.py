@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from frametally.errors import Misconfigured
 from frametally.settings.loading import Settings
+from frametally_alerts.settings import AlertSettings
 
 _SETTING = "FRAMETALLY_ALERT_CHANNELS"
 _EXAMPLE = '{"ops": "https://host/hook", "people": "mailto:a@example.org"}'
@@ -83,7 +84,7 @@ def channels_of(settings: Settings) -> dict[str, AlertChannel]:
     Raises:
         Misconfigured: The setting is none; the line repeats nothing of a URL.
     """
-    text = settings.alert_channels.get_secret_value()
+    text = settings.part(AlertSettings).alert_channels.get_secret_value()
     if not text.strip():
         return {}
     try:

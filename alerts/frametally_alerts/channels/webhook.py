@@ -23,6 +23,7 @@ from frametally.settings.loading import Settings
 from frametally_alerts.channels.channel_urls import AlertChannel
 from frametally_alerts.channels.wording import payload_of
 from frametally_alerts.rules import AlertMessage
+from frametally_alerts.settings import AlertSettings
 from frametally_videos.news.video_news import one_line
 
 SIGNATURE = "Frametally-Signature"
@@ -41,7 +42,7 @@ def sign(secret: str, time_s: int, body: bytes) -> str:
 
 def trust(settings: Settings) -> ssl.SSLContext:
     """Return whose certificates are trusted. Raises `Misconfigured`."""
-    file = settings.alert_ca_file
+    file = settings.part(AlertSettings).alert_ca_file
     try:
         return ssl.create_default_context(cafile=None if file is None else str(file))
     except OSError as error:
@@ -58,7 +59,10 @@ def dial(channel: AlertChannel, settings: Settings) -> socket.socket:
         Retryable: It is away.
     """
     allowed = AllowedPlaces(
-        settings.alert_allow, setting="FRAMETALLY_ALERT_ALLOW", what="alert channel", public=True
+        settings.part(AlertSettings).alert_allow,
+        setting="FRAMETALLY_ALERT_ALLOW",
+        what="alert channel",
+        public=True,
     )
     try:
         return connect(channel.host, channel.port, allowed, timeout_s=_CONNECT_S)
@@ -74,7 +78,7 @@ def send(message: AlertMessage, channel: AlertChannel, settings: Settings) -> st
         Retryable: It is away, or does not take it for now.
         Misconfigured: There is no secret to sign by, nothing may be posted there, or it lets us post nothing.
     """
-    secret = settings.alert_secret.get_secret_value()
+    secret = settings.part(AlertSettings).alert_secret.get_secret_value()
     if not secret:
         raise Misconfigured("webhooks are signed: set FRAMETALLY_ALERT_SECRET, here and there")
     body = payload_of(message)

@@ -19,6 +19,7 @@ from frametally_alerts.conditions.round_input import RoundPorts
 from frametally_alerts.reports.scheduled_report import ScheduledReport, turn_key
 from frametally_alerts.rule_form import RuleRefused
 from frametally_alerts.rules import Alert, AlertBookFull
+from frametally_alerts.settings import AlertSettings
 
 if TYPE_CHECKING:
     from frametally_alerts.book import SqlAlertBook
@@ -165,7 +166,9 @@ def make_due(book: SqlAlertBook, ports: RoundPorts, make: MakeFiles) -> tuple[in
             if turn is None or turn.at_ms <= report.made_at_ms or book.was_told(turn_key(report, turn.day)):
                 continue
             waiting = sum(book.waiting().values()) if report.channels else 0
-            if waiting >= ports.settings.alerts_waiting:  # what is made now could not be told
+            if (
+                waiting >= ports.settings.part(AlertSettings).alerts_waiting
+            ):  # what is made now could not be told
                 problems.append(_kept(report, waiting))
                 continue
             files = {}
@@ -175,7 +178,9 @@ def make_due(book: SqlAlertBook, ports: RoundPorts, make: MakeFiles) -> tuple[in
                 files[key] = name
             failpoints.passing("reports.put")
             alert = _told(report, turn, tuple(files), is_late=_has_missed(book, report, turn))
-            told = book.tell_report(report, alert, most_waiting=ports.settings.alerts_waiting)
+            told = book.tell_report(
+                report, alert, most_waiting=ports.settings.part(AlertSettings).alerts_waiting
+            )
         except Retryable:
             raise
         except FrametallyError as error:

@@ -25,6 +25,8 @@ from frametally.ports.frame_log import FrameLog, NoSuchTopic
 from frametally.settings.loading import Settings
 from frametally_cli.checkup.findings import Finding, shown
 from frametally_cli.checkup.machine import clock_row
+from frametally_gold.settings import GoldSettings
+from frametally_videos.settings import VideoSettings
 
 NOTHING_YET = "nothing there yet"
 STAGE_AREAS = {
@@ -61,8 +63,12 @@ def port_rows(settings: Settings, stage: str = "") -> Iterator[Finding]:
         ("index", settings.index_url, _check_index),
         ("ledger", settings.ledger_url, _check_ledger),
         ("catalogue", settings.catalogue_url, _check_catalogue),
-        ("gold", settings.gold_url, _check_gold),
-        *((("queue", settings.queue_url, _check_queue),) if settings.queue_url else ()),
+        ("gold", settings.part(GoldSettings).gold_url, _check_gold),
+        *(
+            (("queue", settings.part(VideoSettings).queue_url, _check_queue),)
+            if settings.part(VideoSettings).queue_url
+            else ()
+        ),
     ):
         if not is_needed(area, stage):
             continue
@@ -241,7 +247,9 @@ def _check_catalogue(settings: Settings, address: str) -> Iterator[Finding]:
 
 
 def _check_gold(settings: Settings, address: str) -> Iterator[Finding]:
-    with closing(open_gold(settings.gold_url, settings.gold_access)) as gold:
+    with closing(
+        open_gold(settings.part(GoldSettings).gold_url, settings.part(GoldSettings).gold_access)
+    ) as gold:
         gold.check()
         days, videos = len(gold.loads()), len(gold.video_marks())
     yield Finding("gold", address, f"{days} days loaded, {videos} videos")
@@ -250,7 +258,11 @@ def _check_gold(settings: Settings, address: str) -> Iterator[Finding]:
 def _check_queue(settings: Settings, address: str) -> Iterator[Finding]:
     with (
         closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue,
-        closing(open_task_queue(settings.queue_url, catalogue, settings.queue_access)) as queue,
+        closing(
+            open_task_queue(
+                settings.part(VideoSettings).queue_url, catalogue, settings.part(VideoSettings).queue_access
+            )
+        ) as queue,
     ):
         queue.prepare()
         states = catalogue.job_states()

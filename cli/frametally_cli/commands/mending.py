@@ -27,6 +27,7 @@ from frametally.undo_records import Correction
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import Ports, data_dir_option, open_books, option, read_settings
 from frametally_cli.options.times import parse_bounds_ms, parse_time_ms
+from frametally_gold.settings import GoldSettings
 from frametally_gold.wanted import is_wanted
 from frametally_traffic.drawings.revisions import change_drawing, read_drawing, with_shapes
 from frametally_videos.library.edits import Changes, edit_video, remove_video
@@ -141,7 +142,9 @@ def _remove_video(ports: Ports, video: VideoRecord, progress: Progress) -> None:
         # First the mark and the job: cut behind it, `frametally work` removes the rest.
         remove_video(store, catalogue, video.id)
         if is_wanted(settings):
-            with closing(open_gold(settings.gold_url, settings.gold_access)) as gold:
+            with closing(
+                open_gold(settings.part(GoldSettings).gold_url, settings.part(GoldSettings).gold_access)
+            ) as gold:
                 gold.remove_video(video.id)
         removal.remove_video(video, settings=settings, store=store, log=ports.log, progress=progress)
         catalogue.remove_video(video.id)

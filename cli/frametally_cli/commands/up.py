@@ -36,6 +36,7 @@ from frametally_cli.options.ports import (
 )
 from frametally_cli.stages.family_members import COUNT_EVERY, command, live_commands, say, video_commands
 from frametally_gold.commands import must_open_gold
+from frametally_videos.settings import VideoSettings
 
 
 @click.command()
@@ -63,7 +64,9 @@ def up(port: int | None, workers: int | None, every: str, **overrides: Any) -> i
     streams.log_lines()
     members = [
         command("serve", settings, "--alone", *(() if port is None else ("--port", port))),
-        *video_commands(settings, workers=workers or max(1, settings.video_workers), every=every),
+        *video_commands(
+            settings, workers=workers or max(1, settings.part(VideoSettings).video_workers), every=every
+        ),
         *live_commands(settings),
         # Also where no channel is set: a report may be for the store alone.
         command("alerts", settings, "--every", every, of="run"),
@@ -93,7 +96,11 @@ def _must_open(settings: Settings) -> None:
     with (
         suppress(Retryable),
         closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue,
-        closing(open_task_queue(settings.queue_url, catalogue, settings.queue_access)),
+        closing(
+            open_task_queue(
+                settings.part(VideoSettings).queue_url, catalogue, settings.part(VideoSettings).queue_access
+            )
+        ),
     ):
         pass
     must_open_gold(settings)

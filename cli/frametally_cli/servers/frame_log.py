@@ -9,6 +9,7 @@ from frametally.opening import open_frame_log
 from frametally.ports.frame_log import FrameLog, NoSuchTopic
 from frametally.rules.times import HOUR_S
 from frametally.settings.loading import Settings
+from frametally_videos.settings import VideoSettings
 
 
 def set_up_log(settings: Settings, *, check_only: bool) -> Iterator[str]:
@@ -34,16 +35,16 @@ def set_up_log(settings: Settings, *, check_only: bool) -> Iterator[str]:
             (settings.results_topic, of_results),
         ):
             yield from _set_up_topic(log, topic, settings, kept, check_only=check_only)
-        if settings.video_orchestrator == "airflow":
+        if settings.part(VideoSettings).video_orchestrator == "airflow":
             try:
-                log.partitions(settings.videos_topic)
+                log.partitions(settings.part(VideoSettings).videos_topic)
             except NoSuchTopic:
                 if check_only:
                     raise
-                log.create_topic(settings.videos_topic, 1)
-                yield f"log: topic {settings.videos_topic!r} made, for new videos"
+                log.create_topic(settings.part(VideoSettings).videos_topic, 1)
+                yield f"log: topic {settings.part(VideoSettings).videos_topic!r} made, for new videos"
             else:
-                yield f"log: topic {settings.videos_topic!r} is there, for new videos"
+                yield f"log: topic {settings.part(VideoSettings).videos_topic!r} is there, for new videos"
 
 
 def _set_up_topic(

@@ -17,7 +17,9 @@ from frametally.opening import (
 )
 from frametally.settings.access import ServerAccess
 from frametally.settings.loading import Settings
+from frametally_gold.settings import GoldSettings
 from frametally_videos.ports.task_queue import QUEUES
+from frametally_videos.settings import VideoSettings
 
 
 class _Closes(Protocol):
@@ -51,7 +53,9 @@ def catalogue_part(settings: Settings, stages: Sequence[str], check_only: bool) 
 
 def gold_part(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:
     """Set up the gold tables. Raises as `index_part`."""
-    yield _tables("gold", settings.gold_url, settings.gold_access, open_gold)
+    yield _tables(
+        "gold", settings.part(GoldSettings).gold_url, settings.part(GoldSettings).gold_access, open_gold
+    )
 
 
 def _tables(what: str, url: str, access: ServerAccess, open_at: Callable[..., _Closes]) -> str:
@@ -69,12 +73,12 @@ def queue_part(settings: Settings, stages: Sequence[str], check_only: bool) -> I
         Misconfigured: It does not let us in, a right is missing, or a queue is of another make.
         Retryable: Its broker is away for now.
     """
-    url = settings.queue_url
+    url = settings.part(VideoSettings).queue_url
     if not url:
         return
     with (
         closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue,
-        closing(open_task_queue(url, catalogue, settings.queue_access)) as queue,
+        closing(open_task_queue(url, catalogue, settings.part(VideoSettings).queue_access)) as queue,
     ):
         queue.prepare()
     yield f"queue: {url} has its exchanges and its queues: {', '.join(QUEUES)}"

@@ -11,6 +11,8 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from frametally.settings.loading import Settings
+from frametally_gold.settings import GoldSettings
+from frametally_videos.settings import VideoSettings
 
 _TIMEOUT_S = 5.0
 _PORTS = {"http": 80, "https": 443, "kafka": 9092, "postgresql": 5432, "amqp": 5672, "amqps": 5671}
@@ -32,8 +34,8 @@ def named_servers(settings: Settings) -> Iterator[Server]:
         "index": settings.index_url,
         "ledger": settings.ledger_url,
         "catalogue": settings.catalogue_url,
-        "gold": settings.gold_url,
-        "queue": settings.queue_url,
+        "gold": settings.part(GoldSettings).gold_url,
+        "queue": settings.part(VideoSettings).queue_url,
     }
     for what, url in urls.items():
         scheme, _, rest = url.partition("://")

@@ -20,7 +20,9 @@ from frametally.process.log_lines import stamped
 from frametally.process.threads import in_thread
 from frametally.settings.loading import Settings
 from frametally_cli.console import output as console
+from frametally_gold.settings import GoldSettings
 from frametally_videos.ports.video_catalogue import VideoState
+from frametally_videos.settings import VideoSettings
 
 COUNT_EVERY = "5s"
 """What a camera shows is to be in the chart within 10 s: 2 s are its segment's, and some the round's."""
@@ -78,7 +80,7 @@ def following(settings: Settings, *, interval_s: int | None = None) -> Iterator[
     Nothing is run where `FRAMETALLY_VIDEO_WORKERS` is 0, in a folder that may not be written, or where
     anything is on a server: there the commands have places of their own.
     """
-    if settings.video_workers == 0 or not is_all_here(settings):
+    if settings.part(VideoSettings).video_workers == 0 or not is_all_here(settings):
         yield
         return
     with in_thread(partial(_follow, settings, interval_s), name="family"):
@@ -108,7 +110,9 @@ def _needed(settings: Settings, interval_s: int | None, stop: threading.Event) -
     while not file.exists():
         if stop.wait(_LOOK_EVERY_S):
             return
-    for_videos = video_commands(settings, workers=settings.video_workers, interval_s=interval_s)
+    for_videos = video_commands(
+        settings, workers=settings.part(VideoSettings).video_workers, interval_s=interval_s
+    )
     counting = for_videos[-1:]
     for_live = [*live_commands(settings), *counting]
     seen = None
@@ -135,7 +139,11 @@ def is_all_here(settings: Settings) -> bool:
     """Return whether all parts are on this machine, in a folder that may be written."""
     urls = (
         *(settings.store_url, settings.log_url, settings.index_url, settings.ledger_url),
-        *(settings.catalogue_url, settings.gold_url, settings.queue_url),
+        *(
+            settings.catalogue_url,
+            settings.part(GoldSettings).gold_url,
+            settings.part(VideoSettings).queue_url,
+        ),
     )
     folder = settings.data_dir
     return all(urlsplit(url).scheme in _EMBEDDED for url in urls) and (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from frametally.plugins import hooks
 from frametally.settings.access import NO_SECRET
 from frametally.settings.consumer import ConsumerSettings
 from frametally.settings.counting import CountingSettings
@@ -11,14 +12,11 @@ from frametally.settings.producer import ProducerSettings
 from frametally.settings.servers import ServerSettings
 from frametally.settings.web import WebSettings
 from frametally.telemetry.options import TelemetrySettings
-from frametally_alerts.settings import AlertSettings
-from frametally_live.settings import LiveSettings
-from frametally_videos.settings import VideoSettings
-from frametally_videos.work_settings import WorkSettings
 
 PARTS = (
-    *(ProducerSettings, ConsumerSettings, CountingSettings, WebSettings, VideoSettings),
-    *(WorkSettings, LiveSettings, MailSettings, AlertSettings, TelemetrySettings, ServerSettings),
+    *(ProducerSettings, ConsumerSettings, CountingSettings, WebSettings, MailSettings),
+    *hooks("settings"),
+    *(TelemetrySettings, ServerSettings),
 )
 
 

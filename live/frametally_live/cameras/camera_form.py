@@ -12,6 +12,7 @@ from frametally.errors import FrametallyError
 from frametally.process.allowed_addresses import AddressRefused, AllowedPlaces, read_address
 from frametally.settings.loading import Settings
 from frametally_live.book_port import Feed, FeedWanted
+from frametally_live.settings import LiveSettings
 from frametally_videos.ports.video_catalogue import VideoCatalogue
 from frametally_videos.records import VideoFields
 from frametally_videos.uploads.upload_fields import check_fields
@@ -77,7 +78,9 @@ def add_camera(
     try:
         place = read_address(address, devices=devices)
         if place.host:
-            AllowedPlaces(settings.live_allow).check(place.host, _found(place.host, place.port))
+            AllowedPlaces(settings.part(LiveSettings).live_allow).check(
+                place.host, _found(place.host, place.port)
+            )
     except AddressRefused as error:
         remedy = f"{error.remedy[:1].upper()}{error.remedy[1:]}" or _REMEDY
         raise FieldRefused("address", f"{error.reason}.", remedy) from error

@@ -20,6 +20,7 @@ from frametally_live.cameras.failures import CameraAway
 from frametally_live.cameras.http_stream import HttpStream, HttpVisitor
 from frametally_live.cameras.logins import CameraLogin, login_of, without_login
 from frametally_live.cameras.rtsp_relay import RtspRelay
+from frametally_live.settings import LiveSettings
 
 OPEN_S = 10.0
 """A camera must have said within that what it sends."""
@@ -76,10 +77,10 @@ def camera_to_open(settings: Settings, *, address: str, source: str, transport: 
         address=read_address(address, devices=True),
         source=source,
         transport=transport,
-        login=login_of(settings.live_logins, source),
-        allowed=AllowedPlaces(settings.live_allow),
+        login=login_of(settings.part(LiveSettings).live_logins, source),
+        allowed=AllowedPlaces(settings.part(LiveSettings).live_allow),
         max_pixels=settings.max_image_megapixels * 1_000_000,
-        ca_file=settings.live_ca_file,
+        ca_file=settings.part(LiveSettings).live_ca_file,
     )
 
 

@@ -25,6 +25,7 @@ from frametally_live.cameras.frame_upload import Sender
 from frametally_live.cameras.minutes import Minutes
 from frametally_live.cameras.spool import Spool
 from frametally_live.cameras.stream_clock import CaptureClock, RecentRate
+from frametally_live.settings import LiveSettings
 from frametally_producer.reading.pixels import upright
 from frametally_producer.reading.sampling import ALL
 from frametally_producer.reading.video_file import orientation_of
@@ -80,7 +81,7 @@ class CameraCapture:
         self._packets_lost = 0
         self._spool = Spool(
             settings.data_dir / "live" / feed.source,
-            most_mb=settings.live_buffer_mb,
+            most_mb=settings.part(LiveSettings).live_buffer_mb,
             why_full=lambda: teller.told.reason or "store or log are too slow",
         )
         self._minutes = Minutes(

@@ -8,6 +8,7 @@ from frametally import keys
 from frametally.errors import Misconfigured
 from frametally.settings.loading import Settings
 from frametally_live.feeds.stream_form import StartedStream
+from frametally_live.settings import LiveSettings
 from frametally_videos.ports.video_catalogue import VideoCatalogue
 
 _LEASES = 2
@@ -22,7 +23,7 @@ class Launch:
         """Do nothing yet; an empty `stream_id` is no stream, and nothing is ever done about it."""
         self.stream_id = stream_id
         self._catalogue = catalogue
-        self._lease_s = _LEASES * settings.stream_lease_s
+        self._lease_s = _LEASES * settings.part(LiveSettings).stream_lease_s
         self._said_at_s = 0.0
 
     def begin(self, video_id: str) -> StartedStream:

@@ -19,6 +19,7 @@ from frametally_cli.options.ports import data_dir_option, read_settings, stop_on
 from frametally_live.book_port import Feed, TooManyStreams
 from frametally_live.commands.launch import Launch
 from frametally_live.feeds.stream_form import start_stream
+from frametally_live.settings import LiveSettings
 from frametally_videos.library.edits import stop_streams
 from frametally_videos.ports.video_catalogue import VideoCatalogue
 from frametally_videos.uploads.upload_refusals import FieldRefused
@@ -75,7 +76,7 @@ def stream(video_id: str, speed: float, booked: str, **overrides: Any) -> int:
             raise Misconfigured(f"--{refusal.field}: {refusal.reason} {refusal.remedy}") from refusal
         except TooManyStreams as refusal:
             raise Misconfigured(
-                f"as many videos are streamed as may ({settings.streams}, FRAMETALLY_STREAMS): {refusal}; "
+                f"as many videos are streamed as may ({settings.part(LiveSettings).streams}, FRAMETALLY_STREAMS): {refusal}; "
                 "stop one of them first"
             ) from refusal
     return _report(started.feed, ended)

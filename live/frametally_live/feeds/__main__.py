@@ -26,6 +26,7 @@ from frametally_live.cameras.capture import CameraCapture
 from frametally_live.feeds.feed_states import Teller, TellingPatience
 from frametally_live.feeds.video_stream import VideoStream
 from frametally_live.feeds.wishes import Wishes
+from frametally_live.settings import LiveSettings
 from frametally_producer.child import bound_memory
 from frametally_videos.looking.video_sentences import sentence
 
@@ -120,7 +121,7 @@ def _main() -> None:
     bound_memory(settings)
     said = open(0, "rb", buffering=0)  # noqa: SIM115 - as long as this process; a buffer's lock would be left
     feed = msgspec.json.decode(said.readline(), type=Feed)
-    wishes = Wishes(feed, lease_s=settings.stream_lease_s)
+    wishes = Wishes(feed, lease_s=settings.part(LiveSettings).stream_lease_s)
     signal.signal(signal.SIGTERM, lambda number, frame: wishes.end())
     wishes.listen(said)
     _write(_end_of(feed, settings, wishes, Teller(feed.told, _write)))

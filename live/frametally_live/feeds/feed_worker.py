@@ -17,6 +17,7 @@ from frametally.settings.loading import Settings
 from frametally_live.book_port import LiveBook
 from frametally_live.feeds.feed_messages import KINDS
 from frametally_live.feeds.held_feed import HeldFeed
+from frametally_live.settings import LiveSettings
 
 _LOOK_EVERY_S = 0.2
 
@@ -40,7 +41,7 @@ def work(
     while not patience.stopping:
         threads = [thread for thread in threads if thread.is_alive()]
         try:
-            feed = book.claim_feed(name, KINDS, lease_s=settings.stream_lease_s)
+            feed = book.claim_feed(name, KINDS, lease_s=settings.part(LiveSettings).stream_lease_s)
         except Retryable as error:
             patience.tell("feeds", error)
             feed = None

@@ -19,6 +19,7 @@ from frametally.settings.loading import Settings
 from frametally_live.book_port import Feed, FeedTold, LiveBook
 from frametally_live.feeds.feed_messages import LAST_WORDS, FeedWish
 from frametally_live.feeds.feed_states import is_news
+from frametally_live.settings import LiveSettings
 from frametally_producer.child import environment_for_child, start_child
 
 _LOOK_S, _LOOK_UP_EVERY_S, _RENEW_EVERY_S = 0.1, 0.2, 1.0
@@ -151,11 +152,15 @@ class HeldFeed:
     def _keep(self) -> bool:
         """Renew the lease where it is time, or something is to be told or heard; False: it is another's."""
         now_s, told = time.monotonic(), self._told
-        is_due = now_s - self._kept_at_s >= min(_RENEW_EVERY_S, self._settings.stream_lease_s / 3)
+        is_due = now_s - self._kept_at_s >= min(
+            _RENEW_EVERY_S, self._settings.part(LiveSettings).stream_lease_s / 3
+        )
         try:
             if not is_due and not is_news(self._kept, told) and not self._is_asked(now_s):
                 return True
-            feed = self._book.renew_feed(self._feed, told, lease_s=self._settings.stream_lease_s)
+            feed = self._book.renew_feed(
+                self._feed, told, lease_s=self._settings.part(LiveSettings).stream_lease_s
+            )
         except Retryable:  # nobody else gets it either
             self._kept_at_s = now_s
             self._write(msgspec.json.encode(FeedWish(self._feed.wanted)))

@@ -10,6 +10,7 @@ from frametally import keys
 from frametally.errors import FrametallyError
 from frametally.settings.loading import Settings
 from frametally_live.book_port import Feed, FeedTold
+from frametally_live.settings import LiveSettings
 from frametally_videos.library.edits import VideoGone
 from frametally_videos.ports.video_catalogue import VideoCatalogue
 from frametally_videos.uploads.upload_refusals import FieldRefused
@@ -82,5 +83,9 @@ def start_stream(
         launch="booked" if is_booked else "",
         told=FeedTold("requested", _AWAITS_LAUNCH if is_booked else ""),
     )
-    feed = catalogue.start_stream(asked, most=settings.streams, launch_within_s=settings.stream_launch_s)
+    feed = catalogue.start_stream(
+        asked,
+        most=settings.part(LiveSettings).streams,
+        launch_within_s=settings.part(LiveSettings).stream_launch_s,
+    )
     return StartedStream(feed, feed.id == asked.id)

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from frametally.errors import Misconfigured, Retryable
 from frametally.settings.loading import Settings
 from frametally_live.book_port import Feed
+from frametally_live.settings import LiveSettings
 
 DAG = "frametally_stream"
 _WITHIN_S = 10.0
@@ -43,9 +44,9 @@ class AirflowLauncher:
         Raises:
             Misconfigured: The address or the log-in is missing, or cannot be one.
         """
-        access = settings.airflow_access
+        access = settings.part(LiveSettings).airflow_access
         try:
-            parts = urlsplit(settings.airflow_url)
+            parts = urlsplit(settings.part(LiveSettings).airflow_url)
             self._host, self._port = parts.hostname or "", parts.port
         except ValueError:
             parts, self._host = urlsplit(""), ""

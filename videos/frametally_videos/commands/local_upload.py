@@ -13,6 +13,7 @@ from frametally_videos.commands.upload_clip import Clip, ClipReader, Moved, Unco
 from frametally_videos.commands.upload_notes import UploadNotes
 from frametally_videos.library.edits import is_guess
 from frametally_videos.records import UploadRecord
+from frametally_videos.settings import VideoSettings
 from frametally_videos.uploads.acceptance import Acceptance, Accepted
 from frametally_videos.uploads.receiving import (
     UploadPorts,
@@ -51,7 +52,7 @@ class StoreUploader:
             Misconfigured: The store cannot be written, or is full.
             GivenUp: A stop was asked for; the same call goes on.
         """
-        most_bytes = self._ports.settings.upload_max_gb * 1e9
+        most_bytes = self._ports.settings.part(VideoSettings).upload_max_gb * 1e9
         if clip.size_bytes > most_bytes:
             raise Poison(
                 f"{clip.file_name} has {clip.size_bytes / 1e9:.1f} GB, of {most_bytes / 1e9:g} GB that there "

@@ -39,6 +39,7 @@ from frametally_videos.books.video_states import StateSettler
 from frametally_videos.news.outbox_mail import mailing
 from frametally_videos.ports.task_queue import QUEUES, QueueName
 from frametally_videos.ports.video_catalogue import VideoCatalogue
+from frametally_videos.settings import VideoSettings
 from frametally_videos.uploads.arrivals import tell_arrivals
 
 
@@ -82,7 +83,13 @@ def work(workers: int, queues: tuple[QueueName, ...], until_done: bool, **overri
         # With --until-done it is run once: what is away ends it.
         store, catalogue, index, ledger = opened() if until_done else wait_for(opened, should_stop)
         with (
-            closing(open_task_queue(settings.queue_url, catalogue, settings.queue_access)) as queue,
+            closing(
+                open_task_queue(
+                    settings.part(VideoSettings).queue_url,
+                    catalogue,
+                    settings.part(VideoSettings).queue_access,
+                )
+            ) as queue,
             _telling(settings, catalogue) as tell,
             mailing(settings, catalogue, say, all_at_end=until_done),
         ):
@@ -124,8 +131,8 @@ def _books(settings: Settings) -> Iterator[tuple[ObjectStore, VideoCatalogue, Co
 @contextmanager
 def _telling(settings: Settings, catalogue: VideoCatalogue) -> Iterator[Callable[[], object]]:
     """Yield what tells of new videos on the log, where Airflow has them described and checked."""
-    if settings.video_orchestrator != "airflow":
+    if settings.part(VideoSettings).video_orchestrator != "airflow":
         yield lambda: None
         return
     with closing(open_frame_log(settings.log_url, settings.log_access, lease_s=settings.lease_s)) as log:
-        yield lambda: tell_arrivals(log, settings.videos_topic, catalogue)
+        yield lambda: tell_arrivals(log, settings.part(VideoSettings).videos_topic, catalogue)

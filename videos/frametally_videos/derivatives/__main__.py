@@ -23,6 +23,7 @@ from frametally_videos.library.child_question import UNPROCESSABLE
 from frametally_videos.library.frame_preview import MOST_CPU_S, FrameAnswer, FrameQuestion
 from frametally_videos.looking.look_bounds import bound_memory, bound_process
 from frametally_videos.looking.video_sentences import about_it
+from frametally_videos.settings import VideoSettings
 
 _GONE = 404
 
@@ -40,7 +41,7 @@ def _answer(key: str, question: FrameQuestion) -> FrameAnswer:
                         video,
                         question.position_s,
                         question.enhancement,
-                        most_side_px=settings.playable_max_side_px,
+                        most_side_px=settings.part(VideoSettings).playable_max_side_px,
                     )
                 )
         except Poison as error:

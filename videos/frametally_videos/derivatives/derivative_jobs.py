@@ -38,6 +38,7 @@ from frametally_videos.derivatives.transcoding import (
 from frametally_videos.looking.browser_codecs import why_not_played
 from frametally_videos.ports.video_catalogue import Artifact
 from frametally_videos.records import VideoRecord
+from frametally_videos.settings import VideoSettings
 
 CONTENT_TYPE = "video/mp4"
 _MOST_TIMES, _MOST_BYTES = 3, 20_000_000_000
@@ -142,9 +143,9 @@ class DerivativeMaker:
         look = Look(
             asked,
             self._parity(asked),
-            settings.playable_max_side_px,
-            tuple(settings.video_encoders.split(",")),
-            settings.video_crf,
+            settings.part(VideoSettings).playable_max_side_px,
+            tuple(settings.part(VideoSettings).video_encoders.split(",")),
+            settings.part(VideoSettings).video_crf,
             PRESET,
         )
         with self._open() as video:

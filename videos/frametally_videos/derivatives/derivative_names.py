@@ -9,6 +9,7 @@ import av
 from frametally.media_records import DerivativeKind, Enhancement
 from frametally.settings.loading import Settings
 from frametally_videos.library.enhancements import enhancement_options
+from frametally_videos.settings import VideoSettings
 
 MADE_BY = f"1, PyAV {av.__version__}, FFmpeg {av.ffmpeg_version_info}"
 """To be raised where what is made of the same becomes another: it is made anew then."""
@@ -29,7 +30,7 @@ def recipe_of(sha256: str, kind: DerivativeKind, asked: Enhancement | None, sett
     """
     parts = (
         *(sha256, kind, "" if asked is None else enhancement_options(asked), MADE_BY),
-        *(settings.video_encoders, str(settings.video_crf), PRESET),
-        str(settings.playable_max_side_px),
+        *(settings.part(VideoSettings).video_encoders, str(settings.part(VideoSettings).video_crf), PRESET),
+        str(settings.part(VideoSettings).playable_max_side_px),
     )
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:_DIGITS]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from frametally.errors import Misconfigured
 from frametally.settings.loading import Settings
+from frametally_videos.settings import VideoSettings
 
 _PREFIX = "making-"
 _MB = 1_000_000
@@ -19,7 +20,7 @@ _MB = 1_000_000
 
 def scratch_root(settings: Settings) -> Path:
     """Return the folder that all of them are in."""
-    return settings.scratch_dir or settings.data_dir / "tmp"
+    return settings.part(VideoSettings).scratch_dir or settings.data_dir / "tmp"
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from frametally.process import failpoints
 from frametally.process.no_network import without_network
 from frametally.process.retrying import GivenUp, Patience
 from frametally.settings.loading import Settings, load_settings
+from frametally_gold.settings import GoldSettings
 from frametally_videos.handed_store.handed_store import HandedStore
 from frametally_videos.jobs.job_messages import STORE_VARIABLE, WITH_SERVERS, JobOrder, JobWord
 from frametally_videos.jobs.job_steps import DOING, JobCall
@@ -61,7 +62,7 @@ class _Teller:
 
 
 def _needs_network(kind: JobKind, settings: Settings) -> bool:
-    places = (settings.store_url, settings.log_url, settings.ledger_url, settings.gold_url)
+    places = (settings.store_url, settings.log_url, settings.ledger_url, settings.part(GoldSettings).gold_url)
     return kind in WITH_SERVERS and any(urlsplit(place).hostname for place in places)
 
 

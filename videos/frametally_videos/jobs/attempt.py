@@ -23,6 +23,7 @@ from frametally_producer.child import environment_for_child, start_child
 from frametally_videos.handed_store.serving import Handing
 from frametally_videos.jobs.job_messages import STORE_VARIABLE, WITH_SERVERS, JobOrder, JobWord
 from frametally_videos.ports.job_book import Job
+from frametally_videos.settings import VideoSettings
 
 _LOOK_S, _RENEW_EVERY_S = 0.2, 1.0
 _END_WITHIN_S = 9.0
@@ -131,7 +132,7 @@ class Attempt:
     def _look_after(self, process: subprocess.Popen[bytes], should_stop: Callable[[], bool]) -> bool:
         """Wait for its end; return whether the job stayed ours until then."""
         kill_at_s: float | None = None
-        over_at_s = time.monotonic() + self._settings.job_max_h * HOUR_S
+        over_at_s = time.monotonic() + self._settings.part(VideoSettings).job_max_h * HOUR_S
         while True:
             try:
                 process.wait(_LOOK_S)
@@ -139,7 +140,11 @@ class Attempt:
                 pass
             else:
                 return True
-            every_s = min(_RENEW_EVERY_S, self._settings.job_lease_s / 3) if self._keep() else 0.0
+            every_s = (
+                min(_RENEW_EVERY_S, self._settings.part(VideoSettings).job_lease_s / 3)
+                if self._keep()
+                else 0.0
+            )
             if kill_at_s is None and should_stop():
                 process.terminate()
                 kill_at_s = time.monotonic() + _END_WITHIN_S
@@ -179,7 +184,7 @@ class Attempt:
         return JobWord(end="again", reason=f"Its process ended without a result: {self._last_line or code}")
 
     def _too_long(self) -> str:
-        return f"It takes more than {self._settings.job_max_h:g} h; cut it, or raise FRAMETALLY_JOB_MAX_H."
+        return f"It takes more than {self._settings.part(VideoSettings).job_max_h:g} h; cut it, or raise FRAMETALLY_JOB_MAX_H."
 
     def _hear(self, said: BinaryIO) -> None:
         while line := said.readline(_LONGEST_LINE):

@@ -14,6 +14,7 @@ from frametally_videos.jobs.takeover import take_over
 from frametally_videos.ports.job_book import MOST_LOSSES, Job
 from frametally_videos.ports.task_queue import QUEUES, TaskQueue, kinds_of
 from frametally_videos.ports.video_catalogue import VideoCatalogue
+from frametally_videos.settings import VideoSettings
 
 _AGAIN_AFTER_S = 60.0
 """What is told and not claimed for so long is told again: the queue may have lost it."""
@@ -59,7 +60,7 @@ def give_up_dead(catalogue: VideoCatalogue, queue: TaskQueue, settings: Settings
             job_id,
             worker="dead letters",
             kinds=kinds_of(tuple(QUEUES)),
-            lease_s=settings.job_lease_s,
+            lease_s=settings.part(VideoSettings).job_lease_s,
         )
         if job is not None:
             catalogue.end(job, "failed", reason=worn_out(job), counts=False)
@@ -85,7 +86,11 @@ def telling(
     Raises:
         Misconfigured: The queue's URL is none.
     """
-    with closing(open_task_queue(settings.queue_url, catalogue, settings.queue_access)) as queue:
+    with closing(
+        open_task_queue(
+            settings.part(VideoSettings).queue_url, catalogue, settings.part(VideoSettings).queue_access
+        )
+    ) as queue:
         if not queue.is_told:
             yield
             return

@@ -15,6 +15,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Progress
 from frametally.process.retrying import Patience
 from frametally.settings.loading import Settings
+from frametally_gold.settings import GoldSettings
 from frametally_videos.ports.job_book import JobKind
 from frametally_videos.ports.video_catalogue import Artifact
 from frametally_videos.records import VideoRecord
@@ -100,7 +101,9 @@ def _gold(call: JobCall) -> list[Artifact]:
     settings = call.settings
     with (
         closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger,
-        closing(open_gold(settings.gold_url, settings.gold_access)) as gold,
+        closing(
+            open_gold(settings.part(GoldSettings).gold_url, settings.part(GoldSettings).gold_access)
+        ) as gold,
     ):
         load_video(call.record.id, settings=settings, store=call.store, ledger=ledger, gold=gold)
     return []
@@ -156,7 +159,9 @@ def _removal(call: JobCall) -> list[Artifact]:
 
     settings = call.settings
     if is_wanted(settings):  # first: once its record is gone, nobody would look for what is left
-        with closing(open_gold(settings.gold_url, settings.gold_access)) as gold:
+        with closing(
+            open_gold(settings.part(GoldSettings).gold_url, settings.part(GoldSettings).gold_access)
+        ) as gold:
             gold.remove_video(call.record.id)
     with closing(open_frame_log(settings.log_url, settings.log_access, lease_s=settings.lease_s)) as log:
         remove_video(call.record, settings=settings, store=call.store, log=log, progress=call.progress)

@@ -27,6 +27,7 @@ from frametally_videos.jobs.job_results import take_in
 from frametally_videos.ports.job_book import MOST_LOSSES, WORKER_LOST, Job, JobQuestion
 from frametally_videos.ports.task_queue import JobConsumer, QueueName, TaskQueue, kinds_of
 from frametally_videos.ports.video_catalogue import VideoCatalogue
+from frametally_videos.settings import VideoSettings
 from frametally_videos.uploads.acceptance import Acceptance, UploadSettler
 from frametally_videos.uploads.inspection import inspect
 from frametally_videos.uploads.receiving import UploadPorts
@@ -171,12 +172,14 @@ def _is_done(bench: _Bench) -> bool:
 
 def _work(bench: _Bench, name: str) -> None:
     """Take one job after the other."""
-    settle_after_s = bench.settings.queue_acknowledge_min * 60
+    settle_after_s = bench.settings.part(VideoSettings).queue_acknowledge_min * 60
     with closing(bench.queue.consumer(bench.queues, settle_after_s=settle_after_s)) as consumer:
         while not (bench.ending.is_set() or bench.patience.stopping):
             try:
                 job = bench.ask(
-                    lambda: consumer.take(name, lease_s=bench.settings.job_lease_s, wait_s=_LOOK_EVERY_S)
+                    lambda: consumer.take(
+                        name, lease_s=bench.settings.part(VideoSettings).job_lease_s, wait_s=_LOOK_EVERY_S
+                    )
                 )
                 if job is not None:
                     done, failure = _do(bench, consumer, job)
@@ -211,7 +214,7 @@ def _do(bench: _Bench, consumer: JobConsumer, job: Job) -> tuple[bool, str | Non
         settings=bench.settings,
         store=bench.store,
         renew=lambda progress: bench.catalogue.renew(
-            job, lease_s=bench.settings.job_lease_s, progress=progress
+            job, lease_s=bench.settings.part(VideoSettings).job_lease_s, progress=progress
         ),
         keep=consumer.keep,
         say=lambda line: bench.say(f"{name}: {job.kind}: {line}"),
@@ -249,7 +252,7 @@ def _note(bench: _Bench, job: Job, word: JobWord, name: str) -> tuple[bool, str 
     reason = word.reason or "no reason was told"
     if word.end == "later":
         bench.ask(lambda: catalogue.end(job, "queued", reason=reason, again_after_s=_AWAY_S, counts=False))
-    elif word.end == "again" and job.attempts < bench.settings.job_attempts:
+    elif word.end == "again" and job.attempts < bench.settings.part(VideoSettings).job_attempts:
         pause_s = _PAUSES_S[min(job.attempts, len(_PAUSES_S)) - 1]
         bench.ask(lambda: catalogue.end(job, "queued", reason=reason, again_after_s=pause_s))
         bench.say(f"{name}: {job.kind}: {reason}; it is tried again in {pause_s:.0f} s")

@@ -22,6 +22,7 @@ from frametally_videos.library.child_question import UNPROCESSABLE
 from frametally_videos.looking.browser_codecs import why_not_played
 from frametally_videos.looking.video_sentences import about_it, sentence
 from frametally_videos.records import VideoFacts, VideoFields
+from frametally_videos.settings import VideoSettings
 from frametally_videos.uploads.upload_refusals import Refused
 
 NO_VIDEO = 415
@@ -84,9 +85,9 @@ def _facts(
     video: Video, container: str, fields: VideoFields, file_name: str, settings: Settings
 ) -> VideoFacts:
     length_s, fps, frames = video.duration_s, video.average_fps, video.frames_stated
-    if length_s is not None and length_s > settings.video_max_h * HOUR_S:
+    if length_s is not None and length_s > settings.part(VideoSettings).video_max_h * HOUR_S:
         raise Poison(
-            f"lasts {float(length_s) / HOUR_S:.1f} h, and {settings.video_max_h:g} are allowed; "
+            f"lasts {float(length_s) / HOUR_S:.1f} h, and {settings.part(VideoSettings).video_max_h:g} are allowed; "
             f"cut it, or raise FRAMETALLY_VIDEO_MAX_H"
         )
     if video.stream_count > _MOST_STREAMS:

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from frametally.errors import FrametallyError
 from frametally_videos.records import UploadRecord, VideoFields
+from frametally_videos.settings import VideoSettings
 from frametally_videos.upload_routes import upload_answers
 from frametally_videos.upload_routes.form_reader import FormReader
 from frametally_videos.upload_routes.intake import Intake, take_in
@@ -88,7 +89,9 @@ class _Form:
         self._place = place
         self._reader = reader
         self._turn = Turn()
-        self._body = read_body(request, self._turn, idle_s=place.ports.settings.upload_idle_s)
+        self._body = read_body(
+            request, self._turn, idle_s=place.ports.settings.part(VideoSettings).upload_idle_s
+        )
         self._upload: UploadRecord | None = None
         self._intake: Intake | None = None
         self.is_whole = False

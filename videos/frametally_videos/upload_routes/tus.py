@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from frametally.errors import FrametallyError, Poison
 from frametally_videos.records import UploadRecord
+from frametally_videos.settings import VideoSettings
 from frametally_videos.upload_routes import tus_headers, upload_answers
 from frametally_videos.upload_routes.accepting import refused_problem
 from frametally_videos.upload_routes.intake import Intake, take_in
@@ -240,7 +241,7 @@ class TusRoutes:
                 f"With a checksum at most {_MOST_CHECKED_BYTES} bytes may come at once.",
                 remedy="Send smaller pieces, or leave the checksum out.",
             )
-        body = read_body(request, turn, idle_s=self._ports.settings.upload_idle_s)
+        body = read_body(request, turn, idle_s=self._ports.settings.part(VideoSettings).upload_idle_s)
         body = _no_more_than(body, length_bytes - intake.position)
         if checksum is not None:
             body = _checked(body, checksum)

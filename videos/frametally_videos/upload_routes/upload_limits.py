@@ -9,6 +9,7 @@ from pathlib import Path
 
 from frametally.settings.data_folder import store_folder
 from frametally_videos.records import UploadRecord
+from frametally_videos.settings import VideoSettings
 from frametally_videos.uploads.receiving import OPEN_MS, UploadPorts, note_open
 from frametally_web.requests.problems import Problem
 
@@ -29,9 +30,9 @@ class Limits:
         """Take them from the settings; `free_bytes` tells what is free on a folder's disk."""
         settings = ports.settings
         self._ports = ports
-        self.most_bytes = round(settings.upload_max_gb * _GB)
-        self._per_client = settings.uploads_per_client
-        self._in_all = settings.uploads_in_all
+        self.most_bytes = round(settings.part(VideoSettings).upload_max_gb * _GB)
+        self._per_client = settings.part(VideoSettings).uploads_per_client
+        self._in_all = settings.part(VideoSettings).uploads_in_all
         self._keep_free_bytes = settings.min_free_disk_mb * _MB
         self._folder = store_folder(settings)
         self._free_bytes = free_bytes

@@ -13,6 +13,7 @@ from typing import TypeVar
 from frametally.errors import FrametallyError
 from frametally_videos.ports.video_catalogue import UploadRow
 from frametally_videos.records import UploadRecord
+from frametally_videos.settings import VideoSettings
 from frametally_videos.upload_routes.accepting import Accepting
 from frametally_videos.upload_routes.intake import Hashing, Intake
 from frametally_videos.upload_routes.upload_limits import Limits
@@ -40,7 +41,9 @@ class UploadPlace:
         self.ports = ports
         self.limits = limits or Limits(ports)
         # Others' answers must not wait until an upload's bytes are on the disk.
-        self.executor = ThreadPoolExecutor(ports.settings.uploads_in_all + _SPARE_THREADS, "upload")
+        self.executor = ThreadPoolExecutor(
+            ports.settings.part(VideoSettings).uploads_in_all + _SPARE_THREADS, "upload"
+        )
         self.turns = Turns()
         acceptance = Acceptance(ports)
         self.accepting = Accepting(acceptance, self.executor)

@@ -28,6 +28,7 @@ from frametally_videos.library.retention import remove_old_originals
 from frametally_videos.library.usual_jobs import usual_jobs
 from frametally_videos.ports.video_catalogue import UploadRow, VideoCatalogue
 from frametally_videos.records import UploadRecord, VideoFacts, VideoFields, VideoRecord
+from frametally_videos.settings import VideoSettings
 from frametally_videos.uploads.content_claims import (
     claim,
     counted_as,
@@ -139,7 +140,7 @@ class Acceptance:
             if row is not None and row.state == "received":
                 catalogue.set_video(video.id, state="needs_time", reason=NO_TIME)
         queued = {job.kind for job in catalogue.jobs(video.id)}
-        for kind in usual_jobs(video, self.ports.settings.video_orchestrator):
+        for kind in usual_jobs(video, self.ports.settings.part(VideoSettings).video_orchestrator):
             if kind not in queued:
                 catalogue.queue(video.id, kind)
         failpoints.passing("upload.queued")
@@ -356,7 +357,7 @@ class UploadSettler:
             abort_upload(self._ports, upload, "it was left for too long")
 
     def _remove_old_originals(self) -> None:
-        days = self._ports.settings.store_video_days
+        days = self._ports.settings.part(VideoSettings).store_video_days
         for video_id in remove_old_originals(self._ports.store, days=days, now_ms=self._ports.now_ms()):
             self._say(f"video {video_id}: its original was removed, {days} days after it came")
 

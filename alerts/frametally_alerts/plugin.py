@@ -1,0 +1,18 @@
+"""What this folder adds to frametally."""
+
+from __future__ import annotations
+
+from frametally.plugins import CommandEntry, Plugin
+
+PLUGIN = Plugin(
+    name="alerts",
+    needs=("traffic", "videos"),
+    commands={
+        "alerts": CommandEntry(
+            "frametally_alerts.commands.alerts:alerts_group",
+            "Notify people and programs of counts, gaps and failures",
+            {"add": ("name", "what"), "remove": ("name",)},
+        ),
+    },
+    settings="frametally_alerts.settings:AlertSettings",
+)

@@ -1,0 +1,89 @@
+"""Capabilities that can be deleted: each is one folder with one package, and registers one `Plugin`.
+
+A package names its plug-in by the entry point group `frametally.plugins`, as `package.plugin:PLUGIN`. That
+module imports nothing of its package: a plug-in is data, and each hook is the name of an object,
+`package.module:name`, which is imported when somebody uses it. A plug-in whose folder is gone is as if it had
+never been.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+GROUP = "frametally.plugins"
+
+
+class CommandEntry(NamedTuple):
+    """A command that is not imported yet.
+
+    Attributes:
+        target: Its module and its name there, `package.module:name`.
+        summary: What it does, in one line of the list of commands.
+        audited: What the audit log keeps of it: by subcommand ("" is the command itself) the parameters that
+            say what it changes, never one that may be secret. A subcommand that is not named changes nothing.
+    """
+
+    target: str
+    summary: str
+    audited: Mapping[str, tuple[str, ...]] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plugin:
+    """What a capability adds to frametally; each hook is empty or `package.module:name`.
+
+    Attributes:
+        name: Its folder's name.
+        needs: The plug-ins that it builds on; without one of them it is left out, too.
+        commands: Its commands by name.
+        prepare_command: Called with each command that is run, its name and its entry.
+        settings: A pydantic model: its settings, read as `Settings.part` says.
+        tables: `KeptTables` of its book in the catalogue's database, for backups.
+        web: Makes its `WebPart` of the dashboard's `WebContext`.
+        checks: Yields rows of `frametally doctor` for `Settings`.
+        status: Returns lines of `frametally status`.
+        members: Returns what `frametally up` and `serve` run for it.
+        changed: Called after footage was forgotten, retimed or renamed.
+        counting: A step after the counting job.
+    """
+
+    name: str
+    needs: tuple[str, ...] = ()
+    commands: Mapping[str, CommandEntry] = field(default_factory=dict)
+    prepare_command: str = ""
+    settings: str = ""
+    tables: str = ""
+    web: str = ""
+    checks: str = ""
+    status: str = ""
+    members: str = ""
+    changed: str = ""
+    counting: str = ""
+
+
+@cache
+def plugins() -> tuple[Plugin, ...]:
+    """Return the plug-ins that are here, with all that they need, by name."""
+    points = sorted(entry_points(group=GROUP), key=lambda point: point.name)
+    here = {point.name: point.load() for point in points if find_spec(point.module.partition(".")[0])}
+    while lacking := [name for name, plugin in here.items() if not here.keys() >= set(plugin.needs)]:
+        here = {name: plugin for name, plugin in here.items() if name not in lacking}
+    return tuple(here.values())
+
+
+def load(target: str) -> Any:
+    """Import what `package.module:name` names."""
+    module, _, name = target.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+@cache
+def hooks(name: str) -> tuple[Any, ...]:
+    """Return the objects that the plug-ins which are here have for a hook, such as `settings`."""
+    return tuple(load(target) for plugin in plugins() if (target := getattr(plugin, name)))

@@ -1,0 +1,18 @@
+"""What this folder adds to frametally."""
+
+from __future__ import annotations
+
+from frametally.plugins import CommandEntry, Plugin
+
+PLUGIN = Plugin(
+    name="gold",
+    needs=("traffic", "videos"),
+    commands={
+        "gold": CommandEntry("frametally_gold.commands:gold", "Update the gold tables for SQL"),
+        "media": CommandEntry(
+            "frametally_gold.layer_commands:media_group",
+            "Run the bronze, silver and gold layers of uploaded videos",
+        ),
+    },
+    settings="frametally_gold.settings:GoldSettings",
+)

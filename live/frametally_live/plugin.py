@@ -1,0 +1,19 @@
+"""What this folder adds to frametally."""
+
+from __future__ import annotations
+
+from frametally.plugins import CommandEntry, Plugin
+
+PLUGIN = Plugin(
+    name="live",
+    needs=("videos",),
+    commands={
+        "live": CommandEntry(
+            "frametally_live.commands.live:live_group",
+            "Add, start and stop cameras",
+            {"add": ("source",), "remove": ("source",), "start": ("source",), "stop": ("source",)},
+        ),
+        "stream": CommandEntry("frametally_live.commands.stream:stream", "Stream an uploaded video"),
+    },
+    settings="frametally_live.settings:LiveSettings",
+)
