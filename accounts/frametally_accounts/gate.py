@@ -25,11 +25,11 @@ from frametally_accounts.embeds.signed_charts import admit_chart, signed_in
 from frametally_accounts.marker import has_noted_accounts
 from frametally_accounts.rights import Role, UserAccount, as_name
 from frametally_accounts.secrets import is_api_token, read_signed, sign, token_hash
+from frametally_web.access.rights import BY_SOURCE, is_change, right_of, route_of
+from frametally_web.access.visitors import ANYBODY, NOBODY, Visitor, set_visitor
 from frametally_web.requests.change import AskedChange, note_who, set_change
 from frametally_web.requests.origins import is_of_own_page
 from frametally_web.requests.problems import Problem
-from frametally_web.rights import BY_SOURCE, is_change, right_of, route_of
-from frametally_web.visitors import ANYBODY, NOBODY, Visitor, set_visitor
 
 SECRET_HEADER = "X-Frametally-Proxy-Secret"  # noqa: S105 - a header's name
 _COOKIES = ("__Host-frametally", "frametally")

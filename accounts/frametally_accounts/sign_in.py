@@ -21,10 +21,10 @@ from frametally_accounts.passwords import check_password, hash_password, is_pass
 from frametally_accounts.rights import Credentials, OwnSession, as_name
 from frametally_accounts.secrets import make_token, token_hash
 from frametally_accounts.totp import code_address, code_secret_of, find_step
+from frametally_web.access.rights import is_for
+from frametally_web.access.visitors import NOBODY, Visitor, visitor
 from frametally_web.requests.change import note_target, note_who
 from frametally_web.requests.problems import Problem
-from frametally_web.rights import is_for
-from frametally_web.visitors import NOBODY, Visitor, visitor
 
 _MOST_FORM_BYTES = 8192
 _FREE_OF_ACCOUNT, _FREE_OF_ADDRESS = 5, 30

@@ -29,6 +29,7 @@ ALERT_ENDPOINTS = (
         statuses=(403, 409, 413, 415),
         success={201: "It is added."},
         named="post_alert_rule",
+        right="run",
     ),
     Endpoint(
         "alerts/rules/{name}",
@@ -40,6 +41,7 @@ ALERT_ENDPOINTS = (
         statuses=(403, 404),
         success={204: "It is removed."},
         named="delete_alert_rule",
+        right="run",
     ),
     Endpoint(
         "alerts/reports",
@@ -51,6 +53,7 @@ ALERT_ENDPOINTS = (
         statuses=(403, 409, 413, 415),
         success={201: "It is added."},
         named="post_report",
+        right="run",
     ),
     Endpoint(
         "alerts/reports/{name}",
@@ -62,5 +65,6 @@ ALERT_ENDPOINTS = (
         statuses=(403, 404),
         success={204: "It is removed."},
         named="delete_report",
+        right="run",
     ),
 )

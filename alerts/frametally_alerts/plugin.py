@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from frametally.plugins import CommandEntry, Plugin
+from frametally.plugins import CommandEntry, PageEntry, Plugin
 
 PLUGIN = Plugin(
     name="alerts",
@@ -15,4 +15,7 @@ PLUGIN = Plugin(
         ),
     },
     settings="frametally_alerts.settings:AlertSettings",
+    endpoints="frametally_alerts.endpoints:ALERT_ENDPOINTS",
+    pages=(PageEntry("/alerts", "look"),),
+    web="frametally_alerts.web:web_part",
 )

@@ -14,9 +14,11 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
 from importlib.util import find_spec
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 GROUP = "frametally.plugins"
+Right = Literal["open", "look", "correct", "run"]
 
 
 class CommandEntry(NamedTuple):
@@ -34,6 +36,26 @@ class CommandEntry(NamedTuple):
     audited: Mapping[str, tuple[str, ...]] = {}
 
 
+class PageEntry(NamedTuple):
+    """A page of the dashboard.
+
+    Attributes:
+        path: Its address.
+        right: The role that it needs: `look`, `correct` or `run`.
+        template: In the plug-in's folder `page/`; empty: a blueprint of the plug-in answers.
+        label: What the menu calls it; empty: it is not in the menu.
+        order: Its place in the menu; the mission's own pages have 0 (Answers), 50 (Books) and 60 (Data & API).
+        by_source: Whether it is open to visitors who see some sources alone.
+    """
+
+    path: str
+    right: Right
+    template: str = ""
+    label: str = ""
+    order: int = 0
+    by_source: bool = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plugin:
     """What a capability adds to frametally; each hook is empty or `package.module:name`.
@@ -44,6 +66,9 @@ class Plugin:
         commands: Its commands by name.
         prepare_command: Called with each command that is run, its name and its entry.
         settings: A pydantic model: its settings, read as `Settings.part` says.
+        endpoints: The routes of its API as data, a tuple of `Endpoint`.
+        pages: Its pages, which the menu leads to.
+        other_routes: The rights of its routes that no endpoint describes, such as `WS /ws/{}`.
         tables: `KeptTables` of its book in the catalogue's database, for backups.
         web: Makes its `WebPart` of the dashboard's `WebContext`.
         checks: Yields rows of `frametally doctor` for `Settings`.
@@ -58,6 +83,9 @@ class Plugin:
     commands: Mapping[str, CommandEntry] = field(default_factory=dict)
     prepare_command: str = ""
     settings: str = ""
+    endpoints: str = ""
+    pages: tuple[PageEntry, ...] = ()
+    other_routes: Mapping[str, Right] = field(default_factory=dict)
     tables: str = ""
     web: str = ""
     checks: str = ""
@@ -75,6 +103,14 @@ def plugins() -> tuple[Plugin, ...]:
     while lacking := [name for name, plugin in here.items() if not here.keys() >= set(plugin.needs)]:
         here = {name: plugin for name, plugin in here.items() if name not in lacking}
     return tuple(here.values())
+
+
+def folder_of(plugin: Plugin) -> Path:
+    """Return the folder of a plug-in's package."""
+    spec = find_spec(f"frametally_{plugin.name}")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(plugin.name)
+    return Path(spec.origin).parent
 
 
 def load(target: str) -> Any:

@@ -18,6 +18,7 @@ CAMERA_ENDPOINTS = (
         statuses=(403, 409, 413, 415),
         success={201: "It is added."},
         named="post_camera",
+        right="run",
     ),
     Endpoint("cameras", "All cameras, and how they stand.", (), answers.LiveCameras),
     Endpoint(
@@ -28,6 +29,7 @@ CAMERA_ENDPOINTS = (
         method="POST",
         statuses=(403, 404),
         named="stop_camera",
+        right="run",
     ),
     Endpoint(
         "cameras/{source}/start",
@@ -37,6 +39,7 @@ CAMERA_ENDPOINTS = (
         method="POST",
         statuses=(403, 404),
         named="start_camera",
+        right="run",
     ),
     Endpoint(
         "cameras/{source}",
@@ -48,5 +51,6 @@ CAMERA_ENDPOINTS = (
         statuses=(403, 404, 409),
         success={204: "It is removed."},
         named="delete_camera",
+        right="run",
     ),
 )

@@ -26,11 +26,11 @@ from frametally_live.routes import check_live
 from frametally_live.viewers.camera_lag import Detected
 from frametally_videos.routes import answer_with, refused
 from frametally_videos.uploads.upload_refusals import FieldRefused
-from frametally_web.books.reader import DashboardPorts
+from frametally_videos.video_ports import VideoPorts
+from frametally_web.access.visitors import remedy_for
 from frametally_web.requests import query
 from frametally_web.requests.body import read_sent
 from frametally_web.requests.problems import Problem
-from frametally_web.visitors import remedy_for
 
 Args = MultiDict[str, str]
 
@@ -45,7 +45,7 @@ class CameraRoutes:
         self,
         *,
         settings: Settings,
-        ports: DashboardPorts,
+        ports: VideoPorts,
         detected: Detected,
         uploads_remedy: str | None,
         try_feed: TryFeed,

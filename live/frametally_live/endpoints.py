@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from frametally_live import answers
-from frametally_videos.endpoints import VIDEO
+from frametally_live.camera_endpoints import CAMERA_ENDPOINTS
+from frametally_videos.library_endpoints import VIDEO
 from frametally_web.endpoints.parameters import Endpoint, Parameter
 
 _STREAM = Parameter(
@@ -29,6 +30,7 @@ LIVE_ENDPOINTS = (
         statuses=_SENT,
         success=_STARTED,
         named="stream_start",
+        right="correct",
     ),
     Endpoint(
         "stream/stop",
@@ -40,6 +42,7 @@ LIVE_ENDPOINTS = (
         statuses=_SENT,
         success=_STOPPED,
         named="stream_stop",
+        right="correct",
     ),
     Endpoint(
         "streams",
@@ -58,6 +61,7 @@ LIVE_ENDPOINTS = (
         statuses=_SENT,
         success=_STARTED,
         named="post_stream",
+        right="correct",
     ),
     Endpoint(
         "streams/{stream_id}",
@@ -75,6 +79,7 @@ LIVE_ENDPOINTS = (
         method="POST",
         statuses=(403, 404, 409),
         named="pause_stream",
+        right="correct",
     ),
     Endpoint(
         "streams/{stream_id}/resume",
@@ -84,6 +89,7 @@ LIVE_ENDPOINTS = (
         method="POST",
         statuses=(403, 404, 409),
         named="resume_stream",
+        right="correct",
     ),
     Endpoint(
         "streams/{stream_id}/seek",
@@ -94,6 +100,7 @@ LIVE_ENDPOINTS = (
         body=answers.SeekWanted,
         statuses=_SENT,
         named="seek_stream",
+        right="correct",
     ),
     Endpoint(
         "streams/{stream_id}",
@@ -104,5 +111,8 @@ LIVE_ENDPOINTS = (
         statuses=(403, 404),
         success=_STOPPED,
         named="delete_stream",
+        right="correct",
     ),
 )
+
+ENDPOINTS = (*LIVE_ENDPOINTS, *CAMERA_ENDPOINTS)

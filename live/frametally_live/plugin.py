@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from frametally.plugins import CommandEntry, Plugin
+from frametally.plugins import CommandEntry, PageEntry, Plugin
 
 PLUGIN = Plugin(
     name="live",
@@ -16,4 +16,8 @@ PLUGIN = Plugin(
         "stream": CommandEntry("frametally_live.commands.stream:stream", "Stream an uploaded video"),
     },
     settings="frametally_live.settings:LiveSettings",
+    endpoints="frametally_live.endpoints:ENDPOINTS",
+    pages=(PageEntry("/live", "look", "live.html", "Live", 20),),
+    other_routes={"WS /ws/stream": "look"},
+    web="frametally_live.web:web_part",
 )

@@ -35,7 +35,7 @@ from frametally.opening import open_access_book
 from frametally_accounts import gate, secrets, totp
 from frametally_accounts.marker import ACCOUNTS_KEY, note_accounts
 from frametally_accounts.rights import ROLES, UserAccount
-from frametally_web.rights import RIGHTS
+from frametally_web.access.rights import RIGHTS
 
 SECRET = "s" * 32
 SAME = {"Sec_Fetch_Site": "same-origin"}

@@ -24,7 +24,7 @@ from frametally.opening import open_access_book
 from frametally_accounts.rights import ROLES, ApiToken, Role, UserAccount
 from frametally_accounts.secrets import make_api_token, token_hash
 from frametally_videos.commands.dashboard_client import Dashboard
-from frametally_web.rights import RIGHTS
+from frametally_web.access.rights import RIGHTS
 
 OTHER = "https://elsewhere.example"
 SECRET = "s" * 32

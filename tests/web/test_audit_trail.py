@@ -25,7 +25,7 @@ from frametally_accounts.audit.verdicts import AuditedChange
 from frametally_accounts.audit.verification import first_break
 from frametally_accounts.rights import ApiToken
 from frametally_alerts.book import SqlAlertBook
-from frametally_web.rights import RIGHTS, is_change
+from frametally_web.access.rights import RIGHTS, is_change
 
 SECRET = "s" * 32
 OF_WHO_IS_LOGGED_IN = ("POST /sign-out", "POST /sign-in/password", "POST /sign-in/sessions")

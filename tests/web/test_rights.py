@@ -10,8 +10,8 @@ from flask import Flask
 from tests.web.conftest import Place
 
 from frametally_accounts.rights import ROLES, UserAccount
+from frametally_web.access.rights import RIGHTS, right_of, route_of
 from frametally_web.app import parts_of
-from frametally_web.rights import RIGHTS, right_of, route_of
 
 WEB = Path(__file__).resolve().parents[2] / "simple_frontend/frametally_web"
 SOCKETS = {"WS /ws/stream", "WS /ws/{}"}

@@ -11,7 +11,7 @@ from flask import Flask
 from tests.web.conftest import Place
 from tests.web.people import give_accounts
 
-from frametally_web.rights import RIGHTS
+from frametally_web.access.rights import RIGHTS
 
 SITE = "https://intranet.example"
 ELSEWHERE = "https://elsewhere.example"

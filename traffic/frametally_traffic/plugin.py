@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from frametally.plugins import CommandEntry, Plugin
+from frametally.plugins import CommandEntry, PageEntry, Plugin
 
 PLUGIN = Plugin(
     name="traffic",
@@ -18,4 +18,11 @@ PLUGIN = Plugin(
             {"add": ("name", "every", "sources", "channels"), "remove": ("name",)},
         ),
     },
+    endpoints="frametally_traffic.endpoints:ENDPOINTS",
+    pages=(
+        PageEntry("/lines", "look", "lines.html", "Lines", 30),
+        PageEntry("/lines/edit", "correct", "editor.html", "Lines", 30, by_source=True),
+        PageEntry("/traffic", "look", "traffic.html", "Traffic", 40),
+    ),
+    web="frametally_traffic.web:web_part",
 )

@@ -6,7 +6,7 @@ from typing import get_args
 
 from frametally.media_records import VideoMetadata, VideoQuality
 from frametally_videos import job_answers
-from frametally_videos.endpoints import FILE, ONE, VIDEO
+from frametally_videos.library_endpoints import FILE, ONE, VIDEO
 from frametally_videos.ports.job_book import JobKind, JobState
 from frametally_web.endpoints.parameters import CURSOR, LIMIT, UUID, Endpoint, Parameter
 
@@ -39,6 +39,7 @@ WORK_ENDPOINTS = (
         statuses=(403, 404, 409, 413, 415),
         success={200: "The same was done, or is under way: it is this job.", 202: "It is queued."},
         named="ask_video_job",
+        right="correct",
     ),
     Endpoint(
         "jobs",
@@ -73,6 +74,7 @@ WORK_ENDPOINTS = (
         statuses=(403, 404, 409),
         success={202: "It is cancelled; what was at it ends within seconds."},
         named="cancel_job",
+        right="correct",
     ),
     Endpoint(
         "jobs/{job_id}/retry",
@@ -83,6 +85,7 @@ WORK_ENDPOINTS = (
         statuses=(403, 404, 409),
         success=_BEGUN,
         named="retry_job",
+        right="correct",
     ),
     Endpoint(
         f"{ONE}/metadata",
@@ -118,6 +121,7 @@ WORK_ENDPOINTS = (
         statuses=(403, 404),
         success={204: "It is removed."},
         named="delete_derivative",
+        right="correct",
     ),
     Endpoint(
         "internal/video-enhancement-status/{file_id}",

@@ -24,11 +24,11 @@ from frametally_videos.ports.job_book import Job, JobKind, JobQuestion, JobState
 from frametally_videos.ports.video_catalogue import VideoRow
 from frametally_videos.routes import answer_with, check_uploads, id_in, no_video, refused
 from frametally_videos.uploads.upload_refusals import FieldRefused
-from frametally_web.books.reader import DashboardPorts
+from frametally_videos.video_ports import VideoPorts
+from frametally_web.access.visitors import remedy_for
 from frametally_web.requests import query
 from frametally_web.requests.body import read_sent
 from frametally_web.requests.problems import Problem, bad_parameter
-from frametally_web.visitors import remedy_for
 
 Args = MultiDict[str, str]
 RecordT = TypeVar("RecordT", bound=SealedRecord)
@@ -68,7 +68,7 @@ class _JobCursor(NamedTuple):
 class JobRoutes:
     """The handlers, each by its endpoint's name."""
 
-    def __init__(self, *, settings: Settings, ports: DashboardPorts, uploads_remedy: str | None) -> None:
+    def __init__(self, *, settings: Settings, ports: VideoPorts, uploads_remedy: str | None) -> None:
         """Make the handlers of one application; `uploads_remedy` is None where videos may be changed."""
         self._settings = settings
         self._store = ports.store

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from frametally.plugins import CommandEntry, Plugin
+from frametally.plugins import CommandEntry, PageEntry, Plugin
 
 PLUGIN = Plugin(
     name="videos",
@@ -20,4 +20,18 @@ PLUGIN = Plugin(
         "work": CommandEntry("frametally_videos.commands.work:work", "Process uploaded videos until Ctrl-C"),
     },
     settings="frametally_videos.settings:VideoSettings",
+    endpoints="frametally_videos.endpoints:ENDPOINTS",
+    pages=(
+        PageEntry("/videos", "look", "videos.html", "Videos", 10),
+        PageEntry("/jobs", "look", "jobs.html"),
+    ),
+    other_routes={
+        "GET /api/videos/{}/poster": "look",
+        "GET /api/videos/{}/sprite": "look",
+        "GET /api/videos/{}/sprite.vtt": "look",
+        "OPTIONS /api/uploads/{}": "correct",
+        "POST /api/uploads/{}": "correct",
+        "WS /ws/{}": "look",
+    },
+    web="frametally_videos.web:web_part",
 )

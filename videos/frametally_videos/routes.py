@@ -24,11 +24,11 @@ from frametally_videos.library_answers import job_of, video_of
 from frametally_videos.ports.video_catalogue import VideoOrder, VideoQuestion, VideoRow, VideoState
 from frametally_videos.uploads.source_names import SourceNames
 from frametally_videos.uploads.upload_refusals import FieldRefused
-from frametally_web.books.reader import DashboardPorts
+from frametally_videos.video_ports import VideoPorts
+from frametally_web.access.visitors import remedy_for
 from frametally_web.requests import query
 from frametally_web.requests.body import read_sent
 from frametally_web.requests.problems import Problem, bad_parameter
-from frametally_web.visitors import remedy_for
 
 Args = MultiDict[str, str]
 
@@ -44,7 +44,7 @@ _ETAG = re.compile(r'(?:W/)?"(\d{1,9})"')
 class VideoRoutes:
     """The handlers, each by its endpoint's name."""
 
-    def __init__(self, *, settings: Settings, ports: DashboardPorts, uploads_remedy: str | None) -> None:
+    def __init__(self, *, settings: Settings, ports: VideoPorts, uploads_remedy: str | None) -> None:
         """Make the handlers of one application; `uploads_remedy` is None where videos may be changed."""
         self._settings = settings
         self._ports = ports

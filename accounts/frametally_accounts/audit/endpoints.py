@@ -25,5 +25,6 @@ AUDIT_ENDPOINTS = (
         ),
         answers.AuditLog,
         statuses=(403,),
+        right="run",
     ),
 )

@@ -16,5 +16,6 @@ EMBED_ENDPOINTS = (
         body=EmbedWanted,
         statuses=(409, 413, 415),
         named="post_embed",
+        right="run",
     ),
 )

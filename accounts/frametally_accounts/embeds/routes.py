@@ -21,6 +21,7 @@ from frametally_accounts.embeds.signed_selection import (
     is_origin,
     sign_chart,
 )
+from frametally_web.access.visitors import visitor
 from frametally_web.charts.answers import Counts
 from frametally_web.charts.whole_question import whole_question
 from frametally_web.requests import query
@@ -28,7 +29,6 @@ from frametally_web.requests.answers import Answer
 from frametally_web.requests.body import read_sent
 from frametally_web.requests.change import note_target
 from frametally_web.requests.problems import Problem
-from frametally_web.visitors import visitor
 
 Args = MultiDict[str, str]
 

@@ -8,9 +8,9 @@ from flask import Request
 
 from frametally.rules.times import utc
 from frametally_accounts.embeds.signed_selection import SignedChart, read_chart
+from frametally_web.access.rights import route_of
+from frametally_web.access.visitors import Visitor
 from frametally_web.requests.problems import Problem
-from frametally_web.rights import route_of
-from frametally_web.visitors import Visitor
 
 HEADER = "Frametally-Chart"
 """Has the query of a chart's address, with what its page asks for."""

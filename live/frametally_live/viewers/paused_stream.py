@@ -6,10 +6,10 @@ from frametally.books.evidence import find_line
 from frametally.media.manifests import forgotten_by
 from frametally.records import FrameDetections
 from frametally_live.book_port import Feed
-from frametally_web.books.reader import DashboardPorts
+from frametally_videos.video_ports import VideoPorts
 
 
-def find_shown(ports: DashboardPorts, feed: Feed) -> FrameDetections | None:
+def find_shown(ports: VideoPorts, feed: Feed) -> FrameDetections | None:
     """Return the result of the frame at which a feed stands, out of its segment; None: it is in none yet.
 
     The process that streams it brings the ledger up to the store.

@@ -25,7 +25,7 @@ from frametally_live.viewers.result_reader import ResultReader
 from frametally_live.viewers.viewer_messages import EncodedFrame, FrameShown, PicturedResult, StreamTold
 from frametally_live.viewers.wakeups import Wake
 from frametally_videos.ports.video_catalogue import VideoRow
-from frametally_web.books.reader import DashboardPorts
+from frametally_videos.video_ports import VideoPorts
 
 _LOG = logging.getLogger("frametally_web")
 _LOOK_EVERY_S = 0.5
@@ -178,7 +178,7 @@ class Relay:
     """Has a channel for each feed that somebody watches."""
 
     def __init__(
-        self, ports: DashboardPorts, settings: Settings, *, clock: Callable[[], float] = time.monotonic
+        self, ports: VideoPorts, settings: Settings, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         """Do nothing before somebody watches; `clock` gives seconds."""
         self._ports = ports

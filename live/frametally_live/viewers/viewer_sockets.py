@@ -33,10 +33,10 @@ from frametally_live.viewers.viewer_messages import (
     StreamTold,
 )
 from frametally_live.viewers.wakeups import Wake
-from frametally_web.books.reader import DashboardPorts
+from frametally_videos.video_ports import VideoPorts
+from frametally_web.access.visitors import Visitor, set_visitor
 from frametally_web.requests.problems import Problem
 from frametally_web.sockets.talking import NOT_ALLOWED, OVER, TOO_MANY, Judgement, close, hear, send, talk
-from frametally_web.visitors import Visitor, set_visitor
 
 STREAM_PATH = "/ws/stream"
 _MOST_IN_ALL, _MOST_OF_ADDRESS = 500, 50
@@ -52,7 +52,7 @@ class ViewerSockets:
     """An ASGI application of the WebSockets of those who watch."""
 
     def __init__(
-        self, ports: DashboardPorts, settings: Settings, check: Callable[[HTTPConnection], Visitor]
+        self, ports: VideoPorts, settings: Settings, check: Callable[[HTTPConnection], Visitor]
     ) -> None:
         """Show what is found on the log; `check` raises `Problem` for a request of who may not watch."""
         self._check = check

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import os
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import cast, get_args
 
 import msgspec
@@ -20,15 +20,9 @@ from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.time_limit import time_limit
 from frametally.records import Cause
 from frametally.settings.loading import Settings
-from frametally_live.routes import LiveRoutes
-from frametally_traffic.drawing_page.routes import DrawingRoutes
-from frametally_traffic.line_counts.background_days import FlowDays
-from frametally_traffic.line_counts.routes import LineRoutes
-from frametally_traffic.report_files.routes import TrafficRoutes
 from frametally_traffic.zones.counted_zones import check_zone, counted_zones
 from frametally_traffic.zones.zone_index import NarrowedIndex
-from frametally_videos.job_routes import JobRoutes
-from frametally_videos.routes import VideoRoutes
+from frametally_web.access.visitors import visitor
 from frametally_web.api.endpoints import ENDPOINTS
 from frametally_web.books import dead_letters, run_list, status
 from frametally_web.books.reader import BooksReader, DashboardPorts, version_text
@@ -47,7 +41,6 @@ from frametally_web.requests import answers, query
 from frametally_web.requests.cache import AnswerCache
 from frametally_web.requests.packing import chosen_encoding, pack
 from frametally_web.requests.problems import bad_parameter
-from frametally_web.visitors import visitor
 
 Args = MultiDict[str, str]
 Handler = Callable[[Args], msgspec.Struct | Response]
@@ -73,28 +66,19 @@ class Api:
         settings: Settings,
         ports: DashboardPorts,
         books: BooksReader,
-        days: FlowDays,
-        uploads_remedy: str | None,
-        others: Sequence[object],
     ) -> None:
-        """Make the handlers, beside `others`; `uploads_remedy` is None where videos may be changed."""
+        """Make the handlers; `add` adds those of others."""
         self._settings = settings
         self._ports = ports
         self._books = books
-        # Those of other modules; of one name the first.
-        self._handlers: tuple[object, ...] = (
-            self,
-            DrawingRoutes(settings=settings, ports=ports, books=books, image_url=_image_url),
-            LineRoutes(settings=settings, ports=ports, books=books, days=days, image_url=_image_url),
-            TrafficRoutes(settings=settings, ports=ports, books=books, days=days, image_url=_image_url),
-            VideoRoutes(settings=settings, ports=ports, uploads_remedy=uploads_remedy),
-            JobRoutes(settings=settings, ports=ports, uploads_remedy=uploads_remedy),
-            LiveRoutes(settings=settings, ports=ports, uploads_remedy=uploads_remedy),
-            *others,
-        )
+        self._handlers: list[object] = [self]
         self._cache = AnswerCache(settings.web_cache_mb * 1_000_000)
         # Another start may answer otherwise: by other settings, or as another version.
         self._started = secrets.token_hex(8)
+
+    def add(self, handlers: Iterable[object]) -> None:
+        """Add handlers of others, each with a method for an endpoint's name; of one name the first counts."""
+        self._handlers += handlers
 
     def blueprint(self, *, at_root: bool = False) -> Blueprint:
         """Return the routes; the caller chooses under which prefixes, and has those `at_root` without one."""
@@ -226,7 +210,7 @@ class Api:
         """Find the busiest frame per label."""
         selection = self._selection(args)
         self._books.ensure_ledger()
-        return evidence.find_evidence(self._ports_of(args), self._settings, selection, image_url=_image_url)
+        return evidence.find_evidence(self._ports_of(args), self._settings, selection, image_url=image_url)
 
     def frames(self, args: Args) -> answers.Answer:
         """Find every frame behind a bar."""
@@ -244,7 +228,7 @@ class Api:
             cursor=cursor,
             start=start,
             empty=empty,
-            image_url=_image_url,
+            image_url=image_url,
         )
 
     def objects(self, args: Args) -> answers.Answer:
@@ -255,7 +239,7 @@ class Api:
             self._selection(args),
             limit=limit,
             cursor=query.read_cursor(args, objects.ObjectsCursor),
-            image_url=_image_url,
+            image_url=image_url,
         )
 
     def gap(self, args: Args) -> answers.Answer:
@@ -271,7 +255,7 @@ class Api:
             choice,
             source=asked.selection.sources[0],
             at_ms=asked.at_ms,
-            image_url=_image_url,
+            image_url=image_url,
         )
 
     def runs(self, args: Args) -> answers.Answer:
@@ -293,14 +277,14 @@ class Api:
             self._books.reading().status.model,
             cause=cause or None,
             limit=limit,
-            image_url=_image_url,
+            image_url=image_url,
         )
 
     def frames_boxes(self, args: Args) -> answers.Answer:
         """Find the boxes that a model counted in a frame."""
         selection, key = self._selection(args), _read_path(args)
         self._books.ensure_ledger()
-        return find_frame(self._ports, self._settings, selection, key, image_url=_image_url)
+        return find_frame(self._ports, self._settings, selection, key, image_url=image_url)
 
     def frames_image(self, args: Args) -> Response:
         """Answer with a frame's JPEG."""
@@ -341,7 +325,8 @@ class Api:
         return selection
 
 
-def _image_url(path: str) -> str:
+def image_url(path: str) -> str:
+    """Return the address of a stored frame's picture."""
     return url_for(".frames_image", path=path)
 
 

@@ -12,10 +12,10 @@ from frametally.media.sources import footage_until, source_names
 from frametally.records import MediaManifest
 from frametally.rules.overlaps import Overlap
 from frametally.rules.tombstones import merged
+from frametally_web.access.visitors import visitor
 from frametally_web.charts.answers import FileTime, OverlappingMedia
 from frametally_web.charts.bars import Ranges, cut
 from frametally_web.requests.answers import TimeRange
-from frametally_web.visitors import visitor
 
 
 class MediaTimes:

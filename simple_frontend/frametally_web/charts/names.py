@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from frametally.naming.known import labels_to_count
 from frametally.naming.nearest import NoSuchName, no_such
 from frametally.ports.count_index import CountIndex
+from frametally_web.access.visitors import visitor
 from frametally_web.charts.scope import choose_model, stored_intervals
 from frametally_web.requests.problems import Problem, as_sentence, bad_parameter
 from frametally_web.requests.query import Selection, shown
-from frametally_web.visitors import visitor
 
 _MOST_NAMED = 5
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import msgspec
 
+from frametally.plugins import Right
 from frametally_web.requests.query import (
     COMPARE_PATTERN,
     MAX_CURSOR_CHARS,
@@ -45,6 +46,9 @@ class Endpoint(NamedTuple):
     A `native` route is Starlette's (`requests.native`). What is `at_root` stands not behind `/api/v1`. `form`
     are the parts of the form that is sent to it, `sends` is the type of the bytes that are. `named` is its
     name where its path does not say it.
+
+    `right` is the role that a visitor needs, or `open`. A route that is answered `by_source` is open to visitors
+    who see some sources alone. One that `only_computes` changes nothing, whatever its method is.
     """
 
     path: str
@@ -61,6 +65,9 @@ class Endpoint(NamedTuple):
     form: tuple[Parameter, ...] = ()
     sends: str = ""
     named: str = ""
+    right: Right = "look"
+    by_source: bool = False
+    only_computes: bool = False
 
     @property
     def name(self) -> str:

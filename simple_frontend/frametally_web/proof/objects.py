@@ -10,13 +10,13 @@ from frametally.books.runs import find_tracks
 from frametally.errors import Poison, Retryable
 from frametally.rules.places import parse_place, source_of
 from frametally.track_records import Track, TrackHead, TrackSighting
+from frametally_web.access.visitors import visitor
 from frametally_web.books.reader import DashboardPorts
 from frametally_web.charts.bars import touches
 from frametally_web.proof import answers
 from frametally_web.proof.pages import Place, take
 from frametally_web.proof.sums import Bar, days_with_boxes, find_bar
 from frametally_web.requests.query import Selection, write_cursor
-from frametally_web.visitors import visitor
 
 
 class ObjectsCursor(NamedTuple):

@@ -14,9 +14,9 @@ from frametally.rules.times import DAY_MS
 from frametally_traffic.drawing_page.answers import StoredPicture
 from frametally_traffic.drawings.picture_sizes import picture_from, stored_sizes
 from frametally_traffic.drawings.revisions import drawn_sources
+from frametally_web.access.visitors import visitor
 from frametally_web.charts.media_times import MediaTimes
 from frametally_web.requests.problems import Problem, as_sentence
-from frametally_web.visitors import visitor
 
 _MOST_LOOKS = 10
 """Days and media in which is looked for a picture: those of long ago may have been removed."""

@@ -11,7 +11,14 @@ _SOURCE = Parameter("source", "Slug of the source.", text(), "gate", required=Tr
 _DRAWING = "sources/{source}/drawing"
 
 DRAWING_ENDPOINTS = (
-    Endpoint(_DRAWING, "What is drawn over a source.", (_SOURCE,), answers.SourceDrawing, statuses=(404,)),
+    Endpoint(
+        _DRAWING,
+        "What is drawn over a source.",
+        (_SOURCE,),
+        answers.SourceDrawing,
+        statuses=(404,),
+        by_source=True,
+    ),
     Endpoint(
         _DRAWING,
         "Draws all of it anew: what is not sent is removed; earlier revisions stay.",
@@ -30,6 +37,8 @@ DRAWING_ENDPOINTS = (
         method="PUT",
         body=DrawingFile,
         statuses=(404, 412, 413, 415, 428),
+        right="correct",
+        by_source=True,
     ),
     Endpoint(
         "sources/{source}/frame",
@@ -46,6 +55,7 @@ DRAWING_ENDPOINTS = (
         ),
         answers.StoredPicture,
         statuses=(404,),
+        by_source=True,
     ),
     Endpoint(
         "calibrations/try",
@@ -55,6 +65,9 @@ DRAWING_ENDPOINTS = (
         method="POST",
         body=DrawnCalibration,
         statuses=(413, 415),
+        only_computes=True,
+        right="correct",
+        by_source=True,
     ),
     Endpoint(
         "paths",

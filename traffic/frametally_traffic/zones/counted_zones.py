@@ -11,9 +11,9 @@ from frametally.ports.object_store import ObjectStore
 from frametally.rules.places import ZONES, parse_place, series_model
 from frametally_traffic.drawings.revisions import drawn_sources, read_drawing
 from frametally_traffic.flows.zone_boxes import ZoneInTime, zones_by_name
+from frametally_web.access.visitors import visitor
 from frametally_web.charts.names import unknown
 from frametally_web.charts.scope import stored_intervals
-from frametally_web.visitors import visitor
 
 
 def counted_zones(index: CountIndex, model: str) -> dict[str, list[str]]:

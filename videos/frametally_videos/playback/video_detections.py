@@ -24,7 +24,8 @@ from frametally.settings.loading import Settings
 from frametally_videos.answers import BoxesAt, VideoDetections
 from frametally_videos.playback.stored_video import find_video
 from frametally_videos.records import VideoRecord
-from frametally_web.books.reader import BooksReader, DashboardPorts
+from frametally_videos.video_ports import VideoPorts
+from frametally_web.books.reader import BooksReader
 from frametally_web.charts.scope import stored_intervals
 from frametally_web.requests import query
 from frametally_web.requests.native import NativeRoute
@@ -41,7 +42,7 @@ _LEAST_PACKED_BYTES = 500
 class DetectionRoutes:
     """Reads boxes where the ledger says that they lie, as a bar's proof does."""
 
-    def __init__(self, ports: DashboardPorts, settings: Settings, books: BooksReader) -> None:
+    def __init__(self, ports: VideoPorts, settings: Settings, books: BooksReader) -> None:
         """Read from these; `books` see to it that the ledger knows what was counted."""
         self._ports = ports
         self._books = books

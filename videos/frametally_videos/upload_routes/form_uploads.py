@@ -21,11 +21,11 @@ from frametally_videos.uploads.acceptance import Accepted
 from frametally_videos.uploads.receiving import abort_upload, begin_upload, keep_upload, note_end
 from frametally_videos.uploads.upload_fields import is_of_another_kind, read_fields, read_file_name
 from frametally_videos.uploads.upload_refusals import FieldRefused
+from frametally_web.access.visitors import visitor
 from frametally_web.requests.answers import Answer
 from frametally_web.requests.change import note_target
 from frametally_web.requests.native import NativeRoute
 from frametally_web.requests.problems import Problem
-from frametally_web.visitors import visitor
 
 _BESIDE_THE_FILE_BYTES = 1_000_000
 """What of a form's length may be its fields."""

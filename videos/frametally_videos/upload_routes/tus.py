@@ -29,10 +29,10 @@ from frametally_videos.uploads.receiving import (
     note_end,
 )
 from frametally_videos.uploads.upload_refusals import WOULD_MOVE_COUNTS
+from frametally_web.access.visitors import visitor
 from frametally_web.requests.change import note_target
 from frametally_web.requests.native import NativeRoute
 from frametally_web.requests.problems import Problem
-from frametally_web.visitors import visitor
 
 _UPLOADS, _UPLOAD = "/api/uploads", "/api/uploads/{upload_id}"
 _MOST_CHECKED_BYTES = 16 * 2**20

@@ -20,8 +20,8 @@ from frametally_videos.upload_routes.upload_limits import Limits
 from frametally_videos.upload_routes.upload_turns import Turns
 from frametally_videos.uploads.acceptance import Acceptance, UploadSettler, is_whole
 from frametally_videos.uploads.receiving import UploadPorts, find_upload
+from frametally_web.access.visitors import visitor
 from frametally_web.requests.problems import Problem
-from frametally_web.visitors import visitor
 
 T = TypeVar("T")
 

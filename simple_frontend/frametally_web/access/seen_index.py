@@ -16,7 +16,7 @@ from frametally.ports.count_index import (
     WeekHour,
 )
 from frametally.rules.places import is_of_places, source_of
-from frametally_web.visitors import visitor
+from frametally_web.access.visitors import visitor
 
 
 class SeenIndex:
