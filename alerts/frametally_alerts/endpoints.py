@@ -68,3 +68,5 @@ ALERT_ENDPOINTS = (
         right="run",
     ),
 )
+
+ENDPOINTS = tuple(one._replace(tag="Alerts") for one in ALERT_ENDPOINTS)

@@ -15,7 +15,10 @@ PLUGIN = Plugin(
         ),
     },
     settings="frametally_alerts.settings:AlertSettings",
-    endpoints="frametally_alerts.endpoints:ALERT_ENDPOINTS",
+    endpoints="frametally_alerts.endpoints:ENDPOINTS",
     pages=(PageEntry("/alerts", "look"),),
     web="frametally_alerts.web:web_part",
+    tags={
+        "Alerts": "Who is told of what, what was told, and what waits.",
+    },
 )

@@ -67,6 +67,7 @@ class Plugin:
         prepare_command: Called with each command that is run, its name and its entry.
         settings: A pydantic model: its settings, read as `Settings.part` says.
         endpoints: The routes of its API as data, a tuple of `Endpoint`.
+        tags: What the groups are that its endpoints are described in, by the group's name.
         pages: Its pages, which the menu leads to.
         other_routes: The rights of its routes that no endpoint describes, such as `WS /ws/{}`.
         tables: `KeptTables` of its book in the catalogue's database, for backups.
@@ -84,6 +85,7 @@ class Plugin:
     prepare_command: str = ""
     settings: str = ""
     endpoints: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
     pages: tuple[PageEntry, ...] = ()
     other_routes: Mapping[str, Right] = field(default_factory=dict)
     tables: str = ""

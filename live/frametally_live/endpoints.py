@@ -115,4 +115,4 @@ LIVE_ENDPOINTS = (
     ),
 )
 
-ENDPOINTS = (*LIVE_ENDPOINTS, *CAMERA_ENDPOINTS)
+ENDPOINTS = tuple(one._replace(tag="Live") for one in (*LIVE_ENDPOINTS, *CAMERA_ENDPOINTS))

@@ -20,4 +20,7 @@ PLUGIN = Plugin(
     pages=(PageEntry("/live", "look", "live.html", "Live", 20),),
     other_routes={"WS /ws/stream": "look"},
     web="frametally_live.web:web_part",
+    tags={
+        "Live": "Cameras, videos that are streamed, and what is found in them at once.",
+    },
 )

@@ -89,7 +89,7 @@ def create_app(
     app = Flask("frametally_web", static_folder=None)
     own_templates = cast(Any, app.jinja_loader)
     folders = [FileSystemLoader(folder_of(plugin) / TEMPLATES) for plugin in plugins()]
-    app.jinja_loader = ChoiceLoader([own_templates, *folders])  # type: ignore[misc]  # a property of Flask's
+    app.jinja_loader = ChoiceLoader([own_templates, *folders])
     app.config["MAX_CONTENT_LENGTH"] = MOST_BODY_BYTES
     whole = DashboardPorts(store=store, index=index, ledger=ledger, log=log)
     books = BooksReader(whole, settings)

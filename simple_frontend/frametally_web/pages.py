@@ -66,7 +66,7 @@ def create_blueprint(*, settings: Settings, index: CountIndex, chart: Callable[[
 
     for entry in PLUGIN_PAGES:
         if entry.template:
-            pages.add_url_rule(entry.path, entry.template, partial(page, entry.template))
+            pages.add_url_rule(entry.path, entry.path, partial(page, entry.template))
 
     @pages.get("/data")
     def data() -> Response:

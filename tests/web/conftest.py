@@ -99,7 +99,7 @@ class Place:
         self.real_index = open_count_index(f"sqlite:///{folder / 'index.sqlite'}")
         self.index = SwitchedIndex(self.real_index)
         # No test depends on how long a query takes, unless it sets the limit itself.
-        self.settings = Settings(data_dir=folder, web_query_timeout_s=120)
+        self.settings = Settings(data_dir=folder, web_query_timeout_s=120).resolved()
         self.ledger = open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}")
         self.log: FrameLog = MemoryLog()
         self.catalogue = open_video_catalogue(f"sqlite:///{folder / 'catalogue.sqlite'}")

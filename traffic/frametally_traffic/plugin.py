@@ -25,4 +25,9 @@ PLUGIN = Plugin(
         PageEntry("/traffic", "look", "traffic.html", "Traffic", 40),
     ),
     web="frametally_traffic.web:web_part",
+    tags={
+        "Lines and zones": "What is drawn over a source's picture, and what helps to draw it.",
+        "Traffic report": "Movements over a junction by quarter-hour and class.",
+        "Crossings and movements": "Crossings, stays, movements, speeds, and the objects behind them.",
+    },
 )

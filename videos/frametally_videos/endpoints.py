@@ -6,4 +6,6 @@ from frametally_videos.job_endpoints import WORK_ENDPOINTS
 from frametally_videos.library_endpoints import LIBRARY_ENDPOINTS
 from frametally_videos.native_endpoints import NATIVE_ENDPOINTS
 
-ENDPOINTS = (*LIBRARY_ENDPOINTS, *WORK_ENDPOINTS, *NATIVE_ENDPOINTS)
+ENDPOINTS = tuple(
+    one._replace(tag="Videos") for one in (*LIBRARY_ENDPOINTS, *WORK_ENDPOINTS, *NATIVE_ENDPOINTS)
+)

@@ -34,4 +34,7 @@ PLUGIN = Plugin(
         "WS /ws/{}": "look",
     },
     web="frametally_videos.web:web_part",
+    tags={
+        "Videos": "What was uploaded: the library, uploads, playing.",
+    },
 )
