@@ -21,7 +21,7 @@ from frametally_accounts.passwords import check_password, hash_password, is_pass
 from frametally_accounts.rights import Credentials, OwnSession, as_name
 from frametally_accounts.secrets import make_token, token_hash
 from frametally_accounts.totp import code_address, code_secret_of, find_step
-from frametally_web.access.rights import is_for
+from frametally_web.access.rights import RIGHTS, is_for
 from frametally_web.access.visitors import NOBODY, Visitor, visitor
 from frametally_web.requests.change import note_target, note_who
 from frametally_web.requests.problems import Problem
@@ -45,7 +45,7 @@ def create_blueprint(gate: Gate) -> Blueprint:
             "visitor": one if gate.has_accounts() else None,
             "rights": one.rights,
             # Who is nobody yet is led to the log-in first.
-            "may": lambda route: one.role is None or is_for(one, route),
+            "may": lambda route: route in RIGHTS and (one.role is None or is_for(one, route)),
         }
 
     @pages.get("/sign-in")

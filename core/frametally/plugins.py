@@ -69,6 +69,7 @@ class Plugin:
         endpoints: The routes of its API as data, a tuple of `Endpoint`.
         tags: What the groups are that its endpoints are described in, by the group's name.
         pages: Its pages, which the menu leads to.
+        beside: Its bundles that it adds to pages of others, by those pages' own, such as `videos`.
         other_routes: The rights of its routes that no endpoint describes, such as `WS /ws/{}`.
         tables: `KeptTables` of its book in the catalogue's database, for backups.
         web: Makes its `WebPart` of the dashboard's `WebContext`.
@@ -87,6 +88,7 @@ class Plugin:
     endpoints: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     pages: tuple[PageEntry, ...] = ()
+    beside: Mapping[str, str] = field(default_factory=dict)
     other_routes: Mapping[str, Right] = field(default_factory=dict)
     tables: str = ""
     web: str = ""

@@ -18,6 +18,7 @@ PLUGIN = Plugin(
     settings="frametally_live.settings:LiveSettings",
     endpoints="frametally_live.endpoints:ENDPOINTS",
     pages=(PageEntry("/live", "look", "live.html", "Live", 20),),
+    beside={"videos": "video_stream"},
     other_routes={"WS /ws/stream": "look"},
     web="frametally_live.web:web_part",
     tags={

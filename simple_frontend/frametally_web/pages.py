@@ -45,11 +45,18 @@ def menu(may: Callable[[str], bool]) -> list[tuple[str, str]]:
     return [(path, label) for path, label, _ in _MENU if allowed.get(label) == path]
 
 
+def bundles_beside(bundle: str) -> list[str]:
+    """Return the bundles that plug-ins add to a page, by the page's own."""
+    return [plugin.beside[bundle] for plugin in plugins() if bundle in plugin.beside]
+
+
 def create_blueprint(*, settings: Settings, index: CountIndex, chart: Callable[[Args], Counts]) -> Blueprint:
     """Return the routes of the pages, and `/healthz`; `chart` answers a chart's counts."""
     pages = Blueprint("pages", __name__)
     pages.add_app_template_filter(utc, "moment")
     pages.add_app_template_global(menu)
+    pages.add_app_template_global(bundles_beside)
+    pages.add_app_template_global(lambda: " ".join(plugin.name for plugin in plugins()), "plugin_names")
 
     @pages.get("/")
     def dashboard() -> Response:
