@@ -44,7 +44,7 @@ class PageEntry(NamedTuple):
         right: The role that it needs: `look`, `correct` or `run`.
         template: In the plug-in's folder `page/`; empty: a blueprint of the plug-in answers.
         label: What the menu calls it; empty: it is not in the menu.
-        order: Its place in the menu; the mission's own pages have 0 (Answers), 50 (Books) and 60 (Data & API).
+        order: Its place in the menu: Answers has 0, Books 50, Data & API 60.
         by_source: Whether it is open to visitors who see some sources alone.
     """
 

@@ -1,6 +1,7 @@
 // How scripts name each other's files, for Node.js: as `fetch_assets.py` and `tsconfig.json` have it.
 
 import { register } from "node:module";
+import { URL } from "node:url";
 
 const HERE = new URL("../../", import.meta.url).href;
 const RESOLVE = `

@@ -271,7 +271,8 @@ def test_the_look_ends_with_the_process_that_wants_it(
     hangs = f"import os, time; open({str(note)!r}, 'w').write(str(os.getpid()) + chr(10)); time.sleep(600)"
     asks = (
         "import sys\nfrom frametally.settings.loading import load_settings\n"
-        "from frametally_videos.library import child_question\nfrom frametally_videos.uploads import inspection\n"
+        "from frametally_videos.library import child_question\n"
+        "from frametally_videos.uploads import inspection\n"
         "from frametally_videos.records import VideoFields\n"
         "whole = child_question.bound\n"
         f"child_question.bound = lambda arguments: whole([sys.executable, '-c', {hangs!r}])\n"

@@ -75,8 +75,9 @@ def stream(video_id: str, speed: float, booked: str, **overrides: Any) -> int:
         except FieldRefused as refusal:
             raise Misconfigured(f"--{refusal.field}: {refusal.reason} {refusal.remedy}") from refusal
         except TooManyStreams as refusal:
+            most = settings.part(LiveSettings).streams
             raise Misconfigured(
-                f"as many videos are streamed as may ({settings.part(LiveSettings).streams}, FRAMETALLY_STREAMS): {refusal}; "
+                f"as many videos are streamed as may ({most}, FRAMETALLY_STREAMS): {refusal}; "
                 "stop one of them first"
             ) from refusal
     return _report(started.feed, ended)

@@ -3,8 +3,19 @@ import "../../../simple_frontend/tests/browser.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { fromInput, moment, span, toInput } from "../../../simple_frontend/frametally_web/static/js/shared/format.js";
-import { msOf, partsOf, plus, startOf, useZone } from "../../../simple_frontend/frametally_web/static/js/shared/time.js";
+import {
+  fromInput,
+  moment,
+  span,
+  toInput,
+} from "../../../simple_frontend/frametally_web/static/js/shared/format.js";
+import {
+  msOf,
+  partsOf,
+  plus,
+  startOf,
+  useZone,
+} from "../../../simple_frontend/frametally_web/static/js/shared/time.js";
 import { DAY, HOUR } from "../../../simple_frontend/tests/counts.js";
 
 const MINUTE = 60_000;

@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import "../../../simple_frontend/tests/browser.js";
 
-const { parseQuestion, addressOf, queryOf } = await import("../../../videos/frametally_videos/page/jobs/question.js");
+const { parseQuestion, addressOf, queryOf } =
+  await import("../../../videos/frametally_videos/page/jobs/question.js");
 const { KINDS, QUEUES, enhancementWords, jobWords } =
   await import("../../../videos/frametally_videos/page/jobs/words.js");
 const { versionsOf } = await import("../../../videos/frametally_videos/page/enhance/versions.js");

@@ -6,10 +6,12 @@ import { TextEncoder } from "node:util";
 import test from "node:test";
 import "../../../simple_frontend/tests/browser.js";
 
-const { parseQuestion, addressOf, queryOf } = await import("../../../videos/frametally_videos/page/library/question.js");
+const { parseQuestion, addressOf, queryOf } =
+  await import("../../../videos/frametally_videos/page/library/question.js");
 const { bytes, playTime, visible } = await import("../../../videos/frametally_videos/page/library/words.js");
 const { tilesIn } = await import("../../../videos/frametally_videos/page/library/sprite.js");
-const { checkRegion, checkCalibration } = await import("../../../videos/frametally_videos/page/uploads/drawn_json.js");
+const { checkRegion, checkCalibration } =
+  await import("../../../videos/frametally_videos/page/uploads/drawn_json.js");
 const { containerTime } = await import("../../../videos/frametally_videos/page/uploads/container_time.js");
 const { hash } = await import("../../../videos/frametally_videos/page/uploads/fingerprint.js");
 const { Speed } = await import("../../../videos/frametally_videos/page/uploads/speed.js");

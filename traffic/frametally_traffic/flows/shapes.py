@@ -1,6 +1,6 @@
 """What is drawn over a source, as the counting takes it: whole tenths of a pixel of its stored frames.
 
-`frametally_traffic.drawings` makes it of the stored drawing. Standard library only: it travels to a cluster's tasks.
+`frametally_traffic.drawings` makes it of the stored drawing. Standard library only: a cluster's tasks use it.
 """
 
 from __future__ import annotations

@@ -97,10 +97,8 @@ export class LargeCamera {
   async #drawShapes() {
     if (!isHere("traffic")) return;
     try {
-      /** @type {Api.SourceDrawing} */
-      const { lines, zones } = await get(
-        /** @type {any} */ (`sources/${encodeURIComponent(this.source)}/drawing`),
-      );
+      const route = /** @type {any} */ (`sources/${encodeURIComponent(this.source)}/drawing`);
+      const { lines, zones } = /** @type {Api.SourceDrawing} */ (await get(route));
       const over = shapesOver({ lines, zones });
       const [first] = [...lines, ...zones];
       if (first) this.shapes.append(over({ width: first.width_px, height: first.height_px }));

@@ -24,7 +24,6 @@ export class VideoView {
     this.asking = new AbortController();
     this.said = "";
     this.player = new Player();
-    /** @type {VideoStream|null} */
     /** @type {Page.VideoPlace|null} */
     this.stream = null;
     this.streamed = el("div", { class: "video-streamed" });
