@@ -73,11 +73,12 @@ def check_gold(
 
 def _rows_differ(gold: Gold, index: CountIndex, day: GoldDay) -> str | None:
     try:
-        changed, sums = gold.changed(day), gold.day_sums(day)
+        changed = gold.changed(day)
+        if changed:
+            return f"{' and '.join(changed)} has other rows than were loaded"
+        sums = gold.day_sums(day)
     except Misconfigured as error:
         return f"it cannot be read: {error}"
-    if changed:
-        return f"{' and '.join(changed)} has other rows than were loaded"
     return _differs(sums, _index_sums(index, day))
 
 

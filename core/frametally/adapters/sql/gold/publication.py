@@ -22,7 +22,7 @@ from frametally.adapters.sql.engine import SqlDatabase
 from frametally.adapters.sql.gold import tables
 from frametally.adapters.sql.gold.rows import day_of, ends_of, rows_of_day, rows_of_video
 from frametally.adapters.sql.migration import Layout
-from frametally.errors import Poison
+from frametally.errors import Misconfigured, Poison
 from frametally.files.sqlite import BUSY_TIMEOUT_S
 from frametally.ports.gold import DaySums, GoldDay, GoldLoad, GoldVideo, LabelSums, PublishedDay
 from frametally.rules.flows.places import Place, base_model, is_of_places, series_of
@@ -55,7 +55,13 @@ class SqlGold:
     def loads(self) -> dict[GoldDay, GoldLoad]:
         """Return what the tables have of each day."""
         with self._database.reading() as connection:
-            rows = connection.execute(select(tables.loads)).all()
+            try:
+                rows = connection.execute(select(tables.loads)).all()
+            except (TypeError, ValueError) as error:  # a value that its column cannot have
+                raise Misconfigured(
+                    f"{tables.loads.name} cannot be read ({error}): move {self.url} away, and run "
+                    "`frametally gold`"
+                ) from error
         return {
             GoldDay(row.model, row.interval_s, row.day.isoformat()): GoldLoad(
                 row.params, row.run_id, row.made_of, row.rows
@@ -187,10 +193,13 @@ def _video_checksums(connection: Connection, video_id: str) -> Checksums:
 def _checksum(connection: Connection, table: Table, condition: ColumnElement[bool]) -> tuple[int, str]:
     columns = [column for column in table.c if column.name != "checksums"]
     rows = total = 0
-    for row in connection.execute(select(*columns).where(condition)).yield_per(_ROWS_PER_INSERT):
-        digest = hashlib.blake2b(repr([_plain(value) for value in row]).encode(), digest_size=8)
-        total += int.from_bytes(digest.digest())
-        rows += 1
+    try:
+        for row in connection.execute(select(*columns).where(condition)).yield_per(_ROWS_PER_INSERT):
+            digest = hashlib.blake2b(repr([_plain(value) for value in row]).encode(), digest_size=8)
+            total += int.from_bytes(digest.digest())
+            rows += 1
+    except (TypeError, ValueError):  # SQLite keeps values that a column cannot have, as after a changed bit
+        return -1, ""
     return rows, f"{total % 2**64:016x}"
 
 
@@ -207,7 +216,10 @@ def _encoded(checksums: Checksums) -> str:
 
 def _unequal(noted: str | None, here: Checksums) -> list[str]:
     """Return the tables whose rows are not those noted; all where nothing was."""
-    known = {} if noted is None else json.loads(noted)
+    try:
+        known = json.loads(noted or "{}")
+    except ValueError:
+        known = {}
     return sorted(name for name, found in here.items() if known.get(name) != [*found])
 
 
