@@ -47,7 +47,7 @@ CHANGING: dict[str, tuple[str, ...]] = {
     "retime": ("medium", "start_time"),
     "tokens add": ("account", "name", "role", "sources", "days"),
     "tokens remove": ("account", "name"),
-    "upload": ("files", "source"),
+    "upload": ("files", "source", "move_counts"),
     "users add": ("name", "role", "sources", "codes"),
     "users passwd": ("name", "codes"),
     "users remove": ("name",),

@@ -19,7 +19,16 @@ from frametally.video_records import (
     VideoFields,
     VideoRecord,
 )
-from frametally.videos.editing import GUESSED, Changes, NameSource, VideoGone, edit_video, is_guess, moment_ms
+from frametally.videos.editing import (
+    GUESSED,
+    Changes,
+    NameSource,
+    VideoGone,
+    edit_video,
+    is_elsewhere,
+    is_guess,
+    moment_ms,
+)
 from frametally.videos.receiving import UploadPorts
 from frametally.videos.refusals import WOULD_MOVE_COUNTS, FieldRefused, Refused
 
@@ -179,7 +188,7 @@ def take_fields(
                 name_source=name_source,
                 moved_from=_counts_of(counted) if counted is not None else None,
             )
-            if after.moved_from != video.moved_from:
+            if counted is not None and is_elsewhere(video, after):
                 remarks.append(moved_remark(after, ports.settings))
             elif after != video:
                 taken = " and ".join(name for name in changes if name != "timezone")
