@@ -308,6 +308,12 @@ def test_a_field_that_cannot_be_is_named_with_its_remedy_and_nothing_stays(
             400,
         ),
         (b"--b\r\n" + b"X-Long: " + b"x" * 10_000 + b"\r\n\r\n", 400),
+        (
+            b'--b\r\nContent-Disposition: form-data; name="file"; filename="a\r\nX-B: c"\r\n\r\n'
+            + DATA
+            + b"\r\n--b--\r\n",
+            400,
+        ),
     ],
 )
 def test_a_form_that_is_none_or_has_no_video_is_refused_and_nothing_stays(
