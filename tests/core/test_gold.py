@@ -280,6 +280,9 @@ def test_whatever_table_was_changed_the_check_names_it_and_a_load_mends_it(
         "UPDATE gold_coverage SET frames = 'x', objects_measured = 'x'",
         "UPDATE gold_counts SET peak = 'x'",
         "UPDATE gold_loads SET checksums = '{'",
+        "UPDATE gold_counts SET interval_start = 'x' || interval_start",
+        "UPDATE gold_counts SET model = 'x' WHERE label = 'car'",
+        "UPDATE gold_coverage SET interval_start = '1999' || substr(interval_start, 5)",
     ],
 )
 def test_a_value_that_its_column_cannot_have_is_named_and_mended_as_any_other(
@@ -297,6 +300,16 @@ def test_a_value_that_its_column_cannot_have_is_named_and_mended_as_any_other(
         load(store, gold, verify=True)
         assert check(index, gold) is None
         assert everything(gold) == before
+        with gold._database.writing() as connection:
+            connection.exec_driver_sql("UPDATE gold_tracks SET interval_s = 7, first_seen = 'x'")
+        load(store, gold, verify=True)
+        assert everything(gold) == before
+        with gold._database.writing() as connection:
+            row = "gold_coverage SELECT 'ghost', " + ", ".join(tables.coverage.c.keys()[1:])
+            connection.exec_driver_sql(f"INSERT INTO {row} FROM gold_coverage")
+        assert "gold_coverage has rows of no day that was loaded" in (check(index, gold) or "")
+        load(store, gold, verify=True)
+        assert check(index, gold) is None
         with gold._database.writing() as connection:
             connection.exec_driver_sql("UPDATE gold_loads SET day = 'x'")
         with pytest.raises(Misconfigured, match="gold_loads cannot be read"):

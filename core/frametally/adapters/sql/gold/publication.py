@@ -9,13 +9,14 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import islice
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, insert, literal, select
 from sqlalchemy.exc import IntegrityError
 
 from frametally.adapters.sql.engine import SqlDatabase
@@ -108,6 +109,24 @@ class SqlGold:
         with self._database.reading() as connection:
             return _unequal(connection.execute(query).scalar(), _day_checksums(connection, day))
 
+    def strays(self) -> list[str]:
+        """Return the tables that have rows of no day that was loaded; see `Gold.strays`."""
+        with self._database.reading() as connection:
+            found = {
+                table.name
+                for table, of_none in _strays(connection)
+                if connection.execute(select(table.c.model).where(of_none).limit(1)).first()
+            }
+        return sorted(found)
+
+    def remove_strays(self) -> int:
+        """Remove the rows of no day that was loaded; see `Gold.remove_strays`."""
+        with self._database.writing() as connection:
+            return sum(
+                connection.execute(delete(table).where(of_none)).rowcount
+                for table, of_none in _strays(connection)
+            )
+
     def changed_videos(self) -> dict[str, list[str]]:
         """Return, by video, the tables that have other rows of it than were loaded."""
         found = {}
@@ -170,6 +189,27 @@ def _made_of(connection: Connection, day: GoldDay) -> str | None:
 
 def _is_load(day: GoldDay) -> ColumnElement[bool]:
     return and_(_loads.model == day.model, _loads.interval_s == day.interval_s, _loads.day == day_of(day.day))
+
+
+def _strays(connection: Connection) -> Iterator[tuple[Table, ColumnElement[bool]]]:
+    """Yield each table of a day with what holds for its rows before, between and behind the loaded days.
+
+    What is no moment any more, after a changed bit, lies there, too: in SQLite it is compared as a text.
+    """
+    loaded: defaultdict[tuple[str, int, str], set[str]] = defaultdict(set)
+    for row in connection.execute(select(_loads.model, _loads.interval_s, _loads.day)):
+        kind = (base_model(row.model), row.interval_s, series_of(row.model))
+        loaded[kind].add(row.day.isoformat())
+    for table, at in tables.MOMENTS.items():
+        series = table.c.series if "series" in table.c else literal(tables.SERIES_OF[table][0])
+        columns = (table.c.model, table.c.interval_s, series)
+        for kind in connection.execute(select(*columns).distinct()).all():
+            of_kind = [column == value for column, value in zip(columns, kind, strict=True)]
+            ends = [moment for day in sorted(loaded[tuple(kind)]) for moment in ends_of(day)]
+            for after, before in zip([None, *ends[1::2]], [*ends[::2], None], strict=True):
+                if after is None or after != before:
+                    behind = [] if after is None else [at >= after]
+                    yield table, and_(*of_kind, *behind, *([] if before is None else [at < before]))
 
 
 Checksums = dict[str, tuple[int, str]]
