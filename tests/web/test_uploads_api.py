@@ -163,7 +163,7 @@ def test_an_upload_moves_another_sources_counts_only_once_that_is_confirmed(fake
     assert (again.status, tell(url, f"/api/v1/videos/{video['id']}")["source"]) == (200, "yard")
     newest = tell(url, "/api/v1/audit")["changes"][0]["target"]
     assert f"video_id={video['id']}" in newest
-    assert re.search(r"60 frames of Traffic on [\d-]+ now count as Yard", newest)
+    assert re.search(r"60 frames of Traffic on [\d-]+ will count as Yard", newest)
 
 
 def test_an_upload_by_tus_that_is_confirmed_sends_no_byte_again(fake: Place, url: str) -> None:

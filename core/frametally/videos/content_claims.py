@@ -147,7 +147,7 @@ def moved_remark(video: VideoRecord, settings: Settings) -> str:
     if video.moved_from is None:
         return ""
     words = moved_words(video.moved_from, settings)
-    return f"This upload moves counts: {words} now count as {video.source_name}."
+    return f"This upload moves counts: {words} will count as {video.source_name}."
 
 
 def take_fields(
