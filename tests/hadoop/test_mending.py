@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import pytest
+from tests.hadoop.test_track_hours import NOON_MS, drive, objects, tracks
 from tests.hadoop.test_tracking import Walker, hidden, owners_of, scene, visits_of
 
 from frametally_hadoop.job.visits import Visit
+
+if TYPE_CHECKING:
+    from tests.hadoop.conftest import Footage
 
 
 def stands(x: float = 600, y: float = 300, *, since_s: float = 0, until_s: float = 40) -> Walker:
@@ -90,3 +95,20 @@ def test_who_goes_on_the_same_way_keeps_his_track() -> None:
     behind = Walker(start=(380, 300), velocity=(40, 0), since_s=5)
     frames, owners = scene([first, behind], fps=10, seconds=12)
     assert owners_of(visits_of(frames), owners) == [{0}, {1}]
+
+
+def test_who_stands_hidden_while_the_hour_begins_is_counted_in_the_hour_before_alone(
+    footage: Footage,
+) -> None:
+    hidden_ms = range(NOON_MS - 6_000, NOON_MS + 6_000, 200)
+    footage.segment(
+        drive(footage, NOON_MS - 30_000, NOON_MS - 6_000)
+        + [footage.frame(time_ms, index=900 + n) for n, time_ms in enumerate(hidden_ms)]
+        + drive(footage, NOON_MS + 6_000, NOON_MS + 30_000)
+    )
+    footage.aggregate()
+    assert {start: number for start, number in objects(footage).items() if number} == {NOON_MS - 60_000: 1}
+    assert [(track.is_counted, track.began, track.ended) for track in tracks(footage)] == [
+        (True, "footage", "hour"),
+        (False, "hour", "footage"),
+    ]
