@@ -13,7 +13,7 @@ import { byId, control, el, refill, swatch } from "../js/shared/dom.js";
 import { number } from "../js/shared/format.js";
 import { colorsOf } from "../js/shared/palette.js";
 import { has } from "../js/shell/rights.js";
-import { parseState } from "../js/shared/state.js";
+import { answeredOf, DEFAULT, entryOf, formatWhole, parseWhole } from "../js/shared/state.js";
 import { useZone } from "../js/shared/time.js";
 import { giveUpOwnZone, hasOwnZone, OWN_ZONE, zoneOf } from "../js/shared/zones.js";
 import { carrySelection } from "../js/shell/links.js";
@@ -24,7 +24,7 @@ import { showStrip } from "../js/status/strip.js";
 const AGAIN_MS = 800;
 const RETRY_MS = 3000;
 
-let state = parseState(location.search);
+let state = parseWhole(location.search, history.state);
 let asking = new AbortController();
 /** @type {number|null} */
 let since = null;
@@ -50,7 +50,7 @@ const zones = new ZonesCard(on);
 /** @param {Partial<Page.State>} part */
 function change(part) {
   state = { ...state, ...part };
-  history.pushState(null, "", addressOf(state));
+  history.pushState(entryOf(state), "", addressOf(state));
   crossings.proof.close();
   movements.proof.close();
   load();
@@ -87,7 +87,7 @@ async function show(signal) {
   carrySelection(state);
   const edit = control("edit", HTMLAnchorElement);
   edit.hidden = !has("correct");
-  edit.search = String(new URLSearchParams({ source: state.sources[0] }));
+  edit.search = formatWhole({ ...DEFAULT, sources: state.sources }, answeredOf(state));
   byId("footer-model").textContent = `Counted with the model ${catalogue.model}.`;
   const query = queryOf(state);
   // One after the other: the first has the days counted that the others take.
@@ -98,6 +98,7 @@ async function show(signal) {
     get("speeds", query, signal),
   ]);
   form.showRange(crossed);
+  history.replaceState(entryOf(state), "", addressOf(state, crossed));
   showFresh((since = Date.now()));
   if (!crossed.bars.length)
     return say("empty", "No footage in this time", "Choose another time, or another source.");
@@ -245,7 +246,7 @@ function fail(error) {
 }
 
 window.addEventListener("popstate", () => {
-  state = parseState(location.search);
+  state = parseWhole(location.search, history.state);
   load();
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", load);
