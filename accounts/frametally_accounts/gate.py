@@ -296,7 +296,7 @@ class Gate:
             raise Problem(
                 403,
                 f"There is nothing here for {name}.",
-                remedy="Have whoever runs this server add an account, or FRAMETALLY_PROXY_ROLES name a role.",
+                remedy="Ask an administrator to give you an account or a role.",
             )
         return Visitor(name, role)
 

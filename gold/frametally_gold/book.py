@@ -9,18 +9,19 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import islice
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, insert, literal, select
 from sqlalchemy.exc import IntegrityError
 
 from frametally.adapters.sql.engine import SqlDatabase
 from frametally.adapters.sql.migration import Layout
-from frametally.errors import Poison
+from frametally.errors import Misconfigured, Poison
 from frametally.files.sqlite import BUSY_TIMEOUT_S
 from frametally.rules.places import Place, base_model, is_of_places, series_of
 from frametally.settings.access import ServerAccess
@@ -55,7 +56,13 @@ class SqlGold:
     def loads(self) -> dict[GoldDay, GoldLoad]:
         """Return what the tables have of each day."""
         with self._database.reading() as connection:
-            rows = connection.execute(select(tables.loads)).all()
+            try:
+                rows = connection.execute(select(tables.loads)).all()
+            except (TypeError, ValueError) as error:  # a value that its column cannot have
+                raise Misconfigured(
+                    f"{tables.loads.name} cannot be read ({error}): move {self.url} away, and run "
+                    "`frametally gold`"
+                ) from error
         return {
             GoldDay(row.model, row.interval_s, row.day.isoformat()): GoldLoad(
                 row.params, row.run_id, row.made_of, row.rows
@@ -101,6 +108,24 @@ class SqlGold:
         query = select(_loads.checksums).where(_is_load(day))
         with self._database.reading() as connection:
             return _unequal(connection.execute(query).scalar(), _day_checksums(connection, day))
+
+    def strays(self) -> list[str]:
+        """Return the tables that have rows of no day that was loaded; see `Gold.strays`."""
+        with self._database.reading() as connection:
+            found = {
+                table.name
+                for table, of_none in _strays(connection)
+                if connection.execute(select(table.c.model).where(of_none).limit(1)).first()
+            }
+        return sorted(found)
+
+    def remove_strays(self) -> int:
+        """Remove the rows of no day that was loaded; see `Gold.remove_strays`."""
+        with self._database.writing() as connection:
+            return sum(
+                connection.execute(delete(table).where(of_none)).rowcount
+                for table, of_none in _strays(connection)
+            )
 
     def changed_videos(self) -> dict[str, list[str]]:
         """Return, by video, the tables that have other rows of it than were loaded."""
@@ -166,6 +191,27 @@ def _is_load(day: GoldDay) -> ColumnElement[bool]:
     return and_(_loads.model == day.model, _loads.interval_s == day.interval_s, _loads.day == day_of(day.day))
 
 
+def _strays(connection: Connection) -> Iterator[tuple[Table, ColumnElement[bool]]]:
+    """Yield each table of a day with what holds for its rows before, between and behind the loaded days.
+
+    What is no moment any more, after a changed bit, lies there, too: in SQLite it is compared as a text.
+    """
+    loaded: defaultdict[tuple[str, int, str], set[str]] = defaultdict(set)
+    for row in connection.execute(select(_loads.model, _loads.interval_s, _loads.day)):
+        kind = (base_model(row.model), row.interval_s, series_of(row.model))
+        loaded[kind].add(row.day.isoformat())
+    for table, at in tables.MOMENTS.items():
+        series = table.c.series if "series" in table.c else literal(tables.SERIES_OF[table][0])
+        columns = (table.c.model, table.c.interval_s, series)
+        for kind in connection.execute(select(*columns).distinct()).all():
+            of_kind = [column == value for column, value in zip(columns, kind, strict=True)]
+            ends = [moment for day in sorted(loaded[tuple(kind)]) for moment in ends_of(day)]
+            for after, before in zip([None, *ends[1::2]], [*ends[::2], None], strict=True):
+                if after is None or after != before:
+                    behind = [] if after is None else [at >= after]
+                    yield table, and_(*of_kind, *behind, *([] if before is None else [at < before]))
+
+
 Checksums = dict[str, tuple[int, str]]
 """By table, how many rows and a checksum of them, in whatever order."""
 
@@ -187,10 +233,13 @@ def _video_checksums(connection: Connection, video_id: str) -> Checksums:
 def _checksum(connection: Connection, table: Table, condition: ColumnElement[bool]) -> tuple[int, str]:
     columns = [column for column in table.c if column.name != "checksums"]
     rows = total = 0
-    for row in connection.execute(select(*columns).where(condition)).yield_per(_ROWS_PER_INSERT):
-        digest = hashlib.blake2b(repr([_plain(value) for value in row]).encode(), digest_size=8)
-        total += int.from_bytes(digest.digest())
-        rows += 1
+    try:
+        for row in connection.execute(select(*columns).where(condition)).yield_per(_ROWS_PER_INSERT):
+            digest = hashlib.blake2b(repr([_plain(value) for value in row]).encode(), digest_size=8)
+            total += int.from_bytes(digest.digest())
+            rows += 1
+    except (TypeError, ValueError):  # SQLite keeps values that a column cannot have, as after a changed bit
+        return -1, ""
     return rows, f"{total % 2**64:016x}"
 
 
@@ -207,7 +256,10 @@ def _encoded(checksums: Checksums) -> str:
 
 def _unequal(noted: str | None, here: Checksums) -> list[str]:
     """Return the tables whose rows are not those noted; all where nothing was."""
-    known = {} if noted is None else json.loads(noted)
+    try:
+        known = json.loads(noted or "{}")
+    except ValueError:
+        known = {}
     return sorted(name for name, found in here.items() if known.get(name) != [*found])
 
 

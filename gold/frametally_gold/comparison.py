@@ -68,17 +68,26 @@ def check_gold(
                 done + 1, f"gold, {day.day} ({day.model}, {day.interval_s} s): {what}; {_BEHIND}"
             )
     progress.update(len(days), len(days), "compared")
-    return GoldCheck(len(days), _videos_differ(gold, videos))
+    return GoldCheck(len(days), _strays(gold) or _videos_differ(gold, videos))
 
 
 def _rows_differ(gold: Gold, index: CountIndex, day: GoldDay) -> str | None:
     try:
-        changed, sums = gold.changed(day), gold.day_sums(day)
+        changed = gold.changed(day)
+        if changed:
+            return f"{' and '.join(changed)} has other rows than were loaded"
+        sums = gold.day_sums(day)
     except Misconfigured as error:
         return f"it cannot be read: {error}"
-    if changed:
-        return f"{' and '.join(changed)} has other rows than were loaded"
     return _differs(sums, _index_sums(index, day))
+
+
+def _strays(gold: Gold) -> str | None:
+    try:
+        names = gold.strays()
+    except Misconfigured as error:
+        return f"gold: it cannot be read: {error}"
+    return f"gold: {' and '.join(names)} has rows of no day that was loaded; {_BEHIND}" if names else None
 
 
 def _videos_differ(gold: Gold, videos: Collection[str]) -> str | None:

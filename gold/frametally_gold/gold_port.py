@@ -144,6 +144,12 @@ class Gold(Protocol):
     def changed(self, day: GoldDay) -> list[str]:
         """Return the tables that have other rows of a day than were loaded, by name."""
 
+    def strays(self) -> list[str]:
+        """Return the tables, by name, that have rows of no day that was loaded."""
+
+    def remove_strays(self) -> int:
+        """Remove the rows of no day that was loaded; return how many there were."""
+
     def changed_videos(self) -> dict[str, list[str]]:
         """Return those tables by video; videos whose rows are as they were loaded are left out."""
 

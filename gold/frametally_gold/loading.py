@@ -51,7 +51,8 @@ def load_gold(
 ) -> GoldReport:
     """Bring the days of `[from_ms, to_ms)` to what the store has; doing so again changes nothing.
 
-    With `verify` all rows are read, and a day that has others than were loaded is loaded anew.
+    With `verify` all rows are read: a day that has others than were loaded is loaded anew, and rows of no day
+    that was loaded are removed.
 
     A day is loaded whole or not at all: all its files are read and checked before. Two may do so at once.
 
@@ -94,6 +95,8 @@ def load_gold(
         else:
             loaded.append(day)
             rows += news
+    if verify:
+        gold.remove_strays()
     progress.update(len(wanted), len(wanted), "loaded")
     return GoldReport(loaded, unchanged, removed, rows, skipped)
 

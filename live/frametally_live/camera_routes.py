@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
@@ -10,6 +11,7 @@ import msgspec
 from flask import Response
 from werkzeug.datastructures import MultiDict
 
+from frametally.process.allowed_addresses import AddressRefused
 from frametally.settings.loading import Settings
 from frametally_live import camera_answers as answers
 from frametally_live.book_port import Feed, FeedWanted
@@ -33,6 +35,8 @@ from frametally_web.requests.body import read_sent
 from frametally_web.requests.problems import Problem
 
 Args = MultiDict[str, str]
+
+_LOG = logging.getLogger("frametally_web")
 
 # Made once, before there are threads: see `records.decode`.
 _wanted = msgspec.json.Decoder(answers.CameraWanted)
@@ -86,7 +90,7 @@ class CameraRoutes:
                 try_feed=self._tried,
             )
         except FieldRefused as error:
-            raise refused(error) from error
+            raise _without_settings(error) from error
         except SourceTaken as error:
             raise Problem(
                 409, f"{error}.", remedy="Choose another name, or remove that camera first."
@@ -138,3 +142,12 @@ class CameraRoutes:
                 "There is no camera of that source.",
                 remedy="Ask /api/v1/cameras for those that there are.",
             ) from error
+
+
+def _without_settings(error: FieldRefused) -> Problem:
+    """Return the 400 of a camera that cannot be added: the log names the setting that would allow it."""
+    cause = error.__cause__
+    if not isinstance(cause, AddressRefused) or not cause.request:
+        return refused(error)
+    _LOG.warning("a camera was refused: %s", cause)
+    return Problem(400, f"address: {cause.reason}.", remedy=cause.request, parameter="address")

@@ -167,7 +167,7 @@ def test_counts_move_once_an_upload_confirms_it_and_that_is_told(ports: UploadPo
     upload = send(ports, DATA, fields=confirmed)
     for _ in range(2):  # whoever asks again is told the same
         accepted = Acceptance(ports).accept(upload)
-        assert "60 frames of Traffic on 2026-01-01 now count as Gate" in accepted.remark
+        assert "60 frames of Traffic on 2026-01-01 will count as Gate" in accepted.remark
     moved = accepted.video.moved_from
     assert moved is not None
     assert (moved.source, moved.frames, accepted.video.source) == ("traffic", 60, "gate")
@@ -186,7 +186,7 @@ def test_counts_of_an_uploaded_video_move_once_an_upload_of_its_bytes_confirms_i
     upload = send(ports, DATA, fields=confirmed)
     for _ in range(2):  # whoever asks again is told the same
         accepted = Acceptance(ports).accept(upload)
-        assert "60 frames of Traffic on 2026-01-01 now count as Gate" in accepted.remark
+        assert "60 frames of Traffic on 2026-01-01 will count as Gate" in accepted.remark
         assert "keeps" not in accepted.remark
     video = read_video(ports.store, first.id)
     assert video is not None

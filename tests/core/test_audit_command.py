@@ -85,9 +85,11 @@ def test_what_a_command_changes_is_recorded_with_how_it_ended(said: Said, book: 
     said("users", "passwd", "nobody", code=2)
     said("users", "list")
     said("lines", "list", "gate", code=2)
-    refused, added = (one.entry for one in book.changes(10)[0])
+    said("upload", __file__, "--move-counts", code=2)
+    uploaded, refused, added = (one.entry for one in book.changes(10)[0])
     assert added == AuditEntry(ME, "users add", 'name="anna" role="run"', "command line", 1, 0)
     assert refused == AuditEntry(ME, "users passwd", 'name="nobody"', "command line", 3, 2)
+    assert (uploaded.what, uploaded.target) == ("upload", f'files="{__file__}" move_counts=true')
 
 
 def test_the_first_administrator_is_recorded_before_anybody_can_log_in(

@@ -20,6 +20,7 @@ from tests.fakes.memory import MemoryStore
 from tests.fakes.records import make_count, make_coverage, make_run, put_run
 
 from frametally import keys
+from frametally.errors import Misconfigured
 from frametally.opening import open_count_index
 from frametally.ports.count_index import CountIndex, CountQuery
 from frametally.process.reports import NoProgress
@@ -270,6 +271,49 @@ def test_whatever_table_was_changed_the_check_names_it_and_a_load_mends_it(
     load_gold(store=store, gold=gold, progress=NoProgress(), verify=True)
     assert check(index, gold) is None
     assert everything(gold) == before
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "UPDATE gold_tracks SET last_seen = 'x'",
+        "UPDATE gold_coverage SET frames = 'x', objects_measured = 'x'",
+        "UPDATE gold_counts SET peak = 'x'",
+        "UPDATE gold_loads SET checksums = '{'",
+        "UPDATE gold_counts SET interval_start = 'x' || interval_start",
+        "UPDATE gold_counts SET model = 'x' WHERE label = 'car'",
+        "UPDATE gold_coverage SET interval_start = '1999' || substr(interval_start, 5)",
+    ],
+)
+def test_a_value_that_its_column_cannot_have_is_named_and_mended_as_any_other(
+    store: MemoryStore, tmp_path: Path, index: CountIndex, harm: str
+) -> None:
+    """SQLite keeps any value in any column, as after a changed bit."""
+    put_day(store, next(days_of_year(1)))
+    index_runs(store=store, index=index, progress=NoProgress())
+    with closing(SqlGold(f"sqlite:///{tmp_path}/gold.sqlite")) as gold:
+        load(store, gold)
+        before = everything(gold)
+        with gold._database.writing() as connection:
+            connection.exec_driver_sql(harm)
+        assert "has other rows than were loaded" in (check(index, gold) or "")
+        load(store, gold, verify=True)
+        assert check(index, gold) is None
+        assert everything(gold) == before
+        with gold._database.writing() as connection:
+            connection.exec_driver_sql("UPDATE gold_tracks SET interval_s = 7, first_seen = 'x'")
+        load(store, gold, verify=True)
+        assert everything(gold) == before
+        with gold._database.writing() as connection:
+            row = "gold_coverage SELECT 'ghost', " + ", ".join(tables.coverage.c.keys()[1:])
+            connection.exec_driver_sql(f"INSERT INTO {row} FROM gold_coverage")
+        assert "gold_coverage has rows of no day that was loaded" in (check(index, gold) or "")
+        load(store, gold, verify=True)
+        assert check(index, gold) is None
+        with gold._database.writing() as connection:
+            connection.exec_driver_sql("UPDATE gold_loads SET day = 'x'")
+        with pytest.raises(Misconfigured, match="gold_loads cannot be read"):
+            check(index, gold)
 
 
 @pytest.mark.parametrize(

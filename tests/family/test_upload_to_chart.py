@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import urllib3
 from tests.family.footage import FPS, SETTINGS, make_video
 from tests.family.running import Running, of_group, waits
 from tests.web.watching import Shown, Watcher, open_socket
@@ -162,6 +163,22 @@ def test_a_dashboard_starts_what_streams_need_with_the_first_one_and_starts_agai
         stream_id = again.post("/api/stream/start", video_id=accepted["id"], speed=16)["stream_id"]
         waits(lambda: again.ask(f"/api/v1/streams/{stream_id}")["state"] == "ended")
         assert again.process_of("work") is None
+
+
+def test_a_camera_that_is_added_where_there_is_nothing_yet_is_kept_run_and_in_the_audit_log(
+    tmp_path: Path,
+) -> None:
+    settings = SETTINGS | {"FRAMETALLY_LIVE_ALLOW": "127.0.0.0/8"}
+    with Running(tmp_path, "serve", settings=settings) as dashboard:
+        assert dashboard.ask("/api/v1/alerts")["rules"] == []
+        camera = {"source": "gate", "address": "http://127.0.0.1:9/"}
+        answer = urllib3.request("POST", f"{dashboard.url}/api/v1/cameras", json=camera, timeout=60)
+        assert answer.status == 201, answer.data
+        waits(lambda: dashboard.ask("/api/v1/cameras")["cameras"][0]["state"] == "waiting")
+        assert dashboard.process_of("live") is not None
+        assert [one["what"] for one in dashboard.ask("/api/v1/audit")["changes"]] == ["POST /api/cameras"]
+    with Running(tmp_path, "serve", "--alone", settings=settings) as again:
+        assert [one["source"] for one in again.ask("/api/v1/cameras")["cameras"]] == ["gate"]
 
 
 @pytest.mark.parametrize(

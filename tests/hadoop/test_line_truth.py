@@ -25,7 +25,7 @@ from frametally.rules.times import DAY_MS
 from frametally_traffic.drawings.drawn_shapes import shapes_of
 from frametally_traffic.flows.day_columns import DIRECTIONS, FlowColumns, encode_flows
 from frametally_traffic.flows.day_flows import flows_of_day
-from frametally_traffic.flows.shapes import LineShape, Shapes
+from frametally_traffic.flows.shapes import LineShape, Shapes, ZoneShape
 from frametally_traffic.geometry.borders import tenths
 
 if TYPE_CHECKING:
@@ -242,6 +242,46 @@ def test_a_line_10_px_from_the_border_counts_who_comes_in_and_who_goes_out(
     line = LineShape("rim", tuple(tenths([start, end])))
     found = crossings([counted(footage, frames, Shapes(lines=(line,)))])
     assert found == {("rim", "to_right"): 1, ("rim", "to_left"): 1}
+
+
+def person(at_ms: int, x: float | None) -> FrameDetections:
+    """A frame with a person of 90 px whose foot is at `x`; None: something hides him."""
+    return FrameDetections(
+        image_path=keys.image_key("gate", at_ms, "ab" * 32, at_ms),
+        source="gate",
+        frame_index=(at_ms - NOON_MS) // 100,
+        captured_at_ms=at_ms,
+        time_source="start_time",
+        width_px=WIDTH_PX,
+        height_px=HEIGHT_PX,
+        media="ab" * 32,
+        model="tiny-1",
+        detections=[]
+        if x is None
+        else [Detection(label="person", confidence=0.9, box=(x - 20, 210.0, 40.0, 90.0))],
+    )
+
+
+@pytest.mark.parametrize("fps", [10, 5])
+def test_who_stands_hidden_for_12_s_is_in_the_zone_meanwhile_and_crosses_the_line_once(
+    footage: Footage, fps: int
+) -> None:
+    """The path is whole between two sightings, for crossings and for occupancy."""
+
+    def x(at_s: float) -> float | None:
+        return 300.0 if at_s < 8 else None if at_s < 20 else 340 + 50 * max(at_s - 22, 0)
+
+    frames = [person(NOON_MS + n * 1000 // fps, x(n / fps)) for n in range(28 * fps)]
+    shapes = Shapes(
+        lines=(LineShape("post", tuple(tenths([(320, 0), (320, 480)]))),),
+        zones=(ZoneShape("square", tuple(tenths([(200, 100), (500, 100), (500, 400), (200, 400)]))),),
+    )
+    flows = counted(footage, frames, shapes)
+    assert crossings([flows]) == {("post", "to_left"): 1}
+    [stay] = zip(*(flows.columns[f"stay_{name}"] for name in ("from", "to")), strict=True)
+    assert [(time_ms + DAY_START_MS - NOON_MS) / 1000 for time_ms in stay] == pytest.approx(
+        [0, 25.2], abs=0.1
+    )
 
 
 def test_the_page_shows_the_numbers_that_were_measured_and_all_goals_are_reached() -> None:

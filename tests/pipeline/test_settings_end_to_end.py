@@ -24,6 +24,7 @@ from frametally.opening import (
     open_video_catalogue,
 )
 from frametally.records import encode
+from frametally.rules.counted_boxes import COUNTING_VERSION
 from frametally.settings.loading import load_settings
 from frametally_cli import main as cli
 from frametally_web.app import close_app, create_app
@@ -118,3 +119,25 @@ def test_a_run_of_an_earlier_version_says_that_its_settings_were_not_recorded(
     ]
     monkeypatch.setenv(OTHER, "20")
     assert "settings that its run did not record" in run(*BAR, code=4)
+
+
+def test_an_upgrade_names_the_days_that_it_counts_again_and_afterwards_what_changed(
+    run: Callable[..., str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with monkeypatch.context() as earlier:
+        earlier.setattr("frametally_hadoop.job.params.COUNTING_VERSION", COUNTING_VERSION - 1)
+        earlier.setenv(OTHER, "20")  # its rules counted other boxes, too
+        run("aggregate")
+    run("index")
+    exported = run("export")
+    for command, code in (("status", 4), ("aggregate --dry-run", 0)):
+        said = " ".join(run(*command.split(), code=code).split())
+        assert "1 days were counted by the rules of an earlier version" in said
+        assert "their numbers may change: 2026-03-01" in said
+    assert json.loads(run("aggregate", "--dry-run", "--json"))["earlier_version"] == ["2026-03-01"]
+    assert run("export") == exported
+    said = run("aggregate")
+    assert "2026-03-01, 60 s, counted again by this version: pics: 2 -> 4 detections" in said
+    run("index")
+    assert "earlier version" not in run("status")
+    assert run("export") != exported

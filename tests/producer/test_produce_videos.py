@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.fakes.footage import make_file, moving
 
 from frametally import keys
 from frametally.errors import Misconfigured, Poison
@@ -55,6 +56,16 @@ def test_frames_off_the_grid_are_stored_announced_and_noted(
     assert (manifest.frames_expected, manifest.frames_put, manifest.frames_announced) == (15, 15, 15)
     assert manifest.state == "complete"
     assert set_bits(manifest.announced_frames) == bench.announced()
+
+
+@pytest.mark.parametrize("name", ["gate.mp4", "gate.mkv"])
+def test_a_video_of_a_variable_rate_that_is_the_samplings_loses_no_frame(
+    bench: Bench, tmp_path: Path, name: str
+) -> None:
+    times_ms = [0, 190, 410, 590, 790, 1010, 1195, 1405, 1590, 1800]
+    path = make_file(tmp_path / name, moving(10), times_ms=times_ms)
+    assert bench.produce(path, start_time=START, sample_fps="5").frames_announced == 10
+    assert [one.captured_at_ms - START_MS for one in bench.log.announcements] == times_ms
 
 
 def test_a_frame_is_put_before_it_is_announced_and_announced_before_it_is_noted(

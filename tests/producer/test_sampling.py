@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from fractions import Fraction
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
@@ -23,20 +24,65 @@ def positions(gaps: list[Fraction]) -> list[Fraction]:
     return times
 
 
+class Shown(NamedTuple):
+    number: int
+    position_s: Fraction
+
+
 def taken(times: list[Fraction], *samplings: str) -> list[int]:
-    sampler = Sampler(*samplings)
-    return [index for index, time in enumerate(times) if sampler.takes(time)]
+    frames = [Shown(index, time) for index, time in enumerate(times)]
+    sifted = list(Sampler(*samplings).sift(frames))
+    assert [frame for frame, _ in sifted] == frames
+    return [frame.number for frame, is_taken in sifted if is_taken]
+
+
+def firsts(times: list[Fraction], rate: str) -> set[int]:
+    """The first frame at or after each time of the grid."""
+    slots = [int(time * Fraction(rate)) for time in times]
+    return {index for index, slot in enumerate(slots) if index == 0 or slot != slots[index - 1]}
 
 
 @pytest.mark.thorough
 @given(steps, rates)
-def test_of_each_grid_time_the_first_frame_at_or_after_it_is_taken(gaps: list[Fraction], rate: str) -> None:
+def test_each_grid_time_takes_the_first_frame_after_it_and_an_empty_step_one_that_was_left_out(
+    gaps: list[Fraction], rate: str
+) -> None:
     times = positions(gaps)
     fps = Fraction(rate)
     wanted = set()
     for grid in range(int(times[-1] * fps) + 1):
         wanted.add(next(index for index, time in enumerate(times) if time >= grid / fps))
-    assert taken(times, rate) == sorted(wanted)
+    assert wanted == firsts(times, rate)
+    chosen = taken(times, rate)
+    assert wanted <= set(chosen)
+    assert len(chosen) <= int(times[-1] * fps) + 1
+
+
+def rounded(interval_s: Fraction, tick_s: Fraction, frames: int) -> list[Fraction]:
+    return [round(index * interval_s / tick_s) * tick_s for index in range(frames)]
+
+
+@pytest.mark.parametrize("fps", [5, 10, 24, 25, Fraction(30_000, 1001), 30, 50, 60])
+@pytest.mark.parametrize("tick_s", [Fraction(1, 1000), Fraction(1, 90_000)])
+def test_of_a_constant_rate_each_grid_time_has_its_first_frame_alone(fps: Fraction, tick_s: Fraction) -> None:
+    times = rounded(1 / Fraction(fps), tick_s, 3000)
+    for rate in ("0.5", "2", "5"):
+        assert set(taken(times, rate)) == firsts(times, rate)
+
+
+def test_a_constant_rate_that_is_the_samplings_loses_no_frame_where_its_times_are_rounded() -> None:
+    """Matroska has milliseconds: 15 frames a second begin at 0, 67, 133 and 200 ms."""
+    times = rounded(Fraction(1, 15), Fraction(1, 1000), 300)
+    assert (len(firsts(times, "15")), len(taken(times, "15"))) == (200, 299)
+
+
+@pytest.mark.parametrize("jitter_ms", [10, 20, 40, 80])
+def test_of_a_variable_rate_that_is_the_samplings_hardly_a_frame_is_left_out(jitter_ms: int) -> None:
+    chance = random.Random(7)  # noqa: S311 - no secret
+    times = [Fraction(index * 200 + chance.randint(0, 2 * jitter_ms), 1000) for index in range(3000)]
+    times = [time - times[0] for time in times]
+    assert len(firsts(times, "5")) < 0.95 * len(times)
+    assert len(taken(times, "5")) > 0.98 * len(times)
 
 
 @pytest.mark.thorough
@@ -100,12 +146,14 @@ def test_a_camera_of_30_frames_a_second_gives_5_a_second_evenly() -> None:
     assert {late - early for early, late in itertools.pairwise(chosen[1:])} == {6}
 
 
-def test_at_the_edge_of_the_slots_a_camera_loses_nothing_where_a_file_would() -> None:
+def test_at_the_edge_of_the_slots_neither_a_camera_nor_a_file_loses_frames() -> None:
     """The measured case: 5 frames a second at 5 a second, each up to 14 ms late."""
     late = random.Random(7)  # noqa: S311 - no secret
     times = [Fraction(index * 200 + late.randint(0, 14), 1000) for index in range(300)]
     times = [time - times[0] for time in times]
-    assert (len(taken(times, "5")), len(camera_takes(times, "5"))) == (231, 300)
+    assert len(firsts(times, "5")) == 231
+    # What comes after the last frame of a file is not known.
+    assert (len(taken(times, "5")), len(camera_takes(times, "5"))) == (299, 300)
 
 
 @pytest.mark.thorough

@@ -265,7 +265,9 @@ def test_frames_are_decoded_some_at_a_time_and_large_ones_one_by_one(
     monkeypatch.setattr(Video, "frames", counted)
     monkeypatch.setattr(FrameWriter, "add", noted)
     assert place.stream() == ""
-    assert shown == [ahead * (number // ahead + 1) for number in range(0, FRAMES, 2)]
+    # Which frames are taken is known one frame later, but for the first.
+    needed = [1, *range(4, FRAMES + 1, 2)]
+    assert shown == [ahead * -(-number // ahead) for number in needed]
 
 
 @pytest.mark.parametrize("speed", [0.5, 1.0, 4.0])

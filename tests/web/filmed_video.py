@@ -174,7 +174,7 @@ class Cinema(Shelf):
             },
         )
         super().__init__(video)
-        chart = "/?source=gate&from=2024-05-01T08:00:00Z&to=2024-05-01T08:01:00Z"
+        chart = "/?source=gate&from=2024-05-01T08:00:00Z&to=2024-05-01T08:01:00Z&timezone=UTC"
         if video["state"] == "ready":
             video["links"].update(chart=chart, proof=f"{chart}&at=2024-05-01T08:00:00Z")
         self.sent: list[tuple[str, str, Any]] = []

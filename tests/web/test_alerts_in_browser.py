@@ -34,6 +34,8 @@ def test_rules_and_what_failed_are_shown_as_text_and_are_easy_for_everybody(
     page = visit(place).open("alerts", wait_for="#alerts-page")
     expect(page.locator("#rules tbody th")).to_have_text("<b>busy")
     expect(page.locator("#messages .alert")).to_have_count(3)
+    expect(page.locator("#messages time").first).to_have_text("1 Jan 1970, 01:02:00")
+    expect(page.locator("#zone")).to_have_text("Europe/Berlin")
     page.get_by_role("link", name="Failed").click()
     expect(page.locator("#messages .alert")).to_have_count(1)
     expect(page.locator("#messages .reason")).to_contain_text("no <script>alert(1)</script>")

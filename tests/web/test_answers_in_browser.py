@@ -286,4 +286,4 @@ def test_without_a_choice_the_page_counts_objects_where_they_are_known_else_the_
     expect(page.locator("#chart-title")).to_contain_text("Unique objects")
     window.open()
     expect(page.locator("#chart-title")).to_contain_text("Mean per frame")
-    expect(page).to_have_url(f"{window.url}/")
+    expect(page).to_have_url(f"{window.url}/?timezone=Europe/Berlin")

@@ -88,6 +88,16 @@ def test_a_source_has_one_camera(client: FlaskClient) -> None:
     assert refusal(add(client, "rtsp://10.1.2.4/", "gate-1")) == (409, None)
 
 
+def test_people_are_told_whom_to_ask_and_the_log_which_setting_allows_the_address(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    told = add(client, "http://127.0.0.1:5001/").json
+    assert told is not None
+    assert told["detail"] == "address: 127.0.0.1 is not where cameras may be."
+    assert told["remedy"] == "Ask an administrator to allow this address."
+    assert "set FRAMETALLY_LIVE_ALLOW=10.0.0.0/8" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("said", "parameter"),
     [
@@ -115,6 +125,7 @@ def test_what_can_be_no_camera_is_refused_with_a_remedy_and_no_password_is_repea
     answer = client.post("/api/v1/cameras", json=sent)
     assert refusal(answer) == (400, parameter)
     assert "geheim" not in answer.text
+    assert "FRAMETALLY_" not in answer.text
     assert client.get("/api/v1/cameras").json["cameras"] == []
 
 

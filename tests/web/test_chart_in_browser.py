@@ -321,8 +321,17 @@ def test_only_the_marked_part_of_a_source_is_timed_by_files(
     page = window.open("?interval=60")
     expect(page.locator("#time-warning")).to_contain_text("times of Yard are guessed from a file's date")
     expect(page.locator(".key", has_text="time guessed")).to_be_visible()
+    below_axis = """() => {
+      const canvas = document.getElementById("chart");
+      const { area: { left, right, bottom }, width } = canvas.timeChart.layout;
+      const scale = canvas.width / width;
+      const { data } = canvas.getContext("2d").getImageData(0, (bottom + 4) * scale, canvas.width, 1);
+      const at = (share) => Math.round((left + (right - left) * share) * scale);
+      return [0.1, 0.5].map((share) => [...data.slice(4 * at(share), 4 * at(share) + 4)]);
+    }"""
+    assert page.evaluate(below_axis) == [[0xD9, 0xA4, 0, 255], [0, 0, 0, 0]]
     page.locator("#view-table").click()
-    expect(page.locator("#table-area tbody tr", has_text="file date")).to_have_count(1)
+    expect(page.locator("#table-area tbody tr", has_text="time guessed")).to_have_count(1)
     expect(page.locator("#table-area tbody tr")).to_have_count(5)
     window.open("?interval=60&from=2024-05-01T08:02:00Z")
     expect(page.locator("#time-warning")).to_be_hidden()

@@ -220,7 +220,7 @@ def test_hours_and_weekdays_are_chosen_with_the_range(two_weeks: Place, visit: C
     assert entries(page) == before + 1
     expect(page.locator("#hours-chip")).to_have_text(re.compile("08:00.09:30, Mon.Wed"))
     page.get_by_role("button", name="All hours and weekdays").click()
-    expect(page).to_have_url(f"{window.url}/")
+    expect(page).to_have_url(f"{window.url}/?timezone=Europe/Berlin")
 
 
 @pytest.mark.thorough
@@ -247,7 +247,9 @@ def test_the_title_and_the_links_to_other_pages_carry_what_is_shown(
     here, other = page.locator("#pages a").first, page.locator("#pages a").nth(1)
     expect(here).to_have_attribute("aria-current", "page")
     expect(other).not_to_have_attribute("aria-current", "page")
-    selected = r"\?label=car&source=east&from=2024-05-05T22:00:00Z&to=2024-05-07T22:00:00Z$"
+    selected = (
+        r"\?label=car&source=east&from=2024-05-05T22:00:00Z&to=2024-05-07T22:00:00Z&timezone=Europe/Berlin$"
+    )
     expect(other).to_have_attribute("href", re.compile(selected))
 
 
@@ -328,6 +330,8 @@ def test_a_misspelt_label_is_mended_by_one_click(two_weeks: Place, visit: Callab
     window.settled()
     expect(page).to_have_url(re.compile(r"\?label=person&label=car&source=east" + REST))
     expect(page.locator("#notice")).to_be_hidden()
+    page = window.open("?label=pesron&source=nope", wait_for="#dashboard[data-state=failed]")
+    expect(page.locator("#notice")).to_contain_text("There is no label 'pesron'. There is no source 'nope'.")
 
 
 @pytest.mark.thorough
@@ -382,6 +386,24 @@ def test_addresses_and_codes_taken_from_the_page_show_the_same_in_every_time_zon
         assert {"metric", "interval", "model"} <= set(asked), address
         far.open(address.removeprefix(f"{window.url}/"), "[data-state=ready]:not([aria-busy=true])")
         assert (far.chart_values(), far.chart_spans()) == (values, spans), address
+
+
+@pytest.mark.thorough
+def test_where_nothing_is_asked_for_the_address_and_the_links_name_the_time_zone(
+    two_weeks: Place, visit: Callable[..., Visit]
+) -> None:
+    window = visit(two_weeks)
+    page = window.open("")
+    spans = window.chart_spans()
+    expect(page).to_have_url(f"{window.url}/?timezone=Europe/Berlin")
+    for link in page.locator("#pages a").all():
+        expect(link).to_have_attribute("href", re.compile(r"\?timezone=Europe/Berlin$"))
+    far = visit(two_weeks, url=window.url, timezone_id="America/New_York")
+    far.open(page.url.removeprefix(f"{window.url}/"))
+    assert far.chart_spans() == spans
+    expect(far.page).to_have_url(page.url)
+    far.open("")
+    expect(far.page).to_have_url(f"{window.url}/?timezone=America/New_York")
 
 
 @pytest.mark.thorough

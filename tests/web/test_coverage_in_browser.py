@@ -137,6 +137,11 @@ def test_hours_of_the_week_and_sources_tell_what_was_not_analysed(
     expect(page.locator(".heat-scale")).to_contain_text("filmed, not analysed")
     page = window.open("?timezone=UTC&from=2024-05-01T13:00Z&to=2024-05-01T13:01Z&interval=60")
     expect(page.locator("#chart-message")).to_contain_text("Filmed, not analysed")
+    for name in ("Mean per frame", "Busiest 1 min", "Peak at once"):
+        expect(page.locator("#tiles .tile", has_text=name)).to_contain_text("not analysed")
+    expect(page.locator("#busiest")).to_have_text("not analysed")
+    expect(page.locator("#spoken")).to_have_text("Filmed, not analysed.")
+    expect(page.get_by_text("The footage here is not analysed, so there are no frames.")).to_be_visible()
 
 
 def test_on_a_phone_the_marks_are_there_too(

@@ -194,9 +194,9 @@ def test_a_video_is_answered_with_all_that_is_known_of_it(place: Place, client: 
             "quality": None,
             "derivatives": f"{here}/derivatives",
             "detections": f"{here}/detections",
-            "chart": "/?source=gate&from=2024-05-01T08:00:00Z&to=2024-05-01T08:02:00Z",
+            "chart": "/?source=gate&from=2024-05-01T08:00:00Z&to=2024-05-01T08:02:00Z&timezone=UTC",
             "proof": "/?source=gate&from=2024-05-01T08:00:00Z&to=2024-05-01T08:02:00Z"
-            "&at=2024-05-01T08:00:00Z",
+            "&timezone=UTC&at=2024-05-01T08:00:00Z",
         },
     }
     assert (job["kind"], job["state"], job["attempts"]) == ("previews", "queued", 0)

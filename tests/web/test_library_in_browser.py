@@ -107,7 +107,7 @@ def test_videos_are_found_filtered_and_ordered_and_the_address_leads_others_to_t
     expect(page.locator(".video-link")).to_have_count(5)
     expect(page.locator("#nothing")).to_be_hidden()
     answers = page.locator("#pages a", has_text="Answers")
-    assert str(answers.get_attribute("href")).endswith("/?source=yard")
+    assert str(answers.get_attribute("href")).endswith("/?source=yard&timezone=Europe/Berlin")
     shared = page.url
     other = open_shelf(visit, place, shelf, shared.partition("/videos")[2])
     assert names(other) == names(page)
@@ -122,7 +122,9 @@ def test_none_that_matches_offers_to_show_all(place: Place, visit: Callable[...,
     expect(page.locator(".video-link")).to_have_count(3)
     # What other pages are asked for stays as it was.
     assert page.url.endswith("/videos?label=car")
-    assert str(page.locator("#pages a", has_text="Answers").get_attribute("href")).endswith("/?label=car")
+    assert str(page.locator("#pages a", has_text="Answers").get_attribute("href")).endswith(
+        "/?label=car&timezone=Europe/Berlin"
+    )
 
 
 @pytest.mark.thorough

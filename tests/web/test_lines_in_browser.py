@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -131,7 +132,9 @@ def test_zones_and_speeds_stand_there_with_what_they_rest_on(
 def test_a_range_drawn_over_the_chart_is_in_the_address_and_back_undoes_it(
     drawn: Place, visit: Callable[..., Visit]
 ) -> None:
-    page = visit(drawn).open("lines?source=gate", wait_for=READY)
+    page = visit(drawn).open("lines", wait_for=READY)
+    whole = r"lines\?source=gate&timezone=Europe/Berlin&interval=\d+&model="
+    expect(page).to_have_url(re.compile(whole))  # the same bars for all who open it
     page.locator("#asked-label").select_option("bus")
     expect(page.locator("#crossings-table tbody tr")).to_have_count(3)
     assert "label=bus" in page.url
@@ -163,7 +166,9 @@ def test_a_source_over_which_nothing_is_drawn_leads_to_where_it_can_be(
     junction.film(place)
     page = visit(place).open("lines", wait_for="#lines-page[data-state=undrawn]")
     expect(page.locator("#nothing")).to_contain_text("Nothing is drawn over this source")
-    assert str(page.locator("#edit").get_attribute("href")).endswith("/lines/edit?source=gate")
+    assert str(page.locator("#edit").get_attribute("href")).endswith(
+        "/lines/edit?source=gate&timezone=Europe/Berlin"
+    )
     picture(page, "lines-undrawn")
 
 

@@ -64,7 +64,7 @@ def test_what_is_chosen_stands_in_the_address_and_a_link_shows_the_same(
     expect(page).to_have_url(re.compile(r"\?label=bus&label=dog&source=west" + REST))
     expect(page.locator("#interval-chip")).to_be_hidden()
     page.locator("#reset").click()
-    expect(page).to_have_url(f"{window.url}/")
+    expect(page).to_have_url(f"{window.url}/?timezone=Europe/Berlin")
     expect(page.locator(".key .name")).to_have_text(["car", "bus", "dog"])
 
 
@@ -75,7 +75,7 @@ def test_a_range_is_typed_in_the_viewers_time(place: Place, visit: Callable[...,
     page.locator("#range-chip").click()
     expect(page.locator("#from")).to_have_value("2024-05-01T10:00")
     page.keyboard.press("Escape")  # looked at, and left as it was
-    expect(page).to_have_url(f"{window.url}/")
+    expect(page).to_have_url(f"{window.url}/?timezone=Europe/Berlin")
     page.locator("#range-chip").click()
     page.locator("#from").fill("2024-05-01T10:01:00")
     page.locator("#from").press("Enter")

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import http.client
 import json
+import re
 import shutil
 import socket
 import threading
@@ -156,6 +157,13 @@ def test_an_upload_moves_another_sources_counts_only_once_that_is_confirmed(fake
     assert "60 frames of Traffic" in moved.body["message"]
     video = tell(url, f"/api/v1/videos/{moved.body['id']}")
     assert (video["source"], video["moved_from"]["source"]) == ("gate", "traffic")
+    assert send_form(url, DATA, source="Yard").status == 200  # bytes of a video move nothing unasked, either
+    assert "60 frames" not in tell(url, "/api/v1/audit")["changes"][0]["target"]
+    again = send_form(url, DATA, source="Yard", move_counts="true")
+    assert (again.status, tell(url, f"/api/v1/videos/{video['id']}")["source"]) == (200, "yard")
+    newest = tell(url, "/api/v1/audit")["changes"][0]["target"]
+    assert f"video_id={video['id']}" in newest
+    assert re.search(r"60 frames of Traffic on [\d-]+ will count as Yard", newest)
 
 
 def test_an_upload_by_tus_that_is_confirmed_sends_no_byte_again(fake: Place, url: str) -> None:
@@ -300,6 +308,12 @@ def test_a_field_that_cannot_be_is_named_with_its_remedy_and_nothing_stays(
             400,
         ),
         (b"--b\r\n" + b"X-Long: " + b"x" * 10_000 + b"\r\n\r\n", 400),
+        (
+            b'--b\r\nContent-Disposition: form-data; name="file"; filename="a\r\nX-B: c"\r\n\r\n'
+            + DATA
+            + b"\r\n--b--\r\n",
+            400,
+        ),
     ],
 )
 def test_a_form_that_is_none_or_has_no_video_is_refused_and_nothing_stays(

@@ -250,6 +250,29 @@ def test_who_only_listens_gets_every_frame_that_its_socket_takes(
         assert told["left_out"] == 0
 
 
+def test_who_only_listens_gets_every_frame_of_those_that_are_found_at_once(
+    gate: Gate, watch: Callable[..., Watcher]
+) -> None:
+    """As where detection begins late: over a turn of 5 s, from which on they are in another partition."""
+    listener = watch(gate.asked)
+    with watch(gate.asked).connection as other:
+        begun(gate, Watcher(other))
+    gate.show(2000)
+    while not see_number(listener, 2000):
+        pass
+    for first in (2001, 2041, 2061):
+        gate.show(*range(first, first + 15))
+        shown = [listener.frame().header for _ in range(15)]
+        assert [one["captured_at_ms"] for one in shown] == [
+            START_MS + 100 * number for number in range(first, first + 15)
+        ]
+        assert shown[-1]["left_out"] == 0
+
+
+def see_number(watcher: Watcher, number: int) -> bool:
+    return bool(watcher.frame().header["captured_at_ms"] == START_MS + 100 * number)
+
+
 def _is_frame(told: Any, number: int) -> bool:
     return told["type"] == "frame" and told["captured_at_ms"] == START_MS + 100 * number
 

@@ -25,8 +25,8 @@ _REMEDIES = {
 }
 
 
-def video_of(row: VideoRow, jobs: Sequence[Job] = ()) -> answers.LibraryVideo:
-    """Return a video as it is answered; `jobs` are those that are shown."""
+def video_of(row: VideoRow, timezone: str, jobs: Sequence[Job] = ()) -> answers.LibraryVideo:
+    """Return a video as it is answered, with its chart in a time zone; `jobs` are those that are shown."""
     record, facts, books = row.record, row.record.facts, row.books
     first_ms = facts.started_at_ms if row.first_captured_at_ms is None else row.first_captured_at_ms
     is_counted = row.state == "ready" and books.counted is not None
@@ -75,7 +75,7 @@ def video_of(row: VideoRow, jobs: Sequence[Job] = ()) -> answers.LibraryVideo:
         roi=record.fields.roi,
         calibration=record.fields.calibration,
         revision=record.revision,
-        links=_links_of(row),
+        links=_links_of(row, timezone),
         jobs=[job_of(job) for job in jobs],
     )
 
@@ -127,7 +127,7 @@ def playable_of(row: VideoRow) -> Artifact | None:
     return original_of(row) if row.record.facts.plays_in_browsers else row.artifact("playable")
 
 
-def _links_of(row: VideoRow) -> answers.VideoLinks:
+def _links_of(row: VideoRow, timezone: str) -> answers.VideoLinks:
     here = f"/api/v1/videos/{row.record.id}"
     kinds: tuple[ArtifactKind, ...] = ("poster", "sprite", "sprite_vtt", "metadata", "quality", "enhanced")
     made = {kind: row.artifact(kind) for kind in kinds}
@@ -138,7 +138,7 @@ def _links_of(row: VideoRow) -> answers.VideoLinks:
 
     playable = playable_of(row)
     version = playable and (playable.recipe or row.record.sha256)
-    chart = _chart_of(row)
+    chart = _chart_of(row, timezone)
     return answers.VideoLinks(
         original=f"{here}/original",
         playable=f"{here}/playable?v={version}" if playable else None,
@@ -151,19 +151,24 @@ def _links_of(row: VideoRow) -> answers.VideoLinks:
         quality=link("quality", "quality"),
         derivatives=f"{here}/derivatives",
         detections=f"{here}/detections",
-        chart=f"/?{urlencode(chart, safe=':')}" if chart else None,
-        proof=f"/?{urlencode(chart | {'at': chart['from']}, safe=':')}" if chart else None,
+        chart=f"/?{urlencode(chart, safe=':/')}" if chart else None,
+        proof=f"/?{urlencode(chart | {'at': chart['from']}, safe=':/')}" if chart else None,
     )
 
 
-def _chart_of(row: VideoRow) -> dict[str, str]:
+def _chart_of(row: VideoRow, timezone: str) -> dict[str, str]:
     """Return by what the dashboard shows the chart of a video's source and minutes; empty: it has none."""
     first_ms, last_ms = row.first_captured_at_ms, row.last_captured_at_ms
     if row.state != "ready" or first_ms is None or last_ms is None or not row.books.counted:
         return {}
     from_ms = first_ms // _MINUTE_MS * _MINUTE_MS
     to_ms = (last_ms // _MINUTE_MS + 1) * _MINUTE_MS
-    return {"source": row.record.source, "from": _moment(from_ms), "to": _moment(to_ms)}
+    return {
+        "source": row.record.source,
+        "from": _moment(from_ms),
+        "to": _moment(to_ms),
+        "timezone": timezone,
+    }
 
 
 def _moment(time_ms: int) -> str:

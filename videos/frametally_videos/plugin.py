@@ -15,7 +15,7 @@ PLUGIN = Plugin(
         "upload": CommandEntry(
             "frametally_videos.commands.upload:upload",
             "Upload videos; an interrupted upload continues",
-            {"": ("files", "source")},
+            {"": ("files", "source", "move_counts")},
         ),
         "work": CommandEntry("frametally_videos.commands.work:work", "Process uploaded videos until Ctrl-C"),
     },

@@ -72,7 +72,7 @@ class VideoRoutes:
             ) from error
         remedy = remedy_for("correct", self._uploads_remedy)
         return answers.LibraryPage(
-            videos=[video_of(row) for row in page.rows],
+            videos=[video_of(row, self._settings.timezone) for row in page.rows],
             next=page.next or None,
             total=page.total,
             states={str(state): number for state, number in self._ports.catalogue.states().items()},
@@ -147,7 +147,7 @@ class VideoRoutes:
 
     def _answer(self, video_id: str) -> answers.LibraryVideo:
         row = self._row(video_id)
-        return video_of(row, self._ports.catalogue.jobs(video_id))
+        return video_of(row, self._settings.timezone, self._ports.catalogue.jobs(video_id))
 
 
 def check_uploads(remedy: str | None) -> None:

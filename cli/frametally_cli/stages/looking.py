@@ -22,19 +22,21 @@ from frametally_videos.ports.video_catalogue import VideoCatalogue
 
 _FILES = ("file", "sqlite")
 _PUTS = ("put", "change", "resumable")
-_NOTES = ("put_video", "put_upload", "queue", "on_queued")
+_NOTES = ("put_video", "put_upload", "queue", "on_queued", "put_camera")
 
 
 class _OnceThere:
     """Stands for a port whose file somebody will make: an empty one of our own until then.
 
     What is asked for by one of the names in `makes` writes: with that, it is made.
+
+    Attributes:
+        url: Of the one that is to be made: who opens another book in it makes it, too.
     """
 
-    def __init__(
-        self, file: Path, open_it: Callable[[], Any], empty: Any, makes: Collection[str] = ()
-    ) -> None:
-        self._file = file
+    def __init__(self, url: str, open_it: Callable[[], Any], empty: Any, makes: Collection[str] = ()) -> None:
+        self.url = url
+        self._file = Path(unquote(urlsplit(url).path))
         self._open = open_it
         self._now = empty
         self._makes = makes
@@ -170,7 +172,6 @@ def _empty_url(folder: str, name: str) -> str:
 
 def _look(url: str, empty_url: str, open_at: Callable[[str], Any], makes: Collection[str]) -> Any:
     parts = urlsplit(url)
-    file = Path(unquote(parts.path))
-    if parts.scheme not in _FILES or file.exists():
+    if parts.scheme not in _FILES or Path(unquote(parts.path)).exists():
         return open_at(url)
-    return _OnceThere(file, lambda: open_at(url), open_at(empty_url), makes)
+    return _OnceThere(url, lambda: open_at(url), open_at(empty_url), makes)

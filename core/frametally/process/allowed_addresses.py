@@ -45,13 +45,22 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 class AddressRefused(Poison):
-    """Something may not be at an address: why, and what to do about it, where that is known."""
+    """Something may not be at an address: why, and what to do about it, where that is known.
 
-    def __init__(self, reason: str, remedy: str = "") -> None:
-        """Keep both; as text it is one line."""
-        super().__init__(f"{reason}; {remedy}" if remedy else reason)
+    Attributes:
+        reason: Why, without what the settings say.
+        line: Why, with it.
+        remedy: What to do about it; it may name a setting.
+        request: What to do for people who cannot change settings; empty: the same.
+    """
+
+    def __init__(self, reason: str, remedy: str = "", *, allowed: str = "", request: str = "") -> None:
+        """Keep the parts; as text it is one line, with the remedy."""
+        self.line = f"{reason} ({allowed})" if allowed else reason
+        super().__init__(f"{self.line}; {remedy}" if remedy else self.line)
         self.reason = reason
         self.remedy = remedy
+        self.request = request
 
 
 class CameraAddress(NamedTuple):
@@ -89,6 +98,7 @@ def read_address(text: str, *, devices: bool = False) -> CameraAddress:
         raise AddressRefused(
             "this address has a log-in in it, and an address is shown to everybody",
             'leave it out, and set FRAMETALLY_LIVE_LOGINS={"<source>": "<user>:<password>"}',
+            request="Leave it out, and ask an administrator to set the log-in.",
         )
     kinds = f"{', '.join(f'{scheme}://' for scheme in PORTS)}{' and /dev/videoN' if devices else ''}"
     if parts.scheme not in PORTS or not parts.hostname:
@@ -171,8 +181,10 @@ class AllowedPlaces:
             where = ", ".join(filter(None, ("public addresses" * self._public, self._text))) or "nowhere"
             allowed = ",".join(filter(None, (self._text, _plain(host))))
             raise AddressRefused(
-                f"{at} is not where {self._what}s may be ({where})",
+                f"{at} is not where {self._what}s may be",
                 f"if that is right, set {self._setting}={allowed}",
+                allowed=where,
+                request="Ask an administrator to allow this address.",
             )
 
     def check_written(self, host: str) -> None:

@@ -58,7 +58,8 @@ class CountingSettings(BaseModel, defer_build=True):
         5.0,
         ge=0,
         le=60,
-        description="Longest seconds between two pieces of one broken track; with the gap 60 at most.",
+        description="Longest seconds between two pieces of one broken track, and three times as long where "
+        "no other track fits; with the gap 60 at most.",
     )
     track_fixed_labels: str = Field(
         "", description="Labels of which what never moves is no object, separated by commas; empty: none."

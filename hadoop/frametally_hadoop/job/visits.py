@@ -31,9 +31,10 @@ from frametally_hadoop.job.mapping import to_json
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.job.tracks.following import Track, TrackedBox, Tracker, by_strength
 from frametally_hadoop.job.tracks.labels import counted_votes, one_per_object, tally
+from frametally_hadoop.job.tracks.mending import mended
 from frametally_hadoop.job.tracks.params import TrackParams
 from frametally_hadoop.job.tracks.paths import TrackEdges, foot_path
-from frametally_hadoop.job.tracks.stitching import never_moves, stitch
+from frametally_hadoop.job.tracks.stitching import never_moves
 
 
 class Visit(NamedTuple):
@@ -178,7 +179,8 @@ def _follow(
             tracker.step(time_ms, one_per_object(boxes) if len(boxes) > 1 else boxes)
     visits = []
     for group in sorted(trackers):
-        for track in stitch(trackers[group].finish(), tracking.stitch_ms):
+        tracker = trackers[group]
+        for track in mended(tracker.finish(), tracker.left_over, tracking):
             first = next((n for n, sighting in enumerate(track) if sighting.is_counted), None)
             if first is not None:
                 visits.append(_visit(track, first, params, tracking, start_ms, end_ms))

@@ -83,7 +83,7 @@ def add_camera(
             )
     except AddressRefused as error:
         remedy = f"{error.remedy[:1].upper()}{error.remedy[1:]}" or _REMEDY
-        raise FieldRefused("address", f"{error.reason}.", remedy) from error
+        raise FieldRefused("address", f"{error.line}.", remedy) from error
     feed = Feed(str(uuid.uuid4()), "camera", keys.slug(name), name, address=place.text, transport=transport)
     taken = SourceTaken(f"{name} has a camera already")
     if any(other.source == feed.source for other in catalogue.feeds("camera")):

@@ -162,11 +162,10 @@ class DecodedFrames:
         )
         self._file = ExitStack()
         self._opened: Video | None = None
-        self._frames: Iterator[TimedFrame] = iter(())
+        self._frames: Iterator[tuple[TimedFrame, bool]] = iter(())
         self._passed_s = float("inf")
         self._last: TimedFrame | None = None
         self._wanted = FrameBitmap(b"")
-        self._sampler = Sampler()
         self._expected = self._first_ms = 0
 
     def since(self, from_s: float) -> Iterator[DueFrame | None]:
@@ -174,9 +173,10 @@ class DecodedFrames:
         if from_s <= self._passed_s:
             self._begin()
         is_there = False
-        while (frame := next(self._frames, None)) is not None:
+        while (sifted := next(self._frames, None)) is not None:
+            frame, is_taken = sifted
             self._passed_s = float(frame.position_s)
-            if not self._sampler.takes(frame.position_s):
+            if not is_taken:
                 yield None
                 continue
             self._wanted.add(frame.frame_index)
@@ -231,9 +231,8 @@ class DecodedFrames:
         self._expected = estimated(opened, self._keeper)
         self._first_ms = captured_at_ms(first, self._keeper.manifest)
         self._last = None
-        self._sampler = Sampler(*self._keeper.samplings)
         self._wanted = FrameBitmap(b"")
-        self._frames = itertools.chain((first,), frames)
+        self._frames = Sampler(*self._keeper.samplings).sift(itertools.chain((first,), frames))
 
     def _show(self, frame: TimedFrame) -> None:
         line = None

@@ -1,6 +1,6 @@
 """From the log to all who watch: one thread reads results, one task asks how feeds stand.
 
-All of it only while somebody watches, and nothing waits in memory but the newest frame of each feed.
+All of it only while somebody watches, and nothing waits in memory but the newest few frames of each feed.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ _LONGEST_UNDETECTED_S = 5.0
 _LONGEST_SILENT_S = 60.0
 """So long after the last result the end of a video waits for the results that are missing."""
 _MOST_LOOKS = 1200
+_MOST_RECENT = 16
+"""So many frames that came at once are kept for who only listens."""
 _CATALOGUE_AWAY = "The catalogue does not answer for now."
 _NOT_DETECTED = (
     "Its frames are announced, and nobody detects them for now: run `frametally consume --live`, or wait."
@@ -51,9 +53,9 @@ class Channel:
         self.name = name
         self.feed = feed
         self.video = video
-        self.newest: PicturedResult | None = None
+        self.recent: deque[PicturedResult] = deque(maxlen=_MOST_RECENT)
         self.encoded: tuple[int, EncodedFrame] | None = None
-        """The newest frame that somebody was sent: its number, and its message."""
+        """The frame that somebody was sent last: its number, and its message."""
         self.wakes: set[Wake] = set()
         """Each is set when there is something new."""
         self.waits_for = ""
@@ -63,6 +65,15 @@ class Channel:
         self.is_given_up = False
         self.behind_ms: int | None = None
         self._looks: deque[tuple[float, int]] = deque(maxlen=_MOST_LOOKS)  # when, and its newest moment then
+
+    @property
+    def newest(self) -> PicturedResult | None:
+        """The newest frame."""
+        return self.recent[-1] if self.recent else None
+
+    def after(self, n: int) -> PicturedResult | None:
+        """Return the first frame that is kept after the one of that number; None: there is none."""
+        return next((frame for frame in self.recent if frame.n > n), None)
 
     @property
     def is_over(self) -> bool:
@@ -297,7 +308,7 @@ class Relay:
         channel = self._channels.get(name)
         if channel is None or self._work is None or self._work.pictures is not pictures:
             return
-        channel.newest = frame
+        channel.recent.append(frame)
         channel.wake()
 
     async def _watch(self) -> None:

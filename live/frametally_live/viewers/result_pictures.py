@@ -1,10 +1,11 @@
-"""Gets the pictures of results from the store, once for all who watch, the newest of each feed."""
+"""Gets the pictures of results from the store, once for all who watch, the newest few of each feed."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -17,6 +18,8 @@ from frametally_live.viewers.viewer_messages import PicturedResult
 
 _LOG = logging.getLogger("frametally_web")
 _MOST_AT_ONCE = 4
+_MOST_WAITING, _MOST_WAIT_S = 16, 1.0
+"""So many results of a feed may come at once and all be shown; what waited for longer has grown old."""
 _TRY_AGAIN_S = 0.5
 _STRAGGLES_S = 1.0
 _AWAY = "The store does not answer for now."
@@ -29,16 +32,23 @@ class FeedName(NamedTuple):
     source: str = ""
 
 
+class _Waiting(NamedTuple):
+    """A frame without its picture, and since when."""
+
+    since_s: float
+    frame: PicturedResult
+
+
 class _Feed:
     """What came of one feed."""
 
     def __init__(self) -> None:
         self.came = 0
-        self.newest: PicturedResult | None = None  # without its picture, until somebody gets it
+        self.waiting: deque[_Waiting] = deque(maxlen=_MOST_WAITING)
         self.is_got = True
         self.captured_at_ms = 0
         self.taken_at_s = float("-inf")
-        self.straggler: FrameDetections | None = None
+        self.stragglers: dict[int | None, FrameDetections] = {}  # of the last second, by event time
         self.is_sought = False  # where it stands, as nothing came
 
 
@@ -82,7 +92,7 @@ class Pictures:
             feed.came += 1
             is_earlier = result.captured_at_ms < feed.captured_at_ms
             if is_earlier and self._clock() - feed.taken_at_s < _STRAGGLES_S:
-                feed.straggler = result
+                feed.stragglers[result.captured_at_ms] = result
             else:
                 self._take(name, feed, result)
 
@@ -111,14 +121,14 @@ class Pictures:
         """Take in that a feed stands still at a moment: what was left out of that is no straggler."""
         with self._lock:
             feed = self._feeds.get(name)
-            if feed is None or feed.straggler is None or self._ended.is_set():
+            if feed is None or self._ended.is_set():
                 return
-            if feed.straggler.captured_at_ms == captured_at_ms:
-                self._take(name, feed, feed.straggler)
+            if (straggler := feed.stragglers.get(captured_at_ms)) is not None:
+                self._take(name, feed, straggler)
 
     def _take(self, name: FeedName, feed: _Feed, result: FrameDetections) -> None:
-        feed.captured_at_ms, feed.taken_at_s, feed.straggler = result.captured_at_ms, self._clock(), None
-        feed.newest = PicturedResult(feed.came, result, b"")
+        feed.captured_at_ms, feed.taken_at_s, feed.stragglers = result.captured_at_ms, self._clock(), {}
+        feed.waiting.append(_Waiting(feed.taken_at_s, PicturedResult(feed.came, result, b"")))
         if feed.is_got:
             feed.is_got = False
             self._pool.submit(self._get, name, feed)
@@ -138,14 +148,16 @@ class Pictures:
                 feed.is_got = True
 
     def _next(self, feed: _Feed) -> PicturedResult | None:
-        """Return the newest result that has no picture yet; None: all is done, or nobody wants it."""
+        """Return the next result that has no picture yet; None: all is done, or nobody wants it."""
         with self._lock:
-            frame, feed.newest = feed.newest, None
-            feed.is_got = frame is None
-            return None if self._ended.is_set() else frame
+            old_s = self._clock() - _MOST_WAIT_S
+            while len(feed.waiting) > 1 and feed.waiting[0].since_s < old_s:
+                feed.waiting.popleft()
+            feed.is_got = not feed.waiting
+            return None if feed.is_got or self._ended.is_set() else feed.waiting.popleft().frame
 
     def _get_one(self, name: FeedName, feed: _Feed, frame: PicturedResult) -> None:
-        while self._feeds.get(name) is feed and feed.newest is None and not self._ended.is_set():
+        while self._feeds.get(name) is feed and not self._ended.is_set():
             try:
                 jpeg = self._store.get(frame.result.image_path)
             except ObjectMissing:  # it was forgotten since
@@ -154,6 +166,10 @@ class Pictures:
                 self._tell(_AWAY)
                 self._once_a_minute("store", f"live pictures cannot be read: {error}")
                 self._ended.wait(_TRY_AGAIN_S)
+                with self._lock:
+                    if feed.waiting:  # whatever came before the newest is shown no more
+                        feed.waiting = deque([feed.waiting[-1]], _MOST_WAITING)
+                        return
             else:
                 self._tell("")
                 self._show(name, frame._replace(jpeg=jpeg))

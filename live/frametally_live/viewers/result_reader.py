@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import heapq
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 
 from frametally.errors import FrametallyError, Poison
-from frametally.ports.frame_log import FrameLog, NoSuchTopic
+from frametally.ports.frame_log import FrameLog, LogRecord, NoSuchTopic
 from frametally.process.retrying import Backoff, OnceAMinute
 from frametally.records import FrameDetections, decode
 from frametally_live.feeds.detection_lag import subscribe_to_end
@@ -80,8 +81,17 @@ class ResultReader:
                 records = consumer.poll(timeout_s=_POLL_S)
                 self._tell("")
                 backoff.reset()
-                for record in records:
-                    try:
-                        self._take(decode(record.value, FrameDetections))
-                    except Poison as error:
-                        self._once_a_minute("result", f"a result on {self._topic} is skipped: {error}")
+                for result in self._results(records):
+                    self._take(result)
+
+    def _results(self, records: list[LogRecord]) -> Iterator[FrameDetections]:
+        """Return what came at once by the event time; of each partition in its order."""
+        by_partition: dict[int, list[FrameDetections]] = {}
+        for record in records:
+            try:
+                result = decode(record.value, FrameDetections)
+            except Poison as error:
+                self._once_a_minute("result", f"a result on {self._topic} is skipped: {error}")
+            else:
+                by_partition.setdefault(record.partition, []).append(result)
+        return heapq.merge(*by_partition.values(), key=lambda result: result.captured_at_ms)

@@ -1,7 +1,7 @@
 """`/ws/stream`: live frames and the boxes in them, each viewer at its own pace.
 
-A viewer that acknowledges frames has two frames of credit. One that only listens gets the next frame once
-its socket takes more. Either way only the newest frame waits, and the server counts those that it leaves out.
+A viewer that acknowledges frames has two frames of credit, and then gets the newest. One that only listens
+gets the next frame once its socket takes more, of the newest few. The server counts those that it leaves out.
 """
 
 from __future__ import annotations
@@ -208,6 +208,8 @@ class _Viewer:
     def _next(self) -> PicturedResult | None:
         """Return the frame that it may have now."""
         frame = self._channel.newest
+        if frame is not None and self._sent is not None and not self._acknowledges:
+            frame = self._channel.after(self._sent)
         return frame if frame is not None and self._may_have(frame) else None
 
     def _may_have(self, frame: PicturedResult) -> bool:

@@ -115,10 +115,10 @@ class VideoWork:
         medium = keeper.manifest
         sampler = Sampler(*keeper.samplings)
         done = 0
-        for frame in frames:
+        for frame, is_taken in sampler.sift(frames):
             production.go_on()
             self._pixels += opened.size_px[0] * opened.size_px[1]
-            if not sampler.takes(frame.position_s):
+            if not is_taken:
                 continue
             done += 1
             part = done / max(self._expected, done)

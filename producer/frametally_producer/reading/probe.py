@@ -89,9 +89,9 @@ def _try_video(path: Path, trial: _Trial) -> None:
     with open_medium(path) as file, open_video(file, max_pixels=trial.max_pixels) as video:
         sampler = Sampler(trial.settings.sample_fps)
         began_s = time.monotonic()
-        for frame in video.frames():
+        for frame, is_taken in sampler.sift(video.frames()):
             trial.pixels += video.size_px[0] * video.size_px[1]
-            if sampler.takes(frame.position_s):
+            if is_taken:
                 trial.store(video.pixels(frame.frame))
             if time.monotonic() - began_s > _S_PER_FILE:
                 break

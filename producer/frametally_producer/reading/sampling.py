@@ -3,23 +3,51 @@
 from __future__ import annotations
 
 import math
+from collections import deque
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 ALL = "all"
 _INT64 = 2**63
+_MOST_HELD = 8
+"""So many frames are held while it is open whether the first of them is taken: they are decoded ones."""
 _EARLY = Fraction(4, 5)
 """By how much of a slot a frame may be early: if each is off by up to half of that, all fit."""
+
+
+class Timed(Protocol):
+    """A frame with its time."""
+
+    @property
+    def position_s(self) -> Fraction:
+        """Its presentation time from the first frame, seconds."""
+
+
+Frame = TypeVar("Frame", bound=Timed)
+
+
+class _Held(Generic[Frame]):
+    """A frame of which it is open whether it is taken, or of one before it."""
+
+    def __init__(self, frame: Frame, is_taken: bool) -> None:
+        self.frame = frame
+        self.is_taken = is_taken
 
 
 class Sampler:
     """Takes frames off a fixed grid of times.
 
     The grid is the multiples of 1/fps, counted from the presentation time of the video's first frame. Of each
-    grid time, the first frame at or after it is taken (once, if it is that of several). So the choice is a
-    function of the file alone, and a rate that is a multiple of another's takes all that the other does.
+    grid time, the first frame at or after it is taken (once, if it is that of several). Where none comes
+    before the next grid time, the last frame that was left out is taken, too, if it is near: so a variable
+    rate that is about the grid's loses no frame at the edges, and a constant rate has those first ones alone.
+
+    The choice is a function of the file alone, and a rate that is a multiple of another's takes all that the
+    other does.
     """
 
     def __init__(self, *samplings: str) -> None:
@@ -27,23 +55,37 @@ class Sampler:
         self._all = ALL in samplings
         self._next_slots = {} if self._all else {Fraction(sampling): 0 for sampling in samplings}
 
-    def takes(self, position_s: Fraction) -> bool:
-        """Return whether the next frame, `position_s` after the first, is taken; call it once a frame."""
-        taken = self._all
-        for fps, next_slot in self._next_slots.items():
-            slots = position_s * fps
-            if slots >= next_slot:
-                self._next_slots[fps] = math.floor(slots) + 1
-                taken = True
-        return taken
+    def sift(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, bool]]:
+        """Yield each frame with whether it is taken, in their order; call it once."""
+        held: deque[_Held[Frame]] = deque()
+        left_out: dict[Fraction, _Held[Frame]] = {}
+        for frame in frames:
+            new = _Held(frame, self._all)
+            for fps, next_slot in self._next_slots.items():
+                slots = frame.position_s * fps
+                if slots < next_slot:
+                    left_out[fps] = new
+                    continue
+                slot = math.floor(slots)
+                if slot > next_slot and fps in left_out:
+                    left_out.pop(fps).is_taken = True
+                self._next_slots[fps] = slot + 1
+                new.is_taken = True
+            held.append(new)
+            while held and (len(held) > _MOST_HELD or held[0] not in left_out.values()):
+                known = held.popleft()
+                left_out = {fps: one for fps, one in left_out.items() if one is not known}
+                yield known.frame, known.is_taken
+        yield from ((one.frame, one.is_taken) for one in held)
 
 
 class CameraSampler:
     """Takes frames of a camera, whose times jitter, at up to a rate.
 
-    A `Sampler` leaves frames of a camera of just that rate out: at the edge of a slot two frames come in one
-    slot and none in the next. Here a frame in a slot that is used may stand for the next one, if that begins
-    soon. Each slot is used once, so of t seconds at most t * fps + 1.8 frames are taken.
+    At the edge of a slot two frames come in one slot and none in the next. What a `Sampler` does about that
+    takes a wait for later frames, and a camera's are sent at once. Here a frame in a slot that is used may
+    stand for the next one, if that begins soon. Each slot is used once, so of t seconds at most t * fps + 1.8
+    frames are taken.
     """
 
     def __init__(self, sampling: str) -> None:
@@ -76,7 +118,11 @@ def count_taken(sampling: str, ticks: NDArray[np.int64], tick_s: Fraction) -> in
     # A frame is taken if a grid time lies between it and the one before: if it is in another slot than that.
     fits = int(ticks[-1]) * slots_per_tick.numerator < _INT64
     slots = (ticks if fits else ticks.astype(object)) * slots_per_tick.numerator // slots_per_tick.denominator
-    return 1 + int(np.count_nonzero(slots[1:] != slots[:-1]))
+    steps = slots[1:] - slots[:-1]
+    left_out, after_empty = (np.flatnonzero(steps == 0) + 1, np.flatnonzero(steps > 1) + 1)
+    before = np.searchsorted(left_out, after_empty) - 1
+    near = (before >= 0) & (after_empty - left_out[before] <= _MOST_HELD) if len(left_out) else before >= 0
+    return len(ticks) - len(left_out) + len(np.unique(before[near]))
 
 
 def denser(one: str, other: str) -> str:

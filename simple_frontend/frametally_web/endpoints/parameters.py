@@ -48,8 +48,8 @@ class Endpoint(NamedTuple):
     name where its path does not say it.
 
     `right` is the role that a visitor needs, or `open`. A route that is answered `by_source` is open to
-    visitors who see some sources alone. One that `only_computes` changes nothing, whatever its method is. `tag` is
-    the group that the description has it in, where its answer does not say it.
+    visitors who see some sources alone. One that `only_computes` changes nothing, whatever its method is.
+    `tag` is the group that the description has it in, where its answer does not say it.
     """
 
     path: str

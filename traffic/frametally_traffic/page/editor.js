@@ -16,7 +16,7 @@ import { byId, control, fillSelect, refill } from "frametally/js/shared/dom.js";
 import { moment } from "frametally/js/shared/format.js";
 import { colorsOf } from "frametally/js/shared/palette.js";
 import { has } from "frametally/js/shell/rights.js";
-import { formatState, parseState } from "frametally/js/shared/state.js";
+import { answeredOf, formatWhole, parseState } from "frametally/js/shared/state.js";
 import { useZone } from "frametally/js/shared/time.js";
 import { zoneOf } from "frametally/js/shared/zones.js";
 
@@ -196,7 +196,7 @@ async function load() {
   byId("source-name").textContent = drawing.source_name;
   const counts = byId("counts");
   if (counts instanceof HTMLAnchorElement)
-    counts.search = formatState({ ...state, at: null, sources: [source] });
+    counts.search = formatWhole({ ...state, at: null, sources: [source] }, answeredOf(state));
   counts.hidden = !has("all");
   setStored(drawing);
   history = new History(stored.shapes);

@@ -5,7 +5,7 @@ import { framePicture } from "frametally/js/frames/boxed_picture.js";
 import { ZonesCard } from "./lines/areas.js";
 import { CrossingsCard } from "./lines/crossed.js";
 import { addressOf, AskedForm, queryOf } from "./lines/form.js";
-import { shapeColor, shapesOver } from "frametally/js/shared/shapes.js";
+import { shapeColor, shapesOver } from "./lines/shapes.js";
 import { showSpeeds } from "./lines/speeds.js";
 import { MovementsCard } from "./lines/turns.js";
 import { ApiError, areAnswersOf, forgetAnswers, get } from "frametally/js/shared/api.js";
@@ -13,7 +13,7 @@ import { byId, control, el, refill, swatch } from "frametally/js/shared/dom.js";
 import { number } from "frametally/js/shared/format.js";
 import { colorsOf } from "frametally/js/shared/palette.js";
 import { has } from "frametally/js/shell/rights.js";
-import { parseState } from "frametally/js/shared/state.js";
+import { answeredOf, DEFAULT, entryOf, formatWhole, parseWhole } from "frametally/js/shared/state.js";
 import { useZone } from "frametally/js/shared/time.js";
 import { giveUpOwnZone, hasOwnZone, OWN_ZONE, zoneOf } from "frametally/js/shared/zones.js";
 import { carrySelection } from "frametally/js/shell/links.js";
@@ -24,7 +24,7 @@ import { showStrip } from "frametally/js/status/strip.js";
 const AGAIN_MS = 800;
 const RETRY_MS = 3000;
 
-let state = parseState(location.search);
+let state = parseWhole(location.search, history.state);
 let asking = new AbortController();
 /** @type {number|null} */
 let since = null;
@@ -48,7 +48,7 @@ const zones = new ZonesCard(on);
 /** @param {Partial<Page.State>} part */
 function change(part) {
   state = { ...state, ...part };
-  history.pushState(null, "", addressOf(state));
+  history.pushState(entryOf(state), "", addressOf(state));
   crossings.proof.close();
   movements.proof.close();
   load();
@@ -85,7 +85,7 @@ async function show(signal) {
   carrySelection(state);
   const edit = control("edit", HTMLAnchorElement);
   edit.hidden = !has("correct");
-  edit.search = String(new URLSearchParams({ source: state.sources[0] }));
+  edit.search = formatWhole({ ...DEFAULT, sources: state.sources }, answeredOf(state));
   byId("footer-model").textContent = `Counted with the model ${catalogue.model}.`;
   const query = queryOf(state);
   // One after the other: the first has the days counted that the others take.
@@ -96,6 +96,7 @@ async function show(signal) {
     get("speeds", query, signal),
   ]);
   form.showRange(crossed);
+  history.replaceState(entryOf(state), "", addressOf(state, crossed));
   showFresh((since = Date.now()));
   if (!crossed.bars.length)
     return say("empty", "No footage in this time", "Choose another time, or another source.");
@@ -243,7 +244,7 @@ function fail(error) {
 }
 
 window.addEventListener("popstate", () => {
-  state = parseState(location.search);
+  state = parseWhole(location.search, history.state);
   load();
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", load);

@@ -183,7 +183,7 @@ async function start() {
   });
   for (const field of [fields.from, fields.to, fields.classes]) field.addEventListener("change", reload);
   byId("asked").addEventListener("submit", (event) => event.preventDefault());
-  load();
+  reload();
 }
 
 byId("print").addEventListener("click", () => print());

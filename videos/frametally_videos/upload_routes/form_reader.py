@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from python_multipart.exceptions import FormParserError
@@ -12,6 +13,7 @@ from frametally_web.requests.problems import Problem, bad_parameter
 
 FILE_PARTS = ("file", "video")
 _MOST_FIELDS = 32
+_BACKSLASHED = re.compile(r"\\.")
 # What browsers write for what would end a quoted name.
 _ESCAPED = (("%22", '"'), ("%0D", "\r"), ("%0A", "\n"))
 
@@ -103,7 +105,14 @@ class FormReader:
         self._header_name = self._header_value = b""
 
     def _end_headers(self) -> None:
-        _, options = parse_options_header(self._headers.get("content-disposition"))
+        disposition = self._headers.get("content-disposition", "")
+        if _BACKSLASHED.sub("", disposition).count('"') % 2:
+            raise Problem(
+                400,
+                f"The form has a name without its closing quote: {disposition!r:.120}.",
+                remedy="Write a line break in a name as %0D%0A.",
+            )
+        _, options = parse_options_header(disposition)
         name = _text(options.get(b"name", b""))
         file_name = options.get(b"filename")
         if file_name is None:

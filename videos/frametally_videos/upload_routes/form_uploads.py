@@ -72,7 +72,7 @@ class FormRoutes:
                 await form.abort()
         note_target(upload_id=upload.id, name=upload.file_name)
         accepted = await self._place.accepting.until_done(upload, sha256)
-        note_target(video_id=accepted.video.id, moved=None if accepted.known else accepted.remark)
+        note_target(video_id=accepted.video.id, moved=accepted.remark if upload.fields.move_counts else None)
         body = upload_answers.as_json(tell(accepted, upload.fields))
         return Response(
             body,

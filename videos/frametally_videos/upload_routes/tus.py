@@ -279,7 +279,7 @@ class TusRoutes:
             if problem.status == WOULD_MOVE_COUNTS:  # by tus, 409 is another offset: clients would send on
                 problem.status = 422
             raise
-        note_target(video_id=accepted.video.id, moved=None if accepted.known else accepted.remark)
+        note_target(video_id=accepted.video.id, moved=accepted.remark if upload.fields.move_counts else None)
         return Response(status_code=204, headers=_accepted_headers(upload, accepted))
 
 

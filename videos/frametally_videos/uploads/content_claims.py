@@ -18,6 +18,7 @@ from frametally_videos.library.edits import (
     NameSource,
     VideoGone,
     edit_video,
+    is_elsewhere,
     is_guess,
     moment_ms,
 )
@@ -146,7 +147,7 @@ def moved_remark(video: VideoRecord, settings: Settings) -> str:
     if video.moved_from is None:
         return ""
     words = moved_words(video.moved_from, settings)
-    return f"This upload moves counts: {words} now count as {video.source_name}."
+    return f"This upload moves counts: {words} will count as {video.source_name}."
 
 
 def take_fields(
@@ -187,7 +188,7 @@ def take_fields(
                 name_source=name_source,
                 moved_from=_counts_of(counted) if counted is not None else None,
             )
-            if after.moved_from != video.moved_from:
+            if counted is not None and is_elsewhere(video, after):
                 remarks.append(moved_remark(after, ports.settings))
             elif after != video:
                 taken = " and ".join(name for name in changes if name != "timezone")

@@ -16,7 +16,6 @@ its second box takes back, frame by frame, what was left over where it begins: a
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
@@ -96,7 +95,11 @@ class _LiveTrack:
 
 
 class Tracker:
-    """Tracks the boxes of one group of labels; give it every frame, by time."""
+    """Tracks the boxes of one group of labels; give it every frame, by time.
+
+    Attributes:
+        left_over: By frame, the boxes that went to no track, and began none.
+    """
 
     def __init__(self, params: TrackParams) -> None:
         """Start with no track."""
@@ -106,12 +109,12 @@ class Tracker:
         self._live: list[_LiveTrack] = []
         self._ended: list[Track] = []
         self._now_ms = 0
-        self._left_over: deque[tuple[int, list[TrackedBox]]] = deque()
+        self.left_over: list[tuple[int, list[TrackedBox]]] = []
 
     def step(self, time_ms: int, sightings: Sequence[TrackedBox]) -> None:
         """Take the boxes of the next frame in the order of `by_strength`; there may be none."""
         if not self._live and not sightings:
-            self._left_over.clear()
+            self.left_over.append((time_ms, []))
             return
         self._move_on(time_ms)
         strong, weak = [], []
@@ -139,14 +142,14 @@ class Tracker:
             track.is_lost = track.sightings[-1].time_ms < time_ms
         live += [_LiveTrack(sighting) for sighting in strong if self._is_new(sighting)]
         weak += [sighting for sighting in strong if not self._is_new(sighting)]
-        self._left_over.append((time_ms, weak))
-        while time_ms - self._left_over[0][0] > _TAKEN_BACK_MS:
-            self._left_over.popleft()
+        self.left_over.append((time_ms, weak))
 
     def _before(self, first: TrackedBox) -> Iterator[TrackedBox]:
         """Yield, backwards, what was left over of an object before the first box of its track."""
         now = first
-        for time_ms, boxes in reversed(self._left_over):
+        for time_ms, boxes in reversed(self.left_over):
+            if self.left_over[-1][0] - time_ms > _TAKEN_BACK_MS:
+                return
             if time_ms >= first.time_ms:
                 continue
             areas = [widened(left, top, width, height) for _, _, left, top, width, height, *_ in boxes]

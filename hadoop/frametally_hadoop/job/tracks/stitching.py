@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from frametally_hadoop.job.tracks.following import Track, TrackedBox, by_strength
 
@@ -25,7 +25,7 @@ def stitch(tracks: Sequence[Track], gap_ms: int) -> list[Track]:
     Returns:
         Tracks by their first sighting, each ordered by time.
     """
-    tracks = sorted(tracks, key=lambda track: (track[0].time_ms, by_strength(track[0])))
+    tracks = sorted(tracks, key=by_start)
     starts = [track[0].time_ms for track in tracks]
     near: list[tuple[float, int, int]] = []
     for i, track in enumerate(tracks):
@@ -44,7 +44,18 @@ def stitch(tracks: Sequence[Track], gap_ms: int) -> list[Track]:
         if i not in next_of and j not in continues:
             next_of[i] = j
             continues.add(j)
+    return in_sequence(tracks, next_of)
+
+
+def by_start(track: Track) -> tuple[int, tuple[int, int, int, int, int, str]]:
+    """Return the key that sorts tracks by their first box."""
+    return track[0].time_ms, by_strength(track[0])
+
+
+def in_sequence(tracks: Sequence[Track], next_of: Mapping[int, int]) -> list[Track]:
+    """Return tracks with those behind them that go on with them; `next_of` has their numbers."""
     joined = []
+    continues = set(next_of.values())
     for i in range(len(tracks)):
         if i in continues:
             continue
@@ -78,9 +89,7 @@ def _inner_span(ordered: Sequence[float]) -> float:
 def _distance(track: Track, start: TrackedBox) -> float | None:
     """Return how near `start` is to where `track` goes, in heights squared; None: they cannot be one."""
     end = track[-1]
-    if end.height > _HEIGHT_RATIO * start.height or start.height > _HEIGHT_RATIO * end.height:
-        return None
-    if start.height <= 0 or is_at_border(start):
+    if not are_alike(end, start):
         return None
     before = track[max(0, len(track) - _VELOCITY_SIGHTINGS)]
     passed_ms = end.time_ms - before.time_ms
@@ -97,6 +106,15 @@ def _distance(track: Track, start: TrackedBox) -> float | None:
         if nearest is None or distance < nearest:
             nearest = distance
     return nearest if nearest is not None and nearest <= _NEAR_HEIGHTS * _NEAR_HEIGHTS else None
+
+
+def are_alike(end: TrackedBox, start: TrackedBox) -> bool:
+    """Return whether an object may have the one box after the other: of about one height, off the border."""
+    return (
+        0 < start.height <= _HEIGHT_RATIO * end.height
+        and end.height <= _HEIGHT_RATIO * start.height
+        and not is_at_border(start)
+    )
 
 
 def is_at_border(sighting: TrackedBox) -> bool:

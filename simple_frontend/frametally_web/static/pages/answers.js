@@ -6,7 +6,6 @@ import { ask, askSummary } from "../js/loading/asking.js";
 import { Loader } from "../js/loading/loader.js";
 import { FramesCard } from "../js/proof/card.js";
 import { Results } from "../js/results/card.js";
-import { answeredOf } from "../js/results/export.js";
 import { Extras } from "../js/results/extras.js";
 import { ApiError } from "../js/shared/api.js";
 import { byId, control } from "../js/shared/dom.js";
@@ -18,6 +17,7 @@ import { rove } from "../js/shell/roving.js";
 import { rankedLabels } from "../js/shared/series.js";
 import { carrySelection, leadThere } from "../js/shell/links.js";
 import {
+  answeredOf,
   DEFAULT,
   entryOf,
   formatState,
@@ -94,12 +94,11 @@ function remember(next) {
   writeAddress();
 }
 
-/** The address says the whole question as soon as something is asked: whoever it is sent to sees the same numbers. */
+/** The address says the whole question: whoever it is sent to sees the same numbers. */
 function writeAddress() {
   const isAnswered = shown?.shownFor === formatState(state);
-  const answered = isAnswered && shown ? answeredOf(state, shown.counts) : { timezone: zoneOf(state) };
-  const query = formatWhole(state, answered);
-  if (query !== written) history.replaceState(entryOf(state), "", query ? `?${query}` : location.pathname);
+  const query = formatWhole(state, answeredOf(state, isAnswered ? shown?.counts : undefined));
+  if (query !== written) history.replaceState(entryOf(state), "", `?${query}`);
   written = query;
 }
 

@@ -10,7 +10,7 @@ import { duration, span, within } from "../js/shared/format.js";
 import { METRICS } from "../js/shared/metrics.js";
 import { colorsOf, groupLabels } from "../js/shared/palette.js";
 import { rankedLabels, viewOf } from "../js/shared/series.js";
-import { formatState, parseState } from "../js/shared/state.js";
+import { answeredOf, formatWhole, parseState } from "../js/shared/state.js";
 import { useZone } from "../js/shared/time.js";
 import { zoneOf } from "../js/shared/zones.js";
 
@@ -18,6 +18,8 @@ const REFRESH_MS = 60_000;
 
 const asked = parseState(location.search);
 let state = asked;
+/** @type {Api.Counts|undefined} */
+let counted;
 let asking = new AbortController();
 const chart = new TimeChart(control("chart", HTMLCanvasElement), {
   bar: (start) => window.open(addressOf({ ...state, at: start }), "_blank", "noopener"),
@@ -26,17 +28,16 @@ const chart = new TimeChart(control("chart", HTMLCanvasElement), {
   unzoom: () => change({ from: asked.from, to: asked.to }),
 });
 
+/** @param {Page.State} shown */
+function addressOf(shown) {
+  return `./?${formatWhole(shown, answeredOf(shown, counted))}`;
+}
+
 /** @param {Partial<Page.State>} part */
 function change(part) {
   if (isSigned) return; // of another selection there is no signature
   state = { ...state, ...part };
   load();
-}
-
-/** @param {Page.State} shown */
-function addressOf(shown) {
-  const query = formatState(shown);
-  return `./${query ? `?${query}` : ""}`;
 }
 
 async function load() {
@@ -58,6 +59,7 @@ async function load() {
 
 /** @param {Pick<Page.Answers, "counts"|"other"> & {labels: {label: string}[]}} answers */
 function show({ labels, counts, other }) {
+  counted = counts;
   const metric = METRICS[counts.metric];
   const ranked = rankedLabels(counts, metric);
   const all = labels.map(({ label }) => label);

@@ -27,11 +27,10 @@ export function queryOf(state, more = {}) {
 /**
  * The page's own address.
  * @param {Page.State} state
+ * @param {Pick<Api.LineCrossings, "interval_s"|"model">} [answer]
  */
-export function addressOf(state) {
-  const query = formatWhole(state, { timezone: zoneOf(state) });
-  return query ? `?${query}` : location.pathname;
-}
+export const addressOf = (state, answer) =>
+  `?${formatWhole(state, { timezone: zoneOf(state), interval: answer?.interval_s, model: answer?.model })}`;
 
 export class AskedForm {
   /** @param {(part: Partial<Page.State>) => void} onChange */

@@ -2,6 +2,8 @@
 
 import { el } from "frametally/js/shared/dom.js";
 import { number, plural } from "frametally/js/shared/format.js";
+import { formatWhole, parseState } from "frametally/js/shared/state.js";
+import { zoneInUse } from "frametally/js/shared/time.js";
 import { visible } from "../library/words.js";
 import { accountOf } from "./account.js";
 
@@ -40,8 +42,8 @@ export function countsCard(video, colorOf) {
       : `${plural(all, "detection")} in ${plural(video.frames.counted ?? 0, "frame")}: one car in ten frames counts ten times.`;
   const { chart, proof } = video.links;
   const leads = [
-    ...(chart ? [el("a", { href: chart, text: "In the chart" })] : []),
-    ...(proof ? [el("a", { href: proof, text: "The frames behind it" })] : []),
+    ...(chart ? [el("a", { href: wholeOf(chart), text: "In the chart" })] : []),
+    ...(proof ? [el("a", { href: wholeOf(proof), text: "The frames behind it" })] : []),
   ];
   return card(
     "In this video",
@@ -56,6 +58,12 @@ export function countsCard(video, colorOf) {
     el("p", { class: "muted small", text: words }),
     leads.length ? el("p", { class: "video-leads" }, ...leads) : null,
   );
+}
+
+/** A chart's address, in the time zone of this page. @param {string} link */
+function wholeOf(link) {
+  const state = { ...parseState(new URL(link, location.href).search), timezone: null };
+  return `/?${formatWhole(state, { timezone: zoneInUse() })}`;
 }
 
 /** @param {Page.Video} video */

@@ -6,7 +6,8 @@ import { themeColor } from "../shared/palette.js";
 
 const LEAST_TEXT_PX = 84;
 const PART_PX = 6;
-const MARK_PX = 5;
+/** Below the axis, or from the top down. */
+export const MARK_PX = 5;
 const ABOVE_PX = 7;
 
 /** @typedef {import("./layout.js").Layout} Layout */

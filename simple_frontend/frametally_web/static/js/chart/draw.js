@@ -2,7 +2,7 @@
 
 import { themeColor } from "../shared/palette.js";
 import { valueIn } from "../shared/series.js";
-import { drawBackdrop, drawCuts } from "./backdrop.js";
+import { drawBackdrop, drawCuts, MARK_PX } from "./backdrop.js";
 import { FONT, LINE_PX } from "./layout.js";
 
 /** Bars of at least this width stand apart. */
@@ -45,7 +45,7 @@ export function draw(pen, view, layout) {
   drawAxes(pen, layout);
   pen.save();
   pen.beginPath();
-  pen.rect(area.left, 0, area.right - area.left, area.bottom + 1);
+  pen.rect(area.left, 0, area.right - area.left, area.bottom + MARK_PX);
   pen.clip();
   drawBackdrop(pen, view, layout);
   const drawn = drawnOf(view);

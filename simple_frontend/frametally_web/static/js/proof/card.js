@@ -146,7 +146,10 @@ export class FramesCard {
   async #showEvidence({ state, counts, names, colorOf, nameOf }, signal) {
     this.proof.close();
     if (!counts.coverage.length) {
-      showMessage(this.area, "There is no footage here, so there are no frames.");
+      const what = counts.not_analysed?.length
+        ? "The footage here is not analysed"
+        : "There is no footage here";
+      showMessage(this.area, `${what}, so there are no frames.`);
       this.shown = "";
       return;
     }

@@ -30,7 +30,7 @@ export function showBusiest(area, { counts, summary }, on) {
   const { busiest, metric: id } = summary;
   const metric = METRICS[id];
   if (!busiest.length) {
-    area.replaceChildren(el("p", { class: "muted", text: noneOf(summary) }));
+    area.replaceChildren(el("p", { class: "muted", text: noneOf(summary, counts) }));
     return;
   }
   const rowFor = (/** @type {typeof busiest[number]} */ one) => {

@@ -113,7 +113,7 @@ export class Results {
    */
   showSummary(state, { counts, summary, sources }) {
     const selected = selectedOf(state, sources);
-    showTiles(byId("tiles"), summary, selected, state, this.on);
+    showTiles(byId("tiles"), { counts, summary }, selected, state, this.on);
     showMeasures(byId("measures"), { counts, summary }, this.view, selected, (chosen) =>
       this.on.change({ metric: chosen }),
     );
@@ -197,7 +197,8 @@ export class Results {
    */
   announce(counts, quietly) {
     const metric = METRICS[counts.metric];
-    announce(this.view, metric.format(allIn(counts, metric)), quietly);
+    const absent = counts.not_analysed?.length ? "Filmed, not analysed." : "No footage in this selection.";
+    announce(this.view, metric.format(allIn(counts, metric)), absent, quietly);
   }
 
   /**

@@ -4,8 +4,7 @@ import { chartPicture } from "../chart/picture.js";
 import { BASE, selectionQuery } from "../shared/api.js";
 import { copyText } from "../shared/copying.js";
 import { byId, closeFromOutside, control, el } from "../shared/dom.js";
-import { formatState } from "../shared/state.js";
-import { zoneOf } from "../shared/zones.js";
+import { answeredOf, formatWhole } from "../shared/state.js";
 
 const FORMATS = { xlsx: "Excel (XLSX)", csv: "CSV", json: "JSON", parquet: "Parquet" };
 
@@ -67,7 +66,7 @@ export class Exports {
   async #copyLink() {
     if (!this.state || !this.counts) return;
     const url = new URL(location.href);
-    url.search = formatState(pinned(this.state, this.counts));
+    url.search = formatWhole(pinned(this.state, this.counts));
     const isCopied = await copyText(String(url), byId("copy-link"), {
       done: "Link copied",
       otherwise: "Copy it from the address",
@@ -80,30 +79,12 @@ export class Exports {
     if (!this.state || !this.counts) return;
     const url = new URL("embed", location.href);
     const { state, counts } = this;
-    url.search = formatState({
-      ...state,
-      ...answeredOf(state, counts),
-      at: null,
-      frame: null,
-      view: "chart",
-    });
+    url.search = formatWhole({ ...state, at: null, frame: null, view: "chart" }, answeredOf(state, counts));
     const address = String(url).replaceAll("&", "&amp;"); // quotes an address has escaped itself
     const code = `<iframe src="${address}" title="Counts" width="800" height="420"></iframe>`;
     copyText(code, byId("copy-embed"), { done: "Code copied" });
   }
 }
-
-/**
- * What became of what a state may leave open.
- * @param {Page.State} state
- * @param {Api.Counts} counts
- */
-export const answeredOf = (state, counts) => ({
-  timezone: zoneOf(state),
-  metric: counts.metric,
-  interval: counts.interval_s,
-  model: counts.model,
-});
 
 /**
  * The state with what it leaves to the data or the viewer written out, so that it is the same for all and for ever.

@@ -4,7 +4,7 @@ import { el } from "../shared/dom.js";
 import { bigNumber, number, percent, plural, shortSpan, span } from "../shared/format.js";
 import { brief, joined, METRICS, WHY_NOT } from "../shared/metrics.js";
 import { allIn, totalIn } from "../shared/series.js";
-import { isAdded, objectsOf } from "./tiles.js";
+import { absentOf, isAdded, objectsOf } from "./tiles.js";
 
 /**
  * @param {HTMLElement} area
@@ -15,7 +15,7 @@ import { isAdded, objectsOf } from "./tiles.js";
  */
 export function showMeasures(area, { counts, summary }, view, sources, onMetric) {
   const chosen = counts.metric;
-  const absent = counts.not_analysed?.length ? "not analysed" : "no footage";
+  const absent = absentOf(counts);
   const metrics = Object.values(METRICS).map((metric) => {
     const { value, where } =
       metric.id === "objects" && isAdded(summary)

@@ -135,7 +135,7 @@ function lineElement(line, view, onBar) {
       { scope: "row" },
       open,
       ...parts.map((text) => el("span", { class: "remark", text })),
-      isIn(fileTimes) ? el("span", { class: "remark", text: "file date" }) : null,
+      isIn(fileTimes) ? el("span", { class: "remark", text: "time guessed" }) : null,
       isIn(overlaps) ? el("span", { class: "remark", text: "media overlap" }) : null,
     ),
     ...series.map((one) => valueCell(metric, valueIn(row, one.labels, metric))),

@@ -31,21 +31,21 @@ const SLACK_MS = 7_200_000;
 
 /**
  * @param {HTMLElement} area
- * @param {Page.Answers["summary"]} summary
+ * @param {Pick<Page.Answers, "counts"|"summary">} answers
  * @param {Api.SourceRange[]} sources  those that are asked for
  * @param {Page.State} state
  * @param {Leads} on
  */
-export function showTiles(area, summary, sources, state, on) {
+export function showTiles(area, { counts, summary }, sources, state, on) {
   if (!isAdded(summary)) {
     area.replaceChildren(el("p", { class: "tile absent", role: "status", text: whyAbsent(summary) }));
     return;
   }
   area.replaceChildren(
-    totalTile(summary),
-    busiestTile(summary, on),
+    totalTile(summary, counts),
+    busiestTile(summary, counts, on),
     weekTile(summary, state, on),
-    peakTile(summary, sources, on),
+    peakTile(summary, counts, sources, on),
   );
 }
 
@@ -66,10 +66,19 @@ export function whyAbsent(fault) {
   return fault.passes ? `${said} This page keeps trying.` : said;
 }
 
-/** @param {Api.Summary} summary */
-function totalTile(summary) {
+/**
+ * Why there is no number where no frame is counted.
+ * @param {Api.Counts} counts
+ */
+export const absentOf = (counts) => (counts.not_analysed?.length ? "not analysed" : "no footage");
+
+/**
+ * @param {Api.Summary} summary
+ * @param {Api.Counts} counts
+ */
+function totalTile(summary, counts) {
   const metric = METRICS[summary.metric];
-  if (!summary.frames) return tile(metric.name, "–", "words", ["no footage"]);
+  if (!summary.frames) return tile(metric.name, "–", "words", [absentOf(counts)]);
   const { total } = summary;
   const { value, where } =
     metric.id === "objects" ? objectsOf(summary) : { value: metric.of(total), where: null };
@@ -121,21 +130,23 @@ function filmed({ asked_s: asked, filmed_s: seconds, filmed_in: where }) {
 /**
  * Why there is no busiest interval.
  * @param {Api.Summary} summary
+ * @param {Api.Counts} counts
  */
-export function noneOf({ frames, total, metric }) {
-  if (!frames) return "no footage";
+export function noneOf({ frames, total, metric }, counts) {
+  if (!frames) return absentOf(counts);
   return METRICS[metric].of(total) === null ? "not measured" : "nothing was found";
 }
 
 /**
  * @param {Api.Summary} summary
+ * @param {Api.Counts} counts
  * @param {Leads} on
  */
-function busiestTile(summary, on) {
+function busiestTile(summary, counts, on) {
   const { busiest, metric: id, interval_s: interval } = summary;
   const [most] = busiest;
   const name = interval ? `Busiest ${duration(interval)}` : "Busiest interval";
-  if (!most) return tile(name, "–", "words", [noneOf(summary)]);
+  if (!most) return tile(name, "–", "words", [noneOf(summary, counts)]);
   const metric = METRICS[id];
   return tile(name, weekdaySpan(most.start_ms, most.end_ms), "words", [
     `${metric.format(most.value)} ${metric.axis}`,
@@ -174,11 +185,12 @@ function changeOf(now, before) {
 
 /**
  * @param {Api.Summary} summary
+ * @param {Api.Counts} counts
  * @param {Api.SourceRange[]} sources
  * @param {Leads} on
  */
-function peakTile({ peak, frames }, sources, on) {
-  if (!peak) return tile("Peak at once", "–", "words", [frames ? "nothing was found" : "no footage"]);
+function peakTile({ peak, frames }, counts, sources, on) {
+  if (!peak) return tile("Peak at once", "–", "words", [frames ? "nothing was found" : absentOf(counts)]);
   const { start_ms: start, image_path: image, captured_at_ms: at } = peak;
   const source = sources.find((one) => one.source === peak.source)?.name ?? peak.source;
   return tile("Peak at once", number(peak.count), "", [

@@ -1,7 +1,7 @@
 // What the viewer has chosen, and its form in the page's address: a link reproduces the view.
 
 import { METRICS } from "./metrics.js";
-import { isZone } from "./zones.js";
+import { isZone, zoneOf } from "./zones.js";
 
 /** @type {Readonly<Page.State>} */
 export const DEFAULT = Object.freeze({
@@ -91,20 +91,35 @@ const LEFT_OPEN = /** @type {const} */ (["timezone", "metric", "interval", "mode
 /** @typedef {Partial<Pick<Page.State, "timezone"|"metric"|"interval"|"model">>} Answered  what it became */
 
 /**
- * The query string of a state that asks for something, with what it leaves open written out: the same numbers for all.
+ * The query string of a state with what it leaves open written out: the same numbers for all. Of a state that asks for
+ * nothing only the time zone depends on who looks. All addresses of charts are made here.
  * @param {Page.State} state
- * @param {Answered} answered
+ * @param {Answered} [answered]
  */
-export function formatWhole(state, answered) {
-  const own = formatState(state);
-  const { chart, view, boxes, empty } = DEFAULT;
-  if (!formatState({ ...state, chart, view, boxes, empty })) return own;
-  const open = LEFT_OPEN.filter((name) => state[name] === null && answered[name]);
+export function formatWhole(state, answered = {}) {
+  const { timezone, chart, view, boxes, empty } = DEFAULT;
+  const isAsked = formatState({ ...state, timezone, chart, view, boxes, empty }) !== "";
+  const open = LEFT_OPEN.filter(
+    (name) => state[name] === null && answered[name] && (isAsked || name === "timezone"),
+  );
   return [
-    own,
+    formatState(state),
     ...open.map((name) => `${name}=${encodeURIComponent(answered[name] ?? "").replaceAll("%2F", "/")}`),
-  ].join("&");
+  ]
+    .filter(Boolean)
+    .join("&");
 }
+
+/**
+ * What became of what a state may leave open; of counts that are not here, the time zone alone.
+ * @param {Page.State} state
+ * @param {Api.Counts} [counts]
+ * @returns {Answered}
+ */
+export const answeredOf = (state, counts) => ({
+  timezone: zoneOf(state),
+  ...(counts && { metric: counts.metric, interval: counts.interval_s, model: counts.model }),
+});
 
 /**
  * The state of an address, less what its history's entry says was left open there: a reload leaves it open again.

@@ -1,8 +1,7 @@
 // What all pages share: the links between them, which carry what is selected.
 
 import { byId } from "../shared/dom.js";
-import { DEFAULT, formatState } from "../shared/state.js";
-import { zoneOf } from "../shared/zones.js";
+import { answeredOf, DEFAULT, formatWhole } from "../shared/state.js";
 
 /**
  * The other pages are asked for the same selection; what is open on this one stays here.
@@ -10,13 +9,9 @@ import { zoneOf } from "../shared/zones.js";
  */
 export function carrySelection(state) {
   const { at, frame, chart, view, boxes, empty } = DEFAULT;
-  const query = formatState({ ...state, at, frame, chart, view, boxes, empty });
-  for (const link of document.querySelectorAll("#pages a")) {
-    if (!(link instanceof HTMLAnchorElement)) continue;
-    // Addresses for other programs and pages are taken from there: days and hours are those that are seen here.
-    const isTakenOut = link.pathname === "/data" && !state.timezone;
-    link.search = isTakenOut ? [query, `timezone=${zoneOf(state)}`].filter(Boolean).join("&") : query;
-  }
+  const shared = { ...state, at, frame, chart, view, boxes, empty };
+  for (const link of document.querySelectorAll("#pages a"))
+    if (link instanceof HTMLAnchorElement) link.search = formatWhole(shared, answeredOf(state));
 }
 
 /** Links past the controls set the focus, and leave the address as it is. */

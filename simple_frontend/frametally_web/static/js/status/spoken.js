@@ -7,12 +7,13 @@ import { totalIn } from "../shared/series.js";
 let told = "";
 
 /**
- * @param {Page.View|null} view  null where there is no footage
+ * @param {Page.View|null} view  null where no footage is counted
  * @param {string|null} total  of all labels, as it is written
+ * @param {string} absent  what is said where there is no view
  * @param {boolean} quietly  nobody asked for it: the numbers grow while somebody listens to something else
  */
-export function announce(view, total, quietly) {
-  const words = view ? resultOf(view, total) : "No footage in this selection.";
+export function announce(view, total, absent, quietly) {
+  const words = view ? resultOf(view, total) : absent;
   if (words !== told && !quietly) byId("spoken").textContent = words;
   told = words;
 }
