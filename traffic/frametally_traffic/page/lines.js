@@ -5,7 +5,7 @@ import { framePicture } from "frametally/js/frames/boxed_picture.js";
 import { ZonesCard } from "./lines/areas.js";
 import { CrossingsCard } from "./lines/crossed.js";
 import { addressOf, AskedForm, queryOf } from "./lines/form.js";
-import { shapeColor, shapesOver } from "./lines/shapes.js";
+import { shapeColor, shapesOver } from "frametally/js/shared/shapes.js";
 import { showSpeeds } from "./lines/speeds.js";
 import { MovementsCard } from "./lines/turns.js";
 import { ApiError, areAnswersOf, forgetAnswers, get } from "frametally/js/shared/api.js";
