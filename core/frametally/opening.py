@@ -216,7 +216,7 @@ def _all_entry_points() -> EntryPoints:
 
 
 def _entry_points(group: str, scheme: str) -> EntryPoints:
-    """Return the adapters of a port: ours alone where one of them has the scheme, as these are read at once."""
+    """Return the adapters of a port: ours alone, which are read at once, where one has the scheme."""
     ours = _own_entry_points().select(group=group)
     return ours if scheme in ours.names else _all_entry_points().select(group=group)
 

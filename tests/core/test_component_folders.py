@@ -1,4 +1,4 @@
-"""What the folder of a component says about its settings is so: the table in its README and `.env.example`."""
+"""What a component's folder says about its settings is so: the README's table and `.env.example`."""
 
 from __future__ import annotations
 
