@@ -47,16 +47,17 @@ class Said(NoProgress):
         self.lines.append(line)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def load(model_files: ModelFiles, tmp_path_factory: pytest.TempPathFactory, has_bf16: bool) -> Load:
     folder = tmp_path_factory.mktemp("back-ends")
     loaded: dict[Any, Any] = {}
 
     def make(detector: str, precision: str = "f32", **more: Any) -> Any:
-        key = (detector, precision, *sorted(more.items()))
-        if key not in loaded:
-            loaded[key] = make_anew(detector, precision, **more)
-        return loaded[key]
+        if more:  # one test's own: each takes some 100 MB
+            return make_anew(detector, precision, **more)
+        if (detector, precision) not in loaded:
+            loaded[detector, precision] = make_anew(detector, precision)
+        return loaded[detector, precision]
 
     def make_anew(detector: str, precision: str, **more: Any) -> Any:
         if precision == "bf16" and not has_bf16:

@@ -43,7 +43,7 @@ def as_bytes(found: list[list[Detection]]) -> bytes:
     return msgspec.json.encode(found)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def yolov4_tiny(model_files: ModelFiles) -> Detector:
     return prepare_detector(load_settings(models_dir=model_files.cfg.parent, detector="opencv"))
 
