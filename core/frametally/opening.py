@@ -210,15 +210,11 @@ def _own_entry_points() -> EntryPoints:
         return EntryPoints()
 
 
-@cache
-def _all_entry_points() -> EntryPoints:
-    return entry_points()  # It reads the metadata of every installed package: once is enough.
-
-
+@cache  # of others the metadata of every installed package is read: once is enough
 def _entry_points(group: str, scheme: str) -> EntryPoints:
     """Return the adapters of a port: ours alone, which are read at once, where one has the scheme."""
     ours = _own_entry_points().select(group=group)
-    return ours if scheme in ours.names else _all_entry_points().select(group=group)
+    return ours if scheme in ours.names else entry_points(group=group)
 
 
 def _adapter(port: str, url: str) -> Callable[..., Any]:
