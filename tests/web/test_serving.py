@@ -244,7 +244,7 @@ def test_large_bodies_fill_no_memory_and_keep_no_small_one_out(
             return one
 
         large = [sent(900_000, bytes(70_000)) for _ in range(5)]
-        answered = []
+        answered: list[socket.socket] = []
         while len(answered) < 3:
             answered += [one for one in select.select(large, [], [], 30)[0] if one not in answered]
         assert {one.recv(1000)[:12] for one in answered} == {b"HTTP/1.1 503"}
