@@ -330,7 +330,10 @@ def index_new_runs(ports: Ports) -> int:
     with console.stage_bar("index") as bar, lineage_run("index", settings.lineage_url, token) as lineage:
         report = index_runs(store=ports.store, index=ports.index, progress=bar, lineage=lineage)
     console.print_skipped(report.skipped)
-    click.echo(f"index: {len(report.published)} runs published, {report.unchanged} unchanged")
+    console.say_round(
+        f"index: {len(report.published)} runs published, {report.unchanged} unchanged",
+        is_news=bool(report.published or report.skipped),
+    )
     try:
         removed = remove_superseded(ports.store, ports.index.current_runs())
     except Misconfigured as error:  # a key of before: what is indexed is indexed all the same
