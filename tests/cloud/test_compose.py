@@ -176,6 +176,11 @@ def test_the_upgrade_in_the_readme_builds_every_image_that_runs(tmp_path: Path) 
     assert {name for name, service in SERVICES.items() if "build" in service} <= set(listed)
 
 
+@pytest.mark.parametrize("service", ["dashboard", "worker", "alerts"])
+def test_links_for_people_lead_to_the_stacks_door(service: str) -> None:
+    assert SERVICES[service]["environment"]["FRAMETALLY_WEB_URL"] == "https://app.counts.town.org"
+
+
 def test_the_way_back_in_the_readme_empties_all_that_a_newer_version_has_migrated() -> None:
     text = (STACK / "README.md").read_text(encoding="utf-8")
     back = text.partition("To go back,")[2].partition("\n## ")[0]
