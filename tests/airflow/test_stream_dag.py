@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.airflow.test_dags import Airflow, set_up
-from tests.pipeline.test_streams_count import ENV, FIRST, FRAMES, LIVE, Deployment, made, waits
+from tests.live.test_streams_count import ENV, FIRST, FRAMES, LIVE, Deployment, made, waits
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(900)]
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 import urllib3
 from tests.airflow.test_dags import FOLDER, Airflow, set_up, until
-from tests.pipeline.test_streams_count import ENV, FRAMES, LIVE, NAMES, Deployment, made
+from tests.live.test_streams_count import ENV, FRAMES, LIVE, NAMES, Deployment, made
 
 from frametally_live.book_port import LAUNCH_IS_GONE, Feed
 

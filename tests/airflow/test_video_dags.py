@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 from tests.airflow.test_dags import Airflow, set_up, until
-from tests.fakes.uploads import upload_file
 from tests.producer.conftest import encode_video
+from tests.videos.fake_uploads import upload_file
 
 from frametally import keys
 from frametally.opening import open_frame_log, open_gold, open_video_catalogue

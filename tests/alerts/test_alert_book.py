@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import update
-from tests.fakes.alerts import AFTERWARDS_MS, AlertPlace, alert_place
+from tests.alerts.alert_place import AFTERWARDS_MS, AlertPlace, alert_place
 
 from frametally.errors import Misconfigured
 from frametally.opening import open_alert_book, open_count_index, open_video_catalogue

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.fakes.alerts import DAY_MS, AlertPlace, alert_place
+from tests.alerts.alert_place import DAY_MS, AlertPlace, alert_place
+from tests.alerts.hook_server import Hook, hook_server
 from tests.fakes.records import make_coverage, make_manifest, make_run
-from tests.fakes.webhooks import Hook, hook_server
 
 from frametally import keys
 from frametally.records import encode

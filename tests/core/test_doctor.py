@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.fakes.videos import make_video
+from tests.videos.video_records import make_video
 
 from frametally import keys
 from frametally.errors import Misconfigured

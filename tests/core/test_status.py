@@ -15,7 +15,7 @@ import msgspec
 import pytest
 from tests.fakes.memory import MemoryLog, MemoryStore
 from tests.fakes.records import before_checksums
-from tests.fakes.videos import make_video
+from tests.videos.video_records import make_video
 
 from frametally import keys
 from frametally.books.status import Status, read_status

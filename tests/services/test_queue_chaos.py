@@ -25,8 +25,8 @@ from broker_queues import empty_broker, waiting_in
 from postgres_schemas import fresh_schema
 from serving.needs import server
 from serving.own import OwnServer
-from tests.fakes.uploads import all_keys, rows_and_jobs, upload_file
-from tests.faults.test_work_kills import children_of
+from tests.videos.fake_uploads import all_keys, rows_and_jobs, upload_file
+from tests.videos.test_work_kills import children_of
 
 from frametally.opening import open_object_store, open_video_catalogue
 from frametally.settings.environment import environment_of

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from postgres_schemas import fresh_schema
 from s3_bucket import new_bucket_name, root_access
-from tests.fakes.uploads import all_keys, upload_file
+from tests.videos.fake_uploads import all_keys, upload_file
 
 from frametally.media.manifests import find_manifest
 from frametally.opening import open_frame_log, open_object_store, open_video_catalogue

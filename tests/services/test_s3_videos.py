@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from postgres_schemas import fresh_schema
 from s3_bucket import S3Place, new_bucket_name, root_access
-from tests.fakes.uploads import (
+from tests.videos.fake_uploads import (
     all_keys,
     fake_look,
     fake_video,
@@ -47,7 +47,7 @@ from pydantic import SecretStr
 from frametally.process import failpoints
 from frametally.settings.access import ServerAccess, StoreAccess
 from frametally_videos.uploads.acceptance import Acceptance
-from tests.fakes.uploads import fake_video, send
+from tests.videos.fake_uploads import fake_video, send
 sys.path.append("tests/services")
 sys.path.append("tests/servers")
 from test_s3_videos import DATA, open_place

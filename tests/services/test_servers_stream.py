@@ -15,10 +15,10 @@ from kafka.admin import KafkaAdminClient
 from postgres_schemas import fresh_schema
 from s3_bucket import S3Place, new_bucket_name, root_access
 from serving.needs import server
-from tests.fakes.uploads import upload_file
 from tests.family.footage import SETTINGS, make_video
 from tests.family.running import PATIENCE_S, Running, waits
-from tests.web.watching import Shown, Watcher, open_socket
+from tests.live.watching import Shown, Watcher, open_socket
+from tests.videos.fake_uploads import upload_file
 from websockets.exceptions import ConnectionClosed
 
 from frametally.books.runs import current_runs, read_parts

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from flask import Flask, Response
-from tests.fakes.videos import make_video
+from tests.videos.video_records import make_video
 from tests.web.counted_footage import MODEL, START_MS, make_lines, publish_lines, put_manifest
 
 from frametally import keys

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from flask import Flask
-from tests.web.people import PASSWORD, give_accounts
+from tests.accounts.people import PASSWORD, give_accounts
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 
