@@ -44,7 +44,7 @@ class PageEntry(NamedTuple):
         right: The role that it needs: `look`, `correct` or `run`.
         template: In the plug-in's folder `page/`; empty: a blueprint of the plug-in answers.
         label: What the menu calls it; empty: it is not in the menu.
-        order: Its place in the menu; the mission's own pages have 0 (Answers), 50 (Books) and 60 (Data & API).
+        order: Its place in the menu; the mission's own have 0 (Answers), 50 (Books) and 60 (Data & API).
         by_source: Whether it is open to visitors who see some sources alone.
     """
 
@@ -70,12 +70,26 @@ class Plugin:
         tags: What the groups are that its endpoints are described in, by the group's name.
         pages: Its pages, which the menu leads to.
         other_routes: The rights of its routes that no endpoint describes, such as `WS /ws/{}`.
-        tables: `KeptTables` of its book in the catalogue's database, for backups.
+        tables: A tuple of `KeptTables`: its books in the catalogue's database, for backups.
         web: Makes its `WebPart` of the dashboard's `WebContext`.
-        checks: Yields rows of `frametally doctor` for `Settings`.
-        status: Returns lines of `frametally status`.
-        members: Returns what `frametally up` and `serve` run for it.
-        changed: Called after footage was forgotten, retimed or renamed.
+        channels: What its WebSockets say, as `AsyncChannels`, for `/api/asyncapi.json`.
+        checks: Yields rows of `frametally doctor` for `Settings` and a stage; empty: of all stages.
+        deep_checks: Those of `doctor --deep`: a `Check` by the name of its rows.
+        records: A tuple of `RecordFolder`: the small records that it keeps in the store.
+        status: Returns its `StatusPart` of `frametally status` for `Settings` and the store.
+        must_open: Opens what `frametally up` starts with, for `Settings`; raises what no waiting mends.
+        members: Returns the `MembersPart` that `up` runs, and `serve` on demand, for `Settings` and
+            `MemberOptions`.
+        serving: Returns a context manager around a dashboard for `Ports` and `MemberOptions`; what it yields
+            by name is `given` to `create_app`.
+        setup: Yields lines of `frametally setup` for `Settings`, the stages, and whether it only checks.
+        servers: Returns the URLs of its servers by name, for `Settings`; empty ones are its embedded parts.
+        topics: Returns the topics of the log that it announces on, for `Settings`.
+        queues: The names of its queues at a message broker.
+        changed: Called for `Ports`, a `Change` of footage and `Progress`, after it was made.
+        leftovers: Returns for `Ports` the `Leftovers` in the store that nothing names any more.
+        of_source: Yields what of it names a source by its slug, in words, for `Settings`.
+        known_names: Returns its `NamesPart` for `Settings` and the store.
         counting: A step after the counting job.
     """
 
@@ -90,10 +104,22 @@ class Plugin:
     other_routes: Mapping[str, Right] = field(default_factory=dict)
     tables: str = ""
     web: str = ""
+    channels: str = ""
     checks: str = ""
+    deep_checks: str = ""
+    records: str = ""
     status: str = ""
+    must_open: str = ""
     members: str = ""
+    serving: str = ""
+    setup: str = ""
+    servers: str = ""
+    topics: str = ""
+    queues: str = ""
     changed: str = ""
+    leftovers: str = ""
+    of_source: str = ""
+    known_names: str = ""
     counting: str = ""
 
 
