@@ -91,6 +91,9 @@ class Plugin:
         of_source: Yields what of it names a source by its slug, in words, for `Settings`.
         known_names: Returns its `NamesPart` for `Settings` and the store.
         counting: A step after the counting job.
+        aggregation: A `CountingStep`: what it counts in the counting job and behind it.
+        tasks: Its `PartRules` for tasks of that job; of one plug-in at most.
+        zipped: Its folders that tasks need on a cluster's nodes.
     """
 
     name: str
@@ -121,6 +124,9 @@ class Plugin:
     of_source: str = ""
     known_names: str = ""
     counting: str = ""
+    aggregation: str = ""
+    tasks: str = ""
+    zipped: tuple[str, ...] = ()
 
 
 @cache

@@ -15,9 +15,9 @@ import msgspec
 from frametally import keys
 from frametally.errors import Poison
 from frametally.live_records import LiveMinute
+from frametally.rules.places import ZoneShape
 from frametally.rules.record_limits import RECORD_VERSION
 from frametally.rules.seals import sealed, unsealed
-from frametally_traffic.flows.shapes import ZoneShape
 
 TimeSource = Literal["start_time", "exif", "container", "stream_clock", "file_name", "file_time", "arrival"]
 """Where a medium's event time came from, from the strongest to the weakest: a file's modification date, and

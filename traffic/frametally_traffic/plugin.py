@@ -25,6 +25,9 @@ PLUGIN = Plugin(
         PageEntry("/traffic", "look", "traffic.html", "Traffic", 40),
     ),
     web="frametally_traffic.web:web_part",
+    aggregation="frametally_traffic.counting.step:STEP",
+    tasks="frametally_traffic.tasks.zones:RULES",
+    zipped=("flows", "geometry", "tasks"),
     tags={
         "Lines and zones": "What is drawn over a source's picture, and what helps to draw it.",
         "Traffic report": "Movements over a junction by quarter-hour and class.",

@@ -14,7 +14,7 @@ from frametally.records import Run
 from frametally.rules.places import FLOWS, series_of
 from frametally_cli.checkup.findings import Finding
 from frametally_cli.options.ports import Ports
-from frametally_traffic.flows.published_days import read_flows
+from frametally_traffic.counting.published_days import read_flows
 
 
 def check_runs(ports: Ports, progress: Progress) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ from frametally_alerts.commands.reports import add_report, list_reports, remove_
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, open_books, option, read_settings
 from frametally_cli.options.times import parse_bounds_ms
-from frametally_traffic.flows.published_days import flows_for
+from frametally_traffic.counting.published_days import flows_for
 from frametally_traffic.report.junction_report import ReportQuery, TrafficReport, read_report
 from frametally_traffic.report.schemes import LABELS, SCHEME_NAMES
 

@@ -10,7 +10,8 @@ from functools import lru_cache
 
 from frametally.rules.counted_boxes import DetectedBox
 from frametally.rules.foot_points import foot_point
-from frametally_traffic.flows.shapes import Corners, ZoneShape, holds_at
+from frametally.rules.places import Corners, ZoneShape
+from frametally_traffic.flows.shapes import holds_at
 from frametally_traffic.geometry.zones import PictureZone
 
 
