@@ -30,7 +30,9 @@ def web_part(context: WebContext) -> WebPart:
     def look_at(rules: Sequence[AlertRule]) -> tuple[list[list[Silence]], dict[str, str]]:
         media = books.media_to_keep()
         written = {source: media.name(source) for source in media.sources()}
-        names = KnownNames(written, store=ports.store, index=ports.index, catalogue=catalogue)
+        names = KnownNames(
+            written, settings=settings, store=ports.store, index=ports.index, catalogue=catalogue
+        )
         silences = [why_silent(rule, names, ports.index, settings.interval_s) for rule in rules]
         return silences, names.sources
 

@@ -8,7 +8,7 @@ Times are integer milliseconds since 1970-01-01T00:00:00Z of *event time*: when 
 from __future__ import annotations
 
 import threading
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 
 import msgspec
 
@@ -50,6 +50,13 @@ class SealedRecord(Record, frozen=True, kw_only=True):
     def key(self) -> str:
         """Where it lies in the store."""
         raise NotImplementedError
+
+
+class RecordFolder(NamedTuple):
+    """A folder of the store with records of one type, which a plug-in keeps there."""
+
+    folder: str
+    record_type: type[SealedRecord]
 
 
 class MediaManifest(SealedRecord, frozen=True, kw_only=True):
@@ -301,8 +308,8 @@ class Run(SealedRecord, frozen=True, kw_only=True):
             runs of older versions.
         settings: The settings behind `params`, in words; empty in runs of older versions.
         paths: Files with the paths of its tracks, by source; None in runs of older versions, whose tracks
-            have no foot points. Of a run of flows they have these (`rules.flows.day_columns`).
-        zones: Of a series of zones, by source those that it was counted within.
+            have no foot points. Of a run of flows they have these (`frametally.rules.places`).
+        zones: Of a series within parts of pictures, those parts by source.
     """
 
     run_id: str

@@ -18,6 +18,7 @@ from frametally.media.overlapping import overlaps_of, told_by_source, told_overl
 from frametally.media.sources import joined
 from frametally.media_records import key_of_part
 from frametally.opening import open_access_book, open_alert_book, open_gold, open_video_catalogue
+from frametally.plugins import hooks
 from frametally.ports.object_store import ObjectInfo, ObjectStore
 from frametally.process.reports import Progress, Skipped, exit_code
 from frametally.records import MediaManifest
@@ -29,7 +30,6 @@ from frametally_cli.options.ports import Ports, data_dir_option, open_books, opt
 from frametally_cli.options.times import parse_bounds_ms, parse_time_ms
 from frametally_gold.settings import GoldSettings
 from frametally_gold.wanted import is_wanted
-from frametally_traffic.drawings.revisions import change_drawing, read_drawing, with_shapes
 from frametally_videos.library.edits import Changes, edit_video, remove_video
 from frametally_videos.library.retention import forgotten_videos, objects_of_no_video
 from frametally_videos.records import VideoRecord
@@ -188,7 +188,9 @@ def rename_source(old: str, new: str, delete_images: bool, **overrides: Any) -> 
         source, name = joined(others, new)
         is_new = all(manifest.source != source for manifest in others)
         for former in sorted({manifest.source for manifest in manifests} - {source}):
-            _take_drawing(ports.store, former, source, is_new=is_new)
+            for prepare in hooks("renaming"):
+                for line in prepare(ports.store, former, source, is_new):
+                    click.echo(line)
         # One at a time: a correction notes all that it will do before it begins.
         done = list(finished)
         for manifest in manifests:
@@ -220,25 +222,6 @@ def _say_who_names(settings: Settings, former: str, source: str) -> None:
         click.echo(
             f"still of {former}, and so of nothing: {', '.join(named)}; "
             f"remove each, and add it again with `--source {source}`"
-        )
-
-
-def _take_drawing(store: ObjectStore, former: str, source: str, *, is_new: bool) -> None:
-    """Draw over a source what is drawn over the one that it was; what another source has stays its own.
-
-    It is done first: an interrupted command finds it done, and its other half to be done.
-    """
-    shapes = read_drawing(store, former).shapes
-    there = read_drawing(store, source)
-    if not shapes or shapes == there.shapes:
-        return
-    if is_new and not there.revision:
-        drawing = change_drawing(store, source, lambda now: now if now.revision else with_shapes(now, shapes))
-        click.echo(f"drawn over {source} as over {former}: {len(drawing.shapes)} lines, zones, calibrations")
-    else:
-        click.echo(
-            f"what is drawn over {former} is not drawn over {source}, which has pictures or drawings of its "
-            f"own: `frametally lines export {former}`, take `source` out, and import what is right there, too"
         )
 
 

@@ -34,7 +34,7 @@ def open_names(settings: Settings) -> Iterator[NamesHere]:
     """
     with closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue:
         if is_empty(settings):
-            yield NamesHere(KnownNames({}, catalogue=catalogue), None)
+            yield NamesHere(KnownNames({}, settings=settings, catalogue=catalogue), None)
             return
         with (
             closing(open_object_store(settings.store_url, settings.store_access)) as store,
@@ -42,7 +42,8 @@ def open_names(settings: Settings) -> Iterator[NamesHere]:
         ):
             manifests, _ = ManifestReader(store, settings.data_dir).read()
             media = source_names(manifests)
-            yield NamesHere(KnownNames(media, store=store, index=index, catalogue=catalogue), index)
+            names = KnownNames(media, settings=settings, store=store, index=index, catalogue=catalogue)
+            yield NamesHere(names, index)
 
 
 def check_names(

@@ -1,4 +1,4 @@
-"""Manifests, tombstones, corrections, settled dead letters, drawings, videos, uploads, and the detector."""
+"""Manifests, tombstones, corrections, settled dead letters, the detector, and records of plug-ins."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from frametally import keys
 from frametally.errors import Poison
 from frametally.media.manifests import list_records
 from frametally.media_records import Derivative, VideoMetadata, VideoQuality
+from frametally.plugins import hooks
 from frametally.ports.object_store import ObjectMissing
 from frametally.process.reports import Progress
 from frametally.records import AutoDetector, MediaManifest, SealedRecord, decode_at
 from frametally.undo_records import Correction, DroppedDeadLetter, Tombstone
 from frametally_cli.checkup.findings import Finding
 from frametally_cli.options.ports import Ports
-from frametally_traffic.records import Drawing
 from frametally_videos.records import UploadRecord, VideoContent, VideoRecord
 
 _FOLDERS: dict[str, type[SealedRecord]] = {
@@ -22,10 +22,10 @@ _FOLDERS: dict[str, type[SealedRecord]] = {
     keys.TOMBSTONES: Tombstone,
     keys.CORRECTIONS: Correction,
     keys.DROPPED: DroppedDeadLetter,
-    keys.DRAWINGS: Drawing,
     keys.VIDEOS: VideoRecord,
     keys.UPLOADS: UploadRecord,
 }
+_OF_PLUGINS = [folder for folders in hooks("records") for folder in folders]
 _OF_A_VIDEO: dict[str, type[SealedRecord]] = {
     "video": VideoRecord,
     "metadata": VideoMetadata,
@@ -40,7 +40,7 @@ def check_records(ports: Ports, progress: Progress) -> Iterator[Finding]:
     """Read every small record."""
     wanted = [
         (info.key, _of_a_video(info.key) if folder == keys.VIDEOS else record_type)
-        for folder, record_type in _FOLDERS.items()
+        for folder, record_type in [*_FOLDERS.items(), *_OF_PLUGINS]
         for info in list_records(ports.store, folder)
     ]
     wanted.append((keys.AUTO_DETECTOR, AutoDetector))
@@ -55,9 +55,10 @@ def check_records(ports: Ports, progress: Progress) -> Iterator[Finding]:
             yield Finding("records", key, "damaged", remedy=str(error))
         read += 1
     progress.update(len(wanted), len(wanted))
+    others = [*(folder for folder, _ in _OF_PLUGINS), keys.VIDEOS, keys.UPLOADS]
     yield Finding(
         "records",
-        "manifests, tombstones, corrections, settled dead letters, drawings, videos, uploads",
+        ", ".join(["manifests, tombstones, corrections, settled dead letters", *others]),
         f"{read} read",
     )
 

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from typing import Protocol
 
 import msgspec
 
 from frametally import keys
-from frametally.errors import Poison
 from frametally.naming.nearest import NoSuchName, no_such
+from frametally.plugins import hooks
 from frametally.ports.count_index import CountIndex
 from frametally.ports.object_store import ObjectStore
 from frametally.rules.places import FLOWS, ZONES, parse_place, series_model
-from frametally_traffic.drawings.revisions import drawn_sources, read_drawing
+from frametally.settings.loading import Settings
 from frametally_videos.ports.video_catalogue import VideoCatalogue, VideoQuestion
 
 _DRAW = "none is drawn yet: draw it at /lines, or by `frametally lines import`"
+
+
+class NamesPart(Protocol):
+    """The names that a plug-in knows, by its hook `known_names`."""
+
+    @property
+    def sources(self) -> Mapping[str, str]:
+        """How each source is written, by slug."""
+
+    def places(self, kind: str, sources: Collection[str]) -> set[str]:
+        """Return the names of the places of a kind, such as `line`, of some sources; none: of all."""
 
 
 class KnownNames:
@@ -29,6 +41,7 @@ class KnownNames:
         self,
         media: Mapping[str, str],
         *,
+        settings: Settings,
         store: ObjectStore | None = None,
         index: CountIndex | None = None,
         catalogue: VideoCatalogue | None = None,
@@ -37,21 +50,23 @@ class KnownNames:
 
         Args:
             media: How each source that has media is written, by slug.
-            store: Where drawings are; None: there are none.
+            settings: Those of the deployment.
+            store: Where all lies; None: there is nothing yet.
             index: Of the counts; None: there are none.
             catalogue: Of cameras and uploads; None: there are none.
 
         Raises:
             FrametallyError: As the ports do.
         """
-        self._store, self._index, self._catalogue = store, index, catalogue
+        self._index, self._catalogue = index, catalogue
         self._models = list(dict.fromkeys(one.model for one in index.series())) if index else []
         self.sources: dict[str, str] = {}
         """How each source is written, by slug."""
         for model in self._models:
             self.sources |= {one.source: one.source for one in index.sources(model)} if index else {}
-        self._drawn = drawn_sources(store) if store else set()
-        self.sources |= {source: source for source in self._drawn}
+        self._parts: list[NamesPart] = [part(settings, store) for part in hooks("known_names")]
+        for known in self._parts:
+            self.sources |= known.sources
         feeds = catalogue.feeds("camera") if catalogue else []
         self.sources |= {feed.source: feed.name or feed.source for feed in feeds}
         self.sources |= media
@@ -120,15 +135,7 @@ class KnownNames:
                 place = parse_place(summary.source)
                 if place.kind == kind and (not sources or place.source in sources):
                     names.add(place.names[0])
-        for source in sorted(self._drawn.intersection(sources or self._drawn)):
-            if self._store is None:
-                break
-            try:
-                drawing = read_drawing(self._store, source)
-            except Poison:
-                continue  # whoever counts says what is damaged
-            names.update(shape.name for shape in (drawing.lines if kind == "line" else drawing.zones))
-        return names
+        return names.union(*(part.places(kind, sources) for part in self._parts))
 
 
 def labels_to_count(index: CountIndex, model: str) -> set[str]:

@@ -14,7 +14,6 @@ from frametally.errors import Misconfigured
 from frametally.files.replacing import replace_file
 from frametally.media.sources import KnownSources, source_names
 from frametally.rules.times import local_time
-from frametally_alerts.commands.reports import add_report, list_reports, remove_report
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, open_books, option, read_settings
 from frametally_cli.options.times import parse_bounds_ms
@@ -27,11 +26,7 @@ _FORMATS = ("xlsx", "csv", "utdf")
 
 @click.group()
 def report() -> None:
-    """Write reports of what was counted, now or every so often."""
-
-
-for _command in (add_report, list_reports, remove_report):
-    report.add_command(_command)
+    """Write reports of what was counted."""
 
 
 @report.command()
