@@ -25,12 +25,12 @@ from frametally_cli.options.ports import (
     repeat_rounds,
 )
 from frametally_cli.options.times import parse_bounds_ms
-from frametally_cli.stages.looking import catalogue_to_look
 from frametally_gold.comparison import check_gold
 from frametally_gold.loading import load_gold
 from frametally_gold.settings import GoldSettings
 from frametally_gold.video_rows import load_videos
 from frametally_gold.wanted import is_wanted
+from frametally_videos.opening import catalogue_to_look
 from frametally_videos.ports.video_catalogue import VideoQuestion
 
 DIFFERS = 3

@@ -96,7 +96,7 @@ class SqlLiveBook:
             free = or_(~_NOT_OVER, _is_free(now_ms(connection)))
             found = connection.execute(delete(tables.feeds).where(_columns.id == feed_id, free))
             if found.rowcount:
-                note_change(connection)
+                note_change(connection, tables.about)
             return bool(found.rowcount)
 
     def ask_feed(
@@ -122,7 +122,7 @@ class SqlLiveBook:
                     _end(connection, feed)
                 else:
                     _tell(connection, feed, feed.told._replace(state="stopping"))
-            note_change(connection)
+            note_change(connection, tables.about)
             return _feed(connection, feed_id)
 
     def claim_feed(self, worker: str, kinds: Sequence[FeedKind], *, lease_s: float) -> Feed | None:
@@ -149,7 +149,7 @@ class SqlLiveBook:
                 seek_s=None,
                 told=_as_json(told._replace(state="starting")),
             )
-            note_change(connection)
+            note_change(connection, tables.about)
             return _feed(connection, feed.id)
 
     def renew_feed(self, feed: Feed, told: FeedTold, *, lease_s: float) -> Feed | None:
@@ -204,8 +204,9 @@ def _put(connection: Connection, feed: Feed, launch_within_s: float = 0.0) -> Fe
     made = feed._replace(created_at_ms=now_ms(connection))
     values = made._asdict() | {"told": _as_json(made.told)}
     values["launch_due_at_ms"] = _after(connection, launch_within_s)
-    connection.execute(insert(tables.feeds).values(**values, number=next_number(connection), due_at_ms=0))
-    note_change(connection)
+    number = next_number(connection, tables.about)
+    connection.execute(insert(tables.feeds).values(**values, number=number, due_at_ms=0))
+    note_change(connection, tables.about)
     return made
 
 
@@ -246,14 +247,14 @@ def _end(connection: Connection, feed: Feed, told: FeedTold | None = None) -> No
         seek_s=None,
         ended_at_ms=now_ms(connection),
     )
-    note_change(connection)
+    note_change(connection, tables.about)
 
 
 def _tell(connection: Connection, before: Feed, told: FeedTold) -> None:
     """Note how a feed stands; that it goes on as it did is no change that a page waits for."""
     _change(connection, _columns.id == before.id, told=_as_json(told))
     if (told.state, told.reason) != (before.told.state, before.told.reason):
-        note_change(connection)
+        note_change(connection, tables.about)
 
 
 def _find_due(connection: Connection, kinds: Sequence[FeedKind]) -> list[Feed]:

@@ -97,9 +97,10 @@ class LiveRoutes:
                 remedy="Change its start time, then stream it.",
             ) from error
         except TooManyStreams as error:
+            most = self._settings.part(LiveSettings).streams
             raise Problem(
                 409,
-                f"As many videos are streamed as may be ({self._settings.part(LiveSettings).streams}): {error}.",
+                f"As many videos are streamed as may be ({most}): {error}.",
                 remedy="Stop one of them, or have whoever runs this server allow more.",
             ) from error
         answer_with(202 if started.is_new else 200)

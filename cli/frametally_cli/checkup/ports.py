@@ -18,14 +18,13 @@ from frametally.opening import (
     open_gold,
     open_ledger,
     open_object_store,
-    open_task_queue,
-    open_video_catalogue,
 )
 from frametally.ports.frame_log import FrameLog, NoSuchTopic
 from frametally.settings.loading import Settings
 from frametally_cli.checkup.findings import Finding, shown
 from frametally_cli.checkup.machine import clock_row
 from frametally_gold.settings import GoldSettings
+from frametally_videos.opening import open_task_queue, open_video_catalogue
 from frametally_videos.settings import VideoSettings
 
 NOTHING_YET = "nothing there yet"

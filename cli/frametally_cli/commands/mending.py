@@ -17,7 +17,7 @@ from frametally.media.manifests import ManifestReader, list_manifests, readable_
 from frametally.media.overlapping import overlaps_of, told_by_source, told_overlaps
 from frametally.media.sources import joined
 from frametally.media_records import key_of_part
-from frametally.opening import open_access_book, open_alert_book, open_gold, open_video_catalogue
+from frametally.opening import open_access_book, open_alert_book, open_gold
 from frametally.ports.object_store import ObjectInfo, ObjectStore
 from frametally.process.reports import Progress, Skipped, exit_code
 from frametally.records import MediaManifest
@@ -32,6 +32,7 @@ from frametally_gold.wanted import is_wanted
 from frametally_traffic.drawings.revisions import change_drawing, read_drawing, with_shapes
 from frametally_videos.library.edits import Changes, edit_video, remove_video
 from frametally_videos.library.retention import forgotten_videos, objects_of_no_video
+from frametally_videos.opening import open_video_catalogue
 from frametally_videos.records import VideoRecord
 from frametally_videos.uploads.acceptance import read_video
 from frametally_videos.uploads.content_claims import holder_of

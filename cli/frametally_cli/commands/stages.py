@@ -357,9 +357,10 @@ def serve_dashboard(
 ) -> int:
     """Serve until Ctrl-C, and unless `alone` have videos worked on meanwhile; return the exit code."""
     from frametally_accounts.audit.command_log import record_first_link
-    from frametally_cli.stages.looking import access_to_look, catalogue_to_look
+    from frametally_cli.stages.looking import access_to_look
     from frametally_live.commands.camera_trial import try_feed
     from frametally_videos.jobs.job_bells import telling
+    from frametally_videos.opening import catalogue_to_look
     from frametally_web.app import create_app
     from frametally_web.serving import serve
 

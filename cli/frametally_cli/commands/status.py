@@ -13,7 +13,6 @@ from frametally import keys
 from frametally.books.quality_reports import read_reports
 from frametally.books.status import Status, read_status
 from frametally.errors import FrametallyError, Misconfigured
-from frametally.opening import open_video_catalogue
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
 from frametally.rules.times import utc
@@ -23,6 +22,7 @@ from frametally_cli.console import output as console
 from frametally_cli.console import status as console_status
 from frametally_cli.options.ports import Ports, data_dir_option, option, read_settings
 from frametally_cli.stages.looking import WhatAnswers
+from frametally_videos.opening import open_video_catalogue
 from frametally_videos.ports.job_book import Failures, JobKind
 from frametally_videos.ports.video_catalogue import FINAL_STATES, VideoQuestion
 from frametally_videos.uploads.content_claims import moved_words

@@ -9,12 +9,7 @@ from typing import Any
 import click
 
 from frametally.errors import Retryable
-from frametally.opening import (
-    open_access_book,
-    open_object_store,
-    open_task_queue,
-    open_video_catalogue,
-)
+from frametally.opening import open_access_book, open_object_store
 from frametally.process.children import Family
 from frametally.process.period import parse_period_s
 from frametally.settings.data_folder import must_be_writable
@@ -36,6 +31,7 @@ from frametally_cli.options.ports import (
 )
 from frametally_cli.stages.family_members import COUNT_EVERY, command, live_commands, say, video_commands
 from frametally_gold.commands import must_open_gold
+from frametally_videos.opening import open_task_queue, open_video_catalogue
 from frametally_videos.settings import VideoSettings
 
 

@@ -10,11 +10,12 @@ from frametally.errors import Misconfigured
 from frametally.media.manifests import ManifestReader
 from frametally.media.sources import source_names
 from frametally.naming.known import KnownNames
-from frametally.opening import open_count_index, open_object_store, open_video_catalogue
+from frametally.opening import open_count_index, open_object_store
 from frametally.ports.count_index import CountIndex
 from frametally.settings.loading import Settings
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import is_empty
+from frametally_videos.opening import open_video_catalogue
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,11 @@ from contextlib import closing
 from typing import Protocol
 
 from frametally.errors import Misconfigured
-from frametally.opening import (
-    open_access_book,
-    open_count_index,
-    open_gold,
-    open_ledger,
-    open_task_queue,
-    open_video_catalogue,
-)
+from frametally.opening import open_access_book, open_count_index, open_gold, open_ledger
 from frametally.settings.access import ServerAccess
 from frametally.settings.loading import Settings
 from frametally_gold.settings import GoldSettings
+from frametally_videos.opening import open_task_queue, open_video_catalogue
 from frametally_videos.ports.task_queue import QUEUES
 from frametally_videos.settings import VideoSettings
 

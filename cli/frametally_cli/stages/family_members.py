@@ -14,13 +14,13 @@ from urllib.parse import unquote, urlsplit
 import click
 
 from frametally.errors import Misconfigured, Retryable
-from frametally.opening import open_video_catalogue
 from frametally.process.children import Family, Member
 from frametally.process.log_lines import stamped
 from frametally.process.threads import in_thread
 from frametally.settings.loading import Settings
 from frametally_cli.console import output as console
 from frametally_gold.settings import GoldSettings
+from frametally_videos.opening import open_video_catalogue
 from frametally_videos.ports.video_catalogue import VideoState
 from frametally_videos.settings import VideoSettings
 

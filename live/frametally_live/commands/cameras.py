@@ -11,7 +11,7 @@ from typing import Any, Literal
 import click
 
 from frametally.errors import FrametallyError, Misconfigured, Poison
-from frametally.opening import open_frame_log, open_video_catalogue
+from frametally.opening import open_frame_log
 from frametally.process.exit_codes import PART_DONE
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, read_settings
@@ -19,6 +19,7 @@ from frametally_live.book_port import Feed
 from frametally_live.cameras.camera_form import NoCamera, SourceTaken, add_camera, ask_camera, remove_camera
 from frametally_live.commands.camera_trial import try_feed
 from frametally_live.feeds.detection_lag import is_late, newest_results, shown_lag_ms
+from frametally_videos.opening import open_video_catalogue
 from frametally_videos.ports.video_catalogue import VideoCatalogue
 from frametally_videos.uploads.upload_refusals import FieldRefused
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from frametally.opening import open_video_catalogue
 from frametally.process import failpoints
 from frametally.process.retrying import OnceAMinute
 from frametally_cli.console import output as console
@@ -22,6 +21,7 @@ from frametally_cli.options.ports import (
     wait_for,
 )
 from frametally_live.commands.cameras import add, list_cameras, remove, start, stop
+from frametally_videos.opening import open_video_catalogue
 
 
 @click.group("live")

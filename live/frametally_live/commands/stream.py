@@ -11,7 +11,6 @@ from typing import Any
 import click
 
 from frametally.errors import Misconfigured, Retryable
-from frametally.opening import open_video_catalogue
 from frametally.process.exit_codes import NOTHING_DONE, STOPPED
 from frametally.process.retrying import GivenUp, Patience
 from frametally_cli.console import output as console
@@ -21,6 +20,7 @@ from frametally_live.commands.launch import Launch
 from frametally_live.feeds.stream_form import start_stream
 from frametally_live.settings import LiveSettings
 from frametally_videos.library.edits import stop_streams
+from frametally_videos.opening import open_video_catalogue
 from frametally_videos.ports.video_catalogue import VideoCatalogue
 from frametally_videos.uploads.upload_refusals import FieldRefused
 
@@ -75,8 +75,9 @@ def stream(video_id: str, speed: float, booked: str, **overrides: Any) -> int:
         except FieldRefused as refusal:
             raise Misconfigured(f"--{refusal.field}: {refusal.reason} {refusal.remedy}") from refusal
         except TooManyStreams as refusal:
+            most = settings.part(LiveSettings).streams
             raise Misconfigured(
-                f"as many videos are streamed as may ({settings.part(LiveSettings).streams}, FRAMETALLY_STREAMS): {refusal}; "
+                f"as many videos are streamed as may ({most}, FRAMETALLY_STREAMS): {refusal}; "
                 "stop one of them first"
             ) from refusal
     return _report(started.feed, ended)

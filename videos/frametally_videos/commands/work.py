@@ -9,14 +9,7 @@ from typing import Any
 
 import click
 
-from frametally.opening import (
-    open_count_index,
-    open_frame_log,
-    open_ledger,
-    open_object_store,
-    open_task_queue,
-    open_video_catalogue,
-)
+from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.ports.count_index import CountIndex
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
@@ -37,6 +30,7 @@ from frametally_cli.options.ports import (
 from frametally_gold.commands import must_open_gold
 from frametally_videos.books.video_states import StateSettler
 from frametally_videos.news.outbox_mail import mailing
+from frametally_videos.opening import open_task_queue, open_video_catalogue
 from frametally_videos.ports.task_queue import QUEUES, QueueName
 from frametally_videos.ports.video_catalogue import VideoCatalogue
 from frametally_videos.settings import VideoSettings
