@@ -36,7 +36,7 @@ from frametally.ports.frame_log import FrameLog, consumer_group
 from frametally.ports.object_store import ObjectStore
 from frametally.segments.contents import list_segments
 from frametally.settings.loading import load_settings
-from frametally_live.book_port import Feed
+from frametally_live.feed_records import Feed
 from frametally_models.prepare import prepare_detector
 from frametally_videos.opening import open_video_catalogue
 from frametally_videos.ports.video_catalogue import VideoQuestion

@@ -14,6 +14,7 @@ PLUGIN = Plugin(
             {"add": ("name", "what"), "remove": ("name",)},
         ),
     },
+    tables="frametally_alerts.kept:TABLES",
     settings="frametally_alerts.settings:AlertSettings",
     endpoints="frametally_alerts.endpoints:ENDPOINTS",
     pages=(PageEntry("/alerts", "look"),),

@@ -91,6 +91,10 @@ class Plugin:
         of_source: Yields what of it names a source by its slug, in words, for `Settings`.
         known_names: Returns its `NamesPart` for `Settings` and the store.
         counting: A step after the counting job.
+        jobs: What it does to uploaded videos: a `VideoJob` by the kind of job.
+        made: Called for `Settings`, the catalogue of videos, a video's id and what was made of that.
+        removing: Returns a context manager around the removal of an uploaded video, for `Settings` and its
+            id, which yields whether something of it was at work until then.
     """
 
     name: str
@@ -121,6 +125,9 @@ class Plugin:
     of_source: str = ""
     known_names: str = ""
     counting: str = ""
+    jobs: str = ""
+    made: str = ""
+    removing: str = ""
 
 
 @cache

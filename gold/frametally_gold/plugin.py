@@ -14,5 +14,9 @@ PLUGIN = Plugin(
             "Run the bronze, silver and gold layers of uploaded videos",
         ),
     },
+    jobs="frametally_gold.video_jobs:JOBS",
+    made="frametally_gold.video_jobs:queue_load",
+    removing="frametally_gold.video_jobs:removing_rows",
+    servers="frametally_gold.settings:servers",
     settings="frametally_gold.settings:GoldSettings",
 )

@@ -26,9 +26,9 @@ from frametally.records import FrameAnnouncement, MediaManifest, decode
 from frametally.rules.frame_bitmap import FrameBitmap
 from frametally.settings.loading import Settings, load_settings
 from frametally_cli import main as cli
-from frametally_live.book_port import Feed, FeedTold
 from frametally_live.cameras.capture import CameraCapture
 from frametally_live.cameras.spool import Spool
+from frametally_live.feed_records import Feed, FeedTold
 from frametally_videos.opening import open_video_catalogue
 
 PATIENCE_S = 120.0

@@ -19,7 +19,7 @@ from frametally_accounts.audit.entries import AuditEntry
 from frametally_accounts.audit.verification import first_break
 from frametally_accounts.rights import ApiToken, UserAccount
 from frametally_alerts.rules import AlertRule
-from frametally_live.book_port import Feed
+from frametally_live.feed_records import Feed
 from frametally_videos.opening import open_video_catalogue
 
 Place = tuple[str, ServerAccess | None]

@@ -24,7 +24,7 @@ from frametally.segments.contents import encode_segment
 from frametally_accounts.passwords import hash_password
 from frametally_accounts.rights import UserAccount
 from frametally_cli.main import main
-from frametally_live.book_port import Feed
+from frametally_live.feed_records import Feed
 from frametally_videos.opening import open_video_catalogue
 
 pytestmark = pytest.mark.thorough

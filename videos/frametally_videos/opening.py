@@ -9,7 +9,6 @@ from typing import cast
 from frametally.opening import adapter
 from frametally.settings.access import ServerAccess
 from frametally.settings.loading import Settings
-from frametally_cli.stages.looking import database_to_look
 from frametally_videos.ports.task_queue import TaskQueue
 from frametally_videos.ports.video_catalogue import VideoCatalogue
 
@@ -59,5 +58,7 @@ def open_task_queue(url: str, book: VideoCatalogue, access: ServerAccess | None 
 @contextmanager
 def catalogue_to_look(settings: Settings) -> Iterator[VideoCatalogue]:
     """Open the catalogue of videos, which is made by what is first noted in it; close it at the end."""
+    from frametally_cli.stages.looking import database_to_look
+
     with database_to_look(settings, open_video_catalogue, makes=_NOTES) as catalogue:
         yield cast(VideoCatalogue, catalogue)

@@ -19,6 +19,8 @@ PLUGIN = Plugin(
         ),
         "work": CommandEntry("frametally_videos.commands.work:work", "Process uploaded videos until Ctrl-C"),
     },
+    tables="frametally_videos.kept:TABLES",
+    known_names="frametally_videos.known_names:known_names",
     settings="frametally_videos.settings:VideoSettings",
     endpoints="frametally_videos.endpoints:ENDPOINTS",
     pages=(

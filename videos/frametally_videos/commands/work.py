@@ -27,8 +27,8 @@ from frametally_cli.options.ports import (
     stop_on,
     wait_for,
 )
-from frametally_gold.commands import must_open_gold
 from frametally_videos.books.video_states import StateSettler
+from frametally_videos.jobs.job_steps import plugin_jobs
 from frametally_videos.news.outbox_mail import mailing
 from frametally_videos.opening import open_task_queue, open_video_catalogue
 from frametally_videos.ports.task_queue import QUEUES, QueueName
@@ -60,7 +60,8 @@ def work(workers: int, queues: tuple[QueueName, ...], until_done: bool, **overri
 
     settings = read_settings("producer", overrides)
     failpoints.arm()
-    must_open_gold(settings)
+    for job in plugin_jobs().values():
+        job.check(settings)
     if not until_done:
         streams.log_lines()
 

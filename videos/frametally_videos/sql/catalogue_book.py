@@ -15,7 +15,6 @@ from frametally.adapters.sql.migration import Layout
 from frametally.files.sqlite import BUSY_TIMEOUT_S
 from frametally.records import decode
 from frametally.settings.access import ServerAccess
-from frametally_live.book import SqlLiveBook
 from frametally_videos import tables
 from frametally_videos.ports.video_catalogue import (
     FINAL_STATES,
@@ -48,13 +47,13 @@ LAYOUT = Layout(
     schema_version=tables.SCHEMA_VERSION,
     migrations="videos",
     first_version=5,
-    beside=("frametally_access", "frametally_alerts", "frametally_audit"),
+    beside=("frametally_access", "frametally_alerts", "frametally_audit", "frametally_live"),
     has_secrets=True,
 )
 _videos, _artifacts, _uploads = tables.videos.c, tables.artifacts.c, tables.uploads.c
 
 
-class SqlVideoCatalogue(SqlJobBook, SqlLiveBook, SqlOutbox):
+class SqlVideoCatalogue(SqlJobBook, SqlOutbox):
     """A catalogue in the database that a URL names; see `VideoCatalogue`. Processes may share it."""
 
     def __init__(
@@ -185,13 +184,12 @@ class SqlVideoCatalogue(SqlJobBook, SqlLiveBook, SqlOutbox):
             return _videos_of(connection, rows)
 
     def remove_video(self, video_id: str) -> None:
-        """Forget a video, its artifacts, jobs and streams; one that is not there is no error."""
+        """Forget a video, its artifacts and jobs; one that is not there is no error."""
         with self._database.writing() as connection:
             for table, column in (
                 (tables.videos, _videos.id),
                 (tables.artifacts, _artifacts.video_id),
                 (tables.jobs, tables.jobs.c.video_id),
-                (tables.feeds, tables.feeds.c.video_id),
             ):
                 connection.execute(delete(table).where(column == video_id))
             note_change(connection, tables.about)
