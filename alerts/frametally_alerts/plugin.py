@@ -15,6 +15,8 @@ PLUGIN = Plugin(
         ),
     },
     tables="frametally_alerts.kept:TABLES",
+    members="frametally_alerts.members:members",
+    stages={"alerts": ("store", "log", "index", "ledger", "catalogue", "mail")},
     settings="frametally_alerts.settings:AlertSettings",
     endpoints="frametally_alerts.endpoints:ENDPOINTS",
     pages=(PageEntry("/alerts", "look"),),

@@ -64,6 +64,8 @@ class Plugin:
         name: Its folder's name.
         needs: The plug-ins that it builds on; without one of them it is left out, too.
         commands: Its commands by name.
+        stages: Those of its commands that go on, each with the areas of `frametally doctor` that it needs;
+            `announcing` is one where it announces frames.
         prepare_command: Called with each command that is run, its name and its entry.
         settings: A pydantic model: its settings, read as `Settings.part` says.
         endpoints: The routes of its API as data, a tuple of `Endpoint`.
@@ -100,6 +102,7 @@ class Plugin:
     name: str
     needs: tuple[str, ...] = ()
     commands: Mapping[str, CommandEntry] = field(default_factory=dict)
+    stages: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     prepare_command: str = ""
     settings: str = ""
     endpoints: str = ""

@@ -18,5 +18,9 @@ PLUGIN = Plugin(
     made="frametally_gold.video_jobs:queue_load",
     removing="frametally_gold.video_jobs:removing_rows",
     servers="frametally_gold.settings:servers",
+    must_open="frametally_gold.commands:must_open_gold",
+    serving="frametally_gold.commands:serving",
+    checks="frametally_gold.checks:checks",
+    setup="frametally_gold.checks:setup",
     settings="frametally_gold.settings:GoldSettings",
 )
