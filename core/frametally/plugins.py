@@ -66,6 +66,8 @@ class Plugin:
         name: Its folder's name.
         needs: The plug-ins that it builds on; without one of them it is left out, too.
         commands: Its commands by name.
+        stages: Those of its commands that go on, each with the areas of `frametally doctor` that it needs;
+            `announcing` is one where it announces frames.
         prepare_command: Called with each command that is run, its name and its entry.
         settings: A pydantic model: its settings, read as `Settings.part` says.
         endpoints: The routes of its API as data, a tuple of `Endpoint`.
@@ -102,11 +104,16 @@ class Plugin:
         series: Its `PlaceSeries`: whose runs it publishes.
         renaming: Called for the store, a source's slug, its next one and whether nothing has that yet, before
             footage is renamed; yields lines for who does that.
+        jobs: What it does to uploaded videos: a `VideoJob` by the kind of job.
+        made: Called for `Settings`, the catalogue of videos, a video's id and what was made of that.
+        removing: Returns a context manager around the removal of an uploaded video, for `Settings` and its
+            id, which yields whether something of it was at work until then.
     """
 
     name: str
     needs: tuple[str, ...] = ()
     commands: Mapping[str, CommandEntry] = field(default_factory=dict)
+    stages: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     prepare_command: str = ""
     settings: str = ""
     endpoints: str = ""
@@ -140,6 +147,9 @@ class Plugin:
     chart_parameters: Mapping[str, str] = field(default_factory=dict)
     series: str = ""
     renaming: str = ""
+    jobs: str = ""
+    made: str = ""
+    removing: str = ""
 
 
 @cache

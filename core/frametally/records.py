@@ -8,7 +8,7 @@ Times are integer milliseconds since 1970-01-01T00:00:00Z of *event time*: when 
 from __future__ import annotations
 
 import threading
-from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import msgspec
 
@@ -50,13 +50,6 @@ class SealedRecord(Record, frozen=True, kw_only=True):
     def key(self) -> str:
         """Where it lies in the store."""
         raise NotImplementedError
-
-
-class RecordFolder(NamedTuple):
-    """A folder of the store with records of one type, which a plug-in keeps there."""
-
-    folder: str
-    record_type: type[SealedRecord]
 
 
 class MediaManifest(SealedRecord, frozen=True, kw_only=True):

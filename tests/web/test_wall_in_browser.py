@@ -15,8 +15,8 @@ from tests.web.test_watching_in_browser import SIZE_PX, drawn, left_of, object_a
 from tests.web.watching import START_MS, Scene
 
 from frametally.records import Detection
-from frametally_live.book_port import Feed
 from frametally_live.cameras.camera_form import CameraTrial
+from frametally_live.feed_records import Feed
 from frametally_traffic.drawings.revisions import change_drawing, with_shapes
 from frametally_traffic.records import DrawnLine
 

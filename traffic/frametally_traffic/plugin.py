@@ -29,8 +29,8 @@ PLUGIN = Plugin(
     chart_parameters={
         "zone": "Name of a zone drawn over the sources: only what stands in it. Default: the whole picture.",
     },
-    records="frametally_traffic.records:FOLDERS",
-    known_names="frametally_traffic.drawings.drawn_names:DrawnNames",
+    records="frametally_traffic.commands.record_folder:FOLDERS",
+    known_names="frametally_traffic.drawings.drawn_names:known_names",
     renaming="frametally_traffic.drawings.renamed_source:take_drawing",
     series="frametally_traffic.counting.flow_series:SERIES",
     aggregation="frametally_traffic.counting.step:STEP",

@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, Literal
 import msgspec
 
 from frametally import keys
-from frametally.records import RecordFolder, SealedRecord
+from frametally.records import SealedRecord
 
 Point = tuple[float, float]
 Points = tuple[Point, ...]
@@ -138,6 +138,3 @@ class Drawing(SealedRecord, frozen=True, kw_only=True):
     def shapes(self) -> tuple[Drawn, ...]:
         """All of its lines, zones and calibrations."""
         return (*self.lines, *self.zones, *self.calibrations)
-
-
-FOLDERS = (RecordFolder(keys.DRAWINGS, Drawing),)

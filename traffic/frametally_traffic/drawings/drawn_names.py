@@ -1,32 +1,30 @@
-"""The names that are drawn: sources over which something is, and their lines and zones; see `NamesPart`."""
+"""The names that are drawn: sources over which something is, and their lines and zones."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
 
 from frametally.errors import Poison
+from frametally.naming.known import NamesPart
 from frametally.ports.object_store import ObjectStore
 from frametally.settings.loading import Settings
 from frametally_traffic.drawings.revisions import drawn_sources, read_drawing
 
 
-class DrawnNames:
-    """What is drawn over sources, by name."""
+def known_names(_: Settings, store: ObjectStore | None) -> NamesPart:
+    """Return what is drawn over the sources of a store by name; None: there is nothing yet."""
+    if store is None:
+        return NamesPart()
+    drawn = sorted(drawn_sources(store))
 
-    def __init__(self, _: Settings, store: ObjectStore | None) -> None:
-        """List the drawings of a store; None: there are none."""
-        self._store = store
-        self.sources = {source: source for source in sorted(drawn_sources(store))} if store else {}
-
-    def places(self, kind: str, sources: Collection[str]) -> set[str]:
-        """Return the names of the lines or zones that are drawn over some sources; none: over all."""
+    def places(kind: str, sources: Sequence[str]) -> set[str]:
         names: set[str] = set()
-        for source in self.sources.keys() & set(sources or self.sources):
-            if self._store is None:
-                break
+        for source in drawn if not sources else [one for one in drawn if one in sources]:
             try:
-                drawing = read_drawing(self._store, source)
+                drawing = read_drawing(store, source)
             except Poison:
                 continue  # whoever counts says what is damaged
             names.update(shape.name for shape in (drawing.lines if kind == "line" else drawing.zones))
         return names
+
+    return NamesPart(sources={source: source for source in drawn}, places=places)

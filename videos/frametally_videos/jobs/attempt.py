@@ -184,7 +184,8 @@ class Attempt:
         return JobWord(end="again", reason=f"Its process ended without a result: {self._last_line or code}")
 
     def _too_long(self) -> str:
-        return f"It takes more than {self._settings.part(VideoSettings).job_max_h:g} h; cut it, or raise FRAMETALLY_JOB_MAX_H."
+        most_h = self._settings.part(VideoSettings).job_max_h
+        return f"It takes more than {most_h:g} h; cut it, or raise FRAMETALLY_JOB_MAX_H."
 
     def _hear(self, said: BinaryIO) -> None:
         while line := said.readline(_LONGEST_LINE):

@@ -85,10 +85,11 @@ def _facts(
     video: Video, container: str, fields: VideoFields, file_name: str, settings: Settings
 ) -> VideoFacts:
     length_s, fps, frames = video.duration_s, video.average_fps, video.frames_stated
-    if length_s is not None and length_s > settings.part(VideoSettings).video_max_h * HOUR_S:
+    most_h = settings.part(VideoSettings).video_max_h
+    if length_s is not None and length_s > most_h * HOUR_S:
         raise Poison(
-            f"lasts {float(length_s) / HOUR_S:.1f} h, and {settings.part(VideoSettings).video_max_h:g} are allowed; "
-            f"cut it, or raise FRAMETALLY_VIDEO_MAX_H"
+            f"lasts {float(length_s) / HOUR_S:.1f} h, and {most_h:g} are allowed; "
+            "cut it, or raise FRAMETALLY_VIDEO_MAX_H"
         )
     if video.stream_count > _MOST_STREAMS:
         raise Poison(f"holds {video.stream_count} streams, and {_MOST_STREAMS} are allowed; convert it")
