@@ -28,8 +28,8 @@ from frametally.ports.object_store import ObjectStore
 from frametally.records import PathFile, Run
 from frametally.rules.path_columns import PathColumns, encode_paths
 from frametally.rules.times import DAY_MS
+from frametally_traffic.counting.published_days import flows_for
 from frametally_traffic.drawings.revisions import change_drawing, with_shapes
-from frametally_traffic.flows.published_days import flows_for
 from frametally_traffic.records import Drawn, DrawnCalibration, DrawnLine, DrawnZone
 
 WIDTH_PX, HEIGHT_PX = track_storage.WIDTH_PX, track_storage.HEIGHT_PX

@@ -31,13 +31,14 @@ from playback import cpu_s, listening, serving
 from results import Cell, Goal, Table, save
 
 from frametally.files.demo_clip import ensure_demo_clip
-from frametally.opening import open_frame_log, open_object_store, open_video_catalogue
+from frametally.opening import open_frame_log, open_object_store
 from frametally.ports.frame_log import FrameLog, consumer_group
 from frametally.ports.object_store import ObjectStore
 from frametally.segments.contents import list_segments
 from frametally.settings.loading import load_settings
-from frametally_live.book_port import Feed
+from frametally_live.feed_records import Feed
 from frametally_models.prepare import prepare_detector
+from frametally_videos.opening import open_video_catalogue
 from frametally_videos.ports.video_catalogue import VideoQuestion
 
 FOLDER = Path(__file__).parent

@@ -30,7 +30,7 @@ LAYOUT = Layout(
     schema_version=tables.SCHEMA_VERSION,
     migrations="access",
     first_version=2,
-    beside=("frametally_catalogue", "frametally_alerts", "frametally_audit"),
+    beside=("frametally_catalogue", "frametally_alerts", "frametally_audit", "frametally_live"),
     has_secrets=True,
 )
 _accounts, _links, _sessions = tables.accounts.c, tables.links.c, tables.sessions.c

@@ -26,5 +26,6 @@ PLUGIN = Plugin(
             {"add": ("name", "role", "sources", "codes"), "passwd": ("name", "codes"), "remove": ("name",)},
         ),
     },
+    tables="frametally_accounts.kept:TABLES",
     prepare_command="frametally_accounts.audit.command_log:record_changes",
 )

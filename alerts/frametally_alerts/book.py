@@ -39,7 +39,7 @@ LAYOUT = Layout(
     schema_version=tables.SCHEMA_VERSION,
     migrations="alerts",
     first_version=2,
-    beside=("frametally_catalogue", "frametally_access", "frametally_audit"),
+    beside=("frametally_catalogue", "frametally_access", "frametally_audit", "frametally_live"),
     has_secrets=True,
 )
 _FURTHEST_MS = 2 * HOUR_MS

@@ -93,7 +93,7 @@ class _Names:
 
     def _read(self) -> dict[str, str]:
         media = source_names(self._ports.ledger.manifests())
-        return KnownNames(media, catalogue=self._ports.catalogue).sources
+        return KnownNames(media, settings=self._ports.settings).sources
 
 
 def _look(rule: AlertRule, book: SqlAlertBook, ports: RoundPorts) -> Iterator[Looked]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 import click
@@ -25,12 +26,13 @@ from frametally_cli.options.ports import (
     repeat_rounds,
 )
 from frametally_cli.options.times import parse_bounds_ms
-from frametally_cli.stages.looking import catalogue_to_look
+from frametally_cli.stages.family_members import MemberOptions
 from frametally_gold.comparison import check_gold
 from frametally_gold.loading import load_gold
 from frametally_gold.settings import GoldSettings
 from frametally_gold.video_rows import load_videos
 from frametally_gold.wanted import is_wanted
+from frametally_videos.opening import catalogue_to_look
 from frametally_videos.ports.video_catalogue import VideoQuestion
 
 DIFFERS = 3
@@ -84,6 +86,14 @@ def must_open_gold(settings: Settings) -> None:
             closing(open_gold(settings.part(GoldSettings).gold_url, settings.part(GoldSettings).gold_access)),
         ):
             pass
+
+
+@contextmanager
+def serving(ports: Ports, options: MemberOptions) -> Iterator[dict[str, Any]]:
+    """Give a dashboard nothing; one that starts what works on videos does not begin with broken tables."""
+    if not options.alone:
+        must_open_gold(ports.settings)
+    yield {}
 
 
 def load(ports: StorePorts, bounds: _Bounds = _ALL, *, verify: bool = False) -> int:

@@ -16,7 +16,7 @@ from frametally.records import Run, encode
 from frametally.rules.places import FLOWS, is_of_places, series_of
 from frametally.rules.times import is_day_in_range
 from frametally_gold.gold_port import Gold, GoldDay, PublishedDay
-from frametally_traffic.flows.published_days import read_flows
+from frametally_traffic.counting.published_days import read_flows
 
 ROWS_VERSION = 2
 """Raised whenever rows are made otherwise of the same records: all are then loaded anew."""

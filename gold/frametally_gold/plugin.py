@@ -14,5 +14,13 @@ PLUGIN = Plugin(
             "Run the bronze, silver and gold layers of uploaded videos",
         ),
     },
+    jobs="frametally_gold.video_jobs:JOBS",
+    made="frametally_gold.video_jobs:queue_load",
+    removing="frametally_gold.video_jobs:removing_rows",
+    servers="frametally_gold.settings:servers",
+    must_open="frametally_gold.commands:must_open_gold",
+    serving="frametally_gold.commands:serving",
+    checks="frametally_gold.checks:checks",
+    setup="frametally_gold.checks:setup",
     settings="frametally_gold.settings:GoldSettings",
 )

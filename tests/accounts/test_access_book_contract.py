@@ -13,10 +13,11 @@ import pytest
 from sqlalchemy import Connection, text
 
 from frametally.errors import Misconfigured
-from frametally.opening import open_access_book, open_video_catalogue
+from frametally.opening import open_access_book
 from frametally.settings.access import ServerAccess
 from frametally_accounts.book_port import MOST_WAIT_S, AccessBook, TriedBy
 from frametally_accounts.rights import ApiToken, Credentials, UserAccount
+from frametally_videos.opening import open_video_catalogue
 
 Place = tuple[str, ServerAccess | None]
 HOUR_S = 3600.0

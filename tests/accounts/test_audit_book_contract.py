@@ -16,12 +16,13 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from frametally.errors import FrametallyError, Misconfigured
-from frametally.opening import open_access_book, open_audit_book, open_video_catalogue
+from frametally.opening import open_access_book, open_audit_book
 from frametally.settings.access import ServerAccess
 from frametally_accounts.audit.book import SqlAuditBook
 from frametally_accounts.audit.entries import AuditEntry, AuditRecord, digest_of
 from frametally_accounts.audit.verdicts import AuditChain, AuditQuestion
 from frametally_accounts.audit.verification import Held, first_break
+from frametally_videos.opening import open_video_catalogue
 
 Place = tuple[str, ServerAccess | None]
 UPDATE = "UPDATE frametally_audit_records SET"

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from frametally.opening import open_access_book
-from frametally_accounts.secrets import is_api_token, token_hash
+from frametally.settings.access import is_api_token
+from frametally_accounts.secrets import token_hash
 from frametally_cli.main import main
 
 Run = Callable[..., tuple[int, str]]

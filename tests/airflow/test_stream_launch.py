@@ -18,7 +18,7 @@ import urllib3
 from tests.airflow.test_dags import FOLDER, Airflow, set_up, until
 from tests.live.test_streams_count import ENV, FRAMES, LIVE, NAMES, Deployment, made
 
-from frametally_live.book_port import LAUNCH_IS_GONE, Feed
+from frametally_live.feed_records import LAUNCH_IS_GONE, Feed
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(1200)]
 

@@ -16,9 +16,10 @@ from tests.producer.conftest import encode_video
 from tests.videos.fake_uploads import upload_file
 
 from frametally import keys
-from frametally.opening import open_frame_log, open_gold, open_video_catalogue
+from frametally.opening import open_frame_log, open_gold
 from frametally.settings.loading import load_settings
 from frametally_videos.library.usual_jobs import missing_jobs
+from frametally_videos.opening import open_video_catalogue
 from frametally_videos.ports.video_catalogue import Artifact
 from frametally_videos.records import VideoRecord
 from frametally_videos.uploads.arrivals import tell_arrivals, waiting_arrivals

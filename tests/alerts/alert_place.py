@@ -12,13 +12,7 @@ from pydantic import SecretStr
 from tests.fakes.records import DAY, DAY_MS, make_count, make_coverage, make_run
 
 from frametally import keys
-from frametally.opening import (
-    open_alert_book,
-    open_count_index,
-    open_ledger,
-    open_object_store,
-    open_video_catalogue,
-)
+from frametally.opening import open_alert_book, open_count_index, open_ledger, open_object_store
 from frametally.settings.access import ServerAccess
 from frametally.settings.loading import load_settings
 from frametally_alerts.book import SqlAlertBook
@@ -29,6 +23,7 @@ from frametally_alerts.reports.scheduled_report import ScheduledReport
 from frametally_alerts.rounds import RoundReport, look_at_all
 from frametally_alerts.rule_form import make_rule
 from frametally_alerts.rules import Alert, AlertRule
+from frametally_videos.opening import open_video_catalogue
 
 MINUTE_MS = 60_000
 AFTERWARDS_MS = DAY_MS + 7 * 86_400_000

@@ -20,7 +20,7 @@ from frametally_alerts.reports.due_reports import MOST_REPORTS, make_report, tur
 from frametally_alerts.reports.scheduled_report import ScheduledReport, turn_key
 from frametally_alerts.rule_form import make_rule
 from frametally_alerts.rules import Alert, AlertFinding, Scope
-from frametally_live.book_port import Feed
+from frametally_live.feed_records import Feed
 
 CHANNELS = SecretStr(
     json.dumps({"ops": "https://hooks.example.org/hunter2", "people": "mailto:a@example.org"})

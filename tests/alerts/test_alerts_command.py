@@ -17,7 +17,7 @@ from frametally.records import encode
 from frametally_alerts.channels.wording import payload_of, subject_of
 from frametally_alerts.rules import AlertMessage
 from frametally_cli.main import main
-from frametally_live.book_port import Feed
+from frametally_live.feed_records import Feed
 from frametally_traffic.drawings.revisions import change_drawing, with_shapes
 from frametally_traffic.records import DrawnLine
 

@@ -18,7 +18,7 @@ from tests.videos.video_records import make_video
 from frametally import keys
 from frametally.errors import Misconfigured
 from frametally.files.downloads import KnownFile
-from frametally.opening import open_frame_log, open_ledger, open_object_store, open_video_catalogue
+from frametally.opening import open_frame_log, open_ledger, open_object_store
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectInfo
 from frametally.process.reports import NoProgress
@@ -36,6 +36,7 @@ from frametally_cli.checkup.settings import setting_rows
 from frametally_cli.commands import doctor
 from frametally_cli.commands.doctor import examine
 from frametally_cli.options.ports import open_books
+from frametally_videos.opening import open_video_catalogue
 
 MODEL_BYTES = b"weights"
 FILE = KnownFile(

@@ -22,13 +22,7 @@ from frametally.books.status import Status, read_status
 from frametally.books.verdict import BEHIND, BROKEN, SETTLED
 from frametally.errors import Misconfigured, Retryable
 from frametally.live_records import LiveMinute
-from frametally.opening import (
-    open_count_index,
-    open_frame_log,
-    open_ledger,
-    open_object_store,
-    open_video_catalogue,
-)
+from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.ports.frame_log import consumer_group
 from frametally.process.reports import Progress
 from frametally.records import (
@@ -47,6 +41,7 @@ from frametally_cli import main as cli
 from frametally_cli.console.status import print_status
 from frametally_cli.options import ports
 from frametally_cli.stages import looking
+from frametally_videos.opening import open_video_catalogue
 from frametally_videos.records import MovedCounts
 
 MODEL, TOPIC, MEDIUM = "pixels-1", "frames", "ab" * 32

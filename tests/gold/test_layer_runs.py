@@ -21,7 +21,7 @@ from tests.videos.test_jobs_alone import PROGRAM
 
 from frametally import keys
 from frametally.errors import Misconfigured, Poison
-from frametally.opening import open_frame_log, open_object_store, open_video_catalogue
+from frametally.opening import open_frame_log, open_object_store
 from frametally.process import failpoints
 from frametally.process.retrying import Patience
 from frametally.settings.loading import load_settings
@@ -29,6 +29,7 @@ from frametally_cli.main import main
 from frametally_gold.layers import bronze, driver, pictures, silver
 from frametally_producer import child
 from frametally_videos.library.usual_jobs import usual_jobs
+from frametally_videos.opening import open_video_catalogue
 from frametally_videos.ports.video_catalogue import Artifact
 from frametally_videos.records import VideoRecord
 from frametally_videos.uploads.arrivals import waiting_arrivals

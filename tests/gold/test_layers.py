@@ -21,13 +21,14 @@ from frametally import keys
 from frametally.adapters.files.folder_store import FileStore
 from frametally.errors import Poison
 from frametally.media_records import VideoCheck, VideoMetadata, VideoQuality
-from frametally.opening import open_gold, open_video_catalogue
+from frametally.opening import open_gold
 from frametally.process.reports import NoProgress
 from frametally.process.retrying import Patience
 from frametally.records import decode_at, encode
 from frametally.settings.loading import load_settings
 from frametally_gold.layers import bronze, gold, silver
 from frametally_videos.library.usual_jobs import usual_jobs
+from frametally_videos.opening import open_video_catalogue
 from frametally_videos.records import VideoRecord
 
 LAYERS = (bronze, silver, gold)

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from tests.videos.fake_uploads import upload_file
 
-from frametally.opening import open_object_store, open_video_catalogue
+from frametally.opening import open_object_store
 from frametally.settings.loading import load_settings
 from frametally_gold.layers import driver
+from frametally_videos.opening import open_video_catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "producer/sync_datalake_files.py"

@@ -19,16 +19,17 @@ import pytest
 
 from frametally.live_records import LiveMinute
 from frametally.media.manifests import list_manifests
-from frametally.opening import open_frame_log, open_object_store, open_video_catalogue
+from frametally.opening import open_frame_log, open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.process.retrying import Patience
 from frametally.records import FrameAnnouncement, MediaManifest, decode
 from frametally.rules.frame_bitmap import FrameBitmap
 from frametally.settings.loading import Settings, load_settings
 from frametally_cli import main as cli
-from frametally_live.book_port import Feed, FeedTold
 from frametally_live.cameras.capture import CameraCapture
 from frametally_live.cameras.spool import Spool
+from frametally_live.feed_records import Feed, FeedTold
+from frametally_videos.opening import open_video_catalogue
 
 PATIENCE_S = 120.0
 

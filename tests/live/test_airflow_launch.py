@@ -21,7 +21,7 @@ from tests.videos.video_records import make_video
 from tests.web.conftest import Place
 
 from frametally.errors import Misconfigured
-from frametally_live.book_port import Feed
+from frametally_live.feed_records import Feed
 from frametally_live.viewers import airflow_launch
 
 PASSWORD = "hidden-f7c1"  # noqa: S105 - of a server of the test's own

@@ -21,7 +21,7 @@ from tests.live.test_stream_command import (
     run,
 )
 
-from frametally_live.book_port import Feed, FeedTold
+from frametally_live.feed_records import Feed, FeedTold
 from frametally_videos.ports.video_catalogue import VideoCatalogue
 
 __all__ = ["book", "run"]

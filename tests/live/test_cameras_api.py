@@ -9,8 +9,8 @@ from flask.testing import FlaskClient
 from tests.web.conftest import Place
 from werkzeug.test import TestResponse
 
-from frametally_live.book_port import Feed, FeedTold
 from frametally_live.cameras.camera_form import CameraTrial
+from frametally_live.feed_records import Feed, FeedTold
 
 ADDRESS = "rtsp://10.1.2.3:8554/stream"
 

@@ -12,10 +12,11 @@ from tests.live.capturing import Worker, camera_of, here, manifests_of, run_fram
 from tests.live.showing import LAUNCHES, RtspCamera, Speaker
 from tests.live.test_opening import answering, garbage, motion_jpeg
 
-from frametally.opening import open_object_store, open_video_catalogue
+from frametally.opening import open_object_store
 from frametally.settings.loading import Settings
-from frametally_live.book_port import FeedTold
 from frametally_live.cameras import trial
+from frametally_live.feed_records import FeedTold
+from frametally_videos.opening import open_video_catalogue
 
 PASSWORD = "ge:he/im@"  # noqa: S105 - of a test
 SETTINGS = {

@@ -15,7 +15,7 @@ from tests.together.test_wall_in_browser import CAMERA, READY, show
 from tests.videos.filmed_video import wait_until
 
 from frametally_cli.main import cli
-from frametally_live.book_port import Feed, FeedTold
+from frametally_live.feed_records import Feed, FeedTold
 from frametally_live.feeds.detection_lag import newest_results
 from frametally_live.viewers import camera_lag
 from frametally_live.viewers.camera_lag import Detected

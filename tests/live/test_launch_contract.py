@@ -14,7 +14,7 @@ from tests.live.test_live_book_contract import (
 )
 from tests.videos.test_video_catalogue_contract import LONG_S
 
-from frametally_live.book_port import LAUNCH_IS_GONE, LAUNCH_NEVER_CAME, Feed, FeedTold
+from frametally_live.feed_records import LAUNCH_IS_GONE, LAUNCH_NEVER_CAME, Feed, FeedTold
 from frametally_videos.ports.video_catalogue import VideoCatalogue
 
 __all__ = ["book", "make"]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tests.examples import examples
 from tests.videos.test_video_catalogue_contract import ADAPTERS, LONG_S, Make, Sqlite
 
-from frametally_live.book_port import Feed, FeedTold, TooManyStreams
+from frametally_live.feed_records import Feed, FeedTold, TooManyStreams
 from frametally_videos.ports.video_catalogue import VideoCatalogue
 
 NEVER = "00000000-0000-4000-8000-000000000000"

@@ -26,8 +26,8 @@ from tests.live.showing import RtspCamera
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
-from frametally.opening import open_video_catalogue
 from frametally_live.cameras.camera_form import add_camera
+from frametally_videos.opening import open_video_catalogue
 
 MINUTES = float(os.environ.get("SOAK_LIVE_MINUTES", "1"))
 SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)

@@ -14,12 +14,13 @@ import pytest
 from tests.producer.conftest import encode_video
 from tests.videos.fake_uploads import upload_file
 
-from frametally.opening import open_frame_log, open_object_store, open_video_catalogue
+from frametally.opening import open_frame_log, open_object_store
 from frametally.records import FrameAnnouncement, decode
 from frametally.settings.loading import load_settings
-from frametally_live.book_port import Feed, TooManyStreams
+from frametally_live.feed_records import Feed, TooManyStreams
 from frametally_live.feeds.feed_worker import work
 from frametally_live.feeds.stream_form import start_stream
+from frametally_videos.opening import open_video_catalogue
 from frametally_videos.records import VideoRecord
 
 pytestmark = pytest.mark.timeout(300)

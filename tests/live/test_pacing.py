@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frametally.errors import Retryable
-from frametally_live.book_port import Feed, FeedTold
+from frametally_live.feed_records import Feed, FeedTold
 from frametally_live.feeds.feed_messages import FeedWish
 from frametally_live.feeds.feed_states import Teller, TellingPatience
 from frametally_live.feeds.pacing import PlayingClock

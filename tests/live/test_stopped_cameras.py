@@ -14,8 +14,9 @@ from tests.live.capturing import announcements_in, here, manifests_of, until
 from tests.live.showing import RtspCamera
 from tests.videos.test_work_kills import children_of
 
-from frametally.opening import open_object_store, open_video_catalogue
+from frametally.opening import open_object_store
 from frametally_live.cameras.camera_form import add_camera
+from frametally_videos.opening import open_video_catalogue
 
 
 def test_a_camera_whose_process_dies_while_it_is_stopped_has_all_its_frames_in_complete_minutes(

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from tests.videos.video_records import make_facts, make_video
 
-from frametally.opening import open_video_catalogue
 from frametally.settings.loading import load_settings
 from frametally_cli import main as cli
-from frametally_live.book_port import Feed, FeedTold
 from frametally_live.commands import stream as command
+from frametally_live.feed_records import Feed, FeedTold
+from frametally_videos.opening import open_video_catalogue
 from frametally_videos.ports.video_catalogue import VideoCatalogue
 
 LEASE_S, PATIENCE_S = 600.0, 60.0

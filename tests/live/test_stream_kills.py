@@ -21,7 +21,7 @@ from tests.videos.test_work_kills import FRAMES, PATIENCE_S, SEED, Place, childr
 from frametally.opening import open_frame_log
 from frametally.process import failpoints
 from frametally.process.reports import NoProgress
-from frametally_live.book_port import Feed, FeedWanted
+from frametally_live.feed_records import Feed, FeedWanted
 from frametally_live.feeds.stream_form import start_stream
 from frametally_videos.jobs.frames_job import make_frames
 from frametally_videos.library.edits import remove_video

@@ -11,7 +11,7 @@ from tests.videos.video_records import make_facts, make_video
 from tests.web.conftest import Place
 from werkzeug.test import TestResponse
 
-from frametally_live.book_port import FeedTold
+from frametally_live.feed_records import FeedTold
 from frametally_videos.ports.video_catalogue import VideoRow
 from frametally_videos.records import VideoRecord
 

@@ -28,7 +28,7 @@ from frametally.process.reports import NoProgress
 from frametally.records import FrameAnnouncement, FrameDetections, decode, encode
 from frametally.segments.contents import list_segments, read_segment
 from frametally_cli.main import main
-from frametally_live.book_port import Feed, FeedWanted
+from frametally_live.feed_records import Feed, FeedWanted
 from frametally_live.feeds.stream_form import start_stream
 from frametally_videos.jobs.frames_job import make_frames
 from frametally_videos.records import VideoRecord

@@ -34,7 +34,7 @@ from frametally.process.retrying import GivenUp
 from frametally.records import FrameAnnouncement, FrameDetections, MediaManifest, decode, encode
 from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings
-from frametally_live.book_port import Feed, FeedTold
+from frametally_live.feed_records import Feed, FeedTold
 from frametally_live.feeds import stream_frames
 from frametally_live.feeds.feed_messages import FeedWish
 from frametally_live.feeds.feed_states import Teller, TellingPatience

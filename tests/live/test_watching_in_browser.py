@@ -19,7 +19,7 @@ from tests.videos.test_library_api import stored
 from tests.videos.video_records import make_facts, make_video
 
 from frametally.records import Detection
-from frametally_live.book_port import Feed, FeedTold
+from frametally_live.feed_records import Feed, FeedTold
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect

@@ -22,7 +22,7 @@ from frametally.opening import open_frame_log, open_object_store
 from frametally.process.reports import NoProgress
 from frametally.records import Detection, FrameDetections, encode
 from frametally.segments.contents import encode_segment
-from frametally_live.book_port import Feed, FeedTold
+from frametally_live.feed_records import Feed, FeedTold
 from frametally_videos.records import VideoRecord
 
 LONG_S = 60.0

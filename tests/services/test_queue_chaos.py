@@ -28,10 +28,11 @@ from serving.own import OwnServer
 from tests.videos.fake_uploads import all_keys, rows_and_jobs, upload_file
 from tests.videos.test_work_kills import children_of
 
-from frametally.opening import open_object_store, open_video_catalogue
+from frametally.opening import open_object_store
 from frametally.settings.environment import environment_of
 from frametally.settings.loading import Settings, load_settings
 from frametally_videos.amqp.topology import DEAD_LETTERS, QUEUES_THERE
+from frametally_videos.opening import open_video_catalogue
 from frametally_videos.ports.job_book import MOST_LOSSES, Job, JobQuestion
 from frametally_videos.records import VideoRecord
 

@@ -26,12 +26,13 @@ from tests.videos.fake_uploads import (
 )
 
 from frametally import keys
-from frametally.opening import open_object_store, open_video_catalogue
+from frametally.opening import open_object_store
 from frametally.ports.object_store import PIECE_BYTES
 from frametally.process.failpoints import FAILPOINTS, VARIABLE
 from frametally.settings.access import ServerAccess, StoreAccess
 from frametally.settings.loading import Settings
 from frametally_cli.servers.bucket import set_up_store
+from frametally_videos.opening import open_video_catalogue
 from frametally_videos.records import UploadRecord
 from frametally_videos.uploads.acceptance import Acceptance, settle_uploads
 from frametally_videos.uploads.receiving import UploadPorts, find_upload, resume_write

@@ -13,19 +13,14 @@ from sqlalchemy.exc import DBAPIError
 
 from frametally.backup_records import KeptBooks, KeptRow
 from frametally.errors import FrametallyError, Misconfigured, Poison
-from frametally.opening import (
-    open_access_book,
-    open_alert_book,
-    open_audit_book,
-    open_kept_books,
-    open_video_catalogue,
-)
+from frametally.opening import open_access_book, open_alert_book, open_audit_book, open_kept_books
 from frametally.settings.access import ServerAccess
 from frametally_accounts.audit.entries import AuditEntry
 from frametally_accounts.audit.verification import first_break
 from frametally_accounts.rights import ApiToken, UserAccount
 from frametally_alerts.rules import AlertRule
-from frametally_live.book_port import Feed
+from frametally_live.feed_records import Feed
+from frametally_videos.opening import open_video_catalogue
 
 Place = tuple[str, ServerAccess | None]
 HOUR_S = 3600.0

@@ -18,13 +18,14 @@ from tests.web.conftest import Place
 from tests.web.counted_footage import MODEL, make_lines
 
 from frametally import keys
-from frametally.opening import open_access_book, open_object_store, open_video_catalogue
+from frametally.opening import open_access_book, open_object_store
 from frametally.records import encode
 from frametally.segments.contents import encode_segment
 from frametally_accounts.passwords import hash_password
 from frametally_accounts.rights import UserAccount
 from frametally_cli.main import main
-from frametally_live.book_port import Feed
+from frametally_live.feed_records import Feed
+from frametally_videos.opening import open_video_catalogue
 
 pytestmark = pytest.mark.thorough
 

@@ -15,8 +15,8 @@ from tests.live.watching import START_MS, Scene
 from tests.videos.filmed_video import wait_until
 
 from frametally.records import Detection
-from frametally_live.book_port import Feed
 from frametally_live.cameras.camera_form import CameraTrial
+from frametally_live.feed_records import Feed
 from frametally_traffic.drawings.revisions import change_drawing, with_shapes
 from frametally_traffic.records import DrawnLine
 

@@ -9,9 +9,10 @@ from typing import Any
 from tests.videos.video_records import make_facts
 
 from frametally import keys
-from frametally.opening import open_object_store, open_video_catalogue
+from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.settings.loading import Settings
+from frametally_videos.opening import open_video_catalogue
 from frametally_videos.ports.video_catalogue import VideoCatalogue, VideoQuestion
 from frametally_videos.records import UploadRecord, VideoFacts, VideoFields, VideoRecord
 from frametally_videos.uploads.acceptance import Acceptance, read_video

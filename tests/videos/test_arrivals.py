@@ -11,8 +11,9 @@ from tests.videos.fake_uploads import fake_video, open_parts, send
 from tests.videos.video_records import make_video
 
 from frametally.errors import Misconfigured
-from frametally.opening import open_frame_log, open_video_catalogue
+from frametally.opening import open_frame_log
 from frametally.ports.frame_log import FrameLog
+from frametally_videos.opening import open_video_catalogue
 from frametally_videos.ports.video_catalogue import VideoCatalogue
 from frametally_videos.uploads.acceptance import Acceptance
 from frametally_videos.uploads.arrivals import take_arrivals, tell_arrivals, waiting_arrivals

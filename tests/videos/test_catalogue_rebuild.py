@@ -11,11 +11,12 @@ from tests.videos.test_video_states import VIDEO, House, announced
 from tests.videos.video_records import corrected, make_video
 
 from frametally import keys
-from frametally.opening import open_object_store, open_video_catalogue
+from frametally.opening import open_object_store
 from frametally.process.reports import NoProgress
 from frametally.records import encode
 from frametally_cli import main as cli
 from frametally_videos.books.rebuilding import Rebuilt, rebuild_catalogue
+from frametally_videos.opening import open_video_catalogue
 from frametally_videos.ports.video_catalogue import VideoCatalogue, VideoQuestion, VideoRow
 
 MADE = {

@@ -16,12 +16,12 @@ import pytest
 from tests.videos.fake_uploads import upload_file
 
 from frametally.adapters.files.folder_store import FileStore
-from frametally.opening import open_task_queue, open_video_catalogue
 from frametally.settings.loading import load_settings
 from frametally_producer import child
 from frametally_videos.jobs import job_worker
 from frametally_videos.jobs.previews import TILE_WIDTH_PX
 from frametally_videos.library.usual_jobs import usual_jobs
+from frametally_videos.opening import open_task_queue, open_video_catalogue
 from frametally_videos.ports.job_book import Job, JobKind
 from frametally_videos.ports.task_queue import QUEUES
 from frametally_videos.ports.video_catalogue import Artifact, ArtifactKind

@@ -16,8 +16,8 @@ import pytest
 from tests.fakes.smtp_server import Received, mail_server
 from tests.videos.video_records import make_video
 
-from frametally.opening import open_video_catalogue
 from frametally.process import failpoints
+from frametally_videos.opening import open_video_catalogue
 from frametally_videos.records import VideoRecord
 
 pytestmark = pytest.mark.thorough
@@ -32,7 +32,7 @@ ROUND = """
 import sys
 from frametally.mail import sending
 from frametally_videos.news.video_news import VideoNews
-from frametally.opening import open_video_catalogue
+from frametally_videos.opening import open_video_catalogue
 from frametally_videos.ports.job_book import Job
 from frametally_videos.ports.video_catalogue import VideoQuestion
 from frametally.process import failpoints

@@ -15,14 +15,15 @@ from tests.fakes.memory import MemoryStore
 from tests.fakes.smtp_server import Received, mail_server
 from tests.videos.video_records import make_video
 
-from frametally.mail.letters import message_of
+from frametally.files.names import one_line
 from frametally.media_records import VideoCheck, VideoQuality
-from frametally.opening import open_video_catalogue
 from frametally.records import encode
 from frametally.settings.loading import Settings
 from frametally_videos.news.check_news import tell_checks
+from frametally_videos.news.letters import message_of
 from frametally_videos.news.outbox_mail import Mailer
-from frametally_videos.news.video_news import VideoNews, one_line
+from frametally_videos.news.video_news import VideoNews
+from frametally_videos.opening import open_video_catalogue
 from frametally_videos.ports.job_book import Job
 from frametally_videos.ports.outbox import Letter, Notice
 from frametally_videos.ports.video_catalogue import VideoBooks, VideoCatalogue

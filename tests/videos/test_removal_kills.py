@@ -19,13 +19,14 @@ import pytest
 from tests.videos.fake_uploads import all_keys, upload_file
 
 from frametally.media.manifests import find_manifest, list_tombstones, media_of
-from frametally.opening import open_object_store, open_task_queue, open_video_catalogue
+from frametally.opening import open_object_store
 from frametally.process import failpoints
 from frametally.records import encode
 from frametally.settings.environment import environment_of
 from frametally.settings.loading import Settings, load_settings
 from frametally_videos.jobs.job_messages import JobOrder
 from frametally_videos.jobs.job_worker import work
+from frametally_videos.opening import open_task_queue, open_video_catalogue
 from frametally_videos.ports.task_queue import QUEUES
 from frametally_videos.records import VideoRecord
 from frametally_videos.uploads.acceptance import read_video

@@ -11,8 +11,9 @@ import pytest
 from tests.family.footage import make_video
 from tests.videos.fake_uploads import upload_file
 
-from frametally.opening import open_object_store, open_video_catalogue
+from frametally.opening import open_object_store
 from frametally.settings.loading import load_settings
+from frametally_videos.opening import open_video_catalogue
 from frametally_videos.ports.task_queue import QUEUES, kinds_of
 
 RUN_WORKER = Path(__file__).resolve().parents[2] / "producer" / "run_worker.py"

@@ -11,11 +11,11 @@ import pytest
 from pydantic import SecretStr
 from tests.fakes.smtp_server import PASSWORD, USER, Received, mail_server
 
-from frametally.opening import open_video_catalogue
 from frametally.settings.loading import Settings
 from frametally_cli.checkup.mail import mail_rows
 from frametally_videos.news import outbox_mail
 from frametally_videos.news.outbox_mail import Mailer, mailing
+from frametally_videos.opening import open_video_catalogue
 from frametally_videos.ports.video_catalogue import VideoCatalogue
 
 TO = "people@example.org"

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from tests.videos.video_records import make_video
 
-from frametally.opening import open_task_queue, open_video_catalogue
 from frametally.settings.access import ServerAccess
 from frametally.settings.loading import Settings, load_settings
 from frametally_videos.jobs import job_bells as telling_module
 from frametally_videos.jobs.job_bells import give_up_dead, tell_due, telling, worn_out
+from frametally_videos.opening import open_task_queue, open_video_catalogue
 from frametally_videos.ports.job_book import Job, JobKind
 from frametally_videos.ports.task_queue import QUEUES, JobConsumer, QueueName, TaskQueue
 from frametally_videos.ports.video_catalogue import VideoCatalogue

@@ -30,12 +30,13 @@ from tests.videos.video_records import make_facts
 
 from frametally import keys
 from frametally.adapters.files.growing import GrowingFile
-from frametally.opening import open_object_store, open_video_catalogue
+from frametally.opening import open_object_store
 from frametally.records import decode_at, encode
 from frametally_cli import main as cli
 from frametally_videos.commands import tus_client
 from frametally_videos.commands.dashboard_client import Dashboard
 from frametally_videos.commands.upload_clip import ClipReader
+from frametally_videos.opening import open_video_catalogue
 from frametally_videos.records import VideoRecord
 
 if TYPE_CHECKING:

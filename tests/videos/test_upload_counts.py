@@ -17,12 +17,13 @@ from tests.videos.fake_uploads import all_keys, upload_file
 
 from frametally.books.runs import current_runs, read_parts
 from frametally.media.manifests import list_manifests
-from frametally.opening import open_object_store, open_video_catalogue
+from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.records import encode
 from frametally.settings.loading import Settings, load_settings
 from frametally_videos.library.edits import edit_video
 from frametally_videos.library.usual_jobs import made_by, usual_jobs
+from frametally_videos.opening import open_video_catalogue
 from frametally_videos.ports.video_catalogue import VideoCatalogue
 from frametally_videos.records import VideoRecord
 

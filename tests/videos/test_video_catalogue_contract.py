@@ -18,8 +18,8 @@ from tests.examples import examples
 from tests.videos.video_records import UPLOADED_AT_MS, corrected, make_facts, make_video
 
 from frametally.errors import Poison
-from frametally.opening import open_video_catalogue
 from frametally.settings.access import ServerAccess
+from frametally_videos.opening import open_video_catalogue
 from frametally_videos.ports.job_book import Job
 from frametally_videos.ports.video_catalogue import (
     Artifact,

@@ -11,7 +11,7 @@ from tests.fakes.memory import ManualClock, MemoryStore
 from tests.fakes.records import make_manifest
 
 from frametally import keys
-from frametally.opening import open_object_store, open_video_catalogue
+from frametally.opening import open_object_store
 from frametally.process.reports import NoProgress
 from frametally.records import encode
 from frametally.rules.times import DAY_S
@@ -22,6 +22,7 @@ from frametally_cli.scrub.checks import deep_rows
 from frametally_cli.scrub.stored_originals import check_originals
 from frametally_cli.scrub.unnamed_images import check_images
 from frametally_videos.library.retention import remove_old_originals
+from frametally_videos.opening import open_video_catalogue
 from frametally_videos.records import UploadRecord, VideoContent, VideoFacts, VideoFields, VideoRecord
 
 FACTS = VideoFacts(

@@ -23,11 +23,12 @@ from tests.videos.video_records import corrected, make_facts, make_video
 
 from frametally import keys
 from frametally.media.forgetting import put_tombstone
-from frametally.opening import open_count_index, open_ledger, open_video_catalogue
+from frametally.opening import open_count_index, open_ledger
 from frametally.records import DeadLetter, FrameAnnouncement, MediaManifest, encode
 from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings
 from frametally_videos.books.video_states import FORGOTTEN, StateSettler
+from frametally_videos.opening import open_video_catalogue
 from frametally_videos.ports.video_catalogue import VideoBooks, VideoRow
 from frametally_videos.records import VideoRecord
 

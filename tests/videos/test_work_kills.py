@@ -21,11 +21,12 @@ import pytest
 from tests.videos.fake_uploads import all_keys, upload_file
 
 from frametally.media.manifests import find_manifest
-from frametally.opening import open_object_store, open_video_catalogue
+from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
 from frametally.records import encode
 from frametally.settings.loading import load_settings
+from frametally_videos.opening import open_video_catalogue
 from frametally_videos.records import VideoRecord
 
 FRAMES = 100

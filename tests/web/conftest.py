@@ -17,7 +17,7 @@ from tests.web.late_rules import LateRule
 
 from frametally import keys
 from frametally.errors import Retryable
-from frametally.opening import open_count_index, open_ledger, open_video_catalogue
+from frametally.opening import open_count_index, open_ledger
 from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
@@ -37,6 +37,7 @@ from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings
 from frametally_accounts.book_port import AccessBook
 from frametally_live.cameras.camera_form import TryFeed
+from frametally_videos.opening import open_video_catalogue
 from frametally_videos.uploads.inspection import inspect
 from frametally_videos.uploads.receiving import Look
 from frametally_web.app import close_app, create_app

@@ -27,7 +27,7 @@ LAYOUT = Layout(
     about=tables.about,
     schema_version=tables.SCHEMA_VERSION,
     migrations="audit",
-    beside=("frametally_catalogue", "frametally_access", "frametally_alerts"),
+    beside=("frametally_catalogue", "frametally_access", "frametally_alerts", "frametally_live"),
     has_secrets=True,
 )
 _AT_ONCE = 1000

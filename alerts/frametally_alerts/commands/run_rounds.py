@@ -10,13 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from frametally.opening import (
-    open_alert_book,
-    open_count_index,
-    open_ledger,
-    open_object_store,
-    open_video_catalogue,
-)
+from frametally.opening import open_alert_book, open_count_index, open_ledger, open_object_store
 from frametally.ports.count_index import CountIndex
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
@@ -32,6 +26,7 @@ from frametally_alerts.reports.due_reports import EverLater, MakeFiles, make_due
 from frametally_alerts.rounds import look_at_all
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, option, read_settings, repeat_rounds
+from frametally_videos.opening import open_video_catalogue
 from frametally_videos.ports.video_catalogue import VideoCatalogue
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from frametally.errors import Retryable
 from frametally.process.retrying import Patience
 from frametally.settings.loading import Settings
-from frametally_live.book_port import LiveBook
+from frametally_live.book import LiveBook
 from frametally_live.feeds.feed_messages import KINDS
 from frametally_live.feeds.held_feed import HeldFeed
 from frametally_live.settings import LiveSettings

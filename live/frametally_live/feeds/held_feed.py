@@ -16,7 +16,8 @@ import msgspec
 from frametally.errors import Retryable
 from frametally.process.retrying import Backoff, GivenUp, Patience
 from frametally.settings.loading import Settings
-from frametally_live.book_port import Feed, FeedTold, LiveBook
+from frametally_live.book import LiveBook
+from frametally_live.feed_records import Feed, FeedTold
 from frametally_live.feeds.feed_messages import LAST_WORDS, FeedWish
 from frametally_live.feeds.feed_states import is_news
 from frametally_live.settings import LiveSettings

@@ -1,13 +1,9 @@
-"""The live book port: which cameras and streams of videos are to run, who runs them, and how they stand.
-
-It is kept beside the jobs, with leases by the database's own clock. Unlike a job, a feed runs until somebody
-stops it, can be paused, and tells where it is; who runs it asks with every renewal what is wanted by now.
-"""
+"""Feeds: cameras and streams of videos, what is wanted of them, and how they stand."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple
 
 FeedKind = Literal["camera", "video"]
 
@@ -141,77 +137,3 @@ class TooManyStreams(Exception):
         """Name those that run."""
         super().__init__(", ".join(feed.name for feed in running))
         self.running = list(running)
-
-
-class LiveBook(Protocol):
-    """What every video catalogue does with feeds. All methods may raise `Retryable`."""
-
-    def start_stream(self, feed: Feed, *, most: int, launch_within_s: float = 0.0) -> Feed:
-        """Return the stream of `feed.video_id` that is not over; without one, put and return `feed`.
-
-        Of several that ask at once, all get the same. One that is being stopped is over at once: who has it
-        hears of that with its next renewal. One that is `booked` has failed unless it is launched within
-        `launch_within_s`.
-
-        Raises:
-            TooManyStreams: `most` streams of other videos are not over.
-        """
-
-    def launch_feed(self, feed_id: str, *, lease_s: float) -> Feed | None:
-        """Let a booked feed be claimed, and keep it launched; return it, None: there is none such.
-
-        Its launcher says so again within each lease. One that has not is given two leases of whoever claims
-        feeds, from the look that finds it missing: a catalogue that was away ends no stream. Then its feed
-        fails. What is over, or needs no launch, is returned as it is.
-        """
-
-    def fail_launch(self, feed_id: str, reason: str, *, only_booked: bool = False) -> bool:
-        """Have a feed that needs a launch fail, whoever has it; False: it is over, or needs none.
-
-        With `only_booked`, also False where it is launched.
-        """
-
-    def put_camera(self, feed: Feed) -> Feed | None:
-        """Put a camera; None: its source has one already."""
-
-    def remove_feed(self, feed_id: str) -> bool:
-        """Forget a feed that is over or that nobody holds; False: there is none such."""
-
-    def ask_feed(
-        self, feed_id: str, wanted: FeedWanted | None = None, *, seek_s: float | None = None
-    ) -> Feed | None:
-        """Want something else of a feed; return it then, None if there is none.
-
-        What is not given stays as others asked for it, however close to this: who seeks undoes no pause.
-        A stopped one that nobody holds is over at once. A camera that is over and wanted again is `requested`
-        again, and what it counted goes on; if it was stopped, it has no `captured_at_ms` before its next
-        frame. A stream of a video that is over, or is being stopped, stays so.
-        """
-
-    def claim_feed(self, worker: str, kinds: Sequence[FeedKind], *, lease_s: float) -> Feed | None:
-        """Give `worker` a feed that is not over and that nobody holds, or whose lease is over; None: none.
-
-        Of several that ask at once, exactly one gets it. What is booked is nobody's. A place that was sought
-        and not reached is told as the position.
-        """
-
-    def renew_feed(self, feed: Feed, told: FeedTold, *, lease_s: float) -> Feed | None:
-        """Keep a claimed feed and tell how it stands; return what is wanted of it by now.
-
-        A `seek_s` is returned once. None: it is another's by now, or is gone, and must be left.
-        """
-
-    def release_feed(self, feed: Feed, told: FeedTold) -> bool:
-        """Give a claimed feed back as it is told: over, or for another. False: it is another's by now.
-
-        One that was to stop is over; a camera that is wanted again since it was told to stop is not.
-        """
-
-    def feed(self, feed_id: str) -> Feed | None:
-        """Return a feed; None if there is none."""
-
-    def feeds(self, kind: FeedKind | None = None, *, video_id: str = "", limit: int = 1000) -> list[Feed]:
-        """Return feeds, those that are not over first, then the newest.
-
-        One whose lease is over stands still, whatever was told of it last: it is `requested`.
-        """

@@ -6,8 +6,8 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formatdate
 
+from frametally.files.names import one_line
 from frametally.settings.mail import MailSettings
-from frametally_videos.news.video_news import one_line
 from frametally_videos.ports.outbox import Letter
 
 _BETWEEN = f"\n\n{'-' * 60}\n\n"
