@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text
 from tests.core.test_video_catalogue_contract import ADAPTERS, LONG_S, Sqlite
 from tests.examples import examples
 
@@ -390,3 +391,18 @@ def run_all(actions: list[Callable[[], None]]) -> None:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def test_feeds_of_a_catalogue_from_before_the_live_book_are_found_and_numbered_on(make: Make) -> None:
+    before = make()
+    before.put_camera(camera("gate"))
+    before.put_camera(camera("quay"))
+    with before._database.writing() as connection:  # they had their numbers of the catalogue
+        connection.execute(text("UPDATE frametally_feeds SET number = number + 40"))
+    with before._database._engine.begin() as connection:
+        connection.execute(text("DROP TABLE frametally_live"))
+    book = make()
+    assert [feed.source for feed in book.feeds()] == ["quay", "gate"]
+    assert book.put_camera(camera("dock"))
+    assert [feed.source for feed in book.feeds()] == ["dock", "quay", "gate"]
+    assert claimed(book).source == "gate"
