@@ -19,6 +19,7 @@ from tests.examples import examples
 
 from frametally_live.book import LiveBook
 from frametally_live.feed_records import Feed, FeedTold, TooManyStreams
+from frametally_videos.opening import open_video_catalogue
 
 Make = Callable[..., LiveBook]
 NEVER = "00000000-0000-4000-8000-000000000000"
@@ -394,6 +395,7 @@ def run_all(actions: list[Callable[[], None]]) -> None:
 
 
 def test_feeds_of_a_catalogue_from_before_the_live_book_are_found_and_numbered_on(make: Make) -> None:
+    make(open_at=open_video_catalogue)
     before = make()
     before.put_camera(camera("gate"))
     before.put_camera(camera("quay"))
