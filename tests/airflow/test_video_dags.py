@@ -16,8 +16,9 @@ from tests.fakes.uploads import upload_file
 from tests.producer.conftest import encode_video
 
 from frametally import keys
-from frametally.opening import open_frame_log, open_gold
+from frametally.opening import open_frame_log
 from frametally.settings.loading import load_settings
+from frametally_gold.opening import open_gold
 from frametally_gold.settings import GoldSettings
 from frametally_videos.library.usual_jobs import missing_jobs
 from frametally_videos.opening import open_video_catalogue

@@ -13,11 +13,12 @@ from sqlalchemy.exc import DBAPIError
 
 from frametally.backup_records import KeptBooks, KeptRow
 from frametally.errors import FrametallyError, Misconfigured, Poison
-from frametally.opening import open_access_book, open_alert_book, open_audit_book, open_kept_books
+from frametally.opening import open_access_book, open_audit_book, open_kept_books
 from frametally.settings.access import ServerAccess
 from frametally_accounts.audit.entries import AuditEntry
 from frametally_accounts.audit.verification import first_break
 from frametally_accounts.rights import ApiToken, UserAccount
+from frametally_alerts.opening import open_alert_book
 from frametally_alerts.rules import AlertRule
 from frametally_live.book import LiveBook
 from frametally_live.feed_records import Feed

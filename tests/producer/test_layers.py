@@ -21,12 +21,12 @@ from frametally import keys
 from frametally.adapters.files.folder_store import FileStore
 from frametally.errors import Poison
 from frametally.media_records import VideoCheck, VideoMetadata, VideoQuality
-from frametally.opening import open_gold
 from frametally.process.reports import NoProgress
 from frametally.process.retrying import Patience
 from frametally.records import decode_at, encode
 from frametally.settings.loading import load_settings
 from frametally_gold.layers import bronze, gold, silver
+from frametally_gold.opening import open_gold
 from frametally_gold.settings import GoldSettings
 from frametally_videos.library.usual_jobs import usual_jobs
 from frametally_videos.opening import open_video_catalogue

@@ -14,8 +14,8 @@ from pydantic import SecretStr
 from tests.fakes.records import DAY_MS, make_count, make_coverage
 from tests.web.conftest import Place
 
-from frametally.opening import open_alert_book
 from frametally_alerts.book import SqlAlertBook
+from frametally_alerts.opening import open_alert_book
 from frametally_alerts.reports.due_reports import MOST_REPORTS, make_report, turn_of
 from frametally_alerts.reports.scheduled_report import ScheduledReport, turn_key
 from frametally_alerts.rule_form import make_rule
