@@ -19,4 +19,6 @@ def of_source(settings: Settings, source: str) -> Iterator[str]:
 def kept_since(settings: Settings) -> int | None:
     """Return since when there is a rule or a report; None: there is none."""
     with closing(open_alert_book(settings.catalogue_url, settings.catalogue_access)) as book:
-        return min((one.made_at_ms for one in [*book.rules(), *book.reports()]), default=None)
+        made = [rule.made_at_ms for rule in book.rules()]
+        made += [report.made_at_ms for report in book.reports()]
+    return min(made, default=None)

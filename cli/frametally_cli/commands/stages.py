@@ -314,8 +314,8 @@ def _print_consumed(report: ConsumeReport) -> int:
 
 def show(ports: Ports) -> int:
     """Bring what was counted to where people look: the index, and what plug-ins make of that."""
-    code = index_new_runs(ports)
-    return max(code, *(after(ports) for after in hooks("indexed")), 0)
+    codes: list[int] = [index_new_runs(ports), *(after(ports) for after in hooks("indexed"))]
+    return max(codes)
 
 
 def index_new_runs(ports: Ports) -> int:
