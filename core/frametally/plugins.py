@@ -93,6 +93,7 @@ class Plugin:
         queues: The names of its queues at a message broker.
         changed: Called for `Ports`, a `Change` of footage and `Progress`, after it was made.
         leftovers: Returns for `Ports` the `Leftovers` in the store that nothing names any more.
+        kept_since: Returns since when (ms) it has what a person made and backups are for, for `Settings`.
         of_source: Yields what of it names a source by its slug, in words, for `Settings`.
         known_names: Returns its `NamesPart` for `Settings` and the store.
         counting: A step after the counting job.
@@ -105,6 +106,7 @@ class Plugin:
         series: Its `PlaceSeries`: whose runs it publishes.
         renaming: Called for the store, a source's slug, its next one and whether nothing has that yet, before
             footage is renamed; yields lines for who does that.
+        indexed: Called for `Ports` after the index has what was counted; returns an exit code.
         jobs: What it does to uploaded videos: a `VideoJob` by the kind of job.
         made: Called for `Settings`, the catalogue of videos, a video's id and what was made of that.
         removing: Returns a context manager around the removal of an uploaded video, for `Settings` and its
@@ -138,6 +140,7 @@ class Plugin:
     queues: str = ""
     changed: str = ""
     leftovers: str = ""
+    kept_since: str = ""
     of_source: str = ""
     known_names: str = ""
     counting: str = ""
@@ -149,6 +152,7 @@ class Plugin:
     chart_parameters: Mapping[str, str] = field(default_factory=dict)
     series: str = ""
     renaming: str = ""
+    indexed: str = ""
     jobs: str = ""
     made: str = ""
     removing: str = ""

@@ -20,7 +20,8 @@ from tests.videos.made_up_videos import Shelf, all_states
 from tests.videos.made_up_work import Workshop, many_jobs
 from tests.web.counted_footage import START_MS, make_lines, publish_lines, put_dead_letters, put_manifest
 
-from frametally.opening import open_alert_book, open_audit_book
+from frametally.opening import open_audit_book
+from frametally_alerts.opening import open_alert_book
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect
