@@ -18,6 +18,7 @@ from tests.web.late_rules import LateRule
 from frametally import keys
 from frametally.errors import Retryable
 from frametally.opening import open_count_index, open_ledger
+from frametally.plugins import plugins
 from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
@@ -36,19 +37,21 @@ from frametally.rules.counted_boxes import COUNTING_VERSION
 from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings
 from frametally_accounts.book_port import AccessBook
-from frametally_live.book import LiveBook
-from frametally_live.cameras.camera_form import TryFeed
-from frametally_videos.opening import open_video_catalogue
-from frametally_videos.uploads.inspection import inspect
-from frametally_videos.uploads.receiving import Look
 from frametally_web.app import close_app, create_app
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+    from frametally_live.book import LiveBook
+    from frametally_live.cameras.camera_form import TryFeed
+    from frametally_videos.ports.video_catalogue import VideoCatalogue
+    from frametally_videos.uploads.receiving import Look
+
 MODEL = "yolov4-tiny-opencv-fp32-1a2b3c4d"
 START_MS = 1_714_550_400_000  # 2024-05-01T08:00:00Z
 FRAME_PX = (640, 480)
+OF_PLUGINS = ("catalogue", "look", "feeds", "try_feed")
+"""What plug-ins are given to work on, by name."""
 Flask.url_rule_class = LateRule
 _CHART = "document.getElementById('chart').timeChart"
 REST = "(&(timezone|metric|interval|model)=[^&]+)*$"
@@ -72,7 +75,12 @@ class SwitchedIndex:
 
 
 class Place:
-    """A store and an index, and the dashboard over them."""
+    """A store and an index, and the dashboard over them; with what those plug-ins that are here work on."""
+
+    catalogue: VideoCatalogue
+    look: Look
+    feeds: LiveBook
+    try_feed: TryFeed
 
     def __init__(self, folder: Path) -> None:
         self.store: ObjectStore = MemoryStore()
@@ -82,10 +90,18 @@ class Place:
         self.settings = Settings(data_dir=folder, web_query_timeout_s=120).resolved()
         self.ledger = open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}")
         self.log: FrameLog = MemoryLog()
-        self.catalogue = open_video_catalogue(f"sqlite:///{folder / 'catalogue.sqlite'}")
-        self.feeds = LiveBook(f"sqlite:///{folder / 'catalogue.sqlite'}")
-        self.look: Look = inspect
-        self.try_feed: TryFeed = lambda _: None
+        here = {plugin.name for plugin in plugins()}
+        if "videos" in here:
+            from frametally_videos.opening import open_video_catalogue
+            from frametally_videos.uploads.inspection import inspect
+
+            self.catalogue = open_video_catalogue(f"sqlite:///{folder / 'catalogue.sqlite'}")
+            self.look = inspect
+        if "live" in here:
+            from frametally_live.book import LiveBook
+
+            self.feeds = LiveBook(f"sqlite:///{folder / 'catalogue.sqlite'}")
+            self.try_feed = lambda _: None
         self.access: AccessBook | None = None
         self.labels_to_count: list[str] = []
         """Of what is published next, as its runs record it; empty: all."""
@@ -101,11 +117,8 @@ class Place:
             index=self.index,
             ledger=self.ledger,
             log=self.log,
-            catalogue=self.catalogue,
-            feeds=self.feeds,
-            look=self.look,
-            try_feed=self.try_feed,
             access=self.access,
+            **{name: getattr(self, name) for name in OF_PLUGINS if hasattr(self, name)},
         )
         self._apps.append(app)
         return app
@@ -116,8 +129,9 @@ class Place:
         self.real_index.close()
         self.ledger.close()
         self.log.close()
-        self.catalogue.close()
-        self.feeds.close()
+        for name in ("catalogue", "feeds"):
+            if hasattr(self, name):
+                getattr(self, name).close()
 
     def go_away(self) -> None:
         self.index.error = Retryable("index.sqlite is locked: /secret/path")
