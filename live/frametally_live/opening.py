@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import cast
+from typing import TYPE_CHECKING
 
 from frametally.settings.loading import Settings
-from frametally_live.book import LiveBook
+
+if TYPE_CHECKING:
+    from frametally_live.book import LiveBook
 
 
 def open_live_book(settings: Settings) -> LiveBook:
@@ -16,6 +18,8 @@ def open_live_book(settings: Settings) -> LiveBook:
     Raises:
         Misconfigured: A database that cannot be opened.
     """
+    from frametally_live.book import LiveBook
+
     return LiveBook(settings.catalogue_url, settings.catalogue_access)
 
 
@@ -23,6 +27,7 @@ def open_live_book(settings: Settings) -> LiveBook:
 def feeds_to_look(settings: Settings) -> Iterator[LiveBook]:
     """Open the live book, which is made by the first feed that is put; close it at the end."""
     from frametally_cli.stages.looking import database_to_look
+    from frametally_live.book import LiveBook
 
     with database_to_look(settings, LiveBook, makes=("put_camera", "start_stream")) as book:
-        yield cast(LiveBook, book)
+        yield book
