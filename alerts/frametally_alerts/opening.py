@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from frametally.opening import adapter
 from frametally.settings.access import ServerAccess
-from frametally_alerts.book import SqlAlertBook
+
+if TYPE_CHECKING:
+    from frametally_alerts.book import SqlAlertBook
 
 _WORDS = (
     "FRAMETALLY_CATALOGUE_URL",

@@ -107,7 +107,7 @@ class Plugin:
         renaming: Called for the store, a source's slug, its next one and whether nothing has that yet, before
             footage is renamed; yields lines for who does that.
         indexed: Called for `Ports` after the index has what was counted; returns an exit code.
-        jobs: What it does to uploaded videos: a `VideoJob` by the kind of job.
+        jobs: What it does to uploaded videos: a `PluginJob` by the kind of job.
         made: Called for `Settings`, the catalogue of videos, a video's id and what was made of that.
         removing: Returns a context manager around the removal of an uploaded video, for `Settings` and its
             id, which yields whether something of it was at work until then.
