@@ -25,13 +25,14 @@ from dashboard_data import FIRST_DAY_MS, counts_of, coverage_of, day_of_boxes, r
 from results import Goal, Table, save
 from sqlalchemy import create_engine, make_url, text
 
-from frametally.opening import open_count_index, open_gold, open_object_store
+from frametally.opening import open_count_index, open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
 from frametally.records import encode
 from frametally.settings.access import ServerAccess
 from frametally.settings.loading import load_settings
 from frametally_gold.loading import load_gold
+from frametally_gold.opening import open_gold
 from frametally_search.indexer import index_runs
 
 MOST = 1.2

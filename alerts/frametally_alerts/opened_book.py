@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from frametally.errors import FrametallyError
-from frametally.opening import open_alert_book
 from frametally.settings.loading import Settings
 from frametally_alerts import answers
 from frametally_alerts.channels.channel_urls import channels_of
+from frametally_alerts.opening import open_alert_book
 from frametally_alerts.reports.due_reports import turn_of
 from frametally_alerts.reports.scheduled_report import ScheduledReport, turn_key
 from frametally_alerts.rules import AlertRule

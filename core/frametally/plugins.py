@@ -92,10 +92,10 @@ class Plugin:
         queues: The names of its queues at a message broker.
         changed: Called for `Ports`, a `Change` of footage and `Progress`, after it was made.
         leftovers: Returns for `Ports` the `Leftovers` in the store that nothing names any more.
+        kept_since: Returns since when (ms) it has what a person made and backups are for, for `Settings`.
         of_source: Yields what of it names a source by its slug, in words, for `Settings`.
         known_names: Returns its `NamesPart` for `Settings` and the store.
-        counting: A step after the counting job.
-        aggregation: A `CountingStep`: what it counts in the counting job and behind it.
+        counting: Its `CountingStep`: what it counts in the counting job and behind it.
         tasks: Its `PartRules` for tasks of that job; of one plug-in at most.
         zipped: Its folders that tasks need on a cluster's nodes.
         calibration: Raises `Misconfigured` where points of a picture with their metres make no calibration.
@@ -104,7 +104,8 @@ class Plugin:
         series: Its `PlaceSeries`: whose runs it publishes.
         renaming: Called for the store, a source's slug, its next one and whether nothing has that yet, before
             footage is renamed; yields lines for who does that.
-        jobs: What it does to uploaded videos: a `VideoJob` by the kind of job.
+        indexed: Called for `Ports` after the index has what was counted; returns an exit code.
+        jobs: What it does to uploaded videos: a `PluginJob` by the kind of job.
         made: Called for `Settings`, the catalogue of videos, a video's id and what was made of that.
         removing: Returns a context manager around the removal of an uploaded video, for `Settings` and its
             id, which yields whether something of it was at work until then.
@@ -136,10 +137,10 @@ class Plugin:
     queues: str = ""
     changed: str = ""
     leftovers: str = ""
+    kept_since: str = ""
     of_source: str = ""
     known_names: str = ""
     counting: str = ""
-    aggregation: str = ""
     tasks: str = ""
     zipped: tuple[str, ...] = ()
     calibration: str = ""
@@ -147,6 +148,7 @@ class Plugin:
     chart_parameters: Mapping[str, str] = field(default_factory=dict)
     series: str = ""
     renaming: str = ""
+    indexed: str = ""
     jobs: str = ""
     made: str = ""
     removing: str = ""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 
-from frametally.opening import open_gold
 from frametally.settings.loading import Settings
 from frametally_cli.checkup.findings import Finding
 from frametally_cli.checkup.ports import area_rows
 from frametally_cli.servers.index import tables_line
+from frametally_gold.opening import open_gold
 from frametally_gold.settings import GoldSettings
 
 

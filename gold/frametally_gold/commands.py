@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from frametally.errors import Misconfigured, Retryable
-from frametally.opening import open_gold, open_ledger
+from frametally.opening import open_ledger
 from frametally.process.period import parse_period_s
 from frametally.process.reports import exit_code
 from frametally.settings.loading import Settings
@@ -29,6 +29,7 @@ from frametally_cli.options.times import parse_bounds_ms
 from frametally_cli.stages.family_members import MemberOptions
 from frametally_gold.comparison import check_gold
 from frametally_gold.loading import load_gold
+from frametally_gold.opening import open_gold
 from frametally_gold.settings import GoldSettings
 from frametally_gold.video_rows import load_videos
 from frametally_gold.wanted import is_wanted

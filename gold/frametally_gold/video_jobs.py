@@ -1,18 +1,19 @@
-"""What gold does to uploaded videos: loads their rows, anew where they tell something new, and removes them."""
+"""What gold does to uploaded videos: loads their rows, anew where something changed, and removes them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-from frametally.opening import open_gold, open_ledger
+from frametally.opening import open_ledger
 from frametally.settings.loading import Settings
 from frametally_gold.commands import must_open_gold
+from frametally_gold.opening import open_gold
 from frametally_gold.settings import GoldSettings
 from frametally_gold.video_rows import IN_ROWS, load_video
 from frametally_gold.wanted import is_wanted
 from frametally_videos.jobs.job_results import Made
-from frametally_videos.jobs.job_steps import JobCall, VideoJob
+from frametally_videos.jobs.job_steps import JobCall, PluginJob
 from frametally_videos.ports.video_catalogue import FINAL_STATES, Artifact, VideoCatalogue
 
 
@@ -29,7 +30,7 @@ def load_rows(call: JobCall) -> list[Artifact]:
     return []
 
 
-JOBS = {"gold": VideoJob(load_rows, must_open_gold)}
+JOBS = {"gold": PluginJob(load_rows, must_open_gold)}
 
 
 def queue_load(settings: Settings, catalogue: VideoCatalogue, video_id: str, made: Made) -> None:

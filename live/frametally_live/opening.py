@@ -1,27 +1,13 @@
-"""Opens the live book, and the dashboard's ports with it."""
+"""Opens the live book, in the catalogue's database."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
 from typing import cast
 
 from frametally.settings.loading import Settings
 from frametally_live.book import LiveBook
-from frametally_videos.video_ports import VideoPorts
-
-
-@dataclass(frozen=True, kw_only=True)
-class LivePorts(VideoPorts):
-    """The dashboard's ports, the catalogue of videos, and the live book; whoever opened them closes them."""
-
-    feeds: LiveBook
-
-
-def live_ports(ports: VideoPorts, feeds: LiveBook) -> LivePorts:
-    """Return the ports with the live book."""
-    return LivePorts(**{field.name: getattr(ports, field.name) for field in fields(VideoPorts)}, feeds=feeds)
 
 
 def open_live_book(settings: Settings) -> LiveBook:

@@ -13,9 +13,10 @@ from sqlalchemy import update
 from tests.fakes.alerts import AFTERWARDS_MS, AlertPlace, alert_place
 
 from frametally.errors import Misconfigured
-from frametally.opening import open_alert_book, open_count_index
+from frametally.opening import open_count_index
 from frametally_alerts import tables
 from frametally_alerts.book import SqlAlertBook
+from frametally_alerts.opening import open_alert_book
 from frametally_alerts.rules import AlertMessage
 from frametally_videos.opening import open_video_catalogue
 

@@ -12,9 +12,10 @@ import cv2
 import numpy as np
 import pytest
 
-from frametally.opening import open_access_book, open_alert_book, open_audit_book
+from frametally.opening import open_access_book, open_audit_book
 from frametally.settings.loading import load_settings
 from frametally_accounts.checks import account_rows
+from frametally_alerts.opening import open_alert_book
 from frametally_cli.main import main
 from frametally_videos.opening import open_video_catalogue
 

@@ -12,12 +12,13 @@ from pydantic import SecretStr
 from tests.fakes.records import DAY, DAY_MS, make_count, make_coverage, make_run
 
 from frametally import keys
-from frametally.opening import open_alert_book, open_count_index, open_ledger, open_object_store
+from frametally.opening import open_count_index, open_ledger, open_object_store
 from frametally.settings.access import ServerAccess
 from frametally.settings.loading import load_settings
 from frametally_alerts.book import SqlAlertBook
 from frametally_alerts.commands.reports import maker
 from frametally_alerts.conditions.round_input import RoundPorts
+from frametally_alerts.opening import open_alert_book
 from frametally_alerts.reports.due_reports import MakeFiles, make_due, make_report
 from frametally_alerts.reports.scheduled_report import ScheduledReport
 from frametally_alerts.rounds import RoundReport, look_at_all

@@ -18,10 +18,10 @@ from sqlalchemy import Engine, event
 from tests.fakes.gold_year import put_day
 from tests.fakes.memory import MemoryStore
 
-from frametally.opening import open_gold
 from frametally.process.reports import NoProgress
 from frametally.settings.access import ServerAccess
 from frametally_gold.loading import gold_day, load_gold
+from frametally_gold.opening import open_gold
 
 DAY = "2025-03-01"
 

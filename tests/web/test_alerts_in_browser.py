@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 from tests.web.test_alerts_api import CHANNELS, MARKUP, add_report, fill
 
-from frametally.opening import open_alert_book
+from frametally_alerts.opening import open_alert_book
 
 pytestmark = pytest.mark.thorough
 

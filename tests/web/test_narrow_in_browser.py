@@ -18,7 +18,8 @@ from tests.web.made_up_work import Workshop, many_jobs
 from tests.web.people import PASSWORD, give_accounts
 from tests.web.watched_cameras import film_wall
 
-from frametally.opening import open_alert_book, open_audit_book
+from frametally.opening import open_audit_book
+from frametally_alerts.opening import open_alert_book
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect

@@ -13,7 +13,6 @@ import click
 import msgspec
 
 from frametally.errors import FrametallyError, Misconfigured
-from frametally.opening import open_alert_book
 from frametally.rules.times import utc
 from frametally.settings.loading import Settings
 from frametally_alerts.channels.channel_urls import channels_of
@@ -21,6 +20,7 @@ from frametally_alerts.channels.delivery import send_now
 from frametally_alerts.channels.wording import subject_of
 from frametally_alerts.commands.reports import in_options
 from frametally_alerts.commands.run_rounds import run
+from frametally_alerts.opening import open_alert_book
 from frametally_alerts.rule_form import MOST_RULES, RuleRefused, make_rule
 from frametally_alerts.rules import WHATS, AlertMessage, AlertRule
 from frametally_alerts.silence import why_silent

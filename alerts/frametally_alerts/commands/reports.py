@@ -12,7 +12,6 @@ import click
 
 from frametally.books.unanalysed import find_dead_letters, find_unanalysed
 from frametally.errors import FrametallyError, Misconfigured
-from frametally.opening import open_alert_book
 from frametally.ports.count_index import CountIndex
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
@@ -21,6 +20,7 @@ from frametally.rules.clocks.turns import EVERY, ClockTurn
 from frametally.rules.times import local_time
 from frametally.settings.loading import Settings
 from frametally_alerts.channels.channel_urls import channels_of
+from frametally_alerts.opening import open_alert_book
 from frametally_alerts.reports.due_reports import MOST_REPORTS, MakeFiles, make_report, turn_of
 from frametally_alerts.reports.scheduled_report import ScheduledReport, turn_key
 from frametally_alerts.rule_form import RuleRefused

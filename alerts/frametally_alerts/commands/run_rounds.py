@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from frametally.opening import open_alert_book, open_count_index, open_ledger, open_object_store
+from frametally.opening import open_count_index, open_ledger, open_object_store
 from frametally.ports.count_index import CountIndex
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
@@ -22,6 +22,7 @@ from frametally.settings.loading import Settings
 from frametally_alerts.channels.delivery import AlertSender
 from frametally_alerts.commands.reports import maker
 from frametally_alerts.conditions.round_input import RoundPorts
+from frametally_alerts.opening import open_alert_book
 from frametally_alerts.reports.due_reports import EverLater, MakeFiles, make_due
 from frametally_alerts.rounds import look_at_all
 from frametally_cli.console import output as console

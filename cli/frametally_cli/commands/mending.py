@@ -17,7 +17,7 @@ from frametally.media.manifests import ManifestReader, list_manifests, readable_
 from frametally.media.overlapping import overlaps_of, told_by_source, told_overlaps
 from frametally.media.sources import joined
 from frametally.media_records import key_of_part
-from frametally.opening import open_access_book, open_alert_book
+from frametally.opening import open_access_book
 from frametally.plugins import hooks
 from frametally.process.reports import NoProgress, Progress, Skipped, exit_code
 from frametally.settings.loading import Settings
@@ -154,15 +154,11 @@ def rename_source(old: str, new: str, delete_images: bool, **overrides: Any) -> 
 
 def _say_who_names(settings: Settings, former: str, source: str) -> None:
     """Say who has rights, or is told or made, of a source by the name that it had: people see to that."""
-    with (
-        closing(open_access_book(settings.catalogue_url, settings.catalogue_access)) as access,
-        closing(open_alert_book(settings.catalogue_url, settings.catalogue_access)) as alerts,
-    ):
+    with closing(open_access_book(settings.catalogue_url, settings.catalogue_access)) as access:
         named = [
             *(f"account {one.name}" for one in access.accounts() if former in one.sources),
             *(f"token {one.name} of {one.account}" for one in access.tokens() if former in one.sources),
-            *(f"alert rule {one.name}" for one in alerts.rules() if former in one.sources),
-            *(f"report {one.name}" for one in alerts.reports() if former in one.sources),
+            *(words for find in hooks("of_source") for words in find(settings, former)),
         ]
     if named:
         click.echo(
