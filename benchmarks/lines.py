@@ -4,7 +4,7 @@
 
 Cameras and vehicles are those of `track_storage.py`, which says what tracks take and what the job does, too;
 so are the days of paths, in a store of files. What is drawn is counted as the page counts it
-(`books.flows.flows_for`): when it is new, and again when its days are kept.
+(`counting.published_days.flows_for`): when it is new, and again when its days are kept.
 """
 
 from __future__ import annotations

@@ -96,8 +96,7 @@ class Plugin:
         kept_since: Returns since when (ms) it has what a person made and backups are for, for `Settings`.
         of_source: Yields what of it names a source by its slug, in words, for `Settings`.
         known_names: Returns its `NamesPart` for `Settings` and the store.
-        counting: A step after the counting job.
-        aggregation: A `CountingStep`: what it counts in the counting job and behind it.
+        counting: Its `CountingStep`: what it counts in the counting job and behind it.
         tasks: Its `PartRules` for tasks of that job; of one plug-in at most.
         zipped: Its folders that tasks need on a cluster's nodes.
         calibration: Raises `Misconfigured` where points of a picture with their metres make no calibration.
@@ -144,7 +143,6 @@ class Plugin:
     of_source: str = ""
     known_names: str = ""
     counting: str = ""
-    aggregation: str = ""
     tasks: str = ""
     zipped: tuple[str, ...] = ()
     calibration: str = ""

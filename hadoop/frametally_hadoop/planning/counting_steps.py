@@ -94,7 +94,7 @@ class PictureParts(Protocol):
 
 
 class CountingStep(Protocol):
-    """The hook `aggregation` of a plug-in."""
+    """The hook `counting` of a plug-in."""
 
     def parts(self, store: ObjectStore, media: Sequence[MediaManifest]) -> PictureParts:
         """Return the parts that there are now. Raises `Retryable`: the store is away."""
@@ -119,4 +119,4 @@ class CountingStep(Protocol):
 
 def counting_steps() -> tuple[CountingStep, ...]:
     """Return those of the plug-ins that are here."""
-    return hooks("aggregation")
+    return hooks("counting")

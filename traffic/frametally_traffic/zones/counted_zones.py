@@ -1,4 +1,4 @@
-"""Zones that can be asked for, and how they lay when they were counted."""
+"""Zones that can be asked for, and why footage that is counted is not within one."""
 
 from __future__ import annotations
 
