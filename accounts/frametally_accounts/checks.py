@@ -9,9 +9,10 @@ from contextlib import closing
 
 from frametally.errors import FrametallyError
 from frametally.files.sqlite import sqlite_path
-from frametally.opening import open_access_book, open_object_store
+from frametally.opening import open_object_store
 from frametally.settings.data_folder import embedded_folder
 from frametally.settings.loading import Settings
+from frametally_accounts.book import AccessBook
 from frametally_accounts.marker import check_accounts
 from frametally_cli.checkup.findings import Finding, shown
 from frametally_cli.checkup.ports import not_there_yet
@@ -56,7 +57,7 @@ def _private_rows(settings: Settings) -> Iterator[Finding]:
 def _accounts(settings: Settings) -> int:
     number = 0
     if not_there_yet(settings.catalogue_url) is None:
-        with closing(open_access_book(settings.catalogue_url, settings.catalogue_access)) as book:
+        with closing(AccessBook(settings.catalogue_url, settings.catalogue_access)) as book:
             book.check()
             number = len(book.accounts())
     if not_there_yet(settings.store_url) is None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from importlib.metadata import EntryPoints, entry_points
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from frametally.backup_records import KeptBooks
 from frametally.errors import Misconfigured
@@ -20,12 +20,6 @@ from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
 from frametally.settings.access import LogAccess, ServerAccess, StoreAccess
-from frametally_accounts.book_port import AccessBook
-from frametally_gold.gold_port import Gold
-
-if TYPE_CHECKING:
-    from frametally_accounts.audit.book import SqlAuditBook
-    from frametally_alerts.book import SqlAlertBook
 
 _FILE = "sqlite:////absolute/file.sqlite"
 _PORTS = {
@@ -37,11 +31,7 @@ _PORTS = {
         f"{_FILE}, postgresql://host/database or elasticsearch+https://host:9200",
     ),
     "ledger": ("FRAMETALLY_LEDGER_URL", "ledger", f"{_FILE} or postgresql://host/database"),
-    "access_book": ("FRAMETALLY_CATALOGUE_URL", "access book", f"{_FILE} or postgresql://host/database"),
-    "alert_book": ("FRAMETALLY_CATALOGUE_URL", "alert book", f"{_FILE} or postgresql://host/database"),
-    "audit_book": ("FRAMETALLY_CATALOGUE_URL", "audit book", f"{_FILE} or postgresql://host/database"),
     "kept_books": ("FRAMETALLY_CATALOGUE_URL", "catalogue", f"{_FILE} or postgresql://host/database"),
-    "gold": ("FRAMETALLY_GOLD_URL", "gold database", f"{_FILE} or postgresql://host/database"),
 }
 """By port: the setting that names its URL, what people call it, and the kinds of URL that are known."""
 
@@ -100,42 +90,6 @@ def open_ledger(url: str, access: ServerAccess | None = None) -> Ledger:
     return ledger
 
 
-def open_access_book(url: str, access: ServerAccess | None = None) -> AccessBook:
-    """Open the access book in the catalogue's database, which `url` names.
-
-    Its tables are made if they are missing, as is SQLite's file.
-
-    Raises:
-        Misconfigured: An unknown kind of URL, or a database that cannot be opened.
-    """
-    book: AccessBook = adapter("access_book", url)(url, access=access)
-    return book
-
-
-def open_alert_book(url: str, access: ServerAccess | None = None) -> SqlAlertBook:
-    """Open the alert book in the catalogue's database, which `url` names.
-
-    Its tables are made if they are missing, as is SQLite's file.
-
-    Raises:
-        Misconfigured: An unknown kind of URL, or a database that cannot be opened.
-    """
-    book: SqlAlertBook = adapter("alert_book", url)(url, access=access)
-    return book
-
-
-def open_audit_book(url: str, access: ServerAccess | None = None) -> SqlAuditBook:
-    """Open the audit book in the catalogue's database, which `url` names.
-
-    Its tables are made if they are missing, as is SQLite's file.
-
-    Raises:
-        Misconfigured: An unknown kind of URL, or a database that cannot be opened.
-    """
-    book: SqlAuditBook = adapter("audit_book", url)(url, access=access)
-    return book
-
-
 def open_kept_books(url: str, access: ServerAccess | None = None) -> KeptBooks:
     """Open what backups are made of, in the catalogue's database, which `url` names.
 
@@ -146,18 +100,6 @@ def open_kept_books(url: str, access: ServerAccess | None = None) -> KeptBooks:
     """
     books: KeptBooks = adapter("kept_books", url)(url, access=access)
     return books
-
-
-def open_gold(url: str, access: ServerAccess | None = None) -> Gold:
-    """Open the gold tables that `url` names: `sqlite:///<absolute file>` or `postgresql://host/database`.
-
-    They are made if they are missing, as is SQLite's file.
-
-    Raises:
-        Misconfigured: An unknown kind of URL, or a database that cannot be opened.
-    """
-    gold: Gold = adapter("gold", url)(url, access=access)
-    return gold
 
 
 @cache

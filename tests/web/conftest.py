@@ -40,7 +40,7 @@ from frametally.records import (
 from frametally.rules.counted_boxes import COUNTING_VERSION
 from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings
-from frametally_accounts.book_port import AccessBook
+from frametally_accounts.book import AccessBook
 from frametally_live.cameras.camera_form import TryFeed
 from frametally_videos.opening import open_video_catalogue
 from frametally_videos.uploads.inspection import inspect

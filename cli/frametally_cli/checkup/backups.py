@@ -9,9 +9,11 @@ from contextlib import closing
 from frametally.backups.contents import BackupHeader
 from frametally.backups.keeping import last_backup
 from frametally.errors import FrametallyError
-from frametally.opening import open_access_book, open_alert_book, open_object_store
+from frametally.opening import open_object_store
 from frametally.rules.times import DAY_MS, HOUR_MS, utc
 from frametally.settings.loading import Settings
+from frametally_accounts.book import AccessBook
+from frametally_alerts.book import AlertBook
 from frametally_cli.checkup.findings import Finding
 from frametally_cli.checkup.ports import not_there_yet
 
@@ -41,8 +43,8 @@ def _first_made_ms(settings: Settings) -> int | None:
     if not_there_yet(settings.catalogue_url) is not None:
         return None
     with (
-        closing(open_access_book(settings.catalogue_url, settings.catalogue_access)) as access,
-        closing(open_alert_book(settings.catalogue_url, settings.catalogue_access)) as alerts,
+        closing(AccessBook(settings.catalogue_url, settings.catalogue_access)) as access,
+        closing(AlertBook(settings.catalogue_url, settings.catalogue_access)) as alerts,
     ):
         made = [account.created_at_ms for account in access.accounts()]
         made += [rule.made_at_ms for rule in alerts.rules()]

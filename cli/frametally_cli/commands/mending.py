@@ -17,12 +17,13 @@ from frametally.media.manifests import ManifestReader, list_manifests, readable_
 from frametally.media.overlapping import overlaps_of, told_by_source, told_overlaps
 from frametally.media.sources import joined
 from frametally.media_records import key_of_part
-from frametally.opening import open_access_book, open_alert_book
 from frametally.plugins import hooks
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress, Progress, Skipped, exit_code
 from frametally.settings.loading import Settings
 from frametally.undo_records import Correction
+from frametally_accounts.book import AccessBook
+from frametally_alerts.book import AlertBook
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import Ports, data_dir_option, open_books, option, read_settings
 from frametally_cli.options.times import parse_bounds_ms, parse_time_ms
@@ -155,8 +156,8 @@ def rename_source(old: str, new: str, delete_images: bool, **overrides: Any) -> 
 def _say_who_names(settings: Settings, former: str, source: str) -> None:
     """Say who has rights, or is told or made, of a source by the name that it had: people see to that."""
     with (
-        closing(open_access_book(settings.catalogue_url, settings.catalogue_access)) as access,
-        closing(open_alert_book(settings.catalogue_url, settings.catalogue_access)) as alerts,
+        closing(AccessBook(settings.catalogue_url, settings.catalogue_access)) as access,
+        closing(AlertBook(settings.catalogue_url, settings.catalogue_access)) as alerts,
     ):
         named = [
             *(f"account {one.name}" for one in access.accounts() if former in one.sources),

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from frametally.errors import Retryable
-from frametally.opening import open_access_book, open_object_store
+from frametally.opening import open_object_store
 from frametally.plugins import hooks
 from frametally.process.children import Family
 from frametally.process.period import parse_period_s
@@ -18,6 +18,7 @@ from frametally.settings.loading import Settings
 from frametally.telemetry.exposition import Scraped
 from frametally.telemetry.family import family
 from frametally.telemetry.listener import listening
+from frametally_accounts.book import AccessBook
 from frametally_accounts.marker import check_accounts
 from frametally_cli.backups.nightly import backing_up
 from frametally_cli.checkup.findings import shown
@@ -90,7 +91,7 @@ def _must_open(settings: Settings) -> None:
     with (
         suppress(Retryable),
         closing(open_object_store(settings.store_url, settings.store_access)) as store,
-        closing(open_access_book(settings.catalogue_url, settings.catalogue_access)) as access,
+        closing(AccessBook(settings.catalogue_url, settings.catalogue_access)) as access,
     ):
         url = shown("url", settings.catalogue_url)
         check_accounts(store, has_accounts=not access.is_empty(), url=url)

@@ -12,12 +12,11 @@ from urllib.parse import unquote, urlsplit
 
 from frametally import keys
 from frametally.errors import Retryable
-from frametally.opening import open_access_book
 from frametally.ports.frame_log import NoSuchTopic
 from frametally.ports.ledger import Ledger
 from frametally.settings.access import ServerAccess
 from frametally.settings.loading import Settings
-from frametally_accounts.book_port import AccessBook
+from frametally_accounts.book import AccessBook
 from frametally_cli.options.ports import Ports, port_openers, readable
 
 _FILES = ("file", "sqlite")
@@ -153,7 +152,7 @@ def database_to_look(
 @contextmanager
 def access_to_look(settings: Settings) -> Iterator[AccessBook]:
     """Open the access book, which is made by the first account; close it at the end."""
-    with database_to_look(settings, open_access_book, makes=("add_account",)) as book:
+    with database_to_look(settings, AccessBook, makes=("add_account",)) as book:
         yield cast(AccessBook, book)
 
 
