@@ -90,9 +90,11 @@ class Plugin:
         queues: The names of its queues at a message broker.
         changed: Called for `Ports`, a `Change` of footage and `Progress`, after it was made.
         leftovers: Returns for `Ports` the `Leftovers` in the store that nothing names any more.
+        kept_since: Returns since when (ms) it has what a person made and backups are for, for `Settings`.
         of_source: Yields what of it names a source by its slug, in words, for `Settings`.
         known_names: Returns its `NamesPart` for `Settings` and the store.
         counting: A step after the counting job.
+        indexed: Called for `Ports` after the index has what was counted; returns an exit code.
         jobs: What it does to uploaded videos: a `VideoJob` by the kind of job.
         made: Called for `Settings`, the catalogue of videos, a video's id and what was made of that.
         removing: Returns a context manager around the removal of an uploaded video, for `Settings` and its
@@ -125,9 +127,11 @@ class Plugin:
     queues: str = ""
     changed: str = ""
     leftovers: str = ""
+    kept_since: str = ""
     of_source: str = ""
     known_names: str = ""
     counting: str = ""
+    indexed: str = ""
     jobs: str = ""
     made: str = ""
     removing: str = ""

@@ -22,5 +22,6 @@ PLUGIN = Plugin(
     serving="frametally_gold.commands:serving",
     checks="frametally_gold.checks:checks",
     setup="frametally_gold.checks:setup",
+    indexed="frametally_gold.commands:load_if_wanted",
     settings="frametally_gold.settings:GoldSettings",
 )

@@ -1,4 +1,4 @@
-"""What gold does to uploaded videos: loads their rows, anew where they tell something new, and removes them."""
+"""What gold does to uploaded videos: loads their rows, anew where something changed, and removes them."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class World(NamedTuple):
         return dict(answer.json())
 
     def feed(self, stream: Mapping[str, Any]) -> Feed:
-        found = self.place.catalogue.feed(stream["stream_id"])
+        found = self.place.feeds.feed(stream["stream_id"])
         assert found is not None
         return found
 

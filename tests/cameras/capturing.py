@@ -26,10 +26,10 @@ from frametally.records import FrameAnnouncement, MediaManifest, decode
 from frametally.rules.frame_bitmap import FrameBitmap
 from frametally.settings.loading import Settings, load_settings
 from frametally_cli import main as cli
+from frametally_live.book import LiveBook
 from frametally_live.cameras.capture import CameraCapture
 from frametally_live.cameras.spool import Spool
 from frametally_live.feed_records import Feed, FeedTold
-from frametally_videos.opening import open_video_catalogue
 
 PATIENCE_S = 120.0
 
@@ -240,8 +240,8 @@ class Worker:
 
 
 def camera_of(settings: Settings, source: str = "gate-1") -> Feed:
-    with closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue:
-        return next(feed for feed in catalogue.feeds("camera") if feed.source == source)
+    with closing(LiveBook(settings.catalogue_url, settings.catalogue_access)) as feeds:
+        return next(feed for feed in feeds.feeds("camera") if feed.source == source)
 
 
 def settled(settings: Settings) -> str:

@@ -14,9 +14,9 @@ from tests.cameras.test_opening import answering, garbage, motion_jpeg
 
 from frametally.opening import open_object_store
 from frametally.settings.loading import Settings
+from frametally_live.book import LiveBook
 from frametally_live.cameras import trial
 from frametally_live.feed_records import FeedTold
-from frametally_videos.opening import open_video_catalogue
 
 PASSWORD = "ge:he/im@"  # noqa: S105 - of a test
 SETTINGS = {
@@ -87,11 +87,11 @@ def test_frames_that_are_left_out_are_in_the_list(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(trial, "TRIAL_S", 0.0)
     settings = here(tmp_path)
     run_frametally("live", "add", "http://127.0.0.1:1/", "--source", "gate-1", settings=settings, code=6)
-    with closing(open_video_catalogue(settings.catalogue_url)) as catalogue:
-        feed = catalogue.claim_feed("worker", ["camera"], lease_s=60)
+    with closing(LiveBook(settings.catalogue_url)) as feeds:
+        feed = feeds.claim_feed("worker", ["camera"], lease_s=60)
         assert feed is not None
         told = FeedTold("running", frames_per_s=4.2, taken_per_s=4.2, offered_per_s=5.0)
-        assert catalogue.renew_feed(feed, told, lease_s=60)
+        assert feeds.renew_feed(feed, told, lease_s=60)
     listed = run_frametally("live", "list", settings=settings)
     assert "4.2 frames/s (taken 4.2 of 5.0/s)" in listed
 

@@ -15,8 +15,8 @@ from tests.cameras.showing import RtspCamera
 from tests.faults.test_work_kills import children_of
 
 from frametally.opening import open_object_store
+from frametally_live.book import LiveBook
 from frametally_live.cameras.camera_form import add_camera
-from frametally_videos.opening import open_video_catalogue
 
 
 def test_a_camera_whose_process_dies_while_it_is_stopped_has_all_its_frames_in_complete_minutes(
@@ -27,22 +27,22 @@ def test_a_camera_whose_process_dies_while_it_is_stopped_has_all_its_frames_in_c
     environment = {"FRAMETALLY_LIVE_ALLOW": "127.0.0.1", "FRAMETALLY_SAMPLE_FPS": "all"}
     with (
         RtspCamera() as camera,
-        closing(open_video_catalogue(settings.catalogue_url)) as catalogue,
+        closing(LiveBook(settings.catalogue_url)) as feeds,
         closing(open_object_store(settings.store_url)) as store,
         subprocess.Popen(command, env=os.environ | environment) as worker,
     ):
         try:
-            feed, _ = add_camera(catalogue, settings, source="gate-1", address=camera.address)
+            feed, _ = add_camera(feeds, settings, source="gate-1", address=camera.address)
 
             def now() -> tuple[bool, int]:
-                found = catalogue.feed(feed.id)
+                found = feeds.feed(feed.id)
                 assert found is not None
                 return found.is_over, found.told.frames_announced
 
             until(lambda: now()[1] > 15)
             (child,) = children_of(worker.pid)
             os.kill(child, signal.SIGSTOP)
-            catalogue.ask_feed(feed.id, "stop")
+            feeds.ask_feed(feed.id, "stop")
             time.sleep(0.5)
             os.kill(child, signal.SIGKILL)
             until(lambda: now()[0])

@@ -1,4 +1,4 @@
-"""What every video catalogue keeps of streams that are launched from elsewhere: they are nobody's before."""
+"""What the live book keeps of streams that are launched from elsewhere: they are nobody's before."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from tests.core.test_live_book_contract import (
 )
 from tests.core.test_video_catalogue_contract import LONG_S
 
+from frametally_live.book import LiveBook
 from frametally_live.feed_records import LAUNCH_IS_GONE, LAUNCH_NEVER_CAME, Feed, FeedTold
-from frametally_videos.ports.video_catalogue import VideoCatalogue
 
 __all__ = ["book", "make"]
 
 
-def booked(book: VideoCatalogue, video_id: str = "v1", within_s: float = LONG_S) -> Feed:
+def booked(book: LiveBook, video_id: str = "v1", within_s: float = LONG_S) -> Feed:
     return book.start_stream(stream_of(video_id, launch="booked"), most=9, launch_within_s=within_s)
 
 
-def test_a_booked_stream_is_nobodys_until_it_is_launched(book: VideoCatalogue) -> None:
+def test_a_booked_stream_is_nobodys_until_it_is_launched(book: LiveBook) -> None:
     feed = booked(book)
     assert book.claim_feed("w", ("video",), lease_s=LONG_S) is None
     assert booked(book) == feed
@@ -37,7 +37,7 @@ def test_a_booked_stream_is_nobodys_until_it_is_launched(book: VideoCatalogue) -
     assert book.launch_feed(NEVER, lease_s=LONG_S) is None
 
 
-def test_a_booked_stream_that_is_stopped_is_over_and_launched_no_more(book: VideoCatalogue) -> None:
+def test_a_booked_stream_that_is_stopped_is_over_and_launched_no_more(book: LiveBook) -> None:
     waiting = FeedTold("requested", "Airflow is to begin its run.")
     feed = book.start_stream(stream_of(launch="booked", told=waiting), most=9, launch_within_s=LONG_S)
     stopped = book.ask_feed(feed.id, "stop")
@@ -51,9 +51,7 @@ def test_a_booked_stream_that_is_stopped_is_over_and_launched_no_more(book: Vide
 
 
 @pytest.mark.parametrize("who_looks", ["a worker", "who starts one"])
-def test_a_booked_stream_that_is_not_launched_in_time_has_failed(
-    book: VideoCatalogue, who_looks: str
-) -> None:
+def test_a_booked_stream_that_is_not_launched_in_time_has_failed(book: LiveBook, who_looks: str) -> None:
     feed = booked(book, within_s=0.0)
     later()
     if who_looks == "a worker":
@@ -66,9 +64,7 @@ def test_a_booked_stream_that_is_not_launched_in_time_has_failed(
 
 
 @pytest.mark.parametrize("is_heard_again", [True, False])
-def test_a_stream_whose_launcher_is_missed_twice_has_failed(
-    book: VideoCatalogue, is_heard_again: bool
-) -> None:
+def test_a_stream_whose_launcher_is_missed_twice_has_failed(book: LiveBook, is_heard_again: bool) -> None:
     feed = booked(book)
     book.launch_feed(feed.id, lease_s=LONG_S)
     held = claimed(book)
@@ -88,7 +84,7 @@ def test_a_stream_whose_launcher_is_missed_twice_has_failed(
     assert (book.renew_feed(held, RUNNING, lease_s=LONG_S) is not None) == is_heard_again
 
 
-def test_a_launch_fails_once_and_what_needs_none_is_left_alone(book: VideoCatalogue) -> None:
+def test_a_launch_fails_once_and_what_needs_none_is_left_alone(book: LiveBook) -> None:
     plain, feed = book.start_stream(stream_of("v2"), most=9), booked(book)
     assert not book.fail_launch(plain.id, "no")
     assert book.launch_feed(plain.id, lease_s=LONG_S) == plain
@@ -102,5 +98,5 @@ def test_a_launch_fails_once_and_what_needs_none_is_left_alone(book: VideoCatalo
     assert booked(book).id != feed.id
 
 
-def claimed_or_none(book: VideoCatalogue) -> Feed | None:
+def claimed_or_none(book: LiveBook) -> Feed | None:
     return book.claim_feed("x", ("video",), lease_s=LONG_S)

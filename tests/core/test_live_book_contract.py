@@ -1,4 +1,4 @@
-"""What every video catalogue keeps of cameras and streams: who runs which, and what is wanted of it."""
+"""What the live book keeps of cameras and streams: who runs which, and what is wanted of it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.core.test_video_catalogue_contract import ADAPTERS, LONG_S, Make, Sqlite
+from sqlalchemy import text
+from tests.core.test_video_catalogue_contract import ADAPTERS, LONG_S, Sqlite
 from tests.examples import examples
 
+from frametally_live.book import LiveBook
 from frametally_live.feed_records import Feed, FeedTold, TooManyStreams
-from frametally_videos.ports.video_catalogue import VideoCatalogue
+from frametally_videos.opening import open_video_catalogue
 
+Make = Callable[..., LiveBook]
 NEVER = "00000000-0000-4000-8000-000000000000"
 RUNNING = FeedTold(
     "running",
@@ -34,11 +37,11 @@ RUNNING = FeedTold(
 @pytest.fixture(params=ADAPTERS, ids=lambda adapter: adapter.__name__.lower())
 def make(request: pytest.FixtureRequest) -> Iterator[Make]:
     with ExitStack() as stack:
-        yield request.param(stack)
+        yield partial(request.param(stack), open_at=LiveBook)
 
 
 @pytest.fixture
-def book(make: Make) -> VideoCatalogue:
+def book(make: Make) -> LiveBook:
     return make()
 
 
@@ -52,19 +55,19 @@ def camera(source: str = "gate", **values: Any) -> Feed:
     return Feed(**usual | {"address": "rtsp://10.0.0.1/a"} | values)
 
 
-def claimed(book: VideoCatalogue, worker: str = "w", lease_s: float = LONG_S) -> Feed:
+def claimed(book: LiveBook, worker: str = "w", lease_s: float = LONG_S) -> Feed:
     feed = book.claim_feed(worker, ("camera", "video"), lease_s=lease_s)
     assert feed is not None
     return feed
 
 
-def state_of(book: VideoCatalogue, feed: Feed) -> str:
+def state_of(book: LiveBook, feed: Feed) -> str:
     found = book.feed(feed.id)
     assert found is not None
     return found.told.state
 
 
-def test_a_feed_is_kept_as_it_was_put(book: VideoCatalogue) -> None:
+def test_a_feed_is_kept_as_it_was_put(book: LiveBook) -> None:
     video = book.start_stream(stream_of(speed=2.0, model="m"), most=1)
     placed = book.put_camera(camera(transport="udp"))
     assert placed is not None
@@ -80,7 +83,7 @@ def test_a_feed_is_kept_as_it_was_put(book: VideoCatalogue) -> None:
     assert book.feeds(limit=1) == [placed]
 
 
-def test_of_a_video_there_is_one_stream_that_is_not_over(book: VideoCatalogue) -> None:
+def test_of_a_video_there_is_one_stream_that_is_not_over(book: LiveBook) -> None:
     first = book.start_stream(stream_of(), most=1)
     assert book.start_stream(stream_of(speed=3.0), most=1) == first
     assert book.release_feed(claimed(book), FeedTold("ended"))
@@ -96,7 +99,7 @@ def test_of_many_that_start_a_stream_at_once_all_get_the_same(make: Make) -> Non
     make()
     start, got = threading.Barrier(6), []
 
-    def ask(mine: VideoCatalogue) -> None:
+    def ask(mine: LiveBook) -> None:
         start.wait()
         got.append(mine.start_stream(stream_of(), most=1).id)
 
@@ -105,7 +108,7 @@ def test_of_many_that_start_a_stream_at_once_all_get_the_same(make: Make) -> Non
     assert len(set(got)) == 1
 
 
-def test_more_streams_than_may_are_refused_and_those_that_run_are_named(book: VideoCatalogue) -> None:
+def test_more_streams_than_may_are_refused_and_those_that_run_are_named(book: LiveBook) -> None:
     one, two = (book.start_stream(stream_of(name), most=2) for name in ("v1", "v2"))
     with pytest.raises(TooManyStreams, match="Gate, Gate") as refused:
         book.start_stream(stream_of("v3"), most=2)
@@ -116,7 +119,7 @@ def test_more_streams_than_may_are_refused_and_those_that_run_are_named(book: Vi
     assert book.start_stream(stream_of("v3"), most=2).video_id == "v3"
 
 
-def test_of_a_source_there_is_one_camera_over_or_not(book: VideoCatalogue) -> None:
+def test_of_a_source_there_is_one_camera_over_or_not(book: LiveBook) -> None:
     first = book.put_camera(camera("gate"))
     assert first is not None
     assert book.put_camera(camera("gate")) is None
@@ -143,7 +146,7 @@ def test_a_feed_is_one_worker_s_until_its_lease_is_over_and_that_one_writes_no_m
     assert state_of(book, held) == "starting"
 
 
-def test_what_its_worker_left_is_not_told_to_run(book: VideoCatalogue) -> None:
+def test_what_its_worker_left_is_not_told_to_run(book: LiveBook) -> None:
     book.start_stream(stream_of(), most=1)
     held = claimed(book)
     book.renew_feed(held, RUNNING, lease_s=LONG_S)
@@ -159,7 +162,7 @@ def test_of_many_that_claim_one_gets_each_feed(make: Make) -> None:
     ids = [book.start_stream(stream_of(f"v{n}"), most=9).id for n in range(9)]
     start, got = threading.Barrier(4), []
 
-    def ask(mine: VideoCatalogue) -> None:
+    def ask(mine: LiveBook) -> None:
         start.wait()
         while feed := mine.claim_feed("w", ("video",), lease_s=LONG_S):
             got.append(feed.id)
@@ -168,7 +171,7 @@ def test_of_many_that_claim_one_gets_each_feed(make: Make) -> None:
     assert sorted(got) == sorted(ids)
 
 
-def test_who_renews_hears_what_is_wanted_and_is_seen(book: VideoCatalogue) -> None:
+def test_who_renews_hears_what_is_wanted_and_is_seen(book: LiveBook) -> None:
     book.start_stream(stream_of(), most=1)
     held = claimed(book)
     now = book.renew_feed(held, RUNNING, lease_s=LONG_S)
@@ -190,7 +193,7 @@ def test_a_pause_in_the_instant_of_a_seek_is_not_lost(make: Make) -> None:
         book.ask_feed(held.id, "run")
         start = threading.Barrier(4)
 
-        def ask(mine: VideoCatalogue, asked: dict[str, Any], start: threading.Barrier = start) -> None:
+        def ask(mine: LiveBook, asked: dict[str, Any], start: threading.Barrier = start) -> None:
             start.wait()
             mine.ask_feed(held.id, **asked)
 
@@ -203,7 +206,7 @@ def test_a_pause_in_the_instant_of_a_seek_is_not_lost(make: Make) -> None:
 
 
 @pytest.mark.parametrize("heard", [False, True])
-def test_who_takes_over_begins_where_somebody_wants_to_be(book: VideoCatalogue, heard: bool) -> None:
+def test_who_takes_over_begins_where_somebody_wants_to_be(book: LiveBook, heard: bool) -> None:
     book.start_stream(stream_of(), most=1)
     held = claimed(book)
     book.renew_feed(held, RUNNING, lease_s=0.0)
@@ -214,7 +217,7 @@ def test_who_takes_over_begins_where_somebody_wants_to_be(book: VideoCatalogue, 
     assert (taken.told.position_s, taken.told.due_at_ms, taken.seek_s) == (40.0, None, None)
 
 
-def test_a_held_stream_is_stopped_by_who_holds_it(book: VideoCatalogue) -> None:
+def test_a_held_stream_is_stopped_by_who_holds_it(book: LiveBook) -> None:
     book.start_stream(stream_of(), most=1)
     held = claimed(book)
     assert book.ask_feed(held.id, "stop").told.state == "stopping"
@@ -231,7 +234,7 @@ def test_a_held_stream_is_stopped_by_who_holds_it(book: VideoCatalogue) -> None:
     assert book.renew_feed(held, RUNNING, lease_s=LONG_S) is None
 
 
-def test_what_nobody_holds_is_stopped_at_once(book: VideoCatalogue) -> None:
+def test_what_nobody_holds_is_stopped_at_once(book: LiveBook) -> None:
     waiting = book.start_stream(stream_of("v1"), most=9)
     assert book.ask_feed(waiting.id, "stop").told.state == "ended"
     left = book.start_stream(stream_of("v2"), most=9)
@@ -247,7 +250,7 @@ def test_what_nobody_holds_is_stopped_at_once(book: VideoCatalogue) -> None:
     assert state_of(book, asked) == "ended"
 
 
-def test_a_stream_that_is_started_while_it_is_stopped_is_another(book: VideoCatalogue) -> None:
+def test_a_stream_that_is_started_while_it_is_stopped_is_another(book: LiveBook) -> None:
     first = book.start_stream(stream_of(), most=1)
     held = claimed(book)
     book.ask_feed(first.id, "stop")
@@ -257,7 +260,7 @@ def test_a_stream_that_is_started_while_it_is_stopped_is_another(book: VideoCata
     assert book.renew_feed(held, RUNNING, lease_s=LONG_S) is None
 
 
-def test_a_camera_that_is_over_runs_again_when_it_is_wanted(book: VideoCatalogue) -> None:
+def test_a_camera_that_is_over_runs_again_when_it_is_wanted(book: LiveBook) -> None:
     placed = book.put_camera(camera())
     assert placed is not None
     assert book.release_feed(claimed(book), FeedTold("failed", "wrong password"))
@@ -274,7 +277,7 @@ def test_a_camera_that_is_over_runs_again_when_it_is_wanted(book: VideoCatalogue
 
 @pytest.mark.parametrize(("how", "missed_since_ms"), [("failed", 5000), ("stopped", None)])
 def test_what_is_counted_of_a_camera_goes_on_when_it_is_started_again(
-    book: VideoCatalogue, how: str, missed_since_ms: int | None
+    book: LiveBook, how: str, missed_since_ms: int | None
 ) -> None:
     placed = book.put_camera(camera())
     assert placed is not None
@@ -288,7 +291,7 @@ def test_what_is_counted_of_a_camera_goes_on_when_it_is_started_again(
     assert again.told == told._replace(state="requested", captured_at_ms=missed_since_ms)
 
 
-def test_what_is_held_is_not_removed(book: VideoCatalogue) -> None:
+def test_what_is_held_is_not_removed(book: LiveBook) -> None:
     one = book.start_stream(stream_of(), most=1)
     held = claimed(book)
     assert not book.remove_feed(one.id)
@@ -300,14 +303,14 @@ def test_what_is_held_is_not_removed(book: VideoCatalogue) -> None:
     assert book.remove_feed(book.feeds()[0].id), "nobody holds it"
 
 
-def test_what_is_given_back_goes_on_with_another(book: VideoCatalogue) -> None:
+def test_what_is_given_back_goes_on_with_another(book: LiveBook) -> None:
     book.start_stream(stream_of(), most=1)
     assert book.release_feed(claimed(book), RUNNING._replace(state="requested"))
     taken = claimed(book, "x")
     assert (taken.worker, taken.told.position_s) == ("x", 2.5)
 
 
-def test_the_version_changes_with_what_a_page_shows_and_with_no_renewal(book: VideoCatalogue) -> None:
+def test_the_version_changes_with_what_a_page_shows_and_with_no_renewal(book: LiveBook) -> None:
     feed = book.start_stream(stream_of(), most=1)
     seen = [book.version()]
     held = claimed(book)
@@ -342,7 +345,7 @@ STEPS = ("start", "claim", "lose", "renew", "release", "end", "pause", "stop", "
 @given(st.lists(st.sampled_from(STEPS), max_size=30))
 def test_whatever_happens_a_video_has_one_stream_and_a_stream_one_holder(steps: list[str]) -> None:
     with ExitStack() as stack:
-        book = Sqlite(stack)()
+        book = Sqlite(stack)(open_at=LiveBook)
         held: list[Feed] = []
         for step in steps:
             one = next(iter(book.feeds()), None)
@@ -389,3 +392,19 @@ def run_all(actions: list[Callable[[], None]]) -> None:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def test_feeds_of_a_catalogue_from_before_the_live_book_are_found_and_numbered_on(make: Make) -> None:
+    make(open_at=open_video_catalogue)
+    before = make()
+    before.put_camera(camera("gate"))
+    before.put_camera(camera("quay"))
+    with before._database.writing() as connection:  # they had their numbers of the catalogue
+        connection.execute(text("UPDATE frametally_feeds SET number = number + 40"))
+    with before._database._engine.begin() as connection:
+        connection.execute(text("DROP TABLE frametally_live"))
+    book = make()
+    assert [feed.source for feed in book.feeds()] == ["quay", "gate"]
+    assert book.put_camera(camera("dock"))
+    assert [feed.source for feed in book.feeds()] == ["dock", "quay", "gate"]
+    assert claimed(book).source == "gate"

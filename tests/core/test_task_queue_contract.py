@@ -20,6 +20,7 @@ from frametally_videos.opening import open_task_queue, open_video_catalogue
 from frametally_videos.ports.job_book import Job, JobKind
 from frametally_videos.ports.task_queue import QUEUES, JobConsumer, QueueName, TaskQueue
 from frametally_videos.ports.video_catalogue import VideoCatalogue
+from frametally_videos.settings import VideoSettings
 
 ALL: tuple[QueueName, ...] = tuple(QUEUES)
 LEASE_S = 2.0
@@ -52,7 +53,13 @@ class Place:
     def open_queue(self, catalogue: VideoCatalogue) -> TaskQueue:
         settings = self.settings
         return self._stack.enter_context(
-            closing(open_task_queue(settings.queue_url, catalogue, settings.queue_access))
+            closing(
+                open_task_queue(
+                    settings.part(VideoSettings).queue_url,
+                    catalogue,
+                    settings.part(VideoSettings).queue_access,
+                )
+            )
         )
 
     def consumer(self, *queues: QueueName, settle_after_s: float = PATIENCE_S) -> JobConsumer:

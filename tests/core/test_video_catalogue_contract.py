@@ -42,8 +42,8 @@ class Sqlite:
         self._stack = stack
         self._folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
 
-    def __call__(self, name: str = "catalogue") -> VideoCatalogue:
-        opened = open_video_catalogue(f"sqlite:///{self._folder / name}.sqlite")
+    def __call__(self, name: str = "catalogue", open_at: Callable[..., Any] = open_video_catalogue) -> Any:
+        opened = open_at(f"sqlite:///{self._folder / name}.sqlite")
         self._stack.callback(opened.close)
         return opened
 
@@ -55,12 +55,12 @@ class Postgres:
         self._stack = stack
         self._schemas: dict[str, tuple[str, ServerAccess]] = {}
 
-    def __call__(self, name: str = "catalogue") -> VideoCatalogue:
+    def __call__(self, name: str = "catalogue", open_at: Callable[..., Any] = open_video_catalogue) -> Any:
         from postgres_schemas import fresh_schema
 
         if name not in self._schemas:
             self._schemas[name] = self._stack.enter_context(fresh_schema())
-        opened = open_video_catalogue(*self._schemas[name])
+        opened = open_at(*self._schemas[name])
         self._stack.callback(opened.close)
         return opened
 
@@ -624,7 +624,7 @@ def test_whatever_was_done_a_job_is_held_by_one_and_no_kind_waits_twice(steps: l
                 job = catalogue.claim("w", ("frames",), lease_s=LONG_S if step == "claim" else 0)
                 held += [] if job is None else [job]
             elif held:
-                catalogue.end(held.pop(), {"end": "done", "fail": "failed", "again": "queued"}[step])  # type: ignore[arg-type]
+                catalogue.end(held.pop(), {"end": "done", "fail": "failed", "again": "queued"}[step])
             for one in ids:
                 states = [job.state for job in catalogue.jobs(one)]
                 assert sum(state in ("queued", "running") for state in states) <= 1

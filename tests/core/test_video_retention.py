@@ -19,8 +19,8 @@ from frametally.settings.loading import load_settings
 from frametally_cli.main import main
 from frametally_cli.options.ports import open_ports
 from frametally_cli.scrub.checks import deep_rows
-from frametally_cli.scrub.stored_originals import check_originals
 from frametally_cli.scrub.unnamed_images import check_images
+from frametally_videos.hooks.checks import check_originals
 from frametally_videos.library.retention import remove_old_originals
 from frametally_videos.opening import open_video_catalogue
 from frametally_videos.records import UploadRecord, VideoContent, VideoFacts, VideoFields, VideoRecord

@@ -26,8 +26,8 @@ from tests.faults.live_place import Books, LivePlace
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
+from frametally_live.book import LiveBook
 from frametally_live.cameras.camera_form import add_camera
-from frametally_videos.opening import open_video_catalogue
 
 MINUTES = float(os.environ.get("SOAK_LIVE_MINUTES", "1"))
 SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
@@ -69,23 +69,23 @@ class Scene:
         self.cameras = [stack.enter_context(RtspCamera()) for _ in SOURCES]
         self.networks = [stack.enter_context(CutNetwork(camera.port)) for camera in self.cameras]
         self.place = stack.enter_context(closing(LivePlace(folder, self.broker.values["URL"])))
-        self.catalogue = stack.enter_context(closing(open_video_catalogue(self.place.settings.catalogue_url)))
+        self.feeds = stack.enter_context(closing(LiveBook(self.place.settings.catalogue_url)))
         for source, network in zip(SOURCES, self.networks, strict=True):
             address = f"rtsp://127.0.0.1:{network.port}/gate"
-            add_camera(self.catalogue, self.place.settings, source=source, address=address)
+            add_camera(self.feeds, self.place.settings, source=source, address=address)
         for name in ("consumer", "producer", "web"):
             self.place.start(name)
 
     def announced(self) -> dict[str, int]:
         """Frames announced by now, by source."""
-        return {feed.source: feed.told.frames_announced for feed in self.catalogue.feeds("camera")}
+        return {feed.source: feed.told.frames_announced for feed in self.feeds.feeds("camera")}
 
     def until_all_go_on(self) -> None:
         """Wait until each camera has more frames than now, and runs."""
         before = self.announced()
 
         def go_on() -> bool:
-            feeds = self.catalogue.feeds("camera")
+            feeds = self.feeds.feeds("camera")
             return all(
                 feed.told.state == "running" and feed.told.frames_announced > before[feed.source]
                 for feed in feeds
@@ -189,9 +189,9 @@ def test_whatever_is_killed_or_cut_every_frame_of_four_cameras_is_in_the_books(s
 
 def at_rest(scene: Scene) -> list[Books]:
     """Stop all; count; what there is then."""
-    for feed in scene.catalogue.feeds("camera"):
-        scene.catalogue.ask_feed(feed.id, "stop")
-    until(lambda: all(feed.is_over for feed in scene.catalogue.feeds("camera")), "a camera does not stop")
+    for feed in scene.feeds.feeds("camera"):
+        scene.feeds.ask_feed(feed.id, "stop")
+    until(lambda: all(feed.is_over for feed in scene.feeds.feeds("camera")), "a camera does not stop")
     for name in ("producer", "consumer", "web"):
         scene.place.end(name)
     scene.place.run("consume", "--live", "--until-caught-up")

@@ -29,6 +29,7 @@ from frametally_videos.jobs.job_worker import work
 from frametally_videos.opening import open_task_queue, open_video_catalogue
 from frametally_videos.ports.task_queue import QUEUES
 from frametally_videos.records import VideoRecord
+from frametally_videos.settings import VideoSettings
 from frametally_videos.uploads.acceptance import read_video
 from frametally_videos.uploads.content_claims import holder_of
 
@@ -91,7 +92,9 @@ class Place:
 
     def die_at(self, step: str) -> None:
         """Be a worker that claims the removal, and dies with the job's process at a step of it."""
-        job = self.catalogue.claim("who dies", ("removal",), lease_s=self.settings.job_lease_s)
+        job = self.catalogue.claim(
+            "who dies", ("removal",), lease_s=self.settings.part(VideoSettings).job_lease_s
+        )
         assert job is not None
         died = subprocess.run(
             [sys.executable, "-m", "frametally_videos.jobs"],

@@ -88,11 +88,11 @@ def waits(what: Callable[[], object]) -> None:
 
 
 def start(place: Place, speed: float = 1.0) -> Feed:
-    return start_stream(place.catalogue, place.settings, place.video.id, speed=speed).feed
+    return start_stream(place.catalogue, place.feeds, place.settings, place.video.id, speed=speed).feed
 
 
 def now(place: Place, feed: Feed) -> Feed:
-    found = place.catalogue.feed(feed.id)
+    found = place.feeds.feed(feed.id)
     assert found is not None
     return found
 
@@ -112,12 +112,12 @@ def test_whoever_is_killed_and_whatever_is_asked_the_batch_ends_as_without_a_str
             waits(partial(is_further, place, feed, before))
             wanted = rng.choice(WANTED)
             seek_s = rng.choice([None, rng.uniform(0, 10)])
-            place.catalogue.ask_feed(feed.id, wanted, seek_s=seek_s)
+            place.feeds.ask_feed(feed.id, wanted, seek_s=seek_s)
             time.sleep(rng.uniform(0.0, 1.0))
             victims = [worker.process.pid, *children_of(worker.process.pid)]
             os.kill(rng.choice(victims), signal.SIGKILL)
             time.sleep(rng.uniform(0.0, 0.5))
-            place.catalogue.ask_feed(feed.id, "run")
+            place.feeds.ask_feed(feed.id, "run")
     batch(place)
     assert place.contents() == quiet
 
@@ -169,5 +169,5 @@ def test_of_a_video_that_is_removed_while_it_streams_nothing_is_left(place: Plac
         waits(lambda: now(place, feed).told.frames_announced > 5)
         remove_video(place.store, place.catalogue, place.video.id)
         place.finish()
-        waits(lambda: place.catalogue.feed(feed.id) is None)
+        waits(lambda: place.feeds.feed(feed.id) is None)
     assert {key.partition("/")[0] for key in place.contents()} <= {"tombstones"}

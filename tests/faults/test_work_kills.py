@@ -26,6 +26,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
 from frametally.records import encode
 from frametally.settings.loading import load_settings
+from frametally_live.book import LiveBook
 from frametally_videos.opening import open_video_catalogue
 from frametally_videos.records import VideoRecord
 
@@ -65,6 +66,7 @@ class Place:
         self.settings = load_settings("producer", data_dir=folder)
         self.store: ObjectStore = open_object_store(self.settings.store_url)
         self.catalogue = open_video_catalogue(self.settings.catalogue_url)
+        self.feeds = LiveBook(self.settings.catalogue_url)
         self.video: VideoRecord = upload_file(
             clip, self.settings, self.store, self.catalogue, start_time="2026-03-01T10:00:00Z"
         )
@@ -72,6 +74,7 @@ class Place:
     def close(self) -> None:
         self.store.close()
         self.catalogue.close()
+        self.feeds.close()
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-c", AT_ONCE, "work", "--data-dir", str(self.settings.data_dir)]

@@ -30,7 +30,7 @@ POINTS = ("mail.put", "mail.claimed", "mail.taken", "mail.noted")
 # no time, so that who comes next does not wait for one who is dead.
 ROUND = """
 import sys
-from frametally.mail import sending
+from frametally_videos.news import outbox_mail as sending
 from frametally_videos.news.video_news import VideoNews
 from frametally_videos.opening import open_video_catalogue
 from frametally_videos.ports.job_book import Job

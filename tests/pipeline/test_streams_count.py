@@ -28,6 +28,7 @@ from frametally.process.reports import NoProgress
 from frametally.records import FrameAnnouncement, FrameDetections, decode, encode
 from frametally.segments.contents import list_segments, read_segment
 from frametally_cli.main import main
+from frametally_live.book import LiveBook
 from frametally_live.feed_records import Feed, FeedWanted
 from frametally_live.feeds.stream_form import start_stream
 from frametally_videos.jobs.frames_job import make_frames
@@ -79,10 +80,12 @@ class Deployment(House):
     def __init__(self, folder: Path) -> None:
         super().__init__(run_frametally, folder)
         self.log: FrameLog = open_frame_log(self.settings.log_url)
+        self.feeds = LiveBook(self.settings.catalogue_url)
         self.videos: dict[str, VideoRecord] = {}
 
     def close(self) -> None:
         self.log.close()
+        self.feeds.close()
         super().close()
 
     def __call__(self, *arguments: object, code: int = 0) -> str:
@@ -116,17 +119,17 @@ class Deployment(House):
                 process.wait(PATIENCE_S)
 
     def stream(self, name: str, speed: float) -> Feed:
-        return start_stream(self.catalogue, self.settings, self.videos[name].id, speed=speed).feed
+        return start_stream(self.catalogue, self.feeds, self.settings, self.videos[name].id, speed=speed).feed
 
     def now(self, feed: Feed) -> Feed:
-        found = self.catalogue.feed(feed.id)
+        found = self.feeds.feed(feed.id)
         assert found is not None
         return found
 
     def asks(self, feed: Feed, wanted: FeedWanted, seek_s: float | None = None) -> None:
         """Wants it, and waits until it has gone on from there."""
         before = self.now(feed).told.captured_at_ms
-        self.catalogue.ask_feed(feed.id, wanted, seek_s=seek_s)
+        self.feeds.ask_feed(feed.id, wanted, seek_s=seek_s)
         if wanted == "run":
             waits(lambda: self.now(feed).told.captured_at_ms != before)
         else:

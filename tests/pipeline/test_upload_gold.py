@@ -19,6 +19,7 @@ from frametally.media_records import VideoCheck, VideoQuality
 from frametally.records import encode
 from frametally_gold import tables
 from frametally_gold.book import Gold
+from frametally_gold.settings import GoldSettings
 from frametally_videos.library.edits import remove_video
 from frametally_videos.records import VideoRecord
 
@@ -61,14 +62,20 @@ def videos(counted: tuple[Path, list[VideoRecord]]) -> list[VideoRecord]:
 
 
 def rows(house: House, *columns: Any) -> list[tuple[Any, ...]]:
-    with closing(Gold(house.settings.gold_url)) as gold, gold._database.reading() as connection:
+    with (
+        closing(Gold(house.settings.part(GoldSettings).gold_url)) as gold,
+        gold._database.reading() as connection,
+    ):
         return sorted(tuple(row) for row in connection.execute(select(*columns)))
 
 
 def summed(house: House, table: Any) -> dict[str, tuple[int, int]]:
     """Detections and objects that were followed, by label."""
     query = select(table.c.label, func.sum(table.c.detections), func.sum(table.c.followed_objects))
-    with closing(Gold(house.settings.gold_url)) as gold, gold._database.reading() as connection:
+    with (
+        closing(Gold(house.settings.part(GoldSettings).gold_url)) as gold,
+        gold._database.reading() as connection,
+    ):
         return {row[0]: (row[1], row[2]) for row in connection.execute(query.group_by(table.c.label))}
 
 
@@ -88,7 +95,7 @@ def test_what_videos_have_adds_up_to_their_sources_counts(house: House, videos: 
     assert rows(house, func.sum(tables.coverage.c.frames)) == [(150,)]
     assert "2 days add up to what the index has" in house("gold", "--check")
     with (
-        closing(Gold(house.settings.gold_url)) as gold,
+        closing(Gold(house.settings.part(GoldSettings).gold_url)) as gold,
         gold._database.writing() as connection,
     ):
         connection.execute(tables.video_counts.delete())
@@ -103,7 +110,7 @@ def test_a_gold_database_that_was_lost_has_the_same_rows_again(house: House) -> 
     house("gold")
     every = [*tables.MOMENTS, *tables.OF_VIDEO]
     before = {table.name: rows(house, *table.c) for table in every}
-    Path(house.settings.gold_url.removeprefix("sqlite:///")).unlink()
+    Path(house.settings.part(GoldSettings).gold_url.removeprefix("sqlite:///")).unlink()
     house("gold")
     assert {table.name: rows(house, *table.c) for table in every} == before
     assert before["gold_tracks"]

@@ -21,13 +21,13 @@ from tests.producer.test_stream_command import (
     run,
 )
 
+from frametally_live.book import LiveBook
 from frametally_live.feed_records import Feed, FeedTold
-from frametally_videos.ports.video_catalogue import VideoCatalogue
 
 __all__ = ["book", "run"]
 
 
-def booked(book: VideoCatalogue) -> Feed:
+def booked(book: LiveBook) -> Feed:
     asked = Feed(str(uuid.uuid4()), "video", "gate", "Gate 1", VIDEO.id, launch="booked")
     feed = book.start_stream(asked, most=9, launch_within_s=LEASE_S)
     assert book.claim_feed("worker", ["video"], lease_s=LEASE_S) is None
@@ -35,7 +35,7 @@ def booked(book: VideoCatalogue) -> Feed:
 
 
 def test_it_launches_the_stream_that_is_booked_and_ends_with_it(
-    book: VideoCatalogue, run: Run, capsys: pytest.CaptureFixture[str]
+    book: LiveBook, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     feed = booked(book)
 
@@ -52,7 +52,7 @@ def test_it_launches_the_stream_that_is_booked_and_ends_with_it(
 
 @pytest.mark.thorough
 def test_it_says_again_and_again_that_it_is_there(
-    book: VideoCatalogue, run: Run, monkeypatch: pytest.MonkeyPatch
+    book: LiveBook, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_STREAM_LEASE_S", "1")
     feed = booked(book)
@@ -71,7 +71,7 @@ def test_it_says_again_and_again_that_it_is_there(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_whoever_ends_it_ends_the_stream_which_has_failed_and_says_so(
-    book: VideoCatalogue, run: Run, capsys: pytest.CaptureFixture[str], number: signal.Signals
+    book: LiveBook, run: Run, capsys: pytest.CaptureFixture[str], number: signal.Signals
 ) -> None:
     feed = booked(book)
 
@@ -94,7 +94,7 @@ def test_whoever_ends_it_ends_the_stream_which_has_failed_and_says_so(
 
 
 def test_one_that_is_over_before_its_run_begins_is_told_as_it_ended(
-    book: VideoCatalogue, run: Run, capsys: pytest.CaptureFixture[str]
+    book: LiveBook, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stopped = booked(book)
     book.ask_feed(stopped.id, "stop")
@@ -108,7 +108,7 @@ def test_one_that_is_over_before_its_run_begins_is_told_as_it_ended(
 
 @pytest.mark.parametrize("stream_id", [NOBODY, "../x", "' OR 1"])
 def test_what_is_no_booked_stream_is_one_line(
-    book: VideoCatalogue, run: Run, capsys: pytest.CaptureFixture[str], stream_id: str
+    book: LiveBook, run: Run, capsys: pytest.CaptureFixture[str], stream_id: str
 ) -> None:
     assert run(VIDEO.id, "--booked", stream_id) == 2
     assert capsys.readouterr().err == (
@@ -118,7 +118,7 @@ def test_what_is_no_booked_stream_is_one_line(
     assert book.feeds() == []
 
 
-def test_a_stream_of_another_video_is_not_launched(book: VideoCatalogue, run: Run) -> None:
+def test_a_stream_of_another_video_is_not_launched(book: LiveBook, run: Run) -> None:
     feed = booked(book)
     assert run(OTHER.id, "--booked", feed.id) == 2
     assert book.feeds()[0].launch == "booked"

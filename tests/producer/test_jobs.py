@@ -26,6 +26,7 @@ from frametally_videos.ports.job_book import Job, JobKind
 from frametally_videos.ports.task_queue import QUEUES
 from frametally_videos.ports.video_catalogue import Artifact, ArtifactKind
 from frametally_videos.records import VideoRecord
+from frametally_videos.settings import VideoSettings
 from frametally_videos.uploads.acceptance import read_video
 
 START = "2026-03-01T10:00:00Z"
@@ -201,7 +202,7 @@ def test_what_fails_by_a_fault_of_ours_is_tried_as_often_as_is_set(
     instead(monkeypatch, "raise SystemExit('no such thing')")
     shop.work()
     job = shop.job(video, "previews")
-    assert (job.state, job.attempts) == ("failed", shop.settings.job_attempts)
+    assert (job.state, job.attempts) == ("failed", shop.settings.part(VideoSettings).job_attempts)
     assert job.reason == "Its process ended without a result: no such thing"
 
 

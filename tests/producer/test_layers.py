@@ -27,6 +27,7 @@ from frametally.records import decode_at, encode
 from frametally.settings.loading import load_settings
 from frametally_gold.book import Gold
 from frametally_gold.layers import bronze, gold, silver
+from frametally_gold.settings import GoldSettings
 from frametally_videos.library.usual_jobs import usual_jobs
 from frametally_videos.opening import open_video_catalogue
 from frametally_videos.records import VideoRecord
@@ -196,7 +197,9 @@ def test_silver_is_all_that_workers_do_to_a_video_beside_its_frames() -> None:
 @pytest.mark.thorough
 def test_the_tables_get_the_videos_rows(place: Place) -> None:
     found = gold.tabled(place.video, place.store, place.settings, NoProgress(), place.patience)
-    with closing(Gold(place.settings.gold_url, place.settings.gold_access)) as tables:
+    with closing(
+        Gold(place.settings.part(GoldSettings).gold_url, place.settings.part(GoldSettings).gold_access)
+    ) as tables:
         assert [found] == list(tables.video_marks()) == [place.video.id]
 
 

@@ -17,6 +17,7 @@ from tests.producer.conftest import encode_video
 from frametally.opening import open_frame_log, open_object_store
 from frametally.records import FrameAnnouncement, decode
 from frametally.settings.loading import load_settings
+from frametally_live.book import LiveBook
 from frametally_live.feed_records import Feed, TooManyStreams
 from frametally_live.feeds.feed_worker import work
 from frametally_live.feeds.stream_form import start_stream
@@ -37,11 +38,13 @@ class Place:
         self.settings = load_settings("producer", data_dir=folder / "data", sample_fps="all", streams=2)
         self.store = open_object_store(self.settings.store_url)
         self.catalogue = open_video_catalogue(self.settings.catalogue_url)
+        self.feeds = LiveBook(self.settings.catalogue_url)
         self.log = open_frame_log(self.settings.log_url)
 
     def close(self) -> None:
         self.log.close()
         self.catalogue.close()
+        self.feeds.close()
         self.store.close()
 
     def upload(self, name: str, frames: int = FRAMES) -> VideoRecord:
@@ -51,10 +54,10 @@ class Place:
         )
 
     def start(self, video: VideoRecord) -> Feed:
-        return start_stream(self.catalogue, self.settings, video.id, speed=16.0).feed
+        return start_stream(self.catalogue, self.feeds, self.settings, video.id, speed=16.0).feed
 
     def now(self, feed: Feed) -> Feed:
-        found = self.catalogue.feed(feed.id)
+        found = self.feeds.feed(feed.id)
         assert found is not None
         return found
 
@@ -87,7 +90,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
 @pytest.fixture
 def worker(place: Place) -> Iterator[None]:
     stop = threading.Event()
-    values = {"settings": place.settings, "book": place.catalogue, "say": print, "should_stop": stop.is_set}
+    values = {"settings": place.settings, "book": place.feeds, "say": print, "should_stop": stop.is_set}
     thread = threading.Thread(target=work, kwargs=values)
     thread.start()
     yield
@@ -103,7 +106,7 @@ def test_one_that_is_stopped_while_it_starts_is_over_and_the_next_is_another(pla
     first = place.start(video)
     waits(lambda: place.now(first).worker)
     assert place.now(first).told.state == "starting"
-    place.catalogue.ask_feed(first.id, "stop")
+    place.feeds.ask_feed(first.id, "stop")
     again = place.start(video)
     assert again.id != first.id
     waits(lambda: place.now(again).is_over)
@@ -115,7 +118,7 @@ def test_one_that_is_stopped_while_it_starts_is_over_and_the_next_is_another(pla
 def test_one_that_is_stopped_while_it_starts_ends_as_one_that_was_stopped(place: Place) -> None:
     feed = place.start(place.upload("gate", 100))
     waits(lambda: place.now(feed).worker)
-    place.catalogue.ask_feed(feed.id, "stop")
+    place.feeds.ask_feed(feed.id, "stop")
     waits(lambda: place.now(feed).is_over)
     assert (place.now(feed).told.state, place.now(feed).told.reason) == ("ended", "")
 

@@ -15,10 +15,11 @@ from tests.fakes.videos import make_facts, make_video
 
 from frametally.settings.loading import load_settings
 from frametally_cli import main as cli
+from frametally_live.book import LiveBook
 from frametally_live.commands import stream as command
 from frametally_live.feed_records import Feed, FeedTold
 from frametally_videos.opening import open_video_catalogue
-from frametally_videos.ports.video_catalogue import VideoCatalogue
+from frametally_videos.records import VideoRecord
 
 LEASE_S, PATIENCE_S = 600.0, 60.0
 NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -26,28 +27,34 @@ VIDEO, OTHER = make_video(1), make_video(2)
 Run = Callable[..., int]
 
 
+def put(book: LiveBook, video: VideoRecord) -> None:
+    with closing(open_video_catalogue(book.url)) as catalogue:
+        catalogue.put_video(video, "1")
+
+
 @pytest.fixture
-def book(tmp_path: Path) -> Iterator[VideoCatalogue]:
+def book(tmp_path: Path) -> Iterator[LiveBook]:
     settings = load_settings("producer", data_dir=tmp_path)
     with closing(open_video_catalogue(settings.catalogue_url)) as catalogue:
         for video in (VIDEO, OTHER):
             catalogue.put_video(video, "1")
-        yield catalogue
+    with closing(LiveBook(settings.catalogue_url)) as feeds:
+        yield feeds
 
 
 @pytest.fixture
-def run(book: VideoCatalogue, tmp_path: Path) -> Run:
+def run(book: LiveBook, tmp_path: Path) -> Run:
     def stream(*arguments: str) -> int:
         return cli.main(["stream", *arguments, "--data-dir", str(tmp_path)])
 
     return stream
 
 
-def streamed(book: VideoCatalogue, video_id: str = VIDEO.id) -> Feed:
+def streamed(book: LiveBook, video_id: str = VIDEO.id) -> Feed:
     return book.start_stream(Feed(NOBODY, "video", "gate", "Gate 1", video_id), most=9)
 
 
-def claimed(book: VideoCatalogue) -> Feed:
+def claimed(book: LiveBook) -> Feed:
     """What is to be streamed, once it is there."""
     until_s = time.monotonic() + PATIENCE_S
     while (feed := book.claim_feed("worker", ["video"], lease_s=LEASE_S)) is None:
@@ -77,14 +84,14 @@ def beside(what: Callable[[], object]) -> Iterator[None]:
         raise error
 
 
-def ended(book: VideoCatalogue, state: str, **told: object) -> Callable[[], object]:
+def ended(book: LiveBook, state: str, **told: object) -> Callable[[], object]:
     """Runs one, and tells its end."""
     values = {"state": state, "position_s": 5.84, "frames_announced": 30, **told}
     return lambda: book.release_feed(claimed(book), FeedTold(**values))  # type: ignore[arg-type]
 
 
 def test_the_end_of_the_video_is_told_with_the_frames_and_is_exit_code_0(
-    book: VideoCatalogue, run: Run, capsys: pytest.CaptureFixture[str]
+    book: LiveBook, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with beside(ended(book, "ended")):
         assert run(VIDEO.id, "--speed", "16") == 0
@@ -92,9 +99,7 @@ def test_the_end_of_the_video_is_told_with_the_frames_and_is_exit_code_0(
     assert book.feeds()[0].speed == 16
 
 
-def test_why_it_ended_before_is_told(
-    book: VideoCatalogue, run: Run, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_why_it_ended_before_is_told(book: LiveBook, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     with beside(ended(book, "ended", position_s=None, frames_announced=0, reason="The video was removed.")):
         assert run(VIDEO.id) == 0
     said = "Gate 1: streamed up to 0.0 s, 0 frames announced. The video was removed.\n"
@@ -102,7 +107,7 @@ def test_why_it_ended_before_is_told(
 
 
 def test_one_that_cannot_be_streamed_is_one_line_with_the_reason(
-    book: VideoCatalogue, run: Run, capsys: pytest.CaptureFixture[str]
+    book: LiveBook, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with beside(ended(book, "failed", reason="Its file is cut off; upload it again.")):
         assert run(VIDEO.id) == 2
@@ -110,7 +115,7 @@ def test_one_that_cannot_be_streamed_is_one_line_with_the_reason(
 
 
 def test_one_whose_stream_is_removed_is_told(
-    book: VideoCatalogue, run: Run, capsys: pytest.CaptureFixture[str]
+    book: LiveBook, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def remove() -> None:
         feed = claimed(book)
@@ -123,7 +128,7 @@ def test_one_whose_stream_is_removed_is_told(
 
 
 def test_who_asks_for_a_video_that_is_streamed_follows_that_stream(
-    book: VideoCatalogue, run: Run, capsys: pytest.CaptureFixture[str]
+    book: LiveBook, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     there = streamed(book)
     held = claimed(book)
@@ -145,7 +150,7 @@ def test_who_asks_for_a_video_that_is_streamed_follows_that_stream(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_stops_the_stream_and_waits_for_who_runs_it(
-    book: VideoCatalogue, run: Run, capsys: pytest.CaptureFixture[str], number: signal.Signals
+    book: LiveBook, run: Run, capsys: pytest.CaptureFixture[str], number: signal.Signals
 ) -> None:
     def stops() -> None:
         feed = claimed(book)
@@ -165,7 +170,7 @@ def test_ctrl_c_stops_the_stream_and_waits_for_who_runs_it(
 
 
 def test_one_that_is_stopped_before_anybody_runs_it_is_over_and_has_shown_nothing(
-    book: VideoCatalogue, run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    book: LiveBook, run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(command, "_NOBODY_AFTER_S", 0.0)
 
@@ -188,11 +193,11 @@ def test_one_that_is_stopped_before_anybody_runs_it_is_over_and_has_shown_nothin
 
 
 def test_what_cannot_be_streamed_is_one_line_and_starts_nothing(
-    book: VideoCatalogue, run: Run, capsys: pytest.CaptureFixture[str]
+    book: LiveBook, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     timeless = make_video(3, facts=make_facts(started_at_ms=None, time_source=None))
     for video in (timeless, make_video(4, state="deleting")):
-        book.put_video(video, "1")
+        put(book, video)
     refused = {
         (NOBODY,): f"there is no video {NOBODY}",
         ("../x",): "there is no video ../x",
@@ -210,7 +215,7 @@ def test_what_cannot_be_streamed_is_one_line_and_starts_nothing(
 
 
 def test_at_the_limit_those_that_are_streamed_are_named(
-    book: VideoCatalogue, run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    book: LiveBook, run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_STREAMS", "1")
     streamed(book)

@@ -41,6 +41,7 @@ from frametally.rules.counted_boxes import COUNTING_VERSION
 from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings
 from frametally_accounts.book import AccessBook
+from frametally_live.book import LiveBook
 from frametally_live.cameras.camera_form import TryFeed
 from frametally_videos.opening import open_video_catalogue
 from frametally_videos.uploads.inspection import inspect
@@ -104,6 +105,7 @@ class Place:
         self.ledger = open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}")
         self.log: FrameLog = MemoryLog()
         self.catalogue = open_video_catalogue(f"sqlite:///{folder / 'catalogue.sqlite'}")
+        self.feeds = LiveBook(f"sqlite:///{folder / 'catalogue.sqlite'}")
         self.look: Look = inspect
         self.try_feed: TryFeed = lambda _: None
         self.access: AccessBook | None = None
@@ -122,6 +124,7 @@ class Place:
             ledger=self.ledger,
             log=self.log,
             catalogue=self.catalogue,
+            feeds=self.feeds,
             look=self.look,
             try_feed=self.try_feed,
             access=self.access,
@@ -136,6 +139,7 @@ class Place:
         self.ledger.close()
         self.log.close()
         self.catalogue.close()
+        self.feeds.close()
 
     def go_away(self) -> None:
         self.index.error = Retryable("index.sqlite is locked: /secret/path")

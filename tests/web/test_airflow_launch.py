@@ -65,7 +65,7 @@ def started(client: FlaskClient, video_id: str, status: int = 202) -> dict[str, 
 
 
 def claimed(place: Place) -> Feed | None:
-    return place.catalogue.claim_feed("worker", ["video"], lease_s=600)
+    return place.feeds.claim_feed("worker", ["video"], lease_s=600)
 
 
 def test_a_start_books_the_stream_and_asks_airflow_for_its_run(
@@ -83,7 +83,7 @@ def test_a_start_books_the_stream_and_asks_airflow_for_its_run(
         }
     }
     assert claimed(place) is None, "it is the run's to launch"
-    place.catalogue.launch_feed(stream_id, lease_s=600)
+    place.feeds.launch_feed(stream_id, lease_s=600)
     held = claimed(place)
     assert held is not None
     assert held.id == stream_id
@@ -96,7 +96,7 @@ def test_a_stream_that_is_started_twice_has_one_run(
     stream = started(client, video_id)
     assert started(client, video_id, 200) == stream
     assert list(airflow.runs) == [f"stream__{stream['stream_id']}"]
-    place.catalogue.launch_feed(stream["stream_id"], lease_s=600)
+    place.feeds.launch_feed(stream["stream_id"], lease_s=600)
     asked = len(airflow.asked)
     assert started(client, video_id, 200)["stream_id"] == stream["stream_id"]
     assert len(airflow.asked) == asked, "it is launched: nothing is asked any more"
@@ -287,7 +287,7 @@ def test_a_run_that_is_there_though_its_answer_was_lost_is_told_that_its_stream_
 ) -> None:
     airflow.answers[RUNS] = says(502)
     stream = started(client, video_id)
-    launched = place.catalogue.launch_feed(stream["stream_id"], lease_s=600)
+    launched = place.feeds.launch_feed(stream["stream_id"], lease_s=600)
     assert launched is not None
     assert launched.told.state == "failed"
     assert claimed(place) is None

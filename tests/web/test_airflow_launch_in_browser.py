@@ -46,6 +46,4 @@ def test_why_airflow_starts_no_stream_is_one_line_and_the_next_start_asks_anew(
     [run_id] = airflow.runs
     page.get_by_role("button", name="Stop stream").click()
     expect(words).to_have_text("Ended")
-    assert [f"stream__{feed.id}" for feed in place.catalogue.feeds() if feed.told.state == "ended"] == [
-        run_id
-    ]
+    assert [f"stream__{feed.id}" for feed in place.feeds.feeds() if feed.told.state == "ended"] == [run_id]

@@ -273,7 +273,7 @@ def test_scheduled_reports_are_listed_and_whether_the_last_turn_was_made(
     assert answer["messages"][0]["text"] == "report weekly: the week"
     assert answer["source_names"] == {}
     assert ">gate-1</td>" in client.get("/alerts").text
-    place.catalogue.put_camera(Feed("1", "camera", "gate-1", "Gate 1"))
+    place.feeds.put_camera(Feed("1", "camera", "gate-1", "Gate 1"))
     assert client.get("/api/alerts").json["source_names"] == {"gate-1": "Gate 1"}
     page = client.get("/alerts").text
     assert "monday at 07:00, Europe/Berlin" in page

@@ -40,25 +40,25 @@ def test_a_camera_is_added_listed_stopped_started_and_removed(place: Place, clie
     assert camera is not None
     assert (camera["source"], camera["name"], camera["state"]) == ("gate-1", "Gate 1", "requested")
     assert client.get("/api/v1/cameras").json == {"cameras": [camera], "live_allowed": True, "remedy": None}
-    feed = place.catalogue.claim_feed("worker", ["camera"], lease_s=60)
+    feed = place.feeds.claim_feed("worker", ["camera"], lease_s=60)
     assert feed is not None
     assert feed.transport == "tcp"
     path = "images/gate-1/2026-05-01/1777622400000-0123456789ab-7.jpg"
     told = FeedTold("running", image_path=path, frames_per_s=9.9, drift_ms=-4, packets_lost=2)
-    assert place.catalogue.renew_feed(feed, told, lease_s=60)
+    assert place.feeds.renew_feed(feed, told, lease_s=60)
     (running,) = client.get("/api/v1/cameras").json["cameras"]
     assert (running["frames_per_s"], running["drift_ms"], running["packets_lost"]) == (9.9, -4, 2)
     assert (running["taken_per_s"], running["leaves_out"]) == (None, False)
     for taken, is_less in ((4.9, False), (4.2, True)):
         rates = told._replace(taken_per_s=taken, offered_per_s=5.0)
-        assert place.catalogue.renew_feed(feed, rates, lease_s=60)
+        assert place.feeds.renew_feed(feed, rates, lease_s=60)
         (running,) = client.get("/api/v1/cameras").json["cameras"]
         told_rates = (running["taken_per_s"], running["offered_per_s"], running["leaves_out"])
         assert told_rates == (taken, 5.0, is_less), "a frame more or less in some seconds is none left out"
     assert client.get(running["frame_url"]).status_code == 404, "the store of this test has no such frame"
     assert client.post("/api/v1/cameras/gate-1/stop").json["wanted"] == "stop"
     assert refusal(client.delete("/api/v1/cameras/gate-1")) == (409, None)
-    assert place.catalogue.release_feed(feed, FeedTold("ended"))
+    assert place.feeds.release_feed(feed, FeedTold("ended"))
     assert client.post("/api/v1/cameras/gate-1/start").json["state"] == "requested"
     assert client.delete("/api/v1/cameras/gate-1").status_code == 204
     assert client.get("/api/v1/cameras").json["cameras"] == []

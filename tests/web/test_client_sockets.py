@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 import pytest
@@ -75,7 +75,8 @@ def app(place: Place) -> Flask:
 
 @pytest.fixture
 def sockets(app: Flask) -> ClientSockets:
-    return parts_of(app).sockets
+    answer = parts_of(app).sockets[""]
+    return cast("ClientSockets", answer)
 
 
 @pytest.fixture

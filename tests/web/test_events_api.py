@@ -355,7 +355,7 @@ def test_a_change_of_a_video_is_told(place: Place, serving: Callable[[Flask], st
             change()
             versions.append(next(told))
     assert len(set(versions)) == 4
-    assert versions[-1] == place.catalogue.version()
+    assert place.catalogue.version() in versions[-1]
 
 
 @pytest.mark.thorough

@@ -25,8 +25,8 @@ from frametally_accounts.book import AccessBook
 from frametally_accounts.passwords import hash_password
 from frametally_accounts.rights import UserAccount
 from frametally_cli.main import main
+from frametally_live.book import LiveBook
 from frametally_live.feed_records import Feed
-from frametally_videos.opening import open_video_catalogue
 
 pytestmark = pytest.mark.thorough
 
@@ -85,8 +85,8 @@ def test_a_folder_whose_databases_are_wiped_has_all_again(
         return captured.out + captured.err
 
     def kept() -> dict[str, object]:
-        with closing(open_video_catalogue(url)) as catalogue:
-            told: dict[str, object] = {"cameras": catalogue.feeds("camera")}
+        with closing(LiveBook(url)) as feeds:
+            told: dict[str, object] = {"cameras": feeds.feeds("camera")}
         for command in ("users", "tokens", "alerts", "report"):
             told[command] = said(command, "list")
         told["lines"] = said("lines", "export", "gate")
@@ -110,8 +110,8 @@ def test_a_folder_whose_databases_are_wiped_has_all_again(
     said("report", "add", "daily", "--every", "day", "--at", "06:00", "--zone", "UTC")
     Path("stop.json").write_text(json.dumps({"lines": [STOP]}))
     said("lines", "import", "gate", "stop.json")
-    with closing(open_video_catalogue(url)) as catalogue:
-        assert catalogue.put_camera(Feed("c1", "camera", "gate", "Gate", address="rtsp://10.0.0.1/x"))
+    with closing(LiveBook(url)) as feeds:
+        assert feeds.put_camera(Feed("c1", "camera", "gate", "Gate", address="rtsp://10.0.0.1/x"))
     before, audit = kept(), said("audit", "export")
     assert len({value for name, value in before.items() if name.startswith("export")}) == len(EXPORTS)
 

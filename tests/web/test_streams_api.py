@@ -76,12 +76,12 @@ def test_a_stream_is_stopped_by_its_id_or_its_videos_also_twice(
 
 def test_a_stream_is_paused_sought_and_goes_on(place: Place, client: FlaskClient, video_id: str) -> None:
     stream_id = start(client, video_id).json["stream_id"]
-    feed = place.catalogue.claim_feed("worker", ["video"], lease_s=60)
+    feed = place.feeds.claim_feed("worker", ["video"], lease_s=60)
     assert feed is not None
     here = f"/api/v1/streams/{stream_id}"
     assert client.post(f"{here}/pause").json["wanted"] == "pause"
     assert client.post(f"{here}/seek", json={"position_s": 12.5}).status_code == 200
-    asked = place.catalogue.renew_feed(feed, FeedTold("running"), lease_s=60)
+    asked = place.feeds.renew_feed(feed, FeedTold("running"), lease_s=60)
     assert asked is not None
     assert (asked.wanted, asked.seek_s) == ("pause", 12.5)
     assert client.post(f"{here}/resume").json["wanted"] == "run"
@@ -94,7 +94,7 @@ def test_a_pause_that_comes_while_a_seek_is_answered_is_not_lost(
     look_up = place.catalogue.video
 
     def paused_meanwhile(asked_id: str) -> VideoRow | None:
-        assert place.catalogue.ask_feed(stream_id, "pause")
+        assert place.feeds.ask_feed(stream_id, "pause")
         return look_up(asked_id)
 
     monkeypatch.setattr(place.catalogue, "video", paused_meanwhile)

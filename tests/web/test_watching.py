@@ -79,7 +79,8 @@ def app(scene: Scene) -> Flask:
 
 @pytest.fixture
 def sockets(app: Flask) -> ViewerSockets:
-    return parts_of(app).viewers
+    answer = parts_of(app).sockets["/ws/stream"]
+    return cast("ViewerSockets", answer)
 
 
 @pytest.fixture

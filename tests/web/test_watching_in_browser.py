@@ -74,15 +74,15 @@ class Streamer:
         thread.join()
 
     def _run(self) -> None:
-        catalogue = self._scene.place.catalogue
+        feeds = self._scene.place.feeds
         number = 0
         while not self._ended.wait(0.1):
             if self.feed is None:
-                self.feed = catalogue.claim_feed("worker", ["video"], lease_s=LEASE_S)
+                self.feed = feeds.claim_feed("worker", ["video"], lease_s=LEASE_S)
                 continue
-            wanted = catalogue.renew_feed(self.feed, self._told(number, self.feed), lease_s=LEASE_S)
+            wanted = feeds.renew_feed(self.feed, self._told(number, self.feed), lease_s=LEASE_S)
             if wanted is None or wanted.wanted == "stop":
-                catalogue.release_feed(self.feed, FeedTold("ended"))
+                feeds.release_feed(self.feed, FeedTold("ended"))
                 self.feed = None
                 continue
             self.feed = wanted

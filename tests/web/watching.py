@@ -113,17 +113,17 @@ class Scene:
         """Have a video streamed, by somebody who holds it."""
         stored(self.place, record)
         feed = Feed(str(uuid.uuid4()), "video", record.source, record.source_name, record.id, **values)
-        return self.held(self.place.catalogue.start_stream(feed, most=100))
+        return self.held(self.place.feeds.start_stream(feed, most=100))
 
     def camera(self, source: str) -> Feed:
         """Have a camera run."""
-        feed = self.place.catalogue.put_camera(Feed(str(uuid.uuid4()), "camera", source, source.title()))
+        feed = self.place.feeds.put_camera(Feed(str(uuid.uuid4()), "camera", source, source.title()))
         assert feed is not None
         return self.held(feed)
 
     def held(self, feed: Feed) -> Feed:
         """Claim what was put last, and tell that it runs."""
-        claimed = self.place.catalogue.claim_feed("worker", [feed.kind], lease_s=LEASE_S)
+        claimed = self.place.feeds.claim_feed("worker", [feed.kind], lease_s=LEASE_S)
         assert claimed is not None
         assert claimed.id == feed.id
         self.tell(claimed, state="running")
@@ -131,11 +131,11 @@ class Scene:
 
     def tell(self, feed: Feed, **told: Any) -> None:
         """Tell how a feed stands."""
-        assert self.place.catalogue.renew_feed(feed, FeedTold(**told), lease_s=LEASE_S)
+        assert self.place.feeds.renew_feed(feed, FeedTold(**told), lease_s=LEASE_S)
 
     def end(self, feed: Feed, **told: Any) -> None:
         """Tell that a feed is over."""
-        assert self.place.catalogue.release_feed(feed, FeedTold(**told))
+        assert self.place.feeds.release_feed(feed, FeedTold(**told))
 
     def result(self, number: int, *, media: str, source: str, **values: Any) -> FrameDetections:
         """What is found in the frame of a number, ten a second."""

@@ -46,7 +46,6 @@ from frametally_cli.options.ports import (
     with_options,
 )
 from frametally_cli.stages.family_members import MemberOptions, following
-from frametally_gold.commands import load_if_wanted
 
 if TYPE_CHECKING:
     from frametally_consumer.worker.report import ConsumeReport
@@ -314,8 +313,9 @@ def _print_consumed(report: ConsumeReport) -> int:
 
 
 def show(ports: Ports) -> int:
-    """Bring what was counted to where people look: the index, and the gold tables where they are wanted."""
-    return max(index_new_runs(ports), load_if_wanted(ports))
+    """Bring what was counted to where people look: the index, and what plug-ins make of that."""
+    codes: list[int] = [index_new_runs(ports), *(after(ports) for after in hooks("indexed"))]
+    return max(codes)
 
 
 def index_new_runs(ports: Ports) -> int:

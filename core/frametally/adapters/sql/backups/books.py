@@ -39,7 +39,8 @@ class SqlKeptBooks:
     def __init__(self, url: str, *, access: ServerAccess | None = None) -> None:
         """Open the database, making tables that are missing and upgrading older ones; see `SqlDatabase`."""
         self.url = url
-        self._books: list[KeptTables] = [book for books in hooks("tables") for book in books]
+        books: list[KeptTables] = [book for books in hooks("tables") for book in books]
+        self._books = sorted(books, key=lambda book: book.book)
         self._kept = {
             table.name: (words, table) for book in self._books for words, table in book.kept.items()
         }
