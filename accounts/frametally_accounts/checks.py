@@ -15,11 +15,13 @@ from frametally.settings.loading import Settings
 from frametally_accounts.book import AccessBook
 from frametally_accounts.marker import check_accounts
 from frametally_cli.checkup.findings import Finding, shown
-from frametally_cli.checkup.ports import not_there_yet
+from frametally_cli.checkup.ports import is_needed, not_there_yet
 
 
-def account_rows(settings: Settings) -> Iterator[Finding]:
+def checks(settings: Settings, stage: str) -> Iterator[Finding]:
     """Say who may do what in the dashboard: those with accounts, those a proxy names, or everybody."""
+    if not is_needed("accounts", stage):
+        return
     address = shown("url", settings.catalogue_url)
     try:
         number = _accounts(settings)

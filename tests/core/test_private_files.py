@@ -15,7 +15,7 @@ import pytest
 from frametally.settings.loading import load_settings
 from frametally_accounts.audit.book import AuditBook
 from frametally_accounts.book import AccessBook
-from frametally_accounts.checks import account_rows
+from frametally_accounts.checks import checks
 from frametally_alerts.book import AlertBook
 from frametally_cli.main import main
 from frametally_videos.opening import open_video_catalogue
@@ -52,7 +52,7 @@ def test_a_data_folder_that_footage_makes_is_its_owners_alone(tmp_path: Path) ->
 def test_doctor_names_a_data_folder_that_others_can_look_into(tmp_path: Path) -> None:
     settings = load_settings(data_dir=tmp_path)
     tmp_path.chmod(0o755)
-    [bad] = [row for row in account_rows(settings) if not row.good]
+    [bad] = [row for row in checks(settings, "") if not row.good]
     assert (bad.name, bad.value) == (str(tmp_path), "other users can look into it")
     assert f"chmod 700 {tmp_path}" in bad.remedy
 
@@ -81,9 +81,9 @@ def test_doctor_names_a_catalogue_that_others_can_read(
     path = tmp_path / "catalogue.sqlite"
     with closing(AccessBook(settings.catalogue_url)) as book:
         book.signing_key()
-    assert all(row.good for row in account_rows(settings))
+    assert all(row.good for row in checks(settings, ""))
     monkeypatch.setattr(os, "geteuid", lambda: path.stat().st_uid + 1)  # somebody else's file
     path.chmod(0o644)
-    bad = [row for row in account_rows(settings) if not row.good]
+    bad = [row for row in checks(settings, "") if not row.good]
     assert [(row.name, row.value) for row in bad] == [(str(path), "other users can read it")]
     assert "chmod 600" in bad[0].remedy

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
 from typing import Any
 
 import click
@@ -22,7 +21,6 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress, Progress, Skipped, exit_code
 from frametally.settings.loading import Settings
 from frametally.undo_records import Correction
-from frametally_accounts.book import AccessBook
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import Ports, data_dir_option, open_books, option, read_settings
 from frametally_cli.options.times import parse_bounds_ms, parse_time_ms
@@ -154,12 +152,7 @@ def rename_source(old: str, new: str, delete_images: bool, **overrides: Any) -> 
 
 def _say_who_names(settings: Settings, former: str, source: str) -> None:
     """Say who has rights, or is told or made, of a source by the name that it had: people see to that."""
-    with closing(AccessBook(settings.catalogue_url, settings.catalogue_access)) as access:
-        named = [
-            *(f"account {one.name}" for one in access.accounts() if former in one.sources),
-            *(f"token {one.name} of {one.account}" for one in access.tokens() if former in one.sources),
-            *(words for find in hooks("of_source") for words in find(settings, former)),
-        ]
+    named = [words for find in hooks("of_source") for words in find(settings, former)]
     if named:
         click.echo(
             f"still of {former}, and so of nothing: {', '.join(named)}; "
