@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from frametally.rules.times import DAY_S
 from frametally.settings.loading import Settings
-from frametally_accounts.book_port import AccessBook
+from frametally_accounts.book import AccessBook
 from frametally_accounts.rights import UserAccount
 from frametally_accounts.secrets import make_token, token_hash
 

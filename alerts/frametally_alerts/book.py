@@ -48,11 +48,11 @@ _rules, _marks, _told, _messages = tables.rules.c, tables.marks.c, tables.told.c
 _reports = tables.reports.c
 
 
-class SqlAlertBook:
+class AlertBook:
     """Rules, what was told, and what waits, in the database that a URL names."""
 
     def __init__(
-        self, url: str, *, access: ServerAccess | None = None, busy_timeout_s: float = BUSY_TIMEOUT_S
+        self, url: str, access: ServerAccess | None = None, *, busy_timeout_s: float = BUSY_TIMEOUT_S
     ) -> None:
         """Open the database, making the tables if they are missing; see `SqlDatabase`."""
         self.url = url

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from importlib.metadata import EntryPoints, entry_points
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from frametally.backup_records import KeptBooks
 from frametally.errors import Misconfigured
@@ -20,10 +20,6 @@ from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
 from frametally.settings.access import LogAccess, ServerAccess, StoreAccess
-from frametally_accounts.book_port import AccessBook
-
-if TYPE_CHECKING:
-    from frametally_accounts.audit.book import SqlAuditBook
 
 _FILE = "sqlite:////absolute/file.sqlite"
 _PORTS = {
@@ -35,8 +31,6 @@ _PORTS = {
         f"{_FILE}, postgresql://host/database or elasticsearch+https://host:9200",
     ),
     "ledger": ("FRAMETALLY_LEDGER_URL", "ledger", f"{_FILE} or postgresql://host/database"),
-    "access_book": ("FRAMETALLY_CATALOGUE_URL", "access book", f"{_FILE} or postgresql://host/database"),
-    "audit_book": ("FRAMETALLY_CATALOGUE_URL", "audit book", f"{_FILE} or postgresql://host/database"),
     "kept_books": ("FRAMETALLY_CATALOGUE_URL", "catalogue", f"{_FILE} or postgresql://host/database"),
 }
 """By port: the setting that names its URL, what people call it, and the kinds of URL that are known."""
@@ -94,30 +88,6 @@ def open_ledger(url: str, access: ServerAccess | None = None) -> Ledger:
     """
     ledger: Ledger = adapter("ledger", url)(url, access=access)
     return ledger
-
-
-def open_access_book(url: str, access: ServerAccess | None = None) -> AccessBook:
-    """Open the access book in the catalogue's database, which `url` names.
-
-    Its tables are made if they are missing, as is SQLite's file.
-
-    Raises:
-        Misconfigured: An unknown kind of URL, or a database that cannot be opened.
-    """
-    book: AccessBook = adapter("access_book", url)(url, access=access)
-    return book
-
-
-def open_audit_book(url: str, access: ServerAccess | None = None) -> SqlAuditBook:
-    """Open the audit book in the catalogue's database, which `url` names.
-
-    Its tables are made if they are missing, as is SQLite's file.
-
-    Raises:
-        Misconfigured: An unknown kind of URL, or a database that cannot be opened.
-    """
-    book: SqlAuditBook = adapter("audit_book", url)(url, access=access)
-    return book
 
 
 def open_kept_books(url: str, access: ServerAccess | None = None) -> KeptBooks:

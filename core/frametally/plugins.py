@@ -93,6 +93,7 @@ class Plugin:
         queues: The names of its queues at a message broker.
         changed: Called for `Ports`, a `Change` of footage and `Progress`, after it was made.
         leftovers: Returns for `Ports` the `Leftovers` in the store that nothing names any more.
+        restored: Called for `Settings` after a backup was brought back, with its rows' numbers in words.
         kept_since: Returns since when (ms) it has what a person made and backups are for, for `Settings`.
         of_source: Yields what of it names a source by its slug, in words, for `Settings`.
         known_names: Returns its `NamesPart` for `Settings` and the store.
@@ -139,6 +140,7 @@ class Plugin:
     queues: str = ""
     changed: str = ""
     leftovers: str = ""
+    restored: str = ""
     kept_since: str = ""
     of_source: str = ""
     known_names: str = ""

@@ -9,7 +9,7 @@ from frametally.settings.loading import Settings
 from frametally_cli.checkup.findings import Finding
 from frametally_cli.checkup.ports import area_rows
 from frametally_cli.servers.index import tables_line
-from frametally_gold.opening import open_gold
+from frametally_gold.book import Gold
 from frametally_gold.settings import GoldSettings
 
 
@@ -19,9 +19,7 @@ def checks(settings: Settings, stage: str) -> Iterator[Finding]:
 
 
 def _check(settings: Settings, address: str) -> Iterator[Finding]:
-    with closing(
-        open_gold(settings.part(GoldSettings).gold_url, settings.part(GoldSettings).gold_access)
-    ) as gold:
+    with closing(Gold(settings.part(GoldSettings).gold_url, settings.part(GoldSettings).gold_access)) as gold:
         gold.check()
         days, videos = len(gold.loads()), len(gold.video_marks())
     yield Finding("gold", address, f"{days} days loaded, {videos} videos")
@@ -30,4 +28,4 @@ def _check(settings: Settings, address: str) -> Iterator[Finding]:
 def setup(settings: Settings, _: Sequence[str], check_only: bool) -> Iterator[str]:
     """Make the tables. Raises as a database does."""
     of_gold = settings.part(GoldSettings)
-    yield tables_line("gold", of_gold.gold_url, of_gold.gold_access, open_gold)
+    yield tables_line("gold", of_gold.gold_url, of_gold.gold_access, Gold)

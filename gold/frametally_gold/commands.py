@@ -27,9 +27,9 @@ from frametally_cli.options.ports import (
 )
 from frametally_cli.options.times import parse_bounds_ms
 from frametally_cli.stages.family_members import MemberOptions
+from frametally_gold.book import Gold
 from frametally_gold.comparison import check_gold
 from frametally_gold.loading import load_gold
-from frametally_gold.opening import open_gold
 from frametally_gold.settings import GoldSettings
 from frametally_gold.video_rows import load_videos
 from frametally_gold.wanted import is_wanted
@@ -84,7 +84,7 @@ def must_open_gold(settings: Settings) -> None:
     if is_wanted(settings):
         with (
             suppress(Retryable),
-            closing(open_gold(settings.part(GoldSettings).gold_url, settings.part(GoldSettings).gold_access)),
+            closing(Gold(settings.part(GoldSettings).gold_url, settings.part(GoldSettings).gold_access)),
         ):
             pass
 
@@ -109,7 +109,7 @@ def load(ports: StorePorts, bounds: _Bounds = _ALL, *, verify: bool = False) -> 
     settings = ports.settings
     with (
         closing(
-            open_gold(settings.part(GoldSettings).gold_url, settings.part(GoldSettings).gold_access)
+            Gold(settings.part(GoldSettings).gold_url, settings.part(GoldSettings).gold_access)
         ) as tables,
         closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger,
     ):
@@ -150,7 +150,7 @@ def _check(ports: Ports, bounds: _Bounds) -> int:
         )
     with (
         closing(
-            open_gold(settings.part(GoldSettings).gold_url, settings.part(GoldSettings).gold_access)
+            Gold(settings.part(GoldSettings).gold_url, settings.part(GoldSettings).gold_access)
         ) as tables,
         console.stage_bar("compare") as bar,
     ):

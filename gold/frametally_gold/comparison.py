@@ -12,7 +12,8 @@ from frametally.ports.count_questions import outdated
 from frametally.process.reports import Progress
 from frametally.rules.places import is_of_places
 from frametally.rules.times import DAY_MS, DAY_S, is_day_in_range
-from frametally_gold.gold_port import DaySums, Gold, GoldDay, LabelSums
+from frametally_gold.book import Gold
+from frametally_gold.gold_records import DaySums, GoldDay, LabelSums
 from frametally_gold.loading import gold_day
 
 _BEHIND = "run `frametally gold`, and `frametally index`"

@@ -15,7 +15,8 @@ from frametally.process.reports import Progress, Skipped
 from frametally.records import Run, encode
 from frametally.rules.places import FLOWS, is_of_places, series_of
 from frametally.rules.times import is_day_in_range
-from frametally_gold.gold_port import Gold, GoldDay, PublishedDay
+from frametally_gold.book import Gold
+from frametally_gold.gold_records import GoldDay, PublishedDay
 from frametally_traffic.counting.published_days import read_flows
 
 ROWS_VERSION = 2

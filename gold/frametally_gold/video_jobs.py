@@ -7,8 +7,8 @@ from contextlib import closing, contextmanager
 
 from frametally.opening import open_ledger
 from frametally.settings.loading import Settings
+from frametally_gold.book import Gold
 from frametally_gold.commands import must_open_gold
-from frametally_gold.opening import open_gold
 from frametally_gold.settings import GoldSettings
 from frametally_gold.video_rows import IN_ROWS, load_video
 from frametally_gold.wanted import is_wanted
@@ -22,9 +22,7 @@ def load_rows(call: JobCall) -> list[Artifact]:
     settings = call.settings
     with (
         closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger,
-        closing(
-            open_gold(settings.part(GoldSettings).gold_url, settings.part(GoldSettings).gold_access)
-        ) as gold,
+        closing(Gold(settings.part(GoldSettings).gold_url, settings.part(GoldSettings).gold_access)) as gold,
     ):
         load_video(call.record.id, settings=settings, store=call.store, ledger=ledger, gold=gold)
     return []
@@ -58,7 +56,7 @@ def removing_rows(settings: Settings, video_id: str) -> Iterator[bool]:
     """
     if is_wanted(settings):
         with closing(
-            open_gold(settings.part(GoldSettings).gold_url, settings.part(GoldSettings).gold_access)
+            Gold(settings.part(GoldSettings).gold_url, settings.part(GoldSettings).gold_access)
         ) as gold:
             gold.remove_video(video_id)
     yield False

@@ -20,7 +20,8 @@ from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.process.reports import NoProgress, Progress, Skipped
 from frametally.records import MediaManifest, decode_at, encode
 from frametally.settings.loading import Settings
-from frametally_gold.gold_port import Gold, GoldVideo, VideoCount
+from frametally_gold.book import Gold
+from frametally_gold.gold_records import GoldVideo, VideoCount
 from frametally_gold.loading import marked
 from frametally_gold.video_counts import VideoCounter
 from frametally_videos.ports.job_book import JobKind

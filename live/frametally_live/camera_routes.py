@@ -27,12 +27,13 @@ from frametally_live.feed_records import Feed, FeedWanted
 from frametally_live.live_ports import LivePorts
 from frametally_live.routes import check_live
 from frametally_live.viewers.camera_lag import Detected
-from frametally_videos.routes import answer_with, refused
+from frametally_videos.routes import refused
 from frametally_videos.uploads.upload_refusals import FieldRefused
 from frametally_web.access.visitors import remedy_for
 from frametally_web.requests import query
 from frametally_web.requests.body import read_sent
 from frametally_web.requests.problems import Problem
+from frametally_web.requests.status import answer_with
 
 Args = MultiDict[str, str]
 

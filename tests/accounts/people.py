@@ -13,7 +13,7 @@ from sqlalchemy import text
 from tests.web.conftest import Place
 from tests.web.raw_client import Answered, Client
 
-from frametally.opening import open_access_book
+from frametally_accounts.book import AccessBook
 from frametally_accounts.rights import Role, UserAccount
 
 PASSWORD = "nine lives and a hat"  # noqa: S105
@@ -24,7 +24,7 @@ NAMES: dict[str, Role] = {"lukas": "look", "clara": "correct", "runa": "run"}
 
 def give_accounts(place: Place, *, sources: tuple[str, ...] = ()) -> None:
     """Open an access book for the place, with one account a role."""
-    place.access = open_access_book(place.catalogue.url)
+    place.access = AccessBook(place.catalogue.url)
     for name, role in NAMES.items():
         assert place.access.add_account(UserAccount(name, role, sources))
         assert place.access.set_password(name, KEPT)

@@ -13,9 +13,9 @@ import pytest
 from sqlalchemy import Connection, text
 
 from frametally.errors import Misconfigured
-from frametally.opening import open_access_book
 from frametally.settings.access import ServerAccess
-from frametally_accounts.book_port import MOST_WAIT_S, AccessBook, TriedBy
+from frametally_accounts.attempts import MOST_WAIT_S, TriedBy
+from frametally_accounts.book import AccessBook
 from frametally_accounts.rights import ApiToken, Credentials, UserAccount
 from frametally_videos.opening import open_video_catalogue
 
@@ -53,7 +53,7 @@ def make(place: Place) -> Iterator[Callable[[], AccessBook]]:
     with ExitStack() as stack:
 
         def opened() -> AccessBook:
-            return stack.enter_context(closing(open_access_book(*place)))
+            return stack.enter_context(closing(AccessBook(*place)))
 
         yield opened
 
@@ -279,11 +279,11 @@ def test_many_guesses_at_once_are_counted_each(make: Callable[[], AccessBook]) -
 
 @pytest.mark.parametrize("is_first", [True, False], ids=["book-first", "catalogue-first"])
 def test_the_book_lies_in_the_catalogues_database(place: Place, is_first: bool) -> None:
-    opening: list[Callable[..., Any]] = [open_access_book, open_video_catalogue]
+    opening: list[Callable[..., Any]] = [AccessBook, open_video_catalogue]
     with ExitStack() as stack:
         for opened in opening if is_first else reversed(opening):
             stack.enter_context(closing(opened(*place)))
-        stack.enter_context(closing(open_access_book(*place))).check()
+        stack.enter_context(closing(AccessBook(*place))).check()
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
@@ -292,7 +292,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/ledger.sqlite"
     open_ledger(url).close()
     with pytest.raises(Misconfigured, match="of another kind"):
-        open_access_book(url)
+        AccessBook(url)
 
 
 NIGHTLY = ApiToken("ben", "nightly", "look", ("gate",))

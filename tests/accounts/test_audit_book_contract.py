@@ -16,12 +16,12 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from frametally.errors import FrametallyError, Misconfigured
-from frametally.opening import open_access_book, open_audit_book
 from frametally.settings.access import ServerAccess
-from frametally_accounts.audit.book import SqlAuditBook
+from frametally_accounts.audit.book import AuditBook
 from frametally_accounts.audit.entries import AuditEntry, AuditRecord, digest_of
 from frametally_accounts.audit.verdicts import AuditChain, AuditQuestion
 from frametally_accounts.audit.verification import Held, first_break
+from frametally_accounts.book import AccessBook
 from frametally_videos.opening import open_video_catalogue
 
 Place = tuple[str, ServerAccess | None]
@@ -56,21 +56,21 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
 
 
 @pytest.fixture
-def make(place: Place) -> Iterator[Callable[[], SqlAuditBook]]:
+def make(place: Place) -> Iterator[Callable[[], AuditBook]]:
     with ExitStack() as stack:
 
-        def opened() -> SqlAuditBook:
-            return stack.enter_context(closing(open_audit_book(*place)))
+        def opened() -> AuditBook:
+            return stack.enter_context(closing(AuditBook(*place)))
 
         yield opened
 
 
 @pytest.fixture
-def book(make: Callable[[], SqlAuditBook]) -> SqlAuditBook:
+def book(make: Callable[[], AuditBook]) -> AuditBook:
     return make()
 
 
-def tamper(book: SqlAuditBook, *statements: str) -> None:
+def tamper(book: AuditBook, *statements: str) -> None:
     """Change rows as somebody would who may do everything in the database."""
     writing = book._database.writing
     with writing() as connection:
@@ -83,13 +83,13 @@ def tamper(book: SqlAuditBook, *statements: str) -> None:
             connection.execute(text(statement))
 
 
-def broken(book: SqlAuditBook, held: Held | None = None) -> int | None:
+def broken(book: AuditBook, held: Held | None = None) -> int | None:
     with book.chain() as chain:
         found = first_break(chain, held)
     return None if found is None else found.number
 
 
-def test_a_change_is_a_record_before_it_is_made_and_one_of_how_it_ended(book: SqlAuditBook) -> None:
+def test_a_change_is_a_record_before_it_is_made_and_one_of_how_it_ended(book: AuditBook) -> None:
     begun = book.write(ENTRY)
     book.write(ENTRY._replace(who="(nobody)", status=401))
     book.write(ENTRY._replace(ends=begun, status=204, target="video_id=v1 name=gate"))
@@ -102,7 +102,7 @@ def test_a_change_is_a_record_before_it_is_made_and_one_of_how_it_ended(book: Sq
     assert broken(book) is None
 
 
-def test_changes_are_asked_for_by_who_what_and_when_and_paged(book: SqlAuditBook) -> None:
+def test_changes_are_asked_for_by_who_what_and_when_and_paged(book: AuditBook) -> None:
     for number in range(7):
         book.write(ENTRY._replace(who="anna" if number % 2 else "ben", target=f"video_id=V%{number}"))
     first, following = book.changes(3)
@@ -122,7 +122,7 @@ def test_changes_are_asked_for_by_who_what_and_when_and_paged(book: SqlAuditBook
     assert asked(to_ms=at_ms + 60_000, from_ms=at_ms - 60_000) == [7, 6, 5, 4, 3, 2, 1]
 
 
-def test_records_refuse_to_be_changed_or_removed(book: SqlAuditBook, place: Place) -> None:
+def test_records_refuse_to_be_changed_or_removed(book: AuditBook, place: Place) -> None:
     book.write(ENTRY)
     writing = book._database.writing
     statements = ["UPDATE frametally_audit_records SET who = 'ben'", "DELETE FROM frametally_audit_records"]
@@ -135,7 +135,7 @@ def test_records_refuse_to_be_changed_or_removed(book: SqlAuditBook, place: Plac
     assert len(book.changes(10)[0]) == 1
 
 
-def test_many_who_write_at_once_do_not_fork_the_chain(make: Callable[[], SqlAuditBook]) -> None:
+def test_many_who_write_at_once_do_not_fork_the_chain(make: Callable[[], AuditBook]) -> None:
     books = [make() for _ in range(4)]
     threads = [
         threading.Thread(target=lambda one=one: [one.write(ENTRY) for _ in range(25)])
@@ -172,7 +172,7 @@ def test_many_who_write_at_once_do_not_fork_the_chain(make: Callable[[], SqlAudi
     ],
 )
 def test_what_is_tampered_with_removed_reordered_or_forged_is_told(
-    book: SqlAuditBook, done: list[str], first: int
+    book: AuditBook, done: list[str], first: int
 ) -> None:
     for number in range(6):
         book.write(ENTRY._replace(target=f"video_id=v{number}"))
@@ -182,7 +182,7 @@ def test_what_is_tampered_with_removed_reordered_or_forged_is_told(
     assert broken(book) == first
 
 
-def test_a_chain_that_was_made_anew_is_told_by_a_digest_that_is_held_elsewhere(book: SqlAuditBook) -> None:
+def test_a_chain_that_was_made_anew_is_told_by_a_digest_that_is_held_elsewhere(book: AuditBook) -> None:
     for number in range(3):
         book.write(ENTRY._replace(target=f"video_id=v{number}"))
     with book.chain() as chain:
@@ -198,7 +198,7 @@ def test_a_chain_that_was_made_anew_is_told_by_a_digest_that_is_held_elsewhere(b
     assert broken(book, held[2]) == 3
 
 
-def test_behind_a_record_that_was_forged_nothing_is_written(book: SqlAuditBook) -> None:
+def test_behind_a_record_that_was_forged_nothing_is_written(book: AuditBook) -> None:
     book.write(ENTRY)
     tamper(
         book,
@@ -209,7 +209,7 @@ def test_behind_a_record_that_was_forged_nothing_is_written(book: SqlAuditBook) 
     assert broken(book) == 2
 
 
-def test_what_is_kept_is_bounded_and_steers_nothing(book: SqlAuditBook) -> None:
+def test_what_is_kept_is_bounded_and_steers_nothing(book: AuditBook) -> None:
     book.write(AuditEntry("n" * 10_000_000, "\x1b[2J\0", "<b>\u202e\ud800\r\n", "x" * 5000))
     [kept] = book.changes(1)[0]
     assert all(len(text) <= 400 and text.isprintable() for text in kept.entry[:4])
@@ -219,8 +219,8 @@ def test_what_is_kept_is_bounded_and_steers_nothing(book: SqlAuditBook) -> None:
 
 def test_books_of_one_database_lie_beside_each_other(place: Place) -> None:
     with (
-        closing(open_audit_book(*place)) as audit,
-        closing(open_access_book(*place)) as access,
+        closing(AuditBook(*place)) as audit,
+        closing(AccessBook(*place)) as access,
         closing(open_video_catalogue(*place)),
     ):
         audit.write(ENTRY)

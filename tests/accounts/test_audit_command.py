@@ -15,8 +15,7 @@ import click
 import pytest
 from sqlalchemy import text
 
-from frametally.opening import open_audit_book
-from frametally_accounts.audit.book import SqlAuditBook
+from frametally_accounts.audit.book import AuditBook
 from frametally_accounts.audit.entries import AuditEntry, digest_of
 from frametally_cli.main import COMMANDS, cli, main
 
@@ -39,8 +38,8 @@ def said(
 
 
 @pytest.fixture
-def book(tmp_path: Path) -> Iterator[SqlAuditBook]:
-    with closing(open_audit_book(f"sqlite:///{tmp_path}/catalogue.sqlite")) as opened:
+def book(tmp_path: Path) -> Iterator[AuditBook]:
+    with closing(AuditBook(f"sqlite:///{tmp_path}/catalogue.sqlite")) as opened:
         yield opened
 
 
@@ -80,7 +79,7 @@ def test_every_command_is_one_that_changes_something_or_one_that_does_not() -> N
         assert hasattr(every[name].callback, "__wrapped__"), name
 
 
-def test_what_a_command_changes_is_recorded_with_how_it_ended(said: Said, book: SqlAuditBook) -> None:
+def test_what_a_command_changes_is_recorded_with_how_it_ended(said: Said, book: AuditBook) -> None:
     said("users", "add", "anna", "--role", "run")
     said("users", "passwd", "nobody", code=2)
     said("users", "list")
@@ -93,7 +92,7 @@ def test_what_a_command_changes_is_recorded_with_how_it_ended(said: Said, book: 
 
 
 def test_the_first_administrator_is_recorded_before_anybody_can_log_in(
-    said: Said, book: SqlAuditBook, monkeypatch: pytest.MonkeyPatch
+    said: Said, book: AuditBook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_WEB_ACCOUNTS", "true")
     monkeypatch.setattr("frametally_web.serving.serve", lambda *_: None)
@@ -108,7 +107,7 @@ def test_the_first_administrator_is_recorded_before_anybody_can_log_in(
 
 
 def test_no_password_and_no_address_of_a_camera_is_recorded(
-    said: Said, book: SqlAuditBook, monkeypatch: pytest.MonkeyPatch
+    said: Said, book: AuditBook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("hunter2 and a hat\n"))
     said("users", "add", "anna", "--password")
@@ -117,7 +116,7 @@ def test_no_password_and_no_address_of_a_camera_is_recorded(
     assert "hunter2" not in said("audit", "export")
 
 
-def test_a_command_that_cannot_be_recorded_does_nothing(said: Said, book: SqlAuditBook) -> None:
+def test_a_command_that_cannot_be_recorded_does_nothing(said: Said, book: AuditBook) -> None:
     said("users", "add", "anna")
     same = "at_ms, who, what, target, origin, ends, status, digest FROM frametally_audit_records"
     with book._database.writing() as connection:
@@ -126,7 +125,7 @@ def test_a_command_that_cannot_be_recorded_does_nothing(said: Said, book: SqlAud
     assert "anna" in said("users", "list")
 
 
-def test_records_are_listed_by_who_what_and_when(said: Said, book: SqlAuditBook) -> None:
+def test_records_are_listed_by_who_what_and_when(said: Said, book: AuditBook) -> None:
     assert "nothing was changed" in said("audit", "list")
     said("users", "add", "anna")
     book.write(AuditEntry("ben", "DELETE /api/videos/{}", "video_id=v1\x1b[2J", "10.0.0.7"))
@@ -141,7 +140,7 @@ def test_records_are_listed_by_who_what_and_when(said: Said, book: SqlAuditBook)
 
 
 def test_what_is_exported_can_be_verified_elsewhere_and_is_no_formula(
-    said: Said, book: SqlAuditBook, tmp_path: Path
+    said: Said, book: AuditBook, tmp_path: Path
 ) -> None:
     said("users", "add", "anna")
     book.write(AuditEntry("=HYPERLINK(1)", "POST /sign-in", 'ä, "b"', "@x"))
@@ -159,7 +158,7 @@ def test_what_is_exported_can_be_verified_elsewhere_and_is_no_formula(
     assert rows[2]["digest"] == digest
 
 
-def test_verify_names_the_first_record_that_is_broken(said: Said, book: SqlAuditBook) -> None:
+def test_verify_names_the_first_record_that_is_broken(said: Said, book: AuditBook) -> None:
     assert said("audit", "verify") == "no record yet\n"
     said("users", "add", "anna")
     told, last = said("audit", "verify").splitlines()

@@ -12,8 +12,7 @@ from flask.testing import FlaskClient
 from tests.accounts.people import asking_as, give_accounts
 from tests.web.conftest import Place
 
-from frametally.opening import open_audit_book
-from frametally_accounts.audit.book import SqlAuditBook
+from frametally_accounts.audit.book import AuditBook
 from frametally_accounts.audit.entries import AuditEntry
 
 if TYPE_CHECKING:
@@ -24,8 +23,8 @@ MARKUP = '<script>alert(1)</script>"><b>\u202e'
 
 
 @pytest.fixture
-def book(place: Place) -> Iterator[SqlAuditBook]:
-    with closing(open_audit_book(place.catalogue.url)) as opened:
+def book(place: Place) -> Iterator[AuditBook]:
+    with closing(AuditBook(place.catalogue.url)) as opened:
         yield opened
 
 
@@ -34,7 +33,7 @@ def client(place: Place) -> FlaskClient:
     return place.app().test_client()
 
 
-def fill(book: SqlAuditBook, number: int = 60) -> None:
+def fill(book: AuditBook, number: int = 60) -> None:
     for at in range(number):
         book.write(AuditEntry("anna", "DELETE /api/videos/{}", f"video_id=v{at}", "192.0.2.7", status=204))
     book.write(AuditEntry("(nobody)", "POST /sign-in", "account=anna", "203.0.113.9", status=401))
@@ -42,9 +41,7 @@ def fill(book: SqlAuditBook, number: int = 60) -> None:
     book.write(AuditEntry("clara", f"PUT {MARKUP}", f"source={MARKUP}" * 40, "n" * 10_000_000))
 
 
-def test_changes_are_answered_in_pages_and_by_who_what_and_when(
-    client: FlaskClient, book: SqlAuditBook
-) -> None:
+def test_changes_are_answered_in_pages_and_by_who_what_and_when(client: FlaskClient, book: AuditBook) -> None:
     fill(book)
     page = client.get("/api/v1/audit").json
     assert (len(page["changes"]), page["changes"][0]["who"]) == (50, "clara")
@@ -61,7 +58,7 @@ def test_changes_are_answered_in_pages_and_by_who_what_and_when(
 
 @pytest.mark.thorough
 def test_the_audit_log_is_for_those_who_run_the_server(
-    place: Place, serving: Callable[[Flask], str], book: SqlAuditBook
+    place: Place, serving: Callable[[Flask], str], book: AuditBook
 ) -> None:
     give_accounts(place)
     url = serving(place.app())
@@ -78,7 +75,7 @@ def test_who_changed_what_is_shown_as_text_wide_and_narrow_and_is_easy_for_every
     visit: Callable[..., Visit],
     picture: Callable[[Page, str], None],
     axe: str,
-    book: SqlAuditBook,
+    book: AuditBook,
     width_px: int,
 ) -> None:
     expect = pytest.importorskip("playwright.sync_api", reason="needs playwright").expect

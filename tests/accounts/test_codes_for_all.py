@@ -15,7 +15,7 @@ from tests.accounts.people import FORM, NAMES, PASSWORD, cookie_of, give_account
 from tests.web.conftest import Place, Visit
 from tests.web.raw_client import Client
 
-from frametally.opening import open_audit_book
+from frametally_accounts.audit.book import AuditBook
 from frametally_accounts.totp import code_at, step_of
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def test_who_has_no_codes_sets_them_up_before_anything_else(
     assert sign_in(client, "clara", ANOTHER, code=code).status == 401
     assert sign_in(client, "clara", ANOTHER, code=code_of(secret, later=1)).headers["location"] == "/"
     client.close()
-    with closing(open_audit_book(people.catalogue.url)) as book, book.chain() as chain:
+    with closing(AuditBook(people.catalogue.url)) as book, book.chain() as chain:
         every = [record.entry for record in chain.records]
     assert [one.target for one in every if one.status == 303] == [
         'account=clara codes="to be set up"',

@@ -27,8 +27,8 @@ from tests.web.raw_client import Answered, Client
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from frametally.errors import Misconfigured
-from frametally.opening import open_access_book
 from frametally_accounts import secrets, totp
+from frametally_accounts.book import AccessBook
 from frametally_accounts.password_links import first_link
 from frametally_accounts.passwords import LEAST_CHARS, check_password, hash_password
 from frametally_accounts.rights import UserAccount
@@ -165,7 +165,7 @@ def test_nothing_expires_a_password(client: Client, people: Place) -> None:
 def test_there_is_no_account_from_the_start_and_the_first_has_no_password(
     place: Place, serving: Callable[[Flask], str]
 ) -> None:
-    with closing(open_access_book(place.catalogue.url)) as place.access:
+    with closing(AccessBook(place.catalogue.url)) as place.access:
         assert place.access.is_empty()
         settings = place.settings.model_copy(update={"web_accounts": True})
         assert first_link(settings, place.access) is not None

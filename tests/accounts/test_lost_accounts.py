@@ -10,9 +10,8 @@ import pytest
 from tests.fakes.memory import MemoryStore
 
 from frametally.errors import Misconfigured
-from frametally.opening import open_access_book
 from frametally.settings.access import ServerAccess
-from frametally_accounts.book_port import AccessBook
+from frametally_accounts.book import AccessBook
 from frametally_accounts.marker import (
     ACCOUNTS_KEY,
     check_accounts,
@@ -117,7 +116,7 @@ def test_a_book_without_accounts_is_refused_only_where_there_were_some(
 ) -> None:
     store = MemoryStore()
     for place in kind(tmp_path):
-        with closing(open_access_book(*place)) as book:
+        with closing(AccessBook(*place)) as book:
 
             def check(book: AccessBook = book) -> None:
                 check_accounts(store, has_accounts=not book.is_empty(), url=book.url)

@@ -12,10 +12,11 @@ import cv2
 import numpy as np
 import pytest
 
-from frametally.opening import open_access_book, open_audit_book
 from frametally.settings.loading import load_settings
-from frametally_accounts.checks import account_rows
-from frametally_alerts.opening import open_alert_book
+from frametally_accounts.audit.book import AuditBook
+from frametally_accounts.book import AccessBook
+from frametally_accounts.checks import checks
+from frametally_alerts.book import AlertBook
 from frametally_cli.main import main
 from frametally_videos.opening import open_video_catalogue
 
@@ -51,12 +52,12 @@ def test_a_data_folder_that_footage_makes_is_its_owners_alone(tmp_path: Path) ->
 def test_doctor_names_a_data_folder_that_others_can_look_into(tmp_path: Path) -> None:
     settings = load_settings(data_dir=tmp_path)
     tmp_path.chmod(0o755)
-    [bad] = [row for row in account_rows(settings) if not row.good]
+    [bad] = [row for row in checks(settings, "") if not row.good]
     assert (bad.name, bad.value) == (str(tmp_path), "other users can look into it")
     assert f"chmod 700 {tmp_path}" in bad.remedy
 
 
-@pytest.mark.parametrize("opened", [open_access_book, open_alert_book, open_audit_book, open_video_catalogue])
+@pytest.mark.parametrize("opened", [AccessBook, AlertBook, AuditBook, open_video_catalogue])
 def test_whoever_opens_the_catalogue_first_makes_it_private(tmp_path: Path, opened: object) -> None:
     path = tmp_path / "catalogue.sqlite"
     with closing(opened(f"sqlite:///{path}")):  # type: ignore[operator]
@@ -65,11 +66,11 @@ def test_whoever_opens_the_catalogue_first_makes_it_private(tmp_path: Path, open
 
 def test_a_catalogue_that_others_could_read_is_private_from_its_next_opening(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'catalogue.sqlite'}"
-    with closing(open_access_book(url)) as first:
+    with closing(AccessBook(url)) as first:
         first.signing_key()
         for path in tmp_path.glob("catalogue.sqlite*"):
             path.chmod(0o644)
-        with closing(open_access_book(url)):
+        with closing(AccessBook(url)):
             assert {mode(path) for path in tmp_path.glob("catalogue.sqlite*")} == {0o600}
 
 
@@ -78,11 +79,11 @@ def test_doctor_names_a_catalogue_that_others_can_read(
 ) -> None:
     settings = load_settings(data_dir=tmp_path)
     path = tmp_path / "catalogue.sqlite"
-    with closing(open_access_book(settings.catalogue_url)) as book:
+    with closing(AccessBook(settings.catalogue_url)) as book:
         book.signing_key()
-    assert all(row.good for row in account_rows(settings))
+    assert all(row.good for row in checks(settings, ""))
     monkeypatch.setattr(os, "geteuid", lambda: path.stat().st_uid + 1)  # somebody else's file
     path.chmod(0o644)
-    bad = [row for row in account_rows(settings) if not row.good]
+    bad = [row for row in checks(settings, "") if not row.good]
     assert [(row.name, row.value) for row in bad] == [(str(path), "other users can read it")]
     assert "chmod 600" in bad[0].remedy

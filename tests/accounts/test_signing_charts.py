@@ -16,7 +16,7 @@ from tests.accounts.test_signed_charts import SITE, people, url
 from tests.web.conftest import MODEL, Place, Visit
 from tests.web.test_other_sites import OtherSite, other_site
 
-from frametally.opening import open_audit_book
+from frametally_accounts.audit.book import AuditBook
 from frametally_accounts.embeds.signed_selection import read_chart
 from frametally_accounts.rights import UserAccount
 
@@ -73,7 +73,7 @@ def test_what_is_signed_shows_that_chart_without_a_log_in_until_its_end_and_stan
         assert f"frame-ancestors 'self' {SITE};" in page.headers["content-security-policy"]
         counts = f"/api/v1/counts?{signed.partition('&site=')[0]}&top=12"
         assert ask("GET", counts, Frametally_Chart=signed).json["labels"] == ["car"]
-    with closing(open_audit_book(people.catalogue.url)) as book:
+    with closing(AuditBook(people.catalogue.url)) as book:
         changes, _ = book.changes(10)
     change = next(one.entry for one in changes if one.entry.what == "POST /api/embeds")
     assert (change.who, change.status) == ("runa", 200)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from frametally.opening import open_access_book
 from frametally.settings.access import is_api_token
+from frametally_accounts.book import AccessBook
 from frametally_accounts.secrets import token_hash
 from frametally_cli.main import main
 
@@ -39,7 +39,7 @@ def test_a_token_is_printed_once_and_kept_as_a_hash_alone(run: Run, tmp_path: Pa
     secret = told.splitlines()[1]
     assert is_api_token(secret)
     assert told.startswith("nightly of anna may look (gate-1), for 7 d\n")
-    with closing(open_access_book(f"sqlite:///{tmp_path / 'data' / 'catalogue.sqlite'}")) as book:
+    with closing(AccessBook(f"sqlite:///{tmp_path / 'data' / 'catalogue.sqlite'}")) as book:
         found = book.token(token_hash(secret))
     assert found is not None
     assert (found.role, found.sources) == ("look", ("gate-1",))
@@ -56,7 +56,7 @@ def test_tokens_are_listed_with_their_end_and_last_use_and_go_with_their_account
     assert "there is no token" in run("tokens", "list")[1]
     run("tokens", "add", "anna", "a")
     secret = run("tokens", "add", "ben", "b")[1].splitlines()[1]
-    with closing(open_access_book(f"sqlite:///{tmp_path / 'data' / 'catalogue.sqlite'}")) as book:
+    with closing(AccessBook(f"sqlite:///{tmp_path / 'data' / 'catalogue.sqlite'}")) as book:
         assert book.token(token_hash(secret)) is not None
     time = r"\d{4}-\d\d-\d\d \d\d:\d\d UTC"
     code, told = run("tokens", "list")

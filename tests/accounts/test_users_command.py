@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from frametally.opening import open_access_book
 from frametally.settings.loading import Settings
 from frametally_accounts import secrets, totp
+from frametally_accounts.book import AccessBook
 from frametally_accounts.password_links import first_link
 from frametally_accounts.passwords import hash_password, is_password
 from frametally_accounts.rights import as_name
@@ -36,7 +36,7 @@ def users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
 
 def book_at(folder: Path) -> closing:  # type: ignore[type-arg]
-    return closing(open_access_book(f"sqlite:///{folder / 'data' / 'catalogue.sqlite'}"))
+    return closing(AccessBook(f"sqlite:///{folder / 'data' / 'catalogue.sqlite'}"))
 
 
 def test_an_account_is_added_with_a_link_listed_and_removed(users: Users, tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_a_name_is_small_letters_and_no_markup(text: str, name: str | None) -> N
 
 def test_where_accounts_are_wanted_the_first_start_makes_one_administrator_and_a_link(tmp_path: Path) -> None:
     wanted = Settings(web_accounts=True, web_url="https://frames.example.org/")
-    with closing(open_access_book(f"sqlite:///{tmp_path}/catalogue.sqlite")) as book:
+    with closing(AccessBook(f"sqlite:///{tmp_path}/catalogue.sqlite")) as book:
         assert first_link(Settings(), book) is None
         assert book.is_empty()
         lost = first_link(wanted, book)

@@ -18,7 +18,7 @@ from tests.videos.fake_uploads import upload_file
 from frametally import keys
 from frametally.opening import open_frame_log
 from frametally.settings.loading import load_settings
-from frametally_gold.opening import open_gold
+from frametally_gold.book import Gold
 from frametally_gold.settings import GoldSettings
 from frametally_videos.library.usual_jobs import missing_jobs
 from frametally_videos.opening import open_video_catalogue
@@ -81,7 +81,7 @@ class Videos:
         for key in self.made(video)[0]:
             if key not in (video.key, keys.original_key(video.id)):
                 self.airflow.store.delete(key)
-        with closing(open_gold(self.settings.part(GoldSettings).gold_url)) as gold:
+        with closing(Gold(self.settings.part(GoldSettings).gold_url)) as gold:
             gold.remove_video(video.id)
         assert self.made(video)[2]["gold_videos"] == []
         with closing(open_video_catalogue(self.settings.catalogue_url)) as catalogue:

@@ -15,10 +15,9 @@ from frametally import keys
 from frametally.opening import open_count_index, open_ledger, open_object_store
 from frametally.settings.access import ServerAccess
 from frametally.settings.loading import load_settings
-from frametally_alerts.book import SqlAlertBook
+from frametally_alerts.book import AlertBook
 from frametally_alerts.commands.reports import maker
 from frametally_alerts.conditions.round_input import RoundPorts
-from frametally_alerts.opening import open_alert_book
 from frametally_alerts.reports.due_reports import MakeFiles, make_due, make_report
 from frametally_alerts.reports.scheduled_report import ScheduledReport
 from frametally_alerts.rounds import RoundReport, look_at_all
@@ -37,7 +36,7 @@ class AlertPlace:
     """Counts of one day, and a book."""
 
     ports: RoundPorts
-    book: SqlAlertBook
+    book: AlertBook
     now_ms: int = AFTERWARDS_MS
     published: int = 0
 
@@ -191,4 +190,4 @@ def alert_place(
             opened(open_video_catalogue(url, access)),
             now_ms=AFTERWARDS_MS,
         )
-        yield AlertPlace(ports, opened(open_alert_book(url, access)))
+        yield AlertPlace(ports, opened(AlertBook(url, access)))

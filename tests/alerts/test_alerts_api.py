@@ -14,8 +14,7 @@ from pydantic import SecretStr
 from tests.fakes.records import DAY_MS, make_count, make_coverage
 from tests.web.conftest import Place
 
-from frametally_alerts.book import SqlAlertBook
-from frametally_alerts.opening import open_alert_book
+from frametally_alerts.book import AlertBook
 from frametally_alerts.reports.due_reports import MOST_REPORTS, make_report, turn_of
 from frametally_alerts.reports.scheduled_report import ScheduledReport, turn_key
 from frametally_alerts.rule_form import make_rule
@@ -36,12 +35,12 @@ def client(place: Place) -> FlaskClient:
 
 
 @pytest.fixture
-def book(place: Place) -> Iterator[SqlAlertBook]:
-    with closing(open_alert_book(place.catalogue.url)) as opened:
+def book(place: Place) -> Iterator[AlertBook]:
+    with closing(AlertBook(place.catalogue.url)) as opened:
         yield opened
 
 
-def fill(book: SqlAlertBook, findings: int, **finding: Any) -> None:
+def fill(book: AlertBook, findings: int, **finding: Any) -> None:
     rule = make_rule(name="<b>busy", what="count", threshold=1, channels=["ops"], known={"ops"}, now_ms=1)
     book.add_rule(rule)
     found = [
@@ -58,7 +57,7 @@ def count(place: Place) -> None:
     place.publish(counts, coverage, interval_s=60, model="m")
 
 
-def add_report(book: SqlAlertBook, name: str) -> ScheduledReport:
+def add_report(book: AlertBook, name: str) -> ScheduledReport:
     report = make_report(
         name=name,
         every="monday",
@@ -192,7 +191,7 @@ def test_a_report_that_cannot_be_is_refused_with_its_field_and_a_remedy(
     assert client.get("/api/alerts").json["reports"] == []
 
 
-def test_no_more_reports_are_added_than_there_may_be(client: FlaskClient, book: SqlAlertBook) -> None:
+def test_no_more_reports_are_added_than_there_may_be(client: FlaskClient, book: AlertBook) -> None:
     for number in range(MOST_REPORTS):
         add_report(book, f"r{number}")
     assert client.post("/api/alerts/reports", json=REPORT).status_code == 409
@@ -207,7 +206,7 @@ def test_where_nothing_may_be_changed_no_rule_and_no_report_is(place: Place) -> 
     assert client.get("/api/alerts").json["changes_allowed"] is False
 
 
-def test_what_was_told_waits_and_failed_is_paged_by_state(client: FlaskClient, book: SqlAlertBook) -> None:
+def test_what_was_told_waits_and_failed_is_paged_by_state(client: FlaskClient, book: AlertBook) -> None:
     fill(book, 60)
     message = book.claim("ops", lease_s=60)
     assert message is not None
@@ -223,9 +222,7 @@ def test_what_was_told_waits_and_failed_is_paged_by_state(client: FlaskClient, b
     assert page["channels"][0]["waiting"] == 59
 
 
-def test_the_page_shows_it_as_text_and_nothing_that_is_secret(
-    client: FlaskClient, book: SqlAlertBook
-) -> None:
+def test_the_page_shows_it_as_text_and_nothing_that_is_secret(client: FlaskClient, book: AlertBook) -> None:
     fill(book, 1, source=MARKUP, label=MARKUP, detail=MARKUP)
     message = book.claim("ops", lease_s=60)
     assert message is not None
@@ -239,7 +236,7 @@ def test_the_page_shows_it_as_text_and_nothing_that_is_secret(
 
 
 def test_scheduled_reports_are_listed_and_whether_the_last_turn_was_made(
-    place: Place, client: FlaskClient, book: SqlAlertBook
+    place: Place, client: FlaskClient, book: AlertBook
 ) -> None:
     report = add_report(book, "weekly")
     [told] = client.get("/api/alerts").json["reports"]

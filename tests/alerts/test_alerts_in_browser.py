@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 from tests.alerts.test_alerts_api import CHANNELS, MARKUP, add_report, fill
 
-from frametally_alerts.opening import open_alert_book
+from frametally_alerts.book import AlertBook
 
 pytestmark = pytest.mark.thorough
 
@@ -26,7 +26,7 @@ def test_rules_and_what_failed_are_shown_as_text_and_are_easy_for_everybody(
     place: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None], axe: str
 ) -> None:
     place.settings = place.settings.model_copy(update={"alert_channels": CHANNELS})
-    with closing(open_alert_book(place.catalogue.url)) as book:
+    with closing(AlertBook(place.catalogue.url)) as book:
         fill(book, 3, source=MARKUP, detail=MARKUP)
         message = book.claim("ops", lease_s=60)
         assert message is not None
@@ -67,7 +67,7 @@ def test_with_nothing_and_with_much_it_fits_wide_and_narrow(
     much: bool,
 ) -> None:
     place.settings = place.settings.model_copy(update={"alert_channels": CHANNELS if much else SecretStr("")})
-    with closing(open_alert_book(place.catalogue.url)) as book:
+    with closing(AlertBook(place.catalogue.url)) as book:
         if much:
             fill(book, 120, source="a-source-of-a-long-name" * 3, detail="x" * 400)
             for number in range(30):

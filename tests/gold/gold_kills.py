@@ -20,8 +20,8 @@ from tests.gold.gold_year import put_day
 
 from frametally.process.reports import NoProgress
 from frametally.settings.access import ServerAccess
+from frametally_gold.book import Gold
 from frametally_gold.loading import gold_day, load_gold
-from frametally_gold.opening import open_gold
 
 DAY = "2025-03-01"
 
@@ -30,7 +30,7 @@ def _killed_at(number: int, url: str, access: ServerAccess | None, store: Memory
     """Load in a child that is killed before its statement of that number; return whether it was."""
     child = os.fork()
     if child == 0:
-        with closing(open_gold(url, access)) as gold:  # opening it makes statements of its own
+        with closing(Gold(url, access)) as gold:  # opening it makes statements of its own
             done = 0
 
             @event.listens_for(Engine, "before_cursor_execute")
@@ -54,14 +54,14 @@ def main() -> None:
         access = ServerAccess(user=order["user"], password=SecretStr(order["password"]))
     store = MemoryStore()
     runs = [put_day(store, DAY)]
-    with closing(open_gold(url, access)) as gold:
+    with closing(Gold(url, access)) as gold:
         load_gold(store=store, gold=gold, progress=NoProgress())
         runs.append(put_day(store, DAY, sequence=2, seed=1))
     number, killed = 0, True
     while killed:
         number += 1
         killed = _killed_at(number, url, access, store)
-        with closing(open_gold(url, access)) as gold:
+        with closing(Gold(url, access)) as gold:
             day = gold_day(runs[0])
             [load] = gold.loads().values()
             sums = gold.day_sums(day)

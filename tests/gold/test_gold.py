@@ -28,7 +28,7 @@ from frametally.records import Run
 from frametally.rules.times import EPOCH, MILLISECOND
 from frametally.settings.access import ServerAccess
 from frametally_gold import tables
-from frametally_gold.book import SqlGold
+from frametally_gold.book import Gold
 from frametally_gold.comparison import check_gold
 from frametally_gold.loading import GoldReport, gold_day, load_gold
 from frametally_search.indexer import index_runs
@@ -78,8 +78,8 @@ def place(request: pytest.FixtureRequest, opening: ExitStack) -> Place:
 
 
 @pytest.fixture
-def gold(place: Place, opening: ExitStack) -> SqlGold:
-    return opening.enter_context(closing(SqlGold(place[0], access=place[1])))
+def gold(place: Place, opening: ExitStack) -> Gold:
+    return opening.enter_context(closing(Gold(place[0], access=place[1])))
 
 
 @pytest.fixture
@@ -88,13 +88,13 @@ def index(opening: ExitStack) -> CountIndex:
     return opening.enter_context(closing(open_count_index(url)))
 
 
-def load(store: MemoryStore, gold: SqlGold, **bounds: Any) -> GoldReport:
+def load(store: MemoryStore, gold: Gold, **bounds: Any) -> GoldReport:
     report = load_gold(store=store, gold=gold, progress=NoProgress(), **bounds)
     assert report.skipped == []
     return report
 
 
-def rows(gold: SqlGold, *columns: Any) -> list[tuple[Any, ...]]:
+def rows(gold: Gold, *columns: Any) -> list[tuple[Any, ...]]:
     with gold._database.reading() as connection:
         return sorted(tuple(row) for row in connection.execute(select(*columns)))
 
@@ -104,7 +104,7 @@ def ms(moment: Any) -> int:
     return int((moment.replace(tzinfo=moment.tzinfo or datetime.UTC) - EPOCH) / MILLISECOND)
 
 
-def everything(gold: SqlGold) -> dict[str, list[str]]:
+def everything(gold: Gold) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     with gold._database.reading() as connection:
         for table in tables.ALL.sorted_tables:
@@ -113,13 +113,13 @@ def everything(gold: SqlGold) -> dict[str, list[str]]:
     return found
 
 
-def check(index: CountIndex, gold: SqlGold, **bounds: Any) -> str | None:
+def check(index: CountIndex, gold: Gold, **bounds: Any) -> str | None:
     return check_gold(index=index, gold=gold, progress=NoProgress(), **bounds).difference
 
 
 @pytest.mark.thorough
 def test_each_interval_of_a_year_is_as_in_the_index(
-    store: MemoryStore, gold: SqlGold, opening: ExitStack
+    store: MemoryStore, gold: Gold, opening: ExitStack
 ) -> None:
     # As deployments have them: SQLite beside SQLite, Elasticsearch beside PostgreSQL.
     beside: Open = sqlite if gold.url.startswith("sqlite") else elasticsearch
@@ -145,9 +145,7 @@ def test_each_interval_of_a_year_is_as_in_the_index(
     assert check(index, gold) is None
 
 
-def test_any_number_of_loads_gives_the_same_rows_and_writes_nothing(
-    store: MemoryStore, gold: SqlGold
-) -> None:
+def test_any_number_of_loads_gives_the_same_rows_and_writes_nothing(store: MemoryStore, gold: Gold) -> None:
     for day in days_of_year(3):
         put_day(store, day)
     assert len(load(store, gold).loaded) == 3
@@ -158,7 +156,7 @@ def test_any_number_of_loads_gives_the_same_rows_and_writes_nothing(
 
 
 def test_a_newer_run_replaces_its_day_alone_and_leaves_nothing_of_the_one_before(
-    store: MemoryStore, gold: SqlGold, opening: ExitStack
+    store: MemoryStore, gold: Gold, opening: ExitStack
 ) -> None:
     first, second = days_of_year(2)
     for day in (first, second):
@@ -168,7 +166,7 @@ def test_a_newer_run_replaces_its_day_alone_and_leaves_nothing_of_the_one_before
     report = load(store, gold)
     assert [day.day for day in report.loaded] == [second]
     url, _ = opening.enter_context(sqlite())
-    fresh = opening.enter_context(closing(SqlGold(url)))
+    fresh = opening.enter_context(closing(Gold(url)))
     load(store, fresh)
     if gold.url.startswith("sqlite"):
         assert everything(gold) == everything(fresh)
@@ -176,7 +174,7 @@ def test_a_newer_run_replaces_its_day_alone_and_leaves_nothing_of_the_one_before
 
 
 def test_what_the_store_has_no_longer_goes_and_an_older_backup_is_followed(
-    store: MemoryStore, gold: SqlGold
+    store: MemoryStore, gold: Gold
 ) -> None:
     first, second = days_of_year(2)
     gone, older = put_day(store, first), put_day(store, second)
@@ -193,7 +191,7 @@ def test_what_the_store_has_no_longer_goes_and_an_older_backup_is_followed(
     assert all(not found for name, found in everything(gold).items() if name.startswith("gold_"))
 
 
-def test_only_the_days_that_are_asked_for_are_touched(store: MemoryStore, gold: SqlGold) -> None:
+def test_only_the_days_that_are_asked_for_are_touched(store: MemoryStore, gold: Gold) -> None:
     first, second, third = days_of_year(3)
     for day in (first, second, third):
         put_day(store, day)
@@ -203,7 +201,7 @@ def test_only_the_days_that_are_asked_for_are_touched(store: MemoryStore, gold: 
 
 
 def test_a_day_of_several_intervals_has_those_of_its_newest_footage(
-    store: MemoryStore, gold: SqlGold, index: CountIndex
+    store: MemoryStore, gold: Gold, index: CountIndex
 ) -> None:
     def put(interval_s: int, footage: str, detections: int) -> Run:
         run = make_run(model="m", interval_s=interval_s, footage=footage, digest=footage * 64)
@@ -225,7 +223,7 @@ def test_a_day_of_several_intervals_has_those_of_its_newest_footage(
 
 
 def test_the_first_day_that_differs_from_the_index_is_named(
-    store: MemoryStore, gold: SqlGold, index: CountIndex
+    store: MemoryStore, gold: Gold, index: CountIndex
 ) -> None:
     days = [*days_of_year(4)]
     for day in days:
@@ -252,7 +250,7 @@ def test_the_first_day_that_differs_from_the_index_is_named(
 @pytest.mark.parametrize("harm", ["emptied", "one value"])
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_whatever_table_was_changed_the_check_names_it_and_a_load_mends_it(
-    store: MemoryStore, gold: SqlGold, index: CountIndex, table: Table, harm: str
+    store: MemoryStore, gold: Gold, index: CountIndex, table: Table, harm: str
 ) -> None:
     day = next(days_of_year(1))
     put_day(store, day)
@@ -322,7 +320,7 @@ def test_a_value_that_its_column_cannot_have_is_named_and_mended_as_any_other(
     ids=["none", "under half", "half", "all", "not noted"],
 )
 def test_objects_that_an_export_calls_not_measured_are_null_and_those_followed_stand_beside(
-    store: MemoryStore, gold: SqlGold, index: CountIndex, tracked: int | None, objects: int | None
+    store: MemoryStore, gold: Gold, index: CountIndex, tracked: int | None, objects: int | None
 ) -> None:
     counted = make_count(detections=9, objects=2, tracked_detections=tracked, evidence=[])
     put_run(store, make_run(frames=1), [counted], [make_coverage(detections=9, objects=2, analysed_fps=5.0)])
@@ -333,7 +331,7 @@ def test_objects_that_an_export_calls_not_measured_are_null_and_those_followed_s
     assert check(index, gold) is None
 
 
-def test_of_two_loads_at_once_the_slower_one_takes_nothing_back(store: MemoryStore, gold: SqlGold) -> None:
+def test_of_two_loads_at_once_the_slower_one_takes_nothing_back(store: MemoryStore, gold: Gold) -> None:
     day = next(days_of_year(1))
     put_day(store, day)
 
@@ -377,7 +375,7 @@ def test_killed_at_any_statement_a_day_is_the_old_one_or_the_new_one(place: Plac
     assert seen == sorted(seen)  # and never goes back
 
 
-def test_a_damaged_part_file_leaves_the_day_as_it_was_and_is_named(store: MemoryStore, gold: SqlGold) -> None:
+def test_a_damaged_part_file_leaves_the_day_as_it_was_and_is_named(store: MemoryStore, gold: Gold) -> None:
     first, second = days_of_year(2)
     put_day(store, first)
     load(store, gold)
@@ -393,7 +391,7 @@ def test_a_damaged_part_file_leaves_the_day_as_it_was_and_is_named(store: Memory
     assert gold.loads()[gold_day(damaged)] == before
 
 
-def test_a_run_that_counts_something_twice_is_not_loaded(store: MemoryStore, gold: SqlGold) -> None:
+def test_a_run_that_counts_something_twice_is_not_loaded(store: MemoryStore, gold: Gold) -> None:
     run = make_run(frames=1)
     put_run(store, run, [make_count(), make_count()], [make_coverage(detections=2)])
     report = load_gold(store=store, gold=gold, progress=NoProgress())
@@ -403,7 +401,7 @@ def test_a_run_that_counts_something_twice_is_not_loaded(store: MemoryStore, gol
     assert gold.loads() == {}
 
 
-def test_the_questions_of_the_documentation_run_as_they_are(store: MemoryStore, gold: SqlGold) -> None:
+def test_the_questions_of_the_documentation_run_as_they_are(store: MemoryStore, gold: Gold) -> None:
     for day in days_of_year(2):
         put_day(store, day)
     load(store, gold)

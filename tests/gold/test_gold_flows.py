@@ -22,7 +22,7 @@ from frametally.records import PathFile
 from frametally.rules.places import FLOWS, ZoneShape, series_model
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally_gold import tables
-from frametally_gold.book import SqlGold
+from frametally_gold.book import Gold
 from frametally_gold.comparison import check_gold
 from frametally_gold.loading import load_gold
 from frametally_search.indexer import index_runs
@@ -80,7 +80,7 @@ def opening() -> Iterator[ExitStack]:
 def test_crossings_and_stays_are_rows_of_their_own_and_add_up_to_the_index(
     store: MemoryStore, tmp_path: Path, opening: ExitStack
 ) -> None:
-    gold = opening.enter_context(closing(SqlGold(f"sqlite:///{tmp_path}/gold.sqlite")))
+    gold = opening.enter_context(closing(Gold(f"sqlite:///{tmp_path}/gold.sqlite")))
     index = opening.enter_context(closing(open_count_index(f"sqlite:///{tmp_path}/index.sqlite")))
 
     def rows(*columns: Any) -> list[tuple[Any, ...]]:

@@ -25,8 +25,8 @@ from frametally.process.reports import NoProgress
 from frametally.process.retrying import Patience
 from frametally.records import decode_at, encode
 from frametally.settings.loading import load_settings
+from frametally_gold.book import Gold
 from frametally_gold.layers import bronze, gold, silver
-from frametally_gold.opening import open_gold
 from frametally_gold.settings import GoldSettings
 from frametally_videos.library.usual_jobs import usual_jobs
 from frametally_videos.opening import open_video_catalogue
@@ -198,7 +198,7 @@ def test_silver_is_all_that_workers_do_to_a_video_beside_its_frames() -> None:
 def test_the_tables_get_the_videos_rows(place: Place) -> None:
     found = gold.tabled(place.video, place.store, place.settings, NoProgress(), place.patience)
     with closing(
-        open_gold(place.settings.part(GoldSettings).gold_url, place.settings.part(GoldSettings).gold_access)
+        Gold(place.settings.part(GoldSettings).gold_url, place.settings.part(GoldSettings).gold_access)
     ) as tables:
         assert [found] == list(tables.video_marks()) == [place.video.id]
 

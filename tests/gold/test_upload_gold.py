@@ -18,7 +18,7 @@ from frametally import keys
 from frametally.media_records import VideoCheck, VideoQuality
 from frametally.records import encode
 from frametally_gold import tables
-from frametally_gold.book import SqlGold
+from frametally_gold.book import Gold
 from frametally_gold.settings import GoldSettings
 from frametally_videos.library.edits import remove_video
 from frametally_videos.records import VideoRecord
@@ -63,7 +63,7 @@ def videos(counted: tuple[Path, list[VideoRecord]]) -> list[VideoRecord]:
 
 def rows(house: House, *columns: Any) -> list[tuple[Any, ...]]:
     with (
-        closing(SqlGold(house.settings.part(GoldSettings).gold_url)) as gold,
+        closing(Gold(house.settings.part(GoldSettings).gold_url)) as gold,
         gold._database.reading() as connection,
     ):
         return sorted(tuple(row) for row in connection.execute(select(*columns)))
@@ -73,7 +73,7 @@ def summed(house: House, table: Any) -> dict[str, tuple[int, int]]:
     """Detections and objects that were followed, by label."""
     query = select(table.c.label, func.sum(table.c.detections), func.sum(table.c.followed_objects))
     with (
-        closing(SqlGold(house.settings.part(GoldSettings).gold_url)) as gold,
+        closing(Gold(house.settings.part(GoldSettings).gold_url)) as gold,
         gold._database.reading() as connection,
     ):
         return {row[0]: (row[1], row[2]) for row in connection.execute(query.group_by(table.c.label))}
@@ -95,7 +95,7 @@ def test_what_videos_have_adds_up_to_their_sources_counts(house: House, videos: 
     assert rows(house, func.sum(tables.coverage.c.frames)) == [(150,)]
     assert "2 days add up to what the index has" in house("gold", "--check")
     with (
-        closing(SqlGold(house.settings.part(GoldSettings).gold_url)) as gold,
+        closing(Gold(house.settings.part(GoldSettings).gold_url)) as gold,
         gold._database.writing() as connection,
     ):
         connection.execute(tables.video_counts.delete())

@@ -31,8 +31,8 @@ from tests.web.raw_client import Client
 from websockets.exceptions import ConnectionClosed
 
 from frametally.errors import Retryable
-from frametally.opening import open_access_book
 from frametally_accounts import gate, secrets, totp
+from frametally_accounts.book import AccessBook
 from frametally_accounts.marker import ACCOUNTS_KEY, note_accounts
 from frametally_accounts.rights import ROLES, UserAccount
 from frametally_web.access.rights import RIGHTS
@@ -247,7 +247,7 @@ def test_broken_stolen_and_forged_cookies_open_nothing(client: Client, people: P
 def test_a_session_is_over_at_once_when_it_is_ended(client: Client, people: Place, how: str) -> None:
     cookies = [cookie_of(sign_in(client, "runa")) for _ in range(2)]
     assert [client("GET", "/api/models", Cookie=one).status for one in cookies] == [200, 200]
-    book = open_access_book(people.catalogue.url)  # another process's
+    book = AccessBook(people.catalogue.url)  # another process's
     if how == "password":
         book.set_password("runa", "h")
     elif how == "removal":
@@ -413,7 +413,7 @@ def test_without_accounts_this_machine_alone_is_open_and_others_may_look(
     writes: int,
     line: str,
 ) -> None:
-    with closing(open_access_book(place.catalogue.url)) as book:
+    with closing(AccessBook(place.catalogue.url)) as book:
         place.access = book
         client = Client(serving(place.app(web_uploads=True, **settings)))
         assert client("GET", "/api/models").status == reads
@@ -435,7 +435,7 @@ def test_accounts_that_are_lost_before_a_request_saw_them_leave_the_dashboard_cl
     head = place.store.head
     monkeypatch.setattr(gate, "monotonic", lambda: now_s[0])
     monkeypatch.setattr(place.store, "head", lambda key: asked_for.append(key) or head(key))
-    with closing(open_access_book(place.catalogue.url)) as place.access:
+    with closing(AccessBook(place.catalogue.url)) as place.access:
         client = Client(serving(place.app()))
         assert [client("GET", "/api/models").status for _ in range(5)] == [200] * 5
         assert asked_for.count(ACCOUNTS_KEY) == 1
@@ -454,7 +454,7 @@ def test_a_store_that_is_away_closes_no_dashboard_without_accounts(
         raise Retryable("the store is away")
 
     monkeypatch.setattr(place.store, "head", away)
-    with closing(open_access_book(place.catalogue.url)) as place.access:
+    with closing(AccessBook(place.catalogue.url)) as place.access:
         client = Client(serving(place.app()))
         assert client("GET", "/api/models").status == 200
         client.close()

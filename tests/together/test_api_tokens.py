@@ -20,7 +20,7 @@ from tests.web.conftest import Place
 from tests.web.raw_client import Answered, Client
 from websockets.exceptions import ConnectionClosed
 
-from frametally.opening import open_access_book
+from frametally_accounts.book import AccessBook
 from frametally_accounts.rights import ROLES, ApiToken, Role, UserAccount
 from frametally_accounts.secrets import make_api_token, token_hash
 from frametally_videos.commands.dashboard_client import Dashboard
@@ -206,7 +206,7 @@ def test_behind_a_proxy_the_name_that_it_says_counts_before_a_token(
 
 
 def test_without_accounts_another_ones_token_is_nobodys_business(place: Place) -> None:
-    with closing(open_access_book(place.catalogue.url)) as book:
+    with closing(AccessBook(place.catalogue.url)) as book:
         place.access = book
         assert place.app().test_client().get("/api/models", headers=by("x")).status_code == 200
 

@@ -17,14 +17,14 @@ from tests.accounts.test_rights import routes_of
 from tests.web.conftest import Place
 from tests.web.raw_client import Client
 
-from frametally.opening import open_access_book, open_audit_book
 from frametally_accounts import secrets
-from frametally_accounts.audit.book import SqlAuditBook
+from frametally_accounts.audit.book import AuditBook
 from frametally_accounts.audit.refusals import RefusalBound
 from frametally_accounts.audit.verdicts import AuditedChange
 from frametally_accounts.audit.verification import first_break
+from frametally_accounts.book import AccessBook
 from frametally_accounts.rights import ApiToken
-from frametally_alerts.book import SqlAlertBook
+from frametally_alerts.book import AlertBook
 from frametally_web.access.rights import RIGHTS, is_change
 
 SECRET = "s" * 32
@@ -59,12 +59,12 @@ def client(url: str) -> Iterator[Client]:
 
 
 @pytest.fixture
-def book(place: Place) -> Iterator[SqlAuditBook]:
-    with closing(open_audit_book(place.catalogue.url)) as opened:
+def book(place: Place) -> Iterator[AuditBook]:
+    with closing(AuditBook(place.catalogue.url)) as opened:
         yield opened
 
 
-def newest(book: SqlAuditBook) -> AuditedChange:
+def newest(book: AuditBook) -> AuditedChange:
     return book.changes(1)[0][0]
 
 
@@ -75,7 +75,7 @@ def shown(change: AuditedChange) -> tuple[str, str, str, int | None]:
 
 @pytest.mark.thorough
 def test_every_route_that_changes_anything_leaves_a_record_whoever_asks(
-    app: Flask, url: str, book: SqlAuditBook
+    app: Flask, url: str, book: AuditBook
 ) -> None:
     # Read from the routers: a route that somebody adds is walked by itself.
     routes = sorted(route for route in routes_of(app) if not re.match("(GET|HEAD|OPTIONS|WS) ", route))
@@ -113,7 +113,7 @@ def test_a_route_that_nobody_knows_changes_something() -> None:
 
 
 def test_what_was_done_to_what_is_told_and_nothing_that_is_secret(
-    url: str, client: Client, people: Place, book: SqlAuditBook
+    url: str, client: Client, people: Place, book: AuditBook
 ) -> None:
     with asking_as(url, "runa") as ask:
         with_password = json.dumps({**CAMERA, "address": "rtsp://user:hunter2@127.0.0.1:1/x"})
@@ -139,7 +139,7 @@ def test_what_was_done_to_what_is_told_and_nothing_that_is_secret(
 @pytest.mark.thorough
 @pytest.mark.parametrize("meant", ["PATCH", "DELETE", ""])
 def test_a_method_that_a_client_says_by_a_header_is_told_before_it_is_done(
-    url: str, book: SqlAuditBook, meant: str
+    url: str, book: AuditBook, meant: str
 ) -> None:
     version = {"Tus_Resumable": "1.0.0"}
     with asking_as(url, "runa") as ask:
@@ -156,7 +156,7 @@ def test_a_method_that_a_client_says_by_a_header_is_told_before_it_is_done(
 
 
 @pytest.mark.thorough
-def test_log_ins_and_log_outs_are_told_also_those_that_fail(client: Client, book: SqlAuditBook) -> None:
+def test_log_ins_and_log_outs_are_told_also_those_that_fail(client: Client, book: AuditBook) -> None:
     cookie = cookie_of(sign_in(client, "Lukas"))
     assert shown(newest(book)) == ("lukas", "POST /sign-in", "account=lukas", 303)
     client("POST", "/sign-out", "", Cookie=cookie, Content_Type=FORM, **SAME)
@@ -174,7 +174,7 @@ def test_log_ins_and_log_outs_are_told_also_those_that_fail(client: Client, book
 
 @pytest.mark.thorough
 def test_who_is_refused_without_end_is_recorded_so_often_and_what_is_done_always(
-    client: Client, people: Place, book: SqlAuditBook
+    client: Client, people: Place, book: AuditBook
 ) -> None:
     for number in range(60):
         assert client("DELETE", VIDEO, **SAME).status == 401
@@ -232,7 +232,7 @@ def test_what_is_open_to_everybody_and_changes_something_is_known_to_record_itse
 )
 @pytest.mark.parametrize("path", [VIDEO, "/api/uploads/none"])
 def test_what_was_refused_before_anybody_was_asked_is_told(
-    client: Client, book: SqlAuditBook, path: str, headers: dict[str, str], status: int
+    client: Client, book: AuditBook, path: str, headers: dict[str, str], status: int
 ) -> None:
     cookie = cookie_of(sign_in(client, "runa"))
     assert client("DELETE", path, None, Cookie=cookie, **headers).status == status
@@ -241,9 +241,9 @@ def test_what_was_refused_before_anybody_was_asked_is_told(
 
 
 def test_where_there_are_no_accounts_it_is_told_that_everything_is_open(
-    place: Place, serving: Callable[[Flask], str], book: SqlAuditBook
+    place: Place, serving: Callable[[Flask], str], book: AuditBook
 ) -> None:
-    with closing(open_access_book(place.catalogue.url)) as place.access:
+    with closing(AccessBook(place.catalogue.url)) as place.access:
         client = Client(serving(place.app()))
         assert client("DELETE", VIDEO, **SAME).status == 404
         client.close()
@@ -252,7 +252,7 @@ def test_where_there_are_no_accounts_it_is_told_that_everything_is_open(
 
 @pytest.mark.thorough
 def test_a_change_that_cannot_be_recorded_is_not_made(
-    url: str, client: Client, people: Place, book: SqlAuditBook, caplog: pytest.LogCaptureFixture
+    url: str, client: Client, people: Place, book: AuditBook, caplog: pytest.LogCaptureFixture
 ) -> None:
     with asking_as(url, "runa") as ask:
         body = json.dumps(CAMERA)
@@ -289,20 +289,20 @@ def test_a_change_that_cannot_be_recorded_is_not_made(
 
 
 def test_an_answer_stands_whose_record_could_not_be_ended(
-    url: str, book: SqlAuditBook, monkeypatch: pytest.MonkeyPatch
+    url: str, book: AuditBook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def forging(_: object, name: str) -> bool:
         _forge(book)
         return True
 
-    monkeypatch.setattr(SqlAlertBook, "remove_rule", forging)
+    monkeypatch.setattr(AlertBook, "remove_rule", forging)
     with asking_as(url, "runa") as ask:
         assert ask("DELETE", "/api/alerts/rules/busy").status == 204
     begun = book.changes(2)[0][1]
     assert shown(begun) == ("runa", "DELETE /api/alerts/rules/{}", "name=busy", None)
 
 
-def _forge(book: SqlAuditBook) -> None:
+def _forge(book: AuditBook) -> None:
     with book._database.writing() as connection:
         connection.execute(
             text(
@@ -322,7 +322,7 @@ def _forge(book: SqlAuditBook) -> None:
 def test_behind_a_proxy_that_knows_the_secret_the_address_is_the_one_it_tells(
     people: Place,
     serving: Callable[[Flask], str],
-    book: SqlAuditBook,
+    book: AuditBook,
     sent: dict[str, str],
     origin: str,
     who: str,
@@ -337,7 +337,7 @@ def test_behind_a_proxy_that_knows_the_secret_the_address_is_the_one_it_tells(
 
 
 def test_a_program_is_told_by_whose_token_it_asks_and_by_which(
-    people: Place, client: Client, book: SqlAuditBook
+    people: Place, client: Client, book: AuditBook
 ) -> None:
     secret = secrets.make_api_token()
     assert people.access.add_token(

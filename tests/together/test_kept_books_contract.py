@@ -13,12 +13,14 @@ from sqlalchemy.exc import DBAPIError
 
 from frametally.backup_records import KeptBooks, KeptRow
 from frametally.errors import FrametallyError, Misconfigured, Poison
-from frametally.opening import open_access_book, open_audit_book, open_kept_books
+from frametally.opening import open_kept_books
 from frametally.settings.access import ServerAccess
+from frametally_accounts.audit.book import AuditBook
 from frametally_accounts.audit.entries import AuditEntry
 from frametally_accounts.audit.verification import first_break
+from frametally_accounts.book import AccessBook
 from frametally_accounts.rights import ApiToken, UserAccount
-from frametally_alerts.opening import open_alert_book
+from frametally_alerts.book import AlertBook
 from frametally_alerts.rules import AlertRule
 from frametally_live.book import LiveBook
 from frametally_live.feed_records import Feed
@@ -66,8 +68,8 @@ def opened(places: list[Opened]) -> Opened:
 
 
 def fill(opened: Opened, name: str) -> None:
-    access, alerts = opened(open_access_book), opened(open_alert_book)
-    audit, catalogue = opened(open_audit_book), opened(open_video_catalogue)
+    access, alerts = opened(AccessBook), opened(AlertBook)
+    audit, catalogue = opened(AuditBook), opened(open_video_catalogue)
     access.signing_key()
     access.add_account(UserAccount(name, "run", ("gate",)))
     access.set_password(name, "hash")
@@ -88,7 +90,7 @@ def rows_of(books: KeptBooks) -> list[KeptRow]:
 
 
 def changed(opened: Opened, statement: str) -> None:
-    with opened(open_access_book)._database.writing() as connection:
+    with opened(AccessBook)._database.writing() as connection:
         connection.execute(text(statement))
 
 
@@ -101,8 +103,8 @@ def test_all_rows_come_back_as_they_were_and_numbers_and_the_audit_chain_go_on(
     other.restore(rows, replace=False)
     assert rows_of(other) == rows
     assert other.held() == books.held()
-    access, audit = places[1](open_access_book), places[1](open_audit_book)
-    assert access.signing_key() == opened(open_access_book).signing_key()
+    access, audit = places[1](AccessBook), places[1](AuditBook)
+    assert access.signing_key() == opened(AccessBook).signing_key()
     assert access.sessions() == {}
     assert access.link("link-anna") is None
     assert audit.write(AuditEntry("ben", "x", "", "")) == 3
@@ -128,7 +130,7 @@ def test_books_that_hold_something_are_replaced_on_demand_alone(opened: Opened, 
     # Videos that are there have numbers that none may have twice.
     [differs] = [(ours, theirs) for ours, theirs in zip(rows_of(other), rows, strict=True) if ours != theirs]
     assert [row.values for row in differs] == [{"next_number": 4}, {"next_number": 3}]
-    assert places[1](open_access_book).session("session-ben", idle_s=HOUR_S, most_s=HOUR_S) is None
+    assert places[1](AccessBook).session("session-ben", idle_s=HOUR_S, most_s=HOUR_S) is None
 
 
 def test_what_cannot_be_written_as_a_whole_changes_nothing(opened: Opened) -> None:
@@ -149,7 +151,7 @@ def test_rows_are_of_one_moment_whatever_is_written_meanwhile(opened: Opened) ->
     before = rows_of(books)
     with books.rows() as rows:
         first = next(rows)
-        opened(open_access_book).add_account(UserAccount("late", "look"))
-        opened(open_audit_book).write(AuditEntry("late", "x", "", ""))
+        opened(AccessBook).add_account(UserAccount("late", "look"))
+        opened(AuditBook).write(AuditEntry("late", "x", "", ""))
         assert [first, *rows] == before
     assert len(rows_of(books)) == len(before) + 2

@@ -20,8 +20,8 @@ from tests.videos.made_up_videos import Shelf, all_states
 from tests.videos.made_up_work import Workshop, many_jobs
 from tests.web.counted_footage import START_MS, make_lines, publish_lines, put_dead_letters, put_manifest
 
-from frametally.opening import open_audit_book
-from frametally_alerts.opening import open_alert_book
+from frametally_accounts.audit.book import AuditBook
+from frametally_alerts.book import AlertBook
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect
@@ -74,7 +74,7 @@ def film_much(place: Place) -> None:
 def tell_much(place: Place) -> None:
     """Have rules, reports and what was told, all of long names."""
     place.settings = place.settings.model_copy(update={"alert_channels": test_alerts_api.CHANNELS})
-    with closing(open_alert_book(place.catalogue.url)) as book:
+    with closing(AlertBook(place.catalogue.url)) as book:
         test_alerts_api.fill(book, 60, source="a-source-of-a-long-name" * 3, detail="x" * 400)
         for number in range(5):
             test_alerts_api.add_report(book, f"weekly-{'long-' * 8}{number}")
@@ -82,7 +82,7 @@ def tell_much(place: Place) -> None:
 
 def change_much(place: Place) -> None:
     """Have many changes recorded, with what nobody wrote for a narrow window."""
-    with closing(open_audit_book(place.catalogue.url)) as book:
+    with closing(AuditBook(place.catalogue.url)) as book:
         test_audit_in_browser.fill(book)
 
 

@@ -18,9 +18,10 @@ from tests.web.conftest import Place
 from tests.web.counted_footage import MODEL, make_lines
 
 from frametally import keys
-from frametally.opening import open_access_book, open_object_store
+from frametally.opening import open_object_store
 from frametally.records import encode
 from frametally.segments.contents import encode_segment
+from frametally_accounts.book import AccessBook
 from frametally_accounts.passwords import hash_password
 from frametally_accounts.rights import UserAccount
 from frametally_cli.main import main
@@ -98,7 +99,7 @@ def test_a_folder_whose_databases_are_wiped_has_all_again(
     put_footage(data_dir)
     said("aggregate", "--interval", "60")
     said("index")
-    with closing(open_access_book(url)) as book:
+    with closing(AccessBook(url)) as book:
         book.add_account(UserAccount("anna", "run"))
         book.set_password("anna", hash_password(PASSWORD))
         signing_key = book.signing_key()
@@ -129,7 +130,7 @@ def test_a_folder_whose_databases_are_wiped_has_all_again(
     added = [json.loads(line) for line in restored[len(audit) :].splitlines()]
     assert [one["what"] for one in added] == ["restore", "restore", "catalogue rebuild", "catalogue rebuild"]
     assert re.match(r"\d+ records, all as they were written", said("audit", "verify"))
-    with closing(Place(data_dir)) as place, closing(open_access_book(url)) as place.access:
+    with closing(Place(data_dir)) as place, closing(AccessBook(url)) as place.access:
         assert place.access.signing_key() == signing_key
         address = serving(place.app())
         with asking_as(address, "anna") as ask:

@@ -36,7 +36,7 @@ from frametally.records import (
 from frametally.rules.counted_boxes import COUNTING_VERSION
 from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings
-from frametally_accounts.book_port import AccessBook
+from frametally_accounts.book import AccessBook
 from frametally_web.app import close_app, create_app
 
 if TYPE_CHECKING:

@@ -22,13 +22,14 @@ from frametally_videos.library.enhancements import read_enhancement
 from frametally_videos.library_answers import derivative_of, job_of_video, playable_of
 from frametally_videos.ports.job_book import Job, JobKind, JobQuestion, JobState
 from frametally_videos.ports.video_catalogue import VideoRow
-from frametally_videos.routes import answer_with, check_uploads, id_in, no_video, refused
+from frametally_videos.routes import check_uploads, id_in, no_video, refused
 from frametally_videos.uploads.upload_refusals import FieldRefused
 from frametally_videos.video_ports import VideoPorts
 from frametally_web.access.visitors import remedy_for
 from frametally_web.requests import query
 from frametally_web.requests.body import read_sent
 from frametally_web.requests.problems import Problem, bad_parameter
+from frametally_web.requests.status import answer_with
 
 Args = MultiDict[str, str]
 RecordT = TypeVar("RecordT", bound=SealedRecord)

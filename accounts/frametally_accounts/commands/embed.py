@@ -23,7 +23,6 @@ from frametally_accounts.embeds.signed_selection import (
     MOST_DAYS,
     SignedChart,
     embed_code,
-    is_origin,
     sign_chart,
 )
 from frametally_accounts.password_links import address_of
@@ -71,6 +70,8 @@ def embed(
     **options: Any,
 ) -> int:
     """Print the code by which a page of another site shows one chart, also where people log in."""
+    from frametally_web.requests.origins import is_origin
+
     for site in sites:
         if not is_origin(site):
             raise Misconfigured(

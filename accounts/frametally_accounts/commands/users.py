@@ -11,9 +11,9 @@ import click
 
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.keys import slug
-from frametally.opening import open_access_book, open_object_store
+from frametally.opening import open_object_store
 from frametally.settings.loading import Settings
-from frametally_accounts.book_port import AccessBook
+from frametally_accounts.book import AccessBook
 from frametally_accounts.marker import has_noted_accounts, note_accounts, note_no_accounts
 from frametally_accounts.password_links import address_of, make_link
 from frametally_accounts.passwords import MOST_CHARS, check_password, hash_password
@@ -125,7 +125,7 @@ def users_list(**overrides: Any) -> int:
 def open_book(overrides: dict[str, Any]) -> Iterator[tuple[Settings, AccessBook]]:
     """Open the accounts of the settings, some of which the command line has."""
     settings = read_settings("web", overrides, must_be_there=False)
-    with closing(open_access_book(settings.catalogue_url, settings.catalogue_access)) as book:
+    with closing(AccessBook(settings.catalogue_url, settings.catalogue_access)) as book:
         yield settings, book
 
 

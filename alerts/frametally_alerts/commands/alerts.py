@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import msgspec
@@ -15,12 +15,12 @@ import msgspec
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.rules.times import utc
 from frametally.settings.loading import Settings
+from frametally_alerts.book import AlertBook
 from frametally_alerts.channels.channel_urls import channels_of
 from frametally_alerts.channels.delivery import send_now
 from frametally_alerts.channels.wording import subject_of
 from frametally_alerts.commands.reports import in_options
 from frametally_alerts.commands.run_rounds import run
-from frametally_alerts.opening import open_alert_book
 from frametally_alerts.rule_form import MOST_RULES, RuleRefused, make_rule
 from frametally_alerts.rules import WHATS, AlertMessage, AlertRule
 from frametally_alerts.silence import why_silent
@@ -29,9 +29,6 @@ from frametally_cli.options.names import note, open_names
 from frametally_cli.options.ports import data_dir_option, read_settings
 from frametally_cli.options.times import parse_time_ms
 
-if TYPE_CHECKING:
-    from frametally_alerts.book import SqlAlertBook
-
 
 @click.group("alerts")
 def alerts_group() -> None:
@@ -39,9 +36,9 @@ def alerts_group() -> None:
 
 
 @contextmanager
-def _book(overrides: dict[str, Any]) -> Iterator[tuple[Settings, SqlAlertBook]]:
+def _book(overrides: dict[str, Any]) -> Iterator[tuple[Settings, AlertBook]]:
     settings = read_settings("web", overrides)
-    with closing(open_alert_book(settings.catalogue_url, settings.catalogue_access)) as book:
+    with closing(AlertBook(settings.catalogue_url, settings.catalogue_access)) as book:
         yield settings, book
 
 

@@ -19,8 +19,8 @@ from frametally.process.reports import NoProgress
 from frametally.rules.clocks.turns import EVERY, ClockTurn
 from frametally.rules.times import local_time
 from frametally.settings.loading import Settings
+from frametally_alerts.book import AlertBook
 from frametally_alerts.channels.channel_urls import channels_of
-from frametally_alerts.opening import open_alert_book
 from frametally_alerts.reports.due_reports import MOST_REPORTS, MakeFiles, make_report, turn_of
 from frametally_alerts.reports.scheduled_report import ScheduledReport, turn_key
 from frametally_alerts.rule_form import RuleRefused
@@ -93,7 +93,7 @@ def add_report(zone: str | None, data_dir: Any, **given: Any) -> int:
     elif (turn := turn_of(report, now_ms)) is not None:
         with open_books(settings) as (ports, ledger):
             maker(settings, ports.store, ports.index, ledger)(report, turn)
-    with closing(open_alert_book(settings.catalogue_url, settings.catalogue_access)) as book:
+    with closing(AlertBook(settings.catalogue_url, settings.catalogue_access)) as book:
         if len(book.reports()) >= MOST_REPORTS:
             raise Misconfigured(f"there are {MOST_REPORTS} reports, and no more are made: remove some")
         if not book.add_report(report):
@@ -110,7 +110,7 @@ def list_reports(**overrides: Any) -> int:
     """Show each scheduled report, and the last that was made of it."""
     settings = read_settings("web", overrides)
     now_ms = round(time.time() * 1000)
-    with closing(open_alert_book(settings.catalogue_url, settings.catalogue_access)) as book:
+    with closing(AlertBook(settings.catalogue_url, settings.catalogue_access)) as book:
         reports = book.reports()
         written = _written(settings) if any(report.sources for report in reports) else {}
         for report in reports:
@@ -152,7 +152,7 @@ def line_of(report: ScheduledReport, written: Mapping[str, str]) -> str:
 def remove_report(name: str, **overrides: Any) -> int:
     """Remove the report NAME; what waits of it is not sent any more, what is in the store stays."""
     settings = read_settings("web", overrides)
-    with closing(open_alert_book(settings.catalogue_url, settings.catalogue_access)) as book:
+    with closing(AlertBook(settings.catalogue_url, settings.catalogue_access)) as book:
         if not book.remove_report(name):
             raise Misconfigured(f"there is no report {name!r}; `frametally report list` shows them")
     click.echo(console.plain(f"{name}: removed"))

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -19,19 +19,16 @@ from frametally.process.exit_codes import PART_DONE
 from frametally.process.period import parse_period_s
 from frametally.process.retrying import OnceAMinute
 from frametally.settings.loading import Settings
+from frametally_alerts.book import AlertBook
 from frametally_alerts.channels.delivery import AlertSender
 from frametally_alerts.commands.reports import maker
 from frametally_alerts.conditions.round_input import RoundPorts
-from frametally_alerts.opening import open_alert_book
 from frametally_alerts.reports.due_reports import EverLater, MakeFiles, make_due
 from frametally_alerts.rounds import look_at_all
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, option, read_settings, repeat_rounds
 from frametally_videos.opening import open_video_catalogue
 from frametally_videos.ports.video_catalogue import VideoCatalogue
-
-if TYPE_CHECKING:
-    from frametally_alerts.book import SqlAlertBook
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ class _Opened:
     index: CountIndex
     ledger: Ledger
     catalogue: VideoCatalogue
-    book: SqlAlertBook
+    book: AlertBook
     make: MakeFiles
     sender: AlertSender
 
@@ -78,7 +75,7 @@ def _open(settings: Settings) -> Iterator[_Opened]:
         closing(open_count_index(settings.index_url, settings.index_access)) as index,
         closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger,
         closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue,
-        closing(open_alert_book(settings.catalogue_url, settings.catalogue_access)) as book,
+        closing(AlertBook(settings.catalogue_url, settings.catalogue_access)) as book,
     ):
         make = EverLater(maker(settings, store, index, ledger))
         sender = AlertSender(settings, book, _say)

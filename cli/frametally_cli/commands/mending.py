@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
 from typing import Any
 
 import click
@@ -17,7 +16,6 @@ from frametally.media.manifests import ManifestReader, list_manifests, readable_
 from frametally.media.overlapping import overlaps_of, told_by_source, told_overlaps
 from frametally.media.sources import joined
 from frametally.media_records import key_of_part
-from frametally.opening import open_access_book
 from frametally.plugins import hooks
 from frametally.process.reports import NoProgress, Progress, Skipped, exit_code
 from frametally.settings.loading import Settings
@@ -154,12 +152,7 @@ def rename_source(old: str, new: str, delete_images: bool, **overrides: Any) -> 
 
 def _say_who_names(settings: Settings, former: str, source: str) -> None:
     """Say who has rights, or is told or made, of a source by the name that it had: people see to that."""
-    with closing(open_access_book(settings.catalogue_url, settings.catalogue_access)) as access:
-        named = [
-            *(f"account {one.name}" for one in access.accounts() if former in one.sources),
-            *(f"token {one.name} of {one.account}" for one in access.tokens() if former in one.sources),
-            *(words for find in hooks("of_source") for words in find(settings, former)),
-        ]
+    named = [words for find in hooks("of_source") for words in find(settings, former)]
     if named:
         click.echo(
             f"still of {former}, and so of nothing: {', '.join(named)}; "

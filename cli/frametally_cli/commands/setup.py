@@ -17,7 +17,7 @@ from frametally.settings.loading import Settings
 from frametally_cli.options.ports import data_dir_option, read_settings
 from frametally_cli.servers.bucket import STAGES, missing_rights, set_up_store
 from frametally_cli.servers.frame_log import set_up_log
-from frametally_cli.servers.index import accounts_part, index_part, ledger_part
+from frametally_cli.servers.index import index_part, ledger_part
 
 Part = Callable[[Settings, Sequence[str], bool], Iterator[str]]
 """Given the settings, the stages to check and whether only to check, says what it did.
@@ -57,7 +57,6 @@ PARTS: tuple[Part, ...] = (
     log_part,
     index_part,
     ledger_part,
-    accounts_part,
 )
 
 

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack, nullcontext, suppress
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +24,6 @@ from frametally.settings.data_folder import demo_beside, embedded_folder, must_b
 from frametally.settings.loading import Settings, component_folder
 from frametally.telemetry.family import family
 from frametally.telemetry.lineage import lineage_run
-from frametally_accounts.marker import check_accounts, note_accounts
-from frametally_cli.checkup.findings import shown
 from frametally_cli.console import output as console
 from frametally_cli.console import streams
 from frametally_cli.options.ports import (
@@ -353,28 +351,13 @@ def serve_dashboard(
     ports: Ports, ledger: Ledger, *, alone: bool = False, interval_s: int | None = None
 ) -> int:
     """Serve until Ctrl-C, and unless `alone` have videos worked on meanwhile; return the exit code."""
-    from frametally_accounts.audit.command_log import record_first_link
-    from frametally_cli.stages.looking import access_to_look
     from frametally_web.app import create_app
     from frametally_web.serving import serve
 
     settings, options = ports.settings, MemberOptions(alone=alone, interval_s=interval_s)
     # What it starts brings its figures to its `/metrics`; and all that `frametally up` has started beside it.
-    with (
-        family(),
-        opened_once(lambda: access_to_look(settings)) as accounts,
-        ExitStack() as plugins,
-    ):
-        access = wait_for(accounts)
-        check_accounts(
-            ports.store, has_accounts=not access.is_empty(), url=shown("url", settings.catalogue_url)
-        )
-        if link := record_first_link(settings, access):
-            click.echo(f"The administrator chooses a password once, within a day, at {link}")
-        if not access.is_empty():  # made by a version that did not note it, or just now
-            with suppress(Misconfigured):  # an archive that nobody may write to
-                note_accounts(ports.store)
-        given: dict[str, Any] = {"access": access}
+    with family(), ExitStack() as plugins:
+        given: dict[str, Any] = {}
         for serving in hooks("serving"):
             given |= plugins.enter_context(serving(ports, options))
         app = create_app(

@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from frametally.errors import Retryable
-from frametally.opening import open_access_book, open_object_store
 from frametally.plugins import hooks
 from frametally.process.children import Family
 from frametally.process.period import parse_period_s
@@ -18,9 +17,7 @@ from frametally.settings.loading import Settings
 from frametally.telemetry.exposition import Scraped
 from frametally.telemetry.family import family
 from frametally.telemetry.listener import listening
-from frametally_accounts.marker import check_accounts
 from frametally_cli.backups.nightly import backing_up
-from frametally_cli.checkup.findings import shown
 from frametally_cli.console import streams
 from frametally_cli.options.ports import (
     check_port,
@@ -80,17 +77,10 @@ def _must_open(settings: Settings) -> None:
     """Open what all members need: what can never be opened is one line, and not one of each again and again.
 
     Raises:
-        Misconfigured: A setting is wrong, or the accounts are lost. The members wait for what is away.
+        Misconfigured: A setting is wrong, or what is needed is lost. The members wait for what is away.
     """
     for url, open_at in port_openers(settings).values():
         with suppress(Retryable), closing(open_at(url)):
             pass
     for must_open in hooks("must_open"):
         must_open(settings)
-    with (
-        suppress(Retryable),
-        closing(open_object_store(settings.store_url, settings.store_access)) as store,
-        closing(open_access_book(settings.catalogue_url, settings.catalogue_access)) as access,
-    ):
-        url = shown("url", settings.catalogue_url)
-        check_accounts(store, has_accounts=not access.is_empty(), url=url)

@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import Protocol
 
 from frametally.errors import Misconfigured
-from frametally.opening import open_access_book, open_count_index, open_ledger
+from frametally.opening import open_count_index, open_ledger
 from frametally.settings.access import ServerAccess
 from frametally.settings.loading import Settings
 
@@ -32,12 +32,6 @@ def index_part(settings: Settings, stages: Sequence[str], check_only: bool) -> I
 def ledger_part(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:
     """Set up the ledger: its tables. Raises as `index_part`."""
     yield tables_line("ledger", settings.ledger_url, settings.ledger_access, open_ledger)
-
-
-def accounts_part(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:
-    """Set up the accounts: their tables, in the catalogue's database. Raises as `index_part`."""
-    if not settings.catalogue_url.startswith("sqlite:"):
-        yield tables_line("accounts", settings.catalogue_url, settings.catalogue_access, open_access_book)
 
 
 def tables_line(what: str, url: str, access: ServerAccess, open_at: Callable[..., _Closes]) -> str:

@@ -7,17 +7,15 @@ import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from frametally import keys
 from frametally.errors import Retryable
-from frametally.opening import open_access_book
 from frametally.ports.frame_log import NoSuchTopic
 from frametally.ports.ledger import Ledger
 from frametally.settings.access import ServerAccess
 from frametally.settings.loading import Settings
-from frametally_accounts.book_port import AccessBook
 from frametally_cli.options.ports import Ports, port_openers, readable
 
 _FILES = ("file", "sqlite")
@@ -150,13 +148,6 @@ def database_to_look(
         )
         with closing(book):
             yield book
-
-
-@contextmanager
-def access_to_look(settings: Settings) -> Iterator[AccessBook]:
-    """Open the access book, which is made by the first account; close it at the end."""
-    with database_to_look(settings, open_access_book, makes=("add_account",)) as book:
-        yield cast(AccessBook, book)
 
 
 def _empty_url(folder: str, name: str) -> str:

@@ -1,13 +1,9 @@
-"""The gold port: tables of a SQL database that people query, filled from the store and from nothing else.
-
-What is in them is a function of the store: a day's rows of its current run, a video's of its records and its
-segments. A gold database that is lost is filled again by `frametally gold`.
-"""
+"""What the gold tables have: days and videos, what each was made of, and what they add up to."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from frametally.media_records import VideoQuality
 from frametally.records import Coverage, IntervalCount, Run
@@ -113,60 +109,3 @@ class GoldVideo(NamedTuple):
     quality: VideoQuality | None = None
     derivatives: int = 0
     counts: Sequence[VideoCount] = ()
-
-
-class Gold(Protocol):
-    """What every adapter does. All methods may raise `Retryable` (the database is away for now)."""
-
-    url: str
-
-    def loads(self) -> dict[GoldDay, GoldLoad]:
-        """Return what the tables have of each day."""
-
-    def publish(self, day: PublishedDay, *, instead_of: str | None) -> int | None:
-        """Replace a day: readers see the one before or this one.
-
-        Args:
-            day: What is to be there.
-            instead_of: `made_of` of what the caller has seen there; None: nothing.
-
-        Returns:
-            Its rows; None, with nothing changed, where something else is there by now.
-
-        Raises:
-            Poison: A record comes twice.
-            Misconfigured: This user may not write.
-        """
-
-    def remove(self, day: GoldDay, *, instead_of: str) -> bool:
-        """Have nothing of a day; False, with nothing changed, where something else is there by now."""
-
-    def changed(self, day: GoldDay) -> list[str]:
-        """Return the tables that have other rows of a day than were loaded, by name."""
-
-    def strays(self) -> list[str]:
-        """Return the tables, by name, that have rows of no day that was loaded."""
-
-    def remove_strays(self) -> int:
-        """Remove the rows of no day that was loaded; return how many there were."""
-
-    def changed_videos(self) -> dict[str, list[str]]:
-        """Return those tables by video; videos whose rows are as they were loaded are left out."""
-
-    def day_sums(self, day: GoldDay) -> DaySums:
-        """Return what a day adds up to."""
-
-    def video_marks(self) -> dict[str, str]:
-        """Return `made_of` of each video, by id."""
-
-    def put_video(self, video: GoldVideo) -> None:
-        """Replace all rows of a video: readers see those before or these."""
-
-    def remove_video(self, video_id: str) -> None:
-        """Have no rows of a video; one that is not there is no error."""
-
-    def check(self) -> None:
-        """Read a row of every table. Raises `FrametallyError` where it does not answer, or is damaged."""
-
-    def close(self) -> None:
-        """Release connections."""
