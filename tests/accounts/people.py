@@ -78,5 +78,5 @@ def lengthen_waits(place: Place) -> None:
         "UPDATE frametally_login_attempts SET due_at_ms = due_at_ms + 30000 WHERE due_at_ms > tried_at_ms"
     )
     assert place.access is not None
-    with place.access._database.writing() as connection:  # type: ignore[attr-defined]
+    with place.access._database.writing() as connection:
         connection.execute(text(longer))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from frametally.errors import Misconfigured
 from frametally.settings.access import ServerAccess
@@ -65,8 +65,7 @@ def book(make: Callable[[], AccessBook]) -> AccessBook:
 
 def change(book: AccessBook, statement: str) -> None:
     """Change rows as a clock that was set would have them."""
-    writing: Callable[[], Connection] = book._database.writing  # type: ignore[attr-defined]
-    with writing() as connection:
+    with book._database.writing() as connection:
         connection.execute(text(statement))
 
 

@@ -17,7 +17,6 @@ SEEDS = {
     "SMTP_USER": "cams",
     "SMTP_PASSWORD": "s3cret",
     "EMAIL_RECEIVER": "one@example.org, other@example.org",
-    "PG_CONN_URI": "postgresql+psycopg2://gold:p%40ss@db.example.org:5433/counts?sslmode=require",
 }
 
 
@@ -33,15 +32,13 @@ def set_all(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
         monkeypatch.setenv(name, value)
 
 
-def test_names_of_others_set_mail_and_gold(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_of_others_set_mail(monkeypatch: pytest.MonkeyPatch) -> None:
     set_all(monkeypatch, **SEEDS)
     settings = load_settings()
     assert settings.smtp_url == "smtps://mail.example.org:465"
     assert (settings.smtp_user, settings.smtp_password.get_secret_value()) == ("cams", "s3cret")
     assert settings.mail_receivers == ["one@example.org", "other@example.org"]
     assert settings.mail_sender == "one@example.org"
-    assert settings.gold_url == "postgresql://db.example.org:5433/counts?sslmode=require"
-    assert (settings.gold_user, settings.gold_password.get_secret_value()) == ("gold", "p@ss")
 
 
 def test_without_a_port_mail_is_submitted_where_it_usually_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,14 +56,11 @@ def test_ours_win_and_a_password_goes_to_no_other_server_than_it_was_set_for(
 ) -> None:
     set_all(monkeypatch, **SEEDS)
     (tmp_path / ".env").write_text("FRAMETALLY_SMTP_URL=smtp://ours.example:2525\n")
-    set_all(
-        monkeypatch, FRAMETALLY_MAIL_TO="ours@example.org", FRAMETALLY_GOLD_URL="sqlite:////tmp/gold.sqlite"
-    )
+    set_all(monkeypatch, FRAMETALLY_MAIL_TO="ours@example.org")
     settings = load_settings()
     assert settings.smtp_url == "smtp://ours.example:2525"
     assert (settings.smtp_user, settings.smtp_password.get_secret_value()) == ("", "")
     assert settings.mail_receivers == ["ours@example.org"]
-    assert (settings.gold_url, settings.gold_user) == ("sqlite:////tmp/gold.sqlite", "")
 
 
 @pytest.mark.parametrize(
@@ -83,7 +77,6 @@ def test_ours_win_and_a_password_goes_to_no_other_server_than_it_was_set_for(
         ({"SMTP_SERVER": "h", "SMTP_PORT": "no"}, "SMTP_PORT=no: name a port, such as 587"),
         ({"FRAMETALLY_MAIL_DIGEST_S": "-1"}, "FRAMETALLY_MAIL_DIGEST_S=-1: "),
         ({"FRAMETALLY_WEB_URL": "cams.example"}, "FRAMETALLY_WEB_URL=cams.example: "),
-        ({"PG_CONN_URI": "mysql://me:s3cret@h/d"}, "PG_CONN_URI: give it as postgresql://"),
     ],
     ids=str,
 )
@@ -104,5 +97,4 @@ def test_doctor_shows_where_a_setting_comes_from_and_no_password(monkeypatch: py
     rows = {row.name: (row.value, row.note) for row in setting_rows()}
     assert rows["FRAMETALLY_SMTP_URL"] == ("smtps://mail.example.org:465", "SMTP_SERVER")
     assert rows["FRAMETALLY_SMTP_PASSWORD"] == ("(set)", "SMTP_PASSWORD")
-    assert rows["FRAMETALLY_GOLD_PASSWORD"] == ("(set)", "PG_CONN_URI")
     assert "s3cret" not in str(rows)

@@ -289,7 +289,7 @@ def test_a_value_that_its_column_cannot_have_is_named_and_mended_as_any_other(
     """SQLite keeps any value in any column, as after a changed bit."""
     put_day(store, next(days_of_year(1)))
     index_runs(store=store, index=index, progress=NoProgress())
-    with closing(SqlGold(f"sqlite:///{tmp_path}/gold.sqlite")) as gold:
+    with closing(Gold(f"sqlite:///{tmp_path}/gold.sqlite")) as gold:
         load(store, gold)
         before = everything(gold)
         with gold._database.writing() as connection:

@@ -14,8 +14,10 @@ from frametally.errors import Misconfigured, Poison
 from frametally.process.allowed_addresses import AllowedPlaces, read_address
 from frametally.settings.loading import load_settings
 from frametally_live.cameras.logins import login_of, without_login
+from frametally_live.settings import LiveSettings
 
-USUAL = AllowedPlaces(load_settings().live_allow)
+ALLOWED = load_settings().part(LiveSettings).live_allow
+USUAL = AllowedPlaces(ALLOWED)
 ALL = AllowedPlaces("0.0.0.0/0,::/0,anywhere.example.org")
 
 
@@ -108,7 +110,7 @@ def test_metadata_services_and_link_local_addresses_are_refused_whatever_is_allo
 @pytest.mark.thorough
 @given(st.ip_addresses())
 def test_only_what_is_allowed_may_be_a_camera(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
-    private = [ipaddress.ip_network(text) for text in load_settings().live_allow.split(",")]
+    private = [ipaddress.ip_network(text) for text in ALLOWED.split(",")]
     try:
         USUAL.check(str(ip), [str(ip)])
     except Poison:

@@ -21,11 +21,12 @@ from tests.examples import examples
 from frametally import keys
 from frametally.books.runs import current_runs, read_paths
 from frametally.records import Detection, FrameDetections
+from frametally.rules.places import ZoneShape
 from frametally.rules.times import DAY_MS
 from frametally_traffic.drawings.drawn_shapes import shapes_of
 from frametally_traffic.flows.day_columns import DIRECTIONS, FlowColumns, encode_flows
 from frametally_traffic.flows.day_flows import flows_of_day
-from frametally_traffic.flows.shapes import LineShape, Shapes, ZoneShape
+from frametally_traffic.flows.shapes import LineShape, Shapes
 from frametally_traffic.geometry.borders import tenths
 
 if TYPE_CHECKING:
