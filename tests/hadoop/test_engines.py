@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
 
 import pytest
-from tests.capabilities import HERE, of_capabilities
+from tests.capabilities import HERE, needs, of_capabilities
 
 from frametally.errors import Retryable
 from frametally.records import encode
@@ -267,6 +267,7 @@ def test_lines_that_cannot_be_read_together_are_read_one_by_one(
     assert len(counting._decode_with_boxes(b"\n".join(lines))) == 2
 
 
+@needs("traffic")
 def test_a_zone_is_counted_by_tracks_of_the_hour_and_of_a_minute_on_both_sides() -> None:
     asked: list[tuple[int, int]] = []
 
