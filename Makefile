@@ -99,7 +99,7 @@ pictures: .venv/dev setup ## Draw the layers by Graphviz, and take the manual's 
 
 .PHONY: api-docs
 api-docs: .venv/dev setup ## Write the API's manual pages anew, with real answers about the demo clip
-	@$(BIN)/python simple_frontend/update_metadata_docs.py
+	@$(BIN)/python videos/update_metadata_docs.py
 	@$(BIN)/python simple_frontend/examples.py
 	@$(BIN)/python simple_frontend/postman.py
 	@$(BIN)/python simple_frontend/generate_api_docs.py

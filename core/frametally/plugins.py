@@ -96,7 +96,7 @@ class Plugin:
         known_names: Returns its `NamesPart` for `Settings` and the store.
         counting: A step after the counting job.
         indexed: Called for `Ports` after the index has what was counted; returns an exit code.
-        jobs: What it does to uploaded videos: a `VideoJob` by the kind of job.
+        jobs: What it does to uploaded videos: a `PluginJob` by the kind of job.
         made: Called for `Settings`, the catalogue of videos, a video's id and what was made of that.
         removing: Returns a context manager around the removal of an uploaded video, for `Settings` and its
             id, which yields whether something of it was at work until then.

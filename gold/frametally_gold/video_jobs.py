@@ -13,7 +13,7 @@ from frametally_gold.settings import GoldSettings
 from frametally_gold.video_rows import IN_ROWS, load_video
 from frametally_gold.wanted import is_wanted
 from frametally_videos.jobs.job_results import Made
-from frametally_videos.jobs.job_steps import JobCall, VideoJob
+from frametally_videos.jobs.job_steps import JobCall, PluginJob
 from frametally_videos.ports.video_catalogue import FINAL_STATES, Artifact, VideoCatalogue
 
 
@@ -28,7 +28,7 @@ def load_rows(call: JobCall) -> list[Artifact]:
     return []
 
 
-JOBS = {"gold": VideoJob(load_rows, must_open_gold)}
+JOBS = {"gold": PluginJob(load_rows, must_open_gold)}
 
 
 def queue_load(settings: Settings, catalogue: VideoCatalogue, video_id: str, made: Made) -> None:

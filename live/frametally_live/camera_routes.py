@@ -22,7 +22,7 @@ from frametally_live.cameras.camera_form import (
     remove_camera,
 )
 from frametally_live.feed_records import Feed, FeedWanted
-from frametally_live.opening import LivePorts
+from frametally_live.live_ports import LivePorts
 from frametally_live.routes import check_live
 from frametally_live.viewers.camera_lag import Detected
 from frametally_videos.routes import refused

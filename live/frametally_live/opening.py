@@ -1,27 +1,15 @@
-"""Opens the live book, and the dashboard's ports with it."""
+"""Opens the live book, in the catalogue's database."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
-from typing import cast
+from typing import TYPE_CHECKING
 
 from frametally.settings.loading import Settings
-from frametally_live.book import LiveBook
-from frametally_videos.video_ports import VideoPorts
 
-
-@dataclass(frozen=True, kw_only=True)
-class LivePorts(VideoPorts):
-    """The dashboard's ports, the catalogue of videos, and the live book; whoever opened them closes them."""
-
-    feeds: LiveBook
-
-
-def live_ports(ports: VideoPorts, feeds: LiveBook) -> LivePorts:
-    """Return the ports with the live book."""
-    return LivePorts(**{field.name: getattr(ports, field.name) for field in fields(VideoPorts)}, feeds=feeds)
+if TYPE_CHECKING:
+    from frametally_live.book import LiveBook
 
 
 def open_live_book(settings: Settings) -> LiveBook:
@@ -30,6 +18,8 @@ def open_live_book(settings: Settings) -> LiveBook:
     Raises:
         Misconfigured: A database that cannot be opened.
     """
+    from frametally_live.book import LiveBook
+
     return LiveBook(settings.catalogue_url, settings.catalogue_access)
 
 
@@ -37,6 +27,7 @@ def open_live_book(settings: Settings) -> LiveBook:
 def feeds_to_look(settings: Settings) -> Iterator[LiveBook]:
     """Open the live book, which is made by the first feed that is put; close it at the end."""
     from frametally_cli.stages.looking import database_to_look
+    from frametally_live.book import LiveBook
 
     with database_to_look(settings, LiveBook, makes=("put_camera", "start_stream")) as book:
-        yield cast(LiveBook, book)
+        yield book

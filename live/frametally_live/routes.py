@@ -15,7 +15,7 @@ from frametally.settings.loading import Settings
 from frametally_live import answers
 from frametally_live.feed_records import Feed, FeedWanted, TooManyStreams
 from frametally_live.feeds.stream_form import NeedsTime, start_stream
-from frametally_live.opening import LivePorts
+from frametally_live.live_ports import LivePorts
 from frametally_live.settings import LiveSettings
 from frametally_live.viewers.airflow_launch import AirflowLauncher
 from frametally_videos.library.edits import VideoGone

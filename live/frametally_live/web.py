@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from frametally_live.book import LiveBook
 from frametally_live.camera_routes import CameraRoutes
-from frametally_live.opening import live_ports
+from frametally_live.live_ports import live_ports
 from frametally_live.routes import LiveRoutes
 from frametally_live.viewers.camera_lag import Detected
 from frametally_live.viewers.viewer_sockets import STREAM_PATH, ViewerSockets

@@ -5,18 +5,20 @@ from __future__ import annotations
 import socket
 import uuid
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from frametally import keys
 from frametally.errors import FrametallyError
 from frametally.process.allowed_addresses import AddressRefused, AllowedPlaces, read_address
 from frametally.settings.loading import Settings
-from frametally_live.book import LiveBook
 from frametally_live.feed_records import Feed, FeedWanted
 from frametally_live.settings import LiveSettings
 from frametally_videos.records import VideoFields
 from frametally_videos.uploads.upload_fields import check_fields
 from frametally_videos.uploads.upload_refusals import FieldRefused
+
+if TYPE_CHECKING:
+    from frametally_live.book import LiveBook
 
 _REMEDY = "Give the camera another address."
 

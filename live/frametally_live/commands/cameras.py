@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -15,13 +15,15 @@ from frametally.opening import open_frame_log
 from frametally.process.exit_codes import PART_DONE
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, read_settings
-from frametally_live.book import LiveBook
 from frametally_live.cameras.camera_form import NoCamera, SourceTaken, add_camera, ask_camera, remove_camera
 from frametally_live.commands.camera_trial import try_feed
 from frametally_live.feed_records import Feed
 from frametally_live.feeds.detection_lag import is_late, newest_results, shown_lag_ms
 from frametally_live.opening import open_live_book
 from frametally_videos.uploads.upload_refusals import FieldRefused
+
+if TYPE_CHECKING:
+    from frametally_live.book import LiveBook
 
 _ENDED_WITHIN_S = 15.0
 _LOOK_S = 0.2

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from frametally import keys
 from frametally.errors import Misconfigured
 from frametally.settings.loading import Settings
-from frametally_live.book import LiveBook
 from frametally_live.feeds.stream_form import StartedStream
 from frametally_live.settings import LiveSettings
+
+if TYPE_CHECKING:
+    from frametally_live.book import LiveBook
 
 _LEASES = 2
 """A launcher's lease is that many of a stream's: longer than it waits for a catalogue that comes back."""

@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import closing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,7 +15,6 @@ from frametally.process.exit_codes import NOTHING_DONE, STOPPED
 from frametally.process.retrying import GivenUp, Patience
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, read_settings, stop_on
-from frametally_live.book import LiveBook
 from frametally_live.commands.launch import Launch
 from frametally_live.feed_records import Feed, TooManyStreams
 from frametally_live.feeds.stream_form import start_stream
@@ -23,6 +22,9 @@ from frametally_live.opening import open_live_book
 from frametally_live.settings import LiveSettings
 from frametally_videos.opening import open_video_catalogue
 from frametally_videos.uploads.upload_refusals import FieldRefused
+
+if TYPE_CHECKING:
+    from frametally_live.book import LiveBook
 
 _LOOK_S = 0.2
 _NOBODY_AFTER_S = 5.0

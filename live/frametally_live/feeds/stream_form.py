@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 import uuid
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from frametally import keys
 from frametally.errors import FrametallyError
 from frametally.settings.loading import Settings
-from frametally_live.book import LiveBook
 from frametally_live.feed_records import Feed, FeedTold
 from frametally_live.settings import LiveSettings
 from frametally_videos.library.edits import VideoGone
 from frametally_videos.ports.video_catalogue import VideoCatalogue
 from frametally_videos.uploads.upload_refusals import FieldRefused
+
+if TYPE_CHECKING:
+    from frametally_live.book import LiveBook
 
 SLOWEST, FASTEST = 0.1, 16.0
 """Seconds of a video in a second."""

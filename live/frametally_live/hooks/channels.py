@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from frametally_live.viewers.viewer_messages import CLOSED_BECAUSE, Ack, FrameShown, Pause, Resume, StreamTold
-from frametally_web.api.asyncapi import AsyncChannels, Channel, Message, Operation, codes
+from frametally_web.api.asyncapi import AsyncChannel, AsyncChannels, Message, Operation, codes
 
 _SHOWN = (
     Message(
@@ -22,7 +22,7 @@ _HEARD = (
 
 CHANNELS = AsyncChannels(
     [
-        Channel(
+        AsyncChannel(
             "stream",
             "/ws/stream",
             "Live frames and what is found in them",

@@ -19,7 +19,7 @@ from frametally.process.retrying import OnceAMinute
 from frametally.records import Detection, FrameDetections
 from frametally.settings.loading import Settings
 from frametally_live.feed_records import Feed
-from frametally_live.opening import LivePorts
+from frametally_live.live_ports import LivePorts
 from frametally_live.viewers.paused_stream import find_shown
 from frametally_live.viewers.result_pictures import FeedName, Pictures
 from frametally_live.viewers.result_reader import ResultReader

@@ -20,7 +20,7 @@ from starlette.websockets import WebSocket
 
 from frametally.errors import FrametallyError
 from frametally.settings.loading import Settings
-from frametally_live.opening import LivePorts
+from frametally_live.live_ports import LivePorts
 from frametally_live.viewers.relay import Channel, Relay
 from frametally_live.viewers.result_pictures import FeedName
 from frametally_live.viewers.viewer_messages import (

@@ -46,7 +46,7 @@ class Operation(NamedTuple):
     messages: Sequence[Message]
 
 
-class Channel(NamedTuple):
+class AsyncChannel(NamedTuple):
     """A channel: its name, where it is, what it is, what is said there, and what its address is made of."""
 
     name: str
@@ -72,7 +72,7 @@ class Channel(NamedTuple):
 class AsyncChannels(NamedTuple):
     """What a plug-in's hook `channels` names: its WebSockets, and what it has `/api/events` tell."""
 
-    channels: Sequence[Channel]
+    channels: Sequence[AsyncChannel]
     events: Sequence[Message] = ()
 
 

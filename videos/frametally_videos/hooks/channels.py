@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from frametally_videos.sockets.client_messages import CLOSED_BECAUSE, Hello, JobTold, Ping, Pong, VideoTold
-from frametally_web.api.asyncapi import AsyncChannels, Channel, Message, Operation, codes
+from frametally_web.api.asyncapi import AsyncChannel, AsyncChannels, Message, Operation, codes
 from frametally_web.requests.answers import Answer
 
 
@@ -27,7 +27,7 @@ _HEARD = (Message("pong", Pong, "An answer to `ping`, which need not come."),)
 
 CHANNELS = AsyncChannels(
     channels=[
-        Channel(
+        AsyncChannel(
             "client",
             "/ws/{client_id}",
             "What becomes of a client's videos",

@@ -148,7 +148,7 @@ def _removal(call: JobCall) -> list[Artifact]:
     return []
 
 
-class VideoJob(NamedTuple):
+class PluginJob(NamedTuple):
     """A kind of job that a plug-in does.
 
     Attributes:
@@ -160,7 +160,7 @@ class VideoJob(NamedTuple):
     check: Callable[[Settings], None]
 
 
-def plugin_jobs() -> dict[JobKind, VideoJob]:
+def plugin_jobs() -> dict[JobKind, PluginJob]:
     """Return the jobs of plug-ins, by kind."""
     return {kind: job for jobs in hooks("jobs") for kind, job in jobs.items()}
 

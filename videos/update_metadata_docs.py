@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Puts real answers into the manual: `python simple_frontend/update_metadata_docs.py`.
+"""Puts real answers into the manual: `python videos/update_metadata_docs.py`.
 
 The demo clip is uploaded into a store of its own, described, checked and enhanced by a worker, as anybody's
 video is; what is then answered about it stands in `docs/api.md`, but for its id and for when it was uploaded.
