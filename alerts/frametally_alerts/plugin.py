@@ -13,6 +13,11 @@ PLUGIN = Plugin(
             "Notify people and programs of counts, gaps and failures",
             {"add": ("name", "what"), "remove": ("name",)},
         ),
+        "report": CommandEntry(
+            "frametally_alerts.commands.reports:report",
+            "Write traffic reports, once or on a schedule",
+            {"add": ("name", "every", "sources", "channels"), "remove": ("name",)},
+        ),
     },
     tables="frametally_alerts.kept:TABLES",
     members="frametally_alerts.members:members",

@@ -29,11 +29,13 @@ class CommandEntry(NamedTuple):
         summary: What it does, in one line of the list of commands.
         audited: What the audit log keeps of it: by subcommand ("" is the command itself) the parameters that
             say what it changes, never one that may be secret. A subcommand that is not named changes nothing.
+        more: Groups whose commands it has, too: other plug-ins' groups of the same name.
     """
 
     target: str
     summary: str
     audited: Mapping[str, tuple[str, ...]] = {}
+    more: tuple[str, ...] = ()
 
 
 class PageEntry(NamedTuple):
@@ -94,7 +96,15 @@ class Plugin:
         kept_since: Returns since when (ms) it has what a person made and backups are for, for `Settings`.
         of_source: Yields what of it names a source by its slug, in words, for `Settings`.
         known_names: Returns its `NamesPart` for `Settings` and the store.
-        counting: A step after the counting job.
+        counting: Its `CountingStep`: what it counts in the counting job and behind it.
+        tasks: Its `PartRules` for tasks of that job; of one plug-in at most.
+        zipped: Its folders that tasks need on a cluster's nodes.
+        calibration: Raises `Misconfigured` where points of a picture with their metres make no calibration.
+        narrowing: Its `Narrowing` of charts.
+        chart_parameters: The parameters of a chart that it narrows by, with what each says.
+        series: Its `PlaceSeries`: whose runs it publishes.
+        renaming: Called for the store, a source's slug, its next one and whether nothing has that yet, before
+            footage is renamed; yields lines for who does that.
         indexed: Called for `Ports` after the index has what was counted; returns an exit code.
         jobs: What it does to uploaded videos: a `PluginJob` by the kind of job.
         made: Called for `Settings`, the catalogue of videos, a video's id and what was made of that.
@@ -133,6 +143,13 @@ class Plugin:
     of_source: str = ""
     known_names: str = ""
     counting: str = ""
+    tasks: str = ""
+    zipped: tuple[str, ...] = ()
+    calibration: str = ""
+    narrowing: str = ""
+    chart_parameters: Mapping[str, str] = field(default_factory=dict)
+    series: str = ""
+    renaming: str = ""
     indexed: str = ""
     jobs: str = ""
     made: str = ""
@@ -147,6 +164,19 @@ def plugins() -> tuple[Plugin, ...]:
     while lacking := [name for name, plugin in here.items() if not here.keys() >= set(plugin.needs)]:
         here = {name: plugin for name, plugin in here.items() if name not in lacking}
     return tuple(here.values())
+
+
+def plugin_commands() -> dict[str, CommandEntry]:
+    """Return the commands of the plug-ins that are here; groups of one name are one, the first one's."""
+    found: dict[str, CommandEntry] = {}
+    for name, entry in (one for plugin in plugins() for one in plugin.commands.items()):
+        if name in found:
+            first = found[name]
+            entry = first._replace(
+                audited={**first.audited, **entry.audited}, more=(*first.more, entry.target)
+            )
+        found[name] = entry
+    return found
 
 
 def folder_of(plugin: Plugin) -> Path:

@@ -16,7 +16,7 @@ from frametally.records import Run, encode
 from frametally.rules.places import FLOWS, is_of_places, series_of
 from frametally.rules.times import is_day_in_range
 from frametally_gold.gold_records import GoldDay, PublishedDay
-from frametally_traffic.flows.published_days import read_flows
+from frametally_traffic.counting.published_days import read_flows
 
 if TYPE_CHECKING:
     from frametally_gold.book import Gold

@@ -1,4 +1,4 @@
-"""What a day's flows are, visit by visit: the oracle of `frametally_traffic.flows`, which counts them at once.
+"""What a day's flows are, visit by visit: the oracle of what `frametally_traffic.flows` counts at once.
 
 Plain Python: whole numbers, and floats in a fixed order.
 """

@@ -20,12 +20,12 @@ from frametally.records import PathFile, Run
 from frametally.rules.path_columns import encode_paths
 from frametally.rules.places import FLOWS, series_model
 from frametally.rules.times import DAY_MS, HOUR_MS
+from frametally_traffic.counting.kept_flows import KeptFlows
+from frametally_traffic.counting.published_days import flows_for, read_flows
 from frametally_traffic.drawings.day_inputs import flow_inputs
 from frametally_traffic.drawings.revisions import change_drawing, with_shapes
 from frametally_traffic.flows import visit_rows
 from frametally_traffic.flows.day_columns import FlowColumns, encode_flows
-from frametally_traffic.flows.kept_flows import KeptFlows
-from frametally_traffic.flows.published_days import flows_for, read_flows
 from frametally_traffic.flows.shapes import LineShape, Shapes
 from frametally_traffic.records import Drawing, DrawnCalibration, DrawnLine
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from frametally.rules.places import ZoneShape
 from frametally_traffic.flows.flow_inputs import FlowInputs, StoredPaths
-from frametally_traffic.flows.shapes import LineShape, Shapes, ZoneShape
+from frametally_traffic.flows.shapes import LineShape, Shapes
 
 DAY_MS = 86_400_000
 LINE = LineShape("stop line", ((0, 0), (100, 0)))

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from tests.core.flow_days import DAY, MODEL, SOURCE, Someone, goer, path_files
 
 from frametally.rules.path_columns import PathColumns
-from frametally.rules.places import parse_place
+from frametally.rules.places import ZoneShape, parse_place
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally_traffic.flows.day_columns import FlowColumns, decode_flows, encode_flows
 from frametally_traffic.flows.day_flows import flows_of_day
-from frametally_traffic.flows.shapes import Calibrated, LineShape, Shapes, ZoneShape, parse_shapes
+from frametally_traffic.flows.shapes import Calibrated, LineShape, Shapes, parse_shapes
 from frametally_traffic.flows.tallies import count_places, places_of
 from frametally_traffic.geometry.zones import ZoneCounts
 

@@ -13,11 +13,12 @@ from tests.core.walks import lines, rings
 from tests.examples import examples
 
 from frametally.rules.path_columns import Began, Ended, PathColumns
+from frametally.rules.places import ZoneShape
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally_traffic.flows import day_flows as at_once
 from frametally_traffic.flows import visit_speeds as speeds
 from frametally_traffic.flows.day_columns import SPEEDS_MISSING, encode_flows
-from frametally_traffic.flows.shapes import Calibrated, LineShape, Shapes, ZoneShape
+from frametally_traffic.flows.shapes import Calibrated, LineShape, Shapes
 from frametally_traffic.geometry.crossings import Direction
 from frametally_traffic.geometry.foot_paths import FootPath
 

@@ -19,17 +19,17 @@ from frametally import keys
 from frametally.opening import open_count_index
 from frametally.process.reports import NoProgress
 from frametally.records import PathFile
-from frametally.rules.places import FLOWS, series_model
+from frametally.rules.places import FLOWS, ZoneShape, series_model
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally_gold import tables
 from frametally_gold.book import Gold
 from frametally_gold.comparison import check_gold
 from frametally_gold.loading import load_gold
-from frametally_hadoop.flows.records import PlaceRecords
 from frametally_search.indexer import index_runs
+from frametally_traffic.counting.place_records import PlaceRecords
 from frametally_traffic.flows.day_columns import encode_flows
 from frametally_traffic.flows.day_flows import flows_of_day
-from frametally_traffic.flows.shapes import LineShape, Shapes, ZoneShape
+from frametally_traffic.flows.shapes import LineShape, Shapes
 
 DAYS = 2
 # Down over the line and through the zone: in the first hour, over midnight, and in the second day.

@@ -12,9 +12,10 @@ from tests.fakes.junction import START_MS, Visit, make_flows, make_quarters
 
 from frametally.rules.clocks.turns import last_turn
 from frametally.rules.path_columns import UNSEEN_MS
+from frametally.rules.places import ZoneShape
 from frametally.rules.times import DAY_MS, HOUR_MS, WEEK_MS
 from frametally.rules.week_parts import holds, moved
-from frametally_traffic.flows.shapes import LineShape, Shapes, ZoneShape
+from frametally_traffic.flows.shapes import LineShape, Shapes
 from frametally_traffic.flows.zone_boxes import stands_in
 from frametally_traffic.geometry.borders import FLICKER_PART, Border, tenths
 from frametally_traffic.geometry.crossings import LineCounts, crossings_of, jumps

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from frametally.rules.places import ZoneShape
 from frametally_traffic.drawings.drawing_checks import DrawingRefused
 from frametally_traffic.drawings.drawn_shapes import shapes_of
-from frametally_traffic.flows.shapes import LineShape, ZoneShape
+from frametally_traffic.flows.shapes import LineShape
 from frametally_traffic.geometry.ground import Ground, on_ground
 from frametally_traffic.records import (
     Drawing,

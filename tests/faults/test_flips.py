@@ -39,8 +39,8 @@ from frametally.settings.loading import load_settings
 from frametally_cli import main as cli
 from frametally_cli.scrub.checks import deep_rows
 from frametally_consumer.detectors.choice import chosen_backend
+from frametally_traffic.counting.published_days import read_flows
 from frametally_traffic.drawings.revisions import change_drawing, list_drawings, with_shapes
-from frametally_traffic.flows.published_days import read_flows
 from frametally_traffic.records import DrawnLine, DrawnZone
 
 FLIPS = int(os.environ.get("FAULTS_FLIPS", "24"))

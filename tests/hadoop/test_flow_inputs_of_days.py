@@ -24,10 +24,10 @@ from frametally.books.superseded import remove_superseded
 from frametally.errors import Misconfigured
 from frametally.records import encode
 from frametally.undo_records import Tombstone
-from frametally_hadoop.flows import counting
-from frametally_hadoop.job.flow_tasks import count_entry
 from frametally_hadoop.running import engine
 from frametally_hadoop.running.bundle import write_bundle
+from frametally_traffic.counting import flow_counting
+from frametally_traffic.tasks.flow_tasks import count_entry
 
 if TYPE_CHECKING:
     from tests.hadoop.conftest import Footage
@@ -150,7 +150,7 @@ def test_a_node_counts_the_same_from_the_bundle_and_numpy_alone(
         seen.append((manifest, sorted(engine.run_job(manifest=manifest, **options))))
         return iter(seen[0][1])
 
-    monkeypatch.setattr(counting, "run_job", noted)
+    monkeypatch.setattr(flow_counting, "run_job", noted)
     file_footage.segment([*passing(file_footage), *passing(file_footage, MIDNIGHT_MS - 8_000, source="yard")])
     for source in ("gate", "yard"):
         draw(file_footage, msgspec.structs.replace(STOP, inward="to_right"), BAY, source=source)
@@ -162,7 +162,7 @@ def test_a_node_counts_the_same_from_the_bundle_and_numpy_alone(
     folders = [str(write_bundle(tmp_path / "job.zip")), str(tmp_path / "node")]
     script = (
         f"import sys; sys.path[:0] = {folders!r}\n"
-        "from frametally_hadoop.job.flow_tasks import count_entry\n"
+        "from frametally_traffic.tasks.flow_tasks import count_entry\n"
         "for line in sys.stdin:\n"
         "    for pair in count_entry(line):\n"
         "        sys.stdout.buffer.write(b'\\t'.join(pair) + b'\\n')\n"
@@ -206,5 +206,5 @@ def test_where_a_manifest_is_damaged_no_line_moves(footage: Footage, of_source: 
     footage.store.put(key, footage.store.get(key)[:-3] + b'0"}')
     report = footage.aggregate()
     assert [item.name for item in report.skipped] == [key]
-    assert report.flows.runs == []
+    assert report.steps[0].runs == []
     assert flow_runs(footage) == before

@@ -20,10 +20,10 @@ from frametally.process.reports import NoProgress
 from frametally.records import Run, encode
 from frametally_cli.console.aggregate import dry_run_lines
 from frametally_hadoop.dry_run import dry_run
-from frametally_hadoop.flows import counting
 from frametally_hadoop.planning.selection import ALL_DAYS
 from frametally_hadoop.running import engine
 from frametally_search.indexer import index_runs
+from frametally_traffic.counting import flow_counting
 from frametally_traffic.drawings.revisions import change_drawing, with_shapes
 from frametally_traffic.flows.day_columns import FlowColumns, decode_flows
 from frametally_traffic.records import DrawnLine, DrawnZone
@@ -77,7 +77,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         lines.extend(manifest)
         return run_job(manifest=manifest, **options)
 
-    monkeypatch.setattr(counting, "run_job", noted)
+    monkeypatch.setattr(flow_counting, "run_job", noted)
     return lines
 
 
@@ -86,7 +86,7 @@ def test_a_line_is_counted_and_published_with_the_coverage_of_its_source(footage
     draw(footage, STOP)
     report = footage.aggregate()
     [base] = report.runs
-    [run] = report.flows.runs
+    [run] = report.steps[0].runs
     assert (run.model, run.interval_s, run.day) == (f"{base.model}~flows", 60, base.day)
     counts, coverage = read_run(footage.store, run)
     [count] = counts
@@ -133,7 +133,7 @@ def test_a_video_over_which_nothing_is_drawn_costs_one_listing(
     footage.aggregate()
     seen: list[tuple[str, str]] = []
     report = footage.aggregate(watched(footage.store, lambda what, key: seen.append((what, key))))
-    assert report.flows.runs == []
+    assert report.steps[0].runs == []
     touched = {call for call in seen if call[1].startswith(("drawings", "tracks"))}
     assert touched == {("before list", "drawings")}
 
@@ -160,7 +160,7 @@ def test_what_has_not_changed_is_not_counted_again(footage: Footage, asked: list
     assert len(asked) == 1
     before = footage.objects("")
     report = footage.aggregate()
-    assert (report.flows.runs, report.flows.days_up_to_date) == ([], 1)
+    assert (report.steps[0].runs, report.steps[0].days_up_to_date) == ([], 1)
     assert footage.objects("") == before
     assert len(asked) == 1
 
@@ -168,8 +168,8 @@ def test_what_has_not_changed_is_not_counted_again(footage: Footage, asked: list
 def test_all_are_counted_again_where_that_is_asked_for(footage: Footage, asked: list[str]) -> None:
     footage.segment(passing(footage))
     draw(footage, STOP)
-    [first] = footage.aggregate().flows.runs
-    [again] = footage.aggregate(selection=ALL_DAYS._replace(recount=True)).flows.runs
+    [first] = footage.aggregate().steps[0].runs
+    [again] = footage.aggregate(selection=ALL_DAYS._replace(recount=True)).steps[0].runs
     assert (len(asked), again.sequence) == (2, first.sequence + 1)
     assert again.inputs_sha256 == first.inputs_sha256
 
@@ -184,9 +184,9 @@ def test_a_line_that_is_moved_counts_its_days_anew_and_one_that_is_removed_leave
     footage.aggregate()
     assert totals(footage) == {"gate/line/later/to_right": 1}
     draw(footage)
-    [run] = footage.aggregate().flows.runs
+    [run] = footage.aggregate().steps[0].runs
     assert (read_run(footage.store, run), run.paths) == (([], []), [])
-    assert footage.aggregate().flows.runs == []
+    assert footage.aggregate().steps[0].runs == []
 
 
 def test_of_another_line_only_the_source_that_it_is_drawn_over_is_counted_anew(
@@ -268,18 +268,18 @@ def test_paths_that_are_damaged_or_gone_leave_what_stands_and_are_named_with_the
     gone, damaged = sorted(key for key in footage.objects("tracks") if "/paths-" in key)
     footage.store.put(damaged, footage.store.get(damaged)[:-1] + b"\xff")
     report = footage.aggregate()
-    [skipped] = report.flows.skipped
+    [skipped] = report.steps[0].skipped
     assert damaged in skipped.reason
     assert "--from 2026-01-03 --to 2026-01-06" in skipped.reason
-    assert [run.day for run in report.flows.runs] == ["2026-01-01"]
+    assert [run.day for run in report.steps[0].runs] == ["2026-01-01"]
     assert flow_runs(footage)[1] == before[1]
     draw(footage, LATER)
     footage.store.delete(gone)
     report = footage.aggregate()
-    assert sorted(item.name for item in report.flows.skipped)[1] == gone
-    assert len(report.flows.skipped) == 2
+    assert sorted(item.name for item in report.steps[0].skipped)[1] == gone
+    assert len(report.steps[0].skipped) == 2
     report = footage.aggregate(selection=ALL_DAYS._replace(recount=True))
-    assert report.flows.skipped == []
+    assert report.steps[0].skipped == []
     assert totals(footage) == {"gate/line/later/to_right": 2}
 
 
@@ -293,7 +293,7 @@ def test_a_drawing_that_is_damaged_is_named_and_its_days_stay_as_they_are(footag
     [*_, newest] = footage.objects("drawings/gate")
     footage.store.put(newest, footage.store.get(newest)[:-9] + b'12345678"}')
     report = footage.aggregate()
-    [skipped] = report.flows.skipped
+    [skipped] = report.steps[0].skipped
     assert (skipped.name, newest in skipped.reason) == ("drawing of gate", True)
     assert flow_runs(footage)[:1] == before
     assert "yard/line/stop%20line/to_right" in totals(footage)
@@ -306,8 +306,8 @@ def test_days_of_an_earlier_release_are_left_out_and_said_so(footage: Footage) -
     footage.store.put(run.key, encode(msgspec.structs.replace(run, paths=None)))
     draw(footage, STOP)
     report = footage.aggregate()
-    assert report.flows.runs == []
-    [warning] = report.flows.warnings
+    assert report.steps[0].runs == []
+    [warning] = report.steps[0].warnings
     assert "2026-01-01" in warning
     assert "no foot points" in warning
 
@@ -327,7 +327,7 @@ def test_a_reader_never_sees_half_a_day_and_who_comes_second_takes_what_is_there
             done.append(footage.aggregate(other))
 
     report = footage.aggregate(watched(footage.store, meanwhile))
-    assert [len(one.flows.runs) for one in (*done, report)] == [1, 0]
+    assert [len(one.steps[0].runs) for one in (*done, report)] == [1, 0]
     assert totals(footage) == {"gate/line/later/to_right": 1}
 
 
@@ -338,7 +338,7 @@ def test_a_store_that_is_away_is_no_damage(footage: Footage, monkeypatch: pytest
     def away(**_: Any) -> Any:
         raise Retryable("a task failed: the store is away")
 
-    monkeypatch.setattr(counting, "run_job", away)
+    monkeypatch.setattr(flow_counting, "run_job", away)
     with pytest.raises(Retryable, match="the store is away"):
         footage.aggregate()
 
@@ -376,7 +376,7 @@ def test_a_dry_run_names_the_days_of_lines_that_an_aggregation_counts(footage: F
 
     [found] = look()
     assert (found.model, found.day, found.segments) == ("tiny-1~flows", "2026-01-04", 0)
-    [run] = footage.aggregate().flows.runs
+    [run] = footage.aggregate().steps[0].runs
     assert run.inputs_sha256.startswith(found.inputs)
     assert look() == []
 

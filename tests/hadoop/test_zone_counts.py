@@ -96,7 +96,7 @@ def test_whose_foot_point_is_outside_counts_in_the_whole_picture_and_not_in_the_
     footage.segment(drive(footage))
     draw(footage, zone())
     report = footage.aggregate()
-    assert (report.frames, len(report.runs), len(report.zone_runs)) == (100, 1, 1)
+    assert (report.frames, len(report.runs), len(report.part_runs)) == (100, 1, 1)
     [run] = zone_runs(footage)
     [count], [coverage] = read_run(footage.store, run)
     # The foot is the box's left side and 40 px: at 320 px, on the rim, in frame 40.
@@ -167,13 +167,13 @@ def test_a_moved_zone_recounts_the_days_of_its_source_from_its_beginning_on_and_
     footage.segment(drive(footage, start_ms=NOON_MS + 5 * DAY_MS, source="yard"))
     draw(footage, zone())
     draw(footage, zone("yard"), source="yard")
-    assert len(footage.aggregate().zone_runs) == 4
+    assert len(footage.aggregate().part_runs) == 4
     moved_ms = NOON_MS + DAY_MS
     draw(footage, zone(to_ms=moved_ms), zone(points=RIGHT, from_ms=moved_ms))
     report = footage.aggregate()
     assert report.runs == []
-    assert [run.day for run in report.zone_runs] == ["2026-01-02", "2026-01-03"]
-    assert footage.aggregate().zone_runs == []
+    assert [run.day for run in report.part_runs] == ["2026-01-02", "2026-01-03"]
+    assert footage.aggregate().part_runs == []
 
 
 def test_a_removed_zone_leaves_no_counts(footage: Footage) -> None:
@@ -181,14 +181,14 @@ def test_a_removed_zone_leaves_no_counts(footage: Footage) -> None:
     draw(footage, zone())
     footage.aggregate()
     draw(footage)
-    [run] = footage.aggregate().zone_runs
+    [run] = footage.aggregate().part_runs
     assert (run.parts, run.frames, zone_counts(footage)) == ([], 0, [])
-    assert footage.aggregate().zone_runs == []
+    assert footage.aggregate().part_runs == []
 
 
 def test_without_a_zone_nothing_is_read_or_published_for_it(footage: Footage) -> None:
     footage.segment(drive(footage))
-    assert footage.aggregate().zone_runs == []
+    assert footage.aggregate().part_runs == []
     assert {run.model for run in current_runs(footage.store)} == {"tiny-1"}
 
 
@@ -226,7 +226,7 @@ def test_splits_orders_and_repeats_of_segments_change_nothing_within_zones(
         footage.segment(some)
     for one in (whole, footage):
         draw(one, *zones)
-        assert len(one.aggregate().zone_runs) == 2
+        assert len(one.aggregate().part_runs) == 2
     assert parts(footage) == parts(whole)
     assert sum(run.duplicates_dropped for run in zone_runs(footage)) == 2 * 50  # each line twice, once a zone
 
@@ -263,7 +263,7 @@ def test_a_damaged_drawing_is_named_and_what_was_counted_stays(footage: Footage)
     key = read_drawing(footage.store, "gate").key
     footage.store.put(key, footage.store.get(key).replace(b"left side", b"lift side"))
     report = footage.aggregate()
-    assert report.zone_runs == []
+    assert report.part_runs == []
     assert [item.name for item in report.skipped] == ["zones of gate"]
     assert [count.detections for count in zone_counts(footage)] == [41]
 
@@ -277,7 +277,7 @@ def test_forgotten_footage_leaves_the_zone_and_is_no_loss(footage: Footage) -> N
     put_tombstone(footage.store, medium(frames), why="forget", from_ms=NOON_MS, to_ms=NOON_MS + 20 * STEP_MS)
     report = footage.aggregate()
     assert report.skipped == []
-    assert [(run.model, run.frames) for run in report.zone_runs] == [("tiny-1~zones", 80)]
+    assert [(run.model, run.frames) for run in report.part_runs] == [("tiny-1~zones", 80)]
     assert [count.detections for count in zone_counts(footage)] == [21]
 
 

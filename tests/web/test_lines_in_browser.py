@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from tests.web import junction
 
-from frametally_traffic.flows.published_days import flows_for
+from frametally_traffic.counting.published_days import flows_for
 
 pytestmark = pytest.mark.thorough
 

@@ -10,7 +10,7 @@ import pytest
 from tests.web.zoned_footage import LEFT, RIGHT, START_MS, STEP_MS, count, draw, draw_from, drive, put
 
 from frametally.ports.count_index import CountQuery, Histogram
-from frametally_traffic.zones.zone_index import NarrowedIndex
+from frametally_traffic.zones.zone_index import ZoneIndex
 
 if TYPE_CHECKING:
     from tests.web.conftest import Place
@@ -98,8 +98,8 @@ def test_of_two_zones_over_one_source_each_has_its_own_objects(zoned: Place) -> 
 
 def test_an_index_within_a_zone_that_no_source_has_is_empty_and_not_that_of_all_zones(zoned: Place) -> None:
     query = CountQuery("m", 60)
-    assert len(NarrowedIndex(zoned.real_index, "left side").histogram(query).coverage) == 3
-    assert NarrowedIndex(zoned.real_index, "none").histogram(query) == Histogram("m", 60, [], [])
+    assert len(ZoneIndex(zoned.real_index, "left side").histogram(query).coverage) == 3
+    assert ZoneIndex(zoned.real_index, "none").histogram(query) == Histogram("m", 60, [], [])
 
 
 @pytest.mark.thorough

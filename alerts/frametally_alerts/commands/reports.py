@@ -51,7 +51,12 @@ def maker(settings: Settings, store: ObjectStore, index: CountIndex, ledger: Led
     return make
 
 
-@click.command("add")
+@click.group()
+def report() -> None:
+    """Write reports of what was counted, now or every so often."""
+
+
+@report.command("add")
 @click.argument("name")
 @click.option("--every", type=click.Choice(EVERY), required=True, help="On which days.")
 @click.option("--at", required=True, help="Time of the day by the clocks of --zone.", metavar="HH:MM")
@@ -100,7 +105,7 @@ def add_report(zone: str | None, data_dir: Any, **given: Any) -> int:
     return 0
 
 
-@click.command("list")
+@report.command("list")
 @data_dir_option
 def list_reports(**overrides: Any) -> int:
     """Show each scheduled report, and the last that was made of it."""
@@ -144,7 +149,7 @@ def line_of(report: ScheduledReport, written: Mapping[str, str]) -> str:
     return f"{'  '.join(parts)}  by {', '.join(report.channels) or 'the store alone'}, since {since}"
 
 
-@click.command("remove")
+@report.command("remove")
 @click.argument("name")
 @data_dir_option
 def remove_report(name: str, **overrides: Any) -> int:

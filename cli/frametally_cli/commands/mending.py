@@ -17,7 +17,6 @@ from frametally.media.overlapping import overlaps_of, told_by_source, told_overl
 from frametally.media.sources import joined
 from frametally.media_records import key_of_part
 from frametally.plugins import hooks
-from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress, Progress, Skipped, exit_code
 from frametally.settings.loading import Settings
 from frametally.undo_records import Correction
@@ -25,7 +24,6 @@ from frametally_cli.console import output as console
 from frametally_cli.options.ports import Ports, data_dir_option, open_books, option, read_settings
 from frametally_cli.options.times import parse_bounds_ms, parse_time_ms
 from frametally_cli.scrub.leftovers import Leftovers
-from frametally_traffic.drawings.revisions import change_drawing, read_drawing, with_shapes
 
 delete_images_option = click.option(
     "--delete-images", is_flag=True, help="Also delete the stored pictures that nothing needs any more."
@@ -134,7 +132,9 @@ def rename_source(old: str, new: str, delete_images: bool, **overrides: Any) -> 
         source, name = joined(others, new)
         is_new = all(manifest.source != source for manifest in others)
         for former in sorted({manifest.source for manifest in manifests} - {source}):
-            _take_drawing(ports.store, former, source, is_new=is_new)
+            for prepare in hooks("renaming"):
+                for line in prepare(ports.store, former, source, is_new):
+                    click.echo(line)
         # One at a time: a correction notes all that it will do before it begins.
         done = list(finished)
         for manifest in manifests:
@@ -157,25 +157,6 @@ def _say_who_names(settings: Settings, former: str, source: str) -> None:
         click.echo(
             f"still of {former}, and so of nothing: {', '.join(named)}; "
             f"remove each, and add it again with `--source {source}`"
-        )
-
-
-def _take_drawing(store: ObjectStore, former: str, source: str, *, is_new: bool) -> None:
-    """Draw over a source what is drawn over the one that it was; what another source has stays its own.
-
-    It is done first: an interrupted command finds it done, and its other half to be done.
-    """
-    shapes = read_drawing(store, former).shapes
-    there = read_drawing(store, source)
-    if not shapes or shapes == there.shapes:
-        return
-    if is_new and not there.revision:
-        drawing = change_drawing(store, source, lambda now: now if now.revision else with_shapes(now, shapes))
-        click.echo(f"drawn over {source} as over {former}: {len(drawing.shapes)} lines, zones, calibrations")
-    else:
-        click.echo(
-            f"what is drawn over {former} is not drawn over {source}, which has pictures or drawings of its "
-            f"own: `frametally lines export {former}`, take `source` out, and import what is right there, too"
         )
 
 

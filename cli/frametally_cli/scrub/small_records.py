@@ -1,4 +1,4 @@
-"""Manifests, tombstones, corrections, settled dead letters, drawings, the detector, and those of plug-ins."""
+"""Manifests, tombstones, corrections, settled dead letters, the detector, and those of plug-ins."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from frametally.records import AutoDetector, MediaManifest, SealedRecord, decode
 from frametally.undo_records import Correction, DroppedDeadLetter, Tombstone
 from frametally_cli.checkup.findings import Finding
 from frametally_cli.options.ports import Ports
-from frametally_traffic.records import Drawing
 
 
 class RecordFolder(NamedTuple):
@@ -37,10 +36,9 @@ _FOLDERS: dict[str, type[SealedRecord]] = {
     keys.TOMBSTONES: Tombstone,
     keys.CORRECTIONS: Correction,
     keys.DROPPED: DroppedDeadLetter,
-    keys.DRAWINGS: Drawing,
 }
 
-_WORDS = "manifests, tombstones, corrections, settled dead letters, drawings"
+_WORDS = "manifests, tombstones, corrections, settled dead letters"
 
 
 def check_records(ports: Ports, progress: Progress) -> Iterator[Finding]:

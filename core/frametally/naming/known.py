@@ -9,14 +9,12 @@ from typing import NamedTuple
 import msgspec
 
 from frametally import keys
-from frametally.errors import Poison
 from frametally.naming.nearest import NoSuchName, no_such
 from frametally.plugins import hooks
 from frametally.ports.count_index import CountIndex
 from frametally.ports.object_store import ObjectStore
 from frametally.rules.places import FLOWS, ZONES, parse_place, series_model
 from frametally.settings.loading import Settings
-from frametally_traffic.drawings.revisions import drawn_sources, read_drawing
 
 _DRAW = "none is drawn yet: draw it at /lines, or by `frametally lines import`"
 
@@ -55,21 +53,19 @@ class KnownNames:
         Args:
             media: How each source that has media is written, by slug.
             settings: Name what plug-ins keep.
-            store: Where drawings are; None: there are none.
+            store: Where plug-ins keep more; None: there is nothing yet.
             index: Of the counts; None: there are none.
 
         Raises:
             FrametallyError: As the ports do.
         """
-        self._store, self._index = store, index
+        self._index = index
         self._parts: list[NamesPart] = [know(settings, store) for know in hooks("known_names")]
         self._models = list(dict.fromkeys(one.model for one in index.series())) if index else []
         self.sources: dict[str, str] = {}
         """How each source is written, by slug."""
         for model in self._models:
             self.sources |= {one.source: one.source for one in index.sources(model)} if index else {}
-        self._drawn = drawn_sources(store) if store else set()
-        self.sources |= {source: source for source in self._drawn}
         for part in self._parts:
             self.sources |= part.sources
         self.sources |= media
@@ -133,14 +129,6 @@ class KnownNames:
                 place = parse_place(summary.source)
                 if place.kind == kind and (not sources or place.source in sources):
                     names.add(place.names[0])
-        for source in sorted(self._drawn.intersection(sources or self._drawn)):
-            if self._store is None:
-                break
-            try:
-                drawing = read_drawing(self._store, source)
-            except Poison:
-                continue  # whoever counts says what is damaged
-            names.update(shape.name for shape in (drawing.lines if kind == "line" else drawing.zones))
         return names
 
 

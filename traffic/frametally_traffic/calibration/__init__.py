@@ -1,4 +1,4 @@
 """Calibration: from points with metres to the matrix by which foot points stand on the ground.
 
-Made once, when a calibration is saved, so numpy may help. What is measured by it: `frametally_traffic.geometry`.
+Made once, when a calibration is saved, so numpy may help. What is measured by it: `geometry`.
 """

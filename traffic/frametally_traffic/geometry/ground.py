@@ -14,7 +14,7 @@ Matrix: TypeAlias = tuple[float, float, float, float, float, float, float, float
 
 
 class Ground(NamedTuple):
-    """What a calibration says of the ground that a camera sees; as `frametally_traffic.calibration` has made it.
+    """What a calibration says of the ground that a camera sees; as `calibration` has made it.
 
     Attributes:
         matrix: Homography from picture to ground. `matrix @ (x, y, 1)` in pixels of the

@@ -3,7 +3,7 @@
 Needs numpy. A manifest line is JSON, for one source and UTC day: see `entry_of`. Its flows come
 out, under a key that is a JSON array, the value a JSON string:
 
-- `["flows", model, source, day_start_ms]`: the file (`rules.flows.day_columns`), as base64;
+- `["flows", model, source, day_start_ms]`: the file (`flows.day_columns`), as base64;
 - `["failed", model, source, day_start_ms]`: why there is none.
 """
 

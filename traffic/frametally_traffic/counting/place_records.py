@@ -6,11 +6,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from frametally.records import Coverage, IntervalCount, encode
-from frametally.rules.places import Place, parse_place
+from frametally.rules.places import Place, ZoneShape, parse_place
 from frametally.rules.times import FIRST_MS, NEXT_MS
 from frametally_hadoop.job.mapping import to_json
 from frametally_traffic.flows.day_columns import FlowColumns
-from frametally_traffic.flows.shapes import LineShape, Shapes, ZoneShape
+from frametally_traffic.flows.shapes import LineShape, Shapes
 from frametally_traffic.flows.tallies import count_places, places_of
 
 Span = tuple[int, int]

@@ -11,9 +11,9 @@ from frametally.books.runs import read_run, read_source_files
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
 from frametally.records import PathFile, Run, encode
-from frametally_hadoop.flows.plan import FlowDay
-from frametally_hadoop.flows.records import PlaceRecords, by_source
 from frametally_hadoop.publication.publish import LINES_PER_PART, put_parts
+from frametally_traffic.counting.flow_plan import FlowDay
+from frametally_traffic.counting.place_records import PlaceRecords, by_source
 from frametally_traffic.flows.day_columns import decode_flows
 from frametally_traffic.flows.flow_inputs import FLOWS_VERSION
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from frametally import keys
 from frametally.books.runs import DayKey
@@ -15,32 +14,16 @@ from frametally.process.reports import Progress, Skipped
 from frametally.records import Run
 from frametally.rules.times import DAY_MS
 from frametally.settings.loading import Settings
-from frametally_hadoop.flows.counting import CountedFlows, count_days
-from frametally_hadoop.flows.plan import FlowPlan, plan_flows
-from frametally_hadoop.flows.publish import publish_flows
 from frametally_hadoop.job.input.fetching import LinkEnded
+from frametally_hadoop.planning.counting_steps import StepReport
 from frametally_hadoop.planning.selection import DaySelection
 from frametally_hadoop.running.cluster import cluster_of
 from frametally_hadoop.running.workspace import workspace
+from frametally_traffic.counting.flow_counting import CountedFlows, count_days
+from frametally_traffic.counting.flow_plan import FlowPlan, plan_flows
+from frametally_traffic.counting.flow_publication import publish_flows
 
 _ATTEMPTS = 8
-
-
-@dataclass(frozen=True, kw_only=True)
-class FlowReport:
-    """What was counted at lines and zones.
-
-    Attributes:
-        runs: Published runs of flows, one per day, sorted.
-        days_up_to_date: Days that needed nothing.
-        skipped: Drawings and days that were set aside.
-        warnings: What a person should look at, one line each.
-    """
-
-    runs: list[Run] = field(default_factory=list)
-    days_up_to_date: int = 0
-    skipped: list[Skipped] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
 
 
 def aggregate_flows(
@@ -51,7 +34,7 @@ def aggregate_flows(
     runner: str,
     selection: DaySelection,
     manifests: ManifestReader,
-) -> FlowReport:
+) -> StepReport:
     """Count every day whose paths, or what is drawn over its sources, are not those of its run of flows.
 
     The same paths and drawings give the same files, byte for byte, on every runner.
@@ -142,9 +125,10 @@ class _Flows:
             failpoints.passing("flows.counted")
             return self._publish(plan, counted)
 
-    def report(self) -> FlowReport:
+    def report(self) -> StepReport:
         """Sum up what came of all attempts."""
-        return FlowReport(
+        return StepReport(
+            name="lines and zones",
             runs=[self._published[day] for day in sorted(self._published)],
             days_up_to_date=len(self._up_to_date - self._published.keys()),
             skipped=[self._skipped[name] for name in sorted(self._skipped)],

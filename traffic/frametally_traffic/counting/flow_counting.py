@@ -12,12 +12,13 @@ from frametally.books.runs import DayKey
 from frametally.ports.object_store import ObjectStore
 from frametally.rules.places import FLOWS, series_model
 from frametally.settings.loading import Settings
-from frametally_hadoop.flows.plan import FlowDay
-from frametally_hadoop.job.flow_tasks import entry_of
 from frametally_hadoop.running.cluster import HadoopCluster
 from frametally_hadoop.running.engine import run_job
 from frametally_hadoop.running.spool import DaySpool
+from frametally_traffic.counting.flow_plan import FlowDay
+from frametally_traffic.tasks.flow_tasks import entry_of
 
+_JOB = "frametally_traffic.counting.flows_job:CountFlows"
 _HELD_DAYS = 500  # of a source; each some hundred kilobytes
 
 
@@ -68,6 +69,7 @@ def count_days(
         return counted
     for line in run_job(
         manifest=manifest,
+        job=_JOB,
         runner=runner,
         temporary=job_folder,
         spark_master=settings.spark_master,

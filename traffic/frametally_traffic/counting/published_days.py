@@ -23,11 +23,11 @@ from frametally.records import MediaManifest, Run
 from frametally.rules.path_columns import PathColumns
 from frametally.rules.places import FLOWS, series_model
 from frametally.rules.times import DAY_MS
+from frametally_traffic.counting.kept_flows import KeptFlows
 from frametally_traffic.drawings.day_inputs import DrawnShapes, flow_inputs
 from frametally_traffic.drawings.revisions import read_drawing
 from frametally_traffic.flows.day_columns import FlowColumns, decode_flows
 from frametally_traffic.flows.flow_inputs import FlowInputs
-from frametally_traffic.flows.kept_flows import KeptFlows
 from frametally_traffic.flows.shapes import Shapes
 
 

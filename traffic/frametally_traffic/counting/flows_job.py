@@ -5,8 +5,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 
-from frametally_hadoop.job.flow_tasks import count_entry
 from frametally_hadoop.job.mrjob_imports import stand_ins
+from frametally_traffic.tasks.flow_tasks import count_entry
 
 with warnings.catch_warnings(), stand_ins():
     warnings.simplefilter("ignore", DeprecationWarning)  # mrjob's own: it is older than this Python

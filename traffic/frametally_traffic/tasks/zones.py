@@ -2,7 +2,7 @@
 
 A zone is counted as a source of its own is, by all the same rules, from the frames of the time in which it
 holds; of their boxes only those are there whose foot point is in it. So whoever walks in begins a visit.
-Its place (`rules.flows.places`) stands where a source does.
+See `frametally_hadoop.job.parts`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from frametally.rules.counted_boxes import DetectedBox
-from frametally.rules.places import Place
+from frametally.rules.places import ZONES, Place, ZoneShape
 from frametally_hadoop.job.input.lines import Frame
-from frametally_traffic.flows.shapes import Shapes, ZoneShape, holds_at
+from frametally_hadoop.job.parts import FramesOfPart
+from frametally_traffic.flows.shapes import Shapes, holds_at
 from frametally_traffic.flows.zone_boxes import ZoneInTime, stands_in, zones_by_name
 
 Zones = tuple[ZoneShape, ...]
@@ -41,22 +42,6 @@ class ZoneWork(NamedTuple):
         return Shapes(zones=self.zones.get(source, ())).within(from_ms, to_ms).zones
 
 
-def parse_work(text: str) -> ZoneWork:
-    """Read what `ZoneWork.to_json` has written."""
-    days, zones = json.loads(text)
-    return ZoneWork(frozenset(days), {source: parse_zones(drawn) for source, drawn in zones.items()})
-
-
-def parse_zones(fields: Iterable[Sequence[Any]]) -> Zones:
-    """Read zones as they stand in a manifest and in keys: their fields in turn."""
-    return tuple(ZoneShape(name, tuple((x, y) for x, y in points), *rest) for name, points, *rest in fields)
-
-
-def zones_at(zones: Zones, time_ms: int) -> int:
-    """Return how many of the zones of one source hold at an event time."""
-    return sum(holds_at(zone, time_ms) for zone in zones)
-
-
 class _NarrowedFrame(NamedTuple):
     """A frame as a zone has it; see `Frame`."""
 
@@ -71,24 +56,42 @@ class _NarrowedFrame(NamedTuple):
     detections: Sequence[DetectedBox]
 
 
-class OfZone(NamedTuple):
-    """The frames of one zone, by its place, and how many lines repeated one."""
+class ZoneRules:
+    """The rules of zones in tasks, as `PartRules` has them."""
 
-    place: str
-    frames: list[Frame]
-    dropped: int
+    series = ZONES
+
+    def parse_work(self, text: str) -> ZoneWork:
+        """Read what `ZoneWork.to_json` has written."""
+        days, zones = json.loads(text)
+        return ZoneWork(frozenset(days), {source: _parse(drawn) for source, drawn in zones.items()})
+
+    def count_at(self, parts: Zones, time_ms: int) -> int:
+        """Return how many of the zones of one source hold at an event time."""
+        return sum(holds_at(zone, time_ms) for zone in parts)
+
+    def narrowed(
+        self,
+        source: str,
+        parts: Iterable[Sequence[Any]],
+        frames: Sequence[Frame],
+        repeats: Sequence[Frame],
+    ) -> Iterator[FramesOfPart]:
+        """Yield what each zone of a source has of its distinct frames, and of the lines that repeated one."""
+        for name, zone in zones_by_name(_parse(parts)).items():
+            yield FramesOfPart(
+                str(Place(source, "zone", (name,))),
+                list(_within(zone, frames)),
+                sum(zone.at(frame.captured_at_ms) is not None for frame in repeats),
+            )
 
 
-def narrowed(
-    source: str, zones: Zones, frames: Sequence[Frame], repeats: Sequence[Frame]
-) -> Iterator[OfZone]:
-    """Yield what each zone of a source has of its distinct frames, and of the lines that repeated one."""
-    for name, zone in zones_by_name(zones).items():
-        yield OfZone(
-            str(Place(source, "zone", (name,))),
-            list(_within(zone, frames)),
-            sum(zone.at(frame.captured_at_ms) is not None for frame in repeats),
-        )
+RULES = ZoneRules()
+
+
+def _parse(fields: Iterable[Sequence[Any]]) -> Zones:
+    """Read zones as they stand in a manifest and in keys: their fields in turn."""
+    return tuple(ZoneShape(name, tuple((x, y) for x, y in points), *rest) for name, points, *rest in fields)
 
 
 def _within(zone: ZoneInTime, frames: Iterable[Frame]) -> Iterator[Frame]:
