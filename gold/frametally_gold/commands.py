@@ -27,7 +27,6 @@ from frametally_cli.options.ports import (
 )
 from frametally_cli.options.times import parse_bounds_ms
 from frametally_cli.stages.family_members import MemberOptions
-from frametally_gold.book import Gold
 from frametally_gold.comparison import check_gold
 from frametally_gold.loading import load_gold
 from frametally_gold.settings import GoldSettings
@@ -81,6 +80,8 @@ def must_open_gold(settings: Settings) -> None:
     Raises:
         Misconfigured: They can never be opened. What is merely away is waited for later.
     """
+    from frametally_gold.book import Gold
+
     if is_wanted(settings):
         with (
             suppress(Retryable),
@@ -106,6 +107,8 @@ def load(ports: StorePorts, bounds: _Bounds = _ALL, *, verify: bool = False) -> 
         Retryable: The store or the database is away.
         Misconfigured: The database cannot be opened or written.
     """
+    from frametally_gold.book import Gold
+
     settings = ports.settings
     with (
         closing(
@@ -143,6 +146,8 @@ def load(ports: StorePorts, bounds: _Bounds = _ALL, *, verify: bool = False) -> 
 
 
 def _check(ports: Ports, bounds: _Bounds) -> int:
+    from frametally_gold.book import Gold
+
     settings = ports.settings
     if not is_wanted(settings):
         raise Misconfigured(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -43,3 +45,69 @@ def test_groups_of_one_name_are_one_group_with_the_commands_of_all(monkeypatch: 
         "alerts:report", "alerts", {"add": ("name",), "draw": ("name",)}, ("traffic:report",)
     )
     assert plugin_commands() == {"report": entry}
+
+
+PAGES = """
+import re, sys
+from contextlib import ExitStack
+from pathlib import Path
+gone = set(sys.argv[2:])
+sys.path[:] = [place for place in sys.path if Path(place).name not in gone]
+from frametally.plugins import hooks, plugins
+from frametally.settings.loading import load_settings
+from frametally_cli.stages.family_members import MemberOptions
+from frametally_cli.stages.looking import open_to_look
+from frametally_web.app import close_app, create_app
+assert gone.isdisjoint(plugin.name for plugin in plugins())
+settings = load_settings("web", data_dir=Path(sys.argv[1]))
+with open_to_look(settings) as (ports, ledger), ExitStack() as opened:
+    given = {}
+    for serving in hooks("serving"):
+        given |= opened.enter_context(serving(ports, MemberOptions(alone=True)))
+    app = create_app(
+        settings=settings, store=ports.store, index=ports.index, ledger=ledger, log=ports.log, **given
+    )
+    asks, seen = ["/"], {}
+    while asks:
+        path = asks.pop()
+        answer = app.test_client().get(path, headers={"Host": "localhost"})
+        seen[path] = answer.status_code
+        links = re.findall(r'<a [^>]*href="(/[^"#?]*)', answer.text) if answer.mimetype == "text/html" else []
+        asks += [link for link in links if link not in seen]
+    close_app(app)
+assert "/books" in seen and "/audit" in seen
+assert not {path for path, status in seen.items() if status == 404 or status >= 500}, seen
+"""
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [("alerts",), ("gold",), ("alerts", "gold", "live", "traffic", "videos")],
+    ids="-".join,
+)
+def test_no_page_links_to_one_of_a_folder_that_is_gone(gone: tuple[str, ...], tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", PAGES, str(tmp_path / "data"), *gone], check=True)
+
+
+@pytest.mark.parametrize(
+    "gone", [("alerts", "gold"), ("alerts", "gold", "live", "traffic", "videos")], ids="-".join
+)
+def test_commands_say_nothing_of_a_folder_that_is_gone(gone: tuple[str, ...], tmp_path: Path) -> None:
+    ask = (
+        "import sys; from pathlib import Path; gone = set(sys.argv[2:])\n"
+        "sys.path[:] = [place for place in sys.path if Path(place).name not in gone]\n"
+        "from frametally_cli.main import main\n"
+        "for command in (['--help'], ['doctor'], ['setup']):\n"
+        "    print(main(command if command == ['--help'] else [*command, '--data-dir', sys.argv[1]]))\n"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", ask, str(tmp_path / "data"), *gone],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "FRAMETALLY_DETECTOR": "pixels", "COLUMNS": "200"},
+    ).stdout
+    assert "all good" in said
+    words = {"gold": "gold", "alerts": "alerts ", "videos": "catalogue", "live": "live ", "traffic": "lines "}
+    for name in gone:
+        assert not [line for line in said.splitlines() if line.strip().startswith(words[name])], name

@@ -39,7 +39,7 @@ PATIENCE_S = 180.0
 AT_ONCE = """
 import sys
 from frametally_cli.main import main
-from frametally_videos.jobs import worker
+from frametally_videos.jobs import job_worker as worker
 worker._PAUSES_S = (0.0,)
 sys.exit(main(sys.argv[1:]))
 """

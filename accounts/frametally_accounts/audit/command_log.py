@@ -8,7 +8,7 @@ import os
 import pwd
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,12 +17,13 @@ from frametally.plugins import CommandEntry
 from frametally.process.exit_codes import NOTHING_DONE, STOPPED
 from frametally.settings.data_folder import must_be_folder
 from frametally.settings.loading import Settings, load_settings
-from frametally_accounts.audit.book import AuditBook
 from frametally_accounts.audit.entries import AuditEntry
-from frametally_accounts.book import AccessBook
 from frametally_accounts.password_links import ADMINISTRATOR, first_link, lacks_administrator
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import is_empty
+
+if TYPE_CHECKING:
+    from frametally_accounts.book import AccessBook
 
 _MAKES_ITS_DATA = ("alerts", "embed", "live", "report", "tokens", "upload", "users")
 
@@ -69,6 +70,8 @@ def record_first_link(settings: Settings, access: AccessBook) -> str | None:
 
 def _record(settings: Settings, path: str, target: str, run: Callable[[], Any]) -> int:
     """Do what a command does, and record it: before it is done, and how it ended."""
+    from frametally_accounts.audit.book import AuditBook
+
     entry = AuditEntry(_who(), path, target, "command line")
     with closing(AuditBook(settings.catalogue_url, settings.catalogue_access)) as book:
         number = book.write(entry)

@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -15,7 +15,6 @@ import msgspec
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.rules.times import utc
 from frametally.settings.loading import Settings
-from frametally_alerts.book import AlertBook
 from frametally_alerts.channels.channel_urls import channels_of
 from frametally_alerts.channels.delivery import send_now
 from frametally_alerts.channels.wording import subject_of
@@ -29,6 +28,9 @@ from frametally_cli.options.names import note, open_names
 from frametally_cli.options.ports import data_dir_option, read_settings
 from frametally_cli.options.times import parse_time_ms
 
+if TYPE_CHECKING:
+    from frametally_alerts.book import AlertBook
+
 
 @click.group("alerts")
 def alerts_group() -> None:
@@ -37,6 +39,8 @@ def alerts_group() -> None:
 
 @contextmanager
 def _book(overrides: dict[str, Any]) -> Iterator[tuple[Settings, AlertBook]]:
+    from frametally_alerts.book import AlertBook
+
     settings = read_settings("web", overrides)
     with closing(AlertBook(settings.catalogue_url, settings.catalogue_access)) as book:
         yield settings, book

@@ -19,7 +19,6 @@ from frametally.process.reports import NoProgress
 from frametally.rules.clocks.turns import EVERY, ClockTurn
 from frametally.rules.times import local_time
 from frametally.settings.loading import Settings
-from frametally_alerts.book import AlertBook
 from frametally_alerts.channels.channel_urls import channels_of
 from frametally_alerts.reports.due_reports import MOST_REPORTS, MakeFiles, make_report, turn_of
 from frametally_alerts.reports.scheduled_report import ScheduledReport, turn_key
@@ -76,6 +75,8 @@ def add_report(zone: str | None, data_dir: Any, **given: Any) -> int:
 
     It is tried at once, where there are any data: what cannot be is said now.
     """
+    from frametally_alerts.book import AlertBook
+
     settings = read_settings("web", {"data_dir": data_dir})
     now_ms = round(time.time() * 1000)
     try:
@@ -108,6 +109,8 @@ def add_report(zone: str | None, data_dir: Any, **given: Any) -> int:
 @data_dir_option
 def list_reports(**overrides: Any) -> int:
     """Show each scheduled report, and the last that was made of it."""
+    from frametally_alerts.book import AlertBook
+
     settings = read_settings("web", overrides)
     now_ms = round(time.time() * 1000)
     with closing(AlertBook(settings.catalogue_url, settings.catalogue_access)) as book:
@@ -151,6 +154,8 @@ def line_of(report: ScheduledReport, written: Mapping[str, str]) -> str:
 @data_dir_option
 def remove_report(name: str, **overrides: Any) -> int:
     """Remove the report NAME; what waits of it is not sent any more, what is in the store stays."""
+    from frametally_alerts.book import AlertBook
+
     settings = read_settings("web", overrides)
     with closing(AlertBook(settings.catalogue_url, settings.catalogue_access)) as book:
         if not book.remove_report(name):

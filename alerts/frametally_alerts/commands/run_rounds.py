@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,7 +19,6 @@ from frametally.process.exit_codes import PART_DONE
 from frametally.process.period import parse_period_s
 from frametally.process.retrying import OnceAMinute
 from frametally.settings.loading import Settings
-from frametally_alerts.book import AlertBook
 from frametally_alerts.channels.delivery import AlertSender
 from frametally_alerts.commands.reports import maker
 from frametally_alerts.conditions.round_input import RoundPorts
@@ -29,6 +28,9 @@ from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, option, read_settings, repeat_rounds
 from frametally_videos.opening import open_video_catalogue
 from frametally_videos.ports.video_catalogue import VideoCatalogue
+
+if TYPE_CHECKING:
+    from frametally_alerts.book import AlertBook
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ def run(every: str | None, **overrides: Any) -> int:
 
 @contextmanager
 def _open(settings: Settings) -> Iterator[_Opened]:
+    from frametally_alerts.book import AlertBook
+
     with (
         closing(open_object_store(settings.store_url, settings.store_access)) as store,
         closing(open_count_index(settings.index_url, settings.index_access)) as index,
