@@ -25,12 +25,13 @@ from dashboard_data import FIRST_DAY_MS, counts_of, coverage_of, day_of_boxes, r
 from results import Goal, Table, save
 from sqlalchemy import create_engine, make_url, text
 
-from frametally.opening import open_count_index, open_gold, open_object_store
+from frametally.opening import open_count_index, open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
 from frametally.records import encode
 from frametally.settings.access import ServerAccess
 from frametally.settings.loading import load_settings
+from frametally_gold.book import Gold
 from frametally_gold.loading import load_gold
 from frametally_search.indexer import index_runs
 
@@ -60,7 +61,7 @@ def main() -> None:
             with _places(options.url, access) as (index_url, gold_url):
                 with closing(open_count_index(index_url, access)) as index:
                     take("index", partial(index_runs, store=store, index=index, progress=NoProgress()))
-                with closing(open_gold(gold_url, access)) as gold:
+                with closing(Gold(gold_url, access)) as gold:
                     for name in ("gold", "gold again"):
                         take(name, partial(load_gold, store=store, gold=gold, progress=NoProgress()))
                     rows = sum(one.rows for one in gold.loads().values())

@@ -28,11 +28,11 @@ from pydantic import SecretStr
 from results import Goal, Table, save
 from services import running_servers
 
-from frametally.opening import open_task_queue, open_video_catalogue
 from frametally.process.threads import in_thread
 from frametally.settings.environment import environment_of
 from frametally.settings.loading import Settings, load_settings
 from frametally_videos.jobs.job_bells import telling
+from frametally_videos.opening import open_task_queue, open_video_catalogue
 from frametally_videos.ports.video_catalogue import VideoCatalogue
 
 VIDEO, LEASE_S, PATIENCE_S = "a-video", 30.0, 60.0
@@ -40,7 +40,7 @@ KILLS = 10
 TAKE = """
 import sys, time
 from contextlib import closing
-from frametally.opening import open_task_queue, open_video_catalogue
+from frametally_videos.opening import open_task_queue, open_video_catalogue
 from frametally.settings.loading import load_settings
 settings = load_settings("producer")
 with closing(open_video_catalogue(settings.catalogue_url)) as book:

@@ -4,7 +4,7 @@
 
 Cameras and vehicles are those of `track_storage.py`, which says what tracks take and what the job does, too;
 so are the days of paths, in a store of files. What is drawn is counted as the page counts it
-(`books.flows.flows_for`): when it is new, and again when its days are kept.
+(`counting.published_days.flows_for`): when it is new, and again when its days are kept.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from frametally.ports.object_store import ObjectStore
 from frametally.records import PathFile, Run
 from frametally.rules.path_columns import PathColumns, encode_paths
 from frametally.rules.times import DAY_MS
+from frametally_traffic.counting.published_days import flows_for
 from frametally_traffic.drawings.revisions import change_drawing, with_shapes
-from frametally_traffic.flows.published_days import flows_for
 from frametally_traffic.records import Drawn, DrawnCalibration, DrawnLine, DrawnZone
 
 WIDTH_PX, HEIGHT_PX = track_storage.WIDTH_PX, track_storage.HEIGHT_PX

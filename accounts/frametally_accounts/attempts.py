@@ -3,26 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
 
 from frametally.adapters.sql.clock import now_ms
 from frametally.adapters.sql.engine import SqlDatabase
 from frametally_accounts import tables
-from frametally_accounts.book_port import MOST_WAIT_S, TriedBy
 
+MOST_WAIT_S = 60
+"""The longest that the next log-in has to wait: so nobody is kept out for good by others' guesses."""
 _FORGET_AFTER_MS = 15 * 60_000
 _attempts = tables.attempts.c
 
 
+class TriedBy(NamedTuple):
+    """What log-ins are counted by.
+
+    Attributes:
+        key: Such as `account:<hash>` or `address:10.0.0.1`.
+        free: How many may fail before the next has to wait: a second, then twice as long each time.
+    """
+
+    key: str
+    free: int
+
+
 class SqlAttempts:
-    """Tried log-ins in a database; see `AccessBook.try_login`."""
+    """Tried log-ins in a database."""
 
     _database: SqlDatabase
 
     def try_login(self, tried: Sequence[TriedBy]) -> float:
-        """Count a log-in as one that fails; see `AccessBook.try_login`."""
+        """Count a log-in by each of its keys as one that fails, before anything is compared.
+
+        Returns:
+            0.0, or the seconds that it has to wait: then it is not counted, and must not be tried.
+        """
         with self._database.reading() as connection:  # whoever goes on while they wait keeps nobody else up
             wait_ms = _wait_ms(_of_late(connection, tried, now := now_ms(connection)), now)
         if wait_ms > 0:
@@ -45,7 +62,7 @@ class SqlAttempts:
         return 0.0
 
     def forgive(self, tried: Sequence[TriedBy]) -> None:
-        """Take back what was counted last; see `AccessBook.forgive`."""
+        """Take back what `try_login` has counted last: it did not fail."""
         keys = [one.key for one in tried]
         with self._database.writing() as connection:
             one_less = update(tables.attempts).where(_attempts.key.in_(keys), _attempts.failed > 0)

@@ -1,4 +1,8 @@
-"""The access book in a SQL database: SQLite here, PostgreSQL by the same statements."""
+"""The access book in a SQL database: accounts, their sessions and tokens, and how often a log-in was tried.
+
+Times are the database's own. Where its clock was set back, what was seen after its new time is over: nothing
+lasts longer than it should, and logging in again is always possible.
+"""
 
 from __future__ import annotations
 
@@ -30,17 +34,17 @@ LAYOUT = Layout(
     schema_version=tables.SCHEMA_VERSION,
     migrations="access",
     first_version=2,
-    beside=("frametally_catalogue", "frametally_alerts", "frametally_audit"),
+    beside=("frametally_catalogue", "frametally_alerts", "frametally_audit", "frametally_live"),
     has_secrets=True,
 )
 _accounts, _links, _sessions = tables.accounts.c, tables.links.c, tables.sessions.c
 
 
-class SqlAccessBook(SqlTokens, SqlAttempts):
-    """Accounts in the database that a URL names; see `AccessBook`. Processes may share it."""
+class AccessBook(SqlTokens, SqlAttempts):
+    """Who may log in, in the database that a URL names. Processes may share it."""
 
     def __init__(
-        self, url: str, *, access: ServerAccess | None = None, busy_timeout_s: float = BUSY_TIMEOUT_S
+        self, url: str, access: ServerAccess | None = None, *, busy_timeout_s: float = BUSY_TIMEOUT_S
     ) -> None:
         """Open the database, making the tables if they are missing; see `SqlDatabase`."""
         self.url = url
@@ -76,7 +80,7 @@ class SqlAccessBook(SqlTokens, SqlAttempts):
         return account_of(row) if row else None
 
     def add_account(self, account: UserAccount) -> bool:
-        """Add an account; see `AccessBook.add_account`."""
+        """Add an account, of which name, role and sources count; False: there is one of the name."""
         with self._database.writing() as connection:
             if row_of(connection, account.name):
                 return False
@@ -106,17 +110,17 @@ class SqlAccessBook(SqlTokens, SqlAttempts):
         return Credentials(row.password_hash, row.code_secret) if row else None
 
     def set_password(self, name: str, password_hash: str) -> bool:
-        """Give an account a password; see `AccessBook.set_password`."""
+        """Give an account a password, which ends its sessions and links; False: there is no such account."""
         with self._database.writing() as connection:
             return _change(connection, name, password_hash=password_hash)
 
     def set_code_secret(self, name: str, secret: str) -> bool:
-        """Ask for codes of this secret; see `AccessBook.set_code_secret`."""
+        """Ask for codes of this secret (empty: for none), which ends its sessions; False: no such account."""
         with self._database.writing() as connection:
             return _change(connection, name, code_secret=secret, code_step=0)
 
     def use_code(self, name: str, step: int) -> bool:
-        """Use up the code of a step; see `AccessBook.use_code`."""
+        """Use up the code of a step (see `codes.find_step`); False: that or a later one was used before."""
         # One that was used far ahead was so before the clock was set back: it keeps nobody out.
         is_new = or_(_accounts.code_step < step, _accounts.code_step > step + 2)
         with self._database.writing() as connection:
@@ -124,7 +128,7 @@ class SqlAccessBook(SqlTokens, SqlAttempts):
             return bool(connection.execute(used).rowcount)
 
     def put_link(self, name: str, token_hash: str, *, lasts_s: float) -> bool:
-        """Have a token choose the account's password once; see `AccessBook.put_link`."""
+        """Have a token choose the account's password once, instead of all before; False: no such account."""
         with self._database.writing() as connection:
             if row_of(connection, name) is None:
                 return False
@@ -135,12 +139,12 @@ class SqlAccessBook(SqlTokens, SqlAttempts):
         return True
 
     def link(self, token_hash: str) -> str | None:
-        """Return whose link a token is; see `AccessBook.link`."""
+        """Return whose link a token is; None: nobody's, or it is used or over."""
         with self._database.reading() as connection:
             return _link(connection, token_hash)
 
     def use_link(self, token_hash: str, password_hash: str) -> str | None:
-        """Use up a link; see `AccessBook.use_link`."""
+        """Use up a link: `set_password` of the account, whose name is returned; None: as `link` has it."""
         with self._database.writing() as connection:
             name = _link(connection, token_hash)
             if name is not None:
@@ -148,7 +152,7 @@ class SqlAccessBook(SqlTokens, SqlAttempts):
         return name
 
     def begin_session(self, name: str, token_hash: str, *, most_s: float) -> bool:
-        """Begin a session; see `AccessBook.begin_session`."""
+        """Begin a session, and forget those that are older than `most_s`; False: there is no such account."""
         with self._database.writing() as connection:
             if row_of(connection, name) is None:
                 return False
@@ -159,7 +163,7 @@ class SqlAccessBook(SqlTokens, SqlAttempts):
         return True
 
     def session(self, token_hash: str, *, idle_s: float, most_s: float) -> Session | None:
-        """Return the session of a token; see `AccessBook.session`."""
+        """Return the session of a token; None: none, or left for `idle_s`, or older than `most_s`."""
         query = select(tables.accounts, _sessions.begun_at_ms, _sessions.seen_at_ms).join(
             tables.sessions, _sessions.account == _accounts.name
         )
@@ -184,7 +188,7 @@ class SqlAccessBook(SqlTokens, SqlAttempts):
             return {row[0]: row[1] for row in connection.execute(query)}
 
     def sessions_of(self, name: str, *, idle_s: float, most_s: float) -> list[OwnSession]:
-        """Return the sessions of an account that are not over; see `AccessBook.sessions_of`."""
+        """Return the sessions of an account that are not over, who was seen last first; see `session`."""
         query = select(_sessions.token_hash, _sessions.begun_at_ms, _sessions.seen_at_ms)
         by_seen = query.where(_sessions.account == name).order_by(
             _sessions.seen_at_ms.desc(), _sessions.token_hash
@@ -200,7 +204,7 @@ class SqlAccessBook(SqlTokens, SqlAttempts):
             connection.execute(delete(tables.sessions).where(_sessions.token_hash == token_hash))
 
     def check(self) -> None:
-        """Read a row of every table, from the database itself; see `AccessBook.check`."""
+        """Read from the database itself. Raises as every other call does."""
         self._database.close()  # what its connections remember would hide damage
         with self._database.reading() as connection:
             for table in tables.ALL.sorted_tables:

@@ -9,16 +9,19 @@ from contextlib import closing
 
 from frametally.errors import FrametallyError
 from frametally.files.sqlite import sqlite_path
-from frametally.opening import open_access_book, open_object_store
+from frametally.opening import open_object_store
 from frametally.settings.data_folder import embedded_folder
 from frametally.settings.loading import Settings
+from frametally_accounts.book import AccessBook
 from frametally_accounts.marker import check_accounts
 from frametally_cli.checkup.findings import Finding, shown
-from frametally_cli.checkup.ports import not_there_yet
+from frametally_cli.checkup.ports import is_needed, not_there_yet
 
 
-def account_rows(settings: Settings) -> Iterator[Finding]:
+def checks(settings: Settings, stage: str) -> Iterator[Finding]:
     """Say who may do what in the dashboard: those with accounts, those a proxy names, or everybody."""
+    if not is_needed("accounts", stage):
+        return
     address = shown("url", settings.catalogue_url)
     try:
         number = _accounts(settings)
@@ -56,7 +59,7 @@ def _private_rows(settings: Settings) -> Iterator[Finding]:
 def _accounts(settings: Settings) -> int:
     number = 0
     if not_there_yet(settings.catalogue_url) is None:
-        with closing(open_access_book(settings.catalogue_url, settings.catalogue_access)) as book:
+        with closing(AccessBook(settings.catalogue_url, settings.catalogue_access)) as book:
             book.check()
             number = len(book.accounts())
     if not_there_yet(settings.store_url) is None:

@@ -16,15 +16,17 @@ from flask import Flask, Response, g, redirect, request
 from frametally.errors import FrametallyError
 from frametally.ports.object_store import ObjectStore
 from frametally.rules.times import HOUR_S
+from frametally.settings.access import is_api_token
 from frametally.settings.loading import Settings
+from frametally_accounts.attempts import TriedBy
 from frametally_accounts.audit.entries import NOBODY as WHO_IS_NOBODY
 from frametally_accounts.audit.entries import OPEN
 from frametally_accounts.audit.opened_book import OpenedAudit
-from frametally_accounts.book_port import AccessBook, TriedBy
+from frametally_accounts.book import AccessBook
 from frametally_accounts.embeds.signed_charts import admit_chart, signed_in
 from frametally_accounts.marker import has_noted_accounts
 from frametally_accounts.rights import Role, UserAccount, as_name
-from frametally_accounts.secrets import is_api_token, read_signed, sign, token_hash
+from frametally_accounts.secrets import read_signed, sign, token_hash
 from frametally_web.access.rights import BY_SOURCE, is_change, right_of, route_of
 from frametally_web.access.visitors import ANYBODY, NOBODY, Visitor, set_visitor
 from frametally_web.requests.change import AskedChange, note_who, set_change

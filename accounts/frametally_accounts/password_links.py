@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from frametally.rules.times import DAY_S
 from frametally.settings.loading import Settings
-from frametally_accounts.book_port import AccessBook
 from frametally_accounts.rights import UserAccount
 from frametally_accounts.secrets import make_token, token_hash
+
+if TYPE_CHECKING:
+    from frametally_accounts.book import AccessBook
 
 ADMINISTRATOR = "admin"
 LINK_PATH = "/sign-in/once/"

@@ -26,5 +26,13 @@ PLUGIN = Plugin(
             {"add": ("name", "role", "sources", "codes"), "passwd": ("name", "codes"), "remove": ("name",)},
         ),
     },
+    tables="frametally_accounts.kept:TABLES",
+    checks="frametally_accounts.checks:checks",
+    must_open="frametally_accounts.serving:must_open",
+    serving="frametally_accounts.serving:serving",
+    setup="frametally_accounts.serving:setup",
+    restored="frametally_accounts.serving:restored",
+    of_source="frametally_accounts.serving:of_source",
+    kept_since="frametally_accounts.serving:kept_since",
     prepare_command="frametally_accounts.audit.command_log:record_changes",
 )

@@ -10,9 +10,8 @@ import hmac
 import re
 import secrets
 
-_API_PREFIX = "frametally_"
-"""By which people, and programs that look for lost secrets, know what they have found."""
-_API = re.compile(f"{_API_PREFIX}[A-Za-z0-9_-]{{43}}")
+from frametally.settings.access import API_TOKEN_PREFIX
+
 _SIGNED = re.compile("([A-Za-z0-9_-]{43})[.]([0-9a-f]{64})")
 
 
@@ -23,12 +22,7 @@ def make_token() -> str:
 
 def make_api_token() -> str:
     """Return a new secret for a program."""
-    return _API_PREFIX + make_token()
-
-
-def is_api_token(text: str) -> bool:
-    """Return whether `text` is written as `make_api_token` does."""
-    return _API.fullmatch(text) is not None
+    return API_TOKEN_PREFIX + make_token()
 
 
 def token_hash(token: str) -> str:

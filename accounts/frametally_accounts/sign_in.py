@@ -14,7 +14,8 @@ from flask import Blueprint, Response, g, make_response, redirect, render_templa
 
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.rules.times import HOUR_S
-from frametally_accounts.book_port import AccessBook, TriedBy
+from frametally_accounts.attempts import TriedBy
+from frametally_accounts.book import AccessBook
 from frametally_accounts.gate import Gate
 from frametally_accounts.password_links import LINK_PATH
 from frametally_accounts.passwords import check_password, hash_password, is_password

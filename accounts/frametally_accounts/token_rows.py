@@ -19,12 +19,16 @@ _tokens = tables.tokens.c
 
 
 class SqlTokens:
-    """Tokens in a database; see `AccessBook.add_token`."""
+    """Tokens in a database."""
 
     _database: SqlDatabase
 
     def add_token(self, token: ApiToken, token_hash: str, *, lasts_s: float) -> bool:
-        """Add a program's token; see `AccessBook.add_token`."""
+        """Add a program's token, of which names, role and sources count.
+
+        Returns:
+            False: there is no such account, it may do less, or it has a token of the name.
+        """
         is_it = (_tokens.account == token.account) & (_tokens.name == token.name)
         with self._database.writing() as connection:
             row = row_of(connection, token.account)
@@ -52,7 +56,10 @@ class SqlTokens:
             return [_token_of(row) for row in connection.execute(query)]
 
     def token(self, token_hash: str) -> ApiToken | None:
-        """Return a token that is not over, and note that it is used; see `AccessBook.token`."""
+        """Return a token with its account's sources where it has none of its own, and note that it is used.
+
+        None: there is none, it is over, or its account may do less by now.
+        """
         is_it = _tokens.token_hash == token_hash
         with self._database.reading() as connection:
             found = connection.execute(select(tables.tokens).where(is_it)).first()

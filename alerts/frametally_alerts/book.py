@@ -39,7 +39,7 @@ LAYOUT = Layout(
     schema_version=tables.SCHEMA_VERSION,
     migrations="alerts",
     first_version=2,
-    beside=("frametally_catalogue", "frametally_access", "frametally_audit"),
+    beside=("frametally_catalogue", "frametally_access", "frametally_audit", "frametally_live"),
     has_secrets=True,
 )
 _FURTHEST_MS = 2 * HOUR_MS
@@ -48,11 +48,11 @@ _rules, _marks, _told, _messages = tables.rules.c, tables.marks.c, tables.told.c
 _reports = tables.reports.c
 
 
-class SqlAlertBook:
+class AlertBook:
     """Rules, what was told, and what waits, in the database that a URL names."""
 
     def __init__(
-        self, url: str, *, access: ServerAccess | None = None, busy_timeout_s: float = BUSY_TIMEOUT_S
+        self, url: str, access: ServerAccess | None = None, *, busy_timeout_s: float = BUSY_TIMEOUT_S
     ) -> None:
         """Open the database, making the tables if they are missing; see `SqlDatabase`."""
         self.url = url

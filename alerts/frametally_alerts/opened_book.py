@@ -5,21 +5,17 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from frametally.errors import FrametallyError
-from frametally.opening import open_alert_book
 from frametally.settings.loading import Settings
 from frametally_alerts import answers
+from frametally_alerts.book import AlertBook
 from frametally_alerts.channels.channel_urls import channels_of
 from frametally_alerts.reports.due_reports import turn_of
 from frametally_alerts.reports.scheduled_report import ScheduledReport, turn_key
 from frametally_alerts.rules import AlertRule
 from frametally_alerts.silence import Silence
 from frametally_web.requests.problems import Problem
-
-if TYPE_CHECKING:
-    from frametally_alerts.book import SqlAlertBook
 
 PAGE = 50
 
@@ -42,15 +38,15 @@ class OpenedAlerts:
         self.look = look
         self._settings = settings
         self._lock = threading.Lock()
-        self._opened: SqlAlertBook | None = None
+        self._opened: AlertBook | None = None
         self.remedy = remedy
 
     @property
-    def book(self) -> SqlAlertBook:
+    def book(self) -> AlertBook:
         """The book. Raises `FrametallyError` as its opening does."""
         with self._lock:
             if self._opened is None:
-                self._opened = open_alert_book(self._url, self._settings.catalogue_access)
+                self._opened = AlertBook(self._url, self._settings.catalogue_access)
             return self._opened
 
     @property
@@ -105,7 +101,7 @@ class OpenedAlerts:
                 self._opened = None
 
 
-def _last_day(book: SqlAlertBook, report: ScheduledReport) -> str | None:
+def _last_day(book: AlertBook, report: ScheduledReport) -> str | None:
     """Return the day of a report's last turn, where it was made."""
     turn = turn_of(report, round(time.time() * 1000))
     return f"{turn.day}" if turn is not None and book.was_told(turn_key(report, turn.day)) else None

@@ -21,7 +21,7 @@ from frametally_alerts.rules import BY_BARS, AlertBookFull, AlertRule
 from frametally_alerts.settings import AlertSettings
 
 if TYPE_CHECKING:
-    from frametally_alerts.book import SqlAlertBook
+    from frametally_alerts.book import AlertBook
 
 
 class RoundReport(NamedTuple):
@@ -38,7 +38,7 @@ class RoundReport(NamedTuple):
     problems: list[str]
 
 
-def look_at_all(book: SqlAlertBook, ports: RoundPorts) -> RoundReport:
+def look_at_all(book: AlertBook, ports: RoundPorts) -> RoundReport:
     """Look at every rule; what one cannot be looked at for does not keep the others.
 
     Raises:
@@ -93,10 +93,10 @@ class _Names:
 
     def _read(self) -> dict[str, str]:
         media = source_names(self._ports.ledger.manifests())
-        return KnownNames(media, catalogue=self._ports.catalogue).sources
+        return KnownNames(media, settings=self._ports.settings).sources
 
 
-def _look(rule: AlertRule, book: SqlAlertBook, ports: RoundPorts) -> Iterator[Looked]:
+def _look(rule: AlertRule, book: AlertBook, ports: RoundPorts) -> Iterator[Looked]:
     if rule.what in BY_BARS:
         return interval_values.look(rule, ports, book.marks(rule.name))
     if rule.what == "no_footage":

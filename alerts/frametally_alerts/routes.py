@@ -15,10 +15,10 @@ from frametally_alerts.opened_book import OpenedAlerts
 from frametally_alerts.reports.due_reports import MOST_REPORTS, make_report, turn_of
 from frametally_alerts.reports.scheduled_report import ScheduledReport
 from frametally_alerts.rule_form import MOST_RULES, RuleRefused, make_rule
-from frametally_videos.routes import answer_with
 from frametally_web.requests import query
 from frametally_web.requests.body import read_sent
 from frametally_web.requests.problems import Problem, bad_parameter, ended
+from frametally_web.requests.status import answer_with
 
 Args = MultiDict[str, str]
 

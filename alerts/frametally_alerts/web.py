@@ -25,12 +25,11 @@ from frametally_web.requests.problems import problem_of
 def web_part(context: WebContext) -> WebPart:
     """Return the routes and the page of one application."""
     settings, ports, books = context.settings, context.ports, context.books
-    catalogue = context.given["catalogue"]
 
     def look_at(rules: Sequence[AlertRule]) -> tuple[list[list[Silence]], dict[str, str]]:
         media = books.media_to_keep()
         written = {source: media.name(source) for source in media.sources()}
-        names = KnownNames(written, store=ports.store, index=ports.index, catalogue=catalogue)
+        names = KnownNames(written, settings=settings, store=ports.store, index=ports.index)
         silences = [why_silent(rule, names, ports.index, settings.interval_s) for rule in rules]
         return silences, names.sources
 

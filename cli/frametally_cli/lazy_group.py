@@ -24,7 +24,11 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the command; None if there is none of this name."""
         if cmd_name in self.entries and cmd_name not in self.commands:
-            self.commands[cmd_name] = self.prepared(cmd_name, load(self.entries[cmd_name].target))
+            entry = self.entries[cmd_name]
+            command = load(entry.target)
+            for target in entry.more:
+                command.commands.update(load(target).commands)
+            self.commands[cmd_name] = self.prepared(cmd_name, command)
         return self.commands.get(cmd_name)
 
     def resolve_command(

@@ -15,7 +15,7 @@ from contextlib import suppress
 import click
 
 from frametally.errors import FrametallyError
-from frametally.plugins import CommandEntry, hooks, plugins
+from frametally.plugins import CommandEntry, hooks, plugin_commands
 from frametally.process.exit_codes import NOTHING_DONE
 from frametally_cli.console import streams
 from frametally_cli.lazy_group import LazyGroup
@@ -104,7 +104,7 @@ COMMANDS = {
         "frametally_cli.commands.status:status", "Show whether every frame is accounted for"
     ),
     "up": CommandEntry("frametally_cli.commands.up:up", "Run every part on this machine until Ctrl-C"),
-    **{name: entry for plugin in plugins() for name, entry in plugin.commands.items()},
+    **plugin_commands(),
 }
 """Every command; nothing of it is imported until it is used."""
 

@@ -1,4 +1,7 @@
-"""The gold tables in a SQL database: SQLite here, PostgreSQL by the same statements.
+"""The gold tables in a SQL database: people query them by SQLite or PostgreSQL.
+
+What is in them is a function of the store: a day's rows of its current run, a video's of its records and its
+segments. A gold database that is lost is filled again by `frametally gold`.
 
 A day, and a video, is replaced in one transaction: what is there of it is deleted, the new rows are inserted
 and noted. Readers see the database as it was before or after.
@@ -26,7 +29,7 @@ from frametally.files.sqlite import BUSY_TIMEOUT_S
 from frametally.rules.places import Place, base_model, is_of_places, series_of
 from frametally.settings.access import ServerAccess
 from frametally_gold import tables
-from frametally_gold.gold_port import DaySums, GoldDay, GoldLoad, GoldVideo, LabelSums, PublishedDay
+from frametally_gold.gold_records import DaySums, GoldDay, GoldLoad, GoldVideo, LabelSums, PublishedDay
 from frametally_gold.gold_rows import day_of, ends_of, rows_of_day, rows_of_video
 
 _LAYOUT = Layout(
@@ -43,11 +46,14 @@ _ROWS_PER_INSERT = 2_000
 _loads = tables.loads.c
 
 
-class SqlGold:
-    """Gold tables in the database that a URL names; see `Gold`. Processes may share it."""
+class Gold:
+    """Gold tables in the database that a URL names. Processes may share it.
+
+    All methods may raise `Retryable` (the database is away for now).
+    """
 
     def __init__(
-        self, url: str, *, access: ServerAccess | None = None, busy_timeout_s: float = BUSY_TIMEOUT_S
+        self, url: str, access: ServerAccess | None = None, *, busy_timeout_s: float = BUSY_TIMEOUT_S
     ) -> None:
         """Open the database, making the tables if they are missing; see `SqlDatabase`."""
         self.url = url
@@ -71,7 +77,19 @@ class SqlGold:
         }
 
     def publish(self, day: PublishedDay, *, instead_of: str | None) -> int | None:
-        """Replace a day in one transaction; see `Gold.publish`."""
+        """Replace a day: readers see the one before or this one.
+
+        Args:
+            day: What is to be there.
+            instead_of: `made_of` of what the caller has seen there; None: nothing.
+
+        Returns:
+            Its rows; None, with nothing changed, where something else is there by now.
+
+        Raises:
+            Poison: A record comes twice.
+            Misconfigured: This user may not write.
+        """
         run = day.run
         key = GoldDay(run.model, run.interval_s, run.day)
         with self._database.writing() as connection:
@@ -96,7 +114,7 @@ class SqlGold:
         return inserted
 
     def remove(self, day: GoldDay, *, instead_of: str) -> bool:
-        """Have nothing of a day; see `Gold.remove`."""
+        """Have nothing of a day; False, with nothing changed, where something else is there by now."""
         with self._database.writing() as connection:
             if _made_of(connection, day) != instead_of:
                 return False
@@ -104,7 +122,7 @@ class SqlGold:
         return True
 
     def changed(self, day: GoldDay) -> list[str]:
-        """Return the tables that have other rows of a day than were loaded; see `Gold.changed`."""
+        """Return the tables that have other rows of a day than were loaded, by name."""
         query = select(_loads.checksums).where(_is_load(day))
         with self._database.reading() as connection:
             return _unequal(connection.execute(query).scalar(), _day_checksums(connection, day))
@@ -171,7 +189,7 @@ class SqlGold:
             _delete_video(connection, video_id)
 
     def check(self) -> None:
-        """Read a row of every table, from the database itself; see `Gold.check`."""
+        """Read a row of every table. Raises `FrametallyError` where it does not answer, or is damaged."""
         self._database.close()  # what its connections remember would hide damage
         with self._database.reading() as connection:
             for table in tables.ALL.sorted_tables:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 import click
 
 from frametally.errors import Misconfigured, Retryable
-from frametally.opening import open_gold, open_ledger
+from frametally.opening import open_ledger
 from frametally.process.period import parse_period_s
 from frametally.process.reports import exit_code
 from frametally.settings.loading import Settings
@@ -25,12 +26,13 @@ from frametally_cli.options.ports import (
     repeat_rounds,
 )
 from frametally_cli.options.times import parse_bounds_ms
-from frametally_cli.stages.looking import catalogue_to_look
+from frametally_cli.stages.family_members import MemberOptions
 from frametally_gold.comparison import check_gold
 from frametally_gold.loading import load_gold
 from frametally_gold.settings import GoldSettings
 from frametally_gold.video_rows import load_videos
 from frametally_gold.wanted import is_wanted
+from frametally_videos.opening import catalogue_to_look
 from frametally_videos.ports.video_catalogue import VideoQuestion
 
 DIFFERS = 3
@@ -78,12 +80,22 @@ def must_open_gold(settings: Settings) -> None:
     Raises:
         Misconfigured: They can never be opened. What is merely away is waited for later.
     """
+    from frametally_gold.book import Gold
+
     if is_wanted(settings):
         with (
             suppress(Retryable),
-            closing(open_gold(settings.part(GoldSettings).gold_url, settings.part(GoldSettings).gold_access)),
+            closing(Gold(settings.part(GoldSettings).gold_url, settings.part(GoldSettings).gold_access)),
         ):
             pass
+
+
+@contextmanager
+def serving(ports: Ports, options: MemberOptions) -> Iterator[dict[str, Any]]:
+    """Give a dashboard nothing; one that starts what works on videos does not begin with broken tables."""
+    if not options.alone:
+        must_open_gold(ports.settings)
+    yield {}
 
 
 def load(ports: StorePorts, bounds: _Bounds = _ALL, *, verify: bool = False) -> int:
@@ -95,10 +107,12 @@ def load(ports: StorePorts, bounds: _Bounds = _ALL, *, verify: bool = False) -> 
         Retryable: The store or the database is away.
         Misconfigured: The database cannot be opened or written.
     """
+    from frametally_gold.book import Gold
+
     settings = ports.settings
     with (
         closing(
-            open_gold(settings.part(GoldSettings).gold_url, settings.part(GoldSettings).gold_access)
+            Gold(settings.part(GoldSettings).gold_url, settings.part(GoldSettings).gold_access)
         ) as tables,
         closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger,
     ):
@@ -133,6 +147,8 @@ def load(ports: StorePorts, bounds: _Bounds = _ALL, *, verify: bool = False) -> 
 
 
 def _check(ports: Ports, bounds: _Bounds) -> int:
+    from frametally_gold.book import Gold
+
     settings = ports.settings
     if not is_wanted(settings):
         raise Misconfigured(
@@ -140,7 +156,7 @@ def _check(ports: Ports, bounds: _Bounds) -> int:
         )
     with (
         closing(
-            open_gold(settings.part(GoldSettings).gold_url, settings.part(GoldSettings).gold_access)
+            Gold(settings.part(GoldSettings).gold_url, settings.part(GoldSettings).gold_access)
         ) as tables,
         console.stage_bar("compare") as bar,
     ):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from frametally import keys
 from frametally.errors import Misconfigured
@@ -12,8 +12,11 @@ from frametally.ports.count_questions import outdated
 from frametally.process.reports import Progress
 from frametally.rules.places import is_of_places
 from frametally.rules.times import DAY_MS, DAY_S, is_day_in_range
-from frametally_gold.gold_port import DaySums, Gold, GoldDay, LabelSums
+from frametally_gold.gold_records import DaySums, GoldDay, LabelSums
 from frametally_gold.loading import gold_day
+
+if TYPE_CHECKING:
+    from frametally_gold.book import Gold
 
 _BEHIND = "run `frametally gold`, and `frametally index`"
 

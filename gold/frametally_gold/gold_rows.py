@@ -15,7 +15,7 @@ from frametally.rules.objects import why_unknown
 from frametally.rules.places import base_model, is_of_places, parse_place, series_of
 from frametally.rules.times import DAY_MS, EPOCH, HOUR_MS, MILLISECOND
 from frametally_gold import tables
-from frametally_gold.gold_port import GoldVideo, PublishedDay
+from frametally_gold.gold_records import GoldVideo, PublishedDay
 from frametally_traffic.flows.day_columns import (
     CAME,
     CROSSING_COLUMNS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from frametally import keys
 from frametally.books.runs import CurrentDay, DayKey, current_days, newest_last, read_run, read_tracks
@@ -15,8 +15,11 @@ from frametally.process.reports import Progress, Skipped
 from frametally.records import Run, encode
 from frametally.rules.places import FLOWS, is_of_places, series_of
 from frametally.rules.times import is_day_in_range
-from frametally_gold.gold_port import Gold, GoldDay, PublishedDay
-from frametally_traffic.flows.published_days import read_flows
+from frametally_gold.gold_records import GoldDay, PublishedDay
+from frametally_traffic.counting.published_days import read_flows
+
+if TYPE_CHECKING:
+    from frametally_gold.book import Gold
 
 ROWS_VERSION = 2
 """Raised whenever rows are made otherwise of the same records: all are then loaded anew."""

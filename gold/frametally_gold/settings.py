@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, SecretStr
 
 from frametally.settings.access import NO_SECRET, ServerAccess
 from frametally.settings.plugin_settings import PluginSettings
+
+if TYPE_CHECKING:
+    from frametally.settings.loading import Settings
 
 
 class GoldSettings(PluginSettings, defer_build=True):
@@ -33,3 +36,8 @@ class GoldSettings(PluginSettings, defer_build=True):
         return super().urls_in(data_dir) | {
             "gold_url": self.gold_url or f"sqlite:///{data_dir / 'gold.sqlite'}",
         }
+
+
+def servers(settings: Settings) -> dict[str, str]:
+    """Return where the gold tables are."""
+    return {"gold": settings.part(GoldSettings).gold_url}

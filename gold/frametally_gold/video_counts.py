@@ -23,7 +23,7 @@ from frametally.rules.objects import why_unknown
 from frametally.rules.overlaps import OverlapWinner
 from frametally.rules.times import DAY_MS, days_of_span
 from frametally.settings.loading import Settings
-from frametally_gold.gold_port import VideoCount
+from frametally_gold.gold_records import VideoCount
 
 _DAYS_KEPT = 4
 

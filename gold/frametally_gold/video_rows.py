@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -20,11 +20,14 @@ from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.process.reports import NoProgress, Progress, Skipped
 from frametally.records import MediaManifest, decode_at, encode
 from frametally.settings.loading import Settings
-from frametally_gold.gold_port import Gold, GoldVideo, VideoCount
+from frametally_gold.gold_records import GoldVideo, VideoCount
 from frametally_gold.loading import marked
 from frametally_gold.video_counts import VideoCounter
 from frametally_videos.ports.job_book import JobKind
 from frametally_videos.records import VideoRecord
+
+if TYPE_CHECKING:
+    from frametally_gold.book import Gold
 
 IN_ROWS: tuple[JobKind, ...] = ("checks", "playable", "enhance")
 """Jobs that make what a video's rows tell, also when they come behind its end."""

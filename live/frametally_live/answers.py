@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from frametally_live.book_port import Feed, FeedState, FeedWanted
+from frametally_live.feed_records import Feed, FeedState, FeedWanted
 from frametally_web.requests.answers import Answer
 
 

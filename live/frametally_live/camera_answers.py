@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from frametally_live.book_port import Feed, FeedState, FeedWanted
+from frametally_live.feed_records import Feed, FeedState, FeedWanted
 from frametally_live.feeds.detection_lag import is_late
 from frametally_web.requests.answers import Answer
 

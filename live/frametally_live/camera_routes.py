@@ -14,7 +14,6 @@ from werkzeug.datastructures import MultiDict
 from frametally.process.allowed_addresses import AddressRefused
 from frametally.settings.loading import Settings
 from frametally_live import camera_answers as answers
-from frametally_live.book_port import Feed, FeedWanted
 from frametally_live.cameras.camera_form import (
     CameraTrial,
     NoCamera,
@@ -24,15 +23,17 @@ from frametally_live.cameras.camera_form import (
     ask_camera,
     remove_camera,
 )
+from frametally_live.feed_records import Feed, FeedWanted
+from frametally_live.live_ports import LivePorts
 from frametally_live.routes import check_live
 from frametally_live.viewers.camera_lag import Detected
-from frametally_videos.routes import answer_with, refused
+from frametally_videos.routes import refused
 from frametally_videos.uploads.upload_refusals import FieldRefused
-from frametally_videos.video_ports import VideoPorts
 from frametally_web.access.visitors import remedy_for
 from frametally_web.requests import query
 from frametally_web.requests.body import read_sent
 from frametally_web.requests.problems import Problem
+from frametally_web.requests.status import answer_with
 
 Args = MultiDict[str, str]
 
@@ -49,7 +50,7 @@ class CameraRoutes:
         self,
         *,
         settings: Settings,
-        ports: VideoPorts,
+        ports: LivePorts,
         detected: Detected,
         uploads_remedy: str | None,
         try_feed: TryFeed,
@@ -59,7 +60,7 @@ class CameraRoutes:
         `uploads_remedy` is None where cameras may be changed, `try_feed` tries those that are added.
         """
         self._settings = settings
-        self._catalogue = ports.catalogue
+        self._feeds = ports.feeds
         self._detected = detected
         self._remedy = uploads_remedy
         self._try_feed = try_feed
@@ -67,7 +68,7 @@ class CameraRoutes:
 
     def cameras(self, _: Args) -> answers.LiveCameras:
         """List all."""
-        feeds = sorted(self._catalogue.feeds("camera"), key=lambda feed: (feed.name.casefold(), feed.source))
+        feeds = sorted(self._feeds.feeds("camera"), key=lambda feed: (feed.name.casefold(), feed.source))
         lags_ms = self._detected.lags_ms(feeds)
         remedy = remedy_for("run", self._remedy)
         return answers.LiveCameras(
@@ -82,7 +83,7 @@ class CameraRoutes:
         wanted = read_sent(_wanted, "camera")
         try:
             feed, trial = add_camera(
-                self._catalogue,
+                self._feeds,
                 self._settings,
                 source=wanted.source,
                 address=wanted.address,
@@ -110,7 +111,7 @@ class CameraRoutes:
     def delete_camera(self, args: Args) -> Response:
         """Remove one that nobody holds any more."""
         with self._changing(args) as source:
-            is_removed = remove_camera(self._catalogue, source)
+            is_removed = remove_camera(self._feeds, source)
         if not is_removed:
             raise Problem(409, "The camera is being stopped.", remedy="Remove it in a few seconds.")
         return Response(status=204)
@@ -129,7 +130,7 @@ class CameraRoutes:
 
     def _asked(self, args: Args, wanted: FeedWanted) -> Feed:
         with self._changing(args) as source:
-            return ask_camera(self._catalogue, source, wanted)
+            return ask_camera(self._feeds, source, wanted)
 
     @contextmanager
     def _changing(self, args: Args) -> Iterator[str]:

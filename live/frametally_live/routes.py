@@ -13,19 +13,20 @@ from frametally import keys
 from frametally.errors import Misconfigured, Retryable
 from frametally.settings.loading import Settings
 from frametally_live import answers
-from frametally_live.book_port import Feed, FeedWanted, TooManyStreams
+from frametally_live.feed_records import Feed, FeedWanted, TooManyStreams
 from frametally_live.feeds.stream_form import NeedsTime, start_stream
+from frametally_live.live_ports import LivePorts
 from frametally_live.settings import LiveSettings
 from frametally_live.viewers.airflow_launch import AirflowLauncher
 from frametally_videos.library.edits import VideoGone
 from frametally_videos.ports.video_catalogue import VideoRow
-from frametally_videos.routes import answer_with, id_in, no_video, refused
+from frametally_videos.routes import id_in, no_video, refused
 from frametally_videos.uploads.upload_refusals import FieldRefused
-from frametally_videos.video_ports import VideoPorts
 from frametally_web.access.visitors import remedy_for
 from frametally_web.requests import query
 from frametally_web.requests.body import read_sent
 from frametally_web.requests.problems import Problem, bad_parameter
+from frametally_web.requests.status import answer_with
 
 Args = MultiDict[str, str]
 
@@ -41,7 +42,7 @@ _seek = msgspec.json.Decoder(answers.SeekWanted)
 class LiveRoutes:
     """The handlers, each by its endpoint's name."""
 
-    def __init__(self, *, settings: Settings, ports: VideoPorts, uploads_remedy: str | None) -> None:
+    def __init__(self, *, settings: Settings, ports: LivePorts, uploads_remedy: str | None) -> None:
         """Make the handlers of one application; `uploads_remedy` is None where streams may be steered.
 
         Raises:
@@ -49,6 +50,7 @@ class LiveRoutes:
         """
         self._settings = settings
         self._catalogue = ports.catalogue
+        self._feeds = ports.feeds
         self._remedy = uploads_remedy
         self._airflow = (
             AirflowLauncher(settings) if settings.part(LiveSettings).stream_launcher == "airflow" else None
@@ -59,7 +61,7 @@ class LiveRoutes:
         of = "" if query.read_one(args, "video_id") is None else self._video(id_in(args)).record.id
         remedy = remedy_for("correct", self._remedy)
         return answers.StreamList(
-            streams=[answers.stream_of(feed) for feed in self._catalogue.feeds("video", video_id=of)],
+            streams=[answers.stream_of(feed) for feed in self._feeds.feeds("video", video_id=of)],
             most=self._settings.part(LiveSettings).streams,
             live_allowed=remedy is None,
             remedy=remedy,
@@ -80,6 +82,7 @@ class LiveRoutes:
         try:
             started = start_stream(
                 self._catalogue,
+                self._feeds,
                 self._settings,
                 wanted.video_id,
                 speed=wanted.speed,
@@ -118,7 +121,7 @@ class LiveRoutes:
             )
         if named.stream_id:
             return self._ask_stop(self._stream(named.stream_id))
-        feeds = self._catalogue.feeds("video", video_id=self._video(named.video_id).record.id, limit=1)
+        feeds = self._feeds.feeds("video", video_id=self._video(named.video_id).record.id, limit=1)
         if not feeds:
             raise _no_stream()
         return self._ask_stop(feeds[0])
@@ -156,9 +159,9 @@ class LiveRoutes:
         try:
             self._airflow.launch(feed)
         except (Misconfigured, Retryable) as error:
-            if self._catalogue.fail_launch(feed.id, str(error), only_booked=True):
+            if self._feeds.fail_launch(feed.id, str(error), only_booked=True):
                 _LOG.warning("stream of %s: %s", feed.name, error)
-        return self._catalogue.feed(feed.id) or feed
+        return self._feeds.feed(feed.id) or feed
 
     def _video(self, video_id: str) -> VideoRow:
         row = self._catalogue.video(video_id) if keys.is_video_id(video_id) else None
@@ -167,7 +170,7 @@ class LiveRoutes:
         return row
 
     def _stream(self, stream_id: str | None) -> Feed:
-        feed = self._catalogue.feed(stream_id) if stream_id and keys.is_video_id(stream_id) else None
+        feed = self._feeds.feed(stream_id) if stream_id and keys.is_video_id(stream_id) else None
         if feed is None or feed.kind != "video":
             raise _no_stream()
         return feed
@@ -183,7 +186,7 @@ class LiveRoutes:
         return answers.stream_of(self._asked(feed, "stop"))
 
     def _asked(self, feed: Feed, wanted: FeedWanted | None = None, *, seek_s: float | None = None) -> Feed:
-        asked = self._catalogue.ask_feed(feed.id, wanted, seek_s=seek_s)
+        asked = self._feeds.ask_feed(feed.id, wanted, seek_s=seek_s)
         if asked is None:
             raise _no_stream()
         return asked

@@ -10,9 +10,8 @@ from flask import Flask, Response, request
 
 from frametally.errors import Misconfigured
 from frametally.settings.loading import Settings
-from frametally_accounts.embeds.signed_selection import is_origin
 from frametally_web.access.visitors import visitor
-from frametally_web.requests.origins import is_of_own_page
+from frametally_web.requests.origins import is_of_own_page, is_origin
 from frametally_web.requests.problems import Problem
 
 # Scripts, styles, pictures and requests from this server alone; nothing inline; no markup made from text

@@ -17,7 +17,7 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 from serving.needs import server
-from tests.fakes.alerts import AlertPlace, alert_place
+from tests.alerts.alert_place import AlertPlace, alert_place
 
 from frametally_alerts.channels import mqtt_channel
 from frametally_alerts.channels.delivery import AlertSender, SentReport

@@ -11,10 +11,10 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
+from tests.alerts.alert_place import alert_place
+from tests.alerts.hook_server import Hook, hook_server
 from tests.commands import start_frametally
 from tests.examples import THOROUGH
-from tests.fakes.alerts import alert_place
-from tests.fakes.webhooks import Hook, hook_server
 
 from frametally.process import failpoints
 

@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 import pytest
 from pydantic import SecretStr
-from tests.fakes.alerts import AlertPlace, alert_place
-from tests.mail.smtp_server import PASSWORD, USER, Received, mail_server
+from tests.alerts.alert_place import AlertPlace, alert_place
+from tests.fakes.smtp_server import PASSWORD, USER, Received, mail_server
 
 from frametally_alerts.channels import delivery
 from frametally_alerts.channels.delivery import AlertSender, SentReport

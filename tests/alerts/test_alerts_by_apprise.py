@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.fakes.alerts import alert_place
-from tests.fakes.webhooks import Hook, hook_server
+from tests.alerts.alert_place import alert_place
+from tests.alerts.hook_server import Hook, hook_server
 
 from frametally_alerts.channels.delivery import AlertSender, SentReport
 

@@ -16,7 +16,7 @@ import pytest
 from pydantic import SecretStr
 from serving.needs import server
 from serving.own import OwnServer, folder_for_anyone
-from tests.fakes.alerts import AFTERWARDS_MS, AlertPlace, alert_place
+from tests.alerts.alert_place import AFTERWARDS_MS, AlertPlace, alert_place
 
 from frametally_alerts.channels import delivery
 from frametally_alerts.channels.delivery import AlertSender, SentReport

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.fakes.alerts import AFTERWARDS_MS, DAY_MS, MINUTE_MS, AlertPlace, alert_place
+from tests.alerts.alert_place import AFTERWARDS_MS, DAY_MS, MINUTE_MS, AlertPlace, alert_place
 from tests.fakes.records import make_coverage, make_run
-from tests.fakes.videos import make_video
+from tests.videos.video_records import make_video
 
 from frametally_alerts.rule_form import RuleRefused
 

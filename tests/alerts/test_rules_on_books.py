@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.fakes.alerts import DAY_MS, MINUTE_MS, AlertPlace, alert_place
+from tests.alerts.alert_place import DAY_MS, MINUTE_MS, AlertPlace, alert_place
 from tests.fakes.records import make_manifest
 
 from frametally import keys

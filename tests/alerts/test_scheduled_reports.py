@@ -14,9 +14,9 @@ import msgspec
 import openpyxl
 import pytest
 from PIL import Image
-from tests.fakes.alerts import AlertPlace, alert_place
+from tests.alerts.alert_place import AlertPlace, alert_place
 from tests.fakes.records import make_manifest
-from tests.mail.smtp_server import Received, mail_server
+from tests.fakes.smtp_server import Received, mail_server
 
 from frametally import keys
 from frametally.errors import Misconfigured

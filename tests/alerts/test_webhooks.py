@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 import trustme
-from tests.fakes.alerts import AlertPlace, alert_place
-from tests.fakes.webhooks import Hook, hook_server
+from tests.alerts.alert_place import AlertPlace, alert_place
+from tests.alerts.hook_server import Hook, hook_server
 
 from frametally.errors import Misconfigured
 from frametally.settings.loading import load_settings

@@ -92,12 +92,13 @@ COMPONENTS = 2
 # What the job's zip carries to nodes without frametally; flows alone need numpy there.
 ZIPPED = (
     "frametally.errors",
-    "frametally_traffic.flows",
+    "frametally.plugins",
     "frametally.rules",
     "frametally.process",
     "frametally_hadoop.job",
+    *(f"frametally_{plugin.name}.{folder}" for plugin in plugins() for folder in plugin.zipped),
 )
-ON_NODES = {"frametally", "frametally_hadoop", "msgspec", "numpy"}
+ON_NODES = {"frametally", "frametally_hadoop", "frametally_traffic", "msgspec", "numpy"}
 
 
 def module_name(path: Path) -> str:

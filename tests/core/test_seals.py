@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.capabilities import of_capabilities
 from tests.examples import first_quick
 from tests.fakes.memory import MemoryStore
 from tests.fakes.records import (
@@ -50,19 +51,12 @@ from frametally.undo_records import Correction, DroppedDeadLetter, Tombstone
 from frametally_cli.options.ports import open_ports
 from frametally_cli.scrub.small_records import check_records
 from frametally_hadoop.job.input.reading import read_blocks
-from frametally_traffic.records import Drawing, DrawnLine
-from frametally_videos.records import UploadRecord, VideoContent, VideoFacts, VideoFields, VideoRecord
 
 SEGMENT = keys.segment_key("pixels-1", "log-1", "frames", 0, 0)
 STONE = Tombstone(
     media=f"{MEDIUM}.1", source="cam", name="cam.mp4", from_ms=DAY_MS, to_ms=DAY_MS + 5000, why="forget"
 )
 UPLOAD, VIDEO = "22222222-2222-4222-8222-222222222222", "11111111-1111-4111-8111-111111111111"
-DRAWING = Drawing(
-    source="cam",
-    revision=1,
-    lines=(DrawnLine(name="stop", width_px=64, height_px=48, points=((1.0, 2.0), (60.0, 40.5))),),
-)
 RECORDS: list[SealedRecord] = [
     make_manifest(3, announced_frames=b"\x07"),
     STONE,
@@ -77,7 +71,6 @@ RECORDS: list[SealedRecord] = [
         delete_images=False,
     ),
     DroppedDeadLetter(segment=SEGMENT, offset=5),
-    DRAWING,
     AutoDetector(backend="opencv"),
     make_run(),
     QualityReport(
@@ -94,40 +87,6 @@ RECORDS: list[SealedRecord] = [
         checks=[],
         frames_by_source={"cam": 1},
     ),
-    UploadRecord(
-        id=UPLOAD,
-        video_id=VIDEO,
-        kind="resumable",
-        length_bytes=5,
-        file_name="cam.mp4",
-        fields=VideoFields(source="Cam", start_time="2026-01-01T00:00:00Z"),
-        created_at_ms=DAY_MS,
-        expires_at_ms=DAY_MS + 1,
-    ),
-    VideoRecord(
-        id=VIDEO,
-        sha256=MEDIUM,
-        size_bytes=5,
-        name="Cam at noon",
-        file_name="cam.mp4",
-        source="cam",
-        source_name="Cam",
-        fields=VideoFields(),
-        facts=VideoFacts(
-            container="mp4",
-            content_type="video/mp4",
-            codec="h264",
-            width_px=64,
-            height_px=48,
-            fps=25.0,
-            duration_s=1.5,
-            frames=38,
-            has_sound=False,
-            plays_in_browsers=True,
-        ),
-        uploaded_at_ms=DAY_MS,
-    ),
-    VideoContent(sha256=MEDIUM, video_id=VIDEO, upload_id=UPLOAD),
     VideoMetadata(
         video_id=VIDEO,
         sha256=MEDIUM,
@@ -170,6 +129,8 @@ RECORDS: list[SealedRecord] = [
         duration_s=1.5,
     ),
 ]
+for module in of_capabilities("sealed_records"):
+    RECORDS += module.RECORDS
 
 
 def segment() -> bytes:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from broker_queues import waiting_in
 from serving.own import OwnServer
-from tests.faults.test_work_kills import children_of
 from tests.services.test_queue_chaos import Place, through, until, write_clip
+from tests.videos.test_work_kills import children_of
 
 from frametally_videos.ports.job_book import Job, JobQuestion
 

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.accounts.people import give_accounts
 from tests.examples import first_quick
 from tests.web.conftest import MODEL
-from tests.web.people import give_accounts
 
 from frametally_accounts.rights import ApiToken
 from frametally_accounts.secrets import make_api_token, token_hash

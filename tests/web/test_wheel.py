@@ -21,7 +21,7 @@ import json, sys
 from pathlib import Path
 import frametally_web
 from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
-from frametally.opening import open_video_catalogue
+from frametally_videos.opening import open_video_catalogue
 from frametally.settings.loading import Settings
 from frametally_web.app import create_app
 folder = Path(sys.argv[1])

@@ -12,12 +12,12 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
+from tests.accounts.people import asking_as
+from tests.accounts.test_signed_charts import SITE, Sign, people, sign, url
+from tests.accounts.test_signing_charts import query_of
 from tests.examples import examples
 from tests.web.conftest import Place
 from tests.web.counted_footage import MODEL, START_MS, make_lines, publish_lines
-from tests.web.people import asking_as
-from tests.web.test_signed_charts import SITE, Sign, people, sign, url
-from tests.web.test_signing_charts import query_of
 from werkzeug.datastructures import MultiDict
 
 from frametally_accounts.embeds.signed_selection import read_chart as read_signed

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
+from frametally_traffic.counting.published_days import flows_for
 from frametally_traffic.drawing_page.routes import DrawingRoutes
-from frametally_traffic.flows.published_days import flows_for
 from frametally_traffic.line_counts.background_days import FlowDays
 from frametally_traffic.line_counts.routes import LineRoutes
 from frametally_traffic.report_files.routes import TrafficRoutes

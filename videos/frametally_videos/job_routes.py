@@ -14,21 +14,22 @@ from frametally.media_records import VideoMetadata, VideoQuality
 from frametally.ports.object_store import ObjectMissing
 from frametally.records import SealedRecord, decode_at
 from frametally.settings.loading import Settings
-from frametally_gold.wanted import load_anew
 from frametally_videos import job_answers
 from frametally_videos.jobs.job_requests import ASKED_KINDS, JobRefused, ask_for_job
+from frametally_videos.jobs.job_results import tell_made
 from frametally_videos.jobs.made_files import find_derivatives, remove_derivative
 from frametally_videos.library.enhancements import read_enhancement
 from frametally_videos.library_answers import derivative_of, job_of_video, playable_of
 from frametally_videos.ports.job_book import Job, JobKind, JobQuestion, JobState
 from frametally_videos.ports.video_catalogue import VideoRow
-from frametally_videos.routes import answer_with, check_uploads, id_in, no_video, refused
+from frametally_videos.routes import check_uploads, id_in, no_video, refused
 from frametally_videos.uploads.upload_refusals import FieldRefused
 from frametally_videos.video_ports import VideoPorts
 from frametally_web.access.visitors import remedy_for
 from frametally_web.requests import query
 from frametally_web.requests.body import read_sent
 from frametally_web.requests.problems import Problem, bad_parameter
+from frametally_web.requests.status import answer_with
 
 Args = MultiDict[str, str]
 RecordT = TypeVar("RecordT", bound=SealedRecord)
@@ -185,7 +186,7 @@ class JobRoutes:
                 remedy="Ask for the derivatives of the video, which have theirs.",
             )
         remove_derivative(self._store, self._catalogue, row.record.id, recipe)
-        load_anew(self._settings, self._catalogue, row.record.id)
+        tell_made(self._settings, self._catalogue, row.record.id, "enhance")
         return Response(status=204)
 
     def enhancement_status(self, args: Args) -> job_answers.ProcessingStatus:

@@ -6,7 +6,7 @@ import re
 from typing import cast, get_args
 
 import msgspec
-from flask import Response, after_this_request, request
+from flask import request
 from werkzeug.datastructures import MultiDict
 
 from frametally import keys
@@ -29,6 +29,7 @@ from frametally_web.access.visitors import remedy_for
 from frametally_web.requests import query
 from frametally_web.requests.body import read_sent
 from frametally_web.requests.problems import Problem, bad_parameter
+from frametally_web.requests.status import answer_with
 
 Args = MultiDict[str, str]
 
@@ -200,14 +201,3 @@ def _read_changes() -> Changes:
     edit = read_sent(_edits, "change of a video")
     said = ((name, getattr(edit, name)) for name in edit.__struct_fields__)
     return cast(Changes, {name: value for name, value in said if value is not msgspec.UNSET})
-
-
-def answer_with(status: int) -> None:
-    """Answer the request that is under way with a status other than 200."""
-
-    @after_this_request
-    def set_status(answer: Response) -> Response:
-        answer.status_code = status
-        if status == 204:
-            answer.set_data(b"")
-        return answer

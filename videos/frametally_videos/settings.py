@@ -16,9 +16,6 @@ class VideoSettings(PluginSettings, defer_build=True):
     """The part of `Settings` about videos."""
 
     upload_max_gb: float = Field(20.0, gt=0, le=5000, description="Gigabytes that one upload may have.")
-    upload_keep_h: float = Field(
-        48.0, gt=0, le=8760, description="Hours after which an upload that was left is removed."
-    )
     upload_idle_s: float = Field(
         60.0, gt=0, le=HOUR_S, description="Seconds without a byte after which an upload's request is closed."
     )

@@ -1,9 +1,9 @@
 """The video catalogue's tables, for SQLite and PostgreSQL alike.
 
 `videos` has a row per video record of the store, with what was found out about it since; `artifacts` is what
-was made from them; `uploads`, `jobs`, `notices` and `feeds` are kept here alone. What pages are ordered by is
+was made from them; `uploads`, `jobs` and `notices` are kept here alone. What pages are ordered by is
 written so that both databases order it alike: texts as bytes, and unknown times as the smallest.
-`about.next_number` numbers jobs, looks, notices and feeds, in the order in which they came; `about.changed`
+`about.next_number` numbers jobs, looks and notices, in the order in which they came; `about.changed`
 rises whenever something changes that a page shows.
 """
 
@@ -139,40 +139,4 @@ notices = Table(
     Column("letter", Text, nullable=False),  # the mail that it is in; empty: in none yet
     Column("due_at_ms", BigInteger, nullable=False),  # queued: not before, which is also when a lease is over
     Index("frametally_notices_due", "state", "due_at_ms"),
-)
-
-_OPEN_VIDEO, _CAMERA = text("kind = 'video' AND ended_at_ms IS NULL"), text("kind = 'camera'")
-
-feeds = Table(
-    "frametally_feeds",
-    ALL,
-    Column("id", Text, primary_key=True),
-    Column("number", BigInteger, nullable=False, unique=True),
-    Column("kind", Text, nullable=False),
-    Column("source", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("video_id", Text, nullable=False),
-    Column("address", Text, nullable=False),
-    Column("transport", Text, nullable=False),
-    Column("speed", Float, nullable=False),
-    Column("model", Text, nullable=False),
-    Column("wanted", Text, nullable=False),
-    Column("seek_s", Float),
-    Column("told", Text, nullable=False),  # as JSON
-    Column("worker", Text, nullable=False),
-    Column("generation", Integer, nullable=False),
-    Column("due_at_ms", BigInteger, nullable=False),  # when its lease is over
-    Column("created_at_ms", BigInteger, nullable=False),
-    Column("ended_at_ms", BigInteger),
-    Column("launch", Text, nullable=False, server_default=""),
-    Column("launch_due_at_ms", BigInteger, nullable=False, server_default="0"),  # when its launcher's is
-    Index("frametally_feeds_due", "ended_at_ms", "due_at_ms"),
-    Index("frametally_feeds_camera", "source", unique=True, sqlite_where=_CAMERA, postgresql_where=_CAMERA),
-    Index(
-        "frametally_feeds_video",
-        "video_id",
-        unique=True,
-        sqlite_where=_OPEN_VIDEO,
-        postgresql_where=_OPEN_VIDEO,
-    ),
 )

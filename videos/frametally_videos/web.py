@@ -21,7 +21,7 @@ def web_part(context: WebContext) -> WebPart:
     settings, ports, remedy = context.settings, video_ports(context), context.remedy
     catalogue = ports.catalogue
     uploads = UploadPlace(UploadPorts(settings, ports.store, catalogue, context.given.get("look", inspect)))
-    context.books.add_version("videos", catalogue.version)
+    context.books.add_version("videos", lambda: catalogue.version())
     return WebPart(
         handlers=[
             VideoRoutes(settings=settings, ports=ports, uploads_remedy=remedy),

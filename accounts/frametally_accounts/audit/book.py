@@ -27,18 +27,18 @@ LAYOUT = Layout(
     about=tables.about,
     schema_version=tables.SCHEMA_VERSION,
     migrations="audit",
-    beside=("frametally_catalogue", "frametally_access", "frametally_alerts"),
+    beside=("frametally_catalogue", "frametally_access", "frametally_alerts", "frametally_live"),
     has_secrets=True,
 )
 _AT_ONCE = 1000
 _records = tables.records.c
 
 
-class SqlAuditBook:
+class AuditBook:
     """Records in the database that a URL names. Processes may share it."""
 
     def __init__(
-        self, url: str, *, access: ServerAccess | None = None, busy_timeout_s: float = BUSY_TIMEOUT_S
+        self, url: str, access: ServerAccess | None = None, *, busy_timeout_s: float = BUSY_TIMEOUT_S
     ) -> None:
         """Open the database, making the tables if they are missing; see `SqlDatabase`."""
         self.url = url

@@ -8,21 +8,22 @@ import os
 import pwd
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from frametally.errors import FrametallyError
-from frametally.opening import open_audit_book
 from frametally.plugins import CommandEntry
 from frametally.process.exit_codes import NOTHING_DONE, STOPPED
 from frametally.settings.data_folder import must_be_folder
 from frametally.settings.loading import Settings, load_settings
 from frametally_accounts.audit.entries import AuditEntry
-from frametally_accounts.book_port import AccessBook
 from frametally_accounts.password_links import ADMINISTRATOR, first_link, lacks_administrator
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import is_empty
+
+if TYPE_CHECKING:
+    from frametally_accounts.book import AccessBook
 
 _MAKES_ITS_DATA = ("alerts", "embed", "live", "report", "tokens", "upload", "users")
 
@@ -69,8 +70,10 @@ def record_first_link(settings: Settings, access: AccessBook) -> str | None:
 
 def _record(settings: Settings, path: str, target: str, run: Callable[[], Any]) -> int:
     """Do what a command does, and record it: before it is done, and how it ended."""
+    from frametally_accounts.audit.book import AuditBook
+
     entry = AuditEntry(_who(), path, target, "command line")
-    with closing(open_audit_book(settings.catalogue_url, settings.catalogue_access)) as book:
+    with closing(AuditBook(settings.catalogue_url, settings.catalogue_access)) as book:
         number = book.write(entry)
         status = NOTHING_DONE
         try:

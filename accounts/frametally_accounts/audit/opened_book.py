@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING
 
 from frametally.errors import FrametallyError
-from frametally.opening import open_audit_book
 from frametally.settings.loading import Settings
+from frametally_accounts.audit.book import AuditBook
 from frametally_accounts.audit.entries import NOBODY
 from frametally_accounts.audit.refusals import RefusalBound
 from frametally_web.requests.change import AskedChange
 from frametally_web.requests.problems import Problem
-
-if TYPE_CHECKING:
-    from frametally_accounts.audit.book import SqlAuditBook
 
 _LOG = logging.getLogger("frametally_web")
 
@@ -28,15 +24,15 @@ class OpenedAudit:
         self._url = url
         self._access = settings.catalogue_access
         self._lock = threading.Lock()
-        self._opened: SqlAuditBook | None = None
+        self._opened: AuditBook | None = None
         self._refusals = RefusalBound()
 
     @property
-    def book(self) -> SqlAuditBook:
+    def book(self) -> AuditBook:
         """The book. Raises `FrametallyError` as its opening does."""
         with self._lock:
             if self._opened is None:
-                self._opened = open_audit_book(self._url, self._access)
+                self._opened = AuditBook(self._url, self._access)
             return self._opened
 
     def begin(self, change: AskedChange) -> None:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from frametally.errors import Misconfigured
-from frametally.opening import open_audit_book
 from frametally.process.exit_codes import PART_DONE
 from frametally.rules.times import utc
 from frametally_accounts.audit.entries import AuditRecord
@@ -26,7 +25,7 @@ from frametally_cli.options.ports import data_dir_option, read_settings
 from frametally_cli.options.times import parse_bounds_ms
 
 if TYPE_CHECKING:
-    from frametally_accounts.audit.book import SqlAuditBook
+    from frametally_accounts.audit.book import AuditBook
 
 _FIELDS = ("number", "at_ms", "who", "what", "target", "origin", "ends", "status", "digest")
 _HELD = re.compile("([1-9][0-9]{0,17}):([0-9a-f]{64})")
@@ -128,9 +127,11 @@ def audit_verify(held: str | None, **overrides: Any) -> int:
 
 
 @contextmanager
-def _book(overrides: dict[str, Any]) -> Iterator[SqlAuditBook]:
+def _book(overrides: dict[str, Any]) -> Iterator[AuditBook]:
+    from frametally_accounts.audit.book import AuditBook
+
     settings = read_settings("web", overrides, must_be_there=False)
-    with closing(open_audit_book(settings.catalogue_url, settings.catalogue_access)) as book:
+    with closing(AuditBook(settings.catalogue_url, settings.catalogue_access)) as book:
         yield book
 
 

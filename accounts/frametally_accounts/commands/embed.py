@@ -5,14 +5,16 @@ from __future__ import annotations
 import datetime
 import time
 import zoneinfo
+from collections.abc import Callable
 from contextlib import closing
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from frametally.errors import Misconfigured
 from frametally.keys import slug
 from frametally.opening import open_count_index, open_object_store
+from frametally.plugins import plugins
 from frametally.rules.times import DAY_S
 from frametally.settings.loading import Settings
 from frametally_accounts.commands.users import note_address, open_book
@@ -21,7 +23,6 @@ from frametally_accounts.embeds.signed_selection import (
     MOST_DAYS,
     SignedChart,
     embed_code,
-    is_origin,
     sign_chart,
 )
 from frametally_accounts.password_links import address_of
@@ -33,13 +34,24 @@ _TIMES_CHARS = 24  # by which the times of a signed address are longer than two 
 _METRICS = ("auto", "detections", "mean_per_frame", "peak", "objects")
 
 
+_CommandT = TypeVar("_CommandT", bound=Callable[..., int])
+
+
+def _zone_option(command: _CommandT) -> _CommandT:
+    """Add `--zone` to a command, where a plug-in narrows charts to zones."""
+    if not any("zone" in plugin.chart_parameters for plugin in plugins()):
+        return command
+    add = click.option("--zone", help="A zone drawn over the source; default: the whole picture.")
+    return add(command)
+
+
 @click.command()
 @click.option("--from", "from_text", required=True, help="ISO 8601 time at which it begins.", metavar="TIME")
 @click.option("--to", "to_text", required=True, help="Time at which it ends, not included.", metavar="TIME")
 @click.option("--site", "sites", multiple=True, required=True, help="Origin that may show it. Repeatable.")
 @click.option("--source", "sources", multiple=True, help="A source in it; default: all. Repeatable.")
 @click.option("--label", "labels", multiple=True, help="A label in it; default: all. Repeatable.")
-@click.option("--zone", help="A zone drawn over the source; default: the whole picture.")
+@_zone_option
 @click.option("--hours", help="Hours of the day, such as 07:00-09:00; default: all.")
 @click.option("--weekdays", help="Days of the week, 1 is Monday: 1,2,3,4,5; default: all.")
 @click.option("--timezone", help="IANA time zone of days, hours and times without an offset.")
@@ -58,6 +70,8 @@ def embed(
     **options: Any,
 ) -> int:
     """Print the code by which a page of another site shows one chart, also where people log in."""
+    from frametally_web.requests.origins import is_origin
+
     for site in sites:
         if not is_origin(site):
             raise Misconfigured(
@@ -65,7 +79,7 @@ def embed(
                 "in small letters and without a path"
             )
     names = ("zone", "hours", "weekdays", "timezone", "interval", "metric", "model")
-    chosen = {name: value for name in names if (value := options.pop(name)) is not None}
+    chosen = {name: value for name in names if (value := options.pop(name, None)) is not None}
     with open_book(options) as (settings, book):
         chosen.setdefault("timezone", settings.timezone)
         from_ms, to_ms = parse_bounds_ms(from_text, to_text, _zone_of(chosen["timezone"]))
@@ -114,10 +128,9 @@ def _whole_question(settings: Settings, selection: list[tuple[str, str]]) -> lis
     """
     from werkzeug.datastructures import MultiDict
 
-    from frametally_traffic.zones.counted_zones import check_zone
-    from frametally_traffic.zones.zone_index import NarrowedIndex
     from frametally_web.charts.counts import count, nothing_counted
     from frametally_web.charts.media_times import MediaTimes
+    from frametally_web.charts.narrowing import narrowed
     from frametally_web.charts.whole_question import whole_question
     from frametally_web.requests.problems import Problem
     from frametally_web.requests.query import read_chart
@@ -131,11 +144,8 @@ def _whole_question(settings: Settings, selection: list[tuple[str, str]]) -> lis
             closing(open_object_store(settings.store_url, settings.store_access)) as store,
             closing(open_count_index(settings.index_url, settings.index_access)) as index,
         ):
-            narrowed: Any = index
-            if zone := asked.selection.within:
-                check_zone(index, store, zone, asked.selection.sources)
-                narrowed = NarrowedIndex(index, zone)
-            shown = count(narrowed, settings, MediaTimes(None), asked, most_rows=settings.web_max_buckets)
+            read = narrowed(index, store, args)
+            shown = count(read, settings, MediaTimes(None), asked, most_rows=settings.web_max_buckets)
     except Problem as problem:
         raise Misconfigured(f"{problem.detail} {problem.remedy}") from problem
     return whole_question(selection, shown, with_range=True)

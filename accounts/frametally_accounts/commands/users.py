@@ -5,15 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.keys import slug
-from frametally.opening import open_access_book, open_object_store
+from frametally.opening import open_object_store
 from frametally.settings.loading import Settings
-from frametally_accounts.book_port import AccessBook
 from frametally_accounts.marker import has_noted_accounts, note_accounts, note_no_accounts
 from frametally_accounts.password_links import address_of, make_link
 from frametally_accounts.passwords import MOST_CHARS, check_password, hash_password
@@ -21,6 +20,9 @@ from frametally_accounts.rights import ROLES, Role, UserAccount, check_name
 from frametally_accounts.totp import code_address, make_code_secret
 from frametally_cli.options.names import note, open_names
 from frametally_cli.options.ports import data_dir_option, read_settings
+
+if TYPE_CHECKING:
+    from frametally_accounts.book import AccessBook
 
 _password_option = click.option(
     "--password",
@@ -124,8 +126,10 @@ def users_list(**overrides: Any) -> int:
 @contextmanager
 def open_book(overrides: dict[str, Any]) -> Iterator[tuple[Settings, AccessBook]]:
     """Open the accounts of the settings, some of which the command line has."""
+    from frametally_accounts.book import AccessBook
+
     settings = read_settings("web", overrides, must_be_there=False)
-    with closing(open_access_book(settings.catalogue_url, settings.catalogue_access)) as book:
+    with closing(AccessBook(settings.catalogue_url, settings.catalogue_access)) as book:
         yield settings, book
 
 

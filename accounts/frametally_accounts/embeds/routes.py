@@ -18,7 +18,6 @@ from frametally_accounts.embeds.signed_selection import (
     MOST_DAYS,
     SignedChart,
     embed_code,
-    is_origin,
     sign_chart,
 )
 from frametally_web.access.visitors import visitor
@@ -28,6 +27,7 @@ from frametally_web.requests import query
 from frametally_web.requests.answers import Answer
 from frametally_web.requests.body import read_sent
 from frametally_web.requests.change import note_target
+from frametally_web.requests.origins import is_origin
 from frametally_web.requests.problems import Problem
 
 Args = MultiDict[str, str]

@@ -18,8 +18,6 @@ MOST_DAYS = 366
 _PURPOSE = b"frametally chart\n"  # the key signs cookies, too
 _SIGNED = re.compile(r"(.+)&made=([0-9]{1,15})&ends=([0-9]{1,15})&signature=([0-9a-f]{64})", re.ASCII)
 _SITE = "site"
-# The port that a scheme has anyway is not written, nor is anything behind it.
-_ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9.-]*[a-z0-9])?)(:[0-9]{1,5})?")
 
 
 class SignedChart(NamedTuple):
@@ -36,11 +34,6 @@ class SignedChart(NamedTuple):
     sites: Sequence[str]
     made_at_ms: int
     ends_at_ms: int
-
-
-def is_origin(text: str) -> bool:
-    """Return whether a text is an origin, as browsers write it: `https://intranet.example:8443`."""
-    return _ORIGIN.fullmatch(text) is not None
 
 
 def sign_chart(chart: SignedChart, key: bytes) -> str:

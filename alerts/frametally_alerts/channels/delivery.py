@@ -17,7 +17,7 @@ from frametally_alerts.channels.channel_urls import AlertChannel, channels_of
 from frametally_alerts.rules import Alert, AlertMessage, message_id
 
 if TYPE_CHECKING:
-    from frametally_alerts.book import SqlAlertBook
+    from frametally_alerts.book import AlertBook
 
 _LEASE_S = 120.0
 _TRY_S = 60.0
@@ -60,7 +60,7 @@ def _sender(channel: AlertChannel) -> Send:
 class AlertSender:
     """Sends messages; several processes may do so from one book."""
 
-    def __init__(self, settings: Settings, book: SqlAlertBook, say: Callable[[str], None]) -> None:
+    def __init__(self, settings: Settings, book: AlertBook, say: Callable[[str], None]) -> None:
         """Send nothing yet; lines go to `say`, at most one a minute of each kind.
 
         Raises:

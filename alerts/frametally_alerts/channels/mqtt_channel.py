@@ -12,12 +12,12 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from frametally.errors import Misconfigured, Retryable
+from frametally.files.names import one_line
 from frametally.settings.loading import Settings
 from frametally_alerts.channels.channel_urls import AlertChannel
 from frametally_alerts.channels.webhook import dial, trust
 from frametally_alerts.channels.wording import payload_of
 from frametally_alerts.rules import AlertMessage
-from frametally_videos.news.video_news import one_line
 
 _TRY_S = 15.0
 

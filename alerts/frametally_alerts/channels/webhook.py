@@ -17,6 +17,7 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 from frametally.errors import Misconfigured, Poison, Retryable
+from frametally.files.names import one_line
 from frametally.process.allowed_addresses import AllowedPlaces
 from frametally.process.dialling import connect
 from frametally.settings.loading import Settings
@@ -24,7 +25,6 @@ from frametally_alerts.channels.channel_urls import AlertChannel
 from frametally_alerts.channels.wording import payload_of
 from frametally_alerts.rules import AlertMessage
 from frametally_alerts.settings import AlertSettings
-from frametally_videos.news.video_news import one_line
 
 SIGNATURE = "Frametally-Signature"
 _CONNECT_S = 5.0

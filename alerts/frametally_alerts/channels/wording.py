@@ -6,9 +6,9 @@ from typing import Literal
 
 import msgspec
 
+from frametally.files.names import one_line
 from frametally.rules.times import utc
 from frametally_alerts.rules import Alert, AlertMessage, What
-from frametally_videos.news.video_news import one_line
 
 _NAMES: dict[What | Literal["report"], str] = {
     "count": "count",

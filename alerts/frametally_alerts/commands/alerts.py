@@ -13,7 +13,6 @@ import click
 import msgspec
 
 from frametally.errors import FrametallyError, Misconfigured
-from frametally.opening import open_alert_book
 from frametally.rules.times import utc
 from frametally.settings.loading import Settings
 from frametally_alerts.channels.channel_urls import channels_of
@@ -30,7 +29,7 @@ from frametally_cli.options.ports import data_dir_option, read_settings
 from frametally_cli.options.times import parse_time_ms
 
 if TYPE_CHECKING:
-    from frametally_alerts.book import SqlAlertBook
+    from frametally_alerts.book import AlertBook
 
 
 @click.group("alerts")
@@ -39,9 +38,11 @@ def alerts_group() -> None:
 
 
 @contextmanager
-def _book(overrides: dict[str, Any]) -> Iterator[tuple[Settings, SqlAlertBook]]:
+def _book(overrides: dict[str, Any]) -> Iterator[tuple[Settings, AlertBook]]:
+    from frametally_alerts.book import AlertBook
+
     settings = read_settings("web", overrides)
-    with closing(open_alert_book(settings.catalogue_url, settings.catalogue_access)) as book:
+    with closing(AlertBook(settings.catalogue_url, settings.catalogue_access)) as book:
         yield settings, book
 
 

@@ -12,7 +12,6 @@ import click
 
 from frametally.books.unanalysed import find_dead_letters, find_unanalysed
 from frametally.errors import FrametallyError, Misconfigured
-from frametally.opening import open_alert_book
 from frametally.ports.count_index import CountIndex
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
@@ -52,7 +51,12 @@ def maker(settings: Settings, store: ObjectStore, index: CountIndex, ledger: Led
     return make
 
 
-@click.command("add")
+@click.group()
+def report() -> None:
+    """Write reports of what was counted, now or every so often."""
+
+
+@report.command("add")
 @click.argument("name")
 @click.option("--every", type=click.Choice(EVERY), required=True, help="On which days.")
 @click.option("--at", required=True, help="Time of the day by the clocks of --zone.", metavar="HH:MM")
@@ -71,6 +75,8 @@ def add_report(zone: str | None, data_dir: Any, **given: Any) -> int:
 
     It is tried at once, where there are any data: what cannot be is said now.
     """
+    from frametally_alerts.book import AlertBook
+
     settings = read_settings("web", {"data_dir": data_dir})
     now_ms = round(time.time() * 1000)
     try:
@@ -88,7 +94,7 @@ def add_report(zone: str | None, data_dir: Any, **given: Any) -> int:
     elif (turn := turn_of(report, now_ms)) is not None:
         with open_books(settings) as (ports, ledger):
             maker(settings, ports.store, ports.index, ledger)(report, turn)
-    with closing(open_alert_book(settings.catalogue_url, settings.catalogue_access)) as book:
+    with closing(AlertBook(settings.catalogue_url, settings.catalogue_access)) as book:
         if len(book.reports()) >= MOST_REPORTS:
             raise Misconfigured(f"there are {MOST_REPORTS} reports, and no more are made: remove some")
         if not book.add_report(report):
@@ -99,13 +105,15 @@ def add_report(zone: str | None, data_dir: Any, **given: Any) -> int:
     return 0
 
 
-@click.command("list")
+@report.command("list")
 @data_dir_option
 def list_reports(**overrides: Any) -> int:
     """Show each scheduled report, and the last that was made of it."""
+    from frametally_alerts.book import AlertBook
+
     settings = read_settings("web", overrides)
     now_ms = round(time.time() * 1000)
-    with closing(open_alert_book(settings.catalogue_url, settings.catalogue_access)) as book:
+    with closing(AlertBook(settings.catalogue_url, settings.catalogue_access)) as book:
         reports = book.reports()
         written = _written(settings) if any(report.sources for report in reports) else {}
         for report in reports:
@@ -141,13 +149,15 @@ def line_of(report: ScheduledReport, written: Mapping[str, str]) -> str:
     return f"{'  '.join(parts)}  by {', '.join(report.channels) or 'the store alone'}, since {since}"
 
 
-@click.command("remove")
+@report.command("remove")
 @click.argument("name")
 @data_dir_option
 def remove_report(name: str, **overrides: Any) -> int:
     """Remove the report NAME; what waits of it is not sent any more, what is in the store stays."""
+    from frametally_alerts.book import AlertBook
+
     settings = read_settings("web", overrides)
-    with closing(open_alert_book(settings.catalogue_url, settings.catalogue_access)) as book:
+    with closing(AlertBook(settings.catalogue_url, settings.catalogue_access)) as book:
         if not book.remove_report(name):
             raise Misconfigured(f"there is no report {name!r}; `frametally report list` shows them")
     click.echo(console.plain(f"{name}: removed"))

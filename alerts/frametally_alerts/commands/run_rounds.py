@@ -10,13 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from frametally.opening import (
-    open_alert_book,
-    open_count_index,
-    open_ledger,
-    open_object_store,
-    open_video_catalogue,
-)
+from frametally.opening import open_count_index, open_ledger, open_object_store
 from frametally.ports.count_index import CountIndex
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
@@ -32,10 +26,11 @@ from frametally_alerts.reports.due_reports import EverLater, MakeFiles, make_due
 from frametally_alerts.rounds import look_at_all
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, option, read_settings, repeat_rounds
+from frametally_videos.opening import open_video_catalogue
 from frametally_videos.ports.video_catalogue import VideoCatalogue
 
 if TYPE_CHECKING:
-    from frametally_alerts.book import SqlAlertBook
+    from frametally_alerts.book import AlertBook
 
 
 @dataclass(frozen=True)
@@ -45,7 +40,7 @@ class _Opened:
     index: CountIndex
     ledger: Ledger
     catalogue: VideoCatalogue
-    book: SqlAlertBook
+    book: AlertBook
     make: MakeFiles
     sender: AlertSender
 
@@ -77,12 +72,14 @@ def run(every: str | None, **overrides: Any) -> int:
 
 @contextmanager
 def _open(settings: Settings) -> Iterator[_Opened]:
+    from frametally_alerts.book import AlertBook
+
     with (
         closing(open_object_store(settings.store_url, settings.store_access)) as store,
         closing(open_count_index(settings.index_url, settings.index_access)) as index,
         closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger,
         closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue,
-        closing(open_alert_book(settings.catalogue_url, settings.catalogue_access)) as book,
+        closing(AlertBook(settings.catalogue_url, settings.catalogue_access)) as book,
     ):
         make = EverLater(maker(settings, store, index, ledger))
         sender = AlertSender(settings, book, _say)

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from frametally import keys
 from frametally.books.quality_reports import read_quality
 from frametally.errors import Poison
+from frametally.files.names import one_line
 from frametally.rules.places import base_model, in_words
 from frametally.rules.times import DAY_MS
 from frametally_alerts.conditions.round_input import Looked, RoundPorts
 from frametally_alerts.rules import AlertFinding, AlertRule, Scope
-from frametally_videos.news.video_news import one_line
 from frametally_videos.ports.job_book import JobQuestion, JobState
 
 _PAGE, _MOST_JOBS = 200, 2000

@@ -24,7 +24,7 @@ class Looked(NamedTuple):
 
     Attributes:
         findings: All within `scope`.
-        scope: See `SqlAlertBook.settle`.
+        scope: See `AlertBook.settle`.
         marks: Likewise.
     """
 

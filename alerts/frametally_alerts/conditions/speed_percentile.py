@@ -8,7 +8,7 @@ from frametally import keys
 from frametally.rules.times import DAY_MS, days_of_span
 from frametally_alerts.conditions.round_input import Counted, RoundPorts
 from frametally_alerts.rules import AlertRule
-from frametally_traffic.flows.published_days import flows_for
+from frametally_traffic.counting.published_days import flows_for
 from frametally_traffic.geometry.speed_distribution import SpeedDistribution
 
 

@@ -9,11 +9,11 @@ from typing import cast
 
 from PIL import Image, ImageDraw, ImageFont
 
+from frametally.files.names import one_line
 from frametally.rules.clocks.turns import ClockTurn
 from frametally.rules.times import DAY_MS, local_time
 from frametally_alerts.reports.due_reports import span_of
 from frametally_alerts.reports.scheduled_report import ScheduledReport
-from frametally_videos.news.video_news import one_line
 from frametally_web.charts import answers
 
 _WIDTH, _HEIGHT = 1200, 560

@@ -22,7 +22,7 @@ from frametally_alerts.rules import Alert, AlertBookFull
 from frametally_alerts.settings import AlertSettings
 
 if TYPE_CHECKING:
-    from frametally_alerts.book import SqlAlertBook
+    from frametally_alerts.book import AlertBook
 
 MOST_REPORTS = 100
 SUMMARY = "summary.txt"
@@ -148,7 +148,7 @@ def turn_of(report: ScheduledReport, now_ms: int) -> ClockTurn | None:
     return last_turn(report.every, report.at_minute, zoneinfo.ZoneInfo(report.zone), now_ms)
 
 
-def make_due(book: SqlAlertBook, ports: RoundPorts, make: MakeFiles) -> tuple[int, list[str]]:
+def make_due(book: AlertBook, ports: RoundPorts, make: MakeFiles) -> tuple[int, list[str]]:
     """Make what is due of every report: of several turns that were missed, the last alone.
 
     Files are put before anybody is told: whoever is killed between makes them anew, under the same keys.
@@ -221,7 +221,7 @@ def _told(report: ScheduledReport, turn: ClockTurn, files: tuple[str, ...], *, i
     )
 
 
-def _has_missed(book: SqlAlertBook, report: ScheduledReport, turn: ClockTurn) -> bool:
+def _has_missed(book: AlertBook, report: ScheduledReport, turn: ClockTurn) -> bool:
     before = turn_of(report, turn.at_ms - 1)
     return (
         before is not None

@@ -7,6 +7,7 @@ import datetime
 from werkzeug.datastructures import MultiDict
 
 from frametally.errors import Misconfigured
+from frametally.files.names import one_line
 from frametally.ports.count_index import CountIndex
 from frametally.rules.clocks.turns import ClockTurn
 from frametally.rules.times import HOUR_S, local_time
@@ -14,7 +15,6 @@ from frametally.settings.loading import Settings
 from frametally_alerts.reports.chart_picture import draw
 from frametally_alerts.reports.due_reports import SUMMARY, span_of
 from frametally_alerts.reports.scheduled_report import ScheduledReport
-from frametally_videos.news.video_news import one_line
 from frametally_web.charts import answers, counts
 from frametally_web.charts.media_times import MediaTimes
 from frametally_web.exports.table_file import export

@@ -9,12 +9,7 @@ from typing import Any
 import click
 
 from frametally.errors import Retryable
-from frametally.opening import (
-    open_access_book,
-    open_object_store,
-    open_task_queue,
-    open_video_catalogue,
-)
+from frametally.plugins import hooks
 from frametally.process.children import Family
 from frametally.process.period import parse_period_s
 from frametally.settings.data_folder import must_be_writable
@@ -22,9 +17,7 @@ from frametally.settings.loading import Settings
 from frametally.telemetry.exposition import Scraped
 from frametally.telemetry.family import family
 from frametally.telemetry.listener import listening
-from frametally_accounts.marker import check_accounts
 from frametally_cli.backups.nightly import backing_up
-from frametally_cli.checkup.findings import shown
 from frametally_cli.console import streams
 from frametally_cli.options.ports import (
     check_port,
@@ -34,9 +27,7 @@ from frametally_cli.options.ports import (
     read_settings,
     stop_on,
 )
-from frametally_cli.stages.family_members import COUNT_EVERY, command, live_commands, say, video_commands
-from frametally_gold.commands import must_open_gold
-from frametally_videos.settings import VideoSettings
+from frametally_cli.stages.family_members import COUNT_EVERY, MemberOptions, command, counting, distinct, say
 
 
 @click.command()
@@ -62,14 +53,12 @@ def up(port: int | None, workers: int | None, every: str, **overrides: Any) -> i
     check_port(settings, "name another port by --port or FRAMETALLY_WEB_PORT")
     _must_open(settings)
     streams.log_lines()
+    options = MemberOptions(workers=workers, every=every)
     members = [
         command("serve", settings, "--alone", *(() if port is None else ("--port", port))),
-        *video_commands(
-            settings, workers=workers or max(1, settings.part(VideoSettings).video_workers), every=every
-        ),
-        *live_commands(settings),
-        # Also where no channel is set: a report may be for the store alone.
-        command("alerts", settings, "--every", every, of="run"),
+        command("consume", settings),
+        counting(settings, options),
+        *(member for find in hooks("members") for member in find(settings, options).members),
     ]
     # All that they do is shown by the dashboard's `/metrics`, and by one of its own where one is set.
     shown = Scraped(settings.data_dir)
@@ -81,33 +70,17 @@ def up(port: int | None, workers: int | None, every: str, **overrides: Any) -> i
         else nullcontext(),
         backing_up(settings, say),
     ):
-        return Family(members, say=say).run(should_stop)
+        return Family(distinct(members), say=say).run(should_stop)
 
 
 def _must_open(settings: Settings) -> None:
     """Open what all members need: what can never be opened is one line, and not one of each again and again.
 
     Raises:
-        Misconfigured: A setting is wrong, or the accounts are lost. The members wait for what is away.
+        Misconfigured: A setting is wrong, or what is needed is lost. The members wait for what is away.
     """
     for url, open_at in port_openers(settings).values():
         with suppress(Retryable), closing(open_at(url)):
             pass
-    with (
-        suppress(Retryable),
-        closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue,
-        closing(
-            open_task_queue(
-                settings.part(VideoSettings).queue_url, catalogue, settings.part(VideoSettings).queue_access
-            )
-        ),
-    ):
-        pass
-    must_open_gold(settings)
-    with (
-        suppress(Retryable),
-        closing(open_object_store(settings.store_url, settings.store_access)) as store,
-        closing(open_access_book(settings.catalogue_url, settings.catalogue_access)) as access,
-    ):
-        url = shown("url", settings.catalogue_url)
-        check_accounts(store, has_accounts=not access.is_empty(), url=url)
+    for must_open in hooks("must_open"):
+        must_open(settings)

@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from frametally.plugins import hooks
 from frametally.settings.loading import Settings
-from frametally_gold.settings import GoldSettings
-from frametally_videos.settings import VideoSettings
 
 _TIMEOUT_S = 5.0
 _PORTS = {"http": 80, "https": 443, "kafka": 9092, "postgresql": 5432, "amqp": 5672, "amqps": 5671}
@@ -34,9 +33,9 @@ def named_servers(settings: Settings) -> Iterator[Server]:
         "index": settings.index_url,
         "ledger": settings.ledger_url,
         "catalogue": settings.catalogue_url,
-        "gold": settings.part(GoldSettings).gold_url,
-        "queue": settings.part(VideoSettings).queue_url,
     }
+    for urls_of in hooks("servers"):
+        urls |= urls_of(settings)
     for what, url in urls.items():
         scheme, _, rest = url.partition("://")
         scheme = scheme.rpartition("+")[2]

@@ -1,34 +1,59 @@
-"""The commands that bring a video from its upload to the chart, run as one family."""
+"""The commands that work beside a dashboard, run as one family."""
 
 from __future__ import annotations
 
 import os
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
-from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import click
 
 from frametally.errors import Misconfigured, Retryable
-from frametally.opening import open_video_catalogue
+from frametally.plugins import hooks
 from frametally.process.children import Family, Member
 from frametally.process.log_lines import stamped
 from frametally.process.threads import in_thread
 from frametally.settings.loading import Settings
 from frametally_cli.console import output as console
-from frametally_gold.settings import GoldSettings
-from frametally_videos.ports.video_catalogue import VideoState
-from frametally_videos.settings import VideoSettings
 
 COUNT_EVERY = "5s"
 """What a camera shows is to be in the chart within 10 s: 2 s are its segment's, and some the round's."""
 _LOOK_EVERY_S = 1.0
 _EMBEDDED = {"file", "sqlite", ""}
-_SETTLED: tuple[VideoState, ...] = ("ready", "failed")
+
+
+class MemberOptions(NamedTuple):
+    """How what works beside a dashboard is run.
+
+    Attributes:
+        workers: How many videos are worked on at once; None: as set.
+        every: How often is counted.
+        interval_s: Of the counts; None: as set.
+        alone: Whether the dashboard starts nothing: others do.
+    """
+
+    workers: int | None = None
+    every: str = COUNT_EVERY
+    interval_s: int | None = None
+    alone: bool = False
+
+
+class MembersPart(NamedTuple):
+    """What a plug-in has run beside a dashboard.
+
+    Attributes:
+        members: Its commands, and those of the mission that they need.
+        waiting: Opens what tells, as often as it is called, whether something waits for them; None: `up`
+            alone starts them.
+    """
+
+    members: Sequence[Member]
+    waiting: Callable[[], AbstractContextManager[Callable[[], bool]]] | None = None
 
 
 def command(name: str, settings: Settings, *arguments: object, of: str | None = None) -> Member:
@@ -41,23 +66,15 @@ def command(name: str, settings: Settings, *arguments: object, of: str | None = 
     return Member(name, [*program, *map(str, arguments)])
 
 
-def video_commands(
-    settings: Settings, *, workers: int, every: str = COUNT_EVERY, interval_s: int | None = None
-) -> list[Member]:
-    """Return the commands that videos need: workers, a consumer, and the job, which also indexes.
+def counting(settings: Settings, options: MemberOptions) -> Member:
+    """Return the member that counts, and indexes, again and again."""
+    interval = () if options.interval_s is None else ("--interval", options.interval_s)
+    return command("aggregate", settings, "--every", options.every, *interval)
 
-    Args:
-        settings: Of the command that starts them; theirs come from the same environment.
-        workers: How many videos are worked on at once.
-        every: How often is counted.
-        interval_s: Of the counts; None: as set.
-    """
-    interval = () if interval_s is None else ("--interval", interval_s)
-    return [
-        command("work", settings, "--workers", workers),
-        command("consume", settings),
-        command("aggregate", settings, "--every", every, *interval),
-    ]
+
+def distinct(members: Iterable[Member]) -> list[Member]:
+    """Return each of some members once, by name: what several parts need is run once."""
+    return list({member.name: member for member in members}.values())
 
 
 def say(line: str) -> None:
@@ -65,30 +82,23 @@ def say(line: str) -> None:
     click.echo(stamped(console.plain(line), "WARNING"))
 
 
-def live_commands(settings: Settings) -> list[Member]:
-    """Return the commands that streams and cameras need: who runs them, and a consumer of their frames."""
-    return [
-        command("consume", settings, "--live")._replace(name="consume --live"),
-        command("live", settings, of="work"),
-    ]
-
-
 @contextmanager
-def following(settings: Settings, *, interval_s: int | None = None) -> Iterator[None]:
-    """While it lasts, run what videos, streams and cameras need, each once the first waits; then end it.
+def following(settings: Settings, options: MemberOptions) -> Iterator[None]:
+    """While it lasts, run what plug-ins need, each once the first thing waits for it; then end it.
 
-    Nothing is run where `FRAMETALLY_VIDEO_WORKERS` is 0, in a folder that may not be written, or where
-    anything is on a server: there the commands have places of their own.
+    Nothing is run in a folder that may not be written, or where anything is on a server: there the commands
+    have places of their own.
     """
-    if settings.part(VideoSettings).video_workers == 0 or not is_all_here(settings):
+    parts = [part for find in hooks("members") if (part := find(settings, options)).waiting is not None]
+    if not parts or not is_all_here(settings):
         yield
         return
-    with in_thread(partial(_follow, settings, interval_s), name="family"):
+    with in_thread(partial(_follow, parts), name="family"):
         yield
 
 
-def _follow(settings: Settings, interval_s: int | None, stop: threading.Event) -> None:
-    needed = _needed(settings, interval_s, stop)
+def _follow(parts: Sequence[MembersPart], stop: threading.Event) -> None:
+    needed = _needed(parts, stop)
     first = next(needed, None)
     if first is None:
         return
@@ -104,30 +114,21 @@ def _follow(settings: Settings, interval_s: int | None, stop: threading.Event) -
     more.join()
 
 
-def _needed(settings: Settings, interval_s: int | None, stop: threading.Event) -> Iterator[list[Member]]:
-    """Yield commands when they are needed first: by a video that waits, by a stream or camera nobody runs."""
-    file = Path(unquote(urlsplit(settings.catalogue_url).path))
-    while not file.exists():
-        if stop.wait(_LOOK_EVERY_S):
-            return
-    for_videos = video_commands(
-        settings, workers=settings.part(VideoSettings).video_workers, interval_s=interval_s
-    )
-    counting = for_videos[-1:]
-    for_live = [*live_commands(settings), *counting]
-    seen = None
+def _needed(parts: Sequence[MembersPart], stop: threading.Event) -> Iterator[list[Member]]:
+    """Yield members when they are needed first."""
+    begun: set[str] = set()
     try:
-        with closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue:
-            while (for_videos or for_live) and not stop.is_set():
+        with ExitStack() as opened:
+            asked = [
+                (part, opened.enter_context(part.waiting())) for part in parts if part.waiting is not None
+            ]
+            while asked and not stop.is_set():
                 try:
-                    version = catalogue.version()
-                    if for_videos and version != seen and catalogue.states().keys() - set(_SETTLED):
-                        yield for_videos
-                        for_videos, for_live = [], [one for one in for_live if one not in counting]
-                    seen = version
-                    if for_live and any(one.told.state == "requested" for one in catalogue.feeds()):
-                        yield for_live
-                        for_videos, for_live = [one for one in for_videos if one not in counting], []
+                    for part, is_waiting in [*asked]:
+                        if is_waiting():
+                            yield [member for member in part.members if member.name not in begun]
+                            begun |= {member.name for member in part.members}
+                            asked.remove((part, is_waiting))
                 except Retryable as error:
                     say(f"waiting, and trying again: {error}")
                 stop.wait(_LOOK_EVERY_S)
@@ -139,11 +140,7 @@ def is_all_here(settings: Settings) -> bool:
     """Return whether all parts are on this machine, in a folder that may be written."""
     urls = (
         *(settings.store_url, settings.log_url, settings.index_url, settings.ledger_url),
-        *(
-            settings.catalogue_url,
-            settings.part(GoldSettings).gold_url,
-            settings.part(VideoSettings).queue_url,
-        ),
+        *(settings.catalogue_url, *(url for urls in hooks("servers") for url in urls(settings).values())),
     )
     folder = settings.data_dir
     return all(urlsplit(url).scheme in _EMBEDDED for url in urls) and (

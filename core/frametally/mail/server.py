@@ -11,8 +11,8 @@ from email.message import EmailMessage
 from urllib.parse import urlsplit
 
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
+from frametally.files.names import one_line
 from frametally.settings.access import ServerAccess
-from frametally_videos.news.video_news import one_line
 
 _TIMEOUT_S = 10.0
 _RELAY_PORT, _TLS_PORT = 25, 465

@@ -21,6 +21,25 @@ ZONES = "zones"
 _MARK = "~"
 
 
+Corners = tuple[tuple[int, int], ...]
+
+
+class ZoneShape(NamedTuple):
+    """A part of a source's picture, as a run was counted within it.
+
+    Attributes:
+        name: Of a source, at one time no two have the same.
+        points: In turn, in tenths of a pixel of the stored frames.
+        from_ms: Event time from which on it holds; None: from the first.
+        to_ms: Event time before which it does; None: to the last.
+    """
+
+    name: str
+    points: Corners
+    from_ms: int | None = None
+    to_ms: int | None = None
+
+
 class Place(NamedTuple):
     """A part of a source's picture, or what happens there.
 

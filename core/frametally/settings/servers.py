@@ -38,6 +38,9 @@ class ServerSettings(BaseModel, defer_build=True):
         le=36_500,
         description="Days after which the S3 store removes detections; 0: never. Counts stay.",
     )
+    upload_keep_h: float = Field(
+        48.0, gt=0, le=8760, description="Hours after which an upload that was left is removed."
+    )
     log_security: Literal["", "PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "", description="Kafka's `security.protocol`; empty: by what else is set."
     )

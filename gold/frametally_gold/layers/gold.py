@@ -6,7 +6,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Progress
 from frametally.process.retrying import Patience
 from frametally.settings.loading import Settings
-from frametally_videos.jobs.job_steps import DOING, JobCall
+from frametally_videos.jobs.job_steps import JobCall, plugin_jobs
 from frametally_videos.news.check_news import tell_checks
 from frametally_videos.ports.video_catalogue import VideoCatalogue
 from frametally_videos.records import VideoRecord
@@ -21,7 +21,7 @@ def tabled(
         Poison: One of these is damaged.
     """
     call = JobCall(envelope, "", settings, store, progress, patience, lambda: patience.stopping)
-    patience.until_done("the gold tables", lambda: DOING["gold"](call))
+    patience.until_done("the gold tables", lambda: plugin_jobs()["gold"].do(call))
     return envelope.id
 
 

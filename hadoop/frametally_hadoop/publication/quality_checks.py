@@ -125,7 +125,7 @@ class DayAudit:
         )
 
     def _checks_of_footage(self) -> list[QualityCheck]:
-        """Return the checks of what was filmed and detected; within zones it is the same, and told once."""
+        """Return the checks of what was filmed and detected; within parts it is the same, and told once."""
         if is_of_places(self._plan.key.model):
             return []
         return [

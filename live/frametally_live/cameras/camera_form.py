@@ -5,18 +5,20 @@ from __future__ import annotations
 import socket
 import uuid
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from frametally import keys
 from frametally.errors import FrametallyError
 from frametally.process.allowed_addresses import AddressRefused, AllowedPlaces, read_address
 from frametally.settings.loading import Settings
-from frametally_live.book_port import Feed, FeedWanted
+from frametally_live.feed_records import Feed, FeedWanted
 from frametally_live.settings import LiveSettings
-from frametally_videos.ports.video_catalogue import VideoCatalogue
 from frametally_videos.records import VideoFields
 from frametally_videos.uploads.upload_fields import check_fields
 from frametally_videos.uploads.upload_refusals import FieldRefused
+
+if TYPE_CHECKING:
+    from frametally_live.book import LiveBook
 
 _REMEDY = "Give the camera another address."
 
@@ -46,7 +48,7 @@ TryFeed = Callable[[Feed], CameraTrial | None]
 
 
 def add_camera(
-    catalogue: VideoCatalogue,
+    book: LiveBook,
     settings: Settings,
     *,
     source: str,
@@ -58,7 +60,7 @@ def add_camera(
     """Put a camera, to be run from now on; return it, and what came of trying it before.
 
     Args:
-        catalogue: Where cameras stand.
+        book: Where cameras stand.
         settings: Where cameras may be.
         source: Its name, as people write it.
         address: Where it is, without any log-in.
@@ -86,16 +88,16 @@ def add_camera(
         raise FieldRefused("address", f"{error.line}.", remedy) from error
     feed = Feed(str(uuid.uuid4()), "camera", keys.slug(name), name, address=place.text, transport=transport)
     taken = SourceTaken(f"{name} has a camera already")
-    if any(other.source == feed.source for other in catalogue.feeds("camera")):
+    if any(other.source == feed.source for other in book.feeds("camera")):
         raise taken
     trial = try_feed(feed)
-    put = catalogue.put_camera(feed)
+    put = book.put_camera(feed)
     if put is None:
         raise taken
     return put, trial
 
 
-def ask_camera(catalogue: VideoCatalogue, source: str, wanted: FeedWanted) -> Feed:
+def ask_camera(book: LiveBook, source: str, wanted: FeedWanted) -> Feed:
     """Want something else of the camera of a source, which may be written as people do; return it then.
 
     Raises:
@@ -103,13 +105,13 @@ def ask_camera(catalogue: VideoCatalogue, source: str, wanted: FeedWanted) -> Fe
         Retryable: The catalogue is away.
     """
     slug = keys.slug(source)
-    for feed in catalogue.feeds("camera"):
-        if feed.source == slug and (asked := catalogue.ask_feed(feed.id, wanted)) is not None:
+    for feed in book.feeds("camera"):
+        if feed.source == slug and (asked := book.ask_feed(feed.id, wanted)) is not None:
             return asked
     raise NoCamera(f"{source[:200]!r} has no camera")
 
 
-def remove_camera(catalogue: VideoCatalogue, source: str) -> bool:
+def remove_camera(book: LiveBook, source: str) -> bool:
     """Stop the camera of a source, and remove it; what was captured of it stays.
 
     Returns:
@@ -119,7 +121,7 @@ def remove_camera(catalogue: VideoCatalogue, source: str) -> bool:
         NoCamera: There is none.
         Retryable: The catalogue is away.
     """
-    return catalogue.remove_feed(ask_camera(catalogue, source, "stop").id)
+    return book.remove_feed(ask_camera(book, source, "stop").id)
 
 
 def _found(host: str, port: int) -> list[str]:

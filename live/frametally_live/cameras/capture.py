@@ -17,7 +17,6 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process.retrying import Backoff, Patience
 from frametally.records import FrameAnnouncement
 from frametally.settings.loading import Settings
-from frametally_live.book_port import Feed, FeedTold
 from frametally_live.cameras.camera_frames import CameraReader
 from frametally_live.cameras.camera_opening import OpenCamera, camera_to_open, open_camera, reason_of
 from frametally_live.cameras.failures import CameraAway
@@ -25,6 +24,7 @@ from frametally_live.cameras.frame_upload import Sender
 from frametally_live.cameras.minutes import Minutes
 from frametally_live.cameras.spool import Spool
 from frametally_live.cameras.stream_clock import CaptureClock, RecentRate
+from frametally_live.feed_records import Feed, FeedTold
 from frametally_live.settings import LiveSettings
 from frametally_producer.reading.pixels import upright
 from frametally_producer.reading.sampling import ALL

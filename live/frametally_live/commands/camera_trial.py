@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from frametally.errors import Poison
 from frametally.settings.loading import Settings
-from frametally_live.book_port import Feed
 from frametally_live.cameras.camera_form import CameraTrial
+from frametally_live.feed_records import Feed
 
 
 def try_feed(settings: Settings, feed: Feed) -> CameraTrial | None:

@@ -6,21 +6,24 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from frametally.errors import FrametallyError, Misconfigured, Poison
-from frametally.opening import open_frame_log, open_video_catalogue
+from frametally.opening import open_frame_log
 from frametally.process.exit_codes import PART_DONE
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, read_settings
-from frametally_live.book_port import Feed
 from frametally_live.cameras.camera_form import NoCamera, SourceTaken, add_camera, ask_camera, remove_camera
 from frametally_live.commands.camera_trial import try_feed
+from frametally_live.feed_records import Feed
 from frametally_live.feeds.detection_lag import is_late, newest_results, shown_lag_ms
-from frametally_videos.ports.video_catalogue import VideoCatalogue
+from frametally_live.opening import open_live_book
 from frametally_videos.uploads.upload_refusals import FieldRefused
+
+if TYPE_CHECKING:
+    from frametally_live.book import LiveBook
 
 _ENDED_WITHIN_S = 15.0
 _LOOK_S = 0.2
@@ -50,10 +53,10 @@ def add(address: str, source: str, transport: Literal["tcp", "udp"], **overrides
     most. One that shows nothing is added, too, and the exit code is 6.
     """
     settings = read_settings("producer", overrides)
-    with closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue:
+    with closing(open_live_book(settings)) as book:
         try:
             feed, trial = add_camera(
-                catalogue,
+                book,
                 settings,
                 source=source,
                 address=address,
@@ -78,8 +81,8 @@ def add(address: str, source: str, transport: Literal["tcp", "udp"], **overrides
 @data_dir_option
 def list_cameras(**overrides: Any) -> int:
     """Show each camera with its address and how it stands."""
-    with _catalogue(overrides) as catalogue:
-        feeds = catalogue.feeds("camera")
+    with _book(overrides) as book:
+        feeds = book.feeds("camera")
     newest = _newest_results(overrides) if any(feed.told.state == "running" for feed in feeds) else None
     if not feeds:
         click.echo("there are no cameras; add one with `frametally live add ADDRESS --source NAME`")
@@ -127,8 +130,8 @@ def _lags(feed: Feed, newest: dict[str, int] | None) -> str:
 @data_dir_option
 def start(source: str, **overrides: Any) -> int:
     """Capture the camera of SOURCE again, which was stopped."""
-    with _catalogue(overrides) as catalogue:
-        feed = ask_camera(catalogue, source, "run")
+    with _book(overrides) as book:
+        feed = ask_camera(book, source, "run")
     click.echo(console.plain(f"{feed.name}: is captured from now on"))
     return 0
 
@@ -138,9 +141,9 @@ def start(source: str, **overrides: Any) -> int:
 @data_dir_option
 def stop(source: str, **overrides: Any) -> int:
     """Capture the camera of SOURCE no more, until it is started; what was captured stays."""
-    with _catalogue(overrides) as catalogue:
-        feed = ask_camera(catalogue, source, "stop")
-        ended = _within_a_while(lambda: (catalogue.feed(feed.id) or feed).is_over)
+    with _book(overrides) as book:
+        feed = ask_camera(book, source, "stop")
+        ended = _within_a_while(lambda: (book.feed(feed.id) or feed).is_over)
     click.echo(console.plain(f"{feed.name}: {'stopped' if ended else 'is being stopped'}"))
     return 0
 
@@ -150,19 +153,19 @@ def stop(source: str, **overrides: Any) -> int:
 @data_dir_option
 def remove(source: str, **overrides: Any) -> int:
     """Stop the camera of SOURCE and remove it; what was captured stays (`frametally forget --source`)."""
-    with _catalogue(overrides) as catalogue:
-        if not _within_a_while(lambda: remove_camera(catalogue, source)):
+    with _book(overrides) as book:
+        if not _within_a_while(lambda: remove_camera(book, source)):
             raise Poison(f"{source!r} is still being stopped; remove it in a few seconds")
     click.echo(console.plain(f"{source}: removed; what was captured of it stays"))
     return 0
 
 
 @contextmanager
-def _catalogue(overrides: dict[str, Any]) -> Iterator[VideoCatalogue]:
+def _book(overrides: dict[str, Any]) -> Iterator[LiveBook]:
     settings = read_settings("producer", overrides)
-    with closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue:
+    with closing(open_live_book(settings)) as book:
         try:
-            yield catalogue
+            yield book
         except NoCamera as refusal:
             raise Poison(f"{refusal}; `frametally live list` shows those that there are") from refusal
 

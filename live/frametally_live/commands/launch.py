@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from frametally import keys
 from frametally.errors import Misconfigured
 from frametally.settings.loading import Settings
 from frametally_live.feeds.stream_form import StartedStream
 from frametally_live.settings import LiveSettings
-from frametally_videos.ports.video_catalogue import VideoCatalogue
+
+if TYPE_CHECKING:
+    from frametally_live.book import LiveBook
 
 _LEASES = 2
 """A launcher's lease is that many of a stream's: longer than it waits for a catalogue that comes back."""
@@ -19,10 +22,10 @@ _ENDED = "Its run in Airflow was ended: see there why, then start it again."
 class Launch:
     """A booked stream, and this process as its launcher."""
 
-    def __init__(self, catalogue: VideoCatalogue, stream_id: str, *, settings: Settings) -> None:
+    def __init__(self, book: LiveBook, stream_id: str, *, settings: Settings) -> None:
         """Do nothing yet; an empty `stream_id` is no stream, and nothing is ever done about it."""
         self.stream_id = stream_id
-        self._catalogue = catalogue
+        self._book = book
         self._lease_s = _LEASES * settings.part(LiveSettings).stream_lease_s
         self._said_at_s = 0.0
 
@@ -34,9 +37,9 @@ class Launch:
             Retryable: The catalogue is away.
         """
         self._said_at_s = time.monotonic()
-        found = self._catalogue.feed(self.stream_id) if keys.is_video_id(self.stream_id) else None
+        found = self._book.feed(self.stream_id) if keys.is_video_id(self.stream_id) else None
         is_of_video = found is not None and found.video_id == video_id
-        feed = self._catalogue.launch_feed(self.stream_id, lease_s=self._lease_s) if is_of_video else None
+        feed = self._book.launch_feed(self.stream_id, lease_s=self._lease_s) if is_of_video else None
         if feed is None:
             raise Misconfigured(
                 f"--booked: no stream {self.stream_id[:80]} of video {video_id[:80]} is booked; start it "
@@ -47,10 +50,10 @@ class Launch:
     def keep(self) -> None:
         """Say again that its launcher is there, if it is time to. Raises `Retryable`."""
         if self.stream_id and time.monotonic() - self._said_at_s > self._lease_s / 8:
-            self._catalogue.launch_feed(self.stream_id, lease_s=self._lease_s)
+            self._book.launch_feed(self.stream_id, lease_s=self._lease_s)
             self._said_at_s = time.monotonic()
 
     def end(self) -> bool:
         """Have it fail, for its run was ended; return that it is over. Raises `Retryable`."""
-        self._catalogue.fail_launch(self.stream_id, _ENDED)
+        self._book.fail_launch(self.stream_id, _ENDED)
         return True

@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from frametally.opening import open_video_catalogue
 from frametally.process import failpoints
 from frametally.process.retrying import OnceAMinute
 from frametally_cli.console import output as console
@@ -22,6 +21,7 @@ from frametally_cli.options.ports import (
     wait_for,
 )
 from frametally_live.commands.cameras import add, list_cameras, remove, start, stop
+from frametally_live.opening import open_live_book
 
 
 @click.group("live")
@@ -42,14 +42,12 @@ def live_work(**overrides: Any) -> int:
     with (
         stop_on(signal.SIGTERM, signal.SIGINT) as should_stop,
         metrics_of(settings),
-        opened_once(
-            lambda: closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access))
-        ) as opened,
+        opened_once(lambda: closing(open_live_book(settings))) as opened,
     ):
-        catalogue = wait_for(opened, should_stop)
+        book = wait_for(opened, should_stop)
         feed_worker.work(
             settings=settings,
-            book=catalogue,
+            book=book,
             say=lambda line: once_a_minute(line, line),
             should_stop=should_stop,
         )

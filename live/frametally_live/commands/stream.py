@@ -6,23 +6,25 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import closing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from frametally.errors import Misconfigured, Retryable
-from frametally.opening import open_video_catalogue
 from frametally.process.exit_codes import NOTHING_DONE, STOPPED
 from frametally.process.retrying import GivenUp, Patience
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, read_settings, stop_on
-from frametally_live.book_port import Feed, TooManyStreams
 from frametally_live.commands.launch import Launch
+from frametally_live.feed_records import Feed, TooManyStreams
 from frametally_live.feeds.stream_form import start_stream
+from frametally_live.opening import open_live_book
 from frametally_live.settings import LiveSettings
-from frametally_videos.library.edits import stop_streams
-from frametally_videos.ports.video_catalogue import VideoCatalogue
+from frametally_videos.opening import open_video_catalogue
 from frametally_videos.uploads.upload_refusals import FieldRefused
+
+if TYPE_CHECKING:
+    from frametally_live.book import LiveBook
 
 _LOOK_S = 0.2
 _NOBODY_AFTER_S = 5.0
@@ -50,26 +52,27 @@ def stream(video_id: str, speed: float, booked: str, **overrides: Any) -> int:
     with (
         stop_on(signal.SIGTERM, signal.SIGINT) as should_stop,
         closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue,
+        closing(open_live_book(settings)) as book,
         console.stage_bar("stream, s") as bar,
     ):
         patience = Patience(bar.say, should_stop)
-        launch = Launch(catalogue, booked, settings=settings)
+        launch = Launch(book, booked, settings=settings)
         try:
             started = patience.until_done(
                 "the catalogue",
                 lambda: (
                     launch.begin(video_id)
                     if booked
-                    else start_stream(catalogue, settings, video_id, speed=speed)
+                    else start_stream(catalogue, book, settings, video_id, speed=speed)
                 ),
             )
             if not started.is_new:
                 bar.say(f"{started.feed.name} is streamed already: this follows it")
             row = patience.until_done("the catalogue", lambda: catalogue.video(video_id))
             length_s = row.record.facts.duration_s if row else None
-            ended = _follow(started.feed, catalogue, patience, bar, length_s, launch)
+            ended = _follow(started.feed, book, patience, bar, length_s, launch)
         except GivenUp:
-            _until_so(launch.end if booked else lambda: _is_stopped(catalogue, video_id))
+            _until_so(launch.end if booked else lambda: _is_stopped(book, video_id))
             click.echo("stopped; what was shown is kept")
             return STOPPED
         except FieldRefused as refusal:
@@ -85,7 +88,7 @@ def stream(video_id: str, speed: float, booked: str, **overrides: Any) -> int:
 
 def _follow(
     feed: Feed,
-    catalogue: VideoCatalogue,
+    book: LiveBook,
     patience: Patience,
     bar: console.StageBar,
     length_s: float | None,
@@ -95,7 +98,7 @@ def _follow(
     requested_at_s = time.monotonic()
     while True:
         patience.until_done("the catalogue", launch.keep, lambda: False)
-        found = patience.until_done("the catalogue", lambda: catalogue.feed(feed.id), lambda: False)
+        found = patience.until_done("the catalogue", lambda: book.feed(feed.id), lambda: False)
         if found is None or found.is_over:
             return found
         told = found.told
@@ -108,9 +111,9 @@ def _follow(
         patience.pause(_LOOK_S)
 
 
-def _is_stopped(catalogue: VideoCatalogue, video_id: str) -> bool:
+def _is_stopped(book: LiveBook, video_id: str) -> bool:
     """Stop it; return whether who runs it has ended it."""
-    return all(feed.is_over for feed in stop_streams(catalogue, video_id))
+    return all(feed.is_over for feed in book.stop_streams(video_id))
 
 
 def _until_so(is_over: Callable[[], bool]) -> None:

@@ -21,8 +21,8 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
 from frametally.process.retrying import GivenUp, Patience
 from frametally.settings.loading import Settings, load_settings
-from frametally_live.book_port import Feed, FeedKind, FeedTold
 from frametally_live.cameras.capture import CameraCapture
+from frametally_live.feed_records import Feed, FeedKind, FeedTold
 from frametally_live.feeds.feed_states import Teller, TellingPatience
 from frametally_live.feeds.video_stream import VideoStream
 from frametally_live.feeds.wishes import Wishes

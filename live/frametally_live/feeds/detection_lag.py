@@ -10,7 +10,7 @@ from contextlib import closing
 from frametally.errors import Poison
 from frametally.ports.frame_log import FrameLog, LogConsumer, LogRecord, NoSuchTopic
 from frametally.records import FrameDetections, decode
-from frametally_live.book_port import FeedTold
+from frametally_live.feed_records import FeedTold
 
 LATE_MS = 5000
 """Whose frames are announced, or whose results are told, so long after they were filmed, is late."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from frametally_live.book_port import OVER, FeedKind, FeedState, FeedWanted
+from frametally_live.feed_records import OVER, FeedKind, FeedState, FeedWanted
 
 KINDS: tuple[FeedKind, ...] = ("video", "camera")
 """What can be run."""

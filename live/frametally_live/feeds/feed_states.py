@@ -9,8 +9,8 @@ from typing import Any
 
 from frametally.errors import Retryable
 from frametally.process.retrying import Patience
-from frametally_live.book_port import FeedTold
 from frametally_live.cameras.stream_clock import RecentRate
+from frametally_live.feed_records import FeedTold
 from frametally_videos.looking.video_sentences import sentence
 
 _TELL_EVERY_S = 0.5

@@ -10,14 +10,17 @@ import os
 import socket
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from frametally.errors import Retryable
 from frametally.process.retrying import Patience
 from frametally.settings.loading import Settings
-from frametally_live.book_port import LiveBook
 from frametally_live.feeds.feed_messages import KINDS
 from frametally_live.feeds.held_feed import HeldFeed
 from frametally_live.settings import LiveSettings
+
+if TYPE_CHECKING:
+    from frametally_live.book import LiveBook
 
 _LOOK_EVERY_S = 0.2
 

@@ -9,18 +9,21 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
 from frametally.errors import Retryable
 from frametally.process.retrying import Backoff, GivenUp, Patience
 from frametally.settings.loading import Settings
-from frametally_live.book_port import Feed, FeedTold, LiveBook
+from frametally_live.feed_records import Feed, FeedTold
 from frametally_live.feeds.feed_messages import LAST_WORDS, FeedWish
 from frametally_live.feeds.feed_states import is_news
 from frametally_live.settings import LiveSettings
 from frametally_producer.child import environment_for_child, start_child
+
+if TYPE_CHECKING:
+    from frametally_live.book import LiveBook
 
 _LOOK_S, _LOOK_UP_EVERY_S, _RENEW_EVERY_S = 0.1, 0.2, 1.0
 _END_WITHIN_S = 9.0

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 import uuid
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from frametally import keys
 from frametally.errors import FrametallyError
 from frametally.settings.loading import Settings
-from frametally_live.book_port import Feed, FeedTold
+from frametally_live.feed_records import Feed, FeedTold
 from frametally_live.settings import LiveSettings
 from frametally_videos.library.edits import VideoGone
 from frametally_videos.ports.video_catalogue import VideoCatalogue
 from frametally_videos.uploads.upload_refusals import FieldRefused
+
+if TYPE_CHECKING:
+    from frametally_live.book import LiveBook
 
 SLOWEST, FASTEST = 0.1, 16.0
 """Seconds of a video in a second."""
@@ -34,6 +37,7 @@ class StartedStream(NamedTuple):
 
 def start_stream(
     catalogue: VideoCatalogue,
+    book: LiveBook,
     settings: Settings,
     video_id: str,
     *,
@@ -44,7 +48,8 @@ def start_stream(
     """Return the stream of a video that runs; without one, start one, or only book it for its launcher.
 
     Args:
-        catalogue: Where videos and streams stand.
+        catalogue: Where videos stand.
+        book: Where streams stand.
         settings: How many streams may run.
         video_id: Whose.
         speed: Seconds of the video in a second.
@@ -83,7 +88,7 @@ def start_stream(
         launch="booked" if is_booked else "",
         told=FeedTold("requested", _AWAITS_LAUNCH if is_booked else ""),
     )
-    feed = catalogue.start_stream(
+    feed = book.start_stream(
         asked,
         most=settings.part(LiveSettings).streams,
         launch_within_s=settings.part(LiveSettings).stream_launch_s,

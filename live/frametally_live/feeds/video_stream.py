@@ -18,7 +18,7 @@ from frametally.process.retrying import GivenUp, Patience
 from frametally.records import MediaManifest
 from frametally.segments.results import make_results_topic
 from frametally.settings.loading import Settings
-from frametally_live.book_port import Feed
+from frametally_live.feed_records import Feed
 from frametally_live.feeds.feed_states import Teller
 from frametally_live.feeds.pacing import PlayingClock
 from frametally_live.feeds.segment_results import StoredResults, stored_results

@@ -9,7 +9,7 @@ from typing import IO
 
 import msgspec
 
-from frametally_live.book_port import Feed, FeedWanted
+from frametally_live.feed_records import Feed, FeedWanted
 from frametally_live.feeds.feed_messages import FeedWish
 
 # Made once, before there are threads: see `records.decode`.

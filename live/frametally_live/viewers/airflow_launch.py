@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from frametally.errors import Misconfigured, Retryable
 from frametally.settings.loading import Settings
-from frametally_live.book_port import Feed
+from frametally_live.feed_records import Feed
 from frametally_live.settings import LiveSettings
 
 DAG = "frametally_stream"

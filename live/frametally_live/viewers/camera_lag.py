@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from frametally.ports.frame_log import FrameLog
 from frametally.records import FrameDetections
-from frametally_live.book_port import Feed
+from frametally_live.feed_records import Feed
 from frametally_live.feeds.detection_lag import shown_lag_ms
 from frametally_live.viewers.result_reader import ResultReader
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from frametally.books.evidence import find_line
 from frametally.media.manifests import forgotten_by
 from frametally.records import FrameDetections
-from frametally_live.book_port import Feed
+from frametally_live.feed_records import Feed
 from frametally_videos.video_ports import VideoPorts
 
 

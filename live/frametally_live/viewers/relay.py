@@ -18,14 +18,14 @@ from frametally.errors import FrametallyError
 from frametally.process.retrying import OnceAMinute
 from frametally.records import Detection, FrameDetections
 from frametally.settings.loading import Settings
-from frametally_live.book_port import Feed
+from frametally_live.feed_records import Feed
+from frametally_live.live_ports import LivePorts
 from frametally_live.viewers.paused_stream import find_shown
 from frametally_live.viewers.result_pictures import FeedName, Pictures
 from frametally_live.viewers.result_reader import ResultReader
 from frametally_live.viewers.viewer_messages import EncodedFrame, FrameShown, PicturedResult, StreamTold
 from frametally_live.viewers.wakeups import Wake
 from frametally_videos.ports.video_catalogue import VideoRow
-from frametally_videos.video_ports import VideoPorts
 
 _LOG = logging.getLogger("frametally_web")
 _LOOK_EVERY_S = 0.5
@@ -189,7 +189,7 @@ class Relay:
     """Has a channel for each feed that somebody watches."""
 
     def __init__(
-        self, ports: VideoPorts, settings: Settings, *, clock: Callable[[], float] = time.monotonic
+        self, ports: LivePorts, settings: Settings, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         """Do nothing before somebody watches; `clock` gives seconds."""
         self._ports = ports
@@ -228,8 +228,8 @@ class Relay:
             video = catalogue.video(name.video_id) if keys.is_video_id(name.video_id) else None
             if video is None:
                 raise LookupError(name.video_id)
-            return next(iter(catalogue.feeds("video", video_id=name.video_id, limit=1)), None), video
-        cameras = [feed for feed in catalogue.feeds("camera") if feed.source == name.source]
+            return next(iter(self._ports.feeds.feeds("video", video_id=name.video_id, limit=1)), None), video
+        cameras = [feed for feed in self._ports.feeds.feeds("camera") if feed.source == name.source]
         if not cameras:
             raise LookupError(name.source)
         return cameras[0], None
@@ -333,7 +333,7 @@ class Relay:
     def _feeds(self) -> tuple[dict[FeedName, Feed], dict[str, str]]:
         """Return all feeds, of those that share a name the one that is not over, and whose contents are."""
         feeds: dict[FeedName, Feed] = {}
-        for feed in self._ports.catalogue.feeds():
+        for feed in self._ports.feeds.feeds():
             name = FeedName(video_id=feed.video_id) if feed.kind == "video" else FeedName(source=feed.source)
             feeds.setdefault(name, feed)
         known = {video_id: sha256 for sha256, video_id in self._video_of.items()}

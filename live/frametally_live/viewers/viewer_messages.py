@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from frametally.records import FrameDetections
-from frametally_live.book_port import FeedState
+from frametally_live.feed_records import FeedState
 from frametally_web.requests.answers import Answer
 
 ShownBox = tuple[str, float, float, float, float, float, int | None]

@@ -20,6 +20,7 @@ from starlette.websockets import WebSocket
 
 from frametally.errors import FrametallyError
 from frametally.settings.loading import Settings
+from frametally_live.live_ports import LivePorts
 from frametally_live.viewers.relay import Channel, Relay
 from frametally_live.viewers.result_pictures import FeedName
 from frametally_live.viewers.viewer_messages import (
@@ -33,7 +34,6 @@ from frametally_live.viewers.viewer_messages import (
     StreamTold,
 )
 from frametally_live.viewers.wakeups import Wake
-from frametally_videos.video_ports import VideoPorts
 from frametally_web.access.visitors import Visitor, set_visitor
 from frametally_web.requests.problems import Problem
 from frametally_web.sockets.talking import NOT_ALLOWED, OVER, TOO_MANY, Judgement, close, hear, send, talk
@@ -52,7 +52,7 @@ class ViewerSockets:
     """An ASGI application of the WebSockets of those who watch."""
 
     def __init__(
-        self, ports: VideoPorts, settings: Settings, check: Callable[[HTTPConnection], Visitor]
+        self, ports: LivePorts, settings: Settings, check: Callable[[HTTPConnection], Visitor]
     ) -> None:
         """Show what is found on the log; `check` raises `Problem` for a request of who may not watch."""
         self._check = check

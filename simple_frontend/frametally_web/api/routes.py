@@ -15,13 +15,10 @@ from werkzeug.datastructures import MultiDict
 
 from frametally.errors import Poison
 from frametally.keys import check_image_key
-from frametally.ports.count_index import CountIndex
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.time_limit import time_limit
 from frametally.records import Cause
 from frametally.settings.loading import Settings
-from frametally_traffic.zones.counted_zones import check_zone, counted_zones
-from frametally_traffic.zones.zone_index import NarrowedIndex
 from frametally_web.access.visitors import visitor
 from frametally_web.api.endpoints import ENDPOINTS
 from frametally_web.books import dead_letters, run_list, status
@@ -29,6 +26,7 @@ from frametally_web.books.reader import BooksReader, DashboardPorts, version_tex
 from frametally_web.charts import counts, heatmap, scope, summary
 from frametally_web.charts.answers import Counts
 from frametally_web.charts.names import check_names
+from frametally_web.charts.narrowing import narrowed
 from frametally_web.charts.sources import list_sources
 from frametally_web.compare.differences import find_differences
 from frametally_web.endpoints.parameters import Endpoint
@@ -154,9 +152,7 @@ class Api:
 
     def sources(self, args: Args) -> answers.Sources:
         """List the sources, by name."""
-        return list_sources(
-            self._ports.index, self._books.media(), counted_zones, model=query.read_one(args, "model")
-        )
+        return list_sources(self._ports.index, self._books.media(), model=query.read_one(args, "model"))
 
     def catalogue(self, args: Args) -> answers.Answer:
         """List all that can be asked for."""
@@ -309,14 +305,9 @@ class Api:
         return answer
 
     def _ports_of(self, args: Args) -> DashboardPorts:
-        """Return what a query reads: of the whole picture, or of a zone; one that there is not is refused."""
-        zone = query.read_one(args, "zone")
-        if zone is None:
-            return self._ports
-        sources = query.read_many(args, "source", limit=query.MAX_VALUES)
-        check_zone(self._ports.index, self._ports.store, zone, sources)
-        narrowed = cast(CountIndex, NarrowedIndex(self._ports.index, zone))
-        return dataclasses.replace(self._ports, index=narrowed)
+        """Return what a query reads: of the whole picture, or of a part; one that there is not is refused."""
+        index = narrowed(self._ports.index, self._ports.store, args)
+        return dataclasses.replace(self._ports, index=index)
 
     def _selection(self, args: Args) -> query.Selection:
         """Read what a proof is asked of; a name that is none is refused."""

@@ -96,7 +96,7 @@ class BooksReader:
         self._media_error: FrametallyError | None = None
         self._patience_ends_s: dict[str, float] = {}
         self._version: str | None = None
-        self._watched: dict[str, Callable[[], str]] = {}
+        self._watched: dict[str, list[Callable[[], str]]] = {}
         self._others: dict[str, str] = {}
         self._ledger_version: str | None = None
         self._readings_begun = self._last_reading = 0
@@ -105,7 +105,7 @@ class BooksReader:
 
     def add_version(self, kind: str, version: Callable[[], str]) -> None:
         """Have streams of events tell of a kind of thing whenever `version` returns another text."""
-        self._watched[kind] = version
+        self._watched.setdefault(kind, []).append(version)
 
     def media(self) -> MediaTimes:
         """Return what the store said of its media at the ledger's last refresh, and have it refreshed."""
@@ -272,10 +272,10 @@ class BooksReader:
             return True
 
     def _look_at_others(self) -> None:
-        for kind, read_version in self._watched.items():
+        for kind, versions in self._watched.items():
             try:
                 with time_limit(self._settings.web_query_timeout_s):
-                    version = read_version()
+                    version = "-".join(read_version() for read_version in versions)
             except Exception:  # noqa: S112 - a route that needs it says so; the thread must outlive it
                 continue
             with self._changed:

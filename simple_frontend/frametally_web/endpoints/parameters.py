@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import msgspec
 
-from frametally.plugins import Right
+from frametally.plugins import Right, plugins
 from frametally_web.requests.query import (
     COMPARE_PATTERN,
     MAX_CURSOR_CHARS,
@@ -108,12 +108,12 @@ TIMEZONE = Parameter(
     text(),
     "Europe/Berlin",
 )
-ZONE = Parameter(
-    "zone",
-    "Name of a zone drawn over the sources: only what stands in it. Default: the whole picture.",
-    text(),
-    "",
+PARTS = tuple(
+    Parameter(name, words, text(), "")
+    for plugin in plugins()
+    for name, words in plugin.chart_parameters.items()
 )
+"""What plug-ins narrow charts by."""
 MOMENT = {"type": "string", "format": "date-time"}
 UUID = {"type": "string", "format": "uuid"}
 LIMIT = {"type": "integer", "minimum": 1}
@@ -152,7 +152,7 @@ SELECTION = (
         {"type": "integer", "minimum": 1, "maximum": MAX_INTERVAL_S},
         "60",
     ),
-    ZONE,
+    *PARTS,
 )
 CHART = (
     *SELECTION,

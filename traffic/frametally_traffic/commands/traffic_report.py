@@ -14,11 +14,10 @@ from frametally.errors import Misconfigured
 from frametally.files.replacing import replace_file
 from frametally.media.sources import KnownSources, source_names
 from frametally.rules.times import local_time
-from frametally_alerts.commands.reports import add_report, list_reports, remove_report
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, open_books, option, read_settings
 from frametally_cli.options.times import parse_bounds_ms
-from frametally_traffic.flows.published_days import flows_for
+from frametally_traffic.counting.published_days import flows_for
 from frametally_traffic.report.junction_report import ReportQuery, TrafficReport, read_report
 from frametally_traffic.report.schemes import LABELS, SCHEME_NAMES
 
@@ -27,11 +26,7 @@ _FORMATS = ("xlsx", "csv", "utdf")
 
 @click.group()
 def report() -> None:
-    """Write reports of what was counted, now or every so often."""
-
-
-for _command in (add_report, list_reports, remove_report):
-    report.add_command(_command)
+    """Write reports of what was counted."""
 
 
 @report.command()

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from frametally.errors import Misconfigured
+from frametally.rules.places import Corners, ZoneShape
 from frametally_traffic.drawings.drawing_checks import DrawingRefused, told
 from frametally_traffic.drawings.drawn_ground import calibration_of
 from frametally_traffic.drawings.picture_sizes import Size
-from frametally_traffic.flows.shapes import Calibrated, Corners, LineShape, Shapes, ZoneShape
+from frametally_traffic.flows.shapes import Calibrated, LineShape, Shapes
 from frametally_traffic.geometry.borders import Border, tenths
 from frametally_traffic.geometry.zones import PictureZone
 from frametally_traffic.records import Drawing, DrawnLine, DrawnZone

@@ -16,6 +16,7 @@ import numpy as np
 
 from frametally.rules.columns import packed
 from frametally.rules.path_columns import PathColumns
+from frametally.rules.places import ZoneShape
 from frametally.rules.times import DAY_MS
 from frametally_traffic.flows.crossing_rows import Rows, crossing_rows, stay_rows, together
 from frametally_traffic.flows.day_columns import (
@@ -29,7 +30,7 @@ from frametally_traffic.flows.day_columns import (
 )
 from frametally_traffic.flows.passages import Passages, passages_of
 from frametally_traffic.flows.path_arrays import MOST_TENTHS, Flags, VisitArrays, Whole, visits_of
-from frametally_traffic.flows.shapes import LineShape, Shapes, ZoneShape
+from frametally_traffic.flows.shapes import LineShape, Shapes
 from frametally_traffic.flows.visit_rows import held_at, visit_rows
 from frametally_traffic.flows.ways import Row, Ways, crossing_row, stay_row, while_held
 from frametally_traffic.geometry.borders import Border

@@ -10,21 +10,16 @@ import json
 from collections.abc import Iterable
 from typing import NamedTuple, TypeVar
 
+from frametally.rules.places import Corners, ZoneShape
 from frametally_traffic.geometry.crossings import Direction
 from frametally_traffic.geometry.ground import Matrix
 
-Corners = tuple[tuple[int, int], ...]
-
 
 class LineShape(NamedTuple):
-    """A line that is crossed.
+    """A line that is crossed; other fields as `ZoneShape` has them.
 
     Attributes:
-        name: Of a source, at one time no two have the same.
-        points: In turn, in tenths of a pixel.
         inward: Of a leg of a junction, the direction of who comes into it; None: it is no leg.
-        from_ms: Event time from which on it holds; None: from the first.
-        to_ms: Event time before which it does; None: to the last.
     """
 
     name: str
@@ -34,17 +29,8 @@ class LineShape(NamedTuple):
     to_ms: int | None = None
 
 
-class ZoneShape(NamedTuple):
-    """A part of the picture; fields as `LineShape` has them."""
-
-    name: str
-    points: Corners
-    from_ms: int | None = None
-    to_ms: int | None = None
-
-
 class Calibrated(NamedTuple):
-    """A calibration: fields as `metres.ground.Ground` and `LineShape` have them; pixels of stored frames."""
+    """A calibration: fields as `Ground` and `ZoneShape` have them; pixels of stored frames."""
 
     matrix: Matrix
     reach_px: tuple[float, float, float, float]

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from frametally.rules.path_columns import PathColumns
+from frametally.rules.places import ZoneShape
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally_traffic.flows.day_columns import (
     CAME,
@@ -16,7 +17,7 @@ from frametally_traffic.flows.day_columns import (
     DIRECTIONS,
     WENT,
 )
-from frametally_traffic.flows.shapes import Calibrated, LineShape, Shapes, ZoneShape, holds_at
+from frametally_traffic.flows.shapes import Calibrated, LineShape, Shapes, holds_at
 from frametally_traffic.geometry.borders import Border
 from frametally_traffic.geometry.crossings import Crossing
 from frametally_traffic.geometry.foot_paths import FollowedPath, FootPath

@@ -5,12 +5,13 @@ Standard library only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Callable, Iterable
+from functools import lru_cache, partial
 
 from frametally.rules.counted_boxes import DetectedBox
 from frametally.rules.foot_points import foot_point
-from frametally_traffic.flows.shapes import Corners, ZoneShape, holds_at
+from frametally.rules.places import Corners, ZoneShape
+from frametally_traffic.flows.shapes import holds_at
 from frametally_traffic.geometry.zones import PictureZone
 
 
@@ -24,6 +25,11 @@ class ZoneInTime:
     def at(self, time_ms: int) -> PictureZone | None:
         """Return its part of the picture at an event time; None where it does not hold."""
         return next((zone for shape, zone in self._shapes if holds_at(shape, time_ms)), None)
+
+    def boxes_at(self, time_ms: int) -> Callable[[DetectedBox], bool] | None:
+        """Return which boxes stand in it at an event time; None where it does not hold."""
+        zone = self.at(time_ms)
+        return None if zone is None else partial(stands_in, zone)
 
 
 def zones_by_name(shapes: Iterable[ZoneShape]) -> dict[str, ZoneInTime]:

@@ -1,16 +1,14 @@
-"""Zones that can be asked for, and how they lay when they were counted."""
+"""Zones that can be asked for, and why footage that is counted is not within one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from frametally import keys
 from frametally.errors import Poison
 from frametally.ports.count_index import CountIndex
 from frametally.ports.object_store import ObjectStore
 from frametally.rules.places import ZONES, parse_place, series_model
 from frametally_traffic.drawings.revisions import drawn_sources, read_drawing
-from frametally_traffic.flows.zone_boxes import ZoneInTime, zones_by_name
 from frametally_web.access.visitors import visitor
 from frametally_web.charts.names import unknown
 from frametally_web.charts.scope import stored_intervals
@@ -69,22 +67,3 @@ def why_not_within(store: ObjectStore, name: str, source: str, at_ms: int) -> st
     if holds:
         return f"The footage is counted, and not yet within {name}: frametally aggregate and index do that."
     return f"The footage is counted, but {name} is not drawn over it at that time."
-
-
-class ZoneAsCounted:
-    """A zone as the runs that the index has were counted with it."""
-
-    def __init__(self, index: CountIndex, model: str, base_interval_s: int, name: str) -> None:
-        """Read the runs of a narrowed index."""
-        self._name = name
-        self._runs = {
-            run.day: run
-            for run in index.current_runs()
-            if (run.model, run.interval_s) == (model, base_interval_s)
-        }
-
-    def of(self, source: str, time_ms: int) -> ZoneInTime:
-        """Return the zone of a source on the UTC day of an event time; it may hold at no time of it."""
-        run = self._runs.get(keys.utc_day(time_ms))
-        zones = zones_by_name(run.zones.get(source, ()) if run else ())
-        return zones.get(self._name, ZoneInTime(()))

@@ -17,8 +17,8 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
 from frametally.records import MediaManifest
 from frametally.settings.loading import Settings
-from frametally_gold.wanted import is_wanted
 from frametally_videos.books.frame_account import Account, Accounts
+from frametally_videos.jobs.job_results import tell_made
 from frametally_videos.library.retention import is_forgotten
 from frametally_videos.news.video_news import VideoNews
 from frametally_videos.ports.job_book import Job
@@ -123,8 +123,8 @@ class StateSettler:
             if found.queues_frames and manifest is None and is_forgotten(self._store, row.record):
                 found = _FORGOTTEN  # and the catalogue has lost the job that made them
             self._tell(row.record, newest.get("frames"), found)
-            if found.state in ("ready", "failed") and is_wanted(self._settings):
-                self._catalogue.queue(row.record.id, "gold")
+            if found.state in ("ready", "failed"):
+                tell_made(self._settings, self._catalogue, row.record.id, "end")
             self._catalogue.set_video(
                 row.record.id,
                 state=found.state,

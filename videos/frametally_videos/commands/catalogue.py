@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from frametally.opening import open_video_catalogue
 from frametally.process.reports import exit_code
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, open_books, read_settings
 from frametally_videos.books.rebuilding import rebuild_catalogue
 from frametally_videos.books.video_states import StateSettler
+from frametally_videos.opening import open_video_catalogue
 
 
 @click.group("catalogue")

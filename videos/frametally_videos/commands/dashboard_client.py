@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
-from frametally_accounts.secrets import is_api_token
+from frametally.settings.access import is_api_token
 from frametally_videos.commands.upload_clip import ClipReader, Unconfirmed
 
 _TIMEOUT_S = 120.0

@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from frametally.errors import Misconfigured, Poison
-from frametally.opening import open_object_store, open_video_catalogue
+from frametally.opening import open_object_store
 from frametally.process.reports import exit_code
 from frametally.process.retrying import GivenUp, Patience
 from frametally.settings.loading import Settings
@@ -24,6 +24,7 @@ from frametally_videos.commands.tus_client import TusUploader
 from frametally_videos.commands.upload_clip import Clip, Moved, Uploaded, look_at
 from frametally_videos.commands.upload_notes import UploadNotes
 from frametally_videos.jobs.job_bells import telling
+from frametally_videos.opening import open_video_catalogue
 from frametally_videos.records import VideoFields
 from frametally_videos.uploads.inspection import inspect
 from frametally_videos.uploads.receiving import UploadPorts

@@ -9,14 +9,7 @@ from typing import Any
 
 import click
 
-from frametally.opening import (
-    open_count_index,
-    open_frame_log,
-    open_ledger,
-    open_object_store,
-    open_task_queue,
-    open_video_catalogue,
-)
+from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.ports.count_index import CountIndex
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
@@ -34,9 +27,10 @@ from frametally_cli.options.ports import (
     stop_on,
     wait_for,
 )
-from frametally_gold.commands import must_open_gold
 from frametally_videos.books.video_states import StateSettler
+from frametally_videos.jobs.job_steps import plugin_jobs
 from frametally_videos.news.outbox_mail import mailing
+from frametally_videos.opening import open_task_queue, open_video_catalogue
 from frametally_videos.ports.task_queue import QUEUES, QueueName
 from frametally_videos.ports.video_catalogue import VideoCatalogue
 from frametally_videos.settings import VideoSettings
@@ -66,7 +60,8 @@ def work(workers: int, queues: tuple[QueueName, ...], until_done: bool, **overri
 
     settings = read_settings("producer", overrides)
     failpoints.arm()
-    must_open_gold(settings)
+    for job in plugin_jobs().values():
+        job.check(settings)
     if not until_done:
         streams.log_lines()
 

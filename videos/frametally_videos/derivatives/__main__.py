@@ -16,11 +16,11 @@ from frametally.errors import FrametallyError, Poison, Retryable
 from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectMissing
 from frametally.settings.loading import load_settings
-from frametally_producer.reading.stored_original import StoredOriginal
 from frametally_producer.reading.video_file import open_video
 from frametally_videos.derivatives.filtered_frame import frame_jpeg
 from frametally_videos.library.child_question import UNPROCESSABLE
 from frametally_videos.library.frame_preview import MOST_CPU_S, FrameAnswer, FrameQuestion
+from frametally_videos.library.stored_original import StoredOriginal
 from frametally_videos.looking.look_bounds import bound_memory, bound_process
 from frametally_videos.looking.video_sentences import about_it
 from frametally_videos.settings import VideoSettings

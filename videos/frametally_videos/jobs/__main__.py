@@ -20,15 +20,15 @@ import msgspec
 
 from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.opening import open_object_store
+from frametally.plugins import hooks
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
 from frametally.process.no_network import without_network
 from frametally.process.retrying import GivenUp, Patience
 from frametally.settings.loading import Settings, load_settings
-from frametally_gold.settings import GoldSettings
 from frametally_videos.handed_store.handed_store import HandedStore
 from frametally_videos.jobs.job_messages import STORE_VARIABLE, WITH_SERVERS, JobOrder, JobWord
-from frametally_videos.jobs.job_steps import DOING, JobCall
+from frametally_videos.jobs.job_steps import DOING, JobCall, plugin_jobs
 from frametally_videos.jobs.originals import find_record
 from frametally_videos.jobs.process_bounds import bound_job
 from frametally_videos.looking.video_sentences import sentence
@@ -62,7 +62,12 @@ class _Teller:
 
 
 def _needs_network(kind: JobKind, settings: Settings) -> bool:
-    places = (settings.store_url, settings.log_url, settings.ledger_url, settings.part(GoldSettings).gold_url)
+    places = [settings.store_url, settings.log_url, settings.ledger_url]
+    if kind == "removal" or kind not in DOING:  # what plug-ins do, which reads no video
+        places += [
+            settings.catalogue_url,
+            *(url for urls in hooks("servers") for url in urls(settings).values()),
+        ]
     return kind in WITH_SERVERS and any(urlsplit(place).hostname for place in places)
 
 
@@ -82,7 +87,8 @@ def _do(order: JobOrder, settings: Settings, teller: _Teller, stop: threading.Ev
         if record is None or (record.state == "deleting" and order.kind != "removal"):
             return JobWord(end="done", reason="it is being removed")
         call = JobCall(record, order.options, settings, store, teller, patience, stop.is_set)
-        return JobWord(end="done", artifacts=DOING[order.kind](call))
+        do = DOING.get(order.kind) or plugin_jobs()[order.kind].do
+        return JobWord(end="done", artifacts=do(call))
 
 
 def _end_of(order: JobOrder, settings: Settings, teller: _Teller, stop: threading.Event) -> JobWord:

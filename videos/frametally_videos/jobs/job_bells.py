@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
 from frametally.errors import FrametallyError, Retryable
-from frametally.opening import open_task_queue
 from frametally.process.retrying import Backoff, OnceAMinute
 from frametally.settings.loading import Settings
 from frametally_videos.jobs.takeover import take_over
+from frametally_videos.opening import open_task_queue
 from frametally_videos.ports.job_book import MOST_LOSSES, Job
 from frametally_videos.ports.task_queue import QUEUES, TaskQueue, kinds_of
 from frametally_videos.ports.video_catalogue import VideoCatalogue

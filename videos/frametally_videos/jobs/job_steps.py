@@ -10,12 +10,12 @@ from contextlib import AbstractContextManager, closing
 from typing import TYPE_CHECKING, NamedTuple
 
 from frametally.errors import Poison
-from frametally.opening import open_frame_log, open_gold, open_ledger
+from frametally.opening import open_frame_log
+from frametally.plugins import hooks
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Progress
 from frametally.process.retrying import Patience
 from frametally.settings.loading import Settings
-from frametally_gold.settings import GoldSettings
 from frametally_videos.ports.job_book import JobKind
 from frametally_videos.ports.video_catalogue import Artifact
 from frametally_videos.records import VideoRecord
@@ -95,20 +95,6 @@ def _metadata(call: JobCall) -> list[Artifact]:
     )
 
 
-def _gold(call: JobCall) -> list[Artifact]:
-    from frametally_gold.video_rows import load_video
-
-    settings = call.settings
-    with (
-        closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger,
-        closing(
-            open_gold(settings.part(GoldSettings).gold_url, settings.part(GoldSettings).gold_access)
-        ) as gold,
-    ):
-        load_video(call.record.id, settings=settings, store=call.store, ledger=ledger, gold=gold)
-    return []
-
-
 def _checks(call: JobCall) -> list[Artifact]:
     from frametally_videos.jobs.description_jobs import make_quality
 
@@ -154,18 +140,29 @@ def _maker(call: JobCall) -> DerivativeMaker:
 
 
 def _removal(call: JobCall) -> list[Artifact]:
-    from frametally_gold.wanted import is_wanted
     from frametally_videos.jobs.removal import remove_video
 
     settings = call.settings
-    if is_wanted(settings):  # first: once its record is gone, nobody would look for what is left
-        with closing(
-            open_gold(settings.part(GoldSettings).gold_url, settings.part(GoldSettings).gold_access)
-        ) as gold:
-            gold.remove_video(call.record.id)
     with closing(open_frame_log(settings.log_url, settings.log_access, lease_s=settings.lease_s)) as log:
         remove_video(call.record, settings=settings, store=call.store, log=log, progress=call.progress)
     return []
+
+
+class PluginJob(NamedTuple):
+    """A kind of job that a plug-in does.
+
+    Attributes:
+        do: Does it, as `DOING` says.
+        check: Raises `Misconfigured` where all of them would fail.
+    """
+
+    do: Callable[[JobCall], list[Artifact]]
+    check: Callable[[Settings], None]
+
+
+def plugin_jobs() -> dict[JobKind, PluginJob]:
+    """Return the jobs of plug-ins, by kind."""
+    return {kind: job for jobs in hooks("jobs") for kind, job in jobs.items()}
 
 
 DOING: dict[JobKind, Callable[[JobCall], list[Artifact]]] = {
@@ -175,7 +172,6 @@ DOING: dict[JobKind, Callable[[JobCall], list[Artifact]]] = {
     "playable": _playable,
     "enhance": _enhance,
     "metadata": _metadata,
-    "gold": _gold,
     "checks": _checks,
 }
 """By kind: does it, and returns what it has put into the store; all can be done again, wherever it was cut.

@@ -24,6 +24,7 @@ from frametally_videos.jobs.attempt import Attempt
 from frametally_videos.jobs.job_bells import telling, worn_out
 from frametally_videos.jobs.job_messages import JobWord
 from frametally_videos.jobs.job_results import take_in
+from frametally_videos.jobs.removal import GONE_WITHIN_S
 from frametally_videos.ports.job_book import MOST_LOSSES, WORKER_LOST, Job, JobQuestion
 from frametally_videos.ports.task_queue import JobConsumer, QueueName, TaskQueue, kinds_of
 from frametally_videos.ports.video_catalogue import VideoCatalogue
@@ -38,9 +39,6 @@ _LOOK_EVERY_S, _ROUND_EVERY_S = 0.25, 1.0
 _PAUSES_S = (5.0, 30.0, 120.0, 600.0)
 """Before a job that failed is tried again; the last holds for all that follow."""
 _AWAY_S = 5.0
-_GONE_WITHIN_S = 3.0
-"""After it was cancelled or stopped, what a job or a stream runs in is killed within that: nothing it writes
-comes behind a removal."""
 
 
 class WorkReport(NamedTuple):
@@ -208,7 +206,7 @@ def _do(bench: _Bench, consumer: JobConsumer, job: Job) -> tuple[bool, str | Non
         bench.say(f"{name}: {job.kind}: its worker was lost; it is tried again in {pause_s:.0f} s")
         return False, None
     if job.kind == "removal" and _was_at_work(bench, job):
-        time.sleep(_GONE_WITHIN_S)
+        time.sleep(GONE_WITHIN_S)
     attempt = Attempt(
         job,
         settings=bench.settings,
@@ -226,9 +224,6 @@ def _do(bench: _Bench, consumer: JobConsumer, job: Job) -> tuple[bool, str | Non
 
 
 def _was_at_work(bench: _Bench, job: Job) -> bool:
-    streams = bench.ask(lambda: bench.catalogue.feeds("video", video_id=job.video_id))
-    if any(not stream.is_over for stream in streams):
-        return True
     others = bench.ask(lambda: bench.catalogue.jobs(job.video_id))
     return any(other.state == "cancelled" and other.started_at_ms is not None for other in others)
 

@@ -13,8 +13,8 @@ from frametally.errors import Poison
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.retrying import Patience
 from frametally.records import decode_at, encode
-from frametally_producer.reading.stored_original import StoredOriginal
 from frametally_producer.reading.video_file import Video, open_video
+from frametally_videos.library.stored_original import StoredOriginal
 from frametally_videos.looking.video_sentences import sentence
 from frametally_videos.records import VideoRecord
 from frametally_videos.uploads.acceptance import read_video

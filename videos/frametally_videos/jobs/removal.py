@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import ExitStack
+
 from frametally import keys
 from frametally.media.forgetting import Target, forget
 from frametally.media_records import key_of_part
+from frametally.plugins import hooks
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import Extent
 from frametally.ports.object_store import ObjectStore
@@ -15,11 +19,18 @@ from frametally_videos.jobs.announcement_mending import settled_manifest
 from frametally_videos.records import VideoRecord
 from frametally_videos.uploads.content_claims import give_up_claim, holder_of
 
+GONE_WITHIN_S = 3.0
+"""After it was cancelled or stopped, what a job or a stream runs in is killed within that: nothing it writes
+comes behind a removal."""
+
 
 def remove_video(
     record: VideoRecord, *, settings: Settings, store: ObjectStore, log: FrameLog, progress: Progress
 ) -> None:
     """Forget a video's medium, and delete all that lies in the store of it. Killed anywhere, it goes on.
+
+    What plug-ins have of it goes first: once its record is gone, nobody would look for what is left. Where
+    something was at work on it, that is given its time to end: nothing it writes comes behind this.
 
     The order of effects:
 
@@ -34,6 +45,16 @@ def remove_video(
         Retryable: The store or the log is away.
         Misconfigured: It cannot be written.
     """
+    with ExitStack() as removing:
+        at_work = [removing.enter_context(remove(settings, record.id)) for remove in hooks("removing")]
+        if any(at_work):
+            time.sleep(GONE_WITHIN_S)
+        _remove_stored(record, settings, store, log, progress)
+
+
+def _remove_stored(
+    record: VideoRecord, settings: Settings, store: ObjectStore, log: FrameLog, progress: Progress
+) -> None:
     if holder_of(store, record.sha256) in (None, record.id):
         manifest = settled_manifest(record.sha256, settings=settings, store=store, log=log, progress=progress)
         if manifest is not None:

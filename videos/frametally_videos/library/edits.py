@@ -17,7 +17,6 @@ from frametally.ports.object_store import ObjectStore
 from frametally.records import TimeSource, decode_at, encode
 from frametally.rules.times import FIRST_MS, NEXT_MS, iso_moment_ms
 from frametally.settings.loading import Settings
-from frametally_live.book_port import Feed
 from frametally_videos.ports.job_book import JobKind
 from frametally_videos.ports.video_catalogue import VideoCatalogue
 from frametally_videos.records import MovedCounts, VideoFacts, VideoFields, VideoRecord
@@ -140,7 +139,6 @@ def follow(store: ObjectStore, catalogue: VideoCatalogue, video: VideoRecord, *,
         return
     catalogue.put_video(video, info.version)
     if video.state == "deleting":
-        stop_streams(catalogue, video.id)
         if all(job.kind != "removal" or job.state == "cancelled" for job in catalogue.jobs(video.id)):
             catalogue.cancel_jobs(video.id)
             catalogue.queue(video.id, "removal")
@@ -149,13 +147,6 @@ def follow(store: ObjectStore, catalogue: VideoCatalogue, video: VideoRecord, *,
         catalogue.queue(video.id, "frames")
         for kind in _SAY_THE_TIME:
             catalogue.queue(video.id, kind)
-
-
-def stop_streams(catalogue: VideoCatalogue, video_id: str) -> list[Feed]:
-    """Stop what streams a video; return how that stands then. Raises `Retryable`."""
-    running = [feed for feed in catalogue.feeds("video", video_id=video_id) if not feed.is_over]
-    stopped = [catalogue.ask_feed(feed.id, "stop") for feed in running]
-    return [feed for feed in stopped if feed is not None]
 
 
 def is_guess(facts: VideoFacts) -> bool:

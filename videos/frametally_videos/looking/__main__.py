@@ -15,8 +15,8 @@ from frametally.errors import FrametallyError, Misconfigured, Retryable
 from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectMissing
 from frametally.settings.loading import load_settings
-from frametally_producer.reading.stored_original import StoredOriginal
 from frametally_videos.library.child_question import UNPROCESSABLE
+from frametally_videos.library.stored_original import StoredOriginal
 from frametally_videos.looking.look_bounds import bound_memory, bound_process
 from frametally_videos.looking.video_facts import facts_of
 from frametally_videos.uploads.inspection import MOST_CPU_S, LookAnswer, LookQuestion

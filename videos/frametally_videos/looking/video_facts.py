@@ -89,7 +89,7 @@ def _facts(
     if length_s is not None and length_s > most_h * HOUR_S:
         raise Poison(
             f"lasts {float(length_s) / HOUR_S:.1f} h, and {most_h:g} are allowed; "
-            f"cut it, or raise FRAMETALLY_VIDEO_MAX_H"
+            "cut it, or raise FRAMETALLY_VIDEO_MAX_H"
         )
     if video.stream_count > _MOST_STREAMS:
         raise Poison(f"holds {video.stream_count} streams, and {_MOST_STREAMS} are allowed; convert it")

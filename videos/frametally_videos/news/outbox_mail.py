@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
-from frametally.mail.letters import message_of
 from frametally.mail.server import MailServer
 from frametally.process import failpoints
 from frametally.process.retrying import OnceAMinute
 from frametally.rules.times import HOUR_S
 from frametally.settings.loading import Settings
+from frametally_videos.news.letters import message_of
 from frametally_videos.ports.outbox import Letter, Outbox
 
 _LOOK_EVERY_S = 1.0

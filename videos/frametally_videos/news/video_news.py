@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from frametally.files.names import as_text
+from frametally.files.names import one_line
 from frametally.media_records import VideoQuality
 from frametally.process import failpoints
 from frametally.rules.times import utc
@@ -14,10 +14,7 @@ from frametally_videos.ports.outbox import Outbox
 from frametally_videos.ports.video_catalogue import VideoBooks
 from frametally_videos.records import VideoRecord
 
-_MOST_CHARACTERS = 120
 _MOST_LABELS = 20
-_JOINER = "\u200d"
-"""Between the parts of one emoji."""
 
 
 class VideoNews:
@@ -92,19 +89,6 @@ class VideoNews:
         notice_id = hashlib.sha256(f"{rule}\n{video.id}\n{event}".encode()).hexdigest()
         if self._outbox.put_notice(notice_id, subject, "\n".join([*lines, *link])):
             failpoints.passing("mail.put")
-
-
-def one_line(text: str, most: int | None = _MOST_CHARACTERS) -> str:
-    """Return a name or a sentence on one line, without what is obeyed in place of being shown.
-
-    Line breaks, marks of writing direction and the like are left out: names are what others call things.
-    """
-    plain = "".join(
-        character if character.isprintable() or character == _JOINER else " " if character.isspace() else ""
-        for character in as_text(text)
-    )
-    line = " ".join(plain.split())
-    return line if most is None or len(line) <= most else f"{line[: most - 1]}…"
 
 
 def _event(frames: Job) -> str:

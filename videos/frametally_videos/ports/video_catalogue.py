@@ -1,7 +1,7 @@
 """The video catalogue port: what videos there are, as the store says, and the book of what is done to them.
 
 Videos and what was made from them are a cache of the store (`frametally catalogue rebuild` makes them anew);
-how uploads ended, jobs, notices, cameras and streams are kept here alone, and what is lost with them is begun
+how uploads ended, jobs and notices are kept here alone, and what is lost with them is begun
 again. Leases are compared by the database's own clock; event times never are.
 """
 
@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Literal, NamedTuple, Protocol
 
-from frametally_live.book_port import LiveBook
 from frametally_videos.ports.job_book import JobBook
 from frametally_videos.ports.outbox import Outbox
 from frametally_videos.records import VideoRecord
@@ -155,7 +154,7 @@ class UploadRow(NamedTuple):
     expires_at_ms: int = 0
 
 
-class VideoCatalogue(JobBook, LiveBook, Outbox, Protocol):
+class VideoCatalogue(JobBook, Outbox, Protocol):
     """What every adapter does. All methods may raise `Retryable` (the database is away for now)."""
 
     url: str
@@ -203,7 +202,7 @@ class VideoCatalogue(JobBook, LiveBook, Outbox, Protocol):
         """Return videos whose state is not final, those that were looked at longest ago first."""
 
     def remove_video(self, video_id: str) -> None:
-        """Forget a video, its artifacts, jobs and streams; one that is not there is no error."""
+        """Forget a video, its artifacts and jobs; one that is not there is no error."""
 
     def put_upload(self, upload: UploadRow) -> None:
         """Note how an upload stands, in place of what was noted of it."""

@@ -15,7 +15,6 @@ from frametally.adapters.sql.migration import Layout
 from frametally.files.sqlite import BUSY_TIMEOUT_S
 from frametally.records import decode
 from frametally.settings.access import ServerAccess
-from frametally_live.book import SqlLiveBook
 from frametally_videos import tables
 from frametally_videos.ports.video_catalogue import (
     FINAL_STATES,
@@ -48,13 +47,13 @@ LAYOUT = Layout(
     schema_version=tables.SCHEMA_VERSION,
     migrations="videos",
     first_version=5,
-    beside=("frametally_access", "frametally_alerts", "frametally_audit"),
+    beside=("frametally_access", "frametally_alerts", "frametally_audit", "frametally_live"),
     has_secrets=True,
 )
 _videos, _artifacts, _uploads = tables.videos.c, tables.artifacts.c, tables.uploads.c
 
 
-class SqlVideoCatalogue(SqlJobBook, SqlLiveBook, SqlOutbox):
+class SqlVideoCatalogue(SqlJobBook, SqlOutbox):
     """A catalogue in the database that a URL names; see `VideoCatalogue`. Processes may share it."""
 
     def __init__(
@@ -79,7 +78,7 @@ class SqlVideoCatalogue(SqlJobBook, SqlLiveBook, SqlOutbox):
                     "id": record.id,
                     "state": record.state,
                     "books": _encoded(VideoBooks()),
-                    "looked": next_number(connection),
+                    "looked": next_number(connection, tables.about),
                     "filmed_at_ms": filmed_at_ms(record, None),
                 }
                 connection.execute(insert(tables.videos).values(**values, **found))
@@ -90,7 +89,7 @@ class SqlVideoCatalogue(SqlJobBook, SqlLiveBook, SqlOutbox):
                 if not _differs(there, values):
                     return
                 _change(connection, record.id, values)
-            note_change(connection)
+            note_change(connection, tables.about)
 
     def set_video(
         self,
@@ -117,9 +116,9 @@ class SqlVideoCatalogue(SqlJobBook, SqlLiveBook, SqlOutbox):
                 values["filmed_at_ms"] = filmed_at_ms(record, range_ms[0])
             if books is not None:
                 values["books"] = _encoded(books)
-            _change(connection, video_id, {**values, "looked": next_number(connection)})
+            _change(connection, video_id, {**values, "looked": next_number(connection, tables.about)})
             if _differs(there, values):
-                note_change(connection)
+                note_change(connection, tables.about)
 
     def set_artifacts(self, video_id: str, artifacts: Sequence[Artifact]) -> None:
         """Note all that was made from a video, in place of all that was noted."""
@@ -144,7 +143,7 @@ class SqlVideoCatalogue(SqlJobBook, SqlLiveBook, SqlOutbox):
         with self._database.writing() as connection:
             here = and_(_artifacts.video_id == video_id, _artifacts.key == key)
             connection.execute(delete(tables.artifacts).where(here))
-            note_change(connection)
+            note_change(connection, tables.about)
 
     def video(self, video_id: str) -> VideoRow | None:
         """Return a video; None if there is none."""
@@ -185,16 +184,15 @@ class SqlVideoCatalogue(SqlJobBook, SqlLiveBook, SqlOutbox):
             return _videos_of(connection, rows)
 
     def remove_video(self, video_id: str) -> None:
-        """Forget a video, its artifacts, jobs and streams; one that is not there is no error."""
+        """Forget a video, its artifacts and jobs; one that is not there is no error."""
         with self._database.writing() as connection:
             for table, column in (
                 (tables.videos, _videos.id),
                 (tables.artifacts, _artifacts.video_id),
                 (tables.jobs, tables.jobs.c.video_id),
-                (tables.feeds, tables.feeds.c.video_id),
             ):
                 connection.execute(delete(table).where(column == video_id))
-            note_change(connection)
+            note_change(connection, tables.about)
 
     def put_upload(self, upload: UploadRow) -> None:
         """Note how an upload stands, in place of what was noted of it."""
@@ -202,7 +200,7 @@ class SqlVideoCatalogue(SqlJobBook, SqlLiveBook, SqlOutbox):
             connection.execute(delete(tables.uploads).where(_uploads.id == upload.id))
             connection.execute(insert(tables.uploads).values(**upload._asdict()))
             if upload.known and upload.client_id:  # who listens for it has one video more
-                note_change(connection)
+                note_change(connection, tables.about)
 
     def upload(self, upload_id: str) -> UploadRow | None:
         """Return an upload; None if there is none."""
@@ -258,10 +256,10 @@ def _videos_of(connection: Connection, rows: Sequence[Row[Any]]) -> list[VideoRo
 
 def _add_artifacts(connection: Connection, video_id: str, artifacts: Sequence[Artifact]) -> None:
     if artifacts and _row_of(connection, video_id) is not None:
-        number = next_number(connection)
+        number = next_number(connection, tables.about)
         rows = [{"video_id": video_id, "number": number, **artifact._asdict()} for artifact in artifacts]
         connection.execute(insert(tables.artifacts), rows)
-    note_change(connection)
+    note_change(connection, tables.about)
 
 
 def _change(connection: Connection, video_id: str, values: Mapping[str, Any]) -> None:

@@ -39,10 +39,9 @@ def queue(connection: Connection, video_id: str, kind: JobKind, options: str) ->
         options=options,
         created_at_ms=time_ms,
     )
-    connection.execute(
-        insert(tables.jobs).values(**job._asdict(), number=next_number(connection), due_at_ms=time_ms)
-    )
-    note_change(connection)
+    number = next_number(connection, tables.about)
+    connection.execute(insert(tables.jobs).values(**job._asdict(), number=number, due_at_ms=time_ms))
+    note_change(connection, tables.about)
     return job
 
 
@@ -90,7 +89,7 @@ def claim(connection: Connection, job_id: str, worker: str, lease_s: float) -> J
         reason=WORKER_LOST if is_lost else None,
         started_at_ms=time_ms,
     )
-    note_change(connection)
+    note_change(connection, tables.about)
     return job_of(connection.execute(select_jobs().where(_columns.id == job_id)).one())
 
 
@@ -101,7 +100,7 @@ def renew(connection: Connection, job: Job, lease_s: float, progress: float | No
         return False
     _change(connection, _is_held(job), due_at_ms=_after(now_ms(connection), lease_s), progress=progress)
     if found.progress != progress:
-        note_change(connection)
+        note_change(connection, tables.about)
     return True
 
 
@@ -128,7 +127,7 @@ def end(
         ended_at_ms=None if state == "queued" else time_ms,
     )
     if ended:
-        note_change(connection)
+        note_change(connection, tables.about)
     return bool(ended)
 
 
@@ -145,7 +144,7 @@ def give_up(connection: Connection, job_id: str, reason: str) -> bool:
         ended_at_ms=now_ms(connection),
     )
     if failed:
-        note_change(connection)
+        note_change(connection, tables.about)
     return bool(failed)
 
 
@@ -213,7 +212,7 @@ def _queue_again(connection: Connection, job_ids: Sequence[str]) -> None:
         started_at_ms=None,
         ended_at_ms=None,
     )
-    note_change(connection)
+    note_change(connection, tables.about)
 
 
 def cancel_job(connection: Connection, job_id: str) -> Job | None:
@@ -237,7 +236,7 @@ def _cancel(connection: Connection, where: ColumnElement[bool]) -> None:
         ended_at_ms=now_ms(connection),
     )
     if cancelled:
-        note_change(connection)
+        note_change(connection, tables.about)
 
 
 def find(connection: Connection, job_id: str) -> Job | None:

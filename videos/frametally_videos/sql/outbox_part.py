@@ -31,7 +31,7 @@ class SqlOutbox:
                 return False
             time_ms = now_ms(connection)
             notice = Notice(notice_id, subject, body, created_at_ms=time_ms)
-            number = next_number(connection)
+            number = next_number(connection, tables.about)
             values = {**notice._asdict(), "number": number, "letter": "", "due_at_ms": time_ms}
             connection.execute(insert(tables.notices).values(**values))
             return True

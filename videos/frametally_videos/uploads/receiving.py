@@ -21,7 +21,6 @@ from frametally.rules.times import HOUR_S
 from frametally.settings.loading import Settings
 from frametally_videos.ports.video_catalogue import UploadRow, VideoCatalogue
 from frametally_videos.records import UploadKind, UploadRecord, VideoFacts, VideoFields
-from frametally_videos.settings import VideoSettings
 from frametally_videos.uploads.upload_refusals import WOULD_MOVE_COUNTS
 
 Look = Callable[[Settings, str, VideoFields, str], VideoFacts]
@@ -61,7 +60,7 @@ class UploadPorts(NamedTuple):
     @property
     def keep_ms(self) -> int:
         """For how long an upload that was left is kept, and how one ended is known."""
-        return round(self.settings.part(VideoSettings).upload_keep_h * HOUR_S * 1000)
+        return round(self.settings.upload_keep_h * HOUR_S * 1000)
 
 
 def begin_upload(

@@ -14,8 +14,8 @@ import msgspec
 
 from frametally.errors import Misconfigured
 from frametally.files.names import as_text
+from frametally.plugins import hooks
 from frametally.rules.times import FIRST_MS, NEXT_MS
-from frametally_traffic.records import MOST_REFERENCES
 from frametally_videos.records import VideoFields
 from frametally_videos.uploads.upload_refusals import FieldRefused
 
@@ -247,14 +247,11 @@ def _check_calibration(calibration: dict[str, Any]) -> None:
                 _CALIBRATION,
                 place="metres",
             )
-        if FEWEST_CALIBRATION_POINTS <= len(points) <= MOST_REFERENCES:
-            from frametally_traffic.calibration.fitting import GroundPoint, calibration_of_points  # numpy
-
-            pairs = zip(points, metres, strict=True)
-            try:
-                calibration_of_points([GroundPoint(*shown, *laid) for shown, laid in pairs])
-            except Misconfigured as error:
-                raise FieldRefused("calibration", f"{error}.", _CALIBRATION, place="points") from error
+        try:
+            for check in hooks("calibration"):
+                check(points, metres)
+        except Misconfigured as error:
+            raise FieldRefused("calibration", f"{error}.", _CALIBRATION, place="points") from error
 
 
 _CALIBRATION = 'Give {"points": [[0, 0], [100, 100], ...], "metres": [[0, 0], [3.5, 7], ...]}.'

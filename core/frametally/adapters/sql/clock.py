@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select, text, update
-
-from frametally_videos import tables
+from sqlalchemy import Connection, Table, select, text, update
 
 _NOW_MS = {
     "sqlite": text("SELECT CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS INTEGER)"),
@@ -18,18 +16,17 @@ def now_ms(connection: Connection) -> int:
     return int(connection.execute(_NOW_MS[connection.dialect.name]).scalar_one())
 
 
-def next_number(connection: Connection) -> int:
-    """Give out the next number, in the writer's transaction."""
-    about = tables.about.c
-    query = update(tables.about).values(next_number=about.next_number + 1).returning(about.next_number)
+def next_number(connection: Connection, about: Table) -> int:
+    """Give out the next number of a book, in the writer's transaction."""
+    number = about.c.next_number
+    query = update(about).values(next_number=number + 1).returning(number)
     return int(connection.execute(query).scalar_one()) - 1
 
 
-def note_change(connection: Connection) -> None:
+def note_change(connection: Connection, about: Table) -> None:
     """Note, in the writer's transaction, that something has changed that a page shows.
 
     By the clock where that is ahead: so the version of a catalogue that was made anew is no earlier one's.
     """
-    about = tables.about.c
-    changed = connection.execute(select(about.changed)).scalar_one()
-    connection.execute(update(tables.about).values(changed=max(changed + 1, now_ms(connection))))
+    changed = connection.execute(select(about.c.changed)).scalar_one()
+    connection.execute(update(about).values(changed=max(changed + 1, now_ms(connection))))
