@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import os
 import signal
 import sys
 import tempfile
+from collections.abc import Mapping
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -36,8 +39,14 @@ class Finished(NamedTuple):
     err: str
 
 
-def _run(arguments: list[str], cwd: str, environment: dict[str, str], output: str) -> NoReturn:
-    """Be a new process of the command line, with this working directory, environment and streams."""
+def _run(
+    arguments: list[str],
+    cwd: str,
+    environment: dict[str, str],
+    output: str,
+    constants: Mapping[str, float] | None = None,
+) -> NoReturn:
+    """Be a new process of the command line, with this folder, environment, streams and constants."""
     os.setsid()
     os.chdir(cwd)
     os.environ.clear()
@@ -52,6 +61,9 @@ def _run(arguments: list[str], cwd: str, environment: dict[str, str], output: st
     sys.stdout, sys.stderr = (open(number, "w", closefd=False) for number in (1, 2))  # noqa: SIM115
     from frametally_cli.main import main
 
+    for name, value in (constants or {}).items():
+        module, _, constant = name.rpartition(".")
+        setattr(importlib.import_module(module), constant, value)
     try:
         code = main(arguments)
     except SystemExit as end:
@@ -59,6 +71,18 @@ def _run(arguments: list[str], cwd: str, environment: dict[str, str], output: st
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code or 0)
+
+
+def start_frametally(
+    *arguments: object, cwd: Path, output: Path, constants: Mapping[str, float], **env: str
+) -> BaseProcess:
+    """Start a command to be killed, with other constants than its modules have; `output` is a folder."""
+    given = [*map(str, arguments)]
+    process = FORKS.Process(
+        target=_run, args=(given, str(cwd), dict(os.environ) | env, str(output), constants)
+    )
+    process.start()
+    return process
 
 
 def run_frametally(*arguments: object, cwd: Path, timeout_s: float = 240, **env: str) -> Finished:

@@ -38,6 +38,7 @@ _MOST_COOKIE_CHARS = 16_384
 _FREE_WRONG_TOKENS = 30
 """Of one address, in a quarter of an hour: after them it waits before it is told of the next."""
 _ASK_STORE_EVERY_S = 5.0
+_READ_KEY_EVERY_S = 5.0
 _READS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -69,6 +70,7 @@ class Gate:
         self._is_alone = settings.listens_to_itself
         self._had_accounts = settings.web_accounts
         self._key = b""
+        self._read_key_at_s = 0.0
 
     def admit(self, method: str, path: str, headers: SentHeaders, peer: str) -> Visitor:
         """Return who asks for a route, which they may; `path` is the route's own, as `right_of` takes it.
@@ -326,7 +328,16 @@ class Gate:
         return said == "https" or re.match("https:", self.settings.web_url) is not None
 
     def signing_key(self) -> bytes:
-        """Return what cookies and charts are signed by; empty where there is no book."""
-        if not self._key and self.book is not None:
-            self._key = self.book.signing_key()
+        """Return what cookies and charts are signed by; empty where there is no book.
+
+        It is read now and then: a catalogue that is restored meanwhile has the key of its backup. While the
+        catalogue is away, the last one holds.
+        """
+        if self.book is not None and monotonic() >= self._read_key_at_s:
+            try:
+                self._key = self.book.signing_key()
+            except FrametallyError:
+                if not self._key:
+                    raise
+            self._read_key_at_s = monotonic() + _READ_KEY_EVERY_S
         return self._key

@@ -7,6 +7,7 @@ runs.
 from __future__ import annotations
 
 import errno
+import gc
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -123,6 +124,9 @@ class _Commands(LazyGroup):
 @click.version_option(package_name="frametally")
 def cli() -> None:
     """Turn footage into counts with proof."""
+    if not gc.isenabled():  # see `main`
+        gc.freeze()
+        gc.enable()
 
 
 def _say_error(line: str) -> None:
@@ -152,8 +156,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         before the end (`status`, `lines` and `gold` have some of their own).
     """
     streams.open_closed()
+    is_own_process = arguments is None
+    if is_own_process:
+        gc.disable()  # until a command begins: among what is imported there is no garbage
     with streams.as_before():
-        return _main(arguments)
+        code = _main(arguments)
+    if is_own_process:
+        gc.freeze()  # nor has Python to look for any in a process that ends
+    return code
 
 
 def _main(arguments: Sequence[str] | None) -> int:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from importlib.metadata import EntryPoints, entry_points
+from importlib.metadata import EntryPoints, PackageNotFoundError, distribution, entry_points
 from typing import TYPE_CHECKING, Any
 
 from frametally.backup_records import KeptBooks
@@ -203,14 +203,24 @@ def open_task_queue(url: str, book: VideoCatalogue, access: ServerAccess | None 
 
 
 @cache
-def _entry_points() -> Any:
-    return entry_points()  # It reads the metadata of every installed package: once is enough.
+def _own_entry_points() -> EntryPoints:
+    try:
+        return distribution("frametally").entry_points
+    except PackageNotFoundError:
+        return EntryPoints()
+
+
+@cache  # of others the metadata of every installed package is read: once is enough
+def _entry_points(group: str, scheme: str) -> EntryPoints:
+    """Return the adapters of a port: ours alone, which are read at once, where one has the scheme."""
+    ours = _own_entry_points().select(group=group)
+    return ours if scheme in ours.names else entry_points(group=group)
 
 
 def _adapter(port: str, url: str) -> Callable[..., Any]:
     setting, kind, known = _PORTS[port]
     scheme = url.partition("://")[0]
-    adapters: EntryPoints = _entry_points().select(group=f"frametally.{port}")
+    adapters = _entry_points(f"frametally.{port}", scheme)
     if not adapters:
         raise Misconfigured(
             "frametally is not installed here, so that none of its adapters is found: "

@@ -122,10 +122,11 @@ def load(ports: StorePorts, bounds: _Bounds = _ALL, *, verify: bool = False) -> 
             )
     skipped = days.skipped + videos.skipped
     console.print_skipped(skipped)
-    click.echo(
+    console.say_round(
         f"gold: {len(days.loaded)} days loaded, {days.unchanged} unchanged, {len(days.removed)} removed, "
         f"{days.rows} rows; {videos.loaded} videos loaded, {videos.unchanged} unchanged, "
-        f"{videos.removed} removed"
+        f"{videos.removed} removed",
+        is_news=bool(days.loaded or days.removed or videos.loaded or videos.removed or skipped),
     )
     done = len(days.loaded) + days.unchanged + videos.loaded + videos.unchanged
     return exit_code(done=done, skipped=skipped)

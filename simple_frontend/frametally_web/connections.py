@@ -29,6 +29,9 @@ MOST_FILES = 4096
 _MOST_HEAD_BYTES = 64 * 1024
 MOST_BODY_BYTES = 1_000_000
 """The largest that a route takes at once: a drawing. Uploads are read piece by piece."""
+_SMALL_BODY_BYTES = 64 * 1024
+_MOST_LARGE_BODIES = 64
+"""Of bodies that are larger, how many may wait for their answer: anybody sends them, and they fill memory."""
 
 _NEXT_BYTES_S = 5.0
 _WHOLE_BODY_S = 30.0
@@ -46,6 +49,7 @@ class Connection(HttpToolsProtocol):
         """Wait for a request; where there are too many, hang up on whom it was waited for longest."""
         super().connection_made(transport)
         self._bytes = 0
+        self._body_bytes = 0
         self._takes_any_length = False
         self._is_message_open = False
         self._waits_since_s: float | None = None
@@ -86,6 +90,7 @@ class Connection(HttpToolsProtocol):
             return
         self._stop_waiting()
         self._bytes = 0
+        self._body_bytes = 0
         self._is_message_open = True
         self._takes_any_length = self._asks_for_upload()
         if not self._takes_any_length and any(
@@ -105,7 +110,11 @@ class Connection(HttpToolsProtocol):
             self._refuse(503)
 
     def on_body(self, body: bytes) -> None:
-        """Take a part of a body, unless it was refused."""
+        """Take a part of a body, unless it was refused, or is one of too many large ones."""
+        was_small = self._body_bytes <= _SMALL_BODY_BYTES
+        self._body_bytes += len(body)
+        if was_small and self._is_large() and self._large_bodies() > _MOST_LARGE_BODIES:
+            self._refuse(503)
         if not self.transport.is_closing():
             super().on_body(body)
 
@@ -122,6 +131,7 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Wait for the next request."""
         self._bytes = 0
+        self._body_bytes = 0
         super().on_response_complete()
         self._wait_for_request()
 
@@ -140,6 +150,12 @@ class Connection(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Answer what is no request."""
         self._refuse(400)
+
+    def _is_large(self) -> bool:
+        return self._body_bytes > _SMALL_BODY_BYTES and not self._takes_any_length
+
+    def _large_bodies(self) -> int:
+        return sum(isinstance(one, Connection) and one._is_large() for one in self.connections)
 
     def _wait_for_request(self) -> None:
         self._stop_waiting()

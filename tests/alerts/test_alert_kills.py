@@ -6,13 +6,12 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections import defaultdict
 from pathlib import Path
 
 import pytest
+from tests.commands import start_frametally
 from tests.examples import THOROUGH
 from tests.fakes.alerts import alert_place
 from tests.fakes.webhooks import Hook, hook_server
@@ -24,14 +23,7 @@ SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.SystemRandom().randrang
 PATIENCE_S = 120.0
 POINTS = ("reports.put", "reports.told", "alerts.told", "alerts.claimed", "alerts.taken", "alerts.noted")
 # A lease of no time, so that who comes next does not wait for one who is dead.
-ROUND = """
-import sys
-from frametally_alerts.channels import sending
-sending._LEASE_S = 0.0
-print("begun", flush=True)
-from frametally_cli.main import main
-sys.exit(main(["alerts", "run"]))
-"""
+CONSTANTS = {"frametally_alerts.channels.delivery._LEASE_S": 0.0}
 
 
 @pytest.mark.timeout(900)
@@ -40,19 +32,23 @@ def test_each_alert_and_each_report_is_told_once_whatever_is_killed(tmp_path: Pa
     rng = random.Random(SEED)  # noqa: S311
     hook = Hook()
     with hook_server(hook) as port, alert_place(tmp_path) as place:
-        environment = os.environ | {
+        environment = {
             "FRAMETALLY_DATA_DIR": str(tmp_path),
             "FRAMETALLY_ALERT_CHANNELS": json.dumps({"ops": f"http://127.0.0.1:{port}/"}),
             "FRAMETALLY_ALERT_SECRET": "secret",
             "FRAMETALLY_ALERT_ALLOW": "127.0.0.1",
         }
 
-        def start(failpoint: str = "") -> subprocess.Popen[bytes]:
-            return subprocess.Popen(
-                [sys.executable, "-c", ROUND],
-                env=environment | {failpoints.VARIABLE: failpoint},
-                stdout=subprocess.PIPE,
+        def look(failpoint: str = "", killed_after_s: float = PATIENCE_S) -> int | None:
+            """Return the exit code of one that looks, or of its death."""
+            env = environment | {failpoints.VARIABLE: failpoint}
+            looker = start_frametally(
+                "alerts", "run", cwd=tmp_path, output=tmp_path, constants=CONSTANTS, **env
             )
+            looker.join(killed_after_s)
+            looker.kill()
+            looker.join()
+            return looker.exitcode
 
         place.rule(threshold=10)
         minutes: dict[int, int | None] = {}
@@ -71,17 +67,11 @@ def test_each_alert_and_each_report_is_told_once_whatever_is_killed(tmp_path: Pa
                 place.schedule(f"r{reports}", every="day", at=clock, zone="UTC", now_ms=0)
                 reports += 1
             if rng.random() < 0.7:
-                with start(f"{rng.choice(POINTS)}:{rng.randrange(1, 3)}") as looker:
-                    killed += looker.wait(PATIENCE_S) == -signal.SIGKILL
-                continue
-            with start() as looker:
-                assert looker.stdout is not None
-                looker.stdout.readline()
-                time.sleep(rng.uniform(0.2, 1.5))
-                looker.kill()
-                killed += looker.wait(PATIENCE_S) == -signal.SIGKILL
-        with start() as looker:
-            assert looker.wait(PATIENCE_S) == 0
+                code = look(f"{rng.choice(POINTS)}:{rng.randrange(1, 3)}")
+            else:
+                code = look(killed_after_s=rng.uniform(0.2, 2))
+            killed += code == -signal.SIGKILL
+        assert look() == 0
         messages, _ = place.book.messages(10_000)
         assert {message.state for message in messages} == {"sent"}
         expected = {minute: [(1, values[0])] for minute, values in told.items()}

@@ -176,6 +176,20 @@ def test_the_upgrade_in_the_readme_builds_every_image_that_runs(tmp_path: Path) 
     assert {name for name, service in SERVICES.items() if "build" in service} <= set(listed)
 
 
+@pytest.mark.parametrize("service", ["dashboard", "worker", "alerts"])
+def test_links_for_people_lead_to_the_stacks_door(service: str) -> None:
+    assert SERVICES[service]["environment"]["FRAMETALLY_WEB_URL"] == "https://app.counts.town.org"
+
+
+def test_the_way_back_in_the_readme_empties_all_that_a_newer_version_has_migrated() -> None:
+    text = (STACK / "README.md").read_text(encoding="utf-8")
+    back = text.partition("To go back,")[2].partition("\n## ")[0]
+    volumes = re.findall(rf"{STACK.name}_([\w-]+)", back)
+    migrated = {"postgres", "elasticsearch"}  # where ledger, catalogue, gold tables and index lie
+    kept = {one.partition(":")[0] for name in migrated for one in SERVICES[name]["volumes"] if one[0] != "."}
+    assert set(volumes) == kept
+
+
 def test_only_traefik_publishes_ports() -> None:
     assert [name for name, service in SERVICES.items() if "ports" in service] == ["traefik"]
     assert not [name for name, service in SERVICES.items() if "network_mode" in service]

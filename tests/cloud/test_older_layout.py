@@ -60,8 +60,3 @@ def test_every_setting_that_is_named_there_is_one(row: list[str]) -> None:
     names = re.findall(r"FRAMETALLY_([A-Z_]+)", row[1])
     assert names
     assert {name.lower() for name in names} <= set(Settings.model_fields)
-
-
-def test_links_lead_somewhere() -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", TEXT):
-        assert (ROOT / "docs" / target).exists()

@@ -3,49 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from frametally.settings.__main__ import settings_table
-from frametally.settings.loading import ENV_PREFIX, Settings, load_settings
-
 FOLDER = Path(__file__).resolve().parents[2] / "consumer"
-MODELS = FOLDER.parent / "models" / "frametally_models"
-SOURCES = [*(FOLDER / "frametally_consumer").rglob("*.py"), *MODELS.glob("*.py")]
-
-
-def settings_of_the_consumer() -> set[str]:
-    """Those that its code reads, and those of the ports that it opens."""
-    read = {
-        name
-        for path in SOURCES
-        for name in re.findall(r"settings\.([a-z_]+)", path.read_text(encoding="utf-8"))
-    }
-    return (read & set(Settings.model_fields)) | {"data_dir", "store_url", "log_url", "lease_s"}
-
-
-@pytest.mark.parametrize("name", sorted(settings_of_the_consumer()))
-def test_each_setting_stands_in_the_readme_as_in_the_code_and_in_the_example(name: str) -> None:
-    (row,) = (line for line in settings_table().splitlines() if f"`{ENV_PREFIX}{name.upper()}`" in line)
-    assert row in (FOLDER / "README.md").read_text(encoding="utf-8").splitlines()
-    assert f"#{ENV_PREFIX}{name.upper()}=" in (FOLDER / ".env.example").read_text(encoding="utf-8")
-
-
-def test_the_example_is_what_is_so_without_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.startswith(ENV_PREFIX):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    plain = load_settings()
-    example = (FOLDER / ".env.example").read_text(encoding="utf-8")
-    (tmp_path / ".env").write_text(re.sub(r"^#(FRAMETALLY_)", r"\1", example, flags=re.MULTILINE))
-    uncommented = load_settings()
-    same = {name: getattr(uncommented, name) for name in Settings.model_fields if name != "models_dir"}
-    assert same == {name: getattr(plain, name) for name in same}
 
 
 def download_models(**env: object) -> subprocess.CompletedProcess[str]:

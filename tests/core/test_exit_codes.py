@@ -9,8 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from frametally.process.exit_codes import NOTHING_DONE, PART_DONE
-from frametally.process.reports import exit_code
+from frametally.process.exit_codes import NOTHING_DONE, PART_DONE, STOPPED, worst
+from frametally.process.reports import Skipped, exit_code
+from frametally.settings.loading import Settings
+from frametally_cli.commands import stages
+from frametally_consumer import supervisor
+from frametally_consumer.worker.report import ConsumeReport
+from frametally_models import prepare
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COUNT_DAG = REPOSITORY / "cloud-services/airflow/dags/frametally_count.py"
@@ -40,3 +45,44 @@ def test_the_counting_tasks_pass_with_skipped_work_and_fail_with_a_crash(
     for accept in accepted:
         line = f"(exit {command_code}) || {accept}"
         assert subprocess.run(["bash", "-c", line], check=False).returncode == task_code
+
+
+@pytest.mark.parametrize(
+    ("codes", "code"),
+    [
+        ((0, 0), 0),
+        ((0, PART_DONE), PART_DONE),
+        ((PART_DONE, NOTHING_DONE), NOTHING_DONE),
+        ((PART_DONE, STOPPED), STOPPED),
+    ],
+)
+def test_skipped_work_hides_no_failure_of_another_step(codes: tuple[int, ...], code: int) -> None:
+    assert worst(*codes) == worst(*reversed(codes)) == code
+
+
+def test_a_consumer_process_that_was_lost_is_no_skipped_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    report = ConsumeReport("model", frames=1, dead_letters=[Skipped("a frame", "it is broken")])
+    monkeypatch.setattr(prepare, "prepare_model", lambda *_: None)
+    monkeypatch.setattr(supervisor, "consume_with_workers", lambda *_, **__: (report, ["worker 1 was lost"]))
+    assert stages._consume_in_processes(Settings(), 2, True, lambda: False) == NOTHING_DONE
+
+
+def test_gold_tables_that_took_nothing_are_no_skipped_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stages, "index_new_runs", lambda _: PART_DONE)
+    monkeypatch.setattr(stages, "load_if_wanted", lambda _: NOTHING_DONE)
+    assert stages.show(None) == NOTHING_DONE  # type: ignore[arg-type]
+
+
+def test_no_manual_says_that_a_command_ends_with_the_code_of_a_crash() -> None:
+    manuals = (
+        "*.md",
+        ":!CHANGELOG.md",
+        ":!benchmarks/results",
+    )  # of the others, both tell of former versions
+    command = ["git", "ls-files", "--", *manuals]
+    names = subprocess.run(
+        command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=True
+    ).stdout.split()
+    said = {name: (REPOSITORY / name).read_text(encoding="utf-8") for name in names}
+    crash = re.compile(r"(?:ends?|exits?) with 1\b|exit code 1\b|`index` 1\b")
+    assert [name for name, text in said.items() if crash.search(text)] == []

@@ -376,7 +376,10 @@ def test_each_arrival_waits_to_be_told_once(catalogue: VideoCatalogue) -> None:
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(
-            ["queue", "claim", "lose", "take", "end", "fail", "again", "up", "retry", "retry all", "cancel"]
+            [
+                *("queue", "claim", "lose", "take", "end", "fail", "again", "up"),
+                *("retry", "retry all", "cancel", "cancel all"),
+            ]
         ),
         st.integers(0, 3),
     ),
@@ -400,6 +403,8 @@ def test_whatever_is_done_to_single_jobs_one_holds_each_and_none_waits_twice(
                 catalogue.queue(video_id, "enhance", str(number % 2))
             elif step == "retry all":
                 catalogue.retry(video_id)
+            elif step == "cancel all":
+                catalogue.cancel_jobs(video_id)
             elif step in ("claim", "lose", "take"):
                 lease_s = {"claim": LONG_S, "lose": 0.0, "take": LONG_S * 9}[step]
                 asked: dict[str, Any] = {"lease_s": lease_s, "job_id": one, "take_over": step == "take"}

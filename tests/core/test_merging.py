@@ -7,8 +7,18 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frametally.ports.count_index import Bucket, CoverageBucket
-from frametally.ports.merging import bar_order, coverage_order, merge_bars, merge_coverage, sum_or_unknown
+from frametally.ports.count_index import Bucket, CoverageBucket, WeekHour
+from frametally.ports.merging import (
+    add_week_hours,
+    bar_order,
+    coverage_order,
+    merge_bars,
+    merge_coverage,
+    merge_week,
+    sum_all_or_unknown,
+    sum_or_unknown,
+)
+from frametally.rules.times import HOUR_MS
 
 moments = st.lists(
     st.tuples(
@@ -85,3 +95,24 @@ def test_coverage_is_the_same_wherever_its_range_is_cut(
         covered_up([one for at, one in covered if parts_of(at, cut) == part]) for part in range(len(cut) + 1)
     ]
     assert merge_coverage(parts) == covered_up([one for _, one in covered])
+
+
+def test_a_sum_is_of_all_or_of_nothing() -> None:
+    assert sum_all_or_unknown([3, 4, 5]) == 12
+    assert sum_all_or_unknown([]) == 0
+    assert sum_all_or_unknown([3, None, 5]) is None
+
+
+def test_hours_of_the_week_add_up_and_what_is_unknown_of_one_is_unknown() -> None:
+    one, other = WeekHour(8, 10, 7, 3, 2, 5.0, 6, 1000), WeekHour(8, 20, 4, 5, None, 2.0, 1, 500)
+    assert add_week_hours(one, other) == WeekHour(8, 30, 11, 5, None, 2.0, 7, 1500)
+
+
+def test_the_week_has_the_hours_that_were_filmed_or_counted_from_any_parts() -> None:
+    bars = [[Bucket(9 * HOUR_MS, "", 4, 2, 1)], [Bucket(9 * HOUR_MS, "", 5, 3, 1)]]
+    covered = [[CoverageBucket(8 * HOUR_MS, 10, None)], [CoverageBucket(9 * HOUR_MS, 20, None)]]
+    week = merge_week(bars, covered)
+    assert [(one.hour, one.frames, one.detections, one.peak) for one in week] == [
+        (8, 10, 0, 0),
+        (9, 20, 9, 3),
+    ]

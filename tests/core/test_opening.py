@@ -139,7 +139,7 @@ def test_an_unknown_kind_is_named_with_those_that_there_are(opening: Any, line: 
 
 
 def test_a_checkout_that_is_not_installed_says_so(tmp_path: Path) -> None:
-    without = "import importlib.metadata as found; found.entry_points = lambda **_: found.EntryPoints()\n"
+    without = "import importlib.metadata as found\nfound.Distribution.discover = lambda **_: iter(())\n"
     (tmp_path / "sitecustomize.py").write_text(without)
     assert opened("frame_log", f"sqlite:///{tmp_path}/log.sqlite", path=tmp_path) == (
         "Misconfigured: frametally is not installed here, so that none of its adapters is found: "

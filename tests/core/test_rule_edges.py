@@ -12,9 +12,11 @@ from tests.fakes.junction import START_MS, Visit, make_flows, make_quarters
 
 from frametally.rules.clocks.turns import last_turn
 from frametally.rules.path_columns import UNSEEN_MS
+from frametally.rules.places import FLOWS, ZONES, in_words, series_model
 from frametally.rules.times import DAY_MS, HOUR_MS, WEEK_MS
 from frametally.rules.week_parts import holds, moved
 from frametally_traffic.flows.shapes import LineShape, Shapes, ZoneShape
+from frametally_traffic.flows.ways import Ways
 from frametally_traffic.flows.zone_boxes import stands_in
 from frametally_traffic.geometry.borders import FLICKER_PART, Border, tenths
 from frametally_traffic.geometry.crossings import LineCounts, crossings_of, jumps
@@ -61,6 +63,13 @@ def test_a_shape_counts_in_the_hours_in_which_it_holds_alone() -> None:
     shapes = Shapes(lines=(LineShape("l", ((0, 0), (9, 9)), from_ms=100, to_ms=200),))
     ranges_ms = ((0, 100), (0, 101), (199, 300), (200, 300))
     assert [bool(shapes.within(*range_ms).lines) for range_ms in ranges_ms] == [False, True, True, False]
+
+
+def test_of_a_line_that_moved_the_former_place_comes_first() -> None:
+    before = LineShape("l", ((0, 0), (9, 9)), to_ms=-5)
+    after = LineShape("l", ((0, 0), (5, 9)), from_ms=-5)
+    for lines in ((before, after), (after, before)):
+        assert [shape for shape, _ in Ways.of(Shapes(lines=lines), -10).lines] == [before, after]
 
 
 def test_there_and_back_are_two_crossings_and_no_surplus() -> None:
@@ -142,3 +151,14 @@ def test_visits_in_a_gap_are_left_out_and_those_that_were_not_asked_for_are_not(
     visits = [*in_the_gap, Visit(START_MS + 5 * QUARTER_MS, "car", through)]
     table = make_table(make_flows(visits), make_quarters(2, missing={0}))
     assert (table.left_out, dict(table.movements)) == (2, {})
+
+
+def test_a_series_is_named_by_its_model_and_where_it_counts() -> None:
+    assert in_words("m") == "m"
+    assert in_words(series_model("m", FLOWS)) == "m, at lines and zones"
+    assert in_words(series_model("m", ZONES)) == "m, within zones"
+
+
+def test_a_zone_is_as_deep_as_the_middle_of_its_diagonal_is_far_from_the_rim() -> None:
+    zone = PictureZone(SQUARE)
+    assert zone.narrow2 == 500**2 * FLICKER_PART * FLICKER_PART / 4

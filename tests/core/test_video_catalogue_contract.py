@@ -12,9 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from tests.examples import examples
 from tests.fakes.videos import UPLOADED_AT_MS, corrected, make_facts, make_video
 
 from frametally.errors import Poison
@@ -594,42 +591,6 @@ def test_of_many_that_queue_the_same_at_once_there_is_one_job(make: Make) -> Non
         thread.join()
     assert len({job.id for job in jobs}) == 1
     assert len(make().jobs(video_id)) == 1
-
-
-STEPS = st.lists(
-    st.tuples(
-        st.sampled_from(["queue", "claim", "lose", "end", "fail", "again", "retry", "cancel"]),
-        st.integers(1, 2),
-    ),
-    max_size=20,
-)
-
-
-@given(STEPS)
-@settings(max_examples=examples(30))
-def test_whatever_was_done_a_job_is_held_by_one_and_no_kind_waits_twice(steps: list[tuple[str, int]]) -> None:
-    with ExitStack() as stack:
-        catalogue = Sqlite(stack)()
-        ids = filled(catalogue, make_video(1), make_video(2))
-        held: list[Job] = []
-        for step, number in steps:
-            video_id = ids[number - 1]
-            if step == "queue":
-                catalogue.queue(video_id, "frames")
-            elif step == "retry":
-                catalogue.retry(video_id)
-            elif step == "cancel":
-                catalogue.cancel_jobs(video_id)
-            elif step in ("claim", "lose"):
-                job = catalogue.claim("w", ("frames",), lease_s=LONG_S if step == "claim" else 0)
-                held += [] if job is None else [job]
-            elif held:
-                catalogue.end(held.pop(), {"end": "done", "fail": "failed", "again": "queued"}[step])  # type: ignore[arg-type]
-            for one in ids:
-                states = [job.state for job in catalogue.jobs(one)]
-                assert sum(state in ("queued", "running") for state in states) <= 1
-        holding = [job for job in held if catalogue.renew(job, lease_s=LONG_S)]
-        assert len({job.id for job in holding}) == len(holding)
 
 
 def test_a_video_of_long_ago_and_one_of_far_ahead_are_in_order(catalogue: VideoCatalogue) -> None:

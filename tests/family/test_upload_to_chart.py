@@ -17,7 +17,7 @@ from tests.family.running import Running, of_group, waits
 from tests.web.watching import Shown, Watcher, open_socket
 from websockets.exceptions import ConnectionClosed
 
-from frametally.books.runs import current_runs, read_run
+from frametally.books.runs import current_runs
 from frametally.opening import open_object_store
 
 pytestmark = pytest.mark.thorough
@@ -33,15 +33,6 @@ def part_files(data_dir: Path) -> dict[str, bytes]:
             for run in current_runs(store)
             for name in run.parts
         }
-
-
-def detections(data_dir: Path) -> dict[str, int]:
-    found: dict[str, int] = {}
-    with closing(open_object_store(f"file://{data_dir}/store")) as store:
-        for run in current_runs(store):
-            for count in read_run(store, run)[0]:
-                found[count.label] = found.get(count.label, 0) + count.detections
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -64,28 +55,6 @@ def run(video: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     assert done.returncode == 0, done.stderr
     return folder / "frametally-data"
-
-
-def test_what_is_uploaded_is_counted_as_run_counts_it_byte_for_byte(
-    video: Path, run: Path, tmp_path: Path
-) -> None:
-    with Running(tmp_path, "serve", settings=SETTINGS) as dashboard:
-        accepted = dashboard.upload(video, source="Gate", start_time=START_TIME)
-        assert accepted["known"] is False
-        shown = dashboard.comes_to(accepted["id"], "ready")
-        assert part_files(dashboard.data_dir) == part_files(run) != {}
-        assert shown["frames"] == {
-            "expected": FRAMES,
-            "announced": FRAMES,
-            "detected": FRAMES,
-            "dead_lettered": 0,
-            "counted": FRAMES,
-        }
-        assert shown["labels"] == detections(run)
-        charted = dashboard.ask("/api/v1/counts?interval=1&source=gate")
-        assert {one["label"]: one["detections"] for one in charted["totals"]} == detections(run)
-        assert dashboard.ends_by(signal.SIGINT) == 0
-        assert of_group(dashboard.process.pid) == {}
 
 
 def test_a_dashboard_starts_what_videos_need_once_the_first_one_waits_and_ends_it_with_itself(

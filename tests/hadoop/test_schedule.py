@@ -22,6 +22,7 @@ from frametally.process.period import parse_period_s, repeat
 from frametally.process.reports import NoProgress
 from frametally.records import encode
 from frametally.rules.counted_boxes import CountedBoxes
+from frametally_cli.console import streams
 from frametally_cli.main import main
 from frametally_hadoop.dry_run import dry_run
 from frametally_hadoop.planning.pace import Aggregated, Pace, estimate_s
@@ -351,6 +352,27 @@ def test_an_upgraded_folder_names_its_days_before_they_are_counted_again_and_the
     ]
     assert "2026-01-01, 60 s, counted again" in output_of("aggregate")[0]
     assert "earlier version" not in "".join(output_of("aggregate", "--dry-run"))
+
+
+def test_a_log_has_a_line_of_the_first_round_and_of_those_that_did_something(
+    file_footage: Footage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    footage = file_footage
+    monkeypatch.setenv("FRAMETALLY_DATA_DIR", str(footage.settings.data_dir))
+    monkeypatch.setenv("FRAMETALLY_STORE_URL", footage.store.url)
+
+    def logged() -> list[str]:
+        for command in ("aggregate", "index"):
+            assert main([command]) == 0
+        return [line.split("  ")[-1].strip()[:23] for line in capsys.readouterr().out.splitlines()]
+
+    with streams.as_before():
+        streams.log_lines()
+        assert logged() == ["counts: 0 days counted,", "index: 0 runs published"]
+        assert logged() == []
+        three_days(footage)
+        assert logged() == ["counts: 3 days counted,", "index: 3 runs published"]
+        assert logged() == []
 
 
 @pytest.mark.thorough

@@ -24,7 +24,7 @@ PROGRAM = """
 import json, os, socket
 from frametally.errors import FrametallyError
 from frametally_videos.ports.video_catalogue import Artifact
-from frametally_videos.jobs import doing, __main__
+from frametally_videos.jobs import job_steps, __main__
 
 def do(call):
     found = {{}}
@@ -38,7 +38,7 @@ def do(call):
     call.store.put(key, json.dumps(found).encode())
     return [Artifact("poster", key, "image/jpeg", 1)]
 
-doing.DOING[{kind!r}] = do
+job_steps.DOING[{kind!r}] = do
 __main__._main()
 """
 

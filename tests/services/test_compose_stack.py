@@ -375,6 +375,9 @@ def test_who_comes_in_has_the_role_of_their_account_and_nobody_in_the_stack_has_
 def test_the_books_are_in_order(world: World) -> None:
     said = world.stack.run("docker-compose", "exec", "-T", "indexer", "frametally", "status")
     assert "settled" in said
+    # The upgrade's look at the days whose numbers a newer version would change.
+    look = ("run", "--rm", "--no-deps", "aggregator", "frametally", "aggregate", "--dry-run")
+    assert "earlier version" not in world.stack.run("docker-compose", *look)
 
 
 @pytest.mark.parametrize(("service", "stage"), [("indexer", ""), *STAGES.items()])
@@ -533,7 +536,8 @@ def test_an_empty_server_has_all_again_from_the_bucket_and_the_env_file(world: W
     frametally("indexer", "catalogue", "rebuild")
     stack.run("docker-compose", "up", "-d")
     stack.wait_until(lambda: all(is_well(*state) for state in stack.states().items()))
-    stack.wait_until(lambda: ask(world, export_path(), world.login).data == world.exported)
+    # With the sources of the outage, which the embedded run does not have.
+    stack.wait_until(lambda: ask(world, export_path(), world.login).data == before[export_path()])
 
     assert kept() == before
     restored = frametally("dashboard", "audit", "export")

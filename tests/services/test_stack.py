@@ -7,7 +7,6 @@ health checks; Traefik with the shipped files; certificates come from an ACME se
 from __future__ import annotations
 
 import base64
-import datetime
 import hashlib
 import os
 import shutil
@@ -467,30 +466,6 @@ def test_at_hadoop_a_visitor_can_only_look(world: World, method: str, path: str)
     assert "of-a-visitor" not in names
 
 
-@pytest.mark.parametrize("name", ["app", "elastic", "hadoop", "rabbitmq"])
-def test_plain_http_is_sent_to_https(world: World, name: str) -> None:
-    with urllib3.PoolManager(retries=False) as pool:
-        answer = pool.request("GET", f"http://{name}.{DOMAIN}/x", redirect=False)
-    assert answer.status in (301, 308)
-    assert answer.headers["Location"] == f"https://{name}.{DOMAIN}/x"
-
-
-def test_tls_1_1_is_refused(world: World) -> None:
-    import warnings
-
-    context = ssl.create_default_context(cafile=str(world.root_file))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-        context.maximum_version = ssl.TLSVersion.TLSv1_1
-    context.set_ciphers("ALL:@SECLEVEL=0")
-    with (
-        socket.create_connection((f"app.{DOMAIN}", 443), timeout=20) as plain,
-        pytest.raises(ssl.SSLError),
-    ):
-        context.wrap_socket(plain, server_hostname=f"app.{DOMAIN}")
-
-
 def test_a_producer_elsewhere_reaches_kafka_by_its_public_name_over_sasl_ssl(
     world: World, tmp_path: Path
 ) -> None:
@@ -556,21 +531,6 @@ def test_traefik_understood_every_file_and_no_secret_is_in_any_log(world: World)
     for log in (world.stack.folder / "logs").iterdir():
         text = log.read_text(encoding="utf-8", errors="replace")
         assert not [name for name in secrets if name in text], log
-
-
-def test_the_certificates_are_for_the_names_and_for_a_while(world: World) -> None:
-    context = ssl.create_default_context(cafile=str(world.root_file))
-    for name, port in ((name, 9093 if name == "kafka" else 443) for name in NAMES):
-        host = f"{name}.{DOMAIN}"
-        with (
-            socket.create_connection((host, port), timeout=20) as plain,
-            context.wrap_socket(plain, server_hostname=host) as secured,
-        ):
-            certificate = secured.getpeercert()
-        assert certificate is not None
-        assert ("DNS", host) in certificate["subjectAltName"]
-        until_s = ssl.cert_time_to_seconds(str(certificate["notAfter"]))
-        assert until_s > datetime.datetime.now(datetime.UTC).timestamp()
 
 
 def form_of(clip: bytes, padding: int, **fields: str) -> tuple[list[bytes], int]:

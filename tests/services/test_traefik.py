@@ -229,6 +229,7 @@ def test_every_name_has_its_certificate_from_the_authority(traefik: Mapping[str,
     assert certificate is not None
     assert ("DNS", host) in certificate["subjectAltName"]
     assert "Pebble" in str(certificate["issuer"])
+    assert ssl.cert_time_to_seconds(str(certificate["notAfter"])) > time.time()
 
 
 def test_a_name_that_is_not_ours_gets_no_certificate(traefik: Mapping[str, str]) -> None:

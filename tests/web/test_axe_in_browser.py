@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.examples import some_quick
 from tests.fakes.videos import make_video as make_record
-from tests.web import crossroads
+from tests.web import crossroads, junction, test_narrow_in_browser
 from tests.web.counted_footage import publish_objects
 from tests.web.filmed_video import Cinema, failed, timeless, unplayable
 from tests.web.made_up_videos import Shelf, all_states, make_video
@@ -31,6 +31,7 @@ HALF = {"width": 640, "height": 450}  # the same window at 200 %
 PHONE = {"width": 390, "height": 844}
 BAR = "?interval=60&at=2024-05-01T08:02:00Z"
 TRAFFIC = "#traffic-page"
+EDITOR = "#editor[data-state=ready]"
 FAILED = "#dashboard[data-state=failed]"
 
 
@@ -51,6 +52,12 @@ def film_crossroads(place: Place) -> None:
     """Film some who drive over a junction, and draw its legs."""
     crossroads.film(place, crossroads.make_drivers(120, [6]), 120)
     crossroads.draw_legs(place)
+
+
+def film_junction(place: Place) -> None:
+    """Film a junction, and draw lines and zones over it."""
+    junction.film(place)
+    junction.draw(place)
 
 
 def nothing(_: Any) -> None:
@@ -76,6 +83,24 @@ def open_hole(page: Page) -> None:
 def open_both(page: Page) -> None:
     page.locator(".compare-most tbody button").first.click()
     expect(page.locator("#lightbox figure")).to_have_count(2)
+
+
+def open_crossings(page: Page) -> None:
+    page.locator("#crossings-table button").first.click()
+    expect(page.locator("#crossings-proof .sighting")).not_to_have_count(0)
+    page.locator("#movements-books button").first.click()
+    expect(page.locator("#movements-proof .sighting")).not_to_have_count(0)
+
+
+def choose_line(page: Page) -> None:
+    page.locator(".shape-item").first.click()
+    page.get_by_text("2 points").first.click()
+
+
+def draw_zone(page: Page) -> None:
+    choose_line(page)
+    page.locator("#draw-zone").click()
+    page.locator("#stage").click(position={"x": 40, "y": 40})
 
 
 def choose_files(page: Page) -> None:
@@ -149,6 +174,17 @@ STATES = {
     "a traffic report": State("traffic", wait_for=f"{TRAFFIC}[data-state=ready]", film=film_crossroads),
     "a traffic report without legs": State("traffic", wait_for=f"{TRAFFIC}[data-state=nothing]"),
     "the API": State("api/docs", wait_for="#operations-Counts-counts"),
+    "crossings": State(
+        "lines?source=gate",
+        open_crossings,
+        "#lines-page[data-state=ready][aria-busy=false]",
+        film_junction,
+    ),
+    "a line in the editor": State("lines/edit?source=gate", choose_line, EDITOR, film_junction),
+    "a zone that is drawn": State("lines/edit?source=gate", draw_zone, EDITOR, film_junction),
+    "no alerts": State("alerts", wait_for="#alerts-page", film=nothing),
+    "alerts": State("alerts", wait_for="#alerts-page", film=test_narrow_in_browser.tell_much),
+    "the audit log": State("audit", wait_for="#audit-page", film=test_narrow_in_browser.change_much),
     **{
         name: State(f"videos?v={make_video(1)['id']}", do, "#video .video-view", film, cinema().serve)
         for name, cinema, do in (

@@ -335,6 +335,11 @@ def test_only_the_marked_part_of_a_source_is_timed_by_files(
     expect(page.locator("#table-area tbody tr")).to_have_count(5)
     window.open("?interval=60&from=2024-05-01T08:02:00Z")
     expect(page.locator("#time-warning")).to_be_hidden()
+    window.open("?interval=60&source=yard")
+    remarks = page.locator("button.frame-card .remark")
+    expect(remarks.first).to_have_text("Time guessed from the file's date or the upload")
+    window.open("?interval=60&source=gate")
+    expect(remarks).to_have_count(0)
 
 
 def test_where_media_overlap_the_top_is_marked_and_a_line_names_them(

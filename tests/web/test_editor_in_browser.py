@@ -370,31 +370,3 @@ def test_before_there_is_footage_the_page_says_so_and_of_an_unknown_source_too(
     page.goto(page.url + "?source=nowhere")
     expect(page.locator("#notice")).to_contain_text("There is no source 'nowhere'")
     picture(page, "editor-unknown")
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 390])
-def test_the_editor_keeps_nobody_out_as_far_as_axe_can_tell(
-    filmed: Place,
-    visit: Callable[..., Visit],
-    axe: str,
-    picture: Callable[[Page, str], None],
-    scheme: str,
-    width: int,
-) -> None:
-    drawn_by_another(filmed, name="stop line", points=[[100, 300], [540, 310]])
-    window = visit(filmed, color_scheme=scheme, viewport={"width": width, "height": 900})
-    page = window.open(EDIT, wait_for=READY)
-    page.locator(".shape-item").click()
-    page.get_by_text("2 points").click()
-    page.locator("#draw-zone").click()
-    click(page, 100, 100)
-    page.evaluate(axe)
-    for do in (page.locator("#cancel").click, page.locator(".shape-item").click, page.locator("#undo").focus):
-        found = page.evaluate("axe.run(document)")
-        faults = [f"{one['id']}: {one['nodes'][0]['html']}" for one in found["violations"]]
-        assert not faults, faults
-        do()
-    picture(page, f"editor-{width}-{scheme}")
-    assert page.evaluate("document.documentElement.scrollWidth") == width

@@ -18,8 +18,6 @@ import brotli
 import pytest
 from flask.testing import FlaskClient
 
-from frametally.settings.__main__ import settings_table
-from frametally.settings.loading import ENV_PREFIX, Settings, load_settings
 from frametally_web import assets
 
 if TYPE_CHECKING:
@@ -28,39 +26,6 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).resolve().parents[2] / "simple_frontend"
 STATIC = FOLDER / "frametally_web" / "static"
 LOCKED = json.loads((FOLDER / "package-lock.json").read_text(encoding="utf-8"))["packages"]
-
-
-def settings_of_the_dashboard() -> set[str]:
-    """Those that its code reads, those of the server, and those of what it opens."""
-    read = {
-        name
-        for path in FOLDER.glob("frametally_web/*.py")
-        for name in re.findall(r"settings\.([a-z_]+)", path.read_text(encoding="utf-8"))
-    }
-    known = set(Settings.model_fields)
-    return (
-        (read & known)
-        | {n for n in known if n.startswith("web_")}
-        | {"data_dir", "store_url", "index_url", "timezone"}
-    )
-
-
-@pytest.mark.parametrize("name", sorted(settings_of_the_dashboard()))
-def test_each_setting_stands_in_the_readme_as_in_the_code_and_in_the_example(name: str) -> None:
-    (row,) = (line for line in settings_table().splitlines() if f"`{ENV_PREFIX}{name.upper()}`" in line)
-    assert row in (FOLDER / "README.md").read_text(encoding="utf-8").splitlines()
-    assert f"#{ENV_PREFIX}{name.upper()}=" in (FOLDER / ".env.example").read_text(encoding="utf-8")
-
-
-def test_the_example_is_what_is_so_without_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.startswith(ENV_PREFIX):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    plain = load_settings()
-    example = (FOLDER / ".env.example").read_text(encoding="utf-8")
-    (tmp_path / ".env").write_text(re.sub(r"^#(FRAMETALLY_)", r"\1", example, flags=re.MULTILINE))
-    assert load_settings() == plain
 
 
 def test_versions_are_exact_and_hashed_and_no_address_is_written_down() -> None:

@@ -34,25 +34,6 @@ def test_bars_grow_by_themselves_when_more_is_counted(place: Place, visit: Calla
 
 
 @pytest.mark.thorough
-def test_an_index_that_goes_away_is_said_while_everything_stays_and_comes_back_by_itself(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
-    place.film({"car": 6})
-    window = visit(place)
-    page = window.open()
-    before = window.chart_values()
-    page.evaluate("scrollTo(0, document.body.scrollHeight)")
-    place.go_away()
-    expect(page.locator("#notice")).to_contain_text("The counts are out of reach")
-    expect(page.locator("#notice")).to_contain_text("What you see is from")
-    expect(page.locator("#notice")).to_be_in_viewport()  # wherever one has scrolled to
-    assert window.chart_values() == before
-    place.come_back()
-    expect(page.locator("#notice")).to_be_hidden()
-    expect(page.locator("#freshness")).to_contain_text("Up to date")
-
-
-@pytest.mark.thorough
 def test_an_index_that_hangs_is_said_too(place: Place, visit: Callable[..., Visit]) -> None:
     place.film({"car": 6})
     window = visit(place)

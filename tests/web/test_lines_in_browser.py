@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 READY = "#lines-page[data-state=ready][aria-busy=false]"
 WIDE = {"width": 1440, "height": 900}
-PHONE = {"width": 390, "height": 844}
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
 @pytest.fixture
@@ -186,26 +184,3 @@ def test_an_index_that_is_away_is_said_and_the_page_comes_back_by_itself(
     drawn.come_back()
     page.locator(READY).wait_for()
     expect(page.locator("#notice")).to_be_hidden()
-
-
-@pytest.mark.parametrize(
-    ("viewport", "scheme"), [(WIDE, "light"), (WIDE, "dark"), (PHONE, "light"), (PHONE, "dark")]
-)
-def test_the_page_keeps_nobody_out(
-    drawn: Place,
-    visit: Callable[..., Visit],
-    axe: str,
-    picture: Callable[[Page, str], None],
-    viewport: dict[str, int],
-    scheme: str,
-) -> None:
-    page = visit(drawn, viewport=viewport, color_scheme=scheme).open("lines?source=gate", wait_for=READY)
-    page.locator("#crossings-table button").first.click()
-    expect(page.locator("#crossings-proof .sighting")).not_to_have_count(0)
-    page.locator("#movements-books button").first.click()
-    expect(page.locator("#movements-proof .sighting")).not_to_have_count(0)
-    page.evaluate(f"{axe}; null")
-    found = page.evaluate("(rules) => axe.run(document, {runOnly: rules})", RULES)
-    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found["violations"]] == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    picture(page, f"lines-{viewport['width']}-{scheme}")

@@ -156,46 +156,6 @@ def test_a_frame_opens_large_with_its_boxes_which_can_be_switched_off(
     expect(page).to_have_url(re.compile(r"boxes=off"))
 
 
-def test_the_keyboard_alone_reaches_the_numbers_and_their_frames(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
-    place.film({"car": 6, "bus": 2}, intervals=4)
-    window = visit(place)
-    page = window.open()
-    page.locator("#labels-chip").focus()
-    page.keyboard.press("Enter")
-    expect(page.locator("#labels-panel input")).to_be_focused()
-    page.keyboard.press("ArrowDown")  # from all labels to car
-    page.keyboard.press("Enter")
-    page.keyboard.press("Escape")
-    expect(page).to_have_url(re.compile(r"\?label=car" + REST))
-    expect(page.locator("#labels-chip")).to_be_focused()
-    window.settled()
-    page.locator("#view-table").focus()
-    page.keyboard.press("Enter")
-    page.locator("#table-area tbody button").nth(1).focus()
-    page.keyboard.press("Enter")
-    expect(page).to_have_url(re.compile(r"at=2024-05-01T08:00:05Z&view=table" + REST))
-    expect(page.locator(".proof-viewer")).to_be_focused()
-    page.keyboard.press("Tab")
-    page.keyboard.press("Enter")
-    expect(page.locator("#lightbox .close")).to_be_focused()
-
-
-def test_a_time_that_is_only_a_files_date_is_marked(place: Place, visit: Callable[..., Visit]) -> None:
-    a = place.film({"car": 6}, source="east", name="East Road", time_source="file_time", seed=1)
-    place.film({"car": 5}, source="west", seed=2, also=a)
-    window = visit(place)
-    page = window.open("?source=east")
-    expect(page.locator("#time-warning")).to_contain_text("times of East Road are guessed from a file's date")
-    expect(page.locator("button.frame-card .remark")).to_have_text(
-        "Time guessed from the file's date or the upload"
-    )
-    window.open("?source=west")
-    expect(page.locator("#time-warning")).to_be_hidden()
-    expect(page.locator("button.frame-card .remark")).to_have_count(0)
-
-
 def test_models_stand_side_by_side_and_are_never_summed(place: Place, visit: Callable[..., Visit]) -> None:
     place.film({"car": 6}, model="first-model", seed=1)
     place.film({"car": 2}, model="second-model", seed=2)

@@ -271,14 +271,6 @@ def test_a_sum_that_is_not_the_bars_says_so(place: Place, visit: Callable[..., V
     expect(page.locator(".proof-stage")).to_contain_text("no longer in the store")
 
 
-def test_a_zero_with_footage_says_that_it_is_one(place: Place, visit: Callable[..., Visit]) -> None:
-    place.labels_to_count = ["car", "bus", "zebra"]
-    film(place)
-    window = visit(place)
-    page = window.open("?interval=60&label=zebra&at=2024-05-01T08:00:00Z")
-    expect(page.locator("#frames")).to_contain_text("it is a zero, with footage")
-
-
 def test_an_object_shows_its_first_and_its_best_frame(place: Place, visit: Callable[..., Visit]) -> None:
     publish_objects(place, JPEG)
     window = visit(place)

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 TRAFFIC_START = "2026-01-01T08:00:00Z"
 SQUARE_START = "2026-01-01T08:00:20Z"
-PHONE = {"width": 390, "height": 844}
-PATIENCE_MS = 120_000  # the machine may be busy
 
 
 def frametally(folder: Path, *arguments: object) -> None:
@@ -142,88 +140,3 @@ def test_from_the_page_to_a_number_with_its_proof_and_its_file(
     text = (tmp_path / "counts.csv").read_bytes().decode("utf-8-sig")
     rows = [row for row in csv.DictReader(io.StringIO(text, newline="")) if row["coverage"] == "footage"]
     assert [int(row["objects"]) for row in rows] == objects
-
-
-def test_zoom_and_comparison_over_real_counts(
-    dashboard: str, visit: Callable[..., Visit], picture: Callable[..., None]
-) -> None:
-    window = visit(None, url=dashboard, color_scheme="dark")
-    page = window.open("?source=town-square&interval=1&chart=lines&label=person")
-    every = window.chart_values()["person"]
-    window.drag(0.3, 0.6)
-    window.settled()
-    some = window.chart_values()["person"]
-    assert 0 < len(some) < len(every)
-    window.choose_more("compare", label="the period before")
-    window.settled()
-    expect(page.locator("#compare-area tbody tr").first.locator("td").nth(2)).to_have_text(
-        re.compile(r"[0-9]")
-    )
-    picture(page, "compare-dark")
-    page.locator("#unzoom").click()
-    window.settled()
-    assert window.chart_values()["person"] == every
-
-
-def test_a_broken_index_is_said_within_seconds_and_a_mended_one_is_taken_up(
-    two_clips: Path, visit: Callable[..., Visit], picture: Callable[..., None], tmp_path: Path
-) -> None:
-    folder = tmp_path / "data"
-    shutil.copytree(two_clips, folder)
-    index = folder / "frametally-data" / "index.sqlite"
-    with served(folder) as url:
-        window = visit(None, url=url)
-        page = window.open()
-        before = window.chart_values()
-        whole = index.read_bytes()
-        aside = index.with_suffix(".whole")
-        shutil.move(index, aside)
-        index.write_bytes(b"this is no database, whatever its name may say" * 100)
-        expect(page.locator("#notice")).to_contain_text("The counts are out of reach", timeout=PATIENCE_MS)
-        assert window.chart_values() == before
-        picture(page, "index-away")
-        index.write_bytes(whole)
-        expect(page.locator("#notice")).to_be_hidden(timeout=PATIENCE_MS)
-        window.settled()
-        assert window.chart_values() == before
-
-
-def test_a_page_that_is_open_follows_the_work(
-    one_clip: Path,
-    shared_data: Path,
-    visit: Callable[..., Visit],
-    picture: Callable[..., None],
-    tmp_path: Path,
-) -> None:
-    folder = tmp_path / "data"
-    shutil.copytree(one_clip, folder)
-    with served(folder) as url:
-        window = visit(None, url=url)
-        page = window.open()
-        expect(page.locator("#sources-card")).to_be_hidden()
-        count(folder, shared_data / "vtest" / "vtest.avi", "Town square", SQUARE_START, 1)
-        expect(page.locator("#sources tbody tr", has_text="Town square")).to_be_visible(timeout=PATIENCE_MS)
-        expect(window.tile("Sources").locator(".value")).to_have_text("2 sources")
-        page.locator("#health-strip").click()
-        expect(page.locator("#verdict")).to_contain_text("Every frame is accounted for", timeout=PATIENCE_MS)
-        expect(page.locator("#books tbody tr", has_text="Town square")).to_contain_text("✓ settled")
-        picture(page, "books")
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_main_states_on_a_phone_and_on_a_desk(
-    dashboard: str, visit: Callable[..., Visit], picture: Callable[..., None], scheme: str
-) -> None:
-    states = {
-        "everything": "",
-        "bar": "?source=town-square&interval=5&at=2026-01-01T08:00:40Z",
-        "table": "?view=table&interval=5",
-        "nothing": "?from=2031-01-01T00:00:00Z",
-    }
-    phone = visit(None, url=dashboard, viewport=PHONE, color_scheme=scheme, has_touch=True)
-    desk = visit(None, url=dashboard, color_scheme=scheme)
-    for name, query in states.items():
-        page = phone.open(query)
-        assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
-        picture(page, f"phone-{name}-{scheme}")
-        picture(desk.open(query), f"desk-{name}-{scheme}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import signal
 import socket
 import subprocess
@@ -227,6 +228,33 @@ def test_a_body_that_comes_too_slowly_is_refused_with_408(
         finally:
             stop.set()
             dripper.join()
+
+
+def test_large_bodies_fill_no_memory_and_keep_no_small_one_out(
+    place: Place, serving: Callable[[Flask], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "_MOST_LARGE_BODIES", 2)
+    port = int(serving(place.app()).rsplit(":", 1)[1])
+    head = "POST /sign-in HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\nConnection: close\r\n\r\n"
+    with contextlib.ExitStack() as open_sockets:
+
+        def sent(length: int, body: bytes) -> socket.socket:
+            one = socket.create_connection(("127.0.0.1", port), timeout=30)
+            open_sockets.enter_context(one).sendall(head.format(length).encode() + body)
+            return one
+
+        large = [sent(900_000, bytes(70_000)) for _ in range(5)]
+        answered: list[socket.socket] = []
+        while len(answered) < 3:
+            answered += [one for one in select.select(large, [], [], 30)[0] if one not in answered]
+        assert {one.recv(1000)[:12] for one in answered} == {b"HTTP/1.1 503"}
+        assert sent(4, b"name").recv(1000).startswith(b"HTTP/1.1 404")  # there are no accounts here
+        waiting = [one for one in large if one not in answered]
+        assert select.select(waiting, [], [], 0)[0] == []
+        waiting[0].close()
+        while (again := sent(70_000, bytes(70_000)).recv(1000)).startswith(b"HTTP/1.1 503"):
+            time.sleep(0.01)
+        assert again.startswith(b"HTTP/1.1 404")
 
 
 def test_health_is_answered_while_every_thread_is_busy(place: Place, serving: Callable[[Flask], str]) -> None:

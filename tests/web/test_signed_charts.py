@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import html
 import re
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
@@ -16,6 +18,8 @@ from tests.web.people import give_accounts
 from tests.web.raw_client import Client
 from tests.web.test_other_sites import OtherSite, other_site
 
+from frametally.files.sqlite import sqlite_path
+from frametally_accounts import gate
 from frametally_accounts.embeds import signed_charts
 from frametally_accounts.embeds.signed_selection import read_chart, sign_chart
 from frametally_cli.main import main
@@ -118,6 +122,20 @@ def test_a_query_that_was_changed_is_refused_by_one_line(client: Client, sign: S
         assert asked.status == 403
         assert asked.json["detail"] == "This chart's address was changed, or is not of this server."
         assert "frame-ancestors 'none'" in asked.headers["content-security-policy"]
+
+
+def test_a_running_dashboard_takes_the_key_of_a_catalogue_that_is_restored(
+    client: Client, sign: Sign, people: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate, "_READ_KEY_EVERY_S", 0.0)
+    former = sign()
+    assert client("GET", f"/embed?{former}").status == 200
+    file = sqlite_path(people.catalogue.url, "FRAMETALLY_CATALOGUE_URL")
+    with closing(sqlite3.connect(file)) as restored:
+        restored.execute("UPDATE frametally_access SET signing_key = ?", ["ab" * 32])
+        restored.commit()
+    assert client("GET", f"/embed?{former}").status == 403
+    assert client("GET", f"/embed?{sign()}").status == 200
 
 
 @pytest.mark.thorough

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -71,16 +71,3 @@ def test_what_is_said_of_a_frame_is_not_taken_back(place: Place, visit: Callable
     page.locator("#chart").focus()
     page.locator("#view-table").focus()
     assert "" not in heard(page)
-
-
-def test_regions_have_names_of_their_own(place: Place, visit: Callable[..., Visit], axe: str) -> None:
-    east = place.film({"car": 6}, source="east", seed=1)
-    place.film({"car": 3}, source="west", seed=2, also=east)
-    window = visit(place)
-    for query in ("", "?view=table"):
-        page = window.open(query)
-        page.evaluate(axe)
-        found: list[dict[str, Any]] = page.evaluate(
-            "axe.run(document, {runOnly: ['landmark-unique']}).then((result) => result.violations)"
-        )
-        assert [node["html"] for one in found for node in one["nodes"]] == []

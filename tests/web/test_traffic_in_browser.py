@@ -121,11 +121,6 @@ def test_paper_has_every_quarter_and_nothing_to_press(filmed: Place, visit: Call
     assert area[0] <= area[1]
 
 
-def test_a_small_screen_scrolls_tables_and_not_the_page(filmed: Place, visit: Callable[..., Visit]) -> None:
-    page = visit(filmed, viewport={"width": 390, "height": 844}).open("traffic?source=crossroads", READY)
-    assert page.evaluate("document.documentElement.scrollWidth") == 390
-
-
 def test_without_legs_the_page_leads_to_where_they_are_drawn(
     place: Place, visit: Callable[..., Visit]
 ) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from frametally.opening import open_ledger
-from frametally.process.exit_codes import NOTHING_DONE
+from frametally.process.exit_codes import NOTHING_DONE, worst
 from frametally.settings.data_folder import DEMO_DATA_DIR
 from frametally_cli.commands.stages import consume_here, footage_options, serve_dashboard, show
 from frametally_cli.console import output as console
@@ -95,9 +95,9 @@ def _run(
         return NOTHING_DONE
     shown = next((s for s in series if s.base_interval_s == ports.settings.interval_s), series[0])
     console.print_counts(ports.index, shown.model, shown.base_interval_s)
-    if max(codes):
+    if any(codes):
         console.err.print("Not all went in: the lines above that begin with 'skipped' say what, and why.")
     if serving:
         with closing(open_ledger(ports.settings.ledger_url, ports.settings.ledger_access)) as ledger:
             serve_dashboard(ports, ledger, interval_s=ports.settings.interval_s)
-    return max(codes)
+    return worst(*codes)

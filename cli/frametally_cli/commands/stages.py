@@ -17,7 +17,7 @@ from rich import filesize
 from frametally.books.superseded import remove_superseded
 from frametally.errors import Misconfigured
 from frametally.ports.ledger import Ledger
-from frametally.process.exit_codes import NOTHING_DONE
+from frametally.process.exit_codes import NOTHING_DONE, worst
 from frametally.process.period import parse_period_s
 from frametally.process.reports import exit_code
 from frametally.settings.data_folder import demo_beside, embedded_folder, must_be_writable, store_folder
@@ -279,7 +279,7 @@ def _consume_in_processes(
             until_caught_up=until_caught_up,
             should_stop=should_stop,
         )
-    return max(_print_consumed(report), NOTHING_DONE if failures else 0)
+    return worst(_print_consumed(report), NOTHING_DONE if failures else 0)
 
 
 def _consume_on_spark(ports: StagePorts, until_caught_up: bool, should_stop: Callable[[], bool]) -> int:
@@ -318,7 +318,7 @@ def _print_consumed(report: ConsumeReport) -> int:
 
 def show(ports: Ports) -> int:
     """Bring what was counted to where people look: the index, and the gold tables where they are wanted."""
-    return max(index_new_runs(ports), load_if_wanted(ports))
+    return worst(index_new_runs(ports), load_if_wanted(ports))
 
 
 def index_new_runs(ports: Ports) -> int:
@@ -330,7 +330,10 @@ def index_new_runs(ports: Ports) -> int:
     with console.stage_bar("index") as bar, lineage_run("index", settings.lineage_url, token) as lineage:
         report = index_runs(store=ports.store, index=ports.index, progress=bar, lineage=lineage)
     console.print_skipped(report.skipped)
-    click.echo(f"index: {len(report.published)} runs published, {report.unchanged} unchanged")
+    console.say_round(
+        f"index: {len(report.published)} runs published, {report.unchanged} unchanged",
+        is_news=bool(report.published or report.skipped),
+    )
     try:
         removed = remove_superseded(ports.store, ports.index.current_runs())
     except Misconfigured as error:  # a key of before: what is indexed is indexed all the same

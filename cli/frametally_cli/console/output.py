@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import click
 from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -17,6 +18,7 @@ from frametally.files.names import as_text
 from frametally.ports.count_index import CountIndex, CountQuery, Histogram
 from frametally.process.reports import Skipped
 from frametally.rules.times import DAY_S, HOUR_S, utc
+from frametally_cli.console import streams
 
 _MOST_ROWS, _MOST_LABELS = 40, 8
 _STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, HOUR_S, 7200, 10_800, 21_600, 43_200, DAY_S)
@@ -35,6 +37,12 @@ def plain(text: str) -> str:
 def say_error(line: str) -> None:
     """Print an error as one line on standard error."""
     err.print(Text.assemble(("error: ", "bold red"), plain(line)))
+
+
+def say_round(line: str, *, is_news: bool) -> None:
+    """Print what a round did, which a line tells as `stage: ...`; see `streams.is_worth_a_line`."""
+    if streams.is_worth_a_line(line.partition(":")[0], is_news=is_news):
+        click.echo(line)
 
 
 class StageBar:

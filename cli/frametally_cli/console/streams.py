@@ -56,6 +56,15 @@ def log_lines() -> None:
             logging.getLogger(name).addHandler(_RECORDS)
 
 
+def is_worth_a_line(stage: str, *, is_news: bool) -> bool:
+    """Return whether to print what a round of a stage did: in a log the first, and what did something."""
+    if not isinstance(sys.stdout, _LogLines):
+        return True
+    is_first = stage not in sys.stdout.stages
+    sys.stdout.stages.add(stage)
+    return is_news or is_first
+
+
 @contextmanager
 def as_before() -> Iterator[None]:
     """Undo at the end what `log_lines` did."""
@@ -74,6 +83,7 @@ class _LogLines(io.TextIOBase):
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._rest = ""
+        self.stages: set[str] = set()
         self._writing = threading.Lock()
 
     @property

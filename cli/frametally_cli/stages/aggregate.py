@@ -61,14 +61,18 @@ def count_once(
     console.print_skipped(report.skipped + flows.skipped)
     for line in report.warnings + flows.warnings:
         click.echo(f"warning: {console.plain(line)}", err=True)
-    click.echo(
+    console.say_round(
         f"counts: {len(report.runs)} days counted, {report.days_up_to_date} up to date, "
         f"{report.frames} frames, {report.duplicates_dropped} repeats dropped"
         + (f"; {len(report.zone_runs)} days within zones" if report.zone_runs else "")
-        + ("" if report.runs or report.skipped else "; no new footage")
+        + ("" if report.runs or report.skipped else "; no new footage"),
+        is_news=bool(report.runs or report.zone_runs or report.skipped),
     )
     if flows.runs or flows.days_up_to_date:
-        click.echo(f"lines and zones: {len(flows.runs)} days counted, {flows.days_up_to_date} up to date")
+        console.say_round(
+            f"lines and zones: {len(flows.runs)} days counted, {flows.days_up_to_date} up to date",
+            is_news=bool(flows.runs),
+        )
     for name, runs in report.failed_checks.items():
         click.echo(f"quality: {name!r} did not pass for {runs} of these days; see `frametally quality`")
     # That all of it was set aside or refused is an outcome, too.

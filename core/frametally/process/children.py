@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import BinaryIO, NamedTuple
 
 from frametally.process.bound import bound
+from frametally.process.exit_codes import worst
 from frametally.process.log_lines import without_stamp
 from frametally.process.retrying import Backoff
 
@@ -91,7 +92,7 @@ class Family:
                 time.sleep(_LOOK_S)
         finally:
             self._end()
-        return max((child.code for child in self._children), default=0)
+        return worst(0, *(child.code for child in self._children))
 
     def _end(self) -> None:
         """Tell all to stop, wait for them, and kill what is left."""

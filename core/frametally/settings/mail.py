@@ -42,7 +42,8 @@ class MailSettings(BaseModel, defer_build=True):
     web_url: str = Field(
         "",
         pattern=r"^(https?://[^\s/?#]+(/[^\s?#]*)?)?$",
-        description="URL of the dashboard as people reach it, for links in mails; empty: mails have none.",
+        description="URL of the dashboard as people reach it, for links in mails and in what commands print; "
+        "empty: mails have none, and commands name this machine.",
     )
 
     @field_validator("smtp_url")
