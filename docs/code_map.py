@@ -1,4 +1,4 @@
-"""Writes the code map at the end of each README beside a package from what the modules say of themselves.
+"""Writes the code map at the end of each package's README from what the modules say of themselves.
 
 python docs/code_map.py     after a module came, went, moved or changed the first paragraph of its docstring
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import re
-import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -63,6 +62,5 @@ def with_map(readme: str, package: Path) -> str:
 if __name__ == "__main__":
     for name in PACKAGES:
         readme = (ROOT / name).parent / "README.md"
-        if not readme.is_file():
-            sys.exit(f"{readme.relative_to(ROOT)} is missing: write what {name} is for, then run this again")
-        readme.write_text(with_map(readme.read_text(encoding="utf-8"), ROOT / name), encoding="utf-8")
+        text = readme.read_text(encoding="utf-8") if readme.exists() else f"# {readme.parent.name}\n"
+        readme.write_text(with_map(text, ROOT / name), encoding="utf-8")

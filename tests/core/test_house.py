@@ -149,11 +149,11 @@ def floor_of(module: str) -> int | None:
 
 
 def room_of(module: str) -> str:
-    """The folder that a module lies in; what lies flat in core is a room of its own."""
+    """The folder that a module lies in; what lies flat in core or in a plug-in is a room of its own."""
     if MODULES[module].name == "__init__.py":
         return module
     folder = module.rpartition(".")[0]
-    return module if folder == "frametally" else folder
+    return module if folder in {"frametally", *PLUGINS} else folder
 
 
 def name_of(path: Path) -> str:
