@@ -25,7 +25,7 @@ from kafka.admin import (
 
 from frametally import keys
 from frametally.adapters.kafka.access import KafkaAccess, read_kafka_access
-from frametally.adapters.kafka.failures import explained
+from frametally.adapters.kafka.broker_errors import explained
 from frametally.adapters.kafka.probe import check_reachable
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.plugins import hooks

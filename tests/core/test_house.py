@@ -17,6 +17,9 @@ import pytest
 from frametally.plugins import plugins
 
 ROOT = Path(__file__).resolve().parents[2]
+# Capabilities, each with those that its plug-in needs; the mission imports none of them.
+NEEDS = {plugin.name: plugin.needs for plugin in plugins()}
+PLUGINS = {f"frametally_{name}": {f"frametally_{need}" for need in needs} for name, needs in NEEDS.items()}
 TOP_FOLDERS = {
     "frametally": "core",
     "frametally_cli": "cli",
@@ -27,28 +30,19 @@ TOP_FOLDERS = {
     "frametally_producer": "producer",
     "frametally_search": "elasticsearch",
     "frametally_web": "simple_frontend",
-    "frametally_accounts": "accounts",
-    "frametally_alerts": "alerts",
-    "frametally_gold": "gold",
-    "frametally_live": "live",
-    "frametally_traffic": "traffic",
-    "frametally_videos": "videos",
+    **{f"frametally_{name}": name for name in NEEDS},
 }
-# Capabilities, each with those that its plug-in needs; the mission imports none of them.
-PLUGINS = {
-    "frametally_accounts": (),
-    "frametally_alerts": ("frametally_traffic", "frametally_videos"),
-    "frametally_gold": ("frametally_traffic", "frametally_videos"),
-    "frametally_live": ("frametally_videos",),
-    "frametally_traffic": (),
-    "frametally_videos": (),
-}
-# Arrows from the mission to a plug-in that are still to go; the web server may know that there are accounts.
-KNOWS_ACCOUNTS = "frametally_web"
+# Accounts guard every write, so the web server may know that there are some.
+KNOWN = {("frametally_web", "frametally_accounts")}
 MOST_LINES = 400
 MOST_MODULES = 20
+MOST_NAMES_OFTEN = 10
+# What several rooms have alike; plug-ins may have all alike, and count as one.
+ALIKE = {"answers", "endpoints", "records", "routes", "tables"}
 # From the top of the house to its ground: a room imports from its own floor and from those below.
 FLOORS = (
+    ("frametally_alerts", "frametally_gold", "frametally_live"),
+    ("frametally_accounts", "frametally_traffic", "frametally_videos"),
     ("frametally_cli",),
     ("frametally_models",),
     (
@@ -88,7 +82,7 @@ FLOORS = (
     ),
     ("frametally.errors", "frametally.plugins", "frametally.rules"),
 )
-COMPONENTS = 2
+COMPONENTS = next(number for number, places in enumerate(FLOORS) if "frametally_web" in places)
 # What the job's zip carries to nodes without frametally; flows alone need numpy there.
 ZIPPED = (
     "frametally.errors",
@@ -112,8 +106,18 @@ MODULES = {
     for path in sorted((ROOT / top / package).rglob("*.py"))
 }
 FOLDERS = sorted({path.parent for path in MODULES.values()})
-# The page's scripts, by folder; those in `static/pages/` start them.
-SCRIPTS = sorted((ROOT / "simple_frontend/frametally_web/static/js").rglob("*.js"))
+# The page's scripts, by the package that they are of; the plug-ins' lie in `page/`.
+STATIC = ROOT / "simple_frontend/frametally_web/static"
+PAGES = {package: ROOT / top / package / "page" for package, top in TOP_FOLDERS.items() if package in PLUGINS}
+SCRIPTS = {
+    path: package
+    for package, folders in {
+        "frametally_web": [STATIC / "js", STATIC / "pages"],
+        **{package: [folder] for package, folder in PAGES.items()},
+    }.items()
+    for folder in folders
+    for path in sorted(folder.rglob("*.js"))
+}
 SCRIPT_FOLDERS = sorted({path.parent for path in SCRIPTS})
 
 
@@ -146,11 +150,11 @@ def floor_of(module: str) -> int | None:
 
 
 def room_of(module: str) -> str:
-    """The folder that a module lies in; what lies flat in core is a room of its own."""
+    """The folder that a module lies in; what lies flat in core or in a plug-in is a room of its own."""
     if MODULES[module].name == "__init__.py":
         return module
     folder = module.rpartition(".")[0]
-    return module if folder == "frametally" else folder
+    return module if folder in {"frametally", *PLUGINS} else folder
 
 
 def name_of(path: Path) -> str:
@@ -213,11 +217,7 @@ def test_a_public_class_name_means_one_thing() -> None:
 
 def test_every_module_stands_on_a_floor() -> None:
     assert [
-        m
-        for m in MODULES
-        if floor_of(m) is None
-        and m not in {"frametally", "frametally.__main__"}
-        and m.split(".")[0] not in PLUGINS
+        m for m in MODULES if floor_of(m) is None and m not in {"frametally", "frametally.__main__"}
     ] == []
 
 
@@ -233,6 +233,7 @@ def test_imports_lead_down_the_house_and_never_up() -> None:
         f"{module} imports {target}"
         for module, target in crossings()
         if (here := floor_of(module)) is not None and (there := floor_of(target)) is not None and there < here
+        if (module.split(".")[0], target.split(".")[0]) not in KNOWN
     ]
     assert up == []
 
@@ -260,31 +261,54 @@ def test_the_rooms_import_each_other_in_no_circle() -> None:
         pytest.fail(" imports ".join(reversed(error.args[1])))
 
 
+def strangers(here: str, there: str) -> bool:
+    """Whether a package knows a plug-in that it has no business to know."""
+    return (
+        there in PLUGINS
+        and here != there
+        and there not in PLUGINS.get(here, ())
+        and (here, there) not in KNOWN
+    )
+
+
 def test_the_mission_imports_no_plug_in_and_a_plug_in_those_alone_that_it_needs() -> None:
     arrows = {
         f"{module} imports {target}"
         for module, target in crossings()
-        if (there := target.split(".")[0]) in PLUGINS
-        and (here := module.split(".")[0]) != there
-        and there not in PLUGINS.get(here, ())
-        and (here, there) != (KNOWS_ACCOUNTS, "frametally_accounts")
+        if strangers(module.split(".")[0], target.split(".")[0])
     }
     assert arrows == set()
 
 
-def test_each_plug_in_needs_what_this_test_says() -> None:
-    assert {
-        f"frametally_{plugin.name}": tuple(f"frametally_{name}" for name in plugin.needs)
-        for plugin in plugins()
-    } == PLUGINS
+def test_a_plug_ins_registration_imports_nothing_of_its_package() -> None:
+    for package in PLUGINS:
+        assert {name.split(".")[0] for name in imports_of(MODULES[f"{package}.plugin"])} <= {
+            "__future__",
+            "frametally",
+        }, package
+
+
+@cache
+def scripts_of(path: Path, *, by_types: bool = False) -> frozenset[Path]:
+    """The scripts of ours that a script imports; `by_types`: those, too, of which it names a type alone."""
+    statement = r'(?:^import\b[^;"]*|\bimport\()' if by_types else r'^import\b[^;"]*'
+    wanted = re.findall(rf'{statement}"([^"]+\.js)"', path.read_text(encoding="utf-8"), re.MULTILINE)
+    roots = {"frametally": STATIC, **PAGES}
+    places = set()
+    for name in wanted:
+        root, _, below = name.partition("/")
+        if name.startswith("."):
+            places.add((path.parent / name).resolve(strict=True))
+        elif root.startswith("frametally"):
+            places.add((roots[root] / below).resolve(strict=True))
+    return frozenset(places)
 
 
 def test_the_pages_scripts_and_their_folders_import_each_other_in_no_circle() -> None:
     by_file: dict[str, set[str]] = defaultdict(set)
     by_folder: dict[str, set[str]] = defaultdict(set)
     for path in SCRIPTS:
-        for wanted in re.findall(r'^import [^;]* from "(\.[^"]+)";', path.read_text(encoding="utf-8"), re.M):
-            target = (path.parent / wanted).resolve(strict=True)
+        for target in scripts_of(path):
             by_file[name_of(path)].add(name_of(target))
             if target.parent != path.parent:
                 by_folder[name_of(path.parent)].add(name_of(target.parent))
@@ -294,6 +318,28 @@ def test_the_pages_scripts_and_their_folders_import_each_other_in_no_circle() ->
             TopologicalSorter(graph).prepare()
         except CycleError as error:
             pytest.fail(" imports ".join(reversed(error.args[1])))
+
+
+def test_the_missions_scripts_import_none_of_a_plug_in_and_a_plug_ins_those_alone_that_it_needs() -> None:
+    assert [
+        f"{name_of(path)} imports {name_of(target)}"
+        for path, package in SCRIPTS.items()
+        for target in scripts_of(path, by_types=True)
+        if strangers(package, SCRIPTS[target])
+    ] == []
+
+
+def test_few_module_names_stand_more_than_twice() -> None:
+    places: dict[str, set[str]] = defaultdict(set)
+    for module, path in MODULES.items():
+        if path.stem not in {"__init__", "__main__", *ALIKE}:
+            places[path.stem].add("a plug-in" if module.split(".")[0] in PLUGINS else module)
+    often = {name: sorted(modules) for name, modules in places.items() if len(modules) > 2}
+    assert len(often) <= MOST_NAMES_OFTEN, often
+
+
+def test_no_module_of_airflows_is_called_as_a_package() -> None:
+    assert not {path.stem for path in (ROOT / "cloud-services/airflow").rglob("*.py")} & TOP_FOLDERS.keys()
 
 
 def test_the_ports_know_no_adapter() -> None:
@@ -437,7 +483,7 @@ def test_the_command_line_imports_components_only_when_a_command_runs() -> None:
         text=True,
         check=True,
     ).stdout.split()
-    components = {place for floor in FLOORS[1 : COMPONENTS + 1] for place in floor} - {"frametally_cloud"}
+    components = {*FLOORS[COMPONENTS - 1], *FLOORS[COMPONENTS]} - {"frametally_cloud"}
     assert "frametally_cli.commands.mending" in loaded  # the commands themselves were
     assert not {module.split(".")[0] for module in loaded} & components
 

@@ -46,7 +46,7 @@ def _elasticsearch(settings: Settings, stages: Sequence[str], check_only: bool) 
     try:
         from frametally_search.index import layout
         from frametally_search.index.access import ElasticsearchCluster
-        from frametally_search.index.rights import STAGES, missing_rights
+        from frametally_search.index.stage_rights import STAGES, missing_rights
     except ImportError as error:
         raise Misconfigured(
             f'the client of Elasticsearch is not installed ({error}): pip install "frametally[search]"'

@@ -22,7 +22,6 @@ from frametally.settings.access import ServerAccess
 from frametally_search.index import layout as elasticsearch_layout
 from frametally_search.index import publication as elasticsearch_publication
 from frametally_search.index.access import ElasticsearchCluster
-from frametally_search.index.catalogue import ElasticsearchCatalogue, read_catalogue, read_runs, read_version
 from frametally_search.index.documents import documents, documents_of_run
 from frametally_search.index.queries import (
     OF_COUNTS,
@@ -37,6 +36,12 @@ from frametally_search.index.queries import (
     parted,
     slowest_fps_of,
     whole,
+)
+from frametally_search.index.runs_and_series import (
+    ElasticsearchCatalogue,
+    read_catalogue,
+    read_runs,
+    read_version,
 )
 
 _MAX_LISTED = 100_000

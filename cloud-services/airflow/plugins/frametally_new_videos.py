@@ -34,7 +34,7 @@ class NewVideos(BaseTrigger):
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return how the triggerer makes it anew."""
-        return "frametally_videos.NewVideos", {"command": self.command, "poll_s": self.poll_s}
+        return "frametally_new_videos.NewVideos", {"command": self.command, "poll_s": self.poll_s}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait; one event, then it is done."""
