@@ -19,9 +19,9 @@ from frametally.rules.times import HOUR_S
 from frametally.settings.access import is_api_token
 from frametally.settings.loading import Settings
 from frametally_accounts.attempts import TriedBy
-from frametally_accounts.audit.entries import NOBODY as WHO_IS_NOBODY
-from frametally_accounts.audit.entries import OPEN
 from frametally_accounts.audit.opened_book import OpenedAudit
+from frametally_accounts.audit_entries import NOBODY as WHO_IS_NOBODY
+from frametally_accounts.audit_entries import OPEN
 from frametally_accounts.book import AccessBook
 from frametally_accounts.embeds.signed_charts import admit_chart, signed_in
 from frametally_accounts.marker import has_noted_accounts

@@ -9,8 +9,8 @@ import msgspec
 from frametally.rules.clocks.turns import Every
 from frametally_alerts.channels.channel_urls import AlertChannel
 from frametally_alerts.channels.wording import subject_of
-from frametally_alerts.reports.scheduled_report import ScheduledReport
 from frametally_alerts.rules import AlertMessage, AlertRule, Direction, Measure, What
+from frametally_alerts.scheduled_report import ScheduledReport
 from frametally_web.requests.answers import Answer
 
 

@@ -16,7 +16,6 @@ from frametally.process import failpoints
 from frametally.rules.times import HOUR_MS
 from frametally.settings.access import ServerAccess
 from frametally_alerts import tables
-from frametally_alerts.reports.scheduled_report import PREFIX, ScheduledReport
 from frametally_alerts.rules import (
     Alert,
     AlertBookFull,
@@ -29,6 +28,7 @@ from frametally_alerts.rules import (
     message_id,
     withdrawn,
 )
+from frametally_alerts.scheduled_report import PREFIX, ScheduledReport
 
 LAYOUT = Layout(
     what="alert book",

@@ -12,8 +12,8 @@ from frametally_alerts import answers
 from frametally_alerts.book import AlertBook
 from frametally_alerts.channels.channel_urls import channels_of
 from frametally_alerts.reports.due_reports import turn_of
-from frametally_alerts.reports.scheduled_report import ScheduledReport, turn_key
 from frametally_alerts.rules import AlertRule
+from frametally_alerts.scheduled_report import ScheduledReport, turn_key
 from frametally_alerts.silence import Silence
 from frametally_web.requests.problems import Problem
 

@@ -13,8 +13,8 @@ from frametally.rules.clocks.turns import ClockTurn
 from frametally_alerts import answers
 from frametally_alerts.opened_book import OpenedAlerts
 from frametally_alerts.reports.due_reports import MOST_REPORTS, make_report, turn_of
-from frametally_alerts.reports.scheduled_report import ScheduledReport
 from frametally_alerts.rule_form import MOST_RULES, RuleRefused, make_rule
+from frametally_alerts.scheduled_report import ScheduledReport
 from frametally_web.requests import query
 from frametally_web.requests.body import read_sent
 from frametally_web.requests.problems import Problem, bad_parameter, ended

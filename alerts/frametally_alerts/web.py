@@ -12,9 +12,9 @@ from frametally.process.time_limit import time_limit
 from frametally.rules.clocks.turns import ClockTurn
 from frametally_alerts.opened_book import OpenedAlerts
 from frametally_alerts.reports.report_files import files_of
-from frametally_alerts.reports.scheduled_report import ScheduledReport
 from frametally_alerts.routes import AlertRoutes, states_in
 from frametally_alerts.rules import AlertRule
+from frametally_alerts.scheduled_report import ScheduledReport
 from frametally_alerts.silence import Silence, why_silent
 from frametally_web.pages import page
 from frametally_web.plugging import WebContext, WebPart

@@ -28,7 +28,7 @@ from frametally_live.live_ports import LivePorts
 from frametally_live.routes import check_live
 from frametally_live.viewers.camera_lag import Detected
 from frametally_videos.routes import refused
-from frametally_videos.uploads.upload_refusals import FieldRefused
+from frametally_videos.upload_refusals import FieldRefused
 from frametally_web.access.visitors import remedy_for
 from frametally_web.requests import query
 from frametally_web.requests.body import read_sent

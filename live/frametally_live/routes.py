@@ -21,7 +21,7 @@ from frametally_live.viewers.airflow_launch import AirflowLauncher
 from frametally_videos.library.edits import VideoGone
 from frametally_videos.ports.video_catalogue import VideoRow
 from frametally_videos.routes import id_in, no_video, refused
-from frametally_videos.uploads.upload_refusals import FieldRefused
+from frametally_videos.upload_refusals import FieldRefused
 from frametally_web.access.visitors import remedy_for
 from frametally_web.requests import query
 from frametally_web.requests.body import read_sent

@@ -18,9 +18,9 @@ from sqlalchemy.exc import DBAPIError
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.settings.access import ServerAccess
 from frametally_accounts.audit.book import AuditBook
-from frametally_accounts.audit.entries import AuditEntry, AuditRecord, digest_of
 from frametally_accounts.audit.verdicts import AuditChain, AuditQuestion
 from frametally_accounts.audit.verification import Held, first_break
+from frametally_accounts.audit_entries import AuditEntry, AuditRecord, digest_of
 from frametally_accounts.book import AccessBook
 from frametally_videos.opening import open_video_catalogue
 

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import text
 
 from frametally_accounts.audit.book import AuditBook
-from frametally_accounts.audit.entries import AuditEntry, digest_of
+from frametally_accounts.audit_entries import AuditEntry, digest_of
 from frametally_cli.main import COMMANDS, cli, main
 
 Said = Callable[..., str]

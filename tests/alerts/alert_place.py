@@ -19,10 +19,10 @@ from frametally_alerts.book import AlertBook
 from frametally_alerts.commands.reports import maker
 from frametally_alerts.conditions.round_input import RoundPorts
 from frametally_alerts.reports.due_reports import MakeFiles, make_due, make_report
-from frametally_alerts.reports.scheduled_report import ScheduledReport
 from frametally_alerts.rounds import RoundReport, look_at_all
 from frametally_alerts.rule_form import make_rule
 from frametally_alerts.rules import Alert, AlertRule
+from frametally_alerts.scheduled_report import ScheduledReport
 from frametally_videos.opening import open_video_catalogue
 
 MINUTE_MS = 60_000

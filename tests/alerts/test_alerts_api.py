@@ -16,9 +16,9 @@ from tests.web.conftest import Place
 
 from frametally_alerts.book import AlertBook
 from frametally_alerts.reports.due_reports import MOST_REPORTS, make_report, turn_of
-from frametally_alerts.reports.scheduled_report import ScheduledReport, turn_key
 from frametally_alerts.rule_form import make_rule
 from frametally_alerts.rules import Alert, AlertFinding, Scope
+from frametally_alerts.scheduled_report import ScheduledReport, turn_key
 from frametally_live.feed_records import Feed
 
 CHANNELS = SecretStr(

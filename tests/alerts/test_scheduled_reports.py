@@ -27,7 +27,7 @@ from frametally_alerts.channels.delivery import AlertSender, SentReport
 from frametally_alerts.commands import run_rounds
 from frametally_alerts.reports import due_reports
 from frametally_alerts.reports.due_reports import EverLater
-from frametally_alerts.reports.scheduled_report import ScheduledReport
+from frametally_alerts.scheduled_report import ScheduledReport
 from frametally_cli import main as cli
 from frametally_cli.options import ports
 

@@ -34,9 +34,9 @@ from frametally.settings.loading import Settings
 from frametally_cli.servers.bucket import set_up_store
 from frametally_videos.opening import open_video_catalogue
 from frametally_videos.records import UploadRecord
+from frametally_videos.upload_refusals import Refused
 from frametally_videos.uploads.acceptance import Acceptance, settle_uploads
 from frametally_videos.uploads.receiving import UploadPorts, find_upload, resume_write
-from frametally_videos.uploads.upload_refusals import Refused
 
 pytestmark = pytest.mark.services
 

@@ -16,8 +16,8 @@ from frametally.errors import FrametallyError, Misconfigured, Poison
 from frametally.opening import open_kept_books
 from frametally.settings.access import ServerAccess
 from frametally_accounts.audit.book import AuditBook
-from frametally_accounts.audit.entries import AuditEntry
 from frametally_accounts.audit.verification import first_break
+from frametally_accounts.audit_entries import AuditEntry
 from frametally_accounts.book import AccessBook
 from frametally_accounts.rights import ApiToken, UserAccount
 from frametally_alerts.book import AlertBook

@@ -15,10 +15,10 @@ from frametally.settings.loading import Settings
 from frametally_videos.opening import open_video_catalogue
 from frametally_videos.ports.video_catalogue import VideoCatalogue, VideoQuestion
 from frametally_videos.records import UploadRecord, VideoFacts, VideoFields, VideoRecord
+from frametally_videos.upload_refusals import Refused
 from frametally_videos.uploads.acceptance import Acceptance, read_video
 from frametally_videos.uploads.inspection import inspect
 from frametally_videos.uploads.receiving import UploadPorts, begin_upload, resume_write
-from frametally_videos.uploads.upload_refusals import Refused
 
 SIGN = b"FAKEVIDEO"
 """What the bytes of a video begin with here."""

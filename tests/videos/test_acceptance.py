@@ -41,6 +41,7 @@ from frametally_videos.library.usual_jobs import usual_jobs
 from frametally_videos.ports.job_book import JobQuestion
 from frametally_videos.ports.video_catalogue import VideoQuestion
 from frametally_videos.records import UploadRecord, VideoContent, VideoFacts, VideoFields
+from frametally_videos.upload_refusals import Refused
 from frametally_videos.uploads import acceptance as acceptance_module
 from frametally_videos.uploads.acceptance import Acceptance, UploadSettler, read_video, settle_uploads
 from frametally_videos.uploads.content_claims import claim, give_up_claim, holder_of
@@ -54,7 +55,6 @@ from frametally_videos.uploads.receiving import (
     note_end,
     resume_write,
 )
-from frametally_videos.uploads.upload_refusals import Refused
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = fake_video()

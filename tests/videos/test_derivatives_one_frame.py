@@ -13,7 +13,7 @@ from frametally.adapters.files.folder_store import FileStore
 from frametally.media_records import Enhancement
 from frametally.settings.loading import Settings, load_settings
 from frametally_videos.library.frame_preview import frame_picture
-from frametally_videos.uploads.upload_refusals import FieldRefused, Refused
+from frametally_videos.upload_refusals import FieldRefused, Refused
 
 KEY = "videos/original"
 AS_IT_IS = Enhancement()

@@ -16,7 +16,7 @@ from frametally_videos.library.enhancements import (
     enhancement_options,
     read_enhancement,
 )
-from frametally_videos.uploads.upload_refusals import FieldRefused
+from frametally_videos.upload_refusals import FieldRefused
 
 LIMITS = {
     "brightness": (-1, 1),

@@ -20,8 +20,8 @@ from frametally.errors import Misconfigured, Retryable
 from frametally.settings.loading import Settings, load_settings
 from frametally_videos.library import child_question
 from frametally_videos.records import VideoFacts, VideoFields
+from frametally_videos.upload_refusals import Refused
 from frametally_videos.uploads.inspection import inspect
-from frametally_videos.uploads.upload_refusals import Refused
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))
 try:

@@ -39,8 +39,8 @@ def look_at_all(folder: Path) -> None:
     from frametally.opening import open_object_store
     from frametally.settings.loading import load_settings
     from frametally_videos.records import VideoFields
+    from frametally_videos.upload_refusals import Refused
     from frametally_videos.uploads.inspection import inspect
-    from frametally_videos.uploads.upload_refusals import Refused
 
     settings = load_settings("producer", data_dir=folder / "data")
     corpus = [line.split(" ", 1) for line in (folder / "outcomes").read_text().splitlines()]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frametally_videos.records import VideoFields
-from frametally_videos.uploads.upload_fields import (
+from frametally_videos.upload_fields import (
     calibration_remark,
     is_of_another_kind,
     read_fields,
@@ -18,7 +18,7 @@ from frametally_videos.uploads.upload_fields import (
     read_sha256,
     without_what_lies_outside,
 )
-from frametally_videos.uploads.upload_refusals import FieldRefused
+from frametally_videos.upload_refusals import FieldRefused
 
 RECTANGLE = {"x": 100, "y": 100, "width": 500, "height": 300}
 SEEDS_POINTS = {"points": [[0, 0], [100, 100]]}

@@ -23,7 +23,7 @@ from frametally_videos.library_answers import derivative_of, job_of_video, playa
 from frametally_videos.ports.job_book import Job, JobKind, JobQuestion, JobState
 from frametally_videos.ports.video_catalogue import VideoRow
 from frametally_videos.routes import check_uploads, id_in, no_video, refused
-from frametally_videos.uploads.upload_refusals import FieldRefused
+from frametally_videos.upload_refusals import FieldRefused
 from frametally_videos.video_ports import VideoPorts
 from frametally_web.access.visitors import remedy_for
 from frametally_web.requests import query

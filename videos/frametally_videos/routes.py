@@ -22,8 +22,8 @@ from frametally_videos.library.edits import (
 )
 from frametally_videos.library_answers import job_of, video_of
 from frametally_videos.ports.video_catalogue import VideoOrder, VideoQuestion, VideoRow, VideoState
+from frametally_videos.upload_refusals import FieldRefused
 from frametally_videos.uploads.source_names import SourceNames
-from frametally_videos.uploads.upload_refusals import FieldRefused
 from frametally_videos.video_ports import VideoPorts
 from frametally_web.access.visitors import remedy_for
 from frametally_web.requests import query

@@ -16,8 +16,8 @@ from frametally.errors import Misconfigured
 from frametally.files.sqlite import BUSY_TIMEOUT_S
 from frametally.settings.access import ServerAccess
 from frametally_accounts.audit import tables
-from frametally_accounts.audit.entries import AuditEntry, AuditRecord, bounded, digest_of
 from frametally_accounts.audit.verdicts import EVERYTHING, AuditChain, AuditedChange, AuditQuestion
+from frametally_accounts.audit_entries import AuditEntry, AuditRecord, bounded, digest_of
 
 LAYOUT = Layout(
     what="audit book",

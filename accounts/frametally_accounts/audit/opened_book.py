@@ -8,8 +8,8 @@ import threading
 from frametally.errors import FrametallyError
 from frametally.settings.loading import Settings
 from frametally_accounts.audit.book import AuditBook
-from frametally_accounts.audit.entries import NOBODY
 from frametally_accounts.audit.refusals import RefusalBound
+from frametally_accounts.audit_entries import NOBODY
 from frametally_web.requests.change import AskedChange
 from frametally_web.requests.problems import Problem
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from frametally_accounts.audit.entries import AuditEntry, AuditRecord
+from frametally_accounts.audit_entries import AuditEntry, AuditRecord
 
 
 class AuditQuestion(NamedTuple):

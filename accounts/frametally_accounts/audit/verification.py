@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from frametally_accounts.audit.entries import digest_of
 from frametally_accounts.audit.verdicts import AuditChain
+from frametally_accounts.audit_entries import digest_of
 
 
 class AuditBreak(NamedTuple):

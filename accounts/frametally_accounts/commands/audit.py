@@ -17,9 +17,9 @@ import click
 from frametally.errors import Misconfigured
 from frametally.process.exit_codes import PART_DONE
 from frametally.rules.times import utc
-from frametally_accounts.audit.entries import AuditRecord
 from frametally_accounts.audit.verdicts import AuditedChange, AuditQuestion
 from frametally_accounts.audit.verification import Held, first_break
+from frametally_accounts.audit_entries import AuditRecord
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, read_settings
 from frametally_cli.options.times import parse_bounds_ms

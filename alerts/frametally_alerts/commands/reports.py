@@ -21,8 +21,8 @@ from frametally.rules.times import local_time
 from frametally.settings.loading import Settings
 from frametally_alerts.channels.channel_urls import channels_of
 from frametally_alerts.reports.due_reports import MOST_REPORTS, MakeFiles, make_report, turn_of
-from frametally_alerts.reports.scheduled_report import ScheduledReport, turn_key
 from frametally_alerts.rule_form import RuleRefused
+from frametally_alerts.scheduled_report import ScheduledReport, turn_key
 from frametally_cli.console import output as console
 from frametally_cli.options.names import check_names, note, open_names
 from frametally_cli.options.ports import data_dir_option, is_empty, open_books, read_settings

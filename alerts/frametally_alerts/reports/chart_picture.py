@@ -13,7 +13,7 @@ from frametally.files.names import one_line
 from frametally.rules.clocks.turns import ClockTurn
 from frametally.rules.times import DAY_MS, local_time
 from frametally_alerts.reports.due_reports import span_of
-from frametally_alerts.reports.scheduled_report import ScheduledReport
+from frametally_alerts.scheduled_report import ScheduledReport
 from frametally_web.charts import answers
 
 _WIDTH, _HEIGHT = 1200, 560

@@ -16,9 +16,9 @@ from frametally.process.retrying import Backoff
 from frametally.rules.clocks.turns import EVERY, ClockTurn, Every, last_turn
 from frametally.rules.times import DAY_S, HOUR_S
 from frametally_alerts.conditions.round_input import RoundPorts
-from frametally_alerts.reports.scheduled_report import ScheduledReport, turn_key
 from frametally_alerts.rule_form import RuleRefused
 from frametally_alerts.rules import Alert, AlertBookFull
+from frametally_alerts.scheduled_report import ScheduledReport, turn_key
 from frametally_alerts.settings import AlertSettings
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from frametally.rules.times import HOUR_S, local_time
 from frametally.settings.loading import Settings
 from frametally_alerts.reports.chart_picture import draw
 from frametally_alerts.reports.due_reports import SUMMARY, span_of
-from frametally_alerts.reports.scheduled_report import ScheduledReport
+from frametally_alerts.scheduled_report import ScheduledReport
 from frametally_web.charts import answers, counts
 from frametally_web.charts.media_times import MediaTimes
 from frametally_web.exports.table_file import export

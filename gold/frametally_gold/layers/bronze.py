@@ -9,9 +9,9 @@ from frametally.process.retrying import Patience
 from frametally.settings.loading import Settings
 from frametally_videos.jobs.originals import find_record
 from frametally_videos.records import VideoFacts, VideoRecord
+from frametally_videos.upload_refusals import Refused
 from frametally_videos.uploads.acceptance import sha256_of_object
 from frametally_videos.uploads.inspection import inspect
-from frametally_videos.uploads.upload_refusals import Refused
 
 _COPY_AGAIN = "restore it from a backup, or put the uploaded file back under this key"
 

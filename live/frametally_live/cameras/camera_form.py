@@ -14,8 +14,8 @@ from frametally.settings.loading import Settings
 from frametally_live.feed_records import Feed, FeedWanted
 from frametally_live.settings import LiveSettings
 from frametally_videos.records import VideoFields
-from frametally_videos.uploads.upload_fields import check_fields
-from frametally_videos.uploads.upload_refusals import FieldRefused
+from frametally_videos.upload_fields import check_fields
+from frametally_videos.upload_refusals import FieldRefused
 
 if TYPE_CHECKING:
     from frametally_live.book import LiveBook

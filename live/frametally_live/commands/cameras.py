@@ -20,7 +20,7 @@ from frametally_live.commands.camera_trial import try_feed
 from frametally_live.feed_records import Feed
 from frametally_live.feeds.detection_lag import is_late, newest_results, shown_lag_ms
 from frametally_live.opening import open_live_book
-from frametally_videos.uploads.upload_refusals import FieldRefused
+from frametally_videos.upload_refusals import FieldRefused
 
 if TYPE_CHECKING:
     from frametally_live.book import LiveBook

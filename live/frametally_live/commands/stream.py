@@ -21,7 +21,7 @@ from frametally_live.feeds.stream_form import start_stream
 from frametally_live.opening import open_live_book
 from frametally_live.settings import LiveSettings
 from frametally_videos.opening import open_video_catalogue
-from frametally_videos.uploads.upload_refusals import FieldRefused
+from frametally_videos.upload_refusals import FieldRefused
 
 if TYPE_CHECKING:
     from frametally_live.book import LiveBook

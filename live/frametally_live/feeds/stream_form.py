@@ -13,7 +13,7 @@ from frametally_live.feed_records import Feed, FeedTold
 from frametally_live.settings import LiveSettings
 from frametally_videos.library.edits import VideoGone
 from frametally_videos.ports.video_catalogue import VideoCatalogue
-from frametally_videos.uploads.upload_refusals import FieldRefused
+from frametally_videos.upload_refusals import FieldRefused
 
 if TYPE_CHECKING:
     from frametally_live.book import LiveBook

@@ -14,6 +14,7 @@ from frametally_videos.commands.upload_notes import UploadNotes
 from frametally_videos.library.edits import is_guess
 from frametally_videos.records import UploadRecord
 from frametally_videos.settings import VideoSettings
+from frametally_videos.upload_refusals import MOVE_REMEDY, WOULD_MOVE_COUNTS, Refused
 from frametally_videos.uploads.acceptance import Acceptance, Accepted
 from frametally_videos.uploads.receiving import (
     UploadPorts,
@@ -25,7 +26,6 @@ from frametally_videos.uploads.receiving import (
     note_open,
     resume_write,
 )
-from frametally_videos.uploads.upload_refusals import MOVE_REMEDY, WOULD_MOVE_COUNTS, Refused
 
 _READ_BYTES = 2**20
 _KEEP_EVERY_BYTES = 256 * 2**20

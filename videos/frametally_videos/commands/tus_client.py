@@ -15,7 +15,7 @@ from frametally.process.retrying import Patience, a_few_times
 from frametally_videos.commands.dashboard_client import Dashboard, DashboardAnswer, fault
 from frametally_videos.commands.upload_clip import Clip, ClipReader, Moved, Unconfirmed, Uploaded
 from frametally_videos.commands.upload_notes import UploadNotes
-from frametally_videos.uploads.upload_refusals import MOVE_REMEDY, WOULD_MOVE_COUNTS
+from frametally_videos.upload_refusals import MOVE_REMEDY, WOULD_MOVE_COUNTS
 
 PIECE_BYTES = 64 * 2**20
 """Sent in one request: between two of them the server has said that all before is on its disk."""

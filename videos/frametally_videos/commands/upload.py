@@ -26,10 +26,10 @@ from frametally_videos.commands.upload_notes import UploadNotes
 from frametally_videos.jobs.job_bells import telling
 from frametally_videos.opening import open_video_catalogue
 from frametally_videos.records import VideoFields
+from frametally_videos.upload_fields import read_fields
+from frametally_videos.upload_refusals import FieldRefused
 from frametally_videos.uploads.inspection import inspect
 from frametally_videos.uploads.receiving import UploadPorts
-from frametally_videos.uploads.upload_fields import read_fields
-from frametally_videos.uploads.upload_refusals import FieldRefused
 
 _MB = 1_000_000
 

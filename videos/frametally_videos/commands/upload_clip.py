@@ -14,7 +14,7 @@ import msgspec
 from frametally.errors import Poison
 from frametally.process.retrying import GivenUp
 from frametally_videos.records import VideoFields
-from frametally_videos.uploads.upload_fields import read_file_name
+from frametally_videos.upload_fields import read_file_name
 
 Moved = Callable[[int], None]
 """Is told how many bytes are there by now."""

@@ -113,7 +113,7 @@ def _playable(call: JobCall) -> list[Artifact]:
 
 def _enhance(call: JobCall) -> list[Artifact]:
     from frametally_videos.library.enhancements import enhancement_of
-    from frametally_videos.uploads.upload_refusals import FieldRefused
+    from frametally_videos.upload_refusals import FieldRefused
 
     try:
         asked = enhancement_of(call.options)

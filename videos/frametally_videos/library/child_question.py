@@ -15,7 +15,7 @@ from frametally.errors import Misconfigured, Retryable
 from frametally.process.bound import bound
 from frametally.settings.environment import environment_of
 from frametally.settings.loading import Settings
-from frametally_videos.uploads.upload_refusals import Refused
+from frametally_videos.upload_refusals import Refused
 
 UNPROCESSABLE = 422
 _MOST_WORDS = 300

@@ -20,8 +20,8 @@ from frametally.settings.loading import Settings
 from frametally_videos.ports.job_book import JobKind
 from frametally_videos.ports.video_catalogue import VideoCatalogue
 from frametally_videos.records import MovedCounts, VideoFacts, VideoFields, VideoRecord
-from frametally_videos.uploads.upload_fields import check_fields, without_what_lies_outside
-from frametally_videos.uploads.upload_refusals import FieldRefused
+from frametally_videos.upload_fields import check_fields, without_what_lies_outside
+from frametally_videos.upload_refusals import FieldRefused
 
 NameSource = Callable[[str], tuple[str, str]]
 """Returns the slug of a source that somebody names, and how it is written: as it is where it is known."""

@@ -12,7 +12,7 @@ import msgspec
 from frametally.media_records import Enhancement
 from frametally.settings.loading import Settings
 from frametally_videos.library.child_question import Refusal, ask, why_ended
-from frametally_videos.uploads.upload_refusals import FieldRefused
+from frametally_videos.upload_refusals import FieldRefused
 
 MOST_CPU_S = 20
 _MOST_S = 60.0

@@ -19,8 +19,8 @@ from frametally_videos.library.child_question import UNPROCESSABLE
 from frametally_videos.library.stored_original import StoredOriginal
 from frametally_videos.looking.look_bounds import bound_memory, bound_process
 from frametally_videos.looking.video_facts import facts_of
+from frametally_videos.upload_refusals import Refused
 from frametally_videos.uploads.inspection import MOST_CPU_S, LookAnswer, LookQuestion
-from frametally_videos.uploads.upload_refusals import Refused
 
 
 def _answer(key: str, question: LookQuestion) -> LookAnswer:

@@ -23,7 +23,7 @@ from frametally_videos.looking.browser_codecs import why_not_played
 from frametally_videos.looking.video_sentences import about_it, sentence
 from frametally_videos.records import VideoFacts, VideoFields
 from frametally_videos.settings import VideoSettings
-from frametally_videos.uploads.upload_refusals import Refused
+from frametally_videos.upload_refusals import Refused
 
 NO_VIDEO = 415
 _HEAD_BYTES = 400

@@ -15,7 +15,7 @@ from frametally_videos.library.enhancements import ENHANCEMENT_FIELDS, read_enha
 from frametally_videos.library.frame_preview import frame_picture
 from frametally_videos.playback.stored_video import find_video
 from frametally_videos.ports.video_catalogue import VideoCatalogue
-from frametally_videos.uploads.upload_refusals import FieldRefused, Refused
+from frametally_videos.upload_refusals import FieldRefused, Refused
 from frametally_web.requests import query
 from frametally_web.requests.native import NativeRoute
 from frametally_web.requests.problems import Problem

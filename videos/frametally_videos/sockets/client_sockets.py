@@ -17,7 +17,7 @@ from starlette.websockets import WebSocket
 from frametally_videos.ports.video_catalogue import VideoCatalogue
 from frametally_videos.sockets.client_messages import Hello, Ping, Pong
 from frametally_videos.sockets.client_watch import ClientState, Watcher
-from frametally_videos.uploads.upload_fields import CLIENT_ID
+from frametally_videos.upload_fields import CLIENT_ID
 from frametally_web.access.visitors import Visitor, set_visitor
 from frametally_web.requests.answers import Answer
 from frametally_web.requests.problems import Problem

@@ -8,13 +8,13 @@ from concurrent.futures import Executor
 
 from frametally.errors import FrametallyError, Retryable
 from frametally_videos.records import UploadRecord
-from frametally_videos.uploads.acceptance import Acceptance, Accepted
-from frametally_videos.uploads.upload_refusals import (
+from frametally_videos.upload_refusals import (
     CHECKSUM_MISMATCH,
     MOVE_REMEDY,
     WOULD_MOVE_COUNTS,
     Refused,
 )
+from frametally_videos.uploads.acceptance import Acceptance, Accepted
 from frametally_web.requests.problems import Problem
 
 _log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from frametally_videos.uploads.upload_fields import MOST_JSON_BYTES
+from frametally_videos.upload_fields import MOST_JSON_BYTES
 from frametally_web.requests.problems import Problem, bad_parameter
 
 FILE_PARTS = ("file", "video")

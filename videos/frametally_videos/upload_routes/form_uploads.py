@@ -10,6 +10,8 @@ from starlette.responses import Response
 from frametally.errors import FrametallyError
 from frametally_videos.records import UploadRecord, VideoFields
 from frametally_videos.settings import VideoSettings
+from frametally_videos.upload_fields import is_of_another_kind, read_fields, read_file_name
+from frametally_videos.upload_refusals import FieldRefused
 from frametally_videos.upload_routes import upload_answers
 from frametally_videos.upload_routes.form_reader import FormReader
 from frametally_videos.upload_routes.intake import Intake, take_in
@@ -19,8 +21,6 @@ from frametally_videos.upload_routes.upload_place import UploadPlace
 from frametally_videos.upload_routes.upload_turns import Turn
 from frametally_videos.uploads.acceptance import Accepted
 from frametally_videos.uploads.receiving import abort_upload, begin_upload, keep_upload, note_end
-from frametally_videos.uploads.upload_fields import is_of_another_kind, read_fields, read_file_name
-from frametally_videos.uploads.upload_refusals import FieldRefused
 from frametally_web.access.visitors import visitor
 from frametally_web.requests.answers import Answer
 from frametally_web.requests.change import note_target

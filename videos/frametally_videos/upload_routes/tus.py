@@ -13,6 +13,7 @@ from starlette.responses import Response
 from frametally.errors import FrametallyError, Poison
 from frametally_videos.records import UploadRecord
 from frametally_videos.settings import VideoSettings
+from frametally_videos.upload_refusals import WOULD_MOVE_COUNTS
 from frametally_videos.upload_routes import tus_headers, upload_answers
 from frametally_videos.upload_routes.accepting import refused_problem
 from frametally_videos.upload_routes.intake import Intake, take_in
@@ -28,7 +29,6 @@ from frametally_videos.uploads.receiving import (
     keep_upload,
     note_end,
 )
-from frametally_videos.uploads.upload_refusals import WOULD_MOVE_COUNTS
 from frametally_web.access.visitors import visitor
 from frametally_web.requests.change import note_target
 from frametally_web.requests.native import NativeRoute

@@ -14,13 +14,13 @@ import msgspec
 from starlette.datastructures import Headers
 
 from frametally_videos.records import UploadRecord, VideoFields
-from frametally_videos.uploads.upload_fields import (
+from frametally_videos.upload_fields import (
     is_of_another_kind,
     read_fields,
     read_file_name,
     read_sha256,
 )
-from frametally_videos.uploads.upload_refusals import CHECKSUM_MISMATCH, FieldRefused
+from frametally_videos.upload_refusals import CHECKSUM_MISMATCH, FieldRefused
 from frametally_web.requests.problems import Problem
 
 VERSION = "1.0.0"

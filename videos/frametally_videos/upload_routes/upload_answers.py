@@ -7,8 +7,8 @@ import msgspec
 from frametally_videos.library.edits import is_guess
 from frametally_videos.ports.video_catalogue import UploadRow
 from frametally_videos.records import UploadRecord
+from frametally_videos.upload_fields import calibration_remark
 from frametally_videos.uploads.acceptance import NO_TIME, Accepted
-from frametally_videos.uploads.upload_fields import calibration_remark
 from frametally_web.requests.answers import Answer
 
 

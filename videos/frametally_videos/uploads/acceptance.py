@@ -29,6 +29,8 @@ from frametally_videos.library.usual_jobs import usual_jobs
 from frametally_videos.ports.video_catalogue import UploadRow, VideoCatalogue
 from frametally_videos.records import UploadRecord, VideoFacts, VideoFields, VideoRecord
 from frametally_videos.settings import VideoSettings
+from frametally_videos.upload_fields import without_what_lies_outside
+from frametally_videos.upload_refusals import CHECKSUM_MISMATCH, WOULD_MOVE_COUNTS, Refused
 from frametally_videos.uploads.content_claims import (
     claim,
     counted_as,
@@ -48,8 +50,6 @@ from frametally_videos.uploads.receiving import (
     resume_write,
 )
 from frametally_videos.uploads.source_names import SourceNames
-from frametally_videos.uploads.upload_fields import without_what_lies_outside
-from frametally_videos.uploads.upload_refusals import CHECKSUM_MISMATCH, WOULD_MOVE_COUNTS, Refused
 
 NO_TIME = "Nothing in it or in its name says when it was filmed."
 _READ_BYTES = 8 * 2**20

@@ -29,8 +29,8 @@ from frametally_videos.records import (
     VideoFields,
     VideoRecord,
 )
+from frametally_videos.upload_refusals import WOULD_MOVE_COUNTS, FieldRefused, Refused
 from frametally_videos.uploads.receiving import UploadPorts
-from frametally_videos.uploads.upload_refusals import WOULD_MOVE_COUNTS, FieldRefused, Refused
 
 
 def holder_of(store: ObjectStore, sha256: str) -> str | None:

@@ -21,7 +21,7 @@ from frametally.rules.times import HOUR_S
 from frametally.settings.loading import Settings
 from frametally_videos.ports.video_catalogue import UploadRow, VideoCatalogue
 from frametally_videos.records import UploadKind, UploadRecord, VideoFacts, VideoFields
-from frametally_videos.uploads.upload_refusals import WOULD_MOVE_COUNTS
+from frametally_videos.upload_refusals import WOULD_MOVE_COUNTS
 
 Look = Callable[[Settings, str, VideoFields, str], VideoFacts]
 """Looks into the original under a key, with what was said of it and its file's name; raises `Refused`."""

@@ -17,7 +17,7 @@ from frametally.files.names import as_text
 from frametally.plugins import hooks
 from frametally.rules.times import FIRST_MS, NEXT_MS
 from frametally_videos.records import VideoFields
-from frametally_videos.uploads.upload_refusals import FieldRefused
+from frametally_videos.upload_refusals import FieldRefused
 
 MOST_CHARACTERS = 255
 MOST_JSON_BYTES = 64 * 1024
