@@ -34,6 +34,7 @@ from frametally.settings.loading import Settings, load_settings
 from frametally_videos.jobs.job_bells import telling
 from frametally_videos.opening import open_task_queue, open_video_catalogue
 from frametally_videos.ports.video_catalogue import VideoCatalogue
+from frametally_videos.settings import VideoSettings
 
 VIDEO, LEASE_S, PATIENCE_S = "a-video", 30.0, 60.0
 KILLS = 10
@@ -44,7 +45,7 @@ from frametally_videos.opening import open_task_queue, open_video_catalogue
 from frametally.settings.loading import load_settings
 settings = load_settings("producer")
 with closing(open_video_catalogue(settings.catalogue_url)) as book:
-    queue = open_task_queue(settings.queue_url, book, settings.queue_access)
+    queue = open_task_queue(settings.part(VideoSettings).queue_url, book, settings.part(VideoSettings).queue_access)
     consumer = queue.consumer(["media"], settle_after_s=600.0)
     while consumer.take("who dies", lease_s=30.0, wait_s=1.0) is None:
         pass
@@ -70,7 +71,11 @@ def taker(settings: Settings, taken: Callable[[float], None]) -> Iterator[None]:
     def take(stop: threading.Event) -> None:
         with (
             closing(open_video_catalogue(settings.catalogue_url)) as book,
-            closing(open_task_queue(settings.queue_url, book, settings.queue_access)) as queue,
+            closing(
+                open_task_queue(
+                    settings.part(VideoSettings).queue_url, book, settings.part(VideoSettings).queue_access
+                )
+            ) as queue,
             closing(queue.consumer(["media"], settle_after_s=600.0)) as consumer,
         ):
             while not stop.is_set():

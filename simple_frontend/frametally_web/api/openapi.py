@@ -193,7 +193,7 @@ def describe() -> dict[str, Any]:
     }
 
 
-def _subclasses(of: type) -> Iterator[type]:
+def _subclasses(of: type[Any]) -> Iterator[type[Any]]:
     for one in of.__subclasses__():
         yield one
         yield from _subclasses(one)
