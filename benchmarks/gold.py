@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--url", default="")
     options = parser.parse_args()
     load = os.getloadavg()[0]
-    access = load_settings().gold_access
+    access = load_settings().part(GoldSettings).gold_access
     wall_s: dict[str, list[float]] = {"index": [], "gold": [], "gold again": []}
     cpu_s: dict[str, list[float]] = {name: [] for name in wall_s}
     rows = 0

@@ -43,9 +43,9 @@ import sys, time
 from contextlib import closing
 from frametally_videos.opening import open_task_queue, open_video_catalogue
 from frametally.settings.loading import load_settings
-settings = load_settings("producer")
+settings = load_settings("producer").part(VideoSettings)
 with closing(open_video_catalogue(settings.catalogue_url)) as book:
-    queue = open_task_queue(settings.part(VideoSettings).queue_url, book, settings.part(VideoSettings).queue_access)
+    queue = open_task_queue(settings.queue_url, book, settings.queue_access)
     consumer = queue.consumer(["media"], settle_after_s=600.0)
     while consumer.take("who dies", lease_s=30.0, wait_s=1.0) is None:
         pass
@@ -67,6 +67,8 @@ def broker() -> dict[str, str]:
 @contextmanager
 def taker(settings: Settings, taken: Callable[[float], None]) -> Iterator[None]:
     """While it lasts, a worker takes and ends whatever comes, and tells when it was claimed."""
+
+    of_videos = settings.part(VideoSettings)
 
     def take(stop: threading.Event) -> None:
         with (
