@@ -29,7 +29,6 @@ from frametally.books.quality_reports import QualityReport
 from frametally.books.runs import read_paths, read_run, read_tracks
 from frametally.errors import FrametallyError, Poison
 from frametally.media.manifests import list_manifests, list_tombstones
-from frametally.media_records import Derivative, Enhancement, VideoMetadata, VideoQuality
 from frametally.process.reports import NoProgress
 from frametally.records import (
     AutoDetector,
@@ -86,47 +85,6 @@ RECORDS: list[SealedRecord] = [
         set_aside=[],
         checks=[],
         frames_by_source={"cam": 1},
-    ),
-    VideoMetadata(
-        video_id=VIDEO,
-        sha256=MEDIUM,
-        size_bytes=5,
-        made_by="1",
-        container="mp4",
-        brands=["isom"],
-        moov="first",
-        duration_s=1.5,
-        bit_rate_bps=27,
-        created_at_ms=None,
-        tags={},
-        had_location=False,
-        pictures=[],
-        sounds=[],
-        others=[],
-        chapters=[],
-        plays_in_browsers=True,
-        why_not=None,
-        started_at_ms=DAY_MS,
-        time_source="container",
-        sampled_frames=8,
-    ),
-    VideoQuality(video_id=VIDEO, sha256=MEDIUM, made_by="1", passed=True, checks=[]),
-    Derivative(
-        video_id=VIDEO,
-        kind="enhanced",
-        recipe="0a1b2c3d",
-        enhancement=Enhancement(gamma=1.2),
-        method="encode",
-        video_encoder="libx264",
-        sound="none",
-        tried=[],
-        made_by="1",
-        content_type="video/mp4",
-        size_bytes=5,
-        width_px=64,
-        height_px=48,
-        frames=38,
-        duration_s=1.5,
     ),
 ]
 for module in of_capabilities("sealed_records"):

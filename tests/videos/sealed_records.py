@@ -2,10 +2,12 @@
 
 from tests.fakes.records import DAY_MS, MEDIUM
 
+from frametally.media_records import Derivative, Enhancement, VideoMetadata, VideoQuality
+from frametally.records import SealedRecord
 from frametally_videos.records import UploadRecord, VideoContent, VideoFacts, VideoFields, VideoRecord
 
 UPLOAD, VIDEO = "22222222-2222-4222-8222-222222222222", "11111111-1111-4111-8111-111111111111"
-RECORDS = [
+RECORDS: list[SealedRecord] = [
     UploadRecord(
         id=UPLOAD,
         video_id=VIDEO,
@@ -40,4 +42,45 @@ RECORDS = [
         uploaded_at_ms=DAY_MS,
     ),
     VideoContent(sha256=MEDIUM, video_id=VIDEO, upload_id=UPLOAD),
+    VideoMetadata(
+        video_id=VIDEO,
+        sha256=MEDIUM,
+        size_bytes=5,
+        made_by="1",
+        container="mp4",
+        brands=["isom"],
+        moov="first",
+        duration_s=1.5,
+        bit_rate_bps=27,
+        created_at_ms=None,
+        tags={},
+        had_location=False,
+        pictures=[],
+        sounds=[],
+        others=[],
+        chapters=[],
+        plays_in_browsers=True,
+        why_not=None,
+        started_at_ms=DAY_MS,
+        time_source="container",
+        sampled_frames=8,
+    ),
+    VideoQuality(video_id=VIDEO, sha256=MEDIUM, made_by="1", passed=True, checks=[]),
+    Derivative(
+        video_id=VIDEO,
+        kind="enhanced",
+        recipe="0a1b2c3d",
+        enhancement=Enhancement(gamma=1.2),
+        method="encode",
+        video_encoder="libx264",
+        sound="none",
+        tried=[],
+        made_by="1",
+        content_type="video/mp4",
+        size_bytes=5,
+        width_px=64,
+        height_px=48,
+        frames=38,
+        duration_s=1.5,
+    ),
 ]
