@@ -33,6 +33,7 @@ from frametally.settings.access import ServerAccess
 from frametally.settings.loading import load_settings
 from frametally_gold.book import Gold
 from frametally_gold.loading import load_gold
+from frametally_gold.settings import GoldSettings
 from frametally_search.indexer import index_runs
 
 MOST = 1.2

@@ -43,6 +43,7 @@ import sys, time
 from contextlib import closing
 from frametally_videos.opening import open_task_queue, open_video_catalogue
 from frametally.settings.loading import load_settings
+from frametally_videos.settings import VideoSettings
 settings = load_settings("producer").part(VideoSettings)
 with closing(open_video_catalogue(settings.catalogue_url)) as book:
     queue = open_task_queue(settings.queue_url, book, settings.queue_access)
@@ -67,17 +68,12 @@ def broker() -> dict[str, str]:
 @contextmanager
 def taker(settings: Settings, taken: Callable[[float], None]) -> Iterator[None]:
     """While it lasts, a worker takes and ends whatever comes, and tells when it was claimed."""
-
     of_videos = settings.part(VideoSettings)
 
     def take(stop: threading.Event) -> None:
         with (
             closing(open_video_catalogue(settings.catalogue_url)) as book,
-            closing(
-                open_task_queue(
-                    settings.part(VideoSettings).queue_url, book, settings.part(VideoSettings).queue_access
-                )
-            ) as queue,
+            closing(open_task_queue(of_videos.queue_url, book, of_videos.queue_access)) as queue,
             closing(queue.consumer(["media"], settle_after_s=600.0)) as consumer,
         ):
             while not stop.is_set():
