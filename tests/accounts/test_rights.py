@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 from tests.web.conftest import Place
 
+from frametally.plugins import folder_of, plugins
 from frametally_accounts.rights import ROLES, UserAccount
 from frametally_web.access.rights import RIGHTS, right_of, route_of
 from frametally_web.app import parts_of
@@ -63,9 +64,12 @@ def test_each_role_includes_those_before_it() -> None:
 
 
 def test_no_socket_is_answered_beside_those_of_the_table() -> None:
+    places = [WEB, *(folder_of(plugin) for plugin in plugins())]
     paths = {
         found
-        for file in WEB.rglob("*.py")
+        for place in places
+        for file in place.rglob("*.py")
         for found in re.findall(r'"(/ws/[a-z]*)', file.read_text(encoding="utf-8"))
     }
-    assert paths == {"/ws/", "/ws/stream"}
+    named = {route.removeprefix("WS ").partition("{")[0] for route in RIGHTS if route.startswith("WS ")}
+    assert paths == named == {"/ws/", "/ws/stream"}
