@@ -84,7 +84,7 @@ page: .venv/dev setup ## Open the demo's dashboard in Chromium, and again as soo
 
 .PHONY: test-browser
 test-browser: .venv/dev setup $(if $(HAS_NPM),$(PAGE_TOOLS)) ## Test the page in Chromium (pictures go to build/screenshots)
-	@$(BIN)/python -m pytest tests/web -k in_browser
+	@$(BIN)/python -m pytest tests -k in_browser
 
 .PHONY: pictures
 pictures: .venv/dev setup ## Draw the layers by Graphviz, and take the manual's pictures anew, from the test of its ten questions
@@ -99,7 +99,7 @@ pictures: .venv/dev setup ## Draw the layers by Graphviz, and take the manual's 
 
 .PHONY: api-docs
 api-docs: .venv/dev setup ## Write the API's manual pages anew, with real answers about the demo clip
-	@$(BIN)/python simple_frontend/update_metadata_docs.py
+	@$(BIN)/python videos/update_metadata_docs.py
 	@$(BIN)/python simple_frontend/examples.py
 	@$(BIN)/python simple_frontend/postman.py
 	@$(BIN)/python simple_frontend/generate_api_docs.py
@@ -186,13 +186,13 @@ soak: .venv/dev setup ## Kill stages and turn bits for long: FRAMES=10000 KILLS=
 	@FAULTS_FRAMES=$${FRAMES:-10000} FAULTS_KILLS=$${KILLS:-200} FAULTS_REAL_KILLS=$${REAL_KILLS:-10} \
 	  FAULTS_FLIPS=$${FLIPS:-1000} FAULTS_SEED=$${SEED:-0} FAULTS_EXAMPLES=2000 FAULTS_MAIL_KILLS=$${MAIL_KILLS:-50} \
 	  FAULTS_ALERT_KILLS=$${ALERT_KILLS:-100} \
-	  $(BIN)/python -m pytest -s tests/faults/test_kills.py tests/faults/test_flips.py tests/faults/test_protocol_machine.py \
-	  tests/pipeline/test_any_speed.py tests/mail/test_mail_kills.py tests/alerts/test_alert_kills.py
+	  $(BIN)/python -m pytest -s tests/faults/test_kills.py tests/together/test_flips.py tests/faults/test_protocol_machine.py \
+	  tests/pipeline/test_any_speed.py tests/videos/test_mail_kills.py tests/alerts/test_alert_kills.py
 
 .PHONY: soak-live
 soak-live: .venv/dev setup ## Four cameras for an hour, and all around them killed in turns: MINUTES=60 SEED=<number> can be set
 	@SOAK_LIVE_MINUTES=$${MINUTES:-60} FAULTS_SEED=$${SEED:-0} FRAMETALLY_REQUIRE_SERVICES=1 \
-	  $(BIN)/python -m pytest -s -n0 -m services tests/faults/test_live_soak.py
+	  $(BIN)/python -m pytest -s -n0 -m services tests/live/test_live_soak.py
 
 .PHONY: lint
 lint: .venv/dev lint-page ## Check style

@@ -23,19 +23,13 @@ from urllib.parse import urlsplit
 from flask import Flask
 from results import Cell, Goal, Table, save
 
-from frametally.access.accounts import ApiToken, UserAccount
-from frametally.access.book import AccessBook
-from frametally.access.tokens import make_api_token, make_token, sign, token_hash
-from frametally.opening import (
-    open_access_book,
-    open_count_index,
-    open_frame_log,
-    open_ledger,
-    open_object_store,
-    open_video_catalogue,
-)
+from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.settings.loading import Settings
-from frametally_web.access.gate import Gate
+from frametally_accounts.book import AccessBook
+from frametally_accounts.gate import Gate
+from frametally_accounts.rights import ApiToken, UserAccount
+from frametally_accounts.secrets import make_api_token, make_token, sign, token_hash
+from frametally_videos.opening import open_video_catalogue
 from frametally_web.app import create_app, parts_of
 from frametally_web.serving import DashboardServer
 
@@ -75,7 +69,7 @@ def dashboard(folder: Path, access: AccessBook | None) -> Iterator[Flask]:
 def serve(folder: Path, has_accounts: bool, told: Connection) -> None:
     """Serve an empty folder on a free port, until the process is ended."""
     with (
-        closing(open_access_book(f"sqlite:///{folder}/catalogue.sqlite")) as book,
+        closing(AccessBook(f"sqlite:///{folder}/catalogue.sqlite")) as book,
         dashboard(folder, book if has_accounts else None) as app,
     ):
         server = DashboardServer(app, host="127.0.0.1", port=0)
@@ -146,7 +140,7 @@ def main(requests: int) -> None:
     columns = ["what", "median, ms", "p95, ms", "most, ms"]
     with ExitStack() as stack:
         name, other = (Path(stack.enter_context(tempfile.TemporaryDirectory())) for _ in range(2))
-        book = stack.enter_context(closing(open_access_book(f"sqlite:///{name}/catalogue.sqlite")))
+        book = stack.enter_context(closing(AccessBook(f"sqlite:///{name}/catalogue.sqlite")))
         known = visitors(book)
         gate = parts_of(stack.enter_context(dashboard(name, book))).gate
         url = stack.enter_context(serving(name, has_accounts=True))

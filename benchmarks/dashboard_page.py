@@ -33,16 +33,11 @@ from playwright.sync_api import sync_playwright
 from results import ROOT, Cell, Goal, Table, save
 
 from frametally.errors import Retryable
-from frametally.opening import (
-    open_count_index,
-    open_frame_log,
-    open_ledger,
-    open_object_store,
-    open_video_catalogue,
-)
+from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.ports.count_index import CountIndex
 from frametally.process.time_limit import seconds_left
 from frametally.settings.loading import load_settings
+from frametally_videos.opening import open_video_catalogue
 from frametally_web.app import create_app
 from frametally_web.serving import DashboardServer
 

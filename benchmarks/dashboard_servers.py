@@ -29,7 +29,8 @@ from a2wsgi import WSGIMiddleware
 from results import Goal, Table, save
 
 from frametally.settings.loading import load_settings
-from frametally_cli.stages.looking import catalogue_to_look, open_to_look
+from frametally_cli.stages.looking import open_to_look
+from frametally_videos.opening import catalogue_to_look
 from frametally_web.app import create_app
 from frametally_web.serving import DashboardServer
 

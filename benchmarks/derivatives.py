@@ -32,16 +32,17 @@ from results import Cell, Goal, Table, save
 
 from frametally import keys
 from frametally.media_records import Enhancement
-from frametally.opening import open_object_store, open_video_catalogue
-from frametally.ports.job_book import JobKind
+from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
-from frametally.ports.video_catalogue import VideoCatalogue
 from frametally.records import encode
 from frametally.settings.loading import Settings, load_settings
-from frametally.video_records import VideoFacts, VideoFields, VideoRecord
-from frametally.videos.enhancements import enhancement_options
-from frametally.videos.one_frame import frame_picture
-from frametally_producer.jobs.attempt import Attempt
+from frametally_videos.jobs.attempt import Attempt
+from frametally_videos.library.enhancements import enhancement_options
+from frametally_videos.library.frame_preview import frame_picture
+from frametally_videos.opening import open_video_catalogue
+from frametally_videos.ports.job_book import JobKind
+from frametally_videos.ports.video_catalogue import VideoCatalogue
+from frametally_videos.records import VideoFacts, VideoFields, VideoRecord
 
 FPS, SIZE = 30, "854x480"
 BRIGHTER = Enhancement(brightness=0.05, contrast=1.2)

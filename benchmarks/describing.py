@@ -33,7 +33,7 @@ def opened(file):
     return open_video(file, max_pixels=50_000_000)
 """
 _RECORD = """
-from frametally.video_records import VideoFacts, VideoFields, VideoRecord
+from frametally_videos.records import VideoFacts, VideoFields, VideoRecord
 facts = VideoFacts(container="mp4", content_type="video/mp4", codec="h264", width_px=854, height_px=480,
     fps=30.0, duration_s=60.0, frames=None, has_sound=True, plays_in_browsers=True)
 record = VideoRecord(id="00000000-0000-4000-8000-000000000001", sha256="0" * 64, size_bytes=1, name="a",
@@ -43,18 +43,20 @@ METADATA = (
     _OURS
     + _RECORD
     + """
-from frametally_producer.describing.metadata import describe
+from frametally_videos.describing.video_metadata import describe
 with open(path, "rb") as file, opened(file) as video:
     print(describe(video, record, sampling="1").pictures[0].frames_counted)
 """
 )
 START = (
-    _OURS + _RECORD + "import frametally_producer.describing.metadata, frametally_producer.checking.quality"
+    _OURS
+    + _RECORD
+    + "import frametally_videos.describing.video_metadata, frametally_videos.checking.video_quality"
 )
 COUNT = (
     _OURS
     + """
-from frametally_producer.describing.packets import count_packets
+from frametally_videos.describing.packets import count_packets
 with open(path, "rb") as file, opened(file) as video:
     print(count_packets(video.container, [video.stream])[video.stream.index].frames)
 """
@@ -70,9 +72,9 @@ CHECKS = (
     _OURS
     + _RECORD
     + """
-from frametally_producer.checking.looking_through import looks
-from frametally_producer.checking.quality import check_video
-from frametally_producer.checking.times import found_times
+from frametally_videos.checking.picture_pass import looks
+from frametally_videos.checking.video_quality import check_video
+from frametally_videos.checking.video_times import found_times
 with open(path, "rb") as file, opened(file) as video:
     times = found_times(video)
 with open(path, "rb") as file, opened(file) as video:

@@ -25,13 +25,15 @@ from dashboard_data import FIRST_DAY_MS, counts_of, coverage_of, day_of_boxes, r
 from results import Goal, Table, save
 from sqlalchemy import create_engine, make_url, text
 
-from frametally.books.gold.days import load_gold
-from frametally.opening import open_count_index, open_gold, open_object_store
+from frametally.opening import open_count_index, open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
 from frametally.records import encode
 from frametally.settings.access import ServerAccess
 from frametally.settings.loading import load_settings
+from frametally_gold.book import Gold
+from frametally_gold.loading import load_gold
+from frametally_gold.settings import GoldSettings
 from frametally_search.indexer import index_runs
 
 MOST = 1.2
@@ -44,7 +46,7 @@ def main() -> None:
     parser.add_argument("--url", default="")
     options = parser.parse_args()
     load = os.getloadavg()[0]
-    access = load_settings().gold_access
+    access = load_settings().part(GoldSettings).gold_access
     wall_s: dict[str, list[float]] = {"index": [], "gold": [], "gold again": []}
     cpu_s: dict[str, list[float]] = {name: [] for name in wall_s}
     rows = 0
@@ -60,7 +62,7 @@ def main() -> None:
             with _places(options.url, access) as (index_url, gold_url):
                 with closing(open_count_index(index_url, access)) as index:
                     take("index", partial(index_runs, store=store, index=index, progress=NoProgress()))
-                with closing(open_gold(gold_url, access)) as gold:
+                with closing(Gold(gold_url, access)) as gold:
                     for name in ("gold", "gold again"):
                         take(name, partial(load_gold, store=store, gold=gold, progress=NoProgress()))
                     rows = sum(one.rows for one in gold.loads().values())

@@ -28,21 +28,23 @@ from pydantic import SecretStr
 from results import Goal, Table, save
 from services import running_servers
 
-from frametally.jobs.telling import telling
-from frametally.opening import open_task_queue, open_video_catalogue
-from frametally.ports.video_catalogue import VideoCatalogue
 from frametally.process.threads import in_thread
 from frametally.settings.environment import environment_of
 from frametally.settings.loading import Settings, load_settings
+from frametally_videos.jobs.job_bells import telling
+from frametally_videos.opening import open_task_queue, open_video_catalogue
+from frametally_videos.ports.video_catalogue import VideoCatalogue
+from frametally_videos.settings import VideoSettings
 
 VIDEO, LEASE_S, PATIENCE_S = "a-video", 30.0, 60.0
 KILLS = 10
 TAKE = """
 import sys, time
 from contextlib import closing
-from frametally.opening import open_task_queue, open_video_catalogue
+from frametally_videos.opening import open_task_queue, open_video_catalogue
 from frametally.settings.loading import load_settings
-settings = load_settings("producer")
+from frametally_videos.settings import VideoSettings
+settings = load_settings("producer").part(VideoSettings)
 with closing(open_video_catalogue(settings.catalogue_url)) as book:
     queue = open_task_queue(settings.queue_url, book, settings.queue_access)
     consumer = queue.consumer(["media"], settle_after_s=600.0)
@@ -66,11 +68,12 @@ def broker() -> dict[str, str]:
 @contextmanager
 def taker(settings: Settings, taken: Callable[[float], None]) -> Iterator[None]:
     """While it lasts, a worker takes and ends whatever comes, and tells when it was claimed."""
+    of_videos = settings.part(VideoSettings)
 
     def take(stop: threading.Event) -> None:
         with (
             closing(open_video_catalogue(settings.catalogue_url)) as book,
-            closing(open_task_queue(settings.queue_url, book, settings.queue_access)) as queue,
+            closing(open_task_queue(of_videos.queue_url, book, of_videos.queue_access)) as queue,
             closing(queue.consumer(["media"], settle_after_s=600.0)) as consumer,
         ):
             while not stop.is_set():

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frametally import keys
-from frametally.drawing_records import Drawing, DrawnCalibration, DrawnLine, Point, Side
 from frametally.records import Detection, FrameDetections
-from frametally.rules.flows.day_columns import FlowColumns
-from frametally.rules.metres.distribution import BINS_PER_KM_H
+from frametally_traffic.flows.day_columns import FlowColumns
+from frametally_traffic.geometry.speed_distribution import BINS_PER_KM_H
+from frametally_traffic.records import Drawing, DrawnCalibration, DrawnLine, Point, Side
 
 Array = NDArray[np.float64]
 

@@ -10,18 +10,18 @@ from tracking_scenes import Seen
 
 from frametally import keys
 from frametally.books.runs import current_runs, read_paths
-from frametally.flows.counting import flows_of_day
 from frametally.opening import open_object_store
 from frametally.process.reports import NoProgress
 from frametally.records import Detection, FrameDetections
-from frametally.rules.flows.day_columns import DIRECTIONS, FlowColumns
-from frametally.rules.flows.shapes import LineShape, Shapes
-from frametally.rules.geometry.borders import tenths
 from frametally.rules.times import DAY_MS
 from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings
 from frametally_hadoop.driver import aggregate
 from frametally_hadoop.planning.selection import ALL_DAYS
+from frametally_traffic.flows.day_columns import DIRECTIONS, FlowColumns
+from frametally_traffic.flows.day_flows import flows_of_day
+from frametally_traffic.flows.shapes import LineShape, Shapes
+from frametally_traffic.geometry.borders import tenths
 
 NOON_MS = 1_772_366_400_000
 DAY_START_MS = NOON_MS // DAY_MS * DAY_MS

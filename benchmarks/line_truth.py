@@ -37,10 +37,10 @@ from tracking import CLIP_FPS, CLIP_FRAMES, FPS, FRAMES, VEHICLES, detected, tru
 from tracking_scenes import LABEL, Seen
 from unseen_lines import tables_and_goals
 
-from frametally.drawings.shapes import shapes_of
 from frametally.files.demo_clip import ensure_demo_clip
-from frametally.rules.flows.day_columns import DIRECTIONS
-from frametally.rules.geometry.borders import FLICKER_PART
+from frametally_traffic.drawings.drawn_shapes import shapes_of
+from frametally_traffic.flows.day_columns import DIRECTIONS
+from frametally_traffic.geometry.borders import FLICKER_PART
 
 SCENES = 10
 CLIP_LINES = {340: "11: 10 cars, 1 van", 360: "10: 10 cars"}

@@ -4,7 +4,7 @@
 
 Cameras and vehicles are those of `track_storage.py`, which says what tracks take and what the job does, too;
 so are the days of paths, in a store of files. What is drawn is counted as the page counts it
-(`books.flows.flows_for`): when it is new, and again when its days are kept.
+(`counting.published_days.flows_for`): when it is new, and again when its days are kept.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ import track_storage
 from results import Cell, Goal, Table, save
 
 from frametally import keys
-from frametally.books.flows import flows_for
-from frametally.drawing_records import Drawn, DrawnCalibration, DrawnLine, DrawnZone
-from frametally.drawings.revisions import change_drawing, with_shapes
 from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.records import PathFile, Run
 from frametally.rules.path_columns import PathColumns, encode_paths
 from frametally.rules.times import DAY_MS
+from frametally_traffic.counting.published_days import flows_for
+from frametally_traffic.drawings.revisions import change_drawing, with_shapes
+from frametally_traffic.records import Drawn, DrawnCalibration, DrawnLine, DrawnZone
 
 WIDTH_PX, HEIGHT_PX = track_storage.WIDTH_PX, track_storage.HEIGHT_PX
 SOURCES = [f"cam-{number}" for number in range(track_storage.CAMERAS)]

@@ -31,14 +31,16 @@ from playback import cpu_s, listening, serving
 from results import Cell, Goal, Table, save
 
 from frametally.files.demo_clip import ensure_demo_clip
-from frametally.opening import open_frame_log, open_object_store, open_video_catalogue
+from frametally.opening import open_frame_log, open_object_store
 from frametally.ports.frame_log import FrameLog, consumer_group
-from frametally.ports.live_book import Feed
 from frametally.ports.object_store import ObjectStore
-from frametally.ports.video_catalogue import VideoQuestion
 from frametally.segments.contents import list_segments
 from frametally.settings.loading import load_settings
+from frametally_live.book import LiveBook
+from frametally_live.feed_records import Feed
 from frametally_models.prepare import prepare_detector
+from frametally_videos.opening import open_video_catalogue
+from frametally_videos.ports.video_catalogue import VideoQuestion
 
 FOLDER = Path(__file__).parent
 FAST, SLOW, DEAD = 175, 20, 5
@@ -323,8 +325,8 @@ def spent_s(process: subprocess.Popen[bytes]) -> float:
 
 def add_camera(folder: Path) -> str:
     """Put the camera whose frames `live_frames.py` shows; what a viewer asks for."""
-    with closing(open_video_catalogue(load_settings(data_dir=folder).catalogue_url)) as catalogue:
-        catalogue.put_camera(Feed(str(uuid.uuid4()), "camera", SOURCE, SOURCE))
+    with closing(LiveBook(load_settings(data_dir=folder).catalogue_url)) as feeds:
+        feeds.put_camera(Feed(str(uuid.uuid4()), "camera", SOURCE, SOURCE))
     return f"source={SOURCE}"
 
 

@@ -32,7 +32,7 @@ from frametally.settings.loading import Settings, load_settings
 
 sys.path.append(str(ROOT))
 
-from tests.cameras.showing import RtspCamera
+from tests.live.showing import RtspCamera
 
 LOOK_EVERY_S = 0.2
 PATIENCE_S = 300

@@ -26,10 +26,11 @@ from typing import Any
 from results import Goal, Table, save
 
 from frametally import keys
-from frametally.opening import open_object_store, open_video_catalogue
+from frametally.opening import open_object_store
 from frametally.settings.loading import Settings, load_settings
-from frametally.video_records import VideoFacts, VideoFields, VideoRecord
-from frametally_cli.stages.looking import catalogue_to_look, open_to_look
+from frametally_cli.stages.looking import open_to_look
+from frametally_videos.opening import catalogue_to_look, open_video_catalogue
+from frametally_videos.records import VideoFacts, VideoFields, VideoRecord
 from frametally_web.app import create_app
 from frametally_web.serving import DashboardServer
 

@@ -22,9 +22,9 @@ from results import Cell, Goal, Table
 from tracking import CLIP_FPS, FPS
 from tracking_scenes import Seen
 
-from frametally.rules.flows.day_columns import DIRECTIONS
-from frametally.rules.flows.shapes import ZoneShape
-from frametally.rules.geometry.borders import FLICKER_PART, tenths
+from frametally.rules.places import ZoneShape
+from frametally_traffic.flows.day_columns import DIRECTIONS
+from frametally_traffic.geometry.borders import FLICKER_PART, tenths
 
 Points = tuple[tuple[float, float], ...]
 

@@ -62,4 +62,5 @@ def with_map(readme: str, package: Path) -> str:
 if __name__ == "__main__":
     for name in PACKAGES:
         readme = (ROOT / name).parent / "README.md"
-        readme.write_text(with_map(readme.read_text(encoding="utf-8"), ROOT / name), encoding="utf-8")
+        text = readme.read_text(encoding="utf-8") if readme.exists() else f"# {readme.parent.name}\n"
+        readme.write_text(with_map(text, ROOT / name), encoding="utf-8")

@@ -2,11 +2,17 @@ import js from "@eslint/js";
 import globals from "globals";
 
 export default [
-  { ignores: ["build/", "frametally_web/static/built/", "types/"] },
-  js.configs.recommended,
-  { files: ["tests/**/*.mjs"], languageOptions: { globals: globals.node } },
   {
-    files: ["frametally_web/static/**/*.js"],
+    ignores: [
+      "simple_frontend/build/",
+      "simple_frontend/frametally_web/static/built/",
+      "simple_frontend/types/",
+    ],
+  },
+  js.configs.recommended,
+  { files: ["simple_frontend/tests/**/*.mjs"], languageOptions: { globals: globals.node } },
+  {
+    files: ["simple_frontend/frametally_web/static/**/*.js", "*/frametally_*/page/**/*.js"],
     languageOptions: { globals: globals.browser },
     rules: {
       "no-restricted-properties": [

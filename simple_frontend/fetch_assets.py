@@ -27,6 +27,7 @@ HERE = Path(__file__).resolve().parent
 STATIC = HERE / "frametally_web" / "static"
 BUILT = STATIC / "built"
 BUILD = HERE / "build"
+CHECKOUT = HERE.parent
 PACKAGE_FILES = ("package.json", "package-lock.json", ".npmrc")
 OLDEST_NPM = 7  # the first that reads this kind of package-lock.json
 ESBUILD = (
@@ -54,14 +55,29 @@ def digest(paths: list[Path]) -> str:
     told = hashlib.sha256()
     for path in paths:
         data = path.read_bytes()
-        told.update(f"{path.relative_to(HERE).as_posix()} {len(data)}\n".encode() + data)
+        told.update(f"{path.relative_to(CHECKOUT).as_posix()} {len(data)}\n".encode() + data)
     return told.hexdigest()
 
 
 def sources() -> list[Path]:
     """Return all that the built files are made of, and by."""
-    page = [path for path in STATIC.rglob("*") if path.is_file() and BUILT not in path.parents]
+    folders = [STATIC, *plugin_pages().values()]
+    page = [
+        path
+        for folder in folders
+        for path in folder.rglob("*")
+        if path.is_file() and BUILT not in path.parents
+    ]
     return [Path(__file__).resolve(), *(HERE / name for name in PACKAGE_FILES), *sorted(page)]
+
+
+def plugin_pages() -> dict[str, Path]:
+    """Return the folders of plug-ins' scripts and sheets, by the name of the package that they are in.
+
+    A script names another's file by that name, such as `frametally_videos/library/words.js`, and one of
+    `static/` as `frametally/js/shared/dom.js`.
+    """
+    return {path.parent.name: path for path in sorted(CHECKOUT.glob("*/frametally_*/page"))}
 
 
 def is_current(made_from: str) -> bool:
@@ -173,12 +189,20 @@ def bundle(made_from: str) -> None:
         # Beside build/node_modules, so that no other version of a library is nearer.
         copied = Path(scratch) / "static"
         shutil.copytree(STATIC, copied, ignore=shutil.ignore_patterns("built"))
-        entries = sorted(path.relative_to(copied) for path in copied.glob("pages/*.*"))
-        entries += sorted(path.relative_to(copied) for path in copied.glob("*.svg"))
+        entries = [*copied.glob("pages/*.*"), *copied.glob("*.svg")]
+        aliases = [f"--alias:frametally={copied}"]
+        for package, folder in plugin_pages().items():
+            page = Path(scratch) / package
+            shutil.copytree(folder, page, ignore=shutil.ignore_patterns("*.html"))
+            entries += [*page.glob("*.js"), *page.glob("*.css")]
+            aliases.append(f"--alias:{package}={page}")
         made = Path(scratch) / "made"
         run(
-            [str(esbuild), *map(str, entries), *ESBUILD, f"--outdir={made}", f"--metafile={made}.json"],
-            cwd=copied,
+            [
+                *(str(esbuild), *map(str, sorted(entries)), *ESBUILD, *aliases),
+                *(f"--outdir={made}", f"--metafile={made}.json"),
+            ],
+            cwd=Path(scratch),
             what="esbuild could not put the page together",
             remedy="Mend the source, then run this again",
         )

@@ -29,6 +29,7 @@ hypothesis_settings.register_profile("quick", deadline=None, max_examples=exampl
 hypothesis_settings.register_profile("thorough", deadline=None)
 hypothesis_settings.load_profile("thorough" if THOROUGH else "quick")
 
+pytest_plugins = ["tests.web.fixtures"]
 _LEFT_OUT = pytest.StashKey[int]()
 REPOSITORY = Path(__file__).resolve().parents[1]
 

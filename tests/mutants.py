@@ -27,7 +27,7 @@ import tempfile
 import time
 import types
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -38,7 +38,16 @@ from rich.console import Console
 from rich.progress import Progress
 
 ROOT = Path(__file__).resolve().parents[1]
-RULES = "core/frametally/rules"
+FLOWS, REPORT = "traffic/frametally_traffic/flows", "traffic/frametally_traffic/report"
+RULES = (
+    "core/frametally/rules",
+    "traffic/frametally_traffic/geometry",
+    *(
+        f"{FLOWS}/{name}.py"
+        for name in ("day_columns", "flow_inputs", "shapes", "tallies", "ways", "zone_boxes")
+    ),
+    *(f"{REPORT}/{name}.py" for name in ("movement_table", "peaks", "quarters", "schemes", "turns")),
+)
 MONEY_PATHS = (
     "core/frametally/segments/chain.py",
     "consumer/frametally_consumer/worker/partitions.py",
@@ -61,27 +70,27 @@ EQUIVALENT = {
         "if other is None or (line <= other):",
     ): "the same line again",
     (
-        "frametally.rules.flows.zone_boxes._picture_zone",
+        "frametally_traffic.flows.zone_boxes._picture_zone",
         "@lru_cache(maxsize=1025)",
     ): "how many are kept changes no answer",
     (
-        "frametally.rules.flows.tallies._zones",
+        "frametally_traffic.flows.tallies._zones",
         "stay = Stay(max(from_ms, -2), min(to_ms, DAY_MS), CAME[came], WENT[went])",
     ): "both lie before the day",
     (
-        "frametally.rules.flows.ways._place",
+        "frametally_traffic.flows.ways._place",
         "return shape.name, shape.from_ms is not None, shape.from_ms or 1",
     ): "the second part says that there is no beginning",
     (
-        "frametally.rules.geometry.borders._half_ways",
+        "frametally_traffic.geometry.borders._half_ways",
         "yield Passage(step, (first + last) / 2, 1)",
     ): "nobody reads the side of a half way",
     (
-        "frametally.rules.geometry.zones.PictureZone.is_clear",
+        "frametally_traffic.geometry.zones.PictureZone.is_clear",
         "if (height2 >= self.narrow2) and self.place_of(x, y) > 0:",
     ): "an equal height becomes itself",
     (
-        "frametally.rules.geometry.zones.PictureZone._depth2",
+        "frametally_traffic.geometry.zones.PictureZone._depth2",
         "return max((self.distance2(x, y) for x, y in middles if self.place_of(x, y) > 0), "
         "default=Fraction(1))",
     ): "every polygon has a diagonal or an ear within",
@@ -90,7 +99,7 @@ EQUIVALENT = {
         "return local_time(time_ms, zone).replace(tzinfo=None, fold=1)",
     ): "moments without a zone are compared without their fold",
     (
-        "frametally.rules.traffic.turns.turns_of",
+        "frametally_traffic.report.turns.turns_of",
         "to_leg: ((SIDES.index(to_side) - SIDES.index(from_side) + _EIGHTHS // 2)) % _EIGHTHS",
     ): "half a turn to either hand is the same",
     (
@@ -361,15 +370,20 @@ def judged(mutants: list[Mutant], places: slice) -> Iterator[tuple[Mutant, str |
     return forked(run) if files else iter(())
 
 
+def modules_of(places: Iterable[str]) -> list[Path]:
+    """The modules that are there, of modules and folders."""
+    paths = (path for place in places for path in [ROOT / place, *sorted((ROOT / place).rglob("*.py"))])
+    return [path for path in paths if path.is_file()]
+
+
 def main(arguments: list[str]) -> int:
     """Judge the mutants of some modules, print a row for each, and return the exit code."""
     parser = argparse.ArgumentParser(description="Break the rules, and see that tests fail.")
-    parser.add_argument("places", nargs="*", default=[RULES, *MONEY_PATHS], help="modules and folders")
+    parser.add_argument("places", nargs="*", default=[*RULES, *MONEY_PATHS], help="modules and folders")
     parser.add_argument("--per-function", type=int, default=1, metavar="N", help="mutants of each function")
     options = parser.parse_args(arguments)
-    paths = [path for place in options.places for path in [ROOT / place, *(ROOT / place).rglob("*.py")]]
     alive = []
-    for mutants in (of_rule for path in filter(Path.is_file, paths) for of_rule in mutants_of(path).values()):
+    for mutants in (of_rule for path in modules_of(options.places) for of_rule in mutants_of(path).values()):
         alive += [one for one in mutants if (one.rule, one.new) not in EQUIVALENT][: options.per_function]
     total = len(alive)
 

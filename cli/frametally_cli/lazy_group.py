@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import NamedTuple
+from collections.abc import Mapping
 
 import click
 
-
-class CommandEntry(NamedTuple):
-    """A command that is not imported yet.
-
-    Attributes:
-        target: Its module and its name there, `package.module:name`.
-        summary: What it does, in one line of the list of commands.
-    """
-
-    target: str
-    summary: str
+from frametally.plugins import CommandEntry, load
 
 
 class LazyGroup(click.Group):
     """A group whose commands are imported one by one, as they are asked for."""
 
-    def __init__(self, *args: object, entries: dict[str, CommandEntry], **settings: object) -> None:
+    def __init__(self, *args: object, entries: Mapping[str, CommandEntry], **settings: object) -> None:
         """Know the commands by `entries`; the other arguments are click's own."""
         super().__init__(*args, **settings)  # type: ignore[arg-type]
         self.entries = entries
@@ -35,8 +24,11 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the command; None if there is none of this name."""
         if cmd_name in self.entries and cmd_name not in self.commands:
-            module, _, name = self.entries[cmd_name].target.partition(":")
-            self.commands[cmd_name] = self.prepared(cmd_name, getattr(importlib.import_module(module), name))
+            entry = self.entries[cmd_name]
+            command = load(entry.target)
+            for target in entry.more:
+                command.commands.update(load(target).commands)
+            self.commands[cmd_name] = self.prepared(cmd_name, command)
         return self.commands.get(cmd_name)
 
     def resolve_command(

@@ -15,76 +15,104 @@ from contextlib import suppress
 import click
 
 from frametally.errors import FrametallyError
+from frametally.plugins import CommandEntry, hooks, plugin_commands
 from frametally.process.exit_codes import NOTHING_DONE
 from frametally_cli.console import streams
-from frametally_cli.lazy_group import CommandEntry, LazyGroup
+from frametally_cli.lazy_group import LazyGroup
 
 COMMANDS = {
-    name: CommandEntry(f"frametally_cli.{target}", summary)
-    for name, target, summary in (
-        (
-            "aggregate",
-            "commands.stages:aggregate",
-            "Count detections per label and interval",
-        ),
-        ("alerts", "alerts.group:alerts_group", "Notify people and programs of counts, gaps and failures"),
-        ("audit", "audit.group:audit_group", "Show, export and verify who changed what"),
-        ("backup", "backups.commands:backup", "Save accounts, rules, reports and the audit log"),
-        ("catalogue", "videos.catalogue:catalogue_group", "Rebuild the catalogue of videos from the store"),
-        (
-            "cloud-setup",
-            "commands.cloud:cloud_setup",
-            "Write settings, users and secrets of the stack",
-        ),
-        ("compare", "commands.compare:compare", "Show where two models differ, with the frames of both"),
-        ("consume", "commands.stages:consume", "Detect objects in announced frames and write segments"),
-        (
-            "dead-letters",
-            "commands.dead_letters:dead_letters",
-            "List, replay or drop undetected frames",
-        ),
-        ("demo", "commands.run:demo", "Count a traffic clip, from download to chart"),
-        ("doctor", "commands.doctor:doctor", "Check settings, servers, rights, models and disk"),
-        ("download-models", "commands.models:download_models", "Download the detection model and verify it"),
-        ("embed", "access.embed:embed", "Print the HTML that shows a chart on another site"),
-        ("explain", "commands.explain:explain", "List every frame behind a bar, with its boxes"),
-        ("export", "commands.export:export", "Write counts as CSV, XLSX, JSON or Parquet"),
-        ("forget", "commands.mending:forget", "Remove a file or a source from the counts"),
-        ("gold", "stages.gold:gold", "Update the gold tables for SQL"),
-        ("index", "commands.stages:index", "Publish new counts in the count index"),
-        ("ledger", "commands.upkeep:ledger_group", "Rebuild the ledger from the store"),
-        ("lines", "traffic.lines:lines", "Import, export and list lines, zones, calibrations"),
-        ("live", "live.group:live_group", "Add, start and stop cameras"),
-        ("log", "commands.upkeep:log_group", "Trim the embedded frame log"),
-        ("media", "videos.media:media_group", "Run the bronze, silver and gold layers of uploaded videos"),
-        ("produce", "commands.stages:produce", "Store and announce the frames of pictures and videos"),
-        ("quality", "commands.quality:quality", "Print each day's quality report"),
-        ("reach", "commands.cloud:reach", "Check that servers can be reached, without signing in"),
-        ("redetect", "commands.redetect:redetect", "Run another model over stored frames"),
-        ("rename-source", "commands.mending:rename_source", "Rename a source, or merge it into another"),
-        ("report", "traffic.report:report", "Write traffic reports, once or on a schedule"),
-        ("restore", "backups.commands:restore", "Bring back a backup"),
-        ("retime", "commands.mending:retime", "Correct when a file was filmed"),
-        ("run", "commands.run:run", "Do everything: from pictures and videos to the chart"),
-        ("serve", "commands.stages:serve", "Serve the dashboard and count what is uploaded there"),
-        ("setup", "commands.setup:setup", "Create what the servers need, and check rights"),
-        ("status", "commands.status:status", "Show whether every frame is accounted for"),
-        ("stream", "live.stream:stream", "Stream an uploaded video"),
-        ("tokens", "access.tokens:tokens_group", "Create and remove API tokens"),
-        ("up", "videos.up:up", "Run every part on this machine until Ctrl-C"),
-        ("upload", "videos.upload:upload", "Upload videos; an interrupted upload continues"),
-        ("users", "access.users:users_group", "Add and remove accounts, and set what they may do"),
-        ("work", "videos.work:work", "Process uploaded videos until Ctrl-C"),
-    )
+    "aggregate": CommandEntry(
+        "frametally_cli.commands.stages:aggregate", "Count detections per label and interval"
+    ),
+    "backup": CommandEntry(
+        "frametally_cli.backups.commands:backup", "Save accounts, rules, reports and the audit log"
+    ),
+    "cloud-setup": CommandEntry(
+        "frametally_cli.commands.cloud:cloud_setup", "Write settings, users and secrets of the stack"
+    ),
+    "compare": CommandEntry(
+        "frametally_cli.commands.compare:compare", "Show where two models differ, with the frames of both"
+    ),
+    "consume": CommandEntry(
+        "frametally_cli.commands.stages:consume", "Detect objects in announced frames and write segments"
+    ),
+    "dead-letters": CommandEntry(
+        "frametally_cli.commands.dead_letters:dead_letters",
+        "List, replay or drop undetected frames",
+        {"drop": ("ids", "everything", "cause"), "replay": ("ids", "cause")},
+    ),
+    "demo": CommandEntry("frametally_cli.commands.run:demo", "Count a traffic clip, from download to chart"),
+    "doctor": CommandEntry(
+        "frametally_cli.commands.doctor:doctor", "Check settings, servers, rights, models and disk"
+    ),
+    "download-models": CommandEntry(
+        "frametally_cli.commands.models:download_models", "Download the detection model and verify it"
+    ),
+    "explain": CommandEntry(
+        "frametally_cli.commands.explain:explain", "List every frame behind a bar, with its boxes"
+    ),
+    "export": CommandEntry(
+        "frametally_cli.commands.export:export", "Write counts as CSV, XLSX, JSON or Parquet"
+    ),
+    "forget": CommandEntry(
+        "frametally_cli.commands.mending:forget",
+        "Remove a file or a source from the counts",
+        {"": ("medium", "source", "from", "to", "delete_images")},
+    ),
+    "index": CommandEntry("frametally_cli.commands.stages:index", "Publish new counts in the count index"),
+    "ledger": CommandEntry(
+        "frametally_cli.commands.upkeep:ledger_group", "Rebuild the ledger from the store", {"rebuild": ()}
+    ),
+    "log": CommandEntry(
+        "frametally_cli.commands.upkeep:log_group", "Trim the embedded frame log", {"trim": ()}
+    ),
+    "produce": CommandEntry(
+        "frametally_cli.commands.stages:produce", "Store and announce the frames of pictures and videos"
+    ),
+    "quality": CommandEntry("frametally_cli.commands.quality:quality", "Print each day's quality report"),
+    "reach": CommandEntry(
+        "frametally_cli.commands.cloud:reach", "Check that servers can be reached, without signing in"
+    ),
+    "redetect": CommandEntry(
+        "frametally_cli.commands.redetect:redetect",
+        "Run another model over stored frames",
+        {"": ("model", "source")},
+    ),
+    "rename-source": CommandEntry(
+        "frametally_cli.commands.mending:rename_source",
+        "Rename a source, or merge it into another",
+        {"": ("old", "new")},
+    ),
+    "restore": CommandEntry(
+        "frametally_cli.backups.commands:restore", "Bring back a backup", {"": ("source", "replace")}
+    ),
+    "retime": CommandEntry(
+        "frametally_cli.commands.mending:retime",
+        "Correct when a file was filmed",
+        {"": ("medium", "start_time")},
+    ),
+    "run": CommandEntry(
+        "frametally_cli.commands.run:run", "Do everything: from pictures and videos to the chart"
+    ),
+    "serve": CommandEntry(
+        "frametally_cli.commands.stages:serve", "Serve the dashboard and count what is uploaded there"
+    ),
+    "setup": CommandEntry(
+        "frametally_cli.commands.setup:setup", "Create what the servers need, and check rights"
+    ),
+    "status": CommandEntry(
+        "frametally_cli.commands.status:status", "Show whether every frame is accounted for"
+    ),
+    "up": CommandEntry("frametally_cli.commands.up:up", "Run every part on this machine until Ctrl-C"),
+    **plugin_commands(),
 }
 """Every command; nothing of it is imported until it is used."""
 
 
 class _Commands(LazyGroup):
     def prepared(self, name: str, command: click.Command) -> click.Command:
-        from frametally_cli.audit.recording import record_changes
-
-        record_changes(command, name)
+        for prepare in hooks("prepare_command"):
+            prepare(command, name, self.entries[name])
         return command
 
 

@@ -25,9 +25,10 @@ from kafka.admin import (
 
 from frametally import keys
 from frametally.adapters.kafka.access import KafkaAccess, read_kafka_access
-from frametally.adapters.kafka.failures import explained
+from frametally.adapters.kafka.broker_errors import explained
 from frametally.adapters.kafka.probe import check_reachable
 from frametally.errors import FrametallyError, Misconfigured
+from frametally.plugins import hooks
 from frametally.ports.frame_log import consumer_group
 from frametally.settings.loading import Settings, load_settings
 
@@ -44,9 +45,14 @@ Right = tuple[str, ResourceType, str, ACLResourcePatternType, ACLOperation]
 
 def rights(settings: Settings) -> set[Right]:
     """Return all that the stack's users may do on the topics that the settings name."""
-    frames, live, results, videos = (
+    frames, live, results, *others = (
         (ResourceType.TOPIC, topic, ACLResourcePatternType.LITERAL)
-        for topic in (settings.topic, settings.live_topic, settings.results_topic, settings.videos_topic)
+        for topic in (
+            settings.topic,
+            settings.live_topic,
+            settings.results_topic,
+            *(topic for topics in hooks("topics") for topic in topics(settings)),
+        )
     )
     again = (ResourceType.TOPIC, keys.redetect_topic(settings.topic, ""), ACLResourcePatternType.PREFIXED)
     groups = (ResourceType.GROUP, consumer_group(""), ACLResourcePatternType.PREFIXED)
@@ -54,12 +60,12 @@ def rights(settings: Settings) -> set[Right]:
     # `frametally doctor` announces, takes and removes a message on a topic of its own.
     doctors = (ResourceType.TOPIC, consumer_group("doctor"), ACLResourcePatternType.LITERAL)
     return {
-        *((CAMERA, *what, ACLOperation.WRITE) for what in (frames, live, results, videos)),
+        *((CAMERA, *what, ACLOperation.WRITE) for what in (frames, live, results, *others)),
         *((CONSUMER, *what, ACLOperation.READ) for what in (frames, live, again, groups)),
         (CONSUMER, *results, ACLOperation.WRITE),
         *((READER, *what, ACLOperation.DESCRIBE) for what in (frames, live, again, groups)),
         *((READER, *what, ACLOperation.READ) for what in (results, watchers)),
-        *((OPERATOR, *what, ACLOperation.ALL) for what in (frames, live, results, videos)),
+        *((OPERATOR, *what, ACLOperation.ALL) for what in (frames, live, results, *others)),
         *((OPERATOR, *what, ACLOperation.ALL) for what in (again, groups, doctors)),
     }
 

@@ -9,7 +9,7 @@ import json
 import secrets
 from collections.abc import Mapping
 
-from frametally.ports.task_queue import QUEUES
+from frametally.plugins import hooks
 
 QUEUE_USERS = {
     "frametally": "FRAMETALLY_QUEUE_PASSWORD",
@@ -22,7 +22,10 @@ _SALT_BYTES = 4
 
 def queue_definitions(values: Mapping[str, str]) -> str:
     """Return the definitions: workers have our queues alone, who opens the page sees, and changes nothing."""
-    ours = "|".join(name.replace(".", r"\.") for name in (*EXCHANGES, *QUEUES))
+    ours = "|".join(
+        name.replace(".", r"\.")
+        for name in (*EXCHANGES, *(name for names in hooks("queues") for name in names))
+    )
     workers, viewer = QUEUE_USERS
     users = [
         {

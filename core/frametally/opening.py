@@ -1,8 +1,7 @@
 """Opens the adapters behind the ports: each is found by its URL's scheme, among the installed entry points.
 
 The groups are `frametally.object_store`, `frametally.frame_log`, `frametally.count_index`,
-`frametally.ledger`, `frametally.video_catalogue`, `frametally.access_book`, `frametally.alert_book`,
-`frametally.audit_book`, `frametally.kept_books`, `frametally.gold` and `frametally.task_queue`; an entry
+`frametally.ledger` and `frametally.kept_books`, and those of plug-ins, which open them; an entry
 point's name is the scheme, its object makes the adapter, and the extra in its brackets is what must be
 installed for it. Another log is a package with such a line, and no edit here.
 """
@@ -12,23 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from importlib.metadata import EntryPoints, PackageNotFoundError, distribution, entry_points
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from frametally.access.book import AccessBook
 from frametally.backup_records import KeptBooks
 from frametally.errors import Misconfigured
 from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import FrameLog
-from frametally.ports.gold import Gold
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
-from frametally.ports.task_queue import TaskQueue
-from frametally.ports.video_catalogue import VideoCatalogue
 from frametally.settings.access import LogAccess, ServerAccess, StoreAccess
-
-if TYPE_CHECKING:
-    from frametally.adapters.sql.alerts.book import SqlAlertBook
-    from frametally.adapters.sql.audit.book import SqlAuditBook
 
 _FILE = "sqlite:////absolute/file.sqlite"
 _PORTS = {
@@ -40,21 +31,7 @@ _PORTS = {
         f"{_FILE}, postgresql://host/database or elasticsearch+https://host:9200",
     ),
     "ledger": ("FRAMETALLY_LEDGER_URL", "ledger", f"{_FILE} or postgresql://host/database"),
-    "video_catalogue": (
-        "FRAMETALLY_CATALOGUE_URL",
-        "video catalogue",
-        f"{_FILE} or postgresql://host/database",
-    ),
-    "access_book": ("FRAMETALLY_CATALOGUE_URL", "access book", f"{_FILE} or postgresql://host/database"),
-    "alert_book": ("FRAMETALLY_CATALOGUE_URL", "alert book", f"{_FILE} or postgresql://host/database"),
-    "audit_book": ("FRAMETALLY_CATALOGUE_URL", "audit book", f"{_FILE} or postgresql://host/database"),
     "kept_books": ("FRAMETALLY_CATALOGUE_URL", "catalogue", f"{_FILE} or postgresql://host/database"),
-    "gold": ("FRAMETALLY_GOLD_URL", "gold database", f"{_FILE} or postgresql://host/database"),
-    "task_queue": (
-        "FRAMETALLY_QUEUE_URL",
-        "queue",
-        "amqp://host, amqps://host or nothing for the video catalogue's own",
-    ),
 }
 """By port: the setting that names its URL, what people call it, and the kinds of URL that are known."""
 
@@ -69,7 +46,7 @@ def open_object_store(url: str, access: StoreAccess | None = None) -> ObjectStor
             us or has no such bucket.
         Retryable: The S3 store does not answer.
     """
-    store: ObjectStore = _adapter("object_store", url)(url, access=access)
+    store: ObjectStore = adapter("object_store", url)(url, access=access)
     return store
 
 
@@ -84,7 +61,7 @@ def open_frame_log(url: str, access: LogAccess | None = None, *, lease_s: float 
     Raises:
         Misconfigured: An unknown kind of URL, a file that cannot be written, or a setting that is missing.
     """
-    log: FrameLog = _adapter("frame_log", url)(url, access=access, lease_s=lease_s)
+    log: FrameLog = adapter("frame_log", url)(url, access=access, lease_s=lease_s)
     return log
 
 
@@ -97,7 +74,7 @@ def open_count_index(url: str, access: ServerAccess | None = None) -> CountIndex
     Raises:
         Misconfigured: An unknown kind of URL, or a database that cannot be opened.
     """
-    index: CountIndex = _adapter("count_index", url)(url, access=access)
+    index: CountIndex = adapter("count_index", url)(url, access=access)
     return index
 
 
@@ -109,97 +86,20 @@ def open_ledger(url: str, access: ServerAccess | None = None) -> Ledger:
     Raises:
         Misconfigured: An unknown kind of URL, or a database that cannot be opened.
     """
-    ledger: Ledger = _adapter("ledger", url)(url, access=access)
+    ledger: Ledger = adapter("ledger", url)(url, access=access)
     return ledger
 
 
-def open_video_catalogue(url: str, access: ServerAccess | None = None) -> VideoCatalogue:
-    """Open the catalogue that `url` names: `sqlite:///<absolute file>` or `postgresql://host/database`.
-
-    Its tables are made if they are missing, as is SQLite's file.
-
-    Raises:
-        Misconfigured: An unknown kind of URL, or a database that cannot be opened.
-    """
-    catalogue: VideoCatalogue = _adapter("video_catalogue", url)(url, access=access)
-    return catalogue
-
-
-def open_access_book(url: str, access: ServerAccess | None = None) -> AccessBook:
-    """Open the access book in the catalogue's database, which `url` names as `open_video_catalogue` has it.
-
-    Its tables are made if they are missing, as is SQLite's file.
-
-    Raises:
-        Misconfigured: An unknown kind of URL, or a database that cannot be opened.
-    """
-    book: AccessBook = _adapter("access_book", url)(url, access=access)
-    return book
-
-
-def open_alert_book(url: str, access: ServerAccess | None = None) -> SqlAlertBook:
-    """Open the alert book in the database of the video catalogue, which `url` names.
-
-    Its tables are made if they are missing, as is SQLite's file.
-
-    Raises:
-        Misconfigured: An unknown kind of URL, or a database that cannot be opened.
-    """
-    book: SqlAlertBook = _adapter("alert_book", url)(url, access=access)
-    return book
-
-
-def open_audit_book(url: str, access: ServerAccess | None = None) -> SqlAuditBook:
-    """Open the audit book in the database of the video catalogue, which `url` names.
-
-    Its tables are made if they are missing, as is SQLite's file.
-
-    Raises:
-        Misconfigured: An unknown kind of URL, or a database that cannot be opened.
-    """
-    book: SqlAuditBook = _adapter("audit_book", url)(url, access=access)
-    return book
-
-
 def open_kept_books(url: str, access: ServerAccess | None = None) -> KeptBooks:
-    """Open what backups are made of, in the database of the video catalogue, which `url` names.
+    """Open what backups are made of, in the catalogue's database, which `url` names.
 
     Its tables are made if they are missing, as is SQLite's file.
 
     Raises:
         Misconfigured: An unknown kind of URL, or a database that cannot be opened.
     """
-    books: KeptBooks = _adapter("kept_books", url)(url, access=access)
+    books: KeptBooks = adapter("kept_books", url)(url, access=access)
     return books
-
-
-def open_gold(url: str, access: ServerAccess | None = None) -> Gold:
-    """Open the gold tables that `url` names: `sqlite:///<absolute file>` or `postgresql://host/database`.
-
-    They are made if they are missing, as is SQLite's file.
-
-    Raises:
-        Misconfigured: An unknown kind of URL, or a database that cannot be opened.
-    """
-    gold: Gold = _adapter("gold", url)(url, access=access)
-    return gold
-
-
-def open_task_queue(url: str, book: VideoCatalogue, access: ServerAccess | None = None) -> TaskQueue:
-    """Open the queue that `url` names: `amqp://host[:port][/virtual host]`, `amqps://`; empty: the book.
-
-    Of a broker nothing is asked before the first call.
-
-    Args:
-        url: Of the queue.
-        book: Whose jobs it tells of, and workers claim.
-        access: How to log in.
-
-    Raises:
-        Misconfigured: An unknown kind of URL, or one that names nothing.
-    """
-    queue: TaskQueue = _adapter("task_queue", url or book.url)(url or book.url, book=book, access=access)
-    return queue
 
 
 @cache
@@ -217,8 +117,18 @@ def _entry_points(group: str, scheme: str) -> EntryPoints:
     return ours if scheme in ours.names else entry_points(group=group)
 
 
-def _adapter(port: str, url: str) -> Callable[..., Any]:
-    setting, kind, known = _PORTS[port]
+def adapter(port: str, url: str, words: tuple[str, str, str] | None = None) -> Callable[..., Any]:
+    """Return what makes the adapter of a port for the scheme of `url`.
+
+    Args:
+        port: The entry points' group, behind `frametally.`.
+        url: Where it is.
+        words: As `_PORTS` has them, of a port that only a plug-in knows.
+
+    Raises:
+        Misconfigured: An unknown kind of URL, or a client that is not installed.
+    """
+    setting, kind, known = words or _PORTS[port]
     scheme = url.partition("://")[0]
     adapters = _entry_points(f"frametally.{port}", scheme)
     if not adapters:
@@ -228,12 +138,12 @@ def _adapter(port: str, url: str) -> Callable[..., Any]:
         )
     if scheme not in adapters.names:
         raise Misconfigured(f"{setting}={url!r}: no such kind of {kind}; use {known}")
-    adapter = adapters[scheme]
+    point = adapters[scheme]
     try:
-        make: Callable[..., Any] = adapter.load()
+        make: Callable[..., Any] = point.load()
     except ModuleNotFoundError as error:
-        package = adapter.dist.name if adapter.dist else "frametally"
-        extras = f"[{','.join(adapter.extras)}]" if adapter.extras else ""
+        package = point.dist.name if point.dist else "frametally"
+        extras = f"[{','.join(point.extras)}]" if point.extras else ""
         raise Misconfigured(
             f"{setting}={url!r}: {error.name} is not installed; pip install '{package}{extras}'"
         ) from error

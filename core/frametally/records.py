@@ -15,7 +15,7 @@ import msgspec
 from frametally import keys
 from frametally.errors import Poison
 from frametally.live_records import LiveMinute
-from frametally.rules.flows.shapes import ZoneShape
+from frametally.rules.places import ZoneShape
 from frametally.rules.record_limits import RECORD_VERSION
 from frametally.rules.seals import sealed, unsealed
 
@@ -301,8 +301,8 @@ class Run(SealedRecord, frozen=True, kw_only=True):
             runs of older versions.
         settings: The settings behind `params`, in words; empty in runs of older versions.
         paths: Files with the paths of its tracks, by source; None in runs of older versions, whose tracks
-            have no foot points. Of a run of flows they have these (`rules.flows.day_columns`).
-        zones: Of a series of zones, by source those that it was counted within.
+            have no foot points. Of a run of flows they have these (`frametally.rules.places`).
+        zones: Of a series within parts of pictures, those parts by source.
     """
 
     run_id: str

@@ -14,7 +14,7 @@ def open_elasticsearch(url: str, access: ServerAccess | None = None) -> CountInd
         Misconfigured: Elasticsearch's client is not installed, or the URL or `access` cannot be.
     """
     try:
-        from frametally_search.index.counts import ElasticsearchIndex
+        from frametally_search.index.search_index import ElasticsearchIndex
     except ImportError as error:
         raise Misconfigured(
             "FRAMETALLY_INDEX_URL names an Elasticsearch, and its client is not installed "

@@ -17,15 +17,15 @@ from frametally.process.meters import METERS
 from frametally.process.reports import Progress, Skipped
 from frametally.records import Run
 from frametally.rules.counted_boxes import label_list
-from frametally.rules.flows.places import base_model, is_of_places
+from frametally.rules.places import base_model, is_of_places
 from frametally.segments.contents import CutShort, read_segment
 from frametally.settings.loading import Settings
 from frametally.telemetry.lineage import LineageRun, dataset, lineage_run
 from frametally.telemetry.traces import TRACES
-from frametally_hadoop.flows.aggregation import FlowReport, aggregate_flows
 from frametally_hadoop.job.input.fetching import LinkEnded
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.job.tracks.params import TrackParams, checked, label_groups, label_thresholds
+from frametally_hadoop.planning.counting_steps import StepReport, counting_steps
 from frametally_hadoop.planning.pace import Aggregated, Pace
 from frametally_hadoop.planning.plan import CountingPlan, DayPlan, make_plan
 from frametally_hadoop.planning.segment_notes import SegmentNotes
@@ -51,7 +51,7 @@ class AggregateReport:
 
     Attributes:
         runs: Published runs, one per day that was counted.
-        zone_runs: Those of days that were counted within zones.
+        part_runs: Those of days that were counted within parts of pictures.
         days_up_to_date: Days that needed nothing.
         segments_read: Segments whose lines were counted.
         frames: Distinct frames in the published runs.
@@ -59,7 +59,7 @@ class AggregateReport:
         skipped: Segments and lines that were set aside, and days that were not published.
         failed_checks: Names of quality checks that did not pass, with the number of runs.
         warnings: What a person should look at, one line each.
-        flows: What was counted at lines and zones, of days that stand now.
+        steps: What the steps of plug-ins counted, of days that stand now.
     """
 
     runs: list[Run]
@@ -70,8 +70,8 @@ class AggregateReport:
     skipped: list[Skipped]
     failed_checks: dict[str, int] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
-    zone_runs: list[Run] = field(default_factory=list)
-    flows: FlowReport = field(default_factory=FlowReport)
+    part_runs: list[Run] = field(default_factory=list)
+    steps: list[StepReport] = field(default_factory=list)
 
 
 def aggregate(
@@ -108,7 +108,7 @@ def _aggregate(work: _Aggregation) -> AggregateReport:
         if work.attempt():
             work.renew_reports()
             work.note_pace(started_s)
-            report = replace(work.report(), flows=work.count_flows())
+            report = replace(work.report(), steps=work.run_steps())
             if report.runs:
                 METERS.took("count", time.monotonic() - started_s, frames=report.frames)
                 work.trace_counted(began_ns)
@@ -216,16 +216,19 @@ class _Aggregation:
         for day in self._plan.up_to_date:
             renew_report(self._store, day, self._surroundings)
 
-    def count_flows(self) -> FlowReport:
-        """Count at lines and zones, from the tracks that stand now."""
-        return aggregate_flows(
-            settings=self._settings,
-            store=self._store,
-            progress=self._progress,
-            runner=self._runner,
-            selection=self._asked,
-            manifests=self._manifests,
-        )
+    def run_steps(self) -> list[StepReport]:
+        """Count what plug-ins count from the tracks that stand now."""
+        return [
+            step.count(
+                settings=self._settings,
+                store=self._store,
+                progress=self._progress,
+                runner=self._runner,
+                selection=self._asked,
+                manifests=self._manifests,
+            )
+            for step in counting_steps()
+        ]
 
     def trace_counted(self, began_ns: int) -> None:
         """Tell of frames that were counted, in the newest segments of those that were read."""
@@ -250,7 +253,7 @@ class _Aggregation:
             skipped=[self._skipped[name] for name in sorted(self._skipped)],
             failed_checks=dict(sorted(self._failed_checks.items())),
             warnings=self._label_warnings(),
-            zone_runs=[run for run in published if is_of_places(run.model)],
+            part_runs=[run for run in published if is_of_places(run.model)],
         )
 
     def note_pace(self, started_s: float) -> None:

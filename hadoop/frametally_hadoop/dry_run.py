@@ -9,40 +9,25 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Progress, Skipped
 from frametally.settings.loading import Settings
 from frametally_hadoop.driver import settings_params
-from frametally_hadoop.flows.plan import plan_flows
+from frametally_hadoop.planning.counting_steps import DayToCount, counting_steps
 from frametally_hadoop.planning.pace import Pace, estimate_s
 from frametally_hadoop.planning.plan import make_plan
 from frametally_hadoop.planning.segment_notes import SegmentNotes
 from frametally_hadoop.planning.selection import ALL_DAYS, DaySelection
 
 
-class DayToCount(NamedTuple):
-    """One day that would be counted; `inputs` is 16 hex of what from, `state` of `DayPlan.state_sha256`.
-
-    Of a day's lines and zones `model` is their series (`rules.flows.places`): no segment is read for them.
-    """
-
-    model: str
-    interval_s: int
-    day: str
-    segments: int
-    bytes: int
-    inputs: str
-    state: str
-
-
 class DryRun(NamedTuple):
     """What would be done.
 
     Attributes:
-        days: Days that would be counted, sorted, those of lines and zones behind the others, as things are
-            now; one segment may be of several of them.
+        days: Days that would be counted, sorted, those of plug-ins' steps behind the others, as things
+            are now; one segment may be of several of them.
         segments: Segments that would be read.
         bytes: Their size.
         days_up_to_date: Days that need nothing.
         estimated_s: Seconds that it should take; None if there is no earlier aggregation to tell it by.
         estimated_from: Number of earlier aggregations that tell it.
-        skipped: Segments, and drawings, that cannot be used.
+        skipped: What cannot be used.
     """
 
     days: list[DayToCount]
@@ -72,7 +57,12 @@ def dry_run(
         progress=progress,
         selection=selection,
     )
-    flows = plan_flows(store, interval_s=plan.params.interval_s, manifests=manifests, selection=selection)
+    steps = [
+        step.days_to_count(
+            store=store, interval_s=plan.params.interval_s, manifests=manifests, selection=selection
+        )
+        for step in counting_steps()
+    ]
     size_bytes = sum(plan.size_of[key] for key in plan.days_of_segment)
     earlier = Pace(settings.data_dir).earlier(settings.runner)
     return DryRun(
@@ -86,20 +76,11 @@ def dry_run(
             )
             for day in plan.stale
         ]
-        + [
-            DayToCount(
-                *flow_day.key,
-                segments=0,
-                bytes=0,
-                inputs=flow_day.inputs_sha256()[:16],
-                state=flow_day.state_sha256()[:16],
-            )
-            for flow_day in flows.stale
-        ],
+        + [day for days, _ in steps for day in days],
         segments=len(plan.days_of_segment),
         bytes=size_bytes,
         days_up_to_date=len(plan.up_to_date),
         estimated_s=estimate_s(earlier, size_bytes) if plan.stale else 0.0,
         estimated_from=len(earlier),
-        skipped=plan.skipped + flows.skipped,
+        skipped=plan.skipped + [item for _, skipped in steps for item in skipped],
     )

@@ -1,86 +1,67 @@
-"""The Flask application, put together from its parts."""
+"""The Flask application, put together from its own parts and those of the plug-ins."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import cast
+from typing import Any, cast
 
 from flask import Flask
+from jinja2 import ChoiceLoader, FileSystemLoader
 from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp
 
-from frametally.access.book import AccessBook
-from frametally.alert_records import AlertRule
-from frametally.alerts.silence import Silence, why_silent
-from frametally.books.flows import flows_for
-from frametally.drawings.file_forms import MOST_FILE_BYTES
-from frametally.live.cameras import TryFeed
-from frametally.naming.known import KnownNames
+from frametally.plugins import folder_of, load, plugins
 from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
-from frametally.ports.video_catalogue import VideoCatalogue
-from frametally.report_records import ScheduledReport
-from frametally.rules.clocks.turns import ClockTurn
 from frametally.settings.loading import Settings
-from frametally.videos.inspection import inspect
-from frametally.videos.receiving import Look, UploadPorts
+from frametally_accounts import sign_in
+from frametally_accounts.audit import routes as audit_routes
+from frametally_accounts.audit.opened_book import OpenedAudit
+from frametally_accounts.embeds.routes import EmbedRoutes
+from frametally_accounts.gate import Gate
 from frametally_web import assets, pages
-from frametally_web.access import signing_in
-from frametally_web.access.gate import Gate
 from frametally_web.access.seen_index import SeenIndex
 from frametally_web.access.visitors import Visitor
-from frametally_web.alerts.book import OpenedAlerts
 from frametally_web.api import description
-from frametally_web.api.alert_routes import AlertRoutes
-from frametally_web.api.camera_routes import CameraRoutes
 from frametally_web.api.endpoints import ENDPOINTS
 from frametally_web.api.events import Streams
-from frametally_web.api.routes import Api
-from frametally_web.audit import routes as audit_routes
-from frametally_web.audit.book import OpenedAudit
+from frametally_web.api.routes import Api, image_url
 from frametally_web.books.reader import BooksReader, DashboardPorts
 from frametally_web.books.scraped import MetricsRoute
-from frametally_web.embeds.routes import EmbedRoutes
-from frametally_web.flows.days import FlowDays
-from frametally_web.live.detected import Detected
-from frametally_web.live.viewers import STREAM_PATH, ViewerSockets
-from frametally_web.playback.detections import DetectionRoutes
-from frametally_web.playback.routes import PlaybackRoutes
-from frametally_web.playback.single import FrameRoutes
+from frametally_web.connections import MOST_BODY_BYTES
+from frametally_web.plugging import WebContext, WebPart
 from frametally_web.proof.picture_links import picture_origin
-from frametally_web.reports.files import files_of
 from frametally_web.requests import problems
 from frametally_web.requests.native import NativeRoute
 from frametally_web.requests.packing import pack_answers
 from frametally_web.security import UPLOADS_REMEDY, Guard
-from frametally_web.sockets.clients import ClientSockets
-from frametally_web.uploads.place import UploadPlace
-from frametally_web.uploads.routes import upload_routes
 
 _PARTS = "frametally"
-FLOWS_FOLDER = "flows"
+TEMPLATES = "page"
+"""The folder of a plug-in's package that has its templates."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """What an application has beside its short answers."""
+    """What an application has beside its short answers.
+
+    Attributes:
+        native: All that is not Flask's; `asgi.Application` answers them.
+        sockets: WebSockets by path; `""` has all paths that no other has.
+        plugins: What each plug-in added, by its name.
+    """
 
     books: BooksReader
-    detected: Detected
-    alerts: OpenedAlerts
-    days: FlowDays
     streams: Streams
     guard: Guard
     gate: Gate
     settings: Settings
-    uploads: UploadPlace
-    sockets: ClientSockets
-    viewers: ViewerSockets
     native: Sequence[NativeRoute]
-    """All that is not Flask's; `asgi.Application` answers them."""
+    sockets: Mapping[str, ASGIApp]
+    plugins: Mapping[str, WebPart]
 
 
 def create_app(
@@ -90,71 +71,33 @@ def create_app(
     index: CountIndex,
     ledger: Ledger,
     log: FrameLog,
-    catalogue: VideoCatalogue,
-    access: AccessBook | None = None,
-    look: Look = inspect,
-    try_feed: TryFeed = lambda _: None,
+    **given: Any,
 ) -> Flask:
     """Put together the dashboard over an index (the counts), a store (the frames behind them), and the books.
 
     The caller keeps them, and closes them after the server has stopped and `close_app` has been called.
-    `access` says who may do what; None: everybody may do everything. `look` looks into the bytes of videos
-    that were uploaded, and `try_feed` tries cameras that are added.
+
+    Args:
+        settings: Of the process.
+        store: The frames and segments.
+        index: The counts.
+        ledger: Which frames were announced and detected.
+        log: Where frames are announced.
+        given: What plug-ins work on, by name: `access`, the `AccessBook` (none: everybody may do everything),
+            `catalogue` of videos and cameras, `look` into uploads, `try_feed` of new cameras.
     """
     app = Flask("frametally_web", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = MOST_FILE_BYTES
-    whole = DashboardPorts(store=store, index=index, ledger=ledger, log=log, catalogue=catalogue)
+    own_templates = cast(Any, app.jinja_loader)
+    folders = [FileSystemLoader(folder_of(plugin) / TEMPLATES) for plugin in plugins()]
+    app.jinja_loader = ChoiceLoader([own_templates, *folders])
+    app.config["MAX_CONTENT_LENGTH"] = MOST_BODY_BYTES
+    whole = DashboardPorts(store=store, index=index, ledger=ledger, log=log)
     books = BooksReader(whole, settings)
     ports = replace(whole, index=cast(CountIndex, SeenIndex(index)))
-    days = FlowDays(partial(flows_for, store, folder=settings.data_dir / FLOWS_FOLDER))
     guard = Guard(settings, picture_origin=picture_origin(store, settings))
-    audit = OpenedAudit(catalogue.url, settings)
-    gate = Gate(settings, store, access, audit)
-    remedy = None if guard.allows_uploads else UPLOADS_REMEDY
-    detected = Detected(log, settings.results_topic)
-
-    def look_at(rules: Sequence[AlertRule]) -> tuple[list[list[Silence]], dict[str, str]]:
-        media = books.media_to_keep()
-        written = {source: media.name(source) for source in media.sources()}
-        names = KnownNames(written, store=store, index=ports.index, catalogue=catalogue)
-        found = [why_silent(rule, names, ports.index, settings.interval_s) for rule in rules]
-        return found, names.sources
-
-    alerts = OpenedAlerts(catalogue.url, settings, remedy, look_at)
-
-    def make(report: ScheduledReport, turn: ClockTurn) -> dict[str, bytes]:
-        return files_of(ports.index, settings, books.media_to_keep(), report, turn)
-
-    api = Api(
-        settings=settings,
-        ports=ports,
-        books=books,
-        days=days,
-        uploads_remedy=remedy,
-        others=(
-            CameraRoutes(
-                settings=settings, ports=ports, detected=detected, uploads_remedy=remedy, try_feed=try_feed
-            ),
-            AlertRoutes(alerts, make, settings.timezone),
-            audit_routes.AuditRoutes(audit),
-            EmbedRoutes(settings, gate.signing_key, lambda args: api.counts(args)),
-        ),
-    )
-    blueprint = api.blueprint()
-    app.register_blueprint(blueprint, url_prefix="/api")
-    app.register_blueprint(blueprint, url_prefix="/api/v1", name="api_v1")
-    app.register_blueprint(api.blueprint(at_root=True))
-    app.register_blueprint(assets.create_blueprint())
-    app.register_blueprint(description.create_blueprint(settings))
-    app.register_blueprint(
-        pages.create_blueprint(settings=settings, index=index, alerts=alerts, chart=api.counts)
-    )
-    app.register_blueprint(audit_routes.create_blueprint(settings, audit))
-    app.register_blueprint(signing_in.create_blueprint(gate))
-    problems.answer_errors(app, [endpoint.address for endpoint in ENDPOINTS])
-    pack_answers(app)
-    guard.protect(app)
-    gate.protect(app)
+    audit = OpenedAudit(settings.catalogue_url, settings)
+    gate = Gate(settings, store, given.get("access"), audit)
+    api = Api(settings=settings, ports=ports, books=books)
 
     def listener(path: str) -> Callable[[HTTPConnection], Visitor]:
         def check(asks: HTTPConnection) -> Visitor:
@@ -163,33 +106,55 @@ def create_app(
 
         return check
 
+    context = WebContext(
+        settings=settings,
+        ports=ports,
+        books=books,
+        counts=api.counts,
+        image_url=image_url,
+        listener=listener,
+        remedy=None if guard.allows_uploads else UPLOADS_REMEDY,
+        given=given,
+    )
+    added: dict[str, WebPart] = {one.name: load(one.web)(context) for one in plugins() if one.web}
+    api.add(
+        handler
+        for handlers in (
+            [audit_routes.AuditRoutes(audit), EmbedRoutes(settings, gate.signing_key, api.counts)],
+            *(part.handlers for part in added.values()),
+        )
+        for handler in handlers
+    )
+    blueprint = api.blueprint()
+    app.register_blueprint(blueprint, url_prefix="/api")
+    app.register_blueprint(blueprint, url_prefix="/api/v1", name="api_v1")
+    app.register_blueprint(api.blueprint(at_root=True))
+    app.register_blueprint(assets.create_blueprint())
+    app.register_blueprint(description.create_blueprint(settings))
+    app.register_blueprint(pages.create_blueprint(settings=settings, index=index, chart=api.counts))
+    app.register_blueprint(audit_routes.create_blueprint(settings, audit))
+    app.register_blueprint(sign_in.create_blueprint(gate))
+    for part in added.values():
+        for plugin_pages in part.blueprints:
+            app.register_blueprint(plugin_pages)
+    problems.answer_errors(app, [endpoint.address for endpoint in ENDPOINTS])
+    pack_answers(app)
+    guard.protect(app)
+    gate.protect(app)
     streams = Streams(books, settings)
-    uploads = UploadPlace(UploadPorts(settings, store, catalogue, look))
     app.extensions[_PARTS] = Parts(
         books=books,
-        detected=detected,
-        alerts=alerts,
-        days=days,
         streams=streams,
         guard=guard,
         gate=gate,
         settings=settings,
-        uploads=uploads,
-        sockets=ClientSockets(
-            catalogue,
-            listener("/ws/{client_id}"),
-            most=settings.web_max_sockets,
-            ping_every_s=settings.web_ping_s,
-        ),
-        viewers=ViewerSockets(ports, settings, listener(STREAM_PATH)),
         native=[
             NativeRoute("/api/events", ("GET",), streams.answer),
-            *PlaybackRoutes(store, catalogue).routes(),
-            *FrameRoutes(settings, catalogue).routes(),
-            *DetectionRoutes(ports, settings, books).routes(),
             *MetricsRoute(books, settings).routes(),
-            *upload_routes(uploads),
+            *(route for part in added.values() for route in part.native),
         ],
+        sockets={path: answer for part in added.values() for path, answer in part.sockets.items()},
+        plugins=added,
     )
     return app
 
@@ -202,9 +167,6 @@ def parts_of(app: Flask) -> Parts:
 def close_app(app: Flask) -> None:
     """End what the application does beside its requests, and the streams that are open."""
     parts_of(app).books.close()
-    parts_of(app).days.close()
-    parts_of(app).uploads.close()
-    parts_of(app).viewers.close()
-    parts_of(app).detected.close()
-    parts_of(app).alerts.close()
+    for part in parts_of(app).plugins.values():
+        part.close()
     parts_of(app).gate.audit.close()

@@ -18,7 +18,6 @@ from flask import Flask
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from frametally_web.app import parts_of
-from frametally_web.live.viewers import STREAM_PATH
 from frametally_web.pages import HEALTH_PATH
 from frametally_web.requests.native import disconnected
 from frametally_web.routing import NativeRoutes
@@ -44,14 +43,16 @@ class Application:
         # Monitors get an answer though every other thread is busy.
         self._health = WSGIMiddleware(_beginnings_of(app), workers=1, send_queue_size=0)
         self.native = NativeRoutes(parts.native, parts.guard, parts.gate)
-        self._sockets: ASGIApp = parts.sockets
-        self._viewers: ASGIApp = parts.viewers
+        self._sockets = parts.sockets
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         if scope["type"] == "websocket":
-            sockets = self._viewers if scope["path"] == STREAM_PATH else self._sockets
-            await sockets(scope, receive, send)
+            answer = self._sockets.get(scope["path"]) or self._sockets.get("")
+            if answer is None:
+                await send({"type": "websocket.close"})
+                return
+            await answer(scope, receive, send)
         elif self.native.has(scope["path"]):
             await self.native(scope, receive, send)
         else:

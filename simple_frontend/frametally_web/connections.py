@@ -13,7 +13,6 @@ from urllib.parse import unquote
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from frametally.drawings.file_forms import MOST_FILE_BYTES
 from frametally_web.security import HEADERS
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ listen. More are not even opened."""
 MOST_FILES = 4096
 """As many as a server must be able to open: connections, WebSockets, and what it reads and writes."""
 _MOST_HEAD_BYTES = 64 * 1024
-_MOST_BODY_BYTES = MOST_FILE_BYTES
+MOST_BODY_BYTES = 1_000_000
 """The largest that a route takes at once: a drawing. Uploads are read piece by piece."""
 _SMALL_BODY_BYTES = 64 * 1024
 _MOST_LARGE_BODIES = 64
@@ -82,7 +81,7 @@ class Connection(HttpToolsProtocol):
                     self.transport.close()
             elif self._bytes > _MOST_HEAD_BYTES:
                 self._refuse(431)
-        elif self._bytes > _MOST_BODY_BYTES and not self._takes_any_length:
+        elif self._bytes > MOST_BODY_BYTES and not self._takes_any_length:
             self._refuse(413)
 
     def on_headers_complete(self) -> None:
@@ -95,7 +94,7 @@ class Connection(HttpToolsProtocol):
         self._is_message_open = True
         self._takes_any_length = self._asks_for_upload()
         if not self._takes_any_length and any(
-            name == b"content-length" and int(value) > _MOST_BODY_BYTES for name, value in self.headers
+            name == b"content-length" and int(value) > MOST_BODY_BYTES for name, value in self.headers
         ):
             self._refuse(413)
         else:

@@ -3,39 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlencode
 
-from flask import Blueprint, Response, current_app, render_template, request
+from flask import Blueprint, Response, render_template, request
 from werkzeug.datastructures import MultiDict
 
-from frametally.access.charts import MOST_DAYS
 from frametally.errors import FrametallyError
+from frametally.plugins import plugins
 from frametally.ports.count_index import CountIndex
 from frametally.process.time_limit import time_limit
 from frametally.rules.times import utc
 from frametally.settings.data_folder import demo_beside, embedded_folder
 from frametally.settings.loading import Settings
-from frametally_web.alerts.book import OpenedAlerts
-from frametally_web.api.alert_routes import states_in
+from frametally_accounts.embeds.signed_selection import MOST_DAYS
 from frametally_web.api.endpoints import ENDPOINTS
 from frametally_web.assets import load_assets
 from frametally_web.charts.answers import Counts
-from frametally_web.embeds.question import whole_question
-from frametally_web.requests import query
-from frametally_web.requests.problems import Problem, problem_of
+from frametally_web.charts.whole_question import whole_question
+from frametally_web.requests.problems import Problem
 
 Args = MultiDict[str, str]
 
 HEALTH_PATH = "/healthz"
+PLUGIN_PAGES = [entry for plugin in plugins() for entry in plugin.pages]
+_MENU = sorted(
+    [
+        ("/", "Answers", 0),
+        *((entry.path, entry.label, entry.order) for entry in PLUGIN_PAGES if entry.label),
+        ("/books", "Books", 50),
+        ("/data", "Data & API", 60),
+    ],
+    key=lambda entry: entry[2],
+)
 
 
-def create_blueprint(
-    *, settings: Settings, index: CountIndex, alerts: OpenedAlerts, chart: Callable[[Args], Counts]
-) -> Blueprint:
+def menu(may: Callable[[str], bool]) -> list[tuple[str, str]]:
+    """Return path and name of each page that the menu leads to, for what a visitor `may` open."""
+    allowed = {label: path for path, label, _ in reversed(_MENU) if may(f"GET {path}")}
+    return [(path, label) for path, label, _ in _MENU if allowed.get(label) == path]
+
+
+def bundles_beside(bundle: str) -> list[str]:
+    """Return the bundles that plug-ins add to a page, by the page's own."""
+    return [plugin.beside[bundle] for plugin in plugins() if bundle in plugin.beside]
+
+
+def create_blueprint(*, settings: Settings, index: CountIndex, chart: Callable[[Args], Counts]) -> Blueprint:
     """Return the routes of the pages, and `/healthz`; `chart` answers a chart's counts."""
     pages = Blueprint("pages", __name__)
     pages.add_app_template_filter(utc, "moment")
+    pages.add_app_template_global(menu)
+    pages.add_app_template_global(bundles_beside)
+    pages.add_app_template_global(lambda: " ".join(plugin.name for plugin in plugins()), "plugin_names")
 
     @pages.get("/")
     def dashboard() -> Response:
@@ -46,43 +67,13 @@ def create_blueprint(
         response.headers["Cache-Control"] = "no-cache"
         return response
 
-    @pages.get("/videos")
-    def videos() -> Response:
-        return _page("videos.html")
-
-    @pages.get("/live")
-    def live() -> Response:
-        return _page("live.html")
-
-    @pages.get("/jobs")
-    def jobs() -> Response:
-        return _page("jobs.html")
-
-    @pages.get("/lines")
-    def lines() -> Response:
-        return _page("lines.html")
-
-    @pages.get("/traffic")
-    def traffic() -> Response:
-        return _page("traffic.html")
-
     @pages.get("/books")
     def books() -> Response:
-        return _page("books.html")
+        return page("books.html")
 
-    @pages.get("/alerts")
-    def told() -> Response:
-        states = states_in(request.args)
-        before = query.read_before(request.args)
-        try:
-            with time_limit(settings.web_query_timeout_s):
-                shown = alerts.answer(states=states, before=before)
-        except FrametallyError as error:
-            current_app.logger.error("%s: %s", request.path, error)
-            response = _page("alerts.html", told=None, problem=problem_of(error), state="")
-            response.status_code = 503
-            return response
-        return _page("alerts.html", told=shown, state="".join(states))
+    for entry in PLUGIN_PAGES:
+        if entry.template:
+            pages.add_url_rule(entry.path, entry.path, partial(page, entry.template))
 
     @pages.get("/data")
     def data() -> Response:
@@ -94,7 +85,7 @@ def create_blueprint(
         exported, counted = whole(_selection("export")), whole(_selection("counts"))
         embedded = whole(_sent())
         here = request.url_root
-        return _page(
+        return page(
             "data.html",
             is_narrowed=any(name != "timezone" for name, _ in _selection("counts")),
             signed=whole(_selection("post_embed")),
@@ -104,13 +95,9 @@ def create_blueprint(
             embed=f"{here}embed{'?' if embedded else ''}{embedded}",
         )
 
-    @pages.get("/lines/edit")
-    def editor() -> Response:
-        return _page("editor.html")
-
     @pages.get("/embed")
     def embed() -> Response:
-        return _page("embed.html")
+        return page("embed.html")
 
     @pages.get(HEALTH_PATH)
     def health() -> Response:
@@ -123,7 +110,8 @@ def create_blueprint(
     return pages
 
 
-def _page(template: str, **shown: object) -> Response:
+def page(template: str, **shown: object) -> Response:
+    """Return a page, whose links to other pages carry what this one is asked for."""
     carried = urlencode(_sent())
     response = Response(render_template(template, carried=carried, **shown), mimetype="text/html")
     response.headers["Cache-Control"] = "no-cache"

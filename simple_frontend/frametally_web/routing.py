@@ -15,7 +15,7 @@ from starlette.routing import compile_path
 from starlette.types import Receive, Scope, Send
 
 from frametally.errors import FrametallyError
-from frametally_web.access.gate import Gate
+from frametally_accounts.gate import Gate
 from frametally_web.access.visitors import NOBODY, set_visitor
 from frametally_web.requests.change import AskedChange
 from frametally_web.requests.native import NativeRoute

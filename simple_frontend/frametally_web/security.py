@@ -8,11 +8,10 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
 
-from frametally.access.charts import is_origin
 from frametally.errors import Misconfigured
 from frametally.settings.loading import Settings
 from frametally_web.access.visitors import visitor
-from frametally_web.requests.origins import is_of_own_page
+from frametally_web.requests.origins import is_of_own_page, is_origin
 from frametally_web.requests.problems import Problem
 
 # Scripts, styles, pictures and requests from this server alone; nothing inline; no markup made from text

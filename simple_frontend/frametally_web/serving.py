@@ -69,9 +69,8 @@ class DashboardServer:
 
     def run(self) -> None:
         """Serve until `stop` is called, or a signal comes to the main thread; then close."""
-        parts = parts_of(self._app)
-        if parts.guard.allows_uploads:
-            parts.uploads.start()
+        for part in parts_of(self._app).plugins.values():
+            part.start()
         try:
             self._server.run(sockets=[self._listener])
         finally:

@@ -22,6 +22,13 @@ declare namespace Page {
     ended_at_ms: number | null;
   }
 
+  /** Where a video's page shows what other capabilities have of it. */
+  interface VideoPlace {
+    video: Video;
+    slot: HTMLElement;
+    end: () => void;
+  }
+
   interface Video {
     id: string;
     file_id: string;

@@ -19,11 +19,12 @@ from typing import Any
 import pytest
 
 from frametally import keys
-from frametally.access.accounts import UserAccount
 from frametally.books.runs import current_runs
-from frametally.opening import open_access_book, open_count_index, open_object_store
+from frametally.opening import open_count_index, open_object_store
 from frametally.records import Detection, FrameDetections
 from frametally.segments.contents import encode_segment
+from frametally_accounts.book import AccessBook
+from frametally_accounts.rights import UserAccount
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
 
@@ -267,7 +268,7 @@ def test_a_command_that_crashes_fails_the_run(airflow: Airflow) -> None:
 
 
 def test_accounts_are_backed_up_and_a_backup_that_fails_says_so(airflow: Airflow) -> None:
-    with closing(open_access_book(f"sqlite:///{airflow.data_dir / 'catalogue.sqlite'}")) as book:
+    with closing(AccessBook(f"sqlite:///{airflow.data_dir / 'catalogue.sqlite'}")) as book:
         book.add_account(UserAccount("anna", "run"))
     airflow.run("dags", "test", "frametally_backup")
     assert len(list(airflow.store.list("backups"))) == 1

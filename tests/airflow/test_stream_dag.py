@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.airflow.test_dags import Airflow, set_up
-from tests.pipeline.test_streams_count import ENV, FIRST, FRAMES, LIVE, Deployment, made, waits
+from tests.live.test_streams_count import ENV, FIRST, FRAMES, LIVE, Deployment, made, waits
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(900)]
 
@@ -62,7 +62,7 @@ def test_a_run_streams_its_video_to_the_bytes_that_it_has_without_airflow(
         assert place.announced(LIVE, FIRST) == plain.announced(LIVE, FIRST)
         assert place.lines(FIRST, LIVE) == plain.lines(FIRST, LIVE)
         assert place.manifest(FIRST) == plain.manifest(FIRST)
-    assert [feed.told.state for feed in place.catalogue.feeds()] == ["ended"]
+    assert [feed.told.state for feed in place.feeds.feeds()] == ["ended"]
 
 
 def test_a_run_ends_with_its_stream_whoever_stops_that(airflow: Airflow, place: Deployment) -> None:
@@ -77,8 +77,8 @@ def test_a_run_ends_with_its_stream_whoever_stops_that(airflow: Airflow, place: 
             stderr=subprocess.DEVNULL,
         ) as run,
     ):
-        waits(lambda: [feed.told.state for feed in place.catalogue.feeds()] == ["running"])
-        place.asks(place.catalogue.feeds()[0], "stop")
+        waits(lambda: [feed.told.state for feed in place.feeds.feeds()] == ["running"])
+        place.asks(place.feeds.feeds()[0], "stop")
         assert run.wait() == 0
     assert 0 < len(place.announced(LIVE, FIRST)) < FRAMES
 
@@ -88,10 +88,10 @@ def test_what_is_no_id_or_no_speed_streams_nothing(airflow: Airflow, place: Depl
     video_id = place.videos[FIRST].id if speed == 17 else "x' ; touch harm; echo '"
     said = json.dumps({"video_id": video_id, "speed": speed})
     airflow.run("dags", "trigger", STREAM, "-c", said, expected=1)
-    assert place.catalogue.feeds() == []
+    assert place.feeds.feeds() == []
 
 
 def test_a_run_of_a_video_that_cannot_be_streamed_fails(airflow: Airflow, place: Deployment) -> None:
     place.catalogue.remove_video(place.videos[FIRST].id)
     airflow.run("dags", "test", STREAM, "-c", conf(place, 1), expected=1)
-    assert place.catalogue.feeds() == []
+    assert place.feeds.feeds() == []

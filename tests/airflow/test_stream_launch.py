@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import pytest
 import urllib3
 from tests.airflow.test_dags import FOLDER, Airflow, set_up, until
-from tests.pipeline.test_streams_count import ENV, FRAMES, LIVE, NAMES, Deployment, made
+from tests.live.test_streams_count import ENV, FRAMES, LIVE, NAMES, Deployment, made
 
-from frametally.ports.live_book import LAUNCH_IS_GONE, Feed
+from frametally_live.feed_records import LAUNCH_IS_GONE, Feed
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(1200)]
 
@@ -43,7 +43,7 @@ class World(NamedTuple):
         return dict(answer.json())
 
     def feed(self, stream: Mapping[str, Any]) -> Feed:
-        found = self.place.catalogue.feed(stream["stream_id"])
+        found = self.place.feeds.feed(stream["stream_id"])
         assert found is not None
         return found
 

@@ -12,16 +12,20 @@ from pathlib import Path
 
 import pytest
 from tests.airflow.test_dags import Airflow, set_up, until
-from tests.fakes.uploads import upload_file
 from tests.producer.conftest import encode_video
+from tests.videos.fake_uploads import upload_file
 
 from frametally import keys
-from frametally.opening import open_frame_log, open_gold, open_video_catalogue
-from frametally.ports.video_catalogue import Artifact
+from frametally.opening import open_frame_log
 from frametally.settings.loading import load_settings
-from frametally.video_records import VideoRecord
-from frametally.videos.arrivals import tell_arrivals, waiting_arrivals
-from frametally.videos.usual_jobs import missing_jobs
+from frametally_gold.book import Gold
+from frametally_gold.settings import GoldSettings
+from frametally_videos.library.usual_jobs import missing_jobs
+from frametally_videos.opening import open_video_catalogue
+from frametally_videos.ports.video_catalogue import Artifact
+from frametally_videos.records import VideoRecord
+from frametally_videos.settings import VideoSettings
+from frametally_videos.uploads.arrivals import tell_arrivals, waiting_arrivals
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(1800)]
 
@@ -77,7 +81,7 @@ class Videos:
         for key in self.made(video)[0]:
             if key not in (video.key, keys.original_key(video.id)):
                 self.airflow.store.delete(key)
-        with closing(open_gold(self.settings.gold_url)) as gold:
+        with closing(Gold(self.settings.part(GoldSettings).gold_url)) as gold:
             gold.remove_video(video.id)
         assert self.made(video)[2]["gold_videos"] == []
         with closing(open_video_catalogue(self.settings.catalogue_url)) as catalogue:
@@ -91,7 +95,10 @@ class Videos:
 
     def waiting(self) -> list[str]:
         with closing(open_frame_log(self.settings.log_url)) as log:
-            return [one.video_id for one in waiting_arrivals(log, self.settings.videos_topic).videos]
+            return [
+                one.video_id
+                for one in waiting_arrivals(log, self.settings.part(VideoSettings).videos_topic).videos
+            ]
 
     def tell_again(self, video: VideoRecord) -> None:
         """Tell of a video once more, as after a kill."""
@@ -100,7 +107,7 @@ class Videos:
             closing(open_frame_log(self.settings.log_url)) as log,
         ):
             catalogue.put_video(video, "1")
-            assert tell_arrivals(log, self.settings.videos_topic, catalogue) == 1
+            assert tell_arrivals(log, self.settings.part(VideoSettings).videos_topic, catalogue) == 1
 
     def runs(self) -> dict[str, str]:
         """The state of each run of the DAG that brings a video through its layers."""

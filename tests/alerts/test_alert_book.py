@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 from sqlalchemy import update
-from tests.fakes.alerts import AFTERWARDS_MS, AlertPlace, alert_place
+from tests.alerts.alert_place import AFTERWARDS_MS, AlertPlace, alert_place
 
-from frametally.adapters.sql.alerts import tables
-from frametally.adapters.sql.alerts.book import SqlAlertBook
-from frametally.alert_records import AlertMessage
 from frametally.errors import Misconfigured
-from frametally.opening import open_alert_book, open_count_index, open_video_catalogue
+from frametally.opening import open_count_index
+from frametally_alerts import tables
+from frametally_alerts.book import AlertBook
+from frametally_alerts.rules import AlertMessage
+from frametally_videos.opening import open_video_catalogue
 
 
 @contextmanager
@@ -103,7 +104,7 @@ def test_of_several_that_look_at_once_each_alert_is_told_once(place: AlertPlace)
 def test_after_a_clock_that_was_set_back_nothing_waits_for_years(place: AlertPlace) -> None:
     told(place)
     book = place.book
-    assert isinstance(book, SqlAlertBook)
+    assert isinstance(book, AlertBook)
     with book._database.writing() as connection:
         connection.execute(update(tables.messages).values(due_at_ms=tables.messages.c.due_at_ms + 10**12))
     assert claimed(place).alert.value == 1
@@ -156,16 +157,16 @@ def test_messages_are_paged_newest_first(place: AlertPlace) -> None:
     assert place.book.messages(10, states=["failed"]) == ([], 0)
 
 
-@pytest.mark.parametrize("first", [open_alert_book, open_video_catalogue])
+@pytest.mark.parametrize("first", [AlertBook, open_video_catalogue])
 def test_it_shares_the_catalogues_file_whichever_is_made_first(
     tmp_path: Path, first: Callable[[str], Any]
 ) -> None:
     url = f"sqlite:///{tmp_path}/catalogue.sqlite"
-    for opens in (first, open_alert_book, open_video_catalogue):
+    for opens in (first, AlertBook, open_video_catalogue):
         opens(url).close()
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/index.sqlite"
     with closing(open_count_index(url)), pytest.raises(Misconfigured, match="of another kind"):
-        open_alert_book(url)
+        AlertBook(url)

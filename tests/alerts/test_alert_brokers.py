@@ -17,10 +17,10 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 from serving.needs import server
-from tests.fakes.alerts import AlertPlace, alert_place
+from tests.alerts.alert_place import AlertPlace, alert_place
 
-from frametally.alerts.channels import by_mqtt
-from frametally.alerts.channels.sending import AlertSender, SentReport
+from frametally_alerts.channels import mqtt_channel
+from frametally_alerts.channels.delivery import AlertSender, SentReport
 
 HEARD_WITHIN_S = 30.0
 
@@ -132,7 +132,7 @@ def test_a_broker_that_answers_nothing_or_acknowledges_nothing_is_left_and_tried
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: bytes
 ) -> None:
     """It takes the connection, answers this (`yes` lets us in), and hangs."""
-    monkeypatch.setattr(by_mqtt, "_TRY_S", 1.0)
+    monkeypatch.setattr(mqtt_channel, "_TRY_S", 1.0)
     stop = threading.Event()
     listener = socket.create_server(("127.0.0.1", 0))
 

@@ -11,10 +11,10 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
+from tests.alerts.alert_place import alert_place
+from tests.alerts.hook_server import Hook, hook_server
 from tests.commands import start_frametally
 from tests.examples import THOROUGH
-from tests.fakes.alerts import alert_place
-from tests.fakes.webhooks import Hook, hook_server
 
 from frametally.process import failpoints
 
@@ -23,7 +23,7 @@ SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.SystemRandom().randrang
 PATIENCE_S = 120.0
 POINTS = ("reports.put", "reports.told", "alerts.told", "alerts.claimed", "alerts.taken", "alerts.noted")
 # A lease of no time, so that who comes next does not wait for one who is dead.
-CONSTANTS = {"frametally.alerts.channels.sending._LEASE_S": 0.0}
+CONSTANTS = {"frametally_alerts.channels.delivery._LEASE_S": 0.0}
 
 
 @pytest.mark.timeout(900)

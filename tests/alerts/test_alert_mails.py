@@ -12,11 +12,11 @@ from typing import Any, Literal
 
 import pytest
 from pydantic import SecretStr
-from tests.fakes.alerts import AlertPlace, alert_place
-from tests.mail.smtp_server import PASSWORD, USER, Received, mail_server
+from tests.alerts.alert_place import AlertPlace, alert_place
+from tests.fakes.smtp_server import PASSWORD, USER, Received, mail_server
 
-from frametally.alerts.channels import sending
-from frametally.alerts.channels.sending import AlertSender, SentReport
+from frametally_alerts.channels import delivery
+from frametally_alerts.channels.delivery import AlertSender, SentReport
 
 
 @contextmanager
@@ -71,7 +71,7 @@ def test_who_of_several_is_refused_is_noted_and_the_others_have_it(tmp_path: Pat
 def test_a_mail_server_that_hangs_holds_up_no_other_channel_and_nothing_is_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sending, "_TRY_S", 1.0)
+    monkeypatch.setattr(delivery, "_TRY_S", 1.0)
     stop = threading.Event()
     listener = socket.create_server(("127.0.0.1", 0))
 
@@ -95,7 +95,7 @@ def test_a_mail_server_that_hangs_holds_up_no_other_channel_and_nothing_is_lost(
             assert place.book.waiting() == {"ops": 1}
             # Once there is one that works, it is sent.
             with mail_server(received, tmp_path) as (url, _):
-                monkeypatch.setattr(sending, "_TRY_S", 60.0)
+                monkeypatch.setattr(delivery, "_TRY_S", 60.0)
                 mended = place.ports.settings.model_copy(update={"smtp_url": url})
                 [message] = place.book.messages(9)[0]
                 place.book.end(message, "queued")

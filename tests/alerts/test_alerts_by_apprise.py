@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.fakes.alerts import alert_place
-from tests.fakes.webhooks import Hook, hook_server
+from tests.alerts.alert_place import alert_place
+from tests.alerts.hook_server import Hook, hook_server
 
-from frametally.alerts.channels.sending import AlertSender, SentReport
+from frametally_alerts.channels.delivery import AlertSender, SentReport
 
 pytestmark = pytest.mark.thorough
 
@@ -38,7 +38,7 @@ def test_what_apprise_does_not_know_or_its_absence_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_there: bool
 ) -> None:
     if not is_there:
-        monkeypatch.delitem(sys.modules, "frametally.alerts.channels.by_apprise", raising=False)
+        monkeypatch.delitem(sys.modules, "frametally_alerts.channels.apprise_channel", raising=False)
         monkeypatch.setitem(sys.modules, "apprise", None)
     lines: list[str] = []
     with alert_place(tmp_path, alert_channels='{"ops": "apprise:nothing://hunter2"}') as place:

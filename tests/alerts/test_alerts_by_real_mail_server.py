@@ -16,10 +16,10 @@ import pytest
 from pydantic import SecretStr
 from serving.needs import server
 from serving.own import OwnServer, folder_for_anyone
-from tests.fakes.alerts import AFTERWARDS_MS, AlertPlace, alert_place
+from tests.alerts.alert_place import AFTERWARDS_MS, AlertPlace, alert_place
 
-from frametally.alerts.channels import sending
-from frametally.alerts.channels.sending import AlertSender, SentReport
+from frametally_alerts.channels import delivery
+from frametally_alerts.channels.delivery import AlertSender, SentReport
 
 pytestmark = pytest.mark.services
 THERE_WITHIN_S = 30.0
@@ -112,7 +112,7 @@ def test_a_real_mail_server_that_lets_nobody_in_or_is_not_trusted_keeps_the_aler
 def test_a_real_mail_server_that_is_stopped_hangs_nobody_and_has_the_alert_once_it_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sending, "_TRY_S", 1.0)
+    monkeypatch.setattr(delivery, "_TRY_S", 1.0)
     server("smtp")  # installed
     with folder_for_anyone() as folder, OwnServer("smtp", folder) as own:
         receiver = somebody()
@@ -121,7 +121,7 @@ def test_a_real_mail_server_that_is_stopped_hangs_nobody_and_has_the_alert_once_
             assert sender.send() == SentReport(put_off=1)
             assert "has not ended within 1 s" in lines[0]
             own.signal(signal.SIGCONT)
-            monkeypatch.setattr(sending, "_TRY_S", 60.0)
+            monkeypatch.setattr(delivery, "_TRY_S", 60.0)
             [message] = place.book.messages(9)[0]
             place.book.end(message, "queued")
             assert sender.send() == SentReport(sent=1)

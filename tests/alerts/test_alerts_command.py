@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
 import pytest
-from tests.fakes.alerts import DAY_MS, AlertPlace, alert_place
+from tests.alerts.alert_place import DAY_MS, AlertPlace, alert_place
+from tests.alerts.hook_server import Hook, hook_server
 from tests.fakes.records import make_coverage, make_manifest, make_run
-from tests.fakes.webhooks import Hook, hook_server
 
 from frametally import keys
-from frametally.alert_records import AlertMessage
-from frametally.alerts.channels.words import payload_of, subject_of
-from frametally.drawing_records import DrawnLine
-from frametally.drawings.revisions import change_drawing, with_shapes
-from frametally.ports.live_book import Feed
 from frametally.records import encode
+from frametally_alerts.channels.wording import payload_of, subject_of
+from frametally_alerts.rules import AlertMessage
 from frametally_cli.main import main
+from frametally_live.book import LiveBook
+from frametally_live.feed_records import Feed
+from frametally_traffic.drawings.revisions import change_drawing, with_shapes
+from frametally_traffic.records import DrawnLine
 
 
 @pytest.mark.thorough
@@ -118,7 +120,8 @@ def test_a_label_that_was_never_counted_may_be_seen_yet_and_one_of_no_job_may_no
 ) -> None:
     with alert_place(tmp_path) as place:
         place.count({0: 3})
-        place.ports.catalogue.put_camera(Feed("1", "camera", "quay", "Quay"))
+        with closing(LiveBook(place.ports.settings.catalogue_url)) as feeds:
+            feeds.put_camera(Feed("1", "camera", "quay", "Quay"))
     told = said("alerts", *COUNTED, "count", "--label", "cab", "--label", "car", "--source", "quay")
     assert "note: there is no label 'cab'; did you mean car?\n" in told
     assert "  may stay silent: there is no label 'cab'; did you mean car?" in said("alerts", "list")

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.fakes.alerts import AFTERWARDS_MS, DAY_MS, MINUTE_MS, AlertPlace, alert_place
+from tests.alerts.alert_place import AFTERWARDS_MS, DAY_MS, MINUTE_MS, AlertPlace, alert_place
 from tests.fakes.records import make_coverage, make_run
-from tests.fakes.videos import make_video
+from tests.videos.video_records import make_video
 
-from frametally.alerts.making import RuleRefused
+from frametally_alerts.rule_form import RuleRefused
 
 HOUR_MS = 60 * MINUTE_MS
 

@@ -8,16 +8,16 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.fakes.alerts import DAY_MS, MINUTE_MS, AlertPlace, alert_place
+from tests.alerts.alert_place import DAY_MS, MINUTE_MS, AlertPlace, alert_place
 from tests.fakes.records import make_manifest
 
 from frametally import keys
-from frametally.alerts import speeds
 from frametally.books.quality_reports import QualityCheck, QualityReport
 from frametally.live_records import LiveMinute, Outage, PictureDoubt
 from frametally.ports.count_index import IndexDamaged
 from frametally.records import Run, encode
-from frametally.rules.flows.day_columns import VISIT_COLUMNS, FlowColumns
+from frametally_alerts.conditions import speed_percentile
+from frametally_traffic.flows.day_columns import VISIT_COLUMNS, FlowColumns
 
 HOUR_MS = 60 * MINUTE_MS
 
@@ -141,7 +141,7 @@ def test_speeds_are_told_by_the_one_that_85_percent_do_not_exceed(
     columns["visit_speed"] = [*tenths, 0]
     columns["visit_speed_missing"] = [0] * len(tenths) + [1]
     flows = FlowColumns("m", "gate", DAY_MS, ("car",), (), (), (), columns)
-    monkeypatch.setattr(speeds, "flows_for", lambda *_: iter([flows]))
+    monkeypatch.setattr(speed_percentile, "flows_for", lambda *_: iter([flows]))
     place.rule("fast", what="speed", threshold=40)
     place.rule("slow", what="speed", threshold=40, below=True)
     place.count(dict.fromkeys(range(10), 1))

@@ -14,21 +14,21 @@ import msgspec
 import openpyxl
 import pytest
 from PIL import Image
-from tests.fakes.alerts import AlertPlace, alert_place
+from tests.alerts.alert_place import AlertPlace, alert_place
 from tests.fakes.records import make_manifest
-from tests.mail.smtp_server import Received, mail_server
+from tests.fakes.smtp_server import Received, mail_server
 
 from frametally import keys
-from frametally.alerts import scheduling
-from frametally.alerts.channels.sending import AlertSender, SentReport
-from frametally.alerts.scheduling import EverLater
 from frametally.errors import Misconfigured
 from frametally.records import encode
-from frametally.report_records import ScheduledReport
 from frametally.rules.clocks.turns import ClockTurn
 from frametally.rules.times import EPOCH, HOUR_MS, HOUR_S, MILLISECOND
+from frametally_alerts.channels.delivery import AlertSender, SentReport
+from frametally_alerts.commands import run_rounds
+from frametally_alerts.reports import due_reports
+from frametally_alerts.reports.due_reports import EverLater
+from frametally_alerts.scheduled_report import ScheduledReport
 from frametally_cli import main as cli
-from frametally_cli.alerts import running
 from frametally_cli.options import ports
 
 FILES = ["chart.png", "counts.csv", "counts.xlsx", "summary.txt"]
@@ -286,8 +286,8 @@ def test_rounds_of_one_process_know_what_could_not_be_made(
         tries.append(report.name)
         raise Misconfigured("There is no source 'gate'.")
 
-    monkeypatch.setattr(scheduling, "_FIRST_PAUSE_S", 1000.0)
-    monkeypatch.setattr(running, "maker", lambda *_: fail)
+    monkeypatch.setattr(due_reports, "_FIRST_PAUSE_S", 1000.0)
+    monkeypatch.setattr(run_rounds, "maker", lambda *_: fail)
     monkeypatch.setattr(ports, "repeat", lambda each, **_: [each() for _ in range(3)])
     data_dir = str(place.ports.settings.data_dir)
     assert cli.main(["alerts", "run", "--every", "1s", "--data-dir", data_dir]) == 0

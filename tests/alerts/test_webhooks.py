@@ -15,15 +15,15 @@ from typing import Any
 
 import pytest
 import trustme
-from tests.fakes.alerts import AlertPlace, alert_place
-from tests.fakes.webhooks import Hook, hook_server
+from tests.alerts.alert_place import AlertPlace, alert_place
+from tests.alerts.hook_server import Hook, hook_server
 
-from frametally.alert_records import AlertMessage
-from frametally.alerts.channels import webhook
-from frametally.alerts.channels.naming import channels_of
-from frametally.alerts.channels.sending import AlertSender, SentReport
 from frametally.errors import Misconfigured
 from frametally.settings.loading import load_settings
+from frametally_alerts.channels import webhook
+from frametally_alerts.channels.channel_urls import channels_of
+from frametally_alerts.channels.delivery import AlertSender, SentReport
+from frametally_alerts.rules import AlertMessage
 
 SECRET = "kept-from-all-logs"  # noqa: S105
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from frametally.plugins import plugins
+
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 # Where a package is imported by another name than it is installed by.
@@ -28,8 +30,8 @@ COMMANDS = [
     "aggregate --help",
     "status --help",
     "cloud-setup --help",
-    "media --help",
     "media silver --help",
+    *(f"{command} --help" for plugin in plugins() for command in plugin.commands),
 ]
 LOCKS = [ROOT / "requirements.lock", *sorted((ROOT / "cloud-services/locks").glob("*.lock"))]
 """Of all parts, and of each part of the stack; all but `layers`, which is no part of `all`."""

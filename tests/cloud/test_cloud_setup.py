@@ -17,7 +17,7 @@ from dotenv import dotenv_values
 
 from frametally.errors import Misconfigured
 from frametally_cloud.credentials import LEAST_CHARACTERS, checked_secret, new_secret
-from frametally_cloud.queue_rights import EXCHANGES, QUEUE_USERS, queue_definitions, queue_password_fits
+from frametally_cloud.queue_rights import QUEUE_USERS, queue_password_fits
 from frametally_cloud.stack_setup import CONTAINER_USER, LOG_USERS, MADE_SECRETS, Answers, set_up
 
 STORE = {
@@ -351,22 +351,3 @@ def test_without_a_domain_one_line_says_how_to_give_it(stack: Path) -> None:
         .startswith("error: FRAMETALLY_DOMAIN is not known; give --domain")
     )
     assert not (stack / ".env").exists()
-
-
-def test_workers_have_frametallys_queues_alone_and_who_looks_at_the_page_has_none() -> None:
-    from frametally.adapters.amqp.topology import DEAD_LETTERS, EXCHANGE, QUEUES_THERE
-
-    told = json.loads(queue_definitions(dict.fromkeys(QUEUE_USERS.values(), "x")))
-    rights = {one["user"]: one for one in told["permissions"]}
-    assert {(one["name"], one["tags"]) for one in told["users"]} == {
-        ("frametally", ""),
-        ("frametally-viewer", "monitoring"),
-    }
-    assert {EXCHANGE.name, DEAD_LETTERS.exchange.name} == set(EXCHANGES)
-    theirs = [EXCHANGE.name, DEAD_LETTERS.name, *(queue.name for queue in QUEUES_THERE.values())]
-    for what in ("configure", "write", "read"):
-        assert all(re.search(rights["frametally"][what], name) for name in theirs)
-        assert not any(
-            re.search(rights["frametally"][what], name) for name in ("amq.direct", "media2", "a.media")
-        )
-        assert not any(re.search(rights["frametally-viewer"][what], name) for name in theirs)

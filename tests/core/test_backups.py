@@ -15,13 +15,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from frametally.access.accounts import UserAccount
 from frametally.backups import contents
 from frametally.backups.keeping import MOST_KEPT, backup_name, is_due, last_backup, stored_backups
-from frametally.opening import open_access_book, open_object_store
+from frametally.opening import open_object_store
 from frametally.process.children import Family
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally.settings.loading import Settings, load_settings
+from frametally_accounts.book import AccessBook
+from frametally_accounts.rights import UserAccount
 from frametally_cli.backups import nightly
 from frametally_cli.checkup.backups import backup_rows
 from frametally_cli.main import main
@@ -38,7 +39,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FRAMETALLY_DATA_DIR", str(tmp_path / "data"))
     made = load_settings()
-    with closing(open_access_book(made.catalogue_url)) as book:
+    with closing(AccessBook(made.catalogue_url)) as book:
         book.add_account(UserAccount("anna", "run"))
         book.set_password("anna", HASH)
     return made
@@ -68,7 +69,7 @@ def lose_catalogue(settings: Settings) -> None:
 
 
 def accounts(settings: Settings) -> list[str]:
-    with closing(open_access_book(settings.catalogue_url)) as book:
+    with closing(AccessBook(settings.catalogue_url)) as book:
         return [one.name for one in book.accounts()]
 
 
@@ -112,7 +113,7 @@ def test_a_backup_is_restored_from_the_store_a_folder_or_a_file(
     source = source.format(name=file.name)
     assert "accounts: 1" in said("restore", *(("--from", source) if source else ()))
     assert accounts(settings) == ["anna"]
-    with closing(open_access_book(settings.catalogue_url)) as book:
+    with closing(AccessBook(settings.catalogue_url)) as book:
         found = book.credentials("anna")
     assert found is not None
     assert found.password_hash == HASH
@@ -217,7 +218,7 @@ def test_up_makes_none_where_there_is_nothing_to_lose(tmp_path: Path) -> None:
     settings = load_settings(data_dir=tmp_path)
     assert nightly.back_up_if_due(settings, NOW_MS) is None
     assert not list(tmp_path.iterdir())
-    open_access_book(settings.catalogue_url).close()
+    AccessBook(settings.catalogue_url).close()
     assert nightly.back_up_if_due(settings, NOW_MS) is None
 
 

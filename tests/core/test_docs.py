@@ -6,10 +6,13 @@ import importlib.util
 import re
 import subprocess
 from collections import Counter
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from frametally.plugins import GROUP
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,10 +33,17 @@ FILES = subprocess.run(
     ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
 ).stdout.splitlines()
 PAGES = sorted(ROOT / name for name in FILES if name.endswith(".md"))
-TOP = (
-    "core|cli|producer|consumer|models/frametally_models|hadoop|elasticsearch|simple_frontend|cloud-services|docs|"
-    "tests|benchmarks"
+# Keys of the store begin with the names of some folders, so paths of those are known by their package.
+CAPABILITIES = sorted(point.name for point in entry_points(group=GROUP))
+TOP = "|".join(
+    [
+        *("core", "cli", "producer", "consumer", "hadoop", "elasticsearch", "simple_frontend"),
+        *("cloud-services", "docs", "tests", "benchmarks"),
+        *(f"{name}/frametally_{name}" for name in ["models", *CAPABILITIES]),
+    ]
 )
+# What is said of a capability whose folder was deleted leads nowhere.
+GONE = {name for name in CAPABILITIES if not (ROOT / name).is_dir()}
 NAMED_PATH = re.compile(rf"`((?:{TOP})/[\w./-]+?\.(?:py|js|css|md|json|yml|lock))(?:::\w+)*`")
 NAMED_MODULE = re.compile(r"`((?:\w[\w.-]*/)*\w[\w-]*\.(?:py|js|css))`")
 OF_ANOTHER_LAYOUT = "docs/older-layout.md"
@@ -42,6 +52,11 @@ LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
 
 def name_of(path: Path) -> str:
     return str(path.relative_to(ROOT))
+
+
+def is_gone(path: str) -> bool:
+    """Whether a path from the root is in a capability that was deleted, or in its tests."""
+    return path.removeprefix("tests/").partition("/")[0] in GONE
 
 
 def anchors_of(page: str) -> set[str]:
@@ -72,15 +87,17 @@ def test_what_a_page_links_to_or_names_is_there(page: Path) -> None:
     missing = []
     if name_of(page) != OF_ANOTHER_LAYOUT:
         for path in NAMED_PATH.findall(text):
-            if not any((folder / path).exists() for folder in (ROOT, page.parent)):
+            if not is_gone(path) and not any((folder / path).exists() for folder in (ROOT, page.parent)):
                 missing.append(path)
         missing += [
             name
             for name in NAMED_MODULE.findall(text)
-            if not any(f"/{file}".endswith(f"/{name}") for file in FILES)
+            if not is_gone(name) and not any(f"/{file}".endswith(f"/{name}") for file in FILES)
         ]
     for target, anchor in LINK.findall(text):
         linked = (page.parent / target).resolve() if target else page
+        if linked.is_relative_to(ROOT) and is_gone(name_of(linked)):
+            continue
         if not linked.exists():
             missing.append(target)
         elif anchor and linked.suffix == ".md" and anchor not in anchors_of(linked.read_text("utf-8")):
@@ -109,6 +126,14 @@ def test_the_architecture_shows_the_floors_as_they_are_held() -> None:
     page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (`frametally[^|]+) \|", page, re.MULTILINE)
     assert [tuple(re.findall(r"`([\w.]+)`", row)) for row in rows] == list(test_house.FLOORS)
+
+
+def test_the_architecture_names_each_capability_and_what_it_builds_on() -> None:
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \[(\w+)/\]\(\.\./\w+/README\.md\) \| .+ \| (.*)\|$", page, re.MULTILINE)
+    needs = {name: tuple(re.findall(r"\w+", names)) for name, names in rows}
+    assert needs.keys() == set(CAPABILITIES)
+    assert {name: needs[name] for name in test_house.NEEDS} == test_house.NEEDS
 
 
 def test_the_way_of_a_frame_names_a_file_at_each_step() -> None:

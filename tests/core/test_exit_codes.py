@@ -67,9 +67,9 @@ def test_a_consumer_process_that_was_lost_is_no_skipped_work(monkeypatch: pytest
     assert stages._consume_in_processes(Settings(), 2, True, lambda: False) == NOTHING_DONE
 
 
-def test_gold_tables_that_took_nothing_are_no_skipped_work(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plug_in_that_took_nothing_over_is_no_skipped_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stages, "index_new_runs", lambda _: PART_DONE)
-    monkeypatch.setattr(stages, "load_if_wanted", lambda _: NOTHING_DONE)
+    monkeypatch.setattr(stages, "hooks", lambda name: [lambda _: NOTHING_DONE] if name == "indexed" else [])
     assert stages.show(None) == NOTHING_DONE  # type: ignore[arg-type]
 
 

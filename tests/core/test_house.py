@@ -14,7 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from frametally.plugins import plugins
+
 ROOT = Path(__file__).resolve().parents[2]
+# Capabilities, each with those that its plug-in needs; the mission imports none of them.
+NEEDS = {plugin.name: plugin.needs for plugin in plugins()}
+PLUGINS = {f"frametally_{name}": {f"frametally_{need}" for need in needs} for name, needs in NEEDS.items()}
 TOP_FOLDERS = {
     "frametally": "core",
     "frametally_cli": "cli",
@@ -25,11 +30,19 @@ TOP_FOLDERS = {
     "frametally_producer": "producer",
     "frametally_search": "elasticsearch",
     "frametally_web": "simple_frontend",
+    **{f"frametally_{name}": name for name in NEEDS},
 }
+# Accounts guard every write, so the web server may know that there are some.
+KNOWN = {("frametally_web", "frametally_accounts")}
 MOST_LINES = 400
-MOST_MODULES = 15
+MOST_MODULES = 20
+MOST_NAMES_OFTEN = 10
+# What several rooms have alike; plug-ins may have all alike, and count as one.
+ALIKE = {"answers", "endpoints", "records", "routes", "tables"}
 # From the top of the house to its ground: a room imports from its own floor and from those below.
 FLOORS = (
+    ("frametally_alerts", "frametally_gold", "frametally_live"),
+    ("frametally_accounts", "frametally_traffic", "frametally_videos"),
     ("frametally_cli",),
     ("frametally_models",),
     (
@@ -41,58 +54,45 @@ FLOORS = (
         "frametally_web",
     ),
     ("frametally.adapters",),
-    ("frametally.alerts",),
     ("frametally.books",),
     ("frametally.segments",),
     ("frametally.naming",),
-    ("frametally.drawings",),
-    ("frametally.jobs", "frametally.live"),
-    ("frametally.videos",),
     ("frametally.backups", "frametally.mail", "frametally.media"),
     ("frametally.opening",),
-    # The books that have one implementation, over SQLAlchemy: what they are is known by their classes.
-    ("frametally.adapters.sql.alerts", "frametally.adapters.sql.audit"),
-    ("frametally.adapters.sql.videos.clock", "frametally.adapters.sql.videos.tables"),
     (
+        "frametally.adapters.sql.clock",
         "frametally.adapters.sql.engine",
         "frametally.adapters.sql.migration",
         "frametally.adapters.sql.postgresql",
     ),
     ("frametally.ports",),
-    ("frametally.access", "frametally.audit"),
     (
-        "frametally.alert_records",
         "frametally.backup_records",
-        "frametally.calibration",
-        "frametally.cameras",
-        "frametally.drawing_records",
         "frametally.files",
-        "frametally.flows",
         "frametally.keys",
         "frametally.live_records",
         "frametally.media_records",
         "frametally.process",
         "frametally.records",
-        "frametally.report_records",
         "frametally.segment_records",
         "frametally.settings",
         "frametally.telemetry",
         "frametally.track_records",
         "frametally.undo_records",
-        "frametally.video_records",
     ),
-    ("frametally.errors", "frametally.rules"),
+    ("frametally.errors", "frametally.plugins", "frametally.rules"),
 )
-COMPONENTS = 2
+COMPONENTS = next(number for number, places in enumerate(FLOORS) if "frametally_web" in places)
 # What the job's zip carries to nodes without frametally; flows alone need numpy there.
 ZIPPED = (
     "frametally.errors",
-    "frametally.flows",
+    "frametally.plugins",
     "frametally.rules",
     "frametally.process",
     "frametally_hadoop.job",
+    *(f"frametally_{plugin.name}.{folder}" for plugin in plugins() for folder in plugin.zipped),
 )
-ON_NODES = {"frametally", "frametally_hadoop", "msgspec", "numpy"}
+ON_NODES = {"frametally", "frametally_hadoop", "frametally_traffic", "msgspec", "numpy"}
 
 
 def module_name(path: Path) -> str:
@@ -106,8 +106,18 @@ MODULES = {
     for path in sorted((ROOT / top / package).rglob("*.py"))
 }
 FOLDERS = sorted({path.parent for path in MODULES.values()})
-# The page's scripts, by folder; those in `static/pages/` start them.
-SCRIPTS = sorted((ROOT / "simple_frontend/frametally_web/static/js").rglob("*.js"))
+# The page's scripts, by the package that they are of; the plug-ins' lie in `page/`.
+STATIC = ROOT / "simple_frontend/frametally_web/static"
+PAGES = {package: ROOT / top / package / "page" for package, top in TOP_FOLDERS.items() if package in PLUGINS}
+SCRIPTS = {
+    path: package
+    for package, folders in {
+        "frametally_web": [STATIC / "js", STATIC / "pages"],
+        **{package: [folder] for package, folder in PAGES.items()},
+    }.items()
+    for folder in folders
+    for path in sorted(folder.rglob("*.js"))
+}
 SCRIPT_FOLDERS = sorted({path.parent for path in SCRIPTS})
 
 
@@ -140,11 +150,11 @@ def floor_of(module: str) -> int | None:
 
 
 def room_of(module: str) -> str:
-    """The folder that a module lies in; what lies flat in core is a room of its own."""
+    """The folder that a module lies in; what lies flat in core or in a plug-in is a room of its own."""
     if MODULES[module].name == "__init__.py":
         return module
     folder = module.rpartition(".")[0]
-    return module if folder == "frametally" else folder
+    return module if folder in {"frametally", *PLUGINS} else folder
 
 
 def name_of(path: Path) -> str:
@@ -195,15 +205,6 @@ def test_a_folder_stays_small_enough_to_survey() -> None:
     assert {folder: count for folder, count in modules.items() if count > MOST_MODULES} == {}
 
 
-def test_a_module_does_not_repeat_the_name_of_its_folder() -> None:
-    def words(name: str) -> set[str]:
-        names = re.split("[_-]", name.removeprefix("frametally_"))
-        return {word.removesuffix("s") for word in names if word}
-
-    paths = [path for path in (*MODULES.values(), *SCRIPTS) if path.stem != "__init__"]
-    assert [name_of(path) for path in paths if words(path.stem) & words(path.parent.name)] == []
-
-
 @pytest.mark.thorough
 def test_a_public_class_name_means_one_thing() -> None:
     places: dict[str, list[str]] = defaultdict(list)
@@ -232,6 +233,7 @@ def test_imports_lead_down_the_house_and_never_up() -> None:
         f"{module} imports {target}"
         for module, target in crossings()
         if (here := floor_of(module)) is not None and (there := floor_of(target)) is not None and there < here
+        if (module.split(".")[0], target.split(".")[0]) not in KNOWN
     ]
     assert up == []
 
@@ -259,12 +261,54 @@ def test_the_rooms_import_each_other_in_no_circle() -> None:
         pytest.fail(" imports ".join(reversed(error.args[1])))
 
 
+def strangers(here: str, there: str) -> bool:
+    """Whether a package knows a plug-in that it has no business to know."""
+    return (
+        there in PLUGINS
+        and here != there
+        and there not in PLUGINS.get(here, ())
+        and (here, there) not in KNOWN
+    )
+
+
+def test_the_mission_imports_no_plug_in_and_a_plug_in_those_alone_that_it_needs() -> None:
+    arrows = {
+        f"{module} imports {target}"
+        for module, target in crossings()
+        if strangers(module.split(".")[0], target.split(".")[0])
+    }
+    assert arrows == set()
+
+
+def test_a_plug_ins_registration_imports_nothing_of_its_package() -> None:
+    for package in PLUGINS:
+        assert {name.split(".")[0] for name in imports_of(MODULES[f"{package}.plugin"])} <= {
+            "__future__",
+            "frametally",
+        }, package
+
+
+@cache
+def scripts_of(path: Path, *, by_types: bool = False) -> frozenset[Path]:
+    """The scripts of ours that a script imports; `by_types`: those, too, of which it names a type alone."""
+    statement = r'(?:^import\b[^;"]*|\bimport\()' if by_types else r'^import\b[^;"]*'
+    wanted = re.findall(rf'{statement}"([^"]+\.js)"', path.read_text(encoding="utf-8"), re.MULTILINE)
+    roots = {"frametally": STATIC, **PAGES}
+    places = set()
+    for name in wanted:
+        root, _, below = name.partition("/")
+        if name.startswith("."):
+            places.add((path.parent / name).resolve(strict=True))
+        elif root.startswith("frametally"):
+            places.add((roots[root] / below).resolve(strict=True))
+    return frozenset(places)
+
+
 def test_the_pages_scripts_and_their_folders_import_each_other_in_no_circle() -> None:
     by_file: dict[str, set[str]] = defaultdict(set)
     by_folder: dict[str, set[str]] = defaultdict(set)
     for path in SCRIPTS:
-        for wanted in re.findall(r'^import [^;]* from "(\.[^"]+)";', path.read_text(encoding="utf-8"), re.M):
-            target = (path.parent / wanted).resolve(strict=True)
+        for target in scripts_of(path):
             by_file[name_of(path)].add(name_of(target))
             if target.parent != path.parent:
                 by_folder[name_of(path.parent)].add(name_of(target.parent))
@@ -276,15 +320,35 @@ def test_the_pages_scripts_and_their_folders_import_each_other_in_no_circle() ->
             pytest.fail(" imports ".join(reversed(error.args[1])))
 
 
+def test_the_missions_scripts_import_none_of_a_plug_in_and_a_plug_ins_those_alone_that_it_needs() -> None:
+    assert [
+        f"{name_of(path)} imports {name_of(target)}"
+        for path, package in SCRIPTS.items()
+        for target in scripts_of(path, by_types=True)
+        if strangers(package, SCRIPTS[target])
+    ] == []
+
+
+def test_few_module_names_stand_more_than_twice() -> None:
+    places: dict[str, set[str]] = defaultdict(set)
+    for module, path in MODULES.items():
+        if path.stem not in {"__init__", "__main__", *ALIKE}:
+            places[path.stem].add("a plug-in" if module.split(".")[0] in PLUGINS else module)
+    often = {name: sorted(modules) for name, modules in places.items() if len(modules) > 2}
+    assert len(often) <= MOST_NAMES_OFTEN, often
+
+
+def test_no_module_of_airflows_is_called_as_a_package() -> None:
+    assert not {path.stem for path in (ROOT / "cloud-services/airflow").rglob("*.py")} & TOP_FOLDERS.keys()
+
+
 def test_the_ports_know_no_adapter() -> None:
     for module, path in MODULES.items():
         if is_in(module, "frametally.ports") or module == "frametally.opening":
             text = path.read_text(encoding="utf-8")
             # Books that have one implementation are known by its class.
             named = set(re.findall(r"frametally\.adapters[a-z_.]*", text))
-            assert named <= {"frametally.adapters.sql.alerts.book", "frametally.adapters.sql.audit.book"}, (
-                module
-            )
+            assert named <= {"frametally_alerts.book", "frametally_accounts.audit.book"}, module
             assert "frametally.adapters" not in text or module == "frametally.opening", module
             assert "frametally_search" not in text, module
 
@@ -419,7 +483,7 @@ def test_the_command_line_imports_components_only_when_a_command_runs() -> None:
         text=True,
         check=True,
     ).stdout.split()
-    components = {place for floor in FLOORS[1 : COMPONENTS + 1] for place in floor} - {"frametally_cloud"}
+    components = {*FLOORS[COMPONENTS - 1], *FLOORS[COMPONENTS]} - {"frametally_cloud"}
     assert "frametally_cli.commands.mending" in loaded  # the commands themselves were
     assert not {module.split(".")[0] for module in loaded} & components
 

@@ -18,10 +18,11 @@ from frametally import keys
 from frametally.adapters.sql.index import tables as sql_tables
 from frametally.books.index_check import check_index
 from frametally.errors import Misconfigured
-from frametally.opening import open_access_book, open_count_index, open_object_store
+from frametally.opening import open_count_index, open_object_store
 from frametally.ports.count_index import CountIndex, CountQuery, IndexDamaged
 from frametally.process.reports import NoProgress
 from frametally.settings.loading import load_settings
+from frametally_accounts.book import AccessBook
 from frametally_cli import main as cli
 from frametally_search.indexer import index_runs, repair_index
 
@@ -181,7 +182,7 @@ def test_doctor_deep_names_each_day_of_the_index_that_differs_from_its_part_file
         assert check_index(open_object_store(settings.store_url), index, NoProgress()) == (1, [], [])
 
 
-@pytest.mark.parametrize("open_it", [open_count_index, open_access_book])
+@pytest.mark.parametrize("open_it", [open_count_index, AccessBook])
 def test_damage_that_sqlite_itself_cannot_spell_is_one_line(
     tmp_path: Path, open_it: Callable[[str], Any]
 ) -> None:

@@ -3,7 +3,6 @@
 import functools
 import itertools
 import os
-import socket
 import tempfile
 import threading
 import time
@@ -18,12 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 from serving.needs import server
+from tests.capabilities import of_capabilities
 from tests.examples import examples
 from tests.fakes.memory import MemoryStore
 
 from frametally.adapters.files.folder_store import FileStore
-from frametally.adapters.handed.serving import Handing
-from frametally.adapters.handed.store import HandedStore
 from frametally.errors import Misconfigured, Poison
 from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectMissing, ObjectStore
@@ -54,24 +52,14 @@ def new_s3_store(stack: ExitStack) -> ObjectStore:
     return open_object_store(url, s3_access())
 
 
-def new_handed_store(stack: ExitStack) -> ObjectStore:
-    """A store of files, as another process is handed it."""
-    ours, theirs = socket.socketpair()
-    handing = Handing(new_file_store(stack), folder="")
-    serving = threading.Thread(target=handing.serve, args=(theirs,))
-    serving.start()
-    stack.callback(serving.join)
-    stack.callback(ours.close)
-    return HandedStore(ours)
-
-
 # A further adapter is one more line: how to make an empty store, closed and removed with the stack.
 ADAPTERS: dict[str, Callable[[ExitStack], ObjectStore]] = {
     "file": new_file_store,
-    "handed": new_handed_store,
     "memory": lambda stack: MemoryStore(),
     "s3": new_s3_store,
 }
+for module in of_capabilities("store_adapters"):
+    ADAPTERS |= module.ADAPTERS
 PARAMS = [pytest.param(name, marks=[pytest.mark.services] if name == "s3" else []) for name in ADAPTERS]
 every_adapter = pytest.mark.parametrize("adapter", PARAMS)
 

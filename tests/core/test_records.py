@@ -58,7 +58,7 @@ MET_AT_ONCE = """
 import sys, threading
 sys.setswitchinterval(1e-6)
 from frametally.records import decode, encode
-from frametally.video_records import VideoFacts, VideoFields, VideoRecord
+from frametally_videos.records import VideoFacts, VideoFields, VideoRecord
 
 facts = VideoFacts(
     container="mp4", content_type="video/mp4", codec="h264", width_px=1, height_px=1, fps=None,

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.capabilities import of_capabilities
 from tests.examples import first_quick
 from tests.fakes.memory import MemoryStore
 from tests.fakes.records import (
@@ -26,10 +27,8 @@ from tests.fakes.records import (
 from frametally import keys
 from frametally.books.quality_reports import QualityReport
 from frametally.books.runs import read_paths, read_run, read_tracks
-from frametally.drawing_records import Drawing, DrawnLine
 from frametally.errors import FrametallyError, Poison
 from frametally.media.manifests import list_manifests, list_tombstones
-from frametally.media_records import Derivative, Enhancement, VideoMetadata, VideoQuality
 from frametally.process.reports import NoProgress
 from frametally.records import (
     AutoDetector,
@@ -48,7 +47,6 @@ from frametally.segment_records import SegmentHeader
 from frametally.segments.contents import decode_segment, encode_segment, read_header, read_source
 from frametally.settings.loading import load_settings
 from frametally.undo_records import Correction, DroppedDeadLetter, Tombstone
-from frametally.video_records import UploadRecord, VideoContent, VideoFacts, VideoFields, VideoRecord
 from frametally_cli.options.ports import open_ports
 from frametally_cli.scrub.small_records import check_records
 from frametally_hadoop.job.input.reading import read_blocks
@@ -58,11 +56,6 @@ STONE = Tombstone(
     media=f"{MEDIUM}.1", source="cam", name="cam.mp4", from_ms=DAY_MS, to_ms=DAY_MS + 5000, why="forget"
 )
 UPLOAD, VIDEO = "22222222-2222-4222-8222-222222222222", "11111111-1111-4111-8111-111111111111"
-DRAWING = Drawing(
-    source="cam",
-    revision=1,
-    lines=(DrawnLine(name="stop", width_px=64, height_px=48, points=((1.0, 2.0), (60.0, 40.5))),),
-)
 RECORDS: list[SealedRecord] = [
     make_manifest(3, announced_frames=b"\x07"),
     STONE,
@@ -77,7 +70,6 @@ RECORDS: list[SealedRecord] = [
         delete_images=False,
     ),
     DroppedDeadLetter(segment=SEGMENT, offset=5),
-    DRAWING,
     AutoDetector(backend="opencv"),
     make_run(),
     QualityReport(
@@ -94,82 +86,9 @@ RECORDS: list[SealedRecord] = [
         checks=[],
         frames_by_source={"cam": 1},
     ),
-    UploadRecord(
-        id=UPLOAD,
-        video_id=VIDEO,
-        kind="resumable",
-        length_bytes=5,
-        file_name="cam.mp4",
-        fields=VideoFields(source="Cam", start_time="2026-01-01T00:00:00Z"),
-        created_at_ms=DAY_MS,
-        expires_at_ms=DAY_MS + 1,
-    ),
-    VideoRecord(
-        id=VIDEO,
-        sha256=MEDIUM,
-        size_bytes=5,
-        name="Cam at noon",
-        file_name="cam.mp4",
-        source="cam",
-        source_name="Cam",
-        fields=VideoFields(),
-        facts=VideoFacts(
-            container="mp4",
-            content_type="video/mp4",
-            codec="h264",
-            width_px=64,
-            height_px=48,
-            fps=25.0,
-            duration_s=1.5,
-            frames=38,
-            has_sound=False,
-            plays_in_browsers=True,
-        ),
-        uploaded_at_ms=DAY_MS,
-    ),
-    VideoContent(sha256=MEDIUM, video_id=VIDEO, upload_id=UPLOAD),
-    VideoMetadata(
-        video_id=VIDEO,
-        sha256=MEDIUM,
-        size_bytes=5,
-        made_by="1",
-        container="mp4",
-        brands=["isom"],
-        moov="first",
-        duration_s=1.5,
-        bit_rate_bps=27,
-        created_at_ms=None,
-        tags={},
-        had_location=False,
-        pictures=[],
-        sounds=[],
-        others=[],
-        chapters=[],
-        plays_in_browsers=True,
-        why_not=None,
-        started_at_ms=DAY_MS,
-        time_source="container",
-        sampled_frames=8,
-    ),
-    VideoQuality(video_id=VIDEO, sha256=MEDIUM, made_by="1", passed=True, checks=[]),
-    Derivative(
-        video_id=VIDEO,
-        kind="enhanced",
-        recipe="0a1b2c3d",
-        enhancement=Enhancement(gamma=1.2),
-        method="encode",
-        video_encoder="libx264",
-        sound="none",
-        tried=[],
-        made_by="1",
-        content_type="video/mp4",
-        size_bytes=5,
-        width_px=64,
-        height_px=48,
-        frames=38,
-        duration_s=1.5,
-    ),
 ]
+for module in of_capabilities("sealed_records"):
+    RECORDS += module.RECORDS
 
 
 def segment() -> bytes:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from frametally.cameras.addresses import AddressRefused, AllowedPlaces
 from frametally.errors import Misconfigured
+from frametally.process.allowed_addresses import AddressRefused, AllowedPlaces
 from frametally.settings.__main__ import settings_table
 from frametally.settings.loading import (
     RUN_PROGRAMS,

@@ -15,20 +15,13 @@ import msgspec
 import pytest
 from tests.fakes.memory import MemoryLog, MemoryStore
 from tests.fakes.records import before_checksums
-from tests.fakes.videos import make_video
 
 from frametally import keys
 from frametally.books.status import Status, read_status
 from frametally.books.verdict import BEHIND, BROKEN, SETTLED
 from frametally.errors import Misconfigured, Retryable
 from frametally.live_records import LiveMinute
-from frametally.opening import (
-    open_count_index,
-    open_frame_log,
-    open_ledger,
-    open_object_store,
-    open_video_catalogue,
-)
+from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.ports.frame_log import consumer_group
 from frametally.process.reports import Progress
 from frametally.records import (
@@ -43,7 +36,6 @@ from frametally.rules.counted_boxes import COUNTING_VERSION
 from frametally.rules.times import utc
 from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings, load_settings
-from frametally.video_records import MovedCounts
 from frametally_cli import main as cli
 from frametally_cli.console.status import print_status
 from frametally_cli.options import ports
@@ -574,47 +566,6 @@ def test_status_names_what_is_away_and_shows_the_rest(
     error, *others = capsys.readouterr().err.splitlines()
     assert error.startswith("error: ledger ")
     assert [line.split(":")[0] for line in others] == ["away, too", "away, too"]
-
-
-def test_status_says_since_when_jobs_have_failed(house: House, capsys: pytest.CaptureFixture[str]) -> None:
-    video = make_video()
-    with (
-        closing(open_object_store(house.settings.store_url)) as store,
-        closing(open_video_catalogue(house.settings.catalogue_url)) as catalogue,
-    ):
-        store.put(video.key, encode(video))
-        catalogue.put_video(video, "1")
-        catalogue.queue(video.id, "frames")
-        job = catalogue.claim("w", ("frames",), lease_s=60)
-        assert job is not None
-        catalogue.end(job, "failed", reason="no disk")
-        [job] = catalogue.jobs(video.id)
-    assert job.ended_at_ms is not None
-    arguments = ["status", "--data-dir", str(house.settings.data_dir)]
-    cli.main(arguments)
-    assert f"failed jobs, frames: 1, since {utc(job.ended_at_ms)}; " in capsys.readouterr().out
-    cli.main([*arguments, "--json"])
-    failed = json.loads(capsys.readouterr().out)["failed_jobs"]
-    assert failed == {"frames": {"jobs": 1, "since_ms": job.ended_at_ms}}
-
-
-def test_status_tells_a_move_that_waits_from_one_that_is_done(
-    house: House, capsys: pytest.CaptureFixture[str]
-) -> None:
-    moved = MovedCounts(source="cam", source_name="Cam", from_ms=0, to_ms=0, frames=60)
-    video = make_video(moved_from=moved)
-    arguments = ["status", "--data-dir", str(house.settings.data_dir)]
-    with (
-        closing(open_object_store(house.settings.store_url)) as store,
-        closing(open_video_catalogue(house.settings.catalogue_url)) as catalogue,
-    ):
-        store.put(video.key, encode(video))
-        catalogue.put_video(video, "1")
-        cli.main(arguments)
-        assert f"will soon count as {video.source_name}" in " ".join(capsys.readouterr().out.split())
-        catalogue.set_video(video.id, state="ready")
-        cli.main(arguments)
-        assert f"now count as {video.source_name}" in " ".join(capsys.readouterr().out.split())
 
 
 def test_watching_opens_each_part_once_and_again_only_what_was_away(

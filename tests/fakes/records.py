@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 
 import msgspec
+from tests.capabilities import of_capabilities
 
 from frametally import keys
 from frametally.ports.object_store import ObjectStore
@@ -21,12 +22,14 @@ from frametally.records import (
     encode,
 )
 from frametally.rules.counted_boxes import COUNTING_VERSION
-from frametally.rules.flows.inputs import FLOWS_VERSION
 
 DAY = "2026-01-01"
 DAY_MS = keys.day_start_ms(DAY)
 MEDIUM = "ab" * 32
 MODEL = "pixels-1"
+_OF_CAPABILITIES = {
+    name: value for module in of_capabilities("run_settings") for name, value in module.RUN_SETTINGS.items()
+}
 
 
 def make_frame(
@@ -161,7 +164,7 @@ def make_run(
         frames=frames,
         duplicates_dropped=0,
         footage_sha256=footage,
-        settings={"counting_version": COUNTING_VERSION, "flows_version": FLOWS_VERSION},
+        settings={"counting_version": COUNTING_VERSION} | _OF_CAPABILITIES,
     )
 
 

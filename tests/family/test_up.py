@@ -9,21 +9,21 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.fakes.alerts import alert_place
 from tests.family.running import Running, of_group, waits
 
+from frametally.plugins import plugins
 from frametally.settings.loading import load_settings
 from frametally_cli import main as cli
-from frametally_cli.videos.family import is_all_here
+from frametally_cli.stages.family_members import is_all_here
 
-MEMBERS = ("serve", "work", "consume", "consume --live", "live", "aggregate", "alerts")
-
+OF_PLUGINS = {"work": "videos", "consume --live": "live", "live": "live", "alerts": "alerts"}
+HERE = {plugin.name for plugin in plugins()}
+MEMBERS = ["serve", "consume", "aggregate", *(name for name, plugin in OF_PLUGINS.items() if plugin in HERE)]
 
 SETTINGS = {"FRAMETALLY_DETECTOR": "pixels"}
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT[\d:]{8}[+-]\d\d:\d\d (INFO   |WARNING|ERROR  ) \S")
@@ -50,19 +50,6 @@ def test_a_signal_ends_all_and_leaves_nothing(up: Running, number: signal.Signal
     port = int(url.rpartition(":")[2])
     with socket.create_server(("127.0.0.1", port)):
         pass
-
-
-def test_a_report_into_the_store_alone_is_made_where_no_channel_is_set(tmp_path: Path) -> None:
-    # Due six hours ago.
-    clock = time.strftime("%H:%M", time.gmtime(time.time() - 6 * 3600))
-    with alert_place(tmp_path / "frametally-data") as place:
-        place.schedule("alone", every="day", at=clock, zone="UTC", channels=[], now_ms=0)
-        with Running(tmp_path, "up", settings=SETTINGS):
-            waits(
-                lambda: any(
-                    info.key.endswith("/summary.txt") for info in place.ports.store.list("reports/alone")
-                )
-            )
 
 
 @pytest.mark.thorough

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.examples import THOROUGH
-from tests.hadoop.test_flow_runs import LATER, STOP, draw, passing, totals
 
 from frametally.books.runs import current_runs, read_run
 from frametally.errors import Poison
@@ -170,38 +169,3 @@ def test_a_reader_in_a_loop_sees_the_old_sum_or_the_new_one_and_nothing_else(fil
     assert failures == []
     assert seen <= whole
     assert len(seen) > 1
-
-
-def test_killed_while_lines_are_counted_a_rerun_gives_the_bytes_of_a_quiet_run(
-    file_footage: Footage, tmp_path: Path
-) -> None:
-    footage = file_footage
-    for begin_ms in (NOON_MS, NOON_MS + 2 * DAY_MS):
-        footage.segment(passing(footage, begin_ms))
-    draw(footage, STOP)
-    footage.aggregate()
-    before = totals(footage)
-    draw(footage, STOP, LATER)
-
-    def copy(name: str) -> Path:
-        shutil.copytree(tmp_path / "store with space", tmp_path / name / "store")
-        return tmp_path / name
-
-    def seen(folder: Path) -> dict[str, int]:
-        footage.store = open_object_store((folder / "store").as_uri())
-        return totals(footage)
-
-    quiet = copy("quiet")
-    count(quiet)
-    expected, after = published(quiet), seen(quiet)
-    assert after == {**before, "gate/line/later/to_right": 2}
-    points = [name for name in FAILPOINTS if name.startswith("flows.")]
-    assert len(points) == 5
-    for point in points:
-        folder = copy(point)
-        assert start(folder, FRAMETALLY_FAILPOINT=point).wait() == -signal.SIGKILL
-        half = {"gate/line/later/to_right": 1} if point == "flows.published" else {}
-        assert seen(folder) == {**before, **half}, point
-        assert start(folder).wait() == 0
-        assert published(folder) == expected, point
-        assert list((folder / "data" / "tmp").iterdir()) == [], point

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from frametally.drawing_records import DrawnLine, DrawnZone
-from frametally.drawings.revisions import change_drawing, with_shapes
+from frametally_traffic.drawings.revisions import change_drawing, with_shapes
+from frametally_traffic.records import DrawnLine, DrawnZone
 
 if TYPE_CHECKING:
     from tests.hadoop.conftest import Footage
@@ -70,7 +70,7 @@ def test_spark_publishes_the_bytes_that_the_inline_and_the_local_runner_do(segme
     assert report.duplicates_dropped > 0
     expected = published(segments)
     assert any(key.startswith("tracks/") for key in expected)
-    assert len(report.flows.runs) == 2
+    assert len(report.steps[0].runs) == 2
     for kind in (b"/line/stop%20%26%20go/to_right", b"/line/stop%20%26%20go/to_left", b"/zone/Bucht/left"):
         assert any(kind in data for key, data in expected.items() if "~flows" in key)
     for engine in (

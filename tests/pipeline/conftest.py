@@ -13,16 +13,11 @@ import pytest
 from tests.commands import Finished, run_frametally
 
 from frametally.books.runs import current_runs, read_run
-from frametally.opening import (
-    open_count_index,
-    open_frame_log,
-    open_ledger,
-    open_object_store,
-    open_video_catalogue,
-)
+from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.segments.contents import list_segments, read_segment
 from frametally.settings.loading import load_settings
+from frametally_videos.opening import open_video_catalogue
 
 START_TIME = "2026-01-01T08:00:00Z"
 DETECTOR = os.environ.get("FRAMETALLY_DETECTOR", "opencv")  # which is what the oracle uses

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from frametally_search.index.access import DEFAULT_ALIAS
-from frametally_search.index.rights import STAGES
+from frametally_search.index.stage_rights import STAGES
 
 ROLES = Path(__file__).resolve().parents[2] / "cloud-services" / "elasticsearch" / "roles.yml"
 

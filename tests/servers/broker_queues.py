@@ -13,8 +13,8 @@ from kombu import Connection
 from pydantic import SecretStr
 from serving.needs import server
 
-from frametally.adapters.amqp.topology import DEAD_LETTERS, EXCHANGE, QUEUES_THERE
 from frametally.settings.access import ServerAccess
+from frametally_videos.amqp.topology import DEAD_LETTERS, EXCHANGE, QUEUES_THERE
 
 
 @contextmanager

@@ -34,8 +34,8 @@ from frametally.records import Coverage, IntervalCount, Run, encode
 from frametally.settings.access import ServerAccess
 from frametally_cli.main import main
 from frametally_search.index import publication as elasticsearch_publication
-from frametally_search.index.catalogue import ElasticsearchCatalogue
 from frametally_search.index.queries import Moment, Searched
+from frametally_search.index.runs_and_series import ElasticsearchCatalogue
 from frametally_search.indexer import index_runs
 
 pytestmark = pytest.mark.services

@@ -29,8 +29,6 @@ from serving.needs import server
 from serving.place import Place
 
 from frametally.books.runs import current_runs
-from frametally.drawing_records import DrawnLine, DrawnZone
-from frametally.drawings.revisions import change_drawing, with_shapes
 from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
@@ -42,6 +40,8 @@ from frametally_hadoop.job.input.fetching import LinkEnded
 from frametally_hadoop.running import engine
 from frametally_hadoop.running.bundle import write_bundle
 from frametally_hadoop.running.cluster import cluster_of
+from frametally_traffic.drawings.revisions import change_drawing, with_shapes
+from frametally_traffic.records import DrawnLine, DrawnZone
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(600)]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from serving.own import OwnServer
-from tests.cameras.capturing import (
+from tests.live.capturing import (
     Capturing,
     all_in_the_books,
     count_decoded,
@@ -18,7 +18,7 @@ from tests.cameras.capturing import (
     settled,
     until,
 )
-from tests.cameras.showing import LAUNCHES, RtspCamera
+from tests.live.showing import LAUNCHES, RtspCamera
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 

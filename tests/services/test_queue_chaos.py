@@ -25,15 +25,17 @@ from broker_queues import empty_broker, waiting_in
 from postgres_schemas import fresh_schema
 from serving.needs import server
 from serving.own import OwnServer
-from tests.fakes.uploads import all_keys, rows_and_jobs, upload_file
-from tests.faults.test_work_kills import children_of
+from tests.videos.fake_uploads import all_keys, rows_and_jobs, upload_file
+from tests.videos.test_work_kills import children_of
 
-from frametally.adapters.amqp.topology import DEAD_LETTERS, QUEUES_THERE
-from frametally.opening import open_object_store, open_video_catalogue
-from frametally.ports.job_book import MOST_LOSSES, Job, JobQuestion
+from frametally.opening import open_object_store
 from frametally.settings.environment import environment_of
 from frametally.settings.loading import Settings, load_settings
-from frametally.video_records import VideoRecord
+from frametally_videos.amqp.topology import DEAD_LETTERS, QUEUES_THERE
+from frametally_videos.opening import open_video_catalogue
+from frametally_videos.ports.job_book import MOST_LOSSES, Job, JobQuestion
+from frametally_videos.records import VideoRecord
+from frametally_videos.settings import VideoSettings
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(4 * 3600)]
 
@@ -47,7 +49,7 @@ WORKER = """
 import os, signal, sys
 from pathlib import Path
 from frametally_cli.main import main
-from frametally_producer.jobs import attempt, worker
+from frametally_videos.jobs import attempt, worker
 worker._PAUSES_S = (0.0,)
 fault = Path(os.environ["FAULT"])
 order = attempt.Attempt._order
@@ -118,7 +120,7 @@ class Place:
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-c", WORKER, "work", "--data-dir", str(self.settings.data_dir)]
         secrets = {
-            "FRAMETALLY_QUEUE_PASSWORD": self.settings.queue_password.get_secret_value(),
+            "FRAMETALLY_QUEUE_PASSWORD": self.settings.part(VideoSettings).queue_password.get_secret_value(),
             "FRAMETALLY_CATALOGUE_PASSWORD": self.settings.catalogue_password.get_secret_value(),
         }
         with self._said.open("ab") as said:
@@ -289,7 +291,7 @@ def test_a_job_that_kills_its_workers_fails_with_its_reason_in_the_end(place: Pl
     failed = place.job("previews")
     assert (failed.attempts, failed.losses) == (0, MOST_LOSSES + 1)
     assert failed.reason.startswith(f"The worker was killed {MOST_LOSSES + 1} times while it worked on it.")
-    if place.settings.queue_url:
+    if place.settings.part(VideoSettings).queue_url:
         assert waiting_in(server("rabbitmq"), DEAD_LETTERS.name) == 0
     mended(place, failed)
 
@@ -373,7 +375,8 @@ WRONG = ["kind", "in the URL", "password", "virtual host", "authority", "plain"]
 @pytest.mark.parametrize("place", ["rabbitmq"], indirect=True)
 def test_what_a_person_must_mend_is_one_line_with_the_remedy(place: Place, what: str) -> None:
     settings = place.settings
-    values = {"queue_url": settings.queue_url, "queue_user": settings.queue_user}
+    queue = settings.part(VideoSettings)
+    values = {"queue_url": queue.queue_url, "queue_user": queue.queue_user}
     change, line = wrong(values)[what]
     place.settings = settings.model_copy(
         update={name: type(getattr(settings, name))(value) for name, value in change.items()}

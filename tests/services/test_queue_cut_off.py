@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from broker_queues import waiting_in
 from serving.own import OwnServer
-from tests.faults.test_work_kills import children_of
 from tests.services.test_queue_chaos import Place, through, until, write_clip
+from tests.videos.test_work_kills import children_of
 
-from frametally.ports.job_book import Job, JobQuestion
+from frametally_videos.ports.job_book import Job, JobQuestion
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(3600)]
 ACKNOWLEDGED_S = 3.0

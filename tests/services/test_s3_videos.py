@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from postgres_schemas import fresh_schema
 from s3_bucket import S3Place, new_bucket_name, root_access
-from tests.fakes.uploads import (
+from tests.videos.fake_uploads import (
     all_keys,
     fake_look,
     fake_video,
@@ -26,16 +26,17 @@ from tests.fakes.uploads import (
 )
 
 from frametally import keys
-from frametally.opening import open_object_store, open_video_catalogue
+from frametally.opening import open_object_store
 from frametally.ports.object_store import PIECE_BYTES
 from frametally.process.failpoints import FAILPOINTS, VARIABLE
 from frametally.settings.access import ServerAccess, StoreAccess
 from frametally.settings.loading import Settings
-from frametally.video_records import UploadRecord
-from frametally.videos.acceptance import Acceptance, settle_uploads
-from frametally.videos.receiving import UploadPorts, find_upload, resume_write
-from frametally.videos.refusals import Refused
 from frametally_cli.servers.bucket import set_up_store
+from frametally_videos.opening import open_video_catalogue
+from frametally_videos.records import UploadRecord
+from frametally_videos.upload_refusals import Refused
+from frametally_videos.uploads.acceptance import Acceptance, settle_uploads
+from frametally_videos.uploads.receiving import UploadPorts, find_upload, resume_write
 
 pytestmark = pytest.mark.services
 
@@ -46,8 +47,8 @@ import json, sys
 from pydantic import SecretStr
 from frametally.process import failpoints
 from frametally.settings.access import ServerAccess, StoreAccess
-from frametally.videos.acceptance import Acceptance
-from tests.fakes.uploads import fake_video, send
+from frametally_videos.uploads.acceptance import Acceptance
+from tests.videos.fake_uploads import fake_video, send
 sys.path.append("tests/services")
 sys.path.append("tests/servers")
 from test_s3_videos import DATA, open_place

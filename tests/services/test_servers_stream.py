@@ -15,21 +15,22 @@ from kafka.admin import KafkaAdminClient
 from postgres_schemas import fresh_schema
 from s3_bucket import S3Place, new_bucket_name, root_access
 from serving.needs import server
-from tests.fakes.uploads import upload_file
 from tests.family.footage import SETTINGS, make_video
 from tests.family.running import PATIENCE_S, Running, waits
-from tests.web.watching import Shown, Watcher, open_socket
+from tests.live.watching import Shown, Watcher, open_socket
+from tests.videos.fake_uploads import upload_file
 from websockets.exceptions import ConnectionClosed
 
 from frametally.books.runs import current_runs, read_parts
-from frametally.opening import open_frame_log, open_object_store, open_video_catalogue
+from frametally.opening import open_frame_log, open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.records import FrameDetections, decode
 from frametally.segments.contents import list_segments, read_segment
 from frametally.settings.loading import Settings
-from frametally.video_records import VideoRecord
 from frametally_cli import main as cli
 from frametally_cli.servers.bucket import set_up_store
+from frametally_videos.opening import open_video_catalogue
+from frametally_videos.records import VideoRecord
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(400)]
 

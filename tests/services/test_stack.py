@@ -32,9 +32,9 @@ from pydantic import SecretStr
 from server_traefik import certified, for_tests, refuse_trouble
 from serving.place import Place
 from serving.state import State
-from tests.cameras.showing import Speaker
-from tests.cameras.test_opening import motion_jpeg
-from tests.web.watching import Shown, Watcher, open_socket
+from tests.live.showing import Speaker
+from tests.live.test_opening import motion_jpeg
+from tests.live.watching import Shown, Watcher, open_socket
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import random
-import shutil
-import subprocess
-import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +16,9 @@ from tests.fakes.memory import MemoryLog, MemoryStore
 from tests.web.late_rules import LateRule
 
 from frametally import keys
-from frametally.access.book import AccessBook
 from frametally.errors import Retryable
-from frametally.live.cameras import TryFeed
-from frametally.opening import open_count_index, open_ledger, open_video_catalogue
+from frametally.opening import open_count_index, open_ledger
+from frametally.plugins import plugins
 from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
@@ -42,34 +36,23 @@ from frametally.records import (
 from frametally.rules.counted_boxes import COUNTING_VERSION
 from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings
-from frametally.videos.inspection import inspect
-from frametally.videos.receiving import Look
+from frametally_accounts.book import AccessBook
 from frametally_web.app import close_app, create_app
-from frametally_web.serving import DashboardServer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+    from frametally_live.book import LiveBook
+    from frametally_live.cameras.camera_form import TryFeed
+    from frametally_videos.ports.video_catalogue import VideoCatalogue
+    from frametally_videos.uploads.receiving import Look
+
 MODEL = "yolov4-tiny-opencv-fp32-1a2b3c4d"
 START_MS = 1_714_550_400_000  # 2024-05-01T08:00:00Z
 FRAME_PX = (640, 480)
-# Each window of the headless browser loads two pages for what its address bar suggests, which no test sees:
-# half of a test's CPU. The switch replaces Playwright's own, whose names are repeated.
-_FEATURES_OFF = [
-    *("WebUIOmniboxPopup", "WebUIOmniboxAimPopup"),
-    *("AvoidUnnecessaryBeforeUnloadCheckSync", "DestroyProfileOnBrowserClose", "HttpsUpgrades"),
-    *("HttpsFirstBalancedModeAutoEnable", "LensOverlay", "MediaRouter", "PaintHolding"),
-    *("ThirdPartyStoragePartitioning", "AvoidCorsURLLoaderRestartOnRedirect", "OptimizationHints"),
-    *("NetworkTimeServiceQuerying", "AimEnabled", "PreconnectToSearch"),
-]
-_CHROMIUM_FLAGS = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    "--disable-features=" + ",".join(_FEATURES_OFF),
-]
+OF_PLUGINS = ("catalogue", "look", "feeds", "try_feed")
+"""What plug-ins are given to work on, by name."""
 Flask.url_rule_class = LateRule
-SIMPLE_FRONTEND = Path(__file__).resolve().parents[2] / "simple_frontend"
-SCREENSHOTS = SIMPLE_FRONTEND.parent / "build" / "screenshots"
 _CHART = "document.getElementById('chart').timeChart"
 REST = "(&(timezone|metric|interval|model)=[^&]+)*$"
 """The end of an address whose question leaves something open: what became of that."""
@@ -92,19 +75,33 @@ class SwitchedIndex:
 
 
 class Place:
-    """A store and an index, and the dashboard over them."""
+    """A store and an index, and the dashboard over them; with what those plug-ins that are here work on."""
+
+    catalogue: VideoCatalogue
+    look: Look
+    feeds: LiveBook
+    try_feed: TryFeed
 
     def __init__(self, folder: Path) -> None:
         self.store: ObjectStore = MemoryStore()
         self.real_index = open_count_index(f"sqlite:///{folder / 'index.sqlite'}")
         self.index = SwitchedIndex(self.real_index)
         # No test depends on how long a query takes, unless it sets the limit itself.
-        self.settings = Settings(data_dir=folder, web_query_timeout_s=120)
+        self.settings = Settings(data_dir=folder, web_query_timeout_s=120).resolved()
         self.ledger = open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}")
         self.log: FrameLog = MemoryLog()
-        self.catalogue = open_video_catalogue(f"sqlite:///{folder / 'catalogue.sqlite'}")
-        self.look: Look = inspect
-        self.try_feed: TryFeed = lambda _: None
+        here = {plugin.name for plugin in plugins()}
+        if "videos" in here:
+            from frametally_videos.opening import open_video_catalogue
+            from frametally_videos.uploads.inspection import inspect
+
+            self.catalogue = open_video_catalogue(f"sqlite:///{folder / 'catalogue.sqlite'}")
+            self.look = inspect
+        if "live" in here:
+            from frametally_live.book import LiveBook
+
+            self.feeds = LiveBook(f"sqlite:///{folder / 'catalogue.sqlite'}")
+            self.try_feed = lambda _: None
         self.access: AccessBook | None = None
         self.labels_to_count: list[str] = []
         """Of what is published next, as its runs record it; empty: all."""
@@ -120,10 +117,8 @@ class Place:
             index=self.index,
             ledger=self.ledger,
             log=self.log,
-            catalogue=self.catalogue,
-            look=self.look,
-            try_feed=self.try_feed,
             access=self.access,
+            **{name: getattr(self, name) for name in OF_PLUGINS if hasattr(self, name)},
         )
         self._apps.append(app)
         return app
@@ -134,7 +129,9 @@ class Place:
         self.real_index.close()
         self.ledger.close()
         self.log.close()
-        self.catalogue.close()
+        for name in ("catalogue", "feeds"):
+            if hasattr(self, name):
+                getattr(self, name).close()
 
     def go_away(self) -> None:
         self.index.error = Retryable("index.sqlite is locked: /secret/path")
@@ -309,91 +306,6 @@ def _jpeg(detections: list[Detection]) -> bytes:
     return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes()
 
 
-@pytest.fixture(scope="session")
-def make_place() -> Callable[[Path], Place]:
-    """Makes a place in a folder, for tests that share one."""
-    return Place
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    """Nothing counted yet."""
-    made = Place(tmp_path)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def serving() -> Iterator[Callable[[Flask], str]]:
-    """Serves an app on a free port; gives its URL."""
-    running: list[tuple[DashboardServer, threading.Thread]] = []
-
-    def start(app: Flask) -> str:
-        server = DashboardServer(app, host="127.0.0.1", port=0)
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        running.append((server, thread))
-        return server.url
-
-    yield start
-    for server, thread in running:
-        server.stop()
-        thread.join(timeout=10)
-        assert not thread.is_alive()
-
-
-def unavailable(reason: str) -> None:
-    """Skips; with FRAMETALLY_REQUIRE_BROWSER=1 fails."""
-    if os.environ.get("FRAMETALLY_REQUIRE_BROWSER") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
-@pytest.fixture(scope="session")
-def axe() -> str:
-    """The source of axe-core, which looks for what keeps people out."""
-    script = SIMPLE_FRONTEND / "node_modules" / "axe-core" / "axe.min.js"
-    if not script.is_file():
-        unavailable("needs axe-core: run `make lint-page` (or `npm ci` in simple_frontend)")
-    return script.read_text(encoding="utf-8")
-
-
-@pytest.fixture
-def picture() -> Callable[[Page, str], None]:
-    """Keeps a screenshot of a state of the page, for people to look at."""
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-
-    def take(page: Page, name: str) -> None:
-        page.evaluate("scrollTo(0, 0)")
-        page.screenshot(path=SCREENSHOTS / f"{name}.png", animations="disabled", full_page=True)
-
-    return take
-
-
-@pytest.fixture(scope="session", autouse=True)
-def not_made() -> str:
-    """Why the page could not be made of its sources as they are now; empty where it was."""
-    made = subprocess.run(
-        [sys.executable, SIMPLE_FRONTEND / "fetch_assets.py"], capture_output=True, text=True, check=False
-    )
-    return made.stderr.strip()
-
-
-@pytest.fixture(scope="session")
-def browser(not_made: str) -> Iterator[Browser]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, a tool for tests")
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        unavailable("needs a Chromium: none on PATH, and CHROMIUM names none")
-    if not_made:
-        unavailable(not_made)
-    playwright.expect.set_options(timeout=20_000)  # the machine may be busy
-    with playwright.sync_playwright() as runner:
-        running = runner.chromium.launch(executable_path=path, args=_CHROMIUM_FLAGS)
-        yield running
-        running.close()
-
-
 class Visit:
     """One viewer's window, and what its console said."""
 
@@ -506,17 +418,6 @@ class Visit:
         self.page.mouse.up()
 
 
-@pytest.fixture
-def visit(browser: Browser, serving: Callable[[Flask], str]) -> Iterator[Callable[..., Visit]]:
-    """Opens a window on a place; at the end nothing in its console, and nothing asked of another host."""
-    visits: list[Visit] = []
-
-    def make(place: Place | None, *, url: str | None = None, **context: Any) -> Visit:
-        visits.append(Visit(browser, url or serving(place.app()), **context))
-        return visits[-1]
-
-    yield make
-    for one in visits:
-        one.context.close()
-        assert one.complaints == []
-        assert one.hosts <= {one.url}
+@pytest.fixture(scope="session", autouse=True)
+def page_bundles(not_made: str) -> None:
+    """The page as its sources are now, for tests that start a server of their own, too."""

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.web.conftest import MODEL, SCREENSHOTS, START_MS
+from tests.web.conftest import MODEL, START_MS
+from tests.web.fixtures import SCREENSHOTS
 from tests.web.printed_text import rows_of, words_of
 from tests.web.test_export_comparison import publish, records
 

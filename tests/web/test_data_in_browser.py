@@ -11,12 +11,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.accounts.people import give_accounts
 from tests.examples import first_quick
 from tests.web.conftest import MODEL
-from tests.web.people import give_accounts
 
-from frametally.access.accounts import ApiToken
-from frametally.access.tokens import make_api_token, token_hash
+from frametally_accounts.rights import ApiToken
+from frametally_accounts.secrets import make_api_token, token_hash
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect

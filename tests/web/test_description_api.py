@@ -30,9 +30,9 @@ from tests.family.footage import SETTINGS, make_video
 from tests.family.running import Running
 from tests.web.counted_footage import make_lines, publish_lines
 
-from frametally.drawing_records import DrawnLine
-from frametally.drawings.revisions import change_drawing, with_shapes
 from frametally.opening import open_object_store
+from frametally_traffic.drawings.revisions import change_drawing, with_shapes
+from frametally_traffic.records import DrawnLine
 from frametally_web.api.endpoints import ALL_ENDPOINTS, ENDPOINTS
 from frametally_web.api.openapi import describe
 from frametally_web.api.postman import asked

@@ -12,15 +12,10 @@ from openpyxl import load_workbook
 from openpyxl.utils.escape import unescape
 from tests.web.counted_footage import MODEL, START_MS, make_lines, publish_lines, put_manifest
 
-from frametally.alerts.scheduling import turn_of
-from frametally.media.manifests import list_manifests
 from frametally.records import Coverage, IntervalCount
-from frametally.report_records import ScheduledReport
-from frametally.rules.times import DAY_MS, EPOCH, HOUR_MS, MILLISECOND
-from frametally_web.charts.media_times import MediaTimes
+from frametally.rules.times import EPOCH, HOUR_MS, MILLISECOND
 from frametally_web.exports import workbook
 from frametally_web.exports.columns import MOST_NAMED
-from frametally_web.reports.files import make_files
 
 if TYPE_CHECKING:
     from openpyxl.workbook import Workbook
@@ -150,27 +145,6 @@ HOSTILE = [
     "TRUE",
     "größer 日本 \U0001f6b2",
 ]
-
-
-def test_no_name_adds_a_line_or_hides_one_in_the_summary_of_a_report(place: Place) -> None:
-    """It goes out by mail: a name that breaks its line would say what the report does not."""
-    label, name = "car\n0 frames analysed\x1b[2J", 'Gate\r\n<b>"../\u202e=cmd()'
-    place.film({label: 3.0}, name=name)
-    media = MediaTimes(list_manifests(place.store))
-    report = ScheduledReport(name="daily", every="day", at_minute=360, zone="UTC")
-    turn = turn_of(report, START_MS + 2 * DAY_MS)
-    assert turn is not None
-    turn = turn._replace(from_ms=turn.from_ms - DAY_MS)
-    files = make_files(place.real_index, place.settings, media, report, turn)
-    said = files["summary.txt"].decode()
-    assert all(character.isprintable() for character in said.replace("\n", ""))
-    lines = said.splitlines()
-    assert lines[-1] == 'Sources: Gate <b>"../=cmd()'
-    assert lines[3].startswith("car 0 frames analysed[2J ")
-    assert len(lines) == 7
-    rows = rows_of(files["counts.csv"])
-    assert {row["label"] for row in rows} == {label}
-    assert files["chart.png"].startswith(b"\x89PNG")
 
 
 def test_no_name_becomes_a_formula_a_link_or_a_number_in_a_workbook(place: Place) -> None:

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import pytest
+from tests.capabilities import of_capabilities
 from tests.examples import some_quick
 from tests.web.counted_footage import make_lines, publish_lines
 
-from frametally.drawing_records import DrawnLine
-from frametally.drawings.revisions import change_drawing, with_shapes
 from frametally_web.api.openapi import describe
 
 if TYPE_CHECKING:
@@ -36,8 +35,8 @@ RANGED = sorted(path for path, names in ROUTES.items() if {"from", "to"} & names
 def filmed(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Any:
     place: Place = make_place(tmp_path_factory.mktemp("extreme"))
     publish_lines(place, make_lines("gate", frames=24), objects=1, analysed_fps=5.0)
-    leg = DrawnLine(name="near", points=((0, 9), (9, 0)), inward="to_left", width_px=640, height_px=360)
-    change_drawing(place.store, "gate", lambda drawing: with_shapes(drawing, [leg]))
+    for module in of_capabilities("drawn_line"):
+        module.draw_line(place.store)
     yield place
     place.close()
 

@@ -34,7 +34,7 @@ from pathlib import Path
 from frametally.opening import open_count_index
 from frametally.opening import open_ledger
 from frametally.opening import open_object_store
-from frametally.opening import open_video_catalogue
+from frametally_videos.opening import open_video_catalogue
 from frametally.settings.loading import Settings
 from tests.fakes.memory import MemoryLog
 from frametally_web.app import create_app

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
+from tests.accounts.people import give_accounts
 from tests.web.conftest import Place
-from tests.web.people import give_accounts
 
 from frametally_web.access.rights import RIGHTS
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.web import city
-from tests.web.conftest import SCREENSHOTS
+from tests.web.fixtures import SCREENSHOTS
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 openpyxl = pytest.importorskip("openpyxl", reason="needs openpyxl (a development dependency)")

@@ -12,19 +12,19 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
+from tests.accounts.people import asking_as
+from tests.accounts.test_signed_charts import SITE, Sign, people, sign, url
+from tests.accounts.test_signing_charts import query_of
 from tests.examples import examples
 from tests.web.conftest import Place
 from tests.web.counted_footage import MODEL, START_MS, make_lines, publish_lines
-from tests.web.people import asking_as
-from tests.web.test_signed_charts import SITE, Sign, people, sign, url
-from tests.web.test_signing_charts import query_of
 from werkzeug.datastructures import MultiDict
 
-from frametally.access.charts import read_chart as read_signed
+from frametally_accounts.embeds.signed_selection import read_chart as read_signed
 from frametally_web.charts.answers import Counts
 from frametally_web.charts.counts import count
 from frametally_web.charts.media_times import MediaTimes
-from frametally_web.embeds.question import whole_question
+from frametally_web.charts.whole_question import whole_question
 from frametally_web.requests.query import read_chart
 
 __all__ = ["people", "sign", "url"]

@@ -12,7 +12,6 @@ from typing import Any
 import click
 
 from frametally.backup_records import in_words
-from frametally.backups.accounts import note_accounts
 from frametally.backups.contents import decode_backup
 from frametally.backups.keeping import (
     make_backup,
@@ -24,6 +23,7 @@ from frametally.backups.keeping import (
 )
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.opening import open_kept_books, open_object_store
+from frametally.plugins import hooks
 from frametally.ports.object_store import ObjectStore
 from frametally.rules.times import utc
 from frametally.settings.loading import Settings
@@ -69,7 +69,7 @@ def backup(folder: Path | None, only_list: bool, **overrides: Any) -> int:
             place = store_backup(store, data, made_at_ms)
     else:
         place = str(write_backup(folder, data, made_at_ms))
-        _tell_store(settings, partial(note_elsewhere, data=data), "`frametally doctor` misses it")
+        tell_store(settings, partial(note_elsewhere, data=data), "`frametally doctor` misses it")
     click.echo(f"{place}: {held}")
     if not key and (folder is not None or not settings.store_url.startswith("file:")):
         note("it is not encrypted, and has the secrets of accounts: set FRAMETALLY_BACKUP_KEY to encrypt it")
@@ -103,8 +103,8 @@ def restore(source: str | None, replace: bool, **overrides: Any) -> int:
             found.check_layouts(books.layouts())
             books.restore(found.rows(), replace=replace)
             held = books.named(numbers)
-    if "accounts" in held:
-        _tell_store(settings, note_accounts, "the next start of `frametally serve` tells it")
+    for follow in hooks("restored"):
+        follow(settings, held)
     click.echo(f"restored {name}, made {utc(found.header.made_at_ms)} ({in_words(held)})")
     note("everybody has to sign in again; `frametally catalogue rebuild` brings uploaded videos back")
     return 0
@@ -122,7 +122,7 @@ def _store(settings: Settings) -> Iterator[ObjectStore]:
         yield store
 
 
-def _tell_store(settings: Settings, tell: Callable[[ObjectStore], None], otherwise: str) -> None:
+def tell_store(settings: Settings, tell: Callable[[ObjectStore], None], otherwise: str) -> None:
     """Have the store note what was done; it is done, also where the store is away."""
     try:
         with closing(open_object_store(settings.store_url, settings.store_access)) as store:

@@ -9,7 +9,8 @@ from contextlib import closing
 from frametally.backups.contents import BackupHeader
 from frametally.backups.keeping import last_backup
 from frametally.errors import FrametallyError
-from frametally.opening import open_access_book, open_alert_book, open_object_store
+from frametally.opening import open_object_store
+from frametally.plugins import hooks
 from frametally.rules.times import DAY_MS, HOUR_MS, utc
 from frametally.settings.loading import Settings
 from frametally_cli.checkup.findings import Finding
@@ -40,13 +41,7 @@ def _first_made_ms(settings: Settings) -> int | None:
     """Return since when there is an account, a rule or a report; None: there is none."""
     if not_there_yet(settings.catalogue_url) is not None:
         return None
-    with (
-        closing(open_access_book(settings.catalogue_url, settings.catalogue_access)) as access,
-        closing(open_alert_book(settings.catalogue_url, settings.catalogue_access)) as alerts,
-    ):
-        made = [account.created_at_ms for account in access.accounts()]
-        made += [rule.made_at_ms for rule in alerts.rules()]
-        made += [report.made_at_ms for report in alerts.reports()]
+    made = [since_ms for find in hooks("kept_since") if (since_ms := find(settings)) is not None]
     return min(made, default=None)
 
 

@@ -1,11 +1,11 @@
-"""Store, log, databases and queue: opened, and every right tried that the stages need."""
+"""Store, log and databases, and what plug-ins open: every right tried that the stages need."""
 
 from __future__ import annotations
 
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import unquote
@@ -15,12 +15,10 @@ from frametally.errors import FrametallyError, Misconfigured, Retryable
 from frametally.opening import (
     open_count_index,
     open_frame_log,
-    open_gold,
     open_ledger,
     open_object_store,
-    open_task_queue,
-    open_video_catalogue,
 )
+from frametally.plugins import hooks, plugins
 from frametally.ports.frame_log import FrameLog, NoSuchTopic
 from frametally.settings.loading import Settings
 from frametally_cli.checkup.findings import Finding, shown
@@ -28,17 +26,15 @@ from frametally_cli.checkup.machine import clock_row
 
 NOTHING_YET = "nothing there yet"
 STAGE_AREAS = {
-    "produce": {"store", "log"},
+    "produce": {"store", "log", "announcing"},
     "consume": {"store", "log", "model"},
     "aggregate": {"store", "log", "index", "ledger", "runner"},
     "index": {"store", "log", "index", "ledger", "catalogue", "gold"},
     "serve": {"store", "log", "index", "ledger", "catalogue", "gold", "queue", "accounts", "backup"},
-    "work": {"store", "log", "index", "ledger", "catalogue", "queue", "mail"},
-    "live": {"store", "log", "ledger", "catalogue"},
-    "alerts": {"store", "log", "index", "ledger", "catalogue", "mail"},
+    **{stage: set(areas) for plugin in plugins() for stage, areas in plugin.stages.items()},
 }
 """What each command that goes on needs, by its name."""
-_ANNOUNCING = {"produce", "work", "live"}
+_ANNOUNCING = {stage for stage, areas in STAGE_AREAS.items() if "announcing" in areas}
 _PROBE_FOLDER = "probe"
 _PROBE_TOPIC = "frametally-doctor"
 _PROBE_S = 5.0
@@ -50,7 +46,7 @@ def is_needed(area: str, stage: str) -> bool:
 
 
 def port_rows(settings: Settings, stage: str = "") -> Iterator[Finding]:
-    """Open store, log, databases and queue, and try every right that all stages need, or this one."""
+    """Open store, log, databases and what plug-ins have; try each right that all stages need, or this one."""
 
     def check_log(settings: Settings, address: str) -> Iterator[Finding]:
         yield from _check_log(settings, address, stage)
@@ -60,22 +56,28 @@ def port_rows(settings: Settings, stage: str = "") -> Iterator[Finding]:
         ("log", settings.log_url, check_log),
         ("index", settings.index_url, _check_index),
         ("ledger", settings.ledger_url, _check_ledger),
-        ("catalogue", settings.catalogue_url, _check_catalogue),
-        ("gold", settings.gold_url, _check_gold),
-        *((("queue", settings.queue_url, _check_queue),) if settings.queue_url else ()),
     ):
-        if not is_needed(area, stage):
-            continue
-        address = shown("url", url)
-        if (place := not_there_yet(url)) is not None:
-            yield _new_place(area, address, place)
-            if area == "store":
-                yield clock_row(time.time(), None)
-            continue
-        try:
-            yield from check(settings, address)
-        except FrametallyError as error:
-            yield Finding(area, address, "not usable", remedy=str(error))
+        yield from area_rows(settings, stage, area, url, check)
+    for check_plugin in hooks("checks"):
+        yield from check_plugin(settings, stage)
+
+
+def area_rows(
+    settings: Settings, stage: str, area: str, url: str, check: Callable[[Settings, str], Iterator[Finding]]
+) -> Iterator[Finding]:
+    """Check what a URL names, unless the stage does not need it, or it is not there yet."""
+    if not is_needed(area, stage):
+        return
+    address = shown("url", url)
+    if (place := not_there_yet(url)) is not None:
+        yield _new_place(area, address, place)
+        if area == "store":
+            yield clock_row(time.time(), None)
+        return
+    try:
+        yield from check(settings, address)
+    except FrametallyError as error:
+        yield Finding(area, address, "not usable", remedy=str(error))
 
 
 def not_there_yet(url: str) -> Path | None:
@@ -228,31 +230,3 @@ def _check_index(settings: Settings, address: str) -> Iterator[Finding]:
 def _check_ledger(settings: Settings, address: str) -> Iterator[Finding]:
     with closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger:
         yield Finding("ledger", address, f"{len(ledger.manifests())} media, {len(ledger.models())} models")
-
-
-def _check_catalogue(settings: Settings, address: str) -> Iterator[Finding]:
-    with closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue:
-        states = catalogue.states()
-    each = ", ".join(f"{number} {state.replace('_', ' ')}" for state, number in sorted(states.items()))
-    waiting = sum(states.get(state, 0) for state in ("received", "producing", "deleting"))
-    note = "`frametally serve`, `up` or `work` works on those that wait" if waiting else ""
-    total = sum(states.values())
-    yield Finding("catalogue", address, f"{total} videos: {each}" if states else "no videos", note)
-
-
-def _check_gold(settings: Settings, address: str) -> Iterator[Finding]:
-    with closing(open_gold(settings.gold_url, settings.gold_access)) as gold:
-        gold.check()
-        days, videos = len(gold.loads()), len(gold.video_marks())
-    yield Finding("gold", address, f"{days} days loaded, {videos} videos")
-
-
-def _check_queue(settings: Settings, address: str) -> Iterator[Finding]:
-    with (
-        closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue,
-        closing(open_task_queue(settings.queue_url, catalogue, settings.queue_access)) as queue,
-    ):
-        queue.prepare()
-        states = catalogue.job_states()
-    each = ", ".join(f"{number} {state}" for state, number in sorted(states.items())) or "none yet"
-    yield Finding("queue", address, f"lets us in, and has its queues; jobs: {each}")

@@ -15,7 +15,6 @@ from rich.text import Text
 from frametally.errors import Misconfigured
 from frametally.files.downloads import KnownFile
 from frametally.settings.loading import Settings
-from frametally_cli.checkup.accounts import account_rows
 from frametally_cli.checkup.backups import backup_rows
 from frametally_cli.checkup.findings import Finding
 from frametally_cli.checkup.machine import disk_row, software_rows
@@ -68,8 +67,6 @@ def examine(
     `model_files` gives the default model's files, or raises `ImportError` where no consumer is installed.
     """
     yield from port_rows(settings, stage)
-    if is_needed("accounts", stage):
-        yield from account_rows(settings)
     if is_needed("backup", stage):
         yield from backup_rows(settings)
     if is_needed("mail", stage):

@@ -3,37 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
-from datetime import UTC
 from typing import Any
 
 import click
 
 from frametally import keys
-from frametally.books.gold.wanted import is_wanted
-from frametally.drawings.revisions import change_drawing, read_drawing, with_shapes
 from frametally.errors import Misconfigured
 from frametally.media import corrections, erasing, finding, forgetting
+from frametally.media.changes import Change, MediumForgotten, MediumRenamed, MediumRetimed
 from frametally.media.corrections import Corrected
 from frametally.media.manifests import ManifestReader, list_manifests, readable_tombstones
 from frametally.media.overlapping import overlaps_of, told_by_source, told_overlaps
 from frametally.media.sources import joined
 from frametally.media_records import key_of_part
-from frametally.opening import open_access_book, open_alert_book, open_gold, open_video_catalogue
-from frametally.ports.object_store import ObjectInfo, ObjectStore
-from frametally.process.reports import Progress, Skipped, exit_code
-from frametally.records import MediaManifest
-from frametally.rules.times import local_time
+from frametally.plugins import hooks
+from frametally.process.reports import NoProgress, Progress, Skipped, exit_code
 from frametally.settings.loading import Settings
 from frametally.undo_records import Correction
-from frametally.video_records import VideoRecord
-from frametally.videos.acceptance import read_video
-from frametally.videos.content_claims import holder_of
-from frametally.videos.editing import Changes, edit_video, remove_video
-from frametally.videos.retention import forgotten_videos, objects_of_no_video
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import Ports, data_dir_option, open_books, option, read_settings
 from frametally_cli.options.times import parse_bounds_ms, parse_time_ms
+from frametally_cli.scrub.leftovers import Leftovers
 
 delete_images_option = click.option(
     "--delete-images", is_flag=True, help="Also delete the stored pictures that nothing needs any more."
@@ -93,58 +83,15 @@ def forget(
         with console.stage_bar("forget") as bar:
             forgetting.forget(ports.store, targets, delete_images=delete_images, progress=bar)
             for target in targets:
-                _follow_uploaded(ports, target, bar, delete=delete_images)
+                _tell(ports, MediumForgotten(target.manifest, target.whole, delete_images), bar)
     click.echo(f"forgotten: {len(targets)} media; {_NEXT}")
     return 0
 
 
-def _follow_uploaded(ports: Ports, target: forgetting.Target, progress: Progress, *, delete: bool) -> None:
-    """Remove the uploaded video of what was forgotten as a whole, or have its state found out again."""
-    settings, store = ports.settings, ports.store
-    video = _uploaded_video(store, target.manifest)
-    if video is None:
-        return
-    if delete and target.whole:
-        _remove_video(ports, video, progress)
-        return
-    if delete:
-        line = f"{video.name}: its uploaded video still has this range: remove it on its page"
-        console.err.print(console.plain(line), markup=False)
-    with closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue:
-        row = catalogue.video(video.id)
-        if row is not None and row.state == "ready":
-            catalogue.set_video(video.id, state="received")
-
-
-def _uploaded_video(store: ObjectStore, manifest: MediaManifest) -> VideoRecord | None:
-    video_id = holder_of(store, manifest.sha256) if manifest.kind == "video" else None
-    return read_video(store, video_id) if video_id is not None else None
-
-
-def _edit_uploaded(
-    ports: Ports, manifest: MediaManifest, changes: Changes, source: tuple[str, str] = ("", "")
-) -> None:
-    """Have the record of an uploaded video say what was put right: else its next job puts the frames back."""
-    settings, store = ports.settings, ports.store
-    video = _uploaded_video(store, manifest)
-    if video is None:
-        return
-    with closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue:
-        edit_video(store, catalogue, settings, video.id, changes, name_source=lambda _: source)
-
-
-def _remove_video(ports: Ports, video: VideoRecord, progress: Progress) -> None:
-    from frametally_producer.jobs import removal
-
-    settings, store = ports.settings, ports.store
-    with closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue:
-        # First the mark and the job: cut behind it, `frametally work` removes the rest.
-        remove_video(store, catalogue, video.id)
-        if is_wanted(settings):
-            with closing(open_gold(settings.gold_url, settings.gold_access)) as gold:
-                gold.remove_video(video.id)
-        removal.remove_video(video, settings=settings, store=store, log=ports.log, progress=progress)
-        catalogue.remove_video(video.id)
+def _tell(ports: Ports, change: Change, progress: Progress) -> None:
+    """Have plug-ins follow what was mended."""
+    for follow in hooks("changed"):
+        follow(ports, change, progress)
 
 
 @click.command()
@@ -161,7 +108,7 @@ def retime(medium: str, start_time: str, delete_images: bool, **overrides: Any) 
         manifest = finding.one_medium(finding.find_media(ports.store, medium), medium)
         correction = corrections.retime(ports.store, manifest, start_ms=start_ms, delete_images=delete_images)
         done = [*finished, *([_finish(ports, correction)] if correction else [])]
-        _edit_uploaded(ports, manifest, Changes(start_time=local_time(start_ms, UTC).isoformat()))
+        _tell(ports, MediumRetimed(manifest, start_ms), NoProgress())
         return _report(ports, done)
 
 
@@ -185,7 +132,9 @@ def rename_source(old: str, new: str, delete_images: bool, **overrides: Any) -> 
         source, name = joined(others, new)
         is_new = all(manifest.source != source for manifest in others)
         for former in sorted({manifest.source for manifest in manifests} - {source}):
-            _take_drawing(ports.store, former, source, is_new=is_new)
+            for prepare in hooks("renaming"):
+                for line in prepare(ports.store, former, source, is_new):
+                    click.echo(line)
         # One at a time: a correction notes all that it will do before it begins.
         done = list(finished)
         for manifest in manifests:
@@ -194,7 +143,7 @@ def rename_source(old: str, new: str, delete_images: bool, **overrides: Any) -> 
             )
             if correction is not None:
                 done.append(_finish(ports, correction))
-            _edit_uploaded(ports, manifest, Changes(source=name), (source, name))
+            _tell(ports, MediumRenamed(manifest, source, name), NoProgress())
         code = _report(ports, done)
         for former in sorted({keys.slug(old), *(manifest.source for manifest in manifests)} - {source}):
             _say_who_names(ports.settings, former, source)
@@ -203,16 +152,7 @@ def rename_source(old: str, new: str, delete_images: bool, **overrides: Any) -> 
 
 def _say_who_names(settings: Settings, former: str, source: str) -> None:
     """Say who has rights, or is told or made, of a source by the name that it had: people see to that."""
-    with (
-        closing(open_access_book(settings.catalogue_url, settings.catalogue_access)) as access,
-        closing(open_alert_book(settings.catalogue_url, settings.catalogue_access)) as alerts,
-    ):
-        named = [
-            *(f"account {one.name}" for one in access.accounts() if former in one.sources),
-            *(f"token {one.name} of {one.account}" for one in access.tokens() if former in one.sources),
-            *(f"alert rule {one.name}" for one in alerts.rules() if former in one.sources),
-            *(f"report {one.name}" for one in alerts.reports() if former in one.sources),
-        ]
+    named = [words for find in hooks("of_source") for words in find(settings, former)]
     if named:
         click.echo(
             f"still of {former}, and so of nothing: {', '.join(named)}; "
@@ -220,58 +160,42 @@ def _say_who_names(settings: Settings, former: str, source: str) -> None:
         )
 
 
-def _take_drawing(store: ObjectStore, former: str, source: str, *, is_new: bool) -> None:
-    """Draw over a source what is drawn over the one that it was; what another source has stays its own.
-
-    It is done first: an interrupted command finds it done, and its other half to be done.
-    """
-    shapes = read_drawing(store, former).shapes
-    there = read_drawing(store, source)
-    if not shapes or shapes == there.shapes:
-        return
-    if is_new and not there.revision:
-        drawing = change_drawing(store, source, lambda now: now if now.revision else with_shapes(now, shapes))
-        click.echo(f"drawn over {source} as over {former}: {len(drawing.shapes)} lines, zones, calibrations")
-    else:
-        click.echo(
-            f"what is drawn over {former} is not drawn over {source}, which has pictures or drawings of its "
-            f"own: `frametally lines export {former}`, take `source` out, and import what is right there, too"
-        )
-
-
 def _delete_unnamed(ports: Ports, *, yes: bool) -> int:
     with console.stage_bar("looking") as bar:
-        found, videos = _unnamed(ports, bar)
-    for folder, (objects, size_bytes) in erasing.sizes_by_source(found).items():
-        what = "objects of an uploaded video that is gone" if keys.is_video_id(folder) else "pictures"
-        click.echo(f"{folder}: {objects} {what}, {size_bytes / 1e6:.1f} MB")
-    for video in videos:
-        what = f"an uploaded video whose frames were forgotten, {video.size_bytes / 1e6:.1f} MB"
-        click.echo(console.plain(f"{video.name} (source {video.source_name}): {what}"))
+        pictures = erasing.unnamed_images(ports.store, bar)
+        parts = _leftovers(ports)
+    for objects, what in [(pictures, "pictures"), *((part.objects, part.objects_are) for part in parts)]:
+        for folder, (number, size_bytes) in erasing.sizes_by_source(objects).items():
+            click.echo(f"{folder}: {number} {what}, {size_bytes / 1e6:.1f} MB")
+    asked = {thing.id: thing for part in parts for thing in part.things()}
+    for thing in asked.values():
+        click.echo(console.plain(thing.line))
     if not yes:
-        click.confirm(f"Delete these pictures{' and uploaded videos' if videos else ''}?", abort=True)
-    asked = {video.id for video in videos}
+        kinds = " and ".join(["pictures", *(part.things_are for part in parts if asked)])
+        click.confirm(f"Delete these {kinds}?", abort=True)
     with console.stage_bar("delete") as bar:
-        found, videos = _unnamed(ports, bar)  # anew: the question may have stood for long
-        videos = [video for video in videos if yes or video.id in asked]
+        # Anew: the question may have stood for long.
+        parts = _leftovers(ports)
+        found = [
+            *erasing.unnamed_images(ports.store, bar),
+            *(info for part in parts for info in part.objects),
+        ]
+        things = [[one for one in part.things() if yes or one.id in asked] for part in parts]
         for done, info in enumerate(found, 1):
             part_of = key_of_part(info.key)
             if part_of is not None:  # a bucket keeps its bytes elsewhere
                 ports.store.resumable(part_of, info.key).abort()
             ports.store.delete(info.key)
             bar.update(done, len(found), info.key)
-        for video in videos:
-            _remove_video(ports, video, bar)
-    click.echo(f"deleted: {len(found)} pictures that no medium names, {len(videos)} uploaded videos")
+        for thing in (one for of_part in things for one in of_part):
+            thing.remove(bar)
+    also = "".join(f", {len(there)} {part.things_are}" for part, there in zip(parts, things, strict=True))
+    click.echo(f"deleted: {len(found)} pictures that no medium names{also}")
     return 0
 
 
-def _unnamed(ports: Ports, bar: Progress) -> tuple[list[ObjectInfo], list[VideoRecord]]:
-    """Return the objects that no medium and no video names, and the videos whose frames were forgotten."""
-    settings, store = ports.settings, ports.store
-    with closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue:
-        videos = forgotten_videos(store, catalogue)
-    return [*erasing.unnamed_images(store, bar), *objects_of_no_video(store)], videos
+def _leftovers(ports: Ports) -> list[Leftovers]:
+    return [find(ports) for find in hooks("leftovers")]
 
 
 def _say_target(target: forgetting.Target) -> None:

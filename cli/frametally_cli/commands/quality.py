@@ -14,7 +14,7 @@ from frametally.books.quality_reports import QualityReport, read_reports
 from frametally.books.runs import current_days
 from frametally.opening import open_object_store
 from frametally.process.exit_codes import PART_DONE
-from frametally.rules.flows.places import base_model, in_words
+from frametally.rules.places import base_model, in_words
 from frametally.rules.times import is_day_in_range
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, option, read_settings

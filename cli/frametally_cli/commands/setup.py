@@ -12,11 +12,12 @@ from typing import Any
 import click
 
 from frametally.errors import Misconfigured
+from frametally.plugins import hooks
 from frametally.settings.loading import Settings
 from frametally_cli.options.ports import data_dir_option, read_settings
 from frametally_cli.servers.bucket import STAGES, missing_rights, set_up_store
 from frametally_cli.servers.frame_log import set_up_log
-from frametally_cli.servers.index import catalogue_part, gold_part, index_part, ledger_part, queue_part
+from frametally_cli.servers.index import index_part, ledger_part
 
 Part = Callable[[Settings, Sequence[str], bool], Iterator[str]]
 """Given the settings, the stages to check and whether only to check, says what it did.
@@ -56,9 +57,6 @@ PARTS: tuple[Part, ...] = (
     log_part,
     index_part,
     ledger_part,
-    catalogue_part,
-    gold_part,
-    queue_part,
 )
 
 
@@ -75,7 +73,7 @@ PARTS: tuple[Part, ...] = (
 def setup(stages: tuple[str, ...], check_only: bool, **overrides: Any) -> int:
     """Make what the servers must have, such as the bucket, and check rights; again is no harm."""
     settings = read_settings(None, overrides, must_be_there=False)
-    for part in PARTS:
+    for part in (*PARTS, *hooks("setup")):
         for line in part(settings, stages or ("admin",), check_only):
             click.echo(line)
     return 0

@@ -6,17 +6,16 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext, suppress
-from functools import partial
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from rich import filesize
 
-from frametally.backups.accounts import check_accounts, note_accounts
 from frametally.books.superseded import remove_superseded
 from frametally.errors import Misconfigured
+from frametally.plugins import hooks
 from frametally.ports.ledger import Ledger
 from frametally.process.exit_codes import NOTHING_DONE, worst
 from frametally.process.period import parse_period_s
@@ -25,7 +24,6 @@ from frametally.settings.data_folder import demo_beside, embedded_folder, must_b
 from frametally.settings.loading import Settings, component_folder
 from frametally.telemetry.family import family
 from frametally.telemetry.lineage import lineage_run
-from frametally_cli.checkup.findings import shown
 from frametally_cli.console import output as console
 from frametally_cli.console import streams
 from frametally_cli.options.ports import (
@@ -45,8 +43,7 @@ from frametally_cli.options.ports import (
     wait_for,
     with_options,
 )
-from frametally_cli.stages.gold import load_if_wanted
-from frametally_cli.videos.family import following
+from frametally_cli.stages.family_members import MemberOptions, following
 
 if TYPE_CHECKING:
     from frametally_consumer.worker.report import ConsumeReport
@@ -202,12 +199,9 @@ def index(every: str | None, repair: bool, **overrides: Any) -> int:
 @data_dir_option
 def serve(port: int | None, alone: bool, **overrides: Any) -> int:
     """Serve the dashboard until Ctrl-C, and bring the videos that are uploaded there into its chart."""
-    from frametally_cli.stages.gold import must_open_gold
     from frametally_cli.stages.looking import open_to_look
 
     settings = read_settings("web", {**overrides, "web_port": port})
-    if not alone:
-        must_open_gold(settings)
     if (folder := embedded_folder(settings)) and not any(folder.glob("*.sqlite")):
         must_be_writable(folder)  # there is nothing to be seen, and nothing can come
     store = store_folder(settings)
@@ -317,8 +311,8 @@ def _print_consumed(report: ConsumeReport) -> int:
 
 
 def show(ports: Ports) -> int:
-    """Bring what was counted to where people look: the index, and the gold tables where they are wanted."""
-    return worst(index_new_runs(ports), load_if_wanted(ports))
+    """Bring what was counted to where people look: the index, and what plug-ins make of that."""
+    return worst(index_new_runs(ports), *(after(ports) for after in hooks("indexed")))
 
 
 def index_new_runs(ports: Ports) -> int:
@@ -359,42 +353,23 @@ def serve_dashboard(
     ports: Ports, ledger: Ledger, *, alone: bool = False, interval_s: int | None = None
 ) -> int:
     """Serve until Ctrl-C, and unless `alone` have videos worked on meanwhile; return the exit code."""
-    from frametally.jobs.telling import telling
-    from frametally_cli.audit.recording import record_first_link
-    from frametally_cli.live.trying import try_feed
-    from frametally_cli.stages.looking import access_to_look, catalogue_to_look
     from frametally_web.app import create_app
     from frametally_web.serving import serve
 
-    settings = ports.settings
+    settings, options = ports.settings, MemberOptions(alone=alone, interval_s=interval_s)
     # What it starts brings its figures to its `/metrics`; and all that `frametally up` has started beside it.
-    with (
-        family(),
-        opened_once(lambda: catalogue_to_look(settings)) as videos,
-        opened_once(lambda: access_to_look(settings)) as accounts,
-    ):
-        catalogue, access = wait_for(videos), wait_for(accounts)
-        check_accounts(
-            ports.store, has_accounts=not access.is_empty(), url=shown("url", settings.catalogue_url)
-        )
-        if link := record_first_link(settings, access):
-            click.echo(f"The administrator chooses a password once, within a day, at {link}")
-        if not access.is_empty():  # made by a version that did not note it, or just now
-            with suppress(Misconfigured):  # an archive that nobody may write to
-                note_accounts(ports.store)
+    with family(), ExitStack() as plugins:
+        given: dict[str, Any] = {}
+        for serving in hooks("serving"):
+            given |= plugins.enter_context(serving(ports, options))
         app = create_app(
             settings=settings,
             store=ports.store,
             index=ports.index,
             ledger=ledger,
             log=ports.log,
-            catalogue=catalogue,
-            access=access,
-            try_feed=partial(try_feed, settings),
+            **given,
         )
-        with (
-            telling(settings, catalogue, lambda line: click.echo(line, err=True)),
-            nullcontext() if alone else following(settings, interval_s=interval_s),
-        ):
+        with nullcontext() if alone else following(settings, options):
             serve(app, settings.web_host, settings.web_port)
     return 0

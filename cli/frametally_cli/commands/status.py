@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
 
 import click
 
-from frametally import keys
 from frametally.books.quality_reports import read_reports
 from frametally.books.status import Status, read_status
-from frametally.errors import FrametallyError, Misconfigured
-from frametally.opening import open_video_catalogue
-from frametally.ports.job_book import Failures, JobKind
+from frametally.errors import Misconfigured
+from frametally.plugins import hooks
 from frametally.ports.ledger import Ledger
-from frametally.ports.object_store import ObjectStore
-from frametally.ports.video_catalogue import FINAL_STATES, VideoQuestion
-from frametally.rules.times import utc
-from frametally.settings.loading import Settings
-from frametally.videos.content_claims import moved_words
 from frametally_cli.commands.quality import quality_lines
 from frametally_cli.console import output as console
 from frametally_cli.console import status as console_status
+from frametally_cli.console.status_part import StatusPart
 from frametally_cli.options.ports import Ports, data_dir_option, option, read_settings
 from frametally_cli.stages.looking import WhatAnswers
 
 _WATCH_EVERY_S = 2.0
 _REPORTS = 3
-_MOST_MOVED = 20
 
 
 @click.command()
@@ -59,13 +51,13 @@ def status(as_json: bool, model: str | None, watch: bool, **overrides: Any) -> i
         newest = sorted(runs, key=lambda run: (run.day, run.interval_s))[-_REPORTS:]
         reports, problems = read_reports(ports.store, newest)
         books = books._replace(broken=books.broken + problems)
-        moved, failures = _of_videos(settings, ports.store)
+        parts: list[StatusPart] = [tell(settings, ports.store) for tell in hooks("status")]
     _say_away(books)
     if as_json:
-        click.echo(console_status.status_json(books, reports, failures))
+        click.echo(console_status.status_json(books, reports, parts))
     else:
         console_status.print_status(books)
-        for line in [*moved, *_failed_lines(failures)]:
+        for line in (line for part in parts for line in part.lines):
             click.echo(console.plain(line))
         for line in (line for report in reports for line in quality_lines(report)):
             click.echo(console.plain(f"quality: {line}" if line[0] != " " else line))
@@ -75,35 +67,6 @@ def status(as_json: bool, model: str | None, watch: bool, **overrides: Any) -> i
 def _say_away(books: Status) -> None:
     for line in books.away.values():
         click.echo(console.plain(f"away: {line}"), err=True)
-
-
-def _of_videos(settings: Settings, store: ObjectStore) -> tuple[list[str], dict[JobKind, Failures]]:
-    """Return a line for each video whose upload moved counts, and which jobs failed.
-
-    Both are empty while the catalogue is away.
-    """
-    if next(iter(store.list(keys.VIDEOS)), None) is None:
-        return [], {}
-    try:
-        with closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue:
-            rows = catalogue.videos(VideoQuestion(has_moved_counts=True, limit=_MOST_MOVED)).rows
-            failures = catalogue.failures()
-    except FrametallyError:
-        return [], {}
-    moved_lines = [
-        f"moved by an upload: {moved_words(moved, settings)} "
-        f"{'now' if row.state in FINAL_STATES else 'will soon'} count as {row.record.source_name}"
-        for row in rows
-        if (moved := row.record.moved_from) is not None
-    ]
-    return moved_lines, failures
-
-
-def _failed_lines(failures: Mapping[JobKind, Failures]) -> list[str]:
-    return [
-        f"failed jobs, {kind}: {of.jobs}, since {utc(of.since_ms)}; the page /jobs says why and tries again"
-        for kind, of in failures.items()
-    ]
 
 
 def _read(ports: Ports, ledger: Ledger, model: str | None, away: dict[str, str]) -> Status:

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich import filesize
 
-from frametally.rules.flows.places import FLOWS, in_words, series_of
+from frametally.rules.places import FLOWS, in_words, series_of
 from frametally.rules.times import HOUR_S
 
 

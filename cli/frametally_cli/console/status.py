@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import msgspec
 from rich import box
@@ -15,9 +15,9 @@ from rich.text import Text
 from frametally.books.quality_reports import QualityReport
 from frametally.books.status import Status
 from frametally.books.verdict import WORDS, SourceLine
-from frametally.ports.job_book import Failures, JobKind
 from frametally.rules.times import DAY_S, HOUR_S, utc
 from frametally_cli.console.output import out, plain
+from frametally_cli.console.status_part import StatusPart
 
 _MOST_ROWS = 20
 _FIGURES = {
@@ -124,10 +124,8 @@ def print_pace(status: Status) -> None:
     out.print(line)
 
 
-def status_json(
-    status: Status, reports: Iterable[QualityReport], failures: Mapping[JobKind, Failures]
-) -> str:
-    """Write the books as JSON, with the verdict, the exit code, quality reports and which jobs failed."""
+def status_json(status: Status, reports: Iterable[QualityReport], parts: Iterable[StatusPart]) -> str:
+    """Write the books as JSON, with the verdict, the exit code, quality reports and what plug-ins add."""
     verdict = "away" if status.away else WORDS[status.exit_code]
     body = status._asdict() | {
         "sources": [books._asdict() for books in status.sources],
@@ -135,8 +133,9 @@ def status_json(
         "pace": status.pace._asdict() | {"newest_segment_age_s": _age_s(status.pace.newest_segment_at_ms)},
         "lost": [lost._asdict() for lost in status.lost],
         "quality": [msgspec.to_builtins(report) | {"passed": not report.failed} for report in reports],
-        "failed_jobs": {kind: of._asdict() for kind, of in failures.items()},
     }
+    for part in parts:
+        body |= part.figures
     return json.dumps({"verdict": verdict, "exit_code": status.exit_code, **body}, indent=2)
 
 

@@ -10,7 +10,7 @@ from frametally.errors import Misconfigured
 from frametally.media.manifests import ManifestReader
 from frametally.media.sources import source_names
 from frametally.naming.known import KnownNames
-from frametally.opening import open_count_index, open_object_store, open_video_catalogue
+from frametally.opening import open_count_index, open_object_store
 from frametally.ports.count_index import CountIndex
 from frametally.settings.loading import Settings
 from frametally_cli.console import output as console
@@ -32,17 +32,16 @@ def open_names(settings: Settings) -> Iterator[NamesHere]:
     Raises:
         FrametallyError: As the ports do.
     """
-    with closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue:
-        if is_empty(settings):
-            yield NamesHere(KnownNames({}, catalogue=catalogue), None)
-            return
-        with (
-            closing(open_object_store(settings.store_url, settings.store_access)) as store,
-            closing(open_count_index(settings.index_url, settings.index_access)) as index,
-        ):
-            manifests, _ = ManifestReader(store, settings.data_dir).read()
-            media = source_names(manifests)
-            yield NamesHere(KnownNames(media, store=store, index=index, catalogue=catalogue), index)
+    if is_empty(settings):
+        yield NamesHere(KnownNames({}, settings=settings), None)
+        return
+    with (
+        closing(open_object_store(settings.store_url, settings.store_access)) as store,
+        closing(open_count_index(settings.index_url, settings.index_access)) as index,
+    ):
+        manifests, _ = ManifestReader(store, settings.data_dir).read()
+        media = source_names(manifests)
+        yield NamesHere(KnownNames(media, settings=settings, store=store, index=index), index)
 
 
 def check_names(

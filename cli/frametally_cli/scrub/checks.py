@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from frametally.errors import FrametallyError
+from frametally.plugins import hooks
 from frametally.process.reports import Progress
 from frametally.settings.loading import Settings
 from frametally_cli.checkup.findings import Finding
@@ -18,7 +19,6 @@ from frametally_cli.scrub.counted_days import check_runs
 from frametally_cli.scrub.indexed_days import check_indexed_days
 from frametally_cli.scrub.ledger_copy import check_ledger
 from frametally_cli.scrub.small_records import check_records
-from frametally_cli.scrub.stored_originals import check_originals
 from frametally_cli.scrub.stored_segments import check_segments
 from frametally_cli.scrub.unnamed_images import check_images
 
@@ -30,8 +30,8 @@ CHECKS: dict[str, Check] = {
     "runs": check_runs,
     "index": check_indexed_days,
     "images": check_images,
-    "originals": check_originals,
     "ledger": check_ledger,
+    **{name: check for checks in hooks("deep_checks") for name, check in checks.items()},
 }
 """By the name that their rows and their bar have."""
 

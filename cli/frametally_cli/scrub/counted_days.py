@@ -1,18 +1,18 @@
-"""Each day's current run: its pointer, part files, tracks or flows, and quality report."""
+"""Each day's current run: its pointer, part files, tracks, and quality report."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from frametally.books.flows import read_flows
+from frametally.books.place_series import place_series_of
 from frametally.books.quality_reports import read_quality
 from frametally.books.runs import current_days, read_paths, read_run, read_tracks
 from frametally.errors import Poison
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Progress
 from frametally.records import Run
-from frametally.rules.flows.places import FLOWS, series_of
+from frametally.rules.places import FLOWS, series_of
 from frametally_cli.checkup.findings import Finding
 from frametally_cli.options.ports import Ports
 
@@ -42,4 +42,7 @@ def check_runs(ports: Ports, progress: Progress) -> Iterator[Finding]:
 
 
 def _read_of_sources(store: ObjectStore, run: Run) -> Iterator[object]:
-    return read_flows(store, run) if series_of(run.model) == FLOWS else read_paths(store, run)
+    series = place_series_of(run)
+    if series is not None:
+        return series.read_files(store, run)
+    return iter(()) if series_of(run.model) == FLOWS else read_paths(store, run)

@@ -1,47 +1,58 @@
-"""Manifests, tombstones, corrections, settled dead letters, drawings, videos, uploads, and the detector."""
+"""Manifests, tombstones, corrections, settled dead letters, the detector, and those of plug-ins."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from frametally import keys
-from frametally.drawing_records import Drawing
 from frametally.errors import Poison
 from frametally.media.manifests import list_records
-from frametally.media_records import Derivative, VideoMetadata, VideoQuality
+from frametally.plugins import hooks
 from frametally.ports.object_store import ObjectMissing
 from frametally.process.reports import Progress
 from frametally.records import AutoDetector, MediaManifest, SealedRecord, decode_at
 from frametally.undo_records import Correction, DroppedDeadLetter, Tombstone
-from frametally.video_records import UploadRecord, VideoContent, VideoRecord
 from frametally_cli.checkup.findings import Finding
 from frametally_cli.options.ports import Ports
+
+
+class RecordFolder(NamedTuple):
+    """A folder of small records that a plug-in keeps.
+
+    Attributes:
+        folder: In the store.
+        words: What people call what is in it.
+        type_of: Returns which record lies under a key.
+    """
+
+    folder: str
+    words: str
+    type_of: Callable[[str], type[SealedRecord]]
+
 
 _FOLDERS: dict[str, type[SealedRecord]] = {
     keys.MEDIA: MediaManifest,
     keys.TOMBSTONES: Tombstone,
     keys.CORRECTIONS: Correction,
     keys.DROPPED: DroppedDeadLetter,
-    keys.DRAWINGS: Drawing,
-    keys.VIDEOS: VideoRecord,
-    keys.UPLOADS: UploadRecord,
 }
-_OF_A_VIDEO: dict[str, type[SealedRecord]] = {
-    "video": VideoRecord,
-    "metadata": VideoMetadata,
-    "quality": VideoQuality,
-    "playable": Derivative,
-    "enhanced": Derivative,
-}
-"""By the first word of the file's name."""
+
+_WORDS = "manifests, tombstones, corrections, settled dead letters"
 
 
 def check_records(ports: Ports, progress: Progress) -> Iterator[Finding]:
     """Read every small record."""
+    folders: list[RecordFolder] = [folder for folders in hooks("records") for folder in folders]
     wanted = [
-        (info.key, _of_a_video(info.key) if folder == keys.VIDEOS else record_type)
+        (info.key, record_type)
         for folder, record_type in _FOLDERS.items()
         for info in list_records(ports.store, folder)
+    ]
+    wanted += [
+        (info.key, part.type_of(info.key))
+        for part in folders
+        for info in list_records(ports.store, part.folder)
     ]
     wanted.append((keys.AUTO_DETECTOR, AutoDetector))
     read = 0
@@ -57,14 +68,6 @@ def check_records(ports: Ports, progress: Progress) -> Iterator[Finding]:
     progress.update(len(wanted), len(wanted))
     yield Finding(
         "records",
-        "manifests, tombstones, corrections, settled dead letters, drawings, videos, uploads",
+        ", ".join([_WORDS, *(part.words for part in folders)]),
         f"{read} read",
     )
-
-
-def _of_a_video(key: str) -> type[SealedRecord]:
-    """Return which record lies under a key that `keys.is_record_key` knows, in the folder of videos."""
-    if keys.is_video_content_key(key):
-        return VideoContent
-    name = key.rpartition("/")[2].removesuffix(".json")
-    return _OF_A_VIDEO[name.partition("-")[0]]

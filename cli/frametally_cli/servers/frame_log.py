@@ -14,9 +14,8 @@ from frametally.settings.loading import Settings
 def set_up_log(settings: Settings, *, check_only: bool) -> Iterator[str]:
     """Make the topics of frames if they are not there, with as many partitions, copies and hours as set.
 
-    Likewise that of results, and that of new videos, of one partition, where Airflow is told of them. What
-    is there stays as it is, but for how long messages are kept. Each line yielded says what was done; an
-    embedded log needs nothing, and has none.
+    Likewise that of results. What is there stays as it is, but for how long messages are kept. Each line
+    yielded says what was done; an embedded log needs nothing, and has none.
 
     Raises:
         Misconfigured: The topic is missing and may not be made, or Kafka cannot be used.
@@ -34,16 +33,6 @@ def set_up_log(settings: Settings, *, check_only: bool) -> Iterator[str]:
             (settings.results_topic, of_results),
         ):
             yield from _set_up_topic(log, topic, settings, kept, check_only=check_only)
-        if settings.video_orchestrator == "airflow":
-            try:
-                log.partitions(settings.videos_topic)
-            except NoSuchTopic:
-                if check_only:
-                    raise
-                log.create_topic(settings.videos_topic, 1)
-                yield f"log: topic {settings.videos_topic!r} made, for new videos"
-            else:
-                yield f"log: topic {settings.videos_topic!r} is there, for new videos"
 
 
 def _set_up_topic(

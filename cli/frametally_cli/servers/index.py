@@ -1,4 +1,4 @@
-"""`frametally setup` for databases and queue: tables, or the template, index and alias; queues."""
+"""`frametally setup` for databases: tables, or the template, index and alias."""
 
 from __future__ import annotations
 
@@ -7,15 +7,7 @@ from contextlib import closing
 from typing import Protocol
 
 from frametally.errors import Misconfigured
-from frametally.opening import (
-    open_access_book,
-    open_count_index,
-    open_gold,
-    open_ledger,
-    open_task_queue,
-    open_video_catalogue,
-)
-from frametally.ports.task_queue import QUEUES
+from frametally.opening import open_count_index, open_ledger
 from frametally.settings.access import ServerAccess
 from frametally.settings.loading import Settings
 
@@ -34,27 +26,15 @@ def index_part(settings: Settings, stages: Sequence[str], check_only: bool) -> I
     if settings.index_url.startswith("elasticsearch+"):
         yield from _elasticsearch(settings, stages, check_only)
     else:
-        yield _tables("index", settings.index_url, settings.index_access, open_count_index)
+        yield tables_line("index", settings.index_url, settings.index_access, open_count_index)
 
 
 def ledger_part(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:
     """Set up the ledger: its tables. Raises as `index_part`."""
-    yield _tables("ledger", settings.ledger_url, settings.ledger_access, open_ledger)
+    yield tables_line("ledger", settings.ledger_url, settings.ledger_access, open_ledger)
 
 
-def catalogue_part(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:
-    """Set up the catalogue of videos: its tables. Raises as `index_part`."""
-    yield _tables("catalogue", settings.catalogue_url, settings.catalogue_access, open_video_catalogue)
-    if not settings.catalogue_url.startswith("sqlite:"):
-        yield _tables("accounts", settings.catalogue_url, settings.catalogue_access, open_access_book)
-
-
-def gold_part(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:
-    """Set up the gold tables. Raises as `index_part`."""
-    yield _tables("gold", settings.gold_url, settings.gold_access, open_gold)
-
-
-def _tables(what: str, url: str, access: ServerAccess, open_at: Callable[..., _Closes]) -> str:
+def tables_line(what: str, url: str, access: ServerAccess, open_at: Callable[..., _Closes]) -> str:
     """Have a database's tables made, or upgraded, by opening it; SQLite's are made by whoever writes."""
     if url.startswith("sqlite:"):
         return f"{what}: {url} needs no setting up"
@@ -62,29 +42,11 @@ def _tables(what: str, url: str, access: ServerAccess, open_at: Callable[..., _C
     return f"{what}: {url} has its tables"
 
 
-def queue_part(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:
-    """Set up the queue of jobs: its exchanges and queues.
-
-    Raises:
-        Misconfigured: It does not let us in, a right is missing, or a queue is of another make.
-        Retryable: Its broker is away for now.
-    """
-    url = settings.queue_url
-    if not url:
-        return
-    with (
-        closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue,
-        closing(open_task_queue(url, catalogue, settings.queue_access)) as queue,
-    ):
-        queue.prepare()
-    yield f"queue: {url} has its exchanges and its queues: {', '.join(QUEUES)}"
-
-
 def _elasticsearch(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:
     try:
         from frametally_search.index import layout
         from frametally_search.index.access import ElasticsearchCluster
-        from frametally_search.index.rights import STAGES, missing_rights
+        from frametally_search.index.stage_rights import STAGES, missing_rights
     except ImportError as error:
         raise Misconfigured(
             f'the client of Elasticsearch is not installed ({error}): pip install "frametally[search]"'

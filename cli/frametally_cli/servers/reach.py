@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from frametally.plugins import hooks
 from frametally.settings.loading import Settings
 
 _TIMEOUT_S = 5.0
@@ -32,9 +33,9 @@ def named_servers(settings: Settings) -> Iterator[Server]:
         "index": settings.index_url,
         "ledger": settings.ledger_url,
         "catalogue": settings.catalogue_url,
-        "gold": settings.gold_url,
-        "queue": settings.queue_url,
     }
+    for urls_of in hooks("servers"):
+        urls |= urls_of(settings)
     for what, url in urls.items():
         scheme, _, rest = url.partition("://")
         scheme = scheme.rpartition("+")[2]

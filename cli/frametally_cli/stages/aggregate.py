@@ -57,26 +57,27 @@ def count_once(
         report = aggregate(settings=ports.settings, store=ports.store, progress=bar, selection=selection)
     for line in changed_totals(ports.store, before, report.runs):
         click.echo(console.plain(line))
-    flows = report.flows
-    console.print_skipped(report.skipped + flows.skipped)
-    for line in report.warnings + flows.warnings:
+    skipped = report.skipped + [item for step in report.steps for item in step.skipped]
+    console.print_skipped(skipped)
+    for line in report.warnings + [line for step in report.steps for line in step.warnings]:
         click.echo(f"warning: {console.plain(line)}", err=True)
     console.say_round(
         f"counts: {len(report.runs)} days counted, {report.days_up_to_date} up to date, "
         f"{report.frames} frames, {report.duplicates_dropped} repeats dropped"
-        + (f"; {len(report.zone_runs)} days within zones" if report.zone_runs else "")
+        + (f"; {len(report.part_runs)} days within zones" if report.part_runs else "")
         + ("" if report.runs or report.skipped else "; no new footage"),
-        is_news=bool(report.runs or report.zone_runs or report.skipped),
+        is_news=bool(report.runs or report.part_runs or report.skipped),
     )
-    if flows.runs or flows.days_up_to_date:
-        console.say_round(
-            f"lines and zones: {len(flows.runs)} days counted, {flows.days_up_to_date} up to date",
-            is_news=bool(flows.runs),
-        )
+    for step in report.steps:
+        if step.runs or step.days_up_to_date:
+            console.say_round(
+                f"{step.name}: {len(step.runs)} days counted, {step.days_up_to_date} up to date",
+                is_news=bool(step.runs),
+            )
     for name, runs in report.failed_checks.items():
         click.echo(f"quality: {name!r} did not pass for {runs} of these days; see `frametally quality`")
     # That all of it was set aside or refused is an outcome, too.
-    return PART_DONE if report.skipped or flows.skipped else 0
+    return PART_DONE if skipped else 0
 
 
 def _to_count_again(ports: StorePorts, selection: DaySelection) -> list[Run]:

@@ -7,22 +7,19 @@ import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from frametally import keys
-from frametally.access.book import AccessBook
 from frametally.errors import Retryable
-from frametally.opening import open_access_book, open_video_catalogue
 from frametally.ports.frame_log import NoSuchTopic
 from frametally.ports.ledger import Ledger
-from frametally.ports.video_catalogue import VideoCatalogue
+from frametally.settings.access import ServerAccess
 from frametally.settings.loading import Settings
 from frametally_cli.options.ports import Ports, port_openers, readable
 
 _FILES = ("file", "sqlite")
 _PUTS = ("put", "change", "resumable")
-_NOTES = ("put_video", "put_upload", "queue", "on_queued", "put_camera")
 
 
 class _OnceThere:
@@ -138,31 +135,19 @@ class WhatAnswers:
 
 
 @contextmanager
-def catalogue_to_look(settings: Settings) -> Iterator[VideoCatalogue]:
-    """Open the catalogue of videos, which is made by what is first noted in it; close it at the end."""
-    with tempfile.TemporaryDirectory() as made:
-        catalogue = _look(
-            settings.catalogue_url,
-            f"sqlite:///{made}/catalogue.sqlite",
-            lambda url: open_video_catalogue(url, settings.catalogue_access),
-            _NOTES,
-        )
-        with closing(catalogue):
-            yield cast(VideoCatalogue, catalogue)
-
-
-@contextmanager
-def access_to_look(settings: Settings) -> Iterator[AccessBook]:
-    """Open the access book, which is made by the first account; close it at the end."""
+def database_to_look(
+    settings: Settings, open_at: Callable[[str, ServerAccess], Any], *, makes: Collection[str]
+) -> Iterator[Any]:
+    """Open a book of the catalogue's database, which a call of `makes` makes; close it at the end."""
     with tempfile.TemporaryDirectory() as made:
         book = _look(
             settings.catalogue_url,
             f"sqlite:///{made}/catalogue.sqlite",
-            lambda url: open_access_book(url, settings.catalogue_access),
-            ("add_account",),
+            lambda url: open_at(url, settings.catalogue_access),
+            makes,
         )
         with closing(book):
-            yield cast(AccessBook, book)
+            yield book
 
 
 def _empty_url(folder: str, name: str) -> str:

@@ -14,7 +14,7 @@ from airflow.providers.standard.operators.bash import BashOperator
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG
 
-from frametally_videos import WaitForVideos
+from frametally_new_videos import WaitForVideos
 
 FRAMETALLY = os.environ.get("FRAMETALLY_COMMAND", "frametally")
 

@@ -63,9 +63,9 @@ class Backup(NamedTuple):
     def check_layouts(self, known: Mapping[str, int]) -> None:
         """Raise `Misconfigured` where its rows are of other layouts than those that are known here."""
         layouts = self.header.layouts
-        if layouts.keys() != known.keys() or any(layouts[book] > known[book] for book in known):
+        if any(layout > known.get(book, 0) for book, layout in layouts.items()):
             raise _newer(self.name, self.header.made_by)
-        if layouts != known:
+        if any(layout != known[book] for book, layout in layouts.items()):
             raise Misconfigured(
                 f"{self.name} was made by an older frametally ({self.header.made_by[:40]}): restore it with "
                 "that version, then start this one, which upgrades the catalogue"

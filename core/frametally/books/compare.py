@@ -20,8 +20,8 @@ from frametally.ports.object_store import ObjectStore
 from frametally.records import Coverage, Evidence, IntervalCount, Run
 from frametally.rules.differences import most_apart, pairs
 from frametally.rules.evidence import busiest
-from frametally.rules.flows.places import is_of_places
 from frametally.rules.objects import ObjectsMissing, why_unknown
+from frametally.rules.places import is_of_places
 from frametally.rules.times import DAY_MS, in_range, is_day_in_range
 
 

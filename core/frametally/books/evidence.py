@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from frametally.errors import Poison
 from frametally.media.manifests import forgotten_by, media_of
 from frametally.ports.ledger import Ledger, SegmentPart
 from frametally.records import Detection, FrameDetections, MediaManifest, decode
-from frametally.rules.counted_boxes import CountedBoxes
-from frametally.rules.flows.zone_boxes import ZoneInTime, stands_in
+from frametally.rules.counted_boxes import CountedBoxes, DetectedBox
 from frametally.rules.once import one_line_per_frame
 from frametally.rules.tombstones import Forgotten, is_forgotten
 from frametally.segments.contents import RangeReader, read_lines
+
+BoxFilter = Callable[[int], Callable[[DetectedBox], bool] | None]
+"""Of an event time returns which boxes are in a part of the picture; None: it is not there then."""
 
 _WINDOW_MS = 600_000
 """Event time that is read at once. Lines of one frame have one time, so the rule sees them together."""
@@ -39,7 +41,7 @@ def frames_of_bar(
     not_counted: Forgotten,
     after: tuple[int, str] | None = None,
     empty: bool = False,
-    zone: ZoneInTime | None = None,
+    part: BoxFilter | None = None,
 ) -> Iterator[ProvedFrame]:
     """Yield every frame of `[from_ms, to_ms)` with counted boxes of `labels`, by event time and image_path.
 
@@ -48,7 +50,7 @@ def frames_of_bar(
     Reads those bytes of those segments in which such frames can stand, some minutes of event time at once.
     The caller has brought the ledger up to the store, and tells what is `not_counted`. No labels are all
     labels; with `after`, the `(captured_at_ms, image_path)` of the last frame shown, it goes on behind it.
-    With a `zone` it is the frames of the time in which that holds, and the boxes that stand in it.
+    With a `part` of the picture it is the frames of the time in which there is one, and the boxes in it.
 
     Raises:
         ObjectMissing: A segment has gone since the ledger was refreshed.
@@ -60,13 +62,13 @@ def frames_of_bar(
     for frame in _each_frame(
         store, ledger, (model, source), from_ms=since, to_ms=to_ms, not_counted=not_counted
     ):
-        part = None if zone is None else zone.at(frame.captured_at_ms)
-        if zone is not None and part is None:
+        is_in = None if part is None else part(frame.captured_at_ms)
+        if part is not None and is_in is None:
             continue
         boxes = [
             box
             for box in filter(counts, frame.detections)
-            if (not labels or box.label in labels) and (part is None or stands_in(part, box))
+            if (not labels or box.label in labels) and (is_in is None or is_in(box))
         ]
         if (boxes or empty) and (after is None or _place(frame) > after):
             yield ProvedFrame(frame, boxes)

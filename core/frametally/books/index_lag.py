@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from frametally import keys
 from frametally.books.index_check import day_of, not_in_store
+from frametally.books.place_series import place_series_of
 from frametally.media.manifests import touches
 from frametally.ports.count_index import REPAIR, CountIndex
 from frametally.ports.count_questions import outdated
@@ -15,8 +16,7 @@ from frametally.ports.ledger import CountedRun
 from frametally.records import Run
 from frametally.rules.counted_boxes import COUNTING_VERSION
 from frametally.rules.current_run import is_newer
-from frametally.rules.flows.inputs import FLOWS_VERSION
-from frametally.rules.flows.places import FLOWS, is_of_places, series_of
+from frametally.rules.places import is_of_places
 from frametally.rules.times import DAY_MS
 from frametally.undo_records import Tombstone
 
@@ -91,8 +91,9 @@ def of_earlier_version(runs: Iterable[Run]) -> list[Run]:
 
 def _is_of_earlier_version(run: Run) -> bool:
     """Return whether the rules have changed since; 0.2.0 did not note by which it counted."""
-    if series_of(run.model) == FLOWS:
-        return int(run.settings.get("flows_version", 0)) < FLOWS_VERSION
+    series = place_series_of(run)
+    if series is not None:
+        return series.is_outdated(run)
     return not is_of_places(run.model) and int(run.settings.get("counting_version", 0)) < COUNTING_VERSION
 
 

@@ -23,7 +23,7 @@ from frametally.records import (
     decode_at,
     encode,
 )
-from frametally.rules.flows.places import base_model, is_of_places
+from frametally.rules.places import base_model, is_of_places
 from frametally.rules.record_limits import MOST_TIME_MS
 from frametally.segment_records import SegmentHeader
 from frametally.segments.contents import CutShort, Segment, check_belongs, decode_segment

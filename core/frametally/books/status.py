@@ -44,7 +44,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process.exit_codes import NOTHING_DONE
 from frametally.process.reports import NoProgress, Progress
 from frametally.records import MediaManifest, Run
-from frametally.rules.flows.places import base_model
+from frametally.rules.places import base_model
 from frametally.rules.tombstones import Forgotten, is_forgotten, merged
 from frametally.settings.loading import Settings
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+_MOST_CHARACTERS = 120
+_JOINER = "\u200d"
+"""Between the parts of one emoji."""
 _NO_TEXT = re.compile("[\ud800-\udfff]")
 
 
@@ -14,3 +17,16 @@ def as_text(name: str | Path) -> str:
     Python has such a byte as a surrogate (PEP 383). A name that has been written so is not changed again.
     """
     return _NO_TEXT.sub(lambda match: f"\\x{ord(match[0]) & 0xFF:02x}", str(name))
+
+
+def one_line(text: str, most: int | None = _MOST_CHARACTERS) -> str:
+    """Return a name or a sentence on one line, without what is obeyed in place of being shown.
+
+    Line breaks, marks of writing direction and the like are left out: names are what others call things.
+    """
+    plain = "".join(
+        character if character.isprintable() or character == _JOINER else " " if character.isspace() else ""
+        for character in as_text(text)
+    )
+    line = " ".join(plain.split())
+    return line if most is None or len(line) <= most else f"{line[: most - 1]}…"

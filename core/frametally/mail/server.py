@@ -11,7 +11,7 @@ from email.message import EmailMessage
 from urllib.parse import urlsplit
 
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
-from frametally.mail.news import one_line
+from frametally.files.names import one_line
 from frametally.settings.access import ServerAccess
 
 _TIMEOUT_S = 10.0

@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
 
 import msgspec
 
 from frametally import keys
-from frametally.drawings.revisions import drawn_sources, read_drawing
-from frametally.errors import Poison
 from frametally.naming.nearest import NoSuchName, no_such
+from frametally.plugins import hooks
 from frametally.ports.count_index import CountIndex
 from frametally.ports.object_store import ObjectStore
-from frametally.ports.video_catalogue import VideoCatalogue, VideoQuestion
-from frametally.rules.flows.places import FLOWS, ZONES, parse_place, series_model
+from frametally.rules.places import FLOWS, ZONES, parse_place, series_model
+from frametally.settings.loading import Settings
 
 _DRAW = "none is drawn yet: draw it at /lines, or by `frametally lines import`"
 
 
-class KnownNames:
-    """The names that there are in a store, an index and a catalogue.
+class NamesPart(NamedTuple):
+    """The names that a plug-in knows.
 
-    A source is known by its media, its counts, its camera, an upload, or what is drawn over it; a label by
+    Attributes:
+        sources: How each source is written, by slug.
+        is_source: Whether it knows a source by its slug that is not among them: looked up one by one.
+        places: Returns the names of the lines or zones (`line`, `zone`) of some sources; of none: of all.
+    """
+
+    sources: Mapping[str, str] = MappingProxyType({})
+    is_source: Callable[[str], bool] = lambda _: False
+    places: Callable[[str, Sequence[str]], Iterable[str]] = lambda _, __: ()
+
+
+class KnownNames:
+    """The names that there are in a store, an index, and what plug-ins keep.
+
+    A source is known by its media, its counts, or a plug-in, such as by its camera; a label by
     counts of any model; a line or a zone by a drawing, or by counts of an earlier one.
     """
 
@@ -29,31 +44,30 @@ class KnownNames:
         self,
         media: Mapping[str, str],
         *,
+        settings: Settings,
         store: ObjectStore | None = None,
         index: CountIndex | None = None,
-        catalogue: VideoCatalogue | None = None,
     ) -> None:
         """Read what all questions need.
 
         Args:
             media: How each source that has media is written, by slug.
-            store: Where drawings are; None: there are none.
+            settings: Name what plug-ins keep.
+            store: Where plug-ins keep more; None: there is nothing yet.
             index: Of the counts; None: there are none.
-            catalogue: Of cameras and uploads; None: there are none.
 
         Raises:
             FrametallyError: As the ports do.
         """
-        self._store, self._index, self._catalogue = store, index, catalogue
+        self._index = index
+        self._parts: list[NamesPart] = [know(settings, store) for know in hooks("known_names")]
         self._models = list(dict.fromkeys(one.model for one in index.series())) if index else []
         self.sources: dict[str, str] = {}
         """How each source is written, by slug."""
         for model in self._models:
             self.sources |= {one.source: one.source for one in index.sources(model)} if index else {}
-        self._drawn = drawn_sources(store) if store else set()
-        self.sources |= {source: source for source in self._drawn}
-        feeds = catalogue.feeds("camera") if catalogue else []
-        self.sources |= {feed.source: feed.name or feed.source for feed in feeds}
+        for part in self._parts:
+            self.sources |= part.sources
         self.sources |= media
 
     def unknown(
@@ -81,7 +95,7 @@ class KnownNames:
         found = [
             no_such("source", given, sorted(self.sources.values()))
             for slug, given in slugs.items()
-            if slug not in self.sources and not self._is_uploaded(slug)
+            if slug not in self.sources and not any(part.is_source(slug) for part in self._parts)
         ]
         counted = self._labels() if labels else []
         found += [no_such("label", label, counted) for label in labels if label not in counted]
@@ -96,11 +110,6 @@ class KnownNames:
                 found.append(missing)
         return found
 
-    def _is_uploaded(self, source: str) -> bool:
-        return bool(
-            self._catalogue and self._catalogue.videos(VideoQuestion(sources=(source,), limit=1)).total
-        )
-
     def _labels(self) -> list[str]:
         """Return the labels that were counted with any model, or were to be."""
         if self._index is None:
@@ -114,20 +123,12 @@ class KnownNames:
 
     def _places(self, kind: str, series: str, sources: list[str]) -> set[str]:
         """Return the names of the lines or zones that some sources (none: all) have, or had when counted."""
-        names: set[str] = set()
+        names = {name for part in self._parts for name in part.places(kind, sources)}
         for model in self._models:
             for summary in self._index.sources(series_model(model, series)) if self._index else []:
                 place = parse_place(summary.source)
                 if place.kind == kind and (not sources or place.source in sources):
                     names.add(place.names[0])
-        for source in sorted(self._drawn.intersection(sources or self._drawn)):
-            if self._store is None:
-                break
-            try:
-                drawing = read_drawing(self._store, source)
-            except Poison:
-                continue  # whoever counts says what is damaged
-            names.update(shape.name for shape in (drawing.lines if kind == "line" else drawing.zones))
         return names
 
 

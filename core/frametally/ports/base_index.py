@@ -37,7 +37,7 @@ from frametally.ports.run_catalogue import BaseCatalogue, counted_day
 from frametally.ports.steps import Piece, pieces, usable_steps
 from frametally.records import Evidence, Run
 from frametally.rules.evidence import MOST_EVIDENCE
-from frametally.rules.flows.places import is_of_places
+from frametally.rules.places import is_of_places
 from frametally.rules.times import DAY_S, HOUR_S, clamped_ms
 
 _MAX_EVIDENCE_PER_LABEL = 100

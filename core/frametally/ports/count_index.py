@@ -256,7 +256,7 @@ class CountIndex(Protocol):
     def series(self) -> list[Series]:
         """Return what can be asked for: the newest published model first, in it the coarsest interval.
 
-        Series of places (`rules.flows.places`) are no models and not among them. Whoever knows of them asks
+        Series of places (`rules.places`) are no models and not among them. Whoever knows of them asks
         by their names: `counted_days` says which base intervals they have.
         """
 

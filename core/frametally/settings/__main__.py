@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+from frametally.plugins import hooks
 from frametally.settings.access import NO_SECRET
 from frametally.settings.consumer import ConsumerSettings
 from frametally.settings.counting import CountingSettings
-from frametally.settings.live import LiveSettings
 from frametally.settings.loading import ENV_PREFIX, Settings
 from frametally.settings.mail import MailSettings
 from frametally.settings.producer import ProducerSettings
 from frametally.settings.servers import ServerSettings
-from frametally.settings.telling.alerts import AlertSettings
-from frametally.settings.videos import VideoSettings
 from frametally.settings.web import WebSettings
-from frametally.settings.work import WorkSettings
 from frametally.telemetry.options import TelemetrySettings
 
 PARTS = (
-    *(ProducerSettings, ConsumerSettings, CountingSettings, WebSettings, VideoSettings),
-    *(WorkSettings, LiveSettings, MailSettings, AlertSettings, TelemetrySettings, ServerSettings),
+    *(ProducerSettings, ConsumerSettings, CountingSettings, WebSettings, MailSettings),
+    *hooks("settings"),
+    *(TelemetrySettings, ServerSettings),
 )
 
 

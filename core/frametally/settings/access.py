@@ -6,6 +6,7 @@ as asterisks wherever it is printed by mistake.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from pydantic import SecretStr
 
 NO_SECRET = SecretStr("")
 _LEAST_SECRET_CHARS = 32
+
+API_TOKEN_PREFIX = "frametally_"  # noqa: S105 - how secrets begin
+"""By which people, and programs that look for lost secrets, know what they have found."""
+_API_TOKEN = re.compile(f"{API_TOKEN_PREFIX}[A-Za-z0-9_-]{{43}}")
 
 
 def hard_to_guess(secret: SecretStr) -> SecretStr:
@@ -75,3 +80,8 @@ class StoreAccess:
     secret_key: SecretStr = NO_SECRET
     ca_file: Path | None = None
     link_endpoint: str = ""
+
+
+def is_api_token(text: str) -> bool:
+    """Return whether `text` is written as an API token of a dashboard is."""
+    return _API_TOKEN.fullmatch(text) is not None

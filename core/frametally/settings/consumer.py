@@ -78,3 +78,23 @@ class ConsumerSettings(BaseModel, defer_build=True):
     batch_s: float = Field(
         5.0, gt=0, description="Seconds after which a segment is written though it is not full."
     )
+    live_topic: str = Field(
+        "video-frames",
+        pattern=r"^[a-zA-Z0-9._-]{1,100}$",
+        description="Log topic that frames of cameras and streams are announced on: no backlog delays them.",
+    )
+    results_topic: str = Field(
+        "processed-frames",
+        pattern=r"^[a-zA-Z0-9._-]{1,100}$",
+        description="Log topic on which what is found in them is told at once, for those who watch.",
+    )
+    stream_engine: Literal["consumer", "spark"] = Field(
+        "consumer", description="What detects their frames: `consumer`, or `spark` (Structured Streaming)."
+    )
+    spark_jars: str = Field(
+        "",
+        description="Jars of Spark's Kafka connector, separated by commas; empty: Spark fetches its package.",
+    )
+    results_keep_s: float = Field(
+        60.0, ge=1, le=10_000, description="Seconds that the log keeps of that, at least."
+    )

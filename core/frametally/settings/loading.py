@@ -11,7 +11,7 @@ import difflib
 import os
 import re
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from pydantic import ConfigDict, Field, SecretStr, ValidationError, model_validator
 
@@ -19,17 +19,15 @@ from frametally.errors import Misconfigured
 from frametally.files.dotenv_text import read_env_file
 from frametally.files.names import as_text
 from frametally.keys import USUAL_TOPIC
+from frametally.plugins import hooks
 from frametally.settings.consumer import ConsumerSettings
 from frametally.settings.counting import CountingSettings
-from frametally.settings.live import LiveSettings
 from frametally.settings.mail import MailSettings
 from frametally.settings.other_names import by_other_names
+from frametally.settings.plugin_settings import PluginSettings
 from frametally.settings.producer import ProducerSettings
 from frametally.settings.servers import ServerSettings
-from frametally.settings.telling.alerts import AlertSettings
-from frametally.settings.videos import VideoSettings
 from frametally.settings.web import WebSettings
-from frametally.settings.work import WorkSettings
 from frametally.telemetry.options import TelemetrySettings
 
 ENV_PREFIX = "FRAMETALLY_"
@@ -61,13 +59,18 @@ def _default_models_dir() -> Path:
     return (Path(cache) if cache else Path.home() / ".cache") / "frametally" / "models"
 
 
+if TYPE_CHECKING:
+    _PluginParts = PluginSettings
+else:
+    _PluginParts = type("_PluginParts", (*hooks("settings"), PluginSettings), {"__module__": __name__})
+
+Part = TypeVar("Part", bound=PluginSettings)
+
+
 class Settings(
+    _PluginParts,
     WebSettings,
-    VideoSettings,
-    WorkSettings,
-    LiveSettings,
     MailSettings,
-    AlertSettings,
     TelemetrySettings,
     ServerSettings,
     CountingSettings,
@@ -117,6 +120,12 @@ class Settings(
         """Whether `topic` is the one of cameras and streams."""
         return self.topic == self.live_topic
 
+    def part(self, plugin_settings: type[Part]) -> Part:
+        """Return these settings as a plug-in's, whose class `Settings` has among its bases."""
+        if not isinstance(self, plugin_settings):
+            raise TypeError(f"no plug-in that is here has {plugin_settings.__name__}")
+        return self
+
     def resolved(self) -> Self:
         """Return these settings with `data_dir` absolute and every empty URL filled in."""
         data_dir = _resolved(self.data_dir.expanduser())
@@ -128,9 +137,8 @@ class Settings(
                 "ledger_url": self.ledger_url or f"sqlite:///{data_dir / 'ledger.sqlite'}",
                 "index_url": self.index_url or f"sqlite:///{data_dir / 'index.sqlite'}",
                 "catalogue_url": self.catalogue_url or f"sqlite:///{data_dir / 'catalogue.sqlite'}",
-                "gold_url": self.gold_url or f"sqlite:///{data_dir / 'gold.sqlite'}",
-                "scratch_dir": self.scratch_dir or data_dir / "tmp",
             }
+            | self.urls_in(data_dir)
         )
 
 

@@ -73,6 +73,9 @@ class ProducerSettings(BaseModel, defer_build=True):
         ge=0,
         description="Seconds without footage that a dry run calls a gap; 0: ten times the usual step.",
     )
+    job_memory_mb: int = Field(
+        4096, ge=256, le=1_000_000, description="Megabytes of memory that one job may take."
+    )
 
     def tzinfo(self) -> datetime.tzinfo:
         """Return the time zone of naive times."""

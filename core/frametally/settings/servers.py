@@ -6,9 +6,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr, field_validator
 
-from frametally.settings.access import NO_SECRET, LogAccess, ServerAccess, StoreAccess
+from frametally.settings.access import NO_SECRET, LogAccess, ServerAccess, StoreAccess, hard_to_guess
 
 AccessT = TypeVar("AccessT", ServerAccess, LogAccess, StoreAccess)
 
@@ -37,6 +37,9 @@ class ServerSettings(BaseModel, defer_build=True):
         ge=0,
         le=36_500,
         description="Days after which the S3 store removes detections; 0: never. Counts stay.",
+    )
+    upload_keep_h: float = Field(
+        48.0, gt=0, le=8760, description="Hours after which an upload that was left is removed."
     )
     log_security: Literal["", "PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "", description="Kafka's `security.protocol`; empty: by what else is set."
@@ -68,6 +71,22 @@ class ServerSettings(BaseModel, defer_build=True):
     ledger_ca_file: Path | None = Field(
         None, description="PEM file of the authorities that the ledger server's certificate may come from."
     )
+    catalogue_url: str = Field(
+        "", description="Catalogue of videos; empty: SQLite in `<data_dir>/catalogue.sqlite`."
+    )
+    catalogue_user: str = Field("", description="Name to log in to the catalogue's server by.")
+    catalogue_password: SecretStr = Field(NO_SECRET, description="Password of that name.")
+    catalogue_ca_file: Path | None = Field(
+        None,
+        description="PEM file of the authorities that the catalogue server's certificate may come from.",
+    )
+    backup_key: SecretStr = Field(
+        NO_SECRET,
+        description="Secret that encrypts backups, 32 characters at least; empty: they are not encrypted. "
+        "Keep it elsewhere, too: nothing can be restored without it.",
+    )
+
+    _backup_key_is_long = field_validator("backup_key")(hard_to_guess)
 
     @property
     def store_access(self) -> StoreAccess:
@@ -88,6 +107,11 @@ class ServerSettings(BaseModel, defer_build=True):
     def ledger_access(self) -> ServerAccess:
         """How to log in to the ledger."""
         return self._access(ServerAccess, "ledger")
+
+    @property
+    def catalogue_access(self) -> ServerAccess:
+        """How to log in to the catalogue."""
+        return self._access(ServerAccess, "catalogue")
 
     def _access(self, kind: type[AccessT], server: str) -> AccessT:
         return kind(**{field.name: getattr(self, f"{server}_{field.name}") for field in fields(kind)})

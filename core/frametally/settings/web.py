@@ -117,6 +117,11 @@ class WebSettings(BaseModel, defer_build=True):
         description="Roles of those names, separated by commas: `admin=run,*=look`; "
         "others have the account of their name, if there is one.",
     )
+    web_uploads: bool | None = Field(
+        None,
+        description="Whether videos may be uploaded and edited in the dashboard; "
+        "empty: where it listens on this machine only.",
+    )
 
     _proxy_secret_is_long = field_validator("proxy_secret")(hard_to_guess)
 

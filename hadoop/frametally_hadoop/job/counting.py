@@ -8,8 +8,8 @@ Standard library only; integers only. Pairs that come out, keys as JSON arrays, 
 - `["corrupt", segment, line_number]`: passed on from the map side;
 - `["lines", model, day_start_ms]`: model and number of frame lines that the map side passed on.
 
-Groups of kind `tracks` go to `visits`, which says what comes of them. Of groups with zones, the same comes of
-each zone, with its place as the source (`zones`).
+Groups of kind `tracks` go to `visits`, which says what comes of them. Of groups with parts of pictures, the
+same comes of each part, with its place as the source (`parts`).
 
 The records are written field by field here, in the order and to the bytes of `frametally.records`.
 """
@@ -33,8 +33,8 @@ from frametally_hadoop.job.input.lines import (
 )
 from frametally_hadoop.job.mapping import LINE_SEPARATOR, Count, to_json
 from frametally_hadoop.job.params import CountParams
+from frametally_hadoop.job.parts import FramesOfPart, part_rules
 from frametally_hadoop.job.visits import reduce_hour
-from frametally_hadoop.job.zones import OfZone, narrowed, parse_zones
 
 
 def reduce_group(
@@ -51,12 +51,13 @@ def reduce_group(
         passed_on = sum(int(value) for value in values)
         yield to_json(["lines", model, day_start_ms]), to_json({"model": model, "lines": passed_on})
         return
-    model, source, start_ms, *drawn = rest
-    needs_boxes = kind == "tracks" or params.min_side > 0 or bool(drawn)
+    model, source, start_ms, *narrow = rest
+    needs_boxes = kind == "tracks" or params.min_side > 0 or bool(narrow)
     frames, repeats = _distinct_frames(values, needs_boxes=needs_boxes)
-    parts = [OfZone(source, frames, len(repeats))]
-    if drawn:
-        parts = [part for part in narrowed(source, parse_zones(drawn[0]), frames, repeats) if part.frames]
+    parts = [FramesOfPart(source, frames, len(repeats))]
+    if narrow:
+        found = part_rules().narrowed(source, narrow[0], frames, repeats)
+        parts = [part for part in found if part.frames]
     for place, of_place, dropped in parts:
         if kind == "tracks":
             yield from reduce_hour(

@@ -5,14 +5,14 @@ Standard library only. A task's input is manifest lines. Each is a split: one se
 count (whole days since 1970-01-01 UTC, separated by commas; none: all of them; `NO_DAYS`: no day), the name
 that it has in reports (none: its URL without the query, where a presigned one is signed), what does not
 count, forgotten or lost to an overlapping medium (see `tombstones.Forgotten`, as a JSON object), and what is
-counted within zones (see `ZoneWork`).
+counted within parts of pictures (see `parts`).
 
 Pairs come out, keys as JSON arrays:
 
 - `["frames", model, source, interval_start_ms]`: frame lines as they stand in the segments, joined by
   `LINE_SEPARATOR`;
 - `["tracks", model, source, hour_start_ms]`: the same for a UTC hour and its margins, if objects are tracked;
-- the same two with `<model>~zones` and, behind the start, the zones of the source that hold then;
+- the same two with the series of parts and, behind the start, the parts of the source that hold then;
 - `["corrupt", segment, line_number]`: why that line was set aside, as a JSON string;
 - `["lines", model, day_start_ms]`: how many frame lines of that UTC day were passed on; what is published is
   compared with it.
@@ -25,15 +25,15 @@ import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
-from frametally.rules.flows.places import ZONES, series_model
+from frametally.rules.places import series_model
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally.rules.tombstones import Forgotten, is_forgotten
 from frametally_hadoop.job.hours import hours_near
 from frametally_hadoop.job.input.lines import Frame
 from frametally_hadoop.job.input.reading import Block, read_blocks
 from frametally_hadoop.job.params import CountParams
+from frametally_hadoop.job.parts import PartWork, part_rules
 from frametally_hadoop.job.tracks.params import MARGIN_MS
-from frametally_hadoop.job.zones import ZoneWork, parse_work, zones_at
 
 LINE_SEPARATOR = b"\x1e"
 """Stands between grouped lines: no JSON text holds it raw."""
@@ -42,7 +42,7 @@ ENTRY_SEPARATOR = "\x1e"
 """Stands between the segments of one manifest line: no address holds it raw either."""
 
 NO_DAYS = "-"
-"""Stands in a manifest where a segment is read for its zones alone."""
+"""Stands in a manifest where a segment is read for its parts alone."""
 
 _BUFFER_BYTES = 64 * 1024 * 1024
 
@@ -80,14 +80,14 @@ class FrameGroups:
             yield from self._add_segment(entry)
 
     def _add_segment(self, entry: str) -> Iterator[tuple[bytes, bytes]]:
-        url, days, name, stones, drawn = [*entry.split("\t"), "", "", "", ""][:5]
+        url, days, name, stones, parts = [*entry.split("\t"), "", "", "", ""][:5]
         if not url:
             return
         name = name or url.partition("?")[0]
         wanted = None
         if days:
             wanted = frozenset(int(day) for day in days.split(",") if day != NO_DAYS)
-        work = parse_work(drawn) if drawn else None
+        work = part_rules().parse_work(parts) if parts else None
         forgotten: Forgotten = json.loads(stones) if stones else {}
         for block in read_blocks(url, name):
             for number, reason in block.bad:
@@ -97,7 +97,7 @@ class FrameGroups:
             if self.held_bytes >= self._buffer_bytes:
                 yield from self.drain()
 
-    def _group(self, block: Block, wanted: Collection[int] | None, work: ZoneWork | None) -> None:
+    def _group(self, block: Block, wanted: Collection[int] | None, work: PartWork | None) -> None:
         """Add runs of lines that belong to the same groups: a segment is sorted, so these are long."""
         frames, cell_ms = block.frames, self._cell_ms
         first, source, begin_ms, end_ms = 0, "", 0, 0
@@ -113,7 +113,7 @@ class FrameGroups:
             self._add_run(block, slice(first, len(frames)), begin_ms, wanted, work)
 
     def _add_run(
-        self, block: Block, run: slice, time_ms: int, wanted: Collection[int] | None, work: ZoneWork | None
+        self, block: Block, run: slice, time_ms: int, wanted: Collection[int] | None, work: PartWork | None
     ) -> None:
         frames = block.frames[run]
         model, source = block.model, frames[0].source
@@ -125,22 +125,22 @@ class FrameGroups:
                 if kind == "frames":
                     self._pass_on(model, day, len(frames))
             if work is not None and day in work.days:
-                self._add_zones(block.model, frames, joined, (kind, start_ms), work)
+                self._add_parts(block.model, frames, joined, (kind, start_ms), work)
 
-    def _add_zones(
-        self, model: str, frames: Sequence[Frame], joined: bytes, group: tuple[str, int], work: ZoneWork
+    def _add_parts(
+        self, model: str, frames: Sequence[Frame], joined: bytes, group: tuple[str, int], work: PartWork
     ) -> None:
         kind, start_ms = group
-        source, series = frames[0].source, series_model(model, ZONES)
+        rules = part_rules()
+        source, series = frames[0].source, series_model(model, rules.series)
         if kind == "frames":
-            zones = work.holding(source, start_ms, start_ms + self._interval_ms)
-            self._pass_on(
-                series, start_ms // DAY_MS, sum(zones_at(zones, frame.captured_at_ms) for frame in frames)
-            )
+            parts = work.holding(source, start_ms, start_ms + self._interval_ms)
+            lines = sum(rules.count_at(parts, frame.captured_at_ms) for frame in frames)
+            self._pass_on(series, start_ms // DAY_MS, lines)
         else:
-            zones = work.holding(source, start_ms - MARGIN_MS, start_ms + HOUR_MS + MARGIN_MS)
-        if zones:
-            self._hold((kind, series, source, start_ms, zones), joined)
+            parts = work.holding(source, start_ms - MARGIN_MS, start_ms + HOUR_MS + MARGIN_MS)
+        if parts:
+            self._hold((kind, series, source, start_ms, parts), joined)
 
     def _groups_at(self, time_ms: int) -> list[tuple[str, int]]:
         groups = [("frames", time_ms - time_ms % self._interval_ms)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from types import MappingProxyType
@@ -16,15 +17,15 @@ from frametally.media.overlapping import overlaps_of
 from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.process.reports import Progress, Skipped
 from frametally.records import MediaManifest, Run
-from frametally.rules.flows.places import base_model
 from frametally.rules.overlaps import Overlap, lost_ranges
+from frametally.rules.places import base_model
 from frametally.rules.times import DAY_MS, days_of_span
 from frametally.rules.tombstones import Range, merged
 from frametally.segments.contents import list_segment_infos
 from frametally.undo_records import Tombstone
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.job.tracks.params import MARGIN_MS
-from frametally_hadoop.job.zones import Zones, ZoneWork
+from frametally_hadoop.planning.counting_steps import PartDay, PictureParts, Zones, counting_steps
 from frametally_hadoop.planning.segment_notes import (
     SegmentNote,
     SegmentNotes,
@@ -32,7 +33,6 @@ from frametally_hadoop.planning.segment_notes import (
     take_note,
 )
 from frametally_hadoop.planning.selection import ALL_DAYS, DaySelection
-from frametally_hadoop.planning.zone_days import read_zones, zoned_days, zones_of_segments
 
 _MOST_DAYS = 366
 
@@ -70,7 +70,8 @@ class DayPlan(NamedTuple):
         versions: Of the segments, in their order, as the store lists them.
         is_whole: Whether no segment with frames of it, as far as is known, is left out as damaged.
         own: The segments, tombstones and overlaps of the day itself, none of a margin.
-        zones: Of a day that is counted within zones, these, by source; its model is then their series.
+        zones: Of a day that is counted within parts of pictures, these, by source; its model is then
+            their series.
     """
 
     key: DayKey
@@ -100,7 +101,8 @@ class DayPlan(NamedTuple):
         of_all = DayFootage(tuple(self.segments), self.tombstones, self.overlaps)
         counted = f"{self.params.digest()} {self.key.interval_s} {self.key.day}"
         if self.zones:
-            counted += f" zones {ZoneWork(frozenset(), self.zones).to_json()}"
+            zones = [[], dict(sorted(self.zones.items()))]
+            counted += f" zones {json.dumps(zones, ensure_ascii=False, separators=(',', ':'))}"
         return of_all.sha256(counted, corrupt_lines)
 
     def footage_sha256(self, corrupt_lines: Mapping[str, Collection[int]] | None = None) -> str:
@@ -126,12 +128,12 @@ class CountingPlan(NamedTuple):
         tombstones: All there are.
         manifests: Every medium's; None if one cannot be read.
         days_of_segment: By segment key, its days that are stale, as whole days since 1970; none where it is
-            read for its zones alone.
+            read for parts of pictures alone.
         skipped: Segments that cannot be used, and manifests that cannot be read.
         size_of: Bytes of every segment that can.
         with_dead_letters: Keys of those that hold some.
         chain_breaks: By model, gaps and overlaps between its segments, one line each.
-        zones_of_segment: By segment key, what is counted of it within zones.
+        parts_of_segment: By segment key, what its tasks count within parts of pictures, as text.
     """
 
     params: CountParams
@@ -144,7 +146,7 @@ class CountingPlan(NamedTuple):
     size_of: dict[str, int]
     with_dead_letters: list[str]
     chain_breaks: dict[str, list[str]]
-    zones_of_segment: Mapping[str, ZoneWork] = MappingProxyType({})
+    parts_of_segment: Mapping[str, str] = MappingProxyType({})
 
     def not_counted(self) -> dict[str, dict[str, list[Range]]]:
         """Return, by segment key, what does not count of the stale days that are counted from it."""
@@ -184,15 +186,17 @@ def make_plan(
     overlaps = overlaps_of(media, tombstones, params.overlaps)
     touching = _Touching(tombstones, overlaps, 0 if params.tracking is None else MARGIN_MS)
     days = _group_by_day(headers.usable, params)
-    drawn = read_zones(store, media)
-    zoned = zoned_days(days, drawn, current, params)
-    footage = {**days, **{day: of_day.notes for day, of_day in zoned.items()}}
+    parts = [step.parts(store, media) for step in counting_steps()]
+    part_days: dict[DayKey, PartDay] = {}
+    for one in parts:
+        part_days |= one.days(days, current, params)
+    footage = {**days, **{day: of_day.notes for day, of_day in part_days.items()}}
     stale: list[DayPlan] = []
     up_to_date: list[DayPlan] = []
     for day in filter(lambda day: selection.has(day.day), sorted(footage)):
         plan = _plan_day(day, params, footage[day], current.get(day), touching, headers.lacking)
-        if day in zoned:
-            plan = plan._replace(zones=zoned[day].zones)
+        if day in part_days:
+            plan = plan._replace(zones=part_days[day].zones)
         is_stale = selection.recount or plan.current_sha256 != plan.inputs_sha256()
         (stale if is_stale else up_to_date).append(plan)
     return CountingPlan(
@@ -202,11 +206,11 @@ def make_plan(
         tombstones=tombstones,
         manifests=None if unreadable else media,
         days_of_segment=_days_of_segment(stale),
-        zones_of_segment=zones_of_segments(stale, headers.usable, drawn),
+        parts_of_segment=_parts_of_segment(parts, stale, headers.usable),
         skipped=[Skipped(day.pointer, day.problem) for day in current.values() if day.problem]
         + headers.unreadable
         + unreadable
-        + drawn.unreadable,
+        + [item for one in parts for item in one.unreadable],
         size_of={note.info.key: note.info.size_bytes for note in headers.usable},
         with_dead_letters=[note.info.key for note in headers.usable if note.dead_letters],
         chain_breaks=breaks_by_model(headers.usable),
@@ -305,6 +309,16 @@ def _days_of_segment(stale: Iterable[DayPlan]) -> dict[str, list[int]]:
         for key in plan.segments:
             days[key] += [] if plan.zones else [_day_number(plan.key.day)]
     return dict(sorted(days.items()))
+
+
+def _parts_of_segment(
+    parts: Iterable[PictureParts], stale: Iterable[DayPlan], notes: Sequence[SegmentNote]
+) -> dict[str, str]:
+    days: defaultdict[str, set[int]] = defaultdict(set)
+    for plan in stale:
+        for key in plan.segments if plan.zones else ():
+            days[key].add(_day_number(plan.key.day))
+    return {key: work for one in parts for key, work in one.work(days, notes).items()}
 
 
 class _Touching:

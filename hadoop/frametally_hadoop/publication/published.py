@@ -13,7 +13,7 @@ from frametally.errors import Poison
 from frametally.media.manifests import touches
 from frametally.ports.object_store import ObjectStore
 from frametally.records import Coverage, Run, decode, encode
-from frametally.rules.flows.places import source_of
+from frametally.rules.places import source_of
 from frametally.undo_records import Tombstone
 from frametally_hadoop.planning.plan import DayPlan
 from frametally_hadoop.planning.surroundings import Surroundings
@@ -64,8 +64,8 @@ def compare_frames(
     """Find the frames that the day would lose where nothing was forgotten, and whether nothing else is new.
 
     `frames` are those covered now, by source and start of the interval; `forgotten` are all tombstones, also
-    those of sources of which nothing is left. Where media overlap, nothing is lost either, nor where zones
-    are drawn otherwise than before.
+    those of sources of which nothing is left. Where media overlap, nothing is lost either, nor where parts
+    of pictures are others than before.
     """
     try:
         before = dict(_covered(store, day.current)) if day.current else {}

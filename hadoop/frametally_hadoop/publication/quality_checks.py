@@ -17,7 +17,7 @@ from frametally import keys
 from frametally.books.quality_reports import QualityCheck, QualityReport, SetAside
 from frametally.media.overlapping import told_overlaps
 from frametally.media.time_jumps import time_jumps, told_time_jumps
-from frametally.rules.flows.places import is_of_places
+from frametally.rules.places import is_of_places
 from frametally.rules.times import DAY_MS, utc
 from frametally_hadoop.planning.plan import DayPlan
 from frametally_hadoop.planning.surroundings import Surroundings
@@ -125,7 +125,7 @@ class DayAudit:
         )
 
     def _checks_of_footage(self) -> list[QualityCheck]:
-        """Return the checks of what was filmed and detected; within zones it is the same, and told once."""
+        """Return the checks of what was filmed and detected; within parts it is the same, and told once."""
         if is_of_places(self._plan.key.model):
             return []
         return [

@@ -1,6 +1,6 @@
 """The zip with all that a task needs where frametally is not installed: Python and mrjob are enough there.
 
-Flows (`frametally.flows`) need numpy, too.
+A plug-in names what its tasks need, too (`Plugin.zipped`); for those of lines and zones, nodes need numpy.
 
 `python -m frametally_hadoop.running.bundle frametally_job.zip` writes it.
 """
@@ -14,31 +14,47 @@ from pathlib import Path
 
 import frametally
 import frametally_hadoop
+from frametally.plugins import GROUP, folder_of, plugins
 
 # The zip is these folders, with the modules beside them that they import.
-FOLDERS = (
-    *((frametally, "rules"), (frametally, "flows"), (frametally, "process")),
-    (frametally_hadoop, "job"),
+FOLDERS = ((frametally, "rules"), (frametally, "process"), (frametally_hadoop, "job"))
+MODULES = (
+    *((frametally, "__init__"), (frametally, "errors"), (frametally, "plugins")),
+    (frametally_hadoop, "__init__"),
 )
-MODULES = ((frametally, "__init__"), (frametally, "errors"), (frametally_hadoop, "__init__"))
+_METADATA = "frametally_job-0.dist-info"
+"""By this Python finds the plug-ins in the zip as it finds them where they are installed."""
 
 
 def write_bundle(path: Path) -> Path:
     """Write the zip to `path`, the same bytes every time."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as bundle:
-        for root, module in _modules():
-            entry = zipfile.ZipInfo(module.relative_to(root).as_posix())  # dated 1980, not today
+        for name, data in _files():
+            entry = zipfile.ZipInfo(name)  # dated 1980, not today
             entry.compress_type = zipfile.ZIP_DEFLATED
-            bundle.writestr(entry, module.read_bytes())
+            bundle.writestr(entry, data)
     return path
 
 
+def _files() -> Iterator[tuple[str, bytes]]:
+    for root, module in _modules():
+        yield module.relative_to(root).as_posix(), module.read_bytes()
+    points = [f"{one.name} = frametally_{one.name}.plugin:PLUGIN" for one in plugins() if one.zipped]
+    yield f"{_METADATA}/METADATA", b"Metadata-Version: 2.1\nName: frametally-job\nVersion: 0\n"
+    yield f"{_METADATA}/entry_points.txt", "\n".join([f"[{GROUP}]", *points, ""]).encode()
+
+
 def _modules() -> Iterator[tuple[Path, Path]]:
-    for package, name in MODULES:
-        folder = Path(package.__path__[0])
+    folders = [(Path(package.__path__[0]), name) for package, name in FOLDERS]
+    modules = [(Path(package.__path__[0]), name) for package, name in MODULES]
+    for plugin in plugins():
+        if plugin.zipped:
+            folder = folder_of(plugin)
+            folders += [(folder, name) for name in plugin.zipped]
+            modules += [(folder, name) for name in ("__init__", "plugin")]
+    for folder, name in modules:
         yield folder.parent, folder / f"{name}.py"
-    for package, name in FOLDERS:
-        folder = Path(package.__path__[0])
+    for folder, name in folders:
         for module in sorted((folder / name).rglob("*.py")):
             yield folder.parent, module
 

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
+from frametally.plugins import load
 from frametally_hadoop.job.input.fetching import LinkEnded
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.running import sorting
@@ -18,6 +19,7 @@ from frametally_hadoop.running.bundle import write_bundle
 from frametally_hadoop.running.cluster import HadoopCluster
 from frametally_hadoop.running.workspace import no_room
 
+COUNTING_JOB = "frametally_hadoop.running.counting_job:CountObjects"
 _SIGNATURE = re.compile(r"\?[^\s'\"]*X-Amz-[^\s'\"]*")
 _TRACEBACK = "Traceback (most recent call last)"
 _COMMAND = re.compile(r"Command '\[.*\]'")
@@ -31,6 +33,7 @@ def run_job(
     *,
     manifest: Sequence[str],
     params: CountParams | None = None,
+    job: str = COUNTING_JOB,
     runner: str,
     temporary: Path,
     spark_master: str = "local[*]",
@@ -40,7 +43,8 @@ def run_job(
 
     Args:
         manifest: Input lines, see `mapping`.
-        params: What counts; None: flows are counted, of which the lines say all (see `flow_tasks`).
+        params: What counts; None: the lines say all.
+        job: The job, as `package.module:name`.
         runner: `inline`, `local`, `hadoop` or `spark`.
         temporary: An empty folder for the manifest, the bundle and mrjob's own files; the caller removes it.
         spark_master: Where the `spark` runner runs it.
@@ -55,8 +59,9 @@ def run_job(
         OSError: There is no room left in `temporary`.
     """
     try:
-        from frametally_hadoop.running.counting_job import CountObjects, to_lines
-        from frametally_hadoop.running.flows_job import CountFlows
+        from frametally_hadoop.running.counting_job import to_lines
+
+        job_type = load(job)
     except ImportError as error:
         raise Misconfigured(
             f"the counting job needs mrjob ({error}): pip install 'frametally[hadoop]'"
@@ -68,7 +73,6 @@ def run_job(
     arguments = ["-r", runner, "--no-conf", "--local-tmp-dir", str(temporary)]
     if params is not None:
         arguments += ["--params", params.to_argument()]
-    job = CountFlows if params is None else CountObjects
     arguments += _options_of(runner, temporary, spark_master)
     with ExitStack() as stack, _logged() as log, warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # mrjob's own: it is older than this Python
@@ -79,7 +83,7 @@ def run_job(
             arguments += cluster.job_options(splits=len(manifest))
         arguments.append(manifest_uri)
         try:
-            with job(arguments).make_runner() as engine:
+            with job_type(arguments).make_runner() as engine:
                 _make_spark_folder(engine)
                 if runner in ("inline", "local"):
                     in_memory_bytes = sorting.IN_MEMORY_BYTES if runner == "inline" else 0

@@ -145,5 +145,5 @@ def _entry(
     """Return what a manifest says of one segment; see `mapping`."""
     days = ",".join(str(day) for day in plan.days_of_segment[key]) or NO_DAYS
     stones = json.dumps(not_counted[key], sort_keys=True) if key in not_counted else ""
-    zones = plan.zones_of_segment[key].to_json() if key in plan.zones_of_segment else ""
-    return "\t".join([store.address(key, ttl_s=link_ttl_s), days, key, stones, zones]).rstrip("\t")
+    parts = plan.parts_of_segment.get(key, "")
+    return "\t".join([store.address(key, ttl_s=link_ttl_s), days, key, stones, parts]).rstrip("\t")

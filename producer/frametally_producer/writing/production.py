@@ -21,10 +21,10 @@ from frametally.settings.loading import Settings
 from frametally_producer.reading.event_time import parse_start_time
 from frametally_producer.reading.footage import Footage, PicturesToProduce, find_footage
 from frametally_producer.reading.picture_reader import PictureReader
+from frametally_producer.writing.call_sources import SourcesOfCall
 from frametally_producer.writing.frames import FrameWriter
 from frametally_producer.writing.room import Room
 from frametally_producer.writing.seen_files import SeenFiles
-from frametally_producer.writing.sources import SourcesOfCall
 from frametally_producer.writing.tally import Tally
 
 

@@ -15,7 +15,7 @@ from frametally.ports.count_index import (
     SourceSummary,
     WeekHour,
 )
-from frametally.rules.flows.places import is_of_places, source_of
+from frametally.rules.places import is_of_places, source_of
 from frametally_web.access.visitors import visitor
 
 

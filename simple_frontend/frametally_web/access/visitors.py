@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import NamedTuple
 
-from frametally.access.accounts import ROLES, Role
+from frametally_accounts.rights import ROLES, Role
 
 
 class Visitor(NamedTuple):

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from typing import get_args
 
+from frametally.plugins import hooks
 from frametally.records import Cause
+from frametally_accounts.audit.endpoints import AUDIT_ENDPOINTS
+from frametally_accounts.embeds.endpoints import EMBED_ENDPOINTS
 from frametally_web.books import answers as status_answers
 from frametally_web.charts import answers as chart_answers
 from frametally_web.compare import answers as compare_answers
-from frametally_web.endpoints.alerts import ALERT_ENDPOINTS
-from frametally_web.endpoints.audit import AUDIT_ENDPOINTS
-from frametally_web.endpoints.cameras import CAMERA_ENDPOINTS
-from frametally_web.endpoints.drawing import DRAWING_ENDPOINTS
-from frametally_web.endpoints.embeds import EMBED_ENDPOINTS
-from frametally_web.endpoints.lines import LINE_ENDPOINTS
-from frametally_web.endpoints.live import LIVE_ENDPOINTS
 from frametally_web.endpoints.parameters import (
     CHART,
     COMPARE,
@@ -22,22 +18,21 @@ from frametally_web.endpoints.parameters import (
     LIMIT,
     MODEL,
     PAGE,
+    PARTS,
     PATH,
     SELECTION,
     TIMEZONE,
     TOP,
-    ZONE,
     Endpoint,
     Parameter,
     text,
 )
-from frametally_web.endpoints.traffic import TRAFFIC_ENDPOINTS
-from frametally_web.endpoints.videos import LIBRARY_ENDPOINTS, NATIVE_ENDPOINTS
-from frametally_web.endpoints.work import WORK_ENDPOINTS
 from frametally_web.exports.table_file import FORMATS
 from frametally_web.proof import answers as proof_answers
 from frametally_web.proof.thumbnails import WIDTHS_PX
 from frametally_web.requests import answers
+
+_OF_PLUGINS: list[Endpoint] = [one for endpoints in hooks("endpoints") for one in endpoints]
 
 ENDPOINTS = (
     Endpoint("models", "What can be asked for: models with their stored intervals.", (), answers.Models),
@@ -79,7 +74,7 @@ ENDPOINTS = (
             ),
             MODEL,
             TIMEZONE,
-            ZONE,
+            *PARTS,
         ),
         proof_answers.FootageGap,
     ),
@@ -106,15 +101,9 @@ ENDPOINTS = (
         ("image/jpeg",),
         statuses=(404,),
     ),
-    *LINE_ENDPOINTS,
-    *LIBRARY_ENDPOINTS,
-    *WORK_ENDPOINTS,
-    *LIVE_ENDPOINTS,
-    *CAMERA_ENDPOINTS,
-    *ALERT_ENDPOINTS,
+    *(one for one in _OF_PLUGINS if not one.native),
     *AUDIT_ENDPOINTS,
     *EMBED_ENDPOINTS,
-    *TRAFFIC_ENDPOINTS,
     Endpoint(
         "runs",
         "The last runs with their quality reports.",
@@ -157,8 +146,7 @@ ENDPOINTS = (
         None,
         tuple(FORMATS.values()),
     ),
-    *DRAWING_ENDPOINTS,
 )
 
-ALL_ENDPOINTS = (*ENDPOINTS, *NATIVE_ENDPOINTS)
+ALL_ENDPOINTS = (*ENDPOINTS, *(one for one in _OF_PLUGINS if one.native))
 """Those of Flask's, and those that are native."""

@@ -111,8 +111,9 @@ def _news(seen: Seen, told: Seen) -> list[bytes]:
     events = []
     if seen.version is not None and seen.version != told.version:
         events.append(_event("index", {"version": seen.version}))
-    if seen.videos is not None and seen.videos != told.videos:
-        events.append(_event("videos", {"version": seen.videos}))
+    for kind, version in seen.others.items():
+        if version != told.others.get(kind):
+            events.append(_event(kind, {"version": version}))
     if seen.reading is not None and _is_news(seen.reading, told.reading):
         events.append(_event("status", status.answer(seen.reading)))
     return events

@@ -6,14 +6,14 @@ import functools
 import inspect
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 import frametally_web
-from frametally.drawing_records import Drawn
+from frametally.plugins import plugins
 from frametally_web.api.endpoints import ALL_ENDPOINTS
 from frametally_web.endpoints.parameters import Endpoint, Parameter
 from frametally_web.requests.answers import Answer
@@ -32,19 +32,10 @@ _FIELDS_OF = re.compile(r"(?:other )?fields are those of `(\w+)`|see `(\w+)`")
 TAGS = {
     "requests": ("Catalogue", "What can be asked for: models, labels, sources."),
     "charts": ("Counts", "How many of what, per interval, hour of the week, label and source."),
-    "drawing": ("Lines and zones", "What is drawn over a source's picture, and what helps to draw it."),
-    "traffic": ("Traffic report", "Movements over a junction by quarter-hour and class."),
     "proof": ("Proof", "The frames, boxes and objects that numbers were counted from."),
-    "flows": (
-        "Crossings and movements",
-        "Crossings, stays, movements, speeds, and the objects behind them.",
-    ),
     "books": ("Books", "Whether every frame is accounted for, and what runs."),
     "exports": ("Export", "The same numbers as files."),
-    "videos": ("Videos", "What was uploaded: the library, uploads, playing."),
-    "alerts": ("Alerts", "Who is told of what, what was told, and what waits."),
     "audit": ("Audit log", "Who changed what, when and from where."),
-    "live": ("Live", "Cameras, videos that are streamed, and what is found in them at once."),
 }
 """By the package that makes an answer: the name of a group of routes, and what it is."""
 
@@ -53,13 +44,6 @@ _PACKAGE_OF = {
     "frames_image": "proof",
     "events": "books",
     "export": "exports",
-    "traffic_file": "traffic",
-    "video_metadata": "videos",
-    "video_quality": "videos",
-    "delete_derivative": "videos",
-    "delete_camera": "live",
-    "delete_alert_rule": "alerts",
-    "delete_report": "alerts",
     "post_embed": "charts",
 }
 
@@ -173,7 +157,7 @@ def describe() -> dict[str, Any]:
     """Return the OpenAPI document, ready to be written as JSON."""
     records = [form for one in ALL_ENDPOINTS for form in (one.answer, one.body) if form is not None]
     _, components = msgspec.json.schema_components([*records, ProblemDocument], ref_template=_REFERENCE)
-    bases = {base.__name__: base for record in records for base in record.__mro__ if base.__doc__}
+    bases = {base.__name__: base for base in _subclasses(msgspec.Struct) if base.__doc__}
     _describe_fields(components, {name: _attributes(base.__doc__ or "") for name, base in bases.items()})
     return {
         "openapi": "3.1.0",
@@ -187,7 +171,7 @@ def describe() -> dict[str, Any]:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/api/v1"}],
-        "tags": [{"name": name, "description": text} for name, text in TAGS.values()],
+        "tags": [{"name": name, "description": text} for name, text in [*TAGS.values(), *_plugin_tags()]],
         "paths": _paths(),
         "components": {
             "schemas": dict(sorted(components.items())),
@@ -209,6 +193,16 @@ def describe() -> dict[str, Any]:
     }
 
 
+def _subclasses(of: type[Any]) -> Iterator[type[Any]]:
+    for one in of.__subclasses__():
+        yield one
+        yield from _subclasses(one)
+
+
+def _plugin_tags() -> list[tuple[str, str]]:
+    return [tag for plugin in plugins() for tag in plugin.tags.items()]
+
+
 def _paths() -> dict[str, dict[str, Any]]:
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in ALL_ENDPOINTS:
@@ -224,10 +218,10 @@ def examples() -> Mapping[str, Any]:
 
 def tag_of(endpoint: Endpoint) -> str:
     """Return the name of the group that a route is of."""
-    package = "videos" if endpoint.native else _PACKAGE_OF.get(endpoint.name)
+    package = _PACKAGE_OF.get(endpoint.name)
     if package is None and endpoint.answer is not None:
         package = endpoint.answer.__module__.split(".")[1]
-    return TAGS[package or "requests"][0]
+    return endpoint.tag or TAGS[package or "requests"][0]
 
 
 def _describe_fields(
@@ -236,7 +230,6 @@ def _describe_fields(
     """Give every field its words, from the record's docstring or the record that this one names."""
     told = {name: _attributes(schema.get("description", "")) for name, schema in components.items()}
     told = {**told_by_bases, **told}
-    told[Drawn.__name__] = _attributes(Drawn.__doc__ or "")
     for name, schema in components.items():
         text = inspect.cleandoc(schema.get("description", ""))
         for of in _FIELDS_OF.findall(text):

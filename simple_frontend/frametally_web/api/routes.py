@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import os
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import cast, get_args
 
 import msgspec
@@ -15,31 +15,22 @@ from werkzeug.datastructures import MultiDict
 
 from frametally.errors import Poison
 from frametally.keys import check_image_key
-from frametally.ports.count_index import CountIndex
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.time_limit import time_limit
 from frametally.records import Cause
 from frametally.settings.loading import Settings
 from frametally_web.access.visitors import visitor
-from frametally_web.api.drawing_routes import DrawingRoutes
 from frametally_web.api.endpoints import ENDPOINTS
-from frametally_web.api.job_routes import JobRoutes
-from frametally_web.api.line_routes import LineRoutes
-from frametally_web.api.live_routes import LiveRoutes
-from frametally_web.api.traffic_routes import TrafficRoutes
-from frametally_web.api.video_routes import VideoRoutes
 from frametally_web.books import dead_letters, run_list, status
 from frametally_web.books.reader import BooksReader, DashboardPorts, version_text
 from frametally_web.charts import counts, heatmap, scope, summary
 from frametally_web.charts.answers import Counts
 from frametally_web.charts.names import check_names
+from frametally_web.charts.narrowing import narrowed
 from frametally_web.charts.sources import list_sources
 from frametally_web.compare.differences import find_differences
 from frametally_web.endpoints.parameters import Endpoint
 from frametally_web.exports.table_file import FORMATS, chunks_of, export
-from frametally_web.flows.days import FlowDays
-from frametally_web.narrowing.index import NarrowedIndex
-from frametally_web.narrowing.zones import check_zone, counted_zones
 from frametally_web.proof import evidence, frames, gap, objects
 from frametally_web.proof.picture_links import no_such_frame, picture_link
 from frametally_web.proof.single import find_frame
@@ -73,28 +64,19 @@ class Api:
         settings: Settings,
         ports: DashboardPorts,
         books: BooksReader,
-        days: FlowDays,
-        uploads_remedy: str | None,
-        others: Sequence[object],
     ) -> None:
-        """Make the handlers, beside `others`; `uploads_remedy` is None where videos may be changed."""
+        """Make the handlers; `add` adds those of others."""
         self._settings = settings
         self._ports = ports
         self._books = books
-        # Those of other modules; of one name the first.
-        self._handlers: tuple[object, ...] = (
-            self,
-            DrawingRoutes(settings=settings, ports=ports, books=books, image_url=_image_url),
-            LineRoutes(settings=settings, ports=ports, books=books, days=days, image_url=_image_url),
-            TrafficRoutes(settings=settings, ports=ports, books=books, days=days, image_url=_image_url),
-            VideoRoutes(settings=settings, ports=ports, uploads_remedy=uploads_remedy),
-            JobRoutes(settings=settings, ports=ports, uploads_remedy=uploads_remedy),
-            LiveRoutes(settings=settings, ports=ports, uploads_remedy=uploads_remedy),
-            *others,
-        )
+        self._handlers: list[object] = [self]
         self._cache = AnswerCache(settings.web_cache_mb * 1_000_000)
         # Another start may answer otherwise: by other settings, or as another version.
         self._started = secrets.token_hex(8)
+
+    def add(self, handlers: Iterable[object]) -> None:
+        """Add handlers of others, each with a method for an endpoint's name; of one name the first counts."""
+        self._handlers += handlers
 
     def blueprint(self, *, at_root: bool = False) -> Blueprint:
         """Return the routes; the caller chooses under which prefixes, and has those `at_root` without one."""
@@ -170,9 +152,7 @@ class Api:
 
     def sources(self, args: Args) -> answers.Sources:
         """List the sources, by name."""
-        return list_sources(
-            self._ports.index, self._books.media(), counted_zones, model=query.read_one(args, "model")
-        )
+        return list_sources(self._ports.index, self._books.media(), model=query.read_one(args, "model"))
 
     def catalogue(self, args: Args) -> answers.Answer:
         """List all that can be asked for."""
@@ -226,7 +206,7 @@ class Api:
         """Find the busiest frame per label."""
         selection = self._selection(args)
         self._books.ensure_ledger()
-        return evidence.find_evidence(self._ports_of(args), self._settings, selection, image_url=_image_url)
+        return evidence.find_evidence(self._ports_of(args), self._settings, selection, image_url=image_url)
 
     def frames(self, args: Args) -> answers.Answer:
         """Find every frame behind a bar."""
@@ -244,7 +224,7 @@ class Api:
             cursor=cursor,
             start=start,
             empty=empty,
-            image_url=_image_url,
+            image_url=image_url,
         )
 
     def objects(self, args: Args) -> answers.Answer:
@@ -255,7 +235,7 @@ class Api:
             self._selection(args),
             limit=limit,
             cursor=query.read_cursor(args, objects.ObjectsCursor),
-            image_url=_image_url,
+            image_url=image_url,
         )
 
     def gap(self, args: Args) -> answers.Answer:
@@ -271,7 +251,7 @@ class Api:
             choice,
             source=asked.selection.sources[0],
             at_ms=asked.at_ms,
-            image_url=_image_url,
+            image_url=image_url,
         )
 
     def runs(self, args: Args) -> answers.Answer:
@@ -293,14 +273,14 @@ class Api:
             self._books.reading().status.model,
             cause=cause or None,
             limit=limit,
-            image_url=_image_url,
+            image_url=image_url,
         )
 
     def frames_boxes(self, args: Args) -> answers.Answer:
         """Find the boxes that a model counted in a frame."""
         selection, key = self._selection(args), _read_path(args)
         self._books.ensure_ledger()
-        return find_frame(self._ports, self._settings, selection, key, image_url=_image_url)
+        return find_frame(self._ports, self._settings, selection, key, image_url=image_url)
 
     def frames_image(self, args: Args) -> Response:
         """Answer with a frame's JPEG."""
@@ -325,14 +305,9 @@ class Api:
         return answer
 
     def _ports_of(self, args: Args) -> DashboardPorts:
-        """Return what a query reads: of the whole picture, or of a zone; one that there is not is refused."""
-        zone = query.read_one(args, "zone")
-        if zone is None:
-            return self._ports
-        sources = query.read_many(args, "source", limit=query.MAX_VALUES)
-        check_zone(self._ports.index, self._ports.store, zone, sources)
-        narrowed = cast(CountIndex, NarrowedIndex(self._ports.index, zone))
-        return dataclasses.replace(self._ports, index=narrowed)
+        """Return what a query reads: of the whole picture, or of a part; one that there is not is refused."""
+        index = narrowed(self._ports.index, self._ports.store, args)
+        return dataclasses.replace(self._ports, index=index)
 
     def _selection(self, args: Args) -> query.Selection:
         """Read what a proof is asked of; a name that is none is refused."""
@@ -341,7 +316,8 @@ class Api:
         return selection
 
 
-def _image_url(path: str) -> str:
+def image_url(path: str) -> str:
+    """Return the address of a stored frame's picture."""
     return url_for(".frames_image", path=path)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
@@ -22,7 +22,6 @@ from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectMissing, ObjectStore
-from frametally.ports.video_catalogue import VideoCatalogue
 from frametally.process.reports import NoProgress
 from frametally.process.time_limit import seconds_left, time_limit
 from frametally.settings.loading import Settings
@@ -47,7 +46,6 @@ class DashboardPorts:
     index: CountIndex
     ledger: Ledger
     log: FrameLog
-    catalogue: VideoCatalogue
 
 
 class Reading(NamedTuple):
@@ -63,11 +61,11 @@ def version_text(index_version: str | None, generation: int) -> str:
 
 
 class Seen(NamedTuple):
-    """What a stream of events has told: versions of what is kept and of videos, which books."""
+    """What a stream of events has told: versions of what is kept and of what plug-ins have, which books."""
 
     version: str | None
     reading: Reading | None
-    videos: str | None = None
+    others: Mapping[str, str] = {}
 
 
 class _Work(NamedTuple):
@@ -98,11 +96,16 @@ class BooksReader:
         self._media_error: FrametallyError | None = None
         self._patience_ends_s: dict[str, float] = {}
         self._version: str | None = None
-        self._videos: str | None = None
+        self._watched: dict[str, list[Callable[[], str]]] = {}
+        self._others: dict[str, str] = {}
         self._ledger_version: str | None = None
         self._readings_begun = self._last_reading = 0
         self._watchers = 0
         self.generation = 0
+
+    def add_version(self, kind: str, version: Callable[[], str]) -> None:
+        """Have streams of events tell of a kind of thing whenever `version` returns another text."""
+        self._watched.setdefault(kind, []).append(version)
 
     def media(self) -> MediaTimes:
         """Return what the store said of its media at the ledger's last refresh, and have it refreshed."""
@@ -202,11 +205,11 @@ class BooksReader:
         # A new source has its name, and where its time comes from, a moment after its counts.
         known = self._version is not None and self._media_read
         return Seen(
-            version_text(self._version, self.generation) if known else None, self._reading, self._videos
+            version_text(self._version, self.generation) if known else None, self._reading, {**self._others}
         )
 
     def _has_news(self, told: Seen) -> bool:
-        if (self._seen().version, self._videos) != (told.version, told.videos):
+        if (self._seen().version, self._others) != (told.version, told.others):
             return True
         if self._reading is None or told.reading is None:
             return self._reading is not told.reading
@@ -229,7 +232,7 @@ class BooksReader:
         while (work := self._next_work()) is not None:
             index_changed = work.watched and self._index_has_changed()
             if work.watched:
-                self._look_at_videos()
+                self._look_at_others()
             if work.media or work.status or index_changed:
                 self._read(with_status=work.status)
 
@@ -268,16 +271,17 @@ class BooksReader:
             self._changed.notify_all()
             return True
 
-    def _look_at_videos(self) -> None:
-        try:
-            with time_limit(self._settings.web_query_timeout_s):
-                version = self._ports.catalogue.version()
-        except Exception:  # whoever asks for videos is told; the thread must outlive it
-            return
-        with self._changed:
-            if version != self._videos:
-                self._videos = version
-                self._changed.notify_all()
+    def _look_at_others(self) -> None:
+        for kind, versions in self._watched.items():
+            try:
+                with time_limit(self._settings.web_query_timeout_s):
+                    version = "-".join(read_version() for read_version in versions)
+            except Exception:  # noqa: S112 - a route that needs it says so; the thread must outlive it
+                continue
+            with self._changed:
+                if version != self._others.get(kind):
+                    self._others[kind] = version
+                    self._changed.notify_all()
 
     def _read(self, *, with_status: bool) -> None:
         began_s = time.monotonic()

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 from frametally.media.sources import counted_until
 from frametally.ports.count_index import CountIndex
 from frametally_web.charts import scope
 from frametally_web.charts.media_times import MediaTimes
+from frametally_web.charts.narrowing import zones_by_source
 from frametally_web.requests import answers
 
-ZonesOf = Callable[[CountIndex, str], Mapping[str, list[str]]]
-"""Returns the zones of a model by source."""
 
-
-def list_sources(
-    index: CountIndex, media: MediaTimes, zones_of: ZonesOf, *, model: str | None
-) -> answers.Sources:
-    """Return the sources of a model, by slug; `zones_of` tells what each was counted within.
+def list_sources(index: CountIndex, media: MediaTimes, *, model: str | None) -> answers.Sources:
+    """Return the sources of a model, by slug.
 
     Raises:
         Problem: 400, if there is no such model.
@@ -25,7 +19,7 @@ def list_sources(
     choice = scope.choose_model(index, model)
     if choice is None:
         return answers.Sources(model=None, sources=[])
-    zones = zones_of(index, choice.model)
+    zones = zones_by_source(index, choice.model)
     return answers.Sources(
         model=choice.model,
         sources=[

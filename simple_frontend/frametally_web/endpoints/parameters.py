@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import msgspec
 
+from frametally.plugins import Right, plugins
 from frametally_web.requests.query import (
     COMPARE_PATTERN,
     MAX_CURSOR_CHARS,
@@ -45,6 +46,10 @@ class Endpoint(NamedTuple):
     A `native` route is Starlette's (`requests.native`). What is `at_root` stands not behind `/api/v1`. `form`
     are the parts of the form that is sent to it, `sends` is the type of the bytes that are. `named` is its
     name where its path does not say it.
+
+    `right` is the role that a visitor needs, or `open`. A route that is answered `by_source` is open to
+    visitors who see some sources alone. One that `only_computes` changes nothing, whatever its method is.
+    `tag` is the group that the description has it in, where its answer does not say it.
     """
 
     path: str
@@ -61,6 +66,10 @@ class Endpoint(NamedTuple):
     form: tuple[Parameter, ...] = ()
     sends: str = ""
     named: str = ""
+    right: Right = "look"
+    by_source: bool = False
+    only_computes: bool = False
+    tag: str = ""
 
     @property
     def name(self) -> str:
@@ -99,12 +108,12 @@ TIMEZONE = Parameter(
     text(),
     "Europe/Berlin",
 )
-ZONE = Parameter(
-    "zone",
-    "Name of a zone drawn over the sources: only what stands in it. Default: the whole picture.",
-    text(),
-    "",
+PARTS = tuple(
+    Parameter(name, words, text(), "")
+    for plugin in plugins()
+    for name, words in plugin.chart_parameters.items()
 )
+"""What plug-ins narrow charts by."""
 MOMENT = {"type": "string", "format": "date-time"}
 UUID = {"type": "string", "format": "uuid"}
 LIMIT = {"type": "integer", "minimum": 1}
@@ -143,7 +152,7 @@ SELECTION = (
         {"type": "integer", "minimum": 1, "maximum": MAX_INTERVAL_S},
         "60",
     ),
-    ZONE,
+    *PARTS,
 )
 CHART = (
     *SELECTION,

@@ -13,7 +13,7 @@ from frametally.ports.object_store import ObjectMissing
 from frametally.process.time_limit import seconds_left
 from frametally.settings.loading import Settings
 from frametally_web.books.reader import DashboardPorts
-from frametally_web.narrowing.zones import ZoneAsCounted
+from frametally_web.charts.narrowing import box_filters
 from frametally_web.proof.pages import Place
 from frametally_web.proof.recent_ranges import RecentRanges
 from frametally_web.proof.sums import Bar, intervals, sources_in
@@ -41,11 +41,7 @@ class BarFrames:
         self._store = RecentRanges(ports.store)
         self._by_day = SettingsByDay(ports.index, bar.model, bar.base_interval_s)
         self._gone = NotCounted(ports.ledger)
-        self._zone = (
-            None
-            if bar.within is None
-            else ZoneAsCounted(ports.index, bar.model, bar.base_interval_s, bar.within)
-        )
+        self._parts = box_filters(ports.index, bar.model, bar.base_interval_s)
 
     def behind(self, after: Place | None) -> Iterator[tuple[Place, ProvedFrame | None]]:
         """Yield the frames behind a place (None: all), by time, then path; None: enough for one page."""
@@ -107,7 +103,7 @@ class BarFrames:
                 not_counted=self._gone.by(self._by_day.overlaps_at(from_ms, settings.count_overlaps)),
                 after=(after[0], after[1]) if after else None,
                 empty=self._empty,
-                zone=None if self._zone is None else self._zone.of(source, from_ms),
+                part=None if self._parts is None else self._parts(source, from_ms),
             )
             for source in sources
         ]

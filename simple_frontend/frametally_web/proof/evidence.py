@@ -14,14 +14,12 @@ from frametally.ports.base_index import evidence_order
 from frametally.ports.count_index import IndexedEvidence
 from frametally.ports.object_store import ObjectMissing
 from frametally.records import Detection, FrameDetections
-from frametally.rules.counted_boxes import CountedBoxes
-from frametally.rules.flows.zone_boxes import stands_in
-from frametally.rules.geometry.zones import PictureZone
+from frametally.rules.counted_boxes import CountedBoxes, DetectedBox
 from frametally.rules.tombstones import Forgotten
 from frametally.settings.loading import Settings
 from frametally_web.books.reader import DashboardPorts
 from frametally_web.charts import scope
-from frametally_web.narrowing.zones import ZoneAsCounted
+from frametally_web.charts.narrowing import box_filters
 from frametally_web.proof import answers
 from frametally_web.requests.query import Selection
 
@@ -58,11 +56,7 @@ def find_evidence(
     shown = found[:MAX_FRAMES]
     by_day = SettingsByDay(ports.index, choice.model, base_s)
     gone = NotCounted(ports.ledger)
-    zone = (
-        None
-        if selection.within is None
-        else ZoneAsCounted(ports.index, choice.model, base_s, selection.within)
-    )
+    parts = box_filters(ports.index, choice.model, base_s)
     return answers.EvidenceFrames(
         model=choice.model,
         frames=[
@@ -72,7 +66,7 @@ def find_evidence(
                     ports, choice.model, item, gone.by(by_day.overlaps_at(at_ms, settings.count_overlaps))
                 ),
                 by_day.counted_boxes_at(at_ms, settings.counted_boxes()),
-                zone.of(item.source, at_ms).at(at_ms) if zone else None,
+                parts(item.source, at_ms)(at_ms) if parts else None,
                 image_url(item.evidence.image_path),
             )
             for item in shown
@@ -124,13 +118,13 @@ def _frame(
     item: IndexedEvidence,
     line: FrameDetections | None,
     limits: CountedBoxes,
-    zone: PictureZone | None,
+    is_in: Callable[[DetectedBox], bool] | None,
     image_url: str,
 ) -> answers.EvidenceFrame:
     boxes = [
         box(detection)
         for detection in filter(limits.rule(), line.detections if line else [])
-        if detection.label == item.label and (zone is None or stands_in(zone, detection))
+        if detection.label == item.label and (is_in is None or is_in(detection))
     ]
     note = None
     if line is None:

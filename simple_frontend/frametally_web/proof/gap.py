@@ -16,9 +16,8 @@ from frametally.ports.steps import rolled_steps
 from frametally.rules.times import DAY_MS, FIRST_MS, NEXT_MS
 from frametally.settings.loading import Settings
 from frametally_web.books.reader import DashboardPorts
+from frametally_web.charts.narrowing import PartIndex
 from frametally_web.charts.scope import Choice
-from frametally_web.narrowing.index import NarrowedIndex
-from frametally_web.narrowing.zones import why_not_within
 from frametally_web.proof import answers
 from frametally_web.proof.evidence import frame_boxes
 from frametally_web.requests.problems import bad_parameter
@@ -66,7 +65,7 @@ def find_gap(
     try:
         *_, before = [None, *_frames(ports, settings, query, before_ms)]
         after = next(_frames(ports, settings, query, after_ms), None)
-        reasons = _outside_zone(ports, query, source, at_ms) or find_reasons(
+        reasons = _outside_part(ports, query, source, at_ms) or find_reasons(
             store=ports.store,
             ledger=ports.ledger,
             settings=settings,
@@ -88,16 +87,16 @@ def find_gap(
     )
 
 
-def _outside_zone(ports: DashboardPorts, query: CountQuery | None, source: str, at_ms: int) -> list[Reason]:
-    """Return that a moment is counted, but not within the zone asked for; nothing where that is not so."""
-    if query is None or not isinstance(ports.index, NarrowedIndex):
+def _outside_part(ports: DashboardPorts, query: CountQuery | None, source: str, at_ms: int) -> list[Reason]:
+    """Return that a moment is counted, but not within the part asked for; nothing where that is not so."""
+    if query is None or not isinstance(ports.index, PartIndex):
         return []
     base_ms = query.base_interval_s * 1000
     start_ms = at_ms - at_ms % base_ms
     moment = query._replace(from_ms=start_ms, to_ms=start_ms + base_ms)
     if not _starts(ports.index.whole, moment, query.base_interval_s):
         return []
-    return [Reason("not_within", 0, why_not_within(ports.store, ports.index.zone, source, at_ms))]
+    return [Reason("not_within", 0, ports.index.why_not(ports.store, source, at_ms))]
 
 
 def _nearest(index: CountIndex, query: CountQuery, *, at_end: bool) -> int | None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from frametally import keys
 from frametally.books.runs import find_tracks
 from frametally.errors import Poison, Retryable
-from frametally.rules.flows.places import parse_place, source_of
+from frametally.rules.places import parse_place, source_of
 from frametally.track_records import Track, TrackHead, TrackSighting
 from frametally_web.access.visitors import visitor
 from frametally_web.books.reader import DashboardPorts

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from contextvars import ContextVar
 
-from frametally.audit.entries import NOBODY, AuditEntry
+from frametally_accounts.audit_entries import NOBODY, AuditEntry
 
 _PLAIN = re.compile(r"[\w.:@+/-]+")
 _MOST_CHARS = 120

@@ -23,8 +23,8 @@ from kafka.errors import (
 )
 
 from frametally.adapters.kafka.access import read_kafka_access
+from frametally.adapters.kafka.broker_errors import explained, no_right
 from frametally.adapters.kafka.consumer_group import KafkaGroupConsumer
-from frametally.adapters.kafka.failures import explained, no_right
 from frametally.adapters.kafka.probe import check_reachable
 from frametally.errors import Misconfigured, Retryable
 from frametally.ports.frame_log import GroupCallbacks, NoSuchTopic

@@ -34,7 +34,7 @@ from kafka.errors import (
 from kafka.structs import MemberState
 
 from frametally.adapters.kafka.access import KafkaAccess
-from frametally.adapters.kafka.failures import explain
+from frametally.adapters.kafka.broker_errors import explain
 from frametally.ports.frame_log import GroupCallbacks, LeaseLost, LogRecord
 
 _LEAST_POLL_S = 0.005

@@ -64,6 +64,11 @@ class SqlDatabase:
         self._reopening = threading.Lock()
         if url.startswith("sqlite:"):
             self._engine = self._open_sqlite(url, busy_timeout_s)
+        elif url.partition("://")[0] != "postgresql":
+            raise Misconfigured(
+                f"{layout.setting}={url!r}: no such kind of {layout.what}; "
+                "use sqlite:////absolute/file.sqlite or postgresql://host/database"
+            )
         else:
             self._server = SqlServer(url, access, what=layout.what, setting=layout.setting)
             self._name = self._server.name

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from math import inf
 from typing import Literal, NamedTuple
 
-from frametally.rules.geometry.foot_points import foot_point
+from frametally.rules.foot_points import foot_point
 from frametally.rules.path_columns import UNSEEN_MS, Began, Ended
 from frametally_hadoop.job.tracks.following import TrackedBox
 from frametally_hadoop.job.tracks.params import MARGIN_MS

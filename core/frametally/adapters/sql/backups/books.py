@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import groupby, islice
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import (
     Connection,
     Row,
-    Table,
     column,
     delete,
     func,
@@ -23,68 +22,15 @@ from sqlalchemy import (
     update,
 )
 
-from frametally.adapters.sql.access import accounts
-from frametally.adapters.sql.access import tables as access_tables
-from frametally.adapters.sql.alerts import book as alerts
-from frametally.adapters.sql.alerts import tables as alert_tables
-from frametally.adapters.sql.audit import book as audit
-from frametally.adapters.sql.audit import tables as audit_tables
+from frametally.adapters.sql.backups.kept_tables import KeptTables
+from frametally.adapters.sql.clock import note_change
 from frametally.adapters.sql.engine import SqlDatabase
-from frametally.adapters.sql.migration import Layout
-from frametally.adapters.sql.videos import catalogue
-from frametally.adapters.sql.videos import tables as video_tables
-from frametally.adapters.sql.videos.clock import note_change
 from frametally.backup_records import KeptRow, in_words
 from frametally.errors import Misconfigured, Poison
+from frametally.plugins import hooks
 from frametally.settings.access import ServerAccess
 
 _AT_ONCE = 500
-
-
-class _Book(NamedTuple):
-    """One book: its layout, its tables that are kept by what people call their rows, those that are emptied.
-
-    Of `about` the columns `noted` are kept, too.
-    """
-
-    layout: Layout
-    kept: Mapping[str, Table]
-    noted: tuple[str, ...]
-    emptied: tuple[Table, ...] = ()
-
-
-_BOOKS = {
-    "access": _Book(
-        accounts.LAYOUT,
-        {"accounts": access_tables.accounts, "tokens": access_tables.tokens},
-        ("signing_key",),
-        # A link that was used would open again, and a log-in that was ended.
-        (access_tables.links, access_tables.sessions, access_tables.attempts),
-    ),
-    "alerts": _Book(
-        alerts.LAYOUT,
-        {
-            "alert rules": alert_tables.rules,
-            "scheduled reports": alert_tables.reports,
-            "marks of rules": alert_tables.marks,
-            "alerts": alert_tables.told,
-            "messages": alert_tables.messages,
-        },
-        ("next_number",),
-    ),
-    "audit": _Book(audit.LAYOUT, {"audit records": audit_tables.records}, ("next_number", "head")),
-    "videos": _Book(
-        catalogue.LAYOUT,
-        {
-            "jobs": video_tables.jobs,
-            "notices": video_tables.notices,
-            "cameras and streams": video_tables.feeds,
-        },
-        ("next_number",),
-    ),
-}
-_KEPT = {kept.name: (words, kept) for book in _BOOKS.values() for words, kept in book.kept.items()}
-_ABOUT = {book.layout.about.name: book for book in _BOOKS.values()}
 
 
 class SqlKeptBooks:
@@ -93,101 +39,111 @@ class SqlKeptBooks:
     def __init__(self, url: str, *, access: ServerAccess | None = None) -> None:
         """Open the database, making tables that are missing and upgrading older ones; see `SqlDatabase`."""
         self.url = url
-        for book in [*_BOOKS.values()][1:]:
-            SqlDatabase(url, book.layout, access=access).close()
-        self._database = SqlDatabase(url, _BOOKS["access"].layout, access=access)
+        books: list[KeptTables] = [book for books in hooks("tables") for book in books]
+        self._books = sorted(books, key=lambda book: book.book)
+        self._kept = {
+            table.name: (words, table) for book in self._books for words, table in book.kept.items()
+        }
+        self._database = None
+        for book in self._books:
+            if self._database is not None:
+                self._database.close()
+            self._database = SqlDatabase(url, book.layout, access=access)
 
     def layouts(self) -> dict[str, int]:
         """Return the layout of each book, by its name."""
-        return {name: book.layout.schema_version for name, book in _BOOKS.items()}
+        return {book.book: book.layout.schema_version for book in self._books}
 
     def held(self) -> dict[str, int]:
         """Return how many rows the books hold, by what people call them; without what there is none of."""
+        if self._database is None:
+            return {}
         with self._database.reading() as connection:
-            return _held(connection)
+            return self._held(connection)
 
     def named(self, numbers: Mapping[str, int]) -> dict[str, int]:
         """Return numbers of rows by table as `held` does."""
-        return {words: numbers[name] for name, (words, _) in _KEPT.items() if numbers.get(name)}
+        return {words: numbers[name] for name, (words, _) in self._kept.items() if numbers.get(name)}
 
     @contextmanager
     def rows(self) -> Iterator[Iterator[KeptRow]]:
         """Hold all rows as they stand at one moment; see `KeptBooks.rows`."""
+        if self._database is None:
+            yield iter(())
+            return
         with self._database.reading() as connection:
-            yield _rows(connection)
+            yield self._rows(connection)
 
     def restore(self, rows: Iterable[KeptRow], *, replace: bool) -> None:
         """Write rows in one transaction; see `KeptBooks.restore`."""
+        if self._database is None:
+            raise Misconfigured("nothing is here that a backup could be restored into: no plug-in keeps rows")
         with self._database.writing() as connection:
-            for book in _BOOKS.values():  # whoever writes to another book waits, too
+            for book in self._books:  # whoever writes to another book waits, too
                 connection.execute(select(book.layout.about.c.schema_version).with_for_update()).scalar_one()
-            held = _held(connection)
+            held = self._held(connection)
             if held and not replace:
                 raise Misconfigured(
                     f"{self.url} is not empty ({in_words(held)}): give --replace to remove all of that, "
                     "or name another catalogue by FRAMETALLY_CATALOGUE_URL"
                 )
-            _empty(connection)
-            _write(connection, rows)
-            note_change(connection)
+            self._empty(connection)
+            self._write(connection, rows)
+            for book in self._books:
+                if "changed" in book.layout.about.c:
+                    note_change(connection, book.layout.about)
 
     def close(self) -> None:
         """Release connections."""
-        self._database.close()
+        if self._database is not None:
+            self._database.close()
 
+    def _held(self, connection: Connection) -> dict[str, int]:
+        numbers = {
+            words: int(connection.execute(select(func.count()).select_from(kept)).scalar_one())
+            for words, kept in self._kept.values()
+        }
+        return {words: number for words, number in numbers.items() if number}
 
-def _held(connection: Connection) -> dict[str, int]:
-    numbers = {
-        words: int(connection.execute(select(func.count()).select_from(kept)).scalar_one())
-        for words, kept in _KEPT.values()
-    }
-    return {words: number for words, number in numbers.items() if number}
+    def _rows(self, connection: Connection) -> Iterator[KeptRow]:
+        for book in self._books:
+            about = book.layout.about
+            if book.noted:
+                noted = connection.execute(select(*(about.c[name] for name in book.noted))).one()
+                yield KeptRow(str(about.name), _values(noted))
+            for kept in book.kept.values():
+                every = select(kept).order_by(*kept.primary_key).execution_options(yield_per=_AT_ONCE)
+                for row in connection.execute(every):
+                    yield KeptRow(str(kept.name), _values(row))
 
+    def _empty(self, connection: Connection) -> None:
+        """Remove all rows that a backup has."""
+        for book in self._books:
+            with book.unlocked(connection):
+                for every in (*book.kept.values(), *book.emptied):
+                    connection.execute(delete(every))
 
-def _rows(connection: Connection) -> Iterator[KeptRow]:
-    for book in _BOOKS.values():
-        about = book.layout.about
-        noted = connection.execute(select(*(about.c[name] for name in book.noted))).one()
-        yield KeptRow(str(about.name), _values(noted))
-        for kept in book.kept.values():
-            every = select(kept).order_by(*kept.primary_key).execution_options(yield_per=_AT_ONCE)
-            for row in connection.execute(every):
-                yield KeptRow(str(kept.name), _values(row))
+    def _write(self, connection: Connection, rows: Iterable[KeptRow]) -> None:
+        by_about = {book.layout.about.name: book for book in self._books}
+        for (name, columns), together in groupby(rows, key=lambda row: (row.table, tuple(row.values))):
+            if name in by_about:
+                for row in together:
+                    _note(connection, by_about[name], dict(row.values))
+                continue
+            if name not in self._kept or {*columns} != {*self._kept[name][1].columns.keys()}:
+                raise Poison(f"the backup has rows of {name[:100]!r} that are none of its layout")
+            into = table(name, *map(column, columns))
+            while batch := [row.values for row in islice(together, _AT_ONCE)]:
+                connection.execute(insert(into), batch)
 
 
 def _values(row: Row[Any]) -> dict[str, Any]:
     return {str(name): value for name, value in row._mapping.items()}  # names are SQLAlchemy's own texts
 
 
-def _empty(connection: Connection) -> None:
-    """Remove all rows, also of the audit log, which refuses that from everybody else."""
-    on_sqlite = connection.dialect.name == "sqlite"
-    triggers = f"ALTER TABLE {audit_tables.records.name} %s TRIGGER USER"
-    connection.exec_driver_sql(
-        "DROP TRIGGER IF EXISTS frametally_audit_no_delete" if on_sqlite else triggers % "DISABLE"
-    )
-    for book in _BOOKS.values():
-        for every in (*book.kept.values(), *book.emptied):
-            connection.execute(delete(every))
-    connection.exec_driver_sql(audit_tables.APPEND_ONLY["sqlite"][-1] if on_sqlite else triggers % "ENABLE")
-
-
-def _write(connection: Connection, rows: Iterable[KeptRow]) -> None:
-    for (name, columns), together in groupby(rows, key=lambda row: (row.table, tuple(row.values))):
-        if name in _ABOUT:
-            for row in together:
-                _note(connection, _ABOUT[name], dict(row.values))
-            continue
-        if name not in _KEPT or {*columns} != {*_KEPT[name][1].columns.keys()}:
-            raise Poison(f"the backup has rows of {name[:100]!r} that are none of its layout")
-        into = table(name, *map(column, columns))
-        while batch := [row.values for row in islice(together, _AT_ONCE)]:
-            connection.execute(insert(into), batch)
-
-
-def _note(connection: Connection, book: _Book, values: dict[str, Any]) -> None:
+def _note(connection: Connection, book: KeptTables, values: dict[str, Any]) -> None:
     about = book.layout.about
-    if about is video_tables.about:  # of the videos' rows, which stay, none may have a number twice
+    if book.has_others:
         before = connection.execute(select(about.c.next_number)).scalar_one()
         values["next_number"] = max(before, values["next_number"])
     connection.execute(update(about).values(**values))

@@ -7,3 +7,6 @@ const told = globalThis.document?.body.dataset.rights?.split(" ");
  * @param {"look"|"correct"|"run"|"all"} right
  */
 export const has = (right) => told?.includes(right) ?? true;
+
+/** Whether a plug-in is here. @param {string} name */
+export const isHere = (name) => globalThis.document?.body.dataset.plugins?.split(" ").includes(name) ?? false;

@@ -1,0 +1,1 @@
+"""Who may do what: accounts, tokens, sign-in, signed embeds and the audit log."""

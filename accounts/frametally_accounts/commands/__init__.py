@@ -1,0 +1,1 @@
+"""`frametally users`, `tokens`, `embed` and `audit`."""

@@ -1,0 +1,156 @@
+"""`frametally audit list|export|verify`."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import json
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from frametally.errors import Misconfigured
+from frametally.process.exit_codes import PART_DONE
+from frametally.rules.times import utc
+from frametally_accounts.audit.verdicts import AuditedChange, AuditQuestion
+from frametally_accounts.audit.verification import Held, first_break
+from frametally_accounts.audit_entries import AuditRecord
+from frametally_cli.console import output as console
+from frametally_cli.options.ports import data_dir_option, read_settings
+from frametally_cli.options.times import parse_bounds_ms
+
+if TYPE_CHECKING:
+    from frametally_accounts.audit.book import AuditBook
+
+_FIELDS = ("number", "at_ms", "who", "what", "target", "origin", "ends", "status", "digest")
+_HELD = re.compile("([1-9][0-9]{0,17}):([0-9a-f]{64})")
+
+
+@click.group("audit")
+def audit_group() -> None:
+    """Show, export and verify who changed what."""
+
+
+@audit_group.command("list")
+@click.option("--who", default="", help="Only by this account, or by (open), (nobody), '(command) USER'.")
+@click.option("--what", default="", help="Only where the route, the command or its target has this in it.")
+@click.option("--from", "from_time", help="Not before, ISO 8601, UTC.", metavar="TIME")
+@click.option("--to", "to_time", help="Before, ISO 8601, UTC.", metavar="TIME")
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@data_dir_option
+def audit_list(
+    who: str,
+    what: str,
+    from_time: str | None,
+    to_time: str | None,
+    limit: int,
+    as_json: bool,
+    **overrides: Any,
+) -> int:
+    """Show what was changed, or refused to be, the newest first."""
+    from_ms, to_ms = parse_bounds_ms(from_time, to_time, datetime.UTC)
+    with _book(overrides) as book:
+        changes, _ = book.changes(limit, AuditQuestion(who, what, from_ms or 0, to_ms or 0))
+    if as_json:
+        click.echo(json.dumps([_told(change) for change in changes], indent=2))
+        return 0
+    for change in changes:
+        entry = change.entry
+        ended = "without an end" if entry.status is None else str(entry.status)
+        target = f"  {entry.target}" if entry.target else ""
+        line = f"{utc(change.at_ms)}  {entry.who}  {entry.what}{target}  {ended}  from {entry.origin}"
+        click.echo(console.plain(line))
+    if not changes:
+        click.echo("nothing was changed")
+    return 0
+
+
+@audit_group.command("export")
+@click.option(
+    "--format", "file_format", type=click.Choice(["csv", "jsonl"]), default="jsonl", show_default=True
+)
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="File; default: standard output.")
+@data_dir_option
+def audit_export(file_format: str, output: Path | None, **overrides: Any) -> int:
+    """Write all records, by number, as JSON lines or CSV.
+
+    JSON lines have what digests are of, byte for byte. In CSV what a spreadsheet would take for a formula
+    has an apostrophe before it.
+    """
+    with (
+        _book(overrides) as book,
+        book.chain() as chain,
+        output.open("w", encoding="utf-8", newline="") if output else nullcontext(sys.stdout) as file,
+    ):
+        rows = (_row(record) for record in chain.records)
+        if file_format == "csv":
+            _write_csv(file, rows)
+        else:
+            for row in rows:
+                file.write(f"{json.dumps(row)}\n")
+    return 0
+
+
+@audit_group.command("verify")
+@click.option("--held", help="What is held elsewhere of a record.", metavar="NUMBER:DIGEST")
+@data_dir_option
+def audit_verify(held: str | None, **overrides: Any) -> int:
+    """Say whether all records are those that were written, or which is the first that is not.
+
+    Whoever may write to the whole database can make all records anew: keep the last line that this prints
+    somewhere else, and give it with --held the next time. The exit code is 6 where one is broken.
+    """
+    found = _HELD.fullmatch(held or "")
+    if held is not None and found is None:
+        raise Misconfigured(
+            f"--held {held[:100]!r} is no NUMBER:DIGEST, such as `frametally audit verify` prints"
+        )
+    kept = Held(int(found[1]), found[2]) if found else None
+    with _book(overrides) as book, book.chain() as chain:
+        broken = first_break(chain, kept)
+        last = f"{chain.following - 1}:{chain.head}"
+    if broken is not None:
+        console.say_error(f"record {broken.number} of the audit log {broken.why}")
+        return PART_DONE
+    click.echo(f"{chain.following - 1} records, all as they were written" if chain.head else "no record yet")
+    if chain.head:
+        click.echo(last)
+    return 0
+
+
+@contextmanager
+def _book(overrides: dict[str, Any]) -> Iterator[AuditBook]:
+    from frametally_accounts.audit.book import AuditBook
+
+    settings = read_settings("web", overrides, must_be_there=False)
+    with closing(AuditBook(settings.catalogue_url, settings.catalogue_access)) as book:
+        yield book
+
+
+def _told(change: AuditedChange) -> dict[str, object]:
+    told = {"number": change.number, "at_ms": change.at_ms, **change.entry._asdict()}
+    return {name: value for name, value in told.items() if name != "ends"}
+
+
+def _row(record: AuditRecord) -> dict[str, object]:
+    every = {**record._asdict(), **record.entry._asdict()}
+    return {name: every[name] for name in _FIELDS}
+
+
+def _write_csv(file: TextIO, rows: Iterator[dict[str, object]]) -> None:
+    writer = csv.DictWriter(file, _FIELDS, lineterminator="\r\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: _cell(value) for name, value in row.items()})
+
+
+def _cell(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value[:1] in {"=", "+", "-", "@"} else value

@@ -1,0 +1,1 @@
+"""Alerts: rules over what was counted, checked in event time, and scheduled reports."""

@@ -1,0 +1,168 @@
+"""Sends what waits, channel by channel, the oldest first: one that is away holds up no other."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, NamedTuple
+
+from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
+from frametally.process import failpoints
+from frametally.process.retrying import Backoff, OnceAMinute
+from frametally.rules.times import HOUR_S
+from frametally.settings.loading import Settings
+from frametally_alerts.channels import mail_channel, webhook
+from frametally_alerts.channels.channel_urls import AlertChannel, channels_of
+from frametally_alerts.rules import Alert, AlertMessage, message_id
+
+if TYPE_CHECKING:
+    from frametally_alerts.book import AlertBook
+
+_LEASE_S = 120.0
+_TRY_S = 60.0
+_MOST_ATTEMPTS = 100
+"""With these pauses, four days."""
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 5.0, float(HOUR_S)
+_MOST_A_ROUND = 200
+"""Then rules are looked at again."""
+_AT_ONCE = 16
+
+Send = Callable[[AlertMessage, AlertChannel, Settings], str | None]
+"""Returns a remark on what was sent all the same."""
+
+
+class SentReport(NamedTuple):
+    """What became of what waited: messages sent, refused for good, and put off."""
+
+    sent: int = 0
+    failed: int = 0
+    put_off: int = 0
+
+
+def _sender(channel: AlertChannel) -> Send:
+    """Return what sends by a channel: its library is needed only where there is one of its kind."""
+    try:
+        if channel.kind == "mqtt":
+            from frametally_alerts.channels.mqtt_channel import send as by_mqtt
+
+            return by_mqtt
+        if channel.kind == "apprise":
+            from frametally_alerts.channels.apprise_channel import send as by_apprise
+
+            return by_apprise
+    except ModuleNotFoundError as error:
+        extra = {"mqtt": "mqtt", "apprise": "apprise"}[channel.kind]
+        raise Misconfigured(f"{error.name} is not installed; pip install 'frametally[{extra}]'") from error
+    return mail_channel.send if channel.kind == "mail" else webhook.send
+
+
+class AlertSender:
+    """Sends messages; several processes may do so from one book."""
+
+    def __init__(self, settings: Settings, book: AlertBook, say: Callable[[str], None]) -> None:
+        """Send nothing yet; lines go to `say`, at most one a minute of each kind.
+
+        Raises:
+            Misconfigured: The channels are not set as they can be.
+        """
+        self._settings = settings
+        self._book = book
+        self._say = OnceAMinute(say)
+        self._channels = channels_of(settings)
+
+    def send(self) -> SentReport:
+        """Send what is to be sent now.
+
+        Raises:
+            Retryable: The book is away.
+        """
+        waiting = self._book.waiting()
+        for name in waiting.keys() - self._channels.keys():
+            self._say(
+                name, f"alerts: {waiting[name]} wait for {name}, which FRAMETALLY_ALERT_CHANNELS has not"
+            )
+        known = [self._channels[name] for name in waiting if name in self._channels]
+        if not known:
+            return SentReport()
+        with ThreadPoolExecutor(min(len(known), _AT_ONCE), "alerts") as pool:
+            reports = [*pool.map(self._send_channel, known)]
+        return SentReport(*(sum(numbers) for numbers in zip(*reports, strict=True)))
+
+    def _send_channel(self, channel: AlertChannel) -> SentReport:
+        sent = failed = 0
+        for _ in range(_MOST_A_ROUND):
+            message = self._book.claim(channel.name, lease_s=_LEASE_S)
+            if message is None:
+                break
+            failpoints.passing("alerts.claimed")
+            try:
+                remark = _within(_TRY_S, message, channel, self._settings)
+            except (Retryable, Misconfigured) as error:
+                self._put_off(message, error)
+                return SentReport(sent, failed, 1)
+            except Poison as error:
+                self._say(channel.name, f"alerts: {channel.name}: {error}")
+                self._book.end(message, "failed", reason=str(error))
+                failed += 1
+                continue
+            failpoints.passing("alerts.taken")
+            self._book.end(message, "sent", reason=remark)
+            failpoints.passing("alerts.noted")
+            sent += 1
+        return SentReport(sent, failed)
+
+    def _put_off(self, message: AlertMessage, error: FrametallyError) -> None:
+        name = message.channel
+        if message.attempts >= _MOST_ATTEMPTS:
+            self._say(name, f"alerts: {name}: given up after {message.attempts} attempts: {error}")
+            self._book.end(message, "failed", reason=str(error))
+            return
+        longest_s = min(_FIRST_PAUSE_S * 2 ** min(message.attempts - 1, 16), _LONGEST_PAUSE_S)
+        pause_s = Backoff(longest_s, longest_s).next_s()
+        self._say(name, f"alerts: {name}: {error}; again in {pause_s:.0f} s")
+        self._book.end(message, "queued", reason=str(error), again_after_s=pause_s)
+
+
+def send_now(channel: AlertChannel, settings: Settings, time_ms: int) -> None:
+    """Send a test by a channel, past what waits. Raises as whoever sends by it does."""
+    alert = Alert(
+        key=f"test-{time_ms}",
+        revision=1,
+        state="told",
+        rule="",
+        what="count",
+        source="",
+        label="",
+        start_ms=time_ms,
+        detail="This is a test of the channel; nothing has happened.",
+        is_test=True,
+    )
+    message = AlertMessage(message_id(alert, channel.name), channel.name, alert)
+    _within(_TRY_S, message, channel, settings)
+
+
+def _within(seconds: float, message: AlertMessage, channel: AlertChannel, settings: Settings) -> str | None:
+    """Send, and wait for no longer than that: a server can trickle for ever; return the remark.
+
+    Raises:
+        Retryable: It has not ended; should it be sent after all, whoever gets it twice can tell.
+    """
+    send = _sender(channel)
+    remarks: list[str | None] = []
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            remarks.append(send(message, channel, settings))
+        except BaseException as error:  # handed to whoever waits
+            raised.append(error)
+
+    thread = threading.Thread(target=run, name=f"alert-{channel.kind}", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if raised:
+        raise raised[0]
+    if not remarks:
+        raise Retryable(f"{channel.place} has not ended within {seconds:.0f} s")
+    return remarks[0]

@@ -1,0 +1,80 @@
+"""What an alert says to people, and to programs."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from frametally.files.names import one_line
+from frametally.rules.times import utc
+from frametally_alerts.rules import Alert, AlertMessage, What
+
+_NAMES: dict[What | Literal["report"], str] = {
+    "count": "count",
+    "crossings": "crossings",
+    "occupancy": "most at once",
+    "speed": "speed (V85, km/h)",
+    "no_footage": "no footage",
+    "black_or_frozen": "black or frozen picture",
+    "not_up_to_date": "not up to date",
+    "quality": "a check did not pass",
+    "work_failed": "work failed",
+    "work_finished": "work finished",
+    "report": "report",
+}
+
+
+def subject_of(alert: Alert) -> str:
+    """Return an alert as one line."""
+    if alert.is_test:
+        return "a test of this channel"
+    if alert.what == "report":
+        return f"report {one_line(alert.rule)}: {one_line(alert.detail, None)}"
+    of = ", ".join(one_line(part) for part in (alert.source_name or alert.source, alert.label) if part)
+    if alert.state == "withdrawn":
+        head = "withdrawn: "
+    else:
+        head = f"correction {alert.revision - 1}: " if alert.revision > 1 else ""
+    return f"{head}{one_line(alert.rule)}: {_NAMES[alert.what]}{f' ({of})' if of else ''}{_value(alert)}"
+
+
+def text_of(alert: Alert, web_url: str = "") -> str:
+    """Return an alert for people, in a few lines; `web_url` is the dashboard's."""
+    lines = [subject_of(alert), ""]
+    if alert.what == "report":
+        lines += ["In the store:", *alert.files]
+    elif not alert.is_test:
+        end = f" to {utc(alert.end_ms)}" if alert.end_ms is not None else ""
+        lines.append(f"From {utc(alert.start_ms)}{end}")
+    if alert.detail and alert.what != "report":
+        lines.append(alert.detail)
+    if alert.state == "withdrawn":
+        lines.append("This was told, and is not so any more: the footage or its counts have changed.")
+    elif alert.revision > 1:
+        lines.append(f"Told before:{_value_text(alert.earlier_value)}{_until(alert.earlier_end_ms)}")
+    lines += ["", f"Alert: {alert.key}, revision {alert.revision}"]
+    if web_url and not alert.is_test:
+        lines.append(f"{web_url.rstrip('/')}/alerts")
+    return "\n".join(lines)
+
+
+def payload_of(message: AlertMessage) -> bytes:
+    """Return what programs get: JSON, the same bytes at every try."""
+    alert = message.alert
+    return msgspec.json.encode({"id": message.id, "text": subject_of(alert), "alert": alert})
+
+
+def _value(alert: Alert) -> str:
+    if alert.value is None:
+        return ""
+    bound = "" if alert.threshold is None else f", {'below' if alert.below else 'from'} {alert.threshold:g}"
+    return f": {alert.value:g}{bound}"
+
+
+def _value_text(value: float | None) -> str:
+    return "" if value is None else f" {value:g}"
+
+
+def _until(end_ms: int | None) -> str:
+    return " it went on" if end_ms is None else f" up to {utc(end_ms)}"

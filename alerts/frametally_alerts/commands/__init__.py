@@ -1,0 +1,1 @@
+"""`frametally alerts` and `frametally report`."""

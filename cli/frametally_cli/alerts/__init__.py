@@ -1,1 +1,0 @@
-"""`frametally alerts`: who is told of what."""

@@ -1,1 +1,0 @@
-"""The audit log on the command line: what each command leaves in it, and how it is read."""

@@ -1,1 +1,0 @@
-"""Commands of what traffic is counted by."""

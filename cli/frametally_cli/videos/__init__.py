@@ -1,1 +1,0 @@
-"""Commands for videos that come in by uploads."""

@@ -1,1 +1,0 @@
-"""The access book in a SQL database."""

@@ -1,1 +1,0 @@
-"""The alert book in a SQL database."""

@@ -1,1 +1,0 @@
-"""The audit book in a SQL database."""

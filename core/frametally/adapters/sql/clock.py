@@ -1,0 +1,32 @@
+"""The database's own clock, by which leases are compared, and the numbers that it gives out."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, Table, select, text, update
+
+_NOW_MS = {
+    "sqlite": text("SELECT CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS INTEGER)"),
+    # Not now(): that is when the transaction began, before it waited for its turn.
+    "postgresql": text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)"),
+}
+
+
+def now_ms(connection: Connection) -> int:
+    """Return the time by the database's clock."""
+    return int(connection.execute(_NOW_MS[connection.dialect.name]).scalar_one())
+
+
+def next_number(connection: Connection, about: Table) -> int:
+    """Give out the next number of a book, in the writer's transaction."""
+    number = about.c.next_number
+    query = update(about).values(next_number=number + 1).returning(number)
+    return int(connection.execute(query).scalar_one()) - 1
+
+
+def note_change(connection: Connection, about: Table) -> None:
+    """Note, in the writer's transaction, that something has changed that a page shows.
+
+    By the clock where that is ahead: so the version of a catalogue that was made anew is no earlier one's.
+    """
+    changed = connection.execute(select(about.c.changed)).scalar_one()
+    connection.execute(update(about).values(changed=max(changed + 1, now_ms(connection))))

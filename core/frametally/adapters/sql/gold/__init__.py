@@ -1,1 +1,0 @@
-"""The gold tables on SQLite and PostgreSQL."""

@@ -1,1 +1,0 @@
-"""Alerts: rules over what was counted, evaluated in event time."""

@@ -1,1 +1,0 @@
-"""The traffic report of a junction: read from what is counted, drawn and stored."""

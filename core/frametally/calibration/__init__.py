@@ -1,4 +1,0 @@
-"""Calibration: from points with metres to the matrix by which foot points stand on the ground.
-
-Made once, when a calibration is saved, so numpy may help. What is measured by it: `frametally.rules.metres`.
-"""

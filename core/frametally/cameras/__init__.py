@@ -1,1 +1,0 @@
-"""Cameras: where they may be, and how to log in to them."""

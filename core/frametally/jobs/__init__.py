@@ -1,1 +1,0 @@
-"""What people have done to videos, and what is there of it."""

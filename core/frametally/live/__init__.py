@@ -1,1 +1,0 @@
-"""Rules of what is live: which streams may be started, and which cameras added."""

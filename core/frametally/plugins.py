@@ -1,0 +1,201 @@
+"""Capabilities that can be deleted: each is one folder with one package, and registers one `Plugin`.
+
+A package names its plug-in by the entry point group `frametally.plugins`, as `package.plugin:PLUGIN`. That
+module imports nothing of its package: a plug-in is data, and each hook is the name of an object,
+`package.module:name`, which is imported when somebody uses it. A plug-in whose folder is gone is as if it had
+never been.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+GROUP = "frametally.plugins"
+Right = Literal["open", "look", "correct", "run"]
+
+
+class CommandEntry(NamedTuple):
+    """A command that is not imported yet.
+
+    Attributes:
+        target: Its module and its name there, `package.module:name`.
+        summary: What it does, in one line of the list of commands.
+        audited: What the audit log keeps of it: by subcommand ("" is the command itself) the parameters that
+            say what it changes, never one that may be secret. A subcommand that is not named changes nothing.
+        more: Groups whose commands it has, too: other plug-ins' groups of the same name.
+    """
+
+    target: str
+    summary: str
+    audited: Mapping[str, tuple[str, ...]] = {}
+    more: tuple[str, ...] = ()
+
+
+class PageEntry(NamedTuple):
+    """A page of the dashboard.
+
+    Attributes:
+        path: Its address.
+        right: The role that it needs: `look`, `correct` or `run`.
+        template: In the plug-in's folder `page/`; empty: a blueprint of the plug-in answers.
+        label: What the menu calls it; empty: it is not in the menu.
+        order: Its place in the menu: Answers has 0, Books 50, Data & API 60.
+        by_source: Whether it is open to visitors who see some sources alone.
+    """
+
+    path: str
+    right: Right
+    template: str = ""
+    label: str = ""
+    order: int = 0
+    by_source: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plugin:
+    """What a capability adds to frametally; each hook is empty or `package.module:name`.
+
+    Attributes:
+        name: Its folder's name.
+        needs: The plug-ins that it builds on; without one of them it is left out, too.
+        commands: Its commands by name.
+        stages: Those of its commands that go on, each with the areas of `frametally doctor` that it needs;
+            `announcing` is one where it announces frames.
+        prepare_command: Called with each command that is run, its name and its entry.
+        settings: A pydantic model: its settings, read as `Settings.part` says.
+        endpoints: The routes of its API as data, a tuple of `Endpoint`.
+        tags: What the groups are that its endpoints are described in, by the group's name.
+        pages: Its pages, which the menu leads to.
+        beside: Its bundles that it adds to pages of others, by those pages' own, such as `videos`.
+        other_routes: The rights of its routes that no endpoint describes, such as `WS /ws/{}`.
+        tables: A tuple of `KeptTables`: its books in the catalogue's database, for backups.
+        web: Makes its `WebPart` of the dashboard's `WebContext`.
+        channels: What its WebSockets say, as `AsyncChannels`, for `/api/asyncapi.json`.
+        checks: Yields rows of `frametally doctor` for `Settings` and a stage; empty: of all stages.
+        deep_checks: Those of `doctor --deep`: a `Check` by the name of its rows.
+        records: A tuple of `RecordFolder`: the small records that it keeps in the store.
+        status: Returns its `StatusPart` of `frametally status` for `Settings` and the store.
+        must_open: Opens what `frametally up` starts with, for `Settings`; raises what no waiting mends.
+        members: Returns the `MembersPart` that `up` runs, and `serve` on demand, for `Settings` and
+            `MemberOptions`.
+        serving: Returns a context manager around a dashboard for `Ports` and `MemberOptions`; what it yields
+            by name is `given` to `create_app`.
+        setup: Yields lines of `frametally setup` for `Settings`, the stages, and whether it only checks.
+        servers: Returns the URLs of its servers by name, for `Settings`; empty ones are its embedded parts.
+        topics: Returns the topics of the log that it announces on, for `Settings`.
+        queues: The names of its queues at a message broker.
+        changed: Called for `Ports`, a `Change` of footage and `Progress`, after it was made.
+        leftovers: Returns for `Ports` the `Leftovers` in the store that nothing names any more.
+        restored: Called for `Settings` after a backup was brought back, with its rows' numbers in words.
+        kept_since: Returns since when (ms) it has what a person made and backups are for, for `Settings`.
+        of_source: Yields what of it names a source by its slug, in words, for `Settings`.
+        known_names: Returns its `NamesPart` for `Settings` and the store.
+        counting: Its `CountingStep`: what it counts in the counting job and behind it.
+        tasks: Its `PartRules` for tasks of that job; of one plug-in at most.
+        zipped: Its folders that tasks need on a cluster's nodes.
+        calibration: Raises `Misconfigured` where points of a picture with their metres make no calibration.
+        narrowing: Its `Narrowing` of charts.
+        chart_parameters: The parameters of a chart that it narrows by, with what each says.
+        series: Its `PlaceSeries`: whose runs it publishes.
+        renaming: Called for the store, a source's slug, its next one and whether nothing has that yet, before
+            footage is renamed; yields lines for who does that.
+        indexed: Called for `Ports` after the index has what was counted; returns an exit code.
+        jobs: What it does to uploaded videos: a `PluginJob` by the kind of job.
+        made: Called for `Settings`, the catalogue of videos, a video's id and what was made of that.
+        removing: Returns a context manager around the removal of an uploaded video, for `Settings` and its
+            id, which yields whether something of it was at work until then.
+    """
+
+    name: str
+    needs: tuple[str, ...] = ()
+    commands: Mapping[str, CommandEntry] = field(default_factory=dict)
+    stages: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    prepare_command: str = ""
+    settings: str = ""
+    endpoints: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    pages: tuple[PageEntry, ...] = ()
+    beside: Mapping[str, str] = field(default_factory=dict)
+    other_routes: Mapping[str, Right] = field(default_factory=dict)
+    tables: str = ""
+    web: str = ""
+    channels: str = ""
+    checks: str = ""
+    deep_checks: str = ""
+    records: str = ""
+    status: str = ""
+    must_open: str = ""
+    members: str = ""
+    serving: str = ""
+    setup: str = ""
+    servers: str = ""
+    topics: str = ""
+    queues: str = ""
+    changed: str = ""
+    leftovers: str = ""
+    restored: str = ""
+    kept_since: str = ""
+    of_source: str = ""
+    known_names: str = ""
+    counting: str = ""
+    tasks: str = ""
+    zipped: tuple[str, ...] = ()
+    calibration: str = ""
+    narrowing: str = ""
+    chart_parameters: Mapping[str, str] = field(default_factory=dict)
+    series: str = ""
+    renaming: str = ""
+    indexed: str = ""
+    jobs: str = ""
+    made: str = ""
+    removing: str = ""
+
+
+@cache
+def plugins() -> tuple[Plugin, ...]:
+    """Return the plug-ins that are here, with all that they need, by name."""
+    points = sorted(entry_points(group=GROUP), key=lambda point: point.name)
+    here = {point.name: point.load() for point in points if find_spec(point.module.partition(".")[0])}
+    while lacking := [name for name, plugin in here.items() if not here.keys() >= set(plugin.needs)]:
+        here = {name: plugin for name, plugin in here.items() if name not in lacking}
+    return tuple(here.values())
+
+
+def plugin_commands() -> dict[str, CommandEntry]:
+    """Return the commands of the plug-ins that are here; groups of one name are one, the first one's."""
+    found: dict[str, CommandEntry] = {}
+    for name, entry in (one for plugin in plugins() for one in plugin.commands.items()):
+        if name in found:
+            first = found[name]
+            entry = first._replace(
+                audited={**first.audited, **entry.audited}, more=(*first.more, entry.target)
+            )
+        found[name] = entry
+    return found
+
+
+def folder_of(plugin: Plugin) -> Path:
+    """Return the folder of a plug-in's package."""
+    spec = find_spec(f"frametally_{plugin.name}")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(plugin.name)
+    return Path(spec.origin).parent
+
+
+def load(target: str) -> Any:
+    """Import what `package.module:name` names."""
+    module, _, name = target.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+@cache
+def hooks(name: str) -> tuple[Any, ...]:
+    """Return the objects that the plug-ins which are here have for a hook, such as `settings`."""
+    return tuple(load(target) for plugin in plugins() if (target := getattr(plugin, name)))

@@ -1,0 +1,95 @@
+"""Places: where in a source's picture something is counted. In their series they stand where sources do.
+
+The series `<model>~flows` (crossings, movements, zones' comings and goings, from tracks) has these places:
+
+- `<source>/line/<line>/<to_right | to_left | not_measured>`;
+- `<source>/movement/<line come over>/<line gone over>`;
+- `<source>/visits/<unassigned | never_at_a_leg>`;
+- `<source>/zone/<zone>/<field of ZoneCounts>`.
+
+The series `<model>~zones` (boxes whose foot point is in a zone, from frames) has `<source>/zone/<zone>`.
+Names are escaped as in the path of an URL. Standard library only.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from urllib.parse import quote, unquote
+
+FLOWS = "flows"
+ZONES = "zones"
+_MARK = "~"
+
+
+Corners = tuple[tuple[int, int], ...]
+
+
+class ZoneShape(NamedTuple):
+    """A part of a source's picture, as a run was counted within it.
+
+    Attributes:
+        name: Of a source, at one time no two have the same.
+        points: In turn, in tenths of a pixel of the stored frames.
+        from_ms: Event time from which on it holds; None: from the first.
+        to_ms: Event time before which it does; None: to the last.
+    """
+
+    name: str
+    points: Corners
+    from_ms: int | None = None
+    to_ms: int | None = None
+
+
+class Place(NamedTuple):
+    """A part of a source's picture, or what happens there.
+
+    Attributes:
+        source: Slug.
+        kind: `line`, `movement`, `visits` or `zone`.
+        names: What follows the kind, unescaped.
+    """
+
+    source: str
+    kind: str
+    names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Return it as it stands in keys."""
+        return "/".join((self.source, self.kind, *(quote(name, safe="") for name in self.names)))
+
+
+def parse_place(text: str) -> Place:
+    """Read a place. Raises `ValueError` where it is none, as of a source itself."""
+    source, kind, *names = text.split("/")
+    return Place(source, kind, tuple(map(unquote, names)))
+
+
+def source_of(text: str) -> str:
+    """Return the source of a place; of a source, itself."""
+    return text.partition("/")[0]
+
+
+def series_model(model: str, series: str) -> str:
+    """Return what stands for the model in the series `flows` or `zones` of a model."""
+    return f"{model}{_MARK}{series}"
+
+
+def base_model(series: str) -> str:
+    """Return the model whose detections a series was counted from; of a model, itself."""
+    return series.partition(_MARK)[0]
+
+
+def series_of(model: str) -> str:
+    """Return which series of places it is, `flows` or `zones`; of a model, an empty text."""
+    return model.partition(_MARK)[2]
+
+
+def in_words(model: str) -> str:
+    """Return a series as people read it, `<model>, within zones`; of a model, itself."""
+    where = {FLOWS: ", at lines and zones", ZONES: ", within zones"}.get(series_of(model), "")
+    return f"{base_model(model)}{where}"
+
+
+def is_of_places(model: str) -> bool:
+    """Return whether a series' sources are places, not sources."""
+    return _MARK in model

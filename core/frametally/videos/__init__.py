@@ -1,1 +1,0 @@
-"""Videos that come in by an upload: accepted, looked into, edited, removed."""

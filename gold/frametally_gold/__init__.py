@@ -1,0 +1,1 @@
+"""The gold tables: counts and videos as tables of a SQL database that people query."""

@@ -1,0 +1,390 @@
+"""The gold tables in a SQL database: people query them by SQLite or PostgreSQL.
+
+What is in them is a function of the store: a day's rows of its current run, a video's of its records and its
+segments. A gold database that is lost is filled again by `frametally gold`.
+
+A day, and a video, is replaced in one transaction: what is there of it is deleted, the new rows are inserted
+and noted. Readers see the database as it was before or after.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from itertools import islice
+from operator import itemgetter
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, insert, literal, select
+from sqlalchemy.exc import IntegrityError
+
+from frametally.adapters.sql.engine import SqlDatabase
+from frametally.adapters.sql.migration import Layout
+from frametally.errors import Misconfigured, Poison
+from frametally.files.sqlite import BUSY_TIMEOUT_S
+from frametally.rules.places import Place, base_model, is_of_places, series_of
+from frametally.settings.access import ServerAccess
+from frametally_gold import tables
+from frametally_gold.gold_records import DaySums, GoldDay, GoldLoad, GoldVideo, LabelSums, PublishedDay
+from frametally_gold.gold_rows import day_of, ends_of, rows_of_day, rows_of_video
+
+_LAYOUT = Layout(
+    what="gold database",
+    setting="FRAMETALLY_GOLD_URL",
+    refill="frametally gold",
+    tables=tables.ALL,
+    about=tables.about,
+    schema_version=tables.SCHEMA_VERSION,
+    migrations="gold",
+    first_version=2,
+)
+_ROWS_PER_INSERT = 2_000
+_loads = tables.loads.c
+
+
+class Gold:
+    """Gold tables in the database that a URL names. Processes may share it.
+
+    All methods may raise `Retryable` (the database is away for now).
+    """
+
+    def __init__(
+        self, url: str, access: ServerAccess | None = None, *, busy_timeout_s: float = BUSY_TIMEOUT_S
+    ) -> None:
+        """Open the database, making the tables if they are missing; see `SqlDatabase`."""
+        self.url = url
+        self._database = SqlDatabase(url, _LAYOUT, access=access, busy_timeout_s=busy_timeout_s)
+
+    def loads(self) -> dict[GoldDay, GoldLoad]:
+        """Return what the tables have of each day."""
+        with self._database.reading() as connection:
+            try:
+                rows = connection.execute(select(tables.loads)).all()
+            except (TypeError, ValueError) as error:  # a value that its column cannot have
+                raise Misconfigured(
+                    f"{tables.loads.name} cannot be read ({error}): move {self.url} away, and run "
+                    "`frametally gold`"
+                ) from error
+        return {
+            GoldDay(row.model, row.interval_s, row.day.isoformat()): GoldLoad(
+                row.params, row.run_id, row.made_of, row.rows
+            )
+            for row in rows
+        }
+
+    def publish(self, day: PublishedDay, *, instead_of: str | None) -> int | None:
+        """Replace a day: readers see the one before or this one.
+
+        Args:
+            day: What is to be there.
+            instead_of: `made_of` of what the caller has seen there; None: nothing.
+
+        Returns:
+            Its rows; None, with nothing changed, where something else is there by now.
+
+        Raises:
+            Poison: A record comes twice.
+            Misconfigured: This user may not write.
+        """
+        run = day.run
+        key = GoldDay(run.model, run.interval_s, run.day)
+        with self._database.writing() as connection:
+            if _made_of(connection, key) != instead_of:
+                return None
+            _delete_day(connection, key)
+            try:
+                inserted = sum(_insert(connection, *rows) for rows in rows_of_day(day))
+            except IntegrityError as error:
+                raise Poison(f"run {run.prefix} counts something twice; it is not loaded") from error
+            load = {
+                **key._asdict(),
+                "day": day_of(run.day),
+                "params": run.params,
+                "run_id": run.run_id,
+                "rows": inserted,
+                "loaded_at": datetime.datetime.now(datetime.UTC),
+                "made_of": day.made_of,
+                "checksums": _encoded(_day_checksums(connection, key)),
+            }
+            connection.execute(insert(tables.loads), [load])
+        return inserted
+
+    def remove(self, day: GoldDay, *, instead_of: str) -> bool:
+        """Have nothing of a day; False, with nothing changed, where something else is there by now."""
+        with self._database.writing() as connection:
+            if _made_of(connection, day) != instead_of:
+                return False
+            _delete_day(connection, day)
+        return True
+
+    def changed(self, day: GoldDay) -> list[str]:
+        """Return the tables that have other rows of a day than were loaded, by name."""
+        query = select(_loads.checksums).where(_is_load(day))
+        with self._database.reading() as connection:
+            return _unequal(connection.execute(query).scalar(), _day_checksums(connection, day))
+
+    def strays(self) -> list[str]:
+        """Return the tables that have rows of no day that was loaded; see `Gold.strays`."""
+        with self._database.reading() as connection:
+            found = {
+                table.name
+                for table, of_none in _strays(connection)
+                if connection.execute(select(table.c.model).where(of_none).limit(1)).first()
+            }
+        return sorted(found)
+
+    def remove_strays(self) -> int:
+        """Remove the rows of no day that was loaded; see `Gold.remove_strays`."""
+        with self._database.writing() as connection:
+            return sum(
+                connection.execute(delete(table).where(of_none)).rowcount
+                for table, of_none in _strays(connection)
+            )
+
+    def changed_videos(self) -> dict[str, list[str]]:
+        """Return, by video, the tables that have other rows of it than were loaded."""
+        found = {}
+        with self._database.reading() as connection:
+            query = select(tables.videos.c.video_id, tables.videos.c.checksums)
+            noted = {row.video_id: row.checksums for row in connection.execute(query)}
+            for table in tables.OF_VIDEO:
+                ids = connection.execute(select(table.c.video_id).distinct()).scalars()
+                noted.update(dict.fromkeys(set(ids) - noted.keys()))
+            for video_id, checksums in sorted(noted.items()):
+                if unequal := _unequal(checksums, _video_checksums(connection, video_id)):
+                    found[video_id] = unequal
+        return found
+
+    def day_sums(self, day: GoldDay) -> DaySums:
+        """Return what a day adds up to."""
+        with self._database.reading() as connection:
+            if is_of_places(day.model):
+                return DaySums(_place_sums(connection, day), {})
+            labels, frames = _label_sums(connection, day), _frame_sums(connection, day)
+        return DaySums(labels, frames)
+
+    def video_marks(self) -> dict[str, str]:
+        """Return `made_of` of each video, by id."""
+        with self._database.reading() as connection:
+            rows = connection.execute(select(tables.videos.c.video_id, tables.videos.c.made_of)).all()
+        return {row.video_id: row.made_of for row in rows}
+
+    def put_video(self, video: GoldVideo) -> None:
+        """Replace all rows of a video in one transaction."""
+        with self._database.writing() as connection:
+            _delete_video(connection, video.record.id)
+            for rows in rows_of_video(video):
+                _insert(connection, *rows)
+            checksums = _encoded(_video_checksums(connection, video.record.id))
+            row = tables.videos.update().where(tables.videos.c.video_id == video.record.id)
+            connection.execute(row.values(checksums=checksums))
+
+    def remove_video(self, video_id: str) -> None:
+        """Have no rows of a video; one that is not there is no error."""
+        with self._database.writing() as connection:
+            _delete_video(connection, video_id)
+
+    def check(self) -> None:
+        """Read a row of every table. Raises `FrametallyError` where it does not answer, or is damaged."""
+        self._database.close()  # what its connections remember would hide damage
+        with self._database.reading() as connection:
+            for table in tables.ALL.sorted_tables:
+                connection.execute(select(table).limit(1)).first()
+
+    def close(self) -> None:
+        """Release connections."""
+        self._database.close()
+
+
+def _made_of(connection: Connection, day: GoldDay) -> str | None:
+    found: str | None = connection.execute(select(_loads.made_of).where(_is_load(day))).scalar_one_or_none()
+    return found
+
+
+def _is_load(day: GoldDay) -> ColumnElement[bool]:
+    return and_(_loads.model == day.model, _loads.interval_s == day.interval_s, _loads.day == day_of(day.day))
+
+
+def _strays(connection: Connection) -> Iterator[tuple[Table, ColumnElement[bool]]]:
+    """Yield each table of a day with what holds for its rows before, between and behind the loaded days.
+
+    What is no moment any more, after a changed bit, lies there, too: in SQLite it is compared as a text.
+    """
+    loaded: defaultdict[tuple[str, int, str], set[str]] = defaultdict(set)
+    for row in connection.execute(select(_loads.model, _loads.interval_s, _loads.day)):
+        kind = (base_model(row.model), row.interval_s, series_of(row.model))
+        loaded[kind].add(row.day.isoformat())
+    for table, at in tables.MOMENTS.items():
+        series = table.c.series if "series" in table.c else literal(tables.SERIES_OF[table][0])
+        columns = (table.c.model, table.c.interval_s, series)
+        for kind in connection.execute(select(*columns).distinct()).all():
+            of_kind = [column == value for column, value in zip(columns, kind, strict=True)]
+            ends = [moment for day in sorted(loaded[tuple(kind)]) for moment in ends_of(day)]
+            for after, before in zip([None, *ends[1::2]], [*ends[::2], None], strict=True):
+                if after is None or after != before:
+                    behind = [] if after is None else [at >= after]
+                    yield table, and_(*of_kind, *behind, *([] if before is None else [at < before]))
+
+
+Checksums = dict[str, tuple[int, str]]
+"""By table, how many rows and a checksum of them, in whatever order."""
+
+
+def _day_checksums(connection: Connection, day: GoldDay) -> Checksums:
+    return {
+        table.name: _checksum(connection, table, condition)
+        for table in tables.MOMENTS
+        if (condition := _of_day(table, day)) is not None
+    }
+
+
+def _video_checksums(connection: Connection, video_id: str) -> Checksums:
+    return {
+        table.name: _checksum(connection, table, table.c.video_id == video_id) for table in tables.OF_VIDEO
+    }
+
+
+def _checksum(connection: Connection, table: Table, condition: ColumnElement[bool]) -> tuple[int, str]:
+    columns = [column for column in table.c if column.name != "checksums"]
+    rows = total = 0
+    try:
+        for row in connection.execute(select(*columns).where(condition)).yield_per(_ROWS_PER_INSERT):
+            digest = hashlib.blake2b(repr([_plain(value) for value in row]).encode(), digest_size=8)
+            total += int.from_bytes(digest.digest())
+            rows += 1
+    except (TypeError, ValueError):  # SQLite keeps values that a column cannot have, as after a changed bit
+        return -1, ""
+    return rows, f"{total % 2**64:016x}"
+
+
+def _plain(value: Any) -> Any:
+    """Return a moment in UTC without a zone: a server answers in that of the session."""
+    if isinstance(value, datetime.datetime) and value.tzinfo is not None:
+        return value.astimezone(datetime.UTC).replace(tzinfo=None)
+    return value
+
+
+def _encoded(checksums: Checksums) -> str:
+    return json.dumps(checksums)
+
+
+def _unequal(noted: str | None, here: Checksums) -> list[str]:
+    """Return the tables whose rows are not those noted; all where nothing was."""
+    try:
+        known = json.loads(noted or "{}")
+    except ValueError:
+        known = {}
+    return sorted(name for name, found in here.items() if known.get(name) != [*found])
+
+
+def _delete_day(connection: Connection, day: GoldDay) -> None:
+    for table in tables.MOMENTS:
+        if (condition := _of_day(table, day)) is not None:
+            connection.execute(delete(table).where(condition))
+    connection.execute(delete(tables.loads).where(_is_load(day)))
+
+
+def _of_day(table: Table, day: GoldDay) -> ColumnElement[bool] | None:
+    """Return which rows of a table are of a day; None where it has none of its series."""
+    series = series_of(day.model)
+    if series not in tables.SERIES_OF[table]:
+        return None
+    begin, end = ends_of(day.day)
+    of_series = [table.c.series == series] if "series" in table.c else []
+    return and_(
+        table.c.model == base_model(day.model),
+        *of_series,
+        table.c.interval_s == day.interval_s,
+        tables.MOMENTS[table] >= begin,
+        tables.MOMENTS[table] < end,
+    )
+
+
+def _label_sums(connection: Connection, day: GoldDay) -> dict[tuple[str, str], LabelSums]:
+    c = tables.counts.c
+    query = (
+        select(c.source, c.label, *_sums(c.detections, c.peak, c.followed_objects))
+        .where(_of_day(tables.counts, day))  # type: ignore[arg-type]
+        .group_by(c.source, c.label)
+    )
+    return {(row.source, row.label): _sum(row) for row in connection.execute(query)}
+
+
+def _place_sums(connection: Connection, day: GoldDay) -> dict[tuple[str, str], LabelSums]:
+    c = tables.place_counts.c
+    place = (c.source, c.kind, c.name, c.what)
+    query = (
+        select(*place, c.label, *_sums(c.value, c.peak, c.followed_objects))
+        .where(_of_day(tables.place_counts, day))  # type: ignore[arg-type]
+        .group_by(*place, c.label)
+    )
+    return {
+        (
+            str(Place(row.source, row.kind, (row.name, row.what) if row.what else (row.name,))),
+            row.label,
+        ): _sum(row)
+        for row in connection.execute(query)
+    }
+
+
+def _frame_sums(connection: Connection, day: GoldDay) -> dict[str, int]:
+    c = tables.coverage.c
+    query = (
+        select(c.source, func.sum(c.frames).label("frames"))
+        .where(_of_day(tables.coverage, day))  # type: ignore[arg-type]
+        .group_by(c.source)
+    )
+    return {row.source: int(row.frames) for row in connection.execute(query)}
+
+
+def _sums(detections: Any, peak: Any, objects: Any) -> list[Any]:
+    return [
+        func.sum(detections).label("boxes"),
+        func.max(peak).label("most"),
+        func.sum(objects).label("objects"),
+        func.count(objects).label("known"),
+        func.count().label("rows"),
+    ]
+
+
+def _sum(row: Any) -> LabelSums:
+    objects = int(row.objects) if row.known == row.rows else None
+    return LabelSums(int(row.boxes), int(row.most), objects)
+
+
+def _delete_video(connection: Connection, video_id: str) -> None:
+    for table in tables.OF_VIDEO:
+        connection.execute(delete(table).where(table.c.video_id == video_id))
+
+
+def _insert(connection: Connection, table: Table, rows: Iterable[dict[str, Any]]) -> int:
+    """Insert rows, each with all columns of the table; return how many.
+
+    SQLAlchemy would look at each value of each row anew, which takes as long as all the rest.
+    """
+    dialect = connection.dialect
+    statement = insert(table).compile(dialect=dialect)
+    prepared = {
+        column.name: lru_cache(maxsize=4096)(process)
+        for column in table.c
+        if (process := column.type.dialect_impl(dialect).bind_processor(dialect)) is not None
+    }
+    in_order = itemgetter(*statement.positiontup) if statement.positiontup else None
+    inserted = 0
+    for batch in _batches(rows):
+        for row in batch:
+            for name, process in prepared.items():
+                row[name] = process(row[name])
+        connection.exec_driver_sql(str(statement), [*map(in_order, batch)] if in_order else batch)
+        inserted += len(batch)
+    return inserted
+
+
+def _batches(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    iterator = iter(rows)
+    while batch := list(islice(iterator, _ROWS_PER_INSERT)):
+        yield batch

@@ -1,0 +1,188 @@
+"""`frametally gold`: brings the gold tables to what the store has, or holds them beside the index."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from typing import Any
+
+import click
+
+from frametally.errors import Misconfigured, Retryable
+from frametally.opening import open_ledger
+from frametally.process.period import parse_period_s
+from frametally.process.reports import exit_code
+from frametally.settings.loading import Settings
+from frametally_cli.console import output as console
+from frametally_cli.options.ports import (
+    Ports,
+    StorePorts,
+    data_dir_option,
+    open_ports,
+    open_store_port,
+    option,
+    read_settings,
+    repeat_rounds,
+)
+from frametally_cli.options.times import parse_bounds_ms
+from frametally_cli.stages.family_members import MemberOptions
+from frametally_gold.comparison import check_gold
+from frametally_gold.loading import load_gold
+from frametally_gold.settings import GoldSettings
+from frametally_gold.video_rows import load_videos
+from frametally_gold.wanted import is_wanted
+from frametally_videos.opening import catalogue_to_look
+from frametally_videos.ports.video_catalogue import VideoQuestion
+
+DIFFERS = 3
+_VIDEOS_AT_ONCE = 500
+
+_Bounds = tuple[int | None, int | None]
+_ALL: _Bounds = (None, None)
+
+
+@click.command()
+@option("--every", "Do it again every so often (15s, 15m, 1h), until SIGTERM.", metavar="PERIOD")
+@click.option("--check", is_flag=True, help="Change nothing; compare each day's sums with the index.")
+@option("--from", "ISO 8601 time: only UTC days that end after it.", metavar="TIME")
+@option("--to", "ISO 8601 time: only UTC days that begin before it.", metavar="TIME")
+@data_dir_option
+def gold(every: str | None, check: bool, **overrides: Any) -> int:
+    """Bring the gold tables, for people who query by SQL, to what the store has.
+
+    With --check the exit code is 0, or 3 where a day adds up to something else than in the index.
+    """
+    if check and every is not None:
+        raise Misconfigured("--check goes without --every: it is done once")
+    period_s = None if every is None else parse_period_s("--every", every)
+    bounds = parse_bounds_ms(overrides.pop("from"), overrides.pop("to"), datetime.UTC)
+    settings = read_settings("search", overrides)
+    if check:
+        with open_ports(settings, reading=True) as ports:
+            return _check(ports, bounds)
+    if period_s is None:
+        with open_store_port(settings) as store:
+            return load(store, bounds, verify=True)
+    return repeat_rounds(
+        settings, lambda: open_store_port(settings), lambda store: load(store, bounds), period_s=period_s
+    )
+
+
+def load_if_wanted(ports: StorePorts) -> int:
+    """Bring the gold tables up to date where there are some; return the exit code."""
+    return load(ports) if is_wanted(ports.settings) else 0
+
+
+def must_open_gold(settings: Settings) -> None:
+    """Open the gold tables where there are some: a command that goes on would fail at each of their jobs.
+
+    Raises:
+        Misconfigured: They can never be opened. What is merely away is waited for later.
+    """
+    from frametally_gold.book import Gold
+
+    if is_wanted(settings):
+        with (
+            suppress(Retryable),
+            closing(Gold(settings.part(GoldSettings).gold_url, settings.part(GoldSettings).gold_access)),
+        ):
+            pass
+
+
+@contextmanager
+def serving(ports: Ports, options: MemberOptions) -> Iterator[dict[str, Any]]:
+    """Give a dashboard nothing; one that starts what works on videos does not begin with broken tables."""
+    if not options.alone:
+        must_open_gold(ports.settings)
+    yield {}
+
+
+def load(ports: StorePorts, bounds: _Bounds = _ALL, *, verify: bool = False) -> int:
+    """Bring the gold tables up to date, and say what was new; return the exit code.
+
+    With `verify` all rows are read, and what is not as it was loaded is loaded again.
+
+    Raises:
+        Retryable: The store or the database is away.
+        Misconfigured: The database cannot be opened or written.
+    """
+    from frametally_gold.book import Gold
+
+    settings = ports.settings
+    with (
+        closing(
+            Gold(settings.part(GoldSettings).gold_url, settings.part(GoldSettings).gold_access)
+        ) as tables,
+        closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger,
+    ):
+        with console.stage_bar("gold") as bar:
+            days = load_gold(
+                store=ports.store,
+                gold=tables,
+                progress=bar,
+                from_ms=bounds[0],
+                to_ms=bounds[1],
+                verify=verify,
+            )
+        with console.stage_bar("videos") as bar:
+            videos = load_videos(
+                settings=settings,
+                store=ports.store,
+                ledger=ledger,
+                gold=tables,
+                progress=bar,
+                verify=verify,
+            )
+    skipped = days.skipped + videos.skipped
+    console.print_skipped(skipped)
+    console.say_round(
+        f"gold: {len(days.loaded)} days loaded, {days.unchanged} unchanged, {len(days.removed)} removed, "
+        f"{days.rows} rows; {videos.loaded} videos loaded, {videos.unchanged} unchanged, "
+        f"{videos.removed} removed",
+        is_news=bool(days.loaded or days.removed or videos.loaded or videos.removed or skipped),
+    )
+    done = len(days.loaded) + days.unchanged + videos.loaded + videos.unchanged
+    return exit_code(done=done, skipped=skipped)
+
+
+def _check(ports: Ports, bounds: _Bounds) -> int:
+    from frametally_gold.book import Gold
+
+    settings = ports.settings
+    if not is_wanted(settings):
+        raise Misconfigured(
+            f"no gold tables in {settings.part(GoldSettings).gold_url} yet: run `frametally gold` first"
+        )
+    with (
+        closing(
+            Gold(settings.part(GoldSettings).gold_url, settings.part(GoldSettings).gold_access)
+        ) as tables,
+        console.stage_bar("compare") as bar,
+    ):
+        found = check_gold(
+            index=ports.index,
+            gold=tables,
+            progress=bar,
+            videos=_videos_of(settings),
+            from_ms=bounds[0],
+            to_ms=bounds[1],
+        )
+    if found.difference is not None:
+        click.echo(console.plain(found.difference))
+        return DIFFERS
+    click.echo(f"gold: {found.days} days add up to what the index has")
+    return 0
+
+
+def _videos_of(settings: Settings) -> list[str]:
+    """Return the videos that gold should have: those that are ready, or have failed."""
+    found: list[str] = []
+    with catalogue_to_look(settings) as catalogue:
+        question = VideoQuestion(states=("ready", "failed"), limit=_VIDEOS_AT_ONCE)
+        while True:
+            page = catalogue.videos(question)
+            found += (row.record.id for row in page.rows)
+            if not page.next:
+                return found
+            question = question._replace(cursor=page.next)

@@ -1,0 +1,255 @@
+"""What records are as rows of the gold tables."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Table
+
+from frametally import keys
+from frametally.records import IntervalCount
+from frametally.rules.objects import why_unknown
+from frametally.rules.places import base_model, is_of_places, parse_place, series_of
+from frametally.rules.times import DAY_MS, EPOCH, HOUR_MS, MILLISECOND
+from frametally_gold import tables
+from frametally_gold.gold_records import GoldVideo, PublishedDay
+from frametally_traffic.flows.day_columns import (
+    CAME,
+    CROSSING_COLUMNS,
+    CROSSINGS_MISSING,
+    DIRECTIONS,
+    NO_MOVEMENTS,
+    STAY_COLUMNS,
+    VISIT_COLUMNS,
+    WENT,
+    FlowColumns,
+)
+
+Rows = Iterator[dict[str, Any]]
+
+
+@lru_cache(maxsize=4096)
+def moment(time_ms: int) -> datetime.datetime:
+    """Return an event time as the database takes it."""
+    return EPOCH + time_ms * MILLISECOND
+
+
+def rows_of_day(day: PublishedDay) -> Iterator[tuple[Table, Rows]]:
+    """Give the rows of a day by table."""
+    run = day.run
+    if is_of_places(run.model):
+        yield tables.place_counts, _place_counts(day)
+        for flows in day.flows:
+            about = {"model": base_model(run.model), "interval_s": run.interval_s, "run_id": run.run_id}
+            yield tables.crossings, _crossings(flows, about)
+            yield tables.zone_visits, _zone_visits(flows, about)
+            yield tables.movements, _movements(flows, about)
+        return
+    yield tables.counts, _counts(day)
+    yield tables.coverage, _coverage(day)
+    yield tables.tracks, _tracks(day)
+
+
+def _of_run(day: PublishedDay) -> dict[str, Any]:
+    run = day.run
+    return {
+        "model": run.model,
+        "interval_s": run.interval_s,
+        "params": run.params,
+        "run_id": run.run_id,
+    }
+
+
+def _counts(day: PublishedDay) -> Rows:
+    about = _of_run(day)
+    for count in day.counts:
+        yield {
+            **about,
+            "interval_start": moment(count.interval_start_ms),
+            "source": count.source,
+            "label": count.label,
+            "detections": count.detections,
+            "frames": count.frames,
+            "peak": count.peak,
+            "objects": _measured(count),
+            "tracked_detections": count.tracked_detections,
+            "followed_objects": count.objects,
+        }
+
+
+def _measured(count: IntervalCount) -> int | None:
+    """Return the unique objects; None where they were not measured, by the rule of charts and exports."""
+    missing = why_unknown(count.objects, count.detections, count.tracked_detections, None)
+    return None if missing else count.objects
+
+
+def _coverage(day: PublishedDay) -> Rows:
+    about = _of_run(day)
+    for filmed in day.coverage:
+        yield {
+            **about,
+            "interval_start": moment(filmed.interval_start_ms),
+            "source": filmed.source,
+            "frames": filmed.frames,
+            "detections": filmed.detections,
+            "objects_measured": filmed.is_measured,
+            "analysed_fps": filmed.analysed_fps,
+            "covered_s": None if filmed.covered_ms is None else filmed.covered_ms / 1000,
+        }
+
+
+def _tracks(day: PublishedDay) -> Rows:
+    about = _of_run(day)
+    del about["params"]
+    for track in day.tracks:
+        yield {
+            **about,
+            "hour_start": moment(track.hour_start_ms),
+            "source": track.source,
+            "track_id": track.id,
+            "label": track.label,
+            "is_counted": track.is_counted,
+            "first_seen": moment(track.first_seen_ms),
+            "last_seen": moment(track.last_seen_ms),
+            "boxes": track.boxes,
+            "best_image_path": track.best.image_path,
+        }
+
+
+def _place_counts(day: PublishedDay) -> Rows:
+    series = {"model": base_model(day.run.model), "series": series_of(day.run.model)}
+    about = {**_of_run(day), **series}
+    for count in day.counts:
+        place = parse_place(count.source)
+        name, *what = place.names
+        yield {
+            **about,
+            "interval_start": moment(count.interval_start_ms),
+            "source": place.source,
+            "kind": place.kind,
+            "name": name,
+            "what": what[0] if what else "",
+            "label": count.label,
+            "value": count.detections,
+            "frames": count.frames,
+            "peak": count.peak,
+            "objects": _measured(count),
+            "followed_objects": count.objects,
+        }
+
+
+def _crossings(flows: FlowColumns, about: Mapping[str, Any]) -> Rows:
+    for time_ms, line, label, direction, missing, _, _, hour, number in _transposed(flows, CROSSING_COLUMNS):
+        yield {
+            **about,
+            **_object(flows, label, hour, number),
+            "crossed_at": moment(flows.day_start_ms + time_ms),
+            "line": flows.lines[line],
+            "direction": DIRECTIONS[direction],
+            "not_measured": CROSSINGS_MISSING[missing - 1] if missing else None,
+        }
+
+
+def _zone_visits(flows: FlowColumns, about: Mapping[str, Any]) -> Rows:
+    for from_ms, to_ms, zone, label, came, went, hour, number in _transposed(flows, STAY_COLUMNS):
+        # One that began before the day, or begins behind it, is a row of that day.
+        if 0 <= from_ms < DAY_MS:
+            yield {
+                **about,
+                **_object(flows, label, hour, number),
+                "came_at": moment(flows.day_start_ms + from_ms),
+                "went_at": moment(flows.day_start_ms + to_ms),
+                "zone": flows.zones[zone],
+                "came": CAME[came],
+                "went": WENT[went],
+                "stay_s": (to_ms - from_ms) / 1000,
+            }
+
+
+def _movements(flows: FlowColumns, about: Mapping[str, Any]) -> Rows:
+    for row in _transposed(flows, VISIT_COLUMNS):
+        time_ms, hour, number, label, from_leg, to_leg, outcome, _, _, speed, error, missing = row
+        yield {
+            **about,
+            **_object(flows, label, hour, number),
+            "moved_at": moment(flows.day_start_ms + time_ms),
+            "from_line": None if outcome else flows.lines[from_leg],
+            "to_line": None if outcome else flows.lines[to_leg],
+            "no_movement": NO_MOVEMENTS[outcome - 1] if outcome else None,
+            "speed_kmh": None if missing else speed / 10,
+            "speed_error_kmh": None if missing else error / 10,
+        }
+
+
+def _transposed(flows: FlowColumns, names: tuple[str, ...]) -> Iterator[tuple[int, ...]]:
+    return zip(*(flows.columns[name] for name in names), strict=True)
+
+
+def _object(flows: FlowColumns, label: int, hour: int, number: int) -> dict[str, Any]:
+    return {
+        "source": flows.source,
+        "label": flows.labels[label],
+        "track_id": f"{flows.day_start_ms + hour * HOUR_MS}-{number}",
+    }
+
+
+def rows_of_video(video: GoldVideo) -> Iterator[tuple[Table, Rows]]:
+    """Give the rows of a video by table."""
+    yield tables.videos, iter([_video(video)])
+    yield tables.video_counts, ({"video_id": video.record.id, **count._asdict()} for count in video.counts)
+    yield tables.quality, _quality(video)
+
+
+def _video(video: GoldVideo) -> dict[str, Any]:
+    record, facts = video.record, video.record.facts
+    filmed = video.range_ms or (facts.started_at_ms, None)
+    return {
+        "video_id": record.id,
+        "name": record.name,
+        "file_name": record.file_name,
+        "source": record.source,
+        "sha256": record.sha256,
+        "filmed_from": None if filmed[0] is None else moment(filmed[0]),
+        "filmed_to": None if filmed[1] is None else moment(filmed[1]),
+        "time_source": facts.time_source,
+        "duration_s": facts.duration_s,
+        "width_px": facts.width_px,
+        "height_px": facts.height_px,
+        "fps": facts.fps,
+        "codec": facts.codec,
+        "size_bytes": record.size_bytes,
+        "frames_announced": video.frames_announced,
+        "quality_passed": video.quality.passed if video.quality else None,
+        "derivatives": video.derivatives,
+        "uploaded_at": moment(record.uploaded_at_ms),
+        "made_of": video.made_of,
+        "checksums": None,  # once the rows are there
+    }
+
+
+def _quality(video: GoldVideo) -> Rows:
+    for check in video.quality.checks if video.quality else ():
+        yield {
+            "video_id": video.record.id,
+            "check_name": check.name,
+            "passed": check.passed,
+            "measured": check.measured,
+            "allowed": check.limit,
+            "unit": check.unit,
+            "spans": len(check.spans_s),
+            "detail": check.sentence,
+        }
+
+
+def day_of(text: str) -> datetime.date:
+    """Return a UTC day, `YYYY-MM-DD`, as the database takes it."""
+    return datetime.date.fromisoformat(text)
+
+
+def ends_of(day: str) -> tuple[datetime.datetime, datetime.datetime]:
+    """Return the moments at which a UTC day begins and the next one does."""
+    start_ms = keys.day_start_ms(day)
+    return moment(start_ms), moment(start_ms + DAY_MS)

@@ -1,0 +1,148 @@
+"""`frametally gold`: part files in the object store to the gold tables, run by run, as the index has them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from frametally import keys
+from frametally.books.runs import CurrentDay, DayKey, current_days, newest_last, read_run, read_tracks
+from frametally.errors import Poison
+from frametally.ports.object_store import ObjectStore
+from frametally.ports.run_catalogue import outdated_numbers
+from frametally.process.reports import Progress, Skipped
+from frametally.records import Run, encode
+from frametally.rules.places import FLOWS, is_of_places, series_of
+from frametally.rules.times import is_day_in_range
+from frametally_gold.gold_records import GoldDay, PublishedDay
+from frametally_traffic.counting.published_days import read_flows
+
+if TYPE_CHECKING:
+    from frametally_gold.book import Gold
+
+ROWS_VERSION = 2
+"""Raised whenever rows are made otherwise of the same records: all are then loaded anew."""
+
+
+class GoldReport(NamedTuple):
+    """What a load did.
+
+    Attributes:
+        loaded: Days whose rows are new.
+        unchanged: Days that were as the store has them.
+        removed: Days that the store does not have, or that no query of the index reads.
+        rows: In the days that were loaded.
+        skipped: Runs that cannot be read; of such a day the tables keep what they had.
+    """
+
+    loaded: list[GoldDay]
+    unchanged: int
+    removed: list[GoldDay]
+    rows: int
+    skipped: list[Skipped]
+
+
+def load_gold(
+    *,
+    store: ObjectStore,
+    gold: Gold,
+    progress: Progress,
+    from_ms: int | None = None,
+    to_ms: int | None = None,
+    verify: bool = False,
+) -> GoldReport:
+    """Bring the days of `[from_ms, to_ms)` to what the store has; doing so again changes nothing.
+
+    With `verify` all rows are read: a day that has others than were loaded is loaded anew, and rows of no day
+    that was loaded are removed.
+
+    A day is loaded whole or not at all: all its files are read and checked before. Two may do so at once.
+
+    Raises:
+        Retryable: The store or the database is away for now.
+        Misconfigured: This user may not write there.
+    """
+    there = gold.loads()  # first: what is published meanwhile is in the store by then
+    days = {
+        key: day
+        for key, day in current_days(store).items()
+        if is_day_in_range(keys.day_start_ms(key.day), from_ms, to_ms)
+    }
+    skipped = [Skipped(day.pointer, day.problem or "not a run") for day in days.values() if day.run is None]
+    wanted = read_by_queries(days)
+    removed = [
+        day
+        for day, load in there.items()
+        if is_day_in_range(keys.day_start_ms(day.day), from_ms, to_ms)
+        and day not in wanted
+        and (DayKey(*day) not in days or days[DayKey(*day)].run is not None)
+        and gold.remove(day, instead_of=load.made_of)
+    ]
+    loaded: list[GoldDay] = []
+    unchanged = rows = 0
+    for done, (day, run) in enumerate(wanted.items()):
+        progress.update(done, len(wanted), day.day)
+        before = there[day].made_of if day in there else None
+        is_there = before == mark_of(run) and there[day].run_id == run.run_id
+        if is_there and not (verify and gold.changed(day)):
+            unchanged += 1
+            continue
+        try:
+            news = gold.publish(read_day(store, run), instead_of=before)
+        except Poison as error:
+            skipped.append(Skipped(run.prefix, str(error)))
+            continue
+        if news is None:  # another load was faster
+            unchanged += 1
+        else:
+            loaded.append(day)
+            rows += news
+    if verify:
+        gold.remove_strays()
+    progress.update(len(wanted), len(wanted), "loaded")
+    return GoldReport(loaded, unchanged, removed, rows, skipped)
+
+
+def read_by_queries(days: Mapping[DayKey, CurrentDay]) -> dict[GoldDay, Run]:
+    """Return the runs that queries of the index read, by day: of several intervals those of one footage."""
+    runs = [day.run for _, day in sorted(days.items(), key=newest_last) if day.run is not None]
+    unread = outdated_numbers(enumerate(runs))
+    found = {gold_day(run): run for number, run in enumerate(runs) if number not in unread}
+    return {day: found[day] for day in sorted(found, key=_by_day)}
+
+
+def gold_day(run: Run) -> GoldDay:
+    """Return what a run is one of."""
+    return GoldDay(run.model, run.interval_s, run.day)
+
+
+def mark_of(run: Run) -> str:
+    """Return what tells a run, and the way in which its rows are made, from every other."""
+    return marked([encode(run)])
+
+
+def marked(parts: Iterable[bytes]) -> str:
+    """Return a mark of all that rows are made of: 16 hex."""
+    digest = hashlib.sha256(str(ROWS_VERSION).encode())
+    for part in parts:
+        digest.update(b"\n%d\n" % len(part))
+        digest.update(part)
+    return digest.hexdigest()[:16]
+
+
+def read_day(store: ObjectStore, run: Run) -> PublishedDay:
+    """Read all that a run says.
+
+    Raises:
+        Poison: A file of it is missing or damaged; the message names it.
+    """
+    counts, coverage = read_run(store, run)
+    if is_of_places(run.model):
+        flows = [*read_flows(store, run)] if series_of(run.model) == FLOWS else []
+        return PublishedDay(run, mark_of(run), counts, coverage, flows=flows)
+    return PublishedDay(run, mark_of(run), counts, coverage, tracks=[*read_tracks(store, run)])
+
+
+def _by_day(day: GoldDay) -> tuple[str, str, int]:
+    return day.day, day.model, day.interval_s

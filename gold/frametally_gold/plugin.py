@@ -1,0 +1,27 @@
+"""What this folder adds to frametally."""
+
+from __future__ import annotations
+
+from frametally.plugins import CommandEntry, Plugin
+
+PLUGIN = Plugin(
+    name="gold",
+    needs=("traffic", "videos"),
+    commands={
+        "gold": CommandEntry("frametally_gold.commands:gold", "Update the gold tables for SQL"),
+        "media": CommandEntry(
+            "frametally_gold.layer_commands:media_group",
+            "Run the bronze, silver and gold layers of uploaded videos",
+        ),
+    },
+    jobs="frametally_gold.video_jobs:JOBS",
+    made="frametally_gold.video_jobs:queue_load",
+    removing="frametally_gold.video_jobs:removing_rows",
+    servers="frametally_gold.settings:servers",
+    must_open="frametally_gold.commands:must_open_gold",
+    serving="frametally_gold.commands:serving",
+    checks="frametally_gold.checks:checks",
+    setup="frametally_gold.checks:setup",
+    indexed="frametally_gold.commands:load_if_wanted",
+    settings="frametally_gold.settings:GoldSettings",
+)

@@ -1,0 +1,263 @@
+"""The gold tables, for SQLite and PostgreSQL alike: made to be joined and summed by people.
+
+Moments are `timestamp with time zone` in PostgreSQL; in SQLite texts in UTC, such as
+`2026-05-01 08:00:00.000000`, which its date functions read. Each table of a day has one moment that lies in
+that day, after `model` and `interval_s`: by these a day is found, and replaced. `docs/gold.md` explains every
+column.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+)
+
+from frametally.rules.places import FLOWS, ZONES
+
+SCHEMA_VERSION = 2
+
+ALL = MetaData()
+
+
+def _key(name: str, type_: type[Any] = Text) -> Column[Any]:
+    return Column(name, type_, primary_key=True, autoincrement=False)
+
+
+def _moment(name: str, *, key: bool = False, nullable: bool = False) -> Column[Any]:
+    return Column(name, DateTime(timezone=True), primary_key=key, nullable=nullable and not key)
+
+
+def _value(name: str, type_: type[Any] = Text, *, nullable: bool = False) -> Column[Any]:
+    return Column(name, type_, nullable=nullable)
+
+
+about = Table(
+    "frametally_gold",
+    ALL,
+    _key("schema_version", Integer),
+    _value("next_number", BigInteger),
+)
+
+loads = Table(
+    "gold_loads",
+    ALL,
+    _key("model"),
+    _key("interval_s", Integer),
+    _key("day", Date),
+    _value("params"),
+    _value("run_id"),
+    _value("rows", BigInteger),
+    _moment("loaded_at"),
+    _value("made_of"),  # a mark of the run: of another one the day is loaded anew
+    _value("checksums", nullable=True),  # JSON: by table the rows that were loaded, and a checksum of them
+)
+
+counts = Table(
+    "gold_counts",
+    ALL,
+    _key("model"),
+    _key("interval_s", Integer),
+    _moment("interval_start", key=True),
+    _key("source"),
+    _key("label"),
+    _value("params"),
+    _value("detections", BigInteger),
+    _value("frames", BigInteger),
+    _value("peak", Integer),
+    _value("objects", BigInteger, nullable=True),
+    _value("tracked_detections", BigInteger, nullable=True),
+    _value("run_id"),
+    _value("followed_objects", BigInteger, nullable=True),
+    sqlite_with_rowid=False,
+)
+
+coverage = Table(
+    "gold_coverage",
+    ALL,
+    _key("model"),
+    _key("interval_s", Integer),
+    _moment("interval_start", key=True),
+    _key("source"),
+    _value("params"),
+    _value("frames", BigInteger),
+    _value("detections", BigInteger),
+    _value("objects_measured", Boolean),
+    _value("analysed_fps", Float, nullable=True),
+    _value("covered_s", Float, nullable=True),
+    _value("run_id"),
+    sqlite_with_rowid=False,
+)
+
+tracks = Table(
+    "gold_tracks",
+    ALL,
+    _key("model"),
+    _key("interval_s", Integer),
+    _moment("hour_start", key=True),
+    _key("source"),
+    _key("track_id"),
+    _value("label"),
+    _value("is_counted", Boolean),
+    _moment("first_seen"),
+    _moment("last_seen"),
+    _value("boxes", BigInteger),
+    _value("best_image_path"),
+    _value("run_id"),
+    sqlite_with_rowid=False,
+)
+
+place_counts = Table(
+    "gold_place_counts",
+    ALL,
+    _key("model"),
+    _key("series"),
+    _key("interval_s", Integer),
+    _moment("interval_start", key=True),
+    _key("source"),
+    _key("kind"),
+    _key("name"),
+    _key("what"),
+    _key("label"),
+    _value("params"),
+    _value("value", BigInteger),
+    _value("frames", BigInteger),
+    _value("peak", Integer),
+    _value("objects", BigInteger, nullable=True),
+    _value("run_id"),
+    _value("followed_objects", BigInteger, nullable=True),
+    sqlite_with_rowid=False,
+)
+
+
+def _of_objects(name: str, moment: str, *columns: Column[Any]) -> Table:
+    """Make a table of what single objects did; nothing says that two cannot do the same at once."""
+    return Table(
+        name,
+        ALL,
+        _value("model"),
+        _value("interval_s", Integer),
+        _moment(moment),
+        _value("source"),
+        _value("track_id"),
+        _value("label"),
+        *columns,
+        _value("run_id"),
+        Index(f"{name}_time", "model", "interval_s", moment),
+    )
+
+
+crossings = _of_objects(
+    "gold_crossings",
+    "crossed_at",
+    _value("line"),
+    _value("direction"),
+    _value("not_measured", nullable=True),
+)
+
+zone_visits = _of_objects(
+    "gold_zone_visits",
+    "came_at",
+    _moment("went_at"),
+    _value("zone"),
+    _value("came"),
+    _value("went"),
+    _value("stay_s", Float),
+)
+
+movements = _of_objects(
+    "gold_movements",
+    "moved_at",
+    _value("from_line", nullable=True),
+    _value("to_line", nullable=True),
+    _value("no_movement", nullable=True),
+    _value("speed_kmh", Float, nullable=True),
+    _value("speed_error_kmh", Float, nullable=True),
+)
+
+videos = Table(
+    "gold_videos",
+    ALL,
+    _key("video_id"),
+    _value("name"),
+    _value("file_name"),
+    _value("source"),
+    _value("sha256"),
+    _moment("filmed_from", nullable=True),
+    _moment("filmed_to", nullable=True),
+    _value("time_source", nullable=True),
+    _value("duration_s", Float, nullable=True),
+    _value("width_px", Integer),
+    _value("height_px", Integer),
+    _value("fps", Float, nullable=True),
+    _value("codec"),
+    _value("size_bytes", BigInteger),
+    _value("frames_announced", BigInteger, nullable=True),
+    _value("quality_passed", Boolean, nullable=True),
+    _value("derivatives", Integer),
+    _moment("uploaded_at"),
+    _value("made_of"),  # a mark of all that the video's rows were made of
+    _value("checksums", nullable=True),  # as in `gold_loads`
+)
+
+video_counts = Table(
+    "gold_video_counts",
+    ALL,
+    _key("video_id"),
+    _key("model"),
+    _key("label"),
+    _value("frames", BigInteger),
+    _value("detections", BigInteger),
+    _value("peak", Integer),
+    _value("objects", BigInteger, nullable=True),
+    _value("followed_objects", BigInteger, nullable=True),
+)
+
+quality = Table(
+    "gold_quality",
+    ALL,
+    _key("video_id"),
+    _key("check_name"),
+    _value("passed", Boolean),
+    _value("measured", Float, nullable=True),
+    _value("allowed", Float),
+    _value("unit"),
+    _value("spans", Integer),
+    _value("detail"),
+)
+
+MOMENTS = {
+    counts: counts.c.interval_start,
+    coverage: coverage.c.interval_start,
+    tracks: tracks.c.hour_start,
+    place_counts: place_counts.c.interval_start,
+    crossings: crossings.c.crossed_at,
+    zone_visits: zone_visits.c.came_at,
+    movements: movements.c.moved_at,
+}
+"""The tables of a day, each with the moment that lies in it."""
+
+SERIES_OF = {
+    counts: ("",),
+    coverage: ("",),
+    tracks: ("",),
+    place_counts: (FLOWS, ZONES),
+    crossings: (FLOWS,),
+    zone_visits: (FLOWS,),
+    movements: (FLOWS,),
+}
+"""By table of a day, the series that it has rows of: a model's own (an empty text), or those of places."""
+
+OF_VIDEO = (videos, video_counts, quality)
+"""The tables of a video, by `video_id`."""

@@ -1,0 +1,1 @@
+"""Cameras and streams: captured, detected as they come, and shown live."""

@@ -1,0 +1,152 @@
+"""Reading an open camera: its frames as they come, each with the time at which it was captured."""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from typing import NamedTuple
+
+import av
+
+from frametally.errors import FrametallyError
+from frametally_live.cameras.camera_opening import OpenCamera
+from frametally_live.cameras.failures import CameraAway
+from frametally_live.cameras.stream_clock import CaptureClock, CaptureTime
+from frametally_producer.reading.presentation import PresentationTimes
+
+_HOLD_S = 3.0
+"""A camera that tells its clock does so within that; all its frames have one clock from the first on."""
+_NOTHING_DECODED_S = 10.0
+_STEERED_MS, _STEERING = 1000, 100
+_TIME_BASE = Fraction(1, 1_000_000)
+# libavutil, struct AVProducerReferenceTime: microseconds since 1970, flags.
+_REFERENCE_TIME = struct.Struct("<qi")
+
+
+class CameraFrame(NamedTuple):
+    """A decoded frame.
+
+    Attributes:
+        position_s: Presentation time from the connection's first frame, seconds.
+        captured: When it was captured.
+        frame: The frame as FFmpeg has it.
+    """
+
+    position_s: Fraction
+    captured: CaptureTime
+    frame: av.VideoFrame
+
+
+class _Arrived(NamedTuple):
+    """A packet; None: the connection's end, for the last frames."""
+
+    packet: av.Packet[av.VideoStream] | None
+    at_ms: int
+
+
+class CameraReader:
+    """Reads one connection.
+
+    Attributes:
+        pieces_damaged: Pieces that could not be decoded so far.
+    """
+
+    def __init__(
+        self, camera: OpenCamera, clock: CaptureClock, *, now_s: Callable[[], float] = time.time
+    ) -> None:
+        """Read nothing yet; `now_s` gives seconds since 1970."""
+        self.pieces_damaged = 0
+        self._camera = camera
+        self._clock = clock
+        self._now_s = now_s
+        stream = camera.stream
+        self._tick_s = (stream.time_base or _TIME_BASE) if camera.has_times else _TIME_BASE
+        rate = (stream.average_rate or stream.guessed_rate) if camera.has_times else None
+        self._times = PresentationTimes(time_base=self._tick_s, start_ticks=None, rate=rate)
+        self._first_ticks: int | None = None
+        self._last_s = Fraction(0)
+        self._begin_ms: Fraction | None = None
+        self._told_begin_ms: Fraction | None = None
+
+    def frames(self) -> Iterator[CameraFrame]:
+        """Yield frames that are whole, as they come. Raises `CameraAway` as `OpenCamera.packets` does."""
+        self._clock.connect()
+        decoded_at_s = time.monotonic()
+        for arrived in self._with_clock():
+            try:
+                frames = self._camera.stream.decode(arrived.packet)
+            except av.FFmpegError:
+                frames = []
+                self.pieces_damaged += 1
+            for frame in frames:
+                if frame.is_corrupt:  # what is missing in it is grey, green or an older frame's
+                    self.pieces_damaged += 1
+                    continue
+                decoded_at_s = time.monotonic()
+                yield self._timed(frame, arrived.at_ms)
+            if time.monotonic() - decoded_at_s > _NOTHING_DECODED_S:
+                raise CameraAway("sends what cannot be decoded")
+
+    def _with_clock(self) -> Iterator[_Arrived]:
+        """Yield packets; the first ones once the stream's clock is known, or after a while."""
+        held: list[_Arrived] = []
+        is_known = not self._camera.has_times
+        try:
+            for packet in self._camera.packets():
+                arrived = _Arrived(packet, int(self._now_s() * 1000))
+                self.pieces_damaged += packet.is_corrupt
+                is_known = self._hear_clock(packet) or is_known
+                held.append(arrived)
+                if is_known or arrived.at_ms - held[0].at_ms > _HOLD_S * 1000:
+                    is_known = True
+                    yield from held
+                    held = []
+        except FrametallyError:
+            yield from held
+            yield _Arrived(None, int(self._now_s() * 1000))
+            raise
+
+    def _hear_clock(self, packet: av.Packet[av.VideoStream]) -> bool:
+        ticks = packet.dts if packet.pts is None else packet.pts
+        if ticks is None or not packet.has_sidedata("prft"):
+            return False
+        microseconds, _ = _REFERENCE_TIME.unpack_from(bytes(packet.get_sidedata("prft")))
+        self._told_begin_ms = Fraction(microseconds, 1000) - ticks * self._tick_s * 1000
+        return True
+
+    def _timed(self, frame: av.VideoFrame, arrived_at_ms: int) -> CameraFrame:
+        if self._camera.has_times:
+            ticks = frame.dts if frame.pts is None else frame.pts
+        else:
+            ticks = arrived_at_ms * 1000
+        if self._first_ticks is None:
+            self._first_ticks = ticks or 0  # RTP's times begin with 0, and the first may be left out
+            ticks = self._first_ticks
+        self._times.pass_over(ticks, frame.duration if self._camera.has_times else None)
+        position_s = self._times.position_s
+        begin_ms = self._steered_begin_ms(position_s)
+        stream_ms = (
+            None
+            if begin_ms is None
+            else int(begin_ms + (self._first_ticks * self._tick_s + position_s) * 1000)
+        )
+        captured = self._clock.time_of(
+            int(position_s * 1000), stream_ms=stream_ms, arrived_at_ms=arrived_at_ms
+        )
+        return CameraFrame(position_s, captured, frame)
+
+    def _steered_begin_ms(self, position_s: Fraction) -> Fraction | None:
+        """Return when the stream's times began by its clock, as of a frame.
+
+        Reports differ by how long each took to be sent: what they say is come up to by degrees.
+        """
+        told_ms, begin_ms = self._told_begin_ms, self._begin_ms
+        passed_ms, self._last_s = (position_s - self._last_s) * 1000, position_s
+        if told_ms is not None and begin_ms is not None and abs(told_ms - begin_ms) < _STEERED_MS:
+            most_ms = passed_ms / _STEERING
+            self._begin_ms = begin_ms + max(-most_ms, min(most_ms, told_ms - begin_ms))
+        else:
+            self._begin_ms = told_ms
+        return self._begin_ms

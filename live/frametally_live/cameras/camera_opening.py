@@ -1,0 +1,342 @@
+"""Opening a camera: by which protocol, in which formats and codes, and within which bounds."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import av
+
+from frametally.process.allowed_addresses import AllowedPlaces, CameraAddress, read_address
+from frametally.settings.loading import Settings
+from frametally_live.cameras.camera_dialling import dial
+from frametally_live.cameras.failures import CameraAway
+from frametally_live.cameras.http_stream import HttpStream, HttpVisitor
+from frametally_live.cameras.logins import CameraLogin, login_of, without_login
+from frametally_live.cameras.rtsp_relay import RtspRelay
+from frametally_live.settings import LiveSettings
+
+OPEN_S = 10.0
+"""A camera must have said within that what it sends."""
+SILENT_S = 5.0
+"""A camera that sends nothing for that long is away."""
+_PLAYLIST_SILENT_S = 30.0
+"""By HLS pieces of several seconds come at once."""
+_LOOK_S = 0.2
+_CODES = "h264,hevc,mjpeg"
+_PLAYLISTS = {"application/vnd.apple.mpegurl", "application/x-mpegurl", "audio/mpegurl", "audio/x-mpegurl"}
+_BOUNDS = {
+    "codec_whitelist": f"{_CODES},rawvideo",
+    # What FFmpeg may read and wait for to learn what comes.
+    "analyzeduration": "500000",
+    "probesize": "2000000",
+    "max_streams": "16",
+}
+_NOWHERE = {"protocol_whitelist": "none"}
+"""No protocol has this name: FFmpeg reads what it is handed, and connects to nothing."""
+
+Transport = Literal["tcp", "udp"]
+
+
+class CameraToOpen(NamedTuple):
+    """What is needed to open a camera.
+
+    Attributes:
+        address: Where it is.
+        source: Slug of its source.
+        transport: Of RTSP.
+        login: How to log in to it; None: it needs none.
+        allowed: Where cameras may be.
+        max_pixels: Width times height above which its frames are refused.
+        ca_file: PEM file of the authorities that its certificate must come from; None: it is not checked.
+    """
+
+    address: CameraAddress
+    source: str
+    transport: Transport
+    login: CameraLogin | None
+    allowed: AllowedPlaces
+    max_pixels: int
+    ca_file: Path | None = None
+
+
+def camera_to_open(settings: Settings, *, address: str, source: str, transport: Transport) -> CameraToOpen:
+    """Return what is needed to open the camera of a source.
+
+    Raises:
+        Misconfigured: A setting of cameras cannot be read.
+        Poison: It is no camera's address.
+    """
+    return CameraToOpen(
+        address=read_address(address, devices=True),
+        source=source,
+        transport=transport,
+        login=login_of(settings.part(LiveSettings).live_logins, source),
+        allowed=AllowedPlaces(settings.part(LiveSettings).live_allow),
+        max_pixels=settings.max_image_megapixels * 1_000_000,
+        ca_file=settings.part(LiveSettings).live_ca_file,
+    )
+
+
+class _Deadline:
+    """Cuts a connection off that has been still for too long, whatever it waits in, or when it is to stop."""
+
+    def __init__(self, cut: Callable[[], None], should_stop: Callable[[], bool]) -> None:
+        self.passed = False
+        self._cut = cut
+        self._should_stop = should_stop
+        self._seconds = OPEN_S
+        self._at_s = time.monotonic() + OPEN_S
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="camera-deadline", daemon=True)
+        self._thread.start()
+
+    def move(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._at_s = time.monotonic() + seconds
+
+    def failure(self) -> CameraAway | None:
+        return CameraAway(f"sent no pictures for {self._seconds:g} s") if self.passed else None
+
+    def end(self) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(_LOOK_S):
+            self.passed = self.passed or time.monotonic() > self._at_s
+            if self.passed or self._should_stop():
+                self._cut()
+                return
+
+
+class OpenCamera:
+    """A camera that is being read.
+
+    Attributes:
+        stream: Its moving pictures.
+        has_times: Whether its frames have times of their own; else their arrival is all that is known.
+    """
+
+    def __init__(
+        self,
+        container: av.container.InputContainer,
+        stream: av.VideoStream,
+        *,
+        move_deadline: Callable[[], None],
+        packets_lost: Callable[[], int],
+        failure: Callable[[], Exception | None],
+    ) -> None:
+        """Read no packet yet."""
+        self.stream = stream
+        self.has_times = container.format.name != "mpjpeg"
+        self._container = container
+        self._move_deadline = move_deadline
+        self._packets_lost = packets_lost
+        self._failure = failure
+
+    @property
+    def packets_lost(self) -> int:
+        """Packets that the network has lost so far, where that can be told."""
+        return self._packets_lost()
+
+    def packets(self) -> Iterator[av.Packet[av.VideoStream]]:
+        """Yield packets as they come.
+
+        Raises:
+            CameraAway: It sends no more, or leads to where no camera may be.
+        """
+        try:
+            for packet in self._container.demux(self.stream):
+                if packet.size:
+                    self._move_deadline()
+                    yield packet
+        except (av.FFmpegError, OSError) as error:
+            raise self._failure() or CameraAway(f"broke off ({reason_of(error)})") from error
+        raise self._failure() or CameraAway("ended its stream")
+
+
+@contextmanager
+def open_camera(camera: CameraToOpen, should_stop: Callable[[], bool]) -> Iterator[OpenCamera]:
+    """Open a camera; once `should_stop()`, its packets end.
+
+    Raises:
+        Poison: No camera may be at the IP address that it was given.
+        CameraAway: It cannot be opened now, leads to where none may be, or sends nothing that is read here.
+    """
+    camera.allowed.check_written(camera.address.host)
+    with ExitStack() as stack:
+        if not camera.address.scheme:
+            yield _device(camera, stack, should_stop)
+        elif camera.address.scheme in ("rtsp", "rtsps"):
+            yield _by_rtsp(camera, stack, should_stop)
+        else:
+            yield _by_http(camera, stack, should_stop)
+
+
+def _by_rtsp(camera: CameraToOpen, stack: ExitStack, should_stop: Callable[[], bool]) -> OpenCamera:
+    address, login = camera.address, camera.login
+    connection = dial(
+        address.host,
+        address.port,
+        camera.allowed,
+        by_tls=address.scheme == "rtsps",
+        ca_file=camera.ca_file,
+    )
+    relay = stack.enter_context(RtspRelay(connection, source=camera.source, has_login=login is not None))
+    deadline = _Deadline(relay.cut, should_stop)
+    stack.callback(deadline.end)
+    path = address.text.partition("://")[2].partition("/")
+    before_at = f"{login.in_url}@" if login is not None else ""
+
+    def failure() -> Exception | None:
+        return relay.failure or deadline.failure()
+
+    return _opened(
+        camera,
+        stack,
+        deadline,
+        lambda: av.open(
+            f"rtsp://{before_at}127.0.0.1:{relay.port}/{path[2]}",
+            "r",
+            format="rtsp",
+            container_options=_BOUNDS
+            | {
+                "protocol_whitelist": "tcp,udp,rtp",
+                # By UDP the pictures would pass beside TLS.
+                "rtsp_transport": "tcp" if address.scheme == "rtsps" else camera.transport,
+                "allowed_media_types": "video",
+                "max_pixels": str(camera.max_pixels),
+            },
+            metadata_errors="replace",
+        ),
+        failure=failure,
+        silent_s=SILENT_S,
+        packets_lost=lambda: relay.packets_lost,
+    )
+
+
+def _by_http(camera: CameraToOpen, stack: ExitStack, should_stop: Callable[[], bool]) -> OpenCamera:
+    visitor = HttpVisitor(
+        camera.address, camera.allowed, camera.login, source=camera.source, ca_file=camera.ca_file
+    )
+    deadline = _Deadline(visitor.cut, should_stop)
+    stack.callback(deadline.end)
+    stack.callback(visitor.close)
+
+    def failure() -> Exception | None:
+        return visitor.refused or deadline.failure() or (answer.failure if answer is not None else None)
+
+    answer: HttpStream | None = None
+    try:
+        answer = visitor.open(camera.address.text)
+    except CameraAway as error:
+        raise failure() or error from error
+    stack.callback(answer.close)
+    path = camera.address.text.partition("?")[0]
+    is_playlist = answer.content_type in _PLAYLISTS or path.endswith((".m3u8", ".m3u"))
+    if not is_playlist and answer.content_type != "multipart/x-mixed-replace":
+        kind = answer.content_type or "without a Content-Type"
+        raise CameraAway(
+            f"answers {kind}, and by HTTP Motion JPEG (multipart/x-mixed-replace) and HLS are "
+            "read: give the address of one of these"
+        )
+    options = _BOUNDS | _NOWHERE | {"max_pixels": str(camera.max_pixels)}
+    if is_playlist:
+        options |= {"http_persistent": "0", "http_multiple": "0", "format_whitelist": "hls,mpegts,mov,mp4"}
+    return _opened(
+        camera,
+        stack,
+        deadline,
+        lambda: av.open(
+            answer,
+            "r",
+            format="hls" if is_playlist else "mpjpeg",
+            container_options=options,
+            metadata_errors="replace",
+            io_open=visitor.open_referred,
+            buffer_size=1 << 13,
+        ),
+        failure=failure,
+        silent_s=_PLAYLIST_SILENT_S if is_playlist else SILENT_S,
+    )
+
+
+def _device(camera: CameraToOpen, stack: ExitStack, should_stop: Callable[[], bool]) -> OpenCamera:
+    path = Path(camera.address.text)
+    try:
+        if not stat.S_ISCHR(path.stat().st_mode):
+            raise CameraAway(f"{path} is no device: give that of a camera, /dev/videoN")
+    except FileNotFoundError:
+        raise CameraAway(f"{path} is not there: plug the camera in") from None
+    denied = CameraAway(f"{path} cannot be read: add who runs this to the device's group, mostly `video`")
+    deadline = _Deadline(lambda: None, should_stop)
+    stack.callback(deadline.end)
+    return _opened(
+        camera,
+        stack,
+        deadline,
+        lambda: av.open(
+            str(path), "r", format="video4linux2,v4l2", container_options=dict(_BOUNDS), timeout=SILENT_S
+        ),
+        failure=lambda: deadline.failure() if os.access(path, os.R_OK | os.W_OK) else denied,
+        silent_s=SILENT_S,
+    )
+
+
+def _opened(
+    camera: CameraToOpen,
+    stack: ExitStack,
+    deadline: _Deadline,
+    open_container: Callable[[], av.container.InputContainer],
+    *,
+    failure: Callable[[], Exception | None],
+    silent_s: float,
+    packets_lost: Callable[[], int] = int,
+) -> OpenCamera:
+    """Open a container, and find its pictures."""
+    try:
+        container = stack.enter_context(open_container())
+        stream = _pictures(container, camera.max_pixels)
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise failure() or CameraAway(f"cannot be opened ({reason_of(error)})") from error
+    deadline.move(silent_s)
+    return OpenCamera(
+        container,
+        stream,
+        move_deadline=lambda: deadline.move(silent_s),
+        packets_lost=packets_lost,
+        failure=failure,
+    )
+
+
+def _pictures(container: av.container.InputContainer, max_pixels: int) -> av.VideoStream:
+    stream = next(iter(container.streams.video), None)
+    if stream is None:
+        raise CameraAway("sends no moving pictures: give the address of its video")
+    context = stream.codec_context
+    if context is None or context.codec.canonical_name not in (*_CODES.split(","), "rawvideo"):
+        raise CameraAway(
+            "sends pictures in a code that is not read: have it send H.264, H.265 or Motion JPEG"
+        )
+    if context.width * context.height > max_pixels:
+        raise CameraAway(
+            f"sends {context.width}x{context.height} pixels a frame, {max_pixels // 1_000_000} million are "
+            "allowed; have it send less, or raise FRAMETALLY_MAX_IMAGE_MEGAPIXELS"
+        )
+    context.options = {"max_pixels": str(max_pixels)}
+    if context.name == "mjpeg":  # else FFmpeg fills up what a cut picture lacks, and does not say so
+        context.options |= {"err_detect": "explode"}
+    context.thread_type = "SLICE"  # threads by frame would hold back as many frames as there are threads
+    return stream
+
+
+def reason_of(error: Exception) -> str:
+    """Return why FFmpeg failed; never what it repeats, which may be a log-in."""
+    return without_login(str(getattr(error, "strerror", None) or type(error).__name__))

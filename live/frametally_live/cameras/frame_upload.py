@@ -1,0 +1,292 @@
+"""Spooled frames on their way into the store, onto the log and into their minutes' manifests."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+
+import msgspec
+
+from frametally import keys
+from frametally.errors import FrametallyError, Poison
+from frametally.live_records import NamedLoss
+from frametally.media.manifest_update import change_manifest
+from frametally.media.manifests import ManifestReader, media_of, next_revision
+from frametally.ports.frame_log import FrameLog
+from frametally.ports.object_store import ObjectStore
+from frametally.process.retrying import GivenUp, Patience
+from frametally.records import FrameAnnouncement, MediaManifest
+from frametally.settings.loading import Settings
+from frametally_live.cameras.spool import Spool, SpooledFrame, closed_outages
+from frametally_producer.writing.frames import FrameWriter, NewFrame
+from frametally_producer.writing.manifest import NOTE_EVERY_S, Forgotten, ManifestKeeper, load_manifest
+
+_AT_ONCE = 20
+_LOOK_S = 0.02
+_CHANGED = "was forgotten or put right while it was captured"
+
+
+class Sender:
+    """Sends what is spooled, in order, in a thread of its own; what is away is waited for.
+
+    A minute's manifest is in the store before its first frame is announced, and a frame leaves the spool
+    once that has it: so none is announced and in no book.
+
+    Attributes:
+        failure: Why it had to give up; None: it did not.
+        changed: What of minutes that were forgotten or put right meanwhile can be kept no more, one each: the
+            frames that are captured now need another session.
+        back: Event times of the first frame of each connection, which ends the outages before it.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        *,
+        source: str,
+        settings: Settings,
+        store: ObjectStore,
+        log: FrameLog,
+        patience: Patience,
+        on_sent: Callable[[FrameAnnouncement, bool], None],
+    ) -> None:
+        """Send nothing yet.
+
+        Args:
+            spool: What is to be sent.
+            source: Slug of the camera's source.
+            settings: Of the process.
+            store: Where frames and manifests are put.
+            log: Where frames are announced, on the topic of what is live.
+            patience: Waits; once it is stopping, what is spooled is sent as long as nothing is away.
+            on_sent: Told of each frame that was announced, and whether it was for the first time.
+        """
+        self.failure: FrametallyError | None = None
+        self.changed: queue.SimpleQueue[list[NamedLoss]] = queue.SimpleQueue()
+        self.back: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._spool = spool
+        self._source = source
+        self._settings = settings
+        self._store = store
+        self._log = log
+        self._patience = patience
+        self._on_sent = on_sent
+        self._keepers: dict[str, ManifestKeeper] = {}
+        self._unclosed: set[str] = set()
+        self._noted: list[SpooledFrame] = []
+        self._wrote_at_s = float("-inf")
+        self._draining = threading.Event()
+        self._thread: threading.Thread
+
+    def start(self) -> None:
+        """Begin, or go on after all was finished."""
+        self._thread = threading.Thread(target=self._run, name="camera-sender", daemon=True)
+        self._thread.start()
+
+    def finish(self) -> None:
+        """Send what is left, and return; what cannot be sent now stays on disk for the next session."""
+        self._draining.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            topic, partitions = self._settings.live_topic, self._settings.log_partitions
+            self._patience.until_done("the log", lambda: self._log.create_topic(topic, partitions))
+            self._complete_those_of_others()
+            with FrameWriter(
+                settings=self._settings,
+                store=self._store,
+                log=self._log,
+                patience=self._patience,
+                topic=topic,
+                on_announced=self._note,
+            ) as writer:
+                while self._step(writer):
+                    pass
+        except GivenUp:
+            pass
+        except FrametallyError as error:
+            self.failure = error
+
+    def _complete_those_of_others(self) -> None:
+        """Complete minutes of this camera that other sessions left open, and close outages they left open."""
+        here = {minute.sha256 for minute in self._spool.minutes()}
+        reader = ManifestReader(self._store, self._settings.data_dir)
+        found, _ = self._patience.until_done("the object store", reader.read)
+        minutes = [one for one in found if one.live is not None and one.source == self._source]
+        for one in minutes:
+            if one.state == "producing" and one.sha256 not in here:
+                self._complete_there(one.sha256)
+        self._unclosed = {one.sha256 for one in minutes if one.sha256 not in here and _is_away(one)}
+        self._close_outages(sorted(one.first_captured_at_ms or 0 for one in minutes))
+
+    def _close_outages(self, starts_ms: list[int]) -> None:
+        """Close open outages of minutes that are in the store alone, by where footage begins after them."""
+        for sha256 in sorted(self._unclosed):
+            change = partial(change_manifest, self._store, sha256, lambda one: closed_outages(one, starts_ms))
+            with suppress(Poison):  # what is damaged there stays as it is
+                changed = self._patience.until_done("the object store", change)
+                if changed is not None and not _is_away(changed):
+                    self._unclosed.discard(sha256)
+
+    def _complete_there(self, sha256: str) -> None:
+        """Complete a minute that nobody goes on with, as the store has it, if it has it. Raises `Poison`."""
+        self._patience.until_done(
+            "the object store", partial(change_manifest, self._store, sha256, _completed)
+        )
+
+    def _step(self, writer: FrameWriter) -> bool:
+        """Send the oldest frames, and note them if it is time; return whether there can be more to do."""
+        is_last = self._draining.is_set()
+        frames = self._spool.take(_AT_ONCE)
+        for frame in frames:
+            self._send(frame, writer)
+        writer.flush()
+        self._noted += [frame for frame in frames if frame.minute in self._keepers]
+        over = [] if frames else self._spool.sent_and_over()
+        is_due = time.monotonic() - self._wrote_at_s >= NOTE_EVERY_S or self._spool.is_tight
+        if self._noted and (is_due or over or (is_last and not frames)):
+            self._write()
+        for sha256 in over:
+            self._complete(sha256)
+        while not self.back.empty():
+            self._close_outages([self.back.get()])
+        if not frames:
+            if is_last:
+                return False
+            self._draining.wait(_LOOK_S)
+        return True
+
+    def _send(self, frame: SpooledFrame, writer: FrameWriter) -> None:
+        keeper = self._keeper(frame.minute)
+        if keeper is None:
+            return
+        try:
+            jpeg = frame.path.read_bytes()
+        except OSError as error:
+            self._spool.lose(frame, f"it cannot be read from this machine's disk ({error.strerror})")
+            return
+        writer.add(
+            NewFrame(
+                media=media_of(keeper.manifest),
+                medium_hex=frame.minute[:12],
+                source=self._source,
+                frame_index=frame.frame_index,
+                captured_at_ms=frame.captured_at_ms,
+                time_source=frame.time_source,
+                pixels=jpeg,
+                refused=partial(self._spool.lose, frame),
+            )
+        )
+
+    def _keeper(self, sha256: str) -> ManifestKeeper | None:
+        """Return the keeper of a minute's manifest; None: the minute was changed, and is removed."""
+        if sha256 in self._keepers:
+            return self._keepers[sha256]
+        minute = self._spool.minute(sha256)
+        if minute is None:
+            return None
+        try:
+            stored = load_manifest(self._store, sha256, self._patience)
+        except Poison as error:
+            self._give_up(sha256, str(error), None)
+            return None
+        revision = self._patience.until_done(
+            "the object store",
+            lambda: next_revision(self._store, sha256) if stored is None else stored.revision,
+        )
+        if revision:
+            self._give_up(sha256, _CHANGED, stored)
+            return None
+        manifest = msgspec.structs.replace(stored or minute, state="producing")
+        keeper = ManifestKeeper(
+            self._store,
+            manifest if stored else msgspec.structs.replace(manifest, last_captured_at_ms=None),
+            self._patience,
+            samplings={manifest.sampling},
+            is_stored=stored is not None,
+        )
+        self._keepers[sha256] = keeper
+        if stored is None and not self._write_one(keeper, expected=0):
+            return None
+        return keeper
+
+    def _note(self, announcements: list[FrameAnnouncement]) -> None:
+        for announcement in announcements:
+            keeper = self._keepers[keys.parse_media_id(announcement.media)[0]]
+            is_new = announcement.frame_index not in keeper.frames
+            keeper.note([announcement])
+            self._on_sent(announcement, is_new)
+
+    def _write(self) -> None:
+        for sha256 in dict.fromkeys(frame.minute for frame in self._noted):
+            keeper = self._keepers.get(sha256)
+            if keeper is not None:
+                self._write_one(keeper, expected=len(keeper.frames))
+        self._spool.done(frame for frame in self._noted if frame.minute in self._keepers)
+        self._noted = []
+        self._wrote_at_s = time.monotonic()
+
+    def _complete(self, sha256: str) -> None:
+        keeper = self._keeper(sha256)
+        if keeper is not None and self._write_one(keeper, expected=None):
+            self._keepers.pop(sha256)
+            if _is_away(keeper.manifest):
+                self._unclosed.add(sha256)
+            self._spool.remove(sha256)
+
+    def _write_one(self, keeper: ManifestKeeper, *, expected: int | None) -> bool:
+        """Write a minute's manifest, with what happened in it; False: the minute was changed meanwhile."""
+        sha256 = keeper.manifest.sha256
+        minute = self._spool.minute(sha256)
+        keeper.live = minute.live if minute is not None else keeper.live
+        try:
+            keeper.write(expected=expected)
+        except Forgotten:
+            self._give_up(sha256, _CHANGED, keeper.manifest)
+            return False
+        return True
+
+    def _give_up(self, sha256: str, reason: str, noted: MediaManifest | None) -> None:
+        """Remove a minute that cannot be gone on with, and complete what the store has of it.
+
+        What was not noted of it in the store, where it was `noted` at last, is told as lost.
+        """
+        self._keepers.pop(sha256, None)
+        losses = losses_since(noted, self._spool.minute(sha256))
+        frames = self._spool.remove(sha256)
+        times = [frame.captured_at_ms for frame in frames]
+        if times:
+            losses.append(NamedLoss(min(times), max(times), len(times), f"its minute {reason}"))
+        if losses:  # else it was over
+            self.changed.put(losses)
+        with suppress(Poison):  # what is damaged there stays as it is
+            self._complete_there(sha256)
+
+
+def _completed(manifest: MediaManifest | None) -> MediaManifest | None:
+    if manifest is None or manifest.state == "complete":
+        return None
+    return msgspec.structs.replace(manifest, state="complete", frames_expected=manifest.frames_announced)
+
+
+def _is_away(minute: MediaManifest) -> bool:
+    """Return whether a minute ends while the camera is away, as far as it says."""
+    return minute.live is not None and any(one.to_ms is None for one in minute.live.outages)
+
+
+def losses_since(noted: MediaManifest | None, minute: MediaManifest | None) -> list[NamedLoss]:
+    """Return a minute's losses but for those that were noted; they only grow, and at their end."""
+    losses = list(minute.live.losses) if minute is not None and minute.live is not None else []
+    known = noted.live.losses if noted is not None and noted.live is not None else []
+    end = len(known)
+    grown = [
+        NamedLoss(before.to_ms + 1, last.to_ms, last.frames - before.frames, last.reason)
+        for before, last in zip(known[-1:], losses[end - 1 :], strict=False)
+        if last.frames > before.frames
+    ]
+    return [*grown, *losses[end:]]

@@ -1,0 +1,231 @@
+"""Reading from a camera by HTTP: each connection, also one that an answer leads to, is to an allowed one."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from frametally.process.allowed_addresses import AddressRefused, AllowedPlaces, CameraAddress, read_address
+from frametally_live.cameras.camera_dialling import dial
+from frametally_live.cameras.failures import CameraAway, PlaceRefused, told_status
+from frametally_live.cameras.logins import CameraLogin
+
+_SILENT_S = 5.0
+
+
+class _Plain(http.client.HTTPConnection):
+    def __init__(self, host: str, *, visitor: HttpVisitor, **others: Any) -> None:
+        super().__init__(host, **others)
+        self._visitor = visitor
+
+    def connect(self) -> None:
+        self.sock = self._visitor.connect(self.host, self.port, by_tls=False)
+
+
+class _ByTls(_Plain):
+    default_port = http.client.HTTPS_PORT
+
+    def connect(self) -> None:
+        self.sock = self._visitor.connect(self.host, self.port, by_tls=True)
+
+
+class _Handler(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
+    """Opens what urllib asks for by connections of ours."""
+
+    def __init__(self, visitor: HttpVisitor) -> None:
+        super().__init__()
+        self._visitor = visitor
+
+    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(partial(_Plain, visitor=self._visitor), req)
+
+    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(partial(_ByTls, visitor=self._visitor), req)
+
+
+class _Digest(urllib.request.HTTPDigestAuthHandler):
+    """Logs in once: who is refused tries no second time, which might lock somebody out."""
+
+    def http_error_401(self, req: Any, fp: Any, code: Any, msg: Any, headers: Any) -> Any:
+        return _asked_anew(fp, partial(super().http_error_401, req, fp, code, msg, headers))
+
+    def http_error_auth_reqed(self, auth_header: str, host: str, req: Any, headers: Any) -> Any:
+        if req.get_header(self.auth_header) is not None:
+            return None
+        try:
+            return super().http_error_auth_reqed(auth_header, host, req, headers)
+        except ValueError:  # of another scheme
+            return None
+
+
+class _Basic(urllib.request.HTTPBasicAuthHandler):
+    """Leaves what it does not know to be told as it was answered."""
+
+    def http_error_401(self, req: Any, fp: Any, code: Any, msg: Any, headers: Any) -> Any:
+        return _asked_anew(fp, partial(super().http_error_401, req, fp, code, msg, headers))
+
+    def http_error_auth_reqed(self, authreq: str, host: str, req: Any, headers: Any) -> Any:
+        try:
+            return super().http_error_auth_reqed(authreq, host, req, headers)
+        except ValueError:
+            return None
+
+
+def _asked_anew(before: Any, ask: Callable[[], Any]) -> Any:
+    """Ask once more; the answer that another has taken the place of is closed."""
+    try:
+        answer = ask()
+    except BaseException:
+        before.close()
+        raise
+    if answer is not None:
+        before.close()
+    return answer
+
+
+class HttpStream(io.RawIOBase):
+    """What a camera answers, as FFmpeg reads a file that cannot be sought.
+
+    Attributes:
+        name: Its URL.
+        content_type: As it says, without parameters, in small letters; empty: it names none.
+        failure: Why no more came, where it fell silent.
+    """
+
+    def __init__(self, name: str, answer: http.client.HTTPResponse) -> None:
+        """Read nothing yet."""
+        super().__init__()
+        self.name = name
+        is_named = "Content-Type" in answer.headers
+        self.content_type = answer.headers.get_content_type() if is_named else ""
+        self.failure: CameraAway | None = None
+        self._answer = answer
+
+    def read(self, size: int = -1) -> bytes:
+        """Return what has come, up to `size` bytes; none at the end, or once the camera is away."""
+        try:
+            return self._answer.read1(size)
+        except TimeoutError:
+            self.failure = _silence()
+            return b""
+        except (OSError, http.client.HTTPException, ValueError):
+            return b""
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def close(self) -> None:
+        """End the connection."""
+        self._answer.close()
+        super().close()
+
+
+def _silence() -> CameraAway:
+    return CameraAway(f"said nothing for {_SILENT_S:g} s")
+
+
+class HttpVisitor:
+    """Asks a camera by HTTP, and what its answers lead to."""
+
+    def __init__(
+        self,
+        address: CameraAddress,
+        allowed: AllowedPlaces,
+        login: CameraLogin | None,
+        *,
+        source: str,
+        ca_file: Path | None,
+    ) -> None:
+        """Connect to nothing yet; the log-in is for the address itself, and for nobody else."""
+        self._address = address
+        self._allowed = allowed
+        self._source = source
+        self._ca_file = ca_file
+        self._login = login
+        self._sockets: list[socket.socket] = []
+        self._is_cut = False
+        self.refused: PlaceRefused | None = None
+        passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
+        if login is not None:
+            root = f"{address.scheme}://{address.place}/"
+            passwords.add_password(None, root, login.user, login.password.get_secret_value())
+        self._opener = urllib.request.OpenerDirector()
+        for handler in (
+            _Handler(self),
+            urllib.request.HTTPErrorProcessor(),
+            urllib.request.HTTPDefaultErrorHandler(),
+            urllib.request.HTTPRedirectHandler(),
+            *([_Digest(passwords), _Basic(passwords)] if login is not None else []),
+        ):
+            self._opener.add_handler(handler)
+        self._opener.addheaders = [("User-Agent", "frametally")]
+
+    def connect(self, host: str, port: int, *, by_tls: bool) -> socket.socket:
+        """Connect to an allowed place; see `dial`."""
+        if self._is_cut:
+            raise CameraAway("was left")
+        connection = dial(host, port, self._allowed, by_tls=by_tls, ca_file=self._ca_file)
+        connection.settimeout(_SILENT_S)
+        self._sockets = [one for one in self._sockets if one.fileno() >= 0]
+        self._sockets.append(connection)
+        return connection
+
+    def open(self, url: str) -> HttpStream:
+        """Ask for `url`.
+
+        Raises:
+            PlaceRefused: It is where no camera may be, or is no address of HTTP.
+            CameraAway: It cannot be had.
+        """
+        try:
+            is_http = read_address(url).scheme in ("http", "https")
+        except AddressRefused as error:
+            raise PlaceRefused(str(error)) from error
+        if not is_http:
+            raise PlaceRefused(f"{url[:200]!r} is no address of HTTP")
+        try:
+            return HttpStream(url, self._opener.open(url, timeout=_SILENT_S))
+        except urllib.error.HTTPError as error:
+            has_login = self._login is not None
+            with error:
+                raise told_status(
+                    error.code, str(error.reason), has_login=has_login, source=self._source
+                ) from None
+        except TimeoutError:
+            raise _silence() from None
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            # Words of a library may repeat what was sent.
+            raise CameraAway(f"does not answer by HTTP as it should ({type(error).__name__})") from None
+
+    def open_referred(self, url: str, flags: int, options: dict[str, str]) -> HttpStream:
+        """Open what a playlist refers to, as FFmpeg asks for it; what it may not have is remembered."""
+        del flags, options
+        try:
+            return self.open(url)
+        except PlaceRefused as error:
+            self.refused = error
+            raise
+        except CameraAway as error:
+            raise FileNotFoundError(str(error)) from None
+
+    def close(self) -> None:
+        """End all connections, and give them back."""
+        self.cut()
+        for connection in self._sockets:
+            connection.close()
+
+    def cut(self) -> None:
+        """End all connections, from any thread."""
+        self._is_cut = True
+        for connection in self._sockets:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)

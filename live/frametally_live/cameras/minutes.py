@@ -1,0 +1,238 @@
+"""A camera's frames as media: each minute of event time is one, with what happened in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from fractions import Fraction
+
+import msgspec
+
+from frametally.files.opencv import Pixels
+from frametally.live_records import LiveMinute, NamedLoss, Outage, PictureDoubt
+from frametally.media.manifests import minute_identity, weaker
+from frametally.process.meters import METERS
+from frametally.records import MediaManifest
+from frametally.rules.times import utc
+from frametally.settings.loading import Settings
+from frametally_live.cameras.spool import Spool
+from frametally_live.cameras.stream_clock import CaptureTime
+from frametally_producer.reading.sampling import CameraSampler
+from frametally_producer.writing.frames import stored_jpeg
+
+_MINUTE_MS = 60_000
+_NOTE_EVERY_MS = 1000
+_ENDED = "who captured it was ended"
+
+
+class _Minute:
+    """The minute that is being captured."""
+
+    def __init__(self, manifest: MediaManifest, live: LiveMinute, start_ms: int) -> None:
+        self.manifest = manifest
+        self.live = live
+        self.decoded = 0
+        self.last_ms = start_ms
+        self.noted_at_ms = start_ms
+        self._start_ms = start_ms
+        self._sampler = CameraSampler(manifest.sampling)
+        self._position_s = Fraction(0)
+        self._began_s: Fraction | None = None
+
+    def leave_connection(self) -> None:
+        """Presentation times begin anew."""
+        self._began_s = None
+
+    def takes(self, position_s: Fraction, at_ms: int) -> bool:
+        """Return whether the next frame is taken: by presentation time, as far as a connection goes."""
+        if self._began_s is None:
+            self._began_s = position_s - Fraction(at_ms - self._start_ms, 1000)
+        self._position_s = max(self._position_s, position_s - self._began_s)
+        return self._sampler.takes(self._position_s)
+
+
+class Minutes:
+    """Cuts what a camera shows into minutes, takes frames off the sampling grid, and spools them.
+
+    Attributes:
+        away_since_ms: Event time of the last frame before the camera was away; None while it is there.
+    """
+
+    def __init__(
+        self,
+        *,
+        source: str,
+        source_name: str,
+        settings: Settings,
+        spool: Spool,
+        session_ms: int,
+        told_until_ms: int | None,
+    ) -> None:
+        """Begin a session; if another ended though nobody had stopped it, the time since then is an outage.
+
+        `told_until_ms` is the event time of the newest frame that it told of; None: there was none such.
+        """
+        self.away_since_ms: int | None = None
+        self._reason = ""
+        self._source = source
+        self._source_name = source_name
+        self._settings = settings
+        self._spool = spool
+        self._session_ms = session_ms
+        self._minute: _Minute | None = None
+        self._last_ms: int | None = None
+        self._newest_minute_ms: int | None = None
+        self._losses: list[NamedLoss] = []
+        minutes = spool.minutes()
+        if told_until_ms is not None or any(one.state == "producing" for one in minutes):
+            known = (told_until_ms, *(one.last_captured_at_ms for one in minutes))
+            self.away_since_ms = max((ms for ms in known if ms is not None), default=None)
+            self._reason = _ENDED
+            lives = [one.live for one in minutes if one.live is not None]
+            for outage in (outage for live in lives for outage in live.outages if outage.to_ms is None):
+                self.away_since_ms, self._reason = outage.from_ms, outage.reason  # it goes on
+
+    def away(self, reason: str, now_ms: int) -> None:
+        """Note that the camera is away; where no frame has come yet, from now on.
+
+        The first reason is kept: the others follow from it.
+        """
+        if self.away_since_ms is None:
+            self.away_since_ms = now_ms if self._last_ms is None else self._last_ms
+            self._reason = reason
+            METERS.away("camera")
+            if self._minute is not None:
+                outages = [*self._minute.live.outages, Outage(self.away_since_ms, None, reason)]
+                self._note(self._minute, outages=outages)
+        if self._minute is not None:
+            self._minute.leave_connection()
+
+    def add(self, captured: CaptureTime, position_s: Fraction, pixels_of: Callable[[], Pixels]) -> bool:
+        """Take in the next frame, and return whether it is taken; `pixels_of` is asked for its pixels then.
+
+        Args:
+            captured: When it was.
+            position_s: Presentation time from the connection's first frame.
+            pixels_of: Returns its pixels, upright.
+
+        Raises:
+            Poison: It cannot be converted, or be a JPEG.
+        """
+        at_ms = captured.at_ms
+        outage = self._come_back(at_ms)
+        if outage is not None and self._minute is not None:
+            self._note_outage(self._minute, outage)  # the minute in which it went, be it over or not
+        minute = self._minute_of(captured)
+        if outage is not None and outage not in minute.live.outages:
+            self._note_outage(minute, outage)
+        frame_index, minute.decoded = minute.decoded, minute.decoded + 1
+        self._last_ms = minute.last_ms = at_ms
+        if at_ms - minute.noted_at_ms >= _NOTE_EVERY_MS:
+            self._note(minute)
+        if not minute.takes(position_s, at_ms):
+            return False
+        jpeg = stored_jpeg(pixels_of(), self._settings)
+        if not self._spool.add(minute.manifest.sha256, frame_index, at_ms, captured.time_source, jpeg):
+            self._losses.append(NamedLoss(at_ms, at_ms, 1, "its minute was given up meanwhile"))
+        return True
+
+    def count(self, *, packets_lost: int, pieces_damaged: int, drift_ms: int | None) -> None:
+        """Add to what is lost on the way; it is noted with the next frames."""
+        minute = self._minute
+        if minute is not None:
+            minute.live = msgspec.structs.replace(
+                minute.live,
+                packets_lost=minute.live.packets_lost + packets_lost,
+                pieces_damaged=minute.live.pieces_damaged + pieces_damaged,
+                drift_ms=drift_ms,
+            )
+
+    def doubt(self, doubt: PictureDoubt | None) -> None:
+        """Note that the picture is black or frozen; it is written with the next frames."""
+        if doubt is not None and self._minute is not None:
+            live = self._minute.live
+            others = [one for one in live.doubts if (one.what, one.from_ms) != (doubt.what, doubt.from_ms)]
+            self._minute.live = msgspec.structs.replace(live, doubts=[*others, doubt])
+
+    def end(self) -> None:
+        """End the minute: its frames are all that there are."""
+        minute, self._minute = self._minute, None
+        if minute is not None:
+            minute.manifest = msgspec.structs.replace(minute.manifest, state="complete")
+            self._note(minute, is_over=True)
+
+    def tell_losses(self) -> bool:
+        """Tell losses that no other minute has told in one of their own; return whether there are some."""
+        if not self._losses:
+            return False
+        self.renew_session()
+        at_ms = self._losses[0].from_ms
+        minute_ms = at_ms // _MINUTE_MS * _MINUTE_MS
+        self._minute = self._begin(minute_ms, CaptureTime(at_ms, "arrival"))
+        self.renew_session()  # that minute has no frame, and gets none
+        return True
+
+    def renew_session(self, losses: Iterable[NamedLoss] = ()) -> None:
+        """Begin another session: what comes now is of other media. `losses` are told in the next of them."""
+        self.end()
+        self._session_ms += 1
+        self._losses += losses
+
+    def _minute_of(self, captured: CaptureTime) -> _Minute:
+        """Return the minute that a frame belongs to, which may begin with it."""
+        minute_ms = captured.at_ms // _MINUTE_MS * _MINUTE_MS
+        if captured.runs_back:
+            self.renew_session()
+        minute = self._minute
+        if minute is None or minute.live.minute_ms != minute_ms:
+            self.end()
+            if self._newest_minute_ms is not None and minute_ms <= self._newest_minute_ms:
+                self._session_ms += 1  # that minute is over: its frames are numbered
+            self._newest_minute_ms = minute_ms
+            minute = self._minute = self._begin(minute_ms, captured)
+        elif weaker(minute.manifest.time_source, captured.time_source) != minute.manifest.time_source:
+            manifest = msgspec.structs.replace(minute.manifest, time_source=captured.time_source)
+            minute.manifest = manifest
+        return minute
+
+    def _begin(self, minute_ms: int, captured: CaptureTime) -> _Minute:
+        manifest = MediaManifest(
+            sha256=minute_identity(self._source, self._session_ms, minute_ms),
+            name=f"live/{self._source}/{utc(minute_ms).replace(' ', 'T')}",
+            source=self._source,
+            source_name=self._source_name,
+            kind="video",
+            time_source=captured.time_source,
+            sampling=self._settings.sample_fps,
+            start_ms=captured.at_ms,
+            frames_expected=0,
+            frames_put=0,
+            frames_announced=0,
+            state="producing",
+        )
+        live = LiveMinute(session_ms=self._session_ms, minute_ms=minute_ms, losses=self._losses)
+        self._losses = []
+        self._spool.begin(msgspec.structs.replace(manifest, live=live, last_captured_at_ms=captured.at_ms))
+        return _Minute(manifest, live, captured.at_ms)
+
+    def _come_back(self, at_ms: int) -> Outage | None:
+        """Return the outage that ends with this frame, None if it was not away."""
+        since_ms, self.away_since_ms = self.away_since_ms, None
+        if since_ms is None:
+            return None
+        METERS.back("camera")
+        return Outage(min(since_ms, at_ms), at_ms, self._reason)
+
+    def _note_outage(self, minute: _Minute, outage: Outage) -> None:
+        outages = minute.live.outages
+        if outages and outages[-1].to_ms is None:
+            outages = outages[:-1]
+        self._note(minute, outages=[*outages, outage])
+
+    def _note(self, minute: _Minute, *, is_over: bool = False, outages: list[Outage] | None = None) -> None:
+        if outages is not None:
+            minute.live = msgspec.structs.replace(minute.live, outages=outages)
+        minute.noted_at_ms = minute.last_ms
+        minute.manifest = msgspec.structs.replace(
+            minute.manifest, live=minute.live, last_captured_at_ms=minute.last_ms
+        )
+        self._spool.note(minute.manifest, is_over=is_over)

@@ -1,0 +1,123 @@
+"""When a camera's frames were captured: by the stream's own clock where it tells one, else by arrival."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+from frametally.records import TimeSource
+from frametally.rules.times import DAY_MS, FIRST_MS, NEXT_MS
+from frametally_live.cameras.failures import CameraAway
+
+_FAR_MS = 10_000
+"""More than a connection that stands still for a while can explain: a clock that has jumped."""
+_WINDOW_MS = 60_000
+_LEAST_RATE_S, _RATE_S = 1.0, 5.0
+"""How far back a rate looks."""
+
+
+class RecentRate:
+    """How many a second there were of late."""
+
+    def __init__(self) -> None:
+        """Have seen none."""
+        self._times_s: deque[float] = deque()
+
+    def note(self, now_s: float) -> None:
+        """Note that there is another, now by a clock that never runs back."""
+        self._times_s.append(now_s)
+        while self._times_s[0] < now_s - _RATE_S:
+            self._times_s.popleft()
+
+    @property
+    def per_s(self) -> float | None:
+        """How many a second, up to the last; None before it can be told."""
+        times_s = self._times_s
+        span_s = times_s[-1] - times_s[0] if times_s else 0.0
+        return round((len(times_s) - 1) / span_s, 2) if span_s >= _LEAST_RATE_S else None
+
+
+class _Begin(NamedTuple):
+    """When a connection began, by the frame that came soonest within a window."""
+
+    begin_ms: int
+    since_ms: int
+
+
+class CaptureTime(NamedTuple):
+    """When a frame was captured.
+
+    Attributes:
+        at_ms: Event time.
+        time_source: Whose clock says so.
+        runs_back: Whether that is before the frame before it, by more than a moment: times begin anew.
+    """
+
+    at_ms: int
+    time_source: TimeSource
+    runs_back: bool = False
+
+
+class CaptureClock:
+    """The event times of one camera's frames, over all its connections; they grow, but where they begin anew.
+
+    The stream's clock is taken as it is if it is within a day of this machine's: how far it is off is told.
+    A clock farther off was never set. Without one, times are those of arrival, spread as the stream says.
+
+    Attributes:
+        drift_ms: By how much the stream's clock is ahead of this machine's; None where it tells none.
+    """
+
+    def __init__(self) -> None:
+        """Have met no frame."""
+        self.drift_ms: int | None = None
+        self._last_ms: int | None = None
+        self._usual_drift_ms: int | None = None
+        self._begins: list[_Begin] = []
+
+    def connect(self) -> None:
+        """Begin another connection: its presentation times have nothing to do with those before."""
+        self.drift_ms = self._usual_drift_ms = None
+        self._begins = []
+
+    def time_of(self, position_ms: int, *, stream_ms: int | None, arrived_at_ms: int) -> CaptureTime:
+        """Return when a frame was captured.
+
+        Args:
+            position_ms: Its presentation time, from the connection's first frame.
+            stream_ms: What the stream's clock says of it; None: nothing.
+            arrived_at_ms: When it came, by this machine's clock.
+
+        Raises:
+            CameraAway: The stream's clock has jumped: times of another connection begin anew.
+        """
+        if stream_ms is None or abs(stream_ms - arrived_at_ms) > DAY_MS:
+            return self._growing(self._by_arrival(position_ms, arrived_at_ms), "arrival")
+        self.drift_ms = drift_ms = stream_ms - arrived_at_ms
+        if self._usual_drift_ms is None:
+            self._usual_drift_ms = drift_ms
+        jump_ms = drift_ms - self._usual_drift_ms
+        if abs(jump_ms) > _FAR_MS:
+            raise CameraAway(f"its clock has jumped by {jump_ms / 1000:.0f} s")
+        return self._growing(stream_ms, "stream_clock")
+
+    def _by_arrival(self, position_ms: int, arrived_at_ms: int) -> int:
+        begin_ms = arrived_at_ms - position_ms
+        # What came soonest tells best when the connection began; what comes later only waited on its way. But
+        # its clock may run slower than ours: what came long ago tells nothing.
+        if self._begins and abs(begin_ms - min(one.begin_ms for one in self._begins)) > _FAR_MS:
+            self._begins = []
+        if not self._begins or arrived_at_ms - self._begins[-1].since_ms > _WINDOW_MS:
+            self._begins = [*self._begins[-1:], _Begin(begin_ms, arrived_at_ms)]
+        elif begin_ms < self._begins[-1].begin_ms:
+            self._begins[-1] = self._begins[-1]._replace(begin_ms=begin_ms)
+        return min(one.begin_ms for one in self._begins) + position_ms
+
+    def _growing(self, at_ms: int, time_source: TimeSource) -> CaptureTime:
+        at_ms = min(max(at_ms, FIRST_MS), NEXT_MS - 1)
+        last_ms = self._last_ms
+        runs_back = last_ms is not None and at_ms < last_ms - _FAR_MS
+        if last_ms is not None and at_ms <= last_ms and not runs_back:
+            at_ms = last_ms + 1
+        self._last_ms = at_ms
+        return CaptureTime(at_ms, time_source, runs_back)

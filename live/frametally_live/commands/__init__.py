@@ -1,0 +1,1 @@
+"""`frametally live` and `frametally stream`."""

@@ -1,0 +1,280 @@
+"""A streamed video's frames, from a position on: out of its segments, or decoded, stored and announced."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import partial
+from types import TracebackType
+from typing import NamedTuple, Protocol, Self
+
+from frametally.errors import Poison
+from frametally.ports.frame_log import FrameLog
+from frametally.ports.object_store import ObjectStore
+from frametally.process.retrying import GivenUp, Patience
+from frametally.records import FrameAnnouncement, FrameDetections, MediaManifest
+from frametally.rules.frame_bitmap import FrameBitmap
+from frametally.settings.loading import Settings
+from frametally_live.feeds.segment_results import StoredResults
+from frametally_producer.media.video_work import captured_at_ms, estimated, first_of, new_frame
+from frametally_producer.reading.sampling import Sampler
+from frametally_producer.reading.video_file import TimedFrame, Video
+from frametally_producer.writing.frames import FrameWriter
+from frametally_producer.writing.manifest import ManifestKeeper
+from frametally_producer.writing.room import Room
+from frametally_videos.jobs.originals import open_original
+from frametally_videos.records import VideoRecord
+
+_MOST_AHEAD, _MOST_BYTES_AHEAD = 15, 24_000_000
+"""Frames that are decoded ahead: only where that is done long before the next is due."""
+
+
+class CameFrame(NamedTuple):
+    """A frame that has come: its result is told, or it is announced.
+
+    Attributes:
+        position_s: Presentation time from the first frame, seconds; of an announced one to the millisecond.
+        captured_at_ms: Event time.
+        image_path: Key of its picture.
+        is_announced: Whether it was announced, and its result comes from a consumer.
+    """
+
+    position_s: float
+    captured_at_ms: int
+    image_path: str
+    is_announced: bool
+
+
+Came = Callable[[CameFrame], None]
+
+
+class DueFrame(NamedTuple):
+    """A frame that is to be shown when its time has come: `show` does it."""
+
+    position_s: float
+    show: Callable[[], None]
+
+
+class StreamFrames(Protocol):
+    """A video's frames."""
+
+    def since(self, from_s: float) -> Iterator[DueFrame | None]:
+        """Yield those from a presentation time on, in their order; None for each that is passed over.
+
+        Behind the last one that is the last one.
+
+        Raises:
+            Poison: It has none, or was forgotten.
+            GivenUp: A stop was asked for while something was away.
+        """
+
+    def flush(self) -> None:
+        """Announce now what was shown. Raises `GivenUp`."""
+
+    def finish(self) -> None:
+        """Note that the end was reached. Raises as `since`."""
+
+    def __enter__(self) -> Self:
+        """Return it."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Announce and note what was shown, where nothing is in the way."""
+
+
+class ReplayedFrames:
+    """Frames that are all in segments: nothing is decoded, nothing is announced; see `StreamFrames`."""
+
+    def __init__(self, manifest: MediaManifest, results: StoredResults, came: Came) -> None:
+        """Take those of `manifest`; `came` is told of each that was shown."""
+        self._manifest = manifest
+        self._results = results
+        self._came = came
+        self._first_ms = manifest.first_captured_at_ms or 0
+
+    def since(self, from_s: float) -> Iterator[DueFrame | None]:
+        """Yield those from a presentation time on; see `StreamFrames.since`."""
+        last_ms = self._manifest.last_captured_at_ms or self._first_ms
+        from_ms = min(self._first_ms + round(from_s * 1000), last_ms)
+        for line in self._results.since(self._manifest, from_ms):
+            position_s = (line.captured_at_ms - self._first_ms) / 1000
+            yield DueFrame(position_s, partial(self._show, line, position_s))
+
+    def flush(self) -> None:
+        """Do nothing: what was shown is told."""
+
+    def finish(self) -> None:
+        """Do nothing: nothing was announced."""
+
+    def __enter__(self) -> Self:
+        """Return it."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Do nothing."""
+
+    def _show(self, line: FrameDetections, position_s: float) -> None:
+        self._results.publish(line)
+        self._came(CameFrame(position_s, line.captured_at_ms, line.image_path, is_announced=False))
+
+
+class DecodedFrames:
+    """Frames of the original: what no segment has is stored, announced and noted as the producer does it.
+
+    A frame is told from others by its place among all that are decoded before it. So the file is always read
+    from its beginning, and what lies before a place that is sought is decoded, too; see `StreamFrames`.
+    """
+
+    def __init__(
+        self,
+        record: VideoRecord,
+        keeper: ManifestKeeper,
+        results: StoredResults,
+        came: Came,
+        *,
+        store: ObjectStore,
+        log: FrameLog,
+        settings: Settings,
+        patience: Patience,
+        wait_for_room: Callable[[Room], None],
+    ) -> None:
+        """Read nothing yet; `wait_for_room` is called where the disk is too full for one frame more."""
+        self._record = record
+        self._keeper = keeper
+        self._results = results
+        self._came = came
+        self._store = store
+        self._patience = patience
+        self._max_pixels = settings.max_image_megapixels * 1_000_000
+        self._room = Room(settings, patience)
+        self._wait_for_room = wait_for_room
+        self._writer = FrameWriter(
+            settings=settings,
+            store=store,
+            log=log,
+            patience=patience,
+            topic=settings.live_topic,
+            on_announced=self._note,
+        )
+        self._file = ExitStack()
+        self._opened: Video | None = None
+        self._frames: Iterator[tuple[TimedFrame, bool]] = iter(())
+        self._passed_s = float("inf")
+        self._last: TimedFrame | None = None
+        self._wanted = FrameBitmap(b"")
+        self._expected = self._first_ms = 0
+
+    def since(self, from_s: float) -> Iterator[DueFrame | None]:
+        """Yield those from a presentation time on; see `StreamFrames.since`."""
+        if from_s <= self._passed_s:
+            self._begin()
+        is_there = False
+        while (sifted := next(self._frames, None)) is not None:
+            frame, is_taken = sifted
+            self._passed_s = float(frame.position_s)
+            if not is_taken:
+                yield None
+                continue
+            self._wanted.add(frame.frame_index)
+            self._last = frame
+            if self._passed_s < from_s:
+                yield None
+                continue
+            is_there = True
+            yield DueFrame(self._passed_s, partial(self._show, frame))
+        if self._last is not None and not is_there:
+            yield DueFrame(float(self._last.position_s), partial(self._show, self._last))
+
+    def flush(self) -> None:
+        """Announce now what was shown. Raises `GivenUp`."""
+        self._writer.flush()
+
+    def finish(self) -> None:
+        """Note that the end was reached, and whether all frames are announced; see `StreamFrames.finish`."""
+        self.flush()
+        wanted, announced = (
+            int.from_bytes(bytes(frames), "little") for frames in (self._wanted, self._keeper.frames)
+        )
+        self._keeper.write(expected=self._expected if wanted & ~announced else None)
+
+    def __enter__(self) -> Self:
+        """Return it."""
+        self._writer.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Announce and note what was shown, where nothing is in the way."""
+        try:
+            if isinstance(error, GivenUp):
+                self._writer.flush()
+                self._keeper.write(expected=self._expected)
+        finally:
+            with self._file:
+                self._writer.__exit__(kind, error, trace)
+
+    def _begin(self) -> None:
+        """Open the file, and stand before its first frame."""
+        self._file.close()
+        opened = self._opened = self._file.enter_context(
+            open_original(self._store, self._record, self._patience, max_pixels=self._max_pixels)
+        )
+        frames = _in_bursts(opened.frames(), opened.size_px)
+        first = first_of(frames, opened)
+        self._expected = estimated(opened, self._keeper)
+        self._keeper.write(expected=self._expected)  # from here on the medium has its source and time
+        self._expected = estimated(opened, self._keeper)
+        self._first_ms = captured_at_ms(first, self._keeper.manifest)
+        self._last = None
+        self._wanted = FrameBitmap(b"")
+        self._frames = Sampler(*self._keeper.samplings).sift(itertools.chain((first,), frames))
+
+    def _show(self, frame: TimedFrame) -> None:
+        line = None
+        if frame.frame_index in self._keeper.frames:
+            line = self._results.find(self._keeper.manifest, frame)
+        if line is not None:
+            self.flush()  # what comes before it is told before it
+            self._results.publish(line)
+            position_s = float(frame.position_s)
+            self._came(CameFrame(position_s, line.captured_at_ms, line.image_path, is_announced=False))
+            return
+        if self._room.short():
+            self.flush()
+            self._keeper.write(expected=self._expected)
+            self._wait_for_room(self._room)
+        assert self._opened is not None  # noqa: S101 - for the type checker
+        try:
+            new = new_frame(self._opened, frame, self._keeper.manifest, self._tell_refused)
+        except Poison as error:
+            self._tell_refused(str(error))
+            self._frames = iter(())  # as the producer: nothing comes after a frame that cannot be
+            return
+        self._writer.add(new)
+
+    def _tell_refused(self, why: str) -> None:
+        self._patience.say_once_a_minute("frame", f"{self._record.name}: a frame is left out: {why}")
+
+    def _note(self, announcements: list[FrameAnnouncement]) -> None:
+        self._keeper.note(announcements)
+        for one in announcements:
+            position_s = (one.captured_at_ms - self._first_ms) / 1000
+            self._came(CameFrame(position_s, one.captured_at_ms, one.image_path, is_announced=True))
+        self._keeper.write_if_due(expected=self._expected)
+
+
+def _in_bursts(frames: Iterator[TimedFrame], size_px: tuple[int, int]) -> Iterator[TimedFrame]:
+    """Yield frames, of a width and height, that are decoded some at a time.
+
+    Between frames that are decoded one by one, at the video's pace, the processor's caches go cold: that
+    takes half as much time again.
+    """
+    most_bytes = 3 * size_px[0] * size_px[1]  # of 4:2:0, with two bytes a sample
+    most = min(_MOST_AHEAD, _MOST_BYTES_AHEAD // max(most_bytes, 1))
+    while burst := list(itertools.islice(frames, max(most, 1))):
+        yield from burst

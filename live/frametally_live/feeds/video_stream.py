@@ -1,0 +1,230 @@
+"""A stored video streamed: each of its frames is shown when it is due, by presentation time and speed.
+
+A frame that is late is shown all the same: a stream leaves out no frame but what somebody skips by seeking.
+What is announced has the keys that the producer gives it, so nothing counts twice, whatever else is done with
+the video before, meanwhile or after.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from frametally.media.manifests import find_manifest
+from frametally.ports.frame_log import FrameLog
+from frametally.ports.object_store import ObjectStore
+from frametally.process.reports import NoProgress
+from frametally.process.retrying import GivenUp, Patience
+from frametally.records import MediaManifest
+from frametally.segments.results import make_results_topic
+from frametally.settings.loading import Settings
+from frametally_live.feed_records import Feed
+from frametally_live.feeds.feed_states import Teller
+from frametally_live.feeds.pacing import PlayingClock
+from frametally_live.feeds.segment_results import StoredResults, stored_results
+from frametally_live.feeds.stream_frames import (
+    CameFrame,
+    DecodedFrames,
+    DueFrame,
+    ReplayedFrames,
+    StreamFrames,
+)
+from frametally_live.feeds.wishes import Wishes
+from frametally_producer.writing.manifest import Forgotten, ManifestKeeper
+from frametally_producer.writing.room import Room
+from frametally_videos.jobs.announcement_mending import put_right
+from frametally_videos.jobs.frames_job import take_up
+from frametally_videos.jobs.originals import find_record
+from frametally_videos.looking.video_sentences import sentence
+from frametally_videos.records import VideoRecord
+
+_LOOK_S, _DUE_S = 0.1, 0.001
+REMOVED = "The video was removed."
+
+
+class VideoStream:
+    """One stream of a stored video, from where it was told to be."""
+
+    def __init__(
+        self,
+        feed: Feed,
+        *,
+        settings: Settings,
+        store: ObjectStore,
+        log: FrameLog,
+        patience: Patience,
+        wishes: Wishes,
+        teller: Teller,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Show nothing yet; both clocks give seconds, that of the wall since the epoch."""
+        self._feed = feed
+        self._settings = settings
+        self._store = store
+        self._log = log
+        self._patience = patience
+        self._wishes = wishes
+        self._teller = teller
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._playing = PlayingClock(feed.speed)
+        self._late_ms = 0
+        self._has_stood = False
+
+    def run(self) -> str:
+        """Show all frames until the end; return why it ended there, empty where that is the video's.
+
+        It can be called again after any error: it goes on from where it was.
+
+        Raises:
+            Poison: It is no video, it was forgotten, or nothing says when it was filmed.
+            GivenUp: It was stopped; what was shown is announced and noted.
+            Retryable: Something is away.
+            Misconfigured: The store or the log cannot be written.
+        """
+        record = self._record()
+        if record is None:
+            return REMOVED
+        self._log.create_topic(self._settings.live_topic, self._settings.log_partitions)
+        make_results_topic(self._log, self._settings)
+        with stored_results(
+            store=self._store,
+            log=self._log,
+            settings=self._settings,
+            patience=self._patience,
+            model=self._feed.model,
+        ) as results:
+            results.await_fresh()
+            while True:
+                known = self._put_right(record)
+                try:
+                    with self._frames_of(record, known, results) as frames:
+                        self._play_to_the_end(frames)
+                    return ""
+                except Forgotten:
+                    record = self._record()
+                    if record is None:
+                        return REMOVED
+                    if find_manifest(self._store, record.sha256) is None:
+                        raise
+                    # It was put right meanwhile: it goes on under its new time and source.
+
+    def _record(self) -> VideoRecord | None:
+        """Return the video's record; None where it is gone, or about to go."""
+        record = find_record(self._store, self._feed.video_id, self._patience)
+        return None if record is None or record.state == "deleting" else record
+
+    def _put_right(self, record: VideoRecord) -> MediaManifest | None:
+        return self._patience.until_done(
+            "the object store",
+            lambda: put_right(
+                record, settings=self._settings, store=self._store, log=self._log, progress=NoProgress()
+            ),
+        )
+
+    def _frames_of(
+        self, record: VideoRecord, known: MediaManifest | None, results: StoredResults
+    ) -> StreamFrames:
+        """Return the video's frames: out of its segments where all are there."""
+        keeper = take_up(record, known, self._store, self._patience, sampling=self._settings.sample_fps)
+        if keeper is None and known is not None:
+            if results.has_all(known):
+                return ReplayedFrames(known, results, self._came)
+            keeper = ManifestKeeper(
+                self._store, known, self._patience, samplings={known.sampling}, is_stored=True
+            )
+        assert keeper is not None  # noqa: S101 - for the type checker
+        return DecodedFrames(
+            record,
+            keeper,
+            results,
+            self._came,
+            store=self._store,
+            log=self._log,
+            settings=self._settings,
+            patience=self._patience,
+            wait_for_room=self._wait_for_room,
+        )
+
+    def _play_to_the_end(self, frames: StreamFrames) -> None:
+        from_s: float | None = self._teller.told.position_s or 0.0
+        while from_s is not None:
+            from_s = self._play(frames, from_s)
+        frames.finish()
+
+    def _play(self, frames: StreamFrames, from_s: float) -> float | None:
+        """Show frames from a place on; return where to go on instead, None once the end was reached."""
+        has_begun = False
+        for frame in frames.since(from_s):
+            sought_s = self._heed()
+            if sought_s is None and frame is not None:
+                if not has_begun:  # also where it is to stand still: people see where they are
+                    self._playing.set_to(frame.position_s, self._clock())
+                    has_begun = True
+                else:
+                    sought_s = self._wait_until_due(frame, frames)
+                if sought_s is None:
+                    frame.show()
+            if sought_s is not None:
+                frames.flush()  # by the clock that it was due by, and before people are told of another place
+                self._teller.tell(position_s=sought_s, due_at_ms=None)
+                return sought_s
+        frames.flush()
+        return self._stand_at_the_end()
+
+    def _stand_at_the_end(self) -> float | None:
+        """Return None once it need not stand still there, or where somebody wants to be instead."""
+        while (sought_s := self._heed()) is None and self._wishes.wanted == "pause":
+            self._tell_pause()
+        if sought_s is not None:
+            self._teller.tell(position_s=sought_s, due_at_ms=None)
+        return sought_s
+
+    def _heed(self) -> float | None:
+        """Return where somebody wants to be instead. Raises `GivenUp` where it is to end."""
+        if self._wishes.is_end_wanted:
+            raise GivenUp("stopped")
+        return self._wishes.take_seek()
+
+    def _wait_until_due(self, frame: DueFrame, frames: StreamFrames) -> float | None:
+        """Return None once it is due, or where somebody wants to be instead."""
+        while True:
+            sought_s = self._heed()
+            if sought_s is not None:
+                return sought_s
+            if self._wishes.wanted == "pause":
+                frames.flush()
+                self._tell_pause()
+                self._playing.set_to(frame.position_s, self._clock())
+                continue
+            if self._has_stood:  # nothing of that is to be made up for
+                self._has_stood = False
+                self._playing.set_to(frame.position_s, self._clock())
+            left_s = self._playing.due_in_s(frame.position_s, self._clock())
+            self._late_ms = max(0, round(-left_s * 1000))
+            if left_s < _DUE_S:
+                return None
+            frames.flush()  # while there is time; a stream that is late announces many at once
+            self._wishes.wait(min(left_s, _LOOK_S))
+
+    def _tell_pause(self) -> None:
+        """Tell that it stands still, and wait a little."""
+        self._teller.tell(state="paused", reason="", due_at_ms=None)
+        self._wishes.wait(_LOOK_S)
+
+    def _came(self, frame: CameFrame) -> None:
+        self._has_stood |= self._teller.told.state == "waiting"
+        due_at_s = self._wall_clock() + self._playing.due_in_s(frame.position_s, self._clock())
+        self._teller.tell_frame(
+            captured_at_ms=frame.captured_at_ms,
+            image_path=frame.image_path,
+            is_announced=frame.is_announced,
+            position_s=frame.position_s,
+            lag_ms=self._late_ms,
+            due_at_ms=None if self._has_stood else round(1000 * due_at_s),
+        )
+
+    def _wait_for_room(self, room: Room) -> None:
+        self._teller.tell(state="waiting", reason=sentence(room.short()))
+        room.wait()

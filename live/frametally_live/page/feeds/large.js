@@ -1,0 +1,117 @@
+// One camera, large: its frames as they come, with their boxes and what is drawn over it, and the last minutes' counts.
+
+import { get } from "frametally/js/shared/api.js";
+import { isHere } from "frametally/js/shell/rights.js";
+import { shapesOver } from "frametally/js/shared/shapes.js";
+import { el, iconButton } from "frametally/js/shared/dom.js";
+import { visible } from "frametally_videos/library/words.js";
+import { LastHour } from "./counted.js";
+import { LivePicture } from "./picture.js";
+import { LiveSocket } from "./socket.js";
+import { cutWords, lateWhy, overWords, paceWords, standing, stateWords } from "./words.js";
+
+const TELL_EVERY_MS = 500;
+
+export class LargeCamera {
+  /** @param {Api.LiveCamera} camera @param {() => void} onClose */
+  constructor(camera, onClose) {
+    this.source = camera.source;
+    this.camera = camera;
+    /** @type {Page.LiveState|null} */
+    this.told = null;
+    this.picture = new LivePicture(`Camera ${visible(camera.name)}`);
+    this.shapes = el("div", { class: "video-overlay" });
+    this.picture.element.append(this.shapes);
+    this.words = el("p", { class: "live-words", role: "status" });
+    this.pace = el("p", { class: "muted small live-pace" });
+    this.hour = new LastHour(camera);
+    const boxes = el("input", { type: "checkbox", checked: true });
+    boxes.addEventListener("change", () => this.picture.showBoxes(boxes.checked));
+    this.element = el(
+      "div",
+      { class: "live-stream" },
+      el(
+        "div",
+        { class: "card-head" },
+        el("h2", {}, el("bdi", { text: visible(camera.name) })),
+        iconButton("Close the camera", "✕", onClose),
+      ),
+      this.words,
+      this.picture.element,
+      el("div", { class: "player-tools" }, el("label", { class: "check" }, boxes, "Boxes")),
+      this.pace,
+      this.hour.element,
+    );
+    this.timer = setInterval(() => this.#showPace(), TELL_EVERY_MS);
+    /** @type {LiveSocket|null} */
+    this.socket = this.#connect();
+    this.#drawShapes();
+  }
+
+  /** Nothing of it is asked for any more. */
+  end() {
+    clearInterval(this.timer);
+    this.socket?.end();
+  }
+
+  /** It may be started again since. @param {Api.LiveCamera} camera */
+  show(camera) {
+    this.camera = camera;
+    this.#showState();
+    if (!this.socket && camera.wanted === "run" && camera.state !== "failed") this.socket = this.#connect();
+  }
+
+  #connect() {
+    this.words.textContent = "Connecting";
+    return new LiveSocket(
+      { source: this.source },
+      {
+        frame: (header, jpeg) => this.picture.show(header, jpeg),
+        state: (told) => {
+          this.told = told;
+          this.#showState();
+        },
+        cut: (againMs) => {
+          this.told = null;
+          this.words.textContent = cutWords(againMs);
+          this.element.dataset.state = "cut";
+        },
+        over: (code) => {
+          this.socket = this.told = null;
+          this.words.textContent = overWords(code) || "It is stopped.";
+          this.element.dataset.state = "ended";
+        },
+      },
+    );
+  }
+
+  /** What comes may be late though all runs. */
+  #showState() {
+    if (!this.told) return;
+    const isLate = this.told.state === "running" && standing(this.camera) === "late";
+    const words = isLate ? "Late" : stateWords(this.told);
+    if (this.words.textContent !== words) this.words.textContent = words; // who hears it hears changes
+    this.element.dataset.state = isLate ? "late" : this.told.state;
+  }
+
+  async #drawShapes() {
+    if (!isHere("traffic")) return;
+    try {
+      const route = /** @type {any} */ (`sources/${encodeURIComponent(this.source)}/drawing`);
+      const { lines, zones } = /** @type {Api.SourceDrawing} */ (await get(route));
+      const over = shapesOver({ lines, zones });
+      const [first] = [...lines, ...zones];
+      if (first) this.shapes.append(over({ width: first.width_px, height: first.height_px }));
+    } catch {
+      // Nothing is drawn over it.
+    }
+  }
+
+  #showPace() {
+    const { frame } = this.picture;
+    if (this.socket && frame) {
+      const pace = paceWords(this.picture.rate, this.picture.delayMs, frame.left_out);
+      this.pace.textContent = [pace, lateWhy(this.camera)].filter(Boolean).join(" · ");
+    }
+  }
+}

@@ -1,0 +1,96 @@
+// The live picture: each frame is drawn as it comes, its boxes over it, and how fast and how late they come is told.
+
+import { framesBoxes } from "frametally/js/frames/boxed_picture.js";
+import { el } from "frametally/js/shared/dom.js";
+import { colorsOf } from "frametally/js/shared/palette.js";
+
+/** How far back the rate and the delay look. */
+const LOOK_BACK_MS = 5000;
+
+export class LivePicture {
+  /** @param {string} name  what is seen */
+  constructor(name) {
+    this.canvas = el("canvas", { class: "video-picture live-canvas", role: "img", "aria-label": name });
+    this.overlay = el("div", { class: "video-overlay" });
+    this.stamp = el("p", { class: "video-stamp", hidden: true });
+    this.element = el("div", { class: "picture loaded video-stage" }, this.canvas, this.overlay, this.stamp);
+    this.hasBoxes = true;
+    /** The frame that is drawn. @type {Page.LiveFrame|null} */
+    this.frame = null;
+    /** Labels as they came: each keeps its colour. @type {Set<string>} */
+    this.labels = new Set();
+    /** When the last frames were drawn, and how late. @type {{at: number, lateMs: number|null}[]} */
+    this.drawn = [];
+    this.order = 0;
+  }
+
+  /**
+   * Draws a frame, unless one that came later was drawn first.
+   * @param {Page.LiveFrame} header
+   * @param {Blob} jpeg
+   */
+  async show(header, jpeg) {
+    const image = await createImageBitmap(jpeg).catch(() => null);
+    if (!image || (this.frame && this.frame.stream_id === header.stream_id && header.n < this.frame.n))
+      return;
+    const { canvas } = this;
+    if (canvas.width !== image.width || canvas.height !== image.height) {
+      canvas.width = image.width;
+      canvas.height = image.height;
+      this.element.style.setProperty("--ratio", String(image.width / image.height));
+    }
+    canvas.getContext("2d")?.drawImage(image, 0, 0);
+    image.close();
+    this.frame = header;
+    canvas.dataset.n = String(header.n);
+    canvas.dataset.position = String(header.position_s ?? "");
+    canvas.dataset.capturedAt = String(header.captured_at_ms);
+    this.#drawBoxes();
+    this.#note(header);
+  }
+
+  /** @param {boolean} isOn */
+  showBoxes(isOn) {
+    this.hasBoxes = isOn;
+    this.#drawBoxes();
+  }
+
+  #drawBoxes() {
+    const { frame } = this;
+    if (!frame || !this.hasBoxes) return this.overlay.replaceChildren();
+    for (const [label] of frame.boxes) this.labels.add(label);
+    const boxes = frame.boxes.map(([label, confidence, left, top, width, height]) => ({
+      label,
+      confidence,
+      box: /** @type {[number, number, number, number]} */ ([left, top, width, height]),
+    }));
+    const size = { width: frame.width_px, height: frame.height_px };
+    this.overlay.replaceChildren(
+      framesBoxes(boxes, size, colorsOf([...this.labels], [...this.labels]), true),
+    );
+  }
+
+  /** @param {Page.LiveFrame} header */
+  #note({ due_at_ms: due }) {
+    const at = performance.now();
+    this.drawn.push({ at, lateMs: due === null ? null : Date.now() - due });
+    while (this.drawn[0].at < at - LOOK_BACK_MS) this.drawn.shift();
+  }
+
+  /** Frames drawn a second, of late; null before it can be told. */
+  get rate() {
+    const spanMs = performance.now() - (this.drawn[0]?.at ?? 0);
+    return this.drawn.length < 2 || spanMs < 500 ? null : (1000 * this.drawn.length) / spanMs;
+  }
+
+  /** By how much what is seen is late, in ms: the median of late; null where nothing tells. */
+  get delayMs() {
+    const known = this.drawn.flatMap(({ lateMs }) => (lateMs === null ? [] : [lateMs])).sort((a, b) => a - b);
+    return known.length ? known[known.length >> 1] : null;
+  }
+
+  /** What was drawn before says nothing of what comes. */
+  forget() {
+    this.drawn = [];
+  }
+}

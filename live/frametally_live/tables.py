@@ -1,0 +1,57 @@
+"""The live book's tables, for SQLite and PostgreSQL alike.
+
+`feeds` is kept here alone; before it was a book of its own it lay in the same database, where it is found.
+`about.changed` rises whenever something changes that a page shows.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, MetaData, Table, Text, text
+
+SCHEMA_VERSION = 1
+
+ALL = MetaData()
+
+about = Table(
+    "frametally_live",
+    ALL,
+    Column("schema_version", Integer, primary_key=True, autoincrement=False),
+    Column("next_number", BigInteger, nullable=False),  # as each book has it; feeds are numbered by their own
+    Column("changed", BigInteger, nullable=False, server_default="0"),
+)
+
+_OPEN_VIDEO, _CAMERA = text("kind = 'video' AND ended_at_ms IS NULL"), text("kind = 'camera'")
+
+feeds = Table(
+    "frametally_feeds",
+    ALL,
+    Column("id", Text, primary_key=True),
+    Column("number", BigInteger, nullable=False, unique=True),  # in the order in which they came
+    Column("kind", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("video_id", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("transport", Text, nullable=False),
+    Column("speed", Float, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("wanted", Text, nullable=False),
+    Column("seek_s", Float),
+    Column("told", Text, nullable=False),  # as JSON
+    Column("worker", Text, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("due_at_ms", BigInteger, nullable=False),  # when its lease is over
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("ended_at_ms", BigInteger),
+    Column("launch", Text, nullable=False, server_default=""),
+    Column("launch_due_at_ms", BigInteger, nullable=False, server_default="0"),  # when its launcher's is
+    Index("frametally_feeds_due", "ended_at_ms", "due_at_ms"),
+    Index("frametally_feeds_camera", "source", unique=True, sqlite_where=_CAMERA, postgresql_where=_CAMERA),
+    Index(
+        "frametally_feeds_video",
+        "video_id",
+        unique=True,
+        sqlite_where=_OPEN_VIDEO,
+        postgresql_where=_OPEN_VIDEO,
+    ),
+)

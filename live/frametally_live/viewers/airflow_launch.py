@@ -1,0 +1,211 @@
+"""Having Airflow begin the run of a stream that is booked for it, by the REST API of Airflow 3 (`/api/v2`).
+
+A token is asked for, whether the DAG is there and awake, then for a run whose id is made from the stream's:
+however often a stream is launched, it has one run. What Airflow answers is shown to nobody, for it may repeat
+what it was sent.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import ssl
+import threading
+import time
+from contextlib import suppress
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from frametally.errors import Misconfigured, Retryable
+from frametally.settings.loading import Settings
+from frametally_live.feed_records import Feed
+from frametally_live.settings import LiveSettings
+
+DAG = "frametally_stream"
+_WITHIN_S = 10.0
+"""All that is asked of Airflow for one stream takes no longer."""
+_MOST_BYTES = 1_000_000
+_LOG_IN = "check FRAMETALLY_AIRFLOW_USER and FRAMETALLY_AIRFLOW_PASSWORD"
+_TRY_AGAIN = "then start it again"
+
+
+class _Answer(NamedTuple):
+    status: int
+    said: dict[str, Any]
+
+
+class AirflowLauncher:
+    """Airflow, as `FRAMETALLY_AIRFLOW_URL` names it."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Ask nothing yet.
+
+        Raises:
+            Misconfigured: The address or the log-in is missing, or cannot be one.
+        """
+        access = settings.part(LiveSettings).airflow_access
+        try:
+            parts = urlsplit(settings.part(LiveSettings).airflow_url)
+            self._host, self._port = parts.hostname or "", parts.port
+        except ValueError:
+            parts, self._host = urlsplit(""), ""
+        if parts.scheme not in ("http", "https") or not self._host or parts.query or parts.fragment:
+            raise Misconfigured(
+                "FRAMETALLY_STREAM_LAUNCHER=airflow needs FRAMETALLY_AIRFLOW_URL, Airflow's address, such as "
+                "http://127.0.0.1:8080"
+            )
+        if parts.username is not None or parts.password is not None:
+            raise Misconfigured(
+                "FRAMETALLY_AIRFLOW_URL must hold no log-in: set FRAMETALLY_AIRFLOW_USER and "
+                "FRAMETALLY_AIRFLOW_PASSWORD"
+            )
+        self._login = {"username": access.user, "password": access.password.get_secret_value()}
+        if not all(self._login.values()):
+            raise Misconfigured(
+                "FRAMETALLY_STREAM_LAUNCHER=airflow needs FRAMETALLY_AIRFLOW_USER and "
+                "FRAMETALLY_AIRFLOW_PASSWORD"
+            )
+        self._tls: ssl.SSLContext | None = None
+        if parts.scheme == "https":
+            try:
+                self._tls = ssl.create_default_context(cafile=access.ca_file)
+            except OSError as error:
+                raise Misconfigured(
+                    f"FRAMETALLY_AIRFLOW_CA_FILE: {access.ca_file} cannot be read as certificates"
+                ) from error
+        self._folder = parts.path.rstrip("/")
+        self._name = f"Airflow at {parts.scheme}://{parts.netloc}{self._folder}"
+        self._within_s = _WITHIN_S
+
+    def launch(self, feed: Feed) -> None:
+        """Have the run of a booked stream begin, unless it is there already.
+
+        Raises:
+            Misconfigured: Airflow refuses it until somebody changes something.
+            Retryable: Airflow is away, or answers nothing that can be made use of.
+        """
+        by_s = time.monotonic() + self._within_s
+        answer = self._ask("POST", "/auth/token", by_s, self._login)
+        token = answer.said.get("access_token")
+        if answer.status in (400, 401, 403, 422):
+            raise Misconfigured(
+                f"{self._name} refuses the log-in ({answer.status}): {_LOG_IN}, {_TRY_AGAIN}."
+            )
+        if answer.status not in (200, 201) or not isinstance(token, str) or not _is_token(token):
+            raise self._no_airflow(answer)
+        answer = self._ask("GET", f"/api/v2/dags/{DAG}", by_s, token=token)
+        self._check(answer)
+        if answer.said.get("dag_id") != DAG:
+            raise self._no_airflow(answer)
+        if answer.said.get("is_paused"):
+            raise Misconfigured(
+                f"{self._name} has paused the DAG {DAG}: `airflow dags unpause {DAG}`, {_TRY_AGAIN}."
+            )
+        run = {
+            "dag_run_id": f"stream__{feed.id}",
+            "logical_date": None,
+            "conf": {"video_id": feed.video_id, "speed": feed.speed, "stream_id": feed.id},
+        }
+        answer = self._ask("POST", f"/api/v2/dags/{DAG}/dagRuns", by_s, run, token=token)
+        if answer.status == 409:  # it has been asked for before
+            return
+        self._check(answer)
+        if answer.said.get("dag_run_id") != run["dag_run_id"]:
+            raise self._no_airflow(answer)
+
+    def _check(self, answer: _Answer) -> None:
+        if answer.status in (401, 403):
+            raise Misconfigured(
+                f"{self._name} does not let FRAMETALLY_AIRFLOW_USER begin runs of {DAG} ({answer.status}): "
+                f"give it the role of a user, {_TRY_AGAIN}."
+            )
+        if answer.status == 404:
+            raise Misconfigured(
+                f"{self._name} has no DAG {DAG}: put cloud-services/airflow/dags/{DAG}.py into its folder of "
+                f"DAGs, {_TRY_AGAIN}."
+            )
+        if answer.status in (400, 422):
+            raise Misconfigured(
+                f"{self._name} takes no such run of {DAG} ({answer.status}): give it the DAG of this "
+                f"release, {_TRY_AGAIN}."
+            )
+        if answer.status != 200:
+            raise self._no_airflow(answer)
+
+    def _no_airflow(self, answer: _Answer) -> Retryable:
+        if 300 <= answer.status < 400:
+            why = f"sends elsewhere ({answer.status}), where no log-in is sent"
+        elif answer.status >= 400:
+            why = f"answers {answer.status}"
+        else:
+            why = "does not answer as Airflow 3 does"
+        return Retryable(f"{self._name} {why}: check FRAMETALLY_AIRFLOW_URL and Airflow's log, {_TRY_AGAIN}.")
+
+    def _ask(self, method: str, path: str, by_s: float, body: object = None, *, token: str = "") -> _Answer:
+        headers = {"Accept": "application/json", "Connection": "close"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        sent = None if body is None else json.dumps(body).encode()
+        try:
+            return self._exchange(method, self._folder + path, by_s, sent, headers)
+        except ssl.SSLCertVerificationError as error:
+            raise Misconfigured(
+                f"{self._name}: its certificate is not trusted ({error.verify_message}): set "
+                f"FRAMETALLY_AIRFLOW_CA_FILE, {_TRY_AGAIN}."
+            ) from error
+        # A socket that is cut while it is read may also be a ValueError.
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            late = time.monotonic() >= by_s or isinstance(error, TimeoutError)
+            why = f"in {self._within_s:g} s" if late else "as it should"
+            raise Retryable(
+                f"{self._name} does not answer {why}: is it at work there, and is FRAMETALLY_AIRFLOW_URL its "
+                f"address? See to it, {_TRY_AGAIN}."
+            ) from error
+
+    def _exchange(
+        self, method: str, path: str, by_s: float, sent: bytes | None, headers: dict[str, str]
+    ) -> _Answer:
+        left_s = by_s - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        # No proxy of the environment is used, and no redirect followed: the log-in is for this address alone.
+        if self._tls is None:
+            connection = http.client.HTTPConnection(self._host, self._port, timeout=left_s)
+        else:
+            connection = http.client.HTTPSConnection(
+                self._host, self._port, timeout=left_s, context=self._tls
+            )
+        cut: threading.Timer | None = None
+        try:
+            connection.connect()
+            # A time-out of the socket's own begins anew with each byte.
+            cut = threading.Timer(max(by_s - time.monotonic(), 0.0), _hang_up, [connection.sock])
+            cut.daemon = True
+            cut.start()
+            connection.request(method, path, sent, headers)
+            with connection.getresponse() as response:
+                data = response.read(_MOST_BYTES)
+                status = response.status
+        finally:
+            if cut is not None:
+                cut.cancel()
+            connection.close()
+        if time.monotonic() >= by_s:
+            raise TimeoutError
+        said: Any = None
+        with suppress(ValueError, RecursionError):
+            said = json.loads(data)
+        return _Answer(status, said if isinstance(said, dict) else {})
+
+
+def _hang_up(connection: socket.socket) -> None:
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+
+
+def _is_token(text: str) -> bool:
+    """Whether it can stand in a header."""
+    return 0 < len(text) <= 10_000 and text.isascii() and text.isprintable()

@@ -1,0 +1,376 @@
+"""From the log to all who watch: one thread reads results, one task asks how feeds stand.
+
+All of it only while somebody watches, and nothing waits in memory but the newest few frames of each feed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import NamedTuple
+
+from frametally import keys
+from frametally.errors import FrametallyError
+from frametally.process.retrying import OnceAMinute
+from frametally.records import Detection, FrameDetections
+from frametally.settings.loading import Settings
+from frametally_live.feed_records import Feed
+from frametally_live.live_ports import LivePorts
+from frametally_live.viewers.paused_stream import find_shown
+from frametally_live.viewers.result_pictures import FeedName, Pictures
+from frametally_live.viewers.result_reader import ResultReader
+from frametally_live.viewers.viewer_messages import EncodedFrame, FrameShown, PicturedResult, StreamTold
+from frametally_live.viewers.wakeups import Wake
+from frametally_videos.ports.video_catalogue import VideoRow
+
+_LOG = logging.getLogger("frametally_web")
+_LOOK_EVERY_S = 0.5
+_LONGEST_UNDETECTED_S = 5.0
+_LONGEST_SILENT_S = 60.0
+"""So long after the last result the end of a video waits for the results that are missing."""
+_MOST_LOOKS = 1200
+_MOST_RECENT = 16
+"""So many frames that came at once are kept for who only listens."""
+_CATALOGUE_AWAY = "The catalogue does not answer for now."
+_NOT_DETECTED = (
+    "Its frames are announced, and nobody detects them for now: run `frametally consume --live`, or wait."
+)
+_BEHIND = (
+    "Pictures are {} s or more behind, as detection does not keep up: run more of "
+    "`frametally consume --live`, choose a faster model, or lower FRAMETALLY_SAMPLE_FPS."
+)
+
+
+class Channel:
+    """One feed, and all who watch it here; the server's loop alone has to do with it."""
+
+    def __init__(self, name: FeedName, feed: Feed, video: VideoRow | None) -> None:
+        """Nothing came yet."""
+        self.name = name
+        self.feed = feed
+        self.video = video
+        self.recent: deque[PicturedResult] = deque(maxlen=_MOST_RECENT)
+        self.encoded: tuple[int, EncodedFrame] | None = None
+        """The frame that somebody was sent last: its number, and its message."""
+        self.wakes: set[Wake] = set()
+        """Each is set when there is something new."""
+        self.waits_for = ""
+        self.announced_at_s: float | None = None
+        self.heard_at_s = 0.0
+        """When a result came last, or it ended."""
+        self.is_given_up = False
+        self.behind_ms: int | None = None
+        self._looks: deque[tuple[float, int]] = deque(maxlen=_MOST_LOOKS)  # when, and its newest moment then
+
+    @property
+    def newest(self) -> PicturedResult | None:
+        """The newest frame."""
+        return self.recent[-1] if self.recent else None
+
+    def after(self, n: int) -> PicturedResult | None:
+        """Return the first frame that is kept after the one of that number; None: there is none."""
+        return next((frame for frame in self.recent if frame.n > n), None)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing will come any more."""
+        return self.feed.is_over and not self.awaits_results
+
+    @property
+    def awaits_results(self) -> bool:
+        """Whether a video's stream has ended, and the result of its last frame is still to be shown."""
+        return self._is_unseen and not self.is_given_up
+
+    @property
+    def _is_unseen(self) -> bool:
+        feed, told = self.feed, self.feed.told
+        is_at_end = told.state == "ended" and not told.reason
+        if feed.kind != "video" or not is_at_end or told.captured_at_ms is None:
+            return False
+        return self.newest is None or self.newest.result.captured_at_ms < told.captured_at_ms
+
+    def look(self, now_s: float) -> None:
+        """Note how far it is, and how far what is shown is behind that."""
+        told_ms = self.feed.told.captured_at_ms
+        if told_ms is None:
+            return
+        self._looks.append((now_s, told_ms))
+        if self.newest is None:
+            return
+        shown_ms = self.newest.result.captured_at_ms
+        level = next((n for n in reversed(range(len(self._looks))) if self._looks[n][1] <= shown_ms), 0)
+        for _ in range(level):
+            self._looks.popleft()
+        self.behind_ms = round(1000 * (now_s - self._looks[0][0]))
+
+    def told(self) -> StreamTold:
+        """Return how it stands."""
+        told = self.feed.told
+        state = "running" if self.awaits_results else told.state
+        waits = self.waits_for if state == "running" else ""
+        return StreamTold(
+            state="waiting" if waits else state,
+            position_s=told.position_s,
+            duration_s=self.video.record.facts.duration_s if self.video else None,
+            fps=told.frames_per_s,
+            behind_ms=self.behind_ms,
+            viewers=len(self.wakes),
+            reason=waits or self._reason() or None,
+        )
+
+    def _reason(self) -> str:
+        if self._is_unseen:
+            end_ms = self.feed.told.captured_at_ms or 0
+            from_ms = self.newest.result.captured_at_ms if self.newest else self._started_ms()
+            left_s = -(-(end_ms - from_ms) // 1000)
+            if self.is_given_up:
+                return f"Its last {left_s} s were not detected in time to be shown here."
+            return f"The stream is at its end; its last {left_s} s are still being detected."
+        if self.feed.told.state == "running" and (self.behind_ms or 0) > 1000 * _LONGEST_UNDETECTED_S:
+            about_s = max(5, (self.behind_ms or 0) // 10_000 * 10)
+            return _BEHIND.format(about_s)
+        return self.feed.reason
+
+    def _started_ms(self) -> int:
+        started_ms = self.video.record.facts.started_at_ms if self.video else None
+        return started_ms if started_ms is not None else (self.feed.told.captured_at_ms or 0)
+
+    def position_s(self, captured_at_ms: int) -> float | None:
+        """Return where in the video a moment is; None of a camera."""
+        started_ms = self.video.record.facts.started_at_ms if self.video else None
+        return None if started_ms is None else (captured_at_ms - started_ms) / 1000
+
+    def due_at_ms(self, captured_at_ms: int) -> int | None:
+        """Return when a moment is to be seen, by the clock of who runs it; None where that is not known."""
+        if self.feed.kind == "camera":
+            return captured_at_ms
+        told, position_s = self.feed.told, self.position_s(captured_at_ms)
+        if position_s is None or told.position_s is None or told.due_at_ms is None:
+            return None
+        return told.due_at_ms + round(1000 * (position_s - told.position_s) / self.feed.speed)
+
+    def header(self, frame: PicturedResult, found: Iterable[Detection]) -> FrameShown:
+        """Return what is told of a frame, with those of its detections that count."""
+        result = frame.result
+        return FrameShown(
+            stream_id=self.feed.id,
+            n=frame.n,
+            image_path=result.image_path,
+            captured_at_ms=result.captured_at_ms,
+            position_s=self.position_s(result.captured_at_ms),
+            sent_at_ms=0,
+            due_at_ms=self.due_at_ms(result.captured_at_ms),
+            width_px=result.width_px,
+            height_px=result.height_px,
+            model=result.model,
+            boxes=[(one.label, one.confidence, *one.box, None) for one in found],
+            left_out=0,
+        )
+
+    def wake(self) -> None:
+        """Have all who watch look."""
+        for one in self.wakes:
+            one.set()
+
+
+class _Work(NamedTuple):
+    """What there is while somebody watches."""
+
+    reader: ResultReader
+    pictures: Pictures
+    task: asyncio.Task[None]
+
+
+class Relay:
+    """Has a channel for each feed that somebody watches."""
+
+    def __init__(
+        self, ports: LivePorts, settings: Settings, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Do nothing before somebody watches; `clock` gives seconds."""
+        self._ports = ports
+        self._settings = settings
+        self._clock = clock
+        self._once_a_minute = OnceAMinute(_LOG.warning)
+        self._channels: dict[FeedName, Channel] = {}
+        self._video_of: Mapping[str, str] = {}  # by the content's sha256; replaced, never changed
+        self._work: _Work | None = None
+        self._away: dict[str, str] = {}  # what is: why
+        self._readers: list[ResultReader] = []
+        self._is_closed = False
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether anything is read."""
+        return self._work is not None
+
+    async def find(self, name: FeedName) -> Channel | None:
+        """Return the channel of a feed that is not over; None if there is no such feed.
+
+        Raises:
+            LookupError: There is no such video, or no camera of that source.
+            Retryable: The catalogue is away.
+        """
+        if name in self._channels:
+            return self._channels[name]
+        feed, video = await asyncio.to_thread(self._look_up, name)
+        if name in self._channels:  # another was faster
+            return self._channels[name]
+        return None if feed is None or feed.is_over else Channel(name, feed, video)
+
+    def _look_up(self, name: FeedName) -> tuple[Feed | None, VideoRow | None]:
+        catalogue = self._ports.catalogue
+        if name.video_id:
+            video = catalogue.video(name.video_id) if keys.is_video_id(name.video_id) else None
+            if video is None:
+                raise LookupError(name.video_id)
+            return next(iter(self._ports.feeds.feeds("video", video_id=name.video_id, limit=1)), None), video
+        cameras = [feed for feed in self._ports.feeds.feeds("camera") if feed.source == name.source]
+        if not cameras:
+            raise LookupError(name.source)
+        return cameras[0], None
+
+    def join(self, channel: Channel, wake: Wake) -> Channel:
+        """Watch a channel, or the one that stands in its place by now; `leave` ends that."""
+        channel = self._channels.setdefault(channel.name, channel)
+        channel.wakes.add(wake)
+        if channel.video is not None:
+            self._video_of = {**self._video_of, channel.video.record.sha256: channel.name.video_id}
+        if self._work is not None:
+            self._work.pictures.watch(self._channels)
+        elif not self._is_closed:
+            self._begin()
+        return channel
+
+    def leave(self, channel: Channel, wake: Wake) -> None:
+        """Watch it no longer; after the last nothing is kept of it."""
+        channel.wakes.discard(wake)
+        if not channel.wakes and self._channels.get(channel.name) is channel:
+            del self._channels[channel.name]
+            if self._work is not None:
+                self._work.pictures.watch(self._channels)
+        if not self._channels:
+            self._rest()
+
+    def close(self) -> None:
+        """Read nothing more, for nobody; waits until that is so. Not for the server's loop."""
+        self._is_closed = True
+        self._rest()
+        for reader in self._readers:
+            reader.join()
+
+    def _rest(self) -> None:
+        if self._work is not None:
+            self._work.reader.stop()
+            self._work.pictures.close()
+            self._work.task.get_loop().call_soon_threadsafe(self._work.task.cancel)
+            self._work = None
+
+    def _begin(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._away = {}
+
+        def show(name: FeedName, frame: PicturedResult) -> None:
+            loop.call_soon_threadsafe(self._show, pictures, name, frame)
+
+        def teller(what: str) -> Callable[[str], None]:
+            def tell(reason: str) -> None:
+                self._away[what] = reason
+
+            return tell
+
+        pictures = Pictures(self._ports.store, show, teller("store"))
+        pictures.watch(self._channels)
+
+        def take(result: FrameDetections) -> None:
+            channel = self._channel_of(result)
+            if channel is not None and channel.feed.model in ("", result.model):
+                channel.announced_at_s = None
+                channel.heard_at_s = self._clock()
+                pictures.take(channel.name, result)
+
+        reader = ResultReader(self._ports.log, self._settings.results_topic, take, teller("log"))
+        self._readers = [one for one in self._readers if one.is_alive] + [reader]
+        self._work = _Work(reader, pictures, asyncio.create_task(self._watch()))
+        reader.start()
+
+    def _channel_of(self, result: FrameDetections) -> Channel | None:
+        sha256, _ = keys.parse_media_id(result.media)
+        video_id = self._video_of.get(sha256)
+        name = FeedName(video_id=video_id) if video_id else FeedName(source=result.source)
+        return self._channels.get(name)
+
+    def _show(self, pictures: Pictures, name: FeedName, frame: PicturedResult) -> None:
+        channel = self._channels.get(name)
+        if channel is None or self._work is None or self._work.pictures is not pictures:
+            return
+        channel.recent.append(frame)
+        channel.wake()
+
+    async def _watch(self) -> None:
+        while True:
+            try:
+                feeds, videos = await asyncio.to_thread(self._feeds)
+                self._away["catalogue"] = ""
+                self._video_of = videos
+                for channel in [*self._channels.values()]:
+                    self._stand(channel, feeds.get(channel.name))
+            except FrametallyError as error:
+                self._away["catalogue"] = _CATALOGUE_AWAY
+                self._once_a_minute("feeds", f"how streams and cameras stand cannot be read: {error}")
+            for channel in self._channels.values():
+                self._note_what_is_away(channel)
+                channel.look(self._clock())
+                stands = channel.feed.told.state == "paused" or channel.awaits_results
+                if channel.newest is None and stands and self._work is not None:
+                    self._work.pictures.begin(channel.name, partial(find_shown, self._ports, channel.feed))
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+    def _feeds(self) -> tuple[dict[FeedName, Feed], dict[str, str]]:
+        """Return all feeds, of those that share a name the one that is not over, and whose contents are."""
+        feeds: dict[FeedName, Feed] = {}
+        for feed in self._ports.feeds.feeds():
+            name = FeedName(video_id=feed.video_id) if feed.kind == "video" else FeedName(source=feed.source)
+            feeds.setdefault(name, feed)
+        known = {video_id: sha256 for sha256, video_id in self._video_of.items()}
+        videos = {}
+        for name, feed in feeds.items():
+            if not name.video_id or (feed.is_over and name not in self._channels):
+                continue
+            if name.video_id not in known:
+                row = self._ports.catalogue.video(name.video_id)
+                known[name.video_id] = row.record.sha256 if row else ""
+            videos[known[name.video_id]] = name.video_id
+        return feeds, videos
+
+    def _stand(self, channel: Channel, feed: Feed | None) -> None:
+        """Take in how a feed stands; one that is gone has ended."""
+        before = channel.feed
+        if feed is None or feed.id != before.id:  # of another that was begun they are told anew
+            feed = before._replace(told=before.told._replace(state="ended", captured_at_ms=None))
+        if feed.told.frames_announced > before.told.frames_announced and channel.announced_at_s is None:
+            channel.announced_at_s = self._clock()
+        channel.feed = feed
+        if feed.is_over and not before.is_over:
+            channel.heard_at_s = self._clock()
+        if channel.awaits_results and self._clock() - channel.heard_at_s > _LONGEST_SILENT_S:
+            channel.is_given_up = True
+            channel.wake()
+        if feed.told.state == "paused" and self._work is not None:
+            self._work.pictures.stand(channel.name, feed.told.captured_at_ms)
+        if (feed.told.state, feed.told.reason) != (before.told.state, before.told.reason):
+            channel.wake()
+
+    def _note_what_is_away(self, channel: Channel) -> None:
+        reasons = [reason for reason in self._away.values() if reason]
+        since_s = channel.announced_at_s
+        if since_s is not None and self._clock() - since_s > _LONGEST_UNDETECTED_S:
+            reasons.append(_NOT_DETECTED)
+        waits_for = reasons[0] if reasons else ""
+        if waits_for != channel.waits_for:
+            channel.waits_for = waits_for
+            channel.wake()

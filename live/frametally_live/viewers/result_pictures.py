@@ -1,0 +1,176 @@
+"""Gets the pictures of results from the store, once for all who watch, the newest few of each feed."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+from frametally.errors import FrametallyError, Retryable
+from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.process.retrying import OnceAMinute
+from frametally.records import FrameDetections
+from frametally_live.viewers.viewer_messages import PicturedResult
+
+_LOG = logging.getLogger("frametally_web")
+_MOST_AT_ONCE = 4
+_MOST_WAITING, _MOST_WAIT_S = 16, 1.0
+"""So many results of a feed may come at once and all be shown; what waited for longer has grown old."""
+_TRY_AGAIN_S = 0.5
+_STRAGGLES_S = 1.0
+_AWAY = "The store does not answer for now."
+
+
+class FeedName(NamedTuple):
+    """What is watched: a video that is streamed, or a camera's source; the other is empty."""
+
+    video_id: str = ""
+    source: str = ""
+
+
+class _Waiting(NamedTuple):
+    """A frame without its picture, and since when."""
+
+    since_s: float
+    frame: PicturedResult
+
+
+class _Feed:
+    """What came of one feed."""
+
+    def __init__(self) -> None:
+        self.came = 0
+        self.waiting: deque[_Waiting] = deque(maxlen=_MOST_WAITING)
+        self.is_got = True
+        self.captured_at_ms = 0
+        self.taken_at_s = float("-inf")
+        self.stragglers: dict[int | None, FrameDetections] = {}  # of the last second, by event time
+        self.is_sought = False  # where it stands, as nothing came
+
+
+class Pictures:
+    """Threads may share it."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        show: Callable[[FeedName, PicturedResult], None],
+        tell: Callable[[str], None],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Hand pictures to `show`; `tell` hears why there are none for now, or an empty text; in threads."""
+        self._store = store
+        self._show = show
+        self._tell = tell
+        self._clock = clock
+        self._once_a_minute = OnceAMinute(_LOG.warning)
+        self._lock = threading.Lock()
+        self._feeds: dict[FeedName, _Feed] = {}
+        self._ended = threading.Event()
+        self._pool = ThreadPoolExecutor(_MOST_AT_ONCE, thread_name_prefix="live-pictures")
+
+    def watch(self, names: Iterable[FeedName]) -> None:
+        """Get those of these feeds from now on, and of no others."""
+        with self._lock:
+            self._feeds = {name: self._feeds.get(name) or _Feed() for name in names}
+
+    def take(self, name: FeedName, result: FrameDetections) -> None:
+        """Take in the newest result of a feed; what is older than one of the last second is left out.
+
+        Results of one feed come by several partitions: what waited in one of them is over by then. But after
+        a jump back in a video, earlier ones are the newest; see `stand`.
+        """
+        with self._lock:
+            feed = self._feeds.get(name)
+            if feed is None or self._ended.is_set():
+                return
+            feed.came += 1
+            is_earlier = result.captured_at_ms < feed.captured_at_ms
+            if is_earlier and self._clock() - feed.taken_at_s < _STRAGGLES_S:
+                feed.stragglers[result.captured_at_ms] = result
+            else:
+                self._take(name, feed, result)
+
+    def begin(self, name: FeedName, find: Callable[[], FrameDetections | None]) -> None:
+        """Take in where a feed stands, as `find` says in a thread, unless anything came of it by then."""
+        with self._lock:
+            feed = self._feeds.get(name)
+            if feed is None or feed.came or feed.is_sought or self._ended.is_set():
+                return
+            feed.is_sought = True
+            self._pool.submit(self._begin, name, feed, find)
+
+    def _begin(self, name: FeedName, feed: _Feed, find: Callable[[], FrameDetections | None]) -> None:
+        try:
+            result = find()
+        except FrametallyError as error:
+            self._once_a_minute("standing", f"what a paused stream shows cannot be read: {error}")
+            result = None
+        with self._lock:
+            feed.is_sought = False
+            if result is not None and not feed.came and not self._ended.is_set():
+                feed.came = 1
+                self._take(name, feed, result)
+
+    def stand(self, name: FeedName, captured_at_ms: int | None) -> None:
+        """Take in that a feed stands still at a moment: what was left out of that is no straggler."""
+        with self._lock:
+            feed = self._feeds.get(name)
+            if feed is None or self._ended.is_set():
+                return
+            if (straggler := feed.stragglers.get(captured_at_ms)) is not None:
+                self._take(name, feed, straggler)
+
+    def _take(self, name: FeedName, feed: _Feed, result: FrameDetections) -> None:
+        feed.captured_at_ms, feed.taken_at_s, feed.stragglers = result.captured_at_ms, self._clock(), {}
+        feed.waiting.append(_Waiting(feed.taken_at_s, PicturedResult(feed.came, result, b"")))
+        if feed.is_got:
+            feed.is_got = False
+            self._pool.submit(self._get, name, feed)
+
+    def close(self) -> None:
+        """Get no more; waits for nothing."""
+        self._ended.set()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _get(self, name: FeedName, feed: _Feed) -> None:
+        try:
+            while (frame := self._next(feed)) is not None:
+                self._get_one(name, feed, frame)
+        except FrametallyError as error:
+            self._once_a_minute("picture", f"a live picture cannot be read: {error}")
+            with self._lock:
+                feed.is_got = True
+
+    def _next(self, feed: _Feed) -> PicturedResult | None:
+        """Return the next result that has no picture yet; None: all is done, or nobody wants it."""
+        with self._lock:
+            old_s = self._clock() - _MOST_WAIT_S
+            while len(feed.waiting) > 1 and feed.waiting[0].since_s < old_s:
+                feed.waiting.popleft()
+            feed.is_got = not feed.waiting
+            return None if feed.is_got or self._ended.is_set() else feed.waiting.popleft().frame
+
+    def _get_one(self, name: FeedName, feed: _Feed, frame: PicturedResult) -> None:
+        while self._feeds.get(name) is feed and not self._ended.is_set():
+            try:
+                jpeg = self._store.get(frame.result.image_path)
+            except ObjectMissing:  # it was forgotten since
+                return
+            except Retryable as error:
+                self._tell(_AWAY)
+                self._once_a_minute("store", f"live pictures cannot be read: {error}")
+                self._ended.wait(_TRY_AGAIN_S)
+                with self._lock:
+                    if feed.waiting:  # whatever came before the newest is shown no more
+                        feed.waiting = deque([feed.waiting[-1]], _MOST_WAITING)
+                        return
+            else:
+                self._tell("")
+                self._show(name, frame._replace(jpeg=jpeg))
+                return

@@ -1,0 +1,255 @@
+"""`/ws/stream`: live frames and the boxes in them, each viewer at its own pace.
+
+A viewer that acknowledges frames has two frames of credit, and then gets the newest. One that only listens
+gets the next frame once its socket takes more, of the newest few. The server counts those that it leaves out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from urllib.parse import parse_qsl
+
+import msgspec
+from starlette.requests import HTTPConnection
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from frametally.errors import FrametallyError
+from frametally.settings.loading import Settings
+from frametally_live.live_ports import LivePorts
+from frametally_live.viewers.relay import Channel, Relay
+from frametally_live.viewers.result_pictures import FeedName
+from frametally_live.viewers.viewer_messages import (
+    NO_STREAM,
+    NO_VIDEO,
+    Ack,
+    EncodedFrame,
+    Pause,
+    PicturedResult,
+    Resume,
+    StreamTold,
+)
+from frametally_live.viewers.wakeups import Wake
+from frametally_web.access.visitors import Visitor, set_visitor
+from frametally_web.requests.problems import Problem
+from frametally_web.sockets.talking import NOT_ALLOWED, OVER, TOO_MANY, Judgement, close, hear, send, talk
+
+STREAM_PATH = "/ws/stream"
+_MOST_IN_ALL, _MOST_OF_ADDRESS = 500, 50
+_CREDIT_FRAMES = 2
+_MOST_OPEN = 100
+"""So many that one has not acknowledged yet are remembered: one that only listens acknowledges none."""
+_TELL_EVERY_S = 5.0
+# Made once, before there are threads: see `records.decode`.
+_said = msgspec.json.Decoder(Ack | Pause | Resume)
+
+
+class ViewerSockets:
+    """An ASGI application of the WebSockets of those who watch."""
+
+    def __init__(
+        self, ports: LivePorts, settings: Settings, check: Callable[[HTTPConnection], Visitor]
+    ) -> None:
+        """Show what is found on the log; `check` raises `Problem` for a request of who may not watch."""
+        self._check = check
+        self._relay = Relay(ports, settings)
+        self._counts = settings.counted_boxes().rule()
+        self._open: Counter[str] = Counter()
+
+    @property
+    def open(self) -> int:
+        """How many there are."""
+        return self._open.total()
+
+    @property
+    def is_watching(self) -> bool:
+        """Whether anything is read for them."""
+        return self._relay.is_at_work
+
+    def close(self) -> None:
+        """Read nothing more for them."""
+        self._relay.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one, until its viewer goes or is sent away; `messages.CLOSED_BECAUSE` has the codes."""
+        socket = WebSocket(scope, receive, send)
+        await socket.accept()
+        address = _address_of(socket)
+        code = await self._refusal(socket, address)
+        if code is not None:
+            await close(socket, code)
+            return
+        self._open[address] += 1
+        try:
+            await self._answer(socket)
+        finally:
+            self._open[address] -= 1
+            self._open += Counter()  # which forgets where nobody watches from
+
+    async def _refusal(self, socket: WebSocket, address: str) -> int | None:
+        try:
+            set_visitor(await asyncio.to_thread(self._check, socket))
+        except Problem:
+            return NOT_ALLOWED
+        if self._open[address] >= _MOST_OF_ADDRESS or self.open >= _MOST_IN_ALL:
+            return TOO_MANY
+        return None
+
+    async def _answer(self, socket: WebSocket) -> None:
+        asked = _asked_for(socket.scope["query_string"])
+        if asked is None:
+            await close(socket, NOT_ALLOWED)
+            return
+        name, as_json = asked
+        try:
+            channel = await self._relay.find(name)
+        except LookupError:
+            await close(socket, NO_VIDEO)
+        except FrametallyError:
+            await close(socket, TOO_MANY)
+        else:
+            if channel is None:
+                await close(socket, NO_STREAM)
+                return
+            wake = Wake()
+            channel = self._relay.join(channel, wake)
+            viewer = _Viewer(socket, channel, wake, self._encoded, as_json=as_json)
+            try:
+                await talk(socket, viewer.tell(), hear(socket, _said, viewer.take))
+            finally:
+                self._relay.leave(channel, wake)
+
+    def _encoded(self, channel: Channel, frame: PicturedResult) -> EncodedFrame:
+        """Return a frame as it is sent, encoded once for all who are sent it."""
+        if channel.encoded is None or channel.encoded[0] != frame.n:
+            header = channel.header(frame, filter(self._counts, frame.result.detections))
+            channel.encoded = frame.n, EncodedFrame(header, frame.jpeg)
+        return channel.encoded[1]
+
+
+class _Viewer:
+    """One socket: what was sent to it, and what it said."""
+
+    def __init__(
+        self,
+        socket: WebSocket,
+        channel: Channel,
+        wake: Wake,
+        encoded: Callable[[Channel, PicturedResult], EncodedFrame],
+        *,
+        as_json: bool,
+    ) -> None:
+        self._socket = socket
+        self._channel = channel
+        self._wake = wake
+        self._encoded = encoded
+        self._as_json = as_json
+        self._open: deque[int] = deque(maxlen=_MOST_OPEN)
+        self._acknowledges = False
+        self._is_paused = False
+        self._sent: int | None = None
+        self._left_out = 0
+
+    def take(self, message: Ack | Pause | Resume) -> Judgement:
+        """Take in what it says; it is wrong to acknowledge what was never sent."""
+        judgement: Judgement = "more"
+        if isinstance(message, Ack):
+            if self._sent is None or not 0 < message.n <= self._sent:
+                return "wrong"
+            self._acknowledges = True
+            while self._open and self._open[0] <= message.n:
+                self._open.popleft()
+                judgement = "answer"
+        elif isinstance(message, Pause):
+            self._is_paused = True
+        elif self._is_paused:
+            self._is_paused = False
+            newest = self._channel.newest
+            if newest is not None and self._sent is not None:  # what came meanwhile was not wanted
+                self._sent = max(self._sent, newest.n - 1)
+        if self._next() is not None:  # there mostly is nothing: then nobody is woken for every `ack`
+            self._wake.set()
+        return judgement
+
+    async def tell(self) -> int:
+        """Send what there is to be told, for as long as there is; return the code to close by."""
+        told: StreamTold | None = None
+        loop = asyncio.get_running_loop()
+        due: asyncio.TimerHandle | None = None  # one timer for many frames: one for each wait is dear
+        try:
+            while True:
+                self._wake.clear()
+                frame = self._next()
+                if frame is not None and self._channel.is_over:  # its last one
+                    await self._send(frame)
+                    continue
+                # Both before anything is sent: if it ends meanwhile, it is told so before the socket closes.
+                state, is_over = self._channel.told(), self._channel.is_over
+                is_due = due is None or loop.time() >= due.when()
+                if told is None or is_due or (state.state, state.reason) != (told.state, told.reason):
+                    if due is not None:
+                        due.cancel()
+                    told, due = state, loop.call_later(_TELL_EVERY_S, self._wake.set)
+                    await send(self._socket, msgspec.json.encode(state).decode())
+                if is_over:
+                    return OVER
+                if frame is not None:
+                    await self._send(frame)
+                    continue  # there may be another by now
+                await self._wake.wait()
+        finally:
+            if due is not None:
+                due.cancel()
+
+    def _next(self) -> PicturedResult | None:
+        """Return the frame that it may have now."""
+        frame = self._channel.newest
+        if frame is not None and self._sent is not None and not self._acknowledges:
+            frame = self._channel.after(self._sent)
+        return frame if frame is not None and self._may_have(frame) else None
+
+    def _may_have(self, frame: PicturedResult) -> bool:
+        is_new = self._sent is None or frame.n > self._sent
+        is_paced = self._acknowledges and not self._channel.is_over
+        has_credit = not is_paced or len(self._open) < _CREDIT_FRAMES
+        return is_new and not self._is_paused and has_credit
+
+    async def _send(self, frame: PicturedResult) -> None:
+        if self._sent is not None:
+            self._left_out += frame.n - self._sent - 1
+        self._sent = frame.n
+        self._open.append(frame.n)
+        encoded = self._encoded(self._channel, frame)
+        encode = encoded.as_text if self._as_json else encoded.as_bytes
+        message = encode(sent_at_ms=round(time.time() * 1000), left_out=self._left_out)
+        await send(self._socket, message)
+
+
+def _asked_for(query: bytes) -> tuple[FeedName, bool] | None:
+    """Return what is to be watched, and whether as JSON; None: the address says what cannot be."""
+    try:
+        said = parse_qsl(query.decode("ascii"), keep_blank_values=True, max_num_fields=10)
+    except ValueError:
+        return None
+    asked = dict(said)
+    name = FeedName(asked.pop("video_id", ""), asked.pop("source", ""))
+    shape = asked.pop("format", "")
+    if asked or len({key for key, _ in said}) < len(said) or shape not in ("", "json"):
+        return None
+    if bool(name.video_id) == bool(name.source):
+        return None
+    return name, shape == "json"
+
+
+def _address_of(socket: WebSocket) -> str:
+    """Return where a viewer is: as the proxy says by which it comes, if that is on a network of ours."""
+    address = socket.client.host if socket.client else ""
+    said = socket.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+    try:
+        return str(ipaddress.ip_address(said)) if ipaddress.ip_address(address).is_private else address
+    except ValueError:
+        return address

@@ -1,1 +1,0 @@
-"""Cameras: opened, read, kept minute by minute as media, and announced."""

@@ -1,1 +1,0 @@
-"""What is done to an uploaded video: frames, previews, what it is, removal; each in a process of its own."""

@@ -1,1 +1,0 @@
-"""Alerts: rules, channels, what was told, what waits, what failed and why."""

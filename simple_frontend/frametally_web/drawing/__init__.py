@@ -1,1 +1,0 @@
-"""What is drawn over a source's picture, as the page draws it: shown, changed, tried out."""

@@ -1,0 +1,68 @@
+"""What the dashboard gives a plug-in, and what a plug-in adds to the dashboard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Blueprint
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp
+from werkzeug.datastructures import MultiDict
+
+from frametally.settings.loading import Settings
+from frametally_web.access.visitors import Visitor
+from frametally_web.books.reader import BooksReader, DashboardPorts
+from frametally_web.charts.answers import Counts
+from frametally_web.requests.native import NativeRoute
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebContext:
+    """The dashboard as a plug-in's hook `web` gets it.
+
+    Attributes:
+        settings: Of the process.
+        ports: What may be read, of the sources that the visitor may see.
+        books: What the store and the log say, read in the background.
+        counts: Answers a chart's counts for the parameters of `/api/v1/counts`.
+        image_url: Returns the address of a stored frame's picture, by its key.
+        listener: Returns what lets a WebSocket's visitor in or raises `Problem`, by the route's path.
+        remedy: What to do where this dashboard changes nothing; None where it may.
+        given: What the caller of `create_app` gave plug-ins to work on, by name.
+    """
+
+    settings: Settings
+    ports: DashboardPorts
+    books: BooksReader
+    counts: Callable[[MultiDict[str, str]], Counts]
+    image_url: Callable[[str], str]
+    listener: Callable[[str], Callable[[HTTPConnection], Visitor]]
+    remedy: str | None
+    given: Mapping[str, Any]
+
+
+def _nothing() -> None:
+    """Start or close nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebPart:
+    """What a plug-in adds to one application.
+
+    Attributes:
+        handlers: Objects with a method for each of its endpoints, by the endpoint's name.
+        blueprints: Its pages that need more than a template.
+        native: Its routes that stream, or that take a body of any length.
+        sockets: WebSockets, by the path that they are at, or by `""` for all paths that no other has.
+        start: Begins what it does beside requests, once the server listens.
+        close: Ends that.
+    """
+
+    handlers: Sequence[object] = ()
+    blueprints: Sequence[Blueprint] = ()
+    native: Sequence[NativeRoute] = ()
+    sockets: Mapping[str, ASGIApp] = field(default_factory=dict)
+    start: Callable[[], None] = _nothing
+    close: Callable[[], None] = _nothing

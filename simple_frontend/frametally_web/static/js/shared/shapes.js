@@ -1,0 +1,153 @@
+// What is drawn over a source's picture, and paths in it: a drawing whose units are the picture's pixels.
+
+import { svg } from "./dom.js";
+import { themeColor } from "./palette.js";
+
+/** @typedef {{name: string, points: [number, number][], width_px: number, height_px: number}} Shape */
+/** @typedef {import("../frames/name_places.js").Size} Size */
+/**
+ * @typedef {Object} Shown
+ * @property {Shape[]} [lines]
+ * @property {Shape[]} [zones]
+ * @property {Api.ProvedCrossing["path"]} [path]  in pixels of the stored frame
+ * @property {[number, number]} [foot]  likewise
+ */
+
+// In parts of the picture's width, so that they look the same on every size of it.
+const NAME_PART = 1 / 44;
+const ARROW_PART = 1 / 22;
+
+/**
+ * The colours of lines and zones, by their place in the list.
+ * @param {number} position
+ */
+export const shapeColor = (position) =>
+  `color-mix(in srgb, ${themeColor(`series-${position % 6}`)}, white 25%)`;
+
+/**
+ * @param {Shown} shown
+ * @param {boolean} [named]  with the names of lines and zones
+ * @returns {(size: Size) => SVGElement}
+ */
+export const shapesOver =
+  (shown, named = true) =>
+  (size) => {
+    const { width, height } = size;
+    const name = (/** @type {Shape} */ shape) => named && nameOf(shape.name, onFrame(shape, size)[0], size);
+    const lines = (shown.lines ?? []).map((line, position) => lineOf(line, shapeColor(position), size));
+    const first = shown.lines?.length ?? 0;
+    const zones = (shown.zones ?? []).map((zone, position) =>
+      zoneOf(zone, shapeColor(first + position), size),
+    );
+    return svg(
+      "svg",
+      { class: "boxes shapes", viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" },
+      ...zones,
+      ...lines,
+      ...[...(shown.lines ?? []), ...(shown.zones ?? [])].flatMap((shape) => name(shape) || []),
+      ...pathOf(shown, size),
+    );
+  };
+
+/**
+ * Points of a shape, in pixels of the frame that it is shown over: which may be stored smaller than it was filmed.
+ * @param {Shape} shape
+ * @param {Size} size
+ * @returns {[number, number][]}
+ */
+const onFrame = ({ points, width_px, height_px }, { width, height }) =>
+  points.map(([x, y]) => [(x * width) / width_px, (y * height) / height_px]);
+
+/** @param {number[][]} points */
+const listOf = (points) => points.map((point) => point.map((one) => one.toFixed(1)).join(",")).join(" ");
+
+/**
+ * @param {Shape} line
+ * @param {string} color
+ * @param {Size} size
+ */
+function lineOf(line, color, size) {
+  const points = onFrame(line, size);
+  return svg(
+    "g",
+    {},
+    svg("polyline", { class: "under", points: listOf(points) }),
+    svg("polyline", { class: "over", points: listOf(points), stroke: color }),
+    arrowOf(points, size),
+  );
+}
+
+/**
+ * Where `to_right` goes: to the right hand of who walks along the line.
+ * @param {[number, number][]} points
+ * @param {Size} size
+ */
+function arrowOf(points, { width }) {
+  const middle = Math.floor((points.length - 1) / 2);
+  const [[ax, ay], [bx, by]] = [points[middle], points[middle + 1]];
+  const long = Math.hypot(bx - ax, by - ay) || 1;
+  const [ux, uy] = [(bx - ax) / long, (by - ay) / long];
+  const [x, y, r] = [(ax + bx) / 2, (ay + by) / 2, width * ARROW_PART];
+  const [tipX, tipY] = [x - uy * r, y + ux * r];
+  const wing = (/** @type {1|-1} */ side) => [
+    tipX + uy * r * 0.35 + side * ux * r * 0.25,
+    tipY - ux * r * 0.35 + side * uy * r * 0.25,
+  ];
+  const points2 = listOf([[x, y], [tipX, tipY], wing(1), [tipX, tipY], wing(-1)]);
+  return svg(
+    "g",
+    {},
+    svg("polyline", { class: "under", points: points2 }),
+    svg("polyline", { class: "way", points: points2 }),
+  );
+}
+
+/**
+ * @param {Shape} zone
+ * @param {string} color
+ * @param {Size} size
+ */
+function zoneOf(zone, color, size) {
+  const points = onFrame(zone, size);
+  const shape = svg("polygon", { class: "over", points: listOf(points), stroke: color });
+  shape.style.color = color;
+  return svg("g", {}, svg("polygon", { class: "under", points: listOf(points) }), shape);
+}
+
+/**
+ * @param {string} name
+ * @param {[number, number]} at
+ * @param {Size} size
+ */
+function nameOf(name, [x, y], { width, height }) {
+  const font = width * NAME_PART;
+  return svg("text", {
+    x: Math.min(Math.max(x + font / 3, 2), width * 0.9),
+    y: Math.min(Math.max(y - font / 3, font), height - 4),
+    "font-size": font,
+    "stroke-width": font / 5,
+    text: name,
+  });
+}
+
+/**
+ * @param {Shown} shown
+ * @param {Size} size
+ */
+function pathOf({ path = [], foot }, { width }) {
+  const color = themeColor("series-1");
+  const points = listOf(path.map(([, x, y]) => [x, y]));
+  const [first] = path;
+  return [
+    ...(path.length
+      ? [
+          svg("polyline", { class: "under", points }),
+          svg("polyline", { class: "over", points, stroke: color }),
+          svg("circle", { cx: first[1], cy: first[2], r: width / 160, fill: color }),
+        ]
+      : []),
+    ...(foot
+      ? [svg("circle", { cx: foot[0], cy: foot[1], r: width / 110, fill: "#fff", stroke: "#000" })]
+      : []),
+  ];
+}

@@ -1,5 +1,0 @@
-// The audit log: the page is made by the server; the strip tells how the books stand.
-
-import { askForStrip } from "../js/status/strip.js";
-
-askForStrip();

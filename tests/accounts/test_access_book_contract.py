@@ -1,0 +1,365 @@
+"""What every access book keeps, whichever it is: accounts, their sessions and links, and tried log-ins."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from frametally.errors import Misconfigured
+from frametally.settings.access import ServerAccess
+from frametally_accounts.attempts import MOST_WAIT_S, TriedBy
+from frametally_accounts.book import AccessBook
+from frametally_accounts.rights import ApiToken, Credentials, UserAccount
+from frametally_videos.opening import open_video_catalogue
+
+Place = tuple[str, ServerAccess | None]
+HOUR_S = 3600.0
+ANNA = UserAccount("anna", "run")
+BEN = UserAccount("ben", "look", ("gate", "harbour"))
+BY_NAME = [TriedBy("account:anna", 2)]
+
+
+@contextmanager
+def sqlite() -> Iterator[Place]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield f"sqlite:///{folder}/catalogue.sqlite", None
+
+
+@contextmanager
+def postgres() -> Iterator[Place]:
+    from postgres_schemas import fresh_schema
+
+    with fresh_schema() as place:
+        yield place
+
+
+@pytest.fixture(
+    params=[sqlite, pytest.param(postgres, marks=pytest.mark.services)], ids=["sqlite", "postgres"]
+)
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+    with request.param() as found:
+        yield found
+
+
+@pytest.fixture
+def make(place: Place) -> Iterator[Callable[[], AccessBook]]:
+    with ExitStack() as stack:
+
+        def opened() -> AccessBook:
+            return stack.enter_context(closing(AccessBook(*place)))
+
+        yield opened
+
+
+@pytest.fixture
+def book(make: Callable[[], AccessBook]) -> AccessBook:
+    return make()
+
+
+def change(book: AccessBook, statement: str) -> None:
+    """Change rows as a clock that was set would have them."""
+    with book._database.writing() as connection:
+        connection.execute(text(statement))
+
+
+def begin(book: AccessBook, session: str = "t") -> str:
+    assert book.begin_session("anna", session, most_s=HOUR_S)
+    return session
+
+
+def is_open(book: AccessBook, session: str = "t") -> bool:
+    return book.session(session, idle_s=HOUR_S, most_s=2 * HOUR_S) is not None
+
+
+def test_accounts_are_kept_by_name_once(book: AccessBook) -> None:
+    assert book.is_empty()
+    assert book.add_account(BEN)
+    assert book.add_account(ANNA)
+    assert not book.add_account(ANNA._replace(role="look"))
+    assert not book.is_empty()
+    assert [one._replace(created_at_ms=0) for one in book.accounts()] == [ANNA, BEN]
+    assert book.account("ben") == book.accounts()[1]
+    assert book.account("nobody") is None
+    assert book.remove_account("anna")
+    assert not book.remove_account("anna")
+    assert [one.name for one in book.accounts()] == ["ben"]
+
+
+def test_of_an_account_that_is_not_there_nothing_is_kept(book: AccessBook) -> None:
+    assert book.credentials("anna") is None
+    assert not book.set_password("anna", "h")
+    assert not book.set_code_secret("anna", "S")
+    assert not book.use_code("anna", 5)
+    assert not book.put_link("anna", "l", lasts_s=HOUR_S)
+    assert not book.begin_session("anna", "t", most_s=HOUR_S)
+    assert book.link("l") is None
+    assert not is_open(book)
+
+
+def test_a_session_has_the_rights_of_its_account_in_every_process(make: Callable[[], AccessBook]) -> None:
+    book, other = make(), make()
+    assert book.add_account(BEN)
+    assert book.begin_session("ben", "t", most_s=HOUR_S)
+    session = other.session("t", idle_s=HOUR_S, most_s=HOUR_S)
+    assert session is not None
+    assert (session.account.role, session.account.sources) == ("look", ("gate", "harbour"))
+    assert other.sessions() == {"ben": 1}
+    other.end_session("t")
+    other.end_session("t")
+    assert book.session("t", idle_s=HOUR_S, most_s=HOUR_S) is None
+    assert book.signing_key() == other.signing_key()
+    assert len(book.signing_key()) == 32
+
+
+def test_a_session_ends_when_it_is_left_and_at_its_age(book: AccessBook) -> None:
+    assert book.add_account(ANNA)
+    begin(book)
+    change(
+        book,
+        "UPDATE frametally_sessions "
+        "SET seen_at_ms = seen_at_ms - 3500000, begun_at_ms = begun_at_ms - 3500000",
+    )
+    assert is_open(book)  # and was seen by that
+    change(book, "UPDATE frametally_sessions SET begun_at_ms = begun_at_ms - 3500000")
+    assert is_open(book)
+    change(book, "UPDATE frametally_sessions SET begun_at_ms = begun_at_ms - 3500000")
+    assert not is_open(book)
+    begin(book, "u")
+    change(book, "UPDATE frametally_sessions SET seen_at_ms = seen_at_ms - 3700000")
+    assert not is_open(book, "u")
+    assert book.sessions() == {}
+
+
+def test_the_sessions_of_an_account_are_told_without_those_that_are_over(book: AccessBook) -> None:
+    assert book.add_account(ANNA)
+    assert book.add_account(BEN)
+    for session in ("left", "old", "ahead", "earlier", "last"):
+        begin(book, session)
+    assert book.begin_session("ben", "of-ben", most_s=HOUR_S)
+    for session, aged in (
+        ("left", "seen_at_ms = seen_at_ms - 3700000"),
+        ("old", "begun_at_ms = begun_at_ms - 7300000"),
+        ("ahead", "seen_at_ms = seen_at_ms + 7300000"),
+        ("earlier", "seen_at_ms = seen_at_ms - 5000"),
+    ):
+        change(book, f"UPDATE frametally_sessions SET {aged} WHERE token_hash = '{session}'")  # noqa: S608
+    told = book.sessions_of("anna", idle_s=HOUR_S, most_s=2 * HOUR_S)
+    assert [one.token_hash for one in told] == ["last", "earlier"]
+    assert told[1].begun_at_ms - told[1].seen_at_ms == 5000
+    assert book.sessions_of("clara", idle_s=HOUR_S, most_s=HOUR_S) == []
+
+
+def test_a_clock_that_was_set_back_lengthens_no_session_and_no_link_and_keeps_nobody_out(
+    book: AccessBook,
+) -> None:
+    assert book.add_account(ANNA)
+    begin(book)
+    change(book, "UPDATE frametally_sessions SET seen_at_ms = seen_at_ms + 7200000")
+    assert not is_open(book)
+    assert book.put_link("anna", "l", lasts_s=HOUR_S)
+    change(book, "UPDATE frametally_account_links SET made_at_ms = made_at_ms + 7200000")
+    assert book.link("l") is None
+    assert book.use_code("anna", 1000)
+    assert book.use_code("anna", 500)
+    for _ in range(3):
+        book.try_login(BY_NAME)
+    assert book.try_login(BY_NAME) > 0
+    change(book, "UPDATE frametally_login_attempts SET tried_at_ms = tried_at_ms + 7200000")
+    assert book.try_login(BY_NAME) == 0
+    begin(book, "u")
+    assert is_open(book, "u")
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda book: book.set_password("anna", "h2"),
+        lambda book: book.set_code_secret("anna", "S"),
+        lambda book: book.use_link("l", "h3"),
+        lambda book: book.remove_account("anna"),
+    ],
+    ids=["password", "code", "link", "removal"],
+)
+def test_what_changes_how_an_account_proves_itself_ends_all_its_sessions_and_links(
+    book: AccessBook, end: Callable[[AccessBook], object]
+) -> None:
+    assert book.add_account(ANNA)
+    assert book.add_account(BEN)
+    assert book.put_link("anna", "l", lasts_s=HOUR_S)
+    begin(book)
+    begin(book, "u")
+    assert book.begin_session("ben", "v", most_s=HOUR_S)
+    assert end(book)
+    assert not is_open(book)
+    assert not is_open(book, "u")
+    assert book.link("l") is None
+    assert is_open(book, "v")
+
+
+def test_a_link_chooses_a_password_once(book: AccessBook) -> None:
+    assert book.add_account(ANNA)
+    assert book.put_link("anna", "old", lasts_s=HOUR_S)
+    assert book.put_link("anna", "l", lasts_s=HOUR_S)
+    assert book.link("old") is None
+    assert book.link("l") == "anna"
+    assert book.use_link("l", "h") == "anna"
+    assert book.use_link("l", "h2") is None
+    assert book.credentials("anna") == Credentials("h", "")
+    assert book.put_link("anna", "over", lasts_s=-1)
+    assert book.link("over") is None
+    assert book.use_link("over", "h2") is None
+
+
+def test_of_many_who_use_a_link_at_once_one_does(make: Callable[[], AccessBook]) -> None:
+    books = [make() for _ in range(4)]
+    assert books[0].add_account(ANNA)
+    assert books[0].put_link("anna", "l", lasts_s=HOUR_S)
+    used: list[str | None] = []
+    threads = [
+        threading.Thread(target=lambda book=book, n=n: used.append(book.use_link("l", f"h{n}")))
+        for n, book in enumerate(books)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(map(str, used)) == ["None", "None", "None", "anna"]
+
+
+def test_a_code_is_used_once(book: AccessBook) -> None:
+    assert book.add_account(ANNA)
+    assert book.use_code("anna", 5)
+    assert not book.use_code("anna", 5)
+    assert not book.use_code("anna", 4)
+    assert book.use_code("anna", 6)
+
+
+def test_log_ins_wait_longer_each_time_they_fail_and_never_for_good(book: AccessBook) -> None:
+    assert [book.try_login(BY_NAME) for _ in range(2)] == [0.0, 0.0]
+    wait_s = book.try_login(BY_NAME)
+    assert 0 < wait_s <= 1
+    assert book.try_login([TriedBy("account:ben", 2)]) == 0
+    assert book.try_login([TriedBy("account:ben", 2), *BY_NAME]) > 0
+    for _ in range(12):
+        change(book, "UPDATE frametally_login_attempts SET due_at_ms = 0")
+        assert book.try_login(BY_NAME) == 0
+    assert MOST_WAIT_S - 5 < book.try_login(BY_NAME) <= MOST_WAIT_S
+    change(book, "UPDATE frametally_login_attempts SET tried_at_ms = tried_at_ms - 1000000")
+    assert book.try_login(BY_NAME) == 0
+
+
+def test_who_succeeds_is_not_slowed_down(book: AccessBook) -> None:
+    for _ in range(20):
+        assert book.try_login(BY_NAME) == 0
+        book.forgive(BY_NAME)
+
+
+def test_many_guesses_at_once_are_counted_each(make: Callable[[], AccessBook]) -> None:
+    books = [make() for _ in range(4)]
+    waits: list[float] = []
+
+    def guess(book: AccessBook) -> None:
+        waits.extend(book.try_login([TriedBy("account:anna", 5)]) for _ in range(5))
+
+    threads = [threading.Thread(target=guess, args=(book,)) for book in books]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(not wait for wait in waits) <= 6
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["book-first", "catalogue-first"])
+def test_the_book_lies_in_the_catalogues_database(place: Place, is_first: bool) -> None:
+    opening: list[Callable[..., Any]] = [AccessBook, open_video_catalogue]
+    with ExitStack() as stack:
+        for opened in opening if is_first else reversed(opening):
+            stack.enter_context(closing(opened(*place)))
+        stack.enter_context(closing(AccessBook(*place))).check()
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
+    from frametally.opening import open_ledger
+
+    url = f"sqlite:///{tmp_path}/ledger.sqlite"
+    open_ledger(url).close()
+    with pytest.raises(Misconfigured, match="of another kind"):
+        AccessBook(url)
+
+
+NIGHTLY = ApiToken("ben", "nightly", "look", ("gate",))
+
+
+def test_a_token_speaks_for_its_account_in_every_process_until_it_is_removed(
+    make: Callable[[], AccessBook],
+) -> None:
+    book, other = make(), make()
+    assert book.add_account(BEN)
+    assert book.add_token(NIGHTLY, "t", lasts_s=HOUR_S)
+    assert not book.add_token(NIGHTLY, "u", lasts_s=HOUR_S)
+    assert book.add_token(NIGHTLY._replace(name="weekly", sources=()), "u", lasts_s=2 * HOUR_S)
+    found, all_of_bens = other.token("t"), other.token("u")
+    assert found is not None
+    assert found[:4] == NIGHTLY[:4]
+    assert found.ends_at_ms - found.created_at_ms == HOUR_S * 1000
+    assert all_of_bens is not None
+    assert all_of_bens.sources == ("gate", "harbour")
+    assert [one.name for one in other.tokens()] == ["nightly", "weekly"]
+    assert other.remove_token("ben", "nightly")
+    assert not other.remove_token("ben", "nightly")
+    assert book.token("t") is None
+    assert book.token("u") is not None
+    assert book.token("") is None
+
+
+def test_a_token_may_no_more_than_its_account(book: AccessBook) -> None:
+    assert book.add_account(BEN)
+    assert not book.add_token(NIGHTLY._replace(role="correct"), "t", lasts_s=HOUR_S)
+    assert not book.add_token(NIGHTLY._replace(sources=("gate", "quay")), "t", lasts_s=HOUR_S)
+    assert not book.add_token(NIGHTLY._replace(account="carl"), "t", lasts_s=HOUR_S)
+    assert book.add_token(NIGHTLY, "t", lasts_s=HOUR_S)
+    change(book, """UPDATE frametally_accounts SET sources = '["harbour"]'""")
+    assert book.token("t") is None
+
+
+def test_a_token_is_over_at_its_end_and_with_its_account(book: AccessBook) -> None:
+    assert book.add_account(BEN)
+    assert book.add_token(NIGHTLY, "t", lasts_s=HOUR_S)
+    change(book, "UPDATE frametally_api_tokens SET ends_at_ms = ends_at_ms - 3600000")
+    assert book.token("t") is None
+    assert [one.name for one in book.tokens()] == ["nightly"]
+    assert book.add_token(NIGHTLY._replace(name="other"), "u", lasts_s=HOUR_S)
+    assert book.remove_account("ben")
+    assert book.tokens() == []
+    assert book.add_account(BEN)
+    assert book.token("u") is None
+
+
+def test_when_a_token_was_used_last_is_kept(book: AccessBook) -> None:
+    assert book.add_account(BEN)
+    assert book.add_token(NIGHTLY, "t", lasts_s=HOUR_S)
+    assert book.tokens()[0].used_at_ms == 0
+    assert book.token("t") is not None
+    first = book.tokens()[0].used_at_ms
+    assert first >= book.tokens()[0].created_at_ms
+    change(book, "UPDATE frametally_api_tokens SET used_at_ms = used_at_ms - 70000")
+    assert book.token("t") is not None
+    assert book.tokens()[0].used_at_ms >= first
+
+
+@pytest.mark.parametrize("column", ["created_at_ms", "used_at_ms"])
+def test_a_clock_that_was_set_back_lengthens_no_token(book: AccessBook, column: str) -> None:
+    assert book.add_account(BEN)
+    assert book.add_token(NIGHTLY, "t", lasts_s=10 * HOUR_S)
+    assert book.token("t") is not None
+    change(book, f"UPDATE frametally_api_tokens SET {column} = {column} + 7200000")  # noqa: S608
+    assert book.token("t") is None
+    change(book, f"UPDATE frametally_api_tokens SET {column} = {column} - 7200000")  # noqa: S608
+    assert book.token("t") is not None

@@ -1,0 +1,75 @@
+"""Every route of the dashboard needs a right that the one table names, and each role has what it should."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from tests.web.conftest import Place
+
+from frametally.plugins import folder_of, plugins
+from frametally_accounts.rights import ROLES, UserAccount
+from frametally_web.access.rights import RIGHTS, right_of, route_of
+from frametally_web.app import parts_of
+
+WEB = Path(__file__).resolve().parents[2] / "simple_frontend/frametally_web"
+SOCKETS = {"WS /ws/stream", "WS /ws/{}"}
+
+
+@pytest.fixture
+def app(place: Place) -> Flask:
+    return place.app()
+
+
+def routes_of(app: Flask) -> set[str]:
+    """All that anybody can ask for, read from the routers themselves."""
+    of_flask = {
+        route_of(method, rule.rule)
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    native = {route_of(method, one.path) for one in parts_of(app).native for method in one.methods}
+    return of_flask | native | SOCKETS
+
+
+def test_every_route_has_a_right_and_every_right_a_route(app: Flask) -> None:
+    assert routes_of(app) == set(RIGHTS)
+
+
+def test_a_route_that_nobody_gave_a_right_needs_one_that_nobody_has() -> None:
+    assert right_of("GET", "/api/new") is None
+    assert right_of("POST", "/api/counts") is None
+    assert right_of("HEAD", "/api/v1/counts") == "look"
+    assert right_of("DELETE", "/api/v1/videos/<video_id>") == "run"
+    assert right_of("GET", "/static/<path:filename>") == "open"
+
+
+def test_what_changes_anything_needs_more_than_to_look() -> None:
+    changing = {route: right for route, right in RIGHTS.items() if not re.match("(GET|WS) ", route)}
+    assert {route for route, right in changing.items() if right == "open"} == {
+        "POST /sign-in",
+        "POST /sign-in/once/{}",
+        "POST /sign-in/password",
+        "POST /sign-in/sessions",
+        "POST /sign-out",
+    }
+    assert "look" not in changing.values()
+
+
+def test_each_role_includes_those_before_it() -> None:
+    may = {role: [right for right in ROLES if UserAccount("a", role).may(right)] for role in ROLES}
+    assert may == {"look": ["look"], "correct": ["look", "correct"], "run": ["look", "correct", "run"]}
+
+
+def test_no_socket_is_answered_beside_those_of_the_table() -> None:
+    places = [WEB, *(folder_of(plugin) for plugin in plugins())]
+    paths = {
+        found
+        for place in places
+        for file in place.rglob("*.py")
+        for found in re.findall(r'"(/ws/[a-z]*)', file.read_text(encoding="utf-8"))
+    }
+    named = {route.removeprefix("WS ").partition("{")[0] for route in RIGHTS if route.startswith("WS ")}
+    assert paths == named == {"/ws/", "/ws/stream"}

@@ -1,0 +1,290 @@
+"""Alerts by the API and on their page: rules, what was told, what waits and what failed; all as text."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from pydantic import SecretStr
+from tests.fakes.records import DAY_MS, make_count, make_coverage
+from tests.web.conftest import Place
+
+from frametally_alerts.book import AlertBook
+from frametally_alerts.reports.due_reports import MOST_REPORTS, make_report, turn_of
+from frametally_alerts.rule_form import make_rule
+from frametally_alerts.rules import Alert, AlertFinding, Scope
+from frametally_alerts.scheduled_report import ScheduledReport, turn_key
+from frametally_live.feed_records import Feed
+
+CHANNELS = SecretStr(
+    json.dumps({"ops": "https://hooks.example.org/hunter2", "people": "mailto:a@example.org"})
+)
+REPORT: dict[str, Any] = {"name": "weekly", "every": "monday", "at": "07:00", "channels": ["people"]}
+RULE: dict[str, Any] = {"name": "busy", "what": "count", "threshold": 10, "channels": ["ops"]}
+MARKUP = "<script>alert(1)</script>\u202e"
+
+
+@pytest.fixture
+def client(place: Place) -> FlaskClient:
+    return place.app(alert_channels=CHANNELS).test_client()
+
+
+@pytest.fixture
+def book(place: Place) -> Iterator[AlertBook]:
+    with closing(AlertBook(place.catalogue.url)) as opened:
+        yield opened
+
+
+def fill(book: AlertBook, findings: int, **finding: Any) -> None:
+    rule = make_rule(name="<b>busy", what="count", threshold=1, channels=["ops"], known={"ops"}, now_ms=1)
+    book.add_rule(rule)
+    found = [
+        AlertFinding(**{"source": "gate", "label": "car", "start_ms": 60_000 * at, "value": at, **finding})
+        for at in range(findings)
+    ]
+    book.settle(rule, found, Scope(0, 10**12), {}, most_waiting=10_000)
+
+
+def count(place: Place) -> None:
+    """A minute of cars: there are a source, a label and a model that reports can be of."""
+    counts = [make_count(DAY_MS, "car", 3, source="gate", evidence=[])]
+    coverage = [make_coverage(DAY_MS, 5, source="gate", detections=3)]
+    place.publish(counts, coverage, interval_s=60, model="m")
+
+
+def add_report(book: AlertBook, name: str) -> ScheduledReport:
+    report = make_report(
+        name=name,
+        every="monday",
+        at="07:00",
+        zone="Europe/Berlin",
+        sources=["Gate 1"],
+        channels=["people"],
+        known={"people"},
+        now_ms=1,
+    )
+    assert book.add_report(report)
+    return report
+
+
+def test_a_rule_is_added_listed_and_removed(client: FlaskClient) -> None:
+    added = client.post("/api/v1/alerts/rules", json={**RULE, "sources": ["Gate 1"], "lasting": "30m"})
+    assert added.status_code == 201
+    assert added.json is not None
+    assert (added.json["sources"], added.json["duration_s"]) == (["gate-1"], 1800)
+    told = client.get("/api/alerts").json
+    assert told["rules"] == [added.json]
+    assert told["channels"][0] == {
+        "name": "ops",
+        "kind": "webhook",
+        "place": "https://hooks.example.org:443",
+        "waiting": 0,
+    }
+    assert client.post("/api/alerts/rules", json=RULE).status_code == 409
+    assert client.delete("/api/v1/alerts/rules/busy").status_code == 204
+    assert client.delete("/api/v1/alerts/rules/busy").status_code == 404
+    assert client.get("/api/alerts").json["rules"] == []
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    ("said", "parameter"),
+    [
+        ({"channels": ["nobody"]}, "channels"),
+        ({"threshold": None}, "threshold"),
+        ({"name": "a/b"}, "name"),
+        ({"name": ".."}, "name"),
+        ({"interval": "7m"}, "interval"),
+        ({"lasting": "90s"}, "lasting"),
+        ({"lasting": "soon"}, "lasting"),
+        ({"since_ms": 10**18}, "since_ms"),
+        ({"what": "everything"}, None),
+        ({"url": "http://169.254.169.254/"}, None),
+    ],
+)
+def test_a_rule_that_cannot_be_is_refused_with_a_remedy(
+    client: FlaskClient, said: dict[str, Any], parameter: str | None
+) -> None:
+    answer = client.post("/api/v1/alerts/rules", json={**RULE, **said})
+    assert answer.status_code == 400
+    assert answer.json is not None
+    assert answer.json.get("parameter") == parameter
+    assert parameter is None or answer.json["detail"].startswith(f"{parameter}: ")
+    assert answer.json["remedy"]
+
+
+def test_a_rule_that_can_never_tell_is_refused_and_one_that_may_stay_silent_says_why(
+    place: Place, client: FlaskClient
+) -> None:
+    early = client.post("/api/alerts/rules", json={**RULE, "name": "early", "interval": "30s"})
+    assert early.status_code == 201
+    assert "count by `frametally aggregate --interval 30`" in early.json["silent"][0]
+    count(place)
+    for said, detail in (
+        ({"sources": ["gaet"]}, "sources: there is no source 'gaet'; did you mean gate?"),
+        ({"model": "n"}, "model: there is no model 'n'; there are: m."),
+        ({"interval": "30s"}, "interval: its interval of 30s is no multiple of what is counted (1m), so it"),
+    ):
+        answer = client.post("/api/alerts/rules", json={**RULE, **said})
+        assert (answer.status_code, answer.json["parameter"]) == (400, next(iter(said))), answer.json
+        assert answer.json["detail"].startswith(detail)
+    assert client.post("/api/alerts/rules", json={**RULE, "labels": ["car"]}).json["silent"] == []
+    busy, early = client.get("/api/alerts").json["rules"]
+    assert (busy["silent"], len(early["silent"])) == ([], 1)
+    page = client.get("/alerts").text
+    assert page.count("may stay silent") == 1
+    assert "FRAMETALLY_" not in page
+    assert "its interval of 30s is no multiple of what is counted (1m)" in page
+
+
+@pytest.mark.thorough
+def test_a_report_is_added_listed_and_removed_by_the_api(place: Place, client: FlaskClient) -> None:
+    count(place)
+    wanted = {**REPORT, "zone": "Europe/Berlin", "sources": ["Gate"], "by_source": True, "interval_s": 3600}
+    added = client.post("/api/v1/alerts/reports", json=wanted)
+    assert added.status_code == 201, added.json
+    assert added.json is not None
+    expected = {**wanted, "sources": ["gate"], "labels": [], "model": "", "last_day": None}
+    assert added.json == expected
+    assert client.get("/api/alerts").json["reports"] == [expected]
+    assert client.post("/api/alerts/reports", json=REPORT).status_code == 409
+    alone = client.post("/api/alerts/reports", json={"name": "alone", "every": "day", "at": "00:30"})
+    assert (alone.status_code, alone.json["zone"], alone.json["channels"]) == (201, "UTC", [])
+    assert client.delete("/api/v1/alerts/reports/weekly").status_code == 204
+    gone = client.delete("/api/v1/alerts/reports/weekly")
+    assert (gone.status_code, bool(gone.json["remedy"])) == (404, True)
+    assert [report["name"] for report in client.get("/api/alerts").json["reports"]] == ["alone"]
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    ("said", "parameter"),
+    [
+        ({"name": "A/b"}, "name"),
+        ({"name": ".."}, "name"),
+        ({"at": "24:00"}, "at"),
+        ({"zone": "../../etc/passwd"}, "zone"),
+        ({"channels": ["nobody"]}, "channels"),
+        ({"sources": ["nobody"]}, "sources"),
+        ({"labels": ["unicorn"]}, "labels"),
+        ({"labels": ["x" * 201]}, "labels"),
+        ({"model": "nobody"}, "model"),
+        ({"interval_s": -1}, "interval_s"),
+        ({"interval_s": 7}, "interval_s"),
+        ({"every": "full moon"}, None),
+        ({"sources": None}, None),
+        ({"url": "http://169.254.169.254/"}, None),
+    ],
+)
+def test_a_report_that_cannot_be_is_refused_with_its_field_and_a_remedy(
+    place: Place, client: FlaskClient, said: dict[str, Any], parameter: str | None
+) -> None:
+    count(place)
+    answer = client.post("/api/v1/alerts/reports", json={**REPORT, **said})
+    assert (answer.status_code, answer.json.get("parameter")) == (400, parameter), answer.json
+    assert answer.json["remedy"]
+    assert client.get("/api/alerts").json["reports"] == []
+
+
+def test_no_more_reports_are_added_than_there_may_be(client: FlaskClient, book: AlertBook) -> None:
+    for number in range(MOST_REPORTS):
+        add_report(book, f"r{number}")
+    assert client.post("/api/alerts/reports", json=REPORT).status_code == 409
+
+
+def test_where_nothing_may_be_changed_no_rule_and_no_report_is(place: Place) -> None:
+    client = place.app(alert_channels=CHANNELS, web_uploads=False).test_client()
+    assert client.post("/api/alerts/reports", json=REPORT).status_code == 403
+    assert client.delete("/api/alerts/reports/weekly").status_code == 403
+    assert client.post("/api/alerts/rules", json=RULE).status_code == 403
+    assert client.delete("/api/alerts/rules/busy").status_code == 403
+    assert client.get("/api/alerts").json["changes_allowed"] is False
+
+
+def test_what_was_told_waits_and_failed_is_paged_by_state(client: FlaskClient, book: AlertBook) -> None:
+    fill(book, 60)
+    message = book.claim("ops", lease_s=60)
+    assert message is not None
+    book.end(message, "failed", reason="it answered 422")
+    page = client.get("/api/alerts").json
+    assert [len(page["messages"]), page["messages"][0]["value"]] == [50, 59]
+    rest = client.get(f"/api/alerts?before={page['next']}").json
+    assert (len(rest["messages"]), rest["next"]) == (10, 0)
+    [failed] = client.get("/api/alerts?state=failed").json["messages"]
+    assert (failed["value"], failed["reason"]) == (0, "it answered 422")
+    assert client.get("/api/alerts?state=lost").status_code == 400
+    assert client.get("/api/alerts?before=x").status_code == 400
+    assert page["channels"][0]["waiting"] == 59
+
+
+def test_the_page_shows_it_as_text_and_nothing_that_is_secret(client: FlaskClient, book: AlertBook) -> None:
+    fill(book, 1, source=MARKUP, label=MARKUP, detail=MARKUP)
+    message = book.claim("ops", lease_s=60)
+    assert message is not None
+    book.end(message, "failed", reason=f"no {MARKUP}")
+    answer = client.get("/alerts?state=failed")
+    assert answer.status_code == 200
+    assert "&lt;b&gt;busy: count (&lt;script&gt;alert(1)&lt;/script&gt;" in answer.text
+    for secret in ("<b>busy", "<script>alert", "hunter2"):
+        assert secret not in answer.text
+    assert "https://hooks.example.org:443" in answer.text
+
+
+def test_scheduled_reports_are_listed_and_whether_the_last_turn_was_made(
+    place: Place, client: FlaskClient, book: AlertBook
+) -> None:
+    report = add_report(book, "weekly")
+    [told] = client.get("/api/alerts").json["reports"]
+    assert told == {
+        "name": "weekly",
+        "every": "monday",
+        "at": "07:00",
+        "zone": "Europe/Berlin",
+        "sources": ["gate-1"],
+        "labels": [],
+        "by_source": False,
+        "interval_s": None,
+        "model": "",
+        "channels": ["people"],
+        "last_day": None,
+    }
+    turn = turn_of(report, round(time.time() * 1000))
+    assert turn is not None
+    alert = Alert(
+        key=turn_key(report, turn.day),
+        revision=1,
+        state="told",
+        rule="weekly",
+        what="report",
+        source="",
+        label="",
+        start_ms=turn.from_ms,
+        end_ms=turn.to_ms,
+        detail="the week",
+    )
+    assert book.tell_report(report, alert, most_waiting=10) is True
+    answer = client.get("/api/alerts").json
+    assert answer["reports"][0]["last_day"] == f"{turn.day}"
+    assert answer["messages"][0]["text"] == "report weekly: the week"
+    assert answer["source_names"] == {}
+    assert ">gate-1</td>" in client.get("/alerts").text
+    place.feeds.put_camera(Feed("1", "camera", "gate-1", "Gate 1"))
+    assert client.get("/api/alerts").json["source_names"] == {"gate-1": "Gate 1"}
+    page = client.get("/alerts").text
+    assert "monday at 07:00, Europe/Berlin" in page
+    assert ">Gate 1</td>" in page
+    assert f">{turn.day}</td>" in page
+
+
+def test_without_rules_and_channels_the_page_says_how_there_will_be_some(place: Place) -> None:
+    page = place.app().test_client().get("/alerts").text
+    assert "frametally alerts add" in page
+    assert "whoever runs this server sets them" in page
+    assert "Nothing was told" in page
+    assert "frametally report add" in page
+    assert "POST /api/v1/alerts/reports" in page

@@ -1,0 +1,79 @@
+"""The page of alerts in Chromium."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+from pydantic import SecretStr
+from tests.alerts.test_alerts_api import CHANNELS, MARKUP, fill
+
+from frametally_alerts.book import AlertBook
+
+pytestmark = pytest.mark.thorough
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
+expect = playwright.expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+    from tests.web.conftest import Place, Visit
+
+
+def test_rules_and_what_failed_are_shown_as_text(
+    place: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
+) -> None:
+    place.settings = place.settings.model_copy(update={"alert_channels": CHANNELS})
+    with closing(AlertBook(place.catalogue.url)) as book:
+        fill(book, 3, source=MARKUP, detail=MARKUP)
+        message = book.claim("ops", lease_s=60)
+        assert message is not None
+        book.end(message, "failed", reason=f"no {MARKUP}")
+    page = visit(place).open("alerts", wait_for="#alerts-page")
+    expect(page.locator("#rules tbody th")).to_have_text("<b>busy")
+    expect(page.locator("#messages .alert")).to_have_count(3)
+    expect(page.locator("#messages time").first).to_have_text("1 Jan 1970, 01:02:00")
+    expect(page.locator("#zone")).to_have_text("Europe/Berlin")
+    page.get_by_role("link", name="Failed").click()
+    expect(page.locator("#messages .alert")).to_have_count(1)
+    expect(page.locator("#messages .reason")).to_contain_text("no <script>alert(1)</script>")
+    expect(page.locator("#pages [aria-current]")).to_have_text("Books")
+    picture(page, "alerts")
+
+
+def test_older_messages_come_by_a_press(place: Place, visit: Callable[..., Visit]) -> None:
+    place.settings = place.settings.model_copy(update={"alert_channels": CHANNELS})
+    with closing(AlertBook(place.catalogue.url)) as book:
+        fill(book, 120)
+    page = visit(place).open("alerts", wait_for="#alerts-page")
+    for shown in (50, 50, 20):
+        expect(page.locator("#messages .alert")).to_have_count(shown)
+        if shown == 50:
+            page.locator("#older").click()
+    expect(page.locator("#older")).to_have_count(0)
+
+
+def test_with_no_rules_the_page_says_so(place: Place, visit: Callable[..., Visit]) -> None:
+    page = visit(place).open("alerts", wait_for="#alerts-page")
+    for text in ("#no-rules", "#no-reports", "#no-messages"):
+        expect(page.locator(text)).to_be_visible()
+
+
+def test_where_channels_cannot_be_read_the_page_says_so_and_repeats_nothing_of_them(
+    place: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
+) -> None:
+    place.settings = place.settings.model_copy(
+        update={"alert_channels": SecretStr('{"ops": "gopher://hunter2"}')}
+    )
+    window = visit(place)
+    page = window.page
+    answer = page.goto(f"{window.url}/alerts")
+    assert answer is not None
+    assert answer.status >= 400
+    expect(page.locator("#problem")).to_contain_text("FRAMETALLY_ALERT_CHANNELS: ops begins with none of")
+    expect(page.locator("body")).not_to_contain_text("hunter2")
+    picture(page, "alerts-error")
+    assert len(window.complaints) == 1  # that of the status
+    window.complaints.clear()

@@ -1,0 +1,24 @@
+"""`frametally up` makes reports that are due."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from tests.alerts.alert_place import alert_place
+from tests.family.running import Running, waits
+
+SETTINGS = {"FRAMETALLY_DETECTOR": "pixels"}
+
+
+def test_a_report_into_the_store_alone_is_made_where_no_channel_is_set(tmp_path: Path) -> None:
+    # Due six hours ago.
+    clock = time.strftime("%H:%M", time.gmtime(time.time() - 6 * 3600))
+    with alert_place(tmp_path / "frametally-data") as place:
+        place.schedule("alone", every="day", at=clock, zone="UTC", channels=[], now_ms=0)
+        with Running(tmp_path, "up", settings=SETTINGS):
+            waits(
+                lambda: any(
+                    info.key.endswith("/summary.txt") for info in place.ports.store.list("reports/alone")
+                )
+            )

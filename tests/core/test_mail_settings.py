@@ -1,0 +1,100 @@
+"""Who is told by which server is set by our names or by others'; a wrong value names what was really set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from frametally.errors import Misconfigured
+from frametally.settings.loading import load_settings
+from frametally_cli.checkup.settings import setting_rows
+from frametally_cli.console.output import plain
+
+SEEDS = {
+    "SMTP_SERVER": "mail.example.org",
+    "SMTP_PORT": "465",
+    "SMTP_USER": "cams",
+    "SMTP_PASSWORD": "s3cret",
+    "EMAIL_RECEIVER": "one@example.org, other@example.org",
+}
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in SEEDS:
+        monkeypatch.delenv(name, raising=False)
+
+
+def set_all(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_names_of_others_set_mail(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_all(monkeypatch, **SEEDS)
+    settings = load_settings()
+    assert settings.smtp_url == "smtps://mail.example.org:465"
+    assert (settings.smtp_user, settings.smtp_password.get_secret_value()) == ("cams", "s3cret")
+    assert settings.mail_receivers == ["one@example.org", "other@example.org"]
+    assert settings.mail_sender == "one@example.org"
+
+
+def test_without_a_port_mail_is_submitted_where_it_usually_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_all(monkeypatch, SMTP_SERVER="mail.example.org")
+    assert load_settings().smtp_url == "smtp://mail.example.org:587"
+
+
+def test_names_of_others_are_read_from_the_env_file_too(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("SMTP_SERVER=mail.example.org\nEMAIL_RECEIVER=a@b.example\n")
+    assert load_settings().mail_receivers == ["a@b.example"]
+
+
+def test_ours_win_and_a_password_goes_to_no_other_server_than_it_was_set_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_all(monkeypatch, **SEEDS)
+    (tmp_path / ".env").write_text("FRAMETALLY_SMTP_URL=smtp://ours.example:2525\n")
+    set_all(monkeypatch, FRAMETALLY_MAIL_TO="ours@example.org")
+    settings = load_settings()
+    assert settings.smtp_url == "smtp://ours.example:2525"
+    assert (settings.smtp_user, settings.smtp_password.get_secret_value()) == ("", "")
+    assert settings.mail_receivers == ["ours@example.org"]
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"FRAMETALLY_MAIL_TO": "nobody"}, "FRAMETALLY_MAIL_TO=nobody: 'nobody' is no address"),
+        ({"EMAIL_RECEIVER": "a@b.example,<x>"}, "EMAIL_RECEIVER=a@b.example,<x>: '<x>' is no address"),
+        ({"EMAIL_RECEIVER": "a@b.example\r\nBcc: c@d.example"}, "EMAIL_RECEIVER="),
+        ({"FRAMETALLY_MAIL_FROM": "a b@c.example"}, "FRAMETALLY_MAIL_FROM=a b@c.example: "),
+        ({"FRAMETALLY_SMTP_URL": "mail.example.org"}, "FRAMETALLY_SMTP_URL=mail.example.org: name a server"),
+        ({"FRAMETALLY_SMTP_URL": "smtp://h:99999"}, "FRAMETALLY_SMTP_URL=smtp://h:99999: Port out of range"),
+        ({"FRAMETALLY_SMTP_URL": "smtp://me:s3cret@h"}, "FRAMETALLY_SMTP_URL=smtp://me:***@h: a name and a"),
+        ({"SMTP_SERVER": "mail example"}, "SMTP_SERVER=smtp://mail example:587: name a server as"),
+        ({"SMTP_SERVER": "h", "SMTP_PORT": "no"}, "SMTP_PORT=no: name a port, such as 587"),
+        ({"FRAMETALLY_MAIL_DIGEST_S": "-1"}, "FRAMETALLY_MAIL_DIGEST_S=-1: "),
+        ({"FRAMETALLY_WEB_URL": "cams.example"}, "FRAMETALLY_WEB_URL=cams.example: "),
+    ],
+    ids=str,
+)
+def test_a_wrong_value_is_one_line_that_names_the_variable_that_was_set(
+    monkeypatch: pytest.MonkeyPatch, values: dict[str, str], says: str
+) -> None:
+    set_all(monkeypatch, **values)
+    with pytest.raises(Misconfigured) as caught:
+        load_settings()
+    line = plain(str(caught.value))
+    assert line.startswith(says)
+    assert "s3cret" not in line
+    assert len(line.splitlines()) == 1
+
+
+def test_doctor_shows_where_a_setting_comes_from_and_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_all(monkeypatch, **SEEDS)
+    rows = {row.name: (row.value, row.note) for row in setting_rows()}
+    assert rows["FRAMETALLY_SMTP_URL"] == ("smtps://mail.example.org:465", "SMTP_SERVER")
+    assert rows["FRAMETALLY_SMTP_PASSWORD"] == ("(set)", "SMTP_PASSWORD")
+    assert "s3cret" not in str(rows)

@@ -1,0 +1,113 @@
+"""A plug-in whose folder is gone is as if it had never been."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from frametally import plugins as plugging
+from frametally.plugins import CommandEntry, Plugin, plugin_commands
+
+WITHOUT_TRAFFIC = """
+import sys, zipfile
+from pathlib import Path
+gone = {"traffic", "alerts", "gold"}
+sys.path[:] = [place for place in sys.path if Path(place).name not in gone]
+from frametally.plugins import hooks, plugins
+assert gone.isdisjoint(plugin.name for plugin in plugins())
+from frametally_hadoop.planning.counting_steps import counting_steps
+from frametally_hadoop.running.bundle import write_bundle
+from frametally_web.endpoints.parameters import CHART
+assert counting_steps() == ()
+assert "zone" not in [parameter.name for parameter in CHART]
+assert not [name for name in zipfile.ZipFile(write_bundle(Path(sys.argv[1]))).namelist() if "traffic" in name]
+"""
+
+
+def test_without_traffic_whole_pictures_are_counted_and_no_chart_is_narrowed(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    bundle = tmp_path_factory.mktemp("without") / "job.zip"
+    subprocess.run([sys.executable, "-c", WITHOUT_TRAFFIC, str(bundle)], check=True)
+
+
+def test_groups_of_one_name_are_one_group_with_the_commands_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    alerts, traffic = (
+        Plugin(name=name, commands={"report": CommandEntry(f"{name}:report", name, {command: ("name",)})})
+        for name, command in (("alerts", "add"), ("traffic", "draw"))
+    )
+    monkeypatch.setattr(plugging, "plugins", lambda: (alerts, traffic))
+    entry = CommandEntry(
+        "alerts:report", "alerts", {"add": ("name",), "draw": ("name",)}, ("traffic:report",)
+    )
+    assert plugin_commands() == {"report": entry}
+
+
+PAGES = """
+import re, sys
+from contextlib import ExitStack
+from pathlib import Path
+gone = set(sys.argv[2:])
+sys.path[:] = [place for place in sys.path if Path(place).name not in gone]
+from frametally.plugins import hooks, plugins
+from frametally.settings.loading import load_settings
+from frametally_cli.stages.family_members import MemberOptions
+from frametally_cli.stages.looking import open_to_look
+from frametally_web.app import close_app, create_app
+assert gone.isdisjoint(plugin.name for plugin in plugins())
+settings = load_settings("web", data_dir=Path(sys.argv[1]))
+with open_to_look(settings) as (ports, ledger), ExitStack() as opened:
+    given = {}
+    for serving in hooks("serving"):
+        given |= opened.enter_context(serving(ports, MemberOptions(alone=True)))
+    app = create_app(
+        settings=settings, store=ports.store, index=ports.index, ledger=ledger, log=ports.log, **given
+    )
+    asks, seen = ["/"], {}
+    while asks:
+        path = asks.pop()
+        answer = app.test_client().get(path, headers={"Host": "localhost"})
+        seen[path] = answer.status_code
+        links = re.findall(r'<a [^>]*href="(/[^"#?]*)', answer.text) if answer.mimetype == "text/html" else []
+        asks += [link for link in links if link not in seen]
+    close_app(app)
+assert "/books" in seen and "/audit" in seen
+assert not {path for path, status in seen.items() if status == 404 or status >= 500}, seen
+"""
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [("alerts",), ("gold",), ("alerts", "gold", "live", "traffic", "videos")],
+    ids="-".join,
+)
+def test_no_page_links_to_one_of_a_folder_that_is_gone(gone: tuple[str, ...], tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", PAGES, str(tmp_path / "data"), *gone], check=True)
+
+
+@pytest.mark.parametrize(
+    "gone", [("alerts", "gold"), ("alerts", "gold", "live", "traffic", "videos")], ids="-".join
+)
+def test_commands_say_nothing_of_a_folder_that_is_gone(gone: tuple[str, ...], tmp_path: Path) -> None:
+    ask = (
+        "import sys; from pathlib import Path; gone = set(sys.argv[2:])\n"
+        "sys.path[:] = [place for place in sys.path if Path(place).name not in gone]\n"
+        "from frametally_cli.main import main\n"
+        "for command in (['--help'], ['doctor'], ['setup']):\n"
+        "    print(main(command if command == ['--help'] else [*command, '--data-dir', sys.argv[1]]))\n"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", ask, str(tmp_path / "data"), *gone],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "FRAMETALLY_DETECTOR": "pixels", "COLUMNS": "200"},
+    ).stdout
+    assert "all good" in said
+    words = {"gold": "gold", "alerts": "alerts ", "videos": "catalogue", "live": "live ", "traffic": "lines "}
+    for name in gone:
+        assert not [line for line in said.splitlines() if line.strip().startswith(words[name])], name

@@ -1,0 +1,5 @@
+"""Footage made on the spot, as the producer's tests have it."""
+
+from tests.producer.conftest import make_video
+
+__all__ = ["make_video"]

@@ -1,0 +1,175 @@
+"""`frametally gold`: what cannot be is one line that names the remedy; what is made later is loaded later."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from tests.gold.gold_year import MODEL, days_of_year, put_day
+from tests.videos.video_records import make_video
+
+from frametally import keys
+from frametally.opening import open_object_store
+from frametally.records import encode
+from frametally.settings.loading import load_settings
+from frametally_cli import main as cli
+from frametally_videos.jobs.job_results import take_in
+from frametally_videos.opening import open_video_catalogue
+from frametally_videos.ports.job_book import JobKind
+
+
+def test_a_day_is_loaded_checked_and_named_where_the_index_lacks_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = ["--data-dir", str(tmp_path)]
+    with closing(open_object_store(load_settings(data_dir=tmp_path).store_url)) as store:
+        put_day(store, next(days_of_year(1)))
+    assert cli.main(["gold", "--check", *data]) == 2
+    assert "no gold tables in" in capsys.readouterr().err
+    assert cli.main(["gold", *data]) == 0
+    assert "1 days loaded" in capsys.readouterr().out
+    assert cli.main(["gold", "--check", *data]) == 3
+    assert f"gold, 2025-01-01 ({MODEL}, 21600 s): gold has it, and the index does not" in (
+        capsys.readouterr().out
+    )
+    assert cli.main(["index", *data]) == 0
+    assert cli.main(["gold", "--check", *data]) == 0
+
+
+def test_a_database_of_ones_own_choice_is_filled_by_indexing_and_the_usual_one_once_somebody_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = ["--data-dir", str(tmp_path)]
+    with closing(open_object_store(load_settings(data_dir=tmp_path).store_url)) as store:
+        put_day(store, next(days_of_year(1)))
+    assert cli.main(["index", *data]) == 0
+    assert "gold" not in capsys.readouterr().out
+    assert not (tmp_path / "gold.sqlite").exists()
+    monkeypatch.setenv("FRAMETALLY_GOLD_URL", f"sqlite:///{tmp_path}/ours.sqlite")
+    assert cli.main(["index", *data]) == 0
+    assert "gold: 1 days loaded" in capsys.readouterr().out
+    assert cli.main(["gold", "--check", *data]) == 0
+
+
+def test_a_video_that_gold_has_nothing_of_is_named_by_the_check(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = ["--data-dir", str(tmp_path)]
+    settings = load_settings(data_dir=tmp_path)
+    with (
+        closing(open_object_store(settings.store_url)) as store,
+        closing(open_video_catalogue(settings.catalogue_url)) as catalogue,
+    ):
+        video = make_video()
+        store.put(keys.video_key(video.id), encode(video))
+        catalogue.put_video(video, "1")
+        assert cli.main(["gold", *data]) == 0
+        catalogue.set_video(video.id, state="ready")
+        assert cli.main(["gold", "--check", *data]) == 0
+        with closing(sqlite3.connect(tmp_path / "gold.sqlite")) as database, database:
+            for table in ("gold_videos", "gold_video_counts", "gold_quality"):
+                database.execute(f"DELETE FROM {table}")  # noqa: S608 - its names are above
+        capsys.readouterr()
+        assert cli.main(["gold", "--check", *data]) == 3
+        assert (
+            f"gold, video {video.id}: gold does not have it; run `frametally gold`" in capsys.readouterr().out
+        )
+        assert cli.main(["gold", *data]) == 0
+        assert cli.main(["gold", "--check", *data]) == 0
+
+
+def test_a_table_that_cannot_be_read_is_named_by_the_check(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = ["--data-dir", str(tmp_path)]
+    with closing(open_object_store(load_settings(data_dir=tmp_path).store_url)) as store:
+        put_day(store, next(days_of_year(1)))
+    assert cli.main(["index", *data]) == 0
+    assert cli.main(["gold", *data]) == 0
+    with closing(sqlite3.connect(tmp_path / "gold.sqlite")) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (size,) = database.execute("PRAGMA page_size").fetchone()
+        query = "SELECT rootpage FROM sqlite_schema WHERE name = 'gold_tracks'"
+        (page,) = database.execute(query).fetchone()
+    with (tmp_path / "gold.sqlite").open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * 64)
+    capsys.readouterr()
+    assert cli.main(["gold", "--check", *data]) == 3
+    said = capsys.readouterr().out
+    assert "gold, 2025-01-01" in said
+    assert "it cannot be read" in said
+
+
+def test_a_damaged_part_file_is_one_line_and_exit_code_1_beside_other_days(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(open_object_store(load_settings(data_dir=tmp_path).store_url)) as store:
+        first, second = (put_day(store, day) for day in days_of_year(2))
+        store.put(f"{first.prefix}/{first.parts[0]}", b"no line\n")
+    assert cli.main(["gold", "--data-dir", str(tmp_path)]) == 6
+    said = capsys.readouterr()
+    assert f"{first.parts[0]}, line 1" in said.err.replace("\n", "")
+    assert "1 days loaded" in said.out
+    assert f"day={second.day}" not in said.err
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("mysql://host/gold", "no such kind of gold database; use sqlite:"),
+        ("postgresql://user:secret@host/gold", "carries a password"),
+        ("postgresql://127.0.0.1:1/gold", "check the server and try again"),
+        ("sqlite:////proc/no/gold.sqlite", "FRAMETALLY_GOLD_URL"),
+    ],
+)
+def test_a_url_that_cannot_be_is_one_line(
+    url: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FRAMETALLY_GOLD_URL", url)
+    assert cli.main(["gold", "--data-dir", str(tmp_path)]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert says in line
+    assert "secret" not in line
+
+
+def test_tables_of_a_newer_release_and_files_of_others_are_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = ["--data-dir", str(tmp_path)]
+    assert cli.main(["gold", *data]) == 0
+    with closing(sqlite3.connect(tmp_path / "gold.sqlite")) as file:
+        file.execute("UPDATE frametally_gold SET schema_version = 99")
+        file.commit()
+    capsys.readouterr()
+    assert cli.main(["gold", *data]) == 2
+    assert "has layout 99" in capsys.readouterr().err
+    (tmp_path / "gold.sqlite").unlink()
+    with closing(sqlite3.connect(tmp_path / "gold.sqlite")) as file:
+        file.execute("CREATE TABLE mine (a)")
+    assert cli.main(["gold", *data]) == 2
+    assert "is a SQLite file of another kind" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("kind", "queued"), [("checks", True), ("enhance", True), ("previews", False)])
+def test_what_is_made_of_a_video_behind_its_end_has_its_rows_made_again_where_gold_is_wanted(
+    kind: JobKind, queued: bool, tmp_path: Path
+) -> None:
+    video = make_video()
+    settings = load_settings(data_dir=tmp_path)
+    with (
+        closing(open_object_store(settings.store_url)) as store,
+        closing(open_video_catalogue(settings.catalogue_url)) as catalogue,
+    ):
+        catalogue.put_video(video, "1")
+        catalogue.set_video(video.id, state="ready")
+        take_in(settings, store, catalogue, video.id, kind, [])
+        assert catalogue.jobs(video.id) == []  # nobody has asked for gold
+        assert cli.main(["gold", "--data-dir", str(tmp_path)]) == 0
+        take_in(settings, store, catalogue, video.id, kind, [])
+        assert [job.kind for job in catalogue.jobs(video.id)] == ["gold"] * queued
+        catalogue.set_video(video.id, state="detecting")
+        take_in(settings, store, catalogue, video.id, kind, [])
+        assert len(catalogue.jobs(video.id)) == queued

@@ -1,0 +1,53 @@
+"""Where the gold tables are is set by our names or by others'; a wrong value names what was really set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from frametally.errors import Misconfigured
+from frametally.settings.loading import load_settings
+from frametally_cli.checkup.settings import setting_rows
+from frametally_cli.console.output import plain
+from frametally_gold.settings import GoldSettings
+
+URI = "postgresql+psycopg2://gold:p%40ss@db.example.org:5433/counts?sslmode=require"
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PG_CONN_URI", URI)
+
+
+def test_names_of_others_set_gold() -> None:
+    gold = load_settings().part(GoldSettings)
+    assert gold.gold_url == "postgresql://db.example.org:5433/counts?sslmode=require"
+    assert (gold.gold_user, gold.gold_password.get_secret_value()) == ("gold", "p@ss")
+
+
+def test_ours_win_and_a_password_goes_to_no_other_server_than_it_was_set_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FRAMETALLY_GOLD_URL", "sqlite:////tmp/gold.sqlite")
+    gold = load_settings().part(GoldSettings)
+    assert (gold.gold_url, gold.gold_user) == ("sqlite:////tmp/gold.sqlite", "")
+
+
+def test_a_wrong_value_is_one_line_that_names_the_variable_that_was_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PG_CONN_URI", "mysql://me:s3cret@h/d")
+    with pytest.raises(Misconfigured) as caught:
+        load_settings()
+    line = plain(str(caught.value))
+    assert line.startswith("PG_CONN_URI: give it as postgresql://")
+    assert "s3cret" not in line
+    assert len(line.splitlines()) == 1
+
+
+def test_doctor_shows_where_a_setting_comes_from_and_no_password() -> None:
+    rows = {row.name: (row.value, row.note) for row in setting_rows()}
+    assert rows["FRAMETALLY_GOLD_PASSWORD"] == ("(set)", "PG_CONN_URI")
+    assert "p@ss" not in str(rows)

@@ -1,0 +1,84 @@
+"""The notebooks of the layers run from top to bottom, with a real video."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from tests.videos.fake_uploads import upload_file
+
+from frametally.opening import open_object_store
+from frametally.settings.loading import load_settings
+from frametally_gold.layers import driver
+from frametally_videos.opening import open_video_catalogue
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "gold/sync_datalake_files.py"
+
+
+def write_notebooks(folder: Path) -> list[Path]:
+    spec = importlib.util.spec_from_file_location("sync_datalake_files", SCRIPT)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    written: list[Path] = module.write_notebooks(folder)
+    return written
+
+
+@pytest.mark.thorough
+def test_there_is_one_in_the_folder_of_each_layer_and_none_is_committed(tmp_path: Path) -> None:
+    written = [str(path.relative_to(tmp_path)) for path in write_notebooks(tmp_path)]
+    assert written == [f"{layer}_layer/01_dag.ipynb" for layer in driver.MODULES]
+    ignored = [f"gold/datalake/{name}" for name in written]
+    told = subprocess.run(
+        ["git", "check-ignore", *ignored], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert told.stdout.split() == ignored
+
+
+def test_the_same_layers_are_the_same_notebooks(tmp_path: Path) -> None:
+    first, again = write_notebooks(tmp_path / "first"), write_notebooks(tmp_path / "again")
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in again]
+
+
+@pytest.mark.thorough
+def test_their_cells_run_in_order(
+    tmp_path: Path, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import nbclient  # here, as it takes seconds
+    import nbformat
+
+    settings = load_settings("producer", data_dir=tmp_path / "data", video_orchestrator="airflow")
+    store = open_object_store(settings.store_url)
+    with closing(open_video_catalogue(settings.catalogue_url)) as catalogue:
+        video = upload_file(make_video("gate.mp4", 12, codec="libx264"), settings, store, catalogue)
+    monkeypatch.setenv("FRAMETALLY_DATA_DIR", str(settings.data_dir))
+    monkeypatch.setenv("VIDEO_ID", video.id)
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    for layer, path in zip(driver.MODULES, write_notebooks(tmp_path), strict=True):
+        notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+        ran = nbclient.NotebookClient(
+            notebook, timeout=200, resources={"metadata": {"path": tmp_path}}
+        ).execute()
+        cells = [cell for cell in ran.cells if cell.cell_type == "code"]
+        assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+        assert "image/svg+xml" in cells[1].outputs[0].data
+        names = driver.functions_of(layer)
+        assert cells[-1].outputs[0].data["text/plain"].startswith(f"LayerReport(done={names!r}")
+
+
+@pytest.mark.thorough
+def test_without_the_id_of_a_video_the_first_cell_says_what_to_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("VIDEO_ID", raising=False)
+    for path in write_notebooks(tmp_path):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        first = next("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+        with pytest.raises(SystemExit, match="VIDEO_ID is not set"):
+            exec(first, {})  # noqa: S102 - what we wrote ourselves

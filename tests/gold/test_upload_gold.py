@@ -1,0 +1,146 @@
+"""Uploaded videos are in the gold tables once they are ready, count by count, and leave with the store."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+from tests.commands import run_frametally
+from tests.family.footage import make_video
+from tests.videos.test_upload_counts import House
+
+from frametally import keys
+from frametally.media_records import VideoCheck, VideoQuality
+from frametally.records import encode
+from frametally_gold import tables
+from frametally_gold.book import Gold
+from frametally_gold.settings import GoldSettings
+from frametally_videos.library.edits import remove_video
+from frametally_videos.records import VideoRecord
+
+
+@pytest.fixture(scope="module")
+def counted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[VideoRecord]]:
+    """A folder in which somebody has asked for gold, with two videos of one camera that are counted.
+
+    The second is half a minute behind the first, and over midnight.
+    """
+    folder = tmp_path_factory.mktemp("gold")
+    with closing(House(run_frametally, folder / "house")) as house:
+        assert "gold: 0 days loaded" in house("gold")
+        videos = [
+            house.upload(
+                make_video(folder / f"{frames}.mp4", frames=frames),
+                source="Gate 1",
+                start_time=f"2026-03-01T23:59:{second}Z",
+            )
+            for frames, second in ((60, 10), (90, 50))
+        ]
+        house.work()
+        house.count()
+        house("index")
+        assert "jobs: 2 done" in house.work()  # both are ready now, and the job `gold` of each is done
+    return folder / "house", videos
+
+
+@pytest.fixture
+def house(counted: tuple[Path, list[VideoRecord]], tmp_path: Path) -> Iterator[House]:
+    """A copy of that folder."""
+    shutil.copytree(counted[0], tmp_path / "house")
+    with closing(House(run_frametally, tmp_path / "house")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def videos(counted: tuple[Path, list[VideoRecord]]) -> list[VideoRecord]:
+    return counted[1]
+
+
+def rows(house: House, *columns: Any) -> list[tuple[Any, ...]]:
+    with (
+        closing(Gold(house.settings.part(GoldSettings).gold_url)) as gold,
+        gold._database.reading() as connection,
+    ):
+        return sorted(tuple(row) for row in connection.execute(select(*columns)))
+
+
+def summed(house: House, table: Any) -> dict[str, tuple[int, int]]:
+    """Detections and objects that were followed, by label."""
+    query = select(table.c.label, func.sum(table.c.detections), func.sum(table.c.followed_objects))
+    with (
+        closing(Gold(house.settings.part(GoldSettings).gold_url)) as gold,
+        gold._database.reading() as connection,
+    ):
+        return {row[0]: (row[1], row[2]) for row in connection.execute(query.group_by(table.c.label))}
+
+
+@pytest.mark.thorough
+def test_what_videos_have_adds_up_to_their_sources_counts(house: House, videos: list[VideoRecord]) -> None:
+    c = tables.videos.c
+    loaded = {row[0]: row[1:] for row in rows(house, c.video_id, c.source, c.frames_announced)}
+    assert loaded == {videos[0].id: ("gate-1", 60), videos[1].id: ("gate-1", 90)}
+    house("gold")
+    found = summed(house, tables.video_counts)
+    assert found == summed(house, tables.counts)
+    [(boxes, objects)] = found.values()
+    assert boxes > 150
+    assert objects > 1
+    c = tables.video_counts.c
+    assert dict(rows(house, c.video_id, c.frames)) == {videos[0].id: 60, videos[1].id: 90}
+    assert rows(house, func.sum(tables.coverage.c.frames)) == [(150,)]
+    assert "2 days add up to what the index has" in house("gold", "--check")
+    with (
+        closing(Gold(house.settings.part(GoldSettings).gold_url)) as gold,
+        gold._database.writing() as connection,
+    ):
+        connection.execute(tables.video_counts.delete())
+    difference = house("gold", "--check", code=3)
+    assert f"video {min(video.id for video in videos)}: gold_video_counts has other rows" in difference
+    assert "2 videos loaded" in house("gold")
+    assert "2 days add up to what the index has" in house("gold", "--check")
+
+
+@pytest.mark.thorough
+def test_a_gold_database_that_was_lost_has_the_same_rows_again(house: House) -> None:
+    house("gold")
+    every = [*tables.MOMENTS, *tables.OF_VIDEO]
+    before = {table.name: rows(house, *table.c) for table in every}
+    Path(house.settings.part(GoldSettings).gold_url.removeprefix("sqlite:///")).unlink()
+    house("gold")
+    assert {table.name: rows(house, *table.c) for table in every} == before
+    assert before["gold_tracks"]
+
+
+def test_what_is_checked_later_is_in_its_rows_and_a_removed_video_has_none(
+    house: House, videos: list[VideoRecord]
+) -> None:
+    first, second = videos
+    check = VideoCheck(
+        name="black",
+        passed=False,
+        sentence="1.0 of 2.0 s are black.",
+        measured=0.5,
+        limit=0.1,
+        unit="1",
+        spans_s=[(0, 1)],
+    )
+    quality = VideoQuality(video_id=first.id, sha256=first.sha256, made_by="1", passed=False, checks=[check])
+    house.store.put(keys.quality_of_video_key(first.id), encode(quality))
+    house.catalogue.queue(first.id, "gold")
+    assert "jobs: 1 done" in house.work()
+    c = tables.quality.c
+    found = rows(house, c.video_id, c.check_name, c.passed, c.spans)
+    assert [row for row in found if row[0] == first.id] == [(first.id, "black", False, 1)]
+    assert {row[0] for row in found} == {first.id, second.id}
+    passed = dict(rows(house, tables.videos.c.video_id, tables.videos.c.quality_passed))
+    assert passed[first.id] is False
+    assert remove_video(house.store, house.catalogue, first.id)
+    house.work()
+    for table in tables.OF_VIDEO:
+        assert first.id not in {row[0] for row in rows(house, table.c.video_id)}
+    assert rows(house, tables.videos.c.video_id) == [(second.id,)]

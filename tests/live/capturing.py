@@ -1,0 +1,252 @@
+"""A camera that is captured in this process, into a store and a log of this machine."""
+
+from __future__ import annotations
+
+import io
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import closing, redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from frametally.live_records import LiveMinute
+from frametally.media.manifests import list_manifests
+from frametally.opening import open_frame_log, open_object_store
+from frametally.ports.object_store import ObjectStore
+from frametally.process.retrying import Patience
+from frametally.records import FrameAnnouncement, MediaManifest, decode
+from frametally.rules.frame_bitmap import FrameBitmap
+from frametally.settings.loading import Settings, load_settings
+from frametally_cli import main as cli
+from frametally_live.book import LiveBook
+from frametally_live.cameras.capture import CameraCapture
+from frametally_live.cameras.spool import Spool
+from frametally_live.feed_records import Feed, FeedTold
+
+PATIENCE_S = 120.0
+
+
+def until(true: Callable[[], object], what: str = "") -> None:
+    """Wait for something that comes soon."""
+    end_s = time.monotonic() + PATIENCE_S
+    while not true():
+        assert time.monotonic() < end_s, what or "it never came"
+        time.sleep(0.05)
+
+
+def here(tmp_path: Path, **overrides: Any) -> Settings:
+    """Settings of a folder of the test's own, with cameras on this machine."""
+    given: dict[str, Any] = {"data_dir": tmp_path / "data", "live_allow": "127.0.0.1", "sample_fps": "all"}
+    return load_settings(**given | overrides)
+
+
+class Heard:
+    """Remembers what is told of a camera."""
+
+    def __init__(self) -> None:
+        self.told = FeedTold("requested")
+        self.reasons: list[str] = []
+        self.paths: list[str] = []
+
+    def tell(self, **changes: Any) -> None:
+        self.told = self.told._replace(**changes)
+        if self.told.reason:
+            self.reasons.append(self.told.reason)
+
+    def tell_frame(self, *, captured_at_ms: int, image_path: str, is_announced: bool, **changes: Any) -> None:
+        self.paths.append(image_path)
+        self.tell(
+            **{"state": "running", "reason": ""}
+            | {"captured_at_ms": captured_at_ms, "image_path": image_path}
+            | {"frames_announced": self.told.frames_announced + is_announced}
+            | changes
+        )
+
+
+class Capturing:
+    """One session of one camera, in a thread, inside the `with` block."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        address: str,
+        *,
+        transport: Any = "tcp",
+        store: ObjectStore | None = None,
+        log: Any = None,
+    ) -> None:
+        self.heard = Heard()
+        self.store = store or open_object_store(settings.store_url, settings.store_access)
+        self.log = log or open_frame_log(settings.log_url, settings.log_access)
+        self.lines: list[str] = []
+        self.failure: BaseException | None = None
+        self._stop = threading.Event()
+        feed = Feed("1", "camera", "gate-1", "Gate 1", address=address, transport=transport)
+        self.capture = CameraCapture(
+            feed,
+            settings=settings,
+            store=self.store,
+            log=self.log,
+            teller=self.heard,
+            patience=Patience(self.lines.append, self._stop.is_set),
+        )
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Capturing:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(PATIENCE_S)
+        assert not self._thread.is_alive()
+
+    def until_frames(self, most: int) -> None:
+        """Wait for that many announced frames from now on."""
+        wanted = self.heard.told.frames_announced + most
+        until(
+            lambda: self.failure or self.heard.told.frames_announced >= wanted,
+            f"{self.heard.told} {self.lines}",
+        )
+        assert self.failure is None, self.failure
+
+    def _run(self) -> None:
+        try:
+            self.capture.run()
+        except BaseException as error:
+            self.failure = error
+
+
+def manifests_of(store: ObjectStore) -> list[MediaManifest]:
+    return list_manifests(store)
+
+
+def live_of(manifest: MediaManifest) -> LiveMinute:
+    assert manifest.live is not None
+    return manifest.live
+
+
+def announcements_in(settings: Settings) -> list[FrameAnnouncement]:
+    """All that was announced on the topic of what is live, those that were announced twice once."""
+    found: dict[str, FrameAnnouncement] = {}
+    log = open_frame_log(settings.log_url, settings.log_access)
+    group = log.subscribe(
+        settings.live_topic, uuid4().hex, on_assigned=lambda _: None, on_revoked=lambda _: None
+    )
+    with closing(log), closing(group) as consumer:
+        left = sum(log.end_offsets(settings.live_topic).values())
+        while left:
+            records = consumer.poll(timeout_s=5.0)
+            left -= len(records)
+            for record in records:
+                one = decode(record.value, FrameAnnouncement)
+                found[one.image_path] = one
+    return sorted(found.values(), key=lambda one: one.captured_at_ms)
+
+
+def all_in_the_books(settings: Settings) -> list[FrameAnnouncement]:
+    """What is announced is noted, once, each at a time of its own within its minute; return it."""
+    with closing(open_object_store(settings.store_url, settings.store_access)) as store:
+        manifests, announced = manifests_of(store), announcements_in(settings)
+        assert announced
+        assert sum(one.frames_announced for one in manifests) == len(announced)
+        assert all(
+            one.state == "complete" and one.frames_expected == one.frames_announced for one in manifests
+        )
+        noted = {one.sha256: FrameBitmap(one.announced_frames) for one in manifests}
+        assert all(one.frame_index in noted[one.media] for one in announced)
+        times = [one.captured_at_ms for one in announced]
+        assert len(set(times)) == len(times)
+        by_media = {one.sha256: live_of(one).minute_ms for one in manifests}
+        assert all(one.captured_at_ms // 60_000 * 60_000 == by_media[one.media] for one in announced)
+        assert all(store.get(one.image_path).endswith(b"\xff\xd9") for one in announced)
+    return announced
+
+
+def count_decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Return how many frames of each minute were decoded, which grows; all of them must be taken."""
+    decoded: Counter[str] = Counter()
+    add = Spool.add
+
+    def count(spool: Spool, minute: str, *frame: Any) -> bool:
+        decoded[minute] += 1
+        return add(spool, minute, *frame)
+
+    monkeypatch.setattr(Spool, "add", count)
+    return decoded
+
+
+def lost_of(settings: Settings) -> int:
+    """Frames that are noted as lost on disk."""
+    return sum(
+        loss.frames
+        for path in (settings.data_dir / "live/gate-1").glob("*/minute.json")
+        for loss in live_of(decode(path.read_bytes(), MediaManifest)).losses
+    )
+
+
+def overflow_is_named(capturing: Capturing, settings: Settings, decoded: Mapping[str, int]) -> None:
+    """What was decoded is announced or named as too much for 16 MB, minute by minute."""
+    announced = all_in_the_books(settings)
+    manifests = manifests_of(capturing.store)
+    losses = [loss for one in manifests for loss in live_of(one).losses]
+    assert losses
+    assert all("16 MB of frames waited on disk" in one.reason for one in losses)
+    assert capturing.heard.told.frames_lost == sum(one.frames for one in losses)
+    for one in losses:
+        assert not any(one.from_ms <= frame.captured_at_ms <= one.to_ms for frame in announced)
+    found = Counter(one.media for one in announced)
+    for manifest in manifests:
+        found[manifest.sha256] += sum(one.frames for one in live_of(manifest).losses)
+    assert found == decoded, "what was decoded and is in no book has a name"
+
+
+def run_frametally(*arguments: str, settings: Settings, code: int = 0) -> str:
+    """Run a command over what the settings name; return what it says."""
+    said, complained = io.StringIO(), io.StringIO()
+    with redirect_stdout(said), redirect_stderr(complained):
+        returned = cli.main([*arguments, "--data-dir", str(settings.data_dir)])
+    assert returned == code, (arguments, said.getvalue(), complained.getvalue())
+    return said.getvalue() + complained.getvalue()
+
+
+class Worker:
+    """`frametally live work`, inside the `with` block; what it says is in a file."""
+
+    def __init__(self, settings: Settings, said: Path) -> None:
+        command = [sys.executable, "-m", "frametally", "live", "work", "--data-dir", str(settings.data_dir)]
+        with said.open("ab") as file:
+            self.process = subprocess.Popen(command, stdout=file, stderr=file)
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """End it as a person does."""
+        self.process.terminate()
+        code = self.process.wait(PATIENCE_S)
+        assert kind is not None or code in (0, -signal.SIGKILL)
+
+
+def camera_of(settings: Settings, source: str = "gate-1") -> Feed:
+    with closing(LiveBook(settings.catalogue_url, settings.catalogue_access)) as feeds:
+        return next(feed for feed in feeds.feeds("camera") if feed.source == source)
+
+
+def settled(settings: Settings) -> str:
+    """Detect and count what was announced; return what the books say, which are settled."""
+    run_frametally("consume", "--live", "--until-caught-up", settings=settings)
+    run_frametally("aggregate", settings=settings)
+    run_frametally("index", settings=settings)
+    return run_frametally("status", settings=settings)

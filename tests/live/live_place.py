@@ -1,0 +1,226 @@
+"""What a soak of cameras has to do with: the processes of a deployment, its cameras, and its books."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import closing
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+from uuid import uuid4
+
+from tests.videos.test_work_kills import children_of
+
+from frametally.media.manifests import list_manifests
+from frametally.opening import open_frame_log, open_object_store
+from frametally.ports.object_store import ObjectStore
+from frametally.records import FrameAnnouncement, MediaManifest, decode
+from frametally.segments.contents import list_segments, read_segment
+from frametally.settings.loading import Settings, load_settings
+
+PATIENCE_S = 120.0
+FRAMES_PER_S = 10
+LONGEST_STEP_MS = 250
+"""Two frames, and what a camera's clock may be out; after that there was a gap."""
+COMMANDS = {
+    "consumer": ["consume", "--live"],
+    "producer": ["live", "work"],
+    "web": ["serve", "--alone", "--port"],
+}
+
+
+class Books(NamedTuple):
+    """What there is of one source, in frames.
+
+    Attributes:
+        source: Its slug.
+        announced: Noted in the manifests of its minutes.
+        on_log: On the log, those that are there twice once.
+        detected: In segments, those that are there twice once.
+        dead_letters: Set aside.
+        lost: Named losses.
+        counted: In the current runs, by `frametally status`.
+        gaps: Gaps in its event time.
+        silent: Those of them that no outage, no loss and no lost packet tells of.
+    """
+
+    source: str
+    announced: int
+    on_log: int
+    detected: int
+    dead_letters: int
+    lost: int
+    counted: int
+    gaps: int
+    silent: list[tuple[int, int]]
+
+
+class LivePlace:
+    """A deployment on a log of its own; `close` leaves no process behind."""
+
+    def __init__(self, folder: Path, log_url: str) -> None:
+        """Start nothing yet."""
+        self.data_dir = folder / "data"
+        self.environment = {
+            "FRAMETALLY_LOG_URL": log_url,
+            "FRAMETALLY_LOG_PARTITIONS": "3",
+            "FRAMETALLY_DETECTOR": "pixels",
+            "FRAMETALLY_LIVE_ALLOW": "127.0.0.1",
+            "FRAMETALLY_SAMPLE_FPS": "all",
+            "FRAMETALLY_LEASE_S": "3",
+            "FRAMETALLY_STREAM_LEASE_S": "2",
+            "FRAMETALLY_BATCH_FRAMES": "100",
+            "FRAMETALLY_BATCH_S": "1",
+            "FRAMETALLY_COUNT_OBJECTS": "false",
+        }
+        self.settings: Settings = load_settings(
+            data_dir=self.data_dir, log_url=log_url, live_allow="127.0.0.1", sample_fps="all"
+        )
+        self.store: ObjectStore = open_object_store(self.settings.store_url)
+        self._folder = folder
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.web_port = int(free.getsockname()[1])
+        self.memory_mb: dict[str, list[float]] = defaultdict(list)
+
+    def start(self, name: str) -> None:
+        """Start one of `COMMANDS`."""
+        port = [str(self.web_port)] if name == "web" else []
+        with (self._folder / f"{name}.txt").open("ab") as output:
+            self._running[name] = subprocess.Popen(
+                self._command(*COMMANDS[name], *port),
+                env=os.environ | self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+
+    def kill(self, name: str) -> None:
+        """Kill one, in the middle of whatever it does."""
+        process = self._running.pop(name)
+        process.kill()
+        process.wait()
+
+    def end(self, name: str) -> None:
+        """End one as Ctrl-C does."""
+        process = self._running.pop(name)
+        process.terminate()
+        assert process.wait(PATIENCE_S) == 0, self.said(name)
+
+    def run(self, *arguments: str) -> str:
+        """Run a command to its end, which must be a good one; return what it says."""
+        done = subprocess.run(
+            self._command(*arguments),
+            env=os.environ | self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, (arguments, done.returncode, done.stdout, done.stderr)
+        return done.stdout
+
+    def said(self, name: str) -> str:
+        """The last that one said."""
+        return (self._folder / f"{name}.txt").read_text(errors="replace")[-3000:]
+
+    def look(self) -> None:
+        """Note what each process has of memory; none may have ended by itself."""
+        for name, process in self._running.items():
+            assert process.poll() is None, f"{name} ended: {self.said(name)}"
+            for kind, pid in [(name, process.pid), *((f"{name}'s", pid) for pid in children_of(process.pid))]:
+                self.memory_mb[kind].append(_memory_mb(pid))
+
+    def close(self) -> None:
+        """Kill what is left."""
+        for name in list(self._running):
+            self.kill(name)
+        self.store.close()
+
+    def books(self) -> list[Books]:
+        """What there is of each source, when all is at rest."""
+        status = json.loads(self.run("status", "--json"))
+        counted = {one["source"]: one["counted"] for one in status["sources"]}
+        dead = {one["source"]: one["dead_lettered"] for one in status["sources"]}
+        segments = [read_segment(self.store, key) for key in list_segments(self.store)]
+        detected = {frame.image_path: frame.source for segment in segments for frame in segment.frames()}
+        announced = self._announced()
+        media: dict[str, list[MediaManifest]] = defaultdict(list)
+        for one in list_manifests(self.store):
+            media[one.source].append(one)
+        books = []
+        for source, some in sorted(media.items()):
+            gaps = [gap for gap in pairwise(sorted(announced[source])) if gap[1] - gap[0] > LONGEST_STEP_MS]
+            told = _told(some)
+            books.append(
+                Books(
+                    source=source,
+                    announced=sum(one.frames_announced for one in some),
+                    on_log=len(announced[source]),
+                    detected=sum(one == source for one in detected.values()),
+                    dead_letters=dead[source],
+                    lost=sum(loss.frames for one in some if one.live for loss in one.live.losses),
+                    counted=counted[source],
+                    gaps=len(gaps),
+                    silent=[gap for gap in gaps if not _is_told(*gap, told)],
+                )
+            )
+        return books
+
+    def _announced(self) -> dict[str, set[int]]:
+        """Event times on the log, by source."""
+        found: dict[str, FrameAnnouncement] = {}
+        with closing(open_frame_log(self.settings.log_url)) as log:
+            topic = self.settings.live_topic
+            ends = log.end_offsets(topic)
+            group = log.subscribe(topic, uuid4().hex, on_assigned=lambda _: None, on_revoked=lambda _: None)
+            with closing(group) as consumer:
+                taken = 0
+                while taken < sum(ends.values()):
+                    records = consumer.poll(timeout_s=5.0)
+                    taken += len(records)
+                    for record in records:
+                        one = decode(record.value, FrameAnnouncement)
+                        found[one.image_path] = one
+        times: dict[str, set[int]] = defaultdict(set)
+        for one in found.values():
+            assert one.captured_at_ms not in times[one.source], "two frames of one moment"
+            times[one.source].add(one.captured_at_ms)
+        return times
+
+    def _command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "frametally", *arguments, "--data-dir", str(self.data_dir)]
+
+
+def _told(media: Sequence[MediaManifest]) -> list[tuple[int, int]]:
+    """Event time in which something is told to be missing."""
+    told: list[tuple[int, int]] = []
+    for one in media:
+        assert one.live is not None
+        minute_end_ms = one.live.minute_ms + 60_000
+        told += [(out.from_ms, minute_end_ms if out.to_ms is None else out.to_ms) for out in one.live.outages]
+        told += [(loss.from_ms - 100, loss.to_ms + 100) for loss in one.live.losses]
+        if one.live.packets_lost or one.live.pieces_damaged:
+            told.append((one.live.minute_ms, minute_end_ms))
+    return sorted(told)
+
+
+def _is_told(from_ms: int, to_ms: int, told: Sequence[tuple[int, int]]) -> bool:
+    """Whether what is told leaves no more than a step of a gap."""
+    for begun_ms, ended_ms in told:
+        if begun_ms <= from_ms + LONGEST_STEP_MS and ended_ms > from_ms:
+            from_ms = ended_ms
+    return to_ms - from_ms <= LONGEST_STEP_MS
+
+
+def _memory_mb(pid: int) -> float:
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError):  # it has just ended
+        return 0.0
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6

@@ -1,0 +1,49 @@
+"""In Chromium: a stream that Airflow is to start, and does not, is one line on the page; then it does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+from flask import Flask
+from tests.live.answering_airflow import TOKEN, AnsweringAirflow, says
+from tests.live.test_airflow_launch import access, airflow
+from tests.videos.test_library_api import stored
+from tests.videos.video_records import make_video
+
+pytestmark = pytest.mark.thorough
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
+expect = playwright.expect
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Place, Visit
+
+__all__ = ["airflow"]
+
+
+def test_why_airflow_starts_no_stream_is_one_line_and_the_next_start_asks_anew(
+    place: Place,
+    airflow: AnsweringAirflow,
+    serving: Callable[[Flask], str],
+    visit: Callable[..., Visit],
+) -> None:
+    [video_id] = stored(place, make_video(1))
+    airflow.answers[TOKEN] = says(401, {"detail": "<b>no</b>"})
+    window = visit(None, url=serving(place.app(**access(airflow.url))))
+    page = window.open(f"videos?v={video_id}", wait_for=".live-stream")
+    start, words = page.get_by_role("button", name="Start stream"), page.locator(".live-words")
+    start.click()
+    expect(words).to_have_text(
+        f"Failed: Airflow at {airflow.url} refuses the log-in (401): check FRAMETALLY_AIRFLOW_USER and "
+        "FRAMETALLY_AIRFLOW_PASSWORD, then start it again."
+    )
+    expect(page.locator(".live-stream .form-said")).to_be_hidden()
+    airflow.answers.clear()
+    start.click()
+    expect(words).to_have_text("Waits to be started: Airflow is to begin its run.")
+    [run_id] = airflow.runs
+    page.get_by_role("button", name="Stop stream").click()
+    expect(words).to_have_text("Ended")
+    assert [f"stream__{feed.id}" for feed in place.feeds.feeds() if feed.told.state == "ended"] == [run_id]

@@ -1,0 +1,124 @@
+"""`frametally stream --booked`: it launches a stream that is booked, and that stream ends with it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import uuid
+
+import pytest
+from tests.live.test_stream_command import (
+    LEASE_S,
+    NOBODY,
+    OTHER,
+    PATIENCE_S,
+    VIDEO,
+    Run,
+    beside,
+    book,
+    claimed,
+    run,
+)
+
+from frametally_live.book import LiveBook
+from frametally_live.feed_records import Feed, FeedTold
+
+__all__ = ["book", "run"]
+
+
+def booked(book: LiveBook) -> Feed:
+    asked = Feed(str(uuid.uuid4()), "video", "gate", "Gate 1", VIDEO.id, launch="booked")
+    feed = book.start_stream(asked, most=9, launch_within_s=LEASE_S)
+    assert book.claim_feed("worker", ["video"], lease_s=LEASE_S) is None
+    return feed
+
+
+def test_it_launches_the_stream_that_is_booked_and_ends_with_it(
+    book: LiveBook, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    feed = booked(book)
+
+    def ends() -> None:
+        held = claimed(book)
+        assert held.id == feed.id
+        book.release_feed(held, FeedTold("ended", position_s=5.8, frames_announced=30))
+
+    with beside(ends):
+        assert run(VIDEO.id, "--booked", feed.id) == 0
+    assert capsys.readouterr().out == "Gate 1: streamed up to 5.8 s, 30 frames announced.\n"
+    assert [one.id for one in book.feeds()] == [feed.id]
+
+
+@pytest.mark.thorough
+def test_it_says_again_and_again_that_it_is_there(
+    book: LiveBook, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FRAMETALLY_STREAM_LEASE_S", "1")
+    feed = booked(book)
+
+    def looks() -> None:
+        held = claimed(book)
+        for _ in range(60):  # many times its lease; each look finds it missing, if it is
+            assert book.claim_feed("another", ["video"], lease_s=0.2) is None
+            assert book.renew_feed(held, FeedTold("running"), lease_s=LEASE_S) is not None
+            time.sleep(0.1)
+        book.release_feed(held, FeedTold("ended"))
+
+    with beside(looks):
+        assert run(VIDEO.id, "--booked", feed.id) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_whoever_ends_it_ends_the_stream_which_has_failed_and_says_so(
+    book: LiveBook, run: Run, capsys: pytest.CaptureFixture[str], number: signal.Signals
+) -> None:
+    feed = booked(book)
+
+    def stops() -> None:
+        held = claimed(book)
+        os.kill(os.getpid(), number)
+        until_s = time.monotonic() + PATIENCE_S
+        while book.renew_feed(held, FeedTold("running"), lease_s=LEASE_S) is not None:
+            assert time.monotonic() < until_s, "nobody ended it"
+            time.sleep(0.01)
+
+    with beside(stops):
+        assert run(VIDEO.id, "--booked", feed.id) == 130
+    assert capsys.readouterr().out == "stopped; what was shown is kept\n"
+    told = book.feeds()[0].told
+    assert (told.state, told.reason) == (
+        "failed",
+        "Its run in Airflow was ended: see there why, then start it again.",
+    )
+
+
+def test_one_that_is_over_before_its_run_begins_is_told_as_it_ended(
+    book: LiveBook, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stopped = booked(book)
+    book.ask_feed(stopped.id, "stop")
+    assert run(VIDEO.id, "--booked", stopped.id) == 0
+    assert capsys.readouterr().out.startswith("Gate 1: streamed up to 0.0 s, 0 frames announced.")
+    failed = booked(book)
+    book.fail_launch(failed.id, "Airflow is away.")
+    assert run(VIDEO.id, "--booked", failed.id) == 2
+    assert capsys.readouterr().err == "error: Gate 1: Airflow is away.\n"
+
+
+@pytest.mark.parametrize("stream_id", [NOBODY, "../x", "' OR 1"])
+def test_what_is_no_booked_stream_is_one_line(
+    book: LiveBook, run: Run, capsys: pytest.CaptureFixture[str], stream_id: str
+) -> None:
+    assert run(VIDEO.id, "--booked", stream_id) == 2
+    assert capsys.readouterr().err == (
+        f"error: --booked: no stream {stream_id} of video {VIDEO.id} is booked; start it anew on the video's "
+        "page\n"
+    )
+    assert book.feeds() == []
+
+
+def test_a_stream_of_another_video_is_not_launched(book: LiveBook, run: Run) -> None:
+    feed = booked(book)
+    assert run(OTHER.id, "--booked", feed.id) == 2
+    assert book.feeds()[0].launch == "booked"

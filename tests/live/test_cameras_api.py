@@ -1,0 +1,155 @@
+"""Cameras by the API: added where they may be, started, stopped and removed, by those who may."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from tests.web.conftest import Place
+from werkzeug.test import TestResponse
+
+from frametally_live.cameras.camera_form import CameraTrial
+from frametally_live.feed_records import Feed, FeedTold
+
+ADDRESS = "rtsp://10.1.2.3:8554/stream"
+
+
+@pytest.fixture
+def client(place: Place) -> FlaskClient:
+    return place.app().test_client()
+
+
+def add(client: FlaskClient, address: str = ADDRESS, source: str = "Gate 1", **said: Any) -> TestResponse:
+    return client.post("/api/cameras", json={"address": address, "source": source, **said})
+
+
+def refusal(answer: TestResponse) -> tuple[int, str | None]:
+    told = answer.json
+    assert told is not None
+    assert told["remedy"]
+    assert told["detail"]
+    return answer.status_code, told.get("parameter")
+
+
+@pytest.mark.thorough
+def test_a_camera_is_added_listed_stopped_started_and_removed(place: Place, client: FlaskClient) -> None:
+    added = add(client)
+    assert added.status_code == 201
+    camera = added.json
+    assert camera is not None
+    assert (camera["source"], camera["name"], camera["state"]) == ("gate-1", "Gate 1", "requested")
+    assert client.get("/api/v1/cameras").json == {"cameras": [camera], "live_allowed": True, "remedy": None}
+    feed = place.feeds.claim_feed("worker", ["camera"], lease_s=60)
+    assert feed is not None
+    assert feed.transport == "tcp"
+    path = "images/gate-1/2026-05-01/1777622400000-0123456789ab-7.jpg"
+    told = FeedTold("running", image_path=path, frames_per_s=9.9, drift_ms=-4, packets_lost=2)
+    assert place.feeds.renew_feed(feed, told, lease_s=60)
+    (running,) = client.get("/api/v1/cameras").json["cameras"]
+    assert (running["frames_per_s"], running["drift_ms"], running["packets_lost"]) == (9.9, -4, 2)
+    assert (running["taken_per_s"], running["leaves_out"]) == (None, False)
+    for taken, is_less in ((4.9, False), (4.2, True)):
+        rates = told._replace(taken_per_s=taken, offered_per_s=5.0)
+        assert place.feeds.renew_feed(feed, rates, lease_s=60)
+        (running,) = client.get("/api/v1/cameras").json["cameras"]
+        told_rates = (running["taken_per_s"], running["offered_per_s"], running["leaves_out"])
+        assert told_rates == (taken, 5.0, is_less), "a frame more or less in some seconds is none left out"
+    assert client.get(running["frame_url"]).status_code == 404, "the store of this test has no such frame"
+    assert client.post("/api/v1/cameras/gate-1/stop").json["wanted"] == "stop"
+    assert refusal(client.delete("/api/v1/cameras/gate-1")) == (409, None)
+    assert place.feeds.release_feed(feed, FeedTold("ended"))
+    assert client.post("/api/v1/cameras/gate-1/start").json["state"] == "requested"
+    assert client.delete("/api/v1/cameras/gate-1").status_code == 204
+    assert client.get("/api/v1/cameras").json["cameras"] == []
+
+
+def test_a_camera_is_tried_and_added_whatever_it_shows(place: Place) -> None:
+    trials = [CameraTrial("it shows nothing but a wall", True), CameraTrial("the camera is away", False)]
+    tried: list[str] = []
+
+    def try_feed(feed: Feed) -> CameraTrial:
+        tried.append(feed.address)
+        return trials[len(tried) - 1]
+
+    place.try_feed = try_feed
+    client = place.app().test_client()
+    for number, said in ((1, "It shows nothing but a wall."), (2, "The camera is away.")):
+        added = add(client, f"rtsp://10.1.2.{number}/", f"Gate {number}")
+        assert added.status_code == 201
+        assert added.json["trial"] == said
+    assert refusal(add(client, "rtsp://10.1.2.9/", "gate-1")) == (409, None)
+    assert refusal(add(client, "rtsp://169.254.169.254/", "gate-3")) == (400, "address")
+    assert tried == ["rtsp://10.1.2.1/", "rtsp://10.1.2.2/"], "nobody is called where none may be added"
+
+
+def test_a_source_has_one_camera(client: FlaskClient) -> None:
+    assert add(client).status_code == 201
+    assert refusal(add(client, "rtsp://10.1.2.4/", "gate-1")) == (409, None)
+
+
+def test_people_are_told_whom_to_ask_and_the_log_which_setting_allows_the_address(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    told = add(client, "http://127.0.0.1:5001/").json
+    assert told is not None
+    assert told["detail"] == "address: 127.0.0.1 is not where cameras may be."
+    assert told["remedy"] == "Ask an administrator to allow this address."
+    assert "set FRAMETALLY_LIVE_ALLOW=10.0.0.0/8" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("said", "parameter"),
+    [
+        ({"address": "rtsp://anna:geheim@10.1.2.3/"}, "address"),
+        ({"address": "rtsp://10.1.2.3/?password=geheim"}, "address"),
+        ({"address": "rtsp://169.254.169.254/latest"}, "address"),
+        ({"address": "http://127.0.0.1:5001/"}, "address"),
+        ({"address": "http://192.0.2.1/"}, "address"),
+        ({"address": "http://name.invalid/"}, "address"),
+        ({"address": "/dev/video0"}, "address"),
+        ({"address": "file:///etc/passwd"}, "address"),
+        ({"address": ""}, "address"),
+        ({"source": ""}, "source"),
+        ({"source": "x" * 300}, "source"),
+        ({"source": "a\x00b"}, "source"),
+        ({"transport": "carrier pigeon"}, None),
+        ({"address": 7}, None),
+        ({"loud": True}, None),
+    ],
+)
+def test_what_can_be_no_camera_is_refused_with_a_remedy_and_no_password_is_repeated(
+    client: FlaskClient, said: dict[str, Any], parameter: str | None
+) -> None:
+    sent = {"address": ADDRESS, "source": "Gate 1", **said}
+    answer = client.post("/api/v1/cameras", json=sent)
+    assert refusal(answer) == (400, parameter)
+    assert "geheim" not in answer.text
+    assert "FRAMETALLY_" not in answer.text
+    assert client.get("/api/v1/cameras").json["cameras"] == []
+
+
+def test_what_there_is_not_is_404(client: FlaskClient) -> None:
+    for method, path in (("POST", "nowhere/start"), ("POST", "nowhere/stop"), ("DELETE", "nowhere")):
+        assert refusal(client.open(f"/api/v1/cameras/{path}", method=method)) == (404, None)
+
+
+def test_cameras_are_changed_by_nobody_who_may_not(place: Place, client: FlaskClient) -> None:
+    assert add(client).status_code == 201
+    elsewhere = place.app(web_uploads=False).test_client()
+    sent = {"address": "rtsp://10.1.2.4/", "source": "Gate 2"}
+    for method, path, body in (
+        ("POST", "", sent),
+        ("POST", "/gate-1/start", None),
+        ("POST", "/gate-1/stop", None),
+        ("DELETE", "/gate-1", None),
+    ):
+        assert elsewhere.open(f"/api/cameras{path}", method=method, json=body).status_code == 403
+        foreign = {"Origin": "https://evil.example"}
+        answer = client.open(f"/api/cameras{path}", method=method, json=body, headers=foreign)
+        assert answer.status_code == 403
+    listed = elsewhere.get("/api/cameras").json
+    assert listed is not None
+    assert not listed["live_allowed"]
+    assert listed["remedy"]
+    assert [one["wanted"] for one in listed["cameras"]] == ["run"]

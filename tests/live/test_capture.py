@@ -1,0 +1,421 @@
+"""A camera's frames become minutes in the books, whatever happens to it, to store and log, and to us."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable
+from itertools import count, pairwise
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from msgspec.structs import replace
+from tests.fakes.records import make_manifest
+from tests.live.capturing import (
+    Capturing,
+    all_in_the_books,
+    announcements_in,
+    count_decoded,
+    here,
+    live_of,
+    lost_of,
+    manifests_of,
+    overflow_is_named,
+    run_frametally,
+    until,
+)
+from tests.live.showing import LAUNCHES, RtspCamera, Speaker
+from tests.live.test_opening import MULTIPART, jpeg, motion_jpeg, part_of, request_of
+
+from frametally import keys
+from frametally.errors import Retryable
+from frametally.live_records import LiveMinute, Outage
+from frametally.media.manifests import find_manifest
+from frametally.opening import open_frame_log, open_object_store
+from frametally.records import FrameAnnouncement, decode, encode
+from frametally.rules.times import DAY_MS
+from frametally_videos.checking import camera_doubts
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    ("code", "transport"), [("h264", "tcp"), ("h264", "udp"), ("hevc", "tcp"), ("mjpeg", "udp")]
+)
+def test_what_an_rtsp_camera_shows_is_in_the_books_by_its_own_clock(
+    tmp_path: Path, code: str, transport: str
+) -> None:
+    settings = here(tmp_path)
+    with (
+        RtspCamera(LAUNCHES[code]) as camera,
+        Capturing(settings, camera.address, transport=transport) as capturing,
+    ):
+        capturing.until_frames(25)
+    assert capturing.failure is None
+    all_in_the_books(settings)
+    announced = announcements_in(settings)
+    assert {one.time_source for one in announced} == {"stream_clock"}
+    steps = {b.captured_at_ms - a.captured_at_ms for a, b in pairwise(announced)}
+    assert steps <= set(range(95, 106))
+    assert abs(capturing.heard.told.drift_ms or 0) < 5000
+    assert {one.time_source for one in manifests_of(capturing.store)} == {"stream_clock"}
+
+
+def test_a_camera_that_is_killed_leaves_an_outage_with_its_times_and_is_back_by_itself(
+    tmp_path: Path,
+) -> None:
+    settings = here(tmp_path)
+    with RtspCamera() as camera, Capturing(settings, camera.address) as capturing:
+        capturing.until_frames(10)
+        camera.kill()
+        until(lambda: capturing.heard.told.away_since_ms is not None)
+        time.sleep(2.5)
+        camera.start()
+        capturing.until_frames(10)
+        assert capturing.heard.told.away_since_ms is None
+    all_in_the_books(settings)
+    times = [one.captured_at_ms for one in announcements_in(settings)]
+    gap = max(pairwise(times), key=lambda pair: pair[1] - pair[0])
+    assert gap[1] - gap[0] > 2500
+    outages = [one for manifest in manifests_of(capturing.store) for one in live_of(manifest).outages]
+    assert gap in {(one.from_ms, one.to_ms) for one in outages}
+    newest = max(map(live_of, manifests_of(capturing.store)), key=lambda live: live.minute_ms)
+    assert all(one.to_ms is not None for one in newest.outages)
+    assert all(reason.startswith("The camera ") for reason in capturing.heard.reasons)
+
+
+def test_a_camera_that_is_redirected_to_a_refused_address_waits_and_is_back_by_itself(tmp_path: Path) -> None:
+    """As behind a router's log-in page, which goes away again."""
+    show = motion_jpeg((64, 48) for _ in count())
+    is_redirected = threading.Event()
+    is_redirected.set()
+
+    def speak(connection: socket.socket) -> None:
+        if not is_redirected.is_set():
+            show(connection)
+        else:
+            request_of(connection)
+            connection.sendall(b"HTTP/1.0 302 Found\r\nLocation: http://169.254.169.254/login\r\n\r\n")
+
+    with (
+        Speaker(speak) as server,
+        Capturing(here(tmp_path), f"http://127.0.0.1:{server.port}/video") as capturing,
+    ):
+        until(lambda: capturing.failure or server.visits > 1)
+        assert capturing.failure is None
+        assert capturing.heard.told.state == "waiting"
+        assert "leads to an address that is refused: no camera may be at" in capturing.heard.told.reason
+        is_redirected.clear()
+        capturing.until_frames(3)
+
+
+def test_damaged_pictures_are_told_beside_a_camera_that_goes_on(tmp_path: Path) -> None:
+    noise = np.random.default_rng(3).integers(0, 255, (48, 64, 3), np.uint8)
+    cut = cv2.imencode(".jpg", noise)[1].tobytes()[:900]
+
+    def speak(connection: socket.socket) -> None:
+        request_of(connection)
+        connection.sendall(MULTIPART)
+        for number in count():
+            connection.sendall(part_of(cut) + part_of(jpeg(64, 48, number)))
+            time.sleep(0.1)
+
+    with (
+        Speaker(speak) as server,
+        Capturing(here(tmp_path), f"http://127.0.0.1:{server.port}/video") as capturing,
+    ):
+        capturing.until_frames(3)
+        until(lambda: "Some of its pictures come damaged, and are left out." in capturing.heard.reasons)
+        assert capturing.heard.told.state == "running"
+    assert sum(live_of(one).pieces_damaged for one in manifests_of(capturing.store)) > 0
+
+
+def test_a_frozen_picture_is_told_beside_a_camera_that_goes_on_and_is_in_its_manifest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(camera_doubts, "LASTING_MS", 300)
+
+    def speak(connection: socket.socket) -> None:
+        request_of(connection)
+        connection.sendall(MULTIPART)
+        while True:
+            connection.sendall(part_of(jpeg(64, 48, 90)))
+            time.sleep(0.1)
+
+    with (
+        Speaker(speak) as server,
+        Capturing(here(tmp_path), f"http://127.0.0.1:{server.port}/video") as capturing,
+    ):
+        until(lambda: any("does not change" in reason for reason in capturing.heard.reasons))
+        assert capturing.heard.told.state == "running"
+    [doubt] = {
+        (one.what, one.from_ms) for minute in manifests_of(capturing.store) for one in live_of(minute).doubts
+    }
+    assert doubt[0] == "frozen"
+
+
+@pytest.mark.thorough
+def test_a_camera_that_sends_more_than_is_asked_for_leaves_nothing_out(tmp_path: Path) -> None:
+    settings = here(tmp_path, sample_fps="5")
+    with RtspCamera() as camera, Capturing(settings, camera.address) as capturing:
+        until(lambda: capturing.failure or capturing.heard.told.taken_per_s)
+        told = capturing.heard.told
+    assert told.offered_per_s is not None
+    assert told.offered_per_s <= 5.0
+    assert not told.leaves_out
+
+
+@pytest.mark.thorough
+def test_a_minute_is_in_the_books_before_its_first_frame_is_announced(tmp_path: Path) -> None:
+    """Who counts frames then finds their medium, as one that is being produced."""
+    settings = here(tmp_path)
+    store = open_object_store(settings.store_url, settings.store_access)
+    log: Any = open_frame_log(settings.log_url, settings.log_access)
+    publish, states = log.publish, []
+
+    def look_and_publish(topic: str, messages: Iterable[tuple[bytes, bytes]]) -> None:
+        messages = list(messages)
+        for _, message in messages:
+            manifest = find_manifest(store, decode(message, FrameAnnouncement).media)
+            states.append(manifest and manifest.state)
+        publish(topic, messages)
+
+    log.publish = look_and_publish
+    with RtspCamera() as camera, Capturing(settings, camera.address, log=log) as capturing:
+        capturing.until_frames(5)
+    assert states[:5] == ["producing"] * 5
+
+
+class Away:
+    """A real store or log that is away when a test says so."""
+
+    def __init__(self, part: Any) -> None:
+        self.is_away = False
+        self._part = part
+
+    def __getattr__(self, name: str) -> Any:
+        if self.is_away:
+            raise Retryable("it is away")
+        return getattr(self._part, name)
+
+
+@pytest.fixture(params=["store", "log"])
+def away(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Away]:
+    """Of a camera's store and log the one that can be away, by its name."""
+    settings = here(tmp_path)
+    if request.param == "store":
+        return {"store": Away(open_object_store(settings.store_url, settings.store_access))}
+    return {"log": Away(open_frame_log(settings.log_url, settings.log_access))}
+
+
+def test_while_store_or_log_is_away_frames_wait_on_disk_and_then_all_come_in_order(
+    tmp_path: Path, away: dict[str, Any]
+) -> None:
+    settings = here(tmp_path)
+    (part,) = away.values()
+    with RtspCamera() as camera, Capturing(settings, camera.address, **away) as capturing:
+        capturing.until_frames(5)
+        part.is_away = True
+        until(lambda: len(list((tmp_path / "data/live/gate-1").glob("*/*.jpg"))) > 15)
+        part.is_away = False
+        capturing.until_frames(20)
+    all_in_the_books(settings)
+    steps = [b.captured_at_ms - a.captured_at_ms for a, b in pairwise(announcements_in(settings))]
+    assert max(steps) < 150
+    assert capturing.heard.paths == sorted(capturing.heard.paths, key=lambda path: path.rpartition("/")[2])
+    assert not any(live_of(one).losses for one in manifests_of(capturing.store))
+
+
+@pytest.mark.thorough
+def test_a_killed_session_leaves_its_frames_to_the_next_and_the_time_between_is_an_outage(
+    tmp_path: Path,
+) -> None:
+    settings = here(tmp_path)
+    with RtspCamera() as camera:
+        child = subprocess.Popen(
+            [sys.executable, "-c", _CAPTURE, str(tmp_path), camera.address],
+            stdout=subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        )
+        assert child.stdout is not None
+        for _ in range(8):
+            assert child.stdout.readline()
+        child.kill()
+        child.communicate()
+        before = announcements_in(settings)
+        with Capturing(settings, camera.address) as capturing:
+            until(lambda: len({live_of(one).session_ms for one in manifests_of(capturing.store)}) == 2)
+    all_in_the_books(settings)
+    assert {one.image_path for one in before} <= {one.image_path for one in announcements_in(settings)}
+    sessions = {live_of(one).session_ms for one in manifests_of(capturing.store)}
+    assert len(sessions) == 2
+    newest = [one for one in manifests_of(capturing.store) if live_of(one).session_ms == max(sessions)]
+    outages = [outage for one in newest for outage in live_of(one).outages]
+    assert outages[0].reason == "who captured it was ended"
+    assert outages[0].from_ms >= before[-1].captured_at_ms
+    assert not list((tmp_path / "data/live/gate-1").iterdir())
+
+
+@pytest.mark.thorough
+def test_an_outage_that_another_session_left_open_in_the_store_is_closed_there(tmp_path: Path) -> None:
+    settings = here(tmp_path)
+    live = LiveMinute(
+        session_ms=1, minute_ms=DAY_MS, outages=[Outage(DAY_MS + 5, None, "said nothing for 5 s")]
+    )
+    before = replace(make_manifest(1, source="gate-1"), live=live, first_captured_at_ms=DAY_MS)
+    with RtspCamera() as camera:
+        capturing = Capturing(settings, camera.address)
+        capturing.store.put(keys.media_key(before.sha256), encode(before))
+        with capturing:
+            capturing.until_frames(2)
+    first_ms = announcements_in(settings)[0].captured_at_ms
+    after = find_manifest(capturing.store, before.sha256)
+    assert after is not None
+    assert [one.to_ms for one in live_of(after).outages] == [first_ms]
+
+
+_CAPTURE = """
+import sys
+from pathlib import Path
+from tests.live.capturing import Capturing, here
+with Capturing(here(Path(sys.argv[1])), sys.argv[2]) as capturing:
+    while True:
+        capturing.until_frames(1)
+        print("one more", flush=True)
+"""
+
+
+CHANGES = {"forget": ["--yes"], "retime": ["--start-time", "2026-05-01T08:00:00Z"]}
+
+
+@pytest.fixture
+def long_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A minute that lasts a day: none ends while it is changed, where there would be nothing to notice."""
+    monkeypatch.setattr("frametally_live.cameras.minutes._MINUTE_MS", DAY_MS)
+
+
+@pytest.mark.thorough
+@pytest.mark.usefixtures("long_minute")
+@pytest.mark.parametrize("command", CHANGES)
+def test_what_becomes_of_a_minute_while_it_is_captured_is_told_and_the_camera_goes_on(
+    tmp_path: Path, command: str
+) -> None:
+    settings = here(tmp_path)
+    with RtspCamera() as camera, Capturing(settings, camera.address) as capturing:
+        until(lambda: manifests_of(capturing.store))
+        [one] = manifests_of(capturing.store)
+        run_frametally(command, one.sha256, *CHANGES[command], settings=settings)
+        until(lambda: any(one.sha256 != other.sha256 for other in manifests_of(capturing.store)))
+        capturing.until_frames(5)
+    sessions = {live_of(one).session_ms for one in manifests_of(capturing.store)}
+    assert len(sessions) == (1 if command == "forget" else 2)
+    assert {one.state for one in manifests_of(capturing.store)} == {"complete"}
+    assert capturing.failure is None
+
+
+@pytest.mark.thorough
+@pytest.mark.usefixtures("long_minute")
+@pytest.mark.parametrize("command", CHANGES)
+def test_what_is_given_up_while_the_camera_is_away_is_told_with_its_name_before_it_is_back(
+    tmp_path: Path, command: str
+) -> None:
+    settings, spooled = here(tmp_path), tmp_path / "data/live/gate-1"
+    log: Any = Away(open_frame_log(settings.log_url, settings.log_access))
+    with RtspCamera() as camera, Capturing(settings, camera.address, log=log) as capturing:
+        capturing.until_frames(5)
+        log.is_away = True
+        until(lambda: len(list(spooled.glob("*/*.jpg"))) > 15)
+        camera.kill()
+        until(lambda: capturing.heard.told.away_since_ms is not None)
+        waiting = {int(path.name.split(".")[1]) for path in spooled.glob("*/*.jpg")}
+        [one] = manifests_of(capturing.store)
+        run_frametally(command, one.sha256, *CHANGES[command], settings=settings)
+        log.is_away = False
+        until(lambda: any(live_of(one).losses for one in manifests_of(capturing.store)))
+        assert capturing.heard.told.frames_lost > 15
+    losses = [loss for one in manifests_of(capturing.store) for loss in live_of(one).losses]
+    assert sum(loss.frames for loss in losses) == capturing.heard.told.frames_lost
+    assert (min(loss.from_ms for loss in losses), max(loss.to_ms for loss in losses)) == (
+        min(waiting),
+        max(waiting),
+    )
+    assert {one.state for one in manifests_of(capturing.store)} == {"complete"}
+    assert not list(spooled.iterdir())
+
+
+@pytest.mark.thorough
+@pytest.mark.usefixtures("long_minute")
+@pytest.mark.parametrize("command", CHANGES)
+def test_what_is_given_up_at_the_stop_is_told_with_its_name_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setattr("frametally_live.cameras.frame_upload.NOTE_EVERY_S", 3600)
+    settings = here(tmp_path)
+    with RtspCamera() as camera, Capturing(settings, camera.address) as capturing:
+        until(lambda: manifests_of(capturing.store))
+        [one] = manifests_of(capturing.store)
+        run_frametally(command, one.sha256, *CHANGES[command], settings=settings)
+        capturing.until_frames(5)
+    losses = [loss for other in manifests_of(capturing.store) for loss in live_of(other).losses]
+    assert sum(loss.frames for loss in losses) == capturing.heard.told.frames_lost >= 5
+    assert max(loss.to_ms for loss in losses) == capturing.heard.told.captured_at_ms
+    assert {other.state for other in manifests_of(capturing.store)} == {"complete"}
+    assert not list((tmp_path / "data/live/gate-1").iterdir())
+
+
+@pytest.mark.thorough
+def test_more_than_may_wait_on_disk_is_a_loss_with_its_name_and_the_newest_frames_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, away: dict[str, Any]
+) -> None:
+    decoded = count_decoded(monkeypatch)
+    settings = here(tmp_path, live_buffer_mb=16)
+    (part,) = away.values()
+    with RtspCamera(LAUNCHES["large"]) as camera, Capturing(settings, camera.address, **away) as capturing:
+        capturing.until_frames(3)
+        part.is_away = True
+        until(lambda: lost_of(settings) > 5)
+        part.is_away = False
+        capturing.until_frames(10)
+    overflow_is_named(capturing, settings, decoded)
+
+
+@pytest.mark.thorough
+@pytest.mark.usefixtures("long_minute")
+def test_losses_of_a_minute_that_is_put_right_before_they_were_noted_are_told_in_the_next(
+    tmp_path: Path,
+) -> None:
+    settings = here(tmp_path, live_buffer_mb=16)
+    log: Any = Away(open_frame_log(settings.log_url, settings.log_access))
+    with RtspCamera(LAUNCHES["large"]) as camera, Capturing(settings, camera.address, log=log) as capturing:
+        capturing.until_frames(3)
+        log.is_away = True
+        until(lambda: lost_of(settings) > 5)
+        log.is_away = False
+        until(lambda: any(live_of(one).losses for one in manifests_of(capturing.store)))
+        [one] = manifests_of(capturing.store)
+        log.is_away = True
+        lost = lost_of(settings)
+        until(lambda: lost_of(settings) > lost + 5)
+        run_frametally("retime", one.sha256, *CHANGES["retime"], settings=settings)
+        log.is_away = False
+        until(lambda: len(manifests_of(capturing.store)) == 2)
+    losses = [loss for other in manifests_of(capturing.store) for loss in live_of(other).losses]
+    assert sum(loss.frames for loss in losses) == capturing.heard.told.frames_lost
+    assert {loss.reason.partition(" ")[0] for loss in losses} == {"16", "its"}
+
+
+@pytest.mark.thorough
+def test_packets_that_the_network_loses_are_counted_in_the_minute(tmp_path: Path) -> None:
+    settings = here(tmp_path)
+    source = LAUNCHES["mjpeg"].replace("rtpjpegpay name=pay0", "rtpjpegpay")
+    lossy = f"{source} ! identity drop-probability=0.1 ! capsfilter name=pay0"
+    with RtspCamera(lossy) as camera, Capturing(settings, camera.address) as capturing:
+        until(lambda: capturing.heard.told.packets_lost > 2)
+    lost = sum(live_of(one).packets_lost for one in manifests_of(capturing.store))
+    assert lost >= capturing.heard.told.packets_lost > 2

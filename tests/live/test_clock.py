@@ -1,0 +1,162 @@
+"""When frames were captured: by the stream's clock or by arrival, whatever clocks do; and what was lost."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from frametally.rules.times import DAY_MS, FIRST_MS, NEXT_MS
+from frametally_live.cameras.failures import CameraAway
+from frametally_live.cameras.packets_lost import LostPackets
+from frametally_live.cameras.stream_clock import CaptureClock
+
+NOW_MS = 1_790_000_000_000
+steps = st.lists(st.integers(-20_000, 20_000), min_size=1, max_size=50)
+
+
+@given(positions=steps, arrivals=steps, streams=st.none() | steps)
+def test_times_grow_whatever_clocks_do_but_where_they_begin_anew(
+    positions: list[int], arrivals: list[int], streams: list[int] | None
+) -> None:
+    clock, last_ms = CaptureClock(), None
+    position_ms, arrived_ms, stream_ms = 0, NOW_MS, NOW_MS
+    for index, step_ms in enumerate(positions):
+        position_ms = max(0, position_ms + step_ms)
+        arrived_ms += arrivals[index % len(arrivals)]
+        stream_ms += streams[index % len(streams)] if streams else 0
+        try:
+            found = clock.time_of(
+                position_ms, stream_ms=stream_ms if streams else None, arrived_at_ms=arrived_ms
+            )
+        except CameraAway:
+            clock.connect()
+            continue
+        assert last_ms is None or found.at_ms > last_ms or found.runs_back
+        last_ms = found.at_ms
+
+
+def test_a_stream_that_tells_its_clock_is_believed_and_how_far_it_is_off_is_told() -> None:
+    clock = CaptureClock()
+    for index in range(100):
+        found = clock.time_of(
+            index * 40, stream_ms=NOW_MS - 90_000 + index * 40, arrived_at_ms=NOW_MS + index * 40 + index % 7
+        )
+        assert (found.at_ms, found.time_source) == (NOW_MS - 90_000 + index * 40, "stream_clock")
+    assert clock.drift_ms == -90_000 - 99 % 7
+
+
+def test_a_clock_that_was_never_set_is_not_believed() -> None:
+    found = CaptureClock().time_of(0, stream_ms=5, arrived_at_ms=NOW_MS)
+    assert (found.at_ms, found.time_source) == (NOW_MS, "arrival")
+
+
+@pytest.mark.parametrize("jump_ms", [-3_600_000, 3_600_000, DAY_MS // 2])
+def test_a_clock_that_jumps_ends_the_connection_and_the_next_goes_by_it(jump_ms: int) -> None:
+    clock = CaptureClock()
+    clock.time_of(0, stream_ms=NOW_MS, arrived_at_ms=NOW_MS)
+    with pytest.raises(CameraAway, match=f"jumped by {jump_ms // 1000} s"):
+        clock.time_of(40, stream_ms=NOW_MS + 40 + jump_ms, arrived_at_ms=NOW_MS + 40)
+    clock.connect()
+    found = clock.time_of(0, stream_ms=NOW_MS + 80 + jump_ms, arrived_at_ms=NOW_MS + 80)
+    assert (found.at_ms, found.runs_back) == (NOW_MS + 80 + jump_ms, jump_ms < 0)
+
+
+def test_a_clock_that_stands_is_told_once_it_is_ten_seconds_behind() -> None:
+    clock = CaptureClock()
+    with pytest.raises(CameraAway, match="jumped by -10 s"):
+        for at_ms in range(0, 20_000, 40):
+            clock.time_of(at_ms, stream_ms=NOW_MS, arrived_at_ms=NOW_MS + at_ms)
+    assert clock.drift_ms == -10_040
+
+
+@pytest.mark.parametrize("begin", [50, 1450], ids=["soon", "over the end of a window"])
+def test_without_a_clock_a_stall_on_the_way_moves_no_frame(begin: int) -> None:
+    clock = CaptureClock()
+    delays = [4000 if begin <= index < begin + 100 else 3 for index in range(begin + 250)]
+    for index, delay_ms in enumerate(delays):
+        found = clock.time_of(index * 40, stream_ms=None, arrived_at_ms=NOW_MS + index * 40 + delay_ms)
+        assert found.at_ms == NOW_MS + 3 + index * 40
+
+
+@pytest.mark.parametrize("parts_per_million", [-200, 200])
+def test_without_a_clock_a_camera_that_runs_fast_or_slow_stays_within_a_second_for_a_day(
+    parts_per_million: int,
+) -> None:
+    clock = CaptureClock()
+    for arrived_ms in range(NOW_MS, NOW_MS + DAY_MS, 5000):
+        passed_ms = arrived_ms - NOW_MS
+        position_ms = passed_ms + passed_ms * parts_per_million // 1_000_000
+        found = clock.time_of(position_ms, stream_ms=None, arrived_at_ms=arrived_ms)
+        assert abs(found.at_ms - arrived_ms) < 1000
+
+
+@pytest.mark.parametrize("jump_ms", [-3_600_000, 3_600_000])
+def test_without_a_clock_times_are_those_of_arrival_also_once_this_machines_clock_was_put_right(
+    jump_ms: int,
+) -> None:
+    clock = CaptureClock()
+    for index in range(100):
+        arrived_ms = NOW_MS + index * 40 + (jump_ms if index >= 50 else 0)
+        found = clock.time_of(index * 40, stream_ms=None, arrived_at_ms=arrived_ms)
+        assert (found.at_ms, found.runs_back) == (arrived_ms, jump_ms < 0 and index == 50)
+
+
+def test_without_a_clock_the_next_connection_begins_when_its_first_frame_comes() -> None:
+    clock = CaptureClock()
+    for arrived_ms in (NOW_MS, NOW_MS + 5000):
+        clock.connect()
+        for index in range(50):
+            found = clock.time_of(index * 40, stream_ms=None, arrived_at_ms=arrived_ms + index * 40)
+            assert found.at_ms == arrived_ms + index * 40
+
+
+@pytest.mark.parametrize(
+    ("arrived_ms", "at_ms"), [(FIRST_MS - DAY_MS, FIRST_MS), (NEXT_MS + DAY_MS, NEXT_MS - 1)]
+)
+def test_a_machine_whose_clock_was_never_set_has_times_that_can_be_written(
+    arrived_ms: int, at_ms: int
+) -> None:
+    assert CaptureClock().time_of(0, stream_ms=None, arrived_at_ms=arrived_ms).at_ms == at_ms
+
+
+def packet(number: int, sender: int = 1) -> bytes:
+    return bytes((0x80, 96)) + (number % 65_536).to_bytes(2, "big") + bytes(4) + sender.to_bytes(4, "big")
+
+
+@given(
+    first=st.integers(0, 65_535),
+    lost=st.sets(st.integers(1, 298)),
+    seed=st.integers(),
+)
+def test_what_the_network_loses_is_counted_whatever_comes_late(first: int, lost: set[int], seed: int) -> None:
+    came = [number for number in range(300) if number not in lost]
+    shuffled = random.Random(seed)  # noqa: S311 - no secret
+    late = sorted(came[1:-1], key=lambda number: number + shuffled.uniform(0, 20))
+    counting = LostPackets()
+    for number in (came[0], *late, came[-1], came[-1] + 1):
+        counting.pass_over(packet(first + number))
+    assert counting.count == len(lost)
+
+
+@pytest.mark.parametrize(("anew", "sender"), [(40_000, 1), (20, 2)], ids=["far", "another sender"])
+def test_a_camera_that_starts_anew_has_lost_nothing_by_that(anew: int, sender: int) -> None:
+    counting = LostPackets()
+    for number in (1, 2, 4, 5):
+        counting.pass_over(packet(number))
+    for number in (anew, anew + 1, anew + 3):
+        counting.pass_over(packet(number, sender))
+    assert counting.count == 2
+
+
+@pytest.mark.parametrize(
+    "nonsense", [b"", b"\x80", packet(9)[:10], b"\x00" + packet(9)[1:], b"\xc0" + packet(40_000)[1:]]
+)
+def test_what_is_no_packet_neither_is_lost_nor_hides_what_is(nonsense: bytes) -> None:
+    counting = LostPackets()
+    counting.pass_over(packet(1))
+    counting.pass_over(nonsense)
+    counting.pass_over(packet(3))
+    assert counting.count == 1

@@ -1,0 +1,410 @@
+"""What the live book keeps of cameras and streams: who runs which, and what is wanted of it."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import partial
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+from tests.examples import examples
+from tests.videos.test_video_catalogue_contract import ADAPTERS, LONG_S, Sqlite
+
+from frametally_live.book import LiveBook
+from frametally_live.feed_records import Feed, FeedTold, TooManyStreams
+from frametally_videos.opening import open_video_catalogue
+
+Make = Callable[..., LiveBook]
+NEVER = "00000000-0000-4000-8000-000000000000"
+RUNNING = FeedTold(
+    "running",
+    position_s=2.5,
+    captured_at_ms=7,
+    image_path="images/a",
+    frames_per_s=9.5,
+    frames_announced=3,
+    due_at_ms=8,
+)
+
+
+@pytest.fixture(params=ADAPTERS, ids=lambda adapter: adapter.__name__.lower())
+def make(request: pytest.FixtureRequest) -> Iterator[Make]:
+    with ExitStack() as stack:
+        yield partial(request.param(stack), open_at=LiveBook)
+
+
+@pytest.fixture
+def book(make: Make) -> LiveBook:
+    return make()
+
+
+def stream_of(video_id: str = "v1", **values: Any) -> Feed:
+    usual: dict[str, Any] = {"id": str(uuid.uuid4()), "kind": "video", "source": "gate", "name": "Gate"}
+    return Feed(**usual | {"video_id": video_id} | values)
+
+
+def camera(source: str = "gate", **values: Any) -> Feed:
+    usual = {"id": str(uuid.uuid4()), "kind": "camera", "source": source, "name": source.title()}
+    return Feed(**usual | {"address": "rtsp://10.0.0.1/a"} | values)
+
+
+def claimed(book: LiveBook, worker: str = "w", lease_s: float = LONG_S) -> Feed:
+    feed = book.claim_feed(worker, ("camera", "video"), lease_s=lease_s)
+    assert feed is not None
+    return feed
+
+
+def state_of(book: LiveBook, feed: Feed) -> str:
+    found = book.feed(feed.id)
+    assert found is not None
+    return found.told.state
+
+
+def test_a_feed_is_kept_as_it_was_put(book: LiveBook) -> None:
+    video = book.start_stream(stream_of(speed=2.0, model="m"), most=1)
+    placed = book.put_camera(camera(transport="udp"))
+    assert placed is not None
+    for feed in (video, placed):
+        assert book.feed(feed.id) == feed
+        assert feed.created_at_ms > 0
+        assert (feed.told, feed.wanted, feed.worker) == (FeedTold("requested"), "run", "")
+    assert book.feed(NEVER) is None
+    assert book.feeds() == [placed, video]
+    assert book.feeds("camera") == [placed]
+    assert book.feeds(video_id="v1") == [video]
+    assert book.feeds(video_id="v2") == []
+    assert book.feeds(limit=1) == [placed]
+
+
+def test_of_a_video_there_is_one_stream_that_is_not_over(book: LiveBook) -> None:
+    first = book.start_stream(stream_of(), most=1)
+    assert book.start_stream(stream_of(speed=3.0), most=1) == first
+    assert book.release_feed(claimed(book), FeedTold("ended"))
+    second = book.start_stream(stream_of(), most=1)
+    assert second.id != first.id
+    assert [feed.id for feed in book.feeds()] == [second.id, first.id]
+    assert book.release_feed(claimed(book), FeedTold("ended"))
+    third = book.start_stream(stream_of(), most=1)
+    assert [feed.id for feed in book.feeds()] == [third.id, second.id], "of the ended ones the last is kept"
+
+
+def test_of_many_that_start_a_stream_at_once_all_get_the_same(make: Make) -> None:
+    make()
+    start, got = threading.Barrier(6), []
+
+    def ask(mine: LiveBook) -> None:
+        start.wait()
+        got.append(mine.start_stream(stream_of(), most=1).id)
+
+    run_all([partial(ask, make()) for _ in range(6)])
+    assert len(got) == 6
+    assert len(set(got)) == 1
+
+
+def test_more_streams_than_may_are_refused_and_those_that_run_are_named(book: LiveBook) -> None:
+    one, two = (book.start_stream(stream_of(name), most=2) for name in ("v1", "v2"))
+    with pytest.raises(TooManyStreams, match="Gate, Gate") as refused:
+        book.start_stream(stream_of("v3"), most=2)
+    assert refused.value.running == [one, two]
+    assert book.start_stream(stream_of("v2"), most=1) == two, "the one that runs is no further one"
+    assert book.put_camera(camera()) is not None, "a camera is none"
+    assert book.ask_feed(one.id, "stop") is not None
+    assert book.start_stream(stream_of("v3"), most=2).video_id == "v3"
+
+
+def test_of_a_source_there_is_one_camera_over_or_not(book: LiveBook) -> None:
+    first = book.put_camera(camera("gate"))
+    assert first is not None
+    assert book.put_camera(camera("gate")) is None
+    assert book.put_camera(camera("yard")) is not None
+    book.ask_feed(first.id, "stop")
+    assert book.put_camera(camera("gate")) is None
+    assert book.remove_feed(first.id)
+    assert book.put_camera(camera("gate")) is not None
+
+
+def test_a_feed_is_one_worker_s_until_its_lease_is_over_and_that_one_writes_no_more(make: Make) -> None:
+    book, other = make(), make()
+    book.start_stream(stream_of(), most=1)
+    assert book.claim_feed("w", ("camera",), lease_s=LONG_S) is None
+    held = claimed(book)
+    assert (held.worker, held.generation, held.told.state) == ("w", 1, "starting")
+    assert other.claim_feed("x", ("video",), lease_s=LONG_S) is None
+    assert book.renew_feed(held, RUNNING, lease_s=0.0) is not None
+    taken = wait_for(lambda: other.claim_feed("x", ("video",), lease_s=LONG_S))
+    assert (taken.worker, taken.generation) == ("x", 2)
+    assert taken.told == RUNNING._replace(state="starting"), "it goes on where the other was"
+    assert book.renew_feed(held, RUNNING, lease_s=LONG_S) is None
+    assert not book.release_feed(held, FeedTold("ended"))
+    assert state_of(book, held) == "starting"
+
+
+def test_what_its_worker_left_is_not_told_to_run(book: LiveBook) -> None:
+    book.start_stream(stream_of(), most=1)
+    held = claimed(book)
+    book.renew_feed(held, RUNNING, lease_s=LONG_S)
+    assert [feed.told for feed in book.feeds()] == [RUNNING]
+    book.renew_feed(held, RUNNING._replace(state="waiting", reason="The store is away."), lease_s=0.0)
+    assert [feed.told for feed in book.feeds()] == [RUNNING._replace(state="requested")]
+    book.release_feed(held, FeedTold("ended"))
+    assert [feed.told.state for feed in book.feeds()] == ["ended"]
+
+
+def test_of_many_that_claim_one_gets_each_feed(make: Make) -> None:
+    book = make()
+    ids = [book.start_stream(stream_of(f"v{n}"), most=9).id for n in range(9)]
+    start, got = threading.Barrier(4), []
+
+    def ask(mine: LiveBook) -> None:
+        start.wait()
+        while feed := mine.claim_feed("w", ("video",), lease_s=LONG_S):
+            got.append(feed.id)
+
+    run_all([partial(ask, make()) for _ in range(4)])
+    assert sorted(got) == sorted(ids)
+
+
+def test_who_renews_hears_what_is_wanted_and_is_seen(book: LiveBook) -> None:
+    book.start_stream(stream_of(), most=1)
+    held = claimed(book)
+    now = book.renew_feed(held, RUNNING, lease_s=LONG_S)
+    assert (now.wanted, now.seek_s, now.told) == ("run", None, RUNNING)
+    assert book.feed(held.id).told == RUNNING
+    assert book.ask_feed(held.id, "pause").wanted == "pause"
+    assert book.renew_feed(held, RUNNING, lease_s=LONG_S).wanted == "pause"
+    assert book.ask_feed(held.id, "run", seek_s=40.0).seek_s == 40.0
+    assert book.renew_feed(held, RUNNING, lease_s=LONG_S).seek_s == 40.0
+    assert book.renew_feed(held, RUNNING, lease_s=LONG_S).seek_s is None, "once"
+    assert book.ask_feed(NEVER, "run") is None
+
+
+def test_a_pause_in_the_instant_of_a_seek_is_not_lost(make: Make) -> None:
+    book = make()
+    book.start_stream(stream_of(), most=1)
+    held = claimed(book)
+    for number in range(1, 6):
+        book.ask_feed(held.id, "run")
+        start = threading.Barrier(4)
+
+        def ask(mine: LiveBook, asked: dict[str, Any], start: threading.Barrier = start) -> None:
+            start.wait()
+            mine.ask_feed(held.id, **asked)
+
+        seek, pause = {"seek_s": float(number)}, {"wanted": "pause"}
+        run_all([partial(ask, make(), asked) for asked in (seek, pause, seek, seek)])
+        now = book.renew_feed(held, RUNNING, lease_s=LONG_S)
+        assert (now.wanted, now.seek_s) == ("pause", number)
+    assert book.ask_feed(held.id, "run", seek_s=9.0).wanted == "run", "who asks for both gets both"
+    assert book.ask_feed(held.id, seek_s=2.0).wanted == "run"
+
+
+@pytest.mark.parametrize("heard", [False, True])
+def test_who_takes_over_begins_where_somebody_wants_to_be(book: LiveBook, heard: bool) -> None:
+    book.start_stream(stream_of(), most=1)
+    held = claimed(book)
+    book.renew_feed(held, RUNNING, lease_s=0.0)
+    book.ask_feed(held.id, "run", seek_s=40.0)
+    if heard:
+        assert book.renew_feed(held, RUNNING, lease_s=0.0).seek_s == 40.0
+    taken = wait_for(lambda: book.claim_feed("x", ("video",), lease_s=LONG_S))
+    assert (taken.told.position_s, taken.told.due_at_ms, taken.seek_s) == (40.0, None, None)
+
+
+def test_a_held_stream_is_stopped_by_who_holds_it(book: LiveBook) -> None:
+    book.start_stream(stream_of(), most=1)
+    held = claimed(book)
+    assert book.ask_feed(held.id, "stop").told.state == "stopping"
+    now = book.renew_feed(held, RUNNING, lease_s=LONG_S)
+    assert (now.wanted, now.told.state) == ("stop", "stopping"), "whatever it tells until it has heard"
+    assert book.ask_feed(held.id, "run").wanted == "stop"
+    assert book.release_feed(held, RUNNING)
+    over = book.feed(held.id)
+    assert (over.told, over.worker, over.is_over) == (RUNNING._replace(state="ended"), "", True)
+    assert over.ended_at_ms is not None
+    for wanted in ("run", "pause", "stop"):
+        assert book.ask_feed(held.id, wanted) == over
+    assert book.claim_feed("x", ("video",), lease_s=LONG_S) is None
+    assert book.renew_feed(held, RUNNING, lease_s=LONG_S) is None
+
+
+def test_what_nobody_holds_is_stopped_at_once(book: LiveBook) -> None:
+    waiting = book.start_stream(stream_of("v1"), most=9)
+    assert book.ask_feed(waiting.id, "stop").told.state == "ended"
+    left = book.start_stream(stream_of("v2"), most=9)
+    claimed(book, lease_s=0.0)
+    later()
+    assert book.ask_feed(left.id, "stop").is_over
+    asked = book.start_stream(stream_of("v3"), most=9)
+    held = claimed(book)
+    book.ask_feed(asked.id, "stop")
+    book.renew_feed(held, RUNNING, lease_s=0.0)
+    later()
+    assert book.claim_feed("x", ("video",), lease_s=LONG_S) is None
+    assert state_of(book, asked) == "ended"
+
+
+def test_a_stream_that_is_started_while_it_is_stopped_is_another(book: LiveBook) -> None:
+    first = book.start_stream(stream_of(), most=1)
+    held = claimed(book)
+    book.ask_feed(first.id, "stop")
+    second = book.start_stream(stream_of(), most=1)
+    assert second.id != first.id
+    assert state_of(book, first) == "ended"
+    assert book.renew_feed(held, RUNNING, lease_s=LONG_S) is None
+
+
+def test_a_camera_that_is_over_runs_again_when_it_is_wanted(book: LiveBook) -> None:
+    placed = book.put_camera(camera())
+    assert placed is not None
+    assert book.release_feed(claimed(book), FeedTold("failed", "wrong password"))
+    assert book.claim_feed("w", ("camera",), lease_s=LONG_S) is None
+    again = book.ask_feed(placed.id, "run")
+    assert (again.told, again.ended_at_ms) == (FeedTold("requested"), None)
+    held = claimed(book)
+    book.ask_feed(placed.id, "stop")
+    assert book.ask_feed(placed.id, "run").wanted == "run"
+    assert book.release_feed(held, FeedTold("ended")), "it had heard of the stop alone"
+    assert state_of(book, placed) == "requested"
+    assert claimed(book).id == placed.id
+
+
+@pytest.mark.parametrize(("how", "missed_since_ms"), [("failed", 5000), ("stopped", None)])
+def test_what_is_counted_of_a_camera_goes_on_when_it_is_started_again(
+    book: LiveBook, how: str, missed_since_ms: int | None
+) -> None:
+    placed = book.put_camera(camera())
+    assert placed is not None
+    held = claimed(book)
+    told = FeedTold("failed", frames_announced=70, frames_lost=2, packets_lost=5, captured_at_ms=5000)
+    if how == "stopped":
+        book.ask_feed(placed.id, "stop")
+        told = told._replace(state="ended")
+    assert book.release_feed(held, told._replace(reason="away", frames_per_s=5.0, lag_ms=9))
+    again = book.ask_feed(placed.id, "run")
+    assert again.told == told._replace(state="requested", captured_at_ms=missed_since_ms)
+
+
+def test_what_is_held_is_not_removed(book: LiveBook) -> None:
+    one = book.start_stream(stream_of(), most=1)
+    held = claimed(book)
+    assert not book.remove_feed(one.id)
+    assert book.release_feed(held, FeedTold("ended"))
+    assert book.remove_feed(one.id)
+    assert not book.remove_feed(one.id)
+    assert book.feeds() == []
+    assert book.start_stream(stream_of(), most=1).id
+    assert book.remove_feed(book.feeds()[0].id), "nobody holds it"
+
+
+def test_what_is_given_back_goes_on_with_another(book: LiveBook) -> None:
+    book.start_stream(stream_of(), most=1)
+    assert book.release_feed(claimed(book), RUNNING._replace(state="requested"))
+    taken = claimed(book, "x")
+    assert (taken.worker, taken.told.position_s) == ("x", 2.5)
+
+
+def test_the_version_changes_with_what_a_page_shows_and_with_no_renewal(book: LiveBook) -> None:
+    feed = book.start_stream(stream_of(), most=1)
+    seen = [book.version()]
+    held = claimed(book)
+    waiting = RUNNING._replace(state="waiting", reason="the log is away")
+    changing: list[Callable[[], object]] = [
+        lambda: book.renew_feed(held, RUNNING, lease_s=LONG_S),
+        lambda: book.renew_feed(held, waiting, lease_s=LONG_S),
+        lambda: book.ask_feed(feed.id, "pause"),
+        lambda: book.ask_feed(feed.id, "stop"),
+        lambda: book.release_feed(held, FeedTold("ended")),
+        lambda: book.remove_feed(feed.id),
+        lambda: book.put_camera(camera()),
+    ]
+    assert book.version() not in seen
+    seen.append(book.version())
+    for change in changing:
+        change()
+        assert book.version() not in seen
+        seen.append(book.version())
+    held = claimed(book)
+    book.renew_feed(held, RUNNING, lease_s=LONG_S)
+    seen.append(book.version())
+    for position_s in (3.0, 4.0):
+        book.renew_feed(held, RUNNING._replace(position_s=position_s), lease_s=LONG_S)
+    assert book.version() == seen[-1]
+
+
+STEPS = ("start", "claim", "lose", "renew", "release", "end", "pause", "stop", "run", "remove")
+
+
+@settings(max_examples=examples(60))
+@given(st.lists(st.sampled_from(STEPS), max_size=30))
+def test_whatever_happens_a_video_has_one_stream_and_a_stream_one_holder(steps: list[str]) -> None:
+    with ExitStack() as stack:
+        book = Sqlite(stack)(open_at=LiveBook)
+        held: list[Feed] = []
+        for step in steps:
+            one = next(iter(book.feeds()), None)
+            if step == "start":
+                book.start_stream(stream_of(), most=1)
+            elif step == "claim":
+                held += filter(None, [book.claim_feed("w", ("video",), lease_s=LONG_S)])
+            elif step == "lose" and held:
+                book.renew_feed(held[-1], RUNNING, lease_s=0.0)
+                later()
+            elif step == "renew" and held:
+                book.renew_feed(held[-1], RUNNING, lease_s=LONG_S)
+            elif step in ("release", "end") and held:
+                state: Any = "requested" if step == "release" else "ended"
+                book.release_feed(held.pop(), FeedTold(state))
+            elif step in ("pause", "stop", "run") and one is not None:
+                wanted: Any = step
+                book.ask_feed(one.id, wanted)
+            elif step == "remove" and one is not None:
+                book.remove_feed(one.id)
+            assert sum(not feed.is_over for feed in book.feeds()) <= 1
+            assert all(feed.is_over == (feed.ended_at_ms is not None) for feed in book.feeds())
+            assert not any(feed.worker for feed in book.feeds() if feed.is_over)
+        holding = [feed for feed in held if book.renew_feed(feed, RUNNING, lease_s=LONG_S)]
+        assert len(holding) <= 1
+
+
+def later() -> None:
+    """A moment: leases are kept by the millisecond."""
+    time.sleep(0.005)
+
+
+def wait_for(find: Callable[[], Feed | None]) -> Feed:
+    by_s = time.monotonic() + 30
+    while (found := find()) is None:
+        assert time.monotonic() < by_s
+        later()
+    return found
+
+
+def run_all(actions: list[Callable[[], None]]) -> None:
+    threads = [threading.Thread(target=action) for action in actions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def test_feeds_of_a_catalogue_from_before_the_live_book_are_found_and_numbered_on(make: Make) -> None:
+    make(open_at=open_video_catalogue)
+    before = make()
+    before.put_camera(camera("gate"))
+    before.put_camera(camera("quay"))
+    with before._database.writing() as connection:  # they had their numbers of the catalogue
+        connection.execute(text("UPDATE frametally_feeds SET number = number + 40"))
+    with before._database._engine.begin() as connection:
+        connection.execute(text("DROP TABLE frametally_live"))
+    book = make()
+    assert [feed.source for feed in book.feeds()] == ["quay", "gate"]
+    assert book.put_camera(camera("dock"))
+    assert [feed.source for feed in book.feeds()] == ["dock", "quay", "gate"]
+    assert claimed(book).source == "gate"

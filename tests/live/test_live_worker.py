@@ -1,0 +1,151 @@
+"""`frametally live work` runs what is started, in processes of their own: also what is stopped at once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from tests.producer.conftest import encode_video
+from tests.videos.fake_uploads import upload_file
+
+from frametally.opening import open_frame_log, open_object_store
+from frametally.records import FrameAnnouncement, decode
+from frametally.settings.loading import load_settings
+from frametally_live.book import LiveBook
+from frametally_live.feed_records import Feed, TooManyStreams
+from frametally_live.feeds.feed_worker import work
+from frametally_live.feeds.stream_form import start_stream
+from frametally_videos.opening import open_video_catalogue
+from frametally_videos.records import VideoRecord
+
+pytestmark = pytest.mark.timeout(300)
+
+FRAMES = 10
+PATIENCE_S = 120.0
+
+
+class Place:
+    """A data folder with videos, and a worker that runs their streams."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.settings = load_settings("producer", data_dir=folder / "data", sample_fps="all", streams=2)
+        self.store = open_object_store(self.settings.store_url)
+        self.catalogue = open_video_catalogue(self.settings.catalogue_url)
+        self.feeds = LiveBook(self.settings.catalogue_url)
+        self.log = open_frame_log(self.settings.log_url)
+
+    def close(self) -> None:
+        self.log.close()
+        self.catalogue.close()
+        self.feeds.close()
+        self.store.close()
+
+    def upload(self, name: str, frames: int = FRAMES) -> VideoRecord:
+        clip = encode_video(self._folder / f"{name}.mp4", frames, codec="libx264", size_px=(64, 48))
+        return upload_file(
+            clip, self.settings, self.store, self.catalogue, source="Gate", start_time="2026-03-01T10:00:00Z"
+        )
+
+    def start(self, video: VideoRecord) -> Feed:
+        return start_stream(self.catalogue, self.feeds, self.settings, video.id, speed=16.0).feed
+
+    def now(self, feed: Feed) -> Feed:
+        found = self.feeds.feed(feed.id)
+        assert found is not None
+        return found
+
+    def announced(self, video: VideoRecord) -> list[int]:
+        """The frames of a video that are on the topic of what is live."""
+        topic = self.settings.live_topic
+        ends = sum(self.log.end_offsets(topic).values())
+        found: list[FrameAnnouncement] = []
+        reader = self.log.subscribe(topic, "reader", on_assigned=lambda _: None, on_revoked=lambda _: None)
+        with closing(reader):
+            while len(found) < ends:
+                found += [decode(one.value, FrameAnnouncement) for one in reader.poll(timeout_s=1)]
+        return sorted(one.frame_index for one in found if one.media == video.sha256)
+
+
+def waits(what: Callable[[], object]) -> None:
+    """Returns once it is so."""
+    until_s = time.monotonic() + PATIENCE_S
+    while not what():
+        assert time.monotonic() < until_s, "it never came"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    with closing(Place(tmp_path)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def worker(place: Place) -> Iterator[None]:
+    stop = threading.Event()
+    values = {"settings": place.settings, "book": place.feeds, "say": print, "should_stop": stop.is_set}
+    thread = threading.Thread(target=work, kwargs=values)
+    thread.start()
+    yield
+    stop.set()
+    thread.join(PATIENCE_S)
+    assert not thread.is_alive()
+
+
+@pytest.mark.thorough
+@pytest.mark.usefixtures("worker")
+def test_one_that_is_stopped_while_it_starts_is_over_and_the_next_is_another(place: Place) -> None:
+    video = place.upload("gate")
+    first = place.start(video)
+    waits(lambda: place.now(first).worker)
+    assert place.now(first).told.state == "starting"
+    place.feeds.ask_feed(first.id, "stop")
+    again = place.start(video)
+    assert again.id != first.id
+    waits(lambda: place.now(again).is_over)
+    assert place.now(again).told.state == "ended"
+    assert place.announced(video) == list(range(FRAMES))
+
+
+@pytest.mark.usefixtures("worker")
+def test_one_that_is_stopped_while_it_starts_ends_as_one_that_was_stopped(place: Place) -> None:
+    feed = place.start(place.upload("gate", 100))
+    waits(lambda: place.now(feed).worker)
+    place.feeds.ask_feed(feed.id, "stop")
+    waits(lambda: place.now(feed).is_over)
+    assert (place.now(feed).told.state, place.now(feed).told.reason) == ("ended", "")
+
+
+@pytest.mark.thorough
+@pytest.mark.usefixtures("worker")
+def test_two_videos_of_one_source_are_streamed_side_by_side_and_a_third_waits_for_its_turn(
+    place: Place,
+) -> None:
+    videos = [place.upload(name, frames) for name, frames in (("a", 10), ("b", 11), ("c", 12))]
+    assert len({video.source for video in videos}) == 1
+    feeds = [place.start(video) for video in videos[:2]]
+    with pytest.raises(TooManyStreams) as refused:
+        place.start(videos[2])
+    assert sorted(feed.id for feed in refused.value.running) == sorted(feed.id for feed in feeds)
+    waits(lambda: all(place.now(feed).is_over for feed in feeds))
+    third = place.start(videos[2])
+    waits(lambda: place.now(third).is_over)
+    assert [place.announced(video) for video in videos] == [[*range(10)], [*range(11)], [*range(12)]]
+
+
+@pytest.mark.thorough
+def test_who_runs_streams_has_no_decoder_in_its_own_process() -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", "import sys, frametally_live.feeds.feed_worker; print(*sys.modules)"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert {"av", "cv2", "numpy"}.isdisjoint(said.stdout.split())

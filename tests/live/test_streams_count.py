@@ -1,0 +1,330 @@
+"""Videos that are streamed count as those that nobody streams, whatever came before, meanwhile and after."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, redirect_stdout
+from fractions import Fraction
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
+
+import av
+import numpy as np
+import pytest
+from tests.pipeline.conftest import run_frametally
+from tests.videos.test_upload_counts import ENV, START, House
+
+from frametally.media.manifests import find_manifest
+from frametally.opening import open_frame_log
+from frametally.ports.frame_log import FrameLog, NoSuchTopic, consumer_group
+from frametally.process.reports import NoProgress
+from frametally.records import FrameAnnouncement, FrameDetections, decode, encode
+from frametally.segments.contents import list_segments, read_segment
+from frametally_cli.main import main
+from frametally_live.book import LiveBook
+from frametally_live.feed_records import Feed, FeedWanted
+from frametally_live.feeds.stream_form import start_stream
+from frametally_videos.jobs.frames_job import make_frames
+from frametally_videos.records import VideoRecord
+
+pytestmark = [pytest.mark.timeout(400), pytest.mark.thorough]
+
+BATCH, LIVE, RESULTS = "frames", "video-frames", "processed-frames"
+FRAMES = 30
+PATIENCE_S = 120.0
+FIRST, LATER, CUT, STEERED = NAMES = "First", "Later", "Cut", "Steered"
+"""Streamed, then processed; processed, then streamed; stopped half way; paused and sought while processed."""
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Six seconds of each, over midnight."""
+    folder = tmp_path_factory.mktemp("footage")
+    return {name: made(folder / f"{name}.mp4", number) for number, name in enumerate(NAMES)}
+
+
+def made(path: Path, seed: int) -> Path:
+    """Patches that come and go, in another order for each seed."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.time_base = Fraction(1, 10)
+        for number in range(2 * FRAMES):
+            image = np.zeros((48, 64, 3), np.uint8)
+            for patch in range((number + 3 * seed) // 7 % 3 + 1):
+                left = 4 + 20 * patch
+                image[8 + number % 20 : 20 + number % 20, left : left + 12] = 255
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
+        container.mux(stream.encode())
+    return path
+
+
+def waits(what: Callable[[], object]) -> None:
+    """Returns once it is so."""
+    until_s = time.monotonic() + PATIENCE_S
+    while not what():
+        assert time.monotonic() < until_s, "it never came"
+        time.sleep(0.02)
+
+
+class Deployment(House):
+    """A data folder with videos, of which some are streamed."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(run_frametally, folder)
+        self.log: FrameLog = open_frame_log(self.settings.log_url)
+        self.feeds = LiveBook(self.settings.catalogue_url)
+        self.videos: dict[str, VideoRecord] = {}
+
+    def close(self) -> None:
+        self.log.close()
+        self.feeds.close()
+        super().close()
+
+    def __call__(self, *arguments: object, code: int = 0) -> str:
+        """Runs a command here: what streams beside it is processes of their own."""
+        said = io.StringIO()
+        with redirect_stdout(said):
+            assert main([*map(str, arguments), "--data-dir", str(self.settings.data_dir)]) == code
+        return said.getvalue()
+
+    def beside(self, *arguments: object) -> str:
+        """Runs a command to its end in a process of its own."""
+        return super().__call__(*arguments)
+
+    def take_in(self, clips: dict[str, Path], *names: str) -> None:
+        """Upload some; of what is to be made of them it is their frames alone that count."""
+        for name in names:
+            video = self.videos[name] = self.upload(clips[name], start_time=START)
+            self.catalogue.cancel_jobs(video.id)
+            self.catalogue.queue(video.id, "frames")
+
+    @contextmanager
+    def left_to_run(self, *command: str) -> Iterator[None]:
+        """A command that is at work until the block ends."""
+        whole = [sys.executable, "-m", "frametally", *command, "--data-dir", str(self.settings.data_dir)]
+        with subprocess.Popen(whole, env=os.environ | ENV, cwd=self.folder) as process:
+            try:
+                yield
+                assert process.poll() is None, command
+            finally:
+                process.terminate()
+                process.wait(PATIENCE_S)
+
+    def stream(self, name: str, speed: float) -> Feed:
+        return start_stream(self.catalogue, self.feeds, self.settings, self.videos[name].id, speed=speed).feed
+
+    def now(self, feed: Feed) -> Feed:
+        found = self.feeds.feed(feed.id)
+        assert found is not None
+        return found
+
+    def asks(self, feed: Feed, wanted: FeedWanted, seek_s: float | None = None) -> None:
+        """Wants it, and waits until it has gone on from there."""
+        before = self.now(feed).told.captured_at_ms
+        self.feeds.ask_feed(feed.id, wanted, seek_s=seek_s)
+        if wanted == "run":
+            waits(lambda: self.now(feed).told.captured_at_ms != before)
+        else:
+            waits(lambda: self.now(feed).told.state in ("paused", "ended"))
+
+    def announced(self, topic: str, name: str) -> set[bytes]:
+        """The messages about one video on a topic."""
+        return {
+            message
+            for message in self._messages(topic)
+            if decode(message, FrameAnnouncement).media == self.videos[name].sha256
+        }
+
+    def told(self, name: str) -> set[bytes]:
+        """The results about one video that whoever watches has seen."""
+        return {
+            message
+            for message in self._messages(RESULTS)
+            if decode(message, FrameDetections).media == self.videos[name].sha256
+        }
+
+    def _messages(self, topic: str) -> list[bytes]:
+        try:
+            ends = sum(self.log.end_offsets(topic).values())
+        except NoSuchTopic:
+            return []
+        found: list[bytes] = []
+        reader = self.log.subscribe(topic, "reader", on_assigned=lambda _: None, on_revoked=lambda _: None)
+        with closing(reader):
+            while len(found) < ends:
+                found += [record.value for record in reader.poll(timeout_s=1)]
+        return found
+
+    def lines(self, name: str, *topics: str) -> set[bytes]:
+        """What segments have of one video, of frames announced on these topics."""
+        segments = (read_segment(self.store, key) for key in list_segments(self.store))
+        lines = {line for one in segments if one.header.topic in topics for line in one.frame_lines}
+        return {line for line in lines if decode(line, FrameDetections).media == self.videos[name].sha256}
+
+    def manifest(self, name: str) -> bytes:
+        found = find_manifest(self.store, self.videos[name].sha256)
+        assert found is not None
+        return encode(found)
+
+    def waiting(self) -> int:
+        """How many frames no consumer has taken from the deployment's topic."""
+        [model] = {decode(message, FrameDetections).model for message in self._messages(RESULTS)}
+        taken = self.log.committed(BATCH, consumer_group(model))
+        return sum(self.log.end_offsets(BATCH).values()) - sum(taken.values())
+
+    def is_settled(self) -> bool:
+        """Whether the books are, by the command that people ask."""
+        return bool(json.loads(self("status", "--json"))["verdict"] == "settled")
+
+
+class Counted(NamedTuple):
+    """A deployment in which all is counted.
+
+    Attributes:
+        here: The deployment.
+        ended: How the streams of some stood at their end.
+        said: By the command that streamed one.
+        waited: Frames that nobody had taken from the deployment's topic when all of a stream was told.
+        is_settled: Whether the books are.
+    """
+
+    here: Deployment
+    ended: Mapping[str, Feed]
+    said: str
+    waited: int
+    is_settled: bool
+
+
+def counted(
+    here: Deployment, ended: Mapping[str, Feed] = MappingProxyType({}), said: str = "", waited: int = 0
+) -> Counted:
+    here.count()
+    here("index")
+    return Counted(here, ended, said, waited, here.is_settled())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def environment() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {**ENV, "FRAMETALLY_RESULTS_KEEP_S": "10000"}.items():
+            patch.setenv(name, value)
+        yield
+
+
+@pytest.fixture(scope="module")
+def batch(
+    environment: None, clips: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Counted]:
+    """The same videos where nobody streams."""
+    with closing(Deployment(tmp_path_factory.mktemp("batch") / "house")) as quiet:
+        quiet.take_in(clips, *NAMES)
+        for video in quiet.videos.values():
+            make_frames(
+                video,
+                settings=quiet.settings,
+                store=quiet.store,
+                log=quiet.log,
+                progress=NoProgress(),
+                should_stop=lambda: False,
+            )
+        yield counted(quiet)
+
+
+@pytest.fixture(scope="module")
+def streamed(
+    environment: None, clips: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Counted]:
+    """Four videos, all streamed, each at another time."""
+    with ExitStack() as stack:
+        here = stack.enter_context(closing(Deployment(tmp_path_factory.mktemp("streamed") / "house")))
+        with here.left_to_run("live", "work"), here.left_to_run("consume", "--live"):
+            here.take_in(clips, FIRST, CUT)
+            cut = here.stream(CUT, 0.5)
+            waits(lambda: here.now(cut).told.frames_announced > 5)
+            here.asks(cut, "stop")
+            said = here.beside("stream", here.videos[FIRST].id, "--speed", "8")
+            here.take_in(clips, LATER, STEERED)
+            steered = here.stream(STEERED, 0.5)
+            waits(lambda: here.now(steered).told.frames_announced > 2)
+            here.asks(steered, "pause")
+            here.beside("work", "--until-done")
+            for position_s in (3.0, 1.0, 5.0):
+                here.asks(steered, "run", position_s)
+            waits(lambda: here.now(steered).is_over)
+            live = {decode(one, FrameAnnouncement).image_path for one in here.announced(LIVE, STEERED)}
+            waits(lambda: live <= {decode(one, FrameDetections).image_path for one in here.told(STEERED)})
+            waited = here.waiting()
+            here("consume", "--until-caught-up")
+            later = here.stream(LATER, 8.0)
+            waits(lambda: here.now(later).is_over)
+            announced = {name: len(here.announced(LIVE, name)) for name in NAMES}
+            waits(lambda: {name: len(here.lines(name, LIVE)) for name in NAMES} == announced)
+        ended = {CUT: here.now(cut), STEERED: here.now(steered), LATER: here.now(later)}
+        yield counted(here, ended, said, waited)
+
+
+def test_the_command_shows_the_video_up_to_its_end(streamed: Counted) -> None:
+    assert streamed.said == f"First.mp4: streamed up to 5.8 s, {FRAMES} frames announced.\n"
+
+
+def test_whatever_is_streamed_counts_byte_for_byte_as_where_nobody_streams(
+    batch: Counted, streamed: Counted
+) -> None:
+    assert streamed.here.parts() == batch.here.parts()
+    assert len({name.split()[0] for name in batch.here.parts()}) == 2, "two days"
+    assert (batch.is_settled, streamed.is_settled) == (True, True)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_of_each_the_segments_lines_and_the_manifest_are_those_of_the_batch(
+    batch: Counted, streamed: Counted, name: str
+) -> None:
+    lines = streamed.here.lines(name, BATCH, LIVE)
+    assert lines == batch.here.lines(name, BATCH)
+    assert len(lines) == FRAMES
+    assert streamed.here.manifest(name) == batch.here.manifest(name)
+
+
+def test_a_batch_after_a_stream_finds_its_frames(streamed: Counted) -> None:
+    assert len(streamed.here.announced(LIVE, FIRST)) == FRAMES
+    assert streamed.here.announced(BATCH, FIRST) == set()
+    assert streamed.here.told(FIRST) == streamed.here.lines(FIRST, LIVE)
+
+
+def test_a_stream_after_a_batch_is_told_from_its_segments_and_announces_nothing(streamed: Counted) -> None:
+    assert streamed.here.announced(LIVE, LATER) == set()
+    assert streamed.here.told(LATER) == streamed.here.lines(LATER, BATCH)
+    ended = streamed.ended[LATER]
+    assert (ended.told.state, ended.told.frames_announced) == ("ended", 0)
+
+
+def test_a_batch_after_a_stream_that_was_stopped_takes_the_rest(streamed: Counted) -> None:
+    begun, rest = streamed.here.announced(LIVE, CUT), streamed.here.announced(BATCH, CUT)
+    assert 0 < len(begun) < FRAMES
+    assert len(rest) == FRAMES - len(begun)
+    assert begun & rest == set()
+    assert streamed.ended[CUT].told.state == "ended"
+
+
+def test_a_stream_that_is_paused_and_sought_while_its_video_is_processed_announces_no_other_frame(
+    batch: Counted, streamed: Counted
+) -> None:
+    live, processed = (streamed.here.announced(topic, STEERED) for topic in (LIVE, BATCH))
+    assert live | processed == batch.here.announced(BATCH, STEERED)
+    assert len(live) > 2
+    assert processed
+    assert streamed.ended[STEERED].told.state == "ended"
+
+
+def test_frames_that_wait_on_the_deployments_topic_delay_no_stream(streamed: Counted) -> None:
+    assert streamed.here.told(STEERED) >= streamed.here.lines(STEERED, LIVE)
+    assert streamed.here.waiting() == 0
+    assert streamed.waited == sum(len(streamed.here.announced(BATCH, name)) for name in NAMES) > FRAMES

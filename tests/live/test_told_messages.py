@@ -1,0 +1,100 @@
+"""What the server tells by itself is described: every event and every message that comes, as it says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from flask import Flask
+from tests.web.fixtures import unavailable
+from tests.web.test_events_api import events, listen
+
+from frametally_live.viewers import viewer_messages as live
+from frametally_videos.sockets import client_messages as clients
+from frametally_web.api.asyncapi import describe_messages
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Place
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def references(part: Any) -> Iterator[str]:
+    """Yields every `$ref` in a document."""
+    if isinstance(part, dict):
+        if isinstance(part.get("$ref"), str):
+            yield part["$ref"]
+        for each in part.values():
+            yield from references(each)
+    elif isinstance(part, list):
+        for each in part:
+            yield from references(each)
+
+
+def test_it_is_asyncapi_3_whose_references_lead_somewhere(place: Place) -> None:
+    client = place.app().test_client()
+    document: Any = client.get("/api/v1/asyncapi.json").json
+    assert document == client.get("/api/asyncapi.json").json == json.loads(json.dumps(describe_messages()))
+    assert document["asyncapi"] == "3.0.0"
+    assert {"info", "channels", "operations", "components"} <= set(document)
+    assert document["channels"]["events"]["address"] == "/api/v1/events"
+    assert document["channels"]["client"]["address"] == "/ws/{client_id}"
+    found = list(references(document))
+    assert found
+    for reference in found:
+        part = document
+        for name in reference.removeprefix("#/").split("/"):
+            part = part[name]
+        assert part, reference
+
+
+def test_it_is_valid_by_the_schema_that_asyncapi_publishes() -> None:
+    from jsonschema_rs import validator_for
+
+    schemas = ROOT / "simple_frontend/node_modules/@asyncapi/specs/schemas"
+    if not schemas.is_dir():
+        unavailable("needs @asyncapi/specs: run `make lint-page` (or `npm ci` in simple_frontend)")
+    document: Any = json.loads(json.dumps(describe_messages()))
+    schema = json.loads((schemas / f"{document['asyncapi']}-without-$id.json").read_text(encoding="utf-8"))
+    validator_for(schema).validate(document)
+    document["info"]["license"]["identifier"] = "MIT"  # as OpenAPI has it
+    assert not validator_for(schema).is_valid(document)
+
+
+@pytest.mark.thorough
+def test_every_event_that_comes_is_as_it_is_described(place: Place, serving: Callable[[Flask], str]) -> None:
+    from jsonschema_rs import validator_for
+
+    place.film({"car": 3})
+    document = describe_messages()
+    kinds = set()
+    with listen(serving(place.app(web_stream_s=3, web_status_s=1))) as stream:
+        for kind, data in events(stream):
+            payload = document["components"]["messages"][kind]["payload"]
+            validator_for({**payload, "components": document["components"]}).validate(data)
+            kinds.add(kind)
+    assert kinds == set(document["channels"]["events"]["messages"])
+
+
+@pytest.mark.parametrize(
+    ("channel", "because"),
+    [("client", clients.CLOSED_BECAUSE), ("stream", live.CLOSED_BECAUSE)],
+)
+def test_the_manual_has_every_message_of_each_socket_and_every_code_it_is_closed_by(
+    channel: str, because: dict[int, str]
+) -> None:
+    manual = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    document = describe_messages()
+    described = document["channels"][channel]
+    section = manual.partition(f"## `WS {described['address']}")[2].partition("\n## ")[0]
+    for name in described["messages"]:
+        assert f'{{"type": "{name}"' in section
+        record = document["components"]["messages"][name]["payload"]["$ref"].rpartition("/")[2]
+        for field in document["components"]["schemas"][record]["properties"].keys() - {"image"}:
+            assert f'"{field}": ' in section, (name, field)
+    for code, why in because.items():
+        assert f"| {code} | {why} |" in section
+        assert f"{code}: {why}" in described["description"]

@@ -1,0 +1,556 @@
+"""A streamed video's frames are announced as the producer announces them, whatever is done meanwhile."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import itertools
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.examples import examples
+from tests.videos.video_records import make_facts, make_video
+
+from frametally import keys
+from frametally.errors import Poison, Retryable
+from frametally.media.forgetting import Target, forget
+from frametally.media.manifests import find_manifest
+from frametally.opening import open_frame_log, open_object_store
+from frametally.ports.frame_log import FrameLog, NoSuchTopic
+from frametally.ports.ledger import Extent
+from frametally.ports.object_store import ObjectStore
+from frametally.process.reports import NoProgress
+from frametally.process.retrying import GivenUp
+from frametally.records import FrameAnnouncement, FrameDetections, MediaManifest, decode, encode
+from frametally.segments.contents import encode_segment
+from frametally.settings.loading import Settings
+from frametally_live.feed_records import Feed, FeedTold
+from frametally_live.feeds import stream_frames
+from frametally_live.feeds.feed_messages import FeedWish
+from frametally_live.feeds.feed_states import Teller, TellingPatience
+from frametally_live.feeds.video_stream import REMOVED, VideoStream
+from frametally_live.feeds.wishes import Wishes
+from frametally_producer.reading.video_file import TimedFrame, Video
+from frametally_producer.writing.frames import FrameWriter, NewFrame
+from frametally_videos.jobs.frames_job import make_frames
+from frametally_videos.records import VideoRecord
+
+START_MS = 1_772_409_597_000
+FRAMES, FPS = 30, 10
+WALL_S = 1_800_000_000.0
+MODEL = "pixels-1"
+
+
+@pytest.fixture(scope="module")
+def clip() -> bytes:
+    """Three seconds; in each frame a patch stands elsewhere."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=FPS, options={"g": "7"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.time_base = Fraction(1, FPS)
+        for number in range(FRAMES):
+            image = np.zeros((48, 64, 3), np.uint8)
+            image[number : number + 8, number : number + 20] = 255
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
+        container.mux(stream.encode())
+    return file.getvalue()
+
+
+class Clock:
+    """Time that passes only where somebody waits."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+class ScriptedWishes(Wishes):
+    """What a person wants, by how often the stream has asked; whoever waits lets time pass."""
+
+    def __init__(self, feed: Feed, script: Iterable[tuple[int, FeedWish]], clock: Clock) -> None:
+        super().__init__(feed, lease_s=1e9, clock=clock)
+        self._script = sorted(script, key=lambda step: step[0])
+        self._time = clock
+        self._asked = 0
+
+    @property
+    def is_end_wanted(self) -> bool:
+        self._asked += 1
+        while self._script and self._script[0][0] <= self._asked:
+            self.hear(self._script.pop(0)[1])
+        return super().is_end_wanted
+
+    def wait(self, seconds: float) -> None:
+        self._time.now_s += seconds
+
+
+class Place:
+    """A store and a log with one video."""
+
+    def __init__(self, folder: Path, clip: bytes, **values: Any) -> None:
+        usual = {"sample_fps": "5", "log_partitions": 2, **values}
+        self.settings = Settings(data_dir=folder, **usual).resolved()
+        self.store: ObjectStore = open_object_store(self.settings.store_url)
+        self.log: FrameLog = open_frame_log(self.settings.log_url)
+        facts = make_facts(started_at_ms=START_MS, duration_s=FRAMES / FPS, frames=FRAMES, fps=float(FPS))
+        self.video = make_video(facts=facts, sha256=hashlib.sha256(clip).hexdigest(), size_bytes=len(clip))
+        self.store.put(keys.original_key(self.video.id), clip)
+        self.put(self.video)
+        self.told: list[FeedTold] = []
+
+    def close(self) -> None:
+        self.log.close()
+        self.store.close()
+
+    def put(self, video: VideoRecord) -> None:
+        self.video = video
+        self.store.put(video.key, encode(video))
+
+    def stream(
+        self,
+        *script: tuple[int, FeedWish],
+        log: Any = None,
+        store: Any = None,
+        clock: Clock | None = None,
+        **values: Any,
+    ) -> str:
+        """Streams it by the clock of the test; returns why it ended."""
+        feed = Feed(id="f", kind="video", source="gate", name="Gate", video_id=self.video.id)
+        feed = feed._replace(**values)
+        clock = clock or Clock()
+        wishes = ScriptedWishes(feed, script, clock)
+        teller = Teller(feed.told, self.told.append, clock=clock)
+        return VideoStream(
+            feed,
+            settings=self.settings,
+            store=store or self.store,
+            log=log or self.log,
+            patience=TellingPatience(teller, lambda line: None, lambda: wishes.is_end_wanted),
+            wishes=wishes,
+            teller=teller,
+            clock=clock,
+            wall_clock=lambda: WALL_S + clock.now_s,
+        ).run()
+
+    def batch(self) -> None:
+        make_frames(
+            self.video,
+            settings=self.settings,
+            store=self.store,
+            log=self.log,
+            progress=NoProgress(),
+            should_stop=lambda: False,
+        )
+
+    def announced(self, topic: str | None = None) -> list[bytes]:
+        """All messages of a topic, by event time."""
+        found = messages_of(self.log, topic or self.settings.live_topic)
+        return sorted(found, key=lambda one: decode(one, FrameAnnouncement).captured_at_ms)
+
+    def manifest(self) -> MediaManifest:
+        found = find_manifest(self.store, self.video.sha256)
+        assert found is not None
+        return found
+
+    def detect(self, *topics: str, leave_out: int = 0) -> list[bytes]:
+        """Writes a segment of what is announced on these topics; returns its lines, by event time."""
+        lines = {}
+        for topic in topics:
+            for message in self.announced(topic):
+                frame = decode(message, FrameAnnouncement)
+                values = {name: getattr(frame, name) for name in SHARED}
+                lines[frame.image_path] = FrameDetections(**values, model=MODEL, detections=[])
+        chosen = sorted(lines.values(), key=lambda line: line.captured_at_ms)[leave_out:]
+        number = next(SEGMENTS)
+        data = encode_segment(
+            model=MODEL,
+            log_id="l",
+            topic="t",
+            partition=0,
+            first_offset=number,
+            next_offset=number + 1,
+            frames=chosen,
+            dead_letters=[],
+        )
+        self.store.put(keys.segment_key(MODEL, "l", "t", 0, number), data)
+        return [encode(line) for line in chosen]
+
+
+SHARED = (
+    "image_path",
+    "source",
+    "frame_index",
+    "captured_at_ms",
+    "time_source",
+    "width_px",
+    "height_px",
+    "media",
+)
+SEGMENTS = itertools.count()
+
+
+def messages_of(log: FrameLog, topic: str) -> list[bytes]:
+    consumer = log.subscribe(topic, "test", on_assigned=lambda _: None, on_revoked=lambda _: None)
+    with closing(consumer):
+        try:
+            ends = sum(log.end_offsets(topic).values())
+        except NoSuchTopic:
+            return []
+        found: list[bytes] = []
+        while len(found) < ends:
+            found += [record.value for record in consumer.poll(timeout_s=1.0)]
+    return found
+
+
+@pytest.fixture
+def place(tmp_path: Path, clip: bytes) -> Iterator[Place]:
+    with closing(Place(tmp_path, clip)) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def batch(tmp_path_factory: pytest.TempPathFactory, clip: bytes) -> tuple[list[bytes], bytes]:
+    """What the producer announces of it, and its manifest then."""
+    with closing(Place(tmp_path_factory.mktemp("batch"), clip)) as quiet:
+        quiet.batch()
+        return quiet.announced("frames"), encode(quiet.manifest())
+
+
+def test_a_stream_announces_what_a_batch_does_byte_for_byte(
+    place: Place, batch: tuple[list[bytes], bytes]
+) -> None:
+    assert place.stream() == ""
+    assert place.announced() == batch[0]
+    assert len(batch[0]) == FRAMES * 5 // FPS
+    assert encode(place.manifest()) == batch[1]
+    assert {told.state for told in place.told} == {"running"}
+    announced = [told.frames_announced for told in place.told]
+    assert announced == sorted(announced)
+    assert announced[0] == 1
+    assert messages_of(place.log, "processed-frames") == []
+
+
+@pytest.mark.parametrize(("most_bytes", "ahead"), [(24_000_000, 15), (2 * 3 * 64 * 48, 2), (0, 1)])
+def test_frames_are_decoded_some_at_a_time_and_large_ones_one_by_one(
+    place: Place, monkeypatch: pytest.MonkeyPatch, most_bytes: int, ahead: int
+) -> None:
+    decoded = 0
+    shown: list[int] = []
+    make, add = Video.frames, FrameWriter.add
+
+    def counted(video: Video) -> Iterator[TimedFrame]:
+        nonlocal decoded
+        for frame in make(video):
+            decoded += 1
+            yield frame
+
+    def noted(writer: FrameWriter, frame: NewFrame) -> None:
+        shown.append(decoded)
+        add(writer, frame)
+
+    monkeypatch.setattr(stream_frames, "_MOST_BYTES_AHEAD", most_bytes)
+    monkeypatch.setattr(Video, "frames", counted)
+    monkeypatch.setattr(FrameWriter, "add", noted)
+    assert place.stream() == ""
+    # Which frames are taken is known one frame later, but for the first.
+    needed = [1, *range(4, FRAMES + 1, 2)]
+    assert shown == [ahead * -(-number // ahead) for number in needed]
+
+
+@pytest.mark.parametrize("speed", [0.5, 1.0, 4.0])
+def test_frames_come_at_their_own_pace(place: Place, speed: float) -> None:
+    clock = Clock()
+    came: list[float] = []
+
+    class Timed:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(place.log, name)
+
+        def publish(self, topic: str, messages: Any) -> None:
+            came.extend(clock.now_s for _ in messages)
+            place.log.publish(topic, messages)
+
+    feed = Feed(id="f", kind="video", source="gate", name="Gate", video_id=place.video.id, speed=speed)
+    wishes = ScriptedWishes(feed, (), clock)
+    teller = Teller(feed.told, place.told.append, clock=clock)
+    patience = TellingPatience(teller, lambda line: None, lambda: False)
+    log: Any = Timed()
+    VideoStream(
+        feed,
+        settings=place.settings,
+        store=place.store,
+        log=log,
+        patience=patience,
+        wishes=wishes,
+        teller=teller,
+        clock=clock,
+    ).run()
+    assert came == pytest.approx([number / 5 / speed for number in range(15)])
+
+
+class Slow:
+    """A log that takes its time for each message."""
+
+    def __init__(self, log: FrameLog, clock: Clock, seconds: float) -> None:
+        self._log = log
+        self._clock = clock
+        self._seconds = seconds
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._log, name)
+
+    def publish(self, topic: str, messages: Any) -> None:
+        self._clock.now_s += self._seconds
+        self._log.publish(topic, messages)
+
+
+def begun_at_s(told: Iterable[FeedTold], speed: float = 1.0) -> list[float]:
+    """By what is told each time: when the video's beginning was due, by the clock of the test."""
+    return [
+        round(one.due_at_ms / 1000 - WALL_S - (one.position_s or 0) / speed, 2)
+        for one in told
+        if one.due_at_ms is not None
+    ]
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("speed", [0.5, 1.0, 4.0])
+@pytest.mark.parametrize("is_replayed", [False, True])
+def test_it_is_told_when_a_frame_was_due_however_late_it_is(
+    place: Place, speed: float, is_replayed: bool
+) -> None:
+    if is_replayed:
+        place.batch()
+        place.detect("frames")
+    clock = Clock()
+    place.stream(log=Slow(place.log, clock, 0.3), clock=clock, speed=speed)
+    due_at_s = begun_at_s(place.told, speed)
+    assert len(due_at_s) > 1
+    assert set(due_at_s) == {0.0}
+
+
+def test_where_it_stands_still_or_is_taken_elsewhere_nothing_is_due_until_it_goes_on(place: Place) -> None:
+    place.stream((20, FeedWish("pause")), (40, FeedWish("run")), (60, FeedWish("run", 1.0)))
+    changes = itertools.groupby(place.told, lambda told: (told.state, told.due_at_ms is None))
+    assert [change for change, _ in changes] == [
+        ("running", False),
+        ("paused", True),
+        ("running", False),
+        ("running", True),
+        ("running", False),
+    ]
+    first, second, third = sorted(set(begun_at_s(place.told)))
+    assert first == 0
+    assert third > second > 1
+    sought = next(told for told in place.told if told.state == "running" and told.due_at_ms is None)
+    assert sought.position_s == 1.0
+
+
+@pytest.mark.parametrize("is_replayed", [False, True])
+def test_one_that_stands_still_shows_what_is_sought_and_stands_there_also_behind_the_end(
+    place: Place, is_replayed: bool
+) -> None:
+    if is_replayed:
+        place.batch()
+        place.detect("frames")
+    sought_s = {10: 1.0, 60: 3.4, 110: 0.4, 160: 3.4}
+    place.stream(
+        (5, FeedWish("pause")),
+        *((asked, FeedWish("pause", place_s)) for asked, place_s in sought_s.items()),
+        (210, FeedWish("run")),
+    )
+    stood = [told for told in place.told if told.state == "paused"]
+    stood_ms = [
+        at_ms - START_MS for at_ms, _ in itertools.groupby(told.captured_at_ms or 0 for told in stood)
+    ]
+    assert stood_ms[-4:] == [1000, 2800, 400, 2800]
+    assert place.told[-1].state == "paused", "it goes on from there to its end"
+
+
+WISHES = st.builds(
+    FeedWish,
+    st.sampled_from(["run", "pause"]),
+    st.one_of(st.none(), st.floats(0, FRAMES / FPS + 0.5)),
+)
+
+
+@pytest.mark.thorough
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(0, 120), WISHES), max_size=6), st.booleans())
+def test_however_it_is_paused_and_sought_each_frame_is_as_the_batch_has_it(
+    clip: bytes, batch: tuple[list[bytes], bytes], script: list[tuple[int, FeedWish]], batch_first: bool
+) -> None:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        place = stack.enter_context(closing(Place(folder, clip)))
+        if batch_first:
+            place.batch()
+            place.detect("frames", leave_out=4)
+        place.stream(*script, (400, FeedWish("run")))
+        announced = place.announced()
+        assert set(announced) <= set(batch[0])
+        known = set(announced) | set(place.announced("frames") if batch_first else [])
+        assert (place.manifest().state == "complete") == (known == set(batch[0]))
+        place.batch()
+        assert set(announced) | set(place.announced("frames")) == set(batch[0])
+        assert encode(place.manifest()) == batch[1]
+
+
+def test_what_is_skipped_is_left_to_the_batch_and_what_is_seen_twice_counts_once(
+    place: Place, batch: tuple[list[bytes], bytes]
+) -> None:
+    place.stream((20, FeedWish("run", 2.0)))
+    left_out = set(batch[0]) - set(place.announced())
+    assert left_out
+    assert place.manifest().state == "producing"
+    place.batch()
+    assert set(place.announced("frames")) == left_out, "what was streamed is known"
+    assert encode(place.manifest()) == batch[1]
+
+
+def test_one_that_is_stopped_has_noted_what_it_announced_and_goes_on_from_there(
+    place: Place, batch: tuple[list[bytes], bytes]
+) -> None:
+    with pytest.raises(GivenUp):
+        place.stream((25, FeedWish("stop")))
+    before = place.announced()
+    assert 0 < len(before) < len(batch[0])
+    assert place.manifest().frames_announced == len(before)
+    at_s = (decode(before[-1], FrameAnnouncement).captured_at_ms - START_MS) / 1000
+    place.stream(told=FeedTold("starting", position_s=at_s))
+    assert set(place.announced()) == set(batch[0])
+    assert len(place.announced()) <= len(batch[0]) + 1
+    assert place.manifest().state == "complete"
+
+
+def test_what_segments_have_is_told_from_there_and_nothing_is_decoded(place: Place) -> None:
+    place.batch()
+    lines = place.detect("frames")
+    place.store.delete(keys.original_key(place.video.id))
+    assert place.stream() == ""
+    assert sorted(messages_of(place.log, "processed-frames")) == sorted(lines)
+    assert place.announced() == []
+    assert {told.state for told in place.told} == {"running"}
+    place.stream(told=FeedTold("starting", position_s=2.0))
+    assert len(messages_of(place.log, "processed-frames")) == len(lines) + 5
+
+
+def test_what_no_segment_has_yet_is_announced_though_a_batch_has_announced_it(place: Place) -> None:
+    place.batch()
+    lines = place.detect("frames", leave_out=4)
+    place.stream()
+    assert place.announced() == place.announced("frames")[:4], "no backlog delays it"
+    assert sorted(messages_of(place.log, "processed-frames")) == sorted(lines)
+
+
+class Away:
+    """A port that fails for the next calls of one method."""
+
+    def __init__(self, port: Any, method: str, calls: int, from_call: int = 3) -> None:
+        self._port = port
+        self._method = method
+        self._calls = range(from_call, from_call + calls)
+        self._called = 0
+
+    def __getattr__(self, name: str) -> Any:
+        if name != self._method:
+            return getattr(self._port, name)
+        self._called += 1
+        if self._called in self._calls:
+
+            def fail(*arguments: object, **values: object) -> None:
+                raise Retryable(f"it is away for {name}")
+
+            return fail
+        return getattr(self._port, name)
+
+
+@pytest.mark.parametrize("which", ["log", "store"])
+def test_what_is_away_is_awaited_told_and_nothing_is_lost(
+    place: Place, batch: tuple[list[bytes], bytes], which: str
+) -> None:
+    method = {"log": "publish", "store": "put"}[which]
+    away: dict[str, Any] = {which: Away(getattr(place, which), method, 2)}
+    place.stream(**away)
+    assert place.announced() == batch[0]
+    waiting = [told for told in place.told if told.state == "waiting"]
+    assert {told.reason for told in waiting} == {f"It is away for {method}."}
+    assert place.told[-1].state == "running"
+
+
+def test_a_video_without_a_time_is_refused_with_the_remedy(place: Place) -> None:
+    facts = msgspec.structs.replace(place.video.facts, started_at_ms=None, time_source=None)
+    place.put(msgspec.structs.replace(place.video, facts=facts))
+    with pytest.raises(Poison, match="nothing says when it was filmed: give it a time"):
+        place.stream()
+
+
+@pytest.mark.parametrize("how", ["gone", "going"])
+def test_the_stream_of_a_removed_video_ends(place: Place, how: str) -> None:
+    if how == "gone":
+        place.store.delete(place.video.key)
+    else:
+        place.put(msgspec.structs.replace(place.video, state="deleting"))
+    assert place.stream() == REMOVED
+
+
+def test_one_whose_medium_is_forgotten_meanwhile_fails(place: Place) -> None:
+    class Forgetting:
+        """After the fifth frame somebody forgets the medium, and its manifest is looked at again."""
+
+        def __init__(self) -> None:
+            self.published = 0
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(place.log, name)
+
+        def publish(self, topic: str, messages: Any) -> None:
+            place.log.publish(topic, messages)
+            self.published += 1
+            if self.published == 5:
+                forget(
+                    place.store,
+                    [Target(place.manifest(), None, None, Extent(0, 0))],
+                    delete_images=True,
+                    progress=NoProgress(),
+                )
+
+    with pytest.raises(Poison, match="was forgotten while it was produced"):
+        place.stream(log=Forgetting())
+    assert find_manifest(place.store, place.video.sha256) is None
+
+
+def test_one_that_is_put_right_meanwhile_goes_on_under_its_new_time(place: Place) -> None:
+    later = msgspec.structs.replace(place.video.facts, started_at_ms=START_MS + 60_000)
+
+    class Retiming:
+        def __init__(self) -> None:
+            self.published = 0
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(place.log, name)
+
+        def publish(self, topic: str, messages: Any) -> None:
+            place.log.publish(topic, messages)
+            self.published += topic == "video-frames"
+            if self.published == 5:
+                self.published += 1
+                place.put(msgspec.structs.replace(place.video, facts=later, revision=1))
+                place.batch()
+
+    place.stream(log=Retiming())
+    manifest = place.manifest()
+    assert (manifest.start_ms, manifest.revision, manifest.state) == (START_MS + 60_000, 1, "complete")

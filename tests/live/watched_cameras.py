@@ -1,0 +1,116 @@
+"""Cameras on the wall, in each state that one can be in, and a video that is streamed."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import time
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from tests.live.watching import START_MS, Scene
+from tests.videos.video_records import make_facts, make_video
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+    from tests.web.conftest import Place
+
+    from frametally.records import FrameDetections
+
+MINUTE_MS = 60_000
+LOST = "It does not answer: frametally tries again, at last every 30 s."
+REFUSED = "It refuses the log-in: set FRAMETALLY_LIVE_LOGINS."
+
+
+def film_wall(place: Place, *, more: int = 0) -> None:
+    """Have a camera of each state, of which two were counted in the last hour; and so many more."""
+    scene = Scene(place)
+    now_ms = round(time.time() * 1000)
+    begun_ms = now_ms // MINUTE_MS * MINUTE_MS - 45 * MINUTE_MS
+    yard = place.film(
+        {"car": 3, "person": 4},
+        source="yard",
+        start_ms=begun_ms,
+        intervals=46,
+        interval_s=60,
+        filmed=lambda minute: not 30 <= minute < 38,
+    )
+    place.film(
+        {"car": 9, "bus": 1}, start_ms=begun_ms, intervals=46, interval_s=60, source="gate-1", also=yard
+    )
+    states: list[tuple[str, dict[str, Any]]] = [
+        ("gate-1", {"lag_ms": 800, "frames_per_s": 9.8}),
+        ("yard", {"lag_ms": 11_200, "frames_per_s": 4.1, "drift_ms": -3200}),
+        ("cycle path", {"state": "waiting", "reason": LOST, "away_since_ms": now_ms - 90_000}),
+        ("car park", {"state": "failed", "reason": REFUSED}),
+        *((f"camera {number}", {"lag_ms": 120, "frames_per_s": 10.0}) for number in range(more)),
+    ]
+    pictures = [one.key for one in place.store.list("images/")]
+    for position, (source, told) in enumerate(states):
+        feed = scene.camera(source)
+        shown = {"image_path": pictures[7 * position % len(pictures)], "captured_at_ms": now_ms - 900}
+        scene.tell(feed, **{"state": "running", "packets_lost": 3 * position} | shown | told)
+    scene.tell(scene.camera("old gate"), state="starting")
+
+
+def forbid_cameras(place: Place) -> None:
+    """Have the same, where nobody may change them."""
+    place.settings = place.settings.model_copy(update={"web_uploads": False})
+    film_wall(place)
+
+
+def no_cameras_for_now(page: Page) -> None:
+    """Have the server not know of any, as when its catalogue is away."""
+    problem = {
+        "status": 503,
+        "title": "Away",
+        "detail": "The catalogue does not answer for now.",
+        "remedy": "",
+    }
+    page.route(
+        "**/api/v1/cameras",
+        lambda route: route.fulfill(
+            status=503, body=json.dumps(problem), content_type="application/problem+json"
+        ),
+    )
+
+
+class StreamedVideo:
+    """A video that is streamed."""
+
+    def film(self, place: Place, **told: Any) -> None:
+        """Have it streamed, and told so."""
+        facts = make_facts(started_at_ms=START_MS, width_px=64, height_px=48)
+        self._record = make_video(1, facts=facts)
+        self._scene = Scene(place)
+        self._feed = self._scene.stream(self._record)
+        running = {"state": "running", "position_s": 12.0, "frames_per_s": 9.9}
+        self._scene.tell(self._feed, **(running | told))
+
+    def wait(self, place: Place) -> None:
+        """Have it wait for something."""
+        self.film(place, state="waiting", reason="The object store does not answer: it is tried again.")
+
+    def pause(self, place: Place) -> None:
+        """Have it stand at a frame that is in a segment."""
+        self.film(place)
+        at = self._result(120)
+        self._scene.write(at, jpeg=_picture())
+        told = {"captured_at_ms": at.captured_at_ms, "image_path": at.image_path}
+        self._scene.tell(self._feed, state="paused", **told)
+
+    def leave_out(self, page: Page) -> None:
+        """Show frames, several at once, until some were left out."""
+        numbers = itertools.count(120)
+        while not re.search(r"[1-9]\d* left out", page.locator(".live-pace").text_content() or ""):
+            self._scene.show(*(self._result(next(numbers)) for _ in range(5)), jpeg=_picture())
+            page.wait_for_timeout(100)
+
+    def _result(self, number: int) -> FrameDetections:
+        return self._scene.result(number, media=self._record.sha256, source=self._record.source)
+
+
+def _picture() -> bytes:
+    return cv2.imencode(".jpg", np.full((48, 64, 3), 90, np.uint8))[1].tobytes()

@@ -1,0 +1,460 @@
+"""Who is let in: by session, role and page of origin; nobody by a stolen, broken, changed or forged one."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from flask import Flask
+from pydantic import SecretStr
+from sqlalchemy import text
+from tests.accounts.people import (
+    FORM,
+    NAMES,
+    PASSWORD,
+    asking_as,
+    cookie_of,
+    give_accounts,
+    guess_until_slowed,
+    lengthen_waits,
+    sign_in,
+)
+from tests.live.watching import open_socket
+from tests.web.conftest import Place
+from tests.web.raw_client import Client
+from websockets.exceptions import ConnectionClosed
+
+from frametally.errors import Retryable
+from frametally_accounts import gate, secrets, totp
+from frametally_accounts.book import AccessBook
+from frametally_accounts.marker import ACCOUNTS_KEY, note_accounts
+from frametally_accounts.rights import ROLES, UserAccount
+from frametally_web.access.rights import RIGHTS
+
+SECRET = "s" * 32
+SAME = {"Sec_Fetch_Site": "same-origin"}
+OTHER = "https://elsewhere.example"
+
+
+@pytest.fixture
+def people(place: Place) -> Iterator[Place]:
+    give_accounts(place)
+    yield place
+    place.access.close()
+
+
+@pytest.fixture
+def url(people: Place, serving: Callable[[Flask], str]) -> str:
+    return serving(people.app(web_uploads=True))
+
+
+@pytest.fixture
+def client(url: str) -> Iterator[Client]:
+    made = Client(url)
+    yield made
+    made.close()
+
+
+def asked(route: str) -> tuple[str, str]:
+    """An address of a route, of things that are not there."""
+    method, path = route.split(" ")
+    return method, path.replace("{}", "00000000-0000-4000-8000-000000000000")
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", ["", *NAMES])
+def test_each_role_may_ask_for_what_the_table_gives_it_and_for_nothing_else(url: str, name: str) -> None:
+    role = NAMES.get(name)
+    with asking_as(url, name) as ask:
+        for route, right in RIGHTS.items():
+            method, path = asked(route)
+            if method in ("WS", "OPTIONS") or path in ("/api/events", "/sign-in", "/sign-out"):
+                continue
+            answer = ask(method, path, Accept="application/json")
+            may = right == "open" or (role is not None and ROLES.index(role) >= ROLES.index(right))
+            assert (answer.status not in (401, 403)) == may, (route, answer)
+            if not may:
+                assert answer.status == (403 if name else 401), route
+                assert method == "HEAD" or answer.json["remedy"]
+
+
+@pytest.mark.parametrize("path", ["/ws/stream?source=gate", "/ws/client-0001"])
+def test_sockets_are_for_those_who_have_logged_in(url: str, client: Client, path: str) -> None:
+    address = url.replace("http", "ws") + path
+    cookie = cookie_of(sign_in(client, "lukas"))
+    with open_socket(address) as socket, pytest.raises(ConnectionClosed):
+        socket.recv(10)
+    assert socket.close_code == 1008
+    with open_socket(address, additional_headers={"Cookie": cookie}) as socket:
+        if "client" in path:
+            assert json.loads(socket.recv(10))["type"] == "hello"
+        else:
+            with pytest.raises(ConnectionClosed):
+                socket.recv(10)
+            assert socket.close_code != 1008
+    foreign = {"Cookie": cookie, "Origin": OTHER}
+    with open_socket(address, additional_headers=foreign) as socket, pytest.raises(ConnectionClosed):
+        socket.recv(10)
+    assert socket.close_code == 1008
+
+
+@pytest.mark.parametrize("path", ["/ws/stream?source=gate", "/ws/client-0001"])
+def test_a_page_of_an_allowed_site_listens_by_nobodys_log_in(
+    people: Place, serving: Callable[[Flask], str], path: str
+) -> None:
+    url = serving(people.app(web_allowed_origins=OTHER))
+    with closing(Client(url)) as client:
+        cookie = cookie_of(sign_in(client, "lukas"))
+    codes_by_origin = {}
+    for origin in (OTHER, url):  # of one site with us a browser sends the cookie along
+        address = url.replace("http", "ws") + path
+        with open_socket(address, additional_headers={"Cookie": cookie, "Origin": origin}) as socket:
+            try:
+                socket.recv(10)
+            except ConnectionClosed:
+                codes_by_origin[origin] = socket.close_code
+    assert codes_by_origin.pop(OTHER) == 1008
+    assert 1008 not in codes_by_origin.values()
+
+
+def test_a_page_leads_to_the_log_in_and_from_there_back_and_an_api_says_401(client: Client) -> None:
+    led = client("GET", "/videos?source=a%26b", Accept="text/html")
+    assert (led.status, led.headers["location"]) == (303, "/sign-in?next=/videos%3Fsource%3Da%2526b")
+    page = client("GET", led.headers["location"])
+    assert b'name="next" value="/videos?source=a%26b"' in page.body
+    entered = sign_in(client, "lukas", next="/videos?source=a%26b")
+    assert (entered.status, entered.headers["location"]) == (303, "/videos?source=a%26b")
+    assert client("GET", "/api/v1/models").json["remedy"] == "Log in at /sign-in, then do it again."
+
+
+@pytest.mark.thorough
+def test_a_page_that_is_not_for_them_is_told_as_a_page_to_people_and_as_json_to_programs(
+    client: Client, people: Place
+) -> None:
+    cookie = cookie_of(sign_in(client, "lukas"))
+    page = client("GET", "/audit", Cookie=cookie, Accept="text/html")
+    assert (page.status, page.headers["content-type"]) == (403, "text/html; charset=utf-8")
+    assert b"It takes the role run." in page.body
+    assert b'href="/"' in page.body
+    assert page.headers["cache-control"] == "no-store"
+    for path, accept in (("/audit", "application/json"), ("/api/audit", "text/html")):
+        told = client("GET", path, Cookie=cookie, Accept=accept)
+        assert (told.status, told.headers["content-type"]) == (403, "application/problem+json")
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    "wanted", [OTHER, "//elsewhere.example", "/\\elsewhere.example", "javascript:alert(1)", "/\n/x", "/\\/x"]
+)
+def test_a_log_in_leads_to_pages_of_ours_alone(client: Client, wanted: str) -> None:
+    assert sign_in(client, "lukas", next=wanted).headers["location"] == "/"
+
+
+@pytest.mark.thorough
+def test_the_cookie_is_for_requests_alone_and_behind_tls_for_tls_alone(client: Client) -> None:
+    plain = sign_in(client, "lukas").headers["set-cookie"]
+    assert plain.startswith("frametally=")
+    assert {"HttpOnly", "Path=/", "SameSite=Lax", "Max-Age=604800"} < {
+        one.strip() for one in plain.split(";")
+    }
+    assert "Secure" not in plain
+    safe = sign_in(client, "lukas", X_Forwarded_Proto="https").headers["set-cookie"]
+    assert safe.startswith("__Host-frametally=")
+    assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} < {one.strip() for one in safe.split(";")}
+
+
+def test_an_unknown_name_and_a_wrong_password_have_one_answer_after_the_same_work(
+    place: Place, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from frametally_accounts import passwords
+
+    assert place.access is not None
+    place.access.set_password("lukas", passwords.hash_password("a password as the product keeps it"))
+    work: list[str] = []
+    hasher = passwords._hasher()
+
+    class Counting:
+        def verify(self, kept: str, password: str) -> bool:
+            work.append(kept.rpartition("$")[0].rpartition("$")[0])
+            return hasher.verify(kept, password)
+
+        def hash(self, password: str) -> str:
+            return hasher.hash(password)
+
+    monkeypatch.setattr(passwords, "_hasher", Counting)
+    answers = [sign_in(client, name, "wrong password") for name in ("lukas", "nobody", "<b>x</b>")]
+    assert {one.status for one in answers} == {401}
+    shown = {re.sub(b'value="[^"]*"', b"", one.body) for one in answers}
+    assert len(shown) == 1
+    assert b"Name, password or code is wrong." in shown.pop()
+    assert len(set(work)) == 1
+    assert len(work) == 3
+
+
+@pytest.mark.thorough
+def test_names_that_are_markup_or_megabytes_are_one_clear_line(client: Client, url: str) -> None:
+    marked = sign_in(client, '"><script>alert(1)</script>', "x")
+    assert marked.status == 401
+    assert b"<script>alert" not in marked.body
+    for size, body in ((20_000, "n" * 20_000), (10_000_000, "name=n")):
+        sent = {"Content_Length": str(size), "Content_Type": FORM, **SAME}
+        huge = Client(url)
+        assert huge("POST", "/sign-in", body, **sent).status == 413
+        huge.close()
+    assert sign_in(client, "lukas", "p" * 7000).status == 401
+    assert sign_in(client, "lukas\0").status == 401
+    assert sign_in(client, "").status == 401
+    assert sign_in(client, "lukas").status == 303
+
+
+@pytest.mark.thorough
+def test_guesses_are_slowed_down_and_the_right_password_waits_with_them(
+    client: Client, people: Place
+) -> None:
+    statuses = guess_until_slowed(lambda: sign_in(client, "lukas", "wrong password"))
+    assert statuses == [401] * max(5, len(statuses) - 1) + [429]
+    lengthen_waits(people)
+    waiting = sign_in(client, "lukas")
+    assert waiting.status == 429
+    assert 1 <= int(waiting.headers["retry-after"]) <= 60
+    assert sign_in(client, "clara").status == 303
+    with people.access._database.writing() as connection:
+        connection.execute(text("UPDATE frametally_login_attempts SET due_at_ms = 0"))
+    assert sign_in(client, "lukas").status == 303
+
+
+def test_broken_stolen_and_forged_cookies_open_nothing(client: Client, people: Place) -> None:
+    name, _, value = cookie_of(sign_in(client, "runa")).partition("=")
+    assert client("GET", "/api/models", Cookie=f"{name}={value}").status == 200
+    assert client("GET", "/api/models", Cookie=f"other=a b; {name}={value}; x").status == 200
+    token, _, signature = value.partition(".")
+    forged = secrets.sign(secrets.make_token(), b"k" * 32)
+    unknown = secrets.sign(secrets.make_token(), people.access.signing_key())
+    for broken in ("", token, f"{token}.", f"{token}.{signature[::-1]}", f".{signature}", forged, unknown):
+        assert client("GET", "/api/models", Cookie=f"{name}={broken}").status == 401
+    for broken in ("=;=;", f"{name}=é", f"{name}={'x' * 30_000}", 'a="; frametally='):
+        assert client("GET", "/api/models", Cookie=broken.encode().decode("latin1")).status == 401
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("how", ["password", "removal", "log-out", "link", "codes"])
+def test_a_session_is_over_at_once_when_it_is_ended(client: Client, people: Place, how: str) -> None:
+    cookies = [cookie_of(sign_in(client, "runa")) for _ in range(2)]
+    assert [client("GET", "/api/models", Cookie=one).status for one in cookies] == [200, 200]
+    book = AccessBook(people.catalogue.url)  # another process's
+    if how == "password":
+        book.set_password("runa", "h")
+    elif how == "removal":
+        book.remove_account("runa")
+    elif how == "codes":
+        book.set_code_secret("runa", totp.make_code_secret())
+    elif how == "link":
+        book.put_link("runa", secrets.token_hash("t"), lasts_s=60)
+        body = urlencode({"password": "another long one", "again": "another long one"})
+        assert client("POST", "/sign-in/once/t", body, Content_Type=FORM, **SAME).status == 303
+    else:
+        left = client("POST", "/sign-out", "", Cookie=cookies[0], Content_Type=FORM, **SAME)
+        assert left.headers["clear-site-data"] == '"cache"'
+        assert left.status == 303
+        cookies = cookies[:1]
+    book.close()
+    assert {client("GET", "/api/models", Cookie=one).status for one in cookies} == {401}
+
+
+@pytest.mark.thorough
+def test_a_session_after_a_clock_that_was_set_back_is_over_and_the_next_is_not(
+    client: Client, people: Place
+) -> None:
+    cookie = cookie_of(sign_in(client, "runa"))
+    with people.access._database.writing() as connection:
+        connection.execute(text("UPDATE frametally_sessions SET seen_at_ms = seen_at_ms + 7200000"))
+    assert client("GET", "/api/models", Cookie=cookie).status == 401
+    assert client("GET", "/api/models", Cookie=cookie_of(sign_in(client, "runa"))).status == 200
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Sec_Fetch_Site": "same-origin"}, 404),
+        ({"Sec_Fetch_Site": "none"}, 404),
+        ({}, 401),  # whoever has a cookie and does not say which page sends it
+        ({"Sec_Fetch_Site": "cross-site"}, 403),
+        ({"Sec_Fetch_Site": "same-site"}, 403),
+        ({"Origin": OTHER}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "https://intranet.example"}, 401),  # it may change things, but by no viewer's log-in
+    ],
+)
+def test_a_change_by_a_session_is_one_that_a_page_of_ours_sends(
+    people: Place, serving: Callable[[Flask], str], headers: dict[str, str], status: int
+) -> None:
+    url = serving(people.app(web_uploads=True, web_allowed_origins="https://intranet.example"))
+    client = Client(url)
+    cookie = cookie_of(sign_in(client, "runa"))
+    path = "/api/v1/videos/00000000-0000-4000-8000-000000000000"
+    sent = {"Cookie": cookie, "Tus_Resumable": "1.0.0"}
+    answers = [
+        client(method, asked, "", **sent, **headers).status
+        for method, asked in (("DELETE", path), ("POST", f"{path}/retry"), ("DELETE", "/api/uploads/none"))
+    ]
+    own = client("DELETE", path, "", **sent, Origin=url).status
+    client.close()
+    assert answers == [status] * 3
+    assert own == 404
+
+
+def test_a_page_is_told_what_its_account_may_change_there(url: str) -> None:
+    told = {}
+    for name in NAMES:
+        with asking_as(url, name) as ask:
+            answers = [ask("GET", f"/api/v1/{one}").json for one in ("videos", "jobs", "streams", "cameras")]
+        told[name] = [one.get("uploads_allowed", one.get("live_allowed")) for one in answers]
+        for is_allowed, answer in zip(told[name], answers, strict=True):
+            assert is_allowed or "an account with the role" in answer["remedy"]
+    assert told == {"lukas": [False] * 4, "clara": [True, True, True, False], "runa": [True] * 4}
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("allowed", ["", OTHER], ids=["another", "one-that-may-upload"])
+def test_no_page_of_another_site_logs_anybody_in_or_out(
+    people: Place, serving: Callable[[Flask], str], allowed: str
+) -> None:
+    client = Client(serving(people.app(web_uploads=True, web_allowed_origins=allowed)))
+    for path in ("/sign-in", "/sign-out", "/sign-in/once/t", "/sign-in/password", "/sign-in/sessions"):
+        assert client("POST", path, "name=a", Content_Type=FORM, Origin=OTHER).status == 403
+    assert sign_in(client, "lukas", Origin=OTHER, Sec_Fetch_Site="cross-site").status == 403
+    assert sign_in(client, "lukas").status == 303
+    client.close()
+
+
+@pytest.mark.thorough
+def test_a_second_factor_is_asked_for_and_each_code_counts_once(client: Client, people: Place) -> None:
+    secret = totp.make_code_secret()
+    people.access.set_code_secret("runa", secret)
+    code = totp.code_at(secret, totp.step_of(time.time()))
+    assert sign_in(client, "runa").status == 401
+    assert sign_in(client, "runa", code="000000" if code != "000000" else "1").status == 401
+    assert sign_in(client, "runa", "wrong password", code=code).status == 401
+    assert sign_in(client, "runa", code=code).status == 303
+    assert sign_in(client, "runa", code=code).status == 401
+
+
+@pytest.mark.thorough
+def test_a_link_chooses_a_password_and_logs_in_once(client: Client, people: Place) -> None:
+    people.access.put_link("lukas", secrets.token_hash("t"), lasts_s=60)
+    address = "/sign-in/once/t"
+    assert b"For lukas." in client("GET", address).body
+    for password, again, line in (("short", "short", b"fewer than 12"), (PASSWORD, "x", b"not the same")):
+        body = urlencode({"password": password, "again": again})
+        refused = client("POST", address, body, Content_Type=FORM, **SAME)
+        assert refused.status == 400
+        assert line in refused.body
+    body = urlencode({"password": "a third long one", "again": "a third long one"})
+    entered = client("POST", address, body, Content_Type=FORM, **SAME)
+    assert client("GET", "/api/models", Cookie=cookie_of(entered)).status == 200
+    assert client("GET", address).status == 404
+    assert client("POST", address, body, Content_Type=FORM, **SAME).status == 404
+    assert sign_in(client, "lukas", "a third long one").status == 303
+
+
+@pytest.fixture
+def proxied(people: Place, serving: Callable[[Flask], str]) -> Iterator[Client]:
+    settings: dict[str, Any] = {"proxy_secret": SecretStr(SECRET)}
+    client = Client(serving(people.app(**settings, web_uploads=True, proxy_roles="boss=run,guest=look")))
+    yield client
+    client.close()
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    ("headers", "statuses"),
+    [
+        ({"X_Forwarded_User": "boss", "X_Frametally_Proxy_Secret": SECRET}, (200, 404)),
+        ({"X_Forwarded_User": "BOSS", "X_Frametally_Proxy_Secret": SECRET}, (200, 404)),
+        ({"X_Forwarded_User": "guest", "X_Frametally_Proxy_Secret": SECRET}, (200, 403)),
+        ({"X_Forwarded_User": "runa", "X_Frametally_Proxy_Secret": SECRET}, (200, 404)),
+        ({"X_Forwarded_User": "stranger", "X_Frametally_Proxy_Secret": SECRET}, (403, 403)),
+        ({"X_Forwarded_User": "<b>", "X_Frametally_Proxy_Secret": SECRET}, (401, 401)),
+        ({"X_Frametally_Proxy_Secret": SECRET}, (401, 401)),
+        ({"X_Forwarded_User": "boss", "X_Frametally_Proxy_Secret": "t" * 32}, (401, 401)),
+        ({"X_Forwarded_User": "boss"}, (401, 401)),
+        ({}, (401, 401)),
+    ],
+)
+def test_a_proxy_that_knows_the_secret_says_who_it_is_and_nobody_else(
+    proxied: Client, headers: dict[str, str], statuses: tuple[int, int]
+) -> None:
+    path = "/api/v1/videos/00000000-0000-4000-8000-000000000000"
+    assert proxied("GET", "/api/models", **headers).status == statuses[0]
+    assert proxied("DELETE", path, **headers).status == statuses[1]
+
+
+@pytest.mark.parametrize(
+    ("settings", "reads", "writes", "line"),
+    [
+        ({}, 200, 404, ""),
+        ({"web_host": "::1"}, 200, 404, ""),
+        ({"web_host": "0.0.0.0"}, 200, 401, "frametally users add"),  # noqa: S104
+        ({"web_accounts": True}, 401, 401, "Log in at /sign-in"),
+    ],
+)
+def test_without_accounts_this_machine_alone_is_open_and_others_may_look(
+    place: Place,
+    serving: Callable[[Flask], str],
+    settings: dict[str, Any],
+    reads: int,
+    writes: int,
+    line: str,
+) -> None:
+    with closing(AccessBook(place.catalogue.url)) as book:
+        place.access = book
+        client = Client(serving(place.app(web_uploads=True, **settings)))
+        assert client("GET", "/api/models").status == reads
+        refused = client("DELETE", "/api/v1/videos/00000000-0000-4000-8000-000000000000")
+        assert refused.status == writes
+        assert line in refused.json["remedy"]
+        assert book.add_account(UserAccount("first", "run"))
+        assert client("GET", "/api/models").status == 401
+        assert book.remove_account("first")
+        assert client("GET", "/api/models").status == 401  # nobody opens a dashboard by removing accounts
+        client.close()
+
+
+def test_accounts_that_are_lost_before_a_request_saw_them_leave_the_dashboard_closed(
+    place: Place, serving: Callable[[Flask], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = [1000.0]
+    asked_for: list[str] = []
+    head = place.store.head
+    monkeypatch.setattr(gate, "monotonic", lambda: now_s[0])
+    monkeypatch.setattr(place.store, "head", lambda key: asked_for.append(key) or head(key))
+    with closing(AccessBook(place.catalogue.url)) as place.access:
+        client = Client(serving(place.app()))
+        assert [client("GET", "/api/models").status for _ in range(5)] == [200] * 5
+        assert asked_for.count(ACCOUNTS_KEY) == 1
+        note_accounts(place.store)
+        assert place.access.add_account(UserAccount("first", "run"))
+        place.access.remove_account("first")  # as a file that is gone
+        now_s[0] += 5
+        assert client("GET", "/api/models").status == 401
+        client.close()
+
+
+def test_a_store_that_is_away_closes_no_dashboard_without_accounts(
+    place: Place, serving: Callable[[Flask], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(key: str) -> None:
+        raise Retryable("the store is away")
+
+    monkeypatch.setattr(place.store, "head", away)
+    with closing(AccessBook(place.catalogue.url)) as place.access:
+        client = Client(serving(place.app()))
+        assert client("GET", "/api/models").status == 200
+        client.close()

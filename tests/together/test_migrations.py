@@ -1,0 +1,250 @@
+"""Databases of earlier releases are upgraded in place, by one process, with all in them; others are refused.
+
+There is one release so far, so a history of the tests' own shows what an upgrade keeps.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    create_engine,
+    inspect,
+    select,
+    text,
+)
+
+from frametally.adapters.sql.engine import Layout, SqlDatabase
+from frametally.adapters.sql.index import counts as sql_index
+from frametally.adapters.sql.ledger import cache as sql_ledger
+from frametally.adapters.sql.postgresql import SqlServer
+from frametally.errors import Misconfigured
+from frametally.settings.access import ServerAccess
+from frametally_accounts import book as sql_access
+from frametally_accounts.audit import book as sql_audit
+from frametally_alerts import book as sql_alerts
+from frametally_gold import book as sql_gold
+from frametally_videos.sql import catalogue_book as sql_videos
+
+Place = tuple[str, ServerAccess | None]
+
+
+@contextmanager
+def sqlite() -> Iterator[Place]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield f"sqlite:///{folder}/database.sqlite", None
+
+
+@contextmanager
+def postgres() -> Iterator[Place]:
+    from postgres_schemas import fresh_schema
+
+    with fresh_schema() as place:
+        yield place
+
+
+DATABASES = [sqlite, pytest.param(postgres, marks=pytest.mark.services)]
+NAMES: dict[str, Any] = {"ids": lambda value: value.__name__ if callable(value) else value.migrations}
+
+
+@pytest.fixture(params=DATABASES, **NAMES)
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+    with request.param() as found:
+        yield found
+
+
+@pytest.fixture
+def other_place(request: pytest.FixtureRequest, place: Place) -> Iterator[Place]:
+    with (sqlite if place[0].startswith("sqlite") else postgres)() as found:
+        yield found
+
+
+@pytest.fixture
+def opened() -> Iterator[Callable[..., SqlDatabase]]:
+    with ExitStack() as stack:
+
+        def make(place: Place, layout: Layout) -> SqlDatabase:
+            database = SqlDatabase(place[0], layout, access=place[1])
+            stack.callback(database.close)
+            return database
+
+        yield make
+
+
+LAYOUTS = [
+    sql_index._LAYOUT,
+    sql_ledger._LAYOUT,
+    sql_videos.LAYOUT,
+    sql_gold._LAYOUT,
+    sql_access.LAYOUT,
+    sql_alerts.LAYOUT,
+    sql_audit.LAYOUT,
+]
+
+
+@contextmanager
+def connected(place: Place) -> Iterator[Connection]:
+    """One transaction, by none of the code under test."""
+    url, access = place
+    if url.startswith("sqlite"):
+        engine = create_engine(url)
+    else:
+        engine = SqlServer(url, access, what="index", setting="FRAMETALLY_INDEX_URL").open()
+    with engine.begin() as connection:
+        yield connection
+    engine.dispose()
+
+
+@pytest.mark.parametrize("layout", [layout for layout in LAYOUTS if layout.first_version > 1], **NAMES)
+def test_a_database_from_before_the_first_release_is_refused_with_two_remedies(
+    place: Place, layout: Layout, opened: Callable[..., SqlDatabase]
+) -> None:
+    opened(place, layout)
+    with connected(place) as connection:
+        connection.execute(layout.about.update().values(schema_version=layout.first_version - 1))
+    with pytest.raises(
+        Misconfigured, match=rf"open it once with frametally at commit .*{layout.refill}"
+    ) as raised:
+        opened(place, layout)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, **NAMES)
+def test_a_database_of_a_newer_frametally_is_refused_with_one_line(
+    place: Place, layout: Layout, opened: Callable[..., SqlDatabase]
+) -> None:
+    opened(place, layout)
+    with connected(place) as connection:
+        connection.execute(layout.about.update().values(schema_version=layout.schema_version + 1))
+    with pytest.raises(
+        Misconfigured, match=f"has layout {layout.schema_version + 1}; .*use the version that"
+    ) as raised:
+        opened(place, layout)
+    assert "\n" not in str(raised.value)
+
+
+# A history of our own, so that what an upgrade keeps does not depend on which layouts there are today.
+THINGS = MetaData()
+about = Table(
+    "things_about",
+    THINGS,
+    Column("schema_version", Integer, primary_key=True, autoincrement=False),
+    Column("next_number", BigInteger, nullable=False),
+)
+things = Table(
+    "things", THINGS, Column("name", Text, primary_key=True), Column("letters", BigInteger, nullable=False)
+)
+FIRST = """
+CREATE TABLE things_about (schema_version INTEGER PRIMARY KEY, next_number BIGINT NOT NULL);
+INSERT INTO things_about VALUES (1, 8);
+CREATE TABLE things (name TEXT PRIMARY KEY);
+INSERT INTO things VALUES ('car'), ('lorry')
+"""
+SECOND = """
+import pathlib
+import sqlalchemy as sa
+from alembic import op
+revision, down_revision = "0002", None
+def upgrade():
+    with pathlib.Path(__file__).with_name("times").open("a") as file:
+        file.write("x")
+    op.add_column("things", sa.Column("letters", sa.BigInteger(), nullable=True))
+    op.execute("UPDATE things SET letters = length(name)")
+    with op.batch_alter_table("things") as table:
+        table.alter_column("letters", nullable=False)
+"""
+THIRD = """
+from alembic import op
+revision, down_revision = "0003", "0002"
+def upgrade():
+    op.execute("DELETE FROM things")
+    op.execute("UPDATE nothing SET x = 1")
+"""
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> Layout:
+    """Layouts 1 to 3; the way to 3 fails at its end."""
+    folder = tmp_path / "history"
+    folder.mkdir()
+    for number, content in enumerate((SECOND, THIRD), start=2):
+        (folder / f"rev_{number}.py").write_text(content)
+    return Layout(
+        what="thing",
+        setting="FRAMETALLY_THING_URL",
+        refill="frametally thing",
+        tables=THINGS,
+        about=about,
+        schema_version=2,
+        migrations=str(folder),
+    )
+
+
+@pytest.fixture
+def old(place: Place, history: Layout) -> Place:
+    """A place with layout 1 and something in it."""
+    with connected(place) as connection:
+        for statement in FIRST.split(";"):
+            connection.execute(text(statement))
+    return place
+
+
+def names_and_letters(database: SqlDatabase) -> list[Any]:
+    with database.reading() as connection:
+        return [tuple(row) for row in connection.execute(select(things).order_by(things.c.letters))]
+
+
+def test_of_many_that_open_an_old_database_one_upgrades_it_and_the_others_wait(
+    old: Place, history: Layout, opened: Callable[..., SqlDatabase]
+) -> None:
+    start, databases, errors = threading.Barrier(6), [], []
+
+    def open_it() -> None:
+        start.wait()
+        try:
+            databases.append(opened(old, history))
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=open_it) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert [names_and_letters(database) for database in databases] == [[("car", 3), ("lorry", 5)]] * 6
+    assert Path(history.migrations, "times").read_text() == "x"
+
+
+def test_an_upgrade_that_fails_leaves_the_database_as_it_was(
+    old: Place, history: Layout, opened: Callable[..., SqlDatabase]
+) -> None:
+    with pytest.raises(Misconfigured):
+        opened(old, history._replace(schema_version=3))
+    with connected(old) as connection:
+        assert [column["name"] for column in inspect(connection).get_columns("things")] == ["name"]
+        assert connection.execute(select(about.c.schema_version)).scalar_one() == 1
+    assert names_and_letters(opened(old, history)) == [("car", 3), ("lorry", 5)]
+
+
+def test_an_older_process_that_is_still_at_work_writes_no_more(
+    old: Place, history: Layout, opened: Callable[..., SqlDatabase]
+) -> None:
+    with closing(opened(old, history._replace(schema_version=1))) as at_work:
+        opened(old, history)
+        with pytest.raises(Misconfigured, match="restart this one"), at_work.writing() as connection:
+            connection.execute(text("DELETE FROM things"))
+    assert len(names_and_letters(opened(old, history))) == 2

@@ -1,0 +1,205 @@
+"""Who sees some sources alone: the others are as if they were not there, in counts, lists and proof."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from tests.accounts.people import KEPT, asking_as, give_accounts
+from tests.traffic.zoned_footage import LEFT, count, draw, drive, put
+from tests.web.conftest import MODEL, START_MS, Place
+
+from frametally_accounts.rights import UserAccount
+
+HIDDEN = "harbour"
+DAY_MS = 86_400_000
+
+
+@pytest.fixture
+def two(place: Place) -> Iterator[Place]:
+    """Two sources on one day, of which accounts see one."""
+    others = place.film({"boat": 3.0, "car": 2.0}, source=HIDDEN, name="Harbour", seed=2)
+    place.film({"car": 1.0, "bus": 1.0}, source="gate", name="Gate", also=others)
+    give_accounts(place, sources=("gate",))
+    yield place
+    place.access.close()
+
+
+@pytest.fixture
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """The one source where there is no other."""
+    made = Place(tmp_path_factory.mktemp("alone"))
+    made.film({"car": 1.0, "bus": 1.0}, source="gate", name="Gate")
+    yield made
+    made.close()
+
+
+ASKED = [
+    "/api/v1/counts",
+    "/api/v1/counts?by=source",
+    "/api/v1/labels",
+    "/api/v1/sources",
+    "/api/v1/catalogue",
+    "/api/v1/summary",
+    "/api/v1/heatmap",
+    "/api/v1/export?format=csv",
+    "/api/v1/counts?source=harbour",
+    "/api/v1/counts?source=gate&source=harbour",
+    "/api/v1/counts?label=boat",
+    "/api/v1/frames?source=harbour&from=2024-05-01T08:00:00Z&to=2024-05-01T08:00:05Z&label=car",
+    "/api/v1/gap?source=harbour&at=2024-05-01T08:00:00Z",
+]
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("path", ASKED)
+def test_what_is_answered_is_what_would_be_if_there_were_no_other_source(
+    two: Place, alone: Place, serving: Callable[[Flask], str], path: str
+) -> None:
+    with asking_as(serving(two.app()), "lukas") as limited:
+        found = limited("GET", path)
+    whole = alone.app().test_client().get(path)
+    assert found.status == whole.status_code
+    text = found.body.decode()
+    assert HIDDEN not in text.replace("harbour'", "").replace('"value":"harbour"', "").lower()
+    assert "boat" not in text or "label" in path
+    if found.status == 200 and "json" in found.headers["content-type"]:
+        assert numbers_of(found.json) == numbers_of(json.loads(whole.data))
+    elif found.status == 200:
+        assert text == whole.get_data(as_text=True)
+
+
+def numbers_of(answer: Any) -> Any:
+    """An answer without what tells one store from another: keys of its frames."""
+    if isinstance(answer, dict):
+        return {
+            name: numbers_of(one) for name, one in answer.items() if "path" not in name and "url" not in name
+        }
+    return [numbers_of(one) for one in answer] if isinstance(answer, list) else answer
+
+
+@pytest.mark.thorough
+def test_frames_and_pictures_of_others_are_not_there(two: Place, serving: Callable[[Flask], str]) -> None:
+    url = serving(two.app())
+    with asking_as(url, "lukas") as limited:
+        told = limited("GET", "/api/v1/evidence").body.decode()
+        own = re.findall(r'"image_path":"(images/[^"]+)"', told)[0]
+        assert own.startswith("images/gate/")
+        other = next(iter(two.store.list("images/harbour/"))).key
+        assert limited("GET", f"/api/v1/frames/image?path={own}").status == 200
+        for address in (f"/api/v1/frames/image?path={other}", f"/api/v1/frames/boxes?path={other}"):
+            assert limited("GET", address).status == 404
+        assert limited("GET", f"/api/v1/sources/{HIDDEN}/drawing").status == 404
+        for refused in ("/api/v1/videos", "/api/v1/status", "/api/v1/dead-letters", "/api/v1/cameras"):
+            answer = limited("GET", refused)
+            assert answer.status == 403
+            assert "sees some: gate" in answer.json["detail"]
+
+
+@pytest.mark.thorough
+def test_an_answer_that_is_kept_for_one_is_not_given_to_another(
+    two: Place, serving: Callable[[Flask], str]
+) -> None:
+
+    assert two.access.add_account(UserAccount("wanda", "look"))
+    assert two.access.set_password("wanda", KEPT)
+    url = serving(two.app())
+    with asking_as(url, "wanda") as all_of_it, asking_as(url, "lukas") as limited:
+        whole, part = all_of_it("GET", "/api/v1/labels"), limited("GET", "/api/v1/labels")
+        assert "boat" in whole.body.decode()
+        assert "boat" not in part.body.decode()
+        assert whole.headers["etag"] != part.headers["etag"]
+        asked = limited("GET", "/api/v1/labels", If_None_Match=whole.headers["etag"])
+        assert asked.status == 200
+
+
+def test_a_model_that_counted_only_others_is_named_nowhere(
+    two: Place, serving: Callable[[Flask], str]
+) -> None:
+    two.film({"boat": 1.0}, source=HIDDEN, model="boats-tiny-1a2b3c4d")
+    with asking_as(serving(two.app()), "lukas") as limited:
+        found = limited("GET", "/api/v1/models").json["models"]
+        assert [one["model"] for one in found] == [MODEL]
+        assert limited("GET", "/api/v1/counts").json["model"] == MODEL
+        refused = limited("GET", "/api/v1/counts?model=boats-tiny-1a2b3c4d")
+    assert refused.status == 400
+    assert refused.json["remedy"] == f"Choose one of these: {MODEL}."
+
+
+@pytest.mark.thorough
+def test_a_label_of_a_day_that_only_a_shorter_interval_counts_is_among_those_seen(
+    two: Place, serving: Callable[[Flask], str]
+) -> None:
+    two.film({"tram": 2.0}, source="gate", start_ms=START_MS + 2 * DAY_MS, intervals=3)
+    two.film(
+        {"tram": 2.0, "kite": 1.0}, source="gate", start_ms=START_MS + DAY_MS, intervals=3, interval_s=60
+    )
+    with asking_as(serving(two.app()), "lukas") as limited:
+        found = {one["label"]: one["detections"] for one in limited("GET", "/api/v1/labels").json["labels"]}
+    assert set(found) == {"car", "bus", "tram", "kite"}
+    whole = dict(two.real_index.labels(MODEL))
+    assert [found[label] for label in ("bus", "tram", "kite")] == [
+        whole[label] for label in ("bus", "tram", "kite")
+    ]
+
+
+@pytest.fixture
+def zoned(place: Place) -> Iterator[Place]:
+    """Objects of two sources, and a zone of each; accounts see one of them, and one that there is not yet."""
+    put(place, [*drive(), *drive(HIDDEN)])
+    draw(place, ("left side", LEFT))
+    draw(place, ("back gate", LEFT), source=HIDDEN)
+    count(place)
+    give_accounts(place, sources=("gate", "roof"))
+    yield place
+    place.access.close()
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("zone", ["", "&zone=left%20side"])
+def test_objects_of_others_are_not_among_those_of_a_bar(
+    zoned: Place, serving: Callable[[Flask], str], zone: str
+) -> None:
+    with asking_as(serving(zoned.app()), "lukas") as limited:
+        found = limited("GET", f"/api/v1/objects?limit=100{zone}")
+    assert {one["source"] for one in found.json["tracks"]} == {"gate"}
+    assert len(found.json["tracks"]) == found.json["objects"]
+    assert HIDDEN not in found.body.decode()
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/counts?zone=back%20yard",
+        "/api/v1/counts?zone=back%20gate",
+        "/api/v1/counts?zone=back%20gate&source=harbour",
+        "/api/v1/sources/roof/drawing",
+        "/api/v1/sources/roof/frame",
+    ],
+)
+def test_what_is_drawn_over_others_is_named_nowhere(
+    zoned: Place, serving: Callable[[Flask], str], path: str
+) -> None:
+    with asking_as(serving(zoned.app()), "lukas") as limited:
+        refused = limited("GET", path)
+    assert refused.status == (400 if "zone" in path else 404)
+    assert HIDDEN not in refused.body.decode()
+    assert "back gate" not in refused.json["remedy"]
+
+
+@pytest.mark.thorough
+def test_a_gap_of_another_source_is_not_told_of_where_nothing_is_counted_either(
+    place: Place, serving: Callable[[Flask], str]
+) -> None:
+    put(place, drive(HIDDEN))
+    give_accounts(place, sources=("gate",))
+    asked = f"/api/v1/gap?source={HIDDEN}&at=2024-05-01T08:00:00Z"
+    with asking_as(serving(place.app()), "lukas") as limited:
+        refused = limited("GET", asked)
+    place.access.close()
+    assert (refused.status, refused.json["value"]) == (400, HIDDEN)

@@ -1,0 +1,212 @@
+"""In Chromium: the wall shows how each camera stands, one of them large; they are added and removed."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from tests.live.test_watching_in_browser import SIZE_PX, drawn, left_of, object_and_box
+from tests.live.watching import START_MS, Scene
+from tests.videos.filmed_video import wait_until
+
+from frametally.records import Detection
+from frametally_live.cameras.camera_form import CameraTrial
+from frametally_live.feed_records import Feed
+from frametally_traffic.drawings.revisions import change_drawing, with_shapes
+from frametally_traffic.records import DrawnLine
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
+expect = playwright.expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+    from tests.web.conftest import Place, Visit
+
+READY = "#live-page[data-state=ready]"
+CAMERA = ".live-camera"
+
+
+@pytest.fixture
+def scene(place: Place) -> Scene:
+    return Scene(place)
+
+
+def show(scene: Scene, feed: Feed, number: int) -> str:
+    """A frame of a camera, with what is found in it; its key is returned."""
+    box = Detection(label="car", confidence=0.9, box=(float(left_of(number)), 80.0, 40.0, 20.0))
+    result = scene.result(number, media="cd" * 32, source=feed.source, detections=[box])
+    sized = msgspec.structs.replace(result, width_px=SIZE_PX[0], height_px=SIZE_PX[1])
+    scene.show(sized, jpeg=drawn(number))
+    return sized.image_path
+
+
+@pytest.mark.thorough
+def test_where_there_is_no_camera_one_sentence_says_how_one_is_added_and_one_is(
+    scene: Scene, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
+) -> None:
+    page = visit(scene.place).open("live", wait_for="#live-page[data-state=empty]")
+    expect(page.locator("#nothing")).to_contain_text("add one by its address")
+    page.get_by_role("button", name="+ Add camera").click()
+    page.get_by_label("Name").fill("Gate 1")
+    page.get_by_label("Address").fill("rtsp://anna:geheim@10.1.2.3/")
+    page.get_by_role("button", name="Add", exact=True).click()
+    expect(page.locator("#add-said")).to_contain_text("log-in")
+    assert "geheim" not in page.locator("#add-said").inner_text()
+    page.get_by_label("Address").fill("rtsp://10.1.2.3/stream")
+    page.get_by_role("button", name="Add", exact=True).click()
+    expect(page.locator(CAMERA)).to_contain_text("Gate 1")
+    expect(page.locator(CAMERA)).to_have_attribute("data-standing", "waiting")
+    page.get_by_role("button", name="Stop Gate 1").click()
+    expect(page.locator(CAMERA)).to_have_attribute("data-standing", "ended")
+    page.get_by_role("button", name="Remove Gate 1").click()
+    expect(page.locator("#live-page")).to_have_attribute("data-state", "empty")
+
+
+@pytest.mark.thorough
+def test_while_a_camera_is_tried_the_page_says_so_and_then_what_it_shows(
+    scene: Scene, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
+) -> None:
+    answers = threading.Event()
+
+    def try_feed(_: Feed) -> CameraTrial:
+        assert answers.wait(60)
+        return CameraTrial("it shows 1280 x 720 pixels, 25 frames a second", True)
+
+    scene.place.try_feed = try_feed
+    page = visit(scene.place).open("live", wait_for="#live-page[data-state=empty]")
+    page.get_by_role("button", name="+ Add camera").click()
+    page.get_by_label("Name").fill("Gate 1")
+    page.get_by_label("Address").fill("rtsp://10.1.2.3/stream")
+    page.get_by_role("button", name="Add", exact=True).click()
+    tried = page.locator("#add-tried")
+    expect(tried).to_have_text("Trying the camera, for up to 10 s\N{HORIZONTAL ELLIPSIS}")
+    expect(page.get_by_role("button", name="Add", exact=True)).to_be_disabled()
+    answers.set()
+    expect(tried).to_have_text("Gate 1 is added. It shows 1280 x 720 pixels, 25 frames a second.")
+    expect(page.locator("#add")).to_be_hidden()
+    expect(page.locator(f"{CAMERA} .live-reason code")).to_have_text("frametally live work")
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    picture(page, "live-tried-phone")
+    page.get_by_role("button", name="+ Add camera").click()
+    expect(tried).to_be_hidden()
+
+
+def test_a_camera_is_live_then_late_then_gone_since_a_moment_and_comes_back(
+    scene: Scene, visit: Callable[..., Visit]
+) -> None:
+    feed = scene.camera("gate-1")
+    path = show(scene, feed, 1)
+    scene.tell(feed, state="running", image_path=path, lag_ms=800, frames_per_s=9.8)
+    page = visit(scene.place).open("live", wait_for=READY)
+    sign = page.locator(".live-sign")
+    expect(sign).to_have_text("Live, 0.8 s behind")
+    expect(page.locator(".live-facts")).to_contain_text("9.8 frames/s")
+    expect(page.locator(".live-facts")).not_to_contain_text("taken")
+    scene.tell(feed, state="running", image_path=path, lag_ms=800, taken_per_s=4.2, offered_per_s=5.0)
+    expect(page.locator(".live-facts")).to_contain_text("taken 4.2 of 5.0/s")
+    expect(page.locator(f"{CAMERA} img")).to_be_visible()
+    scene.tell(feed, state="running", image_path=path, lag_ms=9000)
+    expect(sign).to_have_text("Late, 9.0 s behind")
+    gone_ms = round(time.time() * 1000)
+    scene.tell(feed, state="waiting", reason="It does not answer.", away_since_ms=gone_ms, packets_lost=3)
+    expect(sign).to_have_text(re.compile(r"Gone since \d\d:\d\d:\d\d"))
+    expect(page.locator(".live-reason")).to_have_text("It does not answer.")
+    expect(page.locator(".live-facts")).to_contain_text("3 packets lost")
+    scene.tell(feed, state="running", image_path=path, lag_ms=100)
+    expect(sign).to_have_text("Live, 0.1 s behind")
+
+
+@pytest.mark.thorough
+def test_of_each_the_last_hour_is_shown_as_it_is_counted_and_where_it_was_gone_is_a_hole(
+    scene: Scene, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
+) -> None:
+    feed = scene.camera("gate-1")
+    scene.camera("yard")
+    scene.tell(feed, state="running", image_path=show(scene, feed, 1), captured_at_ms=START_MS)
+    page = visit(scene.place).open("live?camera=gate-1", wait_for=READY)
+    counted = page.locator(f"{CAMERA}[data-source=gate-1] .live-hour")
+    expect(counted.locator(".live-counted")).to_have_text("Nothing is counted of the last hour.")
+    minute_ms = round(time.time() * 1000) // 60_000 * 60_000
+    scene.place.film(
+        {"car": 6, "person": 2},
+        source="gate-1",
+        start_ms=minute_ms - 49 * 60_000,
+        intervals=50,
+        interval_s=60,
+        filmed=lambda minute: not 20 <= minute < 30,
+    )
+    expect(counted.locator(".live-counted")).to_have_text(
+        re.compile(r"^The last hour, peak in one frame: car \d+ · person \d+ · no footage for 10 mins$")
+    )
+    expect(counted.locator("svg .no-footage")).to_have_count(2)  # before it began, and in between
+    large = page.locator(".live-large .live-counted")
+    expect(large).to_have_text(re.compile(r"^The last 10 minutes, peak in one frame: \w+ \d+"))
+    other = page.locator(f"{CAMERA}[data-source=yard] .live-counted")
+    expect(other).to_have_text("Nothing is counted of the last hour.")
+    picture(page, "wall-counted")
+    counted.get_by_role("link").click()
+    page.locator("#dashboard[data-state=ready]").wait_for()
+    assert "source=gate-1" in page.url
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("width_px", [1280, 390])
+def test_one_is_seen_large_with_its_boxes_and_lines_also_on_a_phone(
+    scene: Scene,
+    visit: Callable[..., Visit],
+    picture: Callable[[Page, str], None],
+    width_px: int,
+) -> None:
+    feeds = [scene.camera(source) for source in ("gate-1", "yard")]
+    line = DrawnLine(
+        name="stop line", points=((0, 60), (320, 60)), width_px=320, height_px=180, inward="to_right"
+    )
+    change_drawing(scene.place.store, "gate-1", lambda drawing: with_shapes(drawing, [line]))
+    for feed in feeds:
+        scene.tell(
+            feed,
+            state="running",
+            image_path=show(scene, feed, 1),
+            captured_at_ms=START_MS + 100,
+            lag_ms=90,
+            frames_per_s=10.0,
+        )
+    page = visit(scene.place, viewport={"width": width_px, "height": 900}).open("live", wait_for=READY)
+    page.get_by_role("button", name="Gate-1", exact=True).click()
+    canvas = page.locator(".live-large .live-canvas")
+    number = 2
+
+    def is_shown() -> bool:
+        nonlocal number
+        number += 1
+        show(scene, feeds[0], number)
+        page.wait_for_timeout(100)
+        return int(canvas.get_attribute("data-n") or 0) >= 3
+
+    wait_until(page, is_shown)
+    left, box, _ = object_and_box(page)
+    assert abs(left - box) <= 2
+    expect(page.locator(".live-large .shapes")).to_have_count(1)
+    expect(page.locator(".live-large .live-words")).to_have_text("Live")
+    expect(page.locator(".live-large .live-counted")).to_contain_text("Nothing is counted of the last 10")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width_px
+    picture(page, f"wall-{width_px}")
+    page.go_back()
+    expect(page.locator("#large")).to_be_hidden()
+
+
+@pytest.mark.thorough
+def test_where_cameras_may_not_be_changed_no_button_does(place: Place, visit: Callable[..., Visit]) -> None:
+    place.settings = place.settings.model_copy(update={"web_uploads": False})
+    scene = Scene(place)
+    scene.camera("gate-1")
+    page = visit(place).open("live", wait_for=READY)
+    expect(page.locator("#live-off")).to_contain_text("cannot be changed")
+    expect(page.get_by_role("button", name="+ Add camera")).to_be_hidden()
+    expect(page.get_by_role("button", name="Stop Gate-1")).to_be_hidden()

@@ -1,0 +1,279 @@
+"""frametally without some of its capabilities: with their folders deleted, what is left works."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import pytest
+from tests.family.footage import SETTINGS, make_video
+
+from frametally.opening import open_count_index
+from frametally.plugins import Plugin, load, plugins
+
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(1200)]
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+TOPS = sorted(path.parent.parent for path in REPOSITORY.glob("*/frametally*/__init__.py"))
+DELETABLE = ("alerts", "gold", "live", "traffic", "videos")
+# What nothing may speak of without them.
+WORDS = {
+    "alerts": r"\balerts?\b",
+    "gold": r"\bgold\b",
+    "live": r"\brtsp\b|`frametally (live|stream)",
+    "traffic": r"\b(?<!time )zones?\b|\bcalibrat|`frametally lines|\btraffic report",
+    "videos": r"\bupload|\bcatalogue of videos\b|`frametally (work|catalogue)",
+}
+LEFT_TESTS = ("core", "consumer", "hadoop", "search")
+# Tests of what the whole checkout says of itself, and those that ask a capability's command, setting or line.
+OF_THE_WHOLE = (
+    *("docs", "failpoints", "guarantees", "house", "security_table"),
+    *("command_line", "data_folder", "doctor", "settings"),
+)
+# The interpreter's packages have the checkout's folders on their path: the copy's stand for them.
+SITE = f"""\
+import sys
+
+here = {[str(top) for top in TOPS]!r}
+sys.path[:] = [path for path in sys.path if path not in here]
+"""
+LOOK_AROUND = """\
+import json, re, sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
+from frametally.settings.loading import load_settings
+from frametally_web.app import close_app, create_app
+
+settings = load_settings(data_dir=Path(sys.argv[1]))
+given = {}
+if find_spec("frametally_videos"):
+    from frametally_videos.opening import open_video_catalogue
+    from frametally_videos.uploads.inspection import inspect
+
+    given |= {"catalogue": open_video_catalogue(settings.catalogue_url), "look": inspect}
+if find_spec("frametally_live"):
+    from frametally_live.book import LiveBook
+
+    given |= {"feeds": LiveBook(settings.catalogue_url), "try_feed": print}
+app = create_app(
+    **given,
+    settings=settings,
+    store=open_object_store(settings.store_url),
+    index=open_count_index(settings.index_url),
+    ledger=open_ledger(settings.ledger_url),
+    log=open_frame_log(settings.log_url),
+)
+client = app.test_client()
+waiting, statuses, texts = ["/", "/docs"], {}, {}
+waiting += [rule.rule for rule in app.url_map.iter_rules() if "GET" in rule.methods and "<" not in rule.rule]
+waiting = [path for path in waiting if not path.startswith("/api/v1/events")]
+linked = set()
+while waiting:
+    path = waiting.pop()
+    if path in statuses:
+        continue
+    answer = client.get(path)
+    statuses[path] = answer.status_code
+    if answer.mimetype == "text/html":
+        text = answer.get_data(as_text=True)
+        texts[path] = re.sub(r"<[^>]*>", " ", re.sub(r"(?s)<(script|style).*?</\\\\1>", " ", text))
+        links = [link.replace("&amp;", "&") for link in re.findall(r'(?:href|action)="(/[^"#]*)', text)]
+        linked |= set(links)
+        waiting += links
+described = client.get("/api/openapi.json").get_json()
+answers = {
+    "statuses": {path: statuses[path] for path in linked | {"/"}},
+    "texts": texts,
+    "routes": sorted(described["paths"]),
+    "rules": sorted(rule.rule for rule in app.url_map.iter_rules()),
+}
+json.dump(answers, sys.stdout)
+close_app(app)
+"""
+
+
+def with_dependents(name: str) -> frozenset[str]:
+    """Return a capability and those that build on it."""
+    return frozenset({name, *(plugin.name for plugin in plugins() if name in plugin.needs)})
+
+
+CASES = {
+    "alerts": with_dependents("alerts"),
+    "live": with_dependents("live"),
+    "gold": with_dependents("gold"),
+    "traffic": with_dependents("traffic"),
+    "videos": with_dependents("videos"),
+    "all": frozenset(DELETABLE),
+}
+
+
+class Clone(NamedTuple):
+    """A copy of the checkout without the folders of some capabilities, and footage that it has counted."""
+
+    root: Path
+    gone: frozenset[str]
+
+    def python(
+        self, *arguments: object, settings: Mapping[str, str] = MappingProxyType({})
+    ) -> subprocess.CompletedProcess[str]:
+        tops = [str(self.root / top.name) for top in TOPS]
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("FRAMETALLY_")}
+        path = os.pathsep.join([str(self.root / "site"), *tops])
+        return subprocess.run(
+            [sys.executable, *map(str, arguments)],
+            cwd=self.root,
+            env=kept | {"PYTHONPATH": path, "COLUMNS": "200", **settings},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def command(self, *arguments: object) -> subprocess.CompletedProcess[str]:
+        return self.python("-m", "frametally", *arguments, settings=SETTINGS)
+
+    def of_gone(self, text: str) -> list[str]:
+        """Return the lines of a text that speak of what is gone."""
+        words = "|".join(WORDS[name] for name in sorted(self.gone))
+        return [line for line in text.splitlines() if re.search(words, line, re.IGNORECASE)]
+
+
+def copy_without(gone: frozenset[str], root: Path) -> None:
+    """Copy what git keeps of the working tree, without capabilities and their tests."""
+    left_out = {*gone, *(f"tests/{name}" for name in gone), "tests/together"}
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, check=True)
+    for name in listed.stdout.decode().split("\0"):
+        first, _, rest = name.partition("/")
+        if name and first not in left_out and f"{first}/{rest.partition('/')[0]}" not in left_out:
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            if (REPOSITORY / name).is_file():
+                shutil.copy2(REPOSITORY / name, root / name)
+
+
+@pytest.fixture(scope="module", params=CASES)
+def clone(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
+    if not (REPOSITORY / ".git").exists():
+        pytest.skip("needs a checkout")
+    root = tmp_path_factory.mktemp(request.param) / "frametally"
+    gone = CASES[request.param]
+    copy_without(gone, root)
+    (root / "site").mkdir()
+    (root / "site" / "sitecustomize.py").write_text(SITE, encoding="utf-8")
+    yield Clone(root, gone)
+    shutil.rmtree(root)
+
+
+@pytest.fixture(scope="module")
+def counted(clone: Clone) -> Path:
+    """The data of a small run."""
+    make_video(clone.root / "gate.mp4", frames=20)
+    done = clone.command("run", "gate.mp4", "--start-time", "2026-01-01T08:00:00Z", "--no-serve")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return clone.root / "frametally-data"
+
+
+def plugins_of(names: frozenset[str]) -> list[Plugin]:
+    return [plugin for plugin in plugins() if plugin.name in names]
+
+
+def endpoints_of(plugin: Plugin) -> tuple[Any, ...]:
+    return load(plugin.endpoints) if plugin.endpoints else ()
+
+
+def commands_in(text: str) -> set[str]:
+    return set(re.findall(r"^\W*([a-z][a-z-]+)  ", text, re.MULTILINE))
+
+
+def test_what_is_gone_can_be_imported_from_nowhere(clone: Clone) -> None:
+    code = "import importlib.util, sys; sys.exit(any(map(importlib.util.find_spec, sys.argv[1:])))"
+    assert clone.python("-c", code, *(f"frametally_{name}" for name in clone.gone)).returncode == 0
+    code = "from frametally.plugins import plugins; print(*(one.name for one in plugins()))"
+    here = {plugin.name for plugin in plugins()} - clone.gone
+    assert set(clone.python("-c", code).stdout.split()) == here
+
+
+def test_no_module_that_is_left_imports_what_is_gone(clone: Clone) -> None:
+    gone = {f"frametally_{name}" for name in clone.gone}
+    importers = set()
+    for path in clone.root.glob("*/frametally*/**/*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            targets = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            if isinstance(node, ast.Import):
+                targets = [alias.name for alias in node.names]
+            if gone & {target.partition(".")[0] for target in targets}:
+                importers.add(str(path.relative_to(clone.root)))
+    assert importers == set()
+
+
+def test_help_lists_what_is_here_and_nothing_else(clone: Clone) -> None:
+    done = clone.command("--help")
+    assert done.returncode == 0, done.stderr
+    left = {name for plugin in plugins() if plugin.name not in clone.gone for name in plugin.commands}
+    gone = {name for plugin in plugins_of(clone.gone) for name in plugin.commands} - left
+    listed = commands_in(done.stdout)
+    assert {"run", "status", "doctor"} | left <= listed
+    assert listed & gone == set()
+    for name in gone:
+        assert clone.command(name, "--help").returncode == 2
+
+
+def test_a_run_counts_what_is_in_the_footage(clone: Clone, counted: Path) -> None:
+    with closing(open_count_index(f"sqlite:///{counted / 'index.sqlite'}")) as index:
+        assert [one.model.partition("-")[0] for one in index.series()] == ["pixels"]
+
+
+@pytest.mark.parametrize("command", ["status", "doctor"])
+def test_the_books_and_the_check_up_say_nothing_of_what_is_gone(
+    clone: Clone, counted: Path, command: str
+) -> None:
+    done = clone.command(command, "--data-dir", counted)
+    assert done.returncode == 0, done.stdout + done.stderr
+    text = (done.stdout + done.stderr).replace(str(clone.root), "")
+    assert clone.of_gone(text) == []
+
+
+def test_the_pages_have_no_dead_link_and_the_api_describes_what_is_here(clone: Clone, counted: Path) -> None:
+    built = REPOSITORY / "simple_frontend" / "frametally_web" / "static" / "built"
+    if built.is_dir():
+        target = clone.root / "simple_frontend" / "frametally_web" / "static" / "built"
+        shutil.copytree(built, target, dirs_exist_ok=True)
+    done = clone.python("-c", LOOK_AROUND, counted)
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout)
+    # A route that asks for parameters, to which a link leads without them, is there all the same.
+    asking = {path for path, code in seen["statuses"].items() if code == 400 and path.startswith("/api/v1/")}
+    dead = {path for path, code in seen["statuses"].items() if code not in (200, 302, 303)}
+    assert dead - asking == set()
+    endpoints = [
+        one for plugin in plugins_of(clone.gone) if plugin.endpoints for one in load(plugin.endpoints)
+    ]
+    assert {f"/{one.path}" for one in endpoints} & set(seen["routes"]) == set()
+    assert {one.address for one in endpoints} & set(seen["rules"]) == set()
+    pages = {page.path for plugin in plugins_of(clone.gone) for page in plugin.pages}
+    assert pages & {*seen["rules"], *seen["statuses"]} == set()
+    told = {path: found for path in seen["texts"] if (found := clone.of_gone(seen["texts"][path]))}
+    # The API's description says of each status what it may mean, for uploads as well.
+    assert told.keys() <= {"/api/docs", "/docs", "/redoc"}
+
+
+def test_the_tests_that_are_left_pass(clone: Clone) -> None:
+    if clone.gone != CASES["all"]:
+        pytest.skip("done once, without all of them")
+    done = clone.python(
+        *("-m", "pytest", "-q", "-p", "no:cacheprovider", "--numprocesses=2"),
+        *("-m", "not thorough and not services and not spark and not airflow and not demo"),
+        *(f"--ignore=tests/core/test_{name}.py" for name in OF_THE_WHOLE),
+        *(f"tests/{name}" for name in LEFT_TESTS),
+    )
+    assert done.returncode == 0, done.stdout[-20_000:]

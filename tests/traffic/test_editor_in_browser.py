@@ -1,0 +1,372 @@
+"""Drawing over a picture: by mouse, by touch, by keyboard; undone, stored, and never over another's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.web.conftest import FRAME_PX, START_MS
+
+from frametally_traffic.drawings.revisions import read_drawing
+from frametally_traffic.records import Drawing
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
+expect = playwright.expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+    from tests.web.conftest import Place, Visit
+
+SOURCE = "junction-east"
+READY = "#editor[data-state=ready]"
+EDIT = f"lines/edit?source={SOURCE}"
+
+
+@pytest.fixture
+def filmed(place: Place) -> Place:
+    place.film({"car": 3, "bus": 1}, name="Junction East")
+    return place
+
+
+def spot(page: Page, x: float, y: float) -> tuple[float, float]:
+    """Where a pixel of the picture is in the window."""
+    box = page.locator("#stage").bounding_box()
+    assert box is not None
+    return box["x"] + x * box["width"] / FRAME_PX[0], box["y"] + y * box["height"] / FRAME_PX[1]
+
+
+def click(page: Page, x: float, y: float) -> None:
+    page.mouse.click(*spot(page, x, y))
+
+
+def rename(page: Page, name: str) -> None:
+    field = page.get_by_label("Name", exact=True)
+    field.fill(name)
+    field.press("Enter")
+
+
+def save(page: Page, revision: int) -> None:
+    page.locator("#save").click()
+    expect(page.locator("#saved")).to_have_text(f"Saved, revision {revision}")
+
+
+def stored(place: Place) -> Drawing:
+    return read_drawing(place.store, SOURCE)
+
+
+def near(points: Any, wanted: list[tuple[int, int]]) -> bool:
+    return len(points) == len(wanted) and all(
+        abs(a - b) <= 1
+        for one, other in zip(points, wanted, strict=True)
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+@pytest.mark.thorough
+def test_a_line_and_a_zone_are_drawn_by_mouse_moved_undone_and_stored(
+    filmed: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
+) -> None:
+    page = visit(filmed).open(EDIT, wait_for=READY)
+    page.locator("#draw-line").click()
+    click(page, 100, 300)
+    expect(page.locator("#finish")).to_be_disabled()
+    page.mouse.dblclick(*spot(page, 540, 310))
+    rename(page, "stop line")
+    page.locator("#draw-zone").click()
+    for x, y in ((50, 50), (200, 50), (200, 150)):
+        click(page, x, y)
+    click(page, 50, 50)  # on its first corner: it is closed
+    rename(page, "box")
+    expect(page.locator(".shape-item .name")).to_have_text(["stop line", "box"])
+    page.get_by_role("button", name="stop line").first.click()
+    page.mouse.move(*spot(page, 540, 310))
+    page.mouse.down()
+    page.mouse.move(*spot(page, 560, 330), steps=5)
+    page.mouse.up()
+    page.locator("#undo").click()
+    page.locator("#redo").click()
+    picture(page, "editor-two")
+    save(page, 1)
+    drawing = stored(filmed)
+    assert near(drawing.lines[0].points, [(100, 300), (560, 330)])
+    assert near(drawing.zones[0].points, [(50, 50), (200, 50), (200, 150)])
+    assert (drawing.lines[0].width_px, drawing.lines[0].height_px) == FRAME_PX
+
+
+@pytest.mark.thorough
+def test_a_zone_is_drawn_by_touch_and_its_corners_are_moved_by_a_finger(
+    filmed: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
+) -> None:
+    window = visit(filmed, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = window.open(EDIT, wait_for=READY)
+    page.locator("#draw-zone").tap()
+    for x, y in ((100, 100), (500, 100), (500, 400)):
+        page.touchscreen.tap(*spot(page, x, y))
+    page.locator("#finish").tap()
+    expect(page.locator(".shape-item .name")).to_have_text("zone 1")
+    finger = page.context.new_cdp_session(page)
+    start, end = spot(page, 500, 400), spot(page, 300, 350)
+    for kind, at in (("touchStart", start), ("touchMove", end), ("touchMove", end)):
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": at[0], "y": at[1]}]})
+    finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    page.locator("#save").tap()
+    expect(page.locator("#saved")).to_have_text("Saved, revision 1")
+    assert near(stored(filmed).zones[0].points, [(100, 100), (500, 100), (300, 350)])
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    picture(page, "editor-phone")
+
+
+def test_all_of_it_is_done_by_keyboard(filmed: Place, visit: Callable[..., Visit]) -> None:
+    page = visit(filmed).open(EDIT, wait_for=READY)
+    keys = page.keyboard
+    page.locator("#draw-line").focus()
+    keys.press("Enter")
+    keys.press("Shift+ArrowLeft")
+    keys.press("Space")  # 300, 240
+    for _ in range(3):
+        keys.press("Shift+ArrowDown")
+    keys.press("ArrowRight")
+    keys.press("Space")  # 301, 300
+    keys.press("Shift+ArrowDown")
+    keys.press("Space")
+    keys.press("Backspace")  # not that one
+    keys.press("Enter")
+    keys.type("by hand")  # its name has the keyboard
+    keys.press("Enter")
+    page.locator("[data-point='0']").focus()
+    for _ in range(5):
+        keys.press("ArrowUp")
+    expect(page.locator("[data-point='0']")).to_have_accessible_name("Point 1 of by hand, at 300, 235")
+    keys.press("PageDown")
+    keys.press("Shift+ArrowRight")
+    keys.press("Control+z")
+    keys.press("Control+z")  # all five at once
+    keys.press("Control+Shift+z")
+    keys.press("Control+s")
+    expect(page.locator("#saved")).to_have_text("Saved, revision 1")
+    line = stored(filmed).lines[0]
+    assert (line.name, line.points) == ("by hand", ((300, 235), (301, 300)))
+    page.locator("[data-point='1']").focus()
+    keys.press("Delete")  # a line has two at least
+    expect(page.locator("[data-point]")).to_have_count(2)
+
+
+@pytest.mark.thorough
+def test_directions_legs_and_times_are_stored_as_they_are_said(
+    filmed: Place, visit: Callable[..., Visit]
+) -> None:
+    page = visit(filmed).open(f"{EDIT}&at={START_MS + 60_000}", wait_for=READY)
+    page.locator("#draw-line").click()
+    click(page, 100, 300)
+    page.mouse.dblclick(*spot(page, 540, 300))
+    rename(page, "north")
+    page.get_by_label("To the right is called").fill("in")
+    page.get_by_label("To the left is called").fill("out")
+    page.get_by_label("Leg of a junction").select_option("in: to the right")
+    page.get_by_label("Lies in the").select_option("NE")
+    page.get_by_role("button", name="From this picture on").click()
+    page.get_by_label("Holds until").fill("2024-05-01T12:30:00")
+    page.get_by_label("Holds until").press("Enter")
+    # What walks over the picture from left to right has what is below on the right hand.
+    below, above = page.locator(".words.way", has_text="in"), page.locator(".words.way", has_text="out")
+    assert float(below.get_attribute("y") or 0) > 300 > float(above.get_attribute("y") or 0)
+    save(page, 1)
+    line = stored(filmed).lines[0]
+    assert (line.to_right, line.to_left, line.inward, line.side) == ("in", "out", "to_right", "NE")
+    assert line.from_ms == START_MS + 60_200
+    assert line.to_ms == START_MS + 2.5 * 3_600_000  # 12:30 in Berlin
+    page.get_by_label("Picture of", exact=True).fill("2024-05-01T10:00:00")
+    expect(page.locator(".shape-item")).to_contain_text("not in this picture")
+
+
+@pytest.mark.thorough
+def test_while_a_calibration_is_made_its_reprojection_error_is_shown_at_its_points(
+    filmed: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
+) -> None:
+    page = visit(filmed).open(EDIT, wait_for=READY)
+    page.locator("#draw-calibration").click()
+    spots = [(100, 460), (540, 460), (420, 200), (220, 200), (320, 270)]
+    for x, y in spots:
+        click(page, x, y)
+    page.locator("#finish").click()
+    verdict = page.locator("#calibration")
+    expect(verdict).to_contain_text("lacks the metres of point 1")
+    metres = [(0, 0), (10, 0), (10, 40), (0, 40), (5, 22)]
+    for at, (x, y) in enumerate(metres, 1):
+        page.get_by_label(f"Metres x of point {at}").fill(str(x))
+        page.get_by_label(f"Metres y of point {at}").fill(str(y))
+    page.get_by_label("Metres y of point 5").press("Tab")
+    expect(verdict).to_contain_text("Reprojection error")
+    expect(verdict).to_have_attribute("data-verdict", "good")
+    expect(page.locator(".words.way", has_text="px off")).to_have_count(5)
+    picture(page, "editor-calibration")
+    page.get_by_label("Metres y of point 5").fill("28")
+    page.get_by_label("Metres y of point 5").press("Tab")
+    expect(verdict).to_have_attribute("data-verdict", "refused")
+    expect(verdict).to_contain_text("point")
+    page.get_by_label("Metres y of point 5").fill("22")
+    page.get_by_label("Metres y of point 5").press("Tab")
+    expect(verdict).to_have_attribute("data-verdict", "good")
+    save(page, 1)
+    assert stored(filmed).calibrations[0].metres == tuple(metres)
+
+
+@pytest.mark.thorough
+def test_two_points_and_a_distance_are_a_rough_scale_and_four_may_be_a_rectangle(
+    filmed: Place, visit: Callable[..., Visit]
+) -> None:
+    page = visit(filmed).open(EDIT, wait_for=READY)
+    page.locator("#draw-calibration").click()
+    click(page, 100, 300)
+    page.mouse.dblclick(*spot(page, 500, 300))
+    page.get_by_label("Metres between the two points").fill("12.5")
+    page.get_by_label("Metres between the two points").press("Tab")
+    expect(page.locator("#calibration")).to_have_attribute("data-verdict", "rough")
+    save(page, 1)
+    assert stored(filmed).calibrations[0].distance_m == 12.5
+    page.get_by_role("button", name="Remove this calibration").click()
+    page.locator("#draw-calibration").click()
+    for x, y in ((100, 460), (540, 460), (420, 200), (220, 200)):
+        click(page, x, y)
+    page.locator("#finish").click()
+    page.get_by_role("button", name="It is a rectangle").click()
+    page.get_by_label("First side, m").fill("3.5")
+    page.get_by_label("Second side, m").fill("20")
+    page.get_by_label("Second side, m").press("Tab")
+    expect(page.locator("#calibration")).to_have_attribute("data-verdict", "unchecked")
+    save(page, 2)
+    assert stored(filmed).calibrations[0].rectangles[0].sides_m == (3.5, 20)
+
+
+@pytest.mark.thorough
+def test_what_cannot_be_is_said_by_name_is_chosen_and_stays_to_be_put_right(
+    filmed: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
+) -> None:
+    page = visit(filmed).open(EDIT, wait_for=READY)
+    page.locator("#draw-zone").click()
+    for x, y in ((100, 100), (400, 300), (400, 100), (100, 300)):
+        click(page, x, y)
+    page.locator("#finish").click()
+    rename(page, "bow tie")
+    page.locator("#draw-line").click()
+    click(page, 50, 50)
+    page.mouse.dblclick(*spot(page, 60, 400))
+    page.locator("#save").click()
+    expect(page.locator("#notice")).to_contain_text("zone 'bow tie' crosses or touches itself")
+    expect(page.locator(".shape-item[aria-pressed=true] .name")).to_have_text("bow tie")
+    expect(page.locator("#saved")).to_have_text("Not saved yet")
+    picture(page, "editor-refused")
+    assert stored(filmed).revision == 0
+    page.locator("#undo").click()  # the line's
+    page.get_by_role("button", name="Remove this zone").click()
+    expect(page.locator(".shape-item")).to_have_count(0)
+
+
+def drawn_by_another(place: Place, **changes: Any) -> None:
+    line = {"name": "theirs", "width_px": 640, "height_px": 480, "points": [[1, 1], [50, 50]], **changes}
+    other = {"lines": [line]}
+    client = place.app().test_client()
+    address = f"/api/v1/sources/{SOURCE}/drawing"
+    revision = client.get(address).headers["ETag"]
+    sent = {"If-Match": revision, "Content-Type": "application/json"}
+    assert client.put(address, data=json.dumps(other), headers=sent).status_code == 200
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("mine_too", [True, False])
+def test_of_two_who_draw_at_one_time_the_second_sees_it_and_nobody_loses_anything(
+    filmed: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None], mine_too: bool
+) -> None:
+    page = visit(filmed).open(EDIT, wait_for=READY)
+    page.locator("#draw-line").click()
+    click(page, 100, 300)
+    page.mouse.dblclick(*spot(page, 540, 310))
+    rename(page, "mine")
+    drawn_by_another(filmed)
+    page.locator("#save").click()
+    notice = page.locator("#notice")
+    expect(notice).to_contain_text("Somebody else has drawn over this source meanwhile")
+    picture(page, "editor-two-at-once")
+    notice.get_by_role("button", name="Put mine into theirs" if mine_too else "Take theirs").click()
+    expect(page.locator(".shape-item .name")).to_have_text(["theirs", "mine"] if mine_too else ["theirs"])
+    if mine_too:
+        save(page, 2)
+    names = [line.name for line in stored(filmed).lines]
+    assert names == (["mine", "theirs"] if mine_too else ["theirs"])
+
+
+LEAVES = """() => {
+    const leaving = new Event("beforeunload", { cancelable: true });
+    dispatchEvent(leaving);
+    return leaving.defaultPrevented;
+}"""
+
+
+@pytest.mark.thorough
+def test_who_leaves_with_something_not_saved_is_asked(filmed: Place, visit: Callable[..., Visit]) -> None:
+    window = visit(filmed)
+    page = window.open(EDIT, wait_for=READY)
+    page.locator("#draw-line").click()
+    click(page, 100, 300)
+    page.mouse.dblclick(*spot(page, 540, 310))
+    assert page.evaluate(LEAVES)
+    page.locator("#undo").click()
+    assert not page.evaluate(LEAVES)
+
+
+@pytest.mark.thorough
+def test_names_are_text_whatever_they_hold(filmed: Place, visit: Callable[..., Visit]) -> None:
+    page = visit(filmed).open(EDIT, wait_for=READY)
+    page.locator("#draw-line").click()
+    click(page, 100, 300)
+    page.mouse.dblclick(*spot(page, 540, 310))
+    rename(page, "<img src=x onerror=alert(1)>")
+    expect(page.locator(".shape-item .name")).to_have_text("<img src=x onerror=alert(1)>")
+    page.locator("#save").click()
+    expect(page.locator("#notice")).to_contain_text("the line's name '<img src=x onerror=alert(1)>' has")
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_paths_of_the_day_lie_beneath_with_their_starts_and_ends(
+    place: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None], scheme: str
+) -> None:
+    from tests.traffic.test_paths_api import publish
+    from tests.web.conftest import MODEL
+
+    walks: list[Any] = [
+        (
+            8,
+            label,
+            "border",
+            "lost",
+            [(ms, 10 * (20 * n + ms // 20), 2000 + 60 * n) for ms in (0, 3000, 9000)],
+        )
+        for n, label in enumerate(["car", "car", "bus", "person", "car"])
+    ]
+    place.film({"car": 2}, source="gate", name="Gate", model="other-model-00000000")
+    publish(place, walks)
+    page = visit(place, color_scheme=scheme).open(f"lines/edit?source=gate&model={MODEL}", wait_for=READY)
+    page.locator("#show-paths").check()
+    expect(page.locator("#paths-words")).to_contain_text("5 paths of this day")
+    expect(page.locator(".paths path")).to_have_count(5)
+    expect(page.locator(".paths .began")).to_have_count(5)
+    expect(page.locator(".paths .ended")).to_have_count(5)
+    picture(page, f"editor-paths-{scheme}")
+    page.locator("#show-paths").uncheck()
+    expect(page.locator(".paths path")).to_have_count(0)
+
+
+@pytest.mark.thorough
+def test_before_there_is_footage_the_page_says_so_and_of_an_unknown_source_too(
+    place: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
+) -> None:
+    page = visit(place).open("lines/edit", wait_for="#editor[data-state=empty]")
+    expect(page.locator("#nothing")).to_contain_text("There is no footage yet")
+    picture(page, "editor-empty")
+    place.film({"car": 1})
+    page.goto(page.url + "?source=nowhere")
+    expect(page.locator("#notice")).to_contain_text("There is no source 'nowhere'")
+    picture(page, "editor-unknown")

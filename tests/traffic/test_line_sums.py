@@ -1,0 +1,151 @@
+"""Sums over days of flows are those of the rules, for any bars; and days are counted behind an answer."""
+
+from __future__ import annotations
+
+import threading
+from array import array
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from frametally.errors import Poison, Retryable
+from frametally.keys import day_start_ms
+from frametally.process.time_limit import time_limit
+from frametally.rules.times import DAY_MS
+from frametally_traffic.flows.day_columns import CAME, WENT, FlowColumns
+from frametally_traffic.geometry.zones import Stay, ZoneCounts, count_stays
+from frametally_traffic.line_counts.background_days import DaysAsked, FlowDays
+from frametally_traffic.line_counts.flow_sums import count_rows, together, zone_counts
+
+HOUR_MS = 3_600_000
+DAYS = ("2024-05-01", "2024-05-02", "2024-05-03")
+
+ends = st.tuples(st.integers(-30, 78), st.integers(0, 40)).map(
+    lambda pair: (pair[0] * HOUR_MS // 2, (pair[0] + pair[1]) * HOUR_MS // 2)
+)
+stays = st.lists(st.tuples(ends, st.sampled_from(CAME), st.sampled_from(WENT)), max_size=8)
+
+
+@pytest.mark.thorough
+@given(stays, st.sampled_from([1, 3, 12, 24, 48]), st.integers(1, 48))
+def test_zones_over_bars_of_any_length_are_those_of_the_rule(
+    told: list[tuple[tuple[int, int], str, str]], hours: int, most_bars: int
+) -> None:
+    """Each day by itself, then together, as its file has only what touches it."""
+    interval_ms = hours * HOUR_MS
+    to_ms = min(2 * DAY_MS, most_bars * interval_ms)
+    edges = np.arange(0, to_ms + 1, interval_ms)
+    found: dict[int, ZoneCounts] = {}
+    for day_start in (0, DAY_MS):
+        own = [one for one in told if one[0][0] < day_start + DAY_MS and one[0][1] >= day_start]
+        rows = {
+            "from": np.array([one[0][0] for one in own], np.int64),
+            "to": np.array([one[0][1] for one in own], np.int64),
+            "came": np.array([CAME.index(one[1]) for one in own], np.int64),
+            "went": np.array([WENT.index(one[2]) for one in own], np.int64),
+            "zone": np.zeros(len(own), np.int64),
+            "label": np.zeros(len(own), np.int64),
+        }
+        for (bar, _, _), counts in zone_counts(rows, day_start, edges, 0, to_ms).items():
+            found[bar] = together(found[bar], counts) if bar in found else counts
+    numbered = [(n, Stay(*between, came, went)) for n, (between, came, went) in enumerate(told)]  # type: ignore[arg-type]
+    whole = count_stays(numbered, interval_ms)
+    expected = {at_ms // interval_ms: counts for at_ms, counts in whole.items() if 0 <= at_ms < to_ms}
+    assert found == expected
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3)), max_size=30))
+def test_rows_are_counted_each_once(rows: list[tuple[int, int]]) -> None:
+    columns = np.array(rows, np.int64).reshape(-1, 2)
+    assert count_rows(columns[:, 0], columns[:, 1]) == {row: rows.count(row) for row in rows}
+
+
+def flows_of(day: str) -> FlowColumns:
+    return FlowColumns("m", "gate", day_start_ms(day), (), (), (), (), {})
+
+
+ASKED = DaysAsked("m", 60, "gate", DAYS, "1")
+
+
+class Counting:
+    """Counts a day each time it is let."""
+
+    def __init__(self, errors: dict[str, Exception] | None = None) -> None:
+        self.let = threading.Semaphore(0)
+        self.errors = errors or {}
+        self.calls: list[list[str]] = []
+
+    def __call__(
+        self, model: str, interval_s: int, source: str, days: Sequence[str]
+    ) -> Iterator[FlowColumns]:
+        self.calls.append([*days])
+        for day in days:
+            assert self.let.acquire(timeout=20)
+            if day in self.errors:
+                raise self.errors.pop(day)
+            yield flows_of(day)
+
+
+def test_who_asks_does_not_wait_for_a_year_and_finds_more_when_asking_again() -> None:
+    count = Counting()
+    days = FlowDays(count)
+    count.let.release()
+    with time_limit(0.4):
+        first = days.take(ASKED)
+    assert first.days_counted <= 1
+    count.let.release(2)
+    assert days.take(ASKED).days_counted == 3
+    assert [one.day_start_ms for one in days.take(ASKED).flows] == [day_start_ms(day) for day in DAYS]
+    assert count.calls == [[*DAYS]]
+    days.close()
+
+
+def test_a_day_that_cannot_be_counted_is_named_and_the_others_are() -> None:
+    count = Counting({DAYS[1]: Poison("no foot points; run it")})
+    count.let.release(3)
+    days = FlowDays(count)
+    taken = days.take(ASKED)
+    assert taken.days_counted == 3
+    assert [one.day_start_ms for one in taken.flows] == [day_start_ms(DAYS[0]), day_start_ms(DAYS[2])]
+    assert taken.note == "no foot points; run it"
+    days.close()
+
+
+def test_a_store_that_is_away_is_said_and_asked_again() -> None:
+    count = Counting({DAYS[0]: Retryable("the store is away")})
+    count.let.release(4)
+    days = FlowDays(count)
+    with pytest.raises(Retryable, match="away"):
+        days.take(ASKED)
+    assert days.take(ASKED).days_counted == 3
+    days.close()
+
+
+def test_what_is_drawn_anew_is_counted_anew() -> None:
+    count = Counting()
+    count.let.release(6)
+    days = FlowDays(count)
+    days.take(ASKED)
+    days.take(ASKED._replace(version="2"))
+    assert len(count.calls) == 2
+    days.close()
+
+
+def test_what_was_asked_for_long_ago_is_not_kept_for_ever() -> None:
+    column = {"crossing_time": array("q", [0] * 1000)}
+
+    def count(_: str, __: int, ___: str, days: Sequence[str]) -> Iterator[FlowColumns]:
+        calls.append([*days])
+        yield from (flows_of(day)._replace(columns=column) for day in days)
+
+    calls: list[list[str]] = []
+    days = FlowDays(count, most_bytes=30_000)
+    for version in ("1", "2", "1"):
+        assert days.take(ASKED._replace(version=version)).days_counted == 3
+    assert len(calls) == 3
+    days.take(ASKED._replace(version="1"))
+    assert len(calls) == 3
+    days.close()

@@ -1,0 +1,186 @@
+"""The page of lines and zones: what is counted there, every number with its objects; or why there is none."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from tests.traffic import junction
+
+from frametally_traffic.counting.published_days import flows_for
+
+pytestmark = pytest.mark.thorough
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
+expect = playwright.expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+    from tests.web.conftest import Place, Visit
+
+READY = "#lines-page[data-state=ready][aria-busy=false]"
+WIDE = {"width": 1440, "height": 900}
+
+
+@pytest.fixture
+def drawn(place: Place) -> Place:
+    junction.film(place)
+    junction.draw(place)
+    return place
+
+
+def click_bar(page: Page, position: int, of: int) -> None:
+    area = page.evaluate("document.getElementById('crossings-chart').timeChart.layout.area")
+    x = area["left"] + (area["right"] - area["left"]) * (position + 0.5) / of
+    page.locator("#crossings-chart").click(position={"x": x, "y": area["bottom"] - 3})
+
+
+def crossed(page: Page) -> list[list[int]]:
+    """What the chart of crossings draws: a value per bar with footage of each direction."""
+    chart = "document.getElementById('crossings-chart').timeChart"
+    return page.evaluate(f"{chart}.drawn().map(({{values}}) => values)")
+
+
+def test_a_bar_opens_on_its_crossings_with_both_frames_and_the_list_ends_at_the_bar(
+    drawn: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
+) -> None:
+    page = visit(drawn, viewport=WIDE).open("lines?source=gate&interval=60", wait_for=READY)
+    page.locator("#crossings-of button", has_text="west").click()
+    expect(page.locator("#crossings-subtitle")).to_contain_text("west")
+    inward, outward = crossed(page)[:2]
+    assert len(inward) == 4  # the minute without footage is no bar
+    click_bar(page, 0, of=5)
+    shown = page.locator("#crossings-proof .sighting")
+    expect(shown).to_have_count(inward[0] + outward[0])
+    expect(page.locator("#crossings-proof .proof-head + p")).to_contain_text("that is the number")
+    expect(shown.first.locator("img")).to_have_count(2)
+    expect(shown.first.locator(".shapes polyline.over")).not_to_have_count(0)
+    shown.first.locator("button").first.click()
+    expect(page.locator("#lightbox .shapes")).to_be_visible()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#lightbox")).to_contain_text("After")
+    page.keyboard.press("Escape")
+    picture(page, "lines-proof-wide")
+
+
+def test_before_there_was_a_line_nobody_did_not_cross_it(place: Place, visit: Callable[..., Visit]) -> None:
+    junction.film(place)
+    west = msgspec.structs.replace(junction.LEGS[0], from_ms=junction.START_MS + 180_000)
+    junction.draw(place, west)
+    page = visit(place).open("lines?source=gate&interval=60", wait_for=READY)
+    expect(page.locator("#crossings-subtitle")).to_contain_text("west")
+    assert [len(values) for values in crossed(page)] == [2, 2]
+    outside = page.evaluate("document.getElementById('crossings-chart').timeChart.view.outside")
+    assert outside == [[junction.START_MS, junction.START_MS + 180_000]]
+
+
+def test_every_number_of_the_table_opens_as_many_objects_by_the_keyboard(
+    drawn: Place, visit: Callable[..., Visit]
+) -> None:
+    page = visit(drawn).open("lines?source=gate", wait_for=READY)
+    number = page.locator("#crossings-table button").last
+    value = int(number.inner_text())
+    number.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#crossings-proof")).to_be_focused()
+    expect(page.locator("#crossings-proof .sighting")).to_have_count(min(value, 12))
+    if value > 12:
+        page.locator("#crossings-proof button", has_text="Show more").click()
+    expect(page.locator("#crossings-proof .sighting")).to_have_count(value)
+
+
+def test_movements_keep_their_books_and_the_unassigned_open_with_their_paths(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    junction.film(place)
+    junction.draw(place, *junction.LEGS[:2])
+    page = visit(place).open("lines?source=gate", wait_for=READY)
+    south = sum("south" in car[:2] for car in junction.CARS)
+    cars = len(junction.CARS)
+    expect(page.locator("#movements-books")).to_have_text(
+        f"{cars} visits = {cars - south} with a movement + "
+        f"{south} at a leg without a movement + 0 never at a leg"
+    )
+    page.locator("#movements-books button", has_text="without a movement").click()
+    shown = page.locator("#movements-proof .sighting")
+    expect(shown).to_have_count(south)
+    expect(shown.first).to_contain_text("no movement")
+    expect(shown.first.locator(".shapes polyline.over")).to_have_count(3)  # two lines and the path
+    expect(page.locator("#zones-card")).to_be_hidden()
+    expect(page.locator("#speeds-card")).to_be_hidden()
+
+
+def test_zones_and_speeds_stand_there_with_what_they_rest_on(
+    drawn: Place, visit: Callable[..., Visit]
+) -> None:
+    page = visit(drawn).open("lines?source=gate&interval=60", wait_for=READY)
+    expect(page.locator("#zones-subtitle")).to_contain_text(f"{len(junction.CARS)} stays")
+    for row in page.locator("#zones-table tbody tr").all():
+        start, *moves, end, _, _ = [cell.inner_text() for cell in row.locator("td").all()][1:]
+        came, went = map(int, moves[:3]), map(int, moves[3:])
+        assert int(start) + sum(came) - sum(went) == int(end)
+    expect(page.locator("#speeds tfoot td").first).to_have_text("28.8")  # 8 m/s
+    expect(page.locator("#speeds .histogram rect")).not_to_have_count(0)
+
+
+def test_a_range_drawn_over_the_chart_is_in_the_address_and_back_undoes_it(
+    drawn: Place, visit: Callable[..., Visit]
+) -> None:
+    page = visit(drawn).open("lines", wait_for=READY)
+    whole = r"lines\?source=gate&timezone=Europe/Berlin&interval=\d+&model="
+    expect(page).to_have_url(re.compile(whole))  # the same bars for all who open it
+    page.locator("#asked-label").select_option("bus")
+    expect(page.locator("#crossings-table tbody tr")).to_have_count(3)
+    assert "label=bus" in page.url
+    page.go_back()
+    expect(page.locator("#crossings-table tbody tr")).to_have_count(6)
+
+
+def test_while_days_are_counted_the_page_says_how_far_it_is_and_ends_by_itself(
+    drawn: Place, visit: Callable[..., Visit], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let = threading.Event()
+
+    def slowly(*asked: Any, **more: Any) -> Iterator[Any]:
+        assert let.wait(60)
+        yield from flows_for(*asked, **more)
+
+    monkeypatch.setattr("frametally_web.app.flows_for", slowly)
+    page = visit(drawn).open("lines?source=gate", wait_for="#lines-page[data-state=counting]")
+    expect(page.locator("#counting")).to_have_text("Counting: 0 of 1 days are done.")
+    let.set()
+    page.locator(READY).wait_for()
+    expect(page.locator("#counting")).to_be_hidden()
+    expect(page.locator("#crossings-table tbody tr")).to_have_count(6)
+
+
+def test_a_source_over_which_nothing_is_drawn_leads_to_where_it_can_be(
+    place: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
+) -> None:
+    junction.film(place)
+    page = visit(place).open("lines", wait_for="#lines-page[data-state=undrawn]")
+    expect(page.locator("#nothing")).to_contain_text("Nothing is drawn over this source")
+    assert str(page.locator("#edit").get_attribute("href")).endswith(
+        "/lines/edit?source=gate&timezone=Europe/Berlin"
+    )
+    picture(page, "lines-undrawn")
+
+
+def test_before_there_is_any_data_the_page_says_so(place: Place, visit: Callable[..., Visit]) -> None:
+    page = visit(place).open("lines", wait_for="#lines-page[data-state=empty]")
+    expect(page.locator("#nothing")).to_contain_text("Nothing has been counted yet")
+
+
+def test_an_index_that_is_away_is_said_and_the_page_comes_back_by_itself(
+    drawn: Place, visit: Callable[..., Visit]
+) -> None:
+    drawn.go_away()
+    page = visit(drawn).open("lines?source=gate", wait_for="#lines-page[data-state=failed]")
+    expect(page.locator("#notice")).to_contain_text("The counts are out of reach")
+    drawn.come_back()
+    page.locator(READY).wait_for()
+    expect(page.locator("#notice")).to_be_hidden()

@@ -1,0 +1,91 @@
+"""What is drawn, over frames that are smaller than the picture it was drawn over."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from frametally.rules.places import ZoneShape
+from frametally_traffic.drawings.drawing_checks import DrawingRefused
+from frametally_traffic.drawings.drawn_shapes import shapes_of
+from frametally_traffic.flows.shapes import LineShape
+from frametally_traffic.geometry.ground import Ground, on_ground
+from frametally_traffic.records import (
+    Drawing,
+    DrawnCalibration,
+    DrawnLine,
+    DrawnZone,
+    KnownRectangle,
+    Point,
+)
+
+SIZE: dict[str, Any] = {"width_px": 1920, "height_px": 1080}
+SQUARE = ((0.0, 0.0), (960.0, 0.0), (960.0, 540.0), (0.0, 540.0))
+METRES = ((0.0, 30.0), (20.0, 30.0), (16.0, 0.0), (4.0, 0.0))
+LINE = DrawnLine(name="stop", points=((100.0, 700.0), (1800.0, 720.03)), inward="to_left", from_ms=5, **SIZE)
+ZONE = DrawnZone(name="box", points=SQUARE, to_ms=9, **SIZE)
+
+
+def drawing(*, calibration: DrawnCalibration | None = None) -> Drawing:
+    calibrations = (calibration,) if calibration else ()
+    return Drawing(source="gate", revision=1, lines=(LINE,), zones=(ZONE,), calibrations=calibrations)
+
+
+def test_points_are_tenths_of_a_pixel_of_the_stored_frame() -> None:
+    shapes = shapes_of(drawing(), (640, 360))
+    assert shapes.lines == (LineShape("stop", ((333, 2333), (6000, 2400)), "to_left", 5, None),)
+    assert shapes.zones == (ZoneShape("box", ((0, 0), (3200, 0), (3200, 1800), (0, 1800)), None, 9),)
+    assert shapes_of(drawing(), (1920, 1080)).lines[0].points == ((1000, 7000), (18000, 7200))
+
+
+RECTANGLE = KnownRectangle(
+    points=((600.0, 300.0), (900.0, 320.0), (1100.0, 700.0), (300.0, 650.0)), sides_m=(3, 12)
+)
+
+
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        {"points": SQUARE, "metres": METRES},
+        {"rectangles": (RECTANGLE,)},
+        {"points": SQUARE[:2], "distance_m": 9.0},
+    ],
+)
+def test_a_place_of_the_picture_is_the_same_place_on_the_ground_however_small_frames_are(
+    drawn: dict[str, Any],
+) -> None:
+    calibration = DrawnCalibration(name="ground", from_ms=3, **SIZE, **drawn)
+    places = []
+    for size in ((1920, 1080), (640, 360), (320, 240)):
+        (found,) = shapes_of(drawing(calibration=calibration), size).grounds
+        assert found.from_ms == 3
+        ground = Ground(found.matrix, found.reach_px, found.scale_error)
+        at: Point = (600 * size[0] / 1920, 200 * size[1] / 1080)
+        place = on_ground(ground, *at)
+        places.append(place)
+    assert places[0] is not None
+    for place in places:
+        assert place is not None
+        assert place[:2] == pytest.approx(places[0][:2])
+
+
+def test_points_without_metres_are_no_calibration_to_count_with() -> None:
+    assert not shapes_of(
+        drawing(calibration=DrawnCalibration(name="ground", points=SQUARE, **SIZE)), (640, 360)
+    ).grounds
+
+
+def test_a_calibration_that_tells_nothing_is_named() -> None:
+    in_line = tuple((float(n), float(n)) for n in range(0, 400, 100))
+    calibration = DrawnCalibration(name="ground", points=in_line, metres=in_line, **SIZE)
+    with pytest.raises(DrawingRefused, match=r"^calibration 'ground': "):
+        shapes_of(drawing(calibration=calibration), (640, 360))
+
+
+def test_a_line_that_is_nothing_on_a_small_frame_is_named() -> None:
+    dot = DrawnLine(name="dot", points=((1.0, 1.0), (1.1, 1.0)), **SIZE)
+    with pytest.raises(
+        DrawingRefused, match=r"^line 'dot' is nothing on frames of 320x180 pixels: draw it larger$"
+    ):
+        shapes_of(Drawing(source="gate", revision=1, lines=(dot,)), (320, 180))

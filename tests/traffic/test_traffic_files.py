@@ -1,0 +1,292 @@
+"""The traffic report's files: formulas that agree, gaps that are empty and named, names that run nothing."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+import re
+import zoneinfo
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from openpyxl import load_workbook
+from openpyxl.utils import range_boundaries
+from tests.traffic.junction_visits import SIDES, START_MS, Visit, make_quarters, make_report
+
+from frametally_traffic.report.junction_report import ReportRefused, TrafficReport
+from frametally_traffic.report.quarters import QUARTER_MS, Quarter
+from frametally_traffic.report.schemes import SCHEME_NAMES
+from frametally_traffic.report_files.utdf import write_utdf
+from frametally_traffic.report_files.wide_csv import write_wide_csv
+from frametally_traffic.report_files.workbook import write_workbook
+
+if TYPE_CHECKING:
+    from openpyxl.workbook import Workbook
+
+PAIRS = [(a, b) for a in SIDES for b in SIDES if a != b]
+LABELS = ["car", "car", "car", "truck", "bus", "motorbike", "person", "bicycle"]
+
+
+def busy(quarters: int = 12) -> list[Visit]:
+    """Some of everything in each quarter, more at noon, and some without a movement."""
+    visits = []
+    for at in range(quarters):
+        for number in range(20 + 7 * (at % 5)):
+            movement: Any = PAIRS[(number * 5 + at) % len(PAIRS)]
+            if number % 11 == 0:
+                movement = ("unassigned", "never_at_a_leg")[number % 2]
+            label = LABELS[(number + at) % len(LABELS)]
+            visits.append(Visit(START_MS + at * QUARTER_MS + number * 1000, label, movement))
+    return visits
+
+
+def report_with_gaps(scheme: str = "labels", **others: Any) -> TrafficReport:
+    quarters = list(make_quarters(12, missing={9}))
+    quarters[10] = Quarter(quarters[10].start_ms, QUARTER_MS // 2)
+    return make_report(busy(), quarters, scheme=scheme, **others)
+
+
+def written(write: Callable[..., None], report: TrafficReport, *more: Any) -> bytes:
+    file = io.BytesIO()
+    write(file, report, *more)
+    return file.getvalue()
+
+
+def rows_of(data: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")))
+
+
+class Formulas:
+    """Calculates the formulas of a workbook, as a spreadsheet does when it is opened."""
+
+    def __init__(self, book: Workbook) -> None:
+        self.book = book
+        self.found: dict[tuple[str, str], float] = {}
+
+    def value(self, sheet: str, cell: str) -> float:
+        if (sheet, cell) not in self.found:
+            content = self.book[sheet][cell].value
+            is_formula = isinstance(content, str) and content.startswith("=")
+            self.found[sheet, cell] = self._calculated(sheet, content[1:]) if is_formula else content or 0
+        return self.found[sheet, cell]
+
+    def _calculated(self, sheet: str, text: str) -> float:
+        def at(match: re.Match[str]) -> str:
+            there = match[1] or sheet
+            if not match[3]:
+                return repr(self.value(there, match[2]))
+            left, top, right, bottom = range_boundaries(f"{match[2]}:{match[3]}")
+            cells = self.book[there].iter_rows(top, bottom, left, right)
+            return repr([self.value(there, cell.coordinate) for row in cells for cell in row])
+
+        python = re.sub(r"(?:'([^']+)'!)?\b([A-Z]{1,3}\d+)(?::([A-Z]{1,3}\d+))?", at, text)
+        return eval(python.replace("SUM", "sum").replace("MAX", "max"))  # noqa: S307 - of our own file
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("scheme", SCHEME_NAMES)
+def test_every_formula_of_the_workbook_gives_the_value_that_stands_beside_it(scheme: str) -> None:
+    data = written(write_workbook, report_with_gaps(scheme))
+    formulas = Formulas(load_workbook(io.BytesIO(data)))
+    values = load_workbook(io.BytesIO(data), data_only=True)
+    checked = 0
+    for sheet in formulas.book:
+        for row in sheet.iter_rows():
+            for cell in row:
+                if isinstance(cell.value, str) and cell.value.startswith("="):
+                    checked += 1
+                    shown = values[sheet.title][cell.coordinate].value
+                    assert formulas.value(sheet.title, cell.coordinate) == pytest.approx(shown), (
+                        f"{sheet.title}!{cell.coordinate}"
+                    )
+    assert checked > 100
+
+
+def test_totals_of_the_workbook_are_those_of_the_table() -> None:
+    report = report_with_gaps()
+    book = load_workbook(io.BytesIO(written(write_workbook, report)), data_only=True)
+    motor = {group.name for group in report.table.motor}
+    *_, last = book["Motor vehicles"].iter_rows(values_only=True)
+    assert last[-1] == report.table.total(groups=motor)
+    *_, last = book["Books"].iter_rows(values_only=True)
+    assert last[1:] == (
+        report.table.total(),
+        *(
+            sum(n for (_, why, _), n in report.table.without.items() if why == reason)
+            for reason in ("unassigned", "never_at_a_leg")
+        ),
+        report.table.total() + sum(report.table.without.values()),
+    )
+    front = {row[0]: row for row in book["Report"].iter_rows(values_only=True)}
+    for leg, side in SIDES.items():
+        came = report.table.total(from_leg=leg, groups=motor)
+        went = report.table.total(to_leg=leg, groups=motor)
+        assert front[leg][1:5] == (side, came, went, came + went)
+    assert front["person"][1] == report.table.total(groups={"person"})
+
+
+def test_a_gap_has_no_number_in_any_sheet_and_says_what_it_is() -> None:
+    book = load_workbook(io.BytesIO(written(write_workbook, report_with_gaps())), data_only=True)
+    for name in ("Motor vehicles", "car", "person"):
+        rows = list(book[name].iter_rows(min_row=4, values_only=True))
+        assert rows[9][2:4] == (0, "no footage")
+        assert {*rows[9][4:]} == {None}
+        assert rows[10][2:4] == (0.5, "seen 50%")
+        assert None not in rows[10][4:]
+
+
+def test_the_wide_table_has_a_row_each_quarter_and_a_column_each_leg_class_and_turn() -> None:
+    report = report_with_gaps()
+    rows = rows_of(written(write_wide_csv, report))
+    assert len(rows) == 12
+    assert {"n_appr_car_l", "s_appr_truck_t", "e_appr_person_r"} <= rows[0].keys()
+    assert [row["state"] for row in rows[8:]] == ["counted", "no_footage", "partial", "counted"]
+    assert rows[9]["seen_share"] == "0"
+    assert {value for name, value in rows[9].items() if "_appr_" in name} == {""}
+    assert rows[0]["start_time"] == "2024-05-01T06:00:00+00:00"
+    total = sum(int(value or 0) for row in rows for name, value in row.items() if "_appr_" in name)
+    assert total == report.table.total()
+    south_left = sum(int(row["s_appr_car_l"] or 0) for row in rows)
+    assert south_left == report.table.total(from_leg="south", to_leg="west", groups={"car"})
+
+
+def test_without_sides_the_columns_say_to_which_leg() -> None:
+    rows = rows_of(written(write_wide_csv, report_with_gaps(sides={**SIDES, "west": None})))
+    assert "south_appr_car_to_west" in rows[0]
+    assert "south_appr_car_t" in rows[0]
+
+
+def test_no_two_columns_have_one_name_where_legs_lie_alike_or_are_called_alike() -> None:
+    rows = rows_of(written(write_wide_csv, report_with_gaps(sides={**SIDES, "west": "S"})))
+    assert "north_appr_car_to_south" in rows[0]
+    four = report_with_gaps(sides={"south": "S", "north": "NE", "east": "E", "west": "SE"})
+    names = list(rows_of(written(write_wide_csv, four))[0])
+    assert {"s_appr_car_r", "s_appr_car_to_e", "s_appr_car_to_se"} <= {*names}
+    alike: Any = {"Hill St": None, "hill-st": None}
+    visits = [Visit(START_MS, "car", ("Hill St", "hill-st"))]
+    report = make_report(visits, make_quarters(1), sides=alike)
+    row = rows_of(written(write_wide_csv, report))[0]
+    assert (row["hill_st_appr_car_to_hill_st2"], row["hill_st2_appr_car_to_hill_st"]) == ("1", "0")
+
+
+def test_both_hours_of_an_autumn_night_stand_in_every_file() -> None:
+    berlin = zoneinfo.ZoneInfo("Europe/Berlin")
+    start_ms = int(datetime.datetime(2024, 10, 27, 2, tzinfo=berlin).timestamp() * 1000)
+    quarters = make_quarters(8, start_ms)
+    visits = [Visit(start_ms + at * QUARTER_MS, "car", ("south", "north")) for at in (0, 4, 4)]
+    report = make_report(visits, quarters, timezone="Europe/Berlin")
+    rows = rows_of(written(write_wide_csv, report))
+    assert rows[0]["start_time"] == "2024-10-27T02:00:00+02:00"
+    assert rows[4]["start_time"] == "2024-10-27T02:00:00+01:00"
+    assert (rows[0]["s_appr_car_t"], rows[4]["s_appr_car_t"]) == ("1", "2")
+    book = load_workbook(io.BytesIO(written(write_workbook, report)), data_only=True)
+    night = [row[:2] for row in book["car"].iter_rows(min_row=4, max_row=11, values_only=True)]
+    two = datetime.datetime(2024, 10, 27, 2)  # noqa: DTZ001 - as a workbook has it
+    assert (night[0], night[4]) == ((two, "+0200"), (two, "+0100"))
+
+
+def test_hostile_names_run_nothing_and_break_no_file() -> None:
+    sides: Any = {'=HYPERLINK("http://x")': "N", "a,b\"c'[d]": "S", "+1": None}
+    legs = list(sides)
+    visits = [Visit(START_MS, label, (legs[0], legs[1])) for label in ("=1+1", "History", "a/b:c*", "car")]
+    visits.append(Visit(START_MS, "x" * 60, (legs[1], legs[0])))
+    report = make_report(visits, make_quarters(4), sides=sides, name="=cmd|' /C calc'!A0")
+    data = written(write_workbook, report)
+    book = load_workbook(io.BytesIO(data))
+    for sheet in book:
+        for row in sheet.iter_rows():
+            for cell in row:
+                if isinstance(cell.value, str) and cell.data_type == "f":
+                    assert re.fullmatch(r"=[\w\s+'!:()*/.=-]*", cell.value), cell.value
+                assert cell.hyperlink is None
+    rows = rows_of(written(write_wide_csv, report))
+    assert all(re.fullmatch(r"\w+", name) for name in rows[0])
+    assert len(rows[0]) == len({*rows[0]})
+
+
+def test_the_same_counts_are_the_same_bytes() -> None:
+    for write in (write_workbook, write_wide_csv):
+        assert written(write, report_with_gaps()) == written(write, report_with_gaps())
+
+
+def test_a_report_without_any_visit_is_a_report_of_zeros() -> None:
+    report = make_report([], make_quarters(4))
+    assert len(rows_of(written(write_wide_csv, report))) == 4
+    book = load_workbook(io.BytesIO(written(write_workbook, report)), data_only=True)
+    rows = list(book["Motor vehicles"].iter_rows(min_row=4, values_only=True))
+    assert {*rows[0][4:]} == {0}
+
+
+def test_one_leg_alone_is_a_report_too() -> None:
+    leg: Any = {"only": "N"}
+    report = make_report([Visit(START_MS, "car", "unassigned")], make_quarters(4), sides=leg)
+    assert len(rows_of(written(write_wide_csv, report))) == 4
+    book = load_workbook(io.BytesIO(written(write_workbook, report)), data_only=True)
+    *_, last = book["Books"].iter_rows(values_only=True)
+    assert last == ("all", 0, 1, 0, 1)
+    assert "NBU" not in written(write_utdf, report, peak_of(report)).decode()
+    assert "SBU" in written(write_utdf, report, peak_of(report)).decode()
+
+
+def sections_of(data: bytes) -> dict[str, list[list[str]]]:
+    sections: dict[str, list[list[str]]] = {}
+    for line in data.decode().splitlines():
+        if line.startswith("["):
+            rows = sections[line.strip("[]")] = []
+        else:
+            rows.append(line.split(","))
+    return sections
+
+
+def peak_of(report: TrafficReport) -> Any:
+    return report.peaks[0].am
+
+
+def test_utdf_has_the_peak_hours_volumes_by_turn() -> None:
+    report = report_with_gaps()
+    hour = peak_of(report)
+    _, head, *rows = sections_of(written(write_utdf, report, hour))["Lanes"]
+    records = {row[0]: dict(zip(head, row, strict=True)) for row in rows}
+    starts = range(hour.start_ms, hour.start_ms + 4 * QUARTER_MS, QUARTER_MS)
+    motor = {group.name for group in report.table.motor}
+    assert sum(int(records["Volume"][name]) for name in head[2:]) == hour.vehicles
+    assert records["Volume"]["NBL"] == str(
+        report.table.total(starts_ms=starts, from_leg="south", to_leg="west", groups=motor)
+    )
+    assert {records["PHF"][name] for name in head[2:]} == {f"{hour.factor:.2f}"}
+    assert 0 < int(records["HeavyVehicles"]["NBL"]) < 100
+
+
+def test_a_name_with_a_comma_or_a_bracket_ends_no_field_of_utdf() -> None:
+    sides: Any = {"a,b": "N", '[Lanes] "x"': "S", "=1+1": "E"}
+    report = make_report([], make_quarters(4), sides=sides)
+    sections = sections_of(written(write_utdf, report, peak_of(report)))
+    assert list(sections) == ["Network", "Nodes", "Links", "Lanes", "Timeplans", "Phases"]
+    assert [row[-1] for row in sections["Nodes"][2:]] == ["Cross roads", "a b", "(Lanes) 'x'", "'=1+1"]
+    assert {len(row) for row in sections["Nodes"][1:]} == {6}
+
+
+def test_utdf_without_the_sides_of_the_legs_says_which_is_lacking() -> None:
+    report = report_with_gaps(sides={**SIDES, "west": None})
+    with pytest.raises(ReportRefused, match="'west' is not known"):
+        written(write_utdf, report, peak_of(report))
+    report = report_with_gaps(sides={**SIDES, "west": "N"})
+    with pytest.raises(ReportRefused, match="of two legs is the same"):
+        written(write_utdf, report, peak_of(report))
+
+
+@pytest.mark.thorough
+@pytest.mark.filterwarnings("ignore::Warning")
+def test_utdf2gmns_reads_the_utdf_file_back(tmp_path: Any) -> None:
+    reader = pytest.importorskip("utdf2gmns.func_lib.utdf.read_utdf")
+    report = report_with_gaps()
+    path = tmp_path / "cross.csv"
+    path.write_bytes(written(write_utdf, report, peak_of(report)))
+    tables = reader.read_UTDF(str(path))
+    lanes = tables["Lanes"].set_index("RECORDNAME")
+    turns = [name for name in lanes.columns if name != "INTID"]
+    assert sum(int(lanes.loc["Volume", name]) for name in turns) == peak_of(report).vehicles
+    assert list(tables["Nodes"]["INTID"]) == ["1", "2", "3", "4", "5"]
+    assert tables["Links"].set_index("RECORDNAME").loc["Name", "NB"] == "south"

@@ -1,0 +1,155 @@
+"""The traffic report's page: its numbers are the API's, gaps have words, and paper has all of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.traffic import crossroads
+
+pytestmark = pytest.mark.thorough
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
+expect = playwright.expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+    from tests.web.conftest import Place, Visit
+
+SECONDS = 80 * 60
+NOT_FILMED_S = (40 * 60, 61 * 60)
+READY = "#traffic-page[data-state=ready]:not([aria-busy])"
+A4_ACROSS_PX = (1031, 703)
+
+
+@pytest.fixture(scope="module")
+def filmed(tmp_path_factory: pytest.TempPathFactory, make_place: Callable[[Path], Place]) -> Iterator[Place]:
+    """A crossroads with its legs, and a gap of more than a quarter-hour."""
+    place = make_place(tmp_path_factory.mktemp("crossroads"))
+    crossroads.film(place, crossroads.make_drivers(SECONDS, [12]), SECONDS, not_filmed_s=NOT_FILMED_S)
+    crossroads.draw_legs(place)
+    yield place
+    place.close()
+
+
+def answer_of(place: Place, query: str = "") -> Any:
+    answer = place.app().test_client().get(f"/api/v1/traffic?source=crossroads&timezone=Europe/Berlin{query}")
+    assert answer.status_code == 200, answer.text
+    return answer.json
+
+
+def last_cell(page: Page, table: str) -> int:
+    text = page.locator(f"{table} tfoot td").last.text_content() or ""
+    return int(text.replace(",", ""))
+
+
+def test_the_pages_numbers_are_the_apis(filmed: Place, visit: Callable[..., Visit]) -> None:
+    page = visit(filmed).open("traffic?source=crossroads", READY)
+    report = answer_of(filmed)
+    motor = [one for one in report["columns"] if one["is_motor"]]
+    assert last_cell(page, ".quarters") == sum(one["movements"] for one in motor)
+    assert last_cell(page, "#visits") == report["totals"]["visits"]
+    came = page.locator("#legs tbody tr", has_text="Mill Road").locator("td").nth(1)
+    leg = next(one for one in report["legs"] if one["name"] == "Mill Road")
+    expect(came).to_have_text(f"{leg['came_over']:,}")
+    page.locator("#shown-class").select_option("truck")
+    trucks = next(one for one in motor if one["name"] == "truck")
+    expect(page.locator("#quarters-words")).to_contain_text("truck.")
+    assert last_cell(page, ".quarters") == trucks["movements"]
+
+
+def test_a_gap_has_words_and_a_quarter_seen_in_part_its_share(
+    filmed: Place, visit: Callable[..., Visit]
+) -> None:
+    page = visit(filmed).open("traffic?source=crossroads", READY)
+    rows = page.locator(".quarters tbody tr")
+    expect(rows).to_have_count(6)
+    expect(rows.nth(3).locator("td")).to_have_text(["no footage"])
+    expect(rows.nth(2).locator(".remark")).to_have_text("seen 67%")
+    expect(page.locator("#peaks tbody tr").first).to_contain_text("no hour was seen as a whole")
+    expect(page.locator("#file-utdf")).to_be_hidden()
+
+
+def test_a_scheme_is_chosen_in_the_page_its_address_and_its_files(
+    filmed: Place, visit: Callable[..., Visit]
+) -> None:
+    page = visit(filmed).open("traffic?source=crossroads", READY)
+    # The same quarters for all who open it.
+    expect(page).to_have_url(re.compile(r"\?source=crossroads&timezone=Europe%2FBerlin&from=[^&]+&to="))
+    page.locator("#asked-classes").select_option("fhwa")
+    expect(page.locator("#notes li").first).to_contain_text("2 and 3 are not told apart")
+    expect(page).to_have_url(re.compile("classes=fhwa"))
+    href = page.locator("#file-xlsx").get_attribute("href") or ""
+    answer = filmed.app().test_client().get(href)
+    assert "spreadsheetml" in answer.headers["Content-Type"]
+    page.reload()
+    expect(page.locator("#asked-classes")).to_have_value("fhwa")
+    expect(page.locator("#visits tbody th").nth(1)).to_have_text("2+3")
+
+
+def test_the_junction_has_its_picture_its_legs_and_north(filmed: Place, visit: Callable[..., Visit]) -> None:
+    page = visit(filmed).open("traffic?source=crossroads", READY)
+    expect(page.locator("#junction-picture .picture.loaded")).to_be_visible()
+    expect(page.locator(".legs-drawn text")).to_have_text(
+        ["Mill Road (N)", "Bridge Street (E)", "Station Road (S)", "Market Lane (W)"]
+    )
+    expect(page.locator(".diagram .north")).to_have_count(1)
+    middle = page.locator(".diagram .middle").bounding_box()
+    north = page.locator(".diagram .leg-name", has_text="Mill Road").bounding_box()
+    east = page.locator(".diagram .leg-name", has_text="Bridge Street").bounding_box()
+    assert middle is not None
+    assert north is not None
+    assert east is not None
+    assert north["y"] < middle["y"]
+    assert east["x"] > middle["x"]
+
+
+def test_paper_has_every_quarter_and_nothing_to_press(filmed: Place, visit: Callable[..., Visit]) -> None:
+    window = visit(filmed, color_scheme="dark", viewport={"width": 1440, "height": 900})
+    page = window.open("traffic?source=crossroads", READY)
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": A4_ACROSS_PX[0], "height": A4_ACROSS_PX[1]})
+    for one in ("#asked", "#files", ".pages", ".quarters select"):
+        expect(page.locator(one)).to_be_hidden()
+    for one in ("#traffic-title", "#junction-picture .picture", ".diagram", ".quarters tfoot"):
+        expect(page.locator(one)).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= A4_ACROSS_PX[0]
+    area = page.locator(".table-area").evaluate("(one) => [one.scrollHeight, one.clientHeight]")
+    assert area[0] <= area[1]
+
+
+def test_without_legs_the_page_leads_to_where_they_are_drawn(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    crossroads.film(place, crossroads.make_drivers(30, [10]), 30)
+    page = visit(place).open("traffic", "#traffic-page[data-state=nothing]")
+    expect(page.locator("#nothing-title")).to_contain_text("No legs of a junction are drawn over Crossroads")
+    expect(page.locator("#nothing-link")).to_have_attribute("href", "/lines/edit?source=crossroads")
+
+
+def test_a_source_that_there_is_not_is_said_so(filmed: Place, visit: Callable[..., Visit]) -> None:
+    page = visit(filmed).open("traffic?source=crosroads", "#traffic-page[data-state=nothing]")
+    expect(page.locator("#nothing-title")).to_contain_text("There is no source 'crosroads'")
+    expect(page.locator("#nothing-words")).to_contain_text("Did you mean crossroads?")
+    expect(page.locator("#nothing-link")).to_be_hidden()
+
+
+def test_days_that_are_still_counted_are_waited_for(filmed: Place, visit: Callable[..., Visit]) -> None:
+    window = visit(filmed)
+    asked = []
+
+    def answer(route: Any) -> None:
+        asked.append(route.request.url)
+        if len(asked) > 1:
+            route.continue_()
+        else:
+            route.fulfill(status=503, json={"detail": "3 of 9 days are counted for these lines."})
+
+    window.page.route("**/api/v1/traffic?*", answer)
+    page = window.open("traffic?source=crossroads", "#traffic-page[data-state=nothing]")
+    expect(page.locator("#nothing-title")).to_have_text("3 of 9 days are counted for these lines.")
+    page.locator(READY).wait_for()
+    assert len(asked) == 2

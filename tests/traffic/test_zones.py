@@ -1,0 +1,270 @@
+"""A zone's books balance: who came and who went is the change of who is there, for any tracks."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from itertools import product
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from tests.examples import examples
+from tests.traffic.walks import SIMILARITIES, followed, paths, rings, seen_by, similarity, walk
+
+from frametally_traffic.geometry.borders import Place, tenths
+from frametally_traffic.geometry.foot_paths import FootPath
+from frametally_traffic.geometry.zones import (
+    PictureZone,
+    Stay,
+    ZoneCounts,
+    count_stays,
+    dwell_ms,
+    stays_of,
+)
+
+SQUARE = PictureZone(tenths([(100, 100), (300, 100), (300, 300), (100, 300)]))
+STRIP = PictureZone(tenths([(0, 100), (400, 100), (400, 108), (0, 108)]))
+"""Narrower than what flickers at its rim: a quarter of 40 px."""
+
+SCENES: dict[str, tuple[PictureZone, list[tuple[float, float]], list[Stay]]] = {
+    "goes through": (
+        SQUARE,
+        [(200, 50), (200, 150), (200, 250), (200, 350)],
+        [Stay(100, 500, "entered", "left")],
+    ),
+    "comes and is lost": (
+        SQUARE,
+        [(200, 50), (200, 150), (200, 200)],
+        [Stay(100, 400, "entered", "vanished")],
+    ),
+    "is found within and goes": (
+        SQUARE,
+        [(200, 200), (200, 250), (200, 350)],
+        [Stay(0, 300, "appeared", "left")],
+    ),
+    "is within all the time": (SQUARE, [(200, 200), (210, 210)], [Stay(0, 200, "appeared", "vanished")]),
+    "comes, goes and comes again": (
+        SQUARE,
+        [(200, 50), (200, 150), (200, 50), (200, 150)],
+        [Stay(100, 300, "entered", "left"), Stay(500, 600, "entered", "vanished")],
+    ),
+    "jitters on the rim and comes in": (
+        SQUARE,
+        [(200, 60), (200, 98), (200, 102), (200, 98), (200, 102), (200, 142)],
+        [Stay(700, 1000, "entered", "vanished")],
+    ),
+    "jitters on the rim and goes away": (SQUARE, [(200, 60), (200, 98), (200, 105), (200, 60)], []),
+    "stands on the rim for ever": (SQUARE, [(200, 100)] * 3, [Stay(0, 400, "appeared", "vanished")]),
+    "begins on the rim and goes away": (SQUARE, [(200, 100), (200, 60), (200, 20)], []),
+    "cuts off a corner by a little": (SQUARE, [(90, 115), (115, 90), (140, 65)], []),
+    "is parked on the rim, begun outside": (SQUARE, [(200, 98), (200, 102), (200, 98), (200, 102)], []),
+    "is found within, goes and comes again": (
+        SQUARE,
+        [(200, 200), (200, 50), (200, 200)],
+        [Stay(0, 133, "appeared", "left"), Stay(267, 400, "entered", "vanished")],
+    ),
+    "begins on the rim and goes through": (
+        SQUARE,
+        [(200, 100), (200, 350), (200, 360)],
+        [Stay(0, 160, "appeared", "left")],
+    ),
+    "passes by": (SQUARE, [(50, 50), (50, 400)], []),
+    "goes over a narrow strip": (
+        STRIP,
+        [(200, 60), (200, 102), (200, 106), (200, 150)],
+        [Stay(190, 409, "entered", "left")],
+    ),
+    "steps over a narrow strip": (
+        STRIP,
+        [(200, 64), (200, 144), (200, 200)],
+        [Stay(90, 110, "entered", "left")],
+    ),
+    "was not seen in it, nor near": (SQUARE, [(200, -100), (200, 0), (200, 500), (200, 600)], []),
+}
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_a_drawn_scene_has_the_stays_that_one_sees(scene: str) -> None:
+    zone, feet, stays = SCENES[scene]
+    assert stays_of(walk(*feet), zone) == stays
+
+
+@pytest.mark.parametrize(("step_ms", "stays"), [(500, [Stay(250, 1250, "entered", "left")]), (499, [])])
+def test_who_walks_along_the_rim_for_a_second_is_there_however_near(step_ms: int, stays: list[Stay]) -> None:
+    feet = [(120, 98), (160, 102), (200, 102), (240, 98)]
+    assert stays_of(walk(*feet, step_ms=step_ms), SQUARE) == stays
+
+
+@pytest.mark.parametrize(
+    ("began", "came"),
+    [
+        ("border", "entered"),
+        ("found", "appeared"),
+        ("gap", "from_start"),
+        ("footage", "from_start"),
+        ("hour", "from_start"),
+    ],
+)
+def test_who_was_there_from_the_start_is_told_from_who_came(began: Any, came: str) -> None:
+    (stay,) = stays_of(walk((200, 200), (200, 250), (200, 350))._replace(began=began), SQUARE)
+    assert (stay.came, stay.went) == (came, "left")
+
+
+@pytest.mark.parametrize(
+    ("ended", "went"),
+    [
+        ("border", "left"),
+        ("lost", "vanished"),
+        ("gap", "to_end"),
+        ("footage", "to_end"),
+        ("hour", "to_end"),
+    ],
+)
+def test_who_is_there_to_the_end_is_told_from_who_went(ended: Any, went: str) -> None:
+    (stay,) = stays_of(walk((200, 50), (200, 150), (200, 200))._replace(ended=ended), SQUARE)
+    assert (stay.came, stay.went) == ("entered", went)
+
+
+def test_of_a_path_only_its_own_hours_are_told() -> None:
+    one = walk(*SCENES["goes through"][1])
+    assert stays_of(one._replace(from_ms=200), SQUARE) == [Stay(200, 500, "from_start", "left")]
+    assert stays_of(one._replace(to_ms=200), SQUARE) == [Stay(100, 200, "entered", "to_end")]
+    assert stays_of(one._replace(from_ms=500), SQUARE) == []
+    assert stays_of(one._replace(to_ms=100), SQUARE) == []
+
+
+def test_what_is_in_one_line_is_no_zone() -> None:
+    with pytest.raises(ValueError, match="not in one line"):
+        PictureZone(tenths([(0, 0), (10, 10), (20, 20)]))
+
+
+def winds_round(corners: list[Place], x: int, y: int) -> bool | None:
+    """The winding number, after Sunday; None on the rim."""
+    turns = 0
+    for (ax, ay), (bx, by) in zip(corners, [*corners[1:], corners[0]], strict=True):
+        cross = (bx - ax) * (y - ay) - (x - ax) * (by - ay)
+        if cross == 0 and min(ax, bx) <= x <= max(ax, bx) and min(ay, by) <= y <= max(ay, by):
+            return None
+        turns += (ay <= y < by and cross > 0) - (by <= y < ay and cross < 0)
+    return turns != 0
+
+
+@settings(max_examples=examples(25))
+@given(rings())
+def test_a_place_is_within_where_the_ring_winds_round_it(corners: list[Place]) -> None:
+    zone = PictureZone(corners)
+    for x, y in product(range(-13, 14), repeat=2):
+        assert zone.place_of(x, y) == {True: 1, None: 0, False: -1}[winds_round(corners, x, y)]
+
+
+@pytest.mark.thorough
+@example(  # it begins on the rim, goes through a narrow zone within one step, and comes back
+    FootPath((-3, -2, -1), (0, 0, 0), (0, -3, -1), (0, 0, 0), (1, 4, 4)),
+    [(-1, -1), (0, -2), (1, -1), (2, -1), (2, 0), (1, 0), (0, 0), (-1, 0)],
+)
+@given(paths(least_boxes=4), rings())
+def test_who_is_clear_of_the_rim_is_there_or_not(path: Any, corners: list[Place]) -> None:
+    path = path._replace(height=tuple(height + 8 for height in path.height))  # no step is too far
+    zone = PictureZone(corners)
+    stays = stays_of(followed(path), zone)
+    ends = [ms for stay in stays for ms in stay[:2]]
+    assert ends == sorted(ends)
+    for time_ms, x, y, height, _ in zip(*path, strict=True):
+        if zone.is_clear(x, y, height):
+            if sum(path.boxes) < 3:
+                continue
+            if zone.place_of(x, y) > 0:
+                assert any(stay.from_ms <= time_ms <= stay.to_ms for stay in stays)
+            else:
+                assert not any(stay.from_ms < time_ms < stay.to_ms for stay in stays)
+
+
+@pytest.mark.thorough
+@given(paths(), rings(), SIMILARITIES, st.integers(0, 20), st.booleans())
+def test_turning_mirroring_scaling_and_moving_picture_and_zone_changes_nothing(
+    path: Any, corners: list[Place], similar: Any, first: int, backwards: bool
+) -> None:
+    (a, b, scale), mirror, shift = similar
+    turn = similarity(a, b, mirror, shift)
+    turned = [turn(*corner) for corner in corners]
+    first %= len(turned)
+    turned = (turned[first:] + turned[:first])[:: -1 if backwards else 1]
+    before = stays_of(followed(path), PictureZone(corners))
+    assert stays_of(followed(seen_by(path, turn, scale)), PictureZone(turned)) == before
+
+
+def check_books(counts: dict[int, ZoneCounts], interval_ms: int) -> None:
+    """Who is there after an interval is there before the next one; who is there before it, was there."""
+    for start_ms, of_interval in counts.items():
+        assert counts.get(start_ms + interval_ms, ZoneCounts()).at_start == of_interval.at_end
+        assert of_interval.at_start == counts.get(start_ms - interval_ms, ZoneCounts()).at_end
+        assert min(of_interval) >= 0
+        assert of_interval.occupied_ms <= of_interval.peak * interval_ms
+
+
+@pytest.mark.thorough
+@given(
+    st.lists(st.tuples(paths(), st.sampled_from(["border", "found", "footage", "gap"])), max_size=5),
+    rings(),
+    st.integers(1, 3000),
+)
+def test_the_books_of_a_zone_balance_for_any_tracks(tracks: list[Any], corners: list[Place], ms: int) -> None:
+    zone = PictureZone(corners)
+    stays = [
+        (number, stay)
+        for number, (path, began) in enumerate(tracks)
+        for stay in stays_of(followed(path, began), zone)
+    ]
+    counts = count_stays(stays, ms)
+    check_books(counts, ms)
+    total = Counter[str]()
+    for of_interval in counts.values():
+        total.update(of_interval._asdict())
+    assert total["entered"] + total["appeared"] + total["from_start"] == len(stays)
+    assert total["left"] + total["vanished"] + total["to_end"] == len(stays)
+
+
+STAYS = st.lists(
+    st.tuples(
+        st.integers(0, 5),
+        st.builds(
+            lambda from_ms, long_ms, came, went: Stay(from_ms, from_ms + long_ms, came, went),
+            st.integers(-40, 40),
+            st.integers(0, 30),
+            st.sampled_from(["entered", "appeared", "from_start"]),
+            st.sampled_from(["left", "vanished", "to_end"]),
+        ),
+    )
+)
+
+
+@given(STAYS, st.integers(1, 20))
+def test_occupancy_is_that_of_every_millisecond(stays: list[Any], interval_ms: int) -> None:
+    counts = count_stays(stays, interval_ms)
+    check_books(counts, interval_ms)
+    there = Counter(ms for _, stay in {*stays} for ms in range(stay.from_ms, stay.to_ms))
+    for start_ms in range(-60, 90):
+        if start_ms % interval_ms == 0:
+            moments = [there[ms] for ms in range(start_ms, start_ms + interval_ms)]
+            of_interval = counts.get(start_ms, ZoneCounts())
+            assert (of_interval.occupied_ms, of_interval.peak) == (sum(moments), max(moments))
+            assert of_interval.at_start == sum(stay.from_ms < start_ms <= stay.to_ms for _, stay in {*stays})
+
+
+@given(STAYS, st.randoms())
+def test_any_order_and_repetition_of_stays_has_the_same_sums(stays: list[Any], chance: random.Random) -> None:
+    again = [*stays, *chance.choices(stays, k=5)] if stays else []
+    chance.shuffle(again)
+    assert list(count_stays(again, 7).items()) == list(count_stays(stays, 7).items())
+
+
+def test_dwell_is_known_of_those_alone_who_came_and_went() -> None:
+    stays = [
+        Stay(0, 500, "entered", "left"),
+        Stay(0, 100, "entered", "left"),
+        Stay(0, 900, "from_start", "left"),
+        Stay(0, 900, "entered", "vanished"),
+    ]
+    assert dwell_ms(stays) == [100, 500]

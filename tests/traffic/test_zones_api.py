@@ -1,0 +1,203 @@
+"""All that is answered of the picture is answered of a zone: its boxes, frames and objects, with proof."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.traffic.zoned_footage import LEFT, RIGHT, START_MS, STEP_MS, count, draw, draw_from, drive, put
+
+from frametally.ports.count_index import CountQuery, Histogram
+from frametally_traffic.zones.zone_index import ZoneIndex
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Place
+
+ZONE = "zone=left%20side"
+
+
+@pytest.fixture
+def zoned(place: Place) -> Place:
+    """Three minutes of two sources; a zone over one of them has 30 of each car's 60 boxes."""
+    put(place, [*drive(), *drive("yard")])
+    draw(place, ("left side", LEFT))
+    count(place)
+    return place
+
+
+def get(place: Place, path: str) -> Any:
+    answer = place.app().test_client().get(f"/api/v1/{path}")
+    assert answer.status_code == 200, answer.text
+    return answer.json
+
+
+@pytest.mark.thorough
+def test_a_chart_within_a_zone_has_the_boxes_that_stand_in_it_and_the_frames_of_its_source(
+    zoned: Place,
+) -> None:
+    found = get(zoned, f"counts?{ZONE}")
+    [total] = found["totals"]
+    assert (total["label"], total["detections"], total["objects"]) == ("car", 450, 15)
+    assert (found["model"], found["sources"], found["frames"]) == ("m", ["gate"], 900)
+    assert found["zone"] == "left side"
+    whole = get(zoned, "counts?source=gate")
+    assert (whole["zone"], whole["frames"]) == (None, 900)
+    assert {one["label"]: one["detections"] for one in whole["totals"]} == {"car": 900, "person": 900}
+
+
+@pytest.mark.thorough
+def test_zones_are_no_models_and_no_sources_of_their_own(zoned: Place) -> None:
+    found = get(zoned, "catalogue")
+    assert [one["model"] for one in found["models"]] == ["m"]
+    assert {one["source"]: one["zones"] for one in found["sources"]} == {"gate": ["left side"], "yard": []}
+    assert get(zoned, "counts")["model"] == "m"
+
+
+@pytest.mark.thorough
+def test_the_frames_within_a_zone_show_its_boxes_and_add_up_to_its_bar(zoned: Place) -> None:
+    span = f"from={START_MS + 60_000}&to={START_MS + 120_000}"
+    bar = get(zoned, f"counts?{ZONE}&{span}")["totals"][0]
+    first = get(zoned, f"frames?{ZONE}&{span}&limit=90")
+    found = get(zoned, f"frames?{ZONE}&{span}&limit=90&cursor={first['next']}")
+    assert (len(first["frames"]), len(found["frames"])) == (90, 60)
+    assert found["frames"][-1]["running_total"] == bar["detections"] == 150
+    assert (found["note"], found["next"], found["detections"]) == (None, None, 150)
+    assert {frame["source"] for frame in found["frames"]} == {"gate"}
+    for frame in found["frames"]:
+        [box] = frame["boxes"]
+        assert box["label"] == "car"
+        assert box["box"][0] + 30 <= 320
+
+
+@pytest.mark.thorough
+def test_frames_in_which_nothing_stands_in_the_zone_are_there_where_they_are_asked_for(zoned: Place) -> None:
+    found = get(zoned, f"frames?{ZONE}&to={START_MS + 60_000}&empty=1&limit=100")
+    assert [frame["count"] for frame in found["frames"]] == ([1] * 30 + [0] * 30 + [1] * 30 + [0] * 10)
+    assert (found["frames_analysed"], found["note"]) == (300, None)
+
+
+def test_the_objects_within_a_zone_are_its_visits_and_end_at_the_bar(zoned: Place) -> None:
+    found = get(zoned, f"objects?{ZONE}&limit=50")
+    assert (len(found["tracks"]), found["objects"], found["note"]) == (15, 15, None)
+    assert {(one["source"], one["boxes"]) for one in found["tracks"]} == {("gate", 30)}
+    assert found["tracks"][0]["last_seen_ms"] == START_MS + 29 * STEP_MS
+
+
+@pytest.mark.thorough
+def test_of_two_zones_over_one_source_each_has_its_own_objects(zoned: Place) -> None:
+    draw(zoned, ("left side", LEFT), ("right side", RIGHT))
+    count(zoned)
+    found = get(zoned, f"objects?{ZONE}&limit=50")
+    assert (len(found["tracks"]), found["note"]) == (15, None)
+    assert {one["label"] for one in found["tracks"]} == {"car"}
+    found = get(zoned, "objects?zone=right%20side&limit=50")
+    assert (len(found["tracks"]), found["note"]) == (16, None)
+
+
+def test_an_index_within_a_zone_that_no_source_has_is_empty_and_not_that_of_all_zones(zoned: Place) -> None:
+    query = CountQuery("m", 60)
+    assert len(ZoneIndex(zoned.real_index, "left side").histogram(query).coverage) == 3
+    assert ZoneIndex(zoned.real_index, "none").histogram(query) == Histogram("m", 60, [], [])
+
+
+@pytest.mark.thorough
+def test_the_busiest_frame_within_a_zone_has_its_boxes(zoned: Place) -> None:
+    [frame] = get(zoned, f"evidence?{ZONE}")["frames"]
+    assert (frame["label"], frame["source"], frame["count"], frame["note"]) == ("car", "gate", 1, None)
+    assert len(frame["boxes"]) == 1
+
+
+@pytest.mark.thorough
+def test_summary_week_and_differences_are_those_of_the_zone(zoned: Place) -> None:
+    assert get(zoned, f"summary?{ZONE}")["total"]["detections"] == 450
+    assert sum(cell["detections"] for cell in get(zoned, f"heatmap?{ZONE}")["cells"]) == 450
+    compared = get(zoned, f"differences?{ZONE}&compare=previous&from={START_MS + 60_000}&metric=detections")
+    assert {one["label"] for one in compared["labels"]} == {"car"}
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("by", ["", "&by=source"])
+def test_an_export_within_a_zone_says_so_and_has_its_counts(zoned: Place, by: str) -> None:
+    answer = zoned.app().test_client().get(f"/api/v1/export?{ZONE}{by}")
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert sum(int(row["detections"]) for row in rows) == 450
+    assert {(row["source"], row["zone"]) for row in rows} == {("gate", "left side")}
+    about = zoned.app().test_client().get(f"/api/v1/export?{ZONE}&format=json").json
+    assert about is not None
+    assert about["query"]["zone"] == "left side"
+    assert "zone" not in zoned.app().test_client().get("/api/v1/export").text.splitlines()[0]
+
+
+@pytest.mark.thorough
+def test_zones_of_one_name_over_several_sources_are_asked_for_together_and_alone(zoned: Place) -> None:
+    draw(zoned, ("left side", RIGHT), source="yard")
+    count(zoned)
+    both = get(zoned, f"counts?{ZONE}&by=source&metric=detections")
+    found = {(one["source"], one["label"]): one["detections"] for one in both["totals"]}
+    assert {key: value for key, value in found.items() if value} == {
+        ("gate", "car"): 450,
+        ("yard", "car"): 450,
+        ("yard", "person"): 900,
+    }
+    alone = get(zoned, f"counts?{ZONE}&source=yard&metric=detections")
+    assert {one["label"]: one["detections"] for one in alone["totals"]} == {"person": 900, "car": 450}
+
+
+def test_a_label_that_never_stood_in_a_zone_is_a_zero_there(zoned: Place) -> None:
+    found = get(zoned, f"counts?{ZONE}&label=person")
+    assert [(one["label"], one["detections"]) for one in found["totals"]] == [("person", 0)]
+    assert len(found["coverage"]) == 3
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("path", ["counts", "summary", "heatmap", "evidence", "frames", "objects", "export"])
+def test_a_zone_that_there_is_not_is_refused_with_those_that_are_written_alike(
+    zoned: Place, path: str
+) -> None:
+    answer = zoned.app().test_client().get(f"/api/v1/{path}?zone=left%20sode")
+    assert (answer.status_code, answer.json["parameter"]) == (400, "zone")
+    assert "left side" in answer.text
+
+
+@pytest.mark.thorough
+def test_a_zone_of_another_source_is_refused(zoned: Place) -> None:
+    answer = zoned.app().test_client().get(f"/api/v1/counts?{ZONE}&source=yard")
+    assert (answer.status_code, answer.json["parameter"]) == (400, "zone")
+
+
+def test_a_zone_that_is_drawn_and_not_counted_yet_shows_nothing_and_is_no_mistake(zoned: Place) -> None:
+    draw(zoned, ("left side", LEFT), ("new", RIGHT))
+    found = get(zoned, "counts?zone=new")
+    assert (found["frames"], found["totals"], found["zone"]) == (0, [], "new")
+    assert get(zoned, "frames?zone=new")["frames"] == []
+
+
+@pytest.mark.thorough
+def test_a_zone_that_was_moved_is_proved_as_it_was_counted_until_it_is_counted_anew(zoned: Place) -> None:
+    draw(zoned, ("left side", RIGHT))
+    before = get(zoned, f"frames?{ZONE}&limit=100&to={START_MS + 60_000}")
+    assert (before["detections"], before["frames"][-1]["running_total"]) == (150, 100)
+    assert all(frame["boxes"][0]["box"][0] <= 290 for frame in before["frames"])
+    count(zoned)
+    after = get(zoned, f"counts?{ZONE}&metric=detections")
+    assert {one["label"]: one["detections"] for one in after["totals"]} == {"person": 900, "car": 450}
+
+
+@pytest.mark.thorough
+def test_a_hole_within_a_zone_says_that_the_zone_does_not_hold_then_or_is_not_counted_yet(
+    zoned: Place,
+) -> None:
+    from_ms = START_MS + 120_000
+    draw_from(zoned, from_ms)
+    count(zoned)
+    chart = get(zoned, f"counts?{ZONE}&interval=60&from={START_MS}")
+    assert [bar["start_ms"] for bar in chart["coverage"]] == [from_ms]
+    hole = get(zoned, f"gap?{ZONE}&source=gate&at={START_MS}")
+    assert (hole["from_ms"], hole["to_ms"]) == (None, from_ms)
+    assert [reason["kind"] for reason in hole["reasons"]] == ["not_within"]
+    assert "not drawn over it at that time" in hole["reasons"][0]["words"]
+    draw(zoned, ("left side", LEFT))
+    hole = get(zoned, f"gap?{ZONE}&source=gate&at={START_MS}")
+    assert "not yet within left side" in hole["reasons"][0]["words"]

@@ -1,0 +1,92 @@
+"""Footage with a zone drawn over it, counted by the job itself."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from frametally import keys
+from frametally.process.reports import NoProgress
+from frametally.records import Detection, FrameDetections
+from frametally.segments.contents import encode_segment
+from frametally_hadoop.driver import aggregate
+from frametally_search.indexer import index_runs
+from frametally_traffic.drawings.revisions import change_drawing
+from frametally_traffic.records import DrawnZone, Point
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Place
+
+MODEL = "m"
+START_MS = 1_714_550_400_000  # 2024-05-01T08:00:00Z
+STEP_MS = 200
+LEFT: tuple[Point, ...] = ((0, 0), (320, 0), (320, 480), (0, 480))
+RIGHT: tuple[Point, ...] = ((330, 0), (640, 0), (640, 480), (330, 480))
+
+
+def drive(source: str = "gate", *, frames: int = 900, start_ms: int = START_MS) -> list[FrameDetections]:
+    """Cars that go from left to right, one every 12 s, 5 frames a second; a person stands on the right."""
+    medium = hashlib.sha256(source.encode()).hexdigest()
+    made = []
+    for n in range(frames):
+        at_ms = start_ms + n * STEP_MS
+        made.append(
+            FrameDetections(
+                image_path=keys.image_key(source, at_ms, medium, n),
+                source=source,
+                frame_index=n,
+                captured_at_ms=at_ms,
+                time_source="start_time",
+                width_px=640,
+                height_px=480,
+                media=medium,
+                model=MODEL,
+                detections=[
+                    Detection(label="car", confidence=0.9, box=(n % 60 * 10.0, 200.0, 60.0, 60.0)),
+                    Detection(label="person", confidence=0.9, box=(500.0, 300.0, 30.0, 80.0)),
+                ],
+            )
+        )
+    return made
+
+
+def draw(place: Place, *zones: tuple[str, Sequence[Point]], source: str = "gate") -> None:
+    drawn = tuple(
+        DrawnZone(name=name, points=tuple(points), width_px=640, height_px=480) for name, points in zones
+    )
+    change_drawing(place.store, source, lambda drawing: msgspec.structs.replace(drawing, zones=drawn))
+
+
+def draw_from(place: Place, from_ms: int, source: str = "gate") -> None:
+    """Have the zones of a source from an event time on only."""
+    change_drawing(
+        place.store,
+        source,
+        lambda drawing: msgspec.structs.replace(
+            drawing, zones=tuple(msgspec.structs.replace(zone, from_ms=from_ms) for zone in drawing.zones)
+        ),
+    )
+
+
+def put(place: Place, frames: Sequence[FrameDetections], number: int = 0) -> None:
+    """One segment of the chain."""
+    data = encode_segment(
+        model=MODEL,
+        log_id="log-1",
+        topic="frames",
+        partition=number,
+        first_offset=0,
+        next_offset=len(frames),
+        frames=list(frames),
+        dead_letters=[],
+    )
+    place.store.put(keys.segment_key(MODEL, "log-1", "frames", number, 0), data)
+
+
+def count(place: Place) -> None:
+    """Count and index what is new."""
+    aggregate(settings=place.settings, store=place.store, progress=NoProgress())
+    index_runs(store=place.store, index=place.real_index, progress=NoProgress())

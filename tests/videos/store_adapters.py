@@ -1,0 +1,29 @@
+"""The store of a process that is handed it, for the tests of every store."""
+
+from __future__ import annotations
+
+import socket
+import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from frametally.opening import open_object_store
+from frametally.ports.object_store import ObjectStore
+from frametally_videos.handed_store.handed_store import HandedStore
+from frametally_videos.handed_store.serving import Handing
+
+
+def new_handed_store(stack: ExitStack) -> ObjectStore:
+    """A store of files, as another process is handed it."""
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="frametally store "))
+    ours, theirs = socket.socketpair()
+    handing = Handing(open_object_store(f"file://{folder}/made on opening"), folder="")
+    serving = threading.Thread(target=handing.serve, args=(theirs,))
+    serving.start()
+    stack.callback(serving.join)
+    stack.callback(ours.close)
+    return HandedStore(ours)
+
+
+ADAPTERS: dict[str, Callable[[ExitStack], ObjectStore]] = {"handed": new_handed_store}

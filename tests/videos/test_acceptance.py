@@ -1,0 +1,612 @@
+"""From an upload's bytes to a video: exactly one of each content, and the same end whatever is killed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from tests.examples import first_quick
+from tests.fakes.memory import ManualClock
+from tests.fakes.records import make_manifest
+from tests.videos.fake_uploads import (
+    NO_PICTURES,
+    NO_TIME,
+    all_keys,
+    fake_video,
+    keys_of_video,
+    open_parts,
+    rows_and_jobs,
+    send,
+)
+from tests.videos.video_records import make_facts, make_video
+
+from frametally import keys
+from frametally.errors import Poison, Retryable
+from frametally.ports.object_store import ObjectStore
+from frametally.process.failpoints import FAILPOINTS, VARIABLE
+from frametally.records import encode
+from frametally.settings.loading import Settings
+from frametally_videos.library.edits import moment_ms
+from frametally_videos.library.usual_jobs import usual_jobs
+from frametally_videos.ports.job_book import JobQuestion
+from frametally_videos.ports.video_catalogue import VideoQuestion
+from frametally_videos.records import UploadRecord, VideoContent, VideoFacts, VideoFields
+from frametally_videos.upload_refusals import Refused
+from frametally_videos.uploads import acceptance as acceptance_module
+from frametally_videos.uploads.acceptance import Acceptance, UploadSettler, read_video, settle_uploads
+from frametally_videos.uploads.content_claims import claim, give_up_claim, holder_of
+from frametally_videos.uploads.receiving import (
+    UploadPorts,
+    abort_upload,
+    begin_upload,
+    confirm_move,
+    find_upload,
+    keep_upload,
+    note_end,
+    resume_write,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = fake_video()
+UPLOAD = """
+import sys
+from pathlib import Path
+from frametally.process import failpoints
+from frametally_videos.uploads.acceptance import Acceptance
+from tests.videos.fake_uploads import fake_video, open_parts, send
+failpoints.arm()
+ports = open_parts(Path(sys.argv[1]))
+Acceptance(ports).accept(send(ports, fake_video()))
+"""
+PASSED_HERE = [name for name in FAILPOINTS if name.startswith("upload.")]
+PASSED_BY_THE_SERVER = ["upload.appended", "upload.flushed"]
+
+
+@pytest.fixture
+def ports(tmp_path: Path) -> Iterator[UploadPorts]:
+    opened = open_parts(tmp_path)
+    yield opened
+    opened.catalogue.close()
+    opened.store.close()
+
+
+def settle(ports: UploadPorts) -> list[str]:
+    """Settles all at once; what was said of it."""
+    said: list[str] = []
+    settle_uploads(ports.settings, ports.store, ports.catalogue, ports.look, said.append)
+    return said
+
+
+def jobs_of(ports: UploadPorts, video_id: str) -> list[str]:
+    return sorted(job.kind for job in ports.catalogue.jobs(video_id))
+
+
+def test_an_upload_becomes_a_video_with_its_row_and_its_jobs_and_leaves_nothing_else(
+    ports: UploadPorts,
+) -> None:
+    upload = send(ports, DATA, file_name="Gate East.mp4")
+    accepted = Acceptance(ports).accept(upload)
+    video = accepted.video
+    assert not accepted.known
+    assert (video.id, video.size_bytes, video.sha256) == (
+        upload.video_id,
+        len(DATA),
+        hashlib.sha256(DATA).hexdigest(),
+    )
+    assert (video.name, video.source, video.source_name) == ("Gate East.mp4", "gate-east", "Gate East")
+    assert all_keys(ports.store) == keys_of_video(ports.store, video.id)
+    assert ports.store.get(keys.original_key(video.id)) == DATA
+    row = ports.catalogue.video(video.id)
+    assert row is not None
+    assert (row.record, row.state) == (video, "received")
+    assert jobs_of(ports, video.id) == sorted(usual_jobs(video, "queue"))
+    assert "frames" in usual_jobs(video, "queue")
+    ended = ports.catalogue.upload(upload.id)
+    assert ended is not None
+    assert (ended.state, ended.video_id, ended.known) == ("accepted", video.id, False)
+
+
+def test_what_nothing_tells_the_time_of_waits_for_a_person_with_its_pictures_made(ports: UploadPorts) -> None:
+    video = Acceptance(ports).accept(send(ports, NO_TIME)).video
+    row = ports.catalogue.video(video.id)
+    assert row is not None
+    assert (row.state, row.reason) == ("needs_time", acceptance_module.NO_TIME)
+    assert jobs_of(ports, video.id) == sorted(usual_jobs(video, "queue"))
+    assert "frames" not in usual_jobs(video, "queue")
+
+
+COUNTED = msgspec.structs.replace(
+    make_manifest(60, media=hashlib.sha256(DATA).hexdigest(), source="traffic"),
+    start_ms=1_767_225_600_000,
+    first_captured_at_ms=1_767_225_600_000,
+    last_captured_at_ms=1_767_225_612_000,
+)
+"""What was produced of the same bytes: 60 frames of 2026-01-01."""
+ELSEWHERE = VideoFields(source="Gate", start_time="2026-02-01T08:00:00Z")
+
+
+def look_for_times(settings: Settings, key: str, fields: VideoFields, file_name: str) -> VideoFacts:
+    """A look into bytes that tell no time: what was said, else the file's date."""
+    if fields.start_time:
+        return make_facts(started_at_ms=moment_ms(fields.start_time, None, settings))
+    return make_facts(started_at_ms=fields.last_modified_ms, time_source="file_time")
+
+
+def test_the_same_bytes_uploaded_as_another_source_leave_the_first_ones_counts(ports: UploadPorts) -> None:
+    ports.store.put(COUNTED.key, encode(COUNTED))
+    ports = ports._replace(look=look_for_times)
+    upload = send(ports, DATA, fields=ELSEWHERE)
+    with pytest.raises(Refused, match="60 frames of Traffic on 2026-01-01 would count as Gate on 2026-02-01"):
+        Acceptance(ports).accept(upload)
+    ended = ports.catalogue.upload(upload.id)
+    assert ended is not None
+    assert (ended.state, ended.status) == ("refused", 409)
+    # Its bytes wait to be confirmed until the upload expires.
+    kept = sorted([COUNTED.key, upload.key, keys.original_key(upload.video_id)])
+    assert settle(ports) == []
+    assert all_keys(ports.store) == kept
+    later = Acceptance(ports._replace(now_ms=lambda: upload.expires_at_ms))
+    UploadSettler(later, print).settle(patiently=False)
+    assert all_keys(ports.store) == [COUNTED.key]
+
+
+def test_counts_move_once_an_upload_confirms_it_and_that_is_told(ports: UploadPorts) -> None:
+    ports.store.put(COUNTED.key, encode(COUNTED))
+    ports = ports._replace(look=look_for_times)
+    confirmed = msgspec.structs.replace(ELSEWHERE, move_counts=True)
+    upload = send(ports, DATA, fields=confirmed)
+    for _ in range(2):  # whoever asks again is told the same
+        accepted = Acceptance(ports).accept(upload)
+        assert "60 frames of Traffic on 2026-01-01 will count as Gate" in accepted.remark
+    moved = accepted.video.moved_from
+    assert moved is not None
+    assert (moved.source, moved.frames, accepted.video.source) == ("traffic", 60, "gate")
+    assert not accepted.video.fields.move_counts
+
+
+def test_counts_of_an_uploaded_video_move_once_an_upload_of_its_bytes_confirms_it(ports: UploadPorts) -> None:
+    ports = ports._replace(look=look_for_times)
+    as_counted = VideoFields(source="Traffic", start_time="2026-01-01T00:00:00Z")
+    first = Acceptance(ports).accept(send(ports, DATA, fields=as_counted)).video
+    ports.store.put(COUNTED.key, encode(COUNTED))  # what its frames came to
+    kept = Acceptance(ports).accept(send(ports, DATA, fields=ELSEWHERE))
+    assert kept.video == first
+    assert "keeps its own source, start_time" in kept.remark
+    confirmed = msgspec.structs.replace(ELSEWHERE, move_counts=True)
+    upload = send(ports, DATA, fields=confirmed)
+    for _ in range(2):  # whoever asks again is told the same
+        accepted = Acceptance(ports).accept(upload)
+        assert "60 frames of Traffic on 2026-01-01 will count as Gate" in accepted.remark
+        assert "keeps" not in accepted.remark
+    video = read_video(ports.store, first.id)
+    assert video is not None
+    assert (video.source, video.facts.started_at_ms) == (
+        "gate",
+        moment_ms("2026-02-01T08:00:00Z", None, ports.settings),
+    )
+    assert video.moved_from is not None
+    assert video.moved_from.source == "traffic"
+    assert jobs_of(ports, first.id).count("frames") == 1
+
+
+def test_a_confirmation_that_a_kill_followed_is_kept(ports: UploadPorts) -> None:
+    ports.store.put(COUNTED.key, encode(COUNTED))
+    ports = ports._replace(look=look_for_times)
+    upload = send(ports, DATA, fields=ELSEWHERE)
+    with pytest.raises(Refused):
+        Acceptance(ports).accept(upload)
+    confirm_move(ports, upload)
+    assert settle(ports) == []
+    video = read_video(ports.store, upload.video_id)
+    assert video is not None
+    assert video.source == "gate"
+    assert all_keys(ports.store) == sorted([COUNTED.key, *keys_of_video(ports.store, video.id)])
+
+
+@pytest.mark.parametrize("fields", [VideoFields(), VideoFields(source="TRAFFIC")])
+def test_an_upload_that_says_no_other_source_or_time_is_counted_where_its_bytes_are(
+    ports: UploadPorts, fields: VideoFields
+) -> None:
+    ports.store.put(COUNTED.key, encode(COUNTED))
+    ports = ports._replace(look=look_for_times)
+    video = Acceptance(ports).accept(send(ports, DATA, fields=fields)).video
+    assert (video.source, video.source_name, video.moved_from) == ("traffic", "Traffic", None)
+    assert (video.facts.started_at_ms, video.facts.time_source) == (COUNTED.start_ms, "start_time")
+
+
+def test_without_a_time_the_uploads_is_a_guess_that_the_next_upload_puts_right(ports: UploadPorts) -> None:
+    ports = ports._replace(look=look_for_times)
+    upload = send(ports, DATA)
+    first = Acceptance(ports).accept(upload).video
+    assert (first.facts.started_at_ms, first.facts.time_source) == (upload.created_at_ms, "file_time")
+    assert "frames" in jobs_of(ports, first.id)
+    elsewhere = msgspec.structs.replace(ELSEWHERE, source="Yard")  # which says nothing of this source's time
+    other = Acceptance(ports).accept(send(ports, DATA, fields=elsewhere))
+    assert (other.known, other.video) == (True, first)
+    assert "keeps its own source, start_time" in other.remark
+    again = Acceptance(ports).accept(send(ports, DATA, fields=VideoFields(start_time=ELSEWHERE.start_time)))
+    assert (again.known, again.video.id) == (True, first.id)
+    assert again.video.facts.time_source == "start_time"
+    assert again.video.facts.started_at_ms == moment_ms("2026-02-01T08:00:00Z", None, ports.settings)
+    assert "start_time" in again.remark
+    later = Acceptance(ports).accept(send(ports, DATA, fields=VideoFields(start_time="2026-03-01T00:00:00Z")))
+    assert later.video == again.video
+    assert "keeps its own start_time" in later.remark
+
+
+def test_what_known_bytes_bring_and_is_not_taken_is_told(ports: UploadPorts) -> None:
+    fields = VideoFields(
+        name="Noon", source="Gate", client_id="client-1", roi={"x": 1, "y": 0, "width": 9, "height": 9}
+    )
+    first = Acceptance(ports).accept(send(ports, DATA, fields=fields)).video
+    same = Acceptance(ports).accept(send(ports, DATA, fields=fields))
+    assert (same.known, same.remark) == (True, "")
+    other = VideoFields(
+        name="Night",
+        source="Yard",
+        client_id="client-2",
+        roi={"x": 2, "y": 0, "width": 9, "height": 9},
+        calibration={"points": [[1, 1]]},
+    )
+    again = Acceptance(ports).accept(send(ports, DATA, fields=other))
+    assert again.video == first
+    assert "keeps its own name, source, roi, calibration" in again.remark
+    for client_id in ("client-1", "client-2"):
+        [row] = ports.catalogue.videos(VideoQuestion(client_id=client_id)).rows
+        assert row.record.id == first.id
+        assert ports.catalogue.find_jobs(JobQuestion(client_id=client_id)).jobs
+
+
+@pytest.mark.parametrize(("data", "status"), [(b"PK\3\4 a zip", 415), (NO_PICTURES, 422)])
+def test_what_is_refused_leaves_nothing_but_the_note_why(
+    ports: UploadPorts, data: bytes, status: int
+) -> None:
+    upload = send(ports, data)
+    for _ in range(2):  # whoever asks again is told the same
+        with pytest.raises(Refused) as refused:
+            Acceptance(ports).accept(upload)
+        assert refused.value.status == status
+    assert all_keys(ports.store) == []
+    row = ports.catalogue.upload(upload.id)
+    assert row is not None
+    assert (row.state, row.status, row.reason) == ("refused", status, refused.value.reason)
+    assert rows_and_jobs(ports.catalogue) == []
+
+
+def test_bytes_that_are_not_those_that_were_announced_are_refused(ports: UploadPorts) -> None:
+    with pytest.raises(Refused) as refused:
+        Acceptance(ports).accept(send(ports, DATA, sha256="0" * 64))
+    assert refused.value.status == 460
+    assert all_keys(ports.store) == []
+
+
+def test_bytes_that_are_not_all_there_become_nothing_and_stay(ports: UploadPorts) -> None:
+    upload = begin_upload(
+        ports, kind="resumable", length_bytes=len(DATA), file_name="a.mp4", fields=VideoFields()
+    )
+    write = resume_write(ports.store, upload)
+    write.append(DATA[:-1], at_byte=0)
+    write.flush()
+    with pytest.raises(Poison, match="999 bytes of 1000"):
+        Acceptance(ports).accept(upload)
+    assert resume_write(ports.store, upload).durable_bytes == len(DATA) - 1
+    assert settle(ports) == []
+    assert find_upload(ports.store, upload.id) == upload
+
+
+def test_the_same_bytes_again_are_the_video_that_is_there(ports: UploadPorts) -> None:
+    first = Acceptance(ports).accept(send(ports, DATA)).video
+    upload = send(ports, DATA, file_name="another name.avi")
+    again = Acceptance(ports).accept(upload)
+    assert (again.video, again.known) == (first, True)
+    assert all_keys(ports.store) == keys_of_video(ports.store, first.id)
+    row = ports.catalogue.upload(upload.id)
+    assert row is not None
+    assert (row.state, row.video_id, row.known) == ("accepted", first.id, True)
+    assert len(rows_and_jobs(ports.catalogue)) == 1
+
+
+def test_of_eight_uploads_of_the_same_bytes_at_once_one_becomes_the_video(ports: UploadPorts) -> None:
+    uploads = [send(ports, DATA) for _ in range(8)]
+    acceptance, start = Acceptance(ports), threading.Barrier(len(uploads))
+
+    def accept(upload: UploadRecord) -> tuple[str, bool]:
+        start.wait()
+        accepted = acceptance.accept(upload)
+        return accepted.video.id, accepted.known
+
+    with ThreadPoolExecutor(len(uploads)) as threads:
+        ended = list(threads.map(accept, uploads))
+    assert len({video_id for video_id, _ in ended}) == 1
+    assert sorted(known for _, known in ended) == [False] + [True] * 7
+    assert all_keys(ports.store) == keys_of_video(ports.store, ended[0][0])
+    assert len(rows_and_jobs(ports.catalogue)) == 1
+    assert jobs_of(ports, ended[0][0]) == sorted(usual_jobs(make_video(), "queue"))
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    "name", first_quick(name for name in PASSED_HERE if name not in PASSED_BY_THE_SERVER)
+)
+def test_killed_at_each_step_the_end_is_that_of_a_quiet_run(tmp_path: Path, name: str) -> None:
+    quiet = open_parts(tmp_path / "quiet")
+    video = Acceptance(quiet).accept(send(quiet, fake_video())).video
+    killed = subprocess.run(
+        [sys.executable, "-W", "error", "-c", UPLOAD, tmp_path / "killed"],
+        cwd=ROOT,
+        env={**os.environ, VARIABLE: name},
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    ports = open_parts(tmp_path / "killed")
+    if name == "upload.created":  # its client has to send all of it
+        left = [info.key for info in ports.store.list(keys.UPLOADS)]
+        upload = find_upload(ports.store, left[0].removeprefix("uploads/").removesuffix(".json"))
+        assert upload is not None
+        write = resume_write(ports.store, upload)
+        assert write.durable_bytes == 0
+        write.append(fake_video(), at_byte=0)
+        write.flush()
+    for _ in range(2):  # the second time there is nothing to do
+        assert settle(ports) == []
+        videos = [key.split("/")[1] for key in all_keys(ports.store) if key.endswith("/video.json")]
+        assert all_keys(ports.store) == keys_of_video(ports.store, videos[0])
+        assert rows_and_jobs(ports.catalogue) == rows_and_jobs(quiet.catalogue)
+    assert len(all_keys(ports.store)) == len(all_keys(quiet.store))
+    assert ports.store.get(keys.original_key(videos[0])) == quiet.store.get(keys.original_key(video.id))
+    for opened in (quiet, ports):
+        opened.catalogue.close()
+
+
+def test_what_another_process_is_just_at_is_left_to_it_for_a_minute(ports: UploadPorts) -> None:
+    upload = send(ports, DATA)
+    clock = ManualClock()
+    settler = UploadSettler(Acceptance(ports), pytest.fail, clock=clock)
+    for seconds in (0, 30, 25):
+        clock.advance(seconds)
+        settler.settle()
+        assert find_upload(ports.store, upload.id) is not None
+    clock.advance(5)
+    settler.settle()
+    assert find_upload(ports.store, upload.id) is None
+    assert read_video(ports.store, upload.video_id) is not None
+
+
+def test_an_upload_that_is_busy_is_never_touched(ports: UploadPorts) -> None:
+    upload = send(ports, DATA)
+    settler = UploadSettler(Acceptance(ports), pytest.fail, is_busy=lambda one: one == upload.id)
+    settler.settle(patiently=False)
+    assert find_upload(ports.store, upload.id) == upload
+
+
+def test_settling_removes_the_originals_that_are_too_old_and_says_so(ports: UploadPorts) -> None:
+    video = Acceptance(ports).accept(send(ports, DATA)).video
+    manifest = msgspec.structs.replace(make_manifest(1), sha256=video.sha256)
+    ports.store.put(manifest.key, encode(manifest))
+    later_ms = ports.now_ms() + 2 * 86_400_000
+    old = ports._replace(
+        settings=ports.settings.model_copy(update={"store_video_days": 1}), now_ms=lambda: later_ms
+    )
+    said: list[str] = []
+    UploadSettler(Acceptance(ports), said.append).settle(patiently=False)
+    assert ports.store.head(keys.original_key(video.id)) is not None
+    UploadSettler(Acceptance(old), said.append).settle(patiently=False)
+    assert ports.store.head(keys.original_key(video.id)) is None
+    assert said == [f"video {video.id}: its original was removed, 1 days after it came"]
+    assert read_video(ports.store, video.id) == video
+
+
+def test_an_upload_that_was_left_is_removed_and_one_that_goes_on_is_kept(ports: UploadPorts) -> None:
+    ports = ports._replace(now_ms=lambda: now_ms)
+    now_ms, hour_ms = 1_000_000_000_000, 3_600_000
+    upload = begin_upload(ports, kind="resumable", length_bytes=9, file_name="a.mp4", fields=VideoFields())
+    write = resume_write(ports.store, upload)
+    write.append(b"12345", at_byte=0)
+    write.flush()
+    assert upload.expires_at_ms == now_ms + 48 * hour_ms
+    now_ms += 40 * hour_ms
+    kept = keep_upload(ports, upload)
+    assert kept.expires_at_ms == now_ms + 48 * hour_ms
+    assert find_upload(ports.store, upload.id) == kept
+    settler = UploadSettler(Acceptance(ports), pytest.fail)
+    now_ms += 47 * hour_ms
+    settler.settle(patiently=False)
+    assert find_upload(ports.store, upload.id) == kept
+    now_ms += hour_ms
+    settler.settle(patiently=False)
+    assert all_keys(ports.store) == []
+    row = ports.catalogue.upload(upload.id)
+    assert row is not None
+    assert (row.state, row.reason) == ("aborted", "it was left for too long")
+
+
+def test_a_form_that_was_cut_by_a_kill_is_removed_after_an_hour(ports: UploadPorts) -> None:
+    ports = ports._replace(now_ms=lambda: now_ms)
+    now_ms = 1_000_000_000_000
+    upload = begin_upload(ports, kind="form", length_bytes=None, file_name="a.mp4", fields=VideoFields())
+    resume_write(ports.store, upload).append(b"x" * 10_000_000, at_byte=0)
+    settler = UploadSettler(Acceptance(ports), pytest.fail)
+    settler.settle(patiently=False)
+    assert find_upload(ports.store, upload.id) == upload
+    now_ms += 3_600_000
+    settler.settle(patiently=False)
+    assert all_keys(ports.store) == []
+
+
+def test_whose_claim_leads_to_no_video_any_more_is_followed_by_whoever_comes_next(ports: UploadPorts) -> None:
+    sha256 = hashlib.sha256(DATA).hexdigest()
+    gone = VideoContent(sha256=sha256, video_id=make_video(7).id, upload_id=make_video(8).id)
+    ports.store.put(gone.key, encode(gone))
+    assert holder_of(ports.store, sha256) is None
+    video = Acceptance(ports).accept(send(ports, DATA)).video
+    assert holder_of(ports.store, sha256) == video.id
+
+
+def test_a_damaged_claim_is_made_anew(ports: UploadPorts) -> None:
+    key = keys.video_content_key(hashlib.sha256(DATA).hexdigest())
+    ports.store.put(key, b"{damaged")
+    video = Acceptance(ports).accept(send(ports, DATA)).video
+    assert all_keys(ports.store) == keys_of_video(ports.store, video.id)
+
+
+def test_a_claim_is_given_up_by_its_own_video_alone(ports: UploadPorts) -> None:
+    upload = send(ports, DATA)
+    assert claim(ports.store, "a" * 64, upload) == upload.video_id
+    give_up_claim(ports.store, "a" * 64, make_video(3).id)
+    assert holder_of(ports.store, "a" * 64) == upload.video_id
+    give_up_claim(ports.store, "a" * 64, upload.video_id)
+    assert holder_of(ports.store, "a" * 64) is None
+
+
+def test_bytes_whose_video_is_just_being_removed_wait_until_it_is(
+    ports: UploadPorts,
+) -> None:
+    acceptance = Acceptance(ports)
+    first = acceptance.accept(send(ports, DATA)).video
+    removed = msgspec.structs.replace(first, state="deleting")
+    ports.store.put(first.key, encode(removed))
+    upload = send(ports, DATA)
+    with pytest.raises(Retryable, match="being removed"):
+        acceptance.accept(upload)
+    give_up_claim(ports.store, first.sha256, first.id)
+    for key in (first.key, keys.original_key(first.id)):
+        ports.store.delete(key)
+    ports.catalogue.remove_video(first.id)
+    assert settle(ports) == []
+    assert all_keys(ports.store) == keys_of_video(ports.store, upload.video_id)
+
+
+def test_a_look_that_was_ended_from_outside_is_made_again(ports: UploadPorts) -> None:
+    upload, looks = send(ports, DATA), []
+
+    def look(*asked: Any) -> VideoFacts:
+        looks.append(asked[1:])
+        if len(looks) == 1:
+            raise Retryable("the look was ended from outside")
+        return ports.look(*asked)
+
+    with pytest.raises(Retryable):
+        Acceptance(ports._replace(look=look)).accept(upload)
+    assert find_upload(ports.store, upload.id) == upload
+    assert settle(ports._replace(look=look)) == []
+    fields = msgspec.structs.replace(upload.fields, last_modified_ms=upload.created_at_ms)
+    assert looks == [(keys.original_key(upload.video_id), fields, upload.file_name)] * 2
+    assert all_keys(ports.store) == keys_of_video(ports.store, upload.video_id)
+
+
+def test_a_catalogue_that_was_lost_has_the_videos_and_what_is_to_be_done_again(tmp_path: Path) -> None:
+    ports = open_parts(tmp_path)
+    acceptance = Acceptance(ports)
+    videos = [acceptance.accept(send(ports, fake_video(number))).video for number in (1, 2)]
+    before = rows_and_jobs(ports.catalogue)
+    ports.catalogue.close()
+    for file in tmp_path.glob("catalogue.sqlite*"):
+        file.unlink()
+    again = open_parts(tmp_path)
+    assert settle(again) == []
+    assert rows_and_jobs(again.catalogue) == before
+    assert {row.record.id for row in map(again.catalogue.video, (one.id for one in videos)) if row} == {
+        one.id for one in videos
+    }
+    again.catalogue.close()
+
+
+def test_a_damaged_record_is_told_and_the_others_go_on(ports: UploadPorts) -> None:
+    damaged = make_video(9).id
+    ports.store.put(keys.upload_key(damaged), b"{")
+    upload = send(ports, DATA)
+    said = settle(ports)
+    assert [keys.upload_key(damaged) in line for line in said] == [True]
+    assert read_video(ports.store, upload.video_id) is not None
+
+
+def test_a_source_that_is_known_keeps_how_it_is_written(ports: UploadPorts) -> None:
+    acceptance = Acceptance(ports)
+    first = acceptance.accept(send(ports, DATA, fields=VideoFields(source="Gate East"))).video
+    other = acceptance.accept(send(ports, fake_video(2), fields=VideoFields(source="gate east"))).video
+    assert (
+        (first.source, first.source_name) == (other.source, other.source_name) == ("gate-east", "Gate East")
+    )
+
+
+def test_a_region_outside_the_picture_is_left_out_and_that_is_told(ports: UploadPorts) -> None:
+    inside = {"x": 1, "y": 1, "width": 600, "height": 300}
+    outside = {"points": [[0, 0], [641, 10]]}
+    fields = VideoFields(name="Mine", roi=inside, calibration=outside)
+    video = Acceptance(ports).accept(send(ports, DATA, fields=fields)).video
+    assert (video.name, video.fields.roi, video.fields.calibration) == ("Mine", inside, None)
+    assert len(video.facts.damage) == 1
+    assert "points[1] (641, 10) lies outside the picture of 640x360" in video.facts.damage[0]
+
+
+@pytest.mark.parametrize("state", ["accepted", "refused", "aborted"])
+def test_what_is_left_of_an_upload_that_ended_is_removed(ports: UploadPorts, state: Any) -> None:
+    upload = send(ports, DATA)
+    winner = make_video(5).id
+    note_end(ports, upload, state, video_id=winner if state == "accepted" else None, status=415, reason="no")
+    assert settle(ports) == []
+    assert all_keys(ports.store) == []
+
+
+def test_an_upload_that_is_aborted_leaves_the_note_alone(ports: UploadPorts) -> None:
+    upload = send(ports, DATA)
+    abort_upload(ports, upload, "its client ended it")
+    assert all_keys(ports.store) == []
+    row = ports.catalogue.upload(upload.id)
+    assert row is not None
+    assert (row.state, row.length_bytes, row.reason) == ("aborted", len(DATA), "its client ended it")
+
+
+def test_who_is_second_at_one_upload_comes_to_the_same_end(ports: UploadPorts) -> None:
+    upload = send(ports, DATA)
+    first = Acceptance(ports)
+
+    def look(*asked: Any) -> VideoFacts:
+        facts = ports.look(*asked)
+        first.accept(upload)  # the other process is faster
+        return facts
+
+    accepted = Acceptance(ports._replace(look=look)).accept(upload)
+    assert (accepted.video.id, accepted.known) == (upload.video_id, False)
+    assert all_keys(ports.store) == keys_of_video(ports.store, upload.video_id)
+    assert jobs_of(ports, upload.video_id) == sorted(usual_jobs(accepted.video, "queue"))
+
+
+def test_what_was_done_to_a_video_is_not_queued_again_when_its_upload_is_settled(ports: UploadPorts) -> None:
+    video = Acceptance(ports).accept(send(ports, DATA)).video
+    kinds = usual_jobs(video, "queue")
+    for _ in kinds:
+        job = ports.catalogue.claim("worker", kinds, lease_s=3600)
+        assert job is not None
+        assert ports.catalogue.end(job, "done")
+    Acceptance(ports).enter(video)
+    assert [job.state for job in ports.catalogue.jobs(video.id)] == ["done"] * len(kinds)
+
+
+def test_a_video_that_was_removed_while_a_slow_look_went_on_does_not_come_back(ports: UploadPorts) -> None:
+    upload = send(ports, DATA)
+
+    def look(*asked: Any) -> VideoFacts:
+        facts = ports.look(*asked)
+        video = Acceptance(ports).accept(upload).video
+        remove_all_of(ports.store, video.id, video.sha256)
+        return facts
+
+    with pytest.raises(Poison, match="is over"):
+        Acceptance(ports._replace(look=look)).accept(upload)
+    assert all_keys(ports.store) == []
+
+
+def remove_all_of(store: ObjectStore, video_id: str, sha256: str) -> None:
+    for key in (keys.video_key(video_id), keys.original_key(video_id), keys.video_content_key(sha256)):
+        store.delete(key)

@@ -1,0 +1,444 @@
+"""What every video catalogue keeps beside videos: single jobs, what is due, artifacts, arrivals."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.examples import examples
+from tests.videos.test_video_catalogue_contract import ADAPTERS, LONG_S, Make, Sqlite, filled
+from tests.videos.video_records import corrected, make_video
+
+from frametally_videos.ports.job_book import Failures, Job, JobKind, JobQuestion, JobState
+from frametally_videos.ports.video_catalogue import Artifact, VideoCatalogue, VideoQuestion
+from frametally_videos.records import VideoFields, VideoRecord
+
+ENHANCE_A, ENHANCE_B = '{"gamma":2.0}', '{"gamma":3.0}'
+NEVER = "00000000-0000-4000-8000-000000000000"
+
+
+@pytest.fixture(params=ADAPTERS, ids=lambda adapter: adapter.__name__.lower())
+def make(request: pytest.FixtureRequest) -> Iterator[Make]:
+    with ExitStack() as stack:
+        yield request.param(stack)
+
+
+@pytest.fixture
+def catalogue(make: Make) -> VideoCatalogue:
+    return make()
+
+
+@pytest.fixture
+def video_id(catalogue: VideoCatalogue) -> str:
+    return filled(catalogue, make_video())[0]
+
+
+def claimed(catalogue: VideoCatalogue, kind: JobKind = "frames", **values: Any) -> Job:
+    job = catalogue.claim("w", (kind,), **{"lease_s": LONG_S, **values})
+    assert job is not None
+    return job
+
+
+def due(catalogue: VideoCatalogue, again_after_s: float = LONG_S, limit: int = 99) -> list[str]:
+    return [job.id for job in catalogue.due(limit=limit, again_after_s=again_after_s)]
+
+
+def test_of_one_kind_there_is_a_job_for_each_options(catalogue: VideoCatalogue, video_id: str) -> None:
+    one, other = (catalogue.queue(video_id, "enhance", options) for options in (ENHANCE_A, ENHANCE_B))
+    assert one.id != other.id
+    assert (one.options, other.options) == (ENHANCE_A, ENHANCE_B)
+    assert catalogue.queue(video_id, "enhance", ENHANCE_B) == other
+    assert claimed(catalogue, "enhance").options == ENHANCE_A
+
+
+def test_a_job_is_found_by_its_id(catalogue: VideoCatalogue, video_id: str) -> None:
+    job = catalogue.queue(video_id, "enhance", ENHANCE_A)
+    assert catalogue.job(job.id) == job
+    assert catalogue.job(NEVER) is None
+
+
+def test_who_asks_for_one_job_gets_that_one_or_none(catalogue: VideoCatalogue) -> None:
+    first, second = (catalogue.queue(video_id, "frames") for video_id in filled(catalogue, *two()))
+    assert claimed(catalogue, job_id=second.id).id == second.id
+    assert catalogue.claim("w", ("frames",), lease_s=LONG_S, job_id=second.id) is None
+    assert catalogue.claim("w", ("previews",), lease_s=LONG_S, job_id=first.id) is None
+    assert catalogue.claim("w", ("frames",), lease_s=LONG_S, job_id=NEVER) is None
+    assert claimed(catalogue, job_id=first.id).id == first.id
+
+
+@pytest.mark.parametrize("take_over", [False, True])
+def test_a_job_that_is_to_be_tried_later_is_not_claimed_before(
+    catalogue: VideoCatalogue, video_id: str, take_over: bool
+) -> None:
+    job = catalogue.queue(video_id, "frames")
+    assert catalogue.end(claimed(catalogue), "queued", again_after_s=LONG_S)
+    asked: dict[str, Any] = {"lease_s": LONG_S, "job_id": job.id, "take_over": take_over}
+    assert catalogue.claim("w", ("frames",), **asked) is None
+
+
+@pytest.mark.parametrize("state", ["done", "failed"])
+def test_an_ended_job_is_never_taken_over(catalogue: VideoCatalogue, video_id: str, state: Any) -> None:
+    catalogue.queue(video_id, "frames")
+    held = claimed(catalogue)
+    assert catalogue.end(held, state)
+    assert catalogue.claim("x", ("frames",), lease_s=LONG_S, job_id=held.id, take_over=True) is None
+
+
+def test_a_job_is_taken_over_once_its_holder_was_silent_and_that_one_writes_no_more(make: Make) -> None:
+    catalogue = make()
+    (video_id,) = filled(catalogue, make_video())
+    catalogue.queue(video_id, "frames")
+    held = claimed(catalogue)
+    asked: dict[str, Any] = {"lease_s": LONG_S, "job_id": held.id}
+    # As if it said this ten seconds from now, however slow the machine is.
+    assert catalogue.renew(held, lease_s=LONG_S + 10)
+    assert make().claim("x", ("frames",), **asked, take_over=True) is None, "it has just said something"
+    # As if it had said nothing for ten seconds.
+    assert catalogue.renew(held, lease_s=LONG_S - 10)
+    assert make().claim("x", ("frames",), **asked) is None
+    taken = make().claim("x", ("frames",), **asked, take_over=True)
+    assert taken is not None
+    assert (taken.worker, taken.generation, taken.attempts) == ("x", held.generation + 1, held.attempts)
+    assert not catalogue.renew(held, lease_s=LONG_S)
+    assert not catalogue.end(held, "done")
+    assert catalogue.renew(taken, lease_s=LONG_S + 10)
+    assert make().claim("y", ("frames",), **asked, take_over=True) is None
+
+
+def test_a_job_that_is_given_up_is_failed_whoever_holds_it(catalogue: VideoCatalogue, video_id: str) -> None:
+    waiting, held = catalogue.queue(video_id, "previews"), catalogue.queue(video_id, "frames")
+    running = claimed(catalogue)
+    for job in (waiting, held):
+        assert catalogue.give_up(job.id, "nobody lived through it")
+        assert not catalogue.give_up(job.id, "again")
+        found = catalogue.job(job.id)
+        assert (found.state, found.reason, found.worker) == ("failed", "nobody lived through it", "")
+        assert found.ended_at_ms is not None
+    assert not catalogue.renew(running, lease_s=LONG_S)
+    assert not catalogue.end(running, "done")
+    assert not catalogue.give_up(NEVER, "nobody")
+    assert [job.kind for job in catalogue.retry(video_id)] == ["previews", "frames"]
+    assert claimed(catalogue).generation > running.generation
+
+
+def test_what_waits_is_told_once_until_it_has_waited_long(catalogue: VideoCatalogue, video_id: str) -> None:
+    first, second = catalogue.queue(video_id, "frames"), catalogue.queue(video_id, "previews")
+    assert due(catalogue) == [first.id, second.id]
+    assert due(catalogue) == []
+    third = catalogue.queue(video_id, "metadata")
+    assert due(catalogue) == [third.id]
+    later()
+    assert due(catalogue, again_after_s=0.0) == [first.id, second.id, third.id]
+    later()
+    assert due(catalogue, again_after_s=0.0, limit=2) == [first.id, second.id]
+
+
+def test_what_is_at_work_is_not_told_and_what_comes_back_is(catalogue: VideoCatalogue, video_id: str) -> None:
+    job = catalogue.queue(video_id, "frames")
+    assert due(catalogue) == [job.id]
+    held = claimed(catalogue)
+    assert due(catalogue, again_after_s=0.0) == []
+    assert catalogue.end(held, "queued", again_after_s=LONG_S)
+    assert due(catalogue, again_after_s=0.0) == []
+    assert catalogue.give_up(job.id, "so that it can be tried at once")
+    assert due(catalogue, again_after_s=0.0) == []
+    later()
+    assert catalogue.retry_job(job.id) is not None
+    assert due(catalogue) == [job.id]
+    lost = claimed(catalogue, lease_s=0.01)
+    assert wait_for(lambda: due(catalogue)) == [lost.id], "its lease is over: it waits"
+    assert due(catalogue) == []
+
+
+def test_of_many_that_ask_what_waits_one_is_told_of_each(make: Make) -> None:
+    catalogue = make()
+    ids = [catalogue.queue(one, "frames").id for one in filled(catalogue, *(make_video(n) for n in range(9)))]
+    start, told = threading.Barrier(4), []
+
+    def ask(mine: VideoCatalogue) -> None:
+        start.wait()
+        while found := due(mine, limit=2):
+            told.extend(found)
+
+    threads = [threading.Thread(target=ask, args=(make(),)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(told) == sorted(ids)
+
+
+@pytest.mark.parametrize("end", ["failed", "cancelled"])
+def test_one_job_that_failed_or_was_cancelled_is_queued_once_more(
+    catalogue: VideoCatalogue, video_id: str, end: str
+) -> None:
+    one, other = (catalogue.queue(video_id, "enhance", options) for options in (ENHANCE_A, ENHANCE_B))
+    for job in (one, other):
+        held = claimed(catalogue, "enhance")
+        assert catalogue.end(held, "failed", reason="r") if end == "failed" else catalogue.cancel_job(job.id)
+    again = catalogue.retry_job(other.id)
+    assert (again.id, again.state, again.attempts, again.reason) == (other.id, "queued", 0, None)
+    assert (again.started_at_ms, again.ended_at_ms) == (None, None)
+    assert catalogue.job(one.id).state == end
+    assert claimed(catalogue, "enhance").generation == 2
+
+
+@pytest.mark.parametrize("state", ["queued", "running", "done"])
+def test_only_what_failed_or_was_cancelled_is_tried_again(
+    catalogue: VideoCatalogue, video_id: str, state: JobState
+) -> None:
+    job = catalogue.queue(video_id, "frames")
+    if state != "queued":
+        job = claimed(catalogue)
+    if state == "done":
+        assert catalogue.end(job, "done")
+    there = catalogue.job(job.id)
+    assert catalogue.retry_job(job.id) == there == catalogue.job(job.id)
+    assert there.state == state
+    assert catalogue.retry_job(NEVER) is None
+
+
+def test_what_is_under_way_already_is_not_queued_a_second_time(
+    catalogue: VideoCatalogue, video_id: str
+) -> None:
+    first = catalogue.queue(video_id, "enhance", ENHANCE_A)
+    assert catalogue.give_up(first.id, "r")
+    second = catalogue.queue(video_id, "enhance", ENHANCE_A)
+    assert catalogue.retry_job(first.id).state == "failed"
+    assert catalogue.give_up(second.id, "r")
+    assert catalogue.retry_job(first.id).state == "queued"
+    assert catalogue.retry(video_id) == []
+    assert catalogue.retry_job(second.id).state == "failed"
+    assert [job.state for job in catalogue.jobs(video_id)] == ["queued", "failed"]
+
+
+def test_one_job_is_cancelled_and_what_is_ended_stays(catalogue: VideoCatalogue, video_id: str) -> None:
+    waiting, held = catalogue.queue(video_id, "previews"), catalogue.queue(video_id, "frames")
+    running = claimed(catalogue)
+    ended = catalogue.queue(video_id, "metadata")
+    assert catalogue.end(claimed(catalogue, "metadata"), "done")
+    assert catalogue.cancel_job(waiting.id).state == "cancelled"
+    assert catalogue.job(held.id).state == "running"
+    cancelled = catalogue.cancel_job(held.id)
+    assert (cancelled.state, cancelled.worker) == ("cancelled", "")
+    assert cancelled.ended_at_ms is not None
+    assert cancelled.started_at_ms is not None, "a removal waits for the process of a job that was at work"
+    assert not catalogue.renew(running, lease_s=LONG_S)
+    assert not catalogue.end(running, "done")
+    assert catalogue.cancel_job(ended.id).state == "done"
+    assert catalogue.cancel_job(NEVER) is None
+
+
+def test_the_holder_of_a_job_that_was_cancelled_and_queued_again_writes_no_more(
+    catalogue: VideoCatalogue, video_id: str
+) -> None:
+    job = catalogue.queue(video_id, "frames")
+    before = claimed(catalogue)
+    catalogue.cancel_job(job.id)
+    catalogue.retry_job(job.id)
+    assert not catalogue.renew(before, lease_s=LONG_S)
+    after = claimed(catalogue)
+    assert not catalogue.end(before, "failed")
+    assert catalogue.end(after, "done")
+
+
+def test_jobs_are_found_the_newest_first_page_by_page(catalogue: VideoCatalogue) -> None:
+    mine, other = (
+        make_video(n, fields=VideoFields(client_id=client)) for n, client in ((1, "client-1"), (2, None))
+    )
+    filled(catalogue, mine, other)
+    kinds: list[JobKind] = ["frames", "previews", "metadata", "checks"]
+    made = [catalogue.queue(one.id, kind).id for kind in kinds for one in (mine, other)]
+    claimed(catalogue, "metadata")
+    found: list[str] = []
+    before = 0
+    while True:
+        page = catalogue.find_jobs(JobQuestion(limit=3, before=before))
+        found += [job.id for job in page.jobs]
+        before = page.next
+        if not before:
+            break
+    assert found == made[::-1]
+    questions: list[tuple[JobQuestion, list[str]]] = [
+        (JobQuestion(video_id=mine.id), made[::2]),
+        (JobQuestion(client_id="client-1"), made[::2]),
+        (JobQuestion(client_id="client-2"), []),
+        (JobQuestion(kinds=("checks", "frames")), made[:2] + made[6:]),
+        (JobQuestion(states=("running",)), made[4:5]),
+        (JobQuestion(states=("queued", "done"), kinds=("metadata",)), made[5:6]),
+        (JobQuestion(limit=8), made),
+    ]
+    for question, expected in questions:
+        page = catalogue.find_jobs(question)
+        assert ([job.id for job in page.jobs], page.next) == (expected[::-1], 0), question
+    assert catalogue.find_jobs(JobQuestion(video_id=mine.id)).jobs[0] == catalogue.job(made[6])
+
+
+def test_jobs_are_counted_by_their_kind_and_state(catalogue: VideoCatalogue, video_id: str) -> None:
+    assert (catalogue.job_counts(), catalogue.job_states()) == ({}, {})
+    kinds: list[JobKind] = ["frames", "previews", "metadata"]
+    for kind in kinds:
+        catalogue.queue(video_id, kind)
+    catalogue.queue(video_id, "enhance", '{"gamma":1.2}')
+    catalogue.queue(video_id, "enhance", '{"gamma":1.3}')
+    running = claimed(catalogue).kind
+    expected: dict[JobKind, dict[JobState, int]] = {kind: {"queued": 1} for kind in kinds}
+    expected |= {"enhance": {"queued": 2}, running: {"running": 1}}
+    assert catalogue.job_counts() == expected
+    assert catalogue.job_states() == {"queued": 4, "running": 1}
+
+
+def test_failures_are_told_by_kind_since_the_first_until_they_are_begun_anew(
+    catalogue: VideoCatalogue, video_id: str
+) -> None:
+    assert catalogue.failures() == {}
+    for options in (ENHANCE_A, ENHANCE_B):
+        catalogue.queue(video_id, "enhance", options)
+        catalogue.end(claimed(catalogue, "enhance"), "failed")
+    first, second = catalogue.jobs(video_id)
+    assert first.ended_at_ms is not None
+    assert second.ended_at_ms is not None
+    assert catalogue.failures() == {"enhance": Failures(2, min(first.ended_at_ms, second.ended_at_ms))}
+    catalogue.queue(video_id, "enhance", ENHANCE_A)  # another one in its place
+    assert catalogue.failures() == {"enhance": Failures(1, second.ended_at_ms)}
+    catalogue.retry(video_id)
+    assert catalogue.failures() == {}
+
+
+def test_the_version_changes_with_single_jobs_and_with_nothing_that_no_page_shows(
+    catalogue: VideoCatalogue, video_id: str
+) -> None:
+    job = catalogue.queue(video_id, "frames")
+    seen = [catalogue.version()]
+    changing: list[Callable[[], object]] = [
+        lambda: catalogue.cancel_job(job.id),
+        lambda: catalogue.retry_job(job.id),
+        lambda: catalogue.give_up(job.id, "r"),
+        lambda: catalogue.put_artifacts(video_id, [Artifact("metadata", "m", "application/json", 1)]),
+        lambda: catalogue.remove_artifact(video_id, "m"),
+    ]
+    for change in changing:
+        change()
+        assert catalogue.version() not in seen
+        seen.append(catalogue.version())
+    catalogue.due(limit=9, again_after_s=0.0)
+    catalogue.cancel_job(job.id)
+    catalogue.give_up(job.id, "r")
+    catalogue.note_arrival(video_id)
+    catalogue.put_notice("n", "s", "b")
+    assert catalogue.version() == seen[-1]
+
+
+def test_what_was_made_takes_the_place_of_its_kind_and_enhanced_ones_come_beside(
+    catalogue: VideoCatalogue, video_id: str
+) -> None:
+    def made(kind: Any, key: str, size: int = 1) -> Artifact:
+        return Artifact(kind, key, "x/y", size)
+
+    poster, old, new = made("poster", "p"), made("playable", "old"), made("playable", "new")
+    a, b = made("enhanced", "a"), made("enhanced", "b")
+    for artifacts in ([poster, old], [a], [b], [new], [made("enhanced", "a", 2)], []):
+        catalogue.put_artifacts(video_id, artifacts)
+    row = catalogue.video(video_id)
+    assert row.artifacts == (poster, b, new, made("enhanced", "a", 2))
+    assert row.artifact("enhanced").key == "a", "the newest"
+    catalogue.remove_artifact(video_id, "a")
+    catalogue.remove_artifact(video_id, "nothing")
+    assert catalogue.video(video_id).artifacts == (poster, b, new)
+    catalogue.put_artifacts(NEVER, [poster])
+    assert catalogue.video(NEVER) is None
+
+
+def test_videos_of_one_client_are_found(catalogue: VideoCatalogue) -> None:
+    one, other = (make_video(n, fields=VideoFields(client_id=f"client-{n}")) for n in (1, 2))
+    filled(catalogue, one, other, make_video(3))
+    page = catalogue.videos(VideoQuestion(client_id="client-2"))
+    assert ([row.record.id for row in page.rows], page.total) == ([other.id], 1)
+
+
+def test_each_arrival_waits_to_be_told_once(catalogue: VideoCatalogue) -> None:
+    first, second = make_video(1), make_video(2)
+    filled(catalogue, second, first)
+    assert catalogue.untold_arrivals(9) == [first, second]
+    assert catalogue.untold_arrivals(1) == [first]
+    catalogue.note_arrival(first.id)
+    catalogue.put_video(corrected(first, name="Other"), "v2")
+    assert catalogue.untold_arrivals(9) == [second]
+    catalogue.note_arrival(NEVER)
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(
+            [
+                *("queue", "claim", "lose", "take", "end", "fail", "again", "up"),
+                *("retry", "retry all", "cancel", "cancel all"),
+            ]
+        ),
+        st.integers(0, 3),
+    ),
+    max_size=25,
+)
+
+
+@given(STEPS)
+@settings(max_examples=examples(30))
+def test_whatever_is_done_to_single_jobs_one_holds_each_and_none_waits_twice(
+    steps: list[tuple[str, int]],
+) -> None:
+    with ExitStack() as stack:
+        catalogue = Sqlite(stack)()
+        video_id = filled(catalogue, make_video())[0]
+        held: list[Job] = []
+        for step, number in steps:
+            ids = [job.id for job in catalogue.jobs(video_id)]
+            one = ids[number % len(ids)] if ids else NEVER
+            if step == "queue":
+                catalogue.queue(video_id, "enhance", str(number % 2))
+            elif step == "retry all":
+                catalogue.retry(video_id)
+            elif step == "cancel all":
+                catalogue.cancel_jobs(video_id)
+            elif step in ("claim", "lose", "take"):
+                lease_s = {"claim": LONG_S, "lose": 0.0, "take": LONG_S * 9}[step]
+                asked: dict[str, Any] = {"lease_s": lease_s, "job_id": one, "take_over": step == "take"}
+                job = catalogue.claim("w", ("enhance",), **asked)
+                held += [] if job is None else [job]
+            elif step in ("end", "fail", "again") and held:
+                end: Any = {"end": "done", "fail": "failed", "again": "queued"}[step]
+                catalogue.end(held.pop(), end)
+            elif step == "up":
+                catalogue.give_up(one, "r")
+            elif step == "retry":
+                catalogue.retry_job(one)
+            elif step == "cancel":
+                catalogue.cancel_job(one)
+            jobs = catalogue.jobs(video_id)
+            alive = [job.options for job in jobs if job.state in ("queued", "running")]
+            assert len(alive) == len(set(alive))
+            assert all((job.worker == "w") == (job.state == "running") for job in jobs)
+        holding = [job for job in held if catalogue.renew(job, lease_s=LONG_S)]
+        assert len({job.id for job in holding}) == len(holding)
+
+
+def two() -> list[VideoRecord]:
+    return [make_video(1), make_video(2)]
+
+
+def later() -> None:
+    """A moment: leases and what is due are kept by the millisecond."""
+    time.sleep(0.005)
+
+
+def wait_for(find: Callable[[], list[str]]) -> list[str]:
+    by_s = time.monotonic() + 30
+    while not (found := find()):
+        assert time.monotonic() < by_s
+        later()
+    return found

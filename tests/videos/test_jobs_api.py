@@ -1,0 +1,365 @@
+"""What is done to videos, by HTTP: asked for, listed, tried again, cancelled; what was found out and made."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from tests.videos.made_work import make_derivative, make_metadata, make_quality, put_derivative
+from tests.videos.test_library_api import NOBODY, stored
+from tests.videos.video_records import make_facts, make_video
+from tests.web.conftest import Place
+from werkzeug.test import TestResponse
+
+from frametally import keys
+from frametally.media_records import Enhancement
+from frametally.records import SealedRecord, encode
+from frametally_videos.jobs import job_requests as asked_jobs
+from frametally_videos.ports.job_book import JobKind
+from frametally_videos.ports.video_catalogue import Artifact, ArtifactKind
+
+UNPLAYED = make_facts(plays_in_browsers=False, why_not="It is HEVC.", codec="hevc")
+
+
+@pytest.fixture
+def client(place: Place) -> FlaskClient:
+    return place.app().test_client()
+
+
+def ask(client: FlaskClient, video_id: str, wanted: Any) -> TestResponse:
+    return client.post(f"/api/v1/videos/{video_id}/jobs", json=wanted)
+
+
+def listed(client: FlaskClient, asked: str = "") -> list[tuple[str, str]]:
+    answer = client.get(f"/api/v1/jobs{asked}")
+    assert answer.status_code == 200, answer.text
+    return [(job["video_name"], job["kind"]) for job in answer.json["jobs"]]
+
+
+def test_jobs_of_all_videos_are_listed_the_newest_first(place: Place, client: FlaskClient) -> None:
+    one, two = stored(place, make_video(1), make_video(2))
+    queued: list[tuple[str, JobKind]] = [(one, "frames"), (two, "frames"), (one, "previews"), (two, "checks")]
+    for video_id, kind in queued:
+        place.catalogue.queue(video_id, kind)
+    held = place.catalogue.claim("media-1", ["checks"], lease_s=30)
+    assert held is not None
+    assert listed(client) == [
+        ("Gate 2", "checks"),
+        ("Gate 1", "previews"),
+        ("Gate 2", "frames"),
+        ("Gate 1", "frames"),
+    ]
+    assert listed(client, "?state=running") == [("Gate 2", "checks")]
+    assert listed(client, "?kind=frames&kind=checks&state=queued") == [
+        ("Gate 2", "frames"),
+        ("Gate 1", "frames"),
+    ]
+    assert listed(client, f"?video_id={one}") == [("Gate 1", "previews"), ("Gate 1", "frames")]
+    answer = client.get("/api/jobs?limit=1").json
+    assert answer["jobs"][0]["worker"] == "media-1"
+    assert answer["states"] == {"queued": 3, "running": 1}
+    by_state: Counter[str] = sum((Counter(of) for of in answer["kinds"].values()), Counter())
+    assert by_state == answer["states"]
+    assert (answer["uploads_allowed"], answer["remedy"]) == (True, None)
+
+
+def test_pages_of_jobs_follow_each_other_to_the_end(place: Place, client: FlaskClient) -> None:
+    ids = stored(place, *(make_video(n) for n in range(1, 6)))
+    for video_id in ids:
+        place.catalogue.queue(video_id, "frames")
+    seen, cursor = [], ""
+    while True:
+        page = client.get(f"/api/v1/jobs?limit=2&cursor={cursor}").json
+        seen.append([job["video_id"] for job in page["jobs"]])
+        if page["next"] is None:
+            break
+        cursor = page["next"]
+    assert seen == [[ids[4], ids[3]], [ids[2], ids[1]], [ids[0]]]
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    ("asked", "parameter"),
+    [
+        ("state=ended", "state"),
+        ("kind=polish", "kind"),
+        ("limit=0", "limit"),
+        ("limit=201", "limit"),
+        ("cursor=nothing", "cursor"),
+        ("cursor=Wy0xXQ==", "cursor"),
+        ("cursor=WzkyMjMzNzIwMzY4NTQ3NzU4MDhd", "cursor"),
+        ("video_id=%00", "video_id"),
+        ("page=2", "page"),
+    ],
+)
+def test_what_cannot_be_asked_of_jobs_is_named(client: FlaskClient, asked: str, parameter: str) -> None:
+    answer = client.get(f"/api/v1/jobs?{asked}")
+    assert (answer.status_code, answer.json["parameter"]) == (400, parameter)
+
+
+def test_an_enhancement_is_queued_once_and_then_found_again(place: Place, client: FlaskClient) -> None:
+    (video_id,) = stored(place, make_video(1))
+    first = ask(client, video_id, {"kind": "enhance", "options": {"contrast": 1.2, "brightness": 0.1}})
+    assert first.status_code == 202
+    assert first.json["options"] == {"brightness": 0.1, "contrast": 1.2}
+    assert (first.json["kind"], first.json["state"]) == ("enhance", "queued")
+    alike = {"kind": "enhance", "options": {"brightness": 0.1, "contrast": 1.2, "gamma": 1}}
+    again = ask(client, video_id, alike)
+    assert (again.status_code, again.json["id"]) == (200, first.json["id"])
+    job = place.catalogue.claim("w", ["enhance"], lease_s=30)
+    assert job is not None
+    place.catalogue.end(job, "done")
+    put_derivative(place, make_derivative(video_id, "0a1b2c3d", Enhancement(brightness=0.1, contrast=1.2)))
+    made = ask(client, video_id, alike)
+    assert (made.status_code, made.json["id"], made.json["state"]) == (200, first.json["id"], "done")
+    other = ask(client, video_id, {"kind": "enhance", "options": {"brightness": 0.2}})
+    assert (other.status_code, other.json["id"] == first.json["id"]) == (202, False)
+
+
+def test_what_was_made_and_removed_is_made_anew(place: Place, client: FlaskClient) -> None:
+    (video_id,) = stored(place, make_video(1, facts=UNPLAYED))
+    assert ask(client, video_id, {"kind": "playable"}).status_code == 202
+    job = place.catalogue.claim("w", ["playable"], lease_s=30)
+    assert job is not None
+    place.catalogue.end(job, "done")
+    derivative = make_derivative(video_id, "0a1b2c3d", None)
+    put_derivative(place, derivative)
+    assert ask(client, video_id, {"kind": "playable"}).status_code == 200
+    address = f"/api/v1/videos/{video_id}/derivatives"
+    (one,) = client.get(address).json["derivatives"]
+    assert one["url"] == f"/api/v1/videos/{video_id}/playable?v=0a1b2c3d"
+    assert client.get(f"/api/v1/videos/{video_id}").json["links"]["playable"] == one["url"]
+    for _ in range(2):
+        assert client.delete(f"{address}/0a1b2c3d").status_code == 204
+    assert client.get(address).json == {"derivatives": []}
+    assert place.store.head(derivative.key) is None
+    assert place.store.head(derivative.file_key) is None
+    assert client.get(f"/api/v1/videos/{video_id}").json["links"]["playable"] is None
+    assert ask(client, video_id, {"kind": "playable"}).status_code == 202
+
+
+def test_a_job_that_failed_is_begun_again_when_it_is_asked_for(place: Place, client: FlaskClient) -> None:
+    (video_id,) = stored(place, make_video(1))
+    first = ask(client, video_id, {"kind": "checks"}).json
+    job = place.catalogue.claim("w", ["checks"], lease_s=30)
+    assert job is not None
+    place.catalogue.end(job, "failed", reason="It was killed.")
+    again = ask(client, video_id, {"kind": "checks"})
+    assert (again.status_code, again.json["id"], again.json["state"]) == (202, first["id"], "queued")
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    ("wanted", "parameter"),
+    [
+        ({"kind": "removal"}, "kind"),
+        ({"kind": "enhance", "options": {"brightness": 2}}, "brightness"),
+        ({"kind": "enhance", "options": {"filter": "drawbox"}}, "filter"),
+        ({"kind": "enhance", "options": {"fps": "eq=1"}}, "fps"),
+        ({"kind": "enhance", "options": {"deinterlace": "yes"}}, "deinterlace"),
+        ({"kind": "checks", "options": {"fps": 2}}, "options"),
+        ({"options": {}}, None),
+        ({"kind": "enhance", "and": 1}, None),
+        ([], None),
+    ],
+)
+def test_a_wish_that_cannot_be_is_refused_by_field(
+    place: Place, client: FlaskClient, wanted: Any, parameter: str | None
+) -> None:
+    (video_id,) = stored(place, make_video(1))
+    answer = ask(client, video_id, wanted)
+    assert (answer.status_code, answer.json.get("parameter")) == (400, parameter)
+    assert answer.json["remedy"]
+    assert place.catalogue.jobs(video_id) == []
+
+
+def test_a_video_has_so_many_enhancements_and_the_oldest_is_named(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asked_jobs, "ENHANCEMENTS_KEPT", 2)
+    (video_id,) = stored(place, make_video(1))
+    client = place.app().test_client()
+    put_derivative(place, make_derivative(video_id, "0a1b2c3d", Enhancement(gamma=2)))
+    assert ask(client, video_id, {"kind": "enhance", "options": {"gamma": 3}}).status_code == 202
+    refused = ask(client, video_id, {"kind": "enhance", "options": {"gamma": 4}})
+    assert refused.status_code == 409
+    assert "0a1b2c3d" in refused.json["remedy"]
+    assert ask(client, video_id, {"kind": "checks"}).status_code == 202
+
+
+def test_so_many_jobs_of_a_video_wait_and_those_that_are_ended_take_no_room(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asked_jobs, "JOBS_PER_VIDEO", 2)
+    monkeypatch.setattr(asked_jobs, "ENHANCEMENTS_KEPT", 1000)
+    (video_id,) = stored(place, make_video(1))
+    client = place.app().test_client()
+    for number in range(1, 6):  # jobs that were ended, in every way
+        asked = ask(client, video_id, {"kind": "enhance", "options": {"contrast": number / 2}})
+        assert asked.status_code == 202, number
+        if number == 1:
+            assert client.post(f"/api/v1/jobs/{asked.json['id']}/cancel").status_code == 202
+        else:
+            held = place.catalogue.claim("w", ["enhance"], lease_s=30)
+            assert held is not None
+            place.catalogue.end(held, "done" if number % 2 else "failed", reason="r")
+    assert ask(client, video_id, {"kind": "checks"}).status_code == 202
+    assert ask(client, video_id, {"kind": "metadata"}).status_code == 202
+    # One that is new, and ones that failed or were cancelled.
+    for wanted in (
+        {"kind": "previews"},
+        *({"kind": "enhance", "options": {"contrast": n}} for n in (0.5, 1)),
+    ):
+        refused = ask(client, video_id, wanted)
+        assert (refused.status_code, refused.json["remedy"]) == (409, "Wait for one, or cancel one.")
+        assert "2 jobs" in refused.json["detail"]
+    assert ask(client, video_id, {"kind": "checks"}).status_code == 200, "it is under way"
+    held = place.catalogue.claim("w", ["metadata"], lease_s=30)
+    assert held is not None
+    place.catalogue.end(held, "done")
+    assert ask(client, video_id, {"kind": "previews"}).status_code == 202
+
+
+def test_what_browsers_play_is_not_made_playable(place: Place, client: FlaskClient) -> None:
+    (video_id,) = stored(place, make_video(1))
+    assert ask(client, video_id, {"kind": "playable"}).status_code == 409
+
+
+@pytest.mark.thorough
+def test_a_job_is_cancelled_and_begun_once_more(place: Place, client: FlaskClient) -> None:
+    (video_id,) = stored(place, make_video(1))
+    job = place.catalogue.queue(video_id, "frames")
+    address = f"/api/v1/jobs/{job.id}"
+    assert client.post(f"{address}/retry").status_code == 409
+    for _ in range(2):
+        cancelled = client.post(f"{address}/cancel")
+        assert (cancelled.status_code, cancelled.json["state"]) == (202, "cancelled")
+    place.catalogue.set_video(video_id, state="failed", reason="x")
+    again = client.post(f"{address}/retry")
+    assert (again.status_code, again.json["state"]) == (202, "queued")
+    assert client.get(f"/api/v1/videos/{video_id}").json["state"] == "received"
+    held = place.catalogue.claim("w", ["frames"], lease_s=30)
+    assert held is not None
+    place.catalogue.end(held, "done")
+    assert client.post(f"{address}/cancel").status_code == 409
+    assert client.post(f"{address}/retry").status_code == 409
+
+
+def test_a_removal_is_not_cancelled(place: Place, client: FlaskClient) -> None:
+    (video_id,) = stored(place, make_video(1))
+    client.delete(f"/api/v1/videos/{video_id}")
+    (job,) = (job for job in place.catalogue.jobs(video_id) if job.kind == "removal")
+    assert client.post(f"/api/v1/jobs/{job.id}/cancel").status_code == 409
+    assert ask(client, video_id, {"kind": "checks"}).status_code == 409
+
+
+def test_nobody_changes_jobs_where_uploads_are_off_or_from_another_site(place: Place) -> None:
+    (video_id,) = stored(place, make_video(1))
+    job = place.catalogue.queue(video_id, "frames")
+    writes = [
+        ("POST", f"/api/v1/jobs/{job.id}/cancel"),
+        ("POST", f"/api/v1/jobs/{job.id}/retry"),
+        ("POST", f"/api/v1/videos/{video_id}/jobs"),
+        ("DELETE", f"/api/v1/videos/{video_id}/derivatives/0a1b2c3d"),
+    ]
+    off, on = place.app(web_uploads=False).test_client(), place.app().test_client()
+    for method, path in writes:
+        wanted = {"kind": "checks"} if path.endswith("/jobs") else None
+        assert off.open(path, method=method, json=wanted).status_code == 403, path
+        foreign = on.open(path, method=method, json=wanted, headers={"Origin": "https://evil.example"})
+        assert foreign.status_code == 403, path
+    assert [one.state for one in place.catalogue.jobs(video_id)] == ["queued"]
+    listing = off.get("/api/v1/jobs").json
+    assert listing["uploads_allowed"] is False
+    assert listing["remedy"]
+
+
+def test_what_is_found_out_is_answered_once_it_is_there(place: Place, client: FlaskClient) -> None:
+    (video_id,) = stored(place, make_video(1))
+    here = f"/api/v1/videos/{video_id}"
+    for what in ("metadata", "quality"):
+        answer = client.get(f"{here}/{what}")
+        assert (answer.status_code, client.get(here).json["links"][what]) == (404, None)
+        assert answer.json["remedy"]
+    found: list[tuple[SealedRecord, ArtifactKind]] = [
+        (make_metadata(video_id), "metadata"),
+        (make_quality(video_id), "quality"),
+    ]
+    for record, kind in found:
+        place.store.put(record.key, encode(record))
+        place.catalogue.put_artifacts(video_id, [Artifact(kind, record.key, "application/json", 1)])
+    links = client.get(here).json["links"]
+    assert links["metadata"] == f"{here}/metadata"
+    metadata: Any = client.get(links["metadata"]).json
+    assert (metadata["video_id"], metadata["pictures"][0]["codec"]) == (video_id, "h264")
+    assert "seal" not in metadata
+    quality = client.get(links["quality"]).json
+    assert (quality["passed"], quality["checks"][0]["name"]) == (False, "black")
+    of_file = client.get(f"/metadata/{video_id}.json").json
+    assert of_file == {**metadata, "file_id": video_id}
+
+
+@pytest.mark.thorough
+def test_seeds_poll_until_it_is_completed(place: Place, client: FlaskClient) -> None:
+    (video_id,) = stored(place, make_video(1, facts=UNPLAYED))
+    address = f"/internal/video-enhancement-status/{video_id}"
+
+    def told() -> tuple[Any, ...]:
+        answer = client.get(address).json
+        assert answer["file_id"] == video_id
+        return tuple(answer[name] for name in ("status", "attempts", "error", "result_url"))
+
+    assert told() == ("pending", 0, None, None)
+    place.catalogue.queue(video_id, "playable")
+    job = place.catalogue.claim("w", ["playable"], lease_s=30)
+    assert job is not None
+    assert told() == ("processing", 1, None, None)
+    place.catalogue.end(job, "failed", reason="No encoder is left.")
+    assert told() == ("failed", 1, "No encoder is left.", None)
+    place.catalogue.retry_job(job.id)
+    assert told()[:2] == ("pending", 0)
+    job = place.catalogue.claim("w", ["playable"], lease_s=30)
+    assert job is not None
+    put_derivative(place, make_derivative(video_id, "0a1b2c3d", None))
+    place.catalogue.end(job, "done")
+    assert told() == ("completed", 1, None, f"/processed_videos/{video_id}")
+    of_metadata = client.get(f"/internal/metadata-extraction-status/{video_id}").json
+    assert (of_metadata["status"], of_metadata["result_url"]) == ("pending", None)
+    assert (of_metadata["enhanced"], of_metadata["message"]) == (None, None)
+
+
+def test_what_browsers_play_as_it_came_is_completed_at_once(place: Place, client: FlaskClient) -> None:
+    (video_id,) = stored(place, make_video(1))
+    answer = client.get(f"/internal/video-enhancement-status/{video_id}").json
+    assert (answer["status"], answer["result_url"]) == ("completed", f"/processed_videos/{video_id}")
+    assert answer["enhanced"] is False
+    assert "nobody asked to enhance it" in answer["message"]
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/internal/video-enhancement-status/{}",
+        "/internal/metadata-extraction-status/{}",
+        "/metadata/{}.json",
+        "/api/v1/videos/{}/metadata",
+        "/api/v1/videos/{}/quality",
+        "/api/v1/videos/{}/derivatives",
+    ],
+)
+def test_a_video_that_is_not_there_is_not_found(client: FlaskClient, path: str) -> None:
+    for video_id in (NOBODY, "x", "..%2fvideos"):
+        assert client.get(path.format(video_id)).status_code == 404
+    assert client.post("/api/v1/jobs/x/cancel").status_code == 404
+
+
+def test_no_recipe_leads_out_of_the_videos_folder(place: Place, client: FlaskClient) -> None:
+    (video_id,) = stored(place, make_video(1))
+    place.store.put(keys.original_key(video_id), b"bytes")
+    for recipe in ("..", "0a1b2c3", "0A1B2C3D", "original", "%2e%2e%2foriginal"):
+        answer = client.delete(f"/api/v1/videos/{video_id}/derivatives/{recipe}")
+        assert answer.status_code in (404, 405), recipe
+    assert place.store.head(keys.original_key(video_id)) is not None

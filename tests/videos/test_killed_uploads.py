@@ -1,0 +1,174 @@
+"""The server is killed while a video comes in, again and again: its bytes go on where they were.
+
+The clients are those that people have: tus-js-client, tuspy and curl, each in a process of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.examples import first_quick, some_quick
+from tests.videos.fake_uploads import SIGN, all_keys, keys_of_video
+from tests.videos.killed_server import ROOT, KilledServer, sha256_of, write_film
+from tests.videos.upload_clients import ENVIRONMENT, NotThere, command_of
+from tests.videos.uploading import BYTES, ask, begin, head, patch
+
+from frametally import keys
+from frametally.opening import open_object_store
+from frametally.ports.object_store import PIECE_BYTES, ObjectStore
+from frametally.process.failpoints import VARIABLE
+from frametally_videos.uploads.acceptance import read_video
+
+SIZE_BYTES = int(os.environ.get("FRAMETALLY_TEST_UPLOAD_MB", "12")) * 1_000_000
+KILLS = 2
+MOST_MORE_KB = 50_000
+"""Less than a film that was held in memory would take, and what 32 pieces of 1 MiB do."""
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[KilledServer]:
+    made = KilledServer(tmp_path / "data")
+    yield made
+    made.kill()
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    """A large file that is taken for a video."""
+    return write_film(tmp_path / "clip.mp4", SIZE_BYTES, SIGN)
+
+
+def offset_of_any(url: str, store: ObjectStore) -> tuple[str, int]:
+    """The upload that is under way, and how many bytes the server has of it; -1 before there is one."""
+    for key in all_keys(store):
+        if key.startswith("uploads/") and key.endswith(".json"):
+            path = f"/api/v1/{key.removesuffix('.json')}"
+            with contextlib.suppress(OSError):
+                told = ask(url, "GET", path)
+                if told.status == 200:
+                    return path, told.body["offset"]
+    return "", -1
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("client", first_quick(["tuspy", "tus-js-client", "curl"]))
+def test_an_upload_goes_on_by_itself_however_often_the_server_is_killed(
+    tmp_path: Path, server: KilledServer, film: Path, client: str
+) -> None:
+    try:
+        command = command_of(client, tmp_path)
+    except NotThere as missing:
+        pytest.skip(str(missing))
+    store = open_object_store((server.folder / "store").as_uri())
+    chosen = random.Random(client)  # noqa: S311 - no secret
+    server.start()
+    with subprocess.Popen(
+        [*command, str(film), f"{server.url}/api/v1/uploads"],
+        env=ENVIRONMENT,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as running:
+        for number in range(1, KILLS + 1):
+            wanted = SIZE_BYTES * (number - chosen.random()) / (KILLS + 1)
+            path, offset = "", -1
+            while offset < wanted and running.poll() is None:
+                path, offset = offset_of_any(server.url, store)
+                if offset < 0 and any(key.endswith("/video.json") for key in all_keys(store)):
+                    break
+            server.kill()
+            server.start()
+            if path and offset < SIZE_BYTES and (there := head(server.url, path)).status == 200:
+                # Of what had been taken in, less than a piece has to be sent again.
+                assert int(there.headers["upload-offset"]) >= offset - PIECE_BYTES
+        said, _ = running.communicate(timeout=500)
+    assert running.returncode == 0, said
+    assert "done" in said
+    until_s = time.monotonic() + 60
+    while not (videos := [key for key in all_keys(store) if key.endswith("/video.json")]):
+        assert time.monotonic() < until_s
+        time.sleep(0.05)
+    video = read_video(store, videos[0].split("/")[1])
+    assert video is not None
+    assert (video.sha256, video.size_bytes) == (sha256_of(film), SIZE_BYTES)
+    assert server.originals() == [video.sha256]
+    assert server.taken_in_bytes() <= SIZE_BYTES + KILLS * PIECE_BYTES
+    while all_keys(store) != keys_of_video(store, video.id):
+        assert time.monotonic() < until_s + 60
+        time.sleep(0.05)
+
+
+STEPS = {
+    "upload.created": "start",
+    "upload.appended": "first",
+    "upload.flushed": "first",
+    **dict.fromkeys(
+        (
+            *("upload.received", "upload.finished", "upload.looked", "upload.claimed", "upload.recorded"),
+            *("upload.catalogued", "upload.queued", "upload.removed"),
+        ),
+        "last",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", some_quick(STEPS, {"upload.appended", "upload.claimed"}))
+def test_a_server_that_was_killed_at_a_step_comes_to_the_same_video(server: KilledServer, name: str) -> None:
+    data = SIGN + bytes(200_000)
+    server.start(**{VARIABLE: name})
+    killed: Any = None
+    path = ""
+    try:
+        path = begin(server.url, len(data))
+        killed = patch(server.url, path, 0, data)
+    except OSError:
+        pass
+    assert killed is None
+    assert server.process is not None
+    server.process.wait(timeout=60)
+    server.kill()
+    server.start()
+    store = open_object_store((server.folder / "store").as_uri())
+    if not path:  # the client knows nothing of what it began, and begins anew
+        path = begin(server.url, len(data))
+    if (there := head(server.url, path)).status == 200:
+        offset = int(there.headers["upload-offset"])
+        if offset < len(data):
+            assert patch(server.url, path, offset, data[offset:]).status == 204
+    until_s = time.monotonic() + 60
+    while (told := ask(server.url, "GET", path)).body["state"] != "accepted":
+        assert time.monotonic() < until_s, told
+        time.sleep(0.05)
+    video_id = told.body["video_id"]
+
+    def left() -> list[str]:
+        return [key for key in all_keys(store) if name != "upload.created" or not key.startswith("uploads/")]
+
+    while left() != keys_of_video(store, video_id):  # what it came by is removed once it is told
+        assert time.monotonic() < until_s, left()
+        time.sleep(0.05)
+    assert store.get(keys.original_key(video_id)) == data
+    again = ask(server.url, "PATCH", path, b"", {**BYTES, "Upload-Offset": str(len(data))})
+    assert again.status == 410
+
+
+def test_an_upload_takes_no_memory_of_its_length(server: KilledServer, film: Path) -> None:
+    server.start()
+    data = SIGN + bytes(1000)
+    patch(server.url, begin(server.url, len(data)), 0, data)
+    before_kb = server.memory_kb()
+    path = begin(server.url, SIZE_BYTES)
+    headers = {**BYTES, "Upload-Offset": "0", "Content-Length": str(SIZE_BYTES)}
+    with film.open("rb") as body:
+        answer = ask(server.url, "PATCH", path, body, headers)
+    assert answer.status == 204
+    assert server.memory_kb() - before_kb < MOST_MORE_KB

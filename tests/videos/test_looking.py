@@ -1,0 +1,314 @@
+"""The look into a video's bytes: what it finds, and what it refuses, whatever the bytes do to it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from frametally.adapters.files.folder_store import FileStore
+from frametally.errors import Misconfigured, Retryable
+from frametally.settings.loading import Settings, load_settings
+from frametally_videos.library import child_question
+from frametally_videos.records import VideoFacts, VideoFields
+from frametally_videos.upload_refusals import Refused
+from frametally_videos.uploads.inspection import inspect
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))
+try:
+    from make_corpus import sound, wide_frames
+finally:
+    sys.path.pop(0)
+
+KEY = "videos/00000000-0000-4000-8000-000000000000/original"
+
+
+class Looks:
+    """A store with one original, and looks into it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.overrides: dict[str, Any] = {}
+        self.folder = folder
+
+    def settings(self) -> Settings:
+        return load_settings("producer", data_dir=self.folder / "data", **self.overrides)
+
+    def put(self, data: bytes) -> None:
+        FileStore(self.settings().store_url).put(KEY, data)
+
+    def at(self, data: bytes | Path, file_name: str = "clip.mp4", **fields: Any) -> VideoFacts:
+        self.put(data.read_bytes() if isinstance(data, Path) else data)
+        return inspect(self.settings(), KEY, VideoFields(**fields), file_name)
+
+    def refusal(self, data: bytes | Path, file_name: str = "clip.mp4") -> tuple[int, str]:
+        with pytest.raises(Refused) as caught:
+            self.at(data, file_name)
+        return caught.value.status, caught.value.reason
+
+
+@pytest.fixture
+def looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Looks:
+    for name in list(os.environ):
+        if name.startswith("FRAMETALLY_"):
+            monkeypatch.delenv(name)
+    return Looks(tmp_path)
+
+
+@pytest.mark.thorough
+def test_a_look_tells_what_a_video_is(looks: Looks, make_video: Callable[..., Path]) -> None:
+    clip = make_video("a.mp4", 25, codec="libx264", size_px=(128, 96))
+    assert looks.at(clip) == VideoFacts(
+        container="mp4",
+        content_type="video/mp4",
+        codec="h264",
+        width_px=128,
+        height_px=96,
+        fps=10.0,
+        duration_s=2.5,
+        frames=25,
+        has_sound=False,
+        plays_in_browsers=True,
+    )
+
+
+@pytest.mark.thorough
+def test_a_video_that_lies_on_its_side_is_as_wide_as_it_is_shown(
+    looks: Looks, make_video: Callable[..., Path]
+) -> None:
+    facts = looks.at(make_video("a.mp4", 3, size_px=(128, 96), rotation=90))
+    assert (facts.width_px, facts.height_px) == (96, 128)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    ("kind", "codec", "pix_fmt", "container", "content_type", "why_not"),
+    [
+        ("mp4", "libx264", "yuv420p", "mp4", "video/mp4", None),
+        ("mov", "libx264", "yuv420p", "mov", "video/quicktime", None),
+        ("webm", "libvpx-vp9", "yuv420p", "webm", "video/webm", None),
+        ("mp4", "libx264", "yuv444p", "mp4", "video/mp4", "Not every browser plays H.264 of pixels yuv444p"),
+        ("mp4", "libx265", "yuv420p", "mp4", "video/mp4", "Not every browser plays H.265 (HEVC)"),
+        ("mp4", "mpeg4", "yuv420p", "mp4", "video/mp4", "Not every browser plays MPEG-4 part 2"),
+        ("avi", "mjpeg", "yuvj420p", "avi", "video/x-msvideo", "Browsers do not play AVI"),
+        ("matroska", "libx264", "yuv420p", "matroska", "video/x-matroska", "Browsers do not play Matroska"),
+        ("mpegts", "mpeg2video", "yuv420p", "mpegts", "video/mp2t", "Browsers do not play MPEG transport"),
+    ],
+)
+def test_what_browsers_do_not_play_says_so_with_what_to_do(
+    looks: Looks,
+    make_video: Callable[..., Path],
+    kind: str,
+    codec: str,
+    pix_fmt: str,
+    container: str,
+    content_type: str,
+    why_not: str | None,
+) -> None:
+    # Its name says nothing: the kind is told by the first bytes.
+    facts = looks.at(make_video("a.bin", 3, codec=codec, format=kind, pix_fmt=pix_fmt, size_px=(128, 96)))
+    assert (facts.container, facts.content_type) == (container, content_type)
+    assert facts.plays_in_browsers == (why_not is None)
+    if why_not is None:
+        assert facts.why_not is None
+    else:
+        assert facts.why_not is not None
+        assert facts.why_not.startswith(why_not)
+        assert facts.why_not.endswith("download it, or upload it as MP4 with H.264.")
+
+
+@pytest.mark.thorough
+def test_times_come_from_the_producers_own_ladder(looks: Looks, make_video: Callable[..., Path]) -> None:
+    stamped = make_video("a.mp4", 20, metadata={"creation_time": "2026-05-01T08:00:00Z"})
+    plain = make_video("b.mp4", 20)
+    at_eight_ms = 1_777_622_400_000
+    name, pattern = "gate_20260501_080000.mp4", "gate_%Y%m%d_%H%M%S"
+
+    def found(clip: Path, file_name: str = "b.mp4", **fields: Any) -> tuple[int | None, str | None]:
+        facts = looks.at(clip, file_name, **fields)
+        return facts.started_at_ms, facts.time_source
+
+    assert found(stamped, start_time="2026-05-01T09:00:00Z") == (at_eight_ms + 3_600_000, "start_time")
+    assert found(stamped, start_time="2026-05-01T10:00", timezone="Europe/Berlin") == (
+        at_eight_ms,
+        "start_time",
+    )
+    assert found(stamped, name) == (at_eight_ms, "container")
+    assert found(plain, last_modified_ms=at_eight_ms) == (at_eight_ms - 2000, "file_time")
+    looks.overrides = {"time_pattern": pattern}
+    assert found(plain, name, last_modified_ms=5) == (at_eight_ms, "file_name")
+    assert found(plain, name, timezone="Europe/Berlin") == (at_eight_ms - 7_200_000, "file_name")
+
+
+@pytest.mark.thorough
+def test_a_video_without_any_time_waits_for_one(looks: Looks, make_video: Callable[..., Path]) -> None:
+    clip = make_video("b.mp4", 3)
+    for fields in ({}, {"start_time": "0001-01-01T00:00:00Z"}):
+        facts = looks.at(clip, "b.mp4", **fields)
+        assert (facts.started_at_ms, facts.time_source) == (None, None)
+    looks.overrides = {"file_time": False}
+    assert looks.at(clip, last_modified_ms=1_777_622_400_000).started_at_ms is None
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"PK\3\4" + bytes(500),
+        b"%PDF-1.7\n",
+        b"#EXTM3U\nfile:///etc/passwd\n",
+        b"<?xml version='1.0'?><MPD/>",
+        b"ffconcat version 1.0\nfile '/etc/passwd'\n",
+        b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+        b"<html><script>alert(1)</script></html>",
+        b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(500),
+    ],
+    ids=["empty", "zip", "pdf", "playlist", "manifest", "concat", "drawing", "page", "still picture"],
+)
+def test_what_is_no_video_by_its_first_bytes_is_of_no_known_kind(looks: Looks, data: bytes) -> None:
+    status, reason = looks.refusal(data)
+    assert status == 415
+    assert reason.startswith("It is ")
+    assert "\n" not in reason
+
+
+@pytest.mark.thorough
+def test_what_holds_no_picture_cannot_be_used(looks: Looks, make_video: Callable[..., Path]) -> None:
+    assert looks.refusal(sound("mp4")) == (422, "It holds no moving pictures; give a video that does.")
+    whole = make_video("a.mp4", 3).read_bytes()
+    assert looks.refusal(whole[: whole.index(b"moov") - 4])[0] == 422
+    data_at, index_at = whole.index(b"mdat") + 4, whole.index(b"moov") - 4
+    status, reason = looks.refusal(whole[:data_at] + bytes(index_at - data_at) + whole[index_at:])
+    assert (status, reason.partition(":")[0]) == (422, "It gives no picture")
+
+
+@pytest.mark.thorough
+def test_what_claims_more_than_is_allowed_is_refused(looks: Looks, make_video: Callable[..., Path]) -> None:
+    clip = make_video("a.mp4", 40, size_px=(1600, 1200))
+    assert looks.refusal(wide_frames(1000))[0] == 422
+    looks.overrides = {"max_image_megapixels": 1}
+    assert looks.refusal(clip)[1].startswith("It has 1600x1200 pixels a frame, 1 million are allowed")
+    pictures = make_video("a.avi", 2, codec="mjpeg", pix_fmt="yuvj420p", size_px=(2000, 2000))
+    assert "more than the 1 million pixels a frame that are allowed" in looks.refusal(pictures)[1]
+    looks.overrides = {"video_max_h": 0.001}
+    assert looks.refusal(clip)[1].startswith("It lasts 0.0 h, and 0.001 are allowed")
+
+
+@pytest.mark.thorough
+def test_settings_that_were_given_to_this_process_alone_hold_in_the_look(
+    looks: Looks, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / ".env").write_text("FRAMETALLY_VIDEO_MAX_H=0.0001\n")
+    looks.overrides = {"video_max_h": 24.0}
+    monkeypatch.chdir(elsewhere)  # nor is anything imported from there
+    (elsewhere / "av.py").write_text("raise SystemExit(9)")
+    assert looks.at(make_video("a.mp4", 3)).frames == 3
+
+
+@pytest.mark.thorough
+def test_a_store_that_is_away_is_no_fault_of_the_video(
+    looks: Looks, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks.put(make_video("a.mp4", 3).read_bytes())
+    FileStore(looks.settings().store_url).delete(KEY)
+    with pytest.raises(Retryable, match="no object"):
+        inspect(looks.settings(), KEY, VideoFields(), "a.mp4")
+
+
+@pytest.mark.parametrize(
+    ("dies_by", "raised", "words"),
+    [
+        (signal.SIGSEGV, Refused, "SIGSEGV"),
+        (signal.SIGXCPU, Refused, "takes more than"),
+        (signal.SIGKILL, Retryable, "from outside"),
+    ],
+)
+def test_what_ends_the_look_is_told_and_this_process_lives_on(
+    looks: Looks,
+    monkeypatch: pytest.MonkeyPatch,
+    dies_by: signal.Signals,
+    raised: type[Exception],
+    words: str,
+) -> None:
+    looks.put(b"x")
+    monkeypatch.setattr(
+        child_question,
+        "bound",
+        lambda arguments: [sys.executable, "-c", f"import os; os.kill(os.getpid(), {int(dies_by)})"],
+    )
+    with pytest.raises(raised, match=words):
+        inspect(looks.settings(), KEY, VideoFields(), "a.mp4")
+
+
+def test_a_machine_without_the_producer_is_told_what_to_install(
+    looks: Looks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks.put(b"x")
+    monkeypatch.setattr(
+        child_question, "bound", lambda arguments: [sys.executable, "-c", "import no_such_module_of_anybody"]
+    )
+    with pytest.raises(Misconfigured, match=r"no_such_module_of_anybody.*frametally\[producer\]"):
+        inspect(looks.settings(), KEY, VideoFields(), "a.mp4")
+
+
+def test_the_look_ends_with_the_process_that_wants_it(
+    looks: Looks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is left to read the answer: a decoder that hangs must not live on."""
+    looks.put(b"x")
+    note = tmp_path / "pid"
+    hangs = f"import os, time; open({str(note)!r}, 'w').write(str(os.getpid()) + chr(10)); time.sleep(600)"
+    asks = (
+        "import sys\nfrom frametally.settings.loading import load_settings\n"
+        "from frametally_videos.library import child_question\n"
+        "from frametally_videos.uploads import inspection\n"
+        "from frametally_videos.records import VideoFields\n"
+        "whole = child_question.bound\n"
+        f"child_question.bound = lambda arguments: whole([sys.executable, '-c', {hangs!r}])\n"
+        "inspection.inspect(load_settings(), 'a', VideoFields(), 'a')\n"
+    )
+    asker = subprocess.Popen([sys.executable, "-c", asks])
+    until_s = time.monotonic() + 60
+    while not (note.exists() and note.read_text().endswith("\n")):
+        assert time.monotonic() < until_s
+        time.sleep(0.05)
+    pid = int(note.read_text())
+    asker.kill()
+    asker.wait()
+    while Path(f"/proc/{pid}").exists() and "State:\tZ" not in Path(f"/proc/{pid}/status").read_text():
+        assert time.monotonic() < until_s
+        time.sleep(0.05)
+
+
+def box(kind: bytes, *parts: bytes) -> bytes:
+    data = b"".join(parts)
+    return struct.pack(">I", 8 + len(data)) + kind + data
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    "is_late", [False, True], ids=["at the beginning", "behind the pictures, deep within"]
+)
+def test_a_compressed_header_is_refused_before_it_is_unpacked(looks: Looks, is_late: bool) -> None:
+    mebibytes = 64
+    packed = zlib.compress(bytes(mebibytes << 20), 9)
+    header = box(b"cmov", box(b"dcom", b"zlib"), box(b"cmvd", struct.pack(">I", mebibytes << 20), packed))
+    kind = box(b"ftyp", b"qt  ", bytes(4), b"qt  ")
+    if is_late:
+        data = kind + box(b"mdat", bytes(100_000)) + box(b"moov", box(b"udta", header))
+    else:
+        data = kind + box(b"moov", header)
+    status, reason = looks.refusal(data)
+    assert status == 422
+    assert "compressed header (cmov)" in reason

@@ -1,0 +1,212 @@
+"""Kill the removal of a video at each of its steps: the next worker leaves what a quiet removal leaves."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import msgspec
+import numpy as np
+import pytest
+from tests.videos.fake_uploads import all_keys, upload_file
+
+from frametally.media.manifests import find_manifest, list_tombstones, media_of
+from frametally.opening import open_object_store
+from frametally.process import failpoints
+from frametally.records import encode
+from frametally.settings.environment import environment_of
+from frametally.settings.loading import Settings, load_settings
+from frametally_videos.jobs.job_messages import JobOrder
+from frametally_videos.jobs.job_worker import work
+from frametally_videos.opening import open_task_queue, open_video_catalogue
+from frametally_videos.ports.task_queue import QUEUES
+from frametally_videos.records import VideoRecord
+from frametally_videos.settings import VideoSettings
+from frametally_videos.uploads.acceptance import read_video
+from frametally_videos.uploads.content_claims import holder_of
+
+FRAMES = 12
+START = "2026-03-01T10:00:00Z"
+STEPS = [
+    "forget.tombstone",
+    f"forget.picture:{FRAMES // 2}",
+    "removal.forgotten",
+    "removal.object:4",
+    "removal.emptied",
+    "removal.unclaimed",
+    "removal.removed",
+]
+
+
+class Place:
+    """A data folder with one video in it, whose frames are taken and whose previews are made."""
+
+    def __init__(self, folder: Path, video: VideoRecord | None = None, clip: Path | None = None) -> None:
+        self.settings: Settings = load_settings(
+            "producer", data_dir=folder, job_lease_s=2.0, sample_fps="all"
+        )
+        self.store = open_object_store(self.settings.store_url)
+        self.catalogue = open_video_catalogue(self.settings.catalogue_url)
+        if clip is not None:
+            video = self.upload(clip)
+        assert video is not None
+        self.video = video
+
+    def close(self) -> None:
+        self.store.close()
+        self.catalogue.close()
+
+    def upload(self, clip: Path) -> VideoRecord:
+        return upload_file(clip, self.settings, self.store, self.catalogue, start_time=START)
+
+    def finish(self) -> None:
+        said: list[str] = []
+        report = work(
+            settings=self.settings,
+            store=self.store,
+            catalogue=self.catalogue,
+            queue=open_task_queue("", self.catalogue),
+            queues=tuple(QUEUES),
+            workers=1,
+            until_done=True,
+            say=said.append,
+            should_stop=lambda: False,
+        )
+        assert report.failed == []
+
+    def ask_to_remove(self) -> None:
+        gone = msgspec.structs.replace(self.video, state="deleting")
+        self.store.put(gone.key, encode(gone))
+        info = self.store.head(gone.key)
+        assert info is not None
+        self.catalogue.put_video(gone, info.version)
+        self.catalogue.queue(self.video.id, "removal")
+
+    def die_at(self, step: str) -> None:
+        """Be a worker that claims the removal, and dies with the job's process at a step of it."""
+        job = self.catalogue.claim(
+            "who dies", ("removal",), lease_s=self.settings.part(VideoSettings).job_lease_s
+        )
+        assert job is not None
+        died = subprocess.run(
+            [sys.executable, "-m", "frametally_videos.jobs"],
+            env=os.environ | environment_of(self.settings) | {failpoints.VARIABLE: step},
+            input=msgspec.json.encode(JobOrder(job.video_id, job.kind)) + b"\n",
+            capture_output=True,
+            check=False,
+        )
+        assert died.returncode == -signal.SIGKILL, died.stderr
+
+    def contents(self) -> dict[str, bytes]:
+        return {key: self.store.get(key) for key in all_keys(self.store)}
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("footage") / "cam.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=4)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.time_base = Fraction(1, 4)
+        for number in range(FRAMES):
+            image = np.full((48, 64, 3), 20 * number, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, clip: Path) -> tuple[Path, VideoRecord]:
+    """A data folder in which all is done to its video; each test has a copy of it."""
+    folder = tmp_path_factory.mktemp("made") / "data"
+    with closing(Place(folder, clip=clip)) as undisturbed:
+        undisturbed.finish()
+        found = undisturbed.contents()
+        assert sum(key.startswith("images/") for key in found) == FRAMES
+        made = {key.rpartition("/")[2].partition("-")[0] for key in found if key.startswith("videos/")}
+        assert {"original", "video.json", "poster", "sprite", "metadata.json", "quality.json"} <= made
+        return folder, undisturbed.video
+
+
+@pytest.fixture
+def place(made: tuple[Path, VideoRecord], tmp_path: Path) -> Iterator[Place]:
+    folder, video = made
+    shutil.copytree(folder, tmp_path / "data")
+    with closing(Place(tmp_path / "data", video)) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def quiet(made: tuple[Path, VideoRecord], tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """What a removal leaves in which nothing went wrong."""
+    folder, video = made
+    copy = tmp_path_factory.mktemp("quiet") / "data"
+    shutil.copytree(folder, copy)
+    with closing(Place(copy, video)) as undisturbed:
+        undisturbed.ask_to_remove()
+        undisturbed.finish()
+        return undisturbed.contents()
+
+
+@pytest.mark.thorough
+def test_every_step_of_a_removal_is_among_those_it_is_killed_at() -> None:
+    named = {name for name in failpoints.FAILPOINTS if name.startswith(("forget.", "removal."))}
+    assert named == {step.partition(":")[0] for step in STEPS}
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("step", STEPS)
+def test_a_removal_that_is_killed_at_a_step_is_done_again_and_leaves_what_a_quiet_one_leaves(
+    place: Place, quiet: dict[str, bytes], step: str
+) -> None:
+    place.ask_to_remove()
+    place.die_at(step)
+    assert place.catalogue.video(place.video.id) is not None
+    place.finish()
+    assert place.contents() == quiet
+    assert not [key for key in quiet if key.startswith(("videos/", "images/", "media/", "uploads/"))]
+    assert sum(key.startswith(f"tombstones/{place.video.sha256}") for key in quiet) == 1
+    assert holder_of(place.store, place.video.sha256) is None
+    assert find_manifest(place.store, place.video.sha256) is None
+    assert place.catalogue.video(place.video.id) is None
+    assert place.catalogue.versions() == {}
+
+
+def test_the_same_bytes_that_come_before_a_killed_removal_is_done_again_stay(
+    place: Place, clip: Path
+) -> None:
+    place.ask_to_remove()
+    place.die_at("removal.unclaimed")
+    again = place.upload(clip)
+    assert again.id != place.video.id
+    # Its frames are taken before anybody knows that the removal's worker is dead.
+    job = place.catalogue.claim("who lives", ("frames",), lease_s=60.0)
+    assert job is not None
+    assert job.video_id == again.id
+    subprocess.run(
+        [sys.executable, "-m", "frametally_videos.jobs"],
+        env=os.environ | environment_of(place.settings),
+        input=msgspec.json.encode(JobOrder(job.video_id, job.kind)) + b"\n",
+        capture_output=True,
+        check=True,
+    )
+    assert place.catalogue.end(job, "done")
+    place.finish()
+    found = place.contents()
+    assert sum(key.startswith("images/") for key in found) == FRAMES
+    manifest = find_manifest(place.store, again.sha256)
+    assert manifest is not None
+    assert media_of(manifest) not in {stone.media for stone in list_tombstones(place.store)}
+    assert holder_of(place.store, again.sha256) == again.id
+    assert read_video(place.store, again.id) is not None
+    assert read_video(place.store, place.video.id) is None
+    assert place.catalogue.video(place.video.id) is None
+    assert place.catalogue.video(again.id) is not None

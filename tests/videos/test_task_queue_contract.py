@@ -1,0 +1,337 @@
+"""What every task queue promises: each job is one worker's, and no word that is lost loses it."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pytest
+from tests.videos.video_records import make_video
+
+from frametally.settings.access import ServerAccess
+from frametally.settings.loading import Settings, load_settings
+from frametally_videos.jobs import job_bells as telling_module
+from frametally_videos.jobs.job_bells import give_up_dead, tell_due, telling, worn_out
+from frametally_videos.opening import open_task_queue, open_video_catalogue
+from frametally_videos.ports.job_book import Job, JobKind
+from frametally_videos.ports.task_queue import QUEUES, JobConsumer, QueueName, TaskQueue
+from frametally_videos.ports.video_catalogue import VideoCatalogue
+from frametally_videos.settings import VideoSettings
+
+ALL: tuple[QueueName, ...] = tuple(QUEUES)
+LEASE_S = 2.0
+BROKER_LEASE_S = 6.0
+"""Longer than a holder may be silent, so that a queue that notices deaths is told from a lease that ends."""
+PATIENCE_S = 60.0
+
+
+class Place:
+    """A catalogue with one video, and queues that tell of its jobs."""
+
+    def __init__(self, stack: ExitStack, folder: Path, url: str, access: ServerAccess | None) -> None:
+        self.settings: Settings = load_settings(
+            "producer",
+            data_dir=folder,
+            queue_url=url,
+            queue_user=access.user if access else "",
+            queue_password=access.password.get_secret_value() if access else "",
+            job_lease_s=LEASE_S,
+        )
+        self._stack = stack
+        self.catalogue = self.open_catalogue()
+        self.queue = self.open_queue(self.catalogue)
+        self.video = make_video()
+        self.catalogue.put_video(self.video, "v1")
+
+    def open_catalogue(self) -> VideoCatalogue:
+        return self._stack.enter_context(closing(open_video_catalogue(self.settings.catalogue_url)))
+
+    def open_queue(self, catalogue: VideoCatalogue) -> TaskQueue:
+        settings = self.settings
+        return self._stack.enter_context(
+            closing(
+                open_task_queue(
+                    settings.part(VideoSettings).queue_url,
+                    catalogue,
+                    settings.part(VideoSettings).queue_access,
+                )
+            )
+        )
+
+    def consumer(self, *queues: QueueName, settle_after_s: float = PATIENCE_S) -> JobConsumer:
+        consumer = self.queue.consumer(queues or ALL, settle_after_s=settle_after_s)
+        return self._stack.enter_context(closing(consumer))
+
+    def queued(self, *kinds: JobKind) -> list[Job]:
+        """Jobs that wait, and of which the queue was told."""
+        jobs = [self.catalogue.queue(self.video.id, kind) for kind in kinds]
+        tell_due(self.catalogue, self.queue)
+        return jobs
+
+
+@pytest.fixture(params=["book", pytest.param("rabbitmq", marks=pytest.mark.services)])
+def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    with ExitStack() as stack:
+        url, access = "", None
+        if request.param == "rabbitmq":
+            from broker_queues import empty_broker
+
+            url, access = stack.enter_context(empty_broker())
+            monkeypatch.setattr(sys.modules[__name__], "LEASE_S", BROKER_LEASE_S)
+        yield Place(stack, tmp_path, url, access)
+
+
+def take(consumer: JobConsumer, worker: str = "w", wait_s: float = 0.1) -> Job | None:
+    return consumer.take(worker, lease_s=LEASE_S, wait_s=wait_s)
+
+
+def taken(consumer: JobConsumer, worker: str = "w") -> Job:
+    by_s = time.monotonic() + PATIENCE_S
+    while (job := take(consumer, worker)) is None:
+        assert time.monotonic() < by_s
+    return job
+
+
+def finish(place: Place, consumer: JobConsumer, job: Job) -> None:
+    assert place.catalogue.end(job, "done")
+    consumer.settle()
+
+
+def test_each_job_is_taken_once_and_by_its_kind(place: Place) -> None:
+    kinds: list[JobKind] = ["frames", "previews", "metadata", "checks", "playable", "enhance", "removal"]
+    place.queued(*kinds)
+    for name, its_kinds in QUEUES.items():
+        consumer = place.consumer(name)
+        expected = {kind for kind in its_kinds if kind in kinds}
+        found: set[JobKind] = set()
+        while len(found) < len(expected):
+            job = taken(consumer)
+            assert job.state == "running"
+            found.add(job.kind)
+            finish(place, consumer, job)
+        assert found == expected
+        assert take(consumer) is None
+    assert place.catalogue.job_states() == {"done": len(kinds)}
+
+
+def test_a_worker_of_all_queues_has_one_job_at_a_time_and_leaves_the_rest_to_others(place: Place) -> None:
+    busy = place.consumer()
+    assert take(busy) is None
+    place.queued("frames", "previews", "metadata", "playable")
+    first, free = taken(busy), place.consumer()
+    rest = []
+    for _ in range(3):
+        rest.append(taken(free))
+        finish(place, free, rest[-1])
+    assert len({job.id for job in (first, *rest)}) == 4
+
+
+def test_of_many_workers_each_job_is_one_s(place: Place) -> None:
+    for number in range(2, 22):
+        video = make_video(number)
+        place.catalogue.put_video(video, "v1")
+        place.catalogue.queue(video.id, "frames")
+        place.catalogue.queue(video.id, "previews")
+    tell_due(place.catalogue, place.queue)
+    got: list[str] = []
+
+    def work(name: str) -> None:
+        with closing(place.open_queue(place.catalogue).consumer(ALL, settle_after_s=PATIENCE_S)) as consumer:
+            by_s = time.monotonic() + PATIENCE_S
+            while len(got) < 40 and time.monotonic() < by_s:
+                job = take(consumer, name)
+                if job is not None:
+                    got.append(job.id)
+                    finish(place, consumer, job)
+
+    threads = [threading.Thread(target=work, args=(f"w{n}",)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(got) == len(set(got)) == 40
+    assert place.catalogue.job_states() == {"done": 40}
+
+
+def taken_again(place: Place, worker: str) -> tuple[JobConsumer, Job]:
+    """What lay with who is gone: told again by a broker, and by the book once the lease is over."""
+    consumer = place.consumer()
+    by_s = time.monotonic() + PATIENCE_S
+    while (job := take(consumer, worker)) is None:
+        tell_due(place.catalogue, place.queue)
+        assert time.monotonic() < by_s
+    return consumer, job
+
+
+@pytest.mark.thorough
+def test_what_a_worker_had_when_it_went_is_anothers(place: Place) -> None:
+    place.queued("frames")
+    gone = place.consumer()
+    held = taken(gone, "gone")
+    gone.close()
+    _, again = taken_again(place, "alive")
+    assert (again.id, again.worker, again.attempts) == (held.id, "alive", 1)
+    assert not place.catalogue.end(held, "done")
+
+
+def test_whoever_is_alive_keeps_its_job_though_others_are_told_of_it_again(place: Place) -> None:
+    place.queued("frames")
+    cut_off = place.consumer()
+    held = taken(cut_off, "cut off")
+    cut_off.close()  # the queue thinks it gone
+    done = threading.Event()
+
+    def live() -> None:
+        while not done.wait(0.2):
+            assert place.catalogue.renew(held, lease_s=LEASE_S)
+
+    living = threading.Thread(target=live)
+    living.start()
+    other = place.consumer()
+    until_s = time.monotonic() + LEASE_S + 2
+    while time.monotonic() < until_s:
+        assert take(other, "other") is None
+    done.set()
+    living.join()
+    assert place.catalogue.end(held, "done")
+
+
+def test_a_job_that_takes_longer_than_a_queue_waits_is_told_to_nobody_and_ends_though_its_worker_dies(
+    place: Place,
+) -> None:
+    (job,) = place.queued("frames")
+    gone = place.consumer(settle_after_s=0.0)
+    held = taken(gone, "gone")
+    assert gone.keep()  # with that it is longer
+    gone.close()
+    if place.queue.is_told:
+        from broker_queues import waiting_in
+        from serving.needs import server
+
+        assert waiting_in(server("rabbitmq"), "frames") == 0
+    assert place.catalogue.renew(held, lease_s=LEASE_S), "it is still ours"
+    consumer, again = taken_again(place, "alive")
+    assert (again.id, again.worker, again.attempts) == (job.id, "alive", 1)
+    finish(place, consumer, again)
+
+
+def test_who_has_lost_the_queue_knows_it(place: Place) -> None:
+    place.queued("frames")
+    consumer = place.consumer()
+    assert consumer.keep() != place.queue.is_told, "nobody was asked yet"
+    taken(consumer)
+    assert consumer.keep()
+    consumer.close()
+    assert consumer.keep() != place.queue.is_told
+
+
+def test_what_is_done_or_cancelled_is_nobodys_though_it_was_told(place: Place) -> None:
+    done, cancelled = place.queued("frames", "previews")
+    place.catalogue.cancel_job(cancelled.id)
+    job = place.catalogue.claim("w", ("frames",), lease_s=LEASE_S)
+    assert job is not None
+    assert place.catalogue.end(job, "done")
+    consumer = place.consumer()
+    for _ in range(4):
+        assert take(consumer) is None
+    assert done.id == job.id
+
+
+def test_a_queue_that_forgot_everything_is_told_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    (job,) = place.queued("frames")
+    if place.queue.is_told:
+        from broker_queues import remove_all
+        from serving.needs import server
+
+        remove_all(server("rabbitmq"))
+        place.queue.close()  # as a broker does that begins anew
+    consumer = place.consumer()
+    monkeypatch.setattr(telling_module, "_AGAIN_AFTER_S", 0.5)
+    assert taken_again(place, "w")[1].id == job.id
+    assert take(consumer) is None
+
+
+def test_a_job_that_is_told_twice_is_done_once(place: Place) -> None:
+    (job,) = place.queued("frames")
+    place.queue.tell([job, job])
+    consumer, other = place.consumer(), place.consumer()
+    held = taken(consumer)
+    assert [take(other, "other") for _ in range(3)] == [None] * 3
+    finish(place, consumer, held)
+    assert [take(consumer) for _ in range(3)] == [None] * 3
+    assert place.catalogue.job_states() == {"done": 1}
+
+
+def test_a_job_whose_workers_die_with_it_is_given_up_with_its_reason(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most = 4 if place.queue.is_told else 1  # RabbitMQ gives a message up by itself, after its fifth delivery
+    monkeypatch.setattr(telling_module, "MOST_LOSSES", most)
+    (job,) = place.queued("frames")
+    for losses in range(most + 1):
+        gone, held = taken_again(place, f"w{losses}")
+        assert (held.attempts, held.losses) == (1, losses)
+        gone.close()
+    consumer = place.consumer()
+    by_s = time.monotonic() + PATIENCE_S
+    while place.catalogue.job(job.id).state != "failed":
+        tell_due(place.catalogue, place.queue)
+        give_up_dead(place.catalogue, place.queue, place.settings)
+        last = take(consumer)
+        if last is not None:  # where nobody counts but the book, the next worker sees it
+            assert (last.losses, place.queue.is_told) == (most + 1, False)
+            assert place.catalogue.end(last, "failed", reason=worn_out(last), counts=False)
+        assert time.monotonic() < by_s
+    failed = place.catalogue.job(job.id)
+    assert (failed.attempts, failed.reason.split(".")[0]) == (
+        0,
+        f"The worker was killed {most + 1} times while it worked on it",
+    )
+    assert place.catalogue.retry_job(job.id).state == "queued"
+    _, again = taken_again(place, "mended")
+    assert (again.id, again.attempts, again.losses) == (job.id, 1, 0)
+
+
+def test_what_a_process_queues_is_told_without_being_asked(place: Place) -> None:
+    said: list[str] = []
+    consumer = place.consumer()
+    assert take(consumer) is None
+    with telling(place.settings, place.catalogue, said.append):
+        for kind in ("frames", "previews"):
+            job = place.catalogue.queue(place.video.id, kind)
+            held = taken(consumer)
+            assert held.id == job.id
+            assert place.catalogue.end(held, "failed", reason="r")
+            consumer.settle()
+            place.catalogue.retry_job(job.id)
+            finish(place, consumer, taken(consumer))
+    assert said == []
+
+
+def test_what_was_queued_last_is_told_before_a_process_ends(place: Place) -> None:
+    with telling(place.settings, place.catalogue, lambda line: None):
+        job = place.catalogue.queue(place.video.id, "frames")
+    assert taken(place.consumer()).id == job.id
+
+
+@pytest.mark.parametrize(
+    ("server", "trouble"),
+    [("127.0.0.1:1", "does not answer"), ("rabbitmq.invalid:5672", "that host is not known here")],
+)
+def test_a_queue_that_is_away_fails_nobody_who_queues_a_job(place: Place, server: str, trouble: str) -> None:
+    away: Callable[..., Settings] = place.settings.model_copy
+    said: list[str] = []
+    settings = away(update={"queue_url": f"amqp://{server}"})
+    with telling(settings, place.catalogue, said.append):
+        job = place.catalogue.queue(place.video.id, "frames")
+        by_s = time.monotonic() + PATIENCE_S
+        while not said and time.monotonic() < by_s:
+            time.sleep(0.01)
+    assert len(said) == 1
+    assert said[0].startswith("waiting, and trying again: RabbitMQ at ") and trouble in said[0]
+    assert "\n" not in said[0]
+    assert place.catalogue.job(job.id).state == "queued"

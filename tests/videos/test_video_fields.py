@@ -1,0 +1,227 @@
+"""What is said of a video: kept as it was meant, or refused by name with the remedy."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from frametally_videos.records import VideoFields
+from frametally_videos.upload_fields import (
+    calibration_remark,
+    is_of_another_kind,
+    read_fields,
+    read_file_name,
+    read_sha256,
+    without_what_lies_outside,
+)
+from frametally_videos.upload_refusals import FieldRefused
+
+RECTANGLE = {"x": 100, "y": 100, "width": 500, "height": 300}
+SEEDS_POINTS = {"points": [[0, 0], [100, 100]]}
+
+
+def test_all_that_is_said_is_kept_and_what_is_empty_was_not_said() -> None:
+    said = {
+        "name": "  Gate\u0301  ",
+        "source": "Gate",
+        "start_time": "2026-05-01T08:00:00",
+        "timezone": "Europe/Berlin",
+        "last_modified_ms": "1767225600000",
+        "client_id": "abcdefgh",
+        "roi": json.dumps(RECTANGLE),
+        "calibrate_coordinates": json.dumps(SEEDS_POINTS),
+    }
+    assert read_fields(said) == VideoFields(
+        name="Gat\u00e9",
+        source="Gate",
+        start_time="2026-05-01T08:00:00",
+        timezone="Europe/Berlin",
+        last_modified_ms=1_767_225_600_000,
+        client_id="abcdefgh",
+        roi=RECTANGLE,
+        calibration=SEEDS_POINTS,
+    )
+    assert read_fields(dict.fromkeys(said, " ")) == VideoFields()
+
+
+@pytest.mark.parametrize(
+    "name", ["<b>\"';--</b>", "\u202egpj.4pm", "\U0001f697" * 255, "a/../b", "=1+1", "%00", "名前", "x" * 255]
+)
+def test_a_name_may_have_any_signs(name: str) -> None:
+    assert read_fields({"name": name, "source": name}) == VideoFields(name=name, source=name)
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "place"),
+    [
+        ("name", "x" * 256, ""),
+        ("name", "two\nlines", ""),
+        ("source", "nul\0", ""),
+        ("source", "x" * 256, ""),
+        ("start_time", "yesterday", ""),
+        ("start_time", "0999-01-01T00:00:00", ""),
+        ("start_time", "2026-13-01", ""),
+        ("timezone", "Europe/Nowhere", ""),
+        ("timezone", "../../etc/passwd", ""),
+        ("timezone", "Europe", ""),
+        ("last_modified_ms", "1e9", ""),
+        ("last_modified_ms", "99999999999999999999", ""),
+        ("last_modified_ms", "999999999999999", ""),
+        ("client_id", "stream", ""),
+        ("client_id", "with spaces in", ""),
+        ("client_id", "x" * 65, ""),
+        ("roi", "{", ""),
+        ("roi", "[]", ""),
+        ("roi", "{}", ""),
+        ("roi", '{"x": 1}', ""),
+        ("roi", '{"x": 0, "y": 0, "width": 0, "height": 5}', ""),
+        ("roi", '{"x": "0", "y": 0, "width": 1, "height": 5}', "x"),
+        ("roi", '{"x": -1, "y": 0, "width": 1, "height": 5}', "x"),
+        ("roi", '{"x": 1e300, "y": 0, "width": 1, "height": 5}', "x"),
+        ("roi", '{"x": true, "y": 0, "width": 1, "height": 5}', "x"),
+        ("roi", '{"points": []}', "points"),
+        ("roi", '{"points": [[1, 2], [3]]}', "points[1]"),
+        ("roi", '{"points": [[1, null]]}', "points[0][1]"),
+        ("roi", json.dumps({"points": [[1, 2]] * 65}), "points"),
+        ("roi", json.dumps({"regions": []}), "regions"),
+        ("roi", json.dumps({"regions": [RECTANGLE] * 33}), "regions"),
+        ("roi", json.dumps({"regions": [RECTANGLE, {"points": [[1, "x"]]}]}), "regions[1].points[0][1]"),
+        ("roi", json.dumps({"points": [[1, 2]], "name": "x" * 70_000}), ""),
+        ("roi", '{"a":' * 30_000, ""),
+        ("roi", '{"regions":' * 5000 + "1" + "}" * 5000, ""),
+        ("calibration", "{}", "points"),
+        ("calibration", '{"points": [[1, 2]], "metres": [[1, 2], [3, 4]]}', "metres"),
+        ("calibration", '{"points": [[1, 2]], "metres": [[1, "2"]]}', "metres[0][1]"),
+        ("calibration", '{"points": [[NaN, 2]]}', ""),
+        (
+            "calibration",
+            '{"points": [[0, 0], [9, 9], [20, 20], [40, 40]], "metres": [[0, 0], [0, 5], [5, 5], [5, 0]]}',
+            "points",
+        ),
+    ],
+)
+def test_what_cannot_be_names_its_field_its_place_and_the_remedy(field: str, text: str, place: str) -> None:
+    with pytest.raises(FieldRefused) as refused:
+        read_fields({field: text})
+    assert (refused.value.field, refused.value.place) == (field, place)
+    for line in (refused.value.reason, refused.value.remedy):
+        assert line
+        assert "\n" not in line
+        assert len(line) < 400
+
+
+def test_an_unknown_field_is_told_with_those_that_there_are() -> None:
+    with pytest.raises(FieldRefused, match="no field 'colour'") as refused:
+        read_fields({"colour": "red"})
+    assert "start_time" in refused.value.remedy
+
+
+@pytest.mark.thorough
+@given(st.dictionaries(st.sampled_from(["name", "source", "start_time", "timezone", "roi"]), st.text()))
+def test_nothing_that_is_said_breaks_what_reads_it(said: dict[str, str]) -> None:
+    try:
+        fields = read_fields(said)
+    except FieldRefused:
+        return
+    again = {name: getattr(fields, name) for name in ("name", "source", "start_time", "timezone")}
+    assert read_fields({name: text for name, text in again.items() if text}) == VideoFields(
+        **{name: text for name, text in again.items() if text}
+    )
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["points", "regions", "x", "y"]), inner),
+)
+
+
+@pytest.mark.thorough
+@given(st.dictionaries(st.sampled_from(["points", "metres", "regions", "x", "y", "width", "height"]), JSON))
+def test_nothing_that_is_drawn_breaks_what_reads_it(drawn: dict[str, Any]) -> None:
+    for field in ("roi", "calibration"):
+        try:
+            fields = read_fields({field: json.dumps(drawn)})
+        except FieldRefused:
+            continue
+        without_what_lies_outside(fields, 640, 360)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("clip.mp4", "clip.mp4"),
+        ("C:\\fakepath\\clip.mp4", "clip.mp4"),
+        ("../../etc/passwd", "passwd"),
+        ("two\nlines\x00.mp4", "two\\x0alines\\x00.mp4"),
+        ("\udce9.mp4", "\\xe9.mp4"),
+        ('"quoted".mp4', '"quoted".mp4'),
+    ],
+)
+def test_a_file_is_called_as_it_was_without_its_folders(given: str, kept: str) -> None:
+    assert read_file_name(given) == kept
+
+
+@pytest.mark.parametrize("given", ["", "/", "..", "a/..", " ", "x" * 256])
+def test_what_is_no_files_name_is_refused(given: str) -> None:
+    with pytest.raises(FieldRefused) as refused:
+        read_file_name(given)
+    assert refused.value.field == "file"
+
+
+def test_a_sha256_is_64_hex_digits() -> None:
+    assert read_sha256("AB" * 32) == "ab" * 32
+    with pytest.raises(FieldRefused):
+        read_sha256("ab" * 31)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "other"),
+    [
+        ("", False),
+        ("video/mp4", False),
+        ("application/octet-stream", False),
+        ("VIDEO/X-MATROSKA; codecs=avc1", False),
+        ("application/x-matroska", False),
+        ("text/vnd.trolltech.linguist", False),
+        ("audio/mp4", False),
+        ("text/html", True),
+        ("Text/HTML; charset=utf-8", True),
+        ("application/zip", True),
+        ("image/svg+xml", True),
+        ("application/vnd.apple.mpegurl", True),
+    ],
+)
+def test_a_content_type_of_another_kind_is_told_from_one_that_says_nothing(
+    content_type: str, *, other: bool
+) -> None:
+    assert is_of_another_kind(content_type) is other
+
+
+def test_a_calibration_that_leads_to_no_speed_says_why() -> None:
+    assert calibration_remark(SEEDS_POINTS) == "2 of at least 4 points, none with metres: no speed"
+    points = [[0, 0], [9, 0], [9, 9], [0, 9]]
+    assert calibration_remark({"points": points}) == "4 of at least 4 points, none with metres: no speed"
+    assert calibration_remark({"points": points, "metres": points}) is None
+
+
+@pytest.mark.parametrize(
+    ("roi", "place"),
+    [
+        (RECTANGLE, None),
+        ({"x": 600, "y": 0, "width": 41, "height": 1}, "width, height"),
+        ({"points": [[640, 360], [0, 361]]}, "points[1]"),
+        ({"regions": [{"points": [[0, 0]]}, {"points": [[999, 0]]}]}, "regions[1].points[0]"),
+    ],
+)
+def test_what_lies_outside_the_picture_is_left_out_with_its_place(
+    roi: dict[str, Any], place: str | None
+) -> None:
+    fields, left_out = without_what_lies_outside(
+        VideoFields(name="a", roi=roi), 640, 400 if not place else 360
+    )
+    assert fields == VideoFields(name="a", roi=None if place else roi)
+    assert [place is not None and place in line for line in left_out] == [True] * (place is not None)

@@ -1,0 +1,458 @@
+"""One video beside the list: it plays, its chart is its seek bar, its frames add up, it can be changed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.videos.filmed_video import (
+    FPS,
+    LENGTH_S,
+    Cinema,
+    box_at,
+    failed,
+    make_file,
+    shown_frame,
+    timeless,
+    unplayable,
+    wait_for_frame,
+    wait_until,
+    wait_until_loaded,
+)
+from tests.videos.made_up_work import make_job
+from tests.web.conftest import START_MS
+
+from frametally.records import Coverage, IntervalCount
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
+expect = playwright.expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page, Route
+    from tests.web.conftest import Place, Visit
+
+OPEN = "#video .video-view"
+
+
+def film(place: Place) -> tuple[list[IntervalCount], list[Coverage]]:
+    """Forty seconds of counts, in bars of 5 s: of the video, and of what came after it."""
+    return place.film({"car": 6, "person": 2}, source="gate", intervals=8, interval_s=5)
+
+
+@pytest.fixture
+def open_video(place: Place, visit: Callable[..., Visit]) -> Callable[..., Page]:
+    """Opens a video of a cinema in a window."""
+
+    def opens(cinema: Cinema, wait_for: str = OPEN, **context: Any) -> Page:
+        window = visit(place, **context)
+        cinema.serve(window.page)
+        return window.open(f"videos?v={cinema.video['id']}", wait_for=wait_for)
+
+    return opens
+
+
+@pytest.mark.thorough
+def test_a_frame_is_gone_to_by_the_keyboard_and_by_buttons(open_video: Callable[..., Page]) -> None:
+    page = open_video(Cinema())
+    wait_until_loaded(page)
+    expect(page.locator("#video")).to_be_focused()
+    for number in (1, 2, 3):
+        page.keyboard.press("ArrowRight")
+        wait_for_frame(page, number)
+    page.keyboard.press("ArrowLeft")
+    wait_for_frame(page, 2)
+    page.get_by_role("button", name="Next frame").click()
+    wait_for_frame(page, 3)
+    page.get_by_role("button", name="Frame before").click()
+    wait_for_frame(page, 2)
+    page.get_by_role("button", name="To the end").click()
+    wait_for_frame(page, LENGTH_S * FPS - 1)
+    page.keyboard.press("ArrowRight")  # there is no further one
+    page.keyboard.press("ArrowLeft")
+    wait_for_frame(page, LENGTH_S * FPS - 2)
+    page.keyboard.press("Home")
+    wait_for_frame(page, 0)
+
+
+@pytest.mark.thorough
+def test_it_plays_stands_and_changes_its_speed(open_video: Callable[..., Page]) -> None:
+    page = open_video(Cinema())
+    wait_until_loaded(page)
+    page.keyboard.press("Space")
+    expect(page.locator(".player")).to_have_attribute("data-playing", "true")
+    wait_until(page, lambda: shown_frame(page) > 10)
+    page.get_by_role("button", name=re.compile("^¼")).click()  # so that its end is far
+    assert page.evaluate("document.querySelector('.player video').playbackRate") == 0.25
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator(".player")).to_have_attribute("data-playing", "false")
+    stood = shown_frame(page)
+    page.get_by_role("button", name="Play").press("Space")  # the button's own key, once
+    wait_until(page, lambda: shown_frame(page) > stood)
+    page.locator(".player video").click()
+    expect(page.locator(".player")).to_have_attribute("data-playing", "false")
+    page.keyboard.press(">")
+    expect(page.get_by_role("button", name=re.compile("^½"))).to_have_attribute("aria-pressed", "true")
+
+
+@pytest.mark.thorough
+def test_the_chart_is_the_seek_bar_and_has_the_counts_of_the_video_alone(
+    place: Place, open_video: Callable[..., Page]
+) -> None:
+    counts, _ = film(place)
+    cinema = Cinema()
+    page = open_video(cinema)
+    wait_until_loaded(page)
+    bars = page.locator(".seek-bars rect")
+    expect(bars).to_have_count(8)  # of the first 20 of 40 s
+    drawn = bars.evaluate_all(
+        "all => all.map(({dataset}) => [dataset.label, Number(dataset.start), Number(dataset.value)])"
+    )
+    ends_ms = START_MS + LENGTH_S * 1000
+    counted = [
+        [one.label, one.interval_start_ms, one.detections]
+        for one in counts
+        if one.interval_start_ms < ends_ms
+    ]
+    assert sorted(drawn) == sorted(counted)
+    bar = page.locator(".seek")
+    box = bar.bounding_box()
+    assert box is not None
+    bar.click(position={"x": box["width"] * 0.75, "y": 20})
+    wait_for_frame(page, LENGTH_S * FPS * 3 // 4, within=1)
+    expect(page.locator(".player .video-stamp")).to_contain_text("10:00:1")
+    expect(bar).to_have_attribute("aria-valuenow", re.compile(r"^(14\.9|15\.0)"))
+    assert "person" in (bar.get_attribute("aria-valuetext") or "")
+    # Dragged, it goes along.
+    page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + 20, steps=4)
+    page.mouse.up()
+    wait_for_frame(page, LENGTH_S * FPS // 4, within=1)
+    expect(page.locator(".seek-tip")).to_contain_text("0:05 of 0:20")
+    # With shift, the arrows go by a bar.
+    page.keyboard.press("Home")
+    wait_for_frame(page, 0)
+    bar.focus()
+    for number in (5, 10):
+        page.keyboard.press("Shift+ArrowRight")
+        wait_for_frame(page, number * FPS)
+    page.keyboard.press("Shift+ArrowLeft")
+    wait_for_frame(page, 5 * FPS)
+
+
+def test_boxes_belong_to_the_frame_that_is_shown(open_video: Callable[..., Page]) -> None:
+    page = open_video(Cinema())
+    wait_until_loaded(page)
+    overlay = page.locator(".player .video-overlay")
+    for seconds in (0, 5, 12.2):
+        page.evaluate(f"document.querySelector('.player video').currentTime = {seconds + 0.02}")
+        wait_for_frame(page, round(seconds * FPS))
+        expect(overlay).to_have_attribute("data-exact", "true")
+        drawn = overlay.locator("rect.box")
+        expect(drawn).to_have_attribute("x", f"{box_at(seconds)[0]:g}")
+    page.keyboard.press("ArrowRight")  # was not analysed: the boxes of the one before, paler
+    expect(overlay).to_have_attribute("data-exact", "false")
+    expect(overlay.locator("rect.box")).to_have_count(1)
+    page.keyboard.press("b")
+    expect(overlay.locator("rect.box")).to_have_count(0)
+    expect(page.locator(".player .player-tools input")).not_to_be_checked()
+    page.locator(".player .player-tools label").click()
+    expect(overlay.locator("rect.box")).to_have_count(1)
+
+
+@pytest.mark.thorough
+def test_boxes_are_where_the_picture_has_what_they_are_about(open_video: Callable[..., Page]) -> None:
+    page = open_video(Cinema())
+    wait_until_loaded(page)
+    page.evaluate("document.querySelector('.player video').currentTime = 5.02")
+    wait_for_frame(page, 5 * FPS)
+    left, top, width, _ = box_at(5)
+    box = page.locator(".player .video-overlay rect.box")
+    stage = page.locator(".player video").bounding_box()
+    scale = stage["width"] / 320
+    # The box is drawn once the browser has shown the frame.
+    wait_until(page, lambda: abs(box.bounding_box()["x"] - stage["x"] - left * scale) < 3)
+    drawn = box.bounding_box()
+    assert abs(drawn["y"] - stage["y"] - top * scale) < 3
+    assert abs(drawn["width"] - width * scale) < 5
+
+
+@pytest.mark.thorough
+def test_a_file_whose_times_begin_late_has_its_boxes_at_their_frames(open_video: Callable[..., Page]) -> None:
+    page = open_video(Cinema(body=make_file(first_pts=35)))
+    wait_until_loaded(page)
+    expect(page.locator(".player .video-stamp")).to_contain_text("· 0:00")
+    page.get_by_role("button", name="Next frame").click()
+    wait_for_frame(page, 1)
+    for number in range(2, 6):
+        page.keyboard.press("ArrowRight")
+        wait_for_frame(page, number)
+    overlay = page.locator(".player .video-overlay")
+    expect(overlay).to_have_attribute("data-exact", "true")
+    expect(overlay).to_have_attribute("data-position-s", "0.2")
+
+
+@pytest.mark.thorough
+def test_what_browsers_cannot_play_says_why_and_is_downloaded(
+    place: Place, open_video: Callable[..., Page]
+) -> None:
+    film(place)
+    cinema = unplayable()
+    page = open_video(cinema)
+    message = page.locator(".video-message")
+    expect(message).to_contain_text("No browser plays MPEG-4 Visual.")
+    expect(message.get_by_role("link", name=re.compile("Download"))).to_have_attribute(
+        "href", cinema.video["links"]["original"]
+    )
+    expect(page.locator(".player .player-tools")).to_be_hidden()
+    expect(page.locator(".seek-bars rect")).to_have_count(8)  # it is counted all the same
+    expect(page.locator(".seek")).to_have_attribute("aria-disabled", "true")
+    assert cinema.ranges == []
+
+
+@pytest.mark.thorough
+def test_a_version_for_browsers_that_could_not_be_made_says_why_and_is_tried_again(
+    open_video: Callable[..., Page],
+) -> None:
+    cinema = unplayable()
+    job = make_job(1, "playable", "failed", reason="No encoder of FRAMETALLY_VIDEO_ENCODERS works here.")
+    cinema.video["jobs"] = [job]
+    page = open_video(cinema)
+    asked = []
+
+    def again(route: Route) -> None:
+        asked.append((route.request.method, route.request.url.rsplit("/jobs/", 1)[1]))
+        job.update(state="queued", reason=None)
+        route.fulfill(status=202, json=job)
+
+    page.route(re.compile(r"/api/v1/jobs/[^/]+/retry$"), again)
+    message = page.locator(".video-message")
+    expect(message).to_contain_text("Browsers cannot play this file")
+    expect(message).to_contain_text("No browser plays MPEG-4 Visual.")
+    expect(message).to_contain_text("No encoder of FRAMETALLY_VIDEO_ENCODERS works here.")
+    expect(message.get_by_role("link", name=re.compile("Download"))).to_be_visible()
+    expect(page.locator("#video .video-state-words")).to_have_text("Counted")
+    message.get_by_role("button", name="Try again").click()
+    expect(message).to_contain_text("A version for browsers is being made")
+    assert asked == [("POST", f"{job['id']}/retry")]
+
+
+@pytest.mark.thorough
+def test_the_account_adds_up_or_says_where_it_does_not(open_video: Callable[..., Page]) -> None:
+    cinema = Cinema()
+    page = open_video(cinema)
+    account = page.locator(".account")
+    expect(account.locator("li")).to_have_text(
+        [
+            re.compile(text)
+            for text in ("^ ?100expected", "^= 100announced", "^= 100detected", "^= 100counted")
+        ]
+    )
+    words = page.locator(".account-words")
+    chart = page.get_by_role("link", name="In the chart")
+    expect(chart).to_have_attribute("href", cinema.video["links"]["chart"].replace("UTC", "Europe/Berlin"))
+    expect(words).to_have_text("Every frame is accounted for: all 100 of them are counted.")
+    cinema.video["frames"].update(detected=98, dead_lettered=2, counted=98)
+    expect(words).to_have_text("Every frame is accounted for: 98 frames detected, 2 dead letters.")
+    cinema.video["frames"].update(detected=97, counted=97)
+    expect(words).to_have_attribute("data-verdict", "odd")
+    expect(account.locator("li").nth(2)).to_have_text("≠ 97detectedand 2 dead letters")
+    expect(words).to_have_text("100 are announced, and 99 are detected or a dead letter.")
+    cinema.video.update(state="detecting")
+    expect(words).to_have_attribute("data-verdict", "open")
+
+
+@pytest.mark.thorough
+def test_a_name_is_changed_and_its_video_plays_on(open_video: Callable[..., Page]) -> None:
+    cinema = Cinema()
+    page = open_video(cinema)
+    wait_until_loaded(page)
+    page.keyboard.press("Shift+ArrowRight")
+    wait_for_frame(page, 5 * FPS)
+    page.locator(".editing summary").click()
+    page.get_by_label("Name", exact=True).fill("Gate <b>north</b>")
+    page.keyboard.press("Enter")
+    expect(page.locator(".video-head h2")).to_have_text("Gate <b>north</b>")
+    assert cinema.sent == [("PATCH", cinema.video["id"], {"name": "Gate <b>north</b>"})]
+    expect(page.locator(".editing")).not_to_have_attribute("open", "")
+    assert shown_frame(page) == 5 * FPS  # it is the same player
+    expect(page.locator("#spoken")).to_have_text("Saved")
+
+
+@pytest.mark.thorough
+def test_a_time_is_changed_by_the_clocks_of_the_page(open_video: Callable[..., Page]) -> None:
+    cinema = Cinema(started_at_ms=START_MS + 125)
+    page = open_video(cinema)
+    page.locator(".editing summary").click()
+    field = page.locator(".editing").get_by_label("First frame filmed")
+    expect(field).to_have_value("2024-05-01T10:00:00.125")  # Europe/Berlin
+    page.get_by_role("button", name="Save").click()  # what is as it was is not sent
+    expect(page.locator(".editing")).not_to_have_attribute("open", "")
+    assert cinema.sent == []
+    page.locator(".editing summary").click()
+    expect(page.locator(".editing")).to_contain_text("100 frames and their counts move with it")
+    page.evaluate("() => new Promise((then) => requestAnimationFrame(then))")  # it is filled once it is open
+    field.fill("2024-05-01T09:30:00.125")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("#spoken")).to_have_text("Saved")
+    change = {"start_time": "2024-05-01T07:30:00.125Z", "timezone": "Europe/Berlin"}
+    assert cinema.sent == [("PATCH", cinema.video["id"], change)]
+
+
+@pytest.mark.thorough
+def test_a_change_that_is_refused_says_why_and_keeps_what_was_typed(open_video: Callable[..., Page]) -> None:
+    cinema = Cinema()
+    cinema.answer = (
+        400,
+        {"status": 400, "detail": "This name is too long.", "remedy": "Take a shorter one."},
+    )
+    page = open_video(cinema)
+    page.locator(".editing summary").click()
+    name = page.get_by_label("Name", exact=True)
+    name.fill("Other")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".editing .form-said")).to_have_text("This name is too long. Take a shorter one.")
+    cinema.video["name"] = "Gate of others"
+    expect(page.locator(".video-head h2")).to_have_text("Gate of others")  # news came
+    expect(name).to_have_value("Other")
+    name.press("Escape")
+    expect(page.locator(".editing")).not_to_have_attribute("open", "")
+    expect(page.locator(OPEN)).to_be_visible()
+
+
+@pytest.mark.thorough
+def test_a_video_without_a_time_asks_for_one(open_video: Callable[..., Page]) -> None:
+    cinema = timeless()
+    page = open_video(cinema)
+    wait_until_loaded(page)
+    form = page.locator(".time-form")
+    expect(form).to_contain_text("When was it filmed?")
+    expect(page.locator(".player .video-stamp")).to_have_text("0:00")  # no moment that nobody knows
+    form.get_by_label("First frame filmed").fill("2024-05-01T10:00:00")
+    form.get_by_role("button").click()
+    expect(page.locator("#spoken")).to_have_text("Saved")
+    change = {"start_time": "2024-05-01T08:00:00.000Z", "timezone": "Europe/Berlin"}
+    assert cinema.sent == [("PATCH", cinema.video["id"], change)]
+
+
+@pytest.mark.thorough
+def test_forgetting_says_what_goes_before_anything_does(open_video: Callable[..., Page]) -> None:
+    cinema = Cinema()
+    page = open_video(cinema)
+    ask = page.get_by_role("button", name="Forget this video…")
+    ask.click()
+    question = page.get_by_role("group", name="Forget this video")
+    expect(question).to_contain_text("100 frames that were taken from it go.")
+    expect(question).to_contain_text("110 detections go from all charts")
+    expect(question.get_by_role("button", name="Keep it")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(ask).to_be_focused()
+    expect(page.locator(OPEN)).to_be_visible()
+    assert cinema.sent == []
+    ask.click()
+    question.get_by_role("button", name="Forget it").click()
+    expect(page.locator(OPEN)).to_have_attribute("data-state", "deleting")
+    assert [method for method, _, _ in cinema.sent] == ["DELETE"]
+    expect(ask).to_be_hidden()
+    cinema.videos.clear()
+    expect(page.locator("#video")).to_contain_text("There is no such video")
+
+
+@pytest.mark.thorough
+def test_what_failed_is_tried_again(open_video: Callable[..., Page]) -> None:
+    cinema = failed()
+    page = open_video(cinema)
+    expect(page.locator(".video-standing")).to_contain_text(
+        "Failed: its decoder was killed (SIGSEGV) 3 times"
+    )
+    expect(page.locator(".jobs")).to_contain_text("Frames" + "failed · 3 tries · 1 May 2024, 10:00:09")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator(OPEN)).to_have_attribute("data-state", "received")
+    assert cinema.sent == [("POST", "retry", {})]
+
+
+@pytest.mark.thorough
+def test_where_videos_cannot_be_changed_the_remedy_stands_there(open_video: Callable[..., Page]) -> None:
+    cinema = Cinema()
+    cinema.allowed = False
+    page = open_video(cinema)
+    expect(page.locator("#video")).to_contain_text(
+        "Set FRAMETALLY_WEB_UPLOADS=true where the dashboard runs."
+    )
+    expect(page.locator(".editing")).to_be_hidden()
+    expect(page.get_by_role("button", name="Forget this video…")).to_be_hidden()
+
+
+@pytest.mark.thorough
+def test_a_server_that_is_away_leaves_what_is_shown_and_comes_back(open_video: Callable[..., Page]) -> None:
+    cinema = Cinema()
+    page = open_video(cinema)
+    cinema.is_away = True
+    expect(page.locator(".video-outage")).to_contain_text("does not answer")
+    expect(page.locator(".video-head h2")).to_have_text("Gate in the morning")
+    cinema.is_away = False
+    cinema.video["name"] = "Gate at noon"
+    expect(page.locator(".video-head h2")).to_have_text("Gate at noon")  # asked again by itself
+    expect(page.locator(".video-outage")).to_be_hidden()
+
+
+@pytest.mark.thorough
+def test_a_video_that_cannot_be_loaded_is_loaded_again_where_it_was(open_video: Callable[..., Page]) -> None:
+    cinema = Cinema()
+    whole, cinema.body = cinema.body, b"no video"
+    page = open_video(cinema)
+    message = page.locator(".video-message")
+    expect(message).to_contain_text("It does not play")
+    cinema.body = whole
+    message.get_by_role("button", name="Try again").click()
+    wait_until_loaded(page)
+    expect(message).to_be_hidden()
+
+
+@pytest.mark.thorough
+def test_it_is_closed_by_escape_and_the_keyboard_is_back_at_its_card(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    cinema = Cinema()
+    window = visit(place)
+    cinema.serve(window.page)
+    page = window.open("videos", wait_for=".video-link")
+    page.locator(".video-link").click()
+    expect(page.locator("#video")).to_be_focused()
+    expect(page).to_have_title(re.compile("^Gate in the morning · Videos"))
+    page.keyboard.press("Escape")
+    expect(page.locator("#video")).to_be_hidden()
+    expect(page.locator(".video-link")).to_be_focused()
+    expect(page).to_have_title(re.compile("^Videos"))
+    page.go_back()
+    expect(page.locator(OPEN)).to_be_visible()
+    page.get_by_role("button", name="Close the video").click()
+    expect(page.locator("#video")).to_be_hidden()
+    assert page.evaluate("document.querySelectorAll('.player video').length") == 0
+
+
+@pytest.mark.thorough
+def test_names_that_are_markup_are_text(open_video: Callable[..., Page]) -> None:
+    bad = '"><img src=x onerror="globalThis.hit=1"><script>globalThis.hit=1</script>\u202egpj.exe'
+    cinema = Cinema(
+        name=bad,
+        source_name=bad,
+        file_name=bad,
+        why_not=bad,
+        reason=bad,
+        remedy=bad,
+        damage=[bad],
+        state="failed",
+        labels={bad: 3},
+        detections_counted=3,
+        objects_counted=3,
+    )
+    page = open_video(cinema)
+    wait_until_loaded(page)
+    expect(page.locator(".video-head h2")).to_contain_text("<img src=x")
+    expect(page.locator(".video-head h2")).to_contain_text("[U+202E]")
+    expect(page.locator(".damage")).to_contain_text("<script>")
+    assert page.evaluate("globalThis.hit") is None
+    assert page.locator("#video img[src=x]").count() == 0

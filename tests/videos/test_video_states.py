@@ -1,0 +1,412 @@
+"""How far an uploaded video has come is found out from what there is, whatever was killed in between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from tests.fakes.memory import MemoryStore
+from tests.fakes.records import (
+    DAY_MS,
+    make_count,
+    make_coverage,
+    make_frame,
+    make_manifest,
+    make_run,
+    put_run,
+)
+from tests.videos.video_records import corrected, make_facts, make_video
+
+from frametally import keys
+from frametally.media.forgetting import put_tombstone
+from frametally.opening import open_count_index, open_ledger
+from frametally.records import DeadLetter, FrameAnnouncement, MediaManifest, encode
+from frametally.segments.contents import encode_segment
+from frametally.settings.loading import Settings
+from frametally_videos.books.video_states import FORGOTTEN, StateSettler
+from frametally_videos.opening import open_video_catalogue
+from frametally_videos.ports.video_catalogue import VideoBooks, VideoRow
+from frametally_videos.records import VideoRecord
+
+MODEL = "m"
+VIDEO = make_video(
+    source_name="cam", facts=make_facts(started_at_ms=DAY_MS, time_source="start_time", duration_s=9.0)
+)
+
+
+def announced(frames: int = 3, **values: Any) -> MediaManifest:
+    """The manifest of `VIDEO`, a frame a second."""
+    usual: dict[str, Any] = {
+        "start_ms": DAY_MS,
+        "first_captured_at_ms": DAY_MS,
+        "last_captured_at_ms": DAY_MS + 1000 * (frames - 1),
+    }
+    manifest = make_manifest(frames, media=VIDEO.sha256, source="cam")
+    return msgspec.structs.replace(manifest, **{**usual, **values})
+
+
+class House:
+    """The embedded parts, with one video in them."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self.store = MemoryStore()
+        self.index = stack.enter_context(closing(open_count_index(f"sqlite:///{folder}/index.sqlite")))
+        self.ledger = stack.enter_context(closing(open_ledger(f"sqlite:///{folder}/ledger.sqlite")))
+        self.catalogue = stack.enter_context(
+            closing(open_video_catalogue(f"sqlite:///{folder}/catalogue.sqlite"))
+        )
+        self.settler = StateSettler(
+            settings=Settings(
+                data_dir=folder,
+                interval_s=60,
+                smtp_url="smtp://127.0.0.1:1",
+                mail_to="a@b.example",
+            ),
+            store=self.store,
+            index=self.index,
+            ledger=self.ledger,
+            catalogue=self.catalogue,
+        )
+        self._offset = 0
+        self._sequence = 0
+        self.put(VIDEO)
+
+    def put(self, record: VideoRecord) -> None:
+        self.store.put(record.key, encode(record))
+        self.catalogue.put_video(record, "v1")
+
+    def run(self, kind: Any = "frames", *, until: Any = "done", reason: str | None = None) -> None:
+        """A job of the video, begun and brought to an end (None: left as it is at work)."""
+        self.catalogue.queue(VIDEO.id, kind)
+        job = self.catalogue.claim("w", (kind,), lease_s=3600)
+        assert job is not None
+        if until is not None:
+            assert self.catalogue.end(job, until, reason=reason)
+
+    def announce(self, manifest: MediaManifest) -> None:
+        self.store.put(manifest.key, encode(manifest))
+
+    def detect(
+        self, *seconds: int, media: str = VIDEO.sha256, dead: tuple[int, ...] = (), source: str = "cam"
+    ) -> None:
+        """A segment with frames of these seconds."""
+        frames = [
+            make_frame(DAY_MS + 1000 * at, at, media=media, model=MODEL, source=source) for at in seconds
+        ]
+        letters = [_dead_letter(at, media) for at in dead]
+        first, self._offset = self._offset, self._offset + len(frames) + len(letters)
+        self.store.put(
+            keys.segment_key(MODEL, "log", "frames", 0, first),
+            encode_segment(
+                model=MODEL,
+                log_id="log",
+                topic="frames",
+                partition=0,
+                first_offset=first,
+                next_offset=self._offset,
+                frames=frames,
+                dead_letters=letters,
+            ),
+        )
+
+    def count(self, frames: int, cars: int = 2) -> None:
+        """A run of the day, counted and indexed."""
+        self._sequence += 1
+        run = msgspec.structs.replace(
+            make_run(parts=[]), sequence=self._sequence, run_id=f"{self._sequence:06d}-5555555555555555"
+        )
+        assert run.model == MODEL
+        counts = [make_count(DAY_MS, "car", cars, source="cam", evidence=[])] if cars else []
+        assert self.index.publish(run, counts, [make_coverage(DAY_MS, frames, source="cam")])
+
+    def settled(self) -> VideoRow:
+        self.settler.settle(patiently=False)
+        row = self.catalogue.video(VIDEO.id)
+        assert row is not None
+        return row
+
+    def jobs(self) -> list[tuple[str, str]]:
+        return [(job.kind, job.state) for job in self.catalogue.jobs(VIDEO.id)]
+
+
+def _dead_letter(at: int, media: str) -> DeadLetter:
+    whole = make_frame(DAY_MS + 1000 * at, at, media=media, model=MODEL)
+    announcement = FrameAnnouncement(
+        image_path=whole.image_path,
+        source=whole.source,
+        frame_index=at,
+        captured_at_ms=whole.captured_at_ms,
+        time_source="start_time",
+        width_px=64,
+        height_px=48,
+        bytes=1,
+        sha256="0" * 64,
+        media=media,
+    )
+    return DeadLetter(
+        offset=0,
+        message=encode(announcement),
+        source=whole.source,
+        image_path=whole.image_path,
+        stage="decode",
+        cause="undecodable",
+        reason="x",
+    )
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    with ExitStack() as stack:
+        yield House(tmp_path, stack)
+
+
+@pytest.mark.thorough
+def test_a_video_goes_from_received_to_ready_with_its_account(house: House) -> None:
+    house.catalogue.queue(VIDEO.id, "frames")
+    assert house.settled().state == "received"
+
+    house.run(until=None)
+    house.announce(announced(3, state="producing", frames_announced=1))
+    row = house.settled()
+    assert (row.state, row.progress, row.books) == ("producing", pytest.approx(1 / 3), VideoBooks(3, 1))
+
+    job = house.catalogue.jobs(VIDEO.id)[0]
+    house.announce(announced(3))
+    assert house.catalogue.end(job, "done")
+    row = house.settled()
+    assert (row.state, row.progress, row.books) == ("detecting", 0.0, VideoBooks(3, 3, 0, 0, 0))
+    assert (row.first_captured_at_ms, row.last_captured_at_ms) == (DAY_MS, DAY_MS + 2000)
+
+    house.detect(0, 1)
+    row = house.settled()
+    assert (row.state, row.progress) == ("detecting", pytest.approx(2 / 3))
+
+    house.detect(2)
+    row = house.settled()
+    assert (row.state, row.progress, row.books) == ("counting", None, VideoBooks(3, 3, 3, 0, 0))
+
+    house.count(2)
+    row = house.settled()
+    assert (row.state, row.books.counted) == ("counting", 2)
+
+    house.count(3, cars=5)
+    row = house.settled()
+    assert (row.state, row.reason) == ("ready", None)
+    assert row.books == VideoBooks(3, 3, 3, 0, 3, {"car": 5})
+    assert house.catalogue.unsettled(9) == []
+
+
+def test_frames_that_cannot_be_detected_are_accounted_for(house: House) -> None:
+    house.run()
+    house.announce(announced(3))
+    house.detect(0, 1, dead=(2,))
+    house.count(2)
+    row = house.settled()
+    assert (row.state, row.books) == ("ready", VideoBooks(3, 3, 2, 1, 2, {"car": 2}))
+
+
+def test_a_video_in_which_nothing_is_seen_is_ready_with_no_label(house: House) -> None:
+    house.run()
+    house.announce(announced(3))
+    house.detect(0, 1, 2)
+    house.count(3, cars=0)
+    assert house.settled()[2:3] == ("ready",)
+    assert house.settled().books.labels == {}
+
+
+def test_what_failed_says_why_and_stays(house: House) -> None:
+    house.run(until="failed", reason="Its decoder was killed 3 times.")
+    row = house.settled()
+    assert (row.state, row.reason) == ("failed", "Its decoder was killed 3 times.")
+    assert house.catalogue.unsettled(9) == []
+
+
+def test_pictures_that_cannot_be_made_keep_no_counts_back(house: House) -> None:
+    house.run()
+    house.run("previews", until="failed", reason="it has no picture")
+    house.announce(announced(1))
+    house.detect(0)
+    house.count(1)
+    row = house.settled()
+    assert (row.state, row.reason) == ("ready", "Its pictures could not be made: it has no picture")
+
+
+def test_a_version_for_browsers_that_cannot_be_made_leaves_the_video_ready(house: House) -> None:
+    house.run()
+    house.announce(announced())
+    house.detect(0, 1, 2)
+    house.count(3)
+    house.run("playable", until="failed", reason="No encoder works here.")
+    row = house.settled()
+    assert (row.state, row.reason) == (
+        "ready",
+        "What browsers play could not be made: No encoder works here.",
+    )
+    assert row.books is not None
+    assert row.books.counted == 3
+
+
+def test_a_video_without_a_time_waits_for_a_person(house: House) -> None:
+    house.put(corrected(VIDEO, facts=make_facts(started_at_ms=None, time_source=None)))
+    row = house.settled()
+    assert row.state == "needs_time"
+    assert "when it was filmed" in (row.reason or "")
+    assert house.jobs() == []
+
+
+def test_frames_that_nobody_was_told_to_make_are_queued(house: House) -> None:
+    assert house.settled().state == "received"
+    assert house.jobs() == [("frames", "queued")]
+    house.settled()
+    assert house.jobs() == [("frames", "queued")]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"source": "north", "source_name": "North"},
+        {"facts": make_facts(started_at_ms=DAY_MS + 1, time_source="start_time")},
+    ],
+)
+def test_frames_of_another_source_or_time_than_the_record_says_are_put_right(
+    house: House, changes: dict[str, Any]
+) -> None:
+    house.run()
+    house.announce(announced(3))
+    house.put(corrected(VIDEO, **changes))
+    assert house.settled().state == "received"
+    assert house.jobs() == [("frames", "done"), ("frames", "queued")]
+
+
+def test_footage_that_was_not_read_to_its_end_is_taken_up(house: House) -> None:
+    house.run()
+    house.announce(announced(3, state="producing", frames_announced=1))
+    row = house.settled()
+    assert (row.state, row.books) == ("received", VideoBooks(3, 1))
+    assert house.jobs() == [("frames", "done"), ("frames", "queued")]
+
+
+def test_frames_that_were_forgotten_are_told_and_not_made_again_by_themselves(house: House) -> None:
+    house.run()
+    row = house.settled()
+    assert (row.state, row.reason) == ("failed", FORGOTTEN)
+    assert house.jobs() == [("frames", "done")]
+
+
+def test_frames_that_were_forgotten_are_not_made_again_for_a_catalogue_that_lost_its_jobs(
+    house: House,
+) -> None:
+    put_tombstone(house.store, announced(3), why="forget")
+    row = house.settled()
+    assert (row.state, row.reason, house.jobs()) == ("failed", FORGOTTEN, [])
+    house.put(corrected(VIDEO, uploaded_at_ms=2**50))  # the same bytes, uploaded again since
+    house.catalogue.set_video(VIDEO.id, state="received")
+    assert house.settled().state == "received"
+    assert house.jobs() == [("frames", "queued")]
+
+
+def test_a_catalogue_that_lost_its_jobs_knows_what_is_done(house: House) -> None:
+    house.announce(announced(3))
+    house.detect(0, 1, 2)
+    house.count(3)
+    assert house.settled().state == "ready"
+    assert house.jobs() == []
+
+
+def test_another_medium_in_the_same_minute_is_not_taken_for_this_one(house: House) -> None:
+    house.run()
+    house.announce(announced(3))
+    house.detect(0, 1, 2)
+    other = make_manifest(3, media="cd" * 32, source="cam")
+    house.announce(
+        msgspec.structs.replace(
+            other, first_captured_at_ms=DAY_MS + 10_000, last_captured_at_ms=DAY_MS + 12_000
+        )
+    )
+    house.detect(10, 11, 12, media="cd" * 32)
+    house.count(3)  # the other's, or this one's: not all
+    row = house.settled()
+    assert (row.state, row.books.counted) == ("counting", 0)
+    house.count(6)
+    row = house.settled()
+    assert (row.state, row.books.counted) == ("ready", 3)
+
+
+def test_frames_whose_range_was_forgotten_are_not_waited_for(house: House) -> None:
+    house.run()
+    manifest = announced(3)
+    house.announce(manifest)
+    house.detect(0, 1, 2)
+    put_tombstone(house.store, manifest, from_ms=DAY_MS + 2000, to_ms=DAY_MS + 3000, why="forget")
+    house.count(3)
+    assert house.settled().state == "counting", "the index still has the forgotten one"
+    house.count(2)
+    row = house.settled()
+    assert (row.state, row.books) == ("ready", VideoBooks(3, 3, 3, 0, 2, {"car": 2}))
+    assert (row.reason or "").startswith("1 of its frames are not counted")
+
+
+def test_a_day_that_was_counted_anew_is_waited_for_until_it_is_in_the_index(house: House) -> None:
+    house.run()
+    house.announce(announced(3))
+    house.detect(0, 1, 2)
+    house.count(3)
+    newer = make_run(2, frames=3)
+    put_run(house.store, newer, [], [make_coverage(DAY_MS, 3, source="cam")])
+    assert house.settled().state == "counting"
+    assert house.index.publish(newer, [], [make_coverage(DAY_MS, 3, source="cam")])
+    assert house.settled().state == "ready"
+
+
+def test_a_video_that_is_to_go_shows_nothing_else(house: House) -> None:
+    house.put(corrected(VIDEO, state="deleting"))
+    house.announce(announced(3))
+    house.run("removal", until=None)
+    assert house.settled().state == "deleting"
+    (job,) = house.catalogue.jobs(VIDEO.id)
+    assert house.catalogue.end(job, "failed", reason="the store refuses")
+    row = house.settled()
+    assert (row.state, row.reason) == ("deleting", "It could not be removed: the store refuses")
+
+
+def test_nothing_is_read_while_no_video_is_on_its_way(house: House) -> None:
+    house.catalogue.set_video(VIDEO.id, state="ready")
+    house.ledger.close()
+    house.index.close()
+    assert house.settler.settle(patiently=False) == 0
+
+
+def test_videos_are_looked_at_again_when_it_is_time(house: House) -> None:
+    assert house.settler.settle() == 1
+    assert house.settler.settle() == 0
+    assert house.settler.settle(patiently=False) == 1
+
+
+def test_who_is_told_by_mail_is_told_of_each_end_once(house: House) -> None:
+    house.run(until="failed", reason="Its file is damaged.")
+    assert house.settled().state == "failed"
+    house.catalogue.retry(VIDEO.id)
+    house.catalogue.set_video(VIDEO.id, state="received")
+    job = house.catalogue.claim("w", ("frames",), lease_s=3600)
+    assert job is not None
+    assert house.catalogue.end(job, "done")
+    house.announce(announced())
+    house.detect(0, 1, 2)
+    house.count(3)
+    for _ in range(2):  # also where a kill came between telling and noting
+        house.catalogue.set_video(VIDEO.id, state="counting")
+        assert house.settled().state == "ready"
+    told = [notice.subject for notice in reversed(house.catalogue.notices(9))]
+    assert told == [f"{VIDEO.name} has failed", f"{VIDEO.name} is ready"]
+
+
+def test_of_a_catalogue_that_was_made_anew_nobody_is_told_again(house: House) -> None:
+    house.announce(announced())
+    house.detect(0, 1, 2)
+    house.count(3)
+    assert house.settled().state == "ready"
+    assert house.catalogue.notices(9) == []

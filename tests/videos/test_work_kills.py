@@ -1,0 +1,192 @@
+"""Kill workers and their jobs at random moments and at every failpoint: the end is that of a quiet run."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import msgspec
+import numpy as np
+import pytest
+from tests.videos.fake_uploads import all_keys, upload_file
+
+from frametally.media.manifests import find_manifest
+from frametally.opening import open_object_store
+from frametally.ports.object_store import ObjectStore
+from frametally.process import failpoints
+from frametally.records import encode
+from frametally.settings.loading import load_settings
+from frametally_live.book import LiveBook
+from frametally_videos.opening import open_video_catalogue
+from frametally_videos.records import VideoRecord
+
+FRAMES = 100
+KILLS = int(os.environ.get("FAULTS_WORK_KILLS", "3"))
+SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
+ENV = {"FRAMETALLY_JOB_LEASE_S": "2", "FRAMETALLY_SAMPLE_FPS": "all", "FRAMETALLY_JOB_ATTEMPTS": "100"}
+PATIENCE_S = 180.0
+# Killed so often, a job would wait for ten minutes before it is tried again.
+AT_ONCE = """
+import sys
+from frametally_cli.main import main
+from frametally_videos.jobs import job_worker as worker
+worker._PAUSES_S = (0.0,)
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("footage") / "cam.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        stream.time_base = Fraction(1, 10)
+        for number in range(FRAMES):
+            noise = np.random.default_rng(number).integers(0, 255, (240, 320, 3), np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(noise, format="bgr24")))
+        container.mux(stream.encode())
+    return path
+
+
+class Place:
+    """A data folder with one video in it, and workers on it."""
+
+    def __init__(self, folder: Path, clip: Path) -> None:
+        self.settings = load_settings("producer", data_dir=folder)
+        self.store: ObjectStore = open_object_store(self.settings.store_url)
+        self.catalogue = open_video_catalogue(self.settings.catalogue_url)
+        self.feeds = LiveBook(self.settings.catalogue_url)
+        self.video: VideoRecord = upload_file(
+            clip, self.settings, self.store, self.catalogue, start_time="2026-03-01T10:00:00Z"
+        )
+
+    def close(self) -> None:
+        self.store.close()
+        self.catalogue.close()
+        self.feeds.close()
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-c", AT_ONCE, "work", "--data-dir", str(self.settings.data_dir)]
+        return subprocess.Popen(
+            [*command, *arguments],
+            env=os.environ | ENV | environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def finish(self) -> None:
+        with self.start("--until-done") as worker:
+            assert worker.wait(PATIENCE_S) == 0
+
+    def remove(self) -> None:
+        gone = msgspec.structs.replace(self.video, state="deleting")
+        self.store.put(gone.key, encode(gone))
+        self.catalogue.put_video(gone, "2")
+        self.catalogue.cancel_jobs(self.video.id)
+        self.catalogue.queue(self.video.id, "removal")
+
+    def contents(self) -> dict[str, bytes]:
+        """All objects, without what a video's id and the clock are in."""
+        found = {}
+        for key in all_keys(self.store):
+            if not key.startswith(("videos/", "media/")):
+                found[key] = self.store.get(key)
+            elif "poster" in key or "sprite" in key:
+                found[key.rpartition("/")[2]] = self.store.get(key)
+        manifest = find_manifest(self.store, self.video.sha256)
+        if manifest is not None:
+            found["manifest"] = encode(manifest)
+        return found
+
+
+@pytest.fixture
+def place(tmp_path: Path, clip: Path) -> Iterator[Place]:
+    with closing(Place(tmp_path / "data", clip)) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory: pytest.TempPathFactory, clip: Path) -> dict[str, bytes]:
+    """What there is after a run in which nothing went wrong."""
+    with closing(Place(tmp_path_factory.mktemp("quiet") / "data", clip)) as undisturbed:
+        undisturbed.finish()
+        found = undisturbed.contents()
+    assert sum(key.startswith("images/") for key in found) == FRAMES
+    assert sum("poster" in key or "sprite" in key for key in found) == 3
+    return found
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that a process has started, and those that they have."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, task.read_text().split()):
+            found += [child, *children_of(child)]
+    return found
+
+
+def is_running(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+    return not re.search(r"^State:\s+[ZX]", status, re.MULTILINE)
+
+
+@pytest.mark.thorough
+def test_workers_and_jobs_that_are_killed_at_random_come_to_the_quiet_end(
+    place: Place, quiet: dict[str, bytes]
+) -> None:
+    print("seed", SEED)
+    rng = random.Random(SEED)  # noqa: S311
+    for _ in range(KILLS):
+        with place.start("--workers", "2") as worker:
+            time.sleep(rng.uniform(0.5, 5.0))
+            victims = [worker.pid, *children_of(worker.pid)]
+            os.kill(rng.choice(victims), signal.SIGKILL)
+            time.sleep(rng.uniform(0.0, 0.5))
+            worker.kill()
+    place.finish()
+    assert place.contents() == quiet
+    assert {job.state for job in place.catalogue.jobs(place.video.id)} == {"done"}
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", [name for name in failpoints.FAILPOINTS if name.startswith("producer.")])
+def test_a_job_that_dies_at_a_failpoint_comes_to_the_quiet_end(
+    place: Place, quiet: dict[str, bytes], name: str
+) -> None:
+    with place.start(FRAMETALLY_FAILPOINT=name) as worker:
+        until_s = time.monotonic() + PATIENCE_S
+        while not any(
+            job.kind == "frames" and job.attempts > 1 for job in place.catalogue.jobs(place.video.id)
+        ):
+            assert time.monotonic() < until_s
+            time.sleep(0.05)
+        worker.kill()
+    place.finish()
+    assert place.contents() == quiet
+
+
+def test_a_job_ends_with_the_worker_that_is_killed(place: Place) -> None:
+    with place.start() as worker:
+        until_s = time.monotonic() + PATIENCE_S
+        while not (jobs := children_of(worker.pid)):
+            assert time.monotonic() < until_s
+            time.sleep(0.02)
+        worker.kill()
+        worker.wait()
+    while any(map(is_running, jobs)):
+        assert time.monotonic() < until_s
+        time.sleep(0.02)

@@ -1,0 +1,143 @@
+"""The dashboard's fixtures, which tests of every folder have: each imports what it needs when it is used."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from playwright.sync_api import Browser, Page
+    from tests.web.conftest import Place, Visit
+
+SIMPLE_FRONTEND = Path(__file__).resolve().parents[2] / "simple_frontend"
+SCREENSHOTS = SIMPLE_FRONTEND.parent / "build" / "screenshots"
+# Each window of the headless browser loads two pages for what its address bar suggests, which no test sees:
+# half of a test's CPU. The switch replaces Playwright's own, whose names are repeated.
+_FEATURES_OFF = [
+    *("WebUIOmniboxPopup", "WebUIOmniboxAimPopup"),
+    *("AvoidUnnecessaryBeforeUnloadCheckSync", "DestroyProfileOnBrowserClose", "HttpsUpgrades"),
+    *("HttpsFirstBalancedModeAutoEnable", "LensOverlay", "MediaRouter", "PaintHolding"),
+    *("ThirdPartyStoragePartitioning", "AvoidCorsURLLoaderRestartOnRedirect", "OptimizationHints"),
+    *("NetworkTimeServiceQuerying", "AimEnabled", "PreconnectToSearch"),
+]
+_CHROMIUM_FLAGS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    "--disable-features=" + ",".join(_FEATURES_OFF),
+]
+
+
+def unavailable(reason: str) -> None:
+    """Skips; with FRAMETALLY_REQUIRE_BROWSER=1 fails."""
+    if os.environ.get("FRAMETALLY_REQUIRE_BROWSER") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def make_place(not_made: str) -> Callable[[Path], Place]:
+    """Makes a place in a folder, for tests that share one."""
+    from tests.web.conftest import Place
+
+    return Place
+
+
+@pytest.fixture
+def place(tmp_path: Path, make_place: Callable[[Path], Place]) -> Iterator[Place]:
+    """Nothing counted yet."""
+    made = make_place(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def serving(not_made: str) -> Iterator[Callable[[Flask], str]]:
+    """Serves an app on a free port; gives its URL."""
+    from frametally_web.serving import DashboardServer
+
+    running: list[tuple[DashboardServer, threading.Thread]] = []
+
+    def start(app: Flask) -> str:
+        server = DashboardServer(app, host="127.0.0.1", port=0)
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        running.append((server, thread))
+        return server.url
+
+    yield start
+    for server, thread in running:
+        server.stop()
+        thread.join(timeout=10)
+        assert not thread.is_alive()
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The source of axe-core, which looks for what keeps people out."""
+    script = SIMPLE_FRONTEND / "node_modules" / "axe-core" / "axe.min.js"
+    if not script.is_file():
+        unavailable("needs axe-core: run `make lint-page` (or `npm ci` in simple_frontend)")
+    return script.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def picture() -> Callable[[Page, str], None]:
+    """Keeps a screenshot of a state of the page, for people to look at."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+
+    def take(page: Page, name: str) -> None:
+        page.evaluate("scrollTo(0, 0)")
+        page.screenshot(path=SCREENSHOTS / f"{name}.png", animations="disabled", full_page=True)
+
+    return take
+
+
+@pytest.fixture(scope="session")
+def not_made() -> str:
+    """Why the page could not be made of its sources as they are now; empty where it was."""
+    made = subprocess.run(
+        [sys.executable, SIMPLE_FRONTEND / "fetch_assets.py"], capture_output=True, text=True, check=False
+    )
+    return made.stderr.strip()
+
+
+@pytest.fixture(scope="session")
+def browser(not_made: str) -> Iterator[Browser]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, a tool for tests")
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        unavailable("needs a Chromium: none on PATH, and CHROMIUM names none")
+    if not_made:
+        unavailable(not_made)
+    playwright.expect.set_options(timeout=20_000)  # the machine may be busy
+    with playwright.sync_playwright() as runner:
+        running = runner.chromium.launch(executable_path=path, args=_CHROMIUM_FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, serving: Callable[[Flask], str]) -> Iterator[Callable[..., Visit]]:
+    """Opens a window on a place; at the end nothing in its console, and nothing asked of another host."""
+    from tests.web.conftest import Visit
+
+    visits: list[Visit] = []
+
+    def make(place: Place | None, *, url: str | None = None, **context: Any) -> Visit:
+        visits.append(Visit(browser, url or serving(place.app()), **context))
+        return visits[-1]
+
+    yield make
+    for one in visits:
+        one.context.close()
+        assert one.complaints == []
+        assert one.hosts <= {one.url}

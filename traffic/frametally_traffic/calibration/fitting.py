@@ -1,0 +1,257 @@
+"""Makes a calibration of points with metres, of rectangles with known sides, or of a distance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import chain
+from math import hypot, inf, isfinite
+from typing import Literal, NamedTuple, TypeAlias
+
+import msgspec
+import numpy as np
+
+from frametally.errors import Misconfigured
+from frametally_traffic.calibration.homography import (
+    Array,
+    extent,
+    homography,
+    laid_rectangles,
+    mapped,
+    scale_change,
+    with_ones,
+)
+from frametally_traffic.calibration.refused_points import IN_PICTURE, check_points, turn
+from frametally_traffic.geometry.ground import Ground, Matrix
+from frametally_traffic.records import FEWEST_REFERENCES, MOST_RECTANGLES, MOST_REFERENCES
+
+DIGITS = 12
+"""Of the numbers that are kept: as JSON they are read again to the bit."""
+_HORIZON_PART = 0.03
+"""A point at the horizon: `w` is less than this part of that of the nearest point; 33 times as far."""
+_CLICK_PX = 1.0
+"""Standard error of a point in the picture: nobody sets it better, and four points cannot tell theirs."""
+_MOST_MISFIT = 0.05
+"""Of the points' extent in the picture; what does not fit by more is a wrong pair, and no inexact one."""
+_BEYOND = 0.25
+"""How far the calibration reaches beyond its points, as a part of their extent."""
+
+Fit: TypeAlias = Callable[[Array], tuple[Array, Array]]
+"""Gives for places in the picture the matrix and their places on the ground."""
+
+
+class GroundPoint(NamedTuple):
+    """A point of the ground that the picture shows.
+
+    Attributes:
+        x: In the picture, pixels from the left; `y`: from the top.
+        y: Likewise.
+        x_m: On the ground, in metres; axes as on a map: seen from above, y points to the left of x. Any
+            origin will do; in the matrix it is their centre.
+        y_m: Likewise.
+    """
+
+    x: float
+    y: float
+    x_m: float
+    y_m: float
+
+
+class Rectangle(NamedTuple):
+    """A rectangle on the ground: a parking space, a marking.
+
+    Attributes:
+        corners: Four points (x, y) of the picture, round the rectangle in either sense.
+        first_side_m: Length from the first corner to the second.
+        second_side_m: Length from the second corner to the third.
+    """
+
+    corners: Sequence[tuple[float, float]]
+    first_side_m: float
+    second_side_m: float
+
+
+class GroundCalibration(msgspec.Struct, frozen=True, kw_only=True):
+    """How pixels become metres, and how sure that is.
+
+    Attributes:
+        made_of: What it was made of; a `scale` is rough: it holds across the view only, near the two points.
+        matrix: As in `Ground`, as `reach_px` and `scale_error`.
+        errors_px: Of each point (corner by corner, rectangle by rectangle) how far it is in the picture from
+            where the matrix has it: the reprojection error.
+        error_px: Their root mean square; with four points it is 0 and says nothing.
+        error_m: The same on the ground.
+    """
+
+    made_of: Literal["points", "rectangles", "scale"]
+    matrix: Matrix
+    reach_px: tuple[float, float, float, float]
+    scale_error: float
+    errors_px: tuple[float, ...]
+    error_px: float
+    error_m: float
+
+    @property
+    def ground(self) -> Ground:
+        """What the rules take of it."""
+        return Ground(self.matrix, self.reach_px, self.scale_error)
+
+    @property
+    def is_rough(self) -> bool:
+        """Whether it knows no perspective."""
+        return self.made_of == "scale"
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether there are more points than a matrix needs, so that their errors say something."""
+        return len(self.errors_px) > FEWEST_REFERENCES
+
+
+def calibration_of_points(points: Sequence[GroundPoint]) -> GroundCalibration:
+    """Return the calibration of four or more points with their metres.
+
+    Raises:
+        Misconfigured: They are none: one line, with what to change.
+    """
+    if len(points) > MOST_REFERENCES:
+        raise Misconfigured(f"{len(points)} points of at most {MOST_REFERENCES}: leave some out")
+    if len(points) < FEWEST_REFERENCES:
+        raise Misconfigured(
+            f"{len(points)} of at least {FEWEST_REFERENCES} points with metres: set more, or give a distance"
+        )
+    every = np.array(points, dtype=np.float64).reshape(-1, 4)
+    pixels, metres = every[:, :2], every[:, 2:]
+    check_points(pixels, metres)
+    metres = metres - metres.mean(axis=0)  # of a country's grid, digits would be lost
+    return _calibration("points", pixels, lambda shown: (homography(shown, metres), metres), 8)
+
+
+def calibration_of_rectangles(rectangles: Sequence[Rectangle]) -> GroundCalibration:
+    """Return the calibration of one or more rectangles with known sides, wherever they lie to each other.
+
+    The largest in the picture lies at the origin; of the others it is found out where they lie.
+
+    Raises:
+        Misconfigured: They are none: one line, with what to change.
+    """
+    if not 1 <= len(rectangles) <= MOST_RECTANGLES:
+        raise Misconfigured(
+            f"{len(rectangles)} rectangles of at least 1 and at most {MOST_RECTANGLES}: add or leave out some"
+        )
+    shapes = []
+    for number, one in enumerate(rectangles, 1):
+        if len(one.corners) != 4:
+            raise Misconfigured(
+                f"rectangle {number} has {len(one.corners)} corners: give four, in order round it"
+            )
+        width, length = one.first_side_m, one.second_side_m
+        if not (0 < width < inf and 0 < length < inf and all(map(isfinite, chain(*one.corners)))):
+            raise Misconfigured(
+                f"rectangle {number}: a corner or a side is no number: give pixels, and metres above 0"
+            )
+        shape = np.array([(0, 0), (width, 0), (width, length), (0, length)], dtype=np.float64)
+        shown = np.array(one.corners, dtype=np.float64)
+        # Clicked clockwise in the picture it is laid clockwise: either is right.
+        if turn(shown, (0, 1, 2), IN_PICTURE) > 0:
+            shape[:, 1] *= -1
+        check_points(shown, shape, "corner", f" of rectangle {number}")
+        shapes.append(shape)
+    pixels = np.array([corner for one in rectangles for corner in one.corners], dtype=np.float64)
+    order = sorted(range(len(shapes)), key=lambda at: -extent(pixels[4 * at : 4 * at + 4]))
+    corners = np.array([4 * at + corner for at in order for corner in range(4)])
+    back = np.argsort(corners)
+
+    def fit(shown: Array) -> tuple[Array, Array]:
+        matrix, metres = laid_rectangles(shown[corners], [shapes[at] for at in order])
+        return matrix, metres[back]
+
+    return _calibration("rectangles", pixels, fit, 8 + 3 * (len(shapes) - 1))
+
+
+def calibration_of_scale(
+    start: tuple[float, float], end: tuple[float, float], distance_m: float
+) -> GroundCalibration:
+    """Return the rough calibration of two points of the picture and their distance on the ground.
+
+    It takes the ground as seen from straight above: a pixel is as many metres everywhere near the points.
+
+    Raises:
+        Misconfigured: It is none: one line, with what to change.
+    """
+    if not all(map(isfinite, (*start, *end, distance_m))) or distance_m <= 0:
+        raise Misconfigured("a scale needs two points in pixels and their distance in metres, above 0")
+    apart_px = hypot(end[0] - start[0], end[1] - start[1])
+    if apart_px < 2 * _CLICK_PX:
+        raise Misconfigured("the two points of the scale are the same: set them further apart")
+    by_px = distance_m / apart_px
+    pixels = np.array([start, end], dtype=np.float64)
+    return GroundCalibration(
+        made_of="scale",
+        matrix=_matrix9(np.diag([by_px, -by_px, 1.0])),
+        reach_px=_reach(pixels, apart_px, apart_px),
+        scale_error=_rounded(np.sqrt(2) * _CLICK_PX / apart_px),
+        errors_px=(0.0, 0.0),
+        error_px=0.0,
+        error_m=0.0,
+    )
+
+
+def _calibration(
+    made_of: Literal["points", "rectangles"],
+    pixels: Array,
+    fit: Fit,
+    parameters: int,
+) -> GroundCalibration:
+    """Return the calibration of points of the picture, given what fits a matrix and their metres to them."""
+    matrix, metres = fit(pixels)
+    w = with_ones(pixels) @ matrix[2]
+    if w.sum() < 0:
+        matrix, w = -matrix, -w
+    if w.min() < _HORIZON_PART * w.max():
+        raise Misconfigured(f"{_name_of(made_of, w.argmin())} is at the horizon: set it nearer to the camera")
+    matrix = matrix / w.mean()
+    off = mapped(np.linalg.inv(matrix), metres) - pixels
+    errors_px = np.hypot(off[:, 0], off[:, 1])
+    if not errors_px.max() <= _MOST_MISFIT * extent(pixels):
+        raise Misconfigured(
+            f"{_name_of(made_of, errors_px.argmax())} is {errors_px.max():.0f} px from where the others have "
+            "it: check its place and its metres"
+        )
+    spare = 2 * len(pixels) - parameters
+    # Of n coordinates that p parameters fit, the residual is (1 - p/n)^1/2 of their error: HZ 5.1.3.
+    click_px = max(_CLICK_PX, float(np.sqrt((errors_px**2).sum() / spare)) if spare else 0.0)
+    width, height = np.ptp(pixels, axis=0)
+    off_m = mapped(matrix, pixels) - metres
+    return GroundCalibration(
+        made_of=made_of,
+        matrix=_matrix9(matrix),
+        reach_px=_reach(pixels, width, height),
+        scale_error=_rounded(click_px * scale_change(pixels, matrix, fit)),
+        errors_px=tuple(map(_rounded, errors_px)),
+        error_px=_rounded(np.sqrt((errors_px**2).mean())),
+        error_m=_rounded(np.sqrt((off_m**2).sum(axis=1).mean())),
+    )
+
+
+def _name_of(made_of: str, at: np.intp) -> str:
+    return f"point {at + 1}" if made_of == "points" else f"corner {at % 4 + 1} of rectangle {at // 4 + 1}"
+
+
+def _reach(pixels: Array, width: float, height: float) -> tuple[float, float, float, float]:
+    (left, top), (right, bottom) = pixels.min(axis=0), pixels.max(axis=0)
+    beyond_x, beyond_y = _BEYOND * width, _BEYOND * height
+    return (
+        _rounded(left - beyond_x),
+        _rounded(top - beyond_y),
+        _rounded(right + beyond_x),
+        _rounded(bottom + beyond_y),
+    )
+
+
+def _matrix9(matrix: Array) -> Matrix:
+    a, b, c, d, e, f, g, h, i = map(_rounded, matrix.ravel())
+    return a, b, c, d, e, f, g, h, i
+
+
+def _rounded(value: float) -> float:
+    """Return a number of `DIGITS` significant digits: as JSON it is read again to the bit."""
+    return float(f"{value:.{DIGITS}g}")

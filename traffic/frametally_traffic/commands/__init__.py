@@ -1,0 +1,1 @@
+"""`frametally lines` and `frametally report traffic`."""

@@ -1,0 +1,301 @@
+"""`frametally lines import|export|list|remove`: what is drawn over a source's picture. Needs no component."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+import msgspec
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from frametally.errors import Misconfigured
+from frametally.files.names import as_text
+from frametally.files.replacing import replace_file
+from frametally.media.manifests import ManifestReader, by_source
+from frametally.media.sources import KnownSources
+from frametally.naming.nearest import no_such
+from frametally.opening import open_object_store
+from frametally.ports.object_store import ObjectStore
+from frametally.records import MediaManifest
+from frametally.rules.times import utc
+from frametally.settings.loading import Settings
+from frametally_cli.console import output as console
+from frametally_cli.options.ports import data_dir_option, option, read_settings
+from frametally_cli.options.times import parse_bounds_ms
+from frametally_traffic.drawings.drawing_checks import DrawingRefused, check_shape, kind_of
+from frametally_traffic.drawings.file_forms import MOST_FILE_BYTES, Missing, decode_file, encode_file
+from frametally_traffic.drawings.file_forms import schema as file_schema
+from frametally_traffic.drawings.picture_sizes import check_size, stored_sizes
+from frametally_traffic.drawings.revisions import (
+    change_drawing,
+    drawn_sources,
+    list_drawings,
+    read_drawing,
+    with_shapes,
+)
+from frametally_traffic.records import Drawing, Drawn, DrawnCalibration, DrawnLine, DrawnZone
+
+REFUSED = 5
+"""The exit code of a drawing that cannot be: a script tells it from a store that is away."""
+_MOST_NAMED = 20
+_SIZE = re.compile(r"([1-9]\d{0,5})x([1-9]\d{0,5})")
+
+timezone_option = option("--timezone", "IANA time zone of times that come without one.")
+
+
+class _Desk(NamedTuple):
+    """What a command works at: the settings, the store, and the media by source."""
+
+    settings: Settings
+    store: ObjectStore
+    media: dict[str, list[MediaManifest]]
+
+    def source_of(self, given: str) -> str:
+        """Return the slug of a source that has media or drawings.
+
+        Raises:
+            DrawingRefused: There is none; the message has those that are written alike.
+        """
+        known = {*self.media, *drawn_sources(self.store)}
+        source = KnownSources(one for media in self.media.values() for one in media).source_of(given)
+        if source in known:
+            return source
+        missing = no_such("source", source, sorted(known))
+        raise DrawingRefused(f"{missing._replace(name=given, is_certain=True)}")
+
+
+@contextmanager
+def _desk(component: str | None, overrides: dict[str, Any]) -> Iterator[_Desk]:
+    settings = read_settings(component, overrides, must_be_there=True)
+    with closing(open_object_store(settings.store_url, settings.store_access)) as store:
+        manifests, skipped = ManifestReader(store, settings.data_dir).read()
+        console.print_skipped(skipped)
+        yield _Desk(settings, store, by_source(manifests))
+
+
+def _refusing(command: Callable[..., int]) -> Callable[..., int]:
+    """Give what cannot be drawn one line and an exit code of its own."""
+
+    @wraps(command)
+    def run(*arguments: Any, **options: Any) -> int:
+        try:
+            return command(*arguments, **options)
+        except DrawingRefused as error:
+            console.say_error(str(error))
+            return REFUSED
+
+    return run
+
+
+@click.group()
+def lines() -> None:
+    """Look after what is drawn over a source's picture: lines, zones, calibrations."""
+
+
+@lines.command("import")
+@click.argument("source")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.option("--replace", is_flag=True, help="Take the place of what has the same names, at all times.")
+@option("--from", "ISO 8601 time from which on it holds, where the file does not say.", metavar="TIME")
+@option("--to", "ISO 8601 time before which it holds, where the file does not say.", metavar="TIME")
+@option("--name", "What it is called, where the file does not say: of a ROI, or of points alone.")
+@option("--size", "Size of the picture that it was drawn over, where the file does not say.", metavar="WxH")
+@timezone_option
+@data_dir_option
+@_refusing
+def import_command(
+    source: str, file: Path, replace: bool, name: str | None, size: str | None, **overrides: Any
+) -> int:
+    """Draw what FILE has over SOURCE: JSON, an .otflow file of OTAnalytics, a ROI or points."""
+    bounds = overrides.pop("from"), overrides.pop("to")
+    data = _beginning_of(file)
+    with _desk("producer", overrides) as desk:
+        from_ms, to_ms = parse_bounds_ms(*bounds, desk.settings.tzinfo())
+        slug = desk.source_of(source)
+        media = desk.media.get(slug, [])
+        stored = stored_sizes(desk.store, media, from_ms, to_ms)
+        missing = Missing(_size(size) or (stored[0] if stored else None), name, from_ms, to_ms)
+        content = decode_file(data, as_text(file), missing)
+        if content.source not in (None, slug):
+            raise DrawingRefused(
+                f"{as_text(file)} is of source {content.source!r:.100}, not of {slug}: import it there, or "
+                "take `source` out of it if it is meant for this one"
+            )
+        for shape in content.shapes:
+            check_shape(shape)
+            sizes = stored_sizes(desk.store, media, shape.from_ms, shape.to_ms)
+            check_size(shape, sizes, desk.settings.max_side_px)
+        names = {shape.name for shape in content.shapes} if replace else set()
+
+        def add(drawing: Drawing) -> Drawing:
+            kept = [shape for shape in drawing.shapes if shape.name not in names]
+            return with_shapes(drawing, [*kept, *content.shapes])
+
+        drawing = change_drawing(desk.store, slug, add)
+    for shape in content.shapes:
+        if isinstance(shape, DrawnCalibration) and (lack := _lack(shape)):
+            click.echo(console.plain(f"calibration {shape.name}: {lack}"))
+    _say_revision(drawing, f"{len(content.shapes)} drawn")
+    return 0
+
+
+@lines.command("export")
+@click.argument("source")
+@click.option(
+    "--output", type=click.Path(path_type=Path, dir_okay=False), help="File; default: standard output."
+)
+@data_dir_option
+@_refusing
+def export_command(source: str, output: Path | None, **overrides: Any) -> int:
+    """Write all that is drawn over SOURCE as JSON, as `import` takes it."""
+    with _desk(None, overrides) as desk:
+        data = encode_file(read_drawing(desk.store, desk.source_of(source)))
+    if output is None:
+        click.echo(data, nl=False)
+    else:
+        replace_file(output, data)
+        console.err.print(console.plain(f"{output}: {len(data)} bytes"), markup=False)
+    return 0
+
+
+@lines.command("list")
+@click.argument("source", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@data_dir_option
+@_refusing
+def list_command(source: str | None, as_json: bool, **overrides: Any) -> int:
+    """List what is drawn over SOURCE, or over all sources."""
+    with _desk(None, overrides) as desk:
+        drawings = (
+            list_drawings(desk.store)
+            if source is None
+            else [read_drawing(desk.store, desk.source_of(source))]
+        )
+    if as_json:
+        click.echo(json.dumps([msgspec.to_builtins(drawing) for drawing in drawings], indent=2))
+        return 0
+    rows = [(drawing, shape) for drawing in drawings for shape in drawing.shapes]
+    if rows:
+        console.out.print(_table(rows))
+    click.echo(f"{len(rows)} lines, zones and calibrations" if rows else "nothing is drawn")
+    return 0
+
+
+@lines.command("remove")
+@click.argument("source")
+@click.argument("names", nargs=-1, required=True)
+@option("--from", "ISO 8601 time from which on it holds no longer; before, it does.", metavar="TIME")
+@timezone_option
+@data_dir_option
+@_refusing
+def remove_command(source: str, names: Sequence[str], **overrides: Any) -> int:
+    """Remove what is called NAMES from SOURCE, or let it end at a time; earlier revisions stay."""
+    from_text = overrides.pop("from")
+    with _desk(None, overrides) as desk:
+        from_ms, _ = parse_bounds_ms(from_text, None, desk.settings.tzinfo())
+        slug = desk.source_of(source)
+
+        def remove(drawing: Drawing) -> Drawing:
+            known = {shape.name for shape in drawing.shapes}
+            for name in names:
+                if name not in known:
+                    raise DrawingRefused(_no_such(slug, name, known))
+            ended = (_ended(shape, from_ms) if shape.name in names else shape for shape in drawing.shapes)
+            return with_shapes(drawing, filter(None, ended))
+
+        drawing = change_drawing(desk.store, slug, remove)
+    _say_revision(drawing, f"{len(set(names))} removed")
+    return 0
+
+
+@lines.command("schema")
+def schema_command() -> int:
+    """Print the JSON schema of the files that `import` takes and `export` writes."""
+    click.echo(json.dumps(file_schema(), indent=2))
+    return 0
+
+
+def _ended(shape: Drawn, from_ms: int | None) -> Drawn | None:
+    """Return a shape as it is left by a removal from a time on; None if nothing of it is."""
+    if from_ms is None or (shape.from_ms is not None and shape.from_ms >= from_ms):
+        return None
+    ends_ms = from_ms if shape.to_ms is None else min(shape.to_ms, from_ms)
+    return msgspec.structs.replace(shape, to_ms=ends_ms)
+
+
+def _no_such(source: str, name: str, known: set[str]) -> str:
+    near = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.5)
+    named = ", ".join(map(repr, near or sorted(known)[:_MOST_NAMED])) or "nothing"
+    return f"nothing over {source} is called {as_text(name)[:100]!r}; there is: {named}"
+
+
+def _beginning_of(file: Path) -> bytes:
+    """Return a file's bytes, of one that is too large as many as tell that."""
+    try:
+        with file.open("rb") as opened:
+            return opened.read(MOST_FILE_BYTES + 1)
+    except OSError as error:
+        raise Misconfigured(
+            f"{as_text(file)}: cannot be read ({error.strerror}); name a file that this user may read"
+        ) from error
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise Misconfigured(f"--size {text[:40]!r} is no size; an example of one is 1920x1080")
+    return int(match[1]), int(match[2])
+
+
+def _say_revision(drawing: Drawing, what: str) -> None:
+    drawn = len(drawing.shapes)
+    click.echo(f"{what}; revision {drawing.revision} of {drawing.source} has {drawn} in all")
+
+
+def _table(rows: Sequence[tuple[Drawing, Drawn]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in ("source", "revision", "kind", "name", "from", "to", "picture", "what"):
+        table.add_column(column, overflow="fold")
+    for drawing, shape in rows:
+        table.add_row(
+            drawing.source,
+            f"{drawing.revision}",
+            kind_of(shape),
+            Text(console.plain(shape.name)),
+            "" if shape.from_ms is None else utc(shape.from_ms),
+            "" if shape.to_ms is None else utc(shape.to_ms),
+            f"{shape.width_px}x{shape.height_px}",
+            Text(console.plain(_summary(shape))),
+        )
+    return table
+
+
+def _summary(shape: Drawn) -> str:
+    """Return in some words what a shape is made of."""
+    if isinstance(shape, DrawnCalibration):
+        if shape.rectangles:
+            return f"{len(shape.rectangles)} rectangles with their sides"
+        return _lack(shape) or f"{len(shape.points)} points with metres"
+    if isinstance(shape, DrawnLine):
+        return f"{len(shape.points)} points; to the right: {shape.to_right}, to the left: {shape.to_left}"
+    return f"{len(shape.points)} corners" if isinstance(shape, DrawnZone) else ""
+
+
+def _lack(calibration: DrawnCalibration) -> str:
+    """Return what a calibration cannot tell, empty if it tells all."""
+    if calibration.distance_m is not None:
+        return f"two points {calibration.distance_m:g} m apart: a rough scale"
+    if not calibration.metres and not calibration.rectangles:
+        return f"{len(calibration.points)} points (of 4 at least), none with metres: no speeds"
+    return ""

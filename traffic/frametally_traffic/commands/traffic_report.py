@@ -1,0 +1,115 @@
+"""`frametally report traffic`: what went over a junction, as a workbook, a wide table or UTDF."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from frametally.books.unanalysed import find_unanalysed
+from frametally.errors import Misconfigured
+from frametally.files.replacing import replace_file
+from frametally.media.sources import KnownSources, source_names
+from frametally.rules.times import local_time
+from frametally_cli.console import output as console
+from frametally_cli.options.ports import data_dir_option, open_books, option, read_settings
+from frametally_cli.options.times import parse_bounds_ms
+from frametally_traffic.counting.published_days import flows_for
+from frametally_traffic.report.junction_report import ReportQuery, TrafficReport, read_report
+from frametally_traffic.report.schemes import LABELS, SCHEME_NAMES
+
+_FORMATS = ("xlsx", "csv", "utdf")
+
+
+@click.group()
+def report() -> None:
+    """Write reports of what was counted."""
+
+
+@report.command()
+@click.argument("source")
+@option("--from", "ISO 8601 time at which it begins; default: where the data begins.", metavar="TIME")
+@option("--to", "Time at which it ends, not included; default: where the data ends.", metavar="TIME")
+@option("--timezone", "IANA time zone of days, clocks, and times without an offset.")
+@option("--model", "Model id; default: the one published last.")
+@click.option(
+    "--classes",
+    type=click.Choice(SCHEME_NAMES),
+    default=LABELS,
+    help="Scheme of classes; default: the detector's labels.",
+)
+@click.option("--format", "file_format", type=click.Choice(_FORMATS), help="Default: by --output, else xlsx.")
+@click.option("--hour", type=click.Choice(("am", "pm")), help="Peak hour of UTDF; default: the busier one.")
+@click.option(
+    "--output", type=click.Path(path_type=Path, dir_okay=False), help="File; default: standard output."
+)
+@data_dir_option
+def traffic(
+    source: str,
+    model: str | None,
+    classes: str,
+    file_format: str | None,
+    hour: str | None,
+    output: Path | None,
+    **overrides: Any,
+) -> int:
+    """Write the movements over the junction that SOURCE shows, by quarter-hour and class.
+
+    Its legs are lines of which one direction leads inward: `frametally lines`, or the page's editor.
+    """
+    from frametally_traffic.report_files.formats import HOURS, make_file
+
+    chosen = file_format or (output.suffix[1:] if output and output.suffix[1:] in _FORMATS else "xlsx")
+    if output is None and chosen == "xlsx" and sys.stdout.isatty():
+        raise Misconfigured("a workbook is nothing to read in a terminal: name a file by --output")
+    bounds = overrides.pop("from"), overrides.pop("to")
+    settings = read_settings(None, overrides)
+    from_ms, to_ms = parse_bounds_ms(*bounds, settings.tzinfo())
+    with open_books(settings, reading=True) as (ports, ledger):
+        with console.stage_bar("ledger") as progress:
+            ledger.refresh(ports.store, progress)
+        unanalysed = find_unanalysed(store=ports.store, ledger=ledger, index=ports.index, settings=settings)
+        manifests = ledger.manifests()
+        slug = KnownSources(manifests).source_of(source)
+        found = read_report(
+            ReportQuery(slug, settings.timezone, settings.tzinfo(), model, from_ms, to_ms, classes),
+            store=ports.store,
+            index=ports.index,
+            read_flows=partial(flows_for, ports.store, folder=settings.data_dir / "flows"),
+            not_analysed={model: found.get(slug, []) for model, found in unanalysed.items()},
+            source_name=source_names(manifests).get(slug),
+        )
+    with make_file(found, chosen, next((one for one in HOURS if one == hour), "")) as file:
+        data = file.read()
+    if output is None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    else:
+        replace_file(output, data)
+        console.err.print(console.plain(f"{output}: {len(data)} bytes"), markup=False)
+    for line in _summary(found):
+        console.err.print(console.plain(line), markup=False)
+    return 0
+
+
+def _summary(found: TrafficReport) -> list[str]:
+    """Return the report in some lines."""
+    table = found.table
+    known = sum(quarter.missing is None for quarter in table.quarters)
+    without = sum(table.without.values())
+    lines = [
+        f"{table.total()} movements of {table.total() + without} visits over {len(table.legs)} legs, "
+        f"in {known} of {len(table.quarters)} quarter-hours; of the others nothing is known"
+    ]
+    for day in found.peaks:
+        for half, peak in (("AM", day.am), ("PM", day.pm)):
+            if peak is not None and peak.factor is not None:
+                begins = local_time(peak.start_ms, found.query.zone)
+                lines.append(
+                    f"{day.day} {half} peak hour from {begins:%H:%M}: {peak.vehicles} motor vehicles, "
+                    f"peak-hour factor {peak.factor:.2f}, {peak.heavy_share or 0:.0%} heavy"
+                )
+    return lines

@@ -1,0 +1,218 @@
+"""Of which days the flows have to be counted anew, and from what."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
+
+from frametally import keys
+from frametally.books.runs import CurrentDay, DayKey, current_days
+from frametally.errors import Poison
+from frametally.media.manifests import ManifestReader, by_source
+from frametally.ports.object_store import ObjectStore
+from frametally.process.reports import Skipped
+from frametally.records import MediaManifest, Run
+from frametally.rules.places import FLOWS, is_of_places, series_model
+from frametally.rules.times import DAY_MS
+from frametally_hadoop.planning.selection import DaySelection
+from frametally_traffic.drawings.day_inputs import DrawnShapes, flow_inputs
+from frametally_traffic.drawings.drawing_checks import DrawingRefused
+from frametally_traffic.drawings.revisions import drawn_sources, read_drawing
+from frametally_traffic.flows.flow_inputs import FlowInputs
+from frametally_traffic.flows.shapes import Shapes
+
+
+class FlowDay(NamedTuple):
+    """One day's flows.
+
+    Attributes:
+        key: The series, base interval and day of the run to publish.
+        sequence: Its sequence.
+        base: The run whose tracks and coverage they are counted from.
+        inputs: Of each source with something drawn on that day, by source.
+        current: The day's current run of flows, None if there is none.
+    """
+
+    key: DayKey
+    sequence: int
+    base: Run
+    inputs: tuple[FlowInputs, ...]
+    current: Run | None
+
+    @property
+    def files(self) -> set[str]:
+        """Keys of the files of paths that it is counted from."""
+        return {file.key for one in self.inputs for file in one.paths if file}
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the day's current run is made of the same."""
+        return self.current is not None and self.current.inputs_sha256 == self.inputs_sha256()
+
+    def is_kept(self, inputs: FlowInputs) -> bool:
+        """Return whether the day's current run has the flows that are counted from `inputs`."""
+        return any(
+            (file.source, file.name) == (inputs.source, inputs.name)
+            for file in (self.current and self.current.paths) or ()
+        )
+
+    def inputs_sha256(self) -> str:
+        """Return the identity of all that the run is made of: tracks, shapes and coverage."""
+        return self._sha256(self.base.inputs_sha256)
+
+    def footage_sha256(self) -> str:
+        """Return what changes with the day's footage, and with what is drawn: alike for every interval."""
+        return self._sha256(self.base.footage_sha256)
+
+    def state_sha256(self) -> str:
+        """Return the identity of a count of the day as things are, as `DayPlan.state_sha256`."""
+        return hashlib.sha256(f"{self.inputs_sha256()}\n{self.sequence}".encode()).hexdigest()
+
+    def _sha256(self, base: str) -> str:
+        names = [f"{one.source} {one.shapes.digest()} {one.name}" for one in self.inputs]
+        return hashlib.sha256("\n".join([base, *names]).encode()).hexdigest()
+
+
+class FlowPlan(NamedTuple):
+    """What there is to do.
+
+    Attributes:
+        stale: Days to count, sorted.
+        up_to_date: Days that need nothing, sorted.
+        skipped: Drawings that cannot be counted.
+        without_foot_points: Runs of earlier releases, which say nothing of where their objects went.
+    """
+
+    stale: list[FlowDay]
+    up_to_date: list[FlowDay]
+    skipped: list[Skipped]
+    without_foot_points: list[Run]
+
+
+NOTHING = FlowPlan([], [], [], [])
+
+
+def plan_flows(
+    store: ObjectStore,
+    *,
+    interval_s: int,
+    manifests: ManifestReader,
+    selection: DaySelection,
+    unusable: Collection[str] = (),
+) -> FlowPlan:
+    """Compare what is drawn, and the tracks that there are, with the current runs of flows.
+
+    Args:
+        store: Where all lies.
+        interval_s: Base interval of the runs to look at.
+        manifests: Of the store; those that cannot be read others name.
+        selection: Days to look at.
+        unusable: Keys of files of paths that cannot be read: days that need them are left as they are.
+    """
+    sources = drawn_sources(store)
+    if not sources:
+        return NOTHING
+    drawn = _Drawn(store, sources, *manifests.read())
+    current = current_days(store)
+    runs: defaultdict[str, dict[str, Run]] = defaultdict(dict)
+    for day, found in current.items():
+        if day.interval_s == interval_s and not is_of_places(day.model) and found.run is not None:
+            runs[day.model][day.day] = found.run
+    plan = FlowPlan([], [], drawn.skipped, [])
+    for of_model in runs.values():
+        for base in (of_model[day] for day in of_model if selection.has(day)):
+            day_plan = _plan_day(base, of_model, current, drawn)
+            if day_plan is None or not day_plan.files.isdisjoint(unusable):
+                continue
+            if base.paths is None and day_plan.inputs:
+                plan.without_foot_points.append(base)
+            elif selection.recount or not day_plan.is_current:
+                plan.stale.append(day_plan)
+            else:
+                plan.up_to_date.append(day_plan)
+    return plan
+
+
+def _plan_day(
+    base: Run, runs: Mapping[str, Run], current: Mapping[DayKey, CurrentDay], drawn: _Drawn
+) -> FlowDay | None:
+    """Plan one day; None where nothing is drawn and nothing was, and where what is drawn cannot be told."""
+    inputs: list[FlowInputs] = []
+    for source in drawn.sources_of(base):
+        shapes = drawn.of_day(source, base.day)
+        if shapes is None:
+            return None
+        if any(shapes):
+            inputs.append(flow_inputs(runs, base.day, source, shapes))
+    key = DayKey(series_model(base.model, FLOWS), base.interval_s, base.day)
+    before = current.get(key)
+    if not inputs and before is None:
+        return None
+    sequence = before.sequence + 1 if before else 1
+    return FlowDay(key, sequence, base, tuple(inputs), before.run if before else None)
+
+
+class _Drawn:
+    """What is drawn over the sources; what of it cannot be counted is noted once."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        sources: Collection[str],
+        manifests: Sequence[MediaManifest],
+        unreadable: Sequence[Skipped],
+    ) -> None:
+        self.skipped: list[Skipped] = []
+        self._media = by_source(manifests)
+        self._all_read = not unreadable
+        self._shapes = {source: self._read(store, source) for source in sorted(sources)}
+
+    def sources_of(self, base: Run) -> list[str]:
+        """Return the sources with a drawing that may have footage in a run, sorted."""
+        start_ms = keys.day_start_ms(base.day)
+        with_tracks = {file.source for file in base.paths or ()}
+        return [
+            source
+            for source in self._shapes
+            if base.paths is None
+            or source in with_tracks
+            or self._has_footage(source, start_ms, start_ms + DAY_MS)
+        ]
+
+    def of_day(self, source: str, day: str) -> Shapes | None:
+        """Return what is drawn over a source on a day; None if that cannot be told."""
+        shapes = self._shapes[source]
+        if shapes is None:
+            return None
+        try:
+            return shapes.of_day(keys.day_start_ms(day))
+        except DrawingRefused as error:
+            self._shapes[source] = None
+            self._skip(source, str(error))
+            return None
+
+    def _read(self, store: ObjectStore, source: str) -> DrawnShapes | None:
+        try:
+            drawing = read_drawing(store, source)
+        except Poison as error:
+            self._skip(source, str(error))
+            return None
+        media = self._media.get(source, [])
+        if not media and not self._all_read:
+            return None  # it may have some: how large its pictures are cannot be told now
+        return DrawnShapes(store, drawing, media)
+
+    def _skip(self, source: str, reason: str) -> None:
+        what = "its lines and zones stay counted as they were"
+        self.skipped.append(Skipped(f"drawing of {source}", f"{reason}; {what}"))
+
+    def _has_footage(self, source: str, from_ms: int, to_ms: int) -> bool:
+        return any(
+            medium.first_captured_at_ms is not None
+            and medium.last_captured_at_ms is not None
+            and medium.first_captured_at_ms < to_ms
+            and medium.last_captured_at_ms >= from_ms
+            for medium in self._media.get(source, ())
+        )

@@ -1,0 +1,1 @@
+"""The API by which lines, zones and calibrations are drawn."""

@@ -1,0 +1,127 @@
+"""The answers about what is drawn over a source's picture, and what helps to draw it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from frametally_traffic.records import DrawnCalibration, DrawnLine, DrawnZone
+from frametally_web.requests.answers import Answer
+
+Verdict = Literal["good", "unchecked", "rough", "incomplete", "refused"]
+
+
+class SourceDrawing(Answer, frozen=True, kw_only=True):
+    """`/api/sources/{source}/drawing`: all that is drawn over a source, at all times.
+
+    Attributes:
+        source: Slug of the source.
+        source_name: The source as its owner wrote it.
+        revision: What `If-Match` takes, in quotes; 0 where nothing was ever drawn.
+        width_px: Width of the source's newest stored picture; null where none is stored.
+        height_px: Its height; null likewise.
+        lines: Lines and legs.
+        zones: Zones.
+        calibrations: What is known of the ground.
+    """
+
+    source: str
+    source_name: str
+    revision: int
+    width_px: int | None
+    height_px: int | None
+    lines: tuple[DrawnLine, ...]
+    zones: tuple[DrawnZone, ...]
+    calibrations: tuple[DrawnCalibration, ...]
+
+
+class CalibrationTry(Answer, frozen=True, kw_only=True):
+    """`/api/calibrations/try`: what a calibration would be.
+
+    Attributes:
+        verdict: `good`; `unchecked`: there are no more points than a matrix needs, so their errors say
+            nothing; `rough`: a scale, right only near its two points; `incomplete`: it tells no metres yet;
+            `refused`: it is none.
+        words: What to make of it, or what to change.
+        matrix: From pixels to metres, row by row; null where it is none, as are the next five.
+        reach_px: Left, top, right and bottom of the part of the picture in which it measures.
+        errors_px: Of each point, corner by corner, how far the matrix has it from where it was set.
+        error_px: Their root mean square: the reprojection error.
+        error_m: The same on the ground.
+        scale_error: Error of lengths, as a part of them.
+    """
+
+    verdict: Verdict
+    words: str
+    matrix: tuple[float, ...] | None
+    reach_px: tuple[float, ...] | None
+    errors_px: tuple[float, ...] | None
+    error_px: float | None
+    error_m: float | None
+    scale_error: float | None
+
+
+class ShownPath(Answer, frozen=True, kw_only=True):
+    """The way of one object.
+
+    Attributes:
+        id: Of its first track.
+        label: Class name.
+        began: How it began: `border` of the picture, `found` within it, `gap` or `footage` where the footage
+            begins, `hour`: it goes on from before this range.
+        ended: How it ended: `border`, `lost` within the picture, `gap` or `footage`, `hour`: it goes on.
+        path: Time in milliseconds, x and y of its foot point in pixels of the stored picture, by time.
+    """
+
+    id: str
+    label: str
+    began: str
+    ended: str
+    path: list[tuple[int, float, float]]
+
+
+class Paths(Answer, frozen=True, kw_only=True):
+    """`/api/paths`: a layer of paths to draw over.
+
+    Attributes:
+        model: Model id; null before there is any data.
+        width_px: Width of the stored pictures, of whose pixels the paths are; null where none is stored.
+        height_px: Their height; null likewise.
+        paths: Some of them, evenly over all of the range, by time.
+        paths_left_out: How many more there are.
+        points_left_out: How many points of those shown were thinned out.
+        note: Why there are none, where that is not for want of objects; else null.
+    """
+
+    model: str | None
+    source: str
+    from_ms: int | None
+    to_ms: int | None
+    width_px: int | None
+    height_px: int | None
+    paths: list[ShownPath]
+    paths_left_out: int
+    points_left_out: int
+    note: str | None
+
+
+class StoredPicture(Answer, frozen=True, kw_only=True):
+    """`/api/sources/{source}/frame`: a picture to draw over.
+
+    Attributes:
+        captured_at_ms: Event time of the frame; null where none is stored.
+        image_path: Key of the frame's JPEG in the store; null likewise.
+        image_url: Where this server has it; null likewise.
+        width_px: Width of the stored picture; null likewise.
+        height_px: Its height; null likewise.
+        first_captured_at_ms: Event time of the source's first frame; null where there is no footage.
+        last_captured_at_ms: Event time of its last frame; null likewise.
+    """
+
+    source: str
+    captured_at_ms: int | None
+    image_path: str | None
+    image_url: str | None
+    width_px: int | None
+    height_px: int | None
+    first_captured_at_ms: int | None
+    last_captured_at_ms: int | None

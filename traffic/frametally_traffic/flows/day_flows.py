@@ -1,0 +1,213 @@
+"""Counts a day's flows: what the objects of one source did at the lines and zones that are drawn over it.
+
+A function of the paths of the day before, the day and the day after, as whole paths go over midnight; so a
+visit is known a day back at least, and what lies further back is `from_start`.
+
+Visits that are plain are counted all at once. Where one is not (see `passages`), or meets a shape's beginning
+or end in time, that shape's rule is asked of it alone (`rules.geometry`). The job's zip carries this to a
+cluster's nodes, which need numpy for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from frametally.rules.columns import packed
+from frametally.rules.path_columns import PathColumns
+from frametally.rules.places import ZoneShape
+from frametally.rules.times import DAY_MS
+from frametally_traffic.flows.crossing_rows import Rows, crossing_rows, stay_rows, together
+from frametally_traffic.flows.day_columns import (
+    CROSSING_COLUMNS,
+    CROSSING_ORDER,
+    STAY_COLUMNS,
+    STAY_ORDER,
+    VISIT_COLUMNS,
+    VISIT_ORDER,
+    FlowColumns,
+)
+from frametally_traffic.flows.passages import Passages, passages_of
+from frametally_traffic.flows.path_arrays import MOST_TENTHS, Flags, VisitArrays, Whole, visits_of
+from frametally_traffic.flows.shapes import LineShape, Shapes
+from frametally_traffic.flows.visit_rows import held_at, visit_rows
+from frametally_traffic.flows.ways import Row, Ways, crossing_row, stay_row, while_held
+from frametally_traffic.geometry.borders import Border
+from frametally_traffic.geometry.crossings import crossings_of
+from frametally_traffic.geometry.foot_paths import FollowedPath
+from frametally_traffic.geometry.zones import PictureZone, stays_of
+
+_KINDS = (
+    (CROSSING_COLUMNS, CROSSING_ORDER),
+    (STAY_COLUMNS, STAY_ORDER),
+    (VISIT_COLUMNS, VISIT_ORDER),
+)
+_OF_VISIT = ("hour", "number", "label")
+_MOST_KEYS = 1 << 62
+
+
+def flows_of_day(
+    files: Iterable[PathColumns],
+    shapes: Shapes,
+    *,
+    model: str,
+    source: str,
+    day_start_ms: int,
+    speeds: FlowColumns | None = None,
+) -> FlowColumns:
+    """Return what a source's objects did on a UTC day.
+
+    Args:
+        files: Paths of that source, of the day before, the day and the day after, as far as there are any; in
+            any order.
+        shapes: What is drawn over the source, of all times.
+        model: Model id, of the detections.
+        source: Slug.
+        day_start_ms: Start of the day.
+        speeds: Flows of the same files and calibrations, whatever else was drawn: they take the longest, and
+            are taken from there, as far as they are known.
+
+    Raises:
+        ValueError: A line has all its points in one place, or a zone nothing within.
+    """
+    ways = Ways.of(shapes, day_start_ms)
+    visits = visits_of({file.day_start_ms: file for file in files}, day_start_ms)
+    visits.is_plain[:] &= _are_small(ways)
+    crossings = [_crossings(line, border, ways, visits) for line, border in ways.lines]
+    stays = [_stays(shape, zone, ways, visits) for shape, zone in ways.zones]
+    told = visit_rows(crossings, ways, visits, speeds)
+    return _columns_of(ways, visits, (crossings, stays, [told]), (model, source))
+
+
+def _are_small(ways: Ways) -> bool:
+    corners = (piece for _, border in (*ways.lines, *ways.zones) for piece in border.pieces)
+    return all(abs(value) < MOST_TENTHS for ax, ay, ux, uy in corners for value in (ax, ay, ax + ux, ay + uy))
+
+
+def _crossings(line: LineShape, border: Border, ways: Ways, visits: VisitArrays) -> Rows:
+    """Return a row for each crossing of a line."""
+    number = ways.line_names.index(line.name)
+    is_there, passages = _passages(line, border, visits)
+    rows = crossing_rows(passages, number, visits)
+    return _with_others(
+        rows,
+        passages,
+        CROSSING_COLUMNS,
+        (
+            (visit, crossing_row(crossing, followed, number, (0, 0), ways.day_start_ms))
+            for visit, followed in _others(line, is_there & ~passages.is_plain, visits)
+            for crossing in crossings_of(followed, border)
+        ),
+    )
+
+
+def _stays(shape: ZoneShape, zone: PictureZone, ways: Ways, visits: VisitArrays) -> Rows:
+    """Return a row for each stay in a zone."""
+    number = ways.zone_names.index(shape.name)
+    is_there, passages = _passages(shape, zone, visits)
+    rows = stay_rows(passages, zone, number, visits)
+    return _with_others(
+        rows,
+        passages,
+        STAY_COLUMNS,
+        (
+            (visit, stay_row(stay, number, (0, 0), ways.day_start_ms))
+            for visit, followed in _others(shape, is_there & ~passages.is_plain, visits)
+            for stay in stays_of(followed, zone)
+        ),
+    )
+
+
+def _passages(shape: LineShape | ZoneShape, border: Border, visits: VisitArrays) -> tuple[Flags, Passages]:
+    """Return which visits are there while a shape holds, and the passages of the plain ones over it."""
+    day_ms = visits.file.day_start_ms
+    first_ms, last_ms = (visits.time_ms[at] + day_ms for at in (visits.first, visits.last))
+    is_held = held_at(shape.from_ms, shape.to_ms, first_ms) & held_at(shape.from_ms, shape.to_ms, last_ms)
+    is_before = np.zeros_like(is_held) if shape.from_ms is None else last_ms < shape.from_ms
+    is_after = np.zeros_like(is_held) if shape.to_ms is None else first_ms >= shape.to_ms
+    is_asked = visits.is_asked & ~is_before & ~is_after
+    return is_asked, passages_of(border, visits, visits.is_plain & is_held)
+
+
+def _others(
+    shape: LineShape | ZoneShape, which: Flags, visits: VisitArrays
+) -> Iterator[tuple[int, FollowedPath]]:
+    for visit in np.flatnonzero(which).tolist():
+        yield visit, while_held(visits.followed(visit), shape)
+
+
+def _with_others(
+    rows: Rows, passages: Passages, names: Sequence[str], others: Iterable[tuple[int, Row]]
+) -> Rows:
+    """Return the rows of visits that are plain, and `others`, by the columns `names`, each with its visit."""
+    kept = passages.is_plain[rows["visit"]]
+    found = [(visit, *row) for visit, row in others]
+    bare = ["visit", *(name.partition("_")[2] for name in names)]
+    more = np.array(found, np.int64).reshape(-1, len(bare))
+    return {name: np.concatenate((column[kept], more[:, bare.index(name)])) for name, column in rows.items()}
+
+
+def _columns_of(
+    ways: Ways, visits: VisitArrays, kinds: Sequence[Sequence[Rows]], about: tuple[str, str]
+) -> FlowColumns:
+    """Return rows in their order, with numbers for those labels that occur.
+
+    Args:
+        ways: What is drawn.
+        visits: All of them.
+        kinds: Crossings, stays and visits; those that are not the day's are left out.
+        about: Model and source.
+    """
+    of_visit = dict(zip(_OF_VISIT, (visits.hour, visits.number, visits.label), strict=True))
+    tables = []
+    for (names, order), parts in zip(_KINDS, kinds, strict=True):
+        kind, bare = names[0].partition("_")[0], [name.partition("_")[2] for name in names]
+        rows = together(parts, ["visit", *(name for name in bare if name not in of_visit)])
+        # A stay that ends as the day begins is in the books of the day's first interval.
+        begins, ends = ("from", "to") if kind == "stay" else ("time", "time")
+        kept = (rows[ends] >= 0) & (rows[begins] < DAY_MS)
+        columns = {
+            name: of_visit[name][rows["visit"][kept]] if name in of_visit else rows[name][kept]
+            for name in bare
+        }
+        sorted_by = _order([columns[name] for name in order], [*columns.values()])
+        tables.append((kind, {name: column[sorted_by] for name, column in columns.items()}))
+    used = np.unique(np.concatenate([columns["label"] for _, columns in tables]))
+    columns_by_name: dict[str, Sequence[int]] = {}
+    for kind, columns in tables:
+        columns["label"] = np.searchsorted(used, columns["label"])
+        columns_by_name |= {f"{kind}_{name}": _packed(column) for name, column in columns.items()}
+    return FlowColumns(
+        *about,
+        ways.day_start_ms,
+        tuple(visits.labels[at] for at in used.tolist()),
+        ways.line_names,
+        ways.leg_names,
+        ways.zone_names,
+        columns_by_name,
+    )
+
+
+def _order(by: list[Whole], rest: list[Whole]) -> Whole:
+    """Return in which order rows stand: by the columns of `by`, then by all of them."""
+    if len(by[0]) == 0:
+        return np.empty(0, np.int64)
+    key, keys = np.zeros(len(by[0]), np.int64), 1
+    for column in by:
+        least, values = int(column.min()), int(column.max() - column.min()) + 1
+        keys *= values
+        if keys >= _MOST_KEYS:
+            break
+        key = key * values + (column - least)
+    else:
+        order = np.argsort(key, kind="stable")
+        if (key[order][1:] != key[order][:-1]).all():
+            return order
+    return np.lexsort([*rest[::-1], *by[::-1]])
+
+
+def _packed(column: Whole) -> Sequence[int]:
+    """Return a column as a file has it."""
+    least, most = (int(column.min()), int(column.max())) if len(column) else (0, 0)
+    return packed(least, most, lambda typecode: column.astype(typecode).tobytes())

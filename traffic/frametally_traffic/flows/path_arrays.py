@@ -1,0 +1,257 @@
+"""The paths that a day's flows are counted from, as arrays of numpy: one value per visit, or per point."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import NamedTuple, TypeAlias, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frametally.rules.path_columns import (
+    POINT_COLUMNS,
+    TRACK_COLUMNS,
+    Began,
+    Ended,
+    PathColumns,
+    code_of,
+)
+from frametally.rules.times import DAY_MS, HOUR_MS
+from frametally_traffic.flows.ways import FirstTrack, first_tracks
+from frametally_traffic.geometry.foot_paths import FollowedPath, FootPath, joined, pieces_of
+
+Whole: TypeAlias = NDArray[np.int64]
+Flags: TypeAlias = NDArray[np.bool_]
+
+MOST_TENTHS = 1 << 16
+"""Places that are further out than so many tenths of a pixel may not fit where products of them are taken."""
+_BEGAN: tuple[Began, ...] = get_args(Began)
+_ENDED: tuple[Ended, ...] = get_args(Ended)
+_BEGAN_BEFORE, _GOES_ON = code_of("hour", Began), code_of("hour", Ended)
+_NOTHING = {name: array("q") for name in (*TRACK_COLUMNS, *POINT_COLUMNS)}
+
+
+class VisitArrays(NamedTuple):
+    """The visits of a day: tracks of its file, then those visits that are of several hours.
+
+    Attributes:
+        file: The day's.
+        of_hours: The visits of several hours.
+        labels: Those that occur, sorted.
+        is_asked: Whether it is a visit: tracks of visits of several hours are none.
+        is_plain: Whether it is one, within its hours, whose products fit.
+        points: How many points it has.
+        first: Number of its first point.
+        last: Number of its last point.
+        hour: Of its first track, since the day began.
+        number: Of its first track.
+        label: Index in `labels`.
+        is_counted: As of `FirstTrack`.
+        seen_ms: Likewise; milliseconds since the day began, as all times here.
+        began: Code of how its first track began.
+        ended: Code of how its last track ended.
+        left: Least x of its points.
+        right: Greatest x.
+        top: Least y.
+        bottom: Greatest y.
+        of_point: Per point, number of the visit.
+        time_ms: Per point.
+        x: Likewise, as `POINT_COLUMNS` has it.
+        y: Likewise.
+        height: Likewise.
+        boxes: Likewise.
+    """
+
+    file: PathColumns
+    of_hours: list[FollowedPath]
+    labels: list[str]
+    is_asked: Flags
+    is_plain: Flags
+    points: Whole
+    first: Whole
+    last: Whole
+    hour: Whole
+    number: Whole
+    label: Whole
+    is_counted: Flags
+    seen_ms: Whole
+    began: Whole
+    ended: Whole
+    left: Whole
+    right: Whole
+    top: Whole
+    bottom: Whole
+    of_point: Whole
+    time_ms: Whole
+    x: Whole
+    y: Whole
+    height: Whole
+    boxes: Whole
+
+    def path(self, visit: int) -> FootPath:
+        """Return the path of a visit."""
+        at = slice(self.first[visit], self.last[visit] + 1)
+        time_ms = self.time_ms[at] + self.file.day_start_ms
+        columns = (time_ms, self.x[at], self.y[at], self.height[at], self.boxes[at])
+        return FootPath(*(tuple(column.tolist()) for column in columns))
+
+    def followed(self, visit: int) -> FollowedPath:
+        """Return a visit as the rule takes it; its ids are not told."""
+        own = visit - (len(self.points) - len(self.of_hours))
+        if own >= 0:
+            return self.of_hours[own]
+        hour_ms = self.file.day_start_ms + int(self.hour[visit]) * HOUR_MS
+        began, ended = _BEGAN[self.began[visit]], _ENDED[self.ended[visit]]
+        return FollowedPath((), hour_ms, hour_ms + HOUR_MS, began, ended, self.path(visit))
+
+
+def visits_of(by_day: Mapping[int, PathColumns], day_ms: int) -> VisitArrays:
+    """Return the visits that a day may tell of; `by_day` has its file and those of the days beside it."""
+    file = by_day.get(day_ms) or PathColumns("", "", day_ms, (), _NOTHING)
+    of_hours, firsts = _visits_of_hours(by_day, day_ms)
+    labels = sorted({*file.labels, *(first.label for first in firsts.values())})
+    own = {name: np.asarray(column, np.int64) for name, column in file.columns.items()}
+    is_whole = _is_whole(file)
+    hour_ms = own["hour"] * HOUR_MS
+    more = [_row(visit, firsts[visit.ids[0]], labels, day_ms) for visit in of_hours]
+    added = dict(zip(_ADDED, zip(*more, strict=True), strict=True)) if more else dict.fromkeys(_ADDED, ())
+
+    def with_added(name: str, column: Whole) -> Whole:
+        return np.concatenate((column, np.array(added[name], np.int64)))
+
+    def with_points(at: int, column: Whole) -> Whole:
+        if not of_hours:
+            return column
+        return np.concatenate(
+            (column, np.concatenate([np.array(visit.path[at], np.int64) for visit in of_hours]))
+        )
+
+    points = with_added("points", own["points"])
+    ends = np.cumsum(points)
+    first, last = ends - points, ends - 1
+    of_point = np.repeat(np.arange(len(points)), points)
+    time_ms = with_points(0, own["time"] + np.repeat(hour_ms + day_ms, own["points"])) - day_ms
+    x, y, height, boxes = (with_points(at, own[name]) for at, name in enumerate(POINT_COLUMNS[1:], 1))
+    left, right, top, bottom = (
+        of.reduceat(column, first) if len(first) else first
+        for column in (x, y)
+        for of in (np.minimum, np.maximum)
+    )
+    is_small = all(
+        column.min(initial=0) > -MOST_TENTHS and column.max(initial=0) < MOST_TENTHS
+        for column in (left, right, top, bottom, height)
+    )
+    is_within = np.array([_is_within(visit) for visit in of_hours], bool)
+    return VisitArrays(
+        file=file,
+        of_hours=of_hours,
+        labels=labels,
+        is_asked=np.concatenate((is_whole, np.ones(len(of_hours), bool))),
+        is_plain=np.concatenate((is_whole, is_within)) & is_small,
+        points=points,
+        first=first,
+        last=last,
+        hour=with_added("hour", own["hour"]),
+        number=with_added("number", own["number"]),
+        label=with_added("label", _numbers(file.labels, labels)[own["label"]]),
+        is_counted=with_added("is_counted", own["is_counted"]) == 1,
+        seen_ms=with_added("seen_ms", own["first_seen"] + hour_ms),
+        began=with_added("began", own["began"]),
+        ended=with_added("ended", own["ended"]),
+        left=left,
+        right=right,
+        top=top,
+        bottom=bottom,
+        of_point=of_point,
+        time_ms=time_ms,
+        x=x,
+        y=y,
+        height=height,
+        boxes=boxes,
+    )
+
+
+_ADDED = ("points", "hour", "number", "label", "is_counted", "seen_ms", "began", "ended")
+
+
+def _row(visit: FollowedPath, first: FirstTrack, labels: list[str], day_ms: int) -> tuple[int, ...]:
+    hour_ms, _, number = visit.ids[0].rpartition("-")
+    return (
+        len(visit.path.x),
+        (int(hour_ms) - day_ms) // HOUR_MS,
+        int(number),
+        labels.index(first.label),
+        int(first.is_counted),
+        first.seen_ms - day_ms,
+        code_of(visit.began, Began),
+        code_of(visit.ended, Ended),
+    )
+
+
+def _numbers(names: tuple[str, ...], everybodys: list[str]) -> Whole:
+    return np.array([everybodys.index(name) for name in names], np.int64)
+
+
+def _is_within(visit: FollowedPath) -> bool:
+    """Return whether all of a visit is its own to tell, and no step of it is too long for products of it."""
+    times = visit.path.time_ms
+    longest_ms = max((after - before for before, after in pairwise(times)), default=0)
+    return visit.from_ms <= times[0] and times[-1] < visit.to_ms and longest_ms <= HOUR_MS
+
+
+def _is_whole(file: PathColumns) -> Flags:
+    """Return of each track whether it is all that there is of its object, and within its hour."""
+    began, ended, points, time_ms, seen_ms = (
+        np.asarray(file.columns[name]) for name in ("began", "ended", "points", "time", "first_seen")
+    )
+    ends = np.cumsum(points, dtype=np.int64)
+    found: Flags = (began != _BEGAN_BEFORE) & (ended != _GOES_ON)
+    for times in (time_ms[ends - points], time_ms[ends - 1], seen_ms):
+        found &= (times >= 0) & (times < HOUR_MS)
+    return found
+
+
+def _visits_of_hours(
+    by_day: Mapping[int, PathColumns], day_ms: int
+) -> tuple[list[FollowedPath], dict[str, FirstTrack]]:
+    """Return the visits that are not one whole track of the day, and what all of their tracks say."""
+    pieces: list[FollowedPath] = []
+    firsts: dict[str, FirstTrack] = {}
+    for near_ms in (day_ms - DAY_MS, day_ms, day_ms + DAY_MS):
+        file = by_day.get(near_ms)
+        if file is None:
+            continue
+        asked = ~_is_whole(file)
+        if near_ms != day_ms:
+            asked &= _is_in_reach(file, is_before=near_ms < day_ms)
+        tracks = np.flatnonzero(asked).tolist()
+        of_file = [*pieces_of(file, tracks)]
+        pieces += of_file
+        firsts |= zip((piece.ids[0] for piece in of_file), first_tracks(file, tracks), strict=True)
+    end_ms = day_ms + DAY_MS
+    return [visit for visit in joined(pieces) if visit.to_ms >= day_ms and visit.from_ms < end_ms], firsts
+
+
+def _is_in_reach(file: PathColumns, *, is_before: bool) -> Flags:
+    """Return which tracks of a day may be of visits that come over the midnight before it, or behind it.
+
+    From that midnight on, or back, as many hours as there is one in each that goes through all of it.
+    """
+    hour, began, ended, points, time_ms = (
+        np.asarray(file.columns[name]) for name in ("hour", "began", "ended", "points", "time")
+    )
+    last = np.cumsum(points, dtype=np.int64) - 1
+    # One that has ended may yet have a box behind its hour, which is not counted.
+    goes_on = (ended == _GOES_ON) | (time_ms[last] >= HOUR_MS)
+    through = np.unique(hour[(began == _BEGAN_BEFORE) & goes_on]).tolist()
+    if is_before:
+        least = 23
+        while least in through:
+            least -= 1
+        return hour >= least
+    most = 0
+    while most in through:
+        most += 1
+    return hour <= most

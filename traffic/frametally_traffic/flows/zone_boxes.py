@@ -1,0 +1,57 @@
+"""Which boxes stand in a zone, by their foot points: the one rule of counting and proof.
+
+Standard library only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import lru_cache, partial
+
+from frametally.rules.counted_boxes import DetectedBox
+from frametally.rules.foot_points import foot_point
+from frametally.rules.places import Corners, ZoneShape
+from frametally_traffic.flows.shapes import holds_at
+from frametally_traffic.geometry.zones import PictureZone
+
+
+class ZoneInTime:
+    """A zone of one name: a moved camera's has other corners than before, or none for a while."""
+
+    def __init__(self, shapes: Iterable[ZoneShape]) -> None:
+        """Take the zone as it was drawn, for each time that it holds."""
+        self._shapes = [(shape, zone) for shape in shapes if (zone := _picture_zone(shape.points))]
+
+    def at(self, time_ms: int) -> PictureZone | None:
+        """Return its part of the picture at an event time; None where it does not hold."""
+        return next((zone for shape, zone in self._shapes if holds_at(shape, time_ms)), None)
+
+    def boxes_at(self, time_ms: int) -> Callable[[DetectedBox], bool] | None:
+        """Return which boxes stand in it at an event time; None where it does not hold."""
+        zone = self.at(time_ms)
+        return None if zone is None else partial(stands_in, zone)
+
+
+def zones_by_name(shapes: Iterable[ZoneShape]) -> dict[str, ZoneInTime]:
+    """Return the zones of one source by their names, sorted."""
+    shapes = list(shapes)
+    return {
+        name: ZoneInTime(shape for shape in shapes if shape.name == name)
+        for name in sorted({shape.name for shape in shapes})
+    }
+
+
+def stands_in(zone: PictureZone, box: DetectedBox) -> bool:
+    """Return whether a box's foot point is in a zone; its rim belongs to it."""
+    left, top, width, height = box.box
+    foot = foot_point(round(left * 10), round(top * 10), round(width * 10), round(height * 10))
+    return zone.place_of(*foot) >= 0
+
+
+@lru_cache(maxsize=1024)
+def _picture_zone(points: Corners) -> PictureZone | None:
+    """Return the part of the picture; None where it is so small that its corners are in one line."""
+    try:
+        return PictureZone(points)
+    except ValueError:
+        return None

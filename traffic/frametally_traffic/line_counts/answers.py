@@ -1,0 +1,330 @@
+"""The answers on lines, zones and movements."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from frametally_traffic.flows.day_columns import NoMovement
+from frametally_traffic.geometry.crossings import CrossingMissing, Direction
+from frametally_traffic.geometry.speed import NotMeasured
+from frametally_traffic.records import Side
+from frametally_web.charts.answers import NotAnalysed
+from frametally_web.requests.answers import Answer
+
+Outcome = Literal["assigned"] | NoMovement
+"""What became of a visit: it has a movement, or not."""
+
+SpeedMissing = NotMeasured | Literal["no_calibration"]
+"""Why a visit's speed is not known; `no_calibration`: nothing says how large the ground is."""
+
+
+class FlowBar(Answer, frozen=True, kw_only=True, gc=False):
+    """An interval with footage. One that is not listed has none.
+
+    Attributes:
+        start_ms: Start of the interval.
+        end_ms: Its end, exclusive.
+        frames: Frames analysed.
+        covered_ms: Milliseconds with footage; null where that was not noted.
+        is_measured: Whether objects were followed in all of it; where not, they are not counted.
+    """
+
+    start_ms: int
+    end_ms: int
+    frames: int
+    covered_ms: int | None
+    is_measured: bool
+
+
+class OfOneSource(Answer, frozen=True, kw_only=True):
+    """What every answer on lines and zones has.
+
+    Attributes:
+        model: Whose detections; null before there is any data.
+        source: Slug.
+        timezone: IANA name of the zone of the bars.
+        base_interval_s: The stored interval whose tracks were read; null where there is nothing to read.
+        interval_s: Length of a bar in seconds; null likewise.
+        interval_choices_s: Sensible lengths for this range.
+        from_ms: Start of what is looked at; null where there is nothing.
+        to_ms: Its end, exclusive; null likewise.
+        bars: By start.
+        not_analysed: What was filmed and is not counted; null where the store does not say for now.
+        revision: Of what is drawn over the source; 0: nothing ever was.
+        days: UTC days of the range with footage.
+        days_counted: Those that are counted by now; the rest is under way: ask again.
+        note: A sentence on what could not be counted; null where all was.
+    """
+
+    model: str | None
+    source: str
+    timezone: str
+    base_interval_s: int | None
+    interval_s: int | None
+    interval_choices_s: list[int]
+    from_ms: int | None
+    to_ms: int | None
+    bars: list[FlowBar]
+    not_analysed: list[NotAnalysed] | None
+    revision: int
+    days: int
+    days_counted: int
+    note: str | None
+
+
+class CountedLine(Answer, frozen=True, kw_only=True):
+    """A line that holds in some of the range.
+
+    Attributes:
+        name: Its name.
+        to_right: What a crossing from the left hand to the right hand of who walks along it is called.
+        to_left: What one the other way is called.
+        inward: Of a leg of a junction, which way leads into it; null: it is no leg.
+        side: Of a leg, on which side of the junction it lies, as on a map; null where that is not said.
+        points: In turn, in pixels of the picture that it was drawn over.
+        width_px: Width of that picture.
+        height_px: Its height.
+        from_ms: Event time from which on it holds; null: from the first.
+        to_ms: Event time before which it does; null: to the last.
+    """
+
+    name: str
+    to_right: str
+    to_left: str
+    inward: Direction | None
+    side: Side | None
+    points: list[tuple[float, float]]
+    width_px: int
+    height_px: int
+    from_ms: int | None
+    to_ms: int | None
+
+
+class CrossingBucket(Answer, frozen=True, kw_only=True, gc=False):
+    """Crossings of one line by one label in one interval.
+
+    Attributes:
+        start_ms: Start of the interval.
+        line: Name of the line.
+        label: Class name.
+        to_right: Crossings in that direction.
+        to_left: Likewise.
+        not_measured: Crossings of which too little was seen to count them.
+    """
+
+    start_ms: int
+    line: str
+    label: str
+    to_right: int
+    to_left: int
+    not_measured: int
+
+
+class CrossingReason(Answer, frozen=True, kw_only=True):
+    """Why crossings are not measured, and of how many that is so."""
+
+    reason: CrossingMissing
+    count: int
+
+
+class CrossingTotal(Answer, frozen=True, kw_only=True):
+    """Crossings of one line by one label over the whole answer; other fields are those of `CrossingBucket`.
+
+    Attributes:
+        gross: All that are measured: there and back are two.
+        net: Those to the right less those to the left: there and back are none.
+        reasons: Why the others are not measured.
+    """
+
+    line: str
+    label: str
+    to_right: int
+    to_left: int
+    gross: int
+    net: int
+    not_measured: int
+    reasons: list[CrossingReason]
+
+
+class LineCrossings(OfOneSource, frozen=True, kw_only=True):
+    """`/api/crossings`; see `OfOneSource`.
+
+    Attributes:
+        lines: Those that hold in some of the range, by name.
+        crossings: By start, line, label. Where there is a bar and no entry there was none.
+        totals: By line, then label.
+    """
+
+    lines: list[CountedLine]
+    crossings: list[CrossingBucket]
+    totals: list[CrossingTotal]
+
+
+class CountedZone(Answer, frozen=True, kw_only=True):
+    """A zone that holds in some of the range; other fields are those of `CountedLine`.
+
+    Attributes:
+        stays: Stays that ended in the range and of which both ends are known: entered, and left.
+        median_s: Seconds that half of them do not exceed; null where there is none.
+        p90_s: Seconds that 90 % of them do not exceed; null likewise.
+    """
+
+    name: str
+    points: list[tuple[float, float]]
+    width_px: int
+    height_px: int
+    from_ms: int | None
+    to_ms: int | None
+    stays: int
+    median_s: float | None
+    p90_s: float | None
+
+
+class ZoneBucket(Answer, frozen=True, kw_only=True, gc=False):
+    """What one label did in one zone in one interval.
+
+    `at_start + entered + appeared + from_start - left - vanished - to_end = at_end`, the `at_start` of the
+    next interval.
+
+    Attributes:
+        start_ms: Start of the interval.
+        zone: Name of the zone.
+        label: Class name.
+        at_start: How many were there just before it.
+        entered: Came over the rim, or from the picture's border.
+        appeared: Were first seen within the zone.
+        from_start: Were there when the footage began.
+        left: Went over the rim, or to the picture's border.
+        vanished: Were last seen within the zone.
+        to_end: Were there when the footage ended.
+        at_end: How many were there just before its end.
+        mean: How many were there on average while there was footage; null where that was not noted.
+        peak: The most that were there at once.
+    """
+
+    start_ms: int
+    zone: str
+    label: str
+    at_start: int
+    entered: int
+    appeared: int
+    from_start: int
+    left: int
+    vanished: int
+    to_end: int
+    at_end: int
+    mean: float | None
+    peak: int
+
+
+class ZoneStays(OfOneSource, frozen=True, kw_only=True):
+    """`/api/zones`; see `OfOneSource`.
+
+    Attributes:
+        zones: Those that hold in some of the range, by name.
+        stays: By start, zone, label. Where there is a bar and no entry nobody was there.
+    """
+
+    zones: list[CountedZone]
+    stays: list[ZoneBucket]
+
+
+class MovementBucket(Answer, frozen=True, kw_only=True, gc=False):
+    """Visits of one label that came over one leg and went over another, in the interval in which they came.
+
+    Attributes:
+        start_ms: Start of the interval.
+        from_leg: Name of the line that they came over.
+        to_leg: Name of the line that they went over.
+        label: Class name.
+        visits: How many.
+    """
+
+    start_ms: int
+    from_leg: str
+    to_leg: str
+    label: str
+    visits: int
+
+
+class VisitBooks(Answer, frozen=True, kw_only=True):
+    """What became of the visits: `assigned + unassigned + never_at_a_leg = visits`.
+
+    Attributes:
+        visits: All, on days that have legs.
+        assigned: Those with a movement.
+        unassigned: Those that crossed a leg and have no movement.
+        never_at_a_leg: Those that crossed none.
+    """
+
+    visits: int
+    assigned: int
+    unassigned: int
+    never_at_a_leg: int
+
+
+class JunctionMovements(OfOneSource, frozen=True, kw_only=True):
+    """`/api/movements`; see `OfOneSource`.
+
+    Attributes:
+        legs: Lines that are legs and hold in some of the range, by name.
+        movements: By start, then leg.
+        books: What became of all visits.
+    """
+
+    legs: list[CountedLine]
+    movements: list[MovementBucket]
+    books: VisitBooks
+
+
+class SpeedReason(Answer, frozen=True, kw_only=True):
+    """Why speeds are not known, and of how many visits that is so."""
+
+    reason: SpeedMissing
+    count: int
+
+
+class SpeedBin(Answer, frozen=True, kw_only=True, gc=False):
+    """Visits whose speed is from `km_h` to less than 1 km/h above.
+
+    Attributes:
+        km_h: Where the bin begins.
+        visits: How many.
+    """
+
+    km_h: int
+    visits: int
+
+
+class LabelSpeeds(Answer, frozen=True, kw_only=True):
+    """How fast visits of one label were.
+
+    Attributes:
+        label: Class name; null: all together.
+        measured: Visits whose speed is known.
+        median_km_h: The speed that half of them do not exceed; null where there is none.
+        p85_km_h: The speed that 85 % of them do not exceed; null likewise.
+        error_km_h: Standard error of a single speed, as root mean square; null likewise.
+        not_measured: Why the speed of others is not known.
+        histogram: By speed; bins without a visit are left out.
+    """
+
+    label: str | None
+    measured: int
+    median_km_h: float | None
+    p85_km_h: float | None
+    error_km_h: float | None
+    not_measured: list[SpeedReason]
+    histogram: list[SpeedBin]
+
+
+class VisitSpeeds(OfOneSource, frozen=True, kw_only=True):
+    """`/api/speeds`; see `OfOneSource`.
+
+    Attributes:
+        is_calibrated: Whether a calibration holds in some of the range.
+        speeds: All labels together first, then by label; none where nothing was visited.
+    """
+
+    is_calibrated: bool
+    speeds: list[LabelSpeeds]

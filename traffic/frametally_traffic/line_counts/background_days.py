@@ -1,0 +1,152 @@
+"""Flows of a range's days, counted in the background: a new line's year takes longer than a page may wait.
+
+Who asks waits for a part of its time, and gets the days that are there by then; asking again finds more.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from frametally.errors import FrametallyError, Poison, Retryable
+from frametally.keys import day_start_ms
+from frametally.process.time_limit import seconds_left
+from frametally_traffic.flows.day_columns import FlowColumns
+
+_log = logging.getLogger(__name__)
+
+_MOST_KEPT_BYTES = 256_000_000
+"""Flows that are kept for whoever asks again: a page asks several routes for the days of one question, and a
+year of a busy camera is about as large. Those that were asked for last are kept however large they are."""
+_MOST_WAIT_S = 1.0
+
+Count = Callable[[str, int, str, Sequence[str]], Iterator[FlowColumns]]
+"""Given model, base interval, source and days, yields the flows of each."""
+
+
+class DaysAsked(NamedTuple):
+    """Which days of which source; `version` is another where the footage, or what is drawn, is another."""
+
+    model: str
+    base_interval_s: int
+    source: str
+    days: tuple[str, ...]
+    version: str
+
+
+class TakenDays(NamedTuple):
+    """What is counted by now.
+
+    Attributes:
+        flows: Of the days that are counted, by day.
+        days_counted: How many days are done, those included of which nothing could be counted.
+        note: Why some could not; None: all could.
+    """
+
+    flows: list[FlowColumns]
+    days_counted: int
+    note: str | None
+
+
+class FlowDays:
+    """Counts days, one question after the other, each in a thread while somebody has asked it lately."""
+
+    def __init__(self, count: Count, most_bytes: int = _MOST_KEPT_BYTES) -> None:
+        """Count nothing yet."""
+        self._count = count
+        self._most_bytes = most_bytes
+        self._lock = threading.Lock()
+        self._tasks: OrderedDict[DaysAsked, _Task] = OrderedDict()
+
+    def take(self, asked: DaysAsked) -> TakenDays:
+        """Return what is counted of the days, once all are, or when as much time is gone as may be."""
+        with self._lock:
+            task = self._tasks.get(asked)
+            if task is None or task.has_failed:
+                task = self._tasks[asked] = _Task(self._count, asked)
+                task.start()
+            self._tasks.move_to_end(asked)
+            while len(self._tasks) > 1 and sum(one.bytes for one in self._tasks.values()) > self._most_bytes:
+                self._tasks.popitem(last=False)[1].give_up()
+        left_s = seconds_left()
+        task.done.wait(_MOST_WAIT_S if left_s is None else min(_MOST_WAIT_S, left_s / 2))
+        return task.taken()
+
+    def close(self) -> None:
+        """End what is being counted."""
+        with self._lock:
+            tasks = [*self._tasks.values()]
+            self._tasks.clear()
+        for task in tasks:
+            task.give_up()
+            task.join()
+
+
+class _Task:
+    def __init__(self, count: Count, asked: DaysAsked) -> None:
+        self._count = count
+        self._asked = asked
+        self._flows: list[FlowColumns] = []
+        self._notes: list[str] = []
+        self._days_done = 0
+        self.bytes = 0
+        self._error: FrametallyError | None = None
+        self._is_given_up = False
+        self.done = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="frametally-flows", daemon=True)
+
+    @property
+    def has_failed(self) -> bool:
+        """Return whether it ended before its days were counted: whoever asks again may have more luck."""
+        return self._error is not None
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def give_up(self) -> None:
+        self._is_given_up = True
+
+    def join(self) -> None:
+        self._thread.join(timeout=5)
+
+    def taken(self) -> TakenDays:
+        """Return what there is. Raises what ended the counting."""
+        if self._error is not None:
+            raise self._error
+        return TakenDays([*self._flows], self._days_done, self._notes[0] if self._notes else None)
+
+    def _run(self) -> None:
+        try:
+            left = [*self._asked.days]
+            while left and not self._is_given_up:
+                left = self._count_some(left)
+        except FrametallyError as error:
+            self._error = error
+        except Exception:
+            _log.exception("the flows of %s cannot be counted", self._asked.source)
+            self._error = Retryable("flows cannot be counted")
+        finally:
+            self.done.set()
+
+    def _count_some(self, days: list[str]) -> list[str]:
+        """Count days up to the first that cannot be counted, and return those that are left."""
+        asked = self._asked
+        try:
+            for flows in self._count(asked.model, asked.base_interval_s, asked.source, days):
+                self._flows.append(flows)
+                self.bytes += sum(np.asarray(column).nbytes for column in flows.columns.values())
+                days = [day for day in days if day_start_ms(day) > flows.day_start_ms]
+                self._days_done = len(asked.days) - len(days)
+                if self._is_given_up:
+                    return []
+            days = []
+        except Poison as error:
+            self._notes.append(str(error))
+            days = days[1:]
+        self._days_done = len(asked.days) - len(days)
+        return days

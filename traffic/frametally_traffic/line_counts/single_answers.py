@@ -1,0 +1,131 @@
+"""The answers on single crossings and visits: what stands behind numbers."""
+
+from __future__ import annotations
+
+from frametally.rules.path_columns import Began, Ended
+from frametally_traffic.geometry.crossings import CrossingMissing, Direction
+from frametally_traffic.line_counts.answers import CountedLine, OfOneSource, Outcome, SpeedMissing
+from frametally_web.proof.answers import Box
+from frametally_web.requests.answers import Answer
+
+
+class PathFrame(Answer, frozen=True, kw_only=True):
+    """A frame on a path, with the box of the one whose path it is.
+
+    Attributes:
+        captured_at_ms: Event time of the frame.
+        image_path: Key of the frame.
+        image_url: Where this server has the JPEG.
+        width_px: Width of the stored frame.
+        height_px: Height of it.
+        box: Its box; null where it is not among those that count any more.
+    """
+
+    captured_at_ms: int
+    image_path: str
+    image_url: str
+    width_px: int
+    height_px: int
+    box: Box | None
+
+
+class ProvedCrossing(Answer, frozen=True, kw_only=True):
+    """An object that crossed a line.
+
+    Attributes:
+        number: How many there are up to this one, on earlier pages too.
+        time_ms: When, between two frames.
+        line: Name of the line.
+        label: Class name.
+        direction: To which side.
+        missing: Why it is not measured; null: it is.
+        track: Id of the first track of its path.
+        before: The frame before it; null where it is no longer in the store.
+        after: The frame after it; null likewise.
+        path: Its whole path, by time: event time, then its foot point in pixels of the stored frame.
+    """
+
+    number: int
+    time_ms: int
+    line: str
+    label: str
+    direction: Direction
+    missing: CrossingMissing | None
+    track: str
+    before: PathFrame | None
+    after: PathFrame | None
+    path: list[tuple[int, float, float]]
+
+
+class CrossingObjects(OfOneSource, frozen=True, kw_only=True):
+    """`/api/crossings/objects`: a page of the objects that crossed a line; see `OfOneSource`.
+
+    Attributes:
+        lines: Of that name, those that hold in some of the range.
+        value: How many crossings the bar shows.
+        entries: Those of this page, by time.
+        next: Cursor of the next page; null on the last one.
+    """
+
+    lines: list[CountedLine]
+    value: int
+    entries: list[ProvedCrossing]
+    next: str | None
+
+
+class ShownVisit(Answer, frozen=True, kw_only=True):
+    """A visit with its path.
+
+    Attributes:
+        number: How many there are up to this one, on earlier pages too.
+        time_ms: When it came over its leg; without a movement, when it was first seen.
+        label: Class name.
+        outcome: Whether it has a movement.
+        from_leg: Name of the line that it came over; null without a movement.
+        to_leg: Name of the line that it went over; null likewise.
+        track: Id of the first track of its path.
+        began: How its path began; null where the path is no longer in the store.
+        ended: How it ended; null likewise.
+        speed_km_h: How fast it was; null where that is not known.
+        error_km_h: The standard error; null likewise.
+        speed_missing: Why not; null where it is known.
+        length_m: How far it went, along its bends, where the calibration holds; null where not known.
+        length_error_m: The standard error; null likewise.
+        length_missing: Why not; null where it is known.
+        frame: The frame of its path that is nearest to `time_ms`; null where it is no longer in the store.
+        path: Its whole path, by time: event time, then its foot point in pixels of the stored frame.
+    """
+
+    number: int
+    time_ms: int
+    label: str
+    outcome: Outcome
+    from_leg: str | None
+    to_leg: str | None
+    track: str
+    began: Began | None
+    ended: Ended | None
+    speed_km_h: float | None
+    error_km_h: float | None
+    speed_missing: SpeedMissing | None
+    length_m: float | None
+    length_error_m: float | None
+    length_missing: SpeedMissing | None
+    frame: PathFrame | None
+    path: list[tuple[int, float, float]]
+
+
+class ShownVisits(OfOneSource, frozen=True, kw_only=True):
+    """`/api/movements/visits`: a page of visits with their paths; see `OfOneSource`.
+
+    Attributes:
+        legs: Lines that are legs and hold in some of the range, by name.
+        value: How many visits the number shows.
+        entries: Those of this page, by time.
+        next: Cursor of the next page; null on the last one.
+    """
+
+    legs: list[CountedLine]
+    value: int
+    entries: list[ShownVisit]
+    next: str | None

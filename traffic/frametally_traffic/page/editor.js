@@ -1,0 +1,286 @@
+// The editor: lines, zones and calibration, drawn over a picture of a source.
+
+import { askDrawing, askPicture } from "./editor/asking.js";
+import { Calibrating } from "./editor/calibrating.js";
+import { Details } from "./editor/details.js";
+import { History } from "./editor/history.js";
+import { shapeList } from "./editor/list.js";
+import { areSame } from "./editor/merging.js";
+import { askPaths, layerOf, pathsWords } from "./editor/paths.js";
+import { choosePicture } from "./editor/pictures.js";
+import { hideNotice, notice, save } from "./editor/saving.js";
+import { freeName, holdsAt, mayShrink, newShape, shapesOf, withoutPoint } from "./editor/shapes.js";
+import { Stage } from "./editor/stage.js";
+import { ApiError, get } from "frametally/js/shared/api.js";
+import { byId, control, fillSelect, refill } from "frametally/js/shared/dom.js";
+import { moment } from "frametally/js/shared/format.js";
+import { colorsOf } from "frametally/js/shared/palette.js";
+import { has } from "frametally/js/shell/rights.js";
+import { answeredOf, formatWhole, parseState } from "frametally/js/shared/state.js";
+import { useZone } from "frametally/js/shared/time.js";
+import { zoneOf } from "frametally/js/shared/zones.js";
+
+const state = parseState(location.search);
+useZone(zoneOf(state));
+
+const NO_PICTURE = { width_px: 1280, height_px: 720 };
+const TOOLS = { line: "draw-line", zone: "draw-zone", calibration: "draw-calibration" };
+
+/** @type {History<Page.Shape[]>} */
+let history = new History(/** @type {Page.Shape[]} */ ([]));
+/** What the store has, and what was drawn is made of. */
+let stored = { shapes: /** @type {Page.Shape[]} */ ([]), revision: 0 };
+let source = "";
+/** @type {number|null} */
+let chosenId = null;
+/** @type {Api.StoredPicture|null} */
+let picture = null;
+let shownPicture = { url: /** @type {string|null} */ (null), alt: "", ...NO_PICTURE };
+let isSaving = false;
+
+const chosen = () => history.now.find(({ id }) => id === chosenId) ?? null;
+const isChanged = () => !areSame(history.now, stored.shapes);
+
+/** @param {string} words  for those who do not see it */
+const say = (words) => (byId("spoken").textContent = words);
+
+/** @param {Page.Shape[]} shapes @param {string} [key] */
+function put(shapes, key) {
+  history.put(shapes, key);
+  render();
+}
+
+/** @param {Page.Shape} shape @param {string} [key] */
+const change = (shape, key) =>
+  put(
+    history.now.map((one) => (one.id === shape.id ? shape : one)),
+    key,
+  );
+
+/** @param {Page.Shape} shape */
+function remove(shape) {
+  put(history.now.filter(({ id }) => id !== shape.id));
+  say(`${shape.kind} ${shape.name} is removed.`);
+  stage.focus();
+}
+
+/** @param {number|null} id */
+function choose(id) {
+  chosenId = id;
+  render();
+}
+
+const stage = new Stage({
+  choose,
+  change,
+  removePoint: (at) => {
+    const shape = chosen();
+    if (shape && mayShrink(shape)) change(withoutPoint(shape, at));
+  },
+  finish: (kind, points) => {
+    const shape = newShape(kind, freeName(kind, history.now), points, shownPicture);
+    chosenId = shape.id;
+    put([...history.now, shape]);
+    say(`${shape.name} is drawn. Give it a name.`);
+    // A finger's keyboard would cover what it has just drawn.
+    if (!matchMedia("(pointer: coarse)").matches) details.focus();
+  },
+  drafted: renderTools,
+  say,
+});
+const details = new Details(byId("details"), {
+  change,
+  remove,
+  pictureMs: () => picture?.captured_at_ms ?? null,
+});
+const calibrating = new Calibrating(render);
+const pictures = choosePicture((ms) => showPicture(ms));
+
+function render() {
+  const shape = chosen();
+  const atMs = picture?.captured_at_ms ?? null;
+  calibrating.show(shape);
+  stage.show({
+    shapes: history.now.filter((one) => one === shape || holdsAt(one, atMs)),
+    chosen: shape,
+    picture: shownPicture,
+    errorsPx: calibrating.errorsPx,
+  });
+  details.show(shape);
+  refill(byId("shapes"), shapeList(history.now, shape, atMs, choose));
+  renderTools();
+}
+
+function renderTools() {
+  const { draft } = stage;
+  for (const [kind, id] of Object.entries(TOOLS)) {
+    byId(id).setAttribute("aria-pressed", String(draft?.kind === kind));
+  }
+  byId("drafting").hidden = !draft;
+  control("finish", HTMLButtonElement).disabled = !stage.mayFinish;
+  const isSame = !isChanged();
+  control("undo", HTMLButtonElement).disabled = !history.past.length;
+  control("redo", HTMLButtonElement).disabled = !history.future.length;
+  control("save", HTMLButtonElement).disabled = isSame || isSaving;
+  byId("saved").textContent = isSaving
+    ? "Saving …"
+    : isSame
+      ? stored.revision
+        ? `Saved, revision ${stored.revision}`
+        : ""
+      : "Not saved yet";
+}
+
+/** @param {Api.SourceDrawing} drawing */
+function setStored(drawing) {
+  stored = { shapes: shapesOf(drawing), revision: drawing.revision };
+}
+
+/** @param {number|null} ms */
+async function showPicture(ms) {
+  try {
+    picture = await askPicture(source, ms);
+  } catch (error) {
+    return fail(error);
+  }
+  const { width_px, height_px, image_url: url, captured_at_ms: at } = picture;
+  const first = stored.shapes[0] ?? NO_PICTURE;
+  shownPicture = {
+    url,
+    alt: at === null ? "" : `${byId("source-name").textContent}, ${moment(at)}`,
+    width_px: width_px ?? first.width_px,
+    height_px: height_px ?? first.height_px,
+  };
+  pictures.show(picture);
+  render();
+  showPaths();
+}
+
+async function showPaths() {
+  const isWanted = control("show-paths", HTMLInputElement).checked;
+  const at = picture?.captured_at_ms ?? null;
+  if (!isWanted || at === null) {
+    byId("paths-words").textContent = "";
+    return stage.showPaths(null);
+  }
+  try {
+    const paths = await askPaths(source, at, state.model);
+    const labels = [...new Set(paths.paths.map(({ label }) => label))].sort();
+    const colorOf = colorsOf(labels, labels);
+    stage.showPaths((unit) => layerOf(paths, shownPicture, unit, colorOf));
+    byId("paths-words").textContent = pathsWords(paths);
+  } catch (error) {
+    byId("paths-words").textContent = error instanceof ApiError ? error.message : String(error);
+  }
+}
+
+/** @param {unknown} error */
+function fail(error) {
+  const text = error instanceof ApiError ? `${error.message} ${error.remedy}` : String(error);
+  notice("error", "This cannot be shown", text);
+}
+
+async function load() {
+  const { sources } = await get("sources", new URLSearchParams(state.model ? { model: state.model } : {}));
+  source = state.sources[0] ?? sources[0]?.source ?? "";
+  if (!source) {
+    byId("editor").dataset.state = "empty";
+    byId("nothing").hidden = false;
+    return;
+  }
+  const drawing = await askDrawing(source);
+  const select = control("source", HTMLSelectElement);
+  const names = /** @type {[string, string][]} */ (sources.map((one) => [one.source, one.name]));
+  if (!names.some(([slug]) => slug === source)) names.push([source, drawing.source_name]);
+  fillSelect(select, names, source);
+  byId("source-name").textContent = drawing.source_name;
+  const counts = byId("counts");
+  if (counts instanceof HTMLAnchorElement)
+    counts.search = formatWhole({ ...state, at: null, sources: [source] }, answeredOf(state));
+  counts.hidden = !has("all");
+  setStored(drawing);
+  history = new History(stored.shapes);
+  byId("desk").hidden = false;
+  await showPicture(state.at ?? state.from);
+  byId("editor").dataset.state = "ready";
+}
+
+function listen() {
+  for (const [kind, id] of Object.entries(TOOLS)) {
+    byId(id).addEventListener("click", () => {
+      stage.begin(/** @type {Page.ShapeKind} */ (kind));
+      stage.drawing.focus();
+      say("Drawing: arrow keys move the cross, space sets a point, Enter finishes, Escape ends.");
+    });
+  }
+  byId("finish").addEventListener("click", () => stage.finish());
+  byId("cancel").addEventListener("click", () => stage.cancel());
+  byId("undo").addEventListener("click", undo);
+  byId("redo").addEventListener("click", redo);
+  byId("save").addEventListener("click", store);
+  byId("show-paths").addEventListener("change", showPaths);
+  byId("source").addEventListener("change", ({ target }) => {
+    const query = new URLSearchParams(location.search);
+    query.delete("at");
+    if (target instanceof HTMLSelectElement) query.set("source", target.value);
+    location.search = String(query);
+  });
+  addEventListener("beforeunload", (event) => {
+    if (isChanged()) event.preventDefault();
+  });
+  addEventListener("keydown", (event) => {
+    if (!(event.ctrlKey || event.metaKey) || event.altKey) return;
+    const key = event.key.toLowerCase();
+    if (key === "s") store();
+    else if (event.target instanceof HTMLInputElement) return;
+    else if (key === "z" && !event.shiftKey) undo();
+    else if (key === "y" || key === "z") redo();
+    else return;
+    event.preventDefault();
+  });
+}
+
+function undo() {
+  if (stage.draft) return stage.takeBack();
+  history.undo();
+  render();
+  say("Undone.");
+}
+
+function redo() {
+  history.redo();
+  render();
+  say("Done again.");
+}
+
+async function store() {
+  if (isSaving || !isChanged()) return;
+  isSaving = true;
+  renderTools();
+  try {
+    await save(source, {
+      shapes: () => history.now,
+      stored: () => stored,
+      choose,
+      saved: (drawing) => {
+        setStored(drawing);
+        say(`Saved, revision ${drawing.revision}.`);
+      },
+      merge: (drawing, shapes) => {
+        setStored(drawing);
+        put(shapes);
+        say("Look at it, and save it.");
+      },
+    });
+  } finally {
+    isSaving = false;
+    render();
+  }
+}
+
+listen();
+hideNotice();
+load().catch((error) => {
+  byId("editor").dataset.state = "failed";
+  fail(error);
+});

@@ -1,0 +1,317 @@
+// What the chosen shape is: its name, its directions, when it holds, its points. Fields stay as they are while they
+// are typed in, so that the keyboard goes on from one to the next.
+
+import { el } from "frametally/js/shared/dom.js";
+import { fromInput, toInput } from "frametally/js/shared/format.js";
+import { LIMITS, mayGrow, mayShrink, SIDES, withNewPoint, withoutPoint, withPoint } from "./shapes.js";
+
+/**
+ * @typedef {Object} Hands
+ * @property {(shape: Page.Shape, key?: string) => void} change
+ * @property {(shape: Page.Shape) => void} remove
+ * @property {() => number|null} pictureMs  when the picture that is shown is of
+ */
+/** @typedef {{form: string, element: HTMLElement, show: (shape: Page.Shape) => void}} Made */
+
+export class Details {
+  /** @param {HTMLElement} area @param {Hands} hands */
+  constructor(area, hands) {
+    this.area = area;
+    this.hands = hands;
+    /** @type {Made|null} */
+    this.made = null;
+  }
+
+  /** @param {Page.Shape|null} shape */
+  show(shape) {
+    this.area.hidden = !shape;
+    if (!shape) {
+      this.made = null;
+      return this.area.replaceChildren();
+    }
+    const form = JSON.stringify([
+      shape.id,
+      shape.points.length,
+      shape.metres.length,
+      shape.sides_m.length,
+      shape.distance_m !== null,
+    ]);
+    if (this.made?.form !== form) {
+      const made = makeForm(shape, this.hands);
+      const name = document.activeElement?.getAttribute("aria-label");
+      const had = this.area.contains(document.activeElement) ? name : null;
+      this.made = { ...made, form };
+      this.area.replaceChildren(made.element);
+      const again =
+        had && [...this.area.querySelectorAll("[aria-label]")].find((one) => one.ariaLabel === had);
+      if (again instanceof HTMLElement) again.focus();
+    }
+    this.made.show(shape);
+  }
+
+  /** Gives the keyboard to the name. */
+  focus() {
+    const name = this.area.querySelector("input");
+    name?.focus();
+    name?.select();
+  }
+}
+
+/** @param {Page.Shape} first @param {Hands} hands */
+function makeForm(first, hands) {
+  let shape = first;
+  /** @type {((now: Page.Shape) => void)[]} */
+  const shows = [];
+  /** @param {Partial<Page.Shape>} changes */
+  const change = (changes) => hands.change({ ...shape, ...changes });
+  /**
+   * A field of the form.
+   * @param {string} label
+   * @param {HTMLInputElement|HTMLSelectElement} control
+   * @param {(now: Page.Shape) => string} read
+   * @param {(value: string) => void} write
+   */
+  const field = (label, control, read, write) => {
+    control.addEventListener("change", () => write(control.value));
+    shows.push(keeping(control, read));
+    return el("label", { class: "field" }, el("span", { class: "small muted", text: label }), control);
+  };
+  /** @param {string} label @param {"name"|"to_right"|"to_left"} name */
+  const text = (label, name) =>
+    field(
+      label,
+      el("input", { type: "text", maxlength: 100, autocomplete: "off", spellcheck: "false" }),
+      (now) => now[name],
+      (value) => change({ [name]: value.trim() }),
+    );
+  /** @param {string} label @param {"from_ms"|"to_ms"} name */
+  const time = (label, name) =>
+    field(
+      label,
+      el("input", { type: "datetime-local", step: 1 }),
+      (now) => (now[name] === null ? "" : toInput(now[name])),
+      (value) => change({ [name]: fromInput(value) }),
+    );
+  /** @param {string} label @param {"from_ms"|"to_ms"} name */
+  const fromPicture = (label, name) =>
+    el("button", {
+      type: "button",
+      class: "link",
+      text: label,
+      onclick: () => change({ [name]: hands.pictureMs() }),
+    });
+  /** @type {HTMLElement[]} */
+  const parts = [text("Name", "name")];
+  if (first.kind === "line") parts.push(...lineFields(field, text, change));
+  if (first.kind === "calibration") parts.push(...calibrationFields(field, () => shape, hands));
+  parts.push(
+    time("Holds from (empty: always)", "from_ms"),
+    fromPicture("From this picture on", "from_ms"),
+    time("Holds until (empty: for good)", "to_ms"),
+    fromPicture("Until this picture", "to_ms"),
+    pointsTable(() => shape, first, hands, shows),
+    el("button", {
+      type: "button",
+      class: "button",
+      text: `Remove this ${first.kind}`,
+      onclick: () => hands.remove(shape),
+    }),
+  );
+  const title = { line: "Line", zone: "Zone", calibration: "Calibration" }[first.kind];
+  const element = el("div", { class: "details" }, el("h2", { text: title }), ...parts);
+  /** @param {Page.Shape} now */
+  const show = (now) => {
+    shape = now;
+    for (const one of shows) one(now);
+  };
+  return { element, show };
+}
+
+/** @typedef {(label: string, control: HTMLInputElement|HTMLSelectElement, read: (now: Page.Shape) => string, write: (value: string) => void) => HTMLElement} MakeField */
+
+/**
+ * @param {MakeField} field
+ * @param {(label: string, name: "to_right"|"to_left") => HTMLElement} text
+ * @param {(changes: Partial<Page.Shape>) => void} change
+ */
+function lineFields(field, text, change) {
+  /** @param {[value: string, text: string][]} options */
+  const select = (options) =>
+    el("select", {}, ...options.map(([value, words]) => el("option", { value, text: words })));
+  return [
+    el(
+      "div",
+      { class: "pair" },
+      text("To the right is called", "to_right"),
+      text("To the left is called", "to_left"),
+    ),
+    el(
+      "div",
+      { class: "pair" },
+      field(
+        "Leg of a junction",
+        select([
+          ["", "no leg"],
+          ["to_right", "in: to the right"],
+          ["to_left", "in: to the left"],
+        ]),
+        ({ inward }) => inward ?? "",
+        (value) => change({ inward: /** @type {any} */ (value || null) }),
+      ),
+      field(
+        "Lies in the",
+        select([["", "not said"], ...SIDES.map((side) => /** @type {[string, string]} */ ([side, side]))]),
+        ({ side }) => side ?? "",
+        (value) => change({ side: /** @type {any} */ (value || null) }),
+      ),
+    ),
+  ];
+}
+
+/**
+ * @param {MakeField} field
+ * @param {() => Page.Shape} shapeNow
+ * @param {Hands} hands
+ */
+function calibrationFields(field, shapeNow, hands) {
+  const { points, sides_m: sides } = shapeNow();
+  const input = () => el("input", { type: "number", step: "any", min: 0 });
+  if (sides.length) {
+    /** @param {number} at @param {0|1} side */
+    const length = (at, side) =>
+      field(
+        side ? "Second side, m" : "First side, m",
+        input(),
+        (now) => numberText(now.sides_m[at]?.[side]),
+        (value) => {
+          const now = shapeNow();
+          const changed = now.sides_m.map((pair, index) =>
+            index === at ? pair.with(side, numberIn(value)) : pair,
+          );
+          hands.change({ ...now, sides_m: /** @type {any} */ (changed) });
+        },
+      );
+    return sides.map((_, at) => el("div", { class: "pair" }, length(at, 0), length(at, 1)));
+  }
+  if (points.length === 2) {
+    return [
+      field(
+        "Metres between the two points",
+        input(),
+        (now) => numberText(now.distance_m),
+        (value) => hands.change({ ...shapeNow(), distance_m: numberIn(value), metres: [] }),
+      ),
+      el("p", { class: "small muted", text: "A rough scale. With four points or more it is a calibration." }),
+    ];
+  }
+  if (points.length !== 4) return [];
+  return [
+    el("button", {
+      type: "button",
+      class: "link",
+      text: "It is a rectangle whose sides are known",
+      onclick: () => hands.change({ ...shapeNow(), metres: [], distance_m: null, sides_m: [[null, null]] }),
+    }),
+  ];
+}
+
+/**
+ * @param {() => Page.Shape} shapeNow
+ * @param {Page.Shape} first
+ * @param {Hands} hands
+ * @param {((now: Page.Shape) => void)[]} shows
+ */
+function pointsTable(shapeNow, first, hands, shows) {
+  const hasMetres = first.kind === "calibration" && !first.sides_m.length && first.points.length > 2;
+  /** @param {number} at @param {0|1} axis @param {"points"|"metres"} of @param {string} label */
+  const cell = (at, axis, of, label) => {
+    const control = el("input", {
+      type: "number",
+      step: "any",
+      "aria-label": `${label} of point ${at + 1}`,
+      onchange: () => {
+        const now = shapeNow();
+        const value = numberIn(control.value);
+        if (of === "metres") {
+          const metres = now.points.map((_, index) => now.metres[index] ?? [null, null]);
+          metres[at] = /** @type {any} */ (metres[at].with(axis, value));
+          hands.change({ ...now, metres });
+        } else if (value !== null) {
+          hands.change(withPoint(now, at, /** @type {any} */ (now.points[at].with(axis, value))));
+        }
+      },
+    });
+    shows.push(keeping(control, (now) => numberText(now[of][at]?.[axis])));
+    return el("td", {}, control);
+  };
+  const rows = first.points.map((_, at) =>
+    el(
+      "tr",
+      {},
+      el("th", { scope: "row", text: String(at + 1) }),
+      cell(at, 0, "points", "x"),
+      cell(at, 1, "points", "y"),
+      ...(hasMetres ? [cell(at, 0, "metres", "Metres x"), cell(at, 1, "metres", "Metres y")] : []),
+      el(
+        "td",
+        {},
+        el("button", {
+          type: "button",
+          class: "link",
+          "aria-label": `Remove point ${at + 1}`,
+          text: "×",
+          disabled: !mayShrink(first),
+          onclick: () => hands.change(withoutPoint(shapeNow(), at)),
+        }),
+      ),
+    ),
+  );
+  const heads = ["", "x, px", "y, px", ...(hasMetres ? ["x, m", "y, m"] : []), ""];
+  return el(
+    "details",
+    { class: "points", open: first.kind === "calibration" },
+    el("summary", { text: `${first.points.length} ${LIMITS[first.kind].closed ? "corners" : "points"}` }),
+    el(
+      "table",
+      {},
+      el(
+        "thead",
+        {},
+        el("tr", {}, ...heads.map((text) => (text ? el("th", { scope: "col", text }) : el("td")))),
+      ),
+      el("tbody", {}, ...rows),
+    ),
+    mayGrow(first)
+      ? el("button", {
+          type: "button",
+          class: "link",
+          text: "Add a point",
+          onclick: () => hands.change(withNewPoint(shapeNow(), shapeNow().points.length - 1)),
+        })
+      : null,
+  );
+}
+
+/** @param {number|null|undefined} value */
+const numberText = (value) => (value === null || value === undefined ? "" : String(value));
+
+/** @param {string} text */
+function numberIn(text) {
+  const value = Number(text);
+  return text.trim() === "" || !Number.isFinite(value) ? null : value;
+}
+
+/**
+ * Shows what a control is about, unless something is being typed there: that is taken when the keyboard goes on.
+ * @param {HTMLInputElement|HTMLSelectElement} control
+ * @param {(now: Page.Shape) => string} read
+ * @returns {(now: Page.Shape) => void}
+ */
+function keeping(control, read) {
+  let isTyped = false;
+  control.addEventListener("input", () => (isTyped = true));
+  control.addEventListener("change", () => (isTyped = false), { capture: true });
+  return (now) => {
+    if (!isTyped && control.value !== read(now)) control.value = read(now);
+  };
+}

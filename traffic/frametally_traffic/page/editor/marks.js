@@ -1,0 +1,154 @@
+// What is drawn, as SVG over the picture. Sizes of signs are those of the screen, whatever the picture's.
+
+import { svg } from "frametally/js/shared/dom.js";
+import { directionOf, LIMITS, mayGrow, middleBehind } from "./shapes.js";
+
+/** @typedef {import("./shapes.js").Point} Point */
+/** @typedef {{width_px: number, height_px: number}} Size */
+
+const HANDLE_PX = 7;
+const TOUCH_PX = 20;
+const ARROW_PX = 26;
+
+/**
+ * From pixels of the picture that a shape was drawn over to those of the one that is shown.
+ * @param {Page.Shape} shape
+ * @param {Size} size
+ * @returns {(point: Point) => Point}
+ */
+export const onPicture =
+  ({ width_px, height_px }, size) =>
+  ([x, y]) => [(x * size.width_px) / width_px, (y * size.height_px) / height_px];
+
+/**
+ * A shape with its name and its directions.
+ * @param {Page.Shape} shape
+ * @param {Size} size
+ * @param {number} unit  pixels of the picture in one of the screen
+ * @param {boolean} isChosen
+ * @param {number[]|null} errorsPx  of a calibration's points
+ */
+export function markOf(shape, size, unit, isChosen, errorsPx) {
+  const points = shape.points.map(onPicture(shape, size));
+  const group = svg("g", { class: `mark ${shape.kind}`, "data-shape": shape.id, "data-chosen": isChosen });
+  for (const part of partsOf(shape, points)) {
+    const closed = LIMITS[shape.kind].closed || shape.sides_m.length > 0;
+    const d = `M${part.map((point) => point.join(" ")).join("L")}${closed ? "Z" : ""}`;
+    if (shape.kind !== "calibration" || closed || shape.distance_m !== null || points.length === 2) {
+      for (const layer of ["grip", "halo", "ink"]) group.append(svg("path", { class: layer, d }));
+    }
+  }
+  if (shape.kind === "line") group.append(...arrows(shape, points, unit));
+  if (shape.kind === "calibration") group.append(...references(points, unit, errorsPx));
+  group.append(words(shape.name, nameAt(shape, points, unit), unit, "name"));
+  return group;
+}
+
+/**
+ * What one takes hold of: points, and the middles between them, where new ones come from.
+ * @param {Page.Shape} shape
+ * @param {Size} size
+ * @param {number} unit
+ * @param {number} focused  the point that has the keyboard
+ */
+export function handlesOf(shape, size, unit, focused) {
+  const place = onPicture(shape, size);
+  const group = svg("g", { class: "handles" });
+  if (mayGrow(shape) && shape.kind !== "calibration") {
+    const last = LIMITS[shape.kind].closed ? shape.points.length : shape.points.length - 1;
+    for (let at = 0; at < last; at += 1) {
+      const [cx, cy] = place(middleBehind(shape, at));
+      group.append(
+        svg("circle", { class: "between", "data-between": at, cx, cy, r: HANDLE_PX * 0.7 * unit }),
+      );
+    }
+  }
+  shape.points.forEach((point, at) => {
+    const [cx, cy] = place(point);
+    group.append(
+      svg(
+        "g",
+        {
+          class: "handle",
+          "data-point": at,
+          role: "button",
+          tabindex: at === focused ? 0 : -1,
+          "aria-label": `Point ${at + 1} of ${shape.name}, at ${point.join(", ")}`,
+        },
+        svg("circle", { class: "touch", cx, cy, r: TOUCH_PX * unit }),
+        svg("circle", { class: "dot", cx, cy, r: HANDLE_PX * unit }),
+      ),
+    );
+  });
+  return group;
+}
+
+/**
+ * What is being drawn, and the cross by which the keyboard draws.
+ * @param {Page.ShapeKind} kind
+ * @param {Point[]} points
+ * @param {Point} cross
+ * @param {number} unit
+ */
+export function draftOf(kind, points, cross, unit) {
+  const d = `M${[...points, cross].map((point) => point.join(" ")).join("L")}`;
+  const [x, y] = cross;
+  const arm = 14 * unit;
+  return svg(
+    "g",
+    { class: `mark draft ${kind}`, "data-chosen": true },
+    ...(points.length ? ["halo", "ink"].map((layer) => svg("path", { class: layer, d })) : []),
+    ...points.map(([cx, cy]) => svg("circle", { class: "dot", cx, cy, r: HANDLE_PX * unit })),
+    ...["halo", "ink"].map((layer) =>
+      svg("path", { class: layer, d: `M${x - arm} ${y}H${x + arm}M${x} ${y - arm}V${y + arm}` }),
+    ),
+  );
+}
+
+/** Rectangles one by one; all else is one. @param {Page.Shape} shape @param {Point[]} points */
+function partsOf({ sides_m }, points) {
+  return sides_m.length ? sides_m.map((_, at) => points.slice(4 * at, 4 * at + 4)) : [points];
+}
+
+/** @param {Page.Shape} shape @param {Point[]} points @param {number} unit */
+function arrows({ to_right, to_left }, points, unit) {
+  const { at, right } = directionOf(points);
+  /** @param {number} sign @param {string} name */
+  const arrow = (sign, name) => {
+    const [dx, dy] = right.map((part) => part * sign * unit);
+    const [x, y] = [at[0] + dx * ARROW_PX, at[1] + dy * ARROW_PX];
+    const head = [-1, 1].map((turn) => `M${x} ${y}l${-8 * dx + turn * 6 * dy} ${-8 * dy - turn * 6 * dx}`);
+    const d = `M${at.join(" ")}L${x} ${y}${head.join("")}`;
+    const beyond = /** @type {Point} */ ([at[0] + dx * (ARROW_PX + 14), at[1] + dy * (ARROW_PX + 14)]);
+    return [
+      ...["halo", "ink"].map((layer) => svg("path", { class: `${layer} arrow`, d })),
+      words(name, beyond, unit, "way"),
+    ];
+  };
+  return [...arrow(1, to_right), ...arrow(-1, to_left)];
+}
+
+/** @param {Point[]} points @param {number} unit @param {number[]|null} errorsPx */
+const references = (points, unit, errorsPx) =>
+  points.flatMap(([x, y], at) => {
+    const error = errorsPx?.[at];
+    const text = error === undefined ? `${at + 1}` : `${at + 1}: ${error.toFixed(1)} px off`;
+    const arm = 9 * unit;
+    const d = `M${x - arm} ${y}H${x + arm}M${x} ${y - arm}V${y + arm}`;
+    return [
+      ...["halo", "ink"].map((layer) => svg("path", { class: layer, d })),
+      words(text, [x, y + 20 * unit], unit, "way"),
+    ];
+  });
+
+/** @param {Page.Shape} shape @param {Point[]} points @param {number} unit @returns {Point} */
+function nameAt({ kind }, points, unit) {
+  const [x, y] = points[0];
+  if (kind !== "zone") return [x, y - 14 * unit];
+  const sum = points.reduce(([a, b], [c, d]) => [a + c, b + d], [0, 0]);
+  return [sum[0] / points.length, sum[1] / points.length];
+}
+
+/** @param {string} text @param {Point} at @param {number} unit @param {string} kind */
+const words = (text, [x, y], unit, kind) =>
+  svg("text", { class: `words ${kind}`, x, y, "font-size": 13 * unit, "stroke-width": 3.5 * unit, text });

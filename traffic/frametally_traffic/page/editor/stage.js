@@ -1,0 +1,319 @@
+// The picture that is drawn over: by mouse, by touch, by keyboard.
+
+import { byId, el, svg } from "frametally/js/shared/dom.js";
+import { draftOf, handlesOf, markOf } from "./marks.js";
+import { LIMITS, movedBy, withNewPoint, withPoint } from "./shapes.js";
+
+/** @typedef {import("./shapes.js").Point} Point */
+/**
+ * @typedef {Object} Shown  all that the stage shows
+ * @property {Page.Shape[]} shapes
+ * @property {Page.Shape|null} chosen
+ * @property {{url: string|null, alt: string, width_px: number, height_px: number}} picture
+ * @property {number[]|null} errorsPx  of the chosen calibration's points
+ */
+/**
+ * @typedef {Object} Hands  what people do there
+ * @property {(id: number|null) => void} choose
+ * @property {(shape: Page.Shape, key: string) => void} change
+ * @property {(at: number) => void} removePoint
+ * @property {(kind: Page.ShapeKind, points: Point[]) => void} finish
+ * @property {() => void} drafted  what is being drawn has changed
+ * @property {(words: string) => void} say
+ */
+
+const CLICK_PX = 5;
+/** @type {Record<string, Point>} */
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const FAST = 20;
+
+export class Stage {
+  /** @param {Hands} hands */
+  constructor(hands) {
+    this.hands = hands;
+    this.area = byId("stage");
+    this.image = el("img", { alt: "", draggable: "false", decoding: "async" });
+    this.empty = el("p", {
+      class: "stage-empty",
+      text: "No picture of this source is stored any more.",
+      hidden: true,
+    });
+    this.drawing = svg("svg", {
+      class: "drawing",
+      role: "application",
+      tabindex: 0,
+      "aria-label": "Picture with what is drawn over it",
+      "aria-describedby": "stage-help",
+    });
+    this.paths = svg("g");
+    this.marks = svg("g");
+    this.drawing.append(this.paths, this.marks);
+    this.area.replaceChildren(this.image, this.empty, this.drawing);
+    /** @type {Shown|null} */
+    this.shown = null;
+    /** What is being drawn. @type {{kind: Page.ShapeKind, points: Point[]}|null} */
+    this.draft = null;
+    /** @type {Point} */
+    this.cross = [0, 0];
+    this.focused = 0;
+    /** @type {((unit: number) => Node)|null} */
+    this.makePaths = null;
+    /** @type {{pointer: number, from: Point, begun: Point, shape: Page.Shape|null, point: number|null, moved: boolean, key: string}|null} */
+    this.drag = null;
+    this.drags = 0;
+    this.#listen();
+    new ResizeObserver(() => this.render()).observe(this.area);
+  }
+
+  /** @param {Shown} shown */
+  show(shown) {
+    const { picture, chosen } = shown;
+    if (this.shown?.chosen?.id !== chosen?.id) this.focused = 0;
+    if (chosen && this.focused >= chosen.points.length) this.focused = chosen.points.length - 1;
+    if (this.shown?.picture !== picture) {
+      this.area.style.setProperty("--ratio", String(picture.width_px / picture.height_px));
+      this.drawing.setAttribute("viewBox", `0 0 ${picture.width_px} ${picture.height_px}`);
+      this.image.alt = picture.alt;
+      this.image.hidden = picture.url === null;
+      this.empty.hidden = picture.url !== null;
+      if (picture.url !== null) this.image.src = picture.url;
+    }
+    this.shown = shown;
+    this.render();
+  }
+
+  /** @param {((unit: number) => Node)|null} make  the layer of paths, if there is one */
+  showPaths(make) {
+    this.makePaths = make;
+    this.render();
+  }
+
+  /** @param {Page.ShapeKind} kind */
+  begin(kind) {
+    if (!this.shown) return;
+    const { width_px, height_px } = this.shown.picture;
+    this.draft = { kind, points: [] };
+    this.cross = [Math.round(width_px / 2), Math.round(height_px / 2)];
+    this.hands.choose(null);
+    this.#drafted();
+  }
+
+  cancel() {
+    if (!this.draft) return;
+    this.draft = null;
+    this.#drafted();
+  }
+
+  get mayFinish() {
+    return this.draft !== null && this.draft.points.length >= LIMITS[this.draft.kind].fewest;
+  }
+
+  finish() {
+    if (!this.draft || !this.mayFinish) return;
+    const { kind, points } = this.draft;
+    this.draft = null;
+    this.hands.finish(kind, points);
+    this.#drafted();
+  }
+
+  takeBack() {
+    if (!this.draft?.points.length) return this.cancel();
+    this.draft.points.pop();
+    this.#drafted();
+  }
+
+  /** Gives the keyboard to the picture, or to a point of the chosen shape. */
+  focus() {
+    const handle = this.drawing.querySelector(`[data-point="${this.focused}"]`);
+    if (handle instanceof SVGElement) handle.focus();
+    else this.drawing.focus();
+  }
+
+  render() {
+    if (!this.shown || !this.area.clientWidth) return;
+    const { shapes, chosen, picture, errorsPx } = this.shown;
+    const unit = picture.width_px / this.area.clientWidth;
+    const hadHandle =
+      document.activeElement?.closest("[data-point]") && this.area.contains(document.activeElement);
+    this.paths.replaceChildren(...(this.makePaths ? [this.makePaths(unit)] : []));
+    const marks = shapes
+      .filter((one) => one !== chosen)
+      .map((one) => markOf(one, picture, unit, false, null));
+    if (chosen) {
+      marks.push(
+        markOf(chosen, picture, unit, true, errorsPx),
+        handlesOf(chosen, picture, unit, this.focused),
+      );
+    }
+    if (this.draft) marks.push(draftOf(this.draft.kind, this.draft.points, this.cross, unit));
+    this.marks.replaceChildren(...marks);
+    this.area.dataset.drawing = this.draft?.kind ?? "";
+    if (hadHandle) this.focus();
+  }
+
+  #drafted() {
+    this.hands.drafted();
+    this.render();
+  }
+
+  /** @param {Point} point */
+  #put(point) {
+    if (!this.draft) return;
+    const { kind, points } = this.draft;
+    points.push(point);
+    this.cross = point;
+    if (points.length === LIMITS[kind].most) return this.finish();
+    this.hands.say(`Point ${points.length} at ${point.join(", ")}.`);
+    this.#drafted();
+  }
+
+  #listen() {
+    this.drawing.addEventListener("pointerdown", (event) => this.#down(event));
+    this.drawing.addEventListener("pointermove", (event) => this.#move(event));
+    this.drawing.addEventListener("pointerup", (event) => this.#up(event));
+    this.drawing.addEventListener("pointercancel", () => (this.drag = null));
+    this.drawing.addEventListener("dblclick", () => this.finish());
+    this.drawing.addEventListener("keydown", (event) => this.#key(event));
+    this.drawing.addEventListener("focusin", ({ target }) => {
+      const at = target instanceof Element ? attributeAt(target, "data-point") : null;
+      if (at !== null) this.focused = at;
+    });
+  }
+
+  /** Where in the picture a pointer is, in its pixels. @param {MouseEvent} event @returns {Point} */
+  #at({ clientX, clientY }) {
+    const { left, top, width, height } = this.drawing.getBoundingClientRect();
+    const { width_px, height_px } = this.shown?.picture ?? { width_px: 1, height_px: 1 };
+    return [
+      Math.min(Math.max(Math.round(((clientX - left) / width) * width_px), 0), width_px),
+      Math.min(Math.max(Math.round(((clientY - top) / height) * height_px), 0), height_px),
+    ];
+  }
+
+  /** @param {PointerEvent} event */
+  #down(event) {
+    if (!this.shown || event.button > 0 || this.drag) return;
+    const from = /** @type {Point} */ ([event.clientX, event.clientY]);
+    const key = `drag ${++this.drags}`;
+    const begun = this.#at(event);
+    this.drag = { pointer: event.pointerId, from, begun, shape: null, point: null, moved: false, key };
+    this.drawing.setPointerCapture(event.pointerId);
+    if (this.draft || !(event.target instanceof Element)) return;
+    const at = attributeAt(event.target, "data-point");
+    const between = attributeAt(event.target, "data-between");
+    const { chosen } = this.shown;
+    if (chosen && at !== null) {
+      Object.assign(this.drag, { shape: chosen, point: at });
+      this.focused = at;
+      this.focus();
+      event.preventDefault();
+    } else if (chosen && between !== null) {
+      const grown = withNewPoint(chosen, between, this.#of(chosen, begun));
+      this.focused = between + 1;
+      Object.assign(this.drag, { shape: grown, point: this.focused });
+      this.hands.change(grown, key);
+    } else {
+      this.drag.shape = this.#choose(attributeAt(event.target, "data-shape"));
+    }
+  }
+
+  /** @param {number|null} id @returns {Page.Shape|null} */
+  #choose(id) {
+    const found = this.shown?.shapes.find((one) => one.id === id) ?? null;
+    if (found?.id !== this.shown?.chosen?.id) this.hands.choose(found?.id ?? null);
+    return found;
+  }
+
+  /** @param {PointerEvent} event */
+  #move(event) {
+    if (this.draft && event.pointerType !== "touch") {
+      this.cross = this.#at(event);
+      this.render();
+    }
+    const { drag } = this;
+    if (!drag || drag.pointer !== event.pointerId) return;
+    drag.moved ||= Math.hypot(event.clientX - drag.from[0], event.clientY - drag.from[1]) > CLICK_PX;
+    if (!drag.moved || !drag.shape) return;
+    const here = this.#of(drag.shape, this.#at(event));
+    const begun = this.#of(drag.shape, drag.begun);
+    const changed =
+      drag.point === null
+        ? movedBy(drag.shape, [here[0] - begun[0], here[1] - begun[1]])
+        : withPoint(drag.shape, drag.point, here);
+    this.hands.change(changed, drag.key);
+  }
+
+  /** @param {PointerEvent} event */
+  #up(event) {
+    const { drag } = this;
+    if (!drag || drag.pointer !== event.pointerId) return;
+    this.drag = null;
+    if (!this.draft || drag.moved) return;
+    const point = this.#at(event);
+    const { kind, points } = this.draft;
+    const unit = (this.shown?.picture.width_px ?? 1) / this.area.clientWidth;
+    /** @param {Point|undefined} other */
+    const isAt = (other) => other && Math.hypot(point[0] - other[0], point[1] - other[1]) <= 8 * unit;
+    if (isAt(points.at(-1))) return; // the second click of a double one
+    if (LIMITS[kind].closed && this.mayFinish && isAt(points[0])) return this.finish();
+    this.#put(point);
+  }
+
+  /** In pixels of the picture that a shape was drawn over. @param {Page.Shape} shape @param {Point} point @returns {Point} */
+  #of({ width_px, height_px }, [x, y]) {
+    const size = this.shown?.picture ?? { width_px, height_px };
+    return [(x * width_px) / size.width_px, (y * height_px) / size.height_px];
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const done = this.draft ? this.#keyOfDraft(event) : this.#keyOfShape(event);
+    if (done) event.preventDefault();
+  }
+
+  /** @param {KeyboardEvent} event @returns {boolean} whether it meant something */
+  #keyOfDraft({ key, shiftKey }) {
+    if (!this.draft || !this.shown) return false;
+    const { width_px, height_px } = this.shown.picture;
+    if (key in ARROWS) {
+      const [dx, dy] = ARROWS[key].map((by) => by * (shiftKey ? FAST : 1));
+      const [x, y] = this.cross;
+      this.cross = [Math.min(Math.max(x + dx, 0), width_px), Math.min(Math.max(y + dy, 0), height_px)];
+      this.render();
+    } else if (key === " ") this.#put(this.cross);
+    else if (key === "Enter") this.finish();
+    else if (key === "Backspace") this.takeBack();
+    else if (key === "Escape") this.cancel();
+    else return false;
+    return true;
+  }
+
+  /** @param {KeyboardEvent} event @returns {boolean} whether it meant something */
+  #keyOfShape({ key, shiftKey }) {
+    const chosen = this.shown?.chosen;
+    if (!chosen) return false;
+    const at = this.focused;
+    if (key in ARROWS) {
+      const [dx, dy] = ARROWS[key].map((by) => by * (shiftKey ? FAST : 1));
+      const [x, y] = chosen.points[at];
+      this.hands.change(withPoint(chosen, at, [x + dx, y + dy]), `arrow ${chosen.id} ${at}`);
+    } else if (key === "Delete" || key === "Backspace") this.hands.removePoint(at);
+    else if (key === "Escape") {
+      this.hands.choose(null);
+      this.drawing.focus();
+    } else if (key === "PageDown" || key === "PageUp") {
+      const { length } = chosen.points;
+      this.focused = (at + (key === "PageDown" ? 1 : length - 1)) % length;
+      this.render();
+      this.focus();
+    } else return false;
+    return true;
+  }
+}
+
+/** The number that an element, or what it is in, has. @param {Element} element @param {string} name */
+function attributeAt(element, name) {
+  const value = element.closest(`[${name}]`)?.getAttribute(name) ?? null;
+  return value === null ? null : Number(value);
+}

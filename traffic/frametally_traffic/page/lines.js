@@ -1,0 +1,261 @@
+// Lines and zones: what objects did where they are drawn, and the objects behind each number.
+
+import { openLightbox, framesFrom } from "frametally/js/proof/lightbox.js";
+import { framePicture } from "frametally/js/frames/boxed_picture.js";
+import { ZonesCard } from "./lines/areas.js";
+import { CrossingsCard } from "./lines/crossed.js";
+import { addressOf, AskedForm, queryOf } from "./lines/form.js";
+import { shapeColor, shapesOver } from "frametally/js/shared/shapes.js";
+import { showSpeeds } from "./lines/speeds.js";
+import { MovementsCard } from "./lines/turns.js";
+import { ApiError, areAnswersOf, forgetAnswers, get } from "frametally/js/shared/api.js";
+import { byId, control, el, refill, swatch } from "frametally/js/shared/dom.js";
+import { number } from "frametally/js/shared/format.js";
+import { colorsOf } from "frametally/js/shared/palette.js";
+import { has } from "frametally/js/shell/rights.js";
+import { answeredOf, DEFAULT, entryOf, formatWhole, parseWhole } from "frametally/js/shared/state.js";
+import { useZone } from "frametally/js/shared/time.js";
+import { giveUpOwnZone, hasOwnZone, OWN_ZONE, zoneOf } from "frametally/js/shared/zones.js";
+import { carrySelection } from "frametally/js/shell/links.js";
+import { listen } from "frametally/js/status/live.js";
+import { showFault, showFresh, showOutage } from "frametally/js/status/notices.js";
+import { showStrip } from "frametally/js/status/strip.js";
+
+const AGAIN_MS = 800;
+const RETRY_MS = 3000;
+
+let state = parseWhole(location.search, history.state);
+let asking = new AbortController();
+/** @type {number|null} */
+let since = null;
+/** @type {ReturnType<typeof setTimeout>|undefined} */
+let again;
+/** @type {Page.ColorOf} */
+let colors = colorsOf([], []);
+
+const on = {
+  colorOf: (/** @type {string|null} */ label) => colors(label),
+  open: (/** @type {import("./lines/sightings.js").Large[]} */ pictures, /** @type {number} */ position) =>
+    openLightbox(framesFrom(pictures, position), colors),
+  zoom: (/** @type {number} */ from, /** @type {number} */ to) => change({ from, to, interval: null }),
+  unzoom: () => change({ from: null, to: null, interval: null }),
+};
+const form = new AskedForm((part) => change(part));
+const crossings = new CrossingsCard(on);
+const movements = new MovementsCard(on);
+const zones = new ZonesCard(on);
+
+/** @param {Partial<Page.State>} part */
+function change(part) {
+  state = { ...state, ...part };
+  history.pushState(entryOf(state), "", addressOf(state));
+  crossings.proof.close();
+  movements.proof.close();
+  load();
+}
+
+async function load() {
+  clearTimeout(again);
+  asking.abort();
+  asking = new AbortController();
+  const { signal } = asking;
+  useZone(zoneOf(state));
+  byId("lines-page").setAttribute("aria-busy", "true");
+  try {
+    await show(signal);
+    byId("lines-page").setAttribute("aria-busy", "false");
+  } catch (error) {
+    if (!signal.aborted) fail(error);
+  }
+}
+
+/** @param {AbortSignal} signal */
+async function show(signal) {
+  const model = new URLSearchParams(state.model ? { model: state.model } : {});
+  const catalogue = await get("catalogue", model, signal);
+  const names = catalogue.labels.map(({ label }) => label);
+  colors = colorsOf(names, names);
+  if (!catalogue.sources.length) {
+    say("empty", "Nothing has been counted yet", "Lines and zones are counted from what was detected.");
+    return;
+  }
+  const known = catalogue.sources.map(({ source }) => source);
+  if (state.sources.length !== 1) state = { ...state, sources: [state.sources[0] ?? known[0]] };
+  form.show(state, catalogue);
+  carrySelection(state);
+  const edit = control("edit", HTMLAnchorElement);
+  edit.hidden = !has("correct");
+  edit.search = formatWhole({ ...DEFAULT, sources: state.sources }, answeredOf(state));
+  byId("footer-model").textContent = `Counted with the model ${catalogue.model}.`;
+  const query = queryOf(state);
+  // One after the other: the first has the days counted that the others take.
+  const crossed = await get("crossings", query, signal);
+  const [stays, turns, speeds] = await Promise.all([
+    get("zones", query, signal),
+    get("movements", query, signal),
+    get("speeds", query, signal),
+  ]);
+  form.showRange(crossed);
+  history.replaceState(entryOf(state), "", addressOf(state, crossed));
+  showFresh((since = Date.now()));
+  if (!crossed.bars.length)
+    return say("empty", "No footage in this time", "Choose another time, or another source.");
+  if (!crossed.lines.length && !stays.zones.length && !speeds.is_calibrated) {
+    say(
+      "undrawn",
+      "Nothing is drawn over this source",
+      "Draw a line where you want to know who crosses it, or a zone where you want to know who is there: " +
+        "what was filmed before is counted, too.",
+    );
+    return;
+  }
+  byId("nothing").hidden = true;
+  byId("lines-content").hidden = false;
+  showCounting(crossed);
+  showNotes(crossed);
+  showDrawn(crossed, stays, signal);
+  crossings.show(state, crossed);
+  movements.show(state, turns);
+  zones.show(stays);
+  showSpeeds(speeds);
+  byId("lines-page").dataset.state = crossed.days_counted < crossed.days ? "counting" : "ready";
+}
+
+/**
+ * @param {string} kind
+ * @param {string} title
+ * @param {string} words
+ */
+function say(kind, title, words) {
+  byId("lines-content").hidden = byId("counting").hidden = byId("lines-note").hidden = true;
+  byId("nothing").hidden = false;
+  byId("nothing-title").textContent = title;
+  byId("nothing-words").textContent = words;
+  const edit = control("nothing-edit", HTMLAnchorElement);
+  edit.hidden = kind !== "undrawn" || !has("correct");
+  edit.search = control("edit", HTMLAnchorElement).search;
+  byId("lines-page").dataset.state = kind;
+}
+
+/** @param {Api.LineCrossings} answer */
+function showCounting({ days, days_counted: counted }) {
+  byId("counting").hidden = counted >= days;
+  if (counted >= days) return;
+  Object.assign(control("counting-bar", HTMLProgressElement), { max: days, value: counted });
+  byId("counting-words").textContent = `Counting: ${number(counted)} of ${number(days)} days are done.`;
+  again = setTimeout(load, AGAIN_MS);
+}
+
+/** @param {Api.LineCrossings} answer */
+function showNotes({ bars, note }) {
+  const without = bars.filter((bar) => !bar.is_measured).length;
+  const words = [
+    note,
+    without
+      ? `In ${number(without)} of ${number(bars.length)} intervals objects were not followed, so nothing is counted there.`
+      : "",
+  ].filter(Boolean);
+  byId("lines-note").hidden = !words.length;
+  byId("lines-note").textContent = words.join(" ");
+}
+
+/**
+ * @param {Api.LineCrossings} crossed
+ * @param {Api.ZoneStays} stays
+ * @param {AbortSignal} signal
+ */
+async function showDrawn(crossed, stays, signal) {
+  const shapes = [...crossed.lines, ...stays.zones];
+  const over = shapesOver({ lines: crossed.lines, zones: stays.zones });
+  const names = el(
+    "ul",
+    { class: "drawn-names" },
+    ...crossed.lines.map((line, position) =>
+      el(
+        "li",
+        {},
+        swatch(shapeColor(position)),
+        el("span", { class: "strong", text: line.name }),
+        el("span", {
+          class: "muted small",
+          text: `line${line.inward ? ", leg of the junction" : ""}; with the arrow: ${line.to_right}, against it: ${line.to_left}`,
+        }),
+      ),
+    ),
+    ...stays.zones.map((zone, position) =>
+      el(
+        "li",
+        {},
+        swatch(shapeColor(crossed.lines.length + position)),
+        el("span", { class: "strong", text: zone.name }),
+        el("span", { class: "muted small", text: "zone" }),
+      ),
+    ),
+  );
+  const text = JSON.stringify([
+    state.sources,
+    crossed.from_ms,
+    crossed.to_ms,
+    shapes,
+    document.documentElement.className,
+  ]);
+  const area = byId("drawn");
+  if (area.dataset.of === text) return;
+  area.dataset.of = text;
+  const query = queryOf({ ...state, labels: [], interval: null }, { limit: 1, start: "peak" });
+  const frame = (await get("frames", query, signal).catch(() => null))?.frames[0];
+  if (signal.aborted) {
+    area.dataset.of = "";
+    return;
+  }
+  const shown = frame
+    ? framePicture({ ...frame, boxes: [], over }, colors, {
+        alt: pictureWords(shapes),
+        sizes: "(max-width: 900px) 94vw, 760px",
+      })
+    : null;
+  refill(area, shown ?? el("p", { class: "muted", text: "There is no picture of this time." }), names);
+}
+
+/** @param {{name: string}[]} shapes */
+const pictureWords = (shapes) => `The source's picture with ${shapes.map(({ name }) => name).join(", ")}`;
+
+/** @param {unknown} error */
+function fail(error) {
+  byId("lines-page").setAttribute("aria-busy", "false");
+  if (!(error instanceof ApiError)) {
+    console.error(error);
+    showFault(
+      "The page met an error of its own",
+      "Load it again; if that does not help, its console has the reason.",
+    );
+    return;
+  }
+  if (error.parameter === "timezone" && state.timezone === null && hasOwnZone() && OWN_ZONE !== "UTC") {
+    giveUpOwnZone();
+    load();
+    return;
+  }
+  if (since === null) byId("lines-page").dataset.state = "failed";
+  if (error.passes) {
+    showOutage(error, since, load);
+    again = setTimeout(load, RETRY_MS);
+  } else showFault("This cannot be shown", `${error.message} ${error.remedy}`);
+}
+
+window.addEventListener("popstate", () => {
+  state = parseWhole(location.search, history.state);
+  load();
+});
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", load);
+load();
+listen({
+  index: (version) => {
+    if (areAnswersOf(version)) return;
+    forgetAnswers();
+    load();
+  },
+  status: showStrip,
+  away: (error) => showOutage(error, since, load),
+  back: load,
+});

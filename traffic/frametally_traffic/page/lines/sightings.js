@@ -1,0 +1,158 @@
+// Single crossings and visits behind a number: pictures with line, path and box, page by page, up to the number.
+
+import { framePicture } from "frametally/js/frames/boxed_picture.js";
+import { ApiError } from "frametally/js/shared/api.js";
+import { el, iconButton } from "frametally/js/shared/dom.js";
+import { number } from "frametally/js/shared/format.js";
+import { shapesOver } from "frametally/js/shared/shapes.js";
+
+/**
+ * @typedef {import("frametally/js/frames/boxed_picture.js").Picture & {title: string, caption: string, remarks: string[],
+ *   small: (size: import("frametally/js/shared/shapes.js").Size) => SVGElement}} Large  `small` is drawn over it where it is small
+ */
+/**
+ * @typedef {Object} Sighting
+ * @property {string[]} words  a line each
+ * @property {Large[]} pictures
+ */
+/**
+ * @typedef {Object} Answered  a page of them
+ * @property {number} value
+ * @property {Sighting[]} sightings
+ * @property {string|null} next
+ */
+
+export class Sightings {
+  /**
+   * @param {HTMLElement} area
+   * @param {Object} on
+   * @param {Page.ColorOf} on.colorOf
+   * @param {(pictures: Large[], position: number) => void} on.open
+   */
+  constructor(area, on) {
+    this.area = area;
+    this.on = on;
+    this.asked = 0;
+  }
+
+  close() {
+    this.asked += 1;
+    this.area.hidden = true;
+    this.area.replaceChildren();
+  }
+
+  /**
+   * Shows what stands behind a number, and goes there.
+   * @param {string} title
+   * @param {(cursor: string|null) => Promise<Answered>} load
+   */
+  async open(title, load) {
+    const mine = ++this.asked;
+    const list = el("div", { class: "sightings" });
+    const sum = el("p", { class: "muted", role: "status", text: "Looking for them …" });
+    const more = el("button", { type: "button", class: "button", text: "Show more", hidden: true });
+    this.area.hidden = false;
+    this.area.replaceChildren(
+      el(
+        "div",
+        { class: "proof-head" },
+        el("h3", { text: title }),
+        iconButton("Close", "×", () => this.close()),
+      ),
+      sum,
+      list,
+      more,
+    );
+    this.area.focus({ preventScroll: true });
+    this.area.scrollIntoView({ block: "nearest" });
+    /** @type {string|null} */
+    let cursor = null;
+    let shown = 0;
+    const next = async () => {
+      more.disabled = true;
+      try {
+        const page = await load(cursor);
+        if (mine !== this.asked) return;
+        cursor = page.next;
+        shown += page.sightings.length;
+        list.classList.toggle(
+          "single",
+          page.sightings.every(({ pictures }) => pictures.length < 2),
+        );
+        list.append(...page.sightings.map((one) => this.#card(one)));
+        sum.textContent = page.value
+          ? `${number(shown)} of ${number(page.value)}${cursor ? "" : ": that is the number."}`
+          : "There is none.";
+        more.hidden = !cursor;
+      } catch (error) {
+        if (mine !== this.asked) return;
+        sum.textContent = error instanceof ApiError ? `${error.message} ${error.remedy}` : String(error);
+        more.hidden = false;
+      } finally {
+        more.disabled = false;
+      }
+    };
+    more.addEventListener("click", next);
+    await next();
+  }
+
+  /** @param {Sighting} sighting */
+  #card({ words, pictures }) {
+    const shown = pictures.map((one, position) =>
+      el(
+        "button",
+        {
+          type: "button",
+          class: "whole",
+          "aria-label": `Open large: ${one.title}, ${one.caption}`,
+          onclick: () => this.on.open(pictures, position),
+        },
+        framePicture({ ...one, over: one.small }, this.on.colorOf, {
+          alt: "",
+          lazy: true,
+          sizes: "(max-width: 640px) 46vw, 320px",
+        }),
+      ),
+    );
+    const absent = el("p", { class: "words muted small", text: "Its frames are no longer in the store." });
+    return el(
+      "article",
+      { class: "sighting" },
+      shown.length ? el("div", { class: "pictures" }, ...shown) : absent,
+      el(
+        "div",
+        { class: "words small" },
+        ...words.map((text, row) => el("p", { class: row ? "muted" : "strong", text })),
+      ),
+    );
+  }
+}
+
+/**
+ * A picture of somebody on its path.
+ * @param {Api.PathFrame|null} frame
+ * @param {import("frametally/js/shared/shapes.js").Shown} shown
+ * @param {{title: string, caption: string}} words
+ * @returns {Large[]} none where the frame is gone
+ */
+export function pictureOf(frame, shown, { title, caption }) {
+  if (!frame) return [];
+  const { box } = frame;
+  const foot = box ? footOf(box.box) : undefined;
+  return [
+    {
+      image_url: frame.image_url,
+      width_px: frame.width_px,
+      height_px: frame.height_px,
+      boxes: box ? [box] : [],
+      over: shapesOver({ ...shown, foot }),
+      small: shapesOver({ ...shown, foot }, false),
+      title,
+      caption,
+      remarks: box ? [] : ["Its box is not among those that count any more."],
+    },
+  ];
+}
+
+/** @param {Api.Box["box"]} box @returns {[number, number]} */
+const footOf = ([left, top, width, height]) => [left + width / 2, top + height];

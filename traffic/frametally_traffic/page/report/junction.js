@@ -1,0 +1,177 @@
+// The junction: its legs over a frame, and a diagram of its movements with north on top.
+
+import { svg } from "frametally/js/shared/dom.js";
+import { number } from "frametally/js/shared/format.js";
+import { themeColor } from "frametally/js/shared/palette.js";
+import { framePicture } from "frametally/js/frames/boxed_picture.js";
+import { columnsOf, MOTOR, totalsOf } from "./report.js";
+
+/** @typedef {Api.Traffic} Report */
+/** @typedef {[x: number, y: number]} Place */
+
+const SIDES = ["N", "NE", "E", "SE", "S", "SW", "W", "NW"];
+const SIZE = 400;
+const MIDDLE = SIZE / 2;
+const ROAD = { from: 20, to: 128 };
+const LANE = 10;
+const WIDEST = 13;
+const COLORS = 6;
+/** Of the names in the picture, of its width. */
+const FONT = 0.032;
+/** For the names on both sides of the diagram. */
+const MARGIN = 90;
+
+/**
+ * A frame with the legs' lines, their names, and arrows that lead into the junction; null where there is no frame.
+ * @param {Report} report
+ */
+export function junctionPicture({ image_url: url, legs, name }) {
+  const [{ width_px: width, height_px: height }] = legs;
+  if (!url) return null;
+  const picture = framePicture({ image_url: url, width_px: width, height_px: height, boxes: [] }, () => "", {
+    alt: `The junction ${name} with its legs`,
+    sizes: "480px",
+  });
+  picture.append(
+    svg(
+      "svg",
+      { class: "legs-drawn", viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" },
+      ...legs.flatMap((leg) => legOverPicture(leg, width)),
+    ),
+  );
+  return picture;
+}
+
+/** @param {Api.JunctionLeg} leg @param {number} width  of the picture */
+function legOverPicture({ points, name, side, inward }, width) {
+  const line = points.map((point) => point.join(",")).join(" ");
+  const [[x1, y1], [x2, y2]] = [points[0], points[points.length - 1]];
+  const [x, y] = [(x1 + x2) / 2, (y1 + y2) / 2];
+  const length = Math.hypot(x2 - x1, y2 - y1) || 1;
+  const way = (inward === "to_left" ? -1 : 1) * width * 0.05;
+  // To the right of somebody who walks along it, as y points down.
+  const [dx, dy] = [(-(y2 - y1) / length) * way, ((x2 - x1) / length) * way];
+  const tip = [x + dx, y + dy];
+  const arrow =
+    `M${x} ${y}L${tip[0]} ${tip[1]}` +
+    `M${tip[0] - dx * 0.4 - dy * 0.3} ${tip[1] - dy * 0.4 + dx * 0.3}L${tip[0]} ${tip[1]}` +
+    `L${tip[0] - dx * 0.4 + dy * 0.3} ${tip[1] - dy * 0.4 - dx * 0.3}`;
+  return [
+    svg("polyline", { class: "halo", points: line }),
+    svg("polyline", { points: line }),
+    svg("path", { class: "halo", d: arrow }),
+    svg("path", { d: arrow }),
+    svg("text", {
+      ...placeOfName({ x, y, dx, dy, top: Math.min(y1, y2), width }),
+      "font-size": width * FONT,
+      "dominant-baseline": "central",
+      text: side ? `${name} (${side})` : name,
+    }),
+  ];
+}
+
+/**
+ * Behind the line, as one goes in, or above it where one goes across; and within the picture.
+ * @param {{x: number, y: number, dx: number, dy: number, top: number, width: number}} line  middle, way in, upper end
+ */
+function placeOfName({ x, y, dx, dy, top, width }) {
+  const behind = Math.abs(dy) > Math.abs(dx) ? y - dy * 0.7 : top - width * FONT;
+  const place = { x, y: Math.max(behind, width * FONT), "text-anchor": "middle" };
+  if (x < width * 0.25)
+    return { ...place, x: Math.max(x - width * 0.1, width * 0.01), "text-anchor": "start" };
+  if (x > width * 0.75) return { ...place, x: Math.min(x + width * 0.1, width * 0.99), "text-anchor": "end" };
+  return place;
+}
+
+/** Whether each leg lies on a side of its own: only then north is known. @param {Report} report */
+export const knowsNorth = ({ legs }) =>
+  legs.every(({ side }) => side) && new Set(legs.map(({ side }) => side)).size === legs.length;
+
+/**
+ * Motor vehicles by movement, as wide as they are many.
+ * @param {Report} report
+ */
+export function junctionDiagram(report) {
+  const { legs, movements } = report;
+  const isNorthUp = knowsNorth(report);
+  /** @type {Map<string, number>} */
+  const angles = new Map(
+    legs.map(({ name, side }, at) => [
+      name,
+      2 * Math.PI * (isNorthUp ? SIDES.indexOf(side ?? "N") / SIDES.length : at / legs.length),
+    ]),
+  );
+  const order = new Map(legs.map(({ name }, at) => [name, at]));
+  const totals = totalsOf(report, columnsOf(report, MOTOR));
+  const most = Math.max(...totals, 1);
+  const flows = movements.flatMap(({ from_leg: from, to_leg: to }, at) => {
+    if (!totals[at]) return [];
+    const line = svg("path", {
+      class: "flow",
+      d: wayOf(angles.get(from) ?? 0, angles.get(to) ?? 0),
+      stroke: themeColor(`series-${(order.get(from) ?? 0) % COLORS}`),
+      "stroke-width": 1 + ((WIDEST - 1) * totals[at]) / most,
+    });
+    line.append(svg("title", { text: `${from} to ${to}: ${number(totals[at])}` }));
+    return [{ line, total: totals[at] }];
+  });
+  flows.sort((a, b) => b.total - a.total);
+  return svg(
+    "svg",
+    {
+      class: "diagram",
+      viewBox: `${-MARGIN} 0 ${SIZE + 2 * MARGIN} ${SIZE}`,
+      role: "img",
+      "aria-label": "Motor vehicles by movement; the tables have the numbers",
+    },
+    ...[...angles.values()].map((angle) => {
+      const [[x1, y1], [x2, y2]] = [at(angle, ROAD.from), at(angle, ROAD.to)];
+      return svg("line", { class: "road", x1, y1, x2, y2 });
+    }),
+    svg("circle", { class: "middle", cx: MIDDLE, cy: MIDDLE, r: 33 }),
+    ...flows.map(({ line }) => line),
+    ...legs.flatMap((leg) => nameOf(leg, angles.get(leg.name) ?? 0)),
+    ...(isNorthUp ? northArrow() : []),
+  );
+}
+
+/** @param {Api.JunctionLeg} leg @param {number} angle */
+function nameOf({ name, came_over: came, went_over: went }, angle) {
+  // Names are wider than high.
+  const [x, y] = at(angle, ROAD.to + 30 + 52 * Math.abs(Math.sin(angle)));
+  const shown = name.length > 18 ? `${name.slice(0, 17)}…` : name;
+  return [
+    svg("text", { class: "leg-name", x, y: y - 10, text: shown }),
+    svg("text", { class: "leg-counts", x, y: y + 11, text: `in ${number(came)} · out ${number(went)}` }),
+  ];
+}
+
+/**
+ * From the end of a leg over the middle to the end of another; both ways over a leg keep apart.
+ * @param {number} from  clockwise from north
+ * @param {number} to
+ */
+function wayOf(from, to) {
+  const [start, before] = [at(from, ROAD.to, -LANE), at(from, 42, -LANE)];
+  const [after, end] = [at(to, 42, LANE), at(to, ROAD.to, LANE)];
+  const bend = from === to ? at(from, 6) : /** @type {Place} */ ([MIDDLE, MIDDLE]);
+  const text = (/** @type {Place} */ [x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`;
+  return `M${text(start)}L${text(before)}Q${text(bend)} ${text(after)}L${text(end)}`;
+}
+
+/**
+ * A place so far out from the middle, and so far to the right of who looks outward.
+ * @param {number} angle
+ * @param {number} out
+ * @param {number} [right]
+ * @returns {Place}
+ */
+const at = (angle, out, right = 0) => [
+  MIDDLE + Math.sin(angle) * out + Math.cos(angle) * right,
+  MIDDLE - Math.cos(angle) * out + Math.sin(angle) * right,
+];
+
+const northArrow = () => [
+  svg("path", { class: "north", d: `M${SIZE + 44} 14l9 26l-9 -6l-9 6z` }),
+  svg("text", { class: "leg-name", x: SIZE + 44, y: 52, text: "N" }),
+];

@@ -1,0 +1,191 @@
+// The traffic report: movements over a junction by quarter-hour and class, on the screen, on paper and as files.
+
+import { ApiError, BASE, get } from "frametally/js/shared/api.js";
+import { byId, control, el, fillSelect } from "frametally/js/shared/dom.js";
+import * as format from "frametally/js/shared/format.js";
+import { has } from "frametally/js/shell/rights.js";
+import { parseState } from "frametally/js/shared/state.js";
+import { plus, startOf, useZone } from "frametally/js/shared/time.js";
+import { zoneOf } from "frametally/js/shared/zones.js";
+import { askForStrip } from "frametally/js/status/strip.js";
+import { junctionDiagram, junctionPicture, knowsNorth } from "./report/junction.js";
+import { MOTOR } from "./report/report.js";
+import { legsTable, peaksTable, quartersTable, visitsTable } from "./report/tables.js";
+
+/** Data of so many days are shown as a whole; of more, the last day. */
+const MOST_DAYS = 7;
+const DAY_MS = 86_400_000;
+const AGAIN_MS = 3000;
+
+const page = byId("traffic-page");
+const fields = {
+  source: control("asked-source", HTMLSelectElement),
+  from: control("asked-from", HTMLInputElement),
+  to: control("asked-to", HTMLInputElement),
+  classes: control("asked-classes", HTMLSelectElement),
+  shown: control("shown-class", HTMLSelectElement),
+};
+const state = parseState(location.search);
+const timezone = zoneOf(state);
+/** What was asked last: an answer to something older is not shown. */
+let asked = 0;
+
+useZone(timezone);
+
+/** The report that the form asks for, as a query. */
+function query() {
+  const found = new URLSearchParams({ source: fields.source.value, timezone });
+  const [from, to] = [fields.from, fields.to].map(({ value }) => (value ? format.fromInput(value) : null));
+  if (from !== null) found.set("from", new Date(from).toISOString());
+  if (to !== null) found.set("to", new Date(to).toISOString());
+  if (fields.classes.value !== "labels") found.set("classes", fields.classes.value);
+  if (state.model) found.set("model", state.model);
+  return found;
+}
+
+async function load() {
+  const turn = ++asked;
+  const wanted = query();
+  page.setAttribute("aria-busy", "true");
+  try {
+    const report = await get("traffic", wanted);
+    if (turn === asked) show(report, wanted);
+  } catch (error) {
+    if (turn !== asked) return;
+    showNothing(error);
+    // What is counted behind the answer goes on: see api/traffic_routes.py.
+    if (error instanceof ApiError && error.status === 503)
+      setTimeout(() => turn === asked && load(), AGAIN_MS);
+  }
+  if (turn === asked) page.removeAttribute("aria-busy");
+}
+
+/** @param {Api.Traffic} report @param {URLSearchParams} wanted */
+function show(report, wanted) {
+  byId("nothing").hidden = true;
+  byId("traffic-title").textContent = `Traffic report · ${report.name}`;
+  byId("traffic-subtitle").textContent = [
+    format.span(report.from_ms, report.to_ms),
+    format.zoneName(report.from_ms),
+    report.model,
+    `lines of revision ${report.revision}`,
+  ].join(" · ");
+  byId("junction-picture").replaceChildren(junctionPicture(report) ?? "There is no frame of that time.");
+  byId("junction-diagram").replaceChildren(junctionDiagram(report));
+  byId("diagram-words").textContent = knowsNorth(report)
+    ? "Motor vehicles by movement, as wide as they are many; north is on top."
+    : "Motor vehicles by movement. Where north is, is not known: say of each leg on which side it lies.";
+  byId("legs").replaceChildren(legsTable(report));
+  byId("peaks").replaceChildren(peaksTable(report));
+  showQuarters(report);
+  const { visits, assigned, reasons, left_out: left } = report.totals;
+  byId("visits-words").textContent =
+    `${format.number(assigned)} with a movement + ${format.number(reasons.unassigned)} at a leg without one + ` +
+    `${format.number(reasons.never_at_a_leg)} never at a leg = ${format.plural(visits, "visit")}` +
+    (left ? `; ${format.plural(left, "more visit")} in quarter-hours of which nothing is known` : "");
+  byId("visits").replaceChildren(visitsTable(report));
+  byId("notes").replaceChildren(...report.notes.map((text) => el("li", { text })));
+  for (const kind of ["xlsx", "csv", "utdf"]) {
+    byId(`file-${kind}`).setAttribute("href", `${BASE}/traffic/file?${wanted}&format=${kind}`);
+  }
+  byId("file-utdf").hidden = !knowsNorth(report) || report.peaks.every((peak) => peak.start_ms === null);
+  byId("files").hidden = false;
+  byId("traffic-content").hidden = false;
+  page.dataset.state = "ready";
+}
+
+/** @param {Api.Traffic} report */
+function showQuarters(report) {
+  const names = report.columns.map(({ name }) => /** @type {[string, string]} */ ([name, name]));
+  const kept = names.some(([name]) => name === fields.shown.value) ? fields.shown.value : MOTOR;
+  fillSelect(fields.shown, [[MOTOR, "all motor vehicles"], ...names], kept);
+  const known = report.quarters.filter(({ missing }) => !missing).length;
+  const whole = report.quarters.filter(({ is_whole: isWhole }) => isWhole).length;
+  const put = () => {
+    byId("quarters").replaceChildren(quartersTable(report, fields.shown.value));
+    const of = fields.shown.value === MOTOR ? "All motor vehicles" : fields.shown.value;
+    byId("quarters-words").textContent =
+      `${of}. Of ${format.plural(report.quarters.length, "quarter-hour")} ${format.number(whole)} were seen whole, ` +
+      `${format.number(known - whole)} in part.`;
+  };
+  fields.shown.onchange = put;
+  put();
+}
+
+/** @param {unknown} error */
+function showNothing(error) {
+  const isOurs = error instanceof ApiError;
+  byId("traffic-content").hidden = true;
+  byId("files").hidden = true;
+  byId("nothing-title").textContent = isOurs ? error.message : "The report cannot be shown.";
+  byId("nothing-words").textContent = isOurs ? error.remedy : String(error);
+  const lacksLegs = isOurs && error.message.startsWith("No legs");
+  byId("nothing-link").hidden = !lacksLegs || !has("correct");
+  byId("nothing-link").setAttribute(
+    "href",
+    `/lines/edit?${new URLSearchParams({ source: fields.source.value })}`,
+  );
+  byId("nothing").hidden = false;
+  page.dataset.state = "nothing";
+}
+
+/** Fills the form from the address, and what that leaves open from the source. @param {Api.SourceRange[]} sources */
+function fillForm(sources) {
+  const named = state.sources[0] ?? sources[0].source;
+  const options = sources.map(({ source, name }) => /** @type {[string, string]} */ ([source, name]));
+  if (!sources.some(({ source }) => source === named)) options.push([named, named]);
+  fillSelect(fields.source, options, named);
+  const classes = new URLSearchParams(location.search).get("classes") ?? "";
+  if ([...fields.classes.options].some(({ value }) => value === classes)) fields.classes.value = classes;
+  fillRange(
+    sources.find(({ source }) => source === named),
+    state.from,
+    state.to,
+  );
+}
+
+/** @param {Api.SourceRange|undefined} source @param {number|null} from @param {number|null} to */
+function fillRange(source, from, to) {
+  if (source && from === null && to === null) {
+    to = source.next_interval_ms;
+    from = source.first_interval_ms;
+    if (to - from > MOST_DAYS * DAY_MS) {
+      from = startOf(to - 1, "day");
+      to = plus(from, { days: 1 });
+    }
+  }
+  fields.from.value = from === null ? "" : format.toInput(from).slice(0, 16);
+  fields.to.value = to === null ? "" : format.toInput(to + 59_999).slice(0, 16);
+}
+
+async function start() {
+  let sources;
+  try {
+    ({ sources } = await get("sources", new URLSearchParams(state.model ? { model: state.model } : {})));
+  } catch (error) {
+    return showNothing(error);
+  }
+  if (!sources.length && !state.sources.length) {
+    return showNothing(new ApiError(0, "Nothing is counted yet.", "Run frametally aggregate and index."));
+  }
+  fillForm(sources);
+  const reload = () => {
+    history.replaceState(null, "", `?${query()}`);
+    load();
+  };
+  fields.source.addEventListener("change", () => {
+    fillRange(
+      sources.find(({ source }) => source === fields.source.value),
+      null,
+      null,
+    );
+    reload();
+  });
+  for (const field of [fields.from, fields.to, fields.classes]) field.addEventListener("change", reload);
+  byId("asked").addEventListener("submit", (event) => event.preventDefault());
+  reload();
+}
+
+byId("print").addEventListener("click", () => print());
+start();
+askForStrip();

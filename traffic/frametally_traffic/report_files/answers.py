@@ -1,0 +1,179 @@
+"""What `/api/traffic` answers with."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from frametally_traffic.flows.day_columns import NoMovement
+from frametally_traffic.geometry.crossings import Direction
+from frametally_traffic.records import Side
+from frametally_traffic.report.quarters import Missing
+from frametally_traffic.report.schemes import Kind
+from frametally_traffic.report.turns import Turn
+from frametally_web.requests.answers import Answer
+
+Half = Literal["am", "pm"]
+
+
+class JunctionLeg(Answer, frozen=True, kw_only=True):
+    """A leg of a junction, as it is drawn.
+
+    Attributes:
+        name: Of its line.
+        side: On which side of the junction it lies, as on a map; None where that is not said.
+        inward: Which way over its line leads into the junction.
+        points: Of its line, in pixels of the original picture.
+        width_px: Width of the picture that it was drawn over.
+        height_px: Its height.
+        came_over: Motor vehicles that came over it into the junction.
+        went_over: Motor vehicles that went out over it.
+    """
+
+    name: str
+    side: Side | None
+    inward: Direction | None
+    points: list[tuple[float, float]]
+    width_px: int
+    height_px: int
+    came_over: int
+    went_over: int
+
+
+class TrafficClass(Answer, frozen=True, kw_only=True):
+    """A column of the report.
+
+    Attributes:
+        name: Short.
+        title: What it is, with the names of all classes of the scheme that it covers.
+        kind: What it is of all that detectors can tell.
+        labels: The detector's labels that it is counted from.
+        codes: Classes of the scheme that it covers; of several, none is told from the others.
+        is_motor: Whether it is of the motor vehicles, which are summed up.
+        is_heavy: Whether it is of the heavy ones.
+        movements: How many of it had one.
+        unassigned: Visits that were at a leg and made no movement.
+        never_at_a_leg: Visits that were at none.
+    """
+
+    name: str
+    title: str
+    kind: Kind
+    labels: list[str]
+    codes: list[str]
+    is_motor: bool
+    is_heavy: bool
+    movements: int
+    unassigned: int
+    never_at_a_leg: int
+
+
+class TrafficMovement(Answer, frozen=True, kw_only=True):
+    """From which leg to which.
+
+    Attributes:
+        from_leg: Name of the leg that it comes over.
+        to_leg: Name of the leg that it goes over.
+        turn: Which way it turns; None where the side of one of the legs is not known.
+    """
+
+    from_leg: str
+    to_leg: str
+    turn: Turn | None
+
+
+class TrafficQuarter(Answer, frozen=True, kw_only=True):
+    """A quarter of an hour.
+
+    Attributes:
+        start_ms: Its start.
+        seen_ms: Milliseconds of it in which objects were followed.
+        is_whole: Whether that is all of it, but for moments.
+        missing: Why nothing is known of it; None where something is.
+        counts: By movement, and in it by class, in the order of the report's; None where nothing is known.
+    """
+
+    start_ms: int
+    seen_ms: int
+    is_whole: bool
+    missing: Missing | None
+    counts: list[list[int]] | None
+
+
+class TrafficPeak(Answer, frozen=True, kw_only=True):
+    """The busiest four quarters in a row that begin before noon, or after it, of a day.
+
+    Attributes:
+        day: By local clocks, `YYYY-MM-DD`.
+        half: Of the day.
+        start_ms: When it begins; None, as all of these, where no such hour was seen as a whole.
+        vehicles: Motor vehicles.
+        busiest_ms: Start of its busiest quarter.
+        busiest: Vehicles of that.
+        factor: Peak-hour factor: vehicles by four times `busiest`; None where there are none.
+        heavy_share: Heavy vehicles by all, 0 to 1; None likewise.
+    """
+
+    day: str
+    half: Half
+    start_ms: int | None = None
+    vehicles: int | None = None
+    busiest_ms: int | None = None
+    busiest: int | None = None
+    factor: float | None = None
+    heavy_share: float | None = None
+
+
+class TrafficTotals(Answer, frozen=True, kw_only=True):
+    """The books: each visit has a movement, or the reason why it has none.
+
+    Attributes:
+        visits: All of them, in quarters of which something is known.
+        assigned: Those with a movement.
+        reasons: Those without, by reason.
+        left_out: Visits in quarters of which nothing is known.
+    """
+
+    visits: int
+    assigned: int
+    reasons: dict[NoMovement, int]
+    left_out: int
+
+
+class Traffic(Answer, frozen=True, kw_only=True):
+    """`/api/traffic`: what went over a junction, by quarter-hour, movement and class.
+
+    Attributes:
+        model: Whose detections.
+        source: Slug.
+        name: The source as its owner wrote it.
+        from_ms: Start of the first quarter.
+        to_ms: End of the last one.
+        timezone: IANA time zone of days and halves of days.
+        classes: The scheme of classes.
+        revision: Of what is drawn.
+        legs: Clockwise from north; those whose side is not known last, by name.
+        columns: Classes: motor vehicles, then the others.
+        movements: In the order of each quarter's counts.
+        quarters: In order, none left out.
+        peaks: Two for each day.
+        totals: The books.
+        notes: What the model cannot tell apart.
+        image_url: A frame of that time, for the picture of the junction; None where there is none.
+    """
+
+    model: str
+    source: str
+    name: str
+    from_ms: int
+    to_ms: int
+    timezone: str
+    classes: str
+    revision: int
+    legs: list[JunctionLeg]
+    columns: list[TrafficClass]
+    movements: list[TrafficMovement]
+    quarters: list[TrafficQuarter]
+    peaks: list[TrafficPeak]
+    totals: TrafficTotals
+    notes: list[str]
+    image_url: str | None

@@ -1,0 +1,78 @@
+"""The flows' job, which has a map side only: paths of three days in, what they did at lines and zones out.
+
+Needs numpy. A manifest line is JSON, for one source and UTC day: see `entry_of`. Its flows come
+out, under a key that is a JSON array, the value a JSON string:
+
+- `["flows", model, source, day_start_ms]`: the file (`flows.day_columns`), as base64;
+- `["failed", model, source, day_start_ms]`: why there is none.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+import zlib
+from collections.abc import Iterator, Mapping
+
+from frametally.errors import Misconfigured, Poison
+from frametally.rules.path_columns import PathColumns, decode_paths
+from frametally.rules.seals import check_crc32
+from frametally_hadoop.job.input.fetching import fetch
+from frametally_hadoop.job.mapping import to_json
+from frametally_traffic.flows.day_columns import encode_flows
+from frametally_traffic.flows.flow_inputs import FlowInputs
+from frametally_traffic.flows.shapes import parse_shapes
+
+
+def entry_of(inputs: FlowInputs, addresses: Mapping[str, str]) -> str:
+    """Return the manifest line of what flows are counted from; `addresses` are those of its paths, by key."""
+    fields = {
+        "model": inputs.model,
+        "source": inputs.source,
+        "day_start_ms": inputs.day_start_ms,
+        "paths": [(addresses[file.key], file.key, file.crc32) for file in inputs.paths if file],
+        "shapes": inputs.shapes.to_json(),
+    }
+    return json.dumps(fields)
+
+
+def count_entry(manifest_line: str) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the flows that a manifest line asks for, or why they cannot be counted.
+
+    Raises:
+        Retryable: A file of paths cannot be read now.
+        Misconfigured: This Python has no numpy.
+    """
+    try:
+        from frametally_traffic.flows.day_flows import flows_of_day
+    except ImportError as error:
+        raise Misconfigured(
+            f"the Python of a cluster's node, {sys.executable}, cannot count at lines and zones ({error}): "
+            "install numpy for it on every node, or name another Python by FRAMETALLY_HADOOP_PYTHON"
+        ) from error
+    if not manifest_line.strip():
+        return
+    fields = json.loads(manifest_line)
+    place = fields["model"], fields["source"], fields["day_start_ms"]
+    try:
+        flows = flows_of_day(
+            [_read_paths(*file) for file in fields["paths"]],
+            parse_shapes(fields["shapes"]),
+            model=place[0],
+            source=place[1],
+            day_start_ms=place[2],
+        )
+    except (Poison, ValueError) as error:
+        yield to_json(["failed", *place]), to_json(str(error))
+    else:
+        yield to_json(["flows", *place]), to_json(base64.b64encode(encode_flows(flows)).decode())
+
+
+def _read_paths(address: str, key: str, crc32: int) -> PathColumns:
+    data = b"".join(fetch(address, key))
+    try:
+        check_crc32(zlib.crc32(data), crc32)
+        return decode_paths(data)
+    except Poison as error:
+        raise Poison(f"{key}: {error}") from error

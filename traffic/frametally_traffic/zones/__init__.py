@@ -1,0 +1,1 @@
+"""Charts of what stands in one zone."""

@@ -1,0 +1,1 @@
+"""Uploaded videos: accepted, checked, described, counted and played."""

@@ -1,0 +1,348 @@
+"""The answers about videos that were uploaded, and what is sent to change one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from frametally.media_records import Enhancement
+from frametally.records import TimeSource
+from frametally_videos.ports.job_book import JobKind, JobState
+from frametally_videos.ports.video_catalogue import VideoState
+from frametally_videos.records import MovedCounts
+from frametally_web.requests.answers import Answer
+
+
+class FramesOfVideo(Answer, frozen=True, kw_only=True):
+    """The account of one video in distinct frames; null: not known yet.
+
+    At its end all are equal, but that those which could not be detected are `dead_lettered`, not `counted`.
+
+    Attributes:
+        expected: Frames that the sampling takes from it.
+        announced: Those that were told to the log.
+        detected: Those that were analysed.
+        dead_lettered: Those that could not be.
+        counted: Those that are in the chart.
+    """
+
+    expected: int | None
+    announced: int | None
+    detected: int | None
+    dead_lettered: int | None
+    counted: int | None
+
+
+class VideoLinks(Answer, frozen=True, kw_only=True):
+    """Where this server has what belongs to a video; null: it has none, or not yet.
+
+    Attributes:
+        original: The bytes as they came, as a download.
+        playable: What browsers play: the original, or what was made of it; null where there is none yet.
+        poster: A picture of it.
+        sprite: A hundred small pictures of it in one.
+        sprite_vtt: Which of them stands for which moment.
+        enhanced: The newest that is better to look at.
+        processed: The newest enhanced one, else what browsers play; it may be another the next time.
+        metadata: All that its bytes tell.
+        quality: What it was checked for.
+        derivatives: All that was made of it.
+        detections: Boxes by time.
+        chart: The dashboard with its source and range; null until it is counted.
+        proof: The frames behind its counts; null likewise.
+    """
+
+    original: str
+    playable: str | None
+    poster: str | None
+    sprite: str | None
+    sprite_vtt: str | None
+    enhanced: str | None
+    processed: str | None
+    metadata: str | None
+    quality: str | None
+    derivatives: str
+    detections: str
+    chart: str | None
+    proof: str | None
+
+
+class VideoJob(Answer, frozen=True, kw_only=True):
+    """One thing that is done to a video.
+
+    Attributes:
+        id: Names it.
+        kind: `frames` are taken and announced; `previews`: poster and sprite; `metadata`: all that its bytes
+            tell; `checks` of its pictures; `playable`: what browsers play; `enhance`: what is better to look
+            at; `gold`: it is brought to the gold tables; `removal` of all of it.
+        state: How it stands.
+        options: Of `enhance`: what was asked for; null of all others.
+        attempts: How often it was begun.
+        progress: 0 to 1; null where it cannot be told.
+        reason: Why it failed, or waits to be tried again; null where it did not.
+        created_at_ms: When it was queued.
+        started_at_ms: When it was begun last; null before it is.
+        ended_at_ms: When it ended; null before it has.
+    """
+
+    id: str
+    kind: JobKind
+    state: JobState
+    options: Enhancement | None
+    attempts: int
+    progress: float | None
+    reason: str | None
+    created_at_ms: int
+    started_at_ms: int | None
+    ended_at_ms: int | None
+
+
+class VideoJobs(Answer, frozen=True, kw_only=True):
+    """`/api/videos/{video_id}/jobs`.
+
+    Attributes:
+        jobs: All that was and is to be done to the video, the newest of each kind last.
+    """
+
+    jobs: list[VideoJob]
+
+
+class LibraryVideo(Answer, frozen=True, kw_only=True):
+    """`/api/videos/{video_id}`: one video.
+
+    Attributes:
+        id: UUID of the video.
+        file_id: The same, as `/processed_videos/{file_id}` takes it.
+        name: What people call it.
+        file_name: The original's name, for its download.
+        source: Slug of its source.
+        source_name: The source as its owner wrote it.
+        state: How far it is; `ready`: in the chart; `needs_time`: a person must say when it was filmed.
+        reason: Why it is there, as a sentence; null where there is nothing to say.
+        remedy: What to do about it; null likewise.
+        progress: Of what is under way, 0 to 1; null where nothing is, or it cannot be told.
+        uploaded_at_ms: When it was accepted, by the server's clock.
+        owner: Account of the one who uploaded it; null where nobody had to say who they are.
+        started_at_ms: Event time of its first frame; null where nothing tells it.
+        ended_at_ms: Event time of its last frame; null before it is known.
+        time_source: Where that time is from; null with it.
+        time_is_guess: Whether that is only the file's date, or when it was uploaded; `PATCH` corrects it.
+        moved_from: What its upload moved from where the same bytes were counted before; null: nothing.
+        duration_s: Its length in seconds; null where it states none.
+        width_px: Width of the upright picture.
+        height_px: Height of the upright picture.
+        fps: Frames a second on average; null where it states none.
+        size_bytes: Of the original.
+        sha256: Of the original's bytes.
+        container: Kind of container by its first bytes, such as `mp4`.
+        codec: Of its moving pictures, such as `h264`.
+        content_type: MIME type that it is sent as.
+        has_sound: Whether it has a sound track.
+        plays_in_browsers: Whether today's browsers play it as it is.
+        why_not: Why they do not; null where they do.
+        damage: What is wrong with its file, a sentence each.
+        frames: Its account.
+        labels: Detections by label of its source in its range, once counted.
+        detections_counted: Their sum; null before they are counted. One car in ten frames is ten detections.
+        objects_counted: The same: the former name of `detections_counted`.
+        roi: The region that matters, as it was given; null where none was.
+        calibration: Points with their metres, as they were given; null where none were.
+        revision: How often its name, source or time was changed; `If-Match` takes it, in quotes.
+        links: Where what belongs to it is.
+        jobs: What was done to it; empty in a list of videos.
+    """
+
+    id: str
+    file_id: str
+    name: str
+    file_name: str
+    source: str
+    source_name: str
+    state: VideoState
+    reason: str | None
+    remedy: str | None
+    progress: float | None
+    uploaded_at_ms: int
+    owner: str | None
+    started_at_ms: int | None
+    ended_at_ms: int | None
+    time_source: TimeSource | None
+    time_is_guess: bool
+    moved_from: MovedCounts | None
+    duration_s: float | None
+    width_px: int
+    height_px: int
+    fps: float | None
+    size_bytes: int
+    sha256: str
+    container: str
+    codec: str
+    content_type: str
+    has_sound: bool
+    plays_in_browsers: bool
+    why_not: str | None
+    damage: list[str]
+    frames: FramesOfVideo
+    labels: dict[str, int]
+    detections_counted: int | None
+    objects_counted: int | None
+    roi: dict[str, Any] | None
+    calibration: dict[str, Any] | None
+    revision: int
+    links: VideoLinks
+    jobs: list[VideoJob]
+
+
+class LibraryPage(Answer, frozen=True, kw_only=True):
+    """`/api/videos`: a page of the library.
+
+    Attributes:
+        videos: Those of this page.
+        next: `cursor` of the next page; null at the end.
+        total: How many the question finds in all.
+        states: How many videos of the library are in each state that has some.
+        uploads_allowed: Whether videos may be uploaded and changed here.
+        remedy: What to do where they may not; null where they may.
+    """
+
+    videos: list[LibraryVideo]
+    next: str | None
+    total: int
+    states: dict[str, int]
+    uploads_allowed: bool
+    remedy: str | None
+
+
+class VideoEdit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is changed of a video; what is left out stays.
+
+    Attributes:
+        name: What people call it.
+        source: Its camera's name; its counts move to that source.
+        start_time: ISO 8601 moment of its first frame; its counts move to that time.
+        timezone: IANA name of the zone that a `start_time` without an offset is in.
+        roi: The region that matters; null removes it.
+        calibration: Points with their metres; null removes them.
+    """
+
+    name: str | msgspec.UnsetType = msgspec.UNSET
+    source: str | msgspec.UnsetType = msgspec.UNSET
+    start_time: str | msgspec.UnsetType = msgspec.UNSET
+    timezone: str | msgspec.UnsetType = msgspec.UNSET
+    roi: dict[str, Any] | msgspec.UnsetType | None = msgspec.UNSET
+    calibration: dict[str, Any] | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class VideoRemoval(Answer, frozen=True, kw_only=True):
+    """A video that is being removed, and with it its frames and counts.
+
+    Attributes:
+        id: UUID of the video.
+        state: `deleting`.
+    """
+
+    id: str
+    state: VideoState
+
+
+class AcceptedVideo(Answer, frozen=True, kw_only=True):
+    """`/api/videos/upload`: what became of an upload.
+
+    Attributes:
+        id: UUID of the video.
+        file_id: The same.
+        status: `received`.
+        name: What people call it.
+        source: Slug of its source.
+        state: How far it is.
+        known: Whether these bytes were there before: then it is the video that they came as first.
+        time_is_guess: Whether only the file's date, or the upload, says when it was filmed.
+        message: The same in words, with what was moved, and which fields were not taken.
+    """
+
+    id: str
+    file_id: str
+    status: str
+    name: str
+    source: str
+    state: VideoState
+    known: bool
+    time_is_guess: bool
+    message: str
+
+
+class AcceptedFile(Answer, frozen=True, kw_only=True):
+    """`/upload`: what became of an upload.
+
+    Attributes:
+        file_id: UUID of the video.
+        id: The same.
+        client_id: Whose it is, as it was sent; null where nothing was.
+        status: `received`.
+        known: Whether these bytes were there before.
+        message: The same in words.
+    """
+
+    file_id: str
+    id: str
+    client_id: str | None
+    status: str
+    known: bool
+    message: str
+
+
+class UploadProgress(Answer, frozen=True, kw_only=True):
+    """`/api/uploads/{upload_id}`: how an upload stands, or how it ended.
+
+    Attributes:
+        id: Of the upload.
+        state: `receiving`, `received`, then `accepted`, `refused` or `aborted`.
+        offset: How many bytes are kept.
+        length: How many come; null while that is not known.
+        video_id: The video that it became, or that has the same bytes.
+        known: Whether these bytes were there before.
+        status: HTTP status that a refusal was told by; 0 where it was none.
+        reason: Why it was refused; null where it was not.
+    """
+
+    id: str
+    state: str
+    offset: int
+    length: int | None
+    video_id: str | None
+    known: bool
+    status: int
+    reason: str | None
+
+
+class BoxesAt(Answer, frozen=True, kw_only=True):
+    """What was detected in one frame.
+
+    Attributes:
+        position_s: Its presentation time in seconds after the first frame's.
+        captured_at_ms: Event time of the frame.
+        boxes: Label, confidence, left, top, width and height in pixels of the upright picture.
+    """
+
+    position_s: float
+    captured_at_ms: int
+    boxes: list[tuple[str, float, float, float, float, float]]
+
+
+class VideoDetections(Answer, frozen=True, kw_only=True):
+    """`/api/videos/{video_id}/detections`: boxes of a minute at most, to draw over the picture.
+
+    Attributes:
+        model: Whose they are; null before there are any.
+        width_px: Width of the picture that boxes are in.
+        height_px: Its height.
+        frames: By position.
+        next_s: Where the next minute begins; null at the end.
+    """
+
+    model: str | None
+    width_px: int
+    height_px: int
+    frames: list[BoxesAt]
+    next_s: float | None

@@ -1,0 +1,1 @@
+"""`frametally upload`, `work` and `catalogue`."""

@@ -1,0 +1,139 @@
+"""`frametally upload`: videos from this machine, to a running dashboard or into the settings' own store."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import click
+import msgspec
+
+from frametally.errors import Misconfigured, Poison
+from frametally.opening import open_object_store
+from frametally.process.reports import exit_code
+from frametally.process.retrying import GivenUp, Patience
+from frametally.settings.loading import Settings
+from frametally_cli.console import output as console
+from frametally_cli.options.ports import data_dir_option, option, read_settings, stop_on, stopped
+from frametally_videos.commands.dashboard_client import Dashboard
+from frametally_videos.commands.local_upload import StoreUploader
+from frametally_videos.commands.tus_client import TusUploader
+from frametally_videos.commands.upload_clip import Clip, Moved, Uploaded, look_at
+from frametally_videos.commands.upload_notes import UploadNotes
+from frametally_videos.jobs.job_bells import telling
+from frametally_videos.opening import open_video_catalogue
+from frametally_videos.records import VideoFields
+from frametally_videos.upload_fields import read_fields
+from frametally_videos.upload_refusals import FieldRefused
+from frametally_videos.uploads.inspection import inspect
+from frametally_videos.uploads.receiving import UploadPorts
+
+_MB = 1_000_000
+
+
+class Uploader(Protocol):
+    """Takes files to where they go."""
+
+    def upload(self, clip: Clip, moved: Moved) -> Uploaded:
+        """Upload one file."""
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@option("--name", "What people call the video; default: its file's name. For one file only.")
+@option("--source", "Name of the camera; default: the stem of the file's name.")
+@option("--start-time", "ISO 8601 time of the first frame; default: what the file says. For one file only.")
+@option("--timezone", "IANA time zone of a time that comes without one.")
+@option("--roi", "The region that matters, as JSON, or a file with it.", metavar="JSON")
+@option("--calibration", "Points with their metres, as JSON, or a file with it.", metavar="JSON")
+@click.option(
+    "--move-counts",
+    is_flag=True,
+    help="Move what is counted of the same bytes to this source and time; default: refuse it.",
+)
+@option("--url", "A running dashboard to upload to; default: straight into this deployment's store.")
+@data_dir_option
+def upload(
+    files: tuple[Path, ...], move_counts: bool, url: str | None, data_dir: Path | None, **said: str | None
+) -> int:
+    """Upload videos; cut anywhere, the same command goes on where it was."""
+    if len(files) > 1 and (said["name"] is not None or said["start_time"] is not None):
+        raise Misconfigured("--name and --start-time are of one video: upload the files one by one with them")
+    fields = msgspec.structs.replace(_fields(said), move_counts=move_counts)
+    settings = read_settings("web", {"data_dir": data_dir})
+    done, failed = 0, []
+    with stop_on(signal.SIGTERM, signal.SIGINT) as should_stop, _uploader(settings, url, should_stop) as to:
+        for file in files:
+            try:
+                clip = look_at(file, fields)
+                with console.stage_bar("upload, MB") as bar:
+                    uploaded = to.upload(clip, _bar_of(clip, bar))
+            except GivenUp:
+                return stopped()
+            except (Poison, FieldRefused) as error:
+                console.say_error(f"{error}")
+                failed.append(file)
+            else:
+                done += 1
+                _tell(clip, uploaded)
+    return exit_code(done=done, skipped=failed)
+
+
+@contextmanager
+def _uploader(settings: Settings, url: str | None, should_stop: Callable[[], bool]) -> Iterator[Uploader]:
+    notes = UploadNotes(settings.data_dir)
+
+    def say(line: str) -> None:
+        console.err.print(console.plain(line), markup=False)
+
+    patience = Patience(say, should_stop)
+    if url is not None:
+        with closing(Dashboard(url)) as server:
+            yield TusUploader(server, notes, patience, should_stop)
+        return
+    with (
+        closing(open_object_store(settings.store_url, settings.store_access)) as store,
+        closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue,
+        telling(settings, catalogue, say),
+    ):
+        yield StoreUploader(UploadPorts(settings, store, catalogue, inspect), notes, patience, should_stop)
+
+
+def _fields(said: dict[str, str | None]) -> VideoFields:
+    """Read what is said of the videos. Raises `Misconfigured` where it cannot be."""
+    texts = {name: text for name, text in said.items() if text is not None}
+    for name in ("roi", "calibration"):
+        text = texts.get(name, "").strip()
+        if text and not text.startswith(("{", "[")):
+            try:
+                texts[name] = Path(text).read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise Misconfigured(
+                    f"--{name} {text[:200]}: neither JSON nor a file that can be read: give one of the two"
+                ) from error
+    try:
+        return read_fields(texts)
+    except FieldRefused as refusal:
+        place = f"{refusal.place}: " if refusal.place else ""
+        flag = refusal.field.replace("_", "-")
+        raise Misconfigured(f"--{flag}: {place}{refusal.reason} {refusal.remedy}") from refusal
+
+
+def _bar_of(clip: Clip, bar: Any) -> Moved:
+    return lambda at_byte: bar.update(at_byte // _MB, clip.size_bytes // _MB, clip.file_name)
+
+
+def _tell(clip: Clip, uploaded: Uploaded) -> None:
+    told = f"{clip.file_name}: video {uploaded.video_id}"
+    if uploaded.known:
+        told += ", which has already been uploaded"
+    elif uploaded.needs_time:
+        told += "; nothing says when it was filmed: say so on its page, and it is counted"
+    if uploaded.time_is_guess:
+        told += "; its time is a guess from the file's date: correct it on its page"
+    if uploaded.remark:
+        told += f". {uploaded.remark}"
+    console.out.print(console.plain(told), markup=False)

@@ -1,0 +1,92 @@
+"""Folders of files that are being made: each is its maker's alone, and gone with it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from frametally.errors import Misconfigured
+from frametally.settings.loading import Settings
+from frametally_videos.settings import VideoSettings
+
+_PREFIX = "making-"
+_MB = 1_000_000
+
+
+def scratch_root(settings: Settings) -> Path:
+    """Return the folder that all of them are in."""
+    return settings.part(VideoSettings).scratch_dir or settings.data_dir / "tmp"
+
+
+@contextmanager
+def scratch_folder(settings: Settings) -> Iterator[Path]:
+    """Make a folder, and remove it at the end with all that is in it.
+
+    Raises:
+        Misconfigured: It cannot be made, or its disk is short of room.
+    """
+    root = scratch_root(settings)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        _check_room(root, settings.min_free_disk_mb)
+        with _held(root):  # so that nobody takes it for left behind before it is ours
+            folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=root))
+            handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+    except OSError as error:
+        raise Misconfigured(
+            f"nothing can be made in {root} ({error.strerror}): set FRAMETALLY_SCRATCH_DIR to a folder that "
+            "can be written"
+        ) from error
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(handle)
+
+
+def remove_left_behind(settings: Settings) -> int:
+    """Remove the folders whose makers were killed; return how many there were."""
+    root, removed = scratch_root(settings), 0
+    try:
+        with _held(root):
+            for folder in root.glob(f"{_PREFIX}*"):
+                try:
+                    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+                except OSError:
+                    continue
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(folder, ignore_errors=True)
+                    removed += 1
+                except BlockingIOError:  # its maker is at work
+                    pass
+                finally:
+                    os.close(handle)
+    except OSError:  # there is no such folder: nothing was ever made
+        return removed
+    return removed
+
+
+@contextmanager
+def _held(root: Path) -> Iterator[None]:
+    handle = os.open(root, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _check_room(root: Path, least_mb: int) -> None:
+    free = shutil.disk_usage(root).free
+    if free < least_mb * _MB:
+        raise Misconfigured(
+            f"only {free // _MB} MB are free on the disk of {root}, at least {least_mb} MB have to stay so "
+            "(FRAMETALLY_MIN_FREE_DISK_MB): make room there, or set FRAMETALLY_SCRATCH_DIR"
+        )

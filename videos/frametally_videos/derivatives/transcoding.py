@@ -1,0 +1,291 @@
+"""Making a video of a video: its pictures copied where browsers play them, else filtered and coded anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal, NamedTuple, cast
+
+import av
+
+from frametally.errors import FrametallyError, Poison
+from frametally.media_records import Enhancement
+from frametally.process.reports import Progress
+from frametally.process.retrying import GivenUp
+from frametally_producer.reading.video_file import TimedFrame, Video
+from frametally_videos.derivatives.encoders import Chosen, Coding, choose_encoder
+from frametally_videos.derivatives.filters import TIME_BASE, Parity, PictureFilter, Wanted
+from frametally_videos.derivatives.mp4_file import Mp4File, open_mp4
+from frametally_videos.derivatives.picture_size import derivative_size_px
+from frametally_videos.derivatives.sound import Method, SoundTrack
+
+_USUAL_FPS = Fraction(25)
+_MOST_FPS = 1000
+_PARTS = 1000
+_MOST_UNTIMED = 32  # the longest that H.264 lets frames wait for others is 16
+_LOOK_EVERY_PIECES = 50
+"""Of those that are copied: a look, and arithmetic of fractions, take longer than copying one."""
+NO_FRAME = "holds no frame that can be decoded; play it to see, or export it again"
+
+
+class MakingLimits(NamedTuple):
+    """What bounds the making of a file.
+
+    Attributes:
+        most_bytes: Of the file.
+        progress: Is told how far it is.
+        should_stop: Is asked between frames.
+    """
+
+    most_bytes: int
+    progress: Progress
+    should_stop: Callable[[], bool]
+
+    def look(self, done_s: Fraction, video: Video) -> None:
+        """Tell how far it is. Raises `GivenUp` where a stop was asked for."""
+        if self.should_stop():
+            raise GivenUp("stopped")
+        total_s = video.duration_s
+        self.progress.update(int(done_s * _PARTS), int(total_s * _PARTS) if total_s else None)
+
+
+class Look(NamedTuple):
+    """How pictures are to be encoded, and what is done to them before.
+
+    Attributes:
+        enhancement: What is asked for.
+        parity: Of interlaced ones that are to be put together; None: they are left as they are.
+        most_side_px: Longest side.
+        encoders: The ladder, by FFmpeg's names.
+        crf: As x264 counts quality.
+        preset: x264's.
+    """
+
+    enhancement: Enhancement
+    parity: Parity | None
+    most_side_px: int
+    encoders: tuple[str, ...]
+    crf: int
+    preset: str
+
+
+class Made(NamedTuple):
+    """What a file became; see `Derivative`."""
+
+    method: Literal["remux", "encode"]
+    video_encoder: str | None
+    sound: Method
+    tried: list[str]
+    width_px: int
+    height_px: int
+    frames: int
+    duration_s: Fraction
+
+
+class Unfit(FrametallyError):
+    """Its pictures cannot be copied as they are: they have to be coded anew."""
+
+
+def copy_pictures(video: Video, path: Path, limits: MakingLimits) -> Made:
+    """Make a file with the same pictures, bit by bit.
+
+    Raises:
+        Unfit: Their times do not do, or they do not begin with one that stands by itself.
+        Poison: It becomes larger than it may.
+        Misconfigured: It cannot be written.
+        GivenUp: A stop was asked for.
+    """
+    with open_mp4(path, most_bytes=limits.most_bytes) as file:
+        track = file.container.add_stream_from_template(video.stream, opaque=True)
+        sound = SoundTrack(video, file)
+        sound.begin()
+        base = video.stream.time_base or TIME_BASE
+        usual_ticks = _usual_ticks(video, base)
+        origin = last = 0
+        frames, end = 0, 0
+        origin_s = Fraction(0)
+        for packet in _timed_pieces(video, usual_ticks):
+            pts, dts = packet.pts, packet.dts
+            if pts is None or dts is None or packet.is_corrupt or packet.is_discard:
+                raise Unfit("a piece of it has no time, or is damaged")
+            if not frames:
+                origin, origin_s = pts, pts * base
+                if not packet.is_keyframe:
+                    raise Unfit("it begins in the middle")
+            elif pts < origin or dts <= last:
+                raise Unfit("its times do not grow")
+            last = dts
+            packet.pts, packet.dts = pts - origin, dts - origin
+            end = max(end, packet.pts + (packet.duration or usual_ticks))
+            packet.stream = track
+            file.put([packet])
+            sound.put(origin_s)
+            frames += 1
+            if not frames % _LOOK_EVERY_PIECES:
+                limits.look((pts - origin) * base, video)
+        if not frames:
+            raise Poison(NO_FRAME)
+        sound.put(origin_s)
+        sound.end()
+    if video.damage:
+        raise Unfit(video.damage[0])
+    return Made("remux", None, sound.method, [], *video.size_px, frames, end * base)
+
+
+def encode_pictures(video: Video, path: Path, look: Look, limits: MakingLimits) -> Made:
+    """Make a file with pictures of BT.709, 8 bits, 4:2:0, upright, at their times.
+
+    Raises:
+        Poison: No frame can be decoded, or the file becomes larger than it may.
+        Misconfigured: No encoder works here, or the file cannot be written.
+        GivenUp: A stop was asked for.
+    """
+    with open_mp4(path, most_bytes=limits.most_bytes) as file:
+        frames = video.frames()
+        making = _Encoding(video, file, look)
+        held: TimedFrame | None = None
+        for timed in frames:
+            if held is not None:
+                making.put(held, timed.position_s)
+                limits.look(timed.position_s, video)
+            held = timed
+        if held is None:
+            raise Poison(NO_FRAME)
+        making.put(held, max(video.end_s or held.position_s, held.position_s))
+        return making.end()
+
+
+class _Encoding:
+    """Pictures on their way through filters and encoder; all is made for the first."""
+
+    def __init__(self, video: Video, file: Mp4File, look: Look) -> None:
+        self._video, self._file, self._look = video, file, look
+        # Before a packet is read: sound may come before the first frame.
+        self._sound = SoundTrack(video, file)
+        self._origin_s: Fraction | None = None
+        self._end_ticks = 0
+        self._held: av.VideoFrame | None = None
+        self._durations: dict[int, int] = {}
+        self._frames = 0
+        self._first_dts: int | None = None
+
+    def put(self, timed: TimedFrame, until_s: Fraction) -> None:
+        """Encode a frame that is shown until then."""
+        if self._origin_s is None:
+            self._begin(timed)
+        assert self._origin_s is not None  # noqa: S101 - for the type checker
+        ticks, self._end_ticks = (round(at_s / TIME_BASE) for at_s in (timed.position_s, until_s))
+        self._encode(
+            self._filter.feed(timed.frame, ticks=ticks, duration_ticks=max(self._end_ticks - ticks, 0))
+        )
+        self._sound.put(self._origin_s)
+
+    def end(self) -> Made:
+        """Encode what is held, and return what was made."""
+        assert self._origin_s is not None  # noqa: S101 - for the type checker
+        self._encode(self._filter.finish())
+        if self._held is not None:
+            asked_fps = self._look.enhancement.fps
+            held_ticks = self._held.pts or 0
+            left = round(1 / (Fraction(asked_fps) * TIME_BASE)) if asked_fps else self._end_ticks - held_ticks
+            self._encode_one(self._held, max(left, 1))
+        self._file.put(self._lengthened(list(self._timed(self._track.encode(None)))))
+        self._sound.put(self._origin_s)
+        self._sound.end()
+        coding = self._coding
+        return Made(
+            "encode",
+            self._chosen.name,
+            self._sound.method,
+            self._chosen.tried,
+            coding.width_px,
+            coding.height_px,
+            self._frames,
+            self._last_end_ticks * TIME_BASE,
+        )
+
+    def _begin(self, first: TimedFrame) -> None:
+        look, video = self._look, self._video
+        stream = video.stream
+        width_px, height_px = derivative_size_px(first.frame, look.most_side_px)
+        aspect = stream.sample_aspect_ratio
+        if aspect and (width_px > height_px) != (first.frame.width > first.frame.height):
+            aspect = 1 / aspect
+        fps = Fraction(look.enhancement.fps).limit_denominator(1001) if look.enhancement.fps else None
+        fps = fps or video.average_fps or _USUAL_FPS
+        self._coding = Coding(
+            width_px,
+            height_px,
+            fps if 0 < fps <= _MOST_FPS else _USUAL_FPS,
+            aspect,
+            look.crf,
+            look.preset,
+        )
+        self._chosen: Chosen = choose_encoder(look.encoders, self._coding)
+        self._track = cast(
+            "av.VideoStream", self._file.container.add_stream(self._chosen.name, rate=self._coding.fps)
+        )
+        self._coding.set_up(self._track.codec_context)
+        self._sound.begin()
+        self._filter = PictureFilter(Wanted(width_px, height_px, look.enhancement, look.parity))
+        base = stream.time_base or TIME_BASE
+        pts = first.frame.pts if first.frame.pts is not None else stream.start_time
+        self._origin_s = (pts or 0) * base
+        self._last_end_ticks = 0
+
+    def _encode(self, frames: Iterator[av.VideoFrame]) -> None:
+        for frame in frames:
+            held = self._held
+            if frame.pts is None or (held is not None and frame.pts <= (held.pts or 0)):
+                continue  # two within a tick
+            if held is not None:
+                self._encode_one(held, frame.pts - (held.pts or 0))
+            self._held = frame
+
+    def _encode_one(self, frame: av.VideoFrame, duration_ticks: int) -> None:
+        frame.pict_type = av.video.frame.PictureType.NONE  # the original's means nothing here
+        self._durations[frame.pts or 0] = duration_ticks
+        self._last_end_ticks = (frame.pts or 0) + duration_ticks
+        self._frames += 1
+        self._file.put(self._timed(self._track.encode(frame)))
+
+    def _timed(self, packets: list[av.Packet[av.VideoStream]]) -> Iterator[av.Packet[av.VideoStream]]:
+        """Yield packets with their durations, which encoders do not keep."""
+        for packet in packets:
+            packet.duration = self._durations.pop(packet.pts or 0, 0)
+            if self._first_dts is None:
+                self._first_dts = packet.dts or 0
+            yield packet
+
+    def _lengthened(self, packets: list[av.Packet[av.VideoStream]]) -> list[av.Packet[av.VideoStream]]:
+        """Have the track last to the end of its last frame: an MP4 counts from decoding to decoding."""
+        if packets:
+            last = packets[-1]
+            last.duration = max(
+                last.duration or 0, self._last_end_ticks + (self._first_dts or 0) - (last.dts or 0)
+            )
+        return packets
+
+
+def _timed_pieces(video: Video, step: int) -> Iterator[av.Packet[av.VideoStream]]:
+    """Yield the pictures as they are coded, with the first times of decoding that Matroska does not tell.
+
+    Those are `step` ticks apart.
+    """
+    waiting: list[av.Packet[av.VideoStream]] = []
+    for packet in video.pieces():
+        if packet.dts is None and len(waiting) < _MOST_UNTIMED:
+            waiting.append(packet)
+            continue
+        for before, earlier in enumerate(waiting):
+            if packet.dts is not None:
+                earlier.dts = packet.dts - step * (len(waiting) - before)
+            yield earlier
+        waiting.clear()
+        yield packet
+    yield from waiting
+
+
+def _usual_ticks(video: Video, time_base: Fraction) -> int:
+    return round(1 / ((video.average_fps or _USUAL_FPS) * time_base))

@@ -1,0 +1,154 @@
+"""The answers about what is done to videos and what was made of them, and what is sent to ask for it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from frametally.media_records import DerivativeKind, Enhancement, VideoMetadata
+from frametally_videos.answers import VideoJob
+from frametally_web.requests.answers import Answer
+
+
+class JobOfVideo(VideoJob, frozen=True, kw_only=True):
+    """One thing that is done to one of all videos; its other fields are those of `VideoJob`.
+
+    Attributes:
+        video_id: UUID of the video.
+        video_name: What people call it; empty where it is gone.
+        worker: Who is at it; empty: nobody.
+    """
+
+    video_id: str
+    video_name: str
+    worker: str
+
+
+class FailedJobs(Answer, frozen=True, kw_only=True):
+    """Jobs of one kind that failed and were not begun anew.
+
+    Attributes:
+        jobs: How many.
+        since_ms: When the first of them failed.
+    """
+
+    jobs: int
+    since_ms: int
+
+
+class JobList(Answer, frozen=True, kw_only=True):
+    """`/api/jobs`: a page of what is done to videos, the newest first.
+
+    Attributes:
+        jobs: Those of this page.
+        next: `cursor` of the next page; null at the end.
+        states: How many jobs there are in each state that has some.
+        kinds: The same of each kind that has some.
+        failures: The jobs of each kind that failed and were not begun anew.
+        uploads_allowed: Whether jobs may be asked for, tried again and cancelled here.
+        remedy: What to do where they may not; null where they may.
+    """
+
+    jobs: list[JobOfVideo]
+    next: str | None
+    states: dict[str, int]
+    kinds: dict[str, dict[str, int]]
+    failures: dict[str, FailedJobs]
+    uploads_allowed: bool
+    remedy: str | None
+
+
+class JobWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is to be done to a video.
+
+    Attributes:
+        kind: `enhance`, `playable`, `previews`, `metadata` or `checks`.
+        options: Of `enhance`: the fields of `Enhancement`; each that is left out changes nothing.
+    """
+
+    kind: str
+    options: dict[str, Any] = {}
+
+
+class VideoDerivative(Answer, frozen=True, kw_only=True):
+    """A video that was made of another, and how.
+
+    Attributes:
+        video_id: UUID of the original.
+        kind: `playable`: what browsers play; `enhanced`: better to look at.
+        recipe: Eight hex over the original's bytes, what was asked for, and what made it.
+        enhancement: What was asked for; null of a playable one.
+        method: `remux`: the pictures are the original's, bit by bit; `encode`: they were coded anew.
+        video_encoder: FFmpeg's name of it, such as `libx264`; null of a remux.
+        sound: Whether its sound was copied, coded anew (AAC), or there is none.
+        tried: Encoders that could not be used, one sentence each.
+        made_by: Version of what made it, and of the FFmpeg in it.
+        content_type: MIME type.
+        size_bytes: Its own.
+        width_px: Of the upright picture.
+        height_px: Of the upright picture.
+        duration_s: Its length.
+        url: Where this server has it.
+    """
+
+    video_id: str
+    kind: DerivativeKind
+    recipe: str
+    enhancement: Enhancement | None
+    method: Literal["remux", "encode"]
+    video_encoder: str | None
+    sound: Literal["copied", "encoded", "none"]
+    tried: list[str]
+    made_by: str
+    content_type: str
+    size_bytes: int
+    width_px: int
+    height_px: int
+    frames: int
+    duration_s: float
+    url: str
+
+
+class VideoDerivatives(Answer, frozen=True, kw_only=True):
+    """`/api/videos/{video_id}/derivatives`.
+
+    Attributes:
+        derivatives: All that was made of the video, the newest of each kind last.
+    """
+
+    derivatives: list[VideoDerivative]
+
+
+class ProcessingStatus(Answer, frozen=True, kw_only=True):
+    """How far a video is, in the words of those who poll for it.
+
+    Attributes:
+        file_id: UUID of the video.
+        status: `pending`, `processing`, `completed` or `failed`.
+        progress: 0 to 1; null where it cannot be told.
+        error: Why it failed, or waits to be tried again; null where it did not.
+        attempts: How often it was begun.
+        result_url: Where this server has what came of it; null until it is completed.
+        enhanced: Whether the video there is an enhanced one; null of metadata.
+        message: What a person should know besides; null where there is nothing.
+    """
+
+    file_id: str
+    status: Literal["pending", "processing", "completed", "failed"]
+    progress: float | None
+    error: str | None
+    attempts: int
+    result_url: str | None
+    enhanced: bool | None
+    message: str | None
+
+
+class MetadataOfFile(VideoMetadata, frozen=True, kw_only=True):
+    """`/metadata/{file_id}.json`: what a video's bytes tell; its other fields are those of `VideoMetadata`.
+
+    Attributes:
+        file_id: UUID of the video.
+    """
+
+    file_id: str

@@ -1,0 +1,1 @@
+"""What is done to videos: jobs, each in a process of its own."""

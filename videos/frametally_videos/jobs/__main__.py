@@ -1,0 +1,124 @@
+"""Does one job: `python -m frametally_videos.jobs`, told which on its input, telling on its output.
+
+Settings come by the environment. What it may take is bounded, and unless the job needs a server it has no
+network. It ends with the worker that started it, or when that tells it to, and the same job goes on
+from there.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from contextlib import closing
+from urllib.parse import urlsplit
+
+import msgspec
+
+from frametally.errors import Misconfigured, Poison, Retryable
+from frametally.opening import open_object_store
+from frametally.plugins import hooks
+from frametally.ports.object_store import ObjectStore
+from frametally.process import failpoints
+from frametally.process.no_network import without_network
+from frametally.process.retrying import GivenUp, Patience
+from frametally.settings.loading import Settings, load_settings
+from frametally_videos.handed_store.handed_store import HandedStore
+from frametally_videos.jobs.job_messages import STORE_VARIABLE, WITH_SERVERS, JobOrder, JobWord
+from frametally_videos.jobs.job_steps import DOING, JobCall, plugin_jobs
+from frametally_videos.jobs.originals import find_record
+from frametally_videos.jobs.process_bounds import bound_job
+from frametally_videos.looking.video_sentences import sentence
+from frametally_videos.ports.job_book import JobKind
+
+_MEMORY = "FRAMETALLY_JOB_MEMORY_MB"
+_NICE = 10
+_TELL_EVERY_S = 0.5
+
+
+class _Teller:
+    """Says how far the job is, twice a second at most; threads may share it."""
+
+    def __init__(self) -> None:
+        self._told_at_s = float("-inf")
+        self._telling = threading.Lock()
+
+    def update(self, done: int, total: int | None, note: str = "") -> None:
+        del note
+        if time.monotonic() - self._told_at_s >= _TELL_EVERY_S:
+            self._told_at_s = time.monotonic()
+            self.tell(JobWord(progress=min(1.0, done / total) if total else None))
+
+    def say(self, line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    def tell(self, word: JobWord) -> None:
+        with self._telling:
+            sys.stdout.buffer.write(msgspec.json.encode(word) + b"\n")
+            sys.stdout.buffer.flush()
+
+
+def _needs_network(kind: JobKind, settings: Settings) -> bool:
+    places = [settings.store_url, settings.log_url, settings.ledger_url]
+    if kind == "removal" or kind not in DOING:  # what plug-ins do, which reads no video
+        places += [
+            settings.catalogue_url,
+            *(url for urls in hooks("servers") for url in urls(settings).values()),
+        ]
+    return kind in WITH_SERVERS and any(urlsplit(place).hostname for place in places)
+
+
+def _open_store(settings: Settings) -> ObjectStore:
+    """Open the store, or the part of it that the worker hands."""
+    number = os.environ.get(STORE_VARIABLE)
+    if number is None:
+        return open_object_store(settings.store_url, settings.store_access)
+    return HandedStore(socket.socket(fileno=int(number)))
+
+
+def _do(order: JobOrder, settings: Settings, teller: _Teller, stop: threading.Event) -> JobWord:
+    failpoints.arm()
+    patience = Patience(teller.say, stop.is_set)
+    with closing(_open_store(settings)) as store:
+        record = find_record(store, order.video_id, patience)
+        if record is None or (record.state == "deleting" and order.kind != "removal"):
+            return JobWord(end="done", reason="it is being removed")
+        call = JobCall(record, order.options, settings, store, teller, patience, stop.is_set)
+        do = DOING.get(order.kind) or plugin_jobs()[order.kind].do
+        return JobWord(end="done", artifacts=do(call))
+
+
+def _end_of(order: JobOrder, settings: Settings, teller: _Teller, stop: threading.Event) -> JobWord:
+    try:
+        return _do(order, settings, teller, stop)
+    except GivenUp:
+        return JobWord(end="stopped")
+    except Retryable as error:
+        return JobWord(end="later", reason=str(error))
+    except Poison as error:
+        return JobWord(end="failed", reason=sentence(str(error)))
+    except Misconfigured as error:
+        return JobWord(end="again", reason=str(error))
+    except MemoryError:
+        most = f"{settings.job_memory_mb} MB of memory"
+        return JobWord(end="failed", reason=f"It takes more than {most}; convert it, or raise {_MEMORY}.")
+
+
+def _main() -> None:
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
+    os.nice(_NICE)
+    settings = load_settings("producer")
+    bound_job(settings)
+    order = msgspec.json.decode(sys.stdin.buffer.readline(), type=JobOrder)
+    if not _needs_network(order.kind, settings):
+        without_network()
+    teller = _Teller()
+    teller.tell(_end_of(order, settings, teller, stop))
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,94 @@
+"""The job `frames`: an uploaded video's frames, stored and announced as `frametally produce` does it.
+
+What is announced is as the video's record says, whatever the footage was produced as before: where its
+manifest has another beginning or another source, it is put right as `frametally retime` and
+`frametally rename-source` do. All of it can be done again, wherever it was cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from frametally.errors import Poison
+from frametally.ports.frame_log import FrameLog
+from frametally.ports.object_store import ObjectStore
+from frametally.process.reports import Progress
+from frametally.process.retrying import Patience
+from frametally.records import MediaManifest
+from frametally.settings.loading import Settings
+from frametally_producer.media.manifest_keeping import begin_video, go_on_with
+from frametally_producer.media.video_work import VideoWork
+from frametally_producer.produce import begin
+from frametally_producer.writing.manifest import ManifestKeeper
+from frametally_producer.writing.production import ProduceCall
+from frametally_videos.jobs.announcement_mending import put_right
+from frametally_videos.jobs.originals import open_original
+from frametally_videos.records import VideoRecord
+
+
+def make_frames(
+    record: VideoRecord,
+    *,
+    settings: Settings,
+    store: ObjectStore,
+    log: FrameLog,
+    progress: Progress,
+    should_stop: Callable[[], bool],
+) -> list[str]:
+    """Store and announce those of a video's frames that are not announced yet.
+
+    Returns:
+        What is wrong with its file, a sentence each.
+
+    Raises:
+        Poison: It has no frame, or nothing says when it was filmed.
+        GivenUp: A stop was asked for; what was in hand is announced and noted.
+        Misconfigured: The store, the log or a folder cannot be written.
+    """
+    if record.facts.started_at_ms is None or record.facts.time_source is None:
+        raise Poison("nothing says when it was filmed: give it a time")
+    call = ProduceCall(paths=(), settings=settings, should_stop=should_stop)
+    with begin(call, store=store, log=log, progress=progress) as production:
+        known = production.patience.until_done(
+            "the object store",
+            lambda: put_right(record, settings=settings, store=store, log=log, progress=progress),
+        )
+        with open_original(store, record, production.patience, max_pixels=production.max_pixels) as opened:
+            keeper = take_up(
+                record, known, production.store, production.patience, sampling=settings.sample_fps
+            )
+            if keeper is not None:
+                VideoWork(opened, keeper, production).run()
+            return list(opened.damage)
+
+
+def take_up(
+    record: VideoRecord,
+    known: MediaManifest | None,
+    store: ObjectStore,
+    patience: Patience,
+    *,
+    sampling: str,
+) -> ManifestKeeper | None:
+    """Return the keeper of an uploaded video's manifest, new or `known`; None if nothing of it is missing.
+
+    Raises:
+        Poison: Nothing says when it was filmed.
+        GivenUp: The store is away, and a stop was asked for.
+    """
+    facts = record.facts
+    if facts.started_at_ms is None or facts.time_source is None:
+        raise Poison("nothing says when it was filmed: give it a time")
+    if known is not None:
+        return go_on_with(known, store, patience, sampling=sampling)
+    return begin_video(
+        store,
+        patience,
+        sampling=sampling,
+        sha256=record.sha256,
+        name=record.file_name,
+        source=record.source,
+        source_name=record.source_name,
+        time_source=facts.time_source,
+        start_ms=facts.started_at_ms,
+    )

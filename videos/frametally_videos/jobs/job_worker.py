@@ -1,0 +1,265 @@
+"""`frametally work`: what waits to be done to videos is done, by as many processes as are asked for.
+
+Each job is claimed by a lease that its worker keeps; a worker that dies takes its job's process with it, and
+once the lease is over, or the queue has noticed, another does it again, from where it was. Beside that, what
+a kill left of uploads is settled, every round.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from typing import NamedTuple, TypeVar
+
+from frametally.errors import FrametallyError, Misconfigured, Retryable
+from frametally.ports.object_store import ObjectStore
+from frametally.process.retrying import GivenUp, OnceAMinute, Patience
+from frametally.settings.loading import Settings
+from frametally_videos.derivatives.scratch import remove_left_behind
+from frametally_videos.jobs.attempt import Attempt
+from frametally_videos.jobs.job_bells import telling, worn_out
+from frametally_videos.jobs.job_messages import JobWord
+from frametally_videos.jobs.job_results import take_in
+from frametally_videos.jobs.removal import GONE_WITHIN_S
+from frametally_videos.ports.job_book import MOST_LOSSES, WORKER_LOST, Job, JobQuestion
+from frametally_videos.ports.task_queue import JobConsumer, QueueName, TaskQueue, kinds_of
+from frametally_videos.ports.video_catalogue import VideoCatalogue
+from frametally_videos.settings import VideoSettings
+from frametally_videos.uploads.acceptance import Acceptance, UploadSettler
+from frametally_videos.uploads.inspection import inspect
+from frametally_videos.uploads.receiving import UploadPorts
+
+T = TypeVar("T")
+
+_LOOK_EVERY_S, _ROUND_EVERY_S = 0.25, 1.0
+_PAUSES_S = (5.0, 30.0, 120.0, 600.0)
+"""Before a job that failed is tried again; the last holds for all that follow."""
+_AWAY_S = 5.0
+
+
+class WorkReport(NamedTuple):
+    """What a call did: jobs that came to their end, and one line for each that failed for good."""
+
+    done: int
+    failed: list[str]
+
+
+class _Bench:
+    """What the threads of one call share."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: ObjectStore,
+        catalogue: VideoCatalogue,
+        queue: TaskQueue,
+        queues: Sequence[QueueName],
+        say: Callable[[str], None],
+        should_stop: Callable[[], bool],
+    ) -> None:
+        self.settings = settings
+        self.store = store
+        self.catalogue = catalogue
+        self.queue = queue
+        self.queues = queues
+        self.say = say
+        self.should_stop = should_stop
+        self.patience = Patience(say, should_stop)
+        self.done = 0
+        self.failed: list[str] = []
+        self.ending = threading.Event()
+        self._counting = threading.Lock()
+
+    def ask(self, action: Callable[[], T]) -> T:
+        """Ask catalogue or queue for as long as they are away. Raises `GivenUp` once a stop is asked for."""
+        return self.patience.until_done("jobs", action)
+
+    def count(self, *, done: bool, failure: str | None) -> None:
+        with self._counting:
+            self.done += done
+            if failure is not None:
+                self.failed.append(failure)
+
+
+def work(
+    *,
+    settings: Settings,
+    store: ObjectStore,
+    catalogue: VideoCatalogue,
+    queue: TaskQueue,
+    queues: Sequence[QueueName],
+    workers: int,
+    until_done: bool,
+    say: Callable[[str], None],
+    should_stop: Callable[[], bool],
+    each_round: Callable[[], object] = lambda: None,
+) -> WorkReport:
+    """Do what waits to be done to videos, until `should_stop`, or `until_done` until nothing waits any more.
+
+    A store, a catalogue or a queue that is away is waited for.
+
+    Args:
+        settings: Of this process; each job has the same.
+        store: Where the videos are.
+        catalogue: Whose jobs are done; threads share it.
+        queue: What tells of them.
+        queues: Only what comes by these is done.
+        workers: How many jobs are at work at once.
+        until_done: End when all these jobs have come to their end.
+        say: Is told a line for each job, and what is waited for.
+        should_stop: Once true, what is in hand is finished, the rest left.
+        each_round: Is called every round, some seconds apart at most.
+
+    Raises:
+        Misconfigured: The queue does not let us in.
+    """
+    remove_left_behind(settings)
+    bench = _Bench(settings, store, catalogue, queue, queues, say, should_stop)
+    try:
+        bench.ask(queue.prepare)
+    except GivenUp:
+        return WorkReport(0, [])
+    threads = [
+        threading.Thread(target=_work, args=(bench, f"{socket.gethostname()}-{os.getpid()}-{number}"))
+        for number in range(workers)
+    ]
+    with telling(settings, catalogue, say, every_s=_ROUND_EVERY_S):
+        for thread in threads:
+            thread.start()
+        try:
+            _go_round(bench, until_done, each_round)
+        except GivenUp:
+            pass
+        finally:
+            bench.ending.set()
+            for thread in threads:
+                thread.join()
+    return WorkReport(bench.done, bench.failed)
+
+
+def _go_round(bench: _Bench, until_done: bool, each_round: Callable[[], object]) -> None:
+    """Settle uploads and do `each_round`, until it is time to end."""
+    ports = UploadPorts(bench.settings, bench.store, bench.catalogue, inspect)
+    settler = UploadSettler(Acceptance(ports), bench.say)
+    once_a_minute = OnceAMinute(bench.say)
+    if until_done:
+        bench.ask(lambda: settler.settle(patiently=False))
+    while not bench.patience.stopping:
+        # Before the round: what it notes of the last job, and queues because of it, belongs to it.
+        is_done = until_done and bench.ask(lambda: _is_done(bench))
+        try:
+            settler.settle()
+            each_round()
+        except Retryable as error:
+            once_a_minute("round", f"waiting, and trying again: {error}")
+        except FrametallyError as error:
+            once_a_minute("round", str(error))
+        if is_done and bench.ask(lambda: _is_done(bench)):
+            break
+        bench.patience.pause(_ROUND_EVERY_S)
+
+
+def _is_done(bench: _Bench) -> bool:
+    question = JobQuestion(kinds=kinds_of(bench.queues), states=("queued", "running"), limit=1)
+    return not bench.catalogue.find_jobs(question).jobs
+
+
+def _work(bench: _Bench, name: str) -> None:
+    """Take one job after the other."""
+    settle_after_s = bench.settings.part(VideoSettings).queue_acknowledge_min * 60
+    with closing(bench.queue.consumer(bench.queues, settle_after_s=settle_after_s)) as consumer:
+        while not (bench.ending.is_set() or bench.patience.stopping):
+            try:
+                job = bench.ask(
+                    lambda: consumer.take(
+                        name, lease_s=bench.settings.part(VideoSettings).job_lease_s, wait_s=_LOOK_EVERY_S
+                    )
+                )
+                if job is not None:
+                    done, failure = _do(bench, consumer, job)
+                    consumer.settle()
+                    bench.count(done=done, failure=failure)
+            except Misconfigured as error:
+                bench.patience.say_once_a_minute("jobs", str(error))
+                bench.patience.pause(_AWAY_S)
+            except GivenUp:
+                return
+
+
+def _do(bench: _Bench, consumer: JobConsumer, job: Job) -> tuple[bool, str | None]:
+    """Do a job that was claimed; return whether it is done, and a line where it has failed for good."""
+    row = bench.ask(lambda: bench.catalogue.video(job.video_id))
+    name = row.record.name if row else job.video_id
+    if job.losses > MOST_LOSSES:
+        return False, _fail(bench, job, name, worn_out(job), counts=False)
+    if job.reason == WORKER_LOST:
+        pause_s = _PAUSES_S[min(job.losses, len(_PAUSES_S)) - 1]
+        bench.ask(
+            lambda: bench.catalogue.end(
+                job, "queued", reason=WORKER_LOST, again_after_s=pause_s, counts=False
+            )
+        )
+        bench.say(f"{name}: {job.kind}: its worker was lost; it is tried again in {pause_s:.0f} s")
+        return False, None
+    if job.kind == "removal" and _was_at_work(bench, job):
+        time.sleep(GONE_WITHIN_S)
+    attempt = Attempt(
+        job,
+        settings=bench.settings,
+        store=bench.store,
+        renew=lambda progress: bench.catalogue.renew(
+            job, lease_s=bench.settings.part(VideoSettings).job_lease_s, progress=progress
+        ),
+        keep=consumer.keep,
+        say=lambda line: bench.say(f"{name}: {job.kind}: {line}"),
+    )
+    word = attempt.run(bench.should_stop)
+    if word is None:
+        return False, None
+    return _note(bench, job, word, name)
+
+
+def _was_at_work(bench: _Bench, job: Job) -> bool:
+    others = bench.ask(lambda: bench.catalogue.jobs(job.video_id))
+    return any(other.state == "cancelled" and other.started_at_ms is not None for other in others)
+
+
+def _note(bench: _Bench, job: Job, word: JobWord, name: str) -> tuple[bool, str | None]:
+    """Note how an attempt ended."""
+    catalogue = bench.catalogue
+    if word.end == "done":
+        bench.ask(
+            lambda: take_in(
+                bench.settings, bench.store, bench.catalogue, job.video_id, job.kind, word.artifacts
+            )
+        )
+        ended = job.kind == "removal" or bench.ask(lambda: catalogue.end(job, "done"))
+        if ended:
+            bench.say(f"{name}: {job.kind}: done")
+        return ended, None
+    if word.end == "stopped":
+        bench.ask(lambda: catalogue.end(job, "queued", counts=False))
+        return False, None
+    reason = word.reason or "no reason was told"
+    if word.end == "later":
+        bench.ask(lambda: catalogue.end(job, "queued", reason=reason, again_after_s=_AWAY_S, counts=False))
+    elif word.end == "again" and job.attempts < bench.settings.part(VideoSettings).job_attempts:
+        pause_s = _PAUSES_S[min(job.attempts, len(_PAUSES_S)) - 1]
+        bench.ask(lambda: catalogue.end(job, "queued", reason=reason, again_after_s=pause_s))
+        bench.say(f"{name}: {job.kind}: {reason}; it is tried again in {pause_s:.0f} s")
+    else:
+        return False, _fail(bench, job, name, reason)
+    return False, None
+
+
+def _fail(bench: _Bench, job: Job, name: str, reason: str, *, counts: bool = True) -> str | None:
+    """Note that a job has failed for good; return the line about it, None if it is another's by now."""
+    if not bench.ask(lambda: bench.catalogue.end(job, "failed", reason=reason, counts=counts)):
+        return None
+    failure = f"{name}: {job.kind} failed: {reason}"
+    bench.say(failure)
+    return failure

@@ -1,0 +1,80 @@
+"""A video's record and its original, as a job finds them in the store."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from frametally import keys
+from frametally.errors import Poison
+from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.process.retrying import Patience
+from frametally.records import decode_at, encode
+from frametally_producer.reading.video_file import Video, open_video
+from frametally_videos.library.stored_original import StoredOriginal
+from frametally_videos.looking.video_sentences import sentence
+from frametally_videos.records import VideoRecord
+from frametally_videos.uploads.acceptance import read_video
+
+
+def find_record(store: ObjectStore, video_id: str, patience: Patience) -> VideoRecord | None:
+    """Return a video's record; None if there is none.
+
+    Raises:
+        Poison: It is damaged.
+        GivenUp: The store is away, and a stop was asked for.
+    """
+    return patience.until_done("the object store", lambda: read_video(store, video_id))
+
+
+@contextmanager
+def open_original(
+    store: ObjectStore, record: VideoRecord, patience: Patience, *, max_pixels: int
+) -> Iterator[Video]:
+    """Open a video's original; a store that is away is waited for.
+
+    Raises:
+        Poison: It is gone, or no video that can be opened.
+        GivenUp: The store is away, and a stop was asked for; whatever FFmpeg made of that.
+    """
+    key = keys.original_key(record.id)
+
+    def retry(read: Callable[[], int]) -> int:
+        return patience.until_done("the object store", read)
+
+    try:
+        file = patience.until_done("the object store", lambda: StoredOriginal(store, key, retry=retry))
+    except ObjectMissing as error:
+        raise Poison(
+            f"its original is gone ({key}); restore it from a backup, or put the uploaded file back there"
+        ) from error
+    try:
+        with open_video(io.BufferedReader(file), max_pixels=max_pixels) as video:
+            yield video
+    except Exception as error:
+        if file.failure is not None and file.failure is not error:
+            raise file.failure from error
+        raise
+    if file.failure is not None:  # which FFmpeg took for the end of the file
+        raise file.failure
+
+
+def note_damage(store: ObjectStore, video_id: str, damage: list[str]) -> None:
+    """Add to a video's record what its frames showed to be wrong with its file. Raises `Retryable`."""
+    key = keys.video_key(video_id)
+
+    def add(data: bytes | None) -> bytes | None:
+        if data is None:
+            return None
+        record = decode_at(key, data, VideoRecord)
+        known = record.facts.damage
+        new = [told for what in damage if (told := sentence(what)) not in known]
+        if not new:
+            return data
+        facts = msgspec.structs.replace(record.facts, damage=[*known, *new])
+        return encode(msgspec.structs.replace(record, facts=facts))
+
+    store.change(key, add)

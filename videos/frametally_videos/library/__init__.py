@@ -1,0 +1,1 @@
+"""Videos that are there: edited, kept, removed, and read as files."""

@@ -1,0 +1,97 @@
+"""How a video may be made better to look at: each number checked in this one place, written in one way."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Mapping
+from typing import get_args, get_type_hints
+
+import msgspec
+
+from frametally.media_records import Enhancement
+from frametally_videos.upload_refusals import FieldRefused
+
+_LEAST_AND_MOST: dict[str, tuple[float, float]] = {
+    "brightness": (-1.0, 1.0),
+    "contrast": (0.0, 4.0),
+    "gamma": (0.1, 10.0),
+    "saturation": (0.0, 3.0),
+    "denoise": (0.0, 1.0),
+    "sharpen": (0.0, 1.0),
+    "local_contrast": (0.0, 1.0),
+    "fps": (1.0, 120.0),
+}
+_DEINTERLACING: tuple[str, ...] = get_args(get_type_hints(Enhancement)["deinterlace"])
+_FIELDS = msgspec.structs.fields(Enhancement)
+ENHANCEMENT_FIELDS = tuple(field.name for field in _FIELDS)
+# Made once, before there are threads: see `records.decode`.
+_objects = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def read_enhancement(said: Mapping[str, object]) -> Enhancement:
+    """Return what is asked for, by field: numbers, or texts that are numbers, as a query has them.
+
+    Whatever means the same becomes the same record: what changes nothing is left out.
+
+    Raises:
+        FieldRefused: One of them cannot be, or there is no field of that name.
+    """
+    values: dict[str, object] = {}
+    for name, value in said.items():
+        if name not in ENHANCEMENT_FIELDS:
+            raise FieldRefused(
+                name[:80], f"There is no field {name[:80]!r}.", f"There are {', '.join(ENHANCEMENT_FIELDS)}."
+            )
+        if value is None:
+            continue
+        read = _choice(value) if name == "deinterlace" else _number(name, value)
+        if read != next(field.default for field in _FIELDS if field.name == name):
+            values[name] = read
+    return msgspec.convert(values, Enhancement)
+
+
+def enhancement_options(enhancement: Enhancement) -> str:
+    """Return a checked enhancement as the options of a job: what means the same is written in the same way.
+
+    Raises:
+        FieldRefused: A number of it cannot be.
+    """
+    return msgspec.json.encode(read_enhancement(msgspec.structs.asdict(enhancement)), order="sorted").decode()
+
+
+def enhancement_of(options: str) -> Enhancement:
+    """Return what a job's options ask for.
+
+    Raises:
+        FieldRefused: They are no object, or one of its fields cannot be.
+    """
+    try:
+        raw = _objects.decode(options or "{}")
+        said = {name: msgspec.json.decode(value) for name, value in raw.items()}
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise FieldRefused(
+            "options", f"It is no JSON object: {str(error)[:200]}.", 'Give {"brightness": 0.1, ...}.'
+        ) from error
+    return read_enhancement(said)
+
+
+def _number(field: str, value: object) -> float:
+    least, most = _LEAST_AND_MOST[field]
+    number = math.nan
+    if isinstance(value, int | float | str) and not isinstance(value, bool):
+        with contextlib.suppress(ValueError, OverflowError):
+            number = float(value)
+    if not least <= number <= most:  # nor is it where it is no number
+        raise FieldRefused(
+            field, f"{value!r:.40} is no number from {least:g} to {most:g}.", "Give one, or leave it out."
+        )
+    return number + 0.0  # which makes 0 of -0
+
+
+def _choice(value: object) -> str:
+    if value not in _DEINTERLACING:
+        raise FieldRefused(
+            "deinterlace", f"{value!r:.40} is no choice.", f"Give one of {', '.join(_DEINTERLACING)}."
+        )
+    return str(value)

@@ -1,0 +1,1 @@
+"""What people are told of their videos by mail."""

@@ -1,0 +1,64 @@
+"""Opens the catalogue of videos and the queue of jobs, each by its URL's scheme; see `frametally.opening`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import cast
+
+from frametally.opening import adapter
+from frametally.settings.access import ServerAccess
+from frametally.settings.loading import Settings
+from frametally_videos.ports.task_queue import TaskQueue
+from frametally_videos.ports.video_catalogue import VideoCatalogue
+
+_CATALOGUE = (
+    "FRAMETALLY_CATALOGUE_URL",
+    "video catalogue",
+    "sqlite:////absolute/file.sqlite or postgresql://host/database",
+)
+_QUEUE = (
+    "FRAMETALLY_QUEUE_URL",
+    "queue",
+    "amqp://host, amqps://host or nothing for the video catalogue's own",
+)
+_NOTES = ("put_video", "put_upload", "queue", "on_queued")
+
+
+def open_video_catalogue(url: str, access: ServerAccess | None = None) -> VideoCatalogue:
+    """Open the catalogue that `url` names: `sqlite:///<absolute file>` or `postgresql://host/database`.
+
+    Its tables are made if they are missing, as is SQLite's file.
+
+    Raises:
+        Misconfigured: An unknown kind of URL, or a database that cannot be opened.
+    """
+    catalogue: VideoCatalogue = adapter("video_catalogue", url, _CATALOGUE)(url, access=access)
+    return catalogue
+
+
+def open_task_queue(url: str, book: VideoCatalogue, access: ServerAccess | None = None) -> TaskQueue:
+    """Open the queue that `url` names: `amqp://host[:port][/virtual host]`, `amqps://`; empty: the book.
+
+    Of a broker nothing is asked before the first call.
+
+    Args:
+        url: Of the queue.
+        book: Whose jobs it tells of, and workers claim.
+        access: How to log in.
+
+    Raises:
+        Misconfigured: An unknown kind of URL, or one that names nothing.
+    """
+    url = url or book.url
+    queue: TaskQueue = adapter("task_queue", url, _QUEUE)(url, book=book, access=access)
+    return queue
+
+
+@contextmanager
+def catalogue_to_look(settings: Settings) -> Iterator[VideoCatalogue]:
+    """Open the catalogue of videos, which is made by what is first noted in it; close it at the end."""
+    from frametally_cli.stages.looking import database_to_look
+
+    with database_to_look(settings, open_video_catalogue, makes=_NOTES) as catalogue:
+        yield cast(VideoCatalogue, catalogue)

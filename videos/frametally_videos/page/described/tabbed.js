@@ -1,0 +1,94 @@
+// What stands below the picture of a video, in tabs: counts, its file, what is done to it, what is made of it, checks.
+
+import { askDerivatives } from "../enhance/asking.js";
+import { EnhancePanel } from "../enhance/panel.js";
+import { keepRows } from "../jobs/row.js";
+import { isOpen } from "../jobs/words.js";
+import { el } from "frametally/js/shared/dom.js";
+import { Tabs } from "frametally/js/shell/tabs.js";
+import { About } from "./about.js";
+import { Kept } from "./asking.js";
+import { Quality } from "./quality.js";
+
+export class VideoTabs {
+  /**
+   * @param {HTMLElement} counts  what the first tab shows
+   * @param {{choose: (recipe: string) => void, showMade: (made: Page.Derivative[]) => void,
+   *   onMove: (positionS: number) => void, screen: {seek: (positionS: number) => void}}} player
+   */
+  constructor(counts, player) {
+    /** @type {Page.Video|null} */
+    this.video = null;
+    this.leave = false;
+    /** @type {Page.Derivative[]} */
+    this.made = [];
+    this.player = player;
+    this.about = new About();
+    this.jobs = el("ul", { class: "jobs" });
+    this.showJobs = keepRows(this.jobs, false);
+    this.noJobs = el("p", { class: "muted small", text: "Nothing was done to it yet." });
+    this.enhance = new EnhancePanel({
+      play: (recipe) => player.choose(recipe),
+      removed: () => this.derivatives.forget(),
+    });
+    this.quality = new Quality(
+      (positionS) => player.screen.seek(positionS),
+      (failed) => this.tabs.mark("quality", failed ? `${failed} failed` : "", "bad"),
+    );
+    this.derivatives = new Kept(askDerivatives, (answer) => this.#showMade(answer?.derivatives ?? []));
+    player.onMove = (positionS) => this.enhance.move(positionS);
+    const all = el("p", { class: "small" }, el("a", { href: "/jobs", text: "The jobs of all videos" }));
+    const panel = (/** @type {HTMLElement[]} */ ...children) => el("div", {}, ...children);
+    this.tabs = new Tabs(
+      "About this video",
+      [
+        { name: "counts", title: "Counts", panel: counts },
+        { name: "about", title: "About", panel: panel(this.about.element) },
+        {
+          name: "processing",
+          title: "Processing",
+          panel: panel(el("div", { class: "card" }, this.jobs, this.noJobs, all)),
+        },
+        { name: "enhance", title: "Enhance", panel: panel(this.enhance.element) },
+        { name: "quality", title: "Quality", panel: panel(this.quality.element) },
+      ],
+      (name) => this.enhance.turn(name === "enhance"),
+    );
+    this.element = this.tabs.element;
+  }
+
+  /**
+   * @param {Page.Video} video
+   * @param {boolean} leave  whether it may be changed
+   */
+  show(video, leave) {
+    this.video = video;
+    this.leave = leave;
+    const newest = [...video.jobs].sort((one, other) => other.created_at_ms - one.created_at_ms);
+    this.showJobs(newest, leave);
+    this.noJobs.hidden = newest.length > 0;
+    const [open, failed] = [newest.filter(isOpen), newest.filter(({ state }) => state === "failed")];
+    const words = failed.length ? `${failed.length} failed` : open.length ? `${open.length} under way` : "";
+    this.tabs.mark("processing", words, failed.length ? "bad" : "work");
+    this.about.show(video);
+    this.quality.show(video);
+    const done = newest.filter(
+      ({ kind, state }) => state === "done" && (kind === "enhance" || kind === "playable"),
+    );
+    // Nothing else brings one.
+    const version = done.length ? JSON.stringify([done.map(({ id }) => id), video.links]) : null;
+    this.derivatives.show(video.id, version);
+    this.enhance.show(video, this.made, leave);
+  }
+
+  end() {
+    for (const one of [this.about, this.enhance, this.quality, this.derivatives]) one.end();
+  }
+
+  /** @param {Page.Derivative[]} made */
+  #showMade(made) {
+    this.made = made;
+    this.player.showMade(made);
+    if (this.video) this.enhance.show(this.video, made, this.leave);
+  }
+}

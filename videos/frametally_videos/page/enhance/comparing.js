@@ -1,0 +1,112 @@
+// One frame before and after: the second lies over the first, as far as a slider says.
+
+import { el } from "frametally/js/shared/dom.js";
+import { frameUrl } from "./asking.js";
+
+/** While somebody pulls at a slider, not every place of it is asked for. */
+const PULLING_MS = 120;
+
+export class Comparing {
+  constructor() {
+    this.before = el("img", { class: "split-picture", alt: "The frame as it is" });
+    this.after = el("img", { class: "split-picture split-after", alt: "The frame as it would be" });
+    this.split = el("input", {
+      type: "range",
+      class: "split-slider",
+      min: "0",
+      max: "100",
+      value: "50",
+      "aria-label": "Where the picture as it is ends, and as it would be begins",
+      oninput: () => this.#showSplit(),
+    });
+    this.line = el("span", { class: "split-line", "aria-hidden": "true" });
+    this.stage = el(
+      "div",
+      { class: "split", "data-state": "none" },
+      this.before,
+      this.after,
+      this.line,
+      el("span", { class: "split-tag", text: "before" }),
+      el("span", { class: "split-tag right", text: "after" }),
+      this.split,
+    );
+    this.said = el("p", { class: "muted small", role: "status" });
+    this.element = el("div", { class: "comparing" }, this.stage, this.said);
+    /** @type {ReturnType<typeof setTimeout>|undefined} */
+    this.timer = undefined;
+    /** Which pictures are wanted: what comes late is of before. */
+    this.turn = 0;
+    this.shown = "";
+    this.#showSplit();
+  }
+
+  /**
+   * @param {Page.Video} video
+   * @param {number} positionS
+   * @param {Page.Enhancement} options
+   */
+  show({ id, width_px: width, height_px: height }, positionS, options) {
+    this.stage.style.setProperty("--ratio", String(width / height));
+    const still = { ...options };
+    delete still.fps; // no picture tells how many there are
+    const [before, after] = [frameUrl(id, positionS, {}), frameUrl(id, positionS, still)];
+    if (this.shown === before + after) return;
+    this.shown = before + after;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.#load(before, after), PULLING_MS);
+  }
+
+  end() {
+    clearTimeout(this.timer);
+    this.turn += 1;
+    this.shown = "";
+  }
+
+  /** @param {string} before @param {string} after */
+  async #load(before, after) {
+    this.turn += 1;
+    const mine = this.turn;
+    this.stage.dataset.state = "loading";
+    try {
+      const [first, second] = await Promise.all([loaded(before), loaded(after)]);
+      if (mine !== this.turn) return;
+      this.before.src = first;
+      this.after.src = second;
+      await Promise.all([this.before.decode(), this.after.decode()]);
+      if (mine !== this.turn) return;
+      this.stage.dataset.state = "ready";
+      this.said.textContent = "";
+    } catch {
+      const words = await faultOf(after);
+      if (mine !== this.turn) return;
+      this.stage.dataset.state = "failed";
+      this.said.textContent = words;
+      this.shown = "";
+    }
+  }
+
+  #showSplit() {
+    this.stage.style.setProperty("--split", `${this.split.value}%`);
+    this.split.setAttribute("aria-valuetext", `${this.split.value}% as it is`);
+  }
+}
+
+/** @param {string} url */
+async function loaded(url) {
+  const picture = new Image();
+  picture.src = url;
+  await picture.decode();
+  return url;
+}
+
+/** Why a picture did not come. @param {string} url */
+async function faultOf(url) {
+  try {
+    const answer = await fetch(url, { headers: { Accept: "application/json" } });
+    if (answer.ok) return "The picture cannot be shown.";
+    const { detail, remedy } = await answer.json();
+    return `${detail ?? "The picture cannot be shown."} ${remedy ?? ""}`.trim();
+  } catch {
+    return "The server does not answer; a change of a slider asks again.";
+  }
+}

@@ -1,0 +1,183 @@
+// By how much each property of the picture is changed: a slider and a number each, which go together.
+
+import { el } from "frametally/js/shared/dom.js";
+
+/**
+ * @typedef {Object} Scale
+ * @property {"brightness"|"contrast"|"gamma"|"saturation"|"denoise"|"sharpen"|"local_contrast"} name
+ * @property {string} title
+ * @property {number} min
+ * @property {number} max  of the number; the slider may end before
+ * @property {number} far  where the slider ends: beyond, hardly anybody goes
+ * @property {number} usual  changes nothing
+ */
+
+/** @type {Scale[]} */
+export const SCALES = [
+  { name: "brightness", title: "Brightness", min: -1, max: 1, far: 1, usual: 0 },
+  { name: "contrast", title: "Contrast", min: 0, max: 4, far: 4, usual: 1 },
+  { name: "gamma", title: "Gamma", min: 0.1, max: 10, far: 4, usual: 1 },
+  { name: "saturation", title: "Saturation", min: 0, max: 3, far: 3, usual: 1 },
+  { name: "denoise", title: "Denoise", min: 0, max: 1, far: 1, usual: 0 },
+  { name: "sharpen", title: "Sharpen", min: 0, max: 1, far: 1, usual: 0 },
+  { name: "local_contrast", title: "Local contrast", min: 0, max: 1, far: 1, usual: 0 },
+];
+/** @type {[value: "auto"|"on"|"off", title: string][]} */
+const DEINTERLACE = [
+  ["auto", "where needed"],
+  ["on", "always"],
+  ["off", "never"],
+];
+const STEP = 0.05;
+let made = 0;
+
+/** The controls of an enhancement. */
+export class Settings {
+  /** @param {() => void} onChange */
+  constructor(onChange) {
+    this.onChange = onChange;
+    made += 1;
+    this.scales = SCALES.map((scale) => ({ scale, ...this.#slider(scale) }));
+    this.deinterlace = el(
+      "select",
+      { id: `enhance-${made}-deinterlace`, onchange: () => this.#changed() },
+      ...DEINTERLACE.map(([value, text]) => el("option", { value, text })),
+    );
+    this.fps = el("input", {
+      type: "number",
+      id: `enhance-${made}-fps`,
+      min: "1",
+      max: "120",
+      step: "any",
+      placeholder: "as it is",
+      oninput: () => this.#changed(),
+    });
+    /** @type {(() => void)[]} */
+    this.plainResets = [];
+    this.element = el(
+      "div",
+      { class: "enhance-settings" },
+      ...this.scales.map(({ element }) => element),
+      this.#plain("Deinterlace", this.deinterlace, "auto"),
+      this.#plain("Frames a second", this.fps, ""),
+    );
+    this.#showResets();
+  }
+
+  /** What differs from the video as it is; null: a number cannot be. @returns {Page.Enhancement|null} */
+  read() {
+    /** @type {Page.Enhancement} */
+    const options = {};
+    for (const { scale, number } of this.scales) {
+      if (!number.checkValidity() || number.value === "") return null;
+      if (Number(number.value) !== scale.usual) options[scale.name] = Number(number.value);
+    }
+    if (!this.fps.checkValidity()) return null;
+    if (this.deinterlace.value !== "auto") {
+      options.deinterlace = this.deinterlace.value === "on" ? "on" : "off";
+    }
+    if (this.fps.value) options.fps = Number(this.fps.value);
+    return options;
+  }
+
+  /** @param {Page.Enhancement} options */
+  fill(options) {
+    for (const { scale, slider, number } of this.scales) {
+      slider.value = number.value = String(options[scale.name] ?? scale.usual);
+    }
+    this.deinterlace.value = options.deinterlace ?? "auto";
+    this.fps.value = options.fps ? String(options.fps) : "";
+    this.#changed();
+  }
+
+  /** Says of the first number that cannot be why. */
+  report() {
+    const wrong = [...this.element.querySelectorAll("input")].find(
+      (one) => !one.checkValidity() || (one.type === "number" && one !== this.fps && one.value === ""),
+    );
+    if (!wrong) return;
+    if (wrong.value === "") wrong.focus();
+    wrong.reportValidity();
+  }
+
+  #changed() {
+    this.#showResets();
+    this.onChange();
+  }
+
+  /** Each leads back only where there is somewhere to go back to. */
+  #showResets() {
+    for (const { scale, number, reset } of this.scales) reset.disabled = Number(number.value) === scale.usual;
+    for (const showReset of this.plainResets) showReset();
+  }
+
+  /** @param {Scale} scale */
+  #slider({ name, title, min, max, far, usual }) {
+    const id = `enhance-${made}-${name}`;
+    const slider = el("input", {
+      type: "range",
+      id,
+      min: String(min),
+      max: String(far),
+      step: min === 0.1 ? "0.1" : String(STEP),
+      value: String(usual),
+    });
+    const number = el("input", {
+      type: "number",
+      "aria-label": `${title}, ${min} to ${max}`,
+      min: String(min),
+      max: String(max),
+      step: "any",
+      required: true,
+      value: String(usual),
+    });
+    slider.addEventListener("input", () => {
+      number.value = slider.value;
+      this.#changed();
+    });
+    number.addEventListener("input", () => {
+      if (number.value) slider.value = number.value;
+      this.#changed();
+    });
+    const reset = resetButton(title, () => {
+      slider.value = number.value = String(usual);
+      this.#changed();
+    });
+    const element = el(
+      "div",
+      { class: "enhance-row", "data-name": name },
+      el("label", { for: id, text: title }),
+      slider,
+      number,
+      reset,
+    );
+    return { element, slider, number, reset };
+  }
+
+  /** @param {string} title @param {HTMLSelectElement|HTMLInputElement} control @param {string} usual */
+  #plain(title, control, usual) {
+    const reset = resetButton(title, () => {
+      control.value = usual;
+      this.#changed();
+    });
+    this.plainResets.push(() => (reset.disabled = control.value === usual));
+    return el(
+      "div",
+      { class: "enhance-row plain" },
+      el("label", { for: control.id, text: title }),
+      control,
+      reset,
+    );
+  }
+}
+
+/** @param {string} title @param {() => void} onclick */
+const resetButton = (title, onclick) =>
+  el("button", {
+    type: "button",
+    class: "button icon",
+    "aria-label": `Reset ${title.toLowerCase()}`,
+    title: "Reset",
+    text: "↺",
+    onclick,
+  });

@@ -1,0 +1,21 @@
+// Jobs: what is done to videos, what waits, what failed and why; each can be tried again or cancelled.
+
+import { startJobs } from "./jobs/list.js";
+import { parseState } from "frametally/js/shared/state.js";
+import { useZone } from "frametally/js/shared/time.js";
+import { zoneOf } from "frametally/js/shared/zones.js";
+import { leadThere } from "frametally/js/shell/links.js";
+import { listen } from "frametally/js/status/live.js";
+import { showStrip } from "frametally/js/status/strip.js";
+import { tellNews } from "./library/news.js";
+
+useZone(zoneOf(parseState(location.search)));
+leadThere();
+const jobs = startJobs();
+listen({
+  index: () => {}, // no number here is of the counts
+  status: showStrip,
+  videos: tellNews,
+  away: jobs.away,
+  back: jobs.back,
+});

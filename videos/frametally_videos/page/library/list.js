@@ -1,0 +1,185 @@
+// The list of videos: a page of it, as it is now.
+
+import { ApiError, get } from "frametally/js/shared/api.js";
+import { byId } from "frametally/js/shared/dom.js";
+import { number, plural } from "frametally/js/shared/format.js";
+import { rove } from "frametally/js/shell/roving.js";
+import { askVideos } from "./asking.js";
+import { showAsked, startAsked } from "./asked.js";
+import { makeCard, markChosen } from "./card.js";
+import { choose, onChosen } from "./chosen.js";
+import { onJob } from "./news.js";
+import { hideNothing, showFailed, showNoMatch, showNoVideos } from "./nothing.js";
+import { addressOf, isNarrow, parseQuestion, queryOf } from "./question.js";
+import { Refreshing } from "./refreshing.js";
+import { cursorsNow, keepCursors, showSteps } from "./steps.js";
+
+const SKELETONS = 8;
+
+const page = byId("videos-page");
+const grid = byId("videos-grid");
+/** @type {Map<string, import("./card.js").Card>} */
+const cards = new Map();
+/** Names of sources by slug, as far as they are known. @type {Map<string, string>} */
+const sources = new Map();
+
+/** @type {Refreshing<Page.Videos>} */
+const list = new Refreshing(
+  page,
+  "The videos",
+  {
+    ask: askPage,
+    show,
+    failed: (reason, remedy) => {
+      grid.replaceChildren();
+      showFailed(reason, remedy, list.now);
+    },
+  },
+  15_000,
+);
+/** @type {(answer: Page.Videos) => void} */
+let onAnswer = () => {};
+
+/** The names of the sources that the page knows of. */
+export const sourcesSeen = () => sources.values();
+
+const question = () => parseQuestion(location.search);
+
+/**
+ * @param {(answer: Page.Videos) => void} then  is told of every answer
+ * @returns {{away: () => void, back: () => void}}
+ */
+export function startList(then) {
+  onAnswer = then;
+  showAsked(question(), {}, sources);
+  byId("videos-asked").hidden = false;
+  startAsked(question, (change) => ask({ ...question(), ...change }));
+  showSkeletons();
+  askSources();
+  grid.addEventListener("click", openInstead);
+  rove(grid, "a.video-link");
+  onChosen(markCards);
+  onJob(({ video_id: id, kind, state, progress }) => {
+    // Of the jobs, the card tells of the one that the counts wait for.
+    if (kind === "frames" && state === "running") cards.get(id)?.move(progress);
+  });
+  return list.start();
+}
+
+/** Puts another question, from its first page on. @param {import("./question.js").Question} wanted */
+function ask(wanted) {
+  history.pushState(keepCursors([]), "", addressOf(wanted, location.search));
+  list.now();
+}
+
+/** @param {AbortSignal} signal @returns {Promise<Page.Videos>} */
+async function askPage(signal) {
+  try {
+    return await askVideos(queryOf(question(), cursorsNow().at(-1) ?? ""), signal);
+  } catch (error) {
+    if (!(error instanceof ApiError && error.status === 400 && cursorsNow().length)) throw error;
+    // Of a list that is ordered otherwise by now: from its beginning.
+    history.replaceState(keepCursors([]), "");
+    return askVideos(queryOf(question(), ""), signal);
+  }
+}
+
+/** @param {Page.Videos} answer */
+function show(answer) {
+  const { videos, total, states } = answer;
+  const asked = question();
+  for (const { source, source_name: name } of videos) sources.set(source, name);
+  showAsked(asked, states, sources);
+  showCards(videos);
+  showSteps(answer, (cursors) => {
+    history.pushState(keepCursors(cursors), "");
+    list.now();
+    byId("videos-page").scrollIntoView();
+  });
+  const all = Object.values(states).reduce((sum, count) => sum + count, 0);
+  byId("videos-words").textContent = all ? headline(total, all, states) : "";
+  page.dataset.state = total || cursorsNow().length ? "ready" : "empty";
+  if (total || cursorsNow().length) hideNothing();
+  else if (isNarrow(asked)) showNoMatch(() => ask({ ...asked, text: "", sources: [], state: "" }));
+  else showNoVideos(answer);
+  byId("videos-asked").hidden = !all && !isNarrow(asked);
+  onAnswer(answer);
+}
+
+/**
+ * "1,234 videos · 3 need a time · 1 failed"
+ * @param {number} total  that match
+ * @param {number} all
+ * @param {Page.Videos["states"]} states
+ */
+function headline(total, all, { needs_time: timeless = 0, failed = 0 }) {
+  return [
+    total < all ? `${number(total)} of ${plural(all, "video")}` : plural(total, "video"),
+    ...(timeless ? [`${number(timeless)} ${timeless === 1 ? "needs" : "need"} a time`] : []),
+    ...(failed ? [`${number(failed)} failed`] : []),
+  ].join(" · ");
+}
+
+/** @param {Page.Video[]} videos */
+function showCards(videos) {
+  const held = document.activeElement;
+  const wanted = videos.map((video) => {
+    const card = cards.get(video.id) ?? makeCard(video);
+    card.show(video);
+    cards.set(video.id, card);
+    return card.element;
+  });
+  const shown = new Set(videos.map(({ id }) => id));
+  for (const id of cards.keys()) if (!shown.has(id)) cards.delete(id);
+  for (const one of [...grid.children]) if (!wanted.includes(/** @type {any} */ (one))) one.remove();
+  wanted.forEach((one, at) => grid.children[at] !== one && grid.insertBefore(one, grid.children[at] ?? null));
+  // Who moves an element takes the keyboard from it.
+  if (
+    held instanceof HTMLElement &&
+    held.isConnected &&
+    held !== document.activeElement &&
+    grid.contains(held)
+  ) {
+    held.focus({ preventScroll: true });
+  }
+}
+
+function showSkeletons() {
+  for (let at = 0; at < SKELETONS; at += 1) {
+    const one = document.createElement("li");
+    one.className = "video-card skeleton";
+    one.setAttribute("aria-hidden", "true");
+    grid.append(one);
+  }
+}
+
+/** The names of sources that are not on this page. Without them those on it can be chosen. */
+async function askSources() {
+  try {
+    const answer = await get("sources");
+    for (const { source, name } of answer.sources) if (!sources.has(source)) sources.set(source, name);
+  } catch {
+    // The counts are away, or there are none yet.
+  }
+}
+
+/** A plain click on a card opens it on this page. @param {MouseEvent} event */
+function openInstead(event) {
+  const link =
+    event.target instanceof Element ? event.target.closest(".video-card")?.querySelector("a") : null;
+  const id = link?.closest("li")?.dataset.id;
+  if (!id || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  choose(id);
+}
+
+/** @param {string|null} id */
+function markCards(id) {
+  const was = grid.querySelector("[aria-current]");
+  for (const [of, { link }] of cards) {
+    markChosen(link, of);
+  }
+  document.title = "Videos · frametally";
+  if (id) cards.get(id)?.element.scrollIntoView({ block: "nearest" });
+  else if (was instanceof HTMLElement && document.activeElement === document.body) was.focus();
+}

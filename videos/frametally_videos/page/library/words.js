@@ -1,0 +1,141 @@
+// What the page says of a video: its state, its size, when it was filmed. All of it is text.
+
+import { number, percent, plural, span } from "frametally/js/shared/format.js";
+
+/** @type {Record<Page.VideoState, string>} */
+export const STATES = {
+  received: "Waiting",
+  producing: "Taking frames",
+  detecting: "Detecting",
+  counting: "Counting",
+  ready: "Counted",
+  needs_time: "Needs a time",
+  failed: "Failed",
+  deleting: "Being removed",
+};
+
+/** States in which something is under way, in their order. @type {Page.VideoState[]} */
+export const IN_WORK = ["received", "producing", "detecting", "counting"];
+
+/** @param {Pick<Page.Video, "state">} video */
+export const isInWork = ({ state }) => IN_WORK.includes(state);
+
+/** Where a time is from, and whether it may be wrong. @type {Record<NonNullable<Page.Video["time_source"]>, string>} */
+export const TIME_SOURCES = {
+  start_time: "time as it was given",
+  exif: "time from the camera",
+  container: "time from the file",
+  stream_clock: "time from the camera's clock",
+  file_name: "time from its name",
+  file_time: "time guessed from the file's date or the upload",
+  arrival: "time of arrival",
+};
+
+/**
+ * How much of what is under way is done, 0 to 1; null where it cannot be told.
+ * @param {Page.Video} video
+ */
+export function shareDone({ state, progress, frames }) {
+  if (progress !== null) return Math.min(Math.max(progress, 0), 1);
+  /** @type {Partial<Record<Page.VideoState, number|null>>} */
+  const known = { producing: frames.announced, detecting: detectedOf(frames), counting: frames.counted };
+  const done = known[state];
+  const all = state === "producing" ? frames.expected : (frames.announced ?? frames.expected);
+  return done === undefined || done === null || !all ? null : Math.min(done / all, 1);
+}
+
+/** Frames that the detector is done with. @param {Page.Video["frames"]} frames */
+const detectedOf = ({ detected, dead_lettered: dead }) => (detected === null ? null : detected + (dead ?? 0));
+
+/**
+ * "Detecting: 141 of 398 frames", "Counted", "Failed: it holds no frames".
+ * @param {Page.Video} video
+ */
+export function stateWords(video) {
+  const { state, frames, reason } = video;
+  const word = STATES[state] ?? state;
+  const share = shareDone(video);
+  const all = frames.announced ?? frames.expected;
+  const seen = state === "detecting" ? detectedOf(frames) : state === "counting" ? frames.counted : null;
+  if (seen !== null && all) return `${word}: ${number(seen)} of ${plural(all, "frame")}`;
+  if (share !== null && isInWork(video)) return `${word}: ${percent(share)}`;
+  if (state === "ready") return [word, ...flaws(video)].join(" · ");
+  return reason && (state === "failed" || state === "needs_time") ? `${word}: ${visible(reason)}` : word;
+}
+
+/** What is not as it should be in a video that is done with. @param {Page.Video} video */
+function flaws({ frames, damage }) {
+  const dead = frames.dead_lettered ?? 0;
+  return [
+    ...(dead ? [`${plural(dead, "frame")} not readable`] : []),
+    ...(damage.length ? ["the file is damaged"] : []),
+  ];
+}
+
+/**
+ * When it was filmed, to the second; null where nothing tells.
+ * @param {Page.Video} video
+ */
+export function filmed({ started_at_ms: from, ended_at_ms: until, duration_s: length }) {
+  if (from === null) return null;
+  const begun = Math.floor(from / 1000) * 1000;
+  const ended = Math.ceil((until ?? from + (length ?? 0) * 1000) / 1000) * 1000;
+  return span(begun, Math.max(ended, begun + 1000));
+}
+
+/**
+ * A length as players write it: 1:19, 1:02:03
+ * @param {number} seconds
+ */
+export function playTime(seconds) {
+  const whole = Math.max(Math.round(seconds), 0);
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
+  const two = (/** @type {number} */ part) => String(part).padStart(2, "0");
+  return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
+}
+
+/** @type {[size: number, unit: string][]} */
+const SIZES = [
+  [1e12, "TB"],
+  [1e9, "GB"],
+  [1e6, "MB"],
+  [1e3, "kB"],
+];
+
+/**
+ * 4.2 GB, 130 MB, 12 bytes
+ * @param {number} count
+ */
+export function bytes(count) {
+  const [size, unit] = SIZES.find(([least]) => count >= least) ?? [1, "bytes"];
+  const value = count / size;
+  const digits = size > 1 && value < 10 ? 1 : 0;
+  return `${value.toLocaleString("en-GB", { maximumFractionDigits: digits })} ${unit}`;
+}
+
+/**
+ * "1,234 detections: car 900, person 300, …"; null before anything is counted.
+ * @param {Page.Video} video
+ */
+export function countedWords({ detections_counted: all, labels }) {
+  if (all === null) return null;
+  if (!all) return "nothing found";
+  const ranked = Object.entries(labels).sort((one, other) => other[1] - one[1]);
+  const named = ranked.slice(0, 2).map(([label, count]) => `${visible(label)} ${number(count)}`);
+  const more = ranked.length > 2 ? [`${ranked.length - 2} more`] : [];
+  return `${plural(all, "detection")}: ${[...named, ...more].join(", ")}`;
+}
+
+const CONTROLS = /[\p{Cc}\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu;
+
+/**
+ * A name with signs in place of what nobody sees: control characters, and those that turn the direction of writing,
+ * by which "gpj.exe" can be made to look like "exe.jpg".
+ * @param {string} name
+ */
+export const visible = (name) =>
+  name.replace(CONTROLS, (sign) => {
+    const code = sign.codePointAt(0) ?? 0;
+    if (code < 32) return String.fromCodePoint(0x2400 + code);
+    return `[U+${code.toString(16).toUpperCase().padStart(4, "0")}]`;
+  });

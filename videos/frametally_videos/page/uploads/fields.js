@@ -1,0 +1,145 @@
+// What can be said of a file before it is uploaded: all of it may be left out.
+
+import { el } from "frametally/js/shared/dom.js";
+import { moment } from "frametally/js/shared/format.js";
+import { zoneInUse } from "frametally/js/shared/time.js";
+import { isZone } from "frametally/js/shared/zones.js";
+import { clientId } from "./client.js";
+import { containerTime } from "./container_time.js";
+import { checkCalibration, checkRegion } from "./drawn_json.js";
+
+let fieldsMade = 0;
+
+/** The name without what comes behind its last point. @param {string} name */
+export const stemOf = (name) => name.replace(/(?<=.)\.[^.]*$/, "");
+
+export class Fields {
+  /** @param {File} file */
+  constructor(file) {
+    this.file = file;
+    this.name = input("text", { maxlength: "255", placeholder: file.name });
+    this.source = input("text", { maxlength: "255", placeholder: stemOf(file.name), list: "known-sources" });
+    this.start = input("datetime-local", { step: "1" });
+    this.zone = input("text", { list: "known-zones", placeholder: zoneInUse(), spellcheck: "false" });
+    this.roi = el("textarea", { rows: "3", spellcheck: "false" });
+    this.calibration = el("textarea", { rows: "3", spellcheck: "false" });
+    this.hint = el("p", { class: "muted small", hidden: true });
+    this.drawn = el(
+      "details",
+      { class: "upload-drawn" },
+      el("summary", { text: "Region and calibration" }),
+      el(
+        "div",
+        { class: "upload-fields" },
+        drawnField(
+          "Region as JSON",
+          this.roi,
+          '{"x": 100, "y": 100, "width": 500, "height": 300}',
+          checkRegion,
+        ),
+        drawnField(
+          "Calibration as JSON",
+          this.calibration,
+          '{"points": [[0, 0], [100, 100]]}',
+          checkCalibration,
+        ),
+      ),
+    );
+    this.element = el(
+      "div",
+      { class: "upload-said" },
+      el(
+        "div",
+        { class: "upload-fields" },
+        field("Name", this.name),
+        field("Source", this.source),
+        field("Filmed from", this.start),
+        field("Time zone", this.zone),
+      ),
+      this.hint,
+      this.drawn,
+    );
+    this.zone.addEventListener("input", () => {
+      this.zone.setCustomValidity(
+        this.zone.value && !isZone(this.zone.value)
+          ? "There is no such time zone: write one such as Europe/Berlin."
+          : "",
+      );
+    });
+    this.#showHint();
+  }
+
+  async #showHint() {
+    const ms = await containerTime(this.file);
+    if (ms === null) return;
+    this.hint.textContent = `The file itself says ${moment(Math.floor(ms / 1000) * 1000)}, which is taken unless you give another time.`;
+    this.hint.hidden = false;
+  }
+
+  /** Whether all can be sent as it is; what cannot is shown, and has the keyboard. */
+  check() {
+    const all = [this.name, this.source, this.start, this.zone, this.roi, this.calibration];
+    const wrong = all.find((one) => !one.checkValidity());
+    if (wrong instanceof HTMLTextAreaElement) this.drawn.open = true;
+    wrong?.reportValidity();
+    return !wrong;
+  }
+
+  /**
+   * As the server takes it.
+   * @param {string} source  of those that name none themselves
+   * @returns {Record<string, string>}
+   */
+  metadata(source) {
+    const start = this.start.value;
+    /** @type {Record<string, string>} */
+    const said = {
+      name: this.name.value,
+      source: this.source.value || source,
+      start_time: start,
+      timezone: this.zone.value || (start ? zoneInUse() : ""),
+      roi: this.roi.value,
+      calibration: this.calibration.value,
+    };
+    const given = Object.entries(said).map(([name, value]) => [name, value.trim()]);
+    return {
+      filename: this.file.name,
+      last_modified_ms: String(this.file.lastModified),
+      client_id: clientId(),
+      ...Object.fromEntries(given.filter(([, value]) => value)),
+    };
+  }
+}
+
+/** @param {string} type @param {Record<string, string>} attributes */
+const input = (type, attributes) => el("input", { type, autocomplete: "off", ...attributes });
+
+/** @param {string} name @param {HTMLElement} control */
+function field(name, control) {
+  control.id = `upload-field-${(fieldsMade += 1)}`;
+  return el("div", { class: "field" }, el("label", { for: control.id, text: name }), control);
+}
+
+/**
+ * A field for JSON that says while one types what it is, or what is wrong with it.
+ * @param {string} name
+ * @param {HTMLTextAreaElement} control
+ * @param {string} example
+ * @param {(text: string) => import("./drawn_json.js").Verdict} check
+ */
+function drawnField(name, control, example, check) {
+  const words = el("p", { class: "small muted", "aria-live": "polite" });
+  control.placeholder = example;
+  const made = field(name, control);
+  words.id = `${control.id}-words`;
+  control.setAttribute("aria-describedby", words.id);
+  control.addEventListener("input", () => {
+    const verdict = check(control.value);
+    words.textContent = verdict.words;
+    words.className = verdict.isRight ? "small muted" : "small panel-error";
+    control.toggleAttribute("aria-invalid", !verdict.isRight);
+    control.setCustomValidity(verdict.isRight ? "" : verdict.words);
+  });
+  made.append(words);
+  return made;
+}

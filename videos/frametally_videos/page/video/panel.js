@@ -1,0 +1,165 @@
+// One video beside the list: asked for when it is opened, and again whenever something about the videos has changed.
+
+import { ApiError } from "frametally/js/shared/api.js";
+import { byId, el, iconButton } from "frametally/js/shared/dom.js";
+import { askVideo } from "../library/asking.js";
+import { choose, chosen, onChosen } from "../library/chosen.js";
+import { onJob, onNews } from "../library/news.js";
+import { visible } from "../library/words.js";
+import { askLeave } from "./asking.js";
+import { VideoView } from "./view.js";
+
+/** News may come with every frame that is detected. */
+const LEAST_BETWEEN_MS = 1000;
+/** A server that is away is asked again after so long. */
+const AGAIN_MS = 5000;
+
+/** @type {VideoView|null} */
+let view = null;
+/** @type {AbortController|null} */
+let asking = null;
+let askedAt = 0;
+/** It was opened just now: the keyboard goes there, whichever answer is shown first. */
+let isNew = false;
+/** @type {ReturnType<typeof setTimeout>|undefined} */
+let soon;
+const usualTitle = document.title;
+
+/**
+ * Shows the video that is open.
+ * @param {HTMLElement} place
+ */
+export function startPanel(place) {
+  place.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && !document.fullscreenElement) close();
+    else view?.player.key(event);
+  });
+  onChosen((id) => {
+    view?.end();
+    view = null;
+    place.hidden = id === null;
+    place.replaceChildren();
+    document.title = usualTitle;
+    asking?.abort();
+    asking = null; // or its end would be taken for a fault of what is shown
+    if (id === null) return;
+    place.replaceChildren(closing("Video"), skeleton());
+    place.scrollTop = 0;
+    isNew = true;
+    load(place, id);
+  });
+  onNews(() => {
+    if (chosen() !== null) loadSoon(place, LEAST_BETWEEN_MS);
+  });
+  onJob((job) => view?.tell(job));
+}
+
+/** @param {HTMLElement} place @param {number} afterMs  at least, since it was asked last */
+function loadSoon(place, afterMs) {
+  if (soon !== undefined) return;
+  soon = setTimeout(
+    () => {
+      soon = undefined;
+      const id = chosen();
+      if (id !== null) load(place, id);
+    },
+    Math.max(askedAt + afterMs - Date.now(), 0),
+  );
+}
+
+/**
+ * @param {HTMLElement} place
+ * @param {string} id
+ */
+async function load(place, id) {
+  asking?.abort();
+  const mine = new AbortController();
+  asking = mine;
+  askedAt = Date.now();
+  place.setAttribute("aria-busy", "true");
+  try {
+    const video = await askVideo(id, mine.signal);
+    if (asking === mine) show(place, video);
+  } catch (error) {
+    if (asking === mine) fail(place, error);
+  }
+  if (asking !== mine) return;
+  asking = null;
+  place.removeAttribute("aria-busy");
+  if (isNew) place.focus({ preventScroll: true });
+  isNew = false;
+}
+
+/** @param {HTMLElement} place @param {Page.Video} video */
+function show(place, video) {
+  if (!view) {
+    view = new VideoView(() => loadSoon(place, 0));
+    place.replaceChildren(closing(""), view.element);
+    const opened = view;
+    askLeave().then(
+      (leave) => opened.allow(leave),
+      () => {}, // who may not is told when they try
+    );
+  }
+  view.show(video);
+  document.title = `${visible(video.name)} · ${usualTitle}`;
+}
+
+/** @param {HTMLElement} place @param {unknown} error */
+function fail(place, error) {
+  if (!(error instanceof ApiError)) throw error;
+  if (error.passes) {
+    loadSoon(place, AGAIN_MS);
+    if (view) return view.away(error.message);
+    place.replaceChildren(
+      closing("Video"),
+      told("It is out of reach", `${error.message} This page keeps trying.`),
+    );
+    return;
+  }
+  view?.end();
+  view = null;
+  const [title, text] =
+    error.status === 404
+      ? ["There is no such video", "It was removed, or never was here."]
+      : ["It cannot be shown", `${error.message} ${error.remedy}`];
+  place.replaceChildren(closing("Video"), told(title, text));
+}
+
+function close() {
+  const id = chosen();
+  choose(null);
+  // Back to where it was opened from, if that is still there.
+  const link = [...document.querySelectorAll("a.video-link")].find((one) =>
+    one.getAttribute("href")?.includes(`v=${id}`),
+  );
+  if (link instanceof HTMLElement) link.focus();
+  else byId("videos-grid").focus();
+}
+
+/** @param {string} title  empty: the view has one */
+const closing = (title) =>
+  el(
+    "div",
+    { class: "video-close" },
+    title ? el("h2", { text: title }) : null,
+    iconButton("Close the video", "✕", close),
+  );
+
+/** @param {string} title @param {string} text */
+const told = (title, text) =>
+  el(
+    "div",
+    { class: "card video-told", role: "status" },
+    el("p", { class: "strong", text: title }),
+    el("p", { text }),
+  );
+
+const skeleton = () =>
+  el(
+    "div",
+    { class: "card", "aria-hidden": "true" },
+    el("div", { class: "skeleton video-skeleton" }),
+    el("div", { class: "skeleton line" }),
+    el("div", { class: "skeleton line" }),
+  );

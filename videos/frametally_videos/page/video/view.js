@@ -1,0 +1,215 @@
+// All of one video, in parts that stay while what they say changes: it plays on, and what is typed is not lost.
+
+import { VideoTabs } from "../described/tabbed.js";
+import { el, refill } from "frametally/js/shared/dom.js";
+import { moment, plural } from "frametally/js/shared/format.js";
+import { has } from "frametally/js/shell/rights.js";
+import { TIME_SOURCES, filmed, isInWork, shareDone, stateWords, visible } from "../library/words.js";
+import { sendRetry } from "./asking.js";
+import { accountCard, countsCard } from "./cards.js";
+import { UNCOUNTED, askCounted, countsKey } from "./course.js";
+import { makeEditing, makeTimeForm } from "./editing.js";
+import { makeForgetting } from "./forgetting.js";
+import { Player } from "./player.js";
+import { speak, wordsOf } from "frametally/js/shell/saying.js";
+
+export class VideoView {
+  /** @param {() => void} onChange  something was changed here */
+  constructor(onChange) {
+    this.onChange = onChange;
+    /** @type {Page.Video|null} */
+    this.video = null;
+    this.counted = UNCOUNTED;
+    this.countsOf = "";
+    this.asking = new AbortController();
+    this.said = "";
+    this.player = new Player();
+    /** @type {Page.VideoPlace|null} */
+    this.stream = null;
+    this.streamed = el("div", { class: "video-streamed" });
+    this.name = el("bdi");
+    this.where = el("p", { class: "video-where muted small" });
+    this.standing = el("div", { class: "video-standing", role: "status" });
+    this.outage = el("p", { class: "video-outage remark-line", role: "status", hidden: true });
+    const saved = (/** @type {Page.Video} */ video) => this.show(video);
+    this.editing = makeEditing(saved);
+    this.timing = makeTimeForm(saved);
+    this.forgetting = makeForgetting();
+    this.off = el("p", { class: "muted small", hidden: true });
+    this.timeless = el("div", { class: "card" }, this.timing.element);
+    this.cards = el("div", { class: "video-facts" });
+    this.tabs = new VideoTabs(this.cards, this.player);
+    this.element = el(
+      "div",
+      { class: "video-view" },
+      el("header", { class: "video-head" }, el("h2", {}, this.name), this.where),
+      this.outage,
+      this.standing,
+      this.timeless,
+      el(
+        "div",
+        { class: "video-columns" },
+        el("div", { class: "video-beside" }, this.player.element, this.streamed),
+        el(
+          "div",
+          { class: "video-beside" },
+          this.tabs.element,
+          this.editing.element,
+          this.off,
+          this.forgetting.element,
+        ),
+      ),
+    );
+    this.allow({ isAllowed: true, remedy: "" });
+  }
+
+  /** Nothing of it is asked for or plays any more. */
+  end() {
+    this.tabs.end();
+    this.stream?.end();
+    this.asking.abort();
+    this.player.end();
+  }
+
+  /** Whether it may be changed. @param {{isAllowed: boolean, remedy: string}} leave */
+  allow({ isAllowed, remedy }) {
+    this.isAllowed = isAllowed;
+    this.off.hidden = isAllowed;
+    this.off.textContent = `Videos cannot be changed here. ${remedy}`;
+    this.#showLeave();
+  }
+
+  /** The server does not answer: what is shown stays. @param {string} words */
+  away(words) {
+    this.outage.textContent = `${words} What you see is from before; this page keeps trying.`;
+    this.outage.hidden = false;
+  }
+
+  /** @param {Page.Video} video */
+  show(video) {
+    this.outage.hidden = true;
+    this.video = video;
+    this.#askCounts(video);
+    const text = JSON.stringify(video);
+    if (text === this.said) return;
+    this.said = text;
+    this.element.dataset.id = video.id;
+    this.element.dataset.state = video.state;
+    this.name.textContent = visible(video.name);
+    this.where.replaceChildren(...whereWords(video));
+    this.player.show(video);
+    this.#showStream(video);
+    this.#showStanding(video);
+    this.#showCards(video);
+    this.editing.show(video);
+    this.timing.show(video);
+    this.forgetting.show(video);
+    this.#showLeave();
+  }
+
+  /** One of its jobs is so far now. @param {Page.ToldJob} told */
+  tell({ video_id: id, job_id: jobId, state, progress, attempt, reason }) {
+    const { video } = this;
+    if (video?.id !== id || !video.jobs.some((job) => job.id === jobId)) return;
+    const jobs = video.jobs.map((job) =>
+      job.id === jobId ? { ...job, state, progress, reason, attempts: attempt } : job,
+    );
+    this.show({ ...video, jobs });
+  }
+
+  /** What has no time cannot be streamed. @param {Page.Video} video */
+  #showStream(video) {
+    if (this.stream || video.started_at_ms === null || video.state === "deleting") return;
+    // Scripts of other capabilities put what they have of a video there.
+    this.stream = { video, slot: this.streamed, end: () => {} };
+    document.dispatchEvent(new CustomEvent("frametally:video", { detail: this.stream }));
+  }
+
+  #showLeave() {
+    const state = this.video?.state;
+    const mayChange = this.isAllowed === true && state !== "deleting";
+    this.timeless.hidden = !(mayChange && state === "needs_time");
+    this.editing.element.hidden = !mayChange;
+    this.forgetting.element.hidden = !mayChange || !has("run");
+    if (this.video) this.tabs.show(this.video, mayChange);
+  }
+
+  /** @param {Page.Video} video */
+  #showCards(video) {
+    const { colorOf } = this.counted;
+    refill(this.cards, countsCard(video, colorOf), accountCard(video));
+  }
+
+  /** How far it has come, and what a person can do about it. @param {Page.Video} video */
+  #showStanding(video) {
+    const share = shareDone(video);
+    const bar = el("progress", { max: "1", "aria-label": "Progress" });
+    if (share !== null) bar.value = share;
+    const words = el("span", { class: "video-state-words", text: stateWords(video) });
+    refill(
+      this.standing,
+      el("p", { class: "video-state" }, words, isInWork(video) ? bar : ""),
+      ...(video.remedy ? [el("p", { class: "small", text: video.remedy })] : []),
+      ...(video.state === "failed" ? [this.#retry(video)] : []),
+    );
+  }
+
+  /** @param {Page.Video} video */
+  #retry({ id }) {
+    const said = el("p", { class: "form-said", role: "alert", hidden: true });
+    const button = el("button", { type: "button", class: "button", text: "Try again", onclick: again });
+    const view = this;
+    async function again() {
+      button.disabled = true;
+      try {
+        view.show(await sendRetry(id));
+        speak("It is tried again");
+        view.onChange();
+      } catch (error) {
+        said.textContent = wordsOf(error);
+        said.hidden = false;
+        button.disabled = false;
+      }
+    }
+    return el("div", {}, button, said);
+  }
+
+  /** @param {Page.Video} video */
+  async #askCounts(video) {
+    const key = countsKey(video);
+    if (key === this.countsOf) return;
+    this.countsOf = key;
+    try {
+      const counted = await askCounted(video, this.asking.signal);
+      if (key !== this.countsOf || !this.video) return;
+      this.counted = counted;
+      this.player.showCounted(counted);
+      this.#showCards(this.video);
+    } catch {
+      // The index is away, or has not these counts yet: asked again with the next news.
+      if (key === this.countsOf) this.countsOf = "";
+    }
+  }
+}
+
+/** @param {Page.Video} video */
+function whereWords(video) {
+  const when = filmed(video);
+  const from = video.time_source;
+  const moved = video.moved_from;
+  return [
+    el("bdi", { text: visible(video.source_name) }),
+    ...(moved
+      ? [
+          el("span", {
+            class: "remark",
+            text: `moved ${plural(moved.frames, "frame")} of ${visible(moved.source_name)} from ${moment(moved.from_ms)}`,
+          }),
+        ]
+      : []),
+    ...(when === null ? [] : [el("span", { text: when })]),
+    ...(when === null || from === null
+      ? []
+      : [el("span", { class: from === "file_time" ? "remark" : "", text: TIME_SOURCES[from] })]),
+  ];
+}

@@ -1,0 +1,30 @@
+// Videos: the ones that there are, with how far each has come; new ones are brought in here, and one can be opened.
+
+import { byId } from "frametally/js/shared/dom.js";
+import { parseState } from "frametally/js/shared/state.js";
+import { useZone } from "frametally/js/shared/time.js";
+import { zoneOf } from "frametally/js/shared/zones.js";
+import { leadThere } from "frametally/js/shell/links.js";
+import { listen } from "frametally/js/status/live.js";
+import { showStrip } from "frametally/js/status/strip.js";
+import { onClient } from "./uploads/client.js";
+import { startUploads } from "./uploads/panel.js";
+import { startPanel } from "./video/panel.js";
+import { sourcesSeen, startList } from "./library/list.js";
+import { tellNews } from "./library/news.js";
+import { holdSocket } from "./library/socket.js";
+
+useZone(zoneOf(parseState(location.search)));
+leadThere();
+const uploads = startUploads(sourcesSeen);
+const list = startList(uploads.allow);
+startPanel(byId("video"));
+listen({
+  index: () => {}, // the strip's numbers come with the books, the videos' with the videos
+  status: showStrip,
+  videos: tellNews,
+  away: list.away,
+  back: list.back,
+});
+// What it has uploaded itself it is told of oftener, and where there are too many streams.
+onClient(holdSocket);

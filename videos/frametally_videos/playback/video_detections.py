@@ -1,0 +1,180 @@
+"""What was detected in a stored video, by its own time: the boxes to draw over the picture."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+import re
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from werkzeug.datastructures import MultiDict
+
+from frametally.books.count_settings import SettingsByDay
+from frametally.books.evidence import frames_of_medium
+from frametally.errors import Retryable
+from frametally.media.manifests import find_manifest
+from frametally.ports.object_store import ObjectMissing
+from frametally.process.time_limit import time_limit
+from frametally.records import FrameDetections, MediaManifest
+from frametally.rules.counted_boxes import CountedBoxes
+from frametally.settings.loading import Settings
+from frametally_videos.answers import BoxesAt, VideoDetections
+from frametally_videos.playback.stored_video import find_video
+from frametally_videos.records import VideoRecord
+from frametally_videos.video_ports import VideoPorts
+from frametally_web.books.reader import BooksReader
+from frametally_web.charts.scope import stored_intervals
+from frametally_web.requests import query
+from frametally_web.requests.native import NativeRoute
+from frametally_web.requests.packing import pack
+from frametally_web.requests.problems import bad_parameter
+
+MOST_S = 60.0
+"""Of a video in one answer."""
+
+_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+_LEAST_PACKED_BYTES = 500
+
+
+class DetectionRoutes:
+    """Reads boxes where the ledger says that they lie, as a bar's proof does."""
+
+    def __init__(self, ports: VideoPorts, settings: Settings, books: BooksReader) -> None:
+        """Read from these; `books` see to it that the ledger knows what was counted."""
+        self._ports = ports
+        self._books = books
+        self._settings = settings
+
+    def routes(self) -> list[NativeRoute]:
+        """Return them."""
+        return [NativeRoute("/api/videos/{video_id}/detections", ("GET",), self.detections)]
+
+    async def detections(self, request: Request) -> Response:
+        """Answer with the boxes of a stretch of a video.
+
+        Raises:
+            Problem: 400, 404.
+            Retryable: A port is away.
+        """
+        query.check_known(request.query_params, ["model", "from_s", "to_s"])
+        args: MultiDict[str, str] = MultiDict(request.query_params.multi_items())
+        from_s = _read_seconds(args, "from_s", 0.0)
+        to_s = _read_seconds(args, "to_s", from_s + MOST_S)
+        if not from_s < to_s <= from_s + MOST_S:
+            raise bad_parameter(
+                "to_s",
+                f"to_s={to_s:g} is not within {MOST_S:g} seconds after from_s={from_s:g}.",
+                remedy=f"Ask for {MOST_S:g} seconds at most; next_s says where to go on.",
+            )
+        model = query.read_one(args, "model")
+        row = await find_video(self._ports.catalogue, request.path_params["video_id"])
+        body = await asyncio.to_thread(self._body, row.record, model, from_s, to_s)
+        return await asyncio.to_thread(_json, request, body)
+
+    def _body(self, record: VideoRecord, model: str | None, from_s: float, to_s: float) -> bytes:
+        with time_limit(self._settings.web_query_timeout_s):
+            self._books.ensure_ledger()
+            return msgspec.json.encode(self.find(record, model, from_s, to_s))
+
+    def find(self, record: VideoRecord, model: str | None, from_s: float, to_s: float) -> VideoDetections:
+        """Return the boxes of `[from_s, to_s)` seconds after the first frame's presentation.
+
+        Those of the newest model unless another is asked for; none where nothing is detected yet.
+
+        Raises:
+            Problem: 400, nothing was detected by that model.
+            Retryable: A port is away, or the ledger speaks of a segment that has gone.
+        """
+        chosen = self._choose(model)
+        manifest = find_manifest(self._ports.store, record.sha256)
+        frames: list[FrameDetections] = []
+        limits = self._settings.counted_boxes()
+        next_s = None
+        start_ms = None if manifest is None else manifest.first_captured_at_ms
+        if manifest is not None and start_ms is not None and chosen is not None:
+            last_ms = manifest.last_captured_at_ms or start_ms
+            from_ms, to_ms = (start_ms + round(1000 * seconds) for seconds in (from_s, to_s))
+            if from_ms <= last_ms:
+                limits = self._limits_at(chosen, from_ms)
+                frames = self._frames(manifest, chosen, from_ms, to_ms)
+            next_s = to_s if to_ms <= last_ms else None
+        counts = limits.rule()
+        return VideoDetections(
+            model=chosen,
+            width_px=frames[0].width_px if frames else record.facts.width_px,
+            height_px=frames[0].height_px if frames else record.facts.height_px,
+            frames=[
+                BoxesAt(
+                    position_s=(frame.captured_at_ms - (start_ms or 0)) / 1000,
+                    captured_at_ms=frame.captured_at_ms,
+                    boxes=[(one.label, one.confidence, *one.box) for one in filter(counts, frame.detections)],
+                )
+                for frame in frames
+            ],
+            next_s=next_s,
+        )
+
+    def _choose(self, asked: str | None) -> str | None:
+        counted = list(stored_intervals(self._ports.index))
+        there_are = list(dict.fromkeys([*counted, *self._ports.ledger.models()]))
+        if asked is not None and asked not in there_are:
+            raise bad_parameter(
+                "model",
+                f"Nothing was detected by the model {query.shown(asked)!r}.",
+                remedy=f"Choose one of these: {', '.join(there_are)}." if there_are else "There is none yet.",
+                value=query.shown(asked),
+            )
+        return asked or next(iter(there_are), None)
+
+    def _limits_at(self, model: str, time_ms: int) -> CountedBoxes:
+        """Return which boxes count at that time: as they were counted, if they are."""
+        otherwise = self._settings.counted_boxes()
+        for base_s in stored_intervals(self._ports.index).get(model, [])[:1]:
+            return SettingsByDay(self._ports.index, model, base_s).counted_boxes_at(time_ms, otherwise)
+        return otherwise
+
+    def _frames(self, manifest: MediaManifest, model: str, from_ms: int, to_ms: int) -> list[FrameDetections]:
+        try:
+            return list(
+                frames_of_medium(
+                    self._ports.store,
+                    self._ports.ledger,
+                    manifest,
+                    model=model,
+                    from_ms=from_ms,
+                    to_ms=to_ms,
+                )
+            )
+        except ObjectMissing as error:
+            raise Retryable(f"{error}; the ledger is being brought up to the store") from error
+
+
+def _read_seconds(args: MultiDict[str, str], name: str, otherwise: float) -> float:
+    text = query.read_one(args, name)
+    if text is None:
+        return otherwise
+    if not _SECONDS.fullmatch(text) or not math.isfinite(float(text)):
+        raise bad_parameter(
+            name,
+            f"{name}={query.shown(text)} is no number of seconds.",
+            remedy=f"Give seconds after the video's first frame, such as {name}=12.5.",
+        )
+    return float(text)
+
+
+def _json(request: Request, body: bytes) -> Response:
+    """Return an answer that a browser keeps and asks about."""
+    headers = {
+        "Cache-Control": "private, no-cache",
+        "ETag": f'W/"{hashlib.sha256(body).hexdigest()[:32]}"',
+        "Vary": "Accept-Encoding",
+    }
+    if request.headers.get("If-None-Match") == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    if len(body) >= _LEAST_PACKED_BYTES and "gzip" in request.headers.get("Accept-Encoding", ""):
+        body = pack(body, "gzip")
+        headers["Content-Encoding"] = "gzip"
+    return Response(body, headers=headers, media_type="application/json")

@@ -1,0 +1,1 @@
+"""What the catalogue's database and the task queue must do."""

@@ -1,0 +1,86 @@
+"""Settings of videos: uploads, the queue of jobs, and what is made of videos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr
+
+from frametally.rules.times import HOUR_S
+from frametally.settings.access import NO_SECRET, ServerAccess
+from frametally.settings.plugin_settings import PluginSettings
+
+
+class VideoSettings(PluginSettings, defer_build=True):
+    """The part of `Settings` about videos."""
+
+    upload_max_gb: float = Field(20.0, gt=0, le=5000, description="Gigabytes that one upload may have.")
+    upload_idle_s: float = Field(
+        60.0, gt=0, le=HOUR_S, description="Seconds without a byte after which an upload's request is closed."
+    )
+    uploads_per_client: int = Field(4, ge=1, le=1000, description="Uploads of one client at once.")
+    uploads_in_all: int = Field(32, ge=1, le=10_000, description="Uploads at once.")
+    video_max_h: float = Field(24.0, gt=0, le=8760, description="Hours that an uploaded video may last.")
+    video_workers: int = Field(
+        1,
+        ge=0,
+        le=64,
+        description="Workers that `frametally serve` starts beside itself once a video waits; 0: none.",
+    )
+    job_lease_s: float = Field(
+        30.0, gt=0, le=HOUR_S, description="Seconds without a word after which a worker's job goes to others."
+    )
+    job_attempts: int = Field(
+        5, ge=1, le=100, description="Times that a job is begun before it is said to have failed."
+    )
+    store_video_days: int = Field(
+        0, ge=0, le=36_500, description="Days after which uploaded originals are removed; 0: never."
+    )
+    queue_url: str = Field(
+        "", description="Queue of jobs, `amqp://` or `amqps://` (RabbitMQ); empty: the video catalogue's own."
+    )
+    queue_user: str = Field("", description="Name to log in to the queue by.")
+    queue_password: SecretStr = Field(NO_SECRET, description="Password of that name.")
+    queue_ca_file: Path | None = Field(
+        None, description="PEM file of the authorities that the queue's certificate may come from."
+    )
+    queue_acknowledge_min: float = Field(
+        25.0,
+        gt=0,
+        le=1440,
+        description="Minutes after which a job at work is acknowledged to RabbitMQ, "
+        "fewer than its `consumer_timeout`; its lease alone guards it then.",
+    )
+    job_max_h: float = Field(6.0, gt=0, le=168, description="Hours that one job may take.")
+    scratch_dir: Path | None = Field(
+        None, description="Folder of files that are being made; empty: `<data_dir>/tmp`."
+    )
+    video_encoders: str = Field(
+        "h264_nvenc,h264_qsv,libx264,mpeg4",
+        pattern=r"^[a-z0-9_]+(,[a-z0-9_]+)*$",
+        description="FFmpeg's encoders of moving pictures, the first that works is taken.",
+    )
+    video_crf: int = Field(
+        23, ge=0, le=51, description="Quality that videos are encoded with, 0 the best (x264's `crf`)."
+    )
+    playable_max_side_px: int = Field(
+        1920, ge=16, le=16_384, description="Longest side in pixels of a video that is made for browsers."
+    )
+    video_orchestrator: Literal["queue", "airflow"] = Field(
+        "queue", description="Who has new videos described and checked: the workers' queue, or Airflow."
+    )
+    videos_topic: str = Field(
+        "videos",
+        pattern=r"^[a-zA-Z0-9._-]{1,100}$",
+        description="Log topic that new videos are announced on, for Airflow.",
+    )
+
+    @property
+    def queue_access(self) -> ServerAccess:
+        """How to log in to the queue."""
+        return ServerAccess(user=self.queue_user, password=self.queue_password, ca_file=self.queue_ca_file)
+
+    def urls_in(self, data_dir: Path) -> dict[str, Any]:
+        """Return the URLs and folders that are empty; see `PluginSettings.urls_in`."""
+        return super().urls_in(data_dir) | {"scratch_dir": self.scratch_dir or data_dir / "tmp"}

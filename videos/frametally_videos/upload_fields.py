@@ -1,0 +1,336 @@
+"""What is said of a video beside its bytes: read from text, checked, refused by name where it cannot be."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import re
+import unicodedata
+import zoneinfo
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from frametally.errors import Misconfigured
+from frametally.files.names import as_text
+from frametally.plugins import hooks
+from frametally.rules.times import FIRST_MS, NEXT_MS
+from frametally_videos.records import VideoFields
+from frametally_videos.upload_refusals import FieldRefused
+
+MOST_CHARACTERS = 255
+MOST_JSON_BYTES = 64 * 1024
+MOST_REGIONS = 32
+MOST_POINTS = 64
+FEWEST_CALIBRATION_POINTS = 4
+
+OTHER_NAMES = {"calibrate_coordinates": "calibration"}
+"""Names under which fields are sent as well."""
+
+CLIENT_ID = re.compile(r"(?!stream$)[A-Za-z0-9_-]{1,64}")
+"""A client's id; `/ws/stream` is what viewers of streams connect to."""
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_MS = re.compile(r"-?[0-9]{1,15}")
+_RECTANGLE = ("x", "y", "width", "height")
+_MOST_PX = 100_000.0
+
+_NOT_OF_VIDEOS = re.compile(r"(text|image|font|message|multipart|application|model|chemical)/.*")
+# What programs call a video whose kind they do not know, and Qt's name for files that end as MPEG streams do.
+_OF_ANYTHING = {
+    *("application/octet-stream", "application/mp4", "application/mxf", "application/ogg"),
+    *("application/x-matroska", "application/vnd.rn-realmedia", "application/offset+octet-stream"),
+    "text/vnd.trolltech.linguist",
+}
+
+
+def read_fields(said: Mapping[str, str]) -> VideoFields:
+    """Return the fields that are given as text, by name; an empty one is none.
+
+    Raises:
+        FieldRefused: One of them cannot be, or there is none of that name.
+    """
+    values: dict[str, Any] = {}
+    for name, text in said.items():
+        field = OTHER_NAMES.get(name, name)
+        reader = _READERS.get(field)
+        if reader is None:
+            raise FieldRefused(name, f"There is no field {name!r}.", f"There are {', '.join(_READERS)}.")
+        if text.strip():
+            values[field] = reader(name, text)
+    return check_fields(VideoFields(**values))
+
+
+def check_fields(fields: VideoFields) -> VideoFields:
+    """Return the fields as they are kept: names trimmed, with their accents written in one way.
+
+    Raises:
+        FieldRefused: One of them cannot be.
+    """
+    if fields.start_time is not None:
+        _check_start_time(fields.start_time)
+    if fields.timezone is not None:
+        _check_timezone(fields.timezone)
+    if fields.last_modified_ms is not None and not FIRST_MS <= fields.last_modified_ms < NEXT_MS:
+        raise FieldRefused(
+            "last_modified_ms",
+            f"{fields.last_modified_ms} is no time in the years 1000 to 9999.",
+            "Give ms since 1970, UTC.",
+        )
+    if fields.client_id is not None and not CLIENT_ID.fullmatch(fields.client_id):
+        raise FieldRefused(
+            "client_id",
+            "It is no client's id.",
+            "Give 1 to 64 letters, digits, hyphens or underscores, and not `stream`.",
+        )
+    if fields.roi is not None:
+        _check_json_size("roi", fields.roi)
+        _check_roi(fields.roi)
+    if fields.calibration is not None:
+        _check_json_size("calibration", fields.calibration)
+        _check_calibration(fields.calibration)
+    return msgspec.structs.replace(
+        fields,
+        name=None if fields.name is None else _checked_name("name", fields.name),
+        source=None if fields.source is None else _checked_name("source", fields.source),
+    )
+
+
+def read_file_name(given: str) -> str:
+    r"""Return a file's name as it is kept: without folders, and a control character of it as `\x0a`.
+
+    Raises:
+        FieldRefused: It is none, or too long.
+    """
+    name = as_text(re.split(r"[/\\]", given)[-1])
+    name = "".join(c if unicodedata.category(c) != "Cc" else f"\\x{ord(c):02x}" for c in name).strip()
+    if not name or name in (".", ".."):
+        raise FieldRefused("file", f"{given[:40]!r} is no file's name.", "Send the file with its name.")
+    if len(name) > MOST_CHARACTERS:
+        raise FieldRefused(
+            "file",
+            f"Its name has {len(name)} characters, of {MOST_CHARACTERS} that there may be.",
+            "Give it a shorter one.",
+        )
+    return name
+
+
+def read_sha256(given: str) -> str:
+    """Return a SHA-256 in small hex digits. Raises `FieldRefused`."""
+    digest = given.strip().lower()
+    if not _SHA256.fullmatch(digest):
+        raise FieldRefused("sha256", f"{given[:80]!r} is no SHA-256.", "Give its 64 hex digits.")
+    return digest
+
+
+def is_of_another_kind(content_type: str) -> bool:
+    """Return whether what is sent says of itself that it is no video; no or a general word says nothing."""
+    kind = content_type.partition(";")[0].strip().lower()
+    return bool(_NOT_OF_VIDEOS.fullmatch(kind)) and kind not in _OF_ANYTHING
+
+
+def calibration_remark(calibration: Mapping[str, Any]) -> str | None:
+    """Return why no speeds can come of a calibration, as one sentence; None if they can."""
+    points = len(calibration.get("points", []))
+    with_metres = len(calibration.get("metres", []))
+    if points >= FEWEST_CALIBRATION_POINTS and with_metres:
+        return None
+    metres = "all with metres" if with_metres else "none with metres"
+    return f"{points} of at least {FEWEST_CALIBRATION_POINTS} points, {metres}: no speed"
+
+
+def without_what_lies_outside(
+    fields: VideoFields, width_px: int, height_px: int
+) -> tuple[VideoFields, list[str]]:
+    """Return the fields without a region or a calibration outside the picture, and a sentence for each."""
+    left_out: list[str] = []
+    for name in ("roi", "calibration"):
+        drawn = getattr(fields, name)
+        for place, x, y in _places(drawn) if drawn is not None else ():
+            if not (0 <= x <= width_px and 0 <= y <= height_px):
+                left_out.append(
+                    f"Its {name} was left out: {place} ({x:g}, {y:g}) lies outside the picture of "
+                    f"{width_px}x{height_px} pixels; send it again"
+                )
+                fields = msgspec.structs.replace(fields, **{name: None})
+                break
+    return fields, left_out
+
+
+def _checked_name(field: str, given: str) -> str:
+    name = unicodedata.normalize("NFC", given.strip())
+    if not 1 <= len(name) <= MOST_CHARACTERS:
+        raise FieldRefused(
+            field,
+            f"It has {len(name)} characters, of 1 to {MOST_CHARACTERS} that there may be.",
+            "Give another name.",
+        )
+    bad = next((c for c in name if unicodedata.category(c) in ("Cc", "Cs")), None)
+    if bad is not None:
+        raise FieldRefused(
+            field, f"It has a control character, U+{ord(bad):04X}.", "Write it as text in one line."
+        )
+    return name
+
+
+def _check_start_time(text: str) -> None:
+    remedy = "Give an ISO 8601 time, such as 2026-05-01T08:00:00+02:00."
+    try:
+        moment = datetime.datetime.fromisoformat(text)
+    except ValueError as error:
+        raise FieldRefused("start_time", f"{text[:80]!r} is no ISO 8601 time.", remedy) from error
+    if moment.year < 1000:
+        raise FieldRefused("start_time", f"{text[:80]!r} is not in the years 1000 to 9999.", remedy)
+
+
+def _check_timezone(name: str) -> None:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError) as error:
+        raise FieldRefused(
+            "timezone", f"{name[:80]!r} is no time zone.", "Give an IANA name, such as Europe/Berlin."
+        ) from error
+
+
+def _check_json_size(field: str, value: dict[str, Any]) -> None:
+    if len(msgspec.json.encode(value)) > MOST_JSON_BYTES:
+        raise FieldRefused(field, f"It has more than {MOST_JSON_BYTES // 1024} kB.", "Draw less of it.")
+
+
+def _check_roi(roi: dict[str, Any]) -> None:
+    regions = roi.get("regions")
+    if regions is None:
+        _check_region(roi, "")
+        return
+    if not isinstance(regions, list) or not 1 <= len(regions) <= MOST_REGIONS or set(roi) != {"regions"}:
+        raise FieldRefused(
+            "roi",
+            f"`regions` has to be a list of 1 to {MOST_REGIONS} regions, alone.",
+            _SHAPES,
+            place="regions",
+        )
+    for number, region in enumerate(regions):
+        _check_region(region, f"regions[{number}]")
+
+
+_SHAPES = 'Give {"x": 100, "y": 100, "width": 500, "height": 300} or {"points": [[0, 0], [100, 100], ...]}.'
+
+
+def _check_region(region: Any, place: str) -> None:
+    if isinstance(region, dict) and set(region) == set(_RECTANGLE):
+        for name in _RECTANGLE:
+            _check_number("roi", region[name], f"{place}.{name}".strip("."), 0.0)
+        if not (region["width"] > 0 and region["height"] > 0):
+            raise FieldRefused(
+                "roi", "A region without a width or a height holds nothing.", _SHAPES, place=place
+            )
+    elif isinstance(region, dict) and "points" in region and set(region) <= {"points", "name"}:
+        _check_points("roi", region["points"], f"{place}.points".strip("."))
+    else:
+        raise FieldRefused("roi", "It is neither a rectangle nor a list of points.", _SHAPES, place=place)
+
+
+def _check_calibration(calibration: dict[str, Any]) -> None:
+    if "points" not in calibration or not set(calibration) <= {"points", "metres", "name"}:
+        raise FieldRefused(
+            "calibration", "It has no points, or more than points and metres.", _CALIBRATION, place="points"
+        )
+    points = calibration["points"]
+    _check_points("calibration", points, "points")
+    metres = calibration.get("metres", [])
+    if metres:
+        _check_points("calibration", metres, "metres", least=-_MOST_PX)
+        if len(metres) != len(points):
+            raise FieldRefused(
+                "calibration",
+                f"It has {len(points)} points and metres of {len(metres)}.",
+                _CALIBRATION,
+                place="metres",
+            )
+        try:
+            for check in hooks("calibration"):
+                check(points, metres)
+        except Misconfigured as error:
+            raise FieldRefused("calibration", f"{error}.", _CALIBRATION, place="points") from error
+
+
+_CALIBRATION = 'Give {"points": [[0, 0], [100, 100], ...], "metres": [[0, 0], [3.5, 7], ...]}.'
+
+
+def _check_points(field: str, points: Any, place: str, *, least: float = 0.0) -> None:
+    if not isinstance(points, list) or not 1 <= len(points) <= MOST_POINTS:
+        raise FieldRefused(
+            field, f"There have to be 1 to {MOST_POINTS} points.", "Draw them as [x, y].", place=place
+        )
+    for number, point in enumerate(points):
+        if not isinstance(point, list) or len(point) != 2:
+            raise FieldRefused(
+                field, "A point is two numbers.", "Write it as [x, y].", place=f"{place}[{number}]"
+            )
+        for axis, value in enumerate(point):
+            _check_number(field, value, f"{place}[{number}][{axis}]", least)
+
+
+def _check_number(field: str, value: Any, place: str, least: float) -> None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (is_number and math.isfinite(value) and least <= value <= _MOST_PX):
+        raise FieldRefused(
+            field,
+            f"{value!r:.40} is no number from {least:g} to {_MOST_PX:g}.",
+            "Write it in pixels of the upright picture.",
+            place=place,
+        )
+
+
+def _places(drawn: dict[str, Any]) -> list[tuple[str, float, float]]:
+    """Return where each corner of what is drawn lies: its place in the JSON, x and y."""
+    regions = drawn.get("regions")
+    if regions is not None:
+        return [
+            (f"regions[{number}].{place}", x, y)
+            for number, region in enumerate(regions)
+            for place, x, y in _places(region)
+        ]
+    if "points" in drawn:
+        return [(f"points[{number}]", *point) for number, point in enumerate(drawn["points"])]
+    left, top = drawn["x"], drawn["y"]
+    return [("x, y", left, top), ("width, height", left + drawn["width"], top + drawn["height"])]
+
+
+def _read_ms(name: str, text: str) -> int:
+    if not _MS.fullmatch(text.strip()):
+        raise FieldRefused(name, f"{text[:40]!r} is no whole number.", "Give ms since 1970, UTC.")
+    return int(text)
+
+
+def _read_json(name: str, text: str) -> dict[str, Any]:
+    if len(text.encode(errors="replace")) > MOST_JSON_BYTES:
+        raise FieldRefused(name, f"It has more than {MOST_JSON_BYTES // 1024} kB.", "Draw less of it.")
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
+        raise FieldRefused(name, f"It is no JSON object: {str(error)[:200]}.", _SHAPES) from error
+
+
+def _read_yes(name: str, text: str) -> bool:
+    if text.strip().lower() not in ("true", "false"):
+        raise FieldRefused(name, f"{text[:40]!r} is neither true nor false.", "Give true or false.")
+    return text.strip().lower() == "true"
+
+
+def _read_text(_: str, text: str) -> str:
+    return text.strip()
+
+
+_READERS: dict[str, Callable[[str, str], Any]] = {
+    "name": _read_text,
+    "source": _read_text,
+    "start_time": _read_text,
+    "timezone": _read_text,
+    "last_modified_ms": _read_ms,
+    "client_id": _read_text,
+    "roi": _read_json,
+    "calibration": _read_json,
+    "move_counts": _read_yes,
+}
+"""By field, what reads it from text; the first argument is the name that it was sent under."""

@@ -1,0 +1,169 @@
+"""A multipart form, read while it comes: fields are kept, the file's bytes are handed on at once."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from frametally_videos.upload_fields import MOST_JSON_BYTES
+from frametally_web.requests.problems import Problem, bad_parameter
+
+FILE_PARTS = ("file", "video")
+_MOST_FIELDS = 32
+_BACKSLASHED = re.compile(r"\\.")
+# What browsers write for what would end a quoted name.
+_ESCAPED = (("%22", '"'), ("%0D", "\r"), ("%0A", "\n"))
+
+
+class FilePart(NamedTuple):
+    """What a form says of its file."""
+
+    name: str
+    file_name: str
+    content_type: str
+
+
+class FormReader:
+    """Reads one form; every mistake is a `Problem`."""
+
+    def __init__(self, content_type: str) -> None:
+        """Expect a form as its `Content-Type` says.
+
+        Raises:
+            Problem: 415, it is no multipart form.
+        """
+        kind, options = parse_options_header(content_type)
+        boundary = options.get(b"boundary", b"")
+        if kind != b"multipart/form-data" or not boundary:
+            raise Problem(
+                415,
+                f"What was sent is {kind.decode(errors='replace') or 'of no type'!r:.80}.",
+                remedy="Send a form as multipart/form-data, with the video in its part `file`.",
+            )
+        self.file: FilePart | None = None
+        self.fields: dict[str, str] = {}
+        self.is_whole = False
+        self._headers: dict[str, str] = {}
+        self._header_name = self._header_value = b""
+        self._field: tuple[str, bytearray] | None = None
+        self._is_in_file = False
+        self._bytes = bytearray()
+        try:
+            self._parser = MultipartParser(
+                boundary,
+                {
+                    "on_part_begin": self._begin_part,
+                    "on_header_field": self._add_header_name,
+                    "on_header_value": self._add_header_value,
+                    "on_header_end": self._end_header,
+                    "on_headers_finished": self._end_headers,
+                    "on_part_data": self._add_data,
+                    "on_part_end": self._end_part,
+                    "on_end": self._end,
+                },
+            )
+        except FormParserError as error:
+            raise _no_form(error) from error
+
+    def feed(self, data: bytes) -> bytes:
+        """Take in what follows; return the bytes of the file that are in it.
+
+        Raises:
+            Problem: 400, it is no form, or one with what is not asked for.
+        """
+        try:
+            self._parser.write(data)
+        except FormParserError as error:
+            raise _no_form(error) from error
+        found = bytes(self._bytes)
+        self._bytes.clear()
+        return found
+
+    def check_whole(self) -> None:
+        """Refuse a form that was cut, or has no file. Raises `Problem`: 400."""
+        if not self.is_whole:
+            raise Problem(400, "The form ends in its middle.", remedy="Send it anew.")
+        if self.file is None:
+            raise bad_parameter("file", "The form has no file.", remedy="Send the video in its part `file`.")
+
+    def _begin_part(self) -> None:
+        self._headers = {}
+        self._header_name = self._header_value = b""
+
+    def _add_header_name(self, data: bytes, start: int, end: int) -> None:
+        self._header_name += data[start:end]
+
+    def _add_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._header_value += data[start:end]
+
+    def _end_header(self) -> None:
+        name = self._header_name.decode("latin-1").lower()
+        self._headers[name] = self._header_value.decode("latin-1")
+        self._header_name = self._header_value = b""
+
+    def _end_headers(self) -> None:
+        disposition = self._headers.get("content-disposition", "")
+        if _BACKSLASHED.sub("", disposition).count('"') % 2:
+            raise Problem(
+                400,
+                f"The form has a name without its closing quote: {disposition!r:.120}.",
+                remedy="Write a line break in a name as %0D%0A.",
+            )
+        _, options = parse_options_header(disposition)
+        name = _text(options.get(b"name", b""))
+        file_name = options.get(b"filename")
+        if file_name is None:
+            if name in self.fields or len(self.fields) >= _MOST_FIELDS:
+                raise bad_parameter(name, "It stands twice in the form.", remedy="Send it once.")
+            if name in FILE_PARTS:
+                raise bad_parameter(name, "It is no file.", remedy="Send the video as a file, with its name.")
+            self._field = (name, bytearray())
+            return
+        if name not in FILE_PARTS:
+            raise bad_parameter(
+                name, f"There is no file {name!r:.40}.", remedy="Send the video in the part `file`."
+            )
+        if self.file is not None:
+            raise bad_parameter(name, "There are two files.", remedy="Send each video by itself.")
+        text = _text(file_name)
+        for escaped, meant in _ESCAPED:
+            text = text.replace(escaped, meant)
+        self.file = FilePart(name, text, self._headers.get("content-type", ""))
+        self._is_in_file = True
+
+    def _add_data(self, data: bytes, start: int, end: int) -> None:
+        if self._is_in_file:
+            self._bytes += data[start:end]
+        elif self._field is not None:
+            name, value = self._field
+            value += data[start:end]
+            if len(value) > MOST_JSON_BYTES:
+                raise bad_parameter(
+                    name, f"It has more than {MOST_JSON_BYTES // 1024} kB.", remedy="Send less of it."
+                )
+
+    def _end_part(self) -> None:
+        if self._field is not None:
+            name, value = self._field
+            self.fields[name] = _text(bytes(value))
+        self._field = None
+        self._is_in_file = False
+
+    def _end(self) -> None:
+        self.is_whole = True
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise Problem(400, "The form has text that is no UTF-8.", remedy="Send it as UTF-8.") from error
+
+
+def _no_form(error: Exception) -> Problem:
+    return Problem(
+        400, f"The form cannot be read: {str(error)[:120]}.", remedy="Send it anew, as multipart/form-data."
+    )

@@ -1,0 +1,153 @@
+"""From a request's body into the store, piece by piece: hashed, counted, and within the limits."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import AsyncIterator
+from concurrent.futures import Executor
+from contextlib import suppress
+
+from frametally.errors import FrametallyError, Retryable
+from frametally.ports.object_store import PIECE_BYTES, NoRoom
+from frametally.process import failpoints
+from frametally_videos.records import UploadRecord
+from frametally_videos.upload_routes.upload_limits import Limits
+from frametally_videos.uploads.receiving import UploadPorts, keep_upload, note_open, resume_write
+from frametally_web.requests.problems import Problem
+
+_CHUNK_BYTES = 2**20
+"""So much is handed to the store at once; a piece of the write is several of them."""
+
+_SIGN_OF_LIFE_S = 30.0
+
+
+class Hashing:
+    """The SHA-256 of the first bytes of an upload, up to a position."""
+
+    def __init__(self) -> None:
+        """Nothing was hashed."""
+        self.position = 0
+        self._digest = hashlib.sha256()
+
+    def update(self, data: bytes) -> None:
+        """Take in what follows."""
+        self._digest.update(data)
+        self.position += len(data)
+
+    def hexdigest(self) -> str:
+        """Return the hash as hex."""
+        return self._digest.hexdigest()
+
+
+class Intake:
+    """Takes in an upload's bytes from where it stands; one thread at a time."""
+
+    def __init__(
+        self, ports: UploadPorts, limits: Limits, upload: UploadRecord, hashing: Hashing | None
+    ) -> None:
+        """Go on with the write; `hashing` is of the bytes that were taken in before, if they were hashed.
+
+        Raises:
+            Retryable: The store is away.
+            Misconfigured: This user may not write there.
+        """
+        self._ports = ports
+        self._limits = limits
+        self.upload = upload
+        self._write = resume_write(ports.store, upload)
+        self.position = self._write.durable_bytes
+        if hashing is None and self.position == 0:
+            hashing = Hashing()
+        self.hashing = hashing if hashing is not None and hashing.position == self.position else None
+        self._told_at_s = time.monotonic()
+        self._looked_for_room_at = self.position
+
+    def append(self, data: bytes) -> None:
+        """Take in what follows.
+
+        Raises:
+            Problem: 413, it is more than may come; 507, there is no room left.
+            Retryable: The store is away; what is durable stays.
+        """
+        self._limits.check_length(self.position + len(data))
+        if self.position - self._looked_for_room_at >= PIECE_BYTES:
+            self._looked_for_room_at = self.position
+            self._limits.check_room()
+        try:
+            self._write.append(data, at_byte=self.position)
+        except NoRoom as error:
+            raise self._limits.no_room() from error
+        failpoints.passing("upload.appended")
+        self.position += len(data)
+        if self.hashing is not None:
+            self.hashing.update(data)
+        if time.monotonic() - self._told_at_s >= _SIGN_OF_LIFE_S:
+            self._told_at_s = time.monotonic()
+            with suppress(Retryable):  # told again soon, and the bytes do not depend on it
+                note_open(self._ports, self.upload)
+                self.upload = keep_upload(self._ports, self.upload)
+
+    def flush(self) -> int:
+        """Make durable what was taken in, and return how much that is. Raises as `append`."""
+        try:
+            durable = self._write.flush()
+        except NoRoom as error:
+            raise self._limits.no_room() from error
+        if durable != self.position:
+            self.position, self.hashing = durable, None
+        failpoints.passing("upload.flushed")
+        return durable
+
+    def abort(self) -> None:
+        """Remove what was taken in."""
+        self._write.abort()
+
+
+async def take_in(body: AsyncIterator[bytes], intake: Intake, executor: Executor) -> None:
+    """Take in a body while it comes: while one chunk is written, the next is read.
+
+    What was read when the body ends early is taken in, too, and then what ended it is raised. Raises as
+    `read_body` and `Intake.append`.
+    """
+    ahead = _WriteAhead(intake, executor)
+    chunk = bytearray()
+    try:
+        async for data in body:
+            chunk += data
+            if len(chunk) >= _CHUNK_BYTES:
+                await ahead.put(bytes(chunk))
+                chunk.clear()
+    except Exception:
+        with suppress(FrametallyError, Problem):
+            await ahead.put(bytes(chunk))
+            await ahead.done()
+        raise
+    await ahead.put(bytes(chunk))
+    await ahead.done()
+
+
+class _WriteAhead:
+    """Writes one chunk at a time in a thread; after a failure nothing more."""
+
+    def __init__(self, intake: Intake, executor: Executor) -> None:
+        self._intake = intake
+        self._executor = executor
+        self._writing: asyncio.Future[None] | None = None
+        self._has_failed = False
+
+    async def put(self, chunk: bytes) -> None:
+        await self.done()
+        if chunk and not self._has_failed:
+            loop = asyncio.get_running_loop()
+            self._writing = loop.run_in_executor(self._executor, self._intake.append, chunk)
+
+    async def done(self) -> None:
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            try:
+                await writing
+            except Exception:
+                self._has_failed = True
+                raise

@@ -1,0 +1,117 @@
+"""How much may come in: what is too large, too many at once, or more than there is room for."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from frametally.settings.data_folder import store_folder
+from frametally_videos.records import UploadRecord
+from frametally_videos.settings import VideoSettings
+from frametally_videos.uploads.receiving import OPEN_MS, UploadPorts, note_open
+from frametally_web.requests.problems import Problem
+
+_GB, _MB = 1_000_000_000, 1_000_000
+_RETRY_AFTER_S = 30
+_ROOM_REMEDY = "Have whoever runs this server make room, then go on."
+
+
+class Limits:
+    """The limits of one dashboard; threads may share it."""
+
+    def __init__(
+        self,
+        ports: UploadPorts,
+        *,
+        free_bytes: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
+    ) -> None:
+        """Take them from the settings; `free_bytes` tells what is free on a folder's disk."""
+        settings = ports.settings
+        self._ports = ports
+        self.most_bytes = round(settings.part(VideoSettings).upload_max_gb * _GB)
+        self._per_client = settings.part(VideoSettings).uploads_per_client
+        self._in_all = settings.part(VideoSettings).uploads_in_all
+        self._keep_free_bytes = settings.min_free_disk_mb * _MB
+        self._folder = store_folder(settings)
+        self._free_bytes = free_bytes
+        self._admitting = threading.Lock()
+
+    def check_length(self, length_bytes: int) -> None:
+        """Refuse what is too large, before a byte of it is read.
+
+        Raises:
+            Problem: 413.
+        """
+        if length_bytes > self.most_bytes:
+            raise Problem(
+                413,
+                f"It has {_in_mb(length_bytes)}, of {_in_mb(self.most_bytes)} that an upload may have.",
+                remedy="Cut it into parts, or have whoever runs this server allow more.",
+            )
+
+    def check_room(self, more_bytes: int = 0) -> None:
+        """Refuse what there is no room for beside what has to stay free.
+
+        Raises:
+            Problem: 507.
+        """
+        if self._folder is None:
+            return
+        try:
+            free = self._free_bytes(self._folder)
+        except OSError:  # not made yet, or gone: whoever writes there will say so
+            return
+        if free - more_bytes < self._keep_free_bytes:
+            needs = f"It needs {_in_mb(more_bytes)}, and " if more_bytes else ""
+            raise Problem(
+                507,
+                f"{needs}{_in_mb(free)} are free where videos are kept, "
+                f"of which {_in_mb(self._keep_free_bytes)} have to stay so.",
+                remedy=_ROOM_REMEDY,
+            )
+
+    def no_room(self) -> Problem:
+        """Return what is told where the disk, or a quota, turned out to be full."""
+        return Problem(507, "There is no room left where videos are kept.", remedy=_ROOM_REMEDY)
+
+    def admit(self, client_id: str, begin: Callable[[], UploadRecord]) -> UploadRecord:
+        """Return what `begin` begins, unless there are too many uploads at this moment.
+
+        Raises:
+            Problem: 429.
+        """
+        with self._admitting:
+            self._check_number(client_id)
+            return begin()
+
+    def readmit(self, upload: UploadRecord) -> None:
+        """Let an upload go on, unless it was left and there are too many by now.
+
+        Raises:
+            Problem: 429.
+        """
+        with self._admitting:
+            row = self._ports.catalogue.upload(upload.id)
+            if row is None or row.state != "receiving" or row.expires_at_ms <= self._ports.now_ms():
+                self._check_number(upload.fields.client_id or "")
+            if row is None or row.expires_at_ms - self._ports.now_ms() < OPEN_MS / 2:
+                note_open(self._ports, upload)
+
+    def _check_number(self, client_id: str) -> None:
+        catalogue = self._ports.catalogue
+        if client_id and catalogue.open_uploads(client_id) >= self._per_client:
+            raise _too_many(f"{self._per_client} uploads of yours are under way, and there may be no more.")
+        if catalogue.open_uploads() >= self._in_all:
+            raise _too_many(f"{self._in_all} uploads are under way, and there may be no more.")
+
+
+def _too_many(detail: str) -> Problem:
+    problem = Problem(429, detail, remedy="Try again when one of them has ended.")
+    problem.headers["Retry-After"] = str(_RETRY_AFTER_S)
+    return problem
+
+
+def _in_mb(size_bytes: int) -> str:
+    return f"{size_bytes / _MB:,.0f} MB"

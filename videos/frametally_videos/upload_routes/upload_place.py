@@ -1,0 +1,125 @@
+"""What all requests for uploads share: ports, limits, threads, and who is at which upload."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from frametally.errors import FrametallyError
+from frametally_videos.ports.video_catalogue import UploadRow
+from frametally_videos.records import UploadRecord
+from frametally_videos.settings import VideoSettings
+from frametally_videos.upload_routes.accepting import Accepting
+from frametally_videos.upload_routes.intake import Hashing, Intake
+from frametally_videos.upload_routes.upload_limits import Limits
+from frametally_videos.upload_routes.upload_turns import Turns
+from frametally_videos.uploads.acceptance import Acceptance, UploadSettler, is_whole
+from frametally_videos.uploads.receiving import UploadPorts, find_upload
+from frametally_web.access.visitors import visitor
+from frametally_web.requests.problems import Problem
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+_SETTLE_EVERY_S = 30.0
+_LAST_SETTLING_S = 10.0
+_SPARE_THREADS = 8
+_MOST_HASHES = 1000
+
+
+class UploadPlace:
+    """The uploads of one dashboard."""
+
+    def __init__(self, ports: UploadPorts, limits: Limits | None = None) -> None:
+        """Begin no thread yet."""
+        self.ports = ports
+        self.limits = limits or Limits(ports)
+        # Others' answers must not wait until an upload's bytes are on the disk.
+        self.executor = ThreadPoolExecutor(
+            ports.settings.part(VideoSettings).uploads_in_all + _SPARE_THREADS, "upload"
+        )
+        self.turns = Turns()
+        acceptance = Acceptance(ports)
+        self.accepting = Accepting(acceptance, self.executor)
+        self.receiving: dict[str, Intake] = {}
+        """What comes at this moment, by the upload's id."""
+        self._hashes: OrderedDict[str, Hashing] = OrderedDict()
+        self._settler = UploadSettler(acceptance, _log.warning, is_busy=self._is_busy)
+        self._settling: threading.Thread | None = None
+        self._is_closed = threading.Event()
+
+    def start(self) -> None:
+        """Do again what a kill left, now and from time to time."""
+        self._settling = threading.Thread(target=self._settle, name="uploads left over", daemon=True)
+        self._settling.start()
+
+    def close(self) -> None:
+        """End what goes on beside requests."""
+        self._is_closed.set()
+        if self._settling is not None:
+            self._settling.join(_LAST_SETTLING_S)
+        self.executor.shutdown(wait=False)
+
+    async def run(self, work: Callable[..., T], *args: object) -> T:
+        """Return what `work` returns, in a thread for uploads."""
+        return await asyncio.get_running_loop().run_in_executor(self.executor, work, *args)
+
+    async def find(self, upload_id: str) -> tuple[UploadRecord | None, UploadRow | None]:
+        """Return an upload's record while it is under way, and what is noted of it.
+
+        Raises:
+            Problem: 403, another account has begun it, and who asks may not do everything.
+        """
+
+        def find_both() -> tuple[UploadRecord | None, UploadRow | None]:
+            upload = find_upload(self.ports.store, upload_id)
+            # In this order: its end is noted before its record is removed.
+            return upload, self.ports.catalogue.upload(upload_id)
+
+        upload, row = await self.run(find_both)
+        if upload is not None and upload.owner not in ("", visitor().name) and not visitor().may("run"):
+            raise Problem(
+                403,
+                f"This upload is {upload.owner}'s.",
+                remedy="Upload the file anew, or ask whoever runs this server.",
+            )
+        return upload, row
+
+    async def is_whole(self, upload: UploadRecord) -> bool:
+        """Return whether all bytes of an upload are there."""
+        return await self.run(is_whole, self.ports.store, upload)
+
+    async def open_intake(self, upload: UploadRecord) -> Intake:
+        """Return what takes in an upload's bytes, from where it stands."""
+        hashing = self._hashes.pop(upload.id, None)
+        return await self.run(Intake, self.ports, self.limits, upload, hashing)
+
+    def keep_hashing(self, intake: Intake) -> None:
+        """Keep how far an upload was hashed for the next request with its bytes."""
+        if intake.hashing is not None:
+            self._hashes[intake.upload.id] = intake.hashing
+            while len(self._hashes) > _MOST_HASHES:
+                self._hashes.popitem(last=False)
+
+    def forget_hashing(self, upload_id: str) -> None:
+        """Keep nothing of an upload's hash."""
+        self._hashes.pop(upload_id, None)
+
+    def _is_busy(self, upload_id: str) -> bool:
+        return self.turns.has(upload_id) or self.accepting.has(upload_id)
+
+    def _settle(self) -> None:
+        patiently = False
+        while not self._is_closed.is_set():
+            try:
+                self._settler.settle(patiently=patiently)
+                patiently = True
+            except FrametallyError as error:
+                _log.warning("uploads left over: %s", error)
+            self._is_closed.wait(_SETTLE_EVERY_S)

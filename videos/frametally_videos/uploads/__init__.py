@@ -1,0 +1,1 @@
+"""Uploads: begun, kept while bytes come, and turned into videos."""

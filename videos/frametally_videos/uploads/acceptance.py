@@ -1,0 +1,393 @@
+"""From an upload's bytes to a video: step by step, each of which any process can do again.
+
+Once all bytes are there, they become the original, they are looked at, they are claimed (`content_claims`),
+and the record is put: from then on there is a video. Its row in the catalogue and what is to be done to it
+follow from that record. How an upload ended is noted before anything of it is removed; so whoever finds what
+a kill has left (`settle_uploads`) goes on there, and comes to the same end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+import msgspec
+
+from frametally import keys
+from frametally.errors import FrametallyError, Poison, Retryable
+from frametally.files.names import as_text
+from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.process import failpoints
+from frametally.records import decode_at, encode
+from frametally.settings.loading import Settings
+from frametally_videos.library.edits import follow
+from frametally_videos.library.retention import remove_old_originals
+from frametally_videos.library.usual_jobs import usual_jobs
+from frametally_videos.ports.video_catalogue import UploadRow, VideoCatalogue
+from frametally_videos.records import UploadRecord, VideoFacts, VideoFields, VideoRecord
+from frametally_videos.settings import VideoSettings
+from frametally_videos.upload_fields import without_what_lies_outside
+from frametally_videos.upload_refusals import CHECKSUM_MISMATCH, WOULD_MOVE_COUNTS, Refused
+from frametally_videos.uploads.content_claims import (
+    claim,
+    counted_as,
+    holder_of,
+    moved_remark,
+    take_fields,
+    with_counts_kept,
+)
+from frametally_videos.uploads.receiving import (
+    Look,
+    UploadPorts,
+    abort_upload,
+    can_be_confirmed,
+    find_upload,
+    note_end,
+    remove_upload,
+    resume_write,
+)
+from frametally_videos.uploads.source_names import SourceNames
+
+NO_TIME = "Nothing in it or in its name says when it was filmed."
+_READ_BYTES = 8 * 2**20
+_WINNER_PATIENCE_S, _LOOK_UP_S = 10.0, 0.05
+_UPLOADS_EVERY_S, _VIDEOS_EVERY_S = 5.0, 60.0
+_OWNER_PATIENCE_S = 60.0
+"""What is there as a whole for so long, and no video, has lost the process that received it."""
+
+
+class Accepted(NamedTuple):
+    """What an upload became.
+
+    Attributes:
+        video: Its record.
+        known: Whether another upload had brought these bytes before.
+        remark: What people should know of it, as sentences; empty: nothing.
+    """
+
+    video: VideoRecord
+    known: bool
+    remark: str = ""
+
+
+class Acceptance:
+    """Makes videos of uploads; threads may share it."""
+
+    def __init__(self, ports: UploadPorts) -> None:
+        """Read nothing yet."""
+        self.ports = ports
+        self._sources = SourceNames(ports.store, ports.catalogue)
+
+    def accept(self, upload: UploadRecord, sha256: str | None = None) -> Accepted:
+        """Make a video of an upload whose bytes are all there, or go on where that was left.
+
+        Args:
+            upload: Its record; its length is known.
+            sha256: Of its bytes, hex, if they were hashed while they came; else they are read once more.
+
+        Raises:
+            Refused: It is no video; nothing of it stays but the note of that. Or it would move counts: where
+                it can be confirmed, its bytes stay until it expires.
+            Retryable: Something is away for now; what was done stays, and this can be called again.
+            Misconfigured: The store cannot be written.
+            Poison: Its bytes are not all there, or it is gone.
+        """
+        ended = self._ended(upload)
+        if ended is not None:
+            return ended
+        try:
+            video, known = self._make_video(upload, sha256)
+            if known:
+                video, remark = take_fields(self.ports, upload.fields, video, self._sources.named)
+            else:
+                remark = moved_remark(video, self.ports.settings)
+        except Refused as refusal:
+            note_end(self.ports, upload, "refused", status=refusal.status, reason=refusal.reason)
+            if refusal.status != WOULD_MOVE_COUNTS or upload.kind != "resumable":
+                remove_upload(self.ports.store, upload, original=True)
+            raise
+        except ObjectMissing as error:  # another process was first, and has removed it
+            ended = self._ended(upload)
+            if ended is None:
+                raise Retryable(f"upload {upload.id}: {error}") from error
+            return ended
+        self.enter(video)
+        note_end(self.ports, upload, "accepted", video_id=video.id, reason=remark or None)
+        remove_upload(self.ports.store, upload, original=known)
+        failpoints.passing("upload.removed")
+        return Accepted(video, known, remark)
+
+    def enter(self, video: VideoRecord) -> None:
+        """Take a video into the catalogue, and queue what is to be done to it, unless that was done.
+
+        Raises:
+            Retryable: The store or the catalogue is away.
+        """
+        catalogue = self.ports.catalogue
+        info = self.ports.store.head(video.key)
+        if info is None:
+            return
+        catalogue.put_video(video, info.version)
+        failpoints.passing("upload.catalogued")
+        if video.state == "deleting":
+            follow(self.ports.store, catalogue, video)
+            return
+        if video.facts.started_at_ms is None:
+            row = catalogue.video(video.id)
+            if row is not None and row.state == "received":
+                catalogue.set_video(video.id, state="needs_time", reason=NO_TIME)
+        queued = {job.kind for job in catalogue.jobs(video.id)}
+        for kind in usual_jobs(video, self.ports.settings.part(VideoSettings).video_orchestrator):
+            if kind not in queued:
+                catalogue.queue(video.id, kind)
+        failpoints.passing("upload.queued")
+
+    def _ended(self, upload: UploadRecord) -> Accepted | None:
+        """Return how an upload ended, if it did, and remove what may be left of it."""
+        row = self.ports.catalogue.upload(upload.id)
+        if row is None or row.state not in ("accepted", "refused", "aborted"):
+            return None
+        if can_be_confirmed(upload, row):
+            if upload.fields.move_counts:
+                return None
+            raise Refused(row.status, row.reason or "")
+        video = read_video(self.ports.store, row.video_id) if row.state == "accepted" else None
+        clear_ended(self.ports.store, upload, row)
+        if row.state == "refused":
+            raise Refused(row.status, row.reason or "")
+        if video is None:
+            raise Poison(f"upload {upload.id} is over: {row.reason or 'its video was removed'}")
+        return Accepted(video, row.known, row.reason or "")
+
+    def _make_video(self, upload: UploadRecord, sha256: str | None) -> tuple[VideoRecord, bool]:
+        """Return the upload's video and False, or the one with the same bytes and True."""
+        store = self.ports.store
+        video = read_video(store, upload.video_id)
+        if video is not None:
+            return video, False
+        size_bytes = self._finish(upload)
+        sha256 = sha256 or sha256_of_object(store, keys.original_key(upload.video_id), size_bytes)
+        if upload.sha256 is not None and upload.sha256 != sha256:
+            raise Refused(
+                CHECKSUM_MISMATCH,
+                f"its bytes have the SHA-256 {sha256}, not {upload.sha256}: upload it again",
+            )
+        holder = holder_of(store, sha256)
+        if holder not in (None, upload.video_id):
+            return self._winner(sha256), True
+        facts = self._look(upload)
+        failpoints.passing("upload.looked")
+        video = self._record(upload, facts, sha256, size_bytes)
+        counted = counted_as(store, sha256)
+        if counted is not None:
+            video = with_counts_kept(video, counted, self.ports.settings)
+        video = msgspec.structs.replace(
+            video, fields=msgspec.structs.replace(video.fields, move_counts=False)
+        )
+        if store.head(upload.key) is None:  # then what follows is over already, and may be forgotten by now
+            raise ObjectMissing("its record is gone")
+        if claim(store, sha256, upload) != upload.video_id:
+            return self._winner(sha256), True
+        failpoints.passing("upload.claimed")
+        store.put(video.key, encode(video), if_absent=True)
+        failpoints.passing("upload.recorded")
+        return video, False
+
+    def _finish(self, upload: UploadRecord) -> int:
+        """Make the bytes the original, if they are not; return how many they are."""
+        key = keys.original_key(upload.video_id)
+        info = self.ports.store.head(key)
+        if info is None:
+            write = resume_write(self.ports.store, upload)
+            durable = write.durable_bytes
+            if durable != upload.length_bytes:
+                raise Poison(f"upload {upload.id} has {durable} bytes of {upload.length_bytes}")
+            failpoints.passing("upload.received")
+            write.finish()
+            info = self.ports.store.head(key)
+            if info is None:
+                raise ObjectMissing("its original is gone")
+        failpoints.passing("upload.finished")
+        return info.size_bytes
+
+    def _look(self, upload: UploadRecord) -> VideoFacts:
+        """Look into its bytes; where nothing says when it was filmed, the upload's beginning is a guess."""
+        key, fields = keys.original_key(upload.video_id), upload.fields
+        if fields.last_modified_ms is None:
+            fields = msgspec.structs.replace(fields, last_modified_ms=upload.created_at_ms)
+        return self.ports.look(self.ports.settings, key, fields, upload.file_name)
+
+    def _winner(self, sha256: str) -> VideoRecord:
+        """Return the video that has these bytes, once it is there."""
+        until_s = time.monotonic() + _WINNER_PATIENCE_S
+        while True:
+            holder = holder_of(self.ports.store, sha256)
+            video = read_video(self.ports.store, holder) if holder else None
+            if video is not None and video.state != "deleting":
+                return video
+            if holder is None or video is not None or time.monotonic() > until_s:
+                raise Retryable("another upload of the same bytes is just becoming a video, or being removed")
+            time.sleep(_LOOK_UP_S)
+
+    def _record(self, upload: UploadRecord, facts: VideoFacts, sha256: str, size_bytes: int) -> VideoRecord:
+        source, source_name = self._sources.named(source_given(upload.fields, upload.file_name))
+        fields, left_out = without_what_lies_outside(upload.fields, facts.width_px, facts.height_px)
+        return VideoRecord(
+            id=upload.video_id,
+            sha256=sha256,
+            size_bytes=size_bytes,
+            name=fields.name or upload.file_name,
+            file_name=upload.file_name,
+            source=source,
+            source_name=source_name,
+            fields=fields,
+            facts=msgspec.structs.replace(facts, damage=[*facts.damage, *left_out]),
+            uploaded_at_ms=self.ports.now_ms(),
+            owner=upload.owner,
+        )
+
+
+def source_given(fields: VideoFields, file_name: str) -> str:
+    """Return the name of a video's source: what was said, or the stem of its file's name."""
+    return as_text(fields.source or PurePosixPath(file_name).stem or file_name)
+
+
+def read_video(store: ObjectStore, video_id: str) -> VideoRecord | None:
+    """Return a video's record; None if there is none. Raises `Poison` if it is damaged."""
+    key = keys.video_key(video_id)
+    try:
+        return decode_at(key, store.get(key), VideoRecord)
+    except ObjectMissing:
+        return None
+
+
+def sha256_of_object(store: ObjectStore, key: str, size_bytes: int) -> str:
+    """Return the SHA-256 of an object's bytes, hex, read piece by piece. Raises `ObjectMissing`."""
+    digest = hashlib.sha256()
+    for first in range(0, size_bytes, _READ_BYTES):
+        digest.update(store.get_range(key, first, min(first + _READ_BYTES, size_bytes)))
+    return digest.hexdigest()
+
+
+def clear_ended(store: ObjectStore, upload: UploadRecord, row: UploadRow) -> None:
+    """Remove what is left of an upload whose end is noted, but its video."""
+    became_video = row.state == "accepted" and row.video_id == upload.video_id
+    remove_upload(store, upload, original=not became_video)
+
+
+class UploadSettler:
+    """Does again what a kill left of uploads; a process that does so for long keeps one.
+
+    What another process is just at is left to it: an upload is taken up where its bytes are all there for a
+    minute and no video came of it.
+    """
+
+    def __init__(
+        self,
+        acceptance: Acceptance,
+        say: Callable[[str], None],
+        *,
+        is_busy: Callable[[str], bool] = lambda _: False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Tell what goes wrong to `say`; uploads that `is_busy` are never touched."""
+        self._acceptance = acceptance
+        self._ports = acceptance.ports
+        self._say = say
+        self._is_busy = is_busy
+        self._clock = clock
+        self._whole_since_s: dict[str, float] = {}
+        self._uploads_due_s = self._videos_due_s = float("-inf")
+
+    def settle(self, *, patiently: bool = True) -> None:
+        """Go through all uploads and, seldom, all videos, if it is time for that again; else return at once.
+
+        Without `patiently` it is time, and nobody else is waited for: for where this process was alone.
+
+        Raises:
+            Retryable: The store or the catalogue is away.
+        """
+        now_s = self._clock()
+        if now_s >= self._uploads_due_s or not patiently:
+            self._uploads_due_s = now_s + _UPLOADS_EVERY_S
+            self._settle_uploads(now_s, patiently)
+            self._ports.catalogue.remove_uploads(expired_at_ms=self._ports.now_ms())
+        if now_s >= self._videos_due_s or not patiently:
+            self._videos_due_s = now_s + _VIDEOS_EVERY_S
+            self._settle_videos()
+            self._remove_old_originals()
+
+    def _settle_uploads(self, now_s: float, patiently: bool) -> None:
+        found = set()
+        for info in list(self._ports.store.list(keys.UPLOADS)):
+            upload_id = info.key.removeprefix(f"{keys.UPLOADS}/").removesuffix(".json")
+            if not keys.is_video_id(upload_id) or self._is_busy(upload_id):
+                continue
+            found.add(upload_id)
+            try:
+                self._settle_upload(upload_id, now_s, patiently)
+            except Retryable:
+                raise
+            except Refused as refusal:
+                self._say(f"upload {upload_id}: {refusal}")
+            except FrametallyError as error:
+                self._say(f"{error}")
+        self._whole_since_s = {one: at for one, at in self._whole_since_s.items() if one in found}
+
+    def _settle_upload(self, upload_id: str, now_s: float, patiently: bool) -> None:
+        store = self._ports.store
+        upload = find_upload(store, upload_id)
+        if upload is None:
+            return
+        row = self._ports.catalogue.upload(upload_id)
+        is_kept = row is not None and can_be_confirmed(upload, row)
+        if is_kept and not upload.fields.move_counts:
+            if upload.expires_at_ms <= self._ports.now_ms():
+                abort_upload(self._ports, upload, "nobody confirmed that it moves counts")
+        elif row is not None and row.state in ("accepted", "refused", "aborted") and not is_kept:
+            clear_ended(store, upload, row)
+        elif is_whole(store, upload):
+            since_s = self._whole_since_s.setdefault(upload_id, now_s)
+            if not patiently or now_s - since_s >= _OWNER_PATIENCE_S:
+                self._acceptance.accept(upload)
+        elif upload.expires_at_ms <= self._ports.now_ms():
+            abort_upload(self._ports, upload, "it was left for too long")
+
+    def _remove_old_originals(self) -> None:
+        days = self._ports.settings.part(VideoSettings).store_video_days
+        for video_id in remove_old_originals(self._ports.store, days=days, now_ms=self._ports.now_ms()):
+            self._say(f"video {video_id}: its original was removed, {days} days after it came")
+
+    def _settle_videos(self) -> None:
+        noted = self._ports.catalogue.versions()
+        for info in self._ports.store.list(keys.VIDEOS):
+            video_id = keys.parse_video_key(info.key)
+            if video_id is None or noted.get(video_id) == info.version:
+                continue
+            try:
+                video = read_video(self._ports.store, video_id)
+            except Poison as error:
+                self._say(f"{error}")
+                continue
+            if video is not None:
+                self._acceptance.enter(video)
+
+
+def is_whole(store: ObjectStore, upload: UploadRecord) -> bool:
+    """Return whether all bytes of an upload are there."""
+    if upload.length_bytes is None:
+        return False
+    if store.head(keys.original_key(upload.video_id)) is not None:
+        return True
+    return resume_write(store, upload).durable_bytes >= upload.length_bytes > 0
+
+
+def settle_uploads(
+    settings: Settings, store: ObjectStore, catalogue: VideoCatalogue, look: Look, say: Callable[[str], None]
+) -> None:
+    """Do again, at once, all that a kill left of uploads; see `UploadSettler`. Raises `Retryable`."""
+    acceptance = Acceptance(UploadPorts(settings, store, catalogue, look))
+    UploadSettler(acceptance, say).settle(patiently=False)

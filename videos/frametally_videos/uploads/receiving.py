@@ -1,0 +1,210 @@
+"""Uploads that are under way: begun, found again, kept while bytes come, and removed.
+
+An upload is there while its record is (`uploads/<id>.json`). The catalogue's row beside it says who uploads
+at this moment, for a few minutes from the last byte on, and later how it ended.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from frametally import keys
+from frametally.ports.object_store import ObjectMissing, ObjectStore, ResumableWrite
+from frametally.process import failpoints
+from frametally.records import decode, decode_at, encode
+from frametally.rules.times import HOUR_S
+from frametally.settings.loading import Settings
+from frametally_videos.ports.video_catalogue import UploadRow, VideoCatalogue
+from frametally_videos.records import UploadKind, UploadRecord, VideoFacts, VideoFields
+from frametally_videos.upload_refusals import WOULD_MOVE_COUNTS
+
+Look = Callable[[Settings, str, VideoFields, str], VideoFacts]
+"""Looks into the original under a key, with what was said of it and its file's name; raises `Refused`."""
+
+End = Literal["accepted", "refused", "aborted"]
+
+OPEN_MS = 120_000
+"""For so long after its last sign of life an upload takes one of the places that there are at once."""
+
+_FORM_MS = HOUR_S * 1000
+"""A form is sent anew where it was cut, so what came of it is of no use to anybody."""
+
+
+def wall_clock_ms() -> int:
+    """Return the time by this machine's clock, ms since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+class UploadPorts(NamedTuple):
+    """What uploads are kept in; whoever opened it closes it.
+
+    Attributes:
+        settings: Of the deployment.
+        store: Where the bytes go.
+        catalogue: Where it is noted how uploads ended.
+        look: Looks into a video's bytes.
+        now_ms: This machine's clock.
+    """
+
+    settings: Settings
+    store: ObjectStore
+    catalogue: VideoCatalogue
+    look: Look
+    now_ms: Callable[[], int] = wall_clock_ms
+
+    @property
+    def keep_ms(self) -> int:
+        """For how long an upload that was left is kept, and how one ended is known."""
+        return round(self.settings.upload_keep_h * HOUR_S * 1000)
+
+
+def begin_upload(
+    ports: UploadPorts,
+    *,
+    kind: UploadKind,
+    length_bytes: int | None,
+    file_name: str,
+    fields: VideoFields,
+    sha256: str | None = None,
+    owner: str = "",
+) -> UploadRecord:
+    """Begin an upload of which no byte is there yet; `owner` is the account of the one who does.
+
+    Raises:
+        Retryable: The store or the catalogue is away.
+        Misconfigured: This user may not write there.
+    """
+    now_ms = ports.now_ms()
+    upload = UploadRecord(
+        id=str(uuid.uuid4()),
+        video_id=str(uuid.uuid4()),
+        kind=kind,
+        length_bytes=length_bytes,
+        file_name=file_name,
+        fields=fields,
+        sha256=sha256,
+        created_at_ms=now_ms,
+        expires_at_ms=now_ms + (ports.keep_ms if kind == "resumable" else _FORM_MS),
+        owner=owner,
+    )
+    # First the place that it takes: who counts them must not count one too few.
+    note_open(ports, upload)
+    ports.store.put(upload.key, encode(upload), if_absent=True)
+    failpoints.passing("upload.created")
+    return upload
+
+
+def find_upload(store: ObjectStore, upload_id: str) -> UploadRecord | None:
+    """Return an upload that is under way; None if there is none. Raises `Poison` if its record is damaged."""
+    if not keys.is_video_id(upload_id):
+        return None
+    key = keys.upload_key(upload_id)
+    try:
+        return decode_at(key, store.get(key), UploadRecord)
+    except ObjectMissing:
+        return None
+
+
+def resume_write(store: ObjectStore, upload: UploadRecord) -> ResumableWrite:
+    """Return the write of an upload's bytes, as far as it has come."""
+    return store.resumable(keys.original_key(upload.video_id), keys.upload_part_key(upload.id))
+
+
+def keep_upload(
+    ports: UploadPorts,
+    upload: UploadRecord,
+    *,
+    length_bytes: int | None = None,
+    fields: VideoFields | None = None,
+) -> UploadRecord:
+    """Put off when an upload expires, where half of that time is over, and note what is known by now.
+
+    Returns:
+        Its record as it is now; as it was, if it was removed meanwhile.
+    """
+    whole_ms = ports.keep_ms if upload.kind == "resumable" else _FORM_MS
+    now_ms = ports.now_ms()
+    kept = msgspec.structs.replace(
+        upload,
+        length_bytes=upload.length_bytes if length_bytes is None else length_bytes,
+        fields=upload.fields if fields is None else fields,
+        expires_at_ms=max(upload.expires_at_ms, now_ms + whole_ms)
+        if upload.expires_at_ms - now_ms < whole_ms / 2
+        else upload.expires_at_ms,
+    )
+    if kept == upload:
+        return upload
+    after = ports.store.change(upload.key, lambda found: found and encode(kept))
+    return upload if after is None else decode(after, UploadRecord)
+
+
+def note_open(ports: UploadPorts, upload: UploadRecord) -> None:
+    """Note that an upload's bytes come at this moment. Raises `Retryable`."""
+    ports.catalogue.put_upload(
+        UploadRow(
+            id=upload.id,
+            state="receiving",
+            video_id=upload.video_id,
+            length_bytes=upload.length_bytes,
+            client_id=upload.fields.client_id or "",
+            expires_at_ms=ports.now_ms() + OPEN_MS,
+        )
+    )
+
+
+def note_end(
+    ports: UploadPorts,
+    upload: UploadRecord,
+    state: Literal["received", "accepted", "refused", "aborted"],
+    *,
+    video_id: str | None = None,
+    status: int = 0,
+    reason: str | None = None,
+) -> None:
+    """Note how far an upload has come, so that a client which missed the answer can ask. Raises `Retryable`.
+
+    `video_id` is that of the video which has its bytes, where that is another.
+    """
+    ports.catalogue.put_upload(
+        UploadRow(
+            id=upload.id,
+            state=state,
+            video_id=video_id or upload.video_id,
+            known=video_id not in (None, upload.video_id),
+            length_bytes=upload.length_bytes,
+            client_id=upload.fields.client_id or "",
+            status=status,
+            reason=reason,
+            expires_at_ms=ports.now_ms() + ports.keep_ms,
+        )
+    )
+
+
+def can_be_confirmed(upload: UploadRecord, row: UploadRow) -> bool:
+    """Return whether the bytes of a refused upload are kept until it expires: a client may confirm it."""
+    return row.state == "refused" and row.status == WOULD_MOVE_COUNTS and upload.kind == "resumable"
+
+
+def confirm_move(ports: UploadPorts, upload: UploadRecord) -> UploadRecord:
+    """Note that an upload may move counts; return its record as it is now. Raises `Retryable`."""
+    return keep_upload(ports, upload, fields=msgspec.structs.replace(upload.fields, move_counts=True))
+
+
+def abort_upload(ports: UploadPorts, upload: UploadRecord, reason: str) -> None:
+    """Remove an upload that became no video, and note why. Raises `Retryable`."""
+    note_end(ports, upload, "aborted", reason=reason)
+    remove_upload(ports.store, upload, original=True)
+
+
+def remove_upload(store: ObjectStore, upload: UploadRecord, *, original: bool) -> None:
+    """Remove what lies in the store of an upload; its bytes' place too if they became no `original` of it."""
+    resume_write(store, upload).abort()
+    if original:
+        store.delete(keys.original_key(upload.video_id))
+    # Last: what is left over is found by it.
+    store.delete(upload.key)
