@@ -9,10 +9,10 @@ model ids, what the reading commands print and what each route of the API answer
 written down. With a data directory that another version has filled, the same commands find nothing left to
 do, and the record shows whether this version reads the other's data as the other did.
 
-Left out of what is compared, and only this: the UUID of the embedded log (`<log>`) and the run ids and input
-hashes that follow from it (`<run>`, `<inputs>`), paths of this machine (`<data>`), the server's address, what
-a clock gives (the fields of `CLOCKS`), where one page of a proof ends and the next begins (which the server's
-time decides), the index's version counter, and frametally's own version.
+Left out of what is compared, and only this: the UUID of the embedded log (`<log>`) and the run ids, input
+hashes and seals that follow from it (`<run>`, `<inputs>`, `<seal>`), paths of this machine (`<data>`), the
+server's address, what a clock gives (the fields of `CLOCKS`), where one page of a proof ends and the next
+begins (which the server's time decides), the index's version counter, and frametally's own version.
 """
 
 from __future__ import annotations
@@ -50,12 +50,21 @@ HEADERS = ("Content-Type", "Cache-Control", "Content-Disposition", "Content-Secu
 RECORDED = re.compile(r"(images|media|metadata|mapreduce-output|tracks)/")
 
 PAGED = {"frames": "frames", "objects": "tracks"}
-CLOCKS = ("as_of_ms", "newest_segment_at_ms", "newest_segment_age_s", "frames_per_s", "eta_s", "estimated_s")
+CLOCKS = (
+    "as_of_ms",
+    "counted_at_ms",
+    "newest_segment_at_ms",
+    "newest_segment_age_s",
+    "frames_per_s",
+    "eta_s",
+    "estimated_s",
+)
 
 _NORMALISED: tuple[tuple[str, str], ...] = (
     (r"(log=|\"log_id\":\")[0-9a-f-]{32,36}", r"\1<log>"),
     (r"\b\d{6}-[0-9a-f]{16}\b", "<run>"),
-    (r"(\"inputs_sha256\":\")[0-9a-f]{64}", r"\1<inputs>"),
+    (r"(\"(?:inputs|footage)_sha256\":\")[0-9a-f]{64}", r"\1<inputs>"),
+    (r"(\"seal\":\")[0-9a-f]{8}", r"\1<seal>"),
     (rf"(\"(?:{'|'.join(CLOCKS)})\": ?)(?:[0-9.e+-]+|null)", r"\1<clock>"),
     (r"newest segment [^\n]* old", "newest segment <clock> old"),
     (r"(event: index\ndata: \{\"version\":)(?:\"[^\"]*\"|[0-9]+)", r"\1<version>"),
