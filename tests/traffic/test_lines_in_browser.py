@@ -149,7 +149,7 @@ def test_while_days_are_counted_the_page_says_how_far_it_is_and_ends_by_itself(
         assert let.wait(60)
         yield from flows_for(*asked, **more)
 
-    monkeypatch.setattr("frametally_web.app.flows_for", slowly)
+    monkeypatch.setattr("frametally_traffic.web.flows_for", slowly)
     page = visit(drawn).open("lines?source=gate", wait_for="#lines-page[data-state=counting]")
     expect(page.locator("#counting")).to_have_text("Counting: 0 of 1 days are done.")
     let.set()
