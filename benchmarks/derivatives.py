@@ -31,7 +31,6 @@ from processor_time import Took, beside
 from results import Cell, Goal, Table, save
 
 from frametally import keys
-from frametally.media_records import Enhancement
 from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.records import encode
@@ -39,6 +38,7 @@ from frametally.settings.loading import Settings, load_settings
 from frametally_videos.jobs.attempt import Attempt
 from frametally_videos.library.enhancements import enhancement_options
 from frametally_videos.library.frame_preview import frame_picture
+from frametally_videos.media_records import Enhancement
 from frametally_videos.opening import open_video_catalogue
 from frametally_videos.ports.job_book import JobKind
 from frametally_videos.ports.video_catalogue import VideoCatalogue

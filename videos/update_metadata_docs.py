@@ -18,7 +18,6 @@ import msgspec
 
 from examples import MANUAL, first_block
 from frametally.files.demo_clip import ensure_demo_clip
-from frametally.media_records import VideoMetadata, VideoQuality
 from frametally.opening import open_object_store
 from frametally.records import decode_at
 from frametally.settings.loading import load_settings
@@ -26,6 +25,7 @@ from frametally_videos.job_answers import MetadataOfFile, VideoDerivatives
 from frametally_videos.jobs.made_files import find_derivatives
 from frametally_videos.library.enhancements import enhancement_options, read_enhancement
 from frametally_videos.library_answers import derivative_of
+from frametally_videos.media_records import VideoMetadata, VideoQuality
 from frametally_videos.opening import open_video_catalogue
 from frametally_videos.ports.video_catalogue import VideoQuestion
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from frametally.media_records import VideoQuality
 from frametally.records import Coverage, IntervalCount, Run
 from frametally.track_records import Track
 from frametally_traffic.flows.day_columns import FlowColumns
+from frametally_videos.media_records import VideoQuality
 from frametally_videos.records import VideoRecord
 
 

@@ -14,7 +14,6 @@ import msgspec
 
 from frametally import keys
 from frametally.errors import Poison
-from frametally.media_records import VideoQuality
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.process.reports import NoProgress, Progress, Skipped
@@ -23,6 +22,7 @@ from frametally.settings.loading import Settings
 from frametally_gold.gold_records import GoldVideo, VideoCount
 from frametally_gold.loading import marked
 from frametally_gold.video_counts import VideoCounter
+from frametally_videos.media_records import VideoQuality
 from frametally_videos.ports.job_book import JobKind
 from frametally_videos.records import VideoRecord
 

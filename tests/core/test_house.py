@@ -71,7 +71,6 @@ FLOORS = (
         "frametally.files",
         "frametally.keys",
         "frametally.live_records",
-        "frametally.media_records",
         "frametally.process",
         "frametally.records",
         "frametally.segment_records",

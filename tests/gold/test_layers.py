@@ -20,7 +20,6 @@ from tests.videos.video_records import make_video as make_record
 from frametally import keys
 from frametally.adapters.files.folder_store import FileStore
 from frametally.errors import Poison
-from frametally.media_records import VideoCheck, VideoMetadata, VideoQuality
 from frametally.process.reports import NoProgress
 from frametally.process.retrying import Patience
 from frametally.records import decode_at, encode
@@ -29,6 +28,7 @@ from frametally_gold.book import Gold
 from frametally_gold.layers import bronze, gold, silver
 from frametally_gold.settings import GoldSettings
 from frametally_videos.library.usual_jobs import usual_jobs
+from frametally_videos.media_records import VideoCheck, VideoMetadata, VideoQuality
 from frametally_videos.opening import open_video_catalogue
 from frametally_videos.records import VideoRecord
 

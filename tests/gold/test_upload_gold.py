@@ -15,12 +15,12 @@ from tests.family.footage import make_video
 from tests.videos.test_upload_counts import House
 
 from frametally import keys
-from frametally.media_records import VideoCheck, VideoQuality
 from frametally.records import encode
 from frametally_gold import tables
 from frametally_gold.book import Gold
 from frametally_gold.settings import GoldSettings
 from frametally_videos.library.edits import remove_video
+from frametally_videos.media_records import VideoCheck, VideoQuality
 from frametally_videos.records import VideoRecord
 
 

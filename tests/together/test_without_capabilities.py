@@ -37,7 +37,7 @@ WORDS = {
 LEFT_TESTS = ("core", "consumer", "hadoop", "search")
 # Tests of what the whole checkout says of itself, and those that ask a capability's command, setting or line.
 OF_THE_WHOLE = (
-    *("docs", "failpoints", "guarantees", "house", "security_table"),
+    *("docs", "exit_codes", "failpoints", "guarantees", "house", "security_table"),
     *("command_line", "data_folder", "doctor", "settings"),
 )
 # The interpreter's packages have the checkout's folders on their path: the copy's stand for them.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from frametally.media_records import (
+from frametally.records import encode
+from frametally_videos.media_records import (
     Chapter,
     Derivative,
     Enhancement,
@@ -14,7 +15,6 @@ from frametally.media_records import (
     VideoMetadata,
     VideoQuality,
 )
-from frametally.records import encode
 from frametally_videos.ports.video_catalogue import Artifact
 
 if TYPE_CHECKING:

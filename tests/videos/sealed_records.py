@@ -2,8 +2,8 @@
 
 from tests.fakes.records import DAY_MS, MEDIUM
 
-from frametally.media_records import Derivative, Enhancement, VideoMetadata, VideoQuality
 from frametally.records import SealedRecord
+from frametally_videos.media_records import Derivative, Enhancement, VideoMetadata, VideoQuality
 from frametally_videos.records import UploadRecord, VideoContent, VideoFacts, VideoFields, VideoRecord
 
 UPLOAD, VIDEO = "22222222-2222-4222-8222-222222222222", "11111111-1111-4111-8111-111111111111"

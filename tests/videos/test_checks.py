@@ -17,7 +17,6 @@ from tests.fakes import scenes
 from tests.fakes.footage import make_file
 from tests.videos.video_records import UPLOADED_AT_MS, make_facts, make_video
 
-from frametally.media_records import CheckName, VideoQuality
 from frametally.records import TimeSource
 from frametally_producer.reading.video_file import open_video
 from frametally_videos.checking import picture_pass
@@ -33,6 +32,7 @@ from frametally_videos.checking.picture_pass import PictureLook, looks
 from frametally_videos.checking.picture_sequences import frozen_looks, repeated_looks, spans
 from frametally_videos.checking.video_quality import check_video, with_clock
 from frametally_videos.checking.video_times import clock_fault, found_times, gaps
+from frametally_videos.media_records import CheckName, VideoQuality
 
 MAX_PIXELS = 50_000_000
 STREET = scenes.street

@@ -16,7 +16,6 @@ from tests.fakes.shapes import COPIED, FPS, SHAPES, Shape, make_shape
 from tests.videos.video_records import make_facts, make_video
 
 from frametally.errors import Misconfigured, Poison
-from frametally.media_records import Derivative, DerivativeKind, Enhancement
 from frametally.process.reports import NoProgress
 from frametally.process.retrying import GivenUp, Patience
 from frametally.records import decode
@@ -24,6 +23,7 @@ from frametally.settings.loading import load_settings
 from frametally_producer.reading.video_file import Video, open_video
 from frametally_videos.derivatives import derivative_jobs
 from frametally_videos.derivatives.derivative_jobs import DerivativeMaker
+from frametally_videos.media_records import Derivative, DerivativeKind, Enhancement
 
 FRAME_S = 1 / FPS
 

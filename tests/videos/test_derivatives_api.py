@@ -16,8 +16,8 @@ from tests.videos.video_records import make_facts
 from tests.web.conftest import Place
 from tests.web.raw_client import Client
 
-from frametally.media_records import Enhancement
 from frametally.opening import open_object_store
+from frametally_videos.media_records import Enhancement
 from frametally_videos.playback import frame_routes
 
 HEVC = make_facts(plays_in_browsers=False, why_not="It is HEVC.", codec="hevc")

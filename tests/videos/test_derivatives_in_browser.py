@@ -12,13 +12,13 @@ from tests.fakes.memory import MemoryStore
 from tests.fakes.shapes import FPS, SHAPES, make_shape
 from tests.videos.video_records import make_facts, make_video
 
-from frametally.media_records import Derivative
 from frametally.process.reports import NoProgress
 from frametally.process.retrying import Patience
 from frametally.records import decode
 from frametally.settings.loading import load_settings
 from frametally_producer.reading.video_file import Video, open_video
 from frametally_videos.derivatives.derivative_jobs import DerivativeMaker
+from frametally_videos.media_records import Derivative
 
 pytestmark = pytest.mark.thorough
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from frametally.adapters.files.folder_store import FileStore
-from frametally.media_records import Enhancement
 from frametally.settings.loading import Settings, load_settings
 from frametally_videos.library.frame_preview import frame_picture
+from frametally_videos.media_records import Enhancement
 from frametally_videos.upload_refusals import FieldRefused, Refused
 
 KEY = "videos/original"

@@ -13,12 +13,12 @@ from tests.videos.test_jobs import START, Shop, shop
 
 from frametally import keys
 from frametally.media.manifests import find_manifest
-from frametally.media_records import VideoMetadata, VideoQuality
 from frametally.records import decode_at, encode
 from frametally.settings.loading import load_settings
 from frametally_videos.checking.video_quality import MADE_BY as CHECKED_BY
 from frametally_videos.describing.video_metadata import MADE_BY
 from frametally_videos.library.edits import edit_video
+from frametally_videos.media_records import VideoMetadata, VideoQuality
 from frametally_videos.records import VideoRecord
 
 __all__ = ["shop"]

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frametally.media_records import Enhancement
 from frametally_videos.library.enhancements import (
     ENHANCEMENT_FIELDS,
     enhancement_of,
     enhancement_options,
     read_enhancement,
 )
+from frametally_videos.media_records import Enhancement
 from frametally_videos.upload_refusals import FieldRefused
 
 LIMITS = {

@@ -14,9 +14,9 @@ from tests.web.conftest import Place
 from werkzeug.test import TestResponse
 
 from frametally import keys
-from frametally.media_records import Enhancement
 from frametally.records import SealedRecord, encode
 from frametally_videos.jobs import job_requests as asked_jobs
+from frametally_videos.media_records import Enhancement
 from frametally_videos.ports.job_book import JobKind
 from frametally_videos.ports.video_catalogue import Artifact, ArtifactKind
 

@@ -22,12 +22,12 @@ from PIL import Image
 from tests.fakes.footage import CHAPTERS, PLACE, make_file, moving
 from tests.videos.video_records import make_facts, make_video
 
-from frametally.media_records import VideoMetadata
 from frametally_producer.reading.sampling import Sampler, count_taken
 from frametally_producer.reading.video_file import open_video
 from frametally_videos.describing.container_tags import has_location, kept_tags
 from frametally_videos.describing.mp4_boxes import read_boxes
 from frametally_videos.describing.video_metadata import describe
+from frametally_videos.media_records import VideoMetadata
 
 MAX_PIXELS = 50_000_000
 KINDS = {"mp4": "mp4", "mov": "mov", "webm": "webm", "mkv": "matroska", "avi": "avi", "ts": "mpegts"}

@@ -16,9 +16,9 @@ from tests.fakes.smtp_server import Received, mail_server
 from tests.videos.video_records import make_video
 
 from frametally.files.names import one_line
-from frametally.media_records import VideoCheck, VideoQuality
 from frametally.records import encode
 from frametally.settings.loading import Settings
+from frametally_videos.media_records import VideoCheck, VideoQuality
 from frametally_videos.news.check_news import tell_checks
 from frametally_videos.news.letters import message_of
 from frametally_videos.news.outbox_mail import Mailer

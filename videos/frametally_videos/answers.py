@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from frametally.media_records import Enhancement
 from frametally.records import TimeSource
+from frametally_videos.media_records import Enhancement
 from frametally_videos.ports.job_book import JobKind, JobState
 from frametally_videos.ports.video_catalogue import VideoState
 from frametally_videos.records import MovedCounts

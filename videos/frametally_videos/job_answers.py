@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from frametally.media_records import DerivativeKind, Enhancement, VideoMetadata
 from frametally_videos.answers import VideoJob
+from frametally_videos.media_records import DerivativeKind, Enhancement, VideoMetadata
 from frametally_web.requests.answers import Answer
 
 

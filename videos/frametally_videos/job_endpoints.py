@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import get_args
 
-from frametally.media_records import VideoMetadata, VideoQuality
 from frametally_videos import job_answers
 from frametally_videos.library_endpoints import FILE, ONE, VIDEO
+from frametally_videos.media_records import VideoMetadata, VideoQuality
 from frametally_videos.ports.job_book import JobKind, JobState
 from frametally_web.endpoints.parameters import CURSOR, LIMIT, UUID, Endpoint, Parameter
 

@@ -10,7 +10,6 @@ from flask import Response
 from werkzeug.datastructures import MultiDict
 
 from frametally import keys
-from frametally.media_records import VideoMetadata, VideoQuality
 from frametally.ports.object_store import ObjectMissing
 from frametally.records import SealedRecord, decode_at
 from frametally.settings.loading import Settings
@@ -20,6 +19,7 @@ from frametally_videos.jobs.job_results import tell_made
 from frametally_videos.jobs.made_files import find_derivatives, remove_derivative
 from frametally_videos.library.enhancements import read_enhancement
 from frametally_videos.library_answers import derivative_of, job_of_video, playable_of
+from frametally_videos.media_records import VideoMetadata, VideoQuality
 from frametally_videos.ports.job_book import Job, JobKind, JobQuestion, JobState
 from frametally_videos.ports.video_catalogue import VideoRow
 from frametally_videos.routes import check_uploads, id_in, no_video, refused

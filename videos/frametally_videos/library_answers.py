@@ -9,12 +9,12 @@ from urllib.parse import urlencode
 import msgspec
 
 from frametally import keys
-from frametally.media_records import Derivative
 from frametally.rules.times import EPOCH, MILLISECOND
 from frametally_videos import answers
 from frametally_videos.job_answers import JobOfVideo, VideoDerivative
 from frametally_videos.library.edits import is_guess
 from frametally_videos.library.enhancements import enhancement_of
+from frametally_videos.media_records import Derivative
 from frametally_videos.ports.job_book import Job
 from frametally_videos.ports.video_catalogue import Artifact, ArtifactKind, VideoRow
 

@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 import msgspec
 
 from frametally import keys
+from frametally.files.names import PART
 from frametally.records import Record, SealedRecord, TimeSource
 
 CheckName = Literal[
@@ -31,7 +32,6 @@ of a too strong compression, an end that is missing, too few seconds, too few fr
 an event time that cannot be or that nothing tells, frames that come twice, frames that are left out."""
 
 DerivativeKind = Literal["playable", "enhanced"]
-_PART = ".part"
 
 
 class PictureStream(msgspec.Struct, frozen=True, kw_only=True):
@@ -316,12 +316,7 @@ class Derivative(SealedRecord, frozen=True, kw_only=True):
 
     def part_key(self, maker: str) -> str:
         """Where what cannot lie there before the end may lie; each maker has a name of its own."""
-        return f"{self.file_key}.{maker}{_PART}"
-
-
-def key_of_part(key: str) -> str | None:
-    """Return which derivative's part lies under `key`, or None if `key` is something else."""
-    return key.removesuffix(_PART).rpartition(".")[0] if key.endswith(_PART) else None
+        return f"{self.file_key}.{maker}{PART}"
 
 
 class VideoArrived(Record, frozen=True, kw_only=True):

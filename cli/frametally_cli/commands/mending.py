@@ -9,13 +9,13 @@ import click
 
 from frametally import keys
 from frametally.errors import Misconfigured
+from frametally.files.names import key_of_part
 from frametally.media import corrections, erasing, finding, forgetting
 from frametally.media.changes import Change, MediumForgotten, MediumRenamed, MediumRetimed
 from frametally.media.corrections import Corrected
 from frametally.media.manifests import ManifestReader, list_manifests, readable_tombstones
 from frametally.media.overlapping import overlaps_of, told_by_source, told_overlaps
 from frametally.media.sources import joined
-from frametally.media_records import key_of_part
 from frametally.plugins import hooks
 from frametally.process.reports import NoProgress, Progress, Skipped, exit_code
 from frametally.settings.loading import Settings

@@ -10,6 +10,9 @@ _JOINER = "\u200d"
 """Between the parts of one emoji."""
 _NO_TEXT = re.compile("[\ud800-\udfff]")
 
+PART = ".part"
+"""How the key ends under which an object lies until it is whole."""
+
 
 def as_text(name: str | Path) -> str:
     r"""Write a name as it is stored and shown: a byte of it that is no UTF-8 as `\xe9`.
@@ -30,3 +33,8 @@ def one_line(text: str, most: int | None = _MOST_CHARACTERS) -> str:
     )
     line = " ".join(plain.split())
     return line if most is None or len(line) <= most else f"{line[: most - 1]}…"
+
+
+def key_of_part(key: str) -> str | None:
+    """Return the key of the object whose part lies under `key`, or None if `key` is no part's."""
+    return key.removesuffix(PART).rpartition(".")[0] if key.endswith(PART) else None

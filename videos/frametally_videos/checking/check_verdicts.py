@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import median
 
-from frametally.media_records import CheckName, VideoCheck
 from frametally.records import TimeSource
 from frametally_videos.checking.picture_pass import PictureLook
 from frametally_videos.checking.picture_sequences import FROZEN_S, black_looks, repeated_looks, spans
 from frametally_videos.checking.video_times import CLOCK_AHEAD_S, FoundTimes, clock_fault
+from frametally_videos.media_records import CheckName, VideoCheck
 
 MOST_BLACK = MOST_FROZEN = 0.05
 """Parts of all looks: a fade at either end of a minute is well, more than three seconds are not."""

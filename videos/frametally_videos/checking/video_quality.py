@@ -8,11 +8,11 @@ from typing import get_args
 import av
 import msgspec
 
-from frametally.media_records import CheckName, VideoCheck, VideoQuality
 from frametally_videos.checking import check_verdicts
 from frametally_videos.checking.picture_pass import PictureLook
 from frametally_videos.checking.picture_sequences import frozen_looks
 from frametally_videos.checking.video_times import FoundTimes
+from frametally_videos.media_records import CheckName, VideoCheck, VideoQuality
 from frametally_videos.records import VideoRecord
 
 MADE_BY = f"1, FFmpeg {av.ffmpeg_version_info}"

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from frametally import keys
 from frametally.errors import Poison, Retryable
-from frametally.media_records import Derivative, DerivativeKind, Enhancement, key_of_part
+from frametally.files.names import key_of_part
 from frametally.ports.object_store import PIECE_BYTES, ObjectMissing, ObjectStore
 from frametally.process import failpoints
 from frametally.process.reports import Progress
@@ -36,6 +36,7 @@ from frametally_videos.derivatives.transcoding import (
     encode_pictures,
 )
 from frametally_videos.looking.browser_codecs import why_not_played
+from frametally_videos.media_records import Derivative, DerivativeKind, Enhancement
 from frametally_videos.ports.video_catalogue import Artifact
 from frametally_videos.records import VideoRecord
 from frametally_videos.settings import VideoSettings

@@ -6,9 +6,9 @@ import hashlib
 
 import av
 
-from frametally.media_records import DerivativeKind, Enhancement
 from frametally.settings.loading import Settings
 from frametally_videos.library.enhancements import enhancement_options
+from frametally_videos.media_records import DerivativeKind, Enhancement
 from frametally_videos.settings import VideoSettings
 
 MADE_BY = f"1, PyAV {av.__version__}, FFmpeg {av.ffmpeg_version_info}"

@@ -11,11 +11,11 @@ from av.video.reformatter import VideoReformatter
 
 from frametally.errors import Poison
 from frametally.files.opencv import Pixels
-from frametally.media_records import Enhancement
 from frametally_producer.reading.pixels import encode_jpeg
 from frametally_producer.reading.video_file import Video
 from frametally_videos.derivatives.filters import PictureFilter, Wanted
 from frametally_videos.derivatives.picture_size import derivative_size_px
+from frametally_videos.media_records import Enhancement
 
 _MOST_DECODED = 300
 """Frames: ten seconds between two that stand by themselves, at 30 a second."""

@@ -25,8 +25,8 @@ import numpy as np
 from av.filter import Graph
 
 from frametally.files.opencv import Pixels, cv2
-from frametally.media_records import Enhancement
 from frametally_producer.reading.video_file import orientation_of
+from frametally_videos.media_records import Enhancement
 
 TIME_BASE = Fraction(1, 60_000)
 """Of what is made: whole ticks for a frame at 24, 25, 30, 50, 60 and 120 frames a second, and at 1000/1001 of

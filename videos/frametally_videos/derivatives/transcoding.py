@@ -10,7 +10,6 @@ from typing import Literal, NamedTuple, cast
 import av
 
 from frametally.errors import FrametallyError, Poison
-from frametally.media_records import Enhancement
 from frametally.process.reports import Progress
 from frametally.process.retrying import GivenUp
 from frametally_producer.reading.video_file import TimedFrame, Video
@@ -19,6 +18,7 @@ from frametally_videos.derivatives.filters import TIME_BASE, Parity, PictureFilt
 from frametally_videos.derivatives.mp4_file import Mp4File, open_mp4
 from frametally_videos.derivatives.picture_size import derivative_size_px
 from frametally_videos.derivatives.sound import Method, SoundTrack
+from frametally_videos.media_records import Enhancement
 
 _USUAL_FPS = Fraction(25)
 _MOST_FPS = 1000

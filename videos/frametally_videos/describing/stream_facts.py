@@ -11,9 +11,9 @@ import numpy as np
 from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 
-from frametally.media_records import Chapter, PictureStream, SoundStream
 from frametally_producer.reading.video_file import turned_degrees
 from frametally_videos.describing.packets import PacketCounts
+from frametally_videos.media_records import Chapter, PictureStream, SoundStream
 
 # Code points of ITU-T H.273, by FFmpeg's names; what stands in none of them is not stated.
 _MATRICES = {

@@ -9,7 +9,6 @@ import av
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from frametally.media_records import VideoMetadata
 from frametally.rules.times import EPOCH, MILLISECOND
 from frametally_producer.reading.sampling import count_taken
 from frametally_producer.reading.video_file import Video, creation_time
@@ -18,6 +17,7 @@ from frametally_videos.describing.mp4_boxes import read_boxes
 from frametally_videos.describing.packets import PacketCounts, count_packets
 from frametally_videos.describing.stream_facts import chapter, other_stream, picture_stream, sound_stream
 from frametally_videos.looking.browser_codecs import why_not_played
+from frametally_videos.media_records import VideoMetadata
 from frametally_videos.records import VideoRecord
 
 MADE_BY = f"1, FFmpeg {av.ffmpeg_version_info}"

@@ -9,7 +9,6 @@ from contextlib import closing
 from frametally import keys
 from frametally.errors import Poison
 from frametally.media.manifests import list_records
-from frametally.media_records import Derivative, VideoMetadata, VideoQuality
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.reports import Progress
 from frametally.records import SealedRecord, decode_at
@@ -18,6 +17,7 @@ from frametally_cli.checkup.findings import Finding
 from frametally_cli.checkup.ports import area_rows
 from frametally_cli.options.ports import Ports
 from frametally_cli.scrub.small_records import RecordFolder
+from frametally_videos.media_records import Derivative, VideoMetadata, VideoQuality
 from frametally_videos.opening import open_task_queue, open_video_catalogue
 from frametally_videos.records import UploadRecord, VideoContent, VideoRecord
 from frametally_videos.settings import VideoSettings

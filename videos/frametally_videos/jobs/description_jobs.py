@@ -6,7 +6,6 @@ import msgspec
 
 from frametally import keys
 from frametally.errors import Poison
-from frametally.media_records import VideoMetadata, VideoQuality
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.reports import Progress
 from frametally.process.retrying import GivenUp, Patience
@@ -17,6 +16,7 @@ from frametally_videos.checking.video_quality import MADE_BY, check_video, with_
 from frametally_videos.checking.video_times import found_times
 from frametally_videos.describing.video_metadata import describe
 from frametally_videos.jobs.originals import find_record, open_original
+from frametally_videos.media_records import VideoMetadata, VideoQuality
 from frametally_videos.ports.video_catalogue import Artifact, ArtifactKind
 from frametally_videos.records import VideoRecord
 

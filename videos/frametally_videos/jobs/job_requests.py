@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Literal, NamedTuple, get_args
 
 from frametally.errors import FrametallyError
-from frametally.media_records import Enhancement
 from frametally.ports.object_store import ObjectStore
 from frametally_videos.jobs.made_files import find_derivatives
 from frametally_videos.library.enhancements import enhancement_options
 from frametally_videos.library.usual_jobs import made_by
+from frametally_videos.media_records import Enhancement
 from frametally_videos.ports.job_book import Job
 from frametally_videos.ports.video_catalogue import VideoCatalogue, VideoRow
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import get_args
 
 from frametally import keys
-from frametally.media_records import Derivative, DerivativeKind
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.records import decode_at
+from frametally_videos.media_records import Derivative, DerivativeKind
 from frametally_videos.ports.video_catalogue import VideoCatalogue, VideoRow
 
 KINDS: tuple[DerivativeKind, ...] = get_args(DerivativeKind)

@@ -6,8 +6,8 @@ import time
 from contextlib import ExitStack
 
 from frametally import keys
+from frametally.files.names import key_of_part
 from frametally.media.forgetting import Target, forget
-from frametally.media_records import key_of_part
 from frametally.plugins import hooks
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import Extent

@@ -9,7 +9,7 @@ from typing import get_args, get_type_hints
 
 import msgspec
 
-from frametally.media_records import Enhancement
+from frametally_videos.media_records import Enhancement
 from frametally_videos.upload_refusals import FieldRefused
 
 _LEAST_AND_MOST: dict[str, tuple[float, float]] = {

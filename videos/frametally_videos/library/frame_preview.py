@@ -9,9 +9,9 @@ import math
 
 import msgspec
 
-from frametally.media_records import Enhancement
 from frametally.settings.loading import Settings
 from frametally_videos.library.child_question import Refusal, ask, why_ended
+from frametally_videos.media_records import Enhancement
 from frametally_videos.upload_refusals import FieldRefused
 
 MOST_CPU_S = 20

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from frametally import keys
 from frametally.errors import Poison
-from frametally.media_records import VideoQuality
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.records import decode_at
 from frametally.settings.loading import Settings
+from frametally_videos.media_records import VideoQuality
 from frametally_videos.news.video_news import VideoNews
 from frametally_videos.ports.outbox import Outbox
 from frametally_videos.records import VideoRecord

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 
 from frametally.files.names import one_line
-from frametally.media_records import VideoQuality
 from frametally.process import failpoints
 from frametally.rules.times import utc
 from frametally.settings.loading import Settings
+from frametally_videos.media_records import VideoQuality
 from frametally_videos.ports.job_book import Job
 from frametally_videos.ports.outbox import Outbox
 from frametally_videos.ports.video_catalogue import VideoBooks

@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 from frametally import keys
 from frametally.errors import Misconfigured, Poison, Retryable
-from frametally.media_records import VideoArrived
 from frametally.ports.frame_log import FrameLog, LogConsumer, LogRecord, NoSuchTopic, consumer_group
 from frametally.process.reports import Skipped
 from frametally.records import decode, encode
+from frametally_videos.media_records import VideoArrived
 from frametally_videos.ports.video_catalogue import VideoCatalogue
 from frametally_videos.records import VideoRecord
 
