@@ -22,7 +22,7 @@ def test_a_source_that_is_saved_opens_the_page_anew(tmp_path: Path) -> None:
         assert opened.stdout is not None
         lines = (line for line in opened.stdout if "save a source" in line)
         first = next(lines)
-        os.utime(HERE / "frametally_web" / "static" / "pages" / "traffic.js")
+        os.utime(HERE / "frametally_web" / "static" / "pages" / "answers.js")
         second = next(lines)
         opened.terminate()
     assert [line.endswith("/: save a source, and it comes anew\n") for line in (first, second)] == [
