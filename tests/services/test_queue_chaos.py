@@ -49,8 +49,8 @@ WORKER = """
 import os, signal, sys
 from pathlib import Path
 from frametally_cli.main import main
-from frametally_videos.jobs import attempt, worker
-worker._PAUSES_S = (0.0,)
+from frametally_videos.jobs import attempt, job_worker
+job_worker._PAUSES_S = (0.0,)
 fault = Path(os.environ["FAULT"])
 order = attempt.Attempt._order
 def poisoned(self, process):
