@@ -16,7 +16,7 @@ class Retryable(FrametallyError):
     """
 
     def __init__(self, line: str, *, part: str = "") -> None:
-        """Say what failed; the part may be told to people who may not know where it runs."""
+        """Say what failed; the part may be shown to people who may not know where it runs."""
         super().__init__(line)
         self.part = part
 
@@ -29,13 +29,11 @@ class Misconfigured(FrametallyError):
     """Nothing can be done until a person changes a setting, a file or a right: stop."""
 
 
-def unknown_host(
-    where: str, setting: str, said: str = "that host is not known here", *, part: str
-) -> Retryable:
-    """Return that the name of `where` is not known, as `said`: a container that is stopped has none.
+def unknown_host(where: str, setting: str, reason: str = "unknown host", *, part: str) -> Retryable:
+    """Return that the name of `where` is not known, as `reason`: a container that is stopped has none.
 
     Away, and a name that is wrong in `setting`, look alike.
     """
     return Retryable(
-        f"{where}: {said}: it is away, or the name is wrong; start it, or check {setting}", part=part
+        f"{where}: {reason}: it is down, or the name is wrong; start it, or check {setting}", part=part
     )

@@ -18,7 +18,7 @@ METADATA = "metadata"
 OUTPUT = "mapreduce-output"
 TRACKS = "tracks"
 TOMBSTONES = "tombstones"
-CORRECTIONS = "corrections"
+CORRECTIONS, CHANGES = "corrections", "changes"
 DRAWINGS, REPORTS = "drawings", "reports"
 VIDEOS, UPLOADS = "videos", "uploads"
 DROPPED = "dead-letters/dropped"
@@ -43,7 +43,7 @@ BRIEF_FOLDER = re.compile(rf"videos/{_UUID}|images/.+|probe")
 """A folder that goes with its last object: a video's, those of pictures, and where `doctor` tries rights."""
 _RECORD = re.compile(
     r"(media/[0-9a-f]{64}|tombstones/[0-9a-f]{64}/\d{1,9}(-(-?\d+)?-(-?\d+)?)?|corrections/[0-9a-f]{64}(\.\d{1,9})?"
-    r"|dead-letters/dropped/[0-9a-f]{12}|drawings/[a-z0-9][a-z0-9_-]{0,62}/\d{6,9}"
+    r"|(dead-letters/dropped|changes)/[0-9a-f]{12}|drawings/[a-z0-9][a-z0-9_-]{0,62}/\d{6,9}"
     rf"|videos/{_UUID}/(video|metadata|quality|(playable|enhanced)-[0-9a-f]{{8}})|videos/contents/[0-9a-f]{{64}}|uploads/{_UUID})\.json"
 )
 _DRAWING = re.compile(r"drawings/(?P<source>[a-z0-9][a-z0-9_-]{0,62})/(?P<revision>\d{6,9})\.json")
@@ -61,18 +61,18 @@ _RUN_OBJECT = re.compile(
 
 
 def slug(name: str) -> str:
-    """Write a source's name as it stands in keys and queries: a-z, 0-9, `_`, `-`, at most 63 characters.
+    """Write a source's name as keys and queries have it: a-z, 0-9, `_`, `-`, at most 63 characters.
 
     Case does not tell names apart, nor a hyphen for a space: "Gate 1" and "gate-1" have one slug. Any other
     two names have two: one that is more than its slug can hold ends in a hash of it. A slug is its own slug.
     """
-    meant = re.sub(r"\s+", "-", unicodedata.normalize("NFC", as_text(name)).lower().strip())
-    if _SLUG.fullmatch(meant):
-        return meant
-    readable = unicodedata.normalize("NFKD", meant).encode("ascii", "ignore").decode().lower()
+    normal_name = re.sub(r"\s+", "-", unicodedata.normalize("NFC", as_text(name)).lower().strip())
+    if _SLUG.fullmatch(normal_name):
+        return normal_name
+    readable = unicodedata.normalize("NFKD", normal_name).encode("ascii", "ignore").decode().lower()
     readable = re.sub(r"[^a-z0-9_]+", "-", readable).strip("-_")[:_READABLE].strip("-_") or "source"
-    digest = hashlib.sha256(meant.encode()).hexdigest()[:_DIGEST]
-    return f"{readable}-{digest}" if meant else readable
+    digest = hashlib.sha256(normal_name.encode()).hexdigest()[:_DIGEST]
+    return f"{readable}-{digest}" if normal_name else readable
 
 
 def utc_day(captured_at_ms: int) -> str:
@@ -131,12 +131,12 @@ def dropped_key(letter_id: str) -> str:
 
 
 def drawings_folder(source: str) -> str:
-    """Return the folder with all revisions of what is drawn over one source."""
+    """Return the folder with all revisions of one source's drawing."""
     return f"{DRAWINGS}/{source}"
 
 
 def drawing_key(source: str, revision: int) -> str:
-    """Return the key of one revision of what is drawn over a source."""
+    """Return the key of one revision of a source's drawing."""
     return f"{drawings_folder(source)}/{revision:06d}.json"
 
 
@@ -263,7 +263,7 @@ def frame_log_key(source: str, captured_at_ms: int) -> bytes:
 
 
 def picture_hex(file_sha256: str) -> str:
-    """Return how a picture's file is told in its key: nobody finds another file of the same 128 bits."""
+    """Return how a key identifies a picture's file: nobody finds another file of the same 128 bits."""
     return file_sha256[:_PICTURE_HEX]
 
 

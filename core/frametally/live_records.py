@@ -27,8 +27,6 @@ class NamedLoss(msgspec.Struct, frozen=True):
     Attributes:
         from_ms: Event time of the first.
         to_ms: Event time of the last.
-        frames: How many.
-        reason: Why, as one clause.
     """
 
     from_ms: int
@@ -59,7 +57,7 @@ class LiveMinute(msgspec.Struct, frozen=True, kw_only=True):
         minute_ms: Event time at which the minute begins.
         outages: When the camera was away, as far as this minute knows, by time.
         losses: Frames that are lost, each with its reason.
-        packets_lost: Packets that the network has lost, where that can be told.
+        packets_lost: Packets that the network has lost, where that is known.
         pieces_damaged: Pieces of the stream that could not be decoded.
         drift_ms: By how much the stream's clock was ahead of the capturing machine's at last; None where it
             tells none.

@@ -13,7 +13,6 @@ from functools import cache
 from importlib.metadata import EntryPoints, PackageNotFoundError, distribution, entry_points
 from typing import Any
 
-from frametally.backup_records import KeptBooks
 from frametally.errors import Misconfigured
 from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import FrameLog
@@ -90,18 +89,6 @@ def open_ledger(url: str, access: ServerAccess | None = None) -> Ledger:
     return ledger
 
 
-def open_kept_books(url: str, access: ServerAccess | None = None) -> KeptBooks:
-    """Open what backups are made of, in the catalogue's database, which `url` names.
-
-    Its tables are made if they are missing, as is SQLite's file.
-
-    Raises:
-        Misconfigured: An unknown kind of URL, or a database that cannot be opened.
-    """
-    books: KeptBooks = adapter("kept_books", url)(url, access=access)
-    return books
-
-
 @cache
 def _own_entry_points() -> EntryPoints:
     try:
@@ -113,8 +100,8 @@ def _own_entry_points() -> EntryPoints:
 @cache  # of others the metadata of every installed package is read: once is enough
 def _entry_points(group: str, scheme: str) -> EntryPoints:
     """Return the adapters of a port: ours alone, which are read at once, where one has the scheme."""
-    ours = _own_entry_points().select(group=group)
-    return ours if scheme in ours.names else entry_points(group=group)
+    own_points = _own_entry_points().select(group=group)
+    return own_points if scheme in own_points.names else entry_points(group=group)
 
 
 def adapter(port: str, url: str, words: tuple[str, str, str] | None = None) -> Callable[..., Any]:
@@ -128,7 +115,7 @@ def adapter(port: str, url: str, words: tuple[str, str, str] | None = None) -> C
     Raises:
         Misconfigured: An unknown kind of URL, or a client that is not installed.
     """
-    setting, kind, known = words or _PORTS[port]
+    setting, kind, examples = words or _PORTS[port]
     scheme = url.partition("://")[0]
     adapters = _entry_points(f"frametally.{port}", scheme)
     if not adapters:
@@ -137,7 +124,7 @@ def adapter(port: str, url: str, words: tuple[str, str, str] | None = None) -> C
             "run `pip install -e .` in its folder"
         )
     if scheme not in adapters.names:
-        raise Misconfigured(f"{setting}={url!r}: no such kind of {kind}; use {known}")
+        raise Misconfigured(f"{setting}={url!r}: no such kind of {kind}; use {examples}")
     point = adapters[scheme]
     try:
         make: Callable[..., Any] = point.load()

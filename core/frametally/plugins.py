@@ -2,7 +2,7 @@
 
 A package names its plug-in by the entry point group `frametally.plugins`, as `package.plugin:PLUGIN`. That
 module imports nothing of its package: a plug-in is data, and each hook is the name of an object,
-`package.module:name`, which is imported when somebody uses it. A plug-in whose folder is gone is as if it had
+`package.module:name`, which is imported when it is used. A plug-in whose folder is gone is as if it had
 never been.
 """
 
@@ -42,11 +42,11 @@ class PageEntry(NamedTuple):
     """A page of the dashboard.
 
     Attributes:
-        path: Its address.
         right: The role that it needs: `look`, `correct` or `run`.
         template: In the plug-in's folder `page/`; empty: a blueprint of the plug-in answers.
-        label: What the menu calls it; empty: it is not in the menu.
-        order: Its place in the menu: Answers has 0, Books 50, Data & API 60.
+        label: The key of the text by which the menu calls it; empty: it is not in the menu.
+        order: Its place in the menu: Answers has 0, Books 50, Data & API 60; or among the links of Books.
+        under_books: The key of the text of its link on the page Books; empty: it has none there.
         by_source: Whether it is open to visitors who see some sources alone.
     """
 
@@ -55,6 +55,7 @@ class PageEntry(NamedTuple):
     template: str = ""
     label: str = ""
     order: int = 0
+    under_books: str = ""
     by_source: bool = False
 
 
@@ -63,18 +64,18 @@ class Plugin:
     """What a capability adds to frametally; each hook is empty or `package.module:name`.
 
     Attributes:
-        name: Its folder's name.
         needs: The plug-ins that it builds on; without one of them it is left out, too.
         commands: Its commands by name.
         stages: Those of its commands that go on, each with the areas of `frametally doctor` that it needs;
             `announcing` is one where it announces frames.
         prepare_command: Called with each command that is run, its name and its entry.
-        settings: A pydantic model: its settings, read as `Settings.part` says.
-        endpoints: The routes of its API as data, a tuple of `Endpoint`.
+        failpoints: Its failpoints by name, and how things stand there; see `process.failpoints`.
+        settings: A class of `PluginSettings`: its settings, read as `Settings.part` says.
+        endpoints: The routes of its API: the endpoints of its `Routes`, as their handlers declare them.
         tags: What the groups are that its endpoints are described in, by the group's name.
         pages: Its pages, which the menu leads to.
         beside: Its bundles that it adds to pages of others, by those pages' own, such as `videos`.
-        other_routes: The rights of its routes that no endpoint describes, such as `WS /ws/{}`.
+        other_routes: The rights of its routes that no handler declares, such as `WS /ws/{}`.
         tables: A tuple of `KeptTables`: its books in the catalogue's database, for backups.
         web: Makes its `WebPart` of the dashboard's `WebContext`.
         channels: What its WebSockets say, as `AsyncChannels`, for `/api/asyncapi.json`.
@@ -91,7 +92,7 @@ class Plugin:
         servers: Returns the URLs of its servers by name, for `Settings`; empty ones are its embedded parts.
         topics: Returns the topics of the log that it announces on, for `Settings`.
         queues: The names of its queues at a message broker.
-        changed: Called for `Ports`, a `Change` of footage and `Progress`, after it was made.
+        changed: Called for `MendingPorts`, a `Change` of footage and `Progress`, after it was made.
         leftovers: Returns for `Ports` the `Leftovers` in the store that nothing names any more.
         restored: Called for `Settings` after a backup was brought back, with its rows' numbers in words.
         kept_since: Returns since when (ms) it has what a person made and backups are for, for `Settings`.
@@ -103,9 +104,13 @@ class Plugin:
         calibration: Raises `Misconfigured` where points of a picture with their metres make no calibration.
         narrowing: Its `Narrowing` of charts.
         chart_parameters: The parameters of a chart that it narrows by, with what each says.
+        count_checks: Its `CountChecks`: how far counts are from the truth, where people have checked them.
+        counted_events: Its `CountedEvents`: what it counts one by one, which people can check.
         series: Its `PlaceSeries`: whose runs it publishes.
         renaming: Called for the store, a source's slug, its next one and whether nothing has that yet, before
             footage is renamed; yields lines for who does that.
+        demo: Returns a context manager around detection and counting of the demo's clip, for `Ports`, the
+            `DemoClip` and `should_stop`.
         indexed: Called for `Ports` after the index has what was counted; returns an exit code.
         jobs: What it does to uploaded videos: a `PluginJob` by the kind of job.
         made: Called for `Settings`, the catalogue of videos, a video's id and what was made of that.
@@ -118,6 +123,7 @@ class Plugin:
     commands: Mapping[str, CommandEntry] = field(default_factory=dict)
     stages: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     prepare_command: str = ""
+    failpoints: Mapping[str, str] = field(default_factory=dict)
     settings: str = ""
     endpoints: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -150,8 +156,11 @@ class Plugin:
     calibration: str = ""
     narrowing: str = ""
     chart_parameters: Mapping[str, str] = field(default_factory=dict)
+    count_checks: str = ""
+    counted_events: str = ""
     series: str = ""
     renaming: str = ""
+    demo: str = ""
     indexed: str = ""
     jobs: str = ""
     made: str = ""
@@ -162,23 +171,23 @@ class Plugin:
 def plugins() -> tuple[Plugin, ...]:
     """Return the plug-ins that are here, with all that they need, by name."""
     points = sorted(entry_points(group=GROUP), key=lambda point: point.name)
-    here = {point.name: point.load() for point in points if find_spec(point.module.partition(".")[0])}
-    while lacking := [name for name, plugin in here.items() if not here.keys() >= set(plugin.needs)]:
-        here = {name: plugin for name, plugin in here.items() if name not in lacking}
-    return tuple(here.values())
+    present = {point.name: point.load() for point in points if find_spec(point.module.partition(".")[0])}
+    while lacking := [name for name, plugin in present.items() if not present.keys() >= set(plugin.needs)]:
+        present = {name: plugin for name, plugin in present.items() if name not in lacking}
+    return tuple(present.values())
 
 
 def plugin_commands() -> dict[str, CommandEntry]:
     """Return the commands of the plug-ins that are here; groups of one name are one, the first one's."""
-    found: dict[str, CommandEntry] = {}
-    for name, entry in (one for plugin in plugins() for one in plugin.commands.items()):
-        if name in found:
-            first = found[name]
+    commands: dict[str, CommandEntry] = {}
+    for name, entry in (command for plugin in plugins() for command in plugin.commands.items()):
+        if name in commands:
+            first = commands[name]
             entry = first._replace(
                 audited={**first.audited, **entry.audited}, more=(*first.more, entry.target)
             )
-        found[name] = entry
-    return found
+        commands[name] = entry
+    return commands
 
 
 def folder_of(plugin: Plugin) -> Path:

@@ -16,8 +16,8 @@ from frametally import keys
 from frametally.errors import Poison
 from frametally.live_records import LiveMinute
 from frametally.rules.places import ZoneShape
-from frametally.rules.record_limits import RECORD_VERSION
 from frametally.rules.seals import sealed, unsealed
+from frametally.rules.times import RECORD_VERSION
 
 TimeSource = Literal["start_time", "exif", "container", "stream_clock", "file_name", "file_time", "arrival"]
 """Where a medium's event time came from, from the strongest to the weakest: a file's modification date, and
@@ -27,7 +27,7 @@ Stage = Literal["parse", "fetch", "verify", "decode"]
 """The step at which a message became a dead letter."""
 
 Cause = Literal["malformed", "missing", "checksum", "size", "oversized", "undecodable"]
-"""Why a message became a dead letter: it is no announcement; there is no such object, or it holds other bytes
+"""Why a message became a dead letter: not an announcement; there is no such object, or it holds other bytes
 or a picture of another size than announced; the picture has too many pixels, or cannot be decoded."""
 
 
@@ -113,7 +113,6 @@ class FrameAnnouncement(Record, frozen=True, kw_only=True):
     Attributes:
         image_path: Key of the JPEG in the object store: the frame's identity.
         frame_index: Decode index in the medium, from 0 (0 for a picture).
-        bytes: Size of the stored object.
         sha256: Of the stored object, hex.
         media: `keys.media_id` of the medium that it came from.
     """
@@ -135,7 +134,7 @@ class AutoDetector(SealedRecord, frozen=True, kw_only=True):
 
     backend: Literal["opencv", "openvino", "onnxruntime"]
 
-    remedy: ClassVar[str] = "restore it, or remove it: the next `frametally consume` chooses anew"
+    remedy: ClassVar[str] = "restore it, or remove it: the next `frametally consume` chooses again"
 
     @property
     def key(self) -> str:  # noqa: D102
@@ -146,7 +145,6 @@ class Detection(msgspec.Struct, frozen=True, kw_only=True):
     """One detected object.
 
     Attributes:
-        label: Class name.
         confidence: 0 to 1, a whole number of ten-thousandths.
         box: `(left, top, width, height)` in pixels of the stored frame, clipped to it, each a whole number
             of tenths of a pixel.
@@ -266,13 +264,7 @@ class Coverage(Record, frozen=True, kw_only=True):
 
 
 class PathFile(msgspec.Struct, frozen=True, kw_only=True):
-    """The file with the paths of a run's tracks of one source (`rules.path_columns`), or with its flows.
-
-    Attributes:
-        source: Slug.
-        name: Of the file, in the folder of the run's tracks.
-        crc32: Of its bytes.
-    """
+    """The file with the paths of a run's tracks of one source (`rules.path_columns`), or with its flows."""
 
     source: str
     name: str
@@ -290,7 +282,6 @@ class Run(SealedRecord, frozen=True, kw_only=True):
         parts: Names of the part files, in order.
         inputs_sha256: Over the keys of the segments that hold frames of this day (or, if objects are tracked,
             of the minute before or after it), and the tombstones and overlaps of media that touch it.
-        frames: Distinct frames counted.
         duplicates_dropped: Lines that repeated a frame.
         track_parts: Names of the files of its tracks, in order (`keys.tracks_folder`).
         parts_crc32: Of each part file's bytes; empty in runs of older versions.
@@ -326,7 +317,7 @@ class Run(SealedRecord, frozen=True, kw_only=True):
     zones: dict[str, tuple[ZoneShape, ...]] = {}
 
     remedy: ClassVar[str] = (
-        "run `frametally aggregate` with the --interval in its key: the day is counted anew"
+        "run `frametally aggregate` with the --interval in its key: to count the day again"
     )
 
     @property
@@ -384,16 +375,16 @@ def decode_at(key: str, data: bytes, record_type: type[SealedRecordT]) -> Sealed
     try:
         record = decode(data, record_type)
         if record.key != key:
-            raise Poison(f"it says of itself that it is {record.key}")
+            raise Poison(f"it names itself {record.key}")
     except Poison as error:
         raise Poison(f"{key}: {error}; {record_type.remedy}") from error
     return record
 
 
 def _without_seal(data: bytes, record_type: type[SealedRecord]) -> bytes:
-    found = unsealed(data)
-    if found is not None:
-        return found
+    content = unsealed(data)
+    if content is not None:
+        return content
     unknown = _names_of.decode(data).keys() - set(record_type.__struct_encode_fields__)
     if unknown:
         raise Poison(f"damaged: it has no checksum, but a field {min(unknown)!r}")

@@ -47,7 +47,7 @@ class SegmentHeader(SealedRecord, frozen=True, kw_only=True):
 
     remedy: ClassVar[str] = (
         "restore it from a backup, or move it out of metadata/ and start the consumer again: what the log "
-        "still has of it is then detected anew"
+        "still has of it is then detected again"
     )
 
     @property

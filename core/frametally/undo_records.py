@@ -1,8 +1,10 @@
-"""Records of what a person mended: tombstones, corrections that are under way, settled dead letters."""
+"""Records of what a person mended: tombstones, changes that are under way, settled dead letters."""
 
 from __future__ import annotations
 
 from typing import ClassVar, Literal
+
+import msgspec
 
 from frametally import keys
 from frametally.records import MediaManifest, SealedRecord, TimeSource
@@ -15,7 +17,6 @@ class Tombstone(SealedRecord, frozen=True, kw_only=True):
 
     Attributes:
         media: `keys.media_id` of the medium; its frames carry it.
-        source: Slug of the source that they were announced under.
         from_ms: Event time from which on frames are forgotten; None: from the first.
         to_ms: Event time before which they are; None: to the last.
         first_captured_at_ms: Event time of the first frame that can be meant; None where it is not known.
@@ -42,7 +43,6 @@ class Correction(SealedRecord, frozen=True, kw_only=True):
     """A medium that is being put right (`corrections/<media>.json`), there until all of it is done.
 
     Attributes:
-        manifest: The medium's manifest as it was.
         images: Names (the last part of their keys) of the stored pictures to take along.
         source: Slug of the source that they go to.
         shift_ms: What is added to every captured_at_ms.
@@ -63,6 +63,39 @@ class Correction(SealedRecord, frozen=True, kw_only=True):
     @property
     def key(self) -> str:  # noqa: D102
         return keys.correction_key(keys.media_id(self.manifest.sha256, self.manifest.revision))
+
+
+class FootageChange(SealedRecord, frozen=True, kw_only=True):
+    """A change of footage that a person asked for (`changes/<id>.json`), there until all of it is done.
+
+    Attributes:
+        id: 12 hex.
+        target: What it is done to, in words.
+        media: Manifests of the media, in the order in which they are changed; without names of frames.
+        from_ms: Event time from which on frames are forgotten; None: from the first.
+        to_ms: Event time before which they are; None: to the last.
+        shifts_ms: What is added to every captured_at_ms, for each of `media`; empty: times stay.
+        source: Slug of the source that they go to; empty: they stay where they are.
+        source_name: How that is written.
+        delete_images: Whether pictures that are no longer needed are removed in the end.
+    """
+
+    what: Literal["forget", "retime", "rename-source"]
+    id: str
+    target: str
+    media: list[MediaManifest]
+    from_ms: int | None = None
+    to_ms: int | None = None
+    shifts_ms: list[int] = msgspec.field(default_factory=list)
+    source: str = ""
+    source_name: str = ""
+    delete_images: bool = False
+
+    remedy: ClassVar[str] = "restore it from a backup, or remove it and make the same change again"
+
+    @property
+    def key(self) -> str:  # noqa: D102
+        return f"{keys.CHANGES}/{self.id}.json"
 
 
 class DroppedDeadLetter(SealedRecord, frozen=True, kw_only=True):

@@ -58,21 +58,25 @@ def find_bar(
             "nothing has been counted and indexed yet: run `frametally aggregate` and `index`"
         )
     model = model or series[0].model
-    stored = sorted((entry.base_interval_s for entry in series if entry.model == model), reverse=True)
-    if not stored:
-        known = ", ".join(dict.fromkeys(entry.model for entry in series))
-        raise Misconfigured(f"no model {model!r} is indexed; there are: {known}")
-    end_ms = start_ms + (interval_s or stored[0]) * 1000
-    stored = sorted(up_to_date(index, model, stored, start_ms, end_ms), reverse=True)
-    interval_s = interval_s or stored[0]
-    base_s = next((step_s for step_s in stored if interval_s % step_s == 0), None)
+    base_intervals_s = sorted(
+        (entry.base_interval_s for entry in series if entry.model == model), reverse=True
+    )
+    if not base_intervals_s:
+        models = ", ".join(dict.fromkeys(entry.model for entry in series))
+        raise Misconfigured(f"no model {model!r} is indexed; choose from: {models}")
+    end_ms = start_ms + (interval_s or base_intervals_s[0]) * 1000
+    base_intervals_s = sorted(up_to_date(index, model, base_intervals_s, start_ms, end_ms), reverse=True)
+    interval_s = interval_s or base_intervals_s[0]
+    base_s = next((step_s for step_s in base_intervals_s if interval_s % step_s == 0), None)
     if base_s is None:
-        raise Misconfigured(f"--interval {interval_s}: bars of {model} are multiples of {stored[-1]} s")
+        raise Misconfigured(
+            f"--interval {interval_s}: bars of {model} are multiples of {base_intervals_s[-1]} s"
+        )
     interval_ms = interval_s * 1000
     if start_ms % interval_ms:
         before_ms = start_ms - start_ms % interval_ms
         raise NoSuchBar(
-            f"no bar of {interval_s} s begins at {start_ms} ms: those around begin at {before_ms} and "
+            f"no bar of {interval_s} s begins at {start_ms} ms: the nearest begin at {before_ms} and "
             f"{before_ms + interval_ms} ms"
         )
     answer = index.histogram(
@@ -80,13 +84,13 @@ def find_bar(
     )
     frames = sum(coverage.frames for coverage in answer.coverage)
     if not frames:
-        known = ", ".join(entry.source for entry in index.sources(model)[:20])
+        sources = ", ".join(entry.source for entry in index.sources(model)[:20])
         raise NothingCounted(
-            f"there is no such bar: nothing of source {source} is counted then; sources of {model}: {known}"
+            f"no bar: nothing of source {source} is counted at that time; sources of {model}: {sources}"
         )
     detections = sum(bucket.detections for bucket in answer.buckets)
     if not detections:
         raise NoSuchBar(
-            f"there is no such bar: {frames} frames of {source} were analysed then, none shows {label!r}"
+            f"no bar: none of the {frames} frames of {source} analysed at that time shows {label!r}"
         )
     return ExplainedBar(model, source, label, start_ms, interval_s, detections, frames, base_s)

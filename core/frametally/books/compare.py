@@ -52,8 +52,6 @@ class ModelTotals(NamedTuple):
     """Detections of both models in what both have seen, and how far they are apart.
 
     Attributes:
-        a: Those of the first.
-        b: Those of the second.
         net: `b` less `a`: too many in one bar make good for too few in another.
         apart: The sum of what bar after bar differs by, whichever way.
     """
@@ -118,7 +116,7 @@ def compare_models(
     runs = [run for run in current_runs(store) if not is_of_places(run.model)]
     names = [_model_named(model, runs) for model in (model_a, model_b)]
     if names[0] == names[1]:
-        raise Misconfigured(f"{model_a} and {model_b} are the same model: name two")
+        raise Misconfigured(f"{model_a} and {model_b} are the same model: name two models")
     base_s = _base_interval(runs, names, interval_s)
     asked_s = interval_s or base_s
     sides = []
@@ -129,21 +127,21 @@ def compare_models(
                 table.add(*read_run(store, run))
         sides.append(table)
     of_a, of_b = (_settings_of(runs, name, base_s, from_ms, to_ms) for name in names)
-    found = _compare(names[0], names[1], asked_s, sides[0], sides[1])
-    return found._replace(settings_a=of_a, settings_b=of_b)
+    comparison = _compare(names[0], names[1], asked_s, sides[0], sides[1])
+    return comparison._replace(settings_a=of_a, settings_b=of_b)
 
 
 def _settings_of(
     runs: Sequence[Run], model: str, base_s: int, from_ms: int | None, to_ms: int | None
 ) -> list[CountedWith]:
-    found: list[CountedWith] = []
+    settings_in_use: list[CountedWith] = []
     for run in runs:
         if (run.model, run.interval_s) == (model, base_s) and is_day_in_range(
             keys.day_start_ms(run.day), from_ms, to_ms
         ):
             settings = counted_with(run.params, run.settings)
-            found += [] if settings in found else [settings]
-    return found
+            settings_in_use += [] if settings in settings_in_use else [settings]
+    return settings_in_use
 
 
 _Bar = tuple[str, int]
@@ -161,31 +159,31 @@ class _Table:
         self._label = label
         self._from_ms = from_ms
         self._to_ms = to_ms
-        self.seen: defaultdict[_Bar, int] = defaultdict(int)  # frames
+        self.coverage: defaultdict[_Bar, int] = defaultdict(int)  # frames
         self.fps: dict[_Bar, float | None] = {}
         self.is_measured: dict[_Bar, bool] = {}
-        self.found: defaultdict[tuple[_Bar, str], list[IntervalCount]] = defaultdict(list)
+        self.counts: defaultdict[tuple[_Bar, str], list[IntervalCount]] = defaultdict(list)
 
     def add(self, counts: Sequence[IntervalCount], coverage: Sequence[Coverage]) -> None:
-        for seen in coverage:
-            start_ms = seen.interval_start_ms // self._interval_ms * self._interval_ms
-            if self._is_wanted(seen.source, start_ms):
-                bar = seen.source, start_ms
-                self.seen[bar] += seen.frames
-                self.fps[bar] = slowest_or_unknown(self.fps.get(bar, math.inf), seen.analysed_fps)
-                self.is_measured[bar] = self.is_measured.get(bar, True) and seen.is_measured
+        for bucket in coverage:
+            start_ms = bucket.interval_start_ms // self._interval_ms * self._interval_ms
+            if self._is_wanted(bucket.source, start_ms):
+                bar = bucket.source, start_ms
+                self.coverage[bar] += bucket.frames
+                self.fps[bar] = slowest_or_unknown(self.fps.get(bar, math.inf), bucket.analysed_fps)
+                self.is_measured[bar] = self.is_measured.get(bar, True) and bucket.is_measured
         for count in counts:
             start_ms = count.interval_start_ms // self._interval_ms * self._interval_ms
             is_of_label = self._label is None or count.label == self._label
             if is_of_label and self._is_wanted(count.source, start_ms):
-                self.found[(count.source, start_ms), count.label].append(count)
+                self.counts[(count.source, start_ms), count.label].append(count)
 
     def _is_wanted(self, source: str, start_ms: int) -> bool:
         is_of_source = self._source is None or source == self._source
         return is_of_source and in_range(start_ms, self._from_ms, self._to_ms)
 
     def measured(self, bar: _Bar, label: str) -> Side:
-        counts = self.found.get((bar, label), [])
+        counts = self.counts.get((bar, label), [])
         followed = tracked = 0 if self.is_measured[bar] else None
         detections = 0
         for count in counts:
@@ -195,7 +193,7 @@ class _Table:
         fps = self.fps[bar]
         missing = why_unknown(followed, detections, tracked, fps)
         return Side(
-            frames=self.seen[bar],
+            frames=self.coverage[bar],
             detections=detections,
             peak=max((count.peak for count in counts), default=0),
             objects=None if missing else followed,
@@ -207,22 +205,22 @@ class _Table:
 
 
 def _compare(model_a: str, model_b: str, interval_s: int, a: _Table, b: _Table) -> Comparison:
-    compared = sorted(pairs(a, b), key=lambda one: (one.bar[0], one.label, one.bar[1]))
+    compared = sorted(pairs(a, b), key=lambda pair: (pair.bar[0], pair.label, pair.bar[1]))
     total = ModelTotals()
     by_label: defaultdict[str, ModelTotals] = defaultdict(ModelTotals)
-    for one in compared:
-        shown = one.a.detections, one.b.detections, abs(one.b.detections - one.a.detections)
-        total, by_label[one.label] = total.plus(*shown), by_label[one.label].plus(*shown)
+    for pair in compared:
+        counts = pair.a.detections, pair.b.detections, abs(pair.b.detections - pair.a.detections)
+        total, by_label[pair.label] = total.plus(*counts), by_label[pair.label].plus(*counts)
     return Comparison(
         model_a=model_a,
         model_b=model_b,
         interval_s=interval_s,
         differences=[
-            Difference(one.bar[0], one.label, one.bar[1], one.a, one.b) for one in most_apart(compared)
+            Difference(pair.bar[0], pair.label, pair.bar[1], pair.a, pair.b) for pair in most_apart(compared)
         ],
         compared=len(compared),
-        gaps_a=len(b.seen.keys() - a.seen.keys()),
-        gaps_b=len(a.seen.keys() - b.seen.keys()),
+        gaps_a=len(b.coverage.keys() - a.coverage.keys()),
+        gaps_b=len(a.coverage.keys() - b.coverage.keys()),
         total=total,
         by_label=dict(sorted(by_label.items())),
     )
@@ -230,11 +228,11 @@ def _compare(model_a: str, model_b: str, interval_s: int, a: _Table, b: _Table) 
 
 def _model_named(name: str, runs: Sequence[Run]) -> str:
     models = sorted({run.model for run in runs})
-    found = [model for model in models if model == name] or [m for m in models if m.startswith(name)]
-    if len(found) != 1:
-        what = "which of them" if found else "no such model is counted here"
-        raise Misconfigured(f"{name}: {what}? there are {', '.join(found or models) or 'none yet'}")
-    return found[0]
+    matches = [model for model in models if model == name] or [m for m in models if m.startswith(name)]
+    if len(matches) != 1:
+        problem = "which of them" if matches else "no counts of such a model"
+        raise Misconfigured(f"{name}: {problem}? there are {', '.join(matches or models) or 'none yet'}")
+    return matches[0]
 
 
 def _base_interval(runs: Sequence[Run], models: Sequence[str], asked_s: int | None) -> int:
@@ -245,7 +243,9 @@ def _base_interval(runs: Sequence[Run], models: Sequence[str], asked_s: int | No
     for base_s in common:
         if asked_s is None or asked_s % base_s == 0:
             return base_s
-    stored = ", ".join(f"{model}: {sorted(found)}" for model, found in zip(models, of_model, strict=True))
+    intervals = ", ".join(
+        f"{model}: {sorted(intervals_s)}" for model, intervals_s in zip(models, of_model, strict=True)
+    )
     raise Misconfigured(
-        f"no interval is stored for both that fits ({stored}): run `frametally aggregate --interval` for one"
+        f"no stored interval fits both models ({intervals}): run `frametally aggregate --interval` for one"
     )

@@ -30,7 +30,7 @@ class CountedWith(NamedTuple):
         """Return which boxes were counted; None where it was not recorded."""
         if self.settings is None or "min_confidence" not in self.settings:
             return None  # lines and zones may have the rules' version alone, over a day that 0.2.0 counted
-        return CountedBoxes.of(
+        return CountedBoxes.from_limits(
             min_confidence=self.settings["min_confidence"],
             min_side_px=self.settings["min_box_side_px"],
             labels=",".join(self.settings["labels"]),
@@ -46,20 +46,27 @@ class SettingsByDay:
 
     def between(self, from_ms: int | None, to_ms: int | None) -> list[CountedWith]:
         """Return the settings of the UTC days that `[from_ms, to_ms)` touches, each once, by day."""
-        found = sorted(day for day in self._days if is_day_in_range(day.day_ms, from_ms, to_ms))
-        return [_read(*settings) for settings in dict.fromkeys((day.params, day.settings) for day in found)]
+        days = sorted(day for day in self._days if is_day_in_range(day.day_ms, from_ms, to_ms))
+        return [_read(*settings) for settings in dict.fromkeys((day.params, day.settings) for day in days)]
 
     def counted_boxes_at(self, time_ms: int, otherwise: CountedBoxes) -> CountedBoxes:
         """Return which boxes were counted on the UTC day of a time; `otherwise` where it is not recorded."""
-        found = [counted.counted_boxes() for counted in self.between(time_ms, time_ms + 1)]
-        return next(filter(None, found), otherwise)
+        boxes = [day.counted_boxes() for day in self.between(time_ms, time_ms + 1)]
+        return next(filter(None, boxes), otherwise)
 
     def overlaps_at(self, time_ms: int, otherwise: OverlapWinner) -> OverlapWinner:
         """Return which of overlapping media counted on that day; `otherwise` where it is not recorded."""
-        for counted in self.between(time_ms, time_ms + 1):
-            recorded: OverlapWinner | None = (counted.settings or {}).get("overlaps")
+        for day in self.between(time_ms, time_ms + 1):
+            recorded: OverlapWinner | None = (day.settings or {}).get("overlaps")
             return recorded or otherwise
         return otherwise
+
+    def track_gap_ms_at(self, time_ms: int) -> int | None:
+        """Return how long a track lived on without a box on that day; None where it is not recorded."""
+        for counted in self.between(time_ms, time_ms + 1):
+            tracking = (counted.settings or {}).get("tracking")
+            return round(tracking["gap_s"] * 1000) if tracking else None
+        return None
 
 
 def _read(params: str, settings: str) -> CountedWith:
@@ -73,7 +80,7 @@ def counted_with(params: str, settings: Mapping[str, Any]) -> CountedWith:
 
 def _words(name: str, value: Any) -> str:
     if isinstance(value, dict) and value:
-        return f"{name} (" + ", ".join(_words(*one) for one in value.items()) + ")"
+        return f"{name} (" + ", ".join(_words(*item) for item in value.items()) + ")"
     if isinstance(value, list | dict):
         # The empty list of labels to count alone means all of them; every other list is what it has.
         return f"{name} " + ("+".join(map(str, value)) or ("all" if name == "labels" else "none"))

@@ -109,8 +109,24 @@ def find_line(
     """
     window = (captured_at_ms, captured_at_ms + 1)
     parts = ledger.parts(model, source, from_ms=window[0], to_ms=window[1])
-    found = _frames(store, parts, (model, source), window, not_counted)
-    return next((frame for frame in found if frame.image_path == image_path), None)
+    frames = _frames(store, parts, (model, source), window, not_counted)
+    return next((frame for frame in frames if frame.image_path == image_path), None)
+
+
+def frames_in(
+    store: RangeReader,
+    parts: Sequence[SegmentPart],
+    *,
+    model: str,
+    source: str,
+    from_ms: int,
+    to_ms: int,
+) -> list[FrameDetections]:
+    """Return the frames of a source in some parts of segments once each, also those that do not count now.
+
+    Raises: As `frames_of_bar`.
+    """
+    return _frames(store, parts, (model, source), (from_ms, to_ms), {})
 
 
 def _each_frame(
@@ -158,8 +174,8 @@ def _frames(
                 and not is_forgotten(frame.media, frame.captured_at_ms, not_counted)
             ):
                 lines.append((frame.image_path, line))
-    kept = one_line_per_frame(lines).values()
-    return sorted((decode(line, FrameDetections) for line in kept), key=_place)
+    unique_lines = one_line_per_frame(lines).values()
+    return sorted((decode(line, FrameDetections) for line in unique_lines), key=_place)
 
 
 def _place(frame: FrameDetections) -> tuple[int, str]:

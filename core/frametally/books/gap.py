@@ -61,7 +61,7 @@ def find_reasons(
     """Return why no frame of `source` in `[from_ms, to_ms)` is counted, at least one reason.
 
     The caller has brought the ledger up to the store, and knows that the index has nothing there. A video's
-    frames have no times before they are detected: those that wait are told where its footage reaches.
+    frames have no times before they are detected: those that wait are counted where its footage reaches.
 
     Raises:
         Retryable: The store or the ledger is away.
@@ -70,13 +70,15 @@ def find_reasons(
     manifests = ledger.manifests()
     stones = ledger.tombstones()
     forgotten = forgotten_by(stones)
-    gone = not_counted(manifests, stones, settings.count_overlaps)
-    of_source = {media_of(one): one for one in manifests if one.source == source}
+    forgotten_ranges = not_counted(manifests, stones, settings.count_overlaps)
+    of_source = {media_of(manifest): manifest for manifest in manifests if manifest.source == source}
     in_segments = {
         tally.media for tally in (ledger.tallies(model) if model else []) if tally.source == source
     }
-    found = [
-        _frames_of(store, ledger, model, source, media, of_source.get(media), hole, forgotten, gone)
+    media_frames = [
+        _frames_of(
+            store, ledger, model, source, media, of_source.get(media), hole, forgotten, forgotten_ranges
+        )
         for media in sorted(in_segments | of_source.keys())
     ]
     dead = sorted(
@@ -85,38 +87,42 @@ def find_reasons(
         if letter.source == source
         and letter.captured_at_ms is not None
         and in_range(letter.captured_at_ms, *hole)
-        and not is_forgotten(letter.media, letter.captured_at_ms, gone)
+        and not is_forgotten(letter.media, letter.captured_at_ms, forgotten_ranges)
     )
     reasons = [
-        _reason("behind", sum(one.waiting for one in found), "announced and not detected yet."),
+        _reason("behind", sum(frames.waiting for frames in media_frames), "announced and not detected yet."),
         _reason("dead_letters", len(dead), f"not readable: {REASONS[dead[0][1]] if dead else ''}."),
-        _reason("forgotten", sum(one.forgotten for one in found), "forgotten: a person took them out."),
+        _reason(
+            "forgotten", sum(frames.forgotten for frames in media_frames), "forgotten: a person removed them."
+        ),
         _reason(
             "overlapping",
-            sum(one.overlapping for one in found),
-            "not counted, as other footage of this source has their time.",
+            sum(frames.overlapping for frames in media_frames),
+            "not counted: other footage of this source covers their time.",
         ),
-        _reason("not_counted", sum(one.detected for one in found), "detected and not counted yet."),
+        _reason(
+            "not_counted", sum(frames.detected for frames in media_frames), "detected and not counted yet."
+        ),
     ]
-    told = [reason for reason in reasons if reason.frames]
+    reasons_here = [reason for reason in reasons if reason.frames]
     outages = _outages(hole, of_source.values())
     if outages:
-        told.append(_away(outages, hole))
+        reasons_here.append(_away(outages, hole))
     unfilmed = _without_footage(hole, of_source.values())
     left_ms = _longest(left for span in unfilmed for left in without(span, outages))
-    if not told or left_ms > HOLE_MS:
-        some = "Of the rest of this time nothing" if told else "Nothing"
-        words = f"{some} was produced: there is no footage, or it was never given to the producer."
-        told.append(Reason("nothing_produced", 0, words))
-    return told
+    if not reasons_here or left_ms > HOLE_MS:
+        beginning = "Of the rest of this time nothing" if reasons_here else "Nothing"
+        words = f"{beginning} was produced: there is no footage, or it was never given to the producer."
+        reasons_here.append(Reason("nothing_produced", 0, words))
+    return reasons_here
 
 
 def _outages(hole: tuple[int, int], media: Iterable[MediaManifest]) -> dict[tuple[int, int], str]:
     """Return when the camera was away in a hole, and why; an open outage ends with the next footage."""
     minutes = list(media)
-    starts_ms = sorted(first for one in minutes for first, _ in runs_of(one))
+    starts_ms = sorted(first for minute in minutes for first, _ in runs_of(minute))
     outages: dict[tuple[int, int], str] = {}  # one that begins in a minute and ends in another is in both
-    for outage in (outage for one in minutes if one.live is not None for outage in one.live.outages):
+    for outage in (outage for minute in minutes if minute.live is not None for outage in minute.live.outages):
         to_ms = outage.to_ms
         if to_ms is None:
             to_ms = next((ms for ms in starts_ms if ms > outage.from_ms), hole[1])
@@ -131,12 +137,12 @@ def _away(outages: Mapping[tuple[int, int], str], hole: tuple[int, int]) -> Reas
     away_s = sum(to_ms - from_ms for from_ms, to_ms in spans) / 1000
     longest = min(outages, key=lambda span: (span[0] - span[1], span))  # of equals the first
     times = f", {len(spans)} times; the longest" if len(spans) > 1 else ""
-    words = f"The camera was away for {away_s:,.1f} s of this time{times}: {outages[longest]}."
+    words = f"The camera was disconnected for {away_s:,.1f} s of this time{times}: {outages[longest]}."
     return Reason("camera_away", 0, words)
 
 
-def _reason(kind: Kind, frames: int, what: str) -> Reason:
-    return Reason(kind, frames, f"{frames:,} {'frame is' if frames == 1 else 'frames are'} {what}")
+def _reason(kind: Kind, frames: int, explanation: str) -> Reason:
+    return Reason(kind, frames, f"{frames:,} {'frame is' if frames == 1 else 'frames are'} {explanation}")
 
 
 def _frames_of(
@@ -148,7 +154,7 @@ def _frames_of(
     manifest: MediaManifest | None,
     hole: tuple[int, int],
     forgotten: Forgotten,
-    gone: Forgotten,
+    forgotten_ranges: Forgotten,
 ) -> _Frames:
     def tally(ranges: Iterable[Range]) -> tuple[int, int]:
         detected = dead = 0
@@ -159,11 +165,13 @@ def _frames_of(
 
     detected, dead = tally([hole])
     of_forgotten = sum(tally(_cut(forgotten.get(media, ()), hole)))
-    of_gone = tally(_cut(gone.get(media, ()), hole))
+    of_gone = tally(_cut(forgotten_ranges.get(media, ()), hole))
     if manifest is None and not of_forgotten:  # of an earlier revision, which is in no books
         return _Frames(0, 0, 0, 0, 0)
     return _Frames(
-        _waiting(store, manifest, hole, gone, sum(tally([(None, None)])), detected + dead) if manifest else 0,
+        _waiting(store, manifest, hole, forgotten_ranges, sum(tally([(None, None)])), detected + dead)
+        if manifest
+        else 0,
         detected - of_gone[0],
         dead - of_gone[1],
         of_forgotten,
@@ -175,14 +183,14 @@ def _waiting(
     store: ObjectStore,
     manifest: MediaManifest,
     hole: tuple[int, int],
-    gone: Forgotten,
+    forgotten_ranges: Forgotten,
     handled: int,
     handled_in_hole: int,
 ) -> int:
     """Return how many announced frames of a medium, of the time of the hole, are in no segment."""
     waiting = manifest.frames_announced - handled
     runs = [run for first, last in runs_of(manifest) for run in _cut([(first, last + 1)], hole)]
-    if waiting <= 0 or not any(without(run, gone.get(media_of(manifest), ())) for run in runs):
+    if waiting <= 0 or not any(without(run, forgotten_ranges.get(media_of(manifest), ())) for run in runs):
         return 0
     if manifest.kind == "pictures":  # their names have their times; the ledger does not keep them
         whole = find_manifest(store, manifest.sha256) or manifest
@@ -200,7 +208,7 @@ def _cut(ranges: Sequence[Range], hole: tuple[int, int]) -> list[tuple[int, int]
 
 
 def _without_footage(hole: tuple[int, int], media: Iterable[MediaManifest]) -> list[tuple[int, int]]:
-    return without(hole, [(first, last + 1) for one in media for first, last in runs_of(one)])
+    return without(hole, [(first, last + 1) for manifest in media for first, last in runs_of(manifest)])
 
 
 def _longest(ranges: Iterable[tuple[int, int]]) -> int:

@@ -15,14 +15,14 @@ from frametally.rules.current_run import is_newer
 
 
 class DifferingDay(NamedTuple):
-    """A day of the index that is not as the store has it: `run` is the index's, `what` says why."""
+    """A day of the index that is not as the store has it: `run` is the index's, `difference` says why."""
 
     run: Run
-    what: str
+    difference: str
 
     def __str__(self) -> str:
         """Say it on one line."""
-        return f"index, {self.run.day} ({self.run.model}, {self.run.interval_s} s): {self.what}"
+        return f"index, {self.run.day} ({self.run.model}, {self.run.interval_s} s): {self.difference}"
 
 
 class IndexCheck(NamedTuple):
@@ -42,41 +42,43 @@ class IndexCheck(NamedTuple):
 def check_index(store: ObjectStore, index: CountIndex, progress: Progress) -> IndexCheck:
     """Compare each day of the index with the part files of the run that the store has of it.
 
-    A day that is still to be indexed is no difference.
+    A day that is still to be indexed does not differ.
 
     Raises:
         IndexDamaged: The entry of a run cannot be read.
         Retryable: The store or the index is away.
     """
     indexed = index.current_runs()  # first: what is published meanwhile is in the store by then
-    stored = {key: day.run for key, day in current_days(store).items()}
-    differences = [DifferingDay(run, "the store has no such run") for run in not_in_store(indexed, stored)]
+    stored_runs = {key: day.run for key, day in current_days(store).items()}
+    differences = [
+        DifferingDay(run, "the store does not have this run") for run in not_in_store(indexed, stored_runs)
+    ]
     skipped: list[Skipped] = []
-    compared = [run for run in indexed if stored.get(day_of(run)) == run]
-    for done, run in enumerate(compared):
-        progress.update(done, len(compared), run.day)
+    compared = [run for run in indexed if stored_runs.get(day_of(run)) == run]
+    for number, run in enumerate(compared):
+        progress.update(number, len(compared), run.day)
         try:
             sources = index.differing_sources(run, *read_run(store, run))
         except Poison as error:
             skipped.append(Skipped(run.prefix, str(error)))
             continue
         if sources:
-            differences.append(DifferingDay(run, f"{', '.join(sources)}: not what the part files say"))
+            differences.append(DifferingDay(run, f"{', '.join(sources)}: differs from the part files"))
     progress.update(len(compared), len(compared), "compared")
     return IndexCheck(len(compared), differences, skipped)
 
 
-def not_in_store(indexed: Iterable[Run], stored: Mapping[DayKey, Run | None]) -> list[Run]:
+def not_in_store(indexed: Iterable[Run], stored_runs: Mapping[DayKey, Run | None]) -> list[Run]:
     """Return runs of an index that the store does not have: it is another one, or of an older backup.
 
     An index's run may be older than the store's. Of a day whose pointer does not parse (None) nothing is
-    said. `indexed` must have been read before `stored`.
+    reported. `indexed` must have been read before `stored_runs`.
     """
     return [
         run
         for run in indexed
-        if (day := day_of(run)) not in stored
-        or ((current := stored[day]) is not None and current != run and not is_newer(current, run))
+        if (day := day_of(run)) not in stored_runs
+        or ((current := stored_runs[day]) is not None and current != run and not is_newer(current, run))
     ]
 
 

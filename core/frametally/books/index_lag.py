@@ -1,47 +1,51 @@
-"""Where the index is not what the store has: days to index, days to count anew, runs of elsewhere."""
+"""Where the index is not what the store has: days to index, days to count again, runs of elsewhere."""
 
 from __future__ import annotations
 
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
 
 from frametally import keys
 from frametally.books.index_check import day_of, not_in_store
-from frametally.books.place_series import place_series_of
 from frametally.media.manifests import touches
+from frametally.plugins import hooks
 from frametally.ports.count_index import REPAIR, CountIndex
 from frametally.ports.count_questions import outdated
 from frametally.ports.ledger import CountedRun
+from frametally.ports.object_store import ObjectStore
 from frametally.records import Run
 from frametally.rules.counted_boxes import COUNTING_VERSION
 from frametally.rules.current_run import is_newer
-from frametally.rules.places import is_of_places
+from frametally.rules.places import is_of_places, series_of
 from frametally.rules.times import DAY_MS
 from frametally.undo_records import Tombstone
 
 _MOST_DAYS = 31
 
 
-def runs_to_index(indexed: Iterable[Run], stored: Iterable[Run]) -> list[Run]:
+def runs_to_index(indexed: Iterable[Run], stored_runs: Iterable[Run]) -> list[Run]:
     """Return the runs of the store that the index lacks."""
-    there = {day_of(run): run for run in indexed}
-    return [run for run in stored if is_newer(run, there.get(day_of(run)))]
+    indexed_by_day = {day_of(run): run for run in indexed}
+    return [run for run in stored_runs if is_newer(run, indexed_by_day.get(day_of(run)))]
 
 
-def runs_to_count(index: CountIndex, model: str, indexed: Sequence[Run], stored: Iterable[Run]) -> list[Run]:
+def runs_to_count(
+    index: CountIndex, model: str, indexed: Sequence[Run], stored_runs: Iterable[Run]
+) -> list[Run]:
     """Return the runs of a model that no query reads, as their footage has changed (see `outdated`).
 
-    Those that are counted anew already, and still to be indexed, are none of them.
+    Those that are counted again already, and still to be indexed, are none of them.
     """
     unread = {(day.base_interval_s, day.day_ms) for day in outdated(index.counted_days(model))}
-    there = {day_of(run): run for run in indexed}
+    indexed_by_day = {day_of(run): run for run in indexed}
     return [
         run
-        for run in stored
+        for run in stored_runs
         if run.model == model
         and (run.interval_s, keys.day_start_ms(run.day)) in unread
-        and there.get(day_of(run)) == run
+        and indexed_by_day.get(day_of(run)) == run
     ]
 
 
@@ -58,29 +62,29 @@ def runs_before_undo(runs: Iterable[CountedRun], stones: Iterable[Tombstone]) ->
     of_source: defaultdict[str, list[Tombstone]] = defaultdict(list)
     for stone in stones:
         of_source[stone.source].append(stone)
-    found = []
+    outdated = []
     for run, frames in runs:
-        known, start_ms = run.tombstones_crc32, keys.day_start_ms(run.day)
-        if known is not None and any(
+        tombstones_crc32, start_ms = run.tombstones_crc32, keys.day_start_ms(run.day)
+        if tombstones_crc32 is not None and any(
             touches(stone, source=source, from_ms=start_ms, to_ms=start_ms + DAY_MS)
-            and mark_of(stone) not in known
+            and mark_of(stone) not in tombstones_crc32
             for source in frames.keys() & of_source.keys()
             for stone in of_source[source]
         ):
-            found.append(run)
-    return found
+            outdated.append(run)
+    return outdated
 
 
 def count_lines(runs: Iterable[Run]) -> list[str]:
-    """Return a line for each interval of runs that are to be counted anew, with the commands."""
+    """Return a line for each interval of runs that are to be counted again, with the commands."""
     days: defaultdict[int, list[str]] = defaultdict(list)
     for run in runs:
         days[run.interval_s].append(run.day)
     return [
-        f"{interval_s} s: {len(found)} days, such as {found[0]}, were counted before the footage changed; "
-        f"run `frametally aggregate --interval {interval_s} --from {min(found)} "
-        f"--to {keys.utc_day(keys.day_start_ms(max(found)) + DAY_MS)}`, then `frametally index`"
-        for interval_s, found in sorted(days.items())
+        f"{interval_s} s: {len(utc_days)} days, such as {utc_days[0]}, were counted before the footage "
+        f"changed; run `frametally aggregate --interval {interval_s} --from {min(utc_days)} "
+        f"--to {keys.utc_day(keys.day_start_ms(max(utc_days)) + DAY_MS)}`, then `frametally index`"
+        for interval_s, utc_days in sorted(days.items())
     ]
 
 
@@ -103,17 +107,17 @@ def earlier_version_lines(runs: Iterable[Run]) -> list[str]:
     for run in of_earlier_version(runs):
         days[run.interval_s].add(run.day)
     return [
-        f"{len(found)} days were counted by the rules of an earlier version; `frametally aggregate "
+        f"{len(utc_days)} days were counted by an earlier version's rules; `frametally aggregate "
         f"--interval {interval_s}` counts them again, and their numbers may change: "
-        + ", ".join(sorted(found)[:_MOST_DAYS])
-        + f" and {len(found) - _MOST_DAYS} more" * (len(found) > _MOST_DAYS)
-        for interval_s, found in sorted(days.items())
+        + ", ".join(sorted(utc_days)[:_MOST_DAYS])
+        + f" and {len(utc_days) - _MOST_DAYS} more" * (len(utc_days) > _MOST_DAYS)
+        for interval_s, utc_days in sorted(days.items())
     ]
 
 
-def beyond_lines(indexed: Iterable[Run], stored: Iterable[Run]) -> list[str]:
+def beyond_lines(indexed: Iterable[Run], stored_runs: Iterable[Run]) -> list[str]:
     """Return a line where the index has what the store does not, as after an older backup."""
-    beyond = not_in_store(indexed, {day_of(run): run for run in stored})
+    beyond = not_in_store(indexed, {day_of(run): run for run in stored_runs})
     if not beyond:
         return []
     first = beyond[0]
@@ -121,3 +125,22 @@ def beyond_lines(indexed: Iterable[Run], stored: Iterable[Run]) -> list[str]:
         f"the index has {len(beyond)} runs that the store does not have, such as that of {first.day} "
         f"({first.model}, {first.interval_s} s); run `{REPAIR}`"
     ]
+
+
+class PlaceSeries(Protocol):
+    """The hook `series` of a plug-in."""
+
+    @property
+    def name(self) -> str:
+        """The part behind the model in the series' name."""
+
+    def is_outdated(self, run: Run) -> bool:
+        """Return whether the rules have changed since a run of the series was counted."""
+
+    def read_files(self, store: ObjectStore, run: Run) -> Iterator[object]:
+        """Yield what the files of a run's `paths` hold. Raises `Poison`: one is missing or damaged."""
+
+
+def place_series_of(run: Run) -> PlaceSeries | None:
+    """Return the series of a run; None where no plug-in has it."""
+    return next((series for series in hooks("series") if series.name == series_of(run.model)), None)

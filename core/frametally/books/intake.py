@@ -24,7 +24,7 @@ from frametally.records import (
     encode,
 )
 from frametally.rules.places import base_model, is_of_places
-from frametally.rules.record_limits import MOST_TIME_MS
+from frametally.rules.times import MOST_TIME_MS
 from frametally.segment_records import SegmentHeader
 from frametally.segments.contents import CutShort, Segment, check_belongs, decode_segment
 from frametally.segments.dead_letters import cause_of
@@ -187,7 +187,7 @@ def _check_numbers(header: SegmentHeader, key: str) -> None:
     """Refuse numbers that no database holds and no frame has."""
     times = [ms for part in header.sources for ms in (part.first_captured_at_ms, part.last_captured_at_ms)]
     if not 0 <= header.first_offset <= header.next_offset < _MOST or not all(map(_is_time, times)):
-        raise Poison(f"segment {key}: its header has numbers that cannot be; restore the object")
+        raise Poison(f"segment {key}: its header has impossible numbers; restore the object")
 
 
 def _is_time(captured_at_ms: int) -> bool:

@@ -58,7 +58,7 @@ class SegmentPace(NamedTuple):
     Attributes:
         frames_per_s: Over the last minute before the newest segment; None if that had fewer than two.
         newest_segment_at_ms: When the newest segment was put; None if there is none.
-        eta_s: Seconds that what waits on the log takes at that pace; None if that cannot be told.
+        eta_s: Seconds that the waiting messages take at that pace; None if that is unknown.
     """
 
     frames_per_s: float | None
@@ -67,7 +67,7 @@ class SegmentPace(NamedTuple):
 
 
 def consume_command(topic: str, settings: Settings) -> str:
-    """Return the command that detects what waits on a topic."""
+    """Return the command that detects a topic's waiting frames."""
     if topic == settings.topic:
         return "frametally consume"
     if topic == settings.live_topic:
@@ -82,8 +82,8 @@ def _read_log(log: FrameLog, topic: str, model: str | None, *, live: bool = Fals
     except NoSuchTopic:
         return LogPosition(None, topic, 0, 0, {})
     committed = log.committed(topic, consumer_group(model, live=live)) if model else {}
-    done = sum(min(committed.get(partition, 0), end) for partition, end in ends.items())
-    return LogPosition(log_id, topic, sum(ends.values()), done, begin, started=bool(committed))
+    done_count = sum(min(committed.get(partition, 0), end) for partition, end in ends.items())
+    return LogPosition(log_id, topic, sum(ends.values()), done_count, begin, started=bool(committed))
 
 
 def read_logs(
@@ -100,13 +100,20 @@ def read_logs(
         read anything is left out.
     """
     topic, live_topic = settings.topic, settings.live_topic
-    here, live = _read_log(log, topic, model), _read_log(log, live_topic, model, live=True)
-    named = {link.topic for link in chain}
-    others = {*([keys.redetect_topic(topic, model)] if model else []), *named} - {topic, live_topic}
-    elsewhere = [position for other in sorted(others) if (position := _read_log(log, other, model)).log_id]
-    reads = here.started or topic in named or not elsewhere
-    reads_live = live.log_id is not None and (reads or live.started or live_topic in named)
-    return [*([here] if reads else []), *([live] if reads_live else []), *elsewhere], reads
+    main_log, live = _read_log(log, topic, model), _read_log(log, live_topic, model, live=True)
+    linked_topics = {link.topic for link in chain}
+    other_topics = {*([keys.redetect_topic(topic, model)] if model else []), *linked_topics} - {
+        topic,
+        live_topic,
+    }
+    elsewhere = [
+        position
+        for topic_there in sorted(other_topics)
+        if (position := _read_log(log, topic_there, model)).log_id
+    ]
+    reads = main_log.started or topic in linked_topics or not elsewhere
+    reads_live = live.log_id is not None and (reads or live.started or live_topic in linked_topics)
+    return [*([main_log] if reads else []), *([live] if reads_live else []), *elsewhere], reads
 
 
 def chain_breaks(chain: Sequence[ChainLink]) -> list[str]:
@@ -116,9 +123,9 @@ def chain_breaks(chain: Sequence[ChainLink]) -> list[str]:
         end = None
         for link in links:
             if end is not None and link.first_offset != end:
-                what = "gap" if end < link.first_offset else "overlap"
+                kind = "gap" if end < link.first_offset else "overlap"
                 problems.append(
-                    f"{what} in the chain of {topic}-{partition} (log {log_id}): a segment ends at "
+                    f"{kind} in the chain of {topic}-{partition} (log {log_id}): a segment ends at "
                     f"{end}, the next begins at {link.first_offset}"
                 )
             end = link.next_offset
@@ -127,13 +134,13 @@ def chain_breaks(chain: Sequence[ChainLink]) -> list[str]:
 
 def lost_messages(chain: Sequence[ChainLink], logs: Sequence[LogPosition]) -> list[LostMessages]:
     """Return offsets that segments cover without lines for them, and those below a topic's oldest message."""
-    lost = []
+    losses = []
     ends: dict[tuple[str, str, int], int] = {}
     for (log_id, topic, partition), links in _by_partition(chain):
         for link in links:
             missing = link.next_offset - link.first_offset - link.frames - link.dead_letters
             if missing > 0:
-                lost.append(
+                losses.append(
                     LostMessages(log_id, topic, partition, missing, link.first_offset, link.next_offset)
                 )
             ends[log_id, topic, partition] = link.next_offset
@@ -141,8 +148,8 @@ def lost_messages(chain: Sequence[ChainLink], logs: Sequence[LogPosition]) -> li
         for partition, oldest in sorted(log.begin.items()):
             end = ends.get((log.log_id or "", log.topic, partition), 0)
             if log.log_id is not None and oldest > end:
-                lost.append(LostMessages(log.log_id, log.topic, partition, oldest - end, end, oldest))
-    return lost
+                losses.append(LostMessages(log.log_id, log.topic, partition, oldest - end, end, oldest))
+    return losses
 
 
 def pace_of(chain: Sequence[ChainLink], messages_waiting: int) -> SegmentPace:

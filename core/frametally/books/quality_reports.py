@@ -1,7 +1,7 @@
 """Quality reports: what was checked when a run was published, as data beside its part files.
 
 `_quality.json` in a run's folder says of each check whether it passed. It is put before the run pointer, and
-is no part of what the run is: what it is compared with (manifests above all) may change while its counts do
+is not part of the run: what it is compared with (manifests above all) may change while its counts do
 not. The counting job's `audit` module makes it.
 """
 
@@ -23,8 +23,8 @@ class QualityCheck(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         name: What should be so.
-        passed: Whether it is; None where it cannot be told, `details` say why.
-        count: How many things are not as they should be, or cannot be told.
+        passed: Whether it is; None where that is unknown, `details` say why.
+        count: How many things are not as they should be, or are unknown.
         details: The first of them, one line each.
     """
 
@@ -45,14 +45,12 @@ class QualityReport(SealedRecord, frozen=True, kw_only=True):
     """What was checked of one run (`_quality.json` in its folder); the first five fields are as in `Run`.
 
     Attributes:
-        frames: Distinct frames covered.
         detections: Boxes counted.
         duplicates_dropped: Lines that repeated a frame.
         lines_dead: Lines of the run's segments that could not be read.
         set_aside: The first of them.
         checks: Every check, in a fixed order.
         frames_by_source: Frames covered, by source; empty where an older frametally made it.
-        settings: As in `Run`.
     """
 
     run_id: str
@@ -69,7 +67,7 @@ class QualityReport(SealedRecord, frozen=True, kw_only=True):
     frames_by_source: dict[str, int] = msgspec.field(default_factory=dict)
     settings: dict[str, Any] = msgspec.field(default_factory=dict)
 
-    remedy: ClassVar[str] = "run `frametally aggregate --all` for its day, which makes it anew"
+    remedy: ClassVar[str] = "run `frametally aggregate --all` for its day to rebuild it"
 
     @property
     def key(self) -> str:  # noqa: D102
@@ -79,7 +77,7 @@ class QualityReport(SealedRecord, frozen=True, kw_only=True):
 
     @property
     def failed(self) -> list[QualityCheck]:
-        """The checks that did not pass; those that cannot be told are none of them."""
+        """The checks that did not pass; unknown results are not among them."""
         return [check for check in self.checks if check.passed is False]
 
 

@@ -29,7 +29,7 @@ from frametally.track_records import Track, TrackHead
 
 
 class DayKey(NamedTuple):
-    """What has one current run."""
+    """The key of a day that has one current run."""
 
     model: str
     interval_s: int
@@ -37,10 +37,9 @@ class DayKey(NamedTuple):
 
 
 class CurrentDay(NamedTuple):
-    """A day's current run, or why it cannot be told.
+    """A day's current run, or why it is unknown.
 
     Attributes:
-        pointer: Key of the run pointer.
         sequence: Its sequence; the day's next run takes a higher one.
         run: The run; None if the pointer does not parse.
         problem: Why not, with the remedy.
@@ -61,7 +60,7 @@ def current_days(store: ObjectStore) -> dict[DayKey, CurrentDay]:
 
 
 def newest_last(item: tuple[DayKey, CurrentDay]) -> tuple[int, str, str, int]:
-    """Order days as they were counted: the last one says what its day holds, whoever reads them when."""
+    """Order days as they were counted: the last one says what its day holds, whenever they are read."""
     key, day = item
     return day.put_at_ms, key.model, key.day, day.run.frames if day.run else 0
 
@@ -167,17 +166,17 @@ def find_tracks(
     store: ObjectStore,
     run: Run,
     *,
-    wanted: Callable[[TrackHead], bool],
+    is_match: Callable[[TrackHead], bool],
     order: Callable[[TrackHead], tuple[object, ...]],
 ) -> Iterator[Track]:
-    """Yield those of a run's tracks that are `wanted`, by `order`; of the others only the head is read.
+    """Yield the tracks of a run that match, by `order`; of the others only the head is read.
 
     Raises:
         Poison: A file is missing, or a line does not parse; the message names it.
     """
     heads = ((line, line.decode(TrackHead)) for line in _track_lines(store, run))
-    found = sorted(((order(head), line) for line, head in heads if wanted(head)), key=itemgetter(0))
-    for _, line in found:
+    lines = sorted(((order(head), line) for line, head in heads if is_match(head)), key=itemgetter(0))
+    for _, line in lines:
         yield line.decode(Track)
 
 
@@ -287,5 +286,5 @@ def _again(run: Run) -> str:
     next_day = keys.utc_day(keys.day_start_ms(run.day) + DAY_MS)
     return (
         f"run `frametally aggregate --all --interval {run.interval_s} --from {run.day} "
-        f"--to {next_day}`, which counts the day anew"
+        f"--to {next_day}`, to count the day again"
     )

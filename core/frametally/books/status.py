@@ -57,13 +57,12 @@ class Status(NamedTuple):
 
     Attributes:
         model: Whose segments, counts and index entries are compared; None while there are none.
-        sources: One line per source, by slug.
         stages: One line per stage, in the order of the path.
         log_messages: Messages announced so far (repeats included) on the topics that the model reads.
         log_committed: Those that the model's group has committed.
         counted_at_ms: When the newest day of event time was counted last, by the store's clock; None if there
             is none.
-        dead_letters: Open dead letters by cause.
+        dead_letters: Open ones by cause.
         dead_letters_since_ms: By cause, when the oldest segment with one was stored, by the store's clock.
         unidentified_dead_letters: Those among them that do not tell which frame they meant.
         behind: What has still to be done, one line each.
@@ -100,22 +99,22 @@ def open_dead_letters(ledger: Ledger, settings: Settings, model: str) -> list[De
 
     The caller has brought the ledger up to the store.
     """
-    gone = not_counted(ledger.manifests(), ledger.tombstones(), settings.count_overlaps)
+    forgotten = not_counted(ledger.manifests(), ledger.tombstones(), settings.count_overlaps)
     return [
         letter
         for letter in ledger.dead_frames(model)
-        if not is_forgotten(letter.media, letter.captured_at_ms or 0, gone)
+        if not is_forgotten(letter.media, letter.captured_at_ms or 0, forgotten)
     ]
 
 
 class _Detected(NamedTuple):
-    """Distinct frames by source; `gone` are all that count no longer, the others those in the equation."""
+    """Distinct frames by source; `uncounted` are all that count no longer, the rest is in the equation."""
 
     detected: Counter[str]
     dead_lettered: Counter[str]
     forgotten: Counter[str]
     overlapped: Counter[str]
-    gone: Counter[str]
+    uncounted: Counter[str]
 
     @property
     def handled(self) -> Counter[str]:
@@ -135,7 +134,7 @@ def read_status(
 ) -> Status:
     """Read the books of `model`, by default the one published last, or that with the newest segment.
 
-    The stages may work meanwhile: what looks broken is looked at once more before it is believed. For a part
+    The stages may work meanwhile: what looks broken is read once more before it is believed. For a part
     that is `away` (see `Status.away`) an empty one of its kind is given.
 
     Raises:
@@ -182,16 +181,16 @@ class _Books:
         waiting = sum(log.waiting for log in logs)
         # Only logs that were drained all the while say that every segment has been seen.
         drained = logs_before == (logs, reads_all) and reads_all and not waiting
-        found = self._detected(model, manifests)
-        stored = [counted.run for counted in runs]
-        to_count = runs_to_count(self.index, model, indexed, stored) if model else []
-        runs = [counted for counted in runs if counted.run not in to_count]
-        sources = self._sources(model, manifests, runs, found)
+        detected = self._detected(model, manifests)
+        stored_runs = [counted_run.run for counted_run in runs]
+        to_count = runs_to_count(self.index, model, indexed, stored_runs) if model else []
+        runs = [counted_run for counted_run in runs if counted_run.run not in to_count]
+        sources = self._sources(model, manifests, runs, detected)
         correcting = [info.key for info in list_records(self.store, keys.CORRECTIONS)]
         redetect = f"frametally redetect --model {model}"
         behind, broken = judge(
             sources,
-            gone=found.gone,
+            uncounted_frames=detected.uncounted,
             drained=drained,
             correcting=bool(correcting),
             detect="frametally consume" if reads_all else redetect,
@@ -199,14 +198,15 @@ class _Books:
         )
         behind = [_to_detect(log, self.settings) for log in logs if log.waiting] + behind
         if all(books.counted == books.detected for books in sources):
-            of_model = [counted for counted in runs if counted.run.model == model]
+            of_model = [counted_run for counted_run in runs if counted_run.run.model == model]
             to_count += runs_before_undo(of_model, self.ledger.tombstones())
         behind += count_lines(to_count)
-        behind += earlier_version_lines(run for run in stored if base_model(run.model) == model)
-        to_index = [run for run in runs_to_index(indexed, stored) if base_model(run.model) == model]
+        behind += earlier_version_lines(run for run in stored_runs if base_model(run.model) == model)
+        to_index = [run for run in runs_to_index(indexed, stored_runs) if base_model(run.model) == model]
         if to_index and all(books.counted == books.indexed for books in sources):
             behind.append(f"the index: {len(to_index)} days to index; run `frametally index`")
-        behind += [f"{key}: a correction is not finished; run the same command again" for key in correcting]
+        correcting += [info.key for info in list_records(self.store, keys.CHANGES)]
+        behind += [f"{key}: a correction is unfinished; run the same command again" for key in correcting]
         damaged = self.ledger.problems(model) + chain_breaks(chain)
         dead = open_dead_letters(self.ledger, self.settings, model) if model else []
         return Status(
@@ -222,7 +222,7 @@ class _Books:
             ),
             log_messages=sum(log.messages for log in logs),
             log_committed=sum(log.committed for log in logs),
-            counted_at_ms=self._counted_at(run for run in stored if run.model == model),
+            counted_at_ms=self._counted_at(run for run in stored_runs if run.model == model),
             pace=pace_of(chain, waiting),
             lost=lost_messages(chain, logs),
             dead_letters=dict(sorted(Counter(letter.cause for letter in dead).items())),
@@ -230,7 +230,7 @@ class _Books:
             unidentified_dead_letters=sum(not letter.source for letter in dead),
             behind=behind,
             damaged=damaged,
-            broken=damaged + broken + beyond_lines(indexed, stored),
+            broken=damaged + broken + beyond_lines(indexed, stored_runs),
             away={},
         )
 
@@ -254,12 +254,12 @@ class _Books:
         model: str | None,
         manifests: list[MediaManifest],
         runs: list[CountedRun],
-        found: _Detected,
+        detected: _Detected,
     ) -> list[SourceLine]:
         run_group = _runs_to_compare(runs, model, self.settings)
-        counted: Counter[str] = Counter()
+        counted_frames: Counter[str] = Counter()
         for run in run_group:
-            counted.update(run.frames)
+            counted_frames.update(run.frames)
         interval_s = run_group[0].run.interval_s if run_group else None
         media = by_source(manifests)
         names = source_names(manifests)
@@ -270,7 +270,7 @@ class _Books:
         summaries = self.index.sources(model) if model else []
         next_ms = {summary.source: summary.next_interval_ms for summary in summaries}
         sources = []
-        for source in sorted({*names, *found.handled, *counted}):
+        for source in sorted({*names, *detected.handled, *counted_frames}):
             of_source = media.get(source, [])
             sources.append(
                 SourceLine(
@@ -278,15 +278,17 @@ class _Books:
                     source_name=names.get(source, source),
                     expected=sum(manifest.frames_expected for manifest in of_source),
                     announced=sum(manifest.frames_announced for manifest in of_source),
-                    detected=found.detected[source],
-                    dead_lettered=found.dead_lettered[source],
-                    counted=counted[source],
+                    detected=detected.detected[source],
+                    dead_lettered=detected.dead_lettered[source],
+                    counted=counted_frames[source],
                     indexed=indexed[source],
-                    producing=any(one.state == "producing" for one in of_source),
-                    capturing=any(one.state == "producing" and one.live is not None for one in of_source),
+                    producing=any(manifest.state == "producing" for manifest in of_source),
+                    capturing=any(
+                        manifest.state == "producing" and manifest.live is not None for manifest in of_source
+                    ),
                     file_time=source in by_file_date,
-                    forgotten=found.forgotten[source],
-                    overlapped=found.overlapped[source],
+                    forgotten=detected.forgotten[source],
+                    overlapped=detected.overlapped[source],
                     newest_captured_at_ms=newest.get(source),
                     footage_until_ms=until.get(source),
                     counted_until_ms=counted_until(next_ms.get(source), until.get(source)),
@@ -299,28 +301,28 @@ class _Books:
         current = {media_of(manifest) for manifest in manifests}
         stones = self.ledger.tombstones()
         forgotten = forgotten_by(stones)
-        all_gone = not_counted(manifests, stones, self.settings.count_overlaps)
+        all_uncounted = not_counted(manifests, stones, self.settings.count_overlaps)
         for tally in self.ledger.tallies(model) if model else []:
-            gone = self._gone_of(model, tally, all_gone)
-            of_forgotten = sum(self._gone_of(model, tally, forgotten))
-            if gone[0]:
-                result.gone[tally.source] += gone[0]
-            if tally.media not in current and gone == (tally.detected, tally.dead_lettered):
+            uncounted = self._uncounted_of(model, tally, all_uncounted)
+            of_forgotten = sum(self._uncounted_of(model, tally, forgotten))
+            if uncounted[0]:
+                result.uncounted[tally.source] += uncounted[0]
+            if tally.media not in current and uncounted == (tally.detected, tally.dead_lettered):
                 continue
             for counter, frames in (
-                (result.detected, tally.detected - gone[0]),
-                (result.dead_lettered, tally.dead_lettered - gone[1]),
+                (result.detected, tally.detected - uncounted[0]),
+                (result.dead_lettered, tally.dead_lettered - uncounted[1]),
                 (result.forgotten, of_forgotten),
-                (result.overlapped, sum(gone) - of_forgotten),
+                (result.overlapped, sum(uncounted) - of_forgotten),
             ):
                 if frames:
                     counter[tally.source] += frames
         return result
 
-    def _gone_of(self, model: str | None, tally: FrameTally, gone: Forgotten) -> tuple[int, int]:
+    def _uncounted_of(self, model: str | None, tally: FrameTally, forgotten: Forgotten) -> tuple[int, int]:
         """Return frames of a tally, detected and dead-lettered, that count no longer."""
         detected = dead_lettered = 0
-        for from_ms, to_ms in merged(gone.get(tally.media, ())):
+        for from_ms, to_ms in merged(forgotten.get(tally.media, ())):
             if from_ms is None and to_ms is None:
                 return tally.detected, tally.dead_lettered
             of_range = self.ledger.tally_between(
@@ -351,7 +353,7 @@ def _since_ms(dead: Iterable[DeadFrame], chain: Iterable[ChainLink]) -> dict[str
 
 
 def _to_detect(log: LogPosition, settings: Settings) -> str:
-    """Return what waits on one topic."""
+    """Return a line about a topic's waiting frames."""
     where = "the log" if log.topic == settings.topic else f"the log, topic {log.topic}"
     return f"{where}: {log.waiting} messages to detect; run `{consume_command(log.topic, settings)}`"
 
@@ -359,10 +361,10 @@ def _to_detect(log: LogPosition, settings: Settings) -> str:
 def _runs_to_compare(runs: list[CountedRun], model: str | None, settings: Settings) -> list[CountedRun]:
     """Return the runs of one interval and set of counting settings: the asked one, or that of most frames."""
     groups: dict[tuple[bool, int, str], list[CountedRun]] = defaultdict(list)
-    for counted in runs:
-        run = counted.run
+    for counted_run in runs:
+        run = counted_run.run
         if run.model == model:
-            groups[run.interval_s == settings.interval_s, run.interval_s, run.params].append(counted)
+            groups[run.interval_s == settings.interval_s, run.interval_s, run.params].append(counted_run)
     if not groups:
         return []
     return max(groups.items(), key=lambda item: (item[0][0], sum(run.run.frames for run in item[1])))[1]

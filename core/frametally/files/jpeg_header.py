@@ -108,7 +108,7 @@ def _markers(data: bytes) -> Iterator[_Marker]:
 
 
 def _frame_size_px(data: bytes, position: int) -> tuple[int, int]:
-    height_px, width_px = (int.from_bytes(data[position + at : position + at + 2]) for at in (5, 7))
+    height_px, width_px = (int.from_bytes(data[position + start : position + start + 2]) for start in (5, 7))
     return width_px, height_px
 
 
@@ -123,7 +123,7 @@ def _blocks(data: bytes, position: int) -> int:
     width_px, height_px = _frame_size_px(data, position)
     samplings = data[position + 11 : position + 10 + 3 * data[position + 9] : 3]
     factors = [(max(1, byte >> 4), max(1, byte & 15)) for byte in samplings]
-    most_across, most_down = (max((factor[at] for factor in factors), default=1) for at in (0, 1))
+    most_across, most_down = (max((factor[axis] for factor in factors), default=1) for axis in (0, 1))
     return sum(
         -(-width_px * across // (most_across * _BLOCK_PX)) * -(-height_px * down // (most_down * _BLOCK_PX))
         for across, down in factors

@@ -15,7 +15,7 @@ PART = ".part"
 
 
 def as_text(name: str | Path) -> str:
-    r"""Write a name as it is stored and shown: a byte of it that is no UTF-8 as `\xe9`.
+    r"""Write a name as it is stored and shown: a byte that is not UTF-8 as `\xe9`.
 
     Python has such a byte as a surrogate (PEP 383). A name that has been written so is not changed again.
     """
@@ -36,5 +36,5 @@ def one_line(text: str, most: int | None = _MOST_CHARACTERS) -> str:
 
 
 def key_of_part(key: str) -> str | None:
-    """Return the key of the object whose part lies under `key`, or None if `key` is no part's."""
+    """Return the key of the object whose part lies under `key`, or None if `key` is not that of a part."""
     return key.removesuffix(PART).rpartition(".")[0] if key.endswith(PART) else None

@@ -103,5 +103,5 @@ def decode_pixels(data: bytes, reduction: Reduction = 1) -> Pixels:
     except cv2.error as error:
         raise Poison(f"the picture cannot be decoded: {error.err or 'OpenCV refuses it'}") from error
     if image is None:
-        raise Poison("the picture cannot be decoded: it is cut short, damaged or no picture")
+        raise Poison("the picture cannot be decoded: it is cut short, damaged or not a picture")
     return np.asarray(image, np.uint8)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 
 def replace_file(path: Path, data: bytes | Iterable[bytes], *, is_private: bool = False) -> None:
-    """Write `data` (or its parts, as they come) as the file, in one step for whoever reads it.
+    """Write `data` (or its parts, as they come) as the file, in one step for readers.
 
-    What is no file (a pipe) is written to. With `is_private` nobody but its owner can ever read it.
+    A pipe or device is written to. With `is_private` nobody but its owner can ever read it.
 
     Raises:
         OSError: It cannot be written; what was there before still is.

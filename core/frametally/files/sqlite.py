@@ -37,7 +37,7 @@ class SqliteOpener:
         self,
         path: Path,
         *,
-        what: str,
+        part: str,
         setting: str,
         refill: str = "",
         has_secrets: bool = False,
@@ -47,7 +47,7 @@ class SqliteOpener:
 
         Args:
             path: Absolute path of the file.
-            what: What people call it, such as `ledger`.
+            part: What people call it, such as `ledger`.
             setting: The setting that names it.
             refill: The command that fills it again after it was lost; empty: there is none.
             has_secrets: Whether nobody but its owner may read the file.
@@ -55,8 +55,8 @@ class SqliteOpener:
         """
         self.path = path
         self._has_secrets = has_secrets
-        self._what = what
-        self._name = f"{what} {path}"
+        self._part = part
+        self._name = f"{part} {path}"
         self._setting = setting
         self._refill = f" and run `{refill}`" if refill else ""
         self._busy_timeout_s = busy_timeout_s
@@ -136,21 +136,21 @@ class SqliteOpener:
                 return Retryable(
                     f"{self._name} was locked by another process for {self._busy_timeout_s:g} s; "
                     "try again, or stop the process that holds it",
-                    part=self._what,
+                    part=self._part,
                 )
             case sqlite3.SQLITE_FULL:
                 return Retryable(
                     f"no room left for {self._name}: free some space on its disk, "
                     f"or set {self._setting} to a file on another one",
-                    part=self._what,
+                    part=self._part,
                 )
             case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_PROTOCOL:
-                return Retryable(f"{self._name}: {error}; check its disk and try again", part=self._what)
+                return Retryable(f"{self._name}: {error}; check its disk and try again", part=self._part)
             case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
                 return self.unwritable(str(error))
             case _:
                 return Misconfigured(
-                    f"{self._name} is damaged or no SQLite file ({error}); "
+                    f"{self._name} is damaged or not a SQLite file ({error}); "
                     f"move it away{self._refill}, or set {self._setting} to another file"
                 )
 
@@ -175,7 +175,7 @@ def sqlite_path(url: str, setting: str) -> Path:
     """Return the path in `sqlite:////absolute/file.sqlite`. Raises `Misconfigured` naming `setting`."""
     path = Path(url.removeprefix("sqlite:///"))
     if not path.is_absolute() or "\0" in url:
-        raise Misconfigured(f"{setting}={url!r}: no absolute path; use sqlite:////absolute/file.sqlite")
+        raise Misconfigured(f"{setting}={url!r} is not an absolute path; use sqlite:////absolute/file.sqlite")
     return path
 
 
@@ -189,7 +189,7 @@ def network_file_system(folder: Path, mounts: str | None = None) -> str | None:
 
 
 def file_system(folder: Path, mounts: str | None = None) -> str:
-    """Return the type of the file system that `folder` is on; empty where that cannot be told.
+    """Return the type of the file system that `folder` is on; empty where that is unknown.
 
     Args:
         folder: A folder, which need not exist yet.

@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import lock_descriptor
-
 from frametally.errors import Misconfigured, Retryable
 
 
@@ -28,7 +26,7 @@ def work_lock(
 ) -> Iterator[None]:
     """Hold the lock of what is done one at a time in a deployment's `data_dir`, such as `aggregate`.
 
-    Unless `wait` is False, another process is waited for, of which `on_wait` is told once, in one line.
+    Unless `wait` is False, another process is waited for, which `on_wait` reports once, in one line.
 
     Raises:
         Retryable: Another process holds it, and `wait` is False.
@@ -40,20 +38,20 @@ def work_lock(
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as error:
         raise Misconfigured(
-            f"{path}: no lock can be made there ({error.strerror}); "
+            f"{path}: cannot create a lock ({error.strerror}); "
             "set FRAMETALLY_DATA_DIR to a folder that this user may write"
         ) from error
-    said = False
+    is_announced = False
 
     def tell() -> None:
-        nonlocal said
+        nonlocal is_announced
         holder = os.pread(handle, 20, 0).decode(errors="replace") or "unknown"
-        line = f"another `frametally {name}` is at work here (process {holder})"
+        line = f"another `frametally {name}` is already running here (process {holder})"
         if not wait:
             raise Retryable(line)
-        if not said:
+        if not is_announced:
             on_wait(f"{line}; waiting for it")
-            said = True
+            is_announced = True
 
     with locked(handle, look_every_s=0.2, on_held=tell):
         os.ftruncate(handle, 0)
@@ -67,6 +65,8 @@ def locked(handle: int, *, look_every_s: float, on_held: Callable[[], None]) -> 
 
     `on_held` is called after each try that found the lock held by another; what it raises ends the wait.
     """
+    from filelock import lock_descriptor  # it takes longer to import than what only reads has to
+
     try:
         while not lock_descriptor(handle, blocking=False):
             on_held()

@@ -1,4 +1,4 @@
-"""What is told to plug-ins, by their hook `changed`, of footage that was mended."""
+"""What plug-ins learn, by their hook `changed`, of footage that was mended."""
 
 from __future__ import annotations
 
@@ -30,12 +30,4 @@ class MediumRenamed(NamedTuple):
     source_name: str
 
 
-class SourceRenaming(NamedTuple):
-    """The media of source `former` become those of `source`; it has none yet where it `is_new`."""
-
-    former: str
-    source: str
-    is_new: bool
-
-
-Change = MediumForgotten | MediumRetimed | MediumRenamed | SourceRenaming
+Change = MediumForgotten | MediumRetimed | MediumRenamed

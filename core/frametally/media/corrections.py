@@ -18,8 +18,9 @@ import msgspec
 from frametally import keys
 from frametally.errors import Misconfigured, Poison
 from frametally.media.forgetting import put_tombstone, store_manifest
-from frametally.media.manifest_update import change_manifest, delete_manifest
 from frametally.media.manifests import (
+    change_manifest,
+    delete_manifest,
     find_manifest,
     forgotten_by,
     list_records,
@@ -51,19 +52,31 @@ class Corrected(NamedTuple):
     missing: list[str]
 
 
+def begins_at(manifest: MediaManifest) -> int:
+    """Return the event time at which a medium begins: a video's own, else that of its first picture.
+
+    Raises:
+        Misconfigured: None of it has been announced.
+    """
+    began_ms = manifest.start_ms if manifest.kind == "video" else None
+    if began_ms is None:
+        began_ms = manifest.first_captured_at_ms
+    if began_ms is None:
+        raise Misconfigured(
+            f"nothing of {manifest.name} has been announced yet: produce it with --start-time"
+        )
+    return began_ms
+
+
 def retime(
     store: ObjectStore, manifest: MediaManifest, *, start_ms: int, delete_images: bool = False
 ) -> Correction | None:
     """Note that a medium begins at another time; `finish` does the rest. None: it does so already.
 
     Raises:
-        Misconfigured: None of it has been announced, or its pictures cannot be told from others.
+        Misconfigured: None of it has been announced, or its pictures cannot be distinguished from others.
     """
-    began_ms = manifest.start_ms if manifest.kind == "video" else manifest.first_captured_at_ms
-    if began_ms is None:
-        raise Misconfigured(
-            f"nothing of {manifest.name} has been announced yet: produce it with --start-time"
-        )
+    began_ms = begins_at(manifest)
     if began_ms == start_ms:
         return None
     return _note(
@@ -92,13 +105,13 @@ def rename_source(
         None if only the way in which the source is written differs: that is changed at once.
 
     Raises:
-        Misconfigured: Its pictures cannot be told from others.
+        Misconfigured: Its pictures cannot be distinguished from others.
     """
     if source == manifest.source:
         change_manifest(
             store,
             manifest.sha256,
-            lambda found: found and msgspec.structs.replace(found, source_name=source_name),
+            lambda manifest: manifest and msgspec.structs.replace(manifest, source_name=source_name),
         )
         return None
     return _note(
@@ -141,8 +154,8 @@ def finish(
     images = [name for text in correction.images if (name := keys.parse_image_name(text)) is not None]
     missing: list[str] = []
     batch: list[FrameAnnouncement] = []
-    for done, name in enumerate(images):
-        progress.update(done, len(images), old.name)
+    for number, name in enumerate(images):
+        progress.update(number, len(images), old.name)
         announcement = _move(store, correction, targets, name)
         if announcement is None:
             missing.append(keys.image_key(old.source, *name))
@@ -172,13 +185,13 @@ class _Targets:
         self._store = store
         self._correction = correction
         self._revisions: dict[str, int] = {}
-        self._noted: dict[str, list[FrameAnnouncement]] = defaultdict(list)
+        self._announcements: dict[str, list[FrameAnnouncement]] = defaultdict(list)
         self.image_paths: set[str] = set()
 
     @property
     def identities(self) -> set[str]:
         """The media that have frames now; a video has its identity even if all its pictures are lost."""
-        return {*self._noted, *([self._correction.manifest.sha256] if self._is_video else [])}
+        return {*self._announcements, *([self._correction.manifest.sha256] if self._is_video else [])}
 
     @property
     def _is_video(self) -> bool:
@@ -196,24 +209,26 @@ class _Targets:
 
     def revision_of(self, sha256: str) -> int:
         if sha256 not in self._revisions:
-            found = find_manifest(self._store, sha256)
+            manifest = find_manifest(self._store, sha256)
             old = self._correction.manifest
-            if sha256 == old.sha256 and (found is None or found.revision <= old.revision):
+            if sha256 == old.sha256 and (manifest is None or manifest.revision <= old.revision):
                 self._revisions[sha256] = old.revision + 1
             else:
-                self._revisions[sha256] = found.revision if found else next_revision(self._store, sha256)
+                self._revisions[sha256] = (
+                    manifest.revision if manifest else next_revision(self._store, sha256)
+                )
         return self._revisions[sha256]
 
     def note(self, announcement: FrameAnnouncement) -> None:
-        self._noted[self.identity_at(announcement.captured_at_ms)].append(announcement)
+        self._announcements[self.identity_at(announcement.captured_at_ms)].append(announcement)
         self.image_paths.add(announcement.image_path)
 
     def write(self) -> None:
         for sha256 in sorted(self.identities):
-            frames = self._noted[sha256]
+            frames = self._announcements[sha256]
             if self._is_video:
-                made = self._video(frames)
-                change_manifest(self._store, sha256, lambda _, made=made: made)  # type: ignore[misc]
+                new_manifest = self._video(frames)
+                change_manifest(self._store, sha256, lambda _, new_manifest=new_manifest: new_manifest)  # type: ignore[misc]
             else:
                 change_manifest(self._store, sha256, partial(self._pictures, sha256, frames))
 
@@ -244,13 +259,13 @@ class _Targets:
         )
 
     def _pictures(
-        self, sha256: str, frames: list[FrameAnnouncement], found: MediaManifest | None
+        self, sha256: str, frames: list[FrameAnnouncement], manifest: MediaManifest | None
     ) -> MediaManifest:
-        """Return the day's manifest `found` with `frames` added; one of an earlier revision is replaced."""
+        """Return the day's `manifest` with `frames` added; one of an earlier revision is replaced."""
         correction, old = self._correction, self._correction.manifest
         revision = self.revision_of(sha256)
-        if found is None or found.revision != revision:
-            found = MediaManifest(
+        if manifest is None or manifest.revision != revision:
+            manifest = MediaManifest(
                 sha256=sha256,
                 name=old.name,
                 source=correction.source,
@@ -265,16 +280,18 @@ class _Targets:
                 revision=revision,
             )
         names = {frame.image_path.rpartition("/")[2].removesuffix("-0.jpg") for frame in frames}
-        names.update(found.announced_pictures)
+        names.update(manifest.announced_pictures)
         times = [frame.captured_at_ms for frame in frames]
-        times += [ms for ms in (found.first_captured_at_ms, found.last_captured_at_ms) if ms is not None]
+        times += [
+            ms for ms in (manifest.first_captured_at_ms, manifest.last_captured_at_ms) if ms is not None
+        ]
         return msgspec.structs.replace(
-            found,
-            time_source=weaker(found.time_source, correction.time_source),
+            manifest,
+            time_source=weaker(manifest.time_source, correction.time_source),
             sampling=old.sampling,
             first_captured_at_ms=min(times),
             last_captured_at_ms=max(times),
-            frames_expected=len(names) + max(found.frames_expected - found.frames_announced, 0),
+            frames_expected=len(names) + max(manifest.frames_expected - manifest.frames_announced, 0),
             frames_put=len(names),
             frames_announced=len(names),
             announced_pictures=sorted(names),
@@ -298,12 +315,12 @@ def _forget_ranges_again(store: ObjectStore, correction: Correction, targets: _T
     old = correction.manifest
     stones = [stone for stone in list_tombstones(store) if stone.media == media_of(old)]
     revision = targets.revision_of(old.sha256)
-    moved = msgspec.structs.replace(old, source=correction.source, revision=revision)
+    new_manifest = msgspec.structs.replace(old, source=correction.source, revision=revision)
     ranges = [(s.from_ms, s.to_ms) for s in stones if not (s.from_ms is None and s.to_ms is None)]
     for from_ms, to_ms in merged(ranges):
         put_tombstone(
             store,
-            moved,
+            new_manifest,
             from_ms=None if from_ms is None else from_ms + correction.shift_ms,
             to_ms=None if to_ms is None else to_ms + correction.shift_ms,
             why=correction.why,
@@ -314,17 +331,17 @@ def _move(
     store: ObjectStore, correction: Correction, targets: _Targets, name: keys.ImageName
 ) -> FrameAnnouncement | None:
     """Put one picture under its new key; return its announcement, None if the store has lost it."""
-    moved = name._replace(captured_at_ms=name.captured_at_ms + correction.shift_ms)
-    key = keys.image_key(correction.source, *moved)
+    new_name = name._replace(captured_at_ms=name.captured_at_ms + correction.shift_ms)
+    key = keys.image_key(correction.source, *new_name)
     data = _first_of(store, [keys.image_key(correction.manifest.source, *name), key])
     if data is None:
         return None
     if not store.put(key, data, if_absent=True, durable=correction.delete_images):
         data = store.get(key)
-    media = targets.media_at(moved.captured_at_ms)
+    media = targets.media_at(new_name.captured_at_ms)
     try:
         return announcement_of(
-            data, moved, media=media, source=correction.source, time_source=correction.time_source
+            data, new_name, media=media, source=correction.source, time_source=correction.time_source
         )
     except Poison:
         return None

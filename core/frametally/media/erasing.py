@@ -1,6 +1,6 @@
 """Deleting stored pictures: those of what is forgotten, and those that no medium names any more.
 
-`retime` and `rename-source` leave the pictures under their old keys. Whose they are is told by their names
+`retime` and `rename-source` leave the pictures under their old keys. Their names say whose they are
 (the last part of a key holds a video's identity, or a picture's), and where they can be by the tombstones of
 what was put right: each names the source that its frames were announced under.
 """
@@ -21,7 +21,7 @@ from frametally.rules.frame_bitmap import FrameBitmap
 from frametally.rules.times import DAY_MS, days_of_span, in_range
 from frametally.undo_records import Tombstone
 
-UNNAMED_REMEDY = "`frametally forget --unnamed-images` deletes all that no medium names"
+UNNAMED_REMEDY = "`frametally forget --unnamed-images` deletes all that belong to no medium"
 
 Forgotten = tuple[MediaManifest, int | None, int | None]
 """Of a medium, the event times `[from_ms, to_ms)`; both None for all of it."""
@@ -33,10 +33,10 @@ def images_of(store: ObjectStore, forgotten: Iterable[Forgotten]) -> list[str]:
     The media's manifests have to be there still.
 
     Raises:
-        Misconfigured: Of a range, it cannot be told which of several pictures is a frame's.
+        Misconfigured: Of a range, it is unknown which of several pictures is a frame's.
         Poison: A manifest or a tombstone does not parse.
     """
-    found: set[str] = set()
+    image_keys: set[str] = set()
     folders: set[str] = set()
     frames_of: dict[str, set[int] | None] = {}
     pictures: set[str] = set()
@@ -54,16 +54,16 @@ def images_of(store: ObjectStore, forgotten: Iterable[Forgotten]) -> list[str]:
             continue
         names = announced_images(store, manifest)
         names = [name for name in names if in_range(name.captured_at_ms, from_ms, to_ms)]
-        found |= {keys.image_key(manifest.source, *name) for name in names}
+        image_keys |= {keys.image_key(manifest.source, *name) for name in names}
         if manifest.kind == "video":
             frames_of[video] = {name.frame_index for name in names}
             folders |= {f"{keys.IMAGES}/{source}" for source in former}
         else:
             pictures |= {name.medium_hex for name in names}
-    named: set[str] = set()
+    announced_keys: set[str] = set()
     if pictures:
         folders |= {folder for stone in stones for folder in _left_behind(stone)}
-        named = set(_named_pictures(store, pictures))
+        announced_keys = set(_named_pictures(store, pictures))
     for folder in sorted(folders):
         for info in store.list(folder):
             name = keys.parse_image_name(info.key.rpartition("/")[2])
@@ -72,10 +72,10 @@ def images_of(store: ObjectStore, forgotten: Iterable[Forgotten]) -> list[str]:
             if name.medium_hex in frames_of:
                 frames = frames_of[name.medium_hex]
                 if frames is None or name.frame_index in frames:
-                    found.add(info.key)
-            elif name.medium_hex in pictures and info.key not in named:
-                found.add(info.key)
-    return sorted(found)
+                    image_keys.add(info.key)
+            elif name.medium_hex in pictures and info.key not in announced_keys:
+                image_keys.add(info.key)
+    return sorted(image_keys)
 
 
 def unnamed_images(store: ObjectStore, progress: Progress) -> list[ObjectInfo]:
@@ -83,25 +83,25 @@ def unnamed_images(store: ObjectStore, progress: Progress) -> list[ObjectInfo]:
 
     Raises:
         Misconfigured: A medium is being put right.
-        Poison: A manifest or a tombstone does not parse, so that it cannot be told.
+        Poison: A manifest or a tombstone does not parse, so that the answer is unknown.
     """
-    named = _NamedImages(store)
-    found = []
-    for done, info in enumerate(store.list(keys.IMAGES)):
-        progress.update(done, None)
-        if info.key not in named:
-            found.append(info)
+    named_images = _NamedImages(store)
+    images = []
+    for number, info in enumerate(store.list(keys.IMAGES)):
+        progress.update(number, None)
+        if info.key not in named_images:
+            images.append(info)
     # What was begun meanwhile has its manifest before its first picture.
-    named = _NamedImages(store) if found else named
-    return [info for info in found if info.key not in named]
+    named_images = _NamedImages(store) if images else named_images
+    return [info for info in images if info.key not in named_images]
 
 
-def sizes_by_source(found: Iterable[ObjectInfo]) -> dict[str, tuple[int, int]]:
+def sizes_by_source(images: Iterable[ObjectInfo]) -> dict[str, tuple[int, int]]:
     """Return by source how many pictures were found, and their bytes."""
     sizes: defaultdict[str, list[int]] = defaultdict(list)
-    for info in found:
+    for info in images:
         sizes[info.key.split("/")[1]].append(info.size_bytes)
-    return {source: (len(of), sum(of)) for source, of in sorted(sizes.items())}
+    return {source: (len(sizes_bytes), sum(sizes_bytes)) for source, sizes_bytes in sorted(sizes.items())}
 
 
 def _left_behind(stone: Tombstone) -> Iterator[str]:
@@ -130,8 +130,8 @@ class _NamedImages:
     def __init__(self, store: ObjectStore) -> None:
         if any(keys.is_record_key(info.key) for info in store.list(keys.CORRECTIONS)):
             raise Misconfigured(
-                "a retime or rename-source is not finished: run that command again first, so that it can be "
-                "told which pictures no medium names"
+                "a retime or rename-source is not finished: run that command again first, which shows "
+                "which pictures no medium names"
             )
         self._keys: set[str] = set()
         self._videos: dict[tuple[str, str], list[tuple[MediaManifest, FrameBitmap]]] = defaultdict(list)
@@ -150,7 +150,7 @@ class _NamedImages:
                 continue
             try:
                 names = announced_images(store, manifest)
-            except Misconfigured:  # it cannot be told which: all of them
+            except Misconfigured:  # it is unknown which: all of them
                 self._growing.add(manifest.sha256[:12])
             else:
                 self._keys |= {keys.image_key(manifest.source, *name) for name in names}

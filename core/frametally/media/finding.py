@@ -31,39 +31,43 @@ def find_media(store: ObjectStore, medium: str) -> list[MediaManifest]:
     medium = as_text(medium)
     folder = medium.rstrip("/") + "/"
     path = as_text(absolute)
-    found = [m for m in manifests if m.name == medium or as_text(Path(m.name).absolute()) == path]
-    found = found or [m for m in manifests if m.name.startswith(folder)]
-    if not found and _SHA256_PREFIX.fullmatch(medium):
-        found = [m for m in manifests if m.sha256.startswith(medium)]
-        if len(found) > 1:
-            raise Misconfigured(f"{medium} is how {len(found)} media begin: {_named(found)}; give more of it")
-    if not found and absolute.is_file():
+    media = [m for m in manifests if m.name == medium or as_text(Path(m.name).absolute()) == path]
+    media = media or [m for m in manifests if m.name.startswith(folder)]
+    if not media and _SHA256_PREFIX.fullmatch(medium):
+        media = [m for m in manifests if m.sha256.startswith(medium)]
+        if len(media) > 1:
+            raise Misconfigured(
+                f"{len(media)} media begin with {medium}: {_names_of(media)}; give more characters"
+            )
+    if not media and absolute.is_file():
         sha256 = _sha256_of(absolute)
-        found = [m for m in manifests if m.sha256 == sha256]
-    if not found:
+        media = [m for m in manifests if m.sha256 == sha256]
+    if not media:
         raise Misconfigured(
-            f"no medium {medium!r} has been produced; give a path as it was given to `frametally produce`, "
+            f"no medium {medium!r} has been produced; give a path as you gave it to `frametally produce`, "
             "or the beginning of its sha256, by which its manifest is named in the store's folder media/"
         )
-    return found
+    return media
 
 
-def one_medium(found: Sequence[MediaManifest], medium: str) -> MediaManifest:
+def one_medium(media: Sequence[MediaManifest], medium: str) -> MediaManifest:
     """Return the only medium that was found. Raises `Misconfigured` if there are several."""
-    if len(found) > 1:
-        raise Misconfigured(f"{medium} names {len(found)} media: {_named(found)}; give the sha256 of one")
-    return found[0]
+    if len(media) > 1:
+        raise Misconfigured(f"{medium} names {len(media)} media: {_names_of(media)}; give the sha256 of one")
+    return media[0]
 
 
-def check_told_apart(found: Sequence[MediaManifest], medium: str) -> None:
+def check_distinct(media: Sequence[MediaManifest], medium: str) -> None:
     """Raise `Misconfigured` if `medium` is the name of several videos: only their sha256 tells them apart."""
-    if len(found) > 1 and all(one.kind == "video" and one.name == found[0].name for one in found):
+    if len(media) > 1 and all(
+        manifest.kind == "video" and manifest.name == media[0].name for manifest in media
+    ):
         commands = ", or ".join(
-            f"`frametally forget {one.sha256[:12]}` (source {one.source_name}, "
-            f"{one.frames_announced} frames from {utc(one.first_captured_at_ms or 0)})"
-            for one in found
+            f"`frametally forget {manifest.sha256[:12]}` (source {manifest.source_name}, "
+            f"{manifest.frames_announced} frames from {utc(manifest.first_captured_at_ms or 0)})"
+            for manifest in media
         )
-        raise Misconfigured(f"{medium} is the name of {len(found)} media; forget one of them: {commands}")
+        raise Misconfigured(f"{medium} is the name of {len(media)} media; forget one of them: {commands}")
 
 
 def media_of_source(store: ObjectStore, source: str) -> list[MediaManifest]:
@@ -74,19 +78,19 @@ def media_of_source(store: ObjectStore, source: str) -> list[MediaManifest]:
     """
     manifests = list_manifests(store)
     slug = keys.slug(source)
-    found = [m for m in manifests if keys.slug(m.source_name) == slug]
-    found = found or [m for m in manifests if m.source == slug]
-    if not found:
-        known = ", ".join(sorted({m.source for m in manifests})) or "none"
+    media = [m for m in manifests if keys.slug(m.source_name) == slug]
+    media = media or [m for m in manifests if m.source == slug]
+    if not media:
+        sources = ", ".join(sorted({m.source for m in manifests})) or "none"
         left = next(iter(store.list(f"{keys.IMAGES}/{slug}")), None)
-        hint = "" if left is None else f"; pictures that it has left: {UNNAMED_REMEDY}"
+        hint = "" if left is None else f"; pictures left behind: {UNNAMED_REMEDY}"
         raise Misconfigured(
-            f"no medium of source {as_text(source)!r} has been produced; there are: {known}{hint}"
+            f"no medium of source {as_text(source)!r} has been produced; there are: {sources}{hint}"
         )
-    return found
+    return media
 
 
-def _named(manifests: Sequence[MediaManifest]) -> str:
+def _names_of(manifests: Sequence[MediaManifest]) -> str:
     return ", ".join(f"{m.sha256[:12]} ({m.name}, {m.source})" for m in manifests[:10])
 
 

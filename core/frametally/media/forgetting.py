@@ -1,7 +1,7 @@
 """Forgetting media, or ranges of them.
 
 What is forgotten is named by tombstones, which everyone who reads segments honours; nothing that was detected
-or counted is rewritten. The next `frametally aggregate` counts the touched days anew.
+or counted is rewritten. The next `frametally aggregate` counts the touched days again.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 from frametally.errors import Misconfigured
 from frametally.media.erasing import images_of
-from frametally.media.manifest_update import delete_manifest
-from frametally.media.manifests import find_manifest, media_of
+from frametally.media.manifests import delete_manifest, find_manifest, media_of
 from frametally.ports.ledger import Extent, Ledger
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
@@ -30,7 +29,7 @@ class Target(NamedTuple):
     manifest: MediaManifest
     from_ms: int | None
     to_ms: int | None
-    extent: Extent
+    extent: Extent = Extent(0, 0)
 
     @property
     def whole(self) -> bool:
@@ -43,6 +42,15 @@ def plan_forgetting(
 ) -> list[Target]:
     """Return what of these media lies in `[from_ms, to_ms)`; a medium that lies in it as a whole is whole."""
     targets = []
+    for target in targets_in(manifests, from_ms=from_ms, to_ms=to_ms):
+        manifest, start, end, _ = target
+        targets.append(target._replace(extent=ledger.extent(media_of(manifest), from_ms=start, to_ms=end)))
+    return targets
+
+
+def targets_in(manifests: Sequence[MediaManifest], *, from_ms: int | None, to_ms: int | None) -> list[Target]:
+    """Return what `plan_forgetting` does, but not how much of it was detected."""
+    targets = []
     for manifest in manifests:
         first_ms, last_ms = manifest.first_captured_at_ms, manifest.last_captured_at_ms
         start, end = from_ms, to_ms
@@ -51,8 +59,7 @@ def plan_forgetting(
                 continue
             if (from_ms is None or from_ms <= first_ms) and (to_ms is None or last_ms < to_ms):
                 start = end = None
-        extent = ledger.extent(media_of(manifest), from_ms=start, to_ms=end)
-        targets.append(Target(manifest, start, end, extent))
+        targets.append(Target(manifest, start, end))
     return targets
 
 
@@ -72,14 +79,14 @@ def forget(store: ObjectStore, targets: Sequence[Target], *, delete_images: bool
         failpoints.passing("forget.tombstone")
     if delete_images:
         now = [(store_manifest(store, target.manifest), target.from_ms, target.to_ms) for target in targets]
-        for done, key in enumerate(found := images_of(store, now)):
-            progress.update(done, len(found), key)
+        for number, key in enumerate(image_keys := images_of(store, now)):
+            progress.update(number, len(image_keys), key)
             store.delete(key)
             failpoints.passing("forget.picture")
-    for done, target in enumerate(targets, 1):
+    for number, target in enumerate(targets, 1):
         if target.whole:
             delete_manifest(store, target.manifest.sha256, revision=target.manifest.revision)
-        progress.update(done, len(targets), target.manifest.name)
+        progress.update(number, len(targets), target.manifest.name)
 
 
 def put_tombstone(
@@ -93,7 +100,7 @@ def put_tombstone(
     """Put the tombstone of a medium's revision, or of a range of it; doing so again changes nothing."""
     media = media_of(manifest)
     # Of a medium that may still grow, or of a range, it is not known which days are touched: all in between.
-    known = manifest.state == "complete" and from_ms is None and to_ms is None
+    is_complete = manifest.state == "complete" and from_ms is None and to_ms is None
     stone = Tombstone(
         media=media,
         source=manifest.source,
@@ -101,16 +108,16 @@ def put_tombstone(
         start_ms=manifest.start_ms,
         from_ms=from_ms,
         to_ms=to_ms,
-        first_captured_at_ms=manifest.first_captured_at_ms if known else None,
-        last_captured_at_ms=manifest.last_captured_at_ms if known else None,
+        first_captured_at_ms=manifest.first_captured_at_ms if is_complete else None,
+        last_captured_at_ms=manifest.last_captured_at_ms if is_complete else None,
         why=why,  # type: ignore[arg-type]
     )
     store.put(stone.key, encode(stone), if_absent=True)
 
 
 def store_manifest(store: ObjectStore, manifest: MediaManifest) -> MediaManifest:
-    """Return the manifest as it stands in the store now. Raises `Misconfigured` if it has gone."""
-    found = find_manifest(store, manifest.sha256)
-    if found is None:
-        raise Misconfigured(f"{manifest.name} has been forgotten meanwhile: nothing was done")
-    return found
+    """Return the manifest as it is in the store now. Raises `Misconfigured` if it has gone."""
+    stored = find_manifest(store, manifest.sha256)
+    if stored is None:
+        raise Misconfigured(f"{manifest.name} has been forgotten in the meantime: nothing was done")
+    return stored

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import get_args
@@ -17,7 +17,7 @@ from frametally.errors import Poison
 from frametally.media.object_notes import ObjectNote, ObjectNotes
 from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.process.reports import Skipped
-from frametally.records import MediaManifest, SealedRecordT, TimeSource, decode_at
+from frametally.records import MediaManifest, SealedRecordT, TimeSource, decode_at, encode
 from frametally.rules.tombstones import Range, forgotten_ranges
 from frametally.undo_records import Tombstone
 
@@ -36,10 +36,10 @@ def list_manifests(store: ObjectStore) -> list[MediaManifest]:
 
 def by_source(manifests: Iterable[MediaManifest]) -> dict[str, list[MediaManifest]]:
     """Return the manifests of each source, in their order."""
-    found: defaultdict[str, list[MediaManifest]] = defaultdict(list)
+    manifests_by_source: defaultdict[str, list[MediaManifest]] = defaultdict(list)
     for manifest in manifests:
-        found[manifest.source].append(manifest)
-    return dict(found)
+        manifests_by_source[manifest.source].append(manifest)
+    return dict(manifests_by_source)
 
 
 class _ManifestNote(ObjectNote, frozen=True, array_like=True):
@@ -58,19 +58,19 @@ class ManifestReader:
 
     def read(self) -> tuple[list[MediaManifest], list[Skipped]]:
         """Return the manifests that can be read, sorted as `list_manifests`, and those that cannot."""
-        found: list[MediaManifest] = []
+        manifests: list[MediaManifest] = []
         skipped = []
         listed = list(list_records(self._store, keys.MEDIA))
         for info in listed:
             try:
-                found.append(self._read_one(info))
+                manifests.append(self._read_one(info))
             except ObjectMissing:
                 continue  # removed since it was listed
             except Poison as error:
-                what = "what it overlaps with may count twice until it is restored"
-                skipped.append(Skipped(info.key, f"{error}; {what}"))
+                consequence = "footage that it overlaps may count twice until it is restored"
+                skipped.append(Skipped(info.key, f"{error}; {consequence}"))
         self._notes.save(listed)
-        self._last, self._read_at_s = _sorted(found), time.monotonic()
+        self._last, self._read_at_s = _sorted(manifests), time.monotonic()
         return self._last, skipped
 
     def recent(self) -> list[MediaManifest]:
@@ -122,9 +122,9 @@ def sources_timed_by_file(manifests: Iterable[MediaManifest]) -> set[str]:
     return {manifest.source for manifest in manifests if manifest.time_source == "file_time"}
 
 
-def weaker(one: TimeSource, other: TimeSource) -> TimeSource:
+def weaker(first: TimeSource, second: TimeSource) -> TimeSource:
     """Return that of two sources of time which is to be trusted less."""
-    return max(one, other, key=_TIME_SOURCES.index)
+    return max(first, second, key=_TIME_SOURCES.index)
 
 
 def list_tombstones(store: ObjectStore) -> list[Tombstone]:
@@ -143,11 +143,11 @@ def tombstones_of(store: ObjectStore, sha256: str) -> list[Tombstone]:
 
 def readable_tombstones(store: ObjectStore) -> list[Tombstone]:
     """Return the tombstones that can be read; damaged ones are others' to name."""
-    found = []
+    tombstones = []
     for info in filter(lambda info: keys.is_record_key(info.key), store.list(keys.TOMBSTONES)):
         with suppress(ObjectMissing, Poison):
-            found.append(decode_at(info.key, store.get(info.key), Tombstone))
-    return found
+            tombstones.append(decode_at(info.key, store.get(info.key), Tombstone))
+    return tombstones
 
 
 def forgotten_by(tombstones: Iterable[Tombstone]) -> dict[str, list[Range]]:
@@ -191,3 +191,53 @@ def read_records(
             yield decode_at(info.key, store.get(info.key), record_type)
         except ObjectMissing:
             continue  # removed since it was listed
+
+
+def change_manifest(
+    store: ObjectStore, sha256: str, change: Callable[[MediaManifest | None], MediaManifest | None]
+) -> MediaManifest | None:
+    """Write what `change` makes of a medium's manifest; nobody else's change comes in between.
+
+    Args:
+        store: Where it lies.
+        sha256: The medium's identity.
+        change: Given the manifest as it stands (None: there is none), returns the new one, or None to leave
+            things as they are. It may be called several times, and must not change manifests itself.
+
+    Returns:
+        What `change` returned.
+
+    Raises:
+        Poison: The manifest that is there does not parse.
+        Retryable: The store is away, or another process has kept the manifests for itself for too long.
+    """
+    changed_manifest: MediaManifest | None = None
+
+    def make(data: bytes | None) -> bytes | None:
+        nonlocal changed_manifest
+        changed_manifest = change(_decode(sha256, data))
+        return data if changed_manifest is None else encode(changed_manifest)
+
+    store.change(keys.media_key(sha256), make)
+    return changed_manifest
+
+
+def delete_manifest(store: ObjectStore, sha256: str, *, revision: int) -> None:
+    """Delete a medium's manifest if it is still of that revision; a later one is another's, and stays.
+
+    Nobody's change comes in between: a producer that is at the medium cannot put back what is deleted.
+
+    Raises:
+        Poison: The manifest that is there does not parse.
+        Retryable: As `change_manifest`.
+    """
+
+    def make(data: bytes | None) -> bytes | None:
+        manifest = _decode(sha256, data)
+        return None if manifest is not None and manifest.revision <= revision else data
+
+    store.change(keys.media_key(sha256), make)
+
+
+def _decode(sha256: str, data: bytes | None) -> MediaManifest | None:
+    return None if data is None else decode_at(keys.media_key(sha256), data, MediaManifest)

@@ -1,8 +1,8 @@
 """Notes what has been read of a store's objects beside the data of this machine, so that each is read once.
 
 `<data_dir>/<what>-<8 hex of the store's address>.jsonl` has a line per object. A note belongs to the object
-as it was listed (size, version, date), so one that was put again is read again. The file is no part of any
-result: without it, or where it is damaged or of a program that notes other fields, all is read once more.
+as it was listed (size, version, date), so one that was put again is read again. The file is not part of
+any result: without it, or where it is damaged or of a program that notes other fields, all is read once more.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ NoteT = TypeVar("NoteT", bound=ObjectNote)
 class ObjectNotes(Generic[NoteT]):
     """The notes of one kind of one store's objects, on one machine."""
 
-    def __init__(self, note_type: type[NoteT], what: str, data_dir: Path | None, store_url: str) -> None:
+    def __init__(self, note_type: type[NoteT], name: str, data_dir: Path | None, store_url: str) -> None:
         """Read them; a file that is missing or damaged holds none, and without a folder there is none."""
         self._path: Path | None = None
         # A store in memory is gone with its process: nothing that is noted of it would be of another.
         if data_dir is not None and not store_url.startswith("memory:"):
-            self._path = data_dir / f"{what}-{hashlib.sha256(store_url.encode()).hexdigest()[:8]}.jsonl"
+            self._path = data_dir / f"{name}-{hashlib.sha256(store_url.encode()).hexdigest()[:8]}.jsonl"
         self._decoder = msgspec.json.Decoder(note_type)
-        # The checksum is also of the layout: what an earlier program did not know to note is read anew.
+        # The checksum is also of the layout: what an earlier program did not know to note is read again.
         self._layout_crc32 = zlib.crc32(msgspec.json.encode(msgspec.json.schema(note_type), order="sorted"))
         self._saved: list[NoteT] = []
         with contextlib.suppress(OSError, ValueError, Poison, *NOT_JSON):

@@ -28,7 +28,8 @@ def overlaps_of(
 ) -> list[Overlap]:
     """Return where media lose time to others of their source, by source and time."""
     times = [
-        MediumTime(media_of(one), one.source, runs_of(one), covers=one.kind == "video") for one in manifests
+        MediumTime(media_of(manifest), manifest.source, runs_of(manifest), covers=manifest.kind == "video")
+        for manifest in manifests
     ]
     return find_overlaps(times, forgotten_by(tombstones), wins=wins)
 
@@ -46,40 +47,40 @@ def runs_of(manifest: MediaManifest) -> list[Span]:
     return [(first_ms, last_ms)]
 
 
-def told_overlaps(
-    overlaps: Iterable[Overlap], manifests: Iterable[MediaManifest], *, of: Collection[str] | None = None
+def overlap_reports(
+    overlaps: Iterable[Overlap], manifests: Iterable[MediaManifest], *, sha256s: Collection[str] | None = None
 ) -> dict[str, list[Skipped]]:
     """Say, by source, who loses to whom, when, and how to change that, a line for each pair of media.
 
-    With `of`, identities of media, only pairs with one of those are looked at.
+    With `sha256s`, identities of media, only pairs with one of those are compared.
     """
-    media = {media_of(one): one for one in manifests}
+    media = {media_of(manifest): manifest for manifest in manifests}
     pairs: dict[tuple[str, str, str], list[Overlap]] = {}
-    for one in overlaps:
-        both = {keys.parse_media_id(each)[0] for each in (one.loser, one.winner)}
-        if of is None or not both.isdisjoint(of):
-            pairs.setdefault((one.source, one.loser, one.winner), []).append(one)
-    told: dict[str, list[Skipped]] = {}
+    for overlap in overlaps:
+        sha256_pair = {keys.parse_media_id(media_id)[0] for media_id in (overlap.loser, overlap.winner)}
+        if sha256s is None or not sha256_pair.isdisjoint(sha256s):
+            pairs.setdefault((overlap.source, overlap.loser, overlap.winner), []).append(overlap)
+    skipped_by_source: dict[str, list[Skipped]] = {}
     for (source, loser, winner), ranges in pairs.items():
-        taken, by = (named_medium(media.get(one), one) for one in (loser, winner))
-        told.setdefault(source, []).append(
+        loser_name, by = (named_medium(media.get(media_id), media_id) for media_id in (loser, winner))
+        skipped_by_source.setdefault(source, []).append(
             Skipped(
-                taken,
+                loser_name,
                 f"is not counted from {utc(ranges[0].from_ms)} to {utc(ranges[-1].to_ms)}, as {by} of the "
                 f"same source has that time; to count this one there, `frametally forget {winner[:12]}`; "
                 "another camera's footage needs a source of its own",
             )
         )
-    return told
+    return skipped_by_source
 
 
-def told_by_source(told: Mapping[str, Sequence[Skipped]]) -> list[Skipped]:
-    """Return the first line of each source of `told_overlaps`, with how many more there are."""
+def reports_by_source(skipped_by_source: Mapping[str, Sequence[Skipped]]) -> list[Skipped]:
+    """Return the first line of each source of `overlap_reports`, with how many more there are."""
     return [
-        first._replace(reason=f"{first.reason}; {len(others)} more pairs of source {source} likewise")
-        if others
+        first._replace(reason=f"{first.reason}; {len(more)} more pairs of source {source} likewise")
+        if more
         else first
-        for source, (first, *others) in told.items()
+        for source, (first, *more) in skipped_by_source.items()
     ]
 
 

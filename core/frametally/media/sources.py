@@ -1,7 +1,7 @@
 """Which source a written name means, and how a source is written.
 
-A source is told by its slug. Slugs of earlier versions lost letters ("北門1" and "南門1" were both "1"): what
-was produced under such a slug stays there and goes on there, as its manifests say the name.
+A slug identifies a source. Slugs of earlier versions lost letters ("北門1" and "南門1" were both "1"):
+what was produced under such a slug stays there and goes on there, as its manifests say the name.
 """
 
 from __future__ import annotations
@@ -21,42 +21,44 @@ class KnownSources:
 
     def __init__(self, manifests: Iterable[MediaManifest]) -> None:
         """Look at every manifest once."""
-        self._held: defaultdict[str, set[str]] = defaultdict(set)  # by slug, those that a name may mean
+        self._sources: defaultdict[str, set[str]] = defaultdict(set)  # by slug, those that a name may mean
         self._names: defaultdict[str, set[str]] = defaultdict(set)
         for manifest in manifests:
             name = composed(manifest.source_name)
             for slug in (manifest.source, keys.slug(name)):
-                self._held[slug].add(manifest.source)
+                self._sources[slug].add(manifest.source)
             self._names[manifest.source].add(name)
 
-    def source_of(self, given: str) -> str:
-        """Return the slug of the source `given`, named as it is written or by its slug; it may be new."""
-        slug = keys.slug(given)
-        held = self._held.get(slug, ())
-        return slug if slug in held else min(held, default=slug)
+    def source_of(self, source_name: str) -> str:
+        """Return the slug of a source that is named as it is written or by its slug; it may be new."""
+        slug = keys.slug(source_name)
+        sources = self._sources.get(slug, ())
+        return slug if slug in sources else min(sources, default=slug)
 
     def names_of(self, source: str) -> list[str]:
-        """Return the ways in which the media of a source (a slug) write it: one, but for earlier versions."""
+        """Return the ways in which the media of a source (a slug) write it: one, but more in old stores."""
         return sorted(self._names.get(source, ()))
 
 
-def source_of(manifests: Iterable[MediaManifest], given: str) -> str:
-    """Return the slug of the source `given` among those of some media; see `KnownSources`."""
-    return KnownSources(manifests).source_of(given)
+def source_of(manifests: Iterable[MediaManifest], source_name: str) -> str:
+    """Return the slug of a source among those of some media; see `KnownSources`."""
+    return KnownSources(manifests).source_of(source_name)
 
 
 def source_names(manifests: Sequence[MediaManifest]) -> dict[str, str]:
     """Return how every source is written, by slug; several ways with commas between them."""
-    known = KnownSources(manifests)
-    return {source: ", ".join(known.names_of(source)) for source in by_source(manifests)}
+    known_sources = KnownSources(manifests)
+    return {source: ", ".join(known_sources.names_of(source)) for source in by_source(manifests)}
 
 
 def footage_until(manifests: Iterable[MediaManifest]) -> dict[str, int]:
     """Return by source the event time of its newest frame that was announced, if there is any."""
     until: dict[str, int] = {}
-    for one in manifests:
-        if one.last_captured_at_ms is not None:
-            until[one.source] = max(one.last_captured_at_ms, until.get(one.source, one.last_captured_at_ms))
+    for manifest in manifests:
+        if manifest.last_captured_at_ms is not None:
+            until[manifest.source] = max(
+                manifest.last_captured_at_ms, until.get(manifest.source, manifest.last_captured_at_ms)
+            )
     return until
 
 
@@ -67,14 +69,14 @@ def counted_until(next_interval_ms: int | None, footage_until_ms: int | None) ->
     return min(next_interval_ms, footage_until_ms)
 
 
-def joined(others: Sequence[MediaManifest], name: str) -> tuple[str, str]:
-    """Return the slug of the source `name`, and how it is written: as its media among `others` have it."""
-    known = KnownSources(others)
-    source = known.source_of(name)
-    names = known.names_of(source)
+def joined(manifests: Sequence[MediaManifest], name: str) -> tuple[str, str]:
+    """Return the slug of the source `name`, and how it is written: as its media among `manifests` have it."""
+    known_sources = KnownSources(manifests)
+    source = known_sources.source_of(name)
+    names = known_sources.names_of(source)
     return source, as_text(name) if not names or composed(name) in names else names[0]
 
 
 def composed(name: str) -> str:
-    """Write a name with its accents encoded in one way (NFC), and what is no text as it is stored."""
+    """Write a name with its accents encoded in one way (NFC); bytes that are not text stay."""
     return unicodedata.normalize("NFC", as_text(name))

@@ -22,7 +22,7 @@ def announcement_of(
     """Describe the stored picture `data`, which has that name under `source`.
 
     Raises:
-        Poison: It is no JPEG.
+        Poison: It is not a JPEG.
     """
     width_px, height_px = jpeg_size_px(data)
     return FrameAnnouncement(
@@ -46,7 +46,7 @@ def announced_images(store: ObjectStore, manifest: MediaManifest) -> list[keys.I
     revisions of it, which began at other times, may have left pictures of the same indices.
 
     Raises:
-        Misconfigured: It cannot be told which of several pictures of one index is the one.
+        Misconfigured: It is unknown which of several pictures of one index is the one.
     """
     if manifest.kind == "pictures":
         parsed = (keys.parse_image_name(f"{name}-0.jpg") for name in manifest.announced_pictures)
@@ -59,18 +59,18 @@ def announced_images(store: ObjectStore, manifest: MediaManifest) -> list[keys.I
     for name in _images_of_revisions(store, manifest):
         if name.frame_index in announced:
             times_of[name.frame_index].add(name.captured_at_ms)
-    found = []
+    images = []
     for frame_index, times in times_of.items():
         # The picture of this revision is there; all others have to be those of earlier ones.
         start_ms = manifest.start_ms or 0
-        right = [ms for ms in times if all(other - ms + start_ms in starts for other in times)]
+        right = [ms for ms in times if all(other_ms - ms + start_ms in starts for other_ms in times)]
         if len(times) > 1 and len(right) != 1:
             raise Misconfigured(
                 f"frame {frame_index} of {manifest.name} has {len(times)} stored pictures, left by earlier "
                 "`forget`s: forget it with --delete-images and produce it again with the right time"
             )
-        found.append(keys.ImageName(min(right or times), manifest.sha256[:12], frame_index))
-    return sorted(found)
+        images.append(keys.ImageName(min(right or times), manifest.sha256[:12], frame_index))
+    return sorted(images)
 
 
 def _images_of_revisions(store: ObjectStore, manifest: MediaManifest) -> Iterator[keys.ImageName]:

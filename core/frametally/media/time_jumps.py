@@ -15,7 +15,7 @@ from frametally.rules.tombstones import Forgotten, is_forgotten
 def time_jumps(manifest: MediaManifest, forgotten: Forgotten) -> list[tuple[int, int]]:
     """Return `(from_ms, to_ms)` of a video's frames that follow each other more than a day apart.
 
-    A jump from or to what is forgotten is none.
+    A jump from or to forgotten footage does not count.
     """
     if manifest.kind != "video":
         return []

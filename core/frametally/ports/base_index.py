@@ -6,12 +6,18 @@ An adapter gives one moment of itself, and what it has in one piece of a range, 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import wraps
 from itertools import groupby, islice
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
+import msgspec
+
+from frametally import keys
 from frametally.errors import Misconfigured, Retryable
 from frametally.ports.count_index import (
     AGES_S,
@@ -31,9 +37,9 @@ from frametally.ports.count_questions import (
     check_names,
     check_offset,
     check_week_parts,
+    outdated,
 )
 from frametally.ports.merging import merge_bars, merge_coverage, merge_week
-from frametally.ports.run_catalogue import BaseCatalogue, counted_day
 from frametally.ports.steps import Piece, pieces, usable_steps
 from frametally.records import Evidence, Run
 from frametally.rules.evidence import MOST_EVIDENCE
@@ -43,7 +49,7 @@ from frametally.rules.times import DAY_S, HOUR_S, clamped_ms
 _MAX_EVIDENCE_PER_LABEL = 100
 
 MomentT = TypeVar("MomentT")
-CatalogueT = TypeVar("CatalogueT", bound=BaseCatalogue[Any])
+CatalogueT = TypeVar("CatalogueT", bound="BaseCatalogue[Any]")
 _PartT = TypeVar("_PartT")
 _IndexT = TypeVar("_IndexT", bound="BaseCountIndex[Any, Any]")
 _AnswerT = TypeVar("_AnswerT")
@@ -54,36 +60,65 @@ class MomentGone(Retryable):
     """The server has given up the moment that was being read, before the answer was complete."""
 
 
+@dataclass
+class _Reading:
+    """A moment from which an index answers all that is asked in a block, and its version once it is read."""
+
+    index: object
+    moment: Any
+    version: str | None = None
+
+
+_READING: ContextVar[_Reading | None] = ContextVar("held", default=None)
+
+
 def _of_one_moment(
     ask: Callable[Concatenate[_IndexT, _P], _AnswerT],
 ) -> Callable[Concatenate[_IndexT, _P], _AnswerT]:
     """Ask once more, of another moment, where the first one went."""
 
     @wraps(ask)
-    def asked(index: _IndexT, /, *args: _P.args, **options: _P.kwargs) -> _AnswerT:
+    def ask_again(index: _IndexT, /, *args: _P.args, **options: _P.kwargs) -> _AnswerT:
         try:
             return ask(index, *args, **options)
         except MomentGone:
-            return ask(index, *args, **options)
+            token = _READING.set(None)
+            try:
+                return ask(index, *args, **options)
+            finally:
+                _READING.reset(token)
 
-    return asked
+    return ask_again
 
 
 class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
     """A count index that answers from one moment of what an adapter reads."""
 
-    _known: CatalogueT | None = None
+    _last_catalogue: CatalogueT | None = None
+
+    @contextmanager
+    def one_moment(self) -> Iterator[None]:
+        """Answer what is asked in the block from one moment; see `CountIndex.one_moment`."""
+        if self._current_reading() is not None:
+            yield
+            return
+        with self._moment() as now:
+            token = _READING.set(_Reading(self, now))
+            try:
+                yield
+            finally:
+                _READING.reset(token)
 
     @_of_one_moment
     def version(self) -> str:
         """Return a text that every publication changes; see `CountIndex.version`."""
-        with self._moment() as now:
-            return self._read_version(now)
+        with self._now() as now:
+            return self._version(now)
 
     @_of_one_moment
     def current_runs(self) -> list[Run]:
         """Return the runs that queries read, by model, interval and day."""
-        with self._moment() as now:
+        with self._now() as now:
             runs = [run for _, run in self._read_runs(now)]
         # The order of texts is Python's, whatever a server's is.
         return sorted(runs, key=lambda run: (run.model, run.interval_s, run.day))
@@ -91,19 +126,19 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
     @_of_one_moment
     def series(self) -> list[Series]:
         """Return what can be asked for; see `CountIndex.series`."""
-        with self._moment() as now:
-            return [one for one in self._catalogue(now).series if not is_of_places(one.model)]
+        with self._now() as now:
+            return [entry for entry in self._catalogue(now).series if not is_of_places(entry.model)]
 
     @_of_one_moment
     def counted_days(self, model: str) -> list[CountedDay]:
         """Return the current runs of the model, in no order."""
-        with self._moment() as now:
-            there = self._catalogue(now)
-            if model not in there.days:
-                there.days[model] = [
+        with self._now() as now:
+            catalogue = self._catalogue(now)
+            if model not in catalogue.days:
+                catalogue.days[model] = [
                     counted_day(run, published) for published, run in self._read_runs(now, model)
                 ]
-            return [*there.days[model]]
+            return [*catalogue.days[model]]
 
     @_of_one_moment
     def labels(self, model: str) -> list[tuple[str, int]]:
@@ -111,33 +146,33 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
 
         Never summed over base intervals: of several, the one that holds most of the label counts.
         """
-        with self._moment() as now:
-            there = self._catalogue(now)
-            if model not in there.labels:
+        with self._now() as now:
+            catalogue = self._catalogue(now)
+            if model not in catalogue.labels:
                 most: dict[str, int] = {}
-                for series in there.of_model(model):
+                for series in catalogue.of_model(model):
                     query = CountQuery(*series, interval_s=AGES_S)
                     totals: dict[str, int] = {}
-                    for bar in merge_bars(self._in_pieces(now, there, query, self._read_bars)):
+                    for bar in merge_bars(self._in_pieces(now, catalogue, query, self._read_bars)):
                         totals[bar.label] = totals.get(bar.label, 0) + bar.detections
                     for label, total in totals.items():
                         most[label] = max(total, most.get(label, 0))
-                there.labels[model] = sorted(most.items(), key=lambda item: (-item[1], item[0]))
-            return [*there.labels[model]]
+                catalogue.labels[model] = sorted(most.items(), key=lambda item: (-item[1], item[0]))
+            return [*catalogue.labels[model]]
 
     @_of_one_moment
     def sources(self, model: str) -> list[SourceSummary]:
         """Return sources of the model, by name; of several base intervals, that with most frames counts."""
-        with self._moment() as now:
-            there = self._catalogue(now)
-            if model not in there.sources:
+        with self._now() as now:
+            catalogue = self._catalogue(now)
+            if model not in catalogue.sources:
                 most: dict[str, SourceSummary] = {}
-                for series in there.of_model(model):
-                    for summary in self._read_sources(now, there, series):
+                for series in catalogue.of_model(model):
+                    for summary in self._read_sources(now, catalogue, series):
                         if summary.source not in most or most[summary.source].frames < summary.frames:
                             most[summary.source] = summary
-                there.sources[model] = [most[source] for source in sorted(most)]
-            return [*there.sources[model]]
+                catalogue.sources[model] = [most[source] for source in sorted(most)]
+            return [*catalogue.sources[model]]
 
     @_of_one_moment
     def histogram(self, query: CountQuery) -> Histogram:
@@ -146,14 +181,14 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
         check_offset(query)
         check_week_parts(query)
         check_names(query)
-        with self._moment() as now:
-            there = self._catalogue(now)
-            bars = merge_bars(self._in_pieces(now, there, query, self._read_bars))
-            covered = merge_coverage(self._in_pieces(now, there, query, self._read_coverage))
+        with self._now() as now:
+            catalogue = self._catalogue(now)
+            bars = merge_bars(self._in_pieces(now, catalogue, query, self._read_bars))
+            covered = merge_coverage(self._in_pieces(now, catalogue, query, self._read_coverage))
         if max(len(bars), len(covered)) > MAX_BUCKETS:
             raise Misconfigured(
                 f"interval {query.bar_s} s makes more than {MAX_BUCKETS} bars; "
-                "ask for a longer interval or a shorter range"
+                "choose a longer interval or a shorter range"
             )
         return Histogram(query.model, query.base_interval_s, bars, covered)
 
@@ -168,11 +203,11 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
         check_week_parts(query)
         check_names(query)
         query = query._replace(interval_s=HOUR_S, by_source=False, of_week=True, apart=())
-        with self._moment() as now:
-            there = self._catalogue(now)
+        with self._now() as now:
+            catalogue = self._catalogue(now)
             return merge_week(
-                self._in_pieces(now, there, query, self._read_bars),
-                self._in_pieces(now, there, query, self._read_coverage),
+                self._in_pieces(now, catalogue, query, self._read_bars),
+                self._in_pieces(now, catalogue, query, self._read_coverage),
             )
 
     @_of_one_moment
@@ -188,10 +223,10 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
         is_of_days = limit <= MOST_EVIDENCE and base_s < DAY_S and DAY_S in usable_s
         base_ms = base_s * 1000
         items = []
-        with self._moment() as now:
-            there = self._catalogue(now)
+        with self._now() as now:
+            catalogue = self._catalogue(now)
             for piece in pieces([base_s, DAY_S] if is_of_days else [base_s], *_range(query)):
-                for source, label, frames in self._read_evidence(now, there, query, piece, limit):
+                for source, label, frames in self._read_evidence(now, catalogue, query, piece, limit):
                     for frame in frames:
                         start_ms = frame.captured_at_ms // base_ms * base_ms
                         items.append(IndexedEvidence(source, label, start_ms, frame))
@@ -216,12 +251,12 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
         """Read the current runs (of `model`, if one is named), each behind its `CountedDay.published`."""
 
     @abstractmethod
-    def _read_sources(self, now: MomentT, there: CatalogueT, series: Series) -> Iterable[SourceSummary]:
+    def _read_sources(self, now: MomentT, catalogue: CatalogueT, series: Series) -> Iterable[SourceSummary]:
         """Read what there is of each source of a series, in no order."""
 
     @abstractmethod
     def _read_bars(
-        self, now: MomentT, there: CatalogueT, query: CountQuery, piece: Piece
+        self, now: MomentT, catalogue: CatalogueT, query: CountQuery, piece: Piece
     ) -> Iterable[list[Bucket]]:
         """Read bars of a piece, in parts as `merge_bars` takes them.
 
@@ -230,13 +265,13 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
 
     @abstractmethod
     def _read_coverage(
-        self, now: MomentT, there: CatalogueT, query: CountQuery, piece: Piece
+        self, now: MomentT, catalogue: CatalogueT, query: CountQuery, piece: Piece
     ) -> Iterable[list[CoverageBucket]]:
         """Read what was filmed in a piece, in parts as those of `_read_bars`."""
 
     @abstractmethod
     def _read_evidence(
-        self, now: MomentT, there: CatalogueT, query: CountQuery, piece: Piece, limit: int
+        self, now: MomentT, catalogue: CatalogueT, query: CountQuery, piece: Piece, limit: int
     ) -> Iterable[tuple[str, str, list[Evidence]]]:
         """Read source, label and evidence frames, the `limit` busiest of each label among them.
 
@@ -245,23 +280,44 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
         and those that are level with the n-th.
         """
 
+    def _current_reading(self) -> _Reading | None:
+        reading = _READING.get()
+        return reading if reading is not None and reading.index is self else None
+
+    @contextmanager
+    def _now(self) -> Iterator[MomentT]:
+        """Give the moment that is held, or open one."""
+        if (reading := self._current_reading()) is not None:
+            yield reading.moment
+            return
+        with self._moment() as now:
+            yield now
+
+    def _version(self, now: MomentT) -> str:
+        reading = self._current_reading()
+        if reading is None:
+            return self._read_version(now)
+        if reading.version is None:
+            reading.version = self._read_version(now)
+        return reading.version
+
     def _catalogue(self, now: MomentT) -> CatalogueT:
         """Return what there is at that moment, read once per version."""
-        version, known = self._read_version(now), self._known
-        if known is None or known.version != version:
-            self._known = known = self._read_catalogue(now, version)
-        return known
+        version, catalogue = self._version(now), self._last_catalogue
+        if catalogue is None or catalogue.version != version:
+            self._last_catalogue = catalogue = self._read_catalogue(now, version)
+        return catalogue
 
     def _in_pieces(
         self,
         now: MomentT,
-        there: CatalogueT,
+        catalogue: CatalogueT,
         query: CountQuery,
         read: Callable[[MomentT, CatalogueT, CountQuery, Piece], Iterable[list[_PartT]]],
     ) -> Iterator[list[_PartT]]:
         """Read the range of a query by as few and as long stored steps as it allows, in order."""
         for piece in pieces(self._steps_s(query), *_range(query)):
-            yield from read(now, there, query, piece)
+            yield from read(now, catalogue, query, piece)
 
     def _steps_s(self, query: CountQuery) -> list[int]:
         """Return the stored steps that a query is read by, shortest first."""
@@ -284,3 +340,53 @@ def evidence_order(item: IndexedEvidence) -> tuple[str, int, int, str]:
     """Order evidence by label, then the busiest first, by time and path."""
     frame = item.evidence
     return (item.label, -frame.count, frame.captured_at_ms, frame.image_path)
+
+
+RunT = TypeVar("RunT")
+
+
+class BaseCatalogue(Generic[RunT]):
+    """What there is at one version; of that it notes what has been asked for.
+
+    Attributes:
+        version: As `CountIndex.version`.
+        series: As `CountIndex.series`.
+        labels: As `CountIndex.labels`, by model; so are `sources` and `days` (`CountIndex.counted_days`).
+    """
+
+    def __init__(
+        self, version: str, runs: Mapping[Series, Sequence[RunT]], newest: Mapping[str, int]
+    ) -> None:
+        """Order the series by each model's last publication, whose number is in `newest`."""
+        self.version = version
+        self.series = sorted(runs, key=lambda entry: (-newest[entry.model], -entry.base_interval_s))
+        self.labels: dict[str, list[tuple[str, int]]] = {}
+        self.sources: dict[str, list[SourceSummary]] = {}
+        self.days: dict[str, list[CountedDay]] = {}
+        self._runs = runs
+
+    def of_model(self, model: str) -> list[Series]:
+        """Return the model's series, in the order of `series`."""
+        return [entry for entry in self.series if entry.model == model]
+
+
+def counted_day(run: Run, published: int) -> CountedDay:
+    """Return what tells whether a run is up to date, and what it was counted with; see `CountedDay`."""
+    settings = msgspec.json.encode(run.settings).decode() if run.settings else ""
+    return CountedDay(
+        base_interval_s=run.interval_s,
+        day_ms=keys.day_start_ms(run.day),
+        frames=run.frames,
+        published=published,
+        footage_sha256=run.footage_sha256,
+        params=run.params,
+        settings=settings,
+    )
+
+
+def outdated_numbers(runs: Iterable[tuple[int, Run]]) -> set[int]:
+    """Return the numbers of runs that no query reads, see `outdated`; each run stands behind its number."""
+    of_model: defaultdict[str, list[CountedDay]] = defaultdict(list)
+    for published, run in runs:
+        of_model[run.model].append(counted_day(run, published))
+    return {day.published for days in of_model.values() for day in outdated(days)}

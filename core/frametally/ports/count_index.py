@@ -6,6 +6,7 @@ A query uses exactly one model and one stored base interval, and sums over neith
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
 from frametally.errors import FrametallyError
@@ -24,9 +25,9 @@ REPAIR = "frametally index --repair"
 class IndexDamaged(FrametallyError):
     """What the index holds is not what was written to it: it is not answered from."""
 
-    def __init__(self, what: str) -> None:
-        """Name the day, and the sources where they can be told."""
-        super().__init__(f"the count index is damaged: {what}; run `{REPAIR}`")
+    def __init__(self, damage: str) -> None:
+        """Name the day, and the sources where they are known."""
+        super().__init__(f"the count index is damaged: {damage}; run `{REPAIR}`")
 
 
 class Bucket(NamedTuple):
@@ -38,7 +39,7 @@ class Bucket(NamedTuple):
         detections: Boxes, summed over frames and sources.
         peak: Most of one label in one frame: the maximum over the base intervals and sources.
         objects: Unique objects, summed; None where any part was not measured.
-        source: Slug of the source, where bars are asked for by source; else None.
+        source: Slug of the source, where bars are by source; else None.
         tracked_detections: Boxes that lie in tracks; None where that is not known of any part.
     """
 
@@ -56,10 +57,9 @@ class CoverageBucket(NamedTuple):
 
     Attributes:
         start_ms: Start of the interval, as in `Bucket`.
-        frames: How many.
         slowest_fps: The slowest rate at which any part was analysed, as `Coverage.analysed_fps`; None if that
             is None of any part: objects were not tracked there (or by a version that did not say so).
-        source: Slug of the source, where bars are asked for by source; else None.
+        source: Slug of the source, where bars are by source; else None.
         objects: Unique objects of all labels, summed; None where any part was not measured.
         covered_ms: How long there was footage, summed over the sources, as `Coverage.covered_ms`; None where
             that is not known of any part.
@@ -79,7 +79,6 @@ class WeekHour(NamedTuple):
     Attributes:
         hour: 0 to 167, from Monday 00:00 on.
         frames: Distinct frames analysed.
-        detections: Boxes.
         peak: Most of one label in one frame.
         objects: Unique objects; None where any part was not measured, seen or not.
         slowest_fps: As in `CoverageBucket`.
@@ -117,9 +116,7 @@ class CountedDay(NamedTuple):
     """A current run, as far as it tells which of several base intervals are up to date.
 
     Attributes:
-        base_interval_s: Its base interval.
         day_ms: When its UTC day begins.
-        frames: Distinct frames counted.
         published: Greater than that of every run that was published before.
         footage_sha256: As `params` in `Run`.
         settings: `Run.settings` as JSON; empty where they were not recorded.
@@ -138,7 +135,6 @@ class CountQuery(NamedTuple):
     """What is asked of a count index: one model, one stored base interval, a range, sources and labels.
 
     Attributes:
-        model: Whose detections.
         base_interval_s: Which stored interval is read.
         interval_s: Length of a bar, a multiple of the base interval; None: the base interval itself.
         sources: Slugs; empty means all.
@@ -150,7 +146,7 @@ class CountQuery(NamedTuple):
         by_source: Whether each source has bars of its own.
         week_parts: The parts of the week of UTC that are read, whole base intervals; none: all of it.
         of_week: Whether bars are the hours of the week: `week_hours` sets it.
-        apart: Labels with bars of their own; the others that are asked for have theirs together, with the
+        apart: Labels with bars of their own; the other requested ones have theirs together, with the
             label "". None: all have bars of their own.
         measured_only: Whether only hours of a source are read in which objects were measured.
     """
@@ -250,14 +246,17 @@ class CountIndex(Protocol):
             FrametallyError: It does not, or is not.
         """
 
+    def one_moment(self) -> AbstractContextManager[None]:
+        """Answer all that is asked in the block from one state of the index, by one transaction."""
+
     def version(self) -> str:
         """Return text that every publication changes: what was read under the same one still holds."""
 
     def series(self) -> list[Series]:
         """Return what can be asked for: the newest published model first, in it the coarsest interval.
 
-        Series of places (`rules.places`) are no models and not among them. Whoever knows of them asks
-        by their names: `counted_days` says which base intervals they have.
+        Series of places (`rules.places`) are not models and not among them. A caller that knows
+        them passes their names: `counted_days` says which base intervals they have.
         """
 
     def counted_days(self, model: str) -> list[CountedDay]:
@@ -281,8 +280,8 @@ class CountIndex(Protocol):
         """Return counts per hour of the week of local time, those that were filmed, by hour.
 
         Raises:
-            Misconfigured: A base interval that divides no hour, an offset or a part of the week that is no
-                multiple of it, or too many names.
+            Misconfigured: A base interval that divides no hour, an offset or a part of the week that is
+                not a multiple of it, or too many names.
         """
 
     def evidence(self, query: CountQuery, *, limit_per_label: int = 1) -> list[IndexedEvidence]:

@@ -17,20 +17,20 @@ _MAX_NAMES = 1_000
 
 
 def check_interval(query: CountQuery) -> None:
-    """Raise `Misconfigured` if the bars are no multiple of the stored interval."""
+    """Raise `Misconfigured` if the bars are not a multiple of the stored interval."""
     base_s = query.base_interval_s
     if query.bar_s < 1 or base_s < 1 or query.bar_s % base_s:
         raise Misconfigured(
-            f"interval {query.bar_s} s is no multiple of the stored {base_s} s; use "
+            f"interval {query.bar_s} s is not a multiple of the stored {base_s} s; use "
             f"{base_s}, {2 * base_s}, {3 * base_s} or another multiple of it"
         )
 
 
 def check_offset(query: CountQuery) -> None:
-    """Raise `Misconfigured` if the offset is no multiple of the stored interval."""
+    """Raise `Misconfigured` if the offset is not a multiple of the stored interval."""
     if query.offset_ms % (query.base_interval_s * 1000):
         raise Misconfigured(
-            f"an offset of {query.offset_ms} ms is no multiple of the stored {query.base_interval_s} s"
+            f"an offset of {query.offset_ms} ms is not a multiple of the stored {query.base_interval_s} s"
         )
 
 
@@ -39,8 +39,8 @@ def check_week_parts(query: CountQuery) -> None:
     for border_ms in (border_ms for part in query.week_parts for border_ms in part):
         if border_ms % (query.base_interval_s * 1000):
             raise Misconfigured(
-                f"a part of the week that begins or ends {border_ms} ms after Monday is no multiple of the "
-                f"stored {query.base_interval_s} s"
+                f"a part of the week that begins or ends {border_ms} ms after Monday is not a multiple of "
+                f"the stored {query.base_interval_s} s"
             )
 
 
@@ -78,10 +78,10 @@ def up_to_date(
     if len(base_intervals_s) < 2:
         return [*base_intervals_s]
     days = [run for run in index.counted_days(model) if is_day_in_range(run.day_ms, from_ms, to_ms)]
-    gone = outdated(days)
+    outdated_runs = outdated(days)
     of_day: dict[int, dict[int, CountedDay]] = defaultdict(dict)
     for run in days:
-        of_day[run.day_ms][run.base_interval_s] = run._replace(frames=0) if run in gone else run
+        of_day[run.day_ms][run.base_interval_s] = run._replace(frames=0) if run in outdated_runs else run
     frames = dict.fromkeys(base_intervals_s, 0)
     lacking: set[int] = set()
     for runs in of_day.values():
@@ -91,5 +91,5 @@ def up_to_date(
                 frames[base_s] += newest.frames
             else:
                 lacking.add(base_s)
-    found = [base_s for base_s in base_intervals_s if base_s not in lacking]
-    return found or [max(base_intervals_s, key=lambda base_s: (frames[base_s], base_s))]
+    usable_s = [base_s for base_s in base_intervals_s if base_s not in lacking]
+    return usable_s or [max(base_intervals_s, key=lambda base_s: (frames[base_s], base_s))]

@@ -22,7 +22,9 @@ class NoSuchTopic(Misconfigured):
 
     def __init__(self, url: str, topic: str) -> None:
         """Name the log and the topic in the message."""
-        super().__init__(f"{url} has no topic {topic!r}: produce something first, or set FRAMETALLY_TOPIC")
+        super().__init__(
+            f"{url} has no topic {topic!r}: run `frametally produce` first, or set FRAMETALLY_TOPIC"
+        )
 
 
 class LeaseLost(FrametallyError):
@@ -49,7 +51,7 @@ class GroupCallbacks(TypedDict):
 def consumer_group(model_id: str, *, live: bool = False) -> str:
     """Return the consumer group of a model: each model sees all frames.
 
-    On the topic of what is `live` it is another: a Kafka group that shares its partitions anew stands still,
+    On the topic of what is `live` it is another: a Kafka group that shares its partitions again stands still,
     and a batch whose consumers come and go is not to hold up what people watch.
     """
     return f"frametally-live-{model_id}" if live else f"frametally-{model_id}"
@@ -87,7 +89,7 @@ class LogConsumer(Protocol):
 
 
 class ConsumedLog(Protocol):
-    """The part of a log that whoever takes messages of it needs; errors as of `FrameLog`."""
+    """The part of a log that a reader needs; errors as of `FrameLog`."""
 
     def create_topic(self, topic: str, partitions: int, *, keep_s: float | None = None) -> None:
         """Make the topic if it is not there; an existing one stays as it is.
@@ -95,15 +97,15 @@ class ConsumedLog(Protocol):
         Args:
             topic: Its name.
             partitions: How many it gets.
-            keep_s: Seconds for which messages are kept at least, and which they are removed some time after,
-                whoever has read them; None: until `trim`, or for as long as the server is set to.
+            keep_s: Seconds for which messages are kept at least, and which they are removed some
+                time after, read or not; None: until `trim`, or for as long as the server is set to.
 
         Raises:
             Misconfigured: Fewer than one partition, or no right to do it.
         """
 
     def log_id(self, topic: str) -> str:
-        """Return the identity of this very topic: one made anew has another. Raises `NoSuchTopic`."""
+        """Return the identity of this very topic: one created again has another. Raises `NoSuchTopic`."""
 
     def begin_offsets(self, topic: str) -> dict[int, int]:
         """Return the offset of each partition's oldest message, or its end offset if it has none."""

@@ -145,7 +145,7 @@ class Ledger(Protocol):
         """Return the model's open dead letters."""
 
     def parts(self, model: str, source: str, *, from_ms: int, to_ms: int) -> list[SegmentPart]:
-        """Return where lines of the source of `[from_ms, to_ms)` can stand in the segments, by key."""
+        """Return where lines of the source of `[from_ms, to_ms)` can be in the segments, by key."""
 
     def problems(self, model: str | None) -> list[str]:
         """Return what of the store cannot be read, a line each; of segments and runs, the model's only."""

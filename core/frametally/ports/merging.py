@@ -11,9 +11,9 @@ from frametally.rules.times import HOUR_MS
 _PartT = TypeVar("_PartT", bound=Bucket | CoverageBucket)
 
 
-def sum_or_unknown(one: int | None, other: int | None) -> int | None:
+def sum_or_unknown(first: int | None, second: int | None) -> int | None:
     """Return the sum; None where either is not known."""
-    return None if one is None or other is None else one + other
+    return None if first is None or second is None else first + second
 
 
 def sum_all_or_unknown(numbers: Iterable[int | None]) -> int | None:
@@ -49,22 +49,22 @@ def merge_coverage(parts: Iterable[list[CoverageBucket]]) -> list[CoverageBucket
     return _joined(parts, coverage_order, add_coverage)
 
 
-def slowest_or_unknown(one: float | None, other: float | None) -> float | None:
+def slowest_or_unknown(first: float | None, second: float | None) -> float | None:
     """Return the slower rate; None where either is not known."""
-    return None if one is None or other is None else min(one, other)
+    return None if first is None or second is None else min(first, second)
 
 
-def add_week_hours(one: WeekHour, other: WeekHour) -> WeekHour:
+def add_week_hours(first: WeekHour, second: WeekHour) -> WeekHour:
     """Add up two parts of the same hour of the week."""
     return WeekHour(
-        one.hour,
-        one.frames + other.frames,
-        one.detections + other.detections,
-        max(one.peak, other.peak),
-        sum_or_unknown(one.objects, other.objects),
-        slowest_or_unknown(one.slowest_fps, other.slowest_fps),
-        sum_or_unknown(one.tracked_detections, other.tracked_detections),
-        sum_or_unknown(one.covered_ms, other.covered_ms),
+        first.hour,
+        first.frames + second.frames,
+        first.detections + second.detections,
+        max(first.peak, second.peak),
+        sum_or_unknown(first.objects, second.objects),
+        slowest_or_unknown(first.slowest_fps, second.slowest_fps),
+        sum_or_unknown(first.tracked_detections, second.tracked_detections),
+        sum_or_unknown(first.covered_ms, second.covered_ms),
     )
 
 
@@ -73,22 +73,22 @@ def merge_week(bars: Iterable[list[Bucket]], covered: Iterable[list[CoverageBuck
 
     Each `start_ms` is that of the hour since Monday 00:00.
     """
-    counted = _added_up(bars, bar_order, _both_bars)
+    merged_bars = _added_up(bars, bar_order, _both_bars)
     filmed = _added_up(covered, coverage_order, add_coverage)
     hours = {
-        one.start_ms: WeekHour(
-            one.start_ms // HOUR_MS,
-            one.frames,
+        bucket.start_ms: WeekHour(
+            bucket.start_ms // HOUR_MS,
+            bucket.frames,
             0,
             0,
-            None if one.objects is None else 0,
-            one.slowest_fps,
+            None if bucket.objects is None else 0,
+            bucket.slowest_fps,
             0,
-            one.covered_ms,
+            bucket.covered_ms,
         )
-        for one in filmed
+        for bucket in filmed
     }
-    for bar in counted:
+    for bar in merged_bars:
         hour = hours.get(bar.start_ms) or WeekHour(bar.start_ms // HOUR_MS, 0, 0, 0, 0)
         hours[bar.start_ms] = hour._replace(
             detections=bar.detections,
@@ -102,22 +102,22 @@ def merge_week(bars: Iterable[list[Bucket]], covered: Iterable[list[CoverageBuck
 def _joined(
     parts: Iterable[list[_PartT]],
     place: Callable[[_PartT], tuple[int, str, str]],
-    both: Callable[[_PartT, _PartT], _PartT],
+    combine: Callable[[_PartT, _PartT], _PartT],
 ) -> list[_PartT]:
-    found: list[_PartT] = []
+    combined: list[_PartT] = []
     for part in parts:
-        if found and part and found[-1].start_ms >= part[0].start_ms:
-            found += _over_border(found, part, place, both)
+        if combined and part and combined[-1].start_ms >= part[0].start_ms:
+            combined += _over_border(combined, part, place, combine)
         else:
-            found += part
-    return found
+            combined += part
+    return combined
 
 
 def _over_border(
     before: list[_PartT],
     after: list[_PartT],
     place: Callable[[_PartT], tuple[int, str, str]],
-    both: Callable[[_PartT, _PartT], _PartT],
+    combine: Callable[[_PartT, _PartT], _PartT],
 ) -> list[_PartT]:
     """Return what follows `before` with `after`; what of `before` reaches over the border is taken out."""
     first, end, last_ms = len(before), 0, before[-1].start_ms
@@ -125,7 +125,7 @@ def _over_border(
         first -= 1
     while end < len(after) and after[end].start_ms <= last_ms:
         end += 1
-    border = _added_up([before[first:], after[:end]], place, both)
+    border = _added_up([before[first:], after[:end]], place, combine)
     del before[first:]
     return [*border, *after[end:]]
 
@@ -133,30 +133,30 @@ def _over_border(
 def _added_up(
     parts: Iterable[list[_PartT]],
     place: Callable[[_PartT], tuple[int, str, str]],
-    both: Callable[[_PartT, _PartT], _PartT],
+    combine: Callable[[_PartT, _PartT], _PartT],
 ) -> list[_PartT]:
     merged: dict[tuple[int, str, str], _PartT] = {}
     for part in parts:
-        for one in part:
-            key = place(one)
-            merged[key] = both(merged[key], one) if key in merged else one
+        for bar in part:
+            key = place(bar)
+            merged[key] = combine(merged[key], bar) if key in merged else bar
     return [merged[key] for key in sorted(merged)]
 
 
-def _both_bars(one: Bucket, other: Bucket) -> Bucket:
-    return one._replace(
-        detections=one.detections + other.detections,
-        peak=max(one.peak, other.peak),
-        objects=sum_or_unknown(one.objects, other.objects),
-        tracked_detections=sum_or_unknown(one.tracked_detections, other.tracked_detections),
+def _both_bars(first: Bucket, second: Bucket) -> Bucket:
+    return first._replace(
+        detections=first.detections + second.detections,
+        peak=max(first.peak, second.peak),
+        objects=sum_or_unknown(first.objects, second.objects),
+        tracked_detections=sum_or_unknown(first.tracked_detections, second.tracked_detections),
     )
 
 
-def add_coverage(one: CoverageBucket, other: CoverageBucket) -> CoverageBucket:
+def add_coverage(first: CoverageBucket, second: CoverageBucket) -> CoverageBucket:
     """Add up what was filmed in two parts; the start and the source are those of the first."""
-    return one._replace(
-        frames=one.frames + other.frames,
-        slowest_fps=slowest_or_unknown(one.slowest_fps, other.slowest_fps),
-        objects=sum_or_unknown(one.objects, other.objects),
-        covered_ms=sum_or_unknown(one.covered_ms, other.covered_ms),
+    return first._replace(
+        frames=first.frames + second.frames,
+        slowest_fps=slowest_or_unknown(first.slowest_fps, second.slowest_fps),
+        objects=sum_or_unknown(first.objects, second.objects),
+        covered_ms=sum_or_unknown(first.covered_ms, second.covered_ms),
     )

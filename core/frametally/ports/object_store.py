@@ -1,6 +1,6 @@
 """The object store port: frames, manifests, segments, part files, run pointers.
 
-Keys are `/`-separated and relative; whoever builds one from user input goes through `keys.py`.
+Keys are `/`-separated and relative; code that builds one from user input goes through `keys.py`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class ResumableWrite(Protocol):
     """Bytes on their way to a key, in order; the object is there once `finish` has returned, and not before.
 
     What is `durable_bytes` survives the death of the process and power loss. Only one process may append to a
-    write at a time: two that do so are told apart by `append`'s `at_byte`. After any error the write goes on
+    write at a time: two that do so differ by `append`'s `at_byte`. After any error the write goes on
     from `durable_bytes`, in this process or another.
     """
 
@@ -36,7 +36,7 @@ class ResumableWrite(Protocol):
     def durable_bytes(self) -> int:
         """How many bytes are kept, as the store tells; the rest must be sent again.
 
-        A write that is over keeps none: whoever goes on after a kill looks first whether the object is there.
+        A write that is over keeps none: after a kill, a writer looks first whether the object is there.
         """
 
     def append(self, data: bytes, *, at_byte: int) -> None:
@@ -60,7 +60,7 @@ class ResumableWrite(Protocol):
 
         Raises:
             Poison: There is neither an object nor a byte of it: another process has aborted it.
-            Retryable, Misconfigured: As `append`; finishing again is no harm.
+            Retryable, Misconfigured: As `append`; finishing twice is allowed.
         """
 
     def abort(self) -> None:
@@ -77,7 +77,7 @@ class ObjectInfo(NamedTuple):
     Attributes:
         key: Where it lies.
         size_bytes: Its size.
-        version: Changes whenever the object is put anew (an ETag); empty where the store has none.
+        version: Changes whenever the object is put again (an ETag); empty where the store has none.
         modified_at_ms: When it was put, by the store's clock, of some stores to the second; 0 where the store
             does not say. No count is made of it; `frametally index` publishes run pointers in its order.
     """
@@ -120,7 +120,7 @@ class ObjectStore(Protocol):
         """Yield every object in the folder `prefix` and below it, sorted by key, those above `after` only."""
 
     def delete(self, key: str) -> None:
-        """Remove the object; removing one that is not there is no error."""
+        """Remove the object; removing a missing one does nothing."""
 
     def change(self, key: str, make: Change) -> bytes | None:
         """Replace an object by what `make` makes of it; no other `change` of it comes in between.
@@ -139,8 +139,8 @@ class ObjectStore(Protocol):
     def address(self, key: str, *, ttl_s: int = DAY_S) -> str:
         """Return a URL by which another process or machine can read the object without credentials.
 
-        The URL works for `ttl_s` seconds at least. A store's link works no longer than that, and whoever has
-        it can read the object until then: it is a secret.
+        The URL works for `ttl_s` seconds at least. A store's link works no longer than that, and anyone who
+        has it can read the object until then: it is a secret.
 
         Raises:
             Misconfigured: Our credentials end earlier, or the store gives no link for so long.

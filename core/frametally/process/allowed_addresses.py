@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import socket
 from collections.abc import Iterable
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
-from frametally.errors import Misconfigured, Poison
+from frametally.errors import Misconfigured, Poison, Retryable
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -25,8 +26,8 @@ _DEVICE = re.compile(r"/dev/video\d{1,3}")
 _HOST = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.(?!-)[a-z0-9_-]{1,63})*\.?", re.IGNORECASE)
 _PASSWORD = re.compile(r"(?:^|[?&;/])(?:password|passwd|pass|pwd)=[^&;/]", re.IGNORECASE)
 _NEVER: tuple[tuple[_Network, str], ...] = tuple(
-    (ipaddress.ip_network(network), what)
-    for network, what in (
+    (ipaddress.ip_network(network), description)
+    for network, description in (
         ("169.254.0.0/16", "link-local, where clouds keep their machines' secrets"),
         ("fe80::/10", "link-local"),
         ("fd00:ec2::254/128", "a cloud's metadata service"),
@@ -88,7 +89,7 @@ def read_address(text: str, *, devices: bool = False) -> CameraAddress:
     """Read the address of a camera; with `devices` it may be a device of this machine, too.
 
     Raises:
-        AddressRefused: It is none, or has a log-in in it, which is never repeated.
+        AddressRefused: It is invalid, or has a log-in in it, which is never repeated.
     """
     text = text.strip()
     if devices and _DEVICE.fullmatch(text):
@@ -96,18 +97,18 @@ def read_address(text: str, *, devices: bool = False) -> CameraAddress:
     parts = _parts_of(text)
     if "@" in parts.netloc or _PASSWORD.search(parts.path) or _PASSWORD.search(parts.query):
         raise AddressRefused(
-            "this address has a log-in in it, and an address is shown to everybody",
+            "this address contains a log-in, and everyone can see addresses",
             'leave it out, and set FRAMETALLY_LIVE_LOGINS={"<source>": "<user>:<password>"}',
             request="Leave it out, and ask an administrator to set the log-in.",
         )
     kinds = f"{', '.join(f'{scheme}://' for scheme in PORTS)}{' and /dev/videoN' if devices else ''}"
     if parts.scheme not in PORTS or not parts.hostname:
         raise AddressRefused(
-            f"{text[:200]!r} is no camera's address", f"write it as {_EXAMPLE}; there are {kinds}"
+            f"{text[:200]!r} is not a camera's address", f"write it as {_EXAMPLE}; there are {kinds}"
         )
     host = parts.hostname
     if _as_ip(host) is None and not _HOST.fullmatch(host):
-        raise AddressRefused(f"{host[:200]!r} is no host's name", "give the camera's name or its IP address")
+        raise AddressRefused(f"{host[:200]!r} is not a host name", "give the camera's name or its IP address")
     try:
         port = parts.port
     except ValueError:
@@ -125,28 +126,28 @@ def _parts_of(text: str) -> SplitResult:
     try:
         return urlsplit(text)
     except ValueError:  # whose words would repeat the address
-        raise AddressRefused("this is no camera's address", f"write it as {_EXAMPLE}") from None
+        raise AddressRefused("this is not a camera's address", f"write it as {_EXAMPLE}") from None
 
 
 class AllowedPlaces:
     """The networks, addresses and names at which something may be: cameras, unless said otherwise."""
 
     def __init__(
-        self, allow: str, *, setting: str = _SETTING, what: str = "camera", public: bool = False
+        self, allow: str, *, setting: str = _SETTING, client: str = "camera", public: bool = False
     ) -> None:
         """Read what a setting allows.
 
         Args:
             allow: Its value: networks, addresses and names, separated by commas.
             setting: Its name.
-            what: What is to be there.
+            client: What is to be there, such as `camera`.
             public: Whether it may be at public addresses as well.
 
         Raises:
             Misconfigured: Something in it is neither a network nor an address nor a name.
         """
         self._text = allow
-        self._setting, self._what, self._public = setting, what, public
+        self._setting, self._client, self._public = setting, client, public
         self._networks: list[_Network] = []
         self._names: set[str] = set()
         for entry in filter(None, (part.strip() for part in allow.split(","))):
@@ -155,7 +156,7 @@ class AllowedPlaces:
             except ValueError:
                 if not _HOST.fullmatch(entry) or entry.replace(".", "").isdecimal():
                     raise Misconfigured(
-                        f"{setting}: {entry!r} is no network, address or host name; an example of each is "
+                        f"{setting}: {entry!r} is not a network, address or host name; write it like "
                         "192.168.1.0/24, 192.168.1.20, gate.example.org"
                     ) from None
                 self._names.add(_plain(entry))
@@ -169,11 +170,11 @@ class AllowedPlaces:
         for text in addresses:
             ip = _as_ip(text)
             if ip is None:
-                raise AddressRefused(f"{text[:200]!r} is no IP address")
-            why = next((what for network, what in _NEVER if ip in network), "")
-            at = str(ip) if _plain(host) == str(ip) else f"{host} ({ip})"
+                raise AddressRefused(f"{text[:200]!r} is not an IP address")
+            why = next((description for network, description in _NEVER if ip in network), "")
+            address = str(ip) if _plain(host) == str(ip) else f"{host} ({ip})"
             if why:
-                raise AddressRefused(f"no {self._what} may be at {at}: it is {why}")
+                raise AddressRefused(f"no {self._client} may be at {address}: it is {why}")
             if _plain(host) in self._names or any(ip in network for network in self._networks):
                 continue
             if self._public and ip.is_global:
@@ -181,7 +182,7 @@ class AllowedPlaces:
             where = ", ".join(filter(None, ("public addresses" * self._public, self._text))) or "nowhere"
             allowed = ",".join(filter(None, (self._text, _plain(host))))
             raise AddressRefused(
-                f"{at} is not where {self._what}s may be",
+                f"{address} is not where {self._client}s may be",
                 f"if that is right, set {self._setting}={allowed}",
                 allowed=where,
                 request="Ask an administrator to allow this address.",
@@ -212,3 +213,30 @@ def _as_ip(text: str) -> IPAddress | None:
 
 def _plain(host: str) -> str:
     return host.lower().removesuffix(".")
+
+
+class PlaceAway(Retryable):
+    """Nothing answers there for now."""
+
+
+def connect(host: str, port: int, allowed: AllowedPlaces, *, timeout_s: float) -> socket.socket:
+    """Connect to `host`, which is allowed to be where it is: to the very addresses that were checked.
+
+    Raises:
+        Poison: It is where nothing of its kind may be.
+        PlaceAway: It is not there.
+    """
+    try:
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise PlaceAway(f"cannot resolve {host}: check the name") from error
+    places = list(dict.fromkeys(str(entry[4][0]) for entry in addresses))
+    allowed.check(host, places)
+    failure: OSError | None = None
+    for place in places:
+        try:
+            return socket.create_connection((place, port), timeout_s)
+        except OSError as error:
+            failure = error
+    reason = failure.strerror if failure is not None and failure.strerror else str(failure)
+    raise PlaceAway(f"does not answer at {host}:{port} ({reason.lower()})")

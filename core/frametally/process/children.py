@@ -13,7 +13,7 @@ from typing import BinaryIO, NamedTuple
 
 from frametally.process.bound import bound
 from frametally.process.exit_codes import worst
-from frametally.process.log_lines import without_stamp
+from frametally.process.reports import without_stamp
 from frametally.process.retrying import Backoff
 
 _LOOK_S = 0.1
@@ -81,8 +81,8 @@ class Family:
         with it.
 
         Returns:
-            The worst exit code with which a member ended last: 0 where each came to its end when it was told
-            to; one that did not come back counts with the code that it had died with, one that had to be
+            The worst exit code with which a member ended last: 0 where each ended on the signal
+            to stop; one that did not come back counts with the code that it had died with, one that had to be
             killed as 1.
         """
         try:
@@ -148,7 +148,7 @@ class _Child:
             self._process.terminate()
 
     def has_stopped(self) -> bool:
-        """Tell whether it has ended, told to; that of itself is no failure."""
+        """Tell whether it has ended, told to; that alone does not count as a failure."""
         if self._process is None:
             return True
         code = self._process.poll()
@@ -166,7 +166,7 @@ class _Child:
         self._forget(_CUT_SHORT)
         self._tell(
             self._member.name,
-            f"did not end within {_KILL_AFTER_S:.0f} s and was killed; the same command goes on from there",
+            f"did not end within {_KILL_AFTER_S:.0f} s and was killed; run the same command to continue",
         )
 
     def _start(self) -> None:
@@ -183,7 +183,7 @@ class _Child:
             pause_s = self._backoff.next_s()
             self._start_at_s = self._clock() + pause_s
             self.code = _CUT_SHORT
-            self._tell(self._member.name, f"could not start ({error.strerror}); again in {pause_s:.1f} s")
+            self._tell(self._member.name, f"could not start ({error.strerror}); retrying in {pause_s:.1f} s")
             return
         self._reader = threading.Thread(
             target=self._read, args=(self._process.stdout,), name=f"hearing-{self._member.name}", daemon=True
@@ -197,9 +197,9 @@ class _Child:
         self.code = _exit_code(code)
         self._process = self._reader = None
 
-    def _read(self, said: BinaryIO) -> None:
-        with said:
-            while line := said.readline(_LONGEST_LINE):
+    def _read(self, output: BinaryIO) -> None:
+        with output:
+            while line := output.readline(_LONGEST_LINE):
                 self._pass_on(line.decode(errors="replace").strip("\r\n"))
 
     def _pass_on(self, line: str) -> None:

@@ -1,32 +1,35 @@
-"""Bounds of what this process may take: what goes wrong within them befalls it alone."""
+"""Bounds of what this process may take: a fault within them befalls it alone."""
 
 from __future__ import annotations
 
 import resource
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
-def limit(what: int, most: int) -> None:
+def limit(resource_id: int, most: int) -> None:
     """Bound this process and those that it starts, never above the bound that it cannot raise.
 
     Args:
-        what: Which bound, such as `resource.RLIMIT_CPU`.
+        resource_id: Which bound, such as `resource.RLIMIT_CPU`.
         most: In its own unit: seconds of processor time, bytes.
     """
-    hard = resource.getrlimit(what)[1]
-    resource.setrlimit(what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+    hard = resource.getrlimit(resource_id)[1]
+    resource.setrlimit(resource_id, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
-def allow(what: int, least: int) -> None:
+def allow(resource_id: int, least: int) -> None:
     """Let this process and those that it starts take so much, or as much as it may raise its bound to.
 
     Args:
-        what: Which bound, such as `resource.RLIMIT_NOFILE`.
+        resource_id: Which bound, such as `resource.RLIMIT_NOFILE`.
         least: In its own unit.
     """
-    soft = resource.getrlimit(what)[0]
+    soft = resource.getrlimit(resource_id)[0]
     if soft != resource.RLIM_INFINITY and soft < least:
-        limit(what, least)
+        limit(resource_id, least)
 
 
 def address_space_bytes() -> int | None:
@@ -35,3 +38,16 @@ def address_space_bytes() -> int | None:
         return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
     except OSError:
         return None
+
+
+@contextmanager
+def in_thread(work: Callable[[threading.Event], None], *, name: str) -> Iterator[None]:
+    """Run `work` in a thread; at the end set the event that it was given, and wait for it."""
+    stop = threading.Event()
+    thread = threading.Thread(target=work, args=(stop,), name=name)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()

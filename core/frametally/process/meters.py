@@ -25,7 +25,7 @@ BOUNDS_S = (
 FOLDER_VARIABLE = "FRAMETALLY_METERS_FOLDER"
 OTHERS = "other"
 MOST_NAMES = 50
-"""Stages, reasons and parts that are told apart; what comes after them is `OTHERS`."""
+"""Stages, reasons and parts with a name of their own; what comes after them is `OTHERS`."""
 _WRITE_EVERY_S = 0.5
 
 
@@ -60,10 +60,12 @@ class Figures:
         """Add the sums of others."""
         for stage, buckets in other.seconds.items():
             name = bounded(self.seconds, stage)
-            ours = self.seconds.get(name) or [0.0] * len(buckets)
-            self.seconds[name] = [mine + theirs for mine, theirs in zip(ours, buckets, strict=True)]
-        for sums, added in zip(self._sums(), other._sums(), strict=True):
-            for name, number in added.items():
+            own_buckets = self.seconds.get(name) or [0.0] * len(buckets)
+            self.seconds[name] = [
+                own_count + other_count for own_count, other_count in zip(own_buckets, buckets, strict=True)
+            ]
+        for sums, more in zip(self._sums(), other._sums(), strict=True):
+            for name, number in more.items():
                 name = bounded(sums, name)
                 sums[name] = sums.get(name, 0) + number
 
@@ -76,7 +78,7 @@ class Figures:
 
 
 def bounded(sums: Mapping[str, object], name: str) -> str:
-    """Return the name to add to: its own, or `OTHERS` where there are too many to be told apart."""
+    """Return the name to add to: its own, or `OTHERS` where there are too many."""
     return name if name in sums or len(sums) < MOST_NAMES else OTHERS
 
 
@@ -87,19 +89,19 @@ def figures_of(data: bytes) -> Figures:
         ValueError: It is something else.
     """
     figures = Figures()
-    found: Any = json.loads(data)
-    if not isinstance(found, dict):
+    fields: Any = json.loads(data)
+    if not isinstance(fields, dict):
         raise ValueError("no figures")
     for name, sums in vars(figures).items():
-        given = found.get(name, {})
-        if not isinstance(given, dict) or len(given) > MOST_NAMES + 1:
+        sums_there = fields.get(name, {})
+        if not isinstance(sums_there, dict) or len(sums_there) > MOST_NAMES + 1:
             raise ValueError(f"{name}: no sums")
-        for key, value in given.items():
+        for key, value in sums_there.items():
             numbers = value if name == "seconds" else [value]
             if not isinstance(numbers, list) or not all(
                 isinstance(number, int | float) and 0 <= number < float("inf") for number in numbers
             ):
-                raise ValueError(f"{name}: {key!r} is no sum")
+                raise ValueError(f"{name}: {key!r} is not a sum")
             if name == "seconds" and len(numbers) != len(BOUNDS_S) + 2:
                 raise ValueError(f"{name}: {key!r} has other buckets")
             sums[key] = value
@@ -120,7 +122,7 @@ class Meters:
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
-        """Measure a stage that ends well; one that raises is no measurement of it."""
+        """Measure a stage that ends well; one that raises is not measured."""
         began_s = time.monotonic()
         yield
         self.took(stage, time.monotonic() - began_s)
@@ -151,7 +153,7 @@ class Meters:
             self._away_since_s[part] = now_s
 
     def back(self, part: str) -> None:
-        """Say that a part answers; of one that was not away nothing is to be said."""
+        """Say that a part answers; one that was not away is not reported."""
         if part not in self._away_since_s:
             return
         with self._changing() as figures:

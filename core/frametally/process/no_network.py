@@ -3,8 +3,8 @@
 A filter of the kernel (seccomp) answers EACCES to `socket` for every family but that of sockets within the
 machine's own files. It needs no right and no namespace, so that it holds in a container, too.
 
-It answers EPERM to whoever wants a turn before all other processes: SVT-AV1 does for its threads and the one
-that calls it where it is root's, and a machine with few cores stands still then. Refused, it does without.
+It answers EPERM to a process that wants a turn before all other processes: SVT-AV1 does for its threads and
+the caller's, if that is root's, and a machine with few cores stands still then. Refused, it does without.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ def without_network() -> bool:
     library = ctypes.CDLL(None)
     if library.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         return False
-    asked = ctypes.byref(program)
-    return bool(library.syscall(machine.seccomp, _SET_MODE_FILTER, _ALL_THREADS, asked) == 0)
+    program_pointer = ctypes.byref(program)
+    return bool(library.syscall(machine.seccomp, _SET_MODE_FILTER, _ALL_THREADS, program_pointer) == 0)
 
 
 def _filter_of(machine: _Machine) -> list[tuple[int, int, int, int]]:

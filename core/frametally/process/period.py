@@ -27,13 +27,15 @@ def parse_period_s(option: str, text: str) -> int:
     match = _PERIOD.fullmatch(text.strip())
     period_s = int(match[1]) * _UNITS_S[match[2]] if match else 0
     if not 0 < period_s <= DAY_S:
-        raise Misconfigured(f"{option} {text!r} is no period up to a day; examples are 15s, 15m and 1h")
+        raise Misconfigured(
+            f"{option} {text!r} is not a period of at most a day; write it like 15s, 15m or 1h"
+        )
     return period_s
 
 
 def shown_period(seconds: int) -> str:
     """Return a period as `parse_period_s` reads it, in the largest unit that it is whole in."""
-    unit, size_s = next(one for one in reversed(_UNITS_S.items()) if seconds % one[1] == 0)
+    unit, size_s = next(item for item in reversed(_UNITS_S.items()) if seconds % item[1] == 0)
     return f"{seconds // size_s}{unit}"
 
 
@@ -52,7 +54,7 @@ def repeat(
     each there is a rest of as long as it took, of a period and of 5 s at most: short rounds that are close
     together leave room for others on the machine. A round that is under way at a stop is finished.
 
-    A round that raises `Retryable` is told to `progress`, once a minute, and tried again at the next turn or
+    A round that raises `Retryable` is reported to `progress`, once a minute, and tried at the next turn or
     in a minute, whichever is sooner.
 
     Returns:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import re
 from collections.abc import Sized
 from typing import NamedTuple, Protocol
 
@@ -35,8 +37,38 @@ class NoProgress:
         """Do nothing."""
 
 
-def exit_code(*, done: int, skipped: Sized) -> int:
+def exit_code(*, done_count: int, skipped: Sized) -> int:
     """Return 0 if all went well, 6 if something was skipped, 2 if nothing could be done."""
     if not skipped:
         return 0
-    return PART_DONE if done else NOTHING_DONE
+    return PART_DONE if done_count else NOTHING_DONE
+
+
+_STAMP = re.compile(
+    r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d (?:INFO|WARNING|ERROR|CRITICAL) +)(.*)", re.DOTALL
+)
+_LEVELS = {
+    "error: ": "ERROR",
+    "Traceback ": "ERROR",
+    "warning: ": "WARNING",
+    "waiting": "WARNING",
+    "skipped ": "WARNING",
+}
+
+
+def stamped(line: str, level: str = "INFO", *, now: datetime.datetime | None = None) -> str:
+    """Return the line with time and level before it; one that has them already stays as it is.
+
+    A line that begins as errors and warnings do has that level.
+    """
+    if _STAMP.match(line):
+        return line
+    level = next((named_level for begin, named_level in _LEVELS.items() if line.startswith(begin)), level)
+    time_text = (now or datetime.datetime.now().astimezone()).isoformat(timespec="seconds")
+    return f"{time_text} {level:<7} {line}"
+
+
+def without_stamp(line: str) -> tuple[str, str]:
+    """Return time and level of a stamped line, as written, and the rest; else "" and the line."""
+    match = _STAMP.fullmatch(line)
+    return (match[1], match[2]) if match else ("", line)

@@ -34,13 +34,13 @@ class OnceAMinute:
         self._said_at_s: dict[str, float] = {}
         self._lock = threading.Lock()
 
-    def __call__(self, what: str, line: str) -> None:
-        """Say `line`, unless one about `what` was said in the last minute."""
+    def __call__(self, topic: str, line: str) -> None:
+        """Print `line`, unless one about `topic` was printed in the last minute."""
         with self._lock:
             now_s = self._clock()
-            if now_s - self._said_at_s.get(what, float("-inf")) < SAY_EVERY_S:
+            if now_s - self._said_at_s.get(topic, float("-inf")) < SAY_EVERY_S:
                 return
-            self._said_at_s[what] = now_s
+            self._said_at_s[topic] = now_s
         self._say(line)
 
 
@@ -71,7 +71,7 @@ def a_few_times(action: Callable[[], T], *, tries: int = 8) -> T:
     (eight tries take up to 4 s of pauses), `Patience` all that is longer.
 
     Raises:
-        Retryable: As it did the last time, or the last before the time limit of whoever asks.
+        Retryable: As it did the last time, or the last before the time limit of the caller.
     """
     backoff = Backoff(first_s=0.05, longest_s=2.0)
     for _ in range(tries - 1):
@@ -94,11 +94,11 @@ class Patience:
         self._should_stop = should_stop
         self._ended = threading.Event()
 
-    def until_done(self, what: str, action: Callable[[], T], give_up: Callable[[], bool] | None = None) -> T:
+    def until_done(self, part: str, action: Callable[[], T], give_up: Callable[[], bool] | None = None) -> T:
         """Return what `action` returns, tried again for as long as it raises `Retryable`.
 
         Args:
-            what: Names what is waited for; one line a minute is said about it.
+            part: Names what is waited for; one line a minute is printed about it.
             action: What to do; repeating it must be harmless.
             give_up: Asked before each attempt whether it is wanted no more; a stop counts as that, too.
                 Without it, `action` is tried at least once, so that a batch in hand can be finished after a
@@ -110,25 +110,25 @@ class Patience:
         backoff = Backoff()
         while True:
             if give_up is not None and (self.stopping or give_up()):
-                raise GivenUp(f"{what}: given up")
+                raise GivenUp(f"{part}: given up")
             try:
                 result = action()
-                self.answered(what)
+                self.answered(part)
                 return result
             except Retryable as error:
                 if self.stopping:
-                    raise GivenUp(f"{what}: stopped while waiting: {error}") from error
-                self.tell(what, error)
+                    raise GivenUp(f"{part}: stopped while waiting: {error}") from error
+                self.tell(part, error)
             self.pause(backoff.next_s(), give_up)
 
-    def tell(self, what: str, error: Retryable) -> None:
-        """Say that `what` failed for now, unless that was said in the last minute."""
-        METERS.away(_part(what))
-        self.say_once_a_minute(what, f"waiting, and trying again: {error}")
+    def tell(self, part: str, error: Retryable) -> None:
+        """Say that `part` failed for now, unless that was printed in the last minute."""
+        METERS.away(_part(part))
+        self.say_once_a_minute(part, f"waiting, and trying again: {error}")
 
-    def answered(self, what: str) -> None:
-        """Note that what was told to have failed is there again."""
-        METERS.back(_part(what))
+    def answered(self, part: str) -> None:
+        """Note that a part that had failed is back."""
+        METERS.back(_part(part))
 
     @property
     def stopping(self) -> bool:
@@ -140,7 +140,7 @@ class Patience:
         self._ended.set()
 
     def pause(self, seconds: float, give_up: Callable[[], bool] | None = None) -> None:
-        """Sleep, but no longer than until a stop is asked for, or `give_up()`."""
+        """Sleep, but no longer than until a stop is requested, or `give_up()`."""
         until_s = time.monotonic() + seconds
         while (left_s := until_s - time.monotonic()) > 0 and not self.stopping:
             if give_up is not None and give_up():
@@ -148,6 +148,6 @@ class Patience:
             self._ended.wait(min(left_s, _LOOK_UP_S))
 
 
-def _part(what: str) -> str:
+def _part(name: str) -> str:
     """Return the name that outages of it are counted by."""
-    return what.removeprefix("the ")
+    return name.removeprefix("the ")

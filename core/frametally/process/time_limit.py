@@ -1,4 +1,4 @@
-"""How long whoever asks is ready to wait: set around a query, kept by the adapters that run it."""
+"""How long the caller is ready to wait: set around a query, kept by the adapters that run it."""
 
 from __future__ import annotations
 

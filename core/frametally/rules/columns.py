@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from frametally.errors import Poison
-from frametally.rules.record_limits import RECORD_VERSION
+from frametally.rules.times import RECORD_VERSION
 
 _TYPES = "BbHhIiq"
 _IS_SWAPPED = sys.byteorder == "big"
@@ -49,7 +49,7 @@ def decode_columns(data: bytes, kind: str) -> tuple[dict[str, Any], dict[str, ar
         kind: What it should hold, for errors: `paths`.
 
     Raises:
-        Poison: It is none, of another version, or cut short.
+        Poison: It is not such a file, of another version, or cut short.
     """
     text, _, body = data.partition(b"\n")
     try:
@@ -59,16 +59,16 @@ def decode_columns(data: bytes, kind: str) -> tuple[dict[str, Any], dict[str, ar
                 f"{kind} of another version; this frametally reads version {RECORD_VERSION}: upgrade it"
             )
         columns: dict[str, array[int]] = {}
-        at = 0
+        position = 0
         for name, typecode, length in head.pop("columns"):
             column = columns[name] = array(typecode)
-            column.frombytes(memoryview(body)[at : at + length * column.itemsize])
-            at += length * column.itemsize
+            column.frombytes(memoryview(body)[position : position + length * column.itemsize])
+            position += length * column.itemsize
             if _IS_SWAPPED:
                 column.byteswap()
             if len(column) != length:
                 raise Poison("cut short")
-        if at != len(body):
+        if position != len(body):
             raise Poison("its columns have other lengths")
         return head, columns
     except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -1,4 +1,4 @@
-"""Which boxes count: the one rule of the counting job, of its tracks, and of whatever proves a bar."""
+"""Which boxes count: the one rule of the counting job, of its tracks, and of the proof of a bar."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class CountedBoxes(NamedTuple):
     labels: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, *, min_confidence: float, min_side_px: float, labels: str) -> CountedBoxes:
+    def from_limits(cls, *, min_confidence: float, min_side_px: float, labels: str) -> CountedBoxes:
         """Read the limits as people write them: 0 to 1, pixels, labels separated by commas."""
         return cls(_units(min_confidence, 10_000), _units(min_side_px, 10), label_list(labels))
 

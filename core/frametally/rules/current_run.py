@@ -1,4 +1,4 @@
-"""Which of a day's runs is current: whoever reads or publishes runs asks here."""
+"""Which of a day's runs is current: readers and publishers of runs ask here."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class NumberedRun(Protocol):
     def params(self) -> str: ...  # noqa: D102
 
 
-def is_newer(run: NumberedRun, other: NumberedRun | None) -> bool:
-    """Return whether `run` is the day's current one rather than `other`; None: there is no other.
+def is_newer(run: NumberedRun, other_run: NumberedRun | None) -> bool:
+    """Return whether `run` is the day's current one rather than `other_run`; None: there is no other.
 
     Sequences rise over all params of a day, so the highest is current, whatever settings it was counted with;
     of two with one sequence (two deployments that raced with different settings) the greater params are.
     """
-    return other is None or (run.sequence, run.params) > (other.sequence, other.params)
+    return other_run is None or (run.sequence, run.params) > (other_run.sequence, other_run.params)

@@ -17,11 +17,11 @@ class ComparedSide(Protocol[BarT, _MeasuredT_co]):
     """One side: which bars it has seen, in which of them it has found which labels, and how much of each."""
 
     @property
-    def seen(self) -> Collection[BarT]:
+    def coverage(self) -> Collection[BarT]:
         """Bars with footage."""
 
     @property
-    def found(self) -> Collection[tuple[BarT, str]]:
+    def counts(self) -> Collection[tuple[BarT, str]]:
         """Bars and labels; of a label without one there was nothing in what was seen."""
 
     def measured(self, bar: BarT, label: str) -> _MeasuredT_co:
@@ -39,11 +39,11 @@ class Pair(NamedTuple, Generic[BarT, MeasuredT]):
 
 def pairs(a: ComparedSide[BarT, MeasuredT], b: ComparedSide[BarT, MeasuredT]) -> list[Pair[BarT, MeasuredT]]:
     """Return what a side has found, in bars that both have seen: others are gaps, and no differences."""
-    both = {*a.seen} & {*b.seen}
+    common_bars = {*a.coverage} & {*b.coverage}
     return [
         Pair(bar, label, a.measured(bar, label), b.measured(bar, label))
-        for bar, label in {*a.found} | {*b.found}
-        if bar in both
+        for bar, label in {*a.counts} | {*b.counts}
+        if bar in common_bars
     ]
 
 
@@ -52,11 +52,11 @@ def most_apart(
 ) -> list[Pair[BarT, MeasuredT]]:
     """Return the pairs that differ in any of some measures, those most apart first, equal ones as they came.
 
-    The first measure weighs most; one that a side does not know (None) is no difference.
+    The first measure weighs most; one that a side does not know (None) does not differ.
     """
-    apart = [([_apart(one.a, one.b, measure) for measure in measures], one) for one in compared]
-    differ = [(by, one) for by, one in apart if any(by)]
-    return [one for _, one in sorted(differ, key=lambda found: found[0], reverse=True)]
+    apart = [([_apart(pair.a, pair.b, measure) for measure in measures], pair) for pair in compared]
+    differ = [(by, pair) for by, pair in apart if any(by)]
+    return [pair for _, pair in sorted(differ, key=lambda item: item[0], reverse=True)]
 
 
 def _apart(a: Any, b: Any, measure: str) -> float:

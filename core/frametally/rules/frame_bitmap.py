@@ -13,8 +13,8 @@ class FrameBitmap:
 
     def __contains__(self, frame_index: int) -> bool:
         """Return whether `frame_index` is in the set."""
-        at = frame_index // 8
-        return at < len(self._bitmap) and bool(self._bitmap[at] >> frame_index % 8 & 1)
+        byte = frame_index // 8
+        return byte < len(self._bitmap) and bool(self._bitmap[byte] >> frame_index % 8 & 1)
 
     def __len__(self) -> int:
         """Count the indices in the set."""
@@ -28,16 +28,16 @@ class FrameBitmap:
         """Put all of another set into this one."""
         if bitmap != self._bitmap:
             size = max(len(bitmap), len(self._bitmap))
-            both = int.from_bytes(bitmap.ljust(size, b"\0")) | int.from_bytes(
+            union = int.from_bytes(bitmap.ljust(size, b"\0")) | int.from_bytes(
                 bytes(self._bitmap).ljust(size, b"\0")
             )
-            self._bitmap = bytearray(both.to_bytes(size))
-            self._count = both.bit_count()
+            self._bitmap = bytearray(union.to_bytes(size))
+            self._count = union.bit_count()
 
     def add(self, frame_index: int) -> None:
         """Put `frame_index` into the set."""
         if frame_index not in self:
-            at = frame_index // 8
-            self._bitmap.extend(bytes(max(0, at + 1 - len(self._bitmap))))
-            self._bitmap[at] |= 1 << frame_index % 8
+            byte = frame_index // 8
+            self._bitmap.extend(bytes(max(0, byte + 1 - len(self._bitmap))))
+            self._bitmap[byte] |= 1 << frame_index % 8
             self._count += 1

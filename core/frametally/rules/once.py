@@ -21,9 +21,9 @@ def one_line_per_frame(lines: Iterable[tuple[str, bytes]]) -> dict[str, bytes]:
     Returns:
         By `image_path`, its line. The lines given less those returned are the duplicates dropped.
     """
-    kept: dict[str, bytes] = {}
+    lines_by_image: dict[str, bytes] = {}
     for image_path, line in lines:
-        other = kept.get(image_path)
-        if other is None or line < other:
-            kept[image_path] = line
-    return kept
+        known_line = lines_by_image.get(image_path)
+        if known_line is None or line < known_line:
+            lines_by_image[image_path] = line
+    return lines_by_image

@@ -24,7 +24,7 @@ OverlapWinner = Literal["first", "last", "all"]
 that ends last, then that of the smaller sha256), or `all`, so that a moment may count more than once."""
 
 HOLE_MS = 60_000
-"""Event time without a frame above which a video does not cover what lies between."""
+"""Event time without a frame above which a video does not cover the time between."""
 
 _MOST_RUNS = 100
 _ROUNDING_MS = 2
@@ -39,7 +39,6 @@ class MediumTime(NamedTuple):
 
     Attributes:
         media: What its frames carry.
-        source: Slug of its source.
         runs: Its runs of frames, sorted.
         covers: Whether it covers the time of its runs, as a video does; else its frames are moments in them.
     """
@@ -63,7 +62,7 @@ class Overlap(NamedTuple):
 def joined_runs(runs: Iterable[Span]) -> list[Span]:
     """Return the runs that frames, or runs of frames, make together, whatever the order in which they come.
 
-    Of more than a hundred runs the shortest holes between them are no holes, so that the list stays short.
+    Of more than a hundred runs the shortest holes between them are dropped, so that the list stays short.
     """
     result: list[Span] = []
     for first, last in sorted(runs):
@@ -87,7 +86,7 @@ def find_overlaps(media: Iterable[MediumTime], forgotten: Forgotten, *, wins: Ov
     for medium in media:
         if medium.runs:
             of_source[medium.source].append(medium)
-    found: list[Overlap] = []
+    overlaps: list[Overlap] = []
     for of_one in of_source.values():
         if len(of_one) < 2:
             continue
@@ -96,8 +95,8 @@ def find_overlaps(media: Iterable[MediumTime], forgotten: Forgotten, *, wins: Ov
             margin_ms = _ROUNDING_MS if medium.covers else 0
             for first, last in medium.runs:
                 for span in without((first, last + 1 + margin_ms), forgotten.get(medium.media, ())):
-                    found += owned.take(medium, *span)
-    return sorted(found)
+                    overlaps += owned.take(medium, *span)
+    return sorted(overlaps)
 
 
 def lost_ranges(overlaps: Iterable[Overlap]) -> dict[str, list[tuple[int | None, int | None]]]:
@@ -121,24 +120,26 @@ class _OwnedTime:
         self._owned: list[tuple[int, int, str]] = []
 
     def take(self, medium: MediumTime, from_ms: int, to_ms: int) -> list[Overlap]:
-        """Give `[from_ms, to_ms)` to a medium, but for what others have: that is returned."""
-        at = bisect_right(self._begins, from_ms)
-        if at and self._owned[at - 1][1] > from_ms:
-            at -= 1
-        first, free_from, lost = at, from_ms, []
+        """Give `[from_ms, to_ms)` to a medium, except what others have: that is returned."""
+        index = bisect_right(self._begins, from_ms)
+        if index and self._owned[index - 1][1] > from_ms:
+            index -= 1
+        first, free_from, overlaps = index, from_ms, []
         now: list[tuple[int, int, str]] = []
-        while at < len(self._owned) and self._owned[at][0] < to_ms:
-            begin, end, owner = self._owned[at]
+        while index < len(self._owned) and self._owned[index][0] < to_ms:
+            begin, end, owner = self._owned[index]
             if free_from < begin:
                 now.append((free_from, begin, medium.media))
-            now.append(self._owned[at])
+            now.append(self._owned[index])
             if owner != medium.media:
-                lost.append(Overlap(medium.source, max(begin, from_ms), min(end, to_ms), medium.media, owner))
+                overlaps.append(
+                    Overlap(medium.source, max(begin, from_ms), min(end, to_ms), medium.media, owner)
+                )
             free_from = end
-            at += 1
+            index += 1
         if free_from < to_ms:
             now.append((max(free_from, from_ms), to_ms, medium.media))
         if medium.covers:
-            self._owned[first:at] = now
-            self._begins[first:at] = [begin for begin, _, _ in now]
-        return lost
+            self._owned[first:index] = now
+            self._begins[first:index] = [begin for begin, _, _ in now]
+        return overlaps

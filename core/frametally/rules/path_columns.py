@@ -51,8 +51,6 @@ class PathColumns(NamedTuple):
     """The paths of one day's tracks of one source.
 
     Attributes:
-        model: Model id.
-        source: Slug.
         day_start_ms: Start of the UTC day.
         labels: Those that occur, sorted.
         columns: By the names of `TRACK_COLUMNS` and `POINT_COLUMNS`.
@@ -90,7 +88,7 @@ def decode_paths(data: bytes) -> PathColumns:
     """Read such a file.
 
     Raises:
-        Poison: It is none, of another version, or cut short.
+        Poison: It is not such a file, of another version, or cut short.
     """
     about, columns = decode_columns(data, "paths")
     try:
@@ -104,3 +102,8 @@ def decode_paths(data: bytes) -> PathColumns:
 def code_of(way: str, ways: object) -> int:
     """Return the number by which a column has a value of `Began` or `Ended`."""
     return get_args(ways).index(way)
+
+
+def foot_point(left: int, top: int, width: int, height: int) -> tuple[int, int]:
+    """Return the foot point of a box; all in tenths of a pixel, y downwards."""
+    return left + width // 2, top + height

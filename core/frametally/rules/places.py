@@ -44,7 +44,6 @@ class Place(NamedTuple):
     """A part of a source's picture, or what happens there.
 
     Attributes:
-        source: Slug.
         kind: `line`, `movement`, `visits` or `zone`.
         names: What follows the kind, unescaped.
     """
@@ -54,12 +53,12 @@ class Place(NamedTuple):
     names: tuple[str, ...]
 
     def __str__(self) -> str:
-        """Return it as it stands in keys."""
+        """Return it as keys have it."""
         return "/".join((self.source, self.kind, *(quote(name, safe="") for name in self.names)))
 
 
 def parse_place(text: str) -> Place:
-    """Read a place. Raises `ValueError` where it is none, as of a source itself."""
+    """Read a place. Raises `ValueError` where it is not one, as for a source itself."""
     source, kind, *names = text.split("/")
     return Place(source, kind, tuple(map(unquote, names)))
 
@@ -70,7 +69,7 @@ def source_of(text: str) -> str:
 
 
 def series_model(model: str, series: str) -> str:
-    """Return what stands for the model in the series `flows` or `zones` of a model."""
+    """Return the model's part of the name of the series `flows` or `zones` of a model."""
     return f"{model}{_MARK}{series}"
 
 

@@ -1,4 +1,4 @@
-"""Checksums at rest: a bit that flips in what is stored is noticed by whoever reads it, and never counted.
+"""Checksums at rest: a bit that flips in what is stored is noticed by the reader, and never counted.
 
 A sealed JSON object has as its last field `seal`: the CRC-32, as 8 hex digits, of all bytes before its comma.
 """
@@ -28,19 +28,19 @@ def unsealed(text: bytes) -> bytes | None:
     Raises:
         Poison: The seal is that of other bytes.
     """
-    found = _SEAL.fullmatch(text[-_SEAL_BYTES:])
-    if found is None:
+    seal = _SEAL.fullmatch(text[-_SEAL_BYTES:])
+    if seal is None:
         return None
     fields = text[:-_SEAL_BYTES]
-    check_crc32(zlib.crc32(fields), int(found[1], 16))
+    check_crc32(zlib.crc32(fields), int(seal[1], 16))
     return fields + b"}"
 
 
-def check_crc32(found: int, expected: int | None) -> None:
+def check_crc32(crc32: int, expected: int | None) -> None:
     """Compare the CRC-32 of bytes as they were read with that as they were stored, None if there was none.
 
     Raises:
         Poison: They are other bytes than were stored.
     """
-    if expected is not None and found != expected:
+    if expected is not None and crc32 != expected:
         raise Poison("damaged: its checksum is that of other bytes")

@@ -82,3 +82,8 @@ def is_day_in_range(day_start_ms: int, from_ms: int | None, to_ms: int | None) -
 def utc(time_ms: int) -> str:
     """Return a time for people, UTC, to the second."""
     return local_time(time_ms, datetime.UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+RECORD_VERSION = 1
+MOST_TIME_MS = 10**15
+"""Event times lie in `[-MOST_TIME_MS, MOST_TIME_MS]`: what is beyond is a damaged record."""

@@ -2,8 +2,8 @@
 
 A tombstone names one revision of one medium, with or without a range of event time. Frames carry the medium
 that they came from, so what is forgotten stays forgotten, also where it is detected later from the log; a
-medium produced anew has another revision, and counts. The counting job, the ledger, the evidence and whatever
-else reads segments drop such lines before the rule in `once`.
+medium produced again has another revision, and counts. The counting job, the ledger, the evidence and all
+else that reads segments drop such lines before the rule in `once`.
 """
 
 from __future__ import annotations

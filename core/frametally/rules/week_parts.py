@@ -29,7 +29,7 @@ def parts_of_week(hours: tuple[int, int] | None, weekdays: Collection[int]) -> W
     return _within_a_week((start_ms, start_ms + length_ms) for start_ms in starts_ms)
 
 
-def moved(parts: WeekParts, by_ms: int) -> WeekParts:
+def shift(parts: WeekParts, by_ms: int) -> WeekParts:
     """Return the parts so much later; what leaves the week at one end comes in at the other."""
     return _within_a_week((from_ms + by_ms, to_ms + by_ms) for from_ms, to_ms in parts)
 
@@ -48,21 +48,21 @@ def ranges_of(parts: WeekParts, from_ms: int, to_ms: int) -> Iterator[tuple[int,
     monday_ms = from_ms - (from_ms + MONDAY_TO_1970_MS) % WEEK_MS
     while monday_ms < to_ms:
         for first_ms, end_ms in parts:
-            here = max(monday_ms + first_ms, from_ms), min(monday_ms + end_ms, to_ms)
-            if here[0] < here[1]:
-                yield here
+            part_ms = max(monday_ms + first_ms, from_ms), min(monday_ms + end_ms, to_ms)
+            if part_ms[0] < part_ms[1]:
+                yield part_ms
         monday_ms += WEEK_MS
 
 
 def joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     """Return ranges that are in order, those that touch as one."""
-    found: list[tuple[int, int]] = []
+    ranges_ms: list[tuple[int, int]] = []
     for from_ms, to_ms in ranges:
-        if found and from_ms <= found[-1][1]:
-            found[-1] = found[-1][0], max(to_ms, found[-1][1])
+        if ranges_ms and from_ms <= ranges_ms[-1][1]:
+            ranges_ms[-1] = ranges_ms[-1][0], max(to_ms, ranges_ms[-1][1])
         else:
-            found.append((from_ms, to_ms))
-    return found
+            ranges_ms.append((from_ms, to_ms))
+    return ranges_ms
 
 
 def _within_a_week(parts: Iterable[tuple[int, int]]) -> WeekParts:
@@ -73,5 +73,5 @@ def _within_a_week(parts: Iterable[tuple[int, int]]) -> WeekParts:
         cut.append((first_ms, min(end_ms, WEEK_MS)))
         if end_ms > WEEK_MS:
             cut.append((0, end_ms - WEEK_MS))
-    found = tuple(joined(sorted(cut)))
-    return () if found == ((0, WEEK_MS),) else found
+    week_parts = tuple(joined(sorted(cut)))
+    return () if week_parts == ((0, WEEK_MS),) else week_parts

@@ -1,4 +1,4 @@
-"""The chain of a partition's segments: from 0 on, without gap or overlap, whoever writes, whatever dies.
+"""The chain of a partition's segments: from 0 on, without gap or overlap, whichever process writes or dies.
 
 Each worker keeps to these rules for every partition that it is assigned:
 
@@ -39,7 +39,7 @@ from frametally.segments.contents import (
 
 _READS_OF_A_SHORT_SEGMENT = 3
 _DETECTED_ANEW = (
-    "move that object out of metadata/ and start the consumer again: its frames are then detected anew"
+    "move that object out of metadata/ and start the consumer again: its frames are then detected again"
 )
 _RESTORE = "restore that object from a backup: its messages are committed and will not come again"
 
@@ -53,7 +53,7 @@ class ChainEnd(NamedTuple):
 
     Attributes:
         next_offset: End of the chain so far: the next segment begins there.
-        limit: Where a segment begins that is there already, None if there is none above: what lies in between
+        limit: Where a segment begins that is there already, None if there is none above: what is in between
             is missing, and no new segment may reach over that offset.
     """
 
@@ -141,7 +141,7 @@ class SegmentChain:
         next_offset: int,
         frames: Sequence[FrameDetections],
         dead_letters: Sequence[DeadLetter],
-        held: Mapping[int, str | None],
+        image_paths: Mapping[int, str | None],
     ) -> PutResult:
         """Put the segment of `[first_offset, next_offset)`, or adopt the one that another worker put there.
 
@@ -153,7 +153,7 @@ class SegmentChain:
             next_offset: The last message's offset + 1.
             frames: One per message that became detections.
             dead_letters: One per message that did not.
-            held: Every message's offset with its `image_path` (None where it could not be parsed).
+            image_paths: Of every message, by its offset (None where it could not be parsed).
 
         Raises:
             ChainBroken: The object that is there cannot be adopted.
@@ -173,11 +173,11 @@ class SegmentChain:
             failpoints.passing("chain.put")
             return PutResult(next_offset, adopted=False)
         failpoints.passing("chain.race-lost")
-        adopted_to = self._adopt(first_offset, held)
+        adopted_to = self._adopt(first_offset, image_paths)
         failpoints.passing("chain.adopted")
         return PutResult(adopted_to, adopted=True)
 
-    def _adopt(self, first_offset: int, held: Mapping[int, str | None]) -> int:
+    def _adopt(self, first_offset: int, image_paths: Mapping[int, str | None]) -> int:
         key = self._key(first_offset)
         try:
             segment = self._read(key)
@@ -187,7 +187,7 @@ class SegmentChain:
         except (Poison, Misconfigured, CutShort) as error:
             raise self._broken(error, _DETECTED_ANEW) from error
         next_offset = segment.header.next_offset
-        for offset, image_path in held.items():
+        for offset, image_path in image_paths.items():
             if offset < next_offset and image_path not in paths and offset not in dead_offsets:
                 reason = (
                     f"segment {key} ends at {next_offset} but has nothing of offset {offset} ({image_path})"

@@ -102,7 +102,7 @@ def decode_segment(data: bytes, key: str) -> Segment:
     """Decode the segment in `data`; `key` names it in errors.
 
     Raises:
-        Poison: The header is no header, or the lines are others than were stored.
+        Poison: The header is damaged, or the lines are others than were stored.
         CutShort: It has not the lines that its header says.
     """
     head, newline, body = data.partition(b"\n")
@@ -125,20 +125,20 @@ def decode_segment(data: bytes, key: str) -> Segment:
     return Segment(header, lines[: header.frames], lines[header.frames :])
 
 
-def check_lines(data: bytes | memoryview, crc32: int | None, key: str, what: str) -> None:
+def check_lines(data: bytes | memoryview, crc32: int | None, key: str, part_name: str) -> None:
     """Compare lines of the segment under `key`, such as those of one source, with their CRC-32.
 
     Raises:
-        Poison: They are others than were stored; the message names the segment and `what` of it.
+        Poison: They are others than were stored; the message names the segment and `part_name` of it.
     """
     try:
         check_crc32(zlib.crc32(data), crc32)
     except Poison as error:
-        raise Poison(f"segment {key}, {what}: {error}; {SegmentHeader.remedy}") from error
+        raise Poison(f"segment {key}, {part_name}: {error}; {SegmentHeader.remedy}") from error
 
 
 def read_lines(
-    store: RangeReader, key: str, first_byte: int, next_byte: int, crc32: int | None, what: str
+    store: RangeReader, key: str, first_byte: int, next_byte: int, crc32: int | None, part_name: str
 ) -> list[bytes]:
     """Read lines that lie in these bytes of the segment under `key`, without their line ends.
 
@@ -150,7 +150,7 @@ def read_lines(
     data = store.get_range(key, first_byte, next_byte)
     if len(data) != next_byte - first_byte:
         raise Retryable(f"segment {key} came cut short: try again, or {SegmentHeader.remedy}")
-    check_lines(data, crc32, key, what)
+    check_lines(data, crc32, key, part_name)
     return data.split(b"\n")[:-1]
 
 
@@ -169,7 +169,7 @@ def read_header(store: ObjectStore, key: str) -> tuple[SegmentHeader, int]:
     """Read the header of the segment under `key`, and the position of the first byte after its line.
 
     Raises:
-        Poison: The object is no segment.
+        Poison: The object is not a segment.
         ObjectMissing: There is no such object.
     """
     size = _HEADER_READ_BYTES
@@ -179,7 +179,7 @@ def read_header(store: ObjectStore, key: str) -> tuple[SegmentHeader, int]:
         if newline:
             return _decode_header(head, key), len(head) + 1
         if len(data) < size:
-            raise Poison(f"{key} is no segment: it has no header line; move it out of {keys.METADATA}/")
+            raise Poison(f"{key} is not a segment: it has no header line; move it out of {keys.METADATA}/")
         size *= 8
 
 

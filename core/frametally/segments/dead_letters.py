@@ -1,6 +1,6 @@
 """Dead letters: what consumers set aside, which of it is settled, and how it is mended.
 
-A dead letter stands in a segment and stays there. It is settled when its frame was detected later, or when a
+A segment holds a dead letter for good. It is settled when its frame was detected later, or when a
 person dropped it (an object under `dead-letters/dropped/`). Announcing its message again is all that mending
 takes once the cause is gone: a frame's detections outweigh its dead letter, and each frame counts once.
 """
@@ -15,7 +15,7 @@ from frametally import keys
 from frametally.errors import Misconfigured
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
-from frametally.process.reports import Skipped
+from frametally.process.reports import Progress, Skipped
 from frametally.records import Cause, DeadLetter, FrameAnnouncement, FrameDetections, Stage, decode, encode
 from frametally.segment_records import SegmentHeader
 from frametally.segments.contents import list_segments, read_header, read_segment, read_source
@@ -27,20 +27,20 @@ if TYPE_CHECKING:
 State = Literal["waiting", "detected", "dropped"]
 
 REASONS: dict[str, str] = {
-    "malformed": "the message is no announcement of a frame",
+    "malformed": "the message does not announce a frame",
     "missing": "the store has no such frame",
     "checksum": "its bytes are not those that were announced",
     "size": "the picture has another size than was announced",
     "oversized": "the picture has more pixels than are decoded",
     "undecodable": "the picture cannot be decoded",
 }
-"""By cause, why a frame could not be detected, as people are told it."""
+"""By cause, why a frame could not be detected, in words for people."""
 
 _PUT_BACK = "put the picture back, or `frametally forget` its medium and produce it again"
 _STORED_SO = "it was stored so: mend what made it"
 
 REMEDIES: dict[str, str] = {
-    "malformed": "there is nothing to announce again: mend what wrote it",
+    "malformed": "there is nothing to announce again: correct the program that wrote it",
     "missing": _PUT_BACK,
     "checksum": _PUT_BACK,
     "size": _STORED_SO,
@@ -145,14 +145,14 @@ def _detected(
     store: ObjectStore, headers: Sequence[tuple[str, SegmentHeader, int]], entries: Iterable[Entry]
 ) -> set[tuple[str, str | None]]:
     """Return pairs of model and `image_path` of those entries whose frame has detections."""
-    wanted: dict[tuple[str, str], set[str]] = defaultdict(set)
+    paths_by_source: dict[tuple[str, str], set[str]] = defaultdict(set)
     for entry in entries:
         if entry.letter.source and entry.letter.image_path:
-            wanted[entry.header.model, entry.letter.source].add(entry.letter.image_path)
+            paths_by_source[entry.header.model, entry.letter.source].add(entry.letter.image_path)
     detected: set[tuple[str, str | None]] = set()
     for key, header, body_start in headers:
         for part in header.sources:
-            paths = wanted.get((header.model, part.source))
+            paths = paths_by_source.get((header.model, part.source))
             if not paths:
                 continue
             for line in read_source(store, key, body_start, part):
@@ -171,45 +171,62 @@ def choose(entries: Sequence[Entry], *, ids: Collection[str] = (), cause: str | 
     chosen = list(entries)
     if ids:
         chosen = []
-        for wanted in ids:
-            matching = [entry for entry in entries if entry.id.startswith(wanted)]
+        for id_prefix in ids:
+            matching = [entry for entry in entries if entry.id.startswith(id_prefix)]
             if len(matching) != 1:
                 how_many = "no" if not matching else f"{len(matching)}"
                 raise Misconfigured(
-                    f"dead letter {wanted!r}: {how_many} dead letters have an id that begins so; "
+                    f"dead letter {id_prefix!r}: {how_many} dead letters have an id that begins so; "
                     "`frametally dead-letters list --all` shows them"
                 )
             chosen += matching
     return [entry for entry in chosen if cause is None or entry.cause == cause]
 
 
-def replay(
-    entries: Iterable[Entry], *, store: ObjectStore, log: FrameLog, partitions: int, max_pixels: int
-) -> Replayed:
-    """Announce again the messages of those dead letters whose cause is mended, each on the topic it was on.
-
-    Those that are settled are left out without a word. A topic that is no longer there is made anew, with
-    `partitions`; pictures of more than `max_pixels` are still refused.
+def read_entries(store: ObjectStore, places: Iterable[tuple[str, int]]) -> list[Entry]:
+    """Return the dead letters at these places, each the key of a segment and an offset in it, as waiting.
 
     Raises:
-        Retryable: The store or the log is away. Announcing twice changes nothing: run it again.
+        Poison: A segment that does not parse; the message names it.
+        ObjectMissing: There is no such segment any more.
+    """
+    offsets: dict[str, set[int]] = defaultdict(set)
+    for key, offset in places:
+        offsets[key].add(offset)
+    entries = []
+    for key, offsets_there in offsets.items():
+        segment = read_segment(store, key)
+        entries += [
+            Entry(keys.dead_letter_id(key, letter.offset), key, segment.header, letter, "waiting")
+            for letter in segment.dead_letters()
+            if letter.offset in offsets_there
+        ]
+    return entries
+
+
+def check_mended(
+    entries: Iterable[Entry], *, store: ObjectStore, max_pixels: int, progress: Progress | None = None
+) -> Replayed:
+    """Return which of these dead letters `replay` would announce, and which still cannot be read, and why.
+
+    Raises:
+        Retryable: The store is away.
     """
     from frametally.segments.stored_frame import BadFrame, parse_announcement, read_frame
 
+    waiting = [entry for entry in entries if entry.state == "waiting"]
     mended: list[Entry] = []
-    messages: dict[str, list[tuple[bytes, bytes]]] = defaultdict(list)
     skipped: list[Skipped] = []
-    for entry in entries:
-        if entry.state != "waiting":
-            continue
+    for number, entry in enumerate(waiting):
+        if progress is not None:
+            progress.update(number, len(waiting), entry.id)
         name = f"dead letter {entry.id}"
         try:
-            frame = parse_announcement(entry.letter.message)
-            read_frame(store, frame, max_pixels=max_pixels)
+            read_frame(store, parse_announcement(entry.letter.message), max_pixels=max_pixels)
         except BadFrame as error:
             if error.cause == "malformed":
                 reason = (
-                    f"its message is no announcement ({error}), so {REMEDIES[error.cause]}, then "
+                    f"its message is not an announcement ({error}), so {REMEDIES[error.cause]}, then "
                     f"`{mending_command(entry.id, error.cause)}`"
                 )
             else:
@@ -217,12 +234,38 @@ def replay(
             skipped.append(Skipped(name, reason))
         else:
             mended.append(entry)
-            key = keys.frame_log_key(frame.source, frame.captured_at_ms)
-            messages[entry.header.topic].append((key, entry.letter.message))
+    return Replayed(mended, skipped)
+
+
+def replay(
+    entries: Iterable[Entry],
+    *,
+    store: ObjectStore,
+    log: FrameLog,
+    partitions: int,
+    max_pixels: int,
+    progress: Progress | None = None,
+) -> Replayed:
+    """Announce again the messages of those dead letters whose cause is mended, each on the topic it was on.
+
+    Those that are settled are left out without a word. A topic that is no longer there is created again, with
+    `partitions`; pictures of more than `max_pixels` are still refused.
+
+    Raises:
+        Retryable: The store or the log is away. Announcing twice changes nothing: run it again.
+    """
+    from frametally.segments.stored_frame import parse_announcement
+
+    checked = check_mended(entries, store=store, max_pixels=max_pixels, progress=progress)
+    messages: dict[str, list[tuple[bytes, bytes]]] = defaultdict(list)
+    for entry in checked.announced:
+        frame = parse_announcement(entry.letter.message)
+        key = keys.frame_log_key(frame.source, frame.captured_at_ms)
+        messages[entry.header.topic].append((key, entry.letter.message))
     for topic, of_topic in messages.items():
         log.create_topic(topic, partitions)
         log.publish(topic, of_topic)
-    return Replayed(mended, skipped)
+    return checked
 
 
 def drop(entries: Iterable[Entry], *, store: ObjectStore) -> int:

@@ -61,7 +61,7 @@ def redetect_topic(topic: str, model: str) -> str:
     """
     if not _MODEL.fullmatch(model):
         raise Misconfigured(
-            f"--model {model!r} is no model id; `frametally consume` prints its own, such as "
+            f"--model {model!r} is not a model id; `frametally consume` prints its own, such as "
             "yolov4-tiny-openvino-f32-296d9c9a"
         )
     return keys.redetect_topic(topic, model)
@@ -89,7 +89,7 @@ def redetect(
     `source` is a slug, or a source as it was written; only frames of `[from_ms, to_ms)` are announced.
 
     Raises:
-        Misconfigured: No model id, no such source, or frames that cannot be told apart.
+        Misconfigured: No model id, no such source, or frames that cannot be distinguished.
         Retryable: The store or the log is away.
     """
     topic = redetect_topic(settings.topic, model)
@@ -98,7 +98,7 @@ def redetect(
     forgotten = forgotten_by(list_tombstones(store))
     detected = _Detected(store, model, forgotten)
     skipped: list[Skipped] = []
-    announced = known = 0
+    announced = known_count = 0
     bounded = from_ms is not None or to_ms is not None
     total = None if bounded else sum(manifest.frames_announced for manifest in manifests)
     frames = _frames(store, manifests, from_ms, to_ms, forgotten)
@@ -106,7 +106,7 @@ def redetect(
         messages = []
         for frame in batch:
             if frame in detected:
-                known += 1
+                known_count += 1
                 continue
             try:
                 message = encode(_announcement(store, frame))
@@ -117,8 +117,8 @@ def redetect(
                 skipped.append(Skipped(frame.path, f"{error}; {remedy}"))
         log.publish(topic, messages)
         announced += len(messages)
-        progress.update(announced + known + len(skipped), total, topic)
-    return RedetectReport(topic, announced, known, skipped)
+        progress.update(announced + known_count + len(skipped), total, topic)
+    return RedetectReport(topic, announced, known_count, skipped)
 
 
 class _Detected:
@@ -172,7 +172,7 @@ def _frames(
 
 
 def _announcement(store: ObjectStore, frame: _Frame) -> FrameAnnouncement:
-    """Return the announcement of a stored frame. Raises `ObjectMissing`, or `Poison` if it is no picture."""
+    """Return the announcement of a stored frame. Raises `ObjectMissing`; `Poison`: not a picture."""
     manifest = frame.manifest
     return announcement_of(
         store.get(frame.path),

@@ -1,7 +1,7 @@
-"""What is found in a frame, told at once: how it stands on the log for those who watch.
+"""Results of a frame, sent at once: how they are written to the log for those who watch.
 
-The bytes are those of the frame's line in its segment, whoever tells them: the consumer that has just
-detected the frame, or a stream that shows what was detected before.
+The bytes are those of the frame's line in its segment, whichever process sends them: the consumer that has
+just detected the frame, or a stream that shows what was detected before.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ from frametally.ports.frame_log import FrameLog
 from frametally.records import FrameDetections, encode
 from frametally.settings.loading import Settings
 
+RESULTS_KEEP_S = 60.0
+"""For how long the log keeps results, at least."""
+
 
 def make_results_topic(log: FrameLog, settings: Settings) -> None:
     """Make the topic of results, if it is not there; this `log` removes what is old on it.
@@ -19,7 +22,7 @@ def make_results_topic(log: FrameLog, settings: Settings) -> None:
         Misconfigured: No right to do it.
         Retryable: The log is away for now.
     """
-    log.create_topic(settings.results_topic, settings.log_partitions, keep_s=settings.results_keep_s)
+    log.create_topic(settings.results_topic, settings.log_partitions, keep_s=RESULTS_KEEP_S)
 
 
 def result_message(frame: FrameDetections) -> tuple[bytes, bytes]:

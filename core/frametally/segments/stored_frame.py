@@ -1,6 +1,6 @@
 """From an announcement to its picture, checked at every step; what fails is set aside as a dead letter.
 
-The consumer reads frames through this, and so does whoever asks whether a dead letter's cause is mended.
+The consumer reads frames through this, and so does the check whether a dead letter's cause is mended.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def parse_announcement(message: bytes) -> FrameAnnouncement:
     """Decode the announcement in a message.
 
     Raises:
-        BadFrame: It is none, or one that contradicts itself.
+        BadFrame: It is not one, or it contradicts itself.
     """
     try:
         frame = decode(message, FrameAnnouncement)
@@ -62,9 +62,9 @@ def _contradiction(frame: FrameAnnouncement) -> str | None:
     if not 0 < frame.bytes < 1 << 40:
         return f"no JPEG has {frame.bytes} bytes"
     if not _SHA256.fullmatch(frame.sha256):
-        return "sha256 is no SHA-256 in hex"
+        return "sha256 is not a SHA-256 in hex"
     if not _MEDIA.fullmatch(frame.media):
-        return "media is no SHA-256 in hex, with or without a revision"
+        return "media is not a SHA-256 in hex, with or without a revision"
     return None
 
 

@@ -10,8 +10,8 @@ from frametally.settings.loading import ENV_PREFIX, Settings
 from frametally.settings.mail import MailSettings
 from frametally.settings.producer import ProducerSettings
 from frametally.settings.servers import ServerSettings
+from frametally.settings.telemetry import TelemetrySettings
 from frametally.settings.web import WebSettings
-from frametally.telemetry.options import TelemetrySettings
 
 PARTS = (
     *(ProducerSettings, ConsumerSettings, CountingSettings, WebSettings, MailSettings),

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import SecretStr
+from frametally.settings.fields import SecretStr
 
 NO_SECRET = SecretStr("")
 _LEAST_SECRET_CHARS = 32
@@ -23,7 +23,7 @@ _API_TOKEN = re.compile(f"{API_TOKEN_PREFIX}[A-Za-z0-9_-]{{43}}")
 def hard_to_guess(secret: SecretStr) -> SecretStr:
     """Return a secret that is empty or long enough; raise `ValueError` for any other."""
     if 0 < len(secret.get_secret_value()) < _LEAST_SECRET_CHARS:
-        raise ValueError(f"it has fewer than {_LEAST_SECRET_CHARS} characters; make a longer one")
+        raise ValueError(f"it has fewer than {_LEAST_SECRET_CHARS} characters; use a longer one")
     return secret
 
 
@@ -33,7 +33,6 @@ class ServerAccess:
 
     Attributes:
         user: Name to log in by; empty: the one in the URL, or none.
-        password: Its secret; empty: none.
         ca_file: PEM file of the authorities that the server's certificate may come from; None: the system's.
     """
 
@@ -66,9 +65,7 @@ class StoreAccess:
 
     Attributes:
         endpoint: URL of the service; empty: AWS's for the region.
-        region: The bucket's region.
         access_key: Name of the key; empty: what AWS's own variables and files say.
-        secret_key: Its secret.
         ca_file: PEM file of the authorities that the endpoint's certificate may come from; None: the
             system's.
         link_endpoint: URL of the service in links for browsers and batch nodes; empty: `endpoint`.

@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from frametally.settings.fields import Field, SettingsPart
 
 
-class ConsumerSettings(BaseModel, defer_build=True):
+class ConsumerSettings(SettingsPart):
     """The consumer's settings."""
 
     detector: Literal["auto", "opencv", "openvino", "onnxruntime", "pixels"] = Field(
         "auto",
         description=(
-            "What finds objects: `opencv`, `openvino` or `onnxruntime` run a network, `auto` takes the "
+            "Detector: `opencv`, `openvino` or `onnxruntime` run a network, `auto` takes the "
             "fastest that is installed and stays with it; `pixels` finds bright patches."
         ),
     )
@@ -58,9 +58,6 @@ class ConsumerSettings(BaseModel, defer_build=True):
             "proportions; `auto`: letterbox for an ONNX file, else stretch."
         ),
     )
-    calibration_frames: int = Field(
-        200, ge=10, le=10_000, description="Frames that an INT8 network is calibrated on."
-    )
     calibration_dir: Path | None = Field(
         None,
         description="Folder of pictures to calibrate on; empty: the store's frames, or the demo clip's.",
@@ -81,12 +78,12 @@ class ConsumerSettings(BaseModel, defer_build=True):
     live_topic: str = Field(
         "video-frames",
         pattern=r"^[a-zA-Z0-9._-]{1,100}$",
-        description="Log topic that frames of cameras and streams are announced on: no backlog delays them.",
+        description="Log topic for frames of cameras and streams, so that no backlog delays them.",
     )
     results_topic: str = Field(
         "processed-frames",
         pattern=r"^[a-zA-Z0-9._-]{1,100}$",
-        description="Log topic on which what is found in them is told at once, for those who watch.",
+        description="Log topic on which live detections are published at once, for viewers.",
     )
     stream_engine: Literal["consumer", "spark"] = Field(
         "consumer", description="What detects their frames: `consumer`, or `spark` (Structured Streaming)."
@@ -94,7 +91,4 @@ class ConsumerSettings(BaseModel, defer_build=True):
     spark_jars: str = Field(
         "",
         description="Jars of Spark's Kafka connector, separated by commas; empty: Spark fetches its package.",
-    )
-    results_keep_s: float = Field(
-        60.0, ge=1, le=10_000, description="Seconds that the log keeps of that, at least."
     )

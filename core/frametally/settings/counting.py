@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
-from pydantic import AfterValidator, BaseModel, Field
+from typing import Literal
 
 from frametally.rules.counted_boxes import CountedBoxes
 from frametally.rules.overlaps import OverlapWinner
 from frametally.rules.times import DAY_S
+from frametally.settings.fields import Field, SettingsPart
 
 
 def _divides_a_day(interval_s: int) -> int:
@@ -17,17 +16,19 @@ def _divides_a_day(interval_s: int) -> int:
     return interval_s
 
 
-class CountingSettings(BaseModel, defer_build=True):
+class CountingSettings(SettingsPart):
     """The counting job's settings."""
 
-    interval_s: Annotated[int, AfterValidator(_divides_a_day)] = Field(
-        60, ge=1, le=DAY_S, description="Seconds of the stored base interval; divides a day."
+    interval_s: int = Field(
+        60,
+        check=_divides_a_day,
+        ge=1,
+        le=DAY_S,
+        description="Stored base interval in seconds; must divide a day.",
     )
-    count_min_confidence: float = Field(
-        0.25, ge=0, lt=1, description="Confidence from which on a box is counted."
-    )
+    count_min_confidence: float = Field(0.25, ge=0, lt=1, description="Least confidence of a counted box.")
     count_min_side_px: float = Field(
-        0.0, ge=0, description="Pixels that a box's shorter side must have to be counted."
+        0.0, ge=0, description="Least length in pixels of a counted box's shorter side."
     )
     count_labels: str = Field("", description="Labels to count, separated by commas; empty: all.")
     count_objects: bool = Field(
@@ -48,12 +49,12 @@ class CountingSettings(BaseModel, defer_build=True):
         0.6, ge=0, le=1, description="Confidence of a strong box; one 0.1 above it begins a track."
     )
     track_weak_confidence: float = Field(
-        0.1, ge=0, le=1, description="Confidence from which on a box may continue a track."
+        0.1, ge=0, le=1, description="Least confidence of a box that continues a track."
     )
     track_label_confidence: str = Field(
         "bus=0.4,car=0.4,truck=0.4", description="Labels with another confidence of strong boxes."
     )
-    track_gap_s: float = Field(3.0, gt=0, le=60, description="Seconds that a track lives on without a box.")
+    track_gap_s: float = Field(3.0, gt=0, le=60, description="Seconds that a track continues without a box.")
     track_stitch_s: float = Field(
         5.0,
         ge=0,
@@ -62,12 +63,13 @@ class CountingSettings(BaseModel, defer_build=True):
         "no other track fits; with the gap 60 at most.",
     )
     track_fixed_labels: str = Field(
-        "", description="Labels of which what never moves is no object, separated by commas; empty: none."
+        "",
+        description="Labels whose motionless tracks do not count as objects, with commas; empty: none.",
     )
     track_groups: str = Field(
         "two-wheeler=bicycle+motorbike,vehicle=bus+car+truck",
-        description="Groups of labels that are followed together, so that an object has one label, by vote; "
-        "other labels are followed alone.",
+        description="Groups of labels that are tracked together, so that an object gets one label by vote; "
+        "other labels are tracked separately.",
     )
     runner: Literal["inline", "local", "hadoop", "spark"] = Field(
         "inline", description="Engine of the counting job."
@@ -77,7 +79,7 @@ class CountingSettings(BaseModel, defer_build=True):
     )
     hadoop_bin: str = Field("hadoop", description="Command of the Hadoop client, for the `hadoop` engine.")
     hadoop_streaming_jar: str = Field(
-        "", description="Hadoop's streaming jar; empty: looked for where Hadoop is installed."
+        "", description="Hadoop's streaming jar; empty: searched for in Hadoop's folders."
     )
     hadoop_python: str = Field("python3", description="Command by which the cluster's nodes run Python.")
     hadoop_log_dirs: str = Field(
@@ -87,19 +89,13 @@ class CountingSettings(BaseModel, defer_build=True):
     hadoop_jobconf: str = Field(
         "", description="Properties of the job, such as `mapreduce.map.memory.mb=1024`, separated by commas."
     )
-    manifest_ttl_s: int = Field(
-        DAY_S,
-        ge=60,
-        le=604_800,
-        description="Seconds for which the tasks of a job may read segments from the S3 store, by links.",
-    )
     spark_master: str = Field(
         "local[*]", description="Spark's master, for the `spark` engine; `local[*]`: this machine's cores."
     )
 
     def counted_boxes(self) -> CountedBoxes:
         """Return which boxes the deployment counts."""
-        return CountedBoxes.of(
+        return CountedBoxes.from_limits(
             min_confidence=self.count_min_confidence,
             min_side_px=self.count_min_side_px,
             labels=self.count_labels,

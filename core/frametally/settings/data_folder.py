@@ -66,7 +66,7 @@ def must_be_writable(folder: Path, settings: str = _SETTINGS) -> None:
 
 
 def _nearest(folder: Path) -> Path:
-    """Return `folder`, or the nearest above it that is there. Raises `OSError` where that is no folder."""
+    """Return `folder`, or the nearest above it that is there. Raises `OSError` where that is not a folder."""
     while True:
         try:
             mode = folder.stat().st_mode

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import SecretStr
-
+from frametally.settings.fields import SecretStr
 from frametally.settings.loading import ENV_PREFIX, Settings
 
-_SECRET = ("PASSWORD", "SECRET", "TOKEN", "PG_CONN_URI")
-"""In the names of variables that log in somewhere: ours, the seed's, AWS's."""
+_SECRET = ("PASSWORD", "SECRET", "TOKEN", "CONN_URI")
+"""In the names of variables that log in somewhere: ours, others', AWS's."""
 
 
 def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:

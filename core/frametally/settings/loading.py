@@ -13,8 +13,6 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from pydantic import ConfigDict, Field, SecretStr, ValidationError, model_validator
-
 from frametally.errors import Misconfigured
 from frametally.files.dotenv_text import read_env_file
 from frametally.files.names import as_text
@@ -22,13 +20,14 @@ from frametally.keys import USUAL_TOPIC
 from frametally.plugins import hooks
 from frametally.settings.consumer import ConsumerSettings
 from frametally.settings.counting import CountingSettings
+from frametally.settings.fields import Field, SecretStr, SettingRefused
 from frametally.settings.mail import MailSettings
 from frametally.settings.other_names import by_other_names
 from frametally.settings.plugin_settings import PluginSettings
 from frametally.settings.producer import ProducerSettings
 from frametally.settings.servers import ServerSettings
+from frametally.settings.telemetry import TelemetrySettings
 from frametally.settings.web import WebSettings
-from frametally.telemetry.options import TelemetrySettings
 
 ENV_PREFIX = "FRAMETALLY_"
 _DATA_DIR = f"{ENV_PREFIX}DATA_DIR"
@@ -38,7 +37,8 @@ _PASSWORD_IN_URL = re.compile(r"(://[^/@:]*:)[^/@]*@")
 
 GONE = (
     *("WEB_MAX_VALUES", "WEB_MAX_EVIDENCE_FRAMES", "WEB_MAX_PAGE_FRAMES", "WEB_MAX_SPAN_DAYS"),
-    *("JOBS_PER_VIDEO", "ENHANCEMENTS_KEPT", "VIDEO_PRESET"),
+    *("JOBS_PER_VIDEO", "ENHANCEMENTS_KEPT", "VIDEO_PRESET", "ALERTS_WAITING"),
+    *("GAP_S", "CALIBRATION_FRAMES", "RESULTS_KEEP_S", "MANIFEST_TTL_S", "WEB_LINK_TTL_S"),
 )
 """Settings that became constants: commands name one that is still set."""
 
@@ -79,8 +79,6 @@ class Settings(
 ):
     """All settings of one process, read once at its start."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", validate_default=True)
-
     # Where things are kept.
     data_dir: Path = Field(
         Path("frametally-data"), description="Folder of the embedded store, log and index."
@@ -90,7 +88,7 @@ class Settings(
     index_url: str = Field("", description="Count index; empty: SQLite in `<data_dir>/index.sqlite`.")
     ledger_url: str = Field("", description="Ledger; empty: SQLite in `<data_dir>/ledger.sqlite`.")
     models_dir: Path = Field(
-        default_factory=_default_models_dir,
+        _default_models_dir,
         description="Cache of downloaded models, shared by all checkouts.",
     )
 
@@ -98,22 +96,25 @@ class Settings(
     topic: str = Field(
         USUAL_TOPIC,
         pattern=r"^[a-zA-Z0-9._-]{1,100}$",
-        description="Log topic that frames are announced on; deployments that share a Kafka have one each.",
+        description="Log topic for frame announcements; deployments that share a Kafka have one each.",
     )
-    log_partitions: int = Field(6, ge=1, le=1000, description="Partitions of a topic that is made anew.")
+    log_partitions: int = Field(6, ge=1, le=1000, description="Partitions of a new topic.")
     lease_s: float = Field(
-        10.0, gt=0, description="Seconds without a poll after which a consumer's partitions go to others."
+        10.0, gt=0, description="Seconds without a poll before a consumer's partitions move to others."
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _from_environment(cls, given: dict[str, Any]) -> dict[str, Any]:
-        """Add what the environment sets and `given` does not; an empty variable sets nothing."""
-        environment = {name.upper(): value for name, value in os.environ.items() if value}
-        variables = {name: f"{ENV_PREFIX}{name.upper()}" for name in cls.model_fields}
-        return {
-            name: environment[variable] for name, variable in variables.items() if variable in environment
-        } | given
+    def __init__(self, **values: Any) -> None:
+        """Read what `values` does not set from the environment; an empty variable sets nothing.
+
+        Raises:
+            SettingRefused: A value is not allowed.
+        """
+        environment = {
+            name.upper().removeprefix(ENV_PREFIX).lower(): value
+            for name, value in os.environ.items()
+            if value and name.upper().startswith(ENV_PREFIX)
+        }
+        super().__init__(**environment | values)
 
     @property
     def is_live(self) -> bool:
@@ -163,17 +164,17 @@ def component_folder(component: str) -> Path | None:
 
 def _from_files(component: str | None) -> dict[str, str]:
     """Return what the `.env` files say, by variable. Raises as `load_settings`."""
-    found = read_env_file(Path(".env"), empty=EMPTY_SAYS_NONE)
-    if found and Path.cwd() != _checkout():  # a current folder that is gone holds no `.env`
+    variables = read_env_file(Path(".env"), empty=EMPTY_SAYS_NONE)
+    if variables and Path.cwd() != _checkout():  # a current folder that is gone holds no `.env`
         for name in RUN_PROGRAMS:
             variable = f"{ENV_PREFIX}{name.upper()}"
-            if variable in found and not os.environ.get(variable):
+            if variable in variables and not os.environ.get(variable):
                 raise Misconfigured(
                     f"{Path('.env').absolute()} sets {variable}: what runs programs is not taken from the "
                     "current folder; set it in the environment, and remove it there"
                 )
     folder = component_folder(component) if component else None
-    return found | (read_env_file(folder / ".env", empty=EMPTY_SAYS_NONE) if folder else {})
+    return variables | (read_env_file(folder / ".env", empty=EMPTY_SAYS_NONE) if folder else {})
 
 
 def load_settings(component: str | None = None, **overrides: object) -> Settings:
@@ -188,47 +189,44 @@ def load_settings(component: str | None = None, **overrides: object) -> Settings
         raise Misconfigured(f"{_DATA_DIR} is empty: name a folder, or unset it")
     files = _from_files(component)
     files |= {variable: "" for variable in EMPTY_SAYS_NONE if os.environ.get(variable) == ""}
-    given: dict[str, object] = {
+    values: dict[str, object] = {
         name: files[variable]
         for name in Settings.model_fields
         if (variable := f"{ENV_PREFIX}{name.upper()}") in files and variable not in environment
     }
-    others = by_other_names(
+    other_names = by_other_names(
         files | {name: os.environ[name] for name in os.environ if os.environ[name]}, ENV_PREFIX
     )
-    given |= {name: other.value for name, other in others.items()}
-    given |= {name: value for name, value in overrides.items() if value is not None}
+    values |= {name: other_name.value for name, other_name in other_names.items()}
+    values |= {name: value for name, value in overrides.items() if value is not None}
     try:
-        settings = Settings(**given).resolved()
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        name = str(problem["loc"][0]) if problem["loc"] else "settings"
-        message = problem["msg"].removeprefix("Value error, ")
-        by_other = name in others and overrides.get(name) is None
-        variable = others[name].variable if by_other else f"{ENV_PREFIX}{name.upper()}"
-        field = Settings.model_fields.get(name)
-        is_secret = field is not None and field.annotation is SecretStr
-        value = "***" if is_secret else _PASSWORD_IN_URL.sub(r"\1***@", str(problem["input"]))
-        raise Misconfigured(f"{variable}={value}: {message}") from error
+        settings = Settings(**values).resolved()
+    except SettingRefused as error:
+        name = error.name
+        by_other = name in other_names and overrides.get(name) is None
+        variable = other_names[name].variable if by_other else f"{ENV_PREFIX}{name.upper()}"
+        is_secret = Settings.model_fields[name].annotation is SecretStr
+        value = "***" if is_secret else _PASSWORD_IN_URL.sub(r"\1***@", str(error.value))
+        raise Misconfigured(f"{variable}={value}: {error.message}") from error
     if as_text(settings.data_dir) != str(settings.data_dir):  # URLs are made of it
-        raise Misconfigured(f"{_DATA_DIR}={as_text(settings.data_dir)}: no UTF-8; name another folder")
+        raise Misconfigured(f"{_DATA_DIR}={as_text(settings.data_dir)} is not UTF-8; name another folder")
     return settings
 
 
 def unknown_settings(component: str | None = None) -> dict[str, str]:
-    """Return the names in the environment and the `.env` files that are no setting, with what to do.
+    """Return the names in the environment and the `.env` files that are not settings, with what to do.
 
     They are almost a setting's, or were one's. Names that belong to others (Compose, the tests) are left
     alone, and so is an empty value, which sets nothing.
     """
     files = _from_files(component)
-    given = {name.upper() for name, value in os.environ.items() if value} | set(files)
-    known = [f"{ENV_PREFIX}{name.upper()}" for name in Settings.model_fields]
+    variables = {name.upper() for name, value in os.environ.items() if value} | set(files)
+    known_variables = [f"{ENV_PREFIX}{name.upper()}" for name in Settings.model_fields]
     remedies = {}
-    for name in sorted(given - set(known)):
-        ours = name.startswith(ENV_PREFIX) and not name.startswith(f"{ENV_PREFIX}TEST_")
+    for name in sorted(variables - set(known_variables)):
+        is_own = name.startswith(ENV_PREFIX) and not name.startswith(f"{ENV_PREFIX}TEST_")
         if name.removeprefix(ENV_PREFIX) in GONE:
-            remedies[name] = "its value is fixed now; remove the line"
-        elif ours and (close := difflib.get_close_matches(name, known, 1, 0.9)):
+            remedies[name] = "its value is now fixed; remove the line"
+        elif is_own and (close := difflib.get_close_matches(name, known_variables, 1, 0.9)):
             remedies[name] = f"did you mean {close[0]}?"
     return remedies

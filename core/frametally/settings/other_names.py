@@ -1,12 +1,12 @@
-"""Names of others for what has names of our own: a mail server, who gets mail, a database."""
+"""Names of others for what has names of our own: a mail server, and who gets mail."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit, urlunsplit
 
 from frametally.errors import Misconfigured
+from frametally.plugins import hooks
 
 _SUBMISSION, _SUBMISSION_BY_TLS = 587, 465
 
@@ -32,14 +32,18 @@ def by_other_names(variables: Mapping[str, str], prefix: str) -> dict[str, Other
     Raises:
         Misconfigured: A value is not allowed.
     """
-    found: list[OtherName] = []
+    other_names: list[OtherName] = []
     if f"{prefix}SMTP_URL" not in variables:
-        found += _mail_server(variables)
-    if f"{prefix}GOLD_URL" not in variables:
-        found += _gold_database(variables)
+        other_names += _mail_server(variables)
     if "EMAIL_RECEIVER" in variables:
-        found.append(OtherName("mail_to", "EMAIL_RECEIVER", variables["EMAIL_RECEIVER"]))
-    return {one.setting: one for one in found if f"{prefix}{one.setting.upper()}" not in variables}
+        other_names.append(OtherName("mail_to", "EMAIL_RECEIVER", variables["EMAIL_RECEIVER"]))
+    for part in hooks("settings"):
+        other_names += part.by_other_names(variables)
+    return {
+        other_name.setting: other_name
+        for other_name in other_names
+        if f"{prefix}{other_name.setting.upper()}" not in variables
+    }
 
 
 def _mail_server(variables: Mapping[str, str]) -> Iterator[OtherName]:
@@ -53,23 +57,3 @@ def _mail_server(variables: Mapping[str, str]) -> Iterator[OtherName]:
     for name in ("SMTP_USER", "SMTP_PASSWORD"):
         if name in variables:
             yield OtherName(name.lower(), name, variables[name])
-
-
-def _gold_database(variables: Mapping[str, str]) -> Iterator[OtherName]:
-    name = "PG_CONN_URI"
-    if name not in variables:
-        return
-    try:
-        parts = urlsplit(variables[name])
-        known = parts.scheme.partition("+")[0] in ("postgresql", "postgres") and parts.hostname
-    except ValueError:
-        known = False
-    if not known:  # it may hold a password, so it is not shown
-        raise Misconfigured(f"{name}: give it as postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
-    user, password = unquote(parts.username or ""), unquote(parts.password or "")
-    place = parts.netloc.rpartition("@")[2]
-    yield OtherName("gold_url", name, urlunsplit(("postgresql", place, parts.path, parts.query, "")))
-    if user:
-        yield OtherName("gold_user", name, user)
-    if password:
-        yield OtherName("gold_password", name, password)

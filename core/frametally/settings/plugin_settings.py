@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from frametally.settings.fields import SettingsPart
+from frametally.settings.other_names import OtherName
 
 
-class PluginSettings(BaseModel, defer_build=True):
+class PluginSettings(SettingsPart):
     """A part of `Settings` that a plug-in adds; see `Settings.part`."""
 
     def urls_in(self, data_dir: Path) -> dict[str, Any]:
         """Return the URLs and folders that are not set, by name, for an absolute data folder."""
         return {}
+
+    @classmethod
+    def by_other_names(cls, variables: Mapping[str, str]) -> Iterable[OtherName]:
+        """Return the settings that only others' names set; raises as `other_names.by_other_names`."""
+        return ()

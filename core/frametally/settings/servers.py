@@ -6,20 +6,19 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from pydantic import BaseModel, Field, SecretStr, field_validator
-
 from frametally.settings.access import NO_SECRET, LogAccess, ServerAccess, StoreAccess, hard_to_guess
+from frametally.settings.fields import Field, SecretStr, SettingsPart
 
 AccessT = TypeVar("AccessT", ServerAccess, LogAccess, StoreAccess)
 
 
-class ServerSettings(BaseModel, defer_build=True):
+class ServerSettings(SettingsPart):
     """The part of `Settings` about servers. Secrets come from the environment only, never from a URL."""
 
     store_endpoint: str = Field("", description="URL of the S3 service; empty: AWS's for the region.")
     store_region: str = Field("us-east-1", description="Region of the S3 bucket.")
     store_access_key: str = Field(
-        "", description="Name of the S3 key; empty: what AWS's own variables and files say."
+        "", description="Name of the S3 key; empty: from AWS's own variables and files."
     )
     store_secret_key: SecretStr = Field(NO_SECRET, description="Secret of the S3 key.")
     store_ca_file: Path | None = Field(
@@ -39,12 +38,12 @@ class ServerSettings(BaseModel, defer_build=True):
         description="Days after which the S3 store removes detections; 0: never. Counts stay.",
     )
     upload_keep_h: float = Field(
-        48.0, gt=0, le=8760, description="Hours after which an upload that was left is removed."
+        48.0, gt=0, le=8760, description="Hours after which an abandoned upload is removed."
     )
     log_security: Literal["", "PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "", description="Kafka's `security.protocol`; empty: by what else is set."
     )
-    log_user: str = Field("", description="Name to log in to Kafka by.")
+    log_user: str = Field("", description="User name for Kafka.")
     log_password: SecretStr = Field(NO_SECRET, description="Password of that name.")
     log_ca_file: Path | None = Field(
         None, description="PEM file of the authorities that Kafka's certificate may come from."
@@ -53,20 +52,20 @@ class ServerSettings(BaseModel, defer_build=True):
         None, description="A Kafka `client.properties` file; the settings win over it."
     )
     log_replication: int = Field(
-        0, ge=0, le=100, description="Copies of each message in Kafka topics that are made; 0: the broker's."
+        0, ge=0, le=100, description="Copies of each message in new Kafka topics; 0: the broker's default."
     )
     log_retention_h: int = Field(
         0,
         ge=0,
         le=876_000,
-        description="Hours that Kafka keeps messages in topics that are made; 0: as the broker says.",
+        description="Hours that Kafka keeps messages in new topics; 0: the broker's default.",
     )
-    index_user: str = Field("", description="Name to log in to the index's server by.")
+    index_user: str = Field("", description="User name for the index server.")
     index_password: SecretStr = Field(NO_SECRET, description="Password of that name.")
     index_ca_file: Path | None = Field(
         None, description="PEM file of the authorities that the index server's certificate may come from."
     )
-    ledger_user: str = Field("", description="Name to log in to the ledger's server by.")
+    ledger_user: str = Field("", description="User name for the ledger server.")
     ledger_password: SecretStr = Field(NO_SECRET, description="Password of that name.")
     ledger_ca_file: Path | None = Field(
         None, description="PEM file of the authorities that the ledger server's certificate may come from."
@@ -74,7 +73,7 @@ class ServerSettings(BaseModel, defer_build=True):
     catalogue_url: str = Field(
         "", description="Catalogue of videos; empty: SQLite in `<data_dir>/catalogue.sqlite`."
     )
-    catalogue_user: str = Field("", description="Name to log in to the catalogue's server by.")
+    catalogue_user: str = Field("", description="User name for the catalogue server.")
     catalogue_password: SecretStr = Field(NO_SECRET, description="Password of that name.")
     catalogue_ca_file: Path | None = Field(
         None,
@@ -82,11 +81,10 @@ class ServerSettings(BaseModel, defer_build=True):
     )
     backup_key: SecretStr = Field(
         NO_SECRET,
+        check=hard_to_guess,
         description="Secret that encrypts backups, 32 characters at least; empty: they are not encrypted. "
-        "Keep it elsewhere, too: nothing can be restored without it.",
+        "Keep a copy elsewhere: nothing can be restored without it.",
     )
-
-    _backup_key_is_long = field_validator("backup_key")(hard_to_guess)
 
     @property
     def store_access(self) -> StoreAccess:

@@ -75,7 +75,7 @@ class _OfFamily(Collector):
         yield _histogram(figures)
         yield counters(
             "frametally_stage_frames",
-            "Frames that this process and its children have brought through a stage.",
+            "Frames that this process and its children have processed, by stage.",
             "stage",
             sorted(figures.frames.items()),
         )
@@ -87,13 +87,13 @@ class _OfFamily(Collector):
         )
         yield counters(
             "frametally_outages",
-            "Times that a part was away for this process or its children.",
+            "How often this process or its children could not reach a part.",
             "part",
             sorted(figures.outages.items()),
         )
         yield counters(
             "frametally_outage_seconds",
-            "Seconds that a part was away for them.",
+            "Seconds for which they could not reach a part.",
             "part",
             sorted(figures.outage_s.items()),
         )
@@ -129,8 +129,8 @@ class _OfDisk(Collector):
         except OSError:  # what cannot be known is not shown, and all else is
             return
         yield GaugeMetricFamily(
-            "frametally_disk_free_bytes", "Bytes that are free where the data folder lies.", usage.free
+            "frametally_disk_free_bytes", "Free bytes on the disk of the data folder.", usage.free
         )
         yield GaugeMetricFamily(
-            "frametally_disk_size_bytes", "Bytes that the disk has where the data folder lies.", usage.total
+            "frametally_disk_size_bytes", "Size in bytes of the disk of the data folder.", usage.total
         )

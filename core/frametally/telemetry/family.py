@@ -1,6 +1,6 @@
 """The figures of a family of processes, added up: each has a file in one folder, and the dead are kept.
 
-The folder is made by whoever is the first to show figures, and named to its children in the environment.
+The first process that shows figures makes the folder, and named to its children in the environment.
 """
 
 from __future__ import annotations
@@ -45,21 +45,21 @@ def family_figures() -> Figures:
     folder = os.environ.get(FOLDER_VARIABLE)
     if folder:
         with suppress(OSError):  # it is going down, and its folder with it
-            figures.add(_others(Path(folder)))
+            figures.add(_figures_of_others(Path(folder)))
     return figures
 
 
-def _others(folder: Path) -> Figures:
+def _figures_of_others(folder: Path) -> Figures:
     """Add up what other processes have written; what the dead have is kept in one file."""
     handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     with locked(handle, look_every_s=_LOOK_EVERY_S, on_held=lambda: None):
-        kept, known = _read_ended(folder / _ENDED)
+        ended_figures, ended_files = _read_ended(folder / _ENDED)
         total = Figures()
         died: list[tuple[Path, Figures]] = []
         for file in sorted(folder.glob("[0-9]*-*.json"))[:_MOST_FILES]:
             if file.name == METERS.file_name:
                 continue
-            if file.name in known:  # it was added, and we died before it was removed
+            if file.name in ended_files:  # it was added, and we died before it was removed
                 file.unlink(missing_ok=True)
                 continue
             is_alive = _is_alive(file)  # before it is read: what it writes last is in it
@@ -69,12 +69,12 @@ def _others(folder: Path) -> Figures:
             else:
                 died.append((file, figures))
         for _, figures in died:
-            kept.add(figures)
+            ended_figures.add(figures)
         if died:
-            _write_ended(folder / _ENDED, kept, [file.name for file, _ in died])
+            _write_ended(folder / _ENDED, ended_figures, [file.name for file, _ in died])
             for file, _ in died:
                 file.unlink(missing_ok=True)
-        total.add(kept)
+        total.add(ended_figures)
         return total
 
 
@@ -101,8 +101,8 @@ def _read(file: Path) -> Figures:
 def _read_ended(file: Path) -> tuple[Figures, frozenset[str]]:
     """Return the figures of the dead, and which files they were added from last."""
     try:
-        found = json.loads(file.read_bytes())
-        return figures_of(json.dumps(found["figures"]).encode()), frozenset(found["files"])
+        content = json.loads(file.read_bytes())
+        return figures_of(json.dumps(content["figures"]).encode()), frozenset(content["files"])
     except (OSError, ValueError, KeyError, TypeError):
         return Figures(), frozenset()
 

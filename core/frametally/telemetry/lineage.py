@@ -36,7 +36,7 @@ class Dataset(NamedTuple):
 
 
 class LineageRun:
-    """One run. Nothing is told of one that has nothing to do."""
+    """One run. A run with nothing to do sends nothing."""
 
     def __init__(self, job: str, sender: Poster | None) -> None:
         """Tell nothing yet; without a sender, nothing ever."""
@@ -83,8 +83,8 @@ class LineageRun:
             "eventTime": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
             "run": run,
             "job": {"namespace": _NAMESPACE, "name": self._job},
-            "inputs": _named(self._inputs),
-            "outputs": _named(self._outputs),
+            "inputs": _dataset_fields(self._inputs),
+            "outputs": _dataset_fields(self._outputs),
             "producer": PRODUCER,
             "schemaURL": _SCHEMA,
         }
@@ -96,7 +96,7 @@ def lineage_run(job: str, url: str, token: str = "") -> Iterator[LineageRun]:
     """Tell of one run at `url`; where that is empty, nobody.
 
     Raises:
-        Misconfigured: `url` is no address.
+        Misconfigured: `url` is not an address.
     """
     run = LineageRun(job, _sender(url, token) if url else None)
     try:
@@ -108,7 +108,7 @@ def lineage_run(job: str, url: str, token: str = "") -> Iterator[LineageRun]:
 
 
 def dataset(url: str, name: str) -> Dataset:
-    """Return what lies under `name` in a store or database; its URL's log-in is left out.
+    """Return the data set `name` of a store or database; its URL's log-in is left out.
 
     Named as https://openlineage.io/docs/spec/naming has it: a bucket and its objects, a disk and its paths.
     """
@@ -129,5 +129,5 @@ def _sender(url: str, token: str) -> Poster:
     return Poster(url, headers)
 
 
-def _named(datasets: set[Dataset]) -> list[dict[str, str]]:
-    return [one._asdict() for one in sorted(datasets)[:_MOST_DATASETS]]
+def _dataset_fields(datasets: set[Dataset]) -> list[dict[str, str]]:
+    return [dataset._asdict() for dataset in sorted(datasets)[:_MOST_DATASETS]]

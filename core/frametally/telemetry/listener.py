@@ -46,7 +46,7 @@ def listening(scraped: Scraped, address: str, port: int) -> Iterator[int]:
     except OSError as error:
         raise Misconfigured(
             f"/metrics cannot listen on {address}:{port} ({error.strerror}): "
-            "set FRAMETALLY_METRICS_ADDRESS and FRAMETALLY_METRICS_PORT otherwise"
+            "change FRAMETALLY_METRICS_ADDRESS or FRAMETALLY_METRICS_PORT"
         ) from error
     thread = threading.Thread(target=server.serve_forever, args=(0.1,), name="metrics", daemon=True)
     thread.start()
@@ -96,13 +96,13 @@ def _handler_of(scraped: Scraped) -> type[http.server.BaseHTTPRequestHandler]:
             if self.path.partition("?")[0] != "/metrics":
                 self.send_error(404, "Ask for /metrics")
                 return
-            found = scraped.answer(self.headers.get("Accept", ""))
+            answer = scraped.answer(self.headers.get("Accept", ""))
             self.send_response(200)
-            self.send_header("Content-Type", found.content_type)
-            self.send_header("Content-Length", str(len(found.body)))
+            self.send_header("Content-Type", answer.content_type)
+            self.send_header("Content-Length", str(len(answer.body)))
             self.end_headers()
             if self.command != "HEAD":
-                self.wfile.write(found.body)
+                self.wfile.write(answer.body)
 
         do_HEAD = do_GET  # noqa: N815 - the name that http.server looks for
 

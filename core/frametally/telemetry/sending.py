@@ -25,14 +25,14 @@ _MOST_BYTES = 1_000_000
 class Poster:
     """Posts messages to one address, one after the other, in a thread of its own.
 
-    What cannot be sent is left out and said, once a minute at most; nobody waits for it but `close`.
+    Messages that cannot be sent are left out and reported, once a minute at most; only `close` waits.
     """
 
     def __init__(self, url: str, headers: Mapping[str, str]) -> None:
         """Send to `url`, with these headers on each.
 
         Raises:
-            Misconfigured: It is no `http://` or `https://` address.
+            Misconfigured: It is not an `http://` or `https://` address.
         """
         parts = urlsplit(url)
         try:
@@ -40,9 +40,7 @@ class Poster:
         except ValueError:
             port = -1
         if parts.scheme not in ("http", "https") or not parts.hostname or port == -1:
-            raise Misconfigured(
-                f"{parts.scheme or 'no scheme'}: what is told goes to http://host:port/path or https:// alone"
-            )
+            raise Misconfigured(f"{parts.scheme or 'no scheme'}: use http://host:port/path or https://")
         self._host, self._port, self._is_tls = parts.hostname, port, parts.scheme == "https"
         self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self._name = f"{parts.scheme}://{parts.hostname}" + (f":{port}" if port else "")
@@ -98,8 +96,8 @@ class Poster:
         if not 200 <= status < 300:
             self._trouble(f"it answers {status}")
 
-    def _trouble(self, what: str) -> None:
-        self._say("sending", f"{self._name}: what is told there is left out: {what}; nothing else is lost")
+    def _trouble(self, problem: str) -> None:
+        self._say("sending", f"{self._name}: messages to it are dropped: {problem}; nothing else is lost")
 
 
 def _cut(connection: http.client.HTTPConnection) -> None:

@@ -34,7 +34,7 @@ class _Provider(Protocol):
         """Tell of a span that ends now."""
 
     def flush(self, within_s: float) -> None:
-        """Send what waits, but not for longer than that."""
+        """Send the waiting spans, but not for longer than that."""
 
 
 class Traces:
@@ -50,7 +50,7 @@ class Traces:
         """Tell of `ratio` of all frames at `url`, by OTLP over HTTP; empty: nowhere.
 
         Raises:
-            Misconfigured: `url` is no address, or OpenTelemetry is not installed.
+            Misconfigured: `url` is not an address, or OpenTelemetry is not installed.
         """
         with self._lock:
             if (url, ratio) != self._asked:
@@ -59,7 +59,7 @@ class Traces:
 
     @property
     def is_on(self) -> bool:
-        """Whether anything is told."""
+        """Whether traces are sent."""
         return self._provider is not None
 
     def tell(self, key: str, name: str, began_ns: int, *, is_root: bool = False) -> None:
@@ -75,12 +75,12 @@ class Traces:
         self.tell(key, name, began_ns)
 
     def flush(self, within_s: float = 2.0) -> None:
-        """Send what waits, but not for longer than that."""
+        """Send the waiting spans, but not for longer than that."""
         if self._provider is not None:
             self._provider.flush(within_s)
 
     def _ids_of(self, key: str) -> _Ids | None:
-        """Return a frame's ids, None if it is not among those that are told of."""
+        """Return a frame's ids, None if it is not among the traced ones."""
         digest = hashlib.sha256(key.encode()).digest()
         if int.from_bytes(digest[24:]) >= self._asked[1] * 2**64:
             return None
@@ -109,15 +109,15 @@ def _open(url: str) -> _Provider:
         """Ids of a root span, where they are given; else at random."""
 
         def __init__(self) -> None:
-            self.of = threading.local()
+            self.ids_of_thread = threading.local()
             self._random = RandomIdGenerator()
 
         def generate_trace_id(self) -> int:
-            ids: _Ids | None = getattr(self.of, "ids", None)
+            ids: _Ids | None = getattr(self.ids_of_thread, "ids", None)
             return ids.trace if ids else self._random.generate_trace_id()
 
         def generate_span_id(self) -> int:
-            ids: _Ids | None = getattr(self.of, "ids", None)
+            ids: _Ids | None = getattr(self.ids_of_thread, "ids", None)
             return ids.root if ids else self._random.generate_span_id()
 
     class OverHttp:
@@ -134,7 +134,7 @@ def _open(url: str) -> _Provider:
             self._lock = threading.Lock()
 
         def span(self, ids: _Ids, name: str, began_ns: int, key: str, *, is_root: bool) -> None:
-            self._ids.of.ids = ids if is_root else None
+            self._ids.ids_of_thread.ids = ids if is_root else None
             parent = trace.SpanContext(
                 ids.trace, ids.root, is_remote=True, trace_flags=trace.TraceFlags(trace.TraceFlags.SAMPLED)
             )

@@ -70,7 +70,7 @@ class FileStore:
         folder = unquote(url.removeprefix("file://"))
         if not folder.startswith("/") or "\0" in folder:
             raise Misconfigured(
-                f"FRAMETALLY_STORE_URL={url!r}: no absolute folder; use file:///absolute/folder"
+                f"FRAMETALLY_STORE_URL={url!r} is not an absolute folder; use file:///absolute/folder"
             )
         self._root = Path(folder)
         try:
@@ -87,14 +87,14 @@ class FileStore:
         check_key(key)
         try:
             if durable:
-                stored = self._put_durably(self._root / key, data, if_absent=if_absent)
+                is_stored = self._put_durably(self._root / key, data, if_absent=if_absent)
             else:
-                stored = self._put_fast(key, data, if_absent=if_absent)
+                is_stored = self._put_fast(key, data, if_absent=if_absent)
         except (OSError, BaseError) as error:
             raise self._failure(error, "written", key) from error
-        if not stored and (self._root / key).is_dir():
-            raise Poison(f"key {key[:200]!r}: there is a folder of that name; choose another key")
-        return stored
+        if not is_stored and (self._root / key).is_dir():
+            raise Poison(f"key {key[:200]!r}: a folder has that name; choose another key")
+        return is_stored
 
     def _put_fast(self, key: str, data: bytes, *, if_absent: bool) -> bool:
         try:
@@ -107,12 +107,12 @@ class FileStore:
         staging = final.with_name(f"put#{secrets.randbelow(10**18)}")
         try:
             self._write_synced(staging, data)
-            stored = _give_name(staging, final, if_absent=if_absent)
+            is_stored = _give_name(staging, final, if_absent=if_absent)
         finally:
             staging.unlink(missing_ok=True)
         # The loser syncs too: its caller builds on the winner's object, whose writer may not be that far yet.
         self._sync_folders(final.parent)
-        return stored
+        return is_stored
 
     def _write_synced(self, staging: Path, data: bytes) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -190,7 +190,7 @@ class FileStore:
         yield from in_key_order(listed, after, self._walk)
 
     def delete(self, key: str) -> None:
-        """Remove the object; removing one that is not there is no error."""
+        """Remove the object; removing a missing one does nothing."""
         check_key(key)
         try:
             self._store.delete(key)
@@ -223,7 +223,7 @@ class FileStore:
             if time.monotonic() > until_s:
                 raise Retryable(
                     f"{self.url}: another process has held the manifests for {_LOCK_PATIENCE_S:g} s; "
-                    "is it stopped (Ctrl-Z)? then let it go on, or end it"
+                    "if you suspended it (Ctrl-Z), resume or end it"
                 )
 
         with locked(folder, look_every_s=_LOCK_LOOK_UP_S, on_held=give_up):
@@ -252,12 +252,12 @@ class FileStore:
 
     def _lacks_hard_links(self) -> bool:
         """Return whether a file of our own in our own folder may not have a second name."""
-        probe, other = (self._root / f"put#{secrets.randbelow(10**18)}" for _ in range(2))
+        probe, second_probe = (self._root / f"put#{secrets.randbelow(10**18)}" for _ in range(2))
         with suppress(OSError):
             probe.touch()
             try:
-                os.link(probe, other)
-                other.unlink()
+                os.link(probe, second_probe)
+                second_probe.unlink()
             except OSError as error:
                 return error.errno in _NO_LINK
             finally:
@@ -273,9 +273,9 @@ class FileStore:
     def _missing(self, key: str) -> ObjectMissing:
         return ObjectMissing(f"no object {key!r} in {self.url}")
 
-    def _failure(self, error: Exception, done: str, key: str) -> FrametallyError:
+    def _failure(self, error: Exception, verb: str, key: str) -> FrametallyError:
         number = _errno(error)
-        if number in _NO_OBJECT and done != "written":
+        if number in _NO_OBJECT and verb != "written":
             return self._missing(key)
         if number in _NO_ROOM:
             return Retryable(
@@ -283,27 +283,27 @@ class FileStore:
                 "or set FRAMETALLY_STORE_URL to a folder on another disk",
                 part=_PART,
             )
-        if number in _NO_LINK and done == "written" and self._lacks_hard_links():
+        if number in _NO_LINK and verb == "written" and self._lacks_hard_links():
             kind = file_system(self._root) or "of unknown type"
             return Misconfigured(
                 f"store folder {self._root} is on a file system without hard links ({kind}), by which one of "
                 "two writers is the first: set FRAMETALLY_STORE_URL or FRAMETALLY_DATA_DIR to a folder on "
                 "another, such as ext4, XFS, Btrfs or APFS"
             )
+        reason = os.strerror(number) if number else str(error).partition("\n")[0]
         if number in _NO_RIGHT:
             return Misconfigured(
-                f"{self._root / key} may not be {done} ({os.strerror(number)}): give this user the right, "
+                f"{self._root / key} may not be {verb} ({reason}): give this user the right, "
                 "or set FRAMETALLY_STORE_URL to another folder"
             )
         if number in _NO_SUCH_NAME:
-            return Poison(f"key {key[:200]!r} cannot be {done} ({os.strerror(number)}): choose another key")
-        reason = os.strerror(number) if number else str(error).partition("\n")[0]
+            return Poison(f"key {key[:200]!r} cannot be {verb} ({reason}): choose another key")
         if isinstance(error, InvalidPathError):
             return Misconfigured(
                 f"store folder {self._root} holds a file that is not frametally's ({reason}): remove it"
             )
         return Retryable(
-            f"{self._root / key} could not be {done} ({reason}): check the disk and try again", part=_PART
+            f"{self._root / key} could not be {verb} ({reason}): check the disk and try again", part=_PART
         )
 
 
@@ -315,7 +315,7 @@ def check_key(key: str) -> None:
     """
     parts = key.split("/")
     if any(part in ("", ".", "..") for part in parts) or _CONTROL.search(key):
-        raise Poison(f"key {key[:200]!r} is no relative path of plain names; use one such as media/a.json")
+        raise Poison(f"key {key[:200]!r} is not a relative path of plain names; write it like media/a.json")
     if _RESERVED_NAME.fullmatch(parts[-1]):
         raise Poison(
             f"key {key[:200]!r}: {parts[-1]!r} is named like a staging file or a drive; choose another key"

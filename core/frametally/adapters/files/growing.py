@@ -94,24 +94,22 @@ class GrowingFile:
             try:
                 with self._alone(make=False) as handle:
                     os.fsync(handle)
-                    made = self._give_name()
+                    is_stored = self._give_name()
             except Poison:
                 if not self._final.is_file():
                     raise
-                made = False
+                is_stored = False
             self._sync_folders(self._final.parent)
             self._growing.unlink(missing_ok=True)
         self._over = True
-        return made
+        return is_stored
 
     def _give_name(self) -> bool:
         try:
             os.link(self._growing, self._final)
         except FileExistsError:
             if self._final.is_dir():
-                raise Poison(
-                    f"key {self.key[:200]!r}: there is a folder of that name; choose another key"
-                ) from None
+                raise Poison(f"key {self.key[:200]!r}: a folder has that name; choose another key") from None
             return False
         except FileNotFoundError:
             raise self._is_over() from None
@@ -141,7 +139,7 @@ class GrowingFile:
             if time.monotonic() > until_s:
                 raise Retryable(
                     f"{self.key}: another process has been writing to it for {_LOCK_PATIENCE_S:g} s; "
-                    "is it stopped (Ctrl-Z)? then let it go on, or end it"
+                    "if you suspended it (Ctrl-Z), resume or end it"
                 )
 
         with locked(handle, look_every_s=_LOCK_LOOK_UP_S, on_held=give_up):
@@ -157,7 +155,7 @@ class GrowingFile:
             return False
 
     def _is_over(self) -> Poison:
-        return Poison(f"the write of {self.key} is over: it was finished or aborted; begin anew")
+        return Poison(f"the write of {self.key} is over: it was finished or aborted; start again")
 
     @contextmanager
     def _told_plainly(self) -> Iterator[None]:

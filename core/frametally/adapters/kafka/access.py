@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr
+from kafka import errors
 
-from frametally.errors import Misconfigured
+from frametally.errors import FrametallyError, Misconfigured, Retryable
+from frametally.ports.frame_log import NoSuchTopic
 from frametally.settings.access import NO_SECRET, LogAccess
+from frametally.settings.fields import SecretStr
 
 PART = "frame log (Kafka)"
 _SCHEME = "kafka://"
@@ -43,10 +46,7 @@ class KafkaAccess:
 
     Attributes:
         servers: Host and port of each broker to begin with.
-        security: Kafka's `security.protocol`.
         mechanism: Kafka's `sasl.mechanism`; used where `security` begins with SASL.
-        user: Name to log in by.
-        password: Its secret.
         ca_file: PEM file of the authorities that certificates may come from; None: the system's.
         client_id: What the brokers call this client in their logs.
         request_timeout_s: Seconds after which a request without an answer is sent again.
@@ -72,7 +72,7 @@ class KafkaAccess:
 
     @property
     def with_login(self) -> bool:
-        """Tell whether a name and a password are asked for."""
+        """Tell whether the connection needs a name and a password."""
         return self.security.startswith("SASL_")
 
     def tls_context(self) -> ssl.SSLContext:
@@ -92,7 +92,7 @@ class KafkaAccess:
     def client_options(self) -> dict[str, Any]:
         """Return the options that every client of `kafka` is made with."""
         options: dict[str, Any] = {
-            "bootstrap_servers": [_shown(host, port) for host, port in self.servers],
+            "bootstrap_servers": [_address_text(host, port) for host, port in self.servers],
             "client_id": self.client_id,
             "security_protocol": self.security,
             "request_timeout_ms": round(self.request_timeout_s * 1000),
@@ -119,31 +119,33 @@ def read_kafka_access(url: str, access: LogAccess | None = None) -> KafkaAccess:
         Misconfigured: Something is missing, or cannot be.
     """
     access = access or LogAccess()
-    given = _read_properties(access.client_properties) if access.client_properties else {}
-    servers = url.removeprefix(_SCHEME).rstrip("/") or given.get("bootstrap.servers", "")
-    user = access.user or given.get("sasl.username", "")
-    ca_file = access.ca_file or (Path(given["ssl.ca.location"]) if given.get("ssl.ca.location") else None)
-    security = (access.security or given.get("security.protocol", "")).upper()
+    properties = _read_properties(access.client_properties) if access.client_properties else {}
+    servers = url.removeprefix(_SCHEME).rstrip("/") or properties.get("bootstrap.servers", "")
+    user = access.user or properties.get("sasl.username", "")
+    ca_file = access.ca_file or (
+        Path(properties["ssl.ca.location"]) if properties.get("ssl.ca.location") else None
+    )
+    security = (access.security or properties.get("security.protocol", "")).upper()
     if not security:
         security = ("SASL_" if user else "") + ("SSL" if ca_file else "PLAINTEXT")
     password = access.password
     if not password.get_secret_value():
-        password = SecretStr(given.get("sasl.password", ""))
+        password = SecretStr(properties.get("sasl.password", ""))
     login = KafkaAccess(
         servers=_parse_servers(url, servers),
         security=_one_of("security.protocol", security, _SECURITIES),
         mechanism=_one_of(
             "sasl.mechanisms",
-            given.get("sasl.mechanisms") or given.get("sasl.mechanism") or "PLAIN",
+            properties.get("sasl.mechanisms") or properties.get("sasl.mechanism") or "PLAIN",
             _MECHANISMS,
         ),
         user=user,
         password=password,
         ca_file=ca_file,
-        client_id=given.get("client.id") or "frametally",
-        request_timeout_s=_milliseconds(given, "request.timeout.ms", 8000) / 1000,
-        session_timeout_s=_milliseconds(given, "session.timeout.ms", 0) / 1000 or None,
-        idempotent=given.get("enable.idempotence", "true").lower() != "false",
+        client_id=properties.get("client.id") or "frametally",
+        request_timeout_s=_milliseconds(properties, "request.timeout.ms", 8000) / 1000,
+        session_timeout_s=_milliseconds(properties, "session.timeout.ms", 0) / 1000 or None,
+        idempotent=properties.get("enable.idempotence", "true").lower() != "false",
     )
     if login.with_login and not (login.user and login.password.get_secret_value()):
         raise Misconfigured(
@@ -184,7 +186,7 @@ def _read_properties(path: Path) -> dict[str, str]:
         raise Misconfigured(
             f"FRAMETALLY_LOG_CLIENT_PROPERTIES={path} cannot be read ({error}): correct the name"
         ) from error
-    given = {}
+    properties = {}
     for line in map(str.strip, text.splitlines()):
         if not line or line[0] in "#!":
             continue
@@ -195,22 +197,80 @@ def _read_properties(path: Path) -> dict[str, str]:
         elif key not in _KNOWN_KEYS:
             _warnings.warning("%s: %s is not a key that frametally knows; it is ignored", path, key)
         else:
-            given[key] = value.strip()
-    return given
+            properties[key] = value.strip()
+    return properties
 
 
 def _one_of(key: str, value: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
-        raise Misconfigured(f"{key}={value}: frametally can do {', '.join(allowed)}")
+        raise Misconfigured(f"{key}={value}: frametally supports {', '.join(allowed)}")
     return value
 
 
-def _milliseconds(given: Mapping[str, str], key: str, default: int) -> int:
-    value = given.get(key, str(default))
+def _milliseconds(properties: Mapping[str, str], key: str, default: int) -> int:
+    value = properties.get(key, str(default))
     if not value.isdecimal():
-        raise Misconfigured(f"{key}={value}: a number of milliseconds is needed")
+        raise Misconfigured(f"{key}={value}: give a number of milliseconds")
     return int(value)
 
 
-def _shown(host: str, port: int) -> str:
+def _address_text(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def no_right(access: KafkaAccess, right: str, resource: str) -> Misconfigured:
+    """Return the error about a right that is missing."""
+    principal = f"user {access.user!r}" if access.user else "an anonymous client"
+    return Misconfigured(
+        f"Kafka does not let {principal} {right} {resource}: have an administrator add that right "
+        "(kafka-acls), or log in as another by FRAMETALLY_LOG_USER"
+    )
+
+
+@contextmanager
+def explained(access: KafkaAccess, url: str, topic: str, doing: str) -> Iterator[None]:
+    """Raise the library's errors inside as ours; `doing` is the right that is needed, as a verb.
+
+    Raises:
+        Misconfigured: A person has to change something.
+        Retryable: Everything else: Kafka is away for now.
+    """
+    try:
+        yield
+    except errors.KafkaError as error:
+        raise explain(error, access, url, topic, doing) from error
+
+
+def explain(error: BaseException, access: KafkaAccess, url: str, topic: str, doing: str) -> FrametallyError:
+    """Return the library's error as ours; see `explained`."""
+    match error:
+        case errors.UnknownTopicOrPartitionError() | errors.UnknownTopicIdError():
+            return NoSuchTopic(url, topic)
+        case errors.TopicAuthorizationFailedError() | errors.ClusterAuthorizationFailedError():
+            return no_right(access, doing, f"topic {topic!r}")
+        case errors.GroupAuthorizationFailedError():
+            return no_right(access, "join or look at", "this consumer group")
+        case errors.SaslAuthenticationFailedError():
+            return Misconfigured(
+                f"{url} refused the name {access.user!r} or its password: "
+                "check FRAMETALLY_LOG_USER and FRAMETALLY_LOG_PASSWORD"
+            )
+        case errors.InvalidSessionTimeoutError():
+            return Misconfigured(
+                f"{url} does not take FRAMETALLY_LEASE_S as a session's length: set it between the broker's "
+                "group.min.session.timeout.ms (6 s unless changed) and group.max.session.timeout.ms"
+            )
+        case errors.MessageSizeTooLargeError() | errors.RecordListTooLargeError():
+            return Misconfigured(
+                f"topic {topic!r} does not take a message of this size: raise its max.message.bytes"
+            )
+        case errors.UnsupportedVersionError() | errors.IncompatibleBrokerVersion():
+            return Misconfigured(f"{url}: this Kafka is too old for frametally ({error}): use 2.8 or later")
+        case errors.InvalidReplicationFactorError():
+            return Misconfigured(
+                f"topic {topic!r} cannot be made: there are too few brokers for FRAMETALLY_LOG_REPLICATION, "
+                "lower it or add brokers"
+            )
+        case errors.InvalidTopicError():
+            return Misconfigured(f"{topic!r} cannot be the name of a topic: correct FRAMETALLY_TOPIC")
+    return Retryable(f"{url} does not answer correctly ({error}): try again, or read its log", part=PART)

@@ -22,8 +22,7 @@ from kafka.errors import (
     for_code,
 )
 
-from frametally.adapters.kafka.access import read_kafka_access
-from frametally.adapters.kafka.broker_errors import explained, no_right
+from frametally.adapters.kafka.access import explained, no_right, read_kafka_access
 from frametally.adapters.kafka.consumer_group import KafkaGroupConsumer
 from frametally.adapters.kafka.probe import check_reachable
 from frametally.errors import Misconfigured, Retryable
@@ -82,14 +81,14 @@ class KafkaLog:
         except NoSuchTopic:
             if keep_s is None and self._retention_h:
                 keep_s = self._retention_h * HOUR_S
-            wanted = {
+            new_topic = {
                 "num_partitions": partitions,
                 "replication_factor": self._replication or -1,
                 "configs": _keeping(keep_s),
             }
             # Another may be quicker.
             with explained(self._access, self.url, topic, "create"), suppress(TopicAlreadyExistsError):
-                self._connected().create_topics({topic: wanted})
+                self._connected().create_topics({topic: new_topic})
             self._wait_for(topic)
 
     def partitions(self, topic: str) -> int:
@@ -97,7 +96,7 @@ class KafkaLog:
         return self._describe(topic).partitions
 
     def log_id(self, topic: str) -> str:
-        """Return Kafka's id of the topic: one made anew has another. Raises `NoSuchTopic`."""
+        """Return Kafka's id of the topic: one created again has another. Raises `NoSuchTopic`."""
         return self._describe(topic).log_id
 
     def publish(self, topic: str, messages: Iterable[tuple[bytes, bytes]]) -> None:
@@ -107,13 +106,13 @@ class KafkaLog:
         while chunk := list(itertools.islice(source, _CHUNK_MESSAGES)):
             with explained(self._access, self.url, topic, "write to"):
                 producer = self._producing()
-                sent = [
+                futures = [
                     producer.send(topic, key=key, value=value, partition=zlib.crc32(key) % target.partitions)
                     for key, value in chunk
                 ]
                 by_s = time.monotonic() + self._delivered_within_s + _CONNECT_S
                 try:
-                    for future in sent:
+                    for future in futures:
                         future.get(timeout=max(0.0, by_s - time.monotonic()))
                 except KafkaTimeoutError:
                     self._drop_producer()  # it says nothing of its own time-out any more: another is made
@@ -159,22 +158,24 @@ class KafkaLog:
             partition: min(end[partition], *(committed.get(partition, 0) for committed in by_group))
             for partition in end
         }
-        wanted = {partition: offset for partition, offset in below.items() if offset > begin[partition]}
-        if not wanted:
+        offsets_below = {
+            partition: offset for partition, offset in below.items() if offset > begin[partition]
+        }
+        if not offsets_below:
             return 0
         with explained(self._access, self.url, topic, "delete messages of"):
             self._connected().delete_records(
-                {TopicPartition(topic, partition): offset for partition, offset in wanted.items()}
+                {TopicPartition(topic, partition): offset for partition, offset in offsets_below.items()}
             )
-        return sum(offset - begin[partition] for partition, offset in wanted.items())
+        return sum(offset - begin[partition] for partition, offset in offsets_below.items())
 
     def keep_for(self, topic: str, keep_s: float) -> None:
         """Set how long the topic keeps messages. Raises `Misconfigured` without the right to change it."""
         self._describe(topic)
         change = ConfigResource(ConfigResourceType.TOPIC, topic, _keeping(keep_s))
         with explained(self._access, self.url, topic, "change the settings of"):
-            done = self._connected().alter_configs([change], raise_on_unknown=False)
-        (result,) = done["topic"].values()
+            results = self._connected().alter_configs([change], raise_on_unknown=False)
+        (result,) = results["topic"].values()
         if result != "OK":
             raise Misconfigured(
                 f"topic {topic!r} cannot be set to keep messages for {keep_s:g} s ({result}): have an "
@@ -190,11 +191,15 @@ class KafkaLog:
                 self._admin.close()
             self._producer = self._admin = None
 
-    def _offsets(self, topic: str, which: OffsetSpec) -> dict[int, int]:
-        wanted = {TopicPartition(topic, p): which for p in range(self._describe(topic).partitions)}
+    def _offsets(self, topic: str, offset_spec: OffsetSpec) -> dict[int, int]:
+        offset_specs = {
+            TopicPartition(topic, p): offset_spec for p in range(self._describe(topic).partitions)
+        }
         with explained(self._access, self.url, topic, "look at"):
-            offsets = self._connected().list_partition_offsets(wanted)
-        return {at.partition: offsets[at].offset for at in sorted(offsets)}
+            offsets = self._connected().list_partition_offsets(offset_specs)
+        return {
+            topic_partition.partition: offsets[topic_partition].offset for topic_partition in sorted(offsets)
+        }
 
     def _committed(self, topic: str, groups: list[str]) -> dict[str, dict[int, int]]:
         target = self._describe(topic)
@@ -204,15 +209,19 @@ class KafkaLog:
         with explained(self._access, self.url, topic, "look at"):
             by_group = self._group_offsets(dict.fromkeys(groups, everywhere))
         return {
-            group: {at.partition: row.offset for at, row in sorted(offsets.items()) if row.offset >= 0}
+            group: {
+                topic_partition.partition: row.offset
+                for topic_partition, row in sorted(offsets.items())
+                if row.offset >= 0
+            }
             for group, offsets in by_group.items()
         }
 
-    def _group_offsets(self, wanted: dict[str, list[TopicPartition]]) -> Any:
+    def _group_offsets(self, partitions_by_group: dict[str, list[TopicPartition]]) -> Any:
         by_s = time.monotonic() + _COORDINATOR_S
         while True:
             try:
-                return self._connected().list_group_offsets(wanted)
+                return self._connected().list_group_offsets(partitions_by_group)
             except (CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError):
                 # Kafka makes its books of groups when the first one asks, and moves them between brokers.
                 if time.monotonic() > by_s:
@@ -223,8 +232,8 @@ class KafkaLog:
         """Return the topic as it is now.
 
         Raises:
-            Misconfigured: There is none, the right is missing, or it was made anew since it was first seen
-                here: whoever goes on would mix up the offsets of the two.
+            Misconfigured: There is none, the right is missing, or it was created again since it was first
+                seen here: going on would mix up the offsets of the two.
         """
         with explained(self._access, self.url, topic, "look at"):
             (row,) = self._connected().describe_topics([topic])
@@ -232,11 +241,11 @@ class KafkaLog:
                 raise for_code(row["error_code"])(topic)
         rights = frozenset(map(str, row.get("authorized_operations") or ()))
         current = _Topic(str(row["topic_id"]), len(row["partitions"]), rights)
-        known = self._log_ids.setdefault(topic, current.log_id)
-        if known != current.log_id:
+        first_log_id = self._log_ids.setdefault(topic, current.log_id)
+        if first_log_id != current.log_id:
             raise Misconfigured(
-                f"topic {topic!r} was deleted and made again meanwhile ({known}, now {current.log_id}): "
-                "what it held is gone; start this again, to go on with the new one"
+                f"topic {topic!r} was deleted and created again ({first_log_id}, now {current.log_id}): "
+                "its messages are gone; restart this command to use the new one"
             )
         if right is not None and rights and right not in rights:
             raise no_right(self._access, {"READ": "read", "WRITE": "write to"}[right], f"topic {topic!r}")
@@ -284,7 +293,7 @@ class KafkaLog:
                     **self._access.client_options(),
                     acks="all",
                     enable_idempotence=self._access.idempotent,
-                    # Whoever calls waits for all of a call's messages; these fill the batches meanwhile.
+                    # The caller waits for all of a call's messages; these fill the batches meanwhile.
                     linger_ms=5,
                     batch_size=128 * 1024,
                     max_block_ms=round(_CONNECT_S * 1000),

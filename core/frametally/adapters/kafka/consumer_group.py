@@ -33,8 +33,7 @@ from kafka.errors import (
 )
 from kafka.structs import MemberState
 
-from frametally.adapters.kafka.access import KafkaAccess
-from frametally.adapters.kafka.broker_errors import explain
+from frametally.adapters.kafka.access import KafkaAccess, explain
 from frametally.ports.frame_log import GroupCallbacks, LeaseLost, LogRecord
 
 _LEAST_POLL_S = 0.005
@@ -49,14 +48,14 @@ class _Changed(Exception):
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Remembers what goes, for the thread that polls."""
+    """Remembers lost partitions, for the thread that polls."""
 
     def __init__(self) -> None:
-        self.gone: set[int] = set()
+        self.revoked: set[int] = set()
         self.closing = False
 
     def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        self.gone |= {at.partition for at in revoked}
+        self.revoked |= {topic_partition.partition for topic_partition in revoked}
         self._interrupt()
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
@@ -87,7 +86,7 @@ class KafkaGroupConsumer:
         self._group = group
         self._callbacks = callbacks
         self._listener = _Listener()
-        self._held: set[int] = set()
+        self._assigned: set[int] = set()
         self._late: dict[int, int] = {}
         session_s = access.session_timeout_s or lease_s
         try:
@@ -114,27 +113,33 @@ class KafkaGroupConsumer:
         began_s = time.monotonic()
         while True:
             self._tell()
-            # Joining that ends while nobody polls would begin anew: so it is waited for.
+            # Joining that ends while nobody polls would begin again: so it is waited for.
             within_s = timeout_s if self._is_member else max(timeout_s, _JOIN_S)
             left_s = began_s + within_s - time.monotonic()
             try:
-                taken = self._take(max(left_s, _LEAST_POLL_S), max_records)
+                records_by_partition = self._take(max(left_s, _LEAST_POLL_S), max_records)
             except KafkaError as error:
                 if not isinstance(error.__cause__, _Changed):
                     raise self._explained(error) from error
                 continue
-            if taken or left_s <= 0 or (self._is_member and began_s + timeout_s <= time.monotonic()):
+            if (
+                records_by_partition
+                or left_s <= 0
+                or (self._is_member and began_s + timeout_s <= time.monotonic())
+            ):
                 return [
-                    LogRecord(at.partition, record.offset, record.key or b"", record.value or b"")
-                    for at, records in taken.items()
+                    LogRecord(
+                        topic_partition.partition, record.offset, record.key or b"", record.value or b""
+                    )
+                    for topic_partition, records in records_by_partition.items()
                     for record in records
-                    if at.partition in self._held
+                    if topic_partition.partition in self._assigned
                 ]
 
     def seek(self, partition: int, offset: int) -> None:
         """Make `offset` the next one that `poll` returns. Raises `LeaseLost` if it is not assigned."""
         try:
-            if partition in self._held:
+            if partition in self._assigned:
                 self._kafka.seek(TopicPartition(self._topic, partition), offset)
                 return
         except (AssertionError, IllegalStateError):
@@ -144,14 +149,14 @@ class KafkaGroupConsumer:
     def commit(self, partition: int, offset: int) -> None:
         """Record that all below `offset` is done.
 
-        While the group shares its partitions anew, Kafka takes no commit: it is then made by the poll after
+        While the group shares its partitions again, Kafka takes no commit: it is then made by the poll after
         that, or never, if the partition goes to another.
 
         Raises:
             LeaseLost: The partition is no longer this member's.
             Retryable: Kafka is away for now.
         """
-        if partition not in self._held:
+        if partition not in self._assigned:
             raise LeaseLost(partition, self._group)
         if self._commit_now(partition, offset):
             self._late.pop(partition, None)
@@ -160,12 +165,12 @@ class KafkaGroupConsumer:
 
     def assignment(self) -> set[int]:
         """Return the partitions assigned at the last poll."""
-        return set(self._held)
+        return set(self._assigned)
 
     def close(self) -> None:
-        """Leave the group and close the connections; again is no error."""
+        """Leave the group and close the connections; a second call does nothing."""
         self._listener.closing = True
-        self._held.clear()
+        self._assigned.clear()
         self._kafka.close(autocommit=False, timeout_ms=round(_LEAVE_S * 1000))
 
     @property
@@ -176,10 +181,10 @@ class KafkaGroupConsumer:
     def _take(self, timeout_s: float, max_records: int) -> dict[TopicPartition, list[Any]]:
         timeout_ms = round(timeout_s * 1000)
         if max_records > 0:
-            taken: dict[TopicPartition, list[Any]] = self._kafka.poll(
+            records_by_partition: dict[TopicPartition, list[Any]] = self._kafka.poll(
                 timeout_ms=timeout_ms, max_records=max_records
             )
-            return taken
+            return records_by_partition
         paused = self._kafka.assignment()
         self._kafka.pause(*paused)
         try:
@@ -191,23 +196,26 @@ class KafkaGroupConsumer:
     def _tell(self) -> None:
         """Call back about all that has changed since the last poll."""
         self._commit_late()
-        gone = self._listener.gone & self._held
-        if gone:
-            self._callbacks["on_revoked"](sorted(gone))
-            self._held -= gone
-            self._late = {partition: at for partition, at in self._late.items() if partition in self._held}
-        self._listener.gone.clear()
-        added = {at.partition for at in self._kafka.assignment()} - self._held
-        if added:
-            self._held |= added
+        revoked = self._listener.revoked & self._assigned
+        if revoked:
+            self._callbacks["on_revoked"](sorted(revoked))
+            self._assigned -= revoked
+            self._late = {
+                partition: offset for partition, offset in self._late.items() if partition in self._assigned
+            }
+        self._listener.revoked.clear()
+        assignment = {topic_partition.partition for topic_partition in self._kafka.assignment()}
+        new_partitions = assignment - self._assigned
+        if new_partitions:
+            self._assigned |= new_partitions
             try:
-                self._callbacks["on_assigned"](sorted(added))
+                self._callbacks["on_assigned"](sorted(new_partitions))
             except BaseException:
-                self._held -= added  # they are assigned anew at the next poll
+                self._assigned -= new_partitions  # they are assigned again at the next poll
                 raise
 
     def _commit_now(self, partition: int, offset: int) -> bool:
-        """Commit, and tell whether Kafka took it; it does not while the group shares its partitions anew."""
+        """Commit, and tell whether Kafka took it; it does not while the group shares its partitions again."""
         try:
             self._kafka.commit({TopicPartition(self._topic, partition): OffsetAndMetadata(offset, "", -1)})
         except RebalanceInProgressError:

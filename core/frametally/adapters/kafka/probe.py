@@ -38,7 +38,7 @@ def check_reachable(access: KafkaAccess) -> None:
         else:
             return
     # What may pass by itself comes first: the other servers are perhaps just not needed.
-    raise next((one for one in troubles if isinstance(one, Retryable)), troubles[0])
+    raise next((trouble for trouble in troubles if isinstance(trouble, Retryable)), troubles[0])
 
 
 def _check_one(access: KafkaAccess, host: str, port: int) -> None:
@@ -61,7 +61,7 @@ def _check_one(access: KafkaAccess, host: str, port: int) -> None:
             )
         if error == _UNSUPPORTED_MECHANISM:
             raise Misconfigured(
-                f"{where} does not let in by {mechanism}: it offers {', '.join(_texts(answer[2:]))}; "
+                f"{where} does not accept {mechanism}: it offers {', '.join(_texts(answer[2:]))}; "
                 "set sasl.mechanisms in the file that FRAMETALLY_LOG_CLIENT_PROPERTIES names"
             )
         if error == _NO_ERROR and mechanism == "PLAIN":
@@ -85,11 +85,11 @@ def _connected(access: KafkaAccess, where: str, host: str, port: int) -> socket.
     try:
         plain = socket.create_connection((host, port), timeout=_TIMEOUT_S)
     except socket.gaierror as error:
-        said = f"that host is not known here ({error.strerror})"
-        raise unknown_host(where, "FRAMETALLY_LOG_URL", said, part=PART) from error
+        reason = f"unknown host ({error.strerror})"
+        raise unknown_host(where, "FRAMETALLY_LOG_URL", reason, part=PART) from error
     except (OSError, UnicodeError) as error:
         raise Retryable(
-            f"{where}: nothing answers there ({error}); start it, or check FRAMETALLY_LOG_URL", part=PART
+            f"{where}: no answer ({error}); start it, or check FRAMETALLY_LOG_URL", part=PART
         ) from error
     if not access.with_tls:
         return plain
@@ -139,7 +139,7 @@ def _ask(
         raise Misconfigured(
             f"{where} speaks TLS: set FRAMETALLY_LOG_SECURITY to {'SASL_SSL' if access.with_login else 'SSL'}"
         )
-    raise Misconfigured(f"{where} does not answer as Kafka does: check FRAMETALLY_LOG_URL")
+    raise Misconfigured(f"{where} does not answer like Kafka: check FRAMETALLY_LOG_URL")
 
 
 def _speaks_tls(connection: socket.socket) -> bool:
@@ -171,9 +171,9 @@ def _text(text: str) -> bytes:
 
 def _texts(data: bytes) -> list[str]:
     (count,) = struct.unpack_from(">i", data)
-    texts, at = [], 4
+    texts, position = [], 4
     for _ in range(count):
-        (size,) = struct.unpack_from(">h", data, at)
-        texts.append(data[at + 2 : at + 2 + size].decode(errors="replace"))
-        at += 2 + size
+        (size,) = struct.unpack_from(">h", data, position)
+        texts.append(data[position + 2 : position + 2 + size].decode(errors="replace"))
+        position += 2 + size
     return texts

@@ -1,8 +1,8 @@
 """Objects in a bucket: `s3://bucket[/prefix]`, on any service that keeps S3's conditional puts.
 
 Data go through obstore. Its own retries are off: a call is tried a few times here (`retrying.a_few_times`),
-and whoever can wait longer does so by `Patience`. So one rule holds for reads, for puts and for the one call
-where trying again is no matter of course: a put that creates. If its answer is lost, the next try finds an
+and callers that can wait longer do so by `Patience`. One rule holds for reads, for puts and for the one call
+where trying again is not obvious: a put that creates. If its answer is lost, the next try finds an
 object there, and only a look at it tells whether it is ours.
 """
 
@@ -130,7 +130,7 @@ class S3Store:
         """Return the object's bytes and version."""
         result = obstore.get(self._store, key)
         data = bytes(result.bytes())
-        meta = result.meta  # made anew at each look
+        meta = result.meta  # created again at each look
         self._check_whole(key, len(data), meta["size"])
         return data, meta["e_tag"] or ""
 
@@ -205,7 +205,7 @@ class S3Store:
         return [info_of(meta) for meta in next(iter(pages), [])]
 
     def delete(self, key: str) -> None:
-        """Remove the object; removing one that is not there is no error."""
+        """Remove the object; removing a missing one does nothing."""
         _check(key)
         try:
             self._call("removed", key, lambda: obstore.delete(self._store, key))
@@ -215,7 +215,7 @@ class S3Store:
     def change(self, key: str, make: Change) -> bytes | None:
         """Replace an object by what `make` makes of it; see `ObjectStore.change`.
 
-        It is put, or removed, only if it is still the version that `make` was given; else all begins anew. A
+        It is put, or removed, only if it is still the version that `make` was given; else all begins again. A
         service that removes regardless of the version (AWS, MinIO and SeaweedFS do not) leaves some
         milliseconds in which a change that comes between is removed with it.
         """
@@ -238,9 +238,9 @@ class S3Store:
         except ObjectMissing:
             return None, ""
 
-    def _swap(self, key: str, version: str, made: bytes | None) -> bool:
-        """Put `made`, or remove the object, if it still has that version (empty: none); tell if it had."""
-        if made is None:
+    def _swap(self, key: str, version: str, content: bytes | None) -> bool:
+        """Put `content`, or remove the object, if it still has that version (empty: none); tell if it had."""
+        if content is None:
             from frametally.adapters.s3.service import remove_version
 
             whole_key = self._whole_key(key)
@@ -248,9 +248,9 @@ class S3Store:
                 lambda: remove_version(self._access, bucket=self._bucket, key=whole_key, version=version)
             )
         if not version:
-            return self.put(key, made, if_absent=True)
+            return self.put(key, content, if_absent=True)
         try:
-            a_few_times(lambda: self._put_once(key, made, {"e_tag": version}))
+            a_few_times(lambda: self._put_once(key, content, {"e_tag": version}))
         except (AlreadyExistsError, PreconditionError, ObjectMissing):
             return False
         return True
@@ -297,23 +297,23 @@ class S3Store:
                 f"{self._place}: {key} came cut short ({size_bytes} of {expected_bytes} bytes): try again"
             )
 
-    def _call(self, done: str, key: str, action: Callable[[], T]) -> T:
+    def _call(self, verb: str, key: str, action: Callable[[], T]) -> T:
         def once() -> T:
             try:
                 return action()
             except _FAILED as error:
-                raise self._failure(error, done, key) from error
+                raise self._failure(error, verb, key) from error
 
         return a_few_times(once)
 
-    def _failure(self, error: Exception, done: str, key: str) -> FrametallyError:
+    def _failure(self, error: Exception, verb: str, key: str) -> FrametallyError:
         if is_bare_refusal(error) and key:
             try:
                 obstore.get(self._store, key, options={"range": (0, 1)})
             except _FAILED as spoken:
                 if code_of(spoken):
                     error = spoken
-        return failure(error, done=done, what=key or "its objects", key=key, place=self._place)
+        return failure(error, verb=verb, object_name=key or "its objects", key=key, place=self._place)
 
 
 def parse_url(url: str) -> tuple[str, str]:
@@ -337,7 +337,7 @@ def check_endpoint(endpoint: str, setting: str) -> None:
     """Check that it is the URL of a service. Raises `Misconfigured`."""
     parts = urlsplit(endpoint)
     if endpoint and (parts.scheme not in ("http", "https") or not parts.hostname or parts.username):
-        raise Misconfigured(f"{setting} is no URL of a service: use one such as https://s3.example.org")
+        raise Misconfigured(f"{setting} is not the URL of a service: write it like https://s3.example.org")
 
 
 def read_ca_file(access: StoreAccess) -> bytes:
@@ -356,5 +356,5 @@ def _check(key: str) -> None:
     check_key(key)
     if "\\" in key:  # a slash to some services
         raise Poison(
-            f"key {key[:200]!r} is no relative path of plain names: it has a backslash; choose another key"
+            f"key {key[:200]!r} is not a relative path of plain names: it has a backslash; choose another key"
         )

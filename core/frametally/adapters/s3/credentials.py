@@ -39,7 +39,7 @@ def credentials_of(access: StoreAccess) -> S3Credentials:
         return _of_aws()
     if not access.access_key or not secret:
         missing = "FRAMETALLY_STORE_SECRET_KEY" if access.access_key else "FRAMETALLY_STORE_ACCESS_KEY"
-        raise Misconfigured(f"{missing} is not set: an S3 store needs a key's name and its secret")
+        raise Misconfigured(f"{missing} is not set: an S3 store needs a key name and a secret")
     key: S3Credential = {
         "access_key_id": access.access_key,
         "secret_access_key": secret,
@@ -62,7 +62,7 @@ def _of_aws() -> S3Credentials:
         credentials = boto3.Session().get_credentials()
     except BotoCoreError as error:
         raise Misconfigured(
-            f"AWS's own variables and files give no S3 key ({error}): mend them, or set "
+            f"AWS's own variables and files give no S3 key ({error}): correct them, or set "
             "FRAMETALLY_STORE_ACCESS_KEY and FRAMETALLY_STORE_SECRET_KEY"
         ) from error
     if credentials is None:

@@ -31,19 +31,19 @@ _SECRET = "correct FRAMETALLY_STORE_SECRET_KEY"  # noqa: S105 - the name of a se
 _KEY = "correct FRAMETALLY_STORE_ACCESS_KEY"
 _REGION = "correct FRAMETALLY_STORE_REGION"
 _CLOCK = "its clock and this machine's differ too much: set this machine's clock, by NTP best"
-_TOKEN = "these credentials have ended: get new ones"  # noqa: S105
+_TOKEN = "these credentials have expired: get new ones"  # noqa: S105
 _SETUP = "correct FRAMETALLY_STORE_URL, or run `frametally setup` to make it"
 
 _MISCONFIGURED = {
-    "SignatureDoesNotMatch": f"the secret is not that of the key: {_SECRET}",
-    "InvalidAccessKeyId": f"it knows no such key: {_KEY}",
+    "SignatureDoesNotMatch": f"the secret does not match the key: {_SECRET}",
+    "InvalidAccessKeyId": f"unknown key: {_KEY}",
     "RequestTimeTooSkewed": _CLOCK,
     "ExpiredToken": _TOKEN,
     "InvalidToken": _TOKEN,
     "TokenRefreshRequired": _TOKEN,
-    "NoSuchBucket": f"there is no such bucket: {_SETUP}",
-    "InvalidBucketName": f"no bucket can have that name: {_SETUP}",
-    "AuthorizationHeaderMalformed": f"the region is another: {_REGION}",
+    "NoSuchBucket": f"the bucket does not exist: {_SETUP}",
+    "InvalidBucketName": f"invalid bucket name: {_SETUP}",
+    "AuthorizationHeaderMalformed": f"wrong region: {_REGION}",
     "PermanentRedirect": f"the bucket is in another region: {_REGION}",
     "IllegalLocationConstraintException": f"the bucket is in another region: {_REGION}",
     "NotImplemented": "it lacks what frametally needs (conditional puts): use another S3 service",
@@ -71,13 +71,13 @@ def is_bare_refusal(error: Exception) -> bool:
     return isinstance(error, PermissionDeniedError | UnauthenticatedError) and not code_of(error)
 
 
-def failure(error: Exception, *, done: str, what: str, key: str, place: str) -> FrametallyError:
-    """Return what `error` means to whoever called.
+def failure(error: Exception, *, verb: str, object_name: str, key: str, place: str) -> FrametallyError:
+    """Return what `error` means to the caller.
 
     Args:
         error: What obstore raised.
-        done: What was not done: `read`, `written`, `listed` or `removed`.
-        what: The object or folder, as a person names it.
+        verb: `read`, `written`, `listed` or `removed`: what was not possible.
+        object_name: The object or folder, as a person names it.
         key: Its key; empty for the whole store.
         place: The store's URL and its service's.
     """
@@ -85,18 +85,18 @@ def failure(error: Exception, *, done: str, what: str, key: str, place: str) -> 
     if code in _MISCONFIGURED:
         return Misconfigured(f"{place}: {_MISCONFIGURED[code]}")
     if code in _POISON:
-        return Poison(f"key {key[:200]!r} cannot be {done} ({code}): {_POISON[code]}")
+        return Poison(f"key {key[:200]!r} cannot be {verb} ({code}): {_POISON[code]}")
     if isinstance(error, FileNotFoundError):
         return ObjectMissing(f"no object {key!r} in {place}")
     if code in NO_ROOM:
         return Retryable(
-            f"{place}: there is no room left for {what} ({code}): free some, or raise the quota", part=PART
+            f"{place}: no space left for {object_name} ({code}): free some, or raise the quota", part=PART
         )
     if isinstance(error, PermissionDeniedError | UnauthenticatedError) or code == "AccessDenied":
         why = "" if code in ("", "AccessDenied") else f" ({code})"
         return Misconfigured(
-            f"{place}: {what} may not be {done}{why}: give this key the right {_RIGHTS[done]} "
-            "(policies for each stage: cloud-services/s3/)"
+            f"{place}: {object_name} may not be {verb}{why}: give this key the right "
+            f"{_RIGHTS[verb]} (policies for each stage: cloud-services/s3/)"
         )
     certificate = _CERTIFICATE.search(text)
     if certificate:
@@ -105,18 +105,18 @@ def failure(error: Exception, *, done: str, what: str, key: str, place: str) -> 
             "file of its authority by FRAMETALLY_STORE_CA_FILE"
         )
     if "InvalidContentType" in text or "InvalidMessage" in text:
-        return Misconfigured(f"{place}: it speaks no TLS: write http:// in FRAMETALLY_STORE_ENDPOINT")
+        return Misconfigured(f"{place}: it does not speak TLS: write http:// in FRAMETALLY_STORE_ENDPOINT")
     if 400 <= status < 500 and status not in PASSING and code != "RequestTimeout":
         return Misconfigured(
-            f"{place}: {what} could not be {done} (answer {status} {code}): is FRAMETALLY_STORE_ENDPOINT "
-            "that of an S3 service?"
+            f"{place}: {object_name} could not be {verb} (answer {status} {code}): is "
+            "FRAMETALLY_STORE_ENDPOINT that of an S3 service?"
         )
     cause = _CAUSE.search(text)
     if "body error" in text:
-        return Retryable(f"{place}: {what} came cut short: try again", part=PART)
+        return Retryable(f"{place}: {object_name} came cut short: try again", part=PART)
     reason = code or (f"answer {status}" if status else cause[0] if cause else _first_line(text))
     return Retryable(
-        f"{place}: {what} could not be {done} ({reason}): is the store up, and "
+        f"{place}: {object_name} could not be {verb} ({reason}): is the store up, and "
         "FRAMETALLY_STORE_ENDPOINT right?",
         part=PART,
     )

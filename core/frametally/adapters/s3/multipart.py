@@ -1,8 +1,8 @@
 """A write to a bucket that can be gone on with: S3's upload in parts, with a note beside it.
 
-Each piece of `PIECE_BYTES` is a part, and the parts that the service lists tell how far the write is. What is
-no whole piece lies in the note, under a key of its own: S3 takes no part below 5 MiB but the last. The note
-names the upload, too, so whoever goes on asks for its parts and never for all uploads of the bucket. A small
+Each piece of `PIECE_BYTES` is a part, and the parts that the service lists tell how far the write is. A piece
+that is not whole is in the note, under a key of its own: S3 takes no part below 5 MiB but the last. The note
+names the upload, too, so the next writer asks for its parts and never for all uploads of the bucket. A small
 write needs no parts at all.
 
 The note says at which byte its rest begins. Killed between a part and the note, the rest begins before the
@@ -37,8 +37,6 @@ class WriteTarget(NamedTuple):
     """Where a write goes.
 
     Attributes:
-        client: boto3's for the service.
-        bucket: The bucket.
         whole_key: The object's key in it, the store's prefix included.
         named: The object and its store, for messages.
     """
@@ -46,11 +44,11 @@ class WriteTarget(NamedTuple):
     client: Any
     bucket: str
     whole_key: str
-    named: str
+    display_name: str
 
 
 class _Note(msgspec.Struct, frozen=True):
-    """What stands before the rest: the upload, if there is one yet, and where the rest begins."""
+    """The head of a note: the upload, if there is one yet, and where the rest begins."""
 
     upload: str | None = None
     at_byte: int = 0
@@ -60,19 +58,19 @@ class MultipartWrite:
     """Bytes on their way to an object of a bucket; see `ResumableWrite`."""
 
     def __init__(
-        self, store: ObjectStore, target: WriteTarget, *, key: str, part_key: str, noted: bytes | None
+        self, store: ObjectStore, target: WriteTarget, *, key: str, part_key: str, note_data: bytes | None
     ) -> None:
         """Go on from the note as it stands; `open_write` reads it."""
         self.key = key
         self._store = store
         self._target = target
         self._part_key = part_key
-        self._noted = noted
-        note, rest = _parse(noted)
+        self._note_data = note_data
+        note, rest = _parse(note_data)
         self._upload = note.upload
         self._etags = self._list_parts()
-        self._kept = rest if note.at_byte == self._whole_bytes else b""
-        self._loose = bytearray(self._kept)
+        self._stored_rest = rest if note.at_byte == self._whole_bytes else b""
+        self._loose = bytearray(self._stored_rest)
         self._over = False
 
     @property
@@ -82,7 +80,7 @@ class MultipartWrite:
     @property
     def durable_bytes(self) -> int:
         """How many bytes the parts and the note have."""
-        return self._whole_bytes + len(self._kept)
+        return self._whole_bytes + len(self._stored_rest)
 
     def append(self, data: bytes, *, at_byte: int) -> None:
         """Take in `data`, the bytes from `at_byte` on; see `ResumableWrite.append`."""
@@ -94,41 +92,41 @@ class MultipartWrite:
             if at_byte != end:
                 raise Poison(f"bytes of {self.key} from {at_byte} on do not follow the {end} that came")
             while left:
-                taken = left[: PIECE_BYTES - len(self._loose)]
-                self._loose += taken
-                left = left[len(taken) :]
+                piece = left[: PIECE_BYTES - len(self._loose)]
+                self._loose += piece
+                left = left[len(piece) :]
                 if len(self._loose) == PIECE_BYTES:
                     self._put_piece()
         except FrametallyError:
-            self._loose = bytearray(self._kept)
+            self._loose = bytearray(self._stored_rest)
             raise
 
     def flush(self) -> int:
         """Make durable all that was taken in, and return how much that is."""
-        if len(self._loose) > len(self._kept):
+        if len(self._loose) > len(self._stored_rest):
             try:
                 self._note(self._upload, bytes(self._loose))
             except FrametallyError:
-                self._loose = bytearray(self._kept)
+                self._loose = bytearray(self._stored_rest)
                 raise
         return self.durable_bytes
 
     def finish(self) -> bool:
         """Make all that was taken in the object, if there is none; see `ResumableWrite.finish`."""
-        made = False
+        is_stored = False
         try:
             self.flush()
             if self._etags:
-                made = self._complete()
-            elif self._loose and _read(self._store, self._part_key) == self._noted:
-                made = self._store.put(self.key, bytes(self._loose), if_absent=True)
+                is_stored = self._complete()
+            elif self._loose and _read(self._store, self._part_key) == self._note_data:
+                is_stored = self._store.put(self.key, bytes(self._loose), if_absent=True)
             elif self._store.head(self.key) is None:
                 raise self._is_over()
         except Poison:
             if self._store.head(self.key) is None:
                 raise
         self.abort()
-        return made
+        return is_stored
 
     def abort(self) -> None:
         """Remove what was taken in; the object, if there is one, stays."""
@@ -137,7 +135,7 @@ class MultipartWrite:
         if upload is not None:
             self._abort(upload)
         self._store.delete(self._part_key)
-        self._upload, self._etags, self._noted, self._kept = None, [], None, b""
+        self._upload, self._etags, self._note_data, self._stored_rest = None, [], None, b""
         self._loose.clear()
 
     def _put_piece(self) -> None:
@@ -145,18 +143,20 @@ class MultipartWrite:
         if number > MOST_PARTS:
             raise Poison(
                 f"{self.key}: an S3 store takes {MOST_PARTS * PIECE_BYTES} bytes at most in one write; "
-                "lower FRAMETALLY_UPLOAD_MAX_GB, and cut what is larger"
+                "lower FRAMETALLY_UPLOAD_MAX_GB, and split larger files"
             )
         if self._upload is None:
             self._begin()
         self._etags.append(self._put_part(number, bytes(self._loose)))
         self._loose.clear()
-        self._kept = b""
+        self._stored_rest = b""
 
     def _begin(self) -> None:
-        upload: str = self._ask(lambda at: self._target.client.create_multipart_upload(**at)["UploadId"])
+        upload: str = self._ask(
+            lambda place: self._target.client.create_multipart_upload(**place)["UploadId"]
+        )
         try:
-            self._note(upload, self._kept)
+            self._note(upload, self._stored_rest)
         except FrametallyError:
             with suppress(FrametallyError):  # what is left of it goes with the bucket's rules
                 self._abort(upload)
@@ -165,24 +165,24 @@ class MultipartWrite:
 
     def _put_part(self, number: int, data: bytes) -> str:
         etag: str = self._ask(
-            lambda at: self._target.client.upload_part(
-                **at, UploadId=self._upload, PartNumber=number, Body=data
+            lambda place: self._target.client.upload_part(
+                **place, UploadId=self._upload, PartNumber=number, Body=data
             )["ETag"]
         )
         return etag
 
     def _note(self, upload: str | None, rest: bytes) -> None:
         """Replace the note, unless another process has."""
-        seen = self._noted
-        noted = msgspec.json.encode(_Note(upload, self._whole_bytes)) + b"\n" + rest
+        last_note = self._note_data
+        note = msgspec.json.encode(_Note(upload, self._whole_bytes)) + b"\n" + rest
 
         def make(before: bytes | None) -> bytes:
-            if before not in (seen, noted):
-                raise Poison(f"another process goes on with the write of {self.key}: ask how far it is")
-            return noted
+            if before not in (last_note, note):
+                raise Poison(f"another process continues the write of {self.key}: ask for its offset")
+            return note
 
         self._store.change(self._part_key, make)
-        self._noted, self._kept = noted, rest
+        self._note_data, self._stored_rest = note, rest
 
     def _list_parts(self) -> list[str]:
         """Return the ETags of the whole pieces, in order; none where the upload is over."""
@@ -201,8 +201,8 @@ class MultipartWrite:
             self._upload = None
         return etags
 
-    def _parts_after(self, marker: int, at: dict[str, str]) -> Any:
-        return self._target.client.list_parts(**at, UploadId=self._upload, PartNumberMarker=marker)
+    def _parts_after(self, marker: int, place: dict[str, str]) -> Any:
+        return self._target.client.list_parts(**place, UploadId=self._upload, PartNumberMarker=marker)
 
     def _complete(self) -> bool:
         etags = list(self._etags)
@@ -225,33 +225,33 @@ class MultipartWrite:
             except (ClientError, BotoCoreError) as error:
                 if error_code(error) in (*_REFUSED, *_GONE):
                     # What answers a try after one whose answer was lost may be our own object.
-                    there = self._store.head(self.key)
-                    if there is None:
+                    info = self._store.head(self.key)
+                    if info is None:
                         raise self._is_over() from error
-                    return in_doubt and there.size_bytes == size_bytes
+                    return in_doubt and info.size_bytes == size_bytes
                 failed = self._failure(error)
                 in_doubt = in_doubt or isinstance(failed, Retryable)
                 raise failed from error
             return True
 
-        made = a_few_times(once)
-        if made:
+        is_stored = a_few_times(once)
+        if is_stored:
             self._upload = None
-        return made
+        return is_stored
 
     def _abort(self, upload: str) -> None:
         with suppress(Poison):  # it is gone
             self._ask(
-                lambda at: self._target.client.abort_multipart_upload(**at, UploadId=upload),
+                lambda place: self._target.client.abort_multipart_upload(**place, UploadId=upload),
                 "s3:AbortMultipartUpload",
             )
 
     def _ask(self, action: Callable[[dict[str, str]], T], right: str = "s3:PutObject") -> T:
-        at = {"Bucket": self._target.bucket, "Key": self._target.whole_key}
+        place = {"Bucket": self._target.bucket, "Key": self._target.whole_key}
 
         def once() -> T:
             try:
-                return action(at)
+                return action(place)
             except (ClientError, BotoCoreError) as error:
                 if error_code(error) in _GONE:
                     raise self._is_over() from error
@@ -262,24 +262,25 @@ class MultipartWrite:
     def _failure(self, error: Exception, right: str = "s3:PutObject") -> FrametallyError:
         if error_code(error) in NO_ROOM:
             return NoRoom(
-                f"no room left for {self._target.named} ({error_code(error)}): free some, or raise the quota"
+                f"no room left for {self._target.display_name} ({error_code(error)}): free some, or raise "
+                "the quota"
             )
-        return service_failure(error, f"{self._target.named} could not be written", right)
+        return service_failure(error, f"{self._target.display_name} could not be written", right)
 
     def _is_over(self) -> Poison:
-        return Poison(f"the write of {self.key} is over: it was finished or aborted; begin anew")
+        return Poison(f"the write of {self.key} is over: it was finished or aborted; start again")
 
 
 def open_write(store: ObjectStore, target: WriteTarget, *, key: str, part_key: str) -> MultipartWrite:
     """Begin a write to `key`, or go on with it from its note under `part_key`.
 
     Raises:
-        Poison: What lies there is no such note.
+        Poison: The object there is not such a note.
         Retryable: The service does not answer.
         Misconfigured: A right is missing.
     """
-    noted = _read(store, part_key)
-    return MultipartWrite(store, target, key=key, part_key=part_key, noted=noted)
+    note_data = _read(store, part_key)
+    return MultipartWrite(store, target, key=key, part_key=part_key, note_data=note_data)
 
 
 def _read(store: ObjectStore, key: str) -> bytes | None:
@@ -289,11 +290,11 @@ def _read(store: ObjectStore, key: str) -> bytes | None:
         return None
 
 
-def _parse(noted: bytes | None) -> tuple[_Note, bytes]:
-    if noted is None:
+def _parse(note_data: bytes | None) -> tuple[_Note, bytes]:
+    if note_data is None:
         return _Note(), b""
-    head, _, rest = noted.partition(b"\n")
+    head, _, rest = note_data.partition(b"\n")
     try:
         return msgspec.json.decode(head, type=_Note), rest
     except msgspec.MsgspecError as error:
-        raise Poison(f"the note of a write is none of frametally's ({error}): remove it") from error
+        raise Poison(f"the note of a write is not frametally's ({error}): remove it") from error

@@ -74,12 +74,14 @@ def _response(error: Exception) -> dict[str, Any]:
     return getattr(error, "response", None) or {}  # a connection that was closed has None
 
 
-def service_failure(error: Exception, what: str, right: str) -> Misconfigured | Retryable:
+def service_failure(error: Exception, problem: str, right: str) -> Misconfigured | Retryable:
     """Return boto3's error as ours: a right that is missing, or a service that is away."""
     status = status_code(error)
     if status == 403:
-        return Misconfigured(f"{what} ({error_code(error)}): give this key the right {right}")
+        return Misconfigured(f"{problem} ({error_code(error)}): give this key the right {right}")
     if 400 <= status < 500 and status not in PASSING:
         settings = "FRAMETALLY_STORE_URL, FRAMETALLY_STORE_ENDPOINT and the key"
-        return Misconfigured(f"{what}: {error}; check {settings}")
-    return Retryable(f"{what}: {error}; is the store up, and FRAMETALLY_STORE_ENDPOINT right?", part=PART)
+        return Misconfigured(f"{problem}: {error}; check {settings}")
+    return Retryable(
+        f"{problem}: {error}; check that the store is running, and FRAMETALLY_STORE_ENDPOINT", part=PART
+    )

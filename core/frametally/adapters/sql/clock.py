@@ -26,7 +26,7 @@ def next_number(connection: Connection, about: Table) -> int:
 def note_change(connection: Connection, about: Table) -> None:
     """Note, in the writer's transaction, that something has changed that a page shows.
 
-    By the clock where that is ahead: so the version of a catalogue that was made anew is no earlier one's.
+    By the clock where that is ahead: so the version of a catalogue that was created again is always new.
     """
-    changed = connection.execute(select(about.c.changed)).scalar_one()
-    connection.execute(update(about).values(changed=max(changed + 1, now_ms(connection))))
+    changed_ms = connection.execute(select(about.c.changed)).scalar_one()
+    connection.execute(update(about).values(changed=max(changed_ms + 1, now_ms(connection))))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
@@ -23,7 +24,7 @@ from frametally.adapters.sql.migration import Layout
 from frametally.adapters.sql.postgresql import SqlServer
 from frametally.errors import Misconfigured, Retryable
 from frametally.files.sqlite import BUSY_TIMEOUT_S, SqliteOpener, not_utf8, sqlite_path
-from frametally.process.time_limit import seconds_left
+from frametally.process.time_limit import TookTooLong, seconds_left
 from frametally.settings.access import ServerAccess
 
 LAST_BEFORE_RELEASE = "787d172"
@@ -55,7 +56,7 @@ class SqlDatabase:
         """
         self._name = url
         self._layout = layout
-        self._what = layout.what
+        self._part = layout.part
         self._another = f"set {layout.setting} to another file"
         self._server: SqlServer | None = None
         self._file: SqliteOpener | None = None
@@ -66,11 +67,11 @@ class SqlDatabase:
             self._engine = self._open_sqlite(url, busy_timeout_s)
         elif url.partition("://")[0] != "postgresql":
             raise Misconfigured(
-                f"{layout.setting}={url!r}: no such kind of {layout.what}; "
+                f"{layout.setting}={url!r}: no such kind of {layout.part}; "
                 "use sqlite:////absolute/file.sqlite or postgresql://host/database"
             )
         else:
-            self._server = SqlServer(url, access, what=layout.what, setting=layout.setting)
+            self._server = SqlServer(url, access, part=layout.part, setting=layout.setting)
             self._name = self._server.name
             self._another = f"set {layout.setting} to another database"
             self._engine = self._server.open()
@@ -105,7 +106,7 @@ class SqlDatabase:
                 layout = connection.execute(about).scalar()
                 if layout != self._layout.schema_version:
                     raise Misconfigured(
-                        f"{self._what} {self._name} was changed to layout {layout} by another frametally "
+                        f"{self._part} {self._name} was changed to layout {layout} by another frametally "
                         "while this one was at work: restart this one, with the same version"
                     )
                 yield connection
@@ -120,7 +121,7 @@ class SqlDatabase:
         self._name = str(path)
         self._file = file = SqliteOpener(
             path,
-            what=layout.what,
+            part=layout.part,
             setting=layout.setting,
             refill=layout.refill,
             has_secrets=layout.has_secrets,
@@ -134,7 +135,7 @@ class SqlDatabase:
         return engine
 
     def _follow_file(self) -> None:
-        """Open SQLite's file anew if another, or none, stands in its place: the pool holds the old one."""
+        """Open SQLite's file again if another, or none, is in its place: the pool holds the old one."""
         if self._file is None or self._file_now() == self._opened_file:
             return
         with self._reopening:
@@ -192,11 +193,11 @@ class SqlDatabase:
         instead = f"{self._another} and run `{layout.refill}`"
         if number < layout.first_version:
             return Misconfigured(
-                f"{self._what} {self._name} has layout {number}, from before the first release: open it once "
+                f"{self._part} {self._name} has layout {number}, from before the first release: open it once "
                 f"with frametally at commit {LAST_BEFORE_RELEASE}, which upgrades it, or {instead}"
             )
         return Misconfigured(
-            f"{self._what} {self._name} has layout {number}; this frametally knows "
+            f"{self._part} {self._name} has layout {number}; this frametally knows "
             f"{layout.schema_version}: use the version that made it, or {instead}"
         )
 
@@ -206,7 +207,7 @@ class SqlDatabase:
         if names and not {self._layout.about.name, *self._layout.beside} & {*names}:
             raise Misconfigured(
                 f"{self._name} is a SQLite file of another kind (it has a table {names[0]!r}), "
-                f"not a {self._what}; {self._another}"
+                f"not a {self._part}; {self._another}"
             )
 
     @contextmanager
@@ -215,7 +216,7 @@ class SqlDatabase:
             yield
         except PoolTimeout as error:
             raise Retryable(
-                f"{self._what} {self._name}: too many queries at once; try again", part=self._what
+                f"{self._part} {self._name}: too many queries at once; try again", part=self._part
             ) from error
         except (DBAPIError, UnicodeDecodeError) as error:
             original = not_utf8(error) if isinstance(error, UnicodeDecodeError) else error.orig
@@ -252,3 +253,40 @@ def _configure(connection: Any, _: object) -> None:
 def _begin(connection: Connection) -> None:
     writes = connection.get_execution_options().get("frametally_writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+_STEPS_BETWEEN_LOOKS = 20_000  # of SQLite's machine: about a millisecond
+_QUERY_CANCELED = "57014"  # PostgreSQL's SQLSTATE
+
+
+@contextmanager
+def limited(connection: Connection) -> Iterator[None]:
+    """End queries of `connection` inside with `TookTooLong` at the time limit, if there is one."""
+    left_s = seconds_left()
+    if left_s is None:
+        yield
+        return
+    raw = connection.connection.driver_connection
+    try:
+        if isinstance(raw, sqlite3.Connection):
+            deadline_s = time.monotonic() + left_s
+            with patient(raw, left_s):
+                raw.set_progress_handler(lambda: time.monotonic() > deadline_s, _STEPS_BETWEEN_LOOKS)
+                try:
+                    yield
+                finally:
+                    raw.set_progress_handler(None, 0)
+            return
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SET LOCAL statement_timeout = {max(1, int(left_s * 1000))}")
+        yield
+    except DBAPIError as error:
+        if _was_ended(error.orig):
+            raise TookTooLong("the count index took longer than the query's time limit") from error
+        raise
+
+
+def _was_ended(error: BaseException | None) -> bool:
+    if isinstance(error, sqlite3.Error):
+        return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
+    return getattr(error, "sqlstate", None) == _QUERY_CANCELED

@@ -11,7 +11,7 @@ To change the tables of a book:
 2. add `migrations/<book>/rev_<number>_<what>.py`: `revision = "0005"` after layout 4, `down_revision` the
    number before, or None for the first revision, and `def upgrade() -> None` with Alembic's `op`;
 3. never import the tables from a revision: they will change again, and a released revision never does;
-4. a row of the index carries a `crc32` over its other columns (`tables.checksum`): compute it anew.
+4. a row of the index carries a `crc32` over its other columns (`tables.checksum`): compute it again.
 
 There is no way down: an older frametally refuses a newer database.
 """
@@ -34,19 +34,16 @@ class Layout(NamedTuple):
     """What a database is for, and its tables.
 
     Attributes:
-        what: What people call it.
-        setting: The setting that names it.
         refill: How it is filled again after it was lost.
         tables: All of them, with `about` among them.
         about: The table of one row, `schema_version` and `next_number`, by which a database is recognised.
-        schema_version: Of these tables.
         migrations: Folder of the revisions that lead to it, in `migrations/`.
         first_version: The layout of the first release; no revision leads to it.
         beside: Names of other layouts' `about` that may lie in the same SQLite file.
         has_secrets: Whether it, or one beside it, has what only the file's owner may read.
     """
 
-    what: str
+    part: str
     setting: str
     refill: str
     tables: MetaData
@@ -72,8 +69,8 @@ def layout_of(connection: Connection, about: Table) -> int | None:
     if not inspect(connection).has_table(about.name):
         return None
     # None: its tables were made and its row was not, which no transaction of ours leaves behind.
-    found: int | None = connection.execute(select(about.c.schema_version)).scalar()
-    return found
+    version: int | None = connection.execute(select(about.c.schema_version)).scalar()
+    return version
 
 
 def bring_up(connection: Connection, layout: Layout) -> None:
@@ -85,6 +82,8 @@ def bring_up(connection: Connection, layout: Layout) -> None:
     about, head = layout.about, layout.schema_version
     present = layout_of(connection, about)
     if present is None:
+        if connection.dialect.name == "postgresql":
+            _share_conditions(layout.tables)
         layout.tables.create_all(connection)
         connection.execute(insert(about).values(schema_version=head, next_number=1))
         present = head
@@ -93,6 +92,12 @@ def bring_up(connection: Connection, layout: Layout) -> None:
     if present < head:
         _upgrade(connection, layout, since=present)
         connection.execute(update(about).values(schema_version=head))
+
+
+def _share_conditions(metadata: MetaData) -> None:
+    # Tables name an index's condition for SQLite alone: PostgreSQL's dialect would be imported everywhere.
+    for index in (index for table in metadata.tables.values() for index in table.indexes):
+        index.dialect_options["postgresql"]["where"] = index.dialect_options["sqlite"]["where"]
 
 
 def _upgrade(connection: Connection, layout: Layout, *, since: int) -> None:

@@ -1,6 +1,6 @@
 """How a PostgreSQL database is reached, and what its refusals mean.
 
-What a person must mend (a name, a password, a database that is missing) is told from what passes (a server
+What a person must mend (a name, a password, a database that is missing) differs from what passes (a server
 that is away, starts or stops): the first is `Misconfigured`, the second `Retryable`.
 """
 
@@ -59,14 +59,14 @@ _NO_RIGHT = ("42501", "25006")
 class SqlServer:
     """The server side of one database: how to open it, what its failures mean."""
 
-    def __init__(self, url: str, access: ServerAccess | None, *, what: str, setting: str) -> None:
+    def __init__(self, url: str, access: ServerAccess | None, *, part: str, setting: str) -> None:
         """Read the URL that the setting `setting` names; nothing is opened yet.
 
         Raises:
             Misconfigured: No such URL, one with a password in it, or one that is content with less than
                 the CA file asks for.
         """
-        self._what = what
+        self._part = part
         stem = setting.removesuffix("_URL")
         self._names = {
             "url": setting,
@@ -81,7 +81,7 @@ class SqlServer:
         self.name = where.render_as_string()
 
     def open(self) -> Engine:
-        """Return an engine that tries connections before it uses them: a restarted server is no error.
+        """Return an engine that tries connections before it uses them: a restarted server causes no error.
 
         Raises:
             Misconfigured: The driver is not installed.
@@ -103,7 +103,7 @@ class SqlServer:
         self.bound_waiting(connection)
         # Index and ledger may be in one database: each has a lock of its own, by its name.
         connection.execute(
-            text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": f"frametally {self._what}"}
+            text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": f"frametally {self._part}"}
         )
 
     def bound_waiting(self, connection: Connection) -> None:
@@ -112,25 +112,25 @@ class SqlServer:
 
     def failure(self, error: DBAPIError) -> FrametallyError | None:
         """Return what a failure means; None if it is none of the server's."""
-        said = " ".join(str(error.orig).split())
+        message = " ".join(str(error.orig).split())
         code = str(getattr(error.orig, "sqlstate", None) or "")
-        name = f"{self._what} {self.name}"
-        if code in _NO_SUCH_THING or ("database" in said and "does not exist" in said):
-            return Misconfigured(f"{name}: {said}; make it, or correct {self._names['url']}")
+        name = f"{self._part} {self.name}"
+        if code in _NO_SUCH_THING or ("database" in message and "does not exist" in message):
+            return Misconfigured(f"{name}: {message}; make it, or correct {self._names['url']}")
         if code in _NO_RIGHT:
-            return Misconfigured(f"{name}: {said}; give this user that right")
+            return Misconfigured(f"{name}: {message}; give this user that right")
         for words, remedy in _REFUSED_BY_NAME:
-            if words in said:
-                return Misconfigured(f"{name}: {said}; {remedy.format(**self._names)}")
-        if any(words in said for words in _UNKNOWN_HOST):
-            return unknown_host(name, self._names["url"], said, part=self._what)
+            if words in message:
+                return Misconfigured(f"{name}: {message}; {remedy.format(**self._names)}")
+        if any(words in message for words in _UNKNOWN_HOST):
+            return unknown_host(name, self._names["url"], message, part=self._part)
         if isinstance(error, DataError):
-            return Poison(f"{name} cannot hold that: {said}")
+            return Poison(f"{name} cannot hold that: {message}")
         # 53: disk or memory full. 55: a lock was not had in time. 57: stopped by a person, starting up.
         if isinstance(error, OperationalError | InterfaceError | InternalError):
-            return Retryable(f"{name}: {said}; check the server and try again", part=self._what)
+            return Retryable(f"{name}: {message}; check the server and try again", part=self._part)
         if isinstance(error, ProgrammingError):
-            return Misconfigured(f"{name}: {said}; is it another program's, or of another version?")
+            return Misconfigured(f"{name}: {message}; it may belong to another program or version")
         return None
 
     def _parsed(self, url: str, access: ServerAccess) -> URL:
@@ -138,7 +138,7 @@ class SqlServer:
         try:
             parsed = make_url(url)
         except (ArgumentError, ValueError) as error:
-            raise Misconfigured(f"{setting} is no URL; use postgresql://host/database") from error
+            raise Misconfigured(f"{setting} is not a URL; use postgresql://host/database") from error
         if parsed.password is not None or any(name in parsed.query for name in _SECRETS_IN_QUERY):
             raise Misconfigured(
                 f"{setting} carries a password, and a URL is shown and logged: "
@@ -164,7 +164,7 @@ class SqlServer:
 
 
 def _connect_in_time(_dialect: object, _record: object, _args: object, options: dict[str, Any]) -> None:
-    """Wait for a new connection no longer than whoever asks waits: whole seconds, two at the least."""
+    """Wait for a new connection no longer than the caller waits: whole seconds, two at the least."""
     left_s = seconds_left()
     if left_s is not None:
         options["connect_timeout"] = max(2, min(int(left_s), _CONNECT_TIMEOUT_S))

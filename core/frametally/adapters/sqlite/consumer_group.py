@@ -44,7 +44,7 @@ class Shares(NamedTuple):
 
 
 def divide(
-    owners: Mapping[int, Owner], live: Collection[str], member: str, held: Mapping[int, int]
+    owners: Mapping[int, Owner], live: Collection[str], member: str, generations: Mapping[int, int]
 ) -> Shares:
     """Return what `member` lost, must give back and may take.
 
@@ -52,21 +52,23 @@ def divide(
         owners: Every partition's owner, as the group knows it.
         live: All members with a lease, `member` among them.
         member: Who asks.
-        held: The generations under which `member` believes to hold partitions.
+        generations: The generations under which `member` believes to hold partitions.
     """
     share, rest = divmod(len(owners), len(live))
     share += sorted(live).index(member) < rest
-    kept = [p for p, generation in sorted(held.items()) if owners[p] == Owner(member, generation)]
+    kept_partitions = [
+        p for p, generation in sorted(generations.items()) if owners[p] == Owner(member, generation)
+    ]
     free = [p for p in sorted(owners) if owners[p].member not in live or owners[p].member == member]
     return Shares(
-        lost=sorted(held.keys() - set(kept)),
-        surplus=kept[share:],
-        free=[p for p in free if p not in kept][: max(0, share - len(kept))],
+        lost=sorted(generations.keys() - set(kept_partitions)),
+        surplus=kept_partitions[share:],
+        free=[p for p in free if p not in kept_partitions][: max(0, share - len(kept_partitions))],
     )
 
 
 class LeasedConsumer(ABC):
-    """What members of a group share that is led by nobody: what they hold, and how they are told of changes.
+    """What members of a group share that is led by nobody: what they hold, and how they learn of changes.
 
     An adapter renews the lease in `_take_part`, which calls `_tell`.
     """
@@ -76,7 +78,7 @@ class LeasedConsumer(ABC):
         self._group_name = group
         self._callbacks = callbacks
         self._member = uuid.uuid4().hex
-        self._held: dict[int, int] = {}  # partition -> generation
+        self._generations: dict[int, int] = {}  # partition -> generation
         self._positions: dict[int, int] = {}
         self._last_read = -1
 
@@ -103,33 +105,36 @@ class LeasedConsumer(ABC):
 
     def seek(self, partition: int, offset: int) -> None:
         """Make `offset` the next one that `poll` returns. Raises `LeaseLost` if it is not assigned."""
-        if partition not in self._held:
+        if partition not in self._generations:
             raise LeaseLost(partition, self._group_name)
         self._positions[partition] = offset
 
     def assignment(self) -> set[int]:
         """Return the partitions assigned at the last poll."""
-        return set(self._held)
+        return set(self._generations)
 
-    def _tell(self, shares: Shares, taken: Mapping[int, tuple[int, int]]) -> None:
-        """Call back about what goes and comes; `taken`: partition -> (generation, first offset to read)."""
-        gone = sorted(shares.lost + shares.surplus)
-        if gone:
-            self._callbacks["on_revoked"](gone)
-            for partition in gone:
-                generation = self._held.pop(partition)
+    def _tell(self, shares: Shares, new_positions: Mapping[int, tuple[int, int]]) -> None:
+        """Call back about partitions that go and come.
+
+        `new_positions`: partition -> (generation, first offset to read).
+        """
+        partitions_gone = sorted(shares.lost + shares.surplus)
+        if partitions_gone:
+            self._callbacks["on_revoked"](partitions_gone)
+            for partition in partitions_gone:
+                generation = self._generations.pop(partition)
                 del self._positions[partition]
                 if partition in shares.surplus:
                     self._give_back(partition, generation)
-        for partition, (generation, position) in taken.items():
-            self._held[partition] = generation
+        for partition, (generation, position) in new_positions.items():
+            self._generations[partition] = generation
             self._positions[partition] = position
-        if taken:
+        if new_positions:
             try:
-                self._callbacks["on_assigned"](sorted(taken))
+                self._callbacks["on_assigned"](sorted(new_positions))
             except BaseException:
-                for partition in taken:  # they are taken anew at the next poll
-                    del self._held[partition], self._positions[partition]
+                for partition in new_positions:  # they are taken again at the next poll
+                    del self._generations[partition], self._positions[partition]
                 raise
 
     @abstractmethod
@@ -176,7 +181,7 @@ class SqliteConsumer(LeasedConsumer):
                 " WHERE topic_id = ? AND consumer_group = ? AND partition = ?",
                 (*self._group, partition),
             ).fetchone()
-            if owner is None or owner != (self._member, self._held.get(partition)):
+            if owner is None or owner != (self._member, self._generations.get(partition)):
                 raise LeaseLost(partition, self._group_name)
             connection.execute(
                 "INSERT INTO committed VALUES (?, ?, ?, ?)"
@@ -185,12 +190,12 @@ class SqliteConsumer(LeasedConsumer):
             )
 
     def close(self) -> None:
-        """Leave the group and close the file; again is no error."""
+        """Leave the group and close the file; a second call does nothing."""
         if self._epoch < 0:
             self._file.close()
             return
         self._epoch = -1
-        self._held.clear()
+        self._generations.clear()
         self._positions.clear()
         try:
             with self._file.write() as connection:
@@ -218,8 +223,8 @@ class SqliteConsumer(LeasedConsumer):
         if rows == [(self._epoch,)] and self._clock() < self._renew_at_s:
             return
         self._renew_at_s = -math.inf  # until all is told: a callback that fails is called again
-        shares, taken, renew_at_s = self._renew()
-        self._tell(shares, taken)
+        shares, new_positions, renew_at_s = self._renew()
+        self._tell(shares, new_positions)
         self._renew_at_s = renew_at_s
 
     def _renew(self) -> tuple[Shares, dict[int, tuple[int, int]], float]:
@@ -239,15 +244,15 @@ class SqliteConsumer(LeasedConsumer):
                 " AND NOT ? BETWEEN renewed_at_s - lease_s AND renewed_at_s + lease_s",
                 (*group, self._member, now_s),
             ).rowcount
-            known = connection.execute(
+            member_row = connection.execute(
                 "UPDATE member SET renewed_at_s = ? WHERE topic_id = ? AND consumer_group = ? AND member = ?",
                 (now_s, *group, self._member),
             ).rowcount
-            if not known:
+            if not member_row:
                 connection.execute(
                     "INSERT INTO member VALUES (?, ?, ?, ?, ?)", (*group, self._member, now_s, self._lease_s)
                 )
-            if expired or not known:
+            if expired or not member_row:
                 self._announce_change(connection)
             expiries_s = dict(
                 connection.execute(
@@ -256,13 +261,13 @@ class SqliteConsumer(LeasedConsumer):
                     group,
                 )
             )
-            shares = divide(self._owners(connection), expiries_s.keys(), self._member, self._held)
-            taken = {partition: self._take(connection, partition) for partition in shares.free}
+            shares = divide(self._owners(connection), expiries_s.keys(), self._member, self._generations)
+            new_positions = {partition: self._take(connection, partition) for partition in shares.free}
             (self._epoch,) = connection.execute(
                 "SELECT epoch FROM consumer_group WHERE topic_id = ? AND consumer_group = ?", group
             ).fetchone()
         del expiries_s[self._member]
-        return shares, taken, min([now_s + self._lease_s / 3, *expiries_s.values()])
+        return shares, new_positions, min([now_s + self._lease_s / 3, *expiries_s.values()])
 
     def _owners(self, connection: sqlite3.Connection) -> dict[int, Owner]:
         rows = connection.execute(
@@ -302,9 +307,9 @@ class SqliteConsumer(LeasedConsumer):
         )
 
     def _forget_group(self, connection: sqlite3.Connection) -> None:
-        """Leave nothing of a group that nobody is in and that never committed: whoever only watched.
+        """Leave nothing of a group that nobody is in and that never committed: one that only watched.
 
-        Where a partition was taken from another, that one may sleep: generations must not begin anew.
+        Where a partition was taken from another, that one may sleep: generations must not begin again.
         """
         where = "WHERE topic_id = :topic AND consumer_group = :name"
         for table in ("assignment", "consumer_group"):

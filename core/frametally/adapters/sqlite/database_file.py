@@ -68,7 +68,7 @@ class SqliteFile:
         self.path = sqlite_path(url, _SETTING)
         self._lock = threading.RLock()
         self._opener = SqliteOpener(
-            self.path, what="log file", setting=_SETTING, busy_timeout_s=BUSY_TIMEOUT_S
+            self.path, part="log file", setting=_SETTING, busy_timeout_s=BUSY_TIMEOUT_S
         )
         self._opener.prepare_folder()
         with self._opener.translated():
@@ -104,7 +104,7 @@ class SqliteFile:
             self._connection.executescript("PRAGMA incremental_vacuum")
 
     def close(self) -> None:
-        """Close the connection; again is no error."""
+        """Close the connection; a second call does nothing."""
         with self._lock:
             self._connection.close()
 

@@ -68,13 +68,13 @@ class SqliteLog:
         if partitions < 1:
             raise Misconfigured(f"topic {topic!r}: {partitions} partitions; give it at least 1")
         with self._file.write() as connection:
-            made = connection.execute(
+            result = connection.execute(
                 "INSERT OR IGNORE INTO topic (name, log_id, partitions) VALUES (?, ?, ?)",
                 (topic, str(uuid.uuid4()), partitions),
             )
-            if made.rowcount:
+            if result.rowcount:
                 connection.executemany(
-                    "INSERT INTO span VALUES (?, ?, 0, 0)", [(made.lastrowid, p) for p in range(partitions)]
+                    "INSERT INTO span VALUES (?, ?, 0, 0)", [(result.lastrowid, p) for p in range(partitions)]
                 )
         if keep_s is not None:
             self._keeping.setdefault(topic, _Keeping(keep_s))
@@ -151,7 +151,7 @@ class SqliteLog:
         topic_id = self._topic(topic).topic_id
         with self._file.write() as connection:
             # A group that committed elsewhere in the topic, but not in this partition, still needs all of it.
-            done = connection.execute(
+            trimmed = connection.execute(
                 "SELECT s.partition, min(s.end_offset, min(ifnull(c.offset, 0)))"
                 " FROM span s"
                 " JOIN (SELECT DISTINCT consumer_group FROM committed WHERE topic_id = :topic_id) g"
@@ -160,7 +160,7 @@ class SqliteLog:
                 " WHERE s.topic_id = :topic_id GROUP BY s.partition",
                 {"topic_id": topic_id},
             ).fetchall()
-            removed = _remove_below(connection, topic_id, done)
+            removed = _remove_below(connection, topic_id, trimmed)
         if removed:
             self._file.shrink()
         return removed

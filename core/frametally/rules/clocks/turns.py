@@ -21,7 +21,6 @@ class ClockTurn(NamedTuple):
 
     Attributes:
         day: The local day that it is of: it has one turn, and is its name.
-        at_ms: When it is due.
         from_ms: Start of the day, week or month that is over by then: a local midnight.
         to_ms: Its end, not included: the start of `day`.
     """
@@ -56,26 +55,26 @@ def moment_ms(day: datetime.date, minute: int, zone: datetime.tzinfo) -> int | N
 
     A time that is left out is when clocks skip it. None: the day is left out, as 2011-12-30 was in Samoa.
     """
-    wanted = datetime.datetime.combine(day, datetime.time(minute // 60, minute % 60))
-    late_ms = _ms(wanted.replace(tzinfo=zone))
-    if _shown(late_ms, zone) == wanted:
+    wall_time = datetime.datetime.combine(day, datetime.time(minute // 60, minute % 60))
+    late_ms = _ms(wall_time.replace(tzinfo=zone))
+    if _local_time(late_ms, zone) == wall_time:
         return late_ms
     # What is skipped lies, by the offset before and by that after, on either side of the moment of skipping.
-    early_ms = _ms(wanted.replace(tzinfo=zone, fold=1))
+    early_ms = _ms(wall_time.replace(tzinfo=zone, fold=1))
     while late_ms - early_ms > 1:
         middle_ms = (early_ms + late_ms) // 2
-        if _shown(middle_ms, zone) < wanted:
+        if _local_time(middle_ms, zone) < wall_time:
             early_ms = middle_ms
         else:
             late_ms = middle_ms
-    is_left_out = _shown(early_ms, zone).date() < day < _shown(late_ms, zone).date()
+    is_left_out = _local_time(early_ms, zone).date() < day < _local_time(late_ms, zone).date()
     return None if is_left_out else late_ms
 
 
 def _start_ms(day: datetime.date, zone: datetime.tzinfo) -> int:
     """Return the start of a local day; of one that is left out, that of the next."""
-    found = moment_ms(day, 0, zone)
-    return _start_ms(day + _DAY, zone) if found is None else found
+    start_ms = moment_ms(day, 0, zone)
+    return _start_ms(day + _DAY, zone) if start_ms is None else start_ms
 
 
 def _is_of(every: Every, day: datetime.date) -> bool:
@@ -94,5 +93,5 @@ def _ms(moment: datetime.datetime) -> int:
     return (moment - EPOCH) // MILLISECOND
 
 
-def _shown(time_ms: int, zone: datetime.tzinfo) -> datetime.datetime:
+def _local_time(time_ms: int, zone: datetime.tzinfo) -> datetime.datetime:
     return local_time(time_ms, zone).replace(tzinfo=None, fold=0)

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Row, select
 
 from frametally import keys
 from frametally.adapters.sql.index import tables
+from frametally.ports.base_index import BaseCatalogue, outdated_numbers
 from frametally.ports.count_index import IndexDamaged, Series
-from frametally.ports.run_catalogue import BaseCatalogue, outdated_numbers
 from frametally.records import Run, decode
 from frametally.rules.times import DAY_MS
 
@@ -23,7 +23,7 @@ class CurrentRun(NamedTuple):
 
     Attributes:
         number: What its rows in the other tables are tied to.
-        mark: Of its row: a database made anew gives the same numbers to other runs.
+        mark: Of its row: a database created again gives the same numbers to other runs.
         day_ms: When its day begins.
     """
 
@@ -47,14 +47,14 @@ class SqlCatalogue(BaseCatalogue[CurrentRun]):
 
 
 def read_version(connection: Connection) -> str:
-    """Return the next number and the run that has the last one: a database made anew differs too."""
+    """Return the next number and the run that has the last one: a database created again differs too."""
     number, mark = connection.execute(_VERSION).one()
     return f"{number}-{mark or 0:08x}"
 
 
 def read_catalogue(connection: Connection, version: str) -> SqlCatalogue:
     """Read what there is at `version`, which is that of the transaction of `connection`."""
-    found: dict[Series, list[CurrentRun]] = {}
+    runs_by_series: dict[Series, list[CurrentRun]] = {}
     newest: dict[str, int] = {}
     rows = [*_intact_rows(connection, None)]
     intervals = Counter((row.model, row.day) for row in rows)
@@ -64,11 +64,11 @@ def read_catalogue(connection: Connection, version: str) -> SqlCatalogue:
         if row.number in unread:
             continue
         run = CurrentRun(row.number, row.crc32, keys.day_start_ms(row.day))
-        found.setdefault(Series(row.model, row.interval_s), []).append(run)
+        runs_by_series.setdefault(Series(row.model, row.interval_s), []).append(run)
         newest[row.model] = max(row.number, newest.get(row.model, 0))
-    for of_series in found.values():
+    for of_series in runs_by_series.values():
         of_series.sort(key=_day_ms)
-    return SqlCatalogue(version, found, newest)
+    return SqlCatalogue(version, runs_by_series, newest)
 
 
 def read_runs(connection: Connection, model: str | None) -> list[tuple[int, Run]]:

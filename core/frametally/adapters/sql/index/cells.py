@@ -59,9 +59,7 @@ class RunCells(NamedTuple):
     """A run's cells of one step, by label.
 
     Attributes:
-        counts: Counts.
         together: The same, with all sources added up (their number is 0) where a long range reads them.
-        coverage: Coverage.
     """
 
     counts: Cells
@@ -71,7 +69,7 @@ class RunCells(NamedTuple):
     @property
     def bytes(self) -> int:
         """Size of its arrays."""
-        return sum(one.nbytes for one in self)
+        return sum(array.nbytes for array in self)
 
 
 class CountedTwice(Exception):
@@ -93,15 +91,17 @@ class CellPacker:
         """Take in some counts."""
         for count in counts:
             label = self._labels.setdefault(count.label, len(self._labels))
-            found = count.detections, count.peak, _or_unknown(count.objects)
-            self._counts.extend((*self._place(count, label), *found, _or_unknown(count.tracked_detections)))
+            measures = count.detections, count.peak, _or_unknown(count.objects)
+            self._counts.extend(
+                (*self._place(count, label), *measures, _or_unknown(count.tracked_detections))
+            )
 
     def add_coverage(self, coverage: Iterable[Coverage]) -> None:
         """Take in some coverage."""
         for record in coverage:
             objects = (record.objects or 0) if record.is_measured else None
-            found = record.frames, from_rate(record.analysed_fps), _or_unknown(objects)
-            self._coverage.extend((*self._place(record, 0), *found, _or_unknown(record.covered_ms)))
+            measures = record.frames, from_rate(record.analysed_fps), _or_unknown(objects)
+            self._coverage.extend((*self._place(record, 0), *measures, _or_unknown(record.covered_ms)))
 
     def pack(self) -> Iterator[tuple[int, bytes]]:
         """Give each step, the base interval first, and what is stored of it.
@@ -149,21 +149,21 @@ def unpack(
     """
     of_label = np.array([labels.setdefault(name, len(labels)) for name in packed.labels], np.int64)
     of_source = np.array([sources.setdefault(name, len(sources)) for name in packed.sources], np.int64)
-    found = []
+    blocks = []
     for body, last, kind in (
         (packed.counts, packed.tracked, packed.counts_dtype),
         (packed.coverage, packed.covered, "<i8"),
     ):
-        stored = np.frombuffer(body, kind).reshape(_STORED, -1)
-        cells = np.full((_STORED + 1, stored.shape[1]), -1, kind if first_slot < 2**30 else "<i8")
-        cells[:_STORED] = stored
+        columns = np.frombuffer(body, kind).reshape(_STORED, -1)
+        cells = np.full((_STORED + 1, columns.shape[1]), -1, kind if first_slot < 2**30 else "<i8")
+        cells[:_STORED] = columns
         if last:
             cells[TRACKED] = np.frombuffer(last, kind)
         cells[SLOT] += first_slot
         if cells.shape[1]:
             cells[SOURCE] = of_source[cells[SOURCE]]
-        found.append(cells)
-    counts, coverage = found
+        blocks.append(cells)
+    counts, coverage = blocks
     if not packed.covered:  # see `Coverage.is_measured`; rates are below zero
         coverage[OBJECTS] = np.where(coverage[PEAK] < 0, 0, -1)
     if counts.shape[1]:
@@ -192,23 +192,23 @@ def add_up(cells: Cells, label: Any, slot: Any, source: Any) -> NDArray[np.int64
             group = group * sizes[-1] + (np.asarray(number, np.int64) - low)
     group = np.broadcast_to(group, cells.shape[1:])
     if sizes[0] * sizes[1] * sizes[2] > _MOST_GROUPS:  # many short bars of many names
-        found, index = np.unique(group, return_inverse=True)
+        groups, index = np.unique(group, return_inverse=True)
     else:
-        found = np.flatnonzero(np.bincount(group))
-        index = np.empty(int(found[-1]) + 1, np.int64)
-        index[found] = np.arange(len(found))
+        groups = np.flatnonzero(np.bincount(group))
+        index = np.empty(int(groups[-1]) + 1, np.int64)
+        index[groups] = np.arange(len(groups))
         index = index[group]
-    peak = np.full(len(found), np.iinfo(np.int64).min)
+    peak = np.full(len(groups), np.iinfo(np.int64).min)
     np.maximum.at(peak, index, cells[PEAK].astype(np.int64))
-    known = []
+    known_sums = []
     for row in (OBJECTS, TRACKED):
         of_group = np.bincount(index, cells[row])
         of_group[index[cells[row] < 0]] = -1
-        known.append(of_group.astype(np.int64))
-    rest, source = np.divmod(found, sizes[2])
+        known_sums.append(of_group.astype(np.int64))
+    rest, source = np.divmod(groups, sizes[2])
     label, slot = np.divmod(rest, sizes[1])
     # Sums as floats are exact up to 2**53.
-    sums = (np.bincount(index, cells[DETECTIONS]).astype(np.int64), peak, *known)
+    sums = (np.bincount(index, cells[DETECTIONS]).astype(np.int64), peak, *known_sums)
     return np.stack([slot + lows[1], label + lows[0], source + lows[2], *sums])
 
 

@@ -15,8 +15,8 @@ import numpy as np
 from sqlalchemy import Connection, Select, Table, asc, bindparam, desc, select
 
 from frametally import keys
-from frametally.adapters.sql.engine import SqlDatabase
-from frametally.adapters.sql.index import comparison as sql_comparison
+from frametally.adapters.sql.engine import SqlDatabase, limited
+from frametally.adapters.sql.index import publication as sql_comparison
 from frametally.adapters.sql.index import publication as sql_publication
 from frametally.adapters.sql.index import tables
 from frametally.adapters.sql.index.catalogue import (
@@ -30,7 +30,6 @@ from frametally.adapters.sql.index.cells import DETECTIONS, SLOT, SOURCE, RunCel
 from frametally.adapters.sql.index.kept_cells import KeptCells
 from frametally.adapters.sql.index.sums import bars_of, busiest, coverage_of
 from frametally.adapters.sql.migration import Layout
-from frametally.adapters.sql.query_time_limit import limited
 from frametally.files.sqlite import BUSY_TIMEOUT_S
 from frametally.ports.base_index import BaseCountIndex
 from frametally.ports.count_index import (
@@ -48,7 +47,7 @@ from frametally.rules.week_parts import ranges_of
 from frametally.settings.access import ServerAccess
 
 _LAYOUT = Layout(
-    what="count index",
+    part="count index",
     setting="FRAMETALLY_INDEX_URL",
     refill="frametally index",
     tables=tables.ALL,
@@ -82,7 +81,7 @@ class SqlIndex(BaseCountIndex[Connection, SqlCatalogue]):
         """Open the database, making the tables if they are missing; see `SqlDatabase`."""
         self.url = url
         self._database = SqlDatabase(url, _LAYOUT, access=access, busy_timeout_s=busy_timeout_s)
-        self._kept = KeptCells()
+        self._kept_cells = KeptCells()
 
     def publish(self, run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]) -> bool:
         """Make `run` the current one of its model, interval and day; see `CountIndex.publish`."""
@@ -134,20 +133,22 @@ class SqlIndex(BaseCountIndex[Connection, SqlCatalogue]):
         return read_version(now)
 
     def _read_catalogue(self, now: Connection, version: str) -> SqlCatalogue:
-        there = read_catalogue(now, version)
-        self._kept.keep_only(there.all_runs())
-        return there
+        catalogue = read_catalogue(now, version)
+        self._kept_cells.keep_only(catalogue.all_runs())
+        return catalogue
 
     def _read_runs(self, now: Connection, model: str | None = None) -> list[tuple[int, Run]]:
         return read_runs(now, model)
 
-    def _read_sources(self, now: Connection, there: SqlCatalogue, series: Series) -> Iterator[SourceSummary]:
-        runs = there.runs(series, None, None)
+    def _read_sources(
+        self, now: Connection, catalogue: SqlCatalogue, series: Series
+    ) -> Iterator[SourceSummary]:
+        runs = catalogue.runs(series, None, None)
         longest_s = [series.base_interval_s, *rolled_steps(series.base_interval_s)][-1]
         frames: Counter[int] = Counter()
         first_day: dict[int, CurrentRun] = {}
         last_day: dict[int, CurrentRun] = {}
-        for batch in self._kept.read_in_batches(now, runs, longest_s):
+        for batch in self._kept_cells.read_in_batches(now, runs, longest_s):
             for run, cells in batch:
                 for source, of_bar in zip(*cells.coverage[[SOURCE, DETECTIONS]].tolist(), strict=True):
                     frames[source] += of_bar
@@ -156,7 +157,7 @@ class SqlIndex(BaseCountIndex[Connection, SqlCatalogue]):
         # The first and the last day say their times exactly.
         first = self._slots(now, series, first_day, np.minimum)
         last = self._slots(now, series, last_day, np.maximum)
-        names = [*self._kept.sources]
+        names = [*self._kept_cells.sources]
         base_ms = series.base_interval_s * 1000
         for source, total in frames.items():
             yield SourceSummary(names[source], total, first[source] * base_ms, (last[source] + 1) * base_ms)
@@ -165,39 +166,39 @@ class SqlIndex(BaseCountIndex[Connection, SqlCatalogue]):
         self, now: Connection, series: Series, days: Mapping[int, CurrentRun], best: np.ufunc
     ) -> dict[int, int]:
         """Return by source the first (`np.minimum`) or the last slot of its run."""
-        found: dict[int, int] = {}
+        slots_by_source: dict[int, int] = {}
         of_run: defaultdict[CurrentRun, list[int]] = defaultdict(list)
         for source, run in days.items():
             of_run[run].append(source)
         for run, sources in of_run.items():
-            [cells] = self._kept.read(now, [run], series.base_interval_s)
-            slots = np.full(len(self._kept.sources), cells.coverage[SLOT, 0])
+            [cells] = self._kept_cells.read(now, [run], series.base_interval_s)
+            slots = np.full(len(self._kept_cells.sources), cells.coverage[SLOT, 0])
             # A source's own slot first, whatever that of the others is.
             slots[cells.coverage[SOURCE]] = cells.coverage[SLOT]
             best.at(slots, cells.coverage[SOURCE], cells.coverage[SLOT])
-            found.update(zip(sources, slots[sources].tolist(), strict=True))
-        return found
+            slots_by_source.update(zip(sources, slots[sources].tolist(), strict=True))
+        return slots_by_source
 
     def _read_bars(
-        self, now: Connection, there: SqlCatalogue, query: CountQuery, piece: Piece
+        self, now: Connection, catalogue: SqlCatalogue, query: CountQuery, piece: Piece
     ) -> Iterator[list[Bucket]]:
-        for batch in self._batches(now, there, query, piece):
-            yield bars_of(batch, self._kept, query, piece)
+        for batch in self._batches(now, catalogue, query, piece):
+            yield bars_of(batch, self._kept_cells, query, piece)
 
     def _read_coverage(
-        self, now: Connection, there: SqlCatalogue, query: CountQuery, piece: Piece
+        self, now: Connection, catalogue: SqlCatalogue, query: CountQuery, piece: Piece
     ) -> Iterator[list[CoverageBucket]]:
-        for batch in self._batches(now, there, query, piece):
-            yield coverage_of(batch, self._kept, query, piece)
+        for batch in self._batches(now, catalogue, query, piece):
+            yield coverage_of(batch, self._kept_cells, query, piece)
 
     def _read_evidence(
-        self, now: Connection, there: SqlCatalogue, query: CountQuery, piece: Piece, limit: int
+        self, now: Connection, catalogue: SqlCatalogue, query: CountQuery, piece: Piece, limit: int
     ) -> Iterator[tuple[str, str, list[Evidence]]]:
-        for part, labels in self._busiest_parts(now, there, query, piece, limit):
-            yield from self._evidence_of(now, there, query._replace(labels=labels), part, limit)
+        for part, labels in self._busiest_parts(now, catalogue, query, piece, limit):
+            yield from self._evidence_of(now, catalogue, query._replace(labels=labels), part, limit)
 
     def _busiest_parts(
-        self, now: Connection, there: SqlCatalogue, query: CountQuery, piece: Piece, limit: int
+        self, now: Connection, catalogue: SqlCatalogue, query: CountQuery, piece: Piece, limit: int
     ) -> Iterator[tuple[Piece, Sequence[str]]]:
         """Give the pieces in which evidence is looked for, each with the labels that are looked for.
 
@@ -216,29 +217,34 @@ class SqlIndex(BaseCountIndex[Connection, SqlCatalogue]):
                 yield part, query.labels
                 continue
             labels_of: defaultdict[int, list[str]] = defaultdict(list)
-            for batch in self._batches(now, there, query, part):
-                for start_ms, _, label in busiest(batch, self._kept, query, part, limit):
+            for batch in self._batches(now, catalogue, query, part):
+                for start_ms, _, label in busiest(batch, self._kept_cells, query, part, limit):
                     labels_of[start_ms].append(label)
             for start_ms, labels in labels_of.items():
                 yield Piece(base_s, start_ms, start_ms + part.step_s * 1000), sorted({*labels})
 
     def _evidence_of(
-        self, now: Connection, there: SqlCatalogue, query: CountQuery, piece: Piece, limit: int
+        self, now: Connection, catalogue: SqlCatalogue, query: CountQuery, piece: Piece, limit: int
     ) -> Iterator[tuple[str, str, list[Evidence]]]:
         is_of_bar = piece.step_s == query.base_interval_s
         table = tables.evidence if is_of_bar else tables.rolled_evidence
-        for batch in self._batches(now, there, query, piece):
+        for batch in self._batches(now, catalogue, query, piece):
             runs = {run.day_ms: run.number for run, _ in batch}
-            wanted: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
-            for start_ms, source, label in busiest(batch, self._kept, query, piece, limit):
-                wanted[start_ms, label].append(source)
-            for (start_ms, label), sources in wanted.items():  # many sources can be level
+            sources_by_bar: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
+            for start_ms, source, label in busiest(batch, self._kept_cells, query, piece, limit):
+                sources_by_bar[start_ms, label].append(source)
+            for (start_ms, label), sources in sources_by_bar.items():  # many sources can be level
                 run = runs[start_ms // DAY_MS * DAY_MS]
                 for first in range(0, len(sources), _SOURCES_AT_ONCE):
-                    some = sources[first : first + _SOURCES_AT_ONCE]
-                    key = {"of_run": run, "of_sources": some, "of_label": label, "of_start_ms": start_ms}
+                    source_batch = sources[first : first + _SOURCES_AT_ONCE]
+                    key = {
+                        "of_run": run,
+                        "of_sources": source_batch,
+                        "of_label": label,
+                        "of_start_ms": start_ms,
+                    }
                     rows = {row.source: row for row in now.execute(_OF_BAR if is_of_bar else _OF_DAY, key)}
-                    for source in some:
+                    for source in source_batch:
                         row = rows.get(source)
                         if row is None or not tables.is_intact(table, row):
                             raise IndexDamaged(f"its evidence of {source} on {keys.utc_day(start_ms)}")
@@ -250,11 +256,11 @@ class SqlIndex(BaseCountIndex[Connection, SqlCatalogue]):
         return [base_s, *longer[-1:]]
 
     def _batches(
-        self, now: Connection, there: SqlCatalogue, query: CountQuery, piece: Piece
+        self, now: Connection, catalogue: SqlCatalogue, query: CountQuery, piece: Piece
     ) -> Iterator[list[tuple[CurrentRun, RunCells]]]:
         runs = [
             run
-            for run in there.runs(query.series, piece.from_ms, piece.to_ms)
+            for run in catalogue.runs(query.series, piece.from_ms, piece.to_ms)
             if any(ranges_of(query.week_parts, run.day_ms, run.day_ms + DAY_MS))
         ]
-        return self._kept.read_in_batches(now, runs, piece.step_s)
+        return self._kept_cells.read_in_batches(now, runs, piece.step_s)

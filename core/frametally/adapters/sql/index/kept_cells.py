@@ -45,9 +45,9 @@ class KeptCells:
         self._most_bytes = most_bytes
         self._lock = threading.Lock()  # held for moments
         self._loading: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)  # by step
-        self._kept: OrderedDict[_Key, RunCells] = OrderedDict()
+        self._cells: OrderedDict[_Key, RunCells] = OrderedDict()
         self._bytes = 0
-        # They only grow: what has a number keeps it, whoever is reading.
+        # They only grow: what has a number keeps it, with many readers.
         self.labels: dict[str, int] = {}
         self.sources: dict[str, int] = {}
 
@@ -64,12 +64,12 @@ class KeptCells:
         """Read the cells of some runs, in their order, from the database as far as they are not kept.
 
         Raises:
-            TookTooLong: At the time limit of whoever asks; what has been read is kept for the next one.
+            TookTooLong: At the time limit of the caller; what has been read is kept for the next one.
         """
         cells = self._kept_of(runs, step_s)
         if len(cells) < len(runs):
             # One loads while the others wait: they mostly want the same. Who has all waits for nobody.
-            with _held(self._loading[step_s]):
+            with _locked(self._loading[step_s]):
                 cells |= self._kept_of(runs, step_s)
                 missing = [run for run in runs if _key(run, step_s) not in cells]
                 for first in range(0, len(missing), _RUNS_AT_ONCE):
@@ -82,22 +82,22 @@ class KeptCells:
         """Give up all others."""
         current = {(run.number, run.mark) for run in runs}
         with self._lock:
-            for key in [key for key in self._kept if key[:2] not in current]:
-                self._bytes -= self._kept.pop(key).bytes
+            for key in [key for key in self._cells if key[:2] not in current]:
+                self._bytes -= self._cells.pop(key).bytes
 
     def _kept_of(self, runs: Iterable[CurrentRun], step_s: int) -> dict[_Key, RunCells]:
         with self._lock:
-            keys = [key for run in runs if (key := _key(run, step_s)) in self._kept]
+            keys = [key for run in runs if (key := _key(run, step_s)) in self._cells]
             for key in keys:
-                self._kept.move_to_end(key)
-            return {key: self._kept[key] for key in keys}
+                self._cells.move_to_end(key)
+            return {key: self._cells[key] for key in keys}
 
     def _keep(self, key: _Key, cells: RunCells) -> None:
         with self._lock:
-            self._kept[key] = cells
+            self._cells[key] = cells
             self._bytes += cells.bytes
             while self._bytes > self._most_bytes:
-                self._bytes -= self._kept.popitem(last=False)[1].bytes
+                self._bytes -= self._cells.popitem(last=False)[1].bytes
 
     def _load(
         self, connection: Connection, runs: Sequence[CurrentRun], step_s: int
@@ -134,7 +134,7 @@ def _key(run: CurrentRun, step_s: int) -> _Key:
 
 
 @contextmanager
-def _held(lock: threading.Lock) -> Iterator[None]:
+def _locked(lock: threading.Lock) -> Iterator[None]:
     left_s = seconds_left()
     if not lock.acquire(timeout=-1 if left_s is None else left_s):
         raise TookTooLong("the count index took longer than the query's time limit")

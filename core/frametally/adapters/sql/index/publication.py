@@ -18,12 +18,13 @@ from itertools import islice
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, insert, select, update
+import numpy as np
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from frametally import keys
 from frametally.adapters.sql.index import tables
-from frametally.adapters.sql.index.cells import CellPacker, CountedTwice
+from frametally.adapters.sql.index.cells import SOURCE, CellPacker, CountedTwice, Packed, unpack
 from frametally.books.runs import check_record
 from frametally.errors import Poison, Retryable
 from frametally.records import Coverage, Evidence, IntervalCount, Run, encode
@@ -80,8 +81,8 @@ def remove_damaged(connection: Connection) -> list[str]:
             connection.execute(delete(tables.runs).where(tables.runs.c.number == row.number))
             removed.append(f"the entry of {row.day} ({row.model}, {row.interval_s} s) was damaged")
     for documents in tables.DOCUMENTS:
-        there = select(tables.runs.c.number).where(tables.runs.c.number == documents.c.run)
-        connection.execute(delete(documents).where(~there.exists()))
+        indexed_runs = select(tables.runs.c.number).where(tables.runs.c.number == documents.c.run)
+        connection.execute(delete(documents).where(~indexed_runs.exists()))
     if removed:
         _next_number(connection)
     return removed
@@ -106,9 +107,9 @@ def rows_of(
     for batch in _batches(run, counts):
         rows = []
         for count in batch:
-            shown = msgspec.json.encode(count.evidence).decode()
+            evidence = msgspec.json.encode(count.evidence).decode()
             key = {"run": number, "source": count.source, "label": count.label}
-            rows.append({**key, "interval_start_ms": count.interval_start_ms, "frames": shown})
+            rows.append({**key, "interval_start_ms": count.interval_start_ms, "frames": evidence})
             place = (count.source, count.label)
             of_day[place] = busiest([*of_day.get(place, ()), *count.evidence])
         yield tables.evidence, rows
@@ -119,8 +120,8 @@ def rows_of(
     ]
     if days:
         yield tables.rolled_evidence, days
-    for some in _batches(run, coverage):
-        packer.add_coverage(some)
+    for records in _batches(run, coverage):
+        packer.add_coverage(records)
     try:
         cells = [{"run": number, "step_s": step_s, "packed": packed} for step_s, packed in packer.pack()]
     except CountedTwice as error:
@@ -178,6 +179,73 @@ def _batches(run: Run, records: Iterable[_RecordT]) -> Iterator[list[_RecordT]]:
 
 def _check_inserted(connection: Connection, table: Table, number: int, inserted: int) -> None:
     query = select(func.count()).select_from(table).where(table.c.run == number)
-    found = connection.execute(query).scalar_one()
-    if found != inserted:
-        raise Retryable(f"{inserted} rows went into {table.name} but {found} are there; index again")
+    row_count = connection.execute(query).scalar_one()
+    if row_count != inserted:
+        raise Retryable(f"{inserted} rows went into {table.name} but {row_count} are there; index again")
+
+
+_packed_decoder = msgspec.msgpack.Decoder(Packed)
+_evidence_decoder = msgspec.json.Decoder(list[Evidence])
+
+
+def differing_sources(
+    connection: Connection, run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]
+) -> list[str]:
+    """Return the sources that are not as `publish` would write them; see `CountIndex.differing_sources`."""
+    entry = tables.runs.c
+    number = connection.execute(
+        select(entry.number).where(
+            entry.model == run.model, entry.interval_s == run.interval_s, entry.day == run.day
+        )
+    ).scalar_one_or_none()
+    expected_rows: dict[Table, dict[Any, Mapping[str, Any]]] = {table: {} for table in tables.DOCUMENTS}
+    for table, rows in rows_of(run, number or 0, counts, coverage):
+        expected_rows[table] |= {_key(table, row): row for row in rows}
+    differing: set[str] = set()
+    for table, expected in expected_rows.items():
+        rows_there = connection.execute(select(table).where(table.c.run == number))
+        present = {_key(table, row._mapping): row for row in rows_there}
+        for key in expected.keys() | present.keys():
+            if table is tables.cells:
+                differing |= _differing_cells(expected.get(key), present.get(key))
+            elif not _is_same_evidence(table, expected.get(key), present.get(key)):
+                differing.add(key[_names(table).index("source")])
+    return sorted(differing)
+
+
+def _names(table: Table) -> list[str]:
+    return [column.name for column in table.primary_key]
+
+
+def _key(table: Table, row: Mapping[Any, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in _names(table))
+
+
+def _is_same_evidence(table: Table, expected: Mapping[str, Any] | None, row: Row[Any] | None) -> bool:
+    if expected is None or row is None or not tables.is_intact(table, row):
+        return False
+    # Earlier layouts wrote the same records with other bytes.
+    return _evidence_decoder.decode(expected["frames"]) == _evidence_decoder.decode(row.frames)
+
+
+def _differing_cells(expected: Mapping[str, Any] | None, row: Row[Any] | None) -> set[str]:
+    packed = [] if expected is None else [_packed_decoder.decode(expected["packed"])]
+    if row is not None and tables.is_intact(tables.cells, row):
+        packed.append(_packed_decoder.decode(row.packed))
+    names = {name for part in packed for name in part.sources}
+    if len(packed) < 2:
+        return names or {"all sources"}
+    labels: dict[str, int] = {}
+    sources: dict[str, int] = {}
+    first, second = (unpack(part, 0, labels, sources, is_long=False) for part in packed)
+    return {
+        name
+        for name, number in sources.items()
+        for cells, beside in ((first.counts, second.counts), (first.coverage, second.coverage))
+        if not np.array_equal(_of_source(cells, number), _of_source(beside, number))
+    }
+
+
+def _of_source(cells: Any, number: int) -> Any:
+    of_source = cells[:, cells[SOURCE] == number]
+    return of_source[:, np.lexsort(of_source)]

@@ -39,7 +39,7 @@ from frametally.settings.access import ServerAccess
 from frametally.undo_records import DroppedDeadLetter, Tombstone
 
 _LAYOUT = Layout(
-    what="ledger",
+    part="ledger",
     setting="FRAMETALLY_LEDGER_URL",
     refill="frametally ledger rebuild",
     tables=tables.ALL,
@@ -70,13 +70,13 @@ class SqlLedger:
         What is made from other things is listed before them: runs, then segments, then manifests. So no run
         is met whose segments are not, while the stages work.
         """
-        taken, gone = self._refresh_runs(store)
-        for took, lost in (
+        taken_count, removed_count = self._refresh_runs(store)
+        for took, removed in (
             self._refresh_segments(store, progress),
             *(self._refresh_objects(store, kind) for kind in ("tombstone", "dropped", "manifest")),
         ):
-            taken, gone = taken + took, gone + lost
-        return Refreshed(taken, gone)
+            taken_count, removed_count = taken_count + took, removed_count + removed
+        return Refreshed(taken_count, removed_count)
 
     def clear(self) -> None:
         """Forget everything; the next refresh reads the whole store."""
@@ -105,9 +105,12 @@ class SqlLedger:
             query = select(objects.key, objects.record).where(
                 objects.kind == "run", objects.record.is_not(None)
             )
-            found = [(key, decode(text.encode(), Run)) for key, text in connection.execute(query)]
-        runs = [CountedRun(run, dict(frames[key])) for key, run in found]
-        return sorted(runs, key=lambda counted: (counted.run.model, counted.run.interval_s, counted.run.day))
+            runs_by_key = [(key, decode(text.encode(), Run)) for key, text in connection.execute(query)]
+        runs = [CountedRun(run, dict(frames[key])) for key, run in runs_by_key]
+        return sorted(
+            runs,
+            key=lambda counted_run: (counted_run.run.model, counted_run.run.interval_s, counted_run.run.day),
+        )
 
     def models(self) -> list[str]:
         """Return the models that have segments, that with the newest segment first."""
@@ -139,7 +142,7 @@ class SqlLedger:
             table.model == _number(model),
             table.source == _number(source),
             table.media == _number(media),
-            _within(table.captured_at_ms, from_ms, to_ms),
+            _is_within(table.captured_at_ms, from_ms, to_ms),
         )
         ((frames, dead_lettered),) = self._rows(query)
         return int(frames) - int(dead_lettered), int(dead_lettered)
@@ -153,8 +156,10 @@ class SqlLedger:
         with self._database.reading() as connection:
             holders = select(tallies.model, tallies.source).where(tallies.media == _number(media))
             for model, source in connection.execute(holders).all():
-                here = and_(table.model == model, table.source == source, table.media == _number(media))
-                detected = and_(here, table.dead == 0, _within(time_ms, from_ms, to_ms))
+                is_of_medium = and_(
+                    table.model == model, table.source == source, table.media == _number(media)
+                )
+                detected = and_(is_of_medium, table.dead == 0, _is_within(time_ms, from_ms, to_ms))
                 days_of = select(day.label("day")).where(detected).subquery()
                 query = select(days_of.c.day, func.count()).group_by(days_of.c.day)
                 rows = connection.execute(query).all()
@@ -230,7 +235,7 @@ class SqlLedger:
         return list(still_open.values())
 
     def parts(self, model: str, source: str, *, from_ms: int, to_ms: int) -> list[SegmentPart]:
-        """Return where lines of the source of `[from_ms, to_ms)` can stand in the segments, by key."""
+        """Return where lines of the source of `[from_ms, to_ms)` can be in the segments, by key."""
         parts, segments = tables.parts.c, tables.segments.c
         spans = tables.parts.alias().c
         of_source = and_(spans.model == _number(model), spans.source == _number(source))
@@ -272,21 +277,21 @@ class SqlLedger:
         with self._database.reading() as connection:
             return connection.execute(query).all()
 
-    def _known(self, kind: str) -> dict[str, tuple[int, str, bool]]:
+    def _known_objects(self, kind: str) -> dict[str, tuple[int, str, bool]]:
         with self._database.reading() as connection:
             return intake.known_objects(connection, kind)
 
     def _refresh_objects(self, store: ObjectStore, kind: str) -> tuple[int, int]:
         return self._replace(
-            self._known(kind),
+            self._known_objects(kind),
             {info.key: info for info in list_records(store, FOLDER_OF_KIND[kind])},
             lambda info: take_object(store, info, kind),
-            lambda connection, taken: intake.put_object(connection, taken, kind),
+            lambda connection, record: intake.put_object(connection, record, kind),
         )
 
     def _refresh_runs(self, store: ObjectStore) -> tuple[int, int]:
         return self._replace(
-            self._known("run"),
+            self._known_objects("run"),
             {info.key: info for info in list_current_pointers(store)},
             lambda info: take_run(store, info),
             intake.put_run,
@@ -294,51 +299,53 @@ class SqlLedger:
 
     def _replace(
         self,
-        known: Mapping[str, tuple[int, str, bool]],
+        known_objects: Mapping[str, tuple[int, str, bool]],
         listed: Mapping[str, ObjectInfo],
         take: Callable[[ObjectInfo], _TakenT | None],
-        put: Callable[[Connection, _TakenT], None],
+        put_record: Callable[[Connection, _TakenT], None],
     ) -> tuple[int, int]:
         """Read what is not known as it is listed, and write it in one transaction."""
-        new = [info for info in listed.values() if _is_new(info, known)]
-        taken = [record for info in new if (record := take(info)) is not None]
-        gone = known.keys() - listed.keys()
-        if taken or gone:
+        new = [info for info in listed.values() if _is_new(info, known_objects)]
+        records = [record for info in new if (record := take(info)) is not None]
+        removed_keys = known_objects.keys() - listed.keys()
+        if records or removed_keys:
             with self._database.writing() as connection:
-                intake.remove_objects(connection, gone)
-                for record in taken:
-                    put(connection, record)
-        return len(taken), len(gone)
+                intake.remove_objects(connection, removed_keys)
+                for record in records:
+                    put_record(connection, record)
+        return len(records), len(removed_keys)
 
     def _refresh_segments(self, store: ObjectStore, progress: Progress) -> tuple[int, int]:
         # What is known is read before the listing, or what others take in meanwhile would seem to be gone.
-        known = self._known("segment")
+        known_segments = self._known_objects("segment")
         listed = {info.key: info for info in list_segment_infos(store)}
-        gone = known.keys() - listed.keys()
-        changed = {key for key, info in listed.items() if key in known and _is_changed(info, known)}
-        models = {_model_of(key) for key in gone | changed}
+        removed_keys = known_segments.keys() - listed.keys()
+        changed_keys = {
+            key for key, info in listed.items() if key in known_segments and _is_changed(info, known_segments)
+        }
+        models = {_model_of(key) for key in removed_keys | changed_keys}
         if models:
             with self._database.writing() as connection:
                 for model in models:
                     intake.forget_model(connection, model)
-            known = {key: was for key, was in known.items() if _model_of(key) not in models}
-        new = [info for info in listed.values() if _is_new(info, known)]
+            known_segments = {key: was for key, was in known_segments.items() if _model_of(key) not in models}
+        new = [info for info in listed.values() if _is_new(info, known_segments)]
         batch: list[TakenSegment] = []
-        taken = held = 0
-        for done, info in enumerate(new):
-            progress.update(done, len(new), "segments")
+        taken_count = frame_count = 0
+        for number, info in enumerate(new):
+            progress.update(number, len(new), "segments")
             segment = take_segment(store, info)
             if segment is None:
                 continue
             batch.append(segment)
-            held += len(segment.frames)
-            if held >= _FRAMES_PER_TRANSACTION or len(batch) >= _SEGMENTS_PER_TRANSACTION:
+            frame_count += len(segment.frames)
+            if frame_count >= _FRAMES_PER_TRANSACTION or len(batch) >= _SEGMENTS_PER_TRANSACTION:
                 self._put_segments(batch)
-                taken, held, batch = taken + len(batch), 0, []
+                taken_count, frame_count, batch = taken_count + len(batch), 0, []
         self._put_segments(batch)
         if new:
             progress.update(len(new), len(new), "segments")
-        return taken + len(batch), len(gone)
+        return taken_count + len(batch), len(removed_keys)
 
     def _put_segments(self, batch: Iterable[TakenSegment]) -> None:
         with self._database.writing() as connection:
@@ -354,19 +361,19 @@ def _number(name: str) -> ColumnElement[int]:
     return select(tables.names.c.number).where(tables.names.c.name == name).scalar_subquery()
 
 
-def _within(time_ms: ColumnElement[int], from_ms: int | None, to_ms: int | None) -> ColumnElement[bool]:
+def _is_within(time_ms: ColumnElement[int], from_ms: int | None, to_ms: int | None) -> ColumnElement[bool]:
     bounds = [] if from_ms is None else [time_ms >= from_ms]
     bounds += [] if to_ms is None else [time_ms < to_ms]
     return and_(True, *bounds)
 
 
-def _is_changed(info: ObjectInfo, known: Mapping[str, tuple[int, str, bool]]) -> bool:
-    return known[info.key][:2] != (info.size_bytes, info.version)
+def _is_changed(info: ObjectInfo, known_objects: Mapping[str, tuple[int, str, bool]]) -> bool:
+    return known_objects[info.key][:2] != (info.size_bytes, info.version)
 
 
-def _is_new(info: ObjectInfo, known: Mapping[str, tuple[int, str, bool]]) -> bool:
+def _is_new(info: ObjectInfo, known_objects: Mapping[str, tuple[int, str, bool]]) -> bool:
     """Tell whether to read it: unknown, changed, or one that could not be read the last time."""
-    return info.key not in known or _is_changed(info, known) or known[info.key][2]
+    return info.key not in known_objects or _is_changed(info, known_objects) or known_objects[info.key][2]
 
 
 def _model_of(key: str) -> str:

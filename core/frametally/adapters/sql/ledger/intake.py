@@ -1,8 +1,8 @@
 """Writes what was read from the store into the ledger's tables, each function within one transaction.
 
 What is in the tables already is left as it is, so that two processes may take in the same objects, in any
-order. `forget_model` makes room for segments that changed or are gone: which frames only they held cannot be
-told, so all of that model's segments are taken in anew.
+order. `forget_model` makes room for segments that changed or are gone: which frames only they held is
+unknown, so all of that model's segments are taken in again.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ class Numbers:
     def __init__(self, connection: Connection) -> None:
         """Know nothing yet."""
         self._connection = connection
-        self._known: dict[str, int] = {}
+        self._numbers: dict[str, int] = {}
 
-    def of(self, name: str) -> int:
+    def number_of(self, name: str) -> int:
         """Return the name's number, given to it now if it has none."""
-        if name not in self._known:
+        if name not in self._numbers:
             query = select(tables.names.c.number).where(tables.names.c.name == name)
             number = self._connection.execute(query).scalar()
             if number is None:
                 number = self.new()
                 self._connection.execute(insert(tables.names).values(name=name, number=number))
-            self._known[name] = int(number)
-        return self._known[name]
+            self._numbers[name] = int(number)
+        return self._numbers[name]
 
     def new(self) -> int:
         """Return a number that nothing has."""
@@ -68,42 +68,44 @@ def _is_whole(record: str | None) -> bool:
         return False
 
 
-def remove_objects(connection: Connection, found: Iterable[str]) -> None:
+def remove_objects(connection: Connection, object_keys: Iterable[str]) -> None:
     """Forget manifests, tombstones, dropped dead letters and runs by their keys."""
-    for some in _by(_IN, list(found)):
-        connection.execute(delete(tables.run_frames).where(tables.run_frames.c.key.in_(some)))
-        connection.execute(delete(tables.objects).where(tables.objects.c.key.in_(some)))
+    for key_batch in _by(_IN, list(object_keys)):
+        connection.execute(delete(tables.run_frames).where(tables.run_frames.c.key.in_(key_batch)))
+        connection.execute(delete(tables.objects).where(tables.objects.c.key.in_(key_batch)))
 
 
-def put_object(connection: Connection, taken: TakenObject, kind: str) -> None:
+def put_object(connection: Connection, stored_object: TakenObject, kind: str) -> None:
     """Take in a manifest, a tombstone or a dropped dead letter, instead of what was there."""
-    remove_objects(connection, [taken.info.key])
-    _insert_object(connection, taken.info, kind, None, taken.record, taken.problem)
+    remove_objects(connection, [stored_object.info.key])
+    _insert_object(connection, stored_object.info, kind, None, stored_object.record, stored_object.problem)
 
 
-def put_run(connection: Connection, taken: TakenRun) -> None:
+def put_run(connection: Connection, stored_run: TakenRun) -> None:
     """Take in a current run, instead of what was there."""
-    remove_objects(connection, [taken.info.key])
-    _insert_object(connection, taken.info, "run", taken.model, taken.record, taken.problem)
-    rows = [{"key": taken.info.key, "source": s, "frames": n} for s, n in taken.frames]
+    remove_objects(connection, [stored_run.info.key])
+    _insert_object(
+        connection, stored_run.info, "run", stored_run.model, stored_run.record, stored_run.problem
+    )
+    rows = [{"key": stored_run.info.key, "source": s, "frames": n} for s, n in stored_run.frames]
     if rows:
         connection.execute(insert(tables.run_frames), rows)
 
 
-def put_segment(connection: Connection, numbers: Numbers, taken: TakenSegment) -> None:
+def put_segment(connection: Connection, numbers: Numbers, segment: TakenSegment) -> None:
     """Take in a segment, unless it is there without a problem."""
-    key = taken.info.key
+    key = segment.info.key
     objects = tables.objects.c
     before = connection.execute(select(objects.problem).where(objects.key == key)).one_or_none()
     if before is not None and before.problem is None:
         return
     connection.execute(delete(tables.objects).where(objects.key == key))
     _remove_segment_rows(connection, key)
-    _insert_object(connection, taken.info, "segment", taken.model, None, taken.problem)
-    header = taken.header
+    _insert_object(connection, segment.info, "segment", segment.model, None, segment.problem)
+    header = segment.header
     if header is None:
         return
-    model, number = numbers.of(taken.model), numbers.new()
+    model, number = numbers.number_of(segment.model), numbers.new()
     connection.execute(
         insert(tables.segments).values(
             number=number,
@@ -121,12 +123,12 @@ def put_segment(connection: Connection, numbers: Numbers, taken: TakenSegment) -
     part_rows = [
         {
             "model": model,
-            "source": numbers.of(part.source),
+            "source": numbers.number_of(part.source),
             "segment": number,
             "first_ms": part.first_captured_at_ms,
             "last_ms": part.last_captured_at_ms,
-            "first_byte": taken.header_bytes + part.first_byte,
-            "next_byte": taken.header_bytes + part.next_byte,
+            "first_byte": segment.header_bytes + part.first_byte,
+            "next_byte": segment.header_bytes + part.next_byte,
             "span_ms": part.last_captured_at_ms - part.first_captured_at_ms,
             "crc32": part.crc32,
         }
@@ -134,21 +136,21 @@ def put_segment(connection: Connection, numbers: Numbers, taken: TakenSegment) -
     ]
     if part_rows:
         connection.execute(insert(tables.parts), part_rows)
-    dead = [letter.frame for letter in taken.dead_letters if letter.frame is not None]
-    _put_frames(connection, numbers, model, taken.frames, dead=False)
+    dead = [letter.frame for letter in segment.dead_letters if letter.frame is not None]
+    _put_frames(connection, numbers, model, segment.frames, dead=False)
     _put_frames(connection, numbers, model, dead, dead=True)
     letter_rows = [
         {
             "segment": number,
             "at_offset": letter.offset,
             "model": model,
-            "source": numbers.of(letter.frame.source) if letter.frame else None,
-            "media": numbers.of(letter.frame.media) if letter.frame else None,
+            "source": numbers.number_of(letter.frame.source) if letter.frame else None,
+            "media": numbers.number_of(letter.frame.media) if letter.frame else None,
             "captured_at_ms": letter.frame.captured_at_ms if letter.frame else None,
             "frame": letter.frame.frame if letter.frame else None,
             "cause": letter.cause,
         }
-        for letter in taken.dead_letters
+        for letter in segment.dead_letters
     ]
     if letter_rows:
         connection.execute(insert(tables.dead_letters), letter_rows)
@@ -196,53 +198,59 @@ def _remove_segment_rows(connection: Connection, key: str) -> None:
 
 
 def _put_frames(
-    connection: Connection, numbers: Numbers, model: int, found: Iterable[FrameKey], *, dead: bool
+    connection: Connection, numbers: Numbers, model: int, frames: Iterable[FrameKey], *, dead: bool
 ) -> None:
     """Take in distinct frames; a frame with detections is detected, whatever dead letters it has."""
     groups: dict[tuple[int, int], set[tuple[int, int]]] = defaultdict(set)
-    for frame in found:
-        of = numbers.of(frame.source), numbers.of(frame.media)
-        groups[of].add((frame.captured_at_ms, frame.frame))
+    for frame in frames:
+        medium = numbers.number_of(frame.source), numbers.number_of(frame.media)
+        groups[medium].add((frame.captured_at_ms, frame.frame))
     table = tables.frames.c
     for (source, media), identities in groups.items():
         of_medium = and_(table.model == model, table.source == source, table.media == media)
-        known: dict[tuple[int, int], int] = {}
-        for some in _by(_IN, sorted({ms for ms, _ in identities})):
+        was_dead_by_frame: dict[tuple[int, int], int] = {}
+        for times_ms in _by(_IN, sorted({ms for ms, _ in identities})):
             query = select(table.captured_at_ms, table.frame, table.dead)
-            rows = connection.execute(query.where(of_medium, table.captured_at_ms.in_(some)))
-            known.update({(ms, one): was_dead for ms, one, was_dead in rows})
-        new = identities - known.keys()
-        mended = [] if dead else [identity for identity in identities & known.keys() if known[identity]]
+            rows = connection.execute(query.where(of_medium, table.captured_at_ms.in_(times_ms)))
+            was_dead_by_frame.update({(ms, frame): was_dead for ms, frame, was_dead in rows})
+        new = identities - was_dead_by_frame.keys()
+        mended = (
+            []
+            if dead
+            else [
+                identity for identity in identities & was_dead_by_frame.keys() if was_dead_by_frame[identity]
+            ]
+        )
         for ms, identity in mended:
             this = and_(of_medium, table.captured_at_ms == ms, table.frame == identity)
             connection.execute(update(tables.frames).where(this).values(dead=0))
         if new:
             of_all = {"model": model, "source": source, "media": media, "dead": int(dead)}
-            rows_new = [{**of_all, "captured_at_ms": ms, "frame": one} for ms, one in sorted(new)]
+            rows_new = [{**of_all, "captured_at_ms": ms, "frame": frame} for ms, frame in sorted(new)]
             connection.execute(insert(tables.frames), rows_new)
         detected, buried = (0, len(new)) if dead else (len(new) + len(mended), -len(mended))
         _add_to_tally(connection, (model, source, media), detected, buried)
 
 
 def _add_to_tally(
-    connection: Connection, of: tuple[int, int, int], detected: int, dead_lettered: int
+    connection: Connection, medium: tuple[int, int, int], detected: int, dead_lettered: int
 ) -> None:
     if not detected and not dead_lettered:
         return
     table = tables.tallies.c
-    here = and_(table.model == of[0], table.source == of[1], table.media == of[2])
-    if connection.execute(select(func.count()).select_from(tables.tallies).where(here)).scalar_one():
-        changed = {
+    is_of_medium = and_(table.model == medium[0], table.source == medium[1], table.media == medium[2])
+    if connection.execute(select(func.count()).select_from(tables.tallies).where(is_of_medium)).scalar_one():
+        sums = {
             "detected": table.detected + detected,
             "dead_lettered": table.dead_lettered + dead_lettered,
         }
-        connection.execute(update(tables.tallies).where(here).values(changed))
+        connection.execute(update(tables.tallies).where(is_of_medium).values(sums))
     else:
-        row = dict(zip(("model", "source", "media"), of, strict=True))
+        row = dict(zip(("model", "source", "media"), medium, strict=True))
         connection.execute(
             insert(tables.tallies).values(**row, detected=detected, dead_lettered=dead_lettered)
         )
 
 
 def _by(size: int, values: list[str] | list[int]) -> Iterable[list[str] | list[int]]:
-    return (values[at : at + size] for at in range(0, len(values), size))
+    return (values[start : start + size] for start in range(0, len(values), size))

@@ -105,15 +105,15 @@ class MailServer:
             return False
 
     def _failure(self, error: Exception) -> FrametallyError:
-        """Return what to make of an error; the answer of the server is told, what was sent to it is not."""
+        """Return what to make of an error; it has the server's answer, and nothing that was sent."""
         match error:
             case UnicodeError():
                 return Misconfigured(
-                    f"{self._name}: FRAMETALLY_SMTP_USER and FRAMETALLY_SMTP_PASSWORD have to be ASCII"
+                    f"{self._name}: FRAMETALLY_SMTP_USER and FRAMETALLY_SMTP_PASSWORD must be ASCII"
                 )
             case smtplib.SMTPNotSupportedError():
                 return Misconfigured(
-                    f"{self._name} offers no log-in here: use smtps:// in FRAMETALLY_SMTP_URL, or leave "
+                    f"{self._name} offers no sign-in here: use smtps:// in FRAMETALLY_SMTP_URL, or leave "
                     "FRAMETALLY_SMTP_USER out"
                 )
             case smtplib.SMTPRecipientsRefused():
@@ -121,13 +121,13 @@ class MailServer:
                 return (Poison if is_final else Retryable)(f"{self._name}: {_refusals(error.recipients)}")
             case smtplib.SMTPAuthenticationError() if _is_final(error.smtp_code):
                 return Misconfigured(
-                    f"{self._name} refused the log-in ({_said(error.smtp_code, error.smtp_error)}): correct "
-                    "FRAMETALLY_SMTP_USER and FRAMETALLY_SMTP_PASSWORD"
+                    f"{self._name} refused the log-in ({_answer_text(error.smtp_code, error.smtp_error)}): "
+                    "correct FRAMETALLY_SMTP_USER and FRAMETALLY_SMTP_PASSWORD"
                 )
             case smtplib.SMTPResponseException():
                 final = _is_final(error.smtp_code) and not isinstance(error, smtplib.SMTPConnectError)
                 return (Poison if final else Retryable)(
-                    f"{self._name} did not take it: {_said(error.smtp_code, error.smtp_error)}"
+                    f"{self._name} rejected the mail: {_answer_text(error.smtp_code, error.smtp_error)}"
                 )
             case ssl.SSLCertVerificationError():
                 return Misconfigured(
@@ -135,17 +135,19 @@ class MailServer:
                     "FRAMETALLY_SMTP_CA_FILE, the name in FRAMETALLY_SMTP_URL, or the certificate"
                 )
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        return Retryable(f"{self._name} cannot be used ({one_line(reason)}): is it up, is the URL right?")
+        return Retryable(
+            f"{self._name} cannot be used ({one_line(reason)}): check that it is running, and the URL"
+        )
 
 
 def _is_final(code: int) -> bool:
     return 500 <= code < 600
 
 
-def _said(code: int, answer: bytes | str) -> str:
+def _answer_text(code: int, answer: bytes | str) -> str:
     text = answer.decode(errors="replace") if isinstance(answer, bytes) else answer
     return f"{code} {one_line(text)}"
 
 
 def _refusals(refused: dict[str, tuple[int, bytes]]) -> str:
-    return "; ".join(f"{to} was refused: {_said(*answer)}" for to, answer in refused.items())
+    return "; ".join(f"{to} was refused: {_answer_text(*answer)}" for to, answer in refused.items())

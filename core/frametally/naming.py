@@ -1,7 +1,8 @@
-"""The names that there are: sources, labels, models, lines and zones; one rule for whoever is given some."""
+"""The existing names: sources, labels, models, lines and zones; one rule for all who get some."""
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
@@ -9,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from frametally import keys
-from frametally.naming.nearest import NoSuchName, no_such
+from frametally.files.names import as_text
 from frametally.plugins import hooks
 from frametally.ports.count_index import CountIndex
 from frametally.ports.object_store import ObjectStore
@@ -34,7 +35,7 @@ class NamesPart(NamedTuple):
 
 
 class KnownNames:
-    """The names that there are in a store, an index, and what plug-ins keep.
+    """The existing names in a store, an index, and what plug-ins keep.
 
     A source is known by its media, its counts, or a plug-in, such as by its camera; a label by
     counts of any model; a line or a zone by a drawing, or by counts of an earlier one.
@@ -61,11 +62,13 @@ class KnownNames:
         """
         self._index = index
         self._parts: list[NamesPart] = [know(settings, store) for know in hooks("known_names")]
-        self._models = list(dict.fromkeys(one.model for one in index.series())) if index else []
+        self._models = list(dict.fromkeys(entry.model for entry in index.series())) if index else []
         self.sources: dict[str, str] = {}
         """How each source is written, by slug."""
         for model in self._models:
-            self.sources |= {one.source: one.source for one in index.sources(model)} if index else {}
+            self.sources |= (
+                {summary.source: summary.source for summary in index.sources(model)} if index else {}
+            )
         for part in self._parts:
             self.sources |= part.sources
         self.sources |= media
@@ -79,7 +82,7 @@ class KnownNames:
         zone: str = "",
         model: str = "",
     ) -> list[NoSuchName]:
-        """Return those of some names that are none of those that there are.
+        """Return those of some unknown names.
 
         Args:
             sources: Names or slugs.
@@ -92,34 +95,40 @@ class KnownNames:
             FrametallyError: As the ports do.
         """
         slugs = {keys.slug(source): source for source in sources}
-        found = [
-            no_such("source", given, sorted(self.sources.values()))
-            for slug, given in slugs.items()
+        unknown_names = [
+            no_such("source", source_name, sorted(self.sources.values()))
+            for slug, source_name in slugs.items()
             if slug not in self.sources and not any(part.is_source(slug) for part in self._parts)
         ]
-        counted = self._labels() if labels else []
-        found += [no_such("label", label, counted) for label in labels if label not in counted]
+        counted_labels = self._labels() if labels else []
+        unknown_names += [
+            no_such("label", label, counted_labels) for label in labels if label not in counted_labels
+        ]
         if model and model not in self._models:
-            found.append(no_such("model", model, self._models))
+            unknown_names.append(no_such("model", model, self._models))
         for kind, name, series in (("line", line, FLOWS), ("zone", zone, ZONES)):
-            if name and not found and name not in (there := self._places(kind, series, [*slugs])):
-                missing = no_such(kind, name, sorted(there))
+            if (
+                name
+                and not unknown_names
+                and name not in (place_names := self._places(kind, series, [*slugs]))
+            ):
+                missing = no_such(kind, name, sorted(place_names))
                 if self.sources:
-                    remedy = missing.remedy if there else _DRAW
+                    remedy = missing.remedy if place_names else _DRAW
                     missing = missing._replace(remedy=remedy, is_certain=True)
-                found.append(missing)
-        return found
+                unknown_names.append(missing)
+        return unknown_names
 
     def _labels(self) -> list[str]:
         """Return the labels that were counted with any model, or were to be."""
         if self._index is None:
             return []
-        found: dict[str, None] = {}
+        labels: dict[str, None] = {}
         for model in self._models:
-            found |= dict.fromkeys(label for label, _ in self._index.labels(model))
+            labels |= dict.fromkeys(label for label, _ in self._index.labels(model))
         for model in self._models:
-            found |= dict.fromkeys(sorted(labels_to_count(self._index, model)))
-        return [*found]
+            labels |= dict.fromkeys(sorted(labels_to_count(self._index, model)))
+        return [*labels]
 
     def _places(self, kind: str, series: str, sources: list[str]) -> set[str]:
         """Return the names of the lines or zones that some sources (none: all) have, or had when counted."""
@@ -136,3 +145,49 @@ def labels_to_count(index: CountIndex, model: str) -> set[str]:
     """Return the labels that days of a model were counted for, where not all were."""
     settings = {day.settings for day in index.counted_days(model) if day.settings}
     return {label for text in settings for label in msgspec.json.decode(text).get("labels", ())}
+
+
+_MOST_NAMED = 10
+_LONGEST = 80
+
+
+class NoSuchName(NamedTuple):
+    """An unknown name.
+
+    Attributes:
+        kind: What it would be the name of, such as `source`.
+        near: Those that are written alike, the nearest first.
+        remedy: What to do, as a clause without an end.
+        is_certain: Whether there are names of this kind; else there may be no such one yet.
+    """
+
+    kind: str
+    name: str
+    near: list[str]
+    remedy: str
+    is_certain: bool
+
+    @property
+    def fault(self) -> str:
+        """What is wrong, as a clause."""
+        short = f"{self.name[:_LONGEST]}…" if len(self.name) > _LONGEST else self.name
+        return f"there is no {self.kind} {as_text(short)!r}{'' if self.is_certain else ' yet'}"
+
+    def __str__(self) -> str:
+        """Return it as one line."""
+        return f"{self.fault}; {self.remedy}" if self.is_certain else f"{self.fault}, nor any other"
+
+
+def no_such(kind: str, name: str, names: Sequence[str]) -> NoSuchName:
+    """Return the message about a name that is not among `names`, which are named in their order."""
+    alike = difflib.get_close_matches(name.lower(), [candidate.lower() for candidate in names], n=3)
+    near = sorted(
+        (candidate for candidate in names if candidate.lower() in alike),
+        key=lambda candidate: alike.index(candidate.lower()),
+    )
+    if near:
+        remedy = f"did you mean {' or '.join(near)}?"
+    else:
+        more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+        remedy = f"there are: {', '.join(names[:_MOST_NAMED]) or 'none yet'}{more}"
+    return NoSuchName(kind, name, near, remedy, bool(names))

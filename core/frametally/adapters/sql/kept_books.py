@@ -1,18 +1,20 @@
 """Reads and writes the rows of the catalogue's books that nothing else can restore: SQLite and PostgreSQL.
 
-All books lie in one database, so one transaction reads them as they stand at one moment, and one writes them.
+All books lie in one database, so one transaction reads them as they are at one moment, and one writes them.
+Plug-ins name theirs by the hook `tables`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import groupby, islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     Connection,
     Row,
+    Table,
     column,
     delete,
     func,
@@ -22,13 +24,35 @@ from sqlalchemy import (
     update,
 )
 
-from frametally.adapters.sql.backups.kept_tables import KeptTables
 from frametally.adapters.sql.clock import note_change
 from frametally.adapters.sql.engine import SqlDatabase
-from frametally.backup_records import KeptRow, in_words
+from frametally.adapters.sql.migration import Layout
+from frametally.backups import KeptRow, in_words
 from frametally.errors import Misconfigured, Poison
 from frametally.plugins import hooks
 from frametally.settings.access import ServerAccess
+
+
+class KeptTables(NamedTuple):
+    """One book in the catalogue's database.
+
+    Attributes:
+        book: Its name in backups.
+        tables: Those that are saved, by what people call their rows.
+        about_columns: The columns of its `about` that are saved, too.
+        emptied: Tables that a restoring empties.
+        has_others: Whether it has other rows, which stay: none may have a number twice.
+        unlocked: Lets rows be removed that the database keeps from everybody else.
+    """
+
+    book: str
+    layout: Layout
+    tables: Mapping[str, Table]
+    about_columns: tuple[str, ...] = ()
+    emptied: tuple[Table, ...] = ()
+    has_others: bool = False
+    unlocked: Callable[[Connection], AbstractContextManager[None]] = lambda _: nullcontext()
+
 
 _AT_ONCE = 500
 
@@ -41,8 +65,8 @@ class SqlKeptBooks:
         self.url = url
         books: list[KeptTables] = [book for books in hooks("tables") for book in books]
         self._books = sorted(books, key=lambda book: book.book)
-        self._kept = {
-            table.name: (words, table) for book in self._books for words, table in book.kept.items()
+        self._tables = {
+            table.name: (words, table) for book in self._books for words, table in book.tables.items()
         }
         self._database = None
         for book in self._books:
@@ -54,20 +78,20 @@ class SqlKeptBooks:
         """Return the layout of each book, by its name."""
         return {book.book: book.layout.schema_version for book in self._books}
 
-    def held(self) -> dict[str, int]:
+    def row_counts(self) -> dict[str, int]:
         """Return how many rows the books hold, by what people call them; without what there is none of."""
         if self._database is None:
             return {}
         with self._database.reading() as connection:
-            return self._held(connection)
+            return self._count_rows(connection)
 
-    def named(self, numbers: Mapping[str, int]) -> dict[str, int]:
-        """Return numbers of rows by table as `held` does."""
-        return {words: numbers[name] for name, (words, _) in self._kept.items() if numbers.get(name)}
+    def translate_counts(self, numbers: Mapping[str, int]) -> dict[str, int]:
+        """Return numbers of rows by table as `row_counts` does."""
+        return {words: numbers[name] for name, (words, _) in self._tables.items() if numbers.get(name)}
 
     @contextmanager
     def rows(self) -> Iterator[Iterator[KeptRow]]:
-        """Hold all rows as they stand at one moment; see `KeptBooks.rows`."""
+        """Hold all rows as they are at one moment; see `KeptBooks.rows`."""
         if self._database is None:
             yield iter(())
             return
@@ -77,15 +101,15 @@ class SqlKeptBooks:
     def restore(self, rows: Iterable[KeptRow], *, replace: bool) -> None:
         """Write rows in one transaction; see `KeptBooks.restore`."""
         if self._database is None:
-            raise Misconfigured("nothing is here that a backup could be restored into: no plug-in keeps rows")
+            raise Misconfigured("no plug-in here can take a backup: none keeps rows")
         with self._database.writing() as connection:
             for book in self._books:  # whoever writes to another book waits, too
                 connection.execute(select(book.layout.about.c.schema_version).with_for_update()).scalar_one()
-            held = self._held(connection)
-            if held and not replace:
+            row_counts = self._count_rows(connection)
+            if row_counts and not replace:
                 raise Misconfigured(
-                    f"{self.url} is not empty ({in_words(held)}): give --replace to remove all of that, "
-                    "or name another catalogue by FRAMETALLY_CATALOGUE_URL"
+                    f"{self.url} is not empty ({in_words(row_counts)}): give --replace to remove all of "
+                    "that, or name another catalogue by FRAMETALLY_CATALOGUE_URL"
                 )
             self._empty(connection)
             self._write(connection, rows)
@@ -98,29 +122,33 @@ class SqlKeptBooks:
         if self._database is not None:
             self._database.close()
 
-    def _held(self, connection: Connection) -> dict[str, int]:
+    def _count_rows(self, connection: Connection) -> dict[str, int]:
         numbers = {
-            words: int(connection.execute(select(func.count()).select_from(kept)).scalar_one())
-            for words, kept in self._kept.values()
+            words: int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+            for words, table in self._tables.values()
         }
         return {words: number for words, number in numbers.items() if number}
 
     def _rows(self, connection: Connection) -> Iterator[KeptRow]:
         for book in self._books:
             about = book.layout.about
-            if book.noted:
-                noted = connection.execute(select(*(about.c[name] for name in book.noted))).one()
-                yield KeptRow(str(about.name), _values(noted))
-            for kept in book.kept.values():
-                every = select(kept).order_by(*kept.primary_key).execution_options(yield_per=_AT_ONCE)
+            if book.about_columns:
+                note = connection.execute(select(*(about.c[name] for name in book.about_columns))).one()
+                yield KeptRow(str(about.name), _values(note))
+            for stored_table in book.tables.values():
+                every = (
+                    select(stored_table)
+                    .order_by(*stored_table.primary_key)
+                    .execution_options(yield_per=_AT_ONCE)
+                )
                 for row in connection.execute(every):
-                    yield KeptRow(str(kept.name), _values(row))
+                    yield KeptRow(str(stored_table.name), _values(row))
 
     def _empty(self, connection: Connection) -> None:
         """Remove all rows that a backup has."""
         for book in self._books:
             with book.unlocked(connection):
-                for every in (*book.kept.values(), *book.emptied):
+                for every in (*book.tables.values(), *book.emptied):
                     connection.execute(delete(every))
 
     def _write(self, connection: Connection, rows: Iterable[KeptRow]) -> None:
@@ -130,7 +158,7 @@ class SqlKeptBooks:
                 for row in together:
                     _note(connection, by_about[name], dict(row.values))
                 continue
-            if name not in self._kept or {*columns} != {*self._kept[name][1].columns.keys()}:
+            if name not in self._tables or {*columns} != {*self._tables[name][1].columns.keys()}:
                 raise Poison(f"the backup has rows of {name[:100]!r} that are none of its layout")
             into = table(name, *map(column, columns))
             while batch := [row.values for row in islice(together, _AT_ONCE)]:

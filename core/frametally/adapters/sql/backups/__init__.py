@@ -1,1 +1,0 @@
-"""The rows of a SQL catalogue that backups keep."""

@@ -1,0 +1,350 @@
+"""Backups of what nothing else can restore: rows of the catalogue, in the store or in a folder.
+
+A backup is a line that says what it is, then rows as gzipped JSON lines, encrypted by a key. The line is JSON
+that anyone may read; its `sha256` is of all the rest of the file, the line's other fields included. In the
+store it lies under `backups/`; it is named by its time.
+"""
+
+from __future__ import annotations
+
+import datetime
+import gzip
+import hashlib
+import io
+import re
+import secrets
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, NamedTuple, Protocol
+
+import msgspec
+
+from frametally import keys
+from frametally.errors import Misconfigured, Poison
+from frametally.files.encryption import SALT_BYTES, fernet_key
+from frametally.files.replacing import replace_file
+from frametally.opening import adapter
+from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.rules.times import DAY_MS, EPOCH
+from frametally.settings.access import ServerAccess
+
+Value = str | int | float | None
+
+
+class KeptRow(NamedTuple):
+    """One row of a table."""
+
+    table: str
+    values: dict[str, Value]
+
+
+def in_words(numbers: Mapping[str, int]) -> str:
+    """Return how much there is of what, such as `accounts: 2, tokens: 1`."""
+    return ", ".join(f"{words}: {number}" for words, number in numbers.items())
+
+
+class KeptBooks(Protocol):
+    """The catalogue's books that cannot be made from the store: accounts, alerts, audit log, cameras."""
+
+    url: str
+
+    def layouts(self) -> dict[str, int]:
+        """Return the layout of each book, by its name."""
+
+    def row_counts(self) -> dict[str, int]:
+        """Return how many rows the books hold, by what people call them; without what there is none of."""
+
+    def translate_counts(self, numbers: Mapping[str, int]) -> dict[str, int]:
+        """Return numbers of rows by table as `row_counts` does."""
+
+    def rows(self) -> AbstractContextManager[Iterator[KeptRow]]:
+        """Hold all rows as they are at one moment; nobody waits for it."""
+
+    def restore(self, rows: Iterable[KeptRow], *, replace: bool) -> None:
+        """Write rows of `layouts()` in one transaction, in place of all that is there.
+
+        Log-ins, links for passwords and tried log-ins end.
+
+        Raises:
+            Misconfigured: The books hold something, and `replace` is false.
+            Poison: A row is of another layout.
+        """
+
+    def close(self) -> None:
+        """Release connections."""
+
+
+FORMAT = 1
+_ROW = msgspec.json.Decoder(tuple[str, dict[str, str | int | float | None]])
+
+
+class BackupHeader(msgspec.Struct, frozen=True, kw_only=True):
+    """The first line of a backup.
+
+    Attributes:
+        made_at_ms: When, by the clock of the machine that made it.
+        layouts: The layout of each book's rows.
+        salt: What the key is mixed with, as hex digits; empty: the rows are not encrypted.
+        sha256: Of the line without this field, and of all after it.
+    """
+
+    frametally_backup: int = FORMAT
+    made_at_ms: int
+    made_by: str
+    layouts: dict[str, int]
+    salt: Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{32})?$")] = ""
+    sha256: str = ""
+
+
+class Backup(NamedTuple):
+    """A backup that was verified.
+
+    Attributes:
+        name: What messages call it.
+        lines: Its rows, as gzipped JSON lines.
+    """
+
+    header: BackupHeader
+    name: str
+    lines: bytes
+
+    def check_layouts(self, known_layouts: Mapping[str, int]) -> None:
+        """Raise `Misconfigured` where its rows are of other layouts than those that are known here."""
+        layouts = self.header.layouts
+        if any(layout > known_layouts.get(book, 0) for book, layout in layouts.items()):
+            raise _newer(self.name, self.header.made_by)
+        if any(layout != known_layouts[book] for book, layout in layouts.items()):
+            raise Misconfigured(
+                f"{self.name} was made by an older frametally ({self.header.made_by[:40]}): restore it with "
+                "that version, then start this one, which upgrades the catalogue"
+            )
+
+    def rows(self) -> Iterator[KeptRow]:
+        """Yield its rows. Raises `Poison` for one that is damaged."""
+        try:
+            with gzip.open(io.BytesIO(self.lines)) as lines:
+                for line in lines:
+                    yield KeptRow(*_ROW.decode(line))
+        except (OSError, EOFError, zlib.error, msgspec.MsgspecError) as error:
+            raise _damaged(self.name) from error
+
+    def numbers(self) -> Counter[str]:
+        """Return how many rows it has, by table; so all are read once before any is written."""
+        return Counter(row.table for row in self.rows())
+
+
+def encode_backup(
+    rows: Iterable[KeptRow], layouts: Mapping[str, int], *, made_at_ms: int, key: str = ""
+) -> bytes:
+    """Return the bytes of a backup; `key` is the secret that encrypts it, empty: nobody's."""
+    archive = io.BytesIO()
+    with gzip.GzipFile(fileobj=archive, mode="wb", mtime=0) as lines:
+        for row in rows:
+            lines.write(msgspec.json.encode(row) + b"\n")
+    body, salt = archive.getvalue(), ""
+    if key:
+        from cryptography.fernet import Fernet
+
+        salt = secrets.token_hex(SALT_BYTES)
+        body = Fernet(fernet_key(key, salt)).encrypt(body)
+    header = BackupHeader(
+        made_at_ms=made_at_ms, made_by=version("frametally"), layouts=dict(layouts), salt=salt
+    )
+    header = msgspec.structs.replace(header, sha256=_digest(header, body))
+    return msgspec.json.encode(header) + b"\n" + body
+
+
+def decode_backup(data: bytes, *, key: str, name: str) -> Backup:
+    """Return a backup, verified and decrypted.
+
+    Args:
+        data: Its bytes.
+        key: The secret that it was made with; empty: none is known.
+        name: What messages call it.
+
+    Raises:
+        Poison: It is not a backup, or damaged.
+        Misconfigured: It is of a newer format, or encrypted by another key.
+    """
+    body = data.partition(b"\n")[2]
+    header = header_of(data)
+    if header is None:
+        raise Poison(f"{name} is not a backup of frametally, or its first line is damaged")
+    if header.frametally_backup > FORMAT:
+        raise _newer(name, header.made_by)
+    if header.sha256 != _digest(header, body):
+        raise _damaged(name)
+    if header.salt:
+        body = _decrypted(body, key, header.salt, name)
+    return Backup(header, name, body)
+
+
+def header_of(data: bytes) -> BackupHeader | None:
+    """Return the header of what begins as a backup does; None: it is not a backup."""
+    try:
+        return msgspec.json.decode(data.partition(b"\n")[0], type=BackupHeader)
+    except msgspec.MsgspecError:
+        return None
+
+
+def _newer(name: str, made_by: str) -> Misconfigured:
+    """Return the error about a backup that this frametally cannot read yet."""
+    return Misconfigured(
+        f"{name} was made by a newer frametally ({made_by[:40]}): restore it with that version"
+    )
+
+
+def _damaged(name: str) -> Poison:
+    return Poison(f"{name} is damaged: its checksum does not match; name another backup with --from")
+
+
+def _digest(header: BackupHeader, body: bytes) -> str:
+    plain = msgspec.json.encode(msgspec.structs.replace(header, sha256=""))
+    return hashlib.sha256(plain + b"\n" + body).hexdigest()
+
+
+def _decrypted(body: bytes, key: str, salt: str, name: str) -> bytes:
+    from cryptography.fernet import Fernet, InvalidToken
+
+    if not key:
+        raise Misconfigured(
+            f"{name} is encrypted: set FRAMETALLY_BACKUP_KEY to the key that it was made with"
+        )
+    try:
+        return Fernet(fernet_key(key, salt)).decrypt(body)
+    except InvalidToken as error:
+        raise Misconfigured(
+            f"{name} was made with a different FRAMETALLY_BACKUP_KEY: set that key"
+        ) from error
+
+
+MOST_KEPT = 30
+"""How many backups the store keeps; a folder of a person's own keeps all."""
+ELSEWHERE = f"{keys.BACKUPS}/elsewhere.json"
+"""Says when the last backup was made that lies in a folder."""
+_MOST_HEADER_BYTES = 4096
+_NAME = re.compile(r"(\d{8}T\d{6})(\d{3})Z\.backup")
+
+
+class StoredBackup(NamedTuple):
+    """A backup in the store: its key, when it was made, and how large it is."""
+
+    key: str
+    made_at_ms: int
+    size_bytes: int
+
+
+def backup_name(made_at_ms: int) -> str:
+    """Return the name of a backup; names sort by time."""
+    moment = EPOCH + datetime.timedelta(milliseconds=made_at_ms)
+    return f"{moment:%Y%m%dT%H%M%S}{made_at_ms % 1000:03d}Z.backup"
+
+
+def stored_backups(store: ObjectStore) -> list[StoredBackup]:
+    """Return the backups in the store, the oldest first."""
+    backups = []
+    for info in store.list(keys.BACKUPS):
+        if match := _NAME.fullmatch(info.key.rpartition("/")[2]):
+            moment = datetime.datetime.strptime(f"{match[1]}+0000", "%Y%m%dT%H%M%S%z")
+            made_at_ms = round(moment.timestamp()) * 1000 + int(match[2])
+            backups.append(StoredBackup(info.key, made_at_ms, info.size_bytes))
+    return backups
+
+
+def is_due(store: ObjectStore, now_ms: int) -> bool:
+    """Return whether the newest backup in the store is older than a day, or made later than now."""
+    backups = stored_backups(store)
+    return not backups or not 0 <= now_ms - backups[-1].made_at_ms < DAY_MS
+
+
+def open_kept_books(url: str, access: ServerAccess | None = None) -> KeptBooks:
+    """Open what backups are made of, in the catalogue's database, which `url` names.
+
+    Its tables are made if they are missing, as is SQLite's file.
+
+    Raises:
+        Misconfigured: An unknown kind of URL, or a database that cannot be opened.
+    """
+    books: KeptBooks = adapter("kept_books", url)(url, access=access)
+    return books
+
+
+def make_backup(books: KeptBooks, *, made_at_ms: int, key: str) -> bytes | None:
+    """Return a backup of the books as they stand now; None: they hold nothing.
+
+    `key` is the secret that encrypts it; empty: nobody's.
+    """
+    if not books.row_counts():
+        return None
+    with books.rows() as rows:
+        return encode_backup(rows, books.layouts(), made_at_ms=made_at_ms, key=key)
+
+
+def store_backup(store: ObjectStore, data: bytes, made_at_ms: int) -> str:
+    """Put a backup into the store, remove those before the newest `MOST_KEPT`, and return its key."""
+    key = f"{keys.BACKUPS}/{backup_name(made_at_ms)}"
+    store.put(key, data, if_absent=True)
+    for old in stored_backups(store)[:-MOST_KEPT]:
+        if old.key != key:
+            store.delete(old.key)
+    return key
+
+
+def write_backup(folder: Path, data: bytes, made_at_ms: int) -> Path:
+    """Write a backup into a folder, which is made if it is missing; both are their owner's alone.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / backup_name(made_at_ms)
+    replace_file(path, data, is_private=True)
+    return path
+
+
+def note_elsewhere(store: ObjectStore, data: bytes) -> None:
+    """Have the store say that a backup was made which lies in a folder: its first line."""
+    store.put(ELSEWHERE, data.partition(b"\n")[0])
+
+
+def last_backup(store: ObjectStore) -> BackupHeader | None:
+    """Return the header of the last backup that was made, wherever it lies; None: there is none."""
+    headers = []
+    for key in (*(backup.key for backup in stored_backups(store)[-1:]), ELSEWHERE):
+        with suppress(ObjectMissing):
+            headers.append(header_of(store.get_range(key, 0, _MOST_HEADER_BYTES)))
+    return max(filter(None, headers), key=lambda header: header.made_at_ms, default=None)
+
+
+def read_backup(find_store: Callable[[], ObjectStore], source: str | None) -> tuple[str, bytes]:
+    """Return the name and bytes of a backup: that of a file, or the newest of a folder or of the store.
+
+    Args:
+        find_store: Opens the store, which is asked only where nothing else is named.
+        source: A file, a folder, or a key in the store; None: the store.
+
+    Raises:
+        Misconfigured: There is none.
+        OSError: The file cannot be read.
+    """
+    path = Path(source) if source is not None else None
+    if path is not None and path.is_dir():
+        names = sorted(file.name for file in path.iterdir() if _NAME.fullmatch(file.name))
+        if not names:
+            raise Misconfigured(f"no backup in the folder {path}: name another with --from")
+        path /= names[-1]
+    if path is not None and (path.exists() or not str(source).startswith(f"{keys.BACKUPS}/")):
+        return str(path), path.read_bytes()
+    store = find_store()
+    backup_keys = [backup.key for backup in stored_backups(store)]
+    if not backup_keys or source not in (None, *backup_keys):
+        raise Misconfigured(
+            f"there is no backup {'' if source is None else f'{source} '}in {store.url}: "
+            "`frametally backup` makes one; name a file or a folder by --from"
+        )
+    key = backup_keys[-1] if source is None else str(source)
+    return key, store.get(key)

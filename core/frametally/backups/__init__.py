@@ -1,1 +1,0 @@
-"""What must outlive the catalogue: that there are accounts, and backups of what nothing else can restore."""

@@ -1,0 +1,256 @@
+"""What `/metrics` shows of the books, as they were read last: a scrape reads nothing itself.
+
+Its counters only grow, whatever is restarted, forgotten or put back: what is added to the books is added,
+what is taken out of them (`frametally forget`) is not. The sums lie in a file of the data folder, which all
+processes there share.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from frametally.books.status import Status
+from frametally.books.verdict import WORDS, SourceLine
+from frametally.errors import FrametallyError
+from frametally.files.replacing import replace_file
+from frametally.files.work_lock import locked
+from frametally.telemetry.exposition import counters, gauge
+
+
+class LastReading(NamedTuple):
+    """The books, and when they were read, by this machine's clock."""
+
+    as_of_ms: int
+    status: Status
+
+
+_COUNTERS = (
+    ("announced", "source", "Frames that were announced."),
+    ("detected", "source", "Frames that have detections which count."),
+    ("counted", "source", "Frames that were counted."),
+    ("indexed", "source", "Frames that are in the count index."),
+    ("dead", "reason", "Frames that could not be detected, by reason."),
+)
+
+
+class BooksCollector(Collector):
+    """The books of one deployment."""
+
+    def __init__(
+        self, read: Callable[[], LastReading], sums: GrowingSums, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        """Show what `read` returns or, where it raises, that they cannot be read."""
+        self._read = read
+        self._sums = sums
+        self._clock = clock
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield them; all figures of a moment are as old as the books."""
+        try:
+            as_of_ms, status = self._read()
+        except (FrametallyError, OSError):
+            yield _up(False)
+            return
+        yield _up(True)
+        sums = self._sums.advance(status, as_of_ms)
+        now_ms = self._clock() * 1000
+        yield GaugeMetricFamily(
+            "frametally_books_age_seconds", "Seconds since the books were read.", _seconds(now_ms - as_of_ms)
+        )
+        yield gauge(
+            "frametally_books_state",
+            "1 for the state of the books, 0 for the other states.",
+            "state",
+            [(word, float(word == WORDS[status.exit_code])) for word in WORDS.values()],
+        )
+        for name, label, text in _COUNTERS:
+            yield counters(f"frametally_frames_{name}", text, label, sorted(sums.grown.get(name, {}).items()))
+        yield gauge(
+            "frametally_frames_behind",
+            "Frames that a stage has not processed yet.",
+            "stage",
+            [(line.stage, line.frames_behind) for line in status.stages],
+        )
+        yield GaugeMetricFamily(
+            "frametally_log_messages_behind",
+            "Announcements on the log that no consumer has committed.",
+            max(status.log_messages - status.log_committed, 0),
+        )
+        yield GaugeMetricFamily(
+            "frametally_dead_letters_open",
+            "Open dead letters.",
+            sum(status.dead_letters.values()),
+        )
+        yield from _times(status, sums, now_ms)
+
+
+def _times(status: Status, sums: Sums, now_ms: float) -> Iterator[Metric]:
+    until = _newest(status, sums, lambda line: line.footage_until_ms)
+    counted_until_ms = _newest(status, sums, lambda line: line.counted_until_ms)
+    yield gauge(
+        "frametally_newest_footage_timestamp_seconds",
+        "When the newest announced footage was filmed.",
+        "source",
+        [(source, at_ms / 1000) for source, at_ms in until.items()],
+    )
+    yield gauge(
+        "frametally_newest_footage_age_seconds",
+        "Seconds since the newest announced footage was filmed.",
+        "source",
+        [(source, _seconds(now_ms - at_ms)) for source, at_ms in until.items()],
+    )
+    yield gauge(
+        "frametally_counting_lag_seconds",
+        "Seconds of footage from what is in the count index to the newest that was announced.",
+        "source",
+        [
+            (source, _seconds(at_ms - counted_until_ms[source]))
+            for source, at_ms in until.items()
+            if source in counted_until_ms
+        ],
+    )
+
+
+def _newest(status: Status, sums: Sums, moment: Callable[[SourceLine], int | None]) -> dict[str, int]:
+    """Return the newest moment of each label."""
+    newest: dict[str, int] = {}
+    for line in status.sources:
+        at_ms = moment(line)
+        if at_ms is not None:
+            label = label_of(sums, line.source)
+            newest[label] = max(at_ms, newest.get(label, at_ms))
+    return newest
+
+
+def _up(is_read: bool) -> GaugeMetricFamily:
+    return GaugeMetricFamily(
+        "frametally_books_up", "Whether the books could be read: 1 or 0.", float(is_read)
+    )
+
+
+def _seconds(ms: float) -> float:
+    return max(ms, 0) / 1000
+
+
+FILE = "metrics.json"
+OTHERS = "other"
+MOST_SOURCES = 200
+"""Sources that have a label of their own: the first that came; those after them are one, `OTHERS`."""
+
+_LONG_AGO_MS = 600_000
+"""No reading is kept for so long: one that is older is newer, and the clock was set back."""
+
+_LOG = logging.getLogger(__name__)
+
+
+class Sums(msgspec.Struct):
+    """What was added so far.
+
+    Attributes:
+        as_of_ms: The reading that was added last.
+        seen: What that had, by counter and key.
+        grown: What was added in all, by counter and label.
+        sources: Sources with a label of their own.
+    """
+
+    as_of_ms: int = 0
+    seen: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
+    grown: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
+    sources: list[str] = msgspec.field(default_factory=list)
+
+
+class GrowingSums:
+    """The sums of one data folder."""
+
+    def __init__(self, data_dir: Path) -> None:
+        """Read nothing yet."""
+        self._file = data_dir / FILE
+        self._sums = Sums()
+        self._said = False
+
+    def advance(self, status: Status, as_of_ms: int) -> Sums:
+        """Add what a reading of the books has more than the one before; return all sums.
+
+        One that another process has overtaken adds nothing. In a folder that cannot be written sums are
+        those of this process.
+        """
+        try:
+            handle = os.open(self._file.parent, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            self._cannot(error)
+            _add(self._sums, status, as_of_ms)
+            return self._sums
+        with locked(handle, look_every_s=0.02, on_held=lambda: None):
+            last_sums = self._read()
+            if last_sums is not None:
+                self._sums = last_sums
+            if _add(self._sums, status, as_of_ms):
+                self._write()
+        return self._sums
+
+    def _read(self) -> Sums | None:
+        try:
+            return msgspec.json.decode(self._file.read_bytes(), type=Sums)
+        except FileNotFoundError:
+            return None
+        except (OSError, msgspec.MsgspecError) as error:
+            self._cannot(error)
+            return None
+
+    def _write(self) -> None:
+        try:
+            replace_file(self._file, msgspec.json.encode(self._sums))
+        except OSError as error:
+            self._cannot(error)
+
+    def _cannot(self, error: Exception) -> None:
+        if not self._said:
+            self._said = True
+            _LOG.warning("%s: counters restart with each start: %s", self._file, error)
+
+
+def label_of(sums: Sums, source: str) -> str:
+    """Return the label that a source has: its own, or `OTHERS`."""
+    return source if source in sums.sources else OTHERS
+
+
+def _add(sums: Sums, status: Status, as_of_ms: int) -> bool:
+    """Add a reading that is newer than the last; return whether it was."""
+    if sums.as_of_ms - _LONG_AGO_MS < as_of_ms <= sums.as_of_ms:
+        return False
+    sums.as_of_ms = as_of_ms
+    for line in status.sources:
+        if line.source not in sums.sources and len(sums.sources) < MOST_SOURCES:
+            sums.sources.append(line.source)
+        label = label_of(sums, line.source)
+        # Another model detects the same frames once more; what was announced does not depend on it.
+        of_model = f"{status.model} {line.source}"
+        _grow(sums, "announced", line.source, label, line.announced)
+        _grow(sums, "detected", of_model, label, line.detected)
+        _grow(sums, "counted", of_model, label, line.counted)
+        _grow(sums, "indexed", of_model, label, line.indexed)
+    for reason, frames in status.dead_letters.items():
+        _grow(sums, "dead", f"{status.model} {reason}", reason, frames)
+    mended_keys = sums.seen.get("dead", {}).keys() - {
+        f"{status.model} {reason}" for reason in status.dead_letters
+    }
+    for key in mended_keys:  # they were mended: what dies of it again is new
+        if key.startswith(f"{status.model} "):
+            sums.seen["dead"][key] = 0
+    return True
+
+
+def _grow(sums: Sums, counter: str, key: str, label: str, now: int) -> None:
+    last_values = sums.seen.setdefault(counter, {})
+    grown = sums.grown.setdefault(counter, {})
+    grown[label] = grown.get(label, 0) + max(now - last_values.get(key, 0), 0)
+    last_values[key] = now

@@ -1,0 +1,47 @@
+"""Encrypts texts by a secret of the environment, such as `FRAMETALLY_ALERT_KEY`, with Fernet.
+
+The secret may be one that a person chose, so the key is derived by scrypt, with a salt beside each text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from base64 import urlsafe_b64encode
+from functools import lru_cache
+
+SALT_BYTES = 16
+
+
+class WrongKeyError(ValueError):
+    """A text was encrypted by another secret, or is damaged."""
+
+
+@lru_cache(maxsize=256)
+def fernet_key(secret: str, salt: str) -> bytes:
+    """Return Fernet's key of a secret and a salt in hex; slow to guess from."""
+    derived = hashlib.scrypt(secret.encode(), salt=bytes.fromhex(salt), n=2**14, r=8, p=1, dklen=32)
+    return urlsafe_b64encode(derived)
+
+
+def encrypt_text(text: str, secret: str) -> str:
+    """Return a text as one line that only the secret opens."""
+    from cryptography.fernet import Fernet
+
+    salt = secrets.token_hex(SALT_BYTES)
+    return f"{salt}:{Fernet(fernet_key(secret, salt)).encrypt(text.encode()).decode()}"
+
+
+def decrypt_text(line: str, secret: str) -> str:
+    """Return the text that `encrypt_text` was given.
+
+    Raises:
+        WrongKeyError: It was another secret, or the line is damaged.
+    """
+    from cryptography.fernet import Fernet, InvalidToken
+
+    salt, _, token = line.partition(":")
+    try:
+        return Fernet(fernet_key(secret, salt)).decrypt(token.encode()).decode()
+    except (InvalidToken, ValueError) as error:
+        raise WrongKeyError("encrypted by another secret, or damaged") from error

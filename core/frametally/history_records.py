@@ -1,0 +1,115 @@
+"""Records of why a day's number changed, from its first run to the current one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+import msgspec
+
+from frametally import keys
+from frametally.records import SealedRecord
+
+ReasonKind = Literal[
+    "first",
+    "earlier",
+    "lost",
+    "footage",
+    "forget",
+    "retime",
+    "rename-source",
+    "overlap",
+    "settings",
+    "upgrade",
+    "stored",
+]
+"""Why a run counted a day again.
+
+- `first`: the day had no run.
+- `earlier`: one or more runs whose reasons are not known.
+- `lost`: neither the history nor the parts of the run before are there.
+- `footage`: segments with frames arrived.
+- `stored`: none of the others: only the stored detections differ, or nothing does.
+"""
+
+Differences = Mapping[str, Mapping[str, Mapping[int, int]]]
+"""By source, label ("" for the frames analysed) and hour of the UTC day: how much more there is."""
+
+
+class HistoryReason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One reason.
+
+    Attributes:
+        source: Whose footage was forgotten, moved or overlapped; empty: the reason is for all sources.
+        media: `keys.media_id` of that medium.
+        name: Its name.
+        from_ms: Event time from which on; None: from its first frame.
+        to_ms: Event time before which; None: to its last frame.
+        setting: Name of the setting that changed.
+        before: Its value before, or the version.
+        after: Its value now, or the version.
+    """
+
+    kind: ReasonKind
+    source: str = ""
+    media: str = ""
+    name: str = ""
+    from_ms: int | None = None
+    to_ms: int | None = None
+    setting: str = ""
+    before: str = ""
+    after: str = ""
+
+
+class HistoryEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one run changed, or several runs in a row with the same reason.
+
+    Attributes:
+        sequence: Of the run; of several, of the last.
+        runs: How many they are.
+        counted_at_ms: When it was published, by the store's clock; 0 while it is the current run.
+        version: Of the frametally that counted.
+        params: As in `Run`.
+        differences: What it has more, or less, than the run before; without hours and labels that are alike.
+        segments: Keys of the first segments that arrived.
+    """
+
+    sequence: int
+    run_id: str
+    runs: int = 1
+    counted_at_ms: int = 0
+    version: str = ""
+    params: str
+    reasons: list[HistoryReason]
+    differences: dict[str, dict[str, dict[int, int]]] = {}
+    segments: list[str] = []
+
+
+class RunHistory(SealedRecord, frozen=True, kw_only=True):
+    """The history of a day up to one of its runs (`history.json` beside the run's tracks).
+
+    Attributes:
+        entries: The first run first; their differences add up to what the run counted.
+        segments_to: By log, topic and partition: the first offset of the last segment that was counted.
+        overlaps_crc32: Of each range of a medium that does not count, as another one covers it.
+    """
+
+    run_id: str
+    model: str
+    params: str
+    interval_s: int
+    day: str
+    entries: list[HistoryEntry]
+    segments_to: dict[str, int]
+    overlaps_crc32: list[int] = msgspec.field(default_factory=list)
+
+    remedy: ClassVar[str] = "run `frametally aggregate --all` for its day, whose history then begins again"
+
+    @property
+    def key(self) -> str:  # noqa: D102
+        return history_key(keys.run_folder(self.model, self.params, self.interval_s, self.day, self.run_id))
+
+
+def history_key(prefix: str) -> str:
+    """Return the key of the history of a day up to the run whose part files are in `prefix`."""
+    return f"{keys.tracks_folder(prefix)}/history.json"

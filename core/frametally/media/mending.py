@@ -1,0 +1,296 @@
+"""Mending footage as commands and pages do it: forget it, correct its time, rename its source.
+
+A change is planned, which changes nothing; then it is noted, made medium by medium, and its note deleted.
+Killed anywhere, `carry_out` with the same note finishes it: what is done has another revision, or none.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+from frametally import keys
+from frametally.errors import Misconfigured
+from frametally.files.names import as_text
+from frametally.media import corrections, finding, forgetting
+from frametally.media.changes import Change, MediumForgotten, MediumRenamed, MediumRetimed
+from frametally.media.corrections import Corrected
+from frametally.media.manifests import (
+    ManifestReader,
+    find_manifest,
+    list_manifests,
+    media_of,
+    read_records,
+    readable_tombstones,
+    without_names,
+)
+from frametally.media.overlapping import overlap_reports, overlaps_of, reports_by_source
+from frametally.media.sources import joined
+from frametally.plugins import hooks
+from frametally.ports.frame_log import FrameLog
+from frametally.ports.object_store import ObjectStore
+from frametally.process.reports import Progress, Skipped
+from frametally.records import MediaManifest, encode
+from frametally.settings.loading import Settings
+from frametally.undo_records import FootageChange
+
+NEXT = "run `frametally aggregate` and `frametally index` to see it in the counts"
+
+
+class MendingPorts(Protocol):
+    """What a change of footage needs."""
+
+    @property
+    def settings(self) -> Settings:
+        """Settings of the process."""
+        ...
+
+    @property
+    def store(self) -> ObjectStore:
+        """Where footage and its records are."""
+        ...
+
+    @property
+    def log(self) -> FrameLog:
+        """Where frames are announced again."""
+        ...
+
+
+class Mended(NamedTuple):
+    """What a change did: media that were corrected, and lines for the person who asked for it."""
+
+    corrected: list[Corrected]
+    lines: list[str]
+
+
+def plan_forgetting(
+    manifests: Sequence[MediaManifest], target: str, *, from_ms: int | None, to_ms: int | None, delete: bool
+) -> FootageChange:
+    """Return the change that forgets event times `[from_ms, to_ms)` of media.
+
+    Raises:
+        Misconfigured: No footage lies there.
+    """
+    targets = forgetting.targets_in(manifests, from_ms=from_ms, to_ms=to_ms)
+    if not targets:
+        raise Misconfigured("no footage in this range of time: nothing was deleted")
+    media = [without_names(target.manifest) for target in targets]
+    return FootageChange(
+        what="forget",
+        id=_new_id(),
+        target=as_text(target),
+        media=media,
+        from_ms=from_ms,
+        to_ms=to_ms,
+        delete_images=delete,
+    )
+
+
+def plan_retiming(
+    manifests: Sequence[MediaManifest], target: str, *, start_ms: int, delete: bool
+) -> FootageChange:
+    """Return the change after which the first of some media begins at `start_ms`; the others move as far.
+
+    Raises:
+        Misconfigured: Nothing of a medium has been announced yet.
+    """
+    begins = [(corrections.begins_at(manifest), manifest) for manifest in manifests]
+    shift_ms = start_ms - min(begin for begin, _ in begins)
+    if not shift_ms:
+        begins = []
+    # Pictures join those of the day that they move to: that day has to have moved before.
+    begins.sort(key=lambda begin: begin[0], reverse=shift_ms > 0)
+    return FootageChange(
+        what="retime",
+        id=_new_id(),
+        target=as_text(target),
+        media=[without_names(manifest) for _, manifest in begins],
+        shifts_ms=[shift_ms] * len(begins),
+        delete_images=delete,
+    )
+
+
+def plan_renaming(store: ObjectStore, old: str, new: str, *, delete: bool) -> FootageChange:
+    """Return the change after which footage of source `old` is of source `new`, which may have some already.
+
+    Raises:
+        Misconfigured: There is no source `old`.
+    """
+    manifests = finding.media_of_source(store, old)
+    moving = {manifest.sha256 for manifest in manifests}
+    source, name = joined(
+        [manifest for manifest in list_manifests(store) if manifest.sha256 not in moving], new
+    )
+    manifests = [
+        manifest for manifest in manifests if (manifest.source, manifest.source_name) != (source, name)
+    ]
+    return FootageChange(
+        what="rename-source",
+        id=_new_id(),
+        target=as_text(old),
+        media=[without_names(manifest) for manifest in manifests],
+        source=source,
+        source_name=name,
+        delete_images=delete,
+    )
+
+
+def unfinished(store: ObjectStore) -> list[FootageChange]:
+    """Return the changes that are noted: under way, or interrupted. Raises `Poison` at a damaged note."""
+    return list(read_records(store, keys.CHANGES, FootageChange))
+
+
+def unfinished_words(store: ObjectStore) -> list[str]:
+    """Return what was begun and not finished, such as "retime of gate.mp4". Raises as `unfinished`."""
+    begun = [f"{correction.why} of {correction.manifest.name}" for correction in corrections.pending(store)]
+    return [*begun, *(f"{change.what} of {change.target}" for change in unfinished(store))]
+
+
+def carry_out(ports: MendingPorts, change: FootageChange, progress: Progress) -> Mended:
+    """Note a change, make it, and delete its note.
+
+    Raises:
+        Misconfigured: Pictures of a medium cannot be distinguished from others.
+        Poison: A record in the store is damaged.
+        Retryable: A server is away.
+    """
+    ports.store.put(change.key, encode(change))
+    make = {"forget": _forget, "retime": _correct, "rename-source": _rename}[change.what]
+    done = make(ports, change, progress)
+    ports.store.delete(change.key)
+    return done
+
+
+def finish_all(ports: MendingPorts, progress: Progress) -> Mended:
+    """Finish all that a command or the dashboard has begun. Raises as `carry_out`."""
+    corrected, lines = [], []
+    for correction in corrections.pending(ports.store):
+        progress.say(f"finishing what was interrupted: {correction.why} of {correction.manifest.name}")
+        corrected.append(corrections.finish(ports.store, ports.log, ports.settings, correction, progress))
+    for change in unfinished(ports.store):
+        progress.say(f"finishing what was interrupted: {change.what} of {change.target}")
+        done = carry_out(ports, change, progress)
+        corrected += done.corrected
+        lines += [*done.lines, f"finished: {change.what} of {change.target}"]
+    return Mended(corrected, lines)
+
+
+def named_by(settings: Settings, sources: Iterable[str]) -> list[str]:
+    """Return the accounts, tokens, alert rules and reports that name some sources, in words."""
+    return [
+        words for source in sorted(sources) for find in hooks("of_source") for words in find(settings, source)
+    ]
+
+
+def left_out(ports: MendingPorts, done: Sequence[Corrected]) -> list[Skipped]:
+    """Return what of the corrected footage does not count: pictures that are lost, and overlaps."""
+    lost = [
+        Skipped(
+            path, f"missing from the store; produce {correction.correction.manifest.name} again to restore it"
+        )
+        for correction in done
+        for path in correction.missing
+    ]
+    corrected = {correction.correction.manifest.sha256 for correction in done}
+    manifests, _ = ManifestReader(ports.store).read()
+    overlaps = overlaps_of(manifests, readable_tombstones(ports.store), ports.settings.count_overlaps)
+    return lost + reports_by_source(overlap_reports(overlaps, manifests, sha256s=corrected))
+
+
+def _new_id() -> str:
+    return secrets.token_hex(6)
+
+
+def _forget(ports: MendingPorts, change: FootageChange, progress: Progress) -> Mended:
+    targets = forgetting.targets_in(change.media, from_ms=change.from_ms, to_ms=change.to_ms)
+    left = [target for target in targets if _is_as_noted(ports.store, target.manifest)]
+    forgetting.forget(ports.store, left, delete_images=change.delete_images, progress=progress)
+    for target in targets:
+        _tell(ports, MediumForgotten(target.manifest, target.whole, change.delete_images), progress)
+    return Mended([], [])
+
+
+def _rename(ports: MendingPorts, change: FootageChange, progress: Progress) -> Mended:
+    moving = {manifest.sha256 for manifest in change.media}
+    other_media = [manifest for manifest in list_manifests(ports.store) if manifest.sha256 not in moving]
+    is_new = all(manifest.source != change.source for manifest in other_media)
+    former = sorted({manifest.source for manifest in change.media} - {change.source})
+    lines = [
+        line
+        for source in former
+        for prepare in hooks("renaming")
+        for line in prepare(ports.store, source, change.source, is_new)
+    ]
+    done = _correct(ports, change, progress)
+    for source in former + sorted({keys.slug(change.target)} - {change.source, *former}):
+        if named := named_by(ports.settings, [source]):
+            lines.append(
+                f"still naming {source}, which has no footage now: {', '.join(named)}; "
+                f"remove each, and add it again with `--source {change.source}`"
+            )
+    return Mended(done.corrected, lines)
+
+
+def _correct(ports: MendingPorts, change: FootageChange, progress: Progress) -> Mended:
+    """Correct media one at a time: a correction notes all that it will do before it begins."""
+    done = []
+    frames = [manifest.frames_announced for manifest in change.media]
+    for number, planned in enumerate(change.media):
+        steps = _Steps(progress, sum(frames[:number]), sum(frames))
+        if _is_as_noted(ports.store, planned):
+            shift_ms = change.shifts_ms[number] if change.shifts_ms else None
+            correction = (
+                corrections.rename_source(
+                    ports.store,
+                    planned,
+                    source=change.source,
+                    source_name=change.source_name,
+                    delete_images=change.delete_images,
+                )
+                if shift_ms is None
+                else corrections.retime(
+                    ports.store,
+                    planned,
+                    start_ms=corrections.begins_at(planned) + shift_ms,
+                    delete_images=change.delete_images,
+                )
+            )
+            if correction is not None:
+                done.append(corrections.finish(ports.store, ports.log, ports.settings, correction, steps))
+        _tell(ports, _corrected(change, number), steps)
+    return Mended(done, [])
+
+
+def _corrected(change: FootageChange, number: int) -> Change:
+    manifest = change.media[number]
+    if change.what == "rename-source":
+        return MediumRenamed(manifest, change.source, change.source_name)
+    return MediumRetimed(manifest, corrections.begins_at(manifest) + change.shifts_ms[number])
+
+
+def _is_as_noted(store: ObjectStore, planned: MediaManifest) -> bool:
+    """Return whether a medium has not been changed since the change was planned."""
+    manifest = find_manifest(store, planned.sha256)
+    return manifest is not None and media_of(manifest) == media_of(planned)
+
+
+def _tell(ports: MendingPorts, change: Change, progress: Progress) -> None:
+    """Have plug-ins follow what was mended."""
+    for follow in hooks("changed"):
+        follow(ports, change, progress)
+
+
+class _Steps:
+    """The progress of one medium as a part of all."""
+
+    def __init__(self, progress: Progress, before: int, total: int) -> None:
+        self._progress = progress
+        self._before = before
+        self._total = total
+
+    def update(self, done: int, total: int | None, note: str = "") -> None:
+        self._progress.update(min(self._before + done, self._total), self._total, note)
+
+    def say(self, line: str) -> None:
+        self._progress.say(line)
