@@ -20,9 +20,8 @@ from frametally.process.meters import METERS
 from frametally.process.reports import Progress
 from frametally.process.retrying import Backoff
 from frametally.settings.loading import Settings
-from frametally_consumer.detectors.choice import cores
 from frametally_consumer.detectors.yolo import NetworkModel
-from frametally_consumer.load import load_detector
+from frametally_consumer.load import cores, load_detector
 from frametally_consumer.worker.loop import consume
 from frametally_consumer.worker.report import ConsumeReport, add_up
 from frametally_consumer.worker.results import open_results
@@ -39,7 +38,6 @@ class WorkersReport(NamedTuple):
     """What all workers did together.
 
     Attributes:
-        report: Sums over the reports of those that came to their end.
         failures: How many could not work at all; each has said why.
     """
 
@@ -63,7 +61,7 @@ def consume_with_workers(
     worker that loses its supervisor stops.
 
     Each loads the prepared `model` (None for the detector `pixels`), with settings as `settings_of_each`
-    says. `should_stop` is asked several times a second; then all are told to stop, and are given 9 s.
+    says. `should_stop` is called several times a second; then all get a signal to stop, and 9 s.
     """
     progress.update(0, None, f"{workers} workers")
     own = settings_of_each(settings, workers)
@@ -160,13 +158,13 @@ class _Worker:
             return False
         try:
             while self.connection.poll():
-                kind, *said = self.connection.recv()
+                kind, *values = self.connection.recv()
                 if kind == "update":
-                    self._progress.update(*said)
+                    self._progress.update(*values)
                 elif kind == "report":
-                    self.report = said[0]
+                    self.report = values[0]
                 else:
-                    self._progress.say(f"worker {self._number}: {said[0]}")
+                    self._progress.say(f"worker {self._number}: {values[0]}")
                     self.failed = self.failed or kind == "failed"
         except (EOFError, OSError):
             return False

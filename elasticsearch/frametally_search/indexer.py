@@ -21,7 +21,6 @@ class IndexReport:
 
     Attributes:
         published: Runs that readers of the index see now and did not before.
-        unchanged: Current runs that the index had already.
         documents: Counts and coverage records in the published runs.
         skipped: Runs that cannot be read, and those that only the index has; it keeps what it had then.
     """
@@ -37,11 +36,10 @@ def index_runs(
 ) -> IndexReport:
     """Publish every current run that the index lacks; doing so again changes nothing.
 
-    A run is published whole or not at all: all its part files are read and checked before. `lineage` is
-    told what was published, and nothing where nothing was.
+    A run is published whole or not at all: all its part files are read and checked before. `lineage` gets
+    what was published, and nothing if nothing was.
 
-    Raises:
-        Retryable: The store or the index is away for now.
+    Raises `Retryable`.
     """
     indexed = {day_of(run): run for run in index.current_runs()}
     days = current_days(store)
@@ -94,13 +92,9 @@ def index_runs(
 def repair_index(*, store: ObjectStore, index: CountIndex, progress: Progress) -> list[str]:
     """Take out of the index what is damaged, what differs from the store, and what the store does not have.
 
-    `index_runs` then writes anew what the store has. A day whose run cannot be read in the store stays.
+    `index_runs` then writes again what the store has. A day whose run cannot be read in the store stays.
 
-    Returns:
-        What was taken out, a line each.
-
-    Raises:
-        Retryable: The store or the index is away for now.
+    Returns what was taken out, a line each. Raises `Retryable`.
     """
     removed = index.remove_damaged()
     for difference in check_index(store, index, progress).differences:

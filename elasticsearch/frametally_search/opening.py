@@ -8,11 +8,7 @@ from frametally.settings.access import ServerAccess
 
 
 def open_elasticsearch(url: str, access: ServerAccess | None = None) -> CountIndex:
-    """Open the index that `url` names: `elasticsearch+https://host:9200[/alias]`.
-
-    Raises:
-        Misconfigured: Elasticsearch's client is not installed, or the URL or `access` cannot be.
-    """
+    """Open the index that `url` names: `elasticsearch+https://host:9200[/alias]`. Raises `Misconfigured`."""
     try:
         from frametally_search.index.search_index import ElasticsearchIndex
     except ImportError as error:

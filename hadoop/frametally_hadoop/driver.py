@@ -22,23 +22,16 @@ from frametally.segments.contents import CutShort, read_segment
 from frametally.settings.loading import Settings
 from frametally.telemetry.lineage import LineageRun, dataset, lineage_run
 from frametally.telemetry.traces import TRACES
-from frametally_hadoop.job.input.fetching import LinkEnded
-from frametally_hadoop.job.params import CountParams
-from frametally_hadoop.job.tracks.params import TrackParams, checked, label_groups, label_thresholds
-from frametally_hadoop.planning.counting_steps import StepReport, counting_steps
-from frametally_hadoop.planning.pace import Aggregated, Pace
+from frametally_hadoop.job.fetching import LinkEnded
+from frametally_hadoop.job.params import CountParams, TrackParams, checked, label_groups, label_thresholds
+from frametally_hadoop.planning.counting_steps import ALL_DAYS, DaySelection, StepReport, counting_steps
 from frametally_hadoop.planning.plan import CountingPlan, DayPlan, make_plan
-from frametally_hadoop.planning.segment_notes import SegmentNotes
-from frametally_hadoop.planning.selection import ALL_DAYS, DaySelection
-from frametally_hadoop.planning.surroundings import Surroundings, look_around
-from frametally_hadoop.planning.wanted_labels import label_warnings
-from frametally_hadoop.publication.paths import pack_paths
-from frametally_hadoop.publication.publish import NotPublished, OnlyLoses, publish_day
-from frametally_hadoop.publication.published import renew_report
+from frametally_hadoop.planning.segment_notes import Aggregated, SegmentNotes, note_pace
+from frametally_hadoop.planning.surroundings import Surroundings, label_warnings, look_around
+from frametally_hadoop.publication.publish import NotPublished, OnlyLoses, publish_day, renew_report
 from frametally_hadoop.publication.quality_checks import DayAudit
-from frametally_hadoop.running.cluster import cluster_of
+from frametally_hadoop.running.engine import cluster_of, workspace
 from frametally_hadoop.running.outcome import Outcome, count_plan
-from frametally_hadoop.running.workspace import workspace
 
 _ATTEMPTS = 8
 _MOST_TRACED_SEGMENTS = 100
@@ -50,15 +43,11 @@ class AggregateReport:
     """What an aggregation did.
 
     Attributes:
-        runs: Published runs, one per day that was counted.
         part_runs: Those of days that were counted within parts of pictures.
         days_up_to_date: Days that needed nothing.
-        segments_read: Segments whose lines were counted.
         frames: Distinct frames in the published runs.
-        duplicates_dropped: Lines in them that repeated a frame.
         skipped: Segments and lines that were set aside, and days that were not published.
         failed_checks: Names of quality checks that did not pass, with the number of runs.
-        warnings: What a person should look at, one line each.
         steps: What the steps of plug-ins counted, of days that stand now.
     """
 
@@ -89,60 +78,36 @@ def aggregate(
 
     The runner is the setting's by default; temporary files lie in the settings' `data_dir`.
 
-    Raises:
-        Retryable: The store or the runner failed, other aggregations kept publishing first, or there is no
-            room left.
-        Misconfigured: No mrjob, no such runner, or no place for temporary files.
+    Raises `Retryable`: the store or the runner failed, other aggregations kept publishing first, or there is
+    no room left; `Misconfigured` for no mrjob, no such runner, or no place for temporary files.
     """
     failpoints.arm()
     TRACES.begin(settings.traces_url, settings.traces_ratio)
     token = settings.lineage_token.get_secret_value()
     with lineage_run("aggregate", settings.lineage_url, token) as lineage:
-        runner = runner or settings.runner
-        return _aggregate(_Aggregation(settings, store, progress, runner, selection, lineage))
+        return _Aggregation(settings, store, progress, runner or settings.runner, selection, lineage).run()
 
 
-def _aggregate(work: _Aggregation) -> AggregateReport:
-    started_s, began_ns = time.monotonic(), time.time_ns()
-    for _ in range(_ATTEMPTS):
-        if work.attempt():
-            work.renew_reports()
-            work.note_pace(started_s)
-            report = replace(work.report(), steps=work.run_steps())
-            if report.runs:
-                METERS.took("count", time.monotonic() - started_s, frames=report.frames)
-                work.trace_counted(began_ns)
-            return report
-    raise Retryable(
-        f"other aggregations published first {_ATTEMPTS} times in a row; run `frametally aggregate` again"
-    )
-
-
+@dataclass
 class _Aggregation:
     """Attempts until every day is up to date, and what came of them."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        store: ObjectStore,
-        progress: Progress,
-        runner: str,
-        selection: DaySelection,
-        lineage: LineageRun,
-    ) -> None:
-        self._settings = settings
-        self._params = settings_params(settings)
-        self._cluster = cluster_of(settings)
+    settings: Settings
+    store: ObjectStore
+    progress: Progress
+    runner: str
+    selection: DaySelection
+    lineage: LineageRun
+
+    def __post_init__(self) -> None:
+        self._params = settings_params(self.settings)
+        self._cluster = cluster_of(self.settings)
         self._links_ended = False
-        self._selection = self._asked = selection
-        self._lineage = lineage
-        self._store = store
-        self._progress = progress
-        self._runner = runner
+        self._asked = self.selection
         self._published: dict[DayKey, Run] = {}
         self._up_to_date: set[DayKey] = set()
-        self._notes = SegmentNotes(settings.data_dir, store.url)
-        self._manifests = ManifestReader(store, settings.data_dir)
+        self._notes = SegmentNotes(self.settings.data_dir, self.store.url)
+        self._manifests = ManifestReader(self.store, self.settings.data_dir)
         self._segments_read: dict[str, int] = {}
         self._unusable: set[str] = set()
         self._skipped: dict[str, Skipped] = {}
@@ -151,21 +116,38 @@ class _Aggregation:
         self._plan: CountingPlan
         self._surroundings: Callable[[], Surroundings]
 
-    def attempt(self) -> bool:
+    def run(self) -> AggregateReport:
+        started_s, began_ns = time.monotonic(), time.time_ns()
+        for _ in range(_ATTEMPTS):
+            if not self._attempt():
+                continue
+            for day in self._plan.up_to_date:
+                renew_report(self.store, day, self._surroundings)
+            self._note_pace(started_s)
+            report = replace(self._report(), steps=self._run_steps())
+            if report.runs:
+                METERS.took("count", time.monotonic() - started_s, frames=report.frames)
+                self._trace_counted(began_ns)
+            return report
+        raise Retryable(
+            f"other aggregations published first {_ATTEMPTS} times in a row; run `frametally aggregate` again"
+        )
+
+    def _attempt(self) -> bool:
         """Plan, count and publish; False if something has changed meanwhile, so that it has to plan again."""
         plan = make_plan(
-            store=self._store,
+            store=self.store,
             params=self._params,
             notes=self._notes,
             manifests=self._manifests,
             unusable=self._unusable,
-            progress=self._progress,
-            selection=self._selection,
+            progress=self.progress,
+            selection=self.selection,
         )
         self._plan = plan
         self._surroundings = cache(
             lambda: look_around(
-                self._store,
+                self.store,
                 plan.manifests,
                 forgotten=forgotten_by(plan.tombstones),
                 unusable=self._unusable | {item.name for item in plan.skipped},
@@ -179,16 +161,16 @@ class _Aggregation:
             return True
         failpoints.passing("aggregate.planned")
         models = {base_model(day.key.model) for day in plan.stale}
-        self._lineage.reads(dataset(self._store.url, f"{keys.METADATA}/model={model}") for model in models)
-        note = f"counting {len(plan.days_of_segment)} segments ({self._runner})"
-        self._progress.update(0, len(plan.stale), note)
-        with workspace(self._settings.data_dir) as temporary:
+        self.lineage.reads(dataset(self.store.url, f"{keys.METADATA}/model={model}") for model in models)
+        note = f"counting {len(plan.days_of_segment)} segments ({self.runner})"
+        self.progress.update(0, len(plan.stale), note)
+        with workspace(self.settings.data_dir) as temporary:
             try:
                 outcome = count_plan(
-                    store=self._store,
+                    store=self.store,
                     plan=plan,
-                    settings=self._settings,
-                    runner=self._runner,
+                    settings=self.settings,
+                    runner=self.runner,
                     cluster=self._cluster,
                     temporary=temporary,
                 )
@@ -211,35 +193,30 @@ class _Aggregation:
             self._skip(outcome.skipped())
             return self._publish(plan, outcome)
 
-    def renew_reports(self) -> None:
-        """Make the quality reports of days that are up to date anew, where they are not."""
-        for day in self._plan.up_to_date:
-            renew_report(self._store, day, self._surroundings)
-
-    def run_steps(self) -> list[StepReport]:
+    def _run_steps(self) -> list[StepReport]:
         """Count what plug-ins count from the tracks that stand now."""
         return [
             step.count(
-                settings=self._settings,
-                store=self._store,
-                progress=self._progress,
-                runner=self._runner,
+                settings=self.settings,
+                store=self.store,
+                progress=self.progress,
+                runner=self.runner,
                 selection=self._asked,
                 manifests=self._manifests,
             )
             for step in counting_steps()
         ]
 
-    def trace_counted(self, began_ns: int) -> None:
+    def _trace_counted(self, began_ns: int) -> None:
         """Tell of frames that were counted, in the newest segments of those that were read."""
         days = {day.day for day in self._published}
         for key in sorted(self._segments_read)[-_MOST_TRACED_SEGMENTS:] if TRACES.is_on else ():
-            for frame in read_segment(self._store, key).frames():
+            for frame in read_segment(self.store, key).frames():
                 if keys.utc_day(frame.captured_at_ms) in days:
                     TRACES.tell(frame.image_path, "count", began_ns)
         TRACES.flush()
 
-    def report(self) -> AggregateReport:
+    def _report(self) -> AggregateReport:
         """Sum up what came of all attempts."""
         published = [self._published[day] for day in sorted(self._published)]
         runs = [run for run in published if not is_of_places(run.model)]
@@ -256,41 +233,40 @@ class _Aggregation:
             part_runs=[run for run in published if is_of_places(run.model)],
         )
 
-    def note_pace(self, started_s: float) -> None:
+    def _note_pace(self, started_s: float) -> None:
         """Keep how long it took, for estimates."""
         if not self._segments_read:
             return
-        Pace(self._settings.data_dir).note(
-            Aggregated(
-                runner=self._runner,
-                days=len(self._published),
-                segments=len(self._segments_read),
-                bytes=sum(self._segments_read.values()),
-                seconds=round(time.monotonic() - started_s, 3),
-            )
+        done = Aggregated(
+            runner=self.runner,
+            days=len(self._published),
+            segments=len(self._segments_read),
+            bytes=sum(self._segments_read.values()),
+            seconds=round(time.monotonic() - started_s, 3),
         )
+        note_pace(self.settings.data_dir, done)
 
     def _publish(self, plan: CountingPlan, outcome: Outcome) -> bool:
         won_all = True
         for done, day in enumerate(plan.stale):
-            self._progress.update(done, len(plan.stale), f"publishing {day.key.day}")
+            self.progress.update(done, len(plan.stale), f"publishing {day.key.day}")
             inputs_sha256 = day.inputs_sha256(outcome.corrupt_lines)
             unchanged = inputs_sha256 == day.current_sha256  # its segments are damaged as they were
-            if unchanged and not self._selection.recount:
+            if unchanged and not self.selection.recount:
                 self._up_to_date.add(day.key)
                 continue
             try:
                 won = self._publish_day(plan, day, inputs_sha256, outcome)
             except NotPublished as error:
-                if isinstance(error, OnlyLoses) and self._settings.store_metadata_days:
+                if isinstance(error, OnlyLoses) and self.settings.store_metadata_days:
                     self._up_to_date.add(day.key)  # it was counted as long as they were there
                     continue
                 self._skip([Skipped(f"{day.key.model}, {day.key.day}", str(error))])
                 continue
             won_all &= won
         # Whoever was faster has counted anew, too.
-        self._selection = self._selection._replace(recount=False)
-        self._progress.update(len(plan.stale), len(plan.stale), "published")
+        self.selection = self.selection._replace(recount=False)
+        self.progress.update(len(plan.stale), len(plan.stale), "published")
         return won_all
 
     def _publish_day(self, plan: CountingPlan, day: DayPlan, inputs_sha256: str, outcome: Outcome) -> bool:
@@ -302,23 +278,19 @@ class _Aggregation:
             surroundings=self._surroundings(),
         )
         run = publish_day(
-            store=self._store,
-            plan=day,
+            self.store,
+            day,
+            outcome,
+            audit,
             inputs_sha256=inputs_sha256,
-            footage_sha256=day.footage_sha256(outcome.corrupt_lines),
-            lines=outcome.day_lines(day.key),
-            tracks=outcome.day_tracks(day.key),
-            paths=pack_paths(outcome.day_paths(day.key)),
-            duplicates_dropped=outcome.duplicates[day.key],
-            audit=audit,
             forgotten=plan.tombstones,
-            may_lose=self._selection.recount,
+            may_lose=self.selection.recount,
         )
         if run is None:
             return False
         failpoints.passing("aggregate.published")
         self._published[day.key] = run
-        self._lineage.makes([dataset(self._store.url, run.prefix)])
+        self.lineage.makes([dataset(self.store.url, run.prefix)])
         self._labels_seen |= audit.labels
         for check in audit.report(run.run_id).failed:
             self._failed_checks[check.name] = self._failed_checks.get(check.name, 0) + 1
@@ -328,7 +300,7 @@ class _Aggregation:
         unseen = set(self._params.labels) - self._labels_seen
         if not self._published or not unseen:
             return []
-        return label_warnings(self._store, wanted=unseen, segments=sorted(self._segments_read))
+        return label_warnings(self.store, wanted=unseen, segments=sorted(self._segments_read))
 
     def _damaged_segments(self, plan: CountingPlan) -> tuple[list[Skipped], bool]:
         """Find the plan's segments that cannot be read, and whether some are gone since it was made."""
@@ -336,7 +308,7 @@ class _Aggregation:
         some_are_gone = False
         for key in plan.days_of_segment:
             try:
-                read_segment(self._store, key)
+                read_segment(self.store, key)
             except ObjectMissing:
                 some_are_gone = True  # the next plan does without
             except (CutShort, Poison) as error:

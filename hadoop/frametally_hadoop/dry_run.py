@@ -9,25 +9,19 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Progress, Skipped
 from frametally.settings.loading import Settings
 from frametally_hadoop.driver import settings_params
-from frametally_hadoop.planning.counting_steps import DayToCount, counting_steps
-from frametally_hadoop.planning.pace import Pace, estimate_s
+from frametally_hadoop.planning.counting_steps import ALL_DAYS, DaySelection, DayToCount, counting_steps
 from frametally_hadoop.planning.plan import make_plan
-from frametally_hadoop.planning.segment_notes import SegmentNotes
-from frametally_hadoop.planning.selection import ALL_DAYS, DaySelection
+from frametally_hadoop.planning.segment_notes import SegmentNotes, estimate_s, read_pace
 
 
 class DryRun(NamedTuple):
     """What would be done.
 
     Attributes:
-        days: Days that would be counted, sorted, those of plug-ins' steps behind the others, as things
-            are now; one segment may be of several of them.
-        segments: Segments that would be read.
-        bytes: Their size.
-        days_up_to_date: Days that need nothing.
+        days: Days that would be counted, sorted, those of plug-ins' steps behind the others, as things are
+            now; one segment may be of several of them.
         estimated_s: Seconds that it should take; None if there is no earlier aggregation to tell it by.
         estimated_from: Number of earlier aggregations that tell it.
-        skipped: What cannot be used.
     """
 
     days: list[DayToCount]
@@ -42,11 +36,7 @@ class DryRun(NamedTuple):
 def dry_run(
     *, settings: Settings, store: ObjectStore, progress: Progress, selection: DaySelection = ALL_DAYS
 ) -> DryRun:
-    """Plan, and do nothing.
-
-    Raises:
-        Retryable: The store is away.
-    """
+    """Plan, and do nothing. Raises `Retryable`."""
     manifests = ManifestReader(store, settings.data_dir)
     plan = make_plan(
         store=store,
@@ -64,7 +54,7 @@ def dry_run(
         for step in counting_steps()
     ]
     size_bytes = sum(plan.size_of[key] for key in plan.days_of_segment)
-    earlier = Pace(settings.data_dir).earlier(settings.runner)
+    earlier = read_pace(settings.data_dir, settings.runner)
     return DryRun(
         days=[
             DayToCount(

@@ -17,15 +17,16 @@ from frametally.process.reports import Progress
 from frametally.settings.loading import Settings
 
 _PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
+MOST_FRAMES = 200
 _KEPT_PER_WANTED = 8
 """Names that are held for each that is wanted: the more, the more even is the choice."""
 
 
 def calibration_frames(settings: Settings, progress: Progress) -> Iterator[Pixels]:
-    """Yield at most `calibration_frames` frames, evenly from all there are, (height, width, 3) uint8 BGR.
+    """Yield at most 200 frames, evenly from all there are, (height, width, 3) uint8 BGR.
 
     From `calibration_dir` if it is set, else from the store; from the demo clip if the store has none. Each
-    is read when it is asked for: 200 frames of 4K would be 5 GB.
+    is read when the caller takes it: 200 frames of 4K would be 5 GB.
 
     Raises:
         Misconfigured: The folder is not there or has no picture that can be read; or the clip cannot be had.
@@ -42,7 +43,7 @@ def calibration_frames(settings: Settings, progress: Progress) -> Iterator[Pixel
         return
     progress.say("calibrating on the demo clip: this store has no frames; your own footage is better")
     clip = ensure_demo_clip(settings.models_dir.expanduser(), progress)
-    yield from _of_clip(clip, settings.calibration_frames)
+    yield from _of_clip(clip, MOST_FRAMES)
 
 
 def evenly(count: int, wanted: int) -> list[int]:
@@ -56,31 +57,31 @@ def thinned(names: Iterable[str], wanted: int) -> list[str]:
 
     Every `step`-th is kept, and `step` doubles when they are too many: a camera's year has 160 million.
     """
-    kept: list[str] = []
+    sample: list[str] = []
     step = 1
     for place, name in enumerate(names):
         if place % step == 0:
-            kept.append(name)
-            if len(kept) > _KEPT_PER_WANTED * wanted:
-                kept = kept[::2]
+            sample.append(name)
+            if len(sample) > _KEPT_PER_WANTED * wanted:
+                sample = sample[::2]
                 step *= 2
-    return [kept[place] for place in evenly(len(kept), wanted)]
+    return [sample[place] for place in evenly(len(sample), wanted)]
 
 
 def _of_folder(folder: Path, settings: Settings, progress: Progress) -> Iterator[Pixels]:
     setting = f"FRAMETALLY_CALIBRATION_DIR={folder}"
     if not folder.is_dir():
-        raise Misconfigured(f"{setting}: there is no such folder; name one with pictures, or leave it empty")
+        raise Misconfigured(f"{setting}: no such folder; name one with pictures, or leave it empty")
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _PICTURES and path.is_file())
-    found = False
-    for place in evenly(len(paths), settings.calibration_frames):
+    has_frames = False
+    for place in evenly(len(paths), MOST_FRAMES):
         picture = cv2.imread(str(paths[place]), cv2.IMREAD_COLOR)
         if picture is None:
             progress.say(f"{paths[place]}: cannot be decoded; left out")
         else:
-            found = True
+            has_frames = True
             yield np.asarray(picture, np.uint8)
-    if not found:
+    if not has_frames:
         raise Misconfigured(
             f"{setting}: no picture in it that can be read ({', '.join(sorted(_PICTURES))}); put frames of "
             "your footage there, or leave it empty for the store's own"
@@ -89,7 +90,7 @@ def _of_folder(folder: Path, settings: Settings, progress: Progress) -> Iterator
 
 def _of_store(settings: Settings, progress: Progress) -> Iterator[Pixels]:
     with closing(open_object_store(settings.store_url, settings.store_access)) as store:
-        for key in thinned((info.key for info in store.list(keys.IMAGES)), settings.calibration_frames):
+        for key in thinned((info.key for info in store.list(keys.IMAGES)), MOST_FRAMES):
             try:
                 frame = decode_image(store.get(key), settings.max_image_megapixels * 1_000_000)
             except Poison as error:
@@ -101,12 +102,12 @@ def _of_store(settings: Settings, progress: Progress) -> Iterator[Pixels]:
 def _of_clip(clip: Path, wanted: int) -> Iterator[Pixels]:
     capture = cv2.VideoCapture(str(clip))
     chosen = set(evenly(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), wanted))
-    place = found = 0
+    place = frames = 0
     while capture.grab():
         if place in chosen:
-            found += 1
+            frames += 1
             yield np.asarray(capture.retrieve()[1], np.uint8)
         place += 1
     capture.release()
-    if not found:
-        raise Misconfigured(f"{clip}: no frame in it can be decoded; delete it, it is fetched anew")
+    if not frames:
+        raise Misconfigured(f"{clip}: no frame in it can be decoded; delete it, and it is fetched again")

@@ -20,7 +20,7 @@ from frametally.files.replacing import replace_file
 from frametally.process.reports import Progress
 from frametally.records import NOT_JSON
 from frametally.settings.loading import Settings
-from frametally_consumer.detectors.choice import Backend
+from frametally_consumer.backends.network import Backend
 from frametally_consumer.detectors.yolo import YoloDetector
 from frametally_consumer.load import network_detector
 from frametally_models import self_test
@@ -35,7 +35,6 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     """What an INT8 network was calibrated on, and how well it does there.
 
     Attributes:
-        frames: How many frames.
         sha256: Over their pixels, the way they were used and the version of what used them.
         found_again: Share of the f32 network's detections on them that the INT8 network finds, too.
     """
@@ -49,7 +48,6 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a converted network.
 
     Attributes:
-        v: `CARD_VERSION`.
         files: sha256 of each of its files, by the file's name.
         self_test: What it should make of the self-test's picture.
         calibration: Of an INT8 network.
@@ -70,8 +68,8 @@ def converted_detector(
         Misconfigured: The model cannot be converted or run, or detects something else than the reference.
     """
     darknet_head(model, settings)  # before anything is made
-    kept = int8_network if settings.precision == "int8" else onnx_network
-    network, card = kept(model, settings, progress)
+    network_of = int8_network if settings.precision == "int8" else onnx_network
+    network, card = network_of(model, settings, progress)
     detector = detector_of(model, network, card, backend, settings)
     self_test.check(
         detector.all_rows(self_test.draw_picture()),
@@ -125,7 +123,7 @@ def onnx_network(model: CheckedModel, settings: Settings, progress: Progress) ->
             network = path.read_bytes()
             if hashlib.sha256(network).hexdigest() == card.files.get(path.name):
                 return network, card
-        progress.say(f"{path}: not what its card says; converting {model.files.weights.name} anew")
+        progress.say(f"{path}: differs from its card; converting {model.files.weights.name} again")
     network = to_onnx(model, width_px=settings.input_width_px, height_px=settings.input_height_px)
     rows = reference_detector(model, settings).all_rows(self_test.draw_picture())
     files = {path.name: hashlib.sha256(network).hexdigest()}
@@ -159,11 +157,13 @@ def int8_network(model: CheckedModel, settings: Settings, progress: Progress) ->
     if card is None:
         stem = f"{model.files.weights.stem}-{hashlib.sha256(model.weights).hexdigest()}-"
         others = sorted(path.name for path in xml.parent.glob("*-int8.json") if path.name.startswith(stem))
-        found = f"; {others[-1]} is of another version, cfg or input size" if others else ""
-        raise Misconfigured(f"FRAMETALLY_PRECISION=int8: there is no INT8 network {xml}{found}; {remedy}")
+        other_note = f"; {others[-1]} is of another version, cfg or input size" if others else ""
+        raise Misconfigured(
+            f"FRAMETALLY_PRECISION=int8: there is no INT8 network {xml}{other_note}; {remedy}"
+        )
     for path in (xml, weights):
         if not path.is_file() or file_sha256(path) != card.files.get(path.name):
-            raise Misconfigured(f"{path}: damaged: it is not what its card says; {remedy}")
+            raise Misconfigured(f"{path}: damaged: it differs from its card; {remedy}")
     return xml, card
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from frametally.files.downloads import file_sha256
 from frametally.files.opencv import cv2
 from frametally.settings.loading import Settings
+from frametally_consumer.backends.network import Backend
 from frametally_consumer.backends.opencv import DarknetNetwork
-from frametally_consumer.detectors.choice import Backend
 from frametally_consumer.detectors.heads import DarknetHead, DecodedHead, Floats, Head, YoloLayer
 from frametally_consumer.detectors.yolo import NetworkModel, YoloDetector
 from frametally_consumer.load import network_detector

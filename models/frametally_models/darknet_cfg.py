@@ -50,7 +50,7 @@ class Section:
         try:
             return [int(part) for part in text.split(",") if part.strip()]
         except ValueError as error:
-            raise self.error(f"{key}={text} is not made of whole numbers") from error
+            raise self.error(f"{key}={text} is not a list of whole numbers") from error
 
     def decimals(self, key: str, default: str = "") -> list[float]:
         """Return the finite numbers of `key`. Raises `Misconfigured`."""
@@ -58,9 +58,9 @@ class Section:
         try:
             values = [float(part) for part in text.split(",") if part.strip()]
         except ValueError as error:
-            raise self.error(f"{key}={text} is not made of numbers") from error
+            raise self.error(f"{key}={text} is not a list of numbers") from error
         if not np.isfinite(values).all():
-            raise self.error(f"{key}={text} is not made of finite numbers")
+            raise self.error(f"{key}={text} is not a list of finite numbers")
         return values
 
     def integer(self, key: str, default: int) -> int:
@@ -120,11 +120,11 @@ def read_network_facts(cfg: Path) -> NetworkFacts:
     """Return what `cfg` says.
 
     Raises:
-        Misconfigured: It cannot be read, or is no network that detects objects, with the line at fault.
+        Misconfigured: It cannot be read, or is not a network that detects objects, with the line at fault.
     """
     sections = _read_sections(cfg)
     if not sections or sections[0].kind not in ("net", "network"):
-        raise Misconfigured(f"{cfg}: no Darknet network file: it does not begin with a [net] section")
+        raise Misconfigured(f"{cfg}: not a Darknet network file: it does not begin with a [net] section")
     channels: list[int] = []  # of each layer's output
     before = sections[0].integer("channels", 3)  # of the next layer's input
     floats = 0
@@ -150,8 +150,8 @@ def read_network_facts(cfg: Path) -> NetworkFacts:
             )
         channels.append(before)
     if len(classes) != 1:
-        found = f"layers of {sorted(classes)} classes" if classes else "no [yolo] layer"
-        raise Misconfigured(f"{cfg}: {found}; a detector's [yolo] layers have one number of classes")
+        finding = f"layers of {sorted(classes)} classes" if classes else "no [yolo] layer"
+        raise Misconfigured(f"{cfg}: {finding}; a detector's [yolo] layers have one number of classes")
     text = "".join(section.text() for section in sections)
     return NetworkFacts(classes.pop(), floats, text, tuple(sections), tuple(heads))
 
@@ -176,7 +176,7 @@ def read_weights(weights: Path, facts: NetworkFacts, cfg: Path) -> bytes:
             f"{weights}: cannot be read ({error.strerror}); name a file that this user may read"
         ) from error
     if len(data) < _VERSION.size:
-        raise Misconfigured(f"{weights}: only {len(data)} bytes: no Darknet weights file; get it again")
+        raise Misconfigured(f"{weights}: only {len(data)} bytes: not a Darknet weights file; get it again")
     header_bytes = weights_header_bytes(data)
     expected_bytes = header_bytes + facts.floats * _FLOAT_BYTES
     if len(data) != expected_bytes:
@@ -185,7 +185,7 @@ def read_weights(weights: Path, facts: NetworkFacts, cfg: Path) -> bytes:
             f"{weights}: {what}, or made for another network: {len(data):,} bytes, "
             f"but {cfg.name} needs {expected_bytes:,}; get it again, or give the cfg that belongs to it"
         )
-    # OpenCV's output layers write a score that is no number as 0: such a class would never be found.
+    # OpenCV's output layers write NaN as a score of 0: such a class would never be found.
     if not np.isfinite(np.frombuffer(data, "<f4", offset=header_bytes)).all():
         raise Misconfigured(f"{weights}: broken: not all its numbers are finite; get it again")
     return data

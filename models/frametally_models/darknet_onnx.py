@@ -54,9 +54,9 @@ class _Weights:
 
     def take(self, *shape: int) -> npt.NDArray[np.float64]:
         count = int(np.prod(shape))
-        taken = self._floats[self._position : self._position + count]
+        weights = self._floats[self._position : self._position + count]
         self._position += count
-        return taken.reshape(shape).astype(np.float64)
+        return weights.reshape(shape).astype(np.float64)
 
 
 class _Graph:
@@ -263,13 +263,15 @@ def _yolo(graph: _Graph, section: Section) -> _Value:
     (convolution,) = (node for node in graph.nodes if node.output[0] == before.name)
     reads, kernel, bias = convolution.input
     columns = 5 + section.integer("classes", 20)
-    found = graph.node(
+    objectness = graph.node(
         "Conv",
         [reads, *(graph.constant(graph.constants[name][4::columns]) for name in (kernel, bias))],
         kernel_shape=[1, 1],
     )
     boxes, channels = before.channels // columns, graph.constants[kernel].shape[1]
-    graph.output("Identity", found, f"objectness_{number}", [1, boxes, before.height_px, before.width_px])
+    graph.output(
+        "Identity", objectness, f"objectness_{number}", [1, boxes, before.height_px, before.width_px]
+    )
     graph.output(
         "Transpose",
         reads,

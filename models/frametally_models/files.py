@@ -48,13 +48,7 @@ DEFAULT_FILES = (YOLOV4_TINY_CFG, YOLOV4_TINY_WEIGHTS, COCO_NAMES)
 
 
 class ModelFiles(NamedTuple):
-    """Where a model's files lie.
-
-    Attributes:
-        cfg: The network, as Darknet describes it.
-        weights: Its weights.
-        names: Its class names, one a line.
-    """
+    """Where a model's files lie."""
 
     cfg: Path
     weights: Path
@@ -62,14 +56,7 @@ class ModelFiles(NamedTuple):
 
 
 class CheckedModel(NamedTuple):
-    """A model whose files fit each other.
-
-    Attributes:
-        files: Where they lie.
-        facts: What the network says.
-        class_names: Names of its classes, in their order.
-        weights: Bytes of its weights file.
-    """
+    """A model whose files fit each other."""
 
     files: ModelFiles
     facts: NetworkFacts

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from frametally_consumer.backends.network_input import DECODE_RULE, RESIZE_RULES
+from frametally_consumer.backends.network import DECODE_RULE, RESIZE_RULES
 from frametally_consumer.detectors.boxes import CONFIDENCE_STEPS, POSTPROCESSING_VERSION, to_steps
 from frametally_consumer.detectors.protocol import make_model_id
 from frametally_consumer.detectors.yolo import NetworkModel

@@ -19,12 +19,11 @@ from frametally.errors import Misconfigured
 from frametally.files.opencv import Pixels
 from frametally.process.reports import Progress
 from frametally.settings.loading import Settings
-from frametally_consumer.backends.network_input import as_blob, fit
+from frametally_consumer.backends.network import as_blob, fit
 from frametally_consumer.backends.openvino_runtime import ov
 from frametally_consumer.detectors.heads import Floats
 from frametally_consumer.detectors.yolo import YoloDetector
 from frametally_models import self_test
-from frametally_models.agreement import LEAST_CONFIDENCE, agreement
 from frametally_models.calibration_frames import calibration_frames, evenly
 from frametally_models.converted import (
     CARD_VERSION,
@@ -37,6 +36,7 @@ from frametally_models.converted import (
 )
 from frametally_models.darknet import darknet_head
 from frametally_models.darknet_onnx import CONVERTER_VERSION
+from frametally_models.detector_agreement import LEAST_CONFIDENCE, agreement
 from frametally_models.files import CheckedModel, ModelFiles, check_model
 
 LEAST_FOUND_AGAIN = 0.95
@@ -47,13 +47,7 @@ _RECIPE = "mixed-f32-heads-shared-ranges-2"
 
 
 class MadeInt8(NamedTuple):
-    """An INT8 network that was made.
-
-    Attributes:
-        path: Where it lies.
-        frames: How many frames it was calibrated on.
-        found_again: Share of the f32 network's detections on them that it finds, too.
-    """
+    """An INT8 network that was made."""
 
     path: Path
     frames: int
@@ -133,7 +127,8 @@ def make_int8(
         keep(files, card_path, card)
     except OSError as error:
         raise Misconfigured(
-            f"{xml.parent}: the INT8 network cannot be written ({error.strerror}); make room, or the right to"
+            f"{xml.parent}: the INT8 network cannot be written ({error.strerror}); free some "
+            "space, or give the right to write"
         ) from error
     return MadeInt8(xml, len(pictures), share)
 
@@ -145,21 +140,21 @@ def _found_again(
     # common is the same part of them at any size.
     compared = [pictures[place] for place in evenly(len(pictures), _COMPARED_FRAMES)]
     progress.say(f"comparing INT8 with f32 on {len(compared)} frames")
-    found = agreement(f32.detect(compared), int8.detect(compared))
+    result = agreement(f32.detect(compared), int8.detect(compared))
     more = (
         "calibrate on more frames of your own footage (FRAMETALLY_CALIBRATION_DIR), or stay with f32 or bf16"
     )
     weights = model.files.weights
-    if not found.sought:
+    if not result.sought:
         raise Misconfigured(
             f"{weights}: it finds nothing on the calibration frames, so INT8 cannot be judged; {more}"
         )
-    if found.share < LEAST_FOUND_AGAIN:
+    if result.share < LEAST_FOUND_AGAIN:
         raise Misconfigured(
-            f"{weights}: in INT8 it finds {found.found} of the {found.sought} objects that it finds "
+            f"{weights}: in INT8 it finds {result.found} of the {result.sought} objects that it finds "
             f"in f32 (confidence {LEAST_CONFIDENCE} and more), less than {LEAST_FOUND_AGAIN:.0%}; {more}"
         )
-    return found.share
+    return result.share
 
 
 def _last_convolutions(network: ov.Model) -> list[str]:

@@ -13,10 +13,15 @@ from google.protobuf.message import DecodeError
 
 from frametally.errors import Misconfigured
 from frametally.settings.loading import ENV_PREFIX, Settings
-from frametally_consumer.backends.network_input import Resize, fit
-from frametally_consumer.detectors.choice import Backend
-from frametally_consumer.detectors.heads import Floats, Head
-from frametally_consumer.detectors.onnx_heads import SCORE_MARGIN, EndToEndHead, ObjectnessHead, ScoresHead
+from frametally_consumer.backends.network import Backend, Resize, fit
+from frametally_consumer.detectors.heads import (
+    SCORE_MARGIN,
+    EndToEndHead,
+    Floats,
+    Head,
+    ObjectnessHead,
+    ScoresHead,
+)
 from frametally_consumer.detectors.yolo import NetworkModel, YoloDetector
 from frametally_consumer.load import open_network
 from frametally_models.files import read_class_names
@@ -32,7 +37,7 @@ def own_detector(path: Path, backend: Backend, settings: Settings) -> YoloDetect
     There is no reference for it; the test sees that its answer to a picture can be boxes and probabilities.
 
     Raises:
-        Misconfigured: It cannot be read or run, its output is no YOLO head of as many classes as there are
+        Misconfigured: It cannot be read or run, its output is not a YOLO head of as many classes as there are
             names, or it cannot be used with these settings.
     """
     path = path.expanduser()
@@ -84,7 +89,7 @@ def _input_px(data: bytes, settings: Settings, setting: str) -> tuple[int, int]:
     try:
         graph = onnx.load_model_from_string(data).graph
     except DecodeError as error:
-        raise Misconfigured(f"{setting}: no ONNX file, or one that is cut short; get it again") from error
+        raise Misconfigured(f"{setting}: not an ONNX file, or cut short; get it again") from error
     constants = {tensor.name for tensor in graph.initializer}
     # 0 for a dimension that is not fixed.
     inputs = [
@@ -128,11 +133,11 @@ def _recognised(
             heads.append(ScoresHead(output, input_px, classes))
     if len(heads) == 1:
         return heads[0]
-    given = ", ".join("x".join(map(str, shape)) for shape in shapes)
+    listed_shapes = ", ".join("x".join(map(str, shape)) for shape in shapes)
     raise Misconfigured(
-        f"{name}: its outputs ({given}) are no YOLO head of {classes} classes: expected 1 x boxes x "
-        f"{5 + classes} (v5, v7), 1 x {4 + classes} x boxes (v8 to v11) or 1 x boxes x 6 (v10); give the "
-        "names file that belongs to it, or export it as docs/models.md says"
+        f"{name}: its outputs ({listed_shapes}) are not those of a YOLO head of {classes} classes: expected "
+        f"1 x boxes x {5 + classes} (v5, v7), 1 x {4 + classes} x boxes (v8 to v11) or 1 x boxes x 6 (v10); "
+        "give the names file that belongs to it, or export it as docs/models.md says"
     )
 
 
@@ -147,5 +152,5 @@ def _check_rows(rows: Floats, *, name: str) -> None:
     # As parts of the input: a box that was a part already is now less than a pixel.
     if len(rows) and np.abs(rows[:, :4]).max() < 0.05:
         raise Misconfigured(
-            f"{name}: its boxes are no pixels of the network's input; export it with pixel coordinates"
+            f"{name}: its boxes are not in pixels of the network's input; export it with pixel coordinates"
         )

@@ -5,10 +5,9 @@ from __future__ import annotations
 from frametally.errors import Misconfigured
 from frametally.process.reports import NoProgress, Progress
 from frametally.settings.loading import Settings
-from frametally_consumer.detectors.choice import chosen_backend
 from frametally_consumer.detectors.protocol import Detector
 from frametally_consumer.detectors.yolo import NetworkModel, YoloDetector
-from frametally_consumer.load import load_detector
+from frametally_consumer.load import chosen_backend, load_detector
 from frametally_models.darknet import reference_detector
 from frametally_models.files import check_model, chosen_model_files
 

@@ -2,32 +2,117 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import statistics
+import time
 from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
 from frametally.errors import Poison
+from frametally.files.opencv import Pixels
 from frametally.process.reports import Progress, Skipped
 from frametally.process.retrying import GivenUp
 from frametally.settings.loading import Settings
-from frametally_producer.reading.event_time import (
-    TimeClues,
-    check_time_pattern,
-    checked_ms,
-    find_event_time,
-)
-from frametally_producer.reading.footage import VideoToProduce
-from frametally_producer.reading.media_file import open_medium, why_unusable
+from frametally_producer.reading.event_time import TimeClues, check_time_pattern, checked_ms, find_event_time
+from frametally_producer.reading.footage import VideoToProduce, open_medium, why_unusable
 from frametally_producer.reading.picture_reader import PictureReader
-from frametally_producer.reading.probe import Speed, probe
-from frametally_producer.reading.sampling import ALL, estimate_frames
+from frametally_producer.reading.pixels import encode_jpeg, shrink
+from frametally_producer.reading.sampling import ALL, Sampler, estimate_frames
 from frametally_producer.reading.video_file import Video, open_video
 from frametally_producer.writing.production import ProduceCall, asked_of, cost_of
 from frametally_producer.writing.seen_files import SeenFiles, stamp_of
+
+_FILES, _S_PER_FILE = 3, 1.0
+_HASHED_BYTES = 64 << 20
+
+
+class Speed(NamedTuple):
+    """What it costs to produce footage.
+
+    Attributes:
+        s_per_pixel: Seconds for each pixel to decode, with the storing of the frames that are taken.
+        s_per_byte: Seconds to read each byte of a file for its identity.
+    """
+
+    s_per_pixel: float
+    s_per_byte: float
+    bytes_per_frame: float
+
+
+class _Trial:
+    """Sums over the files that were tried."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.max_pixels = settings.max_image_megapixels * 1_000_000
+        self.pixels = self.frames = self.stored_bytes = self.hashed_bytes = 0
+        self.seconds = self.hash_s = 0.0
+
+    def store(self, pixels: Pixels) -> None:
+        data = encode_jpeg(shrink(pixels, self.settings.max_side_px), self.settings.jpeg_quality)
+        hashlib.sha256(data).digest()
+        self.frames += 1
+        self.stored_bytes += len(data)
+
+
+def probe(paths: Sequence[Path], settings: Settings, pictures: PictureReader | None) -> Speed | None:
+    """Measure the cost of such pictures, or of videos if there is no reader of pictures; None: it cannot be.
+
+    The first, a middle and the last are tried, a second each.
+    """
+    trial = _Trial(settings)
+    for path in dict.fromkeys(paths[step * (len(paths) - 1) // (_FILES - 1)] for step in range(_FILES)):
+        try:
+            _try_hash(path, trial)
+            if pictures is None:
+                _try_video(path, trial)
+            else:
+                _try_picture(path, trial, pictures)
+        except (Poison, OSError, GivenUp):
+            continue
+    if not trial.pixels or not trial.frames or not trial.hashed_bytes:
+        return None
+    return Speed(
+        trial.seconds / trial.pixels, trial.hash_s / trial.hashed_bytes, trial.stored_bytes / trial.frames
+    )
+
+
+def _try_hash(path: Path, trial: _Trial) -> None:
+    began_s = time.monotonic()
+    with open_medium(path) as file:
+        data = file.read(_HASHED_BYTES)
+    hashlib.sha256(data).digest()
+    trial.hashed_bytes += len(data)
+    trial.hash_s += time.monotonic() - began_s
+
+
+def _try_video(path: Path, trial: _Trial) -> None:
+    with open_medium(path) as file, open_video(file, max_pixels=trial.max_pixels) as video:
+        sampler = Sampler(trial.settings.sample_fps)
+        began_s = time.monotonic()
+        for frame, is_taken in sampler.sift(video.frames()):
+            trial.pixels += video.size_px[0] * video.size_px[1]
+            if is_taken:
+                trial.store(video.pixels(frame.frame))
+            if time.monotonic() - began_s > _S_PER_FILE:
+                break
+        trial.seconds += time.monotonic() - began_s
+
+
+def _try_picture(path: Path, trial: _Trial, pictures: PictureReader) -> None:
+    began_s = time.monotonic()
+    with open_medium(path) as file:
+        header = pictures.read_header(file, max_pixels=trial.max_pixels)
+        trial.store(pictures.read_pixels(file, header))
+    trial.pixels += header.width_px * header.height_px
+    trial.seconds += time.monotonic() - began_s
+
 
 _USUAL_STEPS = 10
 _LEAST_GAP_MS = 1000
@@ -44,15 +129,10 @@ class PlannedSource(NamedTuple):
     """What is to be produced of one source.
 
     Attributes:
-        source_name: As it is to be shown.
-        files: How many.
         files_known: Of them, those that an earlier call finished, by the notes in the data folder.
-        bytes: Their size.
         frames: How many frames are to be stored, about; without those of `files_known`.
         frames_unknown: Videos that do not tell how long they are; their frames are not in `frames`.
-        first_ms: Event time of the first.
         last_ms: Event time of the last frame's end.
-        gaps: Where there is no footage for longer than a bound.
         gap_ms: That bound.
     """
 
@@ -72,8 +152,6 @@ class ProducePlan(NamedTuple):
     """What a call of the producer would do.
 
     Attributes:
-        sources: By name.
-        skipped: What cannot be read.
         seconds: How long it will take, about; None if nothing could be measured.
         stored_bytes: How much room the frames will take, about; None likewise.
         measured: Where those two come from, as a sentence.
@@ -100,8 +178,7 @@ class _File(NamedTuple):
 def plan(call: ProduceCall, *, progress: Progress) -> ProducePlan:
     """Plan what `produce` would do with the same call. Headers are read, and a few files for a moment.
 
-    Raises:
-        Misconfigured: Settings or arguments that cannot be.
+    Raises `Misconfigured`: settings or arguments that cannot be.
     """
     settings = call.settings
     check_time_pattern(settings.time_pattern)
@@ -110,10 +187,10 @@ def plan(call: ProduceCall, *, progress: Progress) -> ProducePlan:
     skipped = list(footage.skipped)
     by_source: dict[str, list[_File]] = {}
     with (
-        SeenFiles(settings.data_dir, writing=False) as seen,
-        PictureReader(call.should_stop) as pictures,
+        closing(SeenFiles(settings.data_dir, writing=False)) as seen_files,
+        closing(PictureReader(call.should_stop)) as pictures,
     ):
-        look = _Look(settings, seen, start, pictures)
+        look = _Look(settings, seen_files, start, pictures)
         files = [
             (path, medium.source_name, isinstance(medium, VideoToProduce))
             for medium in footage.media
@@ -132,66 +209,65 @@ def plan(call: ProduceCall, *, progress: Progress) -> ProducePlan:
             else:
                 by_source.setdefault(source_name, []).append(file)
         new = [file for of_source in by_source.values() for file in of_source if not file.known]
-        seconds, stored_bytes, measured = _estimate(new, settings, seen, pictures)
+        seconds, stored_bytes, measured = _estimate(new, settings, seen_files, pictures)
     sources = [_source(name, files_of, settings) for name, files_of in sorted(by_source.items())]
     return ProducePlan(sources, skipped, seconds, stored_bytes, measured)
 
 
+@dataclass
 class _Look:
     """Looks at files: their headers, no more."""
 
-    def __init__(
-        self, settings: Settings, seen: SeenFiles, start: datetime | None, pictures: PictureReader
-    ) -> None:
-        self._settings = settings
-        self._seen = seen
-        self._start = start
-        self._pictures = pictures
-        self._max_pixels = settings.max_image_megapixels * 1_000_000
+    settings: Settings
+    seen: SeenFiles
+    start: datetime | None
+    pictures: PictureReader
+
+    def __post_init__(self) -> None:
+        self._max_pixels = self.settings.max_image_megapixels * 1_000_000
 
     def at_video(self, path: Path, source_name: str) -> _File:
         with open_medium(path) as file, open_video(file, max_pixels=self._max_pixels) as video:
             length_ms = int((video.duration_s or 0) * 1000)
             clues = TimeClues(path, video.recorded, "container", path.stat().st_mtime_ns, length_ms)
-            start_ms = find_event_time(clues, settings=self._settings, start_time=self._start).at_ms
+            start_ms = find_event_time(clues, settings=self.settings, start_time=self.start).at_ms
             checked_ms(start_ms + length_ms)
             frames, decoded = self._frames(video)
-            asked = asked_of(self._settings, source_name, self._start)
+            request = asked_of(self.settings, source_name, self.start)
             pixels = (decoded or 0) * video.size_px[0] * video.size_px[1]
-            return self._file(path, "video", asked, start_ms, start_ms + length_ms, pixels, frames)
+            return self._file(path, "video", request, start_ms, start_ms + length_ms, pixels, frames)
 
     def at_picture(self, path: Path, source_name: str) -> _File:
         with open_medium(path) as file:
-            header = self._pictures.read_header(file, max_pixels=self._max_pixels)
+            header = self.pictures.read_header(file, max_pixels=self._max_pixels)
         clues = TimeClues(path, header.recorded, "exif", path.stat().st_mtime_ns, 0)
-        at_ms = find_event_time(clues, settings=self._settings).at_ms
-        asked = asked_of(self._settings, source_name)
-        return self._file(path, "pictures", asked, at_ms, at_ms, header.width_px * header.height_px, 1)
+        at_ms = find_event_time(clues, settings=self.settings).at_ms
+        request = asked_of(self.settings, source_name)
+        return self._file(path, "pictures", request, at_ms, at_ms, header.width_px * header.height_px, 1)
 
     def _frames(self, video: Video) -> tuple[int | None, int | None]:
         """Return how many frames are taken, and how many decoded; None where the video does not tell."""
         stated, length_s = video.frames_stated, video.duration_s
         if stated is None and length_s is not None and video.average_fps:
             stated = math.ceil(length_s * Fraction(video.average_fps))
-        sampling = self._settings.sample_fps
-        taken = stated if sampling == ALL else estimate_frames(sampling, frames=stated, duration_s=length_s)
-        return taken, stated
+        sampling = self.settings.sample_fps
+        frames = stated if sampling == ALL else estimate_frames(sampling, frames=stated, duration_s=length_s)
+        return frames, stated
 
     def _file(
-        self, path: Path, kind: str, asked: str, start_ms: int, end_ms: int, pixels: int, frames: int | None
+        self, path: Path, kind: str, request: str, start_ms: int, end_ms: int, pixels: int, frames: int | None
     ) -> _File:
         status = path.stat()
-        seen = self._seen.find(path, stamp_of(status))
-        known = seen is not None and seen.asked == asked
+        earlier = self.seen.find(path, stamp_of(status))
+        known = earlier is not None and earlier.asked == request
         return _File(path, kind, status.st_size, known, start_ms, end_ms, pixels, frames)
 
 
-def find_gaps(spans: Sequence[tuple[int, int]], *, gap_s: float) -> tuple[list[Gap], int]:
+def find_gaps(spans: Sequence[tuple[int, int]]) -> tuple[list[Gap], int]:
     """Return where `spans` of event time leave more than a bound uncovered, and that bound in milliseconds.
 
-    Args:
-        spans: `(start_ms, end_ms)` of each medium.
-        gap_s: The bound; 0: ten times the usual (median) step from a medium's end to the next one's start.
+    `spans` are `(start_ms, end_ms)` of each medium; the bound is ten times the usual (median) step from a
+    medium's end to the next one's start.
     """
     steps: list[Gap] = []
     end: int | None = None
@@ -199,15 +275,15 @@ def find_gaps(spans: Sequence[tuple[int, int]], *, gap_s: float) -> tuple[list[G
         if end is not None and start_ms > end:
             steps.append(Gap(end, start_ms))
         end = end_ms if end is None else max(end, end_ms)
-    gap_ms = round(gap_s * 1000)
-    if not gap_ms and steps:
+    gap_ms = 0
+    if steps:
         usual_ms = statistics.median(step.to_ms - step.from_ms for step in steps)
         gap_ms = max(_LEAST_GAP_MS, round(usual_ms * _USUAL_STEPS))
     return [step for step in steps if step.to_ms - step.from_ms > gap_ms], gap_ms
 
 
 def _source(name: str, files: list[_File], settings: Settings) -> PlannedSource:
-    gaps, gap_ms = find_gaps([(file.start_ms, file.end_ms) for file in files], gap_s=settings.gap_s)
+    gaps, gap_ms = find_gaps([(file.start_ms, file.end_ms) for file in files])
     new = [file for file in files if not file.known]
     return PlannedSource(
         source_name=name,
@@ -224,7 +300,7 @@ def _source(name: str, files: list[_File], settings: Settings) -> PlannedSource:
 
 
 def _estimate(
-    new: list[_File], settings: Settings, seen: SeenFiles, pictures: PictureReader
+    new: list[_File], settings: Settings, seen_files: SeenFiles, pictures: PictureReader
 ) -> tuple[float | None, float | None, str]:
     """Estimate the seconds and bytes of producing these, and say where the rates come from."""
     seconds = stored_bytes = 0.0
@@ -233,7 +309,7 @@ def _estimate(
         files = [file for file in new if file.kind == kind]
         if not files:
             continue
-        rate = seen.rate(kind, cost_of(settings))
+        rate = seen_files.rate(kind, cost_of(settings))
         if rate is not None and rate.pixels and rate.frames and rate.seconds:
             speed = Speed(rate.seconds / rate.pixels, 0.0, rate.stored_bytes / rate.frames)
             origins[kind] = "as measured in former runs here"

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
+from pathlib import Path
 from typing import NamedTuple
 
-from frametally.errors import Poison
+from frametally.errors import Misconfigured, Poison
 from frametally.media.manifests import readable_tombstones
-from frametally.media.overlapping import overlaps_of, told_by_source, told_overlaps
+from frametally.media.overlapping import overlap_reports, overlaps_of, reports_by_source
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
@@ -21,23 +22,23 @@ from frametally.records import MediaManifest
 from frametally_producer.media.pictures import produce_pictures
 from frametally_producer.media.videos import produce_video
 from frametally_producer.reading.event_time import check_time_pattern
-from frametally_producer.reading.footage import PicturesToProduce, VideoToProduce
-from frametally_producer.reading.media_file import why_unusable
+from frametally_producer.reading.footage import (
+    HOLDS_NOTHING,
+    Footage,
+    PicturesToProduce,
+    VideoToProduce,
+    why_unusable,
+)
 from frametally_producer.reading.picture_reader import PictureReader
-from frametally_producer.writing.production import ProduceCall, Production
-from frametally_producer.writing.room import Room
+from frametally_producer.writing.production import Outcome, ProduceCall, Production, Room, Tally
 from frametally_producer.writing.seen_files import SeenFiles
-from frametally_producer.writing.tally import Outcome, Tally
 
 
 class ProduceReport(NamedTuple):
     """What a call of the producer did.
 
     Attributes:
-        media: Manifests, as they are at the end, of the media that were met.
-        frames_announced: Frames that this call announced.
         frames_known: Frames asked for that an earlier call had announced.
-        skipped: What was set aside, whole or in part.
         notices: What a person should know besides, one line each.
         stopped: Whether it was asked to stop before the end; the same call goes on from there.
     """
@@ -60,11 +61,11 @@ def produce(
 ) -> ProduceReport:
     """Store and announce the frames of the media at `call.paths` that have not been announced yet.
 
-    A store or a log that is away is waited for, as is room on the disk; no frame is left out for it. The
-    topic is made if it is missing. `on_standing` is told how the files stand, whenever that changes.
+    It waits for a store or a log that is away, and for room on the disk; no frame is left out for it. The
+    topic is made if it is missing. `on_standing` gets the state of the files, whenever that changes.
 
-    Raises:
-        Misconfigured: Settings or arguments that cannot be, or a store, log or folder that cannot be written.
+    Raises `Misconfigured`: settings or arguments that cannot be, or a store, log or folder that cannot be
+    written.
     """
     footage = call.find_footage()
     start = call.start_of(footage)
@@ -92,9 +93,12 @@ def begin(
     settings = call.settings
     check_time_pattern(settings.time_pattern)
     patience = Patience(progress.say, call.should_stop)
-    with contextlib.suppress(GivenUp):
+    with suppress(GivenUp):
         patience.until_done("the log", lambda: log.create_topic(settings.topic, settings.log_partitions))
-    with SeenFiles(settings.data_dir) as seen, PictureReader(lambda: patience.stopping) as pictures:
+    with (
+        closing(SeenFiles(settings.data_dir)) as seen_files,
+        closing(PictureReader(lambda: patience.stopping)) as pictures,
+    ):
         yield Production(
             call=call,
             store=store,
@@ -102,7 +106,7 @@ def begin(
             progress=progress,
             patience=patience,
             room=Room(settings, patience),
-            seen=seen,
+            seen=seen_files,
             pictures=pictures,
             tally=Tally(on_standing),
         )
@@ -111,12 +115,7 @@ def begin(
 def produce_media(
     media: Sequence[VideoToProduce | PicturesToProduce], production: Production, start: datetime | None = None
 ) -> None:
-    """Produce each of `media`; bad ones are set aside.
-
-    Raises:
-        GivenUp: A stop was asked for; what was in hand is announced and noted.
-        Misconfigured: The store, the log or a folder cannot be written.
-    """
+    """Produce each of `media`; bad ones are set aside. Raises `GivenUp` and `Misconfigured`."""
     for medium in media:
         production.tally.expect(medium.paths)
     for medium in media:
@@ -139,8 +138,8 @@ def _tell_overlaps(production: Production) -> None:
     manifests, stones = production.patience.until_done(
         "the object store", lambda: (production.manifests.read()[0], readable_tombstones(store))
     )
-    told = told_overlaps(overlaps_of(manifests, stones, wins), manifests, of=production.fresh)
-    for item in told_by_source(told):
+    skipped = overlap_reports(overlaps_of(manifests, stones, wins), manifests, sha256s=production.fresh)
+    for item in reports_by_source(skipped):
         production.skip(*item)
     production.fresh.clear()
 
@@ -166,3 +165,113 @@ def report_of(production: Production, *, stopped: bool) -> ProduceReport:
         notices=production.notices,
         stopped=stopped,
     )
+
+
+_LOOK_EVERY_S = 1.0
+_REST_PART = 10
+"""After a look round that took long, the watch rests this many times as long."""
+
+
+class _Sight(NamedTuple):
+    """A file as it was seen: its size and date, since when so, and whether it was taken as it is."""
+
+    size_bytes: int
+    modified_ns: int
+    since_s: float
+    taken: bool
+
+
+def watch(
+    call: ProduceCall,
+    *,
+    store: ObjectStore,
+    log: FrameLog,
+    progress: Progress,
+    on_standing: Callable[[Standing], None] = lambda standing: None,
+) -> ProduceReport:
+    """Produce the files of the folders `call.paths`, also new ones, until a stop is requested.
+
+    A file is taken when its size and date have been the same for `watch_still_s`. A file that changes after
+    it was taken is taken again; its bytes differ, so it is another medium, and a line says so. A bad file is
+    named once, and again only when it has changed. The arguments are those of `produce`.
+
+    Raises `Misconfigured`: as `produce`; or an argument is not a folder, or has a start time.
+    """
+    if call.start_time:
+        raise Misconfigured("--start-time is for one video, and --watch for folders; leave one of them out")
+    for folder in call.paths:
+        if not folder.is_dir():
+            raise Misconfigured(f"{folder} is not an existing folder; --watch needs one")
+    with begin(call, store=store, log=log, progress=progress, on_standing=on_standing) as production:
+        rounds = Rounds(production)
+        try:
+            while True:
+                began_s = time.monotonic()
+                produce_media(rounds.ready(call.find_footage(), now_s=began_s), production)
+                rounds.name_bad_ones()
+                rest_s = min((time.monotonic() - began_s) * _REST_PART, call.settings.watch_still_s)
+                production.patience.pause(max(_LOOK_EVERY_S, rest_s))
+                production.go_on()
+        except GivenUp:
+            rounds.name_bad_ones()
+        return report_of(production, stopped=False)
+
+
+class Rounds:
+    """What was seen in the rounds so far."""
+
+    def __init__(self, production: Production) -> None:
+        """Begin with no file seen."""
+        self._production = production
+        self._sights: dict[Path, _Sight] = {}
+        self._skipped: set[Skipped] = set()
+        self._named = 0
+
+    def ready(self, footage: Footage, *, now_s: float) -> list[VideoToProduce | PicturesToProduce]:
+        """Return the media whose files have been still for long enough and are not taken yet as they are."""
+        self._note_skipped(footage.skipped)
+        still_since_s = now_s - self._production.settings.watch_still_s
+        before, self._sights = self._sights, {}
+        media: list[VideoToProduce | PicturesToProduce] = []
+        for medium in footage.media:
+            paths = [p for p in medium.paths if self._look_at(p, before, now_s, still_since_s)]
+            if paths:
+                media.append(
+                    medium if isinstance(medium, VideoToProduce) else medium._replace(paths=tuple(paths))
+                )
+        return media
+
+    def name_bad_ones(self) -> None:
+        """Say what was set aside since the last time."""
+        skipped = self._production.skipped
+        for item in skipped[self._named :]:
+            self._production.progress.say(f"skipped {item.name}: {item.reason}")
+        self._named = len(skipped)
+
+    def _look_at(self, path: Path, before: dict[Path, _Sight], now_s: float, still_since_s: float) -> bool:
+        """Note how the file is now; return whether it is to be taken."""
+        try:
+            status = path.stat()
+        except FileNotFoundError:  # it has just gone
+            return False
+        except OSError as error:
+            self._note_skipped([Skipped(str(path), why_unusable(error))])
+            return False
+        earlier = before.get(path)
+        sight = _Sight(status.st_size, status.st_mtime_ns, now_s, False)
+        if earlier is not None and earlier[:2] == sight[:2]:
+            sight = earlier
+        elif earlier is not None and earlier.taken:
+            self._production.progress.say(
+                f"{path} has changed since it was taken: it is another medium now, and will be taken once it "
+                "is still; of a video, what both hold counts once"
+            )
+        taking = not sight.taken and sight.since_s <= still_since_s
+        self._sights[path] = sight._replace(taken=sight.taken or taking)
+        return taking
+
+    def _note_skipped(self, skipped: Sequence[Skipped]) -> None:
+        for item in skipped:
+            if item not in self._skipped and item.reason != HOLDS_NOTHING:
+                self._skipped.add(item)
+                self._production.skip(*item)

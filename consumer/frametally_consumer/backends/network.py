@@ -1,14 +1,14 @@
-"""What a back-end does: run a network on pictures that are the size of its input."""
+"""What a back-end does: run a network on pictures; and how a picture becomes a network's input."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from frametally.files.opencv import Pixels
+from frametally.files.opencv import Pixels, cv2
 
 Outputs = Sequence[npt.NDArray[np.float32]]
 """A network's outputs for one picture, in its order."""
@@ -20,12 +20,89 @@ class Network(Protocol):
     def start(self, picture: Pixels, then: Callable[[Outputs], None]) -> None:
         """Run the network on one picture and hand its outputs to `then`, now or later, in any thread.
 
-        Waits while as many pictures are under way as the back-end can work on.
-
-        Args:
-            picture: (height, width, 3) uint8, blue-green-red, of the size of the network's input.
-            then: Must not raise, nor keep the outputs: they are overwritten afterwards.
-
-        Raises:
-            Misconfigured: The network cannot be run.
+        Waits while as many pictures are under way as the back-end can work on. `picture` is (height, width,
+        3) uint8, blue-green-red, of the size of the network's input. `then` must not raise, nor keep the
+        outputs: they are overwritten afterwards. Raises `Misconfigured` if the network cannot be run.
         """
+
+
+Backend = Literal["opencv", "openvino", "onnxruntime"]
+Resize = Literal["stretch", "letterbox"]
+
+RESIZE_RULES: dict[Resize, str] = {"stretch": "stretch-linear-1", "letterbox": "letterbox-linear-1"}
+"""Names of what `fit` does; changed whenever that changes a value; part of the model id."""
+
+DECODE_RULE = "jpeg-reduced-while-sides-suffice-1"
+"""Name of how frames are decoded (`frametally.files.opencv.reduction_for`); part of the model id."""
+
+_PADDING = 114  # the grey around a letterboxed picture that YOLO networks are trained with
+
+
+class Fitted(NamedTuple):
+    """A picture the size of a network's input.
+
+    Attributes:
+        picture: (height, width, 3) uint8, blue-green-red.
+        left: Where the picture begins in the input, as a part of the input's width.
+        top: The same, of its height.
+        width: How wide it is there, as a part of the input's width.
+        height: How high it is there, as a part of the input's height.
+    """
+
+    picture: Pixels
+    left: float = 0.0
+    top: float = 0.0
+    width: float = 1.0
+    height: float = 1.0
+
+
+def fit(image: Pixels, *, width_px: int, height_px: int, resize: Resize) -> Fitted:
+    """Return `image`, (height, width, 3) uint8 blue-green-red, at the size of a network's input.
+
+    `stretch` fills the input, as Darknet does; `letterbox` keeps the picture's proportions, in the middle of
+    grey, as YOLO networks from v5 on are trained.
+    """
+    image_height_px, image_width_px = image.shape[:2]
+    if resize == "stretch":
+        return Fitted(_resized(image, width_px, height_px))
+    scale = min(width_px / image_width_px, height_px / image_height_px)
+    inner_width_px = min(width_px, max(1, round(image_width_px * scale)))
+    inner_height_px = min(height_px, max(1, round(image_height_px * scale)))
+    left_px, top_px = (width_px - inner_width_px) // 2, (height_px - inner_height_px) // 2
+    picture = np.full((height_px, width_px, 3), _PADDING, dtype=np.uint8)
+    picture[top_px : top_px + inner_height_px, left_px : left_px + inner_width_px] = _resized(
+        image, inner_width_px, inner_height_px
+    )
+    return Fitted(
+        picture,
+        left=left_px / width_px,
+        top=top_px / height_px,
+        width=inner_width_px / width_px,
+        height=inner_height_px / height_px,
+    )
+
+
+def as_parts_of_the_image(rows: npt.NDArray[np.float32], fitted: Fitted) -> npt.NDArray[np.float32]:
+    """Return `rows`, whose boxes are parts of the network's input, with boxes that are parts of the image.
+
+    They are (n, 4 or more) float32: centre x, centre y, width, height, and what else there is.
+    """
+    if fitted[1:] == (0.0, 0.0, 1.0, 1.0):
+        return rows
+    moved = rows.copy()
+    size = np.array([fitted.width, fitted.height], np.float32)
+    moved[:, :2] = (rows[:, :2] - np.array([fitted.left, fitted.top], np.float32)) / size
+    moved[:, 2:4] = rows[:, 2:4] / size
+    return moved
+
+
+def as_blob(picture: Pixels) -> npt.NDArray[np.float32]:
+    """Return `picture` as networks take it: (1, 3, height, width) float32, red-green-blue, 0 to 1."""
+    blob = cv2.dnn.blobFromImage(picture, 1 / 255, picture.shape[1::-1], swapRB=True, crop=False)
+    return np.asarray(blob, dtype=np.float32)
+
+
+def _resized(image: Pixels, width_px: int, height_px: int) -> Pixels:
+    if image.shape[:2] == (height_px, width_px):
+        return image
+    return np.asarray(cv2.resize(image, (width_px, height_px), interpolation=cv2.INTER_LINEAR), np.uint8)

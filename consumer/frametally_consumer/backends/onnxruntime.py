@@ -9,8 +9,7 @@ import onnxruntime
 
 from frametally.errors import Misconfigured
 from frametally.files.opencv import Pixels
-from frametally_consumer.backends.network import Outputs
-from frametally_consumer.backends.network_input import as_blob
+from frametally_consumer.backends.network import Outputs, as_blob
 
 
 class OnnxRuntimeNetwork:
@@ -21,21 +20,20 @@ class OnnxRuntimeNetwork:
 
         Of ONNX Runtime's execution `providers` the first that can run an operation runs it.
 
-        Raises:
-            Misconfigured: A provider is not in the installed ONNX Runtime or cannot be loaded here, or it
-                cannot read the network.
+        Raises `Misconfigured`: a provider is not in the installed ONNX Runtime or cannot be loaded here, or
+        it cannot read the network.
         """
         self._name = name
         setting = f"FRAMETALLY_EXECUTION_PROVIDERS={','.join(providers)}"
         self._remedy = "use another"
         if set(providers) != {"CPUExecutionProvider"}:
             self._remedy += f", or leave out of {setting} what fails"
-        there = onnxruntime.get_available_providers()
-        missing = [provider for provider in providers if provider not in there]
+        available = onnxruntime.get_available_providers()
+        missing = [provider for provider in providers if provider not in available]
         if missing or not providers:
             raise Misconfigured(
                 f"{setting}: the installed ONNX Runtime has "
-                f"{', '.join(there)}; name of these, or install the build that has {missing or 'more'}"
+                f"{', '.join(available)}; name of these, or install the build that has {missing or 'more'}"
             )
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1

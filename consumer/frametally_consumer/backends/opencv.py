@@ -10,8 +10,7 @@ import numpy as np
 
 from frametally.errors import Misconfigured
 from frametally.files.opencv import Pixels, cv2
-from frametally_consumer.backends.network import Outputs
-from frametally_consumer.backends.network_input import as_blob
+from frametally_consumer.backends.network import Outputs, as_blob
 
 
 class DarknetNetwork(NamedTuple):
@@ -20,7 +19,6 @@ class DarknetNetwork(NamedTuple):
     Attributes:
         cfg: The network file, for error lines.
         text: What OpenCV should read of it.
-        weights: Bytes of the weights file.
     """
 
     cfg: Path
@@ -31,7 +29,7 @@ class DarknetNetwork(NamedTuple):
 class OpenCvNetwork:
     """A Darknet network in 32-bit floats.
 
-    Pictures go through the network one at a time: in a batch OpenCV is no faster, and so nothing that is
+    Pictures go through the network one at a time: OpenCV gains nothing by batches, and so nothing that is
     found in a picture can depend on the others.
     """
 

@@ -41,8 +41,7 @@ class OpenVinoNetwork:
         `arithmetic` is of what the network does not say itself; it is always stated, as OpenVINO's own choice
         depends on the CPU. As many pictures are computed at once as there are `threads`.
 
-        Raises:
-            Misconfigured: OpenVINO cannot read the network, or the CPU has no such arithmetic.
+        Raises `Misconfigured`: OpenVINO cannot read the network, or the CPU has no such arithmetic.
         """
         self._name = name
         self._core = ov.Core()
@@ -55,9 +54,13 @@ class OpenVinoNetwork:
             model = self._core.read_model(network)
             if model.is_dynamic():
                 model.reshape([1, 3, input_px[1], input_px[0]])
-            self._compiled = self._core.compile_model(
-                _taking_pictures(model), "CPU", _compile_options(arithmetic, threads)
-            )
+            options = {
+                "INFERENCE_PRECISION_HINT": arithmetic,
+                "INFERENCE_NUM_THREADS": threads,
+                "NUM_STREAMS": threads,  # a thread for each picture
+                "ENABLE_CPU_PINNING": False,  # other workers use the same cores
+            }
+            self._compiled = self._core.compile_model(_taking_pictures(model), "CPU", options)
         except Exception as error:  # its errors share no base but this
             raise self._cannot(error) from error
         self._queue = ov.AsyncInferQueue(self._compiled, threads + 2)
@@ -91,12 +94,3 @@ def _taking_pictures(model: ov.Model) -> ov.Model:
     picture.model().set_layout(ov.Layout("NCHW"))
     picture.preprocess().convert_element_type(ov.Type.f32).convert_color(ColorFormat.RGB).scale(255.0)
     return steps.build()
-
-
-def _compile_options(arithmetic: Arithmetic, threads: int) -> dict[str, object]:
-    return {
-        "INFERENCE_PRECISION_HINT": arithmetic,
-        "INFERENCE_NUM_THREADS": threads,
-        "NUM_STREAMS": threads,  # a thread for each picture
-        "ENABLE_CPU_PINNING": False,  # other workers use the same cores
-    }

@@ -12,7 +12,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from frametally.files.opencv import Pixels, cv2
 from frametally.records import Detection
+from frametally_consumer.detectors.protocol import check_image, make_model_id
 
 POSTPROCESSING_VERSION = 1
 """Raised whenever anything here changes a box; part of the model id."""
@@ -54,18 +56,13 @@ def boxes_from_rows(
     min_confidence: float,
     nms_iou: float,
 ) -> Boxes:
-    """Return the objects that a YOLO network found in one image.
+    """Return the objects that a YOLO network found in one image of that size.
 
-    A row is one box with its best class (of equal ones the first); its confidence is compared with
-    `min_confidence` in ten-thousandths, as it will be written.
-
-    Args:
-        rows: (n, 5 + classes) float32: centre x, centre y, width and height as parts of the image's size,
-            objectness, then objectness x class probability for each class; all finite.
-        width_px: Width of the image.
-        height_px: Height of the image.
-        min_confidence: Boxes below it are left out.
-        nms_iou: Of two boxes of one class that overlap by more, the weaker is left out.
+    `rows` are (n, 5 + classes) float32, all finite: centre x, centre y, width and height as parts of the
+    image's size, objectness, then objectness x class probability for each class. A row is one box with its
+    best class (of equal ones the first); its confidence is compared with `min_confidence` in ten-thousandths,
+    as it will be written. Of two boxes of one class that overlap by more than `nms_iou`, the weaker is left
+    out.
     """
     scores = rows[:, 5:]
     confident = np.flatnonzero(
@@ -81,21 +78,18 @@ def boxes_from_rows(
     centre, half = parts[:, :2] * size, parts[:, 2:] * size / 2
     corners = np.concatenate([centre - half, centre + half], axis=1)
 
-    kept = suppress_overlaps(corners, class_index, nms_iou=nms_iou)
-    box_tenths = clip_to_tenths(corners[kept], width_px=width_px, height_px=height_px)
-    return in_stated_order(class_index[kept], to_steps(confidence[kept], CONFIDENCE_STEPS), box_tenths)
+    survivors = suppress_overlaps(corners, class_index, nms_iou=nms_iou)
+    box_tenths = clip_to_tenths(corners[survivors], width_px=width_px, height_px=height_px)
+    return in_stated_order(
+        class_index[survivors], to_steps(confidence[survivors], CONFIDENCE_STEPS), box_tenths
+    )
 
 
 def suppress_overlaps(corners: Floats, class_index: Integers, *, nms_iou: float) -> Integers:
-    """Suppress overlaps within each class, greedily.
+    """Suppress overlaps within each class; return the boxes that stay, (kept,) int64, ascending.
 
-    Args:
-        corners: (n, 4) float64, (left, top, right, bottom), strongest box first.
-        class_index: (n,) int64.
-        nms_iou: A box that overlaps a stronger one that is kept by more than this is left out.
-
-    Returns:
-        (kept,) int64: places of the boxes that stay, in ascending order.
+    `corners` are (n, 4) float64, (left, top, right, bottom), strongest box first, `class_index` (n,) int64. A
+    box that overlaps a stronger one that is kept by more than `nms_iou` is left out.
     """
     left, top, right, bottom = corners.T
     area = (right - left) * (bottom - top)
@@ -147,3 +141,67 @@ def as_detections(boxes: Boxes, class_names: Sequence[str]) -> list[Detection]:
             boxes.class_index.tolist(), boxes.confidence_e4.tolist(), boxes.box_tenths.tolist(), strict=True
         )
     ]
+
+
+COLOURS = ("blue", "green", "red", "white")
+"""Its classes; blue, green and red have their channel's number."""
+
+_PIXEL_VERSION = 1
+_BRIGHT = 128
+"""A patch is made of touching pixels with at least one channel from here on."""
+_MIN_SIDE_PX = 3
+_COLOUR_LEAD = 64
+"""By how much a patch's strongest mean channel leads the next one, or else the patch is white."""
+
+
+class PixelDetector:
+    """Boxes around bright patches; what it finds comes from the pixels alone.
+
+    The confidence is the part of the box that the patch fills. Patches under 3 pixels wide or high are left
+    out. A patch of one strong channel is `blue`, `green` or `red`, any other `white`.
+    """
+
+    def __init__(self, *, min_confidence: float) -> None:
+        """Patches that fill less than `min_confidence` of their box are left out."""
+        self._min_confidence_e4 = int(to_steps(min_confidence, CONFIDENCE_STEPS))
+        self._model_id = make_model_id(
+            name="pixels",
+            backend="opencv",
+            precision="u8",
+            ingredients={"version": _PIXEL_VERSION, "min_confidence_e4": self._min_confidence_e4},
+        )
+
+    @property
+    def model_id(self) -> str:
+        """Name, back-end, precision and 8 hex over everything that changes a detection."""
+        return self._model_id
+
+    def detect(self, images: Sequence[Pixels]) -> list[list[Detection]]:
+        """Return the patches in each of `images`, as `Detector.detect` says.
+
+        Raises `ValueError`: an image is not (height, width, 3) of uint8.
+        """
+        return [self._detect_one(image) for image in images]
+
+    def _detect_one(self, image: Pixels) -> list[Detection]:
+        check_image(image)
+        strongest = np.maximum(np.maximum(image[..., 0], image[..., 1]), image[..., 2])
+        bright = (strongest >= _BRIGHT).astype(np.uint8)
+        _, patch_of_pixel, table, _ = cv2.connectedComponentsWithStats(bright, connectivity=8)
+        boxes, areas = table[:, :4].astype(np.int64), table[:, cv2.CC_STAT_AREA].astype(np.int64)
+        # A picture that is bright everywhere has a background of no size.
+        confidence_e4 = to_steps(areas / np.maximum(boxes[:, 2] * boxes[:, 3], 1), CONFIDENCE_STEPS)
+        wanted = (boxes[:, 2:] >= _MIN_SIDE_PX).all(axis=1) & (confidence_e4 >= self._min_confidence_e4)
+        wanted[0] = False  # what is not bright
+        patches = np.flatnonzero(wanted)
+        flat = patch_of_pixel.ravel()
+        sums = np.stack(
+            [np.bincount(flat, image[..., channel].ravel(), minlength=len(table)) for channel in range(3)],
+            axis=1,
+        )
+        means = sums[patches] / areas[patches, np.newaxis]
+        colour = means.argmax(axis=1)
+        _, second, first = np.sort(means, axis=1).T
+        colour[first - second < _COLOUR_LEAD] = COLOURS.index("white")
+        patch_boxes = in_stated_order(colour, confidence_e4[patches], boxes[patches] * PIXEL_STEPS)
+        return as_detections(patch_boxes, COLOURS)

@@ -31,12 +31,8 @@ class Head(Protocol):
     def rows(self, outputs: Sequence[Floats], *, min_confidence: float) -> Floats:
         """Return (n, 5 + classes) float32: at least the rows with a class of `min_confidence` or more.
 
-        Args:
-            outputs: The network's outputs for one picture, in its order; not kept, not changed.
-            min_confidence: 0 gives every row.
-
-        Raises:
-            Misconfigured: The outputs are not of this kind, or not finite.
+        `outputs` are the network's for one picture, in its order; not kept, not changed. Raises
+        `Misconfigured` if they are not of this kind, or not finite.
         """
 
 
@@ -76,10 +72,6 @@ class DarknetHead:
 
     The network gives the objectness of all boxes, and what the convolution reads. The other numbers are made
     here, of the boxes that count alone: of some thousands a few dozen do.
-
-    Attributes:
-        layers: The layers, in the network's order.
-        input_px: Width and height of the network's input.
     """
 
     name: ClassVar[str] = f"darknet-{HEADS_VERSION}"
@@ -91,7 +83,7 @@ class DarknetHead:
         if len(outputs) != 2 * len(self.layers):
             raise Misconfigured(
                 f"the network has {len(outputs)} outputs, and {len(self.layers)} [yolo] layers; "
-                "delete the converted network beside the weights, it is made anew"
+                "delete the converted network beside the weights to convert it again"
             )
         made = [
             self._layer_rows(objectness, features, layer, min_confidence)
@@ -135,3 +127,82 @@ def _sigmoid(values: Floats) -> Floats:
 def _logit(probability: float) -> float:
     """Return the x whose sigmoid is `probability`; minus infinity for 0."""
     return float(np.log(probability / (1 - probability))) if probability > 0 else -np.inf
+
+
+ONNX_HEADS_VERSION = 1
+"""Raised whenever anything here changes a row; part of the model id."""
+
+SCORE_MARGIN = 1e-4
+"""Scores are compared with the least confidence in ten-thousandths afterwards: none of those is left out."""
+
+
+@dataclass(frozen=True)
+class _OnnxHead:
+    """What the heads have in common.
+
+    Attributes:
+        output: Index of the head among the network's outputs.
+    """
+
+    output: int
+    input_px: tuple[int, int]
+    classes: int
+
+    @property
+    def _scale(self) -> Floats:
+        return np.array([*self.input_px, *self.input_px], np.float32)
+
+
+class ObjectnessHead(_OnnxHead):
+    """YOLOv5 and YOLOv7: (1, boxes, 5 + classes): centre, size, objectness, class probabilities."""
+
+    name: ClassVar[str] = f"yolov5-{ONNX_HEADS_VERSION}"
+
+    def rows(self, outputs: Sequence[Floats], *, min_confidence: float) -> Floats:
+        """Return rows as `Head.rows` says."""
+        rows = outputs[self.output][0]
+        made: Floats = rows[rows[:, 4] >= min_confidence - SCORE_MARGIN].astype(np.float32)
+        made[:, :4] /= self._scale
+        made[:, 5:] *= made[:, 4:5]
+        return made
+
+
+class ScoresHead(_OnnxHead):
+    """YOLOv8, v9 and v11: (1, 4 + classes, boxes): centre, size, class probabilities."""
+
+    name: ClassVar[str] = f"yolov8-{ONNX_HEADS_VERSION}"
+
+    def rows(self, outputs: Sequence[Floats], *, min_confidence: float) -> Floats:
+        """Return rows as `Head.rows` says; the objectness is the best class's score."""
+        columns = outputs[self.output][0]
+        best = columns[4:].max(axis=0)
+        wanted = np.flatnonzero(best >= min_confidence - SCORE_MARGIN)
+        made = np.empty((len(wanted), 1 + len(columns)), np.float32)
+        made[:, :4] = columns[:4, wanted].T / self._scale
+        made[:, 4] = best[wanted]
+        made[:, 5:] = columns[4:, wanted].T
+        return made
+
+
+class EndToEndHead(_OnnxHead):
+    """YOLOv10: (1, boxes, 6): left, top, right, bottom, score, class."""
+
+    name: ClassVar[str] = f"yolov10-{ONNX_HEADS_VERSION}"
+
+    def rows(self, outputs: Sequence[Floats], *, min_confidence: float) -> Floats:
+        """Return rows as `Head.rows` says. Raises `Misconfigured`: a class that has no name."""
+        rows = outputs[self.output][0]
+        rows = rows[rows[:, 4] >= min_confidence - SCORE_MARGIN]
+        label = rows[:, 5].astype(np.int64)
+        if not (np.equal(label, rows[:, 5]) & (label >= 0) & (label < self.classes)).all():
+            raise Misconfigured(
+                f"the network answers with class {rows[:, 5].max():g}, but there are {self.classes} class "
+                "names; give the names file that belongs to it"
+            )
+        made = np.zeros((len(rows), 5 + self.classes), np.float32)
+        corners = rows[:, :4] / self._scale
+        made[:, :2] = (corners[:, :2] + corners[:, 2:]) / 2
+        made[:, 2:4] = corners[:, 2:] - corners[:, :2]
+        made[:, 4] = rows[:, 4]
+        made[np.arange(len(rows)), 5 + label] = rows[:, 4]
+        return made

@@ -44,14 +44,11 @@ class AsyncDetector(Detector, Protocol):
         """
 
     def start(self, image: Pixels, *, frame_px: tuple[int, int] | None = None) -> Future[list[Detection]]:
-        """Return what `detect` would find in `image`, later.
+        """Return what `detect` would find in `image`, later, with boxes in pixels of the stored frame.
 
-        Waits while as many images are under way as the detector can work on. `image` is not used after the
-        return. The future may be completed in any thread, and out of order.
-
-        Args:
-            image: As for `detect`, or one that was decoded at a reduced scale.
-            frame_px: Width and height of the stored frame, in whose pixels the boxes are; None: the image's.
+        `image` may be decoded at a reduced scale; `frame_px` is the frame's width and height, None: the
+        image's. Waits while as many images are under way as the detector can work on. `image` is not used
+        after the return. The future may be completed in any thread, and out of order.
         """
 
 
@@ -65,8 +62,7 @@ def start(
 ) -> Future[list[Detection]]:
     """Return what `detector` finds in `image`: later if the detector can, or else now.
 
-    Raises:
-        Misconfigured: The detector cannot work; the future may hold the same.
+    Raises `Misconfigured` if the detector cannot work; the future may hold the same.
     """
     if isinstance(detector, AsyncDetector):
         return detector.start(image, frame_px=frame_px)

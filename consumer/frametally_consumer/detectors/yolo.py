@@ -12,11 +12,17 @@ import numpy as np
 from frametally.errors import Misconfigured
 from frametally.files.opencv import Pixels
 from frametally.records import Detection
-from frametally_consumer.backends.network import Network, Outputs
-from frametally_consumer.backends.network_input import Fitted, Resize, as_parts_of_the_image, fit
+from frametally_consumer.backends.network import (
+    Backend,
+    Fitted,
+    Network,
+    Outputs,
+    Resize,
+    as_parts_of_the_image,
+    fit,
+)
 from frametally_consumer.backends.opencv import DarknetNetwork
 from frametally_consumer.detectors.boxes import as_detections, boxes_from_rows
-from frametally_consumer.detectors.choice import Backend
 from frametally_consumer.detectors.heads import Floats, Head
 from frametally_consumer.detectors.protocol import check_image
 
@@ -27,13 +33,7 @@ class NetworkModel(NamedTuple):
     """A network, and all else that a detector is made of; worker processes are handed it.
 
     Attributes:
-        name: What an error line calls the model.
-        backend: What runs the network.
         network: An ONNX file's bytes; for `openvino` also an OpenVINO file's path; for `opencv` its files.
-        head: What the network's outputs mean.
-        class_names: Names of its classes, in their order.
-        input_px: Width and height of the network's input.
-        resize: How a picture comes to that size.
         min_confidence: Boxes below it are left out.
         nms_iou: Of two boxes of one class that overlap by more, the weaker is left out.
         model_id: As `protocol.make_model_id` makes it, of everything that changes a detection.
@@ -67,9 +67,8 @@ class YoloDetector:
     def detect(self, images: Sequence[Pixels]) -> list[list[Detection]]:
         """Return the objects in each of `images`, as `Detector.detect` says.
 
-        Raises:
-            Misconfigured: The network's answer is not made of finite numbers, or cannot be had.
-            ValueError: An image is not (height, width, 3) of uint8.
+        Raises `Misconfigured`: the network's answer is not a list of finite numbers, or cannot be had;
+        `ValueError`: an image is not (height, width, 3) of uint8.
         """
         return [future.result() for future in [self.start(image) for image in images]]
 
@@ -100,8 +99,8 @@ class YoloDetector:
     def all_rows(self, image: Pixels) -> Floats:
         """Return every row that the network makes of `image`, stretched to its size: what proofs look at.
 
-        Returns:
-            (n, 5 + classes) float32 as `heads.Head.rows` makes them, boxes as parts of the network's input.
+        Returns (n, 5 + classes) float32 as `heads.Head.rows` makes them, boxes as parts of the network's
+        input.
         """
         rows = self._run(self._fit(image, "stretch"), lambda outputs: self._read(outputs, 0.0).copy())
         return rows.result()

@@ -35,11 +35,9 @@ class BatchWork:
     """What a task has to know besides its messages; the settings come by its environment.
 
     Attributes:
-        log_id: Identity of the topic.
         begins: Offset of each partition's oldest message, when the query was started.
         committed: What the group had committed of each partition, then.
         at_a_time: How many tasks there are at once, which share the cores.
-        model: The prepared model; None for the detector `pixels`.
     """
 
     log_id: str
@@ -53,10 +51,7 @@ class BatchDone(NamedTuple):
     """What became of a micro-batch's messages of one partition.
 
     Attributes:
-        partition: Its number.
-        next_offset: Offset to commit: what lies below is in segments; None if there is nothing to commit.
-        report: What was done.
-        said: Lines that a person should read.
+        next_offset: Offset to commit: all messages below are in segments; None if there is nothing to commit.
         failure: Why nothing can be done at all; empty if something could.
     """
 
@@ -116,7 +111,7 @@ def _tools(work: BatchWork) -> _Tools:
 
 
 class _Lines:
-    """Keeps what is said, each line once."""
+    """Keeps lines for people, each once."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
@@ -175,11 +170,11 @@ class BatchLog:
         if self._on_assigned is not None:
             on_assigned, self._on_assigned = self._on_assigned, None
             on_assigned([self._partition])
-        taken = list(self._records[self._at : self._at + max_records])
-        self._at += len(taken)
-        if not taken:
+        records = list(self._records[self._at : self._at + max_records])
+        self._at += len(records)
+        if not records:
             time.sleep(min(timeout_s, _POLL_S))
-        return taken
+        return records
 
     def seek(self, partition: int, offset: int) -> None:
         """Go on at the first message that is not below `offset`."""

@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -59,20 +60,11 @@ def consume_on_spark(
     until_caught_up: bool,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> ConsumeReport:
-    """Detect what is announced on Kafka by tasks of Spark; the other arguments as of `worker.loop.consume`.
+    """Detect what is announced on Kafka by tasks of Spark; arguments as of `worker.loop.consume`.
 
-    Args:
-        settings: The topic, the borders of a batch, Spark's master.
-        model_id: The detector's.
-        model: What each task loads; None for the detector `pixels`.
-        store: Where segments go; tasks open their own.
-        log: The members of the group meet there.
-        progress: Told how far it is.
-        until_caught_up: End once every partition's end is committed.
-        should_stop: Asked several times a second. What tasks have in hand is detected anew by the next start.
-
-    Raises:
-        Misconfigured: The log is not Kafka, Spark is not installed, or what the tasks need cannot be.
+    Each task loads the prepared `model` (None for the detector `pixels`), and opens a store of its own. The
+    next start detects again what tasks have in hand at a stop. Raises `Misconfigured` if the log is not
+    Kafka, Spark is not installed, or what the tasks need cannot be.
     """
     if not settings.log_url.startswith("kafka:"):
         raise Misconfigured(
@@ -141,6 +133,7 @@ def _session(settings: Settings) -> Iterator[Any]:
         session.stop()
 
 
+@dataclass
 class _Engine:
     """One member of the group, whose partitions a query of Spark's reads.
 
@@ -148,27 +141,18 @@ class _Engine:
     over what each micro-batch has done.
     """
 
-    def __init__(
-        self,
-        session: Any,
-        settings: Settings,
-        model_id: str,
-        model: NetworkModel | None,
-        store: ObjectStore,
-        log: FrameLog,
-        progress: Progress,
-        should_stop: Callable[[], bool],
-    ) -> None:
-        self._session = session
-        self._settings = settings
-        self._model_id = model_id
-        self._model = model
-        self._store = store
-        self._log = log
-        self._progress = progress
-        self._should_stop = should_stop
-        self._group = consumer_group(model_id, live=settings.is_live)
-        self._patience = Patience(progress.say, should_stop)
+    session: Any
+    settings: Settings
+    model_id: str
+    model: NetworkModel | None
+    store: ObjectStore
+    log: FrameLog
+    progress: Progress
+    should_stop: Callable[[], bool]
+
+    def __post_init__(self) -> None:
+        self._group = consumer_group(self.model_id, live=self.settings.is_live)
+        self._patience = Patience(self.progress.say, self.should_stop)
         self._held: set[int] = set()
         self._stopped: dict[int, Skipped] = {}
         self._query: Any = None
@@ -177,16 +161,16 @@ class _Engine:
         self._backoff = Backoff()
         self._done: queue.SimpleQueue[BatchDone] = queue.SimpleQueue()
         self._uncommitted: dict[int, int] = {}  # offsets by partition, of those that are held
-        self._report = ConsumeReport(model_id)
+        self._report = ConsumeReport(self.model_id)
 
     def run(self, kafka: dict[str, str], *, until_caught_up: bool) -> ConsumeReport:
         try:
-            consumer = self._patience.until_done("log", self._join, self._should_stop)
+            consumer = self._patience.until_done("log", self._join, self.should_stop)
         except GivenUp:
             return self._report
         with closing(consumer), tempfile.TemporaryDirectory(prefix="frametally-spark-") as folder:
             try:
-                while not self._should_stop():
+                while not self.should_stop():
                     if self._step(consumer, kafka, Path(folder)) and until_caught_up and self._caught_up():
                         break
             except GivenUp:
@@ -198,9 +182,9 @@ class _Engine:
         return self._report
 
     def _join(self) -> LogConsumer:
-        self._log.create_topic(self._settings.topic, self._settings.log_partitions)
-        return self._log.subscribe(
-            self._settings.topic,
+        self.log.create_topic(self.settings.topic, self.settings.log_partitions)
+        return self.log.subscribe(
+            self.settings.topic,
             self._group,
             on_assigned=self._held.update,
             on_revoked=self._leave,
@@ -222,7 +206,7 @@ class _Engine:
         self._commit(consumer)
         wanted = self._held - self._stopped.keys()
         if self._query is not None and not self._query.isActive:
-            self._say(f"Spark's query has ended, and is started again: {_reason(self._query.exception())}")
+            self._say(f"Spark's query has ended, and restarts: {_reason(self._query.exception())}")
             if time.monotonic() - self._started_at_s > _WELL_AFTER_S:
                 self._backoff.reset()
             self._end_query()
@@ -232,39 +216,39 @@ class _Engine:
             self._commit(consumer)
         if self._query is None and wanted:
             self._patience.until_done(
-                "look-up", lambda: self._start_query(wanted, kafka, folder), self._should_stop
+                "look-up", lambda: self._start_query(wanted, kafka, folder), self.should_stop
             )
         return self._query is not None
 
     def _start_query(self, wanted: set[int], kafka: dict[str, str], folder: Path) -> None:
-        topic = self._settings.topic
-        begins = self._log.begin_offsets(topic)
+        topic = self.settings.topic
+        begins = self.log.begin_offsets(topic)
         # Read before the chains are looked up: a segment is there before its offset is committed.
-        committed = self._log.committed(topic, self._group)
-        log_id = self._log.log_id(topic)
+        committed = self.log.committed(topic, self._group)
+        log_id = self.log.log_id(topic)
         starts = {}
         for partition in sorted(wanted):
             chain = SegmentChain(
-                self._store, model=self._model_id, log_id=log_id, topic=topic, partition=partition
+                self.store, model=self.model_id, log_id=log_id, topic=topic, partition=partition
             )
             try:
                 end = chain.resume(committed.get(partition, 0)).next_offset
             except ChainBroken as error:
                 self._stopped[partition] = Skipped(f"partition {partition}", str(error))
-                self._progress.say(str(error))
+                self.progress.say(str(error))
                 continue
             if end != committed.get(partition, 0):  # of what is in segments already, no message comes
-                self._done.put(BatchDone(partition, end, ConsumeReport(self._model_id)))
+                self._done.put(BatchDone(partition, end, ConsumeReport(self.model_id)))
             starts[str(partition)] = max(end, begins[partition])
         if not starts:
             return
-        work = BatchWork(log_id, begins, committed, len(starts), self._model)
+        work = BatchWork(log_id, begins, committed, len(starts), self.model)
         rows = (
-            self._session.readStream.format("kafka")
+            self.session.readStream.format("kafka")
             .options(**kafka)
             .option("assign", json.dumps({topic: [int(partition) for partition in starts]}))
             .option("startingOffsets", json.dumps({topic: starts}))
-            .option("maxOffsetsPerTrigger", self._settings.batch_frames * len(starts))
+            .option("maxOffsetsPerTrigger", self.settings.batch_frames * len(starts))
             .load()
             .select("partition", "offset", "key", "value")
         )
@@ -291,7 +275,7 @@ class _Engine:
             if done.failure:
                 raise Misconfigured(done.failure)
             self._report = add_up([self._report, done.report])
-            self._progress.update(self._report.frames, None)
+            self.progress.update(self._report.frames, None)
             if done.report.stopped:
                 self._stopped[done.partition] = done.report.stopped[0]
             if done.next_offset is not None and done.partition in self._held:
@@ -314,12 +298,12 @@ class _Engine:
 
     def _caught_up(self) -> bool:
         try:
-            ends = self._log.end_offsets(self._settings.topic)
-            committed = self._log.committed(self._settings.topic, self._group)
+            ends = self.log.end_offsets(self.settings.topic)
+            committed = self.log.committed(self.settings.topic, self._group)
         except Retryable as error:
             self._patience.tell("log", error)
             return False
-        self._progress.update(sum(committed.values()), sum(ends.values()))
+        self.progress.update(sum(committed.values()), sum(ends.values()))
         return all(
             committed.get(partition, 0) >= end or partition in self._stopped
             for partition, end in ends.items()

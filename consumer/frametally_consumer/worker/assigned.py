@@ -55,8 +55,7 @@ class AssignedPartition:
         place: End of the chain, and what limits the next segment; None while it is being looked up.
         read_to: Offset of the next message to take from the log.
         arrived_to: Everything from the end of the chain up to here is held, or lost by the log.
-        writing: The batch that is on its way to the store.
-        seek_to: Offset that the log has to be told to go on at, None if it is there.
+        seek_to: Offset to which the log has to seek, None if it is there.
         uncommitted: Offset to commit, None if it is.
     """
 
@@ -93,8 +92,7 @@ class AssignedPartition:
     def take(self, offset: int) -> tuple[int, int] | None:
         """Take note of a polled message at this offset, which is wanted (ask `wants` first).
 
-        Returns:
-            The offsets that the log has left out before it, first and next, if there are any.
+        Returns the offsets that the log has left out before it, first and next, if there are any.
         """
         lost = (self.read_to, offset) if offset > self.read_to else None
         self.read_to = offset + 1
@@ -159,13 +157,13 @@ class AssignedPartition:
         old = time.monotonic() - self._opened_at_s >= batch_s
         if not (full or old or everything or self.arrived_to == self.place.limit):
             return None
-        taken = dict(list(self._held.items())[:batch_frames])
-        next_offset = self.arrived_to if len(taken) == len(self._held) else max(taken) + 1
-        self.writing = Batch(self.place.next_offset, next_offset, taken)
+        outcomes = dict(list(self._held.items())[:batch_frames])
+        next_offset = self.arrived_to if len(outcomes) == len(self._held) else max(outcomes) + 1
+        self.writing = Batch(self.place.next_offset, next_offset, outcomes)
         return self.writing
 
     def advance(self, next_offset: int) -> None:
-        """Drop what the chain covers now that it ends at `next_offset`; what lies above stays held."""
+        """Drop what the chain covers now that it ends at `next_offset`; messages above it stay held."""
         if self.place is None:
             raise ValueError("not started")
         self.place = self.place._replace(next_offset=next_offset)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 
 from frametally.errors import Retryable
 from frametally.ports.frame_log import ConsumedLog, FrameLog, LeaseLost, LogConsumer, consumer_group
@@ -28,7 +29,7 @@ _POLL_S = 0.1
 _HEAR_S = 0.05
 _REPORT_EVERY_S = 0.5
 _STOP_WITHIN_S, _CLOSE_WITHIN_S = 6.0, 1.0
-"""After being told to stop; the process has 10 s, and has to leave the group and to end besides."""
+"""After the signal to stop; the process has 10 s, and has to leave the group and to end besides."""
 
 
 def consume(
@@ -45,27 +46,20 @@ def consume(
     """Detect what is announced until told to stop, or until the group has committed all there is.
 
     While the store or the log is away, this waits and says so once a minute. The topic is made if it is not
-    there yet: a consumer may be started before any producer.
+    there yet: a consumer may be started before any producer. Other threads call `progress` and `should_stop`,
+    too.
 
-    Args:
-        settings: The topic, and the borders of a batch.
-        store: Where frames lie and segments go.
-        log: Where frames are announced.
-        detector: What finds objects.
-        progress: Told how far it is, also by other threads.
-        until_caught_up: End once every partition's end is committed, by this worker or others of its group.
-        should_stop: Asked several times a second, also by other threads. What is in hand is finished before
-            the return, as far as that goes within 6 s; the rest is not committed, and comes again.
-        results: Where each frame's result is told as soon as it is known; None: nowhere. It is not `log`
-            itself, whose calls must not wait for this one's.
+    Once `should_stop()`, what is in hand is finished before the return, as far as that goes within 6 s; the
+    rest is not committed, and comes again. Each frame's result is sent on `results`, if there is one, as soon
+    as it is known; it is not `log` itself, whose calls must not wait for this one's.
 
-    Raises:
-        Misconfigured: A store, a log or a failpoint that cannot be.
+    Raises `Misconfigured`: a store, a log or a failpoint that cannot be.
     """
     failpoints.arm()
     return _Worker(settings, store, log, detector, progress, should_stop, results).run(until_caught_up)
 
 
+@dataclass
 class _Worker:
     """One member of the group.
 
@@ -73,42 +67,30 @@ class _Worker:
     the detector, so that the lease is kept whatever they do.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        store: ObjectStore,
-        log: ConsumedLog,
-        detector: Detector,
-        progress: Progress,
-        should_stop: Callable[[], bool],
-        results: FrameLog | None,
-    ) -> None:
+    settings: Settings
+    store: ObjectStore
+    log: ConsumedLog
+    detector: Detector
+    progress: Progress
+    should_stop: Callable[[], bool]
+    results: FrameLog | None
+
+    def __post_init__(self) -> None:
+        settings, model = self.settings, self.detector.model_id
         TRACES.begin(settings.traces_url, settings.traces_ratio)
-        self._settings = settings
-        self._store = store
-        self._log = log
         self._log_id = ""
-        self._model = detector.model_id
-        self._progress = progress
-        self._should_stop = should_stop
-        self._group = consumer_group(detector.model_id, live=settings.is_live)
+        self._group = consumer_group(model, live=settings.is_live)
         self._over = threading.Event()
-        self._patience = Patience(progress.say, self._over.is_set)
-        self._results = Results(settings, results, progress.say) if results is not None else None
+        self._patience = Patience(self.progress.say, self._over.is_set)
+        self._results = None if self.results is None else Results(settings, self.results, self.progress.say)
         self._pipeline = Pipeline(
-            store=store,
-            detector=detector,
+            store=self.store,
+            detector=self.detector,
             max_pixels=settings.max_image_megapixels * 1_000_000,
             patience=self._patience,
             tell=self._results.tell if self._results is not None else None,
         )
-        self._partitions = Partitions(
-            settings=settings,
-            store=store,
-            pipeline=self._pipeline,
-            progress=progress,
-            model=detector.model_id,
-        )
+        self._partitions = Partitions(settings, self.store, self._pipeline, self.progress, model)
         self._waiting: Sequence[Taken] = []  # polled, and not yet submitted
         self._log_backoff = Backoff()
         self._log_away_until_s = 0.0
@@ -123,9 +105,9 @@ class _Worker:
 
         1. At assignment the end of its chain is looked up, and reading begins there (`SegmentChain.resume`).
         2. Messages are taken from the log, in order.
-        3. Their frames are fetched, checked and decoded, and objects are found in them; what cannot be is set
-           aside as a dead letter. All of this is kept in memory only (`Pipeline.submit`). Those who watch are
-           told, which nothing waits for (`Results.tell`).
+        3. Their frames are fetched, checked and decoded, and objects are found in them; the others are set
+           aside as dead letters. All of this is kept in memory only (`Pipeline.submit`). Results go to
+           those who watch; nothing waits for that (`Results.tell`).
         4. Outcomes are held in order. Those of a batch are put as a segment, durably, if none begins there
            yet; if one does, it is read and checked (`SegmentChain.put`).
         5. What that segment covers is dropped. Only now the partition's next batch is made: it begins where
@@ -136,8 +118,7 @@ class _Worker:
         that nothing is left out or done again. A partition that goes to another worker is dropped with all
         that is unfinished; a put that is on its way then is one that step 4 of the other worker finds.
 
-        Raises:
-            Misconfigured: A store or a log that cannot be.
+        Raises `Misconfigured`: a store or a log that cannot be.
         """
         try:
             consumer = self._join()
@@ -165,23 +146,23 @@ class _Worker:
         """Return the group's new member, once log and store are there; None if told to stop before."""
 
         def join() -> LogConsumer:
-            self._log.create_topic(self._settings.topic, self._settings.log_partitions)
-            self._log_id = self._log.log_id(self._settings.topic)
-            return self._log.subscribe(
-                self._settings.topic, self._group, on_assigned=self._assigned, on_revoked=self._revoked
+            self.log.create_topic(self.settings.topic, self.settings.log_partitions)
+            self._log_id = self.log.log_id(self.settings.topic)
+            return self.log.subscribe(
+                self.settings.topic, self._group, on_assigned=self._assigned, on_revoked=self._revoked
             )
 
         try:
             known = self._patience.until_done(
                 "look-up",
-                lambda: logs_with_segments(self._store, self._model, self._settings.topic),
-                self._should_stop,
+                lambda: logs_with_segments(self.store, self.detector.model_id, self.settings.topic),
+                self.should_stop,
             )
-            consumer = self._patience.until_done("log", join, self._should_stop)
+            consumer = self._patience.until_done("log", join, self.should_stop)
         except GivenUp:
             return None
         if known and self._log_id not in known:
-            self._progress.say(
+            self.progress.say(
                 f"this log is new ({self._log_id}), the store has segments of {len(known)} earlier: frames "
                 "announced only there do not come again. If `frametally status` misses frames, remove the "
                 "manifests of their media from media/ in the store and produce them again"
@@ -202,7 +183,7 @@ class _Worker:
         self._report(now=flush)
 
     def _is_stopping(self) -> bool:
-        if self._stop_by_s is None and self._should_stop():
+        if self._stop_by_s is None and self.should_stop():
             self._stop_by_s = time.monotonic() + _STOP_WITHIN_S
             self._waiting = []
         return self._stop_by_s is not None
@@ -210,7 +191,7 @@ class _Worker:
     def _time_to_flush(self) -> bool:
         """Return whether what is held is to be written now that a stop was asked for.
 
-        What is being detected is waited for, during half of the time that there is.
+        It waits for detection in progress, during half of the time left.
         """
         if self._stop_by_s is None:
             return False
@@ -234,10 +215,10 @@ class _Worker:
             return None
         self._log_backoff.reset()
         self._patience.answered("log")
-        taken = [message for message in map(self._partitions.take, records) if message is not None]
-        if taken:
+        messages = [message for message in map(self._partitions.take, records) if message is not None]
+        if messages:
             failpoints.passing("consumer.polled")
-            self._waiting = [*self._waiting, *taken]
+            self._waiting = [*self._waiting, *messages]
         return len(records)
 
     def _log_is_away(self, error: Retryable) -> None:
@@ -245,9 +226,9 @@ class _Worker:
         self._log_away_until_s = time.monotonic() + self._log_backoff.next_s()
 
     def _assigned(self, partitions: list[int]) -> None:
-        begin = self._log.begin_offsets(self._settings.topic)
+        begin = self.log.begin_offsets(self.settings.topic)
         # Read before the chain is looked up: a segment is there before its offset is committed.
-        committed = self._log.committed(self._settings.topic, self._group)
+        committed = self.log.committed(self.settings.topic, self._group)
         failpoints.passing("consumer.assigned")
         for partition in partitions:
             self._partitions.assign(
@@ -295,13 +276,13 @@ class _Worker:
         if offsets is not None:
             ends, committed = offsets
             done = sum(committed.values()) + self._partitions.held_messages
-            self._progress.update(done, sum(ends.values()))
+            self.progress.update(done, sum(ends.values()))
 
     def _group_offsets(self) -> tuple[dict[int, int], dict[int, int]] | None:
         """Return each partition's end and what the group has committed of it; None while the log is away."""
         try:
-            ends = self._log.end_offsets(self._settings.topic)
-            return ends, self._log.committed(self._settings.topic, self._group)
+            ends = self.log.end_offsets(self.settings.topic)
+            return ends, self.log.committed(self.settings.topic, self._group)
         except Retryable as error:
             self._log_is_away(error)
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TypeVar
 
 from frametally.ports.frame_log import LogRecord
@@ -22,32 +23,22 @@ _LIVE_BATCH_S = 2.0
 """What is live is to be counted within 10 s, of which the job and the index need their part."""
 
 
+@dataclass
 class Partitions:
-    """The partitions of one worker, by number; for its main thread.
+    """The partitions of one worker, by number; for its main thread."""
 
-    Attributes:
-        stopped: Those that cannot go on, each with its reason.
-        report: What was done so far.
-    """
+    settings: Settings
+    store: ObjectStore
+    pipeline: Pipeline
+    progress: Progress
+    model: str
 
-    def __init__(
-        self,
-        *,
-        settings: Settings,
-        store: ObjectStore,
-        pipeline: Pipeline,
-        progress: Progress,
-        model: str,
-    ) -> None:
+    def __post_init__(self) -> None:
         """Hold no partition yet."""
         self.stopped: dict[int, Skipped] = {}
-        self.report = ConsumeReport(model)
-        self._settings = settings
-        self._batch_s = min(settings.batch_s, _LIVE_BATCH_S) if settings.is_live else settings.batch_s
-        self._store = store
-        self._pipeline = pipeline
-        self._progress = progress
-        self._model = model
+        self.report = ConsumeReport(self.model)
+        batch_s = self.settings.batch_s
+        self._batch_s = min(batch_s, _LIVE_BATCH_S) if self.settings.is_live else batch_s
         self._held: dict[int, AssignedPartition] = {}
 
     def __iter__(self) -> Iterator[AssignedPartition]:
@@ -63,7 +54,7 @@ class Partitions:
     def full(self) -> bool:
         """Whether no more is to be taken for now: a chain's end is not known yet, or two batches wait."""
         return any(
-            assigned.place is None or assigned.is_full(self._settings.batch_frames) for assigned in self
+            assigned.place is None or assigned.is_full(self.settings.batch_frames) for assigned in self
         )
 
     @property
@@ -75,10 +66,10 @@ class Partitions:
         """Look up where the chain of a partition ends that the group gave to this worker."""
         self.stopped.pop(partition, None)
         chain = SegmentChain(
-            self._store,
-            model=self._model,
+            self.store,
+            model=self.model,
             log_id=log_id,
-            topic=self._settings.topic,
+            topic=self.settings.topic,
             partition=partition,
         )
         assigned = AssignedPartition(partition, chain, log_begin=log_begin)
@@ -101,18 +92,18 @@ class Partitions:
             self._say_lost(record.partition, *lost)
         return Taken(assigned, record)
 
-    def hold(self, taken: Taken, outcome: Outcome | None) -> None:
+    def hold(self, message: Taken, outcome: Outcome | None) -> None:
         """Hold a message's outcome; it is None only in a partition that was dropped."""
-        if outcome is not None and not taken.assigned.dropped:
-            taken.assigned.add(taken.record.offset, outcome)
+        if outcome is not None and not message.assigned.dropped:
+            message.assigned.add(message.record.offset, outcome)
 
     def write_due(self, *, everything: bool) -> None:
-        """Have those batches written that are due, or all that there are."""
+        """Have those batches written that are due, or all."""
         for assigned in self:
             if assigned.at_limit and assigned.writing is None:
                 self._look_up(assigned, assigned.arrived_to)
             batch = assigned.next_batch(
-                batch_frames=self._settings.batch_frames,
+                batch_frames=self.settings.batch_frames,
                 batch_s=self._batch_s,
                 everything=everything,
             )
@@ -128,15 +119,15 @@ class Partitions:
             if place is not None and not assigned.dropped:
                 self._start(assigned, place, committed_offset)
 
-        self._pipeline.look_up(assigned, committed_offset, looked_up)
+        self.pipeline.look_up(assigned, committed_offset, looked_up)
 
     def _start(self, assigned: AssignedPartition, place: ChainEnd, committed_offset: int) -> None:
         if place.next_offset < committed_offset:
             until = committed_offset if place.limit is None else min(place.limit, committed_offset)
-            self._progress.say(
+            self.progress.say(
                 f"partition {assigned.partition}: offsets {place.next_offset} to {until - 1} are committed, "
                 "but their segments are not in the store (was it emptied, or restored from an older copy?): "
-                "their frames are detected anew, as far as the log still has them"
+                "their frames are detected again, as far as the log still has them"
             )
         assigned.start_at(place)
         if assigned.read_to > place.next_offset:
@@ -157,7 +148,7 @@ class Partitions:
                 assigned.advance(put.next_offset)
                 failpoints.passing("consumer.written")
 
-        self._pipeline.write(assigned, batch, written)
+        self.pipeline.write(assigned, batch, written)
 
     def _outcome(self, assigned: AssignedPartition, result: Callable[[], T]) -> T | None:
         """Return what a job of the chain returned; None if it was given up, or the partition has to stop."""
@@ -169,11 +160,11 @@ class Partitions:
             if not assigned.dropped:
                 self.drop(assigned.partition)
                 self.stopped[assigned.partition] = Skipped(f"partition {assigned.partition}", str(error))
-                self._progress.say(str(error))
+                self.progress.say(str(error))
             return None
 
     def _say_lost(self, partition: int, first_offset: int, next_offset: int) -> None:
-        self._progress.say(
+        self.progress.say(
             f"partition {partition}: the log no longer has offsets {first_offset} to {next_offset - 1}, and "
             "no segment covers them: they are lost; raise the log's retention, or run a consumer more often"
         )

@@ -17,18 +17,138 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple, TypeVar
 
+from frametally.files.opencv import Pixels
 from frametally.ports.frame_log import LogRecord
 from frametally.ports.object_store import ObjectStore
+from frametally.process import failpoints
 from frametally.process.meters import METERS
-from frametally.process.retrying import Patience
-from frametally.records import DeadLetter, FrameAnnouncement, FrameDetections
+from frametally.process.retrying import GivenUp, Patience
+from frametally.records import DeadLetter, Detection, FrameAnnouncement, FrameDetections
 from frametally.segments.chain import ChainEnd, PutResult
-from frametally.segments.stored_frame import decoded_bytes
+from frametally.segments.dead_letters import as_dead_letter
+from frametally.segments.stored_frame import BadFrame, decoded_bytes, parse_announcement, read_frame
 from frametally.telemetry.traces import TRACES
-from frametally_consumer.detectors.protocol import Detector, least_px
+from frametally_consumer.detectors.protocol import Detector, least_px, start
 from frametally_consumer.worker.assigned import AssignedPartition, Batch, Outcome
-from frametally_consumer.worker.detecting import Loading, collect, feed
-from frametally_consumer.worker.loading import load, parse
+
+
+class Loaded(NamedTuple):
+    """An announced frame with its picture, (height, width, 3) uint8 BGR, perhaps at a reduced scale."""
+
+    announcement: FrameAnnouncement
+    image: Pixels
+
+
+Loading = Future[Loaded | DeadLetter | None]
+"""A message on its way to a picture; None at the end if it is wanted no more."""
+
+
+class Started(NamedTuple):
+    """An announced frame whose picture the detector has."""
+
+    announcement: FrameAnnouncement
+    found: Future[list[Detection]]
+
+
+def feed(detector: Detector, chunk: deque[Loading]) -> list[Started | DeadLetter | None]:
+    """Hand the detector the pictures of a chunk, in order, each as soon as it is loaded.
+
+    `chunk` is emptied, so that no picture is kept longer than it is needed.
+    """
+    return [_started(detector, chunk.popleft().result()) for _ in range(len(chunk))]
+
+
+def _started(detector: Detector, loaded: Loaded | DeadLetter | None) -> Started | DeadLetter | None:
+    if not isinstance(loaded, Loaded):
+        return loaded
+    frame = loaded.announcement
+    began_s = time.monotonic()
+    detections = start(detector, loaded.image, frame_px=(frame.width_px, frame.height_px))
+    detections.add_done_callback(partial(_measure, frame.image_path, time.time_ns(), began_s))
+    return Started(frame, detections)
+
+
+def _measure(key: str, began_ns: int, began_s: float, detections: Future[list[Detection]]) -> None:
+    """Note how long the detector had a picture, the wait for those before it included."""
+    if not detections.cancelled() and detections.exception() is None:
+        METERS.took("detect", time.monotonic() - began_s, frames=1)
+        TRACES.tell(key, "detect", began_ns)
+
+
+def collect(
+    model: str,
+    chunk: Sequence[Started | DeadLetter | None],
+    tell: Callable[[FrameDetections], None] | None = None,
+) -> list[Outcome | None]:
+    """Return what became of each message of a chunk, once all are done; None for one wanted no more.
+
+    What was found in a frame goes to `tell` as soon as it is known.
+    """
+    outcomes: list[Outcome | None] = []
+    for item in chunk:
+        if isinstance(item, Started):
+            frame = _detections(item.announcement, item.found.result(), model)
+            if tell is not None:
+                tell(frame)
+            outcomes.append(frame)
+        else:
+            outcomes.append(item)
+    failpoints.passing("consumer.detected")
+    return outcomes
+
+
+def _detections(frame: FrameAnnouncement, detections: list[Detection], model: str) -> FrameDetections:
+    return FrameDetections(
+        image_path=frame.image_path,
+        source=frame.source,
+        frame_index=frame.frame_index,
+        captured_at_ms=frame.captured_at_ms,
+        time_source=frame.time_source,
+        width_px=frame.width_px,
+        height_px=frame.height_px,
+        media=frame.media,
+        model=model,
+        detections=detections,
+    )
+
+
+def parse(record: LogRecord) -> FrameAnnouncement | DeadLetter:
+    """Return the announcement in a message, or the dead letter instead."""
+    try:
+        return parse_announcement(record.value)
+    except BadFrame as error:
+        return as_dead_letter(offset=record.offset, message=record.value, frame=None, error=error)
+
+
+def load(
+    record: LogRecord,
+    frame: FrameAnnouncement,
+    *,
+    store: ObjectStore,
+    max_pixels: int,
+    least_px: tuple[int, int] | None,
+    patience: Patience,
+    give_up: Callable[[], bool],
+) -> Loaded | DeadLetter | None:
+    """Return the announced frame with its picture, or the dead letter; None if it is wanted no more.
+
+    While the store is away this waits, until `give_up` says that the frame is wanted no more; `max_pixels`
+    and `least_px` are as `read_frame` says.
+    """
+
+    def read() -> Pixels:
+        return read_frame(store, frame, max_pixels=max_pixels, least_px=least_px)
+
+    try:
+        with METERS.timed("fetch"), TRACES.timed(frame.image_path, "fetch"):
+            image = patience.until_done("fetch", read, give_up)
+    except GivenUp:
+        return None
+    except BadFrame as error:
+        return as_dead_letter(offset=record.offset, message=record.value, frame=frame, error=error)
+    failpoints.passing("consumer.loaded")
+    return Loaded(frame, image)
+
 
 T = TypeVar("T")
 
@@ -92,21 +212,17 @@ class Pipeline:
         return self._messages
 
     def submit(
-        self, taken: Sequence[Taken], then: Callable[[Taken, Outcome | None], None]
+        self, messages: Sequence[Taken], then: Callable[[Taken, Outcome | None], None]
     ) -> Sequence[Taken]:
-        """Load and detect as many of these messages as there is room for.
+        """Load and detect as many of these messages as there is room for; return the others.
 
-        Args:
-            taken: Messages in the order of the log.
-            then: Told, in the same order, what became of each; None for one of a partition that was dropped.
-
-        Returns:
-            Those for which there is no room now.
+        They come in the order of the log. `then` gets, in the same order, the outcome of each; None for
+        one of a partition that was dropped.
         """
-        while taken and self._messages < _MOST_MESSAGES:
+        while messages and self._messages < _MOST_MESSAGES:
             chunk: list[tuple[Taken, Loading]] = []
             chunk_bytes = 0
-            for message in taken[: self._chunk_messages]:
+            for message in messages[: self._chunk_messages]:
                 frame = parse(message.record)
                 size = 0
                 if not isinstance(frame, DeadLetter):
@@ -119,24 +235,24 @@ class Pipeline:
                 chunk.append((message, self._load(message, frame)))
             if not chunk:
                 break
-            taken = taken[len(chunk) :]
+            messages = messages[len(chunk) :]
             self._detect(chunk, chunk_bytes, then)
-        return taken
+        return messages
 
-    def _load(self, taken: Taken, frame: FrameAnnouncement | DeadLetter) -> Loading:
+    def _load(self, message: Taken, frame: FrameAnnouncement | DeadLetter) -> Loading:
         if isinstance(frame, DeadLetter):
             done: Loading = Future()
             done.set_result(frame)
             return done
         return self._loaders.submit(
             load,
-            taken.record,
+            message.record,
             frame,
             store=self._store,
             max_pixels=self._max_pixels,
             least_px=self._least_px,
             patience=self._patience,
-            give_up=lambda: taken.assigned.dropped,
+            give_up=lambda: message.assigned.dropped,
         )
 
     def _detect(
@@ -181,7 +297,7 @@ class Pipeline:
             next_offset=batch.next_offset,
             frames=batch.frames,
             dead_letters=batch.dead_letters,
-            held=batch.held,
+            image_paths=batch.held,
         )
 
         def measured() -> PutResult:

@@ -18,14 +18,11 @@ class ConsumeReport:
     """What one call of `consume` did.
 
     Attributes:
-        model: The detector's model id.
         frames: Messages that became detections, in segments that this worker wrote.
-        segments_written: Segments that this worker put.
         segments_adopted: Segments of other workers that it went on after.
         dead_letters: The first thousand that it set aside in its segments.
-        stopped: Partitions that cannot go on, each with its reason.
         dead_letters_unlisted: How many more it set aside.
-        unfinished: It was told to stop and left threads behind that could not finish in time.
+        unfinished: It had a signal to stop and left threads behind that could not finish in time.
     """
 
     model: str

@@ -1,7 +1,7 @@
 """What is found in a frame of a camera or a stream, told at once to those who watch.
 
 Each result is on the log as soon as it is there, before its segment: the bytes are those of the segment's
-line. Whoever watches wants the newest, and the segments have them all: so a log that is away costs results,
+line. Those who watch want the newest, and the segments have them all: so a log that is away costs results,
 never the time of a frame. A thread of its own has the log's calls, on a connection of its own.
 """
 
@@ -27,11 +27,9 @@ _MOST_WAITING = 500
 
 @contextmanager
 def open_results(settings: Settings) -> Iterator[FrameLog | None]:
-    """Yield the log that results are told on, open until the end; None where nobody watches them.
+    """Yield the log that results are sent on, open until the end; None where nobody watches them.
 
-    Raises:
-        Misconfigured: A log that cannot be.
-        Retryable: It is away for now.
+    Raises `Misconfigured`: a log that cannot be; `Retryable`.
     """
     if not settings.is_live:
         yield None
@@ -43,14 +41,13 @@ def open_results(settings: Settings) -> Iterator[FrameLog | None]:
 class Results:
     """Tells results on the topic of `settings.results_topic`, in the order in which it is given them.
 
-    A result of a frame that is detected twice is told twice.
+    A frame that is detected twice has its result sent twice.
     """
 
     def __init__(self, settings: Settings, log: FrameLog, say: Callable[[str], None]) -> None:
         """Start the thread; `log` is for it alone, lines about it go to `say`, one a minute.
 
-        Raises:
-            Misconfigured: Results would be told where frames are announced.
+        Raises `Misconfigured`: results would be sent where frames are announced.
         """
         if settings.results_topic in (settings.topic, settings.live_topic):
             raise Misconfigured(
@@ -74,7 +71,7 @@ class Results:
         self._asked.set()
 
     def close(self, *, within_s: float) -> bool:
-        """Tell what waits, if the log is there, and end; return whether that was done `within_s`."""
+        """Send the waiting results, if the log is there, and end; return whether that was done `within_s`."""
         self._over.set()
         self._asked.set()
         self._thread.join(within_s)
@@ -90,7 +87,7 @@ class Results:
                 backoff.reset()
             except FrametallyError as error:
                 topic = self._settings.results_topic
-                line = f"results are not told on {topic!r} for now, and are in the segments: {error}"
+                line = f"results are not published on {topic!r} for now; they are in the segments: {error}"
                 self._say_once_a_minute("results", line)
                 self._is_made = False
                 self._asked.set()

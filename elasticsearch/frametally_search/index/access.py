@@ -1,7 +1,14 @@
-"""How Elasticsearch is reached, and what its refusals mean.
+"""How Elasticsearch is reached, what its refusals mean, and the index there: names, mapping, rights.
 
 What a person must mend (a name, a right, an index that is missing) is `Misconfigured`; what passes (a server
 that is away, too busy, out of disk) is `Retryable`; a document that it will never take is `Poison`.
+
+The name carries the layout's version: `hadoop-object-counts-v1`. A later layout is another index, filled
+from the object store (`frametally index`) while readers of this one go on; people's tools read by the alias.
+
+One shard, for a reason: a reader's point in time is one moment of all documents only if
+they are in one shard, and its sequence numbers tell which run was published last. A shard holds two thousand
+million documents; a camera makes about half a million a year and label at an interval of a minute.
 """
 
 from __future__ import annotations
@@ -10,12 +17,13 @@ import logging
 import re
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from elastic_transport import ConnectionError as AwayError
 from elastic_transport import ConnectionTimeout, TlsError, TransportError
+from elasticsearch.exceptions import BadRequestError, NotFoundError
 
 from elasticsearch import ApiError, Elasticsearch
 from frametally.errors import FrametallyError, Misconfigured, Retryable, unknown_host
@@ -40,11 +48,7 @@ class ElasticsearchCluster:
     """
 
     def __init__(self, url: str, access: ServerAccess | None) -> None:
-        """Read the URL; nothing is asked yet.
-
-        Raises:
-            Misconfigured: No such URL, one with a password in it, or a file that cannot be read.
-        """
+        """Read the URL; nothing is asked yet. Raises `Misconfigured`."""
         access = access or ServerAccess()
         address, self.alias = _parsed(url)
         self.name = f"count index {address}/{self.alias}"
@@ -57,7 +61,7 @@ class ElasticsearchCluster:
         if access.ca_file is not None and address.startswith("https:"):
             options["ca_certs"] = str(access.ca_file)
         try:
-            # A connection that the server has closed meanwhile is noticed when it is used: once more, then.
+            # A connection that the server closed is noticed when it is used, and then opened again.
             self._client = Elasticsearch(
                 address,
                 request_timeout=_REQUEST_TIMEOUT_S,
@@ -74,7 +78,7 @@ class ElasticsearchCluster:
 
     @contextmanager
     def asked(self) -> Iterator[Elasticsearch]:
-        """Give the client, within the time limit of whoever asks; what it raises is translated.
+        """Give the client, within the caller's time limit; what it raises is translated.
 
         Raises:
             Misconfigured: The name, the password, a right or the index is wrong or missing.
@@ -99,30 +103,32 @@ class ElasticsearchCluster:
 
     def failure_of(self, status: int, reason: str) -> FrametallyError | None:
         """Return what a refusal means by its status and reason; None if the document itself is wrong."""
-        told = f"{self.name}: {reason}"
+        message = f"{self.name}: {reason}"
         if status == 401:
-            return Misconfigured(f"{told}; correct FRAMETALLY_INDEX_USER and FRAMETALLY_INDEX_PASSWORD")
+            return Misconfigured(f"{message}; correct FRAMETALLY_INDEX_USER and FRAMETALLY_INDEX_PASSWORD")
         if "cluster_block_exception" in reason:
             return Retryable(
-                f"{told}; the index is read-only: free some space on the server's disks, or take the block "
-                "off (index.blocks.*), and try again",
+                f"{message}; the index is read-only: free some space on the server's disks, or remove "
+                "the block (index.blocks.*), and try again",
                 part=PART,
             )
         if status == 403:
-            return Misconfigured(f"{told}; give this user the role in cloud-services/elasticsearch/roles.yml")
+            return Misconfigured(
+                f"{message}; give this user the role in cloud-services/elasticsearch/roles.yml"
+            )
         if "strict_dynamic_mapping_exception" in reason:
-            return Misconfigured(f"{told}; it was made by an older frametally: run `frametally setup`")
+            return Misconfigured(f"{message}; it was made by an older frametally: run `frametally setup`")
         if status == 404:
-            return Misconfigured(f"{told}; run `frametally setup` as a user who may make it")
+            return Misconfigured(f"{message}; run `frametally setup` as a user who may make it")
         if status in (408, 409, 429) or status >= 500:
-            return Retryable(f"{told}; the server is busy or not ready: try again", part=PART)
+            return Retryable(f"{message}; the server is busy or not ready: try again", part=PART)
         return None
 
     def _failure(self, error: ApiError | TransportError) -> FrametallyError:
         if isinstance(error, ApiError):
             reason = reason_of(error.body if isinstance(error.body, Mapping) else {}) or _line(error)
             return self.failure_of(error.meta.status, reason) or Misconfigured(
-                f"{self.name}: {reason}; is it an Elasticsearch 8 with what frametally made?"
+                f"{self.name}: {reason}; check that it is an Elasticsearch 8 that frametally set up"
             )
         if isinstance(error, TlsError):
             return Misconfigured(
@@ -133,7 +139,7 @@ class ElasticsearchCluster:
             return unknown_host(self.name, SETTING, part=PART)
         if isinstance(error, AwayError):
             return Retryable(f"{self.name}: {line}; check the server and try again", part=PART)
-        return Misconfigured(f"{self.name}: {line}; is it an Elasticsearch 8?")
+        return Misconfigured(f"{self.name}: {line}; check that it is an Elasticsearch 8")
 
 
 def reason_of(body: Mapping[str, Any]) -> str:
@@ -152,7 +158,7 @@ def _parsed(url: str) -> tuple[str, str]:
         parts = urlsplit(url.removeprefix("elasticsearch+"))
         port = parts.port or _DEFAULT_PORT
     except ValueError as error:
-        raise Misconfigured(f"{SETTING} is no URL ({error}); {_USE}") from error
+        raise Misconfigured(f"{SETTING} is not a URL ({error}); {_USE}") from error
     if parts.username is not None or parts.password is not None:
         raise Misconfigured(
             f"{SETTING} carries a name or a password, and a URL is shown and logged: take them out, and set "
@@ -163,7 +169,7 @@ def _parsed(url: str) -> tuple[str, str]:
     alias = parts.path.strip("/") or DEFAULT_ALIAS
     if not _ALIAS.fullmatch(alias):
         raise Misconfigured(
-            f"{SETTING}={url!r}: {alias!r} is no name of an alias (a-z, 0-9, `_`, `.`, `-`); {_USE}"
+            f"{SETTING}={url!r}: {alias!r} is not an alias name (a-z, 0-9, `_`, `.`, `-`); {_USE}"
         )
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{host}:{port}", alias
@@ -180,3 +186,174 @@ def _is_of_an_unknown_host(error: BaseException | None) -> bool:
 
 def _line(error: object) -> str:
     return f"{' '.join(str(error).split()):.400}"
+
+
+LAYOUT_VERSION = 1
+
+_KEYWORD = {"type": "keyword"}
+_LONG = {"type": "long"}
+_TIME = {"type": "date", "format": "epoch_millis"}
+_ONLY_KEPT = {"index": False, "doc_values": False}
+_PROPERTIES: dict[str, Any] = {
+    # Of every document: `run`, `count` or `coverage`, and the run that it belongs to.
+    "kind": _KEYWORD,
+    "run": _KEYWORD,
+    "model": _KEYWORD,
+    "interval_s": _LONG,
+    "day": _KEYWORD,
+    "params": _KEYWORD,
+    "sequence": _LONG,
+    # Of a run: that it is the day's current one. As JSON.
+    "record": {"type": "keyword", **_ONLY_KEPT},
+    # Of counts and coverage: of the base interval, or rolled up from there to a longer step.
+    "rolled": {"type": "boolean"},
+    "step_s": _LONG,
+    "source": _KEYWORD,
+    "interval_start_ms": _TIME,
+    "frames": _LONG,
+    # Of counts.
+    "label": _KEYWORD,
+    "detections": _LONG,
+    "peak": _LONG,
+    "peak_at_ms": _TIME,
+    "peak_image_path": {"type": "keyword", "index": False},
+    "objects": _LONG,
+    "tracked_detections": _LONG,
+    "evidence": {"type": "object", "enabled": False},
+    # Of coverage: the first and the last base interval in it.
+    "first_interval_ms": _TIME,
+    "last_interval_ms": _TIME,
+    "analysed_fps": {"type": "double"},
+    "covered_ms": _LONG,
+}
+MAPPINGS: dict[str, Any] = {
+    "dynamic": "strict",
+    "_meta": {"made_by": "frametally", "layout": LAYOUT_VERSION},
+    "properties": _PROPERTIES,
+}
+SETTINGS: dict[str, Any] = {"number_of_shards": 1, "auto_expand_replicas": "0-1"}
+
+
+def index_name(alias: str) -> str:
+    """Return the name of the index that holds the alias's documents in this layout."""
+    return f"{alias}-v{LAYOUT_VERSION}"
+
+
+def template(alias: str) -> dict[str, Any]:
+    """Return the body of the index template: an index made by any client is made like this."""
+    # Who looks by the alias sees each box once: runs and sums over longer steps are the adapter's own.
+    current = {"bool": {"filter": [{"terms": {"kind": ["count", "coverage"]}}, {"term": {"rolled": False}}]}}
+    return {
+        "index_patterns": [index_name(alias)],
+        "priority": 500,
+        "template": {
+            "settings": SETTINGS,
+            "mappings": MAPPINGS,
+            "aliases": {alias: {"filter": current}},
+        },
+        "meta": {"made_by": "frametally", "layout": LAYOUT_VERSION},
+    }
+
+
+def ensure(cluster: ElasticsearchCluster) -> None:
+    """Have the index: template, index and alias are made if it is missing, fields that it lacks are added.
+
+    A user without the right to add fields can still read.
+
+    Raises `Misconfigured` if it is missing and this user may not make it, or it is another's; `Retryable`.
+    """
+    with cluster.asked() as client:
+        fields = _fields(client, cluster)
+    if fields is None:
+        set_up(cluster)
+    elif not _PROPERTIES.keys() <= fields:
+        with suppress(Misconfigured):
+            set_up(cluster)
+
+
+def check(cluster: ElasticsearchCluster) -> None:
+    """Look whether the index is there and made like this. Raises `Misconfigured`, `Retryable`."""
+    with cluster.asked() as client:
+        fields = _fields(client, cluster)
+    if fields is None:
+        raise Misconfigured(f"{cluster.name} does not exist: run `frametally setup`, then `frametally index`")
+    if lacking := sorted(_PROPERTIES.keys() - fields):
+        raise Misconfigured(
+            f"{cluster.name} was made by an older frametally, without {', '.join(lacking)}: "
+            "run `frametally setup`"
+        )
+
+
+def set_up(cluster: ElasticsearchCluster) -> None:
+    """Put the template, make the index and the alias if they are missing, add fields that the index lacks.
+
+    Doing so again changes nothing.
+
+    Raises `Misconfigured` if this user may not; `Retryable`.
+    """
+    with cluster.asked() as client:
+        client.indices.put_index_template(name=cluster.alias, **template(cluster.alias))
+        try:
+            client.indices.create(index=index_name(cluster.alias))
+        except BadRequestError as error:
+            if error.error != "resource_already_exists_exception":
+                raise
+            if not _PROPERTIES.keys() <= (_fields(client, cluster) or set()):
+                client.indices.put_mapping(index=index_name(cluster.alias), properties=_PROPERTIES)
+
+
+def _fields(client: Elasticsearch, cluster: ElasticsearchCluster) -> set[str] | None:
+    """Return the fields of the index; None if it is missing."""
+    name = index_name(cluster.alias)
+    try:
+        mapping = client.indices.get_mapping(index=name)
+        settings = client.indices.get_settings(index=name, name="index.number_of_shards")
+    except NotFoundError:
+        return None
+    properties = mapping.get(name, {}).get("mappings", {})
+    layout, dynamic = properties.get("_meta", {}).get("layout"), properties.get("dynamic")
+    if layout != LAYOUT_VERSION or dynamic != "strict":
+        raise Misconfigured(
+            f"{cluster.name}: {name} is another program's index; name another alias in {SETTING}, or remove "
+            "the index and run `frametally setup`, then `frametally index`"
+        )
+    shards = settings.get(name, {}).get("settings", {}).get("index", {}).get("number_of_shards")
+    if shards != "1":
+        raise Misconfigured(
+            f"{cluster.name}: {name} has {shards} shards, and readers see one moment of one only; remove it "
+            "and run `frametally setup`, then `frametally index`"
+        )
+    return {*properties.get("properties", {})}
+
+
+class IndexRights(NamedTuple):
+    """What a stage needs: Elasticsearch's privileges, on the cluster and on the index."""
+
+    on_cluster: tuple[str, ...] = ()
+    on_index: tuple[str, ...] = ()
+
+
+STAGES = {
+    "admin": IndexRights(on_cluster=("manage_index_templates",), on_index=("create_index", "manage")),
+    "search": IndexRights(on_index=("read", "index", "delete", "maintenance", "view_index_metadata")),
+    "web": IndexRights(on_index=("read", "view_index_metadata")),
+}
+"""By stage: `frametally setup`, `frametally index`, `frametally dashboard`."""
+
+
+def missing_rights(cluster: ElasticsearchCluster, stage: str) -> list[str]:
+    """Return privileges that the stage needs and the user who is logged in lacks, in the order of `STAGES`.
+
+    Raises `Misconfigured`: the name or the password is refused; `Retryable`.
+    """
+    needed = STAGES[stage]
+    name = index_name(cluster.alias)
+    with cluster.asked() as client:
+        privileges = client.security.has_privileges(
+            cluster=list(needed.on_cluster),
+            index=[{"names": [name], "privileges": list(needed.on_index)}],
+        )
+    lacks = [f"{right} (cluster)" for right in needed.on_cluster if not privileges["cluster"].get(right)]
+    return lacks + [
+        f"{right} ({name})" for right in needed.on_index if not privileges["index"][name].get(right)
+    ]

@@ -54,16 +54,12 @@ def current_document(run: Run) -> dict[str, Any]:
 
 
 def gone_document(model: str, interval_s: int, day: str) -> dict[str, Any]:
-    """Return what stands in the place of a day's current run where there is none any more."""
+    """Return the document that replaces a day's current run once it is removed."""
     return {"kind": "gone", "model": model, "interval_s": interval_s, "day": day}
 
 
 def current_run(document: Mapping[str, Any]) -> Run:
-    """Return the run that a document makes current.
-
-    Raises:
-        IndexDamaged: It says of itself something else than its record.
-    """
+    """Return the run that a document makes current. Raises `IndexDamaged`."""
     with suppress(Poison):
         run = decode(document["record"].encode(), Run)
         # A release that knows more fields of a run writes the record of the same run with other bytes.
@@ -73,24 +69,20 @@ def current_run(document: Mapping[str, Any]) -> Run:
 
 
 def documents(run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]) -> Iterator[Document]:
-    """Give all documents of a run but the one that makes it current.
-
-    Raises:
-        Poison: A record of another model, interval or day, or one that comes twice.
-    """
+    """Give all documents of a run but the one that makes it current. Raises `Poison`."""
     of_run = _of_run(run)
     steps = rolled_steps(run.interval_s)
     rolled_counts: dict[tuple[int, int, str, str], dict[str, Any]] = {}
     rolled_coverage: dict[tuple[int, int, str], dict[str, Any]] = {}
-    seen: set[str] = set()
+    names: set[str] = set()
 
     def made(kind: str, fields: dict[str, Any], *place: object) -> Document:
         digest = hashlib.blake2b(msgspec.json.encode([kind, *place]), digest_size=16).hexdigest()
-        if digest in seen:
+        if digest in names:
             raise Poison(
                 f"run {run.prefix} counts something twice ({kind} {place!r:.200}); it is not indexed"
             )
-        seen.add(digest)
+        names.add(digest)
         return Document(f"{of_run['run']}#{digest}", {"kind": kind, **of_run, **fields})
 
     for count in counts:
@@ -159,19 +151,19 @@ def _coverage_fields(record: Coverage) -> dict[str, Any]:
 
 
 def _add_count(
-    found: dict[tuple[int, int, str, str], dict[str, Any]],
+    documents: dict[tuple[int, int, str, str], dict[str, Any]],
     place: tuple[int, int, str, str],
     part: dict[str, Any],
 ) -> None:
     step_s, start_ms = place[:2]
     of_day = step_s == DAY_S  # shorter steps serve sums alone
-    other = found.get(place)
+    other = documents.get(place)
     if other is None:
         # How many frames were analysed in the step is not the sum over the intervals that have the label.
-        found[place] = {**part, "rolled": True, "step_s": step_s, "interval_start_ms": start_ms}
-        del found[place]["frames"]
+        documents[place] = {**part, "rolled": True, "step_s": step_s, "interval_start_ms": start_ms}
+        del documents[place]["frames"]
         if not of_day:
-            del found[place]["evidence"], found[place]["peak_image_path"]
+            del documents[place]["evidence"], documents[place]["peak_image_path"]
         return
     if of_day:
         shown = [*other["evidence"], *part["evidence"]]
@@ -190,12 +182,12 @@ def _best_first(fields: dict[str, Any], *, of_day: bool) -> tuple[int, int, str]
 
 
 def _add_coverage(
-    found: dict[tuple[int, int, str], dict[str, Any]], place: tuple[int, int, str], part: dict[str, Any]
+    documents: dict[tuple[int, int, str], dict[str, Any]], place: tuple[int, int, str], part: dict[str, Any]
 ) -> None:
     step_s, start_ms = place[:2]
-    other = found.get(place)
+    other = documents.get(place)
     if other is None:
-        found[place] = {**part, "rolled": True, "step_s": step_s, "interval_start_ms": start_ms}
+        documents[place] = {**part, "rolled": True, "step_s": step_s, "interval_start_ms": start_ms}
         return
     other["frames"] += part["frames"]
     other["first_interval_ms"] = min(other["first_interval_ms"], part["first_interval_ms"])

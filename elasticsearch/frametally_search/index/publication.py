@@ -28,7 +28,7 @@ from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.ports.count_index import IndexDamaged
 from frametally.records import Coverage, IntervalCount, Run
 from frametally.rules.current_run import is_newer
-from frametally_search.index.access import ElasticsearchCluster, reason_of
+from frametally_search.index.access import ElasticsearchCluster, index_name, reason_of
 from frametally_search.index.documents import (
     current_document,
     current_id,
@@ -38,7 +38,6 @@ from frametally_search.index.documents import (
     gone_document,
     run_key,
 )
-from frametally_search.index.layout import index_name
 from frametally_search.index.queries import moment
 
 _ACTIONS_PER_REQUEST = 2_000
@@ -105,14 +104,14 @@ def _current(cluster: ElasticsearchCluster, index: str, run: Run) -> tuple[Run |
     """Read the day's current run, and the condition by which a write replaces just that."""
     with cluster.asked() as client:
         try:
-            found = client.get(index=index, id=current_id(run.model, run.interval_s, run.day))
+            current = client.get(index=index, id=current_id(run.model, run.interval_s, run.day))
         except NotFoundError as error:
             if error.body.get("found") is not False:
                 raise  # it is the index that is missing
             return None, {"op_type": "create"}
-    at = {"if_seq_no": found["_seq_no"], "if_primary_term": found["_primary_term"]}
-    document = found["_source"]
-    return None if document["kind"] == "gone" else current_run(document), at
+    condition = {"if_seq_no": current["_seq_no"], "if_primary_term": current["_primary_term"]}
+    document = current["_source"]
+    return None if document["kind"] == "gone" else current_run(document), condition
 
 
 def _index_documents(cluster: ElasticsearchCluster, index: str, made: Iterable[Any]) -> set[str]:
@@ -166,14 +165,14 @@ def _check_all_are_there(cluster: ElasticsearchCluster, index: str, run: Run, se
     of_run = documents_of_run(run)
     with cluster.asked() as client:
         client.indices.refresh(index=index)
-        found = client.count(index=index, query=of_run)["count"]
-        if found > len(sent):
+        count = client.count(index=index, query=of_run)["count"]
+        if count > len(sent):
             # A run counts the same whoever counts it; what it did not send now was damaged before.
             _delete(cluster, index, of_run, but=sent)
             client.indices.refresh(index=index)
-            found = client.count(index=index, query=of_run)["count"]
-    if found != len(sent):
-        raise Retryable(f"{cluster.name}: {len(sent)} documents went in and {found} are there; index again")
+            count = client.count(index=index, query=of_run)["count"]
+    if count != len(sent):
+        raise Retryable(f"{cluster.name}: {len(sent)} documents went in and {count} are there; index again")
 
 
 def _flip(cluster: ElasticsearchCluster, index: str, run: Run, condition: dict[str, Any]) -> bool:
@@ -207,9 +206,9 @@ def _of_day(model: str, interval_s: int, day: str) -> dict[str, Any]:
 def _delete(
     cluster: ElasticsearchCluster, index: str, query: dict[str, Any], *, but: Container[str] = ()
 ) -> None:
-    """Delete what is found but for some `_id`s, by a search and bulk deletes."""
+    """Delete what is found except some `_id`s, by a search and bulk deletes."""
     query = {"bool": {"filter": [query], "must_not": [{"terms": {"kind": ["run", "gone"]}}]}}
     with cluster.asked() as client, moment(cluster) as now:
-        found = (hit["_id"] for hit in now.hits(query, source=False))
-        actions = ({"_op_type": "delete", "_index": index, "_id": id} for id in found if id not in but)
+        ids = (hit["_id"] for hit in now.hits(query, source=False))
+        actions = ({"_op_type": "delete", "_index": index, "_id": id} for id in ids if id not in but)
         _bulk(cluster, client, actions)

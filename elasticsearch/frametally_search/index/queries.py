@@ -14,8 +14,7 @@ from frametally.ports.base_index import MomentGone
 from frametally.ports.count_index import CountQuery
 from frametally.ports.steps import Piece
 from frametally.process.time_limit import TookTooLong, seconds_left
-from frametally_search.index.access import PART, ElasticsearchCluster
-from frametally_search.index.layout import index_name
+from frametally_search.index.access import PART, ElasticsearchCluster, index_name
 
 _KEPT_ALIVE = "2m"  # what is found may be deleted before the next search, with pauses
 _HITS_AT_ONCE = 5_000
@@ -31,13 +30,7 @@ class Moment:
         self._id = moment_id
 
     def search(self, query: dict[str, Any], **options: Any) -> dict[str, Any]:
-        """Search once.
-
-        Raises:
-            TookTooLong: At the time limit of whoever asks.
-            Retryable: Not all of the index answered.
-            MomentGone: The server does not have this moment any more.
-        """
+        """Search once. Raises `TookTooLong`, `Retryable`, `MomentGone`."""
         left_s = seconds_left()
         client = self._client
         if left_s is not None:
@@ -62,8 +55,8 @@ class Moment:
         if answer["_shards"]["failed"]:
             raise Retryable("not all of the count index answered; check the server and try again", part=PART)
         self._id = answer.get("pit_id", self._id)
-        found: dict[str, Any] = answer
-        return found
+        body: dict[str, Any] = answer
+        return body
 
     def runs(self, query: dict[str, Any], **options: Any) -> Iterator[dict[str, Any]]:
         """Give the hits of the documents of current runs, all of them, in no order."""
@@ -86,28 +79,26 @@ class Moment:
     ) -> Iterator[dict[str, Any]]:
         """Give groups of documents by the values `by`, with the sums `of_each`; no more than about `most`."""
         after: dict[str, Any] = {}
-        given = 0
-        while given <= most:
+        returned = 0
+        while returned <= most:
             composite: dict[str, Any] = {"size": min(_BUCKETS_AT_ONCE, most + 1), "sources": by}
-            found = self.search(
+            page = self.search(
                 query,
                 size=0,
                 aggs={"groups": {"composite": {**composite, **after}, "aggs": of_each}},
             )["aggregations"]["groups"]
-            yield from found["buckets"]
-            given += len(found["buckets"])
-            if len(found["buckets"]) < composite["size"]:
+            yield from page["buckets"]
+            returned += len(page["buckets"])
+            if len(page["buckets"]) < composite["size"]:
                 return
-            after = {"after": found["after_key"]}
+            after = {"after": page["after_key"]}
 
 
 @contextmanager
 def moment(cluster: ElasticsearchCluster) -> Iterator[Moment]:
     """Open the index as it is now, for all searches in the block.
 
-    Raises:
-        Misconfigured: This user may not read it, or it is not there.
-        Retryable: The server is away for now.
+    Raises `Misconfigured` if this user may not read it, or it is not there; `Retryable`.
     """
     with cluster.asked() as client:
         opened = client.open_point_in_time(index=index_name(cluster.alias), keep_alive=_KEPT_ALIVE)["id"]
@@ -139,7 +130,9 @@ def documents_of(kind: str, query: CountQuery, piece: Piece, searched: Searched)
     ]
     filters += _starts_in(piece.from_ms, piece.to_ms)
     if searched.ranges:
-        filters.append({"bool": {"should": [one for part in searched.ranges for one in _starts_in(*part)]}})
+        filters.append(
+            {"bool": {"should": [bound for part in searched.ranges for bound in _starts_in(*part)]}}
+        )
     if query.sources:
         filters.append({"terms": {"source": list(query.sources)}})
     if query.measured_only:
@@ -156,7 +149,7 @@ def parted(counts: dict[str, Any], labels: Sequence[str]) -> tuple[dict[str, Any
 
 
 def _starts_in(from_ms: int | None, to_ms: int | None) -> list[dict[str, Any]]:
-    bounds = {name: at for name, at in (("gte", from_ms), ("lt", to_ms)) if at is not None}
+    bounds = {name: limit for name, limit in (("gte", from_ms), ("lt", to_ms)) if limit is not None}
     return [{"range": {"interval_start_ms": {**bounds, "format": "epoch_millis"}}}] if bounds else []
 
 

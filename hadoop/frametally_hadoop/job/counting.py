@@ -9,7 +9,7 @@ Standard library only; integers only. Pairs that come out, keys as JSON arrays, 
 - `["lines", model, day_start_ms]`: model and number of frame lines that the map side passed on.
 
 Groups of kind `tracks` go to `visits`, which says what comes of them. Of groups with parts of pictures, the
-same comes of each part, with its place as the source (`parts`).
+same comes of each part, with its place as the source (`mapping.PartRules`).
 
 The records are written field by field here, in the order and to the bytes of `frametally.records`.
 """
@@ -20,20 +20,13 @@ import heapq
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 from frametally.rules.evidence import MOST_EVIDENCE
 from frametally.rules.once import one_line_per_frame
-from frametally.rules.record_limits import RECORD_VERSION
-from frametally_hadoop.job.input.lines import (
-    Frame,
-    decode_frame,
-    decode_frames,
-    decode_labels,
-)
-from frametally_hadoop.job.mapping import LINE_SEPARATOR, Count, to_json
+from frametally.rules.times import RECORD_VERSION
+from frametally_hadoop.job.lines import Frame, decode_frame, decode_frames, decode_labels
+from frametally_hadoop.job.mapping import LINE_SEPARATOR, Count, FramesOfPart, part_rules, to_json
 from frametally_hadoop.job.params import CountParams
-from frametally_hadoop.job.parts import FramesOfPart, part_rules
 from frametally_hadoop.job.visits import reduce_hour
 
 
@@ -56,8 +49,8 @@ def reduce_group(
     frames, repeats = _distinct_frames(values, needs_boxes=needs_boxes)
     parts = [FramesOfPart(source, frames, len(repeats))]
     if narrow:
-        found = part_rules().narrowed(source, narrow[0], frames, repeats)
-        parts = [part for part in found if part.frames]
+        narrowed = part_rules().narrowed(source, narrow[0], frames, repeats)
+        parts = [part for part in narrowed if part.frames]
     for place, of_place, dropped in parts:
         if kind == "tracks":
             yield from reduce_hour(
@@ -94,7 +87,10 @@ def _reduce_interval(
                     "peak": -best[0][0],
                     "objects": None,
                     "tracked_detections": None,
-                    "evidence": [_evidence(*hit) for hit in best],
+                    "evidence": [
+                        {"image_path": path, "captured_at_ms": time_ms, "count": -negative_count}
+                        for negative_count, time_ms, path in best
+                    ],
                 }
             ),
         )
@@ -137,9 +133,9 @@ def _distinct_frames(values: Iterable[bytes], *, needs_boxes: bool) -> tuple[lis
         else:
             frame_of[line] = frame
             repeats.append((frame.image_path, line))
-    kept = one_line_per_frame(repeats).values()
-    dropped = Counter(line for _, line in repeats) - Counter(kept)
-    return once + [frame_of[line] for line in kept], [frame_of[line] for line in dropped.elements()]
+    unique_lines = one_line_per_frame(repeats).values()
+    dropped = Counter(line for _, line in repeats) - Counter(unique_lines)
+    return once + [frame_of[line] for line in unique_lines], [frame_of[line] for line in dropped.elements()]
 
 
 def _decode_with_boxes(text: bytes) -> Sequence[Frame]:
@@ -153,7 +149,7 @@ def _hits_by_label(
 ) -> tuple[dict[str, list[tuple[int, int, str]]], int]:
     """Return by label `(-boxes, captured_at_ms, image_path)` of each frame that has some, to sort best first.
 
-    And the boxes of all frames, summed frame by frame: whoever publishes compares the two sums.
+    And the boxes of all frames, summed frame by frame: publication compares the two sums.
     """
     counts = params.counted_boxes.rule()
     hits: dict[str, list[tuple[int, int, str]]] = {}
@@ -171,8 +167,3 @@ def _hits_by_label(
             else:
                 hits[label] = [(boxes, time_ms, image_path)]
     return hits, detections
-
-
-def _evidence(negative_count: int, captured_at_ms: int, image_path: str) -> dict[str, Any]:
-    """Return the record of one frame of the evidence."""
-    return {"image_path": image_path, "captured_at_ms": captured_at_ms, "count": -negative_count}

@@ -5,11 +5,11 @@ Standard library only. A task's input is manifest lines. Each is a split: one se
 count (whole days since 1970-01-01 UTC, separated by commas; none: all of them; `NO_DAYS`: no day), the name
 that it has in reports (none: its URL without the query, where a presigned one is signed), what does not
 count, forgotten or lost to an overlapping medium (see `tombstones.Forgotten`, as a JSON object), and what is
-counted within parts of pictures (see `parts`).
+counted within parts of pictures (see `PartWork`).
 
 Pairs come out, keys as JSON arrays:
 
-- `["frames", model, source, interval_start_ms]`: frame lines as they stand in the segments, joined by
+- `["frames", model, source, interval_start_ms]`: frame lines as the segments have them, joined by
   `LINE_SEPARATOR`;
 - `["tracks", model, source, hour_start_ms]`: the same for a UTC hour and its margins, if objects are tracked;
 - the same two with the series of parts and, behind the start, the parts of the source that hold then;
@@ -23,17 +23,77 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any
+from collections.abc import Set as AbstractSet
+from functools import cache
+from typing import Any, NamedTuple, Protocol
 
+from frametally.plugins import hooks
 from frametally.rules.places import series_model
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally.rules.tombstones import Forgotten, is_forgotten
-from frametally_hadoop.job.hours import hours_near
-from frametally_hadoop.job.input.lines import Frame
-from frametally_hadoop.job.input.reading import Block, read_blocks
-from frametally_hadoop.job.params import CountParams
-from frametally_hadoop.job.parts import PartWork, part_rules
-from frametally_hadoop.job.tracks.params import MARGIN_MS
+from frametally_hadoop.job.lines import Frame
+from frametally_hadoop.job.params import MARGIN_MS, CountParams
+from frametally_hadoop.job.reading import Block, read_blocks
+
+
+def hours_near(time_ms: int) -> tuple[int, ...]:
+    """Return the starts of the hours that a frame is tracked in: its own, and the one that it is near to."""
+    since = time_ms % HOUR_MS
+    own = time_ms - since
+    if since < MARGIN_MS:
+        return own, own - HOUR_MS
+    if since >= HOUR_MS - MARGIN_MS:
+        return own, own + HOUR_MS
+    return (own,)
+
+
+class FramesOfPart(NamedTuple):
+    """The frames of one part, by its place, and how many lines repeated one."""
+
+    place: str
+    frames: list[Frame]
+    dropped: int
+
+
+class PartWork(Protocol):
+    """What a task counts within parts, of the segment that a manifest's entry names."""
+
+    @property
+    def days(self) -> AbstractSet[int]:
+        """As whole days since 1970."""
+
+    def holding(self, source: str, from_ms: int, to_ms: int) -> Sequence[tuple[Any, ...]]:
+        """Return the parts of a source that hold in some of `[from_ms, to_ms)`, as keys have them."""
+
+
+class PartRules(Protocol):
+    """The hook `tasks` of a plug-in."""
+
+    @property
+    def series(self) -> str:
+        """What is counted within parts is this series of a model."""
+
+    def parse_work(self, text: str) -> PartWork:
+        """Read what a manifest says of one segment."""
+
+    def count_at(self, parts: Any, time_ms: int) -> int:
+        """Return how many of the parts of one source hold at an event time."""
+
+    def narrowed(
+        self, source: str, parts: Any, frames: Sequence[Frame], repeats: Sequence[Frame]
+    ) -> Iterator[FramesOfPart]:
+        """Yield what each part has of a source's distinct frames, and of the lines that repeated one.
+
+        `parts` are those of a key as JSON has them.
+        """
+
+
+@cache
+def part_rules() -> PartRules:
+    """Return the rules of the plug-in that has some: manifests and keys name parts where there are any."""
+    rules: PartRules = hooks("tasks")[0]
+    return rules
+
 
 LINE_SEPARATOR = b"\x1e"
 """Stands between grouped lines: no JSON text holds it raw."""
@@ -42,7 +102,7 @@ ENTRY_SEPARATOR = "\x1e"
 """Stands between the segments of one manifest line: no address holds it raw either."""
 
 NO_DAYS = "-"
-"""Stands in a manifest where a segment is read for its parts alone."""
+"""Marks in a manifest that a segment is read for its parts alone."""
 
 _BUFFER_BYTES = 64 * 1024 * 1024
 
@@ -51,11 +111,7 @@ Count = Callable[[str, str, int], None]
 
 
 class FrameGroups:
-    """The frame lines of all segments of one task by interval and by hour, in bounded memory.
-
-    Attributes:
-        held_bytes: Bytes of the lines that have not been passed on yet.
-    """
+    """The frame lines of all segments of one task by interval and by hour, in bounded memory."""
 
     def __init__(self, params: CountParams, count: Count, *, buffer_bytes: int = _BUFFER_BYTES) -> None:
         """Hold at most about `buffer_bytes` of lines before they are passed on."""
@@ -72,9 +128,7 @@ class FrameGroups:
     def add(self, manifest_line: str) -> Iterator[tuple[bytes, bytes]]:
         """Read the segments of one line; yields the lines set aside, and the groups when the buffer is full.
 
-        Raises:
-            Retryable: A segment cannot be read now, or came cut short.
-            Poison: It is no segment.
+        Raises `Retryable`: a segment cannot be read now, or came cut short; `Poison` if it is not a segment.
         """
         for entry in manifest_line.strip().split(ENTRY_SEPARATOR):
             yield from self._add_segment(entry)
@@ -167,12 +221,12 @@ class FrameGroups:
 
 
 def _without(block: Block, forgotten: Forgotten) -> Block:
-    kept = [
+    wanted = [
         (line, frame)
         for line, frame in zip(block.lines, block.frames, strict=True)
         if not is_forgotten(frame.media, frame.captured_at_ms, forgotten)
     ]
-    return block._replace(lines=[line for line, _ in kept], frames=[frame for _, frame in kept])
+    return block._replace(lines=[line for line, _ in wanted], frames=[frame for _, frame in wanted])
 
 
 def to_json(value: object) -> bytes:

@@ -1,7 +1,7 @@
 """What mrjob's last release still asks of Python, while it is imported. Standard library only.
 
 mrjob 0.7.4 takes three small things from `distutils` and `pipes`, which Python has dropped. setuptools, where
-it is installed, stands in for the first in every Python, and takes longer to import than all else that a task
+it is installed, replaces the first in every Python, and takes longer to import than all else that a task
 needs. So they are here while mrjob is imported, and gone afterwards: nobody else meets them.
 """
 
@@ -31,7 +31,7 @@ _STAND_INS: dict[str, dict[str, object]] = {
 
 @contextmanager
 def stand_ins() -> Iterator[None]:
-    """Import mrjob in here. Modules that somebody has imported before are left as they are."""
+    """Import mrjob in here. Modules that were imported before are left as they are."""
     put: list[str] = []
     for name, content in _STAND_INS.items():
         if name not in sys.modules:

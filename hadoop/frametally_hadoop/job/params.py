@@ -5,22 +5,163 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 from typing import Any, NamedTuple
 
 from frametally.errors import Misconfigured
 from frametally.rules.counted_boxes import COUNTING_VERSION, CountedBoxes
 from frametally.rules.overlaps import OverlapWinner
 from frametally.rules.times import DAY_S
-from frametally_hadoop.job.tracks.params import TrackParams, from_fields
+
+MARGIN_MS = 60_000
+"""Each UTC hour is tracked together with what was seen this long before it begins and after it ends."""
+
+NEW_ABOVE_STRONG = 1000
+"""Ten-thousandths of confidence by which a box that begins a track must be above a strong one (ByteTrack)."""
+
+
+class TrackParams(NamedTuple):
+    """When boxes are one object.
+
+    The thresholds and the gap are those that ByteTrack was published with (arXiv:2110.06864: 0.6, 0.1, 0.7,
+    and 30 frames, here at 10 a second), but that of vehicles: with 0.6 a quarter of them is missed.
+
+    Attributes:
+        min_fps: Hundredths of a frame a second that the footage must have been analysed at.
+        strong: Ten-thousandths of confidence from which on a box is strong.
+        weak: Ten-thousandths of confidence from which on a box may continue a track.
+        gap_ms: How long a track lives on without a box.
+        stitch_ms: Longest time between the end of a track and the start of another that goes on with it.
+        strong_by_label: `(label, strong)` of labels with a threshold of their own, sorted.
+        fixed_labels: Labels whose tracks that never move are not objects, sorted.
+        groups: `(name, labels)` of labels that are followed together, sorted; others are followed alone.
+    """
+
+    min_fps: int = 500
+    strong: int = 6000
+    weak: int = 1000
+    gap_ms: int = 3000
+    stitch_ms: int = 5000
+    strong_by_label: tuple[tuple[str, int], ...] = (("bus", 4000), ("car", 4000), ("truck", 4000))
+    fixed_labels: tuple[str, ...] = ()
+    groups: tuple[tuple[str, tuple[str, ...]], ...] = (
+        ("two-wheeler", ("bicycle", "motorbike")),
+        ("vehicle", ("bus", "car", "truck")),
+    )
+
+    def followed_with(self, labels: tuple[str, ...]) -> tuple[str, ...]:
+        """Return labels with those that are followed together with one of them, sorted; empty: all."""
+        together = [group for _, group in self.groups if not set(labels).isdisjoint(group)]
+        return tuple(sorted({*labels, *(label for group in together for label in group)}))
+
+    def in_words(self) -> dict[str, Any]:
+        """Return them as people set them: frames a second, confidence 0 to 1, seconds."""
+        return {
+            "min_fps": self.min_fps / 100,
+            "strong_confidence": self.strong / 10_000,
+            "weak_confidence": self.weak / 10_000,
+            "gap_s": self.gap_ms / 1000,
+            "stitch_s": self.stitch_ms / 1000,
+            "strong_confidence_by_label": {label: strong / 10_000 for label, strong in self.strong_by_label},
+            "fixed_labels": list(self.fixed_labels),
+            "groups": {name: list(labels) for name, labels in self.groups},
+        }
+
+
+def from_fields(fields: dict[str, Any]) -> TrackParams:
+    """Read a JSON object with the params' names; what it leaves out is as by default.
+
+    Raises `TypeError` for an unknown name, or a value of another type; `Misconfigured`: as `checked`.
+    """
+    default = TrackParams()
+    pairs = [(label, strong) for label, strong in fields.get("strong_by_label", default.strong_by_label)]
+    labels = list(fields.get("fixed_labels", default.fixed_labels))
+    groups = [(name, tuple(sorted(group))) for name, group in fields.get("groups", default.groups)]
+    read = {
+        "strong_by_label": tuple(sorted(pairs)),
+        "fixed_labels": tuple(sorted(labels)),
+        "groups": tuple(sorted(groups)),
+    }
+    params = TrackParams(**{**fields, **read})
+    if not all(type(value) is int for value in [*params[:5], *(strong for _, strong in pairs)]):
+        raise TypeError("the tracker's thresholds and times are whole numbers")
+    texts = [
+        *labels,
+        *(label for label, _ in pairs),
+        *(text for name, group in groups for text in (name, *group)),
+    ]
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("labels are text")
+    return checked(params)
+
+
+def checked(params: TrackParams) -> TrackParams:
+    """Return `params`, if a track and its continuation fit into the margin, and no label is in two groups.
+
+    Raises `Misconfigured` if they do not, so that a track could be lost over a full hour; or one is.
+    """
+    if params.gap_ms <= 0 or params.stitch_ms < 0 or params.gap_ms + params.stitch_ms > MARGIN_MS:
+        raise Misconfigured(
+            f"FRAMETALLY_TRACK_GAP_S={params.gap_ms / 1000:g} and FRAMETALLY_TRACK_STITCH_S="
+            f"{params.stitch_ms / 1000:g}: together at most {MARGIN_MS // 1000} s, the gap above 0"
+        )
+    grouped = [label for _, group in params.groups for label in group]
+    twice = sorted({label for label in grouped if grouped.count(label) > 1})
+    if twice:
+        raise Misconfigured(
+            f"FRAMETALLY_TRACK_GROUPS: {twice[0]!r} is in two groups; leave it in one of them"
+        )
+    return params
+
+
+def label_groups(text: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Read groups of labels, such as `vehicle=car+truck, two-wheeler=bicycle+motorbike`; they come sorted.
+
+    Raises `Misconfigured` for a group without a name or with fewer than two labels, or a name that comes
+    twice.
+    """
+    groups: dict[str, tuple[str, ...]] = {}
+    for item in filter(str.strip, text.split(",")):
+        name, _, members = item.partition("=")
+        labels = tuple(sorted({label.strip() for label in members.split("+")} - {""}))
+        if not name.strip() or name.strip() in groups or len(labels) < 2:
+            raise Misconfigured(
+                f"FRAMETALLY_TRACK_GROUPS: {item.strip()!r} is not a new name with two or more labels; "
+                "an example is vehicle=car+truck+bus"
+            )
+        groups[name.strip()] = labels
+    return tuple(sorted(groups.items()))
+
+
+def label_thresholds(text: str) -> tuple[tuple[str, int], ...]:
+    """Read labels with a threshold of their own, such as `car=0.4, bus=0.5`; they come sorted.
+
+    Raises `Misconfigured` for a label without a threshold from 0 to 1.
+    """
+    thresholds = {}
+    for item in text.split(","):
+        if not item.strip():
+            continue
+        label, _, number = item.partition("=")
+        try:
+            confidence = float(number)
+        except ValueError:
+            confidence = math.nan
+        if not label.strip() or not 0 <= confidence <= 1:
+            raise Misconfigured(
+                f"FRAMETALLY_TRACK_LABEL_CONFIDENCE: {item.strip()!r} is not a label with a confidence "
+                "from 0 to 1; an example is car=0.4,truck=0.4"
+            )
+        thresholds[label.strip()] = round(confidence * 10_000)
+    return tuple(sorted(thresholds.items()))
 
 
 class CountParams(NamedTuple):
     """What and how to count.
 
     Attributes:
-        interval_s: Length of the base interval in seconds.
         min_confidence: As `min_side` and `labels`, see `CountedBoxes`.
-        tracking: How unique objects are told; None: they are not counted.
+        tracking: How unique objects are counted; None: they are not counted.
         overlaps: Which of overlapping media counts; planning goes by it.
     """
 
@@ -37,7 +178,7 @@ class CountParams(NamedTuple):
         return CountedBoxes(self.min_confidence, self.min_side, self.labels)
 
     def digest(self) -> str:
-        """Return 8 hex over what changes counts, without the interval (it stands in the key beside it)."""
+        """Return 8 hex over what changes counts, without the interval (the key beside it has that)."""
         identity = [COUNTING_VERSION, self.min_confidence, self.min_side, self.labels, self.tracking]
         if self.overlaps != "first":  # counts of earlier versions, where nothing overlaps, are such counts
             identity.append(self.overlaps)
@@ -63,17 +204,16 @@ class CountParams(NamedTuple):
 def parse_argument(argument: str) -> CountParams:
     """Read a job's `--params`: a JSON object, or its URL-safe base64; empty: the defaults.
 
-    Raises:
-        Misconfigured: Anything else.
+    Raises `Misconfigured`: anything else.
     """
     if not argument:
         return CountParams()
     try:
         text = argument if argument.lstrip().startswith("{") else base64.urlsafe_b64decode(argument.encode())
-        given = json.loads(text)
-        tracking = given.get("tracking", {})
-        given |= {"tracking": None if tracking is None else from_fields(tracking)}
-        params = CountParams(**{**given, "labels": tuple(sorted(given.get("labels", ())))})
+        fields = json.loads(text)
+        tracking = fields.get("tracking", {})
+        fields |= {"tracking": None if tracking is None else from_fields(tracking)}
+        params = CountParams(**{**fields, "labels": tuple(sorted(fields.get("labels", ())))})
         whole = all(type(value) is int for value in params[:3]) and all(
             isinstance(label, str) for label in params.labels
         )

@@ -4,14 +4,14 @@ Standard library only. A unique object is a *visit*: who leaves and comes back i
 once, in the interval of its first counted box; if that lies before the hour, it belongs to an earlier hour.
 
 Pairs that come out, keys as JSON arrays, values as JSON. The first two have the keys of the records that they
-complete (`joining`), and sort before them:
+complete (`running.outcome.join_lines`), and sort before them:
 
 - `["count", source, label, interval_start_ms]`: `{"model", "objects", "tracked_detections"}`, what this hour
   adds to the interval; null if the footage was analysed at too few frames a second;
 - `["coverage", source, interval_start_ms]`: `{"model", "objects", "analysed_fps", "covered_ms"}`, alike;
 - `["track", source, label, number, hour_start_ms]`: a `Track`;
 - `["paths", source, hour_start_ms]`: the paths of these tracks: `{"model"}` and the columns of
-  `rules.path_columns`, but for `hour`, and with the labels themselves.
+  `rules.path_columns`, except `hour`, and with the labels themselves.
 """
 
 from __future__ import annotations
@@ -21,32 +21,87 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from frametally.rules.counted_boxes import CountedBoxes
+from frametally.rules.filmed_time import filmed_time
 from frametally.rules.objects import is_fast_enough
 from frametally.rules.path_columns import POINT_COLUMNS, TRACK_COLUMNS, Began, Ended, code_of
-from frametally.rules.record_limits import MOST_TIME_MS, RECORD_VERSION
-from frametally.rules.times import HOUR_MS
-from frametally_hadoop.job.hours import filmed_time
-from frametally_hadoop.job.input.lines import Frame
+from frametally.rules.times import HOUR_MS, MOST_TIME_MS, RECORD_VERSION
+from frametally_hadoop.job.following import Track, TrackedBox, Tracker, by_strength
+from frametally_hadoop.job.lines import Frame
 from frametally_hadoop.job.mapping import to_json
-from frametally_hadoop.job.params import CountParams
-from frametally_hadoop.job.tracks.following import Track, TrackedBox, Tracker, by_strength
-from frametally_hadoop.job.tracks.labels import counted_votes, one_per_object, tally
-from frametally_hadoop.job.tracks.mending import mended
-from frametally_hadoop.job.tracks.params import TrackParams
-from frametally_hadoop.job.tracks.paths import TrackEdges, foot_path
-from frametally_hadoop.job.tracks.stitching import never_moves
+from frametally_hadoop.job.mending import mended, never_moves
+from frametally_hadoop.job.params import CountParams, TrackParams
+from frametally_hadoop.job.paths import TrackEdges, foot_path
+
+_TWIN_OVERLAP = 0.5
+"""Intersection over union from which on two boxes of one group are of one object.
+
+A detector leaves out the weaker of two such boxes (from 0.45 on) only where both have one label. In the demo
+clip the pairs of two labels have either less than 0.45 or more than 0.55.
+"""
+
+
+def one_per_object(sightings: Sequence[TrackedBox]) -> list[TrackedBox]:
+    """Return a frame's boxes of one group in the order of `by_strength`, with weaker twins in the stronger.
+
+    Whatever is seen as a car and, in the same place, as a truck is one object with two votes.
+    """
+    ordered = sorted(sightings, key=by_strength)
+    if all(sighting.label == ordered[0].label for sighting in ordered):
+        return ordered
+    strongest: list[TrackedBox] = []
+    for sighting in ordered:
+        for index, stronger in enumerate(strongest):
+            if stronger.label != sighting.label and _overlap(stronger, sighting) >= _TWIN_OVERLAP:
+                strongest[index] = stronger._replace(twins=(*stronger.twins, sighting))
+                break
+        else:
+            strongest.append(sighting)
+    return strongest
+
+
+def counted_votes(sightings: Sequence[TrackedBox]) -> list[TrackedBox]:
+    """Return the boxes that count, twins among them, by time."""
+    votes = []
+    for sighting in sightings:
+        if sighting.is_counted:
+            votes.append(sighting)
+        if sighting.twins:
+            votes += [twin for twin in sighting.twins if twin.is_counted]
+    return votes
+
+
+def tally(votes: Sequence[TrackedBox]) -> list[tuple[str, int, int]]:
+    """Return `(label, boxes, confidence)` of the votes, the confidence summed in ten-thousandths.
+
+    The first has won: the greatest confidence in all, of equal ones that of more boxes, then by name.
+    """
+    of_label: defaultdict[str, list[int]] = defaultdict(list)
+    for vote in votes:
+        of_label[vote.label].append(vote.confidence)
+    return sorted(
+        ((label, len(confidences), sum(confidences)) for label, confidences in of_label.items()),
+        key=lambda entry: (-entry[2], -entry[1], entry[0]),
+    )
+
+
+def _overlap(box: TrackedBox, other: TrackedBox) -> float:
+    across = min(box.left + box.width, other.left + other.width) - max(box.left, other.left)
+    down = min(box.top + box.height, other.top + other.height) - max(box.top, other.top)
+    if across <= 0 or down <= 0:
+        return 0.0
+    shared = across * down
+    return shared / (box.width * box.height + other.width * other.height - shared)
 
 
 class Visit(NamedTuple):
     """One object while it was there.
 
     Attributes:
-        label: The one that has won the vote.
         sightings: Its boxes by time, of any label of the group, the first of them counted.
-        votes: Its counted boxes by label, the winner first; see `labels.tally`.
+        votes: Its counted boxes by label, the winner first; see `tally`.
         of_label: Its counted boxes of `label`, by time.
-        is_object: False of what never moves, where that is no object of its label, and of other labels than
-            those that are counted.
+        is_object: False for things that never move, where their label leaves these out, and for
+            labels that are not counted.
     """
 
     label: str
@@ -101,9 +156,9 @@ def reduce_hour(
         yield from _tracks(
             model, source, of_hour, hour_start_ms, TrackEdges(filmed.stretches, tracking.gap_ms)
         )
-    found: Counter[int] = Counter()
+    totals: Counter[int] = Counter()
     for label, start_ms in sorted(_bars(own, params)):
-        found[start_ms] += objects[label, start_ms]
+        totals[start_ms] += objects[label, start_ms]
         of_bar = {
             "model": model,
             "objects": objects[label, start_ms] if is_measured else None,
@@ -114,7 +169,7 @@ def reduce_hour(
     for start_ms in sorted({frame.captured_at_ms // interval_ms * interval_ms for frame in own}):
         of_interval = {
             "model": model,
-            "objects": found[start_ms] if is_measured else None,
+            "objects": totals[start_ms] if is_measured else None,
             "analysed_fps": filmed.fps / 100,
             "covered_ms": covered_ms[start_ms],
         }
@@ -154,11 +209,11 @@ def _follow(
     trackers: dict[str, Tracker] = {}
     for frame in frames:
         time_ms = frame.captured_at_ms
-        seen: defaultdict[str, list[TrackedBox]] = defaultdict(list)
+        sightings: defaultdict[str, list[TrackedBox]] = defaultdict(list)
         for detection in filter(continues, frame.detections):
             left, top, width, height = detection.box
             label = detection.label
-            seen[group_of.get(label, label)].append(
+            sightings[group_of.get(label, label)].append(
                 TrackedBox(
                     time_ms,
                     round(detection.confidence * 10_000),
@@ -171,11 +226,11 @@ def _follow(
                     label,
                 )
             )
-        for group in seen:
+        for group in sightings:
             if group not in trackers:
                 trackers[group] = Tracker(tracking)
         for group, tracker in trackers.items():
-            boxes = seen[group]
+            boxes = sightings[group]
             tracker.step(time_ms, one_per_object(boxes) if len(boxes) > 1 else boxes)
     visits = []
     for group in sorted(trackers):

@@ -1,4 +1,4 @@
-"""What a plug-in has counted beside whole pictures: within parts of them in the job, and behind the job."""
+"""Which days an aggregation may count, and what plug-ins count beside whole pictures."""
 
 from __future__ import annotations
 
@@ -7,17 +7,46 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from frametally import keys
 from frametally.books.runs import CurrentDay, DayKey
+from frametally.errors import Misconfigured
 from frametally.media.manifests import ManifestReader
 from frametally.plugins import hooks
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Progress, Skipped
 from frametally.records import MediaManifest, Run
 from frametally.rules.places import ZoneShape
+from frametally.rules.times import is_day_in_range
 from frametally.settings.loading import Settings
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.planning.segment_notes import SegmentNote
-from frametally_hadoop.planning.selection import DaySelection
+
+
+class DaySelection(NamedTuple):
+    """Days that end after `from_ms` and begin before `to_ms`; None: from the first, to the last.
+
+    With `recount` those that are up to date are counted all the same.
+    """
+
+    from_ms: int | None = None
+    to_ms: int | None = None
+    recount: bool = False
+
+    def has(self, day: str) -> bool:
+        """Return whether the UTC day, `YYYY-MM-DD`, is one of them."""
+        return is_day_in_range(keys.day_start_ms(day), self.from_ms, self.to_ms)
+
+
+ALL_DAYS = DaySelection()
+"""Every day that needs it."""
+
+
+def select(*, from_ms: int | None, to_ms: int | None, recount: bool = False) -> DaySelection:
+    """Return the UTC days that `[from_ms, to_ms)` touches. Raises `Misconfigured` if it is empty."""
+    if from_ms is not None and to_ms is not None and from_ms >= to_ms:
+        raise Misconfigured("--from must be before --to")
+    return DaySelection(from_ms, to_ms, recount)
+
 
 Zones = tuple[ZoneShape, ...]
 
@@ -51,15 +80,7 @@ class PartDay(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class StepReport:
-    """What a step counted.
-
-    Attributes:
-        name: What it counts at, in words.
-        runs: Published runs, one per day, sorted.
-        days_up_to_date: Days that needed nothing.
-        skipped: What was set aside.
-        warnings: What a person should look at, one line each.
-    """
+    """What a step counted."""
 
     name: str
     runs: list[Run] = field(default_factory=list)
@@ -73,7 +94,7 @@ class PictureParts(Protocol):
 
     @property
     def unreadable(self) -> list[Skipped]:
-        """What cannot be counted."""
+        """The days and sources that cannot be counted."""
 
     def days(
         self,
@@ -81,13 +102,7 @@ class PictureParts(Protocol):
         current: Mapping[DayKey, CurrentDay],
         params: CountParams,
     ) -> dict[DayKey, PartDay]:
-        """Return the days that have parts, and those that had some, by the key of their series.
-
-        Args:
-            days: By key, from which segments each day is counted.
-            current: Every day that was counted, in any series.
-            params: How they are counted.
-        """
+        """Return the days that have parts, and those that had some, by the key of their series."""
 
     def work(self, days: Mapping[str, AbstractSet[int]], notes: Iterable[SegmentNote]) -> dict[str, str]:
         """Return by segment key what its tasks read as `PartWork`; `days` are its stale days within parts."""

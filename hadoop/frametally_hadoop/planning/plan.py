@@ -1,4 +1,4 @@
-"""Which days have to be counted anew, and from which segments."""
+"""Which days have to be counted again, and from which segments."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from frametally.rules.times import DAY_MS, days_of_span
 from frametally.rules.tombstones import Range, merged
 from frametally.segments.contents import list_segment_infos
 from frametally.undo_records import Tombstone
-from frametally_hadoop.job.params import CountParams
-from frametally_hadoop.job.tracks.params import MARGIN_MS
-from frametally_hadoop.planning.counting_steps import PartDay, PictureParts, Zones, counting_steps
-from frametally_hadoop.planning.segment_notes import (
-    SegmentNote,
-    SegmentNotes,
-    breaks_by_model,
-    take_note,
+from frametally_hadoop.job.params import MARGIN_MS, CountParams
+from frametally_hadoop.planning.counting_steps import (
+    ALL_DAYS,
+    DaySelection,
+    PartDay,
+    PictureParts,
+    Zones,
+    counting_steps,
 )
-from frametally_hadoop.planning.selection import ALL_DAYS, DaySelection
+from frametally_hadoop.planning.segment_notes import SegmentNote, SegmentNotes, breaks_by_model, take_note
 
 _MOST_DAYS = 366
 
@@ -44,9 +44,9 @@ class DayFootage(NamedTuple):
     tombstones: tuple[Tombstone, ...] = ()
     overlaps: tuple[Overlap, ...] = ()
 
-    def sha256(self, of: str, corrupt_lines: Mapping[str, Collection[int]] | None) -> str:
+    def sha256(self, subject: str, corrupt_lines: Mapping[str, Collection[int]] | None) -> str:
         """Return its identity; see `DayPlan.inputs_sha256`."""
-        digest = hashlib.sha256(f"{of}\n".encode())
+        digest = hashlib.sha256(f"{subject}\n".encode())
         for segment in self.segments:
             lines = sorted((corrupt_lines or {}).get(segment, ()))
             digest.update(f"{segment} without lines {lines}\n".encode() if lines else f"{segment}\n".encode())
@@ -61,17 +61,16 @@ class DayPlan(NamedTuple):
     """One day to count.
 
     Attributes:
-        sequence: Sequence of the run to publish.
         segments: Keys of the segments that the day is counted from, sorted: those with frames of it, or, if
             objects are tracked, of the margin before or after it.
-        current: The day's current run, None if there is none.
         tombstones: Those that touch what the day is counted from.
         overlaps: Those of its sources' media, as far as they touch what the day is counted from.
         versions: Of the segments, in their order, as the store lists them.
         is_whole: Whether no segment with frames of it, as far as is known, is left out as damaged.
         own: The segments, tombstones and overlaps of the day itself, none of a margin.
-        zones: Of a day that is counted within parts of pictures, these, by source; its model is then
-            their series.
+        zones: Of a day that is counted within parts of pictures, these, by source; its model is then their
+            series.
+        current_put_at_ms: When its current run was published, by the store's clock.
     """
 
     key: DayKey
@@ -85,6 +84,7 @@ class DayPlan(NamedTuple):
     is_whole: bool = True
     own: DayFootage = DayFootage()
     zones: Mapping[str, Zones] = MappingProxyType({})
+    current_put_at_ms: int = 0
 
     @property
     def current_sha256(self) -> str | None:
@@ -123,14 +123,9 @@ class CountingPlan(NamedTuple):
     """What there is to do.
 
     Attributes:
-        stale: Days to count, sorted.
-        up_to_date: Days that need nothing, sorted.
-        tombstones: All there are.
         manifests: Every medium's; None if one cannot be read.
         days_of_segment: By segment key, its days that are stale, as whole days since 1970; none where it is
             read for parts of pictures alone.
-        skipped: Segments that cannot be used, and manifests that cannot be read.
-        size_of: Bytes of every segment that can.
         with_dead_letters: Keys of those that hold some.
         chain_breaks: By model, gaps and overlaps between its segments, one line each.
         parts_of_segment: By segment key, what its tasks count within parts of pictures, as text.
@@ -157,8 +152,8 @@ class CountingPlan(NamedTuple):
                 for media, of_day in gone:
                     ranges[segment][media] += of_day
         return {
-            segment: {media: merged(of_media) for media, of_media in sorted(found.items())}
-            for segment, found in ranges.items()
+            segment: {media: merged(of_media) for media, of_media in sorted(media_ranges.items())}
+            for segment, media_ranges in ranges.items()
         }
 
 
@@ -174,7 +169,7 @@ def make_plan(
 ) -> CountingPlan:
     """Compare the segments, but those with `unusable` keys, with the current runs; note what is new of them.
 
-    `progress` is told how many headers have been read.
+    `progress` gets the number of headers read.
     """
     # The runs first: whatever they were counted from is then in the listing too, so that a run that follows
     # a current one never holds less.
@@ -188,8 +183,8 @@ def make_plan(
     days = _group_by_day(headers.usable, params)
     parts = [step.parts(store, media) for step in counting_steps()]
     part_days: dict[DayKey, PartDay] = {}
-    for one in parts:
-        part_days |= one.days(days, current, params)
+    for part in parts:
+        part_days |= part.days(days, current, params)
     footage = {**days, **{day: of_day.notes for day, of_day in part_days.items()}}
     stale: list[DayPlan] = []
     up_to_date: list[DayPlan] = []
@@ -210,7 +205,7 @@ def make_plan(
         skipped=[Skipped(day.pointer, day.problem) for day in current.values() if day.problem]
         + headers.unreadable
         + unreadable
-        + [item for one in parts for item in one.unreadable],
+        + [item for part in parts for item in part.unreadable],
         size_of={note.info.key: note.info.size_bytes for note in headers.usable},
         with_dead_letters=[note.info.key for note in headers.usable if note.dead_letters],
         chain_breaks=breaks_by_model(headers.usable),
@@ -285,6 +280,7 @@ def _plan_day(
         sequence=current.sequence + 1 if current else 1,
         segments=[note.info.key for note in notes],
         current=current.run if current else None,
+        current_put_at_ms=current.put_at_ms if current else 0,
         tombstones=touching.tombstones(day.day, sources),
         overlaps=touching.overlaps(day.day, sources),
         versions=tuple(note.info.version for note in notes),
@@ -318,7 +314,7 @@ def _parts_of_segment(
     for plan in stale:
         for key in plan.segments if plan.zones else ():
             days[key].add(_day_number(plan.key.day))
-    return {key: work for one in parts for key, work in one.work(days, notes).items()}
+    return {key: work for part in parts for key, work in part.work(days, notes).items()}
 
 
 class _Touching:
@@ -346,14 +342,14 @@ class _Touching:
     def overlaps(
         self, day: str, sources: Collection[str], margin_ms: int | None = None
     ) -> tuple[Overlap, ...]:
-        """Return the day's part of the overlaps: what lies on other days does not make it stale."""
+        """Return the day's part of the overlaps: overlaps on other days do not make it stale."""
         from_ms, to_ms = self._window(day, margin_ms)
         return tuple(
-            one._replace(from_ms=max(one.from_ms, from_ms), to_ms=min(one.to_ms, to_ms))
+            overlap._replace(from_ms=max(overlap.from_ms, from_ms), to_ms=min(overlap.to_ms, to_ms))
             for source in sorted(sources)
-            for at in (_day_number(day), None)
-            for one in self._overlaps.get((source, at), ())
-            if one.from_ms < to_ms and one.to_ms > from_ms
+            for day_number in (_day_number(day), None)
+            for overlap in self._overlaps.get((source, day_number), ())
+            if overlap.from_ms < to_ms and overlap.to_ms > from_ms
         )
 
     def _window(self, day: str, margin_ms: int | None) -> tuple[int, int]:

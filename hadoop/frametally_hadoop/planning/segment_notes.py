@@ -1,12 +1,15 @@
-"""What planning needs of each segment, noted so that its header is read once.
+"""What planning needs of each segment, and how fast earlier aggregations were, noted on this machine.
 
-New is what is listed and not noted: an aggregation with nothing new reads no segment at all.
+New is what is listed and not noted: an aggregation with nothing new reads no segment at all. The pace is in
+`<data_dir>/aggregations.jsonl`; it is not part of a run: two machines that count the same publish the same.
 """
 
 from __future__ import annotations
 
+import contextlib
+import statistics
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -21,17 +24,66 @@ from frametally.records import NOT_JSON
 from frametally.rules.times import DAY_MS
 from frametally.segment_records import SegmentHeader, SegmentSource
 from frametally.segments.contents import check_belongs, read_header, read_source
-from frametally_hadoop.job.tracks.params import MARGIN_MS
+from frametally_hadoop.job.params import MARGIN_MS
+
+_FILE = "aggregations.jsonl"
+_LOOK_BACK = 5
+_MOST_LINES = 1000
+
+
+class Aggregated(msgspec.Struct, frozen=True, kw_only=True):
+    """One aggregation that counted something, in `seconds` to the last pointer, planning included."""
+
+    runner: str
+    days: int
+    segments: int
+    bytes: int
+    seconds: float
+
+
+def note_pace(data_dir: Path, done: Aggregated) -> None:
+    """Add one. That it could not be written is not worth an error: it only helps to estimate."""
+    with contextlib.suppress(OSError), (data_dir / _FILE).open("ab") as file:
+        file.write(msgspec.json.encode(done) + b"\n")
+
+
+def read_pace(data_dir: Path, runner: str) -> list[Aggregated]:
+    """Return the last few with this runner, the newest last."""
+    try:
+        lines = (data_dir / _FILE).read_bytes().splitlines()[-_MOST_LINES:]
+    except OSError:
+        return []
+    aggregated = []
+    for line in lines:
+        try:
+            done = msgspec.json.decode(line, type=Aggregated)
+        except NOT_JSON:
+            continue  # half a line, of a process that was killed
+        if done.runner == runner and done.bytes > 0:
+            aggregated.append(done)
+    return aggregated[-_LOOK_BACK:]
+
+
+def estimate_s(earlier: Sequence[Aggregated], size_bytes: int) -> float | None:
+    """Estimate the seconds of counting `size_bytes`, None if there is nothing to tell them by.
+
+    The median rate of the earlier ones that are nearest in size: what an aggregation costs before its first
+    byte would make a rate of small ones too low for a large one.
+    """
+    if not earlier:
+        return None
+    largest = max(earlier, key=lambda run: run.bytes)
+    like = [run for run in earlier if run.bytes * 10 >= size_bytes] or [largest]
+    least_s = min(run.seconds for run in earlier)
+    return max(least_s, size_bytes * statistics.median(run.seconds / run.bytes for run in like))
 
 
 class SegmentNote(ObjectNote, frozen=True, array_like=True):
     """What planning needs of one segment.
 
     Attributes:
-        sources: Slugs of the sources with frames in it.
         days: UTC days on which it has frames, as whole days since 1970, sorted.
         near_days: Days of which it has frames, or within `MARGIN_MS` of which, sorted.
-        dead_letters: How many it holds.
         next_offset: Where the next segment of its partition begins.
     """
 
@@ -61,10 +113,8 @@ class SegmentNotes(ObjectNotes[SegmentNote]):
 def take_note(store: ObjectStore, info: ObjectInfo) -> SegmentNote:
     """Read the header of a segment, and more of it only if a source of it spans more than two days.
 
-    Raises:
-        Poison: It is no segment.
-        Misconfigured: It is not where it belongs.
-        ObjectMissing: It is gone.
+    Raises `Poison` if it is not a segment; `Misconfigured` if it is in a wrong place; `ObjectMissing` if it
+    is gone.
     """
     header, body_start = read_header(store, info.key)
     check_belongs(header, info.key)
@@ -110,8 +160,8 @@ class _Time(msgspec.Struct):
 def _times_of(store: ObjectStore, key: str, header: SegmentHeader, body_start: int) -> set[int]:
     """Return enough times of the segment's frames to tell its days.
 
-    The header alone tells them unless a source spans more than two days (pictures do): what lies between its
-    first and last is then read from the lines.
+    The header alone tells them unless a source spans more than two days (pictures do): the days between its
+    first and last are then read from the lines.
     """
     times: set[int] = set()
     for part in header.sources:

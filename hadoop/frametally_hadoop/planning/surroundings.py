@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from frametally.records import MediaManifest
 from frametally.rules.times import DAY_MS, days_of_span
 from frametally.rules.tombstones import Forgotten
 from frametally.segments.contents import read_segment
+from frametally_hadoop.job.lines import BadLine, decode_frame
 
 _MOST_FRAMES, _MOST_DAYS = 500_000, 31
 """Of a medium whose frames are looked up in the store to tell its days apart."""
@@ -25,13 +26,11 @@ class Surroundings(NamedTuple):
 
     Attributes:
         manifests: By source, those of its media; None if one cannot be read.
-        forgotten: What does not count of them.
-        unusable: Keys of segments that could not be used at all.
         chain_breaks: By model, gaps and overlaps between its segments, one line each.
         dead_images: Of a model, by source and day, keys of frames that have dead letters; asked only where
             coverage is short of the manifests.
-        frames_by_day: Of a medium of several days, by UTC day, its frames in the store; or why that cannot be
-            told. Asked only of such a medium.
+        frames_by_day: Of a medium of several days, by UTC day, its frames in the store; or why that is
+            unknown. Only for such a medium.
     """
 
     manifests: Mapping[str, Sequence[MediaManifest]] | None
@@ -53,8 +52,7 @@ def look_around(
 ) -> Surroundings:
     """Look what there is in the store now; `with_dead_letters` are keys of segments that hold some.
 
-    Raises:
-        Retryable: The store is away.
+    Raises `Retryable`.
     """
     usable = [key for key in with_dead_letters if key not in unusable]
     known: dict[str, Mapping[str, int] | str] = {}
@@ -80,7 +78,7 @@ def _frames_by_day(store: ObjectStore, manifest: MediaManifest) -> Mapping[str, 
     days = days_of_span(first_ms, last_ms)
     if manifest.frames_announced > _MOST_FRAMES or len(days) > _MOST_DAYS:
         return f"{manifest.name} is of {len(days)} days, too long to look its frames up"
-    found: Counter[str] = Counter()
+    frames_by_day: Counter[str] = Counter()
     for number in days:
         day = keys.utc_day(number * DAY_MS)
         folder = keys.image_folder(manifest.source, day)
@@ -90,19 +88,19 @@ def _frames_by_day(store: ObjectStore, manifest: MediaManifest) -> Mapping[str, 
                 continue
             if name.captured_at_ms > last_ms:
                 break
-            found[day] += 1
-    if (total := found.total()) != manifest.frames_announced:
+            frames_by_day[day] += 1
+    if (total := frames_by_day.total()) != manifest.frames_announced:
         return (
             f"{manifest.name} is of {len(days)} days, and {total} of its {manifest.frames_announced} frames "
             "are in the store: which are missing on this day is not known"
         )
-    return found
+    return frames_by_day
 
 
 def _dead_images(
     store: ObjectStore, model: str, segments: Collection[str]
 ) -> dict[tuple[str, str], set[str]]:
-    found: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    images: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for key in segments:
         if not key.startswith(f"{keys.METADATA}/model={model}/"):
             continue
@@ -113,5 +111,33 @@ def _dead_images(
         for letter in letters:
             _, _, day, name = [*(letter.image_path or "").split("/"), "", "", "", ""][:4]
             if letter.image_path and letter.source and keys.parse_image_name(name):
-                found[letter.source, day].add(letter.image_path)
-    return dict(found)
+                images[letter.source, day].add(letter.image_path)
+    return dict(images)
+
+
+_MOST_SEGMENTS = 50
+
+
+def label_warnings(store: ObjectStore, *, wanted: Collection[str], segments: Iterable[str]) -> list[str]:
+    """Return one line for a person if no box of the segments, however weak, has one of the `wanted` labels.
+
+    Looks at the first segments only: where one of those shows a label, it is known.
+    """
+    known: set[str] = set()
+    for number, key in enumerate(segments):
+        if number == _MOST_SEGMENTS or known >= set(wanted):
+            break
+        try:
+            lines = read_segment(store, key).frame_lines
+        except FrametallyError:
+            continue  # the job has named it
+        for line in lines:
+            try:
+                known.update(detection.label for detection in decode_frame(line).detections)
+            except BadLine:
+                continue
+    if known >= set(wanted):
+        return []
+    names = ", ".join(repr(label) for label in sorted(set(wanted) - known))
+    labels = ", ".join(sorted(known)) or "none at all"
+    return [f"FRAMETALLY_COUNT_LABELS asks for {names}, which nothing detected here has; there are: {labels}"]

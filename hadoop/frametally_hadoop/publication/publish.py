@@ -4,7 +4,8 @@ The order of effects is what makes it atomic:
 
 1. the part files, those of the tracks and those of their paths are put, durably, into folders that only this
    run names;
-2. the quality report is put; sums that differ, or frames that are lost, end it here; else `_SUCCESS` is put;
+2. the quality report is put; sums that differ, or frames that are lost, end it here; else the day's history
+   and `_SUCCESS` are put;
 3. the run pointer is created if absent: from then on readers see this run, until then the one before.
 
 Killed before 3, nothing has happened; the next time the same bytes go to the same keys.
@@ -14,22 +15,86 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import count, islice
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import count, groupby, islice
+from operator import itemgetter
+from typing import Any
+
+import msgspec
 
 from frametally import keys
 from frametally.books.index_lag import mark_of
-from frametally.books.quality_reports import QualityReport
+from frametally.books.quality_reports import QualityReport, read_quality
+from frametally.books.runs import read_parts
 from frametally.errors import Poison
+from frametally.media.manifests import touches
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
-from frametally.records import PathFile, Run, encode
-from frametally.rules.path_columns import PathColumns, encode_paths
-from frametally.rules.times import DAY_MS, utc
+from frametally.records import Coverage, PathFile, Run, decode, encode
+from frametally.rules.path_columns import POINT_COLUMNS, TRACK_COLUMNS, PathColumns, encode_paths
+from frametally.rules.places import source_of
+from frametally.rules.times import DAY_MS, HOUR_MS, utc
 from frametally.undo_records import Tombstone
 from frametally_hadoop.planning.plan import DayPlan
-from frametally_hadoop.publication.published import compare_frames
+from frametally_hadoop.planning.surroundings import Surroundings
+from frametally_hadoop.publication.day_history import make_history
 from frametally_hadoop.publication.quality_checks import STOPS_PUBLICATION, DayAudit
+from frametally_hadoop.running.outcome import Outcome, join_lines
+
+
+def pack_paths(lines: Iterable[bytes]) -> Iterator[PathColumns]:
+    """Yield the paths of each source of a day's sorted lines `["paths", source, hour_start_ms]`."""
+    keyed = ((json.loads(key), value) for key, _, value in (line.partition(b"\t") for line in lines))
+    for source, of_source in groupby(keyed, key=lambda line: line[0][1]):
+        hours = [(key[2], msgspec.json.decode(value)) for key, value in of_source]
+        yield _joined(source, sorted(hours, key=itemgetter(0)))
+
+
+def _joined(source: str, hours: list[tuple[int, dict[str, Any]]]) -> PathColumns:
+    first_ms, first = hours[0]
+    day_start_ms = first_ms - first_ms % DAY_MS
+    labels = tuple(sorted({label for _, hour in hours for label in hour["label"]}))
+    index_of = {label: index for index, label in enumerate(labels)}
+    columns: dict[str, list[int]] = {name: [] for name in (*TRACK_COLUMNS, *POINT_COLUMNS)}
+    for start_ms, hour in hours:
+        columns["hour"] += [(start_ms - day_start_ms) // HOUR_MS] * len(hour["number"])
+        columns["label"] += [index_of[label] for label in hour["label"]]
+        for name in columns.keys() - {"hour", "label"}:
+            columns[name] += hour[name]
+    return PathColumns(first["model"], source, day_start_ms, labels, columns)
+
+
+def renew_report(store: ObjectStore, day: DayPlan, surroundings: Callable[[], Surroundings]) -> None:
+    """Make the quality report of a day that is up to date again, if failed checks would now say otherwise.
+
+    Manifests, dead letters and other days' segments come later than its counts, and make no day stale. The
+    surroundings are asked only if not all checks passed.
+    """
+    run = day.current
+    try:
+        if run is None or (report := read_quality(store, run)) is None:
+            return
+        if all(check.passed for check in report.checks):
+            return
+        audit = DayAudit(
+            day,
+            lines_passed_on=run.frames + run.duplicates_dropped,
+            duplicates_dropped=run.duplicates_dropped,
+            corrupt_lines={},
+            surroundings=surroundings(),
+        )
+        if audit.is_outdated(report):
+            deque(audit.watch(_lines(store, run)), maxlen=0)
+            store.put(keys.quality_key(run.prefix), encode(audit.report(run.run_id)))
+    except Poison:
+        return  # whoever reads the run says what is damaged
+
+
+def _lines(store: ObjectStore, run: Run) -> Iterator[bytes]:
+    for _, data in read_parts(store, run):
+        yield from data.splitlines(keepends=True)
+
 
 LINES_PER_PART = 1_000_000
 _TRACKS_PER_PART = 20_000
@@ -44,66 +109,43 @@ class OnlyLoses(NotPublished):
 
 
 def publish_day(
-    *,
     store: ObjectStore,
     plan: DayPlan,
+    outcome: Outcome,
+    audit: DayAudit,
+    *,
     inputs_sha256: str,
-    footage_sha256: str = "",
-    lines: Iterable[bytes],
-    duplicates_dropped: int,
-    tracks: Iterable[bytes] = (),
-    paths: Iterable[PathColumns] = (),
-    audit: DayAudit | None = None,
     forgotten: Sequence[Tombstone] = (),
     may_lose: bool = False,
-    lines_per_part: int = LINES_PER_PART,
 ) -> Run | None:
-    """Publish the day's counts and coverage.
+    """Publish the day's counts and coverage, tracks and their paths, which `audit` watches.
 
-    Args:
-        store: Where to.
-        plan: The day.
-        inputs_sha256: What it was counted from.
-        footage_sha256: That as far as it is of the day itself.
-        lines: Its output lines, sorted, each with its line end.
-        duplicates_dropped: Lines that repeated a frame.
-        tracks: Its tracks as JSON Lines, in their order.
-        paths: Their paths, by source.
-        audit: Watches the lines and makes the quality report.
-        forgotten: All tombstones: what they name is not lost.
-        may_lose: Publish also what covers fewer frames than the day's current run.
-        lines_per_part: Where part files are cut.
+    `inputs_sha256` is what it was counted from, `forgotten` are all tombstones: what they name is not lost.
+    With `may_lose` also that is published what covers fewer frames than the day's current run.
 
-    Returns:
-        The run, or None if another aggregation published a run of that sequence first: plan again.
-
-    Raises:
-        NotPublished: The audit found that, or frames would be lost.
+    Returns the run, or None if another aggregation published a run of that sequence first: plan again. Raises
+    `NotPublished`: the audit found that, or frames would be lost.
     """
     model, interval_s, day = plan.key
     params = plan.params.digest()
     run_id = f"{plan.sequence:06d}-{inputs_sha256[:16]}"
     prefix = keys.run_folder(model, params, interval_s, day, run_id)
-    parts: list[str] = []
-    parts_crc32: list[int] = []
-    frames = 0
-    watched = lines if audit is None else audit.watch(lines)
-    for name, crc32, part_lines in put_parts(store, prefix, watched, lines_per_part):
+    lines = audit.watch(join_lines(outcome.lines.sorted_lines(plan.key)))
+    parts = []
+    for part in put_parts(store, prefix, lines, LINES_PER_PART):
         failpoints.passing("aggregate.part")
-        parts.append(name)
-        parts_crc32.append(crc32)
-        frames += sum(_frames_covered(line) for line in part_lines)
-    track_files = [
-        (name, crc32)
-        for name, crc32, _ in put_parts(store, keys.tracks_folder(prefix), tracks, _TRACKS_PER_PART)
-    ]
-    path_files = [_put_paths(store, prefix, number, of_source) for number, of_source in enumerate(paths)]
-    if audit is not None:
-        _put_report(store, prefix, audit.report(run_id))
-        # What is set aside is named each time, and counts again once it is restored.
-        if not may_lose and audit.is_all_there:
-            _check_nothing_lost(store, plan, audit, forgotten)
-        failpoints.passing("aggregate.audited")
+        parts.append(part)
+    tracks = (line.partition(b"\t")[2] for line in outcome.tracks.sorted_lines(plan.key))
+    track_parts = [*put_parts(store, keys.tracks_folder(prefix), tracks, _TRACKS_PER_PART)]
+    paths = enumerate(pack_paths(outcome.paths.sorted_lines(plan.key)))
+    path_files = [_put_paths(store, prefix, number, of_source) for number, of_source in paths]
+    _put_report(store, prefix, audit.report(run_id))
+    # What is set aside is named each time, and counts again once it is restored.
+    if not may_lose and audit.is_all_there:
+        _check_nothing_lost(store, plan, audit.frames_by_interval, forgotten)
+    failpoints.passing("aggregate.audited")
+    if (history := make_history(store, plan, run_id, audit.by_hour)) is not None:
+        store.put(history.key, encode(history))
     store.put(f"{prefix}/_SUCCESS", b"")
     failpoints.passing("aggregate.success")
     run = Run(
@@ -114,14 +156,14 @@ def publish_day(
         interval_s=interval_s,
         day=day,
         prefix=prefix,
-        parts=parts,
+        parts=[name for name, _ in parts],
         inputs_sha256=inputs_sha256,
-        frames=frames,
-        duplicates_dropped=duplicates_dropped,
-        track_parts=[name for name, _ in track_files],
-        parts_crc32=parts_crc32,
-        track_parts_crc32=[crc32 for _, crc32 in track_files],
-        footage_sha256=footage_sha256,
+        frames=sum(audit.frames_by_interval.values()),
+        duplicates_dropped=outcome.duplicates[plan.key],
+        track_parts=[name for name, _ in track_parts],
+        parts_crc32=[crc32 for _, crc32 in parts],
+        track_parts_crc32=[crc32 for _, crc32 in track_parts],
+        footage_sha256=plan.footage_sha256(outcome.corrupt_lines),
         tombstones_crc32=sorted(map(mark_of, plan.own.tombstones)),
         settings=plan.params.in_words(),
         paths=path_files,
@@ -149,37 +191,64 @@ def _put_report(store: ObjectStore, prefix: str, report: QualityReport) -> None:
 
 
 def _check_nothing_lost(
-    store: ObjectStore, plan: DayPlan, audit: DayAudit, forgotten: Sequence[Tombstone]
+    store: ObjectStore, day: DayPlan, frames: Mapping[tuple[str, int], int], forgotten: Sequence[Tombstone]
 ) -> None:
-    losses, only_loses = compare_frames(store, plan, audit.frames_by_interval, forgotten)
+    """Raise `NotPublished` where the day would lose frames, `OnlyLoses` if nothing else is new.
+
+    `frames` are those covered now, by source and start of the interval; `forgotten` are all tombstones, also
+    those of sources of which nothing is left. Where media overlap, nothing is lost either, nor where parts
+    of pictures are others than before.
+    """
+
+    def is_explained(place: str, start_ms: int) -> bool:
+        source, end_ms = source_of(place), start_ms + day.key.interval_s * 1000
+        return (
+            any(touches(stone, source=source, from_ms=start_ms, to_ms=end_ms) for stone in forgotten)
+            or any(
+                overlap.source == source and overlap.from_ms < end_ms and overlap.to_ms > start_ms
+                for overlap in day.overlaps
+            )
+            or (day.current is not None and day.current.zones.get(source) != day.zones.get(source))
+        )
+
+    try:
+        before = dict(_covered(store, day.current)) if day.current else {}
+    except Poison:
+        before = {}  # it is damaged: nothing can be told by it
+    less = [where for where, was in sorted(before.items()) if frames.get(where, 0) < was]
+    losses = [where for where in less if not is_explained(*where)]
     if not losses:
         return
-    source, start_ms, before, now = losses[0]
-    day, next_day = plan.key.day, keys.utc_day(keys.day_start_ms(plan.key.day) + DAY_MS)
+    has_gains = any(now > before.get(where, 0) for where, now in frames.items())
+    same_settings = day.current is not None and day.current.params == day.params.digest()
+    only_loses = losses == less and same_settings and not has_gains
+    source, start_ms = losses[0]
+    first, end = day.key.day, keys.utc_day(keys.day_start_ms(day.key.day) + DAY_MS)
     raise (OnlyLoses if only_loses else NotPublished)(
         f"not published: {len(losses)} intervals would lose frames (the first, {source} {utc(start_ms)}: "
-        f"{now} instead of {before}), as segments that they were counted from are gone; what was "
-        "published before stays; restore them (does FRAMETALLY_STORE_METADATA_DAYS remove them too soon?), "
-        f"or take what is left by `frametally aggregate --all --from {day} --to {next_day}`"
+        f"{frames.get(losses[0], 0)} instead of {before[losses[0]]}), as segments that they were counted "
+        "from are gone; what was published before stays; restore them (does FRAMETALLY_STORE_METADATA_DAYS "
+        "remove them too soon?), or take what is left by "
+        f"`frametally aggregate --all --from {first} --to {end}`"
     )
+
+
+def _covered(store: ObjectStore, run: Run) -> Iterator[tuple[tuple[str, int], int]]:
+    for line in _lines(store, run):
+        if line.startswith(b'["coverage"'):
+            record = decode(line.partition(b"\t")[2], Coverage)
+            yield (record.source, record.interval_start_ms), record.frames
 
 
 def put_parts(
     store: ObjectStore, folder: str, lines: Iterable[bytes], lines_per_part: int
-) -> Iterator[tuple[str, int, list[bytes]]]:
-    """Put the lines as files of `folder`; yields name, CRC-32 and lines of each once it is there."""
+) -> Iterator[tuple[str, int]]:
+    """Put the lines as files of `folder`; yields name and CRC-32 of each once it is there."""
     iterator = iter(lines)
     for number in count():
-        part_lines = list(islice(iterator, lines_per_part))
-        if not part_lines:
+        data = b"".join(islice(iterator, lines_per_part))
+        if not data:
             return
         name = f"part-{number:05d}"
-        data = b"".join(part_lines)
         store.put(f"{folder}/{name}", data)
-        yield name, zlib.crc32(data), part_lines
-
-
-def _frames_covered(line: bytes) -> int:
-    if not line.startswith(b'["coverage",'):
-        return 0
-    return int(json.loads(line.partition(b"\t")[2])["frames"])
+        yield name, zlib.crc32(data)

@@ -2,23 +2,24 @@
 
 What counts say is compared with what coverage says, both with what the map side passed on, and coverage
 with the manifests. Sums that differ stop the publication of that day: then the software or the machine is at
-fault, and the run before stays. All other checks are said, and publication goes on.
+fault, and the run before stays. Failures of other checks are reported, and publication goes on.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 
 import msgspec
 
 from frametally import keys
 from frametally.books.quality_reports import QualityCheck, QualityReport, SetAside
-from frametally.media.overlapping import told_overlaps
+from frametally.media.overlapping import overlap_reports
 from frametally.media.time_jumps import time_jumps, told_time_jumps
 from frametally.rules.places import is_of_places
-from frametally.rules.times import DAY_MS, utc
+from frametally.rules.times import DAY_MS, HOUR_MS, utc
 from frametally_hadoop.planning.plan import DayPlan
 from frametally_hadoop.planning.surroundings import Surroundings
 
@@ -52,81 +53,76 @@ class _Line(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_Line)
 
 
+@dataclass
 class DayAudit:
     """Watches the lines of one day.
 
-    Attributes:
-        labels: Those that were counted.
+    The map side passed on `lines_passed_on` frame lines, of which `duplicates_dropped` repeated a frame, and
+    set aside `corrupt_lines`: by segment key, their numbers.
     """
 
-    def __init__(
-        self,
-        plan: DayPlan,
-        *,
-        lines_passed_on: int,
-        duplicates_dropped: int,
-        corrupt_lines: Mapping[str, Collection[int]],
-        surroundings: Surroundings,
-    ) -> None:
-        """Start with nothing seen.
+    plan: DayPlan
+    lines_passed_on: int
+    duplicates_dropped: int
+    corrupt_lines: Mapping[str, Collection[int]]
+    surroundings: Surroundings
 
-        The map side passed on `lines_passed_on` frame lines, of which `duplicates_dropped` repeated a frame,
-        and set aside `corrupt_lines`: by segment key, their numbers.
-        """
-        self._plan = plan
-        self._lines_passed_on = lines_passed_on
-        self._duplicates_dropped = duplicates_dropped
+    def __post_init__(self) -> None:
+        """Start with nothing seen."""
         self._set_aside = [
             SetAside(segment=segment, line=line)
-            for segment in plan.segments
-            for line in sorted(corrupt_lines.get(segment, ()))
+            for segment in self.plan.segments
+            for line in sorted(self.corrupt_lines.get(segment, ()))
         ]
-        self._surroundings = surroundings
         self._coverage: dict[tuple[str, int], tuple[int, int]] = {}
         self._counted: defaultdict[tuple[str, int], int] = defaultdict(int)
         self._frames_of_counts: dict[tuple[str, int], set[int]] = {}
         self.labels: set[str] = set()
+        self.by_hour: defaultdict[tuple[str, str, int], int] = defaultdict(int)
 
     def watch(self, lines: Iterable[bytes]) -> Iterator[bytes]:
         """Pass on the lines, having looked at each."""
         for line in lines:
-            found = _decoder.decode(line.partition(b"\t")[2])
-            where = found.source, found.interval_start_ms
+            record = _decoder.decode(line.partition(b"\t")[2])
+            where = record.source, record.interval_start_ms
+            hour = record.interval_start_ms % DAY_MS // HOUR_MS
             if line.startswith(b'["count"'):
-                self._counted[where] += found.detections
-                self._frames_of_counts.setdefault(where, set()).add(found.frames)
-                self.labels.add(found.label)
+                self._counted[where] += record.detections
+                self._frames_of_counts.setdefault(where, set()).add(record.frames)
+                self.labels.add(record.label)
+                self.by_hour[record.source, record.label, hour] += record.detections
             else:
-                self._coverage[where] = found.frames, found.detections
+                self._coverage[where] = record.frames, record.detections
+                self.by_hour[record.source, "", hour] += record.frames
             yield line
 
     @property
     def is_all_there(self) -> bool:
         """Return whether no line was set aside, nor any segment with frames of the day."""
-        return not self._set_aside and self._plan.is_whole
+        return not self._set_aside and self.plan.is_whole
 
     def report(self, run_id: str) -> QualityReport:
         """Make the report, after the last line."""
-        model, interval_s, day = self._plan.key
+        model, interval_s, day = self.plan.key
         return QualityReport(
             run_id=run_id,
             model=model,
-            params=self._plan.params.digest(),
+            params=self.plan.params.digest(),
             interval_s=interval_s,
             day=day,
             frames=sum(frames for frames, _ in self._coverage.values()),
             detections=sum(self._counted.values()),
-            duplicates_dropped=self._duplicates_dropped,
+            duplicates_dropped=self.duplicates_dropped,
             lines_dead=len(self._set_aside),
             set_aside=self._set_aside[:_MOST_SET_ASIDE],
-            settings=self._plan.params.in_words(),
+            settings=self.plan.params.in_words(),
             checks=[self._sums_equal(), self._no_count_without_coverage(), *self._checks_of_footage()],
             frames_by_source=self.frames_by_source,
         )
 
     def _checks_of_footage(self) -> list[QualityCheck]:
         """Return the checks of what was filmed and detected; within parts it is the same, and told once."""
-        if is_of_places(self._plan.key.model):
+        if is_of_places(self.plan.key.model):
             return []
         return [
             self._coverage_equals_manifests(self.frames_by_source),
@@ -161,10 +157,10 @@ class DayAudit:
                     f"{source} {utc(start_ms)}: counts hold {counted} detections, its frames {detections}"
                 )
         frames = sum(frames for frames, _ in self._coverage.values())
-        if frames + self._duplicates_dropped != self._lines_passed_on:
+        if frames + self.duplicates_dropped != self.lines_passed_on:
             problems.append(
-                f"{frames} frames and {self._duplicates_dropped} repeats are not the "
-                f"{self._lines_passed_on} lines that were read"
+                f"{frames} frames and {self.duplicates_dropped} repeats are not the "
+                f"{self.lines_passed_on} lines that were read"
             )
         return _check(SUMS_EQUAL, problems)
 
@@ -179,21 +175,21 @@ class DayAudit:
 
     def _coverage_equals_manifests(self, frames_by_source: Mapping[str, int]) -> QualityCheck:
         problems, unknown = [], []
-        model, _, day = self._plan.key
+        model, _, day = self.plan.key
         for source, covered in sorted(frames_by_source.items()):
             announced = self._announced(source)
             if isinstance(announced, str):
                 unknown.append(f"{source}: {announced}")
             elif covered != announced:
-                dead = len(self._surroundings.dead_images(model).get((source, day), ()))
-                told = f"{source}: {covered} frames counted, "
+                dead = len(self.surroundings.dead_images(model).get((source, day), ()))
+                beginning = f"{source}: {covered} frames counted, "
                 if covered > announced:
-                    problems.append(f"{told}but only {announced} announced")
+                    problems.append(f"{beginning}but only {announced} announced")
                 elif covered < announced - dead:
                     # The job does not ask the log: the rest may be on its way, as that of a camera always is.
                     unknown.append(
-                        f"{told}{announced} announced, {dead} dead letters; whether the rest is still to be "
-                        "detected or is lost, `frametally status` says"
+                        f"{beginning}{announced} announced, {dead} dead letters; `frametally status` says "
+                        "whether the rest still waits or is lost"
                     )
         return _check(COVERAGE_EQUALS_MANIFESTS, problems, unknown)
 
@@ -211,13 +207,13 @@ class DayAudit:
         return {where: frames for where, (frames, _) in self._coverage.items()}
 
     def _announced(self, source: str) -> int | str:
-        """Count the source's frames that were announced for this day, or say why that cannot be told."""
-        if self._surroundings.manifests is None:
+        """Count the source's frames that were announced for this day, or say why that is unknown."""
+        if self.surroundings.manifests is None:
             return "a manifest cannot be read"
-        start_ms = keys.day_start_ms(self._plan.key.day)
+        start_ms = keys.day_start_ms(self.plan.key.day)
         end_ms = start_ms + DAY_MS
         announced, media = 0, 0
-        for manifest in self._surroundings.manifests.get(source, ()):
+        for manifest in self.surroundings.manifests.get(source, ()):
             first_ms, last_ms = manifest.first_captured_at_ms, manifest.last_captured_at_ms
             if first_ms is None or last_ms is None:
                 if manifest.state != "complete" and (manifest.start_ms or 0) < end_ms:
@@ -228,10 +224,10 @@ class DayAudit:
             if manifest.state != "complete":
                 return f"{manifest.name} is still being produced"
             if first_ms < start_ms or last_ms >= end_ms:
-                by_day = self._surroundings.frames_by_day(manifest)
+                by_day = self.surroundings.frames_by_day(manifest)
                 if isinstance(by_day, str):
                     return by_day
-                announced += by_day.get(self._plan.key.day, 0)
+                announced += by_day.get(self.plan.key.day, 0)
             else:
                 announced += manifest.frames_announced
             media += 1
@@ -245,23 +241,23 @@ class DayAudit:
 
     @cached_property
     def _overlapping(self) -> set[str]:
-        return {one.source for one in self._plan.overlaps}
+        return {overlap.source for overlap in self.plan.overlaps}
 
     @cached_property
     def _partly_forgotten(self) -> set[str]:
         """The sources of which a part is forgotten."""
         return {
-            stone.source for stone in self._plan.tombstones if (stone.from_ms, stone.to_ms) != (None, None)
+            stone.source for stone in self.plan.tombstones if (stone.from_ms, stone.to_ms) != (None, None)
         }
 
     def _within_media_time(self) -> QualityCheck:
         problems, unknown = [], []
-        interval_ms = self._plan.key.interval_s * 1000
+        interval_ms = self.plan.key.interval_s * 1000
         starts_by_source: defaultdict[str, list[int]] = defaultdict(list)
         for source, start_ms in sorted(self._coverage):
             starts_by_source[source].append(start_ms)
         for source, starts in starts_by_source.items():
-            media = (self._surroundings.manifests or {}).get(source, ())
+            media = (self.surroundings.manifests or {}).get(source, ())
             spans = [
                 (item.first_captured_at_ms, item.last_captured_at_ms)
                 for item in media
@@ -280,7 +276,7 @@ class DayAudit:
         return _check(WITHIN_MEDIA_TIME, problems, unknown)
 
     def _times_plausible(self, frames_by_source: Mapping[str, int]) -> QualityCheck:
-        day = self._plan.key.day
+        day = self.plan.key.day
         problems = []
         if not _FIRST_PLAUSIBLE_DAY <= day <= _LAST_PLAUSIBLE_DAY:
             sources = ", ".join(frames_by_source)
@@ -289,8 +285,8 @@ class DayAudit:
             )
         start_ms = keys.day_start_ms(day)
         for source in sorted(frames_by_source):
-            for item in (self._surroundings.manifests or {}).get(source, ()):
-                jumps = time_jumps(item, self._surroundings.forgotten)
+            for item in (self.surroundings.manifests or {}).get(source, ()):
+                jumps = time_jumps(item, self.surroundings.forgotten)
                 of_day = [
                     jump for jump in jumps if any(start_ms <= end_ms < start_ms + DAY_MS for end_ms in jump)
                 ]
@@ -299,40 +295,48 @@ class DayAudit:
         return _check(TIMES_PLAUSIBLE, problems)
 
     def _segments_whole(self) -> QualityCheck:
-        of_model = f"{keys.METADATA}/model={self._plan.key.model}/"
+        of_model = f"{keys.METADATA}/model={self.plan.key.model}/"
         return _check(
-            SEGMENTS_WHOLE, sorted(key for key in self._surroundings.unusable if key.startswith(of_model))
+            SEGMENTS_WHOLE, sorted(key for key in self.surroundings.unusable if key.startswith(of_model))
         )
 
     def _chain_unbroken(self) -> QualityCheck:
-        return _check(CHAIN_UNBROKEN, list(self._surroundings.chain_breaks.get(self._plan.key.model, ())))
+        return _check(CHAIN_UNBROKEN, list(self.surroundings.chain_breaks.get(self.plan.key.model, ())))
 
     def _no_media_overlap(self) -> QualityCheck:
-        start_ms = keys.day_start_ms(self._plan.key.day)
+        start_ms = keys.day_start_ms(self.plan.key.day)
         of_day = [
-            one for one in self._plan.overlaps if one.from_ms < start_ms + DAY_MS and one.to_ms > start_ms
+            overlap
+            for overlap in self.plan.overlaps
+            if overlap.from_ms < start_ms + DAY_MS and overlap.to_ms > start_ms
         ]
-        media = self._surroundings.manifests or {}
-        unknown = ["a manifest cannot be read"] if self._surroundings.manifests is None else []
-        manifests = [one for source in {one.source for one in of_day} for one in media.get(source, ())]
-        told = told_overlaps(of_day, manifests)
+        media = self.surroundings.manifests or {}
+        unknown = ["a manifest cannot be read"] if self.surroundings.manifests is None else []
+        manifests = [
+            overlap for source in {overlap.source for overlap in of_day} for overlap in media.get(source, ())
+        ]
+        skipped = overlap_reports(of_day, manifests)
         return _check(
             NO_MEDIA_OVERLAP,
-            [f"{source}: {item.name} {item.reason}" for source in sorted(told) for item in told[source]],
+            [
+                f"{source}: {item.name} {item.reason}"
+                for source in sorted(skipped)
+                for item in skipped[source]
+            ],
             unknown,
         )
 
     def _labels_seen(self) -> QualityCheck:
         """Name labels that were asked for and are nowhere: misspelt, or just not there."""
-        unseen = [label for label in self._plan.params.labels if label not in self.labels]
+        unseen = [label for label in self.plan.params.labels if label not in self.labels]
         return _check(LABELS_SEEN, [], [f"{label}: in no frame of the day" for label in unseen])
 
 
 def _check(name: str, problems: list[str], unknown: list[str] | None = None) -> QualityCheck:
-    found = problems or unknown or []
+    findings = problems or unknown or []
     return QualityCheck(
         name=name,
         passed=False if problems else None if unknown else True,
-        count=len(found),
-        details=found[:_MOST_DETAILS],
+        count=len(findings),
+        details=findings[:_MOST_DETAILS],
     )

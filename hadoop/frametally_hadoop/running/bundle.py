@@ -39,7 +39,9 @@ def write_bundle(path: Path) -> Path:
 def _files() -> Iterator[tuple[str, bytes]]:
     for root, module in _modules():
         yield module.relative_to(root).as_posix(), module.read_bytes()
-    points = [f"{one.name} = frametally_{one.name}.plugin:PLUGIN" for one in plugins() if one.zipped]
+    points = [
+        f"{plugin.name} = frametally_{plugin.name}.plugin:PLUGIN" for plugin in plugins() if plugin.zipped
+    ]
     yield f"{_METADATA}/METADATA", b"Metadata-Version: 2.1\nName: frametally-job\nVersion: 0\n"
     yield f"{_METADATA}/entry_points.txt", "\n".join([f"[{GROUP}]", *points, ""]).encode()
 

@@ -2,7 +2,7 @@
 
 - No combiner, bytes as keys and values, exactly one TAB in every line: other choices give other bytes, or
   none, on one engine or another.
-- `JOBCONF` stands on the job, never on a step: mrjob's Spark runner would silently drop the steps after it.
+- `JOBCONF` belongs to the job, never to a step: mrjob's Spark runner would silently drop the steps after it.
 """
 
 from __future__ import annotations

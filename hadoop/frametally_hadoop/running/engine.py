@@ -2,22 +2,197 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import re
+import secrets
+import shutil
+import subprocess
 import sys
+import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
 from frametally.plugins import load
-from frametally_hadoop.job.input.fetching import LinkEnded
+from frametally_hadoop.job.fetching import LinkEnded
 from frametally_hadoop.job.params import CountParams
-from frametally_hadoop.running import sorting
 from frametally_hadoop.running.bundle import write_bundle
-from frametally_hadoop.running.cluster import HadoopCluster
-from frametally_hadoop.running.workspace import no_room
+
+if TYPE_CHECKING:
+    from frametally.settings.loading import Settings
+
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_PREFIX = "count-"
+_ROOM_FOR_WORDS_BYTES = 100_000
+
+
+def no_room(message: str, folder: Path) -> OSError | None:
+    """Return the error of a full disk, if a program says so or `folder` has no room for its words."""
+    codes = [code for code in _NO_ROOM if os.strerror(code) in message]
+    if not codes and shutil.disk_usage(folder).free < _ROOM_FOR_WORDS_BYTES:
+        codes = [errno.ENOSPC]
+    return OSError(codes[0], os.strerror(codes[0])) if codes else None
+
+
+def clear_workspaces(data_dir: Path) -> None:
+    """Remove what aggregations that were killed have left; only for who holds the lock `aggregate`."""
+    for folder in (data_dir / "tmp").glob(f"{_PREFIX}*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def workspace(data_dir: Path) -> Iterator[Path]:
+    """Make an empty folder in `data_dir`, removed at the end. Raises `Misconfigured`, `Retryable`."""
+    folder = data_dir / "tmp"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=folder)
+    except OSError as error:
+        raise Misconfigured(
+            f"{folder}: cannot create temporary files ({error.strerror}); "
+            "set FRAMETALLY_DATA_DIR to a folder that this user may write"
+        ) from error
+    with temporary as path:
+        try:
+            yield Path(path)
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            raise Retryable(
+                f"no room left in {folder} for the counting job's temporary files: free some space there, or "
+                "set FRAMETALLY_DATA_DIR to a folder on another disk; nothing was published"
+            ) from error
+
+
+IN_MEMORY_BYTES = 256_000_000
+_SORT = ("sort", "-S", "256M", "-t", "\t", "-k", "1,1", "-s")
+
+
+def sort_in_files(engine: Any, temporary: Path, *, in_memory_bytes: int) -> None:
+    """Have mrjob's inline or local runner sort by the `sort` command beyond that size, in memory below.
+
+    Both sort by the bytes of the key, and leave lines of one key as they come. Without a `sort` command it is
+    done in memory. mrjob's own way to call `sort` has no bound, and sorts in memory wherever it fails.
+    """
+    # The local runner takes it to other processes: no closure could go there.
+    engine._sort_input_func = lambda: partial(_sort, temporary=temporary, in_memory_bytes=in_memory_bytes)
+
+
+def _sort(input_paths: list[str], output_path: str, *, temporary: Path, in_memory_bytes: int) -> None:
+    """Sort the lines of some files. Raises `Retryable` if `sort` fails; `OSError` if it has no room."""
+    if sum(Path(path).stat().st_size for path in input_paths) > in_memory_bytes:
+        environment = os.environ | {"LC_ALL": "C", "TMPDIR": str(temporary)}
+        try:
+            with Path(output_path).open("wb") as output:
+                command = [*_SORT, *input_paths]
+                subprocess.run(  # noqa: S603
+                    command, stdout=output, stderr=subprocess.PIPE, env=environment, check=True
+                )
+            return
+        except FileNotFoundError:
+            pass
+        except subprocess.CalledProcessError as error:
+            message = error.stderr.decode(errors="replace").strip()
+            raise no_room(message, temporary) or Retryable(
+                f"the counting job's `sort` failed ({message or error}); run it again"
+            ) from error
+    from mrjob.sim import _sort_lines_in_memory
+
+    _sort_lines_in_memory(input_paths, output_path)
+
+
+_HDFS_FOLDER = "hdfs:///tmp"
+_MOST_MAPS = 2000
+
+
+@dataclass(frozen=True, kw_only=True)
+class HadoopCluster:
+    """A Hadoop cluster, as its `hadoop` command and mrjob see it.
+
+    Attributes:
+        streaming_jar: Hadoop's streaming jar; empty: mrjob looks for it.
+        python: The command by which nodes run Python.
+        log_dirs: Where mrjob looks for the traceback of a task that failed; empty: in the usual places.
+        jobconf: Properties of the job, such as `mapreduce.map.memory.mb=1024`.
+    """
+
+    hadoop: str = "hadoop"
+    streaming_jar: str = ""
+    python: str = "python3"
+    log_dirs: tuple[str, ...] = ()
+    jobconf: tuple[str, ...] = ()
+
+    def job_options(self, *, splits: int) -> list[str]:
+        """Return mrjob's options for its `hadoop` runner; `splits` is the number of lines of the manifest."""
+        options = ["--hadoop-bin", self.hadoop, "--python-bin", self.python]
+        if self.streaming_jar:
+            options += ["--hadoop-streaming-jar", self.streaming_jar]
+        for folder in self.log_dirs:
+            options += ["--hadoop-log-dir", folder]
+        # A map task gets about one line of the manifest.
+        for pair in (f"mapreduce.job.maps={min(max(splits, 1), _MOST_MAPS)}", *self.jobconf):
+            options += ["-D", pair]
+        return options
+
+    @contextmanager
+    def private_file(self, path: Path) -> Iterator[str]:
+        """Copy a file to HDFS, for our user only and only in here; gives its URI.
+
+        Raises `Misconfigured` if there is no `hadoop` command; `Retryable`: HDFS did not take it.
+        """
+        uri = f"{_HDFS_FOLDER}/frametally-{secrets.token_hex(8)}-{path.name}"
+        self._fs("-D", "fs.permissions.umask-mode=077", "-put", str(path), uri)
+        try:
+            yield uri
+        finally:
+            self._fs("-rm", "-f", "-skipTrash", uri)
+
+    def _fs(self, *arguments: str) -> None:
+        if shutil.which(self.hadoop) is None:
+            raise Misconfigured(
+                f"the hadoop runner cannot be started: there is no command {self.hadoop!r}; install a Hadoop "
+                "client, name it by FRAMETALLY_HADOOP_BIN, or set FRAMETALLY_RUNNER=inline"
+            )
+        done = subprocess.run(  # noqa: S603 - the user's own command
+            [self.hadoop, "fs", *arguments], capture_output=True, text=True, errors="replace", check=False
+        )
+        if done.returncode:
+            lines = [line for line in done.stderr.splitlines() if line.strip()] or ["it said nothing"]
+            raise Retryable(
+                f"`{self.hadoop} fs {arguments[-2]} ...` failed: {lines[-1].strip()}; is HDFS up, and may "
+                f"this user write in {_HDFS_FOLDER}?"
+            )
+
+
+def cluster_of(settings: Settings) -> HadoopCluster:
+    """Return the cluster that the settings name. Raises `Misconfigured`."""
+    jobconf = _list(settings.hadoop_jobconf)
+    for pair in jobconf:
+        if not pair.partition("=")[2]:
+            raise Misconfigured(
+                f"FRAMETALLY_HADOOP_JOBCONF: {pair!r} is not a property; write name=value, "
+                "separated by commas"
+            )
+    return HadoopCluster(
+        hadoop=settings.hadoop_bin,
+        streaming_jar=settings.hadoop_streaming_jar,
+        python=settings.hadoop_python,
+        log_dirs=_list(settings.hadoop_log_dirs),
+        jobconf=jobconf,
+    )
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
 
 COUNTING_JOB = "frametally_hadoop.running.counting_job:CountObjects"
 _SIGNATURE = re.compile(r"\?[^\s'\"]*X-Amz-[^\s'\"]*")
@@ -39,24 +214,15 @@ def run_job(
     spark_master: str = "local[*]",
     cluster: HadoopCluster | None = None,
 ) -> Iterator[bytes]:
-    """Run the job; yields its output lines in whatever order the runner leaves them, each with its line end.
+    """Run the job; yields its output lines in whatever order the runner leaves them, each with its end.
 
-    Args:
-        manifest: Input lines, see `mapping`.
-        params: What counts; None: the lines say all.
-        job: The job, as `package.module:name`.
-        runner: `inline`, `local`, `hadoop` or `spark`.
-        temporary: An empty folder for the manifest, the bundle and mrjob's own files; the caller removes it.
-        spark_master: Where the `spark` runner runs it.
-        cluster: Where the `hadoop` runner runs it; None: where the `hadoop` command leads.
+    `job` is named as `package.module:name`; `manifest` has its input lines, see `mapping`; without `params`
+    they say all. The manifest, the bundle and mrjob's own files go to the empty folder `temporary`, which the
+    caller removes. Without `cluster` the `hadoop` runner runs the job where the `hadoop` command leads.
 
-    Raises:
-        Retryable: A task failed, a segment among other things; the message is the task's own line. Where it
-            failed of something unforeseen, the task's traceback is a note of the error.
-        LinkEnded: The presigned link to a segment works no more.
-        Poison: A segment is none.
-        Misconfigured: mrjob or the runner's own software is not there.
-        OSError: There is no room left in `temporary`.
+    Raises what a task raised (`Retryable`, `LinkEnded`, `Poison`) with the task's own line. Where it failed
+    of something unforeseen, that is a `Retryable` with the task's traceback as a note. Raises `Misconfigured`
+    if mrjob or the runner's own software is not there, `OSError` if there is no room left in `temporary`.
     """
     try:
         from frametally_hadoop.running.counting_job import to_lines
@@ -84,10 +250,13 @@ def run_job(
         arguments.append(manifest_uri)
         try:
             with job_type(arguments).make_runner() as engine:
-                _make_spark_folder(engine)
+                # mrjob's Spark runner writes its counters to it, and does not always make it itself.
+                folder = getattr(engine, "_spark_tmp_dir", None)
+                if folder and "://" not in folder:
+                    Path(folder).mkdir(parents=True, exist_ok=True)
                 if runner in ("inline", "local"):
-                    in_memory_bytes = sorting.IN_MEMORY_BYTES if runner == "inline" else 0
-                    sorting.sort_in_files(engine, temporary, in_memory_bytes=in_memory_bytes)
+                    in_memory_bytes = IN_MEMORY_BYTES if runner == "inline" else 0
+                    sort_in_files(engine, temporary, in_memory_bytes=in_memory_bytes)
                 engine.run()
                 yield from to_lines(engine.cat_output())
         except FrametallyError:
@@ -114,13 +283,6 @@ def _options_of(runner: str, temporary: Path, spark_master: str) -> list[str]:
     return options
 
 
-def _make_spark_folder(engine: object) -> None:
-    """Make the folder that mrjob's Spark runner writes its counters to, and does not always make itself."""
-    folder = getattr(engine, "_spark_tmp_dir", None)
-    if folder and "://" not in folder:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-
-
 class _KeptLog(logging.Handler):
     """What mrjob logs as an error, for the one line that the user gets."""
 
@@ -135,13 +297,13 @@ class _KeptLog(logging.Handler):
 @contextmanager
 def _logged() -> Iterator[_KeptLog]:
     logger = logging.getLogger("mrjob")
-    kept, propagate = _KeptLog(), logger.propagate
-    logger.addHandler(kept)
+    handler, propagate = _KeptLog(), logger.propagate
+    logger.addHandler(handler)
     logger.propagate = False
     try:
-        yield kept
+        yield handler
     finally:
-        logger.removeHandler(kept)
+        logger.removeHandler(handler)
         logger.propagate = propagate
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import heapq
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -14,16 +18,95 @@ from frametally import keys
 from frametally.books.runs import DayKey
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Skipped
+from frametally.rules.times import DAY_S
 from frametally.rules.tombstones import Range
 from frametally.settings.loading import Settings
-from frametally_hadoop.job.mapping import ENTRY_SEPARATOR, NO_DAYS
+from frametally_hadoop.job.mapping import ENTRY_SEPARATOR, NO_DAYS, to_json
 from frametally_hadoop.planning.plan import CountingPlan
-from frametally_hadoop.running.cluster import HadoopCluster
-from frametally_hadoop.running.engine import run_job
-from frametally_hadoop.running.joining import join_lines
-from frametally_hadoop.running.splits import plan_splits
-from frametally_hadoop.running.spool import DaySpool
+from frametally_hadoop.running.engine import HadoopCluster, run_job
 
+
+def plan_splits(sizes: Iterable[tuple[str, int]], *, split_bytes: int) -> list[list[str]]:
+    """Cut segments, keys with their bytes, in the order given, where a split would grow beyond a size.
+
+    Neighbours stay together: they share intervals, which a task then passes on as one. One larger segment is
+    a split of its own.
+    """
+    splits: list[list[str]] = []
+    held_bytes = 0
+    for key, size_bytes in sizes:
+        if not splits or held_bytes + size_bytes > split_bytes:
+            splits.append([])
+            held_bytes = 0
+        splits[-1].append(key)
+        held_bytes += size_bytes
+    return splits
+
+
+_HELD_LINES = 500_000
+
+
+class DaySpool:
+    """Takes lines of many days in any order, gives back those of one day, sorted bytewise."""
+
+    def __init__(self, folder: Path, *, held_lines: int = _HELD_LINES) -> None:
+        """Hold up to `held_lines` lines in memory, the rest as sorted files in `folder`."""
+        self._folder = folder
+        self._limit = held_lines
+        self._held: dict[Hashable, list[bytes]] = defaultdict(list)
+        self._held_lines = 0
+        self._files: dict[Hashable, list[Path]] = defaultdict(list)
+        self._files_written = 0
+
+    def add(self, day: Hashable, line: bytes) -> None:
+        """Take one line, with its line end."""
+        self._held[day].append(line)
+        self._held_lines += 1
+        if self._held_lines >= self._limit:
+            self._write_held()
+
+    def sorted_lines(self, day: Hashable) -> Iterator[bytes]:
+        """Yield the day's lines, sorted bytewise."""
+        with ExitStack() as stack:
+            files = [stack.enter_context(path.open("rb")) for path in self._files.get(day, [])]
+            yield from heapq.merge(*files, sorted(self._held.get(day, [])))
+
+    def _write_held(self) -> None:
+        for day, lines in self._held.items():
+            path = self._folder / f"{self._files_written:08d}"
+            with path.open("wb") as file:
+                file.writelines(sorted(lines))
+            self._files[day].append(path)
+            self._files_written += 1
+        self._held.clear()
+        self._held_lines = 0
+
+
+def join_lines(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield one line per record of the job's lines of counts and coverage, which are sorted bytewise."""
+    for key, group in groupby(lines, key=lambda line: line.partition(b"\t")[0]):
+        *parts, record = group
+        if parts:
+            fields = json.loads(record.partition(b"\t")[2])
+            fields |= _sum([json.loads(part.partition(b"\t")[2]) for part in parts])
+            record = key + b"\t" + to_json(fields) + b"\n"
+        yield record
+
+
+def _sum(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Sum what every hour has measured; the rate is that of the slowest hour."""
+    summed: dict[str, Any] = {}
+    for name in parts[0].keys() - {"model"}:
+        values = [part[name] for part in parts]
+        if name == "analysed_fps":
+            summed[name] = min(values)
+        else:
+            summed[name] = None if None in values else sum(values)
+    return summed
+
+
+LINK_S = DAY_S
+"""For how long the tasks of a job may read from the S3 store, by links."""
 _HELD_TRACKS = 20_000  # a track is a kilobyte long
 _HELD_PATHS = 200  # a line has those of an hour
 
@@ -33,9 +116,6 @@ class Outcome:
     """What the job said.
 
     Attributes:
-        lines: Counts and coverage, by day, with what tracking adds to them.
-        tracks: Tracks, by day.
-        paths: Their paths, by day.
         duplicates: By day, the lines that repeated a frame.
         lines_passed_on: By day, the frame lines that the map side passed on.
         corrupt_lines: By segment key and line number, why a line was set aside.
@@ -47,18 +127,6 @@ class Outcome:
     duplicates: Counter[DayKey] = field(default_factory=Counter)
     lines_passed_on: Counter[DayKey] = field(default_factory=Counter)
     corrupt_lines: defaultdict[str, dict[int, str]] = field(default_factory=lambda: defaultdict(dict))
-
-    def day_lines(self, day: DayKey) -> Iterator[bytes]:
-        """Yield the lines of the day's part files, sorted."""
-        return join_lines(self.lines.sorted_lines(day))
-
-    def day_tracks(self, day: DayKey) -> Iterator[bytes]:
-        """Yield the day's tracks as JSON Lines, by source, label and hour."""
-        return (line.partition(b"\t")[2] for line in self.tracks.sorted_lines(day))
-
-    def day_paths(self, day: DayKey) -> Iterator[bytes]:
-        """Yield the day's lines of paths, by source and hour."""
-        return self.paths.sorted_lines(day)
 
     def skipped(self) -> list[Skipped]:
         """List the corrupt lines for the report."""
@@ -86,8 +154,7 @@ def count_plan(
 ) -> Outcome:
     """Count the stale days of `plan`; the outcome's lines lie in `temporary`, an empty folder.
 
-    Raises:
-        Retryable, Poison, Misconfigured: As `engine.run_job`.
+    Raises `Retryable`, `Poison`, `Misconfigured`: as `engine.run_job`.
     """
     job_folder, lines_folder, tracks_folder, paths_folder = (
         temporary / name for name in ("job", "lines", "tracks", "paths")
@@ -102,7 +169,7 @@ def count_plan(
     not_counted = plan.not_counted()
     sizes = [(key, plan.size_of[key]) for key in plan.days_of_segment]
     manifest = [
-        ENTRY_SEPARATOR.join(_entry(store, plan, key, not_counted, settings.manifest_ttl_s) for key in split)
+        ENTRY_SEPARATOR.join(_entry(store, plan, key, not_counted, LINK_S) for key in split)
         for split in plan_splits(sizes, split_bytes=settings.split_mb * 1_000_000)
     ]
     decoder = msgspec.json.Decoder(_OfModel)

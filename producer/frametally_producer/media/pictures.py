@@ -12,18 +12,16 @@ import msgspec
 
 from frametally import keys
 from frametally.errors import Poison
-from frametally.media.manifests import media_of, next_revision, pictures_identity, weaker
-from frametally.records import FrameAnnouncement, MediaManifest, TimeSource
+from frametally.media.manifests import media_of, pictures_identity, weaker
+from frametally.records import FrameAnnouncement, MediaManifest
 from frametally_producer.reading.event_time import EventTime, TimeClues, find_event_time
-from frametally_producer.reading.footage import PicturesToProduce
-from frametally_producer.reading.media_file import open_medium, sha256_of, why_unusable
+from frametally_producer.reading.footage import PicturesToProduce, open_medium, sha256_of, why_unusable
 from frametally_producer.reading.pixels import check_sides
 from frametally_producer.reading.sampling import ALL
 from frametally_producer.writing.frames import FrameWriter, NewFrame
-from frametally_producer.writing.manifest import Forgotten, ManifestKeeper, load_manifest
-from frametally_producer.writing.production import Production, asked_of, cost_of
+from frametally_producer.writing.manifest import Forgotten, ManifestKeeper, load_manifest, new_manifest
+from frametally_producer.writing.production import Outcome, Production, asked_of, cost_of
 from frametally_producer.writing.seen_files import Rate, stamp_of
-from frametally_producer.writing.tally import Outcome
 
 _KEEPS_ITS_TIME = (
     "the same picture was produced with another file date, and keeps the time that it has; "
@@ -34,10 +32,7 @@ _KEEPS_ITS_TIME = (
 def produce_pictures(pictures: PicturesToProduce, production: Production) -> None:
     """Store and announce what is new of `pictures`; bad ones are set aside.
 
-    Raises:
-        Poison: They were forgotten, or put right, meanwhile.
-        GivenUp: A stop was asked for; what was in hand is announced and noted.
-        Misconfigured: The store, the log or the folder of extracted pictures cannot be written.
+    Raises `Poison` if they were forgotten, or put right, meanwhile, else as `produce_video`.
     """
     began_s = time.monotonic()
     days = _Days(pictures, production)
@@ -100,14 +95,12 @@ class _Days:
     def new_frame(self, path: Path) -> NewFrame | None:
         """Return the frame that the picture at `path` makes, or None if that frame is there already.
 
-        Raises:
-            Poison: No picture, a bad one, or one without a time.
-            OSError: It cannot be read.
+        Raises `Poison` for no picture, a bad one, or one without a time; `OSError` if it cannot be read.
         """
         production, extracted_dir = self._production, self._production.call.extracted_dir
-        asked = asked_of(production.settings, self._pictures.source_name)
-        seen = production.seen.find(path, stamp_of(path.stat()))
-        if seen is not None and seen.asked == asked and self._is_known(seen.picture):
+        request = asked_of(production.settings, self._pictures.source_name)
+        earlier = production.seen.find(path, stamp_of(path.stat()))
+        if earlier is not None and earlier.asked == request and self._is_known(earlier.picture):
             production.frames_known += 1
             return None
         with open_medium(path) as file:
@@ -115,19 +108,21 @@ class _Days:
             header = production.pictures.read_header(file, max_pixels=production.max_pixels)
             check_sides(header.width_px, header.height_px, production.settings.max_side_px)
             clues = TimeClues(path, header.recorded, "exif", before.st_mtime_ns, 0)
-            found = find_event_time(clues, settings=production.settings)
+            event_time = find_event_time(clues, settings=production.settings)
             file_sha256 = sha256_of(file)
-            day = self._day(found)
-            medium_hex = self._hex_of(day, found.at_ms, file_sha256)
-            name = f"{found.at_ms}-{medium_hex}"
-            known = name if name in day.keeper.pictures else self._known_at_another_time(file_sha256, found)
+            day = self._day(event_time)
+            medium_hex = self._hex_of(day, event_time.at_ms, file_sha256)
+            name = f"{event_time.at_ms}-{medium_hex}"
+            known = (
+                name if name in day.keeper.pictures else self._known_at_another_time(file_sha256, event_time)
+            )
             # It is finished once the manifest has its name; that is looked up when it is met again.
             production.seen.note_file(
                 path,
                 before=before,
                 after=os.fstat(file.fileno()),
                 sha256=file_sha256,
-                asked=asked,
+                request=request,
                 picture=f"{known or name} {self._identity(known or name)}",
             )
             if known is not None:
@@ -138,7 +133,7 @@ class _Days:
             if name in day.new:  # the same picture of the same time, twice in the folder
                 return None
             pixels = production.pictures.read_pixels(file, header)
-        self._take(day, name, path, found)
+        self._take(day, name, path, event_time)
         self.frames_new += 1
         self.pixels += header.width_px * header.height_px
         return NewFrame(
@@ -146,8 +141,8 @@ class _Days:
             medium_hex=medium_hex,
             source=self._source,
             frame_index=0,
-            captured_at_ms=found.at_ms,
-            time_source=found.time_source,
+            captured_at_ms=event_time.at_ms,
+            time_source=event_time.time_source,
             pixels=pixels,
             refused=partial(self._refuse, day, name, path),
             keep_in=extracted_dir and extracted_dir / self._source,
@@ -199,15 +194,24 @@ class _Days:
             self._days[media] = self._kept(manifest, is_stored=True)
         return name in self._days[media].keeper.pictures
 
-    def _day(self, found: EventTime) -> _Day:
+    def _day(self, event_time: EventTime) -> _Day:
         store, patience = self._production.store, self._production.patience
-        media = pictures_identity(self._source, keys.utc_day(found.at_ms))
+        media = pictures_identity(self._source, keys.utc_day(event_time.at_ms))
         if media not in self._days:
             manifest = load_manifest(store, media, patience)
             is_stored = manifest is not None
             if manifest is None:
-                revision = patience.until_done("the object store", lambda: next_revision(store, media))
-                manifest = self._new_manifest(media, found.time_source, revision)
+                manifest = new_manifest(
+                    store,
+                    patience,
+                    sha256=media,
+                    name=self._pictures.name,
+                    source=self._source,
+                    source_name=self._pictures.source_name,
+                    kind="pictures",
+                    time_source=event_time.time_source,
+                    sampling=ALL,
+                )
             self._days[media] = self._kept(manifest, is_stored=is_stored)
         return self._days[media]
 
@@ -216,16 +220,16 @@ class _Days:
         keeper = ManifestKeeper(production.store, manifest, production.patience, is_stored=is_stored)
         return _Day(keeper, is_stored=is_stored)
 
-    def _take(self, day: _Day, name: str, path: Path, found: EventTime) -> None:
+    def _take(self, day: _Day, name: str, path: Path, event_time: EventTime) -> None:
         keeper = day.keeper
-        time_source = weaker(keeper.manifest.time_source, found.time_source)
+        time_source = weaker(keeper.manifest.time_source, event_time.time_source)
         keeper.manifest = msgspec.structs.replace(keeper.manifest, time_source=time_source)
         day.new.add(name)
         if len(day.new) == 1:
             keeper.write(expected=day.expected)
         if self._times is not None:
             self._times.setdefault(name.rpartition("-")[2][:12], name)
-        for remark in found.remarks:
+        for remark in event_time.remarks:
             self._remark(remark.kind, path, remark.text)
 
     def _remark(self, kind: str, path: Path, text: str) -> None:
@@ -237,7 +241,7 @@ class _Days:
         return pictures_identity(self._source, keys.utc_day(int(name.rpartition("-")[0])))
 
     def _hex_of(self, day: _Day, at_ms: int, file_sha256: str) -> str:
-        """Return how the picture is told in its key: as an earlier version had it, if that put it there."""
+        """Return the picture's name in its key: as an earlier version had it, if that put it there."""
         short = file_sha256[:12]
         if f"{at_ms}-{short}" in day.keeper.pictures:
             return short
@@ -248,9 +252,9 @@ class _Days:
                 return short
         return keys.picture_hex(file_sha256)
 
-    def _known_at_another_time(self, file_sha256: str, found: EventTime) -> str | None:
+    def _known_at_another_time(self, file_sha256: str, event_time: EventTime) -> str | None:
         """Return the name of the same picture where its time is only a file's date, which a copy changes."""
-        if found.time_source != "file_time":
+        if event_time.time_source != "file_time":
             return None
         if self._times is None:
             self._times = self._read_times()
@@ -263,25 +267,9 @@ class _Days:
         store, patience = self._production.store, self._production.patience
         manifests, _ = patience.until_done("the object store", self._production.manifests.read)
         times: dict[str, str] = {}
-        for one in manifests:
-            if one.kind == "pictures" and one.source == self._source:
-                manifest = load_manifest(store, one.sha256, patience)
+        for listed in manifests:
+            if listed.kind == "pictures" and listed.source == self._source:
+                manifest = load_manifest(store, listed.sha256, patience)
                 for name in manifest.announced_pictures if manifest else ():
                     times.setdefault(name.rpartition("-")[2][:12], name)
         return times
-
-    def _new_manifest(self, sha256: str, time_source: TimeSource, revision: int) -> MediaManifest:
-        return MediaManifest(
-            sha256=sha256,
-            name=self._pictures.name,
-            source=self._source,
-            source_name=self._pictures.source_name,
-            kind="pictures",
-            time_source=time_source,
-            sampling=ALL,
-            frames_expected=0,
-            frames_put=0,
-            frames_announced=0,
-            state="producing",
-            revision=revision,
-        )

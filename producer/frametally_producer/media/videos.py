@@ -2,56 +2,201 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from io import BufferedReader
+from typing import Any
+
+import msgspec
 
 from frametally import keys
 from frametally.errors import Poison
 from frametally.files.names import as_text
-from frametally.media.manifests import weaker
-from frametally.records import MediaManifest
-from frametally_producer.media.manifest_keeping import begin_video, go_on_with
-from frametally_producer.media.video_work import VideoWork
-from frametally_producer.reading.event_time import EventTime, TimeClues, find_event_time, iso
-from frametally_producer.reading.footage import VideoToProduce
-from frametally_producer.reading.media_file import open_medium, sha256_of
-from frametally_producer.reading.video_file import Video, open_video
-from frametally_producer.writing.manifest import ManifestKeeper, load_manifest
-from frametally_producer.writing.production import Production, asked_of
-from frametally_producer.writing.seen_files import stamp_of
-from frametally_producer.writing.tally import Outcome
+from frametally.media.manifests import media_of, weaker
+from frametally.media.time_jumps import time_jumps, told_time_jumps
+from frametally.ports.object_store import ObjectStore
+from frametally.process.retrying import Patience
+from frametally.records import FrameAnnouncement, MediaManifest
+from frametally_producer.reading.event_time import EventTime, TimeClues, checked_ms, find_event_time, iso
+from frametally_producer.reading.footage import VideoToProduce, open_medium, sha256_of
+from frametally_producer.reading.sampling import Sampler, denser, estimate_frames
+from frametally_producer.reading.video_file import TimedFrame, Video, open_video
+from frametally_producer.writing.frames import FrameWriter, NewFrame
+from frametally_producer.writing.manifest import ManifestKeeper, load_manifest, new_manifest
+from frametally_producer.writing.production import Outcome, Production, asked_of, cost_of
+from frametally_producer.writing.seen_files import Rate, stamp_of
+
+
+def begin_video(store: ObjectStore, patience: Patience, *, sampling: str, **fields: Any) -> ManifestKeeper:
+    """Return the keeper of a video that has no manifest; `fields` are the manifest's. Raises `GivenUp`."""
+    manifest = new_manifest(store, patience, kind="video", sampling=sampling, **fields)
+    return ManifestKeeper(store, manifest, patience, samplings={sampling}, is_stored=False)
+
+
+def go_on_with(
+    known: MediaManifest, store: ObjectStore, patience: Patience, *, sampling: str
+) -> ManifestKeeper | None:
+    """Return the keeper of a video that has a manifest; None if nothing of it is missing."""
+    sampling = denser(known.sampling, sampling)
+    if known.state == "complete" and sampling == known.sampling:
+        return None
+    # What a call that was cut short had been asked for is finished, whatever is asked for now.
+    samplings = {sampling} if known.state == "complete" else {sampling, known.sampling}
+    manifest = msgspec.structs.replace(known, sampling=sampling)
+    return ManifestKeeper(store, manifest, patience, samplings=samplings, is_stored=True)
+
+
+def first_of(frames: Iterator[TimedFrame], opened: Video) -> TimedFrame:
+    """Return a video's first frame, before anything is written: one without a frame leaves no trace.
+
+    Raises `Poison` if there is none.
+    """
+    first = next(frames, None)
+    if first is None:
+        why = f": {'; '.join(opened.damage)}" if opened.damage else ""
+        raise Poison(f"holds no frame that can be decoded{why}; play it to see, or export it again")
+    return first
+
+
+def estimated(opened: Video, keeper: ManifestKeeper) -> int:
+    """Return about how many frames are taken of a video, by all samplings asked for."""
+    stated, length_s = opened.frames_stated, opened.duration_s
+    return max(estimate_frames(s, frames=stated, duration_s=length_s) or 0 for s in keeper.samplings)
+
+
+def new_frame(
+    opened: Video, frame: TimedFrame, medium: MediaManifest, refused: Callable[[str], None]
+) -> NewFrame:
+    """Return a video's frame to be stored and announced.
+
+    Raises `Poison`: its time is impossible, or its pixels cannot be converted.
+    """
+    return NewFrame(
+        media=media_of(medium),
+        medium_hex=medium.sha256[:12],
+        source=medium.source,
+        frame_index=frame.frame_index,
+        captured_at_ms=captured_at_ms(frame, medium),
+        time_source=medium.time_source,
+        pixels=opened.pixels(frame.frame),
+        refused=refused,
+    )
+
+
+def captured_at_ms(frame: TimedFrame, medium: MediaManifest) -> int:
+    """Return a frame's event time. Raises `Poison` if it is impossible."""
+    return checked_ms((medium.start_ms or 0) + frame.offset_ms)
+
+
+@dataclass
+class VideoWork:
+    """One video's way into the store and the log."""
+
+    opened: Video
+    keeper: ManifestKeeper
+    production: Production
+
+    def __post_init__(self) -> None:
+        """Do nothing yet; `keeper` says what others did."""
+        self._expected = self._pixels = self._stored_bytes = self._announced = 0
+
+    def run(self) -> None:
+        """Store, announce and note all frames that are wanted and not announced yet.
+
+        Raises as `produce_video`.
+        """
+        began_s = time.monotonic()
+        opened, production, keeper = self.opened, self.production, self.keeper
+        frames = opened.frames()
+        first = first_of(frames, opened)
+        self._expected = estimated(opened, keeper)
+        self._write()  # from here on the medium has its source and time, whoever else is at it
+        self._expected = estimated(opened, keeper)
+        known = len(keeper.frames)
+        with production.writer(self._note, self._write) as writer:
+            for frame in self._new_frames(itertools.chain((first,), frames), writer):
+                writer.add(frame)
+        keeper.write()
+        medium = keeper.manifest
+        production.media[medium.sha256] = medium
+        jumps = time_jumps(medium, {})
+        if jumps:
+            production.notice(told_time_jumps(medium, jumps))
+        if not known:
+            rate = Rate(self._pixels, time.monotonic() - began_s, self._announced, self._stored_bytes)
+            production.seen.note_rate("video", cost_of(production.settings), rate)
+        if opened.damage:
+            note = f"its {medium.frames_announced} good frames were kept; look for a whole copy"
+            production.skip(medium.name, f"in part: {'; '.join(opened.damage)}; {note}")
+
+    def _write(self) -> None:
+        self.keeper.write(expected=self._expected)
+
+    def _new_frames(self, frames: Iterable[TimedFrame], writer: FrameWriter) -> Iterator[NewFrame]:
+        """Yield those that are wanted and not known; end at a frame that cannot be."""
+        opened, production, keeper = self.opened, self.production, self.keeper
+        medium = keeper.manifest
+        sampler = Sampler(*keeper.samplings)
+        done = 0
+        for frame, is_taken in sampler.sift(frames):
+            production.go_on()
+            self._pixels += opened.size_px[0] * opened.size_px[1]
+            if not is_taken:
+                continue
+            done += 1
+            part = done / max(self._expected, done)
+            production.progress.update(done, max(self._expected, done), medium.name)
+            production.tally.doing("producing", part)
+            if frame.frame_index in keeper.frames:
+                production.frames_known += 1
+                continue
+            production.make_room(writer, self._write, part)
+            try:
+                yield new_frame(opened, frame, medium, partial(self._refuse, frame.frame_index))
+            except Poison as error:
+                self._refuse(frame.frame_index, str(error))
+                return
+
+    def _refuse(self, frame_index: int, why: str) -> None:
+        self.opened.damage.append(f"frame {frame_index}: {why}")
+
+    def _note(self, announcements: list[FrameAnnouncement]) -> None:
+        self.keeper.note(announcements)
+        self.production.tally.count_announced(len(announcements))
+        self._announced += len(announcements)
+        self.production.fresh.add(self.keeper.manifest.sha256)
+        self._stored_bytes += sum(announcement.bytes for announcement in announcements)
+        self.keeper.write_if_due(expected=self._expected)
 
 
 def produce_video(video: VideoToProduce, production: Production, start_time: datetime | None) -> Outcome:
-    """Store and announce what is new of `video`.
+    """Store and announce what is new of `video`; return what became of it.
 
     A file that the same call has finished before is not even opened; one whose bytes are known is not read
     for its identity again; of one that was cut short only what is missing is encoded and announced.
 
-    Returns:
-        Whether anything was new.
-
-    Raises:
-        Poison: It cannot be produced at all.
-        OSError: Its file cannot be read.
-        GivenUp: A stop was asked for; what was in hand is announced and noted.
-        Misconfigured: The store or the log cannot be written.
+    Raises `Poison` if it cannot be produced at all, `OSError` if its file cannot be read, `Misconfigured` if
+    the store or the log cannot be written, `GivenUp` at a stop: what was in hand is announced and noted then.
     """
-    asked = asked_of(production.settings, video.source_name, start_time)
-    seen = production.seen.find(video.path, stamp_of(video.path.stat()))
-    if seen is not None and seen.asked == asked:
-        known = load_manifest(production.store, seen.sha256, production.patience)
+    request = asked_of(production.settings, video.source_name, start_time)
+    earlier = production.seen.find(video.path, stamp_of(video.path.stat()))
+    if earlier is not None and earlier.asked == request:
+        known = load_manifest(production.store, earlier.sha256, production.patience)
         if known is not None and known.state == "complete":
             return _already_known(known, production)
     with open_medium(video.path) as file:
         before = os.fstat(file.fileno())
-        if seen is None:
+        if earlier is None:
             sha256 = _identify(file, production)
             production.seen.note_file(video.path, before=before, after=os.fstat(file.fileno()), sha256=sha256)
         else:
-            sha256 = seen.sha256
-        said = len(production.notices)
+            sha256 = earlier.sha256
+        notices_before = len(production.notices)
         known = load_manifest(production.store, sha256, production.patience)
         with open_video(file, max_pixels=production.max_pixels) as opened:
             keeper = _keeper(video, opened, sha256, known, production, start_time)
@@ -63,8 +208,8 @@ def produce_video(video: VideoToProduce, production: Production, start_time: dat
             str(video.path),
             "changed while it was produced; produce it again once it is whole: what both hold counts once",
         )
-    elif len(production.notices) == said:  # what there was to say is to be said again the next time
-        production.seen.note_file(video.path, before=before, after=after, sha256=sha256, asked=asked)
+    elif len(production.notices) == notices_before:  # what there was to say is to be said again the next time
+        production.seen.note_file(video.path, before=before, after=after, sha256=sha256, request=request)
     return "finished" if keeper is not None or known is None else _already_known(known, production)
 
 
@@ -110,7 +255,7 @@ def _keeper(
     sampling = production.settings.sample_fps
     keeper = go_on_with(known, production.store, production.patience, sampling=sampling)
     if keeper is not None and known.start_ms is None:
-        raise Poison("its manifest says no start; remove its object from the store to produce it anew")
+        raise Poison("its manifest has no start time; remove its object from the store to produce it again")
     return keeper
 
 
@@ -130,7 +275,7 @@ def _tell_what_stays(
     start_time: datetime | None,
     known: MediaManifest,
 ) -> None:
-    """Say so if another source, or another time that is no weaker, would be found for a known video."""
+    """Say so if another source, or a time no less certain, would be found for a known video."""
     try:
         time = _find_time(video, opened, production, start_time)
     except Poison:

@@ -65,36 +65,24 @@ def iso(at_ms: int) -> str:
 
 
 def checked_ms(at_ms: int) -> int:
-    """Return `at_ms`, if it lies in the years 1000 to 9999.
-
-    Raises:
-        Poison: It does not.
-    """
+    """Return `at_ms`, if it lies in the years 1000 to 9999. Raises `Poison` if it does not."""
     if not FIRST_MS <= at_ms < NEXT_MS:
         raise Poison(f"its time ({at_ms} ms from 1970) is not in the years 1000 to 9999; give --start-time")
     return at_ms
 
 
 def parse_start_time(text: str) -> datetime.datetime:
-    """Return the moment that `--start-time` names; naive if it has no offset.
-
-    Raises:
-        Misconfigured: Not ISO 8601.
-    """
+    """Return the moment that `--start-time` names; naive if it has no offset. Raises `Misconfigured`."""
     try:
         return datetime.datetime.fromisoformat(text)
     except ValueError as error:
         raise Misconfigured(
-            f"--start-time {text!r} is not an ISO 8601 time; an example of one is 2026-05-01T08:00:00+02:00"
+            f"--start-time {text!r} is not an ISO 8601 time; write it like 2026-05-01T08:00:00+02:00"
         ) from error
 
 
 def check_time_pattern(pattern: str) -> None:
-    """Refuse a pattern that cannot tell a day; an empty one is none.
-
-    Raises:
-        Misconfigured: A directive that strptime does not know, or year, month or day missing.
-    """
+    """Refuse a pattern that cannot tell a day; an empty one means no pattern. Raises `Misconfigured`."""
     if not pattern:
         return
     try:
@@ -112,11 +100,7 @@ def check_time_pattern(pattern: str) -> None:
 def find_event_time(
     clues: TimeClues, *, settings: Settings, start_time: datetime.datetime | None = None
 ) -> EventTime:
-    """Find the medium's time, from the first of the sources that has one.
-
-    Raises:
-        Poison: None has one (the file's date may be switched off), or the time is out of range.
-    """
+    """Find the medium's time, from the first of the sources that has one. Raises `Poison`."""
     if start_time is not None:
         return _in_zone(start_time, "start_time", settings)
     if clues.recorded is not None and clues.recorded.year > _UNSET_CLOCK_YEAR:

@@ -24,14 +24,9 @@ _STEPS: dict[int, tuple[bool, bool, bool]] = {
 
 
 def upright(image: Pixels, orientation: int) -> Pixels:
-    """Turn `image` as it is to be shown; an orientation that does not exist is 1.
+    """Turn `image`, (height, width, 3) uint8, as it is to be shown; an unknown orientation is 1.
 
-    Args:
-        image: Shape (height, width, 3), dtype uint8.
-        orientation: EXIF orientation that `image` is stored in.
-
-    Returns:
-        Shape (height, width, 3), or (width, height, 3) for orientations 5 to 8; of an upright one itself.
+    Returns shape (height, width, 3), or (width, height, 3) for orientations 5 to 8; of an upright one itself.
     """
     if orientation == UPRIGHT or orientation not in _STEPS:
         return image
@@ -43,11 +38,9 @@ def upright(image: Pixels, orientation: int) -> Pixels:
 
 
 def shrink(image: Pixels, max_side_px: int) -> Pixels:
-    """Shrink `image` to a longest side of at most `max_side_px` (0: as it is), its proportions kept.
+    """Shrink `image`, (height, width, 3) uint8, to a longest side of at most `max_side_px` (0: as it is).
 
-    Args:
-        image: Shape (height, width, 3), dtype uint8.
-        max_side_px: Pixels; a smaller image is never enlarged.
+    Its proportions are kept; a smaller image is never enlarged.
     """
     height_px, width_px = image.shape[:2]
     longest_px = max(height_px, width_px)
@@ -62,8 +55,7 @@ def shrink(image: Pixels, max_side_px: int) -> Pixels:
 def encode_jpeg(image: Pixels, quality: int) -> bytes:
     """Encode `image` (height, width, 3; uint8; blue, green, red) as a JPEG, the same bytes every time.
 
-    Raises:
-        Poison: OpenCV cannot.
+    Raises `Poison` if OpenCV cannot.
     """
     height_px, width_px = image.shape[:2]
     check_sides(width_px, height_px, 0)
@@ -81,8 +73,7 @@ def encode_jpeg(image: Pixels, quality: int) -> bytes:
 def check_sides(width_px: int, height_px: int, max_side_px: int) -> None:
     """Refuse a picture that, shrunk to `max_side_px` (0: as it is), has a side too long for a JPEG.
 
-    Raises:
-        Poison: It has.
+    Raises `Poison` if it has one.
     """
     longest_px = max(width_px, height_px)
     if min(longest_px, max_side_px or longest_px) > _MOST_SIDE_PX:

@@ -1,4 +1,4 @@
-"""Which frames of a video are taken: a rule over presentation times, in exact arithmetic."""
+"""When the frames of a video are shown, and which of them are taken: in exact arithmetic."""
 
 from __future__ import annotations
 
@@ -10,6 +10,57 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+class PresentationTimes:
+    """The times of a stream's frames, one after the other; they only grow.
+
+    A frame without a presentation time, or with one that is not after that of the frame before it, comes one
+    frame after it: by that frame's own length, or else by the stream's average rate.
+
+    Times are counted in parts of the stream's tick, so small that a frame's length by the rate is a whole
+    number of them: nothing is rounded but `offset_ms`.
+    """
+
+    def __init__(self, *, time_base: Fraction, start_ticks: int | None, rate: Fraction | None) -> None:
+        """Begin before the first frame: ticks of `time_base` seconds, `rate` frames a second if stated."""
+        length_ticks = 1 / (rate * time_base) if rate else Fraction(0)
+        self._parts = parts = length_ticks.denominator
+        self._usual_length = length_ticks.numerator
+        self._part_s = time_base / parts
+        self._part_ms = self._part_s * 1000
+        self._start = None if start_ticks is None else start_ticks * parts
+        self._first: int | None = None
+        self._now = 0
+        self._next = self._start or 0
+
+    def pass_over(self, pts: int | None, duration_ticks: int | None) -> None:
+        """Go on to the next frame: its time and its length in ticks; None (or 0) if it states none."""
+        stated = None if pts is None else pts * self._parts
+        now = self._next
+        if stated is not None and (self._first is None or stated > self._now):
+            now = stated
+        if self._first is None:
+            self._first = now
+        self._now = now
+        self._next = now + (duration_ticks * self._parts if duration_ticks else self._usual_length)
+
+    @property
+    def offset_ms(self) -> int:
+        """The last frame's time from the start of the stream, milliseconds, rounded down."""
+        origin = (self._first or 0) if self._start is None else self._start
+        return (self._now - origin) * self._part_ms.numerator // self._part_ms.denominator
+
+    @property
+    def position_s(self) -> Fraction:
+        """The last frame's time from the first frame, seconds."""
+        return Fraction((self._now - (self._first or 0)) * self._part_s.numerator, self._part_s.denominator)
+
+    @property
+    def end_s(self) -> Fraction | None:
+        """The end of the last frame from the time of the first, seconds; None before the first."""
+        return None if self._first is None else (self._next - self._first) * self._part_s
+
 
 ALL = "all"
 _INT64 = 2**63
@@ -105,12 +156,9 @@ class CameraSampler:
 
 
 def count_taken(sampling: str, ticks: NDArray[np.int64], tick_s: Fraction) -> int:
-    """Return how many frames a `Sampler` of one sampling takes.
+    """Return how many frames a `Sampler` of one sampling takes, frames a second as text or `all`.
 
-    Args:
-        sampling: Frames a second as text, or `all`.
-        ticks: Times of the frames from the first one, growing, shape (frames,).
-        tick_s: Length of a tick, seconds.
+    `ticks` are times of the frames from the first one, growing, shape (frames,); a tick is `tick_s` seconds.
     """
     if sampling == ALL or not len(ticks):
         return len(ticks)
@@ -125,16 +173,16 @@ def count_taken(sampling: str, ticks: NDArray[np.int64], tick_s: Fraction) -> in
     return len(ticks) - len(left_out) + len(np.unique(before[near]))
 
 
-def denser(one: str, other: str) -> str:
+def denser(first: str, other: str) -> str:
     """Return that of two samplings which has more frames a second."""
-    if ALL in (one, other):
+    if ALL in (first, other):
         return ALL
-    return max(one, other, key=Fraction)
+    return max(first, other, key=Fraction)
 
 
 def estimate_frames(sampling: str, *, frames: int | None, duration_s: Fraction | None) -> int | None:
     """Estimate how many frames `sampling` takes of a video with that many frames and that length."""
     if sampling == ALL:
         return frames
-    taken = math.ceil(duration_s * Fraction(sampling)) if duration_s is not None else None
-    return min((n for n in (taken, frames) if n is not None), default=None)
+    sampled = math.ceil(duration_s * Fraction(sampling)) if duration_s is not None else None
+    return min((n for n in (sampled, frames) if n is not None), default=None)

@@ -17,9 +17,9 @@ from av.video.reformatter import VideoReformatter
 
 from frametally.errors import Poison
 from frametally.files.opencv import Pixels
-from frametally_producer.reading.media_file import WithoutPackedHeaders
+from frametally_producer.reading.footage import WithoutPackedHeaders
 from frametally_producer.reading.pixels import UPRIGHT, upright
-from frametally_producer.reading.presentation import PresentationTimes
+from frametally_producer.reading.sampling import PresentationTimes
 
 # A display matrix (ISO/IEC 14496-12, 6.2.2) sends a pixel (x, y) to (a x + c y, b x + d y): its signs
 # (a, b, c, d), and the EXIF orientation that says the same.
@@ -51,11 +51,10 @@ _ROUNDING_PIXELS = _ROUNDED_PX << 14
 def container_format(head: bytes) -> str:
     """Return FFmpeg's name of the container that begins with `head`.
 
-    FFmpeg is told this name, so that it never guesses: guessing would also find playlists, which read other
+    FFmpeg gets this name, so that it never guesses: guessing would also find playlists, which read other
     files.
 
-    Raises:
-        Poison: No container that frametally reads.
+    Raises `Poison` for no container that frametally reads.
     """
     if head[4:8] in (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"):
         return "mov"
@@ -76,7 +75,7 @@ def container_format(head: bytes) -> str:
     if head.startswith(b"OggS"):
         return "ogg"
     raise Poison(
-        "is no video by its first bytes (MP4, MOV, MKV, WebM, AVI, MPEG, FLV, WMV and Ogg are read; playlists"
+        "does not begin like a video (MP4, MOV, MKV, WebM, AVI, MPEG, FLV, WMV and Ogg are read; playlists"
         " are not); give the video itself"
     )
 
@@ -91,7 +90,6 @@ class TimedFrame(NamedTuple):
         frame_index: Counted from 0 over the decoded frames, in the order of their presentation.
         position_s: Presentation time from the first frame, seconds.
         offset_ms: Presentation time from the start of the stream, milliseconds, rounded down.
-        frame: The frame as FFmpeg has it.
     """
 
     frame_index: int
@@ -102,11 +100,7 @@ class TimedFrame(NamedTuple):
 
 @contextmanager
 def open_video(file: BufferedReader, *, max_pixels: int) -> Iterator[Video]:
-    """Open the video in `file`; nothing but `file` is read.
-
-    Raises:
-        Poison: No video, or one that FFmpeg cannot open, or with more pixels a frame than `max_pixels`.
-    """
+    """Open the video in `file`; nothing but `file` is read. Raises `Poison`."""
     file.seek(0)
     head = file.read(_HEAD_BYTES)
     file.seek(0)
@@ -133,17 +127,11 @@ class Video:
     """An open video; its frames can be read once.
 
     Attributes:
-        recorded: The container's creation_time, if it has one.
-        duration_s: Its length, if it states one.
-        frames_stated: Its number of frames, if it states one.
         damage: After reading: what was wrong with it, one sentence each.
-        average_fps: Frames a second, if it states them.
         size_px: Width and height, as stored.
         codec: FFmpeg's name of what the pictures are coded in, such as `h264`.
         sound_codecs: Likewise of each sound track; empty where the code is not known.
-        stream_count: How many streams of any kind it has.
         container: As FFmpeg has it open, for who describes all of it.
-        file: What it is read from.
         stream: Its moving pictures, for who copies them.
         sound: Its first track of sound in a code that is known; None: there is none.
         end_s: After reading frames: the end of the last, seconds from the first; None: there was none.
@@ -158,7 +146,7 @@ class Video:
             raise Poison("holds no moving pictures; give a video that does")
         stream = streams[0]
         if stream.codec_context is None:
-            raise Poison("holds pictures in a code that is not known here; convert it, to H.264 for example")
+            raise Poison("uses an unknown video codec; convert it, for example to H.264")
         size = stream.codec_context.width, stream.codec_context.height
         pixels = size[0] * size[1]
         if pixels > max_pixels:
@@ -196,24 +184,24 @@ class Video:
         What is read so is not read again by `frames`.
         """
         bad_pieces = 0
-        found = None
+        frame = None
         for packet in itertools.chain(itertools.islice(self._packets(), most_packets), (None,)):
             try:
-                found = next(iter(self.stream.decode(packet)), None)
+                frame = next(iter(self.stream.decode(packet)), None)
             except av.FFmpegError:
                 bad_pieces += 1
-            if found is not None:
-                bad_pieces += found.is_corrupt
+            if frame is not None:
+                bad_pieces += frame.is_corrupt
                 break
         if bad_pieces:
             self.damage.append(f"{bad_pieces} of its first pieces are damaged")
-        return found
+        return frame
 
     def glimpses(self, places_s: Iterable[Fraction], *, most_decoded: int) -> Iterator[av.VideoFrame | None]:
         """Yield for each place, a time from the first frame in seconds, the frame that is shown there.
 
         At most so many frames are decoded for each: on from the frame of the place before, if this one is
-        about as near, else from the last one before it that stands by itself; the last of those is taken
+        about as near, else from the last key frame before it; the last of those is taken
         then. None stands where nothing can be decoded. What is read so is not read again by `frames`.
         """
         start_s = (self.stream.start_time or 0) * self._time_base
@@ -245,7 +233,7 @@ class Video:
     ) -> Iterator[tuple[bool, TimedFrame]]:
         """Yield some frames from each place on, a time from the first frame in seconds; none twice.
 
-        They begin with the last one before the place that stands by itself; where that was passed already,
+        They begin with the last key frame before the place; where that was passed already,
         with the place, if it is not further than `most_passed_over` frames from it. With each comes whether
         it is the very next after the one before. Its index counts the frames that were yielded. What is read
         so is not read again by `frames`.
@@ -258,7 +246,7 @@ class Video:
                 self.container.seek(place, stream=self.stream)
             except (av.FFmpegError, OSError):
                 continue
-            begin, taken = None, 0
+            begin, frames_taken = None, 0
             for passed_over, frame in enumerate(self._decoded()):
                 ticks = frame.dts if frame.pts is None else frame.pts
                 begin = (ticks if ticks is not None and ticks > shown else place) if begin is None else begin
@@ -267,16 +255,15 @@ class Video:
                         break
                     continue
                 position_s = (ticks - start_ticks) * self._time_base
-                yield taken > 0, TimedFrame(index, position_s, int(position_s * 1000), frame)
-                shown, index, taken = ticks, index + 1, taken + 1
-                if taken >= most_frames:
+                yield frames_taken > 0, TimedFrame(index, position_s, int(position_s * 1000), frame)
+                shown, index, frames_taken = ticks, index + 1, frames_taken + 1
+                if frames_taken >= most_frames:
                     break
 
     def pixels(self, frame: av.VideoFrame) -> Pixels:
         """Convert the frame, upright: shape (height, width, 3), dtype uint8, channels blue, green, red.
 
-        Raises:
-            Poison: FFmpeg cannot convert it.
+        Raises `Poison`: FFmpeg cannot convert it.
         """
         try:
             bgr = self._reformatter.reformat(frame, format="bgr24").to_ndarray()

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -38,12 +39,7 @@ class NewFrame(NamedTuple):
     """A frame to store and announce.
 
     Attributes:
-        media: Identity of its medium, `MediaManifest.sha256`.
         medium_hex: As `keys.image_key` takes it.
-        source: Slug of the source.
-        frame_index: Decode index; 0 for a picture.
-        captured_at_ms: Event time.
-        time_source: Where that came from.
         pixels: Upright: shape (height, width, 3), dtype uint8, channels blue, green, red; or a JPEG that is
             stored as it is.
         refused: Told why, if it cannot be encoded; then it is left out.
@@ -69,6 +65,7 @@ class _Putting(NamedTuple):
     refused: Callable[[str], None]
 
 
+@dataclass
 class FrameWriter:
     """Stores and announces frames, in this order of effects.
 
@@ -80,25 +77,17 @@ class FrameWriter:
     announcement, which changes nothing: a frame's identity is its key.
     """
 
-    def __init__(
-        self,
-        *,
-        settings: Settings,
-        store: ObjectStore,
-        log: FrameLog,
-        patience: Patience,
-        topic: str,
-        on_announced: Callable[[list[FrameAnnouncement]], None],
-    ) -> None:
-        """Make a writer that nothing has been added to; use it in a `with` statement."""
-        TRACES.begin(settings.traces_url, settings.traces_ratio)
+    settings: Settings
+    store: ObjectStore
+    log: FrameLog
+    patience: Patience
+    topic: str
+    on_announced: Callable[[list[FrameAnnouncement]], None]
+
+    def __post_init__(self) -> None:
+        """Begin with no frame; use it in a `with` statement."""
+        TRACES.begin(self.settings.traces_url, self.settings.traces_ratio)
         self._began_ns: dict[str, int] = {}  # of frames under way, for their traces
-        self._topic = topic
-        self._patience = patience
-        self._settings = settings
-        self._store = store
-        self._log = log
-        self._on_announced = on_announced
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="frame-writer")
         self._putting: deque[_Putting] = deque()
         self._batch: list[FrameAnnouncement] = []
@@ -109,9 +98,8 @@ class FrameWriter:
 
         A store or a log that is away is waited for; no frame is left out for it.
 
-        Raises:
-            GivenUp: It was away when a stop was asked for.
-            Misconfigured: The store, the log or `keep_in` cannot be written.
+        Raises `GivenUp` if it was away when a stop was asked for; `Misconfigured`: the store, the log or
+        `keep_in` cannot be written.
         """
         putting = self._pool.submit(self._put, frame)
         self._putting.append(_Putting(putting, _size(frame.pixels), frame.refused))
@@ -138,7 +126,7 @@ class FrameWriter:
     ) -> None:
         """Flush, unless an error is on its way."""
         if error is not None and not isinstance(error, FrametallyError):
-            self._patience.end()  # a thread that waits for the store would be waited for
+            self.patience.end()  # a thread that waits for the store would be waited for
         try:
             if error is None:
                 self.flush()
@@ -163,33 +151,28 @@ class FrameWriter:
     def _announce(self) -> None:
         messages = [(keys.frame_log_key(a.source, a.captured_at_ms), encode(a)) for a in self._batch]
         began_s = time.monotonic()
-        self._patience.until_done("the log", lambda: self._log.publish(self._topic, messages))
+        self.patience.until_done("the log", lambda: self.log.publish(self.topic, messages))
         METERS.took("announce", time.monotonic() - began_s, frames=len(messages))
-        self._trace()
+        for announcement in self._batch if TRACES.is_on else ():  # the spans that all others are below
+            path = announcement.image_path
+            TRACES.tell(path, "frame", self._began_ns.pop(path, 0), is_root=True)
         failpoints.passing("producer.published")
         announced, self._batch = self._batch, []
-        self._on_announced(announced)
+        self.on_announced(announced)
         failpoints.passing("producer.noted")
-
-    def _trace(self) -> None:
-        """Tell of the frames that were announced: the spans that all others of theirs are below."""
-        if not TRACES.is_on:
-            return
-        for one in self._batch:
-            TRACES.tell(one.image_path, "frame", self._began_ns.pop(one.image_path, 0), is_root=True)
 
     def _put(self, frame: NewFrame) -> FrameAnnouncement:
         name = keys.ImageName(frame.captured_at_ms, frame.medium_hex, frame.frame_index)
         key = keys.image_key(frame.source, *name)
         if TRACES.is_on:
             self._began_ns[key] = time.time_ns()
-        made = frame.pixels
-        if not isinstance(made, bytes):
+        picture = frame.pixels
+        if not isinstance(picture, bytes):
             with METERS.timed("encode"):
-                made = stored_jpeg(made, self._settings)
-        picture = made
+                picture = stored_jpeg(picture, self.settings)
+        jpeg = picture
         with METERS.timed("put"), TRACES.timed(key, "put"):
-            data = self._patience.until_done("the object store", lambda: self._put_once(key, picture))
+            data = self.patience.until_done("the object store", lambda: self._put_once(key, jpeg))
         failpoints.passing("producer.put")
         if frame.keep_in is not None:
             _keep(frame.keep_in / key.rpartition("/")[2], data)
@@ -200,22 +183,22 @@ class FrameWriter:
     def _put_once(self, key: str, data: bytes) -> bytes:
         """Put a frame that is not there yet; what is there then. Doing so again changes nothing."""
         # Not durable: a frame can be made again from its medium.
-        if not self._store.put(key, data, if_absent=True, durable=False):
+        if not self.store.put(key, data, if_absent=True, durable=False):
             stored = self._stored(key)
             if stored is not None:
                 return stored
-            self._store.put(key, data, durable=False)
+            self.store.put(key, data, durable=False)
         return data
 
     def _stored(self, key: str) -> bytes | None:
         """Return the object that is there already: the announcement has to describe that one.
 
-        It differs from the new one if other settings or libraries made it. None if it is no good: a frame is
+        It differs from the new one if other settings or libraries made it. None if it is unusable: a frame is
         not put durably, so a power cut may have left a torn one.
         """
         try:
-            data = self._store.get(key)
-            decode_image(data, self._settings.max_image_megapixels * 1_000_000)
+            data = self.store.get(key)
+            decode_image(data, self.settings.max_image_megapixels * 1_000_000)
             if not data.endswith(_END_OF_JPEG):  # its last bytes are what a decoder does not miss
                 return None
         except (ObjectMissing, Poison):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 
 from frametally import keys
 from frametally.errors import Poison
-from frametally.media.manifest_update import change_manifest
-from frametally.media.manifests import find_manifest, weaker
+from frametally.media.manifests import change_manifest, find_manifest, next_revision, weaker
 from frametally.media.overlapping import runs_of
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
@@ -34,19 +34,27 @@ class Forgotten(Poison):
 
 
 def load_manifest(store: ObjectStore, sha256: str, patience: Patience) -> MediaManifest | None:
-    """Return the medium's manifest, or None if the store has none.
-
-    Raises:
-        Poison: It does not parse.
-        GivenUp: The store is away, and a stop was asked for.
-    """
+    """Return the medium's manifest, or None if the store has none. Raises `Poison`, `GivenUp`."""
     try:
         return patience.until_done("the object store", lambda: find_manifest(store, sha256))
     except Poison as error:
         raise Poison(
             f"its manifest {keys.media_key(sha256)} is damaged ({error}); "
-            "remove that object to produce it anew"
+            "remove that object to produce it again"
         ) from error
+
+
+def new_manifest(store: ObjectStore, patience: Patience, *, sha256: str, **fields: Any) -> MediaManifest:
+    """Return the manifest of a medium that has none, with these fields of it. Raises `GivenUp`."""
+    return MediaManifest(
+        sha256=sha256,
+        frames_expected=0,
+        frames_put=0,
+        frames_announced=0,
+        state="producing",
+        revision=patience.until_done("the object store", lambda: next_revision(store, sha256)),
+        **fields,
+    )
 
 
 class ManifestKeeper:
@@ -56,9 +64,6 @@ class ManifestKeeper:
     announced is forgotten. Each also learns what the others have announced.
 
     Attributes:
-        manifest: The manifest as it was loaded, or last written.
-        frames: Decode indices of a video that have been announced.
-        pictures: Names of pictures that have been announced.
         samplings: What this producer is to announce all frames of; after the first write with those that
             another producer is at.
         live: Of a camera's minute: how it was captured, to be written with the rest.
@@ -97,13 +102,9 @@ class ManifestKeeper:
     def write(self, *, expected: int | None = None) -> None:
         """Add what is known here to the manifest, now.
 
-        Args:
-            expected: About how many frames the medium will have; None once all of it has been announced.
-
-        Raises:
-            Forgotten: The medium was forgotten, or put right, since it was loaded.
-            Misconfigured: The store cannot be written.
-            GivenUp: The store is away, and a stop was asked for.
+        `expected` says about how many frames the medium will have; None once all of it has been announced.
+        Raises `Forgotten`: the medium was forgotten, or put right, since it was loaded; `Misconfigured` if
+        the store cannot be written; `GivenUp` if it is away, and a stop was asked for.
         """
         sha256 = self.manifest.sha256
         manifest = self._patience.until_done(
@@ -124,12 +125,14 @@ class ManifestKeeper:
         """Return the manifest to write, given the stored one. May be called again if the write fails."""
         if stored is None:
             if self._is_stored:
-                raise Forgotten("was forgotten while it was produced; give it again if it is wanted")
+                raise Forgotten("was forgotten while it was produced; produce it again if you want it")
             merged, complete = self.manifest, expected is None
         else:
             if stored.revision != self.manifest.revision:
-                raise Forgotten("was put right while it was produced; give it again to finish it")
-            self._learn(stored)
+                raise Forgotten("was corrected while it was produced; produce it again to finish it")
+            self.frames.update(stored.announced_frames)
+            self.pictures.update(stored.announced_pictures)
+            self._widen(runs_of(stored))
             # The first to write a medium gave it its name, its source and its time.
             merged = msgspec.structs.replace(
                 stored,
@@ -164,11 +167,6 @@ class ManifestKeeper:
         if not self._is_stored:
             self.samplings.add(stored.sampling)  # another is at it, and may die: this one does it too
         return done and merged.sampling in self.samplings
-
-    def _learn(self, stored: MediaManifest) -> None:
-        self.frames.update(stored.announced_frames)
-        self.pictures.update(stored.announced_pictures)
-        self._widen(runs_of(stored))
 
     def _widen(self, runs: Iterable[Span]) -> None:
         self._runs = joined_runs([*self._runs, *runs])

@@ -2,30 +2,187 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from frametally.errors import Misconfigured
+from frametally import keys
+from frametally.errors import Misconfigured, Poison
 from frametally.media.manifests import ManifestReader
+from frametally.media.sources import KnownSources, composed
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
+from frametally.process.backfill import Standing
 from frametally.process.reports import Progress, Skipped
 from frametally.process.retrying import GivenUp, Patience
 from frametally.records import FrameAnnouncement, MediaManifest
+from frametally.settings.data_folder import store_folder
 from frametally.settings.loading import Settings
 from frametally_producer.reading.event_time import parse_start_time
 from frametally_producer.reading.footage import Footage, PicturesToProduce, find_footage
 from frametally_producer.reading.picture_reader import PictureReader
-from frametally_producer.writing.call_sources import SourcesOfCall
 from frametally_producer.writing.frames import FrameWriter
-from frametally_producer.writing.room import Room
 from frametally_producer.writing.seen_files import SeenFiles
-from frametally_producer.writing.tally import Tally
+
+_LOOK_EVERY_S = 2.0
+_MB = 1_000_000
+
+
+def embedded_folders(settings: Settings) -> list[Path]:
+    """Return the folders of this machine that the store and the log are in; none if they are elsewhere."""
+    store = store_folder(settings)
+    folders = [] if store is None else [store]
+    if settings.log_url.startswith("sqlite:///"):
+        folders.append(Path(settings.log_url.removeprefix("sqlite:///")).parent)
+    return folders
+
+
+class Room:
+    """Waits for room on the disks of the embedded store and log."""
+
+    def __init__(self, settings: Settings, patience: Patience) -> None:
+        """Look for `min_free_disk_mb` of room."""
+        self._folders = embedded_folders(settings)
+        self._least_bytes = settings.min_free_disk_mb * _MB
+        self._patience = patience
+
+    def short(self) -> str:
+        """Return what is short of room, with the remedy; empty if there is room."""
+        for folder in self._folders:
+            try:
+                free = shutil.disk_usage(folder).free
+            except OSError:  # not made yet, or gone: whoever writes there will say so
+                continue
+            if free < self._least_bytes:
+                return (
+                    f"only {free // _MB} MB are free on the disk of {folder}, at least "
+                    f"{self._least_bytes // _MB} MB have to stay so (FRAMETALLY_MIN_FREE_DISK_MB): "
+                    "make room there; producing goes on by itself then"
+                )
+        return ""
+
+    def wait(self) -> None:
+        """Return once there is room. Raises `GivenUp` if there is none, and a stop was asked for."""
+        while line := self.short():
+            self._patience.say_once_a_minute("room", f"waiting: {line}")
+            self._patience.pause(_LOOK_EVERY_S)
+            if self._patience.stopping:
+                raise GivenUp(f"stopped while waiting: {line}")
+
+
+Outcome = Literal["finished", "known", "skipped"]
+
+
+class Tally:
+    """How a call's files stand, told to `show` whenever something changes."""
+
+    def __init__(self, show: Callable[[Standing], None]) -> None:
+        """Begin with no files."""
+        self._show = show
+        self._standing = Standing()
+        self._size = 0
+        self._worked = 0.0
+
+    @property
+    def frames_announced(self) -> int:
+        """Frames that this call announced."""
+        return self._standing.frames_announced
+
+    def count_announced(self, frames: int) -> None:
+        """Add frames that have been announced; they are shown with the next change."""
+        self._standing = self._standing._replace(frames_announced=self.frames_announced + frames)
+
+    def expect(self, paths: Iterable[Path]) -> None:
+        """Add files that are to be gone through."""
+        sizes = [_size(path) for path in paths]
+        self._tell(
+            files_total=self._standing.files_total + len(sizes),
+            bytes_total=self._standing.bytes_total + sum(sizes),
+        )
+
+    def begin(self, path: Path) -> None:
+        """Note that a file is taken in hand."""
+        self._size = _size(path)
+        self._tell(at_hand=str(path), doing="looking at it", bytes_worked=self._worked)
+
+    def doing(self, what: str, part: float = 0.0) -> None:
+        """Note what is being done with the file at hand, and how much of the file is done, 0 to 1."""
+        self._tell(doing=what, bytes_worked=self._worked + min(max(part, 0.0), 1.0) * self._size)
+
+    def end(self, outcome: Outcome) -> None:
+        """Note that the file at hand is done with."""
+        passed = self._standing.bytes_passed
+        if outcome == "finished":
+            self._worked += self._size
+        else:
+            passed += self._size
+        files = {f"files_{outcome}": getattr(self._standing, f"files_{outcome}") + 1}
+        self._size = 0
+        self._tell(doing="", bytes_worked=self._worked, bytes_passed=passed, **files)
+
+    def _tell(self, **changes: Any) -> None:
+        self._standing = self._standing._replace(**changes)
+        self._show(self._standing)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+class _Source(NamedTuple):
+    slug: str
+    names: list[str]
+
+
+class SourcesOfCall:
+    """The sources of one call of the producer, by name."""
+
+    def __init__(self, manifests: ManifestReader, patience: Patience, notice: Callable[[str], None]) -> None:
+        """Read nothing yet; `notice` gets what a person should know."""
+        self._manifests = manifests
+        self._patience = patience
+        self._notice = notice
+        self._found: dict[str, _Source] = {}
+        self._read: list[MediaManifest] = []
+        self._known = KnownSources([])
+
+    def slug_of(self, name: str) -> str:
+        """Return the slug under which footage of the source `name` is stored. Raises `Poison`, `GivenUp`."""
+        name = composed(name)
+        source = self._found.get(keys.slug(name))
+        if source is None:
+            source = self._found[keys.slug(name)] = self._find(name)
+        if name not in source.names:
+            other = source.names[0]
+            raise Poison(
+                f"its source {name!r} has the same key as {other!r} ({source.slug}: case and hyphens do not "
+                f"tell sources apart); if it is the same source, give --source {other!r}, else choose a name "
+                "that differs in more"
+            )
+        return source.slug
+
+    def _find(self, name: str) -> _Source:
+        manifests = self._patience.until_done("the object store", self._manifests.recent)
+        if manifests is not self._read:
+            self._read, self._known = manifests, KnownSources(manifests)
+        slug = self._known.source_of(name)
+        names = self._known.names_of(slug) or [name]
+        if name in names and len(names) > 1:
+            others = ", ".join(other for other in names if other != name)
+            self._notice(
+                f"source {name}: counted as one with {others}, as an earlier version had it; "
+                "`frametally rename-source` gives each a name, and a key, of its own"
+            )
+        return _Source(slug, names)
 
 
 @dataclass(kw_only=True)
@@ -34,8 +191,6 @@ class ProduceCall:
 
     Attributes:
         paths: Video files, picture files, and folders of both (searched all through).
-        settings: Of the process.
-        source: The source's name; None: that of the folder given, for a single file its stem.
         start_time: ISO 8601 time at which the one video given begins.
         extracted_dir: Folder in which stored pictures are also kept as files, below the source's name.
         should_stop: Asked between frames: once true, what is in hand is finished and the call returns.
@@ -54,14 +209,12 @@ class ProduceCall:
         return find_footage(self.paths, source=self.source, leave_out=left_out)
 
     def start_of(self, footage: Footage) -> datetime | None:
-        """Return the moment that `start_time` names.
-
-        Raises:
-            Misconfigured: It is no time, or cannot be meant for this footage.
-        """
+        """Return the moment that `start_time` names. Raises `Misconfigured`."""
         start = parse_start_time(self.start_time) if self.start_time else None
-        given = len(footage.media) + len(footage.skipped)
-        if start and (given > 1 or any(isinstance(medium, PicturesToProduce) for medium in footage.media)):
+        media_count = len(footage.media) + len(footage.skipped)
+        if start and (
+            media_count > 1 or any(isinstance(medium, PicturesToProduce) for medium in footage.media)
+        ):
             raise Misconfigured(
                 "--start-time is for one video, and this is not one video: give one video a call, or leave it"
                 " out (then the media's own times are used, their names' by --time-pattern, or their files'"
@@ -75,16 +228,9 @@ class Production:
     """One call of the producer at work.
 
     Attributes:
-        patience: Waits for a store or a log that is away, until a stop is asked for.
-        seen: What is remembered of files.
-        pictures: Reads pictures, within bounds.
-        tally: How far this call has come.
         media: Manifests of the media met, by identity.
         frames_known: Frames asked for that an earlier call had announced.
         fresh: Identities of those of which frames were announced since overlaps were looked for.
-        manifests: Reads those of the store.
-        notices: What a person should know besides what was skipped.
-        sources: Those that the footage goes to.
     """
 
     call: ProduceCall
@@ -129,11 +275,7 @@ class Production:
         self.progress.say(line)
 
     def go_on(self) -> None:
-        """Return if there is more to be done.
-
-        Raises:
-            GivenUp: A stop was asked for.
-        """
+        """Return if there is more to be done. Raises `GivenUp`."""
         if self.patience.stopping:
             raise GivenUp("stopped")
 
@@ -143,7 +285,7 @@ class Production:
     ) -> Iterator[FrameWriter]:
         """Open a writer of frames, which calls `note` with what has been announced.
 
-        When a stop is asked for, what is in hand is announced and noted, and `write` is called.
+        When a stop is requested, the work in hand is announced and noted, and `write` is called.
         """
         with FrameWriter(
             settings=self.settings,
@@ -163,8 +305,7 @@ class Production:
     def make_room(self, writer: FrameWriter, write: Callable[[], None], part: float = 0.0) -> None:
         """Wait for room on the disk, if it is short; what is in hand is announced and noted before.
 
-        Raises:
-            GivenUp: There is none, and a stop was asked for.
+        Raises `GivenUp` if there is none, and a stop was asked for.
         """
         if self.room.short():
             writer.flush()

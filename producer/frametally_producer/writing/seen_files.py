@@ -50,14 +50,7 @@ class SeenFile(NamedTuple):
 
 
 class Rate(NamedTuple):
-    """How fast footage was produced here: sums over files.
-
-    Attributes:
-        pixels: Decoded.
-        seconds: That it took, from reading the file to the last announcement.
-        frames: Stored.
-        stored_bytes: Of them.
-    """
+    """How fast footage was produced here: sums over files."""
 
     pixels: int
     seconds: float
@@ -100,14 +93,14 @@ class SeenFiles:
         before: os.stat_result,
         after: os.stat_result,
         sha256: str,
-        asked: str = "",
+        request: str = "",
         picture: str = "",
     ) -> None:
         """Remember a file whose bytes were read between the two looks at it."""
         changed_ns = max(before.st_mtime_ns, before.st_ctime_ns)
         if stamp_of(before) == stamp_of(after) and changed_ns + _SETTLED_NS <= self._clock_ns():
-            said = (sha256, asked, picture)
-            self._pending.append((_name(path), _checked(stamp_of(after), said), *said))
+            fields = (sha256, request, picture)
+            self._pending.append((_name(path), _checked(stamp_of(after), fields), *fields))
             if time.monotonic() - self._flushed_at_s >= _FLUSH_EVERY_S:
                 self.flush()
 
@@ -123,15 +116,15 @@ class SeenFiles:
                         "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?)", pending
                     )
 
-    def rate(self, kind: str, asked: str) -> Rate | None:
+    def rate(self, kind: str, request: str) -> Rate | None:
         """Return how fast media of that kind, asked for in that way, have been produced here."""
         rows = self._read(
             "SELECT pixels, seconds, frames, stored_bytes FROM rate WHERE kind = ? AND asked = ?",
-            (kind, asked),
+            (kind, request),
         )
         return Rate(*rows[0]) if rows else None
 
-    def note_rate(self, kind: str, asked: str, rate: Rate) -> None:
+    def note_rate(self, kind: str, request: str, rate: Rate) -> None:
         """Add to that."""
         with self._harmless():
             if self._connection is not None:
@@ -139,23 +132,15 @@ class SeenFiles:
                     "INSERT INTO rate VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
                     " pixels = pixels + excluded.pixels, seconds = seconds + excluded.seconds,"
                     " frames = frames + excluded.frames, stored_bytes = stored_bytes + excluded.stored_bytes",
-                    (kind, asked, *rate),
+                    (kind, request, *rate),
                 )
 
     def close(self) -> None:
-        """Close the file; again is no error."""
+        """Close the file; a second call does nothing."""
         self.flush()
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-    def __enter__(self) -> SeenFiles:
-        """Return the cache."""
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Close it."""
-        self.close()
 
     def _read(self, sql: str, parameters: tuple[object, ...]) -> list[tuple]:  # type: ignore[type-arg]
         with self._harmless():
@@ -177,7 +162,7 @@ class SeenFiles:
 
 def _open_to_write(path: Path) -> sqlite3.Connection | None:
     opener = SqliteOpener(
-        path.absolute(), what="cache", setting="FRAMETALLY_DATA_DIR", busy_timeout_s=_BUSY_S
+        path.absolute(), part="cache", setting="FRAMETALLY_DATA_DIR", busy_timeout_s=_BUSY_S
     )
     for _ in range(2):
         try:
@@ -211,9 +196,9 @@ def _prepared(connection: sqlite3.Connection) -> sqlite3.Connection:
     return connection
 
 
-def _checked(stamp: str, said: Sequence[str]) -> str:
+def _checked(stamp: str, fields: Sequence[str]) -> str:
     """Return the stamp with a checksum of what is noted: damaged, it would make the file another medium."""
-    return f"{stamp} {zlib.crc32(repr(tuple(said)).encode()):08x}"
+    return f"{stamp} {zlib.crc32(repr(tuple(fields)).encode()):08x}"
 
 
 def _name(path: Path) -> str:

@@ -39,7 +39,7 @@ def agreement(
 
     Both are the detections of each of the same pictures, those of `reference` the most confident first.
     """
-    sought = found = 0
+    sought = agreed = 0
     for expected, got in zip(reference, other, strict=True):
         free = [candidate for candidate in got if candidate.confidence >= least_confidence_of_other]
         for detection in expected:
@@ -49,15 +49,15 @@ def agreement(
             same = [candidate for candidate in free if candidate.label == detection.label]
             best = max(same, key=lambda candidate: iou(candidate.box, detection.box), default=None)
             if best is not None and iou(best.box, detection.box) >= LEAST_IOU:
-                found += 1
+                agreed += 1
                 free.remove(best)
-    return Agreement(sought, found)
+    return Agreement(sought, agreed)
 
 
-def iou(one: Sequence[float], other: Sequence[float]) -> float:
+def iou(box: Sequence[float], other: Sequence[float]) -> float:
     """Return the intersection over union of two boxes, each (left, top, width, height)."""
-    across = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
-    down = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
+    across = min(box[0] + box[2], other[0] + other[2]) - max(box[0], other[0])
+    down = min(box[1] + box[3], other[1] + other[3]) - max(box[1], other[1])
     common = max(across, 0.0) * max(down, 0.0)
-    union = one[2] * one[3] + other[2] * other[3] - common
+    union = box[2] * box[3] + other[2] * other[3] - common
     return common / union if union else 0.0

@@ -1,17 +1,7 @@
-"""Boxes of one group of labels through time become tracks. Standard library only; the same bits everywhere.
+"""Which box goes on with which track: by overlap, the greatest first. Standard library only.
 
-Two passes as ByteTrack has them (Zhang et al., arXiv:2110.06864), with a motion model that knows the true
-time between two frames, and boxes that are widened before they are compared. In each frame:
-
-1. Tracks move to where they should be now. One that has had no box for `gap_ms` ends.
-2. Strong boxes go to tracks of two boxes or more, also to lost ones.
-3. Weak boxes go to those tracks that still have none, and are not lost: hidden objects are seen weakly.
-4. Strong boxes that are left go to tracks of one box; one that gets none for `_SECOND_BOX_MS` is
-   dropped: it was a false alarm.
-5. Strong boxes that are left and above the threshold for new ones begin tracks.
-
-An object that comes nearer is seen weakly before it is strong enough to begin a track. So a track that gets
-its second box takes back, frame by frame, what was left over where it begins: as pass 3, the other way.
+Exact by construction: + - * / on Python's numbers give the same bits on every machine. (`sum` over floats
+does not: Python 3.12 changed it. Nor does `**`, which is the C library's.)
 """
 
 from __future__ import annotations
@@ -19,10 +9,141 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
-from frametally_hadoop.job.input.lines import Frame
-from frametally_hadoop.job.tracks.association import Area, pair_up, widened
-from frametally_hadoop.job.tracks.motion import Motion
-from frametally_hadoop.job.tracks.params import NEW_ABOVE_STRONG, TrackParams
+from frametally_hadoop.job.lines import Frame
+from frametally_hadoop.job.params import NEW_ABOVE_STRONG, TrackParams
+
+Area: TypeAlias = tuple[float, float, float, float, float]
+"""A widened box: left, top, right, bottom, and its area, in one unit of length."""
+
+WIDENED_X = 0.6
+WIDENED_Y = 0.3
+"""Parts of its width and its height by which a box is widened on each side before overlaps are taken.
+
+At 10 frames a second little depends on it; at 5 and fewer an object moves so far between two frames that its
+own boxes hardly overlap (`docs/tracking.md` has the numbers).
+"""
+
+
+def widened(left: float, top: float, width: float, height: float) -> Area:
+    """Return the area by which a box is compared."""
+    by_x, by_y = WIDENED_X * width, WIDENED_Y * height
+    right, bottom = left + width + by_x, top + height + by_y
+    left, top = left - by_x, top - by_y
+    return left, top, right, bottom, (right - left) * (bottom - top)
+
+
+def pair_up(
+    tracks: Sequence[Area], boxes: Sequence[Area], least_overlap: float
+) -> tuple[list[tuple[int, int]], list[int], list[int]]:
+    """Pair each track with one box at most, and each box with one track at most.
+
+    Two may be a pair from `least_overlap` on, intersection over union, above 0. The greatest overlap is taken
+    first; of equal ones the earlier track's, then the earlier box's. Both sequences have an order that
+    the footage alone decides, so the result is decided by it too.
+
+    Returns the pairs as indices, and the indices of the tracks and of the boxes without one.
+    """
+    overlaps = []
+    for i, (left, top, right, bottom, area) in enumerate(tracks):
+        for j, (other_left, other_top, other_right, other_bottom, other_area) in enumerate(boxes):
+            if other_left >= right or left >= other_right or other_top >= bottom or top >= other_bottom:
+                continue
+            shared = (
+                (right if right < other_right else other_right) - (left if left > other_left else other_left)
+            ) * (
+                (bottom if bottom < other_bottom else other_bottom) - (top if top > other_top else other_top)
+            )
+            overlap = shared / (area + other_area - shared)
+            if overlap >= least_overlap:
+                overlaps.append((-overlap, i, j))
+    overlaps.sort()
+    pairs = []
+    track_is_free, box_is_free = [True] * len(tracks), [True] * len(boxes)
+    for _, i, j in overlaps:
+        if track_is_free[i] and box_is_free[j]:
+            track_is_free[i] = box_is_free[j] = False
+            pairs.append((i, j))
+    return (
+        pairs,
+        [i for i, free in enumerate(track_is_free) if free],
+        [j for j, free in enumerate(box_is_free) if free],
+    )
+
+
+_MEASURED = 1 / 400
+"""Variance of a measured position: a twentieth of the height (ByteTrack)."""
+
+_DRIFT_PER_S = 0.02
+_CHANGE_PER_S = 0.3
+"""Variances that a second adds to position (heights²) and to velocity (heights²/s²).
+
+ByteTrack's own, at 30 frames a second, are 0.075 and 1.05; with these, paths behind an obstacle are straight.
+"""
+
+_BIRTH_POSITION = 4 * _MEASURED
+_BIRTH_VELOCITY = 0.4
+_LEAST_SIDE = 10.0
+"""Of a predicted box, in tenths of a pixel."""
+
+
+class Motion:
+    """The filter of one track. Lengths in tenths of a pixel, velocities in those per second."""
+
+    __slots__ = (
+        "dheight",
+        "dwidth",
+        "dx",
+        "dy",
+        "height",
+        "p_cross",
+        "p_position",
+        "p_velocity",
+        "width",
+        "x",
+        "y",
+    )
+
+    def __init__(self, left: float, top: float, width: float, height: float) -> None:
+        """Begin with one box, at rest."""
+        self.x, self.y = left + width / 2, top + height / 2
+        self.width, self.height = float(width), float(height)
+        self.dx = self.dy = self.dwidth = self.dheight = 0.0
+        self.p_position, self.p_cross, self.p_velocity = _BIRTH_POSITION, 0.0, _BIRTH_VELOCITY
+
+    def predict(self, seconds: float, *, is_lost: bool) -> None:
+        """Move on by `seconds`; the size of a lost object is left as it was."""
+        self.x += self.dx * seconds
+        self.y += self.dy * seconds
+        if not is_lost:
+            width, height = self.width + self.dwidth * seconds, self.height + self.dheight * seconds
+            self.width = width if width > _LEAST_SIDE else _LEAST_SIDE
+            self.height = height if height > _LEAST_SIDE else _LEAST_SIDE
+        cross, velocity = self.p_cross, self.p_velocity
+        self.p_position += seconds * (cross + cross + seconds * velocity) + _DRIFT_PER_S * seconds
+        self.p_cross = cross + seconds * velocity
+        self.p_velocity = velocity + _CHANGE_PER_S * seconds
+
+    def correct(self, left: float, top: float, width: float, height: float) -> None:
+        """Take in what was measured now."""
+        position, cross = self.p_position, self.p_cross
+        innovation = position + _MEASURED
+        gain, velocity_gain = position / innovation, cross / innovation
+        off = left + width / 2 - self.x
+        self.x += gain * off
+        self.dx += velocity_gain * off
+        off = top + height / 2 - self.y
+        self.y += gain * off
+        self.dy += velocity_gain * off
+        off = width - self.width
+        self.width += gain * off
+        self.dwidth += velocity_gain * off
+        off = height - self.height
+        self.height += gain * off
+        self.dheight += velocity_gain * off
+        self.p_velocity -= velocity_gain * cross
+        self.p_cross = cross - gain * cross
+        self.p_position = position - gain * position
+
 
 _STRONG_OVERLAP = 0.2
 _WEAK_OVERLAP = 0.5
@@ -42,13 +163,9 @@ class TrackedBox(NamedTuple):
     """One box of one frame, in whole numbers.
 
     Attributes:
-        time_ms: `captured_at_ms` of the frame.
-        confidence: In ten-thousandths.
         left: Tenths of a pixel, as `top`, `width` and `height`.
         is_counted: Whether it counts, were its label counted; a track may begin with boxes that do not.
-        frame: Where it was seen.
-        label: Class name.
-        twins: Weaker boxes of the same object, of other labels of its group; see `labels.one_per_object`.
+        twins: Weaker boxes of the same object, of other labels of its group; see `visits.one_per_object`.
     """
 
     time_ms: int

@@ -3,8 +3,8 @@
 With msgspec where it is installed, with the standard library where it is not: both accept and refuse the
 same lines and give the same values, so that a cluster without msgspec counts the same.
 
-Many lines at a time cost half of what they do one by one. What is wrong with a line is told of a single one
-only: where many are not all good, they are looked at again, one by one.
+Many lines at a time cost half of what they do one by one. A fault is named for a single line
+only: where many are not all good, they are decoded again, one by one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from operator import itemgetter
 from typing import Annotated, Any, NamedTuple, Protocol
 
 from frametally.rules.counted_boxes import DetectedBox
-from frametally.rules.record_limits import MOST_TIME_MS, RECORD_VERSION
+from frametally.rules.times import MOST_TIME_MS, RECORD_VERSION
 
 try:
     import msgspec
@@ -28,7 +28,7 @@ _OPENING, _CLOSING = {ord("{")}, {ord("}")}
 
 
 class BadLine(ValueError):
-    """A line that is no frame's detections; the message says why."""
+    """A line without a frame's detections; the message says why."""
 
 
 class Frame(Protocol):
@@ -110,7 +110,10 @@ def _side(fields: dict[str, Any], name: str) -> int:
 
 def _detection(item: Any) -> _PlainDetection:
     fields = _typed(item, dict, "a detection")
-    left, top, width, height = (_number(side, -_MAX_SIDE_PX, _MAX_SIDE_PX) for side in _box(fields["box"]))
+    sides = _typed(fields["box"], list, "box")
+    if len(sides) != 4:
+        raise BadLine(f"a box of {len(sides)} numbers")
+    left, top, width, height = (_number(side, -_MAX_SIDE_PX, _MAX_SIDE_PX) for side in sides)
     if width <= 0 or height <= 0:
         raise BadLine("a box without area")
     return _PlainDetection(
@@ -120,16 +123,9 @@ def _detection(item: Any) -> _PlainDetection:
     )
 
 
-def _box(value: Any) -> list[Any]:
-    sides: list[Any] = _typed(value, list, "box")
-    if len(sides) != 4:
-        raise BadLine(f"a box of {len(sides)} numbers")
-    return sides
-
-
 def _number(value: Any, least: float, most: float) -> float:
     if type(value) not in (int, float) or not least <= value <= most:
-        raise BadLine(f"{value!r:.40} is no number from {least} to {most}")
+        raise BadLine(f"{value!r:.40} is not a number from {least} to {most}")
     return float(value)
 
 
@@ -140,7 +136,7 @@ def _typed(value: Any, kind: type, name: str) -> Any:
 
 
 def _refuse_constant(name: str) -> None:
-    raise BadLine(f"{name} is no JSON")
+    raise BadLine(f"{name} is not JSON")
 
 
 def _check_version(version: int) -> None:
@@ -149,17 +145,24 @@ def _check_version(version: int) -> None:
 
 
 class _Decoders(NamedTuple):
-    """Of one line; of many, all or none."""
+    """Of one line; of many, all or none; of lines joined by line breaks, without their boxes perhaps."""
 
     one: Callable[[bytes], Frame]
     all: Callable[[Sequence[bytes]], Sequence[Frame] | None]
+    labels: Callable[[bytes], Sequence[Frame]]
 
 
-def _all_with_standard_library(lines: Sequence[bytes]) -> Sequence[Frame] | None:
-    try:
-        return [decode_with_standard_library(line) for line in lines]
-    except BadLine:
-        return None
+def _make_standard_decoders() -> _Decoders:
+    def decode_all(lines: Sequence[bytes]) -> Sequence[Frame] | None:
+        try:
+            return [decode_with_standard_library(line) for line in lines]
+        except BadLine:
+            return None
+
+    def decode_labels(text: bytes) -> Sequence[Frame]:
+        return [decode_with_standard_library(line) for line in text.split(b"\n")]
+
+    return _Decoders(decode_with_standard_library, decode_all, decode_labels)
 
 
 def _make_msgspec_decoders() -> _Decoders:
@@ -221,14 +224,17 @@ def _make_msgspec_decoders() -> _Decoders:
         is_good = len(frames) == len(lines) and all(frame.v == RECORD_VERSION for frame in frames)
         return frames if is_good else None
 
-    return _Decoders(decode_with_msgspec, decode_all_with_msgspec)
+    label_only = msgspec.defstruct("LabelOnly", [("label", str), ("confidence", float)], gc=False)
+    labels_only = msgspec.defstruct(
+        "LabelsOnly",
+        [("image_path", str), ("captured_at_ms", int), ("detections", list[label_only])],  # type: ignore[valid-type]
+        gc=False,
+    )
+    decode_labels = msgspec.json.Decoder(labels_only).decode_lines
+    return _Decoders(decode_with_msgspec, decode_all_with_msgspec, decode_labels)  # type: ignore[arg-type]
 
 
-_DECODERS = (
-    _Decoders(decode_with_standard_library, _all_with_standard_library)
-    if msgspec is None
-    else _make_msgspec_decoders()
-)
+_DECODERS = _make_standard_decoders() if msgspec is None else _make_msgspec_decoders()
 
 decode_frame = _DECODERS.one
 """The frame in a line; raises `BadLine`."""
@@ -236,22 +242,5 @@ decode_frame = _DECODERS.one
 decode_frames = _DECODERS.all
 """The frames in lines; None if one of them may be bad: ask `decode_frame` of each."""
 
-
-def _make_label_decoder() -> Callable[[bytes], Sequence[Frame]]:
-    detection = msgspec.defstruct("LabelOnly", [("label", str), ("confidence", float)], gc=False)
-    frame = msgspec.defstruct(
-        "LabelsOnly",
-        [("image_path", str), ("captured_at_ms", int), ("detections", list[detection])],  # type: ignore[valid-type]
-        gc=False,
-    )
-    return msgspec.json.Decoder(frame).decode_lines  # type: ignore[return-value]
-
-
-def _labels_with_standard_library(text: bytes) -> Sequence[Frame]:
-    return [decode_with_standard_library(line) for line in text.split(b"\n")]
-
-
-decode_labels: Callable[[bytes], Sequence[Frame]] = (
-    _labels_with_standard_library if msgspec is None else _make_label_decoder()
-)
+decode_labels = _DECODERS.labels
 """The frames of lines, joined by line breaks, that were accepted before; their boxes may be missing."""

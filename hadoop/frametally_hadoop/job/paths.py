@@ -1,6 +1,6 @@
 """Where an object stood while it was there, and how its track began and ended. Standard library only.
 
-A path leaves out what lies between: along a straight line from point to point, in time and space, no foot
+A path leaves out points between: along a straight line from point to point, in time and space, no foot
 point that is left out is further off than a part of its box's height. So whatever is asked of the path later
 (when a line was crossed, how fast) is off by no more. A lower side that is hidden for a few frames is where
 its neighbours have it. + - * / alone, as everywhere here.
@@ -13,11 +13,10 @@ from collections.abc import Sequence
 from math import inf
 from typing import Literal, NamedTuple
 
-from frametally.rules.foot_points import foot_point
-from frametally.rules.path_columns import UNSEEN_MS, Began, Ended
-from frametally_hadoop.job.tracks.following import TrackedBox
-from frametally_hadoop.job.tracks.params import MARGIN_MS
-from frametally_hadoop.job.tracks.stitching import is_at_border
+from frametally.rules.path_columns import UNSEEN_MS, Began, Ended, foot_point
+from frametally_hadoop.job.following import TrackedBox
+from frametally_hadoop.job.mending import is_at_border
+from frametally_hadoop.job.params import MARGIN_MS
 
 _OFF_HEIGHTS = 0.1
 _HIDDEN_MS = 300
@@ -32,10 +31,7 @@ class PathPoint(NamedTuple):
     """Where an object stood.
 
     Attributes:
-        time_ms: When.
         x: Foot point, the middle of the box's lower side, in tenths of a pixel, as `y` and `height`.
-        y: Likewise.
-        height: Of the box.
         boxes: How many boxes there are since the point before, this one included.
     """
 
@@ -56,15 +52,15 @@ def foot_path(sightings: Sequence[TrackedBox], hour_start_ms: int, hour_end_ms: 
     sightings = _with_lower_sides(sightings, times)
     own, after = bisect_left(times, hour_start_ms), bisect_left(times, hour_end_ms)
     begin, end = max(own - 1, 0), min(after + 1, len(times))
-    kept = {begin, own, after - 1, end - 1}
-    for at in range(begin + 1, end):
-        if times[at] - times[at - 1] > UNSEEN_MS:
-            kept |= {at - 1, at}
+    corners = {begin, own, after - 1, end - 1}
+    for index in range(begin + 1, end):
+        if times[index] - times[index - 1] > UNSEEN_MS:
+            corners |= {index - 1, index}
     points: list[PathPoint] = []
     since = begin
-    for at in sorted(at for at in kept if begin <= at < end):
-        points += _between(sightings, since, at)
-        since = at
+    for index in sorted(index for index in corners if begin <= index < end):
+        points += _between(sightings, since, index)
+        since = index
     return points
 
 
@@ -76,13 +72,13 @@ def _with_lower_sides(sightings: Sequence[TrackedBox], times: Sequence[int]) -> 
     """
     bottoms = [sighting.top + sighting.height for sighting in sightings]
     smooth = []
-    for at, sighting in enumerate(sightings):
-        before = at - bisect_left(times, times[at] - _HIDDEN_MS)
-        after = bisect_right(times, times[at] + _HIDDEN_MS) - 1 - at
+    for index, sighting in enumerate(sightings):
+        before = index - bisect_left(times, times[index] - _HIDDEN_MS)
+        after = bisect_right(times, times[index] + _HIDDEN_MS) - 1 - index
         reach = before if before < after else after
-        bottom = sorted(bottoms[at - reach : at + reach + 1])[reach]
+        bottom = sorted(bottoms[index - reach : index + reach + 1])[reach]
         height = bottom - sighting.top
-        is_same = bottom == bottoms[at] or height <= 0
+        is_same = bottom == bottoms[index] or height <= 0
         smooth.append(sighting if is_same else sighting._replace(height=height))
     return smooth
 
@@ -100,18 +96,18 @@ def _between(sightings: Sequence[TrackedBox], first: int, last: int) -> list[Pat
     low_x = low_y = low_h = -inf
     high_x = high_y = high_h = inf
     before = (start_ms, x, y, height)
-    since, at = first, first + 1
-    while at <= last:
-        place = now_ms, now_x, now_y, now_height = _place(sightings[at])
+    since, index = first, first + 1
+    while index <= last:
+        place = now_ms, now_x, now_y, now_height = _place(sightings[index])
         passed_ms = now_ms - start_ms
         if passed_ms <= 0:  # two frames of one time: a line has one place for both
-            at += 1
+            index += 1
             continue
         slope_x, slope_y = (now_x - x) / passed_ms, (now_y - y) / passed_ms
         slope_h = (now_height - height) / passed_ms
         if not (low_x <= slope_x <= high_x and low_y <= slope_y <= high_y and low_h <= slope_h <= high_h):
-            points.append(PathPoint(*before, at - 1 - since))
-            since = at - 1
+            points.append(PathPoint(*before, index - 1 - since))
+            since = index - 1
             start_ms, x, y, height = before
             low_x = low_y = low_h = -inf
             high_x = high_y = high_h = inf
@@ -124,7 +120,7 @@ def _between(sightings: Sequence[TrackedBox], first: int, last: int) -> list[Pat
         high_y = slope_y + off if slope_y + off < high_y else high_y
         high_h = slope_h + off if slope_h + off < high_h else high_h
         before = place
-        at += 1
+        index += 1
     points.append(PathPoint(*_place(sightings[last]), last - since))
     return points
 
@@ -135,28 +131,23 @@ def _place(sighting: TrackedBox) -> tuple[int, int, int, int]:
 
 
 class TrackEdges(NamedTuple):
-    """What tells whether a track ended, or the footage did.
-
-    Attributes:
-        stretches: As of `FilmedTime`.
-        gap_ms: How long a track lives on without a box.
-    """
+    """What tells whether a track ended, or the footage did."""
 
     stretches: Sequence[tuple[int, int]]
     gap_ms: int
 
     def began(self, first: TrackedBox) -> Began:
         """Return how a track began whose first box this is."""
-        at = bisect_right(self.stretches, first.time_ms, key=_start_of) - 1
-        start_ms = self.stretches[at][0]
-        is_gap = at > 0 and start_ms - self.stretches[at - 1][1] <= MARGIN_MS
+        index = bisect_right(self.stretches, first.time_ms, key=_start_of) - 1
+        start_ms = self.stretches[index][0]
+        is_gap = index > 0 and start_ms - self.stretches[index - 1][1] <= MARGIN_MS
         return self._edge(first, first.time_ms - start_ms, is_gap=is_gap) or "found"
 
     def ended(self, last: TrackedBox) -> Ended:
         """Return how a track ended whose last box this is."""
-        at = bisect_right(self.stretches, last.time_ms, key=_start_of) - 1
-        end_ms = self.stretches[at][1]
-        is_gap = at + 1 < len(self.stretches) and self.stretches[at + 1][0] - end_ms <= MARGIN_MS
+        index = bisect_right(self.stretches, last.time_ms, key=_start_of) - 1
+        end_ms = self.stretches[index][1]
+        is_gap = index + 1 < len(self.stretches) and self.stretches[index + 1][0] - end_ms <= MARGIN_MS
         return self._edge(last, end_ms - last.time_ms, is_gap=is_gap) or "lost"
 
     def _edge(

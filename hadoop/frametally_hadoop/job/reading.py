@@ -1,20 +1,64 @@
-"""Reads a segment by its address: blocks of frame lines, each checked. Standard library only.
-
-However large a segment is, one block of it is held at a time.
-"""
+"""Compares a segment's lines with their checksums while they come. Standard library only."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from frametally.errors import Poison, Retryable
-from frametally.rules.record_limits import RECORD_VERSION
-from frametally.rules.seals import unsealed
-from frametally_hadoop.job.input.checksums import CheckedPart, LineChecksums
-from frametally_hadoop.job.input.fetching import fetch
-from frametally_hadoop.job.input.lines import BadLine, Frame, decode_frame, decode_frames
+from frametally.rules.seals import check_crc32, unsealed
+from frametally.rules.times import RECORD_VERSION
+from frametally_hadoop.job.fetching import fetch
+from frametally_hadoop.job.lines import BadLine, Frame, decode_frame, decode_frames
+
+
+class CheckedPart(NamedTuple):
+    """Some lines of a segment: its bytes from the end of the part before, up to `next_byte` (None: its end).
+
+    Positions count from the first byte after the header; a `crc32` of None is not compared.
+    """
+
+    what: str
+    next_byte: int | None
+    crc32: int | None
+
+
+class LineChecksums:
+    """The parts of one segment, of which the last reaches to its end."""
+
+    def __init__(self, name: str, parts: Iterable[CheckedPart]) -> None:
+        """Expect these parts; errors call the segment `name`."""
+        self._name = name
+        self._parts = list(parts)
+        self._position = self._crc32 = 0
+
+    def add(self, data: bytes | memoryview) -> None:
+        """Take the next bytes. Raises `Poison` if a part that ends in them is other than was stored."""
+        view = memoryview(data)
+        while view:
+            next_byte = self._parts[0].next_byte
+            size = len(view) if next_byte is None else max(next_byte - self._position, 0)
+            here, view = view[:size], view[size:]
+            self._crc32 = zlib.crc32(here, self._crc32)
+            self._position += len(here)
+            if next_byte is not None and len(here) == size:
+                self._compare()
+
+    def end(self) -> None:
+        """See to it that what is left is as it was stored. Raises `Poison`."""
+        while self._parts:
+            self._compare()
+
+    def _compare(self) -> None:
+        part, crc32 = self._parts.pop(0), self._crc32
+        self._crc32 = 0
+        try:
+            check_crc32(crc32, part.crc32)
+        except Poison as error:
+            raise Poison(f"segment {self._name}, {part.what}: {error}") from None
+
 
 _BLOCK_BYTES = 512 * 1024
 _FIELDS_WITHOUT_SEAL = {
@@ -41,9 +85,7 @@ class Block(NamedTuple):
     """Some lines of a segment.
 
     Attributes:
-        model: Whose they are.
-        lines: Those that hold a frame, as they stand in the segment.
-        frames: The frames, one per line.
+        lines: Those that hold a frame, as the segment has them.
         bad: The other lines: the number of each in the segment, and why it was set aside.
     """
 
@@ -59,13 +101,12 @@ def read_blocks(url: str, name: str, *, block_bytes: int = _BLOCK_BYTES) -> Iter
     Whether it is whole is known after the last block: until then, what was read must not be published. Errors
     call it `name`; about `block_bytes` of it are held at a time.
 
-    Raises:
-        Retryable: It cannot be read now, or came cut short.
-        Poison: It is no segment, or one of another version, or damaged.
+    Raises `Retryable` if it cannot be read now, or came cut short; `Poison` if it is not a segment, or of
+    another version, or damaged.
     """
     header: Header | None = None
     checksums = LineChecksums(name, ())
-    seen, tail = 0, b""
+    lines_read, tail = 0, b""
     for data in fetch(url, f"segment {name}", block_bytes=block_bytes):
         if header is not None:
             checksums.add(data)
@@ -82,17 +123,17 @@ def read_blocks(url: str, name: str, *, block_bytes: int = _BLOCK_BYTES) -> Iter
             header = _decode_header(name, head)
             checksums = LineChecksums(name, header.parts)
             checksums.add(memoryview(data)[len(head) + 1 - held_bytes :])
-        frame_lines = lines[: max(header.frames - seen, 0)]
+        frame_lines = lines[: max(header.frames - lines_read, 0)]
         if frame_lines:
-            yield _checked_block(frame_lines, header, first_number=seen + 2, has_tabs=has_tabs)
-        seen += len(lines)
+            yield _checked_block(frame_lines, header, first_number=lines_read + 2, has_tabs=has_tabs)
+        lines_read += len(lines)
     if header is None:
         raise Retryable(f"segment {name} was cut short in its header")
     expected = header.frames + header.dead_letters
-    if tail or seen < expected:
-        raise Retryable(f"segment {name} was cut short: {seen} lines of {expected}")
-    if seen > expected:
-        raise Poison(f"segment {name} has {seen} lines where its header says {expected}")
+    if tail or lines_read < expected:
+        raise Retryable(f"segment {name} was cut short: {lines_read} lines of {expected}")
+    if lines_read > expected:
+        raise Poison(f"segment {name} has {lines_read} lines where its header says {expected}")
     checksums.end()
 
 
@@ -140,8 +181,7 @@ def _checked_frame(line: bytes, header: Header) -> Frame:
     A frame's source and time must be those in its image path: only then do all lines of one frame meet in one
     group, where it is counted once. And they must be within what the header says, as days are planned by it.
 
-    Raises:
-        BadLine: It is not.
+    Raises `BadLine` if it is not.
     """
     if b"\t" in line or b"\r" in line:  # JSON allows them, engines cut lines there
         raise BadLine("it holds a TAB or a carriage return")
@@ -151,7 +191,7 @@ def _checked_frame(line: bytes, header: Header) -> Frame:
         raise BadLine(f"it is of model {frame.model}, its segment of {header.model}")
     first_ms, last_ms = header.times.get(source, (0, -1))
     if not first_ms <= time_ms <= last_ms:
-        raise BadLine(f"the header knows nothing of source {source} at {time_ms} ms")
+        raise BadLine(f"the header does not list source {source} at {time_ms} ms")
     path = frame.image_path
     if not path.startswith(f"images/{source}/") or f"/{time_ms}-" not in path:
         raise BadLine(f"image_path {path} is of another source or time")
@@ -189,4 +229,4 @@ def _decode_header(name: str, head: bytes) -> Header:
             ],
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise Poison(f"segment {name}: its first line is no segment header ({error!r})") from error
+        raise Poison(f"segment {name}: its first line is not a segment header ({error!r})") from error

@@ -29,10 +29,8 @@ class LinkEnded(Retryable):
 def fetch(url: str, what: str, *, block_bytes: int = _BLOCK_BYTES) -> Iterator[bytes]:
     """Yield the bytes at `url`, block by block; errors call it `what`, such as `segment <key>`.
 
-    Raises:
-        Retryable: It cannot be read now, or came cut short.
-        LinkEnded: Its presigned link works no more.
-        Poison: It is no address.
+    Raises `Retryable` if it cannot be read now, or came cut short; `LinkEnded`: its presigned link works no
+    more; `Poison` if it is not an address.
     """
     if not url.startswith(("file://", "http://", "https://", "hdfs://", "data:")):
         raise Poison(f"{what}: its address begins neither with file:// nor with http(s):// or hdfs://")
@@ -43,7 +41,7 @@ def fetch(url: str, what: str, *, block_bytes: int = _BLOCK_BYTES) -> Iterator[b
     while True:
         try:
             with _open(url, done_bytes) as response:
-                expected_bytes = _left_bytes(response)
+                expected_bytes = int(getattr(response, "length", 0) or 0)  # 0 where it does not say
                 while data := response.read(block_bytes):
                     yield data
                     done_bytes += len(data)
@@ -56,7 +54,7 @@ def fetch(url: str, what: str, *, block_bytes: int = _BLOCK_BYTES) -> Iterator[b
             status = _close(error)
             if status == http.client.FORBIDDEN and "?" in url:
                 raise LinkEnded(
-                    f"{what} cannot be read: {problem}: its presigned link has ended; links work for "
+                    f"{what} cannot be read: {problem}: its presigned link has expired; links work for "
                     "FRAMETALLY_MANIFEST_TTL_S"
                 ) from None
             if url.startswith("file://") or (400 <= status < 500 and status not in _PASSING):
@@ -81,9 +79,11 @@ def _read_hdfs(url: str, what: str, block_bytes: int) -> Iterator[bytes]:
         assert process.stdout is not None and process.stderr is not None  # noqa: S101 - for the type checker
         while data := process.stdout.read(block_bytes):
             yield data
-        said = process.stderr.read().decode(errors="replace").strip().splitlines()
+        stderr_lines = process.stderr.read().decode(errors="replace").strip().splitlines()
     if process.returncode:
-        raise Retryable(f"{what} cannot be read: {said[-1] if said else 'hadoop fs -cat failed'}")
+        raise Retryable(
+            f"{what} cannot be read: {stderr_lines[-1] if stderr_lines else 'hadoop fs -cat failed'}"
+        )
 
 
 def _open(url: str, first_byte: int) -> IO[bytes]:
@@ -97,11 +97,6 @@ def _open(url: str, first_byte: int) -> IO[bytes]:
     return response  # type: ignore[no-any-return]
 
 
-def _left_bytes(response: IO[bytes]) -> int:
-    """Return how many bytes the response still has; 0 where it does not say."""
-    return int(getattr(response, "length", 0) or 0)
-
-
 def _reason(url: str, error: Exception) -> str:
     """Say what went wrong, without what is secret in the address."""
     query = url.partition("?")[2]  # the signature of a presigned address
@@ -109,7 +104,7 @@ def _reason(url: str, error: Exception) -> str:
 
 
 def _close(error: Exception) -> int:
-    """Close an answer that was an error and return its status; 0 if it was none."""
+    """Close an answer that was an error and return its status; 0 for another error."""
     if not isinstance(error, urllib.error.HTTPError):
         return 0
     error.close()

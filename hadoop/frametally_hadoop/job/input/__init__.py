@@ -1,1 +1,0 @@
-"""Reads the segments that the job counts."""

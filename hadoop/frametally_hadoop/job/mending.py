@@ -1,0 +1,298 @@
+"""Tracks that broke are joined again; things that never move are recognised. Standard library only."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from frametally_hadoop.job.following import Track, TrackedBox, by_strength
+from frametally_hadoop.job.params import MARGIN_MS, TrackParams
+
+_NEAR_HEIGHTS = 1.5
+_HEIGHT_RATIO = 1.6
+_BORDER_PART = 0.02
+_VELOCITY_SIGHTINGS = 10
+_MOVED_HEIGHTS = 0.5
+_LEAST_FOR_FIXED_MS = 2000
+
+
+def stitch(tracks: Sequence[Track], gap_ms: int) -> list[Track]:
+    """Join tracks where one goes on with another that ended up to `gap_ms` before.
+
+    Both ends must be away from the frame's border (there objects come and go) and of about one height. The
+    start must lie within 1.5 heights of where the first one ended, of where it would be now, or of half way.
+    The nearest are joined first, each end once; of equally near ones, those that began first.
+
+    Returns tracks by their first sighting, each ordered by time.
+    """
+    tracks = sorted(tracks, key=by_start)
+    starts = [track[0].time_ms for track in tracks]
+    near: list[tuple[float, int, int]] = []
+    for i, track in enumerate(tracks):
+        end = track[-1]
+        if is_at_border(end):
+            continue
+        for j in range(bisect_right(starts, end.time_ms), len(tracks)):
+            if starts[j] > end.time_ms + gap_ms:
+                break
+            distance = _distance(track, tracks[j][0])
+            if distance is not None:
+                near.append((distance, i, j))
+    next_of: dict[int, int] = {}
+    continues: set[int] = set()
+    for _, i, j in sorted(near):
+        if i not in next_of and j not in continues:
+            next_of[i] = j
+            continues.add(j)
+    return in_sequence(tracks, next_of)
+
+
+def by_start(track: Track) -> tuple[int, tuple[int, int, int, int, int, str]]:
+    """Return the key that sorts tracks by their first box."""
+    return track[0].time_ms, by_strength(track[0])
+
+
+def in_sequence(tracks: Sequence[Track], next_of: Mapping[int, int]) -> list[Track]:
+    """Return tracks with those behind them that go on with them; `next_of` has their numbers."""
+    joined = []
+    continues = set(next_of.values())
+    for i in range(len(tracks)):
+        if i in continues:
+            continue
+        whole = list(tracks[i])
+        while i in next_of:
+            i = next_of[i]
+            whole += tracks[i]
+        joined.append(whole)
+    return joined
+
+
+def never_moves(track: Track) -> bool:
+    """Return whether, for 2 s or more, 90 % of the centres lie within half the box's height, both ways."""
+    if track[-1].time_ms - track[0].time_ms < _LEAST_FOR_FIXED_MS:
+        return False
+    height = sorted(sighting.height for sighting in track)[len(track) // 2]
+    return all(
+        _inner_span(sorted(centres)) < _MOVED_HEIGHTS * height
+        for centres in (
+            [sighting.left + sighting.width / 2 for sighting in track],
+            [sighting.top + sighting.height / 2 for sighting in track],
+        )
+    )
+
+
+def _inner_span(ordered: Sequence[float]) -> float:
+    cut = len(ordered) // 20
+    return ordered[len(ordered) - 1 - cut] - ordered[cut]
+
+
+def _distance(track: Track, start: TrackedBox) -> float | None:
+    """Return how near `start` is to where `track` goes, in heights squared; None: they cannot be one."""
+    end = track[-1]
+    if not are_alike(end, start):
+        return None
+    before = track[max(0, len(track) - _VELOCITY_SIGHTINGS)]
+    passed_ms = end.time_ms - before.time_ms
+    # Centres twice as large, to stay with whole numbers.
+    x, y = 2 * end.left + end.width, 2 * end.top + end.height
+    steps = (start.time_ms - end.time_ms) / passed_ms if passed_ms else 0.0
+    dx = (x - 2 * before.left - before.width) * steps
+    dy = (y - 2 * before.top - before.height) * steps
+    nearest = None
+    for part in (0.0, 0.5, 1.0):
+        off_x = (2 * start.left + start.width - x - part * dx) / (2 * start.height)
+        off_y = (2 * start.top + start.height - y - part * dy) / (2 * start.height)
+        distance = off_x * off_x + off_y * off_y
+        if nearest is None or distance < nearest:
+            nearest = distance
+    return nearest if nearest is not None and nearest <= _NEAR_HEIGHTS * _NEAR_HEIGHTS else None
+
+
+def are_alike(end: TrackedBox, start: TrackedBox) -> bool:
+    """Return whether an object may have the one box after the other: of about one height, off the border."""
+    return (
+        0 < start.height <= _HEIGHT_RATIO * end.height
+        and end.height <= _HEIGHT_RATIO * start.height
+        and not is_at_border(start)
+    )
+
+
+def is_at_border(sighting: TrackedBox) -> bool:
+    """Return whether a box touches the frame's border, or nearly; objects come and go there."""
+    width, height = sighting.frame.width_px * 10, sighting.frame.height_px * 10
+    if width <= 0 or height <= 0:
+        return False  # unknown
+    return (
+        sighting.left < _BORDER_PART * width
+        or sighting.top < _BORDER_PART * height
+        or sighting.left + sighting.width > width - _BORDER_PART * width
+        or sighting.top + sighting.height > height - _BORDER_PART * height
+    )
+
+
+_MEETING_MS = 500
+_MOTION_MS = 1500
+"""Where two objects meet, boxes are of both: how each moves, `_MOTION_MS` tell before and after it."""
+_AHEAD_MS = 1000
+_MEETING_HEIGHTS = 1.5
+_LONE_STITCHES = 3
+_LONE_HEIGHTS = 1.0
+_FILL_CONFIDENCE = 4000
+"""Measured: weaker boxes beside a gap are as often of another object."""
+_FILL_HEIGHTS = 0.75
+
+
+class _Move(NamedTuple):
+    """From a box to a later one: centres twice as large, to stay with whole numbers."""
+
+    x: int
+    y: int
+    time_ms: int
+    dx: int
+    dy: int
+    passed_ms: int
+
+
+def mended(
+    tracks: Sequence[Track], left_over: Sequence[tuple[int, list[TrackedBox]]], params: TrackParams
+) -> list[Track]:
+    """Return whole tracks; boxes that go to them are taken from `left_over`, which has frames by time."""
+    if not params.stitch_ms:
+        return stitch(tracks, 0)
+    tracks = stitch(untangle(tracks), params.stitch_ms)
+    # What reaches further than the margin, one hour would join and the next one not.
+    lone_ms = min(_LONE_STITCHES * params.stitch_ms, MARGIN_MS - params.gap_ms)
+    tracks = join_lone(tracks, lone_ms)
+    return [fill(track, left_over, params.gap_ms) for track in tracks]
+
+
+def untangle(tracks: Sequence[Track]) -> list[Track]:
+    """Exchange the rest of a track that turns round where another begins and goes on as it did before."""
+    tracks = sorted(tracks, key=by_start)
+    live: list[int] = []
+    for new, track in enumerate(tracks):
+        start = track[0]
+        live = [index for index in live if tracks[index][-1].time_ms >= start.time_ms + _MEETING_MS]
+        if not is_at_border(start):
+            fits = [
+                (off, index)
+                for index in live
+                if (off := _off_its_way(tracks[index], tracks[new])) is not None
+            ]
+            if fits:
+                _, other = min(fits)
+                whole = tracks[other]
+                cut = bisect_left(whole, start.time_ms, key=_time_of)
+                tracks[other], tracks[new] = whole[:cut] + tracks[new], whole[cut:]
+        live.append(new)
+    return tracks
+
+
+def _off_its_way(track: Track, new: Track) -> float | None:
+    """Return how far `new` is off the way of `track`, in heights squared; None: `track` went on itself."""
+    start = new[0]
+    at_ms = start.time_ms
+    near = _nearest(track, at_ms)
+    if abs(near.time_ms - at_ms) > _MEETING_MS or _apart2(near, start) > _MEETING_HEIGHTS * _MEETING_HEIGHTS:
+        return None
+    before = _motion(track, at_ms - _MEETING_MS - _MOTION_MS, at_ms - _MEETING_MS)
+    after = _motion(track, at_ms, at_ms + _MOTION_MS)
+    if before is None or after is None or before.dx * after.dx + before.dy * after.dy > 0:
+        return None
+    ahead_ms = min(at_ms + _AHEAD_MS, new[-1].time_ms, track[-1].time_ms)
+    if ahead_ms < at_ms + _MEETING_MS:
+        return None
+    steps = (ahead_ms - before.time_ms) / before.passed_ms
+    x, y = before.x + before.dx * steps, before.y + before.dy * steps
+    of_new, of_track = (
+        _off2(_nearest(track_end, ahead_ms), x, y, start.height) for track_end in (new, track)
+    )
+    return of_new if of_new <= 1 <= of_track and 4 * of_new < of_track else None
+
+
+def join_lone(tracks: Sequence[Track], gap_ms: int) -> list[Track]:
+    """Join tracks over a gap in which their object stood hidden: where either is the only one for the other.
+
+    Both ends are away from the border, of about one height, and within a height of each other: who walks on
+    for so long may be anywhere.
+    """
+    tracks = sorted(tracks, key=by_start)
+    starts = [track[0].time_ms for track in tracks]
+    pairs = [
+        (i, j)
+        for i, track in enumerate(tracks)
+        if not is_at_border(end := track[-1])
+        for j in range(bisect_right(starts, end.time_ms), bisect_right(starts, end.time_ms + gap_ms))
+        if are_alike(end, start := tracks[j][0]) and _apart2(end, start) <= _LONE_HEIGHTS * _LONE_HEIGHTS
+    ]
+    ends, begins = Counter(i for i, _ in pairs), Counter(j for _, j in pairs)
+    return in_sequence(tracks, {i: j for i, j in pairs if ends[i] == begins[j] == 1})
+
+
+def fill(track: Track, left_over: Sequence[tuple[int, list[TrackedBox]]], gap_ms: int) -> Track:
+    """Return a track with boxes that were left over on its way over gaps of more than `gap_ms`."""
+    whole = [track[0]]
+    for until in track[1:]:
+        if until.time_ms - whole[-1].time_ms > gap_ms:
+            first = bisect_right(left_over, whole[-1].time_ms, key=_frame_time)
+            for time_ms, boxes in left_over[first : bisect_left(left_over, until.time_ms, key=_frame_time)]:
+                on_the_way = _on_the_way(whole[-1], until, time_ms, boxes)
+                if on_the_way is not None:
+                    whole.append(boxes.pop(on_the_way))
+        whole.append(until)
+    return whole
+
+
+def _on_the_way(
+    since: TrackedBox, until: TrackedBox, time_ms: int, boxes: Sequence[TrackedBox]
+) -> int | None:
+    """Return the number of the box that is nearest to the straight way from one box to another."""
+    part = (time_ms - since.time_ms) / (until.time_ms - since.time_ms)
+    from_x, from_y = 2 * since.left + since.width, 2 * since.top + since.height
+    x = from_x + part * (2 * until.left + until.width - from_x)
+    y = from_y + part * (2 * until.top + until.height - from_y)
+    near = [
+        (off, index)
+        for index, box in enumerate(boxes)
+        if box.confidence >= _FILL_CONFIDENCE
+        and are_alike(since, box)
+        and (off := _off2(box, x, y, box.height)) <= _FILL_HEIGHTS * _FILL_HEIGHTS
+    ]
+    return min(near)[1] if near else None
+
+
+def _motion(track: Track, from_ms: int, to_ms: int) -> _Move | None:
+    """Return how a track moves in a time; None: three boxes over `_MEETING_MS` are needed to tell."""
+    first, end = bisect_left(track, from_ms, key=_time_of), bisect_right(track, to_ms, key=_time_of)
+    if end - first < 3 or (passed_ms := track[end - 1].time_ms - track[first].time_ms) < _MEETING_MS:
+        return None
+    _, _, left, top, width, height, *_ = track[first]
+    last = track[end - 1]
+    x, y = 2 * last.left + last.width, 2 * last.top + last.height
+    return _Move(x, y, last.time_ms, x - 2 * left - width, y - 2 * top - height, passed_ms)
+
+
+def _nearest(track: Track, time_ms: int) -> TrackedBox:
+    index = bisect_left(track, time_ms, key=_time_of)
+    return min(track[max(index - 1, 0) : index + 1], key=lambda box: abs(box.time_ms - time_ms))
+
+
+def _apart2(box: TrackedBox, other: TrackedBox) -> float:
+    """Return how far two centres are apart, in heights of `other`, squared."""
+    return _off2(box, 2 * other.left + other.width, 2 * other.top + other.height, other.height)
+
+
+def _off2(box: TrackedBox, x: float, y: float, height: int) -> float:
+    """Return how far a box's centre is off a place, both twice as large, in heights squared."""
+    off_x, off_y = 2 * box.left + box.width - x, 2 * box.top + box.height - y
+    return (off_x * off_x + off_y * off_y) / (4 * height * height)
+
+
+def _time_of(box: TrackedBox) -> int:
+    return box.time_ms
+
+
+def _frame_time(frame: tuple[int, list[TrackedBox]]) -> int:
+    return frame[0]

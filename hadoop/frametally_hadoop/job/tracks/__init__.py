@@ -1,1 +1,0 @@
-"""Follows objects through frames."""
