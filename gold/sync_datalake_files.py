@@ -1,7 +1,7 @@
-"""Write a notebook for each layer of a video: `datalake/<layer>_layer/01_dag.ipynb`, its cells in order.
+"""Writes a notebook for each layer of a video: `datalake/<layer>_layer/01_dag.ipynb`, its cells in order.
 
-The first says which video, the last runs the layer on it; between them are its picture and each of its
-functions. What was there is written over.
+The first names the video, the last runs the layer on it; between them are its picture and each of its
+functions. It overwrites earlier notebooks.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from frametally.process.retrying import Patience
 from frametally.settings.loading import load_settings
 from frametally_gold.layers import {layer}
 from frametally_gold.layers.driver import LayerTools, run_layer
-from frametally_gold.layers.pictures import draw
+from frametally_gold.layers.driver import draw
 
 video_id = os.environ.get("VIDEO_ID", "")
 if not video_id:
@@ -44,18 +44,18 @@ def write_notebooks(folder: Path) -> list[Path]:
     """Write the notebooks below a folder; return the files.
 
     Raises:
-        Misconfigured: What writes them is not installed.
+        Misconfigured: A library that writes them is not installed.
     """
     try:
         import nbformat
         from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
     except ModuleNotFoundError as error:
         raise Misconfigured(
-            f"{error.name} is not installed, and writes the notebooks: pip install 'frametally[layers]'"
+            f"{error.name} is not installed; the notebooks need it: pip install 'frametally[layers]'"
         ) from error
     from frametally_gold.layers.driver import MODULES, functions_of
 
-    written = []
+    files = []
     for layer, module in MODULES.items():
         doc = inspect.getdoc(module) or ""
         cells = [new_markdown_cell(f"# {doc}"), new_code_cell(_TOOLS.format(layer=layer))]
@@ -67,8 +67,8 @@ def write_notebooks(folder: Path) -> list[Path]:
         path = folder / f"{layer}_layer" / "01_dag.ipynb"
         path.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(new_notebook(cells=cells), path)
-        written.append(path)
-    return written
+        files.append(path)
+    return files
 
 
 def main() -> int:

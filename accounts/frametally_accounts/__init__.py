@@ -1,1 +1,1 @@
-"""Who may do what: accounts, tokens, sign-in, signed embeds and the audit log."""
+"""Accounts, rights, tokens, sign-in, signed embeds and the audit log."""

@@ -1,4 +1,4 @@
-"""Where every request is let in or not, before any route runs: by the table of rights, and by who asks."""
+"""Checks every request before its route runs, by the table of rights and the visitor's role."""
 
 from __future__ import annotations
 
@@ -18,55 +18,69 @@ from frametally.ports.object_store import ObjectStore
 from frametally.rules.times import HOUR_S
 from frametally.settings.access import is_api_token
 from frametally.settings.loading import Settings
-from frametally_accounts.attempts import TriedBy
+from frametally_accounts.access_rows import TriedBy
 from frametally_accounts.audit.opened_book import OpenedAudit
-from frametally_accounts.audit_entries import NOBODY as WHO_IS_NOBODY
-from frametally_accounts.audit_entries import OPEN
+from frametally_accounts.audit_records import NOBODY as WHO_IS_NOBODY
+from frametally_accounts.audit_records import OPEN
 from frametally_accounts.book import AccessBook
+from frametally_accounts.credentials import read_signed, sign, token_hash
 from frametally_accounts.embeds.signed_charts import admit_chart, signed_in
 from frametally_accounts.marker import has_noted_accounts
 from frametally_accounts.rights import Role, UserAccount, as_name
-from frametally_accounts.secrets import read_signed, sign, token_hash
-from frametally_web.access.rights import BY_SOURCE, is_change, right_of, route_of
-from frametally_web.access.visitors import ANYBODY, NOBODY, Visitor, set_visitor
+from frametally_web.access.rights import Rights
+from frametally_web.access.visitors import (
+    ANYBODY,
+    NOBODY,
+    Visitor,
+    set_administrators,
+    set_visitor,
+    whom_to_ask,
+)
 from frametally_web.requests.change import AskedChange, note_who, set_change
+from frametally_web.requests.endpoints import route_of
 from frametally_web.requests.origins import is_of_own_page
 from frametally_web.requests.problems import Problem
 
 SECRET_HEADER = "X-Frametally-Proxy-Secret"  # noqa: S105 - a header's name
 _COOKIES = ("__Host-frametally", "frametally")
-"""The cookie's name where it is safe from being read on the way, and where it is not."""
+"""The cookie's name on a secure connection, and on another."""
 _MOST_COOKIE_CHARS = 16_384
 _FREE_WRONG_TOKENS = 30
-"""Of one address, in a quarter of an hour: after them it waits before it is told of the next."""
+"""Wrong tokens per address and quarter of an hour; after them, each answer waits."""
 _ASK_STORE_EVERY_S = 5.0
 _READ_KEY_EVERY_S = 5.0
 _READS = ("GET", "HEAD", "OPTIONS")
 
 
 class SentHeaders(Protocol):
-    """A request's headers, whichever framework has them."""
+    """A request's headers, whatever the framework."""
 
     def get(self, key: str, default: str, /) -> str:
-        """Return one, whatever case it is written in."""
+        """Return a header; its case does not matter."""
         ...
 
 
 class Gate:
-    """Lets requests in: all where there are no accounts and this machine alone is listened to.
+    """Admits requests. Without accounts, and if only this machine can connect, it admits all.
 
-    Every request that changes anything is recorded here, whether it is let in or not.
+    The gate records every request that changes something, admitted or refused.
     """
 
     def __init__(
-        self, settings: Settings, store: ObjectStore, book: AccessBook | None, audit: OpenedAudit
+        self,
+        settings: Settings,
+        store: ObjectStore,
+        book: AccessBook | None,
+        audit: OpenedAudit,
+        rights: Rights,
     ) -> None:
-        """Ask `book` who has logged in (None: everything is open), and `store` whether it was lost."""
+        """Read sessions from `book` (None: everything is open), and from `store` whether it was lost."""
         self.settings = settings
         self.book = book
         self._store = store
         self._ask_store_at_s = 0.0
         self.audit = audit
+        self.rights = rights
         self._secret = settings.proxy_secret.get_secret_value()
         self._roles = cast(dict[str, Role], settings.roles_by_proxy)
         self._is_alone = settings.listens_to_itself
@@ -75,108 +89,106 @@ class Gate:
         self._read_key_at_s = 0.0
 
     def admit(self, method: str, path: str, headers: SentHeaders, peer: str) -> Visitor:
-        """Return who asks for a route, which they may; `path` is the route's own, as `right_of` takes it.
+        """Return the visitor of a request who has the right; `path` is the route's own, as in `Rights`.
 
-        `peer` is the address that the request comes from.
+        `peer` is the address of the connection.
 
         Raises:
-            Problem: 401, it is for those who log in, and they have not; 403, it is not for them; 429, too
-                many tokens from there were wrong.
+            Problem: 401, the visitor must sign in; 403, the visitor lacks the right; 429, too many wrong
+                tokens came from this address.
         """
         if self.book is None:
             return ANYBODY
-        right = right_of(method, path)
+        right = self.rights.right_of(method, path)
         if right == "open":
             return NOBODY
-        one = self.find(method, headers, peer)
-        if right is not None and one.may(right):
+        visitor = self.find(method, headers, peer)
+        set_administrators(self.administrators)
+        set_visitor(visitor)  # also of who is refused: the answer names whom to ask
+        if right is not None and visitor.may(right):
             reads = "GET" if method == "HEAD" else method
-            if one.sources and route_of(reads, path) not in BY_SOURCE:
+            if visitor.sources and route_of(reads, path) not in self.rights.by_source:
+                sources = ", ".join(visitor.sources)[:200]
                 raise Problem(
                     403,
-                    f"This is of all sources, and {one.name} sees some: {', '.join(one.sources)[:200]}.",
-                    remedy="Ask whoever runs this server for an account that sees all.",
+                    f"This covers all sources; {visitor.name} may only see {sources}.",
+                    remedy=f"Ask {whom_to_ask()} for an account that can see all sources.",
                 )
-            return one
-        if one.role is None or not (one.name or self.has_accounts()):
+            return visitor
+        if visitor.role is None or not (visitor.name or self.has_accounts()):
             raise self._who_is_it()
-        needed = f"It takes the role {right}." if right else "Nobody may do this: it has no right of its own."
+        needed = f"It needs the role {right}." if right else "No role may do this: the route has no right."
         raise Problem(
             403,
-            f"{one.name} may not do this. {needed}",
-            remedy="Ask whoever runs this server; `frametally users` gives roles.",
+            f"{visitor.name} may not do this. {needed}",
+            remedy=f"Ask {whom_to_ask()} for this role.",
         )
 
     def change_of(
         self, method: str, path: str, headers: SentHeaders, *, parts: Mapping[str, object], peer: str
     ) -> AskedChange | None:
-        """Return what the audit log is to have of a request; None: its route changes nothing.
+        """Return the audit entry of a request; None: its route changes nothing.
 
-        Args:
-            method: As `admit` has it.
-            path: As `admit` has it.
-            headers: The request's.
-            parts: What the route's path names, such as a video's id.
-            peer: Address of whoever is connected.
+        `parts` are the values in the path, such as a video's id; for the rest see `admit`.
         """
-        if not is_change(method, path):
+        if not self.rights.is_change(method, path):
             set_change(None)
             return None
-        # What stands in the address of an open route may be what opens it.
-        target = {} if right_of(method, path) == "open" else parts
+        # The address of an open route may contain a secret, such as a link's token.
+        target = {} if self.rights.right_of(method, path) == "open" else parts
         change = AskedChange(route_of(method, path), self.address_of(headers, peer), target)
         set_change(change)
         return change
 
     def find(self, method: str, headers: SentHeaders, peer: str) -> Visitor:
-        """Return who asks; NOBODY: whoever it is has not logged in. Raises `Problem`: 401, 403, 429."""
-        one = self.known(method, headers, peer)
-        note_who(one.name or (OPEN if one.role == "run" else WHO_IS_NOBODY), token=one.token)
-        return one
+        """Return the visitor; NOBODY: not signed in. Raises `Problem`: 401, 403, 429."""
+        visitor = self.identify(method, headers, peer)
+        note_who(visitor.name or (OPEN if visitor.role == "run" else WHO_IS_NOBODY), token=visitor.token)
+        return visitor
 
-    def known(self, method: str, headers: SentHeaders, peer: str) -> Visitor:
-        """Return who asks, as `find` does, without the audit log's being told."""
+    def identify(self, method: str, headers: SentHeaders, peer: str) -> Visitor:
+        """Return the visitor, as `find` does, without a note for the audit log."""
         if self.book is None:
             return ANYBODY
-        scheme, _, told = headers.get("Authorization", "").partition(" ")
+        scheme, _, credential = headers.get("Authorization", "").partition(" ")
         is_program = scheme.lower() == "bearer" and self.has_accounts()
         if self._secret and self._is_proxy(headers):
-            named = headers.get(self.settings.proxy_user_header, "")
-            if named or not is_program:  # a proxy may pass its own tokens on with the name
-                return self._named_by_proxy(named)
+            user_name = headers.get(self.settings.proxy_user_header, "")
+            if user_name or not is_program:  # a proxy may pass its own tokens on with the name
+                return self._named_by_proxy(user_name)
         if is_program:
-            return self._program(told.strip(), self.address_of(headers, peer))
+            return self._program(credential.strip(), self.address_of(headers, peer))
         token = self._session_token(headers)
         if token is not None and self._is_own(method, headers):
             settings = self.settings
-            found = self.book.session(
+            session = self.book.session(
                 token_hash(token),
                 idle_s=settings.web_session_idle_h * HOUR_S,
                 most_s=settings.web_session_h * HOUR_S,
             )
-            if found is not None and not self.lacks_codes(found.account):
-                account = found.account
+            if session is not None and not self.lacks_codes(session.account):
+                account = session.account
                 return Visitor(account.name, account.role, account.sources, token_hash(token))
         if self._secret or self.has_accounts():
             return NOBODY
         return ANYBODY if self._is_alone else Visitor(role="look")
 
     def lacks_codes(self, account: UserAccount) -> bool:
-        """Return whether an account has to set up an authenticator before it may anything by a log-in."""
+        """Return whether an account must set up an authenticator before its sign-in allows anything."""
         least = self.settings.web_codes
         return bool(least) and account.may(cast(Role, least)) and not account.has_codes
 
     def has_accounts(self) -> bool:
-        """Return whether there are accounts, or were: then it stays closed."""
+        """Return whether there are or were accounts: then the dashboard stays closed."""
         if not self._had_accounts and self.book is not None:
             self._had_accounts = not self.book.is_empty() or self._has_lost_accounts()
         return self._had_accounts
 
     def _has_lost_accounts(self) -> bool:
-        """Return whether the store notes accounts, where the book has none; it is asked now and then.
+        """Return whether the store notes accounts that the book lacks; it is read now and then.
 
-        The note is put before the first account is made, so a catalogue that is lost later opens nothing. A
-        store that is away closes no dashboard that has no accounts.
+        The note is written before the first account is added, so a lost catalogue opens nothing. If the
+        store is not available, a dashboard without accounts stays open.
         """
         now_s = monotonic()
         if now_s < self._ask_store_at_s:
@@ -191,14 +203,24 @@ class Gate:
         is_secure = self._is_secure(headers)
         return _COOKIES[0 if is_secure else 1], sign(token, self.signing_key()), is_secure
 
+    def administrators(self) -> list[str]:
+        """Return the names of those who may do everything; none where the accounts cannot be read."""
+        try:
+            accounts = self.book.accounts() if self.book is not None else []
+        except FrametallyError:
+            return []
+        by_proxy = [name for name, role in self._roles.items() if role == "run" and name != "*"]
+        return sorted({*by_proxy, *(one.name for one in accounts if one.may_administer)})
+
     def address_of(self, headers: SentHeaders, peer: str) -> str:
-        """Return where a request comes from: as the proxy says, where it proves to be the one that is set."""
+        """Return the client's address; a proxy's header counts only with the configured secret."""
         if self._secret and self._is_proxy(headers):
             return headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()[:64] or peer
         return peer
 
     def protect(self, app: Flask) -> None:
-        """Hold all routes of `app` to it."""
+        """Guard all routes of `app`."""
+        app.add_template_global(whom_to_ask)
 
         def change_of() -> AskedChange | None:
             if request.url_rule is None:
@@ -214,30 +236,31 @@ class Gate:
         @app.before_request
         def admit() -> Response | None:
             set_visitor(NOBODY)
+            set_administrators(self.administrators)
             if request.url_rule is None or request.method == "OPTIONS":
-                return None  # which is a 404, a 405 or says what there is
+                return None  # a 404, a 405, or the list of methods
             g.change = change_of()
             try:
                 signed, peer = signed_in(request), request.remote_addr or ""
                 if signed and self.book is not None:
-                    one = admit_chart(request, signed, self.signing_key())
+                    visitor = admit_chart(request, signed, self.signing_key())
                 else:
-                    one = self.admit(request.method, request.url_rule.rule, request.headers, peer)
-                set_visitor(one)
-                if not one.sees((request.view_args or {}).get("source", next(iter(one.sources), ""))):
+                    visitor = self.admit(request.method, request.url_rule.rule, request.headers, peer)
+                set_visitor(visitor)
+                if not visitor.sees((request.view_args or {}).get("source", next(iter(visitor.sources), ""))):
                     raise Problem(
-                        404, "There is no such source.", remedy="/api/v1/sources has those there are."
+                        404, "This source does not exist.", remedy="/api/v1/sources lists all sources."
                     )
-                # What is open begins it itself, once it is known that something is done.
-                is_open = right_of(request.method, request.url_rule.rule) == "open"
+                # An open route records its change itself, once it changes something.
+                is_open = self.rights.right_of(request.method, request.url_rule.rule) == "open"
                 if g.change is not None and not is_open:
                     self.audit.begin(g.change)
             except Problem as problem:
                 is_page = request.method == "GET" and not request.path.startswith("/api/")
                 if problem.status != 401 or not is_page or not request.accept_mimetypes.accept_html:
                     raise
-                here = quote(request.full_path.rstrip("?"))
-                answer = redirect(f"/sign-in?next={here}", 303)
+                place = quote(request.full_path.rstrip("?"))
+                answer = redirect(f"/sign-in?next={place}", 303)
                 answer.headers["Cache-Control"] = "no-store"
                 return answer  # type: ignore[return-value]
             return None
@@ -256,40 +279,40 @@ class Gate:
 
     def _who_is_it(self) -> Problem:
         if self.has_accounts() or self._secret:
-            return Problem(401, "You are not logged in.", remedy="Log in at /sign-in, then do it again.")
+            return Problem(401, "You are not signed in.", remedy="Sign in at /sign-in, then try again.")
         return Problem(
             401,
-            "Changes need a log-in here, and there is no account.",
-            remedy="Have whoever runs this server make one: `frametally users add NAME --role run`.",
+            "You must sign in to change something here, and there are no accounts yet.",
+            remedy="Ask an administrator to add one: `frametally users add NAME --role run`.",
         )
 
     def _is_proxy(self, headers: SentHeaders) -> bool:
-        told = headers.get(SECRET_HEADER, "")
-        return hmac.compare_digest(told.encode("utf-8", "replace"), self._secret.encode())
+        secret = headers.get(SECRET_HEADER, "")
+        return hmac.compare_digest(secret.encode("utf-8", "replace"), self._secret.encode())
 
-    def _program(self, told: str, address: str) -> Visitor:
-        """Return whom a token speaks for. Right ones never wait: they have too many bits to be guessed."""
+    def _program(self, secret: str, address: str) -> Visitor:
+        """Return a token's visitor. Right tokens never wait: they have too many bits to be guessed."""
         book = cast(AccessBook, self.book)
-        token = book.token(token_hash(told)) if is_api_token(told) else None
+        token = book.token(token_hash(secret)) if is_api_token(secret) else None
         if token is not None:
             return Visitor(token.account, token.role, token.sources, token=token.name)
         wait_s = math.ceil(book.try_login([TriedBy(f"token:{address}", _FREE_WRONG_TOKENS)]))
         if wait_s > 0:
-            refused = Problem(
-                429, "Too many wrong tokens came from there.", remedy=f"Try again in {wait_s} s."
+            problem = Problem(
+                429, "Too many wrong tokens came from your address.", remedy=f"Try again in {wait_s} s."
             )
-            refused.headers = {"Retry-After": str(wait_s)}
-            raise refused
-        refused = Problem(
+            problem.headers = {"Retry-After": str(wait_s)}
+            raise problem
+        problem = Problem(
             401,
-            "The token is broken, over, or was removed.",
-            remedy="Ask whoever runs this server for another; `frametally tokens add` makes it.",
+            "The token is not valid, has expired, or was removed.",
+            remedy="Ask an administrator for a new one (`frametally tokens add`).",
         )
-        refused.headers = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
-        raise refused
+        problem.headers = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+        raise problem
 
-    def _named_by_proxy(self, named: str) -> Visitor:
-        name = as_name(named)
+    def _named_by_proxy(self, user_name: str) -> Visitor:
+        name = as_name(user_name)
         if name is None:
             return NOBODY
         role: Role | None = self._roles.get(name)
@@ -299,7 +322,7 @@ class Gate:
         if role is None:
             raise Problem(
                 403,
-                f"There is nothing here for {name}.",
+                f"{name} has no role here.",
                 remedy="Ask an administrator to give you an account or a role.",
             )
         return Visitor(name, role)
@@ -308,16 +331,18 @@ class Gate:
         text = headers.get("Cookie", "")
         if not text or len(text) > _MOST_COOKIE_CHARS:
             return None
-        sent = {name: value for name, _, value in (one.strip().partition("=") for one in text.split(";"))}
+        cookies = {
+            name: value for name, _, value in (part.strip().partition("=") for part in text.split(";"))
+        }
         for name in _COOKIES:
-            if name in sent and (token := read_signed(sent[name], self.signing_key())):
+            if name in cookies and (token := read_signed(cookies[name], self.signing_key())):
                 return token
         return None
 
     def _is_own(self, method: str, headers: SentHeaders) -> bool:
-        """Return whether a cookie speaks for who asks: a change says that a page of ours has it made.
+        """Return whether a cookie is valid for the request: a change must come from a page of ours.
 
-        So does a socket, which any page may listen to, unless it is opened by no browser: that says nothing.
+        So must a socket, since any page may open one, unless the client is not a browser.
         """
         origin, fetch_site = headers.get("Origin", ""), headers.get("Sec-Fetch-Site", "")
         if method in _READS or (method == "WS" and not origin and not fetch_site):
@@ -325,15 +350,15 @@ class Gate:
         return is_of_own_page(host=headers.get("Host", ""), origin=origin, fetch_site=fetch_site)
 
     def _is_secure(self, headers: SentHeaders) -> bool:
-        # Whoever claims it falsely gets a cookie back that only TLS returns.
-        said = headers.get("X-Forwarded-Proto", "").strip().lower()
-        return said == "https" or re.match("https:", self.settings.web_url) is not None
+        # A client that claims TLS falsely gets a cookie that it returns only over TLS.
+        scheme = headers.get("X-Forwarded-Proto", "").strip().lower()
+        return scheme == "https" or re.match("https:", self.settings.web_url) is not None
 
     def signing_key(self) -> bytes:
-        """Return what cookies and charts are signed by; empty where there is no book.
+        """Return the key that signs cookies and charts; empty without a book.
 
-        It is read now and then: a catalogue that is restored meanwhile has the key of its backup. While the
-        catalogue is away, the last one holds.
+        The gate reads it again every few seconds: a restored catalogue has the key of its backup. While the
+        catalogue is away, the last key holds.
         """
         if self.book is not None and monotonic() >= self._read_key_at_s:
             try:

@@ -1,8 +1,8 @@
-"""What this folder adds to frametally."""
+"""Registers this folder with frametally."""
 
 from __future__ import annotations
 
-from frametally.plugins import CommandEntry, Plugin
+from frametally.plugins import CommandEntry, PageEntry, Plugin
 
 PLUGIN = Plugin(
     name="accounts",
@@ -16,7 +16,7 @@ PLUGIN = Plugin(
             {"": ("from_text", "to_text", "sites", "sources", "labels", "zone", "hours", "weekdays", "days")},
         ),
         "tokens": CommandEntry(
-            "frametally_accounts.commands.tokens:tokens_group",
+            "frametally_accounts.commands.users:tokens_group",
             "Create and remove API tokens",
             {"add": ("account", "name", "role", "sources", "days"), "remove": ("account", "name")},
         ),
@@ -26,13 +26,22 @@ PLUGIN = Plugin(
             {"add": ("name", "role", "sources", "codes"), "passwd": ("name", "codes"), "remove": ("name",)},
         ),
     },
-    tables="frametally_accounts.kept:TABLES",
-    checks="frametally_accounts.checks:checks",
-    must_open="frametally_accounts.serving:must_open",
-    serving="frametally_accounts.serving:serving",
-    setup="frametally_accounts.serving:setup",
-    restored="frametally_accounts.serving:restored",
-    of_source="frametally_accounts.serving:of_source",
-    kept_since="frametally_accounts.serving:kept_since",
+    tables="frametally_accounts.hooks:TABLES",
+    checks="frametally_accounts.hooks:checks",
+    must_open="frametally_accounts.hooks:must_open",
+    serving="frametally_accounts.hooks:serving",
+    setup="frametally_accounts.hooks:setup",
+    restored="frametally_accounts.hooks:restored",
+    of_source="frametally_accounts.hooks:of_source",
+    kept_since="frametally_accounts.hooks:kept_since",
+    endpoints="frametally_accounts.people.web:ENDPOINTS",
+    pages=(
+        PageEntry("/audit", "run", order=30, under_books="accounts.audit_log"),
+        PageEntry("/accounts", "run", "accounts.html", order=40, under_books="accounts.accounts"),
+    ),
+    web="frametally_accounts.people.web:web_part",
+    tags={
+        "Accounts": "Accounts and tokens, and their rights.",
+    },
     prepare_command="frametally_accounts.audit.command_log:record_changes",
 )

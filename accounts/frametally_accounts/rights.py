@@ -1,4 +1,4 @@
-"""Accounts and their rights, as every part of frametally knows them."""
+"""Accounts and their rights."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, get_args
 from frametally.errors import Misconfigured
 
 Role = Literal["look", "correct", "run"]
-"""Looks at all there is; corrects and adds, too (lines, uploads, streams, names); does everything."""
+"""Roles: view everything; also correct and add (lines, uploads, streams, names); do everything."""
 
 ROLES: tuple[Role, ...] = get_args(Role)
 
@@ -17,15 +17,15 @@ _NAME = re.compile(rf"[a-z0-9][a-z0-9._@+-]{{0,{MOST_NAME_CHARS - 1}}}")
 
 
 class UserAccount(NamedTuple):
-    """Somebody who may log in.
+    """A person's account.
 
     Attributes:
-        name: Small letters, digits and `. _ @ + -`, 64 at most.
-        role: What they may do; each role includes those before it.
-        sources: Slugs of the sources that there are for them; none: all.
-        has_password: Whether they have chosen one.
-        has_codes: Whether a code of an authenticator is asked for, too.
-        created_at_ms: When it was made, by the database's clock.
+        name: Lower-case letters, digits and `. _ @ + -`, 64 at most.
+        role: Its role; each role includes those before it.
+        sources: Slugs of the sources that it can see; empty: all.
+        has_password: Whether its owner has chosen a password.
+        has_codes: Whether sign-in also requires a code of an authenticator.
+        created_at_ms: When it was added, by the database's clock.
     """
 
     name: str
@@ -39,23 +39,26 @@ class UserAccount(NamedTuple):
         """Return whether the role includes this right."""
         return ROLES.index(self.role) >= ROLES.index(right)
 
+    @property
+    def may_administer(self) -> bool:
+        """Whether the account may do everything, of all sources."""
+        return self.role == "run" and not self.sources
+
     def narrowed(self, role: Role, sources: tuple[str, ...]) -> UserAccount | None:
-        """Return the account with these rights alone (no sources: all of its own); None: it has less."""
+        """Return the account with only these rights (no sources: all of its own); None: it has fewer."""
         if not self.may(role) or (self.sources and not set(sources) <= set(self.sources)):
             return None
         return self._replace(role=role, sources=sources or self.sources)
 
 
 class ApiToken(NamedTuple):
-    """What a program proves itself by.
+    """A program's token.
 
     Attributes:
-        account: Name of the account that it speaks for, and goes with.
-        name: What it is called there; written as accounts' names are.
-        role: What it may do, no more than the account.
-        sources: Slugs of the sources that there are for it; none: all of the account's.
-        created_at_ms: When it was made, by the database's clock.
-        ends_at_ms: When it is over.
+        account: The account that it acts for, and with which it is deleted.
+        name: Name of the token, written like an account's.
+        role: Its role, at most the account's.
+        sources: Slugs of the sources that it can see; empty: all of the account's.
         used_at_ms: When it was used last, to a minute; 0: never.
     """
 
@@ -69,11 +72,11 @@ class ApiToken(NamedTuple):
 
 
 class Credentials(NamedTuple):
-    """What an account proves itself by.
+    """The credentials of an account.
 
     Attributes:
-        password_hash: Of argon2, with its parameters; empty: there is no password yet.
-        code_secret: Of the codes, in Base32; empty: none is asked for.
+        password_hash: Of argon2, with its parameters; empty: no password yet.
+        code_secret: Secret of the codes, in Base32; empty: codes are off.
     """
 
     password_hash: str = ""
@@ -81,12 +84,9 @@ class Credentials(NamedTuple):
 
 
 class Session(NamedTuple):
-    """Somebody who has logged in and may still go on.
+    """An open session of a person, with the person's present rights.
 
-    Attributes:
-        account: Who, with the rights that they have by now.
-        begun_at_ms: When, by the database's clock.
-        seen_at_ms: When they were seen last, to a minute.
+    Times are by the database's clock; `seen_at_ms` is to a minute.
     """
 
     account: UserAccount
@@ -95,13 +95,7 @@ class Session(NamedTuple):
 
 
 class OwnSession(NamedTuple):
-    """One of the sessions that an account has, as its people see it.
-
-    Attributes:
-        token_hash: Of its token, by which it is ended.
-        begun_at_ms: When they logged in, by the database's clock.
-        seen_at_ms: When they were seen last, to a minute.
-    """
+    """A session as its owner sees it; its hash ends it."""
 
     token_hash: str
     begun_at_ms: int
@@ -109,21 +103,21 @@ class OwnSession(NamedTuple):
 
 
 def as_name(text: str) -> str | None:
-    """Return the name that a person means by `text`; None: nobody can be called so."""
+    """Return the name that a person means by `text`; None: it is not a valid name."""
     name = text[: MOST_NAME_CHARS * 4].strip().lower()
     return name if len(text) <= MOST_NAME_CHARS * 4 and _NAME.fullmatch(name) else None
 
 
-def check_name(text: str, *, of: str = "an account") -> str:
+def check_name(text: str, *, kind: str = "an account") -> str:
     """Return the name that `text` is, of an account or of a token.
 
     Raises:
-        Misconfigured: Nobody can be called so.
+        Misconfigured: It is not a valid name.
     """
     name = as_name(text)
     if name is None:
         raise Misconfigured(
-            f"{text[:80]!r} is no name of {of}: use small letters, digits and . _ @ + -, "
+            f"{text[:80]!r} is not a valid name for {kind}: use lower-case letters, digits and . _ @ + -, "
             f"beginning with a letter or digit, {MOST_NAME_CHARS} at most"
         )
     return name

@@ -1,6 +1,6 @@
-"""The pages by which people log in, choose a password by a link, and log out. They need no script.
+"""The pages for signing in, choosing a password by a link, and signing out. They need no script.
 
-An unknown name, a wrong password and a wrong code have one answer, after the same work.
+An unknown name, a wrong password and a wrong code get the same answer, after the same work.
 """
 
 from __future__ import annotations
@@ -14,15 +14,21 @@ from flask import Blueprint, Response, g, make_response, redirect, render_templa
 
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.rules.times import HOUR_S
-from frametally_accounts.attempts import TriedBy
+from frametally_accounts.access_rows import TriedBy
 from frametally_accounts.book import AccessBook
+from frametally_accounts.credentials import (
+    check_password,
+    code_address,
+    code_secret_of,
+    find_step,
+    hash_password,
+    is_password,
+    make_token,
+    token_hash,
+)
 from frametally_accounts.gate import Gate
 from frametally_accounts.password_links import LINK_PATH
-from frametally_accounts.passwords import check_password, hash_password, is_password
 from frametally_accounts.rights import Credentials, OwnSession, as_name
-from frametally_accounts.secrets import make_token, token_hash
-from frametally_accounts.totp import code_address, code_secret_of, find_step
-from frametally_web.access.rights import RIGHTS, is_for
 from frametally_web.access.visitors import NOBODY, Visitor, visitor
 from frametally_web.requests.change import note_target, note_who
 from frametally_web.requests.problems import Problem
@@ -30,150 +36,159 @@ from frametally_web.requests.problems import Problem
 _MOST_FORM_BYTES = 8192
 _FREE_OF_ACCOUNT, _FREE_OF_ADDRESS = 5, 30
 _SETTING_UP_S = 600.0
-_NOT_SET_UP = "That is not the code of this secret now: add it to your authenticator, and look at its clock."
+_NOT_SET_UP = "That code does not match: add the secret to your authenticator, and check its clock."
 _WRONG = "Name, password or code is wrong."
 
 
 def create_blueprint(gate: Gate) -> Blueprint:
-    """Return the routes of logging in and out."""
+    """Return the routes for signing in and out."""
     pages = Blueprint("access", __name__)
-    book = gate.book
+    book, rights = gate.book, gate.rights
 
     @pages.app_context_processor
     def for_templates() -> dict[str, object]:
-        one = _shown_to(gate)
+        person = _shown_to(gate)
         return {
-            "visitor": one if gate.has_accounts() else None,
-            "rights": one.rights,
-            # Who is nobody yet is led to the log-in first.
-            "may": lambda route: route in RIGHTS and (one.role is None or is_for(one, route)),
+            "visitor": person if gate.has_accounts() else None,
+            "rights": person.rights,
+            # A visitor who is not signed in goes to the sign-in page first.
+            "may": lambda route: (
+                route in rights.by_route and (person.role is None or rights.is_for(person, route))
+            ),
         }
 
     @pages.get("/sign-in")
     def form() -> Response:
-        one = gate.find("GET", request.headers, _peer())
-        if book is None or (one.role is not None and not one.session):
+        person = gate.find("GET", request.headers, _peer())
+        if book is None or (person.role is not None and not person.session):
             return _go("/")
-        return _page("sign_in.html", who=one.name, role=one.role)
+        return _page("sign_in.html", who=person.name, role=person.role)
 
     @pages.post("/sign-in")
     def sign_in() -> Response:
-        there = _there(book)
-        name, password, code = _sent("name"), _sent("password"), _sent("code")
-        tried = _tried_by(gate, name)
-        wait_s = there.try_login(tried)
-        known = as_name(name)
-        found = there.credentials(known) if known else None
-        # No more than that: where there is no such account it may be a password that was typed.
-        note_target(account="unknown" if found is None else known)
+        access = _access_book(book)
+        name, password, code = _form_text("name"), _form_text("password"), _form_text("code")
+        tries = _tried_by(gate, name)
+        wait_s = access.try_login(tries)
+        account_name = as_name(name)
+        proof = access.credentials(account_name) if account_name else None
+        # Record no more: an unknown name may be a password typed into the wrong field.
+        note_target(account="unknown" if proof is None else account_name)
         if wait_s > 0:
             return _wait(wait_s)
-        if not _proves(there, known or "", found or Credentials(), password, code) or known is None:
+        if (
+            not _proves(access, account_name or "", proof or Credentials(), password, code)
+            or account_name is None
+        ):
             return _page("sign_in.html", status=HTTPStatus.UNAUTHORIZED, problem=_WRONG, name=name[:64])
-        note_who(known)
-        lacks_codes = _lacks_codes(gate, there, known)
+        note_who(account_name)
+        lacks_codes = _lacks_codes(gate, access, account_name)
         note_target(codes="to be set up" if lacks_codes else "")
         gate.audit.begin(g.change)
-        there.forgive(tried)
-        return _lead_on(there, known) if lacks_codes else _begin(gate, there, known, _place_after())
+        access.forgive(tries)
+        return (
+            _lead_on(access, account_name)
+            if lacks_codes
+            else _begin(gate, access, account_name, _place_after())
+        )
 
     @pages.get("/sign-in/password")
     def own_password() -> Response:
-        one = gate.find("GET", request.headers, _peer())
-        return _choose_own(_there(book), one.name) if one.session else _go("/sign-in")
+        person = gate.find("GET", request.headers, _peer())
+        return _choose_own(_access_book(book), person.name) if person.session else _go("/sign-in")
 
     @pages.post("/sign-in/password")
     def change_own() -> Response:
-        there = _there(book)
-        one = gate.find("POST", request.headers, _peer())
-        proof = there.credentials(one.name) if one.session else None
+        access = _access_book(book)
+        person = gate.find("POST", request.headers, _peer())
+        proof = access.credentials(person.name) if person.session else None
         if proof is None:
             return _go("/sign-in")
-        note_target(account=one.name)
-        if problem := _why_not(one.name):
-            return _choose_own(there, one.name, problem)
-        tried = _tried_by(gate, one.name)
-        wait_s = there.try_login(tried)
+        note_target(account=person.name)
+        if problem := _why_not(person.name):
+            return _choose_own(access, person.name, problem)
+        tries = _tried_by(gate, person.name)
+        wait_s = access.try_login(tries)
         if wait_s > 0:
             return _wait(wait_s)
-        if not _proves(there, one.name, proof, _sent("current"), _sent("code")):
-            return _choose_own(there, one.name, "The password that you have, or the code, is wrong.")
+        if not _proves(access, person.name, proof, _form_text("current"), _form_text("code")):
+            return _choose_own(access, person.name, "Your current password or the code is wrong.")
         gate.audit.begin(g.change)
-        there.forgive(tried)
-        there.set_password(one.name, hash_password(_sent("password")))
-        return _begin(gate, there, one.name, "/")
+        access.forgive(tries)
+        access.set_password(person.name, hash_password(_form_text("password")))
+        return _begin(gate, access, person.name, "/")
 
     @pages.get("/sign-in/sessions")
     def own_sessions() -> Response:
-        one = gate.find("GET", request.headers, _peer())
-        return _show_sessions(gate, _there(book), one) if one.session else _go("/sign-in")
+        person = gate.find("GET", request.headers, _peer())
+        return _show_sessions(gate, _access_book(book), person) if person.session else _go("/sign-in")
 
     @pages.post("/sign-in/sessions")
     def end_own() -> Response:
-        there = _there(book)
-        one = gate.find("POST", request.headers, _peer())
-        proof = there.credentials(one.name) if one.session else None
+        access = _access_book(book)
+        person = gate.find("POST", request.headers, _peer())
+        proof = access.credentials(person.name) if person.session else None
         if proof is None:
             return _go("/sign-in")
-        note_target(account=one.name)
-        own = {session.token_hash for session in _sessions(gate, there, one)}
-        ended = sorted(own & {*request.form.getlist("session")})
-        if not ended:
+        note_target(account=person.name)
+        own = {session.token_hash for session in _sessions(gate, access, person)}
+        tokens = sorted(own & {*request.form.getlist("session")})
+        if not tokens:
             return _show_sessions(
-                gate, there, one, "Choose which to end: none was chosen that still goes on."
+                gate, access, person, "Choose the sessions to end; none of those you chose is still open."
             )
-        tried = _tried_by(gate, one.name)
-        wait_s = there.try_login(tried)
+        tries = _tried_by(gate, person.name)
+        wait_s = access.try_login(tries)
         if wait_s > 0:
             return _wait(wait_s)
-        # One factor is enough: whoever is here has shown all at the log-in.
-        if not is_password(proof.password_hash, _sent("current")):
-            return _show_sessions(gate, there, one, "The password is wrong: nothing was ended.")
-        note_target(ended=len(ended))
+        # The password alone is enough: the visitor has shown all factors at sign-in.
+        if not is_password(proof.password_hash, _form_text("current")):
+            return _show_sessions(gate, access, person, "The password is wrong. No session was ended.")
+        note_target(ended=len(tokens))
         gate.audit.begin(g.change)
-        there.forgive(tried)
-        for token in ended:
-            there.end_session(token)
+        access.forgive(tries)
+        for token in tokens:
+            access.end_session(token)
         return _go("/sign-in/sessions")
 
     @pages.get("/sign-in/once/<token>")
     def once(token: str) -> Response:
-        there = _there(book)
-        name = there.link(token_hash(token[:100]))
-        return _choose(name, _new_secret(gate, there, name, token)) if name else _over()
+        access = _access_book(book)
+        name = access.link(token_hash(token[:100]))
+        return _choose(name, _new_secret(gate, access, name, token)) if name else _over()
 
     @pages.post("/sign-in/once/<token>")
     def choose(token: str) -> Response:
-        there = _there(book)
-        kept = token_hash(token[:100])
-        name = there.link(kept)
+        access = _access_book(book)
+        link_hash = token_hash(token[:100])
+        name = access.link(link_hash)
         if name is None:
             return _over()
         note_target(account=name)
-        secret = _new_secret(gate, there, name, token)
-        step = find_step(secret, _sent("code"), time_s=time.time()) if secret else None
+        secret = _new_secret(gate, access, name, token)
+        step = find_step(secret, _form_text("code"), time_s=time.time()) if secret else None
         if problem := _why_not(name) or (_NOT_SET_UP if secret and step is None else ""):
             return _choose(name, secret, problem)
         note_target(codes="set up" if secret else "")
         gate.audit.begin(g.change)
-        if there.use_link(kept, hash_password(_sent("password"))) is None:
+        if access.use_link(link_hash, hash_password(_form_text("password"))) is None:
             return _over()
         if step is not None:
-            there.set_code_secret(name, secret)
-            there.use_code(name, step)
-            return _begin(gate, there, name, "/")
-        proof = there.credentials(name)
-        if proof is not None and proof.code_secret:  # the second factor is asked for all the same
+            access.set_code_secret(name, secret)
+            access.use_code(name, step)
+            return _begin(gate, access, name, "/")
+        proof = access.credentials(name)
+        if proof is not None and proof.code_secret:  # the second factor is still required
             return _go("/sign-in")
-        return _begin(gate, there, name, "/")
+        return _begin(gate, access, name, "/")
 
     @pages.post("/sign-out")
     def sign_out() -> Response:
-        there = _there(book)
+        access = _access_book(book)
         leaving = gate.find("POST", request.headers, _peer())
         if leaving.session:
             gate.audit.begin(g.change)
-            there.end_session(leaving.session)
+            access.end_session(leaving.session)
         answer = _go("/sign-in")
         for is_secure, cookie in ((True, "__Host-frametally"), (False, "frametally")):
             answer.delete_cookie(cookie, secure=is_secure, httponly=True, samesite="Lax")
@@ -183,19 +198,19 @@ def create_blueprint(gate: Gate) -> Blueprint:
     return pages
 
 
-def _there(book: AccessBook | None) -> AccessBook:
+def _access_book(book: AccessBook | None) -> AccessBook:
     request.max_content_length = _MOST_FORM_BYTES
     if book is None:
-        raise Problem(404, "There are no accounts here.", remedy="Open the dashboard: nobody logs in.")
+        raise Problem(404, "There are no accounts here.", remedy="Open the dashboard; it needs no sign-in.")
     return book
 
 
 def _shown_to(gate: Gate) -> Visitor:
-    """Return whom a page is made for: also where its route is open, which asks nobody who they are."""
+    """Return the visitor for the page's menu, even if its route is open."""
     if visitor() != NOBODY:
         return visitor()
     try:
-        return gate.known("GET", request.headers, _peer())
+        return gate.identify("GET", request.headers, _peer())
     except (Problem, FrametallyError):
         return NOBODY
 
@@ -204,13 +219,13 @@ def _peer() -> str:
     return request.remote_addr or ""
 
 
-def _sent(name: str) -> str:
+def _form_text(name: str) -> str:
     return request.form.get(name, "")
 
 
 def _tried_by(gate: Gate, name: str) -> list[TriedBy]:
-    known = as_name(name) or name
-    account = hashlib.sha256(known.encode("utf-8", "replace")).hexdigest()
+    account_name = as_name(name) or name
+    account = hashlib.sha256(account_name.encode("utf-8", "replace")).hexdigest()
     address = gate.address_of(request.headers, _peer())
     return [TriedBy(f"account:{account}", _FREE_OF_ACCOUNT), TriedBy(f"address:{address}", _FREE_OF_ADDRESS)]
 
@@ -229,14 +244,14 @@ def _begin(gate: Gate, book: AccessBook, name: str, place: str) -> Response:
 
 
 def _place_after() -> str:
-    """Return where a person wanted to go: a page of ours, whatever the form says."""
-    wanted = request.form.get("next", "/")
-    is_ours = wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and wanted.isprintable()
-    return wanted if is_ours and len(wanted) <= _MOST_FORM_BYTES and "\\" not in wanted else "/"
+    """Return the page that a person wanted, always one of ours, whatever the form says."""
+    place = request.form.get("next", "/")
+    is_ours = place.startswith("/") and not place.startswith(("//", "/\\")) and place.isprintable()
+    return place if is_ours and len(place) <= _MOST_FORM_BYTES and "\\" not in place else "/"
 
 
 def _proves(book: AccessBook, name: str, proof: Credentials, password: str, code: str) -> bool:
-    """Return whether this is the account's password, and its code where one is asked for: used up by that."""
+    """Return whether the password and any required code are right; this uses the code up."""
     is_right = is_password(proof.password_hash, password)
     if is_right and proof.code_secret:
         step = find_step(proof.code_secret, code, time_s=time.time())
@@ -245,12 +260,16 @@ def _proves(book: AccessBook, name: str, proof: Credentials, password: str, code
 
 
 def _why_not(name: str) -> str:
-    """Return why the password that was sent cannot be an account's; empty: it can."""
+    """Return why the new password is not acceptable; empty: it is."""
     try:
-        check_password(_sent("password"), name=name)
+        check_password(_form_text("password"), name=name)
     except Misconfigured as problem:
         return f"{str(problem)[0].upper()}{str(problem)[1:]}."
-    return "" if _sent("password") == _sent("again") else "The two are not the same: type it twice."
+    return (
+        ""
+        if _form_text("password") == _form_text("again")
+        else "The two passwords differ: type the same twice."
+    )
 
 
 def _choose_own(book: AccessBook, name: str, problem: str = "") -> Response:
@@ -262,17 +281,22 @@ def _choose_own(book: AccessBook, name: str, problem: str = "") -> Response:
     )
 
 
-def _sessions(gate: Gate, book: AccessBook, one: Visitor) -> list[OwnSession]:
+def _sessions(gate: Gate, book: AccessBook, person: Visitor) -> list[OwnSession]:
     settings = gate.settings
     idle_s, most_s = settings.web_session_idle_h * HOUR_S, settings.web_session_h * HOUR_S
-    return book.sessions_of(one.name, idle_s=idle_s, most_s=most_s)
+    return book.sessions_of(person.name, idle_s=idle_s, most_s=most_s)
 
 
-def _show_sessions(gate: Gate, book: AccessBook, one: Visitor, problem: str = "") -> Response:
+def _show_sessions(gate: Gate, book: AccessBook, person: Visitor, problem: str = "") -> Response:
     status = HTTPStatus.BAD_REQUEST if problem else HTTPStatus.OK
-    sessions = _sessions(gate, book, one)
+    sessions = _sessions(gate, book, person)
     return _page(
-        "sessions.html", status=status, problem=problem, name=one.name, here=one.session, sessions=sessions
+        "sessions.html",
+        status=status,
+        problem=problem,
+        name=person.name,
+        here=person.session,
+        sessions=sessions,
     )
 
 
@@ -282,14 +306,14 @@ def _lacks_codes(gate: Gate, book: AccessBook, name: str) -> bool:
 
 
 def _lead_on(book: AccessBook, name: str) -> Response:
-    """Lead whoever has proved their password to a link by which they set up an authenticator."""
+    """Redirect a person whose password was right to a link that sets up an authenticator."""
     token = make_token()
     book.put_link(name, token_hash(token), lasts_s=_SETTING_UP_S)
     return _go(f"{LINK_PATH}{token}")
 
 
 def _new_secret(gate: Gate, book: AccessBook, name: str, token: str) -> str:
-    """Return the secret of codes that whoever has a link sets up by it; empty: they need none."""
+    """Return the secret of the codes that a link sets up; empty: the account needs none."""
     return code_secret_of(token[:100], gate.signing_key()) if _lacks_codes(gate, book, name) else ""
 
 
@@ -303,20 +327,20 @@ def _choose(name: str, secret: str, problem: str = "") -> Response:
 
 def _wait(wait_s: float) -> Response:
     seconds = math.ceil(wait_s)
-    problem = f"Too many log-ins failed. Try again in {seconds} s."
+    problem = f"Too many failed sign-ins. Try again in {seconds} s."
     answer = _page("sign_in.html", status=HTTPStatus.TOO_MANY_REQUESTS, problem=problem)
     answer.headers["Retry-After"] = str(seconds)
     return answer
 
 
 def _over() -> Response:
-    problem = "The link was used, is older than a day, or there is a newer one. Ask for another."
+    problem = "This link was used, is older than a day, or was replaced by a newer one. Ask for another."
     return _page("sign_in.html", status=HTTPStatus.NOT_FOUND, problem=problem)
 
 
-def _page(template: str, *, status: int = HTTPStatus.OK, **shown: str | list[OwnSession] | None) -> Response:
-    wanted = request.values.get("next", "")
-    answer = make_response(render_template(template, wanted=wanted, **shown), status)
+def _page(template: str, *, status: int = HTTPStatus.OK, **values: str | list[OwnSession] | None) -> Response:
+    place = request.values.get("next", "")
+    answer = make_response(render_template(template, wanted=place, **values), status)
     answer.headers["Cache-Control"] = "no-store"
     return answer
 

@@ -1,8 +1,8 @@
 """The access book's tables, for SQLite and PostgreSQL alike, in the video catalogue's database.
 
-`accounts` has who may log in; `links`, `sessions` what of theirs is open, by the hash of a token; `tokens`
-what programs prove themselves by; `attempts` how often a log-in was tried of late. `about.signing_key` is
-what cookies are signed by.
+`accounts` has the people who may sign in; `links` and `sessions` what they have open, by hashes of tokens;
+`tokens` programs' credentials; `attempts` recent failed sign-ins. `about.signing_key` signs
+cookies.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ accounts = Table(
     Column("sources", Text, nullable=False),  # as JSON
     Column("password_hash", Text, nullable=False),
     Column("code_secret", Text, nullable=False),
-    Column("code_step", BigInteger, nullable=False),  # of the newest code that was used
+    Column("code_step", BigInteger, nullable=False),  # of the newest used code
     Column("created_at_ms", BigInteger, nullable=False),
 )
 

@@ -1,4 +1,4 @@
-"""The answers about alerts, and what is sent to add a rule."""
+"""The answers about alerts, and the bodies that add a rule."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from typing import Literal
 import msgspec
 
 from frametally.rules.clocks.turns import Every
-from frametally_alerts.channels.channel_urls import AlertChannel
+from frametally_alerts.channels.channel_kinds import AlertChannel
 from frametally_alerts.channels.wording import subject_of
-from frametally_alerts.rules import AlertMessage, AlertRule, Direction, Measure, What
-from frametally_alerts.scheduled_report import ScheduledReport
+from frametally_alerts.rules import AlertMessage, AlertRule, Direction, Measure, ScheduledReport, What
 from frametally_web.requests.answers import Answer
 
 
@@ -18,23 +17,23 @@ class ToldRule(Answer, frozen=True, kw_only=True):
     """A rule.
 
     Attributes:
-        name: Its name, which is its own.
-        what: What it looks at.
-        channels: Names of the channels that tell it.
-        threshold: Told where a value is this or more; null where the rule has none.
-        below: Told where a value is less than that.
+        name: Its name, which no other rule has.
+        what: The condition that it checks.
+        channels: Names of the channels that it notifies.
+        threshold: It sends an alert where a value is this or more; null where the rule has none.
+        below: It sends an alert where a value is less than `threshold`.
         measure: Of counts.
         interval_s: Length of the intervals.
-        duration_s: How long it has to last; 0: one interval.
-        sources: Slugs; none: all, each by itself.
+        duration_s: How long the condition must last; 0: one interval.
+        sources: Slugs; none: all, each on its own.
         labels: None: all together.
         line: Of crossings.
         direction: Of crossings.
         zone: Of occupancy.
         model: Whose counts; empty: those published last.
-        since_ms: Event time before which nothing is told.
-        silent: Why it may stay silent as things stand, a line each; none: nothing is known that keeps it
-            from it.
+        since_ms: It sends nothing about event times before this.
+        muted_until_ms: It sends nothing until then; the year 10000: until someone unmutes it; 0: not muted.
+        silent: Why it may stay silent at present, a line for each reason; none: no reason is known.
     """
 
     name: str
@@ -52,40 +51,79 @@ class ToldRule(Answer, frozen=True, kw_only=True):
     zone: str
     model: str
     since_ms: int
+    muted_until_ms: int
     silent: list[str]
 
 
-class ToldChannel(Answer, frozen=True, kw_only=True):
-    """A way by which alerts are told.
+class WouldBeAlert(Answer, frozen=True, kw_only=True):
+    """An alert that a rule would have sent.
 
     Attributes:
-        name: As rules name it.
-        kind: Of what kind.
-        place: Where it leads, without what is secret.
-        waiting: How many messages wait.
+        source: Slug.
+        source_name: The source's name.
+        label: Empty: all together.
+        start_ms: Start of the interval, event time.
+        end_ms: Its end; null: it has none.
+        value: The measured value; null where there is none.
+    """
+
+    source: str
+    source_name: str
+    label: str
+    start_ms: int
+    end_ms: int | None
+    value: float | None
+
+
+class RuleTrial(Answer, frozen=True, kw_only=True):
+    """What a rule would have sent in the last seven counted days; nothing of it is stored.
+
+    Attributes:
+        from_ms: Start of these days; null: there are no counts yet, or the rule does not read counts.
+        to_ms: Their end.
+        total: How many alerts it would have sent.
+        alerts: The newest of them.
+    """
+
+    from_ms: int | None
+    to_ms: int | None
+    total: int
+    alerts: list[WouldBeAlert]
+
+
+class ToldChannel(Answer, frozen=True, kw_only=True):
+    """A channel that alerts are sent by.
+
+    Attributes:
+        name: Its name, as rules use it.
+        kind: Its kind.
+        place: Where it leads, without secrets.
+        waiting: Number of messages that wait.
+        from_settings: Whether the server's settings have it; else an administrator can replace and delete it.
     """
 
     name: str
     kind: str
     place: str
     waiting: int
+    from_settings: bool
 
 
 class ToldReport(Answer, frozen=True, kw_only=True):
-    """A report that is made every so often.
+    """A scheduled report.
 
     Attributes:
-        name: Its name, which is its own.
-        every: `day`, a day of the week, or `month`: on which days.
-        at: When on these, by local clocks.
-        zone: Whose clocks.
+        name: Its name, which no other report has.
+        every: `day`, a day of the week, or `month`: the days on which it is made.
+        at: The local time of these days.
+        zone: The time zone of `at`.
         sources: Slugs; none: all.
         labels: None: all.
-        by_source: Whether its rows are of each source for itself.
-        interval_s: Length of a row; null: chosen.
+        by_source: Whether each source has rows of its own.
+        interval_s: Length of a row; null: frametally chooses.
         model: Whose counts; empty: those published last.
-        channels: Names of the channels that tell it; none: it is in the store alone.
-        last_day: The local day of its last turn, where that was made; else null.
+        channels: Names of the channels that it is sent by; none: it is only stored.
+        last_day: The local day of its latest report; null: none was made yet.
     """
 
     name: str
@@ -105,20 +143,20 @@ class ToldMessage(Answer, frozen=True, kw_only=True):
     """An alert on its way through one channel.
 
     Attributes:
-        id: Names it.
-        key: Of the alert: the same in every correction.
+        id: Its identifier.
+        key: Key of the alert: the same in every correction.
         revision: 1, and one more with each correction.
         rule: Name of its rule.
         channel: Name of its channel.
-        text: What it says.
-        source: Slug; empty: of none.
-        label: Empty: of none, or of all together.
+        text: Its text.
+        source: Slug; empty: no source.
+        label: Empty: no label, or all together.
         start_ms: Start of the interval, event time.
         end_ms: Its end; null: it has none.
-        value: What was measured; null where nothing is.
-        withdrawn: Whether it takes back what was told.
+        value: The measured value; null where there is none.
+        withdrawn: Whether it withdraws an alert that was sent.
         state: `queued`, `sent` or `failed`.
-        attempts: How often its sending was begun.
+        attempts: Number of attempts to send it.
         reason: Why it was not sent; null where nothing went wrong.
         created_at_ms: When it was put into the outbox.
     """
@@ -142,17 +180,17 @@ class ToldMessage(Answer, frozen=True, kw_only=True):
 
 
 class Alerts(Answer, frozen=True, kw_only=True):
-    """`/api/alerts`: rules, channels, and what was told, the newest first.
+    """`/api/alerts`: rules, channels, and sent alerts, the newest first.
 
     Attributes:
         rules: All, by name.
-        channels: All that are set, by name.
-        reports: All that are scheduled, by name.
-        source_names: How each source that these name is written, by slug, where that is known.
-        messages: A page of them.
+        channels: All configured ones, by name.
+        reports: All scheduled ones, by name.
+        source_names: Name of each source that these mention, by slug, where it is known.
+        messages: A page of messages.
         next: `before` of the next page; 0 at the end.
-        changes_allowed: Whether rules and reports may be added and removed here.
-        remedy: What to do where they may not; null where they may.
+        changes_allowed: Whether you may add and remove rules and reports here.
+        remedy: What to do where you may not; null where you may.
     """
 
     rules: list[ToldRule]
@@ -165,117 +203,36 @@ class Alerts(Answer, frozen=True, kw_only=True):
     remedy: str | None
 
 
-class RuleWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A rule that is to be added.
-
-    Attributes:
-        name: Its name.
-        what: What it looks at.
-        channels: Names of the channels that tell it.
-        threshold: Told where a value is this or more.
-        below: Told where a value is less than that.
-        measure: Of counts.
-        interval: Length of the intervals, such as `15m`.
-        lasting: How long it has to last, such as `1h`; empty: one interval.
-        sources: Names or slugs; none: all.
-        labels: None: all together.
-        line: Of crossings.
-        direction: Of crossings.
-        zone: Of occupancy.
-        model: Whose counts; empty: those published last.
-        since_ms: Event time before which nothing is told; null: now.
-    """
-
-    name: str
-    what: What
-    channels: list[str]
-    threshold: float | None = None
-    below: bool = False
-    measure: Measure = "detections"
-    interval: str = "15m"
-    lasting: str = ""
-    sources: list[str] = []
-    labels: list[str] = []
-    line: str = ""
-    direction: Direction = "both"
-    zone: str = ""
-    model: str = ""
-    since_ms: int | None = None
-
-
-class ReportWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A report that is to be made every so often, of the day, week or month that is over.
-
-    Attributes:
-        name: Its name, of a-z, 0-9, - and _.
-        every: On which days.
-        at: When on these, by the clocks of `zone`, such as `07:00`.
-        zone: Name of a time zone; null: that of the server's days.
-        sources: Names or slugs; none: all.
-        labels: None: all.
-        by_source: Whether its rows are of each source for itself.
-        interval_s: Length of a row; null: chosen.
-        model: Whose counts; empty: those published last.
-        channels: Names of the channels that tell it; none: it is put into the store alone.
-    """
-
-    name: str
-    every: Every
-    at: str
-    zone: str | None = None
-    sources: list[str] = []
-    labels: list[str] = []
-    by_source: bool = False
-    interval_s: int | None = None
-    model: str = ""
-    channels: list[str] = []
-
-
 def rule_of(rule: AlertRule, silent: list[str]) -> ToldRule:
-    """Return a rule as it is answered."""
+    """Return a rule as the API answers it."""
     return msgspec.convert({**msgspec.to_builtins(rule), "silent": silent}, ToldRule)
 
 
 def channel_of(channel: AlertChannel, waiting: int) -> ToldChannel:
-    """Return a channel as it is answered: nothing of it that is secret."""
-    return ToldChannel(name=channel.name, kind=channel.kind, place=channel.place, waiting=waiting)
+    """Return a channel as the API answers it, without secrets."""
+    return ToldChannel(
+        name=channel.name,
+        kind=channel.kind,
+        place=channel.place,
+        waiting=waiting,
+        from_settings=channel.from_settings,
+    )
+
+
+def unreadable_channel(name: str, waiting: int) -> ToldChannel:
+    """Return a channel that frametally cannot decrypt, as the API answers it."""
+    place = "encrypted by another key; replace it"
+    return ToldChannel(name=name, kind="unreadable", place=place, waiting=waiting, from_settings=False)
 
 
 def report_of(report: ScheduledReport, last_day: str | None) -> ToldReport:
-    """Return a report as it is answered."""
-    return ToldReport(
-        name=report.name,
-        every=report.every,
-        at=report.clock,
-        zone=report.zone,
-        sources=[*report.sources],
-        labels=[*report.labels],
-        by_source=report.by_source,
-        interval_s=report.interval_s,
-        model=report.model,
-        channels=[*report.channels],
-        last_day=last_day,
-    )
+    """Return a report as the API answers it."""
+    fields = {**msgspec.to_builtins(report), "at": report.clock, "last_day": last_day}
+    return msgspec.convert(fields, ToldReport)
 
 
 def message_of(message: AlertMessage) -> ToldMessage:
-    """Return a message as it is answered."""
+    """Return a message as the API answers it."""
     alert = message.alert
-    return ToldMessage(
-        id=message.id,
-        key=alert.key,
-        revision=alert.revision,
-        rule=alert.rule,
-        channel=message.channel,
-        text=subject_of(alert),
-        source=alert.source,
-        label=alert.label,
-        start_ms=alert.start_ms,
-        end_ms=alert.end_ms,
-        value=alert.value,
-        withdrawn=alert.state == "withdrawn",
-        state=message.state,
-        attempts=message.attempts,
-        reason=message.reason,
-        created_at_ms=message.created_at_ms,
-    )
+    added_fields = {"text": subject_of(alert), "withdrawn": alert.state == "withdrawn"}
+    return msgspec.convert({**msgspec.to_builtins(alert), **message._asdict(), **added_fields}, ToldMessage)

@@ -1,4 +1,4 @@
-"""The alert book of an application: opened when somebody asks for it, in the catalogue's database."""
+"""The alert book of an application: it is opened at the first use, in the catalogue's database."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from frametally.errors import FrametallyError
 from frametally.settings.loading import Settings
 from frametally_alerts import answers
 from frametally_alerts.book import AlertBook
-from frametally_alerts.channels.channel_urls import channels_of
+from frametally_alerts.channels.channel_kinds import AlertChannel, channels_of
+from frametally_alerts.channels.configured_and_added import all_channels, seal_channel
+from frametally_alerts.channels.delivery import send_now
 from frametally_alerts.reports.due_reports import turn_of
-from frametally_alerts.rules import AlertRule
-from frametally_alerts.scheduled_report import ScheduledReport, turn_key
-from frametally_alerts.silence import Silence
+from frametally_alerts.rules import AlertRule, ScheduledReport, turn_key
+from frametally_alerts.why_never_fires import Silence
 from frametally_web.requests.problems import Problem
 
 PAGE = 50
+_TEST_S = 20.0
+"""A person waits for the test."""
 
 Look = Callable[[Sequence[AlertRule]], tuple[list[list[Silence]], dict[str, str]]]
 
@@ -29,10 +32,10 @@ class OpenedAlerts:
         """Open nothing yet.
 
         Args:
-            url: Of the catalogue's database.
-            settings: Names the channels.
-            remedy: None where rules may be changed.
-            look: Finds out of each rule why it tells nothing, and how sources are written, by slug.
+            url: URL of the catalogue's database.
+            settings: They name the channels.
+            remedy: What to do where rules may not be changed; None where they may.
+            look: Returns why each rule may stay silent, and the names of sources by slug.
         """
         self._url = url
         self.look = look
@@ -43,7 +46,7 @@ class OpenedAlerts:
 
     @property
     def book(self) -> AlertBook:
-        """The book. Raises `FrametallyError` as its opening does."""
+        """The book. Raises `FrametallyError` if it cannot be opened."""
         with self._lock:
             if self._opened is None:
                 self._opened = AlertBook(self._url, self._settings.catalogue_access)
@@ -51,27 +54,48 @@ class OpenedAlerts:
 
     @property
     def channels(self) -> set[str]:
-        """Names of the channels that are set. Raises `Misconfigured`."""
-        return {*channels_of(self._settings)}
+        """Names of the channels that rules can use. Raises `Misconfigured`."""
+        return {*all_channels(self._settings, self.book).usable}
+
+    def send_test(self, name: str) -> bool:
+        """Send a test by a channel; return False if there is no such channel. Raises as `send_now` does."""
+        channel = all_channels(self._settings, self.book).usable.get(name)
+        if channel is not None:
+            send_now(channel, self._settings, round(time.time() * 1000), within_s=_TEST_S)
+        return channel is not None
+
+    def seal(self, name: str, url: str) -> tuple[AlertChannel, str]:
+        """Return a channel, and its encrypted form for the book. Raises as `seal_channel` does."""
+        return seal_channel(self._settings, name, url)
+
+    def users_of(self, channel: str) -> list[str]:
+        """Return the names of the rules and reports that use a channel."""
+        rules = [one.name for one in self.book.rules() if channel in one.channels]
+        return rules + [one.name for one in self.book.reports() if channel in one.channels]
+
+    def is_of_settings(self, channel: str) -> bool:
+        """Return whether the server's settings have a channel of that name. Raises `Misconfigured`."""
+        return channel in channels_of(self._settings)
 
     def answer(self, *, states: Sequence[str] = (), before: int = 0, limit: int = PAGE) -> answers.Alerts:
-        """Return all that is shown.
+        """Return rules, channels, reports and messages.
 
         Raises:
-            FrametallyError: The book cannot be read, or the channels are not set as they can be.
+            FrametallyError: The book cannot be read, or the channels are not configured correctly.
         """
-        book, waiting = self.book, self.book.waiting()
+        book, waiting_counts = self.book, self.book.waiting()
         reports = book.reports()
-        rules, written = self._rules(book.rules())
-        named = {source for rule in rules for source in rule.sources}
-        named |= {source for report in reports for source in report.sources}
+        rules, source_names = self._rules(book.rules())
+        slugs = {source for rule in rules for source in rule.sources}
+        slugs |= {source for report in reports for source in report.sources}
+        channels, unreadable = all_channels(self._settings, book)
         messages, following = book.messages(limit, states=states, before=before)
         return answers.Alerts(
             rules=rules,
-            source_names={source: written[source] for source in sorted(named) if source in written},
+            source_names={source: source_names[source] for source in sorted(slugs) if source in source_names},
             channels=[
-                answers.channel_of(channel, waiting.get(name, 0))
-                for name, channel in channels_of(self._settings).items()
+                *(answers.channel_of(one, waiting_counts.get(name, 0)) for name, one in channels.items()),
+                *(answers.unreadable_channel(name, waiting_counts.get(name, 0)) for name in unreadable),
             ],
             reports=[answers.report_of(report, _last_day(book, report)) for report in reports],
             messages=[answers.message_of(message) for message in messages],
@@ -81,17 +105,17 @@ class OpenedAlerts:
         )
 
     def _rules(self, rules: list[AlertRule]) -> tuple[list[answers.ToldRule], dict[str, str]]:
-        written: dict[str, str] = {}
+        source_names: dict[str, str] = {}
         try:
-            found, written = self.look(rules)
+            all_silences, source_names = self.look(rules)
         except (FrametallyError, Problem):
-            # Where counts or names cannot be read, rules are shown all the same.
-            found = [[] for _ in rules]
-        told = [
-            answers.rule_of(rule, [one.why for one in silences])
-            for rule, silences in zip(rules, found, strict=True)
+            # If counts or names cannot be read, rules are shown without them.
+            all_silences = [[] for _ in rules]
+        rule_answers = [
+            answers.rule_of(rule, [silence.why for silence in silences])
+            for rule, silences in zip(rules, all_silences, strict=True)
         ]
-        return told, written
+        return rule_answers, source_names
 
     def close(self) -> None:
         """Release connections."""
@@ -102,6 +126,6 @@ class OpenedAlerts:
 
 
 def _last_day(book: AlertBook, report: ScheduledReport) -> str | None:
-    """Return the day of a report's last turn, where it was made."""
+    """Return the day of a report's last turn, if the report was made."""
     turn = turn_of(report, round(time.time() * 1000))
     return f"{turn.day}" if turn is not None and book.was_told(turn_key(report, turn.day)) else None

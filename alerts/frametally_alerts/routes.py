@@ -1,129 +1,266 @@
-"""The handlers of alerts: what was told, and rules and scheduled reports, added and removed."""
+"""The handlers of alerts: sent alerts; rules and scheduled reports, added and removed."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container, Mapping
+from types import MappingProxyType
+from typing import Any
 
 import msgspec
 from flask import Response
-from werkzeug.datastructures import MultiDict
 
 from frametally.rules.clocks.turns import ClockTurn
 from frametally_alerts import answers
 from frametally_alerts.opened_book import OpenedAlerts
-from frametally_alerts.reports.due_reports import MOST_REPORTS, make_report, turn_of
-from frametally_alerts.rule_form import MOST_RULES, RuleRefused, make_rule
-from frametally_alerts.scheduled_report import ScheduledReport
-from frametally_web.requests import query
-from frametally_web.requests.body import read_sent
+from frametally_alerts.reports.due_reports import MOST_REPORTS, turn_of
+from frametally_alerts.rule_form import (
+    MOST_RULES,
+    MuteWanted,
+    ReportWanted,
+    RuleRefused,
+    RuleWanted,
+    make_report,
+    make_rule,
+)
+from frametally_alerts.rules import FOR_GOOD, AlertRule, ScheduledReport
+from frametally_web.requests.body import Sent
+from frametally_web.requests.endpoints import Routes, answer_with
+from frametally_web.requests.parameters import BEFORE, Args, Parameter, in_path, read_one, shown
 from frametally_web.requests.problems import Problem, bad_parameter, ended
-from frametally_web.requests.status import answer_with
 
-Args = MultiDict[str, str]
+ALERTS = Routes("Alerts")
 
-STATES = ("queued", "sent", "failed")
-# Made once, before there are threads: see `records.decode`.
-_wanted = msgspec.json.Decoder(answers.RuleWanted)
-_report_wanted = msgspec.json.Decoder(answers.ReportWanted)
+_STATES = ("queued", "sent", "failed")
+_RULE = Sent(RuleWanted, "rule")
+_REPORT = Sent(ReportWanted, "report")
+_MUTE = Sent(MuteWanted, "time to mute until")
+_RULE_NAME = in_path("name", "Name of the rule.", "busy")
+_REPORT_NAME = in_path("name", "Name of the report.", "weekly")
 _RULE_SENT_AS = {"for": "lasting", "since": "since_ms"}
-"""A rule's fields, by the names that the command line has for them."""
+"""A rule's fields, by their names on the command line."""
 _SENT_AS = {"source": "sources", "label": "labels", "interval": "interval_s", "timezone": "zone"}
-"""A report's fields, by the names that the parameters of its chart have."""
+"""A report's fields, by the names of its chart's parameters."""
+
+
+def _read_states(args: Args, name: str) -> tuple[str, ...]:
+    state = read_one(args, name)
+    if state is None:
+        return ()
+    if state not in _STATES:
+        raise bad_parameter(name, f"There is no state {shown(state)}.", remedy=f"Use {', '.join(_STATES)}.")
+    return (state,)
+
+
+STATE = Parameter(
+    name="state",
+    description="Only messages of this state.",
+    schema={"type": "string", "enum": [*_STATES]},
+    parse=_read_states,
+    example="failed",
+)
 
 
 class AlertRoutes:
-    """The handlers, each by its endpoint's name."""
+    """The handlers."""
 
     def __init__(
-        self, opened: OpenedAlerts, make: Callable[[ScheduledReport, ClockTurn], object], timezone: str
+        self,
+        alerts: OpenedAlerts,
+        make: Callable[[ScheduledReport, ClockTurn], object],
+        try_rule: Callable[[AlertRule], answers.RuleTrial],
+        timezone: str,
     ) -> None:
         """Make the handlers of one application.
 
         Args:
-            opened: What they read and change.
-            make: Makes the files of a report, to see whether it can; raises `Problem`.
-            timezone: Whose clocks a report is made by that names none.
+            alerts: The alert book that they read and change.
+            make: Makes the files of a report, to try it; raises `Problem`.
+            try_rule: Returns what a rule would have sent.
+            timezone: Default time zone of reports.
         """
-        self._opened = opened
+        self._alerts = alerts
         self._make = make
+        self._try_rule = try_rule
         self._timezone = timezone
 
+    @ALERTS.route("GET alerts", "Rules, channels, and sent alerts, the newest first.", STATE, BEFORE)
     def alerts(self, args: Args) -> answers.Alerts:
-        """Return rules, channels, and a page of what was told."""
-        return self._opened.answer(states=states_in(args), before=query.read_before(args))
+        """Return rules, channels, and a page of messages."""
+        return self._alerts.answer(states=STATE.read(args), before=BEFORE.read(args))
 
+    @ALERTS.route(
+        "POST alerts/rules",
+        "Adds a rule, which notifies by its channels from then on.",
+        body=_RULE,
+        statuses=(403, 409, 413, 415),
+        success={201: "The rule is added."},
+        right="run",
+    )
     def post_alert_rule(self, _: Args) -> answers.ToldRule:
         """Add a rule."""
         self._check()
-        wanted = read_sent(_wanted, "rule")
-        try:
-            rule = make_rule(
-                **msgspec.structs.asdict(wanted),
-                known=self._opened.channels,
-                now_ms=round(time.time() * 1000),
-            )
-            silences = self._opened.look([rule])[0][0]
-            for one in silences:
-                if one.for_good:
-                    raise RuleRefused(one.field, one.why)
-        except RuleRefused as error:
-            raise _refused(_RULE_SENT_AS.get(error.field, error.field), error) from error
-        book = self._opened.book
+        rule, silent = self._rule()
+        book = self._alerts.book
         if len(book.rules()) >= MOST_RULES:
-            raise Problem(409, f"There are {MOST_RULES} rules.", remedy="Remove some first.")
+            raise Problem(409, f"You already have {MOST_RULES} rules, the maximum.", remedy="Remove one.")
         if not book.add_rule(rule):
-            raise Problem(
-                409, "There is a rule of that name.", remedy="Give another name, or remove that rule first."
-            )
+            raise _name_taken("rule")
         answer_with(201)
-        return answers.rule_of(rule, [one.why for one in silences])
+        return answers.rule_of(rule, silent)
 
-    def delete_alert_rule(self, args: Args) -> Response:
-        """Remove a rule, with what waits of it."""
+    @ALERTS.route(
+        "PUT alerts/rules/{name}",
+        "Changes a rule. It starts again: it sends alerts from now on, unless you give another start.",
+        _RULE_NAME,
+        body=_RULE,
+        statuses=(403, 404, 409, 413, 415),
+        right="run",
+    )
+    def put_alert_rule(self, args: Args) -> answers.ToldRule:
+        """Replace a rule by another."""
         self._check()
-        if not self._opened.book.remove_rule(query.read_one(args, "name") or ""):
-            raise Problem(
-                404, "There is no rule of that name.", remedy="Ask /api/v1/alerts for those that there are."
+        rule, silent = self._rule()
+        replaced = self._alerts.book.replace_rule(_RULE_NAME.read(args), rule)
+        if replaced is None:
+            raise _not_there("rule")
+        if not replaced:
+            raise _name_taken("rule")
+        return answers.rule_of(rule, silent)
+
+    @ALERTS.route(
+        "PUT alerts/rules/{name}/mute",
+        "Mutes a rule until a time, or until someone unmutes it.",
+        _RULE_NAME,
+        body=_MUTE,
+        statuses=(403, 404, 413, 415),
+        right="run",
+    )
+    def put_mute(self, args: Args) -> answers.ToldRule:
+        """Mute or unmute a rule."""
+        self._check()
+        until_ms = _MUTE.read().until_ms
+        until_ms = FOR_GOOD if until_ms is None else until_ms
+        if not 0 <= until_ms <= FOR_GOOD:
+            raise bad_parameter(
+                "until_ms", "That time is not in the years 1970 to 9999.", remedy="Give another time."
             )
+        rule = self._alerts.book.mute_rule(_RULE_NAME.read(args), until_ms)
+        if rule is None:
+            raise _not_there("rule")
+        return answers.rule_of(rule, [])
+
+    @ALERTS.route(
+        "POST alerts/trials",
+        "Tries a rule over the last seven counted days, and stores nothing.",
+        body=_RULE,
+        statuses=(403, 413, 415),
+        right="run",
+        only_computes=True,
+    )
+    def post_trial(self, _: Args) -> answers.RuleTrial:
+        """Return what a rule would have sent; it needs neither a name nor a channel yet."""
+        rule, _silent = self._rule({"name": "trial", "channels": ["trial"]}, {"trial"})
+        return self._try_rule(rule)
+
+    @ALERTS.route(
+        "DELETE alerts/rules/{name}",
+        "Removes a rule with its waiting messages.",
+        _RULE_NAME,
+        statuses=(403, 404),
+        success={204: "The rule is removed."},
+        right="run",
+    )
+    def delete_alert_rule(self, args: Args) -> Response:
+        """Remove a rule with its waiting messages."""
+        self._check()
+        if not self._alerts.book.remove_rule(_RULE_NAME.read(args)):
+            raise _not_there("rule")
         return Response(status=204)
 
+    @ALERTS.route(
+        "POST alerts/reports",
+        "Schedules a report for every day, week or month. It is tried first, so that you see errors now.",
+        body=_REPORT,
+        statuses=(403, 409, 413, 415),
+        success={201: "The report is added."},
+        right="run",
+    )
     def post_report(self, _: Args) -> answers.ToldReport:
-        """Add a report, once it is seen that it can be made."""
+        """Try a report, and add it."""
         self._check()
-        wanted = msgspec.structs.asdict(read_sent(_report_wanted, "report"))
-        now_ms = round(time.time() * 1000)
-        if wanted["zone"] is None:
-            wanted["zone"] = self._timezone
-        try:
-            report = make_report(**wanted, known=self._opened.channels, now_ms=now_ms)
-        except RuleRefused as error:
-            raise _refused(_SENT_AS.get(error.field, error.field), error) from error
-        turn = turn_of(report, now_ms)
-        if turn is not None:
-            self._try(report, turn)
-        book = self._opened.book
+        report = self._report()
+        book = self._alerts.book
         if len(book.reports()) >= MOST_REPORTS:
-            raise Problem(409, f"There are {MOST_REPORTS} reports.", remedy="Remove some first.")
+            raise Problem(409, f"You already have {MOST_REPORTS} reports, the maximum.", remedy="Remove one.")
         if not book.add_report(report):
-            raise Problem(
-                409,
-                "There is a report of that name.",
-                remedy="Give another name, or remove that report first.",
-            )
+            raise _name_taken("report")
         answer_with(201)
         return answers.report_of(report, None)
 
-    def delete_report(self, args: Args) -> Response:
-        """Remove a report, with what waits of it."""
+    @ALERTS.route(
+        "PUT alerts/reports/{name}",
+        "Changes a report after trying it; the change applies from the next report on.",
+        _REPORT_NAME,
+        body=_REPORT,
+        statuses=(403, 404, 409, 413, 415),
+        right="run",
+    )
+    def put_report(self, args: Args) -> answers.ToldReport:
+        """Replace a report by another."""
         self._check()
-        if not self._opened.book.remove_report(query.read_one(args, "name") or ""):
-            raise Problem(
-                404,
-                "There is no report of that name.",
-                remedy="Ask /api/v1/alerts for those that there are.",
-            )
+        report = self._report()
+        replaced = self._alerts.book.replace_report(_REPORT_NAME.read(args), report)
+        if replaced is None:
+            raise _not_there("report")
+        if not replaced:
+            raise _name_taken("report")
+        return answers.report_of(report, None)
+
+    @ALERTS.route(
+        "DELETE alerts/reports/{name}",
+        "Removes a report with its waiting messages; its files stay in the store.",
+        _REPORT_NAME,
+        statuses=(403, 404),
+        success={204: "The report is removed."},
+        right="run",
+    )
+    def delete_report(self, args: Args) -> Response:
+        """Remove a report with its waiting messages."""
+        self._check()
+        if not self._alerts.book.remove_report(_REPORT_NAME.read(args)):
+            raise _not_there("report")
         return Response(status=204)
+
+    def _rule(
+        self, instead: Mapping[str, Any] = MappingProxyType({}), known_channels: Container[str] | None = None
+    ) -> tuple[AlertRule, list[str]]:
+        """Return the rule of the body, and why it may stay silent; `instead` overrides its fields."""
+        fields = {**msgspec.structs.asdict(_RULE.read()), **instead}
+        known_channels = self._alerts.channels if known_channels is None else known_channels
+        try:
+            rule = make_rule(**fields, known_channels=known_channels, now_ms=round(time.time() * 1000))
+            silences = self._alerts.look([rule])[0][0]
+            for silence in silences:
+                if silence.for_good:
+                    raise RuleRefused(silence.field, silence.why)
+        except RuleRefused as error:
+            raise _rule_problem(_RULE_SENT_AS.get(error.field, error.field), error) from error
+        return rule, [silence.why for silence in silences]
+
+    def _report(self) -> ScheduledReport:
+        fields = msgspec.structs.asdict(_REPORT.read())
+        now_ms = round(time.time() * 1000)
+        if fields["zone"] is None:
+            fields["zone"] = self._timezone
+        try:
+            report = make_report(**fields, known_channels=self._alerts.channels, now_ms=now_ms)
+        except RuleRefused as error:
+            raise _rule_problem(_SENT_AS.get(error.field, error.field), error) from error
+        turn = turn_of(report, now_ms)
+        if turn is not None:
+            self._try(report, turn)
+        return report
 
     def _try(self, report: ScheduledReport, turn: ClockTurn) -> None:
         try:
@@ -135,23 +272,21 @@ class AlertRoutes:
             raise Problem(400, problem.detail, remedy=problem.remedy, parameter=field) from problem
 
     def _check(self) -> None:
-        if self._opened.remedy is not None:
-            raise Problem(403, "Rules and reports cannot be changed here.", remedy=self._opened.remedy)
+        if self._alerts.remedy is not None:
+            raise Problem(403, "You cannot change rules and reports here.", remedy=self._alerts.remedy)
 
 
-def _refused(field: str, error: RuleRefused) -> Problem:
+def _not_there(kind: str) -> Problem:
+    return Problem(404, f"There is no {kind} of that name.", remedy="GET /api/v1/alerts lists all names.")
+
+
+def _name_taken(kind: str) -> Problem:
     return Problem(
-        400, ended(f"{field}: {error.detail}"), remedy="Correct it, and send it again.", parameter=field
+        409, f"There is already a {kind} of that name.", remedy="Use another name, or remove it first."
     )
 
 
-def states_in(args: Args) -> tuple[str, ...]:
-    """Return the states that are asked for; none: all. Raises `Problem`."""
-    state = query.read_one(args, "state")
-    if state is None:
-        return ()
-    if state not in STATES:
-        raise bad_parameter(
-            "state", f"There is no state {query.shown(state)}.", remedy=f"Use {', '.join(STATES)}."
-        )
-    return (state,)
+def _rule_problem(field: str, error: RuleRefused) -> Problem:
+    return Problem(
+        400, ended(f"{field}: {error.detail}"), remedy="Correct this, and send it again.", parameter=field
+    )

@@ -1,137 +1,261 @@
-"""Makes a rule of what a person asks for, or says why there can be none."""
+"""Makes a rule or a report from a person's input, or reports what is wrong with it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable
+import zoneinfo
+from collections.abc import Callable, Container, Iterable, Sequence
+from typing import Any
+
+import msgspec
 
 from frametally import keys
 from frametally.errors import FrametallyError
 from frametally.process.period import parse_period_s
+from frametally.rules.clocks.turns import EVERY, Every
 from frametally.rules.times import DAY_S, FIRST_MS, NEXT_MS
-from frametally_alerts.rules import BY_BARS, AlertRule, Direction, Measure, What
+from frametally_alerts.rules import BY_BARS, AlertRule, Direction, Measure, ScheduledReport, What
 
 MOST_RULES = 500
 _NAME = re.compile(r"[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]{0,98}[^\s\x00-\x1f\x7f])?")
+_CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 _MOST_NAMES, _LONGEST = 100, 200
 
 
 class RuleRefused(FrametallyError):
-    """There can be no such rule: which field is at fault, and what to do."""
+    """A rule or report that is not valid: the field, and the remedy."""
 
     def __init__(self, field: str, detail: str) -> None:
-        """Keep the field; as text it is one line."""
+        """Keep the field; the text is one line."""
         super().__init__(f"{field}: {detail}")
         self.field = field
         self.detail = detail
 
 
-def make_rule(
-    *,
-    name: str,
-    what: What,
-    channels: Iterable[str],
-    known: Container[str],
-    now_ms: int,
-    threshold: float | None = None,
-    below: bool = False,
-    measure: Measure = "detections",
-    interval: str = "15m",
-    lasting: str = "",
-    sources: Iterable[str] = (),
-    labels: Iterable[str] = (),
-    line: str = "",
-    direction: Direction = "both",
-    zone: str = "",
-    model: str = "",
-    since_ms: int | None = None,
-) -> AlertRule:
-    """Return the rule.
+class RuleWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A rule to add.
 
-    Args:
-        name: As in `AlertRule`, as are those that are not named here.
-        what: What it looks at.
-        channels: By which it is told.
-        known: Names of the channels that are set.
-        now_ms: Event times before are told only with an earlier `since_ms`.
-        threshold: Of values.
-        below: Whether it is told under the threshold.
+    Attributes:
+        name: Its name.
+        what: The condition to check.
+        channels: Names of the channels that it notifies.
+        threshold: It sends an alert where a value is this or more.
+        below: It sends an alert where a value is less than `threshold`.
         measure: Of counts.
-        interval: Such as `15m`.
-        lasting: Such as `1h`; empty: one interval.
-        sources: Names or slugs.
-        labels: Classes.
+        interval: Length of the intervals, such as `15m`.
+        lasting: How long the condition must last, such as `1h`; empty: one interval.
+        sources: Names or slugs; none: all.
+        labels: None: all together.
         line: Of crossings.
         direction: Of crossings.
         zone: Of occupancy.
-        model: Of counts.
-        since_ms: None: now.
+        model: Whose counts; empty: those published last.
+        since_ms: It sends nothing about event times before this; null: now.
+    """
+
+    name: str
+    what: What
+    channels: list[str]
+    threshold: float | None = None
+    below: bool = False
+    measure: Measure = "detections"
+    interval: str = "15m"
+    lasting: str = ""
+    sources: list[str] = []
+    labels: list[str] = []
+    line: str = ""
+    direction: Direction = "both"
+    zone: str = ""
+    model: str = ""
+    since_ms: int | None = None
+
+
+class MuteWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long a rule sends nothing.
+
+    Attributes:
+        until_ms: Until when; null: until someone unmutes it; 0: it sends again at once.
+    """
+
+    until_ms: int | None
+
+
+class ChannelWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A channel that is to be added.
+
+    Attributes:
+        name: Its name, as rules and reports use it.
+        url: Its address with all secrets, such as `https://host/hook`; no answer repeats it.
+    """
+
+    name: str
+    url: str
+
+
+class ChannelAddress(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Another address of a channel.
+
+    Attributes:
+        url: The whole address; no answer repeats it.
+    """
+
+    url: str
+
+
+class ReportWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A scheduled report on the last day, week or month.
+
+    Attributes:
+        name: Its name, of a-z, 0-9, - and _.
+        every: The days on which it is made.
+        at: The time of these days in `zone`, such as `07:00`.
+        zone: Name of a time zone; null: the server's.
+        sources: Names or slugs; none: all.
+        labels: None: all.
+        by_source: Whether each source has rows of its own.
+        interval_s: Length of a row; null: frametally chooses.
+        model: Whose counts; empty: those published last.
+        channels: Names of the channels that it is sent by; none: it is only stored.
+    """
+
+    name: str
+    every: Every
+    at: str
+    zone: str | None = None
+    sources: list[str] = []
+    labels: list[str] = []
+    by_source: bool = False
+    interval_s: int | None = None
+    model: str = ""
+    channels: list[str] = []
+
+
+def make_rule(*, known_channels: Container[str], now_ms: int, **fields: Any) -> AlertRule:
+    """Return the rule that these fields of `RuleWanted` describe.
+
+    Args:
+        known_channels: Names of the configured channels.
+        now_ms: The rule ignores earlier event times unless `since_ms` is earlier.
+        fields: Of `RuleWanted`.
 
     Raises:
-        RuleRefused: There can be no such rule.
+        RuleRefused: The rule is not valid.
     """
+    form = RuleWanted(**fields)
     rule = AlertRule(
-        name=name,
-        what=what,
-        channels=tuple(dict.fromkeys(channels)),
-        threshold=threshold,
-        below=below,
-        measure=measure,
-        interval_s=_period("interval", interval),
-        duration_s=_period("for", lasting) if lasting else 0,
-        sources=tuple(dict.fromkeys(keys.slug(source) for source in sources)),
-        labels=tuple(dict.fromkeys(labels)),
-        line=line,
-        direction=direction,
-        zone=zone,
-        model=model,
-        since_ms=now_ms if since_ms is None else since_ms,
+        name=form.name,
+        what=form.what,
+        channels=tuple(dict.fromkeys(form.channels)),
+        threshold=form.threshold,
+        below=form.below,
+        measure=form.measure,
+        interval_s=_period("interval", form.interval),
+        duration_s=_period("for", form.lasting) if form.lasting else 0,
+        sources=tuple(dict.fromkeys(keys.slug(source) for source in form.sources)),
+        labels=tuple(dict.fromkeys(form.labels)),
+        line=form.line,
+        direction=form.direction,
+        zone=form.zone,
+        model=form.model,
+        since_ms=now_ms if form.since_ms is None else form.since_ms,
         made_at_ms=now_ms,
     )
-    _check(rule, known)
+    _check(rule, known_channels)
     return rule
 
 
-def _check(rule: AlertRule, known: Container[str]) -> None:
+def make_report(*, known_channels: Container[str], now_ms: int, **fields: Any) -> ScheduledReport:
+    """Return the report that these fields of `ReportWanted` describe.
+
+    Args:
+        known_channels: Names of the configured channels.
+        now_ms: Reports that were due earlier are not made.
+        fields: Of `ReportWanted`, all that have no default.
+
+    Raises:
+        RuleRefused: The report is not valid.
+    """
+    form = ReportWanted(**fields)
+    if keys.slug(form.name) != form.name:
+        raise RuleRefused("name", "use only a-z, 0-9, - and _, such as weekly-gate")
+    if form.every not in EVERY:
+        raise RuleRefused("every", f"{form.every[:60]!r} is not one of {', '.join(EVERY)}")
+    clock = _CLOCK.fullmatch(form.at)
+    if clock is None:
+        raise RuleRefused("at", f"{form.at[:60]!r} is not a time of day, such as 07:00")
+    zone = form.zone or ""
+    try:
+        zoneinfo.ZoneInfo(zone)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise RuleRefused("zone", f"{zone[:60]!r} is not a time zone, such as Europe/Berlin") from None
+    report = ScheduledReport(
+        name=form.name,
+        every=form.every,
+        at_minute=int(clock[1]) * 60 + int(clock[2]),
+        zone=zone,
+        channels=tuple(dict.fromkeys(form.channels)),
+        sources=tuple(dict.fromkeys(keys.slug(source) for source in form.sources)),
+        labels=tuple(dict.fromkeys(form.labels)),
+        by_source=form.by_source,
+        interval_s=form.interval_s,
+        model=form.model,
+        made_at_ms=now_ms,
+    )
+    _check_channels(report.channels, known_channels)
+    for field in ("sources", "labels"):
+        _check_names(field, getattr(report, field), lambda name: 0 < len(name) <= _LONGEST)
+    if form.interval_s is not None and not 0 < form.interval_s <= 31 * DAY_S:
+        raise RuleRefused("interval", "give the seconds of a row, up to a month")
+    return report
+
+
+def _check_channels(channels: Iterable[str], known_channels: Container[str]) -> None:
+    for channel in channels:
+        if channel not in known_channels:
+            raise RuleRefused("channels", f"there is no channel {channel[:60]!r}; choose a configured one")
+
+
+def _check_names(field: str, names: Sequence[str], is_name: Callable[[str], bool]) -> None:
+    if len(names) > _MOST_NAMES or not all(map(is_name, names)):
+        raise RuleRefused(field, f"name at most {_MOST_NAMES}, each of up to {_LONGEST} characters")
+
+
+def _check(rule: AlertRule, known_channels: Container[str]) -> None:
     is_in_a_path = "/" in rule.name or not any(map(str.isalnum, rule.name))
     if not _NAME.fullmatch(rule.name) or not rule.name.isprintable() or is_in_a_path:
-        raise RuleRefused("name", "give one of up to 100 characters, on one line, with a letter and no /")
+        raise RuleRefused("name", "use one line of up to 100 characters, with a letter and without /")
     if not rule.channels:
-        raise RuleRefused("channels", "name one at least, of those that are set")
-    for channel in rule.channels:
-        if channel not in known:
-            raise RuleRefused("channels", f"{channel[:60]!r} is none of the channels that are set")
+        raise RuleRefused("channels", "choose at least one configured channel")
+    _check_channels(rule.channels, known_channels)
     for field in ("sources", "labels"):
-        names = getattr(rule, field)
-        if len(names) > _MOST_NAMES or any(not _is_text(name) for name in names):
-            raise RuleRefused(field, f"name at most {_MOST_NAMES}, each of up to {_LONGEST} characters")
+        _check_names(field, getattr(rule, field), _is_text)
     for field in ("line", "zone", "model"):
         value = getattr(rule, field)
         if value and not _is_text(value):
-            raise RuleRefused(field, f"give a name of up to {_LONGEST} characters, on one line")
+            raise RuleRefused(field, f"use one line of up to {_LONGEST} characters")
     if not FIRST_MS <= rule.since_ms < NEXT_MS:
-        raise RuleRefused("since", "is not in the years 1000 to 9999")
+        raise RuleRefused("since", "use a time in the years 1000 to 9999")
     if rule.what in BY_BARS:
         _check_bars(rule)
     elif rule.threshold is not None:
         raise RuleRefused("threshold", f"{rule.what} has none; leave it out")
     if rule.what == "no_footage" and not rule.sources:
-        raise RuleRefused("sources", "name those that are to be filmed")
+        raise RuleRefused("sources", "name the sources that must be filmed")
     if rule.what in ("no_footage", "not_up_to_date") and rule.duration_s < 1:
-        raise RuleRefused("for", "say for how long, such as 10m")
+        raise RuleRefused("for", "give a duration, such as 10m")
     if bool(rule.line) != (rule.what == "crossings"):
-        raise RuleRefused("line", "name the line of crossings, and none of anything else")
+        raise RuleRefused("line", "crossings need a line; other rules have none")
     if rule.zone and rule.what != "occupancy":
-        raise RuleRefused("zone", "only occupancy has one; leave it out")
+        raise RuleRefused("zone", "only occupancy has a zone; leave it out")
 
 
 def _check_bars(rule: AlertRule) -> None:
     if rule.threshold is None or not 0 <= rule.threshold <= 1e12:
-        raise RuleRefused("threshold", "give a number from 0 on")
+        raise RuleRefused("threshold", "give a number of 0 or more")
     if rule.below and rule.threshold == 0:
         raise RuleRefused("threshold", "nothing is below 0")
     if DAY_S % rule.interval_s:
-        raise RuleRefused("interval", "give one that divides a day, such as 1m, 15m, 1h")
+        raise RuleRefused("interval", "give an interval that divides a day, such as 1m, 15m, 1h")
     if rule.duration_s % rule.interval_s or rule.duration_s > DAY_S:
         raise RuleRefused("for", f"give a multiple of the interval of {rule.interval_s} s, up to a day")
 
@@ -144,4 +268,4 @@ def _period(field: str, text: str) -> int:
     try:
         return parse_period_s(field, text)
     except FrametallyError:
-        raise RuleRefused(field, f"{text[:60]!r} is no period up to a day, such as 15s, 15m or 1h") from None
+        raise RuleRefused(field, f"{text[:60]!r} is not a period up to a day, such as 15m or 1h") from None

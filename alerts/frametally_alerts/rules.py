@@ -1,12 +1,16 @@
-"""Records of alerts: rules, what they find, what was told of it; and the book that keeps them."""
+"""Records of alerts: rules, findings, alerts and messages; and scheduled reports."""
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, get_args
 
 import msgspec
+
+from frametally.rules.clocks.turns import Every
+from frametally.rules.times import NEXT_MS
 
 What = Literal[
     "count",
@@ -20,9 +24,9 @@ What = Literal[
     "work_failed",
     "work_finished",
 ]
-"""What a rule looks at: boxes, peaks or objects of the chart; who crossed a line; the most at once, in the
-picture or in a zone; the speed that 85 % do not exceed; a source that is not filmed; a camera whose picture
-is black or frozen; a source that is not counted; checks of counted days that did not pass; jobs of videos
+"""The condition of a rule: boxes, peaks or objects of the chart; crossings of a line; the most at once, in
+the picture or in a zone; the speed that 85 % do not exceed; a source that is not filmed; a camera with a
+black or frozen picture; a source that is not counted; failed checks of counted days; jobs of videos
 that ended."""
 
 Measure = Literal["detections", "peak", "objects"]
@@ -30,30 +34,37 @@ Direction = Literal["both", "to_right", "to_left"]
 
 WHATS: tuple[What, ...] = get_args(What)
 BY_BARS: tuple[What, ...] = ("count", "crossings", "occupancy", "speed")
-"""Those that compare the values of intervals with a threshold."""
+"""The conditions that compare the values of intervals with a threshold."""
+
+
+FOR_GOOD = NEXT_MS
+"""Mutes a rule until someone unmutes it."""
+MOST_WAITING = 10_000
+"""With more messages in the outbox, no alert is recorded until some are sent."""
 
 
 class AlertRule(msgspec.Struct, frozen=True, kw_only=True):
-    """What people want to be told of.
+    """A rule: when to notify, and by which channels.
 
     Attributes:
-        name: Its name, which is its own.
-        what: What it looks at.
-        channels: Names of the channels that tell it.
-        threshold: Of `BY_BARS`: told where a value is this or more; None for the others.
-        below: Told where a value is less than `threshold`, of intervals that were filmed as a whole.
+        name: Its name, which no other rule has.
+        what: The condition that it checks.
+        channels: Names of the channels that it notifies.
+        threshold: Of `BY_BARS`: it sends an alert where a value is this or more; None for the others.
+        below: It sends an alert where a value is less than `threshold`, for intervals that were filmed whole.
         measure: Of `count`.
         interval_s: Length of the intervals, which divides a day; they begin where those of UTC do.
-        duration_s: How long it has to last; of `BY_BARS` a multiple of `interval_s`.
-        sources: Slugs, each told by itself; empty: all.
-        labels: Classes, each told by itself; empty: all together. Of `quality` names of checks, of work kinds
-            of jobs.
+        duration_s: How long the condition must last; of `BY_BARS` a multiple of `interval_s`.
+        sources: Slugs, each checked on its own; empty: all.
+        labels: Classes, each checked on its own; empty: all together. Of `quality` names of checks, of work
+            kinds of jobs.
         line: Of `crossings`.
         direction: Likewise.
         zone: Of `occupancy`; empty: the whole picture.
         model: Whose counts; empty: those that were published last.
-        since_ms: Event time before which nothing is told.
-        made_at_ms: When it was added, by the clock of whoever added it.
+        since_ms: It sends nothing about event times before this.
+        made_at_ms: When it was added, by the clock of the program that added it.
+        muted_until_ms: It sends nothing until then; `FOR_GOOD`: until someone unmutes it; 0: not muted.
     """
 
     name: str
@@ -72,20 +83,21 @@ class AlertRule(msgspec.Struct, frozen=True, kw_only=True):
     model: str = ""
     since_ms: int = 0
     made_at_ms: int = 0
+    muted_until_ms: int = 0
 
 
 class AlertFinding(NamedTuple):
-    """Something that a rule is to tell.
+    """A finding of a rule, to be reported.
 
     Attributes:
-        source: Slug; empty: of none.
-        label: As in `AlertRule.labels`; empty: of none, or of all together.
+        source: Slug; empty: no source.
+        label: As in `AlertRule.labels`; empty: no label, or all together.
         start_ms: Start of the interval, event time.
         end_ms: Its end; None: it has none yet.
-        value: What was measured; None where nothing is.
-        detail: More, for people; one line.
-        ref: Tells two of the same source, label and start apart.
-        source_name: The source as it is written; empty: by its slug.
+        value: The measured value; None where there is none.
+        detail: More for people; one line.
+        ref: Distinguishes findings of the same source, label and start.
+        source_name: The source's name; empty: show its slug.
     """
 
     source: str
@@ -99,27 +111,18 @@ class AlertFinding(NamedTuple):
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
-    """What is told of a finding: JSON on the wire, as programs receive it.
+    """The alert on an `AlertFinding`: JSON on the wire, as programs receive it.
 
     Attributes:
-        key: Names rule, source, label and interval: the same in every correction.
+        key: Identifies rule, source, label and interval: the same in every correction.
         revision: 1, and one more with each correction.
-        state: `told`; `withdrawn`: it is not so (any more), by footage that came late or was forgotten.
-        rule: Its name.
-        what: What the rule looks at; `report`: that a scheduled report is made.
-        threshold: Of the rule.
-        below: Of the rule.
-        source: As in `AlertFinding`.
-        label: As in `AlertFinding`.
-        start_ms: As in `AlertFinding`.
-        end_ms: As in `AlertFinding`.
-        value: As in `AlertFinding`.
-        detail: As in `AlertFinding`.
-        earlier_value: Of a correction, what was told before.
-        earlier_end_ms: Likewise.
-        is_test: Whether a person asked for it, to see whether a channel works.
-        files: Of a report, the keys in the store of what it consists of.
-        source_name: As in `AlertFinding`.
+        state: `told`; `withdrawn`: it no longer applies, since footage arrived late or was forgotten.
+        rule: Name of its rule.
+        what: The rule's condition; `report`: a scheduled report is ready.
+        earlier_value: In a correction, the value sent before.
+        earlier_end_ms: In a correction, the end sent before.
+        is_test: Whether a person sent it to test a channel.
+        files: Of a report, the keys of its files in the store.
     """
 
     key: str
@@ -146,11 +149,9 @@ class AlertMessage(NamedTuple):
     """An alert on its way through one channel.
 
     Attributes:
-        id: By hash of alert, revision and channel: whoever gets it twice can tell.
-        channel: Name.
-        alert: What it tells.
+        id: Hash of alert, revision and channel, by which a receiver recognises a repetition.
         state: `queued` until it is sent, or given up.
-        attempts: How often its sending was begun.
+        attempts: Number of attempts to send it.
         reason: Why it was not sent yet; None where nothing went wrong.
         created_at_ms: By the database's clock.
         ended_at_ms: When it was sent or given up; None before.
@@ -167,18 +168,18 @@ class AlertMessage(NamedTuple):
 
 
 class AlertBookFull(NamedTuple):
-    """That so many messages wait that no more are put: nothing is told, nor lost, until some are sent."""
+    """Too many messages wait: no alert is recorded or lost until some are sent."""
 
     waiting: int
 
 
 class Scope(NamedTuple):
-    """What a rule has looked at: alerts within it that are not found again are withdrawn.
+    """The scope of a rule's check: alerts within it that are not found again are withdrawn.
 
     Attributes:
         from_ms: First start.
-        to_ms: End of the starts, not among them.
-        sources: Only of these; None: of all.
+        to_ms: End of the starts, exclusive.
+        sources: Only these; None: all.
     """
 
     from_ms: int
@@ -188,35 +189,21 @@ class Scope(NamedTuple):
 
 def key_of(rule: AlertRule, finding: AlertFinding) -> str:
     """Return the key of an alert."""
-    parts = (
-        rule.name,
-        str(rule.made_at_ms),
-        finding.source,
-        finding.label,
-        str(finding.start_ms),
-        finding.ref,
-    )
+    identity = finding.source, finding.label, str(finding.start_ms), finding.ref
+    parts = (rule.name, str(rule.made_at_ms), *identity)
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def message_id(alert: Alert, channel: str) -> str:
-    """Return the id of the message that tells a revision of an alert by a channel."""
+    """Return the id of the message that sends a revision of an alert by a channel."""
     text = f"{alert.key}\0{alert.revision}\0{channel}"
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def alert_of(rule: AlertRule, finding: AlertFinding, earlier: Alert | None) -> Alert | None:
-    """Return what is to be told of a finding; None where `earlier` has told just that."""
-    if (
-        earlier is not None
-        and earlier.state == "told"
-        and said(earlier)
-        == (
-            finding.end_ms,
-            finding.value,
-            finding.detail,
-        )
-    ):
+    """Return the alert on a finding; None if `earlier` reported the same."""
+    content = finding.end_ms, finding.value, finding.detail
+    if earlier is not None and earlier.state == "told" and content_of(earlier) == content:
         return None
     return Alert(
         key=key_of(rule, finding),
@@ -239,7 +226,7 @@ def alert_of(rule: AlertRule, finding: AlertFinding, earlier: Alert | None) -> A
 
 
 def withdrawn(alert: Alert) -> Alert:
-    """Return the correction that takes an alert back."""
+    """Return the correction that withdraws an alert."""
     return msgspec.structs.replace(
         alert,
         revision=alert.revision + 1,
@@ -249,6 +236,53 @@ def withdrawn(alert: Alert) -> Alert:
     )
 
 
-def said(alert: Alert) -> tuple[int | None, float | None, str]:
-    """Return what of an alert is compared with what is found anew."""
+def content_of(alert: Alert) -> tuple[int | None, float | None, str]:
+    """Return the part of an alert that is compared with a new finding."""
     return alert.end_ms, alert.value, alert.detail
+
+
+PREFIX = "report/"
+"""Prefix of a report's name where alerts have their rule's name: no rule's name has a `/`."""
+
+
+class ScheduledReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A scheduled report on the last day, week or month.
+
+    Attributes:
+        name: Its name, a slug, which no other report has.
+        at_minute: Minute of the day in `zone`.
+        zone: Name of a time zone (IANA).
+        channels: Names of the channels that it is sent by; none: it is only stored.
+        by_source: Whether each source has rows of its own.
+        interval_s: Length of a row; None: frametally chooses.
+        model: Whose counts; empty: those that were published last.
+        made_at_ms: When it was added: reports that were due earlier are not made.
+    """
+
+    name: str
+    every: Every
+    at_minute: int
+    zone: str
+    channels: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    by_source: bool = False
+    interval_s: int | None = None
+    model: str = ""
+    made_at_ms: int = 0
+
+    @property
+    def rule(self) -> str:
+        """The rule name in its alerts."""
+        return f"{PREFIX}{self.name}"
+
+    @property
+    def clock(self) -> str:
+        """Its time of the day, such as `07:00`."""
+        return f"{self.at_minute // 60:02}:{self.at_minute % 60:02}"
+
+
+def turn_key(report: ScheduledReport, day: datetime.date) -> str:
+    """Return the key of the alert on a report's turn; there is one for each local day."""
+    parts = (report.rule, str(report.made_at_ms), day.isoformat())
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]

@@ -1,17 +1,17 @@
-"""Settings of alerts: the channels that tell them, and their bounds."""
+"""Settings of alerts: the channels, and their limits."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr
-
+from frametally.settings.access import hard_to_guess
+from frametally.settings.fields import Field, SecretStr
 from frametally.settings.plugin_settings import PluginSettings
 
 _NO_SECRET = SecretStr("")
 
 
-class AlertSettings(PluginSettings, defer_build=True):
+class AlertSettings(PluginSettings):
     """The part of `Settings` about alerts."""
 
     alert_channels: SecretStr = Field(
@@ -19,15 +19,18 @@ class AlertSettings(PluginSettings, defer_build=True):
         description='Channels of alerts by name, as JSON: `{"ops": "https://host/hook", "people": '
         '"mailto:a@example.org", "hall": "mqtts://user:password@host/topic", "chat": "apprise:..."}`.',
     )
-    alert_secret: SecretStr = Field(_NO_SECRET, description="Secret that webhooks are signed with.")
+    alert_secret: SecretStr = Field(_NO_SECRET, description="Secret that signs webhooks.")
+    alert_key: SecretStr = Field(
+        _NO_SECRET,
+        check=hard_to_guess,
+        description="Secret that encrypts channels that you add on the page, 32 characters at least; empty: "
+        "nobody can add any.",
+    )
     alert_ca_file: Path | None = Field(
-        None, description="PEM file of the authorities that webhooks' and MQTT's certificates may come from."
+        None, description="PEM file of the authorities that may sign certificates of webhooks and MQTT."
     )
     alert_allow: str = Field(
         "",
-        description="Networks, addresses and host names, beside the public ones, that webhooks and MQTT may "
-        "be at.",
-    )
-    alerts_waiting: int = Field(
-        10_000, ge=1, le=10_000_000, description="Messages that may wait; with more, no rule is looked at."
+        description="Networks, addresses and host names, besides public ones, where webhooks and MQTT may "
+        "be.",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 ALL = MetaData()
 
@@ -27,6 +27,14 @@ reports = Table(
     ALL,
     Column("name", Text, primary_key=True),
     Column("report", Text, nullable=False),  # as JSON
+)
+
+channels = Table(
+    "frametally_alert_channels",
+    ALL,
+    Column("name", Text, primary_key=True),
+    Column("sealed", Text, nullable=False),  # encrypted by FRAMETALLY_ALERT_KEY
+    Column("changed_at_ms", BigInteger, nullable=False),
 )
 
 marks = Table(
@@ -61,6 +69,6 @@ messages = Table(
     Column("reason", Text),
     Column("created_at_ms", BigInteger, nullable=False),
     Column("ended_at_ms", BigInteger),
-    Column("due_at_ms", BigInteger, nullable=False),  # queued: not before, which is also when a lease is over
+    Column("due_at_ms", BigInteger, nullable=False),  # queued: not sent before; also the end of a lease
     Index("frametally_alert_messages_next", "state", "channel", "number"),
 )

@@ -1,10 +1,10 @@
-"""The gold tables in a SQL database: people query them by SQLite or PostgreSQL.
+"""The gold tables in a SQL database, which people query by SQLite or PostgreSQL.
 
-What is in them is a function of the store: a day's rows of its current run, a video's of its records and its
-segments. A gold database that is lost is filled again by `frametally gold`.
+Their rows are a function of the store: a day's rows of its current run, a video's of its records and its
+segments. `frametally gold` fills a lost gold database again.
 
-A day, and a video, is replaced in one transaction: what is there of it is deleted, the new rows are inserted
-and noted. Readers see the database as it was before or after.
+A day or a video is replaced in one transaction: its old rows are deleted, the new ones inserted
+and noted. Readers see the database before or after that.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, insert, literal, select
 from sqlalchemy.exc import IntegrityError
 
-from frametally.adapters.sql.engine import SqlDatabase
 from frametally.adapters.sql.migration import Layout
+from frametally.adapters.sql.sql_book import SqlBook
 from frametally.errors import Misconfigured, Poison
-from frametally.files.sqlite import BUSY_TIMEOUT_S
 from frametally.rules.places import Place, base_model, is_of_places, series_of
-from frametally.settings.access import ServerAccess
+from frametally.settings.loading import Settings
 from frametally_gold import tables
 from frametally_gold.gold_records import DaySums, GoldDay, GoldLoad, GoldVideo, LabelSums, PublishedDay
 from frametally_gold.gold_rows import day_of, ends_of, rows_of_day, rows_of_video
+from frametally_gold.settings import GoldSettings
 
 _LAYOUT = Layout(
-    what="gold database",
+    part="gold database",
     setting="FRAMETALLY_GOLD_URL",
     refill="frametally gold",
     tables=tables.ALL,
@@ -46,21 +46,19 @@ _ROWS_PER_INSERT = 2_000
 _loads = tables.loads.c
 
 
-class Gold:
-    """Gold tables in the database that a URL names. Processes may share it.
+def open_gold(settings: Settings) -> Gold:
+    """Open the gold tables that the settings name."""
+    part = settings.part(GoldSettings)
+    return Gold(part.gold_url, part.gold_access)
 
-    All methods may raise `Retryable` (the database is away for now).
-    """
 
-    def __init__(
-        self, url: str, access: ServerAccess | None = None, *, busy_timeout_s: float = BUSY_TIMEOUT_S
-    ) -> None:
-        """Open the database, making the tables if they are missing; see `SqlDatabase`."""
-        self.url = url
-        self._database = SqlDatabase(url, _LAYOUT, access=access, busy_timeout_s=busy_timeout_s)
+class Gold(SqlBook):
+    """Gold tables in the database that a URL names."""
+
+    layout = _LAYOUT
 
     def loads(self) -> dict[GoldDay, GoldLoad]:
-        """Return what the tables have of each day."""
+        """Return the load of each day in the tables."""
         with self._database.reading() as connection:
             try:
                 rows = connection.execute(select(tables.loads)).all()
@@ -77,17 +75,17 @@ class Gold:
         }
 
     def publish(self, day: PublishedDay, *, instead_of: str | None) -> int | None:
-        """Replace a day: readers see the one before or this one.
+        """Replace a day in one transaction.
 
         Args:
-            day: What is to be there.
-            instead_of: `made_of` of what the caller has seen there; None: nothing.
+            day: The new rows.
+            instead_of: `made_of` of the rows that the caller has read; None: there were none.
 
         Returns:
-            Its rows; None, with nothing changed, where something else is there by now.
+            Its rows; None, with nothing changed, if another load has replaced them.
 
         Raises:
-            Poison: A record comes twice.
+            Poison: A record occurs twice.
             Misconfigured: This user may not write.
         """
         run = day.run
@@ -99,7 +97,7 @@ class Gold:
             try:
                 inserted = sum(_insert(connection, *rows) for rows in rows_of_day(day))
             except IntegrityError as error:
-                raise Poison(f"run {run.prefix} counts something twice; it is not loaded") from error
+                raise Poison(f"run {run.prefix} counts something twice, so it is not loaded") from error
             load = {
                 **key._asdict(),
                 "day": day_of(run.day),
@@ -114,31 +112,31 @@ class Gold:
         return inserted
 
     def remove(self, day: GoldDay, *, instead_of: str) -> bool:
-        """Have nothing of a day; False, with nothing changed, where something else is there by now."""
+        """Remove a day; return False, with nothing changed, if another load has replaced it."""
         with self._database.writing() as connection:
             if _made_of(connection, day) != instead_of:
                 return False
             _delete_day(connection, day)
         return True
 
-    def changed(self, day: GoldDay) -> list[str]:
-        """Return the tables that have other rows of a day than were loaded, by name."""
+    def changed_tables(self, day: GoldDay) -> list[str]:
+        """Return the tables whose rows of a day differ from the loaded ones, by name."""
         query = select(_loads.checksums).where(_is_load(day))
         with self._database.reading() as connection:
             return _unequal(connection.execute(query).scalar(), _day_checksums(connection, day))
 
     def strays(self) -> list[str]:
-        """Return the tables that have rows of no day that was loaded; see `Gold.strays`."""
+        """Return the tables that have rows of days that were never loaded."""
         with self._database.reading() as connection:
-            found = {
+            table_names = {
                 table.name
                 for table, of_none in _strays(connection)
                 if connection.execute(select(table.c.model).where(of_none).limit(1)).first()
             }
-        return sorted(found)
+        return sorted(table_names)
 
     def remove_strays(self) -> int:
-        """Remove the rows of no day that was loaded; see `Gold.remove_strays`."""
+        """Remove the rows of days that were never loaded."""
         with self._database.writing() as connection:
             return sum(
                 connection.execute(delete(table).where(of_none)).rowcount
@@ -146,8 +144,8 @@ class Gold:
             )
 
     def changed_videos(self) -> dict[str, list[str]]:
-        """Return, by video, the tables that have other rows of it than were loaded."""
-        found = {}
+        """Return, by video, the tables whose rows of it differ from the loaded ones."""
+        tables_by_video = {}
         with self._database.reading() as connection:
             query = select(tables.videos.c.video_id, tables.videos.c.checksums)
             noted = {row.video_id: row.checksums for row in connection.execute(query)}
@@ -156,11 +154,11 @@ class Gold:
                 noted.update(dict.fromkeys(set(ids) - noted.keys()))
             for video_id, checksums in sorted(noted.items()):
                 if unequal := _unequal(checksums, _video_checksums(connection, video_id)):
-                    found[video_id] = unequal
-        return found
+                    tables_by_video[video_id] = unequal
+        return tables_by_video
 
     def day_sums(self, day: GoldDay) -> DaySums:
-        """Return what a day adds up to."""
+        """Return the sums of a day."""
         with self._database.reading() as connection:
             if is_of_places(day.model):
                 return DaySums(_place_sums(connection, day), {})
@@ -184,25 +182,14 @@ class Gold:
             connection.execute(row.values(checksums=checksums))
 
     def remove_video(self, video_id: str) -> None:
-        """Have no rows of a video; one that is not there is no error."""
+        """Delete the rows of a video; an unknown video is not an error."""
         with self._database.writing() as connection:
             _delete_video(connection, video_id)
 
-    def check(self) -> None:
-        """Read a row of every table. Raises `FrametallyError` where it does not answer, or is damaged."""
-        self._database.close()  # what its connections remember would hide damage
-        with self._database.reading() as connection:
-            for table in tables.ALL.sorted_tables:
-                connection.execute(select(table).limit(1)).first()
-
-    def close(self) -> None:
-        """Release connections."""
-        self._database.close()
-
 
 def _made_of(connection: Connection, day: GoldDay) -> str | None:
-    found: str | None = connection.execute(select(_loads.made_of).where(_is_load(day))).scalar_one_or_none()
-    return found
+    mark: str | None = connection.execute(select(_loads.made_of).where(_is_load(day))).scalar_one_or_none()
+    return mark
 
 
 def _is_load(day: GoldDay) -> ColumnElement[bool]:
@@ -210,15 +197,15 @@ def _is_load(day: GoldDay) -> ColumnElement[bool]:
 
 
 def _strays(connection: Connection) -> Iterator[tuple[Table, ColumnElement[bool]]]:
-    """Yield each table of a day with what holds for its rows before, between and behind the loaded days.
+    """Yield each table of a day with a condition for its rows before, between and behind the loaded days.
 
-    What is no moment any more, after a changed bit, lies there, too: in SQLite it is compared as a text.
+    This includes a time damaged by a changed bit, since SQLite compares it as text.
     """
     loaded: defaultdict[tuple[str, int, str], set[str]] = defaultdict(set)
     for row in connection.execute(select(_loads.model, _loads.interval_s, _loads.day)):
         kind = (base_model(row.model), row.interval_s, series_of(row.model))
         loaded[kind].add(row.day.isoformat())
-    for table, at in tables.MOMENTS.items():
+    for table, time_column in tables.MOMENTS.items():
         series = table.c.series if "series" in table.c else literal(tables.SERIES_OF[table][0])
         columns = (table.c.model, table.c.interval_s, series)
         for kind in connection.execute(select(*columns).distinct()).all():
@@ -226,12 +213,12 @@ def _strays(connection: Connection) -> Iterator[tuple[Table, ColumnElement[bool]
             ends = [moment for day in sorted(loaded[tuple(kind)]) for moment in ends_of(day)]
             for after, before in zip([None, *ends[1::2]], [*ends[::2], None], strict=True):
                 if after is None or after != before:
-                    behind = [] if after is None else [at >= after]
-                    yield table, and_(*of_kind, *behind, *([] if before is None else [at < before]))
+                    behind = [] if after is None else [time_column >= after]
+                    yield table, and_(*of_kind, *behind, *([] if before is None else [time_column < before]))
 
 
 Checksums = dict[str, tuple[int, str]]
-"""By table, how many rows and a checksum of them, in whatever order."""
+"""By table, the number of rows and a checksum that does not depend on their order."""
 
 
 def _day_checksums(connection: Connection, day: GoldDay) -> Checksums:
@@ -262,7 +249,7 @@ def _checksum(connection: Connection, table: Table, condition: ColumnElement[boo
 
 
 def _plain(value: Any) -> Any:
-    """Return a moment in UTC without a zone: a server answers in that of the session."""
+    """Return a moment in UTC without a zone: a server answers in its session's zone."""
     if isinstance(value, datetime.datetime) and value.tzinfo is not None:
         return value.astimezone(datetime.UTC).replace(tzinfo=None)
     return value
@@ -272,13 +259,13 @@ def _encoded(checksums: Checksums) -> str:
     return json.dumps(checksums)
 
 
-def _unequal(noted: str | None, here: Checksums) -> list[str]:
-    """Return the tables whose rows are not those noted; all where nothing was."""
+def _unequal(noted: str | None, sums: Checksums) -> list[str]:
+    """Return the tables whose rows differ from the noted ones; all if none are noted."""
     try:
-        known = json.loads(noted or "{}")
+        noted_sums = json.loads(noted or "{}")
     except ValueError:
-        known = {}
-    return sorted(name for name, found in here.items() if known.get(name) != [*found])
+        noted_sums = {}
+    return sorted(name for name, checksum in sums.items() if noted_sums.get(name) != [*checksum])
 
 
 def _delete_day(connection: Connection, day: GoldDay) -> None:
@@ -289,7 +276,7 @@ def _delete_day(connection: Connection, day: GoldDay) -> None:
 
 
 def _of_day(table: Table, day: GoldDay) -> ColumnElement[bool] | None:
-    """Return which rows of a table are of a day; None where it has none of its series."""
+    """Return the condition for a day's rows of a table; None if the table lacks its series."""
     series = series_of(day.model)
     if series not in tables.SERIES_OF[table]:
         return None
@@ -364,7 +351,7 @@ def _delete_video(connection: Connection, video_id: str) -> None:
 def _insert(connection: Connection, table: Table, rows: Iterable[dict[str, Any]]) -> int:
     """Insert rows, each with all columns of the table; return how many.
 
-    SQLAlchemy would look at each value of each row anew, which takes as long as all the rest.
+    SQLAlchemy would examine each value of each row again, which doubles the time.
     """
     dialect = connection.dialect
     statement = insert(table).compile(dialect=dialect)

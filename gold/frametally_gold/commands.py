@@ -1,4 +1,4 @@
-"""`frametally gold`: brings the gold tables to what the store has, or holds them beside the index."""
+"""`frametally gold`: updates the gold tables from the store, or compares them with the index."""
 
 from __future__ import annotations
 
@@ -29,11 +29,10 @@ from frametally_cli.options.times import parse_bounds_ms
 from frametally_cli.stages.family_members import MemberOptions
 from frametally_gold.comparison import check_gold
 from frametally_gold.loading import load_gold
-from frametally_gold.settings import GoldSettings
+from frametally_gold.settings import GoldSettings, is_wanted
 from frametally_gold.video_rows import load_videos
-from frametally_gold.wanted import is_wanted
+from frametally_videos.catalogue.catalogue_rows import VideoQuestion
 from frametally_videos.opening import catalogue_to_look
-from frametally_videos.ports.video_catalogue import VideoQuestion
 
 DIFFERS = 3
 _VIDEOS_AT_ONCE = 500
@@ -43,18 +42,18 @@ _ALL: _Bounds = (None, None)
 
 
 @click.command()
-@option("--every", "Do it again every so often (15s, 15m, 1h), until SIGTERM.", metavar="PERIOD")
+@option("--every", "Repeat with this period (15s, 15m, 1h), until SIGTERM.", metavar="PERIOD")
 @click.option("--check", is_flag=True, help="Change nothing; compare each day's sums with the index.")
-@option("--from", "ISO 8601 time: only UTC days that end after it.", metavar="TIME")
-@option("--to", "ISO 8601 time: only UTC days that begin before it.", metavar="TIME")
+@option("--from", "Only UTC days that end after this ISO 8601 time.", metavar="TIME")
+@option("--to", "Only UTC days that begin before this ISO 8601 time.", metavar="TIME")
 @data_dir_option
 def gold(every: str | None, check: bool, **overrides: Any) -> int:
-    """Bring the gold tables, for people who query by SQL, to what the store has.
+    """Update the gold tables, for people who query by SQL, from the store.
 
-    With --check the exit code is 0, or 3 where a day adds up to something else than in the index.
+    With --check the exit code is 0, or 3 if a day's sums differ from the index.
     """
     if check and every is not None:
-        raise Misconfigured("--check goes without --every: it is done once")
+        raise Misconfigured("use either --check or --every, not both")
     period_s = None if every is None else parse_period_s("--every", every)
     bounds = parse_bounds_ms(overrides.pop("from"), overrides.pop("to"), datetime.UTC)
     settings = read_settings("search", overrides)
@@ -70,50 +69,45 @@ def gold(every: str | None, check: bool, **overrides: Any) -> int:
 
 
 def load_if_wanted(ports: StorePorts) -> int:
-    """Bring the gold tables up to date where there are some; return the exit code."""
+    """Update the gold tables, if they exist; return the exit code."""
     return load(ports) if is_wanted(ports.settings) else 0
 
 
 def must_open_gold(settings: Settings) -> None:
-    """Open the gold tables where there are some: a command that goes on would fail at each of their jobs.
+    """Open the gold tables, if they exist, before jobs that need them start.
 
     Raises:
-        Misconfigured: They can never be opened. What is merely away is waited for later.
+        Misconfigured: They can never be opened. The jobs wait for a database that is down.
     """
-    from frametally_gold.book import Gold
+    from frametally_gold.book import open_gold
 
     if is_wanted(settings):
-        with (
-            suppress(Retryable),
-            closing(Gold(settings.part(GoldSettings).gold_url, settings.part(GoldSettings).gold_access)),
-        ):
-            pass
+        with suppress(Retryable):
+            open_gold(settings).close()
 
 
 @contextmanager
 def serving(ports: Ports, options: MemberOptions) -> Iterator[dict[str, Any]]:
-    """Give a dashboard nothing; one that starts what works on videos does not begin with broken tables."""
+    """Yield no context; a dashboard that runs video jobs refuses to start with broken tables."""
     if not options.alone:
         must_open_gold(ports.settings)
     yield {}
 
 
 def load(ports: StorePorts, bounds: _Bounds = _ALL, *, verify: bool = False) -> int:
-    """Bring the gold tables up to date, and say what was new; return the exit code.
+    """Update the gold tables, print what changed, and return the exit code.
 
-    With `verify` all rows are read, and what is not as it was loaded is loaded again.
+    With `verify` it reads all rows, and loads changed ones again.
 
     Raises:
-        Retryable: The store or the database is away.
+        Retryable: The store or the database is not available.
         Misconfigured: The database cannot be opened or written.
     """
-    from frametally_gold.book import Gold
+    from frametally_gold.book import open_gold
 
     settings = ports.settings
     with (
-        closing(
-            Gold(settings.part(GoldSettings).gold_url, settings.part(GoldSettings).gold_access)
-        ) as tables,
+        closing(open_gold(settings)) as tables,
         closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger,
     ):
         with console.stage_bar("gold") as bar:
@@ -142,12 +136,12 @@ def load(ports: StorePorts, bounds: _Bounds = _ALL, *, verify: bool = False) -> 
         f"{videos.removed} removed",
         is_news=bool(days.loaded or days.removed or videos.loaded or videos.removed or skipped),
     )
-    done = len(days.loaded) + days.unchanged + videos.loaded + videos.unchanged
-    return exit_code(done=done, skipped=skipped)
+    days_and_videos = len(days.loaded) + days.unchanged + videos.loaded + videos.unchanged
+    return exit_code(done_count=days_and_videos, skipped=skipped)
 
 
 def _check(ports: Ports, bounds: _Bounds) -> int:
-    from frametally_gold.book import Gold
+    from frametally_gold.book import open_gold
 
     settings = ports.settings
     if not is_wanted(settings):
@@ -155,12 +149,10 @@ def _check(ports: Ports, bounds: _Bounds) -> int:
             f"no gold tables in {settings.part(GoldSettings).gold_url} yet: run `frametally gold` first"
         )
     with (
-        closing(
-            Gold(settings.part(GoldSettings).gold_url, settings.part(GoldSettings).gold_access)
-        ) as tables,
+        closing(open_gold(settings)) as tables,
         console.stage_bar("compare") as bar,
     ):
-        found = check_gold(
+        comparison = check_gold(
             index=ports.index,
             gold=tables,
             progress=bar,
@@ -168,21 +160,21 @@ def _check(ports: Ports, bounds: _Bounds) -> int:
             from_ms=bounds[0],
             to_ms=bounds[1],
         )
-    if found.difference is not None:
-        click.echo(console.plain(found.difference))
+    if comparison.difference is not None:
+        click.echo(console.plain(comparison.difference))
         return DIFFERS
-    click.echo(f"gold: {found.days} days add up to what the index has")
+    click.echo(f"gold: {comparison.days} days have the same sums as the index")
     return 0
 
 
 def _videos_of(settings: Settings) -> list[str]:
-    """Return the videos that gold should have: those that are ready, or have failed."""
-    found: list[str] = []
+    """Return the videos that gold should have: the ready and the failed ones."""
+    video_ids: list[str] = []
     with catalogue_to_look(settings) as catalogue:
         question = VideoQuestion(states=("ready", "failed"), limit=_VIDEOS_AT_ONCE)
         while True:
             page = catalogue.videos(question)
-            found += (row.record.id for row in page.rows)
+            video_ids += (row.record.id for row in page.rows)
             if not page.next:
-                return found
+                return video_ids
             question = question._replace(cursor=page.next)

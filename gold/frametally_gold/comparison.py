@@ -1,4 +1,4 @@
-"""The gold tables beside the count index: whether each day adds up to the same."""
+"""Compares the sums of each day in the gold tables with the count index."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BEHIND = "run `frametally gold`, and `frametally index`"
 
 
 class GoldCheck(NamedTuple):
-    """What a comparison has found: days compared, and the first that differs, as a line; None: none does."""
+    """The result of a comparison: number of days, and the first difference as a line; None: there is none."""
 
     days: int
     difference: str | None
@@ -39,12 +39,12 @@ def check_gold(
 ) -> GoldCheck:
     """Compare the days of `[from_ms, to_ms)`, by day, up to the first that differs.
 
-    The rows of a day must be those that were loaded, and those of its counts add up to the index's. Videos'
-    rows must be those that were loaded, and each of `videos`, by its id, must have some.
+    The rows of a day must be the loaded ones, and its counts must add up to the index's. The rows of videos
+    must be the loaded ones, and each of `videos`, by its ID, must have some.
 
     Raises:
-        Retryable: The index or the database is away for now.
-        IndexDamaged: The index holds other counts than were written.
+        Retryable: The index or the database is not available.
+        IndexDamaged: The counts in the index were changed after writing.
     """
     loads = gold.loads()
     indexed = {gold_day(run): run for run in index.current_runs()}
@@ -55,20 +55,20 @@ def check_gold(
         for day in sorted(loads.keys() | indexed.keys(), key=lambda day: (day.day, day.model, day.interval_s))
         if is_day_in_range(keys.day_start_ms(day.day), from_ms, to_ms)
     ]
-    for done, day in enumerate(days):
-        progress.update(done, len(days), day.day)
-        what: str | None
+    for number, day in enumerate(days):
+        progress.update(number, len(days), day.day)
+        difference: str | None
         if day not in loads:
-            what = "the index has it, and gold does not"
+            difference = "in the index, missing in gold"
         elif day not in indexed:
-            what = "gold has it, and the index does not"
+            difference = "in gold, missing in the index"
         elif loads[day].run_id != indexed[day].run_id:
-            what = f"gold has run {loads[day].run_id}, the index {indexed[day].run_id}"
+            difference = f"gold has run {loads[day].run_id}, the index has run {indexed[day].run_id}"
         else:
-            what = _rows_differ(gold, index, day)
-        if what is not None:
+            difference = _rows_differ(gold, index, day)
+        if difference is not None:
             return GoldCheck(
-                done + 1, f"gold, {day.day} ({day.model}, {day.interval_s} s): {what}; {_BEHIND}"
+                number + 1, f"gold, {day.day} ({day.model}, {day.interval_s} s): {difference}; {_BEHIND}"
             )
     progress.update(len(days), len(days), "compared")
     return GoldCheck(len(days), _strays(gold) or _videos_differ(gold, videos))
@@ -76,12 +76,12 @@ def check_gold(
 
 def _rows_differ(gold: Gold, index: CountIndex, day: GoldDay) -> str | None:
     try:
-        changed = gold.changed(day)
-        if changed:
-            return f"{' and '.join(changed)} has other rows than were loaded"
+        changed_tables = gold.changed_tables(day)
+        if changed_tables:
+            return f"the rows of {' and '.join(changed_tables)} were changed after loading"
         sums = gold.day_sums(day)
     except Misconfigured as error:
-        return f"it cannot be read: {error}"
+        return f"cannot be read: {error}"
     return _differs(sums, _index_sums(index, day))
 
 
@@ -89,25 +89,29 @@ def _strays(gold: Gold) -> str | None:
     try:
         names = gold.strays()
     except Misconfigured as error:
-        return f"gold: it cannot be read: {error}"
-    return f"gold: {' and '.join(names)} has rows of no day that was loaded; {_BEHIND}" if names else None
+        return f"gold: cannot be read: {error}"
+    return (
+        f"gold: {' and '.join(names)} has rows of days that were never loaded; {_BEHIND}" if names else None
+    )
 
 
 def _videos_differ(gold: Gold, videos: Collection[str]) -> str | None:
     try:
-        changed = gold.changed_videos()
+        changed_videos = gold.changed_videos()
         missing = sorted(set(videos) - gold.video_marks().keys())
     except Misconfigured as error:
-        return f"gold, videos: they cannot be read: {error}"
-    for video_id, names in changed.items():
-        return f"gold, video {video_id}: {' and '.join(names)} has other rows than were loaded; {_BEHIND}"
+        return f"gold, videos: cannot be read: {error}"
+    for video_id, names in changed_videos.items():
+        return (
+            f"gold, video {video_id}: the rows of {' and '.join(names)} were changed after loading; {_BEHIND}"
+        )
     if missing:
-        return f"gold, video {missing[0]}: gold does not have it; {_BEHIND}"
+        return f"gold, video {missing[0]}: missing in gold; {_BEHIND}"
     return None
 
 
 def _unread(index: CountIndex, models: Iterable[str]) -> Iterator[GoldDay]:
-    """Give the days that no query reads: their footage is not what it was when they were counted."""
+    """Yield the days that queries do not read, since their footage has changed after counting."""
     for model in models:
         for day in outdated(index.counted_days(model)):
             yield GoldDay(model, day.base_interval_s, keys.utc_day(day.day_ms))
@@ -118,27 +122,27 @@ def _index_sums(index: CountIndex, day: GoldDay) -> DaySums:
     query = CountQuery(
         day.model, day.interval_s, DAY_S, from_ms=start_ms, to_ms=start_ms + DAY_MS, by_source=True
     )
-    found = index.histogram(query)
+    histogram = index.histogram(query)
     labels = {
         (bar.source or "", bar.label): LabelSums(bar.detections, bar.peak, bar.objects)
-        for bar in found.buckets
+        for bar in histogram.buckets
     }
     # A place has the coverage of its source, and no rows of its own.
-    filmed = () if is_of_places(day.model) else found.coverage
-    return DaySums(labels, {one.source or "": one.frames for one in filmed})
+    filmed = () if is_of_places(day.model) else histogram.coverage
+    return DaySums(labels, {bar.source or "": bar.frames for bar in filmed})
 
 
 def _differs(gold: DaySums, index: DaySums) -> str | None:
-    """Return what differs first; None where nothing does."""
+    """Return the first difference; None: there is no difference."""
     for source in sorted(gold.frames.keys() | index.frames.keys()):
         ours, theirs = gold.frames.get(source, 0), index.frames.get(source, 0)
         if ours != theirs:
-            return f"of {source} gold has {ours} frames, the index {theirs}"
+            return f"{source}: gold has {ours} frames, the index has {theirs}"
     nothing = LabelSums(0, 0, 0)
     for place in sorted(gold.labels.keys() | index.labels.keys()):
-        mine, its = gold.labels.get(place, nothing), index.labels.get(place, nothing)
-        if mine != its:
-            return f"of {place[0]}, {place[1]}, gold has {_words(mine)}, the index {_words(its)}"
+        mine, index_sums = gold.labels.get(place, nothing), index.labels.get(place, nothing)
+        if mine != index_sums:
+            return f"{place[0]}, {place[1]}: gold has {_words(mine)}, the index has {_words(index_sums)}"
     return None
 
 

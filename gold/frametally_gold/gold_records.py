@@ -1,4 +1,4 @@
-"""What the gold tables have: days and videos, what each was made of, and what they add up to."""
+"""Records of the gold tables: days and videos, their sources, and their sums."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from frametally_videos.records import VideoRecord
 
 
 class GoldDay(NamedTuple):
-    """What is published as one: a model (or series of places), stored interval and UTC day."""
+    """The unit of publishing: a model (or series of places), stored interval and UTC day."""
 
     model: str
     interval_s: int
@@ -21,7 +21,7 @@ class GoldDay(NamedTuple):
 
 
 class GoldLoad(NamedTuple):
-    """What the tables have of a day: which run, a mark of what it was made of, and how many rows."""
+    """The load of a day: its run, a mark of its sources, and its number of rows."""
 
     params: str
     run_id: str
@@ -30,15 +30,15 @@ class GoldLoad(NamedTuple):
 
 
 class PublishedDay(NamedTuple):
-    """All that a run says, read and checked.
+    """A run, read and checked.
 
     Attributes:
         run: The day's current run.
-        made_of: A mark of it.
+        made_of: A mark of the run.
         counts: Its counts.
-        coverage: What was filmed.
+        coverage: The filmed intervals.
         tracks: Its tracks; of a series of places none.
-        flows: What single objects did, of the series `flows` alone.
+        flows: Movements of single objects, of the series `flows` alone.
     """
 
     run: Run
@@ -50,7 +50,7 @@ class PublishedDay(NamedTuple):
 
 
 class LabelSums(NamedTuple):
-    """Of one source (or place) and label over a day; `objects` is None where any part was not tracked."""
+    """Sums of one source (or place) and label over a day; `objects`: None if any part was not tracked."""
 
     detections: int
     peak: int
@@ -58,7 +58,7 @@ class LabelSums(NamedTuple):
 
 
 class DaySums(NamedTuple):
-    """What a day adds up to, as the count index answers it.
+    """Sums of a day, as the count index answers them.
 
     Attributes:
         labels: By source (or place, as in keys) and label.
@@ -70,14 +70,14 @@ class DaySums(NamedTuple):
 
 
 class VideoCount(NamedTuple):
-    """What was detected in one video, by model and label.
+    """Detections in one video, by model and label.
 
     Attributes:
-        frames: Its distinct frames that count, with or without the label.
+        frames: Distinct counted frames, with or without the label.
         detections: Boxes of the label in them.
-        peak: Most of them in one frame.
-        objects: Unique objects that were first seen in one of its frames; None where not measured.
-        followed_objects: The same, also where too few boxes lie in tracks; None where nothing was tracked.
+        peak: Most boxes in one frame.
+        objects: Unique objects first seen in one of its frames; None if not measured.
+        followed_objects: The same, even if too few boxes have tracks; None if nothing was tracked.
     """
 
     model: str
@@ -90,22 +90,20 @@ class VideoCount(NamedTuple):
 
 
 class GoldVideo(NamedTuple):
-    """All that the tables have of a video.
+    """All rows of a video.
 
     Attributes:
-        record: As in the store.
-        made_of: A mark of all that this was made of.
+        quality: Results of its checks; None before them.
+        derivatives: Number of videos made from it.
+        made_of: A mark of all its sources.
         range_ms: Event times of its first and last frame; None before any was announced.
-        frames_announced: How many were; None where none.
-        quality: What it was checked for; None before that.
-        derivatives: How many videos were made of it.
-        counts: What was detected in it.
+        frames_announced: Number of announced frames; None before any was announced.
     """
 
     record: VideoRecord
-    made_of: str
-    range_ms: tuple[int, int] | None = None
-    frames_announced: int | None = None
     quality: VideoQuality | None = None
     derivatives: int = 0
+    made_of: str = ""
+    range_ms: tuple[int, int] | None = None
+    frames_announced: int | None = None
     counts: Sequence[VideoCount] = ()

@@ -1,4 +1,4 @@
-"""What records are as rows of the gold tables."""
+"""Turns records into rows of the gold tables."""
 
 from __future__ import annotations
 
@@ -54,13 +54,7 @@ def rows_of_day(day: PublishedDay) -> Iterator[tuple[Table, Rows]]:
 
 
 def _of_run(day: PublishedDay) -> dict[str, Any]:
-    run = day.run
-    return {
-        "model": run.model,
-        "interval_s": run.interval_s,
-        "params": run.params,
-        "run_id": run.run_id,
-    }
+    return {name: getattr(day.run, name) for name in ("model", "interval_s", "params", "run_id")}
 
 
 def _counts(day: PublishedDay) -> Rows:
@@ -74,14 +68,14 @@ def _counts(day: PublishedDay) -> Rows:
             "detections": count.detections,
             "frames": count.frames,
             "peak": count.peak,
-            "objects": _measured(count),
+            "objects": _object_count(count),
             "tracked_detections": count.tracked_detections,
             "followed_objects": count.objects,
         }
 
 
-def _measured(count: IntervalCount) -> int | None:
-    """Return the unique objects; None where they were not measured, by the rule of charts and exports."""
+def _object_count(count: IntervalCount) -> int | None:
+    """Return the unique objects; None if they were not measured, by the rule of charts and exports."""
     missing = why_unknown(count.objects, count.detections, count.tracked_detections, None)
     return None if missing else count.objects
 
@@ -124,19 +118,19 @@ def _place_counts(day: PublishedDay) -> Rows:
     about = {**_of_run(day), **series}
     for count in day.counts:
         place = parse_place(count.source)
-        name, *what = place.names
+        name, *ways = place.names
         yield {
             **about,
             "interval_start": moment(count.interval_start_ms),
             "source": place.source,
             "kind": place.kind,
             "name": name,
-            "what": what[0] if what else "",
+            "what": ways[0] if ways else "",
             "label": count.label,
             "value": count.detections,
             "frames": count.frames,
             "peak": count.peak,
-            "objects": _measured(count),
+            "objects": _object_count(count),
             "followed_objects": count.objects,
         }
 
@@ -155,7 +149,7 @@ def _crossings(flows: FlowColumns, about: Mapping[str, Any]) -> Rows:
 
 def _zone_visits(flows: FlowColumns, about: Mapping[str, Any]) -> Rows:
     for from_ms, to_ms, zone, label, came, went, hour, number in _transposed(flows, STAY_COLUMNS):
-        # One that began before the day, or begins behind it, is a row of that day.
+        # A stay that began before the day, or begins after it, is a row of that day.
         if 0 <= from_ms < DAY_MS:
             yield {
                 **about,
@@ -226,7 +220,7 @@ def _video(video: GoldVideo) -> dict[str, Any]:
         "derivatives": video.derivatives,
         "uploaded_at": moment(record.uploaded_at_ms),
         "made_of": video.made_of,
-        "checksums": None,  # once the rows are there
+        "checksums": None,  # set after the rows are inserted
     }
 
 

@@ -1,4 +1,4 @@
-"""`frametally media`: the layers of a video, one by one, and which new videos wait for them."""
+"""`frametally media`: the layers of a video, one by one, and the new videos that wait for them."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ _PLACES = re.compile(r"\d{1,9}:\d{1,18}(,\d{1,9}:\d{1,18})*")
 
 
 video_option = click.option(
-    "--video", "video_id", required=True, metavar="ID", help="Id of the video, as its page's address has it."
+    "--video", "video_id", required=True, metavar="ID", help="ID of the video, from its page's address."
 )
 
 
 @click.group("media")
 def media_group() -> None:
-    """Run the layers of uploaded videos, and see which new ones wait for them."""
+    """Run the layers of uploaded videos, and list the new videos that wait for them."""
 
 
 @media_group.command("bronze")
 @video_option
 @data_dir_option
 def bronze(video_id: str, **overrides: Any) -> int:
-    """See that a video is there as it came: its record, all its bytes, and that it opens."""
+    """Check that a video is stored as uploaded: its record, all its bytes, and that it opens."""
     return _run("bronze", video_id, overrides)
 
 
@@ -51,7 +51,7 @@ def bronze(video_id: str, **overrides: Any) -> int:
 @video_option
 @data_dir_option
 def silver(video_id: str, **overrides: Any) -> int:
-    """Describe and check a video, and make what people look at it by, as workers do."""
+    """Describe and check a video, and make its pictures and playable version, as workers do."""
     return _run("silver", video_id, overrides)
 
 
@@ -59,7 +59,7 @@ def silver(video_id: str, **overrides: Any) -> int:
 @video_option
 @data_dir_option
 def gold(video_id: str, **overrides: Any) -> int:
-    """Bring a video into the gold tables, and have people told which checks it did not pass."""
+    """Load a video into the gold tables, and send news of its failed checks."""
     return _run("gold", video_id, overrides)
 
 
@@ -69,11 +69,11 @@ def gold(video_id: str, **overrides: Any) -> int:
     "folder",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
     default=Path(),
-    help="Folder to write them into; default: this one.",
+    help="Folder for the pictures; default: this one.",
 )
 def pictures(folder: Path) -> int:
     """Draw the functions of each layer by Graphviz, as DOT, SVG and PNG."""
-    from frametally_gold.layers.pictures import write_pictures
+    from frametally_gold.layers.driver import write_pictures
 
     for path in write_pictures(folder):
         click.echo(console.plain(str(path)))
@@ -81,31 +81,29 @@ def pictures(folder: Path) -> int:
 
 
 @media_group.command("arrivals")
-@click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
-@click.option(
-    "--take", metavar="PLACES", help="Let those wait no longer that lie before these places (`up_to`)."
-)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--take", metavar="PLACES", help="Take the videos before these places (`up_to`) off the list.")
 @data_dir_option
 def arrivals(as_json: bool, take: str | None, **overrides: Any) -> int:
-    """List the new videos that wait on the log; they go on waiting until they are taken."""
+    """List the new videos that wait on the log. They stay there until you take them with --take."""
     if as_json and take is not None:
-        raise Misconfigured("--json goes without --take: what waits is listed, or taken")
+        raise Misconfigured("use either --json or --take, not both")
     settings = read_settings("producer", overrides)
     topic = settings.part(VideoSettings).videos_topic
     with closing(open_frame_log(settings.log_url, settings.log_access, lease_s=settings.lease_s)) as log:
         if take is not None:
             take_arrivals(log, topic, _read_places(take))
             return 0
-        waiting = waiting_arrivals(log, topic)
-    up_to = ",".join(f"{partition}:{offset}" for partition, offset in sorted(waiting.up_to.items()))
+        arrivals_waiting = waiting_arrivals(log, topic)
+    up_to = ",".join(f"{partition}:{offset}" for partition, offset in sorted(arrivals_waiting.up_to.items()))
     if as_json:
-        click.echo(msgspec.json.encode({"videos": waiting.videos, "up_to": up_to}).decode())
+        click.echo(msgspec.json.encode({"videos": arrivals_waiting.videos, "up_to": up_to}).decode())
     else:
-        for video in waiting.videos:
+        for video in arrivals_waiting.videos:
             click.echo(f"{video.video_id} {console.plain(video.source)}")
-        click.echo(f"arrivals: {len(waiting.videos)} wait" + (f", up to {up_to}" if up_to else ""))
-    console.print_skipped(waiting.skipped)
-    return exit_code(done=1, skipped=waiting.skipped)
+        click.echo(f"arrivals: {len(arrivals_waiting.videos)} wait" + (f", up to {up_to}" if up_to else ""))
+    console.print_skipped(arrivals_waiting.skipped)
+    return exit_code(done_count=1, skipped=arrivals_waiting.skipped)
 
 
 def _run(layer: LayerName, video_id: str, overrides: dict[str, Any]) -> int:
@@ -113,7 +111,9 @@ def _run(layer: LayerName, video_id: str, overrides: dict[str, Any]) -> int:
     from frametally_gold.layers.driver import LayerTools, run_layer
 
     if not keys.is_video_id(video_id):
-        raise Misconfigured(f"--video {video_id[:100]!r} is no id of a video: `/api/v1/videos` lists them")
+        raise Misconfigured(
+            f"--video {video_id[:100]!r} is not a video ID: `/api/v1/videos` lists all videos"
+        )
     settings = read_settings("producer", overrides, must_be_there=True)
     failpoints.arm()
     with (
@@ -127,18 +127,18 @@ def _run(layer: LayerName, video_id: str, overrides: dict[str, Any]) -> int:
             report = run_layer(layer, video_id, LayerTools(settings, store, catalogue, bar, patience))
         except GivenUp:
             return stopped()
-    done = [*report.done, *(f"{name} (there already)" for name in report.known)]
-    click.echo(f"{layer}: {', '.join(done) or 'nothing'}")
+    steps = [*report.done, *(f"{name} (already done)" for name in report.known)]
+    click.echo(f"{layer}: {', '.join(steps) or 'nothing'}")
     console.print_skipped(report.failed)
-    return exit_code(done=len(done), skipped=report.failed)
+    return exit_code(done_count=len(steps), skipped=report.failed)
 
 
 def _read_places(text: str) -> dict[int, int]:
     if not _PLACES.fullmatch(text):
         raise Misconfigured(
-            f"--take {text[:100]!r}: no places such as 0:5 or 0:5,1:7; give `up_to` of `--json`"
+            f"--take {text[:100]!r} is not a list of places such as 0:5 or 0:5,1:7; pass `up_to` of `--json`"
         )
     return {
         int(partition): int(offset)
-        for partition, _, offset in (one.partition(":") for one in text.split(","))
+        for partition, _, offset in (place.partition(":") for place in text.split(","))
     }

@@ -1,4 +1,4 @@
-"""`frametally gold`: part files in the object store to the gold tables, run by run, as the index has them."""
+"""`frametally gold`: loads part files of the store into the gold tables, run by run, as indexed."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from frametally import keys
 from frametally.books.runs import CurrentDay, DayKey, current_days, newest_last, read_run, read_tracks
 from frametally.errors import Poison
+from frametally.ports.base_index import outdated_numbers
 from frametally.ports.object_store import ObjectStore
-from frametally.ports.run_catalogue import outdated_numbers
 from frametally.process.reports import Progress, Skipped
 from frametally.records import Run, encode
 from frametally.rules.places import FLOWS, is_of_places, series_of
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from frametally_gold.book import Gold
 
 ROWS_VERSION = 2
-"""Raised whenever rows are made otherwise of the same records: all are then loaded anew."""
+"""Raise it if the same records give other rows: then all days are loaded again."""
 
 
 class GoldReport(NamedTuple):
-    """What a load did.
+    """The results of a load.
 
     Attributes:
         loaded: Days whose rows are new.
-        unchanged: Days that were as the store has them.
+        unchanged: Days that already were as in the store.
         removed: Days that the store does not have, or that no query of the index reads.
         rows: In the days that were loaded.
-        skipped: Runs that cannot be read; of such a day the tables keep what they had.
+        skipped: Runs that cannot be read; the tables keep the old rows of their days.
     """
 
     loaded: list[GoldDay]
@@ -52,40 +52,40 @@ def load_gold(
     to_ms: int | None = None,
     verify: bool = False,
 ) -> GoldReport:
-    """Bring the days of `[from_ms, to_ms)` to what the store has; doing so again changes nothing.
+    """Update the days of `[from_ms, to_ms)` from the store; a second run changes nothing.
 
-    With `verify` all rows are read: a day that has others than were loaded is loaded anew, and rows of no day
-    that was loaded are removed.
+    With `verify` all rows are read: a day whose rows were changed is loaded again, and rows of days that were
+    never loaded are removed.
 
-    A day is loaded whole or not at all: all its files are read and checked before. Two may do so at once.
+    A day is loaded whole or not at all: all its files are read and checked first. Two loads may run at once.
 
     Raises:
-        Retryable: The store or the database is away for now.
+        Retryable: The store or the database is not available.
         Misconfigured: This user may not write there.
     """
-    there = gold.loads()  # first: what is published meanwhile is in the store by then
+    loads = gold.loads()  # first: later runs are in the store by then
     days = {
         key: day
         for key, day in current_days(store).items()
         if is_day_in_range(keys.day_start_ms(key.day), from_ms, to_ms)
     }
     skipped = [Skipped(day.pointer, day.problem or "not a run") for day in days.values() if day.run is None]
-    wanted = read_by_queries(days)
-    removed = [
+    runs_by_day = read_by_queries(days)
+    stray_days = [
         day
-        for day, load in there.items()
+        for day, load in loads.items()
         if is_day_in_range(keys.day_start_ms(day.day), from_ms, to_ms)
-        and day not in wanted
+        and day not in runs_by_day
         and (DayKey(*day) not in days or days[DayKey(*day)].run is not None)
         and gold.remove(day, instead_of=load.made_of)
     ]
     loaded: list[GoldDay] = []
     unchanged = rows = 0
-    for done, (day, run) in enumerate(wanted.items()):
-        progress.update(done, len(wanted), day.day)
-        before = there[day].made_of if day in there else None
-        is_there = before == mark_of(run) and there[day].run_id == run.run_id
-        if is_there and not (verify and gold.changed(day)):
+    for number, (day, run) in enumerate(runs_by_day.items()):
+        progress.update(number, len(runs_by_day), day.day)
+        before = loads[day].made_of if day in loads else None
+        is_there = before == mark_of(run) and loads[day].run_id == run.run_id
+        if is_there and not (verify and gold.changed_tables(day)):
             unchanged += 1
             continue
         try:
@@ -100,30 +100,30 @@ def load_gold(
             rows += news
     if verify:
         gold.remove_strays()
-    progress.update(len(wanted), len(wanted), "loaded")
-    return GoldReport(loaded, unchanged, removed, rows, skipped)
+    progress.update(len(runs_by_day), len(runs_by_day), "loaded")
+    return GoldReport(loaded, unchanged, stray_days, rows, skipped)
 
 
 def read_by_queries(days: Mapping[DayKey, CurrentDay]) -> dict[GoldDay, Run]:
-    """Return the runs that queries of the index read, by day: of several intervals those of one footage."""
+    """Return the runs that queries of the index read, by day: of several intervals, those of one footage."""
     runs = [day.run for _, day in sorted(days.items(), key=newest_last) if day.run is not None]
     unread = outdated_numbers(enumerate(runs))
-    found = {gold_day(run): run for number, run in enumerate(runs) if number not in unread}
-    return {day: found[day] for day in sorted(found, key=_by_day)}
+    runs_of_days = {gold_day(run): run for number, run in enumerate(runs) if number not in unread}
+    return {day: runs_of_days[day] for day in sorted(runs_of_days, key=_by_day)}
 
 
 def gold_day(run: Run) -> GoldDay:
-    """Return what a run is one of."""
+    """Return the gold day of a run."""
     return GoldDay(run.model, run.interval_s, run.day)
 
 
 def mark_of(run: Run) -> str:
-    """Return what tells a run, and the way in which its rows are made, from every other."""
+    """Return a mark that identifies a run and the version of its rows."""
     return marked([encode(run)])
 
 
 def marked(parts: Iterable[bytes]) -> str:
-    """Return a mark of all that rows are made of: 16 hex."""
+    """Return a mark of a list of sources: 16 hex digits."""
     digest = hashlib.sha256(str(ROWS_VERSION).encode())
     for part in parts:
         digest.update(b"\n%d\n" % len(part))
@@ -132,7 +132,7 @@ def marked(parts: Iterable[bytes]) -> str:
 
 
 def read_day(store: ObjectStore, run: Run) -> PublishedDay:
-    """Read all that a run says.
+    """Read all records of a run.
 
     Raises:
         Poison: A file of it is missing or damaged; the message names it.

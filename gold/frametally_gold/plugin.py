@@ -1,4 +1,4 @@
-"""What this folder adds to frametally."""
+"""Registers this folder with frametally."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ PLUGIN = Plugin(
             "Run the bronze, silver and gold layers of uploaded videos",
         ),
     },
-    jobs="frametally_gold.video_jobs:JOBS",
-    made="frametally_gold.video_jobs:queue_load",
-    removing="frametally_gold.video_jobs:removing_rows",
+    jobs="frametally_gold.hooks:JOBS",
+    made="frametally_gold.hooks:queue_load",
+    removing="frametally_gold.hooks:removing_rows",
     servers="frametally_gold.settings:servers",
     must_open="frametally_gold.commands:must_open_gold",
     serving="frametally_gold.commands:serving",
-    checks="frametally_gold.checks:checks",
-    setup="frametally_gold.checks:setup",
+    checks="frametally_gold.hooks:checks",
+    setup="frametally_gold.hooks:setup",
     indexed="frametally_gold.commands:load_if_wanted",
     settings="frametally_gold.settings:GoldSettings",
+    failpoints={
+        "layer.made": "the results of a layer's function are in the store, not yet in the catalogue",
+    },
 )

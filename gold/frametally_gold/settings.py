@@ -1,29 +1,32 @@
-"""Settings of the gold tables: which database has them."""
+"""Settings of the gold tables and their database."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit, urlunsplit
 
-from pydantic import Field, SecretStr
-
+from frametally.errors import Misconfigured
 from frametally.settings.access import NO_SECRET, ServerAccess
+from frametally.settings.fields import Field, SecretStr
+from frametally.settings.other_names import OtherName
 from frametally.settings.plugin_settings import PluginSettings
 
 if TYPE_CHECKING:
     from frametally.settings.loading import Settings
 
 
-class GoldSettings(PluginSettings, defer_build=True):
+class GoldSettings(PluginSettings):
     """The part of `Settings` about the gold tables."""
 
     gold_url: str = Field(
         "", description="Database of the gold tables; empty: SQLite in `<data_dir>/gold.sqlite`."
     )
-    gold_user: str = Field("", description="Name to log in to the gold database by.")
-    gold_password: SecretStr = Field(NO_SECRET, description="Password of that name.")
+    gold_user: str = Field("", description="User name for the gold database.")
+    gold_password: SecretStr = Field(NO_SECRET, description="Password of that user.")
     gold_ca_file: Path | None = Field(
-        None, description="PEM file of the authorities that its certificate may come from."
+        None, description="PEM file of the authorities that may issue its certificate."
     )
 
     @property
@@ -37,7 +40,38 @@ class GoldSettings(PluginSettings, defer_build=True):
             "gold_url": self.gold_url or f"sqlite:///{data_dir / 'gold.sqlite'}",
         }
 
+    @classmethod
+    def by_other_names(cls, variables: Mapping[str, str]) -> Iterator[OtherName]:
+        """Yield the database that another name sets, with its name and password, if ours does not."""
+        name = "PG_CONN_URI"
+        if name not in variables or "FRAMETALLY_GOLD_URL" in variables:
+            return
+        try:
+            parts = urlsplit(variables[name])
+            has_server = parts.scheme.partition("+")[0] in ("postgresql", "postgres") and parts.hostname
+        except ValueError:
+            has_server = False
+        if not has_server:  # it may hold a password, so it is not shown
+            raise Misconfigured(f"{name} must have the form postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
+        place = parts.netloc.rpartition("@")[2]
+        yield OtherName("gold_url", name, urlunsplit(("postgresql", place, parts.path, parts.query, "")))
+        for setting, value in (("gold_user", parts.username), ("gold_password", parts.password)):
+            if value:
+                yield OtherName(setting, name, unquote(value))
+
 
 def servers(settings: Settings) -> dict[str, str]:
-    """Return where the gold tables are."""
+    """Return the address of the gold tables."""
     return {"gold": settings.part(GoldSettings).gold_url}
+
+
+def is_wanted(settings: Settings) -> bool:
+    """Return whether `FRAMETALLY_GOLD_URL` names a place of its own, or the usual file is there.
+
+    `frametally gold` makes that file; until you run it, the tables would only double the disk space.
+    """
+    url = urlsplit(settings.part(GoldSettings).gold_url)
+    usual = f"sqlite:///{settings.data_dir / 'gold.sqlite'}"
+    return bool(url.scheme) and (
+        settings.part(GoldSettings).gold_url != usual or Path(unquote(url.path)).exists()
+    )

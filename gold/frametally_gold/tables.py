@@ -1,8 +1,8 @@
-"""The gold tables, for SQLite and PostgreSQL alike: made to be joined and summed by people.
+"""The gold tables, for SQLite and PostgreSQL alike: made for joins and sums.
 
 Moments are `timestamp with time zone` in PostgreSQL; in SQLite texts in UTC, such as
-`2026-05-01 08:00:00.000000`, which its date functions read. Each table of a day has one moment that lies in
-that day, after `model` and `interval_s`: by these a day is found, and replaced. `docs/gold.md` explains every
+`2026-05-01 08:00:00.000000`, which its date functions read. In each table of a day one time column lies in
+that day, after `model` and `interval_s`: these select the day and replace it. `docs/gold.md` explains every
 column.
 """
 
@@ -60,7 +60,7 @@ loads = Table(
     _value("run_id"),
     _value("rows", BigInteger),
     _moment("loaded_at"),
-    _value("made_of"),  # a mark of the run: of another one the day is loaded anew
+    _value("made_of"),  # a mark of the run: if it differs, the day is loaded again
     _value("checksums", nullable=True),  # JSON: by table the rows that were loaded, and a checksum of them
 )
 
@@ -142,7 +142,7 @@ place_counts = Table(
 
 
 def _of_objects(name: str, moment: str, *columns: Column[Any]) -> Table:
-    """Make a table of what single objects did; nothing says that two cannot do the same at once."""
+    """Make a table of movements of single objects; two objects can do the same at once."""
     return Table(
         name,
         ALL,
@@ -246,7 +246,7 @@ MOMENTS = {
     zone_visits: zone_visits.c.came_at,
     movements: movements.c.moved_at,
 }
-"""The tables of a day, each with the moment that lies in it."""
+"""The tables of a day, each with its time column that lies in that day."""
 
 SERIES_OF = {
     counts: ("",),
@@ -257,7 +257,7 @@ SERIES_OF = {
     zone_visits: (FLOWS,),
     movements: (FLOWS,),
 }
-"""By table of a day, the series that it has rows of: a model's own (an empty text), or those of places."""
+"""By table of a day, the series of its rows: a model's own (an empty text), or those of places."""
 
 OF_VIDEO = (videos, video_counts, quality)
 """The tables of a video, by `video_id`."""

@@ -1,4 +1,4 @@
-"""What was detected in one video: from the segments' lines of its medium, each frame once, as counted."""
+"""Reads the counts of one video: from the segments' lines of its medium, each frame once, as counted."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _DAYS_KEPT = 4
 
 
 class _DayObjects(NamedTuple):
-    """Of a run: intervals of a source in which objects were measured, and who was first seen in which frame.
+    """Of a run: source intervals with measured objects, and the frame in which each object was first seen.
 
     Attributes:
         measured: By source, the starts of intervals with footage, and whether objects were measured there.
@@ -43,7 +43,7 @@ class _DayObjects(NamedTuple):
 
 
 class _Part(NamedTuple):
-    """What lies of a medium in one UTC day `[from_ms, to_ms)`, and the day's run, if it was counted."""
+    """The part of a medium in one UTC day `[from_ms, to_ms)`, and the day's run, if it was counted."""
 
     from_ms: int
     to_ms: int
@@ -51,10 +51,10 @@ class _Part(NamedTuple):
 
 
 class VideoCounter:
-    """Counts single videos, as a ledger has the store now; the caller has refreshed it."""
+    """Counts single videos by the present state of a ledger; the caller has refreshed it."""
 
     def __init__(self, settings: Settings, store: ObjectStore, ledger: Ledger) -> None:
-        """Read what all videos need."""
+        """Read the data that all videos need."""
         self._settings = settings
         self._store = store
         self._ledger = ledger
@@ -66,40 +66,40 @@ class VideoCounter:
             for tally in ledger.tallies(model)
         }
         self._runs: dict[tuple[str, str], Run] = {}
-        # Where several intervals are stored, that of the settings tells of objects, else the shortest.
-        for counted in sorted(ledger.runs(), key=lambda counted: -counted.run.interval_s):
-            run = counted.run
-            known = self._runs.get((run.model, run.day))
-            if known is None or known.interval_s != settings.interval_s:
+        # Objects come from the interval of the settings; if it is not stored, from the shortest one.
+        for ledger_run in sorted(ledger.runs(), key=lambda ledger_run: -ledger_run.run.interval_s):
+            run = ledger_run.run
+            earlier_run = self._runs.get((run.model, run.day))
+            if earlier_run is None or earlier_run.interval_s != settings.interval_s:
                 self._runs[run.model, run.day] = run
         self._objects_of = lru_cache(maxsize=_DAYS_KEPT)(self._read_objects)
 
     def manifest(self, sha256: str) -> MediaManifest | None:
-        """Return a medium's manifest; None where no frame of it was announced."""
+        """Return a medium's manifest; None if no frame of it was announced."""
         return self._manifests.get(sha256)
 
     def parts(self, manifest: MediaManifest) -> Iterator[bytes]:
-        """Yield all that the counts of a medium are made of."""
+        """Yield all sources of a medium's counts."""
         for model in self._models(manifest):
             yield msgspec.json.encode([model, self._detected[model, manifest.source, media_of(manifest)]])
             for part in self._days(model, manifest):
                 limits, wins = self._counted_by(part.run)
-                gone = self._not_counted.by(wins).get(media_of(manifest), ())
-                yield msgspec.json.encode([limits, gone])
+                losers = self._not_counted.by(wins).get(media_of(manifest), ())
+                yield msgspec.json.encode([limits, losers])
                 yield encode(part.run) if part.run else b""
 
     def counts(self, manifest: MediaManifest) -> list[VideoCount]:
-        """Return what was detected in a medium, by model and label.
+        """Return the detections in a medium, by model and label.
 
         Raises:
             Poison: A segment or a run is damaged; the message names it.
-            Retryable: The store or the ledger is away.
+            Retryable: The store or the ledger is not available.
         """
         return [count for model in self._models(manifest) for count in self._of_model(model, manifest)]
 
     def _models(self, manifest: MediaManifest) -> list[str]:
         place = manifest.source, media_of(manifest)
-        return sorted(model for model, *of in self._detected if tuple(of) == place)
+        return sorted(model for model, *series_place in self._detected if tuple(series_place) == place)
 
     def _days(self, model: str, manifest: MediaManifest) -> Iterator[_Part]:
         first_ms, last_ms = manifest.first_captured_at_ms, manifest.last_captured_at_ms
@@ -125,7 +125,7 @@ class VideoCounter:
         is_measured = True
         for part in self._days(model, manifest):
             limits, wins = self._counted_by(part.run)
-            for found in frames_of_bar(
+            for bar_frame in frames_of_bar(
                 self._store,
                 self._ledger,
                 model=model,
@@ -137,9 +137,9 @@ class VideoCounter:
                 not_counted=self._not_counted.by(wins),
                 empty=True,
             ):
-                if found.frame.media == media:
+                if bar_frame.frame.media == media:
                     frames += 1
-                    boxes = Counter(box.label for box in found.boxes)
+                    boxes = Counter(box.label for box in bar_frame.boxes)
                     detections += boxes
                     peaks |= boxes
             of_day = self._first_seen(manifest, part)
@@ -166,18 +166,18 @@ class VideoCounter:
 
     def _boxes(self, source: str, part: _Part) -> Counter[tuple[str, bool]]:
         """Count boxes of the intervals that a part touches, by label: all (False), and in tracks (True)."""
-        found: Counter[tuple[str, bool]] = Counter()
+        boxes_by_label: Counter[tuple[str, bool]] = Counter()
         if part.run is not None:
             interval_ms = part.run.interval_s * 1000
             for (of_source, label), of_label in self._objects_of(part.run.key).boxes.items():
                 for start_ms, (boxes, tracked) in of_label.items() if of_source == source else ():
                     if part.from_ms - interval_ms < start_ms < part.to_ms:
-                        found[label, False] += boxes
-                        found[label, True] += boxes if tracked is None else tracked
-        return found
+                        boxes_by_label[label, False] += boxes
+                        boxes_by_label[label, True] += boxes if tracked is None else tracked
+        return boxes_by_label
 
     def _first_seen(self, manifest: MediaManifest, part: _Part) -> Counter[str] | None:
-        """Return objects first seen in a frame of the medium, by label; None where they were not measured."""
+        """Return objects first seen in a frame of the medium, by label; None if they were not measured."""
         if part.run is None:
             return None
         of_run = self._objects_of(part.run.key)
@@ -186,12 +186,12 @@ class VideoCounter:
         touched = range(part.from_ms // interval_ms * interval_ms, part.to_ms, interval_ms)
         if not all(of_source.get(start_ms, True) for start_ms in touched):
             return None
-        found: Counter[str] = Counter()
+        objects_by_label: Counter[str] = Counter()
         for label, image_path in of_run.objects.get(manifest.source, ()):
             name = keys.parse_image_name(image_path.rpartition("/")[2])
             if name is not None and manifest.sha256.startswith(name.medium_hex):
-                found[label] += 1
-        return found
+                objects_by_label[label] += 1
+        return objects_by_label
 
     def _read_objects(self, run_key: str) -> _DayObjects:
         run = next(run for run in self._runs.values() if run.key == run_key)
@@ -200,11 +200,11 @@ class VideoCounter:
         for count in counts:
             of_label = boxes.setdefault((count.source, count.label), {})
             of_label[count.interval_start_ms] = count.detections, count.tracked_detections
-        measured: dict[str, dict[int, bool]] = {}
+        measured_starts: dict[str, dict[int, bool]] = {}
         for filmed in coverage:
-            measured.setdefault(filmed.source, {})[filmed.interval_start_ms] = filmed.is_measured
+            measured_starts.setdefault(filmed.source, {})[filmed.interval_start_ms] = filmed.is_measured
         objects: dict[str, list[tuple[str, str]]] = {}
         for track in read_tracks(self._store, run):
             if track.is_counted:
                 objects.setdefault(track.source, []).append((track.label, track.first.image_path))
-        return _DayObjects(measured, boxes, objects)
+        return _DayObjects(measured_starts, boxes, objects)

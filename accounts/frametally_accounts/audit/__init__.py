@@ -1,1 +1,1 @@
-"""The audit log: who changed what, when and from where, each record bound to the one before by its digest."""
+"""The audit log: who changed what, when and from where; a digest binds each record to the one before."""

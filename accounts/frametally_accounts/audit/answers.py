@@ -1,8 +1,10 @@
-"""The answers about who changed what."""
+"""Answers of the audit log: who changed what."""
 
 from __future__ import annotations
 
-from frametally_accounts.audit.verdicts import AuditedChange
+import msgspec
+
+from frametally_accounts.audit_records import AuditRecord
 from frametally_web.requests.answers import Answer
 
 
@@ -10,13 +12,13 @@ class ToldChange(Answer, frozen=True, kw_only=True):
     """A change, or the attempt at one.
 
     Attributes:
-        number: Of its first record in the audit log.
-        at_ms: When it was asked for, by the database's clock.
+        number: Number of the change's first record in the audit log.
+        at_ms: Time of the request, by the database's clock.
         who: Name of an account; `(open)`, `(nobody)` or `(command) <user of the system>`.
         what: The route or the command.
-        target: What it was done to; empty: what it is named by is not known, or secret.
-        origin: From which address, or `command line`.
-        status: HTTP status of the answer, or exit code of the command; null: it has no end that is known.
+        target: What was changed; empty if its name is unknown or secret.
+        origin: Address of the client, or `command line`.
+        status: HTTP status of the answer, or exit code of the command; null: its end was not recorded.
     """
 
     number: int
@@ -29,10 +31,10 @@ class ToldChange(Answer, frozen=True, kw_only=True):
 
 
 class AuditLog(Answer, frozen=True, kw_only=True):
-    """`/api/audit`: what was changed or refused to be, the newest first.
+    """`/api/audit`: changes and refused changes, the newest first.
 
     Attributes:
-        changes: A page of them.
+        changes: A page of changes.
         next: `before` of the next page; 0 at the end.
     """
 
@@ -40,15 +42,6 @@ class AuditLog(Answer, frozen=True, kw_only=True):
     next: int
 
 
-def change_of(change: AuditedChange) -> ToldChange:
-    """Return a change as it is answered."""
-    entry = change.entry
-    return ToldChange(
-        number=change.number,
-        at_ms=change.at_ms,
-        who=entry.who,
-        what=entry.what,
-        target=entry.target,
-        origin=entry.origin,
-        status=entry.status,
-    )
+def change_of(change: AuditRecord) -> ToldChange:
+    """Return a change as the API answers it."""
+    return msgspec.convert({**change._asdict(), **change.entry._asdict()}, ToldChange)

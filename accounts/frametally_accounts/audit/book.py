@@ -10,45 +10,51 @@ from sqlalchemy import func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from frametally.adapters.sql.clock import now_ms
-from frametally.adapters.sql.engine import SqlDatabase
 from frametally.adapters.sql.migration import Layout
+from frametally.adapters.sql.sql_book import SqlBook
 from frametally.errors import Misconfigured
-from frametally.files.sqlite import BUSY_TIMEOUT_S
-from frametally.settings.access import ServerAccess
 from frametally_accounts.audit import tables
-from frametally_accounts.audit.verdicts import EVERYTHING, AuditChain, AuditedChange, AuditQuestion
-from frametally_accounts.audit_entries import AuditEntry, AuditRecord, bounded, digest_of
+from frametally_accounts.audit_records import (
+    EVERYTHING,
+    AuditChain,
+    AuditEntry,
+    AuditQuestion,
+    AuditRecord,
+    bounded,
+    digest_of,
+)
 
 LAYOUT = Layout(
-    what="audit book",
+    part="audit book",
     setting="FRAMETALLY_CATALOGUE_URL",
     refill="frametally audit verify",
     tables=tables.ALL,
     about=tables.about,
     schema_version=tables.SCHEMA_VERSION,
     migrations="audit",
-    beside=("frametally_catalogue", "frametally_access", "frametally_alerts", "frametally_live"),
+    beside=(
+        "frametally_catalogue",
+        "frametally_access",
+        "frametally_accuracy",
+        "frametally_alerts",
+        "frametally_live",
+    ),
     has_secrets=True,
 )
 _AT_ONCE = 1000
 _records = tables.records.c
 
 
-class AuditBook:
+class AuditBook(SqlBook):
     """Records in the database that a URL names. Processes may share it."""
 
-    def __init__(
-        self, url: str, access: ServerAccess | None = None, *, busy_timeout_s: float = BUSY_TIMEOUT_S
-    ) -> None:
-        """Open the database, making the tables if they are missing; see `SqlDatabase`."""
-        self.url = url
-        self._database = SqlDatabase(url, LAYOUT, access=access, busy_timeout_s=busy_timeout_s)
+    layout = LAYOUT
 
     def write(self, entry: AuditEntry) -> int:
         """Add a record, and return its number. One writer at a time: the chain has no forks.
 
         Raises:
-            FrametallyError: It was not added, so that what it is of must not be done.
+            FrametallyError: It was not added, so its change must not be made.
         """
         entry = bounded(entry)
         about = tables.about.c
@@ -61,32 +67,32 @@ class AuditBook:
                 connection.execute(insert(tables.records).values(**values))
             except IntegrityError as error:
                 raise Misconfigured(
-                    f"the audit log has a record {number} that frametally did not write, so nothing is "
-                    "changed any more: `frametally audit verify` says where it begins"
+                    f"record {number} of the audit log was not written by frametally, so frametally changes "
+                    "nothing more: run `frametally audit verify` to see where the damage begins"
                 ) from error
             connection.execute(update(tables.about).values(next_number=number + 1, head=digest))
         return int(number)
 
     def changes(
         self, limit: int, question: AuditQuestion = EVERYTHING, *, before: int = 0
-    ) -> tuple[list[AuditedChange], int]:
+    ) -> tuple[list[AuditRecord], int]:
         """Return a page of changes, the newest first, and where the next begins; 0: at the end."""
-        ended = tables.records.alias()
+        ends = tables.records.alias()
         query = (
-            select(tables.records, *(ended.c[name].label(f"end_{name}") for name in AuditEntry._fields))
-            .outerjoin(ended, ended.c.ends == _records.number)
+            select(tables.records, *(ends.c[name].label(f"end_{name}") for name in AuditEntry._fields))
+            .outerjoin(ends, ends.c.ends == _records.number)
             .where(_records.ends == 0)
             .order_by(_records.number.desc())
             .limit(limit + 1)
         )
         if question.who:
-            query = query.where(or_(_records.who == question.who, ended.c.who == question.who))
+            query = query.where(or_(_records.who == question.who, ends.c.who == question.who))
         if question.what:
             sought = [
-                func.lower(one.c[name]) for one in (tables.records, ended) for name in ("what", "target")
+                func.lower(table.c[name]) for table in (tables.records, ends) for name in ("what", "target")
             ]
             query = query.where(
-                or_(*(one.contains(question.what.lower(), autoescape=True) for one in sought))
+                or_(*(column.contains(question.what.lower(), autoescape=True) for column in sought))
             )
         if question.from_ms:
             query = query.where(_records.at_ms >= question.from_ms)
@@ -101,7 +107,7 @@ class AuditBook:
 
     @contextmanager
     def chain(self) -> Iterator[AuditChain]:
-        """Hold all records, as they stand now."""
+        """Hold all records as they are now."""
         about = tables.about.c
         with self._database.reading() as connection:
             following, head = connection.execute(select(about.next_number, about.head)).one()
@@ -109,17 +115,13 @@ class AuditBook:
             with connection.execute(every) as rows:
                 yield AuditChain(following, head, (_record_of(row) for row in rows))
 
-    def close(self) -> None:
-        """Release connections."""
-        self._database.close()
-
 
 def _record_of(row: Any) -> AuditRecord:
     entry = AuditEntry(*(getattr(row, name) for name in AuditEntry._fields))
     return AuditRecord(row.number, row.at_ms, entry, row.digest)
 
 
-def _change_of(row: Any) -> AuditedChange:
-    how = "" if row.end_ends is None else "end_"
-    entry = AuditEntry(*(getattr(row, f"{how}{name}") for name in AuditEntry._fields))
-    return AuditedChange(row.number, row.at_ms, entry)
+def _change_of(row: Any) -> AuditRecord:
+    prefix = "" if row.end_ends is None else "end_"
+    entry = AuditEntry(*(getattr(row, f"{prefix}{name}") for name in AuditEntry._fields))
+    return AuditRecord(row.number, row.at_ms, entry)

@@ -1,4 +1,4 @@
-"""What commands leave in the audit log, each as its entry says; see `CommandEntry.audited`."""
+"""Record commands in the audit log; see `CommandEntry.audited`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from frametally.plugins import CommandEntry
 from frametally.process.exit_codes import NOTHING_DONE, STOPPED
 from frametally.settings.data_folder import must_be_folder
 from frametally.settings.loading import Settings, load_settings
-from frametally_accounts.audit_entries import AuditEntry
+from frametally_accounts.audit_records import AuditEntry
 from frametally_accounts.password_links import ADMINISTRATOR, first_link, lacks_administrator
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import is_empty
@@ -29,31 +29,31 @@ _MAKES_ITS_DATA = ("alerts", "embed", "live", "report", "tokens", "upload", "use
 
 
 def record_changes(command: click.Command, name: str, entry: CommandEntry) -> None:
-    """Have a command, or those of a group, recorded: before it is done, and how it ended."""
-    for subcommand, named in entry.audited.items():
+    """Record a command, or those of a group: before it runs, and when it ends."""
+    for subcommand, names in entry.audited.items():
         changing = command.commands[subcommand] if isinstance(command, click.Group) else command
         if changing.callback is not None:
-            changing.callback = _recorded(f"{name} {subcommand}".strip(), named, changing.callback)
+            changing.callback = _recorded(f"{name} {subcommand}".strip(), names, changing.callback)
 
 
-def _recorded(path: str, named: tuple[str, ...], run: Any) -> Any:
+def _recorded(path: str, names: tuple[str, ...], run: Any) -> Any:
     @functools.wraps(run)
-    def recorded(**given: Any) -> Any:
-        settings = load_settings("web", data_dir=given.get("data_dir"))
-        target = _target({name: given.get(name) for name in named})
-        if path == "restore":  # it brings the audit log, which must be empty before
-            status = run(**given)
+    def recorded(**options: Any) -> Any:
+        settings = load_settings("web", data_dir=options.get("data_dir"))
+        target = _target({name: options.get(name) for name in names})
+        if path == "restore":  # it restores the audit log, which must be empty
+            status = run(**options)
             return _record(settings, path, target, lambda: status)
-        if given.get("url") or (not path.startswith(_MAKES_ITS_DATA) and is_empty(settings)):
-            return run(**given)  # it is another server's to record; or the command says that there is nothing
+        if options.get("url") or (not path.startswith(_MAKES_ITS_DATA) and is_empty(settings)):
+            return run(**options)  # another server records it, or the command reports that there is no data
         must_be_folder(settings)
-        return _record(settings, path, target, lambda: run(**given))
+        return _record(settings, path, target, lambda: run(**options))
 
     return recorded
 
 
 def record_first_link(settings: Settings, access: AccessBook) -> str | None:
-    """Do what `first_link` does, recorded as the command that would do it; see there."""
+    """Run what `first_link` does, recorded as the command for it; see there."""
     if not lacks_administrator(settings, access):
         return None
     links: list[str | None] = []
@@ -69,7 +69,7 @@ def record_first_link(settings: Settings, access: AccessBook) -> str | None:
 
 
 def _record(settings: Settings, path: str, target: str, run: Callable[[], Any]) -> int:
-    """Do what a command does, and record it: before it is done, and how it ended."""
+    """Run a command, and record it before it starts and when it ends."""
     from frametally_accounts.audit.book import AuditBook
 
     entry = AuditEntry(_who(), path, target, "command line")
@@ -85,22 +85,22 @@ def _record(settings: Settings, path: str, target: str, run: Callable[[], Any]) 
             try:
                 book.write(entry._replace(ends=number, status=status))
             except FrametallyError as error:
-                console.say_error(f"the audit log has no end of this: {error}")
+                console.say_error(f"the audit log could not record the end of this command: {error}")
     return status
 
 
 def _who() -> str:
-    """Return the system's user: by the process itself, as variables could say anything."""
+    """Return the system's user by the process itself, since variables can be forged."""
     try:
         return f"(command) {pwd.getpwuid(os.getuid()).pw_name}"
     except KeyError:
         return f"(command) {os.getuid()}"
 
 
-def _target(given: Mapping[str, Any]) -> str:
+def _target(options: Mapping[str, Any]) -> str:
     return " ".join(
         f"{name}={json.dumps(value if isinstance(value, bool) else _text(value), ensure_ascii=False)}"
-        for name, value in given.items()
+        for name, value in options.items()
         if value not in (None, "", (), False)
     )
 

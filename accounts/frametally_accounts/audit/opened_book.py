@@ -4,20 +4,52 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
+from collections import Counter
+from collections.abc import Callable
 
 from frametally.errors import FrametallyError
 from frametally.settings.loading import Settings
 from frametally_accounts.audit.book import AuditBook
-from frametally_accounts.audit.refusals import RefusalBound
-from frametally_accounts.audit_entries import NOBODY
+from frametally_accounts.audit_records import NOBODY
 from frametally_web.requests.change import AskedChange
 from frametally_web.requests.problems import Problem
+
+_WINDOW_S = 900.0
+_MOST_OF_ADDRESS = 100
+"""Refused changes recorded per quarter of an hour: more than a person makes, few enough to store."""
+_MOST_ADDRESSES = 200
+"""More refusals in the same quarter of an hour are counted as one."""
+
+
+class RefusalBound:
+    """Counts by address, in memory of this process; threads may share it."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Count from now on, by a clock in seconds that is never set back."""
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._began_s = clock()
+        self._of_address: Counter[str] = Counter()
+
+    def remaining(self, address: str) -> int:
+        """Count a refusal, and return how many more are recorded of an address; 0: the last; below: none."""
+        with self._lock:
+            now_s = self._clock()
+            if now_s - self._began_s >= _WINDOW_S:
+                self._began_s = now_s
+                self._of_address.clear()
+            if address not in self._of_address and len(self._of_address) >= _MOST_ADDRESSES:
+                address = ""
+            self._of_address[address] += 1
+            return _MOST_OF_ADDRESS - self._of_address[address]
+
 
 _LOG = logging.getLogger("frametally_web")
 
 
 class OpenedAudit:
-    """Where changes are recorded; threads may share it."""
+    """The book in which changes are recorded; threads may share it."""
 
     def __init__(self, url: str, settings: Settings) -> None:
         """Open nothing yet."""
@@ -29,7 +61,7 @@ class OpenedAudit:
 
     @property
     def book(self) -> AuditBook:
-        """The book. Raises `FrametallyError` as its opening does."""
+        """The book. Raises `FrametallyError` if it cannot be opened."""
         with self._lock:
             if self._opened is None:
                 self._opened = AuditBook(self._url, self._access)
@@ -48,25 +80,25 @@ class OpenedAudit:
             raise Problem(
                 503,
                 "The audit log cannot be written, so nothing was changed.",
-                remedy="Try again in a few seconds; the server's log has the reason.",
+                remedy="Try again in a few seconds. The server's log has the reason.",
             ) from error
 
     def end(self, change: AskedChange, status: int) -> None:
-        """Record how a change was answered: one that was begun, or one that was refused before.
+        """Record the answer to a change, begun or refused.
 
-        Of those that were never begun, and are of nobody who is logged in, an address has so many recorded.
-        Where that cannot be written the log says so: that it was begun is in the book already.
+        Of refused changes of clients that are not signed in, a limited number per address is recorded. If the
+        log cannot be written, the server's log says so; the beginning of the change is already in the book.
         """
         if change.number == 0 and change.who == NOBODY:
-            left = self._refusals.left(change.origin)
-            if left < 0:
+            remaining = self._refusals.remaining(change.origin)
+            if remaining < 0:
                 return
-            if left == 0:
-                change.add({"left_out": "what else is refused there in this quarter of an hour"})
+            if remaining == 0:
+                change.add({"left_out": "more refusals in this quarter of an hour"})
         try:
             self.book.write(change.entry(status=status))
         except FrametallyError as error:
-            _LOG.error("audit log: %s was answered by %s: %s", change.entry().what, status, error)
+            _LOG.error("audit log: %s ended with %s, not recorded: %s", change.entry().what, status, error)
 
     def close(self) -> None:
         """Release connections."""

@@ -6,68 +6,81 @@ import datetime
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, render_template, request
-from werkzeug.datastructures import MultiDict
 
 from frametally.process.time_limit import time_limit
 from frametally.rules.times import iso_moment_ms
 from frametally.settings.loading import Settings
 from frametally_accounts.audit import answers
 from frametally_accounts.audit.opened_book import OpenedAudit
-from frametally_accounts.audit.verdicts import AuditQuestion
-from frametally_web.requests import query
+from frametally_accounts.audit_records import AuditQuestion
+from frametally_web.requests.endpoints import Routes
+from frametally_web.requests.parameters import BEFORE, Args, Parameter, shown, text
 from frametally_web.requests.problems import bad_parameter
 
-Args = MultiDict[str, str]
+AUDIT = Routes("Audit log", right="run")
 
 _PAGE = 50
-_ASKED = ("who", "what", "from", "to")
+_MOMENT = {"type": "string", "maxLength": 40}
+_WHO = text("who", "Only changes by this account.", "anna")
+_WHAT = text("what", "Only changes whose route, command or target contains this text.", "videos")
+_FROM = text("from", "Earliest time, ISO 8601; UTC if it has no offset.", "2024-05-01T00:00Z", _MOMENT)
+_TO = text("to", "End, not included, ISO 8601; UTC if it has no offset.", "2024-06-01T00:00Z", _MOMENT)
+_QUESTION = (_WHO, _WHAT, _FROM, _TO)
 
 
 class AuditRoutes:
-    """The handlers, each by its endpoint's name."""
+    """The handlers."""
 
-    def __init__(self, opened: OpenedAudit) -> None:
+    def __init__(self, audit_log: OpenedAudit) -> None:
         """Make the handlers of one application."""
-        self._opened = opened
+        self._audit_log = audit_log
 
+    @AUDIT.route(
+        "GET audit",
+        "List who changed what, when and from where, newest first.",
+        *_QUESTION,
+        BEFORE,
+        statuses=(403,),
+    )
     def audit(self, args: Args) -> answers.AuditLog:
-        """Return a page of what was changed, the newest first."""
+        """Return a page of changes, the newest first."""
         question = AuditQuestion(
-            query.read_one(args, "who") or "",
-            query.read_one(args, "what") or "",
-            _moment(args, "from"),
-            _moment(args, "to"),
+            _WHO.read(args) or "",
+            _WHAT.read(args) or "",
+            _moment(args, _FROM),
+            _moment(args, _TO),
         )
-        changes, following = self._opened.book.changes(_PAGE, question, before=query.read_before(args))
-        return answers.AuditLog(changes=[answers.change_of(one) for one in changes], next=following)
+        changes, following = self._audit_log.book.changes(_PAGE, question, before=BEFORE.read(args))
+        return answers.AuditLog(changes=[answers.change_of(change) for change in changes], next=following)
 
 
-def create_blueprint(settings: Settings, opened: OpenedAudit) -> Blueprint:
+def create_blueprint(settings: Settings, handlers: AuditRoutes) -> Blueprint:
     """Return the route of the page."""
     pages = Blueprint("audit", __name__)
-    handlers = AuditRoutes(opened)
 
     @pages.get("/audit")
     def log() -> Response:
         with time_limit(settings.web_query_timeout_s):
-            told = handlers.audit(request.args)
-        asked = {name: query.read_one(request.args, name) or "" for name in _ASKED}
-        older = urlencode({**{name: value for name, value in asked.items() if value}, "before": told.next})
-        response = Response(render_template("audit.html", told=told, asked=asked, older=older))
+            answer = handlers.audit(request.args)
+        question = {parameter.name: parameter.read(request.args) or "" for parameter in _QUESTION}
+        older = urlencode(
+            {**{name: value for name, value in question.items() if value}, "before": answer.next}
+        )
+        response = Response(render_template("audit.html", told=answer, asked=question, older=older))
         response.headers["Cache-Control"] = "no-store"
         return response
 
     return pages
 
 
-def _moment(args: Args, name: str) -> int:
-    """Return a moment of the query in milliseconds, one without an offset in UTC; 0: it has none."""
-    text = query.read_one(args, name)
-    if text is None:
+def _moment(args: Args, moment: Parameter[str | None]) -> int:
+    """Return a moment of the query in milliseconds, in UTC if it has no offset; 0: there is none."""
+    value = moment.read(args)
+    if value is None:
         return 0
     try:
-        return max(0, iso_moment_ms(text, datetime.UTC))
+        return max(0, iso_moment_ms(value, datetime.UTC))
     except ValueError as error:
         raise bad_parameter(
-            name, f"{query.shown(text)} is no moment.", remedy="Use ISO 8601, such as 2026-05-01T08:00Z."
+            moment.name, f"{shown(value)} is not a time.", remedy="Use ISO 8601: 2026-05-01T08:00Z."
         ) from error

@@ -17,9 +17,12 @@ import click
 from frametally.errors import Misconfigured
 from frametally.process.exit_codes import PART_DONE
 from frametally.rules.times import utc
-from frametally_accounts.audit.verdicts import AuditedChange, AuditQuestion
-from frametally_accounts.audit.verification import Held, first_break
-from frametally_accounts.audit_entries import AuditRecord
+from frametally_accounts.audit_records import (
+    AuditQuestion,
+    AuditRecord,
+    Held,
+    first_break,
+)
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, read_settings
 from frametally_cli.options.times import parse_bounds_ms
@@ -38,11 +41,11 @@ def audit_group() -> None:
 
 @audit_group.command("list")
 @click.option("--who", default="", help="Only by this account, or by (open), (nobody), '(command) USER'.")
-@click.option("--what", default="", help="Only where the route, the command or its target has this in it.")
-@click.option("--from", "from_time", help="Not before, ISO 8601, UTC.", metavar="TIME")
-@click.option("--to", "to_time", help="Before, ISO 8601, UTC.", metavar="TIME")
+@click.option("--what", default="", help="Only if the route, command or target contains this text.")
+@click.option("--from", "from_time", help="Earliest time, ISO 8601, UTC.", metavar="TIME")
+@click.option("--to", "to_time", help="End of the range, not included, ISO 8601, UTC.", metavar="TIME")
 @click.option(
-    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many."
+    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Most changes to show."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @data_dir_option
@@ -55,21 +58,21 @@ def audit_list(
     as_json: bool,
     **overrides: Any,
 ) -> int:
-    """Show what was changed, or refused to be, the newest first."""
+    """Show changes and refused changes, the newest first."""
     from_ms, to_ms = parse_bounds_ms(from_time, to_time, datetime.UTC)
     with _book(overrides) as book:
         changes, _ = book.changes(limit, AuditQuestion(who, what, from_ms or 0, to_ms or 0))
     if as_json:
-        click.echo(json.dumps([_told(change) for change in changes], indent=2))
+        click.echo(json.dumps([_fields_of(change) for change in changes], indent=2))
         return 0
     for change in changes:
         entry = change.entry
-        ended = "without an end" if entry.status is None else str(entry.status)
+        outcome = "no end recorded" if entry.status is None else str(entry.status)
         target = f"  {entry.target}" if entry.target else ""
-        line = f"{utc(change.at_ms)}  {entry.who}  {entry.what}{target}  {ended}  from {entry.origin}"
+        line = f"{utc(change.at_ms)}  {entry.who}  {entry.what}{target}  {outcome}  from {entry.origin}"
         click.echo(console.plain(line))
     if not changes:
-        click.echo("nothing was changed")
+        click.echo("no changes")
     return 0
 
 
@@ -82,8 +85,8 @@ def audit_list(
 def audit_export(file_format: str, output: Path | None, **overrides: Any) -> int:
     """Write all records, by number, as JSON lines or CSV.
 
-    JSON lines have what digests are of, byte for byte. In CSV what a spreadsheet would take for a formula
-    has an apostrophe before it.
+    JSON lines contain the bytes that digests are made of. In CSV, an apostrophe precedes text that a
+    spreadsheet would take for a formula.
     """
     with (
         _book(overrides) as book,
@@ -100,27 +103,27 @@ def audit_export(file_format: str, output: Path | None, **overrides: Any) -> int
 
 
 @audit_group.command("verify")
-@click.option("--held", help="What is held elsewhere of a record.", metavar="NUMBER:DIGEST")
+@click.option("--held", help="A line that an earlier verify printed.", metavar="NUMBER:DIGEST")
 @data_dir_option
 def audit_verify(held: str | None, **overrides: Any) -> int:
-    """Say whether all records are those that were written, or which is the first that is not.
+    """Check that all records are as they were written, and name the first that is not.
 
-    Whoever may write to the whole database can make all records anew: keep the last line that this prints
-    somewhere else, and give it with --held the next time. The exit code is 6 where one is broken.
+    Anyone who can write to the whole database can forge the whole log. Keep the last line that this command
+    prints somewhere else, and pass it with --held the next time. The exit code is 6 if a record is broken.
     """
-    found = _HELD.fullmatch(held or "")
-    if held is not None and found is None:
+    match = _HELD.fullmatch(held or "")
+    if held is not None and match is None:
         raise Misconfigured(
-            f"--held {held[:100]!r} is no NUMBER:DIGEST, such as `frametally audit verify` prints"
+            f"--held {held[:100]!r} is not a NUMBER:DIGEST, such as `frametally audit verify` prints"
         )
-    kept = Held(int(found[1]), found[2]) if found else None
+    known_record = Held(int(match[1]), match[2]) if match else None
     with _book(overrides) as book, book.chain() as chain:
-        broken = first_break(chain, kept)
+        broken = first_break(chain, known_record)
         last = f"{chain.following - 1}:{chain.head}"
     if broken is not None:
         console.say_error(f"record {broken.number} of the audit log {broken.why}")
         return PART_DONE
-    click.echo(f"{chain.following - 1} records, all as they were written" if chain.head else "no record yet")
+    click.echo(f"{chain.following - 1} records, all as they were written" if chain.head else "no records yet")
     if chain.head:
         click.echo(last)
     return 0
@@ -135,9 +138,9 @@ def _book(overrides: dict[str, Any]) -> Iterator[AuditBook]:
         yield book
 
 
-def _told(change: AuditedChange) -> dict[str, object]:
-    told = {"number": change.number, "at_ms": change.at_ms, **change.entry._asdict()}
-    return {name: value for name, value in told.items() if name != "ends"}
+def _fields_of(change: AuditRecord) -> dict[str, object]:
+    fields = {"number": change.number, "at_ms": change.at_ms, **change.entry._asdict()}
+    return {name: value for name, value in fields.items() if name != "ends"}
 
 
 def _row(record: AuditRecord) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""`frametally embed`: a chart for another site's page, which ends, and of which nothing can be changed."""
+"""`frametally embed`: a read-only chart for another site's page, until a set time."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from frametally_cli.options.names import check_names
 from frametally_cli.options.ports import data_dir_option, is_empty
 from frametally_cli.options.times import parse_bounds_ms
 
-_TIMES_CHARS = 24  # by which the times of a signed address are longer than two zeros
+_TIMES_CHARS = 24  # a signed address's times have this many more than two zeros
 _METRICS = ("auto", "detections", "mean_per_frame", "peak", "objects")
 
 
@@ -41,24 +41,24 @@ def _zone_option(command: _CommandT) -> _CommandT:
     """Add `--zone` to a command, where a plug-in narrows charts to zones."""
     if not any("zone" in plugin.chart_parameters for plugin in plugins()):
         return command
-    add = click.option("--zone", help="A zone drawn over the source; default: the whole picture.")
+    add = click.option("--zone", help="A zone of the source; default: the whole picture.")
     return add(command)
 
 
 @click.command()
-@click.option("--from", "from_text", required=True, help="ISO 8601 time at which it begins.", metavar="TIME")
-@click.option("--to", "to_text", required=True, help="Time at which it ends, not included.", metavar="TIME")
+@click.option("--from", "from_text", required=True, help="Start of the chart, ISO 8601.", metavar="TIME")
+@click.option("--to", "to_text", required=True, help="End of the chart, not included.", metavar="TIME")
 @click.option("--site", "sites", multiple=True, required=True, help="Origin that may show it. Repeatable.")
-@click.option("--source", "sources", multiple=True, help="A source in it; default: all. Repeatable.")
-@click.option("--label", "labels", multiple=True, help="A label in it; default: all. Repeatable.")
+@click.option("--source", "sources", multiple=True, help="A source to show; default: all. Repeatable.")
+@click.option("--label", "labels", multiple=True, help="A label to show; default: all. Repeatable.")
 @_zone_option
 @click.option("--hours", help="Hours of the day, such as 07:00-09:00; default: all.")
 @click.option("--weekdays", help="Days of the week, 1 is Monday: 1,2,3,4,5; default: all.")
 @click.option("--timezone", help="IANA time zone of days, hours and times without an offset.")
-@click.option("--interval", type=click.IntRange(min=1), help="Seconds of a bar; default: chosen.")
+@click.option("--interval", type=click.IntRange(min=1), help="Seconds per bar; default: automatic.")
 @click.option("--metric", type=click.Choice(_METRICS), default="auto", show_default=True)
-@click.option("--model", help="Model id; default: the one published last.")
-@click.option("--days", type=click.IntRange(1, MOST_DAYS), default=30, show_default=True, help="How long.")
+@click.option("--model", help="Model ID; default: the model published last.")
+@click.option("--days", type=click.IntRange(1, MOST_DAYS), default=30, show_default=True, help="Lifetime.")
 @data_dir_option
 def embed(
     from_text: str,
@@ -69,30 +69,30 @@ def embed(
     days: int,
     **options: Any,
 ) -> int:
-    """Print the code by which a page of another site shows one chart, also where people log in."""
+    """Print the HTML that shows one chart on another site, even where people must sign in."""
     from frametally_web.requests.origins import is_origin
 
     for site in sites:
         if not is_origin(site):
             raise Misconfigured(
-                f"--site {site[:80]!r} is no origin: write it as https://name or https://name:port, "
-                "in small letters and without a path"
+                f"--site {site[:80]!r} is not an origin: write it as https://name or https://name:port, "
+                "in lower case and without a path"
             )
     names = ("zone", "hours", "weekdays", "timezone", "interval", "metric", "model")
-    chosen = {name: value for name in names if (value := options.pop(name, None)) is not None}
+    filters = {name: value for name in names if (value := options.pop(name, None)) is not None}
     with open_book(options) as (settings, book):
-        chosen.setdefault("timezone", settings.timezone)
-        from_ms, to_ms = parse_bounds_ms(from_text, to_text, _zone_of(chosen["timezone"]))
+        filters.setdefault("timezone", settings.timezone)
+        from_ms, to_ms = parse_bounds_ms(from_text, to_text, _zone_of(filters["timezone"]))
         if from_ms is None or to_ms is None or from_ms >= to_ms:
-            raise Misconfigured("--to is not after --from: give the range as its begin and its end")
-        named = {"from": from_ms, "to": to_ms, **chosen}
+            raise Misconfigured("--to must be later than --from")
+        question = {"from": from_ms, "to": to_ms, **filters}
         selection = [
-            *(("source", slug(one)) for one in sources),
-            *(("label", one) for one in labels),
-            *((name, str(value)) for name, value in named.items()),
+            *(("source", slug(source)) for source in sources),
+            *(("label", label) for label in labels),
+            *((name, str(value)) for name, value in question.items()),
         ]
         _check_length(selection, sites)
-        check_names(settings, sources=sources, labels=labels, model=chosen.get("model", ""))
+        check_names(settings, sources=sources, labels=labels, model=filters.get("model", ""))
         now_ms = time.time_ns() // 1_000_000
         whole = _whole_question(settings, selection)
         query = sign_chart(
@@ -110,21 +110,21 @@ def _zone_of(name: str) -> datetime.tzinfo:
         return datetime.UTC if name == "UTC" else zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise Misconfigured(
-            f"--timezone {name[:80]!r} is no IANA time zone, such as Europe/Berlin"
+            f"--timezone {name[:80]!r} is not an IANA time zone, such as Europe/Berlin"
         ) from error
 
 
 def _check_length(selection: list[tuple[str, str]], sites: tuple[str, ...]) -> None:
-    """Refuse what does not fit into an address. Raises `Misconfigured`."""
+    """Refuse a selection that does not fit into an address. Raises `Misconfigured`."""
     if len(sign_chart(SignedChart(selection, sites, 0, 0), b"")) > MOST_CHARS - _TIMES_CHARS:
-        raise Misconfigured("so many labels, sources and sites are too long for an address: name fewer")
+        raise Misconfigured("the chart's address would be too long: choose fewer labels, sources and sites")
 
 
 def _whole_question(settings: Settings, selection: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return `whole_question` of a selection, from what is counted here.
+    """Return `whole_question` of a selection, from the counts here.
 
     Raises:
-        Misconfigured: The chart cannot be answered; the line says why.
+        Misconfigured: The chart cannot be made; the message has the reason.
     """
     from werkzeug.datastructures import MultiDict
 
@@ -137,15 +137,15 @@ def _whole_question(settings: Settings, selection: list[tuple[str, str]]) -> lis
 
     args = MultiDict([*selection, ("top", "0")])
     try:
-        asked = read_chart(args, settings)
+        question = read_chart(args, settings)
         if is_empty(settings):
-            return whole_question(selection, nothing_counted(None, asked), with_range=True)
+            return whole_question(selection, nothing_counted(None, question), with_range=True)
         with (
             closing(open_object_store(settings.store_url, settings.store_access)) as store,
             closing(open_count_index(settings.index_url, settings.index_access)) as index,
         ):
             read = narrowed(index, store, args)
-            shown = count(read, settings, MediaTimes(None), asked, most_rows=settings.web_max_buckets)
+            answer = count(read, settings, MediaTimes(None), question, most_rows=settings.web_max_buckets)
     except Problem as problem:
         raise Misconfigured(f"{problem.detail} {problem.remedy}") from problem
-    return whole_question(selection, shown, with_range=True)
+    return whole_question(selection, answer, with_range=True)

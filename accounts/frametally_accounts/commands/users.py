@@ -1,7 +1,8 @@
-"""`frametally users`: who may log in to the dashboard, and what they may do there."""
+"""`frametally users` and `tokens`: people who may sign in to the dashboard, and programs acting for them."""
 
 from __future__ import annotations
 
+import datetime as dt
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -9,41 +10,46 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from frametally.errors import FrametallyError, Misconfigured
-from frametally.keys import slug
+from frametally.errors import FrametallyError
 from frametally.opening import open_object_store
 from frametally.settings.loading import Settings
-from frametally_accounts.marker import has_noted_accounts, note_accounts, note_no_accounts
+from frametally_accounts.credentials import (
+    MOST_CHARS,
+    check_password,
+    hash_password,
+)
+from frametally_accounts.marker import note_no_accounts
 from frametally_accounts.password_links import address_of, make_link
-from frametally_accounts.passwords import MOST_CHARS, check_password, hash_password
-from frametally_accounts.rights import ROLES, Role, UserAccount, check_name
-from frametally_accounts.totp import code_address, make_code_secret
+from frametally_accounts.people import changes
+from frametally_accounts.people.changes import MOST_DAYS, find_account, rights_in_words
+from frametally_accounts.rights import ROLES, Role, UserAccount
 from frametally_cli.options.names import note, open_names
 from frametally_cli.options.ports import data_dir_option, read_settings
 
 if TYPE_CHECKING:
     from frametally_accounts.book import AccessBook
 
+
 _password_option = click.option(
     "--password",
     "asks",
     is_flag=True,
-    help="Ask for the password (or read it from a pipe); else a link does.",
+    help="Ask for the password, or read it from a pipe; default: print a link.",
 )
 _codes_option = click.option(
-    "--codes/--no-codes", default=None, help="Ask for codes of an authenticator, too, or no longer."
+    "--codes/--no-codes", default=None, help="Require codes of an authenticator app, or stop requiring them."
 )
 
 
 @click.group("users")
 def users_group() -> None:
-    """Say who may log in to the dashboard, and what they may do there."""
+    """Manage who may sign in to the dashboard, and what they may do there."""
 
 
 @users_group.command("add")
 @click.argument("name")
-@click.option("--role", type=click.Choice(ROLES), default="look", show_default=True, help="What they may do.")
-@click.option("--source", "sources", multiple=True, help="A source that they see; default: all. Repeatable.")
+@click.option("--role", type=click.Choice(ROLES), default="look", show_default=True, help="Their role.")
+@click.option("--source", "sources", multiple=True, help="A source they can see; default: all. Repeatable.")
 @_password_option
 @_codes_option
 @data_dir_option
@@ -51,22 +57,13 @@ def users_add(
     name: str, role: Role, sources: tuple[str, ...], asks: bool, codes: bool | None, **overrides: Any
 ) -> int:
     """Add an account, and print a link that chooses its password once."""
-    account = UserAccount(check_name(name), role, tuple(slug(source) for source in sources))
     with open_book(overrides) as (settings, book):
-        if book.account(account.name) is not None:
-            raise Misconfigured(
-                f"there is an account {account.name} already: "
-                f"`frametally users passwd {account.name}` gives it another password"
-            )
+        account = changes.new_account(book, name, role, sources)
         password = _ask(account.name) if asks else None
         with closing(open_object_store(settings.store_url, settings.store_access)) as store:
-            if book.is_empty() and has_noted_accounts(store):
-                note(
-                    "this store had accounts that this catalogue does not have: it begins anew with this one"
-                )
-            note_accounts(store)
-        book.add_account(account)
-        click.echo(f"{account.name} may {rights_in_words(account.role, account.sources)}")
+            if changes.add_account(book, store, account):
+                note("this store had accounts that this catalogue does not have; this is the first new one")
+        click.echo(f"{account.name} has the role {rights_in_words(account.role, account.sources)}")
         note_sources(settings, sources)
         _prove(settings, book, account, password, codes)
     return 0
@@ -78,7 +75,7 @@ def users_add(
 @_codes_option
 @data_dir_option
 def users_passwd(name: str, asks: bool, codes: bool | None, **overrides: Any) -> int:
-    """Give an account another password, which ends its log-ins; or print a link that chooses one once."""
+    """Give an account a new password, which ends its sessions, or print a link that chooses one once."""
     with open_book(overrides) as (settings, book):
         account = find_account(book, name)
         _prove(settings, book, account, _ask(account.name) if asks else None, codes)
@@ -89,43 +86,37 @@ def users_passwd(name: str, asks: bool, codes: bool | None, **overrides: Any) ->
 @click.argument("name")
 @data_dir_option
 def users_remove(name: str, **overrides: Any) -> int:
-    """Remove an account, which ends its log-ins."""
+    """Remove an account, which ends its sessions."""
     with open_book(overrides) as (settings, book):
         account = find_account(book, name)
-        others = [one for one in book.accounts() if one.role == "run" and one.name != account.name]
-        if account.role == "run" and not others and len(book.accounts()) > 1:
-            raise Misconfigured(
-                f"{account.name} is the last who may do everything: "
-                "add another by `frametally users add NAME --role run` first"
-            )
-        book.remove_account(account.name)
-        click.echo(f"{account.name} is removed")
+        changes.remove_account(book, account, may_be_only=True)
+        click.echo(f"{account.name} removed")
         if book.is_empty():
             with closing(open_object_store(settings.store_url, settings.store_access)) as store:
                 note_no_accounts(store)
-            click.echo("there is no account any more: the dashboard is closed until it is started again")
+            click.echo("no accounts are left: the dashboard refuses everyone until you restart it")
     return 0
 
 
 @users_group.command("list")
 @data_dir_option
 def users_list(**overrides: Any) -> int:
-    """List the accounts: what each may do, and its log-ins."""
+    """List the accounts with their roles and numbers of sessions."""
     with open_book(overrides) as (_, book):
         sessions = book.sessions()
-        for one in book.accounts():
-            proof = "a password" if one.has_password else "no password yet"
-            proof += " and codes" if one.has_codes else ""
-            may = rights_in_words(one.role, one.sources)
-            click.echo(f"{one.name}: may {may}; {proof}; log-ins: {sessions.get(one.name, 0)}")
+        for account in book.accounts():
+            proof = "password set" if account.has_password else "no password yet"
+            proof += ", codes on" if account.has_codes else ""
+            may = rights_in_words(account.role, account.sources)
+            click.echo(f"{account.name}: role {may}; {proof}; sessions: {sessions.get(account.name, 0)}")
         if book.is_empty():
-            click.echo("there is no account: `frametally users add NAME --role run` makes the first")
+            click.echo("no accounts yet: add the first with `frametally users add NAME --role run`")
     return 0
 
 
 @contextmanager
 def open_book(overrides: dict[str, Any]) -> Iterator[tuple[Settings, AccessBook]]:
-    """Open the accounts of the settings, some of which the command line has."""
+    """Open the accounts of the settings, including those of the command line."""
     from frametally_accounts.book import AccessBook
 
     settings = read_settings("web", overrides, must_be_there=False)
@@ -133,54 +124,48 @@ def open_book(overrides: dict[str, Any]) -> Iterator[tuple[Settings, AccessBook]
         yield settings, book
 
 
-def note_address(settings: Settings, what: str) -> None:
-    """Say which address `what` names where nobody has set one."""
+def note_address(settings: Settings, purpose: str) -> None:
+    """Print the address that `purpose` uses, if FRAMETALLY_WEB_URL is not set."""
     if not settings.web_url:
         note(
-            f"FRAMETALLY_WEB_URL is not set, so {what} names {address_of(settings)}; "
-            "set it to the address under which browsers reach the dashboard"
+            f"FRAMETALLY_WEB_URL is not set, so {purpose} uses {address_of(settings)}; "
+            "set it to the address that browsers use for the dashboard"
         )
 
 
 def note_sources(settings: Settings, sources: tuple[str, ...]) -> None:
-    """Say which of some sources there are not: who sets accounts up may do so before the footage comes."""
+    """Name the sources that do not exist yet: you can add accounts before there is footage."""
     if not sources:
         return
     try:
-        with open_names(settings) as here:
-            for one in here.names.unknown(sources=sources):
-                note(f"{one}")
+        with open_names(settings) as lookup:
+            for unknown_name in lookup.names.unknown(sources=sources):
+                note(f"{unknown_name}")
     except FrametallyError as error:
-        note(f"whether there are these sources could not be seen: {error}")
-
-
-def find_account(book: AccessBook, name: str) -> UserAccount:
-    """Return the account of a name. Raises `Misconfigured` where there is none."""
-    account = book.account(check_name(name))
-    if account is None:
-        raise Misconfigured(f"there is no account {name}: `frametally users list` has those that there are")
-    return account
+        note(f"cannot check whether these sources exist: {error}")
 
 
 def _prove(
     settings: Settings, book: AccessBook, account: UserAccount, password: str | None, codes: bool | None
 ) -> None:
-    """Give an account what it proves itself by, and print what its owner has to know."""
+    """Set an account's credentials, and print what its owner needs."""
     name = account.name
     if codes is not None:
-        secret = make_code_secret() if codes else ""
-        book.set_code_secret(name, secret)
-        click.echo(f"codes: {code_address(name, secret)}" if codes else "no code is asked for any more")
+        address = changes.change_codes(book, name, codes)
+        click.echo(f"codes: {address}" if codes else "codes are off")
     if password is not None:
         book.set_password(name, hash_password(password))
-        click.echo("the password is set; whoever was logged in logs in again")
+        click.echo("password set; all sessions of this account have ended")
     elif codes is None or not account.has_password:
         note_address(settings, "the link")
-        click.echo(f"a password is chosen once, within a day, at {make_link(settings, book, name)}")
+        click.echo(
+            "to choose the password, open this link within a day (it works once): "
+            f"{make_link(address_of(settings), book, name)}"
+        )
 
 
 def _ask(name: str) -> str:
-    """Return a password, asked for twice at a terminal or read from a pipe. Raises `Misconfigured`."""
+    """Return a password, typed twice at a terminal or read from a pipe. Raises `Misconfigured`."""
     if sys.stdin.isatty():
         text = click.prompt("password", hide_input=True, confirmation_prompt=True)
     else:
@@ -188,6 +173,67 @@ def _ask(name: str) -> str:
     return check_password(text, name=name)
 
 
-def rights_in_words(role: Role, sources: tuple[str, ...]) -> str:
-    """Return what somebody may do, as people read it."""
-    return f"{role} ({', '.join(sources) if sources else 'all sources'})"
+@click.group("tokens")
+def tokens_group() -> None:
+    """Let programs act for an account by tokens that expire."""
+
+
+@tokens_group.command("add")
+@click.argument("account")
+@click.argument("name")
+@click.option("--role", type=click.Choice(ROLES), help="Role of the token; default: the account's.")
+@click.option("--source", "sources", multiple=True, help="A source that it can see; default: the account's.")
+@click.option(
+    "--days",
+    type=click.IntRange(1, MOST_DAYS),
+    default=90,
+    show_default=True,
+    help="Days until it expires.",
+)
+@data_dir_option
+def tokens_add(
+    account: str, name: str, role: Role | None, sources: tuple[str, ...], days: int, **overrides: Any
+) -> int:
+    """Create a token NAME for an account, and print it once."""
+    with open_book(overrides) as (settings, book):
+        owner = find_account(book, account)
+        token, secret = changes.add_token(book, owner, name, role=role, sources=sources, days=days)
+        may = rights_in_words(token.role, token.sources)
+        click.echo(f"token {token.name} of {owner.name} has the role {may}, for {days} d")
+        note_sources(settings, sources)
+        click.echo(secret)
+        click.echo("shown only this once; programs send it as `Authorization: Bearer TOKEN`", err=True)
+    return 0
+
+
+@tokens_group.command("list")
+@data_dir_option
+def tokens_list(**overrides: Any) -> int:
+    """List the tokens with their roles, expiry and last use."""
+    with open_book(overrides) as (_, book):
+        tokens = book.tokens()
+        for token in tokens:
+            used = f"used {_time(token.used_at_ms)}" if token.used_at_ms else "never used"
+            click.echo(
+                f"{token.account} {token.name}: role {rights_in_words(token.role, token.sources)}; "
+                f"until {_time(token.ends_at_ms)}; {used}"
+            )
+        if not tokens:
+            click.echo("no tokens yet: create one with `frametally tokens add ACCOUNT NAME`")
+    return 0
+
+
+@tokens_group.command("remove")
+@click.argument("account")
+@click.argument("name")
+@data_dir_option
+def tokens_remove(account: str, name: str, **overrides: Any) -> int:
+    """Remove a token; it stops working at once."""
+    with open_book(overrides) as (_, book):
+        changes.remove_token(book, account, name)
+        click.echo(f"token {name} of {account} removed")
+    return 0
+
+
+def _time(at_ms: int) -> str:
+    return f"{dt.datetime.fromtimestamp(at_ms / 1000, dt.UTC):%Y-%m-%d %H:%M} UTC"

@@ -1,1 +1,1 @@
-"""Charts that are signed for pages of other sites."""
+"""Signed charts for pages of other sites."""

@@ -1,4 +1,4 @@
-"""The handler that signs a chart for pages of other sites, as `frametally embed` does."""
+"""The handler that signs a chart for another site's page, as `frametally embed` does."""
 
 from __future__ import annotations
 
@@ -23,22 +23,26 @@ from frametally_accounts.embeds.signed_selection import (
 from frametally_web.access.visitors import visitor
 from frametally_web.charts.answers import Counts
 from frametally_web.charts.whole_question import whole_question
-from frametally_web.requests import query
 from frametally_web.requests.answers import Answer
-from frametally_web.requests.body import read_sent
+from frametally_web.requests.body import Sent
 from frametally_web.requests.change import note_target
+from frametally_web.requests.endpoints import Routes
 from frametally_web.requests.origins import is_origin
+from frametally_web.requests.parameters import Args, shown
 from frametally_web.requests.problems import Problem
+from frametally_web.requests.query import BASE, BY, CHART
 
-Args = MultiDict[str, str]
+EMBEDS = Routes("Counts", right="run")
+SIGNED = tuple(parameter for parameter in CHART if parameter not in (BASE, BY))
+"""Parameters of a signed chart: those that `/embed` sends for its counts."""
 
 
 class EmbedWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """For whom a chart is to be signed, and for how long.
+    """The sites that may show the chart, and for how long.
 
     Attributes:
         sites: Origins whose pages may show it, such as `https://intranet.example`.
-        days: After how many days it ends.
+        days: Number of days until it expires.
     """
 
     sites: Annotated[list[str], msgspec.Meta(min_length=1, max_length=50)]
@@ -46,13 +50,13 @@ class EmbedWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class SignedEmbed(Answer, frozen=True, kw_only=True):
-    """A chart that is signed.
+    """A signed chart.
 
     Attributes:
-        code: What shows it in a page: an `<iframe>` with its address.
+        code: HTML that shows it in a page: an `<iframe>` with its address.
         from_ms: First event time that it shows.
-        to_ms: Its end, not included.
-        ends_at_ms: Until when it is shown.
+        to_ms: Its end, exclusive.
+        ends_at_ms: When it expires.
     """
 
     code: str
@@ -61,12 +65,11 @@ class SignedEmbed(Answer, frozen=True, kw_only=True):
     ends_at_ms: int
 
 
-# Made once, before there are threads: see `records.decode`.
-_wanted = msgspec.json.Decoder(EmbedWanted)
+_WANTED = Sent(EmbedWanted, "wish for a signed chart")
 
 
 class EmbedRoutes:
-    """The handler, by its endpoint's name."""
+    """The handler."""
 
     def __init__(self, settings: Settings, key: Callable[[], bytes], chart: Callable[[Args], Counts]) -> None:
         """Make the handler of one application; `key` signs, `chart` answers a chart's counts."""
@@ -74,42 +77,49 @@ class EmbedRoutes:
         self._key = key
         self._chart = chart
 
+    @EMBEDS.route(
+        "POST embeds",
+        "Sign a chart for pages of other sites. Anyone with its address can see it until it expires.",
+        *SIGNED,
+        body=_WANTED,
+        statuses=(409, 413, 415),
+    )
     def post_embed(self, args: Args) -> SignedEmbed:
-        """Sign a chart, once it is seen that there is one."""
-        wanted = read_sent(_wanted, "wish for a signed chart")
+        """Sign a chart, after checking that it has something to show."""
+        form = _WANTED.read()
         if not visitor().name:
             raise Problem(
-                409, "Nobody has to log in here.", remedy="Use the address of /embed: it needs no signature."
+                409, "This dashboard needs no sign-in.", remedy="Use the address of /embed, unsigned."
             )
-        for site in wanted.sites:
+        for site in form.sites:
             if not is_origin(site):
                 raise Problem(
                     400,
-                    f"{query.shown(site)} is no origin.",
+                    f"{shown(site)} is not an origin.",
                     remedy="Write it as https://name or https://name:port, without a path.",
                     parameter="sites",
                 )
-        # As the page asks: where no metric is named, it takes the one that suits the footage.
+        # Like the page: without a metric, use the one that suits the footage.
         args = MultiDict(args)
         args["metric"] = args.get("metric") or "auto"
-        shown = self._chart(args)
-        if shown.from_ms is None or shown.to_ms is None:
-            raise Problem(400, "There is nothing to be shown.", remedy="Choose what was filmed.")
-        selection = whole_question(args.items(multi=True), shown, with_range=True)
+        counts = self._chart(args)
+        if counts.from_ms is None or counts.to_ms is None:
+            raise Problem(400, "There is nothing to show.", remedy="Choose a time with footage.")
+        selection = whole_question(args.items(multi=True), counts, with_range=True)
         now_ms = time.time_ns() // 1_000_000
-        chart = SignedChart(selection, wanted.sites, now_ms, now_ms + wanted.days * DAY_S * 1000)
+        chart = SignedChart(selection, form.sites, now_ms, now_ms + form.days * DAY_S * 1000)
         signed = sign_chart(chart, self._key())
         if len(signed) > MOST_CHARS:
             raise Problem(
                 400,
-                "So many labels, sources and sites are too long for an address.",
-                remedy="Name fewer.",
+                "The chart's address would be too long.",
+                remedy="Choose fewer labels, sources and sites.",
             )
-        note_target(sites=" ".join(wanted.sites), until=utc(chart.ends_at_ms), selection=urlencode(selection))
+        note_target(sites=" ".join(form.sites), until=utc(chart.ends_at_ms), selection=urlencode(selection))
         root = (self._settings.web_url or request.url_root).rstrip("/")
         return SignedEmbed(
             code=embed_code(root, signed),
-            from_ms=shown.from_ms,
-            to_ms=shown.to_ms,
+            from_ms=counts.from_ms,
+            to_ms=counts.to_ms,
             ends_at_ms=chart.ends_at_ms,
         )

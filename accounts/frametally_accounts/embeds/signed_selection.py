@@ -1,6 +1,6 @@
-"""Charts that are signed for other sites' pages: one selection, who may show it, and until when.
+"""Signed charts for other sites' pages: a selection, the sites that may show it, and its expiry.
 
-The signature is of the whole query of its address, so a query that was changed anywhere is none of ours.
+The signature covers the whole query of the address, so any change of the query makes it invalid.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _SITE = "site"
 
 
 class SignedChart(NamedTuple):
-    """A chart, for other sites' pages.
+    """A chart for other sites' pages.
 
     Attributes:
-        selection: Names and values of the query by which its counts are asked for.
+        selection: Names and values of the query that gets its counts.
         sites: Origins (`https://intranet.example`) whose pages may show it.
         made_at_ms: When it was signed.
-        ends_at_ms: When it is over.
+        ends_at_ms: When it expires.
     """
 
     selection: Sequence[tuple[str, str]]
@@ -45,23 +45,23 @@ def sign_chart(chart: SignedChart, key: bytes) -> str:
 
 
 def embed_code(root: str, query: str) -> str:
-    """Return what a page shows a chart by: `root` is where the dashboard is, `query` that of `sign_chart`."""
+    """Return the HTML for a page: `root` is the dashboard's address, `query` that of `sign_chart`."""
     address = html.escape(f"{root}/embed?{query}")
     return f'<iframe src="{address}" title="Counts" width="800" height="420"></iframe>'
 
 
 def read_chart(query: str, key: bytes) -> SignedChart | None:
-    """Return the chart of `sign_chart`; None: this server has signed no such thing."""
-    found = _SIGNED.fullmatch(query) if len(query) <= MOST_CHARS else None
+    """Return the chart of `sign_chart`; None: this server has not signed it."""
+    match = _SIGNED.fullmatch(query) if len(query) <= MOST_CHARS else None
     signed = query.rpartition("&signature=")[0]
-    if found is None or not hmac.compare_digest(_signature(signed, key), found[4]):
+    if match is None or not hmac.compare_digest(_signature(signed, key), match[4]):
         return None
-    pairs = parse_qsl(found[1], keep_blank_values=True)
+    pairs = parse_qsl(match[1], keep_blank_values=True)
     return SignedChart(
-        [one for one in pairs if one[0] != _SITE],
+        [pair for pair in pairs if pair[0] != _SITE],
         [value for name, value in pairs if name == _SITE],
-        int(found[2]),
-        int(found[3]),
+        int(match[2]),
+        int(match[3]),
     )
 
 

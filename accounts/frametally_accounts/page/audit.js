@@ -1,5 +1,5 @@
 // The audit log: the page is made by the server; the strip tells how the books stand.
 
-import { askForStrip } from "frametally/js/status/strip.js";
+import { askForStrip } from "frametally/js/status/live.js";
 
 askForStrip();

@@ -1,1 +1,1 @@
-"""The ways by which alerts reach people and programs."""
+"""The channels by which alerts reach people and programs."""

@@ -1,4 +1,4 @@
-"""Sends what waits, channel by channel, the oldest first: one that is away holds up no other."""
+"""Sends waiting messages by channel, the oldest first; a channel that is down does not delay others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from frametally.process.retrying import Backoff, OnceAMinute
 from frametally.rules.times import HOUR_S
 from frametally.settings.loading import Settings
 from frametally_alerts.channels import mail_channel, webhook
-from frametally_alerts.channels.channel_urls import AlertChannel, channels_of
+from frametally_alerts.channels.channel_kinds import AlertChannel, channels_of
+from frametally_alerts.channels.configured_and_added import all_channels
 from frametally_alerts.rules import Alert, AlertMessage, message_id
 
 if TYPE_CHECKING:
@@ -22,18 +23,18 @@ if TYPE_CHECKING:
 _LEASE_S = 120.0
 _TRY_S = 60.0
 _MOST_ATTEMPTS = 100
-"""With these pauses, four days."""
+"""With these pauses, the attempts last four days."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 5.0, float(HOUR_S)
 _MOST_A_ROUND = 200
-"""Then rules are looked at again."""
+"""A limit on sending; then rules are checked again."""
 _AT_ONCE = 16
 
 Send = Callable[[AlertMessage, AlertChannel, Settings], str | None]
-"""Returns a remark on what was sent all the same."""
+"""Returns a remark on a message that was sent nevertheless."""
 
 
 class SentReport(NamedTuple):
-    """What became of what waited: messages sent, refused for good, and put off."""
+    """Results of sending: messages sent, permanently refused, and put off."""
 
     sent: int = 0
     failed: int = 0
@@ -41,7 +42,7 @@ class SentReport(NamedTuple):
 
 
 def _sender(channel: AlertChannel) -> Send:
-    """Return what sends by a channel: its library is needed only where there is one of its kind."""
+    """Return the sender of a channel; a library is imported only if a channel needs it."""
     try:
         if channel.kind == "mqtt":
             from frametally_alerts.channels.mqtt_channel import send as by_mqtt
@@ -61,46 +62,50 @@ class AlertSender:
     """Sends messages; several processes may do so from one book."""
 
     def __init__(self, settings: Settings, book: AlertBook, say: Callable[[str], None]) -> None:
-        """Send nothing yet; lines go to `say`, at most one a minute of each kind.
+        """Prepare to send; lines go to `say`, at most one a minute of each kind.
 
         Raises:
-            Misconfigured: The channels are not set as they can be.
+            Misconfigured: The channels are not configured correctly.
         """
         self._settings = settings
         self._book = book
         self._say = OnceAMinute(say)
-        self._channels = channels_of(settings)
+        channels_of(settings)
 
     def send(self) -> SentReport:
-        """Send what is to be sent now.
+        """Send the messages that are due.
 
         Raises:
-            Retryable: The book is away.
+            Retryable: The book is not available.
         """
-        waiting = self._book.waiting()
-        for name in waiting.keys() - self._channels.keys():
-            self._say(
-                name, f"alerts: {waiting[name]} wait for {name}, which FRAMETALLY_ALERT_CHANNELS has not"
+        waiting_counts = self._book.waiting()
+        usable, unreadable = all_channels(self._settings, self._book)
+        for name in waiting_counts.keys() - usable.keys():
+            why = (
+                "which is encrypted by another FRAMETALLY_ALERT_KEY; set that key, or replace the channel"
+                if name in unreadable
+                else "which is not in FRAMETALLY_ALERT_CHANNELS, nor added on the page"
             )
-        known = [self._channels[name] for name in waiting if name in self._channels]
-        if not known:
+            self._say(name, f"alerts: {waiting_counts[name]} wait for {name}, {why}")
+        channels = [usable[name] for name in waiting_counts if name in usable]
+        if not channels:
             return SentReport()
-        with ThreadPoolExecutor(min(len(known), _AT_ONCE), "alerts") as pool:
-            reports = [*pool.map(self._send_channel, known)]
+        with ThreadPoolExecutor(min(len(channels), _AT_ONCE), "alerts") as pool:
+            reports = [*pool.map(self._send_channel, channels)]
         return SentReport(*(sum(numbers) for numbers in zip(*reports, strict=True)))
 
     def _send_channel(self, channel: AlertChannel) -> SentReport:
-        sent = failed = 0
+        sent_count = failed = 0
         for _ in range(_MOST_A_ROUND):
             message = self._book.claim(channel.name, lease_s=_LEASE_S)
             if message is None:
                 break
             failpoints.passing("alerts.claimed")
             try:
-                remark = _within(_TRY_S, message, channel, self._settings)
+                remark = _send_within(_TRY_S, message, channel, self._settings)
             except (Retryable, Misconfigured) as error:
                 self._put_off(message, error)
-                return SentReport(sent, failed, 1)
+                return SentReport(sent_count, failed, 1)
             except Poison as error:
                 self._say(channel.name, f"alerts: {channel.name}: {error}")
                 self._book.end(message, "failed", reason=str(error))
@@ -109,8 +114,8 @@ class AlertSender:
             failpoints.passing("alerts.taken")
             self._book.end(message, "sent", reason=remark)
             failpoints.passing("alerts.noted")
-            sent += 1
-        return SentReport(sent, failed)
+            sent_count += 1
+        return SentReport(sent_count, failed)
 
     def _put_off(self, message: AlertMessage, error: FrametallyError) -> None:
         name = message.channel
@@ -124,8 +129,8 @@ class AlertSender:
         self._book.end(message, "queued", reason=str(error), again_after_s=pause_s)
 
 
-def send_now(channel: AlertChannel, settings: Settings, time_ms: int) -> None:
-    """Send a test by a channel, past what waits. Raises as whoever sends by it does."""
+def send_now(channel: AlertChannel, settings: Settings, time_ms: int, *, within_s: float = _TRY_S) -> None:
+    """Send a test by a channel before waiting messages. Raises as the channel's sender does."""
     alert = Alert(
         key=f"test-{time_ms}",
         revision=1,
@@ -139,14 +144,16 @@ def send_now(channel: AlertChannel, settings: Settings, time_ms: int) -> None:
         is_test=True,
     )
     message = AlertMessage(message_id(alert, channel.name), channel.name, alert)
-    _within(_TRY_S, message, channel, settings)
+    _send_within(within_s, message, channel, settings)
 
 
-def _within(seconds: float, message: AlertMessage, channel: AlertChannel, settings: Settings) -> str | None:
-    """Send, and wait for no longer than that: a server can trickle for ever; return the remark.
+def _send_within(
+    seconds: float, message: AlertMessage, channel: AlertChannel, settings: Settings
+) -> str | None:
+    """Send, wait at most that long, since a server can trickle for ever, and return the remark.
 
     Raises:
-        Retryable: It has not ended; should it be sent after all, whoever gets it twice can tell.
+        Retryable: It has not finished; if it is sent nevertheless, a receiver can recognise the repetition.
     """
     send = _sender(channel)
     remarks: list[str | None] = []
@@ -155,7 +162,7 @@ def _within(seconds: float, message: AlertMessage, channel: AlertChannel, settin
     def run() -> None:
         try:
             remarks.append(send(message, channel, settings))
-        except BaseException as error:  # handed to whoever waits
+        except BaseException as error:  # the waiting thread raises it
             raised.append(error)
 
     thread = threading.Thread(target=run, name=f"alert-{channel.kind}", daemon=True)
@@ -164,5 +171,5 @@ def _within(seconds: float, message: AlertMessage, channel: AlertChannel, settin
     if raised:
         raise raised[0]
     if not remarks:
-        raise Retryable(f"{channel.place} has not ended within {seconds:.0f} s")
+        raise Retryable(f"{channel.place} did not finish within {seconds:.0f} s")
     return remarks[0]

@@ -1,6 +1,6 @@
-"""Alerts by mail: each is one, and its corrections stand below it where mails are shown by thread.
+"""Alerts by mail: one mail for each; threads show corrections below the alert.
 
-A report's summary is what its mail says; its other files are attached.
+A mail contains a report's summary; the report's other files are attached.
 """
 
 from __future__ import annotations
@@ -15,35 +15,35 @@ from email.utils import formatdate
 import msgspec
 
 from frametally.errors import Misconfigured, Poison
-from frametally.mail.server import MailServer
+from frametally.mail import MailServer
 from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectMissing
 from frametally.settings.loading import Settings
-from frametally_alerts.channels.channel_urls import AlertChannel
+from frametally_alerts.channels.channel_kinds import AlertChannel
 from frametally_alerts.channels.wording import subject_of, text_of
 from frametally_alerts.reports.due_reports import SUMMARY
 from frametally_alerts.rules import Alert, AlertMessage, message_id
 
 _MOST_BYTES = 10_000_000
-"""Many mail servers take no more: what is larger is named, and stays in the store."""
+"""Many mail servers accept no larger mails; larger files are listed, and stay in the store."""
 _ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
 
 
 def send(message: AlertMessage, channel: AlertChannel, settings: Settings) -> str | None:
-    """Send an alert to the channel's addresses; return who of several was refused.
+    """Send an alert to the channel's addresses; return those of several that were refused.
 
     Raises:
-        Misconfigured: No mail server is set.
+        Misconfigured: No mail server is configured.
         Poison: A file of a report is gone.
         FrametallyError: As `MailServer.send`.
     """
     if not settings.smtp_url:
-        raise Misconfigured("mail goes by a server, and FRAMETALLY_SMTP_URL names none")
+        raise Misconfigured("mail needs a server: set FRAMETALLY_SMTP_URL")
     return MailServer(settings.smtp_url, settings.smtp_access).send(_mail(message, channel, settings))
 
 
 def _mail(message: AlertMessage, channel: AlertChannel, settings: Settings) -> EmailMessage:
-    """Return the mail: whoever gets it twice can tell by its `Message-ID`."""
+    """Return the mail; a receiver recognises repetitions by its `Message-ID`."""
     alert = message.alert
     by_name = settings.smtp_user if _ADDRESS.fullmatch(settings.smtp_user) else ""
     sender = settings.mail_from or by_name or channel.receivers[0]
@@ -62,7 +62,7 @@ def _mail(message: AlertMessage, channel: AlertChannel, settings: Settings) -> E
     text = text_of(alert, settings.web_url)
     if summary := files.pop(SUMMARY, b"").decode():
         text = f"{summary}\n{text}"
-    # As quoted-printable it goes through every server as it is, and no line of it is too long.
+    # Quoted-printable passes every server unchanged, and keeps lines short.
     mail.set_content(f"{text}\n", cte="quoted-printable")
     for name, data in files.items():
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
@@ -72,16 +72,16 @@ def _mail(message: AlertMessage, channel: AlertChannel, settings: Settings) -> E
 
 
 def _files_of(alert: Alert, settings: Settings) -> dict[str, bytes]:
-    """Return by name the files of a report that a mail can have, the first first."""
-    found: dict[str, bytes] = {}
+    """Return by name the files of a report that fit into a mail, in their order."""
+    files: dict[str, bytes] = {}
     if not alert.files:
-        return found
+        return files
     with closing(open_object_store(settings.store_url, settings.store_access)) as store:
         try:
             for key in alert.files:
                 data = store.get(key)
-                if len(data) + sum(map(len, found.values())) <= _MOST_BYTES:
-                    found[key.rpartition("/")[2]] = data
+                if len(data) + sum(map(len, files.values())) <= _MOST_BYTES:
+                    files[key.rpartition("/")[2]] = data
         except ObjectMissing as error:
-            raise Poison(f"a file of the report is gone from the store: {error}") from error
-    return found
+            raise Poison(f"a file of the report is missing in the store: {error}") from error
+    return files

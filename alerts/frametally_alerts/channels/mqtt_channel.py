@@ -14,7 +14,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from frametally.errors import Misconfigured, Retryable
 from frametally.files.names import one_line
 from frametally.settings.loading import Settings
-from frametally_alerts.channels.channel_urls import AlertChannel
+from frametally_alerts.channels.channel_kinds import AlertChannel
 from frametally_alerts.channels.webhook import dial, trust
 from frametally_alerts.channels.wording import payload_of
 from frametally_alerts.rules import AlertMessage
@@ -23,7 +23,7 @@ _TRY_S = 15.0
 
 
 class _Client(mqtt.Client):
-    """A client that connects to the very address that was checked."""
+    """A client that connects to the checked address."""
 
     def __init__(self, channel: AlertChannel, settings: Settings) -> None:
         super().__init__(CallbackAPIVersion.VERSION2, reconnect_on_failure=False)
@@ -45,39 +45,41 @@ def send(message: AlertMessage, channel: AlertChannel, settings: Settings) -> st
     """Publish an alert to the channel's topic.
 
     Raises:
-        Retryable: The broker is away, or acknowledges nothing.
-        Misconfigured: It does not let us in, or is where none may be.
+        Retryable: The broker is down, or does not acknowledge.
+        Misconfigured: It refuses the password, or its address is not allowed.
     """
     client = _Client(channel, settings)
     if channel.user:
         client.username_pw_set(channel.user, channel.password)
-    answered = threading.Event()
+    answer_event = threading.Event()
     refusals: list[str] = []
 
     def on_connect(_: Any, __: Any, ___: Any, reason: ReasonCode, ____: Any) -> None:
         if reason.is_failure:
             refusals.append(str(reason))
-        answered.set()
+        answer_event.set()
 
     client.on_connect = on_connect
     try:
         client.connect(channel.host, channel.port, keepalive=30)
         client.loop_start()
-        if not answered.wait(_TRY_S):
+        if not answer_event.wait(_TRY_S):
             raise Retryable(f"{channel.place} did not answer within {_TRY_S:.0f} s")
         if refusals:
             raise Misconfigured(
-                f"{channel.place} lets us not in ({one_line(refusals[0])}): correct the name and the "
+                f"{channel.place} refused the connection ({one_line(refusals[0])}): correct the name and the "
                 "password in FRAMETALLY_ALERT_CHANNELS"
             )
         topic = unquote(urlsplit(channel.url.get_secret_value()).path[1:])
         published = client.publish(topic, payload_of(message), qos=1)
         published.wait_for_publish(_TRY_S)
         if not published.is_published():
-            raise Retryable(f"{channel.place} acknowledged nothing within {_TRY_S:.0f} s")
+            raise Retryable(f"{channel.place} did not acknowledge the message within {_TRY_S:.0f} s")
     except (OSError, ValueError, RuntimeError) as error:
         reason = one_line(getattr(error, "strerror", None) or str(error) or type(error).__name__)
-        raise Retryable(f"{channel.place} cannot be used ({reason}): is it up, is the URL right?") from None
+        raise Retryable(
+            f"{channel.place} cannot be used ({reason}): check its URL, and that it runs"
+        ) from None
     finally:
         client.disconnect()
         client.loop_stop()

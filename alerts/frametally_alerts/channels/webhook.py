@@ -1,7 +1,7 @@
-"""Webhooks: an alert is posted, signed; whoever answers is read as far as the status, and no longer.
+"""Webhooks: an alert is posted, signed; of the answer only the status is read.
 
-The address is looked up once, checked and dialled: what a name means a moment later counts for nothing.
-Redirects are not followed. Each try has an end, however slowly bytes come.
+The address is looked up once, checked and dialled: later changes of the name have no effect.
+Redirects are not followed. Each try has a time limit, however slowly bytes arrive.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ from urllib.parse import urlsplit
 
 from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.files.names import one_line
-from frametally.process.allowed_addresses import AllowedPlaces
-from frametally.process.dialling import connect
+from frametally.process.allowed_addresses import AllowedPlaces, connect
 from frametally.settings.loading import Settings
-from frametally_alerts.channels.channel_urls import AlertChannel
+from frametally_alerts.channels.channel_kinds import AlertChannel
 from frametally_alerts.channels.wording import payload_of
 from frametally_alerts.rules import AlertMessage
 from frametally_alerts.settings import AlertSettings
@@ -31,7 +30,7 @@ _CONNECT_S = 5.0
 _TRY_S = 15.0
 _AGAIN_LATER = (408, 425, 429)
 _REFUSED = (400, 413, 415, 422)
-"""Answers that are about this one message."""
+"""Statuses that reject only this message."""
 
 
 def sign(secret: str, time_s: int, body: bytes) -> str:
@@ -41,7 +40,7 @@ def sign(secret: str, time_s: int, body: bytes) -> str:
 
 
 def trust(settings: Settings) -> ssl.SSLContext:
-    """Return whose certificates are trusted. Raises `Misconfigured`."""
+    """Return the context with the trusted certificates. Raises `Misconfigured`."""
     file = settings.part(AlertSettings).alert_ca_file
     try:
         return ssl.create_default_context(cafile=None if file is None else str(file))
@@ -52,20 +51,20 @@ def trust(settings: Settings) -> ssl.SSLContext:
 
 
 def dial(channel: AlertChannel, settings: Settings) -> socket.socket:
-    """Connect to a webhook or a broker, which is allowed to be where it is.
+    """Connect to a webhook or a broker, if its address is allowed.
 
     Raises:
-        Misconfigured: It is not allowed there; what is to be sent waits.
-        Retryable: It is away.
+        Misconfigured: The address is not allowed; messages wait.
+        Retryable: It is down.
     """
-    allowed = AllowedPlaces(
+    allowed_places = AllowedPlaces(
         settings.part(AlertSettings).alert_allow,
         setting="FRAMETALLY_ALERT_ALLOW",
-        what="alert channel",
+        client="alert channel",
         public=True,
     )
     try:
-        return connect(channel.host, channel.port, allowed, timeout_s=_CONNECT_S)
+        return connect(channel.host, channel.port, allowed_places, timeout_s=_CONNECT_S)
     except Poison as error:
         raise Misconfigured(str(error)) from None
 
@@ -74,13 +73,13 @@ def send(message: AlertMessage, channel: AlertChannel, settings: Settings) -> st
     """Post an alert.
 
     Raises:
-        Poison: This one is refused for good.
-        Retryable: It is away, or does not take it for now.
-        Misconfigured: There is no secret to sign by, nothing may be posted there, or it lets us post nothing.
+        Poison: It refuses this alert permanently.
+        Retryable: It is down, or does not accept alerts now.
+        Misconfigured: There is no secret to sign with, its address is not allowed, or it refuses our posts.
     """
     secret = settings.part(AlertSettings).alert_secret.get_secret_value()
     if not secret:
-        raise Misconfigured("webhooks are signed: set FRAMETALLY_ALERT_SECRET, here and there")
+        raise Misconfigured("webhooks are signed: set FRAMETALLY_ALERT_SECRET here and at the receiver")
     body = payload_of(message)
     parts = urlsplit(channel.url.get_secret_value())
     headers = {
@@ -121,23 +120,23 @@ def _judge(status: int, channel: AlertChannel) -> None:
     if 200 <= status < 300:
         return
     if status in _REFUSED:
-        raise Poison(f"{channel.place} refused it: {status}")
+        raise Poison(f"{channel.place} refused the alert: {status}")
     if 300 <= status < 400:
         raise Misconfigured(
-            f"{channel.place} answered {status}: redirects are not followed; name where it is"
+            f"{channel.place} answered {status}: redirects are not followed; give the final URL"
         )
     if status in _AGAIN_LATER or status >= 500:
         raise Retryable(f"{channel.place} answered {status}")
     raise Misconfigured(
-        f"{channel.place} answered {status}: correct its URL, or FRAMETALLY_ALERT_SECRET there"
+        f"{channel.place} answered {status}: correct its URL, or FRAMETALLY_ALERT_SECRET at the receiver"
     )
 
 
 class _ended_after:  # noqa: N801 - read as a word
-    """Ends a connection after a while, whoever waits for it, and whatever trickles in."""
+    """Ends a connection after a while, even while a thread waits for it or bytes trickle in."""
 
     def __init__(self, connection: socket.socket, seconds: float) -> None:
-        # TLS takes the socket over; its end is the same through any of its descriptors.
+        # TLS takes over the socket; shutting down any of its descriptors ends it.
         self._own = connection.dup()
         self._timer = threading.Timer(seconds, self._end)
         self._timer.daemon = True

@@ -1,4 +1,4 @@
-"""What an alert says to people, and to programs."""
+"""The text of an alert for people and for programs."""
 
 from __future__ import annotations
 
@@ -31,16 +31,18 @@ def subject_of(alert: Alert) -> str:
         return "a test of this channel"
     if alert.what == "report":
         return f"report {one_line(alert.rule)}: {one_line(alert.detail, None)}"
-    of = ", ".join(one_line(part) for part in (alert.source_name or alert.source, alert.label) if part)
+    origin = ", ".join(one_line(part) for part in (alert.source_name or alert.source, alert.label) if part)
     if alert.state == "withdrawn":
         head = "withdrawn: "
     else:
         head = f"correction {alert.revision - 1}: " if alert.revision > 1 else ""
-    return f"{head}{one_line(alert.rule)}: {_NAMES[alert.what]}{f' ({of})' if of else ''}{_value(alert)}"
+    return (
+        f"{head}{one_line(alert.rule)}: {_NAMES[alert.what]}{f' ({origin})' if origin else ''}{_value(alert)}"
+    )
 
 
 def text_of(alert: Alert, web_url: str = "") -> str:
-    """Return an alert for people, in a few lines; `web_url` is the dashboard's."""
+    """Return an alert in a few lines for people; `web_url` is the dashboard's URL."""
     lines = [subject_of(alert), ""]
     if alert.what == "report":
         lines += ["In the store:", *alert.files]
@@ -50,7 +52,7 @@ def text_of(alert: Alert, web_url: str = "") -> str:
     if alert.detail and alert.what != "report":
         lines.append(alert.detail)
     if alert.state == "withdrawn":
-        lines.append("This was told, and is not so any more: the footage or its counts have changed.")
+        lines.append("This alert no longer applies: the footage or its counts have changed.")
     elif alert.revision > 1:
         lines.append(f"Told before:{_value_text(alert.earlier_value)}{_until(alert.earlier_end_ms)}")
     lines += ["", f"Alert: {alert.key}, revision {alert.revision}"]
@@ -60,7 +62,7 @@ def text_of(alert: Alert, web_url: str = "") -> str:
 
 
 def payload_of(message: AlertMessage) -> bytes:
-    """Return what programs get: JSON, the same bytes at every try."""
+    """Return the JSON for programs; each try sends the same bytes."""
     alert = message.alert
     return msgspec.json.encode({"id": message.id, "text": subject_of(alert), "alert": alert})
 
@@ -77,4 +79,4 @@ def _value_text(value: float | None) -> str:
 
 
 def _until(end_ms: int | None) -> str:
-    return " it went on" if end_ms is None else f" up to {utc(end_ms)}"
+    return " until now" if end_ms is None else f" up to {utc(end_ms)}"

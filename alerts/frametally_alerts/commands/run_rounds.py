@@ -1,19 +1,16 @@
-"""`frametally alerts run`: looks at the rules and sends what they tell, once or every so often."""
+"""`frametally alerts run`: checks the rules and sends alerts, once or at intervals."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from frametally.opening import open_count_index, open_ledger, open_object_store
-from frametally.ports.count_index import CountIndex
-from frametally.ports.ledger import Ledger
-from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
 from frametally.process.exit_codes import PART_DONE
 from frametally.process.period import parse_period_s
@@ -27,45 +24,39 @@ from frametally_alerts.rounds import look_at_all
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, option, read_settings, repeat_rounds
 from frametally_videos.opening import open_video_catalogue
-from frametally_videos.ports.video_catalogue import VideoCatalogue
 
 if TYPE_CHECKING:
     from frametally_alerts.book import AlertBook
 
 
-@dataclass(frozen=True)
-class _Opened:
-    settings: Settings
-    store: ObjectStore
-    index: CountIndex
-    ledger: Ledger
-    catalogue: VideoCatalogue
+class _Opened(NamedTuple):
+    ports: RoundPorts
     book: AlertBook
     make: MakeFiles
     sender: AlertSender
 
 
 @click.command()
-@option("--every", "Do it again every so often (15s, 15m, 1h), until SIGTERM.", metavar="PERIOD")
+@option("--every", "Repeat at this interval (15s, 15m, 1h) until SIGTERM.", metavar="PERIOD")
 @data_dir_option
 def run(every: str | None, **overrides: Any) -> int:
-    """Look at every rule, make reports that are due, and send what waits.
+    """Check every rule, make reports that are due, and send waiting messages.
 
     Run it after `frametally index`, or with --every.
 
-    Exit code 6: a rule could not be looked at, or something could not be sent.
+    Exit code 6: a rule could not be checked, or a message could not be sent.
     """
     period_s = None if every is None else parse_period_s("--every", every)
     settings = read_settings("web", overrides)
     failpoints.arm()
     once_a_minute = OnceAMinute(_say)
     if period_s is None:
-        with _open(settings) as opened:
-            return _round(opened, once_a_minute, quiet=False)
+        with _open(settings) as round_parts:
+            return _round(round_parts, once_a_minute, quiet=False)
     return repeat_rounds(
         settings,
         lambda: _open(settings),
-        lambda opened: _round(opened, once_a_minute, quiet=True),
+        lambda round_parts: _round(round_parts, once_a_minute, quiet=True),
         period_s=period_s,
     )
 
@@ -81,33 +72,26 @@ def _open(settings: Settings) -> Iterator[_Opened]:
         closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue,
         closing(AlertBook(settings.catalogue_url, settings.catalogue_access)) as book,
     ):
+        ports = RoundPorts(settings, store, index, ledger, catalogue, now_ms=0)
         make = EverLater(maker(settings, store, index, ledger))
-        sender = AlertSender(settings, book, _say)
-        yield _Opened(settings, store, index, ledger, catalogue, book, make, sender)
+        yield _Opened(ports, book, make, AlertSender(settings, book, _say))
 
 
-def _round(opened: _Opened, once_a_minute: OnceAMinute, *, quiet: bool) -> int:
-    ports = RoundPorts(
-        opened.settings,
-        opened.store,
-        opened.index,
-        opened.ledger,
-        opened.catalogue,
-        now_ms=round(time.time() * 1000),
-    )
-    found = look_at_all(opened.book, ports)
-    made, undone = make_due(opened.book, ports, opened.make)
-    problems = [*found.problems, *undone]
+def _round(round_parts: _Opened, once_a_minute: OnceAMinute, *, quiet: bool) -> int:
+    ports = replace(round_parts.ports, now_ms=round(time.time() * 1000))
+    report = look_at_all(round_parts.book, ports)
+    report_count, undone = make_due(round_parts.book, ports, round_parts.make)
+    problems = [*report.problems, *undone]
     for problem in problems:
         once_a_minute(problem, f"alerts: {problem}")
-    sent = opened.sender.send()
-    if not quiet or found.told or made or any(sent):
+    send_report = round_parts.sender.send()
+    if not quiet or report.alert_count or report_count or any(send_report):
         click.echo(
-            f"alerts: {found.rules} rules looked at, {found.told} alerts told or corrected, "
-            f"{made} reports made, "
-            f"{sent.sent} messages sent, {sent.failed} refused, {sent.put_off} put off"
+            f"alerts: {report.rules} rules checked, {report.alert_count} alerts new or corrected, "
+            f"{report_count} reports made, "
+            f"{send_report.sent} messages sent, {send_report.failed} refused, {send_report.put_off} put off"
         )
-    return PART_DONE if problems or sent.failed or sent.put_off else 0
+    return PART_DONE if problems or send_report.failed or send_report.put_off else 0
 
 
 def _say(line: str) -> None:

@@ -1,1 +1,1 @@
-"""What rules look for: values over a threshold, gaps, late footage, blind cameras, failed checks."""
+"""The conditions of rules: values over a threshold, gaps, late footage, blind cameras, failed checks."""

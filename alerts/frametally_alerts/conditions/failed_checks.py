@@ -1,4 +1,4 @@
-"""Rules on what was noted by others: checks of counted days that did not pass, jobs of videos that ended."""
+"""Rules on recorded results: failed checks of counted days, and ended jobs of videos."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from frametally.rules.places import base_model, in_words
 from frametally.rules.times import DAY_MS
 from frametally_alerts.conditions.round_input import Looked, RoundPorts
 from frametally_alerts.rules import AlertFinding, AlertRule, Scope
-from frametally_videos.ports.job_book import JobQuestion, JobState
+from frametally_videos.catalogue.catalogue_rows import JobQuestion, JobState
 
 _PAGE, _MOST_JOBS = 200, 2000
 
 
 def look_at_checks(rule: AlertRule, ports: RoundPorts, marks: Mapping[str, str]) -> Iterator[Looked]:
-    """Yield the checks that did not pass of each day that was counted anew since."""
+    """Yield the failed checks of each day that was counted again since the last round."""
     by_day: dict[int, list[AlertFinding]] = {}
     now: dict[int, str] = {}
     runs = [
@@ -29,14 +29,16 @@ def look_at_checks(rule: AlertRule, ports: RoundPorts, marks: Mapping[str, str])
     for run in runs:
         day_ms = keys.day_start_ms(run.day)
         now[day_ms] = f"{now.get(day_ms, '')} {run.run_id}".strip()
-    changed = {day_ms for day_ms in now.keys() | map(int, marks) if marks.get(str(day_ms)) != now.get(day_ms)}
+    changed_days = {
+        day_ms for day_ms in now.keys() | map(int, marks) if marks.get(str(day_ms)) != now.get(day_ms)
+    }
     for run in runs:
         day_ms = keys.day_start_ms(run.day)
-        if day_ms not in changed:
+        if day_ms not in changed_days:
             continue
         try:
             report = read_quality(ports.store, run)
-        except Poison:  # told by `frametally quality` and `doctor --deep`
+        except Poison:  # reported by `frametally quality` and `doctor --deep`
             continue
         for check in report.failed if report else ():
             if not rule.labels or check.name in rule.labels:
@@ -52,25 +54,25 @@ def look_at_checks(rule: AlertRule, ports: RoundPorts, marks: Mapping[str, str])
                         f"{run.model} {run.interval_s}",
                     )
                 )
-    for day_ms in sorted(changed):
+    for day_ms in sorted(changed_days):
         mark = {str(day_ms): now.get(day_ms)}
         yield Looked(by_day.get(day_ms, []), Scope(day_ms, day_ms + 1), mark)
 
 
 def look_at_work(rule: AlertRule, ports: RoundPorts) -> Iterator[Looked]:
-    """Yield the newest jobs that have failed, or are done; what is tried again later is not taken back."""
+    """Yield the newest failed or finished jobs; a job that is tried again later is not withdrawn."""
     state: JobState = "failed" if rule.what == "work_failed" else "done"
     findings: list[AlertFinding] = []
     before = 0
     for _ in range(0, _MOST_JOBS, _PAGE):
-        page = ports.jobs.find_jobs(JobQuestion(states=(state,), limit=_PAGE, before=before))
+        page = ports.catalogue.find_jobs(JobQuestion(states=(state,), limit=_PAGE, before=before))
         for job in page.jobs:
             if (job.ended_at_ms or 0) < rule.since_ms or (rule.labels and job.kind not in rule.labels):
                 continue
             row = ports.catalogue.video(job.video_id)
             if row is None or (rule.sources and row.record.source not in rule.sources):
                 continue
-            why = f": {one_line(job.reason, None)}" if job.reason else ""
+            reason = f": {one_line(job.reason, None)}" if job.reason else ""
             findings.append(
                 AlertFinding(
                     row.record.source,
@@ -78,7 +80,7 @@ def look_at_work(rule: AlertRule, ports: RoundPorts) -> Iterator[Looked]:
                     job.ended_at_ms or 0,
                     None,
                     None,
-                    f"{one_line(row.record.name)}{why}",
+                    f"{one_line(row.record.name)}{reason}",
                     f"{job.id} {job.generation}",
                 )
             )

@@ -1,11 +1,11 @@
-"""What a round of rules reads: the ports, the clock, and the counts of one model."""
+"""The input of a round of rules: the ports, the clock, and the counts of one model."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from frametally.errors import Poison
 from frametally.ports.count_index import CountIndex, SourceSummary
@@ -15,18 +15,13 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process.period import shown_period
 from frametally.settings.loading import Settings
 from frametally_alerts.rules import BY_BARS, AlertFinding, AlertRule, Scope
-from frametally_videos.ports.job_book import JobBook
-from frametally_videos.ports.video_catalogue import VideoCatalogue
+
+if TYPE_CHECKING:
+    from frametally_videos.catalogue.video_catalogue import VideoCatalogue
 
 
 class Looked(NamedTuple):
-    """What a rule found in one look.
-
-    Attributes:
-        findings: All within `scope`.
-        scope: See `AlertBook.settle`.
-        marks: Likewise.
-    """
+    """The findings of one check of a rule; see `AlertBook.settle`."""
 
     findings: list[AlertFinding]
     scope: Scope | None = None
@@ -34,20 +29,21 @@ class Looked(NamedTuple):
 
 
 @dataclass(frozen=True)
-class RoundPorts:
-    """What rules are looked at with."""
+class CountPorts:
+    """The ports that rules on counts read."""
 
     settings: Settings
     store: ObjectStore
     index: CountIndex
+    now_ms: int = field(kw_only=True)
+
+
+@dataclass(frozen=True)
+class RoundPorts(CountPorts):
+    """The ports that all rules read."""
+
     ledger: Ledger
     catalogue: VideoCatalogue
-    now_ms: int
-
-    @property
-    def jobs(self) -> JobBook:
-        """The book of what is done to videos."""
-        return self.catalogue
 
 
 class Counted(NamedTuple):
@@ -59,42 +55,42 @@ class Counted(NamedTuple):
 
 
 def counted_for(rule: AlertRule, index: CountIndex) -> Counted | None:
-    """Return the counts that a rule reads; None: nothing is counted yet.
+    """Return the counts that a rule reads; None: there are no counts yet.
 
     Raises:
-        Poison: None of the base intervals divides that of the rule.
+        Poison: No base interval divides that of the rule.
     """
     model, bases = bases_of(rule, index)
     if not bases:
         return None
     usable = fitting(rule, bases)
     if not usable:
-        raise Poison(f"{interval_fault(rule, bases)}; remove it, and add it with another")
+        raise Poison(f"{interval_fault(rule, bases)}; remove the rule, and add it with another interval")
     base_s = max(up_to_date(index, model, usable, rule.since_ms, None))
-    return Counted(model, base_s, {one.source: one for one in index.sources(model)})
+    return Counted(model, base_s, {summary.source: summary for summary in index.sources(model)})
 
 
 def bases_of(rule: AlertRule, index: CountIndex) -> tuple[str, list[int]]:
     """Return the model whose counts a rule reads, and its base intervals in seconds; none: no counts yet."""
     series = index.series()
     model = rule.model or (series[0].model if series else "")
-    return model, [one.base_interval_s for one in series if one.model == model]
+    return model, [entry.base_interval_s for entry in series if entry.model == model]
 
 
 def fitting(rule: AlertRule, bases_s: Sequence[int]) -> list[int]:
-    """Return the base intervals of which a rule's are made: all where it has no intervals of its own."""
+    """Return the base intervals that can make a rule's intervals; all, if it has no intervals of its own."""
     return [base_s for base_s in bases_s if rule.what not in BY_BARS or rule.interval_s % base_s == 0]
 
 
 def interval_fault(rule: AlertRule, bases_s: Sequence[int]) -> str:
-    """Return why a rule's intervals can be made of none of these base intervals, and what would do."""
-    counted = ", ".join(shown_period(base_s) for base_s in sorted(bases_s))
+    """Return why these base intervals cannot make a rule's intervals, and which intervals they can make."""
+    bases_text = ", ".join(shown_period(base_s) for base_s in sorted(bases_s))
     return (
-        f"its interval of {shown_period(rule.interval_s)} is no multiple of what is counted ({counted}), "
-        f"so it tells nothing: give {shown_period(min(bases_s))}, or a multiple of it that divides a day"
+        f"its interval of {shown_period(rule.interval_s)} is not a multiple of a counted one ({bases_text}), "
+        f"so it stays silent: use {shown_period(min(bases_s))}, or a multiple of it that divides a day"
     )
 
 
-def wanted(rule: AlertRule, sources: Iterable[str]) -> list[str]:
-    """Return the sources that a rule is about, of those that there are."""
+def sources_of(rule: AlertRule, sources: Iterable[str]) -> list[str]:
+    """Return those of the existing sources that a rule is about."""
     return sorted(source for source in sources if not rule.sources or source in rule.sources)

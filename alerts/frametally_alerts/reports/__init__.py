@@ -1,1 +1,1 @@
-"""Scheduled reports: which are due, and the files that they are made of."""
+"""Scheduled reports: which are due, and their files."""

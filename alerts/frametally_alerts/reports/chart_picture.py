@@ -1,4 +1,4 @@
-"""A chart as a picture: bars by interval, labels above each other, and where nothing was filmed."""
+"""A chart as a picture: bars by interval, stacked labels, and gaps in footage."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from frametally.files.names import one_line
 from frametally.rules.clocks.turns import ClockTurn
 from frametally.rules.times import DAY_MS, local_time
 from frametally_alerts.reports.due_reports import span_of
-from frametally_alerts.scheduled_report import ScheduledReport
+from frametally_alerts.rules import ScheduledReport
 from frametally_web.charts import answers
 
 _WIDTH, _HEIGHT = 1200, 560
@@ -31,30 +31,30 @@ _Font = ImageFont.FreeTypeFont
 
 
 def draw(chart: answers.Counts, report: ScheduledReport, turn: ClockTurn) -> bytes:
-    """Return a PNG; what was not filmed, or not measured, is grey, and no bar of 0."""
+    """Return a PNG; time that was not filmed or not measured is grey, not a bar of 0."""
     picture = Image.new("RGB", (_WIDTH, _HEIGHT), "white")
     pen = ImageDraw.Draw(picture)
     large, small = cast(_Font, ImageFont.load_default(22)), cast(_Font, ImageFont.load_default(15))
     pen.text((_LEFT, 20), one_line(f"{report.name}: {span_of(report, turn)}"), _INK, large)
-    shown = chart.labels[: len(_COLOURS) - 1 if len(chart.labels) > len(_COLOURS) else None]
-    colours = dict(zip(shown, _COLOURS, strict=False))
+    bar_labels = chart.labels[: len(_COLOURS) - 1 if len(chart.labels) > len(_COLOURS) else None]
+    colours = dict(zip(bar_labels, _COLOURS, strict=False))
     bars, unmeasured = _bars(chart, [*colours])
     highest = max((sum(values.values()) for values in bars.values()), default=0.0) or 1.0
     span_ms = max(turn.to_ms - turn.from_ms, 1)
 
     def across(time_ms: int) -> float:
-        at = min(max(time_ms, turn.from_ms), turn.to_ms) - turn.from_ms
-        return _LEFT + (_RIGHT - _LEFT) * at / span_ms
+        offset_ms = min(max(time_ms, turn.from_ms), turn.to_ms) - turn.from_ms
+        return _LEFT + (_RIGHT - _LEFT) * offset_ms / span_ms
 
     pen.rectangle((_LEFT, _TOP, _RIGHT, _BOTTOM), _WITHOUT)
-    for one in chart.coverage:
-        if one.start_ms in unmeasured:
+    for interval in chart.coverage:
+        if interval.start_ms in unmeasured:
             continue
-        left, right = across(one.start_ms), across(one.end_ms)
+        left, right = across(interval.start_ms), across(interval.end_ms)
         pen.rectangle((left, _TOP, right, _BOTTOM), "white")
         foot = float(_BOTTOM)
         gap = min(1.0, (right - left) / 8)
-        for label, value in bars.get(one.start_ms, {}).items():
+        for label, value in bars.get(interval.start_ms, {}).items():
             head = foot - (_BOTTOM - _TOP) * value / highest
             if value:
                 pen.rectangle(
@@ -79,29 +79,33 @@ def draw(chart: answers.Counts, report: ScheduledReport, turn: ClockTurn) -> byt
     return file.getvalue()
 
 
-def _bars(chart: answers.Counts, shown: list[str]) -> tuple[dict[int, dict[str, float]], set[int]]:
-    """Return by start what each label comes to (those that are not shown as ``), and what is not measured."""
-    bars: defaultdict[int, dict[str, float]] = defaultdict(lambda: dict.fromkeys([*shown, ""], 0.0))
-    unmeasured = {one.start_ms for one in chart.coverage if chart.metric == "objects" and one.objects_missing}
+def _bars(chart: answers.Counts, bar_labels: list[str]) -> tuple[dict[int, dict[str, float]], set[int]]:
+    """Return the value of each label by start (hidden labels as ``), and the starts that are not measured."""
+    bars: defaultdict[int, dict[str, float]] = defaultdict(lambda: dict.fromkeys([*bar_labels, ""], 0.0))
+    unmeasured = {
+        interval.start_ms
+        for interval in chart.coverage
+        if chart.metric == "objects" and interval.objects_missing
+    }
     for bucket in chart.buckets:
         value = getattr(bucket, chart.metric)
         if value is None:
             unmeasured.add(bucket.start_ms)
         else:
-            label = bucket.label if bucket.label in shown else ""
+            label = bucket.label if bucket.label in bar_labels else ""
             bars[bucket.start_ms][label or ""] += value
     return bars, unmeasured
 
 
 def _legend(pen: ImageDraw.ImageDraw, font: _Font, colours: dict[str, str], chart: answers.Counts) -> None:
-    named = [(one_line(label, 24), colour) for label, colour in colours.items()]
+    entries = [(one_line(label, 24), colour) for label, colour in colours.items()]
     if len(chart.labels) > len(colours):
-        named.append(("others", _COLOURS[-1]))
-    named.append(("no footage, or not measured", _WITHOUT))
+        entries.append(("others", _COLOURS[-1]))
+    entries.append(("no footage, or not measured", _WITHOUT))
     left = float(_LEFT)
     pen.text((left, 52), _MEASURES[chart.metric], _INK, font)
     left += pen.textlength(_MEASURES[chart.metric], font) + 24
-    for text, colour in named:
+    for text, colour in entries:
         if left + 20 + pen.textlength(text, font) > _RIGHT:
             break
         pen.rectangle((left, 54, left + 14, 68), colour)

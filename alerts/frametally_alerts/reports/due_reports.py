@@ -1,44 +1,39 @@
-"""Reports that are made every so often: which are due, into the store, and told once."""
+"""Makes scheduled reports that are due, stores them, and sends each once."""
 
 from __future__ import annotations
 
 import datetime
-import re
 import time
 import zoneinfo
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from frametally import keys
 from frametally.errors import FrametallyError, Retryable
 from frametally.process import failpoints
 from frametally.process.retrying import Backoff
-from frametally.rules.clocks.turns import EVERY, ClockTurn, Every, last_turn
-from frametally.rules.times import DAY_S, HOUR_S
+from frametally.rules.clocks.turns import ClockTurn, last_turn
+from frametally.rules.times import HOUR_S
+from frametally_alerts import rules
 from frametally_alerts.conditions.round_input import RoundPorts
-from frametally_alerts.rule_form import RuleRefused
-from frametally_alerts.rules import Alert, AlertBookFull
-from frametally_alerts.scheduled_report import ScheduledReport, turn_key
-from frametally_alerts.settings import AlertSettings
+from frametally_alerts.rules import Alert, AlertBookFull, ScheduledReport, turn_key
 
 if TYPE_CHECKING:
     from frametally_alerts.book import AlertBook
 
 MOST_REPORTS = 100
 SUMMARY = "summary.txt"
-"""Of a report's files the one that a mail says."""
-_CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
-_MOST_NAMES, _LONGEST = 100, 200
+"""The file of a report that its mail contains as text."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 10.0, float(HOUR_S)
 
 MakeFiles = Callable[[ScheduledReport, ClockTurn], Mapping[str, bytes]]
-"""Makes the files of a turn, by name; raises `FrametallyError` where there can be none."""
+"""Makes the files of a turn, by name; raises `FrametallyError` if they cannot be made."""
 
 
 class EverLater:
-    """Makes files as another does; what cannot be made is tried again ever later, up to an hour.
+    """Makes files as another maker does; retries failures at growing pauses, up to an hour.
 
-    Until then the error of the last try is raised. Another turn, or a report that was changed, is tried at
+    Until then it raises the last error. Another turn, or a report that was changed, is tried at
     once.
     """
 
@@ -52,7 +47,7 @@ class EverLater:
         """Return the files of a turn.
 
         Raises:
-            FrametallyError: There can be none, or there could be none, and it is not tried yet.
+            FrametallyError: They cannot be made, or could not, and the pause is not over.
         """
         backoff = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
         failed = self._failed.get(report.name)
@@ -72,104 +67,31 @@ class EverLater:
         return files
 
 
-def make_report(
-    *,
-    name: str,
-    every: str,
-    at: str,
-    zone: str,
-    channels: Iterable[str],
-    known: Container[str],
-    now_ms: int,
-    sources: Iterable[str] = (),
-    labels: Iterable[str] = (),
-    by_source: bool = False,
-    interval_s: int | None = None,
-    model: str = "",
-) -> ScheduledReport:
-    """Return the report that a person asks for; the fields are those of `ScheduledReport`.
-
-    Args:
-        name: Its name.
-        every: On which days.
-        at: By local clocks, such as `07:00`.
-        zone: Name of a time zone.
-        channels: By which it is told.
-        known: Names of the channels that are set.
-        now_ms: Nothing that was due before is made.
-        sources: Names or slugs.
-        labels: Classes.
-        by_source: Whether rows are of each source.
-        interval_s: Length of a row.
-        model: Whose counts.
-
-    Raises:
-        RuleRefused: There can be no such report.
-    """
-    if keys.slug(name) != name:
-        raise RuleRefused("name", "give one of a-z, 0-9, - and _, such as weekly-gate")
-    days: dict[str, Every] = {one: one for one in EVERY}
-    if every not in days:
-        raise RuleRefused("every", f"{every[:60]!r} is none of {', '.join(EVERY)}")
-    clock = _CLOCK.fullmatch(at)
-    if clock is None:
-        raise RuleRefused("at", f"{at[:60]!r} is no time of a day, such as 07:00")
-    try:
-        zoneinfo.ZoneInfo(zone)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        raise RuleRefused("zone", f"{zone[:60]!r} is no time zone, such as Europe/Berlin") from None
-    report = ScheduledReport(
-        name=name,
-        every=days[every],
-        at_minute=int(clock[1]) * 60 + int(clock[2]),
-        zone=zone,
-        channels=tuple(dict.fromkeys(channels)),
-        sources=tuple(dict.fromkeys(keys.slug(source) for source in sources)),
-        labels=tuple(dict.fromkeys(labels)),
-        by_source=by_source,
-        interval_s=interval_s,
-        model=model,
-        made_at_ms=now_ms,
-    )
-    for channel in report.channels:
-        if channel not in known:
-            raise RuleRefused("channels", f"{channel[:60]!r} is none of the channels that are set")
-    for field in ("sources", "labels"):
-        names = getattr(report, field)
-        if len(names) > _MOST_NAMES or any(not 0 < len(one) <= _LONGEST for one in names):
-            raise RuleRefused(field, f"name at most {_MOST_NAMES}, each of up to {_LONGEST} characters")
-    if interval_s is not None and not 0 < interval_s <= 31 * DAY_S:
-        raise RuleRefused("interval", "give the seconds of a row, up to a month")
-    return report
-
-
 def turn_of(report: ScheduledReport, now_ms: int) -> ClockTurn | None:
-    """Return the last turn of a report, whether it was made or not."""
+    """Return the last turn of a report, made or not."""
     return last_turn(report.every, report.at_minute, zoneinfo.ZoneInfo(report.zone), now_ms)
 
 
 def make_due(book: AlertBook, ports: RoundPorts, make: MakeFiles) -> tuple[int, list[str]]:
-    """Make what is due of every report: of several turns that were missed, the last alone.
+    """Make every report that is due; of several missed turns, only the last.
 
-    Files are put before anybody is told: whoever is killed between makes them anew, under the same keys.
+    Files are stored before the alert: after a crash they are made again, under the same keys.
 
     Returns:
-        How many were made; and what could not be, one line each.
+        How many were made, and a line for each that could not be.
 
     Raises:
-        Retryable: The book, the index or the store is away.
+        Retryable: The book, the index or the store is not available.
     """
-    made, problems = 0, []
+    report_count, problems = 0, []
     for report in book.reports():
         try:
             turn = turn_of(report, ports.now_ms)
             if turn is None or turn.at_ms <= report.made_at_ms or book.was_told(turn_key(report, turn.day)):
                 continue
-            waiting = sum(book.waiting().values()) if report.channels else 0
-            if (
-                waiting >= ports.settings.part(AlertSettings).alerts_waiting
-            ):  # what is made now could not be told
-                problems.append(_kept(report, waiting))
+            waiting_count = sum(book.waiting().values()) if report.channels else 0
+            if waiting_count >= rules.MOST_WAITING:  # a report that is made now could not be sent
+                problems.append(_waiting_line(report, waiting_count))
                 continue
             files = {}
             for name, data in make(report, turn).items():
@@ -177,35 +99,33 @@ def make_due(book: AlertBook, ports: RoundPorts, make: MakeFiles) -> tuple[int, 
                 ports.store.put(key, data)
                 files[key] = name
             failpoints.passing("reports.put")
-            alert = _told(report, turn, tuple(files), is_late=_has_missed(book, report, turn))
-            told = book.tell_report(
-                report, alert, most_waiting=ports.settings.part(AlertSettings).alerts_waiting
-            )
+            alert = _alert_of(report, turn, tuple(files), is_late=_has_missed(book, report, turn))
+            result = book.tell_report(report, alert)
         except Retryable:
             raise
         except FrametallyError as error:
             problems.append(f"report {report.name}: {error}")
             continue
-        if isinstance(told, AlertBookFull):
-            problems.append(_kept(report, told.waiting))
+        if isinstance(result, AlertBookFull):
+            problems.append(_waiting_line(report, result.waiting))
         else:
-            made += told
-    return made, problems
+            report_count += result
+    return report_count, problems
 
 
-def _kept(report: ScheduledReport, waiting: int) -> str:
-    return f"report {report.name}: {waiting} alerts wait to be sent; it waits, too"
+def _waiting_line(report: ScheduledReport, waiting_count: int) -> str:
+    return f"report {report.name}: not made yet, since {waiting_count} alerts wait to be sent"
 
 
 def span_of(report: ScheduledReport, turn: ClockTurn) -> str:
-    """Return the days that a turn is about, for people."""
+    """Return the days of a turn, for people."""
     first = datetime.datetime.fromtimestamp(turn.from_ms / 1000, zoneinfo.ZoneInfo(report.zone)).date()
     last = turn.day - datetime.timedelta(days=1)
     return f"{first}, {report.zone}" if first == last else f"{first} to {last}, {report.zone}"
 
 
-def _told(report: ScheduledReport, turn: ClockTurn, files: tuple[str, ...], *, is_late: bool) -> Alert:
-    late = "; those that were due earlier, while nothing ran, are left out" if is_late else ""
+def _alert_of(report: ScheduledReport, turn: ClockTurn, files: tuple[str, ...], *, is_late: bool) -> Alert:
+    late = "; earlier reports, due while nothing ran, are left out" if is_late else ""
     return Alert(
         key=turn_key(report, turn.day),
         revision=1,

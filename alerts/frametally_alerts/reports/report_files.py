@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import zoneinfo
 
 from werkzeug.datastructures import MultiDict
 
@@ -14,8 +15,9 @@ from frametally.rules.times import HOUR_S, local_time
 from frametally.settings.loading import Settings
 from frametally_alerts.reports.chart_picture import draw
 from frametally_alerts.reports.due_reports import SUMMARY, span_of
-from frametally_alerts.scheduled_report import ScheduledReport
+from frametally_alerts.rules import ScheduledReport
 from frametally_web.charts import answers, counts
+from frametally_web.charts.checks import applied_checks, check_words
 from frametally_web.charts.media_times import MediaTimes
 from frametally_web.exports.table_file import export
 from frametally_web.exports.workbook import MOST_ROWS
@@ -24,16 +26,16 @@ from frametally_web.requests.query import read_chart
 
 _UNITS: tuple[tuple[int, str], ...] = ((HOUR_S, "h"), (60, "min"), (1, "s"))
 
-_WAITING = "Some was filmed, and is not analysed: it is in none of these numbers."
+_WAITING = "Some footage is not analysed yet and is missing from these numbers."
 
 
 def make_files(
     index: CountIndex, settings: Settings, media: MediaTimes, report: ScheduledReport, turn: ClockTurn
 ) -> dict[str, bytes]:
-    """Return what `files_of` does, for those who are no server.
+    """Return what `files_of` does, for callers outside of the web server.
 
     Raises:
-        Misconfigured: There can be no such chart; one line.
+        Misconfigured: The chart cannot be made; one line.
     """
     try:
         return files_of(index, settings, media, report, turn)
@@ -47,7 +49,7 @@ def files_of(
     """Return the files of a turn by name, as the dashboard would show it now.
 
     Raises:
-        Problem: There can be no such chart: a source or label that nobody knows, an interval that does not
+        Problem: The chart cannot be made: a source or label is not known, or the interval does not
             fit.
     """
     args: MultiDict[str, str] = MultiDict(
@@ -77,32 +79,43 @@ def files_of(
 
 
 def _summary(report: ScheduledReport, turn: ClockTurn, chart: answers.Counts, media: MediaTimes) -> str:
-    """Return in a few lines what was seen; where nothing was filmed that is said, and never 0."""
+    """Return the summary in a few lines; time without footage is reported as such, never as 0."""
     head = f"{report.name}: {span_of(report, turn)}"
-    of = f"Sources: {', '.join(one_line(media.name(source)) for source in chart.sources) or 'none'}"
-    waiting = [_WAITING] if chart.not_analysed else []
+    sources_line = f"Sources: {', '.join(one_line(media.name(source)) for source in chart.sources) or 'none'}"
+    waiting_lines = [_WAITING] if chart.not_analysed else []
     if not chart.coverage:
-        return "\n".join([head, "", *(waiting or ["No footage."]), of, ""])
+        return "\n".join([head, "", *(waiting_lines or ["No footage."]), sources_line, ""])
     rows = [("", "objects", "most at once", "boxes")]
     for total in chart.totals:
         objects = "not known" if total.objects is None else f"{total.objects}"
-        rows.append((one_line(total.label or "others"), objects, f"{total.peak}", f"{total.detections}"))
+        boxes = f"{total.detections}"
+        if total.low is not None and total.high is not None:
+            interval = f" ({total.low:.0f} to {total.high:.0f})"
+            objects, boxes = (
+                (objects + interval, boxes) if chart.metric == "objects" else (objects, boxes + interval)
+            )
+        rows.append((one_line(total.label or "others"), objects, f"{total.peak}", boxes))
     if len(rows) == 1:
-        rows.append(("nothing was found", "", "", ""))
-    widths = [max(len(row[at]) for row in rows) for at in range(4)]
+        rows.append(("no objects", "", "", ""))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
     table = [
         "  ".join(
-            [row[0].ljust(widths[0]), *(cell.rjust(widths[at]) for at, cell in enumerate(row[1:], start=1))]
+            [
+                row[0].ljust(widths[0]),
+                *(cell.rjust(widths[column]) for column, cell in enumerate(row[1:], start=1)),
+            ]
         ).rstrip()
         for row in rows
     ]
-    filmed_s = [one.covered_s for one in chart.coverage]
+    filmed_s = [interval.covered_s for interval in chart.coverage]
     filmed = f"{chart.frames} frames analysed"
-    if all(one is not None for one in filmed_s):
-        filmed += f", {_length(sum(one or 0.0 for one in filmed_s))} filmed, summed over sources"
-    return "\n".join([head, "", *table, "", filmed, *waiting, of, ""])
+    if all(part_s is not None for part_s in filmed_s):
+        filmed += f", {_length(sum(part_s or 0.0 for part_s in filmed_s))} filmed, summed over sources"
+    zone = zoneinfo.ZoneInfo(report.zone)
+    check_lines = [f"In brackets: {one_line(check_words(check, zone))}" for check in applied_checks(chart)]
+    return "\n".join([head, "", *table, "", filmed, *check_lines, *waiting_lines, sources_line, ""])
 
 
 def _length(seconds: float) -> str:
-    size_s, unit = next((one for one in _UNITS if seconds >= one[0]), _UNITS[-1])
+    size_s, unit = next((unit_row for unit_row in _UNITS if seconds >= unit_row[0]), _UNITS[-1])
     return f"{seconds / size_s:.1f} {unit}"

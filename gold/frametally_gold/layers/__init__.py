@@ -1,5 +1,5 @@
-"""The layers of a video: bronze as it came, silver checked and described, gold as tables that people query.
+"""The layers of a video: bronze as uploaded, silver checked and described, gold as tables to query.
 
-Each is a module of plain functions: a parameter's name says which function's result, or which input, it is.
-Hamilton arranges them (`driver`); none of them imports it, so that workers call the same without it.
+Each is a module of plain functions; a parameter's name is that of a function's result or of an input.
+Hamilton arranges them (`driver`); they do not import it, so that workers call the same functions without it.
 """

@@ -1,4 +1,4 @@
-"""Bronze: a video as it came. Its envelope, its bytes, which are those that were accepted, and their form."""
+"""Bronze: a video as uploaded: its envelope, its accepted bytes, and their form."""
 
 from __future__ import annotations
 
@@ -8,41 +8,41 @@ from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.retrying import Patience
 from frametally.settings.loading import Settings
 from frametally_videos.jobs.originals import find_record
+from frametally_videos.library.video_looks import inspect
 from frametally_videos.records import VideoFacts, VideoRecord
 from frametally_videos.upload_refusals import Refused
 from frametally_videos.uploads.acceptance import sha256_of_object
-from frametally_videos.uploads.inspection import inspect
 
 _COPY_AGAIN = "restore it from a backup, or put the uploaded file back under this key"
 
 
 def envelope(video_id: str, store: ObjectStore, patience: Patience) -> VideoRecord:
-    """Return what came with a video, and what it was accepted as.
+    """Return the envelope of a video, as recorded when it was accepted.
 
     Raises:
-        Poison: There is no such video, or it is being removed; or its record is damaged.
+            Poison: The video does not exist or is being removed, or its record is damaged.
     """
     record = find_record(store, video_id, patience)
     if record is None:
-        raise Poison(f"there is no video {video_id}: `/api/v1/videos` lists those that there are")
+        raise Poison(f"video {video_id} does not exist: `/api/v1/videos` lists all videos")
     if record.state == "deleting":
         raise Poison(f"video {video_id} is being removed")
     return record
 
 
 def size_bytes(envelope: VideoRecord, store: ObjectStore, patience: Patience) -> int:
-    """Return how many bytes the original has.
+    """Return the number of bytes of the original.
 
     Raises:
-        Poison: It is gone, or has not as many as were accepted.
+        Poison: It is missing, or its size has changed.
     """
     key = keys.original_key(envelope.id)
     info = patience.until_done("the object store", lambda: store.head(key))
     if info is None:
-        raise Poison(f"{key} is gone; {_COPY_AGAIN}")
+        raise Poison(f"{key} is missing; {_COPY_AGAIN}")
     if info.size_bytes != envelope.size_bytes:
         raise Poison(
-            f"{key} has {info.size_bytes} bytes, and {envelope.size_bytes} were accepted; {_COPY_AGAIN}"
+            f"{key} has {info.size_bytes} bytes, but {envelope.size_bytes} were accepted; {_COPY_AGAIN}"
         )
     return info.size_bytes
 
@@ -51,7 +51,7 @@ def sha256(envelope: VideoRecord, size_bytes: int, store: ObjectStore, patience:
     """Return the SHA-256 of the original's bytes, hex, by reading them all.
 
     Raises:
-        Poison: They are others than were accepted, or gone.
+        Poison: The bytes have changed or are missing.
     """
     key = keys.original_key(envelope.id)
 
@@ -59,25 +59,25 @@ def sha256(envelope: VideoRecord, size_bytes: int, store: ObjectStore, patience:
         try:
             return sha256_of_object(store, key, size_bytes)
         except ObjectMissing as error:
-            raise Poison(f"{key} is gone; {_COPY_AGAIN}") from error
+            raise Poison(f"{key} is missing; {_COPY_AGAIN}") from error
 
-    found = patience.until_done("the object store", read)
-    if found != envelope.sha256:
-        raise Poison(f"{key} holds other bytes than were accepted; {_COPY_AGAIN}")
-    return found
+    digest = patience.until_done("the object store", read)
+    if digest != envelope.sha256:
+        raise Poison(f"{key} does not hold the bytes that were accepted; {_COPY_AGAIN}")
+    return digest
 
 
 def form(envelope: VideoRecord, sha256: str, settings: Settings) -> VideoFacts:
-    """Return what the bytes are: by the first of them a container that is known, and a video that opens.
+    """Return the container of the bytes, recognised by the first of them; the video must open.
 
-    The look is a process of its own.
+    A process of its own opens the video.
 
     Raises:
-        Poison: They are no video, or none that can be used.
-        Retryable: The store is away.
-        Misconfigured: Videos cannot be read here.
+            Poison: They are not a video, or not a usable one.
+            Retryable: The store is not available.
+            Misconfigured: This machine cannot read videos.
     """
-    del sha256  # what is looked into is what was accepted
+    del sha256  # the opened bytes are the accepted ones
     try:
         return inspect(settings, keys.original_key(envelope.id), envelope.fields, envelope.file_name)
     except Refused as refusal:

@@ -1,13 +1,16 @@
-"""Hamilton's part: arranges a layer's functions and runs them.
+"""Hamilton's part: arranges a layer's functions, runs them, and draws them.
 
-Functions that bear a job's name are skipped where all that they make is there, and what they have made is
-noted in the catalogue at once, as a worker notes it: so a run that was killed goes on where it was.
+Functions named after a job are skipped if all their results exist, and the catalogue notes new results at
+once, as with a worker: a run that was killed continues where it stopped.
 """
 
 from __future__ import annotations
 
+import inspect
 import logging
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast, get_args
 
@@ -18,14 +21,16 @@ from frametally.process.reports import Progress, Skipped
 from frametally.process.retrying import Patience
 from frametally.settings.loading import Settings
 from frametally_gold.layers import bronze, gold, silver
+from frametally_videos.catalogue.catalogue_rows import Artifact, JobKind, made_by
 from frametally_videos.jobs.job_results import take_in
-from frametally_videos.library.usual_jobs import made_by
-from frametally_videos.ports.job_book import JobKind
-from frametally_videos.ports.video_catalogue import Artifact, VideoCatalogue
 from frametally_videos.records import VideoRecord
 
 if TYPE_CHECKING:
+    from graphviz import Digraph
     from hamilton.driver import Driver
+
+    from frametally_videos.catalogue.video_catalogue import VideoCatalogue
+
 
 LayerName = Literal["bronze", "silver", "gold"]
 MODULES: Mapping[LayerName, ModuleType] = {"bronze": bronze, "silver": silver, "gold": gold}
@@ -33,15 +38,7 @@ _KINDS: tuple[JobKind, ...] = get_args(JobKind)
 
 
 class LayerTools(NamedTuple):
-    """What a layer works with.
-
-    Attributes:
-        settings: Of this process.
-        store: Where the video is.
-        catalogue: Where what is made is noted.
-        progress: Is told how far it is.
-        patience: Waits for what is away.
-    """
+    """The inputs of a layer's functions, by name."""
 
     settings: Settings
     store: ObjectStore
@@ -51,7 +48,7 @@ class LayerTools(NamedTuple):
 
 
 class LayerReport(NamedTuple):
-    """What became of each function of a layer: done, done before, or why it could not be."""
+    """The functions of a layer: done now, already done, or failed with the reason."""
 
     done: list[str]
     known: list[str]
@@ -59,24 +56,24 @@ class LayerReport(NamedTuple):
 
 
 def run_layer(layer: LayerName, video_id: str, tools: LayerTools) -> LayerReport:
-    """Run a layer's functions for a video, each behind those that it needs; again changes nothing.
+    """Run a layer's functions for a video, each after those that it needs; a second run changes nothing.
 
-    One that fails for good holds up those alone that need its result.
+    If one fails permanently, only those that need its result are skipped.
 
     Raises:
-        Poison: There is no such video, or it is being removed; or its record is damaged.
-        GivenUp: A stop was asked for.
+        Poison: The video does not exist or is being removed, or its record is damaged.
+        GivenUp: The command was stopped.
         Misconfigured: Hamilton is not installed here, or the store cannot be written.
     """
     driver = arranged(layer)
     record = bronze.envelope(video_id, tools.store, tools.patience)
     inputs = _inputs(driver, video_id, record, tools)
-    there = _there(record, tools)
+    results = _existing(record, tools)
     values: dict[str, Any] = {}
     report = LayerReport([], [], [])
     for name in functions_of(layer):
-        if name in there:
-            values[name] = there[name]
+        if name in results:
+            values[name] = results[name]
             report.known.append(name)
             continue
         needed = {node.name for node in driver.what_is_upstream_of(name)} - {name}
@@ -95,15 +92,15 @@ def run_layer(layer: LayerName, video_id: str, tools: LayerTools) -> LayerReport
 
 
 def arranged(layer: LayerName) -> Driver:
-    """Return Hamilton's driver of a layer. Raises `Misconfigured` where Hamilton is not installed."""
+    """Return Hamilton's driver of a layer. Raises `Misconfigured` if Hamilton is not installed."""
     try:
         from hamilton import base, driver
         from hamilton.lifecycle.base import BaseDoValidateInput
     except ModuleNotFoundError as error:
         raise Misconfigured(
-            f"{error.name} is not installed, and arranges the layers: pip install 'frametally[layers]'"
+            f"{error.name} is not installed; the layers need it: pip install 'frametally[layers]'"
         ) from error
-    # Of an error it would print a banner; the error itself comes through.
+    # Hamilton would print a banner about an error; the error itself is raised.
     logging.getLogger("hamilton").setLevel(logging.CRITICAL + 1)
 
     class PortsToo(BaseDoValidateInput):  # type: ignore[misc]
@@ -117,27 +114,30 @@ def arranged(layer: LayerName) -> Driver:
 
 
 def functions_of(layer: LayerName) -> list[str]:
-    """Return the names of a layer's functions, as they stand in its module; helpers with `_` are none."""
+    """Return the names of a layer's functions from its module, without its helpers (`_...`)."""
     ours = {node.name for node in arranged(layer).list_available_variables() if not node.is_external_input}
     return [name for name in vars(MODULES[layer]) if name in ours]
 
 
 def _inputs(driver: Driver, video_id: str, record: VideoRecord, tools: LayerTools) -> dict[str, object]:
-    """Return those of what there is that the layer takes."""
-    given = {"video_id": video_id, "envelope": record, **tools._asdict()}
-    taken = {node.name for node in driver.list_available_variables() if node.is_external_input}
-    return {name: value for name, value in given.items() if name in taken}
+    """Return the available inputs that the layer uses."""
+    inputs = {"video_id": video_id, "envelope": record, **tools._asdict()}
+    names = {node.name for node in driver.list_available_variables() if node.is_external_input}
+    return {name: value for name, value in inputs.items() if name in names}
 
 
-def _there(record: VideoRecord, tools: LayerTools) -> dict[str, list[Artifact]]:
-    """Return what is there already of what jobs make, by the name of the job."""
+def _existing(record: VideoRecord, tools: LayerTools) -> dict[str, list[Artifact]]:
+    """Return the existing results of jobs, by the job's name."""
     row = tools.patience.until_done("the video catalogue", lambda: tools.catalogue.video(record.id))
-    found = row.artifacts if row else ()
-    kept = {kind: [one for one in found if one.kind in made_by(kind, record)] for kind in _KINDS}
-    return {
-        kind: kept[kind]
+    artifacts = row.artifacts if row else ()
+    by_kind = {
+        kind: [artifact for artifact in artifacts if artifact.kind in made_by(kind, record)]
         for kind in _KINDS
-        if kept[kind] and {one.kind for one in kept[kind]} == set(made_by(kind, record))
+    }
+    return {
+        kind: by_kind[kind]
+        for kind in _KINDS
+        if by_kind[kind] and {artifact.kind for artifact in by_kind[kind]} == set(made_by(kind, record))
     }
 
 
@@ -148,3 +148,60 @@ def _note(tools: LayerTools, video_id: str, kind: str, artifacts: list[Artifact]
             tools.settings, tools.store, tools.catalogue, video_id, cast("JobKind", kind), artifacts
         ),
     )
+
+
+_FUNCTION = {"style": "rounded,filled", "fillcolor": "#dbe9f4"}
+_INPUT = {"style": "dashed"}
+
+
+def draw(layer: LayerName) -> Digraph:
+    """Return a layer as Graphviz draws it, without the inputs that all functions use, such as the store.
+
+    Raises:
+        Misconfigured: Graphviz is not installed.
+    """
+    nodes = {node.name: node for node in arranged(layer).list_available_variables()}
+    from graphviz import Digraph
+
+    graph = Digraph(layer, graph_attr={"rankdir": "LR"}, node_attr={"shape": "box", "fontname": "Helvetica"})
+    for name in sorted(nodes.keys() - set(LayerTools._fields)):
+        node = nodes[name]
+        annotation = re.sub(r"\w+\.", "", inspect.formatannotation(node.type))
+        tooltip = (node.documentation or "").partition("\n")[0]
+        graph.node(
+            name,
+            f"{name}\\n{annotation}",
+            tooltip=tooltip,
+            **(_INPUT if node.is_external_input else _FUNCTION),
+        )
+        for needed in sorted(node.required_dependencies - set(LayerTools._fields)):
+            graph.edge(needed, name)
+    return graph
+
+
+def write_pictures(folder: Path) -> list[Path]:
+    """Draw all layers into a folder, each as DOT, SVG and PNG; return the files.
+
+    Raises:
+        Misconfigured: Graphviz is not installed.
+    """
+    from graphviz import ExecutableNotFound
+
+    files = []
+    for layer in MODULES:
+        graph = draw(layer)
+        dot = folder / f"layer-{layer}.dot"
+        dot.write_text(graph.source, encoding="utf-8")
+        files.append(dot)
+        for kind in ("svg", "png"):
+            try:
+                data = graph.pipe(format=kind)
+            except ExecutableNotFound as error:
+                raise Misconfigured(
+                    "`dot` is not installed; the pictures need it: install graphviz (Debian: "
+                    "apt install graphviz)"
+                ) from error
+            path = dot.with_suffix(f".{kind}")
+            path.write_bytes(data)
+            files.append(path)
+    return files

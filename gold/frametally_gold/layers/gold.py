@@ -1,4 +1,4 @@
-"""Gold: a video in the tables that people query, and what they are told of it."""
+"""Gold: loads a video into the tables that people query, and publishes its news."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Progress
 from frametally.process.retrying import Patience
 from frametally.settings.loading import Settings
+from frametally_videos.catalogue.video_catalogue import VideoCatalogue  # Hamilton reads annotations
 from frametally_videos.jobs.job_steps import JobCall, plugin_jobs
-from frametally_videos.news.check_news import tell_checks
-from frametally_videos.ports.video_catalogue import VideoCatalogue
+from frametally_videos.jobs.video_news import tell_checks
 from frametally_videos.records import VideoRecord
 
 
 def tabled(
     envelope: VideoRecord, store: ObjectStore, settings: Settings, progress: Progress, patience: Patience
 ) -> str:
-    """Return the id of the video, whose rows are now in the gold tables as its records and segments are.
+    """Return the id of the video, after loading its rows from its records and segments.
 
     Raises:
         Poison: One of these is damaged.
@@ -28,6 +28,6 @@ def tabled(
 def told(
     tabled: str, store: ObjectStore, settings: Settings, catalogue: VideoCatalogue, patience: Patience
 ) -> str:
-    """Return the id of the video; which checks it did not pass is in the outbox, once."""
+    """Return the id of the video, after putting its failed checks into the outbox, once."""
     patience.until_done("the outbox", lambda: tell_checks(settings, store, catalogue, tabled))
     return tabled

@@ -1,6 +1,6 @@
-"""Silver: a video checked, described, and with what is made of it so that people can look at it.
+"""Silver: checks and describes a video, and makes its pictures and playable version.
 
-Each function is the job of its name, done as workers do it: in a process of its own, with bounds, and without
+Each function runs the job of its name, as workers do: in a process of its own, with limits, and without
 a network.
 """
 
@@ -11,59 +11,58 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Progress
 from frametally.process.retrying import GivenUp, Patience
 from frametally.settings.loading import Settings
+from frametally_videos.catalogue.catalogue_rows import Artifact, Job, JobKind
 from frametally_videos.jobs.attempt import Attempt
-from frametally_videos.ports.job_book import Job, JobKind
-from frametally_videos.ports.video_catalogue import Artifact
 from frametally_videos.records import VideoRecord
 
 
 def checks(
     envelope: VideoRecord, store: ObjectStore, settings: Settings, progress: Progress, patience: Patience
 ) -> list[Artifact]:
-    """Return the record of what the pictures, their order and their times were checked for.
+    """Return the record of the checks of the pictures, their order and their times.
 
     Raises:
-        Poison: It cannot be opened, or could not be looked through this time.
+        Poison: The video cannot be opened, or reading it failed this time.
     """
-    return _made("checks", envelope, store, settings, progress, patience)
+    return _do_job("checks", envelope, store, settings, progress, patience)
 
 
 def metadata(
     envelope: VideoRecord, store: ObjectStore, settings: Settings, progress: Progress, patience: Patience
 ) -> list[Artifact]:
-    """Return the record of all that the bytes tell, which was put into the store.
+    """Return the stored record of the video's metadata.
 
     Raises:
-        Poison: It cannot be opened, or could not be looked through this time.
+        Poison: The video cannot be opened, or reading it failed this time.
     """
-    return _made("metadata", envelope, store, settings, progress, patience)
+    return _do_job("metadata", envelope, store, settings, progress, patience)
 
 
 def playable(
     envelope: VideoRecord, store: ObjectStore, settings: Settings, progress: Progress, patience: Patience
 ) -> list[Artifact]:
-    """Return the video that browsers play, which was put into the store; none where they play the original.
+    """Return the stored version for browsers; none if they play the original.
 
     Raises:
         Poison: It cannot be decoded.
     """
     if envelope.facts.plays_in_browsers:
         return []
-    return _made("playable", envelope, store, settings, progress, patience)
+    return _do_job("playable", envelope, store, settings, progress, patience)
 
 
 def previews(
     envelope: VideoRecord, store: ObjectStore, settings: Settings, progress: Progress, patience: Patience
 ) -> list[Artifact]:
-    """Return the poster, and the sprite with its times, that were put into the store.
+    """Return the stored poster, and the sprite with its times.
 
     Raises:
         Poison: No frame of it can be decoded.
     """
-    return _made("previews", envelope, store, settings, progress, patience)
+    return _do_job("previews", envelope, store, settings, progress, patience)
 
 
-def _made(
+def _do_job(
     kind: JobKind,
     envelope: VideoRecord,
     store: ObjectStore,
@@ -71,11 +70,11 @@ def _made(
     progress: Progress,
     patience: Patience,
 ) -> list[Artifact]:
-    """Do a job here and now, whoever else does it; return what it has put into the store.
+    """Do a job now, even if another worker does it, too; return its stored results.
 
     Raises:
-        Poison: It could not be done; the message says why.
-        GivenUp: A stop was asked for.
+        Poison: The job failed; the message has the reason.
+        GivenUp: The command was stopped.
     """
 
     def renew(done: float | None) -> bool:
@@ -93,7 +92,7 @@ def _made(
         ).run(lambda: patience.stopping)
         if word is None or word.end == "stopped":
             raise GivenUp(f"{kind}: stopped")
-        reason = word.reason or "no reason was told"
+        reason = word.reason or "the job gave no reason"
         if word.end == "later":
             raise Retryable(reason)
         if word.end != "done":

@@ -1,4 +1,4 @@
-"""The channels of `FRAMETALLY_ALERT_CHANNELS`: by name; what is secret in their URLs is never shown."""
+"""Channels by name, as in `FRAMETALLY_ALERT_CHANNELS`; secrets in their URLs are never shown."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Literal, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import msgspec
-from pydantic import SecretStr
 
 from frametally.errors import Misconfigured
+from frametally.settings.fields import SecretStr
 from frametally.settings.loading import Settings
 from frametally_alerts.settings import AlertSettings
 
@@ -17,6 +17,7 @@ _SETTING = "FRAMETALLY_ALERT_CHANNELS"
 _EXAMPLE = '{"ops": "https://host/hook", "people": "mailto:a@example.org"}'
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,59}")
 _ADDRESS = re.compile(r"[!-~]*[^\s@<>()\[\]\\,;:\"]@[^\s@<>()\\,;:\"]+")
+_TOPIC = re.compile(r"/[^#+\0]{1,1000}")
 _PRINTED = re.compile(r"[!-~]+")
 _KINDS: dict[str, ChannelKind] = {
     "http": "webhook",
@@ -32,23 +33,23 @@ ChannelKind = Literal["webhook", "mqtt", "mail", "apprise"]
 
 
 class AlertChannel(NamedTuple):
-    """One way by which alerts are told.
+    """A channel that alerts are sent by.
 
     Attributes:
-        name: As rules name it.
-        kind: Of what kind.
         url: May hold secrets.
-        place: What of it is shown: neither log-in nor path.
+        place: The part of it that is shown: without user name, password and path.
+        from_settings: Whether the server's settings have it; else an administrator added it on the page.
     """
 
     name: str
     kind: ChannelKind
     url: SecretStr
     place: str
+    from_settings: bool = True
 
     @property
     def receivers(self) -> list[str]:
-        """The addresses of a channel by mail."""
+        """The mail addresses of a channel."""
         return self.url.get_secret_value().removeprefix("mailto:").split(",")
 
     @property
@@ -58,31 +59,31 @@ class AlertChannel(NamedTuple):
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port of a webhook or a broker."""
         parts = urlsplit(self.url.get_secret_value())
         return parts.port or _PORTS[parts.scheme]
 
     @property
     def by_tls(self) -> bool:
-        """Whether what is sent is hidden."""
+        """Whether the connection is encrypted."""
         return self.url.get_secret_value().startswith(("https:", "mqtts:"))
 
     @property
     def user(self) -> str:
-        """Name to log in to a broker by; empty: none."""
+        """User name at a broker; empty: none."""
         return unquote(urlsplit(self.url.get_secret_value()).username or "")
 
     @property
     def password(self) -> str:
-        """Password of that name."""
+        """Password of that user."""
         return unquote(urlsplit(self.url.get_secret_value()).password or "")
 
 
 def channels_of(settings: Settings) -> dict[str, AlertChannel]:
-    """Return the channels that are set, by name.
+    """Return the configured channels, by name.
 
     Raises:
-        Misconfigured: The setting is none; the line repeats nothing of a URL.
+        Misconfigured: The setting is not valid; the message repeats no part of a URL.
     """
     text = settings.part(AlertSettings).alert_channels.get_secret_value()
     if not text.strip():
@@ -90,32 +91,34 @@ def channels_of(settings: Settings) -> dict[str, AlertChannel]:
     try:
         urls = msgspec.json.decode(text.encode(), type=dict[str, str])
     except (msgspec.DecodeError, UnicodeEncodeError):
-        raise Misconfigured(f"{_SETTING} is no JSON of the form {_EXAMPLE}") from None
-    return {name: _read(name, url) for name, url in sorted(urls.items())}
+        raise Misconfigured(f"{_SETTING} is not JSON of the form {_EXAMPLE}") from None
+    try:
+        return {name: read_channel(name, url) for name, url in sorted(urls.items())}
+    except Misconfigured as error:
+        raise Misconfigured(f"{_SETTING}: {error}") from None
 
 
-def _read(name: str, url: str) -> AlertChannel:
+def read_channel(name: str, url: str) -> AlertChannel:
+    """Return the channel of an address.
+
+    Raises:
+        Misconfigured: The name or the address is not valid; the message repeats nothing of the address.
+    """
     if not _NAME.fullmatch(name):
-        raise Misconfigured(
-            f"{_SETTING}: {name[:60]!r} is no name: up to 60 letters, digits, spaces and . _ - of ASCII"
-        )
+        raise Misconfigured(f"{name[:60]!r} is not a name: use up to 60 ASCII letters, digits, spaces, . _ -")
     scheme = url.partition(":")[0]
     kind = _KINDS.get(scheme)
     if kind is None:
-        raise Misconfigured(
-            f"{_SETTING}: {name} begins with none of {', '.join(f'{one}:' for one in _KINDS)}"
-        )
+        raise Misconfigured(f"{name} must begin with one of {', '.join(f'{scheme}:' for scheme in _KINDS)}")
     if kind == "apprise":
         return AlertChannel(name, kind, SecretStr(url), f"apprise ({url.split(':')[1]})")
     if not _PRINTED.fullmatch(url):
-        raise Misconfigured(f"{_SETTING}: {name} has a space, or what is no ASCII, in it; escape that by %")
+        raise Misconfigured(f"{name} has a space or a non-ASCII character; escape it by %")
     if kind == "mail":
         channel = AlertChannel(name, kind, SecretStr(url), url.removeprefix("mailto:"))
         for address in channel.receivers:
             if not _ADDRESS.fullmatch(address):
-                raise Misconfigured(
-                    f"{_SETTING}: {name}: what it names is no address such as name@example.org"
-                )
+                raise Misconfigured(f"{name}: the URL has no valid mail address, such as name@example.org")
         return channel
     try:
         parts = urlsplit(url)
@@ -123,14 +126,9 @@ def _read(name: str, url: str) -> AlertChannel:
     except ValueError:
         port = 0
     if port == 0 or not parts.hostname:
-        raise Misconfigured(f"{_SETTING}: {name} names no host and port, such as {scheme}://host:8080/place")
+        raise Misconfigured(f"{name} has no host and port; write {scheme}://host:8080/place")
     if kind == "webhook" and (parts.username is not None or parts.fragment):
-        raise Misconfigured(f"{_SETTING}: {name}: a webhook has neither a log-in nor a #; it is signed")
+        raise Misconfigured(f"{name}: a webhook is signed; remove the user name, password and #")
     if kind == "mqtt" and (not _TOPIC.fullmatch(parts.path) or parts.query or "#" in url):
-        raise Misconfigured(
-            f"{_SETTING}: {name}: name a topic without wildcards, as in {scheme}://host/alerts"
-        )
+        raise Misconfigured(f"{name}: give a topic without wildcards, as in {scheme}://host/alerts")
     return AlertChannel(name, kind, SecretStr(url), f"{scheme}://{parts.hostname}:{port or _PORTS[scheme]}")
-
-
-_TOPIC = re.compile(r"/[^#+\0]{1,1000}")

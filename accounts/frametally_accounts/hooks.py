@@ -1,0 +1,182 @@
+"""Hooks of accounts: open their book, name their sources, check them, and back them up."""
+
+from __future__ import annotations
+
+import shlex
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from typing import Any, cast
+
+import click
+from sqlalchemy import Connection
+
+from frametally.adapters.sql.kept_books import KeptTables
+from frametally.errors import FrametallyError, Misconfigured, Retryable
+from frametally.files.sqlite import sqlite_path
+from frametally.opening import open_object_store
+from frametally.settings.data_folder import embedded_folder
+from frametally.settings.loading import Settings
+from frametally_accounts import book, tables
+from frametally_accounts.audit import book as audit
+from frametally_accounts.audit import tables as audit_tables
+from frametally_accounts.audit.command_log import record_first_link
+from frametally_accounts.book import AccessBook
+from frametally_accounts.marker import check_accounts, note_accounts
+from frametally_cli.checkup.findings import Finding, shown
+from frametally_cli.checkup.ports import is_needed, not_there_yet
+from frametally_cli.commands.backups import tell_store
+from frametally_cli.commands.servers import tables_line
+from frametally_cli.options.ports import Ports, opened_once, wait_for
+from frametally_cli.stages.family_members import MemberOptions
+from frametally_cli.stages.looking import database_to_look
+
+
+@contextmanager
+def serving(ports: Ports, _: MemberOptions) -> Iterator[dict[str, Any]]:
+    """Open the access book for a dashboard, and print the first link if accounts are required.
+
+    Raises:
+        Misconfigured: The accounts are lost.
+    """
+    settings = ports.settings
+    with opened_once(lambda: _access_to_look(settings)) as opening:
+        access = wait_for(opening)
+        url = shown("url", settings.catalogue_url)
+        check_accounts(ports.store, has_accounts=not access.is_empty(), url=url)
+        if link := record_first_link(settings, access):
+            click.echo(f"To choose the administrator's password, open this link within a day: {link}")
+        if not access.is_empty():  # made by a version that did not note it, or just now
+            with suppress(Misconfigured):  # an archive that is read-only
+                note_accounts(ports.store)
+        yield {"access": access}
+
+
+@contextmanager
+def _access_to_look(settings: Settings) -> Iterator[AccessBook]:
+    """Open the access book, which the first account creates; close it at the end."""
+    with database_to_look(settings, AccessBook, makes=("add_account",)) as book:
+        yield cast("AccessBook", book)
+
+
+def must_open(settings: Settings) -> None:
+    """Open the access book, unless it or the store is not available for now.
+
+    Raises:
+        Misconfigured: It can never be opened, or the accounts are lost.
+    """
+    with (
+        suppress(Retryable),
+        closing(open_object_store(settings.store_url, settings.store_access)) as store,
+        closing(AccessBook(settings.catalogue_url, settings.catalogue_access)) as access,
+    ):
+        url = shown("url", settings.catalogue_url)
+        check_accounts(store, has_accounts=not access.is_empty(), url=url)
+
+
+def setup(settings: Settings, _: Sequence[str], check_only: bool) -> Iterator[str]:
+    """Set up the accounts: their tables, in the catalogue's database. Raises as a database does."""
+    if not settings.catalogue_url.startswith("sqlite:"):
+        yield tables_line("accounts", settings.catalogue_url, settings.catalogue_access, AccessBook)
+
+
+def restored(settings: Settings, numbers: Mapping[str, int]) -> None:
+    """Have the store note that a backup brought accounts back."""
+    if "accounts" in numbers:
+        tell_store(settings, note_accounts, "the next start of `frametally serve` publishes it")
+
+
+def of_source(settings: Settings, source: str) -> Iterator[str]:
+    """Yield the accounts and tokens that name a source. Raises as the database does."""
+    with closing(AccessBook(settings.catalogue_url, settings.catalogue_access)) as book:
+        yield from (f"account {account.name}" for account in book.accounts() if source in account.sources)
+        yield from (
+            f"token {token.name} of {token.account}" for token in book.tokens() if source in token.sources
+        )
+
+
+def kept_since(settings: Settings) -> int | None:
+    """Return the time of the first account; None: no accounts."""
+    with closing(AccessBook(settings.catalogue_url, settings.catalogue_access)) as book:
+        return min((account.created_at_ms for account in book.accounts()), default=None)
+
+
+def checks(settings: Settings, stage: str) -> Iterator[Finding]:
+    """Report who may do what in the dashboard: people with accounts, users of a proxy, or everyone."""
+    if not is_needed("accounts", stage):
+        return
+    address = shown("url", settings.catalogue_url)
+    try:
+        number = _accounts(settings)
+    except FrametallyError as error:
+        yield Finding("accounts", address, "not usable", remedy=str(error))
+        return
+    yield from _private_rows(settings)
+    if number:
+        yield Finding("accounts", address, f"{number}: the dashboard asks people to sign in")
+    elif settings.proxy_secret.get_secret_value():
+        yield Finding("accounts", address, "none", "the proxy in front names its users")
+    elif settings.web_accounts:
+        yield Finding("accounts", address, "none", "`frametally serve` adds the first")
+    elif settings.listens_to_itself:
+        yield Finding("accounts", address, "none", "everyone on this machine may do everything")
+    else:
+        remedy = "add one with `frametally users add NAME --role run`"
+        yield Finding("accounts", address, "none, so no one can change anything", remedy=remedy)
+
+
+def _private_rows(settings: Settings) -> Iterator[Finding]:
+    """Report whether others on this machine can read the pictures, or the file with the accounts' secrets."""
+    folder = embedded_folder(settings)
+    if folder is not None and folder.exists() and stat.S_IMODE(folder.stat().st_mode) & 0o077:
+        remedy = f"as its owner: chmod 700 {shlex.quote(str(folder))}"
+        yield Finding("accounts", str(folder), "other users can open it", remedy=remedy)
+    if not settings.catalogue_url.startswith("sqlite:"):
+        return
+    path = sqlite_path(settings.catalogue_url, "FRAMETALLY_CATALOGUE_URL")
+    if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
+        remedy = f"as its owner: chmod 600 {shlex.quote(str(path))}*"
+        yield Finding("accounts", str(path), "other users can read it", remedy=remedy)
+
+
+def _accounts(settings: Settings) -> int:
+    number = 0
+    if not_there_yet(settings.catalogue_url) is None:
+        with closing(AccessBook(settings.catalogue_url, settings.catalogue_access)) as book:
+            book.check()
+            number = len(book.accounts())
+    if not_there_yet(settings.store_url) is None:
+        with closing(open_object_store(settings.store_url, settings.store_access)) as store:
+            check_accounts(store, has_accounts=number > 0, url=shown("url", settings.catalogue_url))
+    return number
+
+
+@contextmanager
+def _unlocked(connection: Connection) -> Iterator[None]:
+    """Allow removing records of the audit log, which its triggers refuse otherwise."""
+    on_sqlite = connection.dialect.name == "sqlite"
+    triggers = f"ALTER TABLE {audit_tables.records.name} %s TRIGGER USER"
+    connection.exec_driver_sql(
+        "DROP TRIGGER IF EXISTS frametally_audit_no_delete" if on_sqlite else triggers % "DISABLE"
+    )
+    yield
+    connection.exec_driver_sql(audit_tables.APPEND_ONLY["sqlite"][-1] if on_sqlite else triggers % "ENABLE")
+
+
+TABLES = (
+    KeptTables(
+        "access",
+        book.LAYOUT,
+        {"accounts": tables.accounts, "tokens": tables.tokens},
+        ("signing_key",),
+        # Otherwise a used link would open again, and an ended session would continue.
+        (tables.links, tables.sessions, tables.attempts),
+    ),
+    KeptTables(
+        "audit",
+        audit.LAYOUT,
+        {"audit records": audit_tables.records},
+        ("next_number", "head"),
+        unlocked=_unlocked,
+    ),
+)

@@ -1,0 +1,294 @@
+// Accounts: people and tokens are listed, added, changed and removed; a secret is shown once.
+
+import { ApiError, getFrom, send } from "frametally/js/shared/api.js";
+import { byId, control, copyText, el, fillSelect, refill } from "frametally/js/shared/dom.js";
+import { toTheMinute } from "frametally/js/shared/format.js";
+import { askForStrip } from "frametally/js/status/live.js";
+import { t } from "frametally/js/shared/texts.js";
+
+/** @typedef {Api.ListedAccount} Account */
+/** @typedef {Api.ListedToken} Token */
+/** @typedef {{title: string, words: string, text: string}} Secret */
+
+const page = byId("accounts-page");
+const SHOWN_ONCE = t("accounts.this_page_shows_it_only_now");
+
+/** @param {string} id */
+const valueOf = (id) => control(id, HTMLInputElement).value.trim();
+/** @param {string} id */
+const chosen = (id) => control(id, HTMLSelectElement).value;
+/** @param {string} text */
+const listOf = (text) =>
+  text
+    .split(",")
+    .map((source) => source.trim())
+    .filter(Boolean);
+/** @param {...string} parts */
+const pathOf = (...parts) => parts.map(encodeURIComponent).join("/");
+
+/** @param {string[]} sources @param {string} otherwise */
+const sourcesOf = (sources, otherwise) => (sources.length ? sources.join(", ") : otherwise);
+
+/** @param {unknown} error */
+function showProblem(error) {
+  byId("problem").textContent =
+    error instanceof ApiError ? `${error.message} ${error.remedy}` : String(error);
+  byId("problem").hidden = false;
+}
+
+/** @param {Secret} secret */
+function showSecret({ title, words, text }) {
+  byId("secret-title").textContent = title;
+  byId("secret-words").textContent = words;
+  byId("secret-text").textContent = text;
+  byId("secret").hidden = false;
+  byId("secret").focus();
+}
+
+/**
+ * Makes a change, and lists what there is afterwards.
+ * @param {() => Promise<any>} make
+ * @param {(answer: any) => Secret|null} [secretOf]  what its answer has for the administrator to pass on
+ * @returns {Promise<boolean>} whether it is made
+ */
+async function change(make, secretOf = () => null) {
+  byId("problem").hidden = true;
+  byId("notes").hidden = true;
+  try {
+    const answer = await make();
+    const secret = secretOf(answer);
+    if (secret) showSecret(secret);
+    byId("notes").textContent = answer?.notes?.join(" ") ?? "";
+    byId("notes").hidden = !byId("notes").textContent;
+    // The first account closes the page to everybody else: its link is still to be read here.
+    await list().catch((error) => (secret ? undefined : showProblem(error)));
+    return true;
+  } catch (error) {
+    showProblem(error);
+    return false;
+  }
+}
+
+/** @param {any} answer */
+const linkOf = (answer) => ({
+  title: t("accounts.link_for", { name: answer.name }),
+  words: t("accounts.send_it_to_who_chooses_a", { name: answer.name, SHOWN_ONCE }),
+  text: answer.link,
+});
+
+/** @param {any} answer */
+const codesOf = (answer) =>
+  answer.codes && {
+    title: t("accounts.codes_for", { name: answer.name }),
+    words: t("accounts.adds_this_address_to_an_authenticator", { name: answer.name, SHOWN_ONCE }),
+    text: answer.codes,
+  };
+
+/** @param {any} answer */
+const tokenOf = (answer) => ({
+  title: t("accounts.token_of", { name: answer.name, account: answer.account }),
+  words: t("accounts.the_program_sends_it_as_authorization", { SHOWN_ONCE }),
+  text: answer.secret,
+});
+
+/**
+ * A button that removes something, once a second one confirms it.
+ * @param {string} what
+ * @param {string} consequence
+ * @param {() => Promise<any>} remove
+ */
+function removal(what, consequence, remove) {
+  const area = el("span.button-row");
+  const ask = el(
+    "button.button",
+    { "aria-label": t("accounts.remove", { what }), onclick: confirm },
+    t("accounts.remove_2"),
+  );
+  function confirm() {
+    const sure = el("button.button.primary", { onclick: remove }, t("accounts.yes_remove", { what }));
+    area.replaceChildren(
+      el("span", consequence),
+      sure,
+      el("button.button", { onclick: cancel }, t("web.cancel")),
+    );
+    sure.focus();
+  }
+  function cancel() {
+    area.replaceChildren(ask);
+    ask.focus();
+  }
+  area.append(ask);
+  return area;
+}
+
+/** @param {Account} account */
+function rightsForm(account) {
+  const role = el("select", { "aria-label": t("accounts.role_of", { name: account.name }) });
+  fillSelect(
+    role,
+    ["look", "correct", "run"].map((one) => [one, one]),
+    account.role,
+  );
+  const sources = el("input", {
+    "aria-label": t("accounts.sources_of_with_commas_empty_all", { name: account.name }),
+    value: account.sources.join(", "),
+    placeholder: t("accounts.all_sources"),
+    maxlength: 2000,
+  });
+  return el(
+    "form.entry-form",
+    {
+      onsubmit: (/** @type {Event} */ event) => {
+        event.preventDefault();
+        const sent = { role: role.value, sources: listOf(sources.value) };
+        change(() => send("PATCH", `accounts/${pathOf(account.name)}`, sent));
+      },
+    },
+    el("span.field", role),
+    el("span.field", sources),
+    el("button.button.primary", { type: "submit" }, t("accounts.save")),
+  );
+}
+
+/** @param {Account} account */
+function accountEntry(account) {
+  const { name } = account;
+  const path = `accounts/${pathOf(name)}`;
+  const proof = account.has_password ? t("accounts.has_a_password") : t("accounts.has_no_password_yet");
+  const codes = account.has_codes ? t("accounts.signs_in_with_codes") : t("accounts.signs_in_without_codes");
+  const rights = el(
+    "details",
+    el(
+      "summary",
+      { "aria-label": t("accounts.role_and_sources_of", { name }) },
+      t("accounts.role_and_sources"),
+    ),
+  );
+  rights.append(rightsForm(account));
+  const buttons = el("div.button-row");
+  const link = () => change(() => send("POST", `${path}/link`, {}), linkOf);
+  const turn = () => change(() => send("PATCH", path, { codes: !account.has_codes }), codesOf);
+  buttons.append(
+    el(
+      "button.button",
+      { "aria-label": t("accounts.new_password_link_for", { name }), onclick: link },
+      t("accounts.new_password_link"),
+    ),
+    el(
+      "button.button",
+      {
+        "aria-label": t("accounts.for", {
+          part: account.has_codes ? t("accounts.codes_off") : t("accounts.codes_on"),
+          name,
+        }),
+        onclick: turn,
+      },
+      account.has_codes ? t("accounts.codes_off") : t("accounts.codes_on"),
+    ),
+    removal(name, t("accounts.is_signed_out_and_loses_all", { name }), () =>
+      change(() => send("DELETE", path, {})).then(() => {
+        if (name === page.dataset.visitor && byId("problem").hidden) location.assign("/sign-in");
+      }),
+    ),
+  );
+  return el(
+    "li.entry",
+    el(
+      "p",
+      el("strong", name),
+      ` · ${account.role} · ${sourcesOf(account.sources, t("accounts.all_sources"))}`,
+    ),
+    el("p.muted.small", t("accounts.and_is_signed_in", { name, proof, codes, sessions: account.sessions })),
+    buttons,
+    rights,
+  );
+}
+
+/** @param {Token} token */
+function tokenEntry(token) {
+  const { account, name } = token;
+  const used = token.used_at_ms
+    ? t("accounts.used_last", { used_at_ms: toTheMinute(token.used_at_ms) })
+    : t("accounts.never_used");
+  const when = { ends_at_ms: toTheMinute(token.ends_at_ms), used };
+  return el(
+    "li.entry",
+    el(
+      "p",
+      el("strong", name),
+      t("accounts.of", {
+        account,
+        role: token.role,
+        sources: sourcesOf(token.sources, t("accounts.its_accounts_sources")),
+      }),
+    ),
+    el(
+      "p.muted.small",
+      token.ends_at_ms < Date.now() ? t("accounts.it_ended", when) : t("accounts.it_ends", when),
+    ),
+    removal(t("accounts.of_2", { name, account }), t("accounts.programs_that_send_it_are_refused"), () =>
+      change(() => send("DELETE", `tokens/${pathOf(account, name)}`, {})),
+    ),
+  );
+}
+
+async function list() {
+  const { accounts, tokens } = /** @type {Api.AccountList} */ (await getFrom("accounts"));
+  const nobody = t("accounts.nobody_has_an_account_the_first");
+  refill(byId("people"), ...(accounts.length ? accounts.map(accountEntry) : [el("li", nobody)]));
+  refill(
+    byId("tokens"),
+    ...(tokens.length ? tokens.map(tokenEntry) : [el("li", t("accounts.there_are_no_tokens"))]),
+  );
+  const names = accounts.map(({ name }) => [name, name]);
+  fillSelect(
+    control("token-account", HTMLSelectElement),
+    names,
+    chosen("token-account") || (names[0]?.[0] ?? ""),
+  );
+  page.dataset.state = "ready";
+}
+
+/**
+ * Has a form make a change; it is empty again once that is made.
+ * @param {string} id
+ * @param {() => Promise<boolean>} make
+ */
+function onSubmit(id, make) {
+  const form = control(id, HTMLFormElement);
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (await make()) form.reset();
+  });
+}
+
+onSubmit("new-account", () => {
+  const sent = {
+    name: valueOf("account-name"),
+    role: chosen("account-role"),
+    sources: listOf(valueOf("account-sources")),
+  };
+  return change(() => send("POST", "accounts", sent), linkOf);
+});
+onSubmit("new-token", () => {
+  const sent = {
+    account: chosen("token-account"),
+    name: valueOf("token-name"),
+    role: chosen("token-role") || null,
+    sources: listOf(valueOf("token-sources")),
+    days: control("token-days", HTMLInputElement).valueAsNumber,
+  };
+  return change(() => send("POST", "tokens", sent), tokenOf);
+});
+byId("secret-copy").addEventListener("click", () =>
+  copyText(byId("secret-text").textContent ?? "", byId("secret-copy")),
+);
+byId("secret-done").addEventListener("click", () => {
+  byId("secret-text").textContent = "";
+  byId("secret").hidden = true;
+});
+list().catch((error) => {
+  page.dataset.state = "failed";
+  showProblem(error);
+});
+askForStrip();

@@ -1,0 +1,1 @@
+"""Accounts and tokens, added, changed and removed by a command or on the page."""

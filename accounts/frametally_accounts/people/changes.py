@@ -1,0 +1,149 @@
+"""The rules for adding, changing and removing accounts and tokens, for commands and the page alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from frametally.errors import Misconfigured
+from frametally.keys import slug
+from frametally.ports.object_store import ObjectStore
+from frametally.rules.times import DAY_S
+from frametally_accounts.credentials import code_address, make_api_token, make_code_secret, token_hash
+from frametally_accounts.marker import has_noted_accounts, note_accounts
+from frametally_accounts.rights import ApiToken, Role, UserAccount, check_name
+
+if TYPE_CHECKING:
+    from frametally_accounts.book import AccessBook
+
+MOST_DAYS = 366
+"""Longest validity of a token."""
+
+
+class AccessRefused(Misconfigured):
+    """A change that cannot be made: the message has the remedy of the command line, `remedy` the page's."""
+
+    def __init__(self, status: int, detail: str, *, command: str, remedy: str) -> None:
+        """Keep the HTTP status, the fault, and both remedies."""
+        super().__init__(f"{detail}: {command}")
+        self.status = status
+        self.detail = detail
+        self.remedy = remedy
+
+
+def rights_in_words(role: Role, sources: tuple[str, ...]) -> str:
+    """Return the rights of an account in words."""
+    return f"{role} ({', '.join(sources) if sources else 'all sources'})"
+
+
+def find_account(book: AccessBook, name: str) -> UserAccount:
+    """Return the account of a name. Raises `Misconfigured` if it does not exist."""
+    account = book.account(check_name(name))
+    if account is None:
+        raise AccessRefused(
+            404,
+            f"account {name} does not exist",
+            command="`frametally users list` shows all accounts",
+            remedy="Reload the page to see the accounts.",
+        )
+    return account
+
+
+def new_account(book: AccessBook, name: str, role: Role, sources: tuple[str, ...]) -> UserAccount:
+    """Return an account that can be added. Raises `Misconfigured` if the name is taken or not valid."""
+    account = UserAccount(check_name(name), role, tuple(slug(source) for source in sources))
+    if book.account(account.name) is not None:
+        raise AccessRefused(
+            409,
+            f"account {account.name} already exists",
+            command=f"`frametally users passwd {account.name}` sets another password",
+            remedy="Choose another name, or make a new password link for that account.",
+        )
+    return account
+
+
+def add_account(book: AccessBook, store: ObjectStore, account: UserAccount) -> bool:
+    """Add an account, and return whether the store had accounts that this catalogue does not have."""
+    begins_anew = book.is_empty() and has_noted_accounts(store)
+    note_accounts(store)
+    book.add_account(account)
+    return begins_anew
+
+
+def change_rights(book: AccessBook, account: UserAccount, role: Role, sources: tuple[str, ...]) -> None:
+    """Give an account a role and sources. Raises `Misconfigured` if none could do everything any more."""
+    updated_account = account._replace(role=role, sources=tuple(slug(source) for source in sources))
+
+    def check(accounts: Sequence[UserAccount]) -> None:
+        if not updated_account.may_administer:
+            _must_leave_administrator(accounts, account.name)
+
+    book.set_rights(account.name, updated_account.role, updated_account.sources, check=check)
+
+
+def remove_account(book: AccessBook, account: UserAccount, *, may_be_only: bool = False) -> None:
+    """Remove an account; with `may_be_only`, also the only one that is left.
+
+    Raises:
+        AccessRefused: None could do everything any more.
+    """
+
+    def check(accounts: Sequence[UserAccount]) -> None:
+        if not (may_be_only and len(accounts) == 1):
+            _must_leave_administrator(accounts, account.name)
+
+    book.remove_account(account.name, check=check)
+
+
+def change_codes(book: AccessBook, name: str, has_codes: bool) -> str:
+    """Require codes from an account, or stop; return the address that its authenticator reads."""
+    secret = make_code_secret() if has_codes else ""
+    book.set_code_secret(name, secret)
+    return code_address(name, secret) if has_codes else ""
+
+
+def _must_leave_administrator(accounts: Sequence[UserAccount], name: str) -> None:
+    """Raise `Misconfigured` if no other account could do everything."""
+    if [one.name for one in accounts if one.may_administer] == [name]:
+        raise AccessRefused(
+            409,
+            f"{name} is the last account with the role run",
+            command="add another with `frametally users add NAME --role run` first",
+            remedy="Give another account the role run and all sources first.",
+        )
+
+
+def add_token(
+    book: AccessBook, owner: UserAccount, name: str, *, role: Role | None, sources: tuple[str, ...], days: int
+) -> tuple[ApiToken, str]:
+    """Add a token, valid for some days; return it with its secret. Raises `Misconfigured`."""
+    name = check_name(name, kind="a token")
+    rights = owner.narrowed(role or owner.role, tuple(slug(source) for source in sources))
+    if rights is None:
+        raise AccessRefused(
+            400,
+            f"{owner.name} has the role {rights_in_words(owner.role, owner.sources)}",
+            command="a token cannot have more",
+            remedy="A token can do at most what its account can do: choose less.",
+        )
+    secret = make_api_token()
+    token = ApiToken(owner.name, name, rights.role, rights.sources)
+    if not book.add_token(token, token_hash(secret), lasts_s=days * DAY_S):
+        raise AccessRefused(
+            409,
+            f"{owner.name} already has a token {name}",
+            command=f"remove it first with `frametally tokens remove {owner.name} {name}`",
+            remedy="Choose another name, or remove that token first.",
+        )
+    return token, secret
+
+
+def remove_token(book: AccessBook, account: str, name: str) -> None:
+    """Remove a token. Raises `Misconfigured` if it does not exist."""
+    if not book.remove_token(check_name(account), check_name(name, kind="a token")):
+        raise AccessRefused(
+            404,
+            f"{account} has no token {name}",
+            command="`frametally tokens list` shows all tokens",
+            remedy="Reload the page to see the tokens.",
+        )

@@ -1,0 +1,255 @@
+"""The handlers of accounts and tokens, for administrators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated
+
+import msgspec
+from flask import Response, request
+
+from frametally.errors import Misconfigured
+from frametally.ports.object_store import ObjectStore
+from frametally.settings.loading import Settings
+from frametally_accounts.book import AccessBook
+from frametally_accounts.password_links import make_link
+from frametally_accounts.people import answers, changes
+from frametally_accounts.people.changes import AccessRefused
+from frametally_accounts.rights import MOST_NAME_CHARS, Role
+from frametally_web.requests.body import Sent
+from frametally_web.requests.change import note_target
+from frametally_web.requests.endpoints import Routes, answer_with
+from frametally_web.requests.parameters import Args, in_path
+from frametally_web.requests.problems import Problem, as_sentence
+
+ACCOUNTS = Routes("Accounts", right="run")
+
+_NAME = in_path("name", "Name of the account.", "anna")
+_ACCOUNT = in_path("account", "Name of the account.", "anna")
+_TOKEN = in_path("name", "Name of the token.", "nightly-export")
+Sources = Annotated[
+    list[Annotated[str, msgspec.Meta(min_length=1, max_length=200)]], msgspec.Meta(max_length=200)
+]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MOST_NAME_CHARS)]
+
+
+class AccountWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An account to add.
+
+    Attributes:
+        name: Lower-case letters, digits and `. _ @ + -`.
+        role: What it can do: `look`, `correct` or `run`.
+        sources: Names of the sources that it can see; none: all.
+    """
+
+    name: Name
+    role: Role = "look"
+    sources: Sources = []
+
+
+class AccountChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The change of an account; null leaves a field as it is.
+
+    Attributes:
+        role: What it can do: `look`, `correct` or `run`.
+        sources: Names of the sources that it can see; none: all.
+        codes: Whether sign-in requires codes of an authenticator; true makes a new secret.
+    """
+
+    role: Role | None = None
+    sources: Sources | None = None
+    codes: bool | None = None
+
+
+class TokenWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A token to add to an account.
+
+    Attributes:
+        account: The account that it acts for.
+        name: Lower-case letters, digits and `. _ @ + -`.
+        role: What it can do; null: what the account can do.
+        sources: Names of the sources that it can see; none: all that the account sees.
+        days: Number of days until it expires.
+    """
+
+    account: Name
+    name: Name
+    role: Role | None = None
+    sources: Sources = []
+    days: Annotated[int, msgspec.Meta(ge=1, le=changes.MOST_DAYS)] = 90
+
+
+_NEW_ACCOUNT = Sent(AccountWanted, "account")
+_CHANGE = Sent(AccountChange, "change of an account")
+_NEW_TOKEN = Sent(TokenWanted, "token")
+
+
+class AccountRoutes:
+    """The handlers."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: ObjectStore,
+        book: AccessBook | None,
+        unknown: Callable[[Sequence[str]], tuple[str, ...]],
+    ) -> None:
+        """Make the handlers of one application; `unknown` returns a sentence for each unknown source."""
+        self._settings = settings
+        self._store = store
+        self._opened = book
+        self._unknown = unknown
+
+    @property
+    def _book(self) -> AccessBook:
+        if self._opened is None:
+            raise Problem(404, "This dashboard has no accounts.", remedy="Open it: no one has to sign in.")
+        return self._opened
+
+    @ACCOUNTS.route(
+        "GET accounts", "All accounts and all tokens, without their secrets.", statuses=(403, 404)
+    )
+    def accounts(self, _: Args) -> answers.AccountList:
+        """Return all accounts and tokens."""
+        book = self._book
+        sessions = book.sessions()
+        return answers.AccountList(
+            accounts=[
+                answers.account_of(account, sessions.get(account.name, 0)) for account in book.accounts()
+            ],
+            tokens=[answers.token_of(token) for token in book.tokens()],
+        )
+
+    @ACCOUNTS.route(
+        "POST accounts",
+        "Adds an account, and returns a link where its owner chooses a password, once.",
+        body=_NEW_ACCOUNT,
+        statuses=(403, 404, 409, 413, 415),
+        success={201: "The account is added."},
+    )
+    def post_account(self, _: Args) -> answers.ChangedAccount:
+        """Add an account."""
+        form = _NEW_ACCOUNT.read()
+        book = self._book
+        note_target(role=form.role, sources=" ".join(form.sources))
+        with _plain_refusals():
+            account = changes.new_account(book, form.name, form.role, tuple(form.sources))
+            if book.is_empty() and not account.may_administer:
+                raise AccessRefused(
+                    409,
+                    "the first account must be able to do everything",
+                    command="give it the role run",
+                    remedy="Give it the role run and all sources: it adds the others.",
+                )
+            changes.add_account(book, self._store, account)
+        answer_with(201)
+        return answers.ChangedAccount(
+            name=account.name, link=self._link(book, account.name), notes=self._unknown(form.sources)
+        )
+
+    @ACCOUNTS.route(
+        "PATCH accounts/{name}",
+        "Changes an account's role, its sources, or whether it needs codes.",
+        _NAME,
+        body=_CHANGE,
+        statuses=(403, 404, 409, 413, 415),
+    )
+    def patch_account(self, args: Args) -> answers.ChangedAccount:
+        """Change an account; if any part is refused, change nothing."""
+        form = _CHANGE.read()
+        book = self._book
+        note_target(
+            role=form.role,
+            sources=None if form.sources is None else " ".join(form.sources) or "all",
+            codes=None if form.codes is None else ("on" if form.codes else "off"),
+        )
+        codes = ""
+        with _plain_refusals():
+            account = changes.find_account(book, _NAME.read(args))
+            if form.role is not None or form.sources is not None:
+                sources = account.sources if form.sources is None else tuple(form.sources)
+                changes.change_rights(book, account, form.role or account.role, sources)
+            if form.codes is not None:
+                codes = changes.change_codes(book, account.name, form.codes)
+        return answers.ChangedAccount(name=account.name, codes=codes, notes=self._unknown(form.sources or []))
+
+    @ACCOUNTS.route(
+        "POST accounts/{name}/link",
+        "Makes a link where an account's owner chooses a password, once; it replaces earlier links.",
+        _NAME,
+        statuses=(403, 404),
+    )
+    def post_link(self, args: Args) -> answers.ChangedAccount:
+        """Make a link."""
+        book = self._book
+        with _plain_refusals():
+            account = changes.find_account(book, _NAME.read(args))
+        return answers.ChangedAccount(name=account.name, link=self._link(book, account.name))
+
+    @ACCOUNTS.route(
+        "DELETE accounts/{name}",
+        "Removes an account with its tokens, and ends its sessions.",
+        _NAME,
+        statuses=(403, 404, 409),
+        success={204: "The account is removed."},
+    )
+    def delete_account(self, args: Args) -> Response:
+        """Remove an account, unless it is the last that can do everything."""
+        book = self._book
+        with _plain_refusals():
+            account = changes.find_account(book, _NAME.read(args))
+            changes.remove_account(book, account)
+        return Response(status=204)
+
+    @ACCOUNTS.route(
+        "POST tokens",
+        "Adds a token by which a program acts for an account, and returns its secret, once.",
+        body=_NEW_TOKEN,
+        statuses=(403, 404, 409, 413, 415),
+        success={201: "The token is added."},
+    )
+    def post_token(self, _: Args) -> answers.NewToken:
+        """Add a token."""
+        form = _NEW_TOKEN.read()
+        book = self._book
+        note_target(account=form.account, role=form.role, sources=" ".join(form.sources), days=form.days)
+        with _plain_refusals():
+            owner = changes.find_account(book, form.account)
+            token, secret = changes.add_token(
+                book, owner, form.name, role=form.role, sources=tuple(form.sources), days=form.days
+            )
+        answer_with(201)
+        return answers.NewToken(
+            account=token.account, name=token.name, secret=secret, notes=self._unknown(form.sources)
+        )
+
+    @ACCOUNTS.route(
+        "DELETE tokens/{account}/{name}",
+        "Removes a token; programs that use it are refused from then on.",
+        _ACCOUNT,
+        _TOKEN,
+        statuses=(403, 404),
+        success={204: "The token is removed."},
+    )
+    def delete_token(self, args: Args) -> Response:
+        """Remove a token."""
+        book = self._book
+        with _plain_refusals():
+            changes.remove_token(book, _ACCOUNT.read(args), _TOKEN.read(args))
+        return Response(status=204)
+
+    def _link(self, book: AccessBook, name: str) -> str:
+        return make_link(self._settings.web_url or request.url_root, book, name)
+
+
+@contextmanager
+def _plain_refusals() -> Iterator[None]:
+    """Answer a refused change as a problem with the page's remedy."""
+    try:
+        yield
+    except AccessRefused as error:
+        raise Problem(error.status, as_sentence(error.detail), remedy=error.remedy) from error
+    except Misconfigured as error:  # a name that is not valid
+        detail, _, remedy = str(error).partition(": ")
+        raise Problem(400, as_sentence(detail), remedy=as_sentence(remedy), parameter="name") from error

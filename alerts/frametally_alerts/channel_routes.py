@@ -1,0 +1,150 @@
+"""The handlers of channels: added, replaced, tested and deleted; no answer repeats an address."""
+
+from __future__ import annotations
+
+from flask import Response
+
+from frametally.errors import Misconfigured, Poison, Retryable
+from frametally_alerts import answers
+from frametally_alerts.channels.channel_kinds import AlertChannel
+from frametally_alerts.channels.configured_and_added import MOST_CHANNELS, NoChannelKey
+from frametally_alerts.opened_book import OpenedAlerts
+from frametally_alerts.routes import ALERTS
+from frametally_alerts.rule_form import ChannelAddress, ChannelWanted
+from frametally_web.requests.body import Sent
+from frametally_web.requests.endpoints import answer_with
+from frametally_web.requests.parameters import Args, in_path
+from frametally_web.requests.problems import Problem, bad_parameter, ended
+
+_CHANNEL = Sent(ChannelWanted, "channel")
+_ADDRESS = Sent(ChannelAddress, "address of a channel")
+_NAME = in_path("name", "Name of the channel.", "ops")
+_MOST_USERS = 5
+
+
+class ChannelRoutes:
+    """The handlers."""
+
+    def __init__(self, opened: OpenedAlerts) -> None:
+        """Make the handlers of one application."""
+        self._alerts = opened
+
+    @ALERTS.route(
+        "POST alerts/channels",
+        "Adds a channel: a webhook, an MQTT topic or mail addresses. No answer ever shows its address again.",
+        body=_CHANNEL,
+        statuses=(403, 409, 413, 415),
+        success={201: "The channel is added."},
+        right="run",
+    )
+    def post_channel(self, _: Args) -> answers.ToldChannel:
+        """Add a channel."""
+        self._check()
+        wanted = _CHANNEL.read()
+        channel, sealed = self._seal(wanted.name, wanted.url)
+        book = self._alerts.book
+        if len(book.sealed_channels()) >= MOST_CHANNELS:
+            raise Problem(
+                409, f"You already have {MOST_CHANNELS} channels, the maximum.", remedy="Delete one first."
+            )
+        if self._alerts.is_of_settings(channel.name) or not book.add_channel(channel.name, sealed):
+            raise Problem(
+                409,
+                "There is already a channel of that name.",
+                remedy="Use another name, or replace the channel.",
+            )
+        answer_with(201)
+        return answers.channel_of(channel, book.waiting().get(channel.name, 0))
+
+    @ALERTS.route(
+        "PUT alerts/channels/{name}",
+        "Replaces the address of a channel that was added here; waiting messages go to the new address.",
+        _NAME,
+        body=_ADDRESS,
+        statuses=(403, 404, 409, 413, 415),
+        right="run",
+    )
+    def put_channel(self, args: Args) -> answers.ToldChannel:
+        """Put another address in the place of a channel's."""
+        self._check()
+        name = _NAME.read(args)
+        self._check_own(name)
+        channel, sealed = self._seal(name, _ADDRESS.read().url)
+        if not self._alerts.book.replace_channel(name, sealed):
+            raise _no_channel()
+        return answers.channel_of(channel, self._alerts.book.waiting().get(name, 0))
+
+    @ALERTS.route(
+        "DELETE alerts/channels/{name}",
+        "Deletes a channel that was added here, and its waiting messages.",
+        _NAME,
+        statuses=(403, 404, 409),
+        success={204: "The channel is deleted."},
+        right="run",
+    )
+    def delete_channel(self, args: Args) -> Response:
+        """Delete a channel that no rule and no report uses."""
+        self._check()
+        name = _NAME.read(args)
+        self._check_own(name)
+        users = self._alerts.users_of(name)
+        if users:
+            raise Problem(
+                409,
+                f"Rules or reports use this channel: {', '.join(users[:_MOST_USERS])}.",
+                remedy="Choose another channel for them, or delete them first.",
+            )
+        if not self._alerts.book.remove_channel(name):
+            raise _no_channel()
+        return Response(status=204)
+
+    @ALERTS.route(
+        "POST alerts/channels/{name}/test",
+        "Sends a test message by a channel, now.",
+        _NAME,
+        statuses=(403, 404, 409, 503),
+        success={204: "The channel accepted the test."},
+        right="run",
+    )
+    def post_test(self, args: Args) -> Response:
+        """Send a test by a channel before waiting messages."""
+        self._check()
+        try:
+            is_there = self._alerts.send_test(_NAME.read(args))
+        except (Poison, Misconfigured) as error:
+            raise Problem(409, ended(f"{error}"), remedy="Correct this, and send the test again.") from error
+        except Retryable as error:
+            raise Problem(503, ended(f"{error}"), remedy="Send the test again later.") from error
+        if not is_there:
+            raise _no_channel()
+        return Response(status=204)
+
+    def _check(self) -> None:
+        if self._alerts.remedy is not None:
+            raise Problem(403, "You cannot change channels here.", remedy=self._alerts.remedy)
+
+    def _check_own(self, name: str) -> None:
+        if self._alerts.is_of_settings(name):
+            raise Problem(
+                409,
+                "The server's settings have this channel.",
+                remedy="Change FRAMETALLY_ALERT_CHANNELS, and start frametally again.",
+            )
+
+    def _seal(self, name: str, url: str) -> tuple[AlertChannel, str]:
+        try:
+            return self._alerts.seal(name, url)
+        except NoChannelKey as error:
+            raise Problem(
+                409,
+                "frametally has no key to encrypt the address of a channel.",
+                remedy="Set FRAMETALLY_ALERT_KEY to at least 32 characters, and start frametally again.",
+            ) from error
+        except Misconfigured as error:
+            raise bad_parameter(
+                "url", ended(f"{error}"), remedy="Write an address such as https://host/hook."
+            ) from error
+
+
+def _no_channel() -> Problem:
+    return Problem(404, "There is no channel of that name.", remedy="GET /api/v1/alerts lists all names.")

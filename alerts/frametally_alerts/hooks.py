@@ -1,0 +1,48 @@
+"""What alerts add to commands and backups: rows to keep, rounds to run, and sources that they name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+
+from frametally.adapters.sql.kept_books import KeptTables
+from frametally.settings.loading import Settings
+from frametally_alerts import tables
+from frametally_alerts.book import LAYOUT, AlertBook
+from frametally_cli.stages.family_members import MemberOptions, MembersPart, command
+
+TABLES = (
+    KeptTables(
+        "alerts",
+        LAYOUT,
+        {
+            "alert rules": tables.rules,
+            "alert channels": tables.channels,
+            "scheduled reports": tables.reports,
+            "marks of rules": tables.marks,
+            "alerts": tables.told,
+            "messages": tables.messages,
+        },
+        ("next_number",),
+    ),
+)
+
+
+def members(settings: Settings, options: MemberOptions) -> MembersPart:
+    """Return the rounds, even if no channel is configured: a report may be only stored."""
+    return MembersPart([command("alerts", settings, "--every", options.every, of="run")])
+
+
+def of_source(settings: Settings, source: str) -> Iterator[str]:
+    """Yield the rules and reports that name a source. Raises as the database does."""
+    with closing(AlertBook(settings.catalogue_url, settings.catalogue_access)) as book:
+        yield from (f"alert rule {rule.name}" for rule in book.rules() if source in rule.sources)
+        yield from (f"report {report.name}" for report in book.reports() if source in report.sources)
+
+
+def kept_since(settings: Settings) -> int | None:
+    """Return when the oldest rule or report was added; None: there is none."""
+    with closing(AlertBook(settings.catalogue_url, settings.catalogue_access)) as book:
+        times_ms = [rule.made_at_ms for rule in book.rules()]
+        times_ms += [report.made_at_ms for report in book.reports()]
+    return min(times_ms, default=None)

@@ -1,0 +1,251 @@
+// The forms of rules and reports, and the buttons that mute, delete and test.
+
+import { replaceChannel } from "./channels.js";
+import { get, send } from "frametally/js/shared/api.js";
+import { byId, control, el } from "frametally/js/shared/dom.js";
+import { moment, number } from "frametally/js/shared/format.js";
+import { parseState } from "frametally/js/shared/state.js";
+import { zoneInUse } from "frametally/js/shared/time.js";
+import { press, speak, wordsOf } from "frametally/js/status/notices.js";
+import { t } from "frametally/js/shared/texts.js";
+
+const DAY_MS = 86_400_000;
+const MOST_LINES = 8;
+const MEASURES = ["detections", "peak", "objects"];
+
+export function startForms() {
+  document.addEventListener("click", (event) => {
+    const button = event.target instanceof Element && event.target.closest("button[data-action]");
+    if (button instanceof HTMLButtonElement) act(button);
+  });
+  if (!document.getElementById("rule-form")) return;
+  for (const kind of /** @type {const} */ (["rules", "reports"])) {
+    const form = formOf(kind);
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      save(kind, form);
+    });
+  }
+  const rule = formOf("rules");
+  let waiting = 0;
+  rule.addEventListener("input", () => {
+    showFields(rule);
+    clearTimeout(waiting);
+    waiting = setTimeout(() => tryRule(rule), 400);
+  });
+  fill(formOf("reports"), { every: "monday", zone: zoneInUse() });
+  const query = new URLSearchParams(location.search);
+  if (query.has("new")) fillFromChart(rule, query);
+  showFields(rule);
+}
+
+/** @param {"rules"|"reports"} kind */
+const formOf = (kind) => control(kind === "rules" ? "rule-form" : "report-form", HTMLFormElement);
+
+/** @param {HTMLButtonElement} button */
+function act(button) {
+  const { action = "", name = "", kind = "rules" } = button.dataset;
+  const route = `alerts/${kind}/${encodeURIComponent(name)}`;
+  const mute = (/** @type {number|null} */ until_ms) => send("PUT", `${route}/mute`, { until_ms });
+  /** @type {Record<string, () => Promise<unknown>>} */
+  const actions = {
+    edit: () => edit(/** @type {"rules"|"reports"} */ (kind), name),
+    mute: () => mute(null),
+    "mute-day": () => mute(Date.now() + DAY_MS),
+    unmute: () => mute(0),
+    delete: () => send("DELETE", route, {}),
+    test: () => send("POST", `alerts/channels/${encodeURIComponent(name)}/test`, {}),
+    replace: async () => replaceChannel(name),
+    cancel: async () => location.assign("/alerts"),
+  };
+  if (action === "delete" && !button.dataset.sure) {
+    // A second press deletes it.
+    button.dataset.sure = "yes";
+    button.textContent = t("alerts.delete_for_good");
+    button.setAttribute("aria-label", t("alerts.delete_for_good_2", { name }));
+    return;
+  }
+  press(button, byId("fault"), async () => {
+    await actions[action]();
+    if (action === "test") {
+      speak(t("alerts.has_taken_the_test", { name }));
+      button.textContent = t("alerts.test_sent");
+    } else if (action !== "edit" && action !== "replace") location.assign("/alerts");
+  });
+}
+
+/** @param {"rules"|"reports"} kind @param {string} name */
+async function edit(kind, name) {
+  const told = await get("alerts");
+  const found = /** @type {{name: string}[]} */ (told[kind]).find((one) => one.name === name);
+  if (!found) return;
+  const form = formOf(kind);
+  form.dataset.name = name;
+  const { interval_s, duration_s, below, ...rest } = /** @type {any} */ (found);
+  const of = kind === "rules" ? { interval: period(interval_s), lasting: period(duration_s) } : {};
+  // What the form has no field for stays as it is.
+  form.dataset.kept = JSON.stringify({ model: rest.model, ...(kind === "reports" ? { interval_s } : {}) });
+  open(form, { ...rest, ...of, below: below ? "below" : "" });
+}
+
+/** 900 as "15m". @param {number} seconds */
+function period(seconds) {
+  if (!seconds) return "";
+  if (seconds === 86_400) return "24h";
+  return seconds % 3600 === 0
+    ? `${seconds / 3600}h`
+    : seconds % 60 === 0
+      ? `${seconds / 60}m`
+      : `${seconds}s`;
+}
+
+/** The chart's question as a rule. @param {HTMLFormElement} form @param {URLSearchParams} query */
+function fillFromChart(form, query) {
+  const { sources, labels, zone, interval, metric, model } = parseState(location.search);
+  const measure = metric && MEASURES.includes(metric) ? metric : "detections";
+  const threshold = query.get("threshold") ?? "";
+  form.dataset.kept = JSON.stringify({ model: model ?? "" });
+  open(form, {
+    name: [
+      labels.join(t("web.and")) || "objects",
+      sources.length ? t("alerts.at_2", { sources: sources.join(", ") }) : "",
+    ]
+      .join(" ")
+      .trim(),
+    what: zone ? "occupancy" : "count",
+    measure,
+    threshold,
+    interval: period(interval ?? 900),
+    sources,
+    labels,
+    zone: zone ?? "",
+  });
+}
+
+/** @param {HTMLFormElement} form @param {Record<string, any>} values */
+function open(form, values) {
+  fill(form, values);
+  const box = form.closest("details");
+  if (box) box.open = true;
+  form.querySelector("input")?.focus();
+  if (form.id !== "rule-form") return;
+  showFields(form);
+  tryRule(form);
+}
+
+/** @param {HTMLFormElement} form @param {Record<string, any>} values */
+function fill(form, values) {
+  for (const one of form.elements) {
+    if (!(one instanceof HTMLInputElement || one instanceof HTMLSelectElement)) continue;
+    if (!(one.name in values)) continue;
+    const value = values[one.name];
+    if (one instanceof HTMLInputElement && one.type === "checkbox") {
+      one.checked = Array.isArray(value) ? value.includes(one.value) : value;
+      continue;
+    }
+    const text = Array.isArray(value) ? value.join(", ") : `${value ?? ""}`;
+    // An interval that the list has not is one of the rule's own.
+    if (one instanceof HTMLSelectElement && ![...one.options].some((option) => option.value === text))
+      one.append(el("option", { value: text }, text));
+    one.value = text;
+  }
+}
+
+/** @param {HTMLFormElement} form */
+function showFields(form) {
+  const what = control("rule-what", HTMLSelectElement).value;
+  for (const field of form.querySelectorAll("[data-of]"))
+    if (field instanceof HTMLElement) field.hidden = !field.dataset.of?.split(" ").includes(what);
+}
+
+/** @param {HTMLFormElement} form */
+function read(form) {
+  const data = new FormData(form);
+  const text = (/** @type {string} */ name) => String(data.get(name) ?? "").trim();
+  const list = (/** @type {string} */ name) =>
+    text(name)
+      .split(",")
+      .map((one) => one.trim())
+      .filter(Boolean);
+  const shared = {
+    ...JSON.parse(form.dataset.kept ?? "{}"),
+    name: text("name"),
+    sources: list("sources"),
+    labels: list("labels"),
+    channels: data.getAll("channels"),
+  };
+  if (form.id === "report-form")
+    return {
+      ...shared,
+      every: text("every"),
+      at: text("at"),
+      zone: text("zone"),
+      by_source: data.has("by_source"),
+    };
+  const what = text("what");
+  const bars = ["count", "crossings", "occupancy", "speed"].includes(what);
+  return {
+    ...shared,
+    what,
+    measure: text("measure"),
+    below: bars && text("below") === "below",
+    threshold: bars && text("threshold") ? Number(text("threshold")) : null,
+    interval: text("interval"),
+    lasting: text("lasting"),
+    line: what === "crossings" ? text("line") : "",
+    direction: text("direction"),
+    zone: what === "occupancy" ? text("zone") : "",
+  };
+}
+
+/** @param {"rules"|"reports"} kind @param {HTMLFormElement} form */
+async function save(kind, form) {
+  const problem = form.querySelector(".problem");
+  const button = form.querySelector("button[type=submit]");
+  if (!(problem instanceof HTMLElement) || !(button instanceof HTMLButtonElement)) return;
+  const { name } = form.dataset;
+  const done = await press(button, problem, async () => {
+    if (name === undefined) await send("POST", `alerts/${kind}`, read(form));
+    else await send("PUT", `alerts/${kind}/${encodeURIComponent(name)}`, read(form));
+  });
+  if (done) location.assign("/alerts");
+}
+
+let trials = 0;
+
+/** What the rule would have sent last week. @param {HTMLFormElement} form */
+async function tryRule(form) {
+  const area = byId("trial");
+  const mine = ++trials;
+  try {
+    const trial = await send("POST", "alerts/trials", read(form));
+    if (mine === trials) area.replaceChildren(...shown(trial));
+  } catch (error) {
+    if (mine === trials) area.replaceChildren(el("p.muted", wordsOf(error)));
+  }
+}
+
+/** @param {Api.RuleTrial} trial */
+function shown({ from_ms: from, to_ms: to, total, alerts }) {
+  if (from === null || to === null) return [el("p.muted", t("alerts.frametally_cannot_try_this_rule_there"))];
+  const span = t("alerts.to_2", { from: moment(from), to: moment(to) });
+  const lines = alerts.slice(0, MOST_LINES).map((one) => {
+    const value = one.value === null ? "" : `: ${number(one.value)}`;
+    return el(
+      "li",
+      `${moment(one.start_ms)}, ${[one.source_name, one.label].filter(Boolean).join(", ")}${value}`,
+    );
+  });
+  const more =
+    total > lines.length
+      ? [el("p.muted.small", t("alerts.and_more", { total: number(total - lines.length) }))]
+      : [];
+  return [
+    el(
+      "p.strong",
+      t("alerts.this_rule_would_have_sent", { total: t("alerts.count_alerts", { count: total }), span }),
+    ),
+    el("ul", ...lines),
+    ...more,
+  ];
+}

@@ -1,0 +1,84 @@
+"""Hooks of gold for commands and uploaded videos: check, set up, and load a video's rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+from frametally.opening import open_ledger
+from frametally.settings.loading import Settings
+from frametally_cli.checkup.findings import Finding
+from frametally_cli.checkup.ports import area_rows
+from frametally_cli.commands.servers import tables_line
+from frametally_gold.book import Gold, open_gold
+from frametally_gold.commands import must_open_gold
+from frametally_gold.settings import GoldSettings, is_wanted
+from frametally_gold.video_rows import IN_ROWS, load_video
+from frametally_videos.catalogue.catalogue_rows import FINAL_STATES, Artifact
+from frametally_videos.jobs.job_results import Made
+from frametally_videos.jobs.job_steps import JobCall, PluginJob
+
+if TYPE_CHECKING:
+    from frametally_videos.catalogue.video_catalogue import VideoCatalogue
+
+
+def checks(settings: Settings, stage: str) -> Iterator[Finding]:
+    """Open the tables, and count their rows."""
+    yield from area_rows(settings, stage, "gold", settings.part(GoldSettings).gold_url, _check)
+
+
+def _check(settings: Settings, address: str) -> Iterator[Finding]:
+    with closing(open_gold(settings)) as gold:
+        gold.check()
+        days, videos = len(gold.loads()), len(gold.video_marks())
+    yield Finding("gold", address, f"{days} days loaded, {videos} videos")
+
+
+def setup(settings: Settings, _: Sequence[str], check_only: bool) -> Iterator[str]:
+    """Create the tables. Raises as a database does."""
+    of_gold = settings.part(GoldSettings)
+    yield tables_line("gold", of_gold.gold_url, of_gold.gold_access, Gold)
+
+
+def load_rows(call: JobCall) -> list[Artifact]:
+    """Load a video into the gold tables; raises as a job does."""
+    settings = call.settings
+    with (
+        closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger,
+        closing(open_gold(settings)) as gold,
+    ):
+        load_video(call.record.id, settings=settings, store=call.store, ledger=ledger, gold=gold)
+    return []
+
+
+JOBS = {"gold": PluginJob(load_rows, must_open_gold)}
+
+
+def queue_load(settings: Settings, catalogue: VideoCatalogue, video_id: str, kind: Made) -> None:
+    """Queue the job for a video's rows at its end, and again after later jobs whose results they contain.
+
+    Raises:
+        Retryable: The catalogue is not available.
+    """
+    if kind not in ("end", *IN_ROWS) or not is_wanted(settings):
+        return
+    if kind != "end":
+        row = catalogue.video(video_id)
+        if row is None or row.state not in FINAL_STATES:  # its end queues the job
+            return
+    catalogue.queue(video_id, "gold")
+
+
+@contextmanager
+def removing_rows(settings: Settings, video_id: str) -> Iterator[bool]:
+    """Remove the rows of a video that no job works on.
+
+    Raises:
+        Retryable: The database is not available.
+        Misconfigured: It cannot be opened or written.
+    """
+    if is_wanted(settings):
+        with closing(open_gold(settings)) as gold:
+            gold.remove_video(video_id)
+    yield False
