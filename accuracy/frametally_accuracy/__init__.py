@@ -1,0 +1,1 @@
+"""Accuracy checks: a person corrects a random sample, and each number gets an interval."""

@@ -1,0 +1,117 @@
+"""What a person may answer of a unit, and which unit comes next."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from frametally.errors import Misconfigured
+from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckUnit
+from frametally_accuracy.sent import UnitAnswer
+
+DOUBLE_EVERY = 10
+_BEHIND = 5
+"""A unit comes again when so many others were answered since."""
+_HELD_S = 120.0
+_MOST_OBJECTS = 10_000
+
+
+class UnitTurn(NamedTuple):
+    """A unit to answer: for the first time (0), or again."""
+
+    unit: CheckUnit
+    turn: int
+
+
+def counts_of(check: AccuracyCheck, unit: CheckUnit, sent: UnitAnswer) -> dict[str, int]:
+    """Return how many objects of each label of the check an answer says.
+
+    Raises:
+        Misconfigured: It names another label, a number that none can be, a box outside of the frame, or a
+            tap outside of the piece.
+    """
+    counts, boxes, taps = sent.counts, sent.boxes, sent.taps
+    own, other = (boxes, taps) if unit.to_ms is None else (taps, boxes)
+    if (counts is None) == (own is None) or other is not None:
+        named = "boxes" if unit.to_ms is None else "taps"
+        raise Misconfigured(f"unit {unit.number}: give either counts or {named}")
+    if taps is not None:
+        for tap in taps:
+            if not unit.captured_at_ms <= tap.at_ms <= (unit.to_ms or 0):
+                raise Misconfigured(f"unit {unit.number}: the tap at {tap.at_ms} ms is not in the piece")
+        counts = Counter(tap.label for tap in taps)
+    if boxes is not None:
+        for box in boxes:
+            left, top, width, height = box.box
+            if not (0 <= left < unit.width_px and 0 <= top < unit.height_px and width > 0 and height > 0):
+                raise Misconfigured(f"unit {unit.number}: the box {list(box.box)} is not in the frame")
+        counts = Counter(box.label for box in boxes)
+    counts_by_label = counts or {}
+    for label, number in counts_by_label.items():
+        if label not in check.labels:
+            raise Misconfigured(
+                f"unit {unit.number}: {label[:60]!r} is not a label of this check; it has "
+                f"{', '.join(check.labels)}"
+            )
+        if not 0 <= number <= _MOST_OBJECTS:
+            raise Misconfigured(f"unit {unit.number}: a unit has 0 to {_MOST_OBJECTS:,} objects of a label")
+    return {label: counts_by_label.get(label, 0) for label in check.labels}
+
+
+class Desk:
+    """Hands out units: in the order of the draws, every tenth one twice, none to two people at once.
+
+    Which unit is whose for the moment is known here alone: after a restart two people may get the same one,
+    and the second answer is then one more double.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing handed out."""
+        self._lock = threading.Lock()
+        self._holders: dict[tuple[str, int, int], tuple[str, float]] = {}
+
+    def next(
+        self,
+        check: AccuracyCheck,
+        units: Sequence[CheckUnit],
+        answers: Sequence[CheckAnswer],
+        *,
+        person: str,
+        desk: str,
+        most: int,
+    ) -> list[UnitTurn]:
+        """Return the next units for one of the desks that are open, and keep them for it for two minutes."""
+        now_s = time.monotonic()
+        turns: list[UnitTurn] = []
+        with self._lock:
+            self._holders = {key: holder for key, holder in self._holders.items() if holder[1] > now_s}
+            for turn in _due(units, answers, person):
+                key = (check.id, turn.unit.number, turn.turn)
+                if self._holders.get(key, (desk, 0.0))[0] == desk:
+                    self._holders[key] = desk, now_s + _HELD_S
+                    turns.append(turn)
+                if len(turns) == most:
+                    break
+        return turns
+
+
+def _due(units: Sequence[CheckUnit], answers: Sequence[CheckAnswer], person: str) -> list[UnitTurn]:
+    """Return what is to be answered: doubles that are due, then what nobody answered."""
+    first = {answer.unit: answer for answer in answers if answer.turn == 0}
+    again = {answer.unit for answer in answers if answer.turn}
+    doubles = [
+        UnitTurn(unit, 1)
+        for unit in units
+        if (unit.number + 1) % DOUBLE_EVERY == 0
+        and unit.number not in again
+        and unit.number in first
+        and len(first) >= min(unit.number + 1 + _BEHIND, len(units))
+    ]
+    # Another person's eyes tell more; whose answer it is does it only when nobody else has by then.
+    turns_of_others = [turn for turn in doubles if first[turn.unit.number].person != person]
+    own_turns = [turn for turn in doubles if len(first) >= min(turn.unit.number + DOUBLE_EVERY, len(units))]
+    rest = [UnitTurn(unit, 0) for unit in units if unit.number not in first]
+    return [*(turns_of_others or own_turns), *rest]

@@ -1,0 +1,179 @@
+"""The API's answers about accuracy checks."""
+
+from __future__ import annotations
+
+from frametally.books.counted_events import CheckedMetric, EventPlace
+from frametally_accuracy.comparison import ModelDifference
+from frametally_accuracy.records import CheckedBox
+from frametally_accuracy.results import CheckResult, Method, PastEstimate
+from frametally_web.requests.answers import Answer
+
+
+class CheckSummary(Answer, frozen=True, kw_only=True):
+    """A check.
+
+    Attributes:
+        id: Names it in paths.
+        name: As people call it.
+        metric: What is counted.
+        place: Of crossings, the line as it was drawn when the check began; null of others.
+        model: Whose counts.
+        sources: Slugs.
+        labels: Classes that are checked; of crossings, each in each direction, such as `car/to_right`.
+        from_ms: Where its range begins; of all footage this is long before.
+        to_ms: Where it ends, exclusive.
+        first_ms: Event time of its first unit.
+        last_ms: Of its last unit.
+        seed: Of the draws.
+        wanted_width: Half-width that is enough, as a part of the total.
+        planned_units: Number of units that was fixed before; 0: stop at will.
+        units: Frames or pieces that it is about.
+        drawn: Units that can be answered.
+        answered: Units that are answered.
+        is_reached: Whether the wanted width is reached.
+        started_by: Account; empty: there are none.
+        started_at_ms: When it was started.
+    """
+
+    id: str
+    name: str
+    metric: CheckedMetric
+    place: EventPlace | None
+    model: str
+    sources: list[str]
+    labels: list[str]
+    from_ms: int
+    to_ms: int
+    first_ms: int
+    last_ms: int
+    seed: str
+    wanted_width: float
+    planned_units: int
+    units: int
+    drawn: int
+    answered: int
+    is_reached: bool
+    started_by: str
+    started_at_ms: int
+
+
+class Checks(Answer, frozen=True, kw_only=True):
+    """`/api/accuracy`: all checks, the newest first.
+
+    Attributes:
+        checks: The checks.
+        metrics: What can be checked here.
+        lines: Lines whose crossings can be checked, by source and name.
+        changes_allowed: Whether you can start checks and answer units here.
+        remedy: What to do where you cannot; null where you can.
+    """
+
+    checks: list[CheckSummary]
+    metrics: list[CheckedMetric]
+    lines: list[EventPlace]
+    changes_allowed: bool
+    remedy: str | None
+
+
+class PlayedFrame(Answer, frozen=True, kw_only=True):
+    """A frame of a piece that plays.
+
+    Attributes:
+        captured_at_ms: Event time; before the piece begins, it is there to see who is there already.
+        image_url: Where this server has the JPEG.
+    """
+
+    captured_at_ms: int
+    image_url: str
+
+
+class UnitToAnswer(Answer, frozen=True, kw_only=True):
+    """A frame of the desk, or a piece; nothing here says what the model counts in all units.
+
+    Attributes:
+        unit: Its number, for the answer.
+        turn: Likewise; 1: it comes again.
+        source: Slug.
+        captured_at_ms: Event time; of a piece, of its first frame.
+        to_ms: Of a piece, the event time behind its last frame; null of a frame.
+        frames: Of a piece, what plays, by time; none of a frame, or where the footage is gone.
+        image_path: Key of the frame; of a piece, of its first one.
+        image_url: Where this server has the JPEG.
+        width_px: Of the frame.
+        height_px: Of the frame.
+        boxes: Those that the model counts in a frame, of the check's labels; of a piece none is shown.
+    """
+
+    unit: int
+    turn: int
+    source: str
+    captured_at_ms: int
+    to_ms: int | None
+    frames: list[PlayedFrame]
+    image_path: str
+    image_url: str
+    width_px: int
+    height_px: int
+    boxes: list[CheckedBox]
+
+
+class NextUnits(Answer, frozen=True, kw_only=True):
+    """`/api/accuracy/{check}/next`: the next units, yours for two minutes.
+
+    Attributes:
+        units: None: all are answered, or others have the rest.
+        answered: Units that are answered.
+        drawn: Units of the sample.
+        metric: What is counted.
+        place: Of crossings, the line as it was drawn when the check began; null of others.
+        labels: Classes that are checked, as in `CheckSummary`.
+        wanted_width: Half-width that is enough, as a part of the total.
+        method: Which interval `half_widths` are of: for a size fixed before, or for stopping at will.
+        half_widths: By label, as a part of the total; a label without one has too little to say.
+        is_reached: Whether the wanted width is reached.
+    """
+
+    units: list[UnitToAnswer]
+    answered: int
+    drawn: int
+    metric: CheckedMetric
+    place: EventPlace | None
+    labels: list[str]
+    wanted_width: float
+    method: Method
+    half_widths: dict[str, float]
+    is_reached: bool
+
+
+class UnitAnswered(Answer, frozen=True, kw_only=True):
+    """An answer that is kept.
+
+    Attributes:
+        unit: Number of the unit.
+        turn: The turn that the answer became.
+        answered: Units that are answered.
+        is_reached: Whether the wanted width is reached.
+    """
+
+    unit: int
+    turn: int
+    answered: int
+    is_reached: bool
+
+
+class CheckAnswers(Answer, frozen=True, kw_only=True):
+    """`/api/accuracy/{check}`: a check, and what it says now.
+
+    Attributes:
+        check: The check.
+        result: What it says.
+        history: What it said with fewer answers, up to now; of labels with enough answers.
+        stale: Why it no longer says anything of the counts, a sentence each; none: it does.
+        compared: Of the model that was asked for; null where none was.
+    """
+
+    check: CheckSummary
+    result: CheckResult
+    history: list[PastEstimate]
+    stale: list[str]
+    compared: list[ModelDifference] | None

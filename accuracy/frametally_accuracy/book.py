@@ -1,0 +1,192 @@
+"""The book of accuracy checks in a SQL database: checks with their units, and every answer that was given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import Connection, func, insert, select
+
+from frametally.adapters.sql.clock import now_ms
+from frametally.adapters.sql.migration import Layout
+from frametally.adapters.sql.sql_book import SqlBook
+from frametally.errors import Misconfigured
+from frametally_accuracy import tables
+from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckedBox, CheckUnit, Tap
+
+LAYOUT = Layout(
+    part="book of accuracy checks",
+    setting="FRAMETALLY_CATALOGUE_URL",
+    refill="frametally restore",
+    tables=tables.ALL,
+    about=tables.about,
+    schema_version=tables.SCHEMA_VERSION,
+    migrations="accuracy",
+    beside=(
+        "frametally_catalogue",
+        "frametally_access",
+        "frametally_audit",
+        "frametally_live",
+        "frametally_alerts",
+    ),
+    has_secrets=True,
+)
+_checks, _units, _answers = tables.checks.c, tables.units.c, tables.answers.c
+
+
+class NoSuchCheck(Misconfigured):
+    """There is no check, or no unit of it, of that name."""
+
+
+class AccuracyBook(SqlBook):
+    """Checks, units and answers, in the database that a URL names."""
+
+    layout = LAYOUT
+
+    def add(self, check: AccuracyCheck, units: Sequence[CheckUnit]) -> AccuracyCheck:
+        """Add a check with its units, and return it with when that was.
+
+        Raises:
+            Misconfigured: There is one of that name or id.
+        """
+        with self._database.writing() as connection:
+            is_taken = (_checks.name == check.name) | (_checks.id == check.name) | (_checks.name == check.id)
+            if connection.execute(select(_checks.id).where(is_taken)).first():
+                raise Misconfigured(
+                    f"there is an accuracy check of the name or id {check.name!r} already; give another name"
+                )
+            check = msgspec.structs.replace(check, started_at_ms=now_ms(connection))
+            connection.execute(
+                insert(tables.checks).values(
+                    id=check.id, name=check.name, started_at_ms=check.started_at_ms, check=_json(check)
+                )
+            )
+            rows = [{"check": check.id, "number": unit.number, "unit": _json(unit)} for unit in units]
+            connection.execute(insert(tables.units), rows)
+        return check
+
+    def checks(self) -> list[AccuracyCheck]:
+        """Return all checks, the newest first."""
+        query = select(_checks.check).order_by(_checks.started_at_ms.desc(), _checks.id)
+        with self._database.reading() as connection:
+            rows = connection.execute(query).scalars().all()
+        return [msgspec.json.decode(row, type=AccuracyCheck) for row in rows]
+
+    def find_check(self, name: str) -> AccuracyCheck:
+        """Return the check of that id or name. Raises `NoSuchCheck`."""
+        query = select(_checks.check).where((_checks.id == name) | (_checks.name == name))
+        with self._database.reading() as connection:
+            row = connection.execute(query).scalar()
+        if row is None:
+            raise NoSuchCheck(f"there is no accuracy check {name!r}; `frametally accuracy list` shows them")
+        return msgspec.json.decode(row, type=AccuracyCheck)
+
+    def units(self, check: str) -> list[CheckUnit]:
+        """Return the units of a check by number."""
+        query = select(_units.unit).where(_units.check == check).order_by(_units.number)
+        with self._database.reading() as connection:
+            rows = connection.execute(query).scalars().all()
+        return [msgspec.json.decode(row, type=CheckUnit) for row in rows]
+
+    def answers(self, check: str) -> list[CheckAnswer]:
+        """Return the last answer of each unit and turn, by unit and turn."""
+        query = (
+            select(_answers.answer)
+            .where(_answers.check == check)
+            .order_by(_answers.unit, _answers.turn, _answers.revision)
+        )
+        with self._database.reading() as connection:
+            rows = connection.execute(query).scalars().all()
+        decoded = (msgspec.json.decode(row, type=CheckAnswer) for row in rows)
+        return [*{(answer.unit, answer.turn): answer for answer in decoded}.values()]
+
+    def answered(self) -> str:
+        """Return another text whenever there is another answer; empty while there is none."""
+        query = select(func.count(), func.max(_answers.answered_at_ms), func.count(_answers.check.distinct()))
+        with self._database.reading() as connection:
+            number, last_ms, checks = connection.execute(query).one()
+        return f"{number}.{last_ms}.{checks}" if number else ""
+
+    def answer(
+        self,
+        check: AccuracyCheck,
+        unit: int,
+        *,
+        person: str,
+        counts: dict[str, int],
+        boxes: tuple[CheckedBox, ...] | None = None,
+        taps: tuple[Tap, ...] | None = None,
+        took_ms: int | None = None,
+        turn: int = 0,
+    ) -> CheckAnswer:
+        """Keep an answer; nothing that was answered before is lost.
+
+        Where somebody else has answered this turn, it is one more; who answers their own anew corrects it.
+
+        Raises:
+            NoSuchCheck: There is no such unit.
+        """
+        with self._database.writing() as connection:
+            where = (_units.check == check.id) & (_units.number == unit)
+            if connection.execute(select(_units.number).where(where)).first() is None:
+                raise NoSuchCheck(f"accuracy check {check.name!r} has no unit {unit}")
+            turn, revision = _place_of(connection, check.id, unit, person, turn)
+            stored_answer = CheckAnswer(
+                unit=unit,
+                turn=turn,
+                person=person,
+                answered_at_ms=now_ms(connection),
+                counts=counts,
+                boxes=boxes,
+                taps=taps,
+                took_ms=took_ms,
+            )
+            connection.execute(
+                insert(tables.answers).values(
+                    check=check.id,
+                    unit=unit,
+                    turn=turn,
+                    revision=revision,
+                    person=person,
+                    answered_at_ms=stored_answer.answered_at_ms,
+                    answer=_json(stored_answer),
+                )
+            )
+        return stored_answer
+
+    def now_ms(self) -> int:
+        """Return the time by the database's clock."""
+        with self._database.reading() as connection:
+            return now_ms(connection)
+
+    def signing_key(self) -> Ed25519PrivateKey:
+        """Return the key that certificates are signed with, made when it is needed first."""
+        with self._database.writing() as connection:
+            private_hex = connection.execute(select(tables.keys.c.private)).scalar()
+            if private_hex is None:
+                key = Ed25519PrivateKey.generate()
+                private_hex, public = key.private_bytes_raw().hex(), key.public_key().public_bytes_raw().hex()
+                connection.execute(insert(tables.keys).values(public=public, private=private_hex))
+        return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(private_hex))
+
+
+def _place_of(connection: Connection, check: str, unit: int, person: str, turn: int) -> tuple[int, int]:
+    """Return turn and revision of an answer that comes now."""
+    query = (
+        select(_answers.turn, _answers.person, func.max(_answers.revision).label("revision"))
+        .where(_answers.check == check, _answers.unit == unit)
+        .group_by(_answers.turn, _answers.person)
+        .order_by(_answers.turn)
+    )
+    rows = {row.turn: row for row in connection.execute(query)}
+    turn = min(turn, len(rows))
+    while (row := rows.get(turn)) is not None:
+        if row.person == person:
+            return turn, row.revision + 1
+        turn += 1
+    return turn, 0
+
+
+def _json(record: msgspec.Struct) -> str:
+    return msgspec.json.encode(record).decode()

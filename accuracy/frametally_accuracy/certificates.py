@@ -1,0 +1,135 @@
+"""Certificates: signed JSON that anybody can check again against the store, without trusting its server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from frametally.errors import Misconfigured
+from frametally.records import NOT_JSON
+from frametally_accuracy.population import CheckFootage
+from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckUnit
+from frametally_accuracy.results import CheckResult, result_of
+from frametally_accuracy.starting import read_again
+
+FORM = "frametally-accuracy-certificate/1"
+
+
+class Certificate(msgspec.Struct, frozen=True, kw_only=True):
+    """A check with all that its result rests on.
+
+    Attributes:
+        form: Of this file.
+        check: What was checked.
+        units: All that were drawn.
+        answers: All that were given, the last of each unit and turn.
+        result: What they say.
+        made_at_ms: When the certificate was made.
+        public_key: Of the book that signed it, in hexadecimal (Ed25519).
+        signature: Of all other fields as JSON without white space, in the order of their names.
+    """
+
+    form: str = FORM
+    check: AccuracyCheck
+    units: tuple[CheckUnit, ...]
+    answers: tuple[CheckAnswer, ...]
+    result: CheckResult
+    made_at_ms: int
+    public_key: str
+    signature: str = ""
+
+
+def certify(
+    check: AccuracyCheck,
+    units: Sequence[CheckUnit],
+    answers: Sequence[CheckAnswer],
+    *,
+    key: Ed25519PrivateKey,
+    made_at_ms: int,
+    footage: CheckFootage,
+) -> bytes:
+    """Return a certificate as JSON; `verify` finds that it holds now.
+
+    Raises:
+        Misconfigured: The store has other frames or counts.
+        Retryable: A port is away.
+    """
+    certificate = Certificate(
+        check=check,
+        units=tuple(units),
+        answers=tuple(answers),
+        result=result_of(check, units, answers),
+        made_at_ms=made_at_ms,
+        public_key=key.public_key().public_bytes_raw().hex(),
+    )
+    if wrong := [*recount(certificate, footage)]:
+        raise Misconfigured(f"no certificate: {'; '.join(wrong)}")
+    return sign(certificate, key)
+
+
+def sign(certificate: Certificate, key: Ed25519PrivateKey) -> bytes:
+    """Return a certificate as JSON, signed by the key that it names."""
+    signature = key.sign(_signed(msgspec.to_builtins(certificate))).hex()
+    return msgspec.json.format(msgspec.json.encode(msgspec.structs.replace(certificate, signature=signature)))
+
+
+def read_certificate(text: bytes) -> Certificate:
+    """Return a certificate whose signature is that of what it says.
+
+    Raises:
+        Misconfigured: It is none, or somebody changed it.
+    """
+    try:
+        certificate = msgspec.json.decode(text, type=Certificate)
+    except NOT_JSON as error:
+        raise Misconfigured(f"this is no certificate of an accuracy check: {error}") from error
+    if certificate.form != FORM:
+        raise Misconfigured(f"this frametally reads {FORM}, and the file is {certificate.form[:60]!r}")
+    try:
+        key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(certificate.public_key))
+        key.verify(bytes.fromhex(certificate.signature), _signed(msgspec.json.decode(text)))
+    except (InvalidSignature, ValueError) as error:
+        raise Misconfigured("the certificate was changed after it was signed; do not rely on it") from error
+    return certificate
+
+
+def recount(certificate: Certificate, footage: CheckFootage) -> Iterator[str]:
+    """Yield what differs where frames are read, drawn and estimated again; nothing: it holds.
+
+    Raises:
+        Retryable: A port is away.
+    """
+    check = certificate.check
+    try:
+        population = read_again(check, footage)
+    except Misconfigured as error:
+        yield f"its {check.unit_name} are not in this store, or not counted: {error}"
+        return
+    if any(getattr(check, name) != fact for name, fact in population.facts().items()):
+        units, units_gone = check.unit_name, check.units - len(population.members)
+        words = (
+            f"{units_gone} {units} are gone"
+            if units_gone > 0
+            else f"{-units_gone} {units} came"
+            if units_gone
+            else "boxes changed"
+            if check.metric == "detections"
+            else f"{check.metric} or the line changed"
+        )
+        yield f"the store has other {units} or other counts than the certificate says ({words})"
+        return
+    if population.units(check.seed, len(certificate.units)) != [*certificate.units]:
+        yield "the seed draws other units than the certificate has"
+        return
+    if result_of(check, certificate.units, certificate.answers) != certificate.result:
+        yield "the answers give another result than the certificate says"
+
+
+def _signed(certificate: dict[str, Any]) -> bytes:
+    # The fields of the file, not of `Certificate`: a later frametally may have more, with defaults.
+    fields = {name: value for name, value in certificate.items() if name != "signature"}
+    return msgspec.json.encode(fields, order="sorted")

@@ -1,0 +1,344 @@
+"""What checks say of the counts of charts, tables and files: an interval for each that a check covers.
+
+A check covers counts of its own footage, model, labels and settings. Whether the index still has the counts
+that the check is of is seen from their sums.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from frametally.books.counted_events import EventPlace
+from frametally.errors import FrametallyError
+from frametally.files.sqlite import sqlite_path
+from frametally.ports.count_index import CountIndex
+from frametally.settings.loading import Settings
+from frametally_accuracy import tables
+from frametally_accuracy.book import LAYOUT, AccuracyBook
+from frametally_accuracy.pieces.pieces_of_bars import PiecesOfBars
+from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckUnit
+from frametally_accuracy.results import Sample, method_of, sample_of
+from frametally_accuracy.rules.bar_intervals import RUN, AnsweredUnits, Spread, bar_intervals, spread_of
+from frametally_accuracy.rules.drawing import Numbers
+from frametally_accuracy.rules.estimation import CONFIDENCE, LEAST_ROUNDS, Estimate, estimate
+from frametally_accuracy.staleness import LINE_CHANGED, Covered, KnownCoverage
+from frametally_web.access.visitors import visitor
+from frametally_web.charts.bars import touches
+from frametally_web.charts.check_answers import CountCheck
+from frametally_web.charts.checks import CheckedAnswer, CheckedCount, CountInterval, CountQuestion
+
+_log = logging.getLogger(__name__)
+_LOOK_EVERY_S = 5.0
+"""Seconds between two looks for new answers in a database server, while charts are open."""
+_SETTLED_NS = 100_000_000
+"""A file that was written longer ago than this shows its next change by its time."""
+
+
+class _OfLabels(NamedTuple):
+    """What a check says of some labels together, and the answered units by source and time."""
+
+    estimate: Estimate
+    spread: Spread
+    sample: AnsweredUnits
+
+
+class ChartedCheck:
+    """A check with its answers, ready to say something of any counts."""
+
+    def __init__(
+        self,
+        check: AccuracyCheck,
+        units: Sequence[CheckUnit],
+        answers: Sequence[CheckAnswer],
+        coverage: KnownCoverage,
+    ) -> None:
+        """Compute nothing yet."""
+        self.check, self._units, self._answers = check, units, answers
+        self._by_labels: dict[tuple[str, ...], _OfLabels | None] = {}
+        self._coverage = coverage
+
+    @cached_property
+    def _sample(self) -> Sample:
+        return sample_of(self.check, self._units, self._answers)
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether anybody has answered any of it."""
+        return bool(self._answers)
+
+    def reference(self, stale: Iterable[str]) -> CountCheck:
+        """Return what an answer says of the check."""
+        return CountCheck(
+            id=self.check.id,
+            name=self.check.name,
+            metric=self.check.metric,
+            model=self.check.model,
+            persons=sorted({answer.person for answer in self._answers} - {""}),
+            last_answer_ms=max(answer.answered_at_ms for answer in self._answers),
+            units=self._sample.used,
+            confidence=CONFIDENCE,
+            method=method_of(self.check, self._sample),
+            stale=[*stale],
+        )
+
+    def concerns(self, question: CountQuestion) -> bool:
+        """Return whether any of the counts is of this check's footage, and enough is answered."""
+        check = self.check
+        if check.metric != question.metric or not _is_same(check.place, question.place):
+            return False
+        if not {*check.sources} & {*question.sources} or not all(map(visitor().sees, check.sources)):
+            return False
+        if len(self._sample.draws.units) < LEAST_ROUNDS:
+            return False
+        return any(
+            count.start_ms < check.to_ms
+            and count.end_ms > check.from_ms
+            and (not count.labels or not {*check.labels}.isdisjoint(count.labels))
+            for count in question.counts
+        )
+
+    def covered(self, index: CountIndex, question: CountQuestion) -> Covered:
+        """Return what it covers now."""
+        if question.model != self.check.model:
+            words = f"The counts are of model {question.model}; the check is of {self.check.model}."
+            return Covered(stale=(words,))
+        if (
+            question.place is not None
+            and question.place.shapes != (self.check.place or question.place).shapes
+        ):
+            return Covered(stale=(LINE_CHANGED,))
+        return self._coverage.covered(self.check, index, question.base_interval_s)
+
+    def intervals(
+        self, question: CountQuestion, covered: Covered, places: Sequence[int]
+    ) -> dict[int, CountInterval]:
+        """Return the intervals of those counts, by their places, that the check covers."""
+        groups: dict[tuple[str | None, tuple[str, ...]], list[int]] = {}
+        sources, labels = {*self.check.sources}, {*self.check.labels}
+        all_checked = sources.issuperset(question.sources)
+        is_of_all_labels: dict[tuple[str, ...], bool] = {}
+        for place in places:
+            count = question.counts[place]
+            if count.start_ms < covered.from_ms or count.end_ms > covered.to_ms:
+                continue
+            if not count.frames or count.counted is None:
+                continue
+            if count.source not in sources if count.source is not None else not all_checked:
+                continue
+            if count.labels not in is_of_all_labels:
+                is_of_all_labels[count.labels] = labels.issuperset(count.labels or covered.labels)
+            if is_of_all_labels[count.labels]:
+                groups.setdefault((count.source, count.labels), []).append(place)
+        intervals: dict[int, CountInterval] = {}
+        for (source, of_labels), of_group in groups.items():
+            of_sources = question.sources if source is None else [source]
+            units = [
+                number
+                for number, unit in enumerate(self._by_place)
+                if unit.source in of_sources
+                and touches(question.chosen, unit.captured_at_ms, unit.captured_at_ms + 1)
+            ]
+            if len(units) < RUN:
+                continue
+            counts = {place: question.counts[place] for place in of_group}
+            if self._pieces is not None:
+                pieces = self._pieces.in_bars(of_sources, question.chosen, counts)
+                counts = {
+                    place: counts[place]._replace(frames=number) for place, number in pieces.items() if number
+                }
+            if counts:
+                of_counts = self._of_group(of_labels, units, [*counts.values()])
+                intervals.update(zip(counts, of_counts, strict=False))
+        return intervals
+
+    def _of_group(
+        self, labels: tuple[str, ...], units: list[int], counts: Sequence[CheckedCount]
+    ) -> list[CountInterval]:
+        of_labels = self._of_labels(tuple(sorted(labels or self.check.labels)))
+        if of_labels is None:
+            return []
+        chosen = np.array(units, dtype=np.int64)
+        chosen = chosen[np.argsort(of_labels.sample.at[chosen], kind="stable")]
+        columns = np.array(
+            [(count.start_ms, count.end_ms, count.counted, count.frames) for count in counts]
+        ).T
+        bars = bar_intervals(
+            of_labels.estimate,
+            of_labels.spread,
+            of_labels.sample.only(chosen),
+            columns[0],
+            columns[1],
+            columns[2].astype(float),
+            columns[3].astype(float),
+            units=self.check.units,
+            is_at_will=method_of(self.check, self._sample) == "at_will",
+        )
+        low, high, corrected = (values.round(2).tolist() for values in (bars.low, bars.high, bars.corrected))
+        return [
+            CountInterval(*interval, self.check.id) for interval in zip(low, high, corrected, strict=True)
+        ]
+
+    @cached_property
+    def _pieces(self) -> PiecesOfBars | None:
+        return PiecesOfBars(self.check) if self.check.footage else None
+
+    @cached_property
+    def _by_place(self) -> list[CheckUnit]:
+        """The answered units of complete rounds by source and time."""
+        draws = self._sample.draws
+        by_number = {unit.number: unit for unit in self._units}
+        units = [by_number[number] for number in draws.units[draws.is_drawn].tolist()]
+        return sorted(units, key=lambda unit: (unit.source, unit.captured_at_ms))
+
+    def _of_labels(self, labels: tuple[str, ...]) -> _OfLabels | None:
+        if labels not in self._by_labels:
+            self._by_labels[labels] = self._estimate(labels)
+        return self._by_labels[labels]
+
+    def _estimate(self, labels: tuple[str, ...]) -> _OfLabels | None:
+        sample, check = self._sample, self.check
+        truth, model = (
+            np.sum([by_label[label] for label in labels], axis=0) for by_label in (sample.truth, sample.model)
+        )
+        total = float(sum(check.totals.get(label, 0) for label in labels))
+        label_estimate = estimate(sample.draws, truth, model, model_total=total)
+        if not label_estimate.is_enough:
+            return None
+        values: dict[int, tuple[float, float, float]] = {
+            int(sample.draws.units[cell]): (truth[cell], model[cell], sample.draws.weights[cell])
+            for cell in zip(*np.nonzero(sample.draws.is_drawn), strict=True)
+        }
+        columns: Numbers = np.array([values[unit.number] for unit in self._by_place]).T
+        times = np.array([unit.captured_at_ms for unit in self._by_place], dtype=np.int64)
+        units = AnsweredUnits(times, *columns)
+        return _OfLabels(label_estimate, spread_of(label_estimate, units, units=check.units), units)
+
+
+def _is_same(place: EventPlace | None, other: EventPlace | None) -> bool:
+    """Return whether both are the same line, or none."""
+    if place is None or other is None:
+        return place is other
+    return (place.source, place.name) == (other.source, other.name)
+
+
+class _Cache:
+    """The checks of one book, as they were read last."""
+
+    def __init__(self) -> None:
+        self.version = ""
+        self.signature: object = None
+        self.due_s = 0.0
+        self.is_away = False
+        self.checks: dict[str, ChartedCheck] = {}
+        self.coverage = KnownCoverage()
+
+
+class ChartedChecks:
+    """The hook `count_checks`: reads the book when it changed; threads may share it."""
+
+    def __init__(self) -> None:
+        """Read nothing yet."""
+        self._lock = threading.Lock()
+        self._caches: dict[str, _Cache] = {}
+
+    def version(self, settings: Settings) -> str:
+        """Return another text whenever a check or an answer is added; empty while there is no answer."""
+        with self._lock:
+            cache = self._caches.setdefault(settings.catalogue_url, _Cache())
+            has_changed, signature = _has_changed(cache, settings.catalogue_url)
+            if has_changed:
+                self._read(cache, settings)
+                cache.signature, cache.due_s = signature, time.monotonic() + _LOOK_EVERY_S
+            return cache.version
+
+    def answer(self, settings: Settings, index: CountIndex, question: CountQuestion) -> CheckedAnswer | None:
+        """Return the intervals of the counts that checks cover: of several checks, the newest one's."""
+        if not self.version(settings):
+            return None
+        with self._lock:
+            checks = [*self._caches[settings.catalogue_url].checks.values()]
+        intervals: list[CountInterval | None] = [None] * len(question.counts)
+        references = []
+        open_places = [*range(len(intervals))]
+        for check in checks:
+            if not open_places or not check.concerns(question):
+                continue
+            covered = check.covered(index, question)
+            by_place = {} if covered.stale else check.intervals(question, covered, open_places)
+            for place, interval in by_place.items():
+                intervals[place] = interval
+            if by_place or covered.stale:
+                references.append(check.reference(covered.stale))
+            open_places = [place for place in open_places if place not in by_place]
+        return CheckedAnswer(references, intervals) if references else None
+
+    def _read(self, cache: _Cache, settings: Settings) -> None:
+        """Read the checks, where anybody has answered one: a chart makes no book."""
+        if not _has_answers(settings.catalogue_url):
+            cache.version, cache.checks = "", {}
+            return
+        try:
+            with closing(AccuracyBook(settings.catalogue_url, settings.catalogue_access)) as book:
+                answered = book.answered()
+                if answered == cache.version:
+                    cache.is_away = False
+                    return
+                checks = {
+                    check.id: ChartedCheck(
+                        check, book.units(check.id), book.answers(check.id), cache.coverage
+                    )
+                    for check in book.checks()
+                }
+        except FrametallyError as error:  # charts are whole without them
+            if not cache.is_away:
+                _log.warning("accuracy checks cannot be read: %s", error)
+            cache.is_away = True
+            return
+        cache.is_away = False
+        cache.version = answered
+        cache.checks = {name: check for name, check in checks.items() if check.is_answered}
+
+
+def _has_answers(url: str) -> bool:
+    """Return whether a file has answers; of a server, reading the book will show it."""
+    if not url.startswith("sqlite:"):
+        return True
+    path = sqlite_path(url, LAYOUT.setting)
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as raw:
+            return raw.execute(f"SELECT 1 FROM {tables.answers.name} LIMIT 1").fetchone() is not None  # noqa: S608
+    except sqlite3.Error:  # there is no such file, or no such table in it
+        return False
+
+
+def _has_changed(cache: _Cache, url: str) -> tuple[bool, object]:
+    """Return whether the book may have changed, and what shows that of a file."""
+    if not url.startswith("sqlite:"):
+        return time.monotonic() >= cache.due_s, None
+    path = sqlite_path(url, LAYOUT.setting)
+    signature = tuple(_state_of(Path(f"{path}{suffix}")) for suffix in ("", "-wal"))
+    if signature[0] is None:
+        return False, None
+    newest_ns = max(state[0] for state in signature if state)
+    return signature != cache.signature, signature if time.time_ns() - newest_ns > _SETTLED_NS else None
+
+
+def _state_of(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+CHECKS = ChartedChecks()

@@ -1,0 +1,356 @@
+"""`frametally accuracy start|list|show|answer|result|next|verify`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from frametally.books.counted_events import CHECKED_METRICS, CheckedMetric
+from frametally.errors import Misconfigured
+from frametally.media.sources import KnownSources
+from frametally.records import NOT_JSON
+from frametally.rules.times import utc
+from frametally.settings.loading import Settings
+from frametally_accuracy.settings import AccuracySettings
+from frametally_cli.console import output as console
+from frametally_cli.options.ports import data_dir_option, open_books, read_settings
+from frametally_cli.options.times import parse_bounds_ms
+
+if TYPE_CHECKING:
+    from frametally_accuracy.book import AccuracyBook
+    from frametally_accuracy.population import CheckFootage
+    from frametally_accuracy.records import AccuracyCheck
+    from frametally_accuracy.results import CheckResult
+
+DIFFERS = 4
+"""The exit code where what was verified does not hold."""
+
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group("accuracy")
+def accuracy_group() -> None:
+    """Check a random sample of footage by eye, and get an interval for each count."""
+
+
+@contextmanager
+def _book(overrides: dict[str, Any]) -> Iterator[tuple[Settings, AccuracyBook]]:
+    from frametally_accuracy.book import AccuracyBook
+
+    settings = read_settings("web", overrides)
+    with closing(AccuracyBook(settings.catalogue_url, settings.catalogue_access)) as book:
+        yield settings, book
+
+
+@contextmanager
+def _footage(settings: Settings) -> Iterator[CheckFootage]:
+    from frametally_accuracy.population import CheckFootage
+
+    with open_books(settings, reading=True) as (ports, ledger):
+        with console.stage_bar("ledger") as progress:
+            ledger.refresh(ports.store, progress)
+        yield CheckFootage(ports.store, ledger, ports.index, ports.settings)
+
+
+@accuracy_group.command()
+@click.argument("name", default="")
+@click.option(
+    "--metric",
+    type=click.Choice(CHECKED_METRICS),
+    default="detections",
+    show_default=True,
+    help="Check detections in frames, or visits or crossings in pieces of footage that play.",
+)
+@click.option("--line", default="", help="The line that is crossed.", metavar="NAME")
+@click.option("--direction", default="", help="Only this direction of the line.", metavar="NAME")
+@click.option("--source", "sources", multiple=True, help="Only of this source; may come again.")
+@click.option("--label", "labels", multiple=True, help="Only this class; may come again.")
+@click.option("--from", "from_text", help="ISO 8601 event time at which it begins.", metavar="TIME")
+@click.option("--to", "to_text", help="ISO 8601 event time at which it ends.", metavar="TIME")
+@click.option("--model", default="", help="Whose counts; without it, those published last.")
+@click.option(
+    "--width", type=float, default=0.1, show_default=True, help="Half-width that is enough: 0.1 is 10 %."
+)
+@click.option("--units", type=int, default=0, help="Fix the number of units now; else stop when you like.")
+@click.option("--seed", default="", help="Draw by this seed; else one is made.")
+@_json_option
+@data_dir_option
+def start(
+    name: str,
+    metric: CheckedMetric,
+    line: str,
+    direction: str,
+    sources: tuple[str, ...],
+    labels: tuple[str, ...],
+    from_text: str | None,
+    to_text: str | None,
+    model: str,
+    width: float,
+    units: int,
+    seed: str,
+    as_json: bool,
+    **overrides: Any,
+) -> int:
+    """Start the check NAME: draw units by a seed that is recorded."""
+    from frametally_accuracy.results import result_of
+    from frametally_accuracy.starting import start_check
+
+    with _book(overrides) as (settings, book), _footage(settings) as footage:
+        known_sources = KnownSources(footage.ledger.manifests())
+        from_ms, to_ms = parse_bounds_ms(from_text, to_text, settings.tzinfo())
+        check = start_check(
+            book,
+            footage,
+            name=name,
+            metric=metric,
+            line=line,
+            direction=direction,
+            model=model,
+            sources=[known_sources.source_of(source) for source in sources],
+            labels=labels,
+            from_ms=from_ms,
+            to_ms=to_ms,
+            most_units=settings.part(AccuracySettings).accuracy_units,
+            planned_units=units,
+            wanted_width=width,
+            seed=seed,
+        )
+    if as_json:
+        _print(check)
+    else:
+        click.echo(
+            console.plain(
+                f"{check.name}: started; {check.units:,} {check.unit_name} of {', '.join(check.sources)}, "
+                f"labels {', '.join(check.labels)}, seed {check.seed}"
+            )
+        )
+        _print_needed(check, result_of(check, (), ()))
+    return 0
+
+
+@accuracy_group.command("list")
+@_json_option
+@data_dir_option
+def list_checks(as_json: bool, **overrides: Any) -> int:
+    """List the checks, the newest first."""
+    from frametally_accuracy.results import result_of
+
+    with _book(overrides) as (_, book):
+        results = [
+            (check, result_of(check, book.units(check.id), book.answers(check.id))) for check in book.checks()
+        ]
+    if as_json:
+        _print([{"check": check, "result": result} for check, result in results])
+        return 0
+    for check, result in results:
+        state = "wanted width reached" if result.is_reached else f"{result.answered} answered"
+        click.echo(console.plain(f"{check.name}  {utc(check.started_at_ms)}  {state}"))
+    if not results:
+        click.echo("no accuracy checks; start one by `frametally accuracy start`")
+    return 0
+
+
+@accuracy_group.command()
+@click.argument("name")
+@data_dir_option
+def show(name: str, **overrides: Any) -> int:
+    """Print the check NAME with its units and answers as JSON."""
+    with _book(overrides) as (_, book):
+        check = book.find_check(name)
+        _print({"check": check, "units": book.units(check.id), "answers": book.answers(check.id)})
+    return 0
+
+
+@accuracy_group.command()
+@click.argument("name")
+@click.argument("file", type=click.File("rb"), default="-")
+@click.option("--person", default="", help="Who answers.")
+@data_dir_option
+def answer(name: str, file: IO[bytes], person: str, **overrides: Any) -> int:
+    """Add answers to the check NAME from FILE, a JSON list of {"unit": 0, "counts": {"person": 2}}.
+
+    In place of `counts` an answer can have `boxes`: [{"label": "person", "box": [left, top, width, height]}],
+    or, of a piece, `taps`: [{"label": "person", "at_ms": 1714550400000}].
+    """
+    from frametally_accuracy.answering import counts_of
+    from frametally_accuracy.sent import UnitAnswer
+
+    try:
+        sent_answers = msgspec.json.decode(file.read(), type=list[UnitAnswer])
+    except NOT_JSON as error:
+        raise Misconfigured(f"these are no answers: {error}") from error
+    with _book(overrides) as (_, book):
+        check = book.find_check(name)
+        units = {unit.number: unit for unit in book.units(check.id)}
+        for unit_answer in sent_answers:
+            if unit_answer.unit not in units:
+                raise Misconfigured(f"accuracy check {check.name!r} has no unit {unit_answer.unit}")
+        # All are looked at before any is kept.
+        counts = [counts_of(check, units[unit_answer.unit], unit_answer) for unit_answer in sent_answers]
+        for unit_answer, numbers in zip(sent_answers, counts, strict=True):
+            book.answer(
+                check,
+                unit_answer.unit,
+                person=person,
+                counts=numbers,
+                boxes=unit_answer.boxes,
+                taps=unit_answer.taps,
+                took_ms=unit_answer.took_ms,
+                turn=unit_answer.turn,
+            )
+    click.echo(console.plain(f"{check.name}: {len(sent_answers)} answers kept"))
+    return 0
+
+
+@accuracy_group.command()
+@click.argument("name")
+@click.option("--history", is_flag=True, help="Show the estimates with fewer answers, too.")
+@click.option("--against", default="", help="Compare with this model on the same sample.", metavar="MODEL")
+@click.option(
+    "--certificate",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a signed certificate to this file.",
+)
+@_json_option
+@data_dir_option
+def result(
+    name: str, history: bool, against: str, certificate: Path | None, as_json: bool, **overrides: Any
+) -> int:
+    """Say what the check NAME says. Exit code 4: the counts changed since, and it says nothing of them."""
+    from frametally_accuracy.certificates import certify
+    from frametally_accuracy.comparison import compare_models
+    from frametally_accuracy.pieces.event_places import why_line_changed
+    from frametally_accuracy.results import history_of, result_of
+    from frametally_accuracy.staleness import KnownCoverage
+
+    with _book(overrides) as (settings, book):
+        check = book.find_check(name)
+        units, answers = book.units(check.id), book.answers(check.id)
+        check_result = result_of(check, units, answers)
+        with _footage(settings) as footage:
+            stale = [
+                *KnownCoverage().why_stale(check, footage.counts),
+                *why_line_changed(check, footage.store),
+            ]
+            compared = compare_models(check, units, answers, footage, against) if against else None
+            if certificate is not None:
+                if stale:
+                    raise Misconfigured(f"no certificate: {' '.join(stale)}")
+                key, made_at_ms = book.signing_key(), book.now_ms()
+                certificate.write_bytes(
+                    certify(check, units, answers, key=key, made_at_ms=made_at_ms, footage=footage)
+                )
+    if as_json:
+        history_to_now = history_of(check, units, answers)
+        _print(
+            {
+                "check": check.name,
+                "stale": stale,
+                "result": check_result,
+                "history": history_to_now,
+                "compared": compared,
+            }
+        )
+    else:
+        _print_result(check, check_result)
+        for past in history_of(check, units, answers) if history else ():
+            click.echo(
+                console.plain(
+                    f"{past.label}, after {past.units} {check.unit_name}, {utc(past.answered_at_ms)}: "
+                    f"{past.total:,.0f} ({past.low:,.0f} to {past.high:,.0f})"
+                )
+            )
+        for difference in compared or ():
+            words = {"check": check.model, "other": against, "neither": "neither", None: "too few to say"}
+            click.echo(console.plain(f"{difference.label}: better here: {words[difference.better]}"))
+        for why in stale:
+            click.echo(console.plain(f"stale: {why}"))
+    return DIFFERS if stale else 0
+
+
+@accuracy_group.command("next")
+@click.argument("name")
+@_json_option
+@data_dir_option
+def next_zones(name: str, as_json: bool, **overrides: Any) -> int:
+    """Say where the next units help the check NAME most, and how many its wanted width takes."""
+    from frametally_accuracy.results import result_of
+
+    with _book(overrides) as (_, book):
+        check = book.find_check(name)
+        check_result = result_of(check, book.units(check.id), book.answers(check.id))
+    if as_json:
+        _print(
+            {
+                "labels": {label.label: label.units_needed for label in check_result.labels},
+                "zones": check_result.zones,
+            }
+        )
+        return 0
+    _print_needed(check, check_result)
+    for zone in check_result.zones:
+        span = f"{zone.from_source} {utc(zone.from_ms)} to {zone.to_source} {utc(zone.to_ms)}"
+        click.echo(console.plain(f"{span}: one more unit takes {zone.shrink:.1%} off the variance"))
+    return 0
+
+
+@accuracy_group.command()
+@click.argument("file", type=click.File("rb"))
+@data_dir_option
+def verify(file: IO[bytes], **overrides: Any) -> int:
+    """Check the certificate in FILE against the store: its signature, units, draws and result.
+
+    Exit code 4: it does not hold.
+    """
+    from frametally_accuracy.certificates import read_certificate, recount
+
+    certificate = read_certificate(file.read())
+    with _footage(read_settings(None, overrides)) as footage:
+        wrong = [*recount(certificate, footage)]
+    for problem in wrong:
+        click.echo(console.plain(f"wrong: {problem}"))
+    if not wrong:
+        click.echo(
+            console.plain(
+                f"{certificate.check.name}: holds; signed by {certificate.public_key[:16]}, "
+                f"{utc(certificate.made_at_ms)}"
+            )
+        )
+        _print_result(certificate.check, certificate.result)
+    return DIFFERS if wrong else 0
+
+
+def _print_needed(check: AccuracyCheck, check_result: CheckResult) -> None:
+    for label in check_result.labels:
+        click.echo(
+            console.plain(
+                f"{label.label}: {label.units_needed:,} {check.unit_name} for ±{check.wanted_width:.0%}"
+            )
+        )
+
+
+def _print_result(check: AccuracyCheck, check_result: CheckResult) -> None:
+    words = "a size fixed before" if check_result.method == "fixed" else "stopping at will"
+    click.echo(
+        f"{check_result.answered} of {check_result.units:,} {check.unit_name} answered, "
+        f"{check_result.used} used; "
+        f"95 % intervals for {words}"
+    )
+    for label in check_result.labels:
+        if label.state == "too_few" or label.total is None:
+            interval = f"too few to say; about {label.units_needed:,} units are needed"
+        else:
+            interval = f"{label.total:,.0f} ({label.low:,.0f} to {label.high:,.0f}, ±{label.half_width:.1%})"
+        click.echo(console.plain(f"{label.label}: model {label.model_total:,}, truth {interval}"))
+    double = check_result.agreement
+    if double.pairs:
+        click.echo(f"answered twice: {double.equal} of {double.pairs} equal")
+
+
+def _print(value: object) -> None:
+    click.echo(msgspec.json.format(msgspec.json.encode(value)))

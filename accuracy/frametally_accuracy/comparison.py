@@ -1,0 +1,80 @@
+"""Two models on the same checked sample: which one is better here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from frametally.errors import Misconfigured
+from frametally_accuracy.population import CheckFootage
+from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckUnit
+from frametally_accuracy.results import interval_of, method_of, sample_of
+from frametally_accuracy.rules.estimation import LEAST_ROUNDS
+from frametally_accuracy.rules.two_models import error_difference
+from frametally_accuracy.starting import read_again
+from frametally_web.requests.answers import Answer
+
+
+class ModelDifference(Answer, frozen=True, kw_only=True):
+    """Which of two models counts a label better in the checked frames.
+
+    Attributes:
+        label: The label.
+        better: The check's own model, the other one, or neither; null with too few answers.
+        difference: Mean error per frame of the other model less that of the check's own; null with too few.
+        low: Lower bound of the difference, with 95 % confidence.
+        high: Upper bound of the difference.
+    """
+
+    label: str
+    better: Literal["check", "other", "neither"] | None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+def compare_models(
+    check: AccuracyCheck,
+    units: Sequence[CheckUnit],
+    answers: Sequence[CheckAnswer],
+    footage: CheckFootage,
+    other_model: str,
+) -> list[ModelDifference]:
+    """Return by label how the other model compares on the frames that people answered.
+
+    Raises:
+        Misconfigured: It has not analysed them, or too little is answered.
+        Retryable: A port is away.
+    """
+    sample = sample_of(check, units, answers)
+    if len(sample.draws.units) < LEAST_ROUNDS:
+        raise Misconfigured(f"answer {sample.next_at} units first; {sample.used} are of use so far")
+    population = read_again(check, footage, model=other_model)
+    rows = {unit.image_path: row for row, unit in zip(population.counts, population.members, strict=True)}
+    missing = sum(unit.image_path not in rows for unit in units[: sample.used])
+    if missing:
+        raise Misconfigured(
+            f"{other_model} has not analysed {missing} of the frames; run `frametally redetect`"
+        )
+    is_drawn = sample.draws.is_drawn
+    differences = []
+    for place, label in enumerate(check.labels):
+        counts = np.zeros(is_drawn.shape)
+        for cell in zip(*np.nonzero(is_drawn), strict=True):
+            counts[cell] = rows[units[sample.draws.units[cell]].image_path][place]
+        estimate = error_difference(sample.draws, sample.truth[label], counts, sample.model[label])
+        if not estimate.is_enough:
+            differences.append(ModelDifference(label=label, better=None))
+            continue
+        low, high = (end / check.units for end in interval_of(estimate, method_of(check, sample)))
+        better: Literal["check", "other", "neither"] = (
+            "check" if low > 0 else "other" if high < 0 else "neither"
+        )
+        differences.append(
+            ModelDifference(
+                label=label, better=better, difference=estimate.total / check.units, low=low, high=high
+            )
+        )
+    return differences

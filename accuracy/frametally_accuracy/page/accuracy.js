@@ -1,0 +1,38 @@
+// Accuracy checks: the list and the form, the desk where frames are corrected, and what a check says.
+
+import { showChecks } from "./check/list.js";
+import { openDesk } from "./check/desk.js";
+import { showCertificate, showResult } from "./check/result.js";
+import { ApiError } from "frametally/js/shared/api.js";
+import { byId } from "frametally/js/shared/dom.js";
+import { askForStrip } from "frametally/js/status/live.js";
+import { showFault, showOwnFault } from "frametally/js/status/notices.js";
+import { t } from "frametally/js/shared/texts.js";
+
+const asked = new URLSearchParams(location.search);
+const check = asked.get("check");
+const view = asked.get("view") ?? "desk";
+const page = byId("accuracy-page");
+
+/** @type {Record<string, (check: string) => Promise<void>>} */
+const VIEWS = { desk: openDesk, result: showResult, certificate: showCertificate };
+
+async function open() {
+  try {
+    byId("to-list").hidden = check === null;
+    if (check === null) await showChecks();
+    else await (VIEWS[view] ?? openDesk)(check);
+    page.dataset.state = "ready";
+  } catch (error) {
+    page.dataset.state = "failed";
+    byId("fault-title").hidden = false;
+    if (error instanceof ApiError)
+      showFault(t("web.this_cannot_be_shown_2"), `${error.message} ${error.remedy}`.trim());
+    else showOwnFault(error);
+  } finally {
+    page.setAttribute("aria-busy", "false");
+  }
+}
+
+open();
+askForStrip();

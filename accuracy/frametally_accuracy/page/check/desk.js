@@ -1,0 +1,300 @@
+// The desk: one frame or piece at a time, answered by key and click. The next ones are loaded before.
+
+import { Player } from "./player.js";
+import { Stage } from "./stage.js";
+import { addressOf } from "./list.js";
+import { labelWords, methodWords, unitName, unitNames, unitWord, wide } from "./words.js";
+import { Answers } from "./sending.js";
+import { ApiError, getFrom } from "frametally/js/shared/api.js";
+import { byId, control, el, swatch } from "frametally/js/shared/dom.js";
+import { moment, number } from "frametally/js/shared/format.js";
+import { colorsOf } from "frametally/js/shared/palette.js";
+import { showFault } from "frametally/js/status/notices.js";
+import { t } from "frametally/js/shared/texts.js";
+
+const AHEAD = 5;
+const AGAIN_MS = 5000;
+
+/** @typedef {{unit: Api.UnitToAnswer}} Work  and what became of it, as the stage has it */
+/**
+ * @typedef {Object} Shown  what frames and pieces are shown by
+ * @property {string[]} labels
+ * @property {Page.ColorOf} colorOf
+ * @property {string} nextWords
+ * @property {string} removeWords
+ * @property {boolean} canRemove
+ * @property {boolean} isReady  whether what is shown can be answered
+ * @property {(unit: Api.UnitToAnswer) => any} prepare
+ * @property {(work: any) => void} preload
+ * @property {(work: any) => void} show
+ * @property {(words: string) => void} clear
+ * @property {(label: string) => number} countOf
+ * @property {(by: number) => void} choose
+ * @property {(label: string) => void} give
+ * @property {() => void} remove
+ * @property {() => void} sayNotYet
+ * @property {(work: any) => import("./sending.js").Answer} answerOf
+ */
+
+/** @param {string} name */
+export async function openDesk(name) {
+  const desk = new Desk(name);
+  await desk.answers.sendAll();
+  await desk.fetchMore();
+  byId("desk-view").hidden = false;
+  desk.show();
+}
+
+class Desk {
+  /** @param {string} check */
+  constructor(check) {
+    this.check = check;
+    this.answers = new Answers(check, (error) => this.say(error));
+    /** @type {Work[]} */
+    this.before = [];
+    /** @type {Work|null} */
+    this.now = null;
+    /** @type {Work[]} */
+    this.queue = [];
+    this.shownAt = 0;
+    /** @type {string[]} */
+    this.labels = [];
+    this.drawn = this.answered = 0;
+    this.isAsking = false;
+    /** @type {import("./words.js").Unit} */
+    this.unit = "frame";
+    /** @type {Api.EventPlace|null} */
+    this.place = null;
+    /** @type {Player|null} */
+    this.player = null;
+    /** @type {Shown|null} */
+    this.shown = null;
+    byId("desk-view").addEventListener("keydown", (event) => this.press(event));
+    byId("act-next").addEventListener("click", () => this.next());
+    byId("act-remove").addEventListener("click", () => this.stage.remove());
+    byId("act-back").addEventListener("click", () => this.back());
+    control("desk-result", HTMLAnchorElement).href = addressOf(check, "result");
+  }
+
+  /** Asks for what comes next, without what is here already. */
+  async fetchMore() {
+    if (this.isAsking) return;
+    this.isAsking = true;
+    try {
+      const query = new URLSearchParams({ number: String(AHEAD), desk: tabName() });
+      /** @type {Api.NextUnits} */
+      const next = await getFrom(`accuracy/${encodeURIComponent(this.check)}/next`, query);
+      const here = new Set([...this.before, ...this.queue, ...(this.now ? [this.now] : [])].map(keyOf));
+      const fresh = next.units.filter((one) => !here.has(keyOf({ unit: one })));
+      this.shown ??= this.#open(next);
+      const { stage } = this;
+      this.queue.push(...fresh.map((unit) => stage.prepare(unit)));
+      this.labels = next.labels;
+      stage.labels = next.labels;
+      stage.colorOf = colorsOf(next.labels, next.labels);
+      this.drawn = next.drawn;
+      this.answered = next.answered;
+      this.showWidths(next);
+      this.showLabels();
+    } finally {
+      this.isAsking = false;
+    }
+  }
+
+  get stage() {
+    if (!this.shown) throw new Error("nothing was asked for yet");
+    return this.shown;
+  }
+
+  /** @param {Api.NextUnits} next @returns {Shown} */
+  #open({ metric, place }) {
+    this.place = place;
+    this.unit = unitWord(metric);
+    for (const one of byId("desk-view").querySelectorAll("[data-of]"))
+      if (one instanceof HTMLElement) one.hidden = one.dataset.of !== this.unit;
+    const area = byId("stage");
+    const changed = () => this.showActs();
+    if (metric === "detections") return new Stage(area, changed);
+    byId("what-counts").textContent =
+      metric === "visits"
+        ? t("accuracy.tap_when_an_object_is_first")
+        : t("accuracy.tap_when_the_foot_of_an", { name: place?.name ?? "" });
+    this.player = new Player(area, place, changed);
+    return this.player;
+  }
+
+  show() {
+    this.now ??= this.queue.shift() ?? null;
+    byId("desk-title").textContent = this.now
+      ? moment(this.now.unit.captured_at_ms)
+      : t("accuracy.there_is_nothing_left");
+    byId("stage").toggleAttribute("data-empty", !this.now);
+    if (this.now) {
+      this.stage.show(this.now);
+      this.shownAt = performance.now();
+      byId("stage").focus({ preventScroll: true });
+    } else {
+      this.stage.clear(
+        this.answered < this.drawn
+          ? t("accuracy.someone_else_has_the_that_are", { unit: unitNames(this.unit) })
+          : t("accuracy.every_of_the_sample_is_checked", { unit: unitName(this.unit) }),
+      );
+      setTimeout(() => this.now ?? this.goOn(), AGAIN_MS);
+    }
+    if (this.queue[0]) this.stage.preload(this.queue[0]);
+    this.showActs();
+  }
+
+  async goOn() {
+    try {
+      await this.fetchMore();
+      if (!this.now) this.show();
+    } catch (error) {
+      showFault(t("accuracy.no_next_frame"), wordsOf(error));
+      if (!this.now) this.stage.clear(wordsOf(error));
+      if (!(error instanceof ApiError) || error.passes) setTimeout(() => this.goOn(), AGAIN_MS);
+    }
+  }
+
+  next() {
+    if (!this.now) return;
+    if (!this.stage.isReady) {
+      this.stage.sayNotYet();
+      return;
+    }
+    const work = this.now;
+    this.answers.put(work.unit, Math.round(performance.now() - this.shownAt), this.stage.answerOf(work));
+    this.before.push(work);
+    this.now = null;
+    this.show();
+    this.answers.sendAll().then(() => {
+      if (this.queue.length < AHEAD - 1) this.goOn();
+    });
+  }
+
+  back() {
+    const work = this.before.pop();
+    if (!work) return;
+    if (this.now) this.queue.unshift(this.now);
+    this.now = work;
+    this.show();
+  }
+
+  /** @param {KeyboardEvent} event */
+  press(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const isButton = event.target instanceof HTMLElement && event.target.closest("button, a") !== null;
+    const isPress = isButton && (event.key === "Enter" || event.key === " ");
+    const act = isPress ? undefined : this.acts()[event.key];
+    if (!act) return;
+    event.preventDefault();
+    act();
+  }
+
+  /** @returns {Record<string, () => void>} */
+  acts() {
+    const stage = this.stage;
+    const next = () => this.next();
+    const remove = () => stage.remove();
+    const { player } = this;
+    return {
+      ...(player && { " ": () => player.toggle(), s: () => player.faster() }),
+      Enter: next,
+      n: next,
+      ArrowRight: () => stage.choose(1),
+      ArrowLeft: () => stage.choose(-1),
+      Escape: () => stage.choose(0),
+      x: remove,
+      Delete: remove,
+      Backspace: () => this.back(),
+      ...Object.fromEntries(this.labels.slice(0, 9).map((label, at) => [at + 1, () => stage.give(label)])),
+    };
+  }
+
+  showActs() {
+    const { stage, player } = this;
+    control("act-next", HTMLButtonElement).disabled = !this.now || !stage.isReady;
+    control("act-remove", HTMLButtonElement).disabled = !this.now || !stage.canRemove;
+    control("act-back", HTMLButtonElement).disabled = !this.before.length;
+    byId("act-next").firstChild?.replaceWith(stage.nextWords);
+    byId("act-remove").firstChild?.replaceWith(stage.removeWords);
+    if (player) {
+      byId("act-play").firstChild?.replaceWith(player.isPlaying ? t("accuracy.pause") : t("accuracy.play"));
+      byId("act-speed").firstChild?.replaceWith(t("accuracy.speed", { speed: player.speed }));
+    }
+    for (const one of byId("desk-labels").querySelectorAll("output"))
+      one.textContent = this.now ? String(stage.countOf(one.dataset.label ?? "")) : "";
+  }
+
+  showLabels() {
+    const area = byId("desk-labels");
+    const text = this.labels.join("\n");
+    if (area.dataset.of !== text) {
+      area.dataset.of = text;
+      area.replaceChildren(
+        ...this.labels.map((label, at) =>
+          el(
+            "button.button",
+            { onclick: () => this.stage.give(label) },
+            swatch(this.stage.colorOf(label)),
+            el("span", labelWords(label, this.place)),
+            el("output", { "data-label": label }),
+            at < 9 ? el("kbd", String(at + 1)) : "",
+          ),
+        ),
+      );
+    }
+    this.showActs();
+  }
+
+  /** @param {Api.NextUnits} next */
+  showWidths({ half_widths: widths, wanted_width: wanted, method, is_reached: isReached, labels }) {
+    byId("desk-progress").textContent = t("accuracy.of_are_checked_you_can_stop", {
+      answered: number(this.answered),
+      drawn: number(this.drawn),
+      unit: unitNames(this.unit),
+    });
+    byId("widths").replaceChildren(
+      ...labels.map((label) =>
+        el(
+          "li",
+          `${labelWords(label, this.place)}: `,
+          label in widths ? wide(widths[label]) : t("accuracy.too_few_to_say"),
+        ),
+      ),
+      el("li.muted", t("accuracy.wanted", { wanted: wide(wanted), method: methodWords(method) })),
+    );
+    byId("reached").hidden = !isReached;
+    byId("reached").textContent = isReached
+      ? t("accuracy.the_wanted_width_is_reached_you", { wanted: wide(wanted) })
+      : "";
+  }
+
+  /** @param {unknown} error */
+  say(error) {
+    showFault(
+      t("accuracy.not_kept_yet"),
+      t("accuracy.your_answers_wait_in_this_browser", { error: wordsOf(error) }),
+    );
+  }
+}
+
+/** @param {unknown} error */
+const wordsOf = (error) =>
+  error instanceof ApiError
+    ? `${error.message} ${error.remedy}`.trim()
+    : error instanceof Error
+      ? error.message
+      : String(error);
+
+/** @param {Pick<Work, "unit"> | {unit: Api.UnitToAnswer}} work */
+const keyOf = ({ unit }) => `${unit.unit}/${unit.turn}`;
+
+/** What this tab of the browser is called, so that two tabs get different frames. */
+function tabName() {
+  const known = sessionStorage.getItem("frametally-desk");
+  const name =
+    known ?? Array.from(crypto.getRandomValues(new Uint32Array(2)), (one) => one.toString(36)).join("");
+  sessionStorage.setItem("frametally-desk", name);
+  return name;
+}

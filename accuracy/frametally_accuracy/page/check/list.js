@@ -1,0 +1,209 @@
+// All checks, and the form that starts one.
+
+import { countUnits, labelWords, unitNames, unitWord, wide } from "./words.js";
+import { get, getFrom, send } from "frametally/js/shared/api.js";
+import { byId, control, el, fillSelect } from "frametally/js/shared/dom.js";
+import { fromInput, number, toTheMinute } from "frametally/js/shared/format.js";
+import { press } from "frametally/js/status/notices.js";
+import { t } from "frametally/js/shared/texts.js";
+
+/** @type {Record<Api.CheckSummary["metric"], string>} */
+const METRIC_WORDS = {
+  detections: t("accuracy.detections_frame_by_frame"),
+  visits: t("accuracy.visits_in_footage"),
+  crossings: t("accuracy.crossings_in_footage"),
+};
+
+/** @param {string} check @param {string} view */
+export const addressOf = (check, view) => `/accuracy?${new URLSearchParams({ check, view })}`;
+
+export async function showChecks() {
+  const [{ checks, metrics, lines, changes_allowed: mayCorrect, remedy }, catalogue] = await Promise.all([
+    /** @type {Promise<Api.Checks>} */ (getFrom("accuracy")),
+    get("catalogue"),
+  ]);
+  byId("checks-view").hidden = false;
+  byId("checks").replaceChildren(
+    checks.length
+      ? el(
+          "div.table-area",
+          { tabindex: "0", role: "group", "aria-labelledby": "checks-title" },
+          table(checks, mayCorrect),
+        )
+      : el("p.muted", t("accuracy.there_are_no_checks_yet")),
+  );
+  byId("start-card").hidden = !mayCorrect || !catalogue.sources.length;
+  byId("look-only").hidden = mayCorrect;
+  byId("look-only").textContent = mayCorrect
+    ? ""
+    : t("accuracy.you_can_see_checks_and_not", { remedy: remedy ?? "" });
+  fillTicks(
+    "start-sources",
+    catalogue.sources.map(({ source, name }) => [source, name]),
+  );
+  fillTicks(
+    "start-labels",
+    catalogue.labels.map(({ label }) => [label, label]),
+  );
+  showMetrics(metrics, lines, new Map(catalogue.sources.map(({ source, name }) => [source, name])));
+  control("start", HTMLFormElement).addEventListener("submit", (event) => {
+    event.preventDefault();
+    start();
+  });
+}
+
+/** @param {Api.CheckSummary[]} checks @param {boolean} mayCorrect */
+const table = (checks, mayCorrect) =>
+  el(
+    "table",
+    { id: "checks-table" },
+    el(
+      "thead",
+      el(
+        "tr",
+        ...[
+          t("accuracy.check"),
+          t("accuracy.what"),
+          t("web.labels"),
+          t("accuracy.checked"),
+          t("accuracy.started"),
+        ].map((one) => el("th", { scope: "col" }, one)),
+        el("th", { scope: "col" }, el("span.visually-hidden", t("accuracy.next_step"))),
+      ),
+    ),
+    el(
+      "tbody",
+      ...checks.map((one) =>
+        el(
+          "tr",
+          el("th", { scope: "row" }, el("a", { href: addressOf(one.id, "result") }, one.name)),
+          el("td", one.place ? t("accuracy.crossings_of", { name: one.place.name }) : one.metric),
+          el("td", one.labels.map((label) => labelWords(label, one.place)).join(", ")),
+          el(
+            "td",
+            t("accuracy.of", {
+              answered: number(one.answered),
+              drawn: countUnits(one.drawn, unitWord(one.metric)),
+            }),
+            one.is_reached
+              ? el("span.small.muted", t("accuracy.is_reached", { wanted_width: wide(one.wanted_width) }))
+              : "",
+          ),
+          el(
+            "td",
+            `${toTheMinute(one.started_at_ms)}${one.started_by ? t("accuracy.by", { started_by: one.started_by }) : ""}`,
+          ),
+          el(
+            "td",
+            mayCorrect
+              ? el(
+                  "a.button",
+                  { href: addressOf(one.id, "desk") },
+                  one.answered ? t("accuracy.go_on") : t("accuracy.begin"),
+                  el("span.visually-hidden", `: ${one.name}`),
+                )
+              : "",
+          ),
+        ),
+      ),
+    ),
+  );
+
+/**
+ * The choice of what is checked, and of crossings the line and its direction.
+ * @param {Api.CheckSummary["metric"][]} metrics
+ * @param {Api.EventPlace[]} lines
+ * @param {Map<string, string>} names  of sources, by slug
+ */
+function showMetrics(metrics, lines, names) {
+  const metric = control("start-metric", HTMLSelectElement);
+  const line = control("start-line", HTMLSelectElement);
+  const here = metrics.filter((one) => one !== "crossings" || lines.length);
+  fillSelect(
+    metric,
+    here.map((one) => [one, METRIC_WORDS[one]]),
+    metric.value || here[0],
+  );
+  fillSelect(
+    line,
+    lines.map(({ source, name }, at) => [String(at), `${name} (${names.get(source) ?? source})`]),
+    line.value || "0",
+  );
+  const show = () => {
+    const isCrossed = metric.value === "crossings";
+    for (const id of ["line-field", "direction-field"]) byId(id).hidden = !isCrossed;
+    byId("sources-field").hidden = isCrossed;
+    const unit = unitWord(/** @type {Api.CheckSummary["metric"]} */ (metric.value));
+    for (const one of control("start-planned", HTMLSelectElement).options)
+      if (one.value !== "0")
+        one.textContent = t("accuracy.after", { value: one.value, unit: unitNames(unit) });
+    const { directions = {} } = lines[Number(line.value)] ?? {};
+    const direction = control("start-direction", HTMLSelectElement);
+    fillSelect(direction, [["", t("accuracy.both")], ...Object.entries(directions)], direction.value);
+  };
+  metric.addEventListener("change", show);
+  line.addEventListener("change", show);
+  chosenLine = () => (metric.value === "crossings" ? (lines[Number(line.value)] ?? null) : null);
+  show();
+}
+
+/** @type {() => Api.EventPlace|null} */
+let chosenLine = () => null;
+
+/** @param {string} id @param {string[][]} options */
+const fillTicks = (id, options) =>
+  byId(id).replaceChildren(
+    ...options.map(([value, words]) =>
+      el("label.choice", el("input", { type: "checkbox", value, name: id }), " ", words),
+    ),
+  );
+
+/** @param {string} id */
+const ticked = (id) =>
+  [...byId(id).querySelectorAll("input")].filter((one) => one.checked).map((one) => one.value);
+
+function start() {
+  const value = (/** @type {string} */ id) => control(id, HTMLInputElement).value;
+  const chosen = (/** @type {string} */ id) => Number(control(id, HTMLSelectElement).value);
+  const plan = byId("start-plan");
+  return press(control("start-button", HTMLButtonElement), plan, async () => {
+    const line = chosenLine();
+    const select = (/** @type {string} */ id) => control(id, HTMLSelectElement).value;
+    const wanted = {
+      name: value("start-name"),
+      metric: select("start-metric"),
+      line: line?.name ?? "",
+      direction: line ? select("start-direction") : "",
+      sources: line ? [line.source] : ticked("start-sources"),
+      labels: ticked("start-labels"),
+      from_ms: fromInput(value("start-from")),
+      to_ms: fromInput(value("start-to")),
+      wanted_width: chosen("start-width"),
+      planned_units: chosen("start-planned"),
+    };
+    /** @type {Api.CheckSummary} */
+    const check = await send("POST", "accuracy", wanted);
+    /** @type {Api.CheckAnswers} */
+    const { result } = await getFrom(`accuracy/${check.id}`);
+    const unit = unitWord(check.metric);
+    control("start-button", HTMLButtonElement).hidden = true;
+    plan.hidden = false;
+    plan.replaceChildren(
+      t("accuracy.the_sample_is_drawn_from_for", {
+        units: countUnits(check.units, unit),
+        wanted_width: wide(check.wanted_width),
+      }),
+      result.labels
+        .map((one) =>
+          t("accuracy.for", {
+            units_needed: countUnits(one.units_needed, unit),
+            label: labelWords(one.label, check.place),
+          }),
+        )
+        .join(", "),
+      ". ",
+      el("a.button.primary", { id: "begin", href: addressOf(check.id, "desk") }, t("accuracy.begin")),
+    );
+    byId("begin").focus();
+  });
+}

@@ -1,0 +1,324 @@
+// A piece of footage: it plays at its own times, and what happens in it is tapped by key.
+
+import { byId, el, svg } from "frametally/js/shared/dom.js";
+import { labelWords } from "./words.js";
+import { t } from "frametally/js/shared/texts.js";
+
+const SPEEDS = [1, 2, 4];
+const STEP_MS = 1000;
+/** A tab that was hidden goes on where it was. */
+const MOST_STEP_MS = 250;
+
+/** @typedef {{label: string, at_ms: number}} Tap */
+/**
+ * @typedef {Object} PieceWork  a piece and what became of it here
+ * @property {Api.UnitToAnswer} unit
+ * @property {Tap[]} taps  in the order in which they were made
+ * @property {boolean} isSeen  whether it was played to its end
+ * @property {HTMLImageElement[]|null} images  of its frames, once they are loaded
+ */
+
+export class Player {
+  /** @param {HTMLElement} area @param {Api.EventPlace|null} place @param {() => void} onChange */
+  constructor(area, place, onChange) {
+    this.area = area;
+    this.place = place;
+    this.onChange = onChange;
+    /** @type {PieceWork|null} */
+    this.work = null;
+    /** @type {string[]} */
+    this.labels = [];
+    /** @type {Page.ColorOf} */
+    this.colorOf = () => "";
+    this.speed = SPEEDS[0];
+    this.isPlaying = false;
+    /** Event time that is shown. */
+    this.at = 0;
+    this.drawn = -1;
+    this.last = 0;
+    area.setAttribute("aria-label", t("accuracy.piece_to_check"));
+    byId("play-acts").hidden = false;
+    byId("act-play").addEventListener("click", () => this.toggle());
+    byId("act-speed").addEventListener("click", () => this.faster());
+  }
+
+  get nextWords() {
+    return t("accuracy.keep_it_next");
+  }
+
+  get removeWords() {
+    return t("accuracy.undo_the_last_tap");
+  }
+
+  get canRemove() {
+    return Boolean(this.work?.taps.length);
+  }
+
+  get isReady() {
+    return Boolean(this.work?.isSeen);
+  }
+
+  /** @param {Api.UnitToAnswer} unit @returns {PieceWork} */
+  prepare(unit) {
+    return { unit, taps: [], isSeen: false, images: null };
+  }
+
+  /** Loads the frames of a piece once those of the shown one are here. @param {PieceWork} work */
+  preload(work) {
+    const here = (this.work?.images ?? []).map((image) => image.decode().catch(() => undefined));
+    Promise.all(here).then(() => load(work));
+  }
+
+  /** @param {PieceWork} work */
+  show(work) {
+    this.work = work;
+    load(work);
+    const { unit } = work;
+    this.area.style.setProperty("--ratio", String(unit.width_px / unit.height_px));
+    this.area.dataset.unit = `${unit.unit}/${unit.turn}`;
+    this.area.toggleAttribute("data-seen", work.isSeen);
+    if (!unit.frames.length) {
+      this.clear(t("accuracy.the_footage_of_this_piece_is"));
+      return;
+    }
+    this.area.replaceChildren(
+      el("canvas", { width: unit.width_px, height: unit.height_px }),
+      svg(
+        "svg",
+        { class: "desk-boxes", "aria-hidden": "true", viewBox: `0 0 ${unit.width_px} ${unit.height_px}` },
+        ...this.#line(unit),
+      ),
+      el("p.added", { hidden: true }),
+      el("p.piece-clock"),
+      el("div.piece-bar", { "aria-hidden": "true" }),
+    );
+    this.at = unit.frames[0].captured_at_ms;
+    this.drawn = -1;
+    this.isPlaying = !matchMedia("(prefers-reduced-motion: reduce)").matches;
+    this.#say(
+      t("accuracy.piece_of_it_plays", { source: unit.source, end: seconds(this.#end - unit.captured_at_ms) }),
+    );
+    this.#start();
+    this.#changed();
+  }
+
+  /** @param {string} words */
+  clear(words) {
+    this.work = null;
+    this.isPlaying = false;
+    delete this.area.dataset.unit;
+    this.area.replaceChildren(el("p", words));
+    this.#say(words);
+  }
+
+  /** @param {string} label */
+  countOf(label) {
+    return this.work?.taps.filter((one) => one.label === label).length ?? 0;
+  }
+
+  toggle() {
+    if (!this.work) return;
+    this.isPlaying = !this.isPlaying;
+    if (this.isPlaying && this.at >= this.#end) this.at = this.work.unit.frames[0].captured_at_ms;
+    this.#start();
+    this.onChange();
+  }
+
+  faster() {
+    this.speed = SPEEDS[(SPEEDS.indexOf(this.speed) + 1) % SPEEDS.length];
+    this.#say(t("accuracy.speed_2", { speed: this.speed }));
+    this.onChange();
+  }
+
+  /** @param {number} by  seconds forward; those that were not seen yet have to be played */
+  choose(by) {
+    if (!this.work) return;
+    const { unit, isSeen } = this.work;
+    const to = this.at + by * STEP_MS;
+    if (by > 0 && !isSeen) return;
+    this.at = Math.min(Math.max(to, unit.frames[0].captured_at_ms), this.#end);
+    this.#draw();
+  }
+
+  /** Notes that something happens now. @param {string} label */
+  give(label) {
+    if (!this.work) return;
+    const { unit, taps } = this.work;
+    if (this.at < unit.captured_at_ms) {
+      this.#note(t("accuracy.the_piece_has_not_begun_yet"));
+      return;
+    }
+    taps.push({ label, at_ms: Math.round(this.at) });
+    this.#note(`+1 ${labelWords(label, this.place)}`);
+    this.#changed();
+  }
+
+  /** Takes the last tap back. */
+  remove() {
+    const tap = this.work?.taps.pop();
+    if (!tap) return;
+    this.#note(`−1 ${labelWords(tap.label, this.place)}`);
+    this.#changed();
+  }
+
+  sayNotYet() {
+    this.#note(t("accuracy.play_the_piece_to_its_end"));
+  }
+
+  /** @param {PieceWork} work */
+  answerOf({ taps }) {
+    return { taps: taps.toSorted((one, other) => one.at_ms - other.at_ms) };
+  }
+
+  /** Event time of the last frame. */
+  get #end() {
+    return (this.work?.unit.to_ms ?? 1) - 1;
+  }
+
+  #start() {
+    this.last = performance.now();
+    this.#draw();
+    if (this.isPlaying) requestAnimationFrame((now) => this.#tick(now, this.work));
+  }
+
+  /** @param {number} now @param {PieceWork|null} work  for which it was asked */
+  #tick(now, work) {
+    if (!work || work !== this.work || !this.isPlaying) return;
+    const step = Math.min(Math.max(now - this.last, 0), MOST_STEP_MS) * this.speed;
+    this.last = now;
+    const next = Math.min(this.at + step, this.#end);
+    // It waits for a picture that is still on its way.
+    if (work.images?.[frameAt(work, next)]?.complete) this.at = next;
+    this.#draw();
+    if (this.at >= this.#end) {
+      this.isPlaying = false;
+      work.isSeen = true;
+      this.area.toggleAttribute("data-seen", true);
+      this.#say(t("accuracy.the_piece_has_ended", { all: this.#all() }));
+      this.onChange();
+    } else requestAnimationFrame((later) => this.#tick(later, work));
+  }
+
+  #draw() {
+    const { work } = this;
+    const pen = this.area.querySelector("canvas")?.getContext("2d");
+    if (!work || !pen) return;
+    const number = frameAt(work, this.at);
+    const image = work.images?.[number];
+    if (image && number !== this.drawn && image.complete) {
+      if (image.naturalWidth) pen.drawImage(image, 0, 0, pen.canvas.width, pen.canvas.height);
+      this.drawn = image.naturalWidth ? number : -1;
+    }
+    const { captured_at_ms: begin } = work.unit;
+    const isBefore = this.at < begin;
+    this.area.toggleAttribute("data-before", isBefore);
+    const clock = this.area.querySelector(".piece-clock");
+    const words = isBefore
+      ? t("accuracy.before_the_piece_do_not_count", { begin: seconds(begin - this.at) })
+      : t("accuracy.of_2", { at: seconds(this.at - begin), end: seconds(this.#end - begin) });
+    if (clock && clock.textContent !== words) clock.textContent = words;
+    const bar = this.area.querySelector(".piece-bar");
+    if (bar instanceof HTMLElement) bar.style.setProperty("--at", `${this.#share(this.at)}%`);
+  }
+
+  /** @param {number} at */
+  #share(at) {
+    const first = this.work?.unit.frames[0].captured_at_ms ?? 0;
+    return ((at - first) / Math.max(this.#end - first, 1)) * 100;
+  }
+
+  #changed() {
+    const { work } = this;
+    if (!work) return;
+    this.area
+      .querySelector(".piece-bar")
+      ?.replaceChildren(
+        styled(el("i.before"), { width: `${this.#share(work.unit.captured_at_ms)}%` }),
+        ...work.taps.map(({ label, at_ms: at }) =>
+          styled(el("i.tap"), { left: `${this.#share(at)}%`, background: this.colorOf(label) }),
+        ),
+        el("i.now"),
+      );
+    this.#draw();
+    this.onChange();
+  }
+
+  #all() {
+    const counts = this.labels.map((label) => [label, this.countOf(label)]).filter(([, count]) => count);
+    return counts.length
+      ? `${counts.map(([label, count]) => `${labelWords(String(label), this.place)} ${count}`).join(", ")}.`
+      : t("accuracy.nothing_was_tapped");
+  }
+
+  /** @param {Api.UnitToAnswer} unit */
+  #line(unit) {
+    const shape = (this.place?.shapes ?? []).find(
+      ({ from_ms: from, to_ms: to }) =>
+        (from ?? -Infinity) <= unit.captured_at_ms && unit.captured_at_ms < (to ?? Infinity),
+    );
+    if (!shape || !this.place) return [];
+    const points = shape.points.map(([x, y]) => [
+      (x * unit.width_px) / shape.width_px,
+      (y * unit.height_px) / shape.height_px,
+    ]);
+    const path = points.map((point) => point.join(",")).join(" ");
+    return [
+      svg("polyline", { points: path, class: "piece-line halo" }),
+      svg("polyline", { points: path, class: "piece-line" }),
+      ...Object.entries(this.place.directions).map(([way, name]) =>
+        sideOf(points, way, name, unit.height_px),
+      ),
+    ];
+  }
+
+  /** @param {string} words */
+  #note(words) {
+    const note = this.area.querySelector(".added");
+    if (note instanceof HTMLElement) {
+      note.hidden = false;
+      note.textContent = words;
+    }
+    this.#say(`${words} ${this.#all()}`);
+  }
+
+  /** @param {string} words */
+  #say(words) {
+    byId("spoken").textContent = words;
+  }
+}
+
+/** @param {PieceWork} work */
+function load(work) {
+  work.images ??= work.unit.frames.map(({ image_url: src }) => el("img", { alt: "", src }));
+}
+
+/** @param {HTMLElement} element @param {Record<string, string>} styles */
+function styled(element, styles) {
+  for (const [name, value] of Object.entries(styles)) element.style.setProperty(name, value);
+  return element;
+}
+
+/** The frame that is seen at an event time. @param {PieceWork} work @param {number} at */
+function frameAt({ unit: { frames } }, at) {
+  let number = 0;
+  while (number + 1 < frames.length && frames[number + 1].captured_at_ms <= at) number += 1;
+  return number;
+}
+
+/**
+ * The name of a direction, on the side of the line to which it leads.
+ * @param {number[][]} points @param {string} way @param {string} name @param {number} height
+ */
+function sideOf(points, way, name, height) {
+  const [ax, ay] = points[0];
+  const [bx, by] = points[points.length - 1];
+  const length = Math.hypot(bx - ax, by - ay) || 1;
+  const away = (way === "to_right" ? 1 : -1) * (height / 9);
+  // To the right hand of who walks from the first point to the last; y goes down.
+  const x = (ax + bx) / 2 - ((by - ay) / length) * away;
+  const y = (ay + by) / 2 + ((bx - ax) / length) * away;
+  return svg("text", { x, y, class: "piece-side", "font-size": height / 26, text: name });
+}
+
+/** @param {number} ms */
+const seconds = (ms) => `${Math.max(ms / 1000, 0).toFixed(1)} s`;

@@ -1,0 +1,316 @@
+// What a check says: the estimate beside the raw count, what it rests on, where to check next; and its certificate.
+
+import { addressOf } from "./list.js";
+import {
+  between,
+  countUnits,
+  labelWords,
+  methodWords,
+  unitName,
+  unitNames,
+  unitWord,
+  wide,
+} from "./words.js";
+import { BASE, getFrom } from "frametally/js/shared/api.js";
+import { byId, el } from "frametally/js/shared/dom.js";
+import { moment, number, percent, span, toTheMinute } from "frametally/js/shared/format.js";
+import { has } from "frametally/js/shell/navigation.js";
+import { t } from "frametally/js/shared/texts.js";
+
+const KEY_DIGITS = 16;
+const MOST_ZONES = 3;
+const MOST_NAMES = 10;
+
+/** @param {string} name */
+export async function showResult(name) {
+  /** @type {Api.CheckAnswers} */
+  const { check, result, history, stale } = await getFrom(`accuracy/${encodeURIComponent(name)}`);
+  const area = byId("result-view");
+  area.hidden = false;
+  area.replaceChildren(
+    el(
+      "div.card-head",
+      el("div", el("h1", check.name), el("p.muted", restsOn(check, result))),
+      el(
+        "div.acts.no-print",
+        has("correct")
+          ? el(
+              "a.button.primary",
+              { href: addressOf(check.id, "desk") },
+              t("accuracy.check_2", { metric: unitNames(unitWord(check.metric)) }),
+            )
+          : "",
+        stale.length
+          ? ""
+          : el(
+              "a.button",
+              { id: "to-certificate", href: addressOf(check.id, "certificate") },
+              t("accuracy.certificate"),
+            ),
+      ),
+    ),
+    ...(stale.length
+      ? [
+          el(
+            "p.notice.error",
+            { id: "stale", role: "alert" },
+            t("accuracy.this_check_is_stale_and_no", { stale: stale.join(" ") }),
+          ),
+        ]
+      : []),
+    ...(result.is_reached
+      ? [
+          el(
+            "p.reached",
+            { id: "reached-result" },
+            t("accuracy.the_wanted_width_is_reached", { wanted_width: wide(check.wanted_width) }),
+          ),
+        ]
+      : []),
+    el(
+      "section.card",
+      { "aria-labelledby": "labels-title" },
+      el("h2", { id: "labels-title" }, t("accuracy.raw_count_and_estimate")),
+      labelTable(check, result),
+      el("p.small.muted", t("accuracy.the_truth_is_in_it_with", { method: methodWords(result.method) })),
+    ),
+    el(
+      "section.card",
+      { "aria-labelledby": "agreement-title" },
+      el("h2", { id: "agreement-title" }, t("accuracy.agreement")),
+      el("p", { id: "agreement" }, agreementWords(check, result.agreement)),
+    ),
+    el(
+      "section.card",
+      { "aria-labelledby": "zones-title" },
+      el("h2", { id: "zones-title" }, t("accuracy.where_to_check_next")),
+      nextWords(check, result),
+    ),
+    el(
+      "section.card",
+      { "aria-labelledby": "history-title" },
+      el("h2", { id: "history-title" }, t("accuracy.estimate_as_the_check_went_on")),
+      history.length
+        ? historyTable(check, history)
+        : el(
+            "p.muted",
+            t("accuracy.there_is_no_estimate_yet_check", { metric: unitNames(unitWord(check.metric)) }),
+          ),
+    ),
+  );
+}
+
+/** @param {string} name */
+export async function showCertificate(name) {
+  const route = `accuracy/${encodeURIComponent(name)}/certificate`;
+  const certificate = await getFrom(route);
+  const { check, result } = certificate;
+  const area = byId("result-view");
+  area.hidden = false;
+  area.replaceChildren(
+    el(
+      "article.certificate",
+      { "data-many": check.labels.length > MOST_NAMES },
+      el("h1", t("accuracy.certificate_of_an_accuracy_check")),
+      el("p.strong", check.name),
+      el("p", restsOn({ ...check, drawn: certificate.units.length }, result)),
+      labelTable(check, result),
+      el("p", t("accuracy.the_truth_is_in_it_with", { method: methodWords(result.method) })),
+      el("p", agreementWords(check, result.agreement)),
+      facts([
+        [
+          t("accuracy.what_was_checked"),
+          check.place ? t("accuracy.crossings_of", { name: check.place.name }) : check.metric,
+        ],
+        [unitsTitle(check), t("accuracy.of_3", { units: number(result.units), sources: few(check.sources) })],
+        [
+          t("accuracy.range"),
+          t("accuracy.to", { from_ms: moment(check.from_ms), to_ms: moment(check.to_ms) }),
+        ],
+        [t("accuracy.seed_of_the_sample"), check.seed],
+        [
+          t("accuracy.hash_of_the_and_counts", { metric: unitNames(unitWord(check.metric)) }),
+          check.population_sha256,
+        ],
+        [t("accuracy.made"), toTheMinute(certificate.made_at_ms)],
+        [t("accuracy.key"), `${certificate.public_key.slice(0, KEY_DIGITS)}…`],
+        [t("accuracy.signature"), `${certificate.signature.slice(0, KEY_DIGITS)}…`],
+      ]),
+      el(
+        "p.small",
+        t("accuracy.the_signed_file_has_every_of", { metric: unitName(unitWord(check.metric)) }),
+        el("code", t("accuracy.frametally_accuracy_verify_accuracy_json", { id: check.id })),
+        t("accuracy.draws_the_sample_again_from_the"),
+      ),
+      el(
+        "div.acts.no-print",
+        el(
+          "a.button.primary",
+          { id: "download", href: `${BASE}/${route}`, download: "" },
+          t("accuracy.signed_file_json"),
+        ),
+        el("button.button", { id: "print", onclick: () => print() }, t("accuracy.print_or_save_as_pdf")),
+        el("a.button", { href: addressOf(check.id, "result") }, t("accuracy.back_to_the_result")),
+      ),
+    ),
+  );
+}
+
+/** @param {string[]} names */
+const few = (names) =>
+  names.length > MOST_NAMES
+    ? t("accuracy.and_more", {
+        names: names.slice(0, MOST_NAMES).join(", "),
+        length: number(names.length - MOST_NAMES),
+      })
+    : names.join(", ");
+
+/** @param {string[][]} rows */
+const facts = (rows) => el("dl.facts", ...rows.flatMap(([name, value]) => [el("dt", name), el("dd", value)]));
+
+/** @param {Pick<Api.CheckSummary, "model"|"drawn"|"metric"|"place">} check @param {Api.CheckResult} result */
+function restsOn(
+  { model, drawn, metric, place },
+  { answered, persons, first_answer_ms: first, last_answer_ms: last },
+) {
+  const who = persons.length ? t("web.by", { persons: few(persons) }) : "";
+  const when = first === null || last === null ? "" : `, ${span(first, last)}`;
+  const what = place ? t("accuracy.crossings_of_the_line", { name: place.name }) : metric;
+  return t("accuracy.of_checked_counts_are_of_the", {
+    answered: number(answered),
+    drawn: countUnits(drawn, unitWord(metric)),
+    who,
+    when,
+    what,
+    model,
+  });
+}
+
+/** @typedef {Pick<Api.CheckSummary, "metric"|"place">} About  what was checked */
+
+/** @param {About} about @param {Api.CheckResult} result */
+const labelTable = (about, { labels }) =>
+  el(
+    "div.table-area",
+    { tabindex: "0", role: "group", "aria-label": t("accuracy.counts_and_estimates_by_label") },
+    el(
+      "table",
+      { id: "labels" },
+      el(
+        "thead",
+        el(
+          "tr",
+          el("th", { scope: "col" }, t("web.label")),
+          ...[
+            t("accuracy.raw_count"),
+            t("accuracy.estimate"),
+            t("web.interval"),
+            t("accuracy.width"),
+            t("accuracy.needed", { about: unitsTitle(about) }),
+          ].map((one) => el("th.number", { scope: "col" }, one)),
+        ),
+      ),
+      el("tbody", ...labels.map((one) => labelRow(about, one))),
+    ),
+  );
+
+/** @param {About} about @param {Api.LabelAccuracy} one */
+function labelRow({ place }, one) {
+  const name = el("th", { scope: "row" }, labelWords(one.label, place));
+  const raw = el("td.number", number(one.model_total));
+  const needed = el("td.number", number(one.units_needed));
+  if (one.state === "too_few")
+    return el("tr", name, raw, el("td.number", { colspan: "3" }, t("accuracy.too_few_to_say")), needed);
+  return el(
+    "tr",
+    name,
+    raw,
+    el(
+      "td.number",
+      number(Math.round(one.total ?? 0)),
+      one.has_steady_error ? el("span.small.muted", t("accuracy.a_steady_error")) : "",
+    ),
+    el("td.number", between(one.low, one.high)),
+    el("td.number", wide(one.half_width ?? 0), one.is_reached ? " ✓" : ""),
+    needed,
+  );
+}
+
+/** @param {About} about */
+const unitsTitle = ({ metric }) => (metric === "detections" ? t("web.frames") : t("accuracy.pieces_2"));
+
+/** @param {About} about @param {Api.DoubleAnswers} agreement */
+const agreementWords = ({ metric }, { pairs, equal, low, high, mean_difference: apart }) =>
+  pairs
+    ? t("accuracy.came_twice_both_answers_were_equal", {
+        pairs: countUnits(pairs, unitWord(metric)),
+        equal: number(equal),
+        equal2: percent(equal / pairs),
+        low: percent(low),
+        high: percent(high),
+        apart: apart.toFixed(2),
+        metric: unitName(unitWord(metric)),
+      })
+    : t("accuracy.no_was_checked_twice_yet_every", { metric: unitName(unitWord(metric)) });
+
+/** @param {About} about @param {Api.CheckResult} result */
+function nextWords({ metric }, { zones }) {
+  const best = zones.filter(({ units, answered }) => answered < units).slice(0, MOST_ZONES);
+  if (!best.length) return el("p.muted", t("accuracy.there_is_too_little_to_say"));
+  return el(
+    "ol",
+    ...best.map((zone) =>
+      el(
+        "li",
+        t("accuracy.to_of_checked_one_more_takes", {
+          from_source: zone.from_source,
+          from_ms: moment(zone.from_ms),
+          part: zone.to_source === zone.from_source ? "" : `${zone.to_source}, `,
+          to_ms: moment(zone.to_ms),
+          answered: number(zone.answered),
+          units: countUnits(zone.units, unitWord(metric)),
+          shrink: percent(zone.shrink),
+        }),
+      ),
+    ),
+  );
+}
+
+/** @param {About} about @param {Api.PastEstimate[]} history */
+function historyTable(about, history) {
+  const labels = [...new Set(history.map(({ label }) => label))];
+  const looks = new Map(history.map(({ units, answered_at_ms: at_ms }) => [units, at_ms]));
+  const cell = (/** @type {number} */ frames, /** @type {string} */ name) => {
+    const then = history.find(({ units, label }) => units === frames && label === name);
+    return then
+      ? `${number(Math.round(then.total))} (${between(then.low, then.high)})`
+      : t("accuracy.too_few_to_say");
+  };
+  return el(
+    "div.table-area",
+    { tabindex: "0", role: "group", "aria-labelledby": "history-title" },
+    el(
+      "table",
+      { id: "history" },
+      el(
+        "thead",
+        el(
+          "tr",
+          ...[unitsTitle(about), t("accuracy.checked_until")].map((one) => el("th", { scope: "col" }, one)),
+          ...labels.map((one) => el("th.number", { scope: "col" }, one)),
+        ),
+      ),
+      el(
+        "tbody",
+        ...[...looks].map(([frames, at_ms]) =>
+          el(
+            "tr",
+            el("th", { scope: "row" }, number(frames)),
+            el("td", toTheMinute(at_ms)),
+            ...labels.map((label) => el("td.number", cell(frames, label))),
+          ),
+        ),
+      ),
+    ),
+  );
+}

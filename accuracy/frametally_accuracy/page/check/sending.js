@@ -1,0 +1,60 @@
+// Answers on their way to the server: each waits in this browser until the server has it.
+
+import { ApiError, send } from "frametally/js/shared/api.js";
+import { byId } from "frametally/js/shared/dom.js";
+
+const RETRY_MS = 2000;
+
+/** @typedef {{boxes?: object[], counts?: Record<string, number>, taps?: object[]}} Answer */
+/** @typedef {{unit: number, turn: number, took_ms: number} & Answer} Sent */
+
+export class Answers {
+  /** @param {string} check @param {(error: unknown) => void} say */
+  constructor(check, say) {
+    this.route = `accuracy/${encodeURIComponent(check)}/answers`;
+    this.place = `frametally-answers-${check}`;
+    this.say = say;
+    /** @type {Promise<void>|null} */
+    this.sending = null;
+  }
+
+  /** @returns {Sent[]} */
+  get waiting() {
+    return JSON.parse(localStorage.getItem(this.place) ?? "[]");
+  }
+
+  /** @param {Sent[]} answers */
+  keep(answers) {
+    if (answers.length) localStorage.setItem(this.place, JSON.stringify(answers));
+    else localStorage.removeItem(this.place);
+    byId("desk-view").toggleAttribute("data-waiting", answers.length > 0);
+  }
+
+  /** @param {Api.UnitToAnswer} unit @param {number} took @param {Answer} answer */
+  put({ unit, turn }, took, answer) {
+    this.keep([...this.waiting, { unit, turn, took_ms: took, ...answer }]);
+  }
+
+  /** Sends what waits, in its order; one that the server refuses for good is named and left out. */
+  sendAll() {
+    this.sending ??= this.#send().finally(() => (this.sending = null));
+    return this.sending;
+  }
+
+  async #send() {
+    for (let [first] = this.waiting; first; [first] = this.waiting) {
+      try {
+        await send("POST", this.route, first);
+        byId("notice").hidden = true;
+      } catch (error) {
+        this.say(error);
+        if (!(error instanceof ApiError) || error.passes) {
+          setTimeout(() => this.sendAll(), RETRY_MS);
+          return;
+        }
+        if (error.status === 401 || error.status === 403) return;
+      }
+      this.keep(this.waiting.slice(1));
+    }
+  }
+}

@@ -1,0 +1,262 @@
+// A frame with its boxes, which can be chosen, drawn, named and removed.
+
+import { byId, el, svg } from "frametally/js/shared/dom.js";
+import { t } from "frametally/js/shared/texts.js";
+
+const LEAST_PX = 4;
+
+/** @typedef {{label: string, box: [number, number, number, number], confidence: number|null}} Box */
+/**
+ * @typedef {Object} Work  a frame and what became of it here
+ * @property {Api.UnitToAnswer} unit
+ * @property {Box[]} boxes
+ * @property {Map<string, number>} added  objects without a place, by label
+ * @property {HTMLImageElement} image
+ */
+
+export class Stage {
+  /** @param {HTMLElement} area @param {() => void} onChange */
+  constructor(area, onChange) {
+    this.area = area;
+    this.onChange = onChange;
+    /** @type {Work|null} */
+    this.work = null;
+    this.chosen = -1;
+    /** @type {string[]} */
+    this.labels = [];
+    /** @type {Page.ColorOf} */
+    this.colorOf = () => "";
+    /** The label that a box gets which is drawn next. */
+    this.label = "";
+    /** @type {{at: [number, number], to: [number, number]}|null} */
+    this.drawing = null;
+    area.addEventListener("pointerdown", (event) => this.#down(event));
+    area.addEventListener("pointermove", (event) => this.#move(event));
+    area.addEventListener("pointerup", () => this.#up());
+  }
+
+  get nextWords() {
+    const isChanged =
+      this.work && (this.work.added.size > 0 || !areSame(this.work.boxes, this.work.unit.boxes));
+    return isChanged ? t("accuracy.keep_it_next") : t("accuracy.all_is_right_next");
+  }
+
+  get removeWords() {
+    return t("accuracy.remove_the_box");
+  }
+
+  get canRemove() {
+    return this.chosen >= 0;
+  }
+
+  get isReady() {
+    return this.work !== null;
+  }
+
+  /**
+   * Loads the picture before it is shown.
+   * @param {Api.UnitToAnswer} unit
+   * @returns {Work}
+   */
+  prepare(unit) {
+    const image = el("img", { alt: "", draggable: "false", src: unit.image_url });
+    image.decode().catch(() => image.setAttribute("alt", t("web.this_frame_is_no_longer_in")));
+    return { unit, boxes: /** @type {Box[]} */ ([...unit.boxes]), added: new Map(), image };
+  }
+
+  /** The picture is on its way since it was prepared. */
+  preload() {}
+
+  sayNotYet() {}
+
+  /** @param {Work} work */
+  show(work) {
+    this.work = work;
+    this.chosen = -1;
+    this.drawing = null;
+    this.area.style.setProperty("--ratio", String(work.unit.width_px / work.unit.height_px));
+    this.area.dataset.unit = `${work.unit.unit}/${work.unit.turn}`;
+    this.area.replaceChildren(work.image, svg("svg", { class: "desk-boxes", "aria-hidden": "true" }));
+    this.#draw();
+    this.#say(t("accuracy.frame_of", { source: work.unit.source, all: this.#all() }));
+  }
+
+  /** @param {string} words */
+  clear(words) {
+    this.work = null;
+    this.chosen = -1;
+    delete this.area.dataset.unit;
+    this.area.replaceChildren(el("p", words));
+    this.#say(words);
+  }
+
+  /** @param {string} label */
+  countOf(label) {
+    const { boxes, added } = this.work ?? { boxes: [], added: new Map() };
+    return boxes.filter((one) => one.label === label).length + (added.get(label) ?? 0);
+  }
+
+  /** @param {number} by  1: the next box; -1: the one before; 0: none */
+  choose(by) {
+    const most = this.work?.boxes.length ?? 0;
+    if (by === 0 || !most) this.chosen = -1;
+    else if (this.chosen < 0) this.chosen = by > 0 ? 0 : most - 1;
+    else this.chosen = (this.chosen + by + most) % most;
+    const box = this.work?.boxes[this.chosen];
+    this.#say(
+      box
+        ? t("accuracy.box_of", { chosen: this.chosen + 1, most, label: box.label })
+        : t("accuracy.no_box_is_chosen"),
+    );
+    this.#changed();
+  }
+
+  /**
+   * The chosen box gets a label; without one, an object is added, which has no place.
+   * @param {string} label
+   */
+  give(label) {
+    if (!this.work) return;
+    this.label = label;
+    const box = this.work.boxes[this.chosen];
+    if (box) this.work.boxes[this.chosen] = { ...box, label };
+    else this.work.added.set(label, (this.work.added.get(label) ?? 0) + 1);
+    this.#say(`${box ? t("accuracy.the_box_is") : t("accuracy.added")} ${label}. ${this.#all()}`);
+    this.#changed();
+  }
+
+  /** Removes the chosen box; where none is chosen, what was added last. */
+  remove() {
+    if (!this.work) return;
+    const [gone] = this.chosen < 0 ? [] : this.work.boxes.splice(this.chosen, 1);
+    const last = [...this.work.added.keys()].at(-1);
+    if (!gone && last !== undefined) {
+      const left = (this.work.added.get(last) ?? 0) - 1;
+      if (left > 0) this.work.added.set(last, left);
+      else this.work.added.delete(last);
+    }
+    this.chosen = -1;
+    const label = gone?.label ?? last;
+    if (label !== undefined) this.#say(t("accuracy.removed", { label, all: this.#all() }));
+    this.#changed();
+  }
+
+  /** What is sent: an object that was added by key has no place, and then numbers are what is known. @param {Work} work */
+  answerOf({ boxes, added }) {
+    const kept = boxes.map(({ label, box, confidence }) => ({ label, box, confidence }));
+    if (!added.size) return { boxes: kept };
+    const counts = Object.fromEntries(added);
+    for (const { label } of kept) counts[label] = (counts[label] ?? 0) + 1;
+    return { counts };
+  }
+
+  #all() {
+    const counts = this.labels.map((label) => [label, this.countOf(label)]).filter(([, count]) => count);
+    return counts.length
+      ? `${counts.map(([label, count]) => `${label} ${count}`).join(", ")}.`
+      : t("accuracy.it_has_no_objects");
+  }
+
+  /** @param {string} words */
+  #say(words) {
+    byId("spoken").textContent = words;
+  }
+
+  #changed() {
+    this.#draw();
+    this.onChange();
+  }
+
+  #draw() {
+    const drawing = this.area.querySelector("svg");
+    if (!drawing || !this.work) return;
+    const { boxes, added, unit } = this.work;
+    drawing.setAttribute("viewBox", `0 0 ${unit.width_px} ${unit.height_px}`);
+    const size = unit.height_px / 32;
+    drawing.replaceChildren(
+      ...boxes.flatMap(({ label, box: [x, y, width, height] }, at) => [
+        svg("rect", { x, y, width, height, class: "halo" }),
+        svg("rect", {
+          x,
+          y,
+          width,
+          height,
+          class: at === this.chosen ? "box chosen" : "box",
+          stroke: this.colorOf(label),
+        }),
+        svg("text", { x, y: y < size ? y + size : y - size / 4, "font-size": size, text: label }),
+      ]),
+    );
+    if (this.drawing) {
+      const [x, y, width, height] = rectOf(this.drawing);
+      drawing.append(
+        svg("rect", { x, y, width, height, class: "box chosen", stroke: this.colorOf(this.label) }),
+      );
+    }
+    this.area.querySelector(".added")?.remove();
+    if (added.size)
+      this.area.append(
+        el(
+          "p.added",
+          t("accuracy.added_2", { part: [...added].map(([label, count]) => `${count} ${label}`).join(", ") }),
+        ),
+      );
+  }
+
+  /** @param {PointerEvent} event @returns {[number, number]} */
+  #pointOf(event) {
+    const { left, top, width, height } = this.area.getBoundingClientRect();
+    const { width_px: wide, height_px: high } = this.work?.unit ?? { width_px: 1, height_px: 1 };
+    const within = (/** @type {number} */ share, /** @type {number} */ px) =>
+      Math.min(Math.max(share, 0), 1) * px;
+    return [within((event.clientX - left) / width, wide), within((event.clientY - top) / height, high)];
+  }
+
+  /** @param {PointerEvent} event */
+  #down(event) {
+    if (!this.work || event.button !== 0) return;
+    const at = this.#pointOf(event);
+    this.drawing = { at, to: at };
+    this.label ||= this.labels[0];
+    this.area.setPointerCapture(event.pointerId);
+  }
+
+  /** @param {PointerEvent} event */
+  #move(event) {
+    if (!this.drawing) return;
+    this.drawing.to = this.#pointOf(event);
+    this.#draw();
+  }
+
+  #up() {
+    if (!this.drawing || !this.work) return;
+    const box = rectOf(this.drawing);
+    const [x, y] = this.drawing.at;
+    this.drawing = null;
+    if (box[2] >= LEAST_PX && box[3] >= LEAST_PX) {
+      this.chosen = this.work.boxes.push({ label: this.label, box, confidence: null }) - 1;
+      this.#say(t("accuracy.drawn", { label: this.label, all: this.#all() }));
+    } else this.chosen = smallestAt(this.work.boxes, x, y);
+    this.#changed();
+  }
+}
+
+/** @param {{at: [number, number], to: [number, number]}} drawing @returns {[number, number, number, number]} */
+const rectOf = ({ at, to }) => [
+  Math.min(at[0], to[0]),
+  Math.min(at[1], to[1]),
+  Math.abs(at[0] - to[0]),
+  Math.abs(at[1] - to[1]),
+];
+
+/** @param {Box[]} boxes @param {number} x @param {number} y */
+function smallestAt(boxes, x, y) {
+  const areas = boxes.map(({ box: [left, top, width, height] }) =>
+    left <= x && x <= left + width && top <= y && y <= top + height ? width * height : Infinity,
+  );
+  const least = Math.min(...areas);
+  return least === Infinity ? -1 : areas.indexOf(least);
+}
+
+/** @param {readonly object[]} one @param {readonly object[]} other */
+const areSame = (one, other) => JSON.stringify(one) === JSON.stringify(other);

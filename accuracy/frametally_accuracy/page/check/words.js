@@ -1,0 +1,44 @@
+// Words about intervals that the list, the desk and the result share.
+
+import { number } from "frametally/js/shared/format.js";
+import { t } from "frametally/js/shared/texts.js";
+
+/** @param {number} width  half-width as a part of the total */
+export const wide = (width) => `±${(width * 100).toFixed(width < 0.1 ? 1 : 0).replace(/\.0$/, "")} %`;
+
+/** What a unit of a check is called. @param {Api.CheckSummary["metric"]} metric */
+export const unitWord = (metric) => (metric === "detections" ? "frame" : "piece");
+
+/** @typedef {ReturnType<typeof unitWord>} Unit */
+
+/** "frame", within a sentence. @param {Unit} unit */
+export const unitName = (unit) => (unit === "frame" ? t("accuracy.frame") : t("accuracy.piece"));
+
+/** "frames", within a sentence. @param {Unit} unit */
+export const unitNames = (unit) => (unit === "frame" ? t("accuracy.frames") : t("accuracy.pieces"));
+
+/** "2 frames" @param {number} count @param {Unit} unit */
+export const countUnits = (count, unit) =>
+  unit === "frame" ? t("web.count_frames", { count }) : t("accuracy.count_pieces", { count });
+
+/**
+ * A label as people read it: of crossings, with the name of the direction.
+ * @param {string} label
+ * @param {Api.EventPlace|null} place
+ */
+export function labelWords(label, place) {
+  const at = label.lastIndexOf("/");
+  if (!place || at < 0) return label;
+  const way = label.slice(at + 1);
+  return `${label.slice(0, at)} ${place.directions[way] ?? way}`;
+}
+
+/** @param {"fixed"|"at_will"} method */
+export const methodWords = (method) =>
+  method === "fixed"
+    ? t("accuracy.this_is_the_interval_for_a")
+    : t("accuracy.this_is_the_interval_that_stays");
+
+/** @param {number|null} low @param {number|null} high */
+export const between = (low, high) =>
+  t("accuracy.to_2", { low: number(Math.round(low ?? 0)), high: number(Math.round(high ?? 0)) });

@@ -1,0 +1,1 @@
+"""Pieces of footage as units: of checks of visits and of crossings."""

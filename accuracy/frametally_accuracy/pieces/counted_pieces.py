@@ -1,0 +1,222 @@
+"""The pieces that a check is about, with what is counted in each; and the frames that play."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from frametally.books.counted_events import CountedEvent, EventFootage, EventPlace, directed_label
+from frametally.books.evidence import frames_of_bar
+from frametally.books.runs import find_tracks
+from frametally.errors import FrametallyError, Misconfigured, Retryable
+from frametally.keys import day_start_ms
+from frametally.media.overlapping import NotCounted
+from frametally.ports.count_index import CountQuery
+from frametally.records import FrameDetections
+from frametally.rules.counted_boxes import CountedBoxes
+from frametally.rules.times import is_day_in_range
+from frametally.track_records import TrackHead
+from frametally_accuracy.pieces.event_places import counters
+from frametally_accuracy.population import (
+    CheckedUnit,
+    CheckFootage,
+    CheckScope,
+    CountedFrames,
+    Population,
+    unsure_labels,
+)
+from frametally_accuracy.records import AccuracyCheck, CheckUnit
+from frametally_accuracy.rules.drawing import unit_weights, zones_of
+
+PIECE_MS = 15_000
+"""Length of a piece. A piece begins at a multiple of it, so that a bar of a minute has whole pieces."""
+LEAD_MS = 3_000
+"""What the desk plays before a piece, so that people see what is there already."""
+
+PieceKey = tuple[str, int]
+"""Source, and how many pieces there would be since the epoch."""
+
+
+class _Piece:
+    """A piece while its frames are read."""
+
+    def __init__(self, first: FrameDetections) -> None:
+        self.first, self.last_ms, self.frames = first, 0, 0
+        self.unsure: Counter[str] = Counter()
+        self.by_second: Counter[int] = Counter()
+
+    def add(self, frame: FrameDetections, limits: CountedBoxes) -> None:
+        self.last_ms = frame.captured_at_ms
+        self.frames += 1
+        self.unsure.update(unsure_labels(frame, limits))
+        self.by_second[frame.captured_at_ms // 1000] += 1
+
+
+def read_pieces(footage: CheckFootage, scope: CheckScope) -> Population:
+    """Return the pieces in which objects were followed, with what is counted in each.
+
+    Raises:
+        Misconfigured: There is too little footage, or nothing was followed in it.
+        Retryable: A port is away.
+    """
+    frames = CountedFrames(footage, scope)
+    pieces = _pieces(footage, scope, frames)
+    if not any(piece.last_ms - piece.first.captured_at_ms > PIECE_MS / 2 for piece in pieces.values()):
+        raise Misconfigured(
+            f"{scope.metric} are checked in pieces of {PIECE_MS // 1000} s, and this footage is shorter; "
+            "choose a longer range, or check detections"
+        )
+    place = scope.place
+    happened = [*_events(footage, scope, frames.base_interval_s)]
+    events = Counter(((event.source, event.at_ms // PIECE_MS), event.label) for event in happened)
+    seen = {plain_label(label, place) for at, label in events if at in pieces}
+    labels = sorted(set(scope.labels) or seen)
+    if not labels:
+        raise Misconfigured(f"the model counts no {scope.metric} in this footage; name the labels to check")
+    if place is not None:
+        labels = [directed_label(label, way) for label in labels for way in place.directions]
+    counts = np.array([[events[at, label] for label in labels] for at in pieces], dtype=float)
+    doubts = np.array(
+        [
+            [piece.unsure[plain_label(label, place)] / piece.frames for label in labels]
+            for piece in pieces.values()
+        ]
+    )
+    members = [
+        CheckedUnit(
+            piece.first.source,
+            piece.first.captured_at_ms,
+            piece.first.image_path,
+            piece.first.width_px,
+            piece.first.height_px,
+            to_ms=piece.last_ms + 1,
+            frames=piece.frames,
+            counts={label: events[at, label] for label in labels if events[at, label]},
+        )
+        for at, piece in pieces.items()
+    ]
+    weights = unit_weights(counts, doubts)
+    zones = zones_of(weights)
+    by_second = Counter((event.source, event.at_ms // 1000, event.label) for event in happened)
+    if place is not None:
+        by_second.clear()  # the index has no crossings of a line that was just drawn
+    for piece in pieces.values():
+        of_piece = piece.by_second.items()
+        by_second.update({(piece.first.source, second, ""): number for second, number in of_piece})
+    footage_ms = tuple(_stretches(pieces))
+    return Population(
+        members, tuple(labels), counts, weights, zones, frames.params, place, footage_ms, by_second
+    )
+
+
+def plain_label(label: str, place: EventPlace | None) -> str:
+    """Return the class of a label of a check."""
+    return label if place is None else label.rpartition("/")[0]
+
+
+class PieceFrame(NamedTuple):
+    """A frame that plays: when it was taken, and its key."""
+
+    captured_at_ms: int
+    image_path: str
+
+
+def frames_of_piece(footage: CheckFootage, check: AccuracyCheck, unit: CheckUnit) -> list[PieceFrame]:
+    """Return the frames of a piece, and of what the desk plays before it, by time; none of what is gone.
+
+    Raises:
+        Retryable: A port is away.
+    """
+    settings = footage.settings
+    frames = frames_of_bar(
+        footage.store,
+        footage.ledger,
+        model=check.model,
+        source=unit.source,
+        labels=(),
+        from_ms=unit.captured_at_ms - LEAD_MS,
+        to_ms=unit.to_ms or unit.captured_at_ms + 1,
+        limits=settings.counted_boxes(),
+        not_counted=NotCounted(footage.ledger).by(settings.count_overlaps),
+        empty=True,
+    )
+    return [PieceFrame(one.frame.captured_at_ms, one.frame.image_path) for one in frames]
+
+
+def _pieces(footage: CheckFootage, scope: CheckScope, frames: CountedFrames) -> dict[PieceKey, _Piece]:
+    base_ms = frames.base_interval_s * 1000
+    asked = CountQuery(
+        scope.model,
+        frames.base_interval_s,
+        sources=scope.sources,
+        from_ms=scope.from_ms // base_ms * base_ms,
+        to_ms=scope.to_ms,
+        by_source=True,
+        measured_only=True,
+    )
+    coverage = footage.counts.histogram(asked).coverage
+    followed = {(one.source, one.start_ms) for one in coverage if one.objects is not None}
+    pieces: dict[PieceKey, _Piece] = {}
+    for proved, limits in frames.read():
+        frame, place = proved.frame, scope.place
+        at_ms, number = frame.captured_at_ms, frame.captured_at_ms // PIECE_MS
+        if (frame.source, at_ms // base_ms * base_ms) in followed and (
+            place is None or place.holds_in(number * PIECE_MS, (number + 1) * PIECE_MS)
+        ):
+            if (frame.source, number) not in pieces:
+                pieces[frame.source, number] = _Piece(frame)
+            pieces[frame.source, number].add(frame, limits)
+    if not followed:
+        raise Misconfigured(
+            "objects were not followed in this footage; turn on FRAMETALLY_COUNT_OBJECTS, analyse at least "
+            f"{footage.settings.min_tracking_fps:g} frames a second, and count again"
+        )
+    if scope.place is not None and not pieces:
+        raise Misconfigured(f"line {scope.place.name!r} does not hold in this range; choose another range")
+    return pieces
+
+
+def _events(footage: CheckFootage, scope: CheckScope, base_interval_s: int) -> Iterator[CountedEvent]:
+    runs = footage.counts.current_runs()
+    try:
+        if scope.place is not None:
+            yield from counters()[scope.metric].read(
+                EventFootage(footage.store, footage.settings, runs, footage.ledger.manifests()),
+                scope.place,
+                model=scope.model,
+                base_interval_s=base_interval_s,
+                from_ms=scope.from_ms,
+                to_ms=scope.to_ms,
+            )
+            return
+        sources = {*scope.sources}
+
+        def is_wanted(head: TrackHead) -> bool:
+            is_in = scope.from_ms <= head.first_seen_ms < scope.to_ms
+            return head.is_counted and head.source in sources and is_in
+
+        for run in runs:
+            is_own = (run.model, run.interval_s) == (scope.model, base_interval_s)
+            if is_own and is_day_in_range(day_start_ms(run.day), scope.from_ms, scope.to_ms):
+                for track in find_tracks(footage.store, run, is_match=is_wanted, order=lambda _: ()):
+                    yield CountedEvent(track.source, track.first_seen_ms, track.label)
+    except Retryable:
+        raise
+    except FrametallyError as error:  # damaged, or of an earlier release: the message has the remedy
+        raise Misconfigured(str(error)) from error
+
+
+def _stretches(pieces: Iterable[PieceKey]) -> Iterator[tuple[str, int, int]]:
+    """Yield where pieces follow each other without a hole: source, beginning, end."""
+    source, first, end = "", 0, 0
+    for piece in pieces:
+        if piece == (source, end):
+            end += 1
+            continue
+        if end > first:
+            yield source, first * PIECE_MS, end * PIECE_MS
+        source, first, end = piece[0], piece[1], piece[1] + 1
+    yield source, first * PIECE_MS, end * PIECE_MS

@@ -1,0 +1,82 @@
+"""What can be checked beside detections, and the line that a check of crossings is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from frametally.books.counted_events import CHECKED_METRICS, CheckedMetric, CountedEvents, EventPlace
+from frametally.errors import Misconfigured, Poison
+from frametally.plugins import hooks
+from frametally.ports.object_store import ObjectStore
+from frametally_accuracy.records import AccuracyCheck
+from frametally_accuracy.staleness import LINE_CHANGED
+
+
+def counters() -> dict[str, CountedEvents]:
+    """Return what counts events at places of the picture, by metric."""
+    return {one.metric: one for one in hooks("counted_events")}
+
+
+def metrics() -> list[CheckedMetric]:
+    """Return what can be checked here."""
+    here = counters()
+    return [one for one in CHECKED_METRICS if one in ("detections", "visits") or one in here]
+
+
+def places(store: ObjectStore) -> list[EventPlace]:
+    """Return all lines, by source and name. Raises `Poison`."""
+    return [place for one in counters().values() for place in one.places(store)]
+
+
+def find_place(
+    store: ObjectStore, metric: CheckedMetric, *, line: str, direction: str, sources: Sequence[str]
+) -> EventPlace | None:
+    """Return the line that a check is about, with its directions; None: the check is of whole pictures.
+
+    `direction`: `to_right`, `to_left`, or its name on the line; empty: both.
+
+    Raises:
+        Misconfigured: There is no such line, several have this name, or what is drawn is damaged.
+    """
+    if metric not in metrics():
+        raise Misconfigured(f"{metric} cannot be checked here; choose {' or '.join(metrics())}")
+    if metric != "crossings":
+        if line or direction:
+            raise Misconfigured(f"a check of {metric} has no line; leave out line and direction")
+        return None
+    try:
+        there = [one for one in places(store) if one.source in sources]
+    except Poison as error:
+        raise Misconfigured(str(error)) from error
+    found = [one for one in there if one.name == line]
+    if not found:
+        names = ", ".join(f"{one.name} ({one.source})" for one in there) or "none; draw one first"
+        raise Misconfigured(f"{f'there is no line {line!r}' if line else 'name a line'}; lines: {names}")
+    if len(found) > 1:
+        names = ", ".join(one.source for one in found)
+        raise Misconfigured(f"several sources have a line {line!r}; choose one source of {names}")
+    (place,) = found
+    if not direction:
+        return place
+    ways = {way: name for way, name in place.directions.items() if direction in (way, name)}
+    if len(ways) != 1:
+        names = " and ".join(place.directions.values())
+        raise Misconfigured(f"line {line!r} has the directions {names}, not {direction!r}")
+    return msgspec.structs.replace(place, directions=ways)
+
+
+def why_line_changed(check: AccuracyCheck, store: ObjectStore) -> Iterator[str]:
+    """Yield a sentence where the line of a check is another one now, or is gone."""
+    if check.place is None:
+        return
+    try:
+        place = find_place(
+            store, check.metric, line=check.place.name, direction="", sources=[check.place.source]
+        )
+    except Misconfigured as error:
+        yield f"The line is gone: {error}."
+        return
+    if place is not None and place.shapes != check.place.shapes:
+        yield LINE_CHANGED

@@ -1,0 +1,25 @@
+"""What this folder adds to frametally."""
+
+from __future__ import annotations
+
+from frametally.plugins import CommandEntry, PageEntry, Plugin
+
+PLUGIN = Plugin(
+    name="accuracy",
+    commands={
+        "accuracy": CommandEntry(
+            "frametally_accuracy.commands:accuracy_group",
+            "Check a random sample by eye, and get intervals for counts",
+            {"start": ("name", "metric", "line", "sources", "labels"), "answer": ("name",)},
+        ),
+    },
+    tables="frametally_accuracy.backup_tables:TABLES",
+    settings="frametally_accuracy.settings:AccuracySettings",
+    count_checks="frametally_accuracy.charted:CHECKS",
+    endpoints="frametally_accuracy.web:ENDPOINTS",
+    web="frametally_accuracy.web:web_part",
+    pages=(PageEntry("/accuracy", "look", "accuracy.html", order=10, under_books="accuracy.accuracy"),),
+    tags={
+        "Accuracy": "Accuracy checks: units to answer, estimates with intervals, certificates.",
+    },
+)

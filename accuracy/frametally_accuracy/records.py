@@ -1,0 +1,156 @@
+"""Records of accuracy checks: what is checked, its units, and what people answered."""
+
+from __future__ import annotations
+
+import msgspec
+
+from frametally.books.counted_events import CheckedMetric, EventPlace
+
+
+class CheckedBox(msgspec.Struct, frozen=True):
+    """A box.
+
+    Attributes:
+        label: Class name.
+        box: `[left, top, width, height]` in pixels of the frame.
+        confidence: Of the model; null where a person drew it.
+    """
+
+    label: str
+    box: tuple[float, float, float, float]
+    confidence: float | None = None
+
+
+class Tap(msgspec.Struct, frozen=True):
+    """An event that a person saw while a piece played.
+
+    Attributes:
+        label: One of the check's.
+        at_ms: Event time.
+    """
+
+    label: str
+    at_ms: int
+
+
+class AccuracyCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """A check: what it is about, and all that its sample is drawn from.
+
+    Attributes:
+        id: Names it.
+        name: As people call it.
+        metric: What is counted.
+        place: Of crossings, the line as it was drawn when the check began.
+        model: Whose counts.
+        sources: Slugs, in order.
+        labels: Classes that are checked; of crossings, each in each direction, as `directed_label` has it.
+        from_ms: Event time of its first frame, or from which on there are some.
+        to_ms: Its end, exclusive.
+        seed: Of the draws.
+        wanted_width: Half-width that is enough, as a part of the total, such as 0.1.
+        planned_units: Size of the sample, fixed before; 0: whoever checks stops when they like.
+        params: Hashes of the settings that the days were counted with.
+        units: How many units there are: frames, or pieces of footage.
+        frames: How many frames the pieces have; 0 where units are frames.
+        footage: Where the pieces are: source, and the range of event time that they fill without a hole.
+        totals: What the model counts in them, by label.
+        population_sha256: Of all units with their counts and weights; see `population`.
+        sums_sha256: Of what the model counts bar by bar, by stored interval (`60`, s); see `staleness`.
+        zones: By zone, source and event time of its first and of its last unit.
+        zone_units: By zone, how many units it has.
+        started_by: Account; empty: there are none.
+        started_at_ms: By the database's clock.
+    """
+
+    id: str
+    name: str
+    metric: CheckedMetric = "detections"
+    place: EventPlace | None = None
+    model: str
+    sources: tuple[str, ...]
+    labels: tuple[str, ...]
+    from_ms: int
+    to_ms: int
+    seed: str
+    wanted_width: float
+    planned_units: int = 0
+    params: tuple[str, ...]
+    units: int
+    frames: int = 0
+    footage: tuple[tuple[str, int, int], ...] = ()
+    totals: dict[str, int]
+    population_sha256: str
+    sums_sha256: dict[str, str] = {}
+    zones: tuple[tuple[str, int, str, int], ...]
+    zone_units: tuple[int, ...]
+    started_by: str = ""
+    started_at_ms: int = 0
+
+    @property
+    def unit_name(self) -> str:
+        """What its units are called."""
+        return "frames" if self.metric == "detections" else "pieces"
+
+
+class CheckUnit(msgspec.Struct, frozen=True, kw_only=True):
+    """A frame that is drawn, or a piece of footage.
+
+    Attributes:
+        number: Its place among the draws, from 0.
+        round: Which round draws it.
+        zone: Of which zone.
+        weight: Its weight.
+        rest: What its zone had left before.
+        source: Slug.
+        captured_at_ms: Event time; of a piece, of its first frame.
+        to_ms: Of a piece, the event time behind its last frame; null of a frame.
+        frames: How many it has.
+        image_path: Key of the frame; of a piece, of its first one.
+        width_px: Of the frame.
+        height_px: Of the frame.
+        boxes: Those of the check's labels that were counted in a frame when it was drawn.
+        counts: What the model counted in a piece then, by label.
+    """
+
+    number: int
+    round: int
+    zone: int
+    weight: float
+    rest: float
+    source: str
+    captured_at_ms: int
+    to_ms: int | None = None
+    frames: int = 1
+    image_path: str
+    width_px: int
+    height_px: int
+    boxes: tuple[CheckedBox, ...]
+    counts: dict[str, int] = {}
+
+    def counted(self, label: str) -> int:
+        """Return how many of a label the model counts in it."""
+        return self.counts.get(label, 0) + sum(box.label == label for box in self.boxes)
+
+
+class CheckAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person says of a unit.
+
+    Attributes:
+        unit: Number of the unit.
+        turn: 0: the first answer, which counts; more: the same unit again, for agreement.
+        person: Account; empty: there are none.
+        answered_at_ms: By the database's clock.
+        counts: Objects by label; of every label of the check.
+        boxes: The boxes, where they were drawn.
+        taps: What was tapped while a piece played, by time.
+        took_ms: How long it took.
+    """
+
+    unit: int
+    turn: int
+    person: str
+    answered_at_ms: int
+    counts: dict[str, int]
+    boxes: tuple[CheckedBox, ...] | None = None
+    taps: tuple[Tap, ...] | None = None
+    took_ms: int | None = None

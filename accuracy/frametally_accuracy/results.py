@@ -1,0 +1,320 @@
+"""What a check says: for each label an estimate with its interval, or that there is too little to say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckUnit
+from frametally_accuracy.rules.answer_agreement import AnswerAgreement, agreement_of
+from frametally_accuracy.rules.drawing import Draws
+from frametally_accuracy.rules.estimation import LEAST_ROUNDS, Estimate, Interval, estimate
+from frametally_accuracy.rules.planning import shrink_by_zone, units_before, units_for
+from frametally_web.requests.answers import Answer
+
+Method = Literal["fixed", "at_will"]
+_MOST_PAST = 8
+"""Estimates of a history, so that a page shows them all."""
+
+
+class LabelAccuracy(Answer, frozen=True, kw_only=True):
+    """What a check says of one label; totals are of all units of the check.
+
+    Attributes:
+        label: Class name.
+        model_total: What the model counts.
+        state: `shown`; `too_few`: there is too little to say, and no interval.
+        total: The estimate; null where there is too little to say, as are those that follow.
+        low: Where its interval begins.
+        high: Where it ends.
+        half_width: Half of its length, as a part of the estimate.
+        ratio: Of the estimate to the model's count.
+        has_steady_error: Whether the model's count is outside of the interval.
+        is_reached: Whether the wanted width is reached.
+        units_needed: How many units in all the wanted width takes, as far as is known now.
+    """
+
+    label: str
+    model_total: int
+    state: Literal["shown", "too_few"]
+    total: float | None = None
+    low: float | None = None
+    high: float | None = None
+    half_width: float | None = None
+    ratio: float | None = None
+    has_steady_error: bool = False
+    is_reached: bool = False
+    units_needed: int
+
+
+class PastEstimate(Answer, frozen=True, kw_only=True):
+    """What a check said of one label when fewer units were answered.
+
+    Attributes:
+        label: Class name.
+        units: Units that the estimate used.
+        answered_at_ms: When the last one of them was answered.
+        total: The estimate.
+        low: Where its interval begins.
+        high: Where it ends.
+    """
+
+    label: str
+    units: int
+    answered_at_ms: int
+    total: float
+    low: float
+    high: float
+
+
+class DoubleAnswers(Answer, frozen=True, kw_only=True):
+    """How far two answers for the same unit agree.
+
+    Attributes:
+        pairs: Units that were answered twice.
+        equal: Pairs with the same counts of all labels.
+        low: Lower bound of the share of equal pairs, with 95 % confidence.
+        high: Upper bound of that share.
+        mean_difference: Mean difference between the two counts of a unit, over all labels.
+    """
+
+    pairs: int
+    equal: int
+    low: float
+    high: float
+    mean_difference: float
+
+
+class ZoneToCheck(Answer, frozen=True, kw_only=True):
+    """A stretch of footage where one more unit helps.
+
+    Attributes:
+        from_source: Slug of the source in which it begins.
+        from_ms: Event time of its beginning.
+        to_source: Slug of the source in which it ends.
+        to_ms: Event time of its end.
+        units: Units in it.
+        answered: Units of it that are answered.
+        shrink: Part of the variance that one more unit there takes off.
+    """
+
+    from_source: str
+    from_ms: int
+    to_source: str
+    to_ms: int
+    units: int
+    answered: int
+    shrink: float
+
+
+class CheckResult(Answer, frozen=True, kw_only=True):
+    """What a check says now.
+
+    Attributes:
+        method: `fixed`: the interval of a sample whose size was fixed before; `at_will`: the one that holds
+            whenever you stop.
+        units: Frames or pieces that the check is about.
+        answered: Units that are answered.
+        used: Those of complete rounds, which the estimates use.
+        next_at: With how many answers the estimates change next.
+        labels: By label.
+        is_reached: Whether every label has the wanted width, or too little to say.
+        agreement: Of units that were answered twice.
+        zones: Where to check next, the best first.
+        persons: Accounts of those who answered.
+        first_answer_ms: When the first answer was given; null where there is none.
+        last_answer_ms: When the last one was.
+    """
+
+    method: Method
+    units: int
+    answered: int
+    used: int
+    next_at: int
+    labels: list[LabelAccuracy]
+    is_reached: bool
+    agreement: DoubleAnswers
+    zones: list[ZoneToCheck]
+    persons: list[str]
+    first_answer_ms: int | None
+    last_answer_ms: int | None
+
+
+class Sample(NamedTuple):
+    """The complete rounds of a check, and the counts of truth and model in them, by label."""
+
+    draws: Draws
+    truth: dict[str, np.ndarray]
+    model: dict[str, np.ndarray]
+    used: int
+    next_at: int
+
+
+def sample_of(check: AccuracyCheck, units: Sequence[CheckUnit], answers: Sequence[CheckAnswer]) -> Sample:
+    """Return what is answered of a check, as far as its rounds are complete; of a planned one no more."""
+    counts = {answer.unit: answer.counts for answer in answers if answer.turn == 0}
+    by_round: dict[int, list[CheckUnit]] = {}
+    for unit in units:
+        by_round.setdefault(unit.round, []).append(unit)
+    most = check.planned_units or len(units)
+    rounds, used, next_at = 0, 0, len(units)
+    for number, row in sorted(by_round.items()):
+        if used >= most or any(unit.number not in counts for unit in row):
+            next_at = used + len(row)
+            break
+        rounds, used = number + 1, used + len(row)
+    shape = rounds, len(check.zone_units)
+    unit_numbers, weights, rest = np.full(shape, -1, dtype=np.int64), np.ones(shape), np.zeros(shape)
+    truth, model = ({label: np.zeros(shape) for label in check.labels} for _ in range(2))
+    for unit in (unit for number in range(rounds) for unit in by_round[number]):
+        place = unit.round, unit.zone
+        unit_numbers[place], weights[place], rest[place] = unit.number, unit.weight, unit.rest
+        for label in check.labels:
+            truth[label][place] = counts[unit.number].get(label, 0)
+            model[label][place] = unit.counted(label)
+    sizes = np.array(check.zone_units, dtype=float)
+    return Sample(Draws(unit_numbers, weights, rest, sizes), truth, model, used, next_at)
+
+
+def estimate_of(check: AccuracyCheck, sample: Sample, label: str) -> Estimate | None:
+    """Return the estimate of a label; None before there are rounds enough for any."""
+    if len(sample.draws.units) < LEAST_ROUNDS:
+        return None
+    total = float(check.totals.get(label, 0))
+    return estimate(sample.draws, sample.truth[label], sample.model[label], model_total=total)
+
+
+def method_of(check: AccuracyCheck, sample: Sample) -> Method:
+    """Return which interval holds: the narrower one takes a size that was fixed before, and is reached."""
+    return "fixed" if 0 < check.planned_units <= sample.used else "at_will"
+
+
+def interval_of(estimate: Estimate, method: Method) -> Interval:
+    """Return the interval of a method."""
+    return estimate.fixed if method == "fixed" else estimate.at_will
+
+
+def result_of(
+    check: AccuracyCheck, units: Sequence[CheckUnit], answers: Sequence[CheckAnswer]
+) -> CheckResult:
+    """Return what a check says."""
+    sample = sample_of(check, units, answers)
+    method = method_of(check, sample)
+    estimates = {label: estimate_of(check, sample, label) for label in check.labels}
+    labels = [_label(check, sample, label, estimate, method) for label, estimate in estimates.items()]
+    times = sorted(answer.answered_at_ms for answer in answers)
+    shown_labels = [label for label in labels if label.state == "shown"]
+    return CheckResult(
+        method=method,
+        units=check.units,
+        answered=len({answer.unit for answer in answers}),
+        used=sample.used,
+        next_at=sample.next_at,
+        labels=labels,
+        is_reached=bool(shown_labels) and all(label.is_reached for label in shown_labels),
+        agreement=DoubleAnswers(**doubles_of(answers)._asdict()),
+        zones=_zones(check, sample, [estimate for estimate in estimates.values() if estimate is not None]),
+        persons=sorted({answer.person for answer in answers} - {""}),
+        first_answer_ms=times[0] if times else None,
+        last_answer_ms=times[-1] if times else None,
+    )
+
+
+def history_of(
+    check: AccuracyCheck, units: Sequence[CheckUnit], answers: Sequence[CheckAnswer]
+) -> list[PastEstimate]:
+    """Return the estimates after some numbers of rounds up to now, each with the interval of then."""
+    sample = sample_of(check, units, answers)
+    rounds = len(sample.draws.units)
+    times_ms = {one.unit: one.answered_at_ms for one in answers if one.turn == 0}
+    past = []
+    for number in sorted({int(part) for part in np.linspace(LEAST_ROUNDS, rounds, _MOST_PAST)}):
+        if not LEAST_ROUNDS <= number <= rounds:
+            continue
+        draws = sample.draws.first(number)
+        numbers = draws.units[draws.is_drawn].tolist()
+        part = Sample(
+            draws,
+            {label: truth[:number] for label, truth in sample.truth.items()},
+            {label: model[:number] for label, model in sample.model.items()},
+            len(numbers),
+            sample.next_at,
+        )
+        for label in check.labels:
+            then = estimate_of(check, part, label)
+            if then is not None and then.is_enough:
+                low, high = interval_of(then, method_of(check, part))
+                past.append(
+                    PastEstimate(
+                        label=label,
+                        units=part.used,
+                        answered_at_ms=max(times_ms[unit] for unit in numbers),
+                        total=then.total,
+                        low=low,
+                        high=high,
+                    )
+                )
+    return past
+
+
+def doubles_of(answers: Sequence[CheckAnswer]) -> AnswerAgreement:
+    """Return how far answers for the same unit agree: every further one with the first."""
+    first = {answer.unit: answer.counts for answer in answers if answer.turn == 0}
+    return agreement_of(
+        [(first[answer.unit], answer.counts) for answer in answers if answer.turn and answer.unit in first]
+    )
+
+
+def _label(
+    check: AccuracyCheck, sample: Sample, label: str, estimate: Estimate | None, method: Method
+) -> LabelAccuracy:
+    total = check.totals.get(label, 0)
+    before = units_before(total / check.units, check.units, check.wanted_width)
+    if estimate is None:
+        return LabelAccuracy(label=label, model_total=total, state="too_few", units_needed=before)
+    units_needed = units_for(
+        estimate, sample.used, check.units, check.wanted_width, at_will=method == "at_will"
+    )
+    if not estimate.is_enough:
+        return LabelAccuracy(
+            label=label, model_total=total, state="too_few", units_needed=max(units_needed, before)
+        )
+    low, high = interval_of(estimate, method)
+    half = (high - low) / 2 / estimate.total
+    return LabelAccuracy(
+        label=label,
+        model_total=total,
+        state="shown",
+        total=estimate.total,
+        low=low,
+        high=high,
+        half_width=half,
+        ratio=estimate.ratio if total else None,
+        has_steady_error=not low <= total <= high,
+        is_reached=half <= check.wanted_width,
+        units_needed=units_needed,
+    )
+
+
+def _zones(check: AccuracyCheck, sample: Sample, estimates: Sequence[Estimate]) -> list[ZoneToCheck]:
+    drawn_by_zone = sample.draws.is_drawn.sum(axis=0)
+    if not estimates:
+        return []
+    shrink = np.max([shrink_by_zone(estimate, drawn_by_zone.astype(float)) for estimate in estimates], axis=0)
+    zones = [
+        ZoneToCheck(
+            from_source=zone[0],
+            from_ms=zone[1],
+            to_source=zone[2],
+            to_ms=zone[3],
+            units=size,
+            answered=int(answered),
+            shrink=float(less),
+        )
+        for zone, size, answered, less in zip(
+            check.zones, check.zone_units, drawn_by_zone, shrink, strict=True
+        )
+    ]
+    return sorted(zones, key=lambda zone: -zone.shrink)

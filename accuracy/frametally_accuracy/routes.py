@@ -1,0 +1,371 @@
+"""The handlers of accuracy checks: start, answer unit by unit, see what they say, get a certificate."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+from flask import Response
+
+from frametally.books.counted_events import EventPlace
+from frametally.errors import Misconfigured, Poison
+from frametally.process.reports import NoProgress
+from frametally.settings.loading import Settings
+from frametally_accuracy import answers
+from frametally_accuracy.answering import Desk, UnitTurn, counts_of
+from frametally_accuracy.book import AccuracyBook, NoSuchCheck
+from frametally_accuracy.certificates import certify
+from frametally_accuracy.comparison import compare_models
+from frametally_accuracy.pieces.counted_pieces import frames_of_piece
+from frametally_accuracy.pieces.event_places import metrics, places, why_line_changed
+from frametally_accuracy.population import CheckFootage
+from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckUnit
+from frametally_accuracy.results import history_of, result_of
+from frametally_accuracy.sent import CheckWanted, UnitAnswer
+from frametally_accuracy.settings import AccuracySettings
+from frametally_accuracy.staleness import KnownCoverage
+from frametally_accuracy.starting import start_check
+from frametally_web.access.visitors import remedy_for, visitor
+from frametally_web.books.reader import DashboardPorts
+from frametally_web.requests.body import Sent
+from frametally_web.requests.change import note_target
+from frametally_web.requests.endpoints import Routes, answer_with
+from frametally_web.requests.parameters import Args, Parameter, in_path, read_one, shown, text
+from frametally_web.requests.problems import Problem, as_sentence, bad_parameter
+
+ACCURACY = Routes("Accuracy")
+
+_NEW_CHECK = Sent(CheckWanted, "accuracy check")
+_ANSWER = Sent(UnitAnswer, "answer")
+_CHECK = in_path("check", "Id or name of the check.", "gate-may")
+_MOST_AT_ONCE = 5
+_START_NEW = "Start a new check; the answers of this one are kept."
+_AGAINST = text("against", "Another model, to compare on the same sample.", "")
+_DESK = text("desk", "Any text that this tab of a browser keeps: two tabs get different units.", "")
+
+
+def _read_number(args: Args, name: str) -> int:
+    text = read_one(args, name) or "2"
+    if not text.isdecimal() or not 1 <= int(text) <= _MOST_AT_ONCE:
+        raise bad_parameter(name, f"{shown(text)} is not 1 to {_MOST_AT_ONCE}.", remedy="Leave it out for 2.")
+    return int(text)
+
+
+_NUMBER = Parameter(
+    name="number",
+    description="How many units, to load their pictures before.",
+    schema={"type": "integer", "minimum": 1, "maximum": _MOST_AT_ONCE},
+    parse=_read_number,
+    example="2",
+)
+
+
+class AccuracyRoutes:
+    """The handlers; threads may share them."""
+
+    def __init__(
+        self,
+        ports: DashboardPorts,
+        settings: Settings,
+        source_of: Callable[[str], str],
+        image_url: Callable[[str], str],
+        remedy: str | None,
+    ) -> None:
+        """Make the handlers of one application; open nothing yet.
+
+        Args:
+            ports: What frames are read from.
+            settings: Of the process.
+            source_of: Returns the slug of a source by its name.
+            image_url: Returns the address of a frame's picture.
+            remedy: What to do where nothing may be changed here; None: it may.
+        """
+        self._ports, self._settings = ports, settings
+        self._source_of, self._image_url = source_of, image_url
+        self._remedy = remedy
+        self._desk = Desk()
+        self._coverage = KnownCoverage()
+        self._lock = threading.Lock()
+        self._opened: AccuracyBook | None = None
+
+    def close(self) -> None:
+        """Release connections."""
+        with self._lock:
+            if self._opened is not None:
+                self._opened.close()
+                self._opened = None
+
+    @ACCURACY.route("GET accuracy", "All accuracy checks, the newest first.")
+    def accuracy(self, _: Args) -> answers.Checks:
+        """Return all checks."""
+        remedy = remedy_for("correct", self._remedy)
+        checks = [self._summary(check, *self._rows(check)) for check in self._book.checks()]
+        lines: list[EventPlace] = []
+        with suppress(Poison):  # a damaged drawing: its own page says so
+            lines = [line for line in places(self._ports.store) if visitor().sees(line.source)]
+        return answers.Checks(
+            checks=checks, metrics=metrics(), lines=lines, changes_allowed=remedy is None, remedy=remedy
+        )
+
+    @ACCURACY.route(
+        "POST accuracy",
+        "Starts a check: draws a random sample of frames, or of pieces of footage.",
+        body=_NEW_CHECK,
+        statuses=(403, 413, 415),
+        success={201: "It is started."},
+        right="correct",
+    )
+    def post_accuracy(self, _: Args) -> answers.CheckSummary:
+        """Start a check."""
+        self._must_change()
+        form = _NEW_CHECK.read()
+        note_target(metric=form.metric, sources=",".join(form.sources), labels=",".join(form.labels))
+        with _as_problems():
+            check = start_check(
+                self._book,
+                self._footage(),
+                name=form.name,
+                metric=form.metric,
+                line=form.line,
+                direction=form.direction,
+                model=form.model,
+                sources=[self._source_of(source) for source in form.sources],
+                labels=form.labels,
+                from_ms=form.from_ms,
+                to_ms=form.to_ms,
+                most_units=self._settings.part(AccuracySettings).accuracy_units,
+                planned_units=form.planned_units,
+                wanted_width=form.wanted_width,
+                person=visitor().name,
+            )
+        answer_with(201)
+        return self._summary(check, *self._rows(check))
+
+    @ACCURACY.route(
+        "GET accuracy/{check}",
+        "A check, and what it says now: an interval for each label, or that there is too little to say.",
+        _CHECK,
+        _AGAINST,
+        statuses=(404,),
+    )
+    def accuracy_check(self, args: Args) -> answers.CheckAnswers:
+        """Return a check with its result."""
+        check = self._check(args)
+        units, unit_answers = self._rows(check)
+        other_model = _AGAINST.read(args)
+        with _as_problems():
+            compared = (
+                compare_models(check, units, unit_answers, self._footage(), other_model)
+                if other_model
+                else None
+            )
+        stale = self._why_stale(check)
+        result = result_of(check, units, unit_answers)
+        return answers.CheckAnswers(
+            check=self._summary(check, units, unit_answers),
+            result=result,
+            history=history_of(check, units, unit_answers),
+            stale=stale,
+            compared=compared,
+        )
+
+    @ACCURACY.route(
+        "GET accuracy/{check}/next",
+        "The next units to answer: frames with boxes, or pieces with frames. They are yours for two minutes.",
+        _CHECK,
+        _NUMBER,
+        _DESK,
+        statuses=(403, 404, 409),
+        right="correct",
+    )
+    def accuracy_next(self, args: Args) -> answers.NextUnits:
+        """Return the next units."""
+        self._must_change()
+        check = self._check(args)
+        self._must_hold(check)
+        units, unit_answers = self._rows(check)
+        person = visitor().name
+        desk = f"{person}/{_DESK.read(args) or ''}"
+        turns = self._desk.next(check, units, unit_answers, person=person, desk=desk, most=_NUMBER.read(args))
+        for turn in turns:
+            self._must_have_picture(turn.unit)
+        result = result_of(check, units, unit_answers)
+        widths = {label.label: label.half_width for label in result.labels if label.half_width is not None}
+        return answers.NextUnits(
+            units=[self._unit(check, turn) for turn in turns],
+            answered=result.answered,
+            drawn=len(units),
+            metric=check.metric,
+            place=check.place,
+            labels=[*check.labels],
+            wanted_width=check.wanted_width,
+            method=result.method,
+            half_widths=widths,
+            is_reached=result.is_reached,
+        )
+
+    @ACCURACY.route(
+        "POST accuracy/{check}/answers",
+        "Keeps what you count in a unit; the same unit again corrects it.",
+        _CHECK,
+        body=_ANSWER,
+        statuses=(403, 404, 413, 415),
+        right="correct",
+    )
+    def post_accuracy_answer(self, args: Args) -> answers.UnitAnswered:
+        """Keep an answer."""
+        self._must_change()
+        sent_answer = _ANSWER.read()
+        check = self._check(args)
+        units = {unit.number: unit for unit in self._book.units(check.id)}
+        note_target(check=check.name, unit=sent_answer.unit)
+        with _as_problems():
+            if sent_answer.unit not in units:
+                raise NoSuchCheck(f"accuracy check {check.name!r} has no unit {sent_answer.unit}")
+            counts = counts_of(check, units[sent_answer.unit], sent_answer)
+            stored_answer = self._book.answer(
+                check,
+                sent_answer.unit,
+                person=visitor().name,
+                counts=counts,
+                boxes=sent_answer.boxes,
+                taps=sent_answer.taps,
+                took_ms=sent_answer.took_ms,
+                turn=sent_answer.turn,
+            )
+        summary = self._summary(check, [*units.values()], self._book.answers(check.id))
+        return answers.UnitAnswered(
+            unit=stored_answer.unit,
+            turn=stored_answer.turn,
+            answered=summary.answered,
+            is_reached=summary.is_reached,
+        )
+
+    @ACCURACY.route(
+        "GET accuracy/{check}/certificate",
+        "A signed certificate, which `frametally accuracy verify` checks against the store.",
+        _CHECK,
+        media_types=("application/json",),
+        statuses=(404, 409),
+    )
+    def accuracy_certificate(self, args: Args) -> Response:
+        """Return a certificate as a file."""
+        check = self._check(args)
+        self._must_hold(check)
+        try:
+            body = certify(
+                check,
+                *self._rows(check),
+                key=self._book.signing_key(),
+                made_at_ms=self._book.now_ms(),
+                footage=self._footage(),
+            )
+        except Misconfigured as error:
+            raise Problem(409, as_sentence(str(error)), remedy=_START_NEW) from error
+        response = Response(body, mimetype="application/json")
+        response.headers["Content-Disposition"] = f'attachment; filename="accuracy-{check.id}.json"'
+        return response
+
+    @property
+    def _book(self) -> AccuracyBook:
+        with self._lock:
+            if self._opened is None:
+                self._opened = AccuracyBook(self._settings.catalogue_url, self._settings.catalogue_access)
+            return self._opened
+
+    def _footage(self) -> CheckFootage:
+        ports = self._ports
+        ports.ledger.refresh(ports.store, NoProgress())
+        return CheckFootage(ports.store, ports.ledger, ports.index, self._settings)
+
+    def _check(self, args: Args) -> AccuracyCheck:
+        with _as_problems():
+            return self._book.find_check(_CHECK.read(args))
+
+    def _rows(self, check: AccuracyCheck) -> tuple[list[CheckUnit], list[CheckAnswer]]:
+        return self._book.units(check.id), self._book.answers(check.id)
+
+    def _must_hold(self, check: AccuracyCheck) -> None:
+        if stale := self._why_stale(check):
+            raise Problem(409, " ".join(stale), remedy=_START_NEW)
+
+    def _must_have_picture(self, unit: CheckUnit) -> None:
+        if self._ports.store.head(unit.image_path) is None:
+            raise Problem(
+                409,
+                f"Frame {unit.number} of this check, {unit.image_path}, is no longer in the store.",
+                remedy=_START_NEW,
+            )
+
+    def _why_stale(self, check: AccuracyCheck) -> list[str]:
+        ports = self._ports
+        return [*self._coverage.why_stale(check, ports.index), *why_line_changed(check, ports.store)]
+
+    def _must_change(self) -> None:
+        if self._remedy is not None:
+            raise Problem(403, "Nothing can be changed here.", remedy=self._remedy)
+
+    def _unit(self, check: AccuracyCheck, turn: UnitTurn) -> answers.UnitToAnswer:
+        unit = turn.unit
+        frames = [] if unit.to_ms is None else frames_of_piece(self._footage(), check, unit)
+        return answers.UnitToAnswer(
+            unit=unit.number,
+            turn=turn.turn,
+            source=unit.source,
+            captured_at_ms=unit.captured_at_ms,
+            to_ms=unit.to_ms,
+            frames=[
+                answers.PlayedFrame(
+                    captured_at_ms=one.captured_at_ms, image_url=self._image_url(one.image_path)
+                )
+                for one in frames
+            ],
+            image_path=unit.image_path,
+            image_url=self._image_url(unit.image_path),
+            width_px=unit.width_px,
+            height_px=unit.height_px,
+            boxes=[*unit.boxes],
+        )
+
+    def _summary(
+        self, check: AccuracyCheck, units: Sequence[CheckUnit], unit_answers: Sequence[CheckAnswer]
+    ) -> answers.CheckSummary:
+        result = result_of(check, units, unit_answers)
+        return answers.CheckSummary(
+            id=check.id,
+            name=check.name,
+            metric=check.metric,
+            place=check.place,
+            model=check.model,
+            sources=[*check.sources],
+            labels=[*check.labels],
+            from_ms=check.from_ms,
+            to_ms=check.to_ms,
+            first_ms=min(zone[1] for zone in check.zones),
+            last_ms=max(zone[3] for zone in check.zones),
+            seed=check.seed,
+            wanted_width=check.wanted_width,
+            planned_units=check.planned_units,
+            units=check.units,
+            drawn=len(units),
+            answered=result.answered,
+            is_reached=result.is_reached,
+            started_by=check.started_by,
+            started_at_ms=check.started_at_ms,
+        )
+
+
+@contextmanager
+def _as_problems() -> Iterator[None]:
+    """Answer with 404 or 400 what a command would refuse."""
+    try:
+        yield
+    except NoSuchCheck as error:
+        raise Problem(
+            404,
+            as_sentence(str(error).partition(";")[0]),
+            remedy="Choose one of the list at /accuracy or /api/v1/accuracy.",
+        ) from error
+    except Misconfigured as error:
+        raise Problem(400, as_sentence(str(error)), remedy="Change it, and send it again.") from error

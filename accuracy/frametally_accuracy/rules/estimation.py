@@ -1,0 +1,255 @@
+"""What the answers for a sample say of all units: a total, and intervals around it.
+
+Every estimator here is one sum with another `slope`: slope x (the model's total) + an unbiased estimate of
+the total of (truth - slope x model). Slope 0 ignores the model, 1 is the difference estimator, the ratio of
+truth to model is the ratio estimator, and the slope of least variance is power tuning (PPI++: Angelopoulos,
+Duchi and Zrnic, 2023). The estimate from draws with unequal probabilities without replacement is that of
+Des Raj (1956), as Shekhar et al. use it for audits (2023); rounds are weighted so that for equal weights it
+becomes the plain mean with its finite-population correction.
+
+A sample that shows few errors shows too little variance as well, so the variance is never less than that of a
+few errors. Rare great errors make the variance small in just those samples whose total is off, and an
+interval has to be wider for that (Hall, 1992). Whether there is enough to say depends on the objects that
+people saw, not on the variance: a choice by variance keeps the samples with the widest intervals.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from frametally_accuracy.rules.drawing import Draws, Numbers
+from frametally_accuracy.rules.quantiles import student_quantile
+
+CONFIDENCE = 0.95
+BEST_AT = 100
+"""The interval for stopping at will is narrowest after about so many units."""
+LEAST_OBJECTS = 25
+"""With fewer objects that people saw there is too little to say."""
+_FEWEST_ERRORS = 2.25
+"""The variance is at least that of so many errors: with none in 100 units, 3 are possible (rule of three)."""
+_SKEWNESS = 1.5
+"""The squared skewness counts so often: a sample that lacks the rare great errors shows too little of it."""
+_MOST_WIDENING = 0.5
+"""The part by which an interval becomes wider for its skewness at most."""
+LEAST_ROUNDS = 3
+_FIRM = 4.0
+"""The slope begins at 1 with the weight of so many degrees of freedom."""
+NORMAL = student_quantile((1 + CONFIDENCE) / 2, 10**9)
+
+
+class Interval(NamedTuple):
+    """Where the truth is, with a confidence of 95 %."""
+
+    low: float
+    high: float
+
+
+class Estimate(NamedTuple):
+    """What a sample says of a total.
+
+    Attributes:
+        total: The estimate.
+        fixed: Its interval for a sample whose size was fixed before.
+        at_will: Its interval for who stops when they like; never narrower.
+        is_enough: Whether there is enough to say so; else show no interval.
+        standard_error: Of the total.
+        slope: Of the estimator.
+        ratio: Of the estimate to the model's total; 1 where that is 0.
+        between: Variance of what zones have beside ratio x model, as a part of what they have.
+        within: Its variance in a unit, for each object.
+        parts: By zone, its part of the variance.
+    """
+
+    total: float
+    fixed: Interval
+    at_will: Interval
+    is_enough: bool
+    standard_error: float
+    slope: float
+    ratio: float
+    between: float
+    within: float
+    parts: Numbers
+
+
+class _Prepared(NamedTuple):
+    """Draws with what does not depend on the answers.
+
+    Attributes:
+        draws: The draws.
+        rounds: Weight of each round, of a sum of 1.
+        spread: By zone, how often the variance of a draw is in that of the total.
+        drawn: By zone, its draws.
+        time: Of the martingale that the rounds make: their number, while little is drawn.
+        cubes: By zone, how often the third cumulant of a draw is in that of the total.
+    """
+
+    draws: Draws
+    rounds: Numbers
+    spread: Numbers
+    drawn: Numbers
+    time: float
+    cubes: Numbers
+
+
+def estimate(
+    draws: Draws,
+    truth: Numbers,
+    model: Numbers,
+    *,
+    model_total: float,
+    slope: float | None = None,
+    least: float | None = None,
+    objects: float | None = None,
+) -> Estimate:
+    """Return the estimate of the total of all units.
+
+    Args:
+        draws: The complete rounds that are answered, two at least.
+        truth: What a person counts, in the places of `draws.units`.
+        model: What the model counts there.
+        model_total: What it counts in all units.
+        slope: None: tuned.
+        least: What the total is not below; None: what the person counts.
+        objects: How many objects people saw in the sample; None: what the person counts.
+    """
+    counted = float(np.where(draws.is_drawn, truth, 0.0).sum())
+    prepared = _prepare(draws)
+    if slope is None:
+        slope = tuned_slope(prepared, truth, model)
+    residuals = np.where(draws.is_drawn, truth - slope * model, 0.0)
+    rest_total = float(_by_zone(prepared, residuals).sum())
+    total = slope * model_total + rest_total
+    parts = prepared.spread * _variances(prepared, residuals / draws.weights)
+    seen_variance, freedom = float(parts.sum()), np.maximum(prepared.drawn - 1, 1)
+    degrees = seen_variance**2 / float((parts**2 / freedom).sum()) if seen_variance else float(freedom.sum())
+    one_error = float(prepared.spread.sum() / prepared.drawn.sum())
+    error = math.sqrt(max(seen_variance, _FEWEST_ERRORS * one_error))
+    width = student_quantile((1 + CONFIDENCE) / 2, max(1, int(degrees))) * error
+    width *= _widening(_third_cumulant(prepared, residuals / draws.weights) / error**3)
+    wider = width / NORMAL * _boundary(prepared)
+    ratio = total / model_total if model_total else 1.0
+    between, within = _components(prepared, truth, ratio * model)
+    if least is None:
+        least = counted
+    return Estimate(
+        total=max(total, least),
+        fixed=_interval(total, width, least),
+        at_will=_interval(total, wider, least),
+        is_enough=len(draws.units) >= LEAST_ROUNDS
+        and (counted if objects is None else objects) >= LEAST_OBJECTS,
+        standard_error=error,
+        slope=slope,
+        ratio=ratio,
+        between=between,
+        within=within,
+        parts=parts,
+    )
+
+
+def ratio_slope(draws: Draws, truth: Numbers, model: Numbers) -> float:
+    """Return the slope of the ratio estimator; 1 where the model counts nothing in the sample."""
+    prepared = _prepare(draws)
+    of_truth, of_model = (
+        float(_by_zone(prepared, np.where(draws.is_drawn, values, 0.0)).sum()) for values in (truth, model)
+    )
+    return of_truth / of_model if of_model else 1.0
+
+
+def tuned_slope(prepared: _Prepared, truth: Numbers, model: Numbers) -> float:
+    """Return the slope of least variance, drawn towards 1 while there are few answers."""
+    weights = prepared.draws.weights
+    of_truth, of_model = truth / weights, model / weights
+    together = _variances(prepared, of_truth + of_model) - _variances(prepared, of_truth - of_model)
+    covariance = float((prepared.spread * together).sum()) / 4
+    alone = float((prepared.spread * _variances(prepared, of_model)).sum())
+    if alone <= 0:
+        return 1.0
+    freedom = float((prepared.drawn - 1).sum())
+    return (covariance / alone * freedom + _FIRM) / (freedom + _FIRM)
+
+
+def _interval(middle: float, width: float, least: float) -> Interval:
+    return Interval(max(middle - width, least), max(middle + width, least))
+
+
+def _prepare(draws: Draws) -> _Prepared:
+    left = np.maximum(draws.sizes - np.arange(len(draws.units))[:, None], 0)
+    behind = np.maximum(left - 1, 0).sum(axis=1)
+    # As many units have the same weight as the textbook has it; with the last one all is known.
+    times = draws.sizes.sum() ** 2 / (left.sum(axis=1) * np.maximum(behind, 1e-12))
+    spread = (times / times.sum())[:, None] ** 2 * draws.rest * (draws.rest - draws.is_drawn * draws.weights)
+    drawn_by_zone = draws.is_drawn.sum(axis=0).astype(float)
+    cubes = (spread**1.5).sum(axis=0)
+    return _Prepared(draws, times / times.sum(), spread.sum(axis=0), drawn_by_zone, float(times.sum()), cubes)
+
+
+def _by_zone(prepared: _Prepared, values: Numbers) -> Numbers:
+    draws = prepared.draws
+    earlier = np.cumsum(values, axis=0) - values
+    by_round = earlier + draws.rest * values / draws.weights
+    return np.asarray((prepared.rounds[:, None] * by_round).sum(axis=0))
+
+
+def _variances(prepared: _Prepared, values: Numbers) -> Numbers:
+    """Return the variance of the values drawn in each zone."""
+    squares = (_apart(prepared, values) ** 2).sum(axis=0)
+    return np.asarray(squares / np.maximum(prepared.drawn - 1, 1))
+
+
+def _third_cumulant(prepared: _Prepared, values: Numbers) -> float:
+    """Return the third cumulant of the total, by the unbiased one of the values drawn in each zone."""
+    cubes = (_apart(prepared, values) ** 3).sum(axis=0)
+    drawn = np.maximum(prepared.drawn, LEAST_ROUNDS)
+    return float((prepared.cubes * cubes * drawn / ((drawn - 1) * (drawn - 2))).sum())
+
+
+def _widening(skewness: float) -> float:
+    """Return how many times as wide a Student's interval has to be where its total has this skewness.
+
+    It is the term of the squared skewness in the coverage of that interval: Hall, The Bootstrap and Edgeworth
+    Expansion (1992), section 2.6. The term of the kurtosis is a fifteenth of it, and of the other sign.
+    """
+    term = (NORMAL**4 + 2 * NORMAL**2 - 3) / 18
+    return 1 + min(_SKEWNESS * term * skewness**2, _MOST_WIDENING)
+
+
+def _apart(prepared: _Prepared, values: Numbers) -> Numbers:
+    """Return how far each value drawn is from the mean of its zone; 0 where none is drawn."""
+    drawn = prepared.draws.is_drawn
+    means = np.where(drawn, values, 0.0).sum(axis=0) / prepared.drawn
+    return np.where(drawn, values - means, 0.0)
+
+
+def _components(prepared: _Prepared, truth: Numbers, expected: Numbers) -> tuple[float, float]:
+    """Return how far zones go off what is expected, as a part of what they have, and units off their zone's.
+
+    The first has the error of the sample in it, which is about as great: few zones show little of their own.
+    """
+    is_drawn = prepared.draws.is_drawn
+    truth, residuals = np.where(is_drawn, truth, 0.0), np.where(is_drawn, truth - expected, 0.0)
+    totals, errors = _by_zone(prepared, truth), _by_zone(prepared, residuals)
+    whole = float(totals.sum())
+    if whole <= 0:
+        return 0.0, 0.0
+    between = float((errors**2).sum() / (totals**2).sum())
+    shares = np.where(is_drawn, 1 / prepared.draws.weights, 0.0)
+    means = (shares * residuals).sum(axis=0) / shares.sum(axis=0)
+    within = (shares * (residuals - means) ** 2).sum(axis=0) / shares.sum(axis=0)
+    within = within * prepared.drawn / np.maximum(prepared.drawn - 1, 1)
+    return between, float((within * prepared.draws.sizes).sum()) / whole
+
+
+def _boundary(prepared: _Prepared) -> float:
+    """Return how many standard errors a time-uniform interval reaches: a normal mixture's (Robbins, 1970).
+
+    As an asymptotic confidence sequence: Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, Annals of
+    Statistics 2024, theorem 2.2, in the time of the martingale that the rounds make.
+    """
+    log_alpha = math.log(1 - CONFIDENCE)
+    best = BEST_AT / len(prepared.drawn) / (-2 * log_alpha + math.log(1 - 2 * log_alpha))
+    time = prepared.time
+    return math.sqrt((1 + best / time) * (math.log((time + best) / best) - 2 * log_alpha))

@@ -1,0 +1,72 @@
+"""Quantiles of Student's t and of the beta distribution, of the standard library alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+
+_STEPS = 300
+_TINY = 1e-300
+
+
+def beta_probability(x: float, a: float, b: float) -> float:
+    """Return P(X <= x) of a beta distribution: the regularised incomplete beta function I_x(a, b).
+
+    The continued fraction is 26.5.8 of Abramowitz and Stegun, evaluated by Lentz's method.
+    """
+    if x <= 0 or x >= 1:
+        return float(x >= 1)
+    if x > (a + 1) / (a + b + 2):
+        return 1 - beta_probability(1 - x, b, a)
+    log_front = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
+    numerator, denominator, product = 1.0, 0.0, 1.0
+    for step in range(_STEPS):
+        half = step // 2
+        if step == 0:
+            factor = 1.0
+        elif step % 2 == 0:
+            factor = half * (b - half) * x / ((a + step - 1) * (a + step))
+        else:
+            factor = -(a + half) * (a + b + half) * x / ((a + step - 1) * (a + step))
+        denominator = 1 / (_away_from_zero(1 + factor * denominator))
+        numerator = _away_from_zero(1 + factor / numerator)
+        product *= numerator * denominator
+        if abs(numerator * denominator - 1) < 1e-14:
+            break
+    return math.exp(log_front) * (product - 1) / a
+
+
+def beta_quantile(probability: float, a: float, b: float) -> float:
+    """Return the x at which a beta distribution reaches a probability."""
+    return _root(lambda x: beta_probability(x, a, b) - probability, 0, 1)
+
+
+@lru_cache(maxsize=10_000)
+def student_quantile(probability: float, degrees: int) -> float:
+    """Return the quantile of Student's t for a probability above 0.5."""
+    tail = 2 * (1 - probability)
+    x = beta_quantile(tail, degrees / 2, 0.5)
+    return math.sqrt(degrees * (1 - x) / x)
+
+
+def share_interval(hits: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the exact interval of Clopper and Pearson (1934) for the share that `hits` of `trials` show."""
+    tail = (1 - confidence) / 2
+    low = beta_quantile(tail, hits, trials - hits + 1) if hits else 0.0
+    high = beta_quantile(1 - tail, hits + 1, trials - hits) if hits < trials else 1.0
+    return low, high
+
+
+def _away_from_zero(value: float) -> float:
+    return value if abs(value) > _TINY else _TINY
+
+
+def _root(rises: Callable[[float], float], low: float, high: float) -> float:
+    for _ in range(100):
+        middle = (low + high) / 2
+        if rises(middle) < 0:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2

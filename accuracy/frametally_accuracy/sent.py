@@ -1,0 +1,61 @@
+"""What is sent to start a check, and to answer a unit."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from frametally.books.counted_events import CheckedMetric
+from frametally_accuracy.records import CheckedBox, Tap
+
+
+class UnitAnswer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An answer: `counts` by label, the right `boxes` of a frame, or the `taps` of a piece.
+
+    Attributes:
+        unit: Number of the unit.
+        turn: As the desk said; 1: it came again.
+        counts: Objects by label; a label that is left out has none.
+        boxes: All boxes of the frame, corrected.
+        taps: What happened in the piece, each with its time.
+        took_ms: How long it took.
+    """
+
+    unit: int
+    turn: int = 0
+    counts: dict[str, int] | None = None
+    boxes: tuple[CheckedBox, ...] | None = None
+    taps: tuple[Tap, ...] | None = None
+    took_ms: Annotated[int, Meta(ge=0)] | None = None
+
+
+class CheckWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A check that is to start.
+
+    Attributes:
+        name: Its name; empty: one is made.
+        metric: What is checked: `detections` in frames, `visits` or `crossings` in pieces of footage.
+        line: Of crossings, the name of the line.
+        direction: Of crossings, one direction of the line; empty: both.
+        sources: Names or slugs; none: all.
+        labels: None: all that the frames have.
+        from_ms: Event time at which it begins; null: with the first frame.
+        to_ms: At which it ends; null: behind the last frame.
+        model: Whose counts; empty: those published last.
+        wanted_width: Half-width that is enough, as a part of the total.
+        planned_units: Number of units that is fixed now; 0: stop at will.
+    """
+
+    name: str = ""
+    metric: CheckedMetric = "detections"
+    line: str = ""
+    direction: str = ""
+    sources: list[str] = []
+    labels: list[str] = []
+    from_ms: int | None = None
+    to_ms: int | None = None
+    model: str = ""
+    wanted_width: float = 0.1
+    planned_units: int = 0

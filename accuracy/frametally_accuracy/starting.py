@@ -1,0 +1,148 @@
+"""Starts a check: reads the units, draws the sample by a seed, and keeps both."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+
+import msgspec
+
+from frametally.books.counted_events import CheckedMetric
+from frametally.errors import Misconfigured
+from frametally.media.sources import source_names
+from frametally.naming import KnownNames
+from frametally.ports.count_index import CountIndex
+from frametally.rules.times import FIRST_MS, NEXT_MS
+from frametally_accuracy.book import AccuracyBook
+from frametally_accuracy.pieces.counted_pieces import plain_label, read_pieces
+from frametally_accuracy.pieces.event_places import find_place
+from frametally_accuracy.population import COUNT_FIRST, CheckFootage, CheckScope, Population, read_frames
+from frametally_accuracy.records import AccuracyCheck
+from frametally_accuracy.staleness import BarGrid, KnownCoverage, sums_sha256
+
+MOST_LABELS = 30
+_MOST_CHARS = 100
+
+
+def start_check(
+    book: AccuracyBook,
+    footage: CheckFootage,
+    *,
+    name: str,
+    metric: CheckedMetric = "detections",
+    line: str = "",
+    direction: str = "",
+    model: str,
+    sources: Sequence[str],
+    labels: Sequence[str],
+    from_ms: int | None,
+    to_ms: int | None,
+    most_units: int,
+    planned_units: int = 0,
+    wanted_width: float = 0.1,
+    seed: str = "",
+    person: str = "",
+) -> AccuracyCheck:
+    """Add a check to the book; without `model` of the one published last, without `sources` of all of its.
+
+    Raises:
+        Misconfigured: There can be no such check.
+        Retryable: A port is away.
+    """
+    if from_ms is not None and to_ms is not None and from_ms >= to_ms:
+        raise Misconfigured("the range ends before it begins; swap its two ends")
+    if not 0.005 <= wanted_width <= 1:
+        raise Misconfigured("the wanted width is a part between 0.005 and 1, such as 0.1 for ±10 %")
+    if len(set(labels)) > MOST_LABELS:
+        raise Misconfigured(f"a check can have {MOST_LABELS} labels at most; name fewer")
+    if planned_units and not 30 <= planned_units <= most_units:
+        raise Misconfigured(f"a planned size is 30 to {most_units} units (FRAMETALLY_ACCURACY_UNITS)")
+    identity = secrets.token_hex(6)
+    name = name.strip() or f"check-{identity}"
+    if len(name) > _MOST_CHARS or not name.isprintable() or "/" in name:
+        raise Misconfigured(f"a name has {_MOST_CHARS} characters at most, on one line, and no /")
+    model = _known_model(footage, model, sources, labels)
+    counted_until_ms = {entry.source: entry.next_interval_ms for entry in footage.counts.sources(model)}
+    sources = sorted(set(sources) or counted_until_ms)
+    place = find_place(footage.store, metric, line=line, direction=direction, sources=sources)
+    sources = sources if place is None else [place.source]
+    # Frames that are detected and not counted yet are no part of any count.
+    until_ms = max(counted_until_ms.values(), default=NEXT_MS) if to_ms is None else to_ms
+    since_ms = FIRST_MS if from_ms is None else from_ms
+    population = _read(footage, CheckScope(metric, place, model, sources, labels, since_ms, until_ms))
+    members = population.members
+    first_ms = min(unit.captured_at_ms for unit in members)
+    behind_ms = max(unit.to_ms or unit.captured_at_ms + 1 for unit in members)
+    if len(population.labels) > MOST_LABELS:
+        raise Misconfigured(f"this footage has {len(population.labels)} labels; name {MOST_LABELS} at most")
+    seed = seed or secrets.token_hex(8)
+    units = population.units(seed, min(planned_units or most_units, len(members)))
+    check = AccuracyCheck(
+        id=identity,
+        name=name,
+        metric=metric,
+        place=place,
+        model=model,
+        sources=tuple(sources),
+        labels=population.labels,
+        from_ms=first_ms if from_ms is None else from_ms,
+        to_ms=behind_ms if to_ms is None else to_ms,
+        seed=seed,
+        wanted_width=wanted_width,
+        planned_units=min(planned_units, len(units)),
+        params=population.params,
+        **population.facts(),
+        started_by=person,
+    )
+    check = msgspec.structs.replace(check, sums_sha256=_sums_sha256(check, population, footage.counts))
+    base_s = next(summary.base_interval_s for summary in footage.counts.series() if summary.model == model)
+    if KnownCoverage().covered(check, footage.counts, base_s).stale:
+        raise Misconfigured(
+            "some frames of this range are not counted yet; run `frametally aggregate` and "
+            "`frametally index` first, or choose a range that ends earlier"
+        )
+    return book.add(check, units)
+
+
+def read_again(check: AccuracyCheck, footage: CheckFootage, *, model: str = "") -> Population:
+    """Return the units of a check as they are counted now, or as another model counts them.
+
+    Raises:
+        Misconfigured: They are not counted any more, or its line is gone.
+        Retryable: A port is away.
+    """
+    place, labels = check.place, check.labels
+    if place is not None:
+        now = find_place(footage.store, check.metric, line=place.name, direction="", sources=[place.source])
+        if now is not None:
+            place = msgspec.structs.replace(now, directions=place.directions)
+        labels = tuple(dict.fromkeys(plain_label(label, place) for label in labels))
+    model = model or check.model
+    scope = CheckScope(check.metric, place, model, check.sources, labels, check.from_ms, check.to_ms)
+    return _read(footage, scope)
+
+
+def _read(footage: CheckFootage, scope: CheckScope) -> Population:
+    return (read_frames if scope.metric == "detections" else read_pieces)(footage, scope)
+
+
+def _known_model(footage: CheckFootage, model: str, sources: Sequence[str], labels: Sequence[str]) -> str:
+    """Return the model whose counts are checked; refuse names that there are not."""
+    series = footage.counts.series()
+    if not series:
+        raise Misconfigured(f"nothing is counted yet; {COUNT_FIRST}")
+    names = KnownNames(
+        source_names(footage.ledger.manifests()),
+        settings=footage.settings,
+        store=footage.store,
+        index=footage.counts,
+    )
+    for name in names.unknown(sources=sources, labels=labels, model=model):
+        raise Misconfigured(str(name))
+    return model or series[0].model
+
+
+def _sums_sha256(check: AccuracyCheck, population: Population, counts: CountIndex) -> dict[str, str]:
+    """Return the hash of the counts in bars, for each stored interval of the model."""
+    bases_s = [entry.base_interval_s for entry in counts.series() if entry.model == check.model]
+    return {str(base_s): sums_sha256(population.sums(BarGrid.of_check(check, base_s))) for base_s in bases_s}

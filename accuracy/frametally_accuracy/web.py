@@ -1,0 +1,23 @@
+"""What accuracy checks add to the dashboard: their routes."""
+
+from __future__ import annotations
+
+from frametally.media.sources import source_of
+from frametally_accuracy.routes import ACCURACY, AccuracyRoutes
+from frametally_web.plugging import WebContext, WebPart
+
+ENDPOINTS = ACCURACY.endpoints
+
+
+def web_part(context: WebContext) -> WebPart:
+    """Return the routes of one application."""
+    ledger = context.ports.ledger
+
+    routes = AccuracyRoutes(
+        context.ports,
+        context.settings,
+        lambda name: source_of(ledger.manifests(), name),
+        context.image_url,
+        context.remedy,
+    )
+    return WebPart(routes=ACCURACY.bind(routes), close=routes.close)
