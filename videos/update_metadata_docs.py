@@ -21,13 +21,13 @@ from frametally.files.demo_clip import ensure_demo_clip
 from frametally.opening import open_object_store
 from frametally.records import decode_at
 from frametally.settings.loading import load_settings
+from frametally_videos.catalogue.catalogue_rows import VideoQuestion
 from frametally_videos.job_answers import MetadataOfFile, VideoDerivatives
-from frametally_videos.jobs.made_files import find_derivatives
+from frametally_videos.jobs.job_requests import find_derivatives
 from frametally_videos.library.enhancements import enhancement_options, read_enhancement
 from frametally_videos.library_answers import derivative_of
 from frametally_videos.media_records import VideoMetadata, VideoQuality
 from frametally_videos.opening import open_video_catalogue
-from frametally_videos.ports.video_catalogue import VideoQuestion
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = str(Path(sys.executable).with_name("frametally"))
@@ -47,11 +47,11 @@ PLACES = {
 
 
 def answers(folder: Path) -> dict[str, Any]:
-    """Have the demo clip worked on in `folder`; return what is answered about it, by names of `PLACES`."""
+    """Have a worker process the demo clip in `folder`; return the answers about it, by names of `PLACES`."""
     clip = ensure_demo_clip(ROOT / "demo-data")
     settings = load_settings("web", data_dir=folder)
-    here = ["--data-dir", str(folder)]
-    subprocess.run([COMMAND, "upload", str(clip), *SAID, *here], check=True)  # noqa: S603 - our own words
+    data_options = ["--data-dir", str(folder)]
+    subprocess.run([COMMAND, "upload", str(clip), *SAID, *data_options], check=True)  # noqa: S603 - our own words
     with (
         closing(open_object_store(settings.store_url)) as store,
         closing(open_video_catalogue(settings.catalogue_url)) as catalogue,
@@ -60,29 +60,31 @@ def answers(folder: Path) -> dict[str, Any]:
         options = enhancement_options(read_enhancement(ASKED))
         catalogue.queue(video.record.id, "enhance", options)
         working = [COMMAND, "work", "--until-done", "--queue", "metadata-extraction"]
-        subprocess.run([*working, "--queue", "video-enhancement", *here], check=True)  # noqa: S603
-        found = catalogue.video(video.record.id)
-        assert found is not None  # noqa: S101 - it was just there
-        records = {artifact.kind: artifact.key for artifact in found.artifacts}
+        subprocess.run([*working, "--queue", "video-enhancement", *data_options], check=True)  # noqa: S603
+        row = catalogue.video(video.record.id)
+        assert row is not None  # noqa: S101 - it was just there
+        records = {artifact.kind: artifact.key for artifact in row.artifacts}
         metadata = decode_at(records["metadata"], store.get(records["metadata"]), VideoMetadata)
         quality = decode_at(records["quality"], store.get(records["quality"]), VideoQuality)
-        made = [derivative_of(one) for one in find_derivatives(store, found)]
+        derivatives = [derivative_of(derivative) for derivative in find_derivatives(store, row)]
     of_file = MetadataOfFile(**msgspec.structs.asdict(metadata), file_id=metadata.video_id)
-    given = dict(zip(PLACES, (metadata, of_file, quality, VideoDerivatives(derivatives=made)), strict=True))
-    as_text = msgspec.json.encode(given).decode().replace(video.record.id, VIDEO_ID)
-    told: dict[str, Any] = msgspec.json.decode(as_text)
-    (clock,) = (check for check in told["quality"]["checks"] if check["name"] == "clock")
+    answers_by_place = dict(
+        zip(PLACES, (metadata, of_file, quality, VideoDerivatives(derivatives=derivatives)), strict=True)
+    )
+    as_text = msgspec.json.encode(answers_by_place).decode().replace(video.record.id, VIDEO_ID)
+    documents: dict[str, Any] = msgspec.json.decode(as_text)
+    (clock,) = (check for check in documents["quality"]["checks"] if check["name"] == "clock")
     clock["measured"] = -UPLOADED_AFTER_S
-    return told
+    return documents
 
 
-def with_answers(manual: str, found: dict[str, Any]) -> str:
+def with_answers(manual: str, documents: dict[str, Any]) -> str:
     """Return the manual with these answers in place of the first block of JSON below each one's heading."""
     for name, heading in PLACES.items():
         place = first_block(manual, heading)
         if place is None:
-            raise SystemExit(f"{MANUAL}: no JSON stands below `{heading}`")
-        block = msgspec.json.format(msgspec.json.encode(found[name]), indent=2).decode()
+            raise SystemExit(f"{MANUAL}: no JSON follows `{heading}`")
+        block = msgspec.json.format(msgspec.json.encode(documents[name]), indent=2).decode()
         manual = f"{manual[: place.start]}{block}\n{manual[place.stop :]}"
     return manual
 

@@ -1,1 +1,1 @@
-"""Cameras and streams: captured, detected as they come, and shown live."""
+"""Cameras and streams: captures them, detects objects as frames arrive, and shows them live."""

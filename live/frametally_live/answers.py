@@ -1,6 +1,8 @@
-"""The answers about streams of videos, and what is sent to start and steer one."""
+"""Answers about streams of videos, and the requests that start and control them."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import msgspec
 
@@ -12,23 +14,23 @@ class StreamOfVideo(Answer, frozen=True, kw_only=True):
     """A video that is streamed: each frame at its time, with what is found in it.
 
     Attributes:
-        stream_id: Names the stream.
+        stream_id: ID of the stream.
         video_id: UUID of the video.
-        name: The source of the video as it is written.
+        name: Name of the video's source.
         source: Slug of the source.
         state: `requested`, `starting`, `running`, `waiting`, `paused`, `stopping`, `ended` or `failed`.
-        reason: Why, as one sentence; null where there is nothing to say.
-        wanted: What was asked of it last: `run`, `pause` or `stop`.
-        speed: Seconds of the video in a second.
-        model: Whose results are shown; null: of whoever detects.
-        position_s: Seconds of the video that have been reached; null before that.
-        captured_at_ms: Event time of its newest frame; null before there is one.
-        frames_per_s: Frames announced a second, of late; null before it can be told.
-        lag_ms: By how much they are announced after they were due, of late; null before it can be told.
-        frames_announced: Frames announced since it was started.
-        created_at_ms: When it was started.
-        ended_at_ms: When it was over; null while it is not.
-        websocket: Where it can be watched.
+        reason: Reason for the state, as one sentence; null if there is nothing to say.
+        wanted: The last request: `run`, `pause` or `stop`.
+        speed: Seconds of the video per second.
+        model: Model whose results are shown; null: any.
+        position_s: Position reached in the video, in seconds; null before that.
+        captured_at_ms: Event time of its newest frame; null before the first frame.
+        frames_per_s: Recent rate of announced frames; null until it is known.
+        lag_ms: Recent delay of announced frames; null until it is known.
+        frames_announced: Frames announced since the start.
+        created_at_ms: Start of the stream.
+        ended_at_ms: End of the stream; null until it ends.
+        websocket: Address at which you can watch it.
     """
 
     stream_id: str
@@ -51,13 +53,13 @@ class StreamOfVideo(Answer, frozen=True, kw_only=True):
 
 
 class StreamList(Answer, frozen=True, kw_only=True):
-    """`/api/streams`: streams of videos, those that are not over first, then the newest.
+    """`/api/streams`: streams of videos, running ones first, then the newest.
 
     Attributes:
         streams: At most a thousand.
         most: How many may run at a time.
-        live_allowed: Whether streams may be started, steered and stopped here.
-        remedy: What to do where they may not; null where they may.
+        live_allowed: Whether you can start, control and stop streams here.
+        remedy: What to do if you cannot; null if you can.
     """
 
     streams: list[StreamOfVideo]
@@ -67,12 +69,12 @@ class StreamList(Answer, frozen=True, kw_only=True):
 
 
 class StreamWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is to be streamed.
+    """The stream to start.
 
     Attributes:
         video_id: UUID of the video.
-        speed: Seconds of it in a second, 0.1 to 16.
-        model: Whose results are shown; empty: of whoever detects.
+        speed: Seconds of the video per second, 0.1 to 16.
+        model: Model whose results are shown; empty: any.
     """
 
     video_id: str
@@ -102,25 +104,16 @@ class SeekWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     position_s: float
 
 
+def alike(feed: Feed, form: type[Answer]) -> dict[str, Any]:
+    """Return what a feed, or how it stands, and an answer have by the same names."""
+    values = feed._asdict() | feed.told._asdict() | {"reason": feed.reason or None}
+    return {name: values[name] for name in form.__struct_fields__ if name in values}
+
+
 def stream_of(feed: Feed) -> StreamOfVideo:
     """Return a stream as it is answered."""
-    told = feed.told
     return StreamOfVideo(
+        **alike(feed, StreamOfVideo) | {"model": feed.model or None},
         stream_id=feed.id,
-        video_id=feed.video_id,
-        name=feed.name,
-        source=feed.source,
-        state=told.state,
-        reason=feed.reason or None,
-        wanted=feed.wanted,
-        speed=feed.speed,
-        model=feed.model or None,
-        position_s=told.position_s,
-        captured_at_ms=told.captured_at_ms,
-        frames_per_s=told.frames_per_s,
-        lag_ms=told.lag_ms,
-        frames_announced=told.frames_announced,
-        created_at_ms=feed.created_at_ms,
-        ended_at_ms=feed.ended_at_ms,
         websocket=f"/ws/stream?video_id={feed.video_id}",
     )

@@ -1,8 +1,8 @@
-"""The live book: which cameras and streams of videos are to run, who runs them, and how they stand.
+"""The live book: the cameras and streams that people want to run, their workers, and their states.
 
-It is kept in the catalogue's database, with leases by that database's own clock. Unlike a job, a feed runs
-until somebody stops it, can be paused, and tells where it is; who runs it asks with every renewal what is
-wanted by now.
+It is in the catalogue's database, with leases by that database's own clock. Unlike a job, a feed runs until a
+person stops it, can be paused, and reports its position. With every renewal its worker asks whether the
+request has changed.
 """
 
 from __future__ import annotations
@@ -10,41 +10,36 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import (
-    and_,
-    delete,
-    or_,
-    select,
-)
+from sqlalchemy import and_, delete, or_, select
 
 from frametally.adapters.sql.clock import note_change, now_ms
 from frametally.adapters.sql.engine import SqlDatabase
+from frametally.adapters.sql.kept_books import KeptTables
 from frametally.adapters.sql.migration import Layout
 from frametally.files.sqlite import BUSY_TIMEOUT_S
 from frametally.settings.access import ServerAccess
 from frametally_live import feed_rows as rows
 from frametally_live import tables
-from frametally_live.feed_records import (
-    OVER,
-    Feed,
-    FeedKind,
-    FeedTold,
-    FeedWanted,
-    TooManyStreams,
-)
+from frametally_live.feed_records import OVER, Feed, FeedKind, FeedTold, FeedWanted, TooManyStreams
 
 _columns = tables.feeds.c
 
 
 LAYOUT = Layout(
-    what="live book",
+    part="live book",
     setting="FRAMETALLY_CATALOGUE_URL",
     refill="frametally live add",
     tables=tables.ALL,
     about=tables.about,
     schema_version=tables.SCHEMA_VERSION,
     migrations="live",
-    beside=("frametally_catalogue", "frametally_access", "frametally_alerts", "frametally_audit"),
+    beside=(
+        "frametally_catalogue",
+        "frametally_access",
+        "frametally_accuracy",
+        "frametally_alerts",
+        "frametally_audit",
+    ),
     has_secrets=True,
 )
 
@@ -70,32 +65,31 @@ class LiveBook:
     def start_stream(self, feed: Feed, *, most: int, launch_within_s: float = 0.0) -> Feed:
         """Return the stream of `feed.video_id` that is not over; without one, put and return `feed`.
 
-        Of several that ask at once, all get the same. One that is being stopped is over at once: who has it
-        hears of that with its next renewal. One that is `booked` has failed unless it is launched within
-        `launch_within_s`.
+        All callers get the same stream. A stream that is being stopped ends at once; its worker learns that
+        at the next renewal. A `booked` stream fails unless it is launched within `launch_within_s`.
 
         Raises:
             TooManyStreams: `most` streams of other videos are not over.
         """
         with self._database.writing() as connection:
-            rows.look_after_launches(connection)  # one that never began is in nobody's way
+            rows.look_after_launches(connection)  # a stream that never began must not block others
             running = rows.find(connection, _columns.kind == "video", rows.NOT_OVER)
-            there = next((one for one in running if one.video_id == feed.video_id), None)
-            if there is not None and there.wanted != "stop":
-                return there
-            if there is not None:  # it only has to hear of it: whoever has it may write nothing any more
-                rows.end(connection, there)
+            running_stream = next((stream for stream in running if stream.video_id == feed.video_id), None)
+            if running_stream is not None and running_stream.wanted != "stop":
+                return running_stream
+            if running_stream is not None:  # ended at once; its worker may not write anything more
+                rows.end(connection, running_stream)
             elif len(running) >= most:
                 raise TooManyStreams(running)
             rows.forget_all_but_the_last(connection, feed.video_id)
             return rows.put(connection, feed, launch_within_s)
 
     def launch_feed(self, feed_id: str, *, lease_s: float) -> Feed | None:
-        """Let a booked feed be claimed, and keep it launched; return it, None: there is none such.
+        """Let workers claim a booked feed, and keep it launched; return it; None: it does not exist.
 
-        Its launcher says so again within each lease. One that has not is given two leases of whoever claims
-        feeds, from the look that finds it missing: a catalogue that was away ends no stream. Then its feed
-        fails. What is over, or needs no launch, is returned as it is.
+        Its launcher repeats the call within each lease. If it does not, the feed fails two leases of a
+        worker after the first check that misses it, so a catalogue that was away ends no stream. A feed that
+        is over, or needs no launch, is returned unchanged.
         """
         with self._database.writing() as connection:
             feed = rows.find_one(connection, feed_id)
@@ -108,7 +102,7 @@ class LiveBook:
             return rows.find_one(connection, feed_id)
 
     def fail_launch(self, feed_id: str, reason: str, *, only_booked: bool = False) -> bool:
-        """Have a feed that needs a launch fail, whoever has it; False: it is over, or needs none.
+        """Make a feed that needs a launch fail, even if a worker runs it; False: it is over, or needs none.
 
         With `only_booked`, also False where it is launched.
         """
@@ -129,23 +123,23 @@ class LiveBook:
             return rows.put(connection, feed)
 
     def remove_feed(self, feed_id: str) -> bool:
-        """Forget a feed that is over or that nobody holds; False: there is none such."""
+        """Delete a feed that is over or has no worker; False: there is none."""
         with self._database.writing() as connection:
             free = or_(~rows.NOT_OVER, rows.is_free(now_ms(connection)))
-            found = connection.execute(delete(tables.feeds).where(_columns.id == feed_id, free))
-            if found.rowcount:
+            deletion = connection.execute(delete(tables.feeds).where(_columns.id == feed_id, free))
+            if deletion.rowcount:
                 note_change(connection, tables.about)
-            return bool(found.rowcount)
+            return bool(deletion.rowcount)
 
     def ask_feed(
         self, feed_id: str, wanted: FeedWanted | None = None, *, seek_s: float | None = None
     ) -> Feed | None:
-        """Want something else of a feed; return it then, None if there is none.
+        """Change the request of a feed; return the feed, None if it does not exist.
 
-        What is not given stays as others asked for it, however close to this: who seeks undoes no pause.
-        A stopped one that nobody holds is over at once. A camera that is over and wanted again is `requested`
-        again, and what it counted goes on; if it was stopped, it has no `captured_at_ms` before its next
-        frame. A stream of a video that is over, or is being stopped, stays so.
+        Arguments that are not given keep their values, even if another call set them just now: a seek does
+        not undo a pause. A stopped feed without a worker is over at once. A camera that is over and started
+        again is `requested` again and keeps its counts; if it was stopped, it has no `captured_at_ms` before
+        its next frame. A stream of a video that is over, or is being stopped, stays so.
         """
         with self._database.writing() as connection:
             feed = rows.find_one(connection, feed_id)
@@ -153,8 +147,8 @@ class LiveBook:
                 return feed
             if feed.kind == "video" and (feed.is_over or feed.wanted == "stop"):
                 return feed
-            asked = {"wanted": wanted, "seek_s": seek_s}
-            values: dict[str, Any] = {name: one for name, one in asked.items() if one is not None}
+            changes = {"wanted": wanted, "seek_s": seek_s}
+            values: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
             if not values:
                 return feed
             if feed.is_over:
@@ -174,24 +168,24 @@ class LiveBook:
             return rows.find_one(connection, feed_id)
 
     def claim_feed(self, worker: str, kinds: Sequence[FeedKind], *, lease_s: float) -> Feed | None:
-        """Give `worker` a feed that is not over and that nobody holds, or whose lease is over; None: none.
+        """Give `worker` a feed that is not over and has no worker, or whose lease has expired; None: none.
 
-        Of several that ask at once, exactly one gets it. What is booked is nobody's. A place that was sought
-        and not reached is told as the position.
+        Exactly one of several callers gets it. Nobody gets a booked feed. A seek that was not reached yet
+        is reported as the position.
         """
-        # Workers ask often, and seldom is there something: whoever only looks is in no writer's way.
+        # Workers ask often, and seldom get a feed, so that a mere look must not block writers.
         with self._database.reading() as connection:
             time_ms = now_ms(connection)
             if not rows.find(connection, or_(rows.is_claimable(kinds, time_ms), rows.is_unheard(time_ms))):
                 return None
         with self._database.writing() as connection:
             rows.look_after_launches(connection, 2 * lease_s)
-            while (due := rows.find_due(connection, kinds)) and due[0].wanted == "stop":
-                rows.end(connection, due[0])
-            if not due:
+            while (due_feeds := rows.find_due(connection, kinds)) and due_feeds[0].wanted == "stop":
+                rows.end(connection, due_feeds[0])
+            if not due_feeds:
                 return None
-            feed = due[0]
-            told = rows.sought(feed.told, feed.seek_s)
+            feed = due_feeds[0]
+            report = rows.sought(feed.told, feed.seek_s)
             rows.change(
                 connection,
                 _columns.id == feed.id,
@@ -199,86 +193,89 @@ class LiveBook:
                 generation=_columns.generation + 1,
                 due_at_ms=rows.after(connection, lease_s),
                 seek_s=None,
-                told=rows.as_json(told._replace(state="starting")),
+                told=rows.as_json(report._replace(state="starting")),
             )
             note_change(connection, tables.about)
             return rows.find_one(connection, feed.id)
 
-    def renew_feed(self, feed: Feed, told: FeedTold, *, lease_s: float) -> Feed | None:
+    def renew_feed(self, feed: Feed, report: FeedTold, *, lease_s: float) -> Feed | None:
         """Keep a claimed feed and tell how it stands; return what is wanted of it by now.
 
         A `seek_s` is returned once. None: it is another's by now, or is gone, and must be left.
         """
         with self._database.writing() as connection:
-            held = rows.find(connection, rows.is_held(feed))
-            if not held:
+            held_rows = rows.find(connection, rows.is_held(feed))
+            if not held_rows:
                 return None
-            now = held[0]
-            if now.wanted == "stop" and told.state not in OVER:
-                told = told._replace(state="stopping")
-            # Killed before it is there, whoever takes over begins there all the same.
+            now = held_rows[0]
+            if now.wanted == "stop" and report.state not in OVER:
+                report = report._replace(state="stopping")
+            # If the worker dies before it gets there, the next one still begins there.
             rows.change(
                 connection, rows.is_held(feed), due_at_ms=rows.after(connection, lease_s), seek_s=None
             )
-            rows.note(connection, now, rows.sought(told, now.seek_s))
-            return now._replace(told=told)
+            rows.note(connection, now, rows.sought(report, now.seek_s))
+            return now._replace(told=report)
 
-    def release_feed(self, feed: Feed, told: FeedTold) -> bool:
-        """Give a claimed feed back as it is told: over, or for another. False: it is another's by now.
+    def release_feed(self, feed: Feed, report: FeedTold) -> bool:
+        """Release a claimed feed with its last state: over, or free for another. False: another has it.
 
-        One that was to stop is over; a camera that is wanted again since it was told to stop is not.
+        A feed that was to stop is over. A camera that was started again since it was stopped is not.
         """
         with self._database.writing() as connection:
-            held = rows.find(connection, rows.is_held(feed))
-            if not held:
+            held_rows = rows.find(connection, rows.is_held(feed))
+            if not held_rows:
                 return False
-            is_wanted = held[0].wanted != "stop"
-            if is_wanted and held[0].kind == "camera" and told.state == "ended":
-                told = told._replace(state="requested")  # somebody has started it since it was stopped
-            if told.state in OVER or not is_wanted:
-                state = told.state if told.state in OVER else "ended"
-                rows.end(connection, held[0], told._replace(state=state))
+            is_wanted = held_rows[0].wanted != "stop"
+            if is_wanted and held_rows[0].kind == "camera" and report.state == "ended":
+                report = report._replace(state="requested")  # started again since it was stopped
+            if report.state in OVER or not is_wanted:
+                state = report.state if report.state in OVER else "ended"
+                rows.end(connection, held_rows[0], report._replace(state=state))
             else:
-                rows.note(connection, held[0], told)
+                rows.note(connection, held_rows[0], report)
                 rows.change(connection, rows.is_held(feed), worker="", due_at_ms=0)
             return True
 
     def feed(self, feed_id: str) -> Feed | None:
-        """Return a feed; None if there is none."""
+        """Return a feed; None if it does not exist."""
         with self._database.reading() as connection:
             return rows.find_one(connection, feed_id)
 
     def feeds(self, kind: FeedKind | None = None, *, video_id: str = "", limit: int = 1000) -> list[Feed]:
-        """Return feeds, those that are not over first, then the newest.
+        """Return feeds: those that are not over first, then the newest.
 
-        One whose lease is over stands still, whatever was told of it last: it is `requested`.
+        A feed whose lease has expired is `requested`, whatever its last report said.
         """
-        where = [_columns.kind == kind] if kind else []
+        conditions = [_columns.kind == kind] if kind else []
         if video_id:
-            where.append(_columns.video_id == video_id)
+            conditions.append(_columns.video_id == video_id)
         query = (
             rows.select_feeds()
-            .where(*where)
+            .where(*conditions)
             .order_by(_columns.ended_at_ms.is_not(None), _columns.number.desc())
         )
         with self._database.reading() as connection:
             is_left = and_(rows.NOT_OVER, _columns.worker != "", _columns.due_at_ms <= now_ms(connection))
-            there = connection.execute(query.add_columns(is_left).limit(limit))
-            return [rows.feed_of(feed, is_left=is_left) for *feed, is_left in there]
+            feed_table = connection.execute(query.add_columns(is_left).limit(limit))
+            return [rows.feed_of(feed, is_left=is_left) for *feed, is_left in feed_table]
 
     def stop_streams(self, video_id: str) -> list[Feed]:
         """Stop what streams a video; return how that stands then."""
         running = [feed for feed in self.feeds("video", video_id=video_id) if not feed.is_over]
-        stopped = [self.ask_feed(feed.id, "stop") for feed in running]
-        return [feed for feed in stopped if feed is not None]
+        streams = [self.ask_feed(feed.id, "stop") for feed in running]
+        return [feed for feed in streams if feed is not None]
 
     def forget_streams(self, video_id: str) -> None:
-        """Forget all that streamed a video, whoever has it."""
+        """Delete all streams of a video, even running ones."""
         with self._database.writing() as connection:
-            found = connection.execute(delete(tables.feeds).where(_columns.video_id == video_id))
-            if found.rowcount:
+            deletion = connection.execute(delete(tables.feeds).where(_columns.video_id == video_id))
+            if deletion.rowcount:
                 note_change(connection, tables.about)
 
     def close(self) -> None:
         """Release connections."""
         self._database.close()
+
+
+TABLES = (KeptTables("live", LAYOUT, {"cameras and streams": tables.feeds}),)

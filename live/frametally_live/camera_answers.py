@@ -1,4 +1,4 @@
-"""The answers about cameras, and what is sent to add one."""
+"""Answers about cameras, and the request that adds one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from frametally_live.answers import alike
 from frametally_live.feed_records import Feed, FeedState, FeedWanted
 from frametally_live.feeds.detection_lag import is_late
 from frametally_web.requests.answers import Answer
@@ -16,31 +17,31 @@ class LiveCamera(Answer, frozen=True, kw_only=True):
     """A camera, and how it stands.
 
     Attributes:
-        source: Slug of its source, by which it is asked for.
-        name: The source as it is written.
-        address: Where it is, without any log-in.
-        wanted: What was asked of it last: `run` or `stop`.
+        source: Slug of its source; use it in addresses.
+        name: Name of the source.
+        address: Its address, without user and password.
+        wanted: The last request: `run` or `stop`.
         state: `requested`, `starting`, `running`, `waiting`, `paused`, `stopping`, `ended` or `failed`.
-        reason: Why, as one sentence; null where there is nothing to say.
-        frames_per_s: Frames announced a second, of late; null before it can be told.
-        taken_per_s: Frames a second that are kept, of late; null before it can be told.
-        offered_per_s: Frames a second that it sends, of late, or those that sampling asks for if they are
-            fewer; null before it can be told.
-        leaves_out: Whether fewer are kept than it offers.
-        lag_ms: By how much they are announced after their event time, of late; null before it can be told.
-        shown_lag_ms: By how much what is found in them comes after their event time: so old is what people
-            see. Null before it can be told.
-        late: Whether it runs, and either is more than 5 s.
-        drift_ms: By how much its clock is ahead of the server's; null where it tells none.
-        captured_at_ms: Event time of its newest frame; null before there is one.
-        frame_url: Where this server has that frame; null before there is one.
-        away_since_ms: When it was heard last; null while it is there.
+        reason: Reason for the state, as one sentence; null if there is nothing to say.
+        frames_per_s: Recent rate of announced frames; null until it is known.
+        taken_per_s: Recent rate of stored frames; null until it is known.
+        offered_per_s: Recent rate of frames that the camera sends, or the sampling rate if that is lower;
+            null until it is known.
+        leaves_out: Whether it stores fewer frames than the camera offers.
+        lag_ms: Recent delay between event time and announcement; null until it is known.
+        shown_lag_ms: Recent delay between event time and detections, which is how old the picture is that you
+            see; null until it is known.
+        late: Whether it runs, and either delay is more than 5 s.
+        drift_ms: How far its clock is ahead of the server's; null if it sends no time.
+        captured_at_ms: Event time of its newest frame; null before the first frame.
+        frame_url: Address of that frame on this server; null before the first frame.
+        away_since_ms: Last contact with the camera; null while it is connected.
         frames_announced: Frames announced since it was added.
-        frames_lost: Frames that it sent and that could be kept nowhere.
+        frames_lost: Frames that the camera sent and frametally could not store.
         packets_lost: Packets that the network lost.
-        websocket: Where it can be watched.
-        trial: Of a camera that was added just now: what it showed when it was tried, or why nothing, as one
-            sentence; else null.
+        websocket: Address at which you can watch it.
+        trial: For a camera that you have just added: what it showed in its trial, or why it showed nothing,
+            as one sentence; else null.
     """
 
     source: str
@@ -72,8 +73,8 @@ class LiveCameras(Answer, frozen=True, kw_only=True):
 
     Attributes:
         cameras: At most a thousand.
-        live_allowed: Whether cameras may be added, started, stopped and removed here.
-        remedy: What to do where they may not; null where they may.
+        live_allowed: Whether you can add, start, stop and remove cameras here.
+        remedy: What to do if you cannot; null if you can.
     """
 
     cameras: list[LiveCamera]
@@ -81,13 +82,25 @@ class LiveCameras(Answer, frozen=True, kw_only=True):
     remedy: str | None
 
 
-class CameraWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A camera that is to be added.
+class CameraPreview(Answer, frozen=True, kw_only=True):
+    """What a camera shows that is not added yet.
 
     Attributes:
-        address: Where it is, such as `rtsp://192.168.1.20:554/stream`, without any log-in.
-        source: Its name, as people write it.
-        transport: How RTSP brings its pictures.
+        trial: What it showed when it was tried, or why nothing, as one sentence.
+        picture: Its newest frame, a JPEG in base64; null where it showed nothing.
+    """
+
+    trial: str
+    picture: str | None
+
+
+class CameraWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The camera to add.
+
+    Attributes:
+        address: Its address, such as `rtsp://192.168.1.20:554/stream`, without user and password.
+        source: Its name.
+        transport: Transport of RTSP pictures.
     """
 
     address: str
@@ -97,27 +110,14 @@ class CameraWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 def camera_of(feed: Feed, shown_lag_ms: int | None) -> LiveCamera:
     """Return a camera as it is answered, with how late what is found in it is; see `LiveCamera`."""
-    told = feed.told
+    report = feed.told
     return LiveCamera(
-        source=feed.source,
-        name=feed.name,
-        address=feed.address,
-        wanted=feed.wanted,
-        state=told.state,
-        reason=feed.reason or None,
-        frames_per_s=told.frames_per_s,
-        taken_per_s=told.taken_per_s,
-        offered_per_s=told.offered_per_s,
-        leaves_out=told.leaves_out,
-        lag_ms=told.lag_ms,
+        **alike(feed, LiveCamera),
+        leaves_out=report.leaves_out,
         shown_lag_ms=shown_lag_ms,
-        late=is_late(told, shown_lag_ms),
-        drift_ms=told.drift_ms,
-        captured_at_ms=told.captured_at_ms,
-        frame_url=f"/api/v1/frames/image?{urlencode({'path': told.image_path})}" if told.image_path else None,
-        away_since_ms=told.away_since_ms,
-        frames_announced=told.frames_announced,
-        frames_lost=told.frames_lost,
-        packets_lost=told.packets_lost,
+        late=is_late(report, shown_lag_ms),
+        frame_url=f"/api/v1/frames/image?{urlencode({'path': report.image_path})}"
+        if report.image_path
+        else None,
         websocket=f"/ws/stream?{urlencode({'source': feed.source})}",
     )

@@ -1,7 +1,8 @@
-"""The handlers of cameras: added, started, stopped and removed."""
+"""The handlers that add, start, stop and remove cameras."""
 
 from __future__ import annotations
 
+import base64
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,6 @@ from threading import Lock
 
 import msgspec
 from flask import Response
-from werkzeug.datastructures import MultiDict
 
 from frametally.process.allowed_addresses import AddressRefused
 from frametally.settings.loading import Settings
@@ -21,30 +21,31 @@ from frametally_live.cameras.camera_form import (
     TryFeed,
     add_camera,
     ask_camera,
+    read_camera,
     remove_camera,
 )
 from frametally_live.feed_records import Feed, FeedWanted
 from frametally_live.live_ports import LivePorts
 from frametally_live.routes import check_live
-from frametally_live.viewers.camera_lag import Detected
-from frametally_videos.routes import refused
+from frametally_live.viewers.result_reader import Detected
+from frametally_videos.routes import field_problem
 from frametally_videos.upload_refusals import FieldRefused
 from frametally_web.access.visitors import remedy_for
-from frametally_web.requests import query
-from frametally_web.requests.body import read_sent
+from frametally_web.requests.body import Sent
+from frametally_web.requests.endpoints import Routes, answer_with
+from frametally_web.requests.parameters import Args, in_path
 from frametally_web.requests.problems import Problem
-from frametally_web.requests.status import answer_with
 
-Args = MultiDict[str, str]
+CAMERAS = Routes("Live")
 
 _LOG = logging.getLogger("frametally_web")
 
-# Made once, before there are threads: see `records.decode`.
-_wanted = msgspec.json.Decoder(answers.CameraWanted)
+_SOURCE = in_path("source", "`source` of the camera.", "gate-1")
+_WANTED = Sent(answers.CameraWanted, "camera")
 
 
 class CameraRoutes:
-    """The handlers, each by its endpoint's name."""
+    """The handlers."""
 
     def __init__(
         self,
@@ -57,7 +58,7 @@ class CameraRoutes:
     ) -> None:
         """Make the handlers of one application.
 
-        `uploads_remedy` is None where cameras may be changed, `try_feed` tries those that are added.
+        `uploads_remedy`: None if cameras may be changed; `try_feed` tries new cameras.
         """
         self._settings = settings
         self._feeds = ports.feeds
@@ -66,6 +67,46 @@ class CameraRoutes:
         self._try_feed = try_feed
         self._trial = Lock()
 
+    @CAMERAS.route(
+        "POST cameras",
+        "Add a camera, try it, and start it.",
+        body=_WANTED,
+        statuses=(403, 409, 413, 415),
+        success={201: "Camera added."},
+        right="run",
+    )
+    def post_camera(self, _: Args) -> answers.LiveCamera:
+        """Add a camera, and return the result of its trial."""
+        check_live(self._remedy)
+        with _refusing():
+            feed, trial = add_camera(
+                self._feeds, self._settings, **msgspec.structs.asdict(_WANTED.read()), try_feed=self._try
+            )
+        answer_with(201)
+        return msgspec.structs.replace(self._answer(feed), trial=trial and trial.sentence)
+
+    @CAMERAS.route(
+        "POST cameras/preview",
+        "Tries a camera for up to 10 s and shows its picture; adds nothing.",
+        body=_WANTED,
+        statuses=(403, 409, 413, 415),
+        success={200: "What it shows."},
+        right="run",
+    )
+    def preview_camera(self, _: Args) -> answers.CameraPreview:
+        """Try a camera without adding it."""
+        check_live(self._remedy)
+        with _refusing():
+            feed = read_camera(self._feeds, self._settings, **msgspec.structs.asdict(_WANTED.read()))
+        trial = self._try(feed)
+        if trial is None:
+            raise Problem(
+                409, "This camera cannot be tried now.", remedy="Try again in 10 seconds, or add the camera."
+            )
+        picture = base64.b64encode(trial.jpeg).decode() or None
+        return answers.CameraPreview(trial=trial.sentence, picture=picture)
+
+    @CAMERAS.route("GET cameras", "List all cameras with their states.")
     def cameras(self, _: Args) -> answers.LiveCameras:
         """List all."""
         feeds = sorted(self._feeds.feeds("camera"), key=lambda feed: (feed.name.casefold(), feed.source))
@@ -77,46 +118,39 @@ class CameraRoutes:
             remedy=remedy,
         )
 
-    def post_camera(self, _: Args) -> answers.LiveCamera:
-        """Add one, and say what it showed when it was tried."""
-        check_live(self._remedy)
-        wanted = read_sent(_wanted, "camera")
-        try:
-            feed, trial = add_camera(
-                self._feeds,
-                self._settings,
-                source=wanted.source,
-                address=wanted.address,
-                transport=wanted.transport,
-                try_feed=self._tried,
-            )
-        except FieldRefused as error:
-            raise _without_settings(error) from error
-        except SourceTaken as error:
-            raise Problem(
-                409, f"{error}.", remedy="Choose another name, or remove that camera first."
-            ) from error
-        answer_with(201)
-        words = None if trial is None else f"{trial.words[:1].upper()}{trial.words[1:]}."
-        return msgspec.structs.replace(self._answer(feed), trial=words)
-
-    def start_camera(self, args: Args) -> answers.LiveCamera:
-        """Start one."""
-        return self._answer(self._asked(args, "run"))
-
+    @CAMERAS.route("POST cameras/{source}/stop", "Stop a camera.", _SOURCE, statuses=(403, 404), right="run")
     def stop_camera(self, args: Args) -> answers.LiveCamera:
         """Stop one."""
-        return self._answer(self._asked(args, "stop"))
+        return self._answer(self._ask(args, "stop"))
 
+    @CAMERAS.route(
+        "POST cameras/{source}/start",
+        "Start a stopped camera.",
+        _SOURCE,
+        statuses=(403, 404),
+        right="run",
+    )
+    def start_camera(self, args: Args) -> answers.LiveCamera:
+        """Start one."""
+        return self._answer(self._ask(args, "run"))
+
+    @CAMERAS.route(
+        "DELETE cameras/{source}",
+        "Remove a camera; its frames and counts stay.",
+        _SOURCE,
+        statuses=(403, 404, 409),
+        success={204: "Camera removed."},
+        right="run",
+    )
     def delete_camera(self, args: Args) -> Response:
-        """Remove one that nobody holds any more."""
+        """Remove a camera that no worker has any more."""
         with self._changing(args) as source:
             is_removed = remove_camera(self._feeds, source)
         if not is_removed:
-            raise Problem(409, "The camera is being stopped.", remedy="Remove it in a few seconds.")
+            raise Problem(409, "The camera is still stopping.", remedy="Remove it in a few seconds.")
         return Response(status=204)
 
-    def _tried(self, feed: Feed) -> CameraTrial | None:
+    def _try(self, feed: Feed) -> CameraTrial | None:
         """Try a camera, one at a time: each keeps a thread for some seconds."""
         if not self._trial.acquire(blocking=False):
             return None
@@ -128,7 +162,7 @@ class CameraRoutes:
     def _answer(self, feed: Feed) -> answers.LiveCamera:
         return answers.camera_of(feed, self._detected.lags_ms([feed])[feed.source])
 
-    def _asked(self, args: Args, wanted: FeedWanted) -> Feed:
+    def _ask(self, args: Args, wanted: FeedWanted) -> Feed:
         with self._changing(args) as source:
             return ask_camera(self._feeds, source, wanted)
 
@@ -136,19 +170,32 @@ class CameraRoutes:
     def _changing(self, args: Args) -> Iterator[str]:
         check_live(self._remedy)
         try:
-            yield query.read_one(args, "source") or ""
+            yield _SOURCE.read(args)
         except NoCamera as error:
             raise Problem(
                 404,
-                "There is no camera of that source.",
-                remedy="Ask /api/v1/cameras for those that there are.",
+                "This source has no camera.",
+                remedy="/api/v1/cameras lists all cameras.",
             ) from error
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Answer by 400 and 409 to a camera that cannot be added."""
+    try:
+        yield
+    except FieldRefused as error:
+        raise _without_settings(error) from error
+    except SourceTaken as error:
+        raise Problem(
+            409, f"{error}.", remedy="Choose another name, or remove the existing camera first."
+        ) from error
 
 
 def _without_settings(error: FieldRefused) -> Problem:
     """Return the 400 of a camera that cannot be added: the log names the setting that would allow it."""
     cause = error.__cause__
     if not isinstance(cause, AddressRefused) or not cause.request:
-        return refused(error)
-    _LOG.warning("a camera was refused: %s", cause)
+        return field_problem(error)
+    _LOG.warning("camera refused: %s", cause)
     return Problem(400, f"address: {cause.reason}.", remedy=cause.request, parameter="address")

@@ -1,4 +1,4 @@
-"""Feeds: cameras and streams of videos, what is wanted of them, and how they stand."""
+"""Feeds: cameras and streams of videos, the last request for each, and its state."""
 
 from __future__ import annotations
 
@@ -10,49 +10,48 @@ FeedKind = Literal["camera", "video"]
 FeedWanted = Literal["run", "pause", "stop"]
 
 FeedState = Literal["requested", "starting", "running", "waiting", "paused", "stopping", "ended", "failed"]
-"""Nobody has it yet; it is being opened; its frames come; they would, but the camera, the store, the log or a
-detector is away (`reason` says which); it stands still as asked; it is being ended; it has ended, or was
-stopped; it cannot run (`reason` says why)."""
+"""In order: no worker has it yet; it is being opened; its frames arrive; the camera, the store, the log or a
+detector is away (`reason` says which); it is paused; it is being ended; it has ended, or was stopped; it
+cannot run (`reason` says why)."""
 
 OVER: tuple[FeedState, ...] = ("ended", "failed")
 
 FeedLaunch = Literal["", "booked", "launched", "unheard"]
-"""It needs no launch: any worker may claim it; nobody may before it is launched; its launcher is there; its
-launcher has not been heard of for a lease."""
+"""In order: it needs no launch, and any worker may claim it; it must be launched first; its launcher is
+there; its launcher has been silent for a lease."""
 
 LAUNCH_NEVER_CAME = (
-    "Airflow began no run of it in time: see there whether its scheduler is at work and the run waits for "
-    "others, then start it again."
+    "Airflow did not start its run in time: check there that the scheduler works and that no other run "
+    "blocks this one, then start the stream again."
 )
 NOBODY_RUNS_IT = "A worker starts it within seconds; if none does, run `frametally live work`."
-LAUNCH_IS_GONE = "Nothing is heard of its run in Airflow any more: see there why, then start it again."
+LAUNCH_IS_GONE = "Its run in Airflow is silent: look there for the reason, then start the stream again."
 
 
 _NEARLY_ALL = 0.95
-"""A rate is of some seconds: a frame more or less in them is no frame that was left out."""
+"""A rate covers a few seconds, so one frame more or less does not mean that frames are left out."""
 
 
 class FeedTold(NamedTuple):
-    """What who runs a feed tells of it.
+    """Report of a worker about its feed.
 
     Attributes:
-        state: How it stands.
-        reason: Why, as one sentence, where a person should know; empty: nothing to say.
-        position_s: Of a video: presentation time that has been reached. None before there is one.
-        captured_at_ms: Event time of the newest frame; None before there is one.
-        image_path: Key of the newest frame that was announced; empty before there is one.
-        frames_per_s: Frames announced a second, of late; None before it can be told.
-        lag_ms: By how much frames are announced after their event time, of late; of a video, after they were
-            due. None before it can be told.
-        drift_ms: By how much a camera's clock is ahead of this machine's; None where it tells none.
-        frames_announced: Frames announced since it was made.
-        frames_lost: Named losses since it was made: frames that were captured and could be kept nowhere.
-        packets_lost: Packets that the network lost since it was made.
-        away_since_ms: When the camera was heard last, by this machine's clock; None while it is there.
-        due_at_ms: Of a video: when `position_s` was due, by this machine's clock. None before it can be told.
-        taken_per_s: Of a camera: frames a second that are kept, of late. None before it can be told.
-        offered_per_s: Of a camera: frames a second that it sends, of late, or those of the sampling where
-            these are fewer. None before it can be told.
+        reason: Reason for the state, as one sentence for people; empty: nothing to say.
+        position_s: Of a video: presentation time reached; None before the first frame.
+        captured_at_ms: Event time of the newest frame; None before the first frame.
+        image_path: Key of the newest announced frame; empty before the first.
+        frames_per_s: Recent rate of announced frames; None until it is known.
+        lag_ms: Recent delay of announced frames after their event time; of a video, after they were due.
+            None until it is known.
+        drift_ms: How far a camera's clock is ahead of this machine's; None if it sends no time.
+        frames_announced: Frames announced since it was added.
+        frames_lost: Named losses since it was added: frames that were captured and could not be stored.
+        packets_lost: Packets lost by the network since it was added.
+        away_since_ms: Last contact with the camera, by this machine's clock; None while it is connected.
+        due_at_ms: Of a video: when `position_s` was due, by this machine's clock. None until it is known.
+        taken_per_s: Of a camera: recent rate of stored frames. None until it is known.
+        offered_per_s: Of a camera: recent rate of frames that it sends, or the sampling rate if that is
+            lower. None until it is known.
     """
 
     state: FeedState
@@ -74,31 +73,28 @@ class FeedTold(NamedTuple):
     @property
     def leaves_out(self) -> bool:
         """Whether a camera's frames are left out that the sampling asks for, beyond what a rate errs by."""
-        taken, offered = self.taken_per_s, self.offered_per_s
-        return taken is not None and offered is not None and taken < offered * _NEARLY_ALL
+        taken_per_s, offered = self.taken_per_s, self.offered_per_s
+        return taken_per_s is not None and offered is not None and taken_per_s < offered * _NEARLY_ALL
 
 
 class Feed(NamedTuple):
-    """A camera, or a stream of a video; of one video at most one is not over, of one source one camera.
+    """A camera, or a stream of a video. Each video has at most one that is not over, each source one camera.
 
     Attributes:
         id: UUID4.
-        kind: Which of both.
-        source: Slug of the source that its frames are of.
-        name: The source as it is written.
+        source: Slug of its source.
+        name: Name of the source.
         video_id: Of a stream of a video; else empty.
-        address: Of a camera, without any log-in; else empty.
-        transport: Of an RTSP camera.
-        speed: Of a video: seconds of it in a second.
-        model: Whose results are shown; empty: of whoever detects.
-        wanted: What a person asked for last.
-        seek_s: Where a video is to go on; None: where it is.
-        told: How it stands.
-        worker: Who runs it; empty: nobody.
-        generation: Rises with every claim; a worker whose generation is over writes nothing any more.
-        launch: Of a stream that is launched from elsewhere (Airflow): how that stands.
-        created_at_ms: When it was asked for, by the database's clock.
-        ended_at_ms: When it was over; None while it is not.
+        address: Of a camera, without user and password; else empty.
+        speed: Of a video: its seconds per second.
+        model: Model whose results are shown; empty: any.
+        wanted: The last request of a person.
+        seek_s: Position to continue at; None: no seek.
+        worker: Its worker; empty: none.
+        generation: Rises with every claim; a worker of an old generation writes nothing more.
+        launch: Of a stream that is launched from elsewhere (Airflow): state of the launch.
+        created_at_ms: Time of the request, by the database's clock.
+        ended_at_ms: Its end; None while it is not over.
     """
 
     id: str
@@ -134,6 +130,6 @@ class TooManyStreams(Exception):
     """As many streams of videos run as may."""
 
     def __init__(self, running: Sequence[Feed]) -> None:
-        """Name those that run."""
+        """Name the streams that run."""
         super().__init__(", ".join(feed.name for feed in running))
         self.running = list(running)

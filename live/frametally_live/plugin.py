@@ -1,4 +1,4 @@
-"""What this folder adds to frametally."""
+"""Registers this folder with frametally."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ PLUGIN = Plugin(
         ),
         "stream": CommandEntry("frametally_live.commands.stream:stream", "Stream an uploaded video"),
     },
-    removing="frametally_live.hooks.removing:removing_streams",
-    tables="frametally_live.hooks.kept:TABLES",
-    members="frametally_live.hooks.members:members",
-    must_open="frametally_live.hooks.members:must_open",
-    serving="frametally_live.hooks.members:serving",
+    removing="frametally_live.hooks:removing_streams",
+    tables="frametally_live.book:TABLES",
+    members="frametally_live.hooks:members",
+    must_open="frametally_live.hooks:must_open",
+    serving="frametally_live.hooks:serving",
     stages={"live": ("store", "log", "ledger", "catalogue", "announcing")},
-    setup="frametally_live.hooks.setup:setup",
-    channels="frametally_live.hooks.channels:CHANNELS",
-    known_names="frametally_live.hooks.known_names:known_names",
+    setup="frametally_live.hooks:setup",
+    channels="frametally_live.viewers.viewer_messages:CHANNELS",
+    known_names="frametally_live.hooks:known_names",
     settings="frametally_live.settings:LiveSettings",
-    endpoints="frametally_live.endpoints:ENDPOINTS",
-    pages=(PageEntry("/live", "look", "live.html", "Live", 20),),
+    endpoints="frametally_live.web:ENDPOINTS",
+    pages=(PageEntry("/live", "look", "live.html", "live.menu", 20),),
     beside={"videos": "video_stream"},
     other_routes={"WS /ws/stream": "look"},
     web="frametally_live.web:web_part",
     tags={
-        "Live": "Cameras, videos that are streamed, and what is found in them at once.",
+        "Live": "Cameras, streamed videos, and their detections as they happen.",
     },
 )

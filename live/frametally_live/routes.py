@@ -1,13 +1,10 @@
-"""The handlers of what is live: streams of videos, started, steered and stopped."""
+"""The handlers that start, control and stop streams of videos."""
 
 from __future__ import annotations
 
 import logging
 import math
 import re
-
-import msgspec
-from werkzeug.datastructures import MultiDict
 
 from frametally import keys
 from frametally.errors import Misconfigured, Retryable
@@ -18,32 +15,41 @@ from frametally_live.feeds.stream_form import NeedsTime, start_stream
 from frametally_live.live_ports import LivePorts
 from frametally_live.settings import LiveSettings
 from frametally_live.viewers.airflow_launch import AirflowLauncher
+from frametally_videos.catalogue.catalogue_rows import VideoRow
 from frametally_videos.library.edits import VideoGone
-from frametally_videos.ports.video_catalogue import VideoRow
-from frametally_videos.routes import id_in, no_video, refused
+from frametally_videos.routes import SOME_VIDEO, field_problem, id_of, no_video
 from frametally_videos.upload_refusals import FieldRefused
 from frametally_web.access.visitors import remedy_for
-from frametally_web.requests import query
-from frametally_web.requests.body import read_sent
+from frametally_web.requests.body import Sent
+from frametally_web.requests.endpoints import Routes, answer_with
+from frametally_web.requests.parameters import UUID, Args, in_path, text
 from frametally_web.requests.problems import Problem, bad_parameter
-from frametally_web.requests.status import answer_with
 
-Args = MultiDict[str, str]
+STREAMS = Routes("Live")
 
 _LOG = logging.getLogger("frametally_web")
 
 _MODEL = re.compile(r"[A-Za-z0-9._-]{0,200}")
-# Made once, before there are threads: see `records.decode`.
-_wanted = msgspec.json.Decoder(answers.StreamWanted)
-_named = msgspec.json.Decoder(answers.StreamNamed)
-_seek = msgspec.json.Decoder(answers.SeekWanted)
+_WANTED = Sent(answers.StreamWanted, "wish for a stream")
+_NAMED = Sent(answers.StreamNamed, "stream")
+_SEEK = Sent(answers.SeekWanted, "moment of a video")
+_OF_VIDEO = text("video_id", "Only streams of this video; default: all.", SOME_VIDEO, UUID)
+_STREAM = in_path(
+    "stream_id",
+    "`stream_id` of the stream.",
+    "3f1b8c52-6d0e-4c1a-8a43-9d2f5b7c6e10",
+    {"type": "string", "maxLength": 64},
+)
+_STARTED = {200: "This stream was already running.", 202: "Stream started."}
+_STOPPED = {200: "The stream is stopping, or has ended."}
+_REFUSED = (403, 404, 409, 413, 415)
 
 
 class LiveRoutes:
-    """The handlers, each by its endpoint's name."""
+    """The handlers."""
 
     def __init__(self, *, settings: Settings, ports: LivePorts, uploads_remedy: str | None) -> None:
-        """Make the handlers of one application; `uploads_remedy` is None where streams may be steered.
+        """Make the handlers of one application; `uploads_remedy`: None if streams may be steered.
 
         Raises:
             Misconfigured: Airflow is to start streams, and nothing says where it is, or who we are there.
@@ -56,104 +62,168 @@ class LiveRoutes:
             AirflowLauncher(settings) if settings.part(LiveSettings).stream_launcher == "airflow" else None
         )
 
-    def streams(self, args: Args) -> answers.StreamList:
-        """List the streams, or those of one video."""
-        of = "" if query.read_one(args, "video_id") is None else self._video(id_in(args)).record.id
-        remedy = remedy_for("correct", self._remedy)
-        return answers.StreamList(
-            streams=[answers.stream_of(feed) for feed in self._feeds.feeds("video", video_id=of)],
-            most=self._settings.part(LiveSettings).streams,
-            live_allowed=remedy is None,
-            remedy=remedy,
-        )
-
-    def stream(self, args: Args) -> answers.StreamOfVideo:
-        """Answer with one stream."""
-        return answers.stream_of(self._stream(query.read_one(args, "stream_id")))
-
+    @STREAMS.route(
+        "POST stream/start",
+        "Stream a video: each frame at its time, with its detections.",
+        body=_WANTED,
+        statuses=_REFUSED,
+        success=_STARTED,
+        right="correct",
+    )
     def stream_start(self, _: Args) -> answers.StreamOfVideo:
         """Stream a video, unless it is streamed already."""
         check_live(self._remedy)
-        wanted = read_sent(_wanted, "wish for a stream")
-        if not _MODEL.fullmatch(wanted.model):
+        form = _WANTED.read()
+        if not _MODEL.fullmatch(form.model):
             raise bad_parameter(
-                "model", "model is the id of none.", remedy="Take one of /api/v1/models, or leave it out."
+                "model", "model is not a valid ID.", remedy="Use one of /api/v1/models, or leave it out."
             )
         try:
             started = start_stream(
                 self._catalogue,
                 self._feeds,
                 self._settings,
-                wanted.video_id,
-                speed=wanted.speed,
-                model=wanted.model,
+                form.video_id,
+                speed=form.speed,
+                model=form.model,
                 is_booked=self._airflow is not None,
             )
         except VideoGone as error:
             raise no_video() from error
         except FieldRefused as error:
-            raise refused(error) from error
+            raise field_problem(error) from error
         except NeedsTime as error:
             raise Problem(
                 409,
-                "Nothing says when the video was filmed.",
-                remedy="Change its start time, then stream it.",
+                "The video has no start time.",
+                remedy="Set its start time, then stream it.",
             ) from error
         except TooManyStreams as error:
             most = self._settings.part(LiveSettings).streams
             raise Problem(
                 409,
-                f"As many videos are streamed as may be ({most}): {error}.",
-                remedy="Stop one of them, or have whoever runs this server allow more.",
+                f"{most} videos are being streamed, the maximum: {error}.",
+                remedy="Stop one of them, or ask an administrator to allow more.",
             ) from error
         answer_with(202 if started.is_new else 200)
         return answers.stream_of(self._launched(started.feed))
 
-    post_stream = stream_start
-
+    @STREAMS.route(
+        "POST stream/stop",
+        "Stop a stream, by its ID or its video's.",
+        body=_NAMED,
+        statuses=_REFUSED,
+        success=_STOPPED,
+        right="correct",
+    )
     def stream_stop(self, _: Args) -> answers.StreamOfVideo:
         """Stop a stream that is named by its id or its video's."""
         check_live(self._remedy)
-        named = read_sent(_named, "stream")
-        if bool(named.video_id) == bool(named.stream_id):
+        form = _NAMED.read()
+        if bool(form.video_id) == bool(form.stream_id):
             raise bad_parameter(
-                "stream_id", "The stream is named by neither or both.", remedy="Give video_id or stream_id."
+                "stream_id", "Name exactly one stream.", remedy="Send either video_id or stream_id."
             )
-        if named.stream_id:
-            return self._ask_stop(self._stream(named.stream_id))
-        feeds = self._feeds.feeds("video", video_id=self._video(named.video_id).record.id, limit=1)
+        if form.stream_id:
+            return self._ask_stop(self._stream(form.stream_id))
+        feeds = self._feeds.feeds("video", video_id=self._video(form.video_id).record.id, limit=1)
         if not feeds:
             raise _no_stream()
         return self._ask_stop(feeds[0])
 
-    def delete_stream(self, args: Args) -> answers.StreamOfVideo:
-        """Stop a stream."""
-        check_live(self._remedy)
-        return self._ask_stop(self._stream(query.read_one(args, "stream_id")))
+    @STREAMS.route(
+        "GET streams",
+        "List streams of videos, running ones first, then the newest.",
+        _OF_VIDEO,
+        statuses=(404,),
+    )
+    def streams(self, args: Args) -> answers.StreamList:
+        """List the streams, or those of one video."""
+        video_id = _OF_VIDEO.read(args)
+        owner_id = "" if video_id is None else self._video(id_of(video_id)).record.id
+        remedy = remedy_for("correct", self._remedy)
+        return answers.StreamList(
+            streams=[answers.stream_of(feed) for feed in self._feeds.feeds("video", video_id=owner_id)],
+            most=self._settings.part(LiveSettings).streams,
+            live_allowed=remedy is None,
+            remedy=remedy,
+        )
 
+    @STREAMS.route(
+        "POST streams",
+        "Stream a video, as `stream/start` does.",
+        body=_WANTED,
+        statuses=_REFUSED,
+        success=_STARTED,
+        right="correct",
+    )
+    def post_stream(self, args: Args) -> answers.StreamOfVideo:
+        """Stream a video, as `stream_start`."""
+        return self.stream_start(args)
+
+    @STREAMS.route("GET streams/{stream_id}", "Show one stream.", _STREAM, statuses=(404,))
+    def stream(self, args: Args) -> answers.StreamOfVideo:
+        """Answer with one stream."""
+        return answers.stream_of(self._stream(_STREAM.read(args)))
+
+    @STREAMS.route(
+        "POST streams/{stream_id}/pause",
+        "Pause a stream for everyone who watches.",
+        _STREAM,
+        statuses=(403, 404, 409),
+        right="correct",
+    )
     def pause_stream(self, args: Args) -> answers.StreamOfVideo:
-        """Have a stream stand still."""
-        return answers.stream_of(self._asked(self._running(args), "pause"))
+        """Pause a stream."""
+        return answers.stream_of(self._ask(self._running(args), "pause"))
 
+    @STREAMS.route(
+        "POST streams/{stream_id}/resume",
+        "Resume a paused stream.",
+        _STREAM,
+        statuses=(403, 404, 409),
+        right="correct",
+    )
     def resume_stream(self, args: Args) -> answers.StreamOfVideo:
-        """Have a stream go on."""
-        return answers.stream_of(self._asked(self._running(args), "run"))
+        """Resume a stream."""
+        return answers.stream_of(self._ask(self._running(args), "run"))
 
+    @STREAMS.route(
+        "POST streams/{stream_id}/seek",
+        "Move a stream to another position of its video.",
+        _STREAM,
+        body=_SEEK,
+        statuses=_REFUSED,
+        right="correct",
+    )
     def seek_stream(self, args: Args) -> answers.StreamOfVideo:
-        """Have a stream go on at another moment."""
+        """Move a stream to another position."""
         feed = self._running(args)
-        seek = read_sent(_seek, "moment of a video")
+        seek = _SEEK.read()
         length_s = self._video(feed.video_id).record.facts.duration_s
         if not 0 <= seek.position_s <= (math.inf if length_s is None else length_s):
             raise bad_parameter(
                 "position_s",
-                f"position_s={seek.position_s:g} is not in the video.",
-                remedy=f"Give seconds from 0 to {length_s:g}." if length_s else "Give seconds from 0 on.",
+                f"position_s={seek.position_s:g} is outside the video.",
+                remedy=f"Use seconds from 0 to {length_s:g}." if length_s else "Use 0 or more seconds.",
             )
-        return answers.stream_of(self._asked(feed, seek_s=seek.position_s))
+        return answers.stream_of(self._ask(feed, seek_s=seek.position_s))
+
+    @STREAMS.route(
+        "DELETE streams/{stream_id}",
+        "Stop a stream.",
+        _STREAM,
+        statuses=(403, 404),
+        success=_STOPPED,
+        right="correct",
+    )
+    def delete_stream(self, args: Args) -> answers.StreamOfVideo:
+        """Stop a stream."""
+        check_live(self._remedy)
+        return self._ask_stop(self._stream(_STREAM.read(args)))
 
     def _launched(self, feed: Feed) -> Feed:
-        """Return a stream as it is once Airflow was asked for its run, if it waits for one."""
+        """Return a stream after asking Airflow for its run, if it waits for one."""
         if self._airflow is None or feed.launch != "booked":
             return feed
         try:
@@ -177,30 +247,30 @@ class LiveRoutes:
 
     def _running(self, args: Args) -> Feed:
         check_live(self._remedy)
-        feed = self._stream(query.read_one(args, "stream_id"))
+        feed = self._stream(_STREAM.read(args))
         if feed.is_over or feed.wanted == "stop":
-            raise Problem(409, "The stream is over.", remedy="Start it again.")
+            raise Problem(409, "The stream has ended.", remedy="Start it again.")
         return feed
 
     def _ask_stop(self, feed: Feed) -> answers.StreamOfVideo:
-        return answers.stream_of(self._asked(feed, "stop"))
+        return answers.stream_of(self._ask(feed, "stop"))
 
-    def _asked(self, feed: Feed, wanted: FeedWanted | None = None, *, seek_s: float | None = None) -> Feed:
-        asked = self._feeds.ask_feed(feed.id, wanted, seek_s=seek_s)
-        if asked is None:
+    def _ask(self, feed: Feed, wanted: FeedWanted | None = None, *, seek_s: float | None = None) -> Feed:
+        changed_feed = self._feeds.ask_feed(feed.id, wanted, seek_s=seek_s)
+        if changed_feed is None:
             raise _no_stream()
-        return asked
+        return changed_feed
 
 
 def check_live(remedy: str | None) -> None:
-    """Refuse a change of what is live where that is not allowed: there is a remedy then.
+    """Refuse a change of streams and cameras if they may not be changed here.
 
     Raises:
         Problem: 403.
     """
     if remedy is not None:
-        raise Problem(403, "What is live may not be changed here, as videos may not.", remedy=remedy)
+        raise Problem(403, "Cameras and streams cannot be changed here, nor can videos.", remedy=remedy)
 
 
 def _no_stream() -> Problem:
-    return Problem(404, "There is no such stream.", remedy="Ask /api/v1/streams for those that there are.")
+    return Problem(404, "This stream does not exist.", remedy="/api/v1/streams lists all streams.")

@@ -46,12 +46,11 @@ feeds = Table(
     Column("launch", Text, nullable=False, server_default=""),
     Column("launch_due_at_ms", BigInteger, nullable=False, server_default="0"),  # when its launcher's is
     Index("frametally_feeds_due", "ended_at_ms", "due_at_ms"),
-    Index("frametally_feeds_camera", "source", unique=True, sqlite_where=_CAMERA, postgresql_where=_CAMERA),
+    Index("frametally_feeds_camera", "source", unique=True, sqlite_where=_CAMERA),
     Index(
         "frametally_feeds_video",
         "video_id",
         unique=True,
         sqlite_where=_OPEN_VIDEO,
-        postgresql_where=_OPEN_VIDEO,
     ),
 )

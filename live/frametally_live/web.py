@@ -1,22 +1,24 @@
-"""What cameras and streams add to the dashboard: their routes, and `/ws/stream`."""
+"""Adds routes of cameras and streams, and `/ws/stream`, to the dashboard."""
 
 from __future__ import annotations
 
 from frametally_live.book import LiveBook
-from frametally_live.camera_routes import CameraRoutes
+from frametally_live.camera_routes import CAMERAS, CameraRoutes
 from frametally_live.live_ports import live_ports
-from frametally_live.routes import LiveRoutes
-from frametally_live.viewers.camera_lag import Detected
+from frametally_live.routes import STREAMS, LiveRoutes
+from frametally_live.viewers.result_reader import Detected
 from frametally_live.viewers.viewer_sockets import STREAM_PATH, ViewerSockets
 from frametally_videos.video_ports import video_ports
 from frametally_web.plugging import WebContext, WebPart
+
+ENDPOINTS = (*STREAMS.endpoints, *CAMERAS.endpoints)
 
 
 def web_part(context: WebContext) -> WebPart:
     """Return the routes and the sockets of one application."""
     settings, of_videos = context.settings, video_ports(context)
-    given = context.given.get("feeds")
-    feeds = given or LiveBook(of_videos.catalogue.url, settings.catalogue_access)
+    shared_feeds = context.parts.get("feeds")
+    feeds = shared_feeds or LiveBook(of_videos.catalogue.url, settings.catalogue_access)
     ports = live_ports(of_videos, feeds)
     context.books.add_version("videos", feeds.version)
     detected = Detected(ports.log, settings.results_topic)
@@ -25,18 +27,20 @@ def web_part(context: WebContext) -> WebPart:
     def close() -> None:
         viewers.close()
         detected.close()
-        if given is None:
+        if shared_feeds is None:
             feeds.close()
 
     return WebPart(
-        handlers=[
-            LiveRoutes(settings=settings, ports=ports, uploads_remedy=context.remedy),
-            CameraRoutes(
-                settings=settings,
-                ports=ports,
-                detected=detected,
-                uploads_remedy=context.remedy,
-                try_feed=context.given.get("try_feed", lambda _: None),
+        routes=[
+            *STREAMS.bind(LiveRoutes(settings=settings, ports=ports, uploads_remedy=context.remedy)),
+            *CAMERAS.bind(
+                CameraRoutes(
+                    settings=settings,
+                    ports=ports,
+                    detected=detected,
+                    uploads_remedy=context.remedy,
+                    try_feed=context.parts.get("try_feed", lambda _: None),
+                )
             ),
         ],
         sockets={STREAM_PATH: viewers},

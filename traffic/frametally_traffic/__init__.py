@@ -1,1 +1,1 @@
-"""Lines, zones, movements and speeds: what is drawn over a source, and what is counted by it."""
+"""Lines, zones, movements and speeds: draws them over a source, and counts by them."""

@@ -1,4 +1,4 @@
-"""What this folder adds to frametally."""
+"""Registers this folder with frametally."""
 
 from __future__ import annotations
 
@@ -17,28 +17,37 @@ PLUGIN = Plugin(
             "Write traffic reports",
         ),
     },
-    endpoints="frametally_traffic.endpoints:ENDPOINTS",
+    endpoints="frametally_traffic.web:ENDPOINTS",
     pages=(
-        PageEntry("/lines", "look", "lines.html", "Lines", 30),
-        PageEntry("/lines/edit", "correct", "editor.html", "Lines", 30, by_source=True),
-        PageEntry("/traffic", "look", "traffic.html", "Traffic", 40),
+        PageEntry("/lines", "look", "lines.html", "traffic.menu_lines", 30),
+        PageEntry("/lines/edit", "correct", "editor.html", "traffic.menu_lines", 30, by_source=True),
+        PageEntry("/traffic", "look", "traffic.html", "traffic.menu_traffic", 40),
     ),
     web="frametally_traffic.web:web_part",
-    calibration="frametally_traffic.calibration.upload_check:check_calibration",
-    narrowing="frametally_traffic.zones.zone_index:NARROWING",
+    calibration="frametally_traffic.drawings.drawing_checks:check_calibration",
+    narrowing="frametally_traffic.zone_index:NARROWING",
     chart_parameters={
-        "zone": "Name of a zone drawn over the sources: only what stands in it. Default: the whole picture.",
+        "zone": "Name of a zone of the sources: count only objects in it. Default: the whole picture.",
     },
     records="frametally_traffic.commands.record_folder:FOLDERS",
-    known_names="frametally_traffic.drawings.drawn_names:known_names",
-    renaming="frametally_traffic.drawings.renamed_source:take_drawing",
-    series="frametally_traffic.counting.flow_series:SERIES",
-    counting="frametally_traffic.counting.step:STEP",
+    known_names="frametally_traffic.drawings.revisions:known_names",
+    renaming="frametally_traffic.drawings.revisions:take_drawing",
+    demo="frametally_traffic.drawings.demo_drawing:drawn",
+    series="frametally_traffic.counting.published_days:SERIES",
+    counting="frametally_traffic.counting.flow_aggregation:STEP",
+    counted_events="frametally_traffic.counting.crossing_events:EVENTS",
     tasks="frametally_traffic.tasks.zones:RULES",
     zipped=("flows", "geometry", "tasks"),
     tags={
-        "Lines and zones": "What is drawn over a source's picture, and what helps to draw it.",
+        "Lines and zones": "Drawings of a source, and the data that helps to draw them.",
         "Traffic report": "Movements over a junction by quarter-hour and class.",
         "Crossings and movements": "Crossings, stays, movements, speeds, and the objects behind them.",
+    },
+    failpoints={
+        "flows.planned": "the days are known whose lines and zones are to be counted, and none was counted",
+        "flows.counted": "flows are counted, and none are published",
+        "flows.part": "a part file of a run of flows is put",
+        "flows.success": "a run of flows is whole, and no pointer names it",
+        "flows.published": "the pointer of a day's flows is put, and those of other days are not",
     },
 )

@@ -1,7 +1,7 @@
-"""Records of what is drawn over a source's picture: lines, zones, calibration; see `records` for the rules.
+"""Records of drawings: lines, zones, calibration; see `records` for the rules.
 
-Points are `(x, y)` in pixels of the original picture, from its top left corner, y downwards. The picture's
-size stands beside them, as the one that is stored may be smaller.
+Points are `(x, y)` in pixels of the original picture, from its top left corner, y downwards. Records hold the
+picture's size, too, because the stored picture may be smaller.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ Pixels = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
 
 
 class Drawn(msgspec.Struct, frozen=True, kw_only=True):
-    """What every drawn thing has.
+    """The common fields of shapes.
 
     Attributes:
-        name: What people call it; of a source, no two that hold at one time have the same.
-        from_ms: Event time from which on it holds; None: from the first.
-        to_ms: Event time before which it does; None: to the last.
-        width_px: Width of the original picture that it was drawn over.
+        name: Its name, unique in its source at any time.
+        from_ms: Event time from which it is valid; None: always.
+        to_ms: Event time at which it ends; None: never.
+        width_px: Width of the original picture under the drawing.
         height_px: Its height.
     """
 
@@ -48,17 +48,21 @@ class Drawn(msgspec.Struct, frozen=True, kw_only=True):
     width_px: Pixels
     height_px: Pixels
 
+    def holds_in(self, from_ms: int, to_ms: int) -> bool:
+        """Return whether it holds in some of `[from_ms, to_ms)`."""
+        return (self.from_ms is None or self.from_ms < to_ms) and (self.to_ms is None or self.to_ms > from_ms)
+
 
 class DrawnLine(Drawn, frozen=True, kw_only=True):
     """A line that is crossed in one of two directions; other fields are those of `Drawn`.
 
     Attributes:
         points: From its beginning to its end.
-        to_right: What a crossing is called that goes from the left hand to the right hand of somebody who
-            walks over the picture along the line, from its first point to its last.
+        to_right: Name of a crossing from the left to the right hand of a person who walks along the line on
+            the picture, from its first point to its last.
         to_left: The other way.
-        inward: Of a leg of a junction, which way leads into it; None: it is no leg.
-        side: Of a leg, on which side of the junction it lies, as on a map; None where that is not said.
+        inward: Of a leg of a junction, the direction into it; None: not a leg.
+        side: Of a leg, its side of the junction, as on a map; None if not set.
     """
 
     points: Annotated[Points, msgspec.Meta(min_length=FEWEST_LINE_POINTS, max_length=MOST_LINE_POINTS)]
@@ -97,9 +101,9 @@ class DrawnCalibration(Drawn, frozen=True, kw_only=True):
 
     Attributes:
         points: Points on the ground.
-        metres: Where each of `points` lies on the ground, `(x, y)` in metres, axes as on a map: seen
-            from above, y points to the left of x; empty where that is not known: then it tells no speeds.
-        rectangles: Rectangles whose sides are known; where they lie to each other is not.
+        metres: Place of each of `points` on the ground, `(x, y)` in metres, axes as on a map: from above,
+            y points to the left of x; empty if unknown: then there are no speeds.
+        rectangles: Rectangles whose sides are known; their positions to each other are not.
         distance_m: Metres between the two `points`: a rough scale, right only near them and across the view.
     """
 
@@ -110,12 +114,11 @@ class DrawnCalibration(Drawn, frozen=True, kw_only=True):
 
 
 class Drawing(SealedRecord, frozen=True, kw_only=True):
-    """All that is drawn over one source, as of one revision (`drawings/<source>/<revision, 6 digits>.json`).
+    """The drawing of one source at one revision (`drawings/<source>/<revision, 6 digits>.json`).
 
     The highest revision is the one that counts; older ones stay, and no revision ever changes.
 
     Attributes:
-        source: Slug.
         revision: From 1 on; 0 stands for a source over which nothing was ever drawn, and is not stored.
     """
 
@@ -126,8 +129,8 @@ class Drawing(SealedRecord, frozen=True, kw_only=True):
     calibrations: tuple[DrawnCalibration, ...] = ()
 
     remedy: ClassVar[str] = (
-        "restore it from a backup, or remove it: then the revision before it counts, and what that lacks is "
-        "drawn again"
+        "restore it from a backup, or remove it: then the revision before it counts, and its missing shapes "
+        "must be drawn again"
     )
 
     @property

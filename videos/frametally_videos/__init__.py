@@ -1,1 +1,1 @@
-"""Uploaded videos: accepted, checked, described, counted and played."""
+"""Uploaded videos: accepts, checks, describes, counts and plays them."""

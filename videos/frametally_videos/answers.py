@@ -1,4 +1,4 @@
-"""The answers about videos that were uploaded, and what is sent to change one."""
+"""Answers about uploaded videos, and the request that changes one."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import Any
 import msgspec
 
 from frametally.records import TimeSource
+from frametally_videos.catalogue.catalogue_rows import JobKind, JobState, VideoState
 from frametally_videos.media_records import Enhancement
-from frametally_videos.ports.job_book import JobKind, JobState
-from frametally_videos.ports.video_catalogue import VideoState
 from frametally_videos.records import MovedCounts
 from frametally_web.requests.answers import Answer
 
@@ -17,14 +16,14 @@ from frametally_web.requests.answers import Answer
 class FramesOfVideo(Answer, frozen=True, kw_only=True):
     """The account of one video in distinct frames; null: not known yet.
 
-    At its end all are equal, but that those which could not be detected are `dead_lettered`, not `counted`.
+    At the end all are equal, but for frames that could not be detected: `dead_lettered`, not `counted`.
 
     Attributes:
         expected: Frames that the sampling takes from it.
-        announced: Those that were told to the log.
-        detected: Those that were analysed.
-        dead_lettered: Those that could not be.
-        counted: Those that are in the chart.
+        announced: Frames announced on the log.
+        detected: Analysed frames.
+        dead_lettered: Frames that could not be analysed.
+        counted: Frames in the chart.
     """
 
     expected: int | None
@@ -35,19 +34,19 @@ class FramesOfVideo(Answer, frozen=True, kw_only=True):
 
 
 class VideoLinks(Answer, frozen=True, kw_only=True):
-    """Where this server has what belongs to a video; null: it has none, or not yet.
+    """Addresses on this server of what belongs to a video; null: it does not exist, or not yet.
 
     Attributes:
-        original: The bytes as they came, as a download.
-        playable: What browsers play: the original, or what was made of it; null where there is none yet.
+        original: The uploaded bytes, as a download.
+        playable: The version for browsers: the original, or one made from it; null if there is none yet.
         poster: A picture of it.
         sprite: A hundred small pictures of it in one.
-        sprite_vtt: Which of them stands for which moment.
-        enhanced: The newest that is better to look at.
-        processed: The newest enhanced one, else what browsers play; it may be another the next time.
-        metadata: All that its bytes tell.
-        quality: What it was checked for.
-        derivatives: All that was made of it.
+        sprite_vtt: Times of these pictures.
+        enhanced: The newest enhanced version.
+        processed: The newest enhanced version, else the playable one; it may change later.
+        metadata: Its metadata.
+        quality: Its checks.
+        derivatives: All versions made from it.
         detections: Boxes by time.
         chart: The dashboard with its source and range; null until it is counted.
         proof: The frames behind its counts; null likewise.
@@ -76,11 +75,11 @@ class VideoJob(Answer, frozen=True, kw_only=True):
         kind: `frames` are taken and announced; `previews`: poster and sprite; `metadata`: all that its bytes
             tell; `checks` of its pictures; `playable`: what browsers play; `enhance`: what is better to look
             at; `gold`: it is brought to the gold tables; `removal` of all of it.
-        state: How it stands.
-        options: Of `enhance`: what was asked for; null of all others.
+        state: State of the job.
+        options: Options of `enhance`; null for the other kinds.
         attempts: How often it was begun.
-        progress: 0 to 1; null where it cannot be told.
-        reason: Why it failed, or waits to be tried again; null where it did not.
+        progress: 0 to 1; null if unknown.
+        reason: Why it failed, or waits for another attempt; null otherwise.
         created_at_ms: When it was queued.
         started_at_ms: When it was begun last; null before it is.
         ended_at_ms: When it ended; null before it has.
@@ -119,20 +118,20 @@ class LibraryVideo(Answer, frozen=True, kw_only=True):
         source: Slug of its source.
         source_name: The source as its owner wrote it.
         state: How far it is; `ready`: in the chart; `needs_time`: a person must say when it was filmed.
-        reason: Why it is there, as a sentence; null where there is nothing to say.
+        reason: Why it is in this state, as a sentence; null if there is nothing to say.
         remedy: What to do about it; null likewise.
-        progress: Of what is under way, 0 to 1; null where nothing is, or it cannot be told.
+        progress: Progress of its running jobs, 0 to 1; null if none is running, or if unknown.
         uploaded_at_ms: When it was accepted, by the server's clock.
-        owner: Account of the one who uploaded it; null where nobody had to say who they are.
-        started_at_ms: Event time of its first frame; null where nothing tells it.
+        owner: Account that uploaded it; null if no sign-in was required.
+        started_at_ms: Event time of its first frame; null if unknown.
         ended_at_ms: Event time of its last frame; null before it is known.
         time_source: Where that time is from; null with it.
         time_is_guess: Whether that is only the file's date, or when it was uploaded; `PATCH` corrects it.
         moved_from: What its upload moved from where the same bytes were counted before; null: nothing.
-        duration_s: Its length in seconds; null where it states none.
+        duration_s: Its length in seconds; null if it states none.
         width_px: Width of the upright picture.
         height_px: Height of the upright picture.
-        fps: Frames a second on average; null where it states none.
+        fps: Frames a second on average; null if it states none.
         size_bytes: Of the original.
         sha256: Of the original's bytes.
         container: Kind of container by its first bytes, such as `mp4`.
@@ -140,14 +139,14 @@ class LibraryVideo(Answer, frozen=True, kw_only=True):
         content_type: MIME type that it is sent as.
         has_sound: Whether it has a sound track.
         plays_in_browsers: Whether today's browsers play it as it is.
-        why_not: Why they do not; null where they do.
+        why_not: Why they do not; null if they do.
         damage: What is wrong with its file, a sentence each.
         frames: Its account.
         labels: Detections by label of its source in its range, once counted.
         detections_counted: Their sum; null before they are counted. One car in ten frames is ten detections.
         objects_counted: The same: the former name of `detections_counted`.
-        roi: The region that matters, as it was given; null where none was.
-        calibration: Points with their metres, as they were given; null where none were.
+        roi: The region that matters, as uploaded; null if there is none.
+        calibration: Points with their metres, as uploaded; null if there are none.
         revision: How often its name, source or time was changed; `If-Match` takes it, in quotes.
         links: Where what belongs to it is.
         jobs: What was done to it; empty in a list of videos.
@@ -203,7 +202,7 @@ class LibraryPage(Answer, frozen=True, kw_only=True):
         total: How many the question finds in all.
         states: How many videos of the library are in each state that has some.
         uploads_allowed: Whether videos may be uploaded and changed here.
-        remedy: What to do where they may not; null where they may.
+        remedy: What to do if you may not; null if you may.
     """
 
     videos: list[LibraryVideo]
@@ -215,7 +214,7 @@ class LibraryPage(Answer, frozen=True, kw_only=True):
 
 
 class VideoEdit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is changed of a video; what is left out stays.
+    """A change of a video; omitted fields stay as they are.
 
     Attributes:
         name: What people call it.
@@ -247,7 +246,7 @@ class VideoRemoval(Answer, frozen=True, kw_only=True):
 
 
 class AcceptedVideo(Answer, frozen=True, kw_only=True):
-    """`/api/videos/upload`: what became of an upload.
+    """`/api/videos/upload`: the result of an upload.
 
     Attributes:
         id: UUID of the video.
@@ -257,8 +256,8 @@ class AcceptedVideo(Answer, frozen=True, kw_only=True):
         source: Slug of its source.
         state: How far it is.
         known: Whether these bytes were there before: then it is the video that they came as first.
-        time_is_guess: Whether only the file's date, or the upload, says when it was filmed.
-        message: The same in words, with what was moved, and which fields were not taken.
+        time_is_guess: Whether its time is only a guess, from the file's date or the upload.
+        message: The result in words, with what was moved and which fields were ignored.
     """
 
     id: str
@@ -273,12 +272,12 @@ class AcceptedVideo(Answer, frozen=True, kw_only=True):
 
 
 class AcceptedFile(Answer, frozen=True, kw_only=True):
-    """`/upload`: what became of an upload.
+    """`/upload`: the result of an upload.
 
     Attributes:
         file_id: UUID of the video.
         id: The same.
-        client_id: Whose it is, as it was sent; null where nothing was.
+        client_id: The uploading client, as sent; null if none was sent.
         status: `received`.
         known: Whether these bytes were there before.
         message: The same in words.
@@ -293,7 +292,7 @@ class AcceptedFile(Answer, frozen=True, kw_only=True):
 
 
 class UploadProgress(Answer, frozen=True, kw_only=True):
-    """`/api/uploads/{upload_id}`: how an upload stands, or how it ended.
+    """`/api/uploads/{upload_id}`: the progress or the result of an upload.
 
     Attributes:
         id: Of the upload.
@@ -302,8 +301,8 @@ class UploadProgress(Answer, frozen=True, kw_only=True):
         length: How many come; null while that is not known.
         video_id: The video that it became, or that has the same bytes.
         known: Whether these bytes were there before.
-        status: HTTP status that a refusal was told by; 0 where it was none.
-        reason: Why it was refused; null where it was not.
+        status: HTTP status of its refusal; 0 if it was not refused.
+        reason: Why it was refused; null if it was not.
     """
 
     id: str

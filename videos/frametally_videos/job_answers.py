@@ -1,4 +1,4 @@
-"""The answers about what is done to videos and what was made of them, and what is sent to ask for it."""
+"""Answers about jobs and versions of videos, and the requests for them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from frametally_web.requests.answers import Answer
 
 
 class JobOfVideo(VideoJob, frozen=True, kw_only=True):
-    """One thing that is done to one of all videos; its other fields are those of `VideoJob`.
+    """A job of any video; its other fields are those of `VideoJob`.
 
     Attributes:
         video_id: UUID of the video.
-        video_name: What people call it; empty where it is gone.
-        worker: Who is at it; empty: nobody.
+        video_name: The video's name; empty if it was removed.
+        worker: Its worker; empty: none.
     """
 
     video_id: str
@@ -26,7 +26,7 @@ class JobOfVideo(VideoJob, frozen=True, kw_only=True):
 
 
 class FailedJobs(Answer, frozen=True, kw_only=True):
-    """Jobs of one kind that failed and were not begun anew.
+    """Failed jobs of one kind that were not started again.
 
     Attributes:
         jobs: How many.
@@ -38,16 +38,16 @@ class FailedJobs(Answer, frozen=True, kw_only=True):
 
 
 class JobList(Answer, frozen=True, kw_only=True):
-    """`/api/jobs`: a page of what is done to videos, the newest first.
+    """`/api/jobs`: a page of jobs, the newest first.
 
     Attributes:
         jobs: Those of this page.
         next: `cursor` of the next page; null at the end.
         states: How many jobs there are in each state that has some.
         kinds: The same of each kind that has some.
-        failures: The jobs of each kind that failed and were not begun anew.
-        uploads_allowed: Whether jobs may be asked for, tried again and cancelled here.
-        remedy: What to do where they may not; null where they may.
+        failures: The failed jobs of each kind that were not started again.
+        uploads_allowed: Whether you can request, retry and cancel jobs here.
+        remedy: What to do if you cannot; null if you can.
     """
 
     jobs: list[JobOfVideo]
@@ -77,13 +77,13 @@ class VideoDerivative(Answer, frozen=True, kw_only=True):
     Attributes:
         video_id: UUID of the original.
         kind: `playable`: what browsers play; `enhanced`: better to look at.
-        recipe: Eight hex over the original's bytes, what was asked for, and what made it.
-        enhancement: What was asked for; null of a playable one.
-        method: `remux`: the pictures are the original's, bit by bit; `encode`: they were coded anew.
+        recipe: Eight hex digits over the original's bytes, the options, and the maker.
+        enhancement: Options of an enhanced one; null of a playable one.
+        method: `remux`: the pictures are the original's, bit by bit; `encode`: they were encoded again.
         video_encoder: FFmpeg's name of it, such as `libx264`; null of a remux.
-        sound: Whether its sound was copied, coded anew (AAC), or there is none.
+        sound: Whether its sound was copied, encoded (AAC), or is missing.
         tried: Encoders that could not be used, one sentence each.
-        made_by: Version of what made it, and of the FFmpeg in it.
+        made_by: Version of its maker, and of the FFmpeg in it.
         content_type: MIME type.
         size_bytes: Its own.
         width_px: Of the upright picture.
@@ -121,17 +121,17 @@ class VideoDerivatives(Answer, frozen=True, kw_only=True):
 
 
 class ProcessingStatus(Answer, frozen=True, kw_only=True):
-    """How far a video is, in the words of those who poll for it.
+    """The progress of a video, in the words of programs that poll it.
 
     Attributes:
         file_id: UUID of the video.
         status: `pending`, `processing`, `completed` or `failed`.
-        progress: 0 to 1; null where it cannot be told.
-        error: Why it failed, or waits to be tried again; null where it did not.
+        progress: 0 to 1; null if unknown.
+        error: Why it failed, or waits for another attempt; null otherwise.
         attempts: How often it was begun.
-        result_url: Where this server has what came of it; null until it is completed.
+        result_url: Address of the result on this server; null until it is completed.
         enhanced: Whether the video there is an enhanced one; null of metadata.
-        message: What a person should know besides; null where there is nothing.
+        message: A further remark for people; null if there is none.
     """
 
     file_id: str
@@ -145,7 +145,7 @@ class ProcessingStatus(Answer, frozen=True, kw_only=True):
 
 
 class MetadataOfFile(VideoMetadata, frozen=True, kw_only=True):
-    """`/metadata/{file_id}.json`: what a video's bytes tell; its other fields are those of `VideoMetadata`.
+    """`/metadata/{file_id}.json`: a video's metadata; its other fields are those of `VideoMetadata`.
 
     Attributes:
         file_id: UUID of the video.

@@ -1,4 +1,4 @@
-"""The handlers of what is done to videos, what was found out about them, and what was made of them."""
+"""The handlers of jobs, metadata, checks and versions of videos."""
 
 from __future__ import annotations
 
@@ -14,28 +14,40 @@ from frametally.ports.object_store import ObjectMissing
 from frametally.records import SealedRecord, decode_at
 from frametally.settings.loading import Settings
 from frametally_videos import job_answers
-from frametally_videos.jobs.job_requests import ASKED_KINDS, JobRefused, ask_for_job
+from frametally_videos.catalogue.catalogue_rows import Job, JobKind, JobQuestion, JobState, VideoRow
+from frametally_videos.jobs.job_requests import (
+    ASKED_KINDS,
+    JobRefused,
+    ask_for_job,
+    find_derivatives,
+    remove_derivative,
+)
 from frametally_videos.jobs.job_results import tell_made
-from frametally_videos.jobs.made_files import find_derivatives, remove_derivative
 from frametally_videos.library.enhancements import read_enhancement
 from frametally_videos.library_answers import derivative_of, job_of_video, playable_of
 from frametally_videos.media_records import VideoMetadata, VideoQuality
-from frametally_videos.ports.job_book import Job, JobKind, JobQuestion, JobState
-from frametally_videos.ports.video_catalogue import VideoRow
-from frametally_videos.routes import check_uploads, id_in, no_video, refused
+from frametally_videos.routes import FILE, VIDEO, check_uploads, field_problem, no_video
 from frametally_videos.upload_refusals import FieldRefused
 from frametally_videos.video_ports import VideoPorts
 from frametally_web.access.visitors import remedy_for
-from frametally_web.requests import query
-from frametally_web.requests.body import read_sent
+from frametally_web.requests.body import Sent
+from frametally_web.requests.endpoints import Routes, answer_with
+from frametally_web.requests.parameters import (
+    UUID,
+    Args,
+    choices,
+    in_path,
+    page_cursor,
+    page_limit,
+    read_choice,
+    text,
+    write_cursor,
+)
 from frametally_web.requests.problems import Problem, bad_parameter
-from frametally_web.requests.status import answer_with
 
-Args = MultiDict[str, str]
+JOBS = Routes("Videos")
 RecordT = TypeVar("RecordT", bound=SealedRecord)
 
-_PAGE = 50
-_MOST_IN_PAGE = 200
 _MOST_NUMBER = 2**62
 _ENDED_OTHERWISE = ("failed", "cancelled")
 _SAID_BY_STATE: dict[JobState, str] = {
@@ -53,11 +65,22 @@ _STATUSES: dict[JobState, str] = {
     "cancelled": "failed",
 }
 _NOT_ENHANCED = (
-    "The video is not enhanced, as nobody asked to enhance it. To do so, send the kind enhance to its jobs."
+    "The video is not enhanced, because no one has requested it. To do so, send the kind enhance to its jobs."
 )
 _RECIPE = re.compile("[0-9a-f]{8}")
-# Made once, before there are threads: see `records.decode`.
-_wanted = msgspec.json.Decoder(job_answers.JobWanted)
+_WANTED = Sent(job_answers.JobWanted, "wish for a job")
+_JOB = in_path(
+    "job_id",
+    "`id` of the job.",
+    "5f2d6c1e-88a4-4f0e-9b1c-0d6c8a1f2b3e",
+    {"type": "string", "maxLength": 64},
+)
+_NAMED_RECIPE = in_path(
+    "recipe",
+    "`recipe` of the derivative.",
+    "0a1b2c3d",
+    {"type": "string", "pattern": "^[0-9a-f]{8}$"},
+)
 
 
 class _JobCursor(NamedTuple):
@@ -66,29 +89,72 @@ class _JobCursor(NamedTuple):
     before: int
 
 
+_STATE = choices("state", "States of jobs; default: all.", get_args(JobState), "failed")
+_KIND = choices("kind", "Kinds of jobs; default: all.", get_args(JobKind), "enhance")
+_OF_VIDEO = text("video_id", "Only jobs of this video; default: all.", "", UUID)
+_LIMIT = page_limit(50, 200, shows_most=True)
+_CURSOR = page_cursor(_JobCursor)
+
+
 class JobRoutes:
-    """The handlers, each by its endpoint's name."""
+    """The handlers."""
 
     def __init__(self, *, settings: Settings, ports: VideoPorts, uploads_remedy: str | None) -> None:
-        """Make the handlers of one application; `uploads_remedy` is None where videos may be changed."""
+        """Make the handlers of one application; `uploads_remedy` : None if videos may be changed."""
         self._settings = settings
         self._store = ports.store
         self._catalogue = ports.catalogue
         self._uploads_remedy = uploads_remedy
 
+    @JOBS.route(
+        "POST videos/{video_id}/jobs",
+        "Start a job on a video: enhance it, make it playable, or describe it again.",
+        VIDEO,
+        body=_WANTED,
+        statuses=(403, 404, 409, 413, 415),
+        success={200: "The same job is done or under way: this one.", 202: "Job queued."},
+        right="correct",
+    )
+    def ask_video_job(self, args: Args) -> job_answers.JobOfVideo:
+        """Have something done to a video, unless it was done or is under way."""
+        check_uploads(self._uploads_remedy)
+        row = self._row(VIDEO.read(args))
+        form = _WANTED.read()
+        kind = read_choice(MultiDict({"kind": form.kind}), "kind", ASKED_KINDS)
+        if kind != "enhance" and form.options:
+            raise bad_parameter("options", f"{kind} has no options.", remedy="Leave them out.")
+        try:
+            request = ask_for_job(
+                self._store,
+                self._catalogue,
+                row,
+                kind,
+                read_enhancement(form.options) if kind == "enhance" else None,
+            )
+        except FieldRefused as error:
+            raise field_problem(error) from error
+        except JobRefused as error:
+            raise Problem(409, str(error), remedy=error.remedy) from error
+        if request.is_begun:
+            answer_with(202)
+        return job_of_video(request.job, row.record.name)
+
+    @JOBS.route(
+        "GET jobs", "List the jobs of videos, newest first.", _STATE, _KIND, _OF_VIDEO, _LIMIT, _CURSOR
+    )
     def jobs(self, args: Args) -> job_answers.JobList:
-        """Answer with a page of what is done to all videos."""
-        cursor = query.read_cursor(args, _JobCursor)
+        """Answer with a page of the jobs of all videos."""
+        cursor = _CURSOR.read(args)
         if cursor is not None and not 0 < cursor.before < _MOST_NUMBER:
             raise bad_parameter(
-                "cursor", "cursor is none that this API gave.", remedy="Give `next` of the page before."
+                "cursor", "cursor does not come from this API.", remedy="Use `next` of the previous page."
             )
         page = self._catalogue.find_jobs(
             JobQuestion(
-                video_id=query.read_one(args, "video_id") or "",
-                kinds=query.read_choices(args, "kind", get_args(JobKind)),
-                states=query.read_choices(args, "state", get_args(JobState)),
-                limit=query.read_limit(args, default=_PAGE, most=_MOST_IN_PAGE),
+                video_id=_OF_VIDEO.read(args) or "",
+                kinds=_KIND.read(args),
+                states=_STATE.read(args),
+                limit=_LIMIT.read(args),
                 before=cursor.before if cursor else 0,
             )
         )
@@ -96,32 +162,28 @@ class JobRoutes:
         remedy = remedy_for("correct", self._uploads_remedy)
         return job_answers.JobList(
             jobs=self._answers(page.jobs),
-            next=query.write_cursor(_JobCursor(page.next)) if page.next else None,
+            next=write_cursor(_JobCursor(page.next)) if page.next else None,
             states={str(state): number for state, number in self._catalogue.job_states().items()},
-            kinds={str(kind): {str(state): n for state, n in of.items()} for kind, of in counts.items()},
+            kinds={
+                str(kind): {str(state): n for state, n in state_counts.items()}
+                for kind, state_counts in counts.items()
+            },
             failures={
-                str(kind): job_answers.FailedJobs(jobs=of.jobs, since_ms=of.since_ms)
-                for kind, of in self._catalogue.failures().items()
+                str(kind): job_answers.FailedJobs(jobs=failure.jobs, since_ms=failure.since_ms)
+                for kind, failure in self._catalogue.failures().items()
             },
             uploads_allowed=remedy is None,
             remedy=remedy,
         )
 
-    def retry_job(self, args: Args) -> job_answers.JobOfVideo:
-        """Begin a job once more that failed or was cancelled."""
-        job = self._job(args)
-        if job.state not in _ENDED_OTHERWISE:
-            raise Problem(
-                409, _SAID_BY_STATE[job.state], remedy="Only what failed or was cancelled is tried again."
-            )
-        again = self._catalogue.retry_job(job.id) or job
-        if again.state in _ENDED_OTHERWISE:
-            raise Problem(409, "Another like it is under way.", remedy="Wait for that one, or cancel it.")
-        row = self._catalogue.video(job.video_id)
-        if row is not None and row.state == "failed":
-            self._catalogue.set_video(job.video_id, state="received")
-        return self._begun(again)
-
+    @JOBS.route(
+        "POST jobs/{job_id}/cancel",
+        "Cancel a job that has not ended.",
+        _JOB,
+        statuses=(403, 404, 409),
+        success={202: "Job cancelled; it ends within seconds."},
+        right="correct",
+    )
     def cancel_job(self, args: Args) -> job_answers.JobOfVideo:
         """Cancel a job that is not ended."""
         job = self._job(args)
@@ -133,52 +195,73 @@ class JobRoutes:
             job = self._catalogue.cancel_job(job.id) or job
         if job.state != "cancelled":
             raise Problem(409, _SAID_BY_STATE[job.state], remedy="There is nothing left to be cancelled.")
-        return self._begun(job)
+        return self._start_answer(job)
 
-    def ask_video_job(self, args: Args) -> job_answers.JobOfVideo:
-        """Have something done to a video, unless it was done or is under way."""
-        check_uploads(self._uploads_remedy)
-        row = self._row(id_in(args))
-        wanted = read_sent(_wanted, "wish for a job")
-        kind = query.read_choice(MultiDict({"kind": wanted.kind}), "kind", ASKED_KINDS)
-        if kind != "enhance" and wanted.options:
-            raise bad_parameter("options", f"{kind} has no options.", remedy="Leave them out.")
-        try:
-            asked = ask_for_job(
-                self._store,
-                self._catalogue,
-                row,
-                kind,
-                read_enhancement(wanted.options) if kind == "enhance" else None,
+    @JOBS.route(
+        "POST jobs/{job_id}/retry",
+        "Start a failed or cancelled job again.",
+        _JOB,
+        statuses=(403, 404, 409),
+        success={202: "Job queued."},
+        right="correct",
+    )
+    def retry_job(self, args: Args) -> job_answers.JobOfVideo:
+        """Begin a job once more that failed or was cancelled."""
+        job = self._job(args)
+        if job.state not in _ENDED_OTHERWISE:
+            raise Problem(
+                409, _SAID_BY_STATE[job.state], remedy="Only what failed or was cancelled is tried again."
             )
-        except FieldRefused as error:
-            raise refused(error) from error
-        except JobRefused as error:
-            raise Problem(409, str(error), remedy=error.remedy) from error
-        if asked.is_begun:
-            answer_with(202)
-        return job_of_video(asked.job, row.record.name)
+        new_job = self._catalogue.retry_job(job.id) or job
+        if new_job.state in _ENDED_OTHERWISE:
+            raise Problem(409, "Another like it is under way.", remedy="Wait for that one, or cancel it.")
+        row = self._catalogue.video(job.video_id)
+        if row is not None and row.state == "failed":
+            self._catalogue.set_video(job.video_id, state="received")
+        return self._start_answer(new_job)
 
+    @JOBS.route(
+        "GET videos/{video_id}/metadata",
+        "Show the metadata of a video, without its location.",
+        VIDEO,
+        statuses=(404,),
+    )
     def video_metadata(self, args: Args) -> VideoMetadata:
         """Answer with all that a video's bytes tell."""
-        return self._metadata(self._row(id_in(args)))
+        return self._metadata(self._row(VIDEO.read(args)))
 
+    @JOBS.route(
+        "GET videos/{video_id}/quality",
+        "Show the checks of a video and their results.",
+        VIDEO,
+        statuses=(404,),
+    )
     def video_quality(self, args: Args) -> VideoQuality:
         """Answer with what a video was checked for."""
-        row = self._row(id_in(args))
-        return self._found(keys.quality_of_video_key(row.record.id), VideoQuality, row, "checks")
+        row = self._row(VIDEO.read(args))
+        return self._read_record(keys.quality_of_video_key(row.record.id), VideoQuality, row, "checks")
 
+    @JOBS.route("GET videos/{video_id}/derivatives", "List the versions of a video.", VIDEO, statuses=(404,))
     def video_derivatives(self, args: Args) -> job_answers.VideoDerivatives:
-        """List what was made of a video."""
-        row = self._row(id_in(args))
+        """List the versions made from a video."""
+        row = self._row(VIDEO.read(args))
         return job_answers.VideoDerivatives(
-            derivatives=[derivative_of(one) for one in find_derivatives(self._store, row)]
+            derivatives=[derivative_of(derivative) for derivative in find_derivatives(self._store, row)]
         )
 
+    @JOBS.route(
+        "DELETE videos/{video_id}/derivatives/{recipe}",
+        "Remove a version of a video; its original and its counts stay.",
+        VIDEO,
+        _NAMED_RECIPE,
+        statuses=(403, 404),
+        success={204: "Version removed."},
+        right="correct",
+    )
     def delete_derivative(self, args: Args) -> Response:
-        """Remove what was made of a video by a recipe."""
+        """Remove a version of a video by its recipe."""
         check_uploads(self._uploads_remedy)
-        row, recipe = self._row(id_in(args)), query.read_one(args, "recipe") or ""
+        row, recipe = self._row(VIDEO.read(args)), _NAMED_RECIPE.read(args)
         if not _RECIPE.fullmatch(recipe):
             raise Problem(
                 404,
@@ -189,9 +272,16 @@ class JobRoutes:
         tell_made(self._settings, self._catalogue, row.record.id, "enhance")
         return Response(status=204)
 
+    @JOBS.route(
+        "GET internal/video-enhancement-status/{file_id}",
+        "Show the progress of an enhanced or playable version.",
+        FILE,
+        statuses=(404,),
+        at_root=True,
+    )
     def enhancement_status(self, args: Args) -> job_answers.ProcessingStatus:
         """Tell how far a video is that is made better, or playable."""
-        row = self._row(id_in(args, "file_id"))
+        row = self._row(FILE.read(args))
         jobs = self._catalogue.jobs(row.record.id)
         job = _newest(jobs, "enhance") or _newest(jobs, "playable")
         is_enhanced = row.artifact("enhanced") is not None
@@ -202,33 +292,47 @@ class JobRoutes:
             status, enhanced=is_enhanced, message=_NOT_ENHANCED if is_as_it_was else None
         )
 
+    @JOBS.route(
+        "GET internal/metadata-extraction-status/{file_id}",
+        "Show the progress of a video's metadata.",
+        FILE,
+        statuses=(404,),
+        at_root=True,
+    )
     def extraction_status(self, args: Args) -> job_answers.ProcessingStatus:
-        """Tell how far a video is whose metadata are found out."""
-        row = self._row(id_in(args, "file_id"))
+        """Answer with the progress of a video's metadata."""
+        row = self._row(FILE.read(args))
         job = _newest(self._catalogue.jobs(row.record.id), "metadata")
         is_there = row.artifact("metadata") is not None
         return _status(row, job, f"/metadata/{row.record.id}.json", is_there=is_there)
 
+    @JOBS.route(
+        "GET metadata/{file_id}.json",
+        "Show the metadata of a video, by the ID from its upload.",
+        FILE,
+        statuses=(404,),
+        at_root=True,
+    )
     def metadata_of_file(self, args: Args) -> job_answers.MetadataOfFile:
         """Answer with all that a video's bytes tell, and its id by the name that an upload gave it."""
-        row = self._row(id_in(args, "file_id"))
+        row = self._row(FILE.read(args))
         return job_answers.MetadataOfFile(
             **msgspec.structs.asdict(self._metadata(row)),
             file_id=row.record.id,
         )
 
     def _metadata(self, row: VideoRow) -> VideoMetadata:
-        return self._found(keys.metadata_key(row.record.id), VideoMetadata, row, "metadata")
+        return self._read_record(keys.metadata_key(row.record.id), VideoMetadata, row, "metadata")
 
-    def _found(self, key: str, record_type: type[RecordT], row: VideoRow, kind: JobKind) -> RecordT:
+    def _read_record(self, key: str, record_type: type[RecordT], row: VideoRow, kind: JobKind) -> RecordT:
         try:
             return decode_at(key, self._store.get(key), record_type)
         except ObjectMissing as error:
             job = _newest(self._catalogue.jobs(row.record.id), kind)
-            said = _SAID_BY_STATE[job.state] if job else "Nobody has asked for it."
+            state_text = _SAID_BY_STATE[job.state] if job else "No one has requested it."
             raise Problem(
                 404,
-                f"It is not known yet. {said}",
+                f"It is not known yet. {state_text}",
                 remedy="Ask again in a while."
                 if job and job.state in ("queued", "running")
                 else f"Have a worker find it out: send the kind {kind} to the jobs of the video.",
@@ -236,9 +340,9 @@ class JobRoutes:
 
     def _job(self, args: Args) -> Job:
         check_uploads(self._uploads_remedy)
-        job = self._catalogue.job(query.read_one(args, "job_id") or "")
+        job = self._catalogue.job(_JOB.read(args))
         if job is None:
-            raise Problem(404, "There is no such job.", remedy="Ask /api/v1/jobs for those that there are.")
+            raise Problem(404, "This job does not exist.", remedy="/api/v1/jobs lists all jobs.")
         return job
 
     def _row(self, video_id: str) -> VideoRow:
@@ -252,7 +356,7 @@ class JobRoutes:
         names = {video_id: row.record.name if row else "" for video_id, row in rows.items()}
         return [job_of_video(job, names[job.video_id]) for job in jobs]
 
-    def _begun(self, job: Job) -> job_answers.JobOfVideo:
+    def _start_answer(self, job: Job) -> job_answers.JobOfVideo:
         answer_with(202)
         return self._answers([job])[0]
 
@@ -264,7 +368,7 @@ def _newest(jobs: list[Job], kind: JobKind) -> Job | None:
 def _status(
     row: VideoRow, job: Job | None, result_url: str, *, is_there: bool
 ) -> job_answers.ProcessingStatus:
-    """Return how far something is: as its job stands; without one it is there or not."""
+    """Return the progress of a result: its job's state; without a job, whether it exists."""
     status = "completed" if is_there else "pending"
     if job is not None:
         status = _STATUSES[job.state]

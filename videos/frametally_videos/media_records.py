@@ -1,6 +1,6 @@
-"""Records of what was found out about an uploaded video, and of what was made of it; see `records`.
+"""Records of facts about an uploaded video, and of its versions; see `records`.
 
-Each lies in the video's own folder, beside its original, which none of them ever changes.
+Each is in the video's own folder, beside its original, which none of them ever changes.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ DerivativeKind = Literal["playable", "enhanced"]
 
 
 class PictureStream(msgspec.Struct, frozen=True, kw_only=True):
-    """One stream of moving pictures; what it does not state is None.
+    """One stream of moving pictures; values that it does not state are None.
 
     Attributes:
         index: Its number in the file, from 0.
@@ -61,7 +61,7 @@ class PictureStream(msgspec.Struct, frozen=True, kw_only=True):
         shortest_step_s: Least time between two frames.
         longest_step_s: Most time between two frames.
         time_base: Seconds of a tick, such as `1/12800`.
-        longest_gop_frames: Most frames from one that stands by itself to the next.
+        longest_gop_frames: Most frames from one key frame to the next.
         has_b_frames: Whether some are predicted from later ones.
         bit_rate_bps: Bits a second.
         start_s: Presentation time of its first frame.
@@ -99,7 +99,7 @@ class PictureStream(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SoundStream(msgspec.Struct, frozen=True, kw_only=True):
-    """One stream of sound; what it does not state is None.
+    """One stream of sound; values that it does not state are None.
 
     Attributes:
         index: Its number in the file, from 0.
@@ -139,28 +139,28 @@ class Chapter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VideoMetadata(SealedRecord, frozen=True, kw_only=True):
-    """All that a video's bytes tell of it (`videos/<id>/metadata.json`); never where it was filmed.
+    """The metadata of a video (`videos/<id>/metadata.json`); never its location.
 
     Attributes:
         video_id: UUID4.
         sha256: Of the original's bytes, hex.
         size_bytes: Of the original.
-        made_by: Version of what found this out, and of the FFmpeg in it: of another one it is made anew.
+        made_by: Version of the description, and of FFmpeg; if it changes, it is made again.
         container: Kind of container by its first bytes, such as `mp4`.
-        brands: Of an MP4: its major brand, then those that it is compatible with.
-        moov: Of an MP4: whether what a player needs first stands `first` or `last`; None of other kinds.
+        brands: Of an MP4: its major brand, then the compatible ones.
+        moov: Of an MP4: whether the box that a player needs first is `first` or `last`; None of other kinds.
         duration_s: Its length.
         bit_rate_bps: Bits a second, of all streams.
         created_at_ms: The container's `creation_time`, milliseconds since 1970 UTC.
         tags: Texts in it, by an allow-list of their names; never a place.
-        had_location: Whether it says where it was filmed; what it says is kept nowhere but in the original.
+        had_location: Whether the file has a location, which is kept nowhere but in the original.
         pictures: Its streams of moving pictures.
         sounds: Its streams of sound.
         others: Codec or kind of each other stream, such as `mov_text`.
         chapters: In their order.
         plays_in_browsers: Whether today's browsers play it as it is.
-        why_not: Why they do not, as one sentence; None where they do.
-        started_at_ms: Event time of its first frame; None where nothing tells it.
+        why_not: Why they do not, as one sentence; None if they do.
+        started_at_ms: Event time of its first frame; None if unknown.
         time_source: Where that is from; None with it.
         sampled_frames: Frames that the deployment's sampling takes from it; None where not known.
     """
@@ -187,7 +187,7 @@ class VideoMetadata(SealedRecord, frozen=True, kw_only=True):
     time_source: TimeSource | None
     sampled_frames: int | None
 
-    remedy: ClassVar[str] = "remove it: the next worker makes it anew"
+    remedy: ClassVar[str] = "remove it: the next worker makes it again"
 
     @property
     def key(self) -> str:  # noqa: D102
@@ -201,7 +201,7 @@ class VideoCheck(msgspec.Struct, frozen=True, kw_only=True):
         name: Which check.
         passed: Whether the video is well in this; a check that fails never stops counting.
         sentence: What was found, for people, such as `12.4 of 60.0 s are black.`
-        measured: The number that was compared; None where nothing could be measured.
+        measured: The compared number; None if it could not be measured.
         limit: What it was compared with.
         unit: Of both, such as `s`, `1` (a part of all), `fps`, `px`.
         spans_s: Where, from and to, seconds after the first frame; the longest hundred, in their order.
@@ -222,7 +222,7 @@ class VideoQuality(SealedRecord, frozen=True, kw_only=True):
     Attributes:
         video_id: UUID4.
         sha256: Of the original's bytes, hex.
-        made_by: Version of the checks: of another one they are made anew.
+        made_by: Version of the checks; if it changes, they are made again.
         passed: Whether all checks passed.
         checks: Each once, in the order of `CheckName`.
     """
@@ -233,7 +233,7 @@ class VideoQuality(SealedRecord, frozen=True, kw_only=True):
     passed: bool
     checks: list[VideoCheck]
 
-    remedy: ClassVar[str] = "remove it: the next worker makes it anew"
+    remedy: ClassVar[str] = "remove it: the next worker makes it again"
 
     @property
     def key(self) -> str:  # noqa: D102
@@ -272,13 +272,13 @@ class Derivative(SealedRecord, frozen=True, kw_only=True):
     Attributes:
         video_id: UUID4 of the original.
         kind: `playable`: what browsers play; `enhanced`: better to look at.
-        recipe: Eight hex over the original's bytes, what was asked for, and what made it.
-        enhancement: What was asked for; None of a playable one.
-        method: `remux`: the pictures are the original's, bit by bit; `encode`: they were coded anew.
+        recipe: Eight hex digits over the original's bytes, the options, and the maker.
+        enhancement: Options of an enhanced one; None of a playable one.
+        method: `remux`: the pictures are the original's, bit by bit; `encode`: they were encoded again.
         video_encoder: FFmpeg's name of it, such as `libx264`; None of a remux.
-        sound: Whether its sound was copied, coded anew (AAC), or there is none.
+        sound: Whether its sound was copied, encoded (AAC), or is missing.
         tried: Encoders that could not be used, one sentence each.
-        made_by: Version of what made it, and of the FFmpeg in it.
+        made_by: Version of its maker, and of the FFmpeg in it.
         content_type: MIME type.
         size_bytes: Its own.
         width_px: Of the upright picture.
@@ -315,12 +315,12 @@ class Derivative(SealedRecord, frozen=True, kw_only=True):
         return keys.derivative_key(self.video_id, self.kind, self.recipe)
 
     def part_key(self, maker: str) -> str:
-        """Where what cannot lie there before the end may lie; each maker has a name of its own."""
+        """Folder for files that cannot be at the target before the end; each maker has a name of its own."""
         return f"{self.file_key}.{maker}{PART}"
 
 
 class VideoArrived(Record, frozen=True, kw_only=True):
-    """A video that was accepted, as it is told on the log (`FRAMETALLY_VIDEOS_TOPIC`)."""
+    """An accepted video, as it is announced on the log (`FRAMETALLY_VIDEOS_TOPIC`)."""
 
     video_id: str
     sha256: str

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import cast
+from contextlib import AbstractContextManager, closing, contextmanager
+from typing import TYPE_CHECKING, cast
 
 from frametally.opening import adapter
 from frametally.settings.access import ServerAccess
 from frametally.settings.loading import Settings
-from frametally_videos.ports.task_queue import TaskQueue
-from frametally_videos.ports.video_catalogue import VideoCatalogue
+from frametally_videos.queues.task_queue import TaskQueue
+from frametally_videos.settings import VideoSettings
+
+if TYPE_CHECKING:
+    from frametally_videos.catalogue.video_catalogue import VideoCatalogue
 
 _CATALOGUE = (
     "FRAMETALLY_CATALOGUE_URL",
@@ -42,23 +45,29 @@ def open_task_queue(url: str, book: VideoCatalogue, access: ServerAccess | None 
 
     Of a broker nothing is asked before the first call.
 
-    Args:
-        url: Of the queue.
-        book: Whose jobs it tells of, and workers claim.
-        access: How to log in.
-
     Raises:
-        Misconfigured: An unknown kind of URL, or one that names nothing.
+            Misconfigured: An unknown kind of URL, or an incomplete one.
     """
     url = url or book.url
     queue: TaskQueue = adapter("task_queue", url, _QUEUE)(url, book=book, access=access)
     return queue
 
 
+def catalogue_of(settings: Settings) -> AbstractContextManager[VideoCatalogue]:
+    """Open the catalogue that the settings name; close it at the end."""
+    return closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access))
+
+
+def queue_of(settings: Settings, book: VideoCatalogue) -> TaskQueue:
+    """Open the queue that the settings name."""
+    of_videos = settings.part(VideoSettings)
+    return open_task_queue(of_videos.queue_url, book, of_videos.queue_access)
+
+
 @contextmanager
 def catalogue_to_look(settings: Settings) -> Iterator[VideoCatalogue]:
-    """Open the catalogue of videos, which is made by what is first noted in it; close it at the end."""
+    """Open the catalogue of videos, which the first entry creates; close it at the end."""
     from frametally_cli.stages.looking import database_to_look
 
     with database_to_look(settings, open_video_catalogue, makes=_NOTES) as catalogue:
-        yield cast(VideoCatalogue, catalogue)
+        yield cast("VideoCatalogue", catalogue)

@@ -1,24 +1,26 @@
 """Records of videos that came in by an upload; see `records` for the rules.
 
-The object store is the truth of a video: `videos/<id>/video.json` says that there is one. Its catalogue
-(`ports.video_catalogue`) is made from these and can be lost.
+The object store has the truth of a video: `videos/<id>/video.json` makes it exist. Its catalogue
+(`catalogue.video_catalogue`) is made from these and can be lost.
 """
 
 from __future__ import annotations
 
+import datetime
 from typing import Any, ClassVar, Literal
 
 import msgspec
 
 from frametally import keys
 from frametally.records import SealedRecord, TimeSource
+from frametally.rules.times import local_time
 
 UploadKind = Literal["resumable", "form"]
-"""By tus, whose client can go on after a cut; or as a form's part, which is sent anew."""
+"""By tus, whose client can continue after an interruption; or as a form's part, which is sent again."""
 
 
 class VideoFields(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the one who uploads says of a video; all of it may be left out.
+    """Fields of an upload; all are optional.
 
     Attributes:
         name: What people call it; None: its file's name.
@@ -26,7 +28,7 @@ class VideoFields(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         start_time: ISO 8601 moment of its first frame; without an offset it is in `timezone`.
         timezone: IANA name of the zone that times without an offset are in; None: the deployment's.
         last_modified_ms: When its file was changed last on the machine that it came from.
-        client_id: Whose it is: 1 to 64 of `A-Za-z0-9_-`; shown to nobody else.
+        client_id: Its client: 1 to 64 of `A-Za-z0-9_-`; shown to no other client.
         roi: The region that matters, as the JSON that was given; checked, and kept as it is.
         calibration: Points with their metres, as the JSON that was given; checked, and kept as it is.
         move_counts: Of an upload: its source and its time hold, also where the same bytes are counted under
@@ -50,12 +52,11 @@ class UploadRecord(SealedRecord, frozen=True, kw_only=True):
     Attributes:
         id: UUID4: names the upload, and is a secret of the one who began it.
         video_id: UUID4 that its video gets.
-        length_bytes: How many bytes come; None while a form's part has not ended.
         file_name: The file's name on the machine that it comes from; never part of a key or a path.
-        sha256: Of all its bytes, hex, where the client said so beforehand.
+        sha256: Of all its bytes, hex, if the client has sent it beforehand.
         created_at_ms: By the clock of the server that began it.
         expires_at_ms: When it is removed, unless it has been received.
-        owner: Account of the one who began it; empty: nobody had to say who they are.
+        owner: Account that began it; empty: no sign-in was required.
     """
 
     id: str
@@ -77,21 +78,16 @@ class UploadRecord(SealedRecord, frozen=True, kw_only=True):
 
 
 class VideoFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a look into a video's bytes says of it.
+    """Facts of a video from its bytes.
 
     Attributes:
         container: Name of its kind of container by its first bytes, such as `mp4`, `matroska`, `avi`.
-        content_type: MIME type that it is sent as, such as `video/mp4`.
-        codec: Of its moving pictures, such as `h264`.
-        width_px: Width of the upright picture.
-        height_px: Height of the upright picture.
-        fps: Frames a second, on average; None where it states none.
-        duration_s: Its length in seconds; None where it states none.
+        fps: Frames a second, on average; None if it states none.
+        duration_s: Its length in seconds; None if it states none.
         frames: Frames that it states, or that its length and rate lead to; None where neither is known.
-        has_sound: Whether it has a sound track.
         plays_in_browsers: Whether today's browsers play it as it is.
-        why_not: Why they do not, as one sentence; None where they do.
-        started_at_ms: Event time of its first frame; None: nothing tells it, a person must.
+        why_not: Why they do not, as one sentence; None if they do.
+        started_at_ms: Event time of its first frame; None: it is unknown, and a person must set it.
         time_source: Where that is from; None with `started_at_ms`.
         damage: What is wrong with its file, a sentence each.
     """
@@ -129,24 +125,22 @@ class MovedCounts(msgspec.Struct, frozen=True, kw_only=True):
     to_ms: int
     frames: int
 
+    def in_words(self, zone: datetime.tzinfo) -> str:
+        """Return frames, source and days."""
+        first, last = (local_time(ms, zone).date().isoformat() for ms in (self.from_ms, self.to_ms))
+        days = first if first == last else f"{first} to {last}"
+        return f"{self.frames} frames of {self.source_name} on {days}"
+
 
 class VideoRecord(SealedRecord, frozen=True, kw_only=True):
-    """One video: it is there from when this is (`videos/<id>/video.json`).
+    """A video; it exists once this record does (`videos/<id>/video.json`).
 
     Attributes:
-        id: UUID4.
         sha256: Of the original's bytes, hex; also the identity of its medium, once frames are taken.
-        size_bytes: Of the original.
-        name: What people call it.
-        file_name: The original's, for its download.
-        source: Slug of its source.
-        source_name: The source as the user wrote it.
-        fields: What was said of it, with later corrections.
-        facts: What its bytes say.
         uploaded_at_ms: When it was accepted, by the server's clock.
-        state: `deleting` from when somebody asked for it until nothing of it is left.
+        state: `deleting` from the request for removal until everything is gone.
         revision: How often its name, source or time was changed.
-        owner: Account of the one who uploaded it; empty: nobody had to say who they are.
+        owner: Account that uploaded it; empty: no sign-in was required.
         moved_from: What its upload moved from another source or time; None: nothing.
     """
 
@@ -176,17 +170,17 @@ class VideoRecord(SealedRecord, frozen=True, kw_only=True):
 
 
 class VideoContent(SealedRecord, frozen=True, kw_only=True):
-    """Which video has these bytes: of uploads of the same bytes, exactly one puts this first.
+    """The video of these bytes: of uploads of the same bytes, exactly one puts this first.
 
-    It lies at `videos/contents/<sha256>.json`. Where that video has neither a record nor an upload that could
-    still lead to one, whoever comes next may take its place.
+    Its key is `videos/contents/<sha256>.json`. If that video has neither a record nor an upload that could
+    still lead to one, the next upload may take its place.
     """
 
     sha256: str
     video_id: str
     upload_id: str
 
-    remedy: ClassVar[str] = "remove it: the next upload of the same bytes makes it anew"
+    remedy: ClassVar[str] = "remove it: the next upload of the same bytes makes it again"
 
     @property
     def key(self) -> str:  # noqa: D102

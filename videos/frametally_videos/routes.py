@@ -1,4 +1,4 @@
-"""The handlers of the library: videos that were uploaded, and what people change of them."""
+"""The handlers of the library: uploaded videos, and changes to them."""
 
 from __future__ import annotations
 
@@ -7,68 +7,133 @@ from typing import cast, get_args
 
 import msgspec
 from flask import request
-from werkzeug.datastructures import MultiDict
 
 from frametally import keys
 from frametally.errors import Poison
 from frametally.settings.loading import Settings
 from frametally_videos import answers
+from frametally_videos.catalogue.catalogue_rows import VideoOrder, VideoQuestion, VideoRow, VideoState
 from frametally_videos.library.edits import (
     ChangedSince,
     Changes,
+    SourceNames,
     VideoGone,
     edit_video,
     remove_video,
 )
 from frametally_videos.library_answers import job_of, video_of
-from frametally_videos.ports.video_catalogue import VideoOrder, VideoQuestion, VideoRow, VideoState
 from frametally_videos.upload_refusals import FieldRefused
-from frametally_videos.uploads.source_names import SourceNames
 from frametally_videos.video_ports import VideoPorts
 from frametally_web.access.visitors import remedy_for
-from frametally_web.requests import query
-from frametally_web.requests.body import read_sent
+from frametally_web.requests.body import Sent
+from frametally_web.requests.endpoints import Routes, answer_with
+from frametally_web.requests.parameters import (
+    CURSOR,
+    UUID,
+    Args,
+    Parameter,
+    choice,
+    choices,
+    header,
+    page_limit,
+    read_one,
+    shown,
+    text,
+    texts,
+)
 from frametally_web.requests.problems import Problem, bad_parameter
-from frametally_web.requests.status import answer_with
 
-Args = MultiDict[str, str]
+LIBRARY = Routes("Videos")
+SOME_VIDEO = "0b5d8a0e-3c1f-4f57-9a55-7a3f5d1f8c11"
 
-_PAGE = 48
-_MOST_IN_PAGE = 200
-_MOST_SOURCES = 100
-# Made once, before there are threads: see `records.decode`.
-_edits = msgspec.json.Decoder(answers.VideoEdit)
+_EDIT = Sent(answers.VideoEdit, "change of a video")
+_TEXT = text("q", "Text in the name, the file's name or the source's.", "gate")
+_SOURCE = texts("source", "Slugs of sources; default: all.", "gate", most=100)
+_STATE = choices("state", "States of videos; default: all.", get_args(VideoState), "ready")
+_ORDER = choice("order", "Order of the list; default: `uploaded`.", get_args(VideoOrder), "filmed")
+_DIRECTION = choice(
+    "direction",
+    "`desc` (default): the newest, longest, largest first, names from Z on.",
+    ("desc", "asc"),
+    "asc",
+).but(schema={"type": "string", "enum": ["asc", "desc"]})
+_LIMIT = page_limit(48, 200, shows_most=True)
+_REVISION = header(
+    "If-Match",
+    "`revision` of the video that was changed, in quotes; 412 where another has changed it since.",
+    {"type": "string", "pattern": '^"[0-9]{1,9}"$'},
+    '"0"',
+)
 _ETAG = re.compile(r'(?:W/)?"(\d{1,9})"')
 """A proxy that packs answers makes their tags weak ones."""
 
 
+def no_video() -> Problem:
+    """Return the 404 of an id that no video has."""
+    return Problem(404, "There is no such video.", remedy="GET /api/v1/videos lists all videos.")
+
+
+def id_of(video_id: str) -> str:
+    """Return the id of a video that an address names.
+
+    Raises:
+            Problem: 404, it does not exist.
+    """
+    if not keys.is_video_id(video_id):
+        raise no_video()
+    return video_id
+
+
+VIDEO = Parameter(
+    name="video_id",
+    description="`id` of the video.",
+    schema=UUID,
+    parse=lambda args, name: id_of(read_one(args, name) or ""),
+    example=SOME_VIDEO,
+    required=True,
+    place="path",
+)
+FILE = VIDEO.but(name="file_id", description="`file_id` of the video.")
+
+
 class VideoRoutes:
-    """The handlers, each by its endpoint's name."""
+    """The handlers."""
 
     def __init__(self, *, settings: Settings, ports: VideoPorts, uploads_remedy: str | None) -> None:
-        """Make the handlers of one application; `uploads_remedy` is None where videos may be changed."""
+        """Make the handlers of one application; `uploads_remedy` : None if videos may be changed."""
         self._settings = settings
         self._ports = ports
         self._uploads_remedy = uploads_remedy
         self._sources = SourceNames(ports.store, ports.catalogue)
 
+    @LIBRARY.route(
+        "GET videos",
+        "List the uploaded videos, page by page.",
+        _TEXT,
+        _SOURCE,
+        _STATE,
+        _ORDER,
+        _DIRECTION,
+        _LIMIT,
+        CURSOR,
+    )
     def videos(self, args: Args) -> answers.LibraryPage:
         """Answer with a page of the library."""
         question = VideoQuestion(
-            text=query.read_one(args, "q") or "",
-            sources=tuple(query.read_many(args, "source", limit=_MOST_SOURCES)),
-            states=query.read_choices(args, "state", get_args(VideoState)),
-            order=query.read_choice(args, "order", get_args(VideoOrder)),
-            newest_first=query.read_choice(args, "direction", ("desc", "asc")) == "desc",
-            limit=query.read_limit(args, default=_PAGE, most=_MOST_IN_PAGE),
-            cursor=query.read_one(args, "cursor") or "",
+            text=_TEXT.read(args) or "",
+            sources=tuple(_SOURCE.read(args)),
+            states=_STATE.read(args),
+            order=_ORDER.read(args),
+            newest_first=_DIRECTION.read(args) == "desc",
+            limit=_LIMIT.read(args),
+            cursor=CURSOR.read(args) or "",
         )
         try:
             page = self._ports.catalogue.videos(question)
         except Poison as error:
             raise bad_parameter(
                 "cursor",
-                "cursor is none that this API gave for this question.",
+                "cursor does not belong to this question.",
                 remedy="Give `next` of the page before, unchanged, with the same order.",
             ) from error
         remedy = remedy_for("correct", self._uploads_remedy)
@@ -81,15 +146,25 @@ class VideoRoutes:
             remedy=remedy,
         )
 
+    @LIBRARY.route("GET videos/{video_id}", "Show one video.", VIDEO, statuses=(404,))
     def video(self, args: Args) -> answers.LibraryVideo:
         """Answer with one video."""
-        return self._answer(id_in(args))
+        return self._answer(VIDEO.read(args))
 
+    @LIBRARY.route(
+        "PATCH videos/{video_id}",
+        "Change a video's name, source, time, region or calibration.",
+        VIDEO,
+        _REVISION,
+        body=_EDIT,
+        statuses=(403, 404, 409, 412, 413, 415),
+        right="correct",
+    )
     def patch_video(self, args: Args) -> answers.LibraryVideo:
         """Change what people say of a video."""
         check_uploads(self._uploads_remedy)
-        video_id = id_in(args)
-        made_of = _revision_in(request.headers.get("If-Match"))
+        video_id = VIDEO.read(args)
+        made_of = _revision_in(request.headers.get(_REVISION.name))
         try:
             edit_video(
                 self._ports.store,
@@ -97,7 +172,7 @@ class VideoRoutes:
                 self._settings,
                 video_id,
                 _read_changes(),
-                name_source=self._sources.named,
+                name_source=self._sources.resolve,
                 made_of=made_of,
             )
         except VideoGone as error:
@@ -106,16 +181,24 @@ class VideoRoutes:
             raise Problem(
                 412,
                 f"The video was changed since: it is revision {error.video.revision} now.",
-                remedy="Ask for it again, make the change in what it is now, and send that.",
+                remedy="Get it again, apply your change to that, and send it.",
             ) from error
         except FieldRefused as error:
-            raise refused(error) from error
+            raise field_problem(error) from error
         return self._answer(video_id)
 
+    @LIBRARY.route(
+        "DELETE videos/{video_id}",
+        "Remove a video, its frames and its counts.",
+        VIDEO,
+        statuses=(403, 404),
+        success={202: "The video is being removed.", 204: "The video was removed before."},
+        right="run",
+    )
     def delete_video(self, args: Args) -> answers.VideoRemoval:
         """Have a video removed, with its frames and its counts."""
         check_uploads(self._uploads_remedy)
-        video_id = id_in(args)
+        video_id = VIDEO.read(args)
         try:
             is_new = remove_video(self._ports.store, self._ports.catalogue, video_id)
         except VideoGone as error:
@@ -123,21 +206,30 @@ class VideoRoutes:
         answer_with(202 if is_new else 204)
         return answers.VideoRemoval(id=video_id, state="deleting")
 
+    @LIBRARY.route(
+        "POST videos/{video_id}/retry",
+        "Start the failed jobs of a video again.",
+        VIDEO,
+        statuses=(403, 404),
+        success={202: "Jobs started again."},
+        right="correct",
+    )
     def retry_video(self, args: Args) -> answers.LibraryVideo:
-        """Begin once more what has failed of a video."""
+        """Queue the failed jobs of a video again."""
         check_uploads(self._uploads_remedy)
-        catalogue, row = self._ports.catalogue, self._row(id_in(args))
-        again = catalogue.retry(row.record.id)
-        if not again and row.state == "failed":  # all was done, and what it made is gone
+        catalogue, row = self._ports.catalogue, self._row(VIDEO.read(args))
+        jobs = catalogue.retry(row.record.id)
+        if not jobs and row.state == "failed":  # all was done, and what it made is gone
             catalogue.queue(row.record.id, "frames")
         if row.state == "failed":
             catalogue.set_video(row.record.id, state="received")
         answer_with(202)
         return self._answer(row.record.id)
 
+    @LIBRARY.route("GET videos/{video_id}/jobs", "List the jobs of a video.", VIDEO, statuses=(404,))
     def video_jobs(self, args: Args) -> answers.VideoJobs:
-        """List what was done to a video, and what is."""
-        row = self._row(id_in(args))
+        """List the jobs of a video."""
+        row = self._row(VIDEO.read(args))
         return answers.VideoJobs(jobs=[job_of(job) for job in self._ports.catalogue.jobs(row.record.id)])
 
     def _row(self, video_id: str) -> VideoRow:
@@ -152,7 +244,7 @@ class VideoRoutes:
 
 
 def check_uploads(remedy: str | None) -> None:
-    """Refuse a change of videos where those are not allowed: there is a remedy then.
+    """Refuse a change of videos where changes are not allowed: then there is a remedy.
 
     Raises:
         Problem: 403.
@@ -161,27 +253,10 @@ def check_uploads(remedy: str | None) -> None:
         raise Problem(403, "Uploads are off here.", remedy=remedy)
 
 
-def refused(error: FieldRefused) -> Problem:
-    """Return the 400 of what cannot be said of a video."""
-    where = f"{error.field}, {error.place}" if error.place else error.field
-    return Problem(400, f"{where}: {error.reason}", remedy=error.remedy, parameter=error.field)
-
-
-def no_video() -> Problem:
-    """Return the 404 of an id that no video has."""
-    return Problem(404, "There is no such video.", remedy="Ask /api/v1/videos for those that there are.")
-
-
-def id_in(args: Args, name: str = "video_id") -> str:
-    """Return the id of a video that an address names.
-
-    Raises:
-        Problem: 404, it is none.
-    """
-    video_id = query.read_one(args, name) or ""
-    if not keys.is_video_id(video_id):
-        raise no_video()
-    return video_id
+def field_problem(error: FieldRefused) -> Problem:
+    """Return the 400 of a field of a video that is not valid."""
+    place = f"{error.field}, {error.place}" if error.place else error.field
+    return Problem(400, f"{place}: {error.reason}", remedy=error.remedy, parameter=error.field)
 
 
 def _revision_in(if_match: str | None) -> int | None:
@@ -191,13 +266,13 @@ def _revision_in(if_match: str | None) -> int | None:
     if match is None:
         raise Problem(
             412,
-            f"If-Match: {query.shown(if_match)} is no revision of a video.",
+            f"If-Match: {shown(if_match)} is not a revision of a video.",
             remedy="Send `revision` of the video in quotes, or leave the header out.",
         )
     return int(match[1])
 
 
 def _read_changes() -> Changes:
-    edit = read_sent(_edits, "change of a video")
-    said = ((name, getattr(edit, name)) for name in edit.__struct_fields__)
-    return cast(Changes, {name: value for name, value in said if value is not msgspec.UNSET})
+    edit = _EDIT.read()
+    changes = ((name, getattr(edit, name)) for name in edit.__struct_fields__)
+    return cast(Changes, {name: value for name, value in changes if value is not msgspec.UNSET})

@@ -1,21 +1,20 @@
-"""Settings of videos: uploads, the queue of jobs, and what is made of videos."""
+"""Settings of videos: uploads, the queue of jobs, and versions of videos."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr
-
 from frametally.rules.times import HOUR_S
 from frametally.settings.access import NO_SECRET, ServerAccess
+from frametally.settings.fields import Field, SecretStr
 from frametally.settings.plugin_settings import PluginSettings
 
 
-class VideoSettings(PluginSettings, defer_build=True):
+class VideoSettings(PluginSettings):
     """The part of `Settings` about videos."""
 
-    upload_max_gb: float = Field(20.0, gt=0, le=5000, description="Gigabytes that one upload may have.")
+    upload_max_gb: float = Field(20.0, gt=0, le=5000, description="Largest size of an upload in gigabytes.")
     upload_idle_s: float = Field(
         60.0, gt=0, le=HOUR_S, description="Seconds without a byte after which an upload's request is closed."
     )
@@ -26,31 +25,22 @@ class VideoSettings(PluginSettings, defer_build=True):
         1,
         ge=0,
         le=64,
-        description="Workers that `frametally serve` starts beside itself once a video waits; 0: none.",
+        description="Workers that `frametally serve` starts when a video waits; 0: none.",
     )
     job_lease_s: float = Field(
-        30.0, gt=0, le=HOUR_S, description="Seconds without a word after which a worker's job goes to others."
+        30.0, gt=0, le=HOUR_S, description="Seconds of silence after which a worker's job goes to another."
     )
-    job_attempts: int = Field(
-        5, ge=1, le=100, description="Times that a job is begun before it is said to have failed."
-    )
+    job_attempts: int = Field(5, ge=1, le=100, description="Attempts before a job fails permanently.")
     store_video_days: int = Field(
         0, ge=0, le=36_500, description="Days after which uploaded originals are removed; 0: never."
     )
     queue_url: str = Field(
         "", description="Queue of jobs, `amqp://` or `amqps://` (RabbitMQ); empty: the video catalogue's own."
     )
-    queue_user: str = Field("", description="Name to log in to the queue by.")
-    queue_password: SecretStr = Field(NO_SECRET, description="Password of that name.")
+    queue_user: str = Field("", description="User name for the queue.")
+    queue_password: SecretStr = Field(NO_SECRET, description="Password of that user.")
     queue_ca_file: Path | None = Field(
-        None, description="PEM file of the authorities that the queue's certificate may come from."
-    )
-    queue_acknowledge_min: float = Field(
-        25.0,
-        gt=0,
-        le=1440,
-        description="Minutes after which a job at work is acknowledged to RabbitMQ, "
-        "fewer than its `consumer_timeout`; its lease alone guards it then.",
+        None, description="PEM file of the authorities that may issue the queue's certificate."
     )
     job_max_h: float = Field(6.0, gt=0, le=168, description="Hours that one job may take.")
     scratch_dir: Path | None = Field(

@@ -121,7 +121,6 @@ jobs = Table(
         "options",
         unique=True,
         sqlite_where=_NOT_ENDED,
-        postgresql_where=_NOT_ENDED,
     ),
 )
 

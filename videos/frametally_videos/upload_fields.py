@@ -1,4 +1,4 @@
-"""What is said of a video beside its bytes: read from text, checked, refused by name where it cannot be."""
+"""Fields of a video besides its bytes: read from text, checked, and refused by name."""
 
 from __future__ import annotations
 
@@ -44,20 +44,20 @@ _OF_ANYTHING = {
 }
 
 
-def read_fields(said: Mapping[str, str]) -> VideoFields:
-    """Return the fields that are given as text, by name; an empty one is none.
+def read_fields(texts: Mapping[str, str]) -> VideoFields:
+    """Return the fields of these texts, by name; an empty text is no value.
 
     Raises:
         FieldRefused: One of them cannot be, or there is none of that name.
     """
     values: dict[str, Any] = {}
-    for name, text in said.items():
+    for name, text in texts.items():
         field = OTHER_NAMES.get(name, name)
-        reader = _READERS.get(field)
-        if reader is None:
-            raise FieldRefused(name, f"There is no field {name!r}.", f"There are {', '.join(_READERS)}.")
+        if field not in VideoFields.__struct_fields__:
+            there_are = ", ".join(VideoFields.__struct_fields__)
+            raise FieldRefused(name, f"There is no field {name!r}.", f"There are {there_are}.")
         if text.strip():
-            values[field] = reader(name, text)
+            values[field] = _READERS[field](name, text) if field in _READERS else text.strip()
     return check_fields(VideoFields(**values))
 
 
@@ -74,13 +74,13 @@ def check_fields(fields: VideoFields) -> VideoFields:
     if fields.last_modified_ms is not None and not FIRST_MS <= fields.last_modified_ms < NEXT_MS:
         raise FieldRefused(
             "last_modified_ms",
-            f"{fields.last_modified_ms} is no time in the years 1000 to 9999.",
+            f"{fields.last_modified_ms} is not a time in the years 1000 to 9999.",
             "Give ms since 1970, UTC.",
         )
     if fields.client_id is not None and not CLIENT_ID.fullmatch(fields.client_id):
         raise FieldRefused(
             "client_id",
-            "It is no client's id.",
+            "It is not a client ID.",
             "Give 1 to 64 letters, digits, hyphens or underscores, and not `stream`.",
         )
     if fields.roi is not None:
@@ -96,16 +96,16 @@ def check_fields(fields: VideoFields) -> VideoFields:
     )
 
 
-def read_file_name(given: str) -> str:
+def read_file_name(text: str) -> str:
     r"""Return a file's name as it is kept: without folders, and a control character of it as `\x0a`.
 
     Raises:
-        FieldRefused: It is none, or too long.
+        FieldRefused: It is empty, or too long.
     """
-    name = as_text(re.split(r"[/\\]", given)[-1])
+    name = as_text(re.split(r"[/\\]", text)[-1])
     name = "".join(c if unicodedata.category(c) != "Cc" else f"\\x{ord(c):02x}" for c in name).strip()
     if not name or name in (".", ".."):
-        raise FieldRefused("file", f"{given[:40]!r} is no file's name.", "Send the file with its name.")
+        raise FieldRefused("file", f"{text[:40]!r} is not a file name.", "Send the file with its name.")
     if len(name) > MOST_CHARACTERS:
         raise FieldRefused(
             "file",
@@ -115,16 +115,16 @@ def read_file_name(given: str) -> str:
     return name
 
 
-def read_sha256(given: str) -> str:
+def read_sha256(text: str) -> str:
     """Return a SHA-256 in small hex digits. Raises `FieldRefused`."""
-    digest = given.strip().lower()
+    digest = text.strip().lower()
     if not _SHA256.fullmatch(digest):
-        raise FieldRefused("sha256", f"{given[:80]!r} is no SHA-256.", "Give its 64 hex digits.")
+        raise FieldRefused("sha256", f"{text[:80]!r} is not a SHA-256.", "Give its 64 hex digits.")
     return digest
 
 
 def is_of_another_kind(content_type: str) -> bool:
-    """Return whether what is sent says of itself that it is no video; no or a general word says nothing."""
+    """Return whether a content type is one of other files than videos; a missing or general one is not."""
     kind = content_type.partition(";")[0].strip().lower()
     return bool(_NOT_OF_VIDEOS.fullmatch(kind)) and kind not in _OF_ANYTHING
 
@@ -145,8 +145,8 @@ def without_what_lies_outside(
     """Return the fields without a region or a calibration outside the picture, and a sentence for each."""
     left_out: list[str] = []
     for name in ("roi", "calibration"):
-        drawn = getattr(fields, name)
-        for place, x, y in _places(drawn) if drawn is not None else ():
+        drawing = getattr(fields, name)
+        for place, x, y in _places(drawing) if drawing is not None else ():
             if not (0 <= x <= width_px and 0 <= y <= height_px):
                 left_out.append(
                     f"Its {name} was left out: {place} ({x:g}, {y:g}) lies outside the picture of "
@@ -157,8 +157,8 @@ def without_what_lies_outside(
     return fields, left_out
 
 
-def _checked_name(field: str, given: str) -> str:
-    name = unicodedata.normalize("NFC", given.strip())
+def _checked_name(field: str, text: str) -> str:
+    name = unicodedata.normalize("NFC", text.strip())
     if not 1 <= len(name) <= MOST_CHARACTERS:
         raise FieldRefused(
             field,
@@ -178,7 +178,7 @@ def _check_start_time(text: str) -> None:
     try:
         moment = datetime.datetime.fromisoformat(text)
     except ValueError as error:
-        raise FieldRefused("start_time", f"{text[:80]!r} is no ISO 8601 time.", remedy) from error
+        raise FieldRefused("start_time", f"{text[:80]!r} is not an ISO 8601 time.", remedy) from error
     if moment.year < 1000:
         raise FieldRefused("start_time", f"{text[:80]!r} is not in the years 1000 to 9999.", remedy)
 
@@ -188,7 +188,7 @@ def _check_timezone(name: str) -> None:
         zoneinfo.ZoneInfo(name)
     except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError) as error:
         raise FieldRefused(
-            "timezone", f"{name[:80]!r} is no time zone.", "Give an IANA name, such as Europe/Berlin."
+            "timezone", f"{name[:80]!r} is not a time zone.", "Give an IANA name, such as Europe/Berlin."
         ) from error
 
 
@@ -276,30 +276,30 @@ def _check_number(field: str, value: Any, place: str, least: float) -> None:
     if not (is_number and math.isfinite(value) and least <= value <= _MOST_PX):
         raise FieldRefused(
             field,
-            f"{value!r:.40} is no number from {least:g} to {_MOST_PX:g}.",
+            f"{value!r:.40} is not a number from {least:g} to {_MOST_PX:g}.",
             "Write it in pixels of the upright picture.",
             place=place,
         )
 
 
-def _places(drawn: dict[str, Any]) -> list[tuple[str, float, float]]:
-    """Return where each corner of what is drawn lies: its place in the JSON, x and y."""
-    regions = drawn.get("regions")
+def _places(drawing: dict[str, Any]) -> list[tuple[str, float, float]]:
+    """Return the corners of a drawing: the place of each in the JSON, x and y."""
+    regions = drawing.get("regions")
     if regions is not None:
         return [
             (f"regions[{number}].{place}", x, y)
             for number, region in enumerate(regions)
             for place, x, y in _places(region)
         ]
-    if "points" in drawn:
-        return [(f"points[{number}]", *point) for number, point in enumerate(drawn["points"])]
-    left, top = drawn["x"], drawn["y"]
-    return [("x, y", left, top), ("width, height", left + drawn["width"], top + drawn["height"])]
+    if "points" in drawing:
+        return [(f"points[{number}]", *point) for number, point in enumerate(drawing["points"])]
+    left, top = drawing["x"], drawing["y"]
+    return [("x, y", left, top), ("width, height", left + drawing["width"], top + drawing["height"])]
 
 
 def _read_ms(name: str, text: str) -> int:
     if not _MS.fullmatch(text.strip()):
-        raise FieldRefused(name, f"{text[:40]!r} is no whole number.", "Give ms since 1970, UTC.")
+        raise FieldRefused(name, f"{text[:40]!r} is not a whole number.", "Give ms since 1970, UTC.")
     return int(text)
 
 
@@ -309,7 +309,7 @@ def _read_json(name: str, text: str) -> dict[str, Any]:
     try:
         return msgspec.json.decode(text, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
-        raise FieldRefused(name, f"It is no JSON object: {str(error)[:200]}.", _SHAPES) from error
+        raise FieldRefused(name, f"It is not a JSON object: {str(error)[:200]}.", _SHAPES) from error
 
 
 def _read_yes(name: str, text: str) -> bool:
@@ -318,19 +318,10 @@ def _read_yes(name: str, text: str) -> bool:
     return text.strip().lower() == "true"
 
 
-def _read_text(_: str, text: str) -> str:
-    return text.strip()
-
-
 _READERS: dict[str, Callable[[str, str], Any]] = {
-    "name": _read_text,
-    "source": _read_text,
-    "start_time": _read_text,
-    "timezone": _read_text,
     "last_modified_ms": _read_ms,
-    "client_id": _read_text,
     "roi": _read_json,
     "calibration": _read_json,
     "move_counts": _read_yes,
 }
-"""By field, what reads it from text; the first argument is the name that it was sent under."""
+"""By field, what reads it where it is no text; the first argument is the name that it was sent under."""

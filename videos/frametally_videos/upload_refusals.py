@@ -1,4 +1,4 @@
-"""What cannot be taken in as a video, or be said of one."""
+"""Refusals of uploads and of their fields."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ CHECKSUM_MISMATCH = 460
 
 
 WOULD_MOVE_COUNTS = 409
-"""The same bytes are counted under another source or time, and nobody confirmed that these should move."""
+"""The same bytes are counted under another source or time, and no one has confirmed the move."""
 
 MOVE_REMEDY = (
     "Leave out source and start_time to keep them there, or confirm the move: move_counts=true, or "
@@ -18,12 +18,12 @@ MOVE_REMEDY = (
 
 
 class Refused(FrametallyError):
-    """These bytes are no video that can be kept: nothing of them stays.
+    """Bytes that are not an acceptable video; nothing of them stays.
 
     Attributes:
-        status: HTTP status that tells the kind: 409 would move what is counted, 415 is no video by its first
+        status: HTTP status of the kind: 409 would move counts, 415 is not a video by its first
             bytes, 422 none that can be used, 460 not the bytes that were announced.
-        reason: One sentence: what is wrong, and what to do about it.
+        reason: The fault and the remedy, in one sentence.
     """
 
     def __init__(self, status: int, reason: str) -> None:
@@ -34,12 +34,11 @@ class Refused(FrametallyError):
 
 
 class FieldRefused(FrametallyError):
-    """Something that was said of a video cannot be.
+    """A field of a video that is not valid.
 
     Attributes:
         field: Its name, as in `VideoFields`.
-        place: Where in its JSON, such as `regions[2].points[0]`; empty for what is no JSON.
-        remedy: What to write instead.
+        place: Place in its JSON, such as `regions[2].points[0]`; empty if it is not JSON.
     """
 
     def __init__(self, field: str, reason: str, remedy: str, *, place: str = "") -> None:

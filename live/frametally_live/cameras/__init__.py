@@ -1,1 +1,1 @@
-"""Cameras: where they may be, how they are opened and read, and their frames on the way into the store."""
+"""Cameras: allowed addresses, opening and reading, and the way of their frames into the store."""

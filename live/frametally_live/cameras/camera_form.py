@@ -1,4 +1,4 @@
-"""Cameras: which address may be one's, whose source it is, and what is wanted of it."""
+"""Adding and changing cameras: the allowed addresses, the source, and the request."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from frametally import keys
-from frametally.errors import FrametallyError
+from frametally.errors import FrametallyError, Poison
 from frametally.process.allowed_addresses import AddressRefused, AllowedPlaces, read_address
 from frametally.settings.loading import Settings
 from frametally_live.feed_records import Feed, FeedWanted
@@ -20,7 +20,8 @@ from frametally_videos.upload_refusals import FieldRefused
 if TYPE_CHECKING:
     from frametally_live.book import LiveBook
 
-_REMEDY = "Give the camera another address."
+
+_REMEDY = "Enter another address."
 
 
 class SourceTaken(FrametallyError):
@@ -32,19 +33,20 @@ class NoCamera(FrametallyError):
 
 
 class CameraTrial(NamedTuple):
-    """What came of trying a camera.
-
-    Attributes:
-        words: What it shows, or why nothing, as a clause.
-        shows: Whether it shows something.
-    """
+    """What came of trying a camera: what it shows, or why nothing, as a clause; and its picture, if any."""
 
     words: str
     shows: bool
+    jpeg: bytes = b""
+
+    @property
+    def sentence(self) -> str:
+        """The clause as a sentence."""
+        return f"{self.words[:1].upper()}{self.words[1:]}."
 
 
 TryFeed = Callable[[Feed], CameraTrial | None]
-"""Tries a camera that is not captured yet, for some seconds; None: there is nothing to say."""
+"""Tries a camera for some seconds before it is captured; None: there is nothing to report."""
 
 
 def add_camera(
@@ -57,78 +59,114 @@ def add_camera(
     devices: bool = False,
     try_feed: TryFeed = lambda _: None,
 ) -> tuple[Feed, CameraTrial | None]:
-    """Put a camera, to be run from now on; return it, and what came of trying it before.
+    """Add a camera, to be run from now on; return it, and the result of its trial.
 
-    Args:
-        book: Where cameras stand.
-        settings: Where cameras may be.
-        source: Its name, as people write it.
-        address: Where it is, without any log-in.
-        transport: How RTSP brings its pictures.
-        devices: Whether it may be a device of this machine, too.
-        try_feed: Tries it once it may be put; whatever comes of that, it is put.
+    `try_feed`: tries the camera before it is added; the camera is added whatever the result. The other
+    parameters are those of `read_camera`.
+
+    Raises: as `read_camera`.
+    """
+    feed = read_camera(book, settings, source=source, address=address, transport=transport, devices=devices)
+    trial = try_feed(feed)
+    stored_feed = book.put_camera(feed)
+    if stored_feed is None:
+        raise _source_taken(feed)
+    return stored_feed, trial
+
+
+def read_camera(
+    book: LiveBook,
+    settings: Settings,
+    *,
+    source: str,
+    address: str,
+    transport: Literal["tcp", "udp"] = "tcp",
+    devices: bool = False,
+) -> Feed:
+    """Return a camera that could be added.
+
+    `address`: without user and password. `devices`: whether a device of this machine is allowed.
 
     Raises:
-        FieldRefused: The name can be none, or no camera may be at the address.
-        SourceTaken: The source has one.
-        Misconfigured: What the settings say of addresses cannot be read.
+        FieldRefused: The name is not valid, or the address is not allowed.
+        SourceTaken: The source already has a camera.
+        Misconfigured: The setting of allowed addresses cannot be read.
         Retryable: The catalogue is away.
     """
     name = check_fields(VideoFields(source=source)).source
     if not name:
-        raise FieldRefused("source", "The camera has no name.", "Name it, such as gate-1.")
+        raise FieldRefused("source", "The camera has no name.", "Enter a name, such as gate-1.")
     try:
         place = read_address(address, devices=devices)
         if place.host:
             AllowedPlaces(settings.part(LiveSettings).live_allow).check(
-                place.host, _found(place.host, place.port)
+                place.host, _addresses_of(place.host, place.port)
             )
     except AddressRefused as error:
         remedy = f"{error.remedy[:1].upper()}{error.remedy[1:]}" or _REMEDY
         raise FieldRefused("address", f"{error.line}.", remedy) from error
     feed = Feed(str(uuid.uuid4()), "camera", keys.slug(name), name, address=place.text, transport=transport)
-    taken = SourceTaken(f"{name} has a camera already")
-    if any(other.source == feed.source for other in book.feeds("camera")):
-        raise taken
-    trial = try_feed(feed)
-    put = book.put_camera(feed)
-    if put is None:
-        raise taken
-    return put, trial
+    if any(camera.source == feed.source for camera in book.feeds("camera")):
+        raise _source_taken(feed)
+    return feed
+
+
+def _source_taken(feed: Feed) -> SourceTaken:
+    return SourceTaken(f"{feed.name} already has a camera")
 
 
 def ask_camera(book: LiveBook, source: str, wanted: FeedWanted) -> Feed:
-    """Want something else of the camera of a source, which may be written as people do; return it then.
+    """Change the request of a source's camera; return its feed. The source may be a name or a slug.
 
     Raises:
-        NoCamera: There is none.
+        NoCamera: The source has no camera.
         Retryable: The catalogue is away.
     """
     slug = keys.slug(source)
     for feed in book.feeds("camera"):
-        if feed.source == slug and (asked := book.ask_feed(feed.id, wanted)) is not None:
-            return asked
-    raise NoCamera(f"{source[:200]!r} has no camera")
+        if feed.source == slug and (changed_feed := book.ask_feed(feed.id, wanted)) is not None:
+            return changed_feed
+    raise NoCamera(f"source {source[:200]!r} has no camera")
 
 
 def remove_camera(book: LiveBook, source: str) -> bool:
-    """Stop the camera of a source, and remove it; what was captured of it stays.
+    """Stop the camera of a source, and remove it; its footage stays.
 
     Returns:
-        False: who captures it has not ended yet, and it is to be removed in a few seconds.
+        False: its worker has not ended yet; try again in a few seconds.
 
     Raises:
-        NoCamera: There is none.
+        NoCamera: The source has no camera.
         Retryable: The catalogue is away.
     """
     return book.remove_feed(ask_camera(book, source, "stop").id)
 
 
-def _found(host: str, port: int) -> list[str]:
+def _addresses_of(host: str, port: int) -> list[str]:
     """Return all addresses that a host has by now."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        remedy = "look whether its name is written right, or give its IP address"
-        raise AddressRefused(f"{host[:200]!r} has no address: no name server knows it", remedy) from error
-    return sorted({str(one[4][0]) for one in found})
+        remedy = "check the spelling of the name, or use its IP address"
+        raise AddressRefused(f"{host[:200]!r} is unknown to the name servers", remedy) from error
+    return sorted({str(address[4][0]) for address in addresses})
+
+
+def try_feed(settings: Settings, feed: Feed) -> CameraTrial | None:
+    """Read a camera for some seconds, and return the result; None: its address is not allowed.
+
+    Raises:
+        Misconfigured: A setting of cameras cannot be read.
+    """
+    from frametally_live.cameras.camera_access import CameraAway
+    from frametally_live.cameras.camera_frames import try_camera
+    from frametally_live.cameras.camera_opening import camera_to_open
+
+    try:
+        camera = camera_to_open(settings, address=feed.address, source=feed.source, transport=feed.transport)
+        sight = try_camera(camera)
+        return CameraTrial(f"it shows {sight}", shows=True, jpeg=sight.jpeg)
+    except CameraAway as error:
+        return CameraTrial(f"the camera {error}", shows=False)
+    except Poison:  # who captures it says so
+        return None

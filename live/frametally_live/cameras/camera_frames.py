@@ -1,4 +1,4 @@
-"""Reading an open camera: its frames as they come, each with the time at which it was captured."""
+"""Reads an open camera: its frames with their capture times; also its trial."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from fractions import Fraction
 from typing import NamedTuple
 
 import av
+import numpy as np
 
 from frametally.errors import FrametallyError
-from frametally_live.cameras.camera_opening import OpenCamera
-from frametally_live.cameras.failures import CameraAway
+from frametally_live.cameras.camera_access import CameraAway
+from frametally_live.cameras.camera_opening import CameraToOpen, OpenCamera, open_camera
 from frametally_live.cameras.stream_clock import CaptureClock, CaptureTime
-from frametally_producer.reading.presentation import PresentationTimes
+from frametally_producer.reading.pixels import encode_jpeg, shrink
+from frametally_producer.reading.sampling import PresentationTimes
 
 _HOLD_S = 3.0
-"""A camera that tells its clock does so within that; all its frames have one clock from the first on."""
+"""Time within which a camera's own clock must appear; else all its frames have arrival times."""
 _NOTHING_DECODED_S = 10.0
 _STEERED_MS, _STEERING = 1000, 100
 _TIME_BASE = Fraction(1, 1_000_000)
@@ -26,13 +28,7 @@ _REFERENCE_TIME = struct.Struct("<qi")
 
 
 class CameraFrame(NamedTuple):
-    """A decoded frame.
-
-    Attributes:
-        position_s: Presentation time from the connection's first frame, seconds.
-        captured: When it was captured.
-        frame: The frame as FFmpeg has it.
-    """
+    """A decoded frame, as FFmpeg has it; its presentation time is from the connection's first frame."""
 
     position_s: Fraction
     captured: CaptureTime
@@ -87,24 +83,24 @@ class CameraReader:
                 decoded_at_s = time.monotonic()
                 yield self._timed(frame, arrived.at_ms)
             if time.monotonic() - decoded_at_s > _NOTHING_DECODED_S:
-                raise CameraAway("sends what cannot be decoded")
+                raise CameraAway("sends pictures that cannot be decoded")
 
     def _with_clock(self) -> Iterator[_Arrived]:
         """Yield packets; the first ones once the stream's clock is known, or after a while."""
-        held: list[_Arrived] = []
+        early: list[_Arrived] = []
         is_known = not self._camera.has_times
         try:
             for packet in self._camera.packets():
                 arrived = _Arrived(packet, int(self._now_s() * 1000))
                 self.pieces_damaged += packet.is_corrupt
                 is_known = self._hear_clock(packet) or is_known
-                held.append(arrived)
-                if is_known or arrived.at_ms - held[0].at_ms > _HOLD_S * 1000:
+                early.append(arrived)
+                if is_known or arrived.at_ms - early[0].at_ms > _HOLD_S * 1000:
                     is_known = True
-                    yield from held
-                    held = []
+                    yield from early
+                    early = []
         except FrametallyError:
-            yield from held
+            yield from early
             yield _Arrived(None, int(self._now_s() * 1000))
             raise
 
@@ -150,3 +146,65 @@ class CameraReader:
         else:
             self._begin_ms = told_ms
         return self._begin_ms
+
+
+TRIAL_S = 10.0
+"""Longest time that a person who adds a camera waits for it."""
+_SPAN_S = 2
+"""Part of the footage from which the rate is taken."""
+_PREVIEW_SIDE_PX, _PREVIEW_QUALITY = 640, 80
+_NAMES = {"h264": "H.264", "hevc": "H.265", "mjpeg": "Motion JPEG", "rawvideo": "raw video"}
+
+
+class CameraSight(NamedTuple):
+    """What a camera shows: its newest frame's size, its code (such as `H.264`), and its rate.
+
+    `frames_per_s`: None if only one frame arrived; `jpeg` is the newest frame as a small picture.
+    """
+
+    width_px: int
+    height_px: int
+    code: str
+    frames_per_s: float | None
+    jpeg: bytes
+
+    def __str__(self) -> str:
+        """Return it as people read it."""
+        rate = "" if self.frames_per_s is None else f", {self.frames_per_s:.1f} frames/s"
+        return f"{self.width_px} x {self.height_px} pixels, {self.code}{rate}"
+
+
+def try_camera(camera: CameraToOpen, *, clock: Callable[[], float] = time.monotonic) -> CameraSight:
+    """Read a camera for about two seconds; give up after `TRIAL_S`.
+
+    Raises:
+        Poison: No camera may be at the IP address that it was given.
+        CameraAway: It showed nothing.
+        Misconfigured: A setting of cameras cannot be read.
+    """
+    end_s = clock() + TRIAL_S
+    first: CameraFrame | None = None
+    newest: CameraFrame | None = None
+    steps, code = 0, ""
+    try:
+        with open_camera(camera, lambda: clock() > end_s) as source:
+            name = source.stream.codec_context.codec.canonical_name
+            code = _NAMES.get(name, name)
+            for frame in CameraReader(source, CaptureClock()).frames():
+                first, newest, steps = first or frame, frame, steps + (first is not None)
+                if frame.position_s - first.position_s >= _SPAN_S or clock() > end_s:
+                    break
+    except CameraAway:
+        if newest is None and clock() <= end_s:
+            raise
+    if first is None or newest is None:
+        raise CameraAway(f"showed no picture within {TRIAL_S:g} s")
+    span_s = float(newest.position_s - first.position_s)
+    pixels = np.asarray(newest.frame.to_ndarray(format="bgr24"), np.uint8)
+    return CameraSight(
+        newest.frame.width,
+        newest.frame.height,
+        code,
+        round(steps / span_s, 1) if span_s else None,
+        encode_jpeg(shrink(pixels, _PREVIEW_SIDE_PX), _PREVIEW_QUALITY),
+    )

@@ -1,4 +1,4 @@
-"""Opening a camera: by which protocol, in which formats and codes, and within which bounds."""
+"""Opens a camera: its protocol, its formats and codecs, and its limits."""
 
 from __future__ import annotations
 
@@ -15,44 +15,38 @@ import av
 
 from frametally.process.allowed_addresses import AllowedPlaces, CameraAddress, read_address
 from frametally.settings.loading import Settings
-from frametally_live.cameras.camera_dialling import dial
-from frametally_live.cameras.failures import CameraAway
+from frametally_live.cameras.camera_access import CameraAway, CameraLogin, dial, login_of, without_login
 from frametally_live.cameras.http_stream import HttpStream, HttpVisitor
-from frametally_live.cameras.logins import CameraLogin, login_of, without_login
 from frametally_live.cameras.rtsp_relay import RtspRelay
 from frametally_live.settings import LiveSettings
 
 OPEN_S = 10.0
-"""A camera must have said within that what it sends."""
+"""Time within which a camera must describe its stream."""
 SILENT_S = 5.0
-"""A camera that sends nothing for that long is away."""
+"""Silence after which a camera is away."""
 _PLAYLIST_SILENT_S = 30.0
-"""By HLS pieces of several seconds come at once."""
+"""HLS sends pieces of several seconds at a time."""
 _LOOK_S = 0.2
 _CODES = "h264,hevc,mjpeg"
 _PLAYLISTS = {"application/vnd.apple.mpegurl", "application/x-mpegurl", "audio/mpegurl", "audio/x-mpegurl"}
 _BOUNDS = {
     "codec_whitelist": f"{_CODES},rawvideo",
-    # What FFmpeg may read and wait for to learn what comes.
+    # What FFmpeg may read, and how long it may wait, to recognize the stream.
     "analyzeduration": "500000",
     "probesize": "2000000",
     "max_streams": "16",
 }
 _NOWHERE = {"protocol_whitelist": "none"}
-"""No protocol has this name: FFmpeg reads what it is handed, and connects to nothing."""
+"""No protocol has this name: FFmpeg reads its input, and connects to nothing."""
 
 Transport = Literal["tcp", "udp"]
 
 
 class CameraToOpen(NamedTuple):
-    """What is needed to open a camera.
+    """What is needed to open a camera; `source` is a slug, `transport` that of RTSP.
 
     Attributes:
-        address: Where it is.
-        source: Slug of its source.
-        transport: Of RTSP.
-        login: How to log in to it; None: it needs none.
-        allowed: Where cameras may be.
+        login: None: it needs none.
         max_pixels: Width times height above which its frames are refused.
         ca_file: PEM file of the authorities that its certificate must come from; None: it is not checked.
     """
@@ -71,7 +65,7 @@ def camera_to_open(settings: Settings, *, address: str, source: str, transport: 
 
     Raises:
         Misconfigured: A setting of cameras cannot be read.
-        Poison: It is no camera's address.
+            Poison: It is not an address of a camera.
     """
     return CameraToOpen(
         address=read_address(address, devices=True),
@@ -120,7 +114,6 @@ class OpenCamera:
     """A camera that is being read.
 
     Attributes:
-        stream: Its moving pictures.
         has_times: Whether its frames have times of their own; else their arrival is all that is known.
     """
 
@@ -143,7 +136,7 @@ class OpenCamera:
 
     @property
     def packets_lost(self) -> int:
-        """Packets that the network has lost so far, where that can be told."""
+        """Packets lost by the network so far, if known."""
         return self._packets_lost()
 
     def packets(self) -> Iterator[av.Packet[av.VideoStream]]:
@@ -158,7 +151,7 @@ class OpenCamera:
                     self._move_deadline()
                     yield packet
         except (av.FFmpegError, OSError) as error:
-            raise self._failure() or CameraAway(f"broke off ({reason_of(error)})") from error
+            raise self._failure() or CameraAway(f"closed the connection ({reason_of(error)})") from error
         raise self._failure() or CameraAway("ended its stream")
 
 
@@ -198,7 +191,7 @@ def _by_rtsp(camera: CameraToOpen, stack: ExitStack, should_stop: Callable[[], b
     def failure() -> Exception | None:
         return relay.failure or deadline.failure()
 
-    return _opened(
+    return _open_camera(
         camera,
         stack,
         deadline,
@@ -242,15 +235,15 @@ def _by_http(camera: CameraToOpen, stack: ExitStack, should_stop: Callable[[], b
     path = camera.address.text.partition("?")[0]
     is_playlist = answer.content_type in _PLAYLISTS or path.endswith((".m3u8", ".m3u"))
     if not is_playlist and answer.content_type != "multipart/x-mixed-replace":
-        kind = answer.content_type or "without a Content-Type"
+        kind = f"with {answer.content_type}" if answer.content_type else "without a Content-Type"
         raise CameraAway(
-            f"answers {kind}, and by HTTP Motion JPEG (multipart/x-mixed-replace) and HLS are "
-            "read: give the address of one of these"
+            f"answers {kind}; over HTTP, frametally reads HLS and Motion JPEG "
+            "(multipart/x-mixed-replace): enter the address of one of these"
         )
     options = _BOUNDS | _NOWHERE | {"max_pixels": str(camera.max_pixels)}
     if is_playlist:
         options |= {"http_persistent": "0", "http_multiple": "0", "format_whitelist": "hls,mpegts,mov,mp4"}
-    return _opened(
+    return _open_camera(
         camera,
         stack,
         deadline,
@@ -272,13 +265,13 @@ def _device(camera: CameraToOpen, stack: ExitStack, should_stop: Callable[[], bo
     path = Path(camera.address.text)
     try:
         if not stat.S_ISCHR(path.stat().st_mode):
-            raise CameraAway(f"{path} is no device: give that of a camera, /dev/videoN")
+            raise CameraAway(f"{path} is not a camera: use the path of one, /dev/videoN")
     except FileNotFoundError:
-        raise CameraAway(f"{path} is not there: plug the camera in") from None
-    denied = CameraAway(f"{path} cannot be read: add who runs this to the device's group, mostly `video`")
+        raise CameraAway(f"{path} does not exist: connect the camera") from None
+    denied = CameraAway(f"{path} cannot be read: add your user to the device's group, usually `video`")
     deadline = _Deadline(lambda: None, should_stop)
     stack.callback(deadline.end)
-    return _opened(
+    return _open_camera(
         camera,
         stack,
         deadline,
@@ -290,7 +283,7 @@ def _device(camera: CameraToOpen, stack: ExitStack, should_stop: Callable[[], bo
     )
 
 
-def _opened(
+def _open_camera(
     camera: CameraToOpen,
     stack: ExitStack,
     deadline: _Deadline,
@@ -319,16 +312,17 @@ def _opened(
 def _pictures(container: av.container.InputContainer, max_pixels: int) -> av.VideoStream:
     stream = next(iter(container.streams.video), None)
     if stream is None:
-        raise CameraAway("sends no moving pictures: give the address of its video")
+        raise CameraAway("sends no video: enter the address of its video stream")
     context = stream.codec_context
     if context is None or context.codec.canonical_name not in (*_CODES.split(","), "rawvideo"):
         raise CameraAway(
-            "sends pictures in a code that is not read: have it send H.264, H.265 or Motion JPEG"
+            "sends video in a format that frametally does not read: set it to H.264, H.265 or Motion JPEG"
         )
     if context.width * context.height > max_pixels:
         raise CameraAway(
-            f"sends {context.width}x{context.height} pixels a frame, {max_pixels // 1_000_000} million are "
-            "allowed; have it send less, or raise FRAMETALLY_MAX_IMAGE_MEGAPIXELS"
+            f"sends {context.width}x{context.height} pixels a frame; at most "
+            f"{max_pixels // 1_000_000} million are allowed: choose a smaller size on the camera, "
+            "or raise FRAMETALLY_MAX_IMAGE_MEGAPIXELS"
         )
     context.options = {"max_pixels": str(max_pixels)}
     if context.name == "mjpeg":  # else FFmpeg fills up what a cut picture lacks, and does not say so

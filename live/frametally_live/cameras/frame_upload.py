@@ -1,11 +1,12 @@
-"""Spooled frames on their way into the store, onto the log and into their minutes' manifests."""
+"""Moves spooled frames into the store, onto the log and into their minutes' manifests."""
 
 from __future__ import annotations
 
 import queue
 import threading
 import time
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -13,9 +14,8 @@ import msgspec
 
 from frametally import keys
 from frametally.errors import FrametallyError, Poison
-from frametally.live_records import NamedLoss
-from frametally.media.manifest_update import change_manifest
-from frametally.media.manifests import ManifestReader, media_of, next_revision
+from frametally.live_records import LiveMinute, NamedLoss
+from frametally.media.manifests import ManifestReader, change_manifest, media_of, next_revision
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
 from frametally.process.retrying import GivenUp, Patience
@@ -27,7 +27,7 @@ from frametally_producer.writing.manifest import NOTE_EVERY_S, Forgotten, Manife
 
 _AT_ONCE = 20
 _LOOK_S = 0.02
-_CHANGED = "was forgotten or put right while it was captured"
+_CHANGED = "was deleted or corrected during capture"
 
 
 class Sender:
@@ -37,9 +37,9 @@ class Sender:
     once that has it: so none is announced and in no book.
 
     Attributes:
-        failure: Why it had to give up; None: it did not.
-        changed: What of minutes that were forgotten or put right meanwhile can be kept no more, one each: the
-            frames that are captured now need another session.
+        failure: Why it stopped; None: it did not.
+        changed: Losses of minutes that were deleted or corrected during capture, one list each: frames
+            captured now need another session.
         back: Event times of the first frame of each connection, which ends the outages before it.
     """
 
@@ -56,14 +56,8 @@ class Sender:
     ) -> None:
         """Send nothing yet.
 
-        Args:
-            spool: What is to be sent.
-            source: Slug of the camera's source.
-            settings: Of the process.
-            store: Where frames and manifests are put.
-            log: Where frames are announced, on the topic of what is live.
-            patience: Waits; once it is stopping, what is spooled is sent as long as nothing is away.
-            on_sent: Told of each frame that was announced, and whether it was for the first time.
+        `patience`: waits; while it is stopping, spooled frames are still sent if all servers respond.
+        `on_sent`: called for each announced frame, with whether it was announced for the first time.
         """
         self.failure: FrametallyError | None = None
         self.changed: queue.SimpleQueue[list[NamedLoss]] = queue.SimpleQueue()
@@ -77,6 +71,7 @@ class Sender:
         self._on_sent = on_sent
         self._keepers: dict[str, ManifestKeeper] = {}
         self._unclosed: set[str] = set()
+        self._ends_ms: list[int] = []  # of the source's minutes that others have stored
         self._noted: list[SpooledFrame] = []
         self._wrote_at_s = float("-inf")
         self._draining = threading.Event()
@@ -114,27 +109,38 @@ class Sender:
 
     def _complete_those_of_others(self) -> None:
         """Complete minutes of this camera that other sessions left open, and close outages they left open."""
-        here = {minute.sha256 for minute in self._spool.minutes()}
+        own_minutes = {minute.sha256 for minute in self._spool.minutes()}
         reader = ManifestReader(self._store, self._settings.data_dir)
-        found, _ = self._patience.until_done("the object store", reader.read)
-        minutes = [one for one in found if one.live is not None and one.source == self._source]
-        for one in minutes:
-            if one.state == "producing" and one.sha256 not in here:
-                self._complete_there(one.sha256)
-        self._unclosed = {one.sha256 for one in minutes if one.sha256 not in here and _is_away(one)}
-        self._close_outages(sorted(one.first_captured_at_ms or 0 for one in minutes))
+        manifests, _ = self._patience.until_done("the object store", reader.read)
+        minutes = [
+            manifest
+            for manifest in manifests
+            if manifest.live is not None and manifest.source == self._source
+        ]
+        self._ends_ms = sorted(
+            minute.last_captured_at_ms for minute in minutes if minute.last_captured_at_ms is not None
+        )
+        for own_minute in minutes:
+            if own_minute.state == "producing" and own_minute.sha256 not in own_minutes:
+                self._complete_there(own_minute.sha256)
+        self._unclosed = {
+            minute.sha256 for minute in minutes if minute.sha256 not in own_minutes and _is_away(minute)
+        }
+        self._close_outages(sorted(minute.first_captured_at_ms or 0 for minute in minutes))
 
     def _close_outages(self, starts_ms: list[int]) -> None:
         """Close open outages of minutes that are in the store alone, by where footage begins after them."""
         for sha256 in sorted(self._unclosed):
-            change = partial(change_manifest, self._store, sha256, lambda one: closed_outages(one, starts_ms))
+            change = partial(
+                change_manifest, self._store, sha256, lambda manifest: closed_outages(manifest, starts_ms)
+            )
             with suppress(Poison):  # what is damaged there stays as it is
-                changed = self._patience.until_done("the object store", change)
-                if changed is not None and not _is_away(changed):
+                manifest = self._patience.until_done("the object store", change)
+                if manifest is not None and not _is_away(manifest):
                     self._unclosed.discard(sha256)
 
     def _complete_there(self, sha256: str) -> None:
-        """Complete a minute that nobody goes on with, as the store has it, if it has it. Raises `Poison`."""
+        """Complete a minute without a session from the store's own record, if it has one. Raises `Poison`."""
         self._patience.until_done(
             "the object store", partial(change_manifest, self._store, sha256, _completed)
         )
@@ -168,7 +174,7 @@ class Sender:
         try:
             jpeg = frame.path.read_bytes()
         except OSError as error:
-            self._spool.lose(frame, f"it cannot be read from this machine's disk ({error.strerror})")
+            self._spool.lose(frame, f"this machine's disk could not be read ({error.strerror})")
             return
         writer.add(
             NewFrame(
@@ -191,27 +197,27 @@ class Sender:
         if minute is None:
             return None
         try:
-            stored = load_manifest(self._store, sha256, self._patience)
+            stored_minute = load_manifest(self._store, sha256, self._patience)
         except Poison as error:
             self._give_up(sha256, str(error), None)
             return None
         revision = self._patience.until_done(
             "the object store",
-            lambda: next_revision(self._store, sha256) if stored is None else stored.revision,
+            lambda: next_revision(self._store, sha256) if stored_minute is None else stored_minute.revision,
         )
         if revision:
-            self._give_up(sha256, _CHANGED, stored)
+            self._give_up(sha256, _CHANGED, stored_minute)
             return None
-        manifest = msgspec.structs.replace(stored or minute, state="producing")
+        manifest = msgspec.structs.replace(stored_minute or minute, state="producing")
         keeper = ManifestKeeper(
             self._store,
-            manifest if stored else msgspec.structs.replace(manifest, last_captured_at_ms=None),
+            manifest if stored_minute else msgspec.structs.replace(manifest, last_captured_at_ms=None),
             self._patience,
             samplings={manifest.sampling},
-            is_stored=stored is not None,
+            is_stored=stored_minute is not None,
         )
         self._keepers[sha256] = keeper
-        if stored is None and not self._write_one(keeper, expected=0):
+        if stored_minute is None and not self._write_one(keeper, expected=0):
             return None
         return keeper
 
@@ -240,10 +246,11 @@ class Sender:
             self._spool.remove(sha256)
 
     def _write_one(self, keeper: ManifestKeeper, *, expected: int | None) -> bool:
-        """Write a minute's manifest, with what happened in it; False: the minute was changed meanwhile."""
+        """Write a minute's manifest with its events; False: the minute has changed since."""
         sha256 = keeper.manifest.sha256
         minute = self._spool.minute(sha256)
-        keeper.live = minute.live if minute is not None else keeper.live
+        live = minute.live if minute is not None else keeper.live
+        keeper.live = None if live is None else without_footage(live, self._ends_ms)
         try:
             keeper.write(expected=expected)
         except Forgotten:
@@ -254,7 +261,7 @@ class Sender:
     def _give_up(self, sha256: str, reason: str, noted: MediaManifest | None) -> None:
         """Remove a minute that cannot be gone on with, and complete what the store has of it.
 
-        What was not noted of it in the store, where it was `noted` at last, is told as lost.
+        Frames that the store's last record (`noted`) does not have are reported as lost.
         """
         self._keepers.pop(sha256, None)
         losses = losses_since(noted, self._spool.minute(sha256))
@@ -276,17 +283,34 @@ def _completed(manifest: MediaManifest | None) -> MediaManifest | None:
 
 def _is_away(minute: MediaManifest) -> bool:
     """Return whether a minute ends while the camera is away, as far as it says."""
-    return minute.live is not None and any(one.to_ms is None for one in minute.live.outages)
+    return minute.live is not None and any(outage.to_ms is None for outage in minute.live.outages)
+
+
+def without_footage(live: LiveMinute, ends_ms: Sequence[int]) -> LiveMinute:
+    """Return a minute's events with outages that begin no earlier than stored footage ends.
+
+    A session knows where the one before it ended by its last report, which can be older than its last frame.
+
+    Args:
+        live: The events.
+        ends_ms: Event times of the last frames of stored minutes, in order.
+    """
+    outages = []
+    for outage in live.outages:
+        earlier = len(ends_ms) if outage.to_ms is None else bisect_left(ends_ms, outage.to_ms)
+        from_ms = max([outage.from_ms, *ends_ms[max(earlier - 1, 0) : earlier]])
+        outages.append(msgspec.structs.replace(outage, from_ms=from_ms))
+    return msgspec.structs.replace(live, outages=outages)
 
 
 def losses_since(noted: MediaManifest | None, minute: MediaManifest | None) -> list[NamedLoss]:
-    """Return a minute's losses but for those that were noted; they only grow, and at their end."""
+    """Return a minute's losses without those already noted; they only grow, at the end."""
     losses = list(minute.live.losses) if minute is not None and minute.live is not None else []
-    known = noted.live.losses if noted is not None and noted.live is not None else []
-    end = len(known)
-    grown = [
+    losses_before = noted.live.losses if noted is not None and noted.live is not None else []
+    end = len(losses_before)
+    longer_losses = [
         NamedLoss(before.to_ms + 1, last.to_ms, last.frames - before.frames, last.reason)
-        for before, last in zip(known[-1:], losses[end - 1 :], strict=False)
+        for before, last in zip(losses_before[-1:], losses[end - 1 :], strict=False)
         if last.frames > before.frames
     ]
-    return [*grown, *losses[end:]]
+    return [*longer_losses, *losses[end:]]

@@ -1,4 +1,4 @@
-"""Reading from a camera by HTTP: each connection, also one that an answer leads to, is to an allowed one."""
+"""Reads a camera over HTTP; every connection, redirects included, goes to an allowed address."""
 
 from __future__ import annotations
 
@@ -14,16 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from frametally.process.allowed_addresses import AddressRefused, AllowedPlaces, CameraAddress, read_address
-from frametally_live.cameras.camera_dialling import dial
-from frametally_live.cameras.failures import CameraAway, PlaceRefused, told_status
-from frametally_live.cameras.logins import CameraLogin
+from frametally_live.cameras.camera_access import CameraAway, CameraLogin, PlaceRefused, dial, told_status
 
 _SILENT_S = 5.0
 
 
 class _Plain(http.client.HTTPConnection):
-    def __init__(self, host: str, *, visitor: HttpVisitor, **others: Any) -> None:
-        super().__init__(host, **others)
+    def __init__(self, host: str, *, visitor: HttpVisitor, **options: Any) -> None:
+        super().__init__(host, **options)
         self._visitor = visitor
 
     def connect(self) -> None:
@@ -52,7 +50,7 @@ class _Handler(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
 
 
 class _Digest(urllib.request.HTTPDigestAuthHandler):
-    """Logs in once: who is refused tries no second time, which might lock somebody out."""
+    """Signs in once: after a refusal it does not try again, which might lock the user out."""
 
     def http_error_401(self, req: Any, fp: Any, code: Any, msg: Any, headers: Any) -> Any:
         return _asked_anew(fp, partial(super().http_error_401, req, fp, code, msg, headers))
@@ -67,7 +65,7 @@ class _Digest(urllib.request.HTTPDigestAuthHandler):
 
 
 class _Basic(urllib.request.HTTPBasicAuthHandler):
-    """Leaves what it does not know to be told as it was answered."""
+    """Reports an answer that it does not know by its status."""
 
     def http_error_401(self, req: Any, fp: Any, code: Any, msg: Any, headers: Any) -> Any:
         return _asked_anew(fp, partial(super().http_error_401, req, fp, code, msg, headers))
@@ -95,7 +93,6 @@ class HttpStream(io.RawIOBase):
     """What a camera answers, as FFmpeg reads a file that cannot be sought.
 
     Attributes:
-        name: Its URL.
         content_type: As it says, without parameters, in small letters; empty: it names none.
         failure: Why no more came, where it fell silent.
     """
@@ -130,7 +127,7 @@ class HttpStream(io.RawIOBase):
 
 
 def _silence() -> CameraAway:
-    return CameraAway(f"said nothing for {_SILENT_S:g} s")
+    return CameraAway(f"sent nothing for {_SILENT_S:g} s")
 
 
 class HttpVisitor:
@@ -139,15 +136,15 @@ class HttpVisitor:
     def __init__(
         self,
         address: CameraAddress,
-        allowed: AllowedPlaces,
+        allowed_places: AllowedPlaces,
         login: CameraLogin | None,
         *,
         source: str,
         ca_file: Path | None,
     ) -> None:
-        """Connect to nothing yet; the log-in is for the address itself, and for nobody else."""
+        """Connect to nothing yet; the password is for this address only."""
         self._address = address
-        self._allowed = allowed
+        self._allowed = allowed_places
         self._source = source
         self._ca_file = ca_file
         self._login = login
@@ -172,10 +169,10 @@ class HttpVisitor:
     def connect(self, host: str, port: int, *, by_tls: bool) -> socket.socket:
         """Connect to an allowed place; see `dial`."""
         if self._is_cut:
-            raise CameraAway("was left")
+            raise CameraAway("was disconnected")
         connection = dial(host, port, self._allowed, by_tls=by_tls, ca_file=self._ca_file)
         connection.settimeout(_SILENT_S)
-        self._sockets = [one for one in self._sockets if one.fileno() >= 0]
+        self._sockets = [open_socket for open_socket in self._sockets if open_socket.fileno() >= 0]
         self._sockets.append(connection)
         return connection
 
@@ -183,15 +180,15 @@ class HttpVisitor:
         """Ask for `url`.
 
         Raises:
-            PlaceRefused: It is where no camera may be, or is no address of HTTP.
-            CameraAway: It cannot be had.
+                PlaceRefused: The address is not allowed, or is not an HTTP address.
+                CameraAway: The camera cannot be read.
         """
         try:
             is_http = read_address(url).scheme in ("http", "https")
         except AddressRefused as error:
             raise PlaceRefused(str(error)) from error
         if not is_http:
-            raise PlaceRefused(f"{url[:200]!r} is no address of HTTP")
+            raise PlaceRefused(f"{url[:200]!r} is not an HTTP address")
         try:
             return HttpStream(url, self._opener.open(url, timeout=_SILENT_S))
         except urllib.error.HTTPError as error:
@@ -204,7 +201,7 @@ class HttpVisitor:
             raise _silence() from None
         except (OSError, http.client.HTTPException, ValueError) as error:
             # Words of a library may repeat what was sent.
-            raise CameraAway(f"does not answer by HTTP as it should ({type(error).__name__})") from None
+            raise CameraAway(f"does not answer with valid HTTP ({type(error).__name__})") from None
 
     def open_referred(self, url: str, flags: int, options: dict[str, str]) -> HttpStream:
         """Open what a playlist refers to, as FFmpeg asks for it; what it may not have is remembered."""

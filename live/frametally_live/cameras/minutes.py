@@ -1,4 +1,4 @@
-"""A camera's frames as media: each minute of event time is one, with what happened in it."""
+"""A camera's frames as media: each minute of event time is a medium with its events."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from frametally_producer.writing.frames import stored_jpeg
 
 _MINUTE_MS = 60_000
 _NOTE_EVERY_MS = 1000
-_ENDED = "who captured it was ended"
+_ENDED = "the capturing process ended"
 
 
 class _Minute:
@@ -39,7 +39,7 @@ class _Minute:
         self._began_s: Fraction | None = None
 
     def leave_connection(self) -> None:
-        """Presentation times begin anew."""
+        """Start presentation times at zero again."""
         self._began_s = None
 
     def takes(self, position_s: Fraction, at_ms: int) -> bool:
@@ -67,9 +67,9 @@ class Minutes:
         session_ms: int,
         told_until_ms: int | None,
     ) -> None:
-        """Begin a session; if another ended though nobody had stopped it, the time since then is an outage.
+        """Begin a session; if the last one ended without a stop, the time since then is an outage.
 
-        `told_until_ms` is the event time of the newest frame that it told of; None: there was none such.
+        `told_until_ms` is the event time of the newest frame that it reported; None: no frame.
         """
         self.away_since_ms: int | None = None
         self._reason = ""
@@ -83,11 +83,11 @@ class Minutes:
         self._newest_minute_ms: int | None = None
         self._losses: list[NamedLoss] = []
         minutes = spool.minutes()
-        if told_until_ms is not None or any(one.state == "producing" for one in minutes):
-            known = (told_until_ms, *(one.last_captured_at_ms for one in minutes))
-            self.away_since_ms = max((ms for ms in known if ms is not None), default=None)
+        if told_until_ms is not None or any(minute.state == "producing" for minute in minutes):
+            times_ms = (told_until_ms, *(minute.last_captured_at_ms for minute in minutes))
+            self.away_since_ms = max((ms for ms in times_ms if ms is not None), default=None)
             self._reason = _ENDED
-            lives = [one.live for one in minutes if one.live is not None]
+            lives = [minute.live for minute in minutes if minute.live is not None]
             for outage in (outage for live in lives for outage in live.outages if outage.to_ms is None):
                 self.away_since_ms, self._reason = outage.from_ms, outage.reason  # it goes on
 
@@ -107,12 +107,9 @@ class Minutes:
             self._minute.leave_connection()
 
     def add(self, captured: CaptureTime, position_s: Fraction, pixels_of: Callable[[], Pixels]) -> bool:
-        """Take in the next frame, and return whether it is taken; `pixels_of` is asked for its pixels then.
+        """Take the next frame, and return whether it is stored; only then `pixels_of` is called.
 
-        Args:
-            captured: When it was.
-            position_s: Presentation time from the connection's first frame.
-            pixels_of: Returns its pixels, upright.
+        `position_s`: presentation time from the connection's first frame.
 
         Raises:
             Poison: It cannot be converted, or be a JPEG.
@@ -132,7 +129,7 @@ class Minutes:
             return False
         jpeg = stored_jpeg(pixels_of(), self._settings)
         if not self._spool.add(minute.manifest.sha256, frame_index, at_ms, captured.time_source, jpeg):
-            self._losses.append(NamedLoss(at_ms, at_ms, 1, "its minute was given up meanwhile"))
+            self._losses.append(NamedLoss(at_ms, at_ms, 1, "its minute was closed before"))
         return True
 
     def count(self, *, packets_lost: int, pieces_damaged: int, drift_ms: int | None) -> None:
@@ -150,11 +147,13 @@ class Minutes:
         """Note that the picture is black or frozen; it is written with the next frames."""
         if doubt is not None and self._minute is not None:
             live = self._minute.live
-            others = [one for one in live.doubts if (one.what, one.from_ms) != (doubt.what, doubt.from_ms)]
-            self._minute.live = msgspec.structs.replace(live, doubts=[*others, doubt])
+            other_doubts = [
+                other for other in live.doubts if (other.what, other.from_ms) != (doubt.what, doubt.from_ms)
+            ]
+            self._minute.live = msgspec.structs.replace(live, doubts=[*other_doubts, doubt])
 
     def end(self) -> None:
-        """End the minute: its frames are all that there are."""
+        """End the minute: no more frames follow."""
         minute, self._minute = self._minute, None
         if minute is not None:
             minute.manifest = msgspec.structs.replace(minute.manifest, state="complete")
@@ -172,7 +171,7 @@ class Minutes:
         return True
 
     def renew_session(self, losses: Iterable[NamedLoss] = ()) -> None:
-        """Begin another session: what comes now is of other media. `losses` are told in the next of them."""
+        """Begin another session: new frames belong to other media. `losses` are reported in the next."""
         self.end()
         self._session_ms += 1
         self._losses += losses

@@ -1,8 +1,8 @@
-"""A relay on this machine, which alone speaks to an RTSP camera.
+"""A relay on this machine, the only part that connects to an RTSP camera.
 
-FFmpeg is told the relay's address, and the camera's answers pass only as far as they are RTSP and lead
-nowhere else: FFmpeg would follow a redirect to any address, and send to any that an answer names. TLS ends
-here, RTP is counted here, and of packets that come by UDP only those from the camera itself are passed on.
+FFmpeg gets the relay's address. The relay passes on the camera's answers only if they are RTSP and lead
+nowhere else, because FFmpeg would follow a redirect to any address, and send to any address in an answer. TLS
+ends here, RTP packets are counted here, and UDP packets pass only if they come from the camera itself.
 """
 
 from __future__ import annotations
@@ -11,17 +11,250 @@ import re
 import selectors
 import socket
 import threading
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Any, NamedTuple, Self
 
 from frametally.errors import FrametallyError
-from frametally_live.cameras.failures import CameraAway, told_status
-from frametally_live.cameras.packets_lost import LostPackets
-from frametally_live.cameras.rtsp_messages import RtspPacket, RtspPieces, RtspText
-from frametally_live.cameras.rtsp_udp import UdpTracks
+from frametally_live.cameras.camera_access import CameraAway, told_status
+
+_MODULUS = 1 << 16
+_MOST_AHEAD, _MOST_BEHIND = 3000, 100
+_HEAD_BYTES, _VERSION = 12, 2
+
+
+class LostPackets:
+    """Counts the missing packets of one stream; late or repeated packets are not losses."""
+
+    def __init__(self) -> None:
+        """Wait for the first packet."""
+        self._before = 0
+        self._base: int | None = None
+        self._sender = b""
+        self._highest = self._received = 0
+
+    @property
+    def count(self) -> int:
+        """Packets that are missing by now."""
+        return self._before + self._missing()
+
+    def pass_over(self, packet: bytes) -> None:
+        """Go on to the next packet, as it came: its header tells its number."""
+        if len(packet) < _HEAD_BYTES or packet[0] >> 6 != _VERSION:
+            return
+        number, sender = int.from_bytes(packet[2:4], "big"), packet[8:12]
+        ahead = (number - self._highest) % _MODULUS
+        is_near = ahead < _MOST_AHEAD or ahead >= _MODULUS - _MOST_BEHIND
+        if self._base is None or sender != self._sender or not is_near:
+            # Another sender, or a restarted one: its losses are not known.
+            self._before += self._missing()
+            self._base = self._highest = number
+            self._sender, self._received = sender, 0
+        elif ahead < _MOST_AHEAD:
+            self._highest += ahead
+        self._received += 1
+
+    def _missing(self) -> int:
+        return 0 if self._base is None else max(0, self._highest - self._base + 1 - self._received)
+
+
+_MOST_HEAD_BYTES, _MOST_BODY_BYTES = 64 << 10, 1 << 20
+_END_OF_HEAD = b"\r\n\r\n"
+_FIRST_LINE = re.compile(rb"RTSP/\d\.\d (\d{3})([^\r\n]*)|[A-Z_]{1,30} [^\r\n]{1,4000} RTSP/\d\.\d")
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,9})[ \t]*\r\n", re.IGNORECASE)
+_DOLLAR, _FRAME_HEAD_BYTES = 0x24, 4
+
+
+class RtspText(NamedTuple):
+    """A request (its status is 0) or an answer; `head` is all before its body."""
+
+    status: int
+    phrase: str
+    head: bytes
+    body: bytes
+
+
+class RtspPacket(NamedTuple):
+    """A packet between texts: RTP on even channels, RTCP on odd ones."""
+
+    channel: int
+    data: bytes
+
+    @property
+    def framed(self) -> bytes:
+        """The packet as it goes over the connection."""
+        return bytes((_DOLLAR, self.channel)) + len(self.data).to_bytes(2, "big") + self.data
+
+
+class RtspPieces:
+    """Splits one direction of a connection into messages; refuses text that is not RTSP or never ends."""
+
+    def __init__(self) -> None:
+        """Wait for the first piece."""
+        self._waiting = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[RtspText | RtspPacket]:
+        """Yield the pieces that are whole with `data`.
+
+        Raises:
+            CameraAway: It is none of RTSP.
+        """
+        self._waiting += data
+        while (piece := self._next()) is not None:
+            yield piece
+
+    def _next(self) -> RtspText | RtspPacket | None:
+        buffer = self._waiting
+        if not buffer:
+            return None
+        if buffer[0] == _DOLLAR:
+            if len(buffer) < _FRAME_HEAD_BYTES:
+                return None
+            end = _FRAME_HEAD_BYTES + int.from_bytes(buffer[2:4], "big")
+            if len(buffer) < end:
+                return None
+            packet = RtspPacket(buffer[1], bytes(buffer[_FRAME_HEAD_BYTES:end]))
+            del buffer[:end]
+            return packet
+        return self._next_text()
+
+    def _next_text(self) -> RtspText | None:
+        buffer = self._waiting
+        head_end = buffer.find(_END_OF_HEAD, 0, _MOST_HEAD_BYTES)
+        if head_end < 0:
+            if len(buffer) >= _MOST_HEAD_BYTES:
+                raise CameraAway("sends a header that never ends")
+            if not chr(buffer[0]).isalpha():
+                raise CameraAway("does not answer with RTSP: check port and scheme")
+            return None
+        head = bytes(buffer[: head_end + len(_END_OF_HEAD)])
+        first = _FIRST_LINE.match(head)
+        if first is None:
+            raise CameraAway("does not answer with RTSP: check port and scheme")
+        length = _LENGTH.search(head)
+        body_bytes = int(length[1]) if length else 0
+        if body_bytes > _MOST_BODY_BYTES:
+            raise CameraAway(f"sends a description of {body_bytes} bytes, which is too long")
+        if len(buffer) < len(head) + body_bytes:
+            return None
+        body = bytes(buffer[len(head) : len(head) + body_bytes])
+        del buffer[: len(head) + body_bytes]
+        return RtspText(int(first[1] or 0), (first[2] or b"").decode("ascii", "replace").strip(), head, body)
+
 
 _HERE = "127.0.0.1"
+_MOST_BYTES = 1 << 16
+_BUFFER_BYTES = 1 << 20
+_TRIES = 50
+_TRANSPORT = re.compile(rb"\r\ntransport:([^\r\n]*)\r\n", re.IGNORECASE)
+_CLIENT_PORTS = re.compile(rb"client_port=(\d{1,5})-(\d{1,5})")
+_SERVER_PORTS = re.compile(rb"server_port=(\d{1,5})(?:-(\d{1,5}))?")
+
+
+class _Way:
+    """One port of a track, both of its sides: RTP, or RTCP."""
+
+    def __init__(self, channel: int, outside: socket.socket, inside: socket.socket, reader_port: int) -> None:
+        self.channel = channel
+        self.outside = outside
+        self.inside = inside
+        self.reader_port = reader_port
+        self.camera_port = 0
+
+
+class UdpTracks:
+    """The ports of a connection's tracks. Transports other than UDP stay unchanged."""
+
+    def __init__(self, camera: str, count: Callable[[int, bytes], None]) -> None:
+        """Take packets from the address `camera` only; `count` gets each with its channel."""
+        self._camera = camera
+        self._count = count
+        self._ways: list[_Way] = []
+        self._by_socket: dict[Any, _Way] = {}
+
+    def request(self, head: bytes) -> tuple[bytes, list[socket.socket]]:
+        """Return a request as it goes to the camera, and the sockets that are to be listened to for it."""
+        transport = _TRANSPORT.search(head)
+        ports = _CLIENT_PORTS.search(transport[1]) if transport else None
+        if ports is None:
+            return head, []
+        outside, inside = _pair(_any_of(self._camera)), _pair(_HERE)
+        channel = len(self._ways)
+        ways = [_Way(channel + i, outside[i], inside[i], int(ports[i + 1])) for i in (0, 1)]
+        self._ways += ways
+        self._by_socket |= {end: way for way in ways for end in (way.outside, way.inside)}
+        ours = b"client_port=%d-%d" % tuple(end.getsockname()[1] for end in outside)
+        return head.replace(ports[0], ours), [*outside, *inside]
+
+    def answer(self, head: bytes) -> bytes:
+        """Return an answer as it goes to FFmpeg: with the relay's ports, and no address in it.
+
+        Raises:
+            CameraAway: It sends to everybody (multicast), or in a way that was not asked for.
+        """
+        transport = _TRANSPORT.search(head)
+        if transport is None:
+            return head
+        if b"multicast" in transport[1].lower():
+            raise CameraAway("sends multicast, which frametally does not read: set it to unicast")
+        theirs = _SERVER_PORTS.search(transport[1])
+        if not self._ways or theirs is None:
+            return head
+        ways = self._ways[-2:]
+        first = int(theirs[1])
+        for way, port in zip(ways, (first, int(theirs[2] or first + 1)), strict=True):
+            way.camera_port = port
+        ours = b"RTP/AVP/UDP;unicast;client_port=%d-%d;server_port=%d-%d" % (
+            *(way.reader_port for way in ways),
+            *(way.inside.getsockname()[1] for way in ways),
+        )
+        return head.replace(transport[1], b" " + ours)
+
+    def pass_on(self, readable: object) -> None:
+        """Pass on one packet that has come at one of the sockets."""
+        way = self._by_socket[readable]
+        from_outside = readable is way.outside
+        packet, sender = (way.outside if from_outside else way.inside).recvfrom(_MOST_BYTES)
+        with suppress(OSError):  # the receiver is not there yet, or has gone
+            if not from_outside:
+                if way.camera_port:
+                    way.outside.sendto(packet, (self._camera, way.camera_port))
+            elif sender[0] == self._camera:
+                self._count(way.channel, packet)
+                way.inside.sendto(packet, (_HERE, way.reader_port))
+
+    def close(self) -> None:
+        """Close all ports."""
+        for end in self._by_socket:
+            end.close()
+
+
+def _any_of(camera: str) -> str:
+    """Return the address that stands for all of this machine's of the camera's kind."""
+    return "::" if ":" in camera else "0.0.0.0"  # noqa: S104 - packets from others are left out
+
+
+def _pair(address: str) -> tuple[socket.socket, socket.socket]:
+    """Open two ports of UDP, an even one and the next, as RTP has it (RFC 3550, 11)."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    for _ in range(_TRIES):
+        first, second = (socket.socket(family, socket.SOCK_DGRAM) for _ in range(2))
+        try:
+            first.bind((address, 0))
+            port = int(first.getsockname()[1])
+            second.bind((address, port + 1))
+            if port % 2 == 0:
+                for end in (first, second):
+                    end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
+                return first, second
+        except (OSError, OverflowError):
+            pass
+        first.close()
+        second.close()
+    raise CameraAway("cannot send by UDP: this machine has no two free ports")
+
+
 _READ_BYTES = 1 << 16
 _STUCK_S = 10.0
 _LOOK_S = 0.5
@@ -60,10 +293,10 @@ class RtspRelay:
     @property
     def packets_lost(self) -> int:
         """Packets of RTP that the network has lost."""
-        return sum(lost.count for lost in list(self._lost.values()))
+        return sum(loss.count for loss in list(self._lost.values()))
 
     def cut(self) -> None:
-        """End the connection, from any thread: who reads is told that it is over."""
+        """End the connection, from any thread; readers notice the end."""
         self._ended.set()
         for connection in (self._camera, self._client):
             if connection is not None:
@@ -96,14 +329,14 @@ class RtspRelay:
         except CameraAway as error:
             self._failure = error
         except (OSError, FrametallyError):
-            pass  # one side is gone: the other is told by the end of its connection
+            pass  # one side has gone: the end of the connection informs the other
         finally:
             self.cut()
 
     def _pass_on(self, client: socket.socket) -> None:
         for connection in (client, self._camera):
             connection.settimeout(_STUCK_S)
-        asked, answered = RtspPieces(), RtspPieces()
+        requests, answers = RtspPieces(), RtspPieces()
         with selectors.DefaultSelector() as selector:
             selector.register(client, selectors.EVENT_READ)
             selector.register(self._camera, selectors.EVENT_READ)
@@ -111,12 +344,12 @@ class RtspRelay:
                 for key, _ in selector.select(_LOOK_S):
                     if key.fileobj is client:
                         data = client.recv(_READ_BYTES)
-                        for piece in asked.feed(data):
-                            self._camera.sendall(self._asked(piece, selector))
+                        for piece in requests.feed(data):
+                            self._camera.sendall(self._request_bytes(piece, selector))
                     elif key.fileobj is self._camera:
                         data = self._received()
-                        for piece in answered.feed(data):
-                            client.sendall(self._answered(piece))
+                        for piece in answers.feed(data):
+                            client.sendall(self._answer_bytes(piece))
                     else:
                         self._udp.pass_on(key.fileobj)
                         continue
@@ -130,16 +363,16 @@ class RtspRelay:
             data += self._camera.recv(pending)
         return data
 
-    def _asked(self, piece: RtspText | RtspPacket, selector: selectors.BaseSelector) -> bytes:
+    def _request_bytes(self, piece: RtspText | RtspPacket, selector: selectors.BaseSelector) -> bytes:
         if isinstance(piece, RtspPacket):
             return piece.framed
         self._is_authorized = _AUTHORIZED.search(piece.head) is not None
-        head, opened = self._udp.asked(piece.head)
-        for opened_socket in opened:
+        head, sockets = self._udp.request(piece.head)
+        for opened_socket in sockets:
             selector.register(opened_socket, selectors.EVENT_READ)
         return head + piece.body
 
-    def _answered(self, piece: RtspText | RtspPacket) -> bytes:
+    def _answer_bytes(self, piece: RtspText | RtspPacket) -> bytes:
         if isinstance(piece, RtspPacket):
             self._count(piece.channel, piece.data)
             return piece.framed
@@ -149,7 +382,7 @@ class RtspRelay:
             self._failure = self._failure or failure
             if piece.status < _FAILURES:
                 raise failure
-        return self._udp.answered(piece.head) + piece.body
+        return self._udp.answer(piece.head) + piece.body
 
     def _count(self, channel: int, packet: bytes) -> None:
         if channel % 2 == 0:

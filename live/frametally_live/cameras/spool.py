@@ -1,9 +1,9 @@
-"""Frames on disk between camera and store: in order, within a bound, and there again after a crash.
+"""Frames on disk between camera and store: in order, within a limit, and still there after a crash.
 
-Each minute has a folder, with its manifest as far as this machine knows it and a file for each frame that is
-not noted in the store's manifest yet. A frame is removed once it is: who is killed announces a few of them
-twice, which changes nothing, and forgets none. The files of those that were handed out say so, since they
-may be announced: they are given up no more, by no session, so that none is announced and named as lost.
+Each minute has a folder with its manifest, as far as this machine knows it, and a file for each frame that
+the store's manifest does not have yet. A frame is removed once it has. After a kill a few frames are
+announced twice, which changes nothing, and none is forgotten. The names of files that were handed out show
+it, because those frames may be announced: no session gives them up, so none is both announced and lost.
 """
 
 from __future__ import annotations
@@ -30,19 +30,13 @@ _MANIFEST = "minute.json"
 _FRAME = re.compile(r"(\d{1,10})\.(-?\d{1,15})\.([a-z_]{1,20})\.(out\.)?jpg")
 _END_OF_JPEG = b"\xff\xd9"
 _MOST_OUT = 1 / 4
-"""Of what may be on disk. More that is handed out and not noted would leave no room for the newest frames."""
+"""Largest part of handed-out, unnoted frames on disk; more would leave no room for the newest frames."""
 
 
 class SpooledFrame(NamedTuple):
-    """A frame that waits on disk.
+    """A frame that waits on disk; its minute is named by its identity, in which it has a decode index.
 
     Attributes:
-        minute: Identity of its minute.
-        frame_index: Decode index in that.
-        captured_at_ms: Event time.
-        time_source: Where that came from.
-        path: Its JPEG.
-        size_bytes: Of that.
         number: Its place among all that were to be kept since the spool was opened.
         is_out: Whether it was handed out, now or by a session before this.
     """
@@ -67,10 +61,8 @@ class Spool:
     def __init__(self, folder: Path, *, most_mb: int, why_full: Callable[[], str]) -> None:
         """Take up what is in `folder`: minutes that a session before this left open are over.
 
-        Args:
-            folder: Of this camera alone.
-            most_mb: Above that the oldest frames are given up, and noted as lost.
-            why_full: Tells what the frames wait for, as a clause.
+        `most_mb`: above that the oldest frames are given up, and noted as lost. `why_full`: tells what the
+        frames wait for, as a clause.
         """
         self.frames_lost = 0
         self._folder = folder
@@ -106,13 +98,13 @@ class Spool:
             self._write(minute)
 
     def note(self, minute: MediaManifest, *, is_over: bool = False) -> None:
-        """Note what is new of a minute but for its losses, or that it is over; nothing of one removed."""
+        """Note the news of a minute except its losses, or its end; nothing of a removed minute."""
         with self._lock:
-            known = self._minutes.get(minute.sha256)
-            if known is None:
+            minute_before = self._minutes.get(minute.sha256)
+            if minute_before is None:
                 return
-            if known.live is not None and minute.live is not None:
-                live = msgspec.structs.replace(minute.live, losses=known.live.losses)
+            if minute_before.live is not None and minute.live is not None:
+                live = msgspec.structs.replace(minute.live, losses=minute_before.live.losses)
                 minute = msgspec.structs.replace(minute, live=live)
             self._minutes[minute.sha256] = minute
             if is_over:
@@ -125,7 +117,7 @@ class Spool:
         """Keep a frame of a minute that has begun; if the disk does not take it, note it as lost.
 
         Returns:
-            Whether it is kept or noted; False: its minute was removed meanwhile, and another has to tell it.
+            Whether it is stored or noted; False: its minute was removed, and another must report it.
         """
         with self._lock:
             if minute not in self._minutes:
@@ -147,7 +139,7 @@ class Spool:
                 path.unlink(missing_ok=True)
                 return False
             if failure is not None:
-                self._lose(frame, f"this machine's disk cannot be written ({failure.strerror})")
+                self._lose(frame, f"this machine's disk could not be written ({failure.strerror})")
                 return True
             self._waiting.append(frame)
             self._bytes += frame.size_bytes
@@ -159,16 +151,16 @@ class Spool:
 
         They are given up no more, so these are no more than a part of what may be on disk.
         """
-        taken: list[SpooledFrame] = []
+        batch: list[SpooledFrame] = []
         left_bytes = self._most_bytes * _MOST_OUT
         with self._lock:
-            while self._waiting and len(taken) < most:
+            while self._waiting and len(batch) < most:
                 left_bytes -= self._waiting[0].size_bytes
-                if taken and left_bytes < 0:
+                if batch and left_bytes < 0:
                     break
-                taken.append(_handed_out(self._waiting.popleft()))
-            self._out += taken
-        return taken
+                batch.append(_handed_out(self._waiting.popleft()))
+            self._out += batch
+        return batch
 
     @property
     def is_tight(self) -> bool:
@@ -180,10 +172,10 @@ class Spool:
         """Note that the camera is back with a frame of that event time."""
         with self._lock:
             for sha256, minute in self._minutes.items():
-                closed = closed_outages(minute, [at_ms])
-                if closed is not None:
-                    self._minutes[sha256] = closed
-                    self._write(closed)
+                changed_minute = closed_outages(minute, [at_ms])
+                if changed_minute is not None:
+                    self._minutes[sha256] = changed_minute
+                    self._write(changed_minute)
 
     def done(self, frames: Iterable[SpooledFrame]) -> None:
         """Remove frames that are stored, announced and noted; their minutes note up to when they went."""
@@ -212,8 +204,8 @@ class Spool:
     def sent_and_over(self) -> list[str]:
         """Return the minutes that are over, and of which no frame waits to be handed out."""
         with self._lock:
-            waiting = {frame.minute for frame in self._waiting}
-            return [sha256 for sha256 in self._minutes if sha256 in self._over - waiting]
+            unsent = {frame.minute for frame in self._waiting}
+            return [sha256 for sha256 in self._minutes if sha256 in self._over - unsent]
 
     def remove(self, sha256: str) -> list[SpooledFrame]:
         """Remove a minute with all that is left of it; return the frames that were, which are lost."""
@@ -238,14 +230,15 @@ class Spool:
             self._waiting.remove(oldest)
             self._bytes -= oldest.size_bytes
             self._lose(
-                oldest, f"{self._most_bytes // _MB} MB of frames waited on disk, as {self._why_full()}"
+                oldest,
+                f"{self._most_bytes // _MB} MB of frames waited on disk, the limit: {self._why_full()}",
             )
             oldest.path.unlink(missing_ok=True)
 
     def _lose(self, frame: SpooledFrame, reason: str) -> None:
         """Note a loss, with those just before it in one: no frame that is kept is between them.
 
-        It is noted before it is removed: whoever takes this up after a kill in between removes it then.
+        It is noted before it is removed; after a kill in between, the next session removes it.
         """
         self.frames_lost += 1
         last, self._lost_last = self._lost_last, frame
@@ -283,17 +276,17 @@ class Spool:
         self._minutes[minute.sha256] = minute
         self._over.add(minute.sha256)
         losses = minute.live.losses if minute.live is not None else []
-        lost_last_ms = {one.to_ms for one in losses}  # one of them may be there still
-        found: dict[int, tuple[int, TimeSource, Path, bool]] = {}
+        lost_last_ms = {loss.to_ms for loss in losses}  # one of them may be there still
+        files: dict[int, tuple[int, TimeSource, Path, bool]] = {}
         for path in place.iterdir():
             match = _FRAME.fullmatch(path.name)
             if match is not None and int(match[2]) not in lost_last_ms:
-                found[int(match[1])] = int(match[2]), cast("TimeSource", match[3]), path, bool(match[4])
+                files[int(match[1])] = int(match[2]), cast("TimeSource", match[3]), path, bool(match[4])
             elif path.name != _MANIFEST:
                 path.unlink(missing_ok=True)
-        last_ms = max([minute.last_captured_at_ms or 0, *(at_ms for at_ms, *_ in found.values())])
+        last_ms = max([minute.last_captured_at_ms or 0, *(at_ms for at_ms, *_ in files.values())])
         self._minutes[minute.sha256] = msgspec.structs.replace(minute, last_captured_at_ms=last_ms)
-        for frame_index, (at_ms, source, path, is_out) in sorted(found.items()):
+        for frame_index, (at_ms, source, path, is_out) in sorted(files.items()):
             jpeg = path.read_bytes()
             number = next(self._numbers)
             frame = SpooledFrame(minute.sha256, frame_index, at_ms, source, path, len(jpeg), number, is_out)
@@ -301,14 +294,14 @@ class Spool:
                 self._waiting.append(frame)
                 self._bytes += frame.size_bytes
             else:
-                self._lose(frame, "a power cut took it")
+                self._lose(frame, "its file was cut short by a power failure")
                 path.unlink()
 
 
 def _handed_out(frame: SpooledFrame) -> SpooledFrame:
     path = frame.path
     if not frame.is_out:
-        with suppress(OSError):  # who reads it is told why
+        with suppress(OSError):  # the reader gets the reason
             path = path.rename(path.with_suffix(".out.jpg"))
     return frame._replace(path=path, is_out=True)
 
@@ -324,10 +317,12 @@ def closed_outages(minute: MediaManifest | None, starts_ms: Iterable[int]) -> Me
         return None
     starts_ms = list(starts_ms)
     outages = [
-        one
-        if one.to_ms is not None
-        else msgspec.structs.replace(one, to_ms=next((ms for ms in starts_ms if ms > one.from_ms), None))
-        for one in minute.live.outages
+        outage
+        if outage.to_ms is not None
+        else msgspec.structs.replace(
+            outage, to_ms=next((ms for ms in starts_ms if ms > outage.from_ms), None)
+        )
+        for outage in minute.live.outages
     ]
     if outages == minute.live.outages:
         return None

@@ -1,4 +1,4 @@
-"""When a camera's frames were captured: by the stream's own clock where it tells one, else by arrival."""
+"""Capture times of a camera's frames: from the stream's own clock if it has one, else from arrival."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 from frametally.records import TimeSource
 from frametally.rules.times import DAY_MS, FIRST_MS, NEXT_MS
-from frametally_live.cameras.failures import CameraAway
+from frametally_live.cameras.camera_access import CameraAway
 
 _FAR_MS = 10_000
-"""More than a connection that stands still for a while can explain: a clock that has jumped."""
+"""A larger jump than a stalled connection can explain: the clock was changed."""
 _WINDOW_MS = 60_000
 _LEAST_RATE_S, _RATE_S = 1.0, 5.0
-"""How far back a rate looks."""
+"""Seconds over which a rate is measured."""
 
 
 class RecentRate:
@@ -24,14 +24,14 @@ class RecentRate:
         self._times_s: deque[float] = deque()
 
     def note(self, now_s: float) -> None:
-        """Note that there is another, now by a clock that never runs back."""
+        """Count one more, now, by a clock that never runs back."""
         self._times_s.append(now_s)
         while self._times_s[0] < now_s - _RATE_S:
             self._times_s.popleft()
 
     @property
     def per_s(self) -> float | None:
-        """How many a second, up to the last; None before it can be told."""
+        """Return the rate per second, up to the last; None until it is known."""
         times_s = self._times_s
         span_s = times_s[-1] - times_s[0] if times_s else 0.0
         return round((len(times_s) - 1) / span_s, 2) if span_s >= _LEAST_RATE_S else None
@@ -48,9 +48,7 @@ class CaptureTime(NamedTuple):
     """When a frame was captured.
 
     Attributes:
-        at_ms: Event time.
-        time_source: Whose clock says so.
-        runs_back: Whether that is before the frame before it, by more than a moment: times begin anew.
+            runs_back: Whether it is well before the frame before it: times start again.
     """
 
     at_ms: int
@@ -59,10 +57,10 @@ class CaptureTime(NamedTuple):
 
 
 class CaptureClock:
-    """The event times of one camera's frames, over all its connections; they grow, but where they begin anew.
+    """The event times of one camera's frames, over all its connections; they grow until they start again.
 
-    The stream's clock is taken as it is if it is within a day of this machine's: how far it is off is told.
-    A clock farther off was never set. Without one, times are those of arrival, spread as the stream says.
+    The stream's clock is used if it is within a day of this machine's; its difference is reported. A clock
+    farther off was never set. Without one, times are those of arrival, spread as the stream says.
 
     Attributes:
         drift_ms: By how much the stream's clock is ahead of this machine's; None where it tells none.
@@ -89,7 +87,7 @@ class CaptureClock:
             arrived_at_ms: When it came, by this machine's clock.
 
         Raises:
-            CameraAway: The stream's clock has jumped: times of another connection begin anew.
+                CameraAway: The stream's clock has jumped; times start again with another connection.
         """
         if stream_ms is None or abs(stream_ms - arrived_at_ms) > DAY_MS:
             return self._growing(self._by_arrival(position_ms, arrived_at_ms), "arrival")
@@ -98,20 +96,20 @@ class CaptureClock:
             self._usual_drift_ms = drift_ms
         jump_ms = drift_ms - self._usual_drift_ms
         if abs(jump_ms) > _FAR_MS:
-            raise CameraAway(f"its clock has jumped by {jump_ms / 1000:.0f} s")
+            raise CameraAway(f"has changed its clock by {jump_ms / 1000:.0f} s")
         return self._growing(stream_ms, "stream_clock")
 
     def _by_arrival(self, position_ms: int, arrived_at_ms: int) -> int:
         begin_ms = arrived_at_ms - position_ms
-        # What came soonest tells best when the connection began; what comes later only waited on its way. But
-        # its clock may run slower than ours: what came long ago tells nothing.
-        if self._begins and abs(begin_ms - min(one.begin_ms for one in self._begins)) > _FAR_MS:
+        # The fastest frames show best when the connection began; the others only waited on their way. But the
+        # camera's clock may run slower than ours, so old frames show nothing.
+        if self._begins and abs(begin_ms - min(begin.begin_ms for begin in self._begins)) > _FAR_MS:
             self._begins = []
         if not self._begins or arrived_at_ms - self._begins[-1].since_ms > _WINDOW_MS:
             self._begins = [*self._begins[-1:], _Begin(begin_ms, arrived_at_ms)]
         elif begin_ms < self._begins[-1].begin_ms:
             self._begins[-1] = self._begins[-1]._replace(begin_ms=begin_ms)
-        return min(one.begin_ms for one in self._begins) + position_ms
+        return min(begin.begin_ms for begin in self._begins) + position_ms
 
     def _growing(self, at_ms: int, time_source: TimeSource) -> CaptureTime:
         at_ms = min(max(at_ms, FIRST_MS), NEXT_MS - 1)

@@ -1,14 +1,20 @@
-"""`frametally live`: runs the cameras and streams that are wanted."""
+"""`frametally live`: manages the cameras, and runs cameras and streams."""
 
 from __future__ import annotations
 
 import signal
-from contextlib import closing
-from typing import Any
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from frametally.errors import FrametallyError, Misconfigured, Poison
+from frametally.opening import open_frame_log
 from frametally.process import failpoints
+from frametally.process.exit_codes import PART_DONE
 from frametally.process.retrying import OnceAMinute
 from frametally_cli.console import output as console
 from frametally_cli.console import streams
@@ -20,13 +26,181 @@ from frametally_cli.options.ports import (
     stop_on,
     wait_for,
 )
-from frametally_live.commands.cameras import add, list_cameras, remove, start, stop
+from frametally_live.cameras.camera_form import (
+    NoCamera,
+    SourceTaken,
+    add_camera,
+    ask_camera,
+    remove_camera,
+    try_feed,
+)
+from frametally_live.feed_records import Feed
+from frametally_live.feeds.detection_lag import is_late, newest_results, shown_lag_ms
 from frametally_live.opening import open_live_book
+from frametally_videos.upload_refusals import FieldRefused
+
+if TYPE_CHECKING:
+    from frametally_live.book import LiveBook
+
+
+_ENDED_WITHIN_S = 15.0
+_LOOK_S = 0.2
+_RESULTS_WITHIN_S = 8.0
+"""A Kafka group takes its time to begin."""
+
+_NOT_YET = ", but {}. frametally keeps trying"
+
+_source = click.argument("source")
 
 
 @click.group("live")
 def live_group() -> None:
     """Add cameras, and run what is live: cameras, and streams of uploaded videos."""
+
+
+@live_group.command("add")
+@click.argument("address")
+@click.option("--source", required=True, help="Name of the camera and of its counts.")
+@click.option(
+    "--transport",
+    type=click.Choice(["tcp", "udp"]),
+    default="tcp",
+    show_default=True,
+    help="Transport of RTSP pictures.",
+)
+@data_dir_option
+def add(address: str, source: str, transport: Literal["tcp", "udp"], **overrides: Any) -> int:
+    """Add the camera at ADDRESS (rtsp, rtsps, http, https or /dev/videoN), to be captured from now on.
+
+    Set its user and password in FRAMETALLY_LIVE_LOGINS, never in the address. The command tries the camera
+    for at most 10 s. A camera that shows nothing is added, too; the exit code is 6 then.
+    """
+    settings = read_settings("producer", overrides)
+    with closing(open_live_book(settings)) as book:
+        try:
+            feed, trial = add_camera(
+                book,
+                settings,
+                source=source,
+                address=address,
+                transport=transport,
+                devices=True,
+                try_feed=partial(try_feed, settings),
+            )
+        except FieldRefused as refusal:
+            raise Misconfigured(f"{refusal.field}: {refusal.reason} {refusal.remedy}") from refusal
+        except SourceTaken as refusal:
+            raise Misconfigured(f"{refusal}; remove it first, or choose another --source") from refusal
+    sight, code = "", 0
+    if trial is not None:
+        sight, code = (f", {trial.words}", 0) if trial.shows else (_NOT_YET.format(trial.words), PART_DONE)
+    click.echo(
+        console.plain(
+            f"{feed.name}: added{sight}; run `frametally up` or `frametally live work` to capture it"
+        )
+    )
+    return code
+
+
+@live_group.command("list")
+@data_dir_option
+def list_cameras(**overrides: Any) -> int:
+    """Show each camera with its address and state."""
+    with _book(overrides) as book:
+        feeds = book.feeds("camera")
+    newest = _newest_results(overrides) if any(feed.told.state == "running" for feed in feeds) else None
+    if not feeds:
+        click.echo("no cameras yet: add one with `frametally live add ADDRESS --source NAME`")
+    for feed in feeds:
+        report = feed.told
+        rate = "" if report.frames_per_s is None else f", {report.frames_per_s:g} frames/s"
+        if report.leaves_out:
+            rate += f" (taken {report.taken_per_s:.1f} of {report.offered_per_s:.1f}/s)"
+        losses = f", {report.frames_lost} frames lost" if report.frames_lost else ""
+        packets = f", {report.packets_lost} packets lost" if report.packets_lost else ""
+        reason = f" ({feed.reason})" if feed.reason else ""
+        click.echo(
+            console.plain(
+                f"{feed.name}  {feed.address}  {report.state}{reason}: "
+                f"{report.frames_announced} frames announced{rate}{_lags(feed, newest)}{losses}{packets}"
+            )
+        )
+    return 0
+
+
+def _newest_results(overrides: dict[str, Any]) -> dict[str, int] | None:
+    """Return the event time of each source's newest result; None where that cannot be read for now."""
+    settings = read_settings("producer", overrides)
+    try:
+        with closing(open_frame_log(settings.log_url, settings.log_access)) as log:
+            return newest_results(log, settings.results_topic, within_s=_RESULTS_WITHIN_S)
+    except FrametallyError as error:
+        click.echo(f"cannot read how far detection is behind: {error}", err=True)
+        return None
+
+
+def _lags(feed: Feed, newest: dict[str, int] | None) -> str:
+    """Say how late a camera's frames are captured, and shown with what is found in them."""
+    report = feed.told
+    if report.state != "running" or report.captured_at_ms is None or newest is None:
+        return ""
+    shown_ms = shown_lag_ms(report, newest.get(feed.source))
+    shown_text = "no recent detections" if shown_ms is None else f"shown {shown_ms / 1000:.1f} s behind"
+    captured = "" if report.lag_ms is None else f", captured {max(report.lag_ms, 0) / 1000:.1f} s behind"
+    return f"{', late' if is_late(report, shown_ms) else ''}{captured}, {shown_text}"
+
+
+@live_group.command("start")
+@_source
+@data_dir_option
+def start(source: str, **overrides: Any) -> int:
+    """Start the stopped camera of SOURCE."""
+    with _book(overrides) as book:
+        feed = ask_camera(book, source, "run")
+    click.echo(console.plain(f"{feed.name}: started"))
+    return 0
+
+
+@live_group.command("stop")
+@_source
+@data_dir_option
+def stop(source: str, **overrides: Any) -> int:
+    """Stop the camera of SOURCE until you start it again; its footage stays."""
+    with _book(overrides) as book:
+        feed = ask_camera(book, source, "stop")
+        has_ended = _within_a_while(lambda: (book.feed(feed.id) or feed).is_over)
+    click.echo(console.plain(f"{feed.name}: {'stopped' if has_ended else 'stopping'}"))
+    return 0
+
+
+@live_group.command("remove")
+@_source
+@data_dir_option
+def remove(source: str, **overrides: Any) -> int:
+    """Stop the camera of SOURCE and remove it. Its footage stays; `frametally forget --source` deletes it."""
+    with _book(overrides) as book:
+        if not _within_a_while(lambda: remove_camera(book, source)):
+            raise Poison(f"{source!r} is still stopping; remove it in a few seconds")
+    click.echo(console.plain(f"{source}: removed; its footage stays"))
+    return 0
+
+
+@contextmanager
+def _book(overrides: dict[str, Any]) -> Iterator[LiveBook]:
+    settings = read_settings("producer", overrides)
+    with closing(open_live_book(settings)) as book:
+        try:
+            yield book
+        except NoCamera as refusal:
+            raise Poison(f"{refusal}; `frametally live list` shows all cameras") from refusal
+
+
+def _within_a_while(is_done: Callable[[], bool]) -> bool:
+    """Wait a little for who captures a camera; return whether it was done by then."""
+    until_s = time.monotonic() + _ENDED_WITHIN_S
+    while not (is_over := is_done()) and time.monotonic() < until_s:
+        time.sleep(_LOOK_S)
+    return is_over
 
 
 @live_group.command("work")
@@ -42,9 +216,9 @@ def live_work(**overrides: Any) -> int:
     with (
         stop_on(signal.SIGTERM, signal.SIGINT) as should_stop,
         metrics_of(settings),
-        opened_once(lambda: closing(open_live_book(settings))) as opened,
+        opened_once(lambda: closing(open_live_book(settings))) as opening,
     ):
-        book = wait_for(opened, should_stop)
+        book = wait_for(opening, should_stop)
         feed_worker.work(
             settings=settings,
             book=book,
@@ -52,7 +226,3 @@ def live_work(**overrides: Any) -> int:
             should_stop=should_stop,
         )
     return 0
-
-
-for _command in (add, list_cameras, start, stop, remove):
-    live_group.add_command(_command)

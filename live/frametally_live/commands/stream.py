@@ -1,4 +1,4 @@
-"""`frametally stream`: streams one uploaded video, and shows how far it is."""
+"""`frametally stream`: streams one uploaded video, and shows its progress."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from frametally import keys
 from frametally.errors import Misconfigured, Retryable
 from frametally.process.exit_codes import NOTHING_DONE, STOPPED
 from frametally.process.retrying import GivenUp, Patience
+from frametally.settings.loading import Settings
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, read_settings, stop_on
-from frametally_live.commands.launch import Launch
 from frametally_live.feed_records import Feed, TooManyStreams
-from frametally_live.feeds.stream_form import start_stream
+from frametally_live.feeds.stream_form import StartedStream, start_stream
 from frametally_live.opening import open_live_book
 from frametally_live.settings import LiveSettings
 from frametally_videos.opening import open_video_catalogue
@@ -25,6 +26,52 @@ from frametally_videos.upload_refusals import FieldRefused
 
 if TYPE_CHECKING:
     from frametally_live.book import LiveBook
+
+
+_LEASES = 2
+"""Lease of a launcher in leases of a stream: longer than its wait for a catalogue that comes back."""
+_ENDED = "Airflow ended its run: look there for the reason, then start the stream again."
+
+
+class Launch:
+    """A booked stream, and this process as its launcher."""
+
+    def __init__(self, book: LiveBook, stream_id: str, *, settings: Settings) -> None:
+        """Do nothing yet; with an empty `stream_id` nothing is ever done."""
+        self.stream_id = stream_id
+        self._book = book
+        self._lease_s = _LEASES * settings.part(LiveSettings).stream_lease_s
+        self._said_at_s = 0.0
+
+    def begin(self, video_id: str) -> StartedStream:
+        """Let workers claim it; return it, which may be over by now.
+
+        Raises:
+            Misconfigured: No such stream of that video is booked.
+            Retryable: The catalogue is away.
+        """
+        self._said_at_s = time.monotonic()
+        booked_feed = self._book.feed(self.stream_id) if keys.is_video_id(self.stream_id) else None
+        is_of_video = booked_feed is not None and booked_feed.video_id == video_id
+        feed = self._book.launch_feed(self.stream_id, lease_s=self._lease_s) if is_of_video else None
+        if feed is None:
+            raise Misconfigured(
+                f"--booked: video {video_id[:80]} has no booked stream {self.stream_id[:80]}; start it "
+                "again on the video's page"
+            )
+        return StartedStream(feed, is_new=True)
+
+    def keep(self) -> None:
+        """Say again that its launcher is there, if it is time to. Raises `Retryable`."""
+        if self.stream_id and time.monotonic() - self._said_at_s > self._lease_s / 8:
+            self._book.launch_feed(self.stream_id, lease_s=self._lease_s)
+            self._said_at_s = time.monotonic()
+
+    def end(self) -> bool:
+        """Have it fail, for its run was ended; return that it is over. Raises `Retryable`."""
+        self._book.fail_launch(self.stream_id, _ENDED)
+        return True
+
 
 _LOOK_S = 0.2
 _NOBODY_AFTER_S = 5.0
@@ -34,19 +81,19 @@ _ENDED_WITHIN_S = 8.0
 @click.command()
 @click.argument("video_id", metavar="ID")
 @click.option(
-    "--speed", type=float, default=1.0, show_default=True, help="Seconds of the video in a second, 0.1 to 16."
+    "--speed", type=float, default=1.0, show_default=True, help="Seconds of the video per second, 0.1 to 16."
 )
 @click.option(
     "--booked",
     metavar="STREAM",
     default="",
-    help="Launch this stream of it, which the dashboard has booked for Airflow, and end with it.",
+    help="Launch this stream, which the dashboard has booked for Airflow, and end with it.",
 )
 @data_dir_option
 def stream(video_id: str, speed: float, booked: str, **overrides: Any) -> int:
     """Stream an uploaded video, or join its stream, until its end; Ctrl-C stops it.
 
-    `frametally live work` runs it, which `frametally up` has in it.
+    `frametally live work`, a part of `frametally up`, runs the stream.
     """
     settings = read_settings("producer", overrides)
     with (
@@ -67,23 +114,23 @@ def stream(video_id: str, speed: float, booked: str, **overrides: Any) -> int:
                 ),
             )
             if not started.is_new:
-                bar.say(f"{started.feed.name} is streamed already: this follows it")
+                bar.say(f"{started.feed.name} is already being streamed; following that stream")
             row = patience.until_done("the catalogue", lambda: catalogue.video(video_id))
             length_s = row.record.facts.duration_s if row else None
-            ended = _follow(started.feed, book, patience, bar, length_s, launch)
+            last_feed = _follow(started.feed, book, patience, bar, length_s, launch)
         except GivenUp:
             _until_so(launch.end if booked else lambda: _is_stopped(book, video_id))
-            click.echo("stopped; what was shown is kept")
+            click.echo("stopped; the frames shown so far stay")
             return STOPPED
         except FieldRefused as refusal:
             raise Misconfigured(f"--{refusal.field}: {refusal.reason} {refusal.remedy}") from refusal
         except TooManyStreams as refusal:
             most = settings.part(LiveSettings).streams
             raise Misconfigured(
-                f"as many videos are streamed as may ({most}, FRAMETALLY_STREAMS): {refusal}; "
+                f"{most} videos are being streamed, the maximum (FRAMETALLY_STREAMS): {refusal}; "
                 "stop one of them first"
             ) from refusal
-    return _report(started.feed, ended)
+    return _report(started.feed, last_feed)
 
 
 def _follow(
@@ -98,21 +145,21 @@ def _follow(
     requested_at_s = time.monotonic()
     while True:
         patience.until_done("the catalogue", launch.keep, lambda: False)
-        found = patience.until_done("the catalogue", lambda: book.feed(feed.id), lambda: False)
-        if found is None or found.is_over:
-            return found
-        told = found.told
-        note = f"{told.state}: {told.reason}" if told.reason else told.state
-        bar.update(int(told.position_s or 0), None if length_s is None else int(length_s), note)
-        if told.state == "requested" and time.monotonic() - requested_at_s > _NOBODY_AFTER_S:
+        current = patience.until_done("the catalogue", lambda: book.feed(feed.id), lambda: False)
+        if current is None or current.is_over:
+            return current
+        report = current.told
+        note = f"{report.state}: {report.reason}" if report.reason else report.state
+        bar.update(int(report.position_s or 0), None if length_s is None else int(length_s), note)
+        if report.state == "requested" and time.monotonic() - requested_at_s > _NOBODY_AFTER_S:
             patience.say_once_a_minute(
-                "nobody", "nobody runs it yet: start `frametally up`, or `frametally live work`"
+                "nobody", "no worker has taken it yet: start `frametally up`, or `frametally live work`"
             )
         patience.pause(_LOOK_S)
 
 
 def _is_stopped(book: LiveBook, video_id: str) -> bool:
-    """Stop it; return whether who runs it has ended it."""
+    """Stop it; return whether its worker has ended it."""
     return all(feed.is_over for feed in book.stop_streams(video_id))
 
 
@@ -128,17 +175,17 @@ def _until_so(is_over: Callable[[], bool]) -> None:
         time.sleep(_LOOK_S)
 
 
-def _report(feed: Feed, ended: Feed | None) -> int:
-    if ended is None:
-        console.say_error(f"{feed.name}: its stream was removed")
+def _report(feed: Feed, last_feed: Feed | None) -> int:
+    if last_feed is None:
+        console.say_error(f"{feed.name}: this stream was removed")
         return NOTHING_DONE
-    told = ended.told
-    if told.state == "failed":
-        console.say_error(f"{feed.name}: {told.reason}")
+    report = last_feed.told
+    if report.state == "failed":
+        console.say_error(f"{feed.name}: {report.reason}")
         return NOTHING_DONE
-    why = f" {told.reason}" if told.reason else ""
+    reason = f" {report.reason}" if report.reason else ""
     click.echo(
-        f"{console.plain(feed.name)}: streamed up to {told.position_s or 0:.1f} s, "
-        f"{told.frames_announced} frames announced.{why}"
+        f"{console.plain(feed.name)}: streamed up to {report.position_s or 0:.1f} s, "
+        f"{report.frames_announced} frames announced.{reason}"
     )
     return 0

@@ -1,1 +1,1 @@
-"""Feeds: one process for each camera or stream that is wanted."""
+"""Feeds: one process for each camera or stream."""

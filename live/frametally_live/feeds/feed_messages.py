@@ -1,13 +1,22 @@
-"""What a live worker and the process of one feed say to each other: lines of JSON.
+"""Messages between a live worker and the process of one feed: lines of JSON.
 
 The worker's first line is the `Feed`, each one after it a `FeedWish`; each of the process is a `FeedTold`.
 """
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable
+from typing import IO, Any
+
 import msgspec
 
-from frametally_live.feed_records import OVER, FeedKind, FeedState, FeedWanted
+from frametally.errors import Retryable
+from frametally.process.retrying import Patience
+from frametally_live.cameras.stream_clock import RecentRate
+from frametally_live.feed_records import OVER, Feed, FeedKind, FeedState, FeedTold, FeedWanted
+from frametally_videos.library.video_looks import sentence
 
 KINDS: tuple[FeedKind, ...] = ("video", "camera")
 """What can be run."""
@@ -21,3 +30,144 @@ class FeedWish(msgspec.Struct, frozen=True, omit_defaults=True):
 
     wanted: FeedWanted
     seek_s: float | None = None
+
+
+_TELL_EVERY_S = 0.5
+
+
+def is_news(before: FeedTold, report: FeedTold) -> bool:
+    """Return whether a change is urgent: a new state, or frames that are due."""
+    was_due, is_due = before.due_at_ms is not None, report.due_at_ms is not None
+    return (before.state, before.reason, was_due) != (report.state, report.reason, is_due)
+
+
+class Teller:
+    """The state of a feed: urgent news at once, all else twice a second; threads may share it."""
+
+    def __init__(
+        self,
+        report: FeedTold,
+        write: Callable[[FeedTold], object],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Begin with what is known; lines go to `write`."""
+        self._told = report
+        self._write = write
+        self._clock = clock
+        self._told_at_s = float("-inf")
+        self._shown = RecentRate()
+        self._telling = threading.Lock()
+
+    @property
+    def told(self) -> FeedTold:
+        """How it stands."""
+        return self._told
+
+    def tell(self, **changes: Any) -> None:
+        """Note changes, and tell them if it is time."""
+        with self._telling:
+            self._note(changes)
+
+    def tell_frame(self, *, captured_at_ms: int, image_path: str, is_announced: bool, **changes: Any) -> None:
+        """Note a frame that has come: with its event time, its key, and whether it was announced."""
+        with self._telling:
+            self._shown.note(self._clock())
+            self._note(
+                {
+                    "state": "running",
+                    "reason": "",
+                    "captured_at_ms": captured_at_ms,
+                    "image_path": image_path,
+                    "frames_per_s": self._shown.per_s,
+                    "frames_announced": self._told.frames_announced + is_announced,
+                    **changes,
+                }
+            )
+
+    def _note(self, changes: dict[str, Any]) -> None:
+        before, self._told = self._told, self._told._replace(**changes)
+        now_s = self._clock()
+        if is_news(before, self._told) or now_s - self._told_at_s >= _TELL_EVERY_S:
+            self._told_at_s = now_s
+            self._write(self._told)
+
+
+class TellingPatience(Patience):
+    """Waits for what is away, and tells that the feed does."""
+
+    def __init__(self, teller: Teller, say: Callable[[str], None], should_stop: Callable[[], bool]) -> None:
+        """Tell it by `teller`; else as `Patience`."""
+        super().__init__(say, should_stop)
+        self._teller = teller
+
+    def tell(self, topic: str, error: Retryable) -> None:
+        """Say that `topic` failed for now; see `Patience.tell`."""
+        self._teller.tell(state="waiting", reason=sentence(str(error)))
+        super().tell(topic, error)
+
+
+# Made once, before there are threads: see `records.decode`.
+_wishes = msgspec.json.Decoder(FeedWish)
+
+
+class Wishes:
+    """What is wanted; a thread of its own listens, and all may ask."""
+
+    def __init__(self, feed: Feed, *, lease_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """Follow the request of `feed`; a process that hears nothing for `lease_s` has lost it."""
+        self._wanted: FeedWanted = feed.wanted
+        self._seek_s = feed.seek_s
+        self._lease_s = lease_s
+        self._clock = clock
+        self._heard_at_s = clock()
+        self._ended = False
+        self._news = threading.Condition()
+
+    def listen(self, stdin: IO[bytes]) -> None:
+        """Hear what the worker says, in a thread, until it is gone."""
+        threading.Thread(target=self._listen, args=(stdin,), name="hearing-wishes", daemon=True).start()
+
+    def hear(self, wish: FeedWish) -> None:
+        """Take in what is wanted."""
+        with self._news:
+            is_new = wish.wanted != self._wanted or wish.seek_s is not None
+            self._wanted, self._heard_at_s = wish.wanted, self._clock()
+            if wish.seek_s is not None:
+                self._seek_s = wish.seek_s
+            if is_new:
+                self._news.notify_all()
+
+    def end(self) -> None:
+        """Want an end here: another may go on. A signal's handler may call this."""
+        self._ended = True
+
+    @property
+    def wanted(self) -> FeedWanted:
+        """What a person asked for last."""
+        return self._wanted
+
+    @property
+    def is_end_wanted(self) -> bool:
+        """Whether this process is to end: it was stopped, or another goes on."""
+        is_lost = self._clock() - self._heard_at_s > self._lease_s
+        return self._ended or is_lost or self._wanted == "stop"
+
+    def take_seek(self) -> float | None:
+        """Return where it is to go on instead, once; None: where it is."""
+        with self._news:
+            seek_s, self._seek_s = self._seek_s, None
+            return seek_s
+
+    def wait(self, seconds: float) -> None:
+        """Wait for so long, but no longer than until something else is wanted."""
+        with self._news:
+            if self._seek_s is None and not self._ended:
+                self._news.wait(seconds)
+
+    def _listen(self, stdin: IO[bytes]) -> None:
+        for line in stdin:
+            self.hear(_wishes.decode(line))
+        self.end()
+        with self._news:
+            self._news.notify_all()

@@ -1,4 +1,4 @@
-"""`frametally live work`: runs the cameras and streams that are wanted, each in a process of its own.
+"""`frametally live work`: runs cameras and streams, each in a process of its own.
 
 Each is claimed by a lease that this worker keeps, several times a second. A worker that dies takes its
 processes with it; once the leases are over, others go on from where they were.
@@ -7,20 +7,229 @@ processes with it; once the leases are over, others go on from where they were.
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import subprocess
 import threading
+import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, BinaryIO
+
+import msgspec
 
 from frametally.errors import Retryable
-from frametally.process.retrying import Patience
+from frametally.process.retrying import Backoff, GivenUp, Patience
 from frametally.settings.loading import Settings
-from frametally_live.feeds.feed_messages import KINDS
-from frametally_live.feeds.held_feed import HeldFeed
+from frametally_live.feed_records import Feed, FeedTold
+from frametally_live.feeds.feed_messages import KINDS, LAST_WORDS, FeedWish, is_news
 from frametally_live.settings import LiveSettings
+from frametally_producer.child import environment_for_child, start_child
 
 if TYPE_CHECKING:
     from frametally_live.book import LiveBook
+
+
+_LOOK_S, _LOOK_UP_EVERY_S, _RENEW_EVERY_S = 0.1, 0.2, 1.0
+_END_WITHIN_S = 9.0
+"""A process that must leave its feed to another is killed after this time: commands end within 10 s."""
+_GONE_WITHIN_S = 2.0
+"""A process whose stream was stopped is killed after this time: a removal waits a little longer."""
+_LAST_WITHIN_S = 60.0
+"""A process started for the last frames of a camera is killed after this time: it has to load first."""
+_FIRST_RESTART_S, _LONGEST_RESTART_S = 0.5, 60.0
+"""Pauses before a new process; `camera_capture.py` has those before a camera is opened again."""
+_MOST_DEATHS, _MOST_DEATHS_FROM_OUTSIDE = 3, 10
+"""Deaths in a row, without a frame in between; a kill by a person, or by lack of memory, may be chance."""
+_FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM)
+_LONGEST_LINE = 1 << 16
+# Made once, before there are threads: see `records.decode`.
+_report_decoder = msgspec.json.Decoder(FeedTold)
+
+
+class HeldFeed:
+    """A claimed feed, run by one process after the other until it is over, lost, or left to another."""
+
+    def __init__(self, feed: Feed, *, settings: Settings, book: LiveBook, say: Callable[[str], None]) -> None:
+        """Start nothing yet; `say` gets messages for people."""
+        self._feed = feed
+        self._settings = settings
+        self._lease_s = settings.part(LiveSettings).stream_lease_s
+        self._book = book
+        self._say = say
+        self._report = feed.told
+        self._last_word: FeedTold | None = None
+        self._last_line = ""
+        self._kept_at_s = self._looked_at_s = time.monotonic()
+        self._kept = feed.told
+        self._process: subprocess.Popen[bytes] | None = None
+        self._has_news = threading.Event()  # its process has told something, or has closed its output
+
+    def run(self, should_stop: Callable[[], bool]) -> None:
+        """Run it; once `should_stop`, it is left to another. Call it in a thread of its own."""
+        backoff = Backoff(_FIRST_RESTART_S, _LONGEST_RESTART_S)
+        deaths = 0
+        while True:
+            frames_before = self._report.frames_announced, self._report.captured_at_ms
+            code = self._run_process(should_stop)
+            if code is None:
+                return
+            if self._last_word is None and self._is_left(should_stop):
+                self._last_word = self._report._replace(
+                    state="requested", reason=""
+                )  # of a stopped one: over
+            if self._last_word is not None:
+                self._release(self._last_word, should_stop)
+                return
+            is_further = (self._report.frames_announced, self._report.captured_at_ms) != frames_before
+            deaths = 1 if is_further else deaths + 1
+            if is_further:
+                backoff.reset()
+            reason = self._why_it_died(code)
+            if deaths >= (_MOST_DEATHS_FROM_OUTSIDE if code in _FROM_OUTSIDE else _MOST_DEATHS):
+                reason = f"{reason.removesuffix('.')}, {deaths} times in a row."
+                self._release(self._report._replace(state="failed", reason=reason), should_stop)
+                return
+            pause_s = 0.0 if self._feed.wanted == "stop" else backoff.next_s()
+            self._say(f"{self._feed.name}: {reason} It starts again in {pause_s:.1f} s.")
+            self._report = self._report._replace(state="starting", reason=reason)
+            if not self._pause(pause_s, should_stop):
+                return
+
+    def _run_process(self, should_stop: Callable[[], bool]) -> int | None:
+        """Run it in a process until that ends; return its code, None if the feed is another's by now."""
+        process = start_child("frametally_live.feeds", environment_for_child(self._settings))
+        with process:
+            readers = [
+                threading.Thread(target=self._hear, args=(process.stdout,), daemon=True),
+                threading.Thread(target=self._pass_on, args=(process.stderr,), daemon=True),
+            ]
+            for reader in readers:
+                reader.start()
+            self._process = process
+            try:
+                self._write(msgspec.json.encode(self._feed._replace(told=self._report, seek_s=None)))
+                is_ours = self._look_after(process, should_stop)
+            finally:
+                self._process = None
+                process.kill()
+            for reader in readers:
+                reader.join()
+        return process.returncode if is_ours else None
+
+    def _look_after(self, process: subprocess.Popen[bytes], should_stop: Callable[[], bool]) -> bool:
+        """Wait for its end; return whether the feed stayed ours until then."""
+        kill_at_s = float("inf")
+        stopped_within_s = _GONE_WITHIN_S if self._feed.kind == "video" else _END_WITHIN_S
+        if self._feed.wanted == "stop":
+            stopped_within_s = _LAST_WITHIN_S
+        was_told = False
+        while process.poll() is None:
+            if not self._keep():
+                return False
+            now_s = time.monotonic()
+            if should_stop() and not was_told:
+                was_told = True
+                process.terminate()
+                kill_at_s = min(kill_at_s, now_s + _END_WITHIN_S)
+            if self._feed.wanted == "stop":
+                kill_at_s = min(kill_at_s, now_s + stopped_within_s)
+            if now_s > kill_at_s:
+                process.kill()
+            self._has_news.wait(_LOOK_S)
+            self._has_news.clear()
+        return True
+
+    def _pause(self, seconds: float, should_stop: Callable[[], bool]) -> bool:
+        """Wait, and keep the feed; return whether it is to be run again."""
+        until_s = time.monotonic() + seconds
+        while time.monotonic() < until_s:
+            if not self._keep():
+                return False
+            if self._is_left(should_stop):
+                self._release(self._report._replace(state="requested", reason=""), should_stop)
+                return False
+            if self._feed.wanted == "stop":
+                return True
+            time.sleep(_LOOK_S)
+        return True
+
+    def _is_left(self, should_stop: Callable[[], bool]) -> bool:
+        """Return whether a dead process needs no successor.
+
+        A camera that was stopped gets one more: what was captured is sent, and its minutes are completed.
+        """
+        return should_stop() or (self._feed.wanted == "stop" and self._feed.kind == "video")
+
+    def _keep(self) -> bool:
+        """Renew the lease if it is time, or if there is news; False: another worker has the feed."""
+        now_s, report = time.monotonic(), self._report
+        is_due = now_s - self._kept_at_s >= min(_RENEW_EVERY_S, self._lease_s / 3)
+        try:
+            if not is_due and not is_news(self._kept, report) and not self._is_asked(now_s):
+                return True
+            feed = self._book.renew_feed(self._feed, report, lease_s=self._lease_s)
+        except Retryable:  # no other worker gets it either
+            self._kept_at_s = now_s
+            self._write(msgspec.json.encode(FeedWish(self._feed.wanted)))
+            return True
+        if feed is None:
+            return False
+        self._kept_at_s, self._kept = now_s, report
+        self._feed = self._feed._replace(wanted=feed.wanted)
+        if feed.seek_s is not None:
+            self._report = self._report._replace(position_s=feed.seek_s, due_at_ms=None)
+        self._write(msgspec.json.encode(FeedWish(feed.wanted, feed.seek_s)))
+        return True
+
+    def _is_asked(self, now_s: float) -> bool:
+        """Return whether something else is wanted of it by now."""
+        if now_s - self._looked_at_s < _LOOK_UP_EVERY_S:
+            return False
+        self._looked_at_s = now_s
+        current = self._book.feed(self._feed.id)
+        return current is None or current.wanted != self._feed.wanted or current.seek_s is not None
+
+    def _release(self, report: FeedTold, should_stop: Callable[[], bool]) -> None:
+        patience = Patience(self._say, should_stop)
+        try:
+            patience.until_done("jobs", lambda: self._book.release_feed(self._feed, report))
+        except GivenUp:
+            return  # once the lease is over, it is another's
+        if report.state == "failed":
+            self._say(f"{self._feed.name}: {report.reason}")
+
+    def _write(self, line: bytes) -> None:
+        process = self._process
+        if process is not None and process.stdin is not None:
+            with suppress(BrokenPipeError):  # it has ended
+                os.write(process.stdin.fileno(), line + b"\n")
+
+    def _hear(self, stream: BinaryIO) -> None:
+        while line := stream.readline(_LONGEST_LINE):
+            try:
+                report = _report_decoder.decode(line)
+            except msgspec.DecodeError:
+                continue
+            if report.state in LAST_WORDS:
+                self._last_word = report
+            else:
+                self._report = report
+            self._has_news.set()
+        self._has_news.set()
+
+    def _pass_on(self, stream: BinaryIO) -> None:
+        while line := stream.readline(_LONGEST_LINE):
+            text = line.decode(errors="replace").strip()
+            if text:
+                self._last_line = text[:300]
+                self._say(f"{self._feed.name}: {text}")
+
+    def _why_it_died(self, code: int) -> str:
+        if code < 0:
+            return f"Its process was killed ({signal.Signals(-code).name})."
+        return f"Its process ended: {self._last_line or code}."
+
 
 _LOOK_EVERY_S = 0.2
 
@@ -30,13 +239,8 @@ def work(
 ) -> None:
     """Run what is wanted until `should_stop`; what runs then is left to another worker.
 
-    A catalogue, a store or a log that is away is waited for.
-
-    Args:
-        settings: Of this process; each feed's process has the same.
-        book: Whose feeds are run; threads share it.
-        say: Is told what is waited for, and what failed.
-        should_stop: Once true, all is left.
+    The worker waits for a catalogue, a store or a log that is away. `book`: its feeds; threads share it.
+    `say`: gets what it waits for, and what failed.
     """
     name = f"{socket.gethostname()}-{os.getpid()}"
     patience = Patience(say, should_stop)
@@ -51,8 +255,8 @@ def work(
         if feed is None:
             patience.pause(_LOOK_EVERY_S)
             continue
-        held = HeldFeed(feed, settings=settings, book=book, say=say)
-        thread = threading.Thread(target=held.run, args=(should_stop,), name=f"feed-{feed.id}")
+        held_feed = HeldFeed(feed, settings=settings, book=book, say=say)
+        thread = threading.Thread(target=held_feed.run, args=(should_stop,), name=f"feed-{feed.id}")
         thread.start()
         threads.append(thread)
     for thread in threads:

@@ -1,4 +1,4 @@
-"""What segments have of a streamed video's frames, by the ledger, which a thread keeps up to the store."""
+"""Finds stored detections of a streamed video's frames, by a ledger that a thread keeps up to date."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from frametally_producer.reading.video_file import TimedFrame
 
 _REFRESH_EVERY_S = 5.0
 _WINDOW_MS = 60_000
-"""Event time that is read at once."""
+"""Event time that is read in one step."""
 _LOOK_AGAIN_S = 2.0
-"""A frame that was not there may be, so long after its window was read."""
+"""Time after which a window is read again for frames that it did not have."""
 _LOOK_S = 0.1
 
 
 class StoredResults:
-    """Results of frames, where segments have them; told to whoever watches as the consumer does."""
+    """Results of frames from segments; viewers get them as from the consumer."""
 
     def __init__(
         self,
@@ -58,13 +58,13 @@ class StoredResults:
 
     def has_all(self, manifest: MediaManifest) -> bool:
         """Return whether every announced frame of a medium is detected, or never will be."""
-        model = self._chosen()
+        model = self._used_model()
         if model is None or manifest.state != "complete":
             return False
-        found = self._ledger.tally_between(
+        tallies = self._ledger.tally_between(
             model, manifest.source, media_of(manifest), from_ms=None, to_ms=None
         )
-        return sum(found) >= manifest.frames_announced
+        return sum(tallies) >= manifest.frames_announced
 
     def since(self, manifest: MediaManifest, from_ms: int) -> Iterator[FrameDetections]:
         """Yield the results of a medium's frames from an event time on; what is away is awaited."""
@@ -75,7 +75,7 @@ class StoredResults:
             from_ms = to_ms
 
     def find(self, manifest: MediaManifest, frame: TimedFrame) -> FrameDetections | None:
-        """Return a frame's result; None where none can be read: it can be detected anew."""
+        """Return a frame's result; None if there is none, so that it must be detected again."""
         now_s, at_ms = time.monotonic(), (manifest.start_ms or 0) + frame.offset_ms
         is_old = frame.frame_index not in self._found and now_s - self._read_at_s > _LOOK_AGAIN_S
         if at_ms not in self._window or is_old:
@@ -88,11 +88,11 @@ class StoredResults:
         return self._found.get(frame.frame_index)
 
     def publish(self, line: FrameDetections) -> None:
-        """Tell a result to whoever watches, in the bytes of its segment's line; the log is awaited."""
+        """Publish a result to viewers, in the bytes of its segment's line; wait for the log."""
         self._patience.until_done("the log", lambda: self._log.publish(self._topic, [result_message(line)]))
 
     def await_fresh(self) -> None:
-        """Return once the ledger was brought up to the store, or that failed: then all is detected anew.
+        """Return once the ledger is up to date, or has failed: then everything is detected again.
 
         Raises:
             GivenUp: A stop was asked for.
@@ -107,7 +107,7 @@ class StoredResults:
             try:
                 self._ledger.refresh(self._store, NoProgress())
             except FrametallyError as error:
-                self._patience.say_once_a_minute("ledger", f"detections that are there are not used: {error}")
+                self._patience.say_once_a_minute("ledger", f"cannot use stored detections: {error}")
             self._is_fresh.set()
             self._ended.wait(_REFRESH_EVERY_S)
 
@@ -115,11 +115,11 @@ class StoredResults:
         """Have `keep_fresh` end."""
         self._ended.set()
 
-    def _chosen(self) -> str | None:
+    def _used_model(self) -> str | None:
         return self._model or next(iter(self._ledger.models()), None)
 
     def _read(self, manifest: MediaManifest, from_ms: int, to_ms: int) -> list[FrameDetections]:
-        model = self._chosen()
+        model = self._used_model()
         if model is None:
             return []
         try:
@@ -129,7 +129,7 @@ class StoredResults:
                 )
             )
         except ObjectMissing as error:
-            raise Retryable(f"{error}; the ledger is being brought up to the store") from error
+            raise Retryable(f"{error}; the ledger is being updated from the store") from error
 
 
 @contextmanager
@@ -137,14 +137,14 @@ def stored_results(
     *, store: ObjectStore, log: FrameLog, settings: Settings, patience: Patience, model: str
 ) -> Iterator[StoredResults]:
     """Open the ledger, and keep it up to the store while this lasts. Raises `GivenUp`."""
-    opened = patience.until_done(
+    opened_ledger = patience.until_done(
         "the ledger", lambda: open_ledger(settings.ledger_url, settings.ledger_access)
     )
-    with closing(opened) as ledger:
+    with closing(opened_ledger) as ledger:
         results = StoredResults(
             ledger, store=store, log=log, settings=settings, patience=patience, model=model
         )
-        # Nobody waits for one that lists a large store: it writes nothing that is not there again.
+        # No one waits for a thread that lists a large store: it writes nothing that cannot be made again.
         thread = threading.Thread(target=results.keep_fresh, name="ledger", daemon=True)
         thread.start()
         try:

@@ -1,4 +1,4 @@
-"""Starting a stream of a stored video: which can be, and at which speed."""
+"""Starts a stream of a stored video, after checking the video and the speed."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from frametally.settings.loading import Settings
 from frametally_live.feed_records import Feed, FeedTold
 from frametally_live.settings import LiveSettings
 from frametally_videos.library.edits import VideoGone
-from frametally_videos.ports.video_catalogue import VideoCatalogue
 from frametally_videos.upload_refusals import FieldRefused
 
 if TYPE_CHECKING:
     from frametally_live.book import LiveBook
+    from frametally_videos.catalogue.video_catalogue import VideoCatalogue
 
 SLOWEST, FASTEST = 0.1, 16.0
-"""Seconds of a video in a second."""
+"""Seconds of a video per second."""
 
-_AWAITS_LAUNCH = "Airflow is to begin its run."
+_AWAITS_LAUNCH = "Airflow is starting its run."
 
 
 class NeedsTime(FrametallyError):
@@ -45,39 +45,33 @@ def start_stream(
     model: str = "",
     is_booked: bool = False,
 ) -> StartedStream:
-    """Return the stream of a video that runs; without one, start one, or only book it for its launcher.
+    """Return the running stream of a video; without one, start one, or only book it for its launcher.
 
-    Args:
-        catalogue: Where videos stand.
-        book: Where streams stand.
-        settings: How many streams may run.
-        video_id: Whose.
-        speed: Seconds of the video in a second.
-        model: Whose results are shown; empty: of whoever detects.
-        is_booked: Whether one that is new waits for `LiveBook.launch_feed`, for `stream_launch_s` at most.
+    `model`: the model whose results are shown; empty: any. `is_booked`: whether a new stream waits for
+    `LiveBook.launch_feed`, for at most `stream_launch_s`.
 
     Raises:
-        VideoGone: There is no such video, or it is being removed.
-        NeedsTime: Nothing says when it was filmed.
-        FieldRefused: The speed can be none.
-        TooManyStreams: As many run as may.
+        VideoGone: The video does not exist, or is being removed.
+        NeedsTime: The video has no start time.
+        FieldRefused: The speed is out of range.
+        TooManyStreams: The maximum of streams is running.
         Retryable: The catalogue is away.
     """
     if not (math.isfinite(speed) and SLOWEST <= speed <= FASTEST):
         raise FieldRefused(
             "speed",
-            f"{speed:g} is no speed from {SLOWEST:g} to {FASTEST:g}.",
-            "Give the seconds of the video that are to be shown in a second, such as 1.",
+            f"The speed must be between {SLOWEST:g} and {FASTEST:g}, not {speed:g}.",
+            "Enter the seconds of video to show per second, such as 1.",
         )
     row = catalogue.video(video_id) if keys.is_video_id(video_id) else None
     if row is None:
-        raise VideoGone(f"there is no video {video_id[:80]}")
+        raise VideoGone(f"video {video_id[:80]} does not exist")
     record = row.record
     if record.state == "deleting":
         raise VideoGone(f"{record.name} is being removed")
     if record.facts.started_at_ms is None:
-        raise NeedsTime(f"nothing says when {record.name} was filmed: give it a time, then stream it")
-    asked = Feed(
+        raise NeedsTime(f"{record.name} has no start time: set one, then stream it")
+    new_feed = Feed(
         id=str(uuid.uuid4()),
         kind="video",
         source=record.source,
@@ -89,8 +83,8 @@ def start_stream(
         told=FeedTold("requested", _AWAITS_LAUNCH if is_booked else ""),
     )
     feed = book.start_stream(
-        asked,
+        new_feed,
         most=settings.part(LiveSettings).streams,
         launch_within_s=settings.part(LiveSettings).stream_launch_s,
     )
-    return StartedStream(feed, feed.id == asked.id)
+    return StartedStream(feed, feed.id == new_feed.id)

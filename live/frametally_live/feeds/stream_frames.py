@@ -1,4 +1,4 @@
-"""A streamed video's frames, from a position on: out of its segments, or decoded, stored and announced."""
+"""A streamed video's frames from a position on: from its segments, or decoded, stored and announced."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from types import TracebackType
-from typing import NamedTuple, Protocol, Self
+from typing import NamedTuple, Self
 
 from frametally.errors import Poison
 from frametally.ports.frame_log import FrameLog
@@ -17,27 +17,23 @@ from frametally.records import FrameAnnouncement, FrameDetections, MediaManifest
 from frametally.rules.frame_bitmap import FrameBitmap
 from frametally.settings.loading import Settings
 from frametally_live.feeds.segment_results import StoredResults
-from frametally_producer.media.video_work import captured_at_ms, estimated, first_of, new_frame
+from frametally_producer.media.videos import captured_at_ms, estimated, first_of, new_frame
 from frametally_producer.reading.sampling import Sampler
 from frametally_producer.reading.video_file import TimedFrame, Video
 from frametally_producer.writing.frames import FrameWriter
 from frametally_producer.writing.manifest import ManifestKeeper
-from frametally_producer.writing.room import Room
+from frametally_producer.writing.production import Room
 from frametally_videos.jobs.originals import open_original
 from frametally_videos.records import VideoRecord
 
 _MOST_AHEAD, _MOST_BYTES_AHEAD = 15, 24_000_000
-"""Frames that are decoded ahead: only where that is done long before the next is due."""
+"""Frames decoded ahead, if decoding is fast enough."""
 
 
 class CameFrame(NamedTuple):
-    """A frame that has come: its result is told, or it is announced.
+    """A frame that is ready: its result is published, or it is announced for a consumer.
 
-    Attributes:
-        position_s: Presentation time from the first frame, seconds; of an announced one to the millisecond.
-        captured_at_ms: Event time.
-        image_path: Key of its picture.
-        is_announced: Whether it was announced, and its result comes from a consumer.
+    `position_s` is presentation time from the first frame; of an announced one to the millisecond.
     """
 
     position_s: float
@@ -56,46 +52,18 @@ class DueFrame(NamedTuple):
     show: Callable[[], None]
 
 
-class StreamFrames(Protocol):
-    """A video's frames."""
-
-    def since(self, from_s: float) -> Iterator[DueFrame | None]:
-        """Yield those from a presentation time on, in their order; None for each that is passed over.
-
-        Behind the last one that is the last one.
-
-        Raises:
-            Poison: It has none, or was forgotten.
-            GivenUp: A stop was asked for while something was away.
-        """
-
-    def flush(self) -> None:
-        """Announce now what was shown. Raises `GivenUp`."""
-
-    def finish(self) -> None:
-        """Note that the end was reached. Raises as `since`."""
-
-    def __enter__(self) -> Self:
-        """Return it."""
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Announce and note what was shown, where nothing is in the way."""
-
-
 class ReplayedFrames:
-    """Frames that are all in segments: nothing is decoded, nothing is announced; see `StreamFrames`."""
+    """Frames that are all in segments: nothing is decoded, nothing is announced."""
 
-    def __init__(self, manifest: MediaManifest, results: StoredResults, came: Came) -> None:
-        """Take those of `manifest`; `came` is told of each that was shown."""
+    def __init__(self, manifest: MediaManifest, results: StoredResults, on_frame: Came) -> None:
+        """Take the frames of `manifest`; `on_frame` is called for each frame shown."""
         self._manifest = manifest
         self._results = results
-        self._came = came
+        self._on_frame = on_frame
         self._first_ms = manifest.first_captured_at_ms or 0
 
     def since(self, from_s: float) -> Iterator[DueFrame | None]:
-        """Yield those from a presentation time on; see `StreamFrames.since`."""
+        """Yield the frames from a presentation time on; after the end, the last frame."""
         last_ms = self._manifest.last_captured_at_ms or self._first_ms
         from_ms = min(self._first_ms + round(from_s * 1000), last_ms)
         for line in self._results.since(self._manifest, from_ms):
@@ -103,30 +71,21 @@ class ReplayedFrames:
             yield DueFrame(position_s, partial(self._show, line, position_s))
 
     def flush(self) -> None:
-        """Do nothing: what was shown is told."""
+        """Do nothing: the shown frames are already reported."""
 
     def finish(self) -> None:
         """Do nothing: nothing was announced."""
 
-    def __enter__(self) -> Self:
-        """Return it."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Do nothing."""
-
     def _show(self, line: FrameDetections, position_s: float) -> None:
         self._results.publish(line)
-        self._came(CameFrame(position_s, line.captured_at_ms, line.image_path, is_announced=False))
+        self._on_frame(CameFrame(position_s, line.captured_at_ms, line.image_path, is_announced=False))
 
 
 class DecodedFrames:
     """Frames of the original: what no segment has is stored, announced and noted as the producer does it.
 
-    A frame is told from others by its place among all that are decoded before it. So the file is always read
-    from its beginning, and what lies before a place that is sought is decoded, too; see `StreamFrames`.
+    A frame is identified by its place among all decoded frames before it. So the file is always read from
+    its beginning, and everything before the wanted position is decoded, too.
     """
 
     def __init__(
@@ -134,7 +93,7 @@ class DecodedFrames:
         record: VideoRecord,
         keeper: ManifestKeeper,
         results: StoredResults,
-        came: Came,
+        on_frame: Came,
         *,
         store: ObjectStore,
         log: FrameLog,
@@ -146,7 +105,7 @@ class DecodedFrames:
         self._record = record
         self._keeper = keeper
         self._results = results
-        self._came = came
+        self._on_frame = on_frame
         self._store = store
         self._patience = patience
         self._max_pixels = settings.max_image_megapixels * 1_000_000
@@ -169,7 +128,14 @@ class DecodedFrames:
         self._expected = self._first_ms = 0
 
     def since(self, from_s: float) -> Iterator[DueFrame | None]:
-        """Yield those from a presentation time on; see `StreamFrames.since`."""
+        """Yield those from a presentation time on, in their order; None for each that is passed over.
+
+        After the end this is the last frame.
+
+        Raises:
+            Poison: It has none, or was forgotten.
+            GivenUp: A stop was asked for while something was away.
+        """
         if from_s <= self._passed_s:
             self._begin()
         is_there = False
@@ -194,12 +160,12 @@ class DecodedFrames:
         self._writer.flush()
 
     def finish(self) -> None:
-        """Note that the end was reached, and whether all frames are announced; see `StreamFrames.finish`."""
+        """Note that the end was reached, and whether all frames are announced; raises as `since`."""
         self.flush()
-        wanted, announced = (
+        expected_count, announced = (
             int.from_bytes(bytes(frames), "little") for frames in (self._wanted, self._keeper.frames)
         )
-        self._keeper.write(expected=self._expected if wanted & ~announced else None)
+        self._keeper.write(expected=self._expected if expected_count & ~announced else None)
 
     def __enter__(self) -> Self:
         """Return it."""
@@ -219,16 +185,16 @@ class DecodedFrames:
                 self._writer.__exit__(kind, error, trace)
 
     def _begin(self) -> None:
-        """Open the file, and stand before its first frame."""
+        """Open the file before its first frame."""
         self._file.close()
-        opened = self._opened = self._file.enter_context(
+        file = self._opened = self._file.enter_context(
             open_original(self._store, self._record, self._patience, max_pixels=self._max_pixels)
         )
-        frames = _in_bursts(opened.frames(), opened.size_px)
-        first = first_of(frames, opened)
-        self._expected = estimated(opened, self._keeper)
+        frames = _in_bursts(file.frames(), file.size_px)
+        first = first_of(frames, file)
+        self._expected = estimated(file, self._keeper)
         self._keeper.write(expected=self._expected)  # from here on the medium has its source and time
-        self._expected = estimated(opened, self._keeper)
+        self._expected = estimated(file, self._keeper)
         self._first_ms = captured_at_ms(first, self._keeper.manifest)
         self._last = None
         self._wanted = FrameBitmap(b"")
@@ -239,10 +205,10 @@ class DecodedFrames:
         if frame.frame_index in self._keeper.frames:
             line = self._results.find(self._keeper.manifest, frame)
         if line is not None:
-            self.flush()  # what comes before it is told before it
+            self.flush()  # earlier frames are reported first
             self._results.publish(line)
             position_s = float(frame.position_s)
-            self._came(CameFrame(position_s, line.captured_at_ms, line.image_path, is_announced=False))
+            self._on_frame(CameFrame(position_s, line.captured_at_ms, line.image_path, is_announced=False))
             return
         if self._room.short():
             self.flush()
@@ -257,14 +223,16 @@ class DecodedFrames:
             return
         self._writer.add(new)
 
-    def _tell_refused(self, why: str) -> None:
-        self._patience.say_once_a_minute("frame", f"{self._record.name}: a frame is left out: {why}")
+    def _tell_refused(self, reason: str) -> None:
+        self._patience.say_once_a_minute("frame", f"{self._record.name}: a frame was skipped: {reason}")
 
     def _note(self, announcements: list[FrameAnnouncement]) -> None:
         self._keeper.note(announcements)
-        for one in announcements:
-            position_s = (one.captured_at_ms - self._first_ms) / 1000
-            self._came(CameFrame(position_s, one.captured_at_ms, one.image_path, is_announced=True))
+        for announcement in announcements:
+            position_s = (announcement.captured_at_ms - self._first_ms) / 1000
+            self._on_frame(
+                CameFrame(position_s, announcement.captured_at_ms, announcement.image_path, is_announced=True)
+            )
         self._keeper.write_if_due(expected=self._expected)
 
 

@@ -1,14 +1,15 @@
-"""A stored video streamed: each of its frames is shown when it is due, by presentation time and speed.
+"""Streams a stored video: shows each frame when it is due, by presentation time and speed.
 
-A frame that is late is shown all the same: a stream leaves out no frame but what somebody skips by seeking.
-What is announced has the keys that the producer gives it, so nothing counts twice, whatever else is done with
-the video before, meanwhile or after.
+A late frame is shown all the same: a stream skips no frame, except when a person seeks. Announced frames have
+the keys that the producer gives them, so nothing counts twice, whatever else happens to the video before,
+during or after.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from frametally.media.manifests import find_manifest
 from frametally.ports.frame_log import FrameLog
@@ -19,31 +20,41 @@ from frametally.records import MediaManifest
 from frametally.segments.results import make_results_topic
 from frametally.settings.loading import Settings
 from frametally_live.feed_records import Feed
-from frametally_live.feeds.feed_states import Teller
-from frametally_live.feeds.pacing import PlayingClock
+from frametally_live.feeds.feed_messages import Teller, Wishes
 from frametally_live.feeds.segment_results import StoredResults, stored_results
-from frametally_live.feeds.stream_frames import (
-    CameFrame,
-    DecodedFrames,
-    DueFrame,
-    ReplayedFrames,
-    StreamFrames,
-)
-from frametally_live.feeds.wishes import Wishes
+from frametally_live.feeds.stream_frames import CameFrame, DecodedFrames, DueFrame, ReplayedFrames
 from frametally_producer.writing.manifest import Forgotten, ManifestKeeper
-from frametally_producer.writing.room import Room
-from frametally_videos.jobs.announcement_mending import put_right
+from frametally_producer.writing.production import Room
+from frametally_videos.jobs.announced_medium import put_right
 from frametally_videos.jobs.frames_job import take_up
 from frametally_videos.jobs.originals import find_record
-from frametally_videos.looking.video_sentences import sentence
+from frametally_videos.library.video_looks import sentence
 from frametally_videos.records import VideoRecord
+
+
+class PlayingClock:
+    """A clock of presentation time that runs at a speed, from where it was set last."""
+
+    def __init__(self, speed: float) -> None:
+        """Run so many seconds of the video in a second."""
+        self._speed = speed
+        self._position_s = self._set_at_s = 0.0
+
+    def set_to(self, position_s: float, now_s: float) -> None:
+        """Have that presentation time be due now."""
+        self._position_s, self._set_at_s = position_s, now_s
+
+    def due_in_s(self, position_s: float, now_s: float) -> float:
+        """Return the seconds until a presentation time is due; negative if it is late."""
+        return (position_s - self._position_s) / self._speed - (now_s - self._set_at_s)
+
 
 _LOOK_S, _DUE_S = 0.1, 0.001
 REMOVED = "The video was removed."
 
 
 class VideoStream:
-    """One stream of a stored video, from where it was told to be."""
+    """One stream of a stored video, from its start position."""
 
     def __init__(
         self,
@@ -78,8 +89,8 @@ class VideoStream:
         It can be called again after any error: it goes on from where it was.
 
         Raises:
-            Poison: It is no video, it was forgotten, or nothing says when it was filmed.
-            GivenUp: It was stopped; what was shown is announced and noted.
+                Poison: The file is not a video, was deleted, or has no start time.
+                GivenUp: It was stopped; the frames shown so far are announced and noted.
             Retryable: Something is away.
             Misconfigured: The store or the log cannot be written.
         """
@@ -97,9 +108,9 @@ class VideoStream:
         ) as results:
             results.await_fresh()
             while True:
-                known = self._put_right(record)
+                manifest = self._put_right(record)
                 try:
-                    with self._frames_of(record, known, results) as frames:
+                    with self._frames_of(record, manifest, results) as frames:
                         self._play_to_the_end(frames)
                     return ""
                 except Forgotten:
@@ -108,7 +119,7 @@ class VideoStream:
                         return REMOVED
                     if find_manifest(self._store, record.sha256) is None:
                         raise
-                    # It was put right meanwhile: it goes on under its new time and source.
+                    # It was corrected: it continues under its new time and source.
 
     def _record(self) -> VideoRecord | None:
         """Return the video's record; None where it is gone, or about to go."""
@@ -124,22 +135,22 @@ class VideoStream:
         )
 
     def _frames_of(
-        self, record: VideoRecord, known: MediaManifest | None, results: StoredResults
-    ) -> StreamFrames:
+        self, record: VideoRecord, manifest: MediaManifest | None, results: StoredResults
+    ) -> AbstractContextManager[DecodedFrames | ReplayedFrames]:
         """Return the video's frames: out of its segments where all are there."""
-        keeper = take_up(record, known, self._store, self._patience, sampling=self._settings.sample_fps)
-        if keeper is None and known is not None:
-            if results.has_all(known):
-                return ReplayedFrames(known, results, self._came)
+        keeper = take_up(record, manifest, self._store, self._patience, sampling=self._settings.sample_fps)
+        if keeper is None and manifest is not None:
+            if results.has_all(manifest):
+                return nullcontext(ReplayedFrames(manifest, results, self._pass_on))
             keeper = ManifestKeeper(
-                self._store, known, self._patience, samplings={known.sampling}, is_stored=True
+                self._store, manifest, self._patience, samplings={manifest.sampling}, is_stored=True
             )
         assert keeper is not None  # noqa: S101 - for the type checker
         return DecodedFrames(
             record,
             keeper,
             results,
-            self._came,
+            self._pass_on,
             store=self._store,
             log=self._log,
             settings=self._settings,
@@ -147,13 +158,13 @@ class VideoStream:
             wait_for_room=self._wait_for_room,
         )
 
-    def _play_to_the_end(self, frames: StreamFrames) -> None:
+    def _play_to_the_end(self, frames: DecodedFrames | ReplayedFrames) -> None:
         from_s: float | None = self._teller.told.position_s or 0.0
         while from_s is not None:
             from_s = self._play(frames, from_s)
         frames.finish()
 
-    def _play(self, frames: StreamFrames, from_s: float) -> float | None:
+    def _play(self, frames: DecodedFrames | ReplayedFrames, from_s: float) -> float | None:
         """Show frames from a place on; return where to go on instead, None once the end was reached."""
         has_begun = False
         for frame in frames.since(from_s):
@@ -167,14 +178,14 @@ class VideoStream:
                 if sought_s is None:
                     frame.show()
             if sought_s is not None:
-                frames.flush()  # by the clock that it was due by, and before people are told of another place
+                frames.flush()  # by the clock of the old position, and before people see the new one
                 self._teller.tell(position_s=sought_s, due_at_ms=None)
                 return sought_s
         frames.flush()
         return self._stand_at_the_end()
 
     def _stand_at_the_end(self) -> float | None:
-        """Return None once it need not stand still there, or where somebody wants to be instead."""
+        """Return None when the pause ends, or the position that a person seeks."""
         while (sought_s := self._heed()) is None and self._wishes.wanted == "pause":
             self._tell_pause()
         if sought_s is not None:
@@ -182,13 +193,13 @@ class VideoStream:
         return sought_s
 
     def _heed(self) -> float | None:
-        """Return where somebody wants to be instead. Raises `GivenUp` where it is to end."""
+        """Return the position that a person seeks, if any. Raises `GivenUp` to end the stream."""
         if self._wishes.is_end_wanted:
             raise GivenUp("stopped")
         return self._wishes.take_seek()
 
-    def _wait_until_due(self, frame: DueFrame, frames: StreamFrames) -> float | None:
-        """Return None once it is due, or where somebody wants to be instead."""
+    def _wait_until_due(self, frame: DueFrame, frames: DecodedFrames | ReplayedFrames) -> float | None:
+        """Return None when it is due, or the position that a person seeks."""
         while True:
             sought_s = self._heed()
             if sought_s is not None:
@@ -213,7 +224,7 @@ class VideoStream:
         self._teller.tell(state="paused", reason="", due_at_ms=None)
         self._wishes.wait(_LOOK_S)
 
-    def _came(self, frame: CameFrame) -> None:
+    def _pass_on(self, frame: CameFrame) -> None:
         self._has_stood |= self._teller.told.state == "waiting"
         due_at_s = self._wall_clock() + self._playing.due_in_s(frame.position_s, self._clock())
         self._teller.tell_frame(

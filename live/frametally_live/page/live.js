@@ -2,11 +2,9 @@
 
 import { startWall } from "./feeds/wall.js";
 import { parseState } from "frametally/js/shared/state.js";
-import { useZone } from "frametally/js/shared/time.js";
-import { zoneOf } from "frametally/js/shared/zones.js";
-import { leadThere } from "frametally/js/shell/links.js";
-import { listen } from "frametally/js/status/live.js";
-import { showStrip } from "frametally/js/status/strip.js";
+import { useZone, zoneOf } from "frametally/js/shared/time.js";
+import { leadThere } from "frametally/js/shell/navigation.js";
+import { listen, showStrip } from "frametally/js/status/live.js";
 
 useZone(zoneOf(parseState(location.search)));
 leadThere();

@@ -1,1 +1,1 @@
-"""What is live: results as they are found, with their pictures, to all who watch; streams, and cameras."""
+"""Live viewing: results as they are detected, with their pictures; streams and cameras."""

@@ -1,8 +1,8 @@
-"""Having Airflow begin the run of a stream that is booked for it, by the REST API of Airflow 3 (`/api/v2`).
+"""Starts Airflow's run of a booked stream, by the REST API of Airflow 3 (`/api/v2`).
 
-A token is asked for, whether the DAG is there and awake, then for a run whose id is made from the stream's:
-however often a stream is launched, it has one run. What Airflow answers is shown to nobody, for it may repeat
-what it was sent.
+It asks for a token, checks that the DAG exists and is not paused, then asks for a run whose ID is made from
+the stream's, so that a stream has one run however often it is launched. Airflow's answers are never shown,
+because they may repeat secrets that were sent.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from frametally_live.settings import LiveSettings
 
 DAG = "frametally_stream"
 _WITHIN_S = 10.0
-"""All that is asked of Airflow for one stream takes no longer."""
+"""Limit for all requests to Airflow about one stream."""
 _MOST_BYTES = 1_000_000
 _LOG_IN = "check FRAMETALLY_AIRFLOW_USER and FRAMETALLY_AIRFLOW_PASSWORD"
-_TRY_AGAIN = "then start it again"
+_TRY_AGAIN = "then start the stream again"
 
 
 class _Answer(NamedTuple):
@@ -57,7 +57,7 @@ class AirflowLauncher:
             )
         if parts.username is not None or parts.password is not None:
             raise Misconfigured(
-                "FRAMETALLY_AIRFLOW_URL must hold no log-in: set FRAMETALLY_AIRFLOW_USER and "
+                "FRAMETALLY_AIRFLOW_URL must not contain user and password: set FRAMETALLY_AIRFLOW_USER and "
                 "FRAMETALLY_AIRFLOW_PASSWORD"
             )
         self._login = {"username": access.user, "password": access.password.get_secret_value()}
@@ -79,18 +79,18 @@ class AirflowLauncher:
         self._within_s = _WITHIN_S
 
     def launch(self, feed: Feed) -> None:
-        """Have the run of a booked stream begin, unless it is there already.
+        """Start the run of a booked stream, unless it exists already.
 
         Raises:
-            Misconfigured: Airflow refuses it until somebody changes something.
-            Retryable: Airflow is away, or answers nothing that can be made use of.
+            Misconfigured: Airflow refuses until a person changes something.
+            Retryable: Airflow is away, or sends an unusable answer.
         """
         by_s = time.monotonic() + self._within_s
         answer = self._ask("POST", "/auth/token", by_s, self._login)
         token = answer.said.get("access_token")
         if answer.status in (400, 401, 403, 422):
             raise Misconfigured(
-                f"{self._name} refuses the log-in ({answer.status}): {_LOG_IN}, {_TRY_AGAIN}."
+                f"{self._name} refuses user or password ({answer.status}): {_LOG_IN}, {_TRY_AGAIN}."
             )
         if answer.status not in (200, 201) or not isinstance(token, str) or not _is_token(token):
             raise self._no_airflow(answer)
@@ -100,7 +100,7 @@ class AirflowLauncher:
             raise self._no_airflow(answer)
         if answer.said.get("is_paused"):
             raise Misconfigured(
-                f"{self._name} has paused the DAG {DAG}: `airflow dags unpause {DAG}`, {_TRY_AGAIN}."
+                f"{self._name} has paused the DAG {DAG}: run `airflow dags unpause {DAG}`, {_TRY_AGAIN}."
             )
         run = {
             "dag_run_id": f"stream__{feed.id}",
@@ -117,17 +117,17 @@ class AirflowLauncher:
     def _check(self, answer: _Answer) -> None:
         if answer.status in (401, 403):
             raise Misconfigured(
-                f"{self._name} does not let FRAMETALLY_AIRFLOW_USER begin runs of {DAG} ({answer.status}): "
-                f"give it the role of a user, {_TRY_AGAIN}."
+                f"{self._name} does not let FRAMETALLY_AIRFLOW_USER start runs of {DAG} ({answer.status}): "
+                f"give that user the role User, {_TRY_AGAIN}."
             )
         if answer.status == 404:
             raise Misconfigured(
-                f"{self._name} has no DAG {DAG}: put cloud-services/airflow/dags/{DAG}.py into its folder of "
-                f"DAGs, {_TRY_AGAIN}."
+                f"{self._name} has no DAG {DAG}: copy cloud-services/airflow/dags/{DAG}.py into its DAGs "
+                f"folder, {_TRY_AGAIN}."
             )
         if answer.status in (400, 422):
             raise Misconfigured(
-                f"{self._name} takes no such run of {DAG} ({answer.status}): give it the DAG of this "
+                f"{self._name} refuses this run of {DAG} ({answer.status}): install the DAG of this "
                 f"release, {_TRY_AGAIN}."
             )
         if answer.status != 200:
@@ -135,12 +135,14 @@ class AirflowLauncher:
 
     def _no_airflow(self, answer: _Answer) -> Retryable:
         if 300 <= answer.status < 400:
-            why = f"sends elsewhere ({answer.status}), where no log-in is sent"
+            fault = f"redirects to another address ({answer.status}), to which no password is sent"
         elif answer.status >= 400:
-            why = f"answers {answer.status}"
+            fault = f"answers {answer.status}"
         else:
-            why = "does not answer as Airflow 3 does"
-        return Retryable(f"{self._name} {why}: check FRAMETALLY_AIRFLOW_URL and Airflow's log, {_TRY_AGAIN}.")
+            fault = "does not answer like Airflow 3"
+        return Retryable(
+            f"{self._name} {fault}: check FRAMETALLY_AIRFLOW_URL and Airflow's log, {_TRY_AGAIN}."
+        )
 
     def _ask(self, method: str, path: str, by_s: float, body: object = None, *, token: str = "") -> _Answer:
         headers = {"Accept": "application/json", "Connection": "close"}
@@ -148,9 +150,9 @@ class AirflowLauncher:
             headers["Content-Type"] = "application/json"
         if token:
             headers["Authorization"] = f"Bearer {token}"
-        sent = None if body is None else json.dumps(body).encode()
+        body_bytes = None if body is None else json.dumps(body).encode()
         try:
-            return self._exchange(method, self._folder + path, by_s, sent, headers)
+            return self._exchange(method, self._folder + path, by_s, body_bytes, headers)
         except ssl.SSLCertVerificationError as error:
             raise Misconfigured(
                 f"{self._name}: its certificate is not trusted ({error.verify_message}): set "
@@ -159,14 +161,14 @@ class AirflowLauncher:
         # A socket that is cut while it is read may also be a ValueError.
         except (OSError, ValueError, http.client.HTTPException) as error:
             late = time.monotonic() >= by_s or isinstance(error, TimeoutError)
-            why = f"in {self._within_s:g} s" if late else "as it should"
+            condition = f"in {self._within_s:g} s" if late else "as it should"
             raise Retryable(
-                f"{self._name} does not answer {why}: is it at work there, and is FRAMETALLY_AIRFLOW_URL its "
-                f"address? See to it, {_TRY_AGAIN}."
+                f"{self._name} does not answer {condition}: check that it runs there, and that "
+                f"FRAMETALLY_AIRFLOW_URL is its address, {_TRY_AGAIN}."
             ) from error
 
     def _exchange(
-        self, method: str, path: str, by_s: float, sent: bytes | None, headers: dict[str, str]
+        self, method: str, path: str, by_s: float, body: bytes | None, headers: dict[str, str]
     ) -> _Answer:
         left_s = by_s - time.monotonic()
         if left_s <= 0:
@@ -181,11 +183,11 @@ class AirflowLauncher:
         cut: threading.Timer | None = None
         try:
             connection.connect()
-            # A time-out of the socket's own begins anew with each byte.
+            # A time-out of the socket itself starts again with each byte.
             cut = threading.Timer(max(by_s - time.monotonic(), 0.0), _hang_up, [connection.sock])
             cut.daemon = True
             cut.start()
-            connection.request(method, path, sent, headers)
+            connection.request(method, path, body, headers)
             with connection.getresponse() as response:
                 data = response.read(_MOST_BYTES)
                 status = response.status
@@ -195,10 +197,10 @@ class AirflowLauncher:
             connection.close()
         if time.monotonic() >= by_s:
             raise TimeoutError
-        said: Any = None
+        document: Any = None
         with suppress(ValueError, RecursionError):
-            said = json.loads(data)
-        return _Answer(status, said if isinstance(said, dict) else {})
+            document = json.loads(data)
+        return _Answer(status, document if isinstance(document, dict) else {})
 
 
 def _hang_up(connection: socket.socket) -> None:
@@ -207,5 +209,5 @@ def _hang_up(connection: socket.socket) -> None:
 
 
 def _is_token(text: str) -> bool:
-    """Whether it can stand in a header."""
+    """Return whether it can be sent in a header."""
     return 0 < len(text) <= 10_000 and text.isascii() and text.isprintable()

@@ -1,6 +1,6 @@
-"""From the log to all who watch: one thread reads results, one task asks how feeds stand.
+"""Sends results from the log to all viewers: one thread reads results, one task reads the states of feeds.
 
-All of it only while somebody watches, and nothing waits in memory but the newest few frames of each feed.
+Both run only while someone watches, and only the newest few frames of each feed wait in memory.
 """
 
 from __future__ import annotations
@@ -14,54 +14,76 @@ from functools import partial
 from typing import NamedTuple
 
 from frametally import keys
+from frametally.books.evidence import find_line
 from frametally.errors import FrametallyError
+from frametally.media.manifests import forgotten_by
 from frametally.process.retrying import OnceAMinute
 from frametally.records import Detection, FrameDetections
 from frametally.settings.loading import Settings
 from frametally_live.feed_records import Feed
 from frametally_live.live_ports import LivePorts
-from frametally_live.viewers.paused_stream import find_shown
 from frametally_live.viewers.result_pictures import FeedName, Pictures
 from frametally_live.viewers.result_reader import ResultReader
-from frametally_live.viewers.viewer_messages import EncodedFrame, FrameShown, PicturedResult, StreamTold
-from frametally_live.viewers.wakeups import Wake
-from frametally_videos.ports.video_catalogue import VideoRow
+from frametally_live.viewers.viewer_messages import EncodedFrame, FrameShown, PicturedResult, StreamTold, Wake
+from frametally_videos.catalogue.catalogue_rows import VideoRow
+from frametally_videos.video_ports import VideoPorts
+
+
+def find_shown(ports: VideoPorts, feed: Feed) -> FrameDetections | None:
+    """Return the result of the frame at which a feed stands, out of its segment; None: it is in none yet.
+
+    The process that streams it brings the ledger up to the store.
+
+    Raises:
+        FrametallyError: The ledger or the store is away, or the segment cannot be read.
+    """
+    model = feed.model or next(iter(ports.ledger.models()), None)
+    if model is None or feed.told.captured_at_ms is None:
+        return None
+    return find_line(
+        ports.store,
+        ports.ledger,
+        model=model,
+        source=feed.source,
+        captured_at_ms=feed.told.captured_at_ms,
+        image_path=feed.told.image_path,
+        not_counted=forgotten_by(ports.ledger.tombstones()),
+    )
+
 
 _LOG = logging.getLogger("frametally_web")
 _LOOK_EVERY_S = 0.5
 _LONGEST_UNDETECTED_S = 5.0
 _LONGEST_SILENT_S = 60.0
-"""So long after the last result the end of a video waits for the results that are missing."""
+"""Time after the last result for which the end of a video waits for missing results."""
 _MOST_LOOKS = 1200
 _MOST_RECENT = 16
-"""So many frames that came at once are kept for who only listens."""
-_CATALOGUE_AWAY = "The catalogue does not answer for now."
-_NOT_DETECTED = (
-    "Its frames are announced, and nobody detects them for now: run `frametally consume --live`, or wait."
-)
+"""Frames of one moment that are kept for viewers that only listen."""
+_CATALOGUE_AWAY = "The catalogue is not responding."
+_NOT_DETECTED = "Its frames arrive, but no detector is running: run `frametally consume --live`, or wait."
 _BEHIND = (
-    "Pictures are {} s or more behind, as detection does not keep up: run more of "
+    "Pictures are at least {} s behind because detection is too slow: run more of "
     "`frametally consume --live`, choose a faster model, or lower FRAMETALLY_SAMPLE_FPS."
 )
 
 
 class Channel:
-    """One feed, and all who watch it here; the server's loop alone has to do with it."""
+    """One feed and all its viewers here; only the server's loop uses it."""
 
     def __init__(self, name: FeedName, feed: Feed, video: VideoRow | None) -> None:
-        """Nothing came yet."""
+        """Start without frames."""
         self.name = name
         self.feed = feed
         self.video = video
         self.recent: deque[PicturedResult] = deque(maxlen=_MOST_RECENT)
         self.encoded: tuple[int, EncodedFrame] | None = None
-        """The frame that somebody was sent last: its number, and its message."""
+        """The last frame sent to any viewer: its number, and its message."""
         self.wakes: set[Wake] = set()
-        """Each is set when there is something new."""
+        """Events that are set when there is something new."""
         self.waits_for = ""
         self.announced_at_s: float | None = None
         self.heard_at_s = 0.0
-        """When a result came last, or it ended."""
+        """Time of the last result, or of the end."""
         self.is_given_up = False
         self.behind_ms: int | None = None
         self._looks: deque[tuple[float, int]] = deque(maxlen=_MOST_LOOKS)  # when, and its newest moment then
@@ -72,7 +94,7 @@ class Channel:
         return self.recent[-1] if self.recent else None
 
     def after(self, n: int) -> PicturedResult | None:
-        """Return the first frame that is kept after the one of that number; None: there is none."""
+        """Return the first kept frame after that number; None: there is none."""
         return next((frame for frame in self.recent if frame.n > n), None)
 
     @property
@@ -87,11 +109,11 @@ class Channel:
 
     @property
     def _is_unseen(self) -> bool:
-        feed, told = self.feed, self.feed.told
-        is_at_end = told.state == "ended" and not told.reason
-        if feed.kind != "video" or not is_at_end or told.captured_at_ms is None:
+        feed, report = self.feed, self.feed.told
+        is_at_end = report.state == "ended" and not report.reason
+        if feed.kind != "video" or not is_at_end or report.captured_at_ms is None:
             return False
-        return self.newest is None or self.newest.result.captured_at_ms < told.captured_at_ms
+        return self.newest is None or self.newest.result.captured_at_ms < report.captured_at_ms
 
     def look(self, now_s: float) -> None:
         """Note how far it is, and how far what is shown is behind that."""
@@ -109,14 +131,14 @@ class Channel:
 
     def told(self) -> StreamTold:
         """Return how it stands."""
-        told = self.feed.told
-        state = "running" if self.awaits_results else told.state
+        report = self.feed.told
+        state = "running" if self.awaits_results else report.state
         waits = self.waits_for if state == "running" else ""
         return StreamTold(
             state="waiting" if waits else state,
-            position_s=told.position_s,
+            position_s=report.position_s,
             duration_s=self.video.record.facts.duration_s if self.video else None,
-            fps=told.frames_per_s,
+            fps=report.frames_per_s,
             behind_ms=self.behind_ms,
             viewers=len(self.wakes),
             reason=waits or self._reason() or None,
@@ -128,8 +150,8 @@ class Channel:
             from_ms = self.newest.result.captured_at_ms if self.newest else self._started_ms()
             left_s = -(-(end_ms - from_ms) // 1000)
             if self.is_given_up:
-                return f"Its last {left_s} s were not detected in time to be shown here."
-            return f"The stream is at its end; its last {left_s} s are still being detected."
+                return f"Its last {left_s} s were detected too late to be shown here."
+            return f"The stream has ended; detection of its last {left_s} s is still running."
         if self.feed.told.state == "running" and (self.behind_ms or 0) > 1000 * _LONGEST_UNDETECTED_S:
             about_s = max(5, (self.behind_ms or 0) // 10_000 * 10)
             return _BEHIND.format(about_s)
@@ -148,13 +170,13 @@ class Channel:
         """Return when a moment is to be seen, by the clock of who runs it; None where that is not known."""
         if self.feed.kind == "camera":
             return captured_at_ms
-        told, position_s = self.feed.told, self.position_s(captured_at_ms)
-        if position_s is None or told.position_s is None or told.due_at_ms is None:
+        report, position_s = self.feed.told, self.position_s(captured_at_ms)
+        if position_s is None or report.position_s is None or report.due_at_ms is None:
             return None
-        return told.due_at_ms + round(1000 * (position_s - told.position_s) / self.feed.speed)
+        return report.due_at_ms + round(1000 * (position_s - report.position_s) / self.feed.speed)
 
-    def header(self, frame: PicturedResult, found: Iterable[Detection]) -> FrameShown:
-        """Return what is told of a frame, with those of its detections that count."""
+    def header(self, frame: PicturedResult, detections: Iterable[Detection]) -> FrameShown:
+        """Return the message of a frame, with its detections that count."""
         result = frame.result
         return FrameShown(
             stream_id=self.feed.id,
@@ -167,18 +189,18 @@ class Channel:
             width_px=result.width_px,
             height_px=result.height_px,
             model=result.model,
-            boxes=[(one.label, one.confidence, *one.box, None) for one in found],
+            boxes=[(detection.label, detection.confidence, *detection.box, None) for detection in detections],
             left_out=0,
         )
 
     def wake(self) -> None:
         """Have all who watch look."""
-        for one in self.wakes:
-            one.set()
+        for event in self.wakes:
+            event.set()
 
 
 class _Work(NamedTuple):
-    """What there is while somebody watches."""
+    """The parts that exist while someone watches."""
 
     reader: ResultReader
     pictures: Pictures
@@ -186,12 +208,12 @@ class _Work(NamedTuple):
 
 
 class Relay:
-    """Has a channel for each feed that somebody watches."""
+    """Has a channel for each feed that someone watches."""
 
     def __init__(
         self, ports: LivePorts, settings: Settings, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Do nothing before somebody watches; `clock` gives seconds."""
+        """Do nothing before someone watches; `clock` gives seconds."""
         self._ports = ports
         self._settings = settings
         self._clock = clock
@@ -212,7 +234,7 @@ class Relay:
         """Return the channel of a feed that is not over; None if there is no such feed.
 
         Raises:
-            LookupError: There is no such video, or no camera of that source.
+            LookupError: The video or the camera does not exist.
             Retryable: The catalogue is away.
         """
         if name in self._channels:
@@ -235,7 +257,7 @@ class Relay:
         return cameras[0], None
 
     def join(self, channel: Channel, wake: Wake) -> Channel:
-        """Watch a channel, or the one that stands in its place by now; `leave` ends that."""
+        """Watch a channel, or its successor; `leave` ends that."""
         channel = self._channels.setdefault(channel.name, channel)
         channel.wakes.add(wake)
         if channel.video is not None:
@@ -257,7 +279,7 @@ class Relay:
             self._rest()
 
     def close(self) -> None:
-        """Read nothing more, for nobody; waits until that is so. Not for the server's loop."""
+        """Stop reading for all viewers; waits until it has stopped. Not for the server's loop."""
         self._is_closed = True
         self._rest()
         for reader in self._readers:
@@ -277,9 +299,9 @@ class Relay:
         def show(name: FeedName, frame: PicturedResult) -> None:
             loop.call_soon_threadsafe(self._show, pictures, name, frame)
 
-        def teller(what: str) -> Callable[[str], None]:
+        def teller(server: str) -> Callable[[str], None]:
             def tell(reason: str) -> None:
-                self._away[what] = reason
+                self._away[server] = reason
 
             return tell
 
@@ -294,7 +316,7 @@ class Relay:
                 pictures.take(channel.name, result)
 
         reader = ResultReader(self._ports.log, self._settings.results_topic, take, teller("log"))
-        self._readers = [one for one in self._readers if one.is_alive] + [reader]
+        self._readers = [old_reader for old_reader in self._readers if old_reader.is_alive] + [reader]
         self._work = _Work(reader, pictures, asyncio.create_task(self._watch()))
         reader.start()
 
@@ -321,7 +343,7 @@ class Relay:
                     self._stand(channel, feeds.get(channel.name))
             except FrametallyError as error:
                 self._away["catalogue"] = _CATALOGUE_AWAY
-                self._once_a_minute("feeds", f"how streams and cameras stand cannot be read: {error}")
+                self._once_a_minute("feeds", f"cannot read the states of streams and cameras: {error}")
             for channel in self._channels.values():
                 self._note_what_is_away(channel)
                 channel.look(self._clock())
@@ -331,26 +353,26 @@ class Relay:
             await asyncio.sleep(_LOOK_EVERY_S)
 
     def _feeds(self) -> tuple[dict[FeedName, Feed], dict[str, str]]:
-        """Return all feeds, of those that share a name the one that is not over, and whose contents are."""
+        """Return all feeds by name, preferring one that is not over, and the owners of contents."""
         feeds: dict[FeedName, Feed] = {}
         for feed in self._ports.feeds.feeds():
             name = FeedName(video_id=feed.video_id) if feed.kind == "video" else FeedName(source=feed.source)
             feeds.setdefault(name, feed)
-        known = {video_id: sha256 for sha256, video_id in self._video_of.items()}
+        sha256_by_video = {video_id: sha256 for sha256, video_id in self._video_of.items()}
         videos = {}
         for name, feed in feeds.items():
             if not name.video_id or (feed.is_over and name not in self._channels):
                 continue
-            if name.video_id not in known:
+            if name.video_id not in sha256_by_video:
                 row = self._ports.catalogue.video(name.video_id)
-                known[name.video_id] = row.record.sha256 if row else ""
-            videos[known[name.video_id]] = name.video_id
+                sha256_by_video[name.video_id] = row.record.sha256 if row else ""
+            videos[sha256_by_video[name.video_id]] = name.video_id
         return feeds, videos
 
     def _stand(self, channel: Channel, feed: Feed | None) -> None:
-        """Take in how a feed stands; one that is gone has ended."""
+        """Take the state of a feed; a deleted feed has ended."""
         before = channel.feed
-        if feed is None or feed.id != before.id:  # of another that was begun they are told anew
+        if feed is None or feed.id != before.id:  # for a new feed the frames start again
             feed = before._replace(told=before.told._replace(state="ended", captured_at_ms=None))
         if feed.told.frames_announced > before.told.frames_announced and channel.announced_at_s is None:
             channel.announced_at_s = self._clock()

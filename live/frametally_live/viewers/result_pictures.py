@@ -1,4 +1,4 @@
-"""Gets the pictures of results from the store, once for all who watch, the newest few of each feed."""
+"""Reads the pictures of results from the store, once for all viewers, the newest few of each feed."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from frametally_live.viewers.viewer_messages import PicturedResult
 _LOG = logging.getLogger("frametally_web")
 _MOST_AT_ONCE = 4
 _MOST_WAITING, _MOST_WAIT_S = 16, 1.0
-"""So many results of a feed may come at once and all be shown; what waited for longer has grown old."""
+"""Results of a feed at one moment that are all shown; older ones have waited too long."""
 _TRY_AGAIN_S = 0.5
 _STRAGGLES_S = 1.0
-_AWAY = "The store does not answer for now."
+_AWAY = "The store is not responding."
 
 
 class FeedName(NamedTuple):
@@ -63,7 +63,7 @@ class Pictures:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Hand pictures to `show`; `tell` hears why there are none for now, or an empty text; in threads."""
+        """Hand pictures to `show`; `tell` gets the reason while there are none, or "" (in threads)."""
         self._store = store
         self._show = show
         self._tell = tell
@@ -109,7 +109,7 @@ class Pictures:
         try:
             result = find()
         except FrametallyError as error:
-            self._once_a_minute("standing", f"what a paused stream shows cannot be read: {error}")
+            self._once_a_minute("standing", f"cannot read the picture of a paused stream: {error}")
             result = None
         with self._lock:
             feed.is_sought = False
@@ -118,7 +118,7 @@ class Pictures:
                 self._take(name, feed, result)
 
     def stand(self, name: FeedName, captured_at_ms: int | None) -> None:
-        """Take in that a feed stands still at a moment: what was left out of that is no straggler."""
+        """Note that a feed is paused at a position: its skipped results are not late."""
         with self._lock:
             feed = self._feeds.get(name)
             if feed is None or self._ended.is_set():
@@ -143,12 +143,12 @@ class Pictures:
             while (frame := self._next(feed)) is not None:
                 self._get_one(name, feed, frame)
         except FrametallyError as error:
-            self._once_a_minute("picture", f"a live picture cannot be read: {error}")
+            self._once_a_minute("picture", f"cannot read a live picture: {error}")
             with self._lock:
                 feed.is_got = True
 
     def _next(self, feed: _Feed) -> PicturedResult | None:
-        """Return the next result that has no picture yet; None: all is done, or nobody wants it."""
+        """Return the next result without a picture; None: everything is done, or no one watches."""
         with self._lock:
             old_s = self._clock() - _MOST_WAIT_S
             while len(feed.waiting) > 1 and feed.waiting[0].since_s < old_s:
@@ -164,7 +164,7 @@ class Pictures:
                 return
             except Retryable as error:
                 self._tell(_AWAY)
-                self._once_a_minute("store", f"live pictures cannot be read: {error}")
+                self._once_a_minute("store", f"cannot read live pictures: {error}")
                 self._ended.wait(_TRY_AGAIN_S)
                 with self._lock:
                     if feed.waiting:  # whatever came before the newest is shown no more

@@ -1,7 +1,8 @@
-"""What a viewer is told, and may say; a picture comes behind its header: 4 bytes of length, JSON, JPEG."""
+"""Messages to and from a viewer; a picture follows its header: 4 bytes of length, JSON, JPEG."""
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import struct
 from typing import NamedTuple
@@ -10,31 +11,32 @@ import msgspec
 
 from frametally.records import FrameDetections
 from frametally_live.feed_records import FeedState
+from frametally_web.api.asyncapi import AsyncChannel, AsyncChannels, Message, Operation, codes
 from frametally_web.requests.answers import Answer
 
 ShownBox = tuple[str, float, float, float, float, float, int | None]
-"""Label, confidence, left, top, width, height, number of its track (null: it is not tracked)."""
+"""Label, confidence, left, top, width, height, number of its track (null: not tracked)."""
 
 
 class FrameShown(Answer, frozen=True, kw_only=True, tag_field="type", tag="frame"):
     """A frame in which something was looked for: the header of its JPEG.
 
     Attributes:
-        stream_id: Names the stream, or the camera.
-        n: Number of the frame; `ack` names it.
+        stream_id: ID of the stream or camera.
+        n: Number of the frame; use it in `ack`.
         image_path: Key of the frame's JPEG in the store.
         captured_at_ms: Event time of the frame.
-        position_s: Of a video: seconds after its first frame; null of a camera.
-        sent_at_ms: When it was sent, by the server's clock.
-        due_at_ms: When it was to be seen, by that clock: of a camera its event time, of a video as its speed
-            has it; null where that is not known.
-        width_px: Of the frame.
-        height_px: Of the frame.
-        model: Id of the model that looked.
-        boxes: Those that count: label, confidence, left, top, width, height in pixels of the frame, and the
-            number of its track, null where it is not tracked.
-        left_out: Frames that came since this viewer did, and were not sent to it.
-        image: The JPEG in base64; only where `format=json` was asked for.
+        position_s: Of a video: seconds after its first frame; null for a camera.
+        sent_at_ms: Time of sending, by the server's clock.
+        due_at_ms: Time at which it was due, by that clock: for a camera its event time, for a video by its
+            speed; null if not known.
+        width_px: Width of the frame.
+        height_px: Height of the frame.
+        model: ID of the model that detected the objects.
+        boxes: Boxes that count: label, confidence, left, top, width, height in pixels of the frame, and the
+            number of its track, null if not tracked.
+        left_out: Frames since this viewer connected that were not sent to it.
+        image: The JPEG in base64; only with `format=json`.
     """
 
     stream_id: str
@@ -56,15 +58,15 @@ class StreamTold(Answer, frozen=True, kw_only=True, tag_field="type", tag="state
     """How what is watched stands: at once, at every change, and every 5 s.
 
     Attributes:
-        state: `requested`, `starting`, `running`, `waiting` (its frames, or what is found in them, do not
-            come for now), `paused`, `stopping`, `ended` or `failed`.
-        position_s: Of a video: seconds that have been reached; null before that, and of a camera.
-        duration_s: Of a video: its length; null where it states none, and of a camera.
-        fps: Frames a second that are announced, of late; null before it can be told.
-        behind_ms: How long ago the newest frame that is shown was announced, to half a second: so far is
-            detection behind. Null before a frame is shown.
-        viewers: How many watch it here.
-        reason: Why, as one sentence; null where there is nothing to say.
+        state: `requested`, `starting`, `running`, `waiting` (its frames or detections are missing for now),
+            `paused`, `stopping`, `ended` or `failed`.
+        position_s: Of a video: position in seconds; null before the first frame, and for a camera.
+        duration_s: Of a video: its length; null if the file has none, and for a camera.
+        fps: Recent rate of announced frames; null until it is known.
+        behind_ms: Age of the newest frame shown since its announcement, to half a second: the delay of
+            detection. Null before a frame is shown.
+        viewers: Number of viewers here.
+        reason: Reason for the state, as one sentence; null if there is nothing to say.
     """
 
     state: FeedState
@@ -103,26 +105,20 @@ NO_VIDEO, NO_STREAM = 4404, 4409
 _LENGTH = struct.Struct(">I")
 
 CLOSED_BECAUSE = {
-    1000: "what was watched has ended, as the last `state` says",
-    1003: "the viewer said what is none of its messages, or acknowledged what was never sent",
-    1008: "it may not watch (a page of another site, another name of this server), asks for what there is "
-    "not in the address, or says too much",
-    1009: "what it said is larger than anything that is taken in",
-    1013: "too many watch already, in all or from its address, or the catalogue does not answer for now",
-    NO_VIDEO: "there is no such video, or no camera of that source",
-    NO_STREAM: "nothing streams it: start that",
+    1000: "the stream has ended, as the last `state` says",
+    1003: "the viewer sent an unknown message, or acknowledged a frame that was never sent",
+    1008: "the viewer may not watch (a page of another site, another name of this server), used an unknown "
+    "parameter, or sent too many messages",
+    1009: "the message is too large",
+    1013: "too many viewers, in all or from this address, or the catalogue is not responding",
+    NO_VIDEO: "the video or camera does not exist",
+    NO_STREAM: "the video is not being streamed: start a stream first",
 }
-"""By what code a viewer's socket is closed, and why."""
+"""Codes with which a viewer's socket is closed, and their reasons."""
 
 
 class PicturedResult(NamedTuple):
-    """A result and its picture, as all viewers get them.
-
-    Attributes:
-        n: Counts what came of its feed, also what nobody was shown.
-        result: What was found.
-        jpeg: The picture.
-    """
+    """A result and its picture, as all viewers get them; `n` counts all that came of its feed."""
 
     n: int
     result: FrameDetections
@@ -130,22 +126,91 @@ class PicturedResult(NamedTuple):
 
 
 class EncodedFrame:
-    """A frame as a message: what all viewers are told of it is encoded once."""
+    """A frame as a message, encoded once for all viewers."""
 
     def __init__(self, header: FrameShown, jpeg: bytes) -> None:
         """Take all of it but `sent_at_ms` and `left_out`, which each viewer has its own of."""
-        told = msgspec.to_builtins(header)
-        del told["sent_at_ms"], told["left_out"]
-        self._told = msgspec.json.encode(told)[:-1]
+        fields = msgspec.to_builtins(header)
+        del fields["sent_at_ms"], fields["left_out"]
+        self._fields_json = msgspec.json.encode(fields)[:-1]
         self._jpeg = jpeg
 
     def as_bytes(self, *, sent_at_ms: int, left_out: int) -> bytes:
         """Return it as one binary message."""
-        head = b'%b,"sent_at_ms":%d,"left_out":%d}' % (self._told, sent_at_ms, left_out)
+        head = b'%b,"sent_at_ms":%d,"left_out":%d}' % (self._fields_json, sent_at_ms, left_out)
         return b"".join((_LENGTH.pack(len(head)), head, self._jpeg))
 
     def as_text(self, *, sent_at_ms: int, left_out: int) -> str:
         """Return it as one text message."""
         image = base64.b64encode(self._jpeg)
-        text = b'%b,"sent_at_ms":%d,"left_out":%d,"image":"%b"}' % (self._told, sent_at_ms, left_out, image)
+        text = b'%b,"sent_at_ms":%d,"left_out":%d,"image":"%b"}' % (
+            self._fields_json,
+            sent_at_ms,
+            left_out,
+            image,
+        )
         return text.decode()
+
+
+class Wake:
+    """As `asyncio.Event`, for one task of the loop that it was made in.
+
+    That one asks for its loop with each wait, which is a system call: a twentieth of what a viewer costs.
+    """
+
+    def __init__(self) -> None:
+        """Start without news."""
+        self._loop = asyncio.get_running_loop()
+        self._waiter: asyncio.Future[None] | None = None
+        self._is_set = False
+
+    def set(self) -> None:
+        """Wake it, or have it not wait."""
+        self._is_set = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def clear(self) -> None:
+        """Wait for the next news."""
+        self._is_set = False
+
+    async def wait(self) -> None:
+        """Return once it is woken."""
+        if not self._is_set:
+            self._waiter = self._loop.create_future()
+            await self._waiter
+
+
+_SHOWN = (
+    Message(
+        "frame",
+        FrameShown,
+        "A frame: binary, 4 bytes of length (big-endian), this header, and the JPEG; with `format=json` "
+        "this object as text.",
+    ),
+    Message("state", StreamTold, "State of the feed: at once, at every change, and every 5 s."),
+)
+_HEARD = (
+    Message(
+        "ack", Ack, "The viewer has drawn a frame; after the first `ack` at most two frames wait for one."
+    ),
+    Message("pause", Pause, "Stop sending frames to this viewer."),
+    Message("resume", Resume, "Send frames again."),
+)
+
+CHANNELS = AsyncChannels(
+    [
+        AsyncChannel(
+            "stream",
+            "/ws/stream",
+            "Live frames and their detections",
+            "A WebSocket for one viewer of a streamed video or a camera: "
+            "`/ws/stream?video_id=...` or `/ws/stream?source=...`; `&format=json` sends frames as text. "
+            f"{codes(CLOSED_BECAUSE)}",
+            [
+                Operation("show", "send", "The server sends frames.", _SHOWN),
+                Operation("hear_viewer", "receive", "Messages that a viewer may send.", _HEARD),
+            ],
+        )
+    ]
+)

@@ -1,7 +1,7 @@
 """`/ws/stream`: live frames and the boxes in them, each viewer at its own pace.
 
-A viewer that acknowledges frames has two frames of credit, and then gets the newest. One that only listens
-gets the next frame once its socket takes more, of the newest few. The server counts those that it leaves out.
+A viewer that acknowledges frames has two frames of credit, and then gets the newest. A viewer that only
+listens gets the next frame when its socket has room, of the newest few. The server counts skipped frames.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from frametally_live.viewers.viewer_messages import (
     PicturedResult,
     Resume,
     StreamTold,
+    Wake,
 )
-from frametally_live.viewers.wakeups import Wake
 from frametally_web.access.visitors import Visitor, set_visitor
 from frametally_web.requests.problems import Problem
 from frametally_web.sockets.talking import NOT_ALLOWED, OVER, TOO_MANY, Judgement, close, hear, send, talk
@@ -42,10 +42,10 @@ STREAM_PATH = "/ws/stream"
 _MOST_IN_ALL, _MOST_OF_ADDRESS = 500, 50
 _CREDIT_FRAMES = 2
 _MOST_OPEN = 100
-"""So many that one has not acknowledged yet are remembered: one that only listens acknowledges none."""
+"""Unacknowledged frames that are remembered; a viewer that only listens acknowledges none."""
 _TELL_EVERY_S = 5.0
 # Made once, before there are threads: see `records.decode`.
-_said = msgspec.json.Decoder(Ack | Pause | Resume)
+_client_message = msgspec.json.Decoder(Ack | Pause | Resume)
 
 
 class ViewerSockets:
@@ -88,7 +88,7 @@ class ViewerSockets:
             await self._answer(socket)
         finally:
             self._open[address] -= 1
-            self._open += Counter()  # which forgets where nobody watches from
+            self._open += Counter()  # drops addresses without viewers
 
     async def _refusal(self, socket: WebSocket, address: str) -> int | None:
         try:
@@ -100,11 +100,11 @@ class ViewerSockets:
         return None
 
     async def _answer(self, socket: WebSocket) -> None:
-        asked = _asked_for(socket.scope["query_string"])
-        if asked is None:
+        question = _asked_for(socket.scope["query_string"])
+        if question is None:
             await close(socket, NOT_ALLOWED)
             return
-        name, as_json = asked
+        name, as_json = question
         try:
             channel = await self._relay.find(name)
         except LookupError:
@@ -119,7 +119,7 @@ class ViewerSockets:
             channel = self._relay.join(channel, wake)
             viewer = _Viewer(socket, channel, wake, self._encoded, as_json=as_json)
             try:
-                await talk(socket, viewer.tell(), hear(socket, _said, viewer.take))
+                await talk(socket, viewer.tell(), hear(socket, _client_message, viewer.take))
             finally:
                 self._relay.leave(channel, wake)
 
@@ -153,6 +153,8 @@ class _Viewer:
         self._is_paused = False
         self._sent: int | None = None
         self._left_out = 0
+        newest = channel.newest
+        self._before = 0 if newest is None else newest.n  # what came before this viewer was not left out
 
     def take(self, message: Ack | Pause | Resume) -> Judgement:
         """Take in what it says; it is wrong to acknowledge what was never sent."""
@@ -169,17 +171,17 @@ class _Viewer:
         elif self._is_paused:
             self._is_paused = False
             newest = self._channel.newest
-            if newest is not None and self._sent is not None:  # what came meanwhile was not wanted
+            if newest is not None and self._sent is not None:  # earlier frames were not wanted
                 self._sent = max(self._sent, newest.n - 1)
-        if self._next() is not None:  # there mostly is nothing: then nobody is woken for every `ack`
+        if self._next() is not None:  # usually there is none, and an `ack` must wake no task
             self._wake.set()
         return judgement
 
     async def tell(self) -> int:
-        """Send what there is to be told, for as long as there is; return the code to close by."""
-        told: StreamTold | None = None
+        """Send all that is new; return the code to close with."""
+        last_report: StreamTold | None = None
         loop = asyncio.get_running_loop()
-        due: asyncio.TimerHandle | None = None  # one timer for many frames: one for each wait is dear
+        timer: asyncio.TimerHandle | None = None  # one timer for many frames: one for each wait is dear
         try:
             while True:
                 self._wake.clear()
@@ -187,13 +189,17 @@ class _Viewer:
                 if frame is not None and self._channel.is_over:  # its last one
                     await self._send(frame)
                     continue
-                # Both before anything is sent: if it ends meanwhile, it is told so before the socket closes.
+                # Read both before sending: if it ends now, the viewer learns it before the socket closes.
                 state, is_over = self._channel.told(), self._channel.is_over
-                is_due = due is None or loop.time() >= due.when()
-                if told is None or is_due or (state.state, state.reason) != (told.state, told.reason):
-                    if due is not None:
-                        due.cancel()
-                    told, due = state, loop.call_later(_TELL_EVERY_S, self._wake.set)
+                is_due = timer is None or loop.time() >= timer.when()
+                if (
+                    last_report is None
+                    or is_due
+                    or (state.state, state.reason) != (last_report.state, last_report.reason)
+                ):
+                    if timer is not None:
+                        timer.cancel()
+                    last_report, timer = state, loop.call_later(_TELL_EVERY_S, self._wake.set)
                     await send(self._socket, msgspec.json.encode(state).decode())
                 if is_over:
                     return OVER
@@ -202,8 +208,8 @@ class _Viewer:
                     continue  # there may be another by now
                 await self._wake.wait()
         finally:
-            if due is not None:
-                due.cancel()
+            if timer is not None:
+                timer.cancel()
 
     def _next(self) -> PicturedResult | None:
         """Return the frame that it may have now."""
@@ -219,8 +225,8 @@ class _Viewer:
         return is_new and not self._is_paused and has_credit
 
     async def _send(self, frame: PicturedResult) -> None:
-        if self._sent is not None:
-            self._left_out += frame.n - self._sent - 1
+        last = self._before if self._sent is None else self._sent
+        self._left_out += max(frame.n - last - 1, 0)
         self._sent = frame.n
         self._open.append(frame.n)
         encoded = self._encoded(self._channel, frame)
@@ -232,13 +238,13 @@ class _Viewer:
 def _asked_for(query: bytes) -> tuple[FeedName, bool] | None:
     """Return what is to be watched, and whether as JSON; None: the address says what cannot be."""
     try:
-        said = parse_qsl(query.decode("ascii"), keep_blank_values=True, max_num_fields=10)
+        pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, max_num_fields=10)
     except ValueError:
         return None
-    asked = dict(said)
-    name = FeedName(asked.pop("video_id", ""), asked.pop("source", ""))
-    shape = asked.pop("format", "")
-    if asked or len({key for key, _ in said}) < len(said) or shape not in ("", "json"):
+    fields = dict(pairs)
+    name = FeedName(fields.pop("video_id", ""), fields.pop("source", ""))
+    shape = fields.pop("format", "")
+    if fields or len({key for key, _ in pairs}) < len(pairs) or shape not in ("", "json"):
         return None
     if bool(name.video_id) == bool(name.source):
         return None
@@ -248,8 +254,8 @@ def _asked_for(query: bytes) -> tuple[FeedName, bool] | None:
 def _address_of(socket: WebSocket) -> str:
     """Return where a viewer is: as the proxy says by which it comes, if that is on a network of ours."""
     address = socket.client.host if socket.client else ""
-    said = socket.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+    forwarded = socket.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
     try:
-        return str(ipaddress.ip_address(said)) if ipaddress.ip_address(address).is_private else address
+        return str(ipaddress.ip_address(forwarded)) if ipaddress.ip_address(address).is_private else address
     except ValueError:
         return address

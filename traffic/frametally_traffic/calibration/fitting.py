@@ -12,16 +12,18 @@ import numpy as np
 
 from frametally.errors import Misconfigured
 from frametally_traffic.calibration.homography import (
+    IN_PICTURE,
     Array,
+    check_points,
     extent,
     homography,
     laid_rectangles,
     mapped,
     scale_change,
+    turn,
     with_ones,
 )
-from frametally_traffic.calibration.refused_points import IN_PICTURE, check_points, turn
-from frametally_traffic.geometry.ground import Ground, Matrix
+from frametally_traffic.geometry.speed import Ground, Matrix
 from frametally_traffic.records import FEWEST_REFERENCES, MOST_RECTANGLES, MOST_REFERENCES
 
 DIGITS = 12
@@ -29,7 +31,7 @@ DIGITS = 12
 _HORIZON_PART = 0.03
 """A point at the horizon: `w` is less than this part of that of the nearest point; 33 times as far."""
 _CLICK_PX = 1.0
-"""Standard error of a point in the picture: nobody sets it better, and four points cannot tell theirs."""
+"""Standard error of a point in the picture: people click no more exactly, and four points cannot show it."""
 _MOST_MISFIT = 0.05
 """Of the points' extent in the picture; what does not fit by more is a wrong pair, and no inexact one."""
 _BEYOND = 0.25
@@ -40,14 +42,10 @@ Fit: TypeAlias = Callable[[Array], tuple[Array, Array]]
 
 
 class GroundPoint(NamedTuple):
-    """A point of the ground that the picture shows.
+    """A point of the ground that the picture shows, in pixels from the left and from the top.
 
-    Attributes:
-        x: In the picture, pixels from the left; `y`: from the top.
-        y: Likewise.
-        x_m: On the ground, in metres; axes as on a map: seen from above, y points to the left of x. Any
-            origin will do; in the matrix it is their centre.
-        y_m: Likewise.
+    On the ground it is in metres; axes as on a map: seen from above, y points to the left of x. Any origin
+    will do; in the matrix it is their centre.
     """
 
     x: float
@@ -59,10 +57,8 @@ class GroundPoint(NamedTuple):
 class Rectangle(NamedTuple):
     """A rectangle on the ground: a parking space, a marking.
 
-    Attributes:
-        corners: Four points (x, y) of the picture, round the rectangle in either sense.
-        first_side_m: Length from the first corner to the second.
-        second_side_m: Length from the second corner to the third.
+    Its corners are four points (x, y) of the picture, round it in either sense; the first side goes from the
+    first to the second of them, the second side from there to the third.
     """
 
     corners: Sequence[tuple[float, float]]
@@ -110,58 +106,57 @@ def calibration_of_points(points: Sequence[GroundPoint]) -> GroundCalibration:
     """Return the calibration of four or more points with their metres.
 
     Raises:
-        Misconfigured: They are none: one line, with what to change.
+            Misconfigured: The points are not usable: one line, with what to change.
     """
     if len(points) > MOST_REFERENCES:
-        raise Misconfigured(f"{len(points)} points of at most {MOST_REFERENCES}: leave some out")
+        raise Misconfigured(f"{len(points)} points; at most {MOST_REFERENCES} are allowed: remove some")
     if len(points) < FEWEST_REFERENCES:
         raise Misconfigured(
-            f"{len(points)} of at least {FEWEST_REFERENCES} points with metres: set more, or give a distance"
+            f"{len(points)} points with metres; at least {FEWEST_REFERENCES} are needed: add more, or use a "
+            "distance"
         )
     every = np.array(points, dtype=np.float64).reshape(-1, 4)
     pixels, metres = every[:, :2], every[:, 2:]
     check_points(pixels, metres)
     metres = metres - metres.mean(axis=0)  # of a country's grid, digits would be lost
-    return _calibration("points", pixels, lambda shown: (homography(shown, metres), metres), 8)
+    return _calibration("points", pixels, lambda picture_px: (homography(picture_px, metres), metres), 8)
 
 
 def calibration_of_rectangles(rectangles: Sequence[Rectangle]) -> GroundCalibration:
     """Return the calibration of one or more rectangles with known sides, wherever they lie to each other.
 
-    The largest in the picture lies at the origin; of the others it is found out where they lie.
+    The largest in the picture is at the origin; the positions of the others are computed.
 
     Raises:
-        Misconfigured: They are none: one line, with what to change.
+            Misconfigured: The rectangles are not usable: one line, with what to change.
     """
     if not 1 <= len(rectangles) <= MOST_RECTANGLES:
-        raise Misconfigured(
-            f"{len(rectangles)} rectangles of at least 1 and at most {MOST_RECTANGLES}: add or leave out some"
-        )
+        raise Misconfigured(f"there are {len(rectangles)} rectangles; use 1 to {MOST_RECTANGLES}")
     shapes = []
-    for number, one in enumerate(rectangles, 1):
-        if len(one.corners) != 4:
+    for number, rectangle in enumerate(rectangles, 1):
+        if len(rectangle.corners) != 4:
             raise Misconfigured(
-                f"rectangle {number} has {len(one.corners)} corners: give four, in order round it"
+                f"rectangle {number} has {len(rectangle.corners)} corners: set four, in order around it"
             )
-        width, length = one.first_side_m, one.second_side_m
-        if not (0 < width < inf and 0 < length < inf and all(map(isfinite, chain(*one.corners)))):
+        width, length = rectangle.first_side_m, rectangle.second_side_m
+        if not (0 < width < inf and 0 < length < inf and all(map(isfinite, chain(*rectangle.corners)))):
             raise Misconfigured(
-                f"rectangle {number}: a corner or a side is no number: give pixels, and metres above 0"
+                f"rectangle {number}: a corner or a side is not a number: enter pixels, and metres above 0"
             )
         shape = np.array([(0, 0), (width, 0), (width, length), (0, length)], dtype=np.float64)
-        shown = np.array(one.corners, dtype=np.float64)
+        corner_px = np.array(rectangle.corners, dtype=np.float64)
         # Clicked clockwise in the picture it is laid clockwise: either is right.
-        if turn(shown, (0, 1, 2), IN_PICTURE) > 0:
+        if turn(corner_px, (0, 1, 2), IN_PICTURE) > 0:
             shape[:, 1] *= -1
-        check_points(shown, shape, "corner", f" of rectangle {number}")
+        check_points(corner_px, shape, "corner", f" of rectangle {number}")
         shapes.append(shape)
-    pixels = np.array([corner for one in rectangles for corner in one.corners], dtype=np.float64)
-    order = sorted(range(len(shapes)), key=lambda at: -extent(pixels[4 * at : 4 * at + 4]))
-    corners = np.array([4 * at + corner for at in order for corner in range(4)])
+    pixels = np.array([corner for rectangle in rectangles for corner in rectangle.corners], dtype=np.float64)
+    order = sorted(range(len(shapes)), key=lambda index: -extent(pixels[4 * index : 4 * index + 4]))
+    corners = np.array([4 * index + corner for index in order for corner in range(4)])
     back = np.argsort(corners)
 
-    def fit(shown: Array) -> tuple[Array, Array]:
-        matrix, metres = laid_rectangles(shown[corners], [shapes[at] for at in order])
+    def fit(picture_px: Array) -> tuple[Array, Array]:
+        matrix, metres = laid_rectangles(picture_px[corners], [shapes[index] for index in order])
         return matrix, metres[back]
 
     return _calibration("rectangles", pixels, fit, 8 + 3 * (len(shapes) - 1))
@@ -175,13 +170,13 @@ def calibration_of_scale(
     It takes the ground as seen from straight above: a pixel is as many metres everywhere near the points.
 
     Raises:
-        Misconfigured: It is none: one line, with what to change.
+            Misconfigured: The scale is not usable: one line, with what to change.
     """
     if not all(map(isfinite, (*start, *end, distance_m))) or distance_m <= 0:
         raise Misconfigured("a scale needs two points in pixels and their distance in metres, above 0")
     apart_px = hypot(end[0] - start[0], end[1] - start[1])
     if apart_px < 2 * _CLICK_PX:
-        raise Misconfigured("the two points of the scale are the same: set them further apart")
+        raise Misconfigured("the two points of the scale are the same: move them apart")
     by_px = distance_m / apart_px
     pixels = np.array([start, end], dtype=np.float64)
     return GroundCalibration(
@@ -207,14 +202,14 @@ def _calibration(
     if w.sum() < 0:
         matrix, w = -matrix, -w
     if w.min() < _HORIZON_PART * w.max():
-        raise Misconfigured(f"{_name_of(made_of, w.argmin())} is at the horizon: set it nearer to the camera")
+        raise Misconfigured(f"{_name_of(made_of, w.argmin())} is at the horizon: move it nearer the camera")
     matrix = matrix / w.mean()
     off = mapped(np.linalg.inv(matrix), metres) - pixels
     errors_px = np.hypot(off[:, 0], off[:, 1])
     if not errors_px.max() <= _MOST_MISFIT * extent(pixels):
         raise Misconfigured(
-            f"{_name_of(made_of, errors_px.argmax())} is {errors_px.max():.0f} px from where the others have "
-            "it: check its place and its metres"
+            f"{_name_of(made_of, errors_px.argmax())} is {errors_px.max():.0f} px from where the "
+            "others put it: check its place and its metres"
         )
     spare = 2 * len(pixels) - parameters
     # Of n coordinates that p parameters fit, the residual is (1 - p/n)^1/2 of their error: HZ 5.1.3.
@@ -232,8 +227,12 @@ def _calibration(
     )
 
 
-def _name_of(made_of: str, at: np.intp) -> str:
-    return f"point {at + 1}" if made_of == "points" else f"corner {at % 4 + 1} of rectangle {at // 4 + 1}"
+def _name_of(made_of: str, index: np.intp) -> str:
+    return (
+        f"point {index + 1}"
+        if made_of == "points"
+        else f"corner {index % 4 + 1} of rectangle {index // 4 + 1}"
+    )
 
 
 def _reach(pixels: Array, width: float, height: float) -> tuple[float, float, float, float]:

@@ -1,4 +1,4 @@
-"""The matrix from picture to ground: fitted, and by how much it changes with its points.
+"""The matrix from picture to ground: fitted, how it changes with its points, and which points make none.
 
 Places are arrays of shape (n, 2), float64: x, y in pixels of the picture, or in metres on the ground.
 HZ is Hartley & Zisserman, Multiple View Geometry in Computer Vision, 2nd edition, 2004.
@@ -6,11 +6,15 @@ HZ is Hartley & Zisserman, Multiple View Geometry in Computer Vision, 2nd editio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from itertools import combinations
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from frametally.errors import Misconfigured
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -26,17 +30,17 @@ def homography(pixels: Array, metres: Array) -> Array:
     is the right singular vector of the smallest singular value.
     """
     to_pixels, to_metres = _normalising(pixels), _normalising(metres)
-    shown, laid = with_ones(pixels) @ to_pixels.T, mapped(to_metres, metres)
-    none = np.zeros_like(shown)
+    picture, laid = with_ones(pixels) @ to_pixels.T, mapped(to_metres, metres)
+    zeros = np.zeros_like(picture)
     rows = np.vstack(
         [
-            np.hstack([shown, none, -laid[:, :1] * shown]),
-            np.hstack([none, shown, -laid[:, 1:] * shown]),
+            np.hstack([picture, zeros, -laid[:, :1] * picture]),
+            np.hstack([zeros, picture, -laid[:, 1:] * picture]),
         ]
     )
     matrix = np.linalg.svd(rows)[2][8].reshape(3, 3)
-    found: Array = np.linalg.inv(to_metres) @ matrix @ to_pixels
-    return found
+    solution: Array = np.linalg.inv(to_metres) @ matrix @ to_pixels
+    return solution
 
 
 def _normalising(places: Array) -> Array:
@@ -46,7 +50,7 @@ def _normalising(places: Array) -> Array:
 
 
 def laid_rectangles(pixels: Array, shapes: Sequence[Array]) -> tuple[Array, Array]:
-    """Return the matrix of several rectangles and where their corners lie on the ground; the first one stays.
+    """Return the matrix of several rectangles and their corners on the ground; the first one stays.
 
     Matrix and poses with the least squared reprojection error, by the method of Gauss and Newton (HZ A6.1),
     from the matrix of the first one alone.
@@ -58,21 +62,23 @@ def laid_rectangles(pixels: Array, shapes: Sequence[Array]) -> tuple[Array, Arra
     start = homography(pixels[:4], shapes[0])
     if len(shapes) == 1:
         return start, shapes[0]
-    seen = mapped(start, pixels)
-    to_pixels, to_metres = _normalising(pixels), _normalising(seen)
-    shown, near = mapped(to_pixels, pixels), mapped(to_metres, seen)
-    first, *others = (shape * to_metres[0, 0] for shape in shapes)
+    start_metres = mapped(start, pixels)
+    to_pixels, to_metres = _normalising(pixels), _normalising(start_metres)
+    picture, near = mapped(to_pixels, pixels), mapped(to_metres, start_metres)
+    first, *other_shapes = (shape * to_metres[0, 0] for shape in shapes)
     first = first + to_metres[:2, 2]
 
     def laid(unknown: Array) -> Array:
         poses = unknown[9:].reshape(-1, 3)
-        return np.vstack([first, *(_moved(one, pose) for one, pose in zip(others, poses, strict=True))])
+        return np.vstack(
+            [first, *(_place(shape, pose) for shape, pose in zip(other_shapes, poses, strict=True))]
+        )
 
     def off(unknown: Array) -> Array:
-        return (mapped(unknown[:9].reshape(3, 3), laid(unknown)) - shown).ravel()
+        return (mapped(unknown[:9].reshape(3, 3), laid(unknown)) - picture).ravel()
 
     inverse: Array = to_pixels @ np.linalg.inv(start) @ np.linalg.inv(to_metres)
-    poses = [_pose(one, near[4 * at : 4 * at + 4]) for at, one in enumerate(others, 1)]
+    poses = [_pose(shape, near[4 * index : 4 * index + 4]) for index, shape in enumerate(other_shapes, 1)]
     unknown = np.concatenate([(inverse / np.linalg.norm(inverse)).ravel(), *poses])
     # A matrix is the same by any factor: its largest number stays as it is.
     steps = np.delete(_SMALL * np.eye(len(unknown)), np.abs(unknown[:9]).argmax(), axis=0)
@@ -88,19 +94,19 @@ def laid_rectangles(pixels: Array, shapes: Sequence[Array]) -> tuple[Array, Arra
     return matrix, mapped(back, laid(unknown))
 
 
-def _moved(shape: Array, pose: Array) -> Array:
+def _place(shape: Array, pose: Array) -> Array:
     """Return a shape turned by `pose[0]` and moved by the rest."""
     cos, sin = np.cos(pose[0]), np.sin(pose[0])
-    moved: Array = shape @ np.array([[cos, sin], [-sin, cos]]) + pose[1:]
-    return moved
+    placed: Array = shape @ np.array([[cos, sin], [-sin, cos]]) + pose[1:]
+    return placed
 
 
 def _pose(shape: Array, onto: Array) -> Array:
     """Return by which pose a shape comes as near as it can to other places."""
-    own, there = shape - shape.mean(axis=0), onto - onto.mean(axis=0)
-    angle = np.arctan2((own[:, 0] * there[:, 1] - own[:, 1] * there[:, 0]).sum(), (own * there).sum())
+    own, target = shape - shape.mean(axis=0), onto - onto.mean(axis=0)
+    angle = np.arctan2((own[:, 0] * target[:, 1] - own[:, 1] * target[:, 0]).sum(), (own * target).sum())
     turned = np.array([angle, 0.0, 0.0])
-    turned[1:] = (onto - _moved(shape, turned)).mean(axis=0)
+    turned[1:] = (onto - _place(shape, turned)).mean(axis=0)
     return turned
 
 
@@ -113,10 +119,10 @@ def scale_change(pixels: Array, matrix: Array, fit: Callable[[Array], tuple[Arra
     """
     lengths = _lengths(matrix, pixels)
     squares = np.zeros_like(lengths)
-    for at in np.ndindex(pixels.shape):
-        moved = pixels.copy()
-        moved[at] += _SMALL_PX
-        squares += ((_lengths(fit(moved)[0], pixels) / lengths - 1) / _SMALL_PX) ** 2
+    for cell in np.ndindex(pixels.shape):
+        shifted = pixels.copy()
+        shifted[cell] += _SMALL_PX
+        squares += ((_lengths(fit(shifted)[0], pixels) / lengths - 1) / _SMALL_PX) ** 2
     return float(np.sqrt(squares.mean()))
 
 
@@ -132,8 +138,8 @@ def _lengths(matrix: Array, pixels: Array) -> Array:
 def mapped(matrix: Array, places: Array) -> Array:
     """Return places, shape (n, 2), as a matrix has them on the other plane."""
     mapped = with_ones(places) @ matrix.T
-    found: Array = mapped[:, :2] / mapped[:, 2:]
-    return found
+    plane: Array = mapped[:, :2] / mapped[:, 2:]
+    return plane
 
 
 def with_ones(places: Array) -> Array:
@@ -144,3 +150,95 @@ def with_ones(places: Array) -> Array:
 def extent(places: Array) -> float:
     """Return the diagonal of the upright rectangle about places."""
     return float(np.hypot(*np.ptp(places, axis=0)))
+
+
+_FAR = 1e8
+"""No pixel, and no metre of a country's grid, is further away."""
+IN_PICTURE, ON_GROUND = 0.01, 0.002
+"""A point nearer to a line than this part of the points' extent is on it; a tenth of it counts as one place.
+In the picture it is about what a click is off; on the ground a far point makes all others look near."""
+
+
+def check_points(pixels: Array, metres: Array, kind: str = "point", owner: str = "") -> None:
+    """Refuse what makes no matrix: four or more places of the picture and of the ground, shape (n, 2).
+
+    `kind`: name of a point in the message. `owner`: text after its number there.
+
+    Raises:
+        Misconfigured: The first thing that is wrong, and what to change.
+    """
+    every = np.hstack([pixels, metres])
+    for number in np.flatnonzero(~(np.abs(every) <= _FAR).all(axis=1)):
+        raise Misconfigured(f"{kind} {number + 1}{owner} has an invalid coordinate: set it again")
+    for plane_name, places, part in (
+        ("in the picture", pixels, IN_PICTURE),
+        ("on the ground", metres, ON_GROUND),
+    ):
+        least = part * extent(places)
+        for first, second in combinations(range(len(places)), 2):
+            if np.hypot(*(places[first] - places[second])) <= least / 10:
+                raise Misconfigured(
+                    f"{kind}s {first + 1} and {second + 1}{owner} are one place {plane_name}: "
+                    "move or remove one of them"
+                )
+        for left_out in range(len(places)):
+            rest = np.delete(places, left_out, axis=0)
+            width = np.linalg.svd(rest - rest.mean(axis=0), compute_uv=False)[1]
+            if width / np.sqrt(len(rest)) < least / 2:
+                names = _names_of(number for number in range(len(places)) if number != left_out)
+                raise Misconfigured(
+                    f"{kind}s {names}{owner} are on one line {plane_name}: move one of them off that line"
+                )
+    _check_order(pixels, metres, kind, owner)
+
+
+def _check_order(pixels: Array, metres: Array, kind: str, owner: str) -> None:
+    """Refuse what no camera sees from above: three points go round the same way on the ground as in the view.
+
+    A point behind the horizon turns all triangles round that it is part of, and no other; exchanged points
+    turn others (HZ, chapter 21, cheirality).
+    """
+    turns = {
+        three: turn(pixels, three, IN_PICTURE) * turn(metres, three, ON_GROUND)
+        for three in combinations(range(len(pixels)), 3)
+    }
+    senses = {three: sense for three, sense in turns.items() if sense}
+    if set(senses.values()) == {1}:
+        raise Misconfigured(
+            f"the {kind}s{owner} are mirrored: from above, y points left of x; change the sign of one axis"
+        )
+    if len(set(senses.values())) < 2:
+        return
+    for number in range(len(pixels)):
+        with_it = {sense for three, sense in senses.items() if number in three}
+        without = {sense for three, sense in senses.items() if number not in three}
+        if len(with_it) == len(without) == 1 and with_it != without:
+            raise Misconfigured(
+                f"{kind} {number + 1}{owner} is behind the horizon of the others: "
+                "check its place and its metres"
+            )
+    if len(pixels) > 4:
+        odd = Counter(number for three, sense in senses.items() if sense == 1 for number in three)
+        names = " or ".join(str(number + 1) for number in sorted(odd) if odd[number] == max(odd.values()))
+        raise Misconfigured(
+            f"{kind} {names}{owner} does not fit the others on the ground: check place and metres, "
+            "and whether two are swapped"
+        )
+    raise Misconfigured(
+        f"the {kind}s{owner} go around in another order on the ground than in the picture: use the same order"
+    )
+
+
+def turn(places: Array, three: tuple[int, int, int], part: float) -> int:
+    """Return the sense in which three places go round, 1 or -1; 0 where they are about on one line."""
+    a, b, c = places[[*three]]
+    double_area = float((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]))
+    longest = max(np.hypot(*(b - a)), np.hypot(*(c - b)), np.hypot(*(a - c)))
+    if not abs(double_area) > part * extent(places) * longest:
+        return 0
+    return 1 if double_area > 0 else -1
+
+
+def _names_of(numbers: Iterable[int]) -> str:
+    names = [str(number + 1) for number in numbers]
+    return f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,4 +1,4 @@
-"""`frametally lines import|export|list|remove`: what is drawn over a source's picture. Needs no component."""
+"""`frametally lines import|export|list|remove`: manages lines, zones and calibrations. Needs no component."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from frametally.files.names import as_text
 from frametally.files.replacing import replace_file
 from frametally.media.manifests import ManifestReader, by_source
 from frametally.media.sources import KnownSources
-from frametally.naming.nearest import no_such
+from frametally.naming import no_such
 from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.records import MediaManifest
@@ -32,9 +32,9 @@ from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, option, read_settings
 from frametally_cli.options.times import parse_bounds_ms
 from frametally_traffic.drawings.drawing_checks import DrawingRefused, check_shape, kind_of
+from frametally_traffic.drawings.drawn_shapes import check_size, stored_sizes
 from frametally_traffic.drawings.file_forms import MOST_FILE_BYTES, Missing, decode_file, encode_file
 from frametally_traffic.drawings.file_forms import schema as file_schema
-from frametally_traffic.drawings.picture_sizes import check_size, stored_sizes
 from frametally_traffic.drawings.revisions import (
     change_drawing,
     drawn_sources,
@@ -45,11 +45,11 @@ from frametally_traffic.drawings.revisions import (
 from frametally_traffic.records import Drawing, Drawn, DrawnCalibration, DrawnLine, DrawnZone
 
 REFUSED = 5
-"""The exit code of a drawing that cannot be: a script tells it from a store that is away."""
+"""Exit code of an invalid drawing, so that a script can tell it from a store that is away."""
 _MOST_NAMED = 20
 _SIZE = re.compile(r"([1-9]\d{0,5})x([1-9]\d{0,5})")
 
-timezone_option = option("--timezone", "IANA time zone of times that come without one.")
+timezone_option = option("--timezone", "IANA time zone of times without an offset.")
 
 
 class _Desk(NamedTuple):
@@ -59,18 +59,18 @@ class _Desk(NamedTuple):
     store: ObjectStore
     media: dict[str, list[MediaManifest]]
 
-    def source_of(self, given: str) -> str:
+    def source_of(self, text: str) -> str:
         """Return the slug of a source that has media or drawings.
 
         Raises:
-            DrawingRefused: There is none; the message has those that are written alike.
+                DrawingRefused: The source does not exist; the message has similar names.
         """
-        known = {*self.media, *drawn_sources(self.store)}
-        source = KnownSources(one for media in self.media.values() for one in media).source_of(given)
-        if source in known:
+        slugs = {*self.media, *drawn_sources(self.store)}
+        source = KnownSources(medium for media in self.media.values() for medium in media).source_of(text)
+        if source in slugs:
             return source
-        missing = no_such("source", source, sorted(known))
-        raise DrawingRefused(f"{missing._replace(name=given, is_certain=True)}")
+        missing = no_such("source", source, sorted(slugs))
+        raise DrawingRefused(f"{missing._replace(name=text, is_certain=True)}")
 
 
 @contextmanager
@@ -98,37 +98,37 @@ def _refusing(command: Callable[..., int]) -> Callable[..., int]:
 
 @click.group()
 def lines() -> None:
-    """Look after what is drawn over a source's picture: lines, zones, calibrations."""
+    """Manage the lines, zones and calibrations of a source."""
 
 
 @lines.command("import")
 @click.argument("source")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
-@click.option("--replace", is_flag=True, help="Take the place of what has the same names, at all times.")
-@option("--from", "ISO 8601 time from which on it holds, where the file does not say.", metavar="TIME")
-@option("--to", "ISO 8601 time before which it holds, where the file does not say.", metavar="TIME")
-@option("--name", "What it is called, where the file does not say: of a ROI, or of points alone.")
-@option("--size", "Size of the picture that it was drawn over, where the file does not say.", metavar="WxH")
+@click.option("--replace", is_flag=True, help="Replace everything with the same names, at all times.")
+@option("--from", "ISO 8601 start of validity, if the file has none.", metavar="TIME")
+@option("--to", "ISO 8601 end of validity, if the file has none.", metavar="TIME")
+@option("--name", "Name of a ROI or of single points, if the file has none.")
+@option("--size", "Size of the picture under the drawing, if the file has none.", metavar="WxH")
 @timezone_option
 @data_dir_option
 @_refusing
 def import_command(
     source: str, file: Path, replace: bool, name: str | None, size: str | None, **overrides: Any
 ) -> int:
-    """Draw what FILE has over SOURCE: JSON, an .otflow file of OTAnalytics, a ROI or points."""
+    """Import FILE into SOURCE: JSON, an .otflow file of OTAnalytics, a ROI or points."""
     bounds = overrides.pop("from"), overrides.pop("to")
     data = _beginning_of(file)
     with _desk("producer", overrides) as desk:
         from_ms, to_ms = parse_bounds_ms(*bounds, desk.settings.tzinfo())
         slug = desk.source_of(source)
         media = desk.media.get(slug, [])
-        stored = stored_sizes(desk.store, media, from_ms, to_ms)
-        missing = Missing(_size(size) or (stored[0] if stored else None), name, from_ms, to_ms)
+        frame_sizes = stored_sizes(desk.store, media, from_ms, to_ms)
+        missing = Missing(_size(size) or (frame_sizes[0] if frame_sizes else None), name, from_ms, to_ms)
         content = decode_file(data, as_text(file), missing)
         if content.source not in (None, slug):
             raise DrawingRefused(
-                f"{as_text(file)} is of source {content.source!r:.100}, not of {slug}: import it there, or "
-                "take `source` out of it if it is meant for this one"
+                f"{as_text(file)} belongs to source {content.source!r:.100}, not to {slug}: import it there, "
+                "or remove `source` from the file"
             )
         for shape in content.shapes:
             check_shape(shape)
@@ -137,8 +137,8 @@ def import_command(
         names = {shape.name for shape in content.shapes} if replace else set()
 
         def add(drawing: Drawing) -> Drawing:
-            kept = [shape for shape in drawing.shapes if shape.name not in names]
-            return with_shapes(drawing, [*kept, *content.shapes])
+            other_shapes = [shape for shape in drawing.shapes if shape.name not in names]
+            return with_shapes(drawing, [*other_shapes, *content.shapes])
 
         drawing = change_drawing(desk.store, slug, add)
     for shape in content.shapes:
@@ -156,7 +156,7 @@ def import_command(
 @data_dir_option
 @_refusing
 def export_command(source: str, output: Path | None, **overrides: Any) -> int:
-    """Write all that is drawn over SOURCE as JSON, as `import` takes it."""
+    """Write all lines, zones and calibrations of SOURCE as JSON that `import` reads."""
     with _desk(None, overrides) as desk:
         data = encode_file(read_drawing(desk.store, desk.source_of(source)))
     if output is None:
@@ -173,7 +173,7 @@ def export_command(source: str, output: Path | None, **overrides: Any) -> int:
 @data_dir_option
 @_refusing
 def list_command(source: str | None, as_json: bool, **overrides: Any) -> int:
-    """List what is drawn over SOURCE, or over all sources."""
+    """List the lines, zones and calibrations of SOURCE, or of all sources."""
     with _desk(None, overrides) as desk:
         drawings = (
             list_drawings(desk.store)
@@ -186,31 +186,33 @@ def list_command(source: str | None, as_json: bool, **overrides: Any) -> int:
     rows = [(drawing, shape) for drawing in drawings for shape in drawing.shapes]
     if rows:
         console.out.print(_table(rows))
-    click.echo(f"{len(rows)} lines, zones and calibrations" if rows else "nothing is drawn")
+    click.echo(f"{len(rows)} lines, zones and calibrations" if rows else "nothing drawn yet")
     return 0
 
 
 @lines.command("remove")
 @click.argument("source")
 @click.argument("names", nargs=-1, required=True)
-@option("--from", "ISO 8601 time from which on it holds no longer; before, it does.", metavar="TIME")
+@option("--from", "ISO 8601 time at which it ends; it stays valid before.", metavar="TIME")
 @timezone_option
 @data_dir_option
 @_refusing
 def remove_command(source: str, names: Sequence[str], **overrides: Any) -> int:
-    """Remove what is called NAMES from SOURCE, or let it end at a time; earlier revisions stay."""
+    """Remove NAMES from SOURCE, or end them at a time; earlier revisions stay."""
     from_text = overrides.pop("from")
     with _desk(None, overrides) as desk:
         from_ms, _ = parse_bounds_ms(from_text, None, desk.settings.tzinfo())
         slug = desk.source_of(source)
 
         def remove(drawing: Drawing) -> Drawing:
-            known = {shape.name for shape in drawing.shapes}
+            shape_names = {shape.name for shape in drawing.shapes}
             for name in names:
-                if name not in known:
-                    raise DrawingRefused(_no_such(slug, name, known))
-            ended = (_ended(shape, from_ms) if shape.name in names else shape for shape in drawing.shapes)
-            return with_shapes(drawing, filter(None, ended))
+                if name not in shape_names:
+                    raise DrawingRefused(_no_such(slug, name, shape_names))
+            shapes = (
+                _end_shape(shape, from_ms) if shape.name in names else shape for shape in drawing.shapes
+            )
+            return with_shapes(drawing, filter(None, shapes))
 
         drawing = change_drawing(desk.store, slug, remove)
     _say_revision(drawing, f"{len(set(names))} removed")
@@ -224,7 +226,7 @@ def schema_command() -> int:
     return 0
 
 
-def _ended(shape: Drawn, from_ms: int | None) -> Drawn | None:
+def _end_shape(shape: Drawn, from_ms: int | None) -> Drawn | None:
     """Return a shape as it is left by a removal from a time on; None if nothing of it is."""
     if from_ms is None or (shape.from_ms is not None and shape.from_ms >= from_ms):
         return None
@@ -232,20 +234,20 @@ def _ended(shape: Drawn, from_ms: int | None) -> Drawn | None:
     return msgspec.structs.replace(shape, to_ms=ends_ms)
 
 
-def _no_such(source: str, name: str, known: set[str]) -> str:
-    near = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.5)
-    named = ", ".join(map(repr, near or sorted(known)[:_MOST_NAMED])) or "nothing"
-    return f"nothing over {source} is called {as_text(name)[:100]!r}; there is: {named}"
+def _no_such(source: str, name: str, names: set[str]) -> str:
+    near = difflib.get_close_matches(name, sorted(names), n=3, cutoff=0.5)
+    list_text = ", ".join(map(repr, near or sorted(names)[:_MOST_NAMED])) or "nothing"
+    return f"{source} has nothing with the name {as_text(name)[:100]!r}; it has: {list_text}"
 
 
 def _beginning_of(file: Path) -> bytes:
-    """Return a file's bytes, of one that is too large as many as tell that."""
+    """Return a file's bytes; if it is too large, just enough of them to detect that."""
     try:
-        with file.open("rb") as opened:
-            return opened.read(MOST_FILE_BYTES + 1)
+        with file.open("rb") as stream:
+            return stream.read(MOST_FILE_BYTES + 1)
     except OSError as error:
         raise Misconfigured(
-            f"{as_text(file)}: cannot be read ({error.strerror}); name a file that this user may read"
+            f"{as_text(file)}: cannot be read ({error.strerror}); choose a readable file"
         ) from error
 
 
@@ -254,13 +256,13 @@ def _size(text: str | None) -> tuple[int, int] | None:
         return None
     match = _SIZE.fullmatch(text)
     if match is None:
-        raise Misconfigured(f"--size {text[:40]!r} is no size; an example of one is 1920x1080")
+        raise Misconfigured(f"--size {text[:40]!r} is not a size; write it as 1920x1080")
     return int(match[1]), int(match[2])
 
 
-def _say_revision(drawing: Drawing, what: str) -> None:
-    drawn = len(drawing.shapes)
-    click.echo(f"{what}; revision {drawing.revision} of {drawing.source} has {drawn} in all")
+def _say_revision(drawing: Drawing, message: str) -> None:
+    shape_count = len(drawing.shapes)
+    click.echo(f"{message}; revision {drawing.revision} of {drawing.source} has {shape_count} in total")
 
 
 def _table(rows: Sequence[tuple[Drawing, Drawn]]) -> Table:
@@ -297,5 +299,5 @@ def _lack(calibration: DrawnCalibration) -> str:
     if calibration.distance_m is not None:
         return f"two points {calibration.distance_m:g} m apart: a rough scale"
     if not calibration.metres and not calibration.rectangles:
-        return f"{len(calibration.points)} points (of 4 at least), none with metres: no speeds"
+        return f"{len(calibration.points)} points (at least 4 are needed), none with metres: no speeds"
     return ""

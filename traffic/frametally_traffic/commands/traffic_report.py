@@ -1,4 +1,4 @@
-"""`frametally report traffic`: what went over a junction, as a workbook, a wide table or UTDF."""
+"""`frametally report traffic`: the movements over a junction, as a workbook, a wide table or UTDF."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def report() -> None:
 
 @report.command()
 @click.argument("source")
-@option("--from", "ISO 8601 time at which it begins; default: where the data begins.", metavar="TIME")
-@option("--to", "Time at which it ends, not included; default: where the data ends.", metavar="TIME")
-@option("--timezone", "IANA time zone of days, clocks, and times without an offset.")
-@option("--model", "Model id; default: the one published last.")
+@option("--from", "ISO 8601 start; default: the start of the data.", metavar="TIME")
+@option("--to", "End, not included; default: the end of the data.", metavar="TIME")
+@option("--timezone", "IANA time zone of days, hours, and times without an offset.")
+@option("--model", "Model ID; default: the model published last.")
 @click.option(
     "--classes",
     type=click.Choice(SCHEME_NAMES),
@@ -62,9 +62,9 @@ def traffic(
     """
     from frametally_traffic.report_files.formats import HOURS, make_file
 
-    chosen = file_format or (output.suffix[1:] if output and output.suffix[1:] in _FORMATS else "xlsx")
-    if output is None and chosen == "xlsx" and sys.stdout.isatty():
-        raise Misconfigured("a workbook is nothing to read in a terminal: name a file by --output")
+    format_name = file_format or (output.suffix[1:] if output and output.suffix[1:] in _FORMATS else "xlsx")
+    if output is None and format_name == "xlsx" and sys.stdout.isatty():
+        raise Misconfigured("a workbook cannot be shown in a terminal: name a file with --output")
     bounds = overrides.pop("from"), overrides.pop("to")
     settings = read_settings(None, overrides)
     from_ms, to_ms = parse_bounds_ms(*bounds, settings.tzinfo())
@@ -74,15 +74,15 @@ def traffic(
         unanalysed = find_unanalysed(store=ports.store, ledger=ledger, index=ports.index, settings=settings)
         manifests = ledger.manifests()
         slug = KnownSources(manifests).source_of(source)
-        found = read_report(
+        report = read_report(
             ReportQuery(slug, settings.timezone, settings.tzinfo(), model, from_ms, to_ms, classes),
             store=ports.store,
             index=ports.index,
             read_flows=partial(flows_for, ports.store, folder=settings.data_dir / "flows"),
-            not_analysed={model: found.get(slug, []) for model, found in unanalysed.items()},
+            not_analysed={model: spans.get(slug, []) for model, spans in unanalysed.items()},
             source_name=source_names(manifests).get(slug),
         )
-    with make_file(found, chosen, next((one for one in HOURS if one == hour), "")) as file:
+    with make_file(report, format_name, next((half for half in HOURS if half == hour), "")) as file:
         data = file.read()
     if output is None:
         sys.stdout.buffer.write(data)
@@ -90,24 +90,24 @@ def traffic(
     else:
         replace_file(output, data)
         console.err.print(console.plain(f"{output}: {len(data)} bytes"), markup=False)
-    for line in _summary(found):
+    for line in _summary(report):
         console.err.print(console.plain(line), markup=False)
     return 0
 
 
-def _summary(found: TrafficReport) -> list[str]:
+def _summary(report: TrafficReport) -> list[str]:
     """Return the report in some lines."""
-    table = found.table
-    known = sum(quarter.missing is None for quarter in table.quarters)
+    table = report.table
+    data_count = sum(quarter.missing is None for quarter in table.quarters)
     without = sum(table.without.values())
     lines = [
-        f"{table.total()} movements of {table.total() + without} visits over {len(table.legs)} legs, "
-        f"in {known} of {len(table.quarters)} quarter-hours; of the others nothing is known"
+        f"{table.total()} movements of {table.total() + without} visits over {len(table.legs)} legs; "
+        f"{data_count} of {len(table.quarters)} quarter-hours have data"
     ]
-    for day in found.peaks:
+    for day in report.peaks:
         for half, peak in (("AM", day.am), ("PM", day.pm)):
             if peak is not None and peak.factor is not None:
-                begins = local_time(peak.start_ms, found.query.zone)
+                begins = local_time(peak.start_ms, report.query.zone)
                 lines.append(
                     f"{day.day} {half} peak hour from {begins:%H:%M}: {peak.vehicles} motor vehicles, "
                     f"peak-hour factor {peak.factor:.2f}, {peak.heavy_share or 0:.0%} heavy"

@@ -1,67 +1,132 @@
-"""Counts at what is drawn over sources, day by day, from the tracks of the runs that stand."""
+"""Counts at lines and zones, day by day, from the tracks of the published runs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import base64
+import json
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
 
 from frametally import keys
-from frametally.books.runs import DayKey
+from frametally.books.runs import DayKey, read_run, read_source_files
 from frametally.errors import Poison, Retryable
 from frametally.media.manifests import ManifestReader
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process import failpoints
 from frametally.process.reports import Progress, Skipped
-from frametally.records import Run
+from frametally.records import MediaManifest, PathFile, Run, encode
+from frametally.rules.places import FLOWS, series_model
 from frametally.rules.times import DAY_MS
 from frametally.settings.loading import Settings
-from frametally_hadoop.job.input.fetching import LinkEnded
-from frametally_hadoop.planning.counting_steps import StepReport
-from frametally_hadoop.planning.selection import DaySelection
-from frametally_hadoop.running.cluster import cluster_of
-from frametally_hadoop.running.workspace import workspace
-from frametally_traffic.counting.flow_counting import CountedFlows, count_days
-from frametally_traffic.counting.flow_plan import FlowPlan, plan_flows
-from frametally_traffic.counting.flow_publication import publish_flows
+from frametally_hadoop.job.fetching import LinkEnded
+from frametally_hadoop.planning.counting_steps import DaySelection, DayToCount, StepReport
+from frametally_hadoop.publication.publish import LINES_PER_PART, put_parts
+from frametally_hadoop.running.engine import cluster_of, run_job, workspace
+from frametally_hadoop.running.outcome import LINK_S, DaySpool
+from frametally_traffic.counting.flow_plan import FlowDay, FlowPlan, plan_flows
+from frametally_traffic.counting.place_records import PlaceRecords, by_source
+from frametally_traffic.counting.zone_days import DrawnZones, read_zones
+from frametally_traffic.flows.day_columns import decode_flows
+from frametally_traffic.flows.shapes import FLOWS_VERSION
+from frametally_traffic.tasks.flow_tasks import entry_of
+
+_JOB = "frametally_traffic.counting.flows_job:CountFlows"
+_HELD_DAYS = 500  # of a source; each some hundred kilobytes
+
+
+class CountedFlows(NamedTuple):
+    """Output of the job: its lines of flows, by day; by day and source, its failures."""
+
+    lines: DaySpool
+    failed: dict[tuple[DayKey, str], str]
+
+    def of_day(self, day: DayKey) -> dict[str, bytes]:
+        """Return the files of a day that were counted, by source."""
+        files = {}
+        for line in self.lines.sorted_lines(day):
+            key, _, value = line.partition(b"\t")
+            files[json.loads(key)[2]] = base64.b64decode(json.loads(value))
+        return files
+
+
+def publish_flows(store: ObjectStore, day: FlowDay, new_files: Mapping[str, bytes]) -> Run | None:
+    """Publish a day's flows.
+
+    `new_files`: files of its flows by source; the run before has the others.
+
+    Returns:
+        The run, or None if another aggregation published a run of that sequence first: plan again.
+
+    Raises:
+        Poison: What the day is counted from, or what is kept of the run before, is missing or damaged.
+    """
+    model, interval_s, day_name = day.key
+    inputs_sha256 = day.inputs_sha256()
+    run_id = f"{day.sequence:06d}-{inputs_sha256[:16]}"
+    prefix = keys.run_folder(model, day.base.params, interval_s, day_name, run_id)
+    filmed = by_source(read_run(store, day.base)[1])
+    files: list[PathFile] = []
+    places: dict[str, PlaceRecords] = {}
+    for flow_input in day.inputs:
+        if flow_input.source not in filmed:
+            continue
+        data = new_files.get(flow_input.source)
+        if data is None and day.current:
+            [(_, data)] = read_source_files(store, day.current, {flow_input.source})
+        assert data is not None  # noqa: S101 - for the type checker: what is not kept was counted
+        store.put(f"{keys.tracks_folder(prefix)}/{flow_input.name}", data)
+        files.append(PathFile(source=flow_input.source, name=flow_input.name, crc32=zlib.crc32(data)))
+        flows = decode_flows(data)
+        places[flow_input.source] = PlaceRecords(
+            model, interval_s, flows, flow_input.shapes, filmed[flow_input.source]
+        )
+    frames = 0
+
+    def coverage_lines() -> Iterator[bytes]:
+        nonlocal frames
+        for source in ordered:
+            for line, of_line in places[source].coverage_lines():
+                frames += of_line
+                yield line
+
+    # Compared as bytes of keys, a place comes after its source and a slash.
+    ordered = sorted(places, key=lambda source: f"{source}/")
+    count_lines = (line for source in ordered for line in places[source].count_lines())
+    parts = []
+    for part in put_parts(store, prefix, chain(count_lines, coverage_lines()), LINES_PER_PART):
+        parts.append(part)
+        failpoints.passing("flows.part")
+    store.put(f"{prefix}/_SUCCESS", b"")
+    failpoints.passing("flows.success")
+    run = Run(
+        run_id=run_id,
+        sequence=day.sequence,
+        model=model,
+        params=day.base.params,
+        interval_s=interval_s,
+        day=day_name,
+        prefix=prefix,
+        parts=[name for name, _ in parts],
+        inputs_sha256=inputs_sha256,
+        frames=frames,
+        duplicates_dropped=0,
+        parts_crc32=[crc32 for _, crc32 in parts],
+        footage_sha256=day.footage_sha256(),
+        tombstones_crc32=day.base.tombstones_crc32,
+        settings=day.base.settings | {"flows_version": FLOWS_VERSION},
+        paths=files,
+    )
+    return run if store.put(run.key, encode(run), if_absent=True) else None
+
 
 _ATTEMPTS = 8
 
 
-def aggregate_flows(
-    *,
-    settings: Settings,
-    store: ObjectStore,
-    progress: Progress,
-    runner: str,
-    selection: DaySelection,
-    manifests: ManifestReader,
-) -> StepReport:
-    """Count every day whose paths, or what is drawn over its sources, are not those of its run of flows.
-
-    The same paths and drawings give the same files, byte for byte, on every runner.
-
-    Args:
-        settings: Those of the deployment.
-        store: Where all lies.
-        progress: Told of days.
-        runner: As `engine.run_job` takes it.
-        selection: Days to look at.
-        manifests: Of the store.
-
-    Raises:
-        Retryable: As `driver.aggregate`.
-        Misconfigured: Likewise.
-    """
-    work = _Flows(settings, store, progress, runner, selection, manifests)
-    for _ in range(_ATTEMPTS):
-        if work.attempt():
-            return work.report()
-    raise Retryable(
-        f"other aggregations published first {_ATTEMPTS} times in a row; run `frametally aggregate` again"
-    )
-
-
 class _Flows:
-    """Attempts until every day is up to date, and what came of them."""
+    """Attempts until every day is up to date, and their results."""
 
     def __init__(
         self,
@@ -76,7 +141,6 @@ class _Flows:
         self._store = store
         self._progress = progress
         self._runner = runner
-        self._cluster = cluster_of(settings)
         self._selection = selection
         self._manifests = manifests
         self._links_ended = False
@@ -87,7 +151,7 @@ class _Flows:
         self._without_foot_points: list[Run] = []
 
     def attempt(self) -> bool:
-        """Plan, count and publish; False if something has changed meanwhile, so that it has to plan again."""
+        """Plan, count and publish; False if something has changed since, so that it must plan again."""
         plan = plan_flows(
             self._store,
             interval_s=self._settings.interval_s,
@@ -104,15 +168,7 @@ class _Flows:
         self._progress.update(0, len(plan.stale), f"lines and zones ({self._runner})")
         with workspace(self._settings.data_dir) as temporary:
             try:
-                counted = count_days(
-                    store=self._store,
-                    days=plan.stale,
-                    recount=self._selection.recount,
-                    settings=self._settings,
-                    runner=self._runner,
-                    cluster=self._cluster,
-                    temporary=temporary,
-                )
+                counts = self._count(plan.stale, temporary)
             except LinkEnded:
                 if self._links_ended:
                     raise
@@ -123,10 +179,10 @@ class _Flows:
                     raise
                 return False
             failpoints.passing("flows.counted")
-            return self._publish(plan, counted)
+            return self._publish(plan, counts)
 
     def report(self) -> StepReport:
-        """Sum up what came of all attempts."""
+        """Sum up the results of all attempts."""
         return StepReport(
             name="lines and zones",
             runs=[self._published[day] for day in sorted(self._published)],
@@ -135,14 +191,46 @@ class _Flows:
             warnings=_no_foot_points(self._without_foot_points),
         )
 
-    def _publish(self, plan: FlowPlan, counted: CountedFlows) -> bool:
+    def _count(self, days: list[FlowDay], temporary: Path) -> CountedFlows:
+        """Count what days need and the runs before them do not have, in `temporary`, an empty folder."""
+        recount = self._selection.recount
+        inputs = [
+            flow_input for day in days for flow_input in day.inputs if recount or not day.is_kept(flow_input)
+        ]
+        files = {file.key for flow_input in inputs for file in flow_input.paths if file}
+        addresses = {key: self._store.address(key, ttl_s=LINK_S) for key in sorted(files)}
+        manifest = [entry_of(flow_input, addresses) for flow_input in inputs]
+        job_folder, lines_folder = temporary / "job", temporary / "lines"
+        for folder in (job_folder, lines_folder):
+            folder.mkdir()
+        counts = CountedFlows(DaySpool(lines_folder, held_lines=_HELD_DAYS), {})
+        if not manifest:
+            return counts
+        for line in run_job(
+            manifest=manifest,
+            job=_JOB,
+            runner=self._runner,
+            temporary=job_folder,
+            spark_master=self._settings.spark_master,
+            cluster=cluster_of(self._settings),
+        ):
+            key, _, value = line.partition(b"\t")
+            kind, model, source, day_start_ms = json.loads(key)
+            day_key = DayKey(series_model(model, FLOWS), days[0].key.interval_s, keys.utc_day(day_start_ms))
+            if kind == "failed":
+                counts.failed[day_key, source] = json.loads(value)
+            else:
+                counts.lines.add(day_key, line)
+        return counts
+
+    def _publish(self, plan: FlowPlan, counts: CountedFlows) -> bool:
         won_all = True
-        for done, day in enumerate(plan.stale):
-            self._progress.update(done, len(plan.stale), f"publishing {day.key.day}")
-            reasons = [counted.failed.get((day.key, one.source)) for one in day.inputs]
+        for number, day in enumerate(plan.stale):
+            self._progress.update(number, len(plan.stale), f"publishing {day.key.day}")
+            reasons = [counts.failed.get((day.key, flow_input.source)) for flow_input in day.inputs]
             failed = [f"{reason}; {_remedy(day.base)}" for reason in reasons if reason]
             try:
-                run = None if failed else publish_flows(self._store, day, counted.of_day(day.key))
+                run = None if failed else publish_flows(self._store, day, counts.of_day(day.key))
             except Poison as error:
                 failed = [str(error)]
             if failed:
@@ -153,7 +241,7 @@ class _Flows:
                 continue
             failpoints.passing("flows.published")
             self._published[day.key] = run
-        # Whoever was faster has counted anew, too.
+        # A faster command has counted it again, too.
         self._selection = self._selection._replace(recount=False)
         self._progress.update(len(plan.stale), len(plan.stale), "published")
         return won_all
@@ -179,8 +267,8 @@ def _remedy(run: Run) -> str:
     start_ms = keys.day_start_ms(run.day)
     first, end = keys.utc_day(start_ms - DAY_MS), keys.utc_day(start_ms + 2 * DAY_MS)
     return (
-        "what was counted at lines and zones before stays; restore it, or run `frametally aggregate --all "
-        f"--interval {run.interval_s} --from {first} --to {end}`, which counts these days anew"
+        "earlier counts at lines and zones stay; restore it, or run `frametally aggregate --all "
+        f"--interval {run.interval_s} --from {first} --to {end}` to count these days again"
     )
 
 
@@ -189,5 +277,59 @@ def _no_foot_points(runs: Sequence[Run]) -> list[str]:
         return []
     return [
         f"{len(runs)} days, such as {runs[0].day} ({runs[0].model}), were counted by an earlier release, "
-        "whose tracks have no foot points: nothing is counted there at lines and zones"
+        "whose tracks have no foot points; lines and zones have no counts on them"
     ]
+
+
+class TrafficCounting:
+    """Zones are counted within in the counting job; flows, from the tracks that it made, behind it."""
+
+    def parts(self, store: ObjectStore, media: Sequence[MediaManifest]) -> DrawnZones:
+        """Return the zones that are drawn now."""
+        return read_zones(store, media)
+
+    def days_to_count(
+        self, *, store: ObjectStore, interval_s: int, manifests: ManifestReader, selection: DaySelection
+    ) -> tuple[list[DayToCount], list[Skipped]]:
+        """Return the days whose flows would be counted, and drawings that cannot be used."""
+        flows = plan_flows(store, interval_s=interval_s, manifests=manifests, selection=selection)
+        days = [
+            DayToCount(
+                *day.key,
+                segments=0,
+                bytes=0,
+                inputs=day.inputs_sha256()[:16],
+                state=day.state_sha256()[:16],
+            )
+            for day in flows.stale
+        ]
+        return days, flows.skipped
+
+    def count(
+        self,
+        *,
+        settings: Settings,
+        store: ObjectStore,
+        progress: Progress,
+        runner: str,
+        selection: DaySelection,
+        manifests: ManifestReader,
+    ) -> StepReport:
+        """Count every day whose paths or drawings differ from those of its run of flows.
+
+        The same paths and drawings give the same files, byte for byte, on every runner.
+
+        Raises:
+            Retryable: As `driver.aggregate`.
+            Misconfigured: Likewise.
+        """
+        work = _Flows(settings, store, progress, runner, selection, manifests)
+        for _ in range(_ATTEMPTS):
+            if work.attempt():
+                return work.report()
+        raise Retryable(
+            f"other aggregations published first {_ATTEMPTS} times in a row: run `frametally aggregate` again"
+        )
+
+
+STEP = TrafficCounting()

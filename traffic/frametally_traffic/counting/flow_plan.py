@@ -1,4 +1,4 @@
-"""Of which days the flows have to be counted anew, and from what."""
+"""Finds the days whose flows must be counted again, and their inputs."""
 
 from __future__ import annotations
 
@@ -16,23 +16,20 @@ from frametally.process.reports import Skipped
 from frametally.records import MediaManifest, Run
 from frametally.rules.places import FLOWS, is_of_places, series_model
 from frametally.rules.times import DAY_MS
-from frametally_hadoop.planning.selection import DaySelection
-from frametally_traffic.drawings.day_inputs import DrawnShapes, flow_inputs
+from frametally_hadoop.planning.counting_steps import DaySelection
 from frametally_traffic.drawings.drawing_checks import DrawingRefused
+from frametally_traffic.drawings.drawn_shapes import DrawnShapes, flow_inputs, spans_of
 from frametally_traffic.drawings.revisions import drawn_sources, read_drawing
-from frametally_traffic.flows.flow_inputs import FlowInputs
-from frametally_traffic.flows.shapes import Shapes
+from frametally_traffic.flows.shapes import FlowInputs, Shapes
 
 
 class FlowDay(NamedTuple):
-    """One day's flows.
+    """One day's flows: what the run to publish is of.
 
     Attributes:
-        key: The series, base interval and day of the run to publish.
-        sequence: Its sequence.
-        base: The run whose tracks and coverage they are counted from.
-        inputs: Of each source with something drawn on that day, by source.
-        current: The day's current run of flows, None if there is none.
+        base: The run with the tracks and coverage from which they are counted.
+        inputs: By source, for each source with a drawing on that day.
+        current: The day's current run of flows; None if it has none.
     """
 
     key: DayKey
@@ -44,7 +41,7 @@ class FlowDay(NamedTuple):
     @property
     def files(self) -> set[str]:
         """Keys of the files of paths that it is counted from."""
-        return {file.key for one in self.inputs for file in one.paths if file}
+        return {file.key for flow_input in self.inputs for file in flow_input.paths if file}
 
     @property
     def is_current(self) -> bool:
@@ -71,18 +68,18 @@ class FlowDay(NamedTuple):
         return hashlib.sha256(f"{self.inputs_sha256()}\n{self.sequence}".encode()).hexdigest()
 
     def _sha256(self, base: str) -> str:
-        names = [f"{one.source} {one.shapes.digest()} {one.name}" for one in self.inputs]
+        names = [
+            f"{flow_input.source} {flow_input.shapes.digest()} {flow_input.name}"
+            for flow_input in self.inputs
+        ]
         return hashlib.sha256("\n".join([base, *names]).encode()).hexdigest()
 
 
 class FlowPlan(NamedTuple):
-    """What there is to do.
+    """The work to do.
 
-    Attributes:
-        stale: Days to count, sorted.
-        up_to_date: Days that need nothing, sorted.
-        skipped: Drawings that cannot be counted.
-        without_foot_points: Runs of earlier releases, which say nothing of where their objects went.
+    Days to count and days that need nothing, sorted; drawings that cannot be counted; runs of earlier
+    releases, which say nothing of where their objects went.
     """
 
     stale: list[FlowDay]
@@ -102,28 +99,23 @@ def plan_flows(
     selection: DaySelection,
     unusable: Collection[str] = (),
 ) -> FlowPlan:
-    """Compare what is drawn, and the tracks that there are, with the current runs of flows.
+    """Compare drawings and tracks with the current runs of flows.
 
-    Args:
-        store: Where all lies.
-        interval_s: Base interval of the runs to look at.
-        manifests: Of the store; those that cannot be read others name.
-        selection: Days to look at.
-        unusable: Keys of files of paths that cannot be read: days that need them are left as they are.
+    `unusable`: keys of files of paths that cannot be read: days that need them are left as they are.
     """
     sources = drawn_sources(store)
     if not sources:
         return NOTHING
-    drawn = _Drawn(store, sources, *manifests.read())
+    drawings = _Drawn(store, sources, *manifests.read())
     current = current_days(store)
     runs: defaultdict[str, dict[str, Run]] = defaultdict(dict)
-    for day, found in current.items():
-        if day.interval_s == interval_s and not is_of_places(day.model) and found.run is not None:
-            runs[day.model][day.day] = found.run
-    plan = FlowPlan([], [], drawn.skipped, [])
+    for day, current_day in current.items():
+        if day.interval_s == interval_s and not is_of_places(day.model) and current_day.run is not None:
+            runs[day.model][day.day] = current_day.run
+    plan = FlowPlan([], [], drawings.skipped, [])
     for of_model in runs.values():
         for base in (of_model[day] for day in of_model if selection.has(day)):
-            day_plan = _plan_day(base, of_model, current, drawn)
+            day_plan = _plan_day(base, of_model, current, drawings)
             if day_plan is None or not day_plan.files.isdisjoint(unusable):
                 continue
             if base.paths is None and day_plan.inputs:
@@ -136,12 +128,12 @@ def plan_flows(
 
 
 def _plan_day(
-    base: Run, runs: Mapping[str, Run], current: Mapping[DayKey, CurrentDay], drawn: _Drawn
+    base: Run, runs: Mapping[str, Run], current: Mapping[DayKey, CurrentDay], drawings: _Drawn
 ) -> FlowDay | None:
-    """Plan one day; None where nothing is drawn and nothing was, and where what is drawn cannot be told."""
+    """Plan one day; None if it has no drawing and had none, or if its drawing cannot be read."""
     inputs: list[FlowInputs] = []
-    for source in drawn.sources_of(base):
-        shapes = drawn.of_day(source, base.day)
+    for source in drawings.sources_of(base):
+        shapes = drawings.of_day(source, base.day)
         if shapes is None:
             return None
         if any(shapes):
@@ -155,7 +147,7 @@ def _plan_day(
 
 
 class _Drawn:
-    """What is drawn over the sources; what of it cannot be counted is noted once."""
+    """The drawings of all sources; a drawing that cannot be counted is noted once."""
 
     def __init__(
         self,
@@ -182,7 +174,7 @@ class _Drawn:
         ]
 
     def of_day(self, source: str, day: str) -> Shapes | None:
-        """Return what is drawn over a source on a day; None if that cannot be told."""
+        """Return the drawing of a source on a day; None if it cannot be read."""
         shapes = self._shapes[source]
         if shapes is None:
             return None
@@ -201,18 +193,13 @@ class _Drawn:
             return None
         media = self._media.get(source, [])
         if not media and not self._all_read:
-            return None  # it may have some: how large its pictures are cannot be told now
+            return None  # it may have some, but the size of its pictures is unknown now
         return DrawnShapes(store, drawing, media)
 
     def _skip(self, source: str, reason: str) -> None:
-        what = "its lines and zones stay counted as they were"
-        self.skipped.append(Skipped(f"drawing of {source}", f"{reason}; {what}"))
+        consequence = "the earlier counts at its lines and zones stay"
+        self.skipped.append(Skipped(f"drawing of {source}", f"{reason}; {consequence}"))
 
     def _has_footage(self, source: str, from_ms: int, to_ms: int) -> bool:
-        return any(
-            medium.first_captured_at_ms is not None
-            and medium.last_captured_at_ms is not None
-            and medium.first_captured_at_ms < to_ms
-            and medium.last_captured_at_ms >= from_ms
-            for medium in self._media.get(source, ())
-        )
+        spans = spans_of(self._media.get(source, ()))
+        return any(first_ms < to_ms and last_ms >= from_ms for first_ms, last_ms in spans)

@@ -1,4 +1,4 @@
-"""What a day's flows are to the count index: counts and coverage of each place, as lines of part files."""
+"""Turns a day's flows into counts and coverage of each place, as lines of part files for the count index."""
 
 from __future__ import annotations
 
@@ -27,12 +27,7 @@ class PlaceRecords:
     ) -> None:
         """Add up.
 
-        Args:
-            model: The series that they are of.
-            interval_s: Base interval.
-            flows: What the source's objects did.
-            shapes: What it was counted with.
-            coverage: Of the source, in the run that it was counted from.
+        `coverage`: of the source, in the run that it was counted from.
         """
         self._model = model
         self._interval_s = interval_s
@@ -65,8 +60,8 @@ class PlaceRecords:
     def coverage_lines(self) -> list[tuple[bytes, int]]:
         """Return the lines of the coverage, sorted bytewise, each with its frames.
 
-        A place has the coverage of its source while it holds. Of an interval without a frame, over which
-        somebody was followed all the same, there are none.
+        A place has the coverage of its source while it is valid. An interval without a frame has no coverage,
+        even if an object was tracked over it.
         """
         sums: defaultdict[str, Counter[int]] = defaultdict(Counter)
         for count in self._counts:
@@ -76,7 +71,7 @@ class PlaceRecords:
         lines = []
         for place, spans in self._spans.items():
             is_zone, name, values = parse_place(place).kind == "zone", place.encode(), sums[place]
-            for start_ms in self._held(spans) | values.keys():
+            for start_ms in self._starts_of(spans) | values.keys():
                 if start_ms in values:
                     record = self._coverage(place, start_ms, is_zone=is_zone, value=values[start_ms])
                     lines.append((_line(["coverage", place, start_ms], record), record.frames))
@@ -103,7 +98,7 @@ class PlaceRecords:
             covered_ms=filmed.covered_ms if filmed else 0,
         )
 
-    def _held(self, spans: Iterable[Span]) -> set[int]:
+    def _starts_of(self, spans: Iterable[Span]) -> set[int]:
         """Return the intervals with footage in which there is such a place."""
         length_ms = self._interval_s * 1000
         return {
@@ -116,10 +111,10 @@ class PlaceRecords:
 
 def by_source(coverage: Iterable[Coverage]) -> Mapping[str, Sequence[Coverage]]:
     """Return the coverage of each source."""
-    found: defaultdict[str, list[Coverage]] = defaultdict(list)
+    records: defaultdict[str, list[Coverage]] = defaultdict(list)
     for record in coverage:
-        found[record.source].append(record)
-    return found
+        records[record.source].append(record)
+    return records
 
 
 def _spans(place: Place, shapes: Shapes) -> list[Span]:
@@ -130,10 +125,10 @@ def _spans(place: Place, shapes: Shapes) -> list[Span]:
         return [_span(line) for line in shapes.lines if line.name == place.names[0]]
     if place.kind == "visits":
         return [_span(line) for line in shapes.lines if line.inward]
-    come, gone = (
+    entries, exits = (
         [_span(line) for line in shapes.lines if line.inward and line.name == name] for name in place.names
     )
-    return [(max(a, c), min(b, d)) for a, b in come for c, d in gone if max(a, c) < min(b, d)]
+    return [(max(a, c), min(b, d)) for a, b in entries for c, d in exits if max(a, c) < min(b, d)]
 
 
 def _span(shape: LineShape | ZoneShape) -> Span:

@@ -1,12 +1,13 @@
-"""What a source's objects did at what is drawn over it, day by day: as it was published, or counted now.
+"""The flows of a source, day by day: as published, or counted now.
 
-Flows are a function of stored paths and of what is drawn (`FlowInputs`), and named by it. So a file that has
-the name is right wherever it lies: in the day's run of flows, or in the folder of those that were counted on
-demand, of a line that is newer than the last `frametally aggregate`.
+Flows are a function of stored paths and of drawings (`FlowInputs`), and named by it. So a file of that name
+is right in either place: in the day's run of flows, or in the folder of flows counted on demand for a line
+that is newer than the last `frametally aggregate`.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -17,18 +18,76 @@ from pathlib import Path
 from frametally import keys
 from frametally.books.runs import current_runs, read_paths, read_source_files
 from frametally.errors import Poison
+from frametally.files.replacing import replace_file
 from frametally.media.manifests import list_manifests
 from frametally.ports.object_store import ObjectStore
 from frametally.records import MediaManifest, Run
 from frametally.rules.path_columns import PathColumns
 from frametally.rules.places import FLOWS, series_model
+from frametally.rules.seals import check_crc32
 from frametally.rules.times import DAY_MS
-from frametally_traffic.counting.kept_flows import KeptFlows
-from frametally_traffic.drawings.day_inputs import DrawnShapes, flow_inputs
+from frametally_traffic.drawings.drawn_shapes import DrawnShapes, flow_inputs
 from frametally_traffic.drawings.revisions import read_drawing
-from frametally_traffic.flows.day_columns import FlowColumns, decode_flows
-from frametally_traffic.flows.flow_inputs import FlowInputs
-from frametally_traffic.flows.shapes import Shapes
+from frametally_traffic.flows.day_columns import FlowColumns, decode_flows, encode_flows
+from frametally_traffic.flows.shapes import FLOWS_VERSION, FlowInputs, Shapes
+
+FLOWS_FOLDER = "flows"
+"""Of the data directory: flows that were counted on demand."""
+MOST_KEPT_BYTES = 1 << 30
+"""Some years of a busy camera. What is over it is counted again."""
+_CRC32_BYTES = 9
+
+
+class KeptFlows:
+    """Flows that were counted on demand, in a folder of this machine; what cannot be read is not there."""
+
+    def __init__(self, folder: Path | None, most_bytes: int = MOST_KEPT_BYTES) -> None:
+        """Take the folder; None: nothing is kept."""
+        self._folder = folder
+        self._most_bytes = most_bytes
+        self._is_cleared = False
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether anything is."""
+        return self._folder is not None
+
+    def read(self, inputs: FlowInputs) -> FlowColumns | None:
+        """Return the flows of these inputs, None if they are not kept."""
+        if self._folder is None:
+            return None
+        with suppress(OSError, ValueError, Poison):
+            path = self._folder / inputs.name
+            crc32, data = _split(path.read_bytes())
+            check_crc32(zlib.crc32(data), crc32)
+            return decode_flows(data)
+        return None
+
+    def write(self, inputs: FlowInputs, flows: FlowColumns) -> None:
+        """Keep flows, unless the disk is full or the folder is not to be written to."""
+        if self._folder is None:
+            return
+        data = encode_flows(flows)
+        with suppress(OSError):
+            if not self._is_cleared:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                self._clear()
+                self._is_cleared = True
+            replace_file(self._folder / inputs.name, b"%08x\n%s" % (zlib.crc32(data), data))
+
+    def _clear(self) -> None:
+        """Remove the oldest files, as far as all are larger than they may be."""
+        assert self._folder is not None  # noqa: S101 - for the type checker
+        files = [(path.stat(), path) for path in self._folder.glob("flows-*")]
+        kept_bytes = 0
+        for stat, path in sorted(files, key=lambda file: -file[0].st_mtime_ns):
+            kept_bytes += stat.st_size
+            if kept_bytes > self._most_bytes:
+                path.unlink(missing_ok=True)
+
+
+def _split(data: bytes) -> tuple[int, bytes]:
+    return int(data[: _CRC32_BYTES - 1], 16), data[_CRC32_BYTES:]
 
 
 def read_flows(store: ObjectStore, run: Run, sources: Container[str] | None = None) -> Iterator[FlowColumns]:
@@ -60,17 +119,12 @@ def flows_for(
     media: Iterable[MediaManifest] | None = None,
     folder: Path | None = None,
 ) -> Iterator[FlowColumns]:
-    """Yield what a source's objects did on each day that was counted, by what is drawn over it now.
+    """Yield the flows of each day that was counted, by the current drawing.
 
-    Args:
-        store: Where all lies.
-        model: Model id.
-        interval_s: Base interval of the runs whose tracks are taken.
-        source: Slug.
-        days: UTC days, `YYYY-MM-DD`, in the order in which they are wanted; those without a run are left out.
-        runs: The current runs, those of flows among them; None: they are looked up in the store.
-        media: Manifests, the source's among them; None: likewise.
-        folder: Where flows are kept that are counted now; None: nowhere.
+    `interval_s`: base interval of the runs whose tracks are taken. `days`: UTC days, `YYYY-MM-DD`, in the
+    order in which they are wanted; those without a run are left out. `runs`: the current runs, those of flows
+    among them; None: they are looked up in the store. `media`: manifests, the source's among them; None:
+    likewise. `folder`: where flows are kept that are counted now; None: nowhere.
 
     Raises:
         NoFootPoints: A day was counted by an earlier release.
@@ -87,22 +141,22 @@ def flows_for(
     if drawing.shapes:
         every = list_manifests(store) if media is None else media
         manifests = [medium for medium in every if medium.source == source]
-    drawn = DrawnShapes(store, drawing, manifests)
-    kept = KeptFlows(folder)
+    drawn_shapes = DrawnShapes(store, drawing, manifests)
+    cache = KeptFlows(folder)
     paths = _DayPaths(store, own, source)
 
     def of_day(day: str) -> FlowColumns:
-        inputs = flow_inputs(own, day, source, drawn.of_day(keys.day_start_ms(day)))
-        flows = _published(store, published.get(day), inputs) or kept.read(inputs)
+        inputs = flow_inputs(own, day, source, drawn_shapes.of_day(keys.day_start_ms(day)))
+        flows = _published(store, published.get(day), inputs) or cache.read(inputs)
         if flows is None:
-            flows = paths.count(inputs, _speeds(paths, kept, inputs))
-            kept.write(inputs, flows)
+            flows = paths.count(inputs, _speeds(paths, cache, inputs))
+            cache.write(inputs, flows)
         return flows
 
-    wanted = (day for day in days if day in own)
+    days_ahead = (day for day in days if day in own)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        while some := [*islice(wanted, _DAYS_AHEAD)]:
-            yield from pool.map(of_day, some)
+        while batch := [*islice(days_ahead, _DAYS_AHEAD)]:
+            yield from pool.map(of_day, batch)
 
 
 class _DayPaths:
@@ -138,18 +192,18 @@ class _DayPaths:
         )
 
 
-def _speeds(paths: _DayPaths, kept: KeptFlows, inputs: FlowInputs) -> FlowColumns | None:
+def _speeds(paths: _DayPaths, cache: KeptFlows, inputs: FlowInputs) -> FlowColumns | None:
     """Return the speeds of a day's visits, whatever is drawn beside the calibration: these are kept, too.
 
     They take ten times as long as all the rest, and a new line changes none of them.
     """
     alone = inputs._replace(shapes=Shapes(grounds=inputs.shapes.grounds))
-    if not kept.is_kept or not inputs.shapes.grounds or alone == inputs:
+    if not cache.is_kept or not inputs.shapes.grounds or alone == inputs:
         return None
-    speeds = kept.read(alone)
+    speeds = cache.read(alone)
     if speeds is None:
         speeds = paths.count(alone)
-        kept.write(alone, speeds)
+        cache.write(alone, speeds)
     return speeds
 
 
@@ -160,3 +214,20 @@ def _published(store: ObjectStore, run: Run | None, inputs: FlowInputs) -> FlowC
         with suppress(Poison):
             return next(read_flows(store, run, {inputs.source}))
     return None
+
+
+class FlowSeries:
+    """Its rules and its files."""
+
+    name = FLOWS
+
+    def is_outdated(self, run: Run) -> bool:
+        """Return whether the rules have changed since a run of flows was counted."""
+        return int(run.settings.get("flows_version", 0)) < FLOWS_VERSION
+
+    def read_files(self, store: ObjectStore, run: Run) -> Iterator[object]:
+        """Yield the flows of a run, as `read_flows`."""
+        return read_flows(store, run)
+
+
+SERIES = FlowSeries()

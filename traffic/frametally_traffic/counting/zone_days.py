@@ -1,4 +1,4 @@
-"""Which days are counted within zones, too, and within which.
+"""Finds the days that are counted within zones, too, and those zones.
 
 What is counted there is a series of its own, `<model>~zones`: a zone that is drawn, moved or removed makes
 days of its source stale in that series, as far as it holds on them, and in no other.
@@ -21,13 +21,11 @@ from frametally.process.reports import Skipped
 from frametally.records import MediaManifest
 from frametally.rules.places import ZONES, base_model, series_model
 from frametally.rules.times import DAY_MS
-from frametally_hadoop.job.params import CountParams
-from frametally_hadoop.job.tracks.params import MARGIN_MS
+from frametally_hadoop.job.params import MARGIN_MS, CountParams
 from frametally_hadoop.planning.counting_steps import PartDay, Zones
 from frametally_hadoop.planning.segment_notes import SegmentNote
 from frametally_traffic.drawings.drawing_checks import DrawingRefused
-from frametally_traffic.drawings.drawn_shapes import shapes_of
-from frametally_traffic.drawings.picture_sizes import stored_sizes
+from frametally_traffic.drawings.drawn_shapes import shapes_of, stored_sizes
 from frametally_traffic.drawings.revisions import drawn_sources, read_drawing
 from frametally_traffic.flows.shapes import Shapes
 from frametally_traffic.records import Drawing, DrawnZone
@@ -38,8 +36,8 @@ class DrawnZones(NamedTuple):
     """The zones of all sources.
 
     Attributes:
-        by_source: Those of each that has some, on its stored frames.
-        unreadable: What cannot be counted, as what is drawn over a source is damaged: what was counted stays.
+        by_source: The zones of each source that has some, on its stored frames.
+        unreadable: Sources whose drawing is damaged; their earlier counts stay.
     """
 
     by_source: dict[str, Zones]
@@ -51,10 +49,10 @@ class DrawnZones(NamedTuple):
         current: Mapping[DayKey, CurrentDay],
         params: CountParams,
     ) -> dict[DayKey, PartDay]:
-        """Return the days that have zones, and those that had some, as `PictureParts.days`."""
+        """Return the days that have or had zones, as `PictureParts.days`."""
         if self.unreadable:
             return {}
-        found: dict[DayKey, PartDay] = {}
+        part_days: dict[DayKey, PartDay] = {}
         margin_ms = 0 if params.tracking is None else MARGIN_MS
         for day, notes in days.items() if self.by_source else ():
             sources = sorted({source for note in notes for source in note.sources})
@@ -62,15 +60,20 @@ class DrawnZones(NamedTuple):
                 continue
             zones = self._holding(sources, day.day, margin_ms)
             own = [note for note in notes if not zones.keys().isdisjoint(note.sources)]
-            found[day._replace(model=series_model(day.model, ZONES))] = PartDay(own, zones)
-        for day, counted in current.items():
+            part_days[day._replace(model=series_model(day.model, ZONES))] = PartDay(own, zones)
+        for day, current_day in current.items():
             is_of_zones = day.model == series_model(base_model(day.model), ZONES)
-            if not is_of_zones or day.interval_s != params.interval_s or day in found or counted.run is None:
+            if (
+                not is_of_zones
+                or day.interval_s != params.interval_s
+                or day in part_days
+                or current_day.run is None
+            ):
                 continue
             # Where its zones hold still and its footage's segments are gone, what was counted stays.
-            if not self._holding(counted.run.zones, day.day, 0):
-                found[day] = PartDay([], {})
-        return found
+            if not self._holding(current_day.run.zones, day.day, 0):
+                part_days[day] = PartDay([], {})
+        return part_days
 
     def work(self, days: Mapping[str, AbstractSet[int]], notes: Iterable[SegmentNote]) -> dict[str, str]:
         """Return by segment key what is counted of it within zones.
@@ -81,7 +84,7 @@ class DrawnZones(NamedTuple):
         return {
             segment: ZoneWork(
                 frozenset(of_segment),
-                {one: self.by_source[one] for one in sources[segment] if one in self.by_source},
+                {source: self.by_source[source] for source in sources[segment] if source in self.by_source},
             ).to_json()
             for segment, of_segment in days.items()
         }
@@ -89,27 +92,27 @@ class DrawnZones(NamedTuple):
     def _holding(self, sources: Iterable[str], day: str, margin_ms: int) -> dict[str, Zones]:
         """Return the zones of sources that hold on some of a UTC day, and of a margin around it.
 
-        Of their times they have what lies in there: what changes on other days makes this one not stale.
+        Their times are cut to the day, so that changes on other days do not make this one stale.
         """
         from_ms = keys.day_start_ms(day) - margin_ms
         to_ms = from_ms + DAY_MS + 2 * margin_ms
-        held = {
+        zones_by_source = {
             source: tuple(
                 zone._replace(
                     from_ms=None if zone.from_ms is None or zone.from_ms <= from_ms else zone.from_ms,
                     to_ms=None if zone.to_ms is None or zone.to_ms >= to_ms else zone.to_ms,
                 )
-                for zone in Shapes(zones=self.by_source[source]).within(from_ms, to_ms).zones
+                for zone in Shapes(zones=self.by_source[source]).between(from_ms, to_ms).zones
             )
             for source in sources
             if source in self.by_source
         }
-        return {source: zones for source, zones in held.items() if zones}
+        return {source: zones for source, zones in zones_by_source.items() if zones}
 
 
 def read_zones(store: ObjectStore, media: Sequence[MediaManifest]) -> DrawnZones:
     """Return the zones that are drawn. Raises `Retryable`: the store is away."""
-    found, unreadable = DrawnZones({}, []), []
+    drawn_zones, unreadable = DrawnZones({}, []), []
     of_sources = by_source(media)
     for source in sorted(drawn_sources(store)):
         try:
@@ -119,8 +122,8 @@ def read_zones(store: ObjectStore, media: Sequence[MediaManifest]) -> DrawnZones
             unreadable.append(Skipped(f"zones of {source}", str(error)))
             continue
         if zones:
-            found.by_source[source] = tuple(one for of_zone in zones for one in of_zone)
-    return found._replace(unreadable=unreadable)
+            drawn_zones.by_source[source] = tuple(part for of_zone in zones for part in of_zone)
+    return drawn_zones._replace(unreadable=unreadable)
 
 
 def _on_frames(

@@ -1,1 +1,1 @@
-"""The API by which lines, zones and calibrations are drawn."""
+"""The API for drawing lines, zones and calibrations."""

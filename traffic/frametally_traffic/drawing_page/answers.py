@@ -1,4 +1,4 @@
-"""The answers about what is drawn over a source's picture, and what helps to draw it."""
+"""Answers about the drawing of a source, and about the data that helps to draw."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Verdict = Literal["good", "unchecked", "rough", "incomplete", "refused"]
 
 
 class SourceDrawing(Answer, frozen=True, kw_only=True):
-    """`/api/sources/{source}/drawing`: all that is drawn over a source, at all times.
+    """`/api/sources/{source}/drawing`: the drawing of a source, for all times.
 
     Attributes:
         source: Slug of the source.
@@ -39,15 +39,15 @@ class CalibrationTry(Answer, frozen=True, kw_only=True):
 
     Attributes:
         verdict: `good`; `unchecked`: there are no more points than a matrix needs, so their errors say
-            nothing; `rough`: a scale, right only near its two points; `incomplete`: it tells no metres yet;
-            `refused`: it is none.
-        words: What to make of it, or what to change.
-        matrix: From pixels to metres, row by row; null where it is none, as are the next five.
+            nothing; `rough`: a scale, right only near its two points; `incomplete`: no metres yet;
+            `refused`: not usable.
+        words: The meaning of the verdict, or what to change.
+        matrix: From pixels to metres, row by row; null if not usable, like the next five.
         reach_px: Left, top, right and bottom of the part of the picture in which it measures.
-        errors_px: Of each point, corner by corner, how far the matrix has it from where it was set.
+        errors_px: For each point, corner by corner, the distance between its place and the matrix's.
         error_px: Their root mean square: the reprojection error.
         error_m: The same on the ground.
-        scale_error: Error of lengths, as a part of them.
+        scale_error: Relative error of lengths.
     """
 
     verdict: Verdict
@@ -83,13 +83,13 @@ class Paths(Answer, frozen=True, kw_only=True):
     """`/api/paths`: a layer of paths to draw over.
 
     Attributes:
-        model: Model id; null before there is any data.
-        width_px: Width of the stored pictures, of whose pixels the paths are; null where none is stored.
-        height_px: Their height; null likewise.
-        paths: Some of them, evenly over all of the range, by time.
-        paths_left_out: How many more there are.
-        points_left_out: How many points of those shown were thinned out.
-        note: Why there are none, where that is not for want of objects; else null.
+        model: Model ID; null before there is any data.
+        width_px: Width of the stored pictures, the unit of the paths; null if no picture is stored.
+        height_px: Height of the stored pictures; null likewise.
+        paths: A sample over the whole range, by time.
+        paths_left_out: Number of paths that are not in the sample.
+        points_left_out: Number of points of these paths that were thinned out.
+        note: Reason why there are no paths, other than a lack of objects; else null.
     """
 
     model: str | None
@@ -108,12 +108,12 @@ class StoredPicture(Answer, frozen=True, kw_only=True):
     """`/api/sources/{source}/frame`: a picture to draw over.
 
     Attributes:
-        captured_at_ms: Event time of the frame; null where none is stored.
+        captured_at_ms: Event time of the frame; null if no frame is stored.
         image_path: Key of the frame's JPEG in the store; null likewise.
-        image_url: Where this server has it; null likewise.
+        image_url: Its address on this server; null likewise.
         width_px: Width of the stored picture; null likewise.
         height_px: Its height; null likewise.
-        first_captured_at_ms: Event time of the source's first frame; null where there is no footage.
+        first_captured_at_ms: Event time of the source's first frame; null if it has no footage.
         last_captured_at_ms: Event time of its last frame; null likewise.
     """
 

@@ -1,4 +1,4 @@
-"""A source over which may be drawn: its media as the store has them, and its pictures' sizes."""
+"""A source that you can draw on: its media in the store, and the sizes of its pictures."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from itertools import chain, islice
 from operator import itemgetter
 from typing import NamedTuple
 
-from frametally.naming.nearest import no_such
+from frametally.naming import no_such
 from frametally.ports.object_store import ObjectStore
 from frametally.records import MediaManifest
 from frametally.rules.times import DAY_MS
 from frametally_traffic.drawing_page.answers import StoredPicture
-from frametally_traffic.drawings.picture_sizes import picture_from, stored_sizes
+from frametally_traffic.drawings.drawn_shapes import picture_from, spans_of, stored_sizes
 from frametally_traffic.drawings.revisions import drawn_sources
 from frametally_web.access.visitors import visitor
 from frametally_web.charts.media_times import MediaTimes
 from frametally_web.requests.problems import Problem, as_sentence
 
 _MOST_LOOKS = 10
-"""Days and media in which is looked for a picture: those of long ago may have been removed."""
+"""Days and media that are searched for a picture; the oldest may have been deleted."""
 
 
 class DrawnSource(NamedTuple):
-    """A source that there is, and its media."""
+    """An existing source and its media."""
 
     slug: str
     name: str
@@ -38,39 +38,35 @@ def find_source(store: ObjectStore, media: MediaTimes, source: str) -> DrawnSour
     """Return a source by its slug.
 
     Raises:
-        Problem: 404, if nothing was filmed and nothing drawn of it, with those that are written alike.
+            Problem: 404, if the source has no footage and no drawing; it has similar names.
     """
-    found = media.of(source)
-    if not found and source not in (drawn := drawn_sources(store)):
-        known = sorted({*media.sources(), *filter(visitor().sees, drawn)})
-        missing = no_such("source", source, known)
+    spans = media.manifests_of(source)
+    if not spans and source not in (drawing_sources := drawn_sources(store)):
+        known_sources = sorted({*media.sources(), *filter(visitor().sees, drawing_sources)})
+        missing = no_such("source", source, known_sources)
         raise Problem(
             404,
-            f"There is no source {source[:80]!r}.",
+            f"Source {source[:80]!r} does not exist.",
             parameter="source",
             value=source[:80],
             instead=missing.near,
             remedy=as_sentence(missing.remedy),
         )
-    return DrawnSource(source, media.name(source), found)
+    return DrawnSource(source, media.name(source), spans)
 
 
 def find_picture(
     store: ObjectStore, source: DrawnSource, at_ms: int | None, image_url: Callable[[str], str]
 ) -> StoredPicture:
     """Return the first stored picture of a source from a time on; or else its last one."""
-    spans = sorted(
-        (one.first_captured_at_ms, one.last_captured_at_ms)
-        for one in source.media
-        if one.first_captured_at_ms is not None and one.last_captured_at_ms is not None
-    )
-    found = next(filter(None, (picture_from(store, source.slug, ms) for ms in _looks(spans, at_ms))), None)
-    width_px, height_px = found.size_px if found else (None, None)
+    spans = spans_of(source.media)
+    picture = next(filter(None, (picture_from(store, source.slug, ms) for ms in _looks(spans, at_ms))), None)
+    width_px, height_px = picture.size_px if picture else (None, None)
     return StoredPicture(
         source=source.slug,
-        captured_at_ms=found and found.captured_at_ms,
-        image_path=found and found.image_path,
-        image_url=found and image_url(found.image_path),
+        captured_at_ms=picture and picture.captured_at_ms,
+        image_path=picture and picture.image_path,
+        image_url=picture and image_url(picture.image_path),
         width_px=width_px,
         height_px=height_px,
         first_captured_at_ms=spans[0][0] if spans else None,

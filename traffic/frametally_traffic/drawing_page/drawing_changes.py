@@ -1,17 +1,19 @@
-"""The answers of `/api/sources/{source}/drawing`: what is drawn, and what another drawing makes of it."""
+"""The answers of `/api/sources/{source}/drawing` and `/api/calibrations/try`: drawings and trials."""
 
 from __future__ import annotations
 
 import re
 
+from frametally.errors import Misconfigured
 from frametally.ports.object_store import ObjectStore
-from frametally_traffic.drawing_page.answers import SourceDrawing
+from frametally_traffic.calibration.fitting import GroundCalibration
+from frametally_traffic.drawing_page.answers import CalibrationTry, SourceDrawing, Verdict
 from frametally_traffic.drawing_page.drawable_sources import DrawnSource
-from frametally_traffic.drawings.drawing_checks import DrawingRefused, check_shape
-from frametally_traffic.drawings.file_forms import decode_own_form
-from frametally_traffic.drawings.picture_sizes import check_size, stored_sizes
+from frametally_traffic.drawings.drawing_checks import DrawingRefused, calibration_of, check_shape
+from frametally_traffic.drawings.drawn_shapes import check_size, stored_sizes
+from frametally_traffic.drawings.file_forms import decode_calibration, decode_own_form
 from frametally_traffic.drawings.revisions import change_drawing, read_drawing, with_shapes
-from frametally_traffic.records import Drawing
+from frametally_traffic.records import FEWEST_REFERENCES, Drawing, DrawnCalibration
 from frametally_web.requests.problems import Problem
 
 _ETAG = re.compile(r'(?:W/)?"(\d{1,9})"')
@@ -19,18 +21,15 @@ _ETAG = re.compile(r'(?:W/)?"(\d{1,9})"')
 
 
 def show_drawing(store: ObjectStore, source: DrawnSource) -> SourceDrawing:
-    """Return what is drawn over a source now. Raises `Poison` where that is damaged."""
-    return _answer(store, source, read_drawing(store, source.slug))
+    """Return the current drawing of a source. Raises `Poison` if it is damaged."""
+    return _drawing_answer(store, source, read_drawing(store, source.slug))
 
 
 def put_drawing(store: ObjectStore, source: DrawnSource, data: bytes, if_match: str | None) -> SourceDrawing:
-    """Draw all of a source anew, if it is still the revision that was changed.
+    """Replace the drawing of a source, if it still has the revision that was changed.
 
-    Args:
-        store: Where it is kept.
-        source: Whose it is.
-        data: The drawing, in the form of `frametally lines export`.
-        if_match: The revision as the header `If-Match` has it; None where that was not sent.
+    `data`: the drawing, in the form of `frametally lines export`. `if_match`: the revision as the header
+    `If-Match` has it; None where that was not sent.
 
     Raises:
         Problem: 400, if it cannot be; 412, if there is another revision by now; 428, without a revision.
@@ -43,20 +42,20 @@ def put_drawing(store: ObjectStore, source: DrawnSource, data: bytes, if_match: 
         if before.revision != revision:
             raise Problem(
                 412,
-                f"What is drawn over {source.slug} was changed since: it is revision {before.revision} now, "
-                f"and this is made of {revision}.",
-                remedy="Ask for it again, make the change in what it is now, and send that.",
+                f"Someone else has changed the drawing of {source.slug}: it is at revision "
+                f"{before.revision} now, and your change is based on revision {revision}.",
+                remedy="Load it again, repeat your change, and send it again.",
             )
         content = decode_own_form(data, "the drawing")
         if content.source not in (None, source.slug):
             raise DrawingRefused(
-                f"the drawing is of source {content.source!r:.100}, not of {source.slug}: send it there, or "
-                "take `source` out of it if it is meant for this one"
+                f"the drawing belongs to source {content.source!r:.100}, not to {source.slug}: send it "
+                "there, or remove `source` from it"
             )
-        known = set(before.shapes)
+        shapes_before = set(before.shapes)
         for shape in content.shapes:
             check_shape(shape)
-            if shape in known:
+            if shape in shapes_before:
                 continue  # it was drawn when there were pictures of its size
             sizes = stored_sizes(store, source.media, shape.from_ms, shape.to_ms)
             # To which side frames are shrunk is the producer's to know; proportions must fit.
@@ -66,8 +65,8 @@ def put_drawing(store: ObjectStore, source: DrawnSource, data: bytes, if_match: 
     try:
         drawing = change_drawing(store, source.slug, change)
     except DrawingRefused as error:
-        raise refused(error) from error
-    return _answer(store, source, drawing)
+        raise refusal(error) from error
+    return _drawing_answer(store, source, drawing)
 
 
 def etag_of(drawing: SourceDrawing) -> str:
@@ -75,29 +74,29 @@ def etag_of(drawing: SourceDrawing) -> str:
     return f'"{drawing.revision}"'
 
 
-def refused(error: DrawingRefused) -> Problem:
+def refusal(error: DrawingRefused) -> Problem:
     """Return the 400 of what cannot be drawn."""
-    return Problem(400, f"{error}.", remedy="Nothing has changed: put it right, and send all of it again.")
+    return Problem(400, f"{error}.", remedy="Nothing was changed. Correct it, and send all of it again.")
 
 
 def _revision_in(if_match: str | None) -> int:
     if if_match is None:
         raise Problem(
             428,
-            "If-Match is missing: without it, what another has drawn meanwhile would be lost unseen.",
-            remedy="Ask for the drawing, and send its ETag as If-Match.",
+            "If-Match is missing; it protects the changes of other people.",
+            remedy="Load the drawing, and send its ETag as If-Match.",
         )
     match = _ETAG.fullmatch(if_match.strip())
     if match is None:
         raise Problem(
             412,
-            f"If-Match {if_match[:40]!r} is no revision of a drawing.",
-            remedy='Send the ETag of the drawing that was changed, such as If-Match: "3".',
+            f"If-Match {if_match[:40]!r} is not a revision of a drawing.",
+            remedy='Send the ETag of the drawing that you changed, such as If-Match: "3".',
         )
     return int(match[1])
 
 
-def _answer(store: ObjectStore, source: DrawnSource, drawing: Drawing) -> SourceDrawing:
+def _drawing_answer(store: ObjectStore, source: DrawnSource, drawing: Drawing) -> SourceDrawing:
     width_px, height_px = source.size_px(store) or (None, None)
     return SourceDrawing(
         source=source.slug,
@@ -109,3 +108,58 @@ def _answer(store: ObjectStore, source: DrawnSource, drawing: Drawing) -> Source
         zones=drawing.zones,
         calibrations=drawing.calibrations,
     )
+
+
+_WORDS: dict[Verdict, str] = {
+    "good": "The points agree with each other, apart from the errors shown.",
+    "unchecked": "Four points always fit, so their errors say nothing. Set a fifth to see how good it is.",
+    "rough": "A scale ignores perspective: it is right only near its two points, and across the view.",
+}
+
+
+def try_calibration(data: bytes) -> CalibrationTry:
+    """Return the result of a calibration; an unusable one gets a verdict, as it may be unfinished.
+
+    Raises:
+        Problem: 400, if the body is not a calibration at all.
+    """
+    try:
+        calibration = decode_calibration(data, "the calibration")
+    except DrawingRefused as error:
+        raise refusal(error) from error
+    lack = _lack(calibration)
+    if lack:
+        return _answer("incomplete", lack, None)
+    try:
+        check_shape(calibration)
+        ground = calibration_of(calibration)
+    except (DrawingRefused, Misconfigured) as error:
+        return _answer("refused", f"{error}.", None)
+    if ground is None:
+        return _answer("incomplete", "It has no metres yet.", None)
+    verdict: Verdict = "rough" if ground.is_rough else "good" if ground.is_checked else "unchecked"
+    return _answer(verdict, _WORDS[verdict], ground)
+
+
+def _answer(verdict: Verdict, words: str, ground: GroundCalibration | None) -> CalibrationTry:
+    names = ("matrix", "reach_px", "errors_px", "error_px", "error_m", "scale_error")
+    return CalibrationTry(
+        verdict=verdict, words=words, **{name: getattr(ground, name) if ground else None for name in names}
+    )
+
+
+def _lack(calibration: DrawnCalibration) -> str:
+    """Return what is still missing, empty if it can be tried."""
+    number = len(calibration.points)
+    if calibration.rectangles:
+        return ""
+    if calibration.distance_m is not None:
+        return "" if number >= 2 else f"{number} of 2 points set: set the other one."
+    if not calibration.metres:
+        return (
+            f"{number} points, none with metres: enter each one's place on the ground, or two points and a "
+            "distance."
+        )
+    if number < FEWEST_REFERENCES:
+        return f"{number} of at least {FEWEST_REFERENCES} points with metres: set more."
+    return ""

@@ -1,4 +1,4 @@
-"""The answer of `/api/paths`: a thinned layer of a day's paths, to draw lines and zones over."""
+"""The answer of `/api/paths`: a sample of a day's paths, over which you can draw lines and zones."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from frametally_web.requests.problems import bad_parameter
 MOST_DAYS = 7
 MOST_PATHS = 1000
 _MOST_POINTS = 40
-"""Of one path: a person's eye needs no more, and stored paths leave out what lies on a straight line."""
+"""Points per path; the eye needs no more, and stored paths have none on straight lines."""
 
 ItemT = TypeVar("ItemT")
 
 
 class PathsQuery(NamedTuple):
-    """Which paths are asked for: of `[from_ms, to_ms)`, of some labels (none: all), so many at most."""
+    """A question about paths: `[from_ms, to_ms)`, labels (none: all), and the maximum number."""
 
     labels: Collection[str]
     from_ms: int | None
@@ -42,7 +42,7 @@ class _LabelledPath(NamedTuple):
 
 
 def find_paths(
-    store: ObjectStore, index: CountIndex, choice: Choice | None, source: DrawnSource, asked: PathsQuery
+    store: ObjectStore, index: CountIndex, choice: Choice | None, source: DrawnSource, query: PathsQuery
 ) -> Paths:
     """Return some of a source's paths of a range, evenly over all of it.
 
@@ -50,22 +50,22 @@ def find_paths(
         Problem: 400, if the range is longer than is read at once.
         Retryable: A port is away, or a run has been replaced while it was read.
     """
-    bounds = _bounds(index, choice, source.slug, asked)
-    found: list[_LabelledPath] = []
+    bounds = _bounds(index, choice, source.slug, query)
+    labelled_paths: list[_LabelledPath] = []
     note = None
     if choice is not None and bounds is not None:
         try:
-            found = sorted(
+            labelled_paths = sorted(
                 _paths(store, index, choice, source.slug, *bounds),
-                key=lambda one: (one.followed.path.time_ms[0], one.followed.ids),
+                key=lambda entry: (entry.followed.path.time_ms[0], entry.followed.ids),
             )
         except NoFootPoints as error:
             note = f"{error}."
         except Poison as error:
             raise Retryable(str(error)) from error
-    wanted = [one for one in found if not asked.labels or one.label in asked.labels]
-    shown = [_shown(one) for one in evenly(wanted, asked.limit)]
-    points = sum(len(one.followed.path.x) for one in evenly(wanted, asked.limit))
+    matches = [entry for entry in labelled_paths if not query.labels or entry.label in query.labels]
+    page = [_answer_path(entry) for entry in evenly(matches, query.limit)]
+    points = sum(len(entry.followed.path.x) for entry in evenly(matches, query.limit))
     width_px, height_px = source.size_px(store) or (None, None)
     return Paths(
         model=choice.model if choice else None,
@@ -74,9 +74,9 @@ def find_paths(
         to_ms=bounds[1] if bounds else None,
         width_px=width_px,
         height_px=height_px,
-        paths=shown,
-        paths_left_out=len(wanted) - len(shown),
-        points_left_out=points - sum(len(one.path) for one in shown),
+        paths=page,
+        paths_left_out=len(matches) - len(page),
+        points_left_out=points - sum(len(path.path) for path in page),
         note=note,
     )
 
@@ -86,28 +86,30 @@ def evenly(items: Sequence[ItemT], most: int) -> list[ItemT]:
     if len(items) <= most:
         return list(items)
     last = len(items) - 1
-    return [items[at * last // max(most - 1, 1)] for at in range(most)]
+    return [items[index * last // max(most - 1, 1)] for index in range(most)]
 
 
 def _bounds(
-    index: CountIndex, choice: Choice | None, source: str, asked: PathsQuery
+    index: CountIndex, choice: Choice | None, source: str, query: PathsQuery
 ) -> tuple[int, int] | None:
-    """Return the range that is read; None where there is none to read."""
-    from_ms, to_ms = asked.from_ms, asked.to_ms
+    """Return the range to read; None if there is nothing to read."""
+    from_ms, to_ms = query.from_ms, query.to_ms
     if from_ms is not None:
         to_ms = from_ms + DAY_MS if to_ms is None else to_ms
     else:
         if to_ms is None:
-            counted = index.sources(choice.model) if choice else []
-            to_ms = next((one.next_interval_ms for one in counted if one.source == source), None)
+            summaries = index.sources(choice.model) if choice else []
+            to_ms = next(
+                (summary.next_interval_ms for summary in summaries if summary.source == source), None
+            )
             if to_ms is None:
                 return None
         from_ms = to_ms - DAY_MS
     if to_ms - from_ms > MOST_DAYS * DAY_MS:
         raise bad_parameter(
             "to",
-            f"The range is longer than the {MOST_DAYS} days that are read at once.",
-            remedy="Give a from and a to that are nearer to each other.",
+            f"The range is longer than {MOST_DAYS} days, the maximum.",
+            remedy="Choose a shorter range with from and to.",
         )
     return from_ms, to_ms
 
@@ -115,7 +117,7 @@ def _bounds(
 def _paths(
     store: ObjectStore, index: CountIndex, choice: Choice, source: str, from_ms: int, to_ms: int
 ) -> Iterator[_LabelledPath]:
-    """Yield the paths of which some lies in a range, joined over hours and days."""
+    """Yield the paths that overlap a range, joined over hours and days."""
     base_s = min(up_to_date(index, choice.model, choice.base_intervals_s, from_ms, to_ms))
     label_of: dict[str, str] = {}
     pieces: list[FollowedPath] = []
@@ -124,10 +126,10 @@ def _paths(
             for piece, label in zip(pieces_of(file), file.columns["label"], strict=True):
                 pieces.append(piece)
                 label_of[piece.ids[0]] = file.labels[label]
-    for one in joined(pieces):
-        times_ms = one.path.time_ms
+    for whole_path in joined(pieces):
+        times_ms = whole_path.path.time_ms
         if times_ms[0] < to_ms and times_ms[-1] >= from_ms:
-            yield _LabelledPath(label_of[one.ids[0]], one)
+            yield _LabelledPath(label_of[whole_path.ids[0]], whole_path)
 
 
 def _runs(index: CountIndex, model: str, base_s: int, from_ms: int, to_ms: int) -> list[Run]:
@@ -139,12 +141,12 @@ def _runs(index: CountIndex, model: str, base_s: int, from_ms: int, to_ms: int) 
     ]
 
 
-def _shown(one: _LabelledPath) -> ShownPath:
-    followed = one.followed
+def _answer_path(entry: _LabelledPath) -> ShownPath:
+    followed = entry.followed
     points = zip(followed.path.time_ms, followed.path.x, followed.path.y, strict=True)
     return ShownPath(
         id=followed.ids[0],
-        label=one.label,
+        label=entry.label,
         began=followed.began,
         ended=followed.ended,
         path=[(time_ms, x / 10, y / 10) for time_ms, x, y in evenly(list(points), _MOST_POINTS)],

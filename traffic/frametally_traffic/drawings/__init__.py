@@ -1,1 +1,1 @@
-"""What people draw over a source's picture: what may be, how it is kept, in which files it comes."""
+"""Drawings: their checks, their storage, and their file formats."""

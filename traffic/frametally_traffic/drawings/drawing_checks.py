@@ -1,18 +1,23 @@
-"""What may be drawn over a source's picture; what may not is one line with the thing and the remedy."""
+"""Checks drawings; a refusal is one line with the shape and the remedy.
+
+Intersections are computed in whole tenths of a pixel, the unit of paths, so the answer is exact.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
-from itertools import chain, combinations
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import chain, combinations, pairwise
+from typing import TYPE_CHECKING
 
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.media.sources import composed
 from frametally.rules.times import FIRST_MS, NEXT_MS
-from frametally_traffic.drawings.drawn_ground import calibration_of
-from frametally_traffic.drawings.plane import crosses_itself
+from frametally_traffic.geometry.borders import tenths
 from frametally_traffic.records import (
     FEWEST_LINE_POINTS,
+    FEWEST_REFERENCES,
     FEWEST_ZONE_POINTS,
     MOST_LINE_POINTS,
     MOST_NAME_CHARACTERS,
@@ -28,6 +33,112 @@ from frametally_traffic.records import (
     Points,
 )
 
+if TYPE_CHECKING:
+    from frametally_traffic.calibration.fitting import GroundCalibration
+
+
+Segment = tuple[Point, Point]
+
+
+def turn(a: Point, b: Point, c: Point) -> float:
+    """Return twice the area of the triangle `a b c`: above 0 if `c` lies to the right hand of `a` to `b`.
+
+    Right is as a picture shows it, with y downwards.
+    """
+    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+
+
+def crosses_itself(points: Sequence[Point], *, closed: bool) -> bool:
+    """Return whether a line, or a polygon that is `closed`, meets itself anywhere but from side to side.
+
+    So does a line that turns back on itself, or has two points in a row in the same tenth of a pixel.
+    """
+    places = tenths(points)
+    sides = [*pairwise(places), *([(places[-1], places[0])] if closed else [])]
+    last = len(sides) - 1
+    for (i, first), (j, second) in combinations(enumerate(sides), 2):
+        if j == i + 1:
+            if _turns_back(*first, second[1]):
+                return True
+        elif closed and (i, j) == (0, last):
+            if _turns_back(*second, first[1]):
+                return True
+        elif _meet(first, second):
+            return True
+    return any(start == end for start, end in sides)
+
+
+def _turns_back(a: Point, b: Point, c: Point) -> bool:
+    """Return whether the way from `a` over `b` to `c` goes back along itself."""
+    ahead = (b[0] - a[0]) * (c[0] - b[0]) + (b[1] - a[1]) * (c[1] - b[1])
+    return turn(a, b, c) == 0 and ahead <= 0
+
+
+def _meet(first: Segment, second: Segment) -> bool:
+    (a, b), (c, d) = first, second
+    sides = (turn(a, b, c), turn(a, b, d), turn(c, d, a), turn(c, d, b))
+    if _differ(sides[0], sides[1]) and _differ(sides[2], sides[3]):
+        return True
+    ends = ((first, c), (first, d), (second, a), (second, b))
+    return any(side == 0 and _in_box(*end) for side, end in zip(sides, ends, strict=True))
+
+
+def _differ(side: float, other_side: float) -> bool:
+    return (side < 0 < other_side) or (other_side < 0 < side)
+
+
+def _in_box(segment: Segment, point: Point) -> bool:
+    (a, b), (x, y) = segment, point
+    return min(a[0], b[0]) <= x <= max(a[0], b[0]) and min(a[1], b[1]) <= y <= max(a[1], b[1])
+
+
+_MOST_KEPT = 200  # 32 points each take a quarter of a second, and every reader checks them
+
+
+@lru_cache(_MOST_KEPT)
+def calibration_of(calibration: DrawnCalibration) -> GroundCalibration | None:
+    """Return how pixels become metres by a drawn calibration; None where it tells no metres.
+
+    Pixels are those of the picture under the drawing.
+
+    Raises:
+        Misconfigured: It makes no calibration: one line, with what to change.
+    """
+    from frametally_traffic.calibration.fitting import (  # which takes its time to load
+        GroundPoint,
+        Rectangle,
+        calibration_of_points,
+        calibration_of_rectangles,
+        calibration_of_scale,
+    )
+
+    if calibration.distance_m is not None:
+        start, end = calibration.points
+        return calibration_of_scale(start, end, calibration.distance_m)
+    if calibration.rectangles:
+        return calibration_of_rectangles(
+            [Rectangle(rectangle.points, *rectangle.sides_m) for rectangle in calibration.rectangles]
+        )
+    if calibration.metres:
+        pairs = zip(calibration.points, calibration.metres, strict=True)
+        return calibration_of_points([GroundPoint(*point, *place) for point, place in pairs])
+    return None
+
+
+def check_calibration(points: Sequence[Sequence[float]], metres: Sequence[Sequence[float]]) -> None:
+    """Refuse points of which, with their metres, no calibration can be made.
+
+    Raises:
+        Misconfigured: The line says why.
+    """
+    if FEWEST_REFERENCES <= len(points) <= MOST_REFERENCES:
+        from frametally_traffic.calibration.fitting import GroundPoint, calibration_of_points  # numpy
+
+        calibration_of_points(
+            [GroundPoint(*place, *laid) for place, laid in zip(points, metres, strict=True)]
+        )
+
+
 _KINDS: dict[type[Drawn], str] = {
     DrawnLine: "line",
     DrawnZone: "zone",
@@ -40,7 +151,7 @@ _SHOWN = 40
 
 
 class DrawingRefused(FrametallyError):
-    """What is to be drawn cannot be: it is put right by whoever drew it, and nothing has changed."""
+    """The drawing is not valid: its author must correct it, and nothing has changed."""
 
 
 def kind_of(shape: Drawn) -> str:
@@ -48,37 +159,37 @@ def kind_of(shape: Drawn) -> str:
     return _KINDS[type(shape)]
 
 
-def told(shape: Drawn) -> str:
+def subject(shape: Drawn) -> str:
     """Return how a drawn thing is named in a message: its kind and name, however long that is."""
     return f"{kind_of(shape)} {_shortened(shape.name)}"
 
 
 def check_drawing(drawing: Drawing) -> None:
-    """Check all that is drawn over one source, each thing for itself and all together.
+    """Check the drawing of a source, each shape for itself and all together.
 
     Raises:
         DrawingRefused: Something of it cannot be.
     """
     if len(drawing.shapes) > MOST_SHAPES:
         raise DrawingRefused(
-            f"source {drawing.source} would have {len(drawing.shapes)} lines, zones and calibrations, of "
-            f"{MOST_SHAPES} that it may: remove some that are not needed"
+            f"source {drawing.source} would have {len(drawing.shapes)} lines, zones and calibrations; the "
+            f"maximum is {MOST_SHAPES}: delete some first"
         )
     for shape in drawing.shapes:
         check_shape(shape)
-    for one, other in combinations(drawing.shapes, 2):
-        if not _hold_together(one, other):
+    for first, second in combinations(drawing.shapes, 2):
+        if not _hold_together(first, second):
             continue
-        if one.name == other.name:
+        if first.name == second.name:
             raise DrawingRefused(
-                f"{told(one)} stands twice at one time: give one another name, or let the first end where "
-                "the second begins (from_ms, to_ms; for one that is stored `frametally lines remove --from "
-                "TIME` does that, and `frametally lines import --replace` takes its place)"
+                f"{subject(first)} exists twice at one time: rename one, or let the first end where "
+                "the second begins (from_ms, to_ms; `frametally lines remove --from TIME` ends a stored one, "
+                "and `frametally lines import --replace` replaces it)"
             )
-        if isinstance(one, DrawnCalibration) and isinstance(other, DrawnCalibration):
+        if isinstance(first, DrawnCalibration) and isinstance(second, DrawnCalibration):
             raise DrawingRefused(
-                f"{told(one)} and {told(other)} hold at one time, and a picture has one ground: let the "
-                "first end where the second begins (from_ms, to_ms)"
+                f"{subject(first)} and {subject(second)} are valid at one time, but a picture has one ground"
+                ": let the first end where the second begins (from_ms, to_ms)"
             )
 
 
@@ -94,8 +205,8 @@ def check_shape(shape: Drawn) -> None:
     for side in (shape.width_px, shape.height_px):
         if not 1 <= side <= _MOST_PX:
             raise DrawingRefused(
-                f"{told(shape)} is of a picture of {shape.width_px}x{shape.height_px} pixels: give the "
-                "width_px and height_px of the picture that it was drawn over"
+                f"{subject(shape)} has a picture size of {shape.width_px}x{shape.height_px} pixels: set "
+                "width_px and height_px to the size of the picture under the drawing"
             )
     match shape:
         case DrawnLine():
@@ -111,13 +222,12 @@ def _check_line(line: DrawnLine) -> None:
     _check_points(line, line.points)
     if line.to_right == line.to_left:
         raise DrawingRefused(
-            f"{told(line)} calls both directions {_shortened(line.to_right)}: give to_right and to_left two "
-            "names"
+            f"{subject(line)} calls both directions {_shortened(line.to_right)}: use different names for "
+            "to_right and to_left"
         )
     if crosses_itself(line.points, closed=False):
         raise DrawingRefused(
-            f"{told(line)} crosses or touches itself: draw it so that it is passed once from end to end, or "
-            "make two of it"
+            f"{subject(line)} crosses or touches itself: draw it without loops, or split it into two lines"
         )
 
 
@@ -126,8 +236,8 @@ def _check_zone(zone: DrawnZone) -> None:
     _check_points(zone, zone.points)
     if crosses_itself(zone.points, closed=True):
         raise DrawingRefused(
-            f"{told(zone)} crosses or touches itself: give its corners in turn, once around, the first not "
-            "again at the end"
+            f"{subject(zone)} crosses or touches itself: give its corners in order, once around, without "
+            "repeating the first"
         )
 
 
@@ -135,7 +245,7 @@ def _check_calibration(calibration: DrawnCalibration) -> None:
     ways = (bool(calibration.metres), bool(calibration.rectangles), calibration.distance_m is not None)
     if sum(ways) > 1 or (calibration.rectangles and calibration.points):
         raise DrawingRefused(
-            f"{told(calibration)} says in several ways how large the ground is: give points with their "
+            f"{subject(calibration)} defines the ground in several ways: use points with their "
             "metres, or rectangles with their sides_m, or two points and their distance_m"
         )
     corners = [rectangle.points for rectangle in calibration.rectangles]
@@ -143,17 +253,17 @@ def _check_calibration(calibration: DrawnCalibration) -> None:
     if not calibration.rectangles:
         _check_number(calibration, "points", len(points), 1, MOST_REFERENCES)
     _check_points(calibration, points)
-    for some in [calibration.points, *corners]:
-        if len(set(some)) < len(some):
-            raise DrawingRefused(f"{told(calibration)} has one point twice: give each once")
+    for group in [calibration.points, *corners]:
+        if len(set(group)) < len(group):
+            raise DrawingRefused(f"{subject(calibration)} has the same point twice: remove one")
     if calibration.distance_m is not None:
         _check_number(calibration, "points with a distance", len(points), 2, 2)
         _check_metres(calibration, [calibration.distance_m], least_m=0.0)
     if calibration.metres:
         if len(calibration.metres) != len(points):
             raise DrawingRefused(
-                f"{told(calibration)} has {len(points)} points and metres of {len(calibration.metres)}: give "
-                "metres for each point, in the same order"
+                f"{subject(calibration)} has {len(points)} points but metres of {len(calibration.metres)}: "
+                "give metres for each point, in the same order"
             )
         _check_metres(calibration, chain.from_iterable(calibration.metres))
     for rectangle in calibration.rectangles:
@@ -161,26 +271,26 @@ def _check_calibration(calibration: DrawnCalibration) -> None:
     try:
         calibration_of(calibration)
     except Misconfigured as error:
-        raise DrawingRefused(f"{told(calibration)}: {error}") from error
+        raise DrawingRefused(f"{subject(calibration)}: {error}") from error
 
 
-def _check_number(shape: Drawn, what: str, number: int, fewest: int, most: int) -> None:
+def _check_number(shape: Drawn, part_name: str, number: int, fewest: int, most: int) -> None:
     if not fewest <= number <= most:
-        wanted = f"{fewest}" if fewest == most else f"{fewest} to {most}"
-        raise DrawingRefused(f"{told(shape)} has {number} {what}: it takes {wanted}")
+        range_text = f"{fewest}" if fewest == most else f"{fewest} to {most}"
+        raise DrawingRefused(f"{subject(shape)} has {number} {part_name}: use {range_text}")
 
 
 def _check_points(shape: Drawn, points: Points) -> None:
     for point in points:
         if not all(map(math.isfinite, point)):
             raise DrawingRefused(
-                f"{told(shape)} has the point {_shown(point)}, which is no place: give two numbers, in pixels"
+                f"{subject(shape)} has an invalid point {_point_text(point)}: give two numbers, in pixels"
             )
         if not (0 <= point[0] <= shape.width_px and 0 <= point[1] <= shape.height_px):
             raise DrawingRefused(
-                f"{told(shape)} has the point {_shown(point)} outside the picture of "
-                f"{shape.width_px}x{shape.height_px} pixels: move it in, or say by width_px and height_px "
-                "how large the picture is"
+                f"{subject(shape)} has the point {_point_text(point)} outside the picture of "
+                f"{shape.width_px}x{shape.height_px} pixels: move it inside, or correct width_px and "
+                "height_px"
             )
 
 
@@ -188,35 +298,35 @@ def _check_metres(shape: Drawn, metres: Iterable[float], least_m: float = -_MOST
     for value in metres:
         if not (math.isfinite(value) and least_m <= value <= _MOST_M and (least_m < 0 or value > 0)):
             raise DrawingRefused(
-                f"{told(shape)} has a length of {value!r} metres: give those that were measured on the ground"
+                f"{subject(shape)} has an invalid length of {value!r} metres: "
+                "use lengths measured on the ground"
             )
 
 
 def _check_times(shape: Drawn) -> None:
     for time_ms in (shape.from_ms, shape.to_ms):
         if time_ms is not None and not FIRST_MS <= time_ms <= NEXT_MS:
-            raise DrawingRefused(
-                f"{told(shape)} holds from or to {time_ms}, which is no time: give ms since 1970, UTC"
-            )
+            raise DrawingRefused(f"{subject(shape)} has an invalid time {time_ms}: use ms since 1970, UTC")
     if shape.from_ms is not None and shape.to_ms is not None and shape.from_ms >= shape.to_ms:
-        raise DrawingRefused(f"{told(shape)} ends before it begins: give a to_ms that is after its from_ms")
+        raise DrawingRefused(f"{subject(shape)} ends before it begins: to_ms must be later than from_ms")
 
 
 def _check_name(shape: Drawn, name: str) -> None:
-    what = f"the {kind_of(shape)}'s name {_shortened(name)}"
+    title = f"the {kind_of(shape)}'s name {_shortened(name)}"
     if not 1 <= len(name) <= MOST_NAME_CHARACTERS:
         raise DrawingRefused(
-            f"{what} has {len(name)} characters: give it one of 1 to {MOST_NAME_CHARACTERS} characters"
+            f"{title} has {len(name)} characters: use 1 to {MOST_NAME_CHARACTERS} characters"
         )
-    # What is no text or a control, also one that turns the writing around, is not printable.
+    # Control characters, such as those that reverse the writing direction, are not printable.
     bad = sorted({c for c in name if not c.isprintable() or c in _NOT_IN_NAMES})
     if bad:
         raise DrawingRefused(
-            f"{what} has {', '.join(map(_sign, bad[:5]))}: write it with letters, digits and spaces"
+            f"{title} contains {', '.join(map(_sign, bad[:5]))}: use letters, digits and spaces"
         )
     if name != composed(name).strip() or not name.strip("."):
         raise DrawingRefused(
-            f"{what} is not written as it is read: leave out spaces at its ends and write accents as one sign"
+            f"{title} has spaces at its ends, or accents as separate characters: remove the spaces, and "
+            "write accents as one character"
         )
 
 
@@ -227,9 +337,9 @@ def _names_of(shape: Drawn) -> Iterator[str]:
         yield shape.to_left
 
 
-def _hold_together(one: Drawn, other: Drawn) -> bool:
-    begins = max(FIRST_MS if shape.from_ms is None else shape.from_ms for shape in (one, other))
-    ends = min(NEXT_MS if shape.to_ms is None else shape.to_ms for shape in (one, other))
+def _hold_together(first: Drawn, second: Drawn) -> bool:
+    begins = max(FIRST_MS if shape.from_ms is None else shape.from_ms for shape in (first, second))
+    ends = min(NEXT_MS if shape.to_ms is None else shape.to_ms for shape in (first, second))
     return begins < ends
 
 
@@ -241,5 +351,5 @@ def _sign(character: str) -> str:
     return character if character.isprintable() else f"U+{ord(character):04X}"
 
 
-def _shown(point: Point) -> str:
+def _point_text(point: Point) -> str:
     return f"({point[0]:g}, {point[1]:g})"

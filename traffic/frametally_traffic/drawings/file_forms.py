@@ -1,4 +1,4 @@
-"""The files that drawings come in: our own form, OTAnalytics' flow files, a ROI, points alone."""
+"""The file formats of drawings: our own, OTAnalytics' flow files, a ROI, single points."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MOST_FILE_BYTES = 1_000_000
 """Two hundred zones of 32 corners each are a third of it."""
 _BZ2 = b"BZh"
 _MOST_COORDINATES = 1000
-_SAYS = "give what `frametally lines schema` describes, an .otflow file, a ROI or points"
+_SAYS = "use a file as in `frametally lines schema`, an .otflow file, a ROI or points"
 
 AsWritten = TypeVar("AsWritten")
 
@@ -34,10 +34,10 @@ class DrawingFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     Attributes:
         v: Version of the form.
-        source: Slug of the source that it was drawn over; without it, it is of any.
+        source: Slug of its source; without it, the drawing fits any source.
         lines: Lines and legs.
         zones: Zones.
-        calibrations: What is known of the ground.
+        calibrations: Calibrations of the ground.
     """
 
     v: Literal[1] = 1
@@ -51,10 +51,9 @@ class Missing(NamedTuple):
     """What the forms of others do not say, as the person says who imports them.
 
     Attributes:
-        size_px: Width and height of the picture that it was drawn over; None where nobody knows.
-        name: Of a ROI or a calibration; None: "ROI", "calibration".
-        from_ms: From which event time on it holds; None: from the first.
-        to_ms: Before which; None: to the last.
+        size_px: Width and height of the picture under the drawing; None if unknown.
+        name: Name of a ROI or a calibration; None: "ROI", "calibration".
+        from_ms: Event time from which it is valid; None: always. `to_ms`: its end, not included.
     """
 
     size_px: tuple[int, int] | None = None
@@ -100,7 +99,7 @@ class _PointsAlone(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def encode_file(drawing: Drawing) -> bytes:
-    """Write all that is drawn over a source in our own form: JSON, to be read by people, too."""
+    """Write the drawing of a source in our own form: JSON, readable for people, too."""
     file = DrawingFile(
         source=drawing.source,
         lines=drawing.lines,
@@ -111,38 +110,37 @@ def encode_file(drawing: Drawing) -> bytes:
 
 
 def decode_file(data: bytes, name: str, missing: Missing) -> FileContent:
-    """Read a file in any of the forms, told by what is in it; what it draws is not checked yet.
+    """Read a file in any format, recognized by its content; the drawing is not checked yet.
 
-    Args:
-        data: Its bytes; those of a file that is larger than `MOST_FILE_BYTES` need not be all of them.
-        name: How messages call it.
-        missing: What the forms of others do not say.
+    `data`: its bytes; those of a file that is larger than `MOST_FILE_BYTES` need not be all of them.
 
     Raises:
         DrawingRefused: It has none of the forms.
     """
-    found = _parsed(data, name)
-    if not isinstance(found, dict):
-        raise DrawingRefused(f"{name} is no JSON object: {_SAYS}")
-    content = _content_of(found, name, missing)
+    document = _parsed(data, name)
+    if not isinstance(document, dict):
+        raise DrawingRefused(f"{name} is not a JSON object: {_SAYS}")
+    content = _content_of(document, name, missing)
     if not content.shapes:
-        raise DrawingRefused(f"{name} draws nothing: {_SAYS}")
+        raise DrawingRefused(f"{name} contains no shapes: {_SAYS}")
     return content
 
 
-def _content_of(found: dict[str, Any], name: str, missing: Missing) -> FileContent:
-    if "sections" in found:
-        flow = _converted(found, _FlowFile, name)
+def _content_of(document: dict[str, Any], name: str, missing: Missing) -> FileContent:
+    if "sections" in document:
+        flow = _converted(document, _FlowFile, name)
         return FileContent(None, [_of_section(section, name, missing) for section in flow.sections])
-    if found.keys() & {"x", "width"}:
-        return FileContent(None, [_of_roi(_converted(found, _Roi, name), name, missing)])
-    if "points" in found:
-        alone = _converted(found, _PointsAlone, name)
+    if document.keys() & {"x", "width"}:
+        return FileContent(None, [_of_roi(_converted(document, _Roi, name), name, missing)])
+    if "points" in document:
+        alone = _converted(document, _PointsAlone, name)
         common = _common(missing, missing.name or "calibration", name)
         return FileContent(None, [DrawnCalibration(points=alone.points, **common)])
     if missing.name is not None or missing.from_ms is not None or missing.to_ms is not None:
-        raise DrawingRefused(f"{name} says itself what each is called and when it holds: say it there only")
-    return _of_own_form(found, name)
+        raise DrawingRefused(
+            f"{name} already has names and times: remove the options --name, --from and --to"
+        )
+    return _of_own_form(document, name)
 
 
 def decode_own_form(data: bytes, name: str) -> FileContent:
@@ -158,59 +156,55 @@ def decode_calibration(data: bytes, name: str) -> DrawnCalibration:
     """Read one calibration as our own form has it, which is not checked yet.
 
     Raises:
-        DrawingRefused: It is none.
+            DrawingRefused: It is not a calibration.
     """
-    found = _parsed(data, name)
-    calibration = _converted(found, DrawnCalibration, name)
-    _check_fields({"calibrations": [found]}, name)
+    document = _parsed(data, name)
+    calibration = _converted(document, DrawnCalibration, name)
+    _check_fields({"calibrations": [document]}, name)
     return calibration
 
 
 def schema() -> dict[str, Any]:
     """Return the JSON schema of our own form (draft 2020-12)."""
-    made = {
+    json_schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Lines, zones and calibrations of a source, for `frametally lines import`",
         **msgspec.json.schema(DrawingFile),
     }
-    for part in made["$defs"].values():
+    for part in json_schema["$defs"].values():
         part["additionalProperties"] = False
-    return made
+    return json_schema
 
 
 def _parsed(data: bytes, name: str) -> object:
     def refuse(constant: str) -> NoReturn:
-        raise DrawingRefused(
-            f"{name} has {constant}, which is no number in JSON: give the number that is meant"
-        )
+        raise DrawingRefused(f"{name} contains {constant}, which JSON does not allow: use a number")
 
     if data.startswith(_BZ2):
         try:
             data = bz2.BZ2Decompressor().decompress(data, MOST_FILE_BYTES + 1)
         except (OSError, ValueError) as error:
-            raise DrawingRefused(f"{name} is damaged: its bz2 cannot be read; write it again") from error
+            raise DrawingRefused(f"{name} is damaged: its bz2 cannot be read; create it again") from error
     if len(data) > MOST_FILE_BYTES:
-        raise DrawingRefused(
-            f"{name} is larger than {MOST_FILE_BYTES // 1_000_000} MB, which no lines and zones are: {_SAYS}"
-        )
+        raise DrawingRefused(f"{name} is larger than {MOST_FILE_BYTES // 1_000_000} MB, the maximum: {_SAYS}")
     try:
         return json.loads(data, parse_constant=refuse)
     except (ValueError, RecursionError) as error:
-        raise DrawingRefused(f"{name} is no JSON ({error}): {_SAYS}") from error
+        raise DrawingRefused(f"{name} is not JSON ({error}): {_SAYS}") from error
 
 
-def _converted(found: object, form: type[AsWritten], name: str) -> AsWritten:
+def _converted(document: object, form: type[AsWritten], name: str) -> AsWritten:
     try:
-        return msgspec.convert(found, form)
+        return msgspec.convert(document, form)
     except (msgspec.ValidationError, UnicodeError) as error:
-        raise DrawingRefused(f"{name} cannot be taken: {error}; {_SAYS}") from error
+        raise DrawingRefused(f"{name} is not valid: {error}; {_SAYS}") from error
 
 
 def _common(missing: Missing, shape_name: str, name: str) -> dict[str, Any]:
     if missing.size_px is None:
         raise DrawingRefused(
-            f"{name} does not say over how large a picture it was drawn, and the source has none to ask: "
-            "give --size WIDTHxHEIGHT"
+            f"{name} has no picture size, and the source has no pictures to get it from: "
+            "add --size WIDTHxHEIGHT"
         )
     width_px, height_px = missing.size_px
     return {
@@ -224,8 +218,8 @@ def _common(missing: Missing, shape_name: str, name: str) -> dict[str, Any]:
 
 def _of_section(section: _Section, name: str, missing: Missing) -> Drawn:
     if missing.name is not None:
-        raise DrawingRefused(f"{name} says itself what each is called: say it there only")
-    points = tuple((at.x, at.y) for at in section.coordinates)
+        raise DrawingRefused(f"{name} already has names: remove --name, or the names in the file")
+    points = tuple((point.x, point.y) for point in section.coordinates)
     common = _common(missing, section.name or section.id, name)
     if section.type == "line":
         return DrawnLine(points=points, **common)
@@ -240,21 +234,21 @@ def _of_roi(roi: _Roi, name: str, missing: Missing) -> DrawnZone:
     return DrawnZone(points=corners, **_common(missing, missing.name or "ROI", name))
 
 
-def _of_own_form(found: object, name: str) -> FileContent:
-    file = _converted(found, DrawingFile, name)
-    _check_fields(found, name)
+def _of_own_form(document: object, name: str) -> FileContent:
+    file = _converted(document, DrawingFile, name)
+    _check_fields(document, name)
     return FileContent(file.source, [*file.lines, *file.zones, *file.calibrations])
 
 
-def _check_fields(found: Any, name: str) -> None:
-    for unknown in _unknown_fields(found):
-        raise DrawingRefused(f"{name} has a field {unknown!r:.60} that is not known: {_SAYS}")
+def _check_fields(document: Any, name: str) -> None:
+    for unknown in _unknown_fields(document):
+        raise DrawingRefused(f"{name} has an unknown field {unknown!r:.60}: {_SAYS}")
 
 
-def _unknown_fields(found: dict[str, Any]) -> Iterator[str]:
+def _unknown_fields(document: dict[str, Any]) -> Iterator[str]:
     """Yield the fields of shapes that no reader knows: a misspelt one would be left out without a word."""
     for kind, form in (("lines", DrawnLine), ("zones", DrawnZone), ("calibrations", DrawnCalibration)):
-        for shape in found.get(kind, ()):
+        for shape in document.get(kind, ()):
             yield from sorted(shape.keys() - set(form.__struct_fields__))
             for rectangle in shape.get("rectangles", ()):
                 yield from sorted(rectangle.keys() - set(KnownRectangle.__struct_fields__))

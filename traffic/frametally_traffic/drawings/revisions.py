@@ -1,35 +1,39 @@
-"""What is drawn over each source, in the store: read as it stands, changed as one whole step.
+"""The drawings of sources in the store; a change is one whole step.
 
-A change reads the newest revision, makes the next one, and puts it if nobody has put that meanwhile; who
-comes second reads again and makes its change of what is there then. So two who draw at one time both find
-theirs, and what they would both have under one name is refused to the second.
+A change reads the newest revision, makes the next one, and writes it unless another change has written that
+first; then it reads again and changes the new revision. So both of two people who draw at the same time keep
+their shapes, and if both use one name, the second gets an error.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
 from frametally import keys
-from frametally.errors import Retryable
+from frametally.errors import Poison, Retryable
+from frametally.naming import NamesPart
 from frametally.ports.object_store import ObjectStore
 from frametally.records import decode_at, encode
+from frametally.settings.loading import Settings
 from frametally_traffic.drawings.drawing_checks import check_drawing
 from frametally_traffic.records import Drawing, Drawn, DrawnCalibration, DrawnLine, DrawnZone
 
 _MOST_TRIES = 50
-"""So many revisions others put while one is being made: no people, but a program that does not stop."""
+"""Failed attempts because of other changes: not people, but a program that does not stop."""
 
 
 def read_drawing(store: ObjectStore, source: str) -> Drawing:
-    """Return what is drawn over a source (a slug) now: its newest revision, or an empty one of revision 0.
+    """Return the current drawing of a source (a slug): its newest revision, or an empty one of revision 0.
 
     Raises:
-        Poison: That revision is damaged; an older one never stands in for it.
+            Poison: That revision is damaged; an older one never replaces it.
     """
-    found = [at for at in _revisions(store, keys.drawings_folder(source)) if at[0] == source]
-    return _read(store, source, max(found)[1]) if found else Drawing(source=source, revision=0)
+    revisions = [
+        revision for revision in _revisions(store, keys.drawings_folder(source)) if revision[0] == source
+    ]
+    return _read(store, source, max(revisions)[1]) if revisions else Drawing(source=source, revision=0)
 
 
 def drawn_sources(store: ObjectStore) -> set[str]:
@@ -44,16 +48,13 @@ def list_drawings(store: ObjectStore) -> list[Drawing]:
 
 
 def change_drawing(store: ObjectStore, source: str, change: Callable[[Drawing], Drawing]) -> Drawing:
-    """Put the next revision of what is drawn over a source; nobody else's comes in between.
+    """Write the next revision of a source's drawing; no other change comes in between.
 
-    Args:
-        store: Where it lies.
-        source: Slug.
-        change: Given the drawing as it stands, returns what is to be; of that, source and revision do not
-            matter. It may be called several times. What it raises leaves all as it is.
+    `change`: given the drawing as it stands, returns what is to be; of that, source and revision do not
+    matter. It may be called several times. What it raises leaves all as it is.
 
     Returns:
-        What is drawn now: the next revision, or the one that is there where `change` made no difference.
+            The current drawing: the next revision, or the existing one if `change` made no difference.
 
     Raises:
         DrawingRefused: What `change` made cannot be; nothing has changed.
@@ -69,9 +70,7 @@ def change_drawing(store: ObjectStore, source: str, change: Callable[[Drawing], 
         after = msgspec.structs.replace(after, revision=before.revision + 1)
         if store.put(after.key, encode(after), if_absent=True):
             return after
-    raise Retryable(
-        f"others change what is drawn over {source} again and again; try again when they have ended"
-    )
+    raise Retryable(f"other changes to the drawing of {source} keep coming: try again when they have ended")
 
 
 def with_shapes(drawing: Drawing, shapes: Iterable[Drawn]) -> Drawing:
@@ -95,10 +94,50 @@ def _ordered(drawing: Drawing) -> Drawing:
 
 
 def _revisions(store: ObjectStore, folder: str) -> list[tuple[str, int]]:
-    """Return source and revision of all that is stored in a folder; other files there are nobody's."""
-    return [at for info in store.list(folder) if (at := keys.parse_drawing_key(info.key)) is not None]
+    """Return source and revision of all drawings in a folder; other files are ignored."""
+    return [
+        revision for info in store.list(folder) if (revision := keys.parse_drawing_key(info.key)) is not None
+    ]
 
 
 def _read(store: ObjectStore, source: str, revision: int) -> Drawing:
     key = keys.drawing_key(source, revision)
     return decode_at(key, store.get(key), Drawing)
+
+
+def known_names(_: Settings, store: ObjectStore | None) -> NamesPart:
+    """Return the names of all sources with drawings; None: there are none yet."""
+    if store is None:
+        return NamesPart()
+    slugs = sorted(drawn_sources(store))
+
+    def places(kind: str, sources: Sequence[str]) -> set[str]:
+        names: set[str] = set()
+        for source in slugs if not sources else [slug for slug in slugs if slug in sources]:
+            try:
+                drawing = read_drawing(store, source)
+            except Poison:
+                continue  # the counting job reports the damage
+            names.update(shape.name for shape in (drawing.lines if kind == "line" else drawing.zones))
+        return names
+
+    return NamesPart(sources={source: source for source in slugs}, places=places)
+
+
+def take_drawing(store: ObjectStore, former: str, source: str, is_new: bool) -> Iterator[str]:
+    """Copy the drawing of a renamed source to its new name; an existing source keeps its own drawing.
+
+    An interrupted command finds it done, and its other half to be done.
+    """
+    shapes = read_drawing(store, former).shapes
+    current = read_drawing(store, source)
+    if not shapes or shapes == current.shapes:
+        return
+    if is_new and not current.revision:
+        drawing = change_drawing(store, source, lambda now: now if now.revision else with_shapes(now, shapes))
+        yield f"copied from {former} to {source}: {len(drawing.shapes)} lines, zones, calibrations"
+    else:
+        yield (
+            f"the drawing of {former} was not copied to {source}, which has its own pictures or drawings: "
+            f"run `frametally lines export {former}`, remove `source`, and import what fits there"
+        )

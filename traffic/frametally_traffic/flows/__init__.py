@@ -1,1 +1,1 @@
-"""A day's flows: what objects did at the lines and zones that are drawn over their source."""
+"""A day's flows: the crossings, stays and visits of objects at lines and zones."""

@@ -1,4 +1,4 @@
-"""What the objects of one source and UTC day did at what is drawn over it, as columns.
+"""The flows of one source and UTC day, as columns.
 
 `rules.columns` has the file's form. Times are milliseconds since the day began and may lie outside it: of
 stays that began before it or go on after it. Standard library only.
@@ -16,9 +16,11 @@ from frametally_traffic.geometry.speed import NotMeasured
 from frametally_traffic.geometry.zones import Came, Went
 
 NoMovement = Literal["unassigned", "never_at_a_leg"]
-"""A visit that crosses a leg and makes no pair with another crossing; one that crosses none."""
+"""A visit that crosses a leg but has no pair of crossings; a visit that crosses no leg."""
 
 DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
+NOT_MEASURED = "not_measured"
+"""Stands where a direction does, for crossings whose direction is not counted."""
 CROSSINGS_MISSING: tuple[CrossingMissing, ...] = get_args(CrossingMissing)
 CAME: tuple[Came, ...] = get_args(Came)
 WENT: tuple[Went, ...] = get_args(Went)
@@ -57,7 +59,7 @@ STAY_COLUMNS = (
     "stay_hour",
     "stay_number",
 )
-"""One value per stay of which some lies in the day, or that ends as it begins, by time, zone, hour, number:
+"""One value per stay that overlaps the day, or that ends as it begins, by time, zone, hour, number:
 
 - `from`, `to`: from when to when, as far as the day before and the day after know it;
 - `zone`: index in the file's `zones`;
@@ -79,12 +81,12 @@ VISIT_COLUMNS = (
     "visit_error",
     "visit_speed_missing",
 )
-"""One value per visit whose time lies in the day, by time, hour, number; none that nothing drawn asks for (it
-was at no leg, and neither a leg nor a calibration holds at its time):
+"""One value per visit whose time is in the day, by time, hour, number; without visits that no shape needs (at
+no leg, while neither a leg nor a calibration is valid):
 
 - `time`: of its movement, when it came over a leg; of others, when its first counted box was seen;
 - `hour`, `number`, `label`: as of crossings;
-- `outcome`: 0 with a movement, else 1 plus the index in `NO_MOVEMENTS`; where there are no legs, 2;
+- `outcome`: 0 with a movement, else 1 plus the index in `NO_MOVEMENTS`; without legs, 2;
 - `from_leg`, `to_leg`: indexes in `lines`; 0 without a movement;
 - `came`, `went`: when it came over the one and went over the other; 0 without a movement;
 - `speed`, `error`: in tenths of a km/h, with its standard error; 0 where not measured;
@@ -104,10 +106,7 @@ class FlowColumns(NamedTuple):
     """What one day's objects of one source did.
 
     Attributes:
-        model: Model id, of the detections.
-        source: Slug.
-        day_start_ms: Start of the UTC day.
-        labels: Those that occur, sorted.
+        labels: Labels that occur, sorted.
         lines: Names of the lines that held on that day, sorted; legs are lines.
         legs: Those of `lines` that are legs of a junction.
         zones: Names of its zones, sorted.
@@ -136,7 +135,7 @@ def decode_flows(data: bytes) -> FlowColumns:
     """Read such a file.
 
     Raises:
-        Poison: It is none, of another version, or cut short.
+            Poison: It is not a file of flows, has another version, or is cut short.
     """
     about, columns = decode_columns(data, "flows")
     try:

@@ -1,11 +1,11 @@
-"""Counts a day's flows: what the objects of one source did at the lines and zones that are drawn over it.
+"""Counts a day's flows: the crossings, stays and visits of one source's objects at its lines and zones.
 
-A function of the paths of the day before, the day and the day after, as whole paths go over midnight; so a
-visit is known a day back at least, and what lies further back is `from_start`.
+Flows are a function of the paths of the day before, the day and the day after, because paths cross midnight.
+So a visit is known for at least a day back; earlier parts are `from_start`.
 
-Visits that are plain are counted all at once. Where one is not (see `passages`), or meets a shape's beginning
-or end in time, that shape's rule is asked of it alone (`rules.geometry`). The job's zip carries this to a
-cluster's nodes, which need numpy for it.
+Plain visits are counted all at once. For the others (see `passages`), and at a shape's beginning or end in
+time, that shape's rule counts them alone (`rules.geometry`). The job's zip carries this to a cluster's nodes,
+which need numpy for it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from frametally.rules.columns import packed
 from frametally.rules.path_columns import PathColumns
 from frametally.rules.places import ZoneShape
 from frametally.rules.times import DAY_MS
-from frametally_traffic.flows.crossing_rows import Rows, crossing_rows, stay_rows, together
 from frametally_traffic.flows.day_columns import (
     CROSSING_COLUMNS,
     CROSSING_ORDER,
@@ -28,11 +27,10 @@ from frametally_traffic.flows.day_columns import (
     VISIT_ORDER,
     FlowColumns,
 )
+from frametally_traffic.flows.flow_rows import Rows, crossing_rows, held_at, stay_rows, together, visit_rows
 from frametally_traffic.flows.passages import Passages, passages_of
 from frametally_traffic.flows.path_arrays import MOST_TENTHS, Flags, VisitArrays, Whole, visits_of
-from frametally_traffic.flows.shapes import LineShape, Shapes
-from frametally_traffic.flows.visit_rows import held_at, visit_rows
-from frametally_traffic.flows.ways import Row, Ways, crossing_row, stay_row, while_held
+from frametally_traffic.flows.shapes import LineShape, Row, Shapes, Ways, crossing_row, stay_row, while_held
 from frametally_traffic.geometry.borders import Border
 from frametally_traffic.geometry.crossings import crossings_of
 from frametally_traffic.geometry.foot_paths import FollowedPath
@@ -58,26 +56,21 @@ def flows_of_day(
 ) -> FlowColumns:
     """Return what a source's objects did on a UTC day.
 
-    Args:
-        files: Paths of that source, of the day before, the day and the day after, as far as there are any; in
-            any order.
-        shapes: What is drawn over the source, of all times.
-        model: Model id, of the detections.
-        source: Slug.
-        day_start_ms: Start of the day.
-        speeds: Flows of the same files and calibrations, whatever else was drawn: they take the longest, and
-            are taken from there, as far as they are known.
+    `files`: paths of that source, of the day before, the day and the day after, as far as there are any; in
+    any order. `shapes`: all drawings of the source. `speeds`: flows of the same files and
+    calibrations, whatever else was drawn: they take the longest, and are taken from there, as far as they are
+    known.
 
     Raises:
         ValueError: A line has all its points in one place, or a zone nothing within.
     """
-    ways = Ways.of(shapes, day_start_ms)
+    ways = Ways.from_shapes(shapes, day_start_ms)
     visits = visits_of({file.day_start_ms: file for file in files}, day_start_ms)
     visits.is_plain[:] &= _are_small(ways)
     crossings = [_crossings(line, border, ways, visits) for line, border in ways.lines]
     stays = [_stays(shape, zone, ways, visits) for shape, zone in ways.zones]
-    told = visit_rows(crossings, ways, visits, speeds)
-    return _columns_of(ways, visits, (crossings, stays, [told]), (model, source))
+    visit_table = visit_rows(crossings, ways, visits, speeds)
+    return _columns_of(ways, visits, (crossings, stays, [visit_table]), (model, source))
 
 
 def _are_small(ways: Ways) -> bool:
@@ -96,7 +89,7 @@ def _crossings(line: LineShape, border: Border, ways: Ways, visits: VisitArrays)
         CROSSING_COLUMNS,
         (
             (visit, crossing_row(crossing, followed, number, (0, 0), ways.day_start_ms))
-            for visit, followed in _others(line, is_there & ~passages.is_plain, visits)
+            for visit, followed in _odd_visits(line, is_there & ~passages.is_plain, visits)
             for crossing in crossings_of(followed, border)
         ),
     )
@@ -113,7 +106,7 @@ def _stays(shape: ZoneShape, zone: PictureZone, ways: Ways, visits: VisitArrays)
         STAY_COLUMNS,
         (
             (visit, stay_row(stay, number, (0, 0), ways.day_start_ms))
-            for visit, followed in _others(shape, is_there & ~passages.is_plain, visits)
+            for visit, followed in _odd_visits(shape, is_there & ~passages.is_plain, visits)
             for stay in stays_of(followed, zone)
         ),
     )
@@ -122,7 +115,7 @@ def _stays(shape: ZoneShape, zone: PictureZone, ways: Ways, visits: VisitArrays)
 def _passages(shape: LineShape | ZoneShape, border: Border, visits: VisitArrays) -> tuple[Flags, Passages]:
     """Return which visits are there while a shape holds, and the passages of the plain ones over it."""
     day_ms = visits.file.day_start_ms
-    first_ms, last_ms = (visits.time_ms[at] + day_ms for at in (visits.first, visits.last))
+    first_ms, last_ms = (visits.time_ms[points] + day_ms for points in (visits.first, visits.last))
     is_held = held_at(shape.from_ms, shape.to_ms, first_ms) & held_at(shape.from_ms, shape.to_ms, last_ms)
     is_before = np.zeros_like(is_held) if shape.from_ms is None else last_ms < shape.from_ms
     is_after = np.zeros_like(is_held) if shape.to_ms is None else first_ms >= shape.to_ms
@@ -130,22 +123,22 @@ def _passages(shape: LineShape | ZoneShape, border: Border, visits: VisitArrays)
     return is_asked, passages_of(border, visits, visits.is_plain & is_held)
 
 
-def _others(
-    shape: LineShape | ZoneShape, which: Flags, visits: VisitArrays
+def _odd_visits(
+    shape: LineShape | ZoneShape, mask: Flags, visits: VisitArrays
 ) -> Iterator[tuple[int, FollowedPath]]:
-    for visit in np.flatnonzero(which).tolist():
+    for visit in np.flatnonzero(mask).tolist():
         yield visit, while_held(visits.followed(visit), shape)
 
 
 def _with_others(
-    rows: Rows, passages: Passages, names: Sequence[str], others: Iterable[tuple[int, Row]]
+    rows: Rows, passages: Passages, names: Sequence[str], odd_visits: Iterable[tuple[int, Row]]
 ) -> Rows:
-    """Return the rows of visits that are plain, and `others`, by the columns `names`, each with its visit."""
-    kept = passages.is_plain[rows["visit"]]
-    found = [(visit, *row) for visit, row in others]
+    """Return the rows of plain visits, and `odd_visits`, by the columns `names`, each with its visit."""
+    keep = passages.is_plain[rows["visit"]]
+    odd_rows = [(visit, *row) for visit, row in odd_visits]
     bare = ["visit", *(name.partition("_")[2] for name in names)]
-    more = np.array(found, np.int64).reshape(-1, len(bare))
-    return {name: np.concatenate((column[kept], more[:, bare.index(name)])) for name, column in rows.items()}
+    more = np.array(odd_rows, np.int64).reshape(-1, len(bare))
+    return {name: np.concatenate((column[keep], more[:, bare.index(name)])) for name, column in rows.items()}
 
 
 def _columns_of(
@@ -153,11 +146,7 @@ def _columns_of(
 ) -> FlowColumns:
     """Return rows in their order, with numbers for those labels that occur.
 
-    Args:
-        ways: What is drawn.
-        visits: All of them.
-        kinds: Crossings, stays and visits; those that are not the day's are left out.
-        about: Model and source.
+    `kinds`: crossings, stays and visits; those of other days are left out.
     """
     of_visit = dict(zip(_OF_VISIT, (visits.hour, visits.number, visits.label), strict=True))
     tables = []
@@ -166,9 +155,9 @@ def _columns_of(
         rows = together(parts, ["visit", *(name for name in bare if name not in of_visit)])
         # A stay that ends as the day begins is in the books of the day's first interval.
         begins, ends = ("from", "to") if kind == "stay" else ("time", "time")
-        kept = (rows[ends] >= 0) & (rows[begins] < DAY_MS)
+        keep = (rows[ends] >= 0) & (rows[begins] < DAY_MS)
         columns = {
-            name: of_visit[name][rows["visit"][kept]] if name in of_visit else rows[name][kept]
+            name: of_visit[name][rows["visit"][keep]] if name in of_visit else rows[name][keep]
             for name in bare
         }
         sorted_by = _order([columns[name] for name in order], [*columns.values()])
@@ -181,7 +170,7 @@ def _columns_of(
     return FlowColumns(
         *about,
         ways.day_start_ms,
-        tuple(visits.labels[at] for at in used.tolist()),
+        tuple(visits.labels[index] for index in used.tolist()),
         ways.line_names,
         ways.leg_names,
         ways.zone_names,

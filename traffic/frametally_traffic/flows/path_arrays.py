@@ -1,4 +1,4 @@
-"""The paths that a day's flows are counted from, as arrays of numpy: one value per visit, or per point."""
+"""The paths behind a day's flows, as arrays of numpy: one value per visit, or per point."""
 
 from __future__ import annotations
 
@@ -10,20 +10,14 @@ from typing import NamedTuple, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from frametally.rules.path_columns import (
-    POINT_COLUMNS,
-    TRACK_COLUMNS,
-    Began,
-    Ended,
-    PathColumns,
-    code_of,
-)
+from frametally.rules.path_columns import POINT_COLUMNS, TRACK_COLUMNS, Began, Ended, PathColumns, code_of
 from frametally.rules.times import DAY_MS, HOUR_MS
-from frametally_traffic.flows.ways import FirstTrack, first_tracks
+from frametally_traffic.flows.shapes import FirstTrack, first_tracks
 from frametally_traffic.geometry.foot_paths import FollowedPath, FootPath, joined, pieces_of
 
 Whole: TypeAlias = NDArray[np.int64]
 Flags: TypeAlias = NDArray[np.bool_]
+Real: TypeAlias = NDArray[np.float64]
 
 MOST_TENTHS = 1 << 16
 """Places that are further out than so many tenths of a pixel may not fit where products of them are taken."""
@@ -36,32 +30,18 @@ _NOTHING = {name: array("q") for name in (*TRACK_COLUMNS, *POINT_COLUMNS)}
 class VisitArrays(NamedTuple):
     """The visits of a day: tracks of its file, then those visits that are of several hours.
 
+    One value per visit, except `file` (the day's), `of_hours` (the visits of several hours), `labels` (the
+    occurring ones, sorted), and from `of_point` (the number of its visit) on one per point, as in
+    `POINT_COLUMNS`. Times are milliseconds since the day began.
+
     Attributes:
-        file: The day's.
-        of_hours: The visits of several hours.
-        labels: Those that occur, sorted.
-        is_asked: Whether it is a visit: tracks of visits of several hours are none.
+        is_asked: Whether it is a visit: a track of a visit of several hours is not.
         is_plain: Whether it is one, within its hours, whose products fit.
-        points: How many points it has.
-        first: Number of its first point.
-        last: Number of its last point.
-        hour: Of its first track, since the day began.
-        number: Of its first track.
-        label: Index in `labels`.
-        is_counted: As of `FirstTrack`.
-        seen_ms: Likewise; milliseconds since the day began, as all times here.
-        began: Code of how its first track began.
-        ended: Code of how its last track ended.
-        left: Least x of its points.
-        right: Greatest x.
-        top: Least y.
-        bottom: Greatest y.
-        of_point: Per point, number of the visit.
-        time_ms: Per point.
-        x: Likewise, as `POINT_COLUMNS` has it.
-        y: Likewise.
-        height: Likewise.
-        boxes: Likewise.
+        points: How many points it has; `first` and `last` are numbers of points.
+        hour: Of its first track, since the day began, as `number`; `label` is an index in `labels`.
+        is_counted: As of `FirstTrack`, as `seen_ms`.
+        began: Code of how its first track began; `ended`: of how its last one ended.
+        left: Least x of its points; `right`, `top` and `bottom` likewise.
     """
 
     file: PathColumns
@@ -92,9 +72,9 @@ class VisitArrays(NamedTuple):
 
     def path(self, visit: int) -> FootPath:
         """Return the path of a visit."""
-        at = slice(self.first[visit], self.last[visit] + 1)
-        time_ms = self.time_ms[at] + self.file.day_start_ms
-        columns = (time_ms, self.x[at], self.y[at], self.height[at], self.boxes[at])
+        span = slice(self.first[visit], self.last[visit] + 1)
+        time_ms = self.time_ms[span] + self.file.day_start_ms
+        columns = (time_ms, self.x[span], self.y[span], self.height[span], self.boxes[span])
         return FootPath(*(tuple(column.tolist()) for column in columns))
 
     def followed(self, visit: int) -> FollowedPath:
@@ -103,12 +83,12 @@ class VisitArrays(NamedTuple):
         if own >= 0:
             return self.of_hours[own]
         hour_ms = self.file.day_start_ms + int(self.hour[visit]) * HOUR_MS
-        began, ended = _BEGAN[self.began[visit]], _ENDED[self.ended[visit]]
-        return FollowedPath((), hour_ms, hour_ms + HOUR_MS, began, ended, self.path(visit))
+        began, ends = _BEGAN[self.began[visit]], _ENDED[self.ended[visit]]
+        return FollowedPath((), hour_ms, hour_ms + HOUR_MS, began, ends, self.path(visit))
 
 
 def visits_of(by_day: Mapping[int, PathColumns], day_ms: int) -> VisitArrays:
-    """Return the visits that a day may tell of; `by_day` has its file and those of the days beside it."""
+    """Return the visits that a day may need; `by_day` has its file and those of the days beside it."""
     file = by_day.get(day_ms) or PathColumns("", "", day_ms, (), _NOTHING)
     of_hours, firsts = _visits_of_hours(by_day, day_ms)
     labels = sorted({*file.labels, *(first.label for first in firsts.values())})
@@ -116,16 +96,16 @@ def visits_of(by_day: Mapping[int, PathColumns], day_ms: int) -> VisitArrays:
     is_whole = _is_whole(file)
     hour_ms = own["hour"] * HOUR_MS
     more = [_row(visit, firsts[visit.ids[0]], labels, day_ms) for visit in of_hours]
-    added = dict(zip(_ADDED, zip(*more, strict=True), strict=True)) if more else dict.fromkeys(_ADDED, ())
+    extra = dict(zip(_ADDED, zip(*more, strict=True), strict=True)) if more else dict.fromkeys(_ADDED, ())
 
     def with_added(name: str, column: Whole) -> Whole:
-        return np.concatenate((column, np.array(added[name], np.int64)))
+        return np.concatenate((column, np.array(extra[name], np.int64)))
 
-    def with_points(at: int, column: Whole) -> Whole:
+    def with_points(number: int, column: Whole) -> Whole:
         if not of_hours:
             return column
         return np.concatenate(
-            (column, np.concatenate([np.array(visit.path[at], np.int64) for visit in of_hours]))
+            (column, np.concatenate([np.array(visit.path[number], np.int64) for visit in of_hours]))
         )
 
     points = with_added("points", own["points"])
@@ -133,11 +113,11 @@ def visits_of(by_day: Mapping[int, PathColumns], day_ms: int) -> VisitArrays:
     first, last = ends - points, ends - 1
     of_point = np.repeat(np.arange(len(points)), points)
     time_ms = with_points(0, own["time"] + np.repeat(hour_ms + day_ms, own["points"])) - day_ms
-    x, y, height, boxes = (with_points(at, own[name]) for at, name in enumerate(POINT_COLUMNS[1:], 1))
+    x, y, height, boxes = (with_points(number, own[name]) for number, name in enumerate(POINT_COLUMNS[1:], 1))
     left, right, top, bottom = (
-        of.reduceat(column, first) if len(first) else first
+        reduce.reduceat(column, first) if len(first) else first
         for column in (x, y)
-        for of in (np.minimum, np.maximum)
+        for reduce in (np.minimum, np.maximum)
     )
     is_small = all(
         column.min(initial=0) > -MOST_TENTHS and column.max(initial=0) < MOST_TENTHS
@@ -202,15 +182,15 @@ def _is_within(visit: FollowedPath) -> bool:
 
 
 def _is_whole(file: PathColumns) -> Flags:
-    """Return of each track whether it is all that there is of its object, and within its hour."""
-    began, ended, points, time_ms, seen_ms = (
+    """Return of each track whether it is the whole object, and within its hour."""
+    began, track_ends, points, time_ms, seen_ms = (
         np.asarray(file.columns[name]) for name in ("began", "ended", "points", "time", "first_seen")
     )
     ends = np.cumsum(points, dtype=np.int64)
-    found: Flags = (began != _BEGAN_BEFORE) & (ended != _GOES_ON)
+    mask: Flags = (began != _BEGAN_BEFORE) & (track_ends != _GOES_ON)
     for times in (time_ms[ends - points], time_ms[ends - 1], seen_ms):
-        found &= (times >= 0) & (times < HOUR_MS)
-    return found
+        mask &= (times >= 0) & (times < HOUR_MS)
+    return mask
 
 
 def _visits_of_hours(
@@ -223,10 +203,10 @@ def _visits_of_hours(
         file = by_day.get(near_ms)
         if file is None:
             continue
-        asked = ~_is_whole(file)
+        is_needed = ~_is_whole(file)
         if near_ms != day_ms:
-            asked &= _is_in_reach(file, is_before=near_ms < day_ms)
-        tracks = np.flatnonzero(asked).tolist()
+            is_needed &= _is_in_reach(file, is_before=near_ms < day_ms)
+        tracks = np.flatnonzero(is_needed).tolist()
         of_file = [*pieces_of(file, tracks)]
         pieces += of_file
         firsts |= zip((piece.ids[0] for piece in of_file), first_tracks(file, tracks), strict=True)
@@ -239,12 +219,12 @@ def _is_in_reach(file: PathColumns, *, is_before: bool) -> Flags:
 
     From that midnight on, or back, as many hours as there is one in each that goes through all of it.
     """
-    hour, began, ended, points, time_ms = (
+    hour, began, ends, points, time_ms = (
         np.asarray(file.columns[name]) for name in ("hour", "began", "ended", "points", "time")
     )
     last = np.cumsum(points, dtype=np.int64) - 1
-    # One that has ended may yet have a box behind its hour, which is not counted.
-    goes_on = (ended == _GOES_ON) | (time_ms[last] >= HOUR_MS)
+    # An ended track may still have an uncounted box after its hour.
+    goes_on = (ends == _GOES_ON) | (time_ms[last] >= HOUR_MS)
     through = np.unique(hour[(began == _BEGAN_BEFORE) & goes_on]).tolist()
     if is_before:
         least = 23

@@ -1,37 +1,32 @@
-"""Adds up a day's flows by place and interval, as its series has them. Standard library only."""
+"""Adds up a day's flows by place and interval, as its series has them."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator
+from functools import cache
 from itertools import product
 from typing import NamedTuple
 
+import numpy as np
+
 from frametally.rules.places import Place
 from frametally.rules.times import DAY_MS
-from frametally_traffic.flows.day_columns import (
-    CAME,
-    CROSSING_COLUMNS,
-    DIRECTIONS,
-    NO_MOVEMENTS,
-    STAY_COLUMNS,
-    VISIT_COLUMNS,
-    WENT,
-    FlowColumns,
+from frametally_traffic.flows.day_columns import NO_MOVEMENTS, FlowColumns
+from frametally_traffic.flows.flow_sums import (
+    WAYS,
+    bar_of,
+    count_rows,
+    names_of,
+    rows_of,
+    ways_of,
+    zone_counts,
 )
-from frametally_traffic.geometry.zones import Stay, ZoneCounts, count_stays
-
-NOT_MEASURED = "not_measured"
-"""Stands where a direction does, for crossings whose direction is not counted."""
+from frametally_traffic.geometry.zones import ZoneCounts
 
 
 class PlaceCount(NamedTuple):
-    """What happened at a place in an interval.
+    """Counts of a place (as in keys) in an interval, event time.
 
     Attributes:
-        place: As it stands in keys.
-        label: Of the visits.
-        interval_start_ms: Start of the interval, event time.
         value: How many crossings or visits; of a zone, the value of its field.
         is_objects: Whether the value is a number of objects that came by; of zones it is not.
     """
@@ -45,59 +40,46 @@ class PlaceCount(NamedTuple):
 
 def places_of(flows: FlowColumns) -> list[str]:
     """Return every place of what was drawn on that day, with or without counts, sorted."""
-    found = [Place(flows.source, "line", way) for way in product(flows.lines, (*DIRECTIONS, NOT_MEASURED))]
-    found += [Place(flows.source, "movement", way) for way in product(flows.legs, flows.legs)]
-    found += [Place(flows.source, "visits", (outcome,)) for outcome in NO_MOVEMENTS if flows.legs]
-    found += [Place(flows.source, "zone", way) for way in product(flows.zones, ZoneCounts._fields)]
-    return sorted(map(str, found))
+    places = [Place(flows.source, "line", way) for way in product(flows.lines, WAYS)]
+    places += [Place(flows.source, "movement", way) for way in product(flows.legs, flows.legs)]
+    places += [Place(flows.source, "visits", (outcome,)) for outcome in NO_MOVEMENTS if flows.legs]
+    places += [Place(flows.source, "zone", way) for way in product(flows.zones, ZoneCounts._fields)]
+    return sorted(map(str, places))
 
 
 def count_places(flows: FlowColumns, interval_s: int) -> list[PlaceCount]:
     """Return the counts of a day that are above 0, by place, label and time.
 
-    Args:
-        flows: Of the day.
-        interval_s: Length of the intervals; a day is a multiple of it.
+    `interval_s`: length of the intervals; a day is a multiple of it.
     """
-    interval_ms = interval_s * 1000
-    found: Counter[tuple[Place, str, int]] = Counter()
-    for place, label, time_ms in _happenings(flows):
-        found[place, label, time_ms - time_ms % interval_ms] += 1
-    counts = [
-        PlaceCount(str(place), label, flows.day_start_ms + start_ms, value, is_objects=True)
-        for (place, label, start_ms), value in found.items()
-    ]
-    return sorted([*counts, *_zones(flows, interval_ms)])
+    edges = flows.day_start_ms + np.arange(0, DAY_MS + 1, interval_s * 1000)
+    starts_ms, names = edges.tolist(), names_of([flows])
+    place_counts: list[PlaceCount] = []
 
+    @cache
+    def place(kind: str, *way: str) -> str:
+        return str(Place(flows.source, kind, way))
 
-def _happenings(flows: FlowColumns) -> Iterator[tuple[Place, str, int]]:
-    """Yield place, label and time since the day began of each crossing, and of visits if there are legs."""
-    columns = flows.columns
-    crossings = zip(*(columns[name] for name in CROSSING_COLUMNS[:5]), strict=True)
-    for time_ms, line, label, direction, missing in crossings:
-        way = NOT_MEASURED if missing else DIRECTIONS[direction]
-        yield Place(flows.source, "line", (flows.lines[line], way)), flows.labels[label], time_ms
-    visits = zip(*(columns[name] for name in VISIT_COLUMNS[:7]), strict=True)
-    for time_ms, _, _, label, from_leg, to_leg, outcome in visits if flows.legs else ():
-        if outcome:
-            place = Place(flows.source, "visits", (NO_MOVEMENTS[outcome - 1],))
-        else:
-            place = Place(flows.source, "movement", (flows.lines[from_leg], flows.lines[to_leg]))
-        yield place, flows.labels[label], time_ms
+    def add(place: str, label: int, bar: int, value: int, *, is_objects: bool = True) -> None:
+        place_counts.append(PlaceCount(place, names.labels[label], starts_ms[bar], value, is_objects))
 
-
-def _zones(flows: FlowColumns, interval_ms: int) -> Iterator[PlaceCount]:
-    stays: defaultdict[tuple[int, int], list[tuple[int, Stay]]] = defaultdict(list)
-    rows = zip(*(flows.columns[name] for name in STAY_COLUMNS), strict=True)
-    for number, (from_ms, to_ms, zone, label, came, went, _, _) in enumerate(rows):
-        # What lies further off than the interval before and behind is not counted here: not gone through.
-        stay = Stay(max(from_ms, -1), min(to_ms, DAY_MS), CAME[came], WENT[went])
-        stays[zone, label].append((number, stay))
-    for zone, label in sorted(stays):
-        counts = count_stays(stays[zone, label], interval_ms)
-        for start_ms in sorted(start_ms for start_ms in counts if 0 <= start_ms < DAY_MS):
-            for field, value in counts[start_ms]._asdict().items():
-                if value:
-                    place = Place(flows.source, "zone", (flows.zones[zone], field))
-                    at_ms = flows.day_start_ms + start_ms
-                    yield PlaceCount(str(place), flows.labels[label], at_ms, value, is_objects=False)
+    rows = rows_of(flows, "crossing", names)
+    crossings = count_rows(bar_of(edges, rows["time"]), rows["line"], rows["label"], ways_of(rows))
+    for (bar, line, label, kind), value in crossings.items():
+        add(place("line", names.lines[line], WAYS[kind]), label, bar, value)
+    if flows.legs:
+        rows = rows_of(flows, "visit", names)
+        legs = (np.where(rows["outcome"] == 0, rows[name], 0) for name in ("from_leg", "to_leg"))
+        visits = count_rows(bar_of(edges, rows["time"]), rows["label"], rows["outcome"], *legs)
+        for (bar, label, outcome, from_leg, to_leg), value in visits.items():
+            if outcome:
+                add(place("visits", NO_MOVEMENTS[outcome - 1]), label, bar, value)
+            else:
+                add(place("movement", names.lines[from_leg], names.lines[to_leg]), label, bar, value)
+    rows, end_ms = rows_of(flows, "stay", names), flows.day_start_ms + DAY_MS
+    stays = zone_counts(rows, flows.day_start_ms, edges, flows.day_start_ms, end_ms)
+    for (bar, zone, label), counts in stays.items():
+        for field, value in zip(ZoneCounts._fields, counts, strict=True):
+            if value:
+                add(place("zone", names.zones[zone], field), label, bar, value, is_objects=False)
+    return sorted(place_counts)

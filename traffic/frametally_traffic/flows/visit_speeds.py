@@ -1,11 +1,11 @@
-"""The speeds of visits over the ground, of many at once, with the standard error, or why there is none.
+"""The speeds of visits over the ground, of many at once, and how far one went, or why that is not known.
 
 A motion of constant velocity is fitted by least squares to a visit's boxes within reach; each weighs by the
 inverse of `pixel_m2`: far away a pixel is more metres. Boxes that the picture's border may have cut are left
 out. The way is that velocity over the time of as many boxes, spread evenly, as have their variance in time. A
 place's squared error is the fit's mean squared residual (of 2n coordinates, less the 4 that were fitted) and
-that of half a pixel. Neighbouring boxes err alike, so n of them are no surer than one: the speed's error is
-that of two ends, each off by a place's error, and that of the calibration's scale. How weighted lines are
+that of half a pixel. Neighbouring boxes err alike, so n of them are as uncertain as one: the speed's error
+has two ends, each off by a place's error, and the error of the calibration's scale. How weighted lines are
 fitted: Bevington & Robinson, Data Reduction and Error Analysis for the Physical Sciences, 3rd ed., chapter 6.
 
 Floats are added up box by box, in their order, and only + - * / and the square root are taken: the same bits
@@ -14,17 +14,18 @@ everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple, TypeAlias
+from collections.abc import Iterator, Sequence
+from math import sqrt
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frametally.rules.path_columns import Began, Ended, code_of
 from frametally_traffic.flows.day_columns import SPEEDS_MISSING
-from frametally_traffic.flows.path_arrays import Flags, VisitArrays, Whole
-from frametally_traffic.geometry.ground import Ground
+from frametally_traffic.flows.path_arrays import Flags, Real, VisitArrays, Whole
+from frametally_traffic.geometry.foot_paths import FootPath
 from frametally_traffic.geometry.speed import (
+    BINS_PER_KM_H,
     CUT_HEIGHTS,
     CUT_SLOWNESS,
     HALF_PIXEL,
@@ -34,33 +35,35 @@ from frametally_traffic.geometry.speed import (
     MOST_CUT,
     MOST_ERROR,
     MOST_M_PER_BOX,
+    Ground,
+    NotMeasured,
 )
-from frametally_traffic.geometry.speed_distribution import BINS_PER_KM_H
-
-Real: TypeAlias = NDArray[np.float64]
 
 _CAME_IN, _WENT_OUT = code_of("border", Began), code_of("border", Ended)
+_STEP_HEIGHTS = 0.2
+"""Paths pass boxes by a tenth of their height: what is within twice that of where it was has stood."""
 _MOST_BOXES = 1 << 19
 """At once, as each takes some hundred bytes; no visit is parted."""
 _OUT_OF_REACH, _TOO_FEW, _TOO_BRIEF, _TOO_SHORT, _TOO_UNCERTAIN = (
-    1 + SPEEDS_MISSING.index(why)
-    for why in ("out_of_reach", "too_few_boxes", "too_brief", "too_short", "too_uncertain")
+    1 + SPEEDS_MISSING.index(reason)
+    for reason in ("out_of_reach", "too_few_boxes", "too_brief", "too_short", "too_uncertain")
 )
+
+
+class Way(NamedTuple):
+    """The length of a path on the ground, with its standard error."""
+
+    length_m: float
+    error_m: float
 
 
 class _Feet(NamedTuple):
     """Boxes within a calibration's reach; one value per box, by visit and time.
 
-    Attributes:
-        visit: Number of the visit among those that are asked.
-        place: Which of the visit's boxes it is, from 0 on.
-        time_s: Since the first of them.
-        x_m: As `PlacedFoot` has it.
-        y_m: Likewise.
-        weight: The inverse of its `pixel_m2`.
-        whole: Of each visit, how many boxes there are that no border has cut, out of reach or within.
-        boxes: Of each visit, how many there are within reach.
-        passed_ms: Of each visit, from the first to the last.
+    `visit` is the number among the requested visits, `place` counts its boxes from 0 on, `weight` is the
+    inverse of its `pixel_m2` (see `_on_ground`). `whole` (boxes that no border has cut, out of reach or
+    within), `boxes` (those within reach) and `passed_ms` (from the first to the last) have one value per
+    visit.
     """
 
     visit: Whole
@@ -74,14 +77,14 @@ class _Feet(NamedTuple):
     passed_ms: Whole
 
 
-def speed_rows(visits: VisitArrays, which: Whole, ground: Ground) -> Whole:
+def speed_rows(visits: VisitArrays, index: Whole, ground: Ground) -> Whole:
     """Return speed, error and what is missing of visits, as the last three of `VISIT_COLUMNS`, a row each."""
-    found = np.zeros((len(which), 3), np.int64)
+    table = np.zeros((len(index), 3), np.int64)
     own = np.where(np.arange(len(visits.x)) == visits.first[visits.of_point], 1, np.maximum(visits.boxes, 1))
-    boxes = np.add.reduceat(own, visits.first)[which] if len(which) else which
+    boxes = np.add.reduceat(own, visits.first)[index] if len(index) else index
     for part in _parts(boxes):
-        found[part] = _speeds(_feet_of(visits, which[part], own, ground), ground)
-    return found
+        table[part] = _speeds(_feet_of(visits, index[part], own, ground), ground)
+    return table
 
 
 def _parts(boxes: Whole) -> Iterator[Whole]:
@@ -91,35 +94,23 @@ def _parts(boxes: Whole) -> Iterator[Whole]:
         yield np.flatnonzero(part == number)
 
 
-def _feet_of(visits: VisitArrays, which: Whole, own: Whole, ground: Ground) -> _Feet:
-    """Return the boxes of visits as `boxes_of` spreads them, where `on_ground` has a place for them."""
+def _feet_of(visits: VisitArrays, numbers: Whole, own: Whole, ground: Ground) -> _Feet:
+    """Return the boxes of visits that no border has cut, where they have a place on the ground."""
     is_asked = np.zeros(len(visits.points), bool)
-    is_asked[which] = True
+    is_asked[numbers] = True
     index = np.zeros(len(visits.points), np.int64)
-    index[which] = np.arange(len(which))
+    index[numbers] = np.arange(len(numbers))
     points = np.flatnonzero(is_asked[visits.of_point])
-    boxes = own[points]
-    ends = np.cumsum(boxes)
-    number = np.arange(1, int(ends[-1]) + 1 if len(ends) else 1) - np.repeat(ends - boxes, boxes)
-    point, boxes = np.repeat(points, boxes), np.repeat(boxes, boxes)
-    is_end = number == boxes
-    before = np.where(is_end, point, point - 1)
-    part = number / boxes
-    x, y = (
-        np.where(is_end, to, at + (to - at) * part)
-        for at, to in ((column[before] / 10, column[point] / 10) for column in (visits.x, visits.y))
-    )
-    start_ms, end_ms = visits.time_ms[before], visits.time_ms[point]
-    time_ms = np.where(is_end, end_ms, start_ms + (end_ms - start_ms) * number // boxes)
+    point, time_ms, (x, y) = _boxes_of(points, own[points], visits.time_ms, (visits.x, visits.y))
     is_whole = ~_is_cut(visits, visits.of_point[point], x, y)
     visit, time_ms = index[visits.of_point[point[is_whole]]], time_ms[is_whole]
-    whole = np.bincount(visit, minlength=len(which))
-    kept, x_m, y_m, pixel_m2 = _on_ground(ground, x[is_whole], y[is_whole])
-    visit, time_ms = visit[kept], time_ms[kept]
-    every = np.arange(len(which))
+    whole = np.bincount(visit, minlength=len(numbers))
+    keep, x_m, y_m, pixel_m2 = _on_ground(ground, x[is_whole], y[is_whole])
+    visit, time_ms = visit[keep], time_ms[keep]
+    every = np.arange(len(numbers))
     first, end = np.searchsorted(visit, every), np.searchsorted(visit, every, side="right")
     if not len(visit):
-        nothing = np.zeros(len(which), np.int64)
+        nothing = np.zeros(len(numbers), np.int64)
         return _Feet(visit, visit, x_m, x_m, y_m, pixel_m2, whole, nothing, nothing)
     has = end > first
     begins_ms = np.where(has, time_ms[np.minimum(first, len(visit) - 1)], 0)
@@ -137,13 +128,76 @@ def _feet_of(visits: VisitArrays, which: Whole, own: Whole, ground: Ground) -> _
     )
 
 
+def _boxes_of(
+    points: Whole, boxes: Whole, time_ms: Whole, columns: Sequence[Whole]
+) -> tuple[Whole, Whole, list[Real]]:
+    """Return for each box of paths its point, its time and its values of `columns`, in pixels.
+
+    Boxes that a path leaves out are spread evenly over the time between its two points. `boxes`: of each of
+    these how many boxes there are since the one before, this one included; of firsts 1. `columns`: likewise,
+    in tenths of a pixel.
+    """
+    ends = np.cumsum(boxes)
+    number = np.arange(1, int(ends[-1]) + 1 if len(ends) else 1) - np.repeat(ends - boxes, boxes)
+    point, boxes = np.repeat(points, boxes), np.repeat(boxes, boxes)
+    is_end = number == boxes
+    before = np.where(is_end, point, point - 1)
+    part = number / boxes
+    values = [
+        np.where(is_end, to, start + (to - start) * part)
+        for start, to in ((column[before] / 10, column[point] / 10) for column in columns)
+    ]
+    start_ms, end_ms = time_ms[before], time_ms[point]
+    return point, np.where(is_end, end_ms, start_ms + (end_ms - start_ms) * number // boxes), values
+
+
+def way_of(path: FootPath, ground: Ground) -> Way | NotMeasured:
+    """Return how long a path is along its bends, from where the ground first holds to where last.
+
+    Steps of less than `_STEP_HEIGHTS` are not taken one by one: a parked car whose box trembles goes nowhere.
+    """
+    time_ms, *columns, boxes = (np.array(column, np.int64) for column in path)
+    own = np.maximum(boxes, 1)
+    own[:1] = 1
+    is_held = _on_ground(ground, columns[0] / 10, columns[1] / 10)[0]
+    held_ms = time_ms[is_held]
+    if not len(held_ms):
+        return "out_of_reach"
+    _, box_ms, values = _boxes_of(np.arange(len(time_ms)), own, time_ms, columns)
+    inside = (box_ms >= held_ms[0]) & (box_ms <= held_ms[-1])
+    x, y, height = (value[inside] for value in values)
+    is_held, x_m, y_m, pixel_m2 = _on_ground(ground, x, y)
+    if len(x) < LEAST_BOXES:
+        return "too_few_boxes"
+    if not is_held.all():
+        return "out_of_reach"
+    feet = [0]
+    for level, least in enumerate((_STEP_HEIGHTS * height).tolist()):
+        off_x, off_y = x[level] - x[feet[-1]], y[level] - y[feet[-1]]
+        if off_x * off_x + off_y * off_y >= least * least:
+            feet.append(level)
+    if len(feet) > 1:
+        feet.append(len(x) - 1)
+    steps = np.sqrt(np.diff(x_m[feet]) ** 2 + np.diff(y_m[feet]) ** 2)
+    length_m = float(np.add.accumulate(steps)[-1]) if len(steps) else 0.0
+    squared = length_m * length_m
+    ends_m2 = HALF_PIXEL * HALF_PIXEL * float(pixel_m2[feet[0]] + pixel_m2[feet[-1]])
+    if (len(x) - 1) * MOST_M_PER_BOX < length_m:
+        return "too_few_boxes"
+    if squared < LEAST_WAY_ERRORS * LEAST_WAY_ERRORS * ends_m2 or not squared:
+        return "too_short"
+    variance_m2 = ends_m2 + squared * ground.scale_error * ground.scale_error
+    is_sure = variance_m2 <= MOST_ERROR * MOST_ERROR * squared
+    return Way(length_m, sqrt(variance_m2)) if is_sure else "too_uncertain"
+
+
 def _is_cut(visits: VisitArrays, visit: Whole, x: Real, y: Real) -> Flags:
-    """Return which boxes the picture's border may have cut, as `metres.speed` has it; one value per box."""
+    """Return which boxes the picture's border may have cut (`CUT_HEIGHTS`); one value per box."""
     first, last, count = visits.first, visits.last, len(visits.points)
     xs, ys, heights = visits.x / 10, visits.y / 10, visits.height / 10
     way_x, way_y = xs[last] - xs[first], ys[last] - ys[first]
     way_px = np.sqrt(way_x * way_x + way_y * way_y)
-    between = np.bincount(visit, minlength=count)
+    between_boxes = np.bincount(visit, minlength=count)
     between_px = way_px
     ends = []
     for at_border, end in ((visits.began == _CAME_IN, first), (visits.ended == _WENT_OUT, last)):
@@ -151,50 +205,56 @@ def _is_cut(visits: VisitArrays, visit: Whole, x: Real, y: Real) -> Flags:
         off_x, off_y = x - xs[end][visit], y - ys[end][visit]
         at_end = off_x * off_x + off_y * off_y < (px * px)[visit]
         boxes = np.bincount(visit[at_end], minlength=count)
-        between, between_px = between - boxes, between_px - px
+        between_boxes, between_px = between_boxes - boxes, between_px - px
         ends.append((at_end, boxes, px))
-    found = np.zeros(len(x), bool)
+    is_cut = np.zeros(len(x), bool)
     for at_end, boxes, px in ends:
-        found |= at_end & (boxes * between_px <= CUT_SLOWNESS * between * px)[visit]
-    return found
+        is_cut |= at_end & (boxes * between_px <= CUT_SLOWNESS * between_boxes * px)[visit]
+    return is_cut
 
 
 def _on_ground(ground: Ground, x: Real, y: Real) -> tuple[Flags, Real, Real, Real]:
-    """Return which pixels are on the ground and in reach; of these place and `pixel_m2`."""
+    """Return which pixels are on the ground and in reach; of these place and `pixel_m2`.
+
+    That is by how many square metres the place is off where the foot point is a pixel off, in x and in y: the
+    sum of the squared partial derivatives of the place by the pixel.
+    """
     left, top, right, bottom = ground.reach_px
     a, b, c, d, e, f, g, h, i = ground.matrix
     w = g * x + h * y + i
-    kept = (left <= x) & (x <= right) & (top <= y) & (y <= bottom) & (w > 0)
-    x, y, w = x[kept], y[kept], w[kept]
+    keep = (left <= x) & (x <= right) & (top <= y) & (y <= bottom) & (w > 0)
+    x, y, w = x[keep], y[keep], w[keep]
     x_m, y_m = (a * x + b * y + c) / w, (d * x + e * y + f) / w
     x_by_x, x_by_y = (a - x_m * g) / w, (b - x_m * h) / w
     y_by_x, y_by_y = (d - y_m * g) / w, (e - y_m * h) / w
-    return kept, x_m, y_m, x_by_x * x_by_x + x_by_y * x_by_y + y_by_x * y_by_x + y_by_y * y_by_y
+    return keep, x_m, y_m, x_by_x * x_by_x + x_by_y * x_by_y + y_by_x * y_by_x + y_by_y * y_by_y
 
 
 def _speeds(feet: _Feet, ground: Ground) -> Whole:
-    found = np.zeros((len(feet.boxes), 3), np.int64)
+    table = np.zeros((len(feet.boxes), 3), np.int64)
     is_few, is_brief = feet.boxes < LEAST_BOXES, feet.passed_ms < LEAST_MS
-    found[:, 2] = np.where(
+    table[:, 2] = np.where(
         is_few,
         np.where(feet.whole >= LEAST_BOXES, _OUT_OF_REACH, _TOO_FEW),
         np.where(is_brief, _TOO_BRIEF, 0),
     )
-    told = np.flatnonzero(~is_few & ~is_brief)
-    if not len(told):
-        return found
-    sums = _Sums(feet, told)
-    one, t, x, y = (column[sums.kept] for column in (feet.weight, feet.time_s, feet.x_m, feet.y_m))
-    weight = sums.of(one)
-    mean_t, mean_x, mean_y = (sums.of(one * values) / weight for values in (t, x, y))
-    off_t = t - sums.each(mean_t)
-    tt = sums.of(one * off_t * off_t)
-    tx, ty = (sums.of(one * off_t * (at - sums.each(mean))) for at, mean in ((x, mean_x), (y, mean_y)))
+    index = np.flatnonzero(~is_few & ~is_brief)
+    if not len(index):
+        return table
+    sums = _Sums(feet, index)
+    weights, t, x, y = (column[sums.kept] for column in (feet.weight, feet.time_s, feet.x_m, feet.y_m))
+    weight = sums.total(weights)
+    mean_t, mean_x, mean_y = (sums.total(weights * values) / weight for values in (t, x, y))
+    off_t = t - sums.spread(mean_t)
+    tt = sums.total(weights * off_t * off_t)
+    tx, ty = (
+        sums.total(weights * off_t * (axis - sums.spread(mean))) for axis, mean in ((x, mean_x), (y, mean_y))
+    )
     v_x, v_y = tx / tt, ty / tt
-    off_x = x - sums.each(mean_x) - sums.each(v_x) * off_t
-    off_y = y - sums.each(mean_y) - sums.each(v_y) * off_t
-    squares = sums.of(one * (off_x * off_x + off_y * off_y))
-    boxes = feet.boxes[told]
+    off_x = x - sums.spread(mean_x) - sums.spread(v_x) * off_t
+    off_y = y - sums.spread(mean_y) - sums.spread(v_y) * off_t
+    squares = sums.total(weights * (off_x * off_x + off_y * off_y))
+    boxes = feet.boxes[index]
     time_s2 = 12 * tt / weight * (boxes - 1) / (boxes + 1)
     place_m2 = squares / weight * boxes / (boxes - 2) + HALF_PIXEL * HALF_PIXEL * boxes / weight
     squared = v_x * v_x + v_y * v_y
@@ -209,11 +269,11 @@ def _speeds(feet: _Feet, ground: Ground) -> Whole:
         [_TOO_FEW, _TOO_SHORT, _TOO_UNCERTAIN],
         0,
     )
-    for column, of in enumerate((squared, variance)):
-        bins = (3.6 * np.sqrt(of) * BINS_PER_KM_H + 0.5).astype(np.int64)
-        found[told, column] = np.where(missing == 0, bins, 0)
-    found[told, 2] = missing
-    return found
+    for column, quantity in enumerate((squared, variance)):
+        bins = (3.6 * np.sqrt(quantity) * BINS_PER_KM_H + 0.5).astype(np.int64)
+        table[index, column] = np.where(missing == 0, bins, 0)
+    table[index, 2] = missing
+    return table
 
 
 class _Sums:
@@ -223,36 +283,38 @@ class _Sums:
     by that order, as other sums of numpy are not. Behind a visit's last box stand zeros.
     """
 
-    def __init__(self, feet: _Feet, told: Whole) -> None:
-        """Take the visits that are to be told; `kept` are their boxes."""
+    def __init__(self, feet: _Feet, index: Whole) -> None:
+        """Take the visits to measure; `kept` are their boxes."""
         is_told = np.zeros(len(feet.boxes), bool)
-        is_told[told] = True
+        is_told[index] = True
         self.kept = is_told[feet.visit]
         number = np.zeros(len(feet.boxes), np.int64)
-        number[told] = np.arange(len(told))
+        number[index] = np.arange(len(index))
         self._visit = number[feet.visit[self.kept]]
-        self._visits = len(told)
+        self._visits = len(index)
         place = feet.place[self.kept]
-        boxes = feet.boxes[told]
+        boxes = feet.boxes[index]
         size = np.ceil(np.log2(boxes)).astype(np.int64)
         self._tables = []
-        for one in np.unique(size).tolist():
-            members = np.flatnonzero(size == one)
-            column = np.zeros(len(told), np.int64)
+        for group_size in np.unique(size).tolist():
+            members = np.flatnonzero(size == group_size)
+            column = np.zeros(len(index), np.int64)
             column[members] = np.arange(len(members))
-            at = np.flatnonzero(size[self._visit] == one)
+            box_index = np.flatnonzero(size[self._visit] == group_size)
             rows = int(boxes[members].max())
-            self._tables.append((members, at, (place[at], column[self._visit[at]]), (rows, len(members))))
+            self._tables.append(
+                (members, box_index, (place[box_index], column[self._visit[box_index]]), (rows, len(members)))
+            )
 
-    def of(self, values: Real) -> Real:
+    def total(self, values: Real) -> Real:
         """Return the sums of values of boxes, one for each visit."""
-        found = np.zeros(self._visits)
-        for members, at, cells, shape in self._tables:
+        totals = np.zeros(self._visits)
+        for members, box_index, cells, shape in self._tables:
             table = np.zeros(shape)
-            table[cells] = values[at]
-            found[members] = np.add.accumulate(table, axis=0)[-1]
-        return found
+            table[cells] = values[box_index]
+            totals[members] = np.add.accumulate(table, axis=0)[-1]
+        return totals
 
-    def each(self, of_visits: Real) -> Real:
+    def spread(self, of_visits: Real) -> Real:
         """Return for each box the value of its visit."""
         return of_visits[self._visit]

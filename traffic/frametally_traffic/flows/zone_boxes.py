@@ -1,4 +1,4 @@
-"""Which boxes stand in a zone, by their foot points: the one rule of counting and proof.
+"""Finds the boxes in a zone, by their foot points: the one rule of counting and proof.
 
 Standard library only.
 """
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
 
 from frametally.rules.counted_boxes import DetectedBox
-from frametally.rules.foot_points import foot_point
+from frametally.rules.path_columns import foot_point
 from frametally.rules.places import Corners, ZoneShape
 from frametally_traffic.flows.shapes import holds_at
 from frametally_traffic.geometry.zones import PictureZone
@@ -22,13 +22,13 @@ class ZoneInTime:
         """Take the zone as it was drawn, for each time that it holds."""
         self._shapes = [(shape, zone) for shape in shapes if (zone := _picture_zone(shape.points))]
 
-    def at(self, time_ms: int) -> PictureZone | None:
+    def zone_at(self, time_ms: int) -> PictureZone | None:
         """Return its part of the picture at an event time; None where it does not hold."""
         return next((zone for shape, zone in self._shapes if holds_at(shape, time_ms)), None)
 
     def boxes_at(self, time_ms: int) -> Callable[[DetectedBox], bool] | None:
-        """Return which boxes stand in it at an event time; None where it does not hold."""
-        zone = self.at(time_ms)
+        """Return which boxes are in it at an event time; None if it is not valid then."""
+        zone = self.zone_at(time_ms)
         return None if zone is None else partial(stands_in, zone)
 
 

@@ -1,9 +1,9 @@
-"""Where a path goes over a drawn line, exactly: the one rule for lines and for the rims of zones.
+"""Crossings of a path and a drawn line, exactly: the one rule for lines and for the rims of zones.
 
-A path crosses where it comes onto the line from one side and leaves it to the other. So whoever stands on it
-is still where he came from, whoever only touches it has not crossed, and neither has one whose path begins or
-ends on it. At a corner the sides are those of the corner, at an end of the line those of the line if it went
-on: the ends belong to it. Nothing here is rounded.
+A path crosses where it comes onto the line from one side and leaves it to the other. So an object on the line
+is still where it came from. It has not crossed if it only touches the line, or if its path begins or ends on
+it. At a corner the sides are those of the corner, at an end of the line those of the extended line: the ends
+belong to it. Nothing here is rounded.
 
 Who jitters on the line crosses it once. A point is *clear* of the line if it is further off than
 `1 / FLICKER_PART` of the box's height (boxes jitter less, and a path is true to a tenth of it). All that
@@ -26,12 +26,9 @@ Exact = int | Fraction
 
 
 class Passage(NamedTuple):
-    """Where a path goes over a border.
+    """Where a path goes over a border: after a part, 0 to 1, of the way from point `step` to the next one.
 
-    Attributes:
-        step: It happens on the way from point `step` of the path to the next one.
-        part: After which part of that way, 0 to 1.
-        side: Where it comes to: 1, the right hand of who walks along the border, or -1, the left hand.
+    It comes to the right hand of who walks along the border (`side` 1), or to the left hand (-1).
     """
 
     step: int
@@ -47,11 +44,9 @@ class Passage(NamedTuple):
 
 
 class Change(NamedTuple):
-    """Where a path has changed sides, flicker left out.
+    """Where a path has changed sides, flicker left out: the last passage in that direction.
 
-    Attributes:
-        passage: The last one in that direction, of those that are one crossing.
-        is_clear: Whether it was clear of the border before or after it.
+    `is_clear`: it was clear of the border before or after it.
     """
 
     passage: Passage
@@ -66,7 +61,7 @@ def tenths(points: Sequence[tuple[float, float]]) -> list[Place]:
 class Border:
     """A line that goes through `points`, in tenths of a pixel, or a ring of them.
 
-    It does not meet itself: whoever keeps lines sees to that.
+    It does not meet itself: the checks of drawings ensure that.
     """
 
     def __init__(self, points: Sequence[Place], *, is_closed: bool = False) -> None:
@@ -79,7 +74,7 @@ class Border:
         if is_closed and distinct[-1] != distinct[0]:
             distinct.append(distinct[0])
         if len(distinct) < 2:
-            raise ValueError("a border has two points at least that lie a tenth of a pixel apart")
+            raise ValueError("a border needs at least two points that are a tenth of a pixel apart")
         self.pieces = [(ax, ay, bx - ax, by - ay) for (ax, ay), (bx, by) in pairwise(distinct)]
         self.is_closed = is_closed
         self._left, self._right = min(x for x, _ in distinct), max(x for x, _ in distinct)
@@ -119,17 +114,17 @@ class Border:
         start = Passage(0, Fraction(0), 0)
         end = Passage(len(path.x) - 1, Fraction(0), 0)
         was_clear = self._is_clear_between(path, start, passages[0])
-        one = [passages[0]]
+        run = [passages[0]]
         for before, now in pairwise([*passages, end]):
             if not (is_clear := self._is_clear_between(path, before, now)) and now is not end:
-                one.append(now)
+                run.append(now)
                 continue
-            to_right = sum(passage.side for passage in one)
+            to_right = sum(passage.side for passage in run)
             if to_right:
                 side = 1 if to_right > 0 else -1
-                last = max(passage for passage in one if passage.side == side)
+                last = max(passage for passage in run if passage.side == side)
                 yield Change(last, was_clear or is_clear)
-            one, was_clear = [now], is_clear
+            run, was_clear = [now], is_clear
 
     def _is_clear_between(self, path: FootPath, since: Passage, until: Passage) -> bool:
         """Return whether a path is clear of this between two passages.
@@ -138,7 +133,10 @@ class Border:
         or over a corner. Of a straight line one of two points is as far off as whatever lies between.
         """
         first = since.step if not since.part else since.step + 1
-        if any(self.is_clear(path.x[at], path.y[at], path.height[at]) for at in range(first, until.step + 1)):
+        if any(
+            self.is_clear(path.x[step], path.y[step], path.height[step])
+            for step in range(first, until.step + 1)
+        ):
             return True
         return len(self.pieces) > 1 and any(
             self.is_clear(*(along(column, half_way) for column in (path.x, path.y, path.height)))
@@ -171,7 +169,7 @@ class Border:
         if right < self._left or left > self._right or bottom < self._top or top > self._bottom:
             return {}
         dx, dy = to_x - x, to_y - y
-        found: dict[Fraction, int] = {}
+        meetings: dict[Fraction, int] = {}
         for number, (ax, ay, ux, uy) in enumerate(self.pieces):
             before = ux * (y - ay) - uy * (x - ax)
             after = ux * (to_y - ay) - uy * (to_x - ax)
@@ -181,22 +179,22 @@ class Border:
                 start = dx * (ay - y) - dy * (ax - x)
                 end = start + dx * uy - dy * ux
                 if not ((start > 0 and end > 0) or (start < 0 and end < 0)):
-                    found[Fraction(before, before - after)] = number
-            elif _distance2(self.pieces[number], x, y)[0] == 0:  # it goes along the piece, or stands on it
-                found[Fraction(0)] = number
-        return found
+                    meetings[Fraction(before, before - after)] = number
+            elif _distance2(self.pieces[number], x, y)[0] == 0:  # it goes along the piece, or is on it
+                meetings[Fraction(0)] = number
+        return meetings
 
     def _side(self, number: int, place: tuple[Exact, Exact], dx: int, dy: int) -> int:
         """Return the side on which one is who goes a little from `place`, on a piece; 0: along the border."""
         ax, ay, ux, uy = piece = self.pieces[number]
-        came, goes = piece, piece
+        arrival, goes = piece, piece
         if place == (ax, ay) and (number or self.is_closed):
-            came = self.pieces[number - 1]
+            arrival = self.pieces[number - 1]
         elif place == (ax + ux, ay + uy) and (number + 1 < len(self.pieces) or self.is_closed):
             goes = self.pieces[(number + 1) % len(self.pieces)]
-        of_came = came[2] * dy - came[3] * dx
+        of_came = arrival[2] * dy - arrival[3] * dx
         of_goes = goes[2] * dy - goes[3] * dx
-        turn = came[2] * goes[3] - came[3] * goes[2]
+        turn = arrival[2] * goes[3] - arrival[3] * goes[2]
         if turn < 0:  # the narrow side of the corner is that to which the border turns
             return 1 if of_came > 0 or of_goes > 0 else -1 if of_came < 0 and of_goes < 0 else 0
         return -1 if of_came < 0 or of_goes < 0 else 1 if of_came > 0 and of_goes > 0 else 0

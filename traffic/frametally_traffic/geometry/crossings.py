@@ -1,4 +1,7 @@
-"""Crossings of a line: when, in which direction, and when that is not known. Standard library only."""
+"""Crossings of a line: time and direction, or the reason why they are unknown.
+
+Standard library only; `flows/flow_rows.py` is the numpy twin: it finds the crossings of many paths at once.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,13 @@ from frametally_traffic.geometry.borders import Border, Passage, along
 from frametally_traffic.geometry.foot_paths import FollowedPath, FootPath
 
 Direction = Literal["to_right", "to_left"]
-"""Which hand of somebody who walks over the picture along the line, from its first point to its last, a
-crossing goes to."""
+"""The hand to which a crossing goes, for a person who walks over the picture along the line, from its first
+point to its last."""
 
 CrossingMissing = Literal["too_few_boxes", "gap", "never_clear", "hidden"]
-"""Why a crossing is not measured: fewer boxes than three, or none near enough to the line; none near enough,
-as it was not seen for more than a second; all that was seen of it lies on the line, or nearly; it came back
-as its box changed in size, and went over again: its lower part was hidden."""
+"""Why a crossing is not measured: fewer than three boxes; no box near enough to the line; no box near enough,
+because it was not seen for more than a second; everything seen of it is on the line, or nearly; it came back
+as its box changed in size, and crossed again: its lower part was hidden."""
 
 LEAST_BOXES = 3
 NEAR_HEIGHTS = 4
@@ -29,7 +32,6 @@ class Crossing(NamedTuple):
 
     Attributes:
         time_ms: When, interpolated; of a flicker on the line, the last time in this direction.
-        direction: To which side.
         step: On the way from point `step` of its path to the next one: the boxes that prove it.
         missing: Why it is not measured and counts in no direction; None: it is.
     """
@@ -40,33 +42,15 @@ class Crossing(NamedTuple):
     missing: CrossingMissing | None
 
 
-class LineCounts(NamedTuple):
-    """Crossings of a line in an interval; those that are not measured apart."""
-
-    to_right: int = 0
-    to_left: int = 0
-    not_measured: int = 0
-
-    @property
-    def gross(self) -> int:
-        """All of them: there and back are two."""
-        return self.to_right + self.to_left
-
-    @property
-    def net(self) -> int:
-        """Those to the right less those to the left: there and back are none."""
-        return self.to_right - self.to_left
-
-
 def crossings_of(followed: FollowedPath, line: Border) -> list[Crossing]:
     """Return where an object crosses a line within its hours, by time.
 
-    A crossing is measured if the path has three boxes, the boxes about it are no further apart than
+    A crossing is measured if the path has three boxes, the boxes about it are at most as far apart as
     `NEAR_HEIGHTS` of their height (so both sides of a gap are near the line), and the object was seen clear
-    of the line on one side at least. On the other it may have ended, as at the border of the picture.
+    of the line on at least one side. On the other it may have ended, as at the border of the picture.
 
-    One that comes back as its box jumps in size, and goes over again, has not turned round: something hid its
-    lower part. Neither of these two crossings is measured, so it counts once.
+    An object that comes back as its box jumps in size, and crosses again, has not turned round: something hid
+    its lower part. Neither of these two crossings is measured, so it counts once.
     """
     path = followed.path
     crossings = [
@@ -78,12 +62,13 @@ def crossings_of(followed: FollowedPath, line: Border) -> list[Crossing]:
         )
         for change in line.changes(path)
     ]
-    for at in range(1, len(crossings) - 1):
-        before, now, after = crossings[at - 1 : at + 2]
+    for number in range(1, len(crossings) - 1):
+        before, now, after = crossings[number - 1 : number + 2]
         is_undone = before.direction == after.direction != now.direction
         if is_undone and before.missing != "hidden" and jumps(path, now.step):
-            crossings[at : at + 2] = [
-                one if one.missing else one._replace(missing="hidden") for one in (now, after)
+            crossings[number : number + 2] = [
+                crossing if crossing.missing else crossing._replace(missing="hidden")
+                for crossing in (now, after)
             ]
     return [crossing for crossing in crossings if followed.from_ms <= crossing.time_ms < followed.to_ms]
 

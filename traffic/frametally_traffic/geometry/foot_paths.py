@@ -12,14 +12,10 @@ Step = tuple[int, ...]
 
 
 class FootPath(NamedTuple):
-    """Where an object stood, one value per point, by time; all of one length, one point at least.
+    """Where an object stood, one value per point, by event time; all of one length, one point at least.
 
-    Attributes:
-        time_ms: Event times.
-        x: Foot points, the middle of the box's lower side, in tenths of a pixel of the original picture.
-        y: Likewise, downwards.
-        height: Of the boxes, in tenths of a pixel.
-        boxes: Boxes since the point before, this one included.
+    Foot points are the middle of the box's lower side; they and heights of boxes are in tenths of a pixel of
+    the original picture. `boxes` are those since the point before, this one included.
     """
 
     time_ms: tuple[int, ...]
@@ -30,15 +26,12 @@ class FootPath(NamedTuple):
 
 
 class FollowedPath(NamedTuple):
-    """An object's path, of one hour or of several that follow each other.
+    """An object's path, of one hour or of several that follow each other, as far as these hours know it.
 
     Attributes:
         ids: Of its tracks, one for each hour, by time; each is `Track.id`.
-        from_ms: Start of its first hour: what lies before it on the path is that of another one to tell.
-        to_ms: End of its last hour: likewise what lies behind it.
-        began: How its first track began.
-        ended: How its last track ended.
-        path: As far as these hours know it.
+        from_ms: Start of its first hour; another path reports what comes before.
+        to_ms: End of its last hour; another path reports what comes after.
     """
 
     ids: tuple[str, ...]
@@ -53,16 +46,16 @@ def pieces_of(paths: PathColumns, tracks: Iterable[int] | None = None) -> Iterat
     """Yield the path of each track of a day, in the file's order; `tracks`: of those numbers alone."""
     columns = paths.columns
     firsts = paths.first_points()
-    began, ended = get_args(Began), get_args(Ended)
-    for at in range(len(columns["hour"])) if tracks is None else tracks:
-        start_ms = paths.day_start_ms + columns["hour"][at] * HOUR_MS
-        points = slice(firsts[at], firsts[at + 1])
+    began, endings = get_args(Began), get_args(Ended)
+    for track in range(len(columns["hour"])) if tracks is None else tracks:
+        start_ms = paths.day_start_ms + columns["hour"][track] * HOUR_MS
+        points = slice(firsts[track], firsts[track + 1])
         yield FollowedPath(
-            (f"{start_ms}-{columns['number'][at]}",),
+            (f"{start_ms}-{columns['number'][track]}",),
             start_ms,
             start_ms + HOUR_MS,
-            began[columns["began"][at]],
-            ended[columns["ended"][at]],
+            began[columns["began"][track]],
+            endings[columns["ended"][track]],
             FootPath(
                 tuple(start_ms + ms for ms in columns["time"][points]),
                 *(tuple(columns[name][points]) for name in ("x", "y", "height", "boxes")),
@@ -78,14 +71,14 @@ def joined(pieces: Iterable[FollowedPath]) -> list[FollowedPath]:
     """
     by_id = {piece.ids: piece for piece in pieces}
     ordered = [by_id[ids] for ids in sorted(by_id)]
-    waiting: dict[Step, list[FollowedPath]] = {}
+    open_pieces: dict[Step, list[FollowedPath]] = {}
     for piece in reversed(ordered):
         if piece.began == "hour":
-            waiting.setdefault(_step(piece.path, 0), []).append(piece)
+            open_pieces.setdefault(_step(piece.path, 0), []).append(piece)
     next_of: dict[tuple[str, ...], FollowedPath] = {}
     for piece in ordered:
-        if piece.ended == "hour" and (found := waiting.get(_step(piece.path, len(piece.path.x) - 2))):
-            next_of[piece.ids] = found.pop()
+        if piece.ended == "hour" and (matches := open_pieces.get(_step(piece.path, len(piece.path.x) - 2))):
+            next_of[piece.ids] = matches.pop()
     continued = {piece.ids for piece in next_of.values()}
     return [_whole(piece, next_of) for piece in ordered if piece.ids not in continued]
 

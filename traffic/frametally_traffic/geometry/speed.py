@@ -1,19 +1,37 @@
-"""How far a visit went on the ground, with the standard error, or why that and its speed are not known.
+"""The ground that a camera sees, and speeds over it: what makes one known, and how many are spread.
 
-Of floats only + - * / are taken, in a fixed order, and `math.sqrt`, where lengths are added up:
-it is correctly rounded by IEEE 754, so it has the same bits everywhere, too. No other
-function of the C library is used, and no `sum` of floats, which differs between versions of Python. Standard
-library only.
+Standard library only. `flows.visit_speeds` explains how speeds and lengths are measured.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections import Counter
+from collections.abc import Iterable
 from math import sqrt
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
-from frametally_traffic.geometry.ground import FootPoint, Ground, PlacedFoot, boxes_of, on_ground
+Matrix: TypeAlias = tuple[float, float, float, float, float, float, float, float, float]
+"""3x3, row by row."""
+
+
+class Ground(NamedTuple):
+    """What a calibration says of the ground that a camera sees; made by `frametally_traffic.calibration`.
+
+    Attributes:
+        matrix: Homography from picture to ground. `matrix @ (x, y, 1)` in pixels is `(x_m * w, y_m * w, w)`;
+            w is above 0 on the ground and 0 at the horizon.
+        reach_px: Left, top, right and bottom of the part of the picture in which it holds.
+        scale_error: Standard error of lengths on the ground, as a part of them, 0 to 1.
+        from_ms: Event time from which on it holds; None: from the first.
+        to_ms: Event time before which it does; None: to the last.
+    """
+
+    matrix: Matrix
+    reach_px: tuple[float, float, float, float]
+    scale_error: float
+    from_ms: int | None = None
+    to_ms: int | None = None
+
 
 NotMeasured = Literal["out_of_reach", "too_few_boxes", "too_brief", "too_short", "too_uncertain"]
 """Why a speed or a length is not known, the first that applies:
@@ -32,7 +50,7 @@ MOST_M_PER_BOX = 10
 LEAST_WAY_ERRORS = 2
 MOST_ERROR = 0.1
 HALF_PIXEL = 0.5
-"""Boxes are no surer than that, however well a straight line meets them."""
+"""Least error of a box, however well a straight line fits."""
 CUT_HEIGHTS = 2
 """The picture's border cuts the box of who comes or goes there, and its middle moves at half his speed until
 all of him is in the picture. So far from his first and last place boxes are left out: half of a lorry that is
@@ -42,79 +60,63 @@ MOST_CUT = 0.25
 CUT_SLOWNESS = 2
 """A vehicle with more than so many times the boxes there that its speed in between explains has waited there.
 The border does not explain that, so these boxes count."""
-_STEP_HEIGHTS = 0.2
-"""Paths pass boxes by a tenth of their height: what is within twice that of where it was has stood."""
+BINS_PER_KM_H = 10
+"""A bin is a tenth of a km/h, below the error of any speed; its number is the speed in tenths, rounded."""
 
 
-class Way(NamedTuple):
-    """The length of a path on the ground, and the square of its standard error."""
+class SpeedDistribution(NamedTuple):
+    """The speeds of visits of one label, in one interval or in many.
 
-    length_m: float
-    variance_m2: float
+    Attributes:
+        visits: Of each bin that occurs how many visits; sorted by bin.
+        squared_errors: The squares of their standard errors, in tenths of a km/h, each rounded; summed.
+    """
+
+    visits: tuple[tuple[int, int], ...] = ()
+    squared_errors: int = 0
 
     @property
-    def error_m(self) -> float:
-        """Its standard error."""
-        return sqrt(self.variance_m2)
+    def measured(self) -> int:
+        """How many visits have a speed."""
+        return sum(visits for _, visits in self.visits)
+
+    @property
+    def median_km_h(self) -> float | None:
+        """The speed that half of the visits do not exceed; None where none has one."""
+        return self.percentile_km_h(50)
+
+    @property
+    def p85_km_h(self) -> float | None:
+        """The speed that 85 % of the visits do not exceed; None where none has one."""
+        return self.percentile_km_h(85)
+
+    @property
+    def error_km_h(self) -> float | None:
+        """The standard error of a single visit's speed, as root mean square.
+
+        The error of the median is as large if the calibration's share is large: it is the same in all.
+        """
+        measured = self.measured
+        return sqrt(self.squared_errors / measured) / BINS_PER_KM_H if measured else None
+
+    def percentile_km_h(self, percent: int) -> float | None:
+        """Return the lowest speed that at least `percent` % of the visits do not exceed, by nearest rank.
+
+        It is a visit's speed, never one in between, so it opens onto that visit. None where none has one.
+        """
+        below, rank = 0, percent * self.measured
+        for number, visits in self.visits:
+            below += visits
+            if 100 * below >= rank:
+                return number / BINS_PER_KM_H
+        return None
 
 
-def way_between(path: Sequence[FootPoint], ground: Ground, from_ms: float, to_ms: float) -> Way | NotMeasured:
-    """Return how long a path is on the ground between two moments, along its bends.
-
-    Steps of less than `_STEP_HEIGHTS` are not taken one by one: a parked car whose box trembles goes nowhere.
-
-    Raises:
-        ValueError: The path does not have those moments, or not in that order.
-    """
-    if not (path and path[0].time_ms <= from_ms <= to_ms <= path[-1].time_ms):
-        raise ValueError(f"the path is not there from {from_ms} to {to_ms} ms")
-    inside = [box for box in boxes_of(path) if from_ms <= box.time_ms <= to_ms]
-    if len(inside) < LEAST_BOXES:
-        return "too_few_boxes"
-    feet: list[PlacedFoot] = []
-    kept = last = _place_at(path, from_ms)
-    for point in (kept, *inside, _place_at(path, to_ms)):
-        foot = _foot(point, ground)
-        if foot is None:
-            return "out_of_reach"
-        off_x, off_y, least = point.x - kept.x, point.y - kept.y, _STEP_HEIGHTS * point.height
-        if not feet or off_x * off_x + off_y * off_y >= least * least:
-            feet.append(foot)
-            kept = point
-        last, last_foot = point, foot
-    if len(feet) > 1 and last is not kept:
-        feet.append(last_foot)
-    length_m = 0.0
-    for start, end in pairwise(feet):
-        off_x, off_y = end.x_m - start.x_m, end.y_m - start.y_m
-        length_m += sqrt(off_x * off_x + off_y * off_y)
-    squared = length_m * length_m
-    ends_m2 = HALF_PIXEL * HALF_PIXEL * (feet[0].pixel_m2 + feet[-1].pixel_m2)
-    if (len(inside) - 1) * MOST_M_PER_BOX < length_m:
-        return "too_few_boxes"
-    if squared < LEAST_WAY_ERRORS * LEAST_WAY_ERRORS * ends_m2 or not squared:
-        return "too_short"
-    variance_m2 = ends_m2 + squared * ground.scale_error * ground.scale_error
-    return Way(length_m, variance_m2) if _is_sure(squared, variance_m2) else "too_uncertain"
-
-
-def _is_sure(squared: float, variance: float) -> bool:
-    return variance <= MOST_ERROR * MOST_ERROR * squared
-
-
-def _foot(point: FootPoint, ground: Ground) -> PlacedFoot | None:
-    place = on_ground(ground, point.x, point.y)
-    return place and PlacedFoot(point.time_ms, *place)
-
-
-def _place_at(path: Sequence[FootPoint], time_ms: float) -> FootPoint:
-    """Return where a path is at a moment that it has, on the straight line between two of its points."""
-    for start, end in pairwise(path):
-        if start.time_ms <= time_ms <= end.time_ms and start.time_ms < end.time_ms:
-            part = (time_ms - start.time_ms) / (end.time_ms - start.time_ms)
-            return end._replace(
-                x=start.x + (end.x - start.x) * part,
-                y=start.y + (end.y - start.y) * part,
-                height=start.height + (end.height - start.height) * part,
-            )
-    return path[-1]
+def speeds_together(parts: Iterable[SpeedDistribution]) -> SpeedDistribution:
+    """Return the distribution of all visits of parts that have none in common: intervals, sources, days."""
+    bins: Counter[int] = Counter()
+    squared_errors = 0
+    for part in parts:
+        bins.update(dict(part.visits))
+        squared_errors += part.squared_errors
+    return SpeedDistribution(tuple(sorted(bins.items())), squared_errors)

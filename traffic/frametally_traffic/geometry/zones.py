@@ -1,9 +1,8 @@
-"""Zones: who came, who went, how many were there, and for how long. Standard library only."""
+"""Zones: entries, exits, occupancy and stays. Standard library only."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from itertools import combinations
 from typing import Literal, NamedTuple
@@ -39,16 +38,11 @@ class ZoneCounts(NamedTuple):
     """What happened in a zone in an interval.
 
     `at_start + entered + appeared + from_start - left - vanished - to_end` is what is there at its end: the
-    `at_start` of the next interval.
+    `at_start` of the next interval. Between are how many stays began in it, by `Came`, and ended in it, by
+    `Went`.
 
     Attributes:
         at_start: How many were there just before it.
-        entered: How many stays began in it, by `Came`.
-        appeared: Likewise.
-        from_start: Likewise.
-        left: How many ended in it, by `Went`.
-        vanished: Likewise.
-        to_end: Likewise.
         occupied_ms: Milliseconds spent there, summed over objects; over those with footage it is the mean.
         peak: The most that were there at once; who goes in the millisecond in which another comes, was not.
     """
@@ -86,7 +80,7 @@ class PictureZone(Border):
             ax * by - ay * bx for (ax, ay), (bx, by) in zip(points, [*points[1:], points[0]], strict=True)
         )
         if not twice_area:
-            raise ValueError("a zone has three corners at least that are not in one line")
+            raise ValueError("a zone needs at least three corners that are not on one line")
         super().__init__(points if twice_area > 0 else points[::-1], is_closed=True)
         # The height of which the flicker is half the depth, squared.
         self.narrow2 = self._depth2() * (FLICKER_PART * FLICKER_PART) / 4
@@ -112,8 +106,8 @@ class PictureZone(Border):
     def _is_clear_between(self, path: FootPath, since: Passage, until: Passage) -> bool:
         """Return whether a path is clear of the rim between two passages, or a second at least off it.
 
-        Boxes tremble from frame to frame. Who walks along the rim, a foot within, is within for as long as it
-        takes: left out, these seconds would be missing from small zones.
+        Boxes tremble from frame to frame. An object that moves along the rim, a foot inside, is inside for
+        that time; without these seconds, small zones would miss time.
         """
         if super()._is_clear_between(path, since, until):
             return True
@@ -126,7 +120,7 @@ class PictureZone(Border):
         ears = zip(corners, [*corners[1:], corners[0]], [*corners[2:], *corners[:2]], strict=True)
         middles = [
             (Fraction(sum(xs), len(xs)), Fraction(sum(ys), len(ys)))
-            for xs, ys in (zip(*some, strict=True) for some in (*combinations(corners, 2), *ears))
+            for xs, ys in (zip(*group, strict=True) for group in (*combinations(corners, 2), *ears))
         ]
         return max((self.distance2(x, y) for x, y in middles if self.place_of(x, y) > 0), default=Fraction(0))
 
@@ -134,15 +128,15 @@ class PictureZone(Border):
 def stays_of(followed: FollowedPath, zone: PictureZone) -> list[Stay]:
     """Return when an object was in a zone, by time.
 
-    Flicker on the rim of less than a second is left out, and so is what happens within one step of the path
-    whose boxes are too far apart to tell a crossing (`why_sparse`), as nothing was seen there. A path that is
-    never clear of the rim, nor a second off it, is all the time where it began. Of a path that goes on in
-    hours that are not in it, its own are told.
+    Flicker on the rim of less than a second is left out, and so is any event within one step of the path
+    whose boxes are too far apart for a crossing (`why_sparse`), as nothing was seen there. A path that is
+    never clear of the rim, nor a second off it, stays where it began. Of a path that continues in other
+    hours, only its own are reported.
     """
     path = followed.path
     if zone.is_far(path):
         return []
-    changes = _seen(path, (change.passage for change in zone.changes(path) if change.is_clear))
+    changes = _visible(path, (change.passage for change in zone.changes(path) if change.is_clear))
     times = [passage.time_ms(path) for passage in changes]
     if changes[0].side < 0 if changes else _begins_within(path, zone):
         times.insert(0, path.time_ms[0])
@@ -162,10 +156,10 @@ def stays_of(followed: FollowedPath, zone: PictureZone) -> list[Stay]:
         )
         for n in range(0, len(times), 2)
     )
-    return [own for stay in stays if (own := _within(stay, followed.from_ms, followed.to_ms))]
+    return [own for stay in stays if (own := _part_of(stay, followed.from_ms, followed.to_ms))]
 
 
-def _within(stay: Stay, from_ms: int, to_ms: int) -> Stay | None:
+def _part_of(stay: Stay, from_ms: int, to_ms: int) -> Stay | None:
     if stay.from_ms >= to_ms:
         return None
     if stay.from_ms < from_ms:
@@ -175,15 +169,15 @@ def _within(stay: Stay, from_ms: int, to_ms: int) -> Stay | None:
     return stay._replace(to_ms=to_ms, went="to_end") if stay.to_ms > to_ms else stay
 
 
-def _seen(path: FootPath, passages: Iterable[Passage]) -> list[Passage]:
+def _visible(path: FootPath, passages: Iterable[Passage]) -> list[Passage]:
     """Return passages without those pairs of a step between which no box was seen."""
-    kept: list[Passage] = []
+    visible: list[Passage] = []
     for passage in passages:
-        if kept and kept[-1].step == passage.step and why_sparse(path, passage):
-            kept.pop()
+        if visible and visible[-1].step == passage.step and why_sparse(path, passage):
+            visible.pop()
         else:
-            kept.append(passage)
-    return kept
+            visible.append(passage)
+    return visible
 
 
 def _begins_within(path: FootPath, zone: PictureZone) -> bool:
@@ -192,49 +186,3 @@ def _begins_within(path: FootPath, zone: PictureZone) -> bool:
         return first.side < 0
     places = (zone.place_of(x, y) for x, y in zip(path.x, path.y, strict=True))
     return next((place > 0 for place in places if place), True)
-
-
-def count_stays(stays: Iterable[tuple[Hashable, Stay]], interval_ms: int) -> dict[int, ZoneCounts]:
-    """Return by start of the interval what happened in one zone, where anything did or anybody was there.
-
-    Args:
-        stays: Each with its object's id, in any order; those that come again count once.
-        interval_ms: Intervals are whole multiples of it, and have begun with what happens as they begin.
-    """
-    found: defaultdict[int, Counter[str]] = defaultdict(Counter)
-    moves: Counter[int] = Counter()
-    for _, stay in set(stays):
-        found[stay.from_ms // interval_ms][stay.came] += 1
-        found[stay.to_ms // interval_ms][stay.went] += 1
-        for number, first_ms, last_ms in _parts(stay.from_ms, stay.to_ms, interval_ms):
-            found[number]["occupied_ms"] += last_ms - first_ms
-            if stay.from_ms < number * interval_ms:
-                found[number]["at_start"] += 1
-        if stay.from_ms < stay.to_ms and stay.to_ms % interval_ms == 0:
-            found[stay.to_ms // interval_ms]["at_start"] += 1
-        moves[stay.from_ms] += 1
-        moves[stay.to_ms] -= 1
-    there, since_ms = 0, 0
-    for time_ms in sorted(moves):
-        if there:
-            for number, _, _ in _parts(since_ms, time_ms, interval_ms):
-                found[number]["peak"] = max(found[number]["peak"], there)
-        there, since_ms = there + moves[time_ms], time_ms
-    return {number * interval_ms: ZoneCounts(**found[number]) for number in sorted(found)}
-
-
-def _parts(from_ms: int, to_ms: int, interval_ms: int) -> Iterator[tuple[int, int, int]]:
-    """Yield the intervals that a time touches: number, and from when to when."""
-    for number in range(from_ms // interval_ms, (to_ms - 1) // interval_ms + 1):
-        yield (
-            number,
-            max(from_ms, number * interval_ms),
-            min(to_ms, (number + 1) * interval_ms),
-        )
-
-
-def dwell_ms(stays: Iterable[Stay]) -> list[int]:
-    """Return how long stays were, in order, of those whose both ends are known: entered and left."""
-    return sorted(
-        stay.to_ms - stay.from_ms for stay in stays if (stay.came, stay.went) == ("entered", "left")
-    )

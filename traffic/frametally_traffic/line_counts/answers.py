@@ -1,25 +1,28 @@
-"""The answers on lines, zones and movements."""
+"""Answers about lines, zones and movements."""
 
 from __future__ import annotations
 
 from typing import Literal
+
+import msgspec
 
 from frametally_traffic.flows.day_columns import NoMovement
 from frametally_traffic.geometry.crossings import CrossingMissing, Direction
 from frametally_traffic.geometry.speed import NotMeasured
 from frametally_traffic.records import Side
 from frametally_web.charts.answers import NotAnalysed
+from frametally_web.charts.check_answers import CountCheck
 from frametally_web.requests.answers import Answer
 
 Outcome = Literal["assigned"] | NoMovement
-"""What became of a visit: it has a movement, or not."""
+"""Outcome of a visit: with a movement, or without."""
 
 SpeedMissing = NotMeasured | Literal["no_calibration"]
-"""Why a visit's speed is not known; `no_calibration`: nothing says how large the ground is."""
+"""Why a visit's speed is unknown; `no_calibration`: the source has no calibration."""
 
 
 class FlowBar(Answer, frozen=True, kw_only=True, gc=False):
-    """An interval with footage. One that is not listed has none.
+    """An interval with footage. Intervals without footage are not listed.
 
     Attributes:
         start_ms: Start of the interval.
@@ -37,23 +40,23 @@ class FlowBar(Answer, frozen=True, kw_only=True, gc=False):
 
 
 class OfOneSource(Answer, frozen=True, kw_only=True):
-    """What every answer on lines and zones has.
+    """The common fields of answers about lines and zones.
 
     Attributes:
-        model: Whose detections; null before there is any data.
+        model: Model of the detections; null before there is any data.
         source: Slug.
         timezone: IANA name of the zone of the bars.
-        base_interval_s: The stored interval whose tracks were read; null where there is nothing to read.
+        base_interval_s: The stored interval whose tracks were read; null if there is nothing to read.
         interval_s: Length of a bar in seconds; null likewise.
         interval_choices_s: Sensible lengths for this range.
-        from_ms: Start of what is looked at; null where there is nothing.
+        from_ms: Start of the range; null if there is nothing.
         to_ms: Its end, exclusive; null likewise.
         bars: By start.
-        not_analysed: What was filmed and is not counted; null where the store does not say for now.
-        revision: Of what is drawn over the source; 0: nothing ever was.
+        not_analysed: Footage that is not counted; null if the store is away.
+        revision: Revision of the drawing; 0: never drawn.
         days: UTC days of the range with footage.
-        days_counted: Those that are counted by now; the rest is under way: ask again.
-        note: A sentence on what could not be counted; null where all was.
+        days_counted: Days counted so far. If it is lower than `days`, ask again: counting continues.
+        note: One sentence about parts that could not be counted; null if all were.
     """
 
     model: str | None
@@ -77,15 +80,15 @@ class CountedLine(Answer, frozen=True, kw_only=True):
 
     Attributes:
         name: Its name.
-        to_right: What a crossing from the left hand to the right hand of who walks along it is called.
-        to_left: What one the other way is called.
-        inward: Of a leg of a junction, which way leads into it; null: it is no leg.
-        side: Of a leg, on which side of the junction it lies, as on a map; null where that is not said.
-        points: In turn, in pixels of the picture that it was drawn over.
+        to_right: Name of a crossing from the left hand to the right hand of a person who walks along it.
+        to_left: Name of a crossing the other way.
+        inward: Of a leg, the direction into the junction; null: not a leg.
+        side: Of a leg, its side of the junction, as on a map; null if not set.
+        points: In order, in pixels of the picture under the drawing.
         width_px: Width of that picture.
         height_px: Its height.
-        from_ms: Event time from which on it holds; null: from the first.
-        to_ms: Event time before which it does; null: to the last.
+        from_ms: Event time from which it is valid; null: always.
+        to_ms: Event time at which it ends; null: never.
     """
 
     name: str
@@ -131,8 +134,8 @@ class CrossingTotal(Answer, frozen=True, kw_only=True):
     """Crossings of one line by one label over the whole answer; other fields are those of `CrossingBucket`.
 
     Attributes:
-        gross: All that are measured: there and back are two.
-        net: Those to the right less those to the left: there and back are none.
+        gross: All measured crossings: there and back are two.
+        net: Crossings to the right minus those to the left: there and back are zero.
         reasons: Why the others are not measured.
     """
 
@@ -146,26 +149,54 @@ class CrossingTotal(Answer, frozen=True, kw_only=True):
     reasons: list[CrossingReason]
 
 
+class CrossingInterval(Answer, frozen=True, kw_only=True, gc=False):
+    """Where the true number of crossings is, by an accuracy check.
+
+    Attributes:
+        start_ms: Start of the bar; null: the whole range.
+        line: Name of the line.
+        label: Class name; null: all labels that crossed the line in the range.
+        direction: To which side.
+        low: Where the interval of the true number begins.
+        high: Where it ends.
+        estimate: The number without the errors of the model.
+        check: Id of the check, one of `checks`.
+    """
+
+    start_ms: int | None
+    line: str
+    label: str | None
+    direction: Direction
+    low: float
+    high: float
+    estimate: float
+    check: str
+
+
 class LineCrossings(OfOneSource, frozen=True, kw_only=True):
     """`/api/crossings`; see `OfOneSource`.
 
     Attributes:
-        lines: Those that hold in some of the range, by name.
-        crossings: By start, line, label. Where there is a bar and no entry there was none.
+        lines: Lines valid in some of the range, by name.
+        crossings: By start, line, label. A bar without an entry has zero.
         totals: By line, then label.
+        intervals: Of bars, and of the range by label, where an accuracy check covers them; absent: nowhere.
+        checks: The accuracy checks of these lines and this footage; absent where there are none.
     """
 
     lines: list[CountedLine]
     crossings: list[CrossingBucket]
     totals: list[CrossingTotal]
+    intervals: list[CrossingInterval] | msgspec.UnsetType = msgspec.UNSET
+    checks: list[CountCheck] | msgspec.UnsetType = msgspec.UNSET
 
 
 class CountedZone(Answer, frozen=True, kw_only=True):
     """A zone that holds in some of the range; other fields are those of `CountedLine`.
 
     Attributes:
-        stays: Stays that ended in the range and of which both ends are known: entered, and left.
-        median_s: Seconds that half of them do not exceed; null where there is none.
+        stays: Stays that ended in the range and whose both ends are known: entered, and left.
+        median_s: Seconds that half of them do not exceed; null without stays.
         p90_s: Seconds that 90 % of them do not exceed; null likewise.
     """
 
@@ -221,8 +252,8 @@ class ZoneStays(OfOneSource, frozen=True, kw_only=True):
     """`/api/zones`; see `OfOneSource`.
 
     Attributes:
-        zones: Those that hold in some of the range, by name.
-        stays: By start, zone, label. Where there is a bar and no entry nobody was there.
+        zones: Zones valid in some of the range, by name.
+        stays: By start, zone, label. A bar without an entry had no one in the zone.
     """
 
     zones: list[CountedZone]
@@ -251,10 +282,10 @@ class VisitBooks(Answer, frozen=True, kw_only=True):
     """What became of the visits: `assigned + unassigned + never_at_a_leg = visits`.
 
     Attributes:
-        visits: All, on days that have legs.
-        assigned: Those with a movement.
-        unassigned: Those that crossed a leg and have no movement.
-        never_at_a_leg: Those that crossed none.
+        visits: All visits, on days that have legs.
+        assigned: Visits with a movement.
+        unassigned: Visits that crossed a leg and have no movement.
+        never_at_a_leg: Visits that crossed no leg.
     """
 
     visits: int
@@ -302,10 +333,10 @@ class LabelSpeeds(Answer, frozen=True, kw_only=True):
     Attributes:
         label: Class name; null: all together.
         measured: Visits whose speed is known.
-        median_km_h: The speed that half of them do not exceed; null where there is none.
+        median_km_h: The speed that half of them do not exceed; null without measured visits.
         p85_km_h: The speed that 85 % of them do not exceed; null likewise.
         error_km_h: Standard error of a single speed, as root mean square; null likewise.
-        not_measured: Why the speed of others is not known.
+        not_measured: Why the speed of others is unknown.
         histogram: By speed; bins without a visit are left out.
     """
 

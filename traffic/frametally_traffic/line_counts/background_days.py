@@ -1,6 +1,6 @@
-"""Flows of a range's days, counted in the background: a new line's year takes longer than a page may wait.
+"""Counts a range's days in the background: a new line's year takes longer than a page may wait.
 
-Who asks waits for a part of its time, and gets the days that are there by then; asking again finds more.
+A request waits for a part of its time, and gets the days counted by then; the next request gets more.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from frametally_traffic.flows.day_columns import FlowColumns
 _log = logging.getLogger(__name__)
 
 _MOST_KEPT_BYTES = 256_000_000
-"""Flows that are kept for whoever asks again: a page asks several routes for the days of one question, and a
-year of a busy camera is about as large. Those that were asked for last are kept however large they are."""
+"""Flows kept for the next request: a page asks several routes about the same days, and a year of a busy
+camera is about this large. The days of the last request are kept however large they are."""
 _MOST_WAIT_S = 1.0
 
 Count = Callable[[str, int, str, Sequence[str]], Iterator[FlowColumns]]
@@ -30,7 +30,7 @@ Count = Callable[[str, int, str, Sequence[str]], Iterator[FlowColumns]]
 
 
 class DaysAsked(NamedTuple):
-    """Which days of which source; `version` is another where the footage, or what is drawn, is another."""
+    """The days of a source; `version` changes with its footage or its drawing."""
 
     model: str
     base_interval_s: int
@@ -40,12 +40,9 @@ class DaysAsked(NamedTuple):
 
 
 class TakenDays(NamedTuple):
-    """What is counted by now.
+    """What is counted by now: flows by day, and how many days are done; `note`: why some could not.
 
-    Attributes:
-        flows: Of the days that are counted, by day.
-        days_counted: How many days are done, those included of which nothing could be counted.
-        note: Why some could not; None: all could.
+    Done are also those of which nothing could be counted.
     """
 
     flows: list[FlowColumns]
@@ -54,7 +51,7 @@ class TakenDays(NamedTuple):
 
 
 class FlowDays:
-    """Counts days, one question after the other, each in a thread while somebody has asked it lately."""
+    """Counts days, one question after the other, each in a thread while requests for it keep coming."""
 
     def __init__(self, count: Count, most_bytes: int = _MOST_KEPT_BYTES) -> None:
         """Count nothing yet."""
@@ -63,15 +60,17 @@ class FlowDays:
         self._lock = threading.Lock()
         self._tasks: OrderedDict[DaysAsked, _Task] = OrderedDict()
 
-    def take(self, asked: DaysAsked) -> TakenDays:
+    def take(self, question: DaysAsked) -> TakenDays:
         """Return what is counted of the days, once all are, or when as much time is gone as may be."""
         with self._lock:
-            task = self._tasks.get(asked)
+            task = self._tasks.get(question)
             if task is None or task.has_failed:
-                task = self._tasks[asked] = _Task(self._count, asked)
+                task = self._tasks[question] = _Task(self._count, question)
                 task.start()
-            self._tasks.move_to_end(asked)
-            while len(self._tasks) > 1 and sum(one.bytes for one in self._tasks.values()) > self._most_bytes:
+            self._tasks.move_to_end(question)
+            while (
+                len(self._tasks) > 1 and sum(other.bytes for other in self._tasks.values()) > self._most_bytes
+            ):
                 self._tasks.popitem(last=False)[1].give_up()
         left_s = seconds_left()
         task.done.wait(_MOST_WAIT_S if left_s is None else min(_MOST_WAIT_S, left_s / 2))
@@ -88,9 +87,9 @@ class FlowDays:
 
 
 class _Task:
-    def __init__(self, count: Count, asked: DaysAsked) -> None:
+    def __init__(self, count: Count, question: DaysAsked) -> None:
         self._count = count
-        self._asked = asked
+        self._question = question
         self._flows: list[FlowColumns] = []
         self._notes: list[str] = []
         self._days_done = 0
@@ -102,7 +101,7 @@ class _Task:
 
     @property
     def has_failed(self) -> bool:
-        """Return whether it ended before its days were counted: whoever asks again may have more luck."""
+        """Return whether it ended before its days were counted; the next request may succeed."""
         return self._error is not None
 
     def start(self) -> None:
@@ -122,31 +121,31 @@ class _Task:
 
     def _run(self) -> None:
         try:
-            left = [*self._asked.days]
-            while left and not self._is_given_up:
-                left = self._count_some(left)
+            remaining = [*self._question.days]
+            while remaining and not self._is_given_up:
+                remaining = self._count_some(remaining)
         except FrametallyError as error:
             self._error = error
         except Exception:
-            _log.exception("the flows of %s cannot be counted", self._asked.source)
-            self._error = Retryable("flows cannot be counted")
+            _log.exception("cannot count the flows of %s", self._question.source)
+            self._error = Retryable("the crossings of these days cannot be counted")
         finally:
             self.done.set()
 
     def _count_some(self, days: list[str]) -> list[str]:
-        """Count days up to the first that cannot be counted, and return those that are left."""
-        asked = self._asked
+        """Count days up to the first that fails, and return the rest."""
+        question = self._question
         try:
-            for flows in self._count(asked.model, asked.base_interval_s, asked.source, days):
+            for flows in self._count(question.model, question.base_interval_s, question.source, days):
                 self._flows.append(flows)
                 self.bytes += sum(np.asarray(column).nbytes for column in flows.columns.values())
                 days = [day for day in days if day_start_ms(day) > flows.day_start_ms]
-                self._days_done = len(asked.days) - len(days)
+                self._days_done = len(question.days) - len(days)
                 if self._is_given_up:
                     return []
             days = []
         except Poison as error:
             self._notes.append(str(error))
             days = days[1:]
-        self._days_done = len(asked.days) - len(days)
+        self._days_done = len(question.days) - len(days)
         return days

@@ -1,4 +1,4 @@
-"""What stands behind numbers of lines and movements: crossings and visits, page by page, with their paths."""
+"""The proof of lines and movements: crossings and visits, page by page, with their paths."""
 
 from __future__ import annotations
 
@@ -8,29 +8,25 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from frametally_traffic.drawings.drawn_shapes import DrawnShapes
 from frametally_traffic.flows.day_columns import CROSSINGS_MISSING, DIRECTIONS, NO_MOVEMENTS
+from frametally_traffic.flows.flow_sums import WAYS, Names, Rows, names_of, of_names, select_rows
+from frametally_traffic.flows.visit_speeds import Way
 from frametally_traffic.geometry.foot_paths import FollowedPath
-from frametally_traffic.geometry.speed import Way
-from frametally_traffic.geometry.speed_distribution import BINS_PER_KM_H
+from frametally_traffic.geometry.speed import BINS_PER_KM_H
 from frametally_traffic.line_counts import answers
-from frametally_traffic.line_counts.answer_head import Answerable
-from frametally_traffic.line_counts.crossing_counts import crossings_of
-from frametally_traffic.line_counts.flow_question import check_place, counted_lines
-from frametally_traffic.line_counts.flow_sums import Names, Rows, chosen, names_of, of_names
-from frametally_traffic.line_counts.movement_counts import visits_of
-from frametally_traffic.line_counts.path_frames import SeenFrames
-from frametally_traffic.line_counts.path_lengths import Lengths
+from frametally_traffic.line_counts.flow_question import Answerable, check_place, counted_lines
+from frametally_traffic.line_counts.place_counts import MISSING, crossings_of, visits_of
 from frametally_traffic.line_counts.single_answers import (
     CrossingObjects,
     ProvedCrossing,
     ShownVisit,
     ShownVisits,
 )
-from frametally_traffic.line_counts.speed_counts import MISSING
-from frametally_traffic.line_counts.whole_paths import WholePaths, points_of
-from frametally_web.requests.query import write_cursor
+from frametally_traffic.line_counts.whole_paths import SeenFrames, WholePaths, length_of, points_of
+from frametally_web.requests.parameters import write_cursor
 
-NOT_MEASURED = "not_measured"
+NOT_MEASURED = WAYS[-1]
 OUTCOMES: tuple[answers.Outcome, ...] = ("assigned", *NO_MOVEMENTS)
 """By the number that a column has."""
 
@@ -46,15 +42,15 @@ class PlaceCursor(NamedTuple):
 
 
 class Behind(NamedTuple):
-    """What is shown of single objects: their paths, how long these are, and the frames they were seen in."""
+    """What is shown of single objects: their paths, what measures these, and the frames they are seen in."""
 
     paths: WholePaths
-    lengths: Lengths
+    drawn: DrawnShapes
     seen: SeenFrames
 
 
 class _Page(NamedTuple):
-    """Rows of a page by time, with what comes before and how many there are in all."""
+    """Rows of a page by time, with the sum before it and the total."""
 
     rows: list[dict[str, int]]
     first_number: int
@@ -64,7 +60,7 @@ class _Page(NamedTuple):
 
 def crossing_objects(
     head: dict[str, Any],
-    found: Answerable | None,
+    answerable: Answerable | None,
     *,
     line: str,
     direction: str,
@@ -75,19 +71,23 @@ def crossing_objects(
     """Return a page of the objects that crossed `line` in a direction (empty: in any, and not measured).
 
     Raises:
-        Problem: 400, if no such line is drawn over the source.
+            Problem: 400, if the source has no such line.
         Retryable: A port is away.
     """
-    if found is None or behind is None:
+    if answerable is None or behind is None:
         return CrossingObjects(**head, lines=[], value=0, entries=[], next=None)
-    check_place("line", [line], found.drawing.lines)
-    names = names_of(found.flows)
-    days = (_of_direction(rows, direction) for rows in crossings_of(found, names, [line]))
+    check_place("line", [line], answerable.drawing.lines)
+    names = names_of(answerable.flows)
+    days = (_of_direction(rows, direction) for rows in crossings_of(answerable, names, [line]))
     page = _page(days, "direction", limit, cursor)
     whole = behind.paths.of_tracks(_track(row) for row in page.rows)
     return CrossingObjects(
         **head,
-        lines=[one for one in counted_lines(found.asked, found.drawing) if one.name == line],
+        lines=[
+            counted_line
+            for counted_line in counted_lines(answerable.asked, answerable.drawing)
+            if counted_line.name == line
+        ],
         value=page.value,
         entries=[
             _crossing(number, row, names, whole.get(_track(row)), behind.seen)
@@ -99,7 +99,7 @@ def crossing_objects(
 
 def shown_visits(
     head: dict[str, Any],
-    found: Answerable | None,
+    answerable: Answerable | None,
     *,
     outcome: str,
     from_legs: Sequence[str],
@@ -112,25 +112,25 @@ def shown_visits(
 
     Raises: As `crossing_objects`.
     """
-    if found is None or behind is None:
+    if answerable is None or behind is None:
         return ShownVisits(**head, legs=[], value=0, entries=[], next=None)
     for parameter, legs in (("from_leg", from_legs), ("to_leg", to_legs)):
-        check_place(parameter, [*legs], found.drawing.lines)
-    names = names_of(found.flows)
+        check_place(parameter, [*legs], answerable.drawing.lines)
+    names = names_of(answerable.flows)
 
-    def wanted(rows: Rows) -> Rows:
+    def keep_leg(rows: Rows) -> Rows:
         if outcome:
-            rows = chosen(rows, rows["outcome"] == [*OUTCOMES].index(outcome))  # type: ignore[arg-type]
+            rows = select_rows(rows, rows["outcome"] == [*OUTCOMES].index(outcome))  # type: ignore[arg-type]
         for column, legs in (("from_leg", from_legs), ("to_leg", to_legs)):
             if legs:
-                rows = of_names(chosen(rows, rows["outcome"] == 0), column, names.lines, legs)
+                rows = of_names(select_rows(rows, rows["outcome"] == 0), column, names.lines, legs)
         return rows
 
-    page = _page(map(wanted, visits_of(found, names, legs=True)), "outcome", limit, cursor)
+    page = _page(map(keep_leg, visits_of(answerable, names, legs=True)), "outcome", limit, cursor)
     whole = behind.paths.of_tracks(_track(row) for row in page.rows)
     return ShownVisits(
         **head,
-        legs=counted_lines(found.asked, found.drawing, legs=True),
+        legs=counted_lines(answerable.asked, answerable.drawing, legs=True),
         value=page.value,
         entries=[
             _visit(number, row, names, whole.get(_track(row)), behind)
@@ -142,20 +142,20 @@ def shown_visits(
 
 def _of_direction(rows: Rows, direction: str) -> Rows:
     if direction == NOT_MEASURED:
-        return chosen(rows, rows["missing"] > 0)
+        return select_rows(rows, rows["missing"] > 0)
     if direction:
         way = [*DIRECTIONS].index(direction)  # type: ignore[arg-type]
-        return chosen(rows, (rows["missing"] == 0) & (rows["direction"] == way))
+        return select_rows(rows, (rows["missing"] == 0) & (rows["direction"] == way))
     return rows
 
 
 def _page(days: Iterable[Rows], way: str, limit: int, cursor: PlaceCursor | None) -> _Page:
-    value, kept, before = 0, list[dict[str, int]](), cursor.number if cursor else 0
+    value, items, before = 0, list[dict[str, int]](), cursor.number if cursor else 0
     for rows in days:
         value += len(rows["time"])
-        if len(kept) <= limit:
-            kept += islice(_behind(rows, way, cursor), limit + 1 - len(kept))
-    page, more = kept[:limit], len(kept) > limit
+        if len(items) <= limit:
+            items += islice(_behind(rows, way, cursor), limit + 1 - len(items))
+    page, more = items[:limit], len(items) > limit
     following = PlaceCursor(*_place(page[-1], way), before + len(page)) if more else None
     return _Page(page, before + 1, value, write_cursor(following) if following else None)
 
@@ -179,11 +179,11 @@ def _track(row: dict[str, int]) -> str:
 
 
 def _crossing(
-    number: int, row: dict[str, int], names: Names, followed: FollowedPath | None, seen: SeenFrames
+    number: int, row: dict[str, int], names: Names, followed: FollowedPath | None, frames: SeenFrames
 ) -> ProvedCrossing:
     time_ms = row["time"]
     before, after = (
-        seen.around(followed.path, time_ms, time_ms - row["before"], time_ms + row["after"])
+        frames.around(followed.path, time_ms, time_ms - row["before"], time_ms + row["after"])
         if followed
         else (None, None)
     )
@@ -205,7 +205,7 @@ def _visit(
     number: int, row: dict[str, int], names: Names, followed: FollowedPath | None, behind: Behind
 ) -> ShownVisit:
     is_assigned = row["outcome"] == 0
-    way = behind.lengths.of(followed.path, row["time"]) if followed else None
+    way = length_of(followed.path, behind.drawn, row["time"]) if followed else None
     length = way if isinstance(way, Way) else None
     is_measured = row["speed_missing"] == 0
     return ShownVisit(

@@ -1,41 +1,38 @@
-"""What is asked of one source's lines and zones, with nothing left open: model, range, bars."""
+"""A complete question about one source's lines and zones: model, range, bars."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from msgspec import structs
+
 from frametally.keys import utc_day
 from frametally.ports.count_index import CountIndex
 from frametally.rules.times import is_day_in_range
 from frametally.settings.loading import Settings
+from frametally_traffic.flows.day_columns import FlowColumns
 from frametally_traffic.line_counts import answers
+from frametally_traffic.line_counts.background_days import TakenDays
 from frametally_traffic.records import Drawing, Drawn
 from frametally_web.charts.answers import NotAnalysed
 from frametally_web.charts.bars import Bars
 from frametally_web.charts.counts import plan_chart
-from frametally_web.charts.media_times import MediaTimes
-from frametally_web.charts.names import check_names
-from frametally_web.charts.scope import choose_model
-from frametally_web.charts.unanalysed import bars_not_analysed
+from frametally_web.charts.media_times import MediaTimes, bars_not_analysed
+from frametally_web.charts.scope import check_names, choose_model
+from frametally_web.requests.parameters import shown
 from frametally_web.requests.problems import bad_parameter
-from frametally_web.requests.query import ChartQuery, Selection, shown
+from frametally_web.requests.query import ChartQuery, Selection
 
 
 class PlacesAsked(NamedTuple):
-    """A question that there is something to answer with.
+    """A question that has an answer.
 
     Attributes:
-        model: Model id.
-        source: Slug.
         labels: Labels asked for; empty: all.
-        base_interval_s: The stored interval whose runs are read.
-        interval_s: Length of a bar.
-        interval_choices_s: Sensible lengths.
-        from_ms: Start of the range, which is one of a stored interval.
-        to_ms: Its end, likewise.
+        base_interval_s: The stored interval whose runs are read; the range is one of these.
         edges_ms: Starts of all bars of the range, in order, and the end of the last one.
-        bars: Those with footage.
-        not_analysed: Those that were filmed and are not counted; None where the store does not say now.
+        bars: Bars with footage.
+        not_analysed: Footage that is not counted; None if the store is away.
         days: UTC days of the range that were counted, in order.
     """
 
@@ -68,12 +65,12 @@ def ask(index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQu
     plan = choice and plan_chart(
         index, settings, media, choice, of_source, series=1, most_rows=settings.web_max_buckets
     )
-    if choice is None or plan is None or not plan.asked.spans:
+    if choice is None or plan is None or not plan.resolved.spans:
         return None
     chart = plan.reader.bars(plan.interval_s)
     # As the index does: whole intervals, by their start.
     base_ms = chart.base_interval_s * 1000
-    spans = plan.asked.spans
+    spans = plan.resolved.spans
     from_ms, to_ms = (-(-ms // base_ms) * base_ms for ms in (spans[0].from_ms, spans[-1].to_ms))
     over = [*Bars(plan.interval_s, selection.zone.tzinfo).over(from_ms, to_ms)]
     days = {
@@ -82,7 +79,7 @@ def ask(index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQu
         if day.base_interval_s == chart.base_interval_s and is_day_in_range(day.day_ms, from_ms, to_ms)
     }
     unanalysed = media.unanalysed(
-        choice.model, [source], plan.asked.from_ms, plan.asked.to_ms, plan.asked.chosen
+        choice.model, [source], plan.resolved.from_ms, plan.resolved.to_ms, plan.resolved.chosen
     )
     return PlacesAsked(
         choice.model,
@@ -96,13 +93,13 @@ def ask(index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQu
         [*(start_ms for start_ms, _ in over), *(end_ms for _, end_ms in over[-1:])],
         [
             answers.FlowBar(
-                start_ms=one.start_ms,
-                end_ms=one.end_ms,
-                frames=one.frames,
-                covered_ms=None if one.covered_s is None else round(one.covered_s * 1000),
-                is_measured=one.objects_missing is None,
+                start_ms=bar.start_ms,
+                end_ms=bar.end_ms,
+                frames=bar.frames,
+                covered_ms=None if bar.covered_s is None else round(bar.covered_s * 1000),
+                is_measured=bar.objects_missing is None,
             )
-            for one in chart.coverage
+            for bar in chart.coverage
         ],
         None
         if unanalysed is None
@@ -118,64 +115,86 @@ def ask(index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQu
 
 
 def one_source(selection: Selection) -> str:
-    """Return the one source that is asked for.
+    """Return the one source of a question.
 
     Raises:
-        Problem: 400, if it is none or several.
+            Problem: 400, if there is not exactly one.
     """
     if len(selection.sources) != 1:
         raise bad_parameter(
             "source",
-            f"source stands {len(selection.sources)} times." if selection.sources else "There is no source.",
-            remedy="Lines and zones are of one source: give one, such as source=gate.",
+            f"source is given {len(selection.sources)} times." if selection.sources else "source is missing.",
+            remedy="Lines and zones belong to one source: name one, such as source=gate.",
         )
     return selection.sources[0]
 
 
-def holding(asked: PlacesAsked, shapes: tuple[Drawn, ...]) -> list[Any]:
+def holding(question: PlacesAsked, shapes: tuple[Drawn, ...]) -> list[Any]:
     """Return the shapes that hold in some of the range, by name, then time."""
-    found = [
-        shape
-        for shape in shapes
-        if (shape.from_ms is None or shape.from_ms < asked.to_ms)
-        and (shape.to_ms is None or shape.to_ms > asked.from_ms)
-    ]
-    return sorted(found, key=lambda shape: (shape.name, shape.from_ms or 0))
+    valid = (shape for shape in shapes if shape.holds_in(question.from_ms, question.to_ms))
+    return sorted(valid, key=lambda shape: (shape.name, shape.from_ms or 0))
 
 
-def counted_lines(asked: PlacesAsked, drawing: Drawing, *, legs: bool = False) -> list[answers.CountedLine]:
+def counted_lines(
+    question: PlacesAsked, drawing: Drawing, *, legs: bool = False
+) -> list[answers.CountedLine]:
     """Return the lines that hold in some of the range, `legs`: those alone that are legs."""
     return [
-        answers.CountedLine(
-            name=line.name,
-            to_right=line.to_right,
-            to_left=line.to_left,
-            inward=line.inward,
-            side=line.side,
-            points=[*line.points],
-            width_px=line.width_px,
-            height_px=line.height_px,
-            from_ms=line.from_ms,
-            to_ms=line.to_ms,
-        )
-        for line in holding(asked, drawing.lines)
+        answers.CountedLine(**structs.asdict(line))
+        for line in holding(question, drawing.lines)
         if line.inward is not None or not legs
     ]
 
 
-def check_place(parameter: str, asked: list[str], shapes: tuple[Drawn, ...]) -> None:
-    """Refuse names that none of the lines or zones drawn over the source has; where none is drawn, none can.
+def check_place(parameter: str, names: list[str], shapes: tuple[Drawn, ...]) -> None:
+    """Refuse names of lines or zones that the source does not have; without a drawing, refuse none.
 
     Raises:
-        Problem: 400, with those that are.
+            Problem: 400, with the existing names.
     """
-    known = sorted({shape.name for shape in shapes})
-    for name in asked if known else ():
-        if name not in known:
+    choices = sorted({shape.name for shape in shapes})
+    for name in names if choices else ():
+        if name not in choices:
             raise bad_parameter(
                 parameter,
-                f"There is no {parameter} {shown(name)!r} over this source.",
-                remedy=f"There are: {', '.join(known[:10])}.",
+                f"This source has no {parameter} {shown(name)!r}.",
+                remedy=f"It has: {', '.join(choices[:10])}.",
                 value=name,
-                instead=known[:3],
+                instead=choices[:3],
             )
+
+
+class Answerable(NamedTuple):
+    """A question with all that its answer is made of: what is drawn, and the flows of its days."""
+
+    asked: PlacesAsked
+    drawing: Drawing
+    taken: TakenDays
+
+    @property
+    def flows(self) -> list[FlowColumns]:
+        """The flows of the days that are counted."""
+        return self.taken.flows
+
+
+def head_of(
+    selection: Selection, source: str, answerable: Answerable | None, revision: int
+) -> dict[str, Any]:
+    """Return the fields of `answers.OfOneSource`; `answerable`: None if there are no data."""
+    nothing: dict[str, Any] = {
+        "model": selection.model,
+        "interval_choices_s": [],
+        "bars": [],
+        "not_analysed": [],
+        "days": (),
+    }
+    question = answerable.asked._asdict() if answerable else nothing
+    names = ("model", "base_interval_s", "interval_s", "interval_choices_s", "from_ms", "to_ms", "bars")
+    return {name: question.get(name) for name in (*names, "not_analysed")} | {
+        "source": source,
+        "timezone": selection.zone.name,
+        "revision": revision,
+        "days": len(question["days"]),
+        "days_counted": answerable.taken.days_counted if answerable else 0,
+        "note": answerable.taken.note if answerable else None,
+    }

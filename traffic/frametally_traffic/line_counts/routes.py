@@ -1,40 +1,64 @@
-"""The handlers of what is counted at lines and zones: read the query, count what is not yet, answer."""
+"""The handlers of counts at lines and zones: read the query, count missing days, answer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from werkzeug.datastructures import MultiDict
-
 from frametally.settings.loading import Settings
+from frametally_traffic.drawings.drawn_shapes import DrawnShapes
 from frametally_traffic.drawings.revisions import read_drawing
 from frametally_traffic.flows.day_columns import DIRECTIONS
-from frametally_traffic.line_counts import answers, crossing_proof, flow_question
-from frametally_traffic.line_counts import crossing_counts as crossings
-from frametally_traffic.line_counts import movement_counts as movements
-from frametally_traffic.line_counts import speed_counts as speeds
-from frametally_traffic.line_counts import zone_counts as zones
-from frametally_traffic.line_counts.answer_head import Answerable, head_of
+from frametally_traffic.line_counts import answers, crossing_proof, flow_question, place_counts
 from frametally_traffic.line_counts.background_days import DaysAsked, FlowDays, TakenDays
-from frametally_traffic.line_counts.path_frames import SeenFrames
-from frametally_traffic.line_counts.path_lengths import Lengths
+from frametally_traffic.line_counts.crossing_intervals import with_intervals
+from frametally_traffic.line_counts.flow_question import Answerable, head_of
 from frametally_traffic.line_counts.single_answers import CrossingObjects, ShownVisits
-from frametally_traffic.line_counts.whole_paths import WholePaths
+from frametally_traffic.line_counts.whole_paths import SeenFrames, WholePaths
 from frametally_web.books.reader import BooksReader, DashboardPorts
-from frametally_web.requests import query
+from frametally_web.requests.endpoints import Routes
+from frametally_web.requests.parameters import Args, choice, page_cursor, page_limit, text, texts
 from frametally_web.requests.problems import bad_parameter
+from frametally_web.requests.query import (
+    BASE,
+    FROM,
+    INTERVAL,
+    LABEL,
+    MAX_PAGE_FRAMES,
+    MODEL,
+    TIMEZONE,
+    TO,
+    read_chart,
+)
 
-Args = MultiDict[str, str]
+LINES = Routes("Crossings and movements")
 
-_PAGE_ENTRIES = 12
+_OF_SOURCE = (
+    text("source", "The source, by slug or as it is written: one.", "gate", required=True),
+    *(LABEL, FROM, TO, MODEL, TIMEZONE, BASE, INTERVAL),
+)
+_LIMIT = page_limit(12, MAX_PAGE_FRAMES)
+_CURSOR = page_cursor(crossing_proof.PlaceCursor)
+_LINES = texts("line", "Names of lines; default: all.", "stop line")
+_LINE = text("line", "Name of the line.", "stop line", required=True)
+_DIRECTION = choice(
+    "direction",
+    "Only one direction, or only crossings that are not measured; default: all.",
+    ("", *DIRECTIONS, crossing_proof.NOT_MEASURED),
+    "to_right",
+)
+_ZONES = texts("zone", "Names of zones; default: all.", "yard")
+_OUTCOME = choice(
+    "outcome", "Outcome of a visit; default: any.", ("", *crossing_proof.OUTCOMES), "unassigned"
+)
+_FROM_LEG = texts("from_leg", "Legs on which it entered; default: any.", "north")
+_TO_LEG = texts("to_leg", "Legs on which it left; default: any.", "south")
 
 
 class LineRoutes:
-    """The handlers, each by its endpoint's name."""
+    """The handlers."""
 
     def __init__(
         self,
-        *,
         settings: Settings,
         ports: DashboardPorts,
         books: BooksReader,
@@ -48,85 +72,115 @@ class LineRoutes:
         self._days = days
         self._image_url = image_url
 
+    @LINES.route("GET crossings", "Count crossings of lines, per interval and label.", *_OF_SOURCE, _LINES)
     def crossings(self, args: Args) -> answers.LineCrossings:
         """Answer with the crossings of lines."""
-        head, found = self._read(args)
-        return crossings.count(head, found, self._names(args, "line"))
+        head, answerable = self._read(args)
+        found = place_counts.count_crossings(head, answerable, _LINES.read(args))
+        if answerable is None:
+            return found
+        return with_intervals(self._settings, self._ports.index, found, answerable.drawing)
 
+    @LINES.route(
+        "GET crossings/objects",
+        "List the objects that crossed a line, with the frames before and after.",
+        *_OF_SOURCE,
+        _LIMIT,
+        _CURSOR,
+        _LINE,
+        _DIRECTION,
+    )
     def crossings_objects(self, args: Args) -> CrossingObjects:
         """Find every object that crossed a line."""
-        line = query.read_one(args, "line")
+        line = _LINE.read(args)
         if line is None:
-            raise bad_parameter("line", "There is no line.", remedy="Give one, such as line=stop line.")
-        direction = query.read_choice(args, "direction", ("", *DIRECTIONS, crossing_proof.NOT_MEASURED))
-        limit, cursor = self._page(args)
-        head, found = self._read(args)
+            raise bad_parameter("line", "line is missing.", remedy="Name one, such as line=stop line.")
+        direction = _DIRECTION.read(args)
+        limit, cursor = _LIMIT.read(args), _CURSOR.read(args)
+        head, answerable = self._read(args)
         return crossing_proof.crossing_objects(
             head,
-            found,
+            answerable,
             line=line,
             direction=direction,
             limit=limit,
             cursor=cursor,
-            behind=self._behind(found),
+            behind=self._behind(answerable),
         )
 
+    @LINES.route(
+        "GET zones",
+        "Count entries, exits, occupancy and dwell times of zones.",
+        *_OF_SOURCE,
+        _ZONES,
+    )
     def zones(self, args: Args) -> answers.ZoneStays:
         """Answer with what happened in zones."""
-        head, found = self._read(args)
-        return zones.count(head, found, self._names(args, "zone"))
+        head, answerable = self._read(args)
+        return place_counts.count_zones(head, answerable, _ZONES.read(args))
 
+    @LINES.route(
+        "GET movements",
+        "Count movements from leg to leg of a junction, and visits without one.",
+        *_OF_SOURCE,
+    )
     def movements(self, args: Args) -> answers.JunctionMovements:
         """Answer with the movements over a junction."""
-        return movements.count(*self._read(args))
+        return place_counts.count_movements(*self._read(args))
 
+    @LINES.route(
+        "GET movements/visits",
+        "List the visits behind a movement, with their paths.",
+        *_OF_SOURCE,
+        _LIMIT,
+        _CURSOR,
+        _OUTCOME,
+        _FROM_LEG,
+        _TO_LEG,
+    )
     def movements_visits(self, args: Args) -> ShownVisits:
         """Find every visit behind a number of movements."""
-        outcome = query.read_choice(args, "outcome", ("", *crossing_proof.OUTCOMES))
-        limit, cursor = self._page(args)
-        head, found = self._read(args)
+        outcome = _OUTCOME.read(args)
+        limit, cursor = _LIMIT.read(args), _CURSOR.read(args)
+        head, answerable = self._read(args)
         return crossing_proof.shown_visits(
             head,
-            found,
+            answerable,
             outcome=outcome,
-            from_legs=self._names(args, "from_leg"),
-            to_legs=self._names(args, "to_leg"),
+            from_legs=_FROM_LEG.read(args),
+            to_legs=_TO_LEG.read(args),
             limit=limit,
             cursor=cursor,
-            behind=self._behind(found),
+            behind=self._behind(answerable),
         )
 
+    @LINES.route("GET speeds", "Show the speeds of visits, by label.", *_OF_SOURCE)
     def speeds(self, args: Args) -> answers.VisitSpeeds:
         """Answer with the speeds of visits."""
-        return speeds.count(*self._read(args))
+        return place_counts.count_speeds(*self._read(args))
 
     def _read(self, args: Args) -> tuple[dict[str, object], Answerable | None]:
-        chart = query.read_chart(args, self._settings)
+        chart = read_chart(args, self._settings)
         source = flow_question.one_source(chart.selection)
-        asked = flow_question.ask(self._ports.index, self._settings, self._books.media(), chart)
+        question = flow_question.ask(self._ports.index, self._settings, self._books.media(), chart)
         drawing = read_drawing(self._ports.store, source)
-        found = None
-        if asked is not None:
+        answerable = None
+        if question is not None:
             version = f"{self._ports.index.version()}.{drawing.revision}"
-            days = DaysAsked(asked.model, asked.base_interval_s, source, asked.days, version)
-            taken = self._days.take(days) if drawing.shapes else TakenDays([], len(asked.days), None)
-            found = Answerable(asked, drawing, taken)
-        return head_of(chart.selection, source, found, drawing.revision), found
+            days = DaysAsked(question.model, question.base_interval_s, source, question.days, version)
+            day_flows = self._days.take(days) if drawing.shapes else TakenDays([], len(question.days), None)
+            answerable = Answerable(question, drawing, day_flows)
+        return head_of(chart.selection, source, answerable, drawing.revision), answerable
 
-    def _behind(self, found: Answerable | None) -> crossing_proof.Behind | None:
-        if found is None:
+    def _behind(self, answerable: Answerable | None) -> crossing_proof.Behind | None:
+        if answerable is None:
             return None
         self._books.ensure_ledger()
-        media = [one for one in self._ports.ledger.manifests() if one.source == found.asked.source]
+        media = [
+            medium for medium in self._ports.ledger.manifests() if medium.source == answerable.asked.source
+        ]
         return crossing_proof.Behind(
-            WholePaths(self._ports.store, self._ports.index, found.asked),
-            Lengths(self._ports.store, found.drawing, media),
-            SeenFrames(self._ports, self._settings, found.asked, self._image_url),
+            WholePaths(self._ports.store, self._ports.index, answerable.asked),
+            DrawnShapes(self._ports.store, answerable.drawing, media),
+            SeenFrames(self._ports, self._settings, answerable.asked, self._image_url),
         )
-
-    def _names(self, args: Args, parameter: str) -> list[str]:
-        return query.read_many(args, parameter, limit=query.MAX_VALUES)
-
-    def _page(self, args: Args) -> tuple[int, crossing_proof.PlaceCursor | None]:
-        limit = query.read_limit(args, default=_PAGE_ENTRIES, most=query.MAX_PAGE_FRAMES)
-        return limit, query.read_cursor(args, crossing_proof.PlaceCursor)

@@ -1,4 +1,4 @@
-"""The answers on single crossings and visits: what stands behind numbers."""
+"""Answers about single crossings and visits: the proof of numbers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class PathFrame(Answer, frozen=True, kw_only=True):
         image_url: Where this server has the JPEG.
         width_px: Width of the stored frame.
         height_px: Height of it.
-        box: Its box; null where it is not among those that count any more.
+        box: Its box; null if it no longer counts.
     """
 
     captured_at_ms: int
@@ -61,9 +61,9 @@ class CrossingObjects(OfOneSource, frozen=True, kw_only=True):
     """`/api/crossings/objects`: a page of the objects that crossed a line; see `OfOneSource`.
 
     Attributes:
-        lines: Of that name, those that hold in some of the range.
-        value: How many crossings the bar shows.
-        entries: Those of this page, by time.
+        lines: Lines of that name that are valid in some of the range.
+        value: The bar's number of crossings.
+        entries: Crossings of this page, by time.
         next: Cursor of the next page; null on the last one.
     """
 

@@ -1,20 +1,33 @@
-"""Whole paths of single objects, from the stored paths of the days about them."""
+"""Whole paths of single objects, from stored paths: how long each is, and the frames that it is seen in."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Literal
 
+from frametally.books.count_settings import SettingsByDay
+from frametally.books.evidence import ProvedFrame, frames_of_bar
 from frametally.books.runs import read_paths
-from frametally.errors import Poison
+from frametally.errors import Poison, Retryable
 from frametally.keys import utc_day
+from frametally.media.overlapping import NotCounted
 from frametally.ports.count_index import CountIndex
-from frametally.ports.object_store import ObjectStore
-from frametally.records import Run
+from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.records import Detection, Run
 from frametally.rules.path_columns import PathColumns
 from frametally.rules.times import DAY_MS
+from frametally.settings.loading import Settings
+from frametally_traffic.drawings.drawn_shapes import DrawnShapes
+from frametally_traffic.flows.shapes import holds_at
+from frametally_traffic.flows.visit_speeds import Way, way_of
 from frametally_traffic.geometry.foot_paths import FollowedPath, FootPath, joined, pieces_of
+from frametally_traffic.geometry.speed import NotMeasured
+from frametally_traffic.line_counts import single_answers as answers
 from frametally_traffic.line_counts.flow_question import PlacesAsked
+from frametally_web.books.reader import DashboardPorts
+from frametally_web.proof.bar_frames import RecentRanges
+from frametally_web.proof.evidence import box
 
 _KEPT = 6
 
@@ -22,11 +35,11 @@ _KEPT = 6
 class WholePaths:
     """The paths of one source as a model's runs of one interval have them; keeps what it read last."""
 
-    def __init__(self, store: ObjectStore, index: CountIndex, asked: PlacesAsked) -> None:
+    def __init__(self, store: ObjectStore, index: CountIndex, question: PlacesAsked) -> None:
         """Read nothing but which runs there are."""
         self._store = store
-        self._source = asked.source
-        series = (asked.model, asked.base_interval_s)
+        self._source = question.source
+        series = (question.model, question.base_interval_s)
         self._runs: dict[str, Run] = {
             run.day: run for run in index.current_runs() if (run.model, run.interval_s) == series
         }
@@ -41,17 +54,17 @@ class WholePaths:
         for track_id in ids:
             start_ms = int(track_id.partition("-")[0])
             by_day.setdefault(start_ms - start_ms % DAY_MS, set()).add(track_id)
-        found: dict[str, FollowedPath] = {}
-        for day_ms, wanted in sorted(by_day.items()):
-            pieces = (piece for ms in (day_ms, day_ms + DAY_MS) for piece in self._pieces(ms, wanted))
-            found.update((path.ids[0], path) for path in joined(pieces) if path.ids[0] in wanted)
-        return found
+        whole_paths: dict[str, FollowedPath] = {}
+        for day_ms, day_ids in sorted(by_day.items()):
+            pieces = (piece for ms in (day_ms, day_ms + DAY_MS) for piece in self._pieces(ms, day_ids))
+            whole_paths.update((path.ids[0], path) for path in joined(pieces) if path.ids[0] in day_ids)
+        return whole_paths
 
-    def _pieces(self, day_ms: int, wanted: set[str]) -> Iterator[FollowedPath]:
+    def _pieces(self, day_ms: int, ids: set[str]) -> Iterator[FollowedPath]:
         """Yield the pieces of a day that are wanted, or that may be parts of such."""
         for paths in self._read(utc_day(day_ms)):
             for piece in pieces_of(paths):
-                if piece.ids[0] in wanted or "hour" in (piece.began, piece.ended):
+                if piece.ids[0] in ids or "hour" in (piece.began, piece.ended):
                     yield piece
 
     def _read(self, day: str) -> list[PathColumns]:
@@ -59,7 +72,7 @@ class WholePaths:
             run = self._runs.get(day)
             try:
                 self._days[day] = [*read_paths(self._store, run, {self._source})] if run else []
-            except Poison:  # replaced meanwhile, or damaged: the run's own line says so
+            except Poison:  # replaced since then, or damaged: the run's own line reports it
                 self._days[day] = []
             while len(self._days) > _KEPT:
                 del self._days[next(iter(self._days))]
@@ -69,14 +82,131 @@ class WholePaths:
 def place_at(path: FootPath, time_ms: int) -> tuple[float, float, float]:
     """Return where a path is at a moment (before and after it: its ends), and the box's height; pixels."""
     after = bisect_right(path.time_ms, time_ms)
-    here, there = max(after - 1, 0), min(after, len(path.time_ms) - 1)
-    passed_ms = path.time_ms[there] - path.time_ms[here]
-    part = min(max((time_ms - path.time_ms[here]) / passed_ms, 0), 1) if passed_ms else 0.0
+    start, end = max(after - 1, 0), min(after, len(path.time_ms) - 1)
+    passed_ms = path.time_ms[end] - path.time_ms[start]
+    part = min(max((time_ms - path.time_ms[start]) / passed_ms, 0), 1) if passed_ms else 0.0
     columns: tuple[Sequence[int], ...] = (path.x, path.y, path.height)
-    x, y, height = ((one[here] + (one[there] - one[here]) * part) / 10 for one in columns)
+    x, y, height = ((column[start] + (column[end] - column[start]) * part) / 10 for column in columns)
     return x, y, height
 
 
 def points_of(path: FootPath) -> list[tuple[int, float, float]]:
     """Return a path as it is answered."""
     return [(time_ms, x / 10, y / 10) for time_ms, x, y in zip(path.time_ms, path.x, path.y, strict=True)]
+
+
+def length_of(
+    path: FootPath, shapes: DrawnShapes, time_ms: int
+) -> Way | NotMeasured | Literal["no_calibration"]:
+    """Return how far a path goes by the calibration of a time, from where that first holds to where last.
+
+    Raises:
+        DrawingRefused: What is drawn is nothing on the source's frames.
+    """
+    grounds = shapes.of_day(time_ms - time_ms % DAY_MS).grounds
+    ground = next((ground for ground in grounds if holds_at(ground, time_ms)), None)
+    return way_of(path, ground) if ground else "no_calibration"
+
+
+_NEAR_MS = 2000
+"""Frames this close to a moment are tried first; if there are few, those at the path's own points."""
+_OFF_HEIGHTS = 0.1
+_OFF_PX = 1.0
+"""Paths pass boxes by a tenth of their height, and places are rounded."""
+
+
+class SeenFrames:
+    """The frames of one source, as they were counted."""
+
+    def __init__(
+        self,
+        ports: DashboardPorts,
+        settings: Settings,
+        question: PlacesAsked,
+        image_url: Callable[[str], str],
+    ) -> None:
+        """Read nothing yet; `image_url` gives a picture's address from its key."""
+        self._ports = ports
+        self._settings = settings
+        self._question = question
+        self._image_url = image_url
+        self._store = RecentRanges(ports.store)
+        self._by_day = SettingsByDay(ports.index, question.model, question.base_interval_s)
+        self._gone = NotCounted(ports.ledger)
+
+    def around(
+        self, path: FootPath, time_ms: int, before_ms: int, after_ms: int
+    ) -> tuple[answers.PathFrame | None, answers.PathFrame | None]:
+        """Return the last frame up to a moment, and the first after it, in which the path has its box.
+
+        `before_ms`: when the point of the path before it is. `after_ms`: when the point after it is.
+        """
+        near = self._read(max(before_ms, time_ms - _NEAR_MS), min(after_ms, time_ms + _NEAR_MS))
+        before = [frame for frame in near if frame.frame.captured_at_ms <= time_ms]
+        after = [frame for frame in near if frame.frame.captured_at_ms > time_ms]
+        return (
+            self._first_with_box([*before[::-1], *self._read(before_ms, before_ms)], path),
+            self._first_with_box([*after, *self._read(after_ms, after_ms)], path),
+        )
+
+    def nearest(self, path: FootPath, time_ms: int) -> answers.PathFrame | None:
+        """Return the frame nearest to a moment in which the path has its box."""
+        point_ms = min(path.time_ms, key=lambda ms: abs(ms - time_ms))
+        near = self._read(time_ms - _NEAR_MS // 4, time_ms + _NEAR_MS // 4)
+        near.sort(key=lambda frame: abs(frame.frame.captured_at_ms - time_ms))
+        return self._first_with_box([*near, *self._read(point_ms, point_ms)], path)
+
+    def _first_with_box(self, frames: Iterable[ProvedFrame], path: FootPath) -> answers.PathFrame | None:
+        without = None
+        for proved in frames:
+            detection = _box_of(proved, path)
+            if detection is not None:
+                return self._frame_answer(proved, detection)
+            without = without or proved
+        return self._frame_answer(without, None) if without else None
+
+    def _frame_answer(self, proved: ProvedFrame, detection: Detection | None) -> answers.PathFrame:
+        frame = proved.frame
+        return answers.PathFrame(
+            captured_at_ms=frame.captured_at_ms,
+            image_path=frame.image_path,
+            image_url=self._image_url(frame.image_path),
+            width_px=frame.width_px,
+            height_px=frame.height_px,
+            box=None if detection is None else box(detection),
+        )
+
+    def _read(self, from_ms: int, last_ms: int) -> list[ProvedFrame]:
+        settings = self._settings
+        frames = frames_of_bar(
+            self._store,
+            self._ports.ledger,
+            model=self._question.model,
+            source=self._question.source,
+            labels=(),
+            from_ms=from_ms,
+            to_ms=last_ms + 1,
+            limits=self._by_day.counted_boxes_at(from_ms, settings.counted_boxes()),
+            not_counted=self._gone.by(self._by_day.overlaps_at(from_ms, settings.count_overlaps)),
+            empty=True,
+        )
+        try:
+            return [*frames]
+        except ObjectMissing as error:
+            raise Retryable(f"{error}; the ledger is being updated from the store") from error
+
+
+def _box_of(proved: ProvedFrame, path: FootPath) -> Detection | None:
+    """Return the box of a frame that stands where the path is then; None if none does."""
+    at_ms = proved.frame.captured_at_ms
+    if not path.time_ms[0] <= at_ms <= path.time_ms[-1]:
+        return None
+    x, y, height = place_at(path, at_ms)
+    most_px = _OFF_HEIGHTS * height + _OFF_PX
+
+    def off_px(detection: Detection) -> float:
+        left, top, width, tall = detection.box
+        return max(abs(left + width / 2 - x), abs(top + tall - y), abs(tall - height))
+
+    nearest = min(proved.boxes, key=off_px, default=None)
+    return nearest if nearest is not None and off_px(nearest) <= 2 * most_px else None

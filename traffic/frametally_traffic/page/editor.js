@@ -1,24 +1,28 @@
 // The editor: lines, zones and calibration, drawn over a picture of a source.
 
-import { askDrawing, askPicture } from "./editor/asking.js";
-import { Calibrating } from "./editor/calibrating.js";
+import { areSame, askDrawing, askPicture, Calibrating, hideNotice, notice, save } from "./editor/saving.js";
 import { Details } from "./editor/details.js";
-import { History } from "./editor/history.js";
-import { shapeList } from "./editor/list.js";
-import { areSame } from "./editor/merging.js";
-import { askPaths, layerOf, pathsWords } from "./editor/paths.js";
-import { choosePicture } from "./editor/pictures.js";
-import { hideNotice, notice, save } from "./editor/saving.js";
-import { freeName, holdsAt, mayShrink, newShape, shapesOf, withoutPoint } from "./editor/shapes.js";
+import {
+  KIND_NAMES,
+  freeName,
+  History,
+  holdsAt,
+  mayShrink,
+  newShape,
+  shapesOf,
+  withoutPoint,
+} from "./editor/shapes.js";
+import { askPaths, choosePicture, layerOf, pathsWords, shapeList } from "./editor/pictures.js";
 import { Stage } from "./editor/stage.js";
 import { ApiError, get } from "frametally/js/shared/api.js";
 import { byId, control, fillSelect, refill } from "frametally/js/shared/dom.js";
 import { moment } from "frametally/js/shared/format.js";
 import { colorsOf } from "frametally/js/shared/palette.js";
-import { has } from "frametally/js/shell/rights.js";
+import { has } from "frametally/js/shell/navigation.js";
 import { answeredOf, formatWhole, parseState } from "frametally/js/shared/state.js";
-import { useZone } from "frametally/js/shared/time.js";
-import { zoneOf } from "frametally/js/shared/zones.js";
+import { useZone, zoneOf } from "frametally/js/shared/time.js";
+import { askForStrip } from "frametally/js/status/live.js";
+import { t } from "frametally/js/shared/texts.js";
 
 const state = parseState(location.search);
 useZone(zoneOf(state));
@@ -60,7 +64,7 @@ const change = (shape, key) =>
 /** @param {Page.Shape} shape */
 function remove(shape) {
   put(history.now.filter(({ id }) => id !== shape.id));
-  say(`${shape.kind} ${shape.name} is removed.`);
+  say(t("traffic.is_removed", { kind: KIND_NAMES[shape.kind], name: shape.name }));
   stage.focus();
 }
 
@@ -81,7 +85,7 @@ const stage = new Stage({
     const shape = newShape(kind, freeName(kind, history.now), points, shownPicture);
     chosenId = shape.id;
     put([...history.now, shape]);
-    say(`${shape.name} is drawn. Give it a name.`);
+    say(t("traffic.is_drawn_give_it_a_name", { name: shape.name }));
     // A finger's keyboard would cover what it has just drawn.
     if (!matchMedia("(pointer: coarse)").matches) details.focus();
   },
@@ -123,12 +127,12 @@ function renderTools() {
   control("redo", HTMLButtonElement).disabled = !history.future.length;
   control("save", HTMLButtonElement).disabled = isSame || isSaving;
   byId("saved").textContent = isSaving
-    ? "Saving …"
+    ? t("traffic.saving")
     : isSame
       ? stored.revision
-        ? `Saved, revision ${stored.revision}`
+        ? t("traffic.saved_revision", { revision: stored.revision })
         : ""
-      : "Not saved yet";
+      : t("traffic.not_saved_yet");
 }
 
 /** @param {Api.SourceDrawing} drawing */
@@ -177,7 +181,7 @@ async function showPaths() {
 /** @param {unknown} error */
 function fail(error) {
   const text = error instanceof ApiError ? `${error.message} ${error.remedy}` : String(error);
-  notice("error", "This cannot be shown", text);
+  notice("error", t("web.this_cannot_be_shown_2"), text);
 }
 
 async function load() {
@@ -190,7 +194,7 @@ async function load() {
   }
   const drawing = await askDrawing(source);
   const select = control("source", HTMLSelectElement);
-  const names = /** @type {[string, string][]} */ (sources.map((one) => [one.source, one.name]));
+  const names = sources.map((one) => [one.source, one.name]);
   if (!names.some(([slug]) => slug === source)) names.push([source, drawing.source_name]);
   fillSelect(select, names, source);
   byId("source-name").textContent = drawing.source_name;
@@ -210,7 +214,7 @@ function listen() {
     byId(id).addEventListener("click", () => {
       stage.begin(/** @type {Page.ShapeKind} */ (kind));
       stage.drawing.focus();
-      say("Drawing: arrow keys move the cross, space sets a point, Enter finishes, Escape ends.");
+      say(t("traffic.drawing_arrow_keys_move_the_cross"));
     });
   }
   byId("finish").addEventListener("click", () => stage.finish());
@@ -244,13 +248,13 @@ function undo() {
   if (stage.draft) return stage.takeBack();
   history.undo();
   render();
-  say("Undone.");
+  say(t("traffic.undone"));
 }
 
 function redo() {
   history.redo();
   render();
-  say("Done again.");
+  say(t("traffic.done_again"));
 }
 
 async function store() {
@@ -264,12 +268,12 @@ async function store() {
       choose,
       saved: (drawing) => {
         setStored(drawing);
-        say(`Saved, revision ${drawing.revision}.`);
+        say(t("traffic.saved_revision_2", { revision: drawing.revision }));
       },
       merge: (drawing, shapes) => {
         setStored(drawing);
         put(shapes);
-        say("Look at it, and save it.");
+        say(t("traffic.look_at_it_and_save_it"));
       },
     });
   } finally {
@@ -280,6 +284,7 @@ async function store() {
 
 listen();
 hideNotice();
+askForStrip();
 load().catch((error) => {
   byId("editor").dataset.state = "failed";
   fail(error);

@@ -1,10 +1,10 @@
 // Lines and zones: what objects did where they are drawn, and the objects behind each number.
 
-import { openLightbox, framesFrom } from "frametally/js/proof/lightbox.js";
+import { framesFrom, openLightbox } from "frametally/js/proof/lightbox.js";
 import { framePicture } from "frametally/js/frames/boxed_picture.js";
 import { ZonesCard } from "./lines/areas.js";
 import { CrossingsCard } from "./lines/crossed.js";
-import { addressOf, AskedForm, queryOf } from "./lines/form.js";
+import { addressOf, AskedForm, queryOf } from "./lines/views.js";
 import { shapeColor, shapesOver } from "frametally/js/shared/shapes.js";
 import { showSpeeds } from "./lines/speeds.js";
 import { MovementsCard } from "./lines/turns.js";
@@ -12,14 +12,12 @@ import { ApiError, areAnswersOf, forgetAnswers, get } from "frametally/js/shared
 import { byId, control, el, refill, swatch } from "frametally/js/shared/dom.js";
 import { number } from "frametally/js/shared/format.js";
 import { colorsOf } from "frametally/js/shared/palette.js";
-import { has } from "frametally/js/shell/rights.js";
+import { carrySelection, has } from "frametally/js/shell/navigation.js";
 import { answeredOf, DEFAULT, entryOf, formatWhole, parseWhole } from "frametally/js/shared/state.js";
-import { useZone } from "frametally/js/shared/time.js";
-import { giveUpOwnZone, hasOwnZone, OWN_ZONE, zoneOf } from "frametally/js/shared/zones.js";
-import { carrySelection } from "frametally/js/shell/links.js";
-import { listen } from "frametally/js/status/live.js";
-import { showFault, showFresh, showOutage } from "frametally/js/status/notices.js";
-import { showStrip } from "frametally/js/status/strip.js";
+import { giveUpOwnZone, hasOwnZone, OWN_ZONE, useZone, zoneOf } from "frametally/js/shared/time.js";
+import { listen, showStrip } from "frametally/js/status/live.js";
+import { showFault, showFresh, showOutage, showOwnFault } from "frametally/js/status/notices.js";
+import { t } from "frametally/js/shared/texts.js";
 
 const AGAIN_MS = 800;
 const RETRY_MS = 3000;
@@ -76,7 +74,7 @@ async function show(signal) {
   const names = catalogue.labels.map(({ label }) => label);
   colors = colorsOf(names, names);
   if (!catalogue.sources.length) {
-    say("empty", "Nothing has been counted yet", "Lines and zones are counted from what was detected.");
+    say("empty", t("web.nothing_has_been_counted_yet"), t("traffic.lines_and_zones_are_counted_from"));
     return;
   }
   const known = catalogue.sources.map(({ source }) => source);
@@ -86,7 +84,7 @@ async function show(signal) {
   const edit = control("edit", HTMLAnchorElement);
   edit.hidden = !has("correct");
   edit.search = formatWhole({ ...DEFAULT, sources: state.sources }, answeredOf(state));
-  byId("footer-model").textContent = `Counted with the model ${catalogue.model}.`;
+  byId("footer-model").textContent = t("web.counted_with_the_model", { model: catalogue.model });
   const query = queryOf(state);
   // One after the other: the first has the days counted that the others take.
   const crossed = await get("crossings", query, signal);
@@ -99,14 +97,13 @@ async function show(signal) {
   history.replaceState(entryOf(state), "", addressOf(state, crossed));
   showFresh((since = Date.now()));
   if (!crossed.bars.length)
-    return say("empty", "No footage in this time", "Choose another time, or another source.");
-  if (!crossed.lines.length && !stays.zones.length && !speeds.is_calibrated) {
-    say(
-      "undrawn",
-      "Nothing is drawn over this source",
-      "Draw a line where you want to know who crosses it, or a zone where you want to know who is there: " +
-        "what was filmed before is counted, too.",
+    return say(
+      "empty",
+      t("traffic.no_footage_in_this_time"),
+      t("traffic.choose_another_time_or_another_source"),
     );
+  if (!crossed.lines.length && !stays.zones.length && !speeds.is_calibrated) {
+    say("undrawn", t("traffic.nothing_is_drawn_over_this_source"), t("traffic.draw_a_line_where_you_want"));
     return;
   }
   byId("nothing").hidden = true;
@@ -142,7 +139,10 @@ function showCounting({ days, days_counted: counted }) {
   byId("counting").hidden = counted >= days;
   if (counted >= days) return;
   Object.assign(control("counting-bar", HTMLProgressElement), { max: days, value: counted });
-  byId("counting-words").textContent = `Counting: ${number(counted)} of ${number(days)} days are done.`;
+  byId("counting-words").textContent = t("traffic.counting_of_days_are_done", {
+    counted: number(counted),
+    days: number(days),
+  });
   again = setTimeout(load, AGAIN_MS);
 }
 
@@ -152,7 +152,10 @@ function showNotes({ bars, note }) {
   const words = [
     note,
     without
-      ? `In ${number(without)} of ${number(bars.length)} intervals objects were not followed, so nothing is counted there.`
+      ? t("traffic.in_of_intervals_objects_were_not", {
+          without: number(without),
+          length: number(bars.length),
+        })
       : "",
   ].filter(Boolean);
   byId("lines-note").hidden = !words.length;
@@ -168,27 +171,28 @@ async function showDrawn(crossed, stays, signal) {
   const shapes = [...crossed.lines, ...stays.zones];
   const over = shapesOver({ lines: crossed.lines, zones: stays.zones });
   const names = el(
-    "ul",
-    { class: "drawn-names" },
+    "ul.drawn-names",
     ...crossed.lines.map((line, position) =>
       el(
         "li",
-        {},
         swatch(shapeColor(position)),
-        el("span", { class: "strong", text: line.name }),
-        el("span", {
-          class: "muted small",
-          text: `line${line.inward ? ", leg of the junction" : ""}; with the arrow: ${line.to_right}, against it: ${line.to_left}`,
-        }),
+        el("span.strong", line.name),
+        el(
+          "span.muted.small",
+          t("traffic.line_with_the_arrow_against_it", {
+            part: line.inward ? t("traffic.leg_of_the_junction") : "",
+            to_right: line.to_right,
+            to_left: line.to_left,
+          }),
+        ),
       ),
     ),
     ...stays.zones.map((zone, position) =>
       el(
         "li",
-        {},
         swatch(shapeColor(crossed.lines.length + position)),
-        el("span", { class: "strong", text: zone.name }),
-        el("span", { class: "muted small", text: "zone" }),
+        el("span.strong", zone.name),
+        el("span.muted.small", t("traffic.zone")),
       ),
     ),
   );
@@ -202,6 +206,7 @@ async function showDrawn(crossed, stays, signal) {
   const area = byId("drawn");
   if (area.dataset.of === text) return;
   area.dataset.of = text;
+  if (!area.childElementCount) refill(area, el("div.drawn-room"), names);
   const query = queryOf({ ...state, labels: [], interval: null }, { limit: 1, start: "peak" });
   const frame = (await get("frames", query, signal).catch(() => null))?.frames[0];
   if (signal.aborted) {
@@ -214,22 +219,18 @@ async function showDrawn(crossed, stays, signal) {
         sizes: "(max-width: 900px) 94vw, 760px",
       })
     : null;
-  refill(area, shown ?? el("p", { class: "muted", text: "There is no picture of this time." }), names);
+  refill(area, shown ?? el("p.muted", t("traffic.there_is_no_picture_of_this")), names);
 }
 
 /** @param {{name: string}[]} shapes */
-const pictureWords = (shapes) => `The source's picture with ${shapes.map(({ name }) => name).join(", ")}`;
+const pictureWords = (shapes) =>
+  t("traffic.the_sources_picture_with", { shapes: shapes.map(({ name }) => name).join(", ") });
 
 /** @param {unknown} error */
 function fail(error) {
   byId("lines-page").setAttribute("aria-busy", "false");
   if (!(error instanceof ApiError)) {
-    console.error(error);
-    showFault(
-      "The page met an error of its own",
-      "Load it again; if that does not help, its console has the reason.",
-    );
-    return;
+    return showOwnFault(error);
   }
   if (error.parameter === "timezone" && state.timezone === null && hasOwnZone() && OWN_ZONE !== "UTC") {
     giveUpOwnZone();
@@ -240,7 +241,7 @@ function fail(error) {
   if (error.passes) {
     showOutage(error, since, load);
     again = setTimeout(load, RETRY_MS);
-  } else showFault("This cannot be shown", `${error.message} ${error.remedy}`);
+  } else showFault(t("web.this_cannot_be_shown_2"), `${error.message} ${error.remedy}`);
 }
 
 window.addEventListener("popstate", () => {

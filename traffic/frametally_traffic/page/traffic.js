@@ -1,16 +1,17 @@
 // The traffic report: movements over a junction by quarter-hour and class, on the screen, on paper and as files.
 
 import { ApiError, BASE, get } from "frametally/js/shared/api.js";
+import { checkLines } from "frametally/js/shared/checked.js";
 import { byId, control, el, fillSelect } from "frametally/js/shared/dom.js";
 import * as format from "frametally/js/shared/format.js";
-import { has } from "frametally/js/shell/rights.js";
+import { has } from "frametally/js/shell/navigation.js";
+import { METRICS } from "frametally/js/shared/metrics.js";
 import { parseState } from "frametally/js/shared/state.js";
-import { plus, startOf, useZone } from "frametally/js/shared/time.js";
-import { zoneOf } from "frametally/js/shared/zones.js";
-import { askForStrip } from "frametally/js/status/strip.js";
+import { plus, startOf, useZone, zoneOf } from "frametally/js/shared/time.js";
+import { askForStrip } from "frametally/js/status/live.js";
 import { junctionDiagram, junctionPicture, knowsNorth } from "./report/junction.js";
-import { MOTOR } from "./report/report.js";
-import { legsTable, peaksTable, quartersTable, visitsTable } from "./report/tables.js";
+import { checkedTable, legsTable, MOTOR, peaksTable, quartersTable, visitsTable } from "./report/tables.js";
+import { t } from "frametally/js/shared/texts.js";
 
 /** Data of so many days are shown as a whole; of more, the last day. */
 const MOST_DAYS = 7;
@@ -50,6 +51,11 @@ async function load() {
   try {
     const report = await get("traffic", wanted);
     if (turn === asked) show(report, wanted);
+    // What people have checked is beside the report, which is whole without it.
+    crossingsOf(report).then(
+      (crossings) => turn === asked && showChecked(report, crossings),
+      () => (byId("checked-card").hidden = true),
+    );
   } catch (error) {
     if (turn !== asked) return;
     showNothing(error);
@@ -63,28 +69,34 @@ async function load() {
 /** @param {Api.Traffic} report @param {URLSearchParams} wanted */
 function show(report, wanted) {
   byId("nothing").hidden = true;
-  byId("traffic-title").textContent = `Traffic report · ${report.name}`;
+  byId("traffic-title").textContent = t("traffic.traffic_report_2", { name: report.name });
   byId("traffic-subtitle").textContent = [
     format.span(report.from_ms, report.to_ms),
     format.zoneName(report.from_ms),
     report.model,
-    `lines of revision ${report.revision}`,
+    t("traffic.lines_of_revision", { revision: report.revision }),
   ].join(" · ");
-  byId("junction-picture").replaceChildren(junctionPicture(report) ?? "There is no frame of that time.");
+  byId("junction-picture").replaceChildren(junctionPicture(report) ?? t("traffic.there_is_no_frame_of_that"));
   byId("junction-diagram").replaceChildren(junctionDiagram(report));
   byId("diagram-words").textContent = knowsNorth(report)
-    ? "Motor vehicles by movement, as wide as they are many; north is on top."
-    : "Motor vehicles by movement. Where north is, is not known: say of each leg on which side it lies.";
+    ? t("traffic.motor_vehicles_by_movement_as_wide")
+    : t("traffic.motor_vehicles_by_movement_where_north");
   byId("legs").replaceChildren(legsTable(report));
   byId("peaks").replaceChildren(peaksTable(report));
   showQuarters(report);
   const { visits, assigned, reasons, left_out: left } = report.totals;
   byId("visits-words").textContent =
-    `${format.number(assigned)} with a movement + ${format.number(reasons.unassigned)} at a leg without one + ` +
-    `${format.number(reasons.never_at_a_leg)} never at a leg = ${format.plural(visits, "visit")}` +
-    (left ? `; ${format.plural(left, "more visit")} in quarter-hours of which nothing is known` : "");
+    t("traffic.with_a_movement_at_a_leg", {
+      assigned: format.number(assigned),
+      unassigned: format.number(reasons.unassigned),
+    }) +
+    t("traffic.never_at_a_leg_of_visits", {
+      never: format.number(reasons.never_at_a_leg),
+      visits: t("traffic.count_visits", { count: visits }),
+    }) +
+    (left ? t("traffic.more_visits_in_unknown_quarter_hours", { count: left }) : "");
   byId("visits").replaceChildren(visitsTable(report));
-  byId("notes").replaceChildren(...report.notes.map((text) => el("li", { text })));
+  byId("notes").replaceChildren(...report.notes.map((text) => el("li", text)));
   for (const kind of ["xlsx", "csv", "utdf"]) {
     byId(`file-${kind}`).setAttribute("href", `${BASE}/traffic/file?${wanted}&format=${kind}`);
   }
@@ -94,19 +106,39 @@ function show(report, wanted) {
   page.dataset.state = "ready";
 }
 
+/** The crossings of all legs, with what people have checked of them. @param {Api.Traffic} report */
+function crossingsOf({ source, legs, from_ms: from, to_ms: to, model }) {
+  const wanted = new URLSearchParams({ source, timezone, model, from: String(from), to: String(to) });
+  for (const { name } of legs) wanted.append("line", name);
+  return get("crossings", wanted);
+}
+
+/** @param {Api.Traffic} report @param {Api.LineCrossings} crossings */
+function showChecked(report, crossings) {
+  const lines = checkLines(crossings, METRICS.objects);
+  byId("checked-card").hidden = !lines.length;
+  byId("checked").replaceChildren(checkedTable(report, crossings));
+  byId("checked-words").replaceChildren(
+    ...lines.map(({ text, isStale }) => el(isStale ? "p.time-warning" : "p", text)),
+  );
+}
+
 /** @param {Api.Traffic} report */
 function showQuarters(report) {
-  const names = report.columns.map(({ name }) => /** @type {[string, string]} */ ([name, name]));
+  const names = report.columns.map(({ name }) => [name, name]);
   const kept = names.some(([name]) => name === fields.shown.value) ? fields.shown.value : MOTOR;
-  fillSelect(fields.shown, [[MOTOR, "all motor vehicles"], ...names], kept);
+  fillSelect(fields.shown, [[MOTOR, t("traffic.all_motor_vehicles")], ...names], kept);
   const known = report.quarters.filter(({ missing }) => !missing).length;
   const whole = report.quarters.filter(({ is_whole: isWhole }) => isWhole).length;
   const put = () => {
     byId("quarters").replaceChildren(quartersTable(report, fields.shown.value));
-    const of = fields.shown.value === MOTOR ? "All motor vehicles" : fields.shown.value;
-    byId("quarters-words").textContent =
-      `${of}. Of ${format.plural(report.quarters.length, "quarter-hour")} ${format.number(whole)} were seen whole, ` +
-      `${format.number(known - whole)} in part.`;
+    const of = fields.shown.value === MOTOR ? t("traffic.all_motor_vehicles_2") : fields.shown.value;
+    byId("quarters-words").textContent = t("traffic.of_were_seen_whole_in_part", {
+      of,
+      length: t("traffic.count_quarter_hours", { count: report.quarters.length }),
+      whole: format.number(whole),
+      known: format.number(known - whole),
+    });
   };
   fields.shown.onchange = put;
   put();
@@ -117,7 +149,7 @@ function showNothing(error) {
   const isOurs = error instanceof ApiError;
   byId("traffic-content").hidden = true;
   byId("files").hidden = true;
-  byId("nothing-title").textContent = isOurs ? error.message : "The report cannot be shown.";
+  byId("nothing-title").textContent = isOurs ? error.message : t("traffic.the_report_cannot_be_shown");
   byId("nothing-words").textContent = isOurs ? error.remedy : String(error);
   const lacksLegs = isOurs && error.message.startsWith("No legs");
   byId("nothing-link").hidden = !lacksLegs || !has("correct");
@@ -132,7 +164,7 @@ function showNothing(error) {
 /** Fills the form from the address, and what that leaves open from the source. @param {Api.SourceRange[]} sources */
 function fillForm(sources) {
   const named = state.sources[0] ?? sources[0].source;
-  const options = sources.map(({ source, name }) => /** @type {[string, string]} */ ([source, name]));
+  const options = sources.map(({ source, name }) => [source, name]);
   if (!sources.some(({ source }) => source === named)) options.push([named, named]);
   fillSelect(fields.source, options, named);
   const classes = new URLSearchParams(location.search).get("classes") ?? "";
@@ -166,7 +198,9 @@ async function start() {
     return showNothing(error);
   }
   if (!sources.length && !state.sources.length) {
-    return showNothing(new ApiError(0, "Nothing is counted yet.", "Run frametally aggregate and index."));
+    return showNothing(
+      new ApiError(0, t("traffic.nothing_is_counted_yet"), t("traffic.run_frametally_aggregate_and_index")),
+    );
   }
   fillForm(sources);
   const reload = () => {

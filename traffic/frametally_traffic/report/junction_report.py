@@ -1,8 +1,9 @@
-"""A traffic report: what went over one junction in a range, by quarter-hour, and what is not known of it."""
+"""A traffic report: the movements over one junction in a range, by quarter-hour, and its gaps."""
 
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -16,14 +17,27 @@ from frametally.rules.times import DAY_MS, utc
 from frametally_traffic.drawings.revisions import read_drawing
 from frametally_traffic.flows.day_columns import FlowColumns
 from frametally_traffic.records import Drawing, DrawnLine
-from frametally_traffic.report.movement_table import TrafficTable, make_table
-from frametally_traffic.report.peaks import DayPeaks, find_peaks
-from frametally_traffic.report.quarters import QUARTER_MS, SeenPart, quarter_of, quarters_between
+from frametally_traffic.report.movement_table import (
+    SIDES,
+    DayPeaks,
+    TrafficTable,
+    Turn,
+    find_peaks,
+    make_table,
+    turns_of,
+)
+from frametally_traffic.report.quarters import (
+    QUARTER_MS,
+    Missing,
+    Quarter,
+    SeenPart,
+    quarter_of,
+    quarters_between,
+)
 from frametally_traffic.report.schemes import LABELS
-from frametally_traffic.report.turns import SIDES, Turn, turns_of
 
 MOST_DAYS = 62
-"""More quarters than these have are no report that somebody reads; the index has any range."""
+"""Longest range of a report that people read; the index has any range."""
 _QUARTER_S = QUARTER_MS // 1000
 
 FlowsReader = Callable[[str, int, str, Sequence[str]], Iterable[FlowColumns]]
@@ -31,7 +45,7 @@ FlowsReader = Callable[[str, int, str, Sequence[str]], Iterable[FlowColumns]]
 
 
 class ReportRefused(Misconfigured):
-    """There is no such report: which parameter is at fault, why, and what to do."""
+    """The report cannot be made: the parameter at fault, the reason and the remedy."""
 
     def __init__(self, parameter: str, detail: str, remedy: str) -> None:
         """Keep the parts; as text it is one line."""
@@ -42,16 +56,13 @@ class ReportRefused(Misconfigured):
 
 
 class ReportQuery(NamedTuple):
-    """What is asked for.
+    """The question of a report.
 
     Attributes:
-        source: Slug.
-        zone_name: IANA time zone of days and clocks.
-        zone: The same.
+        zone_name: IANA time zone of days and clocks, as `zone`.
         model: None: the one published last.
-        from_ms: None: where the source's data begin.
-        to_ms: None: where they end.
-        scheme: See `rules.traffic.schemes`.
+        from_ms: None: where the source's data begin; `to_ms`: where they end.
+        scheme: See `report.schemes`.
     """
 
     source: str
@@ -64,18 +75,13 @@ class ReportQuery(NamedTuple):
 
 
 class TrafficReport(NamedTuple):
-    """What went over a junction.
+    """What went over a junction from the start of its first quarter to the end of its last one.
 
     Attributes:
-        query: What was asked for.
-        model: Whose detections.
-        source_name: The source as its owner wrote it.
-        from_ms: Start of the first quarter.
-        to_ms: End of the last one.
-        legs: As they are drawn, see `legs_between`.
-        revision: Of the drawing.
-        table: The counts.
-        frame: Key of a frame of that time, which shows the junction; None where there is none.
+        source_name: Name of the source.
+        legs: The drawn legs, see `legs_between`.
+        revision: Revision of the drawing.
+        frame: Key of a frame of that time that shows the junction; None if there is none.
     """
 
     query: ReportQuery
@@ -105,7 +111,7 @@ class TrafficReport(NamedTuple):
 
 
 def read_report(
-    asked: ReportQuery,
+    question: ReportQuery,
     *,
     store: ObjectStore,
     index: CountIndex,
@@ -115,54 +121,49 @@ def read_report(
 ) -> TrafficReport:
     """Read what a report is made of, and make it.
 
-    Args:
-        asked: What is asked for.
-        store: Has the drawing.
-        index: Has the coverage.
-        read_flows: See `FlowsReader`.
-        not_analysed: When the source was filmed and not counted, by model, see `find_unanalysed`.
-        source_name: The source as its owner wrote it; default: its slug.
+    `read_flows`: see `FlowsReader`. `not_analysed`: when the source was filmed and not counted, by model, see
+    `find_unanalysed`. `source_name`: the source as its owner wrote it; default: its slug.
 
     Raises:
-        ReportRefused: There is no such report; it says why.
-        Poison: Something stored is damaged.
-        Retryable: The store or the index is away.
+            ReportRefused: The report cannot be made; the message says why.
+            Poison: A stored record is damaged.
+            Retryable: The store or the index is away.
     """
-    name = source_name or asked.source
-    model, bases_s, waiting = _choose_model(index, asked, name, not_analysed or {})
-    drawing = read_drawing(store, asked.source)
-    summary = _summary(index, model, asked.source, name, waiting)
+    name = source_name or question.source
+    model, bases_s, spans = _choose_model(index, question, name, not_analysed or {})
+    drawing = read_drawing(store, question.source)
+    summary = _summary(index, model, question.source, name, spans)
     from_ms, to_ms = _range(
-        min([summary.first_interval_ms, *(first for first, _ in waiting)]),
-        max([summary.next_interval_ms, *(end for _, end in waiting)]),
-        asked,
+        min([summary.first_interval_ms, *(first for first, _ in spans)]),
+        max([summary.next_interval_ms, *(end for _, end in spans)]),
+        question,
     )
     legs = legs_between(drawing, from_ms, to_ms)
     if not legs:
         raise ReportRefused(
             "source",
-            f"No legs of a junction are drawn over {name} in that time.",
-            "Draw a line over each of its arms, and say which way leads into the junction.",
+            f"{name} has no legs of a junction in that time.",
+            "Draw a line over each arm of the junction, and set the direction into the junction.",
         )
     base_s = up_to_date(index, model, bases_s, from_ms, to_ms)[0]
-    query = CountQuery(model, base_s, sources=[asked.source], apart=(), from_ms=from_ms, to_ms=to_ms)
+    query = CountQuery(model, base_s, sources=[question.source], apart=(), from_ms=from_ms, to_ms=to_ms)
     covered = index.histogram(query).coverage
     days = sorted({utc_day(bucket.start_ms) for bucket in covered})
-    flows = list(read_flows(model, base_s, asked.source, days))
+    flows = list(read_flows(model, base_s, question.source, days))
     # Of a day without them nothing is known, whatever the index says: its zeros would be none.
-    counted = {utc_day(day.day_start_ms) for day in flows}
-    seen = [
+    counted_days = {utc_day(day.day_start_ms) for day in flows}
+    parts = [
         SeenPart(
             bucket.start_ms,
             bucket.covered_ms or 0,
-            bucket.objects is not None and utc_day(bucket.start_ms) in counted,
+            bucket.objects is not None and utc_day(bucket.start_ms) in counted_days,
         )
         for bucket in covered
     ]
-    quarters = quarters_between(from_ms, to_ms, seen, waiting)
-    table = make_table(flows, quarters, scheme=asked.scheme, legs=[leg.name for leg in legs])
+    quarters = quarters_between(from_ms, to_ms, parts, spans)
+    table = make_table(flows, quarters, scheme=question.scheme, legs=[leg.name for leg in legs])
     return TrafficReport(
-        asked,
+        question,
         model,
         name,
         from_ms,
@@ -179,13 +180,7 @@ def legs_between(drawing: Drawing, from_ms: int, to_ms: int) -> tuple[DrawnLine,
 
     Those whose side is not known come last, by name.
     """
-    holding = [
-        line
-        for line in drawing.lines
-        if line.inward is not None
-        and (line.from_ms is None or line.from_ms < to_ms)
-        and (line.to_ms is None or line.to_ms > from_ms)
-    ]
+    holding = [line for line in drawing.lines if line.inward is not None and line.holds_in(from_ms, to_ms)]
     newest = {line.name: line for line in sorted(holding, key=lambda line: line.from_ms or 0)}
 
     def place(leg: DrawnLine) -> tuple[int, str]:
@@ -199,71 +194,144 @@ def _frame(index: CountIndex, query: CountQuery, days: Sequence[str]) -> str | N
     if not days:
         return None
     last_ms = max(day_start_ms(days[-1]), query.from_ms or 0)
-    found = [item.evidence for item in index.evidence(query._replace(from_ms=last_ms, apart=None))]
-    return min(found, key=lambda one: (-one.count, one.captured_at_ms)).image_path if found else None
+    evidence = [item.evidence for item in index.evidence(query._replace(from_ms=last_ms, apart=None))]
+    return min(evidence, key=lambda item: (-item.count, item.captured_at_ms)).image_path if evidence else None
 
 
 def _choose_model(
-    index: CountIndex, asked: ReportQuery, name: str, not_analysed: Mapping[str, Spans]
+    index: CountIndex, question: ReportQuery, name: str, not_analysed: Mapping[str, Spans]
 ) -> tuple[str, list[int], Spans]:
-    """Return the model, its stored intervals that quarters can be made of, coarsest first, and what waits."""
-    stored: dict[str, list[int]] = {}
+    """Return the model, its stored intervals that make quarters, coarsest first, and the spans that wait."""
+    bases: dict[str, list[int]] = {}
     for series in index.series():
-        stored.setdefault(series.model, []).append(series.base_interval_s)
-    if not stored:
-        waiting = not_analysed.get(asked.model or next(iter(not_analysed), NO_MODEL), [])
+        bases.setdefault(series.model, []).append(series.base_interval_s)
+    if not bases:
+        spans = not_analysed.get(question.model or next(iter(not_analysed), NO_MODEL), [])
         raise (
-            _nothing_counted(name, waiting)
-            if waiting
+            _nothing_counted(name, spans)
+            if spans
             else ReportRefused(
                 "source", "Nothing is counted yet.", "Run `frametally aggregate` and `frametally index`."
             )
         )
-    model = next(iter(stored)) if asked.model is None else asked.model
-    if model not in stored:
-        known = ", ".join(stored)
-        raise ReportRefused("model", f"Nothing was counted with the model {model!r}.", f"There are: {known}.")
-    bases_s = sorted((base_s for base_s in stored[model] if _QUARTER_S % base_s == 0), reverse=True)
+    model = next(iter(bases)) if question.model is None else question.model
+    if model not in bases:
+        models = ", ".join(bases)
+        raise ReportRefused("model", f"The model {model!r} has no counts.", f"These have: {models}.")
+    bases_s = sorted((base_s for base_s in bases[model] if _QUARTER_S % base_s == 0), reverse=True)
     if not bases_s:
         raise ReportRefused(
             "model",
-            f"{model} is counted in intervals of {min(stored[model])} s, of which no quarter-hours are made.",
+            f"{model} has counts in intervals of {min(bases[model])} s, which do not divide a quarter-hour.",
             "Run `frametally aggregate --interval 60` and `frametally index`.",
         )
     return model, bases_s, not_analysed.get(model, [])
 
 
-def _summary(index: CountIndex, model: str, source: str, name: str, waiting: Spans) -> SourceSummary:
+def _summary(index: CountIndex, model: str, source: str, name: str, spans: Spans) -> SourceSummary:
     sources = index.sources(model)
     for summary in sources:
         if summary.source == source:
             return summary
-    if waiting:
-        raise _nothing_counted(name, waiting)
-    known = ", ".join(summary.source for summary in sources[:10])
-    raise ReportRefused("source", f"Nothing of a source {source!r} is counted.", f"There are: {known}.")
+    if spans:
+        raise _nothing_counted(name, spans)
+    names = ", ".join(summary.source for summary in sources[:10])
+    raise ReportRefused("source", f"The source {source!r} has no counts.", f"These have: {names}.")
 
 
-def _nothing_counted(name: str, waiting: Spans) -> ReportRefused:
+def _nothing_counted(name: str, spans: Spans) -> ReportRefused:
     return ReportRefused(
         "source",
-        f"{name} was filmed from {utc(waiting[0][0])} to {utc(waiting[-1][1])}, "
-        "but none of it is counted yet.",
+        f"{name} was filmed from {utc(spans[0][0])} to {utc(spans[-1][1])}, but none of it is counted yet.",
         "Run `frametally aggregate` and `frametally index`; `frametally status` shows what else is missing.",
     )
 
 
-def _range(first_ms: int, end_ms: int, asked: ReportQuery) -> tuple[int, int]:
-    """Return the ends of the quarters that are asked for; by default of all that was filmed."""
-    from_ms = quarter_of(first_ms if asked.from_ms is None else asked.from_ms)
-    to_ms = end_ms if asked.to_ms is None else asked.to_ms
+def _range(first_ms: int, end_ms: int, question: ReportQuery) -> tuple[int, int]:
+    """Return the ends of the requested quarters; by default of all footage."""
+    from_ms = quarter_of(first_ms if question.from_ms is None else question.from_ms)
+    to_ms = end_ms if question.to_ms is None else question.to_ms
     to_ms += -to_ms % QUARTER_MS
     if from_ms >= to_ms:
-        raise ReportRefused("to", "The range ends before it begins.", "Give a to later than from.")
+        raise ReportRefused("to", "The range ends before it begins.", "to must be later than from.")
     if to_ms - from_ms > MOST_DAYS * DAY_MS:
         raise ReportRefused(
-            "from" if asked.from_ms is None else "to",
-            f"The range has {(to_ms - from_ms) // DAY_MS} days; a traffic report has at most {MOST_DAYS}.",
-            "Give a from and a to that are nearer to each other.",
+            "from" if question.from_ms is None else "to",
+            f"The range has {(to_ms - from_ms) // DAY_MS} days; the maximum is {MOST_DAYS}.",
+            "Choose a shorter range with from and to.",
         )
     return from_ms, to_ms
+
+
+MISSING: dict[Missing, str] = {
+    "no_footage": "no footage",
+    "not_analysed": "not analysed yet",
+    "not_measured": "not measured",
+}
+TURN_WORDS = {
+    "l2": "sharp left",
+    "l": "left",
+    "t": "through",
+    "r": "right",
+    "r2": "sharp right",
+    "u": "U-turn",
+}
+
+
+def state_of(quarter: Quarter) -> str:
+    """Return what is known of a quarter, in words; empty where all of it was seen."""
+    if quarter.missing is not None:
+        return MISSING[quarter.missing]
+    return "" if quarter.is_whole else f"seen {quarter.seen_share:.0%}"
+
+
+def movement_name(report: TrafficReport, pair: tuple[str, str]) -> str:
+    """Return a movement in words: where it goes to and, where that is known, how it turns."""
+    turn = report.turns.get(pair)
+    return f"to {pair[1]}" if turn is None else f"{TURN_WORDS[turn]} (to {pair[1]})"
+
+
+def leg_name(report: TrafficReport, leg: str) -> str:
+    """Return a leg with the side on which it lies, where that is known."""
+    side = report.sides.get(leg)
+    return leg if side is None else f"{leg} ({side})"
+
+
+def column_names(report: TrafficReport) -> dict[tuple[str, str, str], str]:
+    """Return the name of each column of the wide table, by leg come over, leg gone over and group.
+
+    They are as in cities' open data, `n_appr_car_l`: the leg by its side, where each has one of its own, else
+    by its name; the class; the turn, or `to_<leg>` where it is not known or several legs lie that way.
+    """
+    sides = list(report.sides.values())
+    by_side = None not in sides and len({*sides}) == len(sides)
+    legs = report.table.legs
+    words = {leg: _word((report.sides.get(leg) or leg) if by_side else leg) for leg in legs}
+    short = _distinct(words)
+    groups = _distinct({group.name: _word(group.name) for group in report.table.groups})
+    pairs = report.table.pairs
+    turns = report.turns
+    ways = [(pair[0], turns.get(pair)) for pair in pairs]
+    names = {}
+    for pair in pairs:
+        turn = turns.get(pair)
+        way = turn if turn and ways.count((pair[0], turn)) == 1 else f"to_{short[pair[1]]}"
+        for group in report.table.groups:
+            names[*pair, group.name] = f"{short[pair[0]]}_appr_{groups[group.name]}_{way}"
+    return names
+
+
+def _word(text: str) -> str:
+    return re.sub(r"\W+", "_", text.lower()).strip("_") or "leg"
+
+
+def _distinct(words: dict[str, str]) -> dict[str, str]:
+    """Return the same with a number after words that came before."""
+    distinct: dict[str, str] = {}
+    for key, word in words.items():
+        number, candidate = 1, word
+        while candidate in distinct.values():
+            number += 1
+            candidate = f"{word}{number}"
+        distinct[key] = candidate
+    return distinct

@@ -1,14 +1,68 @@
-"""Movements by quarter-hour and class, and the visits that have none: the table of a traffic report."""
+"""Movements by quarter-hour and class, visits without one, turns, and the peak hours.
+
+A peak hour is the busiest four quarters in a row before or after noon.
+"""
 
 from __future__ import annotations
 
+import datetime
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
+from frametally.rules.times import local_time
 from frametally_traffic.flows.day_columns import NO_MOVEMENTS, FlowColumns, NoMovement
-from frametally_traffic.report.quarters import Quarter, quarter_of
-from frametally_traffic.report.schemes import LABELS, MOTOR, Group, groups_of
+from frametally_traffic.report.quarters import IN_HOUR, Quarter, quarter_of, whole_hours
+from frametally_traffic.report.schemes import HEAVY, LABELS, MOTOR, Group, groups_of
+
+Turn = Literal["l2", "l", "t", "r", "r2", "u"]
+"""Left, through, right and back; `l2` and `r2` are the sharper of two lefts and of two rights."""
+
+TURNS: tuple[Turn, ...] = ("l2", "l", "t", "r", "r2", "u")
+SIDES = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
+"""As drawn legs have them: clockwise from north."""
+
+_EIGHTHS = len(SIDES)
+
+
+def heading_of(side: str) -> str:
+    """Return the heading of an object that comes from a leg, as UTDF and traffic counts call approaches.
+
+    Who comes from the south leg is northbound, `NB`; who comes from the south-west heads `NE`.
+    """
+    opposite = SIDES[(SIDES.index(side) + _EIGHTHS // 2) % _EIGHTHS]
+    return f"{opposite}B" if len(opposite) == 1 else opposite
+
+
+def turns_of(sides: Mapping[str, str | None]) -> dict[tuple[str, str], Turn]:
+    """Return how each movement of a junction turns, by the leg that it comes over and that it goes over.
+
+    Movements of legs whose side is not known are left out.
+    """
+    known_sides = {leg: side for leg, side in sides.items() if side is not None}
+    turns: dict[tuple[str, str], Turn] = {}
+    for from_leg, from_side in known_sides.items():
+        ways = {
+            to_leg: (SIDES.index(to_side) - SIDES.index(from_side) - _EIGHTHS // 2) % _EIGHTHS
+            for to_leg, to_side in known_sides.items()
+        }
+        for to_leg, way in ways.items():
+            turns[from_leg, to_leg] = "u" if to_leg == from_leg else _turn(way, ways.values())
+    return turns
+
+
+def _turn(way: int, ways: Iterable[int]) -> Turn:
+    """Return the turn to a way, in eighths of a circle clockwise from straight on, among all there are."""
+    ways = set(ways)
+    if way == 0:
+        return "t"
+    if way == _EIGHTHS // 2:
+        return "u"
+    if way < _EIGHTHS // 2:
+        rights = sorted(angle for angle in ways if 0 < angle < _EIGHTHS // 2)
+        return "r" if way == rights[0] else "r2"
+    lefts = sorted((angle for angle in ways if angle > _EIGHTHS // 2), reverse=True)
+    return "l" if way == lefts[0] else "l2"
 
 
 class TrafficTable(NamedTuple):
@@ -17,7 +71,6 @@ class TrafficTable(NamedTuple):
     Attributes:
         quarters: In order, none left out.
         legs: Names of the junction's legs; where their sides are known, clockwise from north.
-        groups: Columns, see `schemes.Group`.
         movements: Of start of the quarter, leg come over, leg gone over and name of the group; a movement is
             in the quarter in which it came into the junction. None of a quarter of which nothing is known.
         without: Visits without a movement, of start of the quarter, reason and name of the group.
@@ -33,15 +86,15 @@ class TrafficTable(NamedTuple):
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
-        """Every leg with every leg, from left to right; turning back, last, only where somebody did.
+        """Every leg with every leg, from left to right; turning back, last, only if it occurred.
 
         Of a junction with one leg that is all there can be.
         """
         turned = {from_leg for _, from_leg, to_leg, _ in self.movements if from_leg == to_leg}
         return [
             (from_leg, to_leg)
-            for at, from_leg in enumerate(self.legs)
-            for to_leg in (*self.legs[at + 1 :], *self.legs[: at + 1])
+            for index, from_leg in enumerate(self.legs)
+            for to_leg in (*self.legs[index + 1 :], *self.legs[: index + 1])
             if from_leg != to_leg or from_leg in turned or len(self.legs) == 1
         ]
 
@@ -93,20 +146,17 @@ def make_table(
 ) -> TrafficTable:
     """Count the visits of one source's days.
 
-    Args:
-        flows: Of one source, its days in any order.
-        quarters: Those that are asked for.
-        scheme: See `schemes.groups_of`.
-        labels: Those that have a column whether or not they occur.
-        legs: Likewise, of legs, in their order; others come after them, by name.
+    `flows`: of one source, its days in any order. `scheme`: see `schemes.groups_of`. `labels`: labels that
+    have a column even if they do not occur. `legs`: likewise, of legs, in their order; others come after
+    them, by name.
 
     Raises:
-        Misconfigured: There is no such scheme.
+            Misconfigured: The scheme does not exist.
     """
     days = list(flows)
     groups = groups_of({*labels, *(label for day in days for label in _labels_of_visits(day))}, scheme)
     name_of = {label: group.name for group in groups for label in group.labels}
-    known = {quarter.start_ms: quarter.missing is None for quarter in quarters}
+    has_data = {quarter.start_ms: quarter.missing is None for quarter in quarters}
     movements: Counter[tuple[int, str, str, str]] = Counter()
     without: Counter[tuple[int, NoMovement, str]] = Counter()
     left_out = 0
@@ -121,8 +171,8 @@ def make_table(
             strict=True,
         ):
             start_ms = quarter_of(day.day_start_ms + time_ms)
-            if not known.get(start_ms):
-                left_out += start_ms in known
+            if not has_data.get(start_ms):
+                left_out += start_ms in has_data
                 continue
             group = name_of[day.labels[label]]
             if outcome:
@@ -135,3 +185,85 @@ def make_table(
 
 def _labels_of_visits(day: FlowColumns) -> set[str]:
     return {day.labels[label] for label in day.columns["visit_label"]}
+
+
+_NOON = 12
+
+
+class PeakHour(NamedTuple):
+    """The busiest hour of some; it begins with any quarter.
+
+    `vehicles` are motor vehicles that entered the junction, `heavy` the heavy ones; `busiest` are the
+    vehicles of its busiest quarter (of several the first), which begins at `busiest_ms`.
+    """
+
+    start_ms: int
+    vehicles: int
+    busiest_ms: int
+    busiest: int
+    heavy: int
+
+    @property
+    def factor(self) -> float | None:
+        """Peak-hour factor: vehicles by four times those of the busiest quarter (Highway Capacity Manual)."""
+        return self.vehicles / (IN_HOUR * self.busiest) if self.busiest else None
+
+    @property
+    def heavy_share(self) -> float | None:
+        """Heavy vehicles by all motor vehicles, 0 to 1; None without motor vehicles."""
+        return self.heavy / self.vehicles if self.vehicles else None
+
+
+class DayPeaks(NamedTuple):
+    """Peak hours of a day of local time; None where no hour before or after noon was seen as a whole."""
+
+    day: datetime.date
+    am: PeakHour | None
+    pm: PeakHour | None
+
+
+def find_peaks(table: TrafficTable, zone: datetime.tzinfo) -> list[DayPeaks]:
+    """Return the peak hours of each day, in order.
+
+    An hour is of the day, and of the half of it, in which it begins. Only hours all of which was seen are
+    compared; of several that are alike the first is taken.
+    """
+    hours = list(whole_hours(table.quarters))
+    days: dict[datetime.date, tuple[list[Sequence[Quarter]], list[Sequence[Quarter]]]] = {}
+    for quarter in table.quarters:
+        days.setdefault(local_time(quarter.start_ms, zone).date(), ([], []))
+    for hour in hours:
+        began = local_time(hour[0].start_ms, zone)
+        days[began.date()][began.hour >= _NOON].append(hour)
+    by_quarter = table.by_quarter(table.motor)
+    heavy = table.by_quarter(heavy_of(table.groups))
+    return [
+        DayPeaks(day, busiest_hour(before, by_quarter, heavy), busiest_hour(after, by_quarter, heavy))
+        for day, (before, after) in days.items()
+    ]
+
+
+def busiest_hour(
+    hours: Sequence[Sequence[Quarter]], vehicles: dict[int, int], heavy: dict[int, int]
+) -> PeakHour | None:
+    """Return the hour with most vehicles, by start of the quarter; None if there are none."""
+
+    def total(hour: Sequence[Quarter]) -> int:
+        return sum(vehicles[quarter.start_ms] for quarter in hour)
+
+    if not hours:
+        return None
+    hour = max(hours, key=total)  # the first of several
+    top = max(hour, key=lambda quarter: vehicles[quarter.start_ms])
+    return PeakHour(
+        hour[0].start_ms,
+        total(hour),
+        top.start_ms,
+        vehicles[top.start_ms],
+        sum(heavy[quarter.start_ms] for quarter in hour),
+    )
+
+
+def heavy_of(groups: Sequence[Group]) -> list[Group]:
+    """Return the columns of heavy vehicles."""
+    return [group for group in groups if group.kind in HEAVY]

@@ -1,4 +1,4 @@
-"""Quarters of an hour: how much of each was seen, and why nothing is known of one."""
+"""Quarters of an hour: how much of each was seen, and why data is missing."""
 
 from __future__ import annotations
 
@@ -21,10 +21,7 @@ WHOLE = 0.99
 class SeenPart(NamedTuple):
     """What was filmed and analysed in some part of a quarter.
 
-    Attributes:
-        start_ms: Its start.
-        covered_ms: Milliseconds of footage; 0 where that is not known.
-        is_measured: Whether objects were followed in it.
+    `covered_ms` of footage are 0 where that is not known; `is_measured`: objects were followed in it.
     """
 
     start_ms: int
@@ -33,12 +30,10 @@ class SeenPart(NamedTuple):
 
 
 class Quarter(NamedTuple):
-    """A quarter of an hour.
+    """A quarter of an hour, which starts at a multiple of 15 minutes.
 
-    Attributes:
-        start_ms: Its start, a multiple of 15 minutes.
-        seen_ms: Milliseconds of it in which objects were followed.
-        missing: Why nothing is known of it; None where something is.
+    Objects were followed in `seen_ms` of it; `missing` says why nothing is known of it, None where something
+    is.
     """
 
     start_ms: int
@@ -52,31 +47,27 @@ class Quarter(NamedTuple):
 
     @property
     def is_whole(self) -> bool:
-        """Whether it may stand beside others as a quarter of an hour."""
+        """Whether it counts as a whole quarter-hour."""
         return self.missing is None and self.seen_share >= WHOLE
 
 
 def quarters_between(
-    from_ms: int, to_ms: int, seen: Iterable[SeenPart], not_analysed: Iterable[tuple[int, int]] = ()
+    from_ms: int, to_ms: int, parts: Iterable[SeenPart], not_analysed: Iterable[tuple[int, int]] = ()
 ) -> tuple[Quarter, ...]:
     """Return every quarter that `[from_ms, to_ms)` touches, in order.
 
-    Quarters are elapsed time: of an autumn night's hour that comes twice there are eight.
-
-    Args:
-        from_ms: Event time.
-        to_ms: Likewise.
-        seen: Parts of quarters, none across a border of two.
-        not_analysed: Event times `[from, to)` that were filmed and are not counted.
+    Quarters are elapsed time: of an autumn night's hour that comes twice there are eight. `parts`: parts of
+    quarters, none across a border of two. `not_analysed`: event times `[from, to)` that were filmed and are
+    not counted.
     """
     seen_ms: dict[int, int] = {}
     analysed: set[int] = set()
-    for one in seen:
-        start_ms = quarter_of(one.start_ms)
+    for part in parts:
+        start_ms = quarter_of(part.start_ms)
         analysed.add(start_ms)
-        if one.is_measured:
-            seen_ms[start_ms] = seen_ms.get(start_ms, 0) + one.covered_ms
-    waiting = {start_ms for span in not_analysed for start_ms in quarter_starts(*span)}
+        if part.is_measured:
+            seen_ms[start_ms] = seen_ms.get(start_ms, 0) + part.covered_ms
+    waiting_starts = {start_ms for span in not_analysed for start_ms in quarter_starts(*span)}
     quarters = []
     for start_ms in quarter_starts(from_ms, to_ms):
         missing: Missing | None = None
@@ -84,14 +75,14 @@ def quarters_between(
             missing = "no_footage"
             if start_ms in analysed:
                 missing = "not_measured"
-            elif start_ms in waiting:
+            elif start_ms in waiting_starts:
                 missing = "not_analysed"
         quarters.append(Quarter(start_ms, min(seen_ms.get(start_ms, 0), QUARTER_MS), missing))
     return tuple(quarters)
 
 
 def quarter_of(time_ms: int) -> int:
-    """Return the start of the quarter that a time lies in."""
+    """Return the start of a time's quarter-hour."""
     return time_ms - time_ms % QUARTER_MS
 
 
@@ -102,7 +93,7 @@ def quarter_starts(from_ms: int, to_ms: int) -> range:
 
 def whole_hours(quarters: Sequence[Quarter]) -> Iterator[tuple[Quarter, ...]]:
     """Yield every four whole quarters that follow each other: hours that begin at any quarter."""
-    for at in range(len(quarters) - IN_HOUR + 1):
-        hour = tuple(quarters[at : at + IN_HOUR])
+    for index in range(len(quarters) - IN_HOUR + 1):
+        hour = tuple(quarters[index : index + IN_HOUR])
         if all(quarter.is_whole for quarter in hour):
             yield hour

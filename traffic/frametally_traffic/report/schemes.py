@@ -1,4 +1,4 @@
-"""Classes of vehicles as countries' schemes have them, and which of them a detector's labels can tell apart.
+"""Classes of vehicles in countries' schemes, and those that a detector's labels can distinguish.
 
 Schemes tell vehicles by axles, trailers and weight; a detector by how they look. So what one label covers of
 a scheme stands together, as `2+3`, and is never divided by a guess.
@@ -12,11 +12,11 @@ from typing import Literal, NamedTuple
 from frametally.errors import Misconfigured
 
 Kind = Literal["motorcycle", "car", "van", "bus", "truck", "bicycle", "pedestrian", "other"]
-"""What detectors can tell of who is on the road; `van`: light goods vehicles and pickups."""
+"""Road users that detectors can distinguish; `van`: light goods vehicles and pickups."""
 
 MOTOR: tuple[Kind, ...] = ("motorcycle", "car", "van", "bus", "truck")
 HEAVY: tuple[Kind, ...] = ("bus", "truck")
-"""Of `MOTOR`, those whose share is told: the heavy ones of the Highway Capacity Manual, as far as seen."""
+"""Heavy kinds of `MOTOR` whose share is shown: those of the Highway Capacity Manual, as far as seen."""
 
 LABEL_KINDS: dict[str, Kind] = {
     "motorbike": "motorcycle",
@@ -33,7 +33,7 @@ LABEL_KINDS: dict[str, Kind] = {
 }
 
 COCO_TRUCKS = (
-    "A network that was trained on COCO says truck of pickups and large vans, too: some of them are counted "
+    "A network trained on COCO labels pickups and large vans as trucks, too: some of them are counted "
     "as heavy."
 )
 _SEEN_AS: dict[Kind, Kind] = {"van": "car"}
@@ -49,13 +49,7 @@ class VehicleClass(NamedTuple):
 
 
 class Scheme(NamedTuple):
-    """A scheme of classes.
-
-    Attributes:
-        name: As it is asked for.
-        title: Whose it is.
-        classes: In its order.
-    """
+    """A scheme of classes, in its order: its name in requests, and its publisher."""
 
     name: str
     title: str
@@ -63,14 +57,12 @@ class Scheme(NamedTuple):
 
 
 class Group(NamedTuple):
-    """A column of a report: what is counted as one.
+    """A column of a report: what is counted as one, from the detector's `labels`.
 
     Attributes:
         name: Short, of one report no two have the same.
         title: What it is, with the names of all classes that it covers.
-        kind: See `Kind`.
-        labels: The detector's labels that it is counted from.
-        codes: The scheme's classes that it covers; of several, none is told from the others.
+        codes: The scheme's classes that it covers; if there are several, they are counted together.
     """
 
     name: str
@@ -159,10 +151,10 @@ def kind_of(label: str) -> Kind:
 def groups_of(labels: Iterable[str], scheme_name: str = LABELS) -> tuple[Group, ...]:
     """Return the columns of a report whose objects have these labels: motor vehicles, then the others.
 
-    Labels that are no motor vehicle have a column of their own in every scheme.
+    Labels other than motor vehicles have a column of their own in every scheme.
 
     Raises:
-        Misconfigured: There is no such scheme; the message has those that there are.
+            Misconfigured: The scheme does not exist; the message has the existing ones.
     """
     labels = sorted(set(labels))
     scheme = find_scheme(scheme_name)
@@ -173,10 +165,18 @@ def groups_of(labels: Iterable[str], scheme_name: str = LABELS) -> tuple[Group, 
     for kind in (*MOTOR, "bicycle", "pedestrian", "other"):
         if kind not in of_kind:
             continue
-        covered = [one for one in scheme.classes if _shown_as(one.kind, of_kind) == kind] if scheme else []
+        covered = (
+            [
+                vehicle_class
+                for vehicle_class in scheme.classes
+                if _shown_as(vehicle_class.kind, of_kind) == kind
+            ]
+            if scheme
+            else []
+        )
         if kind in MOTOR and covered:
-            codes = tuple(one.code for one in covered)
-            title = ", ".join(one.name for one in covered)
+            codes = tuple(vehicle_class.code for vehicle_class in covered)
+            title = ", ".join(vehicle_class.name for vehicle_class in covered)
             groups.append(Group(_short(codes), title, kind, tuple(of_kind[kind]), codes))
         else:
             groups += [Group(label, label, kind, (label,)) for label in of_kind[kind]]
@@ -184,26 +184,26 @@ def groups_of(labels: Iterable[str], scheme_name: str = LABELS) -> tuple[Group, 
 
 
 def find_scheme(name: str) -> Scheme | None:
-    """Return the scheme of a name; None for `LABELS`. Raises `Misconfigured` where there is none."""
+    """Return the scheme of a name; None for `LABELS`. Raises `Misconfigured` if it does not exist."""
     if name not in SCHEME_NAMES:
-        raise Misconfigured(f"there are no classes {name!r}; there are: {', '.join(SCHEME_NAMES)}")
+        raise Misconfigured(f"the scheme {name!r} does not exist; choose one of: {', '.join(SCHEME_NAMES)}")
     return next((scheme for scheme in SCHEMES if scheme.name == name), None)
 
 
 def not_told_apart(groups: Iterable[Group]) -> list[str]:
     """Return a sentence for each column that covers several classes of its scheme, and one on trucks."""
     groups = list(groups)
-    told = [
-        f"{' and '.join((', '.join(group.codes[:-1]), group.codes[-1]))} are not told apart: "
-        f"all of them are {' or '.join(group.labels)} to this model."
+    notes = [
+        f"{' and '.join((', '.join(group.codes[:-1]), group.codes[-1]))} are counted together: "
+        f"this model labels all of them {' or '.join(group.labels)}."
         for group in groups
         if len(group.codes) > 1
     ]
-    return [*told, COCO_TRUCKS] if any("truck" in group.labels for group in groups) else told
+    return [*notes, COCO_TRUCKS] if any("truck" in group.labels for group in groups) else notes
 
 
-def _shown_as(kind: Kind, known: Iterable[Kind]) -> Kind:
-    return kind if kind in known else _SEEN_AS.get(kind, kind)
+def _shown_as(kind: Kind, kinds: Iterable[Kind]) -> Kind:
+    return kind if kind in kinds else _SEEN_AS.get(kind, kind)
 
 
 def _short(codes: tuple[str, ...]) -> str:

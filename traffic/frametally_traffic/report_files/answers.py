@@ -1,4 +1,4 @@
-"""What `/api/traffic` answers with."""
+"""The answer of `/api/traffic`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Literal
 from frametally_traffic.flows.day_columns import NoMovement
 from frametally_traffic.geometry.crossings import Direction
 from frametally_traffic.records import Side
+from frametally_traffic.report.movement_table import Turn
 from frametally_traffic.report.quarters import Missing
 from frametally_traffic.report.schemes import Kind
-from frametally_traffic.report.turns import Turn
 from frametally_web.requests.answers import Answer
 
 Half = Literal["am", "pm"]
@@ -19,14 +19,14 @@ class JunctionLeg(Answer, frozen=True, kw_only=True):
     """A leg of a junction, as it is drawn.
 
     Attributes:
-        name: Of its line.
-        side: On which side of the junction it lies, as on a map; None where that is not said.
-        inward: Which way over its line leads into the junction.
-        points: Of its line, in pixels of the original picture.
-        width_px: Width of the picture that it was drawn over.
+        name: Name of its line.
+        side: Its side of the junction, as on a map; None if not set.
+        inward: Direction over its line into the junction.
+        points: Points of its line, in pixels of the original picture.
+        width_px: Width of the picture under the drawing.
         height_px: Its height.
-        came_over: Motor vehicles that came over it into the junction.
-        went_over: Motor vehicles that went out over it.
+        came_over: Motor vehicles that entered the junction over it.
+        went_over: Motor vehicles that left the junction over it.
     """
 
     name: str
@@ -43,16 +43,16 @@ class TrafficClass(Answer, frozen=True, kw_only=True):
     """A column of the report.
 
     Attributes:
-        name: Short.
-        title: What it is, with the names of all classes of the scheme that it covers.
-        kind: What it is of all that detectors can tell.
-        labels: The detector's labels that it is counted from.
-        codes: Classes of the scheme that it covers; of several, none is told from the others.
-        is_motor: Whether it is of the motor vehicles, which are summed up.
-        is_heavy: Whether it is of the heavy ones.
-        movements: How many of it had one.
+        name: Short name.
+        title: Full name, with the names of all classes of the scheme that it covers.
+        kind: Its kind among those that detectors can distinguish.
+        labels: The detector's labels from which it is counted.
+        codes: Classes of the scheme that it covers; if there are several, they are counted together.
+        is_motor: Whether it is a class of motor vehicles, which are summed up.
+        is_heavy: Whether it is a heavy class.
+        movements: Number of its movements.
         unassigned: Visits that were at a leg and made no movement.
-        never_at_a_leg: Visits that were at none.
+        never_at_a_leg: Visits that were at no leg.
     """
 
     name: str
@@ -87,9 +87,9 @@ class TrafficQuarter(Answer, frozen=True, kw_only=True):
     Attributes:
         start_ms: Its start.
         seen_ms: Milliseconds of it in which objects were followed.
-        is_whole: Whether that is all of it, but for moments.
-        missing: Why nothing is known of it; None where something is.
-        counts: By movement, and in it by class, in the order of the report's; None where nothing is known.
+        is_whole: Whether that is all of it, except for moments.
+        missing: Why it has no data; None if it has some.
+        counts: By movement, and in it by class, in the order of the report's; None without data.
     """
 
     start_ms: int
@@ -109,7 +109,7 @@ class TrafficPeak(Answer, frozen=True, kw_only=True):
         vehicles: Motor vehicles.
         busiest_ms: Start of its busiest quarter.
         busiest: Vehicles of that.
-        factor: Peak-hour factor: vehicles by four times `busiest`; None where there are none.
+        factor: Peak-hour factor: vehicles by four times `busiest`; None without vehicles.
         heavy_share: Heavy vehicles by all, 0 to 1; None likewise.
     """
 
@@ -140,7 +140,7 @@ class TrafficTotals(Answer, frozen=True, kw_only=True):
 
 
 class Traffic(Answer, frozen=True, kw_only=True):
-    """`/api/traffic`: what went over a junction, by quarter-hour, movement and class.
+    """`/api/traffic`: the movements over a junction, by quarter-hour, movement and class.
 
     Attributes:
         model: Whose detections.
@@ -158,7 +158,7 @@ class Traffic(Answer, frozen=True, kw_only=True):
         peaks: Two for each day.
         totals: The books.
         notes: What the model cannot tell apart.
-        image_url: A frame of that time, for the picture of the junction; None where there is none.
+        image_url: A frame of that time, for the picture of the junction; None if there is none.
     """
 
     model: str

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from frametally.rules.times import local_time
-from frametally_traffic.report.junction_report import TrafficReport
-from frametally_traffic.report_files.part_names import leg_name, movement_name, state_of
+from frametally_traffic.report.junction_report import TrafficReport, leg_name, movement_name, state_of
 
 if TYPE_CHECKING:
     from xlsxwriter.workbook import Workbook
@@ -24,12 +23,8 @@ _NO_SHEET_CHARS = re.compile(r"[\[\]:*?/\\']")
 class Columns(NamedTuple):
     """Where the sheets of counts have what.
 
-    Attributes:
-        movements: Column of each movement.
-        entering: Column of each leg's total of who came over it.
-        total: Column of the total.
-        first_row: Row of the first quarter.
-        total_row: Row of the totals of all quarters.
+    Columns of each movement, of each leg's total of who came over it, and of the total; rows of the first
+    quarter and of the totals of all quarters.
     """
 
     movements: dict[tuple[str, str], int]
@@ -54,14 +49,7 @@ class Formats(NamedTuple):
 
 
 class SheetPlan(NamedTuple):
-    """What the sheets of one workbook share.
-
-    Attributes:
-        report: What they show.
-        columns: Where the sheets of counts have what.
-        formats: By use.
-        names: Of each group's sheet.
-    """
+    """What the sheets of one workbook share; `names` are those of each group's sheet."""
 
     report: TrafficReport
     columns: Columns
@@ -88,28 +76,28 @@ def place_columns(report: TrafficReport) -> Columns:
     """Return where the sheets of counts have what."""
     movements: dict[tuple[str, str], int] = {}
     entering: dict[str, int] = {}
-    at = len(_FIRST)
+    column = len(_FIRST)
     for leg in report.table.legs:
         for pair in report.table.pairs:
             if pair[0] == leg:
-                movements[pair] = at
-                at += 1
-        entering[leg] = at
-        at += 1
-    return Columns(movements, entering, at, _HEAD_ROWS, _HEAD_ROWS + len(report.table.quarters))
+                movements[pair] = column
+                column += 1
+        entering[leg] = column
+        column += 1
+    return Columns(movements, entering, column, _HEAD_ROWS, _HEAD_ROWS + len(report.table.quarters))
 
 
 def sheet_names(report: TrafficReport) -> dict[str, str]:
     """Return a name for each group's sheet that Excel takes, none twice whatever the case."""
-    taken = {name.lower() for name in (FRONT, MOTOR_SHEET, BOOKS, CLASSES, "history")}
+    used_names = {name.lower() for name in (FRONT, MOTOR_SHEET, BOOKS, CLASSES, "history")}
     names = {}
     for group in report.table.groups:
         stem = _NO_SHEET_CHARS.sub(" ", group.name)[:_MOST_SHEET_CHARS].strip() or "class"
         name, number = stem, 1
-        while name.lower() in taken:
+        while name.lower() in used_names:
             number += 1
             name = f"{stem[: _MOST_SHEET_CHARS - 4]} {number}"
-        taken.add(name.lower())
+        used_names.add(name.lower())
         names[group.name] = name
     return names
 
@@ -121,8 +109,8 @@ def write_counts(
     report, columns, formats, parts = plan
     table = report.table
     sheet.write_string(0, 0, f"{title}: movements in quarter-hours, {report.source_name}", formats.bold)
-    for at, name in enumerate(_FIRST):
-        sheet.write_string(2, at, name, formats.bold)
+    for number, name in enumerate(_FIRST):
+        sheet.write_string(2, number, name, formats.bold)
     sheet.set_column(0, 0, 16)
     sheet.set_column(1, 2, 8)
     sheet.set_column(3, 3, 18)
@@ -135,7 +123,7 @@ def write_counts(
     for pair, column in columns.movements.items():
         sheet.write_string(2, column, movement_name(report, pair), formats.bold)
     sheet.write_string(2, columns.total, "all", formats.bold)
-    chosen = set(groups)
+    members = set(groups)
     sums: dict[int, int] = dict.fromkeys([*columns.movements.values(), columns.total], 0)
     for row, quarter in enumerate(table.quarters, start=columns.first_row):
         _write_quarter(sheet, row, report, row - columns.first_row, formats)
@@ -144,7 +132,7 @@ def write_counts(
                 sheet.write_blank(row, column, None, formats.gap)
             continue
         counts = {
-            pair: sum(table.movements.get((quarter.start_ms, *pair, group), 0) for group in chosen)
+            pair: sum(table.movements.get((quarter.start_ms, *pair, group), 0) for group in members)
             for pair in columns.movements
         }
         for pair, column in columns.movements.items():
@@ -157,14 +145,16 @@ def write_counts(
             else:
                 sheet.write_number(row, column, 0)
         for leg, column in columns.entering.items():
-            of_leg = [one for pair, one in columns.movements.items() if pair[0] == leg]
+            of_leg = [leg_column for pair, leg_column in columns.movements.items() if pair[0] == leg]
             total = sum(count for pair, count in counts.items() if pair[0] == leg)
             cells = f"{cell_name(row, min(of_leg))}:{cell_name(row, max(of_leg))}"
             sheet.write_formula(row, column, f"=SUM({cells})", None, total)
         _write_total(sheet, row, columns, sum(counts.values()), None)
     sheet.write_string(columns.total_row, 0, "all", formats.sum)
     for leg, column in columns.entering.items():
-        sums[column] = sum(sums[one] for pair, one in columns.movements.items() if pair[0] == leg)
+        sums[column] = sum(
+            sums[leg_column] for pair, leg_column in columns.movements.items() if pair[0] == leg
+        )
     for column in (*columns.movements.values(), *columns.entering.values()):
         cells = f"{cell_name(columns.first_row, column)}:{cell_name(columns.total_row - 1, column)}"
         sheet.write_formula(columns.total_row, column, f"=SUM({cells})", formats.sum, sums[column])
@@ -177,8 +167,8 @@ def write_counts(
     )
 
 
-def _write_quarter(sheet: Worksheet, row: int, report: TrafficReport, at: int, formats: Formats) -> None:
-    quarter = report.table.quarters[at]
+def _write_quarter(sheet: Worksheet, row: int, report: TrafficReport, number: int, formats: Formats) -> None:
+    quarter = report.table.quarters[number]
     began = local_time(quarter.start_ms, report.query.zone)
     state = state_of(quarter)
     sheet.write_datetime(row, 0, began.replace(tzinfo=None), formats.date)

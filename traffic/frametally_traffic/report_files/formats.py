@@ -1,19 +1,162 @@
-"""The files that a traffic report is written as."""
+"""The files of a traffic report: a workbook, the wide table of cities' open data, UTDF."""
 
 from __future__ import annotations
 
+import csv
 import io
+import math
+from collections.abc import Iterable, Sequence
 from typing import BinaryIO, Literal
 
-from frametally_traffic.report.junction_report import ReportRefused, TrafficReport
-from frametally_traffic.report.peaks import PeakHour
-from frametally_traffic.report_files.utdf import write_utdf
-from frametally_traffic.report_files.wide_csv import write_wide_csv
+from frametally.rules.times import local_time
+from frametally_traffic.report.junction_report import ReportRefused, TrafficReport, column_names
+from frametally_traffic.report.movement_table import SIDES, TURNS, PeakHour, heading_of, heavy_of
+from frametally_traffic.report.quarters import IN_HOUR, QUARTER_MS, Quarter
 from frametally_traffic.report_files.workbook import write_workbook
+
+_JUNCTION = 1
+_SIGNALIZED, _EXTERNAL = 0, 1
+_RADIUS_M = 100
+_HEADINGS = ("NB", "SB", "EB", "WB", "NE", "NW", "SE", "SW")
+
+Rows = Iterable[Sequence[object]]
+
+
+def write_utdf(file: BinaryIO, report: TrafficReport, hour: PeakHour) -> None:
+    """Write the volumes of an hour, by turn.
+
+    The peak-hour factor is that of the junction for each turn, as the Highway Capacity Manual advises;
+    `HeavyVehicles` is in per cent, empty without turns.
+
+    Raises:
+        ReportRefused: The side of a leg is not known, or two legs lie on one: turns have no names then.
+    """
+    sides = {leg: side for leg, side in report.sides.items() if side is not None}
+    if len({*sides.values()}) < len(report.table.legs):
+        lacking = next((leg for leg in report.table.legs if leg not in sides), None)
+        fault = f"of the leg {lacking!r} is not set" if lacking else "is the same for two legs"
+        raise ReportRefused(
+            "format",
+            f"UTDF names turns by sides, and the side {fault}.",
+            "Set the side of the junction for each leg, each a different one.",
+        )
+    nodes = {leg: number for number, leg in enumerate(report.table.legs, start=_JUNCTION + 1)}
+    legs = sorted(sides, key=lambda leg: _HEADINGS.index(heading_of(sides[leg])))
+    sections: list[tuple[str, str, Rows]] = [
+        ("Network", "Network Settings", [("RECORDNAME", "DATA"), ("Metric", 1)]),
+        ("Nodes", "Node Data", _nodes(report, nodes, sides)),
+        ("Links", "Link Data", _links(legs, nodes, sides)),
+        ("Lanes", "Lane Group Data", _lanes(report, hour, legs, nodes, sides)),
+        ("Timeplans", "Timing Plan Settings", [("RECORDNAME", "INTID", "DATA")]),
+        ("Phases", "Phasing Data", [("RECORDNAME", "INTID", *(f"D{phase}" for phase in range(1, 9)))]),
+    ]
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=False)
+    writer = csv.writer(text, lineterminator="\r\n", quoting=csv.QUOTE_NONE, quotechar=None, escapechar=None)
+    for name, title, rows in sections:
+        writer.writerow([f"[{name}]"])
+        writer.writerow([title])
+        writer.writerows(rows)
+    text.detach()
+
+
+def _nodes(report: TrafficReport, nodes: dict[str, int], sides: dict[str, str]) -> Rows:
+    yield "INTID", "TYPE", "X", "Y", "Z", "DESCRIPTION"
+    yield _JUNCTION, _SIGNALIZED, 0, 0, 0, _plain(report.source_name)
+    for leg, node in nodes.items():
+        angle = math.radians(360 / len(SIDES) * SIDES.index(sides[leg]))
+        x, y = round(_RADIUS_M * math.sin(angle)), round(_RADIUS_M * math.cos(angle))
+        yield node, _EXTERNAL, x, y, 0, _plain(leg)
+
+
+def _links(legs: list[str], nodes: dict[str, int], sides: dict[str, str]) -> Rows:
+    yield "RECORDNAME", "INTID", *_HEADINGS
+    leg_of = {heading_of(sides[leg]): leg for leg in legs}
+    present = [leg_of.get(heading) for heading in _HEADINGS]
+    yield "Up ID", _JUNCTION, *("" if leg is None else nodes[leg] for leg in present)
+    yield "Name", _JUNCTION, *("" if leg is None else _plain(leg) for leg in present)
+
+
+def _lanes(
+    report: TrafficReport, hour: PeakHour, legs: list[str], nodes: dict[str, int], sides: dict[str, str]
+) -> Rows:
+    turns = report.turns
+    lanes = {}
+    for leg in legs:
+        for turn in TURNS:
+            pairs = [pair for pair in report.table.pairs if pair[0] == leg and turns[pair] == turn]
+            if pairs:
+                lanes[f"{heading_of(sides[leg])}{turn.upper()}"] = pairs
+    starts = range(hour.start_ms, hour.start_ms + IN_HOUR * QUARTER_MS, QUARTER_MS)
+    motor = {group.name for group in report.table.motor}
+    heavy = {group.name for group in heavy_of(report.table.groups)}
+
+    def count(pairs: Iterable[tuple[str, str]], groups: set[str]) -> int:
+        return sum(
+            report.table.total(starts_ms=starts, from_leg=come_over, to_leg=gone_over, groups=groups)
+            for come_over, gone_over in pairs
+        )
+
+    volumes = [count(pairs, motor) for pairs in lanes.values()]
+    shares = [
+        round(100 * count(pairs, heavy) / volume) if volume else ""
+        for pairs, volume in zip(lanes.values(), volumes, strict=True)
+    ]
+    factor = "" if hour.factor is None else f"{hour.factor:.2f}"
+    yield "RECORDNAME", "INTID", *lanes
+    yield "Up Node", _JUNCTION, *(nodes[pairs[0][0]] for pairs in lanes.values())
+    yield "Dest Node", _JUNCTION, *(nodes[pairs[0][1]] for pairs in lanes.values())
+    yield "Volume", _JUNCTION, *volumes
+    yield "PHF", _JUNCTION, *(factor for _ in lanes)
+    yield "HeavyVehicles", _JUNCTION, *shares
+
+
+def _plain(text: str) -> str:
+    """Return a name without what ends a field, or begins a formula: readers of UTDF know no quotes."""
+    plain = text.replace(",", " ").replace('"', "'").replace("[", "(").replace("]", ")")
+    return f"'{plain}" if plain.startswith(("=", "+", "-", "@")) else plain
+
+
+_FIRST = ("source", "start_time", "end_time", "seen_share", "state")
+
+
+def write_wide_csv(file: BinaryIO, report: TrafficReport) -> None:
+    """Write it; cells of a quarter of which nothing is known are empty, and `state` says why.
+
+    Times have their offset, so the two hours of an autumn night differ. Columns are made of legs' names, of
+    which only letters, digits and `_` are left: no cell is what a spreadsheet takes for a formula.
+    """
+    columns = column_names(report)
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="", write_through=False)
+    writer = csv.writer(text)
+    writer.writerow([*_FIRST, *columns.values()])
+    movements = report.table.movements
+    for quarter in report.table.quarters:
+        start_ms = quarter.start_ms
+        counts = [None if quarter.missing else movements.get((start_ms, *pair), 0) for pair in columns]
+        writer.writerow(
+            [
+                report.query.source,
+                _time(report, start_ms),
+                _time(report, start_ms + QUARTER_MS),
+                f"{quarter.seen_share:.4g}",
+                _state(quarter),
+                *counts,
+            ]
+        )
+    text.detach()  # written to its end, and left open
+
+
+def _state(quarter: Quarter) -> str:
+    return quarter.missing or ("counted" if quarter.is_whole else "partial")
+
+
+def _time(report: TrafficReport, time_ms: int) -> str:
+    return local_time(time_ms, report.query.zone).isoformat()
+
 
 Hour = Literal["", "am", "pm"]
 HOURS: tuple[Hour, ...] = ("", "am", "pm")
-"""Which peak hour UTDF has: the busiest of all, of those that begin before noon, or after it."""
+"""The peak hour of UTDF: the busiest of all, of those that begin before noon, or after it."""
 FORMATS = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "csv": "text/csv",
@@ -45,16 +188,16 @@ def file_name(report: TrafficReport, file_format: str) -> str:
 
 
 def _peak(report: TrafficReport, half: Hour) -> PeakHour:
-    found = [
+    hours = [
         hour
         for day in report.peaks
-        for named, hour in (("am", day.am), ("pm", day.pm))
-        if hour is not None and half in ("", named)
+        for half_name, hour in (("am", day.am), ("pm", day.pm))
+        if hour is not None and half in ("", half_name)
     ]
-    if not found:
+    if not hours:
         raise ReportRefused(
             "hour" if half else "format",
-            "UTDF has the volumes of an hour, and no hour of that time was seen as a whole.",
-            "Give a longer range, or ask for xlsx or csv.",
+            "UTDF needs the volumes of a whole hour, and that range has no hour without gaps.",
+            "Choose a longer range, or use xlsx or csv.",
         )
-    return max(found, key=lambda hour: hour.vehicles)
+    return max(hours, key=lambda hour: hour.vehicles)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from frametally_traffic.report.junction_report import TrafficReport
-from frametally_traffic.report.peaks import PeakHour
+from frametally_traffic.report.movement_table import PeakHour
 from frametally_traffic.report.schemes import HEAVY, MOTOR, not_told_apart
 from frametally_traffic.report_files import answers
 
@@ -50,19 +50,16 @@ def shown_report(report: TrafficReport, image_url: str | None) -> answers.Traffi
         ],
         quarters=list(_quarters(report)),
         peaks=[
-            one
+            peak
             for day in report.peaks
-            for one in (
-                _peak(day.day.isoformat(), "am", day.am),
-                _peak(day.day.isoformat(), "pm", day.pm),
-            )
+            for peak in (_peak(day.day.isoformat(), "am", day.am), _peak(day.day.isoformat(), "pm", day.pm))
         ],
         totals=answers.TrafficTotals(
             visits=assigned + sum(without.values()),
             assigned=assigned,
             reasons={
-                "unassigned": sum(one.unassigned for one in columns),
-                "never_at_a_leg": sum(one.never_at_a_leg for one in columns),
+                "unassigned": sum(column.unassigned for column in columns),
+                "never_at_a_leg": sum(column.never_at_a_leg for column in columns),
             },
             left_out=table.left_out,
         ),
@@ -107,13 +104,6 @@ def _quarters(report: TrafficReport) -> Iterator[answers.TrafficQuarter]:
 def _peak(day: str, half: answers.Half, hour: PeakHour | None) -> answers.TrafficPeak:
     if hour is None:
         return answers.TrafficPeak(day=day, half=half)
-    return answers.TrafficPeak(
-        day=day,
-        half=half,
-        start_ms=hour.start_ms,
-        vehicles=hour.vehicles,
-        busiest_ms=hour.busiest_ms,
-        busiest=hour.busiest,
-        factor=hour.factor,
-        heavy_share=hour.heavy_share,
-    )
+    values = hour._asdict() | {"factor": hour.factor, "heavy_share": hour.heavy_share}
+    del values["heavy"]
+    return answers.TrafficPeak(day=day, half=half, **values)

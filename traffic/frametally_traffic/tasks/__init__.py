@@ -1,1 +1,1 @@
-"""What tasks of the counting jobs do: it travels to a cluster's nodes."""
+"""Tasks of the counting jobs, which run on a cluster's nodes."""

@@ -1,10 +1,10 @@
-"""The flows' job, which has a map side only: paths of three days in, what they did at lines and zones out.
+"""The flows' job, which has a map side only: paths of three days in, flows out.
 
 Needs numpy. A manifest line is JSON, for one source and UTC day: see `entry_of`. Its flows come
 out, under a key that is a JSON array, the value a JSON string:
 
 - `["flows", model, source, day_start_ms]`: the file (`flows.day_columns`), as base64;
-- `["failed", model, source, day_start_ms]`: why there is none.
+- `["failed", model, source, day_start_ms]`: the reason of a failure.
 """
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ from collections.abc import Iterator, Mapping
 from frametally.errors import Misconfigured, Poison
 from frametally.rules.path_columns import PathColumns, decode_paths
 from frametally.rules.seals import check_crc32
-from frametally_hadoop.job.input.fetching import fetch
+from frametally_hadoop.job.fetching import fetch
 from frametally_hadoop.job.mapping import to_json
 from frametally_traffic.flows.day_columns import encode_flows
-from frametally_traffic.flows.flow_inputs import FlowInputs
-from frametally_traffic.flows.shapes import parse_shapes
+from frametally_traffic.flows.shapes import FlowInputs, parse_shapes
 
 
 def entry_of(inputs: FlowInputs, addresses: Mapping[str, str]) -> str:
@@ -49,7 +48,7 @@ def count_entry(manifest_line: str) -> Iterator[tuple[bytes, bytes]]:
     except ImportError as error:
         raise Misconfigured(
             f"the Python of a cluster's node, {sys.executable}, cannot count at lines and zones ({error}): "
-            "install numpy for it on every node, or name another Python by FRAMETALLY_HADOOP_PYTHON"
+            "install numpy for it on every node, or set FRAMETALLY_HADOOP_PYTHON to another Python"
         ) from error
     if not manifest_line.strip():
         return

@@ -1,8 +1,8 @@
-"""Counting within zones: which frames and boxes are a zone's. Standard library only.
+"""Counting within zones: the frames and boxes of a zone. Standard library only.
 
-A zone is counted as a source of its own is, by all the same rules, from the frames of the time in which it
-holds; of their boxes only those are there whose foot point is in it. So whoever walks in begins a visit.
-See `frametally_hadoop.job.parts`.
+A zone is counted like a source, by the same rules, from the frames of the time in which it is valid. Only
+boxes whose foot point is in it take part, so an object that walks in begins a visit.
+See `frametally_hadoop.job.mapping`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from frametally.rules.counted_boxes import DetectedBox
 from frametally.rules.places import ZONES, Place, ZoneShape
-from frametally_hadoop.job.input.lines import Frame
-from frametally_hadoop.job.parts import FramesOfPart
+from frametally_hadoop.job.lines import Frame
+from frametally_hadoop.job.mapping import FramesOfPart
 from frametally_traffic.flows.shapes import Shapes, holds_at
 from frametally_traffic.flows.zone_boxes import ZoneInTime, stands_in, zones_by_name
 
@@ -22,24 +22,19 @@ Zones = tuple[ZoneShape, ...]
 
 
 class ZoneWork(NamedTuple):
-    """What a task counts within zones of the segment that a manifest's entry names.
-
-    Attributes:
-        days: As whole days since 1970.
-        zones: By source.
-    """
+    """What a task counts within zones (by source) of a segment; days are whole ones since 1970."""
 
     days: frozenset[int]
     zones: Mapping[str, Zones]
 
     def to_json(self) -> str:
-        """Return it as it stands in a manifest."""
+        """Return it in the form of a manifest."""
         fields = [sorted(self.days), dict(sorted(self.zones.items()))]
         return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
 
     def holding(self, source: str, from_ms: int, to_ms: int) -> Zones:
         """Return the zones of a source that hold in some of `[from_ms, to_ms)`."""
-        return Shapes(zones=self.zones.get(source, ())).within(from_ms, to_ms).zones
+        return Shapes(zones=self.zones.get(source, ())).between(from_ms, to_ms).zones
 
 
 class _NarrowedFrame(NamedTuple):
@@ -64,7 +59,7 @@ class ZoneRules:
     def parse_work(self, text: str) -> ZoneWork:
         """Read what `ZoneWork.to_json` has written."""
         days, zones = json.loads(text)
-        return ZoneWork(frozenset(days), {source: _parse(drawn) for source, drawn in zones.items()})
+        return ZoneWork(frozenset(days), {source: _parse(shapes) for source, shapes in zones.items()})
 
     def count_at(self, parts: Zones, time_ms: int) -> int:
         """Return how many of the zones of one source hold at an event time."""
@@ -81,8 +76,8 @@ class ZoneRules:
         for name, zone in zones_by_name(_parse(parts)).items():
             yield FramesOfPart(
                 str(Place(source, "zone", (name,))),
-                list(_within(zone, frames)),
-                sum(zone.at(frame.captured_at_ms) is not None for frame in repeats),
+                list(_frames_in(zone, frames)),
+                sum(zone.zone_at(frame.captured_at_ms) is not None for frame in repeats),
             )
 
 
@@ -90,13 +85,13 @@ RULES = ZoneRules()
 
 
 def _parse(fields: Iterable[Sequence[Any]]) -> Zones:
-    """Read zones as they stand in a manifest and in keys: their fields in turn."""
+    """Read zones from the form of manifests and keys: their fields in order."""
     return tuple(ZoneShape(name, tuple((x, y) for x, y in points), *rest) for name, points, *rest in fields)
 
 
-def _within(zone: ZoneInTime, frames: Iterable[Frame]) -> Iterator[Frame]:
+def _frames_in(zone: ZoneInTime, frames: Iterable[Frame]) -> Iterator[Frame]:
     for frame in frames:
-        part = zone.at(frame.captured_at_ms)
+        part = zone.zone_at(frame.captured_at_ms)
         if part is not None:
             yield _NarrowedFrame(
                 frame.image_path,

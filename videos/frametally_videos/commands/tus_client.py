@@ -1,24 +1,186 @@
-"""Uploading to a running dashboard by tus 1.0: what was cut goes on, by this command or the same again."""
+"""Uploads to a running dashboard by tus 1.0; the same command continues an interrupted upload."""
 
 from __future__ import annotations
 
 import base64
+import http.client
 import json
-from collections.abc import Callable, Iterator
+import netrc
+import ssl
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from urllib.parse import urlsplit
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
 from frametally.process.retrying import Patience, a_few_times
-from frametally_videos.commands.dashboard_client import Dashboard, DashboardAnswer, fault
-from frametally_videos.commands.upload_clip import Clip, ClipReader, Moved, Unconfirmed, Uploaded
-from frametally_videos.commands.upload_notes import UploadNotes
+from frametally.settings.access import is_api_token
+from frametally_videos.commands.upload_clip import Clip, ClipReader, Moved, Unconfirmed, Uploaded, UploadNotes
 from frametally_videos.upload_refusals import MOVE_REMEDY, WOULD_MOVE_COUNTS
 
+_TIMEOUT_S = 120.0
+_SEND_BYTES = 2**18
+_REFUSED = {400, 413, 415, 422, 460}
+"""Statuses by which a server refuses this file permanently."""
+
+
+class DashboardAnswer(NamedTuple):
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def problem(self) -> str:
+        """What is wrong, and what to do about it, in the server's words."""
+        said = self.document
+        return " ".join(str(said[part]) for part in ("detail", "remedy") if said.get(part))
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The JSON of the body; empty if there is none."""
+        try:
+            document = json.loads(self.body)
+        except ValueError:
+            return {}
+        return document if isinstance(document, dict) else {}
+
+
+class Dashboard:
+    """A dashboard, by one connection that is opened again after each fault."""
+
+    def __init__(self, url: str) -> None:
+        """Name it; nothing is asked yet.
+
+        Raises:
+                Misconfigured: It is not a URL of a dashboard.
+        """
+        try:
+            parts = urlsplit(url)
+            self._host, self._port = parts.hostname or "", parts.port
+        except ValueError:
+            parts, self._host = urlsplit(""), ""
+        if parts.scheme not in ("http", "https") or not self._host or parts.query or parts.fragment:
+            raise Misconfigured("--url is not a dashboard's address: use one such as http://127.0.0.1:5001")
+        self._secure = parts.scheme == "https"
+        self.folder = parts.path.rstrip("/")
+        port = "" if self._port is None else f":{self._port}"
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        self.url = f"{parts.scheme}://{host}{port}{self.folder}"
+        self._login = _login(self._host, parts.username, parts.password)
+        self._connection: http.client.HTTPConnection | None = None
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        body: ClipReader | None = None,
+    ) -> DashboardAnswer:
+        """Ask for a path below the dashboard's own, and return the answer, whatever its status.
+
+        Raises:
+            Retryable: The connection was not made, or was cut.
+            Misconfigured: Its certificate is not trusted.
+        """
+        length_bytes = body.left_bytes if body else 0
+        length_header = {"Content-Length": str(length_bytes)} if method in ("POST", "PATCH") else {}
+        try:
+            connection = self._connect()
+            try:
+                connection.request(
+                    method, self.folder + path, body, length_header | self._login | dict(headers or {})
+                )
+            except (BrokenPipeError, ConnectionResetError):
+                if body is None:
+                    raise
+                # The server may have sent its reason before it hung up.
+            return _read(connection)
+        except ssl.SSLCertVerificationError as error:
+            self.close()
+            raise Misconfigured(
+                f"{self.url}: its certificate is not trusted ({error.verify_message}): name the file of its "
+                "authority by SSL_CERT_FILE"
+            ) from error
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            raise Retryable(
+                f"{self.url} does not answer ({_reason(error)}): does the dashboard run there?"
+            ) from error
+        except BaseException:
+            self.close()  # the connection cannot be used after half a request
+            raise
+
+    def close(self) -> None:
+        """Close the connection; the next question opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _connect(self) -> http.client.HTTPConnection:
+        if self._connection is None:
+            kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
+            self._connection = kind(self._host, self._port, timeout=_TIMEOUT_S, blocksize=_SEND_BYTES)
+        return self._connection
+
+
+def fault(server: Dashboard, answer: DashboardAnswer, name: str) -> FrametallyError:
+    """Return the meaning of an unsuccessful answer for the upload of the file `name`."""
+    status, detail = answer.status, answer.problem
+    if status == 401:
+        return Misconfigured(
+            f"{server.url} wants a password, or a token in its place: "
+            "write it into ~/.netrc, or into --url (https://USER:PASSWORD@HOST)"
+        )
+    if 300 <= status < 400:
+        elsewhere = answer.headers.get("location", "another address")[:200]
+        return Misconfigured(f"{server.url} is at {elsewhere}: give that as --url")
+    if status in _REFUSED and answer.document.get("parameter") == "move_counts":
+        return Unconfirmed(f"{name}: {detail}")
+    if status in _REFUSED:
+        return Poison(f"{name}: {detail or f'refused (answer {status})'}")
+    if status in (403, 405, 412, 421, 507):
+        return Misconfigured(f"{server.url}: {detail or f'it takes no uploads (answer {status})'}")
+    if status == 404:
+        return Misconfigured(
+            f"{server.url} takes no uploads: is that a dashboard's address, and of this version?"
+        )
+    return Retryable(f"{server.url}: {detail or f'answer {status}'}")
+
+
+def _read(connection: http.client.HTTPConnection) -> DashboardAnswer:
+    with connection.getresponse() as response:
+        headers = {name.lower(): value for name, value in response.getheaders()}
+        answer = DashboardAnswer(response.status, headers, response.read())
+    if answer.status >= 400:  # it may not have read the whole body
+        connection.close()
+    return answer
+
+
+def _login(host: str, user: str | None, password: str | None) -> dict[str, str]:
+    if user is None:
+        with suppress(OSError, netrc.NetrcParseError):
+            entry = netrc.netrc().authenticators(host)
+            user, password = (entry[0], entry[2]) if entry else (None, None)
+    if user is None:
+        return {}
+    if is_api_token(password or ""):
+        return {"Authorization": f"Bearer {password}"}
+    pair = f"{unquote(user)}:{unquote(password or '')}".encode()
+    return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
 PIECE_BYTES = 64 * 2**20
-"""Sent in one request: between two of them the server has said that all before is on its disk."""
+"""Bytes of one request: between two requests, the server has confirmed that earlier bytes are on its disk."""
 
 _UPLOADS = "/api/v1/uploads"
 _TUS = {"Tus-Resumable": "1.0.0"}
@@ -27,70 +189,70 @@ _CONFIRMED = "move_counts dHJ1ZQ=="
 """`true` in Base64."""
 
 
+@dataclass
 class TusUploader:
     """Uploads files to one dashboard, one after the other."""
 
-    def __init__(
-        self, server: Dashboard, notes: UploadNotes, patience: Patience, should_stop: Callable[[], bool]
-    ) -> None:
+    server: Dashboard
+    notes: UploadNotes
+    patience: Patience
+    should_stop: Callable[[], bool]
+
+    def __post_init__(self) -> None:
         """Ask whether it takes uploads at all.
 
         Raises:
             Misconfigured: Nothing answers there, or no dashboard that takes uploads.
         """
-        self._server = server
-        self._notes = notes
-        self._patience = patience
-        self._should_stop = should_stop
         try:
-            answer = a_few_times(lambda: server.ask("OPTIONS", _UPLOADS), tries=4)
+            answer = a_few_times(lambda: self.server.ask("OPTIONS", _UPLOADS), tries=4)
         except Retryable as error:
             raise Misconfigured(f"{error}") from error
         if answer.status >= 300 or "1.0.0" not in answer.headers.get("tus-version", ""):
-            raise fault(server, answer if answer.status >= 300 else answer._replace(status=404), "")
+            raise fault(self.server, answer if answer.status >= 300 else answer._replace(status=404), "")
 
-    def upload(self, clip: Clip, moved: Moved) -> Uploaded:
-        """Upload a file, waiting while the dashboard is away.
+    def upload(self, clip: Clip, on_move: Moved) -> Uploaded:
+        """Upload a file, waiting while the dashboard is not available.
 
         Raises:
-            Poison: The dashboard does not take this file; the line says why.
+            Poison: The dashboard refuses this file; the message has the reason.
             Misconfigured: It takes none.
-            GivenUp: A stop was asked for; the same call goes on.
+            GivenUp: The command was stopped; the same call continues.
         """
-        mark = self._notes.mark_of(clip, self._server.url)
+        mark = self.notes.mark_of(clip, self.server.url)
         try:
-            uploaded = self._patience.until_done(
-                f"uploading {clip.file_name}", lambda: self._go_on(clip, mark, moved)
+            uploaded = self.patience.until_done(
+                f"uploading {clip.file_name}", lambda: self._go_on(clip, mark, on_move)
             )
         except Unconfirmed:  # the next call may confirm it
             raise
         except Poison:
             self._give_up(mark)
             raise
-        self._notes.forget(mark)
+        self.notes.forget(mark)
         return uploaded
 
     def _give_up(self, mark: str) -> None:
-        """Remove what came of an upload that never ends well; what was refused is gone already."""
-        path = self._notes.get(mark)
+        """Remove an upload that can never succeed; a refused one is gone already."""
+        path = self.notes.get(mark)
         if path is not None:
             with suppress(FrametallyError):  # it expires
-                self._server.ask("DELETE", path, _TUS)
-        self._notes.forget(mark)
+                self.server.ask("DELETE", path, _TUS)
+        self.notes.forget(mark)
 
-    def _go_on(self, clip: Clip, mark: str, moved: Moved) -> Uploaded:
-        path = self._notes.get(mark)
+    def _go_on(self, clip: Clip, mark: str, on_move: Moved) -> Uploaded:
+        path = self.notes.get(mark)
         answer = self._where_it_stands(path, clip) if path else None
         if answer is None:
             path = self._begin(clip)
-            self._notes.put(mark, path)
+            self.notes.put(mark, path)
             offset = 0
         elif "frametally-video" in answer.headers:
             return self._uploaded(answer, path)
         else:
             offset = _offset(answer)
         assert path is not None  # noqa: S101 - for the type checker
-        moved(offset)
+        on_move(offset)
         with clip.open(offset) as file:
             while True:
                 clip.check(file)
@@ -98,43 +260,43 @@ class TusUploader:
                     file,
                     at_byte=offset,
                     next_byte=min(offset + PIECE_BYTES, clip.size_bytes),
-                    moved=moved,
-                    should_stop=self._should_stop,
+                    moved=on_move,
+                    should_stop=self.should_stop,
                 )
                 stands = {"Upload-Offset": str(offset), "Content-Type": _BYTES}
                 if clip.fields.move_counts:  # it may have been begun without
                     stands["Upload-Metadata"] = _CONFIRMED
-                answer = self._server.ask("PATCH", path, _TUS | stands, body=piece)
+                answer = self.server.ask("PATCH", path, _TUS | stands, body=piece)
                 if answer.status != 204:
                     error = self._fault(answer, path, clip)
                     if clip.fields.move_counts and isinstance(error, Unconfirmed):
-                        self._notes.forget(mark)
+                        self.notes.forget(mark)
                         error = self._begins_anew(clip)
                     raise error
                 if "frametally-video" in answer.headers:
                     return self._uploaded(answer, path)
                 if offset == clip.size_bytes:
-                    raise Retryable(f"{self._server.url}: {clip.file_name} is there, and no video yet")
+                    raise Retryable(f"{self.server.url}: {clip.file_name} is uploaded, but not a video yet")
                 offset = _offset(answer)
                 file.seek(offset)
 
     def _begin(self, clip: Clip) -> str:
-        answer = self._server.ask(
+        answer = self.server.ask(
             "POST",
             _UPLOADS,
             _TUS | {"Upload-Length": str(clip.size_bytes), "Upload-Metadata": _metadata(clip)},
         )
         if answer.status != 201:
-            raise fault(self._server, answer, clip.file_name)
+            raise fault(self.server, answer, clip.file_name)
         # The path alone: a proxy in between may call itself otherwise.
-        path = urlsplit(answer.headers.get("location", "")).path.removeprefix(self._server.folder)
+        path = urlsplit(answer.headers.get("location", "")).path.removeprefix(self.server.folder)
         if not path.startswith("/"):
-            raise Misconfigured(f"{self._server.url} does not say where to upload to: is it a dashboard?")
+            raise Misconfigured(f"{self.server.url} does not say where to upload to: is it a dashboard?")
         return path
 
     def _where_it_stands(self, path: str, clip: Clip) -> DashboardAnswer | None:
-        """Return how far an upload is; None if it is over without an end, and has to begin anew."""
-        answer = self._server.ask("HEAD", path, _TUS)
+        """Return the offset of an upload; None if it has vanished, and must start again."""
+        answer = self.server.ask("HEAD", path, _TUS)
         if answer.status == 200:
             return answer
         error = self._fault(answer, path, clip)
@@ -147,30 +309,30 @@ class TusUploader:
     def _fault(self, answer: DashboardAnswer, path: str, clip: Clip) -> FrametallyError:
         """Return what an answer means; where the upload is over, how it ended is asked."""
         if answer.status in (404, 410):
-            told = self._server.ask("GET", path).said
-            if told.get("state") == "refused":
-                line = f"{clip.file_name}: {told.get('reason') or 'refused'}"
-                if told.get("status") == WOULD_MOVE_COUNTS:
+            document = self.server.ask("GET", path).document
+            if document.get("state") == "refused":
+                line = f"{clip.file_name}: {document.get('reason') or 'refused'}"
+                if document.get("status") == WOULD_MOVE_COUNTS:
                     return Unconfirmed(f"{line} {MOVE_REMEDY}")
                 return Poison(line)
             return self._begins_anew(clip)
         if answer.status in (409, 423):
-            return Retryable(f"{self._server.url}: {clip.file_name} stands at another byte, or is being sent")
-        return fault(self._server, answer, clip.file_name)
+            return Retryable(f"{self.server.url}: {clip.file_name} is at another byte, or is being sent")
+        return fault(self.server, answer, clip.file_name)
 
     def _begins_anew(self, clip: Clip) -> Retryable:
-        return Retryable(f"{self._server.url}: the upload of {clip.file_name} is over; it begins anew")
+        return Retryable(f"{self.server.url}: the upload of {clip.file_name} has ended; it starts again")
 
     def _uploaded(self, answer: DashboardAnswer, path: str | None) -> Uploaded:
         video_id = answer.headers["frametally-video"]
         video, upload = {}, {}
         with suppress(FrametallyError):  # it is there; only its page will say what it needs
-            video = self._server.ask("GET", f"/api/v1/videos/{video_id}").said
-            upload = self._server.ask("GET", path).said if path else {}
-        known = answer.headers.get("frametally-known") == "true"
+            video = self.server.ask("GET", f"/api/v1/videos/{video_id}").document
+            upload = self.server.ask("GET", path).document if path else {}
+        is_known = answer.headers.get("frametally-known") == "true"
         return Uploaded(
             video_id,
-            known,
+            is_known,
             video.get("state") == "needs_time",
             video.get("time_is_guess") is True,
             str(upload.get("reason") or ""),

@@ -18,24 +18,22 @@ from frametally.process.retrying import GivenUp, Patience
 from frametally.settings.loading import Settings
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, option, read_settings, stop_on, stopped
-from frametally_videos.commands.dashboard_client import Dashboard
 from frametally_videos.commands.local_upload import StoreUploader
-from frametally_videos.commands.tus_client import TusUploader
-from frametally_videos.commands.upload_clip import Clip, Moved, Uploaded, look_at
-from frametally_videos.commands.upload_notes import UploadNotes
+from frametally_videos.commands.tus_client import Dashboard, TusUploader
+from frametally_videos.commands.upload_clip import Clip, Moved, Uploaded, UploadNotes, look_at
 from frametally_videos.jobs.job_bells import telling
-from frametally_videos.opening import open_video_catalogue
+from frametally_videos.library.video_looks import inspect
+from frametally_videos.opening import catalogue_of
 from frametally_videos.records import VideoFields
 from frametally_videos.upload_fields import read_fields
 from frametally_videos.upload_refusals import FieldRefused
-from frametally_videos.uploads.inspection import inspect
 from frametally_videos.uploads.receiving import UploadPorts
 
 _MB = 1_000_000
 
 
 class Uploader(Protocol):
-    """Takes files to where they go."""
+    """Uploads files to the dashboard or into the store."""
 
     def upload(self, clip: Clip, moved: Moved) -> Uploaded:
         """Upload one file."""
@@ -43,28 +41,28 @@ class Uploader(Protocol):
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@option("--name", "What people call the video; default: its file's name. For one file only.")
+@option("--name", "Name of the video; default: its file's name. For one file only.")
 @option("--source", "Name of the camera; default: the stem of the file's name.")
-@option("--start-time", "ISO 8601 time of the first frame; default: what the file says. For one file only.")
-@option("--timezone", "IANA time zone of a time that comes without one.")
+@option("--start-time", "ISO 8601 time of the first frame; default: from the file. For one file only.")
+@option("--timezone", "IANA time zone of times without an offset.")
 @option("--roi", "The region that matters, as JSON, or a file with it.", metavar="JSON")
 @option("--calibration", "Points with their metres, as JSON, or a file with it.", metavar="JSON")
 @click.option(
     "--move-counts",
     is_flag=True,
-    help="Move what is counted of the same bytes to this source and time; default: refuse it.",
+    help="Move the counts of the same bytes to this source and time; default: refuse it.",
 )
-@option("--url", "A running dashboard to upload to; default: straight into this deployment's store.")
+@option("--url", "A running dashboard to upload to; default: directly into this deployment's store.")
 @data_dir_option
 def upload(
-    files: tuple[Path, ...], move_counts: bool, url: str | None, data_dir: Path | None, **said: str | None
+    files: tuple[Path, ...], move_counts: bool, url: str | None, data_dir: Path | None, **texts: str | None
 ) -> int:
-    """Upload videos; cut anywhere, the same command goes on where it was."""
-    if len(files) > 1 and (said["name"] is not None or said["start_time"] is not None):
+    """Upload videos; after an interruption, the same command continues where it stopped."""
+    if len(files) > 1 and (texts["name"] is not None or texts["start_time"] is not None):
         raise Misconfigured("--name and --start-time are of one video: upload the files one by one with them")
-    fields = msgspec.structs.replace(_fields(said), move_counts=move_counts)
+    fields = msgspec.structs.replace(_fields(texts), move_counts=move_counts)
     settings = read_settings("web", {"data_dir": data_dir})
-    done, failed = 0, []
+    upload_count, failed = 0, []
     with stop_on(signal.SIGTERM, signal.SIGINT) as should_stop, _uploader(settings, url, should_stop) as to:
         for file in files:
             try:
@@ -77,9 +75,9 @@ def upload(
                 console.say_error(f"{error}")
                 failed.append(file)
             else:
-                done += 1
+                upload_count += 1
                 _tell(clip, uploaded)
-    return exit_code(done=done, skipped=failed)
+    return exit_code(done_count=upload_count, skipped=failed)
 
 
 @contextmanager
@@ -96,15 +94,15 @@ def _uploader(settings: Settings, url: str | None, should_stop: Callable[[], boo
         return
     with (
         closing(open_object_store(settings.store_url, settings.store_access)) as store,
-        closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue,
+        catalogue_of(settings) as catalogue,
         telling(settings, catalogue, say),
     ):
         yield StoreUploader(UploadPorts(settings, store, catalogue, inspect), notes, patience, should_stop)
 
 
-def _fields(said: dict[str, str | None]) -> VideoFields:
-    """Read what is said of the videos. Raises `Misconfigured` where it cannot be."""
-    texts = {name: text for name, text in said.items() if text is not None}
+def _fields(values: dict[str, str | None]) -> VideoFields:
+    """Read the options about the videos. Raises `Misconfigured` if they are not valid."""
+    texts = {name: text for name, text in values.items() if text is not None}
     for name in ("roi", "calibration"):
         text = texts.get(name, "").strip()
         if text and not text.startswith(("{", "[")):
@@ -127,13 +125,13 @@ def _bar_of(clip: Clip, bar: Any) -> Moved:
 
 
 def _tell(clip: Clip, uploaded: Uploaded) -> None:
-    told = f"{clip.file_name}: video {uploaded.video_id}"
+    line = f"{clip.file_name}: video {uploaded.video_id}"
     if uploaded.known:
-        told += ", which has already been uploaded"
+        line += ", which has already been uploaded"
     elif uploaded.needs_time:
-        told += "; nothing says when it was filmed: say so on its page, and it is counted"
+        line += "; it has no start time: set one on its page, and it is counted"
     if uploaded.time_is_guess:
-        told += "; its time is a guess from the file's date: correct it on its page"
+        line += "; its time is a guess from the file's date: correct it on its page"
     if uploaded.remark:
-        told += f". {uploaded.remark}"
-    console.out.print(console.plain(told), markup=False)
+        line += f". {uploaded.remark}"
+    console.out.print(console.plain(line), markup=False)

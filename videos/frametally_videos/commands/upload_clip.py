@@ -1,4 +1,4 @@
-"""A file that is to be uploaded, what is said of it, and what became of it."""
+"""A file to upload, its options, and the uploads under way from here."""
 
 from __future__ import annotations
 
@@ -6,30 +6,23 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import msgspec
 
-from frametally.errors import Poison
+from frametally.errors import Misconfigured, Poison
 from frametally.process.retrying import GivenUp
 from frametally_videos.records import VideoFields
 from frametally_videos.upload_fields import read_file_name
 
 Moved = Callable[[int], None]
-"""Is told how many bytes are there by now."""
+"""Is called with the number of bytes sent so far."""
 
 
 class Clip(NamedTuple):
-    """One file as it was when its upload began.
-
-    Attributes:
-        path: Where it lies.
-        file_name: Its name as it is kept.
-        size_bytes: Its size.
-        changed_at_ns: When it was changed last.
-        fields: What is said of it.
-    """
+    """A file as it was when its upload began."""
 
     path: Path
     file_name: str
@@ -38,7 +31,7 @@ class Clip(NamedTuple):
     fields: VideoFields
 
     def mark(self, place: str) -> str:
-        """Return what tells this upload, to that place, from all others: 64 hex."""
+        """Return a mark that identifies this upload to that place: 64 hex digits."""
         whole = [place, os.fsencode(self.path.resolve()).hex(), self.size_bytes, self.changed_at_ns]
         return hashlib.sha256(msgspec.json.encode([whole, self.fields])).hexdigest()
 
@@ -61,18 +54,16 @@ class Clip(NamedTuple):
 
 
 class Unconfirmed(Poison):
-    """An upload would move counts: what was sent of it is kept until somebody confirms that."""
+    """An upload would move counts: its bytes are kept until a person confirms that."""
 
 
 class Uploaded(NamedTuple):
     """What a file became.
 
     Attributes:
-        video_id: Its video's.
-        known: Whether the video was there already.
-        needs_time: Whether nothing says when it was filmed.
-        time_is_guess: Whether only the file's date says it.
-        remark: What was moved, or not taken of what was said; empty: nothing.
+        needs_time: Whether its time is unknown.
+        time_is_guess: Whether its time is only a guess, from the file's date.
+        remark: What was moved, or which fields were ignored; empty: nothing.
     """
 
     video_id: str
@@ -83,15 +74,15 @@ class Uploaded(NamedTuple):
 
 
 def look_at(path: Path, fields: VideoFields) -> Clip:
-    """Return what is to be uploaded of a file.
+    """Return the upload of a file.
 
     Raises:
-        Poison: It is no file, or cannot be read.
-        FieldRefused: Its name cannot be.
+            Poison: It is not a file, or cannot be read.
+            FieldRefused: Its name is not valid.
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise Poison(f"{path} is no file: name one")
+            raise Poison(f"{path} is not a file: choose one")
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
     except OSError as error:
@@ -105,33 +96,82 @@ def look_at(path: Path, fields: VideoFields) -> Clip:
     )
 
 
+@dataclass
 class ClipReader:
-    """The next bytes of an open file, read by whoever sends them; says how far it is."""
+    """The next bytes of an open file, for the sender; reports progress."""
 
-    def __init__(
-        self, file: BinaryIO, *, at_byte: int, next_byte: int, moved: Moved, should_stop: Callable[[], bool]
-    ) -> None:
-        """Read bytes `at_byte`, where the file stands, to `next_byte` (exclusive)."""
-        self._file = file
-        self._at = at_byte
-        self._next = next_byte
-        self._moved = moved
-        self._should_stop = should_stop
+    file: BinaryIO
+    _: KW_ONLY
+    at_byte: int
+    next_byte: int
+    moved: Moved
+    should_stop: Callable[[], bool]
 
     @property
     def left_bytes(self) -> int:
         """How many bytes are still to be read."""
-        return self._next - self._at
+        return self.next_byte - self.at_byte
 
     def read(self, size: int = -1) -> bytes:
-        """Return the next bytes; none at the end. Raises `GivenUp` once a stop is asked for."""
-        if self._should_stop():
+        """Return the next bytes; empty at the end. Raises `GivenUp` after a stop."""
+        if self.should_stop():
             raise GivenUp("stopped")
-        data = self._file.read(self.left_bytes if size < 0 else min(size, self.left_bytes))
-        self._at += len(data)
-        self._moved(self._at)
+        data = self.file.read(self.left_bytes if size < 0 else min(size, self.left_bytes))
+        self.at_byte += len(data)
+        self.moved(self.at_byte)
         return data
 
 
 def _unreadable(path: Path, error: OSError) -> Poison:
-    return Poison(f"{path} cannot be read ({error.strerror}): name a file that this user may read")
+    return Poison(f"{path} cannot be read ({error.strerror}): choose a readable file")
+
+
+_FOLDER = "uploads-from-here"
+
+
+class UploadNotes:
+    """A small file for each upload under way; anyone who can read it can continue that upload."""
+
+    def __init__(self, data_dir: Path) -> None:
+        """Keep them in a deployment's folder, or in the user's, for uploads to another machine."""
+        self._folder = data_dir / _FOLDER
+
+    def get(self, mark: str) -> str | None:
+        """Return what was noted of an upload; None if nothing was."""
+        try:
+            return (self._folder / mark).read_text(encoding="utf-8").strip() or None
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError):
+            return None  # then it starts again
+
+    def put(self, mark: str, text: str) -> None:
+        """Note it. Raises `Misconfigured` if that cannot be written."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            staging = self._folder / f"{mark}.{os.getpid()}"
+            handle = os.open(staging, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            staging.replace(self._folder / mark)
+        except OSError as error:
+            raise Misconfigured(
+                f"{self._folder}: it cannot be noted there which uploads are under way ({error.strerror}); "
+                "set FRAMETALLY_DATA_DIR to a folder that this user may write"
+            ) from error
+
+    def mark_of(self, clip: Clip, place: str) -> str:
+        """Return the mark of a file's upload; one that may move counts continues one that may not."""
+        mark = clip.mark(place)
+        if clip.fields.move_counts and self.get(mark) is None:
+            fields = msgspec.structs.replace(clip.fields, move_counts=False)
+            unconfirmed = clip._replace(fields=fields).mark(place)
+            begun_mark = self.get(unconfirmed)
+            if begun_mark is not None:
+                self.put(mark, begun_mark)
+                self.forget(unconfirmed)
+        return mark
+
+    def forget(self, mark: str) -> None:
+        """Remove the note: the upload is over."""
+        (self._folder / mark).unlink(missing_ok=True)

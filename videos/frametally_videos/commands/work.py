@@ -1,11 +1,11 @@
-"""`frametally work`: does what waits to be done to uploaded videos."""
+"""`frametally work`: does the jobs of uploaded videos."""
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -27,14 +27,16 @@ from frametally_cli.options.ports import (
     stop_on,
     wait_for,
 )
-from frametally_videos.books.video_states import StateSettler
 from frametally_videos.jobs.job_steps import plugin_jobs
-from frametally_videos.news.outbox_mail import mailing
-from frametally_videos.opening import open_task_queue, open_video_catalogue
-from frametally_videos.ports.task_queue import QUEUES, QueueName
-from frametally_videos.ports.video_catalogue import VideoCatalogue
+from frametally_videos.jobs.video_news import mailing
+from frametally_videos.jobs.video_states import StateSettler
+from frametally_videos.opening import catalogue_of, queue_of
+from frametally_videos.queues.task_queue import QUEUES, QueueName
 from frametally_videos.settings import VideoSettings
 from frametally_videos.uploads.arrivals import tell_arrivals
+
+if TYPE_CHECKING:
+    from frametally_videos.catalogue.video_catalogue import VideoCatalogue
 
 
 @click.command()
@@ -43,19 +45,19 @@ from frametally_videos.uploads.arrivals import tell_arrivals
     type=click.IntRange(1, 64),
     default=1,
     show_default=True,
-    help="Videos that are worked on at once, each in a process of its own.",
+    help="Jobs to run at the same time, each in a process of its own.",
 )
 @click.option(
     "--queue",
     "queues",
     multiple=True,
     type=click.Choice(list(QUEUES)),
-    help="Do only what comes by this queue (may be repeated; default: all).",
+    help="Do only jobs of this queue (repeatable; default: all).",
 )
-@click.option("--until-done", is_flag=True, help="End when nothing waits any more.")
+@click.option("--until-done", is_flag=True, help="End when no job is waiting.")
 @data_dir_option
 def work(workers: int, queues: tuple[QueueName, ...], until_done: bool, **overrides: Any) -> int:
-    """Do what waits to be done to uploaded videos, until Ctrl-C."""
+    """Do the waiting jobs of uploaded videos, until Ctrl-C."""
     from frametally_videos.jobs import job_worker
 
     settings = read_settings("producer", overrides)
@@ -73,19 +75,13 @@ def work(workers: int, queues: tuple[QueueName, ...], until_done: bool, **overri
     with (
         stop_on(signal.SIGTERM, signal.SIGINT) as should_stop,
         metrics_of(settings),
-        opened_once(lambda: _books(settings)) as opened,
+        opened_once(lambda: _books(settings)) as opening,
     ):
-        # With --until-done it is run once: what is away ends it.
-        store, catalogue, index, ledger = opened() if until_done else wait_for(opened, should_stop)
+        # With --until-done it runs once: a server that is not available ends it.
+        store, catalogue, index, ledger = opening() if until_done else wait_for(opening, should_stop)
         with (
-            closing(
-                open_task_queue(
-                    settings.part(VideoSettings).queue_url,
-                    catalogue,
-                    settings.part(VideoSettings).queue_access,
-                )
-            ) as queue,
-            _telling(settings, catalogue) as tell,
+            closing(queue_of(settings, catalogue)) as queue,
+            _bell_ringer(settings, catalogue) as tell,
             mailing(settings, catalogue, say, all_at_end=until_done),
         ):
             states = StateSettler(
@@ -116,7 +112,7 @@ def work(workers: int, queues: tuple[QueueName, ...], until_done: bool, **overri
 def _books(settings: Settings) -> Iterator[tuple[ObjectStore, VideoCatalogue, CountIndex, Ledger]]:
     with (
         closing(open_object_store(settings.store_url, settings.store_access)) as store,
-        closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue,
+        catalogue_of(settings) as catalogue,
         closing(open_count_index(settings.index_url, settings.index_access)) as index,
         closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger,
     ):
@@ -124,8 +120,8 @@ def _books(settings: Settings) -> Iterator[tuple[ObjectStore, VideoCatalogue, Co
 
 
 @contextmanager
-def _telling(settings: Settings, catalogue: VideoCatalogue) -> Iterator[Callable[[], object]]:
-    """Yield what tells of new videos on the log, where Airflow has them described and checked."""
+def _bell_ringer(settings: Settings, catalogue: VideoCatalogue) -> Iterator[Callable[[], object]]:
+    """Yield the part that announces new videos on the log, if Airflow describes and checks them."""
     if settings.part(VideoSettings).video_orchestrator != "airflow":
         yield lambda: None
         return

@@ -1,1 +1,1 @@
-"""Videos that are made of others: what browsers play, and what is better to look at."""
+"""Versions made from videos: playable and enhanced ones."""

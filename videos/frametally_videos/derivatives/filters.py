@@ -1,7 +1,7 @@
 """What is done to a video's pictures: FFmpeg's filters, given numbers alone, and OpenCV's local contrast.
 
 The order: fields are put together, the picture is turned upright, frames are taken or repeated for the rate
-that is asked for, it is brought to its size, to 8 bits and to BT.709; then noise is taken away, luminance and
+that is wanted, it is brought to its size, to 8 bits and to BT.709; then noise is taken away, luminance and
 colours are changed, edges are sharpened, and local contrast is raised.
 
 Luminance is changed as FFmpeg's filter `eq` documents it (contrast, then brightness, then gamma; that filter
@@ -17,15 +17,20 @@ intent.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, NamedTuple
 
 import av
+import msgspec
 import numpy as np
 from av.filter import Graph
+from av.video.reformatter import VideoReformatter
 
+from frametally.errors import Poison
 from frametally.files.opencv import Pixels, cv2
-from frametally_producer.reading.video_file import orientation_of
+from frametally_producer.reading.pixels import encode_jpeg
+from frametally_producer.reading.video_file import Video, orientation_of, shown_size_px
 from frametally_videos.media_records import Enhancement
 
 TIME_BASE = Fraction(1, 60_000)
@@ -33,7 +38,7 @@ TIME_BASE = Fraction(1, 60_000)
 30 and 60. MPEG-4 part 2 takes no finer than 1/65535."""
 
 Parity = Literal["tff", "bff", "auto"]
-"""Which field of an interlaced picture is the first: the upper, the lower, or as each frame says."""
+"""The first field of an interlaced picture: the upper, the lower, or as each frame says."""
 
 FORMAT = "yuv420p"
 BT709, LIMITED_RANGE = 1, 1
@@ -57,13 +62,19 @@ _STRONGEST_DENOISE = 0.15
 """Differences of luminance below that part of its range are noise, at the most."""
 _STRONGEST_SHARPEN = 1.5
 _CLIP_LIMIT, _TILES = 3.0, 8
-# What CLAHE is given and gives is of the full range.
+_LEAST_PX = 2
+_MOST_DECODED = 300
+"""Frames: ten seconds between two key frames, at 30 a second."""
+_JPEG_QUALITY = 90
+_PARTS_OF_SECOND = 1_000_000
+"""Of a second: finer than players tell a position."""
+# Input and output of CLAHE have the full range.
 _STRETCHED = np.clip(np.rint((np.arange(256) - _BLACK) * 255 / (_WHITE - _BLACK)), 0, 255).astype(np.uint8)
 _BACK = np.rint(_BLACK + np.arange(256) * (_WHITE - _BLACK) / 255).astype(np.uint8)
 
 
 class Wanted(NamedTuple):
-    """What pictures are to become.
+    """The target form of pictures.
 
     Attributes:
         width_px: Even.
@@ -78,15 +89,17 @@ class Wanted(NamedTuple):
     parity: Parity | None = None
 
 
+@dataclass
 class PictureFilter:
     """Filters the frames of one video, one after the other; some are held until later ones come."""
 
-    def __init__(self, wanted: Wanted) -> None:
+    wanted: Wanted
+
+    def __post_init__(self) -> None:
         """Begin before its first frame."""
-        self._wanted = wanted
         self._graph: Graph | None = None
         self._shape: tuple[object, ...] = ()
-        strength = wanted.enhancement.local_contrast
+        strength = self.wanted.enhancement.local_contrast
         self._local_contrast = _LocalContrast(strength) if strength else None
 
     def feed(self, frame: av.VideoFrame, *, ticks: int, duration_ticks: int) -> Iterator[av.VideoFrame]:
@@ -99,14 +112,14 @@ class PictureFilter:
         shape = _shape_of(frame)
         if shape != self._shape:
             yield from self.finish()
-            self._graph, self._shape = _graph_for(frame, self._wanted), shape
+            self._graph, self._shape = _graph_for(frame, self.wanted), shape
         assert self._graph  # noqa: S101 - for the type checker
         frame.pts, frame.duration, frame.time_base = ticks, duration_ticks, TIME_BASE
         self._graph.vpush(frame)
         yield from self._ready()
 
     def finish(self) -> Iterator[av.VideoFrame]:
-        """Yield what was held."""
+        """Yield the frames that the filter still holds."""
         if self._graph is not None:
             self._graph.vpush(None)
             yield from self._ready()
@@ -147,82 +160,89 @@ class _LocalContrast:
 def parity_of(frames: Iterator[av.VideoFrame]) -> Parity | None:
     """Return how these frames are interlaced; None: they are not.
 
-    FFmpeg's `idet` looks at the pictures; what the frames say of themselves counts where those do not tell,
+    FFmpeg's `idet` looks at the pictures; the frames' own flags count where it cannot decide,
     as nothing moves.
     """
     graph: Graph | None = None
-    seen = said = 0
+    frame_count = flagged = 0
     shape: tuple[object, ...] = ()
-    found: dict[str, str] = {}
+    verdicts: dict[str, str] = {}
     for frame in frames:
         if graph is None:
             shape, graph = _shape_of(frame), _linked(frame, [("idet", "")])
         if _shape_of(frame) != shape:
             break
-        seen += 1
-        said += frame.interlaced_frame
-        frame.pts, frame.time_base = seen, TIME_BASE
+        frame_count += 1
+        flagged += frame.interlaced_frame
+        frame.pts, frame.time_base = frame_count, TIME_BASE
         graph.vpush(frame)
-        found = _verdicts(graph) or found
+        verdicts = _verdicts(graph) or verdicts
     if graph is None:
         return None
     graph.vpush(None)
-    found = _verdicts(graph) or found
+    verdicts = _verdicts(graph) or verdicts
     upper, lower, whole = (
-        float(found.get(f"lavfi.idet.multiple.{verdict}", 0)) for verdict in ("tff", "bff", "progressive")
+        float(verdicts.get(f"lavfi.idet.multiple.{verdict}", 0)) for verdict in ("tff", "bff", "progressive")
     )
     if not upper + lower + whole:
-        return "auto" if 2 * said > seen else None
+        return "auto" if 2 * flagged > frame_count else None
     if upper + lower <= whole:
         return None
     return "tff" if upper >= lower else "bff"
 
 
 def _verdicts(graph: Graph) -> dict[str, str]:
-    found: dict[str, str] = {}
+    verdicts: dict[str, str] = {}
     while True:
         try:
-            found = graph.vpull().metadata
+            verdicts = graph.vpull().metadata
         except (BlockingIOError, EOFError):
-            return found
+            return verdicts
 
 
-def _graph_for(frame: av.VideoFrame, wanted: Wanted) -> Graph:
+def _graph_for(frame: av.VideoFrame, plan: Wanted) -> Graph:
     steps: list[tuple[str, str]] = []
-    if wanted.parity is not None:
-        steps.append(("bwdif", f"mode=send_frame:parity={wanted.parity}:deint=all"))
+    if plan.parity is not None:
+        steps.append(("bwdif", f"mode=send_frame:parity={plan.parity}:deint=all"))
     steps += _UPRIGHT.get(orientation_of(frame), ())
-    if wanted.enhancement.fps is not None:
-        steps.append(("fps", f"fps={wanted.enhancement.fps:.6f}"))
-    steps += _conversion(frame, wanted, turned=bool(steps))
-    return _linked(frame, [*steps, *_enhancing(wanted.enhancement)])
+    if plan.enhancement.fps is not None:
+        steps.append(("fps", f"fps={plan.enhancement.fps:.6f}"))
+    steps += _conversion(frame, plan, turned=bool(steps))
+    return _linked(frame, [*steps, *_enhancing(plan.enhancement)])
 
 
-def _conversion(frame: av.VideoFrame, wanted: Wanted, *, turned: bool) -> list[tuple[str, str]]:
-    """Return what brings a picture to its size, to 8 bits and to BT.709; nothing where it is so already."""
+def _conversion(frame: av.VideoFrame, plan: Wanted, *, turned: bool) -> list[tuple[str, str]]:
+    """Return the steps that bring a picture to its size, 8 bits and BT.709; none if it is so already."""
     beyond = frame.color_trc in (_PQ, _HLG) or frame.color_primaries == _BT2020
     is_so = frame.format.name == FORMAT and frame.colorspace == BT709 and frame.color_range != _FULL_RANGE
     size_px = (frame.width, frame.height)
-    if is_so and not beyond and not turned and size_px == (wanted.width_px, wanted.height_px):
+    if is_so and not beyond and not turned and size_px == (plan.width_px, plan.height_px):
         return []
-    scale = f"w={wanted.width_px}:h={wanted.height_px}:out_color_matrix=bt709:out_range=tv"
+    scale = f"w={plan.width_px}:h={plan.height_px}:out_color_matrix=bt709:out_range=tv"
     if beyond:
         scale += ":out_primaries=bt709:out_transfer=bt709:intent=perceptual"
     return [("scale", scale), ("format", f"pix_fmts={FORMAT}")]
 
 
-def _enhancing(asked: Enhancement) -> list[tuple[str, str]]:
+def _enhancing(enhancement: Enhancement) -> list[tuple[str, str]]:
     steps: list[tuple[str, str]] = []
-    if asked.denoise:
-        steps.append(("bilateral", f"sigmaS=2:sigmaR={_STRONGEST_DENOISE * asked.denoise:.9f}:planes=7"))
-    if (asked.brightness, asked.contrast, asked.gamma, asked.saturation) != (0.0, 1.0, 1.0, 1.0):
+    if enhancement.denoise:
+        steps.append(
+            ("bilateral", f"sigmaS=2:sigmaR={_STRONGEST_DENOISE * enhancement.denoise:.9f}:planes=7")
+        )
+    if (enhancement.brightness, enhancement.contrast, enhancement.gamma, enhancement.saturation) != (
+        0.0,
+        1.0,
+        1.0,
+        1.0,
+    ):
         span = _WHITE - _BLACK
-        linear = f"{asked.contrast:.9f}*((val-{_BLACK})/{span}-0.5)+0.5+({asked.brightness:.9f})"
-        luminance = f"{_BLACK}.5+{span}*pow(clip({linear},0,1),{1 / asked.gamma:.9f})"
-        colour = f"clip(128.5+{asked.saturation:.9f}*(val-128),16,240)"
+        linear = f"{enhancement.contrast:.9f}*((val-{_BLACK})/{span}-0.5)+0.5+({enhancement.brightness:.9f})"
+        luminance = f"{_BLACK}.5+{span}*pow(clip({linear},0,1),{1 / enhancement.gamma:.9f})"
+        colour = f"clip(128.5+{enhancement.saturation:.9f}*(val-128),16,240)"
         steps.append(("lutyuv", f"y='{luminance}':u='{colour}':v='{colour}'"))
-    if asked.sharpen:
-        steps.append(("unsharp", f"lx=5:ly=5:la={_STRONGEST_SHARPEN * asked.sharpen:.9f}:ca=0"))
+    if enhancement.sharpen:
+        steps.append(("unsharp", f"lx=5:ly=5:la={_STRONGEST_SHARPEN * enhancement.sharpen:.9f}:ca=0"))
     return steps
 
 
@@ -242,3 +262,48 @@ def _shape_of(frame: av.VideoFrame) -> tuple[object, ...]:
         *(frame.width, frame.height, frame.format.name, orientation_of(frame)),
         *(frame.colorspace, frame.color_range, frame.color_trc, frame.color_primaries),
     )
+
+
+def derivative_size_px(first: av.VideoFrame, most_side_px: int) -> tuple[int, int]:
+    """Return width and height, upright: even, as 4:2:0 wants it, and never larger than the original's.
+
+    Only a side of one pixel becomes two. Proportions stay, to a pixel.
+    """
+    sides_px = shown_size_px(first)
+    longest_px = max(sides_px)
+    parts = min(most_side_px, longest_px)
+    width_px, height_px = (max(_LEAST_PX, side * parts // longest_px // 2 * 2) for side in sides_px)
+    return width_px, height_px
+
+
+def frame_jpeg(video: Video, position_s: float, enhancement: Enhancement, *, most_side_px: int) -> bytes:
+    """Return the frame that is shown at a position as a JPEG; see `video_looks.frame_picture`.
+
+    Raises:
+        Poison: None can be decoded.
+    """
+    if video.duration_s is not None:
+        position_s = min(position_s, float(video.duration_s))
+    # Of what a browser tells in binary digits: 3.9 s is not the frame before.
+    place_s = Fraction(round(position_s * _PARTS_OF_SECOND), _PARTS_OF_SECOND)
+    frame = next(video.glimpses([place_s], most_decoded=_MOST_DECODED))
+    if frame is None:
+        frame = next(video.glimpses([Fraction(0)], most_decoded=_MOST_DECODED))
+    if frame is None:
+        raise Poison("gives no picture there; play it to see, or export it again")
+    return encode_jpeg(_pixels(_filtered(frame, enhancement, most_side_px)), _JPEG_QUALITY)
+
+
+def _filtered(frame: av.VideoFrame, enhancement: Enhancement, most_side_px: int) -> av.VideoFrame:
+    deinterlace = enhancement.deinterlace
+    interlaced = deinterlace == "on" or (deinterlace == "auto" and frame.interlaced_frame)
+    width_px, height_px = derivative_size_px(frame, most_side_px)
+    single = msgspec.structs.replace(enhancement, fps=None)
+    plan = Wanted(width_px, height_px, single, "auto" if interlaced else None)
+    chain = PictureFilter(plan)
+    return [*chain.feed(frame, ticks=0, duration_ticks=0), *chain.finish()][0]
+
+
+def _pixels(frame: av.VideoFrame) -> Pixels:
+    bgr = VideoReformatter().reformat(frame, format="bgr24").to_ndarray()
+    return np.asarray(bgr, np.uint8)

@@ -34,7 +34,7 @@ def scratch_folder(settings: Settings) -> Iterator[Path]:
     try:
         root.mkdir(parents=True, exist_ok=True)
         _check_room(root, settings.min_free_disk_mb)
-        with _held(root):  # so that nobody takes it for left behind before it is ours
+        with _lock(root):  # so that no process takes it for left behind before it is ours
             folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=root))
             handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
             fcntl.flock(handle, fcntl.LOCK_EX)
@@ -51,10 +51,10 @@ def scratch_folder(settings: Settings) -> Iterator[Path]:
 
 
 def remove_left_behind(settings: Settings) -> int:
-    """Remove the folders whose makers were killed; return how many there were."""
-    root, removed = scratch_root(settings), 0
+    """Remove the folders of killed makers; return their number."""
+    root, folder_count = scratch_root(settings), 0
     try:
-        with _held(root):
+        with _lock(root):
             for folder in root.glob(f"{_PREFIX}*"):
                 try:
                     handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
@@ -63,18 +63,18 @@ def remove_left_behind(settings: Settings) -> int:
                 try:
                     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     shutil.rmtree(folder, ignore_errors=True)
-                    removed += 1
-                except BlockingIOError:  # its maker is at work
+                    folder_count += 1
+                except BlockingIOError:  # its maker is running
                     pass
                 finally:
                     os.close(handle)
-    except OSError:  # there is no such folder: nothing was ever made
-        return removed
-    return removed
+    except OSError:  # the folder does not exist: nothing was ever made
+        return folder_count
+    return folder_count
 
 
 @contextmanager
-def _held(root: Path) -> Iterator[None]:
+def _lock(root: Path) -> Iterator[None]:
     handle = os.open(root, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

@@ -13,7 +13,7 @@ from av.audio.codeccontext import AudioCodecContext
 from av.filter import Graph
 
 from frametally_producer.reading.video_file import Video
-from frametally_videos.derivatives.mp4_file import Mp4File
+from frametally_videos.derivatives.mp4_encoding import Mp4File
 
 Method = Literal["copied", "encoded", "none"]
 _COPIED = {"aac", "mp3"}
@@ -25,11 +25,7 @@ _PRIMING_S = Fraction(1, 2)
 
 
 class SoundTrack:
-    """The sound of a video on its way to a file; what comes waits until it is known when pictures begin.
-
-    Attributes:
-        method: What becomes of it.
-    """
+    """The sound of a video on its way to a file; it waits until the start of the pictures is known."""
 
     def __init__(self, video: Video, file: Mp4File) -> None:
         """Keep what is met from now on."""
@@ -45,7 +41,7 @@ class SoundTrack:
         video.hear(self._waiting.append)
 
     def begin(self) -> None:
-        """Add the track, where there is sound."""
+        """Add the track, if there is sound."""
         sound = self._sound
         if sound is None:
             return
@@ -57,7 +53,7 @@ class SoundTrack:
             self._encoder = _Encoder(sound, self._file)
 
     def put(self, origin_s: Fraction) -> None:
-        """Write what came since; `origin_s` is the time of the first picture, by the sound's clock."""
+        """Write the new packets; `origin_s` is the time of the first picture, by the sound's clock."""
         while self._waiting:
             packet = self._waiting.popleft()
             if self._encoder is not None:

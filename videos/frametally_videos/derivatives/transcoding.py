@@ -1,4 +1,4 @@
-"""Making a video of a video: its pictures copied where browsers play them, else filtered and coded anew."""
+"""Makes a video from a video: copies its pictures if browsers play them, else filters and encodes them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from frametally.errors import FrametallyError, Poison
 from frametally.process.reports import Progress
 from frametally.process.retrying import GivenUp
 from frametally_producer.reading.video_file import TimedFrame, Video
-from frametally_videos.derivatives.encoders import Chosen, Coding, choose_encoder
-from frametally_videos.derivatives.filters import TIME_BASE, Parity, PictureFilter, Wanted
-from frametally_videos.derivatives.mp4_file import Mp4File, open_mp4
-from frametally_videos.derivatives.picture_size import derivative_size_px
+from frametally_videos.derivatives.filters import TIME_BASE, Parity, PictureFilter, Wanted, derivative_size_px
+from frametally_videos.derivatives.mp4_encoding import Chosen, Coding, Mp4File, choose_encoder, open_mp4
 from frametally_videos.derivatives.sound import Method, SoundTrack
+from frametally_videos.library.video_looks import NO_FRAME
 from frametally_videos.media_records import Enhancement
 
 _USUAL_FPS = Fraction(25)
@@ -25,25 +24,18 @@ _MOST_FPS = 1000
 _PARTS = 1000
 _MOST_UNTIMED = 32  # the longest that H.264 lets frames wait for others is 16
 _LOOK_EVERY_PIECES = 50
-"""Of those that are copied: a look, and arithmetic of fractions, take longer than copying one."""
-NO_FRAME = "holds no frame that can be decoded; play it to see, or export it again"
+"""Copied frames between two looks: a look takes longer than copying one."""
 
 
 class MakingLimits(NamedTuple):
-    """What bounds the making of a file.
-
-    Attributes:
-        most_bytes: Of the file.
-        progress: Is told how far it is.
-        should_stop: Is asked between frames.
-    """
+    """What bounds the making of a file."""
 
     most_bytes: int
     progress: Progress
     should_stop: Callable[[], bool]
 
     def look(self, done_s: Fraction, video: Video) -> None:
-        """Tell how far it is. Raises `GivenUp` where a stop was asked for."""
+        """Report the progress. Raises `GivenUp` after a stop."""
         if self.should_stop():
             raise GivenUp("stopped")
         total_s = video.duration_s
@@ -51,15 +43,11 @@ class MakingLimits(NamedTuple):
 
 
 class Look(NamedTuple):
-    """How pictures are to be encoded, and what is done to them before.
+    """How pictures are encoded, and filtered before.
 
     Attributes:
-        enhancement: What is asked for.
         parity: Of interlaced ones that are to be put together; None: they are left as they are.
-        most_side_px: Longest side.
         encoders: The ladder, by FFmpeg's names.
-        crf: As x264 counts quality.
-        preset: x264's.
     """
 
     enhancement: Enhancement
@@ -80,21 +68,21 @@ class Made(NamedTuple):
     width_px: int
     height_px: int
     frames: int
-    duration_s: Fraction
+    duration_s: float
 
 
 class Unfit(FrametallyError):
-    """Its pictures cannot be copied as they are: they have to be coded anew."""
+    """Its pictures cannot be copied: they must be encoded again."""
 
 
 def copy_pictures(video: Video, path: Path, limits: MakingLimits) -> Made:
     """Make a file with the same pictures, bit by bit.
 
     Raises:
-        Unfit: Their times do not do, or they do not begin with one that stands by itself.
+            Unfit: Their times are not usable, or they do not begin with a key frame.
         Poison: It becomes larger than it may.
         Misconfigured: It cannot be written.
-        GivenUp: A stop was asked for.
+        GivenUp: The command was stopped.
     """
     with open_mp4(path, most_bytes=limits.most_bytes) as file:
         track = file.container.add_stream_from_template(video.stream, opaque=True)
@@ -130,7 +118,7 @@ def copy_pictures(video: Video, path: Path, limits: MakingLimits) -> Made:
         sound.end()
     if video.damage:
         raise Unfit(video.damage[0])
-    return Made("remux", None, sound.method, [], *video.size_px, frames, end * base)
+    return Made("remux", None, sound.method, [], *video.size_px, frames, float(end * base))
 
 
 def encode_pictures(video: Video, path: Path, look: Look, limits: MakingLimits) -> Made:
@@ -139,21 +127,21 @@ def encode_pictures(video: Video, path: Path, look: Look, limits: MakingLimits) 
     Raises:
         Poison: No frame can be decoded, or the file becomes larger than it may.
         Misconfigured: No encoder works here, or the file cannot be written.
-        GivenUp: A stop was asked for.
+        GivenUp: The command was stopped.
     """
     with open_mp4(path, most_bytes=limits.most_bytes) as file:
         frames = video.frames()
-        making = _Encoding(video, file, look)
-        held: TimedFrame | None = None
+        encoding = _Encoding(video, file, look)
+        earlier: TimedFrame | None = None
         for timed in frames:
-            if held is not None:
-                making.put(held, timed.position_s)
+            if earlier is not None:
+                encoding.put(earlier, timed.position_s)
                 limits.look(timed.position_s, video)
-            held = timed
-        if held is None:
+            earlier = timed
+        if earlier is None:
             raise Poison(NO_FRAME)
-        making.put(held, max(video.end_s or held.position_s, held.position_s))
-        return making.end()
+        encoding.put(earlier, max(video.end_s or earlier.position_s, earlier.position_s))
+        return encoding.end()
 
 
 class _Encoding:
@@ -182,14 +170,16 @@ class _Encoding:
         self._sound.put(self._origin_s)
 
     def end(self) -> Made:
-        """Encode what is held, and return what was made."""
+        """Encode the last frame, and return the result."""
         assert self._origin_s is not None  # noqa: S101 - for the type checker
         self._encode(self._filter.finish())
         if self._held is not None:
             asked_fps = self._look.enhancement.fps
             held_ticks = self._held.pts or 0
-            left = round(1 / (Fraction(asked_fps) * TIME_BASE)) if asked_fps else self._end_ticks - held_ticks
-            self._encode_one(self._held, max(left, 1))
+            ticks_left = (
+                round(1 / (Fraction(asked_fps) * TIME_BASE)) if asked_fps else self._end_ticks - held_ticks
+            )
+            self._encode_one(self._held, max(ticks_left, 1))
         self._file.put(self._lengthened(list(self._timed(self._track.encode(None)))))
         self._sound.put(self._origin_s)
         self._sound.end()
@@ -202,7 +192,7 @@ class _Encoding:
             coding.width_px,
             coding.height_px,
             self._frames,
-            self._last_end_ticks * TIME_BASE,
+            float(self._last_end_ticks * TIME_BASE),
         )
 
     def _begin(self, first: TimedFrame) -> None:
@@ -236,11 +226,11 @@ class _Encoding:
 
     def _encode(self, frames: Iterator[av.VideoFrame]) -> None:
         for frame in frames:
-            held = self._held
-            if frame.pts is None or (held is not None and frame.pts <= (held.pts or 0)):
+            pending = self._held
+            if frame.pts is None or (pending is not None and frame.pts <= (pending.pts or 0)):
                 continue  # two within a tick
-            if held is not None:
-                self._encode_one(held, frame.pts - (held.pts or 0))
+            if pending is not None:
+                self._encode_one(pending, frame.pts - (pending.pts or 0))
             self._held = frame
 
     def _encode_one(self, frame: av.VideoFrame, duration_ticks: int) -> None:
@@ -273,18 +263,18 @@ def _timed_pieces(video: Video, step: int) -> Iterator[av.Packet[av.VideoStream]
 
     Those are `step` ticks apart.
     """
-    waiting: list[av.Packet[av.VideoStream]] = []
+    untimed: list[av.Packet[av.VideoStream]] = []
     for packet in video.pieces():
-        if packet.dts is None and len(waiting) < _MOST_UNTIMED:
-            waiting.append(packet)
+        if packet.dts is None and len(untimed) < _MOST_UNTIMED:
+            untimed.append(packet)
             continue
-        for before, earlier in enumerate(waiting):
+        for before, earlier in enumerate(untimed):
             if packet.dts is not None:
-                earlier.dts = packet.dts - step * (len(waiting) - before)
+                earlier.dts = packet.dts - step * (len(untimed) - before)
             yield earlier
-        waiting.clear()
+        untimed.clear()
         yield packet
-    yield from waiting
+    yield from untimed
 
 
 def _usual_ticks(video: Video, time_base: Fraction) -> int:

@@ -1,1 +1,1 @@
-"""All that a video's bytes tell of it, by functions of an open video and of plain values."""
+"""The metadata of a video, by functions of an open video and of plain values."""

@@ -1,8 +1,9 @@
-"""What packets tell without being decoded: how many frames, when, how large, which stand by themselves."""
+"""Facts from packets, without decoding: number, times and sizes of frames, and gaps."""
 
 from __future__ import annotations
 
 import contextlib
+import datetime
 from array import array
 from collections.abc import Iterator
 from fractions import Fraction
@@ -12,6 +13,10 @@ import av
 import numpy as np
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
+
+from frametally.records import TimeSource
+from frametally.rules.times import DAY_MS, EPOCH, HOUR_S, MILLISECOND
+from frametally_producer.reading.video_file import Video
 
 Ticks = NDArray[np.int64]
 
@@ -39,11 +44,10 @@ class PacketCounts(NamedTuple):
 
     Attributes:
         frames: Packets that decode to a frame.
-        size_bytes: Of all its packets.
-        longest_gop: Most frames from one that stands by itself to the next; None where none does.
+        longest_gop: Most frames from one key frame to the next; None without key frames.
         is_reordered: Whether some are decoded before frames that are shown earlier.
-        timing: None where the packets do not tell it, or times jump.
-        first_frame: The first that decodes; None where none of the first packets does.
+        timing: None if the packets do not tell it, or times jump.
+        first_frame: The first that decodes; None if none of the first packets does.
     """
 
     frames: int
@@ -79,7 +83,7 @@ class _Count:
             self.gop = 1
         elif self.gop:
             self.gop += 1
-        else:  # nothing stands before it that it could be predicted from
+        else:  # there is nothing before it from which it could be predicted
             return
         pts, dts = packet.pts, packet.dts
         self.pts.append(_NONE if pts is None else pts)
@@ -96,7 +100,7 @@ class _Count:
             frames=len(pts),
             size_bytes=self.size_bytes,
             longest_gop=max(self.longest_gop, self.gop) or None,
-            # Where only times of decoding are told, the code's word is all there is.
+            # With decoding times alone, only the codec says more.
             is_reordered=bool((pts[1:] < pts[:-1]).any()) if has_pts else context.has_b_frames,
             timing=self._timing(_in_order(pts if has_pts else dts), rate),
             first_frame=self.first_frame,
@@ -123,7 +127,7 @@ def count_packets(
 ) -> dict[int, PacketCounts]:
     """Read all packets of some streams; return what each stream's tell, by the stream's index.
 
-    What cannot be read ends it: all up to there is told. Of each stream, packets are decoded until there is
+    It ends at the first unreadable packet. Of each stream, packets are decoded until there is
     one frame.
     """
     counts = {stream.index: _Count(stream) for stream in streams}
@@ -140,7 +144,7 @@ def _packets(container: av.container.InputContainer, streams: list[VideoStream])
 
 
 def _in_order(ticks: Ticks) -> Ticks | None:
-    """Return times in the order of presentation; None unless they only grow, but for reordered frames."""
+    """Return times in the order of presentation; None unless they only grow, except for reordered frames."""
     if not len(ticks) or (ticks == _NONE).any():
         return None
     order = np.argsort(ticks, kind="stable")
@@ -148,3 +152,103 @@ def _in_order(ticks: Ticks) -> Ticks | None:
         return None
     ordered: Ticks = ticks[order]
     return ordered if bool((np.diff(ordered) > 0).all()) else None
+
+
+_GAP = 1.8
+"""Steps of so many usual ones have left a frame out; what varies less is a variable rate."""
+_UNASKED_AT_END = 16
+"""Frames at the end that are not asked: of a file that was cut those are missing that come later in it."""
+_MOST_SPANS = 100
+CLOCK_AHEAD_S = float(HOUR_S)
+"""By how much a camera's clock may be ahead of the server's."""
+_RESET_DAYS = [
+    (datetime.datetime(year, 1, 1, tzinfo=datetime.UTC) - EPOCH) // MILLISECOND
+    for year in (1904, 1970, 1980, 2000)
+]
+"""Dates of clocks that were never set: QuickTime's, Unix's, FAT's, and those of many cameras."""
+
+_CLOCKS: tuple[TimeSource, ...] = ("exif", "container", "file_time")
+
+
+class Gaps(NamedTuple):
+    """Gaps between frames.
+
+    Attributes:
+        spans_s: Between which frames, seconds after the first; the longest hundred, in their order.
+    """
+
+    missing: int
+    spans_s: list[tuple[float, float]]
+
+
+def gaps(ticks: Ticks, tick_s: Fraction) -> Gaps:
+    """Return where frames were left out of a stream, by its frames' times in their order."""
+    steps = np.diff(ticks)
+    usual = float(np.median(steps)) if len(steps) else 0.0
+    steps = steps[: len(steps) - _UNASKED_AT_END]
+    places = np.flatnonzero(steps >= _GAP * usual)
+    missing = int(np.rint(steps[places] / usual).sum()) - len(places)
+    longest = np.sort(places[np.argsort(-steps[places], kind="stable")][:_MOST_SPANS])
+    first = int(ticks[0])
+    spans_s = [
+        (
+            round(float((int(ticks[place]) - first) * tick_s), 3),
+            round(float((int(ticks[place + 1]) - first) * tick_s), 3),
+        )
+        for place in longest
+    ]
+    return Gaps(missing, spans_s)
+
+
+def clock_fault(
+    started_at_ms: int | None, time_source: TimeSource | None, duration_s: float, uploaded_at_ms: int
+) -> tuple[float | None, str | None]:
+    """Return by how many seconds a video ends after its upload, and what is wrong with its event time.
+
+    Both may be None. A person's time, or a file name's, is believed, except in the future.
+    """
+    if started_at_ms is None:
+        return None, "It has no start time."
+    ahead_s = (started_at_ms - uploaded_at_ms) / 1000 + duration_s
+    if ahead_s > CLOCK_AHEAD_S:
+        return ahead_s, f"By its own time it ended {ahead_s / HOUR_S:.1f} h after it was uploaded."
+    if time_source in _CLOCKS and any(0 <= started_at_ms - day < DAY_MS for day in _RESET_DAYS):
+        year = (EPOCH + started_at_ms * MILLISECOND).year
+        return (
+            ahead_s,
+            f"It says that it was filmed on the first day of {year}, as a clock does that was never set.",
+        )
+    return ahead_s, None
+
+
+class FoundTimes(NamedTuple):
+    """Facts of a video from its packets, and those that it states.
+
+    Attributes:
+        length_s: Length of its pictures; None if unknown.
+        gaps: Where frames were left out; None where its times jump.
+    """
+
+    length_s: float | None
+    stated_s: float | None
+    fps: float | None
+    frames: int
+    gaps: Gaps | None
+
+
+def found_times(video: Video) -> FoundTimes:
+    """Read an open video's packets; return what the checks of times compare."""
+    stream = video.stream
+    counts = count_packets(video.container, [stream])[stream.index]
+    return times_of(counts, stream.time_base, video.duration_s)
+
+
+def times_of(counts: PacketCounts, tick_s: Fraction | None, stated_s: Fraction | None) -> FoundTimes:
+    """Return what the checks of times compare."""
+    stated = None if stated_s is None else float(stated_s)
+    if counts.timing is None or tick_s is None:
+        return FoundTimes(stated, stated, counts.frames / stated if stated else None, counts.frames, None)
+    ticks, end = counts.timing
+    length_s = float((end - int(ticks[0])) * tick_s)
+    fps = counts.frames / length_s if length_s else None
+    return FoundTimes(length_s, stated, fps, counts.frames, gaps(ticks, tick_s))

@@ -1,1 +1,1 @@
-"""What the mission asks of this folder: each module answers one hook of its `plugin.py`."""
+"""Hooks for frametally's commands: each module has one hook of `plugin.py`."""

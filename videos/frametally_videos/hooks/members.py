@@ -1,8 +1,8 @@
-"""What uploaded videos have run beside a dashboard, and what a dashboard is given of them."""
+"""Servers and processes of uploaded videos beside a dashboard, and their parts of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from typing import Any
@@ -10,19 +10,79 @@ from typing import Any
 import click
 
 from frametally.errors import Retryable
+from frametally.naming import NamesPart
+from frametally.opening import open_frame_log
+from frametally.ports.frame_log import NoSuchTopic
+from frametally.ports.object_store import ObjectStore
 from frametally.settings.loading import Settings
+from frametally_cli.commands.servers import tables_line
 from frametally_cli.options.ports import Ports, opened_once, wait_for
 from frametally_cli.stages.family_members import MemberOptions, MembersPart, command, counting
+from frametally_videos.catalogue.catalogue_rows import VideoQuestion, VideoState
 from frametally_videos.jobs.job_bells import telling
-from frametally_videos.opening import catalogue_to_look, open_task_queue, open_video_catalogue
-from frametally_videos.ports.video_catalogue import VideoState
+from frametally_videos.opening import catalogue_of, catalogue_to_look, open_video_catalogue, queue_of
+from frametally_videos.queues.task_queue import QUEUES
 from frametally_videos.settings import VideoSettings
+
+
+def setup(settings: Settings, _: Sequence[str], check_only: bool) -> Iterator[str]:
+    """Set them up.
+
+    Raises:
+        Misconfigured: A server refuses us, a right is missing, or the queue has other settings.
+        Retryable: A server is not available.
+    """
+    yield tables_line("catalogue", settings.catalogue_url, settings.catalogue_access, open_video_catalogue)
+    of_videos = settings.part(VideoSettings)
+    if url := of_videos.queue_url:
+        with (
+            catalogue_of(settings) as catalogue,
+            closing(queue_of(settings, catalogue)) as queue,
+        ):
+            queue.prepare()
+        yield f"queue: {url} has its exchanges and its queues: {', '.join(QUEUES)}"
+    if settings.log_url.startswith("kafka://") and of_videos.video_orchestrator == "airflow":
+        yield _topic(settings, of_videos.videos_topic, check_only=check_only)
+
+
+def _topic(settings: Settings, topic: str, *, check_only: bool) -> str:
+    """Make the topic of new videos, of one partition, if it is not there."""
+    with closing(open_frame_log(settings.log_url, settings.log_access, lease_s=settings.lease_s)) as log:
+        try:
+            log.partitions(topic)
+        except NoSuchTopic:
+            if check_only:
+                raise
+            log.create_topic(topic, 1)
+            return f"log: topic {topic!r} made, for new videos"
+    return f"log: topic {topic!r} exists, for new videos"
+
+
+def servers(settings: Settings) -> dict[str, str]:
+    """Return where the queue is; empty: it is the catalogue."""
+    return {"queue": settings.part(VideoSettings).queue_url}
+
+
+def topics(settings: Settings) -> list[str]:
+    """Return the topic that new videos are announced on."""
+    return [settings.part(VideoSettings).videos_topic]
+
+
+def known_names(settings: Settings, _: ObjectStore | None) -> NamesPart:
+    """Return what knows the sources of uploaded videos, which may be many."""
+
+    def is_source(source: str) -> bool:
+        with catalogue_to_look(settings) as catalogue:
+            return bool(catalogue.videos(VideoQuestion(sources=(source,), limit=1)).total)
+
+    return NamesPart(is_source=is_source)
+
 
 _SETTLED: tuple[VideoState, ...] = ("ready", "failed")
 
 
 def members(settings: Settings, options: MemberOptions) -> MembersPart:
-    """Return the workers, and who detects and counts; `serve` starts none where that many are set."""
+    """Return the workers, detectors and counters; `serve` starts none if that many are set."""
     workers = settings.part(VideoSettings).video_workers
     return MembersPart(
         [
@@ -30,40 +90,39 @@ def members(settings: Settings, options: MemberOptions) -> MembersPart:
             command("consume", settings),
             counting(settings, options),
         ],
-        partial(_waiting, settings) if workers else None,
+        partial(_videos_waiting, settings) if workers else None,
     )
 
 
 @contextmanager
-def _waiting(settings: Settings) -> Iterator[Callable[[], bool]]:
-    seen = ""
+def _videos_waiting(settings: Settings) -> Iterator[Callable[[], bool]]:
+    last_version = ""
     with catalogue_to_look(settings) as catalogue:
 
         def look() -> bool:
-            nonlocal seen
+            nonlocal last_version
             version = catalogue.version()
-            is_waiting = version != seen and bool(catalogue.states().keys() - set(_SETTLED))
-            seen = version
+            is_waiting = version != last_version and bool(catalogue.states().keys() - set(_SETTLED))
+            last_version = version
             return is_waiting
 
         yield look
 
 
 def must_open(settings: Settings) -> None:
-    """Open the catalogue and the queue, unless they are away for now. Raises `Misconfigured`."""
-    of_videos = settings.part(VideoSettings)
+    """Open the catalogue and the queue, unless they are not available now. Raises `Misconfigured`."""
     with (
         suppress(Retryable),
-        closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue,
-        closing(open_task_queue(of_videos.queue_url, catalogue, of_videos.queue_access)),
+        catalogue_of(settings) as catalogue,
+        closing(queue_of(settings, catalogue)),
     ):
         pass
 
 
 @contextmanager
 def serving(ports: Ports, _: MemberOptions) -> Iterator[dict[str, Any]]:
-    """Open the catalogue for a dashboard, and tell the queue of what is queued there."""
-    with opened_once(lambda: catalogue_to_look(ports.settings)) as opened:
-        catalogue = wait_for(opened)
+    """Open the catalogue for a dashboard, and announce its queued jobs on the queue."""
+    with opened_once(lambda: catalogue_to_look(ports.settings)) as opening:
+        catalogue = wait_for(opening)
         with telling(ports.settings, catalogue, lambda line: click.echo(line, err=True)):
             yield {"catalogue": catalogue}

@@ -1,1 +1,1 @@
-"""What is done to videos: jobs, each in a process of its own."""
+"""Jobs on videos, each in a process of its own."""

@@ -1,4 +1,4 @@
-"""Does one job: `python -m frametally_videos.jobs`, told which on its input, telling on its output.
+"""Does one job: `python -m frametally_videos.jobs` reads it from its input, and reports on its output.
 
 Settings come by the environment. What it may take is bounded, and unless the job needs a server it has no
 network. It ends with the worker that started it, or when that tells it to, and the same job goes on
@@ -7,7 +7,9 @@ from there.
 
 from __future__ import annotations
 
+import math
 import os
+import resource
 import signal
 import socket
 import sys
@@ -23,20 +25,32 @@ from frametally.opening import open_object_store
 from frametally.plugins import hooks
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
+from frametally.process.limits import limit
 from frametally.process.no_network import without_network
 from frametally.process.retrying import GivenUp, Patience
+from frametally.rules.times import HOUR_S
 from frametally.settings.loading import Settings, load_settings
-from frametally_videos.handed_store.handed_store import HandedStore
-from frametally_videos.jobs.job_messages import STORE_VARIABLE, WITH_SERVERS, JobOrder, JobWord
-from frametally_videos.jobs.job_steps import DOING, JobCall, plugin_jobs
+from frametally_producer.child import bound_memory
+from frametally_videos.catalogue.catalogue_rows import JobKind
+from frametally_videos.jobs.handed_store import HandedStore
+from frametally_videos.jobs.job_steps import (
+    DOING,
+    STORE_VARIABLE,
+    WITH_SERVERS,
+    JobCall,
+    JobOrder,
+    JobWord,
+    plugin_jobs,
+)
 from frametally_videos.jobs.originals import find_record
-from frametally_videos.jobs.process_bounds import bound_job
-from frametally_videos.looking.video_sentences import sentence
-from frametally_videos.ports.job_book import JobKind
+from frametally_videos.library.video_looks import sentence
+from frametally_videos.settings import VideoSettings
 
 _MEMORY = "FRAMETALLY_JOB_MEMORY_MB"
 _NICE = 10
 _TELL_EVERY_S = 0.5
+_MOST_FILE_BYTES = 20_000_000_000
+"""A version of a video is a file of this process first."""
 
 
 class _Teller:
@@ -107,12 +121,22 @@ def _end_of(order: JobOrder, settings: Settings, teller: _Teller, stop: threadin
         return JobWord(end="failed", reason=f"It takes more than {most}; convert it, or raise {_MEMORY}.")
 
 
+def _bound_job(settings: Settings) -> None:
+    """Bound what this process may take: who started it bounds how long it may go on."""
+    limit(resource.RLIMIT_FSIZE, _MOST_FILE_BYTES)
+    limit(
+        resource.RLIMIT_CPU,
+        math.ceil(settings.part(VideoSettings).job_max_h * HOUR_S) * (os.cpu_count() or 1),
+    )
+    bound_memory(settings)
+
+
 def _main() -> None:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
     os.nice(_NICE)
     settings = load_settings("producer")
-    bound_job(settings)
+    _bound_job(settings)
     order = msgspec.json.decode(sys.stdin.buffer.readline(), type=JobOrder)
     if not _needs_network(order.kind, settings):
         without_network()

@@ -1,4 +1,4 @@
-"""One attempt at a job: a process of its own, and what holds the job for as long as that lives."""
+"""One attempt at a job: a process of its own, and the lease of the job while it lives."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import KW_ONLY, dataclass
 from typing import BinaryIO
 
 import msgspec
@@ -20,14 +22,14 @@ from frametally.rules.times import HOUR_S
 from frametally.settings.environment import without_secrets
 from frametally.settings.loading import Settings
 from frametally_producer.child import environment_for_child, start_child
-from frametally_videos.handed_store.serving import Handing
-from frametally_videos.jobs.job_messages import STORE_VARIABLE, WITH_SERVERS, JobOrder, JobWord
-from frametally_videos.ports.job_book import Job
+from frametally_videos.catalogue.catalogue_rows import Job
+from frametally_videos.jobs.handed_store import Handing
+from frametally_videos.jobs.job_steps import STORE_VARIABLE, WITH_SERVERS, JobOrder, JobWord
 from frametally_videos.settings import VideoSettings
 
 _LOOK_S, _RENEW_EVERY_S = 0.2, 1.0
 _END_WITHIN_S = 9.0
-"""A job that was told to stop, and is at one frame for so long, is killed: commands end within 10 s."""
+"""A stopped job that stays at one frame for so long is killed: commands end within 10 s."""
 _LONGEST_LINE = 1 << 16
 _MOST_DEATHS = 3
 _FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM)
@@ -36,49 +38,38 @@ _FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM)
 _words = msgspec.json.Decoder(JobWord)
 
 
+@dataclass
 class Attempt:
-    """A claimed job's process."""
+    """A claimed job's process; its output goes to `say`, line by line.
 
-    def __init__(
-        self,
-        job: Job,
-        *,
-        settings: Settings,
-        store: ObjectStore,
-        renew: Callable[[float | None], bool],
-        keep: Callable[[], bool],
-        say: Callable[[str], None],
-    ) -> None:
-        """Start nothing yet.
+    `renew` is called once a second, with how far it is, as `Job.progress` has it, and returns whether the job
+    is still ours; it may raise `Retryable`. `keep` is called several times a second; once it is False, others
+    may be offered the job, and `renew` is called as often.
+    """
 
-        Args:
-            job: What is to be done.
-            settings: Of this process; the job has the same.
-            store: Where the video is.
-            renew: Is called once a second, with how far it is, as `Job.progress` has it; returns whether the
-                job is still ours. May raise `Retryable`.
-            keep: Is called several times a second; once False, others may be told of the job, and `renew` is
-                called as often.
-            say: Is told what the process says, line by line.
-        """
-        self._job = job
-        self._settings = settings
-        self._store = store
-        self._renew_hold = renew
-        self._keep = keep
-        self._say = say
+    job: Job
+    _: KW_ONLY
+    settings: Settings
+    store: ObjectStore
+    renew: Callable[[float | None], bool]
+    keep: Callable[[], bool]
+    say: Callable[[str], None]
+
+    def __post_init__(self) -> None:
+        """Start nothing yet."""
+        self._of_videos = self.settings.part(VideoSettings)
         self._last_line = ""
         self._renewed_at_s = time.monotonic()
         self._progress: float | None = None
         self._end: JobWord | None = None
 
     def run(self, should_stop: Callable[[], bool]) -> JobWord | None:
-        """Do the job; once `should_stop`, what is in hand is finished and the rest left.
+        """Do the job; after `should_stop`, finish the current step and leave the rest.
 
         Returns:
-            How it ended; None if it is another's by now, or was cancelled: nothing more may be noted of it.
+            The result; None if another worker has the job now, or it was cancelled: record nothing more.
         """
-        handed, theirs = (None, None) if self._job.kind in WITH_SERVERS else socket.socketpair()
+        handed, theirs = (None, None) if self.job.kind in WITH_SERVERS else socket.socketpair()
         process = self._start(theirs)
         with process:
             readers = [
@@ -91,7 +82,7 @@ class Attempt:
                 reader.start()
             try:
                 self._order(process)
-                with METERS.timed(f"job-{self._job.kind}"):
+                with METERS.timed(f"job-{self.job.kind}"):
                     ours = self._look_after(process, should_stop)
             finally:
                 process.kill()
@@ -102,8 +93,8 @@ class Attempt:
         return self._end or self._died(process.returncode, stopped=should_stop())
 
     def _start(self, handed: socket.socket | None) -> subprocess.Popen[bytes]:
-        """Start its process; what is handed to it has no log-ins."""
-        environment = environment_for_child(self._settings)
+        """Start its process, without any log-ins."""
+        environment = environment_for_child(self.settings)
         numbers = []
         if handed is not None:
             numbers = [handed.fileno()]
@@ -116,35 +107,26 @@ class Attempt:
 
     def _hand(self, connection: socket.socket) -> None:
         """Hand it the video's folder, of which it may change all but the record and the original."""
-        video_id = self._job.video_id
-        kept = frozenset({keys.video_key(video_id), keys.original_key(video_id)})
-        Handing(self._store, folder=keys.video_folder(video_id), kept=kept).serve(connection)
+        video_id = self.job.video_id
+        read_only = frozenset({keys.video_key(video_id), keys.original_key(video_id)})
+        Handing(self.store, folder=keys.video_folder(video_id), read_only=read_only).serve(connection)
 
     def _order(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdin  # noqa: S101 - for the type checker
-        order = JobOrder(self._job.video_id, self._job.kind, self._job.options)
-        try:
+        order = JobOrder(self.job.video_id, self.job.kind, self.job.options)
+        with suppress(BrokenPipeError):  # it ended before; why is in its code
             process.stdin.write(msgspec.json.encode(order) + b"\n")
             process.stdin.close()
-        except BrokenPipeError:  # it ended before; why is in its code
-            pass
 
     def _look_after(self, process: subprocess.Popen[bytes], should_stop: Callable[[], bool]) -> bool:
         """Wait for its end; return whether the job stayed ours until then."""
         kill_at_s: float | None = None
-        over_at_s = time.monotonic() + self._settings.part(VideoSettings).job_max_h * HOUR_S
+        over_at_s = time.monotonic() + self._of_videos.job_max_h * HOUR_S
         while True:
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 process.wait(_LOOK_S)
-            except subprocess.TimeoutExpired:
-                pass
-            else:
                 return True
-            every_s = (
-                min(_RENEW_EVERY_S, self._settings.part(VideoSettings).job_lease_s / 3)
-                if self._keep()
-                else 0.0
-            )
+            every_s = min(_RENEW_EVERY_S, self._of_videos.job_lease_s / 3) if self.keep() else 0.0
             if kill_at_s is None and should_stop():
                 process.terminate()
                 kill_at_s = time.monotonic() + _END_WITHIN_S
@@ -163,11 +145,11 @@ class Attempt:
         if time.monotonic() - self._renewed_at_s < every_s:
             return True
         try:
-            kept = self._renew_hold(self._progress)
-        except Retryable:  # nobody else gets it either; and doing it twice is as doing it once
+            is_kept = self.renew(self._progress)
+        except Retryable:  # no other worker gets it either; and doing it twice changes nothing
             return True
         self._renewed_at_s = time.monotonic()
-        return kept
+        return is_kept
 
     def _died(self, code: int, *, stopped: bool) -> JobWord:
         """Return what to make of an end without a word."""
@@ -177,18 +159,18 @@ class Attempt:
             return JobWord(end="failed", reason=self._too_long())
         if code < 0:
             name = signal.Signals(-code).name
-            if self._job.attempts >= _MOST_DEATHS and code not in _FROM_OUTSIDE:
-                reason = f"What decodes it was killed ({name}) {self._job.attempts} times; convert it."
+            if self.job.attempts >= _MOST_DEATHS and code not in _FROM_OUTSIDE:
+                reason = f"Its decoder was killed ({name}) {self.job.attempts} times; convert it."
                 return JobWord(end="failed", reason=reason)
-            return JobWord(end="again", reason=f"What decodes it was killed ({name}).")
+            return JobWord(end="again", reason=f"Its decoder was killed ({name}).")
         return JobWord(end="again", reason=f"Its process ended without a result: {self._last_line or code}")
 
     def _too_long(self) -> str:
-        most_h = self._settings.part(VideoSettings).job_max_h
+        most_h = self._of_videos.job_max_h
         return f"It takes more than {most_h:g} h; cut it, or raise FRAMETALLY_JOB_MAX_H."
 
-    def _hear(self, said: BinaryIO) -> None:
-        while line := said.readline(_LONGEST_LINE):
+    def _hear(self, stream: BinaryIO) -> None:
+        while line := stream.readline(_LONGEST_LINE):
             try:
                 word = _words.decode(line)
             except msgspec.DecodeError:
@@ -198,9 +180,9 @@ class Attempt:
             else:
                 self._end = word
 
-    def _pass_on(self, said: BinaryIO) -> None:
-        while line := said.readline(_LONGEST_LINE):
+    def _pass_on(self, stream: BinaryIO) -> None:
+        while line := stream.readline(_LONGEST_LINE):
             text = line.decode(errors="replace").strip()
             if text:
                 self._last_line = text[:300]
-                self._say(text)
+                self.say(text)

@@ -16,12 +16,11 @@ from frametally.process.reports import Progress
 from frametally.process.retrying import Patience
 from frametally.records import MediaManifest
 from frametally.settings.loading import Settings
-from frametally_producer.media.manifest_keeping import begin_video, go_on_with
-from frametally_producer.media.video_work import VideoWork
+from frametally_producer.media.videos import VideoWork, begin_video, go_on_with
 from frametally_producer.produce import begin
 from frametally_producer.writing.manifest import ManifestKeeper
 from frametally_producer.writing.production import ProduceCall
-from frametally_videos.jobs.announcement_mending import put_right
+from frametally_videos.jobs.announced_medium import put_right
 from frametally_videos.jobs.originals import open_original
 from frametally_videos.records import VideoRecord
 
@@ -41,46 +40,46 @@ def make_frames(
         What is wrong with its file, a sentence each.
 
     Raises:
-        Poison: It has no frame, or nothing says when it was filmed.
-        GivenUp: A stop was asked for; what was in hand is announced and noted.
+        Poison: It has no frame, or its time is unknown.
+        GivenUp: The command was stopped; the current frames are announced and recorded.
         Misconfigured: The store, the log or a folder cannot be written.
     """
     if record.facts.started_at_ms is None or record.facts.time_source is None:
         raise Poison("nothing says when it was filmed: give it a time")
     call = ProduceCall(paths=(), settings=settings, should_stop=should_stop)
     with begin(call, store=store, log=log, progress=progress) as production:
-        known = production.patience.until_done(
+        manifest = production.patience.until_done(
             "the object store",
             lambda: put_right(record, settings=settings, store=store, log=log, progress=progress),
         )
-        with open_original(store, record, production.patience, max_pixels=production.max_pixels) as opened:
+        with open_original(store, record, production.patience, max_pixels=production.max_pixels) as video:
             keeper = take_up(
-                record, known, production.store, production.patience, sampling=settings.sample_fps
+                record, manifest, production.store, production.patience, sampling=settings.sample_fps
             )
             if keeper is not None:
-                VideoWork(opened, keeper, production).run()
-            return list(opened.damage)
+                VideoWork(video, keeper, production).run()
+            return list(video.damage)
 
 
 def take_up(
     record: VideoRecord,
-    known: MediaManifest | None,
+    manifest: MediaManifest | None,
     store: ObjectStore,
     patience: Patience,
     *,
     sampling: str,
 ) -> ManifestKeeper | None:
-    """Return the keeper of an uploaded video's manifest, new or `known`; None if nothing of it is missing.
+    """Return the keeper of an uploaded video's manifest, new or `manifest`; None if nothing of it is missing.
 
     Raises:
-        Poison: Nothing says when it was filmed.
-        GivenUp: The store is away, and a stop was asked for.
+        Poison: Its time is unknown.
+        GivenUp: The store is not available, and the command was stopped.
     """
     facts = record.facts
     if facts.started_at_ms is None or facts.time_source is None:
         raise Poison("nothing says when it was filmed: give it a time")
-    if known is not None:
-        return go_on_with(known, store, patience, sampling=sampling)
+    if manifest is not None:
+        return go_on_with(manifest, store, patience, sampling=sampling)
     return begin_video(
         store,
         patience,

@@ -1,23 +1,25 @@
-"""Workers are told what is due: at once by whoever queued it, and again, whatever was lost, by workers."""
+"""Announces due jobs to workers: at once when queued, and again if an announcement was lost."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
 
 from frametally.errors import FrametallyError, Retryable
 from frametally.process.retrying import Backoff, OnceAMinute
 from frametally.settings.loading import Settings
-from frametally_videos.jobs.takeover import take_over
-from frametally_videos.opening import open_task_queue
-from frametally_videos.ports.job_book import MOST_LOSSES, Job
-from frametally_videos.ports.task_queue import QUEUES, TaskQueue, kinds_of
-from frametally_videos.ports.video_catalogue import VideoCatalogue
+from frametally_videos.catalogue.catalogue_rows import MOST_LOSSES, Job
+from frametally_videos.opening import queue_of
+from frametally_videos.queues.task_queue import QUEUES, TaskQueue, kinds_of, take_over
 from frametally_videos.settings import VideoSettings
 
+if TYPE_CHECKING:
+    from frametally_videos.catalogue.video_catalogue import VideoCatalogue
+
 _AGAIN_AFTER_S = 60.0
-"""What is told and not claimed for so long is told again: the queue may have lost it."""
+"""Unclaimed time after which a job is announced again: the queue may have lost it."""
 _AT_ONCE = 100
 
 
@@ -33,27 +35,27 @@ def tell_due(catalogue: VideoCatalogue, queue: TaskQueue) -> None:
     """Tell the queue of every job that waits, each once a minute.
 
     Raises:
-        Retryable: The catalogue or the queue is away for now.
+        Retryable: The catalogue or the queue is not available.
         Misconfigured: The queue does not let us in.
     """
-    queue.prepare()  # first: the book notes whom it has told of, and here nobody could be told
-    while jobs := catalogue.due(limit=_AT_ONCE, again_after_s=_AGAIN_AFTER_S):
+    queue.prepare()  # first: the book notes the announcement, and without a queue there is none
+    while jobs := catalogue.take_due(limit=_AT_ONCE, again_after_s=_AGAIN_AFTER_S):
         queue.tell(jobs)
 
 
 def give_up_dead(catalogue: VideoCatalogue, queue: TaskQueue, settings: Settings) -> None:
-    """Fail the jobs that the queue tells nobody of any more, if they have lost as many workers as they may.
+    """Fail the jobs that the queue announces no more, if they have lost as many workers as they may.
 
     Others' turn comes when their lease is over: a queue also counts what was not the job's fault.
 
     Raises:
-        Retryable: The catalogue or the queue is away for now.
+        Retryable: The catalogue or the queue is not available.
         Misconfigured: The queue does not let us in.
     """
 
     def give_up(job_id: str) -> None:
-        there = catalogue.job(job_id)
-        if there is None or there.losses < MOST_LOSSES:
+        dead_job = catalogue.job(job_id)
+        if dead_job is None or dead_job.losses < MOST_LOSSES:
             return
         job = take_over(
             catalogue,
@@ -72,25 +74,18 @@ def give_up_dead(catalogue: VideoCatalogue, queue: TaskQueue, settings: Settings
 def telling(
     settings: Settings, catalogue: VideoCatalogue, say: Callable[[str], None], *, every_s: float | None = None
 ) -> Iterator[None]:
-    """While it lasts, tell the queue of whatever is queued by this process, at once; and of all, `every_s`.
+    """Announce jobs that this process queues at once, and all queued jobs every `every_s`, while it lasts.
 
-    A thread of its own does it: nobody who queues a job waits for a queue, or fails because of it. Whoever
-    tells of all also gives up what is dead.
+    It runs in a thread of its own: a caller that queues a job never waits for a queue, nor fails because of
+    it. A process that announces all jobs also fails the dead ones.
 
-    Args:
-        settings: Name the queue; where it is the catalogue itself, nothing has to be told.
-        catalogue: Whose jobs these are.
-        say: Is told once a minute why it cannot be done.
-        every_s: None: only what this process queues.
+    If the catalogue itself is the queue, there is nothing to announce; `every_s` None: only jobs queued by
+    this process. Once a minute `say` gets the reason why it fails.
 
     Raises:
-        Misconfigured: The queue's URL is none.
+            Misconfigured: The queue's URL is not valid.
     """
-    with closing(
-        open_task_queue(
-            settings.part(VideoSettings).queue_url, catalogue, settings.part(VideoSettings).queue_access
-        )
-    ) as queue:
+    with closing(queue_of(settings, catalogue)) as queue:
         if not queue.is_told:
             yield
             return
@@ -110,8 +105,8 @@ def telling(
                     tell_once()
                     backoff.reset()
                 except FrametallyError as error:
-                    waiting = "waiting, and trying again: " if isinstance(error, Retryable) else ""
-                    once_a_minute("queue", f"{waiting}{error}")
+                    prefix = "waiting, and trying again: " if isinstance(error, Retryable) else ""
+                    once_a_minute("queue", f"{prefix}{error}")
                     if not stop.wait(backoff.next_s()):
                         bell.set()
                 if stop.is_set():

@@ -1,23 +1,62 @@
-"""What people have done to a video: a job that is asked for, unless it was done or is under way already."""
+"""Requests for jobs: a job is queued, unless it was done or is under way already.
+
+All functions raise `Retryable` while the store or the catalogue is not available.
+"""
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, get_args
+from contextlib import suppress
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
+from frametally import keys
 from frametally.errors import FrametallyError
-from frametally.ports.object_store import ObjectStore
-from frametally_videos.jobs.made_files import find_derivatives
+from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.records import decode_at
+from frametally_videos.catalogue.catalogue_rows import Job, VideoRow, made_by
 from frametally_videos.library.enhancements import enhancement_options
-from frametally_videos.library.usual_jobs import made_by
-from frametally_videos.media_records import Enhancement
-from frametally_videos.ports.job_book import Job
-from frametally_videos.ports.video_catalogue import VideoCatalogue, VideoRow
+from frametally_videos.media_records import Derivative, DerivativeKind, Enhancement
+
+if TYPE_CHECKING:
+    from frametally_videos.catalogue.video_catalogue import VideoCatalogue
+
+KINDS: tuple[DerivativeKind, ...] = get_args(DerivativeKind)
+
+
+def find_derivatives(store: ObjectStore, row: VideoRow) -> list[Derivative]:
+    """Return what the store knows of all that was made of a video, in the order in which it was made.
+
+    Raises:
+        Poison: A record is damaged.
+    """
+    derivatives = []
+    for artifact in row.artifacts:
+        if artifact.kind == "playable" or artifact.kind == "enhanced":
+            key = keys.derivative_record_key(row.record.id, artifact.kind, artifact.recipe)
+            with suppress(ObjectMissing):  # it is being removed
+                derivatives.append(decode_at(key, store.get(key), Derivative))
+    return derivatives
+
+
+def remove_derivative(store: ObjectStore, catalogue: VideoCatalogue, video_id: str, recipe: str) -> None:
+    """Remove a version of a video by its recipe; an unknown one is not an error.
+
+    The catalogue forgets it last: after a kill, the next request finishes it.
+
+    Raises:
+        Misconfigured: This user may not write there.
+    """
+    for kind in KINDS:
+        file_key = keys.derivative_key(video_id, kind, recipe)
+        store.delete(keys.derivative_record_key(video_id, kind, recipe))
+        store.delete(file_key)
+        catalogue.remove_artifact(video_id, file_key)
+
 
 AskedKind = Literal["enhance", "playable", "previews", "metadata", "checks"]
 ASKED_KINDS: tuple[AskedKind, ...] = get_args(AskedKind)
 
 JOBS_PER_VIDEO = 50
-"""Jobs of one video that may wait or be at work."""
+"""Most waiting and running jobs of one video."""
 
 ENHANCEMENTS_KEPT = 10
 """Enhanced videos that one video may have at a time."""
@@ -26,11 +65,7 @@ _UNDER_WAY = ("queued", "running")
 
 
 class JobRefused(FrametallyError):
-    """A job cannot be asked for as things stand.
-
-    Attributes:
-        remedy: What to do first.
-    """
+    """A job that cannot be queued at present."""
 
     def __init__(self, reason: str, remedy: str) -> None:
         """Keep both."""
@@ -52,19 +87,11 @@ def ask_for_job(
     kind: AskedKind,
     enhancement: Enhancement | None = None,
 ) -> Asked:
-    """Have something done to a video; what was done, or is under way, is not begun again.
-
-    Args:
-        store: Where what was made lies.
-        catalogue: Where jobs are noted.
-        row: The video.
-        kind: What is to be done.
-        enhancement: How, of `enhance`; None of all others.
+    """Queue a job for a video, unless it is done or under way.
 
     Raises:
         JobRefused: The video has as much of it as one may have, or is being removed, or needs it not.
         FieldRefused: A number of the enhancement cannot be.
-        Retryable: The store or the catalogue is away.
         Poison: A record is damaged.
     """
     if row.record.state == "deleting":
@@ -75,45 +102,45 @@ def ask_for_job(
     jobs = catalogue.jobs(row.record.id)
     alike = [job for job in jobs if job.kind == kind and job.options == options]
     for state in (*_UNDER_WAY, "done"):
-        there = next((job for job in reversed(alike) if job.state == state), None)
-        if there is not None and (state != "done" or _is_made(store, row, kind, options)):
-            return Asked(there, is_begun=False)
+        existing_job = next((job for job in reversed(alike) if job.state == state), None)
+        if existing_job is not None and (state != "done" or _is_made(store, row, kind, options)):
+            return Asked(existing_job, is_begun=False)
     _check_under_way(jobs)
     if kind == "enhance":
         _check_room(row, jobs)
-    left = next((job for job in reversed(alike) if job.state in ("failed", "cancelled")), None)
-    if left is not None:
-        return Asked(catalogue.retry_job(left.id) or left, is_begun=True)
+    ended_job = next((job for job in reversed(alike) if job.state in ("failed", "cancelled")), None)
+    if ended_job is not None:
+        return Asked(catalogue.retry_job(ended_job.id) or ended_job, is_begun=True)
     return Asked(catalogue.queue(row.record.id, kind, options), is_begun=True)
 
 
 def _is_made(store: ObjectStore, row: VideoRow, kind: AskedKind, options: str) -> bool:
     if kind != "enhance":
-        return set(made_by(kind, row.record)) <= {one.kind for one in row.artifacts}
+        return set(made_by(kind, row.record)) <= {artifact.kind for artifact in row.artifacts}
     return any(
-        one.enhancement is not None and enhancement_options(one.enhancement) == options
-        for one in find_derivatives(store, row)
+        derivative.enhancement is not None and enhancement_options(derivative.enhancement) == options
+        for derivative in find_derivatives(store, row)
     )
 
 
 def _check_under_way(jobs: list[Job]) -> None:
-    """Refuse one job more than may wait or be at work; what is ended takes no room."""
+    """Refuse a job if too many wait or run; ended ones do not count."""
     under_way = sum(job.state in _UNDER_WAY for job in jobs)
     if under_way >= JOBS_PER_VIDEO:
         raise JobRefused(
-            f"{under_way} jobs of the video wait or are at work, and {JOBS_PER_VIDEO} may.",
+            f"{under_way} jobs of the video wait or run; the maximum is {JOBS_PER_VIDEO}.",
             "Wait for one, or cancel one.",
         )
 
 
 def _check_room(row: VideoRow, jobs: list[Job]) -> None:
-    """Refuse one enhanced video more than may be kept, those that are being made among them."""
-    made = [one.recipe for one in row.artifacts if one.kind == "enhanced"]
-    coming = sum(job.kind == "enhance" and job.state in _UNDER_WAY for job in jobs)
-    if len(made) + coming >= ENHANCEMENTS_KEPT:
-        remedy = f"Remove one first, such as the oldest: {made[0]}." if made else "Wait, or cancel one."
+    """Refuse an enhanced version if too many exist or are being made."""
+    recipes = [artifact.recipe for artifact in row.artifacts if artifact.kind == "enhanced"]
+    running_count = sum(job.kind == "enhance" and job.state in _UNDER_WAY for job in jobs)
+    if len(recipes) + running_count >= ENHANCEMENTS_KEPT:
+        remedy = f"Remove one first, such as the oldest: {recipes[0]}." if recipes else "Wait, or cancel one."
         raise JobRefused(
-            f"The video has {len(made)} enhanced videos and {coming} are being made; "
+            f"The video has {len(recipes)} enhanced videos and {running_count} are being made; "
             f"{ENHANCEMENTS_KEPT} are kept.",
             remedy,
         )

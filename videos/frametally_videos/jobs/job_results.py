@@ -1,30 +1,31 @@
-"""What a job has made, as the catalogue notes it, whoever did the job: a worker, or a layer's run."""
+"""A job's results, as the catalogue notes them, from a worker or a layer's run.
+
+All functions raise `Retryable` while the store or the catalogue is not available.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from frametally.plugins import hooks
 from frametally.ports.object_store import ObjectStore
 from frametally.settings.loading import Settings
-from frametally_videos.news.check_news import tell_checks
-from frametally_videos.ports.job_book import JobKind
-from frametally_videos.ports.video_catalogue import Artifact, VideoCatalogue
+from frametally_videos.catalogue.catalogue_rows import Artifact, JobKind
+from frametally_videos.jobs.video_news import tell_checks
 from frametally_videos.uploads.acceptance import read_video
+
+if TYPE_CHECKING:
+    from frametally_videos.catalogue.video_catalogue import VideoCatalogue
 
 Made = JobKind | Literal["end"]
 """A kind of job that has made something of a video, or removed that; or all that is made for its counts."""
 
 
-def tell_made(settings: Settings, catalogue: VideoCatalogue, video_id: str, made: Made) -> None:
-    """Tell plug-ins that something was made of a video; again changes nothing.
-
-    Raises:
-        Retryable: The catalogue is away.
-    """
+def tell_made(settings: Settings, catalogue: VideoCatalogue, video_id: str, kind: Made) -> None:
+    """Tell plug-ins that something was made of a video; again changes nothing."""
     for tell in hooks("made"):
-        tell(settings, catalogue, video_id, made)
+        tell(settings, catalogue, video_id, kind)
 
 
 def take_in(
@@ -35,11 +36,7 @@ def take_in(
     kind: JobKind,
     artifacts: Sequence[Artifact],
 ) -> None:
-    """Bring the catalogue up to what a job of a video has made in the store; again changes nothing.
-
-    Raises:
-        Retryable: The store or the catalogue is away.
-    """
+    """Bring the catalogue up to what a job of a video has made in the store; again changes nothing."""
     if kind == "removal":
         catalogue.remove_video(video_id)
     elif kind != "frames":

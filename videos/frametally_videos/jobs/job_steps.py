@@ -1,4 +1,4 @@
-"""What each kind of job does, in a process of its own.
+"""The work of each kind of job, in a process of its own, and the messages between it and its worker.
 
 Each function imports what its job needs, nothing of other jobs: a process begins for every single one.
 """
@@ -7,35 +7,65 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
-from typing import TYPE_CHECKING, NamedTuple
+from importlib import import_module
+from typing import Literal, NamedTuple, TypeVar
+
+import msgspec
 
 from frametally.errors import Poison
 from frametally.opening import open_frame_log
 from frametally.plugins import hooks
+from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Progress
 from frametally.process.retrying import Patience
 from frametally.settings.loading import Settings
-from frametally_videos.ports.job_book import JobKind
-from frametally_videos.ports.video_catalogue import Artifact
+from frametally_videos.catalogue.catalogue_rows import Artifact, JobKind
+from frametally_videos.media_records import DerivativeKind, Enhancement
 from frametally_videos.records import VideoRecord
 
-if TYPE_CHECKING:
-    from frametally_producer.reading.video_file import Video
-    from frametally_videos.derivatives.derivative_jobs import DerivativeMaker
+T = TypeVar("T")
+
+
+JobEnd = Literal["done", "failed", "again", "later", "stopped"]
+"""It is done; it can never be done; it failed for now; it waits for a server; it was stopped."""
+
+WITH_SERVERS: frozenset[JobKind] = frozenset({"frames", "gold", "removal"})
+"""Jobs that need the log or a database, and open these and the store by themselves: where one of them is a
+server, with a network. All others get the video's folder from their worker, and have neither log-ins nor a
+network."""
+STORE_VARIABLE = "FRAMETALLY_JOB_STORE"
+"""Names the descriptor by which a job's process asks for the video's folder."""
+
+
+class JobOrder(msgspec.Struct, frozen=True):
+    """What is to be done, and to which video; see `Job`."""
+
+    video_id: str
+    kind: JobKind
+    options: str = ""
+
+
+class JobWord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How far it is, or how it ended.
+
+    Attributes:
+        end: None while it goes on.
+        reason: Why it ended early, or what it waits for.
+    """
+
+    progress: float | None = None
+    end: JobEnd | None = None
+    reason: str | None = None
+    artifacts: list[Artifact] = []
 
 
 class JobCall(NamedTuple):
     """What a job is to be done to, and with.
 
     Attributes:
-        record: The video's, as it is in the store; it is being removed only where the job is its removal.
-        options: Of the job; see `Job`.
-        settings: Of the worker.
-        store: Where the video is.
-        progress: Is told how far the job is.
-        patience: Waits for a store that is away; raises `GivenUp` once a stop is asked for.
-        should_stop: Whether it is.
+        record: The video's, as it is in the store; it is being removed only if the job is its removal.
+        patience: Waits for a store that is not available; raises `GivenUp` after a stop.
     """
 
     record: VideoRecord
@@ -51,64 +81,43 @@ class JobCall(NamedTuple):
         """Most pixels that a frame may have."""
         return self.settings.max_image_megapixels * 1_000_000
 
+    def until_done(self, action: Callable[[], T]) -> T:
+        """Ask the store until it answers. Raises `GivenUp` after a stop."""
+        return self.patience.until_done("the object store", action)
+
+
+def _step(module: str, name: str) -> Callable[[JobCall], list[Artifact]]:
+    def do(call: JobCall) -> list[Artifact]:
+        artifacts: list[Artifact] = getattr(import_module(f"frametally_videos.jobs.{module}"), name)(call)
+        return artifacts
+
+    return do
+
 
 def _frames(call: JobCall) -> list[Artifact]:
     from frametally_videos.jobs.frames_job import make_frames
     from frametally_videos.jobs.originals import note_damage
 
-    settings = call.settings
-    with closing(open_frame_log(settings.log_url, settings.log_access, lease_s=settings.lease_s)) as log:
+    with _log_of(call.settings) as log:
         damage = make_frames(
             call.record,
-            settings=settings,
+            settings=call.settings,
             store=call.store,
             log=log,
             progress=call.progress,
             should_stop=call.should_stop,
         )
     if damage:
-        call.patience.until_done("the object store", lambda: note_damage(call.store, call.record.id, damage))
+        call.until_done(lambda: note_damage(call.store, call.record.id, damage))
     return []
 
 
-def _previews(call: JobCall) -> list[Artifact]:
-    from frametally_videos.jobs.previews import make_previews
+def _removal(call: JobCall) -> list[Artifact]:
+    from frametally_videos.jobs.announced_medium import remove_video
 
-    return make_previews(
-        call.record,
-        store=call.store,
-        progress=call.progress,
-        patience=call.patience,
-        max_pixels=call.max_pixels,
-    )
-
-
-def _metadata(call: JobCall) -> list[Artifact]:
-    from frametally_videos.jobs.description_jobs import make_metadata
-
-    return make_metadata(
-        call.record,
-        store=call.store,
-        patience=call.patience,
-        max_pixels=call.max_pixels,
-        sampling=call.settings.sample_fps,
-    )
-
-
-def _checks(call: JobCall) -> list[Artifact]:
-    from frametally_videos.jobs.description_jobs import make_quality
-
-    return make_quality(
-        call.record,
-        store=call.store,
-        progress=call.progress,
-        patience=call.patience,
-        max_pixels=call.max_pixels,
-    )
-
-
-def _playable(call: JobCall) -> list[Artifact]:
-    return [_maker(call).make("playable")]
+    with _log_of(call.settings) as log:
+        remove_video(call.record, settings=call.settings, store=call.store, log=log, progress=call.progress)
+    return []
 
 
 def _enhance(call: JobCall) -> list[Artifact]:
@@ -116,36 +125,29 @@ def _enhance(call: JobCall) -> list[Artifact]:
     from frametally_videos.upload_refusals import FieldRefused
 
     try:
-        asked = enhancement_of(call.options)
+        enhancement = enhancement_of(call.options)
     except FieldRefused as error:
         raise Poison(f"cannot be enhanced so: {error.field}: {error.reason} {error.remedy}") from error
-    return [_maker(call).make("enhanced", asked)]
+    return _make(call, "enhanced", enhancement)
 
 
-def _maker(call: JobCall) -> DerivativeMaker:
+def _make(call: JobCall, kind: DerivativeKind, enhancement: Enhancement | None = None) -> list[Artifact]:
     from frametally_videos.derivatives.derivative_jobs import DerivativeMaker
     from frametally_videos.jobs.originals import open_original
 
-    def opened() -> AbstractContextManager[Video]:
-        return open_original(call.store, call.record, call.patience, max_pixels=call.max_pixels)
-
-    return DerivativeMaker(
+    maker = DerivativeMaker(
         call.record,
-        open_video=opened,
+        open_video=lambda: open_original(call.store, call.record, call.patience, max_pixels=call.max_pixels),
         settings=call.settings,
         store=call.store,
         progress=call.progress,
         patience=call.patience,
     )
+    return [maker.make(kind, enhancement)]
 
 
-def _removal(call: JobCall) -> list[Artifact]:
-    from frametally_videos.jobs.removal import remove_video
-
-    settings = call.settings
-    with closing(open_frame_log(settings.log_url, settings.log_access, lease_s=settings.lease_s)) as log:
-        remove_video(call.record, settings=settings, store=call.store, log=log, progress=call.progress)
-    return []
+def _log_of(settings: Settings) -> AbstractContextManager[FrameLog]:
+    return closing(open_frame_log(settings.log_url, settings.log_access, lease_s=settings.lease_s))
 
 
 class PluginJob(NamedTuple):
@@ -168,17 +170,17 @@ def plugin_jobs() -> dict[JobKind, PluginJob]:
 DOING: dict[JobKind, Callable[[JobCall], list[Artifact]]] = {
     "removal": _removal,
     "frames": _frames,
-    "previews": _previews,
-    "playable": _playable,
+    "previews": _step("artifact_jobs", "make_previews"),
+    "playable": lambda call: _make(call, "playable"),
     "enhance": _enhance,
-    "metadata": _metadata,
-    "checks": _checks,
+    "metadata": _step("artifact_jobs", "make_metadata"),
+    "checks": _step("artifact_jobs", "make_quality"),
 }
 """By kind: does it, and returns what it has put into the store; all can be done again, wherever it was cut.
 
 Raises:
     Poison: It can never be done.
-    Retryable: What it needs is away for now.
+    Retryable: A server that it needs is not available.
     Misconfigured: It could not be done this time.
-    GivenUp: A stop was asked for.
+    GivenUp: The command was stopped.
 """

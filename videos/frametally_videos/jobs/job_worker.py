@@ -1,4 +1,4 @@
-"""`frametally work`: what waits to be done to videos is done, by as many processes as are asked for.
+"""`frametally work`: does the waiting jobs of videos, in as many processes as you choose.
 
 Each job is claimed by a lease that its worker keeps; a worker that dies takes its job's process with it, and
 once the lease is over, or the queue has noticed, another does it again, from where it was. Beside that, what
@@ -13,25 +13,28 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from typing import NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from frametally.errors import FrametallyError, Misconfigured, Retryable
 from frametally.ports.object_store import ObjectStore
 from frametally.process.retrying import GivenUp, OnceAMinute, Patience
 from frametally.settings.loading import Settings
+from frametally_videos.catalogue.catalogue_rows import MOST_LOSSES, WORKER_LOST, Job, JobQuestion
 from frametally_videos.derivatives.scratch import remove_left_behind
+from frametally_videos.jobs.announced_medium import GONE_WITHIN_S
 from frametally_videos.jobs.attempt import Attempt
 from frametally_videos.jobs.job_bells import telling, worn_out
-from frametally_videos.jobs.job_messages import JobWord
 from frametally_videos.jobs.job_results import take_in
-from frametally_videos.jobs.removal import GONE_WITHIN_S
-from frametally_videos.ports.job_book import MOST_LOSSES, WORKER_LOST, Job, JobQuestion
-from frametally_videos.ports.task_queue import JobConsumer, QueueName, TaskQueue, kinds_of
-from frametally_videos.ports.video_catalogue import VideoCatalogue
+from frametally_videos.jobs.job_steps import JobWord
+from frametally_videos.library.video_looks import inspect
+from frametally_videos.queues.task_queue import JobConsumer, QueueName, TaskQueue, kinds_of
 from frametally_videos.settings import VideoSettings
 from frametally_videos.uploads.acceptance import Acceptance, UploadSettler
-from frametally_videos.uploads.inspection import inspect
 from frametally_videos.uploads.receiving import UploadPorts
+
+if TYPE_CHECKING:
+    from frametally_videos.catalogue.video_catalogue import VideoCatalogue
 
 T = TypeVar("T")
 
@@ -42,40 +45,34 @@ _AWAY_S = 5.0
 
 
 class WorkReport(NamedTuple):
-    """What a call did: jobs that came to their end, and one line for each that failed for good."""
+    """Result of a call: jobs that ended, and one line for each that failed permanently."""
 
     done: int
     failed: list[str]
 
 
+@dataclass
 class _Bench:
     """What the threads of one call share."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        store: ObjectStore,
-        catalogue: VideoCatalogue,
-        queue: TaskQueue,
-        queues: Sequence[QueueName],
-        say: Callable[[str], None],
-        should_stop: Callable[[], bool],
-    ) -> None:
-        self.settings = settings
-        self.store = store
-        self.catalogue = catalogue
-        self.queue = queue
-        self.queues = queues
-        self.say = say
-        self.should_stop = should_stop
-        self.patience = Patience(say, should_stop)
+    settings: Settings
+    store: ObjectStore
+    catalogue: VideoCatalogue
+    queue: TaskQueue
+    queues: Sequence[QueueName]
+    say: Callable[[str], None]
+    should_stop: Callable[[], bool]
+
+    def __post_init__(self) -> None:
+        self.of_videos = self.settings.part(VideoSettings)
+        self.patience = Patience(self.say, self.should_stop)
         self.done = 0
         self.failed: list[str] = []
         self.ending = threading.Event()
         self._counting = threading.Lock()
 
     def ask(self, action: Callable[[], T]) -> T:
-        """Ask catalogue or queue for as long as they are away. Raises `GivenUp` once a stop is asked for."""
+        """Ask the catalogue or the queue until it answers. Raises `GivenUp` after a stop."""
         return self.patience.until_done("jobs", action)
 
     def count(self, *, done: bool, failure: str | None) -> None:
@@ -98,20 +95,20 @@ def work(
     should_stop: Callable[[], bool],
     each_round: Callable[[], object] = lambda: None,
 ) -> WorkReport:
-    """Do what waits to be done to videos, until `should_stop`, or `until_done` until nothing waits any more.
+    """Do waiting jobs of videos, until `should_stop`, or with `until_done` until none waits.
 
-    A store, a catalogue or a queue that is away is waited for.
+    It waits for a store, a catalogue or a queue that is not available.
 
     Args:
         settings: Of this process; each job has the same.
         store: Where the videos are.
         catalogue: Whose jobs are done; threads share it.
-        queue: What tells of them.
-        queues: Only what comes by these is done.
-        workers: How many jobs are at work at once.
-        until_done: End when all these jobs have come to their end.
-        say: Is told a line for each job, and what is waited for.
-        should_stop: Once true, what is in hand is finished, the rest left.
+        queue: Announces the jobs.
+        queues: Only jobs of these are done.
+        workers: How many jobs run at once.
+        until_done: End when all these jobs have ended.
+        say: Gets a line for each job, and for each wait.
+        should_stop: Once true, running jobs are finished, the rest is left.
         each_round: Is called every round, some seconds apart at most.
 
     Raises:
@@ -170,19 +167,15 @@ def _is_done(bench: _Bench) -> bool:
 
 def _work(bench: _Bench, name: str) -> None:
     """Take one job after the other."""
-    settle_after_s = bench.settings.part(VideoSettings).queue_acknowledge_min * 60
-    with closing(bench.queue.consumer(bench.queues, settle_after_s=settle_after_s)) as consumer:
+    lease_s = bench.of_videos.job_lease_s
+    with closing(bench.queue.consumer(bench.queues)) as consumer:
         while not (bench.ending.is_set() or bench.patience.stopping):
             try:
-                job = bench.ask(
-                    lambda: consumer.take(
-                        name, lease_s=bench.settings.part(VideoSettings).job_lease_s, wait_s=_LOOK_EVERY_S
-                    )
-                )
+                job = bench.ask(lambda: consumer.take(name, lease_s=lease_s, wait_s=_LOOK_EVERY_S))
                 if job is not None:
-                    done, failure = _do(bench, consumer, job)
+                    is_done, failure = _do(bench, consumer, job)
                     consumer.settle()
-                    bench.count(done=done, failure=failure)
+                    bench.count(done=is_done, failure=failure)
             except Misconfigured as error:
                 bench.patience.say_once_a_minute("jobs", str(error))
                 bench.patience.pause(_AWAY_S)
@@ -191,18 +184,14 @@ def _work(bench: _Bench, name: str) -> None:
 
 
 def _do(bench: _Bench, consumer: JobConsumer, job: Job) -> tuple[bool, str | None]:
-    """Do a job that was claimed; return whether it is done, and a line where it has failed for good."""
+    """Do a claimed job; return whether it is done, and a line if it has failed permanently."""
     row = bench.ask(lambda: bench.catalogue.video(job.video_id))
     name = row.record.name if row else job.video_id
     if job.losses > MOST_LOSSES:
         return False, _fail(bench, job, name, worn_out(job), counts=False)
     if job.reason == WORKER_LOST:
         pause_s = _PAUSES_S[min(job.losses, len(_PAUSES_S)) - 1]
-        bench.ask(
-            lambda: bench.catalogue.end(
-                job, "queued", reason=WORKER_LOST, again_after_s=pause_s, counts=False
-            )
-        )
+        _put_back(bench, job, WORKER_LOST, pause_s)
         bench.say(f"{name}: {job.kind}: its worker was lost; it is tried again in {pause_s:.0f} s")
         return False, None
     if job.kind == "removal" and _was_at_work(bench, job):
@@ -212,7 +201,7 @@ def _do(bench: _Bench, consumer: JobConsumer, job: Job) -> tuple[bool, str | Non
         settings=bench.settings,
         store=bench.store,
         renew=lambda progress: bench.catalogue.renew(
-            job, lease_s=bench.settings.part(VideoSettings).job_lease_s, progress=progress
+            job, lease_s=bench.of_videos.job_lease_s, progress=progress
         ),
         keep=consumer.keep,
         say=lambda line: bench.say(f"{name}: {job.kind}: {line}"),
@@ -224,8 +213,11 @@ def _do(bench: _Bench, consumer: JobConsumer, job: Job) -> tuple[bool, str | Non
 
 
 def _was_at_work(bench: _Bench, job: Job) -> bool:
-    others = bench.ask(lambda: bench.catalogue.jobs(job.video_id))
-    return any(other.state == "cancelled" and other.started_at_ms is not None for other in others)
+    video_jobs = bench.ask(lambda: bench.catalogue.jobs(job.video_id))
+    return any(
+        job_of_video.state == "cancelled" and job_of_video.started_at_ms is not None
+        for job_of_video in video_jobs
+    )
 
 
 def _note(bench: _Bench, job: Job, word: JobWord, name: str) -> tuple[bool, str | None]:
@@ -233,21 +225,19 @@ def _note(bench: _Bench, job: Job, word: JobWord, name: str) -> tuple[bool, str 
     catalogue = bench.catalogue
     if word.end == "done":
         bench.ask(
-            lambda: take_in(
-                bench.settings, bench.store, bench.catalogue, job.video_id, job.kind, word.artifacts
-            )
+            lambda: take_in(bench.settings, bench.store, catalogue, job.video_id, job.kind, word.artifacts)
         )
-        ended = job.kind == "removal" or bench.ask(lambda: catalogue.end(job, "done"))
-        if ended:
+        has_ended = job.kind == "removal" or bench.ask(lambda: catalogue.end(job, "done"))
+        if has_ended:
             bench.say(f"{name}: {job.kind}: done")
-        return ended, None
+        return has_ended, None
     if word.end == "stopped":
-        bench.ask(lambda: catalogue.end(job, "queued", counts=False))
+        _put_back(bench, job, None, 0.0)
         return False, None
-    reason = word.reason or "no reason was told"
+    reason = word.reason or "the job gave no reason"
     if word.end == "later":
-        bench.ask(lambda: catalogue.end(job, "queued", reason=reason, again_after_s=_AWAY_S, counts=False))
-    elif word.end == "again" and job.attempts < bench.settings.part(VideoSettings).job_attempts:
+        _put_back(bench, job, reason, _AWAY_S)
+    elif word.end == "again" and job.attempts < bench.of_videos.job_attempts:
         pause_s = _PAUSES_S[min(job.attempts, len(_PAUSES_S)) - 1]
         bench.ask(lambda: catalogue.end(job, "queued", reason=reason, again_after_s=pause_s))
         bench.say(f"{name}: {job.kind}: {reason}; it is tried again in {pause_s:.0f} s")
@@ -256,8 +246,13 @@ def _note(bench: _Bench, job: Job, word: JobWord, name: str) -> tuple[bool, str 
     return False, None
 
 
+def _put_back(bench: _Bench, job: Job, reason: str | None, pause_s: float) -> None:
+    """Queue a job again, without counting this attempt."""
+    bench.ask(lambda: bench.catalogue.end(job, "queued", reason=reason, again_after_s=pause_s, counts=False))
+
+
 def _fail(bench: _Bench, job: Job, name: str, reason: str, *, counts: bool = True) -> str | None:
-    """Note that a job has failed for good; return the line about it, None if it is another's by now."""
+    """Note that a job has failed permanently; return the line about it, None if another worker has it."""
     if not bench.ask(lambda: bench.catalogue.end(job, "failed", reason=reason, counts=counts)):
         return None
     failure = f"{name}: {job.kind} failed: {reason}"

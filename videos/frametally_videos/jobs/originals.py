@@ -14,18 +14,18 @@ from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.retrying import Patience
 from frametally.records import decode_at, encode
 from frametally_producer.reading.video_file import Video, open_video
-from frametally_videos.library.stored_original import StoredOriginal
-from frametally_videos.looking.video_sentences import sentence
+from frametally_videos.library.stored_file import StoredFile
+from frametally_videos.library.video_looks import sentence
 from frametally_videos.records import VideoRecord
 from frametally_videos.uploads.acceptance import read_video
 
 
 def find_record(store: ObjectStore, video_id: str, patience: Patience) -> VideoRecord | None:
-    """Return a video's record; None if there is none.
+    """Return a video's record; None if it does not exist.
 
     Raises:
         Poison: It is damaged.
-        GivenUp: The store is away, and a stop was asked for.
+        GivenUp: The store is not available, and the command was stopped.
     """
     return patience.until_done("the object store", lambda: read_video(store, video_id))
 
@@ -34,11 +34,11 @@ def find_record(store: ObjectStore, video_id: str, patience: Patience) -> VideoR
 def open_original(
     store: ObjectStore, record: VideoRecord, patience: Patience, *, max_pixels: int
 ) -> Iterator[Video]:
-    """Open a video's original; a store that is away is waited for.
+    """Open a video's original; wait for a store that is not available.
 
     Raises:
         Poison: It is gone, or no video that can be opened.
-        GivenUp: The store is away, and a stop was asked for; whatever FFmpeg made of that.
+        GivenUp: The store is not available, and the command was stopped, whatever error FFmpeg made of that.
     """
     key = keys.original_key(record.id)
 
@@ -46,7 +46,7 @@ def open_original(
         return patience.until_done("the object store", read)
 
     try:
-        file = patience.until_done("the object store", lambda: StoredOriginal(store, key, retry=retry))
+        file = patience.until_done("the object store", lambda: StoredFile(store, key, retry=retry))
     except ObjectMissing as error:
         raise Poison(
             f"its original is gone ({key}); restore it from a backup, or put the uploaded file back there"
@@ -70,11 +70,11 @@ def note_damage(store: ObjectStore, video_id: str, damage: list[str]) -> None:
         if data is None:
             return None
         record = decode_at(key, data, VideoRecord)
-        known = record.facts.damage
-        new = [told for what in damage if (told := sentence(what)) not in known]
+        old_damage = record.facts.damage
+        new = [text for damage_text in damage if (text := sentence(damage_text)) not in old_damage]
         if not new:
             return data
-        facts = msgspec.structs.replace(record.facts, damage=[*known, *new])
+        facts = msgspec.structs.replace(record.facts, damage=[*old_damage, *new])
         return encode(msgspec.structs.replace(record, facts=facts))
 
     store.change(key, add)

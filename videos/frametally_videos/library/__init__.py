@@ -1,1 +1,1 @@
-"""Videos that are there: edited, kept, removed, and read as files."""
+"""Stored videos: changes, retention, removal, and reading them as files."""

@@ -1,40 +1,46 @@
-"""What people change of a video that is there: its name, source, time, region; or that it shall go.
+"""Changes by people to a stored video: its name, source, time, region; or its removal.
 
-The record in the store is changed first; all else follows from it (`follow`). Killed in between, whoever
-compares the catalogue with the store (`acceptance.UploadSettler`, `books.videos`) does the rest.
+The record in the store is changed first; all else follows from it (`follow`). After a kill, a process that
+compares the catalogue with the store (`acceptance.UploadSettler`, `commands.catalogue`) does the rest.
+All functions raise `Retryable` while the store or the catalogue is not available.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import msgspec
 
 from frametally import keys
 from frametally.errors import FrametallyError, Retryable
+from frametally.media.manifests import ManifestReader
+from frametally.media.sources import joined
 from frametally.ports.object_store import ObjectStore
 from frametally.records import TimeSource, decode_at, encode
 from frametally.rules.times import FIRST_MS, NEXT_MS, iso_moment_ms
 from frametally.settings.loading import Settings
-from frametally_videos.ports.job_book import JobKind
-from frametally_videos.ports.video_catalogue import VideoCatalogue
+from frametally_videos.catalogue.catalogue_rows import JobKind, VideoQuestion
 from frametally_videos.records import MovedCounts, VideoFacts, VideoFields, VideoRecord
 from frametally_videos.upload_fields import check_fields, without_what_lies_outside
 from frametally_videos.upload_refusals import FieldRefused
 
+if TYPE_CHECKING:
+    from frametally_videos.catalogue.video_catalogue import VideoCatalogue
+
 NameSource = Callable[[str], tuple[str, str]]
-"""Returns the slug of a source that somebody names, and how it is written: as it is where it is known."""
+"""Returns the slug and the name of a source that a person names: the stored name if it is known."""
 
 GUESSED: TimeSource = "file_time"
 """Where an event time is from that is only a guess: the file's date, or when it was uploaded."""
 
 _SAY_THE_TIME: tuple[JobKind, ...] = ("metadata", "checks")
-"""What makes a record in which a video's event time stands, too."""
+"""Version of the format of records that contain a video's event time."""
 
 
 class VideoGone(FrametallyError):
-    """There is no such video, or it is being removed."""
+    """The video does not exist, or is being removed."""
 
 
 class ChangedSince(FrametallyError):
@@ -47,7 +53,7 @@ class ChangedSince(FrametallyError):
 
 
 class Changes(TypedDict, total=False):
-    """What is to be changed; what is not in it stays. None removes a region or a calibration."""
+    """A change; omitted fields stay. None removes a region or a calibration."""
 
     name: str
     source: str
@@ -68,7 +74,7 @@ def edit_video(
     made_of: int | None = None,
     moved_from: MovedCounts | None = None,
 ) -> VideoRecord:
-    """Change what people say of a video, and have its frames put where they belong by now.
+    """Change a video's fields, and move its frames accordingly.
 
     Args:
         store: Where its record lies.
@@ -81,20 +87,19 @@ def edit_video(
         moved_from: What was counted of it, for its record, where an upload moves that.
 
     Returns:
-        The record as it is then; nothing is noted where it is as it was.
+        The record afterwards; nothing is written if it did not change.
 
     Raises:
-        VideoGone: There is no such video.
-        ChangedSince: It is another revision.
-        FieldRefused: Something of it cannot be.
-        Retryable: The store or the catalogue is away.
+            VideoGone: The video does not exist.
+            ChangedSince: It has another revision.
+            FieldRefused: A field is not valid.
         Poison: The record is damaged.
         Misconfigured: This user may not write there.
     """
     check_fields(VideoFields(**changes))
 
     def edited(before: VideoRecord) -> VideoRecord:
-        after = _changed(before, changes, settings, name_source)
+        after = _apply(before, changes, settings, name_source)
         if after == before:
             return before
         if made_of is not None and made_of != before.revision:
@@ -105,16 +110,15 @@ def edit_video(
 
     before, after = _change(store, video_id, edited)
     if after != before:
-        follow(store, catalogue, after, moved=is_elsewhere(before, after))
+        follow(store, catalogue, after, is_moved=is_elsewhere(before, after))
     return after
 
 
 def remove_video(store: ObjectStore, catalogue: VideoCatalogue, video_id: str) -> bool:
-    """Have all of a video removed, and what was counted of it; False: that was asked for already.
+    """Queue the removal of a video and its counts; False: it was queued before.
 
     Raises:
-        VideoGone: There is no such video.
-        Retryable: The store or the catalogue is away.
+            VideoGone: The video does not exist.
         Poison: The record is damaged.
         Misconfigured: This user may not write there.
     """
@@ -125,15 +129,10 @@ def remove_video(store: ObjectStore, catalogue: VideoCatalogue, video_id: str) -
     return before != after
 
 
-def follow(store: ObjectStore, catalogue: VideoCatalogue, video: VideoRecord, *, moved: bool = False) -> None:
-    """Have the catalogue, and what is to be done, follow a record that was changed; again changes nothing.
-
-    Args:
-        store: Where it lies.
-        catalogue: Where it is noted.
-        video: As it is now.
-        moved: Whether its frames are of another source or time by now.
-    """
+def follow(
+    store: ObjectStore, catalogue: VideoCatalogue, video: VideoRecord, *, is_moved: bool = False
+) -> None:
+    """Update the catalogue and the jobs after a record has changed; a second call changes nothing."""
     info = store.head(video.key)
     if info is None:  # it is gone altogether since
         return
@@ -142,7 +141,7 @@ def follow(store: ObjectStore, catalogue: VideoCatalogue, video: VideoRecord, *,
         if all(job.kind != "removal" or job.state == "cancelled" for job in catalogue.jobs(video.id)):
             catalogue.cancel_jobs(video.id)
             catalogue.queue(video.id, "removal")
-    elif moved:
+    elif is_moved:
         catalogue.set_video(video.id, state="received")
         catalogue.queue(video.id, "frames")
         for kind in _SAY_THE_TIME:
@@ -150,7 +149,7 @@ def follow(store: ObjectStore, catalogue: VideoCatalogue, video: VideoRecord, *,
 
 
 def is_guess(facts: VideoFacts) -> bool:
-    """Return whether nothing certain says when a video was filmed."""
+    """Return whether a video's time is unknown or a guess."""
     return facts.time_source in (None, GUESSED)
 
 
@@ -167,7 +166,7 @@ def moment_ms(text: str, zone_name: str | None, settings: Settings) -> int:
     """Return the event time of an ISO 8601 moment; without an offset it is in the zone, or the deployment's.
 
     Raises:
-        FieldRefused: It is none, or not in the years 1000 to 9999.
+            FieldRefused: It is not a time, or not in the years 1000 to 9999.
     """
     zone = settings.model_copy(update={"timezone": zone_name}).tzinfo() if zone_name else settings.tzinfo()
     try:
@@ -182,14 +181,12 @@ def moment_ms(text: str, zone_name: str | None, settings: Settings) -> int:
 def _no_start_time(text: str) -> FieldRefused:
     return FieldRefused(
         "start_time",
-        f"{text[:80]!r} is no ISO 8601 time of the years 1000 to 9999.",
-        "Give one, such as 2026-05-01T08:00:00+02:00.",
+        f"{text[:80]!r} is not an ISO 8601 time of the years 1000 to 9999.",
+        "Enter one such as 2026-05-01T08:00:00+02:00.",
     )
 
 
-def _changed(
-    before: VideoRecord, changes: Changes, settings: Settings, name_source: NameSource
-) -> VideoRecord:
+def _apply(before: VideoRecord, changes: Changes, settings: Settings, name_source: NameSource) -> VideoRecord:
     # Checked as one: names come back as they are kept.
     fields = check_fields(msgspec.structs.replace(before.fields, **changes))
     after = msgspec.structs.replace(before, fields=fields)
@@ -200,7 +197,7 @@ def _changed(
         after = msgspec.structs.replace(after, source=source, source_name=source_name)
     if "start_time" in changes or "timezone" in changes:
         if fields.start_time is None:
-            raise FieldRefused("timezone", "A zone alone says no time.", "Give start_time, too.")
+            raise FieldRefused("timezone", "A zone alone gives no time.", "Give start_time, too.")
         facts = msgspec.structs.replace(
             before.facts,
             started_at_ms=moment_ms(fields.start_time, fields.timezone, settings),
@@ -225,21 +222,41 @@ def _change(
     *,
     also_going: bool = False,
 ) -> tuple[VideoRecord, VideoRecord]:
-    """Return a video's record as it was and as it is, changed by `make` with nobody's change in between."""
+    """Return a video's record before and after `make` changed it, without any other change in between."""
     key = keys.video_key(video_id)
-    seen: list[VideoRecord] = []
+    videos: list[VideoRecord] = []
 
-    def changed(before: bytes | None) -> bytes:
+    def change_record(before: bytes | None) -> bytes:
         if before is None:
-            raise VideoGone(f"there is no video {video_id}")
+            raise VideoGone(f"video {video_id} does not exist")
         video = decode_at(key, before, VideoRecord)
         if video.state == "deleting" and not also_going:
             raise VideoGone(f"{video.name} is being removed")
         after = make(video)
-        seen.append(video)
+        videos.append(video)
         return before if after == video else encode(after)
 
-    stored = store.change(key, changed)
-    if stored is None:
-        raise Retryable(f"video {video_id} was removed meanwhile")
-    return seen[0], decode_at(key, stored, VideoRecord)
+    data = store.change(key, change_record)
+    if data is None:
+        raise Retryable(f"video {video_id} was removed in the meantime")
+    return videos[0], decode_at(key, data, VideoRecord)
+
+
+class SourceNames:
+    """Sources by name, as media and videos have them; threads may share it."""
+
+    def __init__(self, store: ObjectStore, catalogue: VideoCatalogue) -> None:
+        """Read nothing yet."""
+        self._catalogue = catalogue
+        self._manifests = ManifestReader(store)
+        self._reading = threading.Lock()
+
+    def resolve(self, text: str) -> tuple[str, str]:
+        """Return the slug of the source `text`, and how it is written: as media or videos have it."""
+        with self._reading:
+            manifests = self._manifests.recent()
+        source, name = joined(manifests, text)
+        if all(manifest.source != source for manifest in manifests):
+            rows = self._catalogue.videos(VideoQuestion(sources=(source,), limit=1)).rows
+            name = rows[0].record.source_name if rows else name
+        return source, name

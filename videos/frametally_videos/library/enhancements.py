@@ -1,4 +1,4 @@
-"""How a video may be made better to look at: each number checked in this one place, written in one way."""
+"""Enhancement of a video: the one place that checks each number and writes it in one form."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ ENHANCEMENT_FIELDS = tuple(field.name for field in _FIELDS)
 _objects = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def read_enhancement(said: Mapping[str, object]) -> Enhancement:
-    """Return what is asked for, by field: numbers, or texts that are numbers, as a query has them.
+def read_enhancement(fields: Mapping[str, object]) -> Enhancement:
+    """Return the enhancement, by field: numbers, or texts that are numbers, as a query has them.
 
     Whatever means the same becomes the same record: what changes nothing is left out.
 
     Raises:
-        FieldRefused: One of them cannot be, or there is no field of that name.
+            FieldRefused: A value is not valid, or the field does not exist.
     """
     values: dict[str, object] = {}
-    for name, value in said.items():
+    for name, value in fields.items():
         if name not in ENHANCEMENT_FIELDS:
             raise FieldRefused(
                 name[:80], f"There is no field {name[:80]!r}.", f"There are {', '.join(ENHANCEMENT_FIELDS)}."
@@ -64,16 +64,16 @@ def enhancement_of(options: str) -> Enhancement:
     """Return what a job's options ask for.
 
     Raises:
-        FieldRefused: They are no object, or one of its fields cannot be.
+            FieldRefused: They are not an object, or a field is not valid.
     """
     try:
         raw = _objects.decode(options or "{}")
-        said = {name: msgspec.json.decode(value) for name, value in raw.items()}
+        fields = {name: msgspec.json.decode(value) for name, value in raw.items()}
     except (msgspec.DecodeError, RecursionError) as error:
         raise FieldRefused(
-            "options", f"It is no JSON object: {str(error)[:200]}.", 'Give {"brightness": 0.1, ...}.'
+            "options", f"It is not a JSON object: {str(error)[:200]}.", 'Give {"brightness": 0.1, ...}.'
         ) from error
-    return read_enhancement(said)
+    return read_enhancement(fields)
 
 
 def _number(field: str, value: object) -> float:
@@ -84,7 +84,7 @@ def _number(field: str, value: object) -> float:
             number = float(value)
     if not least <= number <= most:  # nor is it where it is no number
         raise FieldRefused(
-            field, f"{value!r:.40} is no number from {least:g} to {most:g}.", "Give one, or leave it out."
+            field, f"{value!r:.40} is not a number from {least:g} to {most:g}.", "Give one, or leave it out."
         )
     return number + 0.0  # which makes 0 of -0
 
@@ -92,6 +92,6 @@ def _number(field: str, value: object) -> float:
 def _choice(value: object) -> str:
     if value not in _DEINTERLACING:
         raise FieldRefused(
-            "deinterlace", f"{value!r:.40} is no choice.", f"Give one of {', '.join(_DEINTERLACING)}."
+            "deinterlace", f"{value!r:.40} is not a choice.", f"Give one of {', '.join(_DEINTERLACING)}."
         )
     return str(value)

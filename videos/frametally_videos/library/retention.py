@@ -1,6 +1,11 @@
-"""What of uploaded videos ends: old originals, what lies in the store of no video, and forgotten videos."""
+"""Removes old originals, objects without a video, and forgotten videos.
+
+All functions raise `Retryable` while the store or the catalogue is not available.
+"""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from frametally import keys
 from frametally.errors import Poison
@@ -8,60 +13,57 @@ from frametally.media.manifests import find_manifest, list_records, read_records
 from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.records import decode_at
 from frametally.rules.times import DAY_MS
-from frametally_videos.ports.video_catalogue import VideoCatalogue
 from frametally_videos.records import UploadRecord, VideoRecord
+
+if TYPE_CHECKING:
+    from frametally_videos.catalogue.video_catalogue import VideoCatalogue
 
 
 def remove_old_originals(store: ObjectStore, *, days: int, now_ms: int) -> list[str]:
     """Remove originals that came more than `days` days before `now_ms`; 0 days: none.
 
-    One whose frames are not all taken stays, such as that of a video which waits for its time: nothing could
-    be counted of it any more. So does what is no video's.
+    A medium with missing frames stays, such as that of a video that waits for its time: nothing more could
+    be counted of it. So do media of no video.
 
     Returns:
         The ids of their videos.
-
-    Raises:
-        Retryable: The store is away.
     """
-    removed = []
+    video_ids = []
     for info in store.list(keys.VIDEOS) if days else ():
         video_id = keys.parse_original_key(info.key)
         if video_id is None or info.modified_at_ms >= now_ms - days * DAY_MS:
             continue
         if _is_taken(store, video_id):
             store.delete(info.key)
-            removed.append(video_id)
-    return removed
+            video_ids.append(video_id)
+    return video_ids
 
 
 def objects_of_no_video(store: ObjectStore) -> list[ObjectInfo]:
-    """Return, by key, what lies in folders of videos that have no record, and no upload leads to one.
+    """Return, by key, the objects in folders of videos without a record and without an upload.
 
     Raises:
-        Retryable: The store is away.
-        Poison: The record of an upload is damaged, so that it cannot be told whose its bytes are.
+            Poison: The record of an upload is damaged, so that the owner of its bytes is unknown.
     """
-    left = [
+    objects_of_ids = [
         (info, video_id)
         for info in store.list(keys.VIDEOS)
         if keys.is_video_id(video_id := info.key.split("/")[1])
     ]
     # In this order: an upload has its record before its first byte, and until its video has one.
-    coming = {upload.video_id for upload in read_records(store, keys.UPLOADS, UploadRecord)}
+    uploading_ids = {upload.video_id for upload in read_records(store, keys.UPLOADS, UploadRecord)}
     of_none = {
         video_id
-        for _, video_id in left
-        if video_id not in coming and store.head(keys.video_key(video_id)) is None
+        for _, video_id in objects_of_ids
+        if video_id not in uploading_ids and store.head(keys.video_key(video_id)) is None
     }
-    return [info for info, video_id in left if video_id in of_none]
+    return [info for info, video_id in objects_of_ids if video_id in of_none]
 
 
 def forgotten_videos(store: ObjectStore, catalogue: VideoCatalogue) -> list[VideoRecord]:
-    """Return the videos that are still there though all their frames were forgotten; none that is at work.
+    """Return the existing videos whose frames were all forgotten, without those that jobs work on.
 
     Raises:
-        Retryable: The store or the catalogue is away.
         Poison: A manifest or a tombstone of one is damaged.
     """
     forgotten = []
@@ -83,7 +85,6 @@ def is_forgotten(store: ObjectStore, video: VideoRecord) -> bool:
     """Return whether all frames of a video were forgotten since it came, and none was made since.
 
     Raises:
-        Retryable: The store is away.
         Poison: Its manifest or a tombstone is damaged.
     """
     if find_manifest(store, video.sha256) is not None:

@@ -1,14 +1,16 @@
-"""An object as a file that can be read and sought, in blocks: no copy of it lies on this machine."""
+"""An object as a file that can be read and sought, in blocks, without a copy on this machine."""
 
 from __future__ import annotations
 
 import io
 import os
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from frametally.errors import Retryable
 from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.process.retrying import a_few_times
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -19,32 +21,35 @@ MOST_BLOCKS = 16
 
 
 class StoredFile(io.RawIOBase):
-    """An object of a store, for whoever wants a file: PyAV, the reader of a picture.
+    """An object of a store, for readers of files: PyAV, the reader of a picture.
 
-    An object that is put anew meanwhile is not read as half of each: its size is asked for once, and what
-    comes shorter is an error.
+    An object that is replaced meanwhile is never read half old, half new: its size is read once, and a
+    shorter answer is an error.
 
     Attributes:
-        key: The object's.
-        size_bytes: Its size when it was opened.
-        read_bytes: How many bytes the store was asked for.
+        read_bytes: Number of bytes read from the store.
+        failure: Error of the last read. FFmpeg may take that for the file's end, so callers
+            look here before they believe the data.
     """
 
-    def __init__(self, store: ObjectStore, key: str, *, size_bytes: int | None = None) -> None:
-        """Open it; the store is asked for its size, unless that is known.
+    def __init__(
+        self, store: ObjectStore, key: str, *, retry: Callable[[Callable[[], int]], int] = a_few_times
+    ) -> None:
+        """Open it; `retry` asks again for what the store refuses for now.
 
         Raises:
-            ObjectMissing: There is no such object.
+                ObjectMissing: The object does not exist.
+            Retryable: The store is not available.
         """
-        if size_bytes is None:
-            info = store.head(key)
-            if info is None:
-                raise ObjectMissing(f"no object {key!r} in {store.url}")
-            size_bytes = info.size_bytes
+        info = store.head(key)
+        if info is None:
+            raise ObjectMissing(f"no object {key!r} in {store.url}")
         self.key = key
-        self.size_bytes = size_bytes
+        self.size_bytes = info.size_bytes
         self.read_bytes = 0
+        self.failure: Exception | None = None
         self._store = store
+        self._retry = retry
         self._at = 0
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
 
@@ -58,7 +63,7 @@ class StoredFile(io.RawIOBase):
         return self._at
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        """Go to a byte, counted from the start, from here or from the end; beyond the end is no error."""
+        """Go to a byte, counted from the start, from here or from the end; beyond the end is allowed."""
         start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self.size_bytes}.get(whence)
         if start is None or start + offset < 0:
             raise ValueError(f"no place in a file: {offset} from {whence}")
@@ -66,29 +71,35 @@ class StoredFile(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
-        """Read what is there up to the end of a block; 0 bytes are the end of the object.
+        """Read up to the end of a block; 0 bytes are the end of the object.
 
         Raises:
-            ObjectMissing: It was removed meanwhile.
-            Retryable: It came cut short, or the store is away.
+                ObjectMissing: It was removed since it was opened.
+            Retryable: The answer was cut short, or the store is not available.
         """
-        wanted = memoryview(buffer).cast("B")
+        try:
+            return self._retry(lambda: self._read_into(memoryview(buffer).cast("B")))
+        except Exception as error:
+            self.failure = error
+            raise
+
+    def _read_into(self, buffer: memoryview) -> int:
         number, start = divmod(self._at, BLOCK_BYTES)
         if self._at >= self.size_bytes:
             return 0
-        found = self._block(number)[start : start + len(wanted)]
-        wanted[: len(found)] = found
-        self._at += len(found)
-        return len(found)
+        block = self._block(number)[start : start + len(buffer)]
+        buffer[: len(block)] = block
+        self._at += len(block)
+        return len(block)
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Read `size` bytes, fewer only at the end; all of the rest without a size."""
-        left = max(0, self.size_bytes - self._at)
-        size = left if size is None or size < 0 else min(size, left)
+        rest_bytes = max(0, self.size_bytes - self._at)
+        size = rest_bytes if size is None or size < 0 else min(size, rest_bytes)
         data = bytearray(size)
-        done = 0
-        while done < size:
-            done += self.readinto(memoryview(data)[done:])
+        byte_count = 0
+        while byte_count < size:
+            byte_count += self.readinto(memoryview(data)[byte_count:])
         return bytes(data)
 
     def _block(self, number: int) -> bytes:

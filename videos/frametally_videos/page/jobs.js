@@ -2,11 +2,9 @@
 
 import { startJobs } from "./jobs/list.js";
 import { parseState } from "frametally/js/shared/state.js";
-import { useZone } from "frametally/js/shared/time.js";
-import { zoneOf } from "frametally/js/shared/zones.js";
-import { leadThere } from "frametally/js/shell/links.js";
-import { listen } from "frametally/js/status/live.js";
-import { showStrip } from "frametally/js/status/strip.js";
+import { useZone, zoneOf } from "frametally/js/shared/time.js";
+import { leadThere } from "frametally/js/shell/navigation.js";
+import { listen, showStrip } from "frametally/js/status/live.js";
 import { tellNews } from "./library/news.js";
 
 useZone(zoneOf(parseState(location.search)));

@@ -2,17 +2,14 @@
 
 import { byId } from "frametally/js/shared/dom.js";
 import { parseState } from "frametally/js/shared/state.js";
-import { useZone } from "frametally/js/shared/time.js";
-import { zoneOf } from "frametally/js/shared/zones.js";
-import { leadThere } from "frametally/js/shell/links.js";
-import { listen } from "frametally/js/status/live.js";
-import { showStrip } from "frametally/js/status/strip.js";
+import { useZone, zoneOf } from "frametally/js/shared/time.js";
+import { leadThere } from "frametally/js/shell/navigation.js";
+import { listen, showStrip } from "frametally/js/status/live.js";
 import { onClient } from "./uploads/client.js";
 import { startUploads } from "./uploads/panel.js";
 import { startPanel } from "./video/panel.js";
 import { sourcesSeen, startList } from "./library/list.js";
-import { tellNews } from "./library/news.js";
-import { holdSocket } from "./library/socket.js";
+import { holdSocket, tellNews } from "./library/news.js";
 
 useZone(zoneOf(parseState(location.search)));
 leadThere();

@@ -1,1 +1,1 @@
-"""Stored videos as players take them: in ranges, with their pictures and what was seen in them."""
+"""Playing stored videos: ranges of bytes, pictures, and detections."""

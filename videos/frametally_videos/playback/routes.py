@@ -1,25 +1,44 @@
-"""The native routes of stored videos: their bytes as they came, what a browser plays, their pictures."""
+"""The native routes of stored videos: original bytes, playable versions, pictures."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
-from werkzeug.datastructures import MultiDict
 
 from frametally.ports.object_store import ObjectStore
+from frametally_videos.catalogue.catalogue_rows import Artifact, VideoRow
 from frametally_videos.library_answers import original_of, playable_of
 from frametally_videos.playback.stored_bytes import send_stored
-from frametally_videos.playback.stored_video import find_video
-from frametally_videos.ports.video_catalogue import Artifact, VideoCatalogue, VideoRow
-from frametally_web.requests import query
-from frametally_web.requests.native import NativeRoute
+from frametally_videos.routes import FILE, VIDEO
+from frametally_videos.video_ports import find_video
+from frametally_web.requests.endpoints import Routes
+from frametally_web.requests.parameters import check_known, header, text, text_schema
 from frametally_web.requests.problems import Problem
 
+if TYPE_CHECKING:
+    from frametally_videos.catalogue.video_catalogue import VideoCatalogue
+
+PLAYBACK = Routes("Videos", native=True)
+PICTURES = Routes("Videos", native=True)
+
+_RANGE = (
+    header("Range", "One range of bytes: `bytes=0-99`.", text_schema(), "bytes=0-99"),
+    header("If-Range", "`ETag` of what there is of it already.", text_schema()),
+    header("If-None-Match", "`ETag` of what is kept.", text_schema()),
+)
+_PLAYED = {
+    200: "The whole file.",
+    206: "The requested range.",
+    304: "The client already has it.",
+}
+_RECIPE = text("recipe", "Which one; default: the newest.", "", text_schema(8))
+_VERSION = text("v", "As the link has it: another picture, another address.")
+_KEPT = "The browser has it already."
 _FOR_EVER = "private, max-age=31536000, immutable"
 _ASK_AGAIN = "private, no-cache"
 _PICTURES = {"poster": "poster", "sprite": "sprite", "sprite.vtt": "sprite_vtt"}
@@ -36,35 +55,44 @@ class _Stored(NamedTuple):
 
 
 class PlaybackRoutes:
-    """Sends what the store has of videos; which there are, the catalogue says."""
+    """Sends videos from the store; the catalogue lists them."""
 
     def __init__(self, store: ObjectStore, catalogue: VideoCatalogue) -> None:
         """Read from these."""
         self._store = store
         self._catalogue = catalogue
 
-    def routes(self) -> list[NativeRoute]:
-        """Return them."""
-        at = "/api/videos/{video_id}"
-        return [
-            NativeRoute(f"{at}/original", ("GET",), self.original),
-            NativeRoute(f"{at}/playable", ("GET",), self.playable),
-            NativeRoute(f"{at}/enhanced", ("GET",), self.enhanced),
-            *(NativeRoute(f"{at}/{name}", ("GET",), self.picture) for name in _PICTURES),
-            NativeRoute("/processed_videos/{video_id}", ("GET",), self.processed),
-        ]
-
+    @PLAYBACK.route(
+        "GET videos/{video_id}/original",
+        "Download the uploaded video.",
+        VIDEO,
+        *_RANGE,
+        named="video_original",
+        media_types=("video/mp4", "application/octet-stream"),
+        statuses=(404, 416),
+        success=_PLAYED,
+    )
     async def original(self, request: Request) -> Response:
-        """Answer with the bytes as they came, to be kept as a file of its own name.
+        """Answer with the original bytes, as a file with the video's name.
 
         Raises:
             Problem: 404, 412, 416.
         """
         row = await self._row(request)
-        found = _stored(row, original_of(row))
+        stored = _stored_object(row, original_of(row))
         headers = {"Content-Disposition": _attachment(row.record.file_name)}
-        return await self._send(request, found, headers)
+        return await self._send(request, stored, headers)
 
+    @PLAYBACK.route(
+        "GET videos/{video_id}/playable",
+        "Play a video: the original, or a version for browsers; 404 tells its progress.",
+        VIDEO,
+        *_RANGE,
+        named="video_playable",
+        media_types=("video/mp4",),
+        statuses=(404, 416),
+        success=_PLAYED,
+    )
     async def playable(self, request: Request) -> Response:
         """Answer with what a browser plays.
 
@@ -72,76 +100,131 @@ class PlaybackRoutes:
             Problem: 404, also where no browser plays the video; 412, 416.
         """
         row = await self._row(request)
-        found = playable_of(row)
-        if found is None:
+        artifact = playable_of(row)
+        if artifact is None:
             raise await self._not_yet(row)
-        return await self._send(request, _stored(row, found), {})
+        return await self._send(request, _stored_object(row, artifact), {})
 
+    @PLAYBACK.route(
+        "GET videos/{video_id}/enhanced",
+        "Play an enhanced version: that of a recipe, or the newest.",
+        VIDEO,
+        _RECIPE,
+        *_RANGE,
+        named="video_enhanced",
+        media_types=("video/mp4",),
+        statuses=(404, 416),
+        success=_PLAYED,
+    )
     async def enhanced(self, request: Request) -> Response:
         """Answer with a video that is better to look at: that of a recipe, or else the newest.
 
         Raises:
-            Problem: 404, there is none such; 412, 416.
+                Problem: 404, it does not exist; 412, 416.
         """
         row = await self._row(request, "recipe")
-        recipe = query.read_one(MultiDict(request.query_params), "recipe")
-        made = [one for one in row.artifacts if one.kind == "enhanced"]
-        found = [one for one in made if recipe in (None, one.recipe)]
-        if not found:
+        recipe = request.query_params.get("recipe") or None
+        artifacts = [artifact for artifact in row.artifacts if artifact.kind == "enhanced"]
+        matches = [match for match in artifacts if recipe in (None, match.recipe)]
+        if not matches:
             raise Problem(
                 404,
-                "There is no enhanced video of this recipe."
-                if recipe
-                else "Nothing enhanced was made of it.",
+                "This recipe has no enhanced version." if recipe else "The video has no enhanced version.",
                 remedy="Ask for the derivatives of the video, or have it enhanced.",
             )
-        return await self._send(request, _stored(row, found[-1]), {})
+        return await self._send(request, _stored_object(row, matches[-1]), {})
 
+    @PLAYBACK.route(
+        "GET processed_videos/{file_id}",
+        "Play the newest enhanced version, else the playable one, by the ID from the upload.",
+        FILE,
+        *_RANGE,
+        named="processed_video",
+        media_types=("video/mp4",),
+        statuses=(404, 416),
+        success=_PLAYED,
+        at_root=True,
+    )
     async def processed(self, request: Request) -> Response:
-        """Answer with the best that there is to play: it may be another the next time.
+        """Answer with the best version; it may be another the next time.
 
         Raises:
             Problem: As `playable`.
         """
         row = await self._row(request)
-        found = row.artifact("enhanced") or playable_of(row)
-        if found is None:
+        artifact = row.artifact("enhanced") or playable_of(row)
+        if artifact is None:
             raise await self._not_yet(row)
-        return await self._send(request, _stored(row, found), {"Cache-Control": _ASK_AGAIN})
+        return await self._send(request, _stored_object(row, artifact), {"Cache-Control": _ASK_AGAIN})
 
+    @PICTURES.route(
+        "GET videos/{video_id}/sprite.vtt",
+        "The moment of each picture of the sprite.",
+        VIDEO,
+        _VERSION,
+        named="video_sprite_vtt",
+        media_types=("text/vtt",),
+        statuses=(404,),
+        success={200: "The moment of each picture.", 304: _KEPT},
+    )
+    @PICTURES.route(
+        "GET videos/{video_id}/sprite",
+        "A hundred small pictures of it in one.",
+        VIDEO,
+        _VERSION,
+        named="video_sprite",
+        media_types=("image/jpeg",),
+        statuses=(404,),
+        success={200: "A hundred small pictures of it in one.", 304: _KEPT},
+    )
+    @PICTURES.route(
+        "GET videos/{video_id}/poster",
+        "Show a picture of the video.",
+        VIDEO,
+        _VERSION,
+        named="video_poster",
+        media_types=("image/jpeg",),
+        statuses=(404,),
+        success={200: "A picture of the video.", 304: _KEPT},
+    )
     async def picture(self, request: Request) -> Response:
         """Answer with a picture of the video, or with what tells its parts.
 
         Raises:
-            Problem: 404, there is none yet; 412, 416.
+                Problem: 404, it does not exist yet; 412, 416.
         """
         row = await self._row(request)
         name = request.url.path.rpartition("/")[2]
         kind = _PICTURES[name]
-        found = next((one for one in row.artifacts if one.kind == kind), None)
-        if found is None:
+        artifact = next((candidate for candidate in row.artifacts if candidate.kind == kind), None)
+        if artifact is None:
             raise Problem(
                 404, f"The video has no {name} yet.", remedy="It is made soon after the video has come."
             )
-        return await self._send(request, _stored(row, found), {})
+        return await self._send(request, _stored_object(row, artifact), {})
 
     async def _not_yet(self, row: VideoRow) -> Problem:
         """Return the 404 of a video that no browser plays, with how far it is that one may."""
         facts = row.record.facts
         jobs = await asyncio.to_thread(self._catalogue.jobs, row.record.id)
-        making = next((job for job in reversed(jobs) if job.kind == "playable"), None)
-        said = f" What browsers play is {making.state}." if making else ""
-        why = f" {making.reason}" if making and making.state == "failed" and making.reason else ""
+        playable_job = next((job for job in reversed(jobs) if job.kind == "playable"), None)
+        state_text = f" What browsers play is {playable_job.state}." if playable_job else ""
+        reason = (
+            f" {playable_job.reason}"
+            if playable_job and playable_job.state == "failed" and playable_job.reason
+            else ""
+        )
         return Problem(
             404,
-            f"{facts.why_not or 'No browser plays this video.'}{said}{why}",
+            f"{facts.why_not or 'No browser plays this video.'}{state_text}{reason}",
             remedy=f"Ask again once it is made, or download /api/v1/videos/{row.record.id}/original, "
             "and play it by a program.",
         )
 
-    async def _row(self, request: Request, asked: str = "v") -> VideoRow:
-        query.check_known(request.query_params, [asked])
-        return await find_video(self._catalogue, request.path_params["video_id"])
+    async def _row(self, request: Request, parameter: str = "v") -> VideoRow:
+        check_known(request.query_params, [parameter])
+        names = request.path_params
+        return await find_video(self._catalogue, names.get("video_id") or names["file_id"])
 
     async def _send(self, request: Request, stored: _Stored, headers: dict[str, str]) -> Response:
         is_named = stored.version in (request.query_params.get("v"), request.query_params.get("recipe"))
@@ -156,10 +239,10 @@ class PlaybackRoutes:
         )
 
 
-def _stored(row: VideoRow, made: Artifact) -> _Stored:
-    """Return what lies in the store; the original, which no recipe made, by its own bytes."""
-    version = made.recipe or row.record.sha256
-    return _Stored(made.key, made.size_bytes, made.content_type, version)
+def _stored_object(row: VideoRow, artifact: Artifact) -> _Stored:
+    """Return the bytes in the store; the original, which has no recipe, by its own bytes."""
+    version = artifact.recipe or row.record.sha256
+    return _Stored(artifact.key, artifact.size_bytes, artifact.content_type, version)
 
 
 def _attachment(file_name: str) -> str:

@@ -1,20 +1,103 @@
-"""Sends stored bytes as a client takes them, and reads no further once it has gone."""
+"""Sends stored bytes by RFC 9110, in the ranges that a client asks for, and stops when it has gone."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Mapping
+from typing import Literal, NamedTuple
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from frametally.errors import FrametallyError, Retryable
 from frametally.ports.object_store import ObjectMissing, ObjectStore
-from frametally_videos.playback.byte_ranges import BytePart, NoBytes, wanted
 from frametally_web.requests.native import disconnected
 from frametally_web.requests.problems import Problem
+
+_TAGS = re.compile(r'\*|(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
+_TAG_LIST = re.compile(rf"[ \t,]*(?:{_TAGS.pattern})(?:[ \t]*,[ \t]*(?:{_TAGS.pattern})?)*[ \t]*")
+_RANGE = re.compile(r"([0-9]*)-([0-9]*)")
+_MOST_DIGITS = 18
+"""Largest number of a byte."""
+
+
+class WholeObject(NamedTuple):
+    """The object, and none of its parts alone."""
+
+    status: Literal[200] = 200
+
+
+class BytePart(NamedTuple):
+    """Bytes `first_byte` to before `next_byte`."""
+
+    first_byte: int
+    next_byte: int
+    status: Literal[206] = 206
+
+
+class NoBytes(NamedTuple):
+    """None of it: 304, the client has it; 412, it is not what the client means; 416, it ends before."""
+
+    status: Literal[304, 412, 416]
+
+
+WantedBytes = WholeObject | BytePart | NoBytes
+
+
+def select_bytes(method: str, headers: Headers, *, etag: str, size_bytes: int) -> WantedBytes:
+    """Return what a request is for; `etag` is the object's own, strong and in its quotes.
+
+    What cannot be understood is as if it were not there, and so are dates: the object has none.
+    """
+    if_match = _tags(headers, "if-match")
+    if if_match is not None and "*" not in if_match and etag not in if_match:
+        return NoBytes(412)
+    if_none_match = _tags(headers, "if-none-match")
+    if if_none_match is not None and {"*", etag, f"W/{etag}"} & if_none_match:
+        return NoBytes(304)
+    range_headers = headers.getlist("range")
+    if method != "GET" or len(range_headers) != 1:
+        return WholeObject()
+    if_range = headers.getlist("if-range")
+    if if_range and [value.strip() for value in if_range] != [etag]:
+        return WholeObject()
+    return _part(range_headers[0], size_bytes)
+
+
+def _part(header: str, size_bytes: int) -> WantedBytes:
+    unit, _, ranges = header.partition("=")
+    ranges_text = [text.strip(" \t") for text in ranges.split(",")]
+    ranges_text = [text for text in ranges_text if text]
+    match = _RANGE.fullmatch(ranges_text[0]) if len(ranges_text) == 1 else None
+    if unit.strip(" \t").lower() != "bytes" or match is None or not any(match.groups()):
+        return WholeObject()  # several ranges, too: no player asks for them
+    first, last = (_number(digits) for digits in match.groups())
+    if first is None:
+        length = min(last or 0, size_bytes)
+        return BytePart(size_bytes - length, size_bytes) if length else NoBytes(416)
+    if last is not None and last < first:
+        return WholeObject()
+    if first >= size_bytes:
+        return NoBytes(416)
+    return BytePart(first, size_bytes if last is None else min(last + 1, size_bytes))
+
+
+def _number(digits: str) -> int | None:
+    if not digits:
+        return None
+    shortened = digits.lstrip("0") or "0"
+    return int(shortened) if len(shortened) <= _MOST_DIGITS else 10**_MOST_DIGITS
+
+
+def _tags(headers: Headers, name: str) -> set[str] | None:
+    """Return the tags in a header; None if it is missing, or not a list of tags."""
+    text = ", ".join(headers.getlist(name))
+    return set(_TAGS.findall(text)) if _TAG_LIST.fullmatch(text) else None
+
 
 _LOG = logging.getLogger("frametally_web")
 _FIRST_BYTES = 128 * 1024
@@ -24,7 +107,7 @@ _MOST_BYTES = 2 * 1024 * 1024
 
 
 class StoredBytes(Response):
-    """An object of a store, or a part of it: what of the first is there already, the rest as it is taken."""
+    """An object of a store, or a part of it: its first bytes are read already, the rest while it is sent."""
 
     def __init__(
         self,
@@ -52,29 +135,29 @@ class StoredBytes(Response):
         if scope["method"] == "HEAD":
             await send({"type": "http.response.body", "body": b""})
             return
-        gone = asyncio.ensure_future(disconnected(receive))
-        data, at = self._first, self._part.first_byte + len(self._first)
+        disconnection = asyncio.ensure_future(disconnected(receive))
+        data, position = self._first, self._part.first_byte + len(self._first)
         try:
-            while not gone.done():
-                coming = self._read(at, 2 * len(data))
-                await send({"type": "http.response.body", "body": data, "more_body": coming is not None})
-                if coming is None:
+            while not disconnection.done():
+                next_data = self._read(position, 2 * len(data))
+                await send({"type": "http.response.body", "body": data, "more_body": next_data is not None})
+                if next_data is None:
                     return
-                data = await coming
-                at += len(data)
+                data = await next_data
+                position += len(data)
         except FrametallyError as error:
-            _LOG.warning("%s: sent up to byte %d, then: %s", scope["path"], at, error)
+            _LOG.warning("%s: sent up to byte %d, then: %s", scope["path"], position, error)
         finally:
-            gone.cancel()
+            disconnection.cancel()
 
-    def _read(self, at: int, most: int) -> asyncio.Future[bytes] | None:
-        """Begin to read what comes next while what there is goes out; None where that is the last."""
-        until = min(at + min(most, _MOST_BYTES), self._part.next_byte)
-        if at >= until:
+    def _read(self, position: int, most: int) -> asyncio.Future[bytes] | None:
+        """Read the next bytes while the current ones are sent; None after the last ones."""
+        until = min(position + min(most, _MOST_BYTES), self._part.next_byte)
+        if position >= until:
             return None
-        coming = asyncio.ensure_future(asyncio.to_thread(_read_whole, self._store, self._key, at, until))
-        coming.add_done_callback(lambda done: done.cancelled() or done.exception())  # it may be left
-        return coming
+        data = asyncio.ensure_future(asyncio.to_thread(_read_whole, self._store, self._key, position, until))
+        data.add_done_callback(lambda task: task.cancelled() or task.exception())  # it may be left
+        return data
 
 
 async def send_stored(
@@ -87,41 +170,38 @@ async def send_stored(
     media_type: str,
     headers: Mapping[str, str],
 ) -> Response:
-    """Return the answer to a request for an object: all of it, the part asked for, or why none of it.
+    """Return the answer to a request for an object: all of it, the requested part, or why none of it.
 
-    Args:
-        request: Its conditions and its range are held to.
-        store: Where the object lies.
-        key: The object's.
-        size_bytes: Its size.
-        etag: Changes whenever its bytes do; in quotes.
-        media_type: What it is.
-        headers: Of every answer that speaks of these bytes.
+    `etag` is in its quotes and changes whenever the bytes do; `headers` go with every answer of these bytes.
 
     Raises:
-        Problem: 404, the object is not there; 412, it is not the one that is meant.
-        Retryable: The store is away.
+            Problem: 404, the object does not exist; 412, it is another version.
+        Retryable: The store is not available.
     """
     headers = {"Accept-Ranges": "bytes", "ETag": etag, **headers}
-    chosen = wanted(request.method, request.headers, etag=etag, size_bytes=size_bytes)
-    if isinstance(chosen, NoBytes):
-        return _nothing(chosen, headers, size_bytes)
-    part = chosen if isinstance(chosen, BytePart) else BytePart(0, size_bytes)
-    if isinstance(chosen, BytePart):
+    selection = select_bytes(request.method, request.headers, etag=etag, size_bytes=size_bytes)
+    if isinstance(selection, NoBytes):
+        return _nothing(selection, headers, size_bytes)
+    part = selection if isinstance(selection, BytePart) else BytePart(0, size_bytes)
+    if isinstance(selection, BytePart):
         headers["Content-Range"] = f"bytes {part.first_byte}-{part.next_byte - 1}/{size_bytes}"
     try:
         first = await asyncio.to_thread(_first_of, request.method, store, key, part)
     except ObjectMissing as error:
         raise Problem(
-            404, "The store has it no more.", remedy="It was removed; upload the video again to have it here."
+            404,
+            "The store no longer has it.",
+            remedy="It was removed; upload the video again to have it here.",
         ) from error
-    return StoredBytes(store, key, part, first, status=chosen.status, headers=headers, media_type=media_type)
+    return StoredBytes(
+        store, key, part, first, status=selection.status, headers=headers, media_type=media_type
+    )
 
 
-def _nothing(chosen: NoBytes, headers: Mapping[str, str], size_bytes: int) -> Response:
-    if chosen.status == 304:
+def _nothing(selection: NoBytes, headers: Mapping[str, str], size_bytes: int) -> Response:
+    if selection.status == 304:
         return Response(status_code=304, headers=dict(headers))
-    if chosen.status == 416:
+    if selection.status == 416:
         problem = Problem(
             416,
             f"It has {size_bytes} bytes, and none where the range begins.",
@@ -129,7 +209,7 @@ def _nothing(chosen: NoBytes, headers: Mapping[str, str], size_bytes: int) -> Re
         )
         problem.headers = {"Accept-Ranges": "bytes", "Content-Range": f"bytes */{size_bytes}"}
         raise problem
-    raise Problem(412, "Its bytes are others than those that are meant.", remedy="Ask without If-Match.")
+    raise Problem(412, "The file has changed since you read it.", remedy="Ask without If-Match.")
 
 
 def _first_of(method: str, store: ObjectStore, key: str, part: BytePart) -> bytes:

@@ -1,4 +1,4 @@
-"""What was detected in a stored video, by its own time: the boxes to draw over the picture."""
+"""The detections in a stored video, by its own time: the boxes to draw over the picture."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import math
 import re
+from dataclasses import dataclass
 
 import msgspec
 from starlette.requests import Request
@@ -22,15 +23,16 @@ from frametally.records import FrameDetections, MediaManifest
 from frametally.rules.counted_boxes import CountedBoxes
 from frametally.settings.loading import Settings
 from frametally_videos.answers import BoxesAt, VideoDetections
-from frametally_videos.playback.stored_video import find_video
 from frametally_videos.records import VideoRecord
-from frametally_videos.video_ports import VideoPorts
+from frametally_videos.routes import VIDEO
+from frametally_videos.video_ports import VideoPorts, find_video
 from frametally_web.books.reader import BooksReader
 from frametally_web.charts.scope import stored_intervals
-from frametally_web.requests import query
-from frametally_web.requests.native import NativeRoute
+from frametally_web.requests.endpoints import Routes
 from frametally_web.requests.packing import pack
+from frametally_web.requests.parameters import Args, Parameter, check_known, read_one, shown
 from frametally_web.requests.problems import bad_parameter
+from frametally_web.requests.query import MODEL
 
 MOST_S = 60.0
 """Of a video in one answer."""
@@ -39,109 +41,146 @@ _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _LEAST_PACKED_BYTES = 500
 
 
+def _read_seconds(args: Args, name: str) -> float | None:
+    value = read_one(args, name)
+    if value is None:
+        return None
+    if not _SECONDS.fullmatch(value) or not math.isfinite(float(value)):
+        raise bad_parameter(
+            name,
+            f"{name}={shown(value)} is not a number of seconds.",
+            remedy=f"Give seconds after the video's first frame, such as {name}=12.5.",
+        )
+    return float(value)
+
+
+DETECTED = Routes("Videos", native=True)
+_FROM = Parameter(
+    name="from_s",
+    description="Seconds after its first frame; default: 0.",
+    schema={"type": "number", "minimum": 0},
+    parse=_read_seconds,
+    example="0",
+)
+_TO = _FROM.but(
+    name="to_s",
+    description="Where it ends, not included, at most 60 later; default: 60 later.",
+    example="60",
+)
+
+
+@dataclass
 class DetectionRoutes:
-    """Reads boxes where the ledger says that they lie, as a bar's proof does."""
+    """Reads boxes where the ledger locates them, as a bar's proof does."""
 
-    def __init__(self, ports: VideoPorts, settings: Settings, books: BooksReader) -> None:
-        """Read from these; `books` see to it that the ledger knows what was counted."""
-        self._ports = ports
-        self._books = books
-        self._settings = settings
+    ports: VideoPorts
+    settings: Settings
+    books: BooksReader
 
-    def routes(self) -> list[NativeRoute]:
-        """Return them."""
-        return [NativeRoute("/api/videos/{video_id}/detections", ("GET",), self.detections)]
-
+    @DETECTED.route(
+        "GET videos/{video_id}/detections",
+        "List the detections of a video, by time, to draw over the picture.",
+        VIDEO,
+        MODEL,
+        _FROM,
+        _TO,
+        named="video_detections",
+        answer=VideoDetections,
+        statuses=(404,),
+    )
     async def detections(self, request: Request) -> Response:
         """Answer with the boxes of a stretch of a video.
 
         Raises:
             Problem: 400, 404.
-            Retryable: A port is away.
         """
-        query.check_known(request.query_params, ["model", "from_s", "to_s"])
-        args: MultiDict[str, str] = MultiDict(request.query_params.multi_items())
-        from_s = _read_seconds(args, "from_s", 0.0)
-        to_s = _read_seconds(args, "to_s", from_s + MOST_S)
+        check_known(request.query_params, ["model", "from_s", "to_s"])
+        args: Args = MultiDict(request.query_params.multi_items())
+        from_s = _FROM.read(args) or 0.0
+        to_s = _TO.read(args)
+        to_s = from_s + MOST_S if to_s is None else to_s
         if not from_s < to_s <= from_s + MOST_S:
             raise bad_parameter(
                 "to_s",
                 f"to_s={to_s:g} is not within {MOST_S:g} seconds after from_s={from_s:g}.",
-                remedy=f"Ask for {MOST_S:g} seconds at most; next_s says where to go on.",
+                remedy=f"Request {MOST_S:g} seconds at most; next_s is where to continue.",
             )
-        model = query.read_one(args, "model")
-        row = await find_video(self._ports.catalogue, request.path_params["video_id"])
+        model = MODEL.read(args)
+        row = await find_video(self.ports.catalogue, request.path_params["video_id"])
         body = await asyncio.to_thread(self._body, row.record, model, from_s, to_s)
         return await asyncio.to_thread(_json, request, body)
 
     def _body(self, record: VideoRecord, model: str | None, from_s: float, to_s: float) -> bytes:
-        with time_limit(self._settings.web_query_timeout_s):
-            self._books.ensure_ledger()
+        with time_limit(self.settings.web_query_timeout_s):
+            self.books.ensure_ledger()
             return msgspec.json.encode(self.find(record, model, from_s, to_s))
 
     def find(self, record: VideoRecord, model: str | None, from_s: float, to_s: float) -> VideoDetections:
         """Return the boxes of `[from_s, to_s)` seconds after the first frame's presentation.
 
-        Those of the newest model unless another is asked for; none where nothing is detected yet.
+        Those of the newest model unless another is named; empty before any detection.
 
         Raises:
             Problem: 400, nothing was detected by that model.
-            Retryable: A port is away, or the ledger speaks of a segment that has gone.
+            Retryable: A server is not available, or the ledger names a segment that was removed.
         """
-        chosen = self._choose(model)
-        manifest = find_manifest(self._ports.store, record.sha256)
+        model_id = self._choose(model)
+        manifest = find_manifest(self.ports.store, record.sha256)
         frames: list[FrameDetections] = []
-        limits = self._settings.counted_boxes()
+        limits = self.settings.counted_boxes()
         next_s = None
         start_ms = None if manifest is None else manifest.first_captured_at_ms
-        if manifest is not None and start_ms is not None and chosen is not None:
+        if manifest is not None and start_ms is not None and model_id is not None:
             last_ms = manifest.last_captured_at_ms or start_ms
             from_ms, to_ms = (start_ms + round(1000 * seconds) for seconds in (from_s, to_s))
             if from_ms <= last_ms:
-                limits = self._limits_at(chosen, from_ms)
-                frames = self._frames(manifest, chosen, from_ms, to_ms)
+                limits = self._limits_at(model_id, from_ms)
+                frames = self._frames(manifest, model_id, from_ms, to_ms)
             next_s = to_s if to_ms <= last_ms else None
         counts = limits.rule()
         return VideoDetections(
-            model=chosen,
+            model=model_id,
             width_px=frames[0].width_px if frames else record.facts.width_px,
             height_px=frames[0].height_px if frames else record.facts.height_px,
             frames=[
                 BoxesAt(
                     position_s=(frame.captured_at_ms - (start_ms or 0)) / 1000,
                     captured_at_ms=frame.captured_at_ms,
-                    boxes=[(one.label, one.confidence, *one.box) for one in filter(counts, frame.detections)],
+                    boxes=[
+                        (detection.label, detection.confidence, *detection.box)
+                        for detection in filter(counts, frame.detections)
+                    ],
                 )
                 for frame in frames
             ],
             next_s=next_s,
         )
 
-    def _choose(self, asked: str | None) -> str | None:
-        counted = list(stored_intervals(self._ports.index))
-        there_are = list(dict.fromkeys([*counted, *self._ports.ledger.models()]))
-        if asked is not None and asked not in there_are:
+    def _choose(self, model: str | None) -> str | None:
+        counted_models = list(stored_intervals(self.ports.index))
+        there_are = list(dict.fromkeys([*counted_models, *self.ports.ledger.models()]))
+        if model is not None and model not in there_are:
             raise bad_parameter(
                 "model",
-                f"Nothing was detected by the model {query.shown(asked)!r}.",
+                f"Nothing was detected by the model {shown(model)!r}.",
                 remedy=f"Choose one of these: {', '.join(there_are)}." if there_are else "There is none yet.",
-                value=query.shown(asked),
+                value=shown(model),
             )
-        return asked or next(iter(there_are), None)
+        return model or next(iter(there_are), None)
 
     def _limits_at(self, model: str, time_ms: int) -> CountedBoxes:
         """Return which boxes count at that time: as they were counted, if they are."""
-        otherwise = self._settings.counted_boxes()
-        for base_s in stored_intervals(self._ports.index).get(model, [])[:1]:
-            return SettingsByDay(self._ports.index, model, base_s).counted_boxes_at(time_ms, otherwise)
+        otherwise = self.settings.counted_boxes()
+        for base_s in stored_intervals(self.ports.index).get(model, [])[:1]:
+            return SettingsByDay(self.ports.index, model, base_s).counted_boxes_at(time_ms, otherwise)
         return otherwise
 
     def _frames(self, manifest: MediaManifest, model: str, from_ms: int, to_ms: int) -> list[FrameDetections]:
         try:
             return list(
                 frames_of_medium(
-                    self._ports.store,
-                    self._ports.ledger,
+                    self.ports.store,
+                    self.ports.ledger,
                     manifest,
                     model=model,
                     from_ms=from_ms,
@@ -150,19 +189,6 @@ class DetectionRoutes:
             )
         except ObjectMissing as error:
             raise Retryable(f"{error}; the ledger is being brought up to the store") from error
-
-
-def _read_seconds(args: MultiDict[str, str], name: str, otherwise: float) -> float:
-    text = query.read_one(args, name)
-    if text is None:
-        return otherwise
-    if not _SECONDS.fullmatch(text) or not math.isfinite(float(text)):
-        raise bad_parameter(
-            name,
-            f"{name}={query.shown(text)} is no number of seconds.",
-            remedy=f"Give seconds after the video's first frame, such as {name}=12.5.",
-        )
-    return float(text)
 
 
 def _json(request: Request, body: bytes) -> Response:

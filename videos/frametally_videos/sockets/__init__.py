@@ -1,1 +1,1 @@
-"""`/ws/{client_id}`: clients follow the videos that they uploaded."""
+"""`/ws/{client_id}`: clients follow their uploaded videos."""

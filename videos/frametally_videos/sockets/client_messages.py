@@ -1,4 +1,4 @@
-"""What a client of videos is told, and may say: each message has the whole state of its thing."""
+"""Messages to and from a client of videos: each has the whole state of its subject."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from typing import Literal
 
 import msgspec
 
-from frametally_videos.library_answers import playable_of
-from frametally_videos.ports.job_book import Job, JobKind, JobState
-from frametally_videos.ports.video_catalogue import VideoRow
+from frametally_videos.catalogue.catalogue_rows import Job, JobKind, JobState, VideoRow
+from frametally_videos.library_answers import answer_of, playable_of
+from frametally_web.api.asyncapi import AsyncChannel, AsyncChannels, Message, Operation, codes
 from frametally_web.requests.answers import Answer
 
 
 class JobTold(Answer, frozen=True, kw_only=True, tag_field="type", tag="job"):
-    """How a job of one of the client's videos stands.
+    """The state of a job of one of the client's videos.
 
     Attributes:
         video_id: UUID of the video.
         file_id: The same.
         job_id: Names the job.
         kind: What it does.
-        state: How it stands.
-        progress: 0 to 1; null where it cannot be told.
+        state: State of the job.
+        progress: 0 to 1; null if unknown.
         attempt: How often it was begun.
-        reason: Why it failed, or waits to be tried again; null where it did not.
-        result_url: Where this server has what came of it; null before it is done, or where nothing has one.
+        reason: Why it failed, or waits for another attempt; null otherwise.
+        result_url: Address of its result; null before it is done, or if it has none.
     """
 
     video_id: str
@@ -46,9 +46,9 @@ class VideoTold(Answer, frozen=True, kw_only=True, tag_field="type", tag="video"
         file_id: The same.
         name: What people call it.
         state: How far it is; `removed` once it is gone.
-        reason: Why it is there; null where there is nothing to say.
-        progress: Of what is under way, 0 to 1; null where nothing is, or it cannot be told.
-        result_url: Where it plays; null where it does not yet.
+        reason: Why it is in this state; null if there is nothing to say.
+        progress: Of a running job, 0 to 1; null if none runs, or it is unknown.
+        result_url: Address where it plays; null if it does not yet.
     """
 
     video_id: str
@@ -89,10 +89,10 @@ class Pong(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 CLOSED_BECAUSE = {
-    1003: "the client said what is none of its messages",
-    1008: "it may not listen (a page of another site, another name of this server), names itself by what is "
-    "no client's id, or says too much",
-    1009: "what it said is larger than anything that is taken in",
+    1003: "the client sent a message that does not exist",
+    1008: "it may not listen (a page of another site, another name of this server), its client id "
+    "is not valid, or it sends too much",
+    1009: "its message is larger than allowed",
     1013: "it has four open already, or all clients have too many",
 }
 """By what code a socket is closed, and why."""
@@ -101,19 +101,13 @@ CLOSED_BECAUSE = {
 def told_of_video(row: VideoRow) -> VideoTold:
     """Return how far a video is."""
     plays = row.artifact("enhanced") is not None or playable_of(row) is not None
-    return VideoTold(
-        video_id=row.record.id,
-        file_id=row.record.id,
-        name=row.record.name,
-        state=row.state,
-        reason=row.reason,
-        progress=row.progress,
-        result_url=f"/processed_videos/{row.record.id}" if plays else None,
-    )
+    result_url = f"/processed_videos/{row.record.id}" if plays else None
+    ids = {"video_id": row.record.id, "file_id": row.record.id}
+    return answer_of(VideoTold, (row, row.record), **ids, result_url=result_url)
 
 
 def told_of_job(job: Job) -> JobTold:
-    """Return how a job stands."""
+    """Return the state of a job."""
     results = {
         "enhance": f"/processed_videos/{job.video_id}",
         "playable": f"/processed_videos/{job.video_id}",
@@ -121,14 +115,56 @@ def told_of_job(job: Job) -> JobTold:
         "checks": f"/api/v1/videos/{job.video_id}/quality",
         "previews": f"/api/v1/videos/{job.video_id}/poster",
     }
-    return JobTold(
-        video_id=job.video_id,
-        file_id=job.video_id,
-        job_id=job.id,
-        kind=job.kind,
-        state=job.state,
-        progress=job.progress,
-        attempt=job.attempts,
-        reason=job.reason,
-        result_url=results.get(job.kind) if job.state == "done" else None,
+    result_url = results.get(job.kind) if job.state == "done" else None
+    return answer_of(
+        JobTold, (job,), file_id=job.video_id, job_id=job.id, attempt=job.attempts, result_url=result_url
     )
+
+
+class NewVideos(Answer, frozen=True, kw_only=True):
+    """Something has changed that the library of videos shows.
+
+    Attributes:
+        version: Another one than before.
+    """
+
+    version: str
+
+
+_TOLD = (
+    Message("hello", Hello, "The first message: all videos and jobs of the client."),
+    Message("job", JobTold, "A job that has changed, as it is now; twice a second at most."),
+    Message("video", VideoTold, "A video that has changed, as it is now; twice a second at most."),
+    Message("ping", Ping, "After 20 s (or what is set) without news."),
+)
+_HEARD = (Message("pong", Pong, "An answer to `ping`, which need not come."),)
+
+CHANNELS = AsyncChannels(
+    channels=[
+        AsyncChannel(
+            "client",
+            "/ws/{client_id}",
+            "Progress of a client's videos",
+            "A WebSocket for a client that uploads with a `client_id`; it reports only that client's videos. "
+            f"{codes(CLOSED_BECAUSE)}",
+            [
+                Operation("tell_client", "send", "The server sends a client news of its videos.", _TOLD),
+                Operation("hear_client", "receive", "All that a client may say.", _HEARD),
+            ],
+            {
+                "client_id": {
+                    "description": "What the uploads name: 1 to 64 letters, digits, `-` and `_`, but "
+                    "not `stream`.",
+                    "examples": ["client-1234"],
+                }
+            },
+        )
+    ],
+    events=[
+        Message(
+            "videos",
+            NewVideos,
+            "The version of the library of videos: at the beginning, and when it changes.",
+        )
+    ],
+)

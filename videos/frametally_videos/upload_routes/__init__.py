@@ -1,1 +1,1 @@
-"""Videos that come in: by tus, whose clients go on after a cut, and by a form."""
+"""Incoming videos: by tus, whose clients continue after an interruption, and by a form."""

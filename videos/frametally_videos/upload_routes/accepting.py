@@ -1,4 +1,4 @@
-"""Uploads whose bytes are all there, becoming videos: each once at a time, whoever asks for it."""
+"""Makes complete uploads into videos, each once at a time, however many requests wait for it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 _REMEDIES = {
     WOULD_MOVE_COUNTS: MOVE_REMEDY,
     415: "Choose a video file, such as MP4, MOV, MKV, WebM or AVI.",
-    422: "Choose another file, or have this one written anew by a video editor.",
+    422: "Choose another file, or export this one again from a video editor.",
     CHECKSUM_MISMATCH: "Upload it again.",
 }
 
@@ -41,20 +41,20 @@ class Accepting:
         return upload_id in self._under_way
 
     def begin(self, upload: UploadRecord, sha256: str | None = None) -> asyncio.Future[Accepted]:
-        """Begin to make a video of an upload, unless that was begun; it goes on whoever hangs up."""
-        found = self._under_way.get(upload.id)
-        if found is None:
+        """Begin to make a video of an upload, unless that was begun; it continues if the client hangs up."""
+        acceptance = self._under_way.get(upload.id)
+        if acceptance is None:
             loop = asyncio.get_running_loop()
-            found = loop.run_in_executor(self._executor, self._acceptance.accept, upload, sha256)
-            self._under_way[upload.id] = found
-            found.add_done_callback(lambda done: self._end(upload.id, done))
-        return found
+            acceptance = loop.run_in_executor(self._executor, self._acceptance.accept, upload, sha256)
+            self._under_way[upload.id] = acceptance
+            acceptance.add_done_callback(lambda future: self._end(upload.id, future))
+        return acceptance
 
     async def until_done(self, upload: UploadRecord, sha256: str | None = None) -> Accepted:
         """Return what an upload becomes.
 
         Raises:
-            Problem: It was refused; or it cannot be done for now, and will be later, by itself.
+            Problem: It was refused; or it cannot be done now, and will be done later.
         """
         try:
             return await asyncio.shield(self.begin(upload, sha256))
@@ -63,13 +63,13 @@ class Accepting:
         except Retryable as error:
             raise Problem(
                 503,
-                "All of its bytes are there, and something else is away: it becomes a video a little later.",
+                "All bytes have arrived, but a server is not available: it becomes a video a little later.",
                 remedy=f"Ask /api/v1/uploads/{upload.id} how it ended.",
             ) from error
 
-    def _end(self, upload_id: str, done: asyncio.Future[Accepted]) -> None:
+    def _end(self, upload_id: str, future: asyncio.Future[Accepted]) -> None:
         self._under_way.pop(upload_id, None)
-        error = None if done.cancelled() else done.exception()
+        error = None if future.cancelled() else future.exception()
         if isinstance(error, FrametallyError):
             _log.warning("upload %s: %s", upload_id, error)
         elif error is not None:
@@ -77,6 +77,6 @@ class Accepting:
 
 
 def refused_problem(status: int, reason: str) -> Problem:
-    """Return what a client is told of an upload that was refused."""
+    """Return the answer to a client whose upload was refused."""
     parameter = "move_counts" if status == WOULD_MOVE_COUNTS else None
     return Problem(status, reason, remedy=_REMEDIES.get(status, "Choose another file."), parameter=parameter)

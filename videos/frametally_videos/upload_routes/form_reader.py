@@ -19,7 +19,7 @@ _ESCAPED = (("%22", '"'), ("%0D", "\r"), ("%0A", "\n"))
 
 
 class FilePart(NamedTuple):
-    """What a form says of its file."""
+    """A form's data about its file."""
 
     name: str
     file_name: str
@@ -30,10 +30,10 @@ class FormReader:
     """Reads one form; every mistake is a `Problem`."""
 
     def __init__(self, content_type: str) -> None:
-        """Expect a form as its `Content-Type` says.
+        """Expect a form with this `Content-Type`.
 
         Raises:
-            Problem: 415, it is no multipart form.
+            Problem: 415, it is not a multipart form.
         """
         kind, options = parse_options_header(content_type)
         boundary = options.get(b"boundary", b"")
@@ -72,20 +72,20 @@ class FormReader:
         """Take in what follows; return the bytes of the file that are in it.
 
         Raises:
-            Problem: 400, it is no form, or one with what is not asked for.
+            Problem: 400, it is not a form, or has unknown parts.
         """
         try:
             self._parser.write(data)
         except FormParserError as error:
             raise _no_form(error) from error
-        found = bytes(self._bytes)
+        form_bytes = bytes(self._bytes)
         self._bytes.clear()
-        return found
+        return form_bytes
 
     def check_whole(self) -> None:
         """Refuse a form that was cut, or has no file. Raises `Problem`: 400."""
         if not self.is_whole:
-            raise Problem(400, "The form ends in its middle.", remedy="Send it anew.")
+            raise Problem(400, "The form ends in its middle.", remedy="Send it again.")
         if self.file is None:
             raise bad_parameter("file", "The form has no file.", remedy="Send the video in its part `file`.")
 
@@ -117,9 +117,11 @@ class FormReader:
         file_name = options.get(b"filename")
         if file_name is None:
             if name in self.fields or len(self.fields) >= _MOST_FIELDS:
-                raise bad_parameter(name, "It stands twice in the form.", remedy="Send it once.")
+                raise bad_parameter(name, "It is in the form twice.", remedy="Send it once.")
             if name in FILE_PARTS:
-                raise bad_parameter(name, "It is no file.", remedy="Send the video as a file, with its name.")
+                raise bad_parameter(
+                    name, "It is not a file.", remedy="Send the video as a file, with its name."
+                )
             self._field = (name, bytearray())
             return
         if name not in FILE_PARTS:
@@ -127,10 +129,10 @@ class FormReader:
                 name, f"There is no file {name!r:.40}.", remedy="Send the video in the part `file`."
             )
         if self.file is not None:
-            raise bad_parameter(name, "There are two files.", remedy="Send each video by itself.")
+            raise bad_parameter(name, "The form has two files.", remedy="Send each video by itself.")
         text = _text(file_name)
-        for escaped, meant in _ESCAPED:
-            text = text.replace(escaped, meant)
+        for escaped, character in _ESCAPED:
+            text = text.replace(escaped, character)
         self.file = FilePart(name, text, self._headers.get("content-type", ""))
         self._is_in_file = True
 
@@ -160,10 +162,10 @@ def _text(data: bytes) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError as error:
-        raise Problem(400, "The form has text that is no UTF-8.", remedy="Send it as UTF-8.") from error
+        raise Problem(400, "The form has text that is not UTF-8.", remedy="Send it as UTF-8.") from error
 
 
 def _no_form(error: Exception) -> Problem:
     return Problem(
-        400, f"The form cannot be read: {str(error)[:120]}.", remedy="Send it anew, as multipart/form-data."
+        400, f"The form cannot be read: {str(error)[:120]}.", remedy="Send it again, as multipart/form-data."
     )

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from frametally.errors import FrametallyError
+from frametally_videos.answers import AcceptedFile, AcceptedVideo
 from frametally_videos.records import UploadRecord, VideoFields
 from frametally_videos.settings import VideoSettings
 from frametally_videos.upload_fields import is_of_another_kind, read_fields, read_file_name
@@ -24,11 +25,52 @@ from frametally_videos.uploads.receiving import abort_upload, begin_upload, keep
 from frametally_web.access.visitors import visitor
 from frametally_web.requests.answers import Answer
 from frametally_web.requests.change import note_target
-from frametally_web.requests.native import NativeRoute
+from frametally_web.requests.endpoints import Routes
+from frametally_web.requests.parameters import Parameter, text, text_schema
 from frametally_web.requests.problems import Problem
 
 _BESIDE_THE_FILE_BYTES = 1_000_000
-"""What of a form's length may be its fields."""
+"""Most bytes of a form besides its file."""
+
+
+FORMS = Routes("Videos", right="correct", native=True)
+REFUSED = (403, 409, 413, 415, 422, 429, 507)
+
+_FILE: Parameter[str | None] = text(
+    "file",
+    "The video; `video` is the same.",
+    "",
+    {"type": "string", "contentMediaType": "application/octet-stream"},
+    required=True,
+)
+_CLIENT = text(
+    "client_id", "Whose it is: 1 to 64 of `A-Za-z0-9_-`, but not `stream`.", "chris-01", text_schema(64)
+)
+FIELDS = (
+    text("name", "What people call it; default: its file's name.", "Gate, morning", text_schema(255)),
+    text("source", "Its camera's name; default: the stem of its file's name.", "gate", text_schema(255)),
+    text(
+        "start_time",
+        "ISO 8601 moment of its first frame; default: the file's own.",
+        "2026-05-01T08:00:00",
+    ),
+    text("timezone", "IANA name of the zone of times without an offset.", "Europe/Berlin"),
+    text("last_modified_ms", "When the file was last changed on its own machine.", "", {"type": "integer"}),
+    _CLIENT,
+    text("roi", "The region that matters, as JSON.", '{"x": 100, "y": 100, "width": 500, "height": 300}'),
+    text(
+        "calibration",
+        "Points with their metres, as JSON; `calibrate_coordinates` is the same.",
+        '{"points": [[0, 0], [100, 100]]}',
+    ),
+    text(
+        "move_counts",
+        "`true` moves the counts of the same bytes to this source and time; default: 409.",
+        "",
+        {"type": "boolean"},
+    ),
+)
+_SUCCESS = {200: "These bytes were there before.", 201: "It is accepted."}
 
 
 class FormRoutes:
@@ -38,19 +80,29 @@ class FormRoutes:
         """Take them in there."""
         self._place = place
 
-    def routes(self) -> list[NativeRoute]:
-        """Return the native routes."""
-        return [
-            NativeRoute("/api/videos/upload", ("POST",), self.upload_video, writes=True),
-            NativeRoute("/upload", ("POST",), self.upload_file, writes=True),
-        ]
-
+    @FORMS.route(
+        "POST videos/upload",
+        "Takes a video as a form.",
+        answer=AcceptedVideo,
+        statuses=REFUSED,
+        success=_SUCCESS,
+        form=(_FILE, *FIELDS),
+    )
     async def upload_video(self, request: Request) -> Response:
-        """Take in a video with what is said of it."""
+        """Take in a video with its fields."""
         return await self._upload(request, lambda accepted, _: upload_answers.tell_video(accepted))
 
+    @FORMS.route(
+        "POST upload",
+        "Takes a video as a form of two parts.",
+        answer=AcceptedFile,
+        statuses=REFUSED,
+        success=_SUCCESS,
+        at_root=True,
+        form=(_FILE, _CLIENT),
+    )
     async def upload_file(self, request: Request) -> Response:
-        """Take in a video, and tell its id alone."""
+        """Take in a video, and answer only with its id."""
         return await self._upload(
             request, lambda accepted, fields: upload_answers.tell_file(accepted, fields.client_id)
         )
@@ -66,7 +118,7 @@ class FormRoutes:
             await form.receive()
             upload, sha256 = form.received()
         except Gone as error:
-            raise Problem(400, "The client has hung up.", remedy="Send the form anew.") from error
+            raise Problem(400, "The client has hung up.", remedy="Send the form again.") from error
         finally:
             if not form.is_whole:
                 await form.abort()
@@ -102,7 +154,7 @@ class _Form:
         Raises:
             Gone: The client has hung up.
             Problem: It cannot be taken in.
-            Retryable: Something is away.
+            Retryable: A server is not available.
         """
         async for data in self._body:
             first = self._reader.feed(data)
@@ -119,7 +171,7 @@ class _Form:
         self._reader.check_whole()
         await self._place.run(intake.flush)
         if not intake.position:
-            raise Problem(415, "It is empty, which is no video.", remedy="Choose a video file.")
+            raise Problem(415, "It is empty, which is not a video.", remedy="Choose a video file.")
         fields = self._read_fields()
         await self._place.run(self._note_received, intake, fields)
         self.is_whole = True
@@ -132,11 +184,11 @@ class _Form:
         return self._upload, hashing.hexdigest() if hashing else None
 
     async def abort(self) -> None:
-        """Leave nothing of what came."""
+        """Remove all that has arrived."""
         if self._upload is not None:
             try:
                 await self._place.run(abort_upload, self._place.ports, self._upload, "it was cut")
-            except FrametallyError:  # what is left over is removed when it expires
+            except FrametallyError:  # the rest is removed when it expires
                 return
 
     async def _begin(self) -> None:
@@ -146,7 +198,7 @@ class _Form:
         if is_of_another_kind(part.content_type):
             raise Problem(
                 415,
-                f"It says that it is {part.content_type:.80}, which is no video.",
+                f"It says that it is {part.content_type:.80}, which is not a video.",
                 remedy="Choose a video file.",
             )
         fields = self._read_fields()

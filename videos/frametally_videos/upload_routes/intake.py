@@ -42,7 +42,7 @@ class Hashing:
 
 
 class Intake:
-    """Takes in an upload's bytes from where it stands; one thread at a time."""
+    """Takes in an upload's bytes from its present position; one thread at a time."""
 
     def __init__(
         self, ports: UploadPorts, limits: Limits, upload: UploadRecord, hashing: Hashing | None
@@ -50,7 +50,7 @@ class Intake:
         """Go on with the write; `hashing` is of the bytes that were taken in before, if they were hashed.
 
         Raises:
-            Retryable: The store is away.
+            Retryable: The store is not available.
             Misconfigured: This user may not write there.
         """
         self._ports = ports
@@ -68,8 +68,8 @@ class Intake:
         """Take in what follows.
 
         Raises:
-            Problem: 413, it is more than may come; 507, there is no room left.
-            Retryable: The store is away; what is durable stays.
+            Problem: 413, it is more than allowed; 507, there is no room left.
+            Retryable: The store is not available; durable bytes stay.
         """
         self._limits.check_length(self.position + len(data))
         if self.position - self._looked_for_room_at >= PIECE_BYTES:
@@ -90,7 +90,7 @@ class Intake:
                 self.upload = keep_upload(self._ports, self.upload)
 
     def flush(self) -> int:
-        """Make durable what was taken in, and return how much that is. Raises as `append`."""
+        """Make the received bytes durable, and return their number. Raises as `append`."""
         try:
             durable = self._write.flush()
         except NoRoom as error:
@@ -101,7 +101,7 @@ class Intake:
         return durable
 
     def abort(self) -> None:
-        """Remove what was taken in."""
+        """Remove the received bytes."""
         self._write.abort()
 
 

@@ -7,11 +7,14 @@ from collections.abc import AsyncIterator
 
 from starlette.requests import Request
 
+from frametally_videos.upload_routes.tus_headers import Checksum
 from frametally_videos.upload_routes.upload_turns import Turn
 from frametally_web.requests.problems import Problem
 
 REQUEST_TIMEOUT = 408
 CONFLICT = 409
+MOST_CHECKED_BYTES = 16 * 2**20
+"""Bytes with a checksum are held back until they are known to be right."""
 
 
 class Gone(Exception):
@@ -46,15 +49,50 @@ async def read_body(request: Request, turn: Turn, *, idle_s: float) -> AsyncIter
 def _stood_still(idle_s: float) -> Problem:
     problem = Problem(
         REQUEST_TIMEOUT,
-        f"Nothing came for {idle_s:g} s.",
-        remedy="Go on from the offset that a HEAD tells; a form has to be sent anew.",
+        f"Nothing arrived for {idle_s:g} s.",
+        remedy="Continue from the offset of a HEAD request; send a form again.",
     )
     problem.headers["Connection"] = "close"
     return problem
 
 
 def another_is_here() -> Problem:
-    """Return what is told to a request whose place another one has taken."""
+    """Return the answer to a request whose place another one has taken."""
     return Problem(
-        CONFLICT, "Another request is at this upload now.", remedy="Go on from the offset that a HEAD tells."
+        CONFLICT,
+        "Another request is at this upload now.",
+        remedy="Continue from the offset of a HEAD request.",
     )
+
+
+async def no_more_than(body: AsyncIterator[bytes], most_bytes: int) -> AsyncIterator[bytes]:
+    """Yield the body, which must have at most so many bytes. Raises `Problem`."""
+    bytes_left = most_bytes
+    async for data in body:
+        if len(data) > bytes_left:
+            raise Problem(
+                400,
+                "The request has more bytes than announced.",
+                remedy="Send the file as it was when its upload began.",
+            )
+        bytes_left -= len(data)
+        yield data
+
+
+async def checked(body: AsyncIterator[bytes], checksum: Checksum) -> AsyncIterator[bytes]:
+    """Yield the body as a whole, once it is known to be right."""
+    content = bytearray()
+    async for data in body:
+        content += data
+        if len(content) > MOST_CHECKED_BYTES:
+            raise Problem(
+                413, "Too much comes at once with a checksum.", remedy="Say how long it is: Content-Length."
+            )
+    checksum.check(bytes(content))
+    yield bytes(content)
+
+
+def body_length(request: Request) -> int | None:
+    """Return the stated length of a request in bytes; None if it states none."""
+    text = request.headers.get("Content-Length", "")
+    return int(text) if text.isascii() and text.isdigit() else None

@@ -8,7 +8,8 @@ import hashlib
 import re
 from collections.abc import Callable
 from email.utils import formatdate
-from typing import Any, NamedTuple
+from functools import wraps
+from typing import Any, NamedTuple, TypeVar, cast
 
 import msgspec
 from starlette.datastructures import Headers
@@ -21,19 +22,22 @@ from frametally_videos.upload_fields import (
     read_sha256,
 )
 from frametally_videos.upload_refusals import CHECKSUM_MISMATCH, FieldRefused
+from frametally_videos.uploads.acceptance import Accepted
 from frametally_web.requests.problems import Problem
 
 VERSION = "1.0.0"
 EXTENSIONS = "creation,creation-with-upload,expiration,checksum,termination"
 BYTES_TYPE = "application/offset+octet-stream"
+NO_STORE = {"Cache-Control": "no-store", "Tus-Resumable": VERSION}
 CHECKSUMS: dict[str, Callable[[bytes], Any]] = {"sha1": hashlib.sha1, "sha256": hashlib.sha256}
 
+_HandlerT = TypeVar("_HandlerT", bound=Callable[..., Any])
 _WHOLE = re.compile(r"[0-9]{1,18}")
 _NOT_FIELDS = ("filename", "sha256", "filetype", "type", "relativePath", "relative_path")
 
 
 class Announced(NamedTuple):
-    """What a creation says of the file that is to come."""
+    """The announcement of a file at its upload's creation."""
 
     length_bytes: int
     file_name: str
@@ -52,7 +56,7 @@ class Checksum(NamedTuple):
         if CHECKSUMS[self.algorithm](data).digest() != self.digest:
             raise Problem(
                 CHECKSUM_MISMATCH,
-                "The bytes that came are not those that their checksum is of; none of them was kept.",
+                "The bytes do not match their checksum; none of them was stored.",
                 remedy="Send them again.",
             )
 
@@ -70,7 +74,7 @@ def check_version(headers: Headers) -> None:
 
 
 def check_type(headers: Headers) -> None:
-    """Refuse bytes that do not say what they are. Raises `Problem`: 415."""
+    """Refuse bytes without the right content type. Raises `Problem`: 415."""
     kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if kind != BYTES_TYPE:
         raise Problem(
@@ -79,20 +83,20 @@ def check_type(headers: Headers) -> None:
 
 
 def read_announced(headers: Headers) -> Announced:
-    """Return what a creation says. Raises `Problem`: 400 or 415."""
+    """Return the announcement of a creation. Raises `Problem`: 400 or 415."""
     length_bytes = read_number(headers, "Upload-Length")
-    said = _read_metadata(headers.get("Upload-Metadata", ""))
-    kind = said.get("filetype") or said.get("type") or ""
+    metadata = _read_metadata(headers.get("Upload-Metadata", ""))
+    kind = metadata.get("filetype") or metadata.get("type") or ""
     if is_of_another_kind(kind):
         raise Problem(
-            415, f"It says that it is {kind:.80}, which is no video.", remedy="Choose a video file."
+            415, f"It says that it is {kind:.80}, which is not a video.", remedy="Choose a video file."
         )
     if not length_bytes:
-        raise Problem(415, "It is empty, which is no video.", remedy="Choose a video file.")
+        raise Problem(415, "It is empty, which is not a video.", remedy="Choose a video file.")
     try:
-        fields = read_fields({name: text for name, text in said.items() if name not in _NOT_FIELDS})
-        file_name = read_file_name(said.get("filename") or fields.name or "video")
-        sha256 = read_sha256(said["sha256"]) if said.get("sha256") else None
+        fields = read_fields({name: text for name, text in metadata.items() if name not in _NOT_FIELDS})
+        file_name = read_file_name(metadata.get("filename") or fields.name or "video")
+        sha256 = read_sha256(metadata["sha256"]) if metadata.get("sha256") else None
     except FieldRefused as refusal:
         raise field_problem(refusal) from refusal
     return Announced(length_bytes, file_name, fields, sha256)
@@ -103,16 +107,18 @@ def read_number(headers: Headers, name: str) -> int:
     text = headers.get(name, "")
     if not _WHOLE.fullmatch(text):
         raise Problem(
-            400, f"{name} is {text!r:.40}, and has to be a number of bytes.", remedy="See docs/api.md."
+            400, f"{name} is {text!r:.40}; it must be a number of bytes.", remedy="See docs/api.md."
         )
     return int(text)
 
 
 def read_confirmation(headers: Headers) -> bool:
-    """Return whether a piece says that its upload may move counts. Raises `Problem`: 400."""
-    said = _read_metadata(headers.get("Upload-Metadata", ""))
+    """Return whether a piece confirms that its upload may move counts. Raises `Problem`: 400."""
+    metadata = _read_metadata(headers.get("Upload-Metadata", ""))
     try:
-        return read_fields({name: text for name, text in said.items() if name == "move_counts"}).move_counts
+        return read_fields(
+            {name: text for name, text in metadata.items() if name == "move_counts"}
+        ).move_counts
     except FieldRefused as refusal:
         raise field_problem(refusal) from refusal
 
@@ -130,7 +136,7 @@ def read_checksum(headers: Headers) -> Checksum | None:
     if algorithm not in CHECKSUMS or not digest:
         raise Problem(
             400,
-            f"Upload-Checksum is {text!r:.80}, which is none.",
+            f"Upload-Checksum is {text!r:.80}, which is not valid.",
             remedy=f"Send one of {', '.join(CHECKSUMS)}, a space, and the hash in Base64.",
         )
     return Checksum(algorithm, digest)
@@ -142,18 +148,18 @@ def expires_of(upload: UploadRecord) -> str:
 
 
 def metadata_of(upload: UploadRecord) -> str:
-    """Return what was said at an upload's creation, as a header has it."""
-    said: dict[str, object] = {"filename": upload.file_name, "sha256": upload.sha256}
-    said |= msgspec.to_builtins(upload.fields)
+    """Return the metadata of an upload's creation, as a header has them."""
+    metadata: dict[str, object] = {"filename": upload.file_name, "sha256": upload.sha256}
+    metadata |= msgspec.to_builtins(upload.fields)
     return ",".join(
         f"{key} {base64.b64encode(_as_text(value).encode()).decode()}"
-        for key, value in said.items()
+        for key, value in metadata.items()
         if value is not None
     )
 
 
 def field_problem(refusal: FieldRefused) -> Problem:
-    """Return what is told of a field that cannot be."""
+    """Return the problem of a field that is not valid."""
     detail = f"{refusal.place}: {refusal.reason}" if refusal.place else refusal.reason
     return Problem(400, detail, remedy=refusal.remedy, parameter=refusal.field)
 
@@ -163,21 +169,73 @@ def _as_text(value: object) -> str:
 
 
 def _read_metadata(text: str) -> dict[str, str]:
-    said: dict[str, str] = {}
-    for pair in filter(None, (one.strip() for one in text.split(","))):
+    metadata: dict[str, str] = {}
+    for pair in filter(None, (part.strip() for part in text.split(","))):
         key, _, value = pair.partition(" ")
-        if key in said:
-            raise _bad_metadata(f"{key!r:.40} stands twice")
+        if key in metadata:
+            raise _bad_metadata(f"{key!r:.40} appears twice")
         try:
-            said[key] = base64.b64decode(value.strip(), validate=True).decode()
+            metadata[key] = base64.b64decode(value.strip(), validate=True).decode()
         except (binascii.Error, UnicodeDecodeError) as error:
             raise _bad_metadata(f"{key!r:.40} is not in Base64, or no UTF-8") from error
-    return said
+    return metadata
 
 
-def _bad_metadata(why: str) -> Problem:
+def _bad_metadata(reason: str) -> Problem:
     return Problem(
         400,
-        f"Upload-Metadata cannot be read: {why}.",
+        f"Upload-Metadata cannot be read: {reason}.",
         remedy="Send keys, each with a space and its value in Base64, with commas between them.",
     )
+
+
+def state_of(upload: UploadRecord, offset: int) -> dict[str, str]:
+    """Return the headers with an upload's position."""
+    return {
+        **NO_STORE,
+        "Upload-Offset": str(offset),
+        "Upload-Length": str(upload.length_bytes),
+        "Upload-Expires": expires_of(upload),
+    }
+
+
+def accepted_of(upload: UploadRecord, accepted: Accepted) -> dict[str, str]:
+    """Return the headers with the video of an upload."""
+    return {
+        **NO_STORE,
+        "Upload-Offset": str(upload.length_bytes),
+        "Frametally-Video": accepted.video.id,
+        "Frametally-Known": word(accepted.known),
+        "Frametally-Remark": word(bool(accepted.remark)),
+    }
+
+
+def word(true: bool) -> str:
+    """Return a truth as a header has it."""
+    return "true" if true else "false"
+
+
+def check_offset(offset: int, position: int) -> None:
+    """Refuse bytes for another position than the upload's. Raises `Problem`."""
+    if offset != position:
+        problem = Problem(
+            409,
+            f"The upload is at byte {position}, and Upload-Offset is {offset}.",
+            remedy="Ask by HEAD for its offset, and continue from there.",
+        )
+        problem.headers["Upload-Offset"] = str(position)
+        raise problem
+
+
+def of_protocol(handler: _HandlerT) -> _HandlerT:
+    """Return a route's method whose problems have the protocol's version, as all of its answers must."""
+
+    @wraps(handler)
+    async def answer(*args: Any) -> Any:
+        try:
+            return await handler(*args)
+        except Problem as problem:
+            problem.headers.setdefault("Tus-Resumable", VERSION)
+            raise
+
+    return cast(_HandlerT, answer)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from frametally_videos.catalogue.catalogue_rows import UploadRow
 from frametally_videos.library.edits import is_guess
-from frametally_videos.ports.video_catalogue import UploadRow
 from frametally_videos.records import UploadRecord
 from frametally_videos.upload_fields import calibration_remark
 from frametally_videos.uploads.acceptance import NO_TIME, Accepted
@@ -13,18 +13,18 @@ from frametally_web.requests.answers import Answer
 
 
 class UploadTold(Answer, frozen=True, kw_only=True):
-    """`/api/uploads/{upload_id}`: how an upload stands, or how it ended.
+    """`/api/uploads/{upload_id}`: the progress or the result of an upload.
 
     Attributes:
         id: Of the upload.
-        state: `receiving`, `received` (all is there, and it becomes a video), `accepted`, `refused`,
+        state: `receiving`, `received` (all has arrived, and it becomes a video), `accepted`, `refused`,
             `aborted`.
         offset: How many bytes are there; all, once it has been received.
-        length: How many come; None where that is not known.
+        length: Its length in bytes; None if unknown.
         video_id: The video that it became, or that has the same bytes; None before it is accepted.
         known: Whether another upload had brought these bytes before.
-        status: HTTP status that a refusal was told by; 0 where it was none.
-        reason: Why it was refused or aborted; of an accepted one, what it moved or what was not taken of it.
+        status: HTTP status of a refusal; 0: it was not refused.
+        reason: Why it was refused or aborted; of an accepted one, what it moved or which fields were ignored.
     """
 
     id: str
@@ -45,9 +45,9 @@ class UploadedVideo(Answer, frozen=True, kw_only=True):
         status: `received`.
         name: What it is called.
         source: Slug of its source.
-        state: `received`, or `needs_time` where nothing says when it was filmed.
+        state: `received`, or `needs_time` if its time is unknown.
         known: Whether its bytes were there already, as the video that is named.
-        time_is_guess: Whether only the file's date, or when it was uploaded, says when it was filmed.
+        time_is_guess: Whether its time is only a guess, from the file's date or the upload.
         message: One or more sentences for people.
     """
 
@@ -67,7 +67,7 @@ class UploadedFile(Answer, frozen=True, kw_only=True):
 
     Attributes:
         file_id: Id of the video; `id` is the same.
-        client_id: Whose it is, as it was sent; None where nobody said.
+        client_id: The uploading client, as sent; None if none was sent.
         status: `received`.
         message: One or more sentences for people.
         known: Whether its bytes were there already, as the video that is named.
@@ -96,7 +96,7 @@ def tell_ended(row: UploadRow) -> UploadTold:
 
 
 def tell_under_way(upload: UploadRecord, offset: int, *, is_whole: bool) -> UploadTold:
-    """Return how an upload that is under way stands."""
+    """Return the progress of an upload."""
     return UploadTold(
         id=upload.id,
         state="received" if is_whole else "receiving",
@@ -142,17 +142,17 @@ def _message(accepted: Accepted) -> str:
     video = accepted.video
     if accepted.known:
         return f"This video has already been uploaded. {accepted.remark}".strip()
-    said = ["It was received."]
+    sentences = ["It was received."]
     if accepted.remark:
-        said.append(accepted.remark)
+        sentences.append(accepted.remark)
     if video.facts.started_at_ms is None:
-        said.append(f"{NO_TIME} Say it, and it is counted.")
+        sentences.append(f"{NO_TIME} Set it, and it is counted.")
     elif is_guess(video.facts):
-        said.append(
+        sentences.append(
             "Nothing in it says when it was filmed. Its time is a guess, from the file's date or the upload; "
             f"correct it on its page, or by PATCH /api/v1/videos/{video.id} with start_time."
         )
     if video.fields.calibration is not None and (remark := calibration_remark(video.fields.calibration)):
-        said.append(f"Its calibration has {remark}.")
-    said += [f"{damage}." for damage in video.facts.damage]
-    return " ".join(said)
+        sentences.append(f"Its calibration has {remark}.")
+    sentences += [f"{damage}." for damage in video.facts.damage]
+    return " ".join(sentences)

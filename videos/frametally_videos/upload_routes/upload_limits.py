@@ -1,4 +1,4 @@
-"""How much may come in: what is too large, too many at once, or more than there is room for."""
+"""Limits of uploads: size, number at once, and free room."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from frametally_web.requests.problems import Problem
 
 _GB, _MB = 1_000_000_000, 1_000_000
 _RETRY_AFTER_S = 30
-_ROOM_REMEDY = "Have whoever runs this server make room, then go on."
+_ROOM_REMEDY = "Ask an administrator to free disk space, then continue."
 
 
 class Limits:
@@ -27,7 +27,7 @@ class Limits:
         *,
         free_bytes: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
     ) -> None:
-        """Take them from the settings; `free_bytes` tells what is free on a folder's disk."""
+        """Take them from the settings; `free_bytes` returns the free bytes of a folder's disk."""
         settings = ports.settings
         self._ports = ports
         self.most_bytes = round(settings.part(VideoSettings).upload_max_gb * _GB)
@@ -39,7 +39,7 @@ class Limits:
         self._admitting = threading.Lock()
 
     def check_length(self, length_bytes: int) -> None:
-        """Refuse what is too large, before a byte of it is read.
+        """Refuse an upload that is too large, before reading any of it.
 
         Raises:
             Problem: 413.
@@ -48,11 +48,11 @@ class Limits:
             raise Problem(
                 413,
                 f"It has {_in_mb(length_bytes)}, of {_in_mb(self.most_bytes)} that an upload may have.",
-                remedy="Cut it into parts, or have whoever runs this server allow more.",
+                remedy="Cut it into parts, or ask an administrator to allow more.",
             )
 
     def check_room(self, more_bytes: int = 0) -> None:
-        """Refuse what there is no room for beside what has to stay free.
+        """Refuse an upload without room for it, besides the room that must stay free.
 
         Raises:
             Problem: 507.
@@ -73,8 +73,8 @@ class Limits:
             )
 
     def no_room(self) -> Problem:
-        """Return what is told where the disk, or a quota, turned out to be full."""
-        return Problem(507, "There is no room left where videos are kept.", remedy=_ROOM_REMEDY)
+        """Return the problem of a full disk or quota."""
+        return Problem(507, "The disk for videos is full.", remedy=_ROOM_REMEDY)
 
     def admit(self, client_id: str, begin: Callable[[], UploadRecord]) -> UploadRecord:
         """Return what `begin` begins, unless there are too many uploads at this moment.
@@ -102,9 +102,9 @@ class Limits:
     def _check_number(self, client_id: str) -> None:
         catalogue = self._ports.catalogue
         if client_id and catalogue.open_uploads(client_id) >= self._per_client:
-            raise _too_many(f"{self._per_client} uploads of yours are under way, and there may be no more.")
+            raise _too_many(f"{self._per_client} uploads of yours are under way, the maximum.")
         if catalogue.open_uploads() >= self._in_all:
-            raise _too_many(f"{self._in_all} uploads are under way, and there may be no more.")
+            raise _too_many(f"{self._in_all} uploads are under way, the maximum.")
 
 
 def _too_many(detail: str) -> Problem:

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from frametally.errors import FrametallyError
-from frametally_videos.ports.video_catalogue import UploadRow
+from frametally_videos.catalogue.catalogue_rows import UploadRow
 from frametally_videos.records import UploadRecord
 from frametally_videos.settings import VideoSettings
 from frametally_videos.upload_routes.accepting import Accepting
@@ -60,7 +60,7 @@ class UploadPlace:
         self._settling.start()
 
     def close(self) -> None:
-        """End what goes on beside requests."""
+        """End the work that goes on beside requests."""
         self._is_closed.set()
         if self._settling is not None:
             self._settling.join(_LAST_SETTLING_S)
@@ -71,7 +71,7 @@ class UploadPlace:
         return await asyncio.get_running_loop().run_in_executor(self.executor, work, *args)
 
     async def find(self, upload_id: str) -> tuple[UploadRecord | None, UploadRow | None]:
-        """Return an upload's record while it is under way, and what is noted of it.
+        """Return an upload's record while it is under way, and its row in the catalogue.
 
         Raises:
             Problem: 403, another account has begun it, and who asks may not do everything.
@@ -87,7 +87,7 @@ class UploadPlace:
             raise Problem(
                 403,
                 f"This upload is {upload.owner}'s.",
-                remedy="Upload the file anew, or ask whoever runs this server.",
+                remedy="Upload the file again, or ask an administrator.",
             )
         return upload, row
 
@@ -96,7 +96,7 @@ class UploadPlace:
         return await self.run(is_whole, self.ports.store, upload)
 
     async def open_intake(self, upload: UploadRecord) -> Intake:
-        """Return what takes in an upload's bytes, from where it stands."""
+        """Return the intake of an upload's bytes, at its present position."""
         hashing = self._hashes.pop(upload.id, None)
         return await self.run(Intake, self.ports, self.limits, upload, hashing)
 

@@ -28,7 +28,7 @@ class Turn:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether somebody else waits."""
+        """Whether another request waits."""
         return self.waiting > 0
 
     def ask_to_leave(self) -> None:
@@ -45,7 +45,7 @@ class Turns:
         self._turns: dict[str, Turn] = {}
 
     def has(self, upload_id: str) -> bool:
-        """Return whether somebody is at an upload."""
+        """Return whether a request is working on an upload."""
         return upload_id in self._turns
 
     @asynccontextmanager

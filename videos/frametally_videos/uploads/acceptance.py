@@ -3,7 +3,8 @@
 Once all bytes are there, they become the original, they are looked at, they are claimed (`content_claims`),
 and the record is put: from then on there is a video. Its row in the catalogue and what is to be done to it
 follow from that record. How an upload ended is noted before anything of it is removed; so whoever finds what
-a kill has left (`settle_uploads`) goes on there, and comes to the same end.
+a kill has left (`UploadSettler`) goes on there, and comes to the same end.
+All functions raise `Retryable` while the store or the catalogue is not available.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -22,11 +24,9 @@ from frametally.files.names import as_text
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process import failpoints
 from frametally.records import decode_at, encode
-from frametally.settings.loading import Settings
-from frametally_videos.library.edits import follow
+from frametally_videos.catalogue.catalogue_rows import UploadRow, usual_jobs
+from frametally_videos.library.edits import SourceNames, follow
 from frametally_videos.library.retention import remove_old_originals
-from frametally_videos.library.usual_jobs import usual_jobs
-from frametally_videos.ports.video_catalogue import UploadRow, VideoCatalogue
 from frametally_videos.records import UploadRecord, VideoFacts, VideoFields, VideoRecord
 from frametally_videos.settings import VideoSettings
 from frametally_videos.upload_fields import without_what_lies_outside
@@ -40,7 +40,6 @@ from frametally_videos.uploads.content_claims import (
     with_counts_kept,
 )
 from frametally_videos.uploads.receiving import (
-    Look,
     UploadPorts,
     abort_upload,
     can_be_confirmed,
@@ -49,23 +48,20 @@ from frametally_videos.uploads.receiving import (
     remove_upload,
     resume_write,
 )
-from frametally_videos.uploads.source_names import SourceNames
 
 NO_TIME = "Nothing in it or in its name says when it was filmed."
 _READ_BYTES = 8 * 2**20
 _WINNER_PATIENCE_S, _LOOK_UP_S = 10.0, 0.05
 _UPLOADS_EVERY_S, _VIDEOS_EVERY_S = 5.0, 60.0
 _OWNER_PATIENCE_S = 60.0
-"""What is there as a whole for so long, and no video, has lost the process that received it."""
+"""A complete upload that is not a video after so long has lost the process that received it."""
 
 
 class Accepted(NamedTuple):
     """What an upload became.
 
     Attributes:
-        video: Its record.
         known: Whether another upload had brought these bytes before.
-        remark: What people should know of it, as sentences; empty: nothing.
     """
 
     video: VideoRecord
@@ -73,16 +69,18 @@ class Accepted(NamedTuple):
     remark: str = ""
 
 
+@dataclass
 class Acceptance:
     """Makes videos of uploads; threads may share it."""
 
-    def __init__(self, ports: UploadPorts) -> None:
+    ports: UploadPorts
+
+    def __post_init__(self) -> None:
         """Read nothing yet."""
-        self.ports = ports
-        self._sources = SourceNames(ports.store, ports.catalogue)
+        self._sources = SourceNames(self.ports.store, self.ports.catalogue)
 
     def accept(self, upload: UploadRecord, sha256: str | None = None) -> Accepted:
-        """Make a video of an upload whose bytes are all there, or go on where that was left.
+        """Make a video of a complete upload, or continue where that stopped.
 
         Args:
             upload: Its record; its length is known.
@@ -91,17 +89,16 @@ class Acceptance:
         Raises:
             Refused: It is no video; nothing of it stays but the note of that. Or it would move counts: where
                 it can be confirmed, its bytes stay until it expires.
-            Retryable: Something is away for now; what was done stays, and this can be called again.
             Misconfigured: The store cannot be written.
             Poison: Its bytes are not all there, or it is gone.
         """
-        ended = self._ended(upload)
-        if ended is not None:
-            return ended
+        result = self._earlier_result(upload)
+        if result is not None:
+            return result
         try:
-            video, known = self._make_video(upload, sha256)
-            if known:
-                video, remark = take_fields(self.ports, upload.fields, video, self._sources.named)
+            video, is_known = self._make_video(upload, sha256)
+            if is_known:
+                video, remark = take_fields(self.ports, upload.fields, video, self._sources.resolve)
             else:
                 remark = moved_remark(video, self.ports.settings)
         except Refused as refusal:
@@ -110,22 +107,18 @@ class Acceptance:
                 remove_upload(self.ports.store, upload, original=True)
             raise
         except ObjectMissing as error:  # another process was first, and has removed it
-            ended = self._ended(upload)
-            if ended is None:
+            result = self._earlier_result(upload)
+            if result is None:
                 raise Retryable(f"upload {upload.id}: {error}") from error
-            return ended
+            return result
         self.enter(video)
         note_end(self.ports, upload, "accepted", video_id=video.id, reason=remark or None)
-        remove_upload(self.ports.store, upload, original=known)
+        remove_upload(self.ports.store, upload, original=is_known)
         failpoints.passing("upload.removed")
-        return Accepted(video, known, remark)
+        return Accepted(video, is_known, remark)
 
     def enter(self, video: VideoRecord) -> None:
-        """Take a video into the catalogue, and queue what is to be done to it, unless that was done.
-
-        Raises:
-            Retryable: The store or the catalogue is away.
-        """
+        """Add a video to the catalogue, and queue its jobs, unless that was done."""
         catalogue = self.ports.catalogue
         info = self.ports.store.head(video.key)
         if info is None:
@@ -145,7 +138,7 @@ class Acceptance:
                 catalogue.queue(video.id, kind)
         failpoints.passing("upload.queued")
 
-    def _ended(self, upload: UploadRecord) -> Accepted | None:
+    def _earlier_result(self, upload: UploadRecord) -> Accepted | None:
         """Return how an upload ended, if it did, and remove what may be left of it."""
         row = self.ports.catalogue.upload(upload.id)
         if row is None or row.state not in ("accepted", "refused", "aborted"):
@@ -155,7 +148,7 @@ class Acceptance:
                 return None
             raise Refused(row.status, row.reason or "")
         video = read_video(self.ports.store, row.video_id) if row.state == "accepted" else None
-        clear_ended(self.ports.store, upload, row)
+        _clear_ended(self.ports.store, upload, row)
         if row.state == "refused":
             raise Refused(row.status, row.reason or "")
         if video is None:
@@ -181,9 +174,9 @@ class Acceptance:
         facts = self._look(upload)
         failpoints.passing("upload.looked")
         video = self._record(upload, facts, sha256, size_bytes)
-        counted = counted_as(store, sha256)
-        if counted is not None:
-            video = with_counts_kept(video, counted, self.ports.settings)
+        manifest = counted_as(store, sha256)
+        if manifest is not None:
+            video = with_counts_kept(video, manifest, self.ports.settings)
         video = msgspec.structs.replace(
             video, fields=msgspec.structs.replace(video.fields, move_counts=False)
         )
@@ -221,7 +214,7 @@ class Acceptance:
         return self.ports.look(self.ports.settings, key, fields, upload.file_name)
 
     def _winner(self, sha256: str) -> VideoRecord:
-        """Return the video that has these bytes, once it is there."""
+        """Return the existing video with these bytes."""
         until_s = time.monotonic() + _WINNER_PATIENCE_S
         while True:
             holder = holder_of(self.ports.store, sha256)
@@ -233,7 +226,7 @@ class Acceptance:
             time.sleep(_LOOK_UP_S)
 
     def _record(self, upload: UploadRecord, facts: VideoFacts, sha256: str, size_bytes: int) -> VideoRecord:
-        source, source_name = self._sources.named(source_given(upload.fields, upload.file_name))
+        source, source_name = self._sources.resolve(_source_given(upload.fields, upload.file_name))
         fields, left_out = without_what_lies_outside(upload.fields, facts.width_px, facts.height_px)
         return VideoRecord(
             id=upload.video_id,
@@ -250,8 +243,8 @@ class Acceptance:
         )
 
 
-def source_given(fields: VideoFields, file_name: str) -> str:
-    """Return the name of a video's source: what was said, or the stem of its file's name."""
+def _source_given(fields: VideoFields, file_name: str) -> str:
+    """Return the name of a video's source: the given one, or the stem of its file's name."""
     return as_text(fields.source or PurePosixPath(file_name).stem or file_name)
 
 
@@ -272,12 +265,13 @@ def sha256_of_object(store: ObjectStore, key: str, size_bytes: int) -> str:
     return digest.hexdigest()
 
 
-def clear_ended(store: ObjectStore, upload: UploadRecord, row: UploadRow) -> None:
-    """Remove what is left of an upload whose end is noted, but its video."""
+def _clear_ended(store: ObjectStore, upload: UploadRecord, row: UploadRow) -> None:
+    """Remove the rest of an ended upload, except its video."""
     became_video = row.state == "accepted" and row.video_id == upload.video_id
     remove_upload(store, upload, original=not became_video)
 
 
+@dataclass
 class UploadSettler:
     """Does again what a kill left of uploads; a process that does so for long keeps one.
 
@@ -285,20 +279,15 @@ class UploadSettler:
     minute and no video came of it.
     """
 
-    def __init__(
-        self,
-        acceptance: Acceptance,
-        say: Callable[[str], None],
-        *,
-        is_busy: Callable[[str], bool] = lambda _: False,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """Tell what goes wrong to `say`; uploads that `is_busy` are never touched."""
-        self._acceptance = acceptance
-        self._ports = acceptance.ports
-        self._say = say
-        self._is_busy = is_busy
-        self._clock = clock
+    acceptance: Acceptance
+    say: Callable[[str], None]
+    _: KW_ONLY
+    is_busy: Callable[[str], bool] = lambda _: False
+    clock: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
+        """Read nothing yet."""
+        self._ports = self.acceptance.ports
         self._whole_since_s: dict[str, float] = {}
         self._uploads_due_s = self._videos_due_s = float("-inf")
 
@@ -306,11 +295,8 @@ class UploadSettler:
         """Go through all uploads and, seldom, all videos, if it is time for that again; else return at once.
 
         Without `patiently` it is time, and nobody else is waited for: for where this process was alone.
-
-        Raises:
-            Retryable: The store or the catalogue is away.
         """
-        now_s = self._clock()
+        now_s = self.clock()
         if now_s >= self._uploads_due_s or not patiently:
             self._uploads_due_s = now_s + _UPLOADS_EVERY_S
             self._settle_uploads(now_s, patiently)
@@ -321,21 +307,23 @@ class UploadSettler:
             self._remove_old_originals()
 
     def _settle_uploads(self, now_s: float, patiently: bool) -> None:
-        found = set()
+        upload_ids = set()
         for info in list(self._ports.store.list(keys.UPLOADS)):
             upload_id = info.key.removeprefix(f"{keys.UPLOADS}/").removesuffix(".json")
-            if not keys.is_video_id(upload_id) or self._is_busy(upload_id):
+            if not keys.is_video_id(upload_id) or self.is_busy(upload_id):
                 continue
-            found.add(upload_id)
+            upload_ids.add(upload_id)
             try:
                 self._settle_upload(upload_id, now_s, patiently)
             except Retryable:
                 raise
             except Refused as refusal:
-                self._say(f"upload {upload_id}: {refusal}")
+                self.say(f"upload {upload_id}: {refusal}")
             except FrametallyError as error:
-                self._say(f"{error}")
-        self._whole_since_s = {one: at for one, at in self._whole_since_s.items() if one in found}
+                self.say(f"{error}")
+        self._whole_since_s = {
+            other_id: since_s for other_id, since_s in self._whole_since_s.items() if other_id in upload_ids
+        }
 
     def _settle_upload(self, upload_id: str, now_s: float, patiently: bool) -> None:
         store = self._ports.store
@@ -346,20 +334,20 @@ class UploadSettler:
         is_kept = row is not None and can_be_confirmed(upload, row)
         if is_kept and not upload.fields.move_counts:
             if upload.expires_at_ms <= self._ports.now_ms():
-                abort_upload(self._ports, upload, "nobody confirmed that it moves counts")
+                abort_upload(self._ports, upload, "no one confirmed that it moves counts")
         elif row is not None and row.state in ("accepted", "refused", "aborted") and not is_kept:
-            clear_ended(store, upload, row)
+            _clear_ended(store, upload, row)
         elif is_whole(store, upload):
             since_s = self._whole_since_s.setdefault(upload_id, now_s)
             if not patiently or now_s - since_s >= _OWNER_PATIENCE_S:
-                self._acceptance.accept(upload)
+                self.acceptance.accept(upload)
         elif upload.expires_at_ms <= self._ports.now_ms():
             abort_upload(self._ports, upload, "it was left for too long")
 
     def _remove_old_originals(self) -> None:
         days = self._ports.settings.part(VideoSettings).store_video_days
         for video_id in remove_old_originals(self._ports.store, days=days, now_ms=self._ports.now_ms()):
-            self._say(f"video {video_id}: its original was removed, {days} days after it came")
+            self.say(f"video {video_id}: its original was removed, {days} days after it came")
 
     def _settle_videos(self) -> None:
         noted = self._ports.catalogue.versions()
@@ -370,10 +358,10 @@ class UploadSettler:
             try:
                 video = read_video(self._ports.store, video_id)
             except Poison as error:
-                self._say(f"{error}")
+                self.say(f"{error}")
                 continue
             if video is not None:
-                self._acceptance.enter(video)
+                self.acceptance.enter(video)
 
 
 def is_whole(store: ObjectStore, upload: UploadRecord) -> bool:
@@ -383,11 +371,3 @@ def is_whole(store: ObjectStore, upload: UploadRecord) -> bool:
     if store.head(keys.original_key(upload.video_id)) is not None:
         return True
     return resume_write(store, upload).durable_bytes >= upload.length_bytes > 0
-
-
-def settle_uploads(
-    settings: Settings, store: ObjectStore, catalogue: VideoCatalogue, look: Look, say: Callable[[str], None]
-) -> None:
-    """Do again, at once, all that a kill left of uploads; see `UploadSettler`. Raises `Retryable`."""
-    acceptance = Acceptance(UploadPorts(settings, store, catalogue, look))
-    UploadSettler(acceptance, say).settle(patiently=False)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import msgspec
 
 from frametally import keys
@@ -11,6 +9,7 @@ from frametally.errors import Poison, Retryable
 from frametally.media.manifests import find_manifest
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.records import MediaManifest, decode_at, encode
+from frametally.rules.times import local_time
 from frametally.settings.loading import Settings
 from frametally_videos.library.edits import (
     GUESSED,
@@ -22,19 +21,13 @@ from frametally_videos.library.edits import (
     is_guess,
     moment_ms,
 )
-from frametally_videos.records import (
-    MovedCounts,
-    UploadRecord,
-    VideoContent,
-    VideoFields,
-    VideoRecord,
-)
+from frametally_videos.records import MovedCounts, UploadRecord, VideoContent, VideoFields, VideoRecord
 from frametally_videos.upload_refusals import WOULD_MOVE_COUNTS, FieldRefused, Refused
 from frametally_videos.uploads.receiving import UploadPorts
 
 
 def holder_of(store: ObjectStore, sha256: str) -> str | None:
-    """Return the id of the video that has these bytes, or is about to; None if there is none."""
+    """Return the id of the existing or coming video with these bytes; None if there is none."""
     key = keys.video_content_key(sha256)
     try:
         note = decode_at(key, store.get(key), VideoContent)
@@ -44,13 +37,13 @@ def holder_of(store: ObjectStore, sha256: str) -> str | None:
 
 
 def claim(store: ObjectStore, sha256: str, upload: UploadRecord) -> str:
-    """Note these bytes as those of an upload's video, unless they are another's.
+    """Claim these bytes for an upload's video, unless another has them.
 
     Returns:
-        The id of the video whose they are: the upload's own, or another that is there or about to be.
+        The id of the video with these bytes: the upload's own, or another existing or coming one.
 
     Raises:
-        Retryable: The store is away, or others change the note again and again.
+        Retryable: The store is not available, or others keep changing the claim.
     """
     mine = VideoContent(sha256=sha256, video_id=upload.video_id, upload_id=upload.id)
     if store.put(mine.key, encode(mine), if_absent=True):
@@ -58,10 +51,12 @@ def claim(store: ObjectStore, sha256: str, upload: UploadRecord) -> str:
 
     def take_over(before: bytes | None) -> bytes:
         try:
-            there = decode_at(mine.key, before, VideoContent) if before is not None else None
-        except Poison:  # a damaged one says nothing
-            there = None
-        keeps = there is not None and (there.video_id == mine.video_id or _leads_to_a_video(store, there))
+            content = decode_at(mine.key, before, VideoContent) if before is not None else None
+        except Poison:  # a damaged claim does not count
+            content = None
+        keeps = content is not None and (
+            content.video_id == mine.video_id or _leads_to_a_video(store, content)
+        )
         return before if keeps and before is not None else encode(mine)
 
     after = store.change(mine.key, take_over)
@@ -86,24 +81,24 @@ def counted_as(store: ObjectStore, sha256: str) -> MediaManifest | None:
     """Return the manifest of frames of these bytes; None if none was announced, or it cannot be read."""
     try:
         manifest = find_manifest(store, sha256)
-    except Poison:  # the job that makes the frames says so
+    except Poison:  # the job that makes the frames reports it
         return None
     return manifest if manifest is not None and manifest.frames_announced else None
 
 
 def with_counts_kept(video: VideoRecord, manifest: MediaManifest, settings: Settings) -> VideoRecord:
-    """Return the record of a new video whose bytes are counted already, under `manifest`'s source and time.
+    """Return the record of a new video whose bytes have counts already, under `manifest`'s source and time.
 
     What the upload does not say stays as it is counted. A time that was only a guess gives way.
 
     Raises:
-        Refused: What it says would move the counts, and it does not confirm that.
+        Refused: Its fields would move the counts, and it does not confirm that.
     """
-    said, facts = video.fields, video.facts
-    if said.source is None or video.source == manifest.source:
+    fields, facts = video.fields, video.facts
+    if fields.source is None or video.source == manifest.source:
         video = msgspec.structs.replace(video, source=manifest.source, source_name=manifest.source_name)
     is_certain = manifest.time_source != GUESSED
-    says_time = said.start_time is not None or said.timezone is not None
+    says_time = fields.start_time is not None or fields.timezone is not None
     if manifest.start_ms is not None and (
         (is_certain and not says_time) or (not is_certain and is_guess(facts))
     ):
@@ -114,14 +109,14 @@ def with_counts_kept(video: VideoRecord, manifest: MediaManifest, settings: Sett
     moves_time = is_certain and None not in (manifest.start_ms, facts.started_at_ms)
     if video.source == manifest.source and not (moves_time and manifest.start_ms != facts.started_at_ms):
         return video
-    moved = _counts_of(manifest)
-    if not said.move_counts:
+    counts = _counts_of(manifest)
+    if not fields.move_counts:
         raise Refused(
             WOULD_MOVE_COUNTS,
-            f"This upload would move counts: {moved_words(moved, settings)} would count as "
+            f"This upload would move counts: {counts.in_words(settings.tzinfo())} would count as "
             f"{video.source_name}{_on(facts.started_at_ms, settings)}.",
         )
-    return msgspec.structs.replace(video, moved_from=moved)
+    return msgspec.structs.replace(video, moved_from=counts)
 
 
 def _counts_of(manifest: MediaManifest) -> MovedCounts:
@@ -135,49 +130,42 @@ def _counts_of(manifest: MediaManifest) -> MovedCounts:
     )
 
 
-def moved_words(moved: MovedCounts, settings: Settings) -> str:
-    """Return frames, source and days of what an upload moved, or would."""
-    first, last = _day(moved.from_ms, settings), _day(moved.to_ms, settings)
-    days = first if first == last else f"{first} to {last}"
-    return f"{moved.frames} frames of {moved.source_name} on {days}"
-
-
 def moved_remark(video: VideoRecord, settings: Settings) -> str:
     """Return a sentence about what the upload of a video moved; empty: nothing."""
     if video.moved_from is None:
         return ""
-    words = moved_words(video.moved_from, settings)
+    words = video.moved_from.in_words(settings.tzinfo())
     return f"This upload moves counts: {words} will count as {video.source_name}."
 
 
 def take_fields(
-    ports: UploadPorts, said: VideoFields, video: VideoRecord, name_source: NameSource
+    ports: UploadPorts, fields: VideoFields, video: VideoRecord, name_source: NameSource
 ) -> tuple[VideoRecord, str]:
-    """Take what an upload of a video's bytes says of its source and time, where that is to hold.
+    """Take the source and time of an upload with known bytes, if they shall apply.
 
     It does where the upload confirms that it moves counts; and its time does for the same source, where the
     video's was a guess.
 
     Returns:
-        The video, and sentences about what was taken of the upload and what was not.
+        The video, and sentences about the fields that were taken and ignored.
 
     Raises:
-        Retryable: The store or the catalogue is away, or the video is just being removed.
+        Retryable: The store or the catalogue is not available, or the video is being removed.
         Poison: Its record is damaged.
     """
     remarks = []
-    source = None if said.source is None else name_source(said.source)[0]
+    source = None if fields.source is None else name_source(fields.source)[0]
     # The time of another source says nothing of this one, whose counts would leave their day.
-    says_time = said.move_counts or (is_guess(video.facts) and source in (None, video.source))
+    says_time = fields.move_counts or (is_guess(video.facts) and source in (None, video.source))
     changes = Changes()
-    if said.move_counts and said.source is not None and source != video.source:
-        changes["source"] = said.source
-    if said.start_time is not None and says_time:
-        changes["start_time"] = said.start_time
-        if said.timezone is not None:
-            changes["timezone"] = said.timezone
+    if fields.move_counts and fields.source is not None and source != video.source:
+        changes["source"] = fields.source
+    if fields.start_time is not None and says_time:
+        changes["start_time"] = fields.start_time
+        if fields.timezone is not None:
+            changes["timezone"] = fields.timezone
     if changes:
-        counted = counted_as(ports.store, video.sha256) if said.move_counts else None
+        manifest = counted_as(ports.store, video.sha256) if fields.move_counts else None
         try:
             after = edit_video(
                 ports.store,
@@ -186,38 +174,40 @@ def take_fields(
                 video.id,
                 changes,
                 name_source=name_source,
-                moved_from=_counts_of(counted) if counted is not None else None,
+                moved_from=_counts_of(manifest) if manifest is not None else None,
             )
-            if counted is not None and is_elsewhere(video, after):
+            if manifest is not None and is_elsewhere(video, after):
                 remarks.append(moved_remark(after, ports.settings))
             elif after != video:
-                taken = " and ".join(name for name in changes if name != "timezone")
+                names_text = " and ".join(name for name in changes if name != "timezone")
                 guess = "; its time was a guess before" if is_guess(video.facts) else ""
-                remarks.append(f"The video takes {taken} from this upload{guess}.")
+                remarks.append(f"The video takes {names_text} from this upload{guess}.")
             video = after
         except FieldRefused as refusal:
             remarks.append(f"{refusal.reason} {refusal.remedy}")
         except VideoGone as error:
             raise Retryable(str(error)) from error
-    kept = _not_taken(said, source, video, ports.settings)
-    if kept:
+    own_names = _not_taken(fields, source, video, ports.settings)
+    if own_names:
         remarks.append(
-            f"The video keeps its own {', '.join(kept)}. "
+            f"The video keeps its own {', '.join(own_names)}. "
             f"Change them on its page, or by PATCH /api/v1/videos/{video.id}."
         )
     return video, " ".join(remarks)
 
 
-def _not_taken(said: VideoFields, source: str | None, video: VideoRecord, settings: Settings) -> list[str]:
-    """Return the fields that an upload of known bytes says otherwise than its video has them."""
+def _not_taken(
+    sent_fields: VideoFields, source: str | None, video: VideoRecord, settings: Settings
+) -> list[str]:
+    """Return the fields in which an upload of known bytes differs from its video."""
     fields = []
-    if said.name is not None and said.name != video.name:
+    if sent_fields.name is not None and sent_fields.name != video.name:
         fields.append("name")
     if source is not None and source != video.source:
         fields.append("source")
-    if said.start_time is not None:
+    if sent_fields.start_time is not None:
         try:
-            start_ms = moment_ms(said.start_time, said.timezone, settings)
+            start_ms = moment_ms(sent_fields.start_time, sent_fields.timezone, settings)
         except FieldRefused:
             start_ms = None
         if start_ms != video.facts.started_at_ms:
@@ -225,17 +215,14 @@ def _not_taken(said: VideoFields, source: str | None, video: VideoRecord, settin
     fields += [
         name
         for name in ("roi", "calibration")
-        if getattr(said, name) is not None and getattr(said, name) != getattr(video.fields, name)
+        if getattr(sent_fields, name) is not None
+        and getattr(sent_fields, name) != getattr(video.fields, name)
     ]
     return fields
 
 
 def _on(time_ms: int | None, settings: Settings) -> str:
-    return "" if time_ms is None else f" on {_day(time_ms, settings)}"
-
-
-def _day(time_ms: int, settings: Settings) -> str:
-    return datetime.fromtimestamp(time_ms / 1000, settings.tzinfo()).date().isoformat()
+    return "" if time_ms is None else f" on {local_time(time_ms, settings.tzinfo()).date()}"
 
 
 def _leads_to_a_video(store: ObjectStore, note: VideoContent) -> bool:

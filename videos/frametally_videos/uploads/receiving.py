@@ -2,6 +2,7 @@
 
 An upload is there while its record is (`uploads/<id>.json`). The catalogue's row beside it says who uploads
 at this moment, for a few minutes from the last byte on, and later how it ended.
+All functions raise `Retryable` while the store or the catalogue is not available.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 
@@ -19,20 +20,23 @@ from frametally.process import failpoints
 from frametally.records import decode, decode_at, encode
 from frametally.rules.times import HOUR_S
 from frametally.settings.loading import Settings
-from frametally_videos.ports.video_catalogue import UploadRow, VideoCatalogue
+from frametally_videos.catalogue.catalogue_rows import UploadRow
 from frametally_videos.records import UploadKind, UploadRecord, VideoFacts, VideoFields
 from frametally_videos.upload_refusals import WOULD_MOVE_COUNTS
 
+if TYPE_CHECKING:
+    from frametally_videos.catalogue.video_catalogue import VideoCatalogue
+
 Look = Callable[[Settings, str, VideoFields, str], VideoFacts]
-"""Looks into the original under a key, with what was said of it and its file's name; raises `Refused`."""
+"""Looks into the original under a key, with its fields and its file's name; raises `Refused`."""
 
 End = Literal["accepted", "refused", "aborted"]
 
 OPEN_MS = 120_000
-"""For so long after its last sign of life an upload takes one of the places that there are at once."""
+"""After its last sign of life, an upload keeps its place among simultaneous ones for so long."""
 
 _FORM_MS = HOUR_S * 1000
-"""A form is sent anew where it was cut, so what came of it is of no use to anybody."""
+"""An interrupted form is sent again from its start, so its bytes are useless."""
 
 
 def wall_clock_ms() -> int:
@@ -41,15 +45,7 @@ def wall_clock_ms() -> int:
 
 
 class UploadPorts(NamedTuple):
-    """What uploads are kept in; whoever opened it closes it.
-
-    Attributes:
-        settings: Of the deployment.
-        store: Where the bytes go.
-        catalogue: Where it is noted how uploads ended.
-        look: Looks into a video's bytes.
-        now_ms: This machine's clock.
-    """
+    """The stores of uploads; their opener closes them."""
 
     settings: Settings
     store: ObjectStore
@@ -73,10 +69,9 @@ def begin_upload(
     sha256: str | None = None,
     owner: str = "",
 ) -> UploadRecord:
-    """Begin an upload of which no byte is there yet; `owner` is the account of the one who does.
+    """Begin an upload without any bytes yet; `owner` is the uploading account.
 
     Raises:
-        Retryable: The store or the catalogue is away.
         Misconfigured: This user may not write there.
     """
     now_ms = ports.now_ms()
@@ -122,14 +117,14 @@ def keep_upload(
     length_bytes: int | None = None,
     fields: VideoFields | None = None,
 ) -> UploadRecord:
-    """Put off when an upload expires, where half of that time is over, and note what is known by now.
+    """Put off an upload's expiry, once half of the time is over, and record its present state.
 
     Returns:
-        Its record as it is now; as it was, if it was removed meanwhile.
+        The record now; unchanged if it was removed meanwhile.
     """
     whole_ms = ports.keep_ms if upload.kind == "resumable" else _FORM_MS
     now_ms = ports.now_ms()
-    kept = msgspec.structs.replace(
+    record = msgspec.structs.replace(
         upload,
         length_bytes=upload.length_bytes if length_bytes is None else length_bytes,
         fields=upload.fields if fields is None else fields,
@@ -137,24 +132,15 @@ def keep_upload(
         if upload.expires_at_ms - now_ms < whole_ms / 2
         else upload.expires_at_ms,
     )
-    if kept == upload:
+    if record == upload:
         return upload
-    after = ports.store.change(upload.key, lambda found: found and encode(kept))
+    after = ports.store.change(upload.key, lambda data: data and encode(record))
     return upload if after is None else decode(after, UploadRecord)
 
 
 def note_open(ports: UploadPorts, upload: UploadRecord) -> None:
-    """Note that an upload's bytes come at this moment. Raises `Retryable`."""
-    ports.catalogue.put_upload(
-        UploadRow(
-            id=upload.id,
-            state="receiving",
-            video_id=upload.video_id,
-            length_bytes=upload.length_bytes,
-            client_id=upload.fields.client_id or "",
-            expires_at_ms=ports.now_ms() + OPEN_MS,
-        )
-    )
+    """Note that an upload's bytes come at this moment."""
+    _note(ports, upload, OPEN_MS, state="receiving", video_id=upload.video_id)
 
 
 def note_end(
@@ -166,21 +152,32 @@ def note_end(
     status: int = 0,
     reason: str | None = None,
 ) -> None:
-    """Note how far an upload has come, so that a client which missed the answer can ask. Raises `Retryable`.
+    """Note how far an upload has come, so that a client which missed the answer can ask.
 
-    `video_id` is that of the video which has its bytes, where that is another.
+    `video_id` is that of the video with its bytes, if that is another.
     """
+    video_id = video_id or upload.video_id
+    is_known = video_id != upload.video_id
+    _note(
+        ports,
+        upload,
+        ports.keep_ms,
+        state=state,
+        video_id=video_id,
+        known=is_known,
+        status=status,
+        reason=reason,
+    )
+
+
+def _note(ports: UploadPorts, upload: UploadRecord, keep_ms: int, **values: Any) -> None:
     ports.catalogue.put_upload(
         UploadRow(
             id=upload.id,
-            state=state,
-            video_id=video_id or upload.video_id,
-            known=video_id not in (None, upload.video_id),
             length_bytes=upload.length_bytes,
             client_id=upload.fields.client_id or "",
-            status=status,
-            reason=reason,
-            expires_at_ms=ports.now_ms() + ports.keep_ms,
+            expires_at_ms=ports.now_ms() + keep_ms,
+            **values,
         )
     )
 
@@ -202,9 +199,9 @@ def abort_upload(ports: UploadPorts, upload: UploadRecord, reason: str) -> None:
 
 
 def remove_upload(store: ObjectStore, upload: UploadRecord, *, original: bool) -> None:
-    """Remove what lies in the store of an upload; its bytes' place too if they became no `original` of it."""
+    """Remove an upload from the store, and its bytes if they became no `original`."""
     resume_write(store, upload).abort()
     if original:
         store.delete(keys.original_key(upload.video_id))
-    # Last: what is left over is found by it.
+    # Last: the record leads to any leftovers.
     store.delete(upload.key)

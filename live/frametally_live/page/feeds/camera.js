@@ -1,11 +1,117 @@
 // A camera on the wall: its newest frame, how it stands, and what can be done with it.
 
-import { el, withCode } from "frametally/js/shared/dom.js";
-import { speak, wordsOf } from "frametally/js/shell/saying.js";
 import { visible } from "frametally_videos/library/words.js";
-import { sendCameraRemoval, sendTurn } from "./asking.js";
-import { LastHour } from "./counted.js";
-import { cameraFacts, cameraWords, standing } from "./words.js";
+import { sparkline } from "frametally/js/chart/sparkline.js";
+import { forgetAnswers, get } from "frametally/js/shared/api.js";
+import { el, withCode } from "frametally/js/shared/dom.js";
+import { roughly } from "frametally/js/shared/format.js";
+import { joined, METRICS } from "frametally/js/shared/metrics.js";
+import { gapsOf, notAnalysedOf, rowsOf, totalIn } from "frametally/js/shared/series.js";
+import { formatWhole, parseState } from "frametally/js/shared/state.js";
+import { zoneInUse } from "frametally/js/shared/time.js";
+import { press, speak } from "frametally/js/status/notices.js";
+import { cameraFacts, cameraWords, sendCameraRemoval, sendTurn, standing } from "./cameras.js";
+import { inSentence, t } from "frametally/js/shared/texts.js";
+
+const MINUTE_MS = 60_000;
+const SHOWN_MS = 60 * MINUTE_MS;
+/** Of so long the words are that stand beside one that is large. */
+const LATELY_MS = 10 * MINUTE_MS;
+
+/**
+ * @typedef {Object} Counted
+ * @property {number} from_ms
+ * @property {number} to_ms
+ * @property {Page.Row[]} rows
+ * @property {Page.Span[]} notAnalysed
+ */
+
+/**
+ * What was counted of all sources in the last hour; of one that is not in it, nothing was.
+ * @returns {Promise<(source: string) => Counted>}
+ */
+export async function askCounted() {
+  const to = (Math.floor(Date.now() / MINUTE_MS) + 1) * MINUTE_MS;
+  const range = { from_ms: to - SHOWN_MS, to_ms: to };
+  forgetAnswers(); // of the hour that was the last one before
+  const asked = { by: "source", metric: "detections", timezone: zoneInUse() };
+  const counts = await get(
+    "counts",
+    new URLSearchParams({ ...asked, from: String(range.from_ms), to: String(range.to_ms) }),
+  );
+  return (source) => {
+    const isHere = (/** @type {{source: string|null}} */ one) => one.source === source;
+    const of = {
+      coverage: counts.coverage.filter(isHere),
+      buckets: counts.buckets.filter(isHere),
+      not_analysed: (counts.not_analysed ?? []).filter(isHere),
+    };
+    return { ...range, rows: rowsOf(of), notAnalysed: notAnalysedOf(of) };
+  };
+}
+
+/** The small chart of a camera's last hour, which leads to the large one. */
+export class LastHour {
+  /** @param {Api.LiveCamera} camera */
+  constructor({ source, name }) {
+    this.source = source;
+    this.chart = el("a", { "aria-label": t("live.the_last_hour_on_the_chart", { name: visible(name) }) });
+    this.words = el("p.small.live-counted");
+    this.element = el("div.live-hour", { hidden: true }, this.chart, this.words);
+  }
+
+  /** @param {Counted} counted @param {boolean} isLarge  whether the words are of what was counted just now */
+  show(counted, isLarge) {
+    const { from_ms: from, to_ms: to, rows, notAnalysed } = counted;
+    const metric = METRICS.detections;
+    const most = Math.max(0, ...rows.map((row) => totalIn(row, metric) ?? 0));
+    const hour = { ...parseState(""), sources: [this.source], from, to };
+    this.chart.href = `/?${formatWhole(hour, { timezone: zoneInUse() })}`;
+    this.chart.hidden = !rows.length && !notAnalysed.length;
+    this.chart.replaceChildren(sparkline(counted, rows, notAnalysed, metric, most));
+    const lately = rows.filter(({ end }) => end > to - LATELY_MS);
+    const words = isLarge
+      ? countedWords(lately, t("live.last_10_minutes"))
+      : countedWords(rows, t("live.last_hour"));
+    this.words.textContent = [words, ...holeWords(counted)].join(" · ");
+    this.element.hidden = false;
+  }
+}
+
+/**
+ * How long nothing was filmed since the first frame; what is counted of this very minute comes yet.
+ * @param {Counted} counted
+ */
+function holeWords({ rows, notAnalysed, to_ms: to }) {
+  if (!rows.length) return [];
+  const gaps = gapsOf(rows, notAnalysed, rows[0].start, Math.max(to - MINUTE_MS, rows[0].start));
+  const lostMs = gaps.reduce((sum, [start, end]) => sum + end - start, 0);
+  return lostMs ? [t("live.no_footage_for", { lostMs: roughly(lostMs) })] : [];
+}
+
+/**
+ * "The last 10 minutes, unique objects: car 12 · person 3": of what was followed all the time; else the most in one frame.
+ * @param {Page.Row[]} rows
+ * @param {string} when
+ */
+export function countedWords(rows, when) {
+  if (!rows.length) return t("live.nothing_is_counted_of_the", { when });
+  const isFollowed = rows.every(({ missing }) => missing === null);
+  const metric = isFollowed ? METRICS.objects : METRICS.peak;
+  const labels = [...new Set(rows.flatMap(({ byLabel }) => [...byLabel.keys()]))];
+  const found = labels.flatMap((label) => {
+    const value = metric.join(
+      rows.flatMap(({ byLabel }) => {
+        const bucket = byLabel.get(label);
+        return bucket ? [joined(metric, [bucket]) ?? 0] : [];
+      }),
+    );
+    return value > 0 ? [{ label: label ?? t("live.other_labels"), value }] : [];
+  });
+  found.sort((one, other) => other.value - one.value);
+  const words = found.map(({ label, value }) => `${label} ${metric.format(value)}`).join(" · ");
+  return t("live.the", { when, name: inSentence(metric.name), words: words || t("web.none_2") });
+}
 
 export class CameraCard {
   /**
@@ -20,30 +126,20 @@ export class CameraCard {
     this.image = el("img", { alt: "", decoding: "async", hidden: true });
     this.image.addEventListener("error", () => (this.image.hidden = true));
     this.image.addEventListener("load", () => (this.image.hidden = false));
-    this.sign = el("p", { class: "video-stamp live-sign" });
+    this.sign = el("p.video-stamp.live-sign");
     this.name = el("bdi");
-    this.facts = el("p", { class: "muted small live-facts" });
-    this.reason = el("p", { class: "small live-reason", hidden: true });
-    this.open = el(
-      "button",
-      { type: "button", class: "live-open", onclick: () => onOpen(this.camera?.source ?? "") },
-      this.name,
-    );
-    this.turn = el("button", { type: "button", class: "button", onclick: () => this.#turn() });
-    this.remove = el("button", {
-      type: "button",
-      class: "button danger",
-      text: "Remove",
-      onclick: () => this.#remove(),
-    });
+    this.facts = el("p.muted.small.live-facts");
+    this.reason = el("p.small.live-reason", { hidden: true });
+    this.open = el("button.live-open", { onclick: () => onOpen(this.camera?.source ?? "") }, this.name);
+    this.turn = el("button.button", { onclick: () => this.#turn() });
+    this.remove = el("button.button.danger", { onclick: () => this.#remove() }, t("live.remove"));
     this.hour = new LastHour(camera);
-    this.tools = el("div", { class: "live-tools" }, this.turn, this.remove);
-    this.fault = el("p", { class: "form-said", role: "alert", hidden: true });
+    this.tools = el("div.live-tools", this.turn, this.remove);
+    this.fault = el("p.form-said", { role: "alert", hidden: true });
     this.element = el(
-      "li",
-      { class: "live-camera" },
-      el("div", { class: "poster" }, this.image, this.sign),
-      el("h2", {}, this.open),
+      "li.live-camera.stack",
+      el("div.poster", this.image, this.sign),
+      el("h2", this.open),
       this.facts,
       this.reason,
       this.hour.element,
@@ -66,34 +162,31 @@ export class CameraCard {
     this.reason.replaceChildren(...withCode(visible(reason ?? "")));
     this.reason.hidden = !reason;
     this.isOn = camera.state !== "ended" && camera.state !== "failed" && camera.wanted !== "stop";
-    this.turn.textContent = this.isOn ? "Stop" : "Start";
-    this.turn.setAttribute("aria-label", `${this.isOn ? "Stop" : "Start"} ${name}`);
-    this.remove.setAttribute("aria-label", `Remove ${name}`);
+    this.turn.textContent = this.isOn ? t("live.stop") : t("live.start");
+    this.turn.setAttribute("aria-label", `${this.isOn ? t("live.stop") : t("live.start")} ${name}`);
+    this.remove.setAttribute("aria-label", t("live.remove_2", { name }));
     this.remove.hidden = this.isOn || camera.state === "stopping";
     this.tools.hidden = !isAllowed;
   }
 
   #turn() {
     const what = this.isOn ? "stop" : "start";
-    this.#do(() => sendTurn(this.camera?.source ?? "", what), what === "stop" ? "is stopped" : "is started");
+    this.#do(
+      () => sendTurn(this.camera?.source ?? "", what),
+      what === "stop" ? t("live.is_stopped") : t("live.is_started"),
+    );
   }
 
   #remove() {
-    this.#do(() => sendCameraRemoval(this.camera?.source ?? ""), "is removed; its counts stay");
+    this.#do(() => sendCameraRemoval(this.camera?.source ?? ""), t("live.is_removed_its_counts_stay"));
   }
 
   /** @param {() => Promise<unknown>} what @param {string} words */
-  async #do(what, words) {
-    this.fault.hidden = true;
-    this.turn.disabled = this.remove.disabled = true;
-    try {
+  #do(what, words) {
+    press([this.turn, this.remove], this.fault, async () => {
       await what();
       speak(`${this.camera?.name} ${words}`);
       this.onChange();
-    } catch (error) {
-      this.fault.textContent = wordsOf(error);
-      this.fault.hidden = false;
-    }
-    this.turn.disabled = this.remove.disabled = false;
+    });
   }
 }

@@ -1,14 +1,14 @@
 // One camera, large: its frames as they come, with their boxes and what is drawn over it, and the last minutes' counts.
 
 import { get } from "frametally/js/shared/api.js";
-import { isHere } from "frametally/js/shell/rights.js";
+import { isHere } from "frametally/js/shell/navigation.js";
 import { shapesOver } from "frametally/js/shared/shapes.js";
 import { el, iconButton } from "frametally/js/shared/dom.js";
 import { visible } from "frametally_videos/library/words.js";
-import { LastHour } from "./counted.js";
-import { LivePicture } from "./picture.js";
-import { LiveSocket } from "./socket.js";
-import { cutWords, lateWhy, overWords, paceWords, standing, stateWords } from "./words.js";
+import { LastHour } from "./camera.js";
+import { LivePicture, LiveSocket } from "./picture.js";
+import { cutWords, lateWhy, overWords, paceWords, standing, stateWords } from "./cameras.js";
+import { t } from "frametally/js/shared/texts.js";
 
 const TELL_EVERY_MS = 500;
 
@@ -19,26 +19,24 @@ export class LargeCamera {
     this.camera = camera;
     /** @type {Page.LiveState|null} */
     this.told = null;
-    this.picture = new LivePicture(`Camera ${visible(camera.name)}`);
-    this.shapes = el("div", { class: "video-overlay" });
+    this.picture = new LivePicture(t("live.camera_2", { name: visible(camera.name) }));
+    this.shapes = el("div.video-overlay");
     this.picture.element.append(this.shapes);
-    this.words = el("p", { class: "live-words", role: "status" });
-    this.pace = el("p", { class: "muted small live-pace" });
+    this.words = el("p.live-words", { role: "status" });
+    this.pace = el("p.muted.small.live-pace");
     this.hour = new LastHour(camera);
     const boxes = el("input", { type: "checkbox", checked: true });
     boxes.addEventListener("change", () => this.picture.showBoxes(boxes.checked));
     this.element = el(
-      "div",
-      { class: "live-stream" },
+      "div.live-stream.stack",
       el(
-        "div",
-        { class: "card-head" },
-        el("h2", {}, el("bdi", { text: visible(camera.name) })),
-        iconButton("Close the camera", "✕", onClose),
+        "div.card-head",
+        el("h2", el("bdi", visible(camera.name))),
+        iconButton(t("live.close_the_camera"), "✕", onClose),
       ),
       this.words,
       this.picture.element,
-      el("div", { class: "player-tools" }, el("label", { class: "check" }, boxes, "Boxes")),
+      el("div.player-tools.row", el("label.check", boxes, t("web.boxes"))),
       this.pace,
       this.hour.element,
     );
@@ -62,7 +60,7 @@ export class LargeCamera {
   }
 
   #connect() {
-    this.words.textContent = "Connecting";
+    this.words.textContent = t("live.connecting");
     return new LiveSocket(
       { source: this.source },
       {
@@ -78,7 +76,7 @@ export class LargeCamera {
         },
         over: (code) => {
           this.socket = this.told = null;
-          this.words.textContent = overWords(code) || "It is stopped.";
+          this.words.textContent = overWords(code) || t("live.it_is_stopped");
           this.element.dataset.state = "ended";
         },
       },
@@ -89,7 +87,7 @@ export class LargeCamera {
   #showState() {
     if (!this.told) return;
     const isLate = this.told.state === "running" && standing(this.camera) === "late";
-    const words = isLate ? "Late" : stateWords(this.told);
+    const words = isLate ? t("live.late_3") : stateWords(this.told);
     if (this.words.textContent !== words) this.words.textContent = words; // who hears it hears changes
     this.element.dataset.state = isLate ? "late" : this.told.state;
   }

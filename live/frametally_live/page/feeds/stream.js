@@ -1,13 +1,21 @@
 // A video as a stream, on its page: started, watched, steered and stopped. Who comes back finds it as it runs.
 
 import { el } from "frametally/js/shared/dom.js";
-import { speak, wordsOf } from "frametally/js/shell/saying.js";
+import { press, speak } from "frametally/js/status/notices.js";
 import { onNews } from "frametally_videos/library/news.js";
 import { playTime, visible } from "frametally_videos/library/words.js";
-import { askStreams, sendSeek, sendStart, sendSteer, sendStop } from "./asking.js";
-import { LivePicture } from "./picture.js";
-import { LiveSocket } from "./socket.js";
-import { cutWords, overWords, paceWords, stateWords } from "./words.js";
+import {
+  askStreams,
+  cutWords,
+  overWords,
+  paceWords,
+  sendSeek,
+  sendSteer,
+  sendStream,
+  stateWords,
+} from "./cameras.js";
+import { LivePicture, LiveSocket } from "./picture.js";
+import { t } from "frametally/js/shared/texts.js";
 
 const TELL_EVERY_MS = 500;
 
@@ -22,13 +30,13 @@ export class VideoStream {
     this.isAllowed = false;
     this.isPaused = false;
     this.asking = new AbortController();
-    this.picture = new LivePicture(`Stream of ${visible(video.name)}`);
-    this.words = el("p", { class: "live-words", role: "status" });
-    this.pace = el("p", { class: "muted small live-pace", "aria-live": "off" });
-    this.fault = el("p", { class: "form-said", role: "alert", hidden: true });
-    this.start = this.#button("Start stream", () => sendStart(video.id), "primary");
-    this.stop = this.#button("Stop stream", () => sendStop(video.id));
-    this.pause = this.#button("Pause stream", () =>
+    this.picture = new LivePicture(t("live.stream_of", { name: visible(video.name) }));
+    this.words = el("p.live-words", { role: "status" });
+    this.pace = el("p.muted.small.live-pace", { "aria-live": "off" });
+    this.fault = el("p.form-said", { role: "alert", hidden: true });
+    this.start = this.#button(t("live.start_stream"), () => sendStream(video.id, "start"), "primary");
+    this.stop = this.#button(t("live.stop_stream"), () => sendStream(video.id, "stop"));
+    this.pause = this.#button(t("live.pause_stream"), () =>
       sendSteer(this.stream?.stream_id ?? "", this.isPaused ? "resume" : "pause"),
     );
     this.place = el("input", {
@@ -37,24 +45,23 @@ export class VideoStream {
       max: String(video.duration_s ?? 0),
       step: "0.1",
       value: "0",
-      "aria-label": "Where the stream is",
+      "aria-label": t("live.where_the_stream_is"),
       onchange: () => this.#do(() => sendSeek(this.stream?.stream_id ?? "", Number(this.place.value))),
     });
-    this.time = el("span", { class: "small live-time" });
+    this.time = el("span.small.live-time");
     const boxes = el("input", { type: "checkbox", checked: true });
     boxes.addEventListener("change", () => this.picture.showBoxes(boxes.checked));
     this.steer = el(
-      "div",
-      { class: "player-tools" },
+      "div.player-tools.row",
       this.pause,
       this.place,
       this.time,
-      el("label", { class: "check" }, boxes, "Boxes"),
+      el("label.check", boxes, t("web.boxes")),
     );
     this.element = el(
-      "section",
-      { class: "card live-stream", "aria-label": "Stream", "data-state": "none" },
-      el("div", { class: "card-head" }, el("h3", { text: "Stream" }), el("div", {}, this.start, this.stop)),
+      "section.card.live-stream.stack",
+      { "aria-label": t("live.stream"), "data-state": "none" },
+      el("div.card-head", el("h3", t("live.stream")), el("div", this.start, this.stop)),
       this.words,
       this.picture.element,
       this.steer,
@@ -92,13 +99,14 @@ export class VideoStream {
     this.stream = stream;
     this.isPaused = stream?.wanted === "pause";
     if (stream && stream.ended_at_ms === null && stream.wanted !== "stop") this.#watch();
-    else if (!this.socket) this.words.textContent = stream ? stateWords(stream) : "It is not streamed.";
+    else if (!this.socket)
+      this.words.textContent = stream ? stateWords(stream) : t("live.it_is_not_streamed");
     this.#show();
   }
 
   #watch() {
     if (this.socket) return;
-    this.words.textContent = "Connecting";
+    this.words.textContent = t("live.connecting");
     this.picture.forget();
     this.socket = new LiveSocket(
       { video_id: this.video.id },
@@ -150,7 +158,7 @@ export class VideoStream {
     this.stop.hidden = !isOn || !this.isAllowed;
     this.steer.hidden = !isOn;
     this.pause.hidden = this.place.hidden = !this.isAllowed;
-    this.pause.textContent = this.isPaused ? "Resume stream" : "Pause stream";
+    this.pause.textContent = this.isPaused ? t("live.resume_stream") : t("live.pause_stream");
   }
 
   /**
@@ -159,27 +167,16 @@ export class VideoStream {
    * @param {string} [kind]
    */
   #button(text, what, kind = "") {
-    return el("button", {
-      type: "button",
-      class: `button ${kind}`.trim(),
-      text,
-      onclick: () => this.#do(what),
-    });
+    return el("button", { class: `button ${kind}`.trim(), onclick: () => this.#do(what) }, text);
   }
 
   /** @param {() => Promise<Api.StreamOfVideo>} what */
-  async #do(what) {
-    this.fault.hidden = true;
-    for (const one of [this.start, this.stop, this.pause]) one.disabled = true;
-    try {
+  #do(what) {
+    press([this.start, this.stop, this.pause], this.fault, async () => {
       const stream = await what();
       this.place.blur();
       this.#take(stream);
       speak(stateWords(stream));
-    } catch (error) {
-      this.fault.textContent = wordsOf(error);
-      this.fault.hidden = false;
-    }
-    for (const one of [this.start, this.stop, this.pause]) one.disabled = false;
+    });
   }
 }

@@ -1,15 +1,12 @@
 // The wall: all cameras, asked for again and again while the page is seen; one of them may be open, large.
 
 import { ApiError } from "frametally/js/shared/api.js";
-import { byId, control, withCode } from "frametally/js/shared/dom.js";
-import { plural } from "frametally/js/shared/format.js";
-import { wordsOf } from "frametally/js/shell/saying.js";
-import { showFault, showFresh, showOutage } from "frametally/js/status/notices.js";
-import { askCameras, sendCamera } from "./asking.js";
-import { CameraCard } from "./camera.js";
-import { askCounted } from "./counted.js";
+import { arrange, byId, control, withCode } from "frametally/js/shared/dom.js";
+import { showFault, showFresh, showOutage, wordsOf } from "frametally/js/status/notices.js";
+import { askCameras, askPreview, sendCamera, standing } from "./cameras.js";
+import { askCounted, CameraCard } from "./camera.js";
 import { LargeCamera } from "./large.js";
-import { standing } from "./words.js";
+import { t } from "frametally/js/shared/texts.js";
 
 const LOOK_EVERY_MS = 2000;
 /** New counts are told of; that time goes by without any is not. */
@@ -20,6 +17,7 @@ const page = byId("live-page");
 const wall = byId("cameras");
 const place = byId("large");
 const form = control("add", HTMLFormElement);
+const picture = control("add-picture", HTMLCanvasElement);
 const fields = {
   source: control("add-source", HTMLInputElement),
   address: control("add-address", HTMLInputElement),
@@ -32,7 +30,7 @@ const cards = new Map();
 let large = null;
 /** As they were last told. @type {Api.LiveCamera[]} */
 let cameras = [];
-/** What was counted of a source, as it was last asked for. @type {((source: string) => import("./counted.js").Counted)|null} */
+/** What was counted of a source, as it was last asked for. @type {((source: string) => import("./camera.js").Counted)|null} */
 let counted = null;
 /** When what is shown was loaded. @type {number|null} */
 let since = null;
@@ -43,11 +41,12 @@ export function startWall() {
   const opener = byId("add-open");
   opener.addEventListener("click", () => {
     form.hidden = !form.hidden;
-    byId("add-tried").hidden = true;
+    byId("add-tried").hidden = picture.hidden = true;
     opener.setAttribute("aria-expanded", String(!form.hidden));
     if (!form.hidden) fields.source.focus();
   });
   form.addEventListener("submit", add);
+  byId("add-preview").addEventListener("click", preview);
   setInterval(() => document.hidden || look(), LOOK_EVERY_MS);
   setInterval(() => document.hidden || count(), COUNT_EVERY_MS);
   document.addEventListener("visibilitychange", () => document.hidden || look());
@@ -82,8 +81,8 @@ async function look() {
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     if (since === null) page.dataset.state = "failed";
-    if (error.passes) showOutage(error, since, look, "The cameras are out of reach");
-    else showFault("The cameras cannot be shown", `${error.message} ${error.remedy}`);
+    if (error.passes) showOutage(error, since, look, t("live.the_cameras_are_out_of_reach"));
+    else showFault(t("live.the_cameras_cannot_be_shown"), `${error.message} ${error.remedy}`);
   } finally {
     isAsking = false;
     page.setAttribute("aria-busy", "false");
@@ -96,27 +95,24 @@ function show({ cameras: told, live_allowed: isAllowed, remedy }) {
   page.dataset.state = cameras.length ? "ready" : "empty";
   byId("add-open").hidden = !isAllowed;
   byId("live-off").hidden = isAllowed;
-  byId("live-off").textContent = `Cameras cannot be changed here. ${remedy ?? ""}`;
+  byId("live-off").textContent = t("live.cameras_cannot_be_changed_here", { remedy: remedy ?? "" });
   byId("nothing").hidden = cameras.length > 0;
-  const nothing = isAllowed
-    ? "There is no camera yet: add one by its address, or with `frametally live add`."
-    : "There is no camera yet.";
+  const nothing = isAllowed ? t("live.there_is_no_camera_yet_add") : t("live.there_is_no_camera_yet");
   byId("nothing").replaceChildren(...withCode(nothing));
   const live = cameras.filter((camera) => standing(camera) === "live").length;
-  byId("live-said").textContent = cameras.length ? `${plural(cameras.length, "camera")}, ${live} live` : "";
+  byId("live-said").textContent = cameras.length
+    ? t("live.live_3", { length: t("live.count_cameras", { count: cameras.length }), live })
+    : "";
   const there = new Set(cameras.map(({ source }) => source));
-  for (const [source, card] of cards) {
-    if (there.has(source)) continue;
-    card.element.remove();
-    cards.delete(source);
-  }
+  for (const source of cards.keys()) if (!there.has(source)) cards.delete(source);
   const isMore = cameras.some(({ source }) => !cards.has(source));
-  cameras.forEach((camera, position) => {
+  const elements = cameras.map((camera) => {
     const card = cards.get(camera.source) ?? new CameraCard(camera, look, open);
     cards.set(camera.source, card);
     card.show(camera, isAllowed);
-    if (wall.children[position] !== card.element) wall.insertBefore(card.element, wall.children[position]);
+    return card.element;
   });
+  arrange(wall, elements);
   showLarge();
   if (isMore) count();
 }
@@ -152,32 +148,61 @@ function open(source) {
   } else cards.get(before ?? "")?.open.focus();
 }
 
-/** @param {SubmitEvent} event */
-async function add(event) {
-  event.preventDefault();
+/** Sends what the form says, and says how that goes. @param {() => Promise<string>} ask  returns what came of it */
+async function trying(ask) {
   const said = byId("add-said");
-  said.hidden = true;
-  const button = form.querySelector("button");
-  if (button) button.disabled = true;
   const tried = byId("add-tried");
-  tried.textContent = "Trying the camera, for up to 10 s…";
+  const buttons = [...form.querySelectorAll("button")];
+  said.hidden = picture.hidden = true;
+  for (const button of buttons) button.disabled = true;
+  tried.textContent = t("live.trying_the_camera_for_up_to");
   tried.hidden = false;
   try {
-    const { name, trial } = await sendCamera({
-      source: fields.source.value,
-      address: fields.address.value,
-      transport: fields.transport.value,
-    });
-    form.reset();
-    form.hidden = true;
-    byId("add-open").setAttribute("aria-expanded", "false");
-    byId("add-open").focus();
-    tried.textContent = `${name} is added. ${trial ?? ""}`.trim();
-    await look();
+    tried.textContent = await ask();
   } catch (error) {
     tried.hidden = true;
     said.textContent = wordsOf(error);
     said.hidden = false;
   }
-  if (button) button.disabled = false;
+  for (const button of buttons) button.disabled = false;
+}
+
+const wantedCamera = () => ({
+  source: fields.source.value,
+  address: fields.address.value,
+  transport: fields.transport.value,
+});
+
+/** @param {SubmitEvent} event */
+function add(event) {
+  event.preventDefault();
+  return trying(async () => {
+    const { name, trial } = await sendCamera(wantedCamera());
+    form.reset();
+    form.hidden = true;
+    byId("add-open").setAttribute("aria-expanded", "false");
+    byId("add-open").focus();
+    look();
+    return `${t("live.is_added", { name })} ${trial ?? ""}`.trim();
+  });
+}
+
+function preview() {
+  if (!form.reportValidity()) return;
+  trying(async () => {
+    const { trial, picture: jpeg } = await askPreview(wantedCamera());
+    if (jpeg) await drawPicture(jpeg);
+    return trial;
+  });
+}
+
+/** @param {string} jpeg  in base64 */
+async function drawPicture(jpeg) {
+  const bytes = Uint8Array.from(atob(jpeg), (character) => character.charCodeAt(0));
+  const image = await createImageBitmap(new Blob([bytes], { type: "image/jpeg" }));
+  picture.width = image.width;
+  picture.height = image.height;
+  picture.getContext("2d")?.drawImage(image, 0, 0);
+  image.close();
+  picture.hidden = false;
 }

@@ -3,7 +3,17 @@
 
 import { el } from "frametally/js/shared/dom.js";
 import { fromInput, toInput } from "frametally/js/shared/format.js";
-import { LIMITS, mayGrow, mayShrink, SIDES, withNewPoint, withoutPoint, withPoint } from "./shapes.js";
+import {
+  KIND_NAMES,
+  LIMITS,
+  mayGrow,
+  mayShrink,
+  SIDES,
+  withNewPoint,
+  withoutPoint,
+  withPoint,
+} from "./shapes.js";
+import { t } from "frametally/js/shared/texts.js";
 
 /**
  * @typedef {Object} Hands
@@ -74,7 +84,7 @@ function makeForm(first, hands) {
   const field = (label, control, read, write) => {
     control.addEventListener("change", () => write(control.value));
     shows.push(keeping(control, read));
-    return el("label", { class: "field" }, el("span", { class: "small muted", text: label }), control);
+    return el("label.field", el("span.small.muted", label), control);
   };
   /** @param {string} label @param {"name"|"to_right"|"to_left"} name */
   const text = (label, name) =>
@@ -94,31 +104,27 @@ function makeForm(first, hands) {
     );
   /** @param {string} label @param {"from_ms"|"to_ms"} name */
   const fromPicture = (label, name) =>
-    el("button", {
-      type: "button",
-      class: "link",
-      text: label,
-      onclick: () => change({ [name]: hands.pictureMs() }),
-    });
+    el("button.link", { onclick: () => change({ [name]: hands.pictureMs() }) }, label);
   /** @type {HTMLElement[]} */
-  const parts = [text("Name", "name")];
+  const parts = [text(t("traffic.name"), "name")];
   if (first.kind === "line") parts.push(...lineFields(field, text, change));
   if (first.kind === "calibration") parts.push(...calibrationFields(field, () => shape, hands));
   parts.push(
-    time("Holds from (empty: always)", "from_ms"),
-    fromPicture("From this picture on", "from_ms"),
-    time("Holds until (empty: for good)", "to_ms"),
-    fromPicture("Until this picture", "to_ms"),
+    time(t("traffic.holds_from_empty_always"), "from_ms"),
+    fromPicture(t("traffic.from_this_picture_on"), "from_ms"),
+    time(t("traffic.holds_until_empty_for_good"), "to_ms"),
+    fromPicture(t("traffic.until_this_picture"), "to_ms"),
     pointsTable(() => shape, first, hands, shows),
-    el("button", {
-      type: "button",
-      class: "button",
-      text: `Remove this ${first.kind}`,
-      onclick: () => hands.remove(shape),
-    }),
+    el(
+      "button.button",
+      { onclick: () => hands.remove(shape) },
+      t("traffic.remove_this", { kind: KIND_NAMES[first.kind] }),
+    ),
   );
-  const title = { line: "Line", zone: "Zone", calibration: "Calibration" }[first.kind];
-  const element = el("div", { class: "details" }, el("h2", { text: title }), ...parts);
+  const title = { line: t("traffic.line"), zone: t("web.zone"), calibration: t("traffic.calibration") }[
+    first.kind
+  ];
+  const element = el("div.details", el("h2", title), ...parts);
   /** @param {Page.Shape} now */
   const show = (now) => {
     shape = now;
@@ -135,32 +141,30 @@ function makeForm(first, hands) {
  * @param {(changes: Partial<Page.Shape>) => void} change
  */
 function lineFields(field, text, change) {
-  /** @param {[value: string, text: string][]} options */
+  /** @param {string[][]} options */
   const select = (options) =>
-    el("select", {}, ...options.map(([value, words]) => el("option", { value, text: words })));
+    el("select", ...options.map(([value, words]) => el("option", { value }, words)));
   return [
     el(
-      "div",
-      { class: "pair" },
-      text("To the right is called", "to_right"),
-      text("To the left is called", "to_left"),
+      "div.pair",
+      text(t("traffic.to_the_right_is_called"), "to_right"),
+      text(t("traffic.to_the_left_is_called"), "to_left"),
     ),
     el(
-      "div",
-      { class: "pair" },
+      "div.pair",
       field(
-        "Leg of a junction",
+        t("traffic.leg_of_a_junction"),
         select([
-          ["", "no leg"],
-          ["to_right", "in: to the right"],
-          ["to_left", "in: to the left"],
+          ["", t("traffic.no_leg")],
+          ["to_right", t("traffic.in_to_the_right")],
+          ["to_left", t("traffic.in_to_the_left")],
         ]),
         ({ inward }) => inward ?? "",
         (value) => change({ inward: /** @type {any} */ (value || null) }),
       ),
       field(
-        "Lies in the",
-        select([["", "not said"], ...SIDES.map((side) => /** @type {[string, string]} */ ([side, side]))]),
+        t("traffic.lies_in_the"),
+        select([["", t("traffic.not_said")], ...SIDES.map((side) => [side, side])]),
         ({ side }) => side ?? "",
         (value) => change({ side: /** @type {any} */ (value || null) }),
       ),
@@ -180,7 +184,7 @@ function calibrationFields(field, shapeNow, hands) {
     /** @param {number} at @param {0|1} side */
     const length = (at, side) =>
       field(
-        side ? "Second side, m" : "First side, m",
+        side ? t("traffic.second_side_m") : t("traffic.first_side_m"),
         input(),
         (now) => numberText(now.sides_m[at]?.[side]),
         (value) => {
@@ -191,27 +195,28 @@ function calibrationFields(field, shapeNow, hands) {
           hands.change({ ...now, sides_m: /** @type {any} */ (changed) });
         },
       );
-    return sides.map((_, at) => el("div", { class: "pair" }, length(at, 0), length(at, 1)));
+    return sides.map((_, at) => el("div.pair", length(at, 0), length(at, 1)));
   }
   if (points.length === 2) {
     return [
       field(
-        "Metres between the two points",
+        t("traffic.metres_between_the_two_points"),
         input(),
         (now) => numberText(now.distance_m),
         (value) => hands.change({ ...shapeNow(), distance_m: numberIn(value), metres: [] }),
       ),
-      el("p", { class: "small muted", text: "A rough scale. With four points or more it is a calibration." }),
+      el("p.small.muted", t("traffic.a_rough_scale_with_four_points")),
     ];
   }
   if (points.length !== 4) return [];
   return [
-    el("button", {
-      type: "button",
-      class: "link",
-      text: "It is a rectangle whose sides are known",
-      onclick: () => hands.change({ ...shapeNow(), metres: [], distance_m: null, sides_m: [[null, null]] }),
-    }),
+    el(
+      "button.link",
+      {
+        onclick: () => hands.change({ ...shapeNow(), metres: [], distance_m: null, sides_m: [[null, null]] }),
+      },
+      t("traffic.it_is_a_rectangle_whose_sides"),
+    ),
   ];
 }
 
@@ -228,7 +233,7 @@ function pointsTable(shapeNow, first, hands, shows) {
     const control = el("input", {
       type: "number",
       step: "any",
-      "aria-label": `${label} of point ${at + 1}`,
+      "aria-label": t("traffic.of_point", { label, at: at + 1 }),
       onchange: () => {
         const now = shapeNow();
         const value = numberIn(control.value);
@@ -242,52 +247,50 @@ function pointsTable(shapeNow, first, hands, shows) {
       },
     });
     shows.push(keeping(control, (now) => numberText(now[of][at]?.[axis])));
-    return el("td", {}, control);
+    return el("td", control);
   };
   const rows = first.points.map((_, at) =>
     el(
       "tr",
-      {},
-      el("th", { scope: "row", text: String(at + 1) }),
+      el("th", { scope: "row" }, String(at + 1)),
       cell(at, 0, "points", "x"),
       cell(at, 1, "points", "y"),
-      ...(hasMetres ? [cell(at, 0, "metres", "Metres x"), cell(at, 1, "metres", "Metres y")] : []),
+      ...(hasMetres
+        ? [cell(at, 0, "metres", t("traffic.metres_x")), cell(at, 1, "metres", t("traffic.metres_y"))]
+        : []),
       el(
         "td",
-        {},
-        el("button", {
-          type: "button",
-          class: "link",
-          "aria-label": `Remove point ${at + 1}`,
-          text: "×",
-          disabled: !mayShrink(first),
-          onclick: () => hands.change(withoutPoint(shapeNow(), at)),
-        }),
+        el(
+          "button.link",
+          {
+            "aria-label": t("traffic.remove_point", { at: at + 1 }),
+            disabled: !mayShrink(first),
+            onclick: () => hands.change(withoutPoint(shapeNow(), at)),
+          },
+          "×",
+        ),
       ),
     ),
   );
   const heads = ["", "x, px", "y, px", ...(hasMetres ? ["x, m", "y, m"] : []), ""];
   return el(
-    "details",
-    { class: "points", open: first.kind === "calibration" },
-    el("summary", { text: `${first.points.length} ${LIMITS[first.kind].closed ? "corners" : "points"}` }),
+    "details.points",
+    { open: first.kind === "calibration" },
+    el(
+      "summary",
+      `${first.points.length} ${LIMITS[first.kind].closed ? t("traffic.corners") : t("traffic.points")}`,
+    ),
     el(
       "table",
-      {},
-      el(
-        "thead",
-        {},
-        el("tr", {}, ...heads.map((text) => (text ? el("th", { scope: "col", text }) : el("td")))),
-      ),
-      el("tbody", {}, ...rows),
+      el("thead", el("tr", ...heads.map((text) => (text ? el("th", { scope: "col" }, text) : el("td"))))),
+      el("tbody", ...rows),
     ),
     mayGrow(first)
-      ? el("button", {
-          type: "button",
-          class: "link",
-          text: "Add a point",
-          onclick: () => hands.change(withNewPoint(shapeNow(), shapeNow().points.length - 1)),
-        })
+      ? el(
+          "button.link",
+          { onclick: () => hands.change(withNewPoint(shapeNow(), shapeNow().points.length - 1)) },
+          t("traffic.add_a_point"),
+        )
       : null,
   );
 }

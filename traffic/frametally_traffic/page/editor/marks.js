@@ -2,6 +2,7 @@
 
 import { svg } from "frametally/js/shared/dom.js";
 import { directionOf, LIMITS, mayGrow, middleBehind } from "./shapes.js";
+import { t } from "frametally/js/shared/texts.js";
 
 /** @typedef {import("./shapes.js").Point} Point */
 /** @typedef {{width_px: number, height_px: number}} Size */
@@ -16,7 +17,7 @@ const ARROW_PX = 26;
  * @param {Size} size
  * @returns {(point: Point) => Point}
  */
-export const onPicture =
+const onPicture =
   ({ width_px, height_px }, size) =>
   ([x, y]) => [(x * size.width_px) / width_px, (y * size.height_px) / height_px];
 
@@ -73,7 +74,7 @@ export function handlesOf(shape, size, unit, focused) {
           "data-point": at,
           role: "button",
           tabindex: at === focused ? 0 : -1,
-          "aria-label": `Point ${at + 1} of ${shape.name}, at ${point.join(", ")}`,
+          "aria-label": t("traffic.point_of_at", { at: at + 1, name: shape.name, point: point.join(", ") }),
         },
         svg("circle", { class: "touch", cx, cy, r: TOUCH_PX * unit }),
         svg("circle", { class: "dot", cx, cy, r: HANDLE_PX * unit }),
@@ -132,7 +133,8 @@ function arrows({ to_right, to_left }, points, unit) {
 const references = (points, unit, errorsPx) =>
   points.flatMap(([x, y], at) => {
     const error = errorsPx?.[at];
-    const text = error === undefined ? `${at + 1}` : `${at + 1}: ${error.toFixed(1)} px off`;
+    const text =
+      error === undefined ? `${at + 1}` : t("traffic.px_off", { point: at + 1, px: error.toFixed(1) });
     const arm = 9 * unit;
     const d = `M${x - arm} ${y}H${x + arm}M${x} ${y - arm}V${y + arm}`;
     return [

@@ -1,8 +1,11 @@
-// Which picture is drawn over: the first of the source from a time on.
+// Beside and beneath what is drawn: the picture that is drawn over, the paths of a day, and the list of shapes.
 
-import { byId, control } from "frametally/js/shared/dom.js";
-import { fromInput, moment, toInput } from "frametally/js/shared/format.js";
-import { plus } from "frametally/js/shared/time.js";
+import { get } from "frametally/js/shared/api.js";
+import { byId, control, el, svg } from "frametally/js/shared/dom.js";
+import { fromInput, moment, toInput, toTheMinute } from "frametally/js/shared/format.js";
+import { plus, startOf } from "frametally/js/shared/time.js";
+import { holdsAt } from "./shapes.js";
+import { t } from "frametally/js/shared/texts.js";
 
 /** @type {Record<string, Parameters<typeof plus>[1]>} */
 const STEPS = {
@@ -35,7 +38,103 @@ export function choosePicture(onChoose) {
     show(picture) {
       now = picture.captured_at_ms;
       time.value = now === null ? "" : toInput(now);
-      byId("picture-words").textContent = now === null ? "" : `Picture of ${moment(now)}`;
+      byId("picture-words").textContent = now === null ? "" : t("traffic.picture_of_2", { now: moment(now) });
     },
   };
+}
+
+const DAY_MS = 86_400_000;
+const MOST = "250";
+
+/**
+ * The paths of the day that holds a moment.
+ * @param {string} source
+ * @param {number} ms
+ * @param {string|null} model
+ */
+export function askPaths(source, ms, model) {
+  const from = startOf(ms, "day");
+  const query = new URLSearchParams({ source, from: String(from), to: String(from + DAY_MS), limit: MOST });
+  if (model) query.set("model", model);
+  return get("paths", query);
+}
+
+/**
+ * The layer, in pixels of the picture that is shown.
+ * @param {Api.Paths} paths
+ * @param {{width_px: number, height_px: number}} size
+ * @param {number} unit  pixels of the picture in one of the screen
+ * @param {Page.ColorOf} colorOf
+ */
+export function layerOf(paths, size, unit, colorOf) {
+  const [byX, byY] = [
+    size.width_px / (paths.width_px ?? size.width_px),
+    size.height_px / (paths.height_px ?? size.height_px),
+  ];
+  const parts = paths.paths.flatMap(({ label, began, ended, path }) => {
+    const points = path.map(([, x, y]) => [x * byX, y * byY]);
+    const color = colorOf(label);
+    const way = svg("path", { d: `M${points.map((point) => point.join(" ")).join("L")}`, stroke: color });
+    /** @param {number} at @param {string} kind */
+    const end = (at, kind) => {
+      const [cx, cy] = points.at(at) ?? [0, 0];
+      const fill = kind === "ended" ? color : "none";
+      return svg("circle", { class: kind, cx, cy, r: 3.5 * unit, stroke: color, fill });
+    };
+    // Of one that goes on beyond the day, that end is none.
+    return [way, began === "hour" ? null : end(0, "began"), ended === "hour" ? null : end(-1, "ended")];
+  });
+  return svg("g", { class: "paths", "aria-hidden": "true" }, ...parts);
+}
+
+/**
+ * What of them is shown, in words.
+ * @param {Api.Paths} paths
+ */
+export function pathsWords({ paths, paths_left_out: left, note, model }) {
+  if (note) return note;
+  if (model === null) return t("traffic.nothing_is_counted_yet_there_are");
+  if (!paths.length) return t("traffic.no_object_was_followed_on_this");
+  const all = left
+    ? t("traffic.of_paths", { length: paths.length, length2: paths.length + left })
+    : t("traffic.paths", { length: paths.length });
+  return t("traffic.of_this_day_a_ring_where", { all });
+}
+
+const SIGNS = { line: "/", zone: "▱", calibration: "+" };
+
+/**
+ * @param {Page.Shape[]} shapes
+ * @param {Page.Shape|null} chosen
+ * @param {number|null} atMs  when the picture is of
+ * @param {(id: number) => void} choose
+ */
+export function shapeList(shapes, chosen, atMs, choose) {
+  if (!shapes.length) return el("p.muted", t("traffic.nothing_is_drawn_yet"));
+  const items = shapes.map((one) => {
+    const when = whenOf(one);
+    return el(
+      "li",
+      el(
+        "button",
+        {
+          class: `shape-item ${one.kind}`,
+          "aria-pressed": String(one.id === chosen?.id),
+          onclick: () => choose(one.id),
+        },
+        el("span.shape-sign", { "aria-hidden": "true" }, SIGNS[one.kind]),
+        el("span.name", one.name || t("traffic.no_name")),
+        el("span.muted.small", [one.kind, when].filter(Boolean).join(", ")),
+        holdsAt(one, atMs) ? null : el("span.remark", t("traffic.not_in_this_picture")),
+      ),
+    );
+  });
+  return el("ul.shape-list", ...items);
+}
+
+/** @param {Page.Shape} shape */
+function whenOf({ from_ms: from, to_ms: to }) {
+  if (from !== null && to !== null) return t("traffic.to", { from: toTheMinute(from), to: toTheMinute(to) });
+  if (from !== null) return t("traffic.from", { from: toTheMinute(from) });
+  return to === null ? "" : t("traffic.until", { to: toTheMinute(to) });
 }

@@ -1,10 +1,140 @@
 // Storing what was drawn: what cannot be is said by name, and of two who draw at one time nobody loses anything.
 
-import { ApiError } from "frametally/js/shared/api.js";
+import { ApiError, getFrom, send } from "frametally/js/shared/api.js";
 import { byId, el } from "frametally/js/shared/dom.js";
-import { askDrawing, sendDrawing } from "./asking.js";
-import { merged } from "./merging.js";
-import { KINDS, lackOf, shapesOf } from "./shapes.js";
+import { bodyOf, drawingOf, KINDS, lackOf, shapesOf } from "./shapes.js";
+import { t } from "frametally/js/shared/texts.js";
+
+/** @param {string} source */
+const routeOf = (source) => `sources/${encodeURIComponent(source)}`;
+
+/** @type {(source: string) => Promise<Api.SourceDrawing>} */
+export const askDrawing = (source) => getFrom(`${routeOf(source)}/drawing`);
+
+/**
+ * The first stored picture from a time on, or the last one.
+ * @type {(source: string, ms: number|null) => Promise<Api.StoredPicture>}
+ */
+export const askPicture = (source, ms) =>
+  getFrom(`${routeOf(source)}/frame`, new URLSearchParams(ms === null ? {} : { at: String(ms) }));
+
+/**
+ * Stores all that is drawn, if it is still of that revision.
+ * @type {(source: string, shapes: Page.Shape[], revision: number) => Promise<Api.SourceDrawing>}
+ */
+const sendDrawing = (source, shapes, revision) =>
+  send("PUT", `${routeOf(source)}/drawing`, drawingOf(shapes), { "If-Match": `"${revision}"` });
+
+/** What a calibration would be. @type {(shape: Page.Shape, signal: AbortSignal) => Promise<Api.CalibrationTry>} */
+const tryCalibration = (shape, signal) => send("POST", "calibrations/try", bodyOf(shape), {}, signal);
+
+const REST_MS = 150;
+
+/** @typedef {{shape: string, answer: Api.CalibrationTry|null}} Tried */
+
+export class Calibrating {
+  /** @param {() => void} changed  there is another answer */
+  constructor(changed) {
+    this.changed = changed;
+    this.area = byId("calibration");
+    /** @type {Tried|null} */
+    this.tried = null;
+    /** @type {AbortController|null} */
+    this.asking = null;
+    this.timer = 0;
+  }
+
+  /** Of its points in turn; null where they are not known. */
+  get errorsPx() {
+    return this.tried?.answer?.errors_px ?? null;
+  }
+
+  /** @param {Page.Shape|null} shape */
+  show(shape) {
+    const wanted = shape?.kind === "calibration" ? JSON.stringify(bodyOf(shape)) : null;
+    if (wanted === (this.tried?.shape ?? null)) return;
+    this.asking?.abort();
+    clearTimeout(this.timer);
+    this.tried = wanted === null ? null : { shape: wanted, answer: null };
+    this.area.hidden = wanted === null;
+    if (!shape || wanted === null) return;
+    const lack = lackOf(shape);
+    if (lack) this.#say("incomplete", lack);
+    else this.timer = window.setTimeout(() => this.#ask(shape, wanted), REST_MS);
+  }
+
+  /** @param {Page.Shape} shape @param {string} wanted */
+  async #ask(shape, wanted) {
+    const asking = (this.asking = new AbortController());
+    try {
+      const answer = await tryCalibration(shape, asking.signal);
+      if (this.tried?.shape !== wanted) return;
+      this.tried = { shape: wanted, answer };
+      this.#say(answer.verdict, `${answer.words}${errorsOf(answer)}`);
+      this.changed();
+    } catch (error) {
+      if (!asking.signal.aborted)
+        this.#say("refused", error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** @param {string} verdict @param {string} words */
+  #say(verdict, words) {
+    this.area.dataset.verdict = verdict;
+    this.area.textContent = words;
+  }
+}
+
+/** @param {Api.CalibrationTry} answer */
+function errorsOf({ verdict, error_px: px, error_m: m, scale_error: part }) {
+  if (px === null || m === null || part === null) return "";
+  const lengths = t("traffic.lengths_are_right_to", { part: (part * 100).toFixed(1) });
+  return verdict === "good"
+    ? t("traffic.reprojection_error", { px: px.toFixed(2), m: m.toFixed(2), lengths })
+    : t("traffic.at_best", { lengths });
+}
+
+/** @typedef {{shapes: Page.Shape[], both: string[]}} Merged */
+
+/**
+ * Their drawing with what I have changed in it.
+ * @param {Page.Shape[]} base  what both began with
+ * @param {Page.Shape[]} mine
+ * @param {Page.Shape[]} theirs
+ * @returns {Merged}  `both` has the names of what both have changed, each to something else: there it is mine
+ */
+export function merged(base, mine, theirs) {
+  const [before, own, other] = [base, mine, theirs].map(byKey);
+  /** @type {string[]} */
+  const both = [];
+  /** @type {Page.Shape[]} */
+  const shapes = [];
+  for (const key of new Set([...other.keys(), ...own.keys()])) {
+    const [was, my, their] = [before.get(key), own.get(key), other.get(key)];
+    const isMine = textOf(my) !== textOf(was);
+    const isTheirs = textOf(their) !== textOf(was);
+    if (isMine && isTheirs && textOf(my) !== textOf(their)) both.push((my ?? their)?.name ?? "");
+    const chosen = isMine ? my : their;
+    if (chosen) shapes.push(chosen);
+  }
+  return { shapes, both };
+}
+
+/**
+ * Whether two drawings are the same, in whatever order.
+ * @param {Page.Shape[]} one
+ * @param {Page.Shape[]} other
+ */
+export function areSame(one, other) {
+  const texts = [one, other].map((shapes) => JSON.stringify(shapes.map(textOf).sort()));
+  return texts[0] === texts[1];
+}
+
+/** @param {Page.Shape[]} shapes */
+const byKey = (shapes) => new Map(shapes.map((one) => [`${one.kind} ${one.from_ms} ${one.name}`, one]));
+
+/** @param {Page.Shape|undefined} shape */
+const textOf = (shape) => (shape ? `${shape.kind} ${JSON.stringify(bodyOf(shape))}` : "");
 
 /**
  * @typedef {Object} Desk  what is drawn at
@@ -25,7 +155,7 @@ export async function save(source, desk) {
     const lack = lackOf(one);
     if (!lack) continue;
     desk.choose(one.id);
-    return notice("error", "Not saved", lack);
+    return notice("error", t("traffic.not_saved"), lack);
   }
   try {
     desk.saved(await sendDrawing(source, shapes, desk.stored().revision));
@@ -35,7 +165,7 @@ export async function save(source, desk) {
     if (error.status === 412) return showOthers(source, desk);
     const named = namedIn(error.message, shapes);
     if (named) desk.choose(named.id);
-    const title = error.passes ? "Not saved, what was drawn is still here" : "Not saved";
+    const title = error.passes ? t("traffic.not_saved_what_was_drawn_is") : t("traffic.not_saved");
     notice("error", title, `${error.message} ${error.passes ? error.remedy : ""}`);
   }
 }
@@ -56,29 +186,35 @@ async function showOthers(source, desk) {
   try {
     theirs = await askDrawing(source);
   } catch (error) {
-    return notice("error", "Not saved", error instanceof Error ? error.message : String(error));
+    return notice("error", t("traffic.not_saved"), error instanceof Error ? error.message : String(error));
   }
   const { shapes, both } = merged(desk.stored().shapes, desk.shapes(), shapesOf(theirs));
   const also = both.length
-    ? ` Both have changed ${both.join(", ")}: putting yours in takes the place of theirs.`
-    : " Both changes go together.";
+    ? t("traffic.both_have_changed_putting_yours_in", { both: both.join(", ") })
+    : t("traffic.both_changes_go_together");
   /** @param {string} text @param {string} look @param {() => void} onclick */
   const button = (text, look, onclick) =>
-    el("button", {
-      type: "button",
-      class: `button ${look}`,
-      text,
-      onclick: () => {
-        hideNotice();
-        onclick();
+    el(
+      "button",
+      {
+        class: `button ${look}`,
+        onclick: () => {
+          hideNotice();
+          onclick();
+        },
       },
-    });
+      text,
+    );
   notice(
     "warning",
-    "Somebody else has drawn over this source meanwhile",
-    `It is revision ${theirs.revision} now, and yours was made of ${desk.stored().revision}. Nothing is lost.${also}`,
-    button("Put mine into theirs", "primary", () => desk.merge(theirs, shapes)),
-    button("Take theirs, drop mine", "", () => desk.merge(theirs, shapesOf(theirs))),
+    t("traffic.somebody_else_has_drawn_over_this"),
+    t("traffic.it_is_revision_now_and_yours", {
+      revision: theirs.revision,
+      revision2: desk.stored().revision,
+      also,
+    }),
+    button(t("traffic.put_mine_into_theirs"), "primary", () => desk.merge(theirs, shapes)),
+    button(t("traffic.take_theirs_drop_mine"), "", () => desk.merge(theirs, shapesOf(theirs))),
   );
 }
 
@@ -91,10 +227,7 @@ async function showOthers(source, desk) {
 export function notice(kind, title, text, ...buttons) {
   const area = byId("notice");
   area.className = `notice ${kind}`;
-  area.replaceChildren(
-    el("div", {}, el("p", { class: "strong", text: title }), el("p", { text })),
-    el("div", { class: "notice-buttons" }, ...buttons),
-  );
+  area.replaceChildren(el("div", el("p.strong", title), el("p", text)), el("div.notice-buttons", ...buttons));
   area.hidden = false;
 }
 

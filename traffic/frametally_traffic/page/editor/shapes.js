@@ -1,8 +1,61 @@
 // What is drawn, as the editor has it: one flat form for lines, zones and calibrations, and what changes of it make.
 
+import { t } from "frametally/js/shared/texts.js";
+
+const MOST = 200;
+
+/** @template T */
+export class History {
+  /** @param {T} first */
+  constructor(first) {
+    this.now = first;
+    /** @type {T[]} */
+    this.past = [];
+    /** @type {T[]} */
+    this.future = [];
+    this.key = "";
+  }
+
+  /**
+   * A next step. Steps of one key that follow each other, such as a point that is moved by arrow keys, are undone as one.
+   * @param {T} next
+   * @param {string} [key]
+   */
+  put(next, key = "") {
+    if (next === this.now) return;
+    if (!key || key !== this.key) this.past = [...this.past, this.now].slice(-MOST);
+    this.future = [];
+    this.key = key;
+    this.now = next;
+  }
+
+  undo() {
+    const before = this.past.at(-1);
+    if (before === undefined) return;
+    this.future.push(this.now);
+    this.past = this.past.slice(0, -1);
+    this.key = "";
+    this.now = before;
+  }
+
+  redo() {
+    const after = this.future.pop();
+    if (after === undefined) return;
+    this.past = [...this.past, this.now];
+    this.key = "";
+    this.now = after;
+  }
+}
+
 /** @typedef {[x: number, y: number]} Point */
 
 export const KINDS = /** @type {const} */ (["line", "zone", "calibration"]);
+/** What a kind is called in a sentence. */
+export const KIND_NAMES = {
+  line: t("traffic.kind_line"),
+  zone: t("traffic.zone"),
+  calibration: t("traffic.kind_calibration"),
+};
 /** @type {Record<Page.ShapeKind, {fewest: number, most: number, closed: boolean}>} */
 export const LIMITS = {
   line: { fewest: 2, most: 8, closed: false },
@@ -89,11 +142,13 @@ export function bodyOf({ kind, name, from_ms, to_ms, width_px, height_px, points
  * @param {Page.Shape} shape
  */
 export function lackOf({ kind, name, metres, sides_m }) {
-  if (!name.trim()) return `A ${kind} has no name: give it one.`;
+  if (!name.trim()) return t("traffic.a_has_no_name_give_it", { kind: KIND_NAMES[kind] });
   const empty = [...metres, ...sides_m].findIndex((pair) => pair.some((value) => value === null));
   if (empty < 0) return "";
-  const what = sides_m.length ? `sides of rectangle ${empty + 1}` : `metres of point ${empty + 1}`;
-  return `${kind} ${name} lacks the ${what}: fill them in, or remove them.`;
+  const what = sides_m.length
+    ? t("traffic.sides_of_rectangle", { empty: empty + 1 })
+    : t("traffic.metres_of_point", { empty: empty + 1 });
+  return t("traffic.lacks_the_fill_them_in_or", { kind: KIND_NAMES[kind], name, what });
 }
 
 /**

@@ -3,6 +3,7 @@
 import { byId, el, svg } from "frametally/js/shared/dom.js";
 import { draftOf, handlesOf, markOf } from "./marks.js";
 import { LIMITS, movedBy, withNewPoint, withPoint } from "./shapes.js";
+import { t } from "frametally/js/shared/texts.js";
 
 /** @typedef {import("./shapes.js").Point} Point */
 /**
@@ -33,16 +34,12 @@ export class Stage {
     this.hands = hands;
     this.area = byId("stage");
     this.image = el("img", { alt: "", draggable: "false", decoding: "async" });
-    this.empty = el("p", {
-      class: "stage-empty",
-      text: "No picture of this source is stored any more.",
-      hidden: true,
-    });
+    this.empty = el("p.stage-empty", { hidden: true }, t("traffic.no_picture_of_this_source_is"));
     this.drawing = svg("svg", {
       class: "drawing",
       role: "application",
       tabindex: 0,
-      "aria-label": "Picture with what is drawn over it",
+      "aria-label": t("traffic.picture_with_what_is_drawn_over"),
       "aria-describedby": "stage-help",
     });
     this.paths = svg("g");
@@ -163,7 +160,7 @@ export class Stage {
     points.push(point);
     this.cross = point;
     if (points.length === LIMITS[kind].most) return this.finish();
-    this.hands.say(`Point ${points.length} at ${point.join(", ")}.`);
+    this.hands.say(t("traffic.point_at", { length: points.length, point: point.join(", ") }));
     this.#drafted();
   }
 
@@ -217,7 +214,7 @@ export class Stage {
     }
   }
 
-  /** @param {number|null} id @returns {Page.Shape|null} */
+  /** @param {number|null} id */
   #choose(id) {
     const found = this.shown?.shapes.find((one) => one.id === id) ?? null;
     if (found?.id !== this.shown?.chosen?.id) this.hands.choose(found?.id ?? null);

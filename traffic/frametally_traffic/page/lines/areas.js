@@ -3,20 +3,21 @@
 import { TimeChart } from "frametally/js/chart/plot.js";
 import { byId, control, el, refill, swatch } from "frametally/js/shared/dom.js";
 import { mean, number, span } from "frametally/js/shared/format.js";
-import { scrollable, spokenCaption, tableOf, rowOf, numberCell } from "frametally/js/shared/tables.js";
-import { viewOf } from "./views.js";
+import { scrollable, tableOf, rowOf, numberCell } from "frametally/js/shared/tables.js";
+import { showChoice, viewOf } from "./views.js";
+import { t } from "frametally/js/shared/texts.js";
 
 /** @typedef {"at_start"|"entered"|"appeared"|"from_start"|"left"|"vanished"|"to_end"} Field */
 
 /** What changes how many are there, as columns of the table. @type {[Field, string, string][]} */
 const COLUMNS = [
-  ["at_start", "At start", "there just before the interval"],
-  ["entered", "+ entered", "came over the zone's rim, or from the picture's border"],
-  ["appeared", "+ appeared", "first seen within the zone"],
-  ["from_start", "+ from start", "there when the footage began"],
-  ["left", "− left", "went over the rim, or to the picture's border"],
-  ["vanished", "− vanished", "last seen within the zone"],
-  ["to_end", "− to the end", "there when the footage ended"],
+  ["at_start", t("traffic.at_start"), t("traffic.there_just_before_the_interval")],
+  ["entered", t("traffic.entered"), t("traffic.came_over_the_zones_rim_or")],
+  ["appeared", t("traffic.appeared"), t("traffic.first_seen_within_the_zone")],
+  ["from_start", t("traffic.from_start"), t("traffic.there_when_the_footage_began")],
+  ["left", t("traffic.left"), t("traffic.went_over_the_rim_or_to")],
+  ["vanished", t("traffic.vanished"), t("traffic.last_seen_within_the_zone")],
+  ["to_end", t("traffic.to_the_end"), t("traffic.there_when_the_footage_ended")],
 ];
 const MOST_ROWS = 500;
 
@@ -45,28 +46,24 @@ export class ZonesCard {
     byId("zones-card").hidden = !names.length;
     if (!names.length) return;
     if (!this.chosen || !names.includes(this.chosen)) this.chosen = names[0];
-    refill(
-      byId("zones-of"),
-      ...(names.length > 1 ? names : []).map((name) =>
-        el("button", {
-          type: "button",
-          "aria-pressed": String(name === this.chosen),
-          text: name,
-          title: name,
-          onclick: () => {
-            this.chosen = name;
-            this.show(answer);
-          },
-        }),
-      ),
-    );
+    showChoice(byId("zones-of"), names, this.chosen, (name) => {
+      this.chosen = name;
+      this.show(answer);
+    });
     const zone = answer.zones.find(({ name }) => name === this.chosen);
     const own = answer.stays.filter((one) => one.zone === this.chosen);
     const stay =
       zone && zone.median_s !== null
-        ? `${number(zone.stays)} stays: half of them up to ${seconds(zone.median_s)}, 90 % up to ${seconds(zone.p90_s)}.`
-        : "No stay of which both ends are known.";
-    byId("zones-subtitle").textContent = `How many were in ${this.chosen} on average. ${stay}`;
+        ? t("traffic.stays_half_of_them_up_to", {
+            stays: number(zone.stays),
+            median_s: seconds(zone.median_s),
+            p90_s: seconds(zone.p90_s),
+          })
+        : t("traffic.no_stay_of_which_both_ends");
+    byId("zones-subtitle").textContent = t("traffic.how_many_were_in_on_average", {
+      chosen: this.chosen,
+      stay,
+    });
     this.#showChart(answer, own);
     refill(byId("zones-table"), tableOfStays(own, answer));
   }
@@ -85,20 +82,18 @@ export class ZonesCard {
     }));
     refill(
       byId("zones-legend"),
-      ...columns.map(({ name, color }) =>
-        el("span", { class: "key" }, swatch(color), el("span", { class: "name", text: name })),
-      ),
+      ...columns.map(({ name, color }) => el("span.key", swatch(color), el("span.name", name))),
     );
     const view = viewOf(
       answer,
       columns,
       answer.zones.filter(({ name }) => name === this.chosen),
       {
-        title: `In ${this.chosen}`,
-        axis: "there at a time",
+        title: t("traffic.in", { chosen: this.chosen }),
+        axis: t("traffic.there_at_a_time"),
         perInterval: false,
         stacks: true,
-        format: (value) => (value === null ? "not measured" : mean(value)),
+        format: (value) => (value === null ? t("web.not_measured") : mean(value)),
       },
     );
     this.chart.canvas.hidden = !view.rows.length;
@@ -112,14 +107,14 @@ export class ZonesCard {
  * @param {Api.ZoneStays} answer
  */
 function tableOfStays(stays, { bars }) {
-  if (!stays.length) return el("p", { class: "muted", text: "Nobody was there in this time." });
+  if (!stays.length) return el("p.muted", t("traffic.nobody_was_there_in_this_time"));
   const ends = new Map(bars.map(({ start_ms: start, end_ms: end }) => [start, end]));
   const rows = stays
     .slice(0, MOST_ROWS)
     .map((one) =>
       rowOf(
         span(one.start_ms, ends.get(one.start_ms) ?? one.start_ms),
-        el("td", { text: one.label }),
+        el("td", one.label),
         ...COLUMNS.map(([field]) => numberCell(number(one[field]), one[field] ? "number" : "number zero")),
         numberCell(number(one.at_end), "number strong"),
         numberCell(number(one.peak)),
@@ -127,30 +122,29 @@ function tableOfStays(stays, { bars }) {
       ),
     );
   const heading = (/** @type {string} */ text, title = text) =>
-    el("th", { scope: "col", class: "number", title, text });
+    el("th.number", { scope: "col", title }, text);
   return el(
     "div",
-    {},
     scrollable(
-      "Who came and went, by interval and label",
+      t("traffic.who_came_and_went_by_interval"),
       tableOf({
-        caption: spokenCaption("Who came and went, by interval and label"),
+        caption: t("traffic.who_came_and_went_by_interval"),
         headings: [
-          el("th", { scope: "col", text: "Interval" }),
-          el("th", { scope: "col", text: "Label" }),
+          el("th", { scope: "col" }, t("web.interval")),
+          el("th", { scope: "col" }, t("web.label")),
           ...COLUMNS.map(([, name, title]) => heading(name, title)),
-          heading("= at end", "there just before the interval ended"),
-          heading("Peak", "most at once"),
-          heading("Mean", "on average while there was footage"),
+          heading(t("traffic.at_end"), t("traffic.there_just_before_the_interval_ended")),
+          heading(t("traffic.peak"), t("traffic.most_at_once")),
+          heading(t("web.mean"), t("traffic.on_average_while_there_was_footage")),
         ],
         rows,
       }),
     ),
     stays.length > MOST_ROWS
-      ? el("p", {
-          class: "muted small",
-          text: `The first ${MOST_ROWS} of ${number(stays.length)} rows: choose a shorter time for the others.`,
-        })
+      ? el(
+          "p.muted.small",
+          t("traffic.the_first_of_rows_choose_a", { MOST_ROWS, length: number(stays.length) }),
+        )
       : null,
   );
 }

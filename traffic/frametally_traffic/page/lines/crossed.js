@@ -2,27 +2,22 @@
 
 import { TimeChart } from "frametally/js/chart/plot.js";
 import { get } from "frametally/js/shared/api.js";
+import { checkLines, rangeWords } from "frametally/js/shared/checked.js";
 import { byId, control, el, refill, swatch } from "frametally/js/shared/dom.js";
 import { moment, number, span } from "frametally/js/shared/format.js";
+import { METRICS } from "frametally/js/shared/metrics.js";
 import { themeColor } from "frametally/js/shared/palette.js";
-import {
-  headingsOf,
-  numberCell,
-  rowOf,
-  scrollable,
-  spokenCaption,
-  tableOf,
-} from "frametally/js/shared/tables.js";
-import { queryOf } from "./form.js";
+import { headingsOf, numberCell, rowOf, scrollable, tableOf } from "frametally/js/shared/tables.js";
+import { queryOf, showChoice, viewOf } from "./views.js";
 import { pictureOf, Sightings } from "./sightings.js";
-import { viewOf } from "./views.js";
+import { t } from "frametally/js/shared/texts.js";
 
 /** Why a crossing is not measured. @type {Record<Api.CrossingReason["reason"], string>} */
-export const WHY_NOT_CROSSED = {
-  too_few_boxes: "too few boxes near the line",
-  gap: "not seen while it crossed",
-  never_clear: "never clear of the line",
-  hidden: "partly hidden: its box changed size",
+const WHY_NOT_CROSSED = {
+  too_few_boxes: t("traffic.too_few_boxes_near_the_line"),
+  gap: t("traffic.not_seen_while_it_crossed"),
+  never_clear: t("traffic.never_clear_of_the_line"),
+  hidden: t("traffic.partly_hidden_its_box_changed_size"),
 };
 
 /** @typedef {"to_right"|"to_left"|"not_measured"} Way */
@@ -59,22 +54,11 @@ export class CrossingsCard {
     byId("crossings-card").hidden = !names.length;
     if (!names.length) return;
     if (!this.chosen || !names.includes(this.chosen)) this.chosen = names[0];
-    refill(
-      byId("crossings-of"),
-      ...(names.length > 1 ? names : []).map((name) =>
-        el("button", {
-          type: "button",
-          "aria-pressed": String(name === this.chosen),
-          text: name,
-          title: name,
-          onclick: () => {
-            this.chosen = name;
-            this.proof.close();
-            this.show(state, answer);
-          },
-        }),
-      ),
-    );
+    showChoice(byId("crossings-of"), names, this.chosen, (name) => {
+      this.chosen = name;
+      this.proof.close();
+      this.show(state, answer);
+    });
     this.#showChart(answer);
     refill(byId("crossings-table"), this.#table(answer));
   }
@@ -86,23 +70,33 @@ export class CrossingsCard {
     const ways = /** @type {[Way, string, string][]} */ ([
       ["to_right", line.to_right, themeColor("series-0")],
       ["to_left", line.to_left, themeColor("series-1")],
-      ["not_measured", "not measured", themeColor("series-other")],
+      ["not_measured", t("web.not_measured"), themeColor("series-other")],
     ]);
-    const columns = ways.map(([way, name, color]) => ({ name, color, values: sums(answer, line.name, way) }));
+    const columns = ways.map(([way, name, color]) => ({
+      name,
+      color,
+      values: sums(answer, line.name, way),
+      intervals: intervalsOf(answer, line.name, way, null),
+    }));
     const some = columns.filter(({ values }, position) => position < 2 || values.size);
-    const title = `Crossings of ${line.name}`;
+    const title = t("traffic.crossings_of", { name: line.name });
     byId("crossings-subtitle").textContent = `${title}, ${span(...rangeOf(answer))}`;
     refill(
       byId("crossings-legend"),
-      ...some.map(({ name, color, values }) =>
+      ...some.map(({ name, color, values, intervals }) =>
         el(
-          "span",
-          { class: "key" },
+          "span.key",
           swatch(color),
-          el("span", { class: "name", text: name }),
-          el("span", { class: "count muted", text: number(total(values)) }),
+          el("span.name", name),
+          el("span.count.muted", number(total(values)), rangeOfTruth(intervals)),
         ),
       ),
+    );
+    const lines = checkLines(answer, METRICS.objects);
+    byId("crossings-checks").hidden = !lines.length;
+    refill(
+      byId("crossings-checks"),
+      ...lines.map(({ text, isStale }) => el(isStale ? "p.time-warning" : "p", text)),
     );
     const view = viewOf(
       answer,
@@ -110,10 +104,10 @@ export class CrossingsCard {
       answer.lines.filter(({ name }) => name === line.name),
       {
         title,
-        axis: "crossings",
+        axis: t("traffic.crossings_2"),
         perInterval: true,
         stacks: true,
-        format: (value) => (value === null ? "not measured" : number(value)),
+        format: (value) => (value === null ? t("web.not_measured") : number(value)),
       },
     );
     this.chart.canvas.hidden = !view.rows.length;
@@ -125,16 +119,16 @@ export class CrossingsCard {
     const rows = answer.totals.map((one) => {
       const cell = (/** @type {Way} */ way, name = "") =>
         el(
-          "td",
-          { class: "number" },
-          name ? el("span", { class: "muted", text: `${name} ` }) : null,
+          "td.number",
+          name ? el("span.muted", `${name} `) : null,
           this.#numberButton(one.line, way, one.label, one[way]),
+          el("span.muted", rangeOfTruth(intervalsOf(answer, one.line, way, one.label))),
         );
       const unmeasured = cell("not_measured");
       unmeasured.title = one.reasons.map(reasonWords).join("; ");
       return rowOf(
         one.line,
-        el("td", { text: one.label }),
+        el("td", one.label),
         cell("to_right", this.#wayName(one.line, "to_right")),
         cell("to_left", this.#wayName(one.line, "to_left")),
         numberCell(number(one.gross)),
@@ -142,13 +136,21 @@ export class CrossingsCard {
         unmeasured,
       );
     });
-    if (!rows.length) return el("p", { class: "muted", text: "Nobody crossed a line in this time." });
+    if (!rows.length) return el("p.muted", t("traffic.nobody_crossed_a_line_in_this"));
     return scrollable(
-      "Crossings by line and label",
+      t("traffic.crossings_by_line_and_label"),
       tableOf({
-        caption: spokenCaption("Crossings by line and label"),
+        caption: t("traffic.crossings_by_line_and_label"),
         headings: headingsOf(
-          ["Line", "Label", "With the arrow", "Against it", "Gross", "Net", "Not measured"],
+          [
+            t("traffic.line"),
+            t("web.label"),
+            t("traffic.with_the_arrow"),
+            t("traffic.against_it"),
+            t("traffic.gross"),
+            t("traffic.net"),
+            t("traffic.not_measured"),
+          ],
           (position) => position > 1,
         ),
         rows,
@@ -163,14 +165,20 @@ export class CrossingsCard {
    * @param {number} value
    */
   #numberButton(line, way, label, value) {
-    if (!value) return el("span", { class: "zero", text: "0" });
-    return el("button", {
-      type: "button",
-      class: "link",
-      text: number(value),
-      "aria-label": `${number(value)} ${label ?? ""} ${this.#wayName(line, way)} over ${line}: show them`,
-      onclick: () => this.#open({ line, way, label }),
-    });
+    if (!value) return el("span.zero", "0");
+    return el(
+      "button.link",
+      {
+        "aria-label": t("traffic.over_show_them", {
+          value: number(value),
+          label: label ?? "",
+          line: this.#wayName(line, way),
+          line2: line,
+        }),
+        onclick: () => this.#open({ line, way, label }),
+      },
+      number(value),
+    );
   }
 
   /** @param {number} start */
@@ -196,8 +204,10 @@ export class CrossingsCard {
         },
       );
     const when = from === undefined || to === undefined ? "" : `, ${span(from, to)}`;
-    const what = way ? `${this.#wayName(line, way)} over ${line}` : `over ${line}`;
-    this.proof.open(`${label ?? "Objects"} ${what}${when}`, async (cursor) => {
+    const what = way
+      ? t("traffic.over", { line: this.#wayName(line, way), line2: line })
+      : t("traffic.over_2", { line });
+    this.proof.open(`${label ?? t("traffic.objects")} ${what}${when}`, async (cursor) => {
       const page = await get("crossings/objects", query(cursor));
       return { ...page, sightings: page.entries.map((one) => sightingOf(one, page.lines)) };
     });
@@ -210,7 +220,7 @@ export class CrossingsCard {
   /** @param {string} name @param {Way} way */
   #wayName(name, way) {
     const line = this.shown?.answer.lines.find((one) => one.name === name);
-    return way === "not_measured" ? "not measured" : (line?.[way] ?? way);
+    return way === "not_measured" ? t("web.not_measured") : (line?.[way] ?? way);
   }
 }
 
@@ -227,14 +237,22 @@ function sightingOf(one, lines) {
   const shown = { lines: [line], path: one.path };
   const title = `${one.label}, ${line[one.direction]}`;
   const pictures = [
-    ...pictureOf(one.before, shown, { title, caption: `Before, ${moment(one.before?.captured_at_ms ?? 0)}` }),
-    ...pictureOf(one.after, shown, { title, caption: `After, ${moment(one.after?.captured_at_ms ?? 0)}` }),
+    ...pictureOf(one.before, shown, {
+      title,
+      caption: t("traffic.before", { captured_at_ms: moment(one.before?.captured_at_ms ?? 0) }),
+    }),
+    ...pictureOf(one.after, shown, {
+      title,
+      caption: t("traffic.after", { captured_at_ms: moment(one.after?.captured_at_ms ?? 0) }),
+    }),
   ];
   return {
     words: [
       `${number(one.number)}. ${title}`,
       moment(one.time_ms),
-      ...(one.missing ? [`Not measured: ${WHY_NOT_CROSSED[one.missing]}.`] : []),
+      ...(one.missing
+        ? [t("traffic.not_measured_2", { WHY_NOT_CROSSED: WHY_NOT_CROSSED[one.missing] })]
+        : []),
     ],
     pictures,
   };
@@ -256,6 +274,24 @@ function sums({ crossings }, line, way) {
   }
   return values;
 }
+
+/**
+ * Where the truth is, by start of the bar; null: of the whole range.
+ * @param {Api.LineCrossings} answer
+ * @param {string} line
+ * @param {Way} way
+ * @param {string|null} label  null: all together
+ * @returns {Map<number|null, Page.Interval>}
+ */
+const intervalsOf = ({ intervals = [] }, line, way, label) =>
+  new Map(
+    intervals
+      .filter((one) => one.line === line && one.direction === way && one.label === label)
+      .map((one) => [one.start_ms, one]),
+  );
+
+/** " (12 to 15)" of the whole range; nothing where no check covers it. @param {Map<number|null, Page.Interval>} intervals */
+const rangeOfTruth = (intervals) => rangeWords(METRICS.objects, intervals.get(null) ?? null);
 
 /** @param {Map<number, number>} values */
 const total = (values) => [...values.values()].reduce((sum, value) => sum + value, 0);

@@ -5,6 +5,7 @@ import { ApiError } from "frametally/js/shared/api.js";
 import { el, iconButton } from "frametally/js/shared/dom.js";
 import { number } from "frametally/js/shared/format.js";
 import { shapesOver } from "frametally/js/shared/shapes.js";
+import { t } from "frametally/js/shared/texts.js";
 
 /**
  * @typedef {import("frametally/js/frames/boxed_picture.js").Picture & {title: string, caption: string, remarks: string[],
@@ -48,16 +49,15 @@ export class Sightings {
    */
   async open(title, load) {
     const mine = ++this.asked;
-    const list = el("div", { class: "sightings" });
-    const sum = el("p", { class: "muted", role: "status", text: "Looking for them …" });
-    const more = el("button", { type: "button", class: "button", text: "Show more", hidden: true });
+    const list = el("div.sightings");
+    const sum = el("p.muted", { role: "status" }, t("traffic.looking_for_them"));
+    const more = el("button.button", { hidden: true }, t("web.show_more"));
     this.area.hidden = false;
     this.area.replaceChildren(
       el(
-        "div",
-        { class: "proof-head" },
-        el("h3", { text: title }),
-        iconButton("Close", "×", () => this.close()),
+        "div.proof-head",
+        el("h3", title),
+        iconButton(t("web.close"), "×", () => this.close()),
       ),
       sum,
       list,
@@ -81,8 +81,12 @@ export class Sightings {
         );
         list.append(...page.sightings.map((one) => this.#card(one)));
         sum.textContent = page.value
-          ? `${number(shown)} of ${number(page.value)}${cursor ? "" : ": that is the number."}`
-          : "There is none.";
+          ? t("traffic.of", {
+              shown: number(shown),
+              value: number(page.value),
+              part: cursor ? "" : t("traffic.that_is_the_number"),
+            })
+          : t("traffic.there_is_none");
         more.hidden = !cursor;
       } catch (error) {
         if (mine !== this.asked) return;
@@ -100,11 +104,9 @@ export class Sightings {
   #card({ words, pictures }) {
     const shown = pictures.map((one, position) =>
       el(
-        "button",
+        "button.whole",
         {
-          type: "button",
-          class: "whole",
-          "aria-label": `Open large: ${one.title}, ${one.caption}`,
+          "aria-label": t("traffic.open_large", { title: one.title, caption: one.caption }),
           onclick: () => this.on.open(pictures, position),
         },
         framePicture({ ...one, over: one.small }, this.on.colorOf, {
@@ -114,16 +116,11 @@ export class Sightings {
         }),
       ),
     );
-    const absent = el("p", { class: "words muted small", text: "Its frames are no longer in the store." });
+    const absent = el("p.words.muted.small", t("traffic.its_frames_are_no_longer_in"));
     return el(
-      "article",
-      { class: "sighting" },
-      shown.length ? el("div", { class: "pictures" }, ...shown) : absent,
-      el(
-        "div",
-        { class: "words small" },
-        ...words.map((text, row) => el("p", { class: row ? "muted" : "strong", text })),
-      ),
+      "article.sighting",
+      shown.length ? el("div.pictures", ...shown) : absent,
+      el("div.words.small", ...words.map((text, row) => el("p", { class: row ? "muted" : "strong" }, text))),
     );
   }
 }
@@ -149,7 +146,7 @@ export function pictureOf(frame, shown, { title, caption }) {
       small: shapesOver({ ...shown, foot }, false),
       title,
       caption,
-      remarks: box ? [] : ["Its box is not among those that count any more."],
+      remarks: box ? [] : [t("traffic.its_box_is_not_among_those")],
     },
   ];
 }

@@ -1,24 +1,18 @@
 // Speeds: median, 85th percentile and their error by label, and how they are spread.
 
 import { byId, el, refill, svg } from "frametally/js/shared/dom.js";
-import { LOCALE, number } from "frametally/js/shared/format.js";
-import {
-  headingsOf,
-  numberCell,
-  rowOf,
-  scrollable,
-  spokenCaption,
-  tableOf,
-} from "frametally/js/shared/tables.js";
+import { number } from "frametally/js/shared/format.js";
+import { LOCALE, t } from "frametally/js/shared/texts.js";
+import { headingsOf, numberCell, rowOf, scrollable, tableOf } from "frametally/js/shared/tables.js";
 
 /** Why a speed is not known. @type {Record<Api.SpeedReason["reason"], string>} */
 const WHY_NO_SPEED = {
-  out_of_reach: "out of the calibration's reach",
-  too_few_boxes: "too few boxes",
-  too_brief: "seen too briefly",
-  too_short: "stood, or is too far away",
-  too_uncertain: "too uncertain: it turned or braked",
-  no_calibration: "no calibration",
+  out_of_reach: t("traffic.out_of_the_calibrations_reach"),
+  too_few_boxes: t("traffic.too_few_boxes"),
+  too_brief: t("traffic.seen_too_briefly"),
+  too_short: t("traffic.stood_or_is_too_far_away"),
+  too_uncertain: t("traffic.too_uncertain_it_turned_or_braked"),
+  no_calibration: t("traffic.no_calibration"),
 };
 const SIZE = { width: 640, height: 120, foot: 18 };
 
@@ -34,10 +28,20 @@ export function speedWords(one) {
   const way = one.length_m === null ? "" : `${tenths(one.length_m)} ± ${tenths(one.length_error_m)} m`;
   const { speed_missing: missing } = one;
   if (one.speed_km_h !== null) {
-    return `, ${tenths(one.speed_km_h)} ± ${tenths(one.error_km_h)} km/h${way && ` over ${way}`}`;
+    return t("traffic.km_h", {
+      speed_km_h: tenths(one.speed_km_h),
+      error_km_h: tenths(one.error_km_h),
+      way: way && t("traffic.over_3", { way }),
+    });
   }
-  if (way) return `, went ${way}; speed not known: ${WHY_NO_SPEED[missing ?? "no_calibration"]}`;
-  return missing && missing !== "no_calibration" ? `, speed not known: ${WHY_NO_SPEED[missing]}` : "";
+  if (way)
+    return t("traffic.went_speed_not_known", {
+      way,
+      WHY_NO_SPEED: WHY_NO_SPEED[missing ?? "no_calibration"],
+    });
+  return missing && missing !== "no_calibration"
+    ? t("traffic.speed_not_known", { WHY_NO_SPEED: WHY_NO_SPEED[missing] })
+    : "";
 }
 
 /** @param {Api.VisitSpeeds} answer */
@@ -46,16 +50,23 @@ export function showSpeeds({ is_calibrated: isCalibrated, speeds }) {
   if (!isCalibrated) return;
   const [together, ...byLabel] = speeds;
   if (!together) {
-    refill(byId("speeds"), el("p", { class: "muted", text: "No visits in this time." }));
+    refill(byId("speeds"), el("p.muted", t("traffic.no_visits_in_this_time")));
     return;
   }
-  const headings = ["Label", "Median km/h", "85th percentile", "± a single one", "Measured", "Not measured"];
+  const headings = [
+    t("web.label"),
+    t("traffic.median_km_h"),
+    t("traffic.85th_percentile"),
+    t("traffic.a_single_one"),
+    t("traffic.measured"),
+    t("traffic.not_measured"),
+  ];
   refill(
     byId("speeds"),
     scrollable(
-      "Speeds by label",
+      t("traffic.speeds_by_label"),
       tableOf({
-        caption: spokenCaption("Speeds by label, in km/h"),
+        caption: t("traffic.speeds_by_label_in_km_h"),
         headings: headingsOf(headings, (position) => position > 0),
         rows: byLabel.map(speedRow),
         total: byLabel.length > 1 ? speedRow(together) : undefined,
@@ -70,7 +81,7 @@ function speedRow(one) {
   const without = one.not_measured.reduce((sum, { count }) => sum + count, 0);
   const why = one.not_measured.map(({ reason, count }) => `${number(count)} ${WHY_NO_SPEED[reason]}`);
   return rowOf(
-    one.label ?? "together",
+    one.label ?? t("traffic.together"),
     numberCell(tenths(one.median_km_h)),
     numberCell(tenths(one.p85_km_h)),
     numberCell(tenths(one.error_km_h)),
@@ -90,7 +101,7 @@ function histogramOf({ histogram, median_km_h: median, p85_km_h: p85 }) {
   const step = [1, 2, 5, 10, 20, 50, 100, 200].find((one) => fastest / one <= 12) ?? 500;
   const { width, height, foot } = SIZE;
   const x = (/** @type {number} */ speed) => (speed / Math.ceil(fastest / step) / step) * (width - 30);
-  const words = `Speeds of all visits: median ${tenths(median)}, 85th percentile ${tenths(p85)} km/h`;
+  const words = t("traffic.speeds_of_all_visits_median_85th", { median: tenths(median), p85: tenths(p85) });
   return svg(
     "svg",
     { class: "histogram", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": words },
@@ -107,7 +118,7 @@ function histogramOf({ histogram, median_km_h: median, p85_km_h: p85 }) {
       svg("text", {
         x: x(position * step),
         y: height - 4,
-        text: position ? String(position * step) : "0 km/h",
+        text: position ? String(position * step) : t("traffic.0_km_h"),
       }),
     ),
   );

@@ -3,26 +3,27 @@
 import { get } from "frametally/js/shared/api.js";
 import { byId, el, refill } from "frametally/js/shared/dom.js";
 import { moment, number } from "frametally/js/shared/format.js";
-import { numberCell, rowOf, scrollable, spokenCaption, tableOf } from "frametally/js/shared/tables.js";
-import { queryOf } from "./form.js";
+import { numberCell, rowOf, scrollable, tableOf } from "frametally/js/shared/tables.js";
+import { queryOf } from "./views.js";
 import { pictureOf, Sightings } from "./sightings.js";
 import { speedWords } from "./speeds.js";
+import { t } from "frametally/js/shared/texts.js";
 
 /** @type {Record<NonNullable<Api.ShownVisit["began"]>, string>} */
 const BEGAN = {
-  border: "came in at the border",
-  found: "was first seen within the picture",
-  gap: "was there when a gap ended",
-  footage: "was there when the footage began",
-  hour: "was there before",
+  border: t("traffic.came_in_at_the_border"),
+  found: t("traffic.was_first_seen_within_the_picture"),
+  gap: t("traffic.was_there_when_a_gap_ended"),
+  footage: t("traffic.was_there_when_the_footage_began"),
+  hour: t("traffic.was_there_before"),
 };
 /** @type {Record<NonNullable<Api.ShownVisit["ended"]>, string>} */
 const ENDED = {
-  border: "went out at the border",
-  lost: "was last seen within the picture",
-  gap: "was there when a gap began",
-  footage: "was there when the footage ended",
-  hour: "goes on",
+  border: t("traffic.went_out_at_the_border"),
+  lost: t("traffic.was_last_seen_within_the_picture"),
+  gap: t("traffic.was_there_when_a_gap_began"),
+  footage: t("traffic.was_there_when_the_footage_ended"),
+  hour: t("traffic.goes_on"),
 };
 
 /** @typedef {{outcome: "assigned"|"unassigned"|"never_at_a_leg", from_leg?: string, to_leg?: string}} Wanted */
@@ -50,12 +51,12 @@ export class MovementsCard {
     const { visits, assigned, unassigned, never_at_a_leg: never } = answer.books;
     refill(
       byId("movements-books"),
-      `${number(visits)} visits = `,
-      this.#button(assigned, "with a movement", { outcome: "assigned" }),
+      t("traffic.visits_are", { visits: number(visits) }),
+      this.#button(assigned, t("traffic.with_a_movement"), { outcome: "assigned" }),
       " + ",
-      this.#button(unassigned, "at a leg without a movement", { outcome: "unassigned" }),
+      this.#button(unassigned, t("traffic.at_a_leg_without_a_movement"), { outcome: "unassigned" }),
       " + ",
-      this.#button(never, "never at a leg", { outcome: "never_at_a_leg" }),
+      this.#button(never, t("traffic.never_at_a_leg"), { outcome: "never_at_a_leg" }),
     );
     refill(byId("movements-table"), this.#table(answer));
   }
@@ -70,8 +71,7 @@ export class MovementsCard {
         from,
         ...legs.map((to) =>
           el(
-            "td",
-            { class: "number" },
+            "td.number",
             this.#button(
               sum((one) => one.from_leg === from && one.to_leg === to),
               "",
@@ -83,17 +83,17 @@ export class MovementsCard {
       ),
     );
     return scrollable(
-      "Movements from leg to leg",
+      t("traffic.movements_from_leg_to_leg"),
       tableOf({
-        caption: spokenCaption("Visits by the leg that they came over and the leg that they went over"),
+        caption: t("traffic.visits_by_the_leg_that_they"),
         headings: [
-          el("th", { scope: "col", text: "from ↓ to →" }),
-          ...legs.map((text) => el("th", { scope: "col", class: "number", title: text, text })),
-          el("th", { scope: "col", class: "number", text: "together" }),
+          el("th", { scope: "col" }, t("traffic.from_to")),
+          ...legs.map((text) => el("th.number", { scope: "col", title: text }, text)),
+          el("th.number", { scope: "col" }, t("traffic.together")),
         ],
         rows,
         total: rowOf(
-          "together",
+          t("traffic.together"),
           ...legs.map((to) => numberCell(number(sum((one) => one.to_leg === to)))),
           numberCell(number(answer.books.assigned)),
         ),
@@ -108,15 +108,17 @@ export class MovementsCard {
    */
   #button(value, words, wanted) {
     const text = [number(value), words].filter(Boolean).join(" ");
-    if (!value) return el("span", { class: "zero", text });
+    if (!value) return el("span.zero", text);
     const { from_leg: from, to_leg: to } = wanted;
-    return el("button", {
-      type: "button",
-      class: "link",
+    return el(
+      "button.link",
+      {
+        "aria-label": from ? t("traffic.from_to_show_them", { text, from, to }) : null,
+        onclick: () =>
+          this.#open(wanted, from ? t("traffic.from_to_2", { from, to }) : t("traffic.visits", { words })),
+      },
       text,
-      "aria-label": from ? `${text} from ${from} to ${to}: show them` : null,
-      onclick: () => this.#open(wanted, from ? `From ${from} to ${to}` : `Visits ${words}`),
-    });
+    );
   }
 
   /**
@@ -140,9 +142,10 @@ export class MovementsCard {
  * @returns {import("./sightings.js").Sighting}
  */
 function sightingOf(one, legs) {
-  const way = one.from_leg ? `${one.from_leg} → ${one.to_leg}` : "no movement";
+  const way = one.from_leg ? `${one.from_leg} → ${one.to_leg}` : t("traffic.no_movement");
   const title = `${one.label}, ${way}`;
-  const ends = one.began && one.ended ? [`It ${BEGAN[one.began]} and ${ENDED[one.ended]}.`] : [];
+  const ends =
+    one.began && one.ended ? [t("traffic.it_and", { BEGAN: BEGAN[one.began], ENDED: ENDED[one.ended] })] : [];
   return {
     words: [`${number(one.number)}. ${title}`, `${moment(one.time_ms)}${speedWords(one)}`, ...ends],
     pictures: pictureOf(

@@ -1,14 +1,20 @@
 // From answers on lines and zones to what the time chart draws.
 
-import { gapsOf, notAnalysedOf, partOf } from "frametally/js/shared/series.js";
+import { byId, control, el, fillSelect, refill } from "frametally/js/shared/dom.js";
+import { duration, fromInput, toInput } from "frametally/js/shared/format.js";
 import { METRICS } from "frametally/js/shared/metrics.js";
+import { gapsOf, notAnalysedOf, partOf } from "frametally/js/shared/series.js";
 import { together } from "frametally/js/shared/spans.js";
+import { formatWhole } from "frametally/js/shared/state.js";
+import { zoneOf } from "frametally/js/shared/time.js";
+import { t } from "frametally/js/shared/texts.js";
 
 /**
  * @typedef {Object} Column  what one colour stands for
  * @property {string} name
  * @property {string} color
  * @property {Map<number, number>} values  by start of the bar; absent is 0
+ * @property {Map<number|null, Page.Interval>} [intervals]  by start of the bar, where people checked; null: of all
  */
 
 /** What every answer on lines and zones begins with. @typedef {Pick<Api.LineCrossings, "source"|"bars"|"from_ms"|"to_ms"|"interval_s"|"not_analysed">} Head */
@@ -36,12 +42,13 @@ export function viewOf(answer, columns, shapes, words) {
   const metric = { ...METRICS.objects, ...words };
   return {
     rows,
-    series: columns.map(({ name, color, values }) => ({
+    series: columns.map(({ name, color, values, intervals }) => ({
       name,
       labels: [name],
       color,
       total: words.perInterval ? metric.join([...values.values()]) : null,
       measured: null,
+      interval: intervals?.get(null) ?? null,
     })),
     gaps: gapsOf(rows, [...outside, ...notAnalysed], from, to),
     outside,
@@ -70,7 +77,7 @@ export function viewOf(answer, columns, shapes, words) {
  * @param {number} from
  * @param {number} to
  */
-export function notHolding(shapes, from, to) {
+function notHolding(shapes, from, to) {
   const within = (/** @type {number} */ ms) => Math.min(Math.max(ms, from), to);
   const held = shapes.map((one) => ({ start: within(one.from_ms ?? from), end: within(one.to_ms ?? to) }));
   return gapsOf(held, [], from, to);
@@ -85,8 +92,9 @@ function rowOf(bar, columns) {
   const { start_ms: start, end_ms: end, frames, covered_ms: covered } = bar;
   /** @type {Page.Row["byLabel"]} */
   const byLabel = new Map();
-  for (const { name, values } of columns) {
+  for (const { name, values, intervals } of columns) {
     const value = values.get(start) ?? 0;
+    const interval = intervals?.get(start);
     // As of objects that were all followed.
     byLabel.set(name, {
       start_ms: start,
@@ -100,6 +108,10 @@ function rowOf(bar, columns) {
       tracked_detections: value,
       followed_objects: null,
       measured_objects: null,
+      low: interval?.low ?? null,
+      high: interval?.high ?? null,
+      estimate: interval?.estimate ?? null,
+      check: null,
     });
   }
   return {
@@ -110,4 +122,111 @@ function rowOf(bar, columns) {
     coveredS: covered === null ? null : covered / 1000,
     byLabel,
   };
+}
+
+/**
+ * The question as the API's query parameters.
+ * @param {Page.State} state  with one source
+ * @param {Record<string, string|number|null>} [more]  those of null are left out
+ */
+export function queryOf(state, more = {}) {
+  const query = new URLSearchParams({ source: state.sources[0] });
+  state.labels.forEach((label) => query.append("label", label));
+  if (state.from !== null) query.set("from", String(state.from));
+  if (state.to !== null) query.set("to", String(state.to));
+  if (state.model) query.set("model", state.model);
+  query.set("timezone", zoneOf(state));
+  if (state.interval) query.set("interval", String(state.interval));
+  for (const [name, value] of Object.entries(more)) {
+    if (value !== null) query.set(name, String(value));
+  }
+  return query;
+}
+
+/**
+ * The page's own address.
+ * @param {Page.State} state
+ * @param {Pick<Api.LineCrossings, "interval_s"|"model">} [answer]
+ */
+export const addressOf = (state, answer) =>
+  `?${formatWhole(state, { timezone: zoneOf(state), interval: answer?.interval_s, model: answer?.model })}`;
+
+export class AskedForm {
+  /** @param {(part: Partial<Page.State>) => void} onChange */
+  constructor(onChange) {
+    this.source = control("asked-source", HTMLSelectElement);
+    this.from = control("asked-from", HTMLInputElement);
+    this.to = control("asked-to", HTMLInputElement);
+    this.interval = control("asked-interval", HTMLSelectElement);
+    this.label = control("asked-label", HTMLSelectElement);
+    byId("asked").addEventListener("submit", (event) => event.preventDefault());
+    // Of another source neither the range nor the interval may be right.
+    this.source.addEventListener("change", () =>
+      onChange({ sources: [this.source.value], from: null, to: null, interval: null }),
+    );
+    this.label.addEventListener("change", () =>
+      onChange({ labels: this.label.value ? [this.label.value] : [] }),
+    );
+    this.interval.addEventListener("change", () =>
+      onChange({ interval: Number(this.interval.value) || null }),
+    );
+    for (const input of [this.from, this.to]) {
+      input.addEventListener("change", () => {
+        const [from, to] = [fromInput(this.from.value), fromInput(this.to.value)];
+        const isEmpty = from !== null && to !== null && from >= to;
+        this.to.setCustomValidity(isEmpty ? t("traffic.the_end_lies_before_the_beginning") : "");
+        if (isEmpty) this.to.reportValidity();
+        else onChange({ from, to });
+      });
+    }
+  }
+
+  /**
+   * @param {Page.State} state
+   * @param {Api.Catalogue} catalogue
+   */
+  show(state, { sources, labels }) {
+    fillSelect(
+      this.source,
+      sources.map(({ source, name }) => [source, name]),
+      state.sources[0] ?? "",
+    );
+    fillSelect(
+      this.label,
+      [["", t("web.all_labels")], ...labels.map(({ label }) => [label, label])],
+      state.labels[0] ?? "",
+    );
+  }
+
+  /** @param {Pick<Api.LineCrossings, "from_ms"|"to_ms"|"interval_s"|"interval_choices_s">} answer */
+  showRange({ from_ms: from, to_ms: to, interval_s: interval, interval_choices_s: choices }) {
+    for (const [input, ms] of /** @type {[HTMLInputElement, number|null][]} */ ([
+      [this.from, from],
+      [this.to, to],
+    ])) {
+      if (document.activeElement !== input) input.value = ms === null ? "" : toInput(ms);
+    }
+    fillSelect(
+      this.interval,
+      choices.map((seconds) => [String(seconds), duration(seconds)]),
+      String(interval ?? ""),
+    );
+  }
+}
+
+/**
+ * Buttons of which one is chosen; none where there is only one thing to choose.
+ * @param {HTMLElement} area
+ * @param {string[]} names
+ * @param {string} chosen
+ * @param {(name: string) => void} onChoose
+ */
+export function showChoice(area, names, chosen, onChoose) {
+  const button = (/** @type {string} */ name) =>
+    el(
+      "button",
+      { "aria-pressed": String(name === chosen), title: name, onclick: () => onChoose(name) },
+      name,
+    );
+  refill(area, ...(names.length > 1 ? names.map(button) : []));
 }

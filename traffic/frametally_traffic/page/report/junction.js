@@ -4,7 +4,8 @@ import { svg } from "frametally/js/shared/dom.js";
 import { number } from "frametally/js/shared/format.js";
 import { themeColor } from "frametally/js/shared/palette.js";
 import { framePicture } from "frametally/js/frames/boxed_picture.js";
-import { columnsOf, MOTOR, totalsOf } from "./report.js";
+import { columnsOf, MOTOR, totalsOf } from "./tables.js";
+import { t } from "frametally/js/shared/texts.js";
 
 /** @typedef {Api.Traffic} Report */
 /** @typedef {[x: number, y: number]} Place */
@@ -29,7 +30,7 @@ export function junctionPicture({ image_url: url, legs, name }) {
   const [{ width_px: width, height_px: height }] = legs;
   if (!url) return null;
   const picture = framePicture({ image_url: url, width_px: width, height_px: height, boxes: [] }, () => "", {
-    alt: `The junction ${name} with its legs`,
+    alt: t("traffic.the_junction_with_its_legs", { name }),
     sizes: "480px",
   });
   picture.append(
@@ -112,7 +113,7 @@ export function junctionDiagram(report) {
       stroke: themeColor(`series-${(order.get(from) ?? 0) % COLORS}`),
       "stroke-width": 1 + ((WIDEST - 1) * totals[at]) / most,
     });
-    line.append(svg("title", { text: `${from} to ${to}: ${number(totals[at])}` }));
+    line.append(svg("title", { text: t("traffic.to_2", { from, to, totals: number(totals[at]) }) }));
     return [{ line, total: totals[at] }];
   });
   flows.sort((a, b) => b.total - a.total);
@@ -122,7 +123,7 @@ export function junctionDiagram(report) {
       class: "diagram",
       viewBox: `${-MARGIN} 0 ${SIZE + 2 * MARGIN} ${SIZE}`,
       role: "img",
-      "aria-label": "Motor vehicles by movement; the tables have the numbers",
+      "aria-label": t("traffic.motor_vehicles_by_movement_the_tables"),
     },
     ...[...angles.values()].map((angle) => {
       const [[x1, y1], [x2, y2]] = [at(angle, ROAD.from), at(angle, ROAD.to)];
@@ -142,7 +143,12 @@ function nameOf({ name, came_over: came, went_over: went }, angle) {
   const shown = name.length > 18 ? `${name.slice(0, 17)}…` : name;
   return [
     svg("text", { class: "leg-name", x, y: y - 10, text: shown }),
-    svg("text", { class: "leg-counts", x, y: y + 11, text: `in ${number(came)} · out ${number(went)}` }),
+    svg("text", {
+      class: "leg-counts",
+      x,
+      y: y + 11,
+      text: t("traffic.in_out", { came: number(came), went: number(went) }),
+    }),
   ];
 }
 

@@ -1,18 +1,80 @@
 // The tables of a traffic report: legs, peak hours, quarter-hours, visits.
 
-import { el } from "frametally/js/shared/dom.js";
 import * as format from "frametally/js/shared/format.js";
-import {
-  headingsOf,
-  numberCell,
-  rowOf,
-  scrollable,
-  spokenCaption,
-  tableOf,
-} from "frametally/js/shared/tables.js";
-import { approachesOf, columnsOf, countsOf, lackOf, totalsOf, TURN_SIGNS, TURN_WORDS } from "./report.js";
+import { el } from "frametally/js/shared/dom.js";
+import { percent } from "frametally/js/shared/format.js";
+import { headingsOf, numberCell, rowOf, scrollable, tableOf } from "frametally/js/shared/tables.js";
+import { t } from "frametally/js/shared/texts.js";
 
 /** @typedef {Api.Traffic} Report */
+
+/** @type {Record<NonNullable<Api.TrafficMovement["turn"]>, string>} */
+const TURN_SIGNS = { l2: "↙", l: "←", t: "↑", r: "→", r2: "↘", u: "↶" };
+/** @type {Record<NonNullable<Api.TrafficMovement["turn"]>, string>} */
+const TURN_WORDS = {
+  l2: t("traffic.sharp_left"),
+  l: t("traffic.left_turn"),
+  t: t("traffic.through"),
+  r: t("traffic.right_turn"),
+  r2: t("traffic.sharp_right"),
+  u: t("traffic.u_turn"),
+};
+/** @type {Record<NonNullable<Api.TrafficQuarter["missing"]>, string>} */
+const MISSING = {
+  no_footage: t("web.no_footage"),
+  not_analysed: t("traffic.not_analysed_yet"),
+  not_measured: t("traffic.not_measured_objects_were_not_followed"),
+};
+
+/** Shows the columns of all motor vehicles together. */
+export const MOTOR = "";
+
+/**
+ * Positions of the columns that are shown: one class by its name, or all motor vehicles.
+ * @param {Report} report
+ * @param {string} shown
+ */
+export const columnsOf = ({ columns }, shown) =>
+  columns.flatMap((column, at) => ((shown === MOTOR ? column.is_motor : column.name === shown) ? [at] : []));
+
+/**
+ * A quarter's counts by movement, of some columns; null where nothing is known.
+ * @param {Api.TrafficQuarter} quarter
+ * @param {number[]} columns
+ */
+export const countsOf = ({ counts }, columns) =>
+  counts && counts.map((byClass) => columns.reduce((sum, column) => sum + byClass[column], 0));
+
+/**
+ * Movements of the whole report, in their order.
+ * @param {Report} report
+ * @param {number[]} columns
+ */
+export function totalsOf({ quarters, movements }, columns) {
+  const totals = movements.map(() => 0);
+  for (const quarter of quarters) countsOf(quarter, columns)?.forEach((count, at) => (totals[at] += count));
+  return totals;
+}
+
+/**
+ * Why a quarter cannot stand beside others; null where all of it was seen.
+ * @param {Api.TrafficQuarter} quarter
+ */
+export function lackOf({ missing, is_whole: isWhole, seen_ms: seen }) {
+  if (missing) return MISSING[missing];
+  return isWhole ? null : t("traffic.seen", { seen: percent(seen / 900_000) });
+}
+
+/**
+ * The legs that movements come over, each with the positions of its movements.
+ * @param {Report} report
+ */
+function approachesOf({ legs, movements }) {
+  return legs.map(({ name }) => ({
+    name,
+    movements: movements.flatMap(({ from_leg: from }, at) => (from === name ? [at] : [])),
+  }));
+}
 
 const QUARTER_MS = 900_000;
 
@@ -21,41 +83,84 @@ export function legsTable({ legs }) {
   const rows = legs.map(({ name, side, came_over: came, went_over: went }) =>
     rowOf(
       name,
-      el("td", { text: side ?? "not known" }),
+      el("td", side ?? t("traffic.not_known")),
       ...[came, went, came + went].map((count) => numberCell(format.number(count))),
     ),
   );
   const sum = (/** @type {"came_over"|"went_over"} */ way) => legs.reduce((all, leg) => all + leg[way], 0);
   const [came, went] = [sum("came_over"), sum("went_over")];
   return tableOf({
-    caption: spokenCaption("Motor vehicles by leg"),
-    headings: headingsOf(["Leg", "Side", "In", "Out", "Both"], (at) => at > 1),
+    caption: t("traffic.motor_vehicles_by_leg"),
+    headings: headingsOf(
+      [t("traffic.leg"), t("traffic.side"), t("traffic.in_2"), t("traffic.out"), t("traffic.both")],
+      (at) => at > 1,
+    ),
     rows,
     total: rowOf(
-      "All",
+      t("web.all"),
       el("td"),
       ...[came, went, came + went].map((count) => numberCell(format.number(count))),
     ),
   });
 }
 
+/**
+ * How many crossed each leg, where people have checked that.
+ * @param {Report} report
+ * @param {Api.LineCrossings} crossings
+ */
+export function checkedTable({ legs }, { totals, intervals = [] }) {
+  const whole = intervals.filter((one) => one.start_ms === null && one.label === null);
+  const rows = legs.flatMap(({ name, inward }) =>
+    whole
+      .filter(({ line }) => line === name)
+      .map(({ direction, low, high, estimate }) => {
+        const raw = totals.filter(({ line }) => line === name).reduce((sum, one) => sum + one[direction], 0);
+        return rowOf(
+          name,
+          el("td", direction === inward ? t("traffic.in_3") : t("traffic.out_2")),
+          numberCell(format.number(raw)),
+          numberCell(format.number(Math.round(estimate))),
+          numberCell(
+            t("traffic.to_5", { low: format.number(Math.round(low)), high: format.number(Math.round(high)) }),
+          ),
+        );
+      }),
+  );
+  return tableOf({
+    caption: t("traffic.checked_crossings_all_labels_together"),
+    headings: headingsOf(
+      [t("traffic.leg"), t("traffic.way"), t("traffic.raw_count"), t("traffic.estimate"), t("web.interval")],
+      (at) => at > 1,
+    ),
+    rows,
+  });
+}
+
 /** @param {Report} report */
 export function peaksTable({ peaks }) {
-  const names = ["Day", "Half", "Hour", "Vehicles", "Busiest quarter", "Peak-hour factor", "Heavy"];
+  const names = [
+    t("traffic.day_2"),
+    t("traffic.half"),
+    t("traffic.hour_2"),
+    t("traffic.vehicles"),
+    t("traffic.busiest_quarter"),
+    t("traffic.peak_hour_factor"),
+    t("traffic.heavy"),
+  ];
   const rows = peaks.map((peak) => {
-    const half = el("td", { text: peak.half.toUpperCase() });
+    const half = el("td", peak.half.toUpperCase());
     if (peak.start_ms === null || peak.vehicles === null) {
-      return rowOf(
-        peak.day,
-        half,
-        el("td", { class: "gap", colspan: 5, text: "no hour was seen as a whole" }),
-      );
+      return rowOf(peak.day, half, el("td.gap", { colspan: 5 }, t("traffic.no_hour_was_seen_as_a")));
     }
-    const busiest = `${format.number(peak.busiest ?? 0)} from ${minute(peak.busiest_ms ?? 0)}`;
+    const busiest = t("traffic.from_2", {
+      busiest: format.number(peak.busiest ?? 0),
+      busiest_ms: minute(peak.busiest_ms ?? 0),
+    });
     return rowOf(
       peak.day,
       half,
-      el("td", { text: `${minute(peak.start_ms)} – ${minute(peak.start_ms + 4 * QUARTER_MS)}` }),
+      el("td", `${minute(peak.start_ms)} – ${minute(peak.start_ms + 4 * QUARTER_MS)}`),
       numberCell(format.number(peak.vehicles)),
       numberCell(busiest),
       numberCell(peak.factor === null ? "–" : peak.factor.toFixed(2)),
@@ -63,7 +168,7 @@ export function peaksTable({ peaks }) {
     );
   });
   return tableOf({
-    caption: spokenCaption("Peak hours"),
+    caption: t("traffic.peak_hours"),
     headings: headingsOf(names, (at) => at > 2),
     rows,
   });
@@ -88,24 +193,23 @@ export function quartersTable(report, shown) {
     const lack = lackOf(quarter);
     const counts = countsOf(quarter, columns);
     if (!counts) {
-      const row = rowOf(name, el("td", { class: "gap", colspan: width, text: lack }));
+      const row = rowOf(name, el("td.gap", { colspan: width }, lack));
       row.classList.add("gap");
       return row;
     }
     return rowOf(
-      [document.createTextNode(name), lack ? el("span", { class: "remark", text: lack }) : null],
+      [document.createTextNode(name), lack ? el("span.remark", lack) : null],
       ...cellsOf(counts, approaches),
     );
   });
   const table = el(
-    "table",
-    { class: "quarters" },
-    spokenCaption("Movements by quarter-hour"),
+    "table.quarters",
+    t("traffic.movements_by_quarter_hour"),
     headOf(report, approaches),
-    el("tbody", {}, ...rows),
-    el("tfoot", {}, rowOf("All", ...cellsOf(totalsOf(report, columns), approaches))),
+    el("tbody", ...rows),
+    el("tfoot", rowOf(t("web.all"), ...cellsOf(totalsOf(report, columns), approaches))),
   );
-  return scrollable("Table of the quarter-hours", table);
+  return scrollable(t("traffic.table_of_the_quarter_hours"), table);
 }
 
 /** @typedef {ReturnType<typeof approachesOf>} Approaches */
@@ -130,51 +234,48 @@ const countCell = (count, kind) => numberCell(format.number(count), count ? kind
 function headOf({ movements, legs }, approaches) {
   const side = new Map(legs.map((leg) => [leg.name, leg.side]));
   const first = approaches.map(({ name, movements: its }) =>
-    el("th", {
-      scope: "colgroup",
-      class: "new-leg",
-      colspan: its.length + 1,
-      text: `from ${name}${side.get(name) ? ` (${side.get(name)})` : ""}`,
-    }),
+    el(
+      "th.new-leg",
+      { scope: "colgroup", colspan: its.length + 1 },
+      t("traffic.from_3", { name, part: side.get(name) ? ` (${side.get(name)})` : "" }),
+    ),
   );
   const second = approaches.flatMap(({ movements: its }) => [
     ...its.map((at, place) => movementHeading(movements[at], !place)),
-    el("th", { scope: "col", class: "number", text: "all" }),
+    el("th.number", { scope: "col" }, t("web.all_3")),
   ]);
   return el(
     "thead",
-    {},
     el(
       "tr",
-      {},
-      el("th", { scope: "col", rowspan: 2, text: "Quarter-hour" }),
+      el("th", { scope: "col", rowspan: 2 }, t("traffic.quarter_hour")),
       ...first,
-      el("th", { scope: "col", rowspan: 2, class: "number new-leg", text: "All" }),
+      el("th.number.new-leg", { scope: "col", rowspan: 2 }, t("web.all")),
     ),
-    el("tr", {}, ...second),
+    el("tr", ...second),
   );
 }
 
 /** @param {Api.TrafficMovement} movement @param {boolean} isFirst */
 function movementHeading({ to_leg: to, turn }, isFirst) {
-  const words = turn ? `${TURN_WORDS[turn]}, to ${to}` : `to ${to}`;
+  const words = turn ? t("traffic.to_3", { TURN_WORDS: TURN_WORDS[turn], to }) : t("traffic.to_4", { to });
   return el(
     "th",
     { scope: "col", class: isFirst ? "number new-leg" : "number", title: words },
-    turn ? el("span", { "aria-hidden": "true", text: `${TURN_SIGNS[turn]} ` }) : null,
-    el("span", { text: `to ${to}` }),
+    turn ? el("span", { "aria-hidden": "true" }, `${TURN_SIGNS[turn]} `) : null,
+    el("span", t("traffic.to_4", { to })),
   );
 }
 
 /** @param {Report} report */
 export function visitsTable({ columns }) {
   const names = [
-    "Class",
-    "What it is",
-    "With a movement",
-    "At a leg, no movement",
-    "Never at a leg",
-    "Visits",
+    t("traffic.class"),
+    t("traffic.what_it_is"),
+    t("traffic.with_a_movement_2"),
+    t("traffic.at_a_leg_no_movement"),
+    t("traffic.never_at_a_leg_2"),
+    t("traffic.visits_2"),
   ];
   const countsIn = (/** @type {Api.TrafficClass} */ column) => [
     column.movements,
@@ -186,21 +287,21 @@ export function visitsTable({ columns }) {
     .map(countsIn)
     .reduce((all, some) => all.map((sum, at) => sum + some[at]), [0, 0, 0, 0]);
   return tableOf({
-    caption: spokenCaption("Visits by class"),
+    caption: t("traffic.visits_by_class"),
     headings: headingsOf(names, (at) => at > 1),
     rows: columns.map((column) =>
       rowOf(
         column.name,
-        el("td", { class: "words", text: wordsOf(column) }),
+        el("td.words", wordsOf(column)),
         ...countsIn(column).map((count) => numberCell(format.number(count))),
       ),
     ),
-    total: rowOf("All", el("td"), ...sums.map((count) => numberCell(format.number(count)))),
+    total: rowOf(t("web.all"), el("td"), ...sums.map((count) => numberCell(format.number(count)))),
   });
 }
 
 /** @param {Api.TrafficClass} column */
 function wordsOf({ title, labels, codes, is_motor: isMotor }) {
-  if (codes.length) return `${title}; ${labels.join(", ")} to this model`;
-  return isMotor ? "motor vehicle" : "apart from the motor vehicles";
+  if (codes.length) return t("traffic.to_this_model", { title, labels: labels.join(", ") });
+  return isMotor ? t("traffic.motor_vehicle") : t("traffic.apart_from_the_motor_vehicles");
 }

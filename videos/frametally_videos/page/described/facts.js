@@ -1,7 +1,73 @@
-// Facts in groups: names and values, and tables of what there are several of.
+// All that is known of a video's file: what is asked of every video, and what was found in its bytes.
 
 import { el } from "frametally/js/shared/dom.js";
-import { visible } from "../library/words.js";
+import { moment, number, toTheMinute } from "frametally/js/shared/format.js";
+import { isOpen } from "../jobs/words.js";
+import { bytes, filmed, playTime, TIME_SOURCES, visible } from "../library/words.js";
+import { askMetadata } from "../library/requests.js";
+import { t } from "frametally/js/shared/texts.js";
+
+/**
+ * Why what a worker finds out about a video is not there.
+ * @param {Page.VideoJob[]} jobs  of the video
+ * @param {Page.VideoJob["kind"]} kind
+ * @param {{coming: string, failed: string, missing: string}} words
+ */
+export function whyMissing(jobs, kind, { coming, failed, missing }) {
+  const [newest] = jobs
+    .filter((job) => job.kind === kind)
+    .sort((one, other) => other.created_at_ms - one.created_at_ms);
+  if (newest && isOpen(newest)) return coming;
+  return newest?.state === "failed" ? `${failed} ${visible(newest.reason ?? "")}` : missing;
+}
+
+/**
+ * What a part of the page shows of a video, asked for anew only when it may be another.
+ * @template Answer
+ */
+export class Kept {
+  /**
+   * @param {(id: string, signal: AbortSignal) => Promise<Answer>} ask
+   * @param {(answer: Answer|null) => void} onAnswer  null: there is none yet
+   */
+  constructor(ask, onAnswer) {
+    this.ask = ask;
+    this.onAnswer = onAnswer;
+    this.key = "";
+    this.asking = new AbortController();
+  }
+
+  /**
+   * @param {string} id
+   * @param {string|null} version  what it hangs on; null: there is none yet
+   */
+  async show(id, version) {
+    const key = JSON.stringify([id, version]);
+    if (key === this.key) return;
+    this.key = key;
+    this.asking.abort();
+    this.asking = new AbortController();
+    const { signal } = this.asking;
+    if (version === null) return this.onAnswer(null);
+    try {
+      const answer = await this.ask(id, signal);
+      if (!signal.aborted) this.onAnswer(answer);
+    } catch {
+      // Away, or not there yet: asked again with the next news.
+      if (this.key === key) this.key = "";
+    }
+  }
+
+  /** What is shown next is asked for, whatever was before. */
+  forget() {
+    this.key = "";
+  }
+
+  end() {
+    this.asking.abort();
+    this.key = "";
+  }
+}
 
 /** @typedef {[name: string, value: string|number|null|undefined]} Fact */
 
@@ -10,14 +76,13 @@ import { visible } from "../library/words.js";
  * @param {Fact[]} facts  those without a value are left out
  * @returns {HTMLElement|null} null: none has one
  */
-export function factGroup(title, facts) {
+function factGroup(title, facts) {
   const known = facts.filter(([, value]) => value !== null && value !== undefined && value !== "");
   if (!known.length) return null;
   return el(
-    "section",
-    { class: "fact-group" },
-    el("h3", { text: title }),
-    el("dl", { class: "facts" }, ...known.flatMap(([name, value]) => pair(name, String(value)))),
+    "section.fact-group",
+    el("h3", title),
+    el("dl.facts", ...known.flatMap(([name, value]) => pair(name, String(value)))),
   );
 }
 
@@ -26,8 +91,8 @@ const MOST_CHARS = 40;
 
 /** @param {string} name @param {string} value */
 const pair = (name, value) => [
-  el("dt", {}, el("bdi", { text: visible(name) })),
-  el("dd", value.length > MOST_CHARS ? { class: "long" } : {}, el("bdi", { text: visible(value) })),
+  el("dt", el("bdi", visible(name))),
+  el("dd", value.length > MOST_CHARS ? { class: "long" } : {}, el("bdi", visible(value))),
 ];
 
 /**
@@ -36,32 +101,28 @@ const pair = (name, value) => [
  * @param {string[]} names  of the columns
  * @param {Fact[][]} columns  the same names in each, in the same order
  */
-export function factTable(title, names, columns) {
+function factTable(title, names, columns) {
   if (!columns.length) return null;
   const rows = columns[0]
     .map(([name], at) => ({ name, values: columns.map((facts) => facts[at][1]) }))
     .filter(({ values }) => values.some((value) => value !== null && value !== undefined && value !== ""));
   return el(
-    "section",
-    { class: "fact-group" },
-    el("h3", { text: title }),
+    "section.fact-group",
+    el("h3", title),
     el(
-      "div",
-      { class: "scrolls", tabindex: "0", role: "group", "aria-label": title },
+      "div.scrolls",
+      { tabindex: "0", role: "group", "aria-label": title },
       el(
-        "table",
-        { class: "fact-table" },
-        el("caption", { class: "visually-hidden", text: title }),
-        el("thead", {}, el("tr", {}, el("td", {}), ...names.map((text) => el("th", { scope: "col", text })))),
+        "table.fact-table",
+        el("caption.visually-hidden", title),
+        el("thead", el("tr", el("td"), ...names.map((text) => el("th", { scope: "col" }, text)))),
         el(
           "tbody",
-          {},
           ...rows.map(({ name, values }) =>
             el(
               "tr",
-              {},
-              el("th", { scope: "row", text: name }),
-              ...values.map((value) => el("td", {}, el("bdi", { text: visible(String(value ?? "–")) }))),
+              el("th", { scope: "row" }, name),
+              ...values.map((value) => el("td", el("bdi", visible(String(value ?? "–"))))),
             ),
           ),
         ),
@@ -69,3 +130,213 @@ export function factTable(title, names, columns) {
     ),
   );
 }
+
+export class About {
+  constructor() {
+    this.usual = el("div.about");
+    this.found = el("div.fact-groups.stack");
+    this.element = el("div.card", this.usual, this.found);
+    this.kept = new Kept(askMetadata, (metadata) => this.#showFound(metadata));
+    /** @type {Page.Video|null} */
+    this.video = null;
+  }
+
+  /** @param {Page.Video} video */
+  show(video) {
+    this.video = video;
+    this.usual.replaceChildren(...usualParts(video));
+    this.kept.show(video.id, video.links.metadata ?? null);
+    if (!video.links.metadata) this.#showFound(null); // why, may be another each time
+  }
+
+  end() {
+    this.kept.end();
+  }
+
+  /** @param {Page.VideoMetadata|null} metadata */
+  #showFound(metadata) {
+    const { links, jobs } = /** @type {Page.Video} */ (this.video);
+    if (metadata && links.metadata) {
+      this.found.replaceChildren(
+        ...partsOf(metadata).filter((part) => part !== null),
+        download(links.metadata),
+      );
+      return;
+    }
+    const text = whyMissing(jobs, "metadata", {
+      coming: t("videos.what_else_its_bytes_tell_is"),
+      failed: t("videos.what_else_its_bytes_tell_could"),
+      missing: t("videos.what_else_its_bytes_tell_is_2"),
+    });
+    this.found.replaceChildren(el("p.muted.small.job-reason", text));
+  }
+}
+
+/** @param {string} href */
+const download = (href) =>
+  el("a.button", { href, download: "metadata.json" }, t("videos.download_the_metadata_json"));
+
+/** @param {Page.Video} video */
+function usualParts(video) {
+  const when = filmed(video);
+  const from = video.time_source;
+  /** @type {Fact[]} */
+  const facts = [
+    [t("web.filmed_3"), when === null || from === null ? when : `${when} (${TIME_SOURCES[from]})`],
+    [t("web.source"), video.source_name],
+    [t("videos.length"), video.duration_s === null ? null : playTime(video.duration_s)],
+    [t("videos.picture"), `${video.width_px} × ${video.height_px} px`],
+    [t("videos.frames_a_second"), video.fps === null ? null : rate(video.fps)],
+    [t("videos.sound"), video.has_sound ? t("videos.yes") : t("videos.no")],
+    [t("videos.kind"), `${video.container}, ${video.codec}`],
+    [t("videos.size"), bytes(video.size_bytes)],
+    [t("videos.file"), video.file_name],
+    [
+      t("videos.uploaded"),
+      `${toTheMinute(video.uploaded_at_ms)}${video.owner ? t("videos.by", { owner: video.owner }) : ""}`,
+    ],
+    ["SHA-256", video.sha256],
+  ];
+  return [
+    /** @type {Node} */ (
+      factGroup(
+        t("videos.the_file"),
+        facts.map(([name, value]) => [name, value ?? t("videos.not_known")]),
+      )
+    ),
+    ...(video.damage.length
+      ? [el("ul.damage.small", ...video.damage.map((text) => el("li", visible(text))))]
+      : []),
+    el("a.button", { href: video.links.original, download: "" }, t("videos.download_the_original")),
+  ];
+}
+
+/** @param {Page.VideoMetadata} found */
+function partsOf(found) {
+  const { moov, created_at_ms: created, sampled_frames: sampled, chapters, others, tags } = found;
+  return [
+    factGroup(t("videos.as_players_see_it"), [
+      [
+        t("videos.plays_in_browsers"),
+        found.plays_in_browsers
+          ? t("videos.yes")
+          : t("videos.no", { why_not: found.why_not ?? t("videos.nobody_knows_why") }),
+      ],
+      [
+        t("videos.says_where_it_was_filmed"),
+        found.had_location ? t("videos.yes_kept_nowhere_else") : t("videos.no"),
+      ],
+      [
+        t("videos.filmed_by_its_own_word"),
+        created === null ? null : moment(Math.floor(created / 1000) * 1000),
+      ],
+      [t("videos.frames_that_are_counted"), sampled === null ? null : number(sampled)],
+    ]),
+    factGroup(t("videos.container"), [
+      [t("videos.kind"), found.container],
+      [t("videos.brands"), found.brands.join(", ")],
+      [
+        t("videos.index"),
+        moov === null
+          ? null
+          : moov === "first"
+            ? t("videos.first_it_plays_while_it_loads")
+            : t("videos.last"),
+      ],
+      [t("videos.length"), seconds(found.duration_s)],
+      [t("videos.bits_a_second"), bitRate(found.bit_rate_bps)],
+      [t("videos.other_streams"), others.join(", ")],
+      [t("videos.found_out_by_version"), found.made_by],
+    ]),
+    factTable(
+      t("videos.pictures"),
+      namesOf(t("videos.stream"), found.pictures),
+      found.pictures.map(pictureFacts),
+    ),
+    factTable(t("videos.sound"), namesOf(t("videos.stream"), found.sounds), found.sounds.map(soundFacts)),
+    factTable(
+      t("videos.chapters"),
+      chapters.map(({ title }) => visible(title)),
+      chapters.map(({ start_s: from, end_s: to }) => [
+        [t("web.from_2"), playTime(from)],
+        [t("web.to"), playTime(to)],
+      ]),
+    ),
+    factGroup(t("videos.texts_in_it"), Object.entries(tags)),
+  ];
+}
+
+/** @param {string} noun @param {{index: number}[]} streams */
+const namesOf = (noun, streams) => streams.map(({ index }) => `${noun} ${index}`);
+
+/** @param {Page.PictureStream} one @returns {Fact[]} */
+const pictureFacts = (one) => [
+  [t("videos.codec"), one.codec],
+  [t("videos.profile"), one.profile],
+  [t("videos.level"), one.level],
+  [t("videos.pixels"), one.pixel_format],
+  [t("videos.bits"), one.bits],
+  [t("videos.size"), `${one.width_px} × ${one.height_px} px`],
+  [t("videos.pixel_aspect"), one.sample_aspect_ratio],
+  [t("videos.picture_aspect"), one.display_aspect_ratio],
+  [t("videos.turned"), one.rotation_degrees ? `${one.rotation_degrees}°` : t("videos.no")],
+  [t("videos.colour_matrix"), one.color_space],
+  [t("videos.transfer"), one.color_transfer],
+  [t("videos.primaries"), one.color_primaries],
+  [
+    t("videos.range"),
+    one.color_range === "tv"
+      ? t("videos.limited_tv")
+      : one.color_range === "pc"
+        ? t("videos.full_pc")
+        : one.color_range,
+  ],
+  [t("videos.frames_counted"), number(one.frames_counted)],
+  [t("videos.frames_as_it_states"), one.frames_stated === null ? null : number(one.frames_stated)],
+  [t("videos.frames_a_second_mean"), one.average_fps === null ? null : rate(one.average_fps)],
+  [t("videos.frames_a_second_real"), one.real_fps === null ? null : rate(one.real_fps)],
+  [t("videos.rate"), rateWords(one)],
+  [t("videos.time_base"), one.time_base],
+  [
+    t("videos.between_key_frames_at_most"),
+    one.longest_gop_frames === null ? null : t("web.count_frames", { count: one.longest_gop_frames }),
+  ],
+  [t("videos.b_frames"), one.has_b_frames ? t("videos.yes") : t("videos.no")],
+  [t("videos.bits_a_second"), bitRate(one.bit_rate_bps)],
+  [t("videos.begins_at"), seconds(one.start_s)],
+  [t("videos.length"), seconds(one.duration_s)],
+];
+
+/** @param {Page.SoundStream} one @returns {Fact[]} */
+const soundFacts = (one) => [
+  [t("videos.codec"), one.codec],
+  [t("videos.profile"), one.profile],
+  [t("videos.samples_a_second"), one.sample_rate_hz === null ? null : number(one.sample_rate_hz)],
+  [t("videos.channels"), one.channels],
+  [t("videos.layout"), one.layout],
+  [t("web.language_of_the_page"), one.language],
+  [t("videos.bits_a_second"), bitRate(one.bit_rate_bps)],
+  [t("videos.length"), seconds(one.duration_s)],
+];
+
+/** @param {Page.PictureStream} stream */
+function rateWords({ is_variable_rate: varies, shortest_step_s: shortest, longest_step_s: longest }) {
+  if (!varies) return t("videos.the_same_all_along");
+  if (shortest === null || longest === null) return t("videos.varies");
+  const ms = (/** @type {number} */ step) => number(Math.round(step * 10_000) / 10);
+  return t("videos.varies_to_ms_a_frame", { shortest: ms(shortest), longest: ms(longest) });
+}
+
+/** @param {number} fps */
+const rate = (fps) => number(Math.round(fps * 1000) / 1000);
+
+/** @param {number|null} value */
+const seconds = (value) => (value === null ? null : `${number(Math.round(value * 1000) / 1000)} s`);
+
+/** @param {number|null} bps */
+const bitRate = (bps) =>
+  bps === null
+    ? null
+    : bps >= 1_000_000
+      ? t("videos.mbit_s", { bps: number(Math.round(bps / 10_000) / 100) })
+      : t("videos.kbit_s", { bps: number(Math.round(bps / 100) / 10) });

@@ -1,24 +1,26 @@
 // What a video was checked for: what was found, beside what was looked for, and where in the video that is.
 
 import { el } from "frametally/js/shared/dom.js";
-import { number, percent, plural, roughly } from "frametally/js/shared/format.js";
+import { number, percent, roughly } from "frametally/js/shared/format.js";
 import { playTime, visible } from "../library/words.js";
-import { askQuality, Kept, whyMissing } from "./asking.js";
+import { Kept, whyMissing } from "./facts.js";
+import { askQuality } from "../library/requests.js";
+import { t } from "frametally/js/shared/texts.js";
 
 /** @type {Record<string, string>} */
 const NAMES = {
-  black: "Black",
-  dark: "Dark",
-  frozen: "Standing still",
-  blurred: "Blurred",
-  blocky: "Blocky",
-  cut: "Cut off",
-  short: "Short",
-  slow: "Few frames a second",
-  small: "Small picture",
-  clock: "Clock",
-  repeated: "Frames twice",
-  dropped: "Frames left out",
+  black: t("videos.black"),
+  dark: t("videos.dark"),
+  frozen: t("videos.standing_still"),
+  blurred: t("videos.blurred"),
+  blocky: t("videos.blocky"),
+  cut: t("videos.cut_off"),
+  short: t("videos.short"),
+  slow: t("videos.few_frames_a_second"),
+  small: t("videos.small_picture"),
+  clock: t("videos.clock"),
+  repeated: t("videos.frames_twice"),
+  dropped: t("videos.frames_left_out"),
 };
 /** Where it is, as buttons; of more, how many there are. */
 const MOST_SPANS = 12;
@@ -31,7 +33,7 @@ export class Quality {
   constructor(onSeek, onFound) {
     this.onSeek = onSeek;
     this.onFound = onFound;
-    this.element = el("div", { class: "card" });
+    this.element = el("div.card");
     this.kept = new Kept(askQuality, (quality) => this.#show(quality));
     /** @type {Page.Video|null} */
     this.video = null;
@@ -54,26 +56,27 @@ export class Quality {
     this.onFound(failed.length);
     if (!quality) {
       const text = whyMissing(this.video?.jobs ?? [], "checks", {
-        coming: "It is being checked.",
-        failed: "It could not be checked:",
-        missing: "It is not checked yet.",
+        coming: t("videos.it_is_being_checked"),
+        failed: t("videos.it_could_not_be_checked"),
+        missing: t("videos.it_is_not_checked_yet"),
       });
-      this.element.replaceChildren(el("p", { class: "muted job-reason", text }));
+      this.element.replaceChildren(el("p.muted.job-reason", text));
       return;
     }
     const passed = quality.checks.filter((one) => one.passed);
     this.element.replaceChildren(
-      el("p", {
-        class: failed.length ? "strong open" : "strong ok",
-        text: failed.length
-          ? `${failed.length} of ${plural(quality.checks.length, "check")} failed`
-          : `All ${plural(quality.checks.length, "check")} passed`,
-      }),
-      el("p", {
-        class: "muted small",
-        text: "Checks tell what the counts may suffer from; they never stop counting.",
-      }),
-      el("ul", { class: "checks" }, ...[...failed, ...passed].map((one) => this.#check(one))),
+      el(
+        "p",
+        { class: failed.length ? "strong open" : "strong ok" },
+        failed.length
+          ? t("web.of_failed", {
+              length: failed.length,
+              length2: t("web.count_checks", { count: quality.checks.length }),
+            })
+          : t("videos.all_passed", { length: t("web.count_checks", { count: quality.checks.length }) }),
+      ),
+      el("p.muted.small", t("videos.checks_tell_what_the_counts_may")),
+      el("ul.checks.stack", ...[...failed, ...passed].map((one) => this.#check(one))),
     );
   }
 
@@ -81,37 +84,36 @@ export class Quality {
   #check({ name, passed, sentence, measured, limit, unit, spans_s: spans = [] }) {
     const shown = spans.slice(0, MOST_SPANS);
     const places = shown.map(([from, to]) =>
-      el("button", {
-        type: "button",
-        class: "button",
-        text: spanWords(from, to),
-        "aria-label": `${spanWords(from, to)}: ${NAMES[name] ?? name}`,
-        onclick: () => this.onSeek(from),
-      }),
+      el(
+        "button.button",
+        { "aria-label": `${spanWords(from, to)}: ${NAMES[name] ?? name}`, onclick: () => this.onSeek(from) },
+        spanWords(from, to),
+      ),
     );
     return el(
-      "li",
-      { class: "check-result", "data-check": name, "data-passed": String(passed) },
+      "li.check-result",
+      { "data-check": name, "data-passed": String(passed) },
       el(
-        "p",
-        { class: "check-head" },
-        el("span", { class: "strong", text: NAMES[name] ?? name }),
-        el("span", { class: passed ? "ok" : "open", text: passed ? "✓ passed" : "✗ failed" }),
+        "p.check-head",
+        el("span.strong", NAMES[name] ?? name),
+        el("span", { class: passed ? "ok" : "open" }, passed ? t("videos.passed") : t("videos.failed")),
       ),
-      el("p", { text: visible(sentence) }),
+      el("p", visible(sentence)),
       measured === null
         ? null
-        : el("p", {
-            class: "muted small",
-            text: `measured ${valueWords(measured, unit)}, limit ${valueWords(limit, unit)}`,
-          }),
+        : el(
+            "p.muted.small",
+            t("videos.measured_limit", {
+              measured: valueWords(measured, unit),
+              limit: valueWords(limit, unit),
+            }),
+          ),
       places.length
         ? el(
-            "p",
-            { class: "check-places" },
+            "p.check-places",
             ...places,
             spans.length > shown.length
-              ? el("span", { class: "muted small", text: `and ${spans.length - shown.length} more` })
+              ? el("span.muted.small", t("videos.and_more", { length: spans.length - shown.length }))
               : null,
           )
         : null,
@@ -130,7 +132,7 @@ function valueWords(value, unit) {
   if (unit === "1") return percent(value);
   if (unit === "s" && Math.abs(value) > MOST_S)
     return `${value < 0 ? "\u2212" : ""}${roughly(Math.abs(value) * 1000)}`;
-  if (unit === "level") return `${number(Math.round(value))} of 255`;
+  if (unit === "level") return t("videos.of_255", { value: number(Math.round(value)) });
   const rounded = Math.abs(value) < 10 ? Math.round(value * 1000) / 1000 : Math.round(value * 10) / 10;
   return `${number(rounded)} ${visible(unit)}`.trim();
 }

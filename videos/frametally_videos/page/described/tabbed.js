@@ -1,14 +1,14 @@
 // What stands below the picture of a video, in tabs: counts, its file, what is done to it, what is made of it, checks.
 
-import { askDerivatives } from "../enhance/asking.js";
 import { EnhancePanel } from "../enhance/panel.js";
 import { keepRows } from "../jobs/row.js";
 import { isOpen } from "../jobs/words.js";
 import { el } from "frametally/js/shared/dom.js";
 import { Tabs } from "frametally/js/shell/tabs.js";
-import { About } from "./about.js";
-import { Kept } from "./asking.js";
+import { About, Kept } from "./facts.js";
 import { Quality } from "./quality.js";
+import { askDerivatives } from "../library/requests.js";
+import { t } from "frametally/js/shared/texts.js";
 
 export class VideoTabs {
   /**
@@ -24,33 +24,33 @@ export class VideoTabs {
     this.made = [];
     this.player = player;
     this.about = new About();
-    this.jobs = el("ul", { class: "jobs" });
+    this.jobs = el("ul.jobs.stack");
     this.showJobs = keepRows(this.jobs, false);
-    this.noJobs = el("p", { class: "muted small", text: "Nothing was done to it yet." });
+    this.noJobs = el("p.muted.small", t("videos.nothing_was_done_to_it_yet"));
     this.enhance = new EnhancePanel({
       play: (recipe) => player.choose(recipe),
       removed: () => this.derivatives.forget(),
     });
     this.quality = new Quality(
       (positionS) => player.screen.seek(positionS),
-      (failed) => this.tabs.mark("quality", failed ? `${failed} failed` : "", "bad"),
+      (failed) => this.tabs.mark("quality", failed ? t("videos.failed_2", { failed }) : "", "bad"),
     );
     this.derivatives = new Kept(askDerivatives, (answer) => this.#showMade(answer?.derivatives ?? []));
     player.onMove = (positionS) => this.enhance.move(positionS);
-    const all = el("p", { class: "small" }, el("a", { href: "/jobs", text: "The jobs of all videos" }));
-    const panel = (/** @type {HTMLElement[]} */ ...children) => el("div", {}, ...children);
+    const all = el("p.small", el("a", { href: "/jobs" }, t("videos.the_jobs_of_all_videos")));
+    const panel = (/** @type {HTMLElement[]} */ ...children) => el("div", ...children);
     this.tabs = new Tabs(
-      "About this video",
+      t("videos.about_this_video"),
       [
-        { name: "counts", title: "Counts", panel: counts },
-        { name: "about", title: "About", panel: panel(this.about.element) },
+        { name: "counts", title: t("web.counts"), panel: counts },
+        { name: "about", title: t("videos.about"), panel: panel(this.about.element) },
         {
           name: "processing",
-          title: "Processing",
-          panel: panel(el("div", { class: "card" }, this.jobs, this.noJobs, all)),
+          title: t("videos.processing"),
+          panel: panel(el("div.card", this.jobs, this.noJobs, all)),
         },
-        { name: "enhance", title: "Enhance", panel: panel(this.enhance.element) },
-        { name: "quality", title: "Quality", panel: panel(this.quality.element) },
+        { name: "enhance", title: t("videos.enhance"), panel: panel(this.enhance.element) },
+        { name: "quality", title: t("videos.quality"), panel: panel(this.quality.element) },
       ],
       (name) => this.enhance.turn(name === "enhance"),
     );
@@ -68,7 +68,11 @@ export class VideoTabs {
     this.showJobs(newest, leave);
     this.noJobs.hidden = newest.length > 0;
     const [open, failed] = [newest.filter(isOpen), newest.filter(({ state }) => state === "failed")];
-    const words = failed.length ? `${failed.length} failed` : open.length ? `${open.length} under way` : "";
+    const words = failed.length
+      ? t("videos.failed_3", { length: failed.length })
+      : open.length
+        ? t("videos.under_way", { length: open.length })
+        : "";
     this.tabs.mark("processing", words, failed.length ? "bad" : "work");
     this.about.show(video);
     this.quality.show(video);

@@ -1,37 +1,37 @@
 // One frame before and after: the second lies over the first, as far as a slider says.
 
 import { el } from "frametally/js/shared/dom.js";
-import { frameUrl } from "./asking.js";
+import { frameUrl } from "../library/requests.js";
+import { t } from "frametally/js/shared/texts.js";
 
 /** While somebody pulls at a slider, not every place of it is asked for. */
 const PULLING_MS = 120;
 
 export class Comparing {
   constructor() {
-    this.before = el("img", { class: "split-picture", alt: "The frame as it is" });
-    this.after = el("img", { class: "split-picture split-after", alt: "The frame as it would be" });
-    this.split = el("input", {
+    this.before = el("img.split-picture", { alt: t("videos.the_frame_as_it_is") });
+    this.after = el("img.split-picture.split-after", { alt: t("videos.the_frame_as_it_would_be") });
+    this.split = el("input.split-slider", {
       type: "range",
-      class: "split-slider",
       min: "0",
       max: "100",
       value: "50",
-      "aria-label": "Where the picture as it is ends, and as it would be begins",
+      "aria-label": t("videos.where_the_picture_as_it_is"),
       oninput: () => this.#showSplit(),
     });
-    this.line = el("span", { class: "split-line", "aria-hidden": "true" });
+    this.line = el("span.split-line", { "aria-hidden": "true" });
     this.stage = el(
-      "div",
-      { class: "split", "data-state": "none" },
+      "div.split",
+      { "data-state": "none" },
       this.before,
       this.after,
       this.line,
-      el("span", { class: "split-tag", text: "before" }),
-      el("span", { class: "split-tag right", text: "after" }),
+      el("span.split-tag", t("videos.before")),
+      el("span.split-tag.right", t("videos.after")),
       this.split,
     );
-    this.said = el("p", { class: "muted small", role: "status" });
-    this.element = el("div", { class: "comparing" }, this.stage, this.said);
+    this.said = el("p.muted.small", { role: "status" });
+    this.element = el("div.comparing", this.stage, this.said);
     /** @type {ReturnType<typeof setTimeout>|undefined} */
     this.timer = undefined;
     /** Which pictures are wanted: what comes late is of before. */
@@ -87,7 +87,7 @@ export class Comparing {
 
   #showSplit() {
     this.stage.style.setProperty("--split", `${this.split.value}%`);
-    this.split.setAttribute("aria-valuetext", `${this.split.value}% as it is`);
+    this.split.setAttribute("aria-valuetext", t("videos.split_as_it_is", { value: this.split.value }));
   }
 }
 
@@ -103,10 +103,10 @@ async function loaded(url) {
 async function faultOf(url) {
   try {
     const answer = await fetch(url, { headers: { Accept: "application/json" } });
-    if (answer.ok) return "The picture cannot be shown.";
+    if (answer.ok) return t("videos.the_picture_cannot_be_shown");
     const { detail, remedy } = await answer.json();
-    return `${detail ?? "The picture cannot be shown."} ${remedy ?? ""}`.trim();
+    return `${detail ?? t("videos.the_picture_cannot_be_shown")} ${remedy ?? ""}`.trim();
   } catch {
-    return "The server does not answer; a change of a slider asks again.";
+    return t("videos.the_server_does_not_answer_a");
   }
 }

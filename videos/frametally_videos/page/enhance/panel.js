@@ -5,15 +5,16 @@ import { keepRows } from "../jobs/row.js";
 import { isOpen } from "../jobs/words.js";
 import { tellNews } from "../library/news.js";
 import { playTime } from "../library/words.js";
-import { speak, wordsOf } from "frametally/js/shell/saying.js";
-import { sendEnhance } from "./asking.js";
+import { press, speak } from "frametally/js/status/notices.js";
+import { madeRow } from "./versions.js";
 import { Comparing } from "./comparing.js";
-import { madeRow } from "./made.js";
 import { Settings } from "./settings.js";
+import { sendEnhance } from "../library/requests.js";
+import { t } from "frametally/js/shared/texts.js";
 
 /** The player goes on meanwhile: its frames are not all asked for. */
 const STANDING_MS = 300;
-const COMING = "It is being made.";
+const COMING = t("videos.it_is_being_made");
 
 export class EnhancePanel {
   /** @param {{play: (recipe: string) => void, removed: () => void}} on  what is done with a video that was made */
@@ -28,46 +29,31 @@ export class EnhancePanel {
     this.standing = undefined;
     this.settings = new Settings(() => this.#changed());
     this.comparing = new Comparing();
-    this.place = el("p", { class: "muted small" });
-    this.make = el("button", { type: "submit", class: "button primary", text: "Make it" });
-    this.said = el("p", { class: "form-said", role: "alert", hidden: true });
-    this.told = el("p", { class: "muted small" });
+    this.place = el("p.muted.small");
+    this.make = el("button.button.primary", { type: "submit" }, t("videos.make_it"));
+    this.said = el("p.form-said", { role: "alert", hidden: true });
+    this.told = el("p.muted.small");
     this.form = el(
-      "form",
-      {
-        class: "enhance-form",
-        novalidate: true,
-        onsubmit: (/** @type {Event} */ event) => this.#send(event),
-      },
+      "form.enhance-form.stack",
+      { novalidate: true, onsubmit: (/** @type {Event} */ event) => this.#send(event) },
       this.settings.element,
       this.said,
       el(
-        "div",
-        { class: "notice-buttons" },
+        "div.notice-buttons",
         this.make,
-        el("button", {
-          type: "button",
-          class: "button",
-          text: "Reset all",
-          onclick: () => this.settings.fill({}),
-        }),
+        el("button.button", { onclick: () => this.settings.fill({}) }, t("videos.reset_all")),
       ),
       this.told,
     );
-    this.coming = el("ul", { class: "coming" });
+    this.coming = el("ul.coming.stack");
     this.showComing = keepRows(this.coming, false);
-    this.list = el("ul", { class: "made-list" });
-    this.none = el("p", { class: "muted small", text: "Nothing was made of this video yet." });
+    this.list = el("ul.made-list.stack");
+    this.none = el("p.muted.small", t("videos.nothing_was_made_of_this_video"));
     this.element = el(
-      "div",
-      { class: "card" },
-      el(
-        "p",
-        { class: "muted small" },
-        "A copy that is easier to look at. The original stays as it is, and is what is counted.",
-      ),
-      el("div", { class: "enhance" }, el("div", {}, this.comparing.element, this.place), this.form),
-      el("h3", { class: "made-title", text: "Made of this video" }),
+      "div.card",
+      el("p.muted.small", t("videos.a_copy_that_is_easier_to")),
+      el("div.enhance.stack", el("div", this.comparing.element, this.place), this.form),
+      el("h3.made-title", t("videos.made_of_this_video")),
       this.coming,
       this.list,
       this.none,
@@ -130,7 +116,7 @@ export class EnhancePanel {
     const lengthS = video.duration_s ?? Infinity;
     const at = Math.min(positionS, Math.max(lengthS - 0.5 / (video.fps || 25), 0));
     this.comparing.show(video, at, options);
-    this.place.textContent = `The frame at ${playTime(Math.floor(at))}, where the player stands.`;
+    this.place.textContent = t("videos.the_frame_at_where_the_player", { at: playTime(Math.floor(at)) });
   }
 
   #changed() {
@@ -140,30 +126,26 @@ export class EnhancePanel {
     const isSame = options !== null && !Object.keys(options).length;
     this.make.disabled = isSame;
     this.told.textContent = isSame
-      ? "Move a slider to change something."
+      ? t("videos.move_a_slider_to_change_something")
       : options?.fps
-        ? "How many frames a second there are does not show in one picture."
+        ? t("videos.how_many_frames_a_second_there")
         : "";
     this.#showFrame();
   }
 
   /** @param {Event} event */
-  async #send(event) {
+  #send(event) {
     event.preventDefault();
     const options = this.settings.read();
     if (options === null) return this.settings.report();
     if (!this.video || !Object.keys(options).length) return;
-    this.make.disabled = true;
-    try {
-      const { state } = await sendEnhance(this.video.id, options);
-      const words = state === "done" ? "This was made before: it stands below." : COMING;
+    const { id } = this.video;
+    press(this.make, this.said, async () => {
+      const { state } = await sendEnhance(id, options);
+      const words = state === "done" ? t("videos.this_was_made_before_it_stands") : COMING;
       speak(words);
       this.told.textContent = words;
       tellNews();
-    } catch (error) {
-      this.said.textContent = wordsOf(error);
-      this.said.hidden = false;
-    }
-    this.make.disabled = false;
+    });
   }
 }

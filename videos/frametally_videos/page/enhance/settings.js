@@ -1,6 +1,7 @@
 // By how much each property of the picture is changed: a slider and a number each, which go together.
 
 import { el } from "frametally/js/shared/dom.js";
+import { inSentence, t } from "frametally/js/shared/texts.js";
 
 /**
  * @typedef {Object} Scale
@@ -13,20 +14,20 @@ import { el } from "frametally/js/shared/dom.js";
  */
 
 /** @type {Scale[]} */
-export const SCALES = [
-  { name: "brightness", title: "Brightness", min: -1, max: 1, far: 1, usual: 0 },
-  { name: "contrast", title: "Contrast", min: 0, max: 4, far: 4, usual: 1 },
-  { name: "gamma", title: "Gamma", min: 0.1, max: 10, far: 4, usual: 1 },
-  { name: "saturation", title: "Saturation", min: 0, max: 3, far: 3, usual: 1 },
-  { name: "denoise", title: "Denoise", min: 0, max: 1, far: 1, usual: 0 },
-  { name: "sharpen", title: "Sharpen", min: 0, max: 1, far: 1, usual: 0 },
-  { name: "local_contrast", title: "Local contrast", min: 0, max: 1, far: 1, usual: 0 },
+const SCALES = [
+  { name: "brightness", title: t("videos.brightness"), min: -1, max: 1, far: 1, usual: 0 },
+  { name: "contrast", title: t("videos.contrast"), min: 0, max: 4, far: 4, usual: 1 },
+  { name: "gamma", title: t("videos.gamma"), min: 0.1, max: 10, far: 4, usual: 1 },
+  { name: "saturation", title: t("videos.saturation"), min: 0, max: 3, far: 3, usual: 1 },
+  { name: "denoise", title: t("videos.denoise"), min: 0, max: 1, far: 1, usual: 0 },
+  { name: "sharpen", title: t("videos.sharpen"), min: 0, max: 1, far: 1, usual: 0 },
+  { name: "local_contrast", title: t("videos.local_contrast"), min: 0, max: 1, far: 1, usual: 0 },
 ];
 /** @type {[value: "auto"|"on"|"off", title: string][]} */
 const DEINTERLACE = [
-  ["auto", "where needed"],
-  ["on", "always"],
-  ["off", "never"],
+  ["auto", t("videos.where_needed")],
+  ["on", t("videos.always")],
+  ["off", t("videos.never")],
 ];
 const STEP = 0.05;
 let made = 0;
@@ -41,7 +42,7 @@ export class Settings {
     this.deinterlace = el(
       "select",
       { id: `enhance-${made}-deinterlace`, onchange: () => this.#changed() },
-      ...DEINTERLACE.map(([value, text]) => el("option", { value, text })),
+      ...DEINTERLACE.map(([value, text]) => el("option", { value }, text)),
     );
     this.fps = el("input", {
       type: "number",
@@ -49,22 +50,21 @@ export class Settings {
       min: "1",
       max: "120",
       step: "any",
-      placeholder: "as it is",
+      placeholder: t("videos.as_it_is"),
       oninput: () => this.#changed(),
     });
     /** @type {(() => void)[]} */
     this.plainResets = [];
     this.element = el(
-      "div",
-      { class: "enhance-settings" },
+      "div.enhance-settings",
       ...this.scales.map(({ element }) => element),
-      this.#plain("Deinterlace", this.deinterlace, "auto"),
-      this.#plain("Frames a second", this.fps, ""),
+      this.#plain(t("videos.deinterlace"), this.deinterlace, "auto"),
+      this.#plain(t("videos.frames_a_second"), this.fps, ""),
     );
     this.#showResets();
   }
 
-  /** What differs from the video as it is; null: a number cannot be. @returns {Page.Enhancement|null} */
+  /** What differs from the video as it is; null: a number cannot be. */
   read() {
     /** @type {Page.Enhancement} */
     const options = {};
@@ -124,7 +124,7 @@ export class Settings {
     });
     const number = el("input", {
       type: "number",
-      "aria-label": `${title}, ${min} to ${max}`,
+      "aria-label": t("videos.to", { title, min, max }),
       min: String(min),
       max: String(max),
       step: "any",
@@ -144,9 +144,9 @@ export class Settings {
       this.#changed();
     });
     const element = el(
-      "div",
-      { class: "enhance-row", "data-name": name },
-      el("label", { for: id, text: title }),
+      "div.enhance-row",
+      { "data-name": name },
+      el("label", { for: id }, title),
       slider,
       number,
       reset,
@@ -161,23 +161,14 @@ export class Settings {
       this.#changed();
     });
     this.plainResets.push(() => (reset.disabled = control.value === usual));
-    return el(
-      "div",
-      { class: "enhance-row plain" },
-      el("label", { for: control.id, text: title }),
-      control,
-      reset,
-    );
+    return el("div.enhance-row.plain", el("label", { for: control.id }, title), control, reset);
   }
 }
 
 /** @param {string} title @param {() => void} onclick */
 const resetButton = (title, onclick) =>
-  el("button", {
-    type: "button",
-    class: "button icon",
-    "aria-label": `Reset ${title.toLowerCase()}`,
-    title: "Reset",
-    text: "↺",
-    onclick,
-  });
+  el(
+    "button.button.icon",
+    { "aria-label": t("videos.reset", { title: inSentence(title) }), title: t("videos.reset_2"), onclick },
+    "↺",
+  );

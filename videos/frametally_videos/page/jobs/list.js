@@ -2,14 +2,12 @@
 
 import { byId, control, el, fillSelect } from "frametally/js/shared/dom.js";
 import { number } from "frametally/js/shared/format.js";
-import { showFault } from "frametally/js/status/notices.js";
-import { speak, wordsOf } from "frametally/js/shell/saying.js";
-import { Refreshing } from "../library/refreshing.js";
-import { sendAgain } from "./asking.js";
-import { overview, workers } from "./overview.js";
-import { SECTIONS, addressOf, parseQuestion } from "./question.js";
-import { Section } from "./section.js";
-import { KINDS } from "./words.js";
+import { showFault, speak, wordsOf } from "frametally/js/status/notices.js";
+import { Refreshing } from "../library/news.js";
+import { overview, Section, workers } from "./sections.js";
+import { addressOf, KINDS, parseQuestion, SECTIONS } from "./words.js";
+import { sendAgain } from "../library/requests.js";
+import { t } from "frametally/js/shared/texts.js";
 
 const page = byId("jobs-page");
 const content = byId("jobs-content");
@@ -17,7 +15,7 @@ const fields = {
   state: control("asked-state", HTMLSelectElement),
   kind: control("asked-kind", HTMLSelectElement),
 };
-const againAll = el("button", { type: "button", class: "button", text: "Try all of them again" });
+const againAll = el("button.button", t("videos.try_all_of_them_again"));
 const sections = SECTIONS.map(([name, title, states]) => new Section(name, title, states, () => list.now()));
 
 /** Those that failed and are shown. @type {Page.Job[]} */
@@ -26,7 +24,7 @@ let failed = [];
 /** @type {Refreshing<{asked: Section[], answers: Awaited<ReturnType<Section["ask"]>>[]}>} */
 const list = new Refreshing(
   page,
-  "The jobs",
+  t("videos.the_jobs"),
   {
     ask: async (signal) => {
       const { state, kind } = question();
@@ -36,9 +34,9 @@ const list = new Refreshing(
     show,
     failed: (reason, remedy) =>
       showNothing({
-        title: "The jobs cannot be shown",
+        title: t("videos.the_jobs_cannot_be_shown"),
         text: `${reason} ${remedy}`.trim(),
-        button: ["Try again", list.now],
+        button: [t("web.try_again"), list.now],
       }),
   },
   5000,
@@ -46,7 +44,6 @@ const list = new Refreshing(
 
 const question = () => parseQuestion(location.search);
 
-/** @returns {{away: () => void, back: () => void}} */
 export function startJobs() {
   content.append(...sections.map(({ element }) => element));
   const ofFailed = sections.find(({ name }) => name === "failed");
@@ -57,7 +54,7 @@ export function startJobs() {
   return list.start();
 }
 
-/** @param {import("./question.js").Question} wanted */
+/** @param {import("./words.js").Question} wanted */
 function ask(wanted) {
   history.pushState(history.state, "", addressOf(wanted, location.search));
   for (const section of sections) section.pages = 1;
@@ -82,7 +79,7 @@ function show({ asked, answers }) {
   byId("jobs-words").textContent = all ? headline(now.states) : "";
   byId("jobs-asked").hidden = !all;
   byId("jobs-off").hidden = now.uploads_allowed;
-  byId("jobs-off").textContent = `Jobs cannot be tried again or cancelled here. ${now.remedy ?? ""}`;
+  byId("jobs-off").textContent = t("videos.jobs_cannot_be_tried_again_or", { remedy: now.remedy ?? "" });
   const found = answers.some(({ jobs }) => jobs.length);
   page.dataset.state = found ? "ready" : "empty";
   showNothing(found ? null : all ? NO_MATCH : NO_JOBS);
@@ -104,38 +101,38 @@ function showOverview(now, running) {
 /** "2 running · 12 waiting · 1 failed · 240 ended" @param {Page.Jobs["states"]} states */
 function headline({ running = 0, queued = 0, failed: lost = 0, done = 0, cancelled = 0 }) {
   return [
-    `${number(running)} running`,
-    `${number(queued)} waiting`,
-    `${number(lost)} failed`,
-    `${number(done + cancelled)} ended`,
+    t("videos.running", { running: number(running) }),
+    t("videos.waiting", { queued: number(queued) }),
+    t("videos.failed_4", { lost: number(lost) }),
+    t("videos.ended", { done: number(done + cancelled) }),
   ].join(" · ");
 }
 
 /** @param {Page.Jobs["kinds"]} kinds */
 function showAsked(kinds) {
   const { state, kind } = question();
-  const states = SECTIONS.map(
-    ([name, title, of]) =>
-      /** @type {[string, string]} */ ([name, `${title} (${number(countOf(kinds, kind, of))})`]),
-  );
-  fillSelect(fields.state, [["", "All states"], ...states], state);
+  const states = SECTIONS.map(([name, title, of]) => [
+    name,
+    `${title} (${number(countOf(kinds, kind, of))})`,
+  ]);
+  fillSelect(fields.state, [["", t("videos.all_states")], ...states], state);
   const known = Object.entries(KINDS).filter(([name]) => name in kinds || name === kind);
-  fillSelect(fields.kind, [["", "All kinds"], ...known], kind);
+  fillSelect(fields.kind, [["", t("videos.all_kinds")], ...known], kind);
 }
 
 /** @typedef {{title: string, text: string, button: [string, () => void]|null}} Nothing */
 
 /** @type {Nothing} */
 const NO_JOBS = {
-  title: "There are no jobs yet",
-  text: "What is done to a video that was uploaded stands here: its frames, pictures, metadata, checks and versions.",
+  title: t("videos.there_are_no_jobs_yet"),
+  text: t("videos.what_is_done_to_a_video"),
   button: null,
 };
 /** @type {Nothing} */
 const NO_MATCH = {
-  title: "No job is like this",
-  text: "There are others.",
-  button: ["Show all jobs", () => ask({ state: "", kind: "" })],
+  title: t("videos.no_job_is_like_this"),
+  text: t("videos.there_are_others"),
+  button: [t("videos.show_all_jobs"), () => ask({ state: "", kind: "" })],
 };
 
 /** @param {Nothing|null} nothing */
@@ -147,9 +144,9 @@ function showNothing(nothing) {
   place.dataset.text = text;
   const [name, onclick] = nothing.button ?? ["", undefined];
   place.replaceChildren(
-    el("h2", { text: nothing.title }),
-    el("p", { class: "muted", text: nothing.text }),
-    nothing.button ? el("button", { type: "button", class: "button", text: name, onclick }) : "",
+    el("h2", nothing.title),
+    el("p.muted", nothing.text),
+    nothing.button ? el("button.button", { onclick }, name) : "",
   );
 }
 
@@ -157,9 +154,9 @@ async function tryAll() {
   againAll.disabled = true;
   try {
     for (const { id } of failed) await sendAgain(id);
-    speak("They are tried again");
+    speak(t("videos.they_are_tried_again"));
   } catch (error) {
-    showFault("Not all of them are tried again", wordsOf(error));
+    showFault(t("videos.not_all_of_them_are_tried"), wordsOf(error));
   }
   againAll.disabled = false;
   list.now();

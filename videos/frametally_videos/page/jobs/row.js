@@ -1,10 +1,32 @@
 // One job: what is done, how far it is, why it failed, and the buttons by which it is tried again or cancelled.
 
-import { el } from "frametally/js/shared/dom.js";
+import { arrange, el } from "frametally/js/shared/dom.js";
+import { press, speak } from "frametally/js/status/notices.js";
+import { tellNews } from "../library/news.js";
 import { visible } from "../library/words.js";
-import { sendAgain, sendCancel } from "./asking.js";
-import { sendOnPress } from "./pressing.js";
-import { KINDS, enhancementWords, isOpen, jobWords, timesWords } from "./words.js";
+import { enhancementWords, isOpen, jobWords, KINDS, timesWords } from "./words.js";
+import { sendAgain, sendCancel } from "../library/requests.js";
+import { t } from "frametally/js/shared/texts.js";
+
+/**
+ * Sends for the job whenever the button is pressed; what went wrong stands in `said`.
+ * @param {HTMLButtonElement} button
+ * @param {HTMLElement} said
+ * @param {() => string|undefined} idNow  of the job that is shown
+ * @param {(id: string) => Promise<Page.Job>} request
+ * @param {string} done  what is spoken then
+ */
+export function sendOnPress(button, said, idNow, request, done) {
+  button.addEventListener("click", async () => {
+    const id = idNow();
+    if (id === undefined) return;
+    await press(button, said, async () => {
+      await request(id);
+      speak(done);
+    });
+    tellNews();
+  });
+}
 
 /** @typedef {{element: HTMLLIElement, show: (job: Page.VideoJob, leave: boolean) => void}} Row */
 
@@ -13,22 +35,21 @@ import { KINDS, enhancementWords, isOpen, jobWords, timesWords } from "./words.j
  * @param {boolean} namesVideo  whether it leads to the job's video
  * @returns {Row}
  */
-export function makeRow(namesVideo) {
-  const kind = el("span", { class: "strong" });
-  const options = el("span", { class: "muted small job-options" });
-  const video = el("a", { class: "job-video ellipsis", hidden: !namesVideo });
-  const words = el("span", { class: "job-words" });
-  const bar = el("progress", { max: "1", "aria-label": "Progress", hidden: true });
-  const reason = el("p", { class: "job-reason small" });
-  const times = el("p", { class: "muted small job-times" });
-  const said = el("p", { class: "form-said small", role: "alert", hidden: true });
-  const again = el("button", { type: "button", class: "button", text: "Try again" });
-  const cancel = el("button", { type: "button", class: "button", text: "Cancel" });
+function makeRow(namesVideo) {
+  const kind = el("span.strong");
+  const options = el("span.muted.small.job-options");
+  const video = el("a.job-video.ellipsis", { hidden: !namesVideo });
+  const words = el("span.job-words");
+  const bar = el("progress", { max: "1", "aria-label": t("web.progress"), hidden: true });
+  const reason = el("p.job-reason.small");
+  const times = el("p.muted.small.job-times");
+  const said = el("p.form-said.small", { role: "alert", hidden: true });
+  const again = el("button.button", t("web.try_again"));
+  const cancel = el("button.button", t("web.cancel"));
   const element = el(
-    "li",
-    { class: "job" },
-    el("div", { class: "job-head" }, kind, options, video, words),
-    el("div", { class: "job-buttons" }, again, cancel),
+    "li.job",
+    el("div.job-head", kind, options, video, words),
+    el("div.job-buttons", again, cancel),
     bar,
     reason,
     times,
@@ -38,8 +59,8 @@ export function makeRow(namesVideo) {
   let shown = null;
   let text = "";
 
-  sendOnPress(again, said, () => shown?.id, sendAgain, "It is tried again");
-  sendOnPress(cancel, said, () => shown?.id, sendCancel, "It is cancelled");
+  sendOnPress(again, said, () => shown?.id, sendAgain, t("videos.it_is_tried_again"));
+  sendOnPress(cancel, said, () => shown?.id, sendCancel, t("videos.it_is_cancelled"));
 
   /** @param {Page.VideoJob} job @param {boolean} leave  whether it may be changed */
   function show(job, leave) {
@@ -59,11 +80,11 @@ export function makeRow(namesVideo) {
     else bar.removeAttribute("value");
     reason.textContent = job.reason ? visible(job.reason) : "";
     times.textContent = [timesWords(job), ...workerWords(job)].join(" · ");
-    const name = `${kind.textContent}${namesVideo ? ` of ${video.textContent}` : ""}`;
+    const name = `${kind.textContent}${namesVideo ? t("videos.of", { textContent: video.textContent }) : ""}`;
     again.hidden = !leave || (job.state !== "failed" && job.state !== "cancelled");
-    again.setAttribute("aria-label", `Try again: ${name}`);
+    again.setAttribute("aria-label", t("videos.try_again", { name }));
     cancel.hidden = !leave || !isOpen(job) || job.kind === "removal";
-    cancel.setAttribute("aria-label", `Cancel: ${name}`);
+    cancel.setAttribute("aria-label", t("videos.cancel", { name }));
     // Who has just cancelled it can take that back by the same key.
     if (hadFocus && document.activeElement === document.body) {
       [again, cancel].find((one) => !one.hidden)?.focus();
@@ -81,7 +102,8 @@ export function makeRow(namesVideo) {
 }
 
 /** Who is at it, where the server says so. @param {Page.VideoJob & {worker?: string}} job */
-const workerWords = ({ state, worker }) => (worker && state === "running" ? [`by ${visible(worker)}`] : []);
+const workerWords = ({ state, worker }) =>
+  worker && state === "running" ? [t("videos.by_2", { worker: visible(worker) })] : [];
 
 /**
  * Rows that stay while jobs change their places.
@@ -93,7 +115,6 @@ export function keepRows(list, namesVideo) {
   const rows = new Map();
   /** @param {Page.VideoJob[]} jobs @param {boolean} leave */
   return (jobs, leave) => {
-    const held = document.activeElement;
     const wanted = jobs.map((job) => {
       const row = rows.get(job.id) ?? makeRow(namesVideo);
       row.show(job, leave);
@@ -101,14 +122,7 @@ export function keepRows(list, namesVideo) {
       return row.element;
     });
     const shown = new Set(jobs.map(({ id }) => id));
-    for (const [id, { element }] of rows) {
-      if (shown.has(id)) continue;
-      rows.delete(id);
-      element.remove();
-    }
-    wanted.forEach(
-      (one, at) => list.children[at] !== one && list.insertBefore(one, list.children[at] ?? null),
-    );
-    if (held instanceof HTMLElement && held !== document.activeElement && list.contains(held)) held.focus();
+    for (const id of rows.keys()) if (!shown.has(id)) rows.delete(id);
+    arrange(list, wanted);
   };
 }

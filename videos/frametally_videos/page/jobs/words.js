@@ -1,34 +1,35 @@
-// What the pages say of jobs: what is done, how it stands, since when.
+// What the pages say of jobs, and which of them the page shows: its form in the page's address.
 
-import { moment, number, percent, plural, roughly } from "frametally/js/shared/format.js";
+import { moment, number, percent, roughly } from "frametally/js/shared/format.js";
+import { t } from "frametally/js/shared/texts.js";
 
 /** @type {Record<Page.JobKind, string>} */
 export const KINDS = {
-  frames: "Frames",
-  previews: "Poster and preview",
-  metadata: "Metadata",
-  checks: "Quality checks",
-  playable: "Version for browsers",
-  enhance: "Enhanced version",
-  gold: "Gold tables",
-  removal: "Removal",
+  frames: t("web.frames"),
+  previews: t("videos.poster_and_preview"),
+  metadata: t("videos.metadata"),
+  checks: t("videos.quality_checks"),
+  playable: t("videos.version_for_browsers"),
+  enhance: t("videos.enhanced_version"),
+  gold: t("videos.gold_tables"),
+  removal: t("videos.removal"),
 };
 
 /** @type {Record<Page.JobState, string>} */
 export const STATES = {
-  queued: "waits",
-  running: "runs",
-  done: "done",
-  failed: "failed",
-  cancelled: "cancelled",
+  queued: t("videos.state_waits"),
+  running: t("videos.state_runs"),
+  done: t("videos.state_done"),
+  failed: t("videos.state_failed"),
+  cancelled: t("videos.state_cancelled"),
 };
 
 /** Which workers take which kinds. @type {[name: string, kinds: Page.JobKind[]][]} */
 export const QUEUES = [
-  ["Frames", ["frames"]],
-  ["Metadata and checks", ["metadata", "checks"]],
-  ["Versions of videos", ["playable", "enhance"]],
-  ["Pictures, gold, removal", ["previews", "gold", "removal"]],
+  [t("web.frames"), ["frames"]],
+  [t("videos.metadata_and_checks"), ["metadata", "checks"]],
+  [t("videos.versions_of_videos"), ["playable", "enhance"]],
+  [t("videos.pictures_gold_removal"), ["previews", "gold", "removal"]],
 ];
 
 /** @param {Pick<Page.VideoJob, "state">} job */
@@ -36,13 +37,13 @@ export const isOpen = ({ state }) => state === "queued" || state === "running";
 
 /** @type {[name: "brightness"|"contrast"|"gamma"|"saturation"|"denoise"|"sharpen"|"local_contrast", words: string][]} */
 const CHANGES = [
-  ["brightness", "brightness"],
-  ["contrast", "contrast"],
-  ["gamma", "gamma"],
-  ["saturation", "saturation"],
-  ["denoise", "denoised"],
-  ["sharpen", "sharpened"],
-  ["local_contrast", "local contrast"],
+  ["brightness", t("videos.brightness_2")],
+  ["contrast", t("videos.contrast_2")],
+  ["gamma", t("videos.gamma_2")],
+  ["saturation", t("videos.saturation_2")],
+  ["denoise", t("videos.denoised")],
+  ["sharpen", t("videos.sharpened")],
+  ["local_contrast", t("videos.local_contrast_2")],
 ];
 
 /**
@@ -55,9 +56,9 @@ export function enhancementWords(options) {
   const values = CHANGES.filter(([name]) => options[name] !== undefined);
   return [
     ...values.map(([name, words]) => `${words} ${Math.round(100 * Number(options[name])) / 100}`),
-    ...(deinterlace === "on" ? ["deinterlaced"] : []),
-    ...(deinterlace === "off" ? ["not deinterlaced"] : []),
-    ...(fps ? [`${Math.round(fps * 1000) / 1000} frames a second`] : []),
+    ...(deinterlace === "on" ? [t("videos.deinterlaced")] : []),
+    ...(deinterlace === "off" ? [t("videos.not_deinterlaced")] : []),
+    ...(fps ? [t("videos.frames_a_second_2", { fps: Math.round(fps * 1000) / 1000 })] : []),
   ].join(", ");
 }
 
@@ -67,7 +68,7 @@ export function enhancementWords(options) {
  */
 export function jobWords({ state, progress, attempts, ended_at_ms: ended }) {
   const share = state === "running" && progress !== null ? [percent(progress)] : [];
-  const tries = attempts > 1 ? [plural(attempts, "try", "tries")] : [];
+  const tries = attempts > 1 ? [t("videos.count_tries", { count: attempts })] : [];
   const when = ended === null ? [] : [moment(toTheSecond(ended))];
   return [STATES[state] ?? state, ...share, ...tries, ...when].join(" · ");
 }
@@ -80,14 +81,71 @@ export function timesWords({ created_at_ms: created, started_at_ms: started, end
   const waited = started === null ? null : started - created;
   const took = started === null || ended === null ? null : ended - started;
   return [
-    `queued ${moment(toTheSecond(created))}`,
-    ...(waited === null ? [] : [`waited ${lengthWords(waited)}`]),
-    ...(took === null ? [] : [`took ${lengthWords(took)}`]),
+    t("videos.queued", { created: moment(toTheSecond(created)) }),
+    ...(waited === null ? [] : [t("videos.waited", { waited: lengthWords(waited) })]),
+    ...(took === null ? [] : [t("videos.took", { took: lengthWords(took) })]),
   ].join(" · ");
 }
 
 /** @param {number} ms */
-const lengthWords = (ms) => (ms < 1000 ? `${number(Math.max(Math.round(ms), 0))} ms` : roughly(ms));
+const lengthWords = (ms) =>
+  ms < 1000 ? t("videos.ms", { ms: number(Math.max(Math.round(ms), 0)) }) : roughly(ms);
 
 /** @param {number} ms */
 const toTheSecond = (ms) => Math.floor(ms / 1000) * 1000;
+
+/**
+ * @typedef {Object} Question
+ * @property {string} state  one of SECTIONS; empty: all
+ * @property {string} kind  empty: all
+ */
+
+/** What stands together, in this order. @type {[name: string, title: string, states: Page.JobState[]][]} */
+export const SECTIONS = [
+  ["running", t("videos.running_2"), ["running"]],
+  ["failed", t("videos.failed_5"), ["failed"]],
+  ["queued", t("videos.waiting_2"), ["queued"]],
+  ["ended", t("videos.ended_2"), ["done", "cancelled"]],
+];
+
+/** Jobs that a section shows before more are asked for. */
+export const PAGE_SIZE = 50;
+
+/** @param {string} search @returns {Question} */
+export function parseQuestion(search) {
+  const query = new URLSearchParams(search);
+  const state = query.get("state") ?? "";
+  const kind = query.get("kind") ?? "";
+  return {
+    state: SECTIONS.some(([name]) => name === state) ? state : "",
+    kind: Object.hasOwn(KINDS, kind) ? kind : "",
+  };
+}
+
+/**
+ * The address of a question; what else stands in the address stays.
+ * @param {Question} question
+ * @param {string} search
+ */
+export function addressOf({ state, kind }, search) {
+  const query = new URLSearchParams(search);
+  query.delete("state");
+  query.delete("kind");
+  if (state) query.set("state", state);
+  if (kind) query.set("kind", kind);
+  return `?${query}`;
+}
+
+/**
+ * The same as the API's query.
+ * @param {string} kind
+ * @param {Page.JobState[]} states
+ * @param {string} cursor  empty: the first page
+ */
+export function queryOf(kind, states, cursor) {
+  const query = new URLSearchParams({ limit: String(PAGE_SIZE) });
+  for (const state of states) query.append("state", state);
+  if (kind) query.set("kind", kind);
+  if (cursor) query.set("cursor", cursor);
+  return query;
+}

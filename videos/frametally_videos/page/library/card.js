@@ -1,10 +1,8 @@
 // One video in the list.
 
 import { el } from "frametally/js/shared/dom.js";
-import { chosen, addressOf } from "./chosen.js";
-import { playSprite } from "./sprite.js";
+import { addressOf, chosen } from "./chosen.js";
 import {
-  TIME_SOURCES,
   bytes,
   countedWords,
   filmed,
@@ -12,8 +10,99 @@ import {
   playTime,
   shareDone,
   stateWords,
+  TIME_SOURCES,
   visible,
 } from "./words.js";
+import { t } from "frametally/js/shared/texts.js";
+
+const TILES_A_SECOND = 8;
+
+/** @typedef {{x: number, y: number, width: number, height: number}} Tile */
+
+/** @type {Map<string, Promise<Tile[]>>} */
+const known = new Map();
+const MOST_KNOWN = 200;
+
+/**
+ * Where the small pictures lie, by what leads to them (WebVTT: a line `…#xywh=x,y,width,height` each).
+ * @param {string} text
+ * @returns {Tile[]}
+ */
+export const tilesIn = (text) =>
+  [...text.matchAll(/#xywh=(\d+),(\d+),(\d+),(\d+)\s*$/gm)].map(([, ...numbers]) => {
+    const [x, y, width, height] = numbers.map(Number);
+    return { x, y, width, height };
+  });
+
+/** @param {string} url */
+function tilesAt(url) {
+  let asked = known.get(url);
+  if (!asked) {
+    asked = fetch(url).then(async (answer) => (answer.ok ? tilesIn(await answer.text()) : []));
+    asked.catch(() => known.delete(url)); // away for now
+    known.set(url, asked);
+    const [oldest] = known.keys();
+    if (known.size > MOST_KNOWN) known.delete(oldest);
+  }
+  return asked;
+}
+
+/**
+ * Plays over a poster, as long as `area` is pointed at or has the keyboard; not for whom motion is too much.
+ * @param {HTMLElement} area
+ * @param {HTMLCanvasElement} canvas
+ * @param {() => Page.Video["links"]} linksNow
+ */
+function playSprite(area, canvas, linksNow) {
+  /** @type {number|undefined} */
+  let timer;
+  let turn = 0;
+
+  async function begin() {
+    const { sprite, sprite_vtt: vtt } = linksNow();
+    const mine = ++turn;
+    if (!sprite || !vtt || matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+    const sheet = new Image();
+    sheet.src = sprite;
+    try {
+      const [tiles] = await Promise.all([tilesAt(vtt), sheet.decode()]);
+      if (mine === turn && tiles.length) play(sheet, tiles);
+    } catch {
+      // Without it the poster stands there as before.
+    }
+  }
+
+  /** @param {HTMLImageElement} sheet @param {Tile[]} tiles */
+  function play(sheet, tiles) {
+    const pen = canvas.getContext("2d");
+    let at = 0;
+    canvas.width = tiles[0].width;
+    canvas.height = tiles[0].height;
+    canvas.dataset.tiles = String(tiles.length);
+    const draw = () => {
+      const { x, y, width, height } = tiles[at % tiles.length];
+      pen?.drawImage(sheet, x, y, width, height, 0, 0, canvas.width, canvas.height);
+      canvas.dataset.tile = String(at % tiles.length);
+      at += 1;
+    };
+    clearInterval(timer);
+    timer = setInterval(draw, 1000 / TILES_A_SECOND);
+    draw();
+    canvas.hidden = false;
+  }
+
+  function end() {
+    turn += 1;
+    clearInterval(timer);
+    canvas.hidden = true;
+  }
+
+  area.addEventListener("pointerenter", begin);
+  area.addEventListener("pointerleave", end);
+  area.addEventListener("focusin", begin);
+  area.addEventListener("focusout", end);
+  return end;
+}
 
 /** @typedef {{element: HTMLLIElement, link: HTMLAnchorElement, show: (video: Page.Video) => void,
  *   move: (progress: number|null) => void}} Card  move: what is under way is so far now */
@@ -27,29 +116,20 @@ import {
 export function makeCard(video) {
   const picture = el("img", { alt: "", loading: "lazy", decoding: "async", hidden: true });
   const sprite = el("canvas", { "aria-hidden": "true", hidden: true });
-  const length = el("span", { class: "poster-length" });
-  const none = el("span", { class: "poster-none" });
+  const length = el("span.poster-length");
+  const none = el("span.poster-none");
   const name = el("bdi");
-  const link = el("a", { class: "video-link" }, name);
-  const place = el("p", { class: "muted small ellipsis" });
-  const time = el("p", { class: "small video-filmed" });
-  const counted = el("p", { class: "muted small ellipsis" });
-  const bar = el("progress", { max: "1", "aria-label": "Progress" });
-  const words = el("span", { class: "video-state-words" });
-  const state = el("p", { class: "video-state small" }, words, bar);
+  const link = el("a.video-link", name);
+  const place = el("p.muted.small.ellipsis");
+  const time = el("p.small.video-filmed");
+  const counted = el("p.muted.small.ellipsis");
+  const bar = el("progress", { max: "1", "aria-label": t("web.progress") });
+  const words = el("span.video-state-words");
+  const state = el("p.video-state.small", words, bar);
   const element = el(
-    "li",
-    { class: "video-card" },
-    el("div", { class: "poster" }, picture, sprite, none, length),
-    el(
-      "div",
-      { class: "video-words" },
-      el("p", { class: "strong ellipsis" }, link),
-      place,
-      time,
-      counted,
-      state,
-    ),
+    "li.video-card",
+    el("div.poster", picture, sprite, none, length),
+    el("div.video-words", el("p.strong.ellipsis", link), place, time, counted, state),
   );
   let said = "";
   let { links } = video;
@@ -75,7 +155,7 @@ export function makeCard(video) {
     name.textContent = visible(now.name);
     link.title = visible(now.name);
     place.replaceChildren(
-      el("bdi", { text: visible(now.source_name) }),
+      el("bdi", visible(now.source_name)),
       ` · ${bytes(now.size_bytes)}`, // of a name from right to left, too, this stands behind it
     );
     place.title = visible(now.source_name);
@@ -90,7 +170,7 @@ export function makeCard(video) {
 
   /** @param {Page.Video} now */
   function showPoster({ links: { poster }, state: its }) {
-    none.textContent = isInWork({ state: its }) ? "No picture yet" : "No picture";
+    none.textContent = isInWork({ state: its }) ? t("videos.no_picture_yet") : t("videos.no_picture");
     none.hidden = poster !== null;
     if (poster === null) picture.removeAttribute("src");
     else if (picture.getAttribute("src") !== poster) picture.src = poster;
@@ -118,13 +198,12 @@ export function makeCard(video) {
 function timeWords(video) {
   const { time_source: from } = video;
   const when = filmed(video);
-  if (when === null) return [el("span", { class: "remark", text: "nothing tells when it was filmed" })];
+  if (when === null) return [el("span.remark", t("videos.nothing_tells_when_it_was_filmed"))];
   const source = from === null ? null : TIME_SOURCES[from];
   const isWeak = from === "file_time";
-  return [
-    el("span", { text: when }),
-    source && el("span", { class: isWeak ? "remark" : "muted", text: source }),
-  ].filter((part) => part !== null);
+  return [el("span", when), source && el("span", { class: isWeak ? "remark" : "muted" }, source)].filter(
+    (part) => part !== null,
+  );
 }
 
 /** @param {HTMLAnchorElement} link @param {string} id */

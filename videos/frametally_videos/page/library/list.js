@@ -1,18 +1,26 @@
 // The list of videos: a page of it, as it is now.
 
 import { ApiError, get } from "frametally/js/shared/api.js";
-import { byId } from "frametally/js/shared/dom.js";
-import { number, plural } from "frametally/js/shared/format.js";
-import { rove } from "frametally/js/shell/roving.js";
-import { askVideos } from "./asking.js";
-import { showAsked, startAsked } from "./asked.js";
+import { arrange, byId } from "frametally/js/shared/dom.js";
+import { number } from "frametally/js/shared/format.js";
+import { rove } from "frametally/js/shell/navigation.js";
+import { addressOf, isNarrow, parseQuestion, queryOf } from "./question.js";
+import {
+  cursorsNow,
+  hideNothing,
+  keepCursors,
+  showAsked,
+  showFailed,
+  showNoMatch,
+  showNoVideos,
+  showSteps,
+  startAsked,
+} from "./form.js";
 import { makeCard, markChosen } from "./card.js";
 import { choose, onChosen } from "./chosen.js";
-import { onJob } from "./news.js";
-import { hideNothing, showFailed, showNoMatch, showNoVideos } from "./nothing.js";
-import { addressOf, isNarrow, parseQuestion, queryOf } from "./question.js";
-import { Refreshing } from "./refreshing.js";
-import { cursorsNow, keepCursors, showSteps } from "./steps.js";
+import { onJob, Refreshing } from "./news.js";
+import { askVideos } from "./requests.js";
+import { t } from "frametally/js/shared/texts.js";
 
 const SKELETONS = 8;
 
@@ -26,7 +34,7 @@ const sources = new Map();
 /** @type {Refreshing<Page.Videos>} */
 const list = new Refreshing(
   page,
-  "The videos",
+  t("videos.the_videos"),
   {
     ask: askPage,
     show,
@@ -45,10 +53,7 @@ export const sourcesSeen = () => sources.values();
 
 const question = () => parseQuestion(location.search);
 
-/**
- * @param {(answer: Page.Videos) => void} then  is told of every answer
- * @returns {{away: () => void, back: () => void}}
- */
+/** @param {(answer: Page.Videos) => void} then  is told of every answer */
 export function startList(then) {
   onAnswer = then;
   showAsked(question(), {}, sources);
@@ -114,15 +119,16 @@ function show(answer) {
  */
 function headline(total, all, { needs_time: timeless = 0, failed = 0 }) {
   return [
-    total < all ? `${number(total)} of ${plural(all, "video")}` : plural(total, "video"),
-    ...(timeless ? [`${number(timeless)} ${timeless === 1 ? "needs" : "need"} a time`] : []),
-    ...(failed ? [`${number(failed)} failed`] : []),
+    total < all
+      ? t("videos.of_4", { total: number(total), all: t("videos.count_videos", { count: all }) })
+      : t("videos.count_videos", { count: total }),
+    ...(timeless ? [t("videos.need_a_time", { count: timeless })] : []),
+    ...(failed ? [t("videos.failed_2", { failed: number(failed) })] : []),
   ].join(" · ");
 }
 
 /** @param {Page.Video[]} videos */
 function showCards(videos) {
-  const held = document.activeElement;
   const wanted = videos.map((video) => {
     const card = cards.get(video.id) ?? makeCard(video);
     card.show(video);
@@ -131,17 +137,7 @@ function showCards(videos) {
   });
   const shown = new Set(videos.map(({ id }) => id));
   for (const id of cards.keys()) if (!shown.has(id)) cards.delete(id);
-  for (const one of [...grid.children]) if (!wanted.includes(/** @type {any} */ (one))) one.remove();
-  wanted.forEach((one, at) => grid.children[at] !== one && grid.insertBefore(one, grid.children[at] ?? null));
-  // Who moves an element takes the keyboard from it.
-  if (
-    held instanceof HTMLElement &&
-    held.isConnected &&
-    held !== document.activeElement &&
-    grid.contains(held)
-  ) {
-    held.focus({ preventScroll: true });
-  }
+  arrange(grid, wanted);
 }
 
 function showSkeletons() {
@@ -179,7 +175,7 @@ function markCards(id) {
   for (const [of, { link }] of cards) {
     markChosen(link, of);
   }
-  document.title = "Videos · frametally";
+  document.title = t("videos.videos_frametally");
   if (id) cards.get(id)?.element.scrollIntoView({ block: "nearest" });
   else if (was instanceof HTMLElement && document.activeElement === document.body) was.focus();
 }

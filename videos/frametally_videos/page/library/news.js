@@ -1,4 +1,10 @@
-// That something about the videos has changed: told by the server, or by a part of the page that changed it.
+// What is new of the videos: told by the server's stream, by a socket of this browser's own uploads, or asked for again.
+
+import { ApiError } from "frametally/js/shared/api.js";
+import { parseState } from "frametally/js/shared/state.js";
+import { carrySelection } from "frametally/js/shell/navigation.js";
+import { showFault, showFresh, showOutage } from "frametally/js/status/notices.js";
+import { t } from "frametally/js/shared/texts.js";
 
 /** @type {Set<() => void>} */
 const listeners = new Set();
@@ -31,7 +37,180 @@ export function onJob(listener) {
 }
 
 /** A job is so far now; one that is no more under way has changed its video, too. @param {Page.ToldJob} job */
-export function tellJob(job) {
+function tellJob(job) {
   for (const listener of jobListeners) listener(job);
   if (job.state !== "running") tellNews();
+}
+
+const SHORTEST_MS = 1000;
+const LONGEST_MS = 30_000;
+/** Whoever is silent for so long is gone: the server speaks every 20 s. */
+const SILENCE_MS = 45_000;
+/** The server takes no socket of this browser. */
+const REFUSED = 1008;
+
+/**
+ * How long to wait before the next try.
+ * @param {number} failures  tries in a row that came to nothing
+ */
+export const backoff = (failures) => Math.min(SHORTEST_MS * 2 ** Math.max(failures - 1, 0), LONGEST_MS);
+
+/**
+ * Holds a socket while the page is seen.
+ * @param {string} clientId
+ */
+export function holdSocket(clientId) {
+  /** @type {WebSocket|null} */
+  let socket = null;
+  /** @type {ReturnType<typeof setTimeout>|undefined} */
+  let timer;
+  let failures = 0;
+  let isRefused = false;
+
+  function open() {
+    clearTimeout(timer);
+    if (socket || document.hidden || isRefused) return;
+    const address = new URL(`/ws/${encodeURIComponent(clientId)}`, location.href);
+    address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
+    const mine = new WebSocket(address);
+    socket = mine;
+    listenForSilence(mine);
+    mine.addEventListener("message", ({ data }) => {
+      listenForSilence(mine);
+      if (typeof data === "string" && take(JSON.parse(data))) failures = 0;
+    });
+    mine.addEventListener("close", ({ code }) => {
+      if (socket === mine) end(code === REFUSED);
+    });
+  }
+
+  /** @param {boolean} refused */
+  function end(refused) {
+    socket = null;
+    isRefused = refused;
+    failures += 1;
+    clearTimeout(timer);
+    timer = setTimeout(open, backoff(failures));
+  }
+
+  /** @param {WebSocket} mine */
+  function listenForSilence(mine) {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      mine.close();
+      if (socket === mine) end(false);
+    }, SILENCE_MS);
+  }
+
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) return open();
+    clearTimeout(timer);
+    const old = socket;
+    socket = null;
+    old?.close();
+  });
+  addEventListener("online", () => {
+    failures = 0;
+    open();
+  });
+  open();
+}
+
+/**
+ * Takes a message in; whether it is the first of a connection.
+ * @param {{type: string} & Partial<Page.ToldJob>} message
+ */
+function take(message) {
+  if (message.type === "job") tellJob(/** @type {Page.ToldJob} */ (/** @type {unknown} */ (message)));
+  if (message.type === "hello" || message.type === "video") tellNews();
+  return message.type === "hello";
+}
+
+/** News may come with every frame that is detected, and every step of a job. */
+const LEAST_BETWEEN_MS = 1000;
+
+/** @template Answer */
+export class Refreshing {
+  /**
+   * @param {HTMLElement} page  is busy while it is asked
+   * @param {string} name  "The videos"
+   * @param {{ask: (signal: AbortSignal) => Promise<Answer>, show: (answer: Answer) => void,
+   *   failed: (reason: string, remedy: string) => void}} on  failed: nothing is shown yet
+   * @param {number} withoutNewsMs  how long it waits where no events come: there are too many streams
+   */
+  constructor(page, name, on, withoutNewsMs) {
+    this.page = page;
+    this.name = name;
+    this.on = on;
+    this.withoutNewsMs = withoutNewsMs;
+    /** @type {AbortController|null} */
+    this.asking = null;
+    this.askedAt = 0;
+    /** When what is shown was loaded. @type {number|null} */
+    this.since = null;
+    /** @type {ReturnType<typeof setTimeout>|undefined} */
+    this.due = undefined;
+    this.now = this.now.bind(this);
+    this.soon = this.soon.bind(this);
+  }
+
+  start() {
+    onNews(this.soon);
+    addEventListener("popstate", this.now);
+    setInterval(() => Date.now() - this.askedAt >= this.withoutNewsMs && this.soon(), this.withoutNewsMs);
+    this.now();
+    // The heart beats for the counts' index, which a list can do without: it is asked itself.
+    return { away: this.soon, back: this.soon };
+  }
+
+  soon() {
+    if (this.due !== undefined || document.hidden) return;
+    this.due = setTimeout(
+      () => {
+        this.due = undefined;
+        if (!this.asking) this.now();
+        else this.soon(); // an answer that is on its way may be of before
+      },
+      Math.max(this.askedAt + LEAST_BETWEEN_MS - Date.now(), 0),
+    );
+  }
+
+  async now() {
+    this.asking?.abort();
+    const mine = new AbortController();
+    this.asking = mine;
+    this.askedAt = Date.now();
+    this.page.setAttribute("aria-busy", "true");
+    carrySelection(parseState(location.search));
+    try {
+      const answer = await this.on.ask(mine.signal);
+      if (this.asking === mine) this.#show(answer);
+    } catch (error) {
+      if (this.asking === mine) this.#fail(error);
+    }
+    if (this.asking !== mine) return;
+    this.asking = null;
+    this.page.removeAttribute("aria-busy");
+  }
+
+  /** @param {Answer} answer */
+  #show(answer) {
+    this.since = Date.now();
+    showFresh(this.since);
+    this.on.show(answer);
+  }
+
+  /** @param {unknown} error */
+  #fail(error) {
+    const isOurs = error instanceof ApiError;
+    const [reason, remedy] = isOurs ? [error.message, error.remedy] : [String(error), ""];
+    if (this.since !== null && isOurs && error.passes) {
+      showOutage(error, this.since, this.now, t("videos.are_out_of_reach", { name: this.name }));
+    } else if (this.since !== null) {
+      showFault(t("videos.cannot_be_shown", { name: this.name }), `${reason} ${remedy}`);
+    } else {
+      this.page.dataset.state = "failed";
+      this.on.failed(reason, remedy);
+    }
+  }
 }

@@ -1,7 +1,10 @@
 // What the list asks for, and its form in the page's address: a link shows others the same videos.
 
-import { PAGE_SIZE } from "./asking.js";
 import { IN_WORK } from "./words.js";
+import { t } from "frametally/js/shared/texts.js";
+
+/** Videos on a page of the list. */
+export const PAGE_SIZE = 48;
 
 /**
  * @typedef {Object} Question
@@ -22,16 +25,16 @@ export const STATE_GROUPS = {
 
 /** By what, which way, and how that is called; the first is the usual one. @type {[order: string, direction: string, name: string][]} */
 export const ORDERS = [
-  ["uploaded", "desc", "Newest upload first"],
-  ["uploaded", "asc", "Oldest upload first"],
-  ["filmed", "desc", "Filmed last first"],
-  ["filmed", "asc", "Filmed first first"],
-  ["name", "asc", "Name, A to Z"],
-  ["name", "desc", "Name, Z to A"],
-  ["length", "desc", "Longest first"],
-  ["length", "asc", "Shortest first"],
-  ["size", "desc", "Largest first"],
-  ["size", "asc", "Smallest first"],
+  ["uploaded", "desc", t("videos.newest_upload_first")],
+  ["uploaded", "asc", t("videos.oldest_upload_first")],
+  ["filmed", "desc", t("videos.filmed_last_first")],
+  ["filmed", "asc", t("videos.filmed_first_first")],
+  ["name", "asc", t("videos.name_a_to_z")],
+  ["name", "desc", t("videos.name_z_to_a")],
+  ["length", "desc", t("videos.longest_first")],
+  ["length", "asc", t("videos.shortest_first")],
+  ["size", "desc", t("videos.largest_first")],
+  ["size", "asc", t("videos.smallest_first")],
 ];
 
 const USUAL = "uploaded:desc";

@@ -1,17 +1,18 @@
 // What the page says of a video: its state, its size, when it was filmed. All of it is text.
 
-import { number, percent, plural, span } from "frametally/js/shared/format.js";
+import { number, percent, span } from "frametally/js/shared/format.js";
+import { LOCALE, t } from "frametally/js/shared/texts.js";
 
 /** @type {Record<Page.VideoState, string>} */
 export const STATES = {
-  received: "Waiting",
-  producing: "Taking frames",
-  detecting: "Detecting",
-  counting: "Counting",
-  ready: "Counted",
-  needs_time: "Needs a time",
-  failed: "Failed",
-  deleting: "Being removed",
+  received: t("videos.waiting_2"),
+  producing: t("videos.taking_frames"),
+  detecting: t("videos.detecting"),
+  counting: t("videos.counting"),
+  ready: t("web.counted"),
+  needs_time: t("videos.needs_a_time"),
+  failed: t("videos.failed_5"),
+  deleting: t("videos.being_removed"),
 };
 
 /** States in which something is under way, in their order. @type {Page.VideoState[]} */
@@ -22,13 +23,13 @@ export const isInWork = ({ state }) => IN_WORK.includes(state);
 
 /** Where a time is from, and whether it may be wrong. @type {Record<NonNullable<Page.Video["time_source"]>, string>} */
 export const TIME_SOURCES = {
-  start_time: "time as it was given",
-  exif: "time from the camera",
-  container: "time from the file",
-  stream_clock: "time from the camera's clock",
-  file_name: "time from its name",
-  file_time: "time guessed from the file's date or the upload",
-  arrival: "time of arrival",
+  start_time: t("videos.time_as_it_was_given"),
+  exif: t("videos.time_from_the_camera"),
+  container: t("videos.time_from_the_file"),
+  stream_clock: t("videos.time_from_the_cameras_clock"),
+  file_name: t("videos.time_from_its_name"),
+  file_time: t("videos.time_guessed_from_the_files_date"),
+  arrival: t("videos.time_of_arrival"),
 };
 
 /**
@@ -57,7 +58,8 @@ export function stateWords(video) {
   const share = shareDone(video);
   const all = frames.announced ?? frames.expected;
   const seen = state === "detecting" ? detectedOf(frames) : state === "counting" ? frames.counted : null;
-  if (seen !== null && all) return `${word}: ${number(seen)} of ${plural(all, "frame")}`;
+  if (seen !== null && all)
+    return t("videos.of_5", { word, seen: number(seen), all: t("web.count_frames", { count: all }) });
   if (share !== null && isInWork(video)) return `${word}: ${percent(share)}`;
   if (state === "ready") return [word, ...flaws(video)].join(" · ");
   return reason && (state === "failed" || state === "needs_time") ? `${word}: ${visible(reason)}` : word;
@@ -67,8 +69,8 @@ export function stateWords(video) {
 function flaws({ frames, damage }) {
   const dead = frames.dead_lettered ?? 0;
   return [
-    ...(dead ? [`${plural(dead, "frame")} not readable`] : []),
-    ...(damage.length ? ["the file is damaged"] : []),
+    ...(dead ? [t("videos.not_readable", { dead: t("web.count_frames", { count: dead }) })] : []),
+    ...(damage.length ? [t("videos.the_file_is_damaged")] : []),
   ];
 }
 
@@ -107,10 +109,10 @@ const SIZES = [
  * @param {number} count
  */
 export function bytes(count) {
-  const [size, unit] = SIZES.find(([least]) => count >= least) ?? [1, "bytes"];
+  const [size, unit] = SIZES.find(([least]) => count >= least) ?? [1, t("videos.bytes")];
   const value = count / size;
   const digits = size > 1 && value < 10 ? 1 : 0;
-  return `${value.toLocaleString("en-GB", { maximumFractionDigits: digits })} ${unit}`;
+  return `${value.toLocaleString(LOCALE, { maximumFractionDigits: digits })} ${unit}`;
 }
 
 /**
@@ -119,11 +121,11 @@ export function bytes(count) {
  */
 export function countedWords({ detections_counted: all, labels }) {
   if (all === null) return null;
-  if (!all) return "nothing found";
+  if (!all) return t("web.nothing_found");
   const ranked = Object.entries(labels).sort((one, other) => other[1] - one[1]);
   const named = ranked.slice(0, 2).map(([label, count]) => `${visible(label)} ${number(count)}`);
-  const more = ranked.length > 2 ? [`${ranked.length - 2} more`] : [];
-  return `${plural(all, "detection")}: ${[...named, ...more].join(", ")}`;
+  const more = ranked.length > 2 ? [t("web.more_4", { length: ranked.length - 2 })] : [];
+  return `${t("videos.count_detections", { count: all })}: ${[...named, ...more].join(", ")}`;
 }
 
 const CONTROLS = /[\p{Cc}\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu;

@@ -7,7 +7,7 @@ let kept = null;
 const listeners = new Set();
 
 /** The name that this browser has; null: it has uploaded nothing yet. */
-export function knownClient() {
+function knownClient() {
   try {
     return localStorage.getItem(CLIENT) ?? kept;
   } catch {

@@ -2,16 +2,15 @@
 
 import { el } from "frametally/js/shared/dom.js";
 import { moment } from "frametally/js/shared/format.js";
-import { zoneInUse } from "frametally/js/shared/time.js";
-import { isZone } from "frametally/js/shared/zones.js";
+import { isZone, zoneInUse } from "frametally/js/shared/time.js";
 import { clientId } from "./client.js";
-import { containerTime } from "./container_time.js";
-import { checkCalibration, checkRegion } from "./drawn_json.js";
+import { checkCalibration, checkRegion, containerTime } from "./checks.js";
+import { t } from "frametally/js/shared/texts.js";
 
 let fieldsMade = 0;
 
 /** The name without what comes behind its last point. @param {string} name */
-export const stemOf = (name) => name.replace(/(?<=.)\.[^.]*$/, "");
+const stemOf = (name) => name.replace(/(?<=.)\.[^.]*$/, "");
 
 export class Fields {
   /** @param {File} file */
@@ -23,22 +22,20 @@ export class Fields {
     this.zone = input("text", { list: "known-zones", placeholder: zoneInUse(), spellcheck: "false" });
     this.roi = el("textarea", { rows: "3", spellcheck: "false" });
     this.calibration = el("textarea", { rows: "3", spellcheck: "false" });
-    this.hint = el("p", { class: "muted small", hidden: true });
+    this.hint = el("p.muted.small", { hidden: true });
     this.drawn = el(
-      "details",
-      { class: "upload-drawn" },
-      el("summary", { text: "Region and calibration" }),
+      "details.upload-drawn",
+      el("summary", t("videos.region_and_calibration")),
       el(
-        "div",
-        { class: "upload-fields" },
+        "div.upload-fields",
         drawnField(
-          "Region as JSON",
+          t("videos.region_as_json"),
           this.roi,
           '{"x": 100, "y": 100, "width": 500, "height": 300}',
           checkRegion,
         ),
         drawnField(
-          "Calibration as JSON",
+          t("videos.calibration_as_json"),
           this.calibration,
           '{"points": [[0, 0], [100, 100]]}',
           checkCalibration,
@@ -46,24 +43,20 @@ export class Fields {
       ),
     );
     this.element = el(
-      "div",
-      { class: "upload-said" },
+      "div.upload-said",
       el(
-        "div",
-        { class: "upload-fields" },
-        field("Name", this.name),
-        field("Source", this.source),
-        field("Filmed from", this.start),
-        field("Time zone", this.zone),
+        "div.upload-fields",
+        field(t("videos.name"), this.name),
+        field(t("web.source"), this.source),
+        field(t("videos.filmed_from"), this.start),
+        field(t("web.time_zone"), this.zone),
       ),
       this.hint,
       this.drawn,
     );
     this.zone.addEventListener("input", () => {
       this.zone.setCustomValidity(
-        this.zone.value && !isZone(this.zone.value)
-          ? "There is no such time zone: write one such as Europe/Berlin."
-          : "",
+        this.zone.value && !isZone(this.zone.value) ? t("videos.there_is_no_such_time_zone") : "",
       );
     });
     this.#showHint();
@@ -72,7 +65,9 @@ export class Fields {
   async #showHint() {
     const ms = await containerTime(this.file);
     if (ms === null) return;
-    this.hint.textContent = `The file itself says ${moment(Math.floor(ms / 1000) * 1000)}, which is taken unless you give another time.`;
+    this.hint.textContent = t("videos.the_file_itself_says_which_is", {
+      ms: moment(Math.floor(ms / 1000) * 1000),
+    });
     this.hint.hidden = false;
   }
 
@@ -117,7 +112,7 @@ const input = (type, attributes) => el("input", { type, autocomplete: "off", ...
 /** @param {string} name @param {HTMLElement} control */
 function field(name, control) {
   control.id = `upload-field-${(fieldsMade += 1)}`;
-  return el("div", { class: "field" }, el("label", { for: control.id, text: name }), control);
+  return el("div.field", el("label", { for: control.id }, name), control);
 }
 
 /**
@@ -125,10 +120,10 @@ function field(name, control) {
  * @param {string} name
  * @param {HTMLTextAreaElement} control
  * @param {string} example
- * @param {(text: string) => import("./drawn_json.js").Verdict} check
+ * @param {(text: string) => import("./checks.js").Verdict} check
  */
 function drawnField(name, control, example, check) {
-  const words = el("p", { class: "small muted", "aria-live": "polite" });
+  const words = el("p.small.muted", { "aria-live": "polite" });
   control.placeholder = example;
   const made = field(name, control);
   words.id = `${control.id}-words`;

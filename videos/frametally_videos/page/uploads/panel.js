@@ -1,27 +1,27 @@
 // The panel by which videos are brought in: files are chosen, dropped or pasted, something is said of them, they go up.
 
 import { byId, el } from "frametally/js/shared/dom.js";
-import { percent, plural } from "frametally/js/shared/format.js";
+import { percent } from "frametally/js/shared/format.js";
 import { tellNews } from "../library/news.js";
 import { visible } from "../library/words.js";
-import { takeFiles } from "./dropping.js";
-import { fingerprint } from "./fingerprint.js";
-import { findLeftOver, leftOverRow } from "./left_over.js";
+import { fingerprint } from "./checks.js";
+import { findLeftOver, leftOverRow, takeFiles } from "./files.js";
 import { Row, summaryOf } from "./row.js";
+import { t } from "frametally/js/shared/texts.js";
 
 /** One more would only share the line with the others. */
 const MOST_AT_ONCE = 2;
 
 const panel = byId("upload");
 const opener = byId("upload-open");
-const list = el("ul", { class: "upload-rows" });
+const list = el("ul.upload-rows");
 const picker = el("input", {
   type: "file",
   multiple: true,
   accept: "video/*,.mkv,.avi,.ts,.mts,.m2ts,.flv,.wmv,.mxf",
   hidden: true,
 });
-const choose = el("button", { type: "button", id: "upload-choose", class: "button", text: "choose files" });
+const choose = el("button.button", { id: "upload-choose" }, t("videos.choose_files"));
 const source = el("input", {
   type: "text",
   id: "upload-source",
@@ -30,20 +30,14 @@ const source = el("input", {
   list: "known-sources",
 });
 const sourceField = el(
-  "div",
-  { class: "field", hidden: true },
-  el("label", { for: "upload-source", text: "Source of all" }),
+  "div.field",
+  { hidden: true },
+  el("label", { for: "upload-source" }, t("videos.source_of_all")),
   source,
 );
-const begin = el("button", { type: "button", id: "upload-start", class: "button primary", hidden: true });
-const clear = el("button", {
-  type: "button",
-  id: "upload-clear",
-  class: "button",
-  text: "Clear the finished",
-  hidden: true,
-});
-const summary = el("p", { id: "upload-summary", class: "muted small" });
+const begin = el("button.button.primary", { id: "upload-start", hidden: true });
+const clear = el("button.button", { id: "upload-clear", hidden: true }, t("videos.clear_the_finished"));
+const summary = el("p.muted.small", { id: "upload-summary" });
 const knownSources = el("datalist", { id: "known-sources" });
 
 /** @type {Row[]} */
@@ -60,20 +54,17 @@ export function startUploads(namesOfSources) {
   sourceNames = namesOfSources;
   panel.append(
     el(
-      "div",
-      { class: "card-head" },
-      el("h2", { id: "upload-title", text: "Upload videos" }),
-      el("button", {
-        type: "button",
-        class: "button icon",
-        "aria-label": "Close the upload panel",
-        text: "×",
-        onclick: () => show(false),
-      }),
+      "div.card-head",
+      el("h2", { id: "upload-title" }, t("videos.upload_videos")),
+      el(
+        "button.button.icon",
+        { "aria-label": t("videos.close_the_upload_panel"), onclick: () => show(false) },
+        "×",
+      ),
     ),
-    el("div", { class: "drop-zone" }, el("p", {}, "Drop videos here, paste them, or ", choose, "."), picker),
+    el("div.drop-zone", el("p", t("videos.drop_videos_here_paste_them_or"), choose, "."), picker),
     list,
-    el("div", { class: "upload-actions" }, sourceField, begin, clear, summary),
+    el("div.upload-actions", sourceField, begin, clear, summary),
     knownSources,
     el("datalist", { id: "known-zones" }, ...zones().map((value) => el("option", { value }))),
   );
@@ -103,7 +94,7 @@ function allow({ uploads_allowed: allowed, remedy, states }) {
   isAllowed = allowed;
   opener.hidden = !allowed;
   const off = byId("uploads-off");
-  off.textContent = `Uploads are off here. ${remedy ?? ""}`;
+  off.textContent = t("videos.uploads_are_off_here", { remedy: remedy ?? "" });
   off.hidden = allowed || !Object.keys(states).length; // else the empty page says it
   if (!allowed && !rows.length) show(false);
   if (allowed && !wasAllowed) showLeftOver();
@@ -143,7 +134,7 @@ async function add(files) {
   for (const file of files) {
     const print = await fingerprint(file).catch(() => "");
     if (print && prints.has(print)) {
-      byId("spoken").textContent = `${visible(file.name)} is in the list already.`;
+      byId("spoken").textContent = t("videos.is_in_the_list_already", { name: visible(file.name) });
       continue;
     }
     prints.add(print);
@@ -202,7 +193,7 @@ function refresh() {
   isRefreshing = false;
   const ready = rows.filter(({ sending }) => sending.state === "chosen").length;
   begin.hidden = !ready;
-  begin.textContent = `Upload ${plural(ready, "video")}`;
+  begin.textContent = t("videos.upload", { ready: t("videos.count_videos", { count: ready }) });
   sourceField.hidden = ready < 2;
   clear.hidden = !rows.some(({ sending }) => ["done", "refused"].includes(sending.state));
   summary.textContent = summaryOf(rows);
@@ -215,8 +206,8 @@ function showOnOpener() {
   const size = moving.reduce((sum, { file }) => sum + file.size, 0);
   const sent = moving.reduce((sum, one) => sum + one.sent, 0);
   opener.textContent = moving.length
-    ? `Uploading ${moving.length} · ${percent(size ? sent / size : 0)}`
-    : "+ Upload video";
+    ? t("videos.uploading", { length: moving.length, percent: percent(size ? sent / size : 0) })
+    : t("videos.upload_video");
 }
 
 setInterval(showOnOpener, 1000);

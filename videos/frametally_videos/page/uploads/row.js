@@ -6,6 +6,7 @@ import { addressOf, choose } from "../library/chosen.js";
 import { bytes, visible } from "../library/words.js";
 import { Fields } from "./fields.js";
 import { Sending } from "./sending.js";
+import { t } from "frametally/js/shared/texts.js";
 
 /** Several times a second is more than one can read. */
 const SHOWN_EVERY_MS = 250;
@@ -21,23 +22,25 @@ export class Row {
     this.fields = new Fields(file);
     this.shownState = "";
     this.shownAt = 0;
-    this.bar = el("progress", { max: "1", value: "0", "aria-label": `Progress of ${visible(file.name)}` });
-    this.words = el("p", { class: "small upload-words" });
-    this.open = el("a", { class: "link", text: "Open", hidden: true, onclick: openHere });
-    this.pause = this.#button("Pause", () => this.sending.pause());
-    this.move = this.#button("Move counts", () => this.sending.confirmMove());
-    this.goOn = this.#button("Go on", () => this.sending.goOn());
-    this.remove = this.#button("Remove", () => this.sending.remove());
+    this.bar = el("progress", {
+      max: "1",
+      value: "0",
+      "aria-label": t("videos.progress_of", { name: visible(file.name) }),
+    });
+    this.words = el("p.small.upload-words");
+    this.open = el("a.link", { hidden: true, onclick: openHere }, t("videos.open"));
+    this.pause = this.#button(t("web.pause"), () => this.sending.pause());
+    this.move = this.#button(t("videos.move_counts"), () => this.sending.confirmMove());
+    this.goOn = this.#button(t("videos.go_on"), () => this.sending.goOn());
+    this.remove = this.#button(t("videos.remove_2"), () => this.sending.remove());
     const name = visible(file.name);
     this.element = el(
-      "li",
-      { class: "upload-row" },
+      "li.upload-row.stack",
       el(
-        "div",
-        { class: "upload-head" },
-        el("p", { class: "strong ellipsis", title: name }, el("bdi", { text: name })),
-        el("span", { class: "muted small", text: bytes(file.size) }),
-        el("span", { class: "upload-buttons" }, this.pause, this.move, this.goOn, this.open, this.remove),
+        "div.upload-head",
+        el("p.strong.ellipsis", { title: name }, el("bdi", name)),
+        el("span.muted.small", bytes(file.size)),
+        el("span.upload-buttons", this.pause, this.move, this.goOn, this.open, this.remove),
       ),
       this.fields.element,
       this.bar,
@@ -49,13 +52,7 @@ export class Row {
   /** @param {string} text @param {() => void} onclick */
   #button(text, onclick) {
     const { name } = this.sending.file;
-    return el("button", {
-      type: "button",
-      class: "button",
-      text,
-      "aria-label": `${text}: ${visible(name)}`,
-      onclick,
-    });
+    return el("button.button", { "aria-label": `${text}: ${visible(name)}`, onclick }, text);
   }
 
   #changed() {
@@ -82,14 +79,17 @@ export class Row {
     this.move.hidden = state !== "refused" || !this.sending.wouldMove;
     this.remove.hidden = state === "checking";
     // From this list alone: a video that came in stays.
-    const [action, name] = [["done", "refused"].includes(state) ? "Clear" : "Remove", visible(file.name)];
+    const [action, name] = [
+      ["done", "refused"].includes(state) ? t("videos.clear") : t("videos.remove_2"),
+      visible(file.name),
+    ];
     this.remove.textContent = action;
     this.remove.ariaLabel = `${action}: ${name}`;
     this.open.hidden = !videoId;
     if (videoId) {
       this.open.href = addressOf(videoId);
       this.open.dataset.id = videoId;
-      this.open.setAttribute("aria-label", `Open: ${visible(file.name)}`);
+      this.open.setAttribute("aria-label", t("videos.open_2", { name: visible(file.name) }));
     }
     // A button that went took the keyboard with it.
     const next = this.element.querySelector("button:not([hidden])");
@@ -120,25 +120,25 @@ export function wordsOf({ state, sent, file, speed, reason, remedy, known, remar
   const share = percent(file.size ? Math.floor((sent / file.size) * 100) / 100 : 0);
   switch (state) {
     case "queued":
-      return "Waits for its turn";
+      return t("videos.waits_for_its_turn");
     case "sending": {
       const { rate } = speed;
       const left = speed.left(file.size);
       return [
         share,
-        `${bytes(sent)} of ${bytes(file.size)}`,
-        ...(rate ? [`${bytes(Math.round(rate))} a second`] : []),
-        ...(left !== null ? [`${roughly(left)} left`] : []),
+        t("videos.of_6", { sent: bytes(sent), size: bytes(file.size) }),
+        ...(rate ? [t("videos.a_second", { rate: bytes(Math.round(rate)) })] : []),
+        ...(left !== null ? [t("videos.left", { left: roughly(left) })] : []),
       ].join(" · ");
     }
     case "waiting":
-      return `${reason} It goes on by itself from ${share}.`;
+      return t("videos.it_goes_on_by_itself_from", { reason, share });
     case "paused":
-      return reason ? `${reason} Paused at ${share}.` : `Paused at ${share}`;
+      return reason ? t("videos.paused_at", { reason, share }) : t("videos.paused_at_2", { share });
     case "checking":
-      return "All of it is there. The server looks into it …";
+      return t("videos.all_of_it_is_there_the");
     case "done":
-      return `${known ? "This video has already been uploaded." : "Received. It is counted automatically."} ${remark}`.trim();
+      return `${known ? t("videos.this_video_has_already_been_uploaded") : t("videos.received_it_is_counted_automatically")} ${remark}`.trim();
     case "refused":
       return `${/[.!?…]$/.test(reason) ? reason : `${reason}.`} ${remedy}`.trim();
     default:
@@ -152,6 +152,6 @@ export function summaryOf(rows) {
   const begun = rows.filter(({ sending }) => sending.state !== "chosen");
   if (!begun.length) return "";
   const refused = count("refused");
-  const done = `${number(count("done"))} of ${number(begun.length)} received`;
-  return refused ? `${done}, ${number(refused)} refused` : done;
+  const done = t("videos.of_received", { count: number(count("done")), length: number(begun.length) });
+  return refused ? t("videos.refused", { done, refused: number(refused) }) : done;
 }

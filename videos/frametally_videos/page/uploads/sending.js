@@ -1,9 +1,9 @@
 // One file on its way to the server, by tus: it goes on where it was after a cut, a reload, or a server that was away.
 
 import { Upload, defaultOptions } from "tus-js-client";
-import { ApiError, BASE, get, send } from "frametally/js/shared/api.js";
-import { fingerprint } from "./fingerprint.js";
-import { Speed } from "./speed.js";
+import { ApiError, BASE, getFrom, send } from "frametally/js/shared/api.js";
+import { fingerprint, Speed } from "./checks.js";
+import { t } from "frametally/js/shared/texts.js";
 
 const ENDPOINT = `${BASE}/uploads`;
 /** Of one request: proxies end one that takes very long. */
@@ -200,12 +200,12 @@ export class Sending {
   async #askHowItEnded() {
     this.#set("checking");
     try {
-      const told = /** @type {any} */ (await get(/** @type {Api.Route} */ (`uploads/${this.#id}`)));
+      const told = await getFrom(`uploads/${this.#id}`);
       if (this.state !== "checking") return;
       if (told.state === "accepted") this.#accept(told.video_id, told.known, told.reason ?? "");
       else if (told.state === "refused") this.#refuse(told.reason, "", told.status === 409);
       else if (told.state === "aborted")
-        this.#refuse("It was removed on the server.", "Choose the file again.");
+        this.#refuse(t("videos.it_was_removed_on_the_server"), t("videos.choose_the_file_again"));
       else if (told.state === "receiving") this.#wait(0, undefined);
       else this.timer = setTimeout(() => this.#askHowItEnded(), WAITS_MS[1]);
     } catch (error) {
@@ -234,18 +234,20 @@ export class Sending {
     const isReadable = answer !== null || (await this.#isReadable());
     if (!this.isActive) return; // paused or removed meanwhile
     if (!isReadable) {
-      this.#refuse(
-        "The file cannot be read any more: it was changed, moved or taken away.",
-        "Choose it again.",
-      );
+      this.#refuse(t("videos.the_file_cannot_be_read_any"), t("videos.choose_it_again"));
     } else if (PASSING.has(status)) this.#wait(status, detail);
     else if (this.upload?.url && (GONE.has(status) || !detail)) this.#askHowItEnded();
     else if (status === 507) this.#halt(detail, remedy);
-    else this.#refuse(detail ?? `The server answered ${status}.`, remedy ?? "", parameter === "move_counts");
+    else
+      this.#refuse(
+        detail ?? t("web.the_server_answered", { status }),
+        remedy ?? "",
+        parameter === "move_counts",
+      );
   }
 
   /** Somebody has to do something first. @param {string} [detail] @param {string} [remedy] */
-  #halt(detail = "The server has no room left.", remedy = "") {
+  #halt(detail = t("videos.the_server_has_no_room_left"), remedy = "") {
     this.reason = `${detail} ${remedy}`.trim();
     this.#set("paused");
   }
@@ -272,8 +274,10 @@ export class Sending {
 
   /** @param {number} status @param {string|undefined} detail */
   #wait(status, detail) {
-    const away = navigator.onLine ? "The server does not answer." : "This computer is offline.";
-    this.reason = status ? (detail ?? `The server answered ${status}.`) : away;
+    const away = navigator.onLine
+      ? t("videos.the_server_does_not_answer")
+      : t("videos.this_computer_is_offline");
+    this.reason = status ? (detail ?? t("web.the_server_answered", { status })) : away;
     const wait = WAITS_MS[Math.min(this.failures, WAITS_MS.length - 1)];
     this.failures += 1;
     this.#set("waiting");
@@ -284,9 +288,7 @@ export class Sending {
   #refuse(reason, remedy, wouldMove = false) {
     this.reason = reason;
     this.wouldMove = wouldMove;
-    this.remedy = wouldMove
-      ? "Move these counts, or choose the file again without a source and a time."
-      : remedy;
+    this.remedy = wouldMove ? t("videos.move_these_counts_or_choose_the") : remedy;
     // What was refused once is refused again.
     const key = this.stored?.urlStorageKey;
     if (key) storage.removeUpload(key);

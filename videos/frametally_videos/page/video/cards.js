@@ -1,18 +1,100 @@
 // What stands beside the picture first: what was counted, and the account of the frames.
 
-import { el } from "frametally/js/shared/dom.js";
-import { number, plural } from "frametally/js/shared/format.js";
+import { el, swatch } from "frametally/js/shared/dom.js";
+import { number } from "frametally/js/shared/format.js";
 import { formatWhole, parseState } from "frametally/js/shared/state.js";
 import { zoneInUse } from "frametally/js/shared/time.js";
 import { visible } from "../library/words.js";
-import { accountOf } from "./account.js";
+import { t } from "frametally/js/shared/texts.js";
+
+/** States in which frames are still on their way. */
+const IN_WORK = ["received", "producing", "detecting", "counting"];
+
+/**
+ * @typedef {Object} Account
+ * @property {{name: string, sign: string, frames: number|null, detail: string}[]} steps  in the order in which frames
+ *   take them; sign: how many that are beside the step before
+ * @property {"open"|"even"|"odd"|"none"} verdict  frames are on their way; all add up; they do not; there are none yet
+ * @property {string} words
+ */
+
+/**
+ * @param {Page.Video} video
+ * @returns {Account}
+ */
+export function accountOf({ frames, state }) {
+  const { expected, announced, detected, dead_lettered: dead, counted } = frames;
+  const done = doneOf(frames);
+  const steps = [
+    {
+      name: "expected",
+      sign: "",
+      frames: expected,
+      detail: t("videos.that_the_file_holds_as_often"),
+    },
+    {
+      name: "announced",
+      sign: signOf(announced, expected),
+      frames: announced,
+      detail: t("videos.taken_stored_and_put_on_the"),
+    },
+    {
+      name: "detected",
+      sign: signOf(done, announced),
+      frames: detected,
+      detail: dead ? t("videos.and", { dead: t("web.count_dead_letters", { count: dead }) }) : "",
+    },
+    { name: "counted", sign: signOf(counted, detected), frames: counted, detail: t("videos.in_the_chart") },
+  ];
+  if (announced === null && !expected)
+    return { steps, verdict: "none", words: t("videos.no_frames_are_taken_yet") };
+  const gone = difference(frames);
+  if (!gone) return { steps, verdict: "even", words: evenWords(detected ?? 0, dead ?? 0) };
+  if (IN_WORK.includes(state))
+    return { steps, verdict: "open", words: t("videos.frames_are_still_on_their_way") };
+  return { steps, verdict: "odd", words: gone };
+}
+
+/** Frames that the detector is done with. @param {Page.Video["frames"]} frames */
+const doneOf = ({ detected, dead_lettered: dead }) => (detected === null ? null : detected + (dead ?? 0));
+
+/** @param {number|null} frames @param {number|null} before */
+const signOf = (frames, before) => (frames === null || before === null ? "" : frames === before ? "=" : "≠");
+
+/** @param {number} detected @param {number} dead */
+const evenWords = (detected, dead) =>
+  dead
+    ? t("videos.every_frame_is_accounted_for_detected", {
+        detected: t("web.count_frames", { count: detected }),
+        dead: t("web.count_dead_letters", { count: dead }),
+      })
+    : t("videos.every_frame_is_accounted_for_all", { detected: number(detected) });
+
+/**
+ * The first step that has fewer or more frames than the one before; null: none.
+ * @param {Page.Video["frames"]} frames
+ */
+function difference(frames) {
+  const { expected, announced, detected, counted } = frames;
+  const done = doneOf(frames);
+  if (expected !== announced)
+    return t("videos.expected_and_announced", { expected: told(expected), announced: told(announced) });
+  if (done !== announced)
+    return t("videos.announced_and_detected_or_a_dead", { announced: told(announced), done: told(done) });
+  if (counted !== detected)
+    return t("videos.detected_and_counted", { detected: told(detected), counted: told(counted) });
+  return null;
+}
+
+/** @param {number|null} frames */
+const told = (frames) =>
+  frames === null ? t("videos.not_known_how_many_are") : t("videos.are", { frames: number(frames) });
 
 /**
  * @param {string} title
  * @param {...(Node|null)} children
  */
-export const card = (title, ...children) =>
-  el("section", { class: "card" }, el("h3", { text: title }), ...children);
+export const card = (title, ...children) => el("section.card", el("h3", title), ...children);
 
 /**
  * What was found, by label; the whole leads to all charts.
@@ -22,41 +104,36 @@ export const card = (title, ...children) =>
 export function countsCard(video, colorOf) {
   const ranked = Object.entries(video.labels).sort((one, other) => other[1] - one[1]);
   const rows = ranked.map(([label, count]) => {
-    const swatch = el("span", { class: "swatch", "aria-hidden": "true" });
-    swatch.style.background = colorOf(label);
     return el(
       "tr",
-      {},
-      el(
-        "th",
-        { scope: "row" },
-        el("span", { class: "label-name" }, swatch, el("bdi", { text: visible(label) })),
-      ),
-      el("td", { class: "number", text: number(count) }),
+      el("th", { scope: "row" }, el("span.label-name", swatch(colorOf(label)), el("bdi", visible(label)))),
+      el("td.number", number(count)),
     );
   });
   const all = video.detections_counted;
   const words =
     all === null
-      ? "Nothing is counted yet."
-      : `${plural(all, "detection")} in ${plural(video.frames.counted ?? 0, "frame")}: one car in ten frames counts ten times.`;
+      ? t("videos.nothing_is_counted_yet")
+      : t("videos.in_one_car_in_ten_frames", {
+          all: t("videos.count_detections", { count: all }),
+          counted: t("web.count_frames", { count: video.frames.counted ?? 0 }),
+        });
   const { chart, proof } = video.links;
   const leads = [
-    ...(chart ? [el("a", { href: wholeOf(chart), text: "In the chart" })] : []),
-    ...(proof ? [el("a", { href: wholeOf(proof), text: "The frames behind it" })] : []),
+    ...(chart ? [el("a", { href: wholeOf(chart) }, t("videos.in_the_chart_2"))] : []),
+    ...(proof ? [el("a", { href: wholeOf(proof) }, t("videos.the_frames_behind_it"))] : []),
   ];
   return card(
-    "In this video",
+    t("videos.in_this_video"),
     rows.length
       ? el(
-          "table",
-          { class: "video-labels" },
-          el("caption", { class: "visually-hidden", text: "Detections by label" }),
-          el("tbody", {}, ...rows),
+          "table.video-labels",
+          el("caption.visually-hidden", t("videos.detections_by_label")),
+          el("tbody", ...rows),
         )
       : null,
-    el("p", { class: "muted small", text: words }),
-    leads.length ? el("p", { class: "video-leads" }, ...leads) : null,
+    el("p.muted.small", words),
+    leads.length ? el("p.video-leads", ...leads) : null,
   );
 }
 
@@ -70,25 +147,17 @@ function wholeOf(link) {
 export function accountCard(video) {
   const { steps, verdict, words } = accountOf(video);
   return card(
-    "Account",
+    t("videos.account"),
     el(
-      "ol",
-      { class: "account" },
+      "ol.account",
       ...steps.map(({ name, sign, frames, detail }) =>
         el(
           "li",
-          {},
-          el(
-            "span",
-            { class: "account-frames" },
-            sign,
-            " ",
-            el("strong", { text: frames === null ? "–" : number(frames) }),
-          ),
-          el("span", {}, name, detail ? el("span", { class: "muted small", text: detail }) : null),
+          el("span.account-frames", sign, " ", el("strong", frames === null ? "–" : number(frames))),
+          el("span", name, detail ? el("span.muted.small", detail) : null),
         ),
       ),
     ),
-    el("p", { class: "account-words small", "data-verdict": verdict, text: words }),
+    el("p.account-words.small", { "data-verdict": verdict }, words),
   );
 }

@@ -1,6 +1,11 @@
-// The buttons below the picture, and the keys that do the same.
+// What steers the player: its buttons, its keys and the bar through its time.
 
 import { el, svg } from "frametally/js/shared/dom.js";
+import { number, timeAmong } from "frametally/js/shared/format.js";
+import { METRICS } from "frametally/js/shared/metrics.js";
+import { valueIn } from "frametally/js/shared/series.js";
+import { playTime } from "../library/words.js";
+import { t } from "frametally/js/shared/texts.js";
 
 const SPEEDS = [0.25, 0.5, 1, 2, 4];
 /** @type {Record<number, string>} */
@@ -37,41 +42,41 @@ const LINED = ["sound", "silent", "full"];
 
 /** @param {Actions} on */
 export function makeControls(on) {
-  const play = signButton("Play", "play", on.toggle);
-  const sound = signButton("Sound off", "sound", on.sound);
+  const play = signButton(t("web.play"), "play", on.toggle);
+  const sound = signButton(t("videos.sound_off"), "sound", on.sound);
   const boxes = el("input", { type: "checkbox", checked: true, onchange: on.boxes });
   const speeds = SPEEDS.map((times) =>
-    el("button", {
-      type: "button",
-      text: `${SPEED_SIGNS[times] ?? times}×`,
-      "aria-label": `${SPEED_SIGNS[times] ?? times}× speed`,
-      onclick: () => on.speed(times),
-    }),
+    el(
+      "button",
+      {
+        "aria-label": t("videos.speed", { SPEED_SIGNS: SPEED_SIGNS[times] ?? times }),
+        onclick: () => on.speed(times),
+      },
+      `${SPEED_SIGNS[times] ?? times}×`,
+    ),
   );
   const element = el(
-    "div",
-    { class: "player-tools" },
+    "div.player-tools.row",
     el(
-      "div",
-      { class: "player-steps" },
-      signButton("To the start", "start", () => on.go("start")),
-      signButton("Frame before", "before", () => on.step(-1)),
+      "div.player-steps",
+      signButton(t("videos.to_the_start"), "start", () => on.go("start")),
+      signButton(t("videos.frame_before"), "before", () => on.step(-1)),
       play,
-      signButton("Next frame", "next", () => on.step(1)),
-      signButton("To the end", "end", () => on.go("end")),
+      signButton(t("web.next_frame"), "next", () => on.step(1)),
+      signButton(t("videos.to_the_end"), "end", () => on.go("end")),
     ),
-    el("div", { class: "segmented", role: "group", "aria-label": "Speed" }, ...speeds),
-    el("label", { class: "check" }, boxes, "Boxes"),
+    el("div.segmented", { role: "group", "aria-label": t("videos.speed_2") }, ...speeds),
+    el("label.check", boxes, t("web.boxes")),
     sound,
-    signButton("Full screen", "full", on.full),
+    signButton(t("videos.full_screen"), "full", on.full),
   );
 
   /** @param {Standing} now */
   function show({ isPlaying, speed, hasSound, isMuted, hasBoxes }) {
-    setSign(play, isPlaying ? "Pause" : "Play", isPlaying ? "pause" : "play");
+    setSign(play, isPlaying ? t("web.pause") : t("web.play"), isPlaying ? "pause" : "play");
     speeds.forEach((button, order) => button.setAttribute("aria-pressed", String(SPEEDS[order] === speed)));
     sound.hidden = !hasSound;
-    setSign(sound, isMuted ? "Sound on" : "Sound off", isMuted ? "silent" : "sound");
+    setSign(sound, isMuted ? t("videos.sound_on") : t("videos.sound_off"), isMuted ? "silent" : "sound");
     boxes.checked = hasBoxes;
   }
 
@@ -84,7 +89,7 @@ export function makeControls(on) {
  * @param {() => void} onclick
  */
 function signButton(name, sign, onclick) {
-  const button = el("button", { type: "button", class: "button icon", onclick });
+  const button = el("button.button.icon", { onclick });
   setSign(button, name, sign);
   return button;
 }
@@ -103,8 +108,7 @@ function setSign(button, name, sign) {
 }
 
 /** How the keys are called, for a line below the chart. */
-export const KEYS =
-  "space plays, ← → go by a frame, with shift by a bar, < > change the speed, b shows boxes, f fills the screen";
+export const KEYS = t("videos.space_plays_go_by_a_frame");
 
 /** Those by which one goes through a page, too: the player's where it has the keyboard. */
 const SCROLLING = ["Home", "End", "PageUp", "PageDown"];
@@ -127,7 +131,6 @@ export function takeKey(event, on, { speed, isPlayers }) {
  * @param {KeyboardEvent} event
  * @param {Actions} on
  * @param {number} speed
- * @returns {(() => void)|undefined}
  */
 function actionOf({ key, shiftKey, target }, on, speed) {
   const isButton = target instanceof HTMLElement && target.matches("button, a, summary, [type=checkbox]");
@@ -160,3 +163,184 @@ const beside = (speed, by) => SPEEDS[SPEEDS.indexOf(speed) + by] ?? speed;
 /** @param {KeyboardEvent} event */
 const isTyping = ({ target }) =>
   target instanceof HTMLElement && target.matches("input:not([type=checkbox]), select, textarea");
+
+const HEIGHT = 100;
+/** Without bars, a step with shift goes so far. */
+const LEAP_S = 5;
+
+/**
+ * What the bar is drawn of.
+ * @typedef {Object} Course
+ * @property {number} lengthS
+ * @property {number|null} startedAtMs  event time of the first frame
+ * @property {Page.Row[]} rows
+ * @property {Page.Series[]} series
+ */
+
+/** @type {Course} */
+const NOTHING = { lengthS: 0, startedAtMs: null, rows: [], series: [] };
+
+export class SeekBar {
+  /** @param {(positionS: number) => void} onSeek */
+  constructor(onSeek) {
+    this.onSeek = onSeek;
+    this.course = NOTHING;
+    this.positionS = 0;
+    this.drawing = svg("svg", {
+      class: "seek-bars",
+      viewBox: `0 0 1 ${HEIGHT}`,
+      preserveAspectRatio: "none",
+      "aria-hidden": "true",
+    });
+    this.cursor = el("span.seek-cursor", { "aria-hidden": "true" });
+    this.tip = el("div.chart-tip.seek-tip", { hidden: true, "aria-hidden": "true" });
+    this.element = el(
+      "div.seek",
+      { role: "slider", tabindex: "0", "aria-label": t("videos.place_in_the_video"), "aria-valuemin": "0" },
+      this.drawing,
+      this.cursor,
+      this.tip,
+    );
+    this.#listen();
+  }
+
+  /** Whether it leads anywhere: where nothing plays it is a chart alone. @param {boolean} canSeek */
+  enable(canSeek) {
+    this.element.toggleAttribute("aria-disabled", false);
+    if (canSeek) this.element.removeAttribute("aria-disabled");
+    else this.element.setAttribute("aria-disabled", "true");
+    this.cursor.hidden = !canSeek;
+  }
+
+  /** @param {Course} course */
+  show(course) {
+    this.course = course;
+    this.drawing.setAttribute("viewBox", `0 0 ${course.lengthS || 1} ${HEIGHT}`);
+    this.drawing.replaceChildren(...barsOf(course));
+    this.element.setAttribute("aria-valuemax", course.lengthS.toFixed(2));
+    this.move(this.positionS);
+  }
+
+  /** The one time cursor. @param {number} positionS */
+  move(positionS) {
+    const { lengthS } = this.course;
+    this.positionS = positionS;
+    this.cursor.style.left = `${lengthS ? Math.min((100 * positionS) / lengthS, 100) : 0}%`;
+    this.element.setAttribute("aria-valuenow", positionS.toFixed(2));
+    this.element.setAttribute("aria-valuetext", wordsAt(this.course, positionS).join(", "));
+  }
+
+  /**
+   * Where a bar begins that is so many on; without bars, some seconds on.
+   * @param {number} positionS  from where
+   * @param {-1|1} by
+   */
+  leap(positionS, by) {
+    const { course } = this;
+    const starts = course.rows.map(({ start }) => placeOf(course, start));
+    const far =
+      by > 0 ? starts.find((at) => at > positionS + 0.01) : starts.findLast((at) => at < positionS - 0.01);
+    return Math.max(far ?? positionS + by * (course.rows.length ? course.lengthS : LEAP_S), 0);
+  }
+
+  #listen() {
+    const { element } = this;
+    let isHeld = false;
+    element.addEventListener("pointerdown", (event) => {
+      if (event.button || element.ariaDisabled === "true") return;
+      isHeld = true;
+      element.setPointerCapture(event.pointerId);
+      this.onSeek(this.#placeAt(event));
+    });
+    element.addEventListener("pointermove", (event) => {
+      const place = this.#placeAt(event);
+      this.#showTip(place);
+      if (isHeld) this.onSeek(place);
+    });
+    for (const event of /** @type {const} */ (["pointerup", "pointercancel", "lostpointercapture"])) {
+      element.addEventListener(event, () => {
+        isHeld = false;
+      });
+    }
+    element.addEventListener("pointerleave", () => {
+      this.tip.hidden = true;
+    });
+  }
+
+  /** @param {PointerEvent} event */
+  #placeAt({ clientX }) {
+    const { left, width } = this.element.getBoundingClientRect();
+    return Math.min(Math.max((clientX - left) / (width || 1), 0), 1) * this.course.lengthS;
+  }
+
+  /** @param {number} placeS */
+  #showTip(placeS) {
+    const { lengthS } = this.course;
+    if (!lengthS) return;
+    const [first, ...others] = wordsAt(this.course, placeS);
+    this.tip.replaceChildren(el("p.strong", first), ...others.map((text) => el("p", text)));
+    const share = placeS / lengthS;
+    this.tip.style.left = `${100 * share}%`;
+    this.tip.style.translate = `${-100 * share}% 0`;
+    this.tip.hidden = false;
+  }
+}
+
+/** Where a moment lies in the video, in seconds. @param {Course} course @param {number} ms */
+const placeOf = ({ startedAtMs, lengthS }, ms) =>
+  Math.min(Math.max((ms - (startedAtMs ?? ms)) / 1000, 0), lengthS);
+
+/** @param {Course} course */
+function barsOf(course) {
+  const metric = METRICS.detections;
+  const sums = course.rows.map((row) => course.series.map(({ labels }) => valueIn(row, labels, metric) ?? 0));
+  const most = Math.max(1, ...sums.map((values) => values.reduce((sum, value) => sum + value, 0)));
+  return course.rows.flatMap((row, order) => {
+    const [left, right] = [placeOf(course, row.start), placeOf(course, row.end)];
+    const gap = 0.06 * (right - left);
+    let base = HEIGHT;
+    return sums[order].map((value, kind) => {
+      const height = (value / most) * HEIGHT;
+      base -= height;
+      const bar = svg("rect", {
+        x: left + gap / 2,
+        y: base,
+        width: Math.max(right - left - gap, 0),
+        height,
+        "data-start": row.start,
+        "data-label": course.series[kind].name,
+        "data-value": value,
+      });
+      bar.style.fill = course.series[kind].color;
+      return bar;
+    });
+  });
+}
+
+/**
+ * What stands at a place: when that is, and what was counted in its bar.
+ * @param {Course} course
+ * @param {number} placeS
+ */
+function wordsAt(course, placeS) {
+  const { lengthS, startedAtMs, rows, series } = course;
+  const place = t("videos.of_7", { placeS: playTime(placeS), lengthS: playTime(lengthS) });
+  if (startedAtMs === null) return [place];
+  const ms = startedAtMs + placeS * 1000;
+  const when = `${timeAmong(Math.floor(ms / 1000) * 1000, false)} · ${place}`;
+  const row = rows.find(({ start, end }) => start <= ms && ms < end);
+  if (!row) return rows.length ? [when, t("videos.nothing_analysed_here")] : [when];
+  const counts = series
+    .map(({ name, labels }) => ({ name, value: valueIn(row, labels, METRICS.detections) ?? 0 }))
+    .filter(({ value }) => value > 0)
+    .map(({ name, value }) => `${number(value)} ${name}`);
+  const length = `${number((row.end - row.start) / 1000)} s`;
+  return [
+    when,
+    t("videos.in_these_frames", {
+      counts: counts.join(", ") || t("web.nothing"),
+      length,
+      frames: number(row.frames),
+    }),
+  ];
+}

@@ -1,14 +1,34 @@
-// Changing what a video is called, what filmed it, and when; each says what it does to the counts.
+// Forms of an open video: its name, its source, its time, and how it is forgotten.
 
 import { ApiError } from "frametally/js/shared/api.js";
 import { el } from "frametally/js/shared/dom.js";
-import { plural, zoneName } from "frametally/js/shared/format.js";
+import { fromInput, toInput, zoneName } from "frametally/js/shared/format.js";
 import { zoneInUse } from "frametally/js/shared/time.js";
-import { askVideo } from "../library/asking.js";
+import { press, speak, wordsOf } from "frametally/js/status/notices.js";
 import { tellNews } from "../library/news.js";
-import { sendChange } from "./asking.js";
-import { fromField, toField } from "./moments.js";
-import { speak, wordsOf } from "frametally/js/shell/saying.js";
+import { bytes } from "../library/words.js";
+import { askVideo, sendChange, sendRemoval } from "../library/requests.js";
+import { t } from "frametally/js/shared/texts.js";
+
+/**
+ * For an `<input type="datetime-local" step="0.001">`.
+ * @param {number|null} ms
+ */
+export function toField(ms) {
+  if (ms === null) return "";
+  const rest = ((ms % 1000) + 1000) % 1000;
+  return toInput(ms) + (rest ? `.${String(rest).padStart(3, "0")}` : "");
+}
+
+/**
+ * From such a field; null if it holds no moment.
+ * @param {string} text
+ */
+export function fromField(text) {
+  const whole = fromInput(text.replace(/\.\d*$/, ""));
+  const [, rest = ""] = text.match(/\.(\d{1,3})/) ?? [];
+  return whole === null ? null : whole + Number(rest.padEnd(3, "0"));
+}
 
 let fields = 0;
 
@@ -21,15 +41,15 @@ let fields = 0;
 function field(name, input, meaning) {
   fields += 1;
   input.id = `video-field-${fields}`;
-  const told = el("p", { class: "muted small", id: `${input.id}-meaning`, text: meaning });
+  const told = el("p.muted.small", { id: `${input.id}-meaning` }, meaning);
   input.setAttribute("aria-describedby", told.id);
-  return el("div", { class: "field" }, el("label", { for: input.id, text: name }), input, told);
+  return el("div.field", el("label", { for: input.id }, name), input, told);
 }
 
 const timeInput = () => el("input", { type: "datetime-local", step: "0.001", autocomplete: "off" });
 
 /** @param {number|null} ms */
-const zoneWords = (ms) => `By the clocks of ${ms === null ? zoneInUse() : zoneName(ms)}.`;
+const zoneWords = (ms) => t("videos.by_the_clocks_of", { part: ms === null ? zoneInUse() : zoneName(ms) });
 
 /**
  * @param {(video: Page.Video) => void} onSaved
@@ -40,20 +60,15 @@ export function makeEditing(onSaved) {
   const name = el("input", { type: "text", maxlength: "255", autocomplete: "off", required: true });
   const source = el("input", { type: "text", maxlength: "255", autocomplete: "off", required: true });
   const time = timeInput();
-  const save = el("button", { type: "submit", class: "button primary", text: "Save" });
-  const said = el("p", { class: "form-said", role: "alert", hidden: true });
+  const save = el("button.button.primary", { type: "submit" }, t("videos.save"));
+  const said = el("p.form-said", { role: "alert", hidden: true });
   const meanings = [
-    field("Name", name, "What people call it; its counts stay as they are."),
-    field("Source", source, ""),
-    field("First frame filmed", time, ""),
+    field(t("videos.name"), name, t("videos.what_people_call_it_its_counts")),
+    field(t("web.source"), source, ""),
+    field(t("videos.first_frame_filmed"), time, ""),
   ];
-  const form = el("form", { class: "fields", onsubmit: submit }, ...meanings, said, save);
-  const element = el(
-    "details",
-    { class: "card editing" },
-    el("summary", { text: "Change name, source or time" }),
-    form,
-  );
+  const form = el("form.fields", { onsubmit: submit }, ...meanings, said, save);
+  const element = el("details.card.editing", el("summary", t("videos.change_name_source_or_time")), form);
   element.addEventListener("toggle", () => {
     if (element.open && shown) fill(shown);
     said.hidden = true;
@@ -75,11 +90,14 @@ export function makeEditing(onSaved) {
     source.value = video.source_name;
     time.value = toField(video.started_at_ms);
     const counted = video.frames.counted
-      ? ` ${plural(video.frames.counted, "frame")} and their counts`
-      : " Its counts";
+      ? t("videos.and_their_counts", { counted: t("web.count_frames", { count: video.frames.counted }) })
+      : t("videos.its_counts");
     const [, ofSource, ofTime] = meanings.map((one) => /** @type {HTMLElement} */ (one.lastElementChild));
-    ofSource.textContent = `The camera, as in the charts.${counted} move to the new one.`;
-    ofTime.textContent = `${zoneWords(video.started_at_ms)}${counted} move with it, all by the same step.`;
+    ofSource.textContent = t("videos.the_camera_as_in_the_charts", { counted });
+    ofTime.textContent = t("videos.move_with_it_all_by_the", {
+      started_at_ms: zoneWords(video.started_at_ms),
+      counted,
+    });
   }
 
   /** @param {SubmitEvent} event */
@@ -119,7 +137,6 @@ export function makeEditing(onSaved) {
  * What of a form differs from the video.
  * @param {Page.Video} video
  * @param {{name: string, source: string, time: string}} typed
- * @returns {Page.VideoChange}
  */
 export function changeOf(video, { name, source, time }) {
   /** @type {Page.VideoChange} */
@@ -142,16 +159,14 @@ export function makeTimeForm(onSaved) {
   /** @type {Page.Video|null} */
   let shown = null;
   const time = timeInput();
-  const save = el("button", { type: "submit", class: "button primary", text: "Set the time" });
-  const said = el("p", { class: "form-said", role: "alert", hidden: true });
+  const save = el("button.button.primary", { type: "submit" }, t("videos.set_the_time"));
+  const said = el("p.form-said", { role: "alert", hidden: true });
   const element = el(
-    "form",
-    { class: "time-form", onsubmit: submit },
-    el("p", { class: "strong", text: "When was it filmed?" }),
-    el("p", {
-      text: "Nothing in this file says so, and counts belong to moments. It can be watched, and is counted once its time is set.",
-    }),
-    field("First frame filmed", time, zoneWords(null)),
+    "form.time-form",
+    { onsubmit: submit },
+    el("p.strong", t("videos.when_was_it_filmed")),
+    el("p", t("videos.nothing_in_this_file_says_so")),
+    field(t("videos.first_frame_filmed"), time, zoneWords(null)),
     said,
     save,
   );
@@ -162,7 +177,7 @@ export function makeTimeForm(onSaved) {
     const ms = fromField(time.value);
     if (!shown) return;
     if (ms === null) {
-      said.textContent = "Say the day and the time.";
+      said.textContent = t("videos.say_the_day_and_the_time");
       said.hidden = false;
       time.focus();
       return;
@@ -198,7 +213,7 @@ async function saveChange(video, change, button, said, onOthers) {
   button.disabled = true;
   try {
     const saved = await sendChange(video, change);
-    speak("Saved");
+    speak(t("videos.saved"));
     tellNews();
     return saved;
   } catch (error) {
@@ -223,5 +238,89 @@ async function othersWords(id, onOthers) {
   } catch (error) {
     return wordsOf(error);
   }
-  return "Somebody else has changed this video meanwhile. What you have not changed is theirs now: look at it, and save again.";
+  return t("videos.somebody_else_has_changed_this_video");
+}
+
+export function makeForgetting() {
+  /** @type {Page.Video|null} */
+  let shown = null;
+  const ask = el("button.button", { onclick: () => turn(true) }, t("videos.forget_this_video"));
+  const meaning = el("ul.meaning");
+  const keep = el("button.button", { onclick: () => turn(false) }, t("videos.keep_it"));
+  const forget = el("button.button.danger", { onclick: go }, t("videos.forget_it"));
+  const said = el("p.form-said", { role: "alert", hidden: true });
+  const question = el(
+    "div.forget-question",
+    { role: "group", "aria-label": t("videos.forget_this_video_2"), hidden: true },
+    el("p.strong", t("videos.forget_this_video_for_good")),
+    meaning,
+    said,
+    el("div.notice-buttons", keep, forget),
+  );
+  question.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    event.stopPropagation(); // it closes the question, not the video
+    turn(false);
+  });
+  const element = el("div.forgetting", ask, question);
+
+  /** @param {boolean} isAsked */
+  function turn(isAsked) {
+    if (isAsked && shown) meaning.replaceChildren(...meaningOf(shown).map((text) => el("li", text)));
+    said.hidden = true;
+    ask.hidden = isAsked;
+    question.hidden = !isAsked;
+    (isAsked ? keep : ask).focus();
+  }
+
+  function go() {
+    const id = shown?.id;
+    if (id === undefined) return;
+    press(forget, said, async () => {
+      await sendRemoval(id);
+      speak(t("videos.the_video_is_being_removed"));
+      turn(false);
+      tellNews();
+    });
+  }
+
+  return {
+    element,
+    /** @param {Page.Video} video */
+    show(video) {
+      if (shown?.id !== video.id) {
+        ask.hidden = false;
+        question.hidden = true;
+      }
+      shown = video;
+      element.hidden = video.state === "deleting";
+    },
+  };
+}
+
+/**
+ * What is gone afterwards.
+ * @param {Page.Video} video
+ */
+function meaningOf({ size_bytes: size, frames, detections_counted: counted }) {
+  const taken = frames.announced
+    ? [
+        t("videos.that_were_taken_from_it_go", {
+          announced: t("web.count_frames", { count: frames.announced }),
+        }),
+      ]
+    : [];
+  const bars = counted
+    ? [
+        t("videos.go_from_all_charts_once_their", {
+          counted: t("videos.count_detections", { count: counted }),
+        }),
+      ]
+    : [];
+  return [
+    t("videos.the_file_goes_from_the_store", { size: bytes(size) }),
+    ...taken,
+    ...bars,
+    t("videos.whoever_has_the_file_can_upload"),
+  ];
 }

@@ -2,12 +2,12 @@
 
 import { ApiError } from "frametally/js/shared/api.js";
 import { byId, el, iconButton } from "frametally/js/shared/dom.js";
-import { askVideo } from "../library/asking.js";
 import { choose, chosen, onChosen } from "../library/chosen.js";
 import { onJob, onNews } from "../library/news.js";
 import { visible } from "../library/words.js";
-import { askLeave } from "./asking.js";
 import { VideoView } from "./view.js";
+import { askLeave, askVideo } from "../library/requests.js";
+import { t } from "frametally/js/shared/texts.js";
 
 /** News may come with every frame that is detected. */
 const LEAST_BETWEEN_MS = 1000;
@@ -43,7 +43,7 @@ export function startPanel(place) {
     asking?.abort();
     asking = null; // or its end would be taken for a fault of what is shown
     if (id === null) return;
-    place.replaceChildren(closing("Video"), skeleton());
+    place.replaceChildren(closing(t("videos.video")), skeleton());
     place.scrollTop = 0;
     isNew = true;
     load(place, id);
@@ -112,8 +112,8 @@ function fail(place, error) {
     loadSoon(place, AGAIN_MS);
     if (view) return view.away(error.message);
     place.replaceChildren(
-      closing("Video"),
-      told("It is out of reach", `${error.message} This page keeps trying.`),
+      closing(t("videos.video")),
+      told(t("videos.it_is_out_of_reach"), t("videos.this_page_keeps_trying", { message: error.message })),
     );
     return;
   }
@@ -121,9 +121,9 @@ function fail(place, error) {
   view = null;
   const [title, text] =
     error.status === 404
-      ? ["There is no such video", "It was removed, or never was here."]
-      : ["It cannot be shown", `${error.message} ${error.remedy}`];
-  place.replaceChildren(closing("Video"), told(title, text));
+      ? [t("videos.there_is_no_such_video"), t("videos.it_was_removed_or_never_was")]
+      : [t("videos.it_cannot_be_shown"), `${error.message} ${error.remedy}`];
+  place.replaceChildren(closing(t("videos.video")), told(title, text));
 }
 
 function close() {
@@ -139,27 +139,17 @@ function close() {
 
 /** @param {string} title  empty: the view has one */
 const closing = (title) =>
-  el(
-    "div",
-    { class: "video-close" },
-    title ? el("h2", { text: title }) : null,
-    iconButton("Close the video", "✕", close),
-  );
+  el("div.video-close", title ? el("h2", title) : null, iconButton(t("videos.close_the_video"), "✕", close));
 
 /** @param {string} title @param {string} text */
 const told = (title, text) =>
-  el(
-    "div",
-    { class: "card video-told", role: "status" },
-    el("p", { class: "strong", text: title }),
-    el("p", { text }),
-  );
+  el("div.card.video-told", { role: "status" }, el("p.strong", title), el("p", text));
 
 const skeleton = () =>
   el(
-    "div",
-    { class: "card", "aria-hidden": "true" },
-    el("div", { class: "skeleton video-skeleton" }),
-    el("div", { class: "skeleton line" }),
-    el("div", { class: "skeleton line" }),
+    "div.card",
+    { "aria-hidden": "true" },
+    el("div.skeleton.video-skeleton"),
+    el("div.skeleton.line"),
+    el("div.skeleton.line"),
   );

@@ -2,19 +2,19 @@
 
 import { VersionChooser, versionsOf } from "../enhance/versions.js";
 import { framesBoxes } from "frametally/js/frames/boxed_picture.js";
-import { sendAgain } from "../jobs/asking.js";
-import { sendOnPress } from "../jobs/pressing.js";
+import { sendOnPress } from "../jobs/row.js";
 import { isOpen } from "../jobs/words.js";
-import { el } from "frametally/js/shared/dom.js";
+import { el, swatch } from "frametally/js/shared/dom.js";
 import { percent, timeAmong } from "frametally/js/shared/format.js";
 import { setMoment } from "frametally/js/shared/moment.js";
 import { colorsOf } from "frametally/js/shared/palette.js";
 import { bytes, playTime, visible } from "../library/words.js";
-import { KEYS, makeControls, takeKey } from "./controls.js";
-import { UNCOUNTED } from "./course.js";
-import { Found } from "./found.js";
+import { KEYS, makeControls, SeekBar, takeKey } from "./controls.js";
+import { Found, UNCOUNTED } from "./found.js";
+import { FullestMoment } from "./fullest.js";
 import { Screen } from "./screen.js";
-import { SeekBar } from "./seek_bar.js";
+import { sendAgain } from "../library/requests.js";
+import { t } from "frametally/js/shared/texts.js";
 
 export class Player {
   constructor() {
@@ -39,13 +39,12 @@ export class Player {
       change: () => this.#changed(),
       fault: (words) => this.#fault(words),
     });
-    this.overlay = el("div", { class: "video-overlay" });
-    this.stamp = el("p", { class: "video-stamp" });
-    this.message = el("div", { class: "video-message", role: "status", hidden: true });
-    this.poster = el("img", { class: "video-picture", alt: "", hidden: true });
+    this.overlay = el("div.video-overlay");
+    this.stamp = el("p.video-stamp");
+    this.message = el("div.video-message", { role: "status", hidden: true });
+    this.poster = el("img.video-picture", { alt: "", hidden: true });
     this.stage = el(
-      "div",
-      { class: "picture loaded video-stage" },
+      "div.picture.loaded.video-stage",
       this.screen.element,
       this.poster,
       this.overlay,
@@ -56,14 +55,16 @@ export class Player {
     this.controls = makeControls(this.actions);
     this.controls.element.append(this.versions.element);
     this.bar = new SeekBar((positionS) => this.screen.seek(positionS));
-    this.words = el("p", { class: "muted small seek-words" });
-    this.legend = el("ul", { class: "legend seek-legend" });
+    this.fullest = new FullestMoment((positionS) => this.#playFrom(positionS));
+    this.bar.element.append(this.fullest.mark);
+    this.words = el("p.muted.small.seek-words");
+    this.legend = el("ul.legend.seek-legend");
     this.element = el(
-      "figure",
-      { class: "card player" },
+      "figure.card.player",
       this.stage,
       this.controls.element,
       this.bar.element,
+      this.fullest.element,
       this.legend,
       this.words,
     );
@@ -107,13 +108,14 @@ export class Player {
     this.overlay.hidden = !isOn;
     this.poster.hidden = isOn || !links.poster;
     this.bar.enable(isOn);
+    this.fullest.element.toggleAttribute("disabled", !isOn);
     if (now && this.told) {
       this.told = "";
       this.message.hidden = true;
     }
     if (now) this.screen.show(now.url, links.poster, now.fps);
     else this.#cannotPlay(video);
-    this.screen.element.setAttribute("aria-label", `Video ${video.name}`);
+    this.screen.element.setAttribute("aria-label", t("videos.video_2", { name: video.name }));
     this.#showBar();
     this.#changed();
     this.#draw();
@@ -125,7 +127,7 @@ export class Player {
     if (this.canPlay) takeKey(event, this.actions, { speed: this.screen.element.playbackRate, isPlayers });
   }
 
-  /** @param {import("./course.js").Counted} counted */
+  /** @param {import("./found.js").Counted} counted */
   showCounted(counted) {
     this.counted = counted;
     this.drawn = "";
@@ -139,6 +141,7 @@ export class Player {
     this.found = null;
     this.video = null;
     this.screen.end();
+    this.fullest.hide();
     setMoment(null);
   }
 
@@ -156,6 +159,7 @@ export class Player {
     this.versions.forget();
     this.made = [];
     this.screen.end();
+    this.fullest.hide();
     this.bar.move(0);
     this.#stampIt();
   }
@@ -177,6 +181,13 @@ export class Player {
       },
       full: () => this.#fillScreen(),
     };
+  }
+
+  /** @param {number} positionS */
+  async #playFrom(positionS) {
+    if (!this.canPlay) return;
+    await this.screen.seek(positionS);
+    if (!this.screen.isPlaying) this.screen.toggle();
   }
 
   #fillScreen() {
@@ -215,17 +226,21 @@ export class Player {
     const { rows: were, lengthS: was, startedAtMs } = this.bar.course;
     if (were === rows && was === lengthS && startedAtMs === course.startedAtMs) return;
     this.bar.show(course);
+    this.fullest.show(video, rows, lengthS);
     this.legend.replaceChildren(
       ...series.map(({ name, color }) => {
-        const swatch = el("span", { class: "swatch", "aria-hidden": "true" });
-        swatch.style.background = color;
-        return el("li", {}, swatch, el("span", { text: name }));
+        return el("li", swatch(color), el("span", name));
       }),
     );
-    const chart = rows.length
-      ? `${this.canPlay ? "The chart is the seek bar: bars" : "Bars"} are what was detected at that place.`
-      : "What is counted will stand here, at the place of the video where it was seen.";
-    this.words.textContent = this.canPlay ? `${chart} Keys: ${KEYS}.` : chart;
+    const chart = this.#chartWords(video, rows);
+    this.words.textContent = this.canPlay ? t("videos.keys", { chart, KEYS }) : chart;
+  }
+
+  /** What the seek bar shows. @param {Page.Video} video @param {Page.Row[]} rows */
+  #chartWords({ frames, detections_counted: counted }, rows) {
+    if (frames.counted && counted === 0) return t("videos.nothing_was_detected_in_this_video");
+    if (!rows.length) return t("videos.this_video_is_not_counted_yet");
+    return this.canPlay ? t("videos.the_chart_is_the_seek_bar") : t("videos.bars_show_what_was_detected");
   }
 
   /** Which frame is shown, by the clock of where it was filmed. */
@@ -274,37 +289,36 @@ export class Player {
     const told = JSON.stringify([why, job?.state, job?.progress, failed?.id, failed?.reason]);
     if (told === this.told) return; // a button that has the keyboard keeps it
     this.told = told;
-    const download = el("a", {
-      class: "button",
-      href: links.original,
-      download: "",
-      text: `Download (${bytes(size)})`,
-    });
-    const reason = why ?? "Nothing that they play is in it.";
+    const download = el(
+      "a.button",
+      { href: links.original, download: "" },
+      t("videos.download_3", { size: bytes(size) }),
+    );
+    const reason = why ?? t("videos.nothing_that_they_play_is_in");
     if (!job) return this.#cannotBePlayed(reason, failed, download);
-    const bar = el("progress", { max: "1", "aria-label": "Progress" });
+    const bar = el("progress", { max: "1", "aria-label": t("web.progress") });
     if (job.state === "queued") bar.value = 0;
     else if (job.progress !== null) bar.value = job.progress;
     const share = job.state === "running" && job.progress !== null ? `: ${percent(job.progress)}` : "";
-    this.#say(`A version for browsers is being made${share}`, reason, download);
+    this.#say(t("videos.a_version_for_browsers_is_being", { share }), reason, download);
     this.message.insertBefore(bar, download);
   }
 
   /** @param {string} reason @param {Page.VideoJob|undefined} failed @param {HTMLElement} download */
   #cannotBePlayed(reason, failed, download) {
     const more = failed
-      ? `What they play could not be made of it: ${visible(failed.reason ?? "")}`
-      : "It is counted all the same, and can be downloaded as it came.";
-    this.#say("Browsers cannot play this file", `${reason} ${more}`, download);
+      ? t("videos.what_they_play_could_not_be", { reason: visible(failed.reason ?? "") })
+      : t("videos.it_is_counted_all_the_same");
+    this.#say(t("videos.browsers_cannot_play_this_file"), `${reason} ${more}`, download);
     if (failed) this.message.insertBefore(this.#again(failed), download);
   }
 
   /** @param {Page.VideoJob} job  one that failed */
   #again({ id }) {
-    const said = el("p", { class: "form-said", role: "alert", hidden: true });
-    const button = el("button", { type: "button", class: "button", text: "Try again" });
-    sendOnPress(button, said, () => id, sendAgain, "It is tried again");
-    return el("div", {}, said, button);
+    const said = el("p.form-said", { role: "alert", hidden: true });
+    const button = el("button.button", t("web.try_again"));
+    sendOnPress(button, said, () => id, sendAgain, t("videos.it_is_tried_again"));
+    return el("div", said, button);
   }
 
   /** @param {string} words  empty: all is well again */
@@ -312,18 +326,13 @@ export class Player {
     if (!this.canPlay) return;
     this.message.hidden = !words;
     if (!words) return;
-    const again = el("button", {
-      type: "button",
-      class: "button",
-      text: "Try again",
-      onclick: () => this.screen.again(),
-    });
-    this.#say("It does not play", words, again);
+    const again = el("button.button", { onclick: () => this.screen.again() }, t("web.try_again"));
+    this.#say(t("videos.it_does_not_play"), words, again);
   }
 
   /** @param {string} title @param {string} text @param {HTMLElement} button */
   #say(title, text, button) {
-    this.message.replaceChildren(el("p", { class: "strong", text: title }), el("p", { text }), button);
+    this.message.replaceChildren(el("p.strong", title), el("p", text), button);
     this.message.hidden = false;
   }
 }

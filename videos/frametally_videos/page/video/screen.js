@@ -1,6 +1,7 @@
 // The moving picture: plays, seeks, goes frame by frame, and tells which frame is shown.
 
 import { el } from "frametally/js/shared/dom.js";
+import { t } from "frametally/js/shared/texts.js";
 
 /** Where the rate is not known. */
 const USUAL_FPS = 25;
@@ -18,12 +19,7 @@ export class Screen {
   /** @param {Told} on */
   constructor(on) {
     this.on = on;
-    this.element = el("video", {
-      class: "video-picture",
-      playsinline: true,
-      preload: "auto",
-      tabindex: "-1",
-    });
+    this.element = el("video.video-picture", { playsinline: true, preload: "none", tabindex: "-1" });
     this.frameS = frameLength(null);
     /** When the frame that is shown begins. */
     this.shownS = 0;
@@ -34,6 +30,8 @@ export class Screen {
     this.url = "";
     /** Whether a frame is shown, and no poster. */
     this.isShown = false;
+    /** What waits for the first frame. @type {(() => void)[]} */
+    this.waiting = [];
     for (const event of ["play", "pause", "ended", "ratechange", "volumechange", "durationchange"]) {
       this.element.addEventListener(event, on.change);
     }
@@ -57,6 +55,7 @@ export class Screen {
     const placeS = this.url ? this.placeS : 0;
     const plays = this.url !== "" && this.isPlaying;
     const speed = this.element.playbackRate;
+    if (this.url) this.element.preload = "auto"; // somebody chose another version
     this.url = url;
     this.firstS = null;
     this.hasSought = placeS > 0;
@@ -71,6 +70,8 @@ export class Screen {
   /** Nothing of it is loaded any more. */
   end() {
     this.url = "";
+    this.waiting = [];
+    this.element.preload = "none";
     this.element.removeAttribute("src");
     this.element.load();
   }
@@ -89,8 +90,16 @@ export class Screen {
     else this.element.play().catch(() => {}); // what is wrong comes as an `error`
   }
 
+  /** Loads the video, if nobody needed it before, and waits for its first frame. @returns {Promise<void>} */
+  #load() {
+    if (this.isShown) return Promise.resolve();
+    this.element.preload = "auto";
+    return new Promise((resolve) => this.waiting.push(resolve));
+  }
+
   /** @param {number} positionS */
-  seek(positionS) {
+  async seek(positionS) {
+    await this.#load();
     this.hasSought = true;
     const first = this.firstS ?? 0;
     this.element.currentTime = first + Math.min(Math.max(positionS, 0), this.lengthS || Infinity);
@@ -102,6 +111,7 @@ export class Screen {
    */
   async step(by) {
     this.element.pause();
+    await this.#load();
     const before = this.shownS;
     const begun = this.#frameNow();
     for (let further = 0; further < MOST_TRIES; further += 1) {
@@ -188,6 +198,7 @@ export class Screen {
   #tell(mediaS) {
     this.shownS = mediaS;
     this.isShown = true;
+    for (const resolve of this.waiting.splice(0)) resolve();
     this.on.position(Math.max(mediaS - (this.firstS ?? 0), 0));
   }
 }
@@ -195,8 +206,8 @@ export class Screen {
 /** @param {MediaError|null} error */
 function faultOf(error) {
   return error?.code === MediaError.MEDIA_ERR_NETWORK
-    ? "The server of this video does not answer."
-    : "This browser cannot play it, or the server does not send it.";
+    ? t("videos.the_server_of_this_video_does")
+    : t("videos.this_browser_cannot_play_it_or");
 }
 
 /**

@@ -2,16 +2,16 @@
 
 import { VideoTabs } from "../described/tabbed.js";
 import { el, refill } from "frametally/js/shared/dom.js";
-import { moment, plural } from "frametally/js/shared/format.js";
-import { has } from "frametally/js/shell/rights.js";
+import { moment } from "frametally/js/shared/format.js";
+import { has } from "frametally/js/shell/navigation.js";
 import { TIME_SOURCES, filmed, isInWork, shareDone, stateWords, visible } from "../library/words.js";
-import { sendRetry } from "./asking.js";
+import { askCounted, countsKey, UNCOUNTED } from "./found.js";
 import { accountCard, countsCard } from "./cards.js";
-import { UNCOUNTED, askCounted, countsKey } from "./course.js";
-import { makeEditing, makeTimeForm } from "./editing.js";
-import { makeForgetting } from "./forgetting.js";
+import { makeEditing, makeForgetting, makeTimeForm } from "./editing.js";
 import { Player } from "./player.js";
-import { speak, wordsOf } from "frametally/js/shell/saying.js";
+import { press, speak } from "frametally/js/status/notices.js";
+import { sendRetry } from "../library/requests.js";
+import { t } from "frametally/js/shared/texts.js";
 
 export class VideoView {
   /** @param {() => void} onChange  something was changed here */
@@ -26,38 +26,29 @@ export class VideoView {
     this.player = new Player();
     /** @type {Page.VideoPlace|null} */
     this.stream = null;
-    this.streamed = el("div", { class: "video-streamed" });
+    this.streamed = el("div.video-streamed");
     this.name = el("bdi");
-    this.where = el("p", { class: "video-where muted small" });
-    this.standing = el("div", { class: "video-standing", role: "status" });
-    this.outage = el("p", { class: "video-outage remark-line", role: "status", hidden: true });
+    this.where = el("p.video-where.muted.small");
+    this.standing = el("div.video-standing", { role: "status" });
+    this.outage = el("p.video-outage.remark-line", { role: "status", hidden: true });
     const saved = (/** @type {Page.Video} */ video) => this.show(video);
     this.editing = makeEditing(saved);
     this.timing = makeTimeForm(saved);
     this.forgetting = makeForgetting();
-    this.off = el("p", { class: "muted small", hidden: true });
-    this.timeless = el("div", { class: "card" }, this.timing.element);
-    this.cards = el("div", { class: "video-facts" });
+    this.off = el("p.muted.small", { hidden: true });
+    this.timeless = el("div.card", this.timing.element);
+    this.cards = el("div.video-facts");
     this.tabs = new VideoTabs(this.cards, this.player);
     this.element = el(
-      "div",
-      { class: "video-view" },
-      el("header", { class: "video-head" }, el("h2", {}, this.name), this.where),
+      "div.video-view.stack",
+      el("header.video-head", el("h2", this.name), this.where),
       this.outage,
       this.standing,
       this.timeless,
       el(
-        "div",
-        { class: "video-columns" },
-        el("div", { class: "video-beside" }, this.player.element, this.streamed),
-        el(
-          "div",
-          { class: "video-beside" },
-          this.tabs.element,
-          this.editing.element,
-          this.off,
-          this.forgetting.element,
-        ),
+        "div.video-columns",
+        el("div.video-beside", this.player.element, this.streamed),
+        el("div.video-beside", this.tabs.element, this.editing.element, this.off, this.forgetting.element),
       ),
     );
     this.allow({ isAllowed: true, remedy: "" });
@@ -75,13 +66,13 @@ export class VideoView {
   allow({ isAllowed, remedy }) {
     this.isAllowed = isAllowed;
     this.off.hidden = isAllowed;
-    this.off.textContent = `Videos cannot be changed here. ${remedy}`;
+    this.off.textContent = t("videos.videos_cannot_be_changed_here", { remedy });
     this.#showLeave();
   }
 
   /** The server does not answer: what is shown stays. @param {string} words */
   away(words) {
-    this.outage.textContent = `${words} What you see is from before; this page keeps trying.`;
+    this.outage.textContent = t("videos.what_you_see_is_from_before", { words });
     this.outage.hidden = false;
   }
 
@@ -143,35 +134,27 @@ export class VideoView {
   /** How far it has come, and what a person can do about it. @param {Page.Video} video */
   #showStanding(video) {
     const share = shareDone(video);
-    const bar = el("progress", { max: "1", "aria-label": "Progress" });
+    const bar = el("progress", { max: "1", "aria-label": t("web.progress") });
     if (share !== null) bar.value = share;
-    const words = el("span", { class: "video-state-words", text: stateWords(video) });
+    const words = el("span.video-state-words", stateWords(video));
     refill(
       this.standing,
-      el("p", { class: "video-state" }, words, isInWork(video) ? bar : ""),
-      ...(video.remedy ? [el("p", { class: "small", text: video.remedy })] : []),
+      el("p.video-state", words, isInWork(video) ? bar : ""),
+      ...(video.remedy ? [el("p.small", video.remedy)] : []),
       ...(video.state === "failed" ? [this.#retry(video)] : []),
     );
   }
 
   /** @param {Page.Video} video */
   #retry({ id }) {
-    const said = el("p", { class: "form-said", role: "alert", hidden: true });
-    const button = el("button", { type: "button", class: "button", text: "Try again", onclick: again });
-    const view = this;
-    async function again() {
-      button.disabled = true;
-      try {
-        view.show(await sendRetry(id));
-        speak("It is tried again");
-        view.onChange();
-      } catch (error) {
-        said.textContent = wordsOf(error);
-        said.hidden = false;
-        button.disabled = false;
-      }
-    }
-    return el("div", {}, button, said);
+    const said = el("p.form-said", { role: "alert", hidden: true });
+    const again = async () => {
+      this.show(await sendRetry(id));
+      speak(t("videos.it_is_tried_again"));
+      this.onChange();
+    };
+    const button = el("button.button", { onclick: () => press(button, said, again) }, t("web.try_again"));
+    return el("div", button, said);
   }
 
   /** @param {Page.Video} video */
@@ -198,18 +181,22 @@ function whereWords(video) {
   const from = video.time_source;
   const moved = video.moved_from;
   return [
-    el("bdi", { text: visible(video.source_name) }),
+    el("bdi", visible(video.source_name)),
     ...(moved
       ? [
-          el("span", {
-            class: "remark",
-            text: `moved ${plural(moved.frames, "frame")} of ${visible(moved.source_name)} from ${moment(moved.from_ms)}`,
-          }),
+          el(
+            "span.remark",
+            t("videos.moved_of_from", {
+              frames: t("web.count_frames", { count: moved.frames }),
+              source_name: visible(moved.source_name),
+              from_ms: moment(moved.from_ms),
+            }),
+          ),
         ]
       : []),
-    ...(when === null ? [] : [el("span", { text: when })]),
+    ...(when === null ? [] : [el("span", when)]),
     ...(when === null || from === null
       ? []
-      : [el("span", { class: from === "file_time" ? "remark" : "", text: TIME_SOURCES[from] })]),
+      : [el("span", { class: from === "file_time" ? "remark" : "" }, TIME_SOURCES[from])]),
   ];
 }

@@ -1,0 +1,166 @@
+"""Access to cameras: passwords, connections to allowed addresses only, and reasons for failures.
+
+A name is looked up once, checked, and connected to at that very address. Log-ins come by source, from the
+settings alone; no text that is shown has a password.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
+
+import msgspec
+
+from frametally import keys
+from frametally.errors import FrametallyError, Misconfigured
+from frametally.process.allowed_addresses import AddressRefused, AllowedPlaces, PlaceAway, connect
+from frametally.settings.fields import SecretStr
+
+
+class CameraAway(FrametallyError):
+    """The camera cannot be read now; frametally tries again.
+
+    Attributes:
+        refuses_login: Whether it refuses the password; frametally then tries less often, to lock no one out.
+    """
+
+    def __init__(self, reason: str, *, refuses_login: bool = False) -> None:
+        """Give the reason as one clause, without the camera's name."""
+        super().__init__(reason)
+        self.refuses_login = refuses_login
+
+
+class PlaceRefused(CameraAway):
+    """It leads, for now, to where no camera may be: by a redirect, a playlist or what its name means."""
+
+    def __init__(self, reason: str) -> None:
+        """Give the reason why nothing connects there."""
+        super().__init__(f"leads to an address that is not allowed: {reason}")
+
+
+def told_status(status: int, phrase: str, *, has_login: bool, source: str) -> CameraAway:
+    """Return what an answer's status (RTSP and HTTP share them) means for a person."""
+    if status == _UNAUTHORIZED and not has_login:
+        return CameraAway(
+            f'requires a password: set FRAMETALLY_LIVE_LOGINS={{"{source}": "<user>:<password>"}}',
+            refuses_login=True,
+        )
+    if status in (_UNAUTHORIZED, _FORBIDDEN):
+        return CameraAway(
+            f"refuses user or password ({status}): check those of {source} in FRAMETALLY_LIVE_LOGINS",
+            refuses_login=True,
+        )
+    if status == _NOT_FOUND:
+        return CameraAway("does not know this path (404): check the address")
+    if status // 100 == _REDIRECTS:
+        return CameraAway(f"redirects to another address ({status}): use that one instead")
+    return CameraAway(f"answers {status} {phrase[:100]}".rstrip())
+
+
+_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _REDIRECTS = 401, 403, 404, 3
+
+
+_SETTING = "FRAMETALLY_LIVE_LOGINS"
+_EXAMPLE = '{"gate-1": "user:password"}'
+_IN_URL = re.compile(r"(?<=://)[^/@\s]*@")
+
+
+class CameraLogin(NamedTuple):
+    """Whom a camera lets look."""
+
+    user: str
+    password: SecretStr
+
+    @property
+    def in_url(self) -> str:
+        """Both in the form of a URL, which is never shown."""
+        return f"{quote(self.user, safe='')}:{quote(self.password.get_secret_value(), safe='')}"
+
+
+def without_login(text: str) -> str:
+    """Return `text` without user and password of a URL, before the @."""
+    return _IN_URL.sub("", text)
+
+
+def login_of(logins: SecretStr, source: str) -> CameraLogin | None:
+    """Return the log-in of a source's camera, from `FRAMETALLY_LIVE_LOGINS`; None: it has none.
+
+    Raises:
+        Misconfigured: The setting is not JSON of that form; the line repeats nothing of it.
+    """
+    text = logins.get_secret_value()
+    if not text.strip():
+        return None
+    try:
+        by_source = msgspec.json.decode(text.encode(), type=dict[str, str])
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        raise Misconfigured(f"{_SETTING} must be JSON of the form {_EXAMPLE}") from None
+    login_text = {keys.slug(name): login for name, login in by_source.items()}.get(source)
+    if login_text is None:
+        return None
+    user, colon, password = login_text.partition(":")
+    if not colon or not user:
+        raise Misconfigured(f"{_SETTING}: the entry of {source} must have the form user:password")
+    return CameraLogin(user, SecretStr(password))
+
+
+CONNECT_S = 2.0
+"""Limit of one try, so that a camera that comes back is read by the next one soon."""
+_CA_SETTING = "FRAMETALLY_LIVE_CA_FILE"
+
+
+def dial(
+    host: str, port: int, allowed_places: AllowedPlaces, *, by_tls: bool = False, ca_file: Path | None = None
+) -> socket.socket:
+    """Connect to `host`, which is allowed to be where it is.
+
+    By TLS, what is sent is hidden. Whom it is sent to is known with a `ca_file` alone: without one nothing is
+    checked, as cameras have certificates of their own.
+
+    Raises:
+        PlaceRefused: It is where no camera may be by now; a name may mean something else soon.
+        CameraAway: It is not there, or not who it says it is.
+        Misconfigured: `ca_file` cannot be read.
+    """
+    try:
+        connection = connect(host, port, allowed_places, timeout_s=CONNECT_S)
+    except AddressRefused as error:
+        raise PlaceRefused(str(error)) from error
+    except PlaceAway as error:
+        raise CameraAway(str(error)) from error
+    return _secured(connection, host, ca_file) if by_tls else connection
+
+
+def _secured(connection: socket.socket, host: str, ca_file: Path | None) -> socket.socket:
+    try:
+        return _context(ca_file).wrap_socket(connection, server_hostname=host)
+    except ssl.SSLCertVerificationError as error:
+        connection.close()
+        raise CameraAway(
+            f"has a certificate that is not trusted ({error.verify_message}): add its authority "
+            f"to {_CA_SETTING}, and use the host name of the certificate in the camera's address"
+        ) from error
+    except Misconfigured:
+        connection.close()
+        raise
+    except OSError as error:
+        connection.close()
+        raise CameraAway("does not speak TLS on this port: try rtsp:// or http://") from error
+
+
+def _context(ca_file: Path | None) -> ssl.SSLContext:
+    if ca_file is not None:
+        try:
+            return ssl.create_default_context(cafile=str(ca_file))
+        except OSError as error:
+            raise Misconfigured(
+                f"{_CA_SETTING}: {ca_file} cannot be read as certificates ({error.strerror}); use a PEM file"
+            ) from error
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context

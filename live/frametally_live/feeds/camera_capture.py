@@ -1,0 +1,248 @@
+"""Captures a camera until it is stopped: opens it, reads it, and opens it again after an outage."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+
+import av
+import numpy as np
+from av.video.reformatter import VideoReformatter
+
+from frametally.errors import Poison
+from frametally.files.opencv import Pixels
+from frametally.ports.frame_log import FrameLog
+from frametally.ports.object_store import ObjectStore
+from frametally.process.retrying import Backoff, Patience
+from frametally.records import FrameAnnouncement
+from frametally.settings.loading import Settings
+from frametally_live.cameras.camera_access import CameraAway
+from frametally_live.cameras.camera_frames import CameraReader
+from frametally_live.cameras.camera_opening import OpenCamera, camera_to_open, open_camera, reason_of
+from frametally_live.cameras.frame_upload import Sender
+from frametally_live.cameras.minutes import Minutes
+from frametally_live.cameras.spool import Spool
+from frametally_live.cameras.stream_clock import CaptureClock, RecentRate
+from frametally_live.feed_records import Feed
+from frametally_live.feeds.feed_messages import Teller
+from frametally_live.settings import LiveSettings
+from frametally_producer.reading.pixels import upright
+from frametally_producer.reading.sampling import ALL
+from frametally_producer.reading.video_file import orientation_of
+from frametally_videos.describing.picture_sequences import PictureDoubts
+
+_FIRST_REOPENING_S, _LONGEST_REOPENING_S = 0.25, 2.0
+"""Pauses before a camera is opened again; `feed_worker.py` has those before a new process."""
+_LONGEST_REFUSED_S = 60.0
+_LASTED_S = 5.0
+"""After a shorter connection the next one may be short, too."""
+_LOOK_S = 0.1
+_MINUTE_S = 60.0
+
+
+class CameraCapture:
+    """One session of a camera."""
+
+    def __init__(
+        self,
+        feed: Feed,
+        *,
+        settings: Settings,
+        store: ObjectStore,
+        log: FrameLog,
+        teller: Teller,
+        patience: Patience,
+    ) -> None:
+        """Take up what an earlier session has left; connect to nothing yet.
+
+        Raises:
+            Misconfigured: A setting of cameras cannot be read.
+            Poison: The feed has no camera's address.
+        """
+        self._camera = camera_to_open(
+            settings, address=feed.address, source=feed.source, transport=feed.transport
+        )
+        self._teller = teller
+        self._patience = patience
+        self._told = teller.told
+        self._packets_lost = 0
+        self._spool = Spool(
+            settings.data_dir / "live" / feed.source,
+            most_mb=settings.part(LiveSettings).live_buffer_mb,
+            why_full=lambda: teller.told.reason or "the store or the log is too slow",
+        )
+        self._minutes = Minutes(
+            source=feed.source,
+            source_name=feed.name,
+            settings=settings,
+            spool=self._spool,
+            session_ms=int(time.time() * 1000),
+            told_until_ms=teller.told.captured_at_ms,
+        )
+        self._sender = Sender(
+            self._spool,
+            source=feed.source,
+            settings=settings,
+            store=store,
+            log=log,
+            patience=patience,
+            on_sent=self._note_announced,
+        )
+        self._clock = CaptureClock()
+        self._sampling = settings.sample_fps
+        self._offered, self._used = RecentRate(), RecentRate()
+        self._reformatter = VideoReformatter()
+        self._away = ""
+        self._doubts = PictureDoubts()
+        self._is_there = False
+
+    def run(self) -> None:
+        """Capture until a stop; spooled frames are sent then, if all servers respond.
+
+        Raises:
+            Poison: No camera may be at the IP address that it was given.
+            Misconfigured: Store or log cannot be written.
+        """
+        self._sender.start()
+        try:
+            self._until_stopped()
+        finally:
+            self._minutes.end()
+            self._sender.finish()
+            self._renew_session()
+            if self._minutes.tell_losses() and self._sender.failure is None:
+                self._sender.start()
+                self._sender.finish()
+            self._teller.tell(**self._losses())  # no frame may have come after the last of it
+        if self._sender.failure is not None:
+            raise self._sender.failure
+
+    def _until_stopped(self) -> None:
+        backoff = Backoff(_FIRST_REOPENING_S, _LONGEST_REOPENING_S)
+        login_backoff = Backoff(_LONGEST_REOPENING_S, _LONGEST_REFUSED_S)
+        while not self._is_over():
+            self._is_there = False
+            began_s = time.monotonic()
+            try:
+                with open_camera(self._camera, self._is_over) as camera:
+                    self._read(camera)
+            except CameraAway as error:
+                if self._is_over():
+                    return
+                self._go_away(str(error))
+                if self._is_there and time.monotonic() - began_s > _LASTED_S:
+                    backoff.reset()
+                    login_backoff.reset()
+                    continue  # at once: most connections that break are there again
+                self._pause((login_backoff if error.refuses_login else backoff).next_s())
+
+    def _read(self, camera: OpenCamera) -> None:
+        """Take in the frames of one connection."""
+        self._offered, self._used = RecentRate(), RecentRate()
+        reader = CameraReader(camera, self._clock)
+        lost_packets = damaged = 0
+        for frame in reader.frames():
+            if self._is_over():
+                return
+            self._renew_session()
+            self._come_back(frame.captured.at_ms)
+            self._offered.note(time.monotonic())
+            try:
+                pixels_of = partial(self._pixels, frame.frame, frame.captured.at_ms)
+                if self._minutes.add(frame.captured, frame.position_s, pixels_of):
+                    self._used.note(time.monotonic())
+                    self._minutes.doubt(self._doubts.lasting)
+            except Poison:
+                reader.pieces_damaged += 1
+            new_lost, lost_packets = camera.packets_lost - lost_packets, camera.packets_lost
+            new_damaged, damaged = reader.pieces_damaged - damaged, reader.pieces_damaged
+            self._packets_lost += new_lost
+            if new_damaged:
+                self._doubts.note_damage(frame.captured.at_ms)
+            self._minutes.count(
+                packets_lost=new_lost, pieces_damaged=new_damaged, drift_ms=self._clock.drift_ms
+            )
+
+    def _renew_session(self) -> None:
+        """Begin another session for each minute that had to be given up."""
+        while not self._sender.changed.empty():
+            self._minutes.renew_session(self._sender.changed.get())
+
+    def _is_over(self) -> bool:
+        return self._patience.stopping or self._sender.failure is not None
+
+    def _go_away(self, reason: str) -> None:
+        now_ms = int(time.time() * 1000)
+        self._minutes.away(reason, now_ms)
+        self._away = reason
+        self._patience.say_once_a_minute(reason, f"the camera {reason}")
+        self._teller.tell(
+            state="waiting",
+            reason=f"The camera {reason}.",
+            away_since_ms=self._teller.told.away_since_ms or now_ms,
+            frames_per_s=None,
+            taken_per_s=None,
+            offered_per_s=None,
+        )
+
+    def _come_back(self, at_ms: int) -> None:
+        if not self._is_there:
+            self._spool.close_outages(at_ms)
+            self._sender.back.put(at_ms)
+        self._is_there, self._away = True, ""
+        if self._teller.told.away_since_ms is not None:
+            self._teller.tell(state="running", reason="", away_since_ms=None)
+
+    def _note_announced(self, announcement: FrameAnnouncement, is_new: bool) -> None:
+        now_ms = int(time.time() * 1000)
+        stands = {"reason": self._doubts.sentence}
+        if self._away:
+            stands = {"state": "waiting", "reason": f"The camera {self._away}."}
+        self._teller.tell_frame(
+            captured_at_ms=announcement.captured_at_ms,
+            image_path=announcement.image_path,
+            is_announced=is_new,
+            lag_ms=now_ms - announcement.captured_at_ms,
+            drift_ms=self._clock.drift_ms,
+            **self._rates(),
+            **self._losses(),
+            **stands,
+        )
+
+    def _rates(self) -> dict[str, float | None]:
+        """Return how many frames a second are taken of how many that could be; see `FeedTold`."""
+        offered_per_s = self._offered.per_s
+        if offered_per_s is not None and self._sampling != ALL:
+            offered_per_s = min(offered_per_s, float(self._sampling))
+        return {"taken_per_s": self._used.per_s, "offered_per_s": offered_per_s}
+
+    def _losses(self) -> dict[str, int]:
+        """Return what was lost since the camera was made, this session's with that of those before."""
+        return {
+            "frames_lost": self._told.frames_lost + self._spool.frames_lost,
+            "packets_lost": self._told.packets_lost + self._packets_lost,
+        }
+
+    def _pause(self, seconds: float) -> None:
+        """Wait, unless stopped; if the camera stays away, its minute ends.
+
+        Frames given up in the meantime are reported at once: the next frame may be far off, and a kill near.
+        """
+        until_s = time.monotonic() + seconds
+        while (left_s := until_s - time.monotonic()) > 0 and not self._is_over():
+            self._renew_session()
+            if self._minutes.tell_losses():
+                self._teller.tell(**self._losses())
+            time.sleep(min(left_s, _LOOK_S))
+        since_ms = self._teller.told.away_since_ms
+        if since_ms is not None and time.time() * 1000 - since_ms > _MINUTE_S * 1000:
+            self._minutes.end()
+
+    def _pixels(self, frame: av.VideoFrame, at_ms: int) -> Pixels:
+        try:
+            bgr = self._reformatter.reformat(frame, format="bgr24").to_ndarray()
+        except (av.FFmpegError, ValueError) as error:
+            raise Poison(f"cannot be converted to JPEG ({reason_of(error)})") from error
+        pixels = upright(np.asarray(bgr, np.uint8), orientation_of(frame))
+        self._doubts.look(pixels, at_ms)
+        return pixels

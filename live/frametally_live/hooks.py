@@ -1,0 +1,75 @@
+"""Hooks of cameras and streams for the commands of frametally."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from functools import partial
+from typing import Any
+
+from frametally.errors import Retryable
+from frametally.naming import NamesPart
+from frametally.ports.object_store import ObjectStore
+from frametally.settings.loading import Settings
+from frametally_cli.options.ports import Ports, opened_once, wait_for
+from frametally_cli.stages.family_members import MemberOptions, MembersPart, command, counting
+from frametally_live.cameras.camera_form import try_feed
+from frametally_live.opening import feeds_to_look, open_live_book
+from frametally_videos.settings import VideoSettings
+
+
+def known_names(settings: Settings, _: ObjectStore | None) -> NamesPart:
+    """Return how the sources of cameras are written. Raises as the database does."""
+    with feeds_to_look(settings) as book:
+        return NamesPart({feed.source: feed.name or feed.source for feed in book.feeds("camera")})
+
+
+@contextmanager
+def removing_streams(settings: Settings, video_id: str) -> Iterator[bool]:
+    """Stop what streams a video, and forget that in the end; yields whether there was some.
+
+    Raises:
+        Retryable: The database is away.
+        Misconfigured: It cannot be opened or written.
+    """
+    with closing(open_live_book(settings)) as book:
+        yield bool(book.stop_streams(video_id))
+        book.forget_streams(video_id)
+
+
+def setup(settings: Settings, _: Sequence[str], check_only: bool) -> Iterator[str]:
+    """Make the tables in the catalogue's database, which says that it has them. Raises as a book does."""
+    if not settings.catalogue_url.startswith("sqlite:"):
+        open_live_book(settings).close()
+    yield from ()
+
+
+def members(settings: Settings, options: MemberOptions) -> MembersPart:
+    """Return who runs feeds, and who detects and counts; `serve` starts none where it starts no worker."""
+    return MembersPart(
+        [
+            command("consume", settings, "--live")._replace(name="consume --live"),
+            command("live", settings, of="work"),
+            counting(settings, options),
+        ],
+        partial(_videos_waiting, settings) if settings.part(VideoSettings).video_workers else None,
+    )
+
+
+@contextmanager
+def _videos_waiting(settings: Settings) -> Iterator[Callable[[], bool]]:
+    with feeds_to_look(settings) as book:
+        yield lambda: any(feed.told.state == "requested" for feed in book.feeds())
+
+
+def must_open(settings: Settings) -> None:
+    """Open the live book, unless it is away for now. Raises `Misconfigured`."""
+    with suppress(Retryable), closing(open_live_book(settings)):
+        pass
+
+
+@contextmanager
+def serving(ports: Ports, _: MemberOptions) -> Iterator[dict[str, Any]]:
+    """Open the live book for a dashboard, and what tries new cameras."""
+    with opened_once(lambda: feeds_to_look(ports.settings)) as opening:
+        yield {"feeds": wait_for(opening), "try_feed": partial(try_feed, ports.settings)}

@@ -1,0 +1,160 @@
+// What the pages ask the server about cameras and streams, and what they say of them.
+
+import { get, send } from "frametally/js/shared/api.js";
+import { number, roughly, timeSince } from "frametally/js/shared/format.js";
+import { t } from "frametally/js/shared/texts.js";
+
+/** @type {Record<Page.LiveState["state"], string>} */
+export const STATES = {
+  requested: t("live.waits_to_be_started"),
+  starting: t("live.starting"),
+  running: t("live.live"),
+  waiting: t("live.waiting"),
+  paused: t("live.paused"),
+  stopping: t("live.stopping"),
+  ended: t("live.ended"),
+  failed: t("live.failed"),
+};
+
+/**
+ * "Waiting: the store does not answer for now."
+ * @param {Pick<Page.LiveState, "state"|"reason">} told
+ */
+export const stateWords = ({ state, reason }) =>
+  [STATES[state] ?? state, ...(reason ? [reason] : [])].join(": ");
+
+/** @param {number} againMs */
+export const cutWords = (againMs) =>
+  t("live.the_server_does_not_answer_this", { againMs: Math.round(againMs / 1000) });
+
+/** Why a socket was closed for good. @param {number} code */
+export const overWords = (code) =>
+  ({
+    1008: t("live.it_may_not_be_watched_from"),
+    4404: t("live.it_is_not_there_any_more"),
+  })[code] ?? "";
+
+/**
+ * "9.8 frames/s · 80 ms late · 3 left out"
+ * @param {number|null} rate
+ * @param {number|null} delayMs
+ * @param {number} leftOut
+ */
+export function paceWords(rate, delayMs, leftOut) {
+  return [
+    ...(rate === null ? [] : [t("live.frames_s", { rate: rate.toFixed(1) })]),
+    ...(delayMs === null ? [] : [t("live.late", { delayMs: lateWords(delayMs) })]),
+    t("live.left_out", { leftOut: number(leftOut) }),
+  ].join(" · ");
+}
+
+/** @param {number} ms */
+const lateWords = (ms) => {
+  if (ms < 1000) return t("live.ms", { ms: Math.max(Math.round(ms / 10) * 10, 0) });
+  return ms < 60_000 ? `${(ms / 1000).toFixed(1)} s` : roughly(ms);
+};
+
+/** @param {number} ms */
+const behindWords = (ms) => (ms < 60_000 ? `${(ms / 1000).toFixed(1)} s` : roughly(ms));
+
+/** How a camera is, in one word for its sign. @param {Api.LiveCamera} camera */
+export function standing({ state, away_since_ms: away, late }) {
+  if (state === "ended" || state === "failed" || state === "stopping") return state;
+  if (away !== null) return "gone";
+  if (state === "running") return late ? "late" : "live";
+  return "waiting";
+}
+
+/** "Live, 0.1 s behind", "Gone since 14:00:12" @param {Api.LiveCamera} camera */
+export function cameraWords(camera) {
+  const { lag_ms: captured, shown_lag_ms: shown, away_since_ms: away } = camera;
+  const behind =
+    captured === null ? "" : t("live.behind", { captured: behindWords(Math.max(captured, shown ?? 0, 0)) });
+  switch (standing(camera)) {
+    case "live":
+      return t("live.live_2", { behind });
+    case "late":
+      return t("live.late_2", { behind });
+    case "gone":
+      return t("live.gone_since", { away: timeSince(away ?? 0) });
+    case "ended":
+      return t("live.stopped");
+    default:
+      return STATES[camera.state];
+  }
+}
+
+/**
+ * Which of both it is: "captured 0.1 s behind, shown 25.2 s behind". Empty of one that is not late.
+ * @param {Api.LiveCamera} camera
+ */
+export function lateWhy({ late, lag_ms: captured, shown_lag_ms: shown }) {
+  if (!late) return "";
+  const lags = { captured, shown };
+  return Object.entries(lags)
+    .flatMap(([what, ms]) =>
+      ms === null ? [] : [t("live.behind_2", { what, ms: behindWords(Math.max(ms, 0)) })],
+    )
+    .join(", ");
+}
+
+/** "9.8 frames/s · last frame 14:00:12 · 3 packets lost" @param {Api.LiveCamera} camera */
+export function cameraFacts(camera) {
+  const { frames_per_s: rate, captured_at_ms: last, drift_ms: drift } = camera;
+  const { packets_lost: packets, frames_lost: frames } = camera;
+  const { leaves_out: leavesOut, taken_per_s: taken, offered_per_s: offered } = camera;
+  return [
+    ...(standing(camera) === "late" ? [lateWhy(camera)] : []),
+    ...(rate === null ? [] : [t("live.frames_s", { rate: rate.toFixed(1) })]),
+    ...(leavesOut
+      ? [t("live.taken_of_s", { taken: (taken ?? 0).toFixed(1), offered: (offered ?? 0).toFixed(1) })]
+      : []),
+    ...(last === null ? [] : [t("live.last_frame", { last: timeSince(last) })]),
+    ...(drift !== null && Math.abs(drift) >= 1000
+      ? [
+          t("live.its_clock_is_s", {
+            drift: (Math.abs(drift) / 1000).toFixed(1),
+            part: drift > 0 ? t("live.ahead") : t("live.behind_3"),
+          }),
+        ]
+      : []),
+    ...(packets ? [t("live.lost", { packets: t("live.count_packets", { count: packets }) })] : []),
+    ...(frames ? [t("live.lost_2", { frames: t("web.count_frames", { count: frames }) })] : []),
+  ].join(" · ");
+}
+
+/**
+ * The streams of a video, the one that is not over first, and whether they may be steered here.
+ * @param {string} videoId
+ * @param {AbortSignal} [signal]
+ */
+export const askStreams = (videoId, signal) =>
+  get("streams", new URLSearchParams({ video_id: videoId }), signal);
+
+/** @type {(videoId: string, what: "start"|"stop") => Promise<Api.StreamOfVideo>} */
+export const sendStream = (videoId, what) => send("POST", `stream/${what}`, { video_id: videoId });
+
+/** @type {(streamId: string, what: "pause"|"resume") => Promise<Api.StreamOfVideo>} */
+export const sendSteer = (streamId, what) => send("POST", `streams/${streamId}/${what}`, {});
+
+/** @param {string} streamId @param {number} positionS @returns {Promise<Api.StreamOfVideo>} */
+export const sendSeek = (streamId, positionS) =>
+  send("POST", `streams/${streamId}/seek`, { position_s: positionS });
+
+/** @param {AbortSignal} [signal] */
+export const askCameras = (signal) => get("cameras", undefined, signal);
+
+/** @param {{source: string, address: string, transport: string}} camera @returns {Promise<Api.LiveCamera>} */
+export const sendCamera = (camera) => send("POST", "cameras", camera);
+
+/** @param {{source: string, address: string, transport: string}} camera @returns {Promise<Api.CameraPreview>} */
+export const askPreview = (camera) => send("POST", "cameras/preview", camera);
+
+/** @param {string} source @param {"start"|"stop"} what @returns {Promise<Api.LiveCamera>} */
+export const sendTurn = (source, what) => send("POST", `${cameraRoute(source)}/${what}`, {});
+
+/** @param {string} source */
+export const sendCameraRemoval = (source) => send("DELETE", cameraRoute(source), undefined);
+
+/** @param {string} source */
+const cameraRoute = (source) => `cameras/${encodeURIComponent(source)}`;

@@ -1,0 +1,91 @@
+"""Intervals of crossings, where people have checked a line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import msgspec
+
+from frametally.books.counted_events import EventPlace, directed_label
+from frametally.ports.count_index import CountIndex
+from frametally.settings.loading import Settings
+from frametally_traffic.counting.crossing_events import lines_of
+from frametally_traffic.flows.day_columns import DIRECTIONS
+from frametally_traffic.geometry.crossings import Direction
+from frametally_traffic.line_counts import answers
+from frametally_traffic.records import Drawing
+from frametally_web.charts.check_answers import CountCheck
+from frametally_web.charts.checks import CheckedCount, CountQuestion, ask_checks, checks_version
+
+
+class _Number(NamedTuple):
+    """A number of the answer: of a bar or (None) of the range, of a label or (None) of all."""
+
+    start_ms: int | None
+    label: str | None
+    direction: Direction
+
+
+def with_intervals(
+    settings: Settings, index: CountIndex, found: answers.LineCrossings, drawing: Drawing
+) -> answers.LineCrossings:
+    """Return the answer with an interval for each number that a check covers."""
+    if found.model is None or found.base_interval_s is None or not checks_version(settings):
+        return found
+    intervals: list[answers.CrossingInterval] = []
+    checks: dict[str, CountCheck] = {}
+    shown = {line.name for line in found.lines}
+    for place in lines_of(drawing):
+        if place.name not in shown:
+            continue
+        numbers = dict(_numbers(found, place))
+        question = CountQuestion(
+            "crossings", found.model, found.base_interval_s, [found.source], None, [*numbers.values()], place
+        )
+        said = ask_checks(settings, index, question)
+        if said is None:
+            continue
+        checks |= {one.id: one for one in said.checks}
+        intervals += [
+            answers.CrossingInterval(**number._asdict(), line=place.name, **interval._asdict())
+            for number, interval in zip(numbers, said.intervals, strict=True)
+            if interval is not None
+        ]
+    if not checks:
+        return found
+    return msgspec.structs.replace(found, intervals=intervals, checks=[*checks.values()])
+
+
+def _numbers(found: answers.LineCrossings, place: EventPlace) -> Iterator[tuple[_Number, CheckedCount]]:
+    crossed = [one for one in found.crossings if one.line == place.name]
+    labels = sorted({one.label for one in crossed})
+    whole = answers.FlowBar(
+        start_ms=found.from_ms or 0,
+        end_ms=found.to_ms or 0,
+        frames=sum(bar.frames for bar in found.bars),
+        covered_ms=None,
+        is_measured=all(bar.is_measured for bar in found.bars),
+    )
+    asked: list[tuple[int | None, str | None, answers.FlowBar]] = [
+        *((bar.start_ms, None, bar) for bar in found.bars),
+        *((None, label, whole) for label in (None, *labels)),
+    ]
+    for direction in DIRECTIONS:
+        sums: Counter[tuple[int | None, str | None]] = Counter()
+        for one in crossed:
+            number = one.to_right if direction == "to_right" else one.to_left
+            sums.update({(one.start_ms, None): number, (None, None): number, (None, one.label): number})
+        for start_ms, label, bar in asked:
+            yield (
+                _Number(start_ms, label, direction),
+                CheckedCount(
+                    bar.start_ms,
+                    bar.end_ms,
+                    found.source,
+                    tuple(directed_label(one, direction) for one in labels if label in (None, one)),
+                    bar.frames,
+                    sums[start_ms, label] if bar.is_measured else None,
+                ),
+            )

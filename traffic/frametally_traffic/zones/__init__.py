@@ -1,1 +1,0 @@
-"""Charts of what stands in one zone."""

@@ -1,1 +1,0 @@
-"""RabbitMQ as the task queue."""

@@ -1,1 +1,0 @@
-"""The books of single videos, and of their catalogue."""

@@ -1,0 +1,1 @@
+"""The catalogue of videos, in SQL tables: videos, jobs, uploads and notices."""

@@ -1,0 +1,365 @@
+"""The book of jobs on videos and their workers, by leases that the database's own clock ends."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, update
+
+from frametally.adapters.sql.clock import next_number, note_change, now_ms
+from frametally.adapters.sql.engine import SqlDatabase
+from frametally_videos import tables
+from frametally_videos.catalogue.catalogue_rows import (
+    SILENT_S,
+    WORKER_LOST,
+    Failures,
+    Job,
+    JobKind,
+    JobPage,
+    JobQuestion,
+    JobState,
+)
+from frametally_videos.catalogue.video_queries import is_of_client
+
+_NOT_ENDED = ("queued", "running")
+_columns = tables.jobs.c
+_JOBS = select(*(_columns[name] for name in Job._fields)).order_by(_columns.number)
+
+
+class JobBook:
+    """Jobs in a database; processes and threads may share it. All methods may raise `Retryable`."""
+
+    _database: SqlDatabase
+    _tell: Callable[[], object] | None = None
+
+    def on_queued(self, tell: Callable[[], object]) -> None:
+        """Call `tell` whenever a job was queued through this object; it must return at once."""
+        self._tell = tell
+
+    def queue(self, video_id: str, kind: JobKind, options: str = "") -> Job:
+        """Return the job of that kind and options that is not ended; without one, a new one."""
+        with self._database.writing() as connection:
+            job = _like(connection, video_id, kind, options)
+            if job is None:
+                time_ms = now_ms(connection)
+                job = Job(str(uuid.uuid4()), video_id, kind, "queued", options=options, created_at_ms=time_ms)
+                number = next_number(connection, tables.about)
+                values = {**job._asdict(), "number": number, "due_at_ms": time_ms}
+                connection.execute(insert(tables.jobs).values(**values))
+                note_change(connection, tables.about)
+        self._was_queued()
+        return job
+
+    def claim(
+        self,
+        worker: str,
+        kinds: Sequence[JobKind],
+        *,
+        lease_s: float,
+        job_id: str | None = None,
+        take_over: bool = False,
+    ) -> Job | None:
+        """Give `worker` the job that has waited longest, or whose lease has expired; None: no job.
+
+        Of several that ask at once, exactly one gets a job.
+
+        Args:
+            worker: Who asks.
+            kinds: Only of these.
+            lease_s: How long it is kept without a word.
+            job_id: Only this one.
+            take_over: Whether to give that job before its lease expires, if its holder, whose lease is
+                as long, has been silent for `SILENT_S`.
+        """
+        silent_lease_s = lease_s if job_id and take_over else None
+        # Workers ask often, and seldom get a job, so that a mere look must not block writers.
+        with self._database.reading() as connection:
+            if _find_due(connection, kinds, job_id, silent_lease_s) is None:
+                return None
+        with self._database.writing() as connection:
+            due_job = _find_due(connection, kinds, job_id, silent_lease_s)
+            if due_job is None:
+                return None
+            is_lost = due_job.state == "running"
+            time_ms = now_ms(connection)
+            _change(
+                connection,
+                _columns.id == due_job.id,
+                state="running",
+                attempts=_columns.attempts + int(not is_lost),  # it takes the lost worker's place
+                losses=_columns.losses + int(is_lost),
+                generation=_columns.generation + 1,
+                worker=worker,
+                due_at_ms=_after(time_ms, lease_s),
+                progress=None,
+                reason=WORKER_LOST if is_lost else None,
+                started_at_ms=time_ms,
+            )
+            return _find(connection, due_job.id)
+
+    def renew(self, job: Job, *, lease_s: float, progress: float | None = None) -> bool:
+        """Keep a claimed job; False: another worker has it now, or it was cancelled; stop working on it."""
+        with self._database.writing() as connection:
+            held_row = connection.execute(select(_columns.progress).where(_is_held(job))).first()
+            if held_row is None:
+                return False
+            due_at_ms = _after(now_ms(connection), lease_s)
+            _set(connection, _is_held(job), due_at_ms=due_at_ms, progress=progress)
+            if held_row.progress != progress:
+                note_change(connection, tables.about)
+            return True
+
+    def end(
+        self,
+        job: Job,
+        state: Literal["done", "failed", "queued"],
+        *,
+        reason: str | None = None,
+        again_after_s: float = 0.0,
+        counts: bool = True,
+    ) -> bool:
+        """End a claimed job, or queue it again after a while; False: another worker has it now.
+
+        Without `counts` this attempt is not counted: a server that it needs was not available.
+        """
+        with self._database.writing() as connection:
+            time_ms = now_ms(connection)
+            return _change(
+                connection,
+                _is_held(job),
+                state=state,
+                reason=reason,
+                worker="",
+                attempts=_columns.attempts - (0 if counts else 1),
+                due_at_ms=_after(time_ms, again_after_s),
+                progress=None,
+                ended_at_ms=None if state == "queued" else time_ms,
+            )
+
+    def give_up(self, job_id: str, reason: str) -> bool:
+        """Fail a job that has not ended, even a running one; False: it has ended or does not exist."""
+        with self._database.writing() as connection:
+            return _change(
+                connection,
+                and_(_columns.id == job_id, _columns.state.in_(_NOT_ENDED)),
+                state="failed",
+                reason=reason,
+                worker="",
+                generation=_columns.generation + 1,
+                progress=None,
+                ended_at_ms=now_ms(connection),
+            )
+
+    def take_due(self, *, limit: int, again_after_s: float) -> list[Job]:
+        """Return jobs that wait to be claimed and were not returned here since they do, or not for so long.
+
+        Of several callers only one gets each job, so that a queue gets it once.
+        """
+        with self._database.reading() as connection:
+            if not _find_untold(connection, limit, again_after_s):
+                return []
+        with self._database.writing() as connection:
+            jobs = _find_untold(connection, limit, again_after_s)
+            # A job is due and announced in the same millisecond: it counts as announced later.
+            _set(connection, _columns.id.in_([job.id for job in jobs]), told_at_ms=now_ms(connection) + 1)
+            return jobs
+
+    def retry(self, video_id: str) -> list[Job]:
+        """Queue once more the jobs of a video that failed last of their kind, their attempts forgotten."""
+        with self._database.writing() as connection:
+            jobs = _all(connection, _columns.video_id == video_id)
+            newest = {(job.kind, job.options): job for job in jobs}
+            under_way = {(job.kind, job.options) for job in jobs if job.state in _NOT_ENDED}
+            failed = [
+                job.id for like, job in newest.items() if job.state == "failed" and like not in under_way
+            ]
+            _queue_again(connection, failed)
+            new_jobs = _all(connection, _columns.id.in_(failed))
+        self._was_queued()
+        return new_jobs
+
+    def retry_job(self, job_id: str) -> Job | None:
+        """Queue a failed or cancelled job once more, with its attempts forgotten.
+
+        Returns:
+            How it stands then: as it was, if it is neither failed nor cancelled, or another like it is not
+                    ended; None if it does not exist.
+        """
+        with self._database.writing() as connection:
+            job = _find(connection, job_id)
+            if (
+                job is not None
+                and job.state in ("failed", "cancelled")
+                and _like(connection, job.video_id, job.kind, job.options) is None
+            ):
+                _queue_again(connection, [job_id])
+                job = _find(connection, job_id)
+        self._was_queued()
+        return job
+
+    def cancel_job(self, job_id: str) -> Job | None:
+        """Cancel a job, unless it has ended; return its state then, None if it does not exist."""
+        with self._database.writing() as connection:
+            _cancel(connection, _columns.id == job_id)
+            return _find(connection, job_id)
+
+    def cancel_jobs(self, video_id: str) -> None:
+        """Cancel every job of a video that is not ended."""
+        with self._database.writing() as connection:
+            _cancel(connection, _columns.video_id == video_id)
+
+    def job(self, job_id: str) -> Job | None:
+        """Return a job; None if it does not exist."""
+        with self._database.reading() as connection:
+            return _find(connection, job_id)
+
+    def jobs(self, video_id: str) -> list[Job]:
+        """Return all jobs of a video, in the order in which they were queued first."""
+        with self._database.reading() as connection:
+            return _all(connection, _columns.video_id == video_id)
+
+    def find_jobs(self, question: JobQuestion) -> JobPage:
+        """Return a page of jobs, the newest first."""
+        query = select(_columns.number, *(_columns[name] for name in Job._fields))
+        if question.video_id:
+            query = query.where(_columns.video_id == question.video_id)
+        if question.client_id:
+            videos = select(tables.videos.c.id).where(is_of_client(question.client_id))
+            query = query.where(_columns.video_id.in_(videos))
+        if question.kinds:
+            query = query.where(_columns.kind.in_(question.kinds))
+        if question.states:
+            query = query.where(_columns.state.in_(question.states))
+        if question.before:
+            query = query.where(_columns.number < question.before)
+        with self._database.reading() as connection:
+            rows = connection.execute(query.order_by(_columns.number.desc()).limit(question.limit + 1)).all()
+        page = rows[: question.limit]
+        following = page[-1].number if len(rows) > question.limit else 0
+        return JobPage([Job._make(row[1:]) for row in page], following)
+
+    def job_states(self) -> dict[JobState, int]:
+        """Return how many jobs there are in each state that has some."""
+        return dict(sum((Counter(states) for states in self.job_counts().values()), Counter[JobState]()))
+
+    def job_counts(self) -> dict[JobKind, dict[JobState, int]]:
+        """Return how many jobs there are of each kind, by each state that has some."""
+        kind, state = _columns.kind, _columns.state
+        query = select(kind, state, func.count().label("number")).group_by(kind, state)
+        counts: dict[JobKind, dict[JobState, int]] = {}
+        with self._database.reading() as connection:
+            for row in connection.execute(query):
+                counts.setdefault(row.kind, {})[row.state] = row.number
+        return counts
+
+    def failures(self) -> dict[JobKind, Failures]:
+        """Return by kind the failed jobs that no newer one of their video, kind and options follows."""
+        newer = tables.jobs.alias()
+        alike = [newer.c[name] == _columns[name] for name in ("video_id", "kind", "options")]
+        is_followed = select(newer.c.id).where(*alike, newer.c.number > _columns.number).exists()
+        query = (
+            select(_columns.kind, func.count(), func.min(_columns.ended_at_ms))
+            .where(_columns.state == "failed", ~is_followed)
+            .group_by(_columns.kind)
+            .order_by(_columns.kind)
+        )
+        with self._database.reading() as connection:
+            return {kind: Failures(*failed) for kind, *failed in connection.execute(query)}
+
+    def _was_queued(self) -> None:
+        if self._tell is not None:
+            self._tell()
+
+
+def _find_due(
+    connection: Connection, kinds: Sequence[JobKind], job_id: str | None, silent_lease_s: float | None
+) -> Job | None:
+    """Return the job to claim next; with `silent_lease_s` also one whose holder is silent for `SILENT_S`."""
+    time_ms = now_ms(connection)
+    is_due = _columns.due_at_ms <= time_ms
+    if silent_lease_s is not None:
+        is_silent = _columns.due_at_ms <= _after(time_ms, silent_lease_s - SILENT_S)
+        is_due = or_(is_due, and_(_columns.state == "running", is_silent))
+    query = _JOBS.where(_columns.state.in_(_NOT_ENDED), _columns.kind.in_(kinds), is_due)
+    if job_id is not None:
+        query = query.where(_columns.id == job_id)
+    row = connection.execute(
+        query.order_by(None).order_by(_columns.due_at_ms, _columns.number).limit(1)
+    ).first()
+    return None if row is None else Job._make(row)
+
+
+def _find_untold(connection: Connection, limit: int, again_after_s: float) -> list[Job]:
+    """Return the waiting jobs that must be announced now."""
+    time_ms = now_ms(connection)
+    query = _JOBS.where(
+        _columns.state.in_(_NOT_ENDED),
+        _columns.due_at_ms <= time_ms,
+        or_(
+            _columns.told_at_ms < _columns.due_at_ms,
+            _columns.told_at_ms <= time_ms - round(again_after_s * 1000),
+        ),
+    )
+    return [Job._make(row) for row in connection.execute(query.limit(limit))]
+
+
+def _queue_again(connection: Connection, job_ids: Sequence[str]) -> None:
+    _change(
+        connection,
+        _columns.id.in_(job_ids),
+        state="queued",
+        attempts=0,
+        losses=0,
+        reason=None,
+        due_at_ms=now_ms(connection),
+        started_at_ms=None,
+        ended_at_ms=None,
+    )
+
+
+def _cancel(connection: Connection, condition: ColumnElement[bool]) -> None:
+    _change(
+        connection,
+        and_(condition, _columns.state.in_(_NOT_ENDED)),
+        state="cancelled",
+        worker="",
+        progress=None,
+        ended_at_ms=now_ms(connection),
+    )
+
+
+def _find(connection: Connection, job_id: str) -> Job | None:
+    return next(iter(_all(connection, _columns.id == job_id)), None)
+
+
+def _all(connection: Connection, condition: ColumnElement[bool]) -> list[Job]:
+    return [Job._make(row) for row in connection.execute(_JOBS.where(condition))]
+
+
+def _like(connection: Connection, video_id: str, kind: JobKind, options: str) -> Job | None:
+    """Return the job of a video, kind and options that is not ended."""
+    alike = and_(_columns.video_id == video_id, _columns.kind == kind, _columns.options == options)
+    return next(iter(_all(connection, and_(alike, _columns.state.in_(_NOT_ENDED)))), None)
+
+
+def _is_held(job: Job) -> ColumnElement[bool]:
+    return and_(_columns.id == job.id, _columns.state == "running", _columns.generation == job.generation)
+
+
+def _change(connection: Connection, condition: ColumnElement[bool], **values: Any) -> bool:
+    """Change jobs, and say that pages show something else; return whether there are such."""
+    is_changed = bool(_set(connection, condition, **values))
+    if is_changed:
+        note_change(connection, tables.about)
+    return is_changed
+
+
+def _set(connection: Connection, condition: ColumnElement[bool], **values: Any) -> int:
+    return connection.execute(update(tables.jobs).where(condition).values(**values)).rowcount
+
+
+def _after(time_ms: int, seconds: float) -> int:
+    return time_ms + round(seconds * 1000)

@@ -1,0 +1,55 @@
+"""Containers and codecs that Chromium, Firefox and Safari all play.
+
+What only some of them play, or only with a certain graphics card (HEVC), counts as not played.
+"""
+
+from __future__ import annotations
+
+_BASELINE = {"yuv420p", "yuvj420p"}
+_DEEP = _BASELINE | {"yuv420p10le"}
+_NAMES = {
+    "h264": "H.264",
+    "hevc": "H.265 (HEVC)",
+    "mpeg4": "MPEG-4 part 2",
+    "mpeg2video": "MPEG-2",
+    "mpeg1video": "MPEG-1",
+    "mjpeg": "Motion JPEG",
+    "av1": "AV1",
+    "vp8": "VP8",
+    "vp9": "VP9",
+    "theora": "Theora",
+    "prores": "ProRes",
+    "h263": "H.263",
+}
+_CONTAINERS = {
+    "matroska": "Matroska",
+    "avi": "AVI",
+    "mpegts": "MPEG transport streams",
+    "mpeg": "MPEG program streams",
+    "flv": "Flash video",
+    "asf": "Windows Media",
+    "ogg": "Ogg",
+}
+# By container: which codes of pictures it may hold to be played, each with the forms of its pixels.
+_PLAYED: dict[str, dict[str, set[str]]] = {
+    "mp4": {"h264": _BASELINE, "av1": _DEEP, "vp9": _DEEP},
+    "mov": {"h264": _BASELINE},
+    "webm": {"vp8": _BASELINE, "vp9": _DEEP, "av1": _DEEP},
+}
+_REMEDY = "download it, or upload it as MP4 with H.264"
+
+
+def why_not_played(container: str, codec: str, pixel_format: str) -> str | None:
+    """Return why browsers do not play a video, as one sentence; None if they do.
+
+    Its sound is not asked about: browsers play pictures without a sound that they do not know.
+    """
+    codecs = _PLAYED.get(container)
+    if codecs is None:
+        return f"Browsers do not play {_CONTAINERS.get(container, container)}: {_REMEDY}."
+    name = _NAMES.get(codec, codec)
+    if codec not in codecs:
+        return f"Not every browser plays {name}: {_REMEDY}."
+    if pixel_format not in codecs[codec]:
+        return f"Not every browser plays {name} of pixels {pixel_format}: {_REMEDY}."
+    return None

@@ -1,0 +1,96 @@
+"""Looks into one stored video: `python -m frametally_videos.describing KEY`, asked by its input.
+
+It says what the video is, or makes a picture of one frame. Settings come by the environment. It writes no
+file, opens none but what it is made of, and connects to nothing but the store; its memory and its time are
+bounded before a byte of the video is read.
+"""
+
+from __future__ import annotations
+
+import io
+import resource
+import sys
+from contextlib import closing
+
+import msgspec
+
+from frametally.errors import FrametallyError, Poison, Retryable
+from frametally.opening import open_object_store
+from frametally.ports.object_store import ObjectMissing
+from frametally.process.limits import address_space_bytes, limit
+from frametally.settings.loading import Settings, load_settings
+from frametally_producer.reading.video_file import open_video
+from frametally_videos.describing.video_facts import facts_of
+from frametally_videos.library.stored_file import StoredFile
+from frametally_videos.library.video_looks import (
+    UNPROCESSABLE,
+    FactsQuestion,
+    FrameQuestion,
+    LookAnswer,
+    LookQuestion,
+    about_it,
+)
+from frametally_videos.settings import VideoSettings
+from frametally_videos.upload_refusals import Refused
+
+_GONE = 404
+_MOST_OTHER_BYTES, _MOST_BYTES_PER_PIXEL = 512 << 20, 32
+"""Of memory: a decoder keeps up to 16 pictures of 1.5 bytes a pixel, and each of its threads one more."""
+
+
+def _answer(key: str, question: LookQuestion) -> LookAnswer:
+    settings = load_settings("producer")
+    max_pixels = settings.max_image_megapixels * 1_000_000
+    with closing(open_object_store(settings.store_url, settings.store_access)) as store:
+        stored_file = StoredFile(store, key)
+        memory_bytes = address_space_bytes()
+        if memory_bytes is not None:
+            limit(resource.RLIMIT_AS, memory_bytes + _MOST_OTHER_BYTES + max_pixels * _MOST_BYTES_PER_PIXEL)
+        file: io.BufferedReader = io.BufferedReader(stored_file)
+        try:
+            if isinstance(question, FactsQuestion):
+                return LookAnswer(facts=facts_of(file, question.fields, question.file_name, settings))
+            return LookAnswer(jpeg=_frame(file, question, settings, max_pixels))
+        except (Poison, Refused) as error:
+            if stored_file.failure is not None:  # which FFmpeg took for the end of the file
+                raise stored_file.failure from error
+            if isinstance(error, Refused):
+                return LookAnswer(status=error.status, reason=error.reason)
+            return LookAnswer(status=UNPROCESSABLE, reason=about_it(str(error)))
+
+
+def _frame(file: io.BufferedReader, question: FrameQuestion, settings: Settings, max_pixels: int) -> bytes:
+    # Only here: a question about a video's kind does not wait for filters.
+    from frametally_videos.derivatives.filters import frame_jpeg
+
+    most_side_px = settings.part(VideoSettings).playable_max_side_px
+    with open_video(file, max_pixels=max_pixels) as video:
+        return frame_jpeg(video, question.position_s, question.enhancement, most_side_px=most_side_px)
+
+
+def _main() -> None:
+    limit(resource.RLIMIT_CORE, 0)
+    limit(resource.RLIMIT_FSIZE, 0)
+    question = msgspec.json.decode(sys.stdin.buffer.read(), type=LookQuestion)
+    limit(resource.RLIMIT_CPU, question.most_cpu_s)
+    is_frame = isinstance(question, FrameQuestion)
+    try:
+        answer = _answer(sys.argv[1], question)
+    except Retryable as error:
+        answer = LookAnswer(away=True, reason=str(error))
+    except ObjectMissing as error:
+        if is_frame:
+            answer = LookAnswer(status=_GONE, reason="Its original is missing; restore it from a backup.")
+        else:  # another process has removed it since
+            answer = LookAnswer(away=True, reason=str(error))
+    except MemoryError:
+        remedy = "convert it" if is_frame else "convert it, to MP4 with H.264"
+        answer = LookAnswer(status=UNPROCESSABLE, reason=f"It needs too much memory to read; {remedy}.")
+    except FrametallyError as error:
+        answer = LookAnswer(reason=str(error))
+    sys.stdout.buffer.write(msgspec.msgpack.encode(answer))
+    sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,153 @@
+"""One pass over a video's pictures, all of a short one, stretches of a long one: what each measures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from av.video.reformatter import Interpolation, VideoReformatter
+from numpy.typing import NDArray
+
+from frametally.files.opencv import cv2
+from frametally_producer.reading.video_file import TimedFrame, Video
+
+Grey = NDArray[np.uint8]
+
+_BLACK_LUMA, _BLACK_PART = 25, 0.98
+"""As FFmpeg's `blackdetect` has them: 98 % of the pixels at a tenth of the range or below."""
+_PARTS = (32, 18)
+_BLUR_TAPS = 9
+_BLOCK_PX = 8
+_LEAST_STEP = 0.3
+"""Differences of neighbours below that are those of a flat picture, in which no block can be seen."""
+
+
+def is_black(picture: Grey) -> bool:
+    """Return whether nearly all of a picture is black."""
+    return bool(np.count_nonzero(picture <= _BLACK_LUMA) >= _BLACK_PART * picture.size)
+
+
+def mean_change(before: Grey, picture: Grey) -> float:
+    """Return the mean difference of two pictures' pixels."""
+    return float(cv2.mean(cv2.absdiff(before, picture))[0])
+
+
+def largest_change(before: Grey, picture: Grey) -> float:
+    """Return the largest difference of two pictures' pixels, or parts."""
+    return float(cv2.absdiff(before, picture).max())
+
+
+def parts(picture: Grey) -> Grey:
+    """Return the means of a picture's 32x18 parts."""
+    return np.asarray(cv2.resize(picture, _PARTS, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def blur(picture: Grey) -> float:
+    """Return the blur effect of a picture, 0 (sharp) to 1; a flat one has 1.
+
+    A picture that is blurred once more loses few of its differences if it was blurred before (Crété and
+    others: The blur effect, SPIE 2007). Contrast and brightness do not matter.
+    """
+    sharp = picture.astype(np.float32)
+    values = []
+    for axis, taps in ((0, (1, _BLUR_TAPS)), (1, (_BLUR_TAPS, 1))):
+        steps = np.abs(np.diff(sharp, axis=axis))
+        rest = np.abs(np.diff(np.asarray(cv2.blur(sharp, taps)), axis=axis))
+        total = float(steps.sum())
+        values.append(1 - float(np.maximum(0, steps - rest).sum()) / total if total else 1.0)
+    return max(values)
+
+
+def blockiness(picture: Grey) -> float:
+    """Return how much larger the steps at a grid of 8 pixels are than those beside it: 1 (not) and more.
+
+    The grid may begin anywhere, and must be there in both directions (after Wang, Sheikh, Bovik: No-reference
+    perceptual quality assessment of JPEG compressed images, ICIP 2002).
+    """
+    if min(picture.shape) < 2 * _BLOCK_PX:
+        return 1.0
+    values = []
+    for axis in (0, 1):
+        steps = np.abs(np.diff(picture.astype(np.int16), axis=axis)).mean(axis=1 - axis)
+        by_place = [float(steps[place::_BLOCK_PX].mean()) for place in range(_BLOCK_PX)]
+        values.append(max(by_place) / max(float(np.median(by_place)), _LEAST_STEP))
+    return max(1.0, min(values))
+
+
+STRETCHES, FRAMES_PER_STRETCH = 120, 60
+"""Of a video of more than 7,200 frames, 60 are checked at each of 120 places, so that the time does not grow
+with its length, and what lasts for longer than a 120th of it is seen."""
+MOST_LOOKS = STRETCHES * FRAMES_PER_STRETCH
+MOST_PASSED_OVER = 600
+"""Frames decoded on the way to a place, from a key frame on."""
+SMALL_WIDTH_PX = 640
+"""What is compared is at most so wide: about what detectors look at."""
+_MEASURED_EVERY_S = 0.5
+
+
+class PictureLook(NamedTuple):
+    """What one picture measures.
+
+    Attributes:
+        follows: Whether it is the very next frame after the look before.
+        brightness: Mean luminance, 0 to 255.
+        mean_change: Mean difference to the look before, 0 to 255; None of the first.
+        largest_change: Largest difference of one of 32x18 parts to the look before; None of the first.
+        blur: 0 (sharp) to 1; None if it was not measured.
+        blockiness: 1 (none) and more; None if it was not measured.
+    """
+
+    position_s: float
+    follows: bool
+    is_black: bool
+    brightness: float
+    mean_change: float | None
+    largest_change: float | None
+    blur: float | None = None
+    blockiness: float | None = None
+
+
+class _LookingThrough:
+    def __init__(self) -> None:
+        self._reformatter = VideoReformatter()
+        self._before: tuple[Grey, Grey] | None = None
+        self._measured_at_s = float("-inf")
+
+    def look(self, frame: TimedFrame, *, follows: bool) -> PictureLook:
+        small = self._grey(frame, SMALL_WIDTH_PX)
+        position_s, before, now = float(frame.position_s), self._before, (small, parts(small))
+        changes: tuple[float | None, float | None] = (None, None)
+        if before is not None and before[0].shape == small.shape:
+            changes = mean_change(before[0], small), largest_change(before[1], now[1])
+        look = PictureLook(position_s, follows, is_black(small), float(cv2.mean(small)[0]), *changes)
+        self._before = now
+        if position_s < self._measured_at_s + _MEASURED_EVERY_S:
+            return look
+        self._measured_at_s = position_s
+        return look._replace(blur=blur(small), blockiness=blockiness(self._grey(frame, frame.frame.width)))
+
+    def _grey(self, frame: TimedFrame, most_width_px: int) -> Grey:
+        width_px, height_px = frame.frame.width, frame.frame.height
+        if width_px > most_width_px:
+            width_px, height_px = most_width_px, max(1, round(height_px * most_width_px / width_px))
+        grey = self._reformatter.reformat(
+            frame.frame, width_px, height_px, "gray", interpolation=Interpolation.AREA
+        )
+        return np.asarray(grey.to_ndarray(), np.uint8)
+
+
+def looks(video: Video, *, frames: int) -> Iterator[PictureLook]:
+    """Yield a look at each picture of a video of so many frames; of a long one, of stretches of it."""
+    looking = _LookingThrough()
+    if frames <= MOST_LOOKS or not video.duration_s:
+        for frame in video.frames():
+            yield looking.look(frame, follows=True)
+            if frame.frame_index >= STRETCHES * (FRAMES_PER_STRETCH + MOST_PASSED_OVER):
+                return
+        return
+    places_s = [video.duration_s * number / STRETCHES for number in range(STRETCHES)]
+    for follows, frame in video.stretches(
+        places_s, most_frames=FRAMES_PER_STRETCH, most_passed_over=MOST_PASSED_OVER
+    ):
+        yield looking.look(frame, follows=follows)

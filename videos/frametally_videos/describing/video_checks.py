@@ -1,0 +1,212 @@
+"""All checks of one video, as one record: `VideoQuality`. Failures are reported, and stop nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+from typing import get_args
+
+import av
+import msgspec
+
+from frametally.records import TimeSource
+from frametally_videos.describing.packets import CLOCK_AHEAD_S, FoundTimes, clock_fault
+from frametally_videos.describing.picture_pass import PictureLook
+from frametally_videos.describing.picture_sequences import (
+    FROZEN_S,
+    black_looks,
+    frozen_looks,
+    repeated_looks,
+    spans,
+)
+from frametally_videos.media_records import CheckName, VideoCheck, VideoQuality
+from frametally_videos.records import VideoRecord
+
+MOST_BLACK = MOST_FROZEN = 0.05
+"""Parts of all looks: a fade at either end of a minute is well, more than three seconds are not."""
+LEAST_BRIGHTNESS = 20.0
+"""8 % of the range: a night street with lamps has twice that (`docs/video-checks.md`)."""
+MOST_BLUR = 0.6
+"""Sharp footage has 0.2 to 0.45, blurred over three of 640 pixels 0.7 to 0.8 (`docs/video-checks.md`)."""
+MOST_BLOCKINESS = 2.0
+"""Usual footage has up to 1.3, a JPEG of quality 10 about 2.1 (`docs/video-checks.md`)."""
+MOST_REPEATED = 0.1
+MOST_DROPPED = 0.02
+LEAST_LENGTH_S = 1.0
+LEAST_FPS = 5.0
+"""What the usual sampling takes, and what following objects needs at least."""
+LEAST_SIDE_PX = 240
+"""Of the shorter side: a tenth of it, a pedestrian in the middle distance, is what detectors just find."""
+MISSING_S, MISSING_PART = 1.0, 0.05
+"""As the producer has them, which says of a file that it was cut."""
+
+_NOTHING_BUT_BLACK = "Its pictures are black, so this is unknown."
+
+
+def _check_black(looks: Sequence[PictureLook], length_s: float | None) -> VideoCheck:
+    mask = black_looks(looks)
+    part = _part(mask)
+    sentence = f"{_of_length(part, length_s)} black."
+    return _check("black", part <= MOST_BLACK, sentence, part, MOST_BLACK, "1", spans(looks, mask))
+
+
+def _check_dark(looks: Sequence[PictureLook]) -> VideoCheck:
+    bright = [look.brightness for look in looks if not look.is_black]
+    if not bright:
+        return _check("dark", True, _NOTHING_BUT_BLACK, None, LEAST_BRIGHTNESS, "level")
+    level = median(bright)
+    sentence = f"Its pictures have a brightness of {level:.0f} of 255."
+    return _check("dark", level >= LEAST_BRIGHTNESS, sentence, level, LEAST_BRIGHTNESS, "level")
+
+
+def _check_frozen(looks: Sequence[PictureLook], mask: Sequence[bool], length_s: float | None) -> VideoCheck:
+    part = _part(mask)
+    sentence = f"{_of_length(part, length_s)} of a picture that stands still for {FROZEN_S:g} s or more."
+    return _check("frozen", part <= MOST_FROZEN, sentence, part, MOST_FROZEN, "1", spans(looks, mask))
+
+
+def _check_blurred(looks: Sequence[PictureLook]) -> VideoCheck:
+    values = [look.blur for look in looks if look.blur is not None and not look.is_black]
+    if not values:
+        return _check("blurred", True, _NOTHING_BUT_BLACK, None, MOST_BLUR, "1")
+    value = median(values)
+    word = "sharp" if value <= MOST_BLUR else "blurred"
+    sentence = f"Its pictures are {word} ({value:.2f}; 0 is sharp, 1 flat)."
+    return _check("blurred", value <= MOST_BLUR, sentence, value, MOST_BLUR, "1")
+
+
+def _check_blocky(looks: Sequence[PictureLook]) -> VideoCheck:
+    values = [look.blockiness for look in looks if look.blockiness is not None and not look.is_black]
+    if not values:
+        return _check("blocky", True, _NOTHING_BUT_BLACK, None, MOST_BLOCKINESS, "1")
+    value = median(values)
+    sentence = f"Steps at the edges of blocks are {value:.1f} times those beside them."
+    return _check("blocky", value <= MOST_BLOCKINESS, sentence, value, MOST_BLOCKINESS, "1")
+
+
+def _check_cut(times: FoundTimes) -> VideoCheck:
+    length_s, stated_s = times.length_s, times.stated_s
+    if length_s is None or stated_s is None:
+        return _check("cut", True, "It states no length that its frames could miss.", None, MISSING_S, "s")
+    missing_s, limit_s = max(0.0, stated_s - length_s), max(MISSING_S, stated_s * MISSING_PART)
+    sentence = f"Its frames end at {length_s:.1f} s of {stated_s:.1f} s."
+    return _check("cut", missing_s <= limit_s, sentence, missing_s, limit_s, "s")
+
+
+def _check_short(times: FoundTimes) -> VideoCheck:
+    if times.length_s is None:
+        return _check("short", True, "Nothing tells its length.", None, LEAST_LENGTH_S, "s")
+    sentence = f"It lasts {times.length_s:.1f} s."
+    return _check("short", times.length_s >= LEAST_LENGTH_S, sentence, times.length_s, LEAST_LENGTH_S, "s")
+
+
+def _check_slow(times: FoundTimes) -> VideoCheck:
+    fps = times.fps
+    if fps is None:
+        return _check("slow", True, "Nothing tells how many frames a second it has.", None, LEAST_FPS, "fps")
+    # A single one has no rate.
+    well = fps >= LEAST_FPS or times.frames < 2
+    return _check("slow", well, f"It has {fps:.1f} frames a second.", fps, LEAST_FPS, "fps")
+
+
+def _check_small(width_px: int, height_px: int) -> VideoCheck:
+    side_px = min(width_px, height_px)
+    sentence = f"Its pictures have {width_px}x{height_px} pixels."
+    return _check("small", side_px >= LEAST_SIDE_PX, sentence, side_px, LEAST_SIDE_PX, "px")
+
+
+def _check_clock(
+    started_at_ms: int | None, time_source: TimeSource | None, duration_s: float | None, uploaded_at_ms: int
+) -> VideoCheck:
+    ahead_s, fault = clock_fault(started_at_ms, time_source, duration_s or 0.0, uploaded_at_ms)
+    sentence = fault or "It was filmed before it was uploaded."
+    return _check("clock", fault is None, sentence, ahead_s, CLOCK_AHEAD_S, "s")
+
+
+def _check_repeated(looks: Sequence[PictureLook], frozen_ones: Sequence[bool]) -> VideoCheck:
+    mask = repeated_looks(looks, frozen_ones)
+    part = _part(mask)
+    sentence = f"{part:.0%} of its frames show the picture before them again."
+    return _check("repeated", part <= MOST_REPEATED, sentence, part, MOST_REPEATED, "1", spans(looks, mask))
+
+
+def _check_dropped(times: FoundTimes) -> VideoCheck:
+    if times.gaps is None:
+        return _check("dropped", True, "The times of its frames jump.", None, MOST_DROPPED, "1")
+    missing, all_frames = times.gaps.missing, times.frames + times.gaps.missing
+    part = missing / all_frames if all_frames else 0.0
+    sentence = f"{missing:,} of {all_frames:,} frames are left out."
+    return _check("dropped", part <= MOST_DROPPED, sentence, part, MOST_DROPPED, "1", times.gaps.spans_s)
+
+
+def _check(
+    name: CheckName,
+    passed: bool,
+    sentence: str,
+    measured: float | None,
+    limit: float,
+    unit: str,
+    spans_s: Sequence[tuple[float, float]] = (),
+) -> VideoCheck:
+    return VideoCheck(
+        name=name,
+        passed=passed,
+        sentence=sentence,
+        measured=None if measured is None else round(float(measured), 4),
+        limit=round(float(limit), 4),
+        unit=unit,
+        spans_s=list(spans_s),
+    )
+
+
+def _part(mask: Sequence[bool]) -> float:
+    return sum(mask) / len(mask) if mask else 0.0
+
+
+def _of_length(part: float, length_s: float | None) -> str:
+    if length_s is None:
+        return f"{part:.0%} of its frames are"
+    return f"{part * length_s:.1f} of {length_s:.1f} s are"
+
+
+MADE_BY = f"1, FFmpeg {av.ffmpeg_version_info}"
+"""Version of these checks, and of the FFmpeg that decodes."""
+
+ORDER: tuple[CheckName, ...] = get_args(CheckName)
+
+
+def check_video(record: VideoRecord, times: FoundTimes, looks: Sequence[PictureLook]) -> VideoQuality:
+    """Return the results of all checks."""
+    frozen = frozen_looks(looks)
+    checks = [
+        _check_black(looks, times.length_s),
+        _check_dark(looks),
+        _check_frozen(looks, frozen, times.length_s),
+        _check_blurred(looks),
+        _check_blocky(looks),
+        _check_cut(times),
+        _check_short(times),
+        _check_slow(times),
+        _check_small(record.facts.width_px, record.facts.height_px),
+        _clock(record),
+        _check_repeated(looks, frozen),
+        _check_dropped(times),
+    ]
+    return VideoQuality(
+        video_id=record.id,
+        sha256=record.sha256,
+        made_by=MADE_BY,
+        passed=all(check.passed for check in checks),
+        checks=sorted(checks, key=lambda check: ORDER.index(check.name)),
+    )
+
+
+def with_clock(quality: VideoQuality, record: VideoRecord) -> VideoQuality:
+    """Return results with the event time that a video has by now."""
+    checks = [_clock(record) if check.name == "clock" else check for check in quality.checks]
+    return msgspec.structs.replace(quality, checks=checks, passed=all(check.passed for check in checks))
+
+
+def _clock(record: VideoRecord) -> VideoCheck:
+    facts = record.facts
+    return _check_clock(facts.started_at_ms, facts.time_source, facts.duration_s, record.uploaded_at_ms)

@@ -1,0 +1,151 @@
+"""Facts of a video from its own bytes: its container, its streams, and when it was filmed."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from io import BufferedReader
+from pathlib import Path
+
+from frametally.errors import Poison
+from frametally.rules.times import HOUR_S
+from frametally.settings.loading import Settings
+from frametally_producer.reading.event_time import (
+    EventTime,
+    TimeClues,
+    check_time_pattern,
+    find_event_time,
+    parse_start_time,
+)
+from frametally_producer.reading.video_file import Video, container_format, open_video, shown_size_px
+from frametally_videos.derivatives.browser_codecs import why_not_played
+from frametally_videos.library.video_looks import UNPROCESSABLE, about_it, sentence
+from frametally_videos.records import VideoFacts, VideoFields
+from frametally_videos.settings import VideoSettings
+from frametally_videos.upload_refusals import Refused
+
+NO_VIDEO = 415
+_HEAD_BYTES = 400
+_BRAND_AT, _BRAND_BYTES = 8, 4
+_FIRST_PACKETS = 100
+_MOST_FRAMES, _MOST_STREAMS, _MOST_FPS = 20_000_000, 32, 1000
+# Brands of still pictures in the box that MP4 begins with (ISO/IEC 23008-12, AV1 Image File Format).
+_PICTURES = {b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif", b"crx "}
+_TYPES = {
+    "mp4": "video/mp4",
+    "mov": "video/quicktime",
+    "webm": "video/webm",
+    "matroska": "video/x-matroska",
+    "avi": "video/x-msvideo",
+    "mpegts": "video/mp2t",
+    "mpeg": "video/mpeg",
+    "flv": "video/x-flv",
+    "asf": "video/x-ms-wmv",
+    "ogg": "video/ogg",
+}
+
+
+def facts_of(file: BufferedReader, fields: VideoFields, file_name: str, settings: Settings) -> VideoFacts:
+    """Return what the video in `file` is; of its pictures, as many are decoded as it takes to get one.
+
+    Raises:
+            Refused: It is not a video (415), or not a usable one (422).
+            Misconfigured: The settings' pattern of times in names is not valid.
+    """
+    check_time_pattern(settings.time_pattern)
+    container = _container(file)
+    try:
+        with open_video(file, max_pixels=settings.max_image_megapixels * 1_000_000) as video:
+            return _facts(video, container, fields, file_name, settings)
+    except Poison as error:
+        raise Refused(UNPROCESSABLE, about_it(str(error))) from error
+
+
+def _container(file: BufferedReader) -> str:
+    """Return the kind of container by its first bytes."""
+    head = file.read(_HEAD_BYTES)
+    if not head:
+        raise Refused(NO_VIDEO, "It is empty (0 bytes); copy it again from its origin.")
+    try:
+        form = container_format(head)
+    except Poison as error:
+        raise Refused(NO_VIDEO, about_it(str(error))) from error
+    brand = head[_BRAND_AT : _BRAND_AT + _BRAND_BYTES] if head[4:8] == b"ftyp" else b"qt  "
+    if form == "mov":
+        if brand in _PICTURES:
+            raise Refused(NO_VIDEO, "It is a still picture by its first bytes; give a video.")
+        return "mov" if brand == b"qt  " else "mp4"
+    if form == "matroska" and b"webm" in head[:64]:
+        return "webm"
+    return form
+
+
+def _facts(
+    video: Video, container: str, fields: VideoFields, file_name: str, settings: Settings
+) -> VideoFacts:
+    length_s, fps, frames = video.duration_s, video.average_fps, video.frames_stated
+    most_h = settings.part(VideoSettings).video_max_h
+    if length_s is not None and length_s > most_h * HOUR_S:
+        raise Poison(
+            f"lasts {float(length_s) / HOUR_S:.1f} h, and {most_h:g} are allowed; "
+            "cut it, or raise FRAMETALLY_VIDEO_MAX_H"
+        )
+    if video.stream_count > _MOST_STREAMS:
+        raise Poison(f"holds {video.stream_count} streams, and {_MOST_STREAMS} are allowed; convert it")
+    if fps is not None and (fps > _MOST_FPS or fps <= 0):
+        video.damage.append(f"it states {float(fps):g} frames a second, which cannot be: they are counted")
+        fps = None
+    if frames is None and length_s is not None and fps is not None:
+        frames = math.ceil(length_s * Fraction(fps))
+    if frames is not None and frames > _MOST_FRAMES:
+        raise Poison(f"has {frames:,} frames, and {_MOST_FRAMES:,} are allowed; cut it")
+    first = video.first_frame(most_packets=_FIRST_PACKETS)
+    if first is None and video.size_px == (0, 0):  # FFmpeg gives up the size of what exceeds its bound
+        raise Poison(
+            f"gives no picture: it states no size, or more than the {settings.max_image_megapixels} million "
+            "pixels a frame that are allowed; shrink it, or raise FRAMETALLY_MAX_IMAGE_MEGAPIXELS"
+        )
+    if first is None:
+        raise Poison(
+            f"gives no picture: nothing of its first {_FIRST_PACKETS} pieces can be decoded; "
+            "play it to see, or export it again"
+        )
+    width_px, height_px = shown_size_px(first)
+    why_not = why_not_played(container, video.codec, first.format.name)
+    time = _event_time(video, fields, file_name, settings)
+    return VideoFacts(
+        container=container,
+        content_type=_TYPES[container],
+        codec=video.codec,
+        width_px=width_px,
+        height_px=height_px,
+        fps=None if fps is None else float(fps),
+        duration_s=None if length_s is None else float(length_s),
+        frames=frames,
+        has_sound=bool(video.sound_codecs),
+        plays_in_browsers=why_not is None,
+        why_not=why_not,
+        started_at_ms=None if time is None else time.at_ms,
+        time_source=None if time is None else time.time_source,
+        damage=[sentence(damage) for damage in video.damage],
+    )
+
+
+def _event_time(video: Video, fields: VideoFields, file_name: str, settings: Settings) -> EventTime | None:
+    """Return when it began, by the ladder of `frametally produce`; None if no rung of it has an answer."""
+    overrides: dict[str, object] = {"timezone": fields.timezone} if fields.timezone else {}
+    modified_ms = fields.last_modified_ms
+    if modified_ms is None:  # the date of what is stored is that of the upload
+        overrides["file_time"] = False
+    clues = TimeClues(
+        Path(file_name),
+        video.recorded,
+        "container",
+        (modified_ms or 0) * 1_000_000,
+        int((video.duration_s or 0) * 1000),
+    )
+    start = parse_start_time(fields.start_time) if fields.start_time else None
+    try:
+        return find_event_time(clues, settings=settings.model_copy(update=overrides), start_time=start)
+    except Poison:
+        return None

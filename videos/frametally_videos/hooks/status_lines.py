@@ -1,0 +1,41 @@
+"""What `frametally status` says of uploaded videos; apart from other hooks, whose imports take long."""
+
+from __future__ import annotations
+
+from frametally import keys
+from frametally.errors import FrametallyError
+from frametally.ports.object_store import ObjectStore
+from frametally.rules.times import utc
+from frametally.settings.loading import Settings
+from frametally_cli.checkup.findings import StatusPart
+from frametally_videos.catalogue.catalogue_rows import FINAL_STATES, VideoQuestion
+from frametally_videos.opening import catalogue_of
+
+_MOST_MOVED = 20
+_NOTHING = StatusPart([], {"failed_jobs": {}})
+
+
+def status(settings: Settings, store: ObjectStore) -> StatusPart:
+    """List uploads that moved counts, and failed jobs; nothing if the catalogue is not available."""
+    if next(iter(store.list(keys.VIDEOS)), None) is None:
+        return _NOTHING
+    try:
+        with catalogue_of(settings) as catalogue:
+            rows = catalogue.videos(VideoQuestion(has_moved_counts=True, limit=_MOST_MOVED)).rows
+            failures = catalogue.failures()
+    except FrametallyError:
+        return _NOTHING
+    moved_lines = [
+        f"moved by an upload: {moved.in_words(settings.tzinfo())} "
+        f"{'now' if row.state in FINAL_STATES else 'will soon'} count as {row.record.source_name}"
+        for row in rows
+        if (moved := row.record.moved_from) is not None
+    ]
+    failed_lines = [
+        f"failed jobs, {kind}: {failure.jobs}, since {utc(failure.since_ms)}; see the page /jobs"
+        for kind, failure in failures.items()
+    ]
+    return StatusPart(
+        [*moved_lines, *failed_lines],
+        {"failed_jobs": {kind: failure._asdict() for kind, failure in failures.items()}},
+    )

@@ -1,0 +1,133 @@
+// The parts of the page of jobs: what each kind of worker has to do and who is at it, and jobs that stand together.
+
+import { el } from "frametally/js/shared/dom.js";
+import { number, percent, toTheMinute } from "frametally/js/shared/format.js";
+import { visible } from "../library/words.js";
+import { keepRows } from "./row.js";
+import { KINDS, queryOf, QUEUES } from "./words.js";
+import { askJobs } from "../library/requests.js";
+import { t } from "frametally/js/shared/texts.js";
+
+/** They are named; those that there are more stand below, each at its job. */
+const MOST_WORKERS = 8;
+
+/**
+ * A table: a row for each queue, with how many of its jobs run, wait, and failed with no newer one, and since when.
+ * @param {Pick<Page.Jobs, "kinds"|"failures">} jobs
+ */
+export function overview({ kinds, failures }) {
+  const rows = QUEUES.map(([name, of]) => {
+    const count = (/** @type {Page.JobState} */ state) =>
+      of.reduce((sum, kind) => sum + (kinds[kind]?.[state] ?? 0), 0);
+    const failed = of.reduce((sum, kind) => sum + (failures[kind]?.jobs ?? 0), 0);
+    const begins = of.flatMap((kind) => failures[kind]?.since_ms ?? []);
+    const since = begins.length ? t("videos.since", { min: toTheMinute(Math.min(...begins)) }) : "";
+    return el(
+      "tr",
+      el("th", { scope: "row" }, name),
+      el("td.number", number(count("running"))),
+      el("td.number", number(count("queued"))),
+      el("td", { class: failed ? "number open" : "number" }, `${number(failed)}${since}`),
+    );
+  });
+  const heads = [t("videos.run"), t("videos.wait"), t("videos.failed_5")].map((text) =>
+    el("th.number", { scope: "col" }, text),
+  );
+  return el(
+    "table.jobs-overview",
+    el("caption.visually-hidden", t("videos.jobs_by_queue")),
+    el("thead", el("tr", el("th", { scope: "col" }, t("videos.queue")), ...heads)),
+    el("tbody", ...rows),
+  );
+}
+
+/**
+ * Who is at what.
+ * @param {Page.Job[]} running
+ */
+export const workers = (running) =>
+  running.length
+    ? el(
+        "ul.jobs-workers",
+        ...running
+          .slice(0, MOST_WORKERS)
+          .map((job) =>
+            el(
+              "li",
+              el("bdi.strong", visible(job.worker || t("videos.a_worker"))),
+              el(
+                "span",
+                t("videos.of_2", { KINDS: KINDS[job.kind] ?? job.kind }),
+                el("bdi", visible(job.video_name)),
+              ),
+              el("span.muted", job.progress === null ? "" : percent(job.progress)),
+            ),
+          ),
+      )
+    : el("p.muted", t("videos.nobody_is_at_work_now"));
+
+export class Section {
+  /**
+   * @param {string} name
+   * @param {string} title
+   * @param {Page.JobState[]} states
+   * @param {() => void} onMore  another page of it is wanted
+   */
+  constructor(name, title, states, onMore) {
+    this.name = name;
+    this.title = title;
+    this.states = states;
+    this.pages = 1;
+    this.heading = el("h2", { id: `jobs-${name}-title` });
+    this.list = el("ul.jobs.stack");
+    this.more = el("button.button", { hidden: true }, t("web.show_more"));
+    this.more.addEventListener("click", () => {
+      this.pages += 1;
+      onMore();
+    });
+    this.element = el(
+      "section.card.jobs-section",
+      { "data-section": name, "aria-labelledby": this.heading.id, hidden: true },
+      this.heading,
+      this.list,
+      this.more,
+    );
+    this.showRows = keepRows(this.list, true);
+  }
+
+  /**
+   * Asks for as many pages of it as are open.
+   * @param {string} kind
+   * @param {AbortSignal} signal
+   */
+  async ask(kind, signal) {
+    /** @type {Page.Job[]} */
+    const jobs = [];
+    /** @type {Page.Jobs|null} */
+    let answer = null;
+    for (let page = 0; page < this.pages; page += 1) {
+      answer = await askJobs(queryOf(kind, this.states, answer?.next ?? ""), signal);
+      jobs.push(...answer.jobs);
+      if (!answer.next) break;
+    }
+    return { jobs, hasMore: Boolean(answer?.next), answer: /** @type {Page.Jobs} */ (answer) };
+  }
+
+  /**
+   * @param {Page.Job[]} jobs
+   * @param {boolean} hasMore
+   * @param {number} all  in these states, of this kind
+   * @param {boolean} leave  whether they may be changed
+   */
+  show(jobs, hasMore, all, leave) {
+    this.element.hidden = !jobs.length;
+    this.heading.textContent = `${this.title} (${number(Math.max(all, jobs.length))})`;
+    this.showRows(jobs, leave);
+    this.more.hidden = !hasMore;
+  }
+
+  hide() {
+    this.element.hidden = true;
+    this.pages = 1;
+  }
+}

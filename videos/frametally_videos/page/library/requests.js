@@ -1,0 +1,94 @@
+// What the pages ask the server about videos and the jobs that are done to them, and what they send.
+
+import { BASE, getFrom, send } from "frametally/js/shared/api.js";
+
+/**
+ * @template Answer
+ * @typedef {(id: string, signal?: AbortSignal) => Promise<Answer>} AskOfVideo
+ */
+/** @typedef {(id: string) => Promise<Page.Job>} SendJob */
+
+/** @param {string} id */
+const routeOf = (id) => `videos/${encodeURIComponent(id)}`;
+
+/** @type {(query: URLSearchParams, signal?: AbortSignal) => Promise<Page.Videos>} */
+export const askVideos = (query, signal) => getFrom("videos", query, signal);
+
+/** One video with all that is known of it, its jobs included. @type {AskOfVideo<Page.Video>} */
+export const askVideo = (id, signal) => getFrom(routeOf(id), undefined, signal);
+
+/** @type {AskOfVideo<Page.VideoMetadata>} */
+export const askMetadata = (id, signal) => getFrom(`${routeOf(id)}/metadata`, undefined, signal);
+
+/** @type {AskOfVideo<Page.VideoQuality>} */
+export const askQuality = (id, signal) => getFrom(`${routeOf(id)}/quality`, undefined, signal);
+
+/** @type {AskOfVideo<Page.Derivatives>} */
+export const askDerivatives = (id, signal) => getFrom(`${routeOf(id)}/derivatives`, undefined, signal);
+
+/** Most seconds of detections that one answer has. */
+export const MOST_S = 60;
+
+/**
+ * What was found in a stretch of a video, at most `MOST_S` long.
+ * @param {string} id
+ * @param {number} fromS
+ * @param {number} toS
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Page.Detections>}
+ */
+export function askDetections(id, fromS, toS, signal) {
+  const query = new URLSearchParams({ from_s: String(fromS), to_s: String(toS) });
+  return getFrom(`${routeOf(id)}/detections`, query, signal);
+}
+
+/** Whether videos may be changed here; if not, what to do about it. */
+export async function askLeave() {
+  const { uploads_allowed: isAllowed, remedy } = await askVideos(new URLSearchParams({ limit: "1" }));
+  return { isAllowed, remedy: remedy ?? "" };
+}
+
+/**
+ * Where the server has one frame as a picture.
+ * @param {string} id
+ * @param {number} positionS
+ * @param {Page.Enhancement} options  empty: as it is
+ */
+export function frameUrl(id, positionS, options) {
+  const query = new URLSearchParams({ position_s: String(Math.round(positionS * 1000) / 1000) });
+  for (const [name, value] of Object.entries(options)) query.set(name, String(value));
+  return `${BASE}/${routeOf(id)}/frame?${query}`;
+}
+
+/**
+ * @param {Page.Video} video  as it was shown when the change was made
+ * @param {Page.VideoChange} change
+ * @returns {Promise<Page.Video>}
+ */
+export const sendChange = ({ id, revision }, change) =>
+  send("PATCH", routeOf(id), change, { "If-Match": `"${revision}"` });
+
+/** Has a video and all of its frames and counts removed. @param {string} id */
+export const sendRemoval = (id) => send("DELETE", routeOf(id), undefined);
+
+/** Has done again what failed. @type {AskOfVideo<Page.Video>} */
+export const sendRetry = (id) => send("POST", `${routeOf(id)}/retry`, {});
+
+/**
+ * Has a better version made; the job says whether it was made already.
+ * @type {(id: string, options: Page.Enhancement) => Promise<Page.VideoJob>}
+ */
+export const sendEnhance = (id, options) => send("POST", `${routeOf(id)}/jobs`, { kind: "enhance", options });
+
+/** @param {string} id @param {string} recipe */
+export const sendDerivativeRemoval = (id, recipe) =>
+  send("DELETE", `${routeOf(id)}/derivatives/${encodeURIComponent(recipe)}`, undefined);
+
+/** @type {(query: URLSearchParams, signal?: AbortSignal) => Promise<Page.Jobs>} */
+export const askJobs = (query, signal) => getFrom("jobs", query, signal);
+
+/** Has a failed or cancelled job done again. @type {SendJob} */
+export const sendAgain = (id) => send("POST", `jobs/${encodeURIComponent(id)}/retry`, {});
+
+/** @type {SendJob} */
+export const sendCancel = (id) => send("POST", `jobs/${encodeURIComponent(id)}/cancel`, {});

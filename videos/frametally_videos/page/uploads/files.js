@@ -1,0 +1,149 @@
+// Files that are dropped on the page, and those whose upload was left half done.
+
+import { Upload } from "tus-js-client";
+import { ApiError, getFrom } from "frametally/js/shared/api.js";
+import { byId, el } from "frametally/js/shared/dom.js";
+import { percent } from "frametally/js/shared/format.js";
+import { bytes, visible } from "../library/words.js";
+import { storage } from "./sending.js";
+import { t } from "frametally/js/shared/texts.js";
+
+/**
+ * @param {() => boolean} isAllowed
+ * @param {(files: File[]) => void} onFiles
+ */
+export function takeFiles(isAllowed, onFiles) {
+  const veil = byId("drop-veil");
+  let inside = 0; // every element that is entered and left says so
+  const hide = () => {
+    inside = 0;
+    veil.hidden = true;
+  };
+  const hasFiles = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes("Files");
+  addEventListener("dragenter", (event) => {
+    if (!hasFiles(event)) return;
+    inside += 1;
+    veil.hidden = !isAllowed();
+  });
+  addEventListener("dragleave", (event) => {
+    if (!hasFiles(event)) return;
+    inside -= 1;
+    if (inside <= 0) hide();
+  });
+  addEventListener("dragover", (event) => {
+    if (!hasFiles(event)) return;
+    // Where it is not prevented, the browser leaves the page and opens the file.
+    event.preventDefault();
+    if (event.dataTransfer) event.dataTransfer.dropEffect = isAllowed() ? "copy" : "none";
+  });
+  addEventListener("drop", async (event) => {
+    if (!hasFiles(event)) return;
+    event.preventDefault();
+    hide();
+    if (isAllowed() && event.dataTransfer) onFiles(await filesIn(event.dataTransfer));
+  });
+  addEventListener("paste", (event) => {
+    const files = [...(event.clipboardData?.files ?? [])];
+    if (!files.length || !isAllowed()) return;
+    event.preventDefault();
+    onFiles(files);
+  });
+}
+
+/** @param {DataTransfer} dropped @returns {Promise<File[]>} */
+async function filesIn(dropped) {
+  // All of it at once: what was dropped is gone after the first wait.
+  const entries = [...dropped.items].map((item) => (item.kind === "file" ? item.webkitGetAsEntry() : null));
+  const files = [...dropped.files];
+  if (!entries.some((entry) => entry?.isDirectory)) return files;
+  const found = await Promise.all(entries.map((entry) => (entry ? filesOf(entry) : [])));
+  return found.flat();
+}
+
+/** @param {FileSystemEntry} entry @returns {Promise<File[]>} */
+async function filesOf(entry) {
+  if (entry.isFile) {
+    const file = await new Promise((resolve) =>
+      /** @type {FileSystemFileEntry} */ (entry).file(resolve, () => resolve(null)),
+    );
+    return file ? [file] : [];
+  }
+  const reader = /** @type {FileSystemDirectoryEntry} */ (entry).createReader();
+  const found = [];
+  for (;;) {
+    /** @type {FileSystemEntry[]} */
+    const some = await new Promise((resolve) => reader.readEntries(resolve, () => resolve([])));
+    if (!some.length) return found;
+    for (const one of some) found.push(...(await filesOf(one)));
+  }
+}
+
+/**
+ * @typedef {Object} LeftOver
+ * @property {import("tus-js-client").Stored} stored
+ * @property {number} offset  bytes that are there
+ */
+
+/** Those that the server still has; what it has not is forgotten here, too. @returns {Promise<LeftOver[]>} */
+export async function findLeftOver() {
+  const found = [];
+  for (const stored of await storage.findAllUploads()) {
+    const offset = await offsetOf(stored);
+    if (offset !== null) found.push({ stored, offset });
+  }
+  return found;
+}
+
+/** @param {import("tus-js-client").Stored} stored @returns {Promise<number|null>} null: it is over */
+async function offsetOf({ uploadUrl, urlStorageKey }) {
+  const id = uploadUrl?.split("/").at(-1) ?? "";
+  try {
+    const told = await getFrom(`uploads/${encodeURIComponent(id)}`);
+    if (told.state === "receiving") return told.offset;
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.passes) return null; // asked again when the page is opened again
+  }
+  await storage.removeUpload(urlStorageKey);
+  return null;
+}
+
+/**
+ * @param {LeftOver} left
+ * @param {() => void} onChoose
+ */
+export function leftOverRow({ stored, offset }, onChoose) {
+  const name = visible(stored.metadata.filename ?? t("videos.a_file"));
+  const size = stored.size ?? 0;
+  const remove = async () => {
+    row.remove();
+    await storage.removeUpload(stored.urlStorageKey);
+    if (stored.uploadUrl) await Upload.terminate(stored.uploadUrl, { retryDelays: null }).catch(() => {});
+  };
+  const button = (/** @type {string} */ text, /** @type {() => void} */ onclick) =>
+    el("button.button", { "aria-label": `${text}: ${name}`, onclick }, text);
+  const row = el(
+    "li.upload-row.stack",
+    { "data-state": "left" },
+    el(
+      "div.upload-head",
+      el("p.strong.ellipsis", { title: name }, el("bdi", name)),
+      el("span.muted.small", bytes(size)),
+      el(
+        "span.upload-buttons",
+        button(t("videos.choose_the_file"), onChoose),
+        button(t("videos.remove_2"), remove),
+      ),
+    ),
+    el("progress", {
+      max: "1",
+      value: String(size ? offset / size : 0),
+      "aria-label": t("videos.progress_of", { name }),
+    }),
+    el(
+      "p.small.upload-words",
+      t("videos.left_at_choose_or_drop_the", { percent: percent(size ? offset / size : 0) }),
+    ),
+  );
+  row.dataset.key = stored.urlStorageKey;
+  return row;
+}

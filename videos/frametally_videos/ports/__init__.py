@@ -1,1 +1,0 @@
-"""What the catalogue's database and the task queue must do."""

@@ -1,0 +1,1 @@
+"""Announces jobs to workers: by the job book itself, or by RabbitMQ."""

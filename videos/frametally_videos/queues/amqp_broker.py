@@ -1,0 +1,190 @@
+"""RabbitMQ: the connection, the meaning of its errors, and its queues."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from amqp.exceptions import AccessRefused, NotAllowed, PreconditionFailed
+from kombu import Connection, Exchange, Queue
+from kombu.exceptions import KombuError
+
+from frametally.errors import FrametallyError, Misconfigured, Retryable, unknown_host
+from frametally.settings.access import ServerAccess
+from frametally_videos.queues.task_queue import QUEUES, QueueName
+
+_SETTING = "FRAMETALLY_QUEUE_URL"
+_PART = "queue (RabbitMQ)"
+_PORTS = {"amqp": 5672, "amqps": 5671}
+_CONNECT_WITHIN_S = 5.0
+_HEARTBEAT_S = 10
+"""After two of them without a byte each side takes the other for gone."""
+FAILURES: tuple[type[BaseException], ...] = (
+    *Connection("amqp://").connection_errors,
+    *Connection("amqp://").channel_errors,
+    KombuError,
+    OSError,
+)
+"""Errors of the library; after each of them the connection must be opened again."""
+
+
+class AmqpAccess:
+    """A broker, and how to log in to it."""
+
+    def __init__(self, url: str, access: ServerAccess | None) -> None:
+        """Read the URL: `amqp://host[:port][/virtual host]`, or `amqps://` for TLS.
+
+        Raises:
+                Misconfigured: It is not a URL, or has a password.
+        """
+        parsed = urlsplit(url)
+        try:
+            port = parsed.port or _PORTS[parsed.scheme]
+        except ValueError as error:
+            raise _no_url(url) from error
+        if not parsed.hostname or parsed.query or parsed.fragment:
+            raise _no_url(url)
+        if parsed.password is not None:
+            raise Misconfigured(
+                f"{_SETTING} carries a password, and a URL is shown and logged: take it out, and set "
+                "FRAMETALLY_QUEUE_PASSWORD"
+            )
+        self.url = url
+        self.where = f"RabbitMQ at {parsed.hostname}:{port}"
+        self._access = access = access or ServerAccess()
+        self._virtual_host = unquote(parsed.path.removeprefix("/")) or "/"
+        self._user = access.user or unquote(parsed.username or "") or "guest"
+        password = access.password.get_secret_value()
+        self._options: dict[str, Any] = {
+            "hostname": parsed.hostname,
+            "port": port,
+            "userid": self._user,
+            "password": password or ("guest" if self._user == "guest" else ""),
+            "virtual_host": self._virtual_host,
+        }
+        self._is_encrypted = parsed.scheme == "amqps"
+        if self._is_encrypted:
+            authorities = None if access.ca_file is None else str(access.ca_file)
+            self._options["ssl"] = {
+                "cert_reqs": ssl.CERT_REQUIRED,
+                "ca_certs": authorities,
+                "server_hostname": parsed.hostname,
+            }
+
+    @contextmanager
+    def explained(self, *, logging_in: bool = False) -> Iterator[None]:
+        """Raise the library's errors inside as ours.
+
+        Raises:
+            Misconfigured: A person has to change something.
+            Retryable: It is not available.
+        """
+        try:
+            yield
+        except FAILURES as error:
+            raise self._explain(error, logging_in) from error
+
+    def connect(self) -> Connection:
+        """Return a connection that is made. Raises what `explained` does."""
+        connection = Connection(
+            **self._options,
+            transport="pyamqp",
+            connect_timeout=_CONNECT_WITHIN_S,
+            heartbeat=_HEARTBEAT_S,
+            transport_options={
+                "confirm_publish": True,
+                "read_timeout": _CONNECT_WITHIN_S * 2,
+                "write_timeout": _CONNECT_WITHIN_S,
+            },
+        )
+        with self.explained(logging_in=True):
+            connection.connect()
+        return connection
+
+    def _explain(self, error: BaseException, logging_in: bool) -> FrametallyError:
+        match error:
+            case AccessRefused() if logging_in:
+                return Misconfigured(
+                    f"{self.where} refused the name {self._user!r} or its password: "
+                    "check FRAMETALLY_QUEUE_USER and FRAMETALLY_QUEUE_PASSWORD"
+                )
+            case AccessRefused():
+                return Misconfigured(
+                    f"{self.where} does not give the user {self._user!r} a right that is needed "
+                    f"({error.reply_text}): have an administrator add it (rabbitmqctl set_permissions)"
+                )
+            case NotAllowed():
+                return Misconfigured(
+                    f"{self.where} does not let the user {self._user!r} into the virtual host "
+                    f"{self._virtual_host!r}: correct the end of {_SETTING}, or have it made"
+                )
+            case PreconditionFailed():
+                return Misconfigured(
+                    f"{self.where} has a queue or an exchange of another make ({error.reply_text}): remove "
+                    f"that there, and it is made anew, or name another virtual host by {_SETTING}"
+                )
+            case socket.gaierror():
+                return unknown_host(self.where, _SETTING, part=_PART)
+            case ssl.SSLCertVerificationError():
+                return Misconfigured(
+                    f"{self.where} shows a certificate that is not trusted ({error.verify_message}): name "
+                    "the authority that it comes from in FRAMETALLY_QUEUE_CA_FILE"
+                )
+            case ssl.SSLError():
+                return Misconfigured(
+                    f"{self.where} does not speak TLS: begin {_SETTING} with amqp:, or name its other port"
+                )
+            case FileNotFoundError() | PermissionError() if self._access.ca_file is not None:
+                return Misconfigured(
+                    f"FRAMETALLY_QUEUE_CA_FILE={self._access.ca_file} cannot be read: correct the name"
+                )
+        return Retryable(
+            f"{self.where} does not answer as it should for now ({_in_words(error)}): "
+            f"start it, or check {_SETTING}",
+            part=_PART,
+        )
+
+
+def _no_url(url: str) -> Misconfigured:
+    return Misconfigured(
+        f"{_SETTING}={url!r} names no broker: use amqp://host:port/virtual-host, or amqps://"
+    )
+
+
+def _in_words(error: BaseException) -> str:
+    reason = getattr(error, "strerror", None) or getattr(error, "reply_text", None) or str(error)
+    return " ".join(str(reason).split()) or type(error).__name__
+
+
+_DELIVERIES = 5
+"""After so many lost workers, a job is not announced again: it is a dead letter."""
+EXCHANGE = Exchange("frametally.media", type="direct", durable=True, delivery_mode="persistent")
+_DEAD = Exchange("frametally.media.dead", type="fanout", durable=True)
+DEAD_LETTERS = Queue(
+    _DEAD.name, _DEAD, durable=True, queue_arguments={"x-queue-type": "quorum", "x-delivery-limit": 1_000_000}
+)
+QUEUES_THERE: dict[QueueName, Queue] = {
+    name: Queue(
+        name,
+        EXCHANGE,
+        routing_key=name,
+        durable=True,
+        queue_arguments={
+            "x-queue-type": "quorum",
+            "x-delivery-limit": _DELIVERIES - 1,  # deliveries *after* the first
+            "x-dead-letter-exchange": _DEAD.name,
+        },
+    )
+    for name in QUEUES
+}
+
+
+def declare(connection: Connection) -> None:
+    """Make all of it that is missing: a broker that has lost everything has it again."""
+    with connection.channel() as channel:
+        for queue in (DEAD_LETTERS, *QUEUES_THERE.values()):
+            queue(channel).declare()

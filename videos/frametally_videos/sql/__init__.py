@@ -1,1 +1,0 @@
-"""The catalogue of videos in SQL tables."""
