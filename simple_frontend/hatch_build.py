@@ -20,6 +20,6 @@ class Pages(BuildHookInterface[Any]):
         if version == "editable":
             return
         script = Path(self.root) / "simple_frontend" / "fetch_assets.py"
-        done = subprocess.run([sys.executable, str(script)], check=False)  # noqa: S603 - our own script
-        if done.returncode:
+        process = subprocess.run([sys.executable, str(script)], check=False)  # noqa: S603 - our own script
+        if process.returncode:
             raise RuntimeError("the dashboard's pages are not made and cannot be")

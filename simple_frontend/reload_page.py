@@ -40,11 +40,11 @@ def serving(data_dir: str) -> Iterator[str]:
     subprocess.run([sys.executable, HERE / "fetch_assets.py"], check=False)  # noqa: S603
     command = [sys.executable, "-m", "frametally", "serve", "--data-dir", data_dir, "--port", "0", "--alone"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:  # noqa: S603
-        said = next((line for line in server.stdout or () if "http://" in line), None)
-        if said is None:
+        line = next((line for line in server.stdout or () if "http://" in line), None)
+        if line is None:
             sys.exit("The dashboard did not start: what it said stands above.")
         try:
-            yield "http://" + said.partition("http://")[2].split()[0]
+            yield "http://" + line.partition("http://")[2].split()[0]
         finally:
             server.terminate()
 
@@ -63,11 +63,11 @@ def main() -> None:
         place = "/"
         try:
             while True:
-                seen = newest_change()
+                last_change = newest_change()
                 with serving(chosen.data_dir) as url:
                     page.goto(url + place)
                     print(f"{url}{place}: save a source, and it comes anew", flush=True)
-                    while newest_change() == seen:
+                    while newest_change() == last_change:
                         page.wait_for_timeout(LOOK_MS)
                     place = page.url.removeprefix(url)
         except (KeyboardInterrupt, Error):

@@ -1,4 +1,4 @@
-"""`frametally ...`: every command, and how its end is told.
+"""`frametally ...`: every command, and how it ends.
 
 Components are imported when a command runs, not before: a machine needs only the extras of the stages that it
 runs.
@@ -9,116 +9,103 @@ from __future__ import annotations
 import errno
 import gc
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 import click
 
 from frametally.errors import FrametallyError
-from frametally.plugins import CommandEntry, hooks, plugin_commands
+from frametally.plugins import CommandEntry, hooks, load, plugin_commands
 from frametally.process.exit_codes import NOTHING_DONE
 from frametally_cli.console import streams
-from frametally_cli.lazy_group import LazyGroup
+
+
+def _command(target: str, summary: str, audited: Mapping[str, tuple[str, ...]] = {}) -> CommandEntry:
+    return CommandEntry(f"frametally_cli.commands.{target}", summary, audited)
+
 
 COMMANDS = {
-    "aggregate": CommandEntry(
-        "frametally_cli.commands.stages:aggregate", "Count detections per label and interval"
-    ),
-    "backup": CommandEntry(
-        "frametally_cli.backups.commands:backup", "Save accounts, rules, reports and the audit log"
-    ),
-    "cloud-setup": CommandEntry(
-        "frametally_cli.commands.cloud:cloud_setup", "Write settings, users and secrets of the stack"
-    ),
-    "compare": CommandEntry(
-        "frametally_cli.commands.compare:compare", "Show where two models differ, with the frames of both"
-    ),
-    "consume": CommandEntry(
-        "frametally_cli.commands.stages:consume", "Detect objects in announced frames and write segments"
-    ),
-    "dead-letters": CommandEntry(
-        "frametally_cli.commands.dead_letters:dead_letters",
+    "aggregate": _command("stages:aggregate", "Count detections per label and interval"),
+    "backup": _command("backups:backup", "Save what the store cannot restore"),
+    "cloud-setup": _command("servers:cloud_setup", "Write settings, users and secrets of the stack"),
+    "compare": _command("bars:compare", "Show where two models differ, with the frames of both"),
+    "consume": _command("stages:consume", "Detect objects in announced frames and write segments"),
+    "dead-letters": _command(
+        "upkeep:dead_letters",
         "List, replay or drop undetected frames",
         {"drop": ("ids", "everything", "cause"), "replay": ("ids", "cause")},
     ),
-    "demo": CommandEntry("frametally_cli.commands.run:demo", "Count a traffic clip, from download to chart"),
-    "doctor": CommandEntry(
-        "frametally_cli.commands.doctor:doctor", "Check settings, servers, rights, models and disk"
-    ),
-    "download-models": CommandEntry(
-        "frametally_cli.commands.models:download_models", "Download the detection model and verify it"
-    ),
-    "explain": CommandEntry(
-        "frametally_cli.commands.explain:explain", "List every frame behind a bar, with its boxes"
-    ),
-    "export": CommandEntry(
-        "frametally_cli.commands.export:export", "Write counts as CSV, XLSX, JSON or Parquet"
-    ),
-    "forget": CommandEntry(
-        "frametally_cli.commands.mending:forget",
+    "demo": _command("run:demo", "Count a traffic clip, from download to chart"),
+    "doctor": _command("doctor:doctor", "Check settings, servers, rights, models and disk"),
+    "download-models": _command("upkeep:download_models", "Download the detection model and verify it"),
+    "explain": _command("bars:explain", "List every frame behind a bar, with its boxes"),
+    "export": _command("export:export", "Write counts as CSV, XLSX, JSON or Parquet"),
+    "forget": _command(
+        "mending:forget",
         "Remove a file or a source from the counts",
         {"": ("medium", "source", "from", "to", "delete_images")},
     ),
-    "index": CommandEntry("frametally_cli.commands.stages:index", "Publish new counts in the count index"),
-    "ledger": CommandEntry(
-        "frametally_cli.commands.upkeep:ledger_group", "Rebuild the ledger from the store", {"rebuild": ()}
+    "history": _command("history:history", "Show which runs changed a number, and why"),
+    "index": _command("stages:index", "Publish new counts in the count index"),
+    "ledger": _command("upkeep:ledger_group", "Rebuild the ledger from the store", {"rebuild": ()}),
+    "log": _command("upkeep:log_group", "Trim the embedded frame log", {"trim": ()}),
+    "produce": _command("stages:produce", "Store and announce the frames of pictures and videos"),
+    "quality": _command("status:quality", "Print each day's quality report"),
+    "reach": _command("servers:reach", "Check that servers can be reached, without signing in"),
+    "redetect": _command(
+        "upkeep:redetect", "Run another model over stored frames", {"": ("model", "source")}
     ),
-    "log": CommandEntry(
-        "frametally_cli.commands.upkeep:log_group", "Trim the embedded frame log", {"trim": ()}
+    "rename-source": _command(
+        "mending:rename_source", "Rename a source, or merge it into another", {"": ("old", "new")}
     ),
-    "produce": CommandEntry(
-        "frametally_cli.commands.stages:produce", "Store and announce the frames of pictures and videos"
+    "restore": _command("backups:restore", "Restore a backup", {"": ("source", "replace")}),
+    "retime": _command(
+        "mending:retime", "Correct when footage was filmed", {"": ("medium", "source", "start_time")}
     ),
-    "quality": CommandEntry("frametally_cli.commands.quality:quality", "Print each day's quality report"),
-    "reach": CommandEntry(
-        "frametally_cli.commands.cloud:reach", "Check that servers can be reached, without signing in"
-    ),
-    "redetect": CommandEntry(
-        "frametally_cli.commands.redetect:redetect",
-        "Run another model over stored frames",
-        {"": ("model", "source")},
-    ),
-    "rename-source": CommandEntry(
-        "frametally_cli.commands.mending:rename_source",
-        "Rename a source, or merge it into another",
-        {"": ("old", "new")},
-    ),
-    "restore": CommandEntry(
-        "frametally_cli.backups.commands:restore", "Bring back a backup", {"": ("source", "replace")}
-    ),
-    "retime": CommandEntry(
-        "frametally_cli.commands.mending:retime",
-        "Correct when a file was filmed",
-        {"": ("medium", "start_time")},
-    ),
-    "run": CommandEntry(
-        "frametally_cli.commands.run:run", "Do everything: from pictures and videos to the chart"
-    ),
-    "serve": CommandEntry(
-        "frametally_cli.commands.stages:serve", "Serve the dashboard and count what is uploaded there"
-    ),
-    "setup": CommandEntry(
-        "frametally_cli.commands.setup:setup", "Create what the servers need, and check rights"
-    ),
-    "status": CommandEntry(
-        "frametally_cli.commands.status:status", "Show whether every frame is accounted for"
-    ),
-    "up": CommandEntry("frametally_cli.commands.up:up", "Run every part on this machine until Ctrl-C"),
+    "run": _command("run:run", "Do everything: from pictures and videos to the chart"),
+    "serve": _command("stages:serve", "Serve the dashboard, and run what its pages start"),
+    "setup": _command("servers:setup", "Create what the servers need, and check rights"),
+    "status": _command("status:status", "Show whether every frame is accounted for"),
+    "up": _command("run:up", "Run every part on this machine until Ctrl-C"),
     **plugin_commands(),
 }
-"""Every command; nothing of it is imported until it is used."""
+"""Every command; each is imported on first use."""
 
 
-class _Commands(LazyGroup):
-    def prepared(self, name: str, command: click.Command) -> click.Command:
-        for prepare in hooks("prepare_command"):
-            prepare(command, name, self.entries[name])
-        return command
+class _Commands(click.Group):
+    """Imports each command when it is used, not when it is listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in COMMANDS and cmd_name not in self.commands:
+            entry = COMMANDS[cmd_name]
+            command = load(entry.target)
+            for target in entry.more:
+                command.commands.update(load(target).commands)
+            for prepare in hooks("prepare_command"):
+                prepare(command, cmd_name, entry)
+            self.commands[cmd_name] = command
+        return self.commands.get(cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand as error:  # click knows those alone that are imported
+            raise click.exceptions.NoSuchCommand(
+                error.command_name, possibilities=self.list_commands(ctx), ctx=ctx
+            ) from None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name].summary) for name in self.list_commands(ctx)])
 
 
 @click.group(
     cls=_Commands,
-    entries=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(package_name="frametally")
@@ -130,11 +117,9 @@ def cli() -> None:
 
 
 def _say_error(line: str) -> None:
-    from frametally_cli.console.output import (
-        say_error,  # it imports rich, which the list of commands needs not
-    )
+    from frametally_cli.console import output  # it imports rich, which the list of commands needs not
 
-    say_error(line)
+    output.say_error(line)
 
 
 def _stopped() -> int:
@@ -143,17 +128,11 @@ def _stopped() -> int:
     return stopped()
 
 
-def _one_line(error: click.ClickException, context: click.Context | None) -> str:
-    message = error.format_message().rstrip(".")
-    return f"{message} (`{context.command_path} --help` lists what there is)" if context else message
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; every expected error is one line and exit code 2.
 
-    Returns:
-        The exit code: 0 all good, 6 something was skipped, 2 nothing could be done, 130 stopped
-        before the end (`status`, `lines` and `gold` have some of their own).
+    Returns the exit code: 0 all good, 6 something was skipped, 2 nothing could be done, 130 stopped before
+    the end (`status`, `lines` and `gold` have some of their own).
     """
     streams.open_closed()
     is_own_process = arguments is None
@@ -182,11 +161,11 @@ def _main(arguments: Sequence[str] | None) -> int:
 def _failed(error: OSError) -> str:
     """Return the line about a file or a stream that the system refused; streams have no name."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        remedy = "free some space there, or name another place"
+        remedy = "free some space there, or choose another place"
     elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        remedy = "give this user the right, or name another place"
+        remedy = "give this user the right, or choose another place"
     elif error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR):
-        remedy = "name a file in a folder that is there"
+        remedy = "name a file in an existing folder"
     else:
         remedy = "check its disk and try again"
     return f"{error.filename or 'standard output'}: {error.strerror or error}; {remedy}"
@@ -203,17 +182,19 @@ def _run(arguments: Sequence[str] | None) -> int:
         error.show()
         return NOTHING_DONE
     except click.ClickException as error:
-        context = error.ctx if isinstance(error, click.UsageError) else None
-        _say_error(_one_line(error, context))
+        message = error.format_message().replace("\n\t", " ").rstrip(".")  # click writes a choice a line
+        if isinstance(error, click.UsageError) and error.ctx:
+            message += f" (`{error.ctx.command_path} --help` lists the choices)"
+        _say_error(message)
         return NOTHING_DONE
     except click.Abort as error:
         # To click, Ctrl-C and a question that nobody answers are the same.
         if sys.stdin.isatty() or isinstance(error.__cause__, KeyboardInterrupt):
             return _stopped()
-        _say_error("there is nobody to answer the question; give --yes to go on without it")
+        _say_error("no terminal to answer the question; add --yes to skip it")
         return NOTHING_DONE
     except UnicodeEncodeError as error:
-        _say_error(f"{error.object[:200]!r} is no text in {error.encoding}; give it otherwise")
+        _say_error(f"{error.object[:200]!r} is not valid {error.encoding} text; write it in that encoding")
         return NOTHING_DONE
     except FrametallyError as error:
         _say_error(str(error))

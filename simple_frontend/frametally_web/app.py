@@ -20,22 +20,31 @@ from frametally.settings.loading import Settings
 from frametally_accounts import sign_in
 from frametally_accounts.audit import routes as audit_routes
 from frametally_accounts.audit.opened_book import OpenedAudit
-from frametally_accounts.embeds.routes import EmbedRoutes
+from frametally_accounts.embeds.routes import EMBEDS, EmbedRoutes
 from frametally_accounts.gate import Gate
-from frametally_web import assets, pages
+from frametally_web import assets, history_page, languages, pages
+from frametally_web.access.readers import answer_readers
 from frametally_web.access.seen_index import SeenIndex
 from frametally_web.access.visitors import Visitor
 from frametally_web.api import description
-from frametally_web.api.endpoints import ENDPOINTS
-from frametally_web.api.events import Streams
-from frametally_web.api.routes import Api, image_url
+from frametally_web.api.answering import Answering
+from frametally_web.api.book_routes import BOOKS, BookRoutes
+from frametally_web.api.chart_routes import CATALOGUE, COUNTS, ChartRoutes
+from frametally_web.api.endpoints import ENDPOINTS, RIGHTS
+from frametally_web.api.events import EVENTS, Streams
+from frametally_web.api.export_routes import EXPORT, ExportRoutes
+from frametally_web.api.history_routes import HISTORY, HistoryRoutes
+from frametally_web.api.proof_routes import PROOF, ProofRoutes
 from frametally_web.books.reader import BooksReader, DashboardPorts
 from frametally_web.books.scraped import MetricsRoute
+from frametally_web.changes.desk import ChangeDesk
+from frametally_web.changes.footage_routes import FOOTAGE, FootageRoutes
+from frametally_web.changes.routes import CHANGES, LetterRoutes, StateRoutes
 from frametally_web.connections import MOST_BODY_BYTES
 from frametally_web.plugging import WebContext, WebPart
-from frametally_web.proof.picture_links import picture_origin
+from frametally_web.proof.picture_links import image_url, picture_origin
 from frametally_web.requests import problems
-from frametally_web.requests.native import NativeRoute
+from frametally_web.requests.native import NativeRoute, native_route
 from frametally_web.requests.packing import pack_answers
 from frametally_web.security import UPLOADS_REMEDY, Guard
 
@@ -52,9 +61,11 @@ class Parts:
         native: All that is not Flask's; `asgi.Application` answers them.
         sockets: WebSockets by path; `""` has all paths that no other has.
         plugins: What each plug-in added, by its name.
+        resume: Goes on with changes of footage that were interrupted, once the server listens.
     """
 
     books: BooksReader
+    desk: ChangeDesk
     streams: Streams
     guard: Guard
     gate: Gate
@@ -62,6 +73,7 @@ class Parts:
     native: Sequence[NativeRoute]
     sockets: Mapping[str, ASGIApp]
     plugins: Mapping[str, WebPart]
+    resume: Callable[[], None]
 
 
 def create_app(
@@ -71,7 +83,7 @@ def create_app(
     index: CountIndex,
     ledger: Ledger,
     log: FrameLog,
-    **given: Any,
+    **parts: Any,
 ) -> Flask:
     """Put together the dashboard over an index (the counts), a store (the frames behind them), and the books.
 
@@ -83,7 +95,7 @@ def create_app(
         index: The counts.
         ledger: Which frames were announced and detected.
         log: Where frames are announced.
-        given: What plug-ins work on, by name: `access`, the `AccessBook` (none: everybody may do everything),
+        parts: What plug-ins work on, by name: `access`, the `AccessBook` (none: everybody may do everything),
             `catalogue` of videos and cameras, `look` into uploads, `try_feed` of new cameras.
     """
     app = Flask("frametally_web", static_folder=None)
@@ -96,8 +108,8 @@ def create_app(
     ports = replace(whole, index=cast(CountIndex, SeenIndex(index)))
     guard = Guard(settings, picture_origin=picture_origin(store, settings))
     audit = OpenedAudit(settings.catalogue_url, settings)
-    gate = Gate(settings, store, given.get("access"), audit)
-    api = Api(settings=settings, ports=ports, books=books)
+    gate = Gate(settings, store, parts.get("access"), audit, RIGHTS)
+    charts = ChartRoutes(settings, ports, books)
 
     def listener(path: str) -> Callable[[HTTPConnection], Visitor]:
         def check(asks: HTTPConnection) -> Visitor:
@@ -106,55 +118,74 @@ def create_app(
 
         return check
 
+    desk = ChangeDesk(books.read_again)
+    remedy = None if guard.allows_uploads else UPLOADS_REMEDY
     context = WebContext(
         settings=settings,
         ports=ports,
         books=books,
-        counts=api.counts,
+        counts=charts.counts,
         image_url=image_url,
         listener=listener,
-        remedy=None if guard.allows_uploads else UPLOADS_REMEDY,
-        given=given,
+        remedy=remedy,
+        parts=parts,
     )
-    added: dict[str, WebPart] = {one.name: load(one.web)(context) for one in plugins() if one.web}
-    api.add(
-        handler
-        for handlers in (
-            [audit_routes.AuditRoutes(audit), EmbedRoutes(settings, gate.signing_key, api.counts)],
-            *(part.handlers for part in added.values()),
-        )
-        for handler in handlers
-    )
-    blueprint = api.blueprint()
-    app.register_blueprint(blueprint, url_prefix="/api")
-    app.register_blueprint(blueprint, url_prefix="/api/v1", name="api_v1")
-    app.register_blueprint(api.blueprint(at_root=True))
+    web_parts: dict[str, WebPart] = {
+        plugin.name: load(plugin.web)(context) for plugin in plugins() if plugin.web
+    }
+    streams = Streams(books, settings)
+    audited = audit_routes.AuditRoutes(audit)
+    histories = HistoryRoutes(settings, ports, books)
+    footage = FootageRoutes(settings, whole, books, desk, remedy)
+    routes = [
+        *CATALOGUE.bind(charts),
+        *COUNTS.bind(charts),
+        *PROOF.bind(ProofRoutes(settings, ports, books)),
+        *HISTORY.bind(histories),
+        *BOOKS.bind(BookRoutes(settings, ports, books)),
+        *CHANGES.bind(StateRoutes(ports, desk), LetterRoutes(settings, ports, books, desk, remedy)),
+        *FOOTAGE.bind(footage),
+        *EVENTS.bind(streams),
+        *EXPORT.bind(ExportRoutes(settings, ports, books)),
+        *audit_routes.AUDIT.bind(audited),
+        *EMBEDS.bind(EmbedRoutes(settings, gate.signing_key, charts.counts)),
+        *(route for part in web_parts.values() for route in part.routes),
+    ]
+    answering = Answering(settings, ports.index, books)
+    short = [route for route in routes if not route.endpoint.native]
+    api = answering.blueprint("api", (route for route in short if not route.endpoint.at_root))
+    app.register_blueprint(api, url_prefix="/api")
+    app.register_blueprint(api, url_prefix="/api/v1", name="api_v1")
+    app.register_blueprint(answering.blueprint("root", (route for route in short if route.endpoint.at_root)))
     app.register_blueprint(assets.create_blueprint())
+    languages.translate(app)
     app.register_blueprint(description.create_blueprint(settings))
-    app.register_blueprint(pages.create_blueprint(settings=settings, index=index, chart=api.counts))
-    app.register_blueprint(audit_routes.create_blueprint(settings, audit))
+    app.register_blueprint(pages.create_blueprint(settings=settings, index=index, chart=charts.counts))
+    app.register_blueprint(history_page.create_blueprint(settings, histories, books))
+    app.register_blueprint(audit_routes.create_blueprint(settings, audited))
     app.register_blueprint(sign_in.create_blueprint(gate))
-    for part in added.values():
+    for part in web_parts.values():
         for plugin_pages in part.blueprints:
             app.register_blueprint(plugin_pages)
     problems.answer_errors(app, [endpoint.address for endpoint in ENDPOINTS])
     pack_answers(app)
+    answer_readers(app, RIGHTS)
     guard.protect(app)
     gate.protect(app)
-    streams = Streams(books, settings)
     app.extensions[_PARTS] = Parts(
         books=books,
+        desk=desk,
         streams=streams,
         guard=guard,
         gate=gate,
         settings=settings,
         native=[
-            NativeRoute("/api/events", ("GET",), streams.answer),
             *MetricsRoute(books, settings).routes(),
-            *(route for part in added.values() for route in part.native),
+            *(native_route(route) for route in routes if route.endpoint.native),
         ],
-        sockets={path: answer for part in added.values() for path, answer in part.sockets.items()},
-        plugins=added,
+        sockets={path: answer for part in web_parts.values() for path, answer in part.sockets.items()},
+        plugins=web_parts,
+        resume=footage.resume,
     )
     return app
 
@@ -166,6 +197,7 @@ def parts_of(app: Flask) -> Parts:
 
 def close_app(app: Flask) -> None:
     """End what the application does beside its requests, and the streams that are open."""
+    parts_of(app).desk.close()
     parts_of(app).books.close()
     for part in parts_of(app).plugins.values():
         part.close()

@@ -57,13 +57,13 @@ class Application:
             await self.native(scope, receive, send)
         else:
             # Browsers send ASCII, and the adapter knows nothing else.
-            asked = quote_from_bytes(scope["query_string"], safe=_ASCII).encode()
+            query_string = quote_from_bytes(scope["query_string"], safe=_ASCII).encode()
             flask: ASGIApp = cast(Any, self._health if scope["path"] == HEALTH_PATH else self._flask)
             body = await _whole_body(receive)
             if body is None:
                 return
             receive = _body_first(body, receive)
-            scope = {**scope, "query_string": asked}
+            scope = {**scope, "query_string": query_string}
             await flask(scope, receive, _unless_there_is_more(scope, send))
             if _REST in scope:
                 await _send_rest(scope[_REST], receive, send)

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 from flask import Blueprint, Response, abort, request
 
+from frametally_web.languages import language
 from frametally_web.requests.packing import chosen_encoding
 
 BUILT = Path(__file__).parent / "static" / "built"
@@ -45,8 +46,8 @@ def create_blueprint(built: Path = BUILT) -> Blueprint:
 
     @assets.get("/static/<path:filename>")
     def file(filename: str) -> Response:
-        known = load_assets(built) or {}
-        if filename not in {asset.file for asset in known.values()}:
+        assets = load_assets(built) or {}
+        if filename not in {asset.file for asset in assets.values()}:
             abort(404)
         encoding: str | None = chosen_encoding()
         if not (built / (filename + _ENCODINGS.get(encoding or "", ""))).is_file():
@@ -57,11 +58,15 @@ def create_blueprint(built: Path = BUILT) -> Blueprint:
         if encoding:
             response.headers["Content-Encoding"] = encoding
         response.headers["Vary"] = "Accept-Encoding"
-        response.headers["Cache-Control"] = "no-cache" if filename in known else _FOR_GOOD
+        response.headers["Cache-Control"] = "no-cache" if filename in assets else _FOR_GOOD
         return response
 
     @assets.app_context_processor
     def for_templates() -> dict[str, object]:
-        return {"assets": load_assets(built) or {}}
+        files = load_assets(built) or {}
+        own = f"{language()}/"
+        return {
+            "assets": files | {name.removeprefix(own): files[name] for name in files if name.startswith(own)}
+        }
 
     return assets

@@ -58,11 +58,12 @@ class Connection(HttpToolsProtocol):
         self._body_due: asyncio.TimerHandle | None = None
         self._wait_for_request()
         if len(self.connections) > _MOST_CONNECTIONS:
-            every = [one for one in self.connections if isinstance(one, Connection)]  # not the WebSockets
-            open_ones = [one for one in every if not one.transport.is_closing()]
+            # Not the WebSockets.
+            every = [connection for connection in self.connections if isinstance(connection, Connection)]
+            open_ones = [connection for connection in every if not connection.transport.is_closing()]
             if len(open_ones) > _MOST_CONNECTIONS:
-                waiting = [one for one in open_ones if one._waits_since_s is not None]
-                min(waiting, key=lambda one: one._waits_since_s or 0.0).transport.abort()
+                waiting = [connection for connection in open_ones if connection._waits_since_s is not None]
+                min(waiting, key=lambda connection: connection._waits_since_s or 0.0).transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
@@ -104,7 +105,7 @@ class Connection(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         """Have a WebSocket opened, unless there are too many."""
-        if sum(not isinstance(one, Connection) for one in self.connections) < _MOST_SOCKETS:
+        if sum(not isinstance(connection, Connection) for connection in self.connections) < _MOST_SOCKETS:
             super().handle_websocket_upgrade()
         else:
             self._refuse(503)
@@ -148,14 +149,16 @@ class Connection(HttpToolsProtocol):
             self._reading_due = None
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no request."""
+        """Answer what is not a request."""
         self._refuse(400)
 
     def _is_large(self) -> bool:
         return self._body_bytes > _SMALL_BODY_BYTES and not self._takes_any_length
 
     def _large_bodies(self) -> int:
-        return sum(isinstance(one, Connection) and one._is_large() for one in self.connections)
+        return sum(
+            isinstance(connection, Connection) and connection._is_large() for connection in self.connections
+        )
 
     def _wait_for_request(self) -> None:
         self._stop_waiting()

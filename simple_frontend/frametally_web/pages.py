@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, render_template, request
@@ -17,30 +18,32 @@ from frametally.process.time_limit import time_limit
 from frametally.rules.times import utc
 from frametally.settings.data_folder import demo_beside, embedded_folder
 from frametally.settings.loading import Settings
+from frametally_accounts.embeds.routes import SIGNED
 from frametally_accounts.embeds.signed_selection import MOST_DAYS
-from frametally_web.api.endpoints import ENDPOINTS
 from frametally_web.assets import load_assets
 from frametally_web.charts.answers import Counts
 from frametally_web.charts.whole_question import whole_question
+from frametally_web.requests.parameters import Args, Parameter
 from frametally_web.requests.problems import Problem
-
-Args = MultiDict[str, str]
+from frametally_web.requests.query import CHART, COMPARE, TOP
 
 HEALTH_PATH = "/healthz"
 PLUGIN_PAGES = [entry for plugin in plugins() for entry in plugin.pages]
 _MENU = sorted(
     [
-        ("/", "Answers", 0),
+        ("/", "web.answers", 0),
         *((entry.path, entry.label, entry.order) for entry in PLUGIN_PAGES if entry.label),
-        ("/books", "Books", 50),
-        ("/data", "Data & API", 60),
+        ("/books", "web.books", 50),
+        ("/data", "web.data_api", 60),
     ],
     key=lambda entry: entry[2],
 )
 
+_UNDER_BOOKS = sorted((entry for entry in PLUGIN_PAGES if entry.under_books), key=lambda entry: entry.order)
+
 
 def menu(may: Callable[[str], bool]) -> list[tuple[str, str]]:
-    """Return path and name of each page that the menu leads to, for what a visitor `may` open."""
+    """Return path and key of the name of each page that the menu leads to, for what a visitor `may` open."""
     allowed = {label: path for path, label, _ in reversed(_MENU) if may(f"GET {path}")}
     return [(path, label) for path, label, _ in _MENU if allowed.get(label) == path]
 
@@ -69,7 +72,15 @@ def create_blueprint(*, settings: Settings, index: CountIndex, chart: Callable[[
 
     @pages.get("/books")
     def books() -> Response:
-        return page("books.html")
+        return page("books.html", beneath=_UNDER_BOOKS)
+
+    @pages.get("/dead-letters")
+    def dead_letters() -> Response:
+        return page("dead_letters.html")
+
+    @pages.get("/footage")
+    def footage() -> Response:
+        return page("footage.html")
 
     for entry in PLUGIN_PAGES:
         if entry.template:
@@ -77,22 +88,22 @@ def create_blueprint(*, settings: Settings, index: CountIndex, chart: Callable[[
 
     @pages.get("/data")
     def data() -> Response:
-        shown = _answer(settings, chart)
+        counts = _answer(settings, chart)
 
-        def whole(sent: list[tuple[str, str]]) -> str:
-            return urlencode(sent if shown is None else whole_question(sent, shown))
+        def whole(parameters: list[tuple[str, str]]) -> str:
+            return urlencode(parameters if counts is None else whole_question(parameters, counts))
 
-        exported, counted = whole(_selection("export")), whole(_selection("counts"))
-        embedded = whole(_sent())
-        here = request.url_root
+        exported, counts_query = whole(_selection(*CHART, COMPARE)), whole(_selection(*CHART, TOP))
+        embedded = whole(_parameters_of_request())
+        root_url = request.url_root
         return page(
             "data.html",
-            is_narrowed=any(name != "timezone" for name, _ in _selection("counts")),
-            signed=whole(_selection("post_embed")),
+            is_narrowed=any(name != "timezone" for name, _ in _selection(*CHART, TOP)),
+            signed=whole(_selection(*SIGNED)),
             most_days=MOST_DAYS,
-            export=f"{here}api/v1/export?{exported}{'&' if exported else ''}format=",
-            counts=f"{here}api/v1/counts{'?' if counted else ''}{counted}",
-            embed=f"{here}embed{'?' if embedded else ''}{embedded}",
+            export=f"{root_url}api/v1/export?{exported}{'&' if exported else ''}format=",
+            counts=f"{root_url}api/v1/counts{'?' if counts_query else ''}{counts_query}",
+            embed=f"{root_url}embed{'?' if embedded else ''}{embedded}",
         )
 
     @pages.get("/embed")
@@ -110,22 +121,22 @@ def create_blueprint(*, settings: Settings, index: CountIndex, chart: Callable[[
     return pages
 
 
-def page(template: str, **shown: object) -> Response:
-    """Return a page, whose links to other pages carry what this one is asked for."""
-    carried = urlencode(_sent())
-    response = Response(render_template(template, carried=carried, **shown), mimetype="text/html")
+def page(template: str, **values: object) -> Response:
+    """Return a page, whose links to other pages carry this one's question."""
+    carried = urlencode(_parameters_of_request())
+    response = Response(render_template(template, carried=carried, **values), mimetype="text/html")
     response.headers["Cache-Control"] = "no-cache"
     return response
 
 
-def _sent() -> list[tuple[str, str]]:
+def _parameters_of_request() -> list[tuple[str, str]]:
     return list(request.args.items(multi=True))
 
 
-def _selection(endpoint: str) -> list[tuple[str, str]]:
+def _selection(*parameters: Parameter[Any]) -> list[tuple[str, str]]:
     """Return what of the page's address a route of the API knows, too: they have the same names."""
-    known = {one.name for route in ENDPOINTS if route.name == endpoint for one in route.parameters}
-    return [(name, value) for name, value in _sent() if name in known - {"format"}]
+    names = {parameter.name for parameter in parameters}
+    return [(name, value) for name, value in _parameters_of_request() if name in names]
 
 
 def _answer(settings: Settings, chart: Callable[[Args], Counts]) -> Counts | None:
@@ -133,7 +144,7 @@ def _answer(settings: Settings, chart: Callable[[Args], Counts]) -> Counts | Non
 
     None where the selection cannot be answered, now or at all: then the addresses say what was sent.
     """
-    args = MultiDict([*_selection("counts"), ("top", "0")])
+    args = MultiDict([*_selection(*CHART, TOP), ("top", "0")])
     args["metric"] = args.get("metric") or "auto"
     try:
         with time_limit(settings.web_query_timeout_s):

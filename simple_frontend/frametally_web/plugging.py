@@ -15,7 +15,7 @@ from frametally.settings.loading import Settings
 from frametally_web.access.visitors import Visitor
 from frametally_web.books.reader import BooksReader, DashboardPorts
 from frametally_web.charts.answers import Counts
-from frametally_web.requests.native import NativeRoute
+from frametally_web.requests.endpoints import Route
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class WebContext:
         image_url: Returns the address of a stored frame's picture, by its key.
         listener: Returns what lets a WebSocket's visitor in or raises `Problem`, by the route's path.
         remedy: What to do where this dashboard changes nothing; None where it may.
-        given: What the caller of `create_app` gave plug-ins to work on, by name.
+        parts: What the caller of `create_app` gave plug-ins to work on, by name.
     """
 
     settings: Settings
@@ -40,7 +40,7 @@ class WebContext:
     image_url: Callable[[str], str]
     listener: Callable[[str], Callable[[HTTPConnection], Visitor]]
     remedy: str | None
-    given: Mapping[str, Any]
+    parts: Mapping[str, Any]
 
 
 def _nothing() -> None:
@@ -52,17 +52,15 @@ class WebPart:
     """What a plug-in adds to one application.
 
     Attributes:
-        handlers: Objects with a method for each of its endpoints, by the endpoint's name.
+        routes: Those of its API, as `Routes.of` returns them for its handlers.
         blueprints: Its pages that need more than a template.
-        native: Its routes that stream, or that take a body of any length.
         sockets: WebSockets, by the path that they are at, or by `""` for all paths that no other has.
         start: Begins what it does beside requests, once the server listens.
         close: Ends that.
     """
 
-    handlers: Sequence[object] = ()
+    routes: Sequence[Route] = ()
     blueprints: Sequence[Blueprint] = ()
-    native: Sequence[NativeRoute] = ()
     sockets: Mapping[str, ASGIApp] = field(default_factory=dict)
     start: Callable[[], None] = _nothing
     close: Callable[[], None] = _nothing

@@ -35,19 +35,19 @@ class _Place(NamedTuple):
     @property
     def methods(self) -> list[str]:
         """What may be asked for here."""
-        named = {method for route in self.routes for method in route.methods}
-        return sorted(named | {"OPTIONS"} | ({"HEAD"} if "GET" in named else set()))
+        names = {method for route in self.routes for method in route.methods}
+        return sorted(names | {"OPTIONS"} | ({"HEAD"} if "GET" in names else set()))
 
     def route_for(self, method: str) -> NativeRoute | None:
-        for wanted in (method, "GET") if method == "HEAD" else (method,):
+        for candidate in (method, "GET") if method == "HEAD" else (method,):
             for route in self.routes:
-                if wanted in route.methods:
+                if candidate in route.methods:
                     return route
         return None
 
 
 class NativeRoutes:
-    """An ASGI application of the native routes alone; whoever has it asks first whether it `has` the path.
+    """An ASGI application of the native routes alone; its caller asks first whether it `has` the path.
 
     What lies under `/api/` lies under `/api/v1/`, too, whichever of them a route was written by.
     """
@@ -69,16 +69,16 @@ class NativeRoutes:
 
     def takes_any_length(self, method: str, path: str) -> bool:
         """Return whether a body of any length may come with this: the route reads it piece by piece."""
-        found = self._find(path)
-        route = found[0].route_for(method) if found else None
+        match = self._find(path)
+        route = match[0].route_for(method) if match else None
         return route is not None and route.writes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request for a path that there is."""
-        found = self._find(scope["path"])
-        if found is None:
+        match = self._find(scope["path"])
+        if match is None:
             raise LookupError(scope["path"])
-        place, names = found
+        place, names = match
         scope = {**scope, "path_params": names}
         request = Request(scope, receive)
         route = place.route_for(request.method)
@@ -104,8 +104,8 @@ class NativeRoutes:
         ):
             return Response(headers={"Allow": ", ".join(place.methods)})
         if route is None:
-            named = " or ".join(method for method in place.methods if method not in ("HEAD", "OPTIONS"))
-            raise Problem(405, f"{request.method} is not possible here.", remedy=f"Ask by {named}.")
+            methods = " or ".join(method for method in place.methods if method not in ("HEAD", "OPTIONS"))
+            raise Problem(405, f"{request.method} is not possible here.", remedy=f"Ask by {methods}.")
         if route.writes:
             self._guard.check_writer(
                 host=request.headers.get("Host", ""),
@@ -116,8 +116,8 @@ class NativeRoutes:
         set_visitor(NOBODY)
         peer = request.client.host if request.client else ""
         admit = partial(self._gate.admit, request.method, route.path, request.headers, peer)
-        one = await asyncio.to_thread(admit) if self._gate.book else admit()
-        set_visitor(one)
+        new_visitor = await asyncio.to_thread(admit) if self._gate.book else admit()
+        set_visitor(new_visitor)
         if change is not None:
             await asyncio.to_thread(self._gate.audit.begin, change)
         return await route.handler(request)

@@ -46,7 +46,7 @@ UPLOADS_REMEDY = (
     "Open the dashboard on the machine that it runs on, or have whoever runs it allow uploads, "
     "as its manual of videos says."
 )
-"""What to do where uploads and edits are off."""
+"""What to do if uploads and edits are off."""
 
 # What a page of an allowed site may send with a request, and read of its answer, beside what any may.
 _SENT = (
@@ -101,7 +101,7 @@ class Guard:
         """Return the headers of the answer to a request for `path`; `origin` and `referrer` are its own.
 
         Pages of the sites that the settings allow may read the API, upload videos, and show the frames, the
-        videos and `/embed`; nobody else's, and never with a viewer's log-in. They may use `methods`. A chart
+        videos and `/embed`; nobody else's, and never with a viewer's sign-in. They may use `methods`. A chart
         that is signed is for pages of `shown_on`, and of no other site.
         """
         headers = dict(self.headers)
@@ -128,33 +128,33 @@ class Guard:
                     headers["Access-Control-Max-Age"] = "600"
         return headers
 
-    def check_name(self, asked: str | None) -> None:
+    def check_name(self, host: str | None) -> None:
         """Refuse a request for a name (its Host header) that is not the dashboard's.
 
         A page of any site could point its own name at this machine (DNS rebinding), and a browser would then
         let it read every frame. Where the dashboard listens on all networks it may be asked for by any
-        address, which no site can take for its name. Who sends no name at all is no browser.
+        address, which no site can take for its name. A client that sends no name is not a browser.
 
         Raises:
             Problem: 421.
         """
-        if asked is None:
+        if host is None:
             return
-        name = _name_in(asked)
+        name = _name_in(host)
         if name not in self._names and not (self._listens_everywhere and _is_address(name)):
             raise Problem(
                 421,
-                "The dashboard does not go by the name that was asked for.",
-                remedy="Ask for localhost, or have whoever runs this server allow the name.",
+                "The dashboard does not accept this host name.",
+                remedy="Use localhost, or ask an administrator to allow the name.",
             )
 
     def check_writer(self, *, host: str, origin: str, fetch_site: str, is_shared: bool = True) -> None:
         """Refuse a change that a page of another site asks for; the parts are the request's own headers.
 
-        A browser sends a log-in of its own accord, also with what another site's page has it send (behind
-        a proxy with basic auth that would be a viewer's password). It says who had it send what; who says
-        nothing, such as curl, is no browser. Pages of the sites that the settings allow may have changed what
-        `is_shared`.
+        A browser sends a sign-in of its own accord, also with what another site's page has it send (behind
+        a proxy with basic auth that would be a viewer's password). It says which site had it send what; a
+        client that says nothing, such as curl, is not a browser. Pages of the sites that the settings allow
+        may change what `is_shared`.
 
         Raises:
             Problem: 403.
@@ -165,7 +165,7 @@ class Guard:
             raise Problem(
                 403,
                 "A page of another site may not change anything here.",
-                remedy="Do it in the dashboard itself, or have whoever runs this server allow that site.",
+                remedy="Use the dashboard itself, or ask an administrator to allow that site.",
             )
 
     def check_listener(self, headers: Mapping[str, str]) -> None:
@@ -201,7 +201,7 @@ class Guard:
                     host=request.headers.get("Host", ""),
                     origin=request.headers.get("Origin", ""),
                     fetch_site=request.headers.get("Sec-Fetch-Site", ""),
-                    is_shared=is_of_api(request.path),  # a log-in is for our own pages
+                    is_shared=is_of_api(request.path),  # a sign-in is for our own pages
                 )
 
         @app.after_request
@@ -233,11 +233,11 @@ def read_origins(setting: str) -> frozenset[str]:
     Raises:
         Misconfigured: One of them is none.
     """
-    origins = frozenset(one.strip() for one in setting.split(",") if one.strip())
+    origins = frozenset(origin.strip() for origin in setting.split(",") if origin.strip())
     for origin in origins:
         if not is_origin(origin):
             raise Misconfigured(
-                f"FRAMETALLY_WEB_ALLOWED_ORIGINS has {origin!r}, which is no origin: "
+                f"FRAMETALLY_WEB_ALLOWED_ORIGINS has {origin!r}, which is not an origin: "
                 "write each as https://name or https://name:port, in small letters and without a path"
             )
     return origins

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import gc
 import resource
 import signal
 import socket
@@ -19,7 +20,6 @@ from frametally.errors import Misconfigured
 from frametally.process import failpoints, limits
 from frametally_web.app import close_app, parts_of
 from frametally_web.asgi import Application
-from frametally_web.collecting import look_for_garbage_seldom
 from frametally_web.connections import IDLE_S, MOST_FILES, Connection
 from frametally_web.sockets.connections import SocketConnection
 from frametally_web.sockets.talking import MOST_MESSAGE_BYTES
@@ -69,6 +69,7 @@ class DashboardServer:
 
     def run(self) -> None:
         """Serve until `stop` is called, or a signal comes to the main thread; then close."""
+        parts_of(self._app).resume()
         for part in parts_of(self._app).plugins.values():
             part.start()
         try:
@@ -163,3 +164,13 @@ def _signals_interrupt() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+_NEW_OBJECTS = 50_000
+
+
+def look_for_garbage_seldom() -> None:
+    """Make the process look for garbage seldom, and never through what is loaded by now."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_NEW_OBJECTS, *gc.get_threshold()[1:])

@@ -1,17 +1,43 @@
-// How scripts name each other's files, for Node.js: as `fetch_assets.py` and `tsconfig.json` have it.
+// How scripts name each other's files and have their texts, for Node.js: as `fetch_assets.py` and `tsconfig.json` have it.
 
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { register } from "node:module";
 import { URL } from "node:url";
 
-const HERE = new URL("../../", import.meta.url).href;
-const RESOLVE = `
+const HERE = new URL("../../", import.meta.url);
+const HOOKS = `
+const texts = DATA;
 export function resolve(specifier, context, next) {
   const [name, ...rest] = specifier.split("/");
   if (name === "frametally")
-    return next("${HERE}simple_frontend/frametally_web/static/" + rest.join("/"), context);
+    return next("${HERE.href}simple_frontend/frametally_web/static/" + rest.join("/"), context);
   if (/^frametally_[a-z]+$/.test(name))
-    return next("${HERE}" + name.slice(11) + "/" + name + "/page/" + rest.join("/"), context);
+    return next("${HERE.href}" + name.slice(11) + "/" + name + "/page/" + rest.join("/"), context);
   return next(specifier, context);
+}
+const textOf = (key) =>
+  texts[key] ?? { one: texts[key + ".one"], other: texts[key + ".other"] };
+export async function load(url, context, next) {
+  const loaded = await next(url, context);
+  if (loaded.format !== "module" || !loaded.source || !/frametally_/.test(url)) return loaded;
+  const source = String(loaded.source).replace(
+    /\\bt\\(\\s*"([a-z0-9_.]+)"/g,
+    (_, key) => "t(" + JSON.stringify(textOf(key)),
+  );
+  return { ...loaded, source };
 }`;
 
-register(`data:text/javascript,${encodeURIComponent(RESOLVE)}`);
+/** The English texts of all folders. */
+function english() {
+  const texts = {};
+  for (const top of readdirSync(HERE, { withFileTypes: true }).filter((one) => one.isDirectory()))
+    for (const name of readdirSync(new URL(top.name, HERE)).filter((one) => one.startsWith("frametally_"))) {
+      const file = new URL(`${top.name}/${name}/languages/en.json`, HERE);
+      if (existsSync(file)) Object.assign(texts, JSON.parse(readFileSync(file, "utf8")));
+    }
+  return texts;
+}
+
+register(
+  `data:text/javascript,${encodeURIComponent(HOOKS.replace("DATA", () => JSON.stringify(english())))}`,
+);

@@ -1,7 +1,10 @@
 // What the page's pure modules take from a browser, in Node.js; imported before them.
 
 Object.assign(globalThis, {
-  document: { documentElement: { className: "" } },
+  document: { documentElement: { className: "" }, body: { dataset: {} } },
+  location: { search: "" },
+  IntersectionObserver: class {},
+  addEventListener() {},
   matchMedia: () => ({ matches: false }),
   getComputedStyle: () => ({ getPropertyValue: (/** @type {string} */ name) => name }),
 });

@@ -5,7 +5,7 @@ import { beforeEach, test } from "node:test";
 
 import { runsOf } from "../frametally_web/static/js/chart/draw.js";
 import { layoutOf } from "../frametally_web/static/js/chart/layout.js";
-import { Zooms } from "../frametally_web/static/js/chart/zooms.js";
+import { Zooms } from "../frametally_web/static/js/chart/gestures.js";
 import { outsideOf } from "../frametally_web/static/js/shared/spans.js";
 import { METRICS } from "../frametally_web/static/js/shared/metrics.js";
 import { viewOf } from "../frametally_web/static/js/shared/series.js";
@@ -39,6 +39,24 @@ test("a bar is as wide as its interval: a day of 23 hours is narrower", () => {
 test("a place on the canvas is the moment that is drawn there", () => {
   const { x, ms } = laidOut(viewWith([filmed(MAY_1), filmed(MAY_1 + HOUR)]));
   for (const at of [MAY_1, MAY_1 + 1234, MAY_1 + 2 * HOUR]) assert.equal(Math.round(ms(x(at))), at);
+});
+
+test("the time that was not asked for is folded away, and a place is a moment that was", () => {
+  const mornings = { ...DEFAULT, hours: "07:00-09:00" };
+  const coverage = [0, 1, 2].flatMap((day) =>
+    [7, 8].map((hour) => filmed(MAY_1 - (MAY_1 % DAY) + day * DAY + hour * HOUR)),
+  );
+  const from = MAY_1 - (MAY_1 % DAY);
+  const counts = countsWith({ coverage, interval_s: 3600, from_ms: from, to_ms: from + 3 * DAY });
+  const view = viewOf(mornings, counts, METRICS.detections, String);
+  const { x, ms, area, xTicks } = laidOut(view);
+  const sixth = (area.right - area.left) / 6;
+  view.rows.forEach((row, position) => {
+    assert.ok(Math.abs(x(row.start) - area.left - position * sixth) < 1e-6);
+    assert.equal(Math.round(ms((x(row.start) + x(row.end)) / 2)), row.start + HOUR / 2);
+  });
+  assert.deepEqual(xTicks[0].lines[0], "07:00");
+  assert.ok(xTicks.every(({ at }, position) => !position || at - xTicks[position - 1].at > 40));
 });
 
 test("the value axis ends at a round number that no bar exceeds, and counts have no fractions", () => {

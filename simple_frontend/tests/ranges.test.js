@@ -3,7 +3,7 @@ import "./browser.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { hoursText } from "../frametally_web/static/js/context/hours.js";
+import { hoursText } from "../frametally_web/static/js/context/range.js";
 import { nameOf, offered, shifted } from "../frametally_web/static/js/context/ranges.js";
 import { remediesOf } from "../frametally_web/static/js/context/remedies.js";
 import { ApiError } from "../frametally_web/static/js/shared/api.js";

@@ -3,7 +3,7 @@ import "./browser.js";
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-import { ticksFor, tickText } from "../frametally_web/static/js/chart/ticks.js";
+import { ticksFor, tickText } from "../frametally_web/static/js/chart/layout.js";
 import { comparisonOf, comparisonsFor, otherSide } from "../frametally_web/static/js/shared/compare.js";
 import {
   difference,

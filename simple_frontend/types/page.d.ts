@@ -1,6 +1,12 @@
 // What the page's modules hand to each other.
 
 declare namespace Page {
+  /** The element of a tag with classes behind dots, such as "p.muted.small". */
+  type ElementOf<Name extends string> = HTMLElementTagNameMap[(Name extends `${infer Tag}.${string}`
+    ? Tag
+    : Name) &
+    keyof HTMLElementTagNameMap];
+
   /** What the viewer has chosen: the page's address, in other words. */
   interface State {
     /** Empty: all. */
@@ -81,6 +87,13 @@ declare namespace Page {
 
   type Span = [start: number, end: number];
 
+  /** Where the truth is, by an accuracy check, and what it would be without the errors of the model. */
+  interface Interval {
+    low: number;
+    high: number;
+    estimate: number;
+  }
+
   /** Labels that share a colour: one, or the rest together. */
   interface Series {
     name: string;
@@ -93,6 +106,8 @@ declare namespace Page {
     total: number | null;
     /** Of objects that are known in part only: those. */
     measured: number | null;
+    /** By an accuracy check; null: none covers it. */
+    interval: Interval | null;
   }
 
   interface Metric {

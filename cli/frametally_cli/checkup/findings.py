@@ -1,4 +1,4 @@
-"""What a check-up found of one thing.
+"""What a check-up found of one thing, and what plug-ins tell of what they keep.
 
 A check gives findings and raises nothing: what is broken has its remedy.
 """
@@ -6,9 +6,13 @@ A check gives findings and raises nothing: what is broken has its remedy.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from pydantic import SecretStr
+from frametally.ports.object_store import ObjectInfo
+from frametally.process.reports import Progress
+from frametally.records import SealedRecord
+from frametally.settings.fields import SecretStr
 
 _SECRET_NAME = re.compile(r"password|secret|token|credential|access_key", re.IGNORECASE)
 _PASSWORD_IN_URL = re.compile(r"(://[^/@:]*:)[^/@]*@")
@@ -19,7 +23,6 @@ class Finding(NamedTuple):
 
     Attributes:
         area: What it belongs to: `settings`, `store`, `log`, `index`, `ledger`, `model`, `software`, ...
-        name: What was looked at.
         value: What was found; never a secret.
         note: Where it comes from, or what it is needed for.
         remedy: What to do about it; empty: it is good.
@@ -42,3 +45,39 @@ def shown(name: str, value: object) -> str:
     if isinstance(value, SecretStr) or _SECRET_NAME.search(name):
         return "(set)" if str(value or "") else ""
     return _PASSWORD_IN_URL.sub(r"\1***@", "" if value is None else str(value))
+
+
+class Leftover(NamedTuple):
+    """A thing that is there in vain."""
+
+    id: str
+    line: str
+    remove: Callable[[Progress], None]
+
+
+class Leftovers(NamedTuple):
+    """What a plug-in has of that."""
+
+    objects: list[ObjectInfo]
+    objects_are: str
+    things: Callable[[], list[Leftover]]
+    things_are: str
+
+
+class RecordFolder(NamedTuple):
+    """A folder of small records that a plug-in keeps.
+
+    Attributes:
+        words: What people call what is in it.
+    """
+
+    folder: str
+    words: str
+    type_of: Callable[[str], type[SealedRecord]]
+
+
+class StatusPart(NamedTuple):
+    """What the hook `status` returns."""
+
+    lines: Sequence[str]
+    figures: Mapping[str, Any]

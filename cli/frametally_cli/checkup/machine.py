@@ -1,16 +1,145 @@
-"""This machine: its software, its disk, its clock."""
+"""This machine: its settings, software, disk and clock, the model's files; and the mail server."""
 
 from __future__ import annotations
 
 import datetime
 import importlib.metadata
+import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
+from frametally.errors import FrametallyError, Misconfigured
+from frametally.files.dotenv_text import read_env_file
+from frametally.files.downloads import KnownFile, file_sha256
+from frametally.mail import MailServer
 from frametally.ports.object_store import ObjectInfo
-from frametally.settings.loading import Settings
-from frametally_cli.checkup.findings import Finding
+from frametally.settings.loading import (
+    COMPONENT_FOLDERS,
+    EMPTY_SAYS_NONE,
+    ENV_PREFIX,
+    Settings,
+    component_folder,
+)
+from frametally.settings.other_names import by_other_names
+from frametally_cli.checkup.findings import Finding, shown
+
+_OF_OTHERS = {
+    "DATABASE_URL": "FRAMETALLY_CATALOGUE_URL",
+    "KAFKA_BOOTSTRAP_SERVERS": "FRAMETALLY_LOG_URL",
+    "KAFKA_VIDEO_TOPIC": "FRAMETALLY_LIVE_TOPIC",
+    "KAFKA_RESULT_TOPIC": "FRAMETALLY_RESULTS_TOPIC",
+    "VIDEO_STORAGE_PATH": "FRAMETALLY_STORE_URL",
+    "SERVER_PORT": "FRAMETALLY_WEB_PORT",
+    "ALLOWED_ORIGINS": "FRAMETALLY_WEB_ALLOWED_ORIGINS",
+    "AIRFLOW_API_URL": "FRAMETALLY_AIRFLOW_URL",
+    "AIRFLOW_USERNAME": "FRAMETALLY_AIRFLOW_USER",
+    "AIRFLOW_PASSWORD": "FRAMETALLY_AIRFLOW_PASSWORD",
+}
+"""Names that similar systems read. They may belong to other programs, so they are named and not taken."""
+
+
+def setting_rows(overrides: Mapping[str, object] | None = None) -> Iterator[Finding]:
+    """Yield every setting with where it came from; a component's own `.env` has rows of its own.
+
+    `overrides` are those that the command line has set, by name.
+    """
+    options = {
+        f"{ENV_PREFIX}{name.upper()}": value for name, value in (overrides or {}).items() if value is not None
+    }
+    environment = {key.upper(): value for key, value in os.environ.items() if value or key in EMPTY_SAYS_NONE}
+    root = read_env_file(Path(".env"), empty=EMPTY_SAYS_NONE)
+    components = {
+        name: read_env_file(folder / ".env", empty=EMPTY_SAYS_NONE)
+        for name in COMPONENT_FOLDERS
+        if (folder := component_folder(name)) is not None
+    }
+    try:
+        others = by_other_names(root | environment, ENV_PREFIX)
+    except Misconfigured:  # has a row of its own
+        others = {}
+    for name, field in Settings.model_fields.items():
+        variable = f"{ENV_PREFIX}{name.upper()}"
+        default = {variable: field.get_default()}
+        sources: dict[str, Mapping[str, object]] = {
+            "command line": options,
+            "environment": environment,
+            ".env": root,
+            **({others[name].variable: {variable: others[name].value}} if name in others else {}),
+            "default": default,
+        }
+        where = next(where for where, values in sources.items() if variable in values)
+        yield Finding("settings", variable, shown(name, sources[where][variable]), where)
+        if where in ("command line", "environment"):
+            continue
+        for component, found in components.items():
+            if variable in found:
+                where = f"{COMPONENT_FOLDERS[component]}/.env, for the {component} alone"
+                yield Finding("settings", variable, shown(name, found[variable]), where)
+    known = {f"{ENV_PREFIX}{name.upper()}" for name in Settings.model_fields}
+    # Switches, not settings: they are for tests, and anything else is a slip of the pen.
+    for variable in sorted({*environment, *root} - known):
+        if variable.startswith(ENV_PREFIX) and variable not in ("FRAMETALLY_FAILPOINT",):
+            where = "environment" if variable in environment else ".env"
+            yield Finding("settings", variable, "(not shown)", f"{where}: unknown setting, ignored")
+    for variable in sorted((environment.keys() | root.keys()) & _OF_OTHERS.keys()):
+        note = f"this variable is ignored; to use it here, set {_OF_OTHERS[variable]}"
+        yield Finding("settings", variable, "(not shown)", note)
+
+
+def model_rows(settings: Settings, model_files: Callable[[], Sequence[KnownFile]]) -> Iterator[Finding]:
+    """Look whether the files of the detector's model are there, with the right sha256."""
+    if settings.detector == "pixels":
+        yield Finding("model", "pixels", "needs no files")
+        return
+    try:
+        files = model_files()
+    except ImportError:
+        yield Finding("model", settings.detector, "not looked for", "the consumer is not installed")
+        return
+    own = {
+        name: path
+        for name in ("model_onnx", "model_cfg", "model_weights", "model_names")
+        if isinstance(path := getattr(settings, name, None), Path)
+    }
+    for name, path in own.items():
+        variable = f"{ENV_PREFIX}{name.upper()}"
+        try:
+            yield Finding("model", str(path), f"sha256 {file_sha256(path.expanduser())}", variable)
+        except OSError as error:
+            yield Finding("model", str(path), error.strerror or str(error), variable, f"correct {variable}")
+    for file in () if own else files:
+        path = settings.models_dir.expanduser() / file.name
+        remedy = "run `frametally download-models`"
+        try:
+            actual_sha256 = file_sha256(path)
+        except OSError as error:
+            yield Finding("model", str(path), error.strerror or str(error), remedy=remedy)
+            continue
+        right = actual_sha256 == file.sha256
+        value = f"sha256 {actual_sha256}" + ("" if right else f", expected {file.sha256}")
+        yield Finding("model", str(path), value, remedy="" if right else remedy)
+
+
+def mail_rows(settings: Settings) -> Iterator[Finding]:
+    """Try the mail server, if one is set; recipients are not shown."""
+    url = settings.smtp_url
+    if not url:
+        if settings.mail_to:
+            yield Finding("mail", "no server", "no mail is sent", "set FRAMETALLY_SMTP_URL")
+        return
+    name = shown("url", url)
+    try:
+        MailServer(url, settings.smtp_access).try_out()
+    except FrametallyError as error:
+        yield Finding("mail", name, "not usable", remedy=str(error))
+        return
+    done = "logged in" if settings.smtp_user else "reached, without signing in"
+    number = len(settings.mail_receivers)
+    note = f"recipients: {number}" if number else "no recipients: set FRAMETALLY_MAIL_TO"
+    yield Finding("mail", name, done, note)
+
 
 _LIBRARIES = {
     "frametally": "",
@@ -33,7 +162,7 @@ _MOST_SKEW_S = 60
 
 
 def software_rows() -> Iterator[Finding]:
-    """Look at Python and the main libraries; those of stages that are not installed here are no fault."""
+    """Look at Python and the main libraries; stages that are not installed here are in order."""
     version = ".".join(map(str, sys.version_info[:3]))
     fits = (3, 11) <= sys.version_info[:2] <= (3, 13)
     yield Finding("software", "Python", version, remedy="" if fits else "use Python 3.11, 3.12 or 3.13")
@@ -59,7 +188,7 @@ def disk_row(settings: Settings) -> Finding:
         return Finding("disk", str(folder), error.strerror or str(error), remedy="set FRAMETALLY_DATA_DIR")
     enough = free_mb >= least_mb
     remedy = "" if enough else "free some space there, or set FRAMETALLY_DATA_DIR to a folder on another disk"
-    return Finding("disk", str(settings.data_dir), f"{free_mb} MB free", f"{least_mb} MB are needed", remedy)
+    return Finding("disk", str(settings.data_dir), f"{free_mb} MB free", f"{least_mb} MB needed", remedy)
 
 
 def clock_row(now_s: float, probe: ObjectInfo | None) -> Finding:
@@ -71,14 +200,12 @@ def clock_row(now_s: float, probe: ObjectInfo | None) -> Finding:
     shown = datetime.datetime.fromtimestamp(now_s, datetime.UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     note, remedy = "", ""
     if not _FIRST_YEAR <= int(shown[:4]) <= _LAST_YEAR:
-        remedy = (
-            "set the clock of this machine; event times are not touched by it, but signatures and ages are"
-        )
+        remedy = "set the clock of this machine; a wrong clock breaks signatures and ages, not event times"
     if probe is not None and probe.modified_at_ms:
         skew_s = now_s - probe.modified_at_ms / 1000
         note = f"{abs(skew_s):.0f} s {'ahead of' if skew_s > 0 else 'behind'} the store's"
         if abs(skew_s) > _MOST_SKEW_S:
-            remedy = remedy or "set the clock of this machine, or of the store: they differ"
+            remedy = remedy or "set the clock of this machine or of the store"
     return Finding("clock", "system clock", shown, note, remedy)
 
 

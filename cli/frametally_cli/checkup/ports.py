@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import os
+import queue
 import secrets
+import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote
 
 from frametally import keys
+from frametally.backups import BackupHeader, last_backup
 from frametally.errors import FrametallyError, Misconfigured, Retryable
-from frametally.opening import (
-    open_count_index,
-    open_frame_log,
-    open_ledger,
-    open_object_store,
-)
+from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.plugins import hooks, plugins
 from frametally.ports.frame_log import FrameLog, NoSuchTopic
+from frametally.rules.times import DAY_MS, HOUR_MS, utc
 from frametally.settings.loading import Settings
 from frametally_cli.checkup.findings import Finding, shown
 from frametally_cli.checkup.machine import clock_row
@@ -47,13 +48,9 @@ def is_needed(area: str, stage: str) -> bool:
 
 def port_rows(settings: Settings, stage: str = "") -> Iterator[Finding]:
     """Open store, log, databases and what plug-ins have; try each right that all stages need, or this one."""
-
-    def check_log(settings: Settings, address: str) -> Iterator[Finding]:
-        yield from _check_log(settings, address, stage)
-
     for area, url, check in (
         ("store", settings.store_url, _check_store),
-        ("log", settings.log_url, check_log),
+        ("log", settings.log_url, partial(_check_log, stage=stage)),
         ("index", settings.index_url, _check_index),
         ("ledger", settings.ledger_url, _check_ledger),
     ):
@@ -92,7 +89,7 @@ def _new_place(area: str, address: str, place: Path) -> Finding:
     folder = next(parent for parent in place.parents if parent.exists())
     right = folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
     remedy = "" if right else f"give this user the right to write {folder}, or set FRAMETALLY_DATA_DIR"
-    return Finding(area, address, NOTHING_YET, "made by the first command that writes", remedy)
+    return Finding(area, address, NOTHING_YET, "the first command that writes creates it", remedy)
 
 
 def _check_store(settings: Settings, address: str) -> Iterator[Finding]:
@@ -106,22 +103,22 @@ def _check_store(settings: Settings, address: str) -> Iterator[Finding]:
                     f"{address} lets an object be created twice: frametally needs conditional puts"
                 )
             if store.get(key) != data or store.get_range(key, 8, 16) != data[8:16]:
-                raise Misconfigured(f"{address} gives other bytes than were put: check what is in between")
+                raise Misconfigured(
+                    f"{address} returns other bytes than were put: check the proxies in between"
+                )
             listed = next((info for info in store.list(_PROBE_FOLDER) if info.key == key), None)
             if listed is None:
-                raise Misconfigured(
-                    f"{address} does not list what was put: give these credentials that right"
-                )
+                raise Misconfigured(f"{address} does not list objects: allow these credentials to list")
         finally:
             store.delete(key)
         if store.head(key) is not None:
-            raise Misconfigured(f"{address} does not delete: give these credentials that right")
+            raise Misconfigured(f"{address} does not delete objects: allow these credentials to delete")
     yield Finding("store", address, "put, create once, get, list, delete")
     yield clock_row(now_s, listed)
 
 
-def _check_log(settings: Settings, address: str, stage: str) -> Iterator[Finding]:
-    tried = f"what `{stage}` may do was tried" if stage else "announcing, reading and committing work"
+def _check_log(settings: Settings, address: str, *, stage: str) -> Iterator[Finding]:
+    tried = f"tried the rights of `{stage}`" if stage else "announcing, reading and committing work"
     with closing(open_frame_log(settings.log_url, settings.log_access, lease_s=settings.lease_s)) as log:
         if not stage:
             _try_log_rights(log)
@@ -133,7 +130,7 @@ def _check_log(settings: Settings, address: str, stage: str) -> Iterator[Finding
                 "log",
                 address,
                 f"{tried}; no topic {settings.topic} yet",
-                "`frametally produce` makes it",
+                "`frametally produce` creates it",
             )
             return
         live = list(_live_rows(log, settings, stage))
@@ -143,14 +140,16 @@ def _check_log(settings: Settings, address: str, stage: str) -> Iterator[Finding
     yield Finding("log", address, f"{tried}; {held_text}")
     yield from live
     for topic, messages in others:
-        yield Finding("log", f"topic {topic}", f"{messages} messages", "frames announced again for one model")
+        yield Finding(
+            "log", f"topic {topic}", f"{messages} messages", "frames to detect again with one model"
+        )
 
 
 def _live_rows(log: FrameLog, settings: Settings, stage: str) -> Iterator[Finding]:
     """See that the topics of what is live, where they are, may be written and read."""
     for topic, what in (
         (settings.live_topic, "frames of cameras and streams"),
-        (settings.results_topic, "what is found in them, for those who watch"),
+        (settings.results_topic, "live detections, for viewers"),
     ):
         try:
             if topic == settings.live_topic:
@@ -174,22 +173,20 @@ def _other_topics(settings: Settings, log: FrameLog) -> list[tuple[str, int]]:
     except FrametallyError:  # has a row of its own
         return []
     topics |= {keys.redetect_topic(settings.topic, model) for model in models}
-    found = []
+    lags = []
     for topic in sorted(topics - {settings.topic, settings.live_topic}):
         try:
             held = sum(log.end_offsets(topic).values()) - sum(log.begin_offsets(topic).values())
         except NoSuchTopic:
             continue
-        found.append((topic, held))
-    return found
+        lags.append((topic, held))
+    return lags
 
 
 def _try_log_rights(log: FrameLog) -> None:
     """Announce a message on a topic of our own, take it, commit it, remove it.
 
-    Raises:
-        Retryable: The message did not come back.
-        Misconfigured: A right is missing.
+    Raises `Retryable`: the message did not come back; `Misconfigured`: a right is missing.
     """
     log.create_topic(_PROBE_TOPIC, 1)
     log.publish(_PROBE_TOPIC, [(b"", b"is this log well?")])
@@ -197,10 +194,10 @@ def _try_log_rights(log: FrameLog) -> None:
         _PROBE_TOPIC, _PROBE_TOPIC, on_assigned=lambda _: None, on_revoked=lambda _: None
     )
     with closing(consumer):
-        taken = consumer.poll(timeout_s=_PROBE_S)
-        if not taken:
-            raise Retryable(f"a message that was announced did not come within {_PROBE_S:.0f} s; try again")
-        consumer.commit(taken[-1].partition, taken[-1].offset + 1)
+        records = consumer.poll(timeout_s=_PROBE_S)
+        if not records:
+            raise Retryable(f"a test message did not arrive within {_PROBE_S:.0f} s; try again")
+        consumer.commit(records[-1].partition, records[-1].offset + 1)
     log.trim(_PROBE_TOPIC)
 
 
@@ -212,9 +209,7 @@ def _try_frame_rights(log: FrameLog, topic: str, stage: str) -> None:
 def _try_rights_on(log: FrameLog, topic: str, *, write: bool, read: bool) -> None:
     """See that the topic may be written and read, and leave it as it is: nothing is announced, nobody joins.
 
-    Raises:
-        NoSuchTopic: There is none yet.
-        Misconfigured: A right is missing.
+    Raises `NoSuchTopic` if there is none yet; `Misconfigured`: a right is missing.
     """
     if write:
         log.publish(topic, [])
@@ -230,3 +225,99 @@ def _check_index(settings: Settings, address: str) -> Iterator[Finding]:
 def _check_ledger(settings: Settings, address: str) -> Iterator[Finding]:
     with closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger:
         yield Finding("ledger", address, f"{len(ledger.manifests())} media, {len(ledger.models())} models")
+
+
+_MAKES_ONE = "run `frametally backup`; `frametally up`, or cron, makes one daily"
+_LATE_MS = 2 * DAY_MS
+
+
+def backup_rows(settings: Settings, now_ms: int | None = None) -> Iterator[Finding]:
+    """Say when the last backup was made; bad where accounts, rules or reports are in none for two days."""
+    try:
+        since_ms, last = _first_made_ms(settings), _last_backup(settings)
+    except FrametallyError:
+        return  # the rows of the store, or of the accounts, have it
+    now_ms = round(time.time() * 1000) if now_ms is None else now_ms
+    is_late = since_ms is not None and now_ms - max(since_ms, last.made_at_ms if last else 0) > _LATE_MS
+    if last is not None:
+        value = f"made {utc(last.made_at_ms)}, {(now_ms - last.made_at_ms) // HOUR_MS} h ago"
+        note = "encrypted" if last.salt else "not encrypted: FRAMETALLY_BACKUP_KEY was not set"
+    else:
+        value = "none"
+        note = "nothing to back up yet" if since_ms is None else _MAKES_ONE
+    yield Finding("backup", "the last", value, note, remedy=_MAKES_ONE if is_late else "")
+
+
+def _first_made_ms(settings: Settings) -> int | None:
+    """Return since when there is an account, a rule or a report; None: there is none."""
+    if not_there_yet(settings.catalogue_url) is not None:
+        return None
+    made = [since_ms for find in hooks("kept_since") if (since_ms := find(settings)) is not None]
+    return min(made, default=None)
+
+
+def _last_backup(settings: Settings) -> BackupHeader | None:
+    if not_there_yet(settings.store_url) is not None:
+        return None
+    with closing(open_object_store(settings.store_url, settings.store_access)) as store:
+        return last_backup(store)
+
+
+_WITHIN_S = 300.0
+"""A cluster that is busy takes a minute to begin."""
+
+
+def runner_row(settings: Settings, *, within_s: float = _WITHIN_S) -> Finding:
+    """Run the counting job over no segments, where `frametally aggregate` would run it."""
+    runner = settings.runner
+    if runner == "inline":
+        return Finding("runner", runner, "counts in this process", "not tried: it needs nothing else")
+    try:
+        from frametally_hadoop.job.params import CountParams
+        from frametally_hadoop.running.engine import cluster_of, run_job
+    except ImportError:
+        return Finding("runner", runner, "not tried", "the counting job is not installed here")
+
+    def run(temporary: Path) -> None:
+        for _ in run_job(
+            manifest=[""],  # a line, so that a task runs; of no segment
+            params=CountParams(),
+            runner=runner,
+            temporary=temporary,
+            spark_master=settings.spark_master,
+            cluster=cluster_of(settings),
+        ):
+            pass
+
+    began_s = time.monotonic()
+    try:
+        ended = _within(within_s, run)
+    except FrametallyError as error:
+        return Finding("runner", runner, "an empty job did not run", remedy=str(error))
+    seconds = f"{time.monotonic() - began_s:.0f} s"
+    if not ended:
+        remedy = "check that the cluster has room for a job, or set FRAMETALLY_RUNNER=inline"
+        return Finding("runner", runner, f"an empty job did not end within {seconds}", remedy=remedy)
+    return Finding("runner", runner, "an empty job ran from end to end", f"it took {seconds}")
+
+
+def _within(seconds: float, action: Callable[[Path], None]) -> bool:
+    """Return whether the action ended in that time, and raise what it raised; else it is left to itself."""
+    ended: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+
+    def act() -> None:
+        try:
+            with tempfile.TemporaryDirectory(prefix="frametally-doctor-") as folder:
+                action(Path(folder))
+            ended.put(None)
+        except BaseException as error:
+            ended.put(error)
+
+    threading.Thread(target=act, name="trial-of-the-runner", daemon=True).start()
+    try:
+        error = ended.get(timeout=seconds)
+    except queue.Empty:
+        return False
+    if error is not None:
+        raise error
+    return True

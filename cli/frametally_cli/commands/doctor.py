@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import tempfile
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import click
@@ -12,20 +16,231 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from frametally.errors import Misconfigured
+from frametally import keys
+from frametally.books.history import read_history
+from frametally.books.index_check import check_index
+from frametally.books.index_lag import place_series_of
+from frametally.books.quality_reports import read_quality
+from frametally.books.runs import current_days, read_paths, read_run, read_tracks
+from frametally.errors import FrametallyError, Misconfigured, Poison
 from frametally.files.downloads import KnownFile
+from frametally.media.erasing import UNNAMED_REMEDY, sizes_by_source, unnamed_images
+from frametally.media.manifests import list_records
+from frametally.opening import open_ledger
+from frametally.plugins import hooks
+from frametally.ports.count_index import REPAIR
+from frametally.ports.ledger import Ledger
+from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.process.reports import NoProgress, Progress
+from frametally.records import AutoDetector, MediaManifest, Run, SealedRecord, decode_at
+from frametally.rules.places import FLOWS, series_of
+from frametally.rules.times import MOST_TIME_MS
+from frametally.segments.contents import CutShort, check_belongs, list_segments, read_segment
 from frametally.settings.loading import Settings
-from frametally_cli.checkup.backups import backup_rows
-from frametally_cli.checkup.findings import Finding
-from frametally_cli.checkup.machine import disk_row, software_rows
-from frametally_cli.checkup.mail import mail_rows
-from frametally_cli.checkup.models import model_rows
-from frametally_cli.checkup.ports import NOTHING_YET, STAGE_AREAS, is_needed, port_rows
-from frametally_cli.checkup.runner import runner_row
-from frametally_cli.checkup.settings import setting_rows
+from frametally.undo_records import Correction, DroppedDeadLetter, FootageChange, Tombstone
+from frametally_cli.checkup.findings import Finding, RecordFolder, shown
+from frametally_cli.checkup.machine import disk_row, mail_rows, model_rows, setting_rows, software_rows
+from frametally_cli.checkup.ports import (
+    NOTHING_YET,
+    STAGE_AREAS,
+    backup_rows,
+    is_needed,
+    port_rows,
+    runner_row,
+)
 from frametally_cli.console import output as console
-from frametally_cli.options.ports import data_dir_option, read_settings
-from frametally_cli.scrub.checks import deep_rows
+from frametally_cli.options.ports import Ports, data_dir_option, open_ports, read_settings
+
+
+def check_runs(ports: Ports, progress: Progress) -> Iterator[Finding]:
+    """Read the current run of every day; those before it are of no use to anybody."""
+    store = ports.store
+    days = current_days(store)
+    parts: tuple[Callable[[Run], object], ...] = (
+        lambda run: read_run(store, run),
+        lambda run: deque(read_tracks(store, run), maxlen=0),
+        lambda run: run.paths and deque(_read_of_sources(store, run), maxlen=0),
+        lambda run: read_quality(store, run),
+        lambda run: read_history(store, run),
+    )
+    for done, day in enumerate(days.values()):
+        progress.update(done, len(days), day.pointer)
+        if day.run is None:
+            yield Finding("runs", day.pointer, "damaged", remedy=day.problem or day.pointer)
+            continue
+        for read in parts:
+            try:
+                read(day.run)
+            except Poison as error:
+                yield Finding("runs", day.run.prefix, "damaged", remedy=str(error))
+    progress.update(len(days), len(days))
+    yield Finding("runs", "current", f"{len(days)} days read")
+
+
+def _read_of_sources(store: ObjectStore, run: Run) -> Iterator[object]:
+    series = place_series_of(run)
+    if series is not None:
+        return series.read_files(store, run)
+    return iter(()) if series_of(run.model) == FLOWS else read_paths(store, run)
+
+
+def check_indexed_days(ports: Ports, progress: Progress) -> Iterator[Finding]:
+    """Compare every day of the index, source by source; runs that cannot be read have rows of their own."""
+    comparison = check_index(ports.store, ports.index, progress)
+    for differing in comparison.differences:
+        run = differing.run
+        day = f"{run.day} ({run.model}, {run.interval_s} s)"
+        yield Finding("index", day, differing.difference, remedy=f"run `{REPAIR}`")
+    yield Finding("index", "days", f"{comparison.days} days compared with their part files")
+
+
+_LEDGER_REMEDY = "run `frametally ledger rebuild`"
+
+
+def check_ledger(ports: Ports, progress: Progress) -> Iterator[Finding]:
+    """Compare what the ledger says with what the store does: its numbers carry no checksums."""
+    settings, store = ports.settings, ports.store
+    address = shown("url", settings.ledger_url)
+    with (
+        tempfile.TemporaryDirectory(prefix="frametally-ledger-") as folder,
+        closing(open_ledger(f"sqlite:///{Path(folder) / 'ledger.sqlite'}")) as fresh,
+    ):
+        fresh.refresh(store, progress)
+        expected = _books(fresh)
+        try:
+            with closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger:
+                ledger.refresh(store, NoProgress())
+                is_same = _books(ledger) == expected
+        except FrametallyError as error:
+            yield Finding("ledger", address, "damaged", remedy=f"{error}; {_LEDGER_REMEDY}")
+            return
+    yield Finding(
+        "ledger",
+        address,
+        "matches the store" if is_same else "differs from the store",
+        remedy=""
+        if is_same
+        else f"{_LEDGER_REMEDY}; if stages were running during the check, check again first",
+    )
+
+
+def _books(ledger: Ledger) -> list[object]:
+    """Return all that the ledger says."""
+    books: list[object] = [ledger.manifests(), ledger.tombstones(), ledger.runs()]
+    for model in sorted(ledger.models()):
+        tallies = ledger.tallies(model)
+        sources = sorted({tally.source for tally in tallies})
+        dead = sorted(map(str, ledger.dead_frames(model)))
+        books += [model, tallies, ledger.chain(model), dead, ledger.problems(model)]
+        books += [
+            ledger.parts(model, source, from_ms=-MOST_TIME_MS, to_ms=MOST_TIME_MS) for source in sources
+        ]
+        books += [
+            ledger.tally_between(model, tally.source, tally.media, from_ms=None, to_ms=None)
+            for tally in tallies
+        ]
+    return books
+
+
+_RECORDS = (
+    RecordFolder(keys.MEDIA, "manifests", lambda _: MediaManifest),
+    RecordFolder(keys.TOMBSTONES, "tombstones", lambda _: Tombstone),
+    RecordFolder(keys.CORRECTIONS, "corrections", lambda _: Correction),
+    RecordFolder(keys.CHANGES, "changes of footage", lambda _: FootageChange),
+    RecordFolder(keys.DROPPED, "settled dead letters", lambda _: DroppedDeadLetter),
+)
+
+
+def _read_each(
+    area: str,
+    what: str,
+    wanted: Sequence[str],
+    read: Callable[[str], object],
+    progress: Progress,
+    *bad: type[FrametallyError],
+) -> Iterator[Finding]:
+    """Read the object under each key; errors that are `bad` are those of damage."""
+    number = 0
+    for done, key in enumerate(wanted):
+        progress.update(done, len(wanted), key)
+        try:
+            read(key)
+        except ObjectMissing:
+            continue  # removed since it was listed, or never there
+        except bad as error:
+            yield Finding(area, key, "damaged", remedy=str(error))
+        number += 1
+    progress.update(len(wanted), len(wanted))
+    yield Finding(area, what, f"{number} read")
+
+
+def check_records(ports: Ports, progress: Progress) -> Iterator[Finding]:
+    """Read every small record."""
+    folders = [*_RECORDS, *(folder for folders in hooks("records") for folder in folders)]
+    types: dict[str, type[SealedRecord]] = {
+        info.key: folder.type_of(info.key)
+        for folder in folders
+        for info in list_records(ports.store, folder.folder)
+    }
+    types[keys.AUTO_DETECTOR] = AutoDetector
+
+    def read(key: str) -> object:
+        return decode_at(key, ports.store.get(key), types[key])
+
+    words = ", ".join(folder.words for folder in folders)
+    return _read_each("records", words, list(types), read, progress, Poison)
+
+
+def check_segments(ports: Ports, progress: Progress) -> Iterator[Finding]:
+    """Read every segment."""
+
+    def read(key: str) -> None:
+        segment = read_segment(ports.store, key)
+        check_belongs(segment.header, key)
+        segment.frames()
+        segment.dead_letters()
+
+    wanted = list(list_segments(ports.store))
+    return _read_each("segments", "all", wanted, read, progress, Poison, CutShort, Misconfigured)
+
+
+def check_images(ports: Ports, progress: Progress) -> Iterator[Finding]:
+    """Look for them; a row for each source that has any, and for what plug-ins have of what is gone."""
+    unnamed = sizes_by_source(unnamed_images(ports.store, progress))
+    for source, (pictures, size_bytes) in unnamed.items():
+        what = f"{pictures} pictures that belong to no medium, {size_bytes / 1e6:.1f} MB"
+        yield Finding("images", source, what, UNNAMED_REMEDY)
+    for part in [find(ports) for find in hooks("leftovers")]:
+        for folder, (objects, size_bytes) in sizes_by_source(part.objects).items():
+            what = f"{objects} {part.objects_are}, {size_bytes / 1e6:.1f} MB"
+            yield Finding("images", folder, what, UNNAMED_REMEDY)
+    yield Finding("images", "all of them", f"{len(unnamed)} sources have pictures that belong to no medium")
+
+
+Check = Callable[[Ports, Progress], Iterator[Finding]]
+
+CHECKS: dict[str, Check] = {
+    "records": check_records,
+    "segments": check_segments,
+    "runs": check_runs,
+    "index": check_indexed_days,
+    "images": check_images,
+    "ledger": check_ledger,
+    **{name: check for checks in hooks("deep_checks") for name, check in checks.items()},
+}
+"""By the name that their rows and their bar have."""
+
+
+def deep_rows(settings: Settings) -> Iterator[Finding]:
+    """Run every check; one that cannot go on is a row, and the next goes on."""
+    with open_ports(settings) as ports:
+        for name, check in CHECKS.items():
+            with console.stage_bar(name) as bar:
+                try:
+                    yield from check(ports, bar)
+                except FrametallyError as error:
+                    yield Finding(name, "all of them", "cannot be checked", remedy=str(error))
+
 
 BROKEN = 2
 _PORTS = ("store", "log", "index", "ledger")
@@ -33,11 +248,11 @@ _PORTS = ("store", "log", "index", "ledger")
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--deep", is_flag=True, help="Read all that is stored, too, and compare its checksums.")
+@click.option("--deep", is_flag=True, help="Also read everything stored and compare checksums.")
 @click.option("--stage", type=click.Choice(sorted(STAGE_AREAS)), help="Check only what this command needs.")
 @data_dir_option
 def doctor(as_json: bool, deep: bool, stage: str | None, **overrides: Any) -> int:
-    """Look at settings, ports, rights, versions, model, disk, clock, job engine; exit with 0 or 2."""
+    """Check settings, ports, rights, versions, model, disk, clock and job engine; exit with 0 or 2."""
     if deep and stage:
         raise Misconfigured("use either --deep or --stage, not both")
     rows = list(setting_rows(overrides))

@@ -19,16 +19,19 @@ _FORMATS = ("csv", "xlsx", "json", "parquet")
 
 
 @click.command()
-@click.option("--source", "sources", multiple=True, help="Slug of a source; may stand several times.")
-@click.option("--label", "labels", multiple=True, help="Class name; may stand several times.")
-@option("--from", "ISO 8601 time at which it begins; default: where the data begins.", metavar="TIME")
-@option("--to", "Time at which it ends, not included; default: where the data ends.", metavar="TIME")
-@option("--interval", "Seconds of a row; default: chosen for at most 120 rows a label.")
-@option("--model", "Model id; default: the one published last.")
+@click.option("--source", "sources", multiple=True, help="Slug of a source (repeatable).")
+@click.option("--label", "labels", multiple=True, help="Class name (repeatable).")
+@option("--from", "ISO 8601 start; default: the start of the data.", metavar="TIME")
+@option("--to", "End (exclusive); default: the end of the data.", metavar="TIME")
+@option("--interval", "Row length in seconds; default: chosen for at most 120 rows a label.")
+@option("--model", "Model id; default: the newest published model.")
 @option("--timezone", "IANA time zone of days and weeks, and of times without an offset.")
-@option("--metric", "By what labels are ordered: detections, mean_per_frame, peak or objects.")
-@option("--compare", "Also the other side, and differences: previous, day, week, source:SLUG or model:ID.")
-@click.option("--by-source", is_flag=True, help="Rows of each source for itself.")
+@option("--metric", "Order of labels: detections, mean_per_frame, peak or objects.")
+@option(
+    "--compare",
+    "Compare with previous, day, week, source:SLUG or model:ID; adds its values and the differences.",
+)
+@click.option("--by-source", is_flag=True, help="Separate rows for each source.")
 @click.option("--format", "file_format", type=click.Choice(_FORMATS), help="Default: by --output, else csv.")
 @click.option(
     "--output", type=click.Path(path_type=Path, dir_okay=False), help="File; default: standard output."
@@ -52,9 +55,9 @@ def export(
     from frametally_web.requests.query import read_chart, read_compare
 
     names = ("from", "to", "interval", "model", "timezone", "metric", "compare")
-    asked = {name: value for name in names if (value := options.pop(name)) is not None}
+    parameters = {name: value for name in names if (value := options.pop(name)) is not None}
     args = MultiDict(
-        [*asked.items(), *(("source", one) for one in sources), *(("label", one) for one in labels)]
+        [*parameters.items(), *(("source", one) for one in sources), *(("label", one) for one in labels)]
     )
     if by_source:
         args.add("by", "source")

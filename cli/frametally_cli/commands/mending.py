@@ -2,47 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import click
 
-from frametally import keys
 from frametally.errors import Misconfigured
 from frametally.files.names import key_of_part
-from frametally.media import corrections, erasing, finding, forgetting
-from frametally.media.changes import Change, MediumForgotten, MediumRenamed, MediumRetimed
+from frametally.media import erasing, finding, forgetting, mending
 from frametally.media.corrections import Corrected
-from frametally.media.manifests import ManifestReader, list_manifests, readable_tombstones
-from frametally.media.overlapping import overlaps_of, told_by_source, told_overlaps
-from frametally.media.sources import joined
 from frametally.plugins import hooks
-from frametally.process.reports import NoProgress, Progress, Skipped, exit_code
-from frametally.settings.loading import Settings
-from frametally.undo_records import Correction
+from frametally.process.reports import exit_code
+from frametally.undo_records import FootageChange
+from frametally_cli.checkup.findings import Leftovers
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import Ports, data_dir_option, open_books, option, read_settings
 from frametally_cli.options.times import parse_bounds_ms, parse_time_ms
-from frametally_cli.scrub.leftovers import Leftovers
 
 delete_images_option = click.option(
-    "--delete-images", is_flag=True, help="Also delete the stored pictures that nothing needs any more."
+    "--delete-images", is_flag=True, help="Also delete stored pictures that are no longer needed."
 )
-timezone_option = option("--timezone", "IANA time zone of times that come without one.")
-_NEXT = "run `frametally aggregate` and `frametally index` to see it in the counts"
+timezone_option = option("--timezone", "IANA time zone of times without an offset.")
 
 
 @click.command()
 @click.argument("medium", required=False)
-@option("--source", "Forget what was produced of this source.")
-@option("--from", "ISO 8601 time from which on to forget.", metavar="TIME")
-@option("--to", "ISO 8601 time before which to forget.", metavar="TIME")
+@option("--source", "Remove the footage of this source.")
+@option("--from", "ISO 8601 start of the footage to remove.", metavar="TIME")
+@option("--to", "ISO 8601 end of the footage to remove (exclusive).", metavar="TIME")
 @timezone_option
 @delete_images_option
 @click.option(
     "--unnamed-images",
     is_flag=True,
-    help="Delete the stored pictures that no medium names, and uploaded videos that were forgotten.",
+    help="Delete stored pictures that belong to no medium, and the originals of forgotten footage.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @data_dir_option
@@ -54,62 +46,68 @@ def forget(
     yes: bool,
     **overrides: Any,
 ) -> int:
-    """Forget MEDIUM (a path as it was given to produce, or a sha256), or what is of a source."""
+    """Remove MEDIUM (its path or sha256) or a source from the counts."""
     if (medium is not None) + (source is not None) + unnamed_images != 1:
-        raise Misconfigured("say what to forget: a MEDIUM, --source NAME or --unnamed-images")
+        raise Misconfigured("name what to forget: a MEDIUM, --source NAME or --unnamed-images")
     bounds = overrides.pop("from"), overrides.pop("to")
     with open_books(read_settings(None, overrides)) as (ports, ledger):
-        _finish_pending(ports)
+        is_finished, finished = _finish_pending(ports)
         if unnamed_images:
             return _delete_unnamed(ports, yes=yes)
         from_ms, to_ms = parse_bounds_ms(*bounds, ports.settings.tzinfo())
-        found = (
-            finding.find_media(ports.store, medium)
-            if medium is not None
-            else finding.media_of_source(ports.store, source or "")
-        )
+        try:
+            media = (
+                finding.find_media(ports.store, medium)
+                if medium is not None
+                else finding.media_of_source(ports.store, source or "")
+            )
+        except Misconfigured:
+            if not is_finished:  # else the one that was interrupted was this very one, and is done now
+                raise
+            return _report(ports, finished)
         if medium is not None:
-            finding.check_told_apart(found, medium)
+            finding.check_distinct(media, medium)
+        name = str(medium or source)
+        change = mending.plan_forgetting(media, name, from_ms=from_ms, to_ms=to_ms, delete=delete_images)
         with console.stage_bar("ledger") as bar:
             ledger.refresh(ports.store, bar)
-        targets = forgetting.plan_forgetting(ledger, found, from_ms=from_ms, to_ms=to_ms)
-        if not targets:
-            raise Misconfigured("nothing that was produced lies between --from and --to: nothing to forget")
+        targets = forgetting.plan_forgetting(ledger, media, from_ms=from_ms, to_ms=to_ms)
         for target in targets:
             _say_target(target)
         if not yes:
             what = " and delete their stored pictures and uploaded videos" if delete_images else ""
             click.confirm(f"Forget these{what}?", abort=True)
-        with console.stage_bar("forget") as bar:
-            forgetting.forget(ports.store, targets, delete_images=delete_images, progress=bar)
-            for target in targets:
-                _tell(ports, MediumForgotten(target.manifest, target.whole, delete_images), bar)
-    click.echo(f"forgotten: {len(targets)} media; {_NEXT}")
+        _carry_out(ports, change)
+    click.echo(f"forgotten: {len(targets)} media; {mending.NEXT}")
     return 0
 
 
-def _tell(ports: Ports, change: Change, progress: Progress) -> None:
-    """Have plug-ins follow what was mended."""
-    for follow in hooks("changed"):
-        follow(ports, change, progress)
-
-
 @click.command()
-@click.argument("medium")
-@option("--start-time", "ISO 8601 time of its first frame; of pictures, of the day's first.", required=True)
+@click.argument("medium", required=False)
+@option("--source", "Correct all footage of this source: TIME is that of its first frame.")
+@option(
+    "--start-time", "ISO 8601 time of its first frame; for pictures, of the day's first one.", required=True
+)
 @timezone_option
 @delete_images_option
 @data_dir_option
-def retime(medium: str, start_time: str, delete_images: bool, **overrides: Any) -> int:
-    """Give MEDIUM another event time, as if it had been produced with it."""
+def retime(
+    medium: str | None, source: str | None, start_time: str, delete_images: bool, **overrides: Any
+) -> int:
+    """Correct when MEDIUM, or all footage of a source, was filmed."""
+    if (medium is not None) + (source is not None) != 1:
+        raise Misconfigured("name what to correct: a MEDIUM or --source NAME")
     with open_books(read_settings(None, overrides)) as (ports, _):
-        finished = _finish_pending(ports)
+        _, finished = _finish_pending(ports)
         start_ms = parse_time_ms("--start-time", start_time, ports.settings.tzinfo())
-        manifest = finding.one_medium(finding.find_media(ports.store, medium), medium)
-        correction = corrections.retime(ports.store, manifest, start_ms=start_ms, delete_images=delete_images)
-        done = [*finished, *([_finish(ports, correction)] if correction else [])]
-        _tell(ports, MediumRetimed(manifest, start_ms), NoProgress())
-        return _report(ports, done)
+        media = (
+            [finding.one_medium(finding.find_media(ports.store, medium), medium)]
+            if medium is not None
+            else finding.media_of_source(ports.store, source or "")
+        )
+        name = str(medium or source)
+        change = mending.plan_retiming(media, name, start_ms=start_ms, delete=delete_images)
+        return _report(ports, [*finished, *_carry_out(ports, change)])
 
 
 @click.command("rename-source")
@@ -118,46 +116,26 @@ def retime(medium: str, start_time: str, delete_images: bool, **overrides: Any) 
 @delete_images_option
 @data_dir_option
 def rename_source(old: str, new: str, delete_images: bool, **overrides: Any) -> int:
-    """Give what was produced of source OLD to source NEW; an existing NEW gets it in addition."""
+    """Rename source OLD to NEW, or merge it into an existing NEW."""
     with open_books(read_settings(None, overrides)) as (ports, _):
-        finished = _finish_pending(ports)
+        is_finished, finished = _finish_pending(ports)
         try:
-            manifests = finding.media_of_source(ports.store, old)
+            change = mending.plan_renaming(ports.store, old, new, delete=delete_images)
         except Misconfigured:
-            if not finished:  # else the one that was interrupted was this very one, and is done now
+            if not is_finished:  # else the one that was interrupted was this very one, and is done now
                 raise
-            manifests = []
-        moving = {manifest.sha256 for manifest in manifests}
-        others = [m for m in list_manifests(ports.store) if m.sha256 not in moving]
-        source, name = joined(others, new)
-        is_new = all(manifest.source != source for manifest in others)
-        for former in sorted({manifest.source for manifest in manifests} - {source}):
-            for prepare in hooks("renaming"):
-                for line in prepare(ports.store, former, source, is_new):
-                    click.echo(line)
-        # One at a time: a correction notes all that it will do before it begins.
-        done = list(finished)
-        for manifest in manifests:
-            correction = corrections.rename_source(
-                ports.store, manifest, source=source, source_name=name, delete_images=delete_images
-            )
-            if correction is not None:
-                done.append(_finish(ports, correction))
-            _tell(ports, MediumRenamed(manifest, source, name), NoProgress())
-        code = _report(ports, done)
-        for former in sorted({keys.slug(old), *(manifest.source for manifest in manifests)} - {source}):
-            _say_who_names(ports.settings, former, source)
-        return code
+            return _report(ports, finished)
+        return _report(ports, [*finished, *_carry_out(ports, change)])
 
 
-def _say_who_names(settings: Settings, former: str, source: str) -> None:
-    """Say who has rights, or is told or made, of a source by the name that it had: people see to that."""
-    named = [words for find in hooks("of_source") for words in find(settings, former)]
-    if named:
-        click.echo(
-            f"still of {former}, and so of nothing: {', '.join(named)}; "
-            f"remove each, and add it again with `--source {source}`"
-        )
+def _carry_out(ports: Ports, change: FootageChange) -> list[Corrected]:
+    if not change.media:
+        return []
+    with console.stage_bar(change.what) as bar:
+        done = mending.carry_out(ports, change, bar)
+    for line in done.lines:
+        click.echo(line)
+    return done.corrected
 
 
 def _delete_unnamed(ports: Ports, *, yes: bool) -> int:
@@ -167,30 +145,30 @@ def _delete_unnamed(ports: Ports, *, yes: bool) -> int:
     for objects, what in [(pictures, "pictures"), *((part.objects, part.objects_are) for part in parts)]:
         for folder, (number, size_bytes) in erasing.sizes_by_source(objects).items():
             click.echo(f"{folder}: {number} {what}, {size_bytes / 1e6:.1f} MB")
-    asked = {thing.id: thing for part in parts for thing in part.things()}
-    for thing in asked.values():
+    confirmed = {thing.id: thing for part in parts for thing in part.things()}
+    for thing in confirmed.values():
         click.echo(console.plain(thing.line))
     if not yes:
-        kinds = " and ".join(["pictures", *(part.things_are for part in parts if asked)])
+        kinds = " and ".join(["pictures", *(part.things_are for part in parts if confirmed)])
         click.confirm(f"Delete these {kinds}?", abort=True)
     with console.stage_bar("delete") as bar:
         # Anew: the question may have stood for long.
         parts = _leftovers(ports)
-        found = [
+        images = [
             *erasing.unnamed_images(ports.store, bar),
             *(info for part in parts for info in part.objects),
         ]
-        things = [[one for one in part.things() if yes or one.id in asked] for part in parts]
-        for done, info in enumerate(found, 1):
+        things = [[one for one in part.things() if yes or one.id in confirmed] for part in parts]
+        for done, info in enumerate(images, 1):
             part_of = key_of_part(info.key)
             if part_of is not None:  # a bucket keeps its bytes elsewhere
                 ports.store.resumable(part_of, info.key).abort()
             ports.store.delete(info.key)
-            bar.update(done, len(found), info.key)
+            bar.update(done, len(images), info.key)
         for thing in (one for of_part in things for one in of_part):
             thing.remove(bar)
     also = "".join(f", {len(there)} {part.things_are}" for part, there in zip(parts, things, strict=True))
-    click.echo(f"deleted: {len(found)} pictures that no medium names{also}")
+    click.echo(f"deleted: {len(images)} pictures that belong to no medium{also}")
     return 0
 
 
@@ -201,7 +179,7 @@ def _leftovers(ports: Ports) -> list[Leftovers]:
 def _say_target(target: forgetting.Target) -> None:
     manifest = target.manifest
     what = "all of it" if target.whole else "in part"
-    still = "; it was still being produced: stop the producer first" if manifest.state == "producing" else ""
+    still = "; its producer is still running: stop it first" if manifest.state == "producing" else ""
     line = (
         f"{manifest.name} (source {manifest.source_name}), {what}: {manifest.frames_announced} frames "
         f"announced, of what is meant {target.extent.frames} detected, on {target.extent.days} days{still}"
@@ -209,42 +187,24 @@ def _say_target(target: forgetting.Target) -> None:
     click.echo(console.plain(line))
 
 
-def _finish_pending(ports: Ports) -> list[Corrected]:
-    """Finish what an interrupted command has begun."""
-    begun = corrections.pending(ports.store)
-    for correction in begun:
-        line = f"finishing what was interrupted: {correction.why} of {correction.manifest.name}"
+def _finish_pending(ports: Ports) -> tuple[bool, list[Corrected]]:
+    """Finish what an interrupted command, or the dashboard, has begun; return whether there was any."""
+    with console.stage_bar("finish") as bar:
+        done = mending.finish_all(ports, bar)
+    for line in done.lines:
         click.echo(console.plain(line))
-    return [_finish(ports, correction) for correction in begun]
+    return bool(done.lines or done.corrected), done.corrected
 
 
-def _finish(ports: Ports, correction: Correction) -> Corrected:
-    with console.stage_bar(correction.why) as bar:
-        return corrections.finish(ports.store, ports.log, ports.settings, correction, bar)
-
-
-def _overlaps(ports: Ports, done: Sequence[Corrected]) -> list[Skipped]:
-    """Return what does not count, as what was put right and other media of its source overlap."""
-    corrected = {one.correction.manifest.sha256 for one in done}
-    manifests, _ = ManifestReader(ports.store).read()
-    overlaps = overlaps_of(manifests, readable_tombstones(ports.store), ports.settings.count_overlaps)
-    return told_by_source(told_overlaps(overlaps, manifests, of=corrected))
-
-
-def _report(ports: Ports, done: Sequence[Corrected]) -> int:
-    skipped = [
-        Skipped(image_path, f"the store has lost it; produce {one.correction.manifest.name} again to have it")
-        for one in done
-        for image_path in one.missing
-    ]
-    skipped += _overlaps(ports, done)
+def _report(ports: Ports, done: list[Corrected]) -> int:
+    skipped = mending.left_out(ports, done)
     console.print_skipped(skipped)
-    frames = sum(one.frames for one in done)
+    frames = sum(correction.frames for correction in done)
     if not done:
-        click.echo("it is so already: nothing to do")
+        click.echo("already done: nothing to do")
     else:
         click.echo(
-            f"put right: {len(done)} media, {frames} frames announced again; "
-            f"run `frametally consume`, then {_NEXT.removeprefix('run ')}"
+            f"corrected: {len(done)} media, {frames} frames announced again; "
+            f"run `frametally consume`, then {mending.NEXT.removeprefix('run ')}"
         )
-    return exit_code(done=frames, skipped=skipped)
+    return exit_code(done_count=frames, skipped=skipped)

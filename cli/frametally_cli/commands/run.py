@@ -1,42 +1,59 @@
-"""`frametally run` and `frametally demo`: all the stages, one after the other, from footage to the chart."""
+"""`frametally run` and `demo`: all stages, one after the other; `frametally up`: all on one machine."""
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing, nullcontext, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
+from frametally.errors import Retryable
 from frametally.opening import open_ledger
+from frametally.plugins import hooks
+from frametally.process.children import Family
 from frametally.process.exit_codes import NOTHING_DONE, worst
-from frametally.settings.data_folder import DEMO_DATA_DIR
+from frametally.process.period import parse_period_s
+from frametally.settings.data_folder import DEMO_DATA_DIR, must_be_writable
+from frametally.settings.loading import Settings
+from frametally.telemetry.exposition import Scraped
+from frametally.telemetry.family import family
+from frametally.telemetry.listener import listening
+from frametally_cli.commands.backups import backing_up
 from frametally_cli.commands.stages import consume_here, footage_options, serve_dashboard, show
 from frametally_cli.console import output as console
+from frametally_cli.console import streams
 from frametally_cli.options.ports import (
     Ports,
     check_port,
     data_dir_option,
     open_ports,
     option,
+    port_openers,
     read_settings,
     stop_on,
     stopped,
     with_options,
 )
+from frametally_cli.stages.family_members import COUNT_EVERY, MemberOptions, command, counting, distinct, say
 
-# A moment of its own for the demo clip, so that its numbers are the same everywhere.
-DEMO_START_TIME = "2026-01-01T08:00:00Z"
+
+class DemoClip(NamedTuple):
+    """The demo's footage: a moment of its own makes its numbers the same everywhere."""
+
+    path: Path
+    source: str = "Traffic"
+    start_time: str = "2026-01-01T08:00:00Z"
 
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @with_options(footage_options)
-@option("--interval", "Seconds of the stored base interval; divides a day.", type=int)
+@option("--interval", "Stored base interval in seconds; must divide a day.", type=int)
 @click.option("--serve/--no-serve", "serving", default=True, help="Serve the dashboard afterwards.")
-@option("--port", "Port that the dashboard listens on.", type=int)
+@option("--port", "Port of the dashboard.", type=int)
 @data_dir_option
 def run(
     paths: tuple[Path, ...],
@@ -47,7 +64,7 @@ def run(
     port: int | None,
     **overrides: Any,
 ) -> int:
-    """Do it all: from pictures and videos to the chart."""
+    """Do everything: from pictures and videos to the chart."""
     settings = read_settings("producer", {**overrides, "interval_s": interval, "web_port": port})
     with open_ports(settings) as ports:
         return _run(ports, paths, source=source, start_time=start_time, serving=serving)
@@ -55,21 +72,29 @@ def run(
 
 @click.command()
 @click.option("--serve/--no-serve", "serving", default=True, help="Serve the dashboard afterwards.")
-@option("--port", "Port that the dashboard listens on.", type=int)
+@option("--port", "Port of the dashboard.", type=int)
 @click.option("--data-dir", type=click.Path(path_type=Path), default=DEMO_DATA_DIR, show_default=True)
 def demo(serving: bool, port: int | None, data_dir: Path) -> int:
-    """Run it all on a traffic clip that is fetched for you."""
+    """Count a traffic clip, from download to chart."""
     from frametally.files.demo_clip import ensure_demo_clip
 
     settings = read_settings("producer", {"data_dir": data_dir, "interval_s": 1, "web_port": port})
     with console.stage_bar("clip") as bar:
-        clip = ensure_demo_clip(settings.data_dir, bar)
+        clip = DemoClip(ensure_demo_clip(settings.data_dir, bar))
     with open_ports(settings) as ports:
-        return _run(ports, (clip,), source="Traffic", start_time=DEMO_START_TIME, serving=serving)
+        return _run(
+            ports, (clip.path,), source=clip.source, start_time=clip.start_time, serving=serving, clip=clip
+        )
 
 
 def _run(
-    ports: Ports, paths: Sequence[Path], *, source: str | None, start_time: str | None, serving: bool
+    ports: Ports,
+    paths: Sequence[Path],
+    *,
+    source: str | None,
+    start_time: str | None,
+    serving: bool,
+    clip: DemoClip | None = None,
 ) -> int:
     from frametally_cli.stages.aggregate import count_once
     from frametally_cli.stages.produce import produce_call, produce_files
@@ -77,27 +102,86 @@ def _run(
     if serving:
         check_port(
             ports.settings,
-            "name another port by --port or FRAMETALLY_WEB_PORT, or leave the dashboard out by --no-serve",
+            "choose another port with --port or FRAMETALLY_WEB_PORT, or skip the dashboard with --no-serve",
         )
-    with stop_on(signal.SIGTERM, signal.SIGINT, at_once=True) as should_stop:
-        call = produce_call(ports.settings, paths, source, start_time, should_stop)
-        codes = [produce_files(call, ports.store, ports.log)]
-        if NOTHING_DONE in codes:
-            return NOTHING_DONE
-        if not should_stop():
-            codes.append(consume_here(ports, until_caught_up=True, should_stop=should_stop))
-        if should_stop():
-            return stopped()
-    codes.append(count_once(ports))
-    codes.append(show(ports))
+    with ExitStack() as beside:
+        with stop_on(signal.SIGTERM, signal.SIGINT, at_once=True) as should_stop:
+            call = produce_call(ports.settings, paths, source, start_time, should_stop)
+            codes = [produce_files(call, ports.store, ports.log)]
+            if NOTHING_DONE in codes:
+                return NOTHING_DONE
+            for show_more in hooks("demo") if clip else ():
+                beside.enter_context(show_more(ports, clip, should_stop))
+            if not should_stop():
+                codes.append(consume_here(ports, until_caught_up=True, should_stop=should_stop))
+            if should_stop():
+                return stopped()
+        codes.append(count_once(ports))
+        codes.append(show(ports))
     series = ports.index.series()
     if not series:
         return NOTHING_DONE
     shown = next((s for s in series if s.base_interval_s == ports.settings.interval_s), series[0])
     console.print_counts(ports.index, shown.model, shown.base_interval_s)
     if any(codes):
-        console.err.print("Not all went in: the lines above that begin with 'skipped' say what, and why.")
+        console.err.print("Some files were skipped: see the lines above that begin with 'skipped'.")
     if serving:
         with closing(open_ledger(ports.settings.ledger_url, ports.settings.ledger_access)) as ledger:
             serve_dashboard(ports, ledger, interval_s=ports.settings.interval_s)
     return worst(*codes)
+
+
+@click.command()
+@option("--port", "Port of the dashboard.", type=int)
+@option("--workers", "Jobs to run at once.", type=click.IntRange(1, 64))
+@option(
+    "--every",
+    "How often to count (15s, 15m, 1h).",
+    metavar="PERIOD",
+    default=COUNT_EVERY,
+    show_default=True,
+)
+@data_dir_option
+def up(port: int | None, workers: int | None, every: str, **overrides: Any) -> int:
+    """Run every part on this machine until Ctrl-C: dashboard, consumers, counting.
+
+    Each line names its command. A command that dies is restarted. A daily backup is saved
+    into the store.
+    """
+    parse_period_s("--every", every)
+    settings = read_settings("web", {**overrides, "web_port": port})
+    must_be_writable(settings.data_dir)
+    check_port(settings, "choose another port with --port or FRAMETALLY_WEB_PORT")
+    _must_open(settings)
+    streams.log_lines()
+    options = MemberOptions(workers=workers, every=every)
+    members = [
+        command("serve", settings, "--alone", *(() if port is None else ("--port", port))),
+        command("consume", settings),
+        counting(settings, options),
+        *(member for find in hooks("members") for member in find(settings, options).members),
+    ]
+    # All that they do is shown by the dashboard's `/metrics`, and by one of its own where one is set.
+    shown = Scraped(settings.data_dir)
+    with (
+        stop_on(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as should_stop,
+        family() as is_first,
+        listening(shown, settings.metrics_address, settings.metrics_port)
+        if settings.metrics_port and is_first
+        else nullcontext(),
+        backing_up(settings, say),
+    ):
+        return Family(distinct(members), say=say).run(should_stop)
+
+
+def _must_open(settings: Settings) -> None:
+    """Open what all members need: what can never be opened is one line, and not one of each again and again.
+
+    Raises:
+        Misconfigured: A setting is wrong, or what is needed is lost. The members wait for what is away.
+    """
+    for url, open_at in port_openers(settings).values():
+        with suppress(Retryable), closing(open_at(url)):
+            pass
+    for must_open in hooks("must_open"):
+        must_open(settings)

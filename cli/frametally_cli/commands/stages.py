@@ -21,7 +21,7 @@ from frametally.process.exit_codes import NOTHING_DONE, worst
 from frametally.process.period import parse_period_s
 from frametally.process.reports import exit_code
 from frametally.settings.data_folder import demo_beside, embedded_folder, must_be_writable, store_folder
-from frametally.settings.loading import Settings, component_folder
+from frametally.settings.loading import component_folder
 from frametally.telemetry.family import family
 from frametally.telemetry.lineage import lineage_run
 from frametally_cli.console import output as console
@@ -51,10 +51,12 @@ if TYPE_CHECKING:
 footage_options: list[Callable[[Any], Any]] = [
     option("--source", "Name of the source; default: the folder's name, a single file's stem."),
     option("--start-time", "ISO 8601 time of a video's first frame, e.g. 2026-05-01T08:00:00+02:00."),
-    option("--sample-fps", "Frames a second taken from a video, or 'all'."),
-    option("--timezone", "IANA time zone of times that come without one."),
+    option("--sample-fps", "Frames per second to take from a video, or 'all'."),
+    option("--timezone", "IANA time zone of times without an offset."),
     option("--time-pattern", "strptime pattern of the time in file names, e.g. cam_%Y%m%d_%H%M%S."),
-    option("--max-side-px", "Longest side of a stored frame in pixels; larger ones are shrunk.", type=int),
+    option(
+        "--max-side-px", "Longest side of a stored frame in pixels; larger frames are scaled down.", type=int
+    ),
     option("--jpeg-quality", "JPEG quality of stored frames, 1 to 100.", type=int),
     click.option("--no-file-time", is_flag=True, help="Refuse media whose only time is the file's date."),
 ]
@@ -63,8 +65,10 @@ footage_options: list[Callable[[Any], Any]] = [
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @with_options(footage_options)
-@click.option("--dry-run", is_flag=True, help="Say what there is and how long it will take; write nothing.")
-@click.option("--watch", is_flag=True, help="Go on with what comes to lie in the folders, until Ctrl-C.")
+@click.option(
+    "--dry-run", is_flag=True, help="Show what would be produced and how long it would take; write nothing."
+)
+@click.option("--watch", is_flag=True, help="Watch the folders for new files until Ctrl-C.")
 @data_dir_option
 def produce(
     paths: tuple[Path, ...],
@@ -97,24 +101,28 @@ def produce(
     type=click.IntRange(1, 64),
     default=1,
     show_default=True,
-    help="Processes that share the work; one that dies is started again.",
+    help="Number of worker processes; a process that dies is restarted.",
 )
-@option("--topic", "Log topic to drain, such as one that `frametally redetect` made.")
-@click.option("--live", is_flag=True, help="Drain that of cameras and streams, and tell each result at once.")
-@click.option("--engine", type=click.Choice(["consumer", "spark"]), help="With --live: what detects it.")
+@option("--topic", "Log topic to drain, for example one from `frametally redetect`.")
+@click.option(
+    "--live", is_flag=True, help="Drain the topic of cameras and streams, and publish each result at once."
+)
+@click.option("--engine", type=click.Choice(["consumer", "spark"]), help="With --live: the detection engine.")
 @data_dir_option
 def consume(until_caught_up: bool, workers: int, live: bool, engine: str | None, **overrides: Any) -> int:
-    """Detect objects in what is announced, and write segments, until the first Ctrl-C."""
+    """Detect objects in announced frames and write segments, until Ctrl-C."""
     if live and overrides["topic"] is not None:
-        raise Misconfigured("--live has a topic of its own, FRAMETALLY_LIVE_TOPIC: leave out --topic")
+        raise Misconfigured(
+            "use either --live or --topic: live frames have their own topic, FRAMETALLY_LIVE_TOPIC"
+        )
     if engine is not None and not live:
-        raise Misconfigured("--engine is for what is live: add --live")
+        raise Misconfigured("--engine needs --live")
     settings = read_settings("consumer", overrides | {"stream_engine": engine})
     if live:
         settings = settings.model_copy(update={"topic": settings.live_topic})
     on_spark = live and settings.stream_engine == "spark"
     if on_spark and workers > 1:
-        raise Misconfigured("--workers: Spark has as many tasks as FRAMETALLY_SPARK_MASTER gives it")
+        raise Misconfigured("leave out --workers: FRAMETALLY_SPARK_MASTER sets the number of Spark's tasks")
     if not until_caught_up:
         streams.log_lines()
     with (
@@ -123,24 +131,22 @@ def consume(until_caught_up: bool, workers: int, live: bool, engine: str | None,
         opened_once(lambda: open_stage_ports(settings)) as opened,
     ):
         ports = opened() if until_caught_up else wait_for(opened, should_stop)
-        if workers > 1:
-            return _consume_in_processes(settings, workers, until_caught_up, should_stop)
-        if on_spark:
-            return _consume_on_spark(ports, until_caught_up, should_stop)
+        if workers > 1 or on_spark:
+            return _consume_elsewhere(ports, workers, until_caught_up, should_stop)
         return consume_here(ports, until_caught_up=until_caught_up, should_stop=should_stop)
 
 
 @click.command()
-@option("--interval", "Seconds of the stored base interval; divides a day.", type=int)
+@option("--interval", "Stored base interval in seconds; must divide a day.", type=int)
 @option("--runner", "Engine of the counting job: inline, local, hadoop or spark.")
 @option("--from", "ISO 8601 time: only UTC days that end after it.", metavar="TIME")
 @option("--to", "ISO 8601 time: only UTC days that begin before it.", metavar="TIME")
-@click.option("--all", "recount", is_flag=True, help="Count also the days that are up to date.")
-@click.option("--dry-run", is_flag=True, help="Say what would be counted, and do nothing.")
+@click.option("--all", "recount", is_flag=True, help="Count the days that are up to date, too.")
+@click.option("--dry-run", is_flag=True, help="Show what would be counted, and do nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the dry run as JSON.")
 @option(
     "--every",
-    "Do it again every so often (15s, 15m, 1h), index, and load gold if there is.",
+    "Repeat at this interval (15s, 15m, 1h), and publish new counts.",
     metavar="PERIOD",
 )
 @option("--labels", "Labels to count, separated by commas; empty: all.")
@@ -154,12 +160,12 @@ def aggregate(
     labels: str | None,
     **overrides: Any,
 ) -> int:
-    """Count what segments hold, per label and interval, by the MapReduce job."""
+    """Count detections per label and interval with the MapReduce job."""
     from frametally_cli.stages.aggregate import asked_days, count_every, count_once, tell_dry_run
 
     days = asked_days(overrides.pop("from"), overrides.pop("to"), recount=recount)
     if (as_json and not dry_run) or (every is not None and (dry_run or recount)):
-        raise Misconfigured("--json goes with --dry-run only, --every with neither --dry-run nor --all")
+        raise Misconfigured("--json needs --dry-run; --every cannot be combined with --dry-run or --all")
     overrides |= {"interval_s": interval, "count_labels": labels}
     settings = read_settings("hadoop", overrides)
     if every is None:
@@ -176,13 +182,15 @@ def aggregate(
 
 
 @click.command()
-@option("--every", "Do it again every so often (15s, 15m, 1h), until SIGTERM.", metavar="PERIOD")
-@click.option("--repair", is_flag=True, help="First take out what is damaged or not as the store has it.")
+@option("--every", "Repeat at this interval (15s, 15m, 1h), until SIGTERM.", metavar="PERIOD")
+@click.option(
+    "--repair", is_flag=True, help="First remove entries that are damaged or differ from the store."
+)
 @data_dir_option
 def index(every: str | None, repair: bool, **overrides: Any) -> int:
     """Publish the newest part files in the count index."""
     if repair and every is not None:
-        raise Misconfigured("--repair goes without --every: it is done once")
+        raise Misconfigured("use either --repair or --every, not both")
     period_s = None if every is None else parse_period_s("--every", every)
     settings = read_settings("search", overrides)
     if period_s is None:
@@ -194,11 +202,11 @@ def index(every: str | None, repair: bool, **overrides: Any) -> int:
 
 
 @click.command()
-@option("--port", "Port that the dashboard listens on.", type=int)
-@click.option("--alone", is_flag=True, help="Start nothing that works on videos; others do.")
+@option("--port", "Port of the dashboard.", type=int)
+@click.option("--alone", is_flag=True, help="Do not start workers.")
 @data_dir_option
 def serve(port: int | None, alone: bool, **overrides: Any) -> int:
-    """Serve the dashboard until Ctrl-C, and bring the videos that are uploaded there into its chart."""
+    """Serve the dashboard until Ctrl-C, and run what its pages start."""
     from frametally_cli.stages.looking import open_to_look
 
     settings = read_settings("web", {**overrides, "web_port": port})
@@ -216,14 +224,16 @@ def serve(port: int | None, alone: bool, **overrides: Any) -> int:
         if folder := embedded_folder(ports.settings):
             click.echo(f"Counts of {folder}")
             if not ports.index.series() and (demo := demo_beside(folder)):
-                click.echo(f"Nothing is counted there, but in {demo}: frametally serve --data-dir {demo}")
+                click.echo(
+                    f"Nothing is counted there; the demo is in {demo}: frametally serve --data-dir {demo}"
+                )
         return serve_dashboard(ports, ledger, alone=alone)
 
 
 def _default_pictures() -> Path:
     folder = component_folder("producer")
     if folder is None:
-        raise Misconfigured("no footage was named; give files or folders: `frametally produce PATH...`")
+        raise Misconfigured("no footage given; name files or folders: `frametally produce PATH...`")
     return folder / "new_pics"
 
 
@@ -256,45 +266,33 @@ def consume_here(ports: StagePorts, *, until_caught_up: bool, should_stop: Calla
     return code
 
 
-def _consume_in_processes(
-    settings: Settings, workers: int, until_caught_up: bool, should_stop: Callable[[], bool]
+def _consume_elsewhere(
+    ports: StagePorts, workers: int, until_caught_up: bool, should_stop: Callable[[], bool]
 ) -> int:
-    from frametally_consumer.supervisor import consume_with_workers
+    """Detect in processes of our own, or with one worker in tasks of Spark."""
+    from frametally_consumer.load import load_detector
     from frametally_models.prepare import prepare_model
 
+    settings = ports.settings
     with console.stage_bar("model") as bar:
         model = prepare_model(settings, bar)
     with console.stage_bar("detections") as bar:
-        report, failures = consume_with_workers(
-            workers,
-            settings=settings,
-            model=model,
-            progress=bar,
-            until_caught_up=until_caught_up,
-            should_stop=should_stop,
-        )
-    return worst(_print_consumed(report), NOTHING_DONE if failures else 0)
+        how: dict[str, Any] = {
+            "settings": settings,
+            "model": model,
+            "progress": bar,
+            "until_caught_up": until_caught_up,
+            "should_stop": should_stop,
+        }
+        if workers > 1:
+            from frametally_consumer.supervisor import consume_with_workers
 
+            report, failures = consume_with_workers(workers, **how)
+            return worst(_print_consumed(report), NOTHING_DONE if failures else 0)
+        from frametally_consumer.spark.streaming import consume_on_spark
 
-def _consume_on_spark(ports: StagePorts, until_caught_up: bool, should_stop: Callable[[], bool]) -> int:
-    from frametally_consumer.load import load_detector
-    from frametally_consumer.spark.streaming import consume_on_spark
-    from frametally_models.prepare import prepare_model
-
-    with console.stage_bar("model") as bar:
-        model = prepare_model(ports.settings, bar)
-    with console.stage_bar("detections") as bar:
-        report = consume_on_spark(
-            settings=ports.settings,
-            model_id=model.model_id if model else load_detector(ports.settings).model_id,
-            model=model,
-            store=ports.store,
-            log=ports.log,
-            progress=bar,
-            until_caught_up=until_caught_up,
-            should_stop=should_stop,
-        )
-    return _print_consumed(report)
+        model_id = model.model_id if model else load_detector(settings).model_id
+        return _print_consumed(consume_on_spark(model_id=model_id, store=ports.store, log=ports.log, **how))
 
 
 def _print_consumed(report: ConsumeReport) -> int:
@@ -307,7 +305,7 @@ def _print_consumed(report: ConsumeReport) -> int:
         f"detections: {report.frames} frames in {report.segments_written} segments "
         f"({report.segments_adopted} adopted), model {report.model}"
     )
-    return exit_code(done=report.frames + report.segments_adopted, skipped=skipped)
+    return exit_code(done_count=report.frames + report.segments_adopted, skipped=skipped)
 
 
 def show(ports: Ports) -> int:
@@ -337,7 +335,7 @@ def index_new_runs(ports: Ports) -> int:
             click.echo(
                 f"store: {removed.runs} superseded runs removed, {filesize.decimal(removed.size_bytes)}"
             )
-    return exit_code(done=len(report.published) + report.unchanged, skipped=report.skipped)
+    return exit_code(done_count=len(report.published) + report.unchanged, skipped=report.skipped)
 
 
 def _take_out_what_differs(ports: Ports) -> None:
@@ -359,16 +357,16 @@ def serve_dashboard(
     settings, options = ports.settings, MemberOptions(alone=alone, interval_s=interval_s)
     # What it starts brings its figures to its `/metrics`; and all that `frametally up` has started beside it.
     with family(), ExitStack() as plugins:
-        given: dict[str, Any] = {}
+        plugin_options: dict[str, Any] = {}
         for serving in hooks("serving"):
-            given |= plugins.enter_context(serving(ports, options))
+            plugin_options |= plugins.enter_context(serving(ports, options))
         app = create_app(
             settings=settings,
             store=ports.store,
             index=ports.index,
             ledger=ledger,
             log=ports.log,
-            **given,
+            **plugin_options,
         )
         with nullcontext() if alone else following(settings, options):
             serve(app, settings.web_host, settings.web_port)

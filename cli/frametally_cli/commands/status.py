@@ -2,23 +2,222 @@
 
 from __future__ import annotations
 
+import gc
+import json
 import time
-from contextlib import closing
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 import click
+import msgspec
+from rich import box
+from rich.table import Table
+from rich.text import Text
 
-from frametally.books.quality_reports import read_reports
+from frametally import keys
+from frametally.books.quality_reports import QualityReport, read_reports
+from frametally.books.runs import current_days
 from frametally.books.status import Status, read_status
+from frametally.books.verdict import WORDS, SourceLine
 from frametally.errors import Misconfigured
+from frametally.opening import open_object_store
 from frametally.plugins import hooks
 from frametally.ports.ledger import Ledger
-from frametally_cli.commands.quality import quality_lines
+from frametally.process.exit_codes import PART_DONE
+from frametally.rules.places import base_model, in_words
+from frametally.rules.times import DAY_S, HOUR_S, is_day_in_range, utc
+from frametally_cli.checkup.findings import StatusPart
 from frametally_cli.console import output as console
-from frametally_cli.console import status as console_status
-from frametally_cli.console.status_part import StatusPart
+from frametally_cli.console.output import out, plain
 from frametally_cli.options.ports import Ports, data_dir_option, option, read_settings
+from frametally_cli.options.times import parse_bounds_ms
 from frametally_cli.stages.looking import WhatAnswers
+
+
+@click.command()
+@option("--from", "ISO 8601 time: only days that end after it.", metavar="TIME")
+@option("--to", "ISO 8601 time: only days that begin before it.", metavar="TIME")
+@option("--model", "Only this model's runs.")
+@option("--interval", "Only runs of this base interval, in seconds.", type=int)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@data_dir_option
+def quality(model: str | None, interval: int | None, as_json: bool, **overrides: Any) -> int:
+    """Print the quality report of every day's current run; exit code 6: one failed or is damaged."""
+    bounds = overrides.pop("from"), overrides.pop("to")
+    settings = read_settings(None, overrides)
+    from_ms, to_ms = parse_bounds_ms(*bounds, settings.tzinfo())
+    with closing(open_object_store(settings.store_url, settings.store_access)) as store:
+        days = [
+            counted
+            for day, counted in current_days(store).items()
+            if model in (None, base_model(day.model))
+            and interval in (None, day.interval_s)
+            and is_day_in_range(keys.day_start_ms(day.day), from_ms, to_ms)
+        ]
+        reports, problems = read_reports(store, [counted.run for counted in days if counted.run])
+    problems += [counted.problem for counted in days if counted.problem]
+    if as_json:
+        click.echo(json.dumps([msgspec.to_builtins(report) for report in reports], indent=2))
+    else:
+        for report in reports:
+            for line in quality_lines(report):
+                click.echo(console.plain(line))
+        failed = sum(bool(report.failed) for report in reports)
+        click.echo(f"quality: {len(reports)} runs checked, {failed} with a failed check")
+    for problem in problems:
+        console.err.print(problem, markup=False)
+    return PART_DONE if problems or any(report.failed for report in reports) else 0
+
+
+def quality_lines(report: QualityReport) -> list[str]:
+    """Write a report for people: the run, then checks that did not pass or are unknown."""
+    lines = [
+        f"{report.day}, {in_words(report.model)}, {report.interval_s} s: {report.frames} frames, "
+        f"{report.detections} detections, {report.duplicates_dropped} repeats dropped, "
+        f"{report.lines_dead} lines dead: {'failed' if report.failed else 'passed'}"
+    ]
+    for check in report.checks:
+        if check.passed is not True:
+            verdict = "not passed" if check.passed is False else "unknown"
+            lines.append(f"    {check.name}: {verdict} ({check.count})")
+            lines += [f"        {detail}" for detail in check.details]
+    return lines
+
+
+_MOST_ROWS = 20
+_FIGURES = {
+    "expected": "expected",
+    "announced": "announced",
+    "detected": "detected",
+    "dead letters": "dead_lettered",
+    "forgotten": "forgotten",
+    "overlapped": "overlapped",
+    "counted": "counted",
+    "indexed": "indexed",
+}
+
+
+def print_status(status: Status) -> None:
+    """Print the books as a table, then the pace, what was lost, and what is behind or broken, a line each."""
+    table = Table(
+        title=f"Distinct frames per source, model {status.model or '(none yet)'}",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        # Narrow enough for a terminal of 80 columns: there the headers and the time take two lines.
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    shown = dict(_FIGURES)
+    for rare in ("forgotten", "overlapped"):
+        if not any(getattr(books, rare) for books in status.sources):
+            del shown[rare]
+    if "index" in status.away:
+        del shown["indexed"]
+    table.add_column("source", no_wrap=True)
+    for title in shown:
+        table.add_column(title, justify="right", min_width=max(map(len, title.split())))
+    table.add_column("newest frame", min_width=len("2026-01-01"))
+    sources = status.sources
+    if len(sources) > _MOST_ROWS:  # what needs somebody first
+        sources = sorted(sources, key=_is_even)
+    for books in sources[:_MOST_ROWS]:
+        newest = books.newest_captured_at_ms
+        figures = (str(getattr(books, field)) for field in shown.values())
+        name = plain(books.source_name) + (" *" if books.file_time else "")
+        table.add_row(Text(name), *figures, "" if newest is None else utc(newest))
+    out.print(table)
+    if others := Counter(_is_even(books) for books in sources[_MOST_ROWS:]):
+        uneven = f"{others[False]} are behind or broken, " if others[False] else ""
+        out.print(f"… and {others.total()} more: {uneven}{others[True]} have all frames; `--json` has each")
+    if any(books.file_time for books in status.sources):
+        out.print("* time estimated from the files' modification date or upload time")
+    overlapped = [books for books in status.sources if books.overlapped]
+    for books in overlapped[:_MOST_ROWS]:
+        line = f"{books.source_name}: {books.overlapped} frames of overlapping footage, not counted"
+        out.print(Text(plain(f"{line}; see `frametally quality`")))
+    _print_others(len(overlapped))
+    if "log" not in status.away:
+        print_pace(status)
+    for cause, letters in status.dead_letters.items():
+        at_ms = status.dead_letters_since_ms.get(cause)
+        since = "" if at_ms is None else f", since {utc(at_ms)}"
+        out.print(f"dead letters, {cause}: {letters}{since}; see `frametally dead-letters list`")
+    if status.unidentified_dead_letters:
+        out.print(f"{status.unidentified_dead_letters} messages on the log are unreadable")
+    for lost in status.lost:
+        out.print(
+            Text.assemble(
+                ("lost: ", "bold red"),
+                f"{lost.messages} messages of {lost.topic}-{lost.partition}, offsets {lost.first_offset} to "
+                f"{lost.next_offset - 1}, left the log before they were read",
+            )
+        )
+    for word, style, lines in (("behind", "yellow", status.behind), ("broken", "bold red", status.broken)):
+        for line in lines[:_MOST_ROWS]:
+            out.print(Text.assemble((f"{word}: ", style), plain(line)))
+        _print_others(len(lines))
+    if not status.behind and not status.broken and not status.away:
+        out.print(
+            "settled: expected = announced = detected + dead letters + forgotten + overlapped, "
+            "detected = counted = indexed"
+        )
+
+
+def _print_others(lines: int) -> None:
+    if lines > _MOST_ROWS:
+        out.print(f"… and {lines - _MOST_ROWS} more such lines; `--json` has each")
+
+
+def _is_even(books: SourceLine) -> bool:
+    """Return whether each frame of a source is where it should be: nobody has to see to it."""
+    handled = books.detected + books.forgotten + books.overlapped
+    return not books.producing and (
+        books.expected == books.announced == handled and books.detected == books.counted == books.indexed
+    )
+
+
+def print_pace(status: Status) -> None:
+    """Print how far the log is read, how fast, and when that will be done."""
+    line = f"log: {status.log_committed} of {status.log_messages} messages handled"
+    pace = status.pace
+    if pace.newest_segment_at_ms is not None:
+        line += f"; newest segment {_duration(_age_s(pace.newest_segment_at_ms) or 0)} old"
+    if pace.frames_per_s is not None and status.log_committed < status.log_messages:
+        line += f"; {pace.frames_per_s:.1f} frames/s in the minute before it"
+        if pace.eta_s is not None:
+            line += f", at that pace {_duration(pace.eta_s)} to go"
+    out.print(line)
+
+
+def status_json(status: Status, reports: Iterable[QualityReport], parts: Iterable[StatusPart]) -> str:
+    """Write the books as JSON, with the verdict, the exit code, quality reports and what plug-ins add."""
+    verdict = "away" if status.away else WORDS[status.exit_code]
+    body = status._asdict() | {
+        "sources": [books._asdict() for books in status.sources],
+        "stages": [stage._asdict() for stage in status.stages],
+        "pace": status.pace._asdict() | {"newest_segment_age_s": _age_s(status.pace.newest_segment_at_ms)},
+        "lost": [lost._asdict() for lost in status.lost],
+        "quality": [msgspec.to_builtins(report) | {"passed": not report.failed} for report in reports],
+    }
+    for part in parts:
+        body |= part.figures
+    return json.dumps({"verdict": verdict, "exit_code": status.exit_code, **body}, indent=2)
+
+
+def _age_s(at_ms: int | None) -> float | None:
+    """Seconds since then by this machine's clock, never below 0; None if there is no then."""
+    return None if at_ms is None else round(max(0.0, time.time() - at_ms / 1000), 1)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 100 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / HOUR_S:.0f} h" if seconds < 100 * HOUR_S else f"{seconds / DAY_S:.0f} d"
+
 
 _WATCH_EVERY_S = 2.0
 _REPORTS = 3
@@ -26,25 +225,26 @@ _REPORTS = 3
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@option("--model", "Model id; default: the one published last.")
+@option("--model", "Model id; default: the newest published model.")
 @click.option("--watch", is_flag=True, help="Print them again every 2 s until Ctrl-C.")
 @data_dir_option
 def status(as_json: bool, model: str | None, watch: bool, **overrides: Any) -> int:
     """Print the books; exit with 0 settled, 4 behind, 3 broken.
 
-    What needs a part that is away is left out; the exit code is 2 then.
+    If a part cannot be reached, its numbers are left out and the exit code is 2.
     """
     if as_json and watch:
-        raise Misconfigured("--json and --watch do not go together: use one of them")
+        raise Misconfigured("use either --json or --watch, not both")
     settings = read_settings(None, overrides)
     with closing(WhatAnswers(settings)) as answering:
         while True:
-            ports, ledger, away = answering.look()
+            with _no_collection():
+                ports, ledger, away = answering.look()
             books = _read(ports, ledger, model, away)
             if not watch:
                 break
             console.out.clear()
-            console_status.print_status(books)
+            print_status(books)
             _say_away(books)
             time.sleep(_WATCH_EVERY_S)
         runs = [counted.run for counted in ledger.runs() if counted.run.model == books.model]
@@ -54,14 +254,24 @@ def status(as_json: bool, model: str | None, watch: bool, **overrides: Any) -> i
         parts: list[StatusPart] = [tell(settings, ports.store) for tell in hooks("status")]
     _say_away(books)
     if as_json:
-        click.echo(console_status.status_json(books, reports, parts))
+        click.echo(status_json(books, reports, parts))
     else:
-        console_status.print_status(books)
+        print_status(books)
         for line in (line for part in parts for line in part.lines):
             click.echo(console.plain(line))
         for line in (line for report in reports for line in quality_lines(report)):
             click.echo(console.plain(f"quality: {line}" if line[0] != " " else line))
     return books.exit_code
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    # Half of a look at the books goes into imports, which leave nothing to collect: a tenth less so.
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _say_away(books: Status) -> None:
@@ -83,5 +293,5 @@ def _read(ports: Ports, ledger: Ledger, model: str | None, away: dict[str, str])
         )
     models = ledger.models()
     if model is not None and models and model not in models:
-        raise Misconfigured(f"--model {model}: no segment is of that model; there are {', '.join(models)}")
+        raise Misconfigured(f"--model {model}: no segment has this model; choose from {', '.join(models)}")
     return books

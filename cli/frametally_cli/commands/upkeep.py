@@ -1,26 +1,91 @@
-"""Commands that look after the ledger and the embedded log. They need no component."""
+"""Commands that look after models, dead letters, the ledger and the embedded log."""
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
-from typing import Any
+from typing import Any, get_args
 
 import click
+from rich import box
+from rich.table import Table
+from rich.text import Text
 
+from frametally.books.offsets import consume_command
+from frametally.errors import Misconfigured
 from frametally.opening import open_frame_log, open_ledger, open_object_store
+from frametally.process.reports import exit_code
+from frametally.records import Cause
+from frametally.segments.dead_letters import Entry, choose, drop, list_dead_letters, replay
+from frametally.segments.redetect import redetect as announce_again
 from frametally_cli.console import output as console
-from frametally_cli.options.ports import data_dir_option, read_settings
+from frametally_cli.options.ports import data_dir_option, open_ports, option, read_settings
+from frametally_cli.options.times import parse_bounds_ms
+
+
+@click.command("download-models")
+@click.option("--int8", is_flag=True, help="Also make the INT8 network, calibrated on this store's frames.")
+@data_dir_option
+def download_models(int8: bool, **overrides: Any) -> int:
+    """Fetch the model and check it; with --int8 make its INT8 network."""
+    from frametally_models.files import chosen_model_files
+
+    settings = read_settings("consumer", overrides)
+    with console.stage_bar("model") as bar:
+        files = chosen_model_files(settings, bar)
+    for path in files:
+        click.echo(path)
+    if int8:
+        from frametally_models.int8 import prepare_int8
+
+        with console.stage_bar("int8") as bar:
+            made = prepare_int8(files, settings, bar)
+        click.echo(made.path)
+        click.echo(
+            f"int8: calibrated on {made.frames} frames, finds {made.found_again:.1%} of what f32 finds; "
+            "use it with FRAMETALLY_DETECTOR=openvino FRAMETALLY_PRECISION=int8"
+        )
+    return 0
+
+
+@click.command()
+@option("--model", "Model id of the consumer that will detect them.", required=True)
+@option("--source", "Only this source.")
+@option("--from", "ISO 8601 time: only frames from this time.", metavar="TIME")
+@option("--to", "ISO 8601 time: only frames before this time.", metavar="TIME")
+@data_dir_option
+def redetect(model: str, source: str | None, **overrides: Any) -> int:
+    """Announce stored frames for another model, on a separate topic."""
+    bounds = overrides.pop("from"), overrides.pop("to")
+    settings = read_settings(None, overrides)
+    from_ms, to_ms = parse_bounds_ms(*bounds, settings.tzinfo())
+    with open_ports(settings) as ports, console.stage_bar("frames") as bar:
+        report = announce_again(
+            settings=settings,
+            store=ports.store,
+            log=ports.log,
+            model=model,
+            progress=bar,
+            source=source,
+            from_ms=from_ms,
+            to_ms=to_ms,
+        )
+    console.print_skipped(report.skipped)
+    click.echo(f"frames: {report.announced} announced for {model}, {report.known} already detected")
+    if report.announced:
+        click.echo(f"detect them with: frametally consume --until-caught-up --topic {report.topic}")
+    return exit_code(done_count=report.announced + report.known, skipped=report.skipped)
 
 
 @click.group("ledger")
 def ledger_group() -> None:
-    """Look after the ledger, a cache of what the store holds."""
+    """Manage the ledger, a cache of the store."""
 
 
 @ledger_group.command("rebuild")
 @data_dir_option
 def ledger_rebuild(**overrides: Any) -> int:
-    """Make the ledger anew from the store alone."""
+    """Rebuild the ledger from the store."""
     settings = read_settings(None, overrides)
     with (
         closing(open_object_store(settings.store_url, settings.store_access)) as store,
@@ -28,14 +93,14 @@ def ledger_rebuild(**overrides: Any) -> int:
         console.stage_bar("ledger") as bar,
     ):
         ledger.clear()
-        taken = ledger.refresh(store, bar).taken
-    click.echo(f"ledger: {taken} objects taken in")
+        objects = ledger.refresh(store, bar).taken
+    click.echo(f"ledger: {objects} objects taken in")
     return 0
 
 
 @click.group("log")
 def log_group() -> None:
-    """Look after the embedded log."""
+    """Manage the embedded log."""
 
 
 @log_group.command("trim")
@@ -46,3 +111,130 @@ def log_trim(**overrides: Any) -> int:
     with closing(open_frame_log(settings.log_url, settings.log_access)) as log:
         click.echo(f"{log.trim(settings.topic)} messages removed")
     return 0
+
+
+_cause_option = click.option(
+    "--cause", type=click.Choice(get_args(Cause)), help="Only dead letters with this cause."
+)
+_model_option = option("--model", "Model id; default: all models.")
+
+
+@click.group("dead-letters")
+def dead_letters() -> None:
+    """Manage the messages that consumers could not process."""
+
+
+@dead_letters.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--all", "everything", is_flag=True, help="Include dead letters that were detected later or dropped."
+)
+@_cause_option
+@_model_option
+@data_dir_option
+def list_command(
+    as_json: bool, everything: bool, cause: str | None, model: str | None, **overrides: Any
+) -> int:
+    """List the open dead letters."""
+    with open_ports(read_settings(None, overrides), reading=True) as ports:
+        entries = choose(list_dead_letters(ports.store, model=model), cause=cause)
+    if not everything:
+        entries = [entry for entry in entries if entry.state == "waiting"]
+    if as_json:
+        click.echo(json.dumps([_as_dict(entry) for entry in entries], indent=2))
+        return 0
+    if entries:
+        table = Table(box=box.SIMPLE_HEAD)
+        for column in ("id", "state", "cause", "stage", "source", "message", "reason"):
+            table.add_column(column, overflow="fold")
+        for entry in entries:
+            letter, header = entry.letter, entry.header
+            table.add_row(
+                entry.id,
+                entry.state,
+                entry.cause,
+                letter.stage,
+                letter.source or "",
+                f"{header.topic}-{header.partition}:{letter.offset}",
+                Text(letter.reason),
+            )
+        console.out.print(table)
+    click.echo(f"{len(entries)} dead letters" if entries else "no dead letters")
+    return 0
+
+
+@dead_letters.command()
+@click.argument("id")
+@data_dir_option
+def show(id: str, **overrides: Any) -> int:
+    """Show one dead letter with its message and the segment that holds it, as JSON."""
+    with open_ports(read_settings(None, overrides)) as ports:
+        [entry] = choose(list_dead_letters(ports.store), ids=[id])
+    message = entry.letter.message
+    try:
+        shown: object = json.loads(message)
+    except (ValueError, RecursionError):
+        shown = message.decode(errors="backslashreplace")
+    click.echo(json.dumps({**_as_dict(entry), "message": shown}, indent=2))
+    return 0
+
+
+@dead_letters.command("replay")
+@click.argument("ids", nargs=-1)
+@_cause_option
+@_model_option
+@data_dir_option
+def replay_command(ids: tuple[str, ...], cause: str | None, model: str | None, **overrides: Any) -> int:
+    """Announce dead letters again once their cause is fixed: all, by cause, or by id."""
+    settings = read_settings("consumer", overrides)
+    with open_ports(settings) as ports:
+        entries = choose(list_dead_letters(ports.store, model=model), ids=ids, cause=cause)
+        result = replay(
+            entries,
+            store=ports.store,
+            log=ports.log,
+            partitions=settings.log_partitions,
+            max_pixels=settings.max_image_megapixels * 1_000_000,
+        )
+    console.print_skipped(result.skipped)
+    click.echo(f"{len(result.announced)} announced again; `frametally consume` detects them")
+    for topic in sorted({entry.header.topic for entry in result.announced} - {settings.topic}):
+        click.echo(f"those of topic {topic}: {consume_command(topic, settings)}")
+    return exit_code(done_count=len(result.announced), skipped=result.skipped)
+
+
+@dead_letters.command("drop")
+@click.argument("ids", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All that wait.")
+@_cause_option
+@_model_option
+@data_dir_option
+def drop_command(
+    ids: tuple[str, ...], everything: bool, cause: str | None, model: str | None, **overrides: Any
+) -> int:
+    """Close dead letters that you do not want to replay."""
+    if not (ids or everything or cause):
+        raise Misconfigured("no dead letters given: name ids, --cause CAUSE or --all")
+    with open_ports(read_settings(None, overrides)) as ports:
+        entries = choose(list_dead_letters(ports.store, model=model), ids=ids, cause=cause)
+        click.echo(f"{drop(entries, store=ports.store)} dropped")
+    return 0
+
+
+def _as_dict(entry: Entry) -> dict[str, object]:
+    letter, header = entry.letter, entry.header
+    return {
+        "id": entry.id,
+        "state": entry.state,
+        "cause": entry.cause,
+        "stage": letter.stage,
+        "reason": letter.reason,
+        "source": letter.source,
+        "image_path": letter.image_path,
+        "model": header.model,
+        "log_id": header.log_id,
+        "topic": header.topic,
+        "partition": header.partition,
+        "offset": letter.offset,
+        "segment": entry.segment,
+    }

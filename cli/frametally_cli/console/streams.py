@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from frametally.process.log_lines import stamped
+from frametally.process.reports import stamped
 
 _OURS = ("frametally", "frametally_web")
 _STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))

@@ -1,4 +1,4 @@
-"""The names that a command is given, beside those that there are here."""
+"""The names that a command gets, beside those that exist here."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from frametally.errors import Misconfigured
 from frametally.media.manifests import ManifestReader
 from frametally.media.sources import source_names
-from frametally.naming.known import KnownNames
+from frametally.naming import KnownNames
 from frametally.opening import open_count_index, open_object_store
 from frametally.ports.count_index import CountIndex
 from frametally.settings.loading import Settings
@@ -19,7 +19,7 @@ from frametally_cli.options.ports import is_empty
 
 @dataclass(frozen=True)
 class NamesHere:
-    """The names that there are, and the index that some of them come from; None: there is nothing yet."""
+    """The existing names, and the index that some of them come from; None: there is nothing yet."""
 
     names: KnownNames
     index: CountIndex | None
@@ -27,10 +27,9 @@ class NamesHere:
 
 @contextmanager
 def open_names(settings: Settings) -> Iterator[NamesHere]:
-    """Read the names that there are; in an empty folder nothing is made for it.
+    """Read the existing names; in an empty folder nothing is made for it.
 
-    Raises:
-        FrametallyError: As the ports do.
+    Raises `FrametallyError`: as the ports do.
     """
     if is_empty(settings):
         yield NamesHere(KnownNames({}, settings=settings), None)
@@ -47,16 +46,15 @@ def open_names(settings: Settings) -> Iterator[NamesHere]:
 def check_names(
     settings: Settings, *, sources: Iterable[str] = (), labels: Iterable[str] = (), model: str = ""
 ) -> None:
-    """Refuse names that there are not; where there are none at all yet they are taken, and a line says so.
+    """Refuse unknown names; where no name exists yet they are taken, and a line says so.
 
-    Raises:
-        Misconfigured: There is no such name, with the nearest ones.
+    Raises `Misconfigured` if there is no such name, with the nearest ones.
     """
     with open_names(settings) as here:
         unknown = here.names.unknown(sources=sources, labels=labels, model=model)
-    for one in unknown:
-        if one.is_certain:
-            raise Misconfigured(f"--{one.kind}: {one}")
+    for name in unknown:
+        if name.is_certain:
+            raise Misconfigured(f"--{name.kind}: {name}")
     if unknown:
         note("; ".join(map(str, unknown)))
 

@@ -150,8 +150,7 @@ def repeat_rounds(
 def wait_for(opened: Callable[[], T], should_stop: Callable[[], bool] = lambda: False) -> T:
     """Return what `opened` opens, waited for with a line a minute while a server is away.
 
-    Raises:
-        SystemExit: It was away when a stop was asked for.
+    Raises `SystemExit` if it was away when a stop was asked for.
     """
     patience = Patience(lambda line: click.echo(console.plain(line), err=True), should_stop)
     try:
@@ -224,27 +223,24 @@ def read_settings(
 ) -> Settings:
     """Read a command's settings: its options (those given) win over everything else.
 
-    Args:
-        component: Whose `.env` counts; None for a command that looks after what other commands have made.
-        overrides: The options.
-        must_be_there: Whether there must be data already; default: for commands without a component.
+    The `.env` of `component` counts, too; None is for a command that looks after what other commands have
+    made: there must be data already, unless `must_be_there` says otherwise.
 
-    Raises:
-        Misconfigured: A setting that cannot be, a data folder that is none, or no data where there must be
-            some: what only reads makes nothing, and a folder that was misspelt would look settled.
+    Raises `Misconfigured`: an invalid setting, a data folder that is a file, or no data where there must
+    be some: a command that reads makes nothing, and a folder that was misspelt would look settled.
     """
-    given = dict(overrides)
-    if given.pop("no_file_time", False):
-        given["file_time"] = False
-    settings = load_settings(component, **given)
+    values = dict(overrides)
+    if values.pop("no_file_time", False):
+        values["file_time"] = False
+    settings = load_settings(component, **values)
     must_be_folder(settings)
     for name, remedy in unknown_settings(component).items():
-        console.err.print(f"{name} is no setting and is ignored; {remedy}", markup=False)
+        console.err.print(f"unknown setting {name} is ignored; {remedy}", markup=False)
     if (component is None if must_be_there is None else must_be_there) and is_empty(settings):
         must_be_writable(settings.data_dir)  # else the remedy would lead nowhere
         raise Misconfigured(
             f"no data in {settings.data_dir} yet: run `frametally produce` first, "
-            "or name another folder by --data-dir or FRAMETALLY_DATA_DIR"
+            "or name another folder with --data-dir or FRAMETALLY_DATA_DIR"
         )
     return settings
 
@@ -278,8 +274,7 @@ def check_port(settings: Settings, remedy: str) -> None:
 def metrics_of(settings: Settings) -> AbstractContextManager[None]:
     """Show the metrics of this command, and of those that it starts, where the settings say so.
 
-    Raises:
-        Misconfigured: They cannot be shown there.
+    Raises `Misconfigured` if they cannot be shown there.
     """
     from frametally.telemetry.listener import metrics_shown  # here: a command that ends at once shows none
 
@@ -348,5 +343,5 @@ def ending_on(number: signal.Signals) -> Iterator[None]:
 
 def stopped() -> int:
     """Say that the work was interrupted; return the exit code of that."""
-    console.err.print("stopped; the same command goes on from there")
+    console.err.print("stopped; run the same command to continue")
     return STOPPED

@@ -14,8 +14,7 @@ def parse_time_ms(option: str, text: str, zone: datetime.tzinfo) -> int:
 
     A time without an offset is read in `zone`, as `iso_moment_ms` says.
 
-    Raises:
-        Misconfigured: Neither of the two.
+    Raises `Misconfigured`: neither of the two.
     """
     return _parse(option, text, zone, _event_time_ms)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import click
+from rich import filesize
 
 from frametally.books.index_lag import earlier_version_lines, of_earlier_version
 from frametally.books.runs import current_days, read_run
@@ -19,14 +21,45 @@ from frametally.process.period import parse_period_s, repeat
 from frametally.process.reports import exit_code
 from frametally.records import Run
 from frametally.rules.objects import why_unknown
+from frametally.rules.places import FLOWS, in_words, series_of
+from frametally.rules.times import HOUR_S
 from frametally_cli.console import output as console
-from frametally_cli.console.aggregate import dry_run_lines
 from frametally_cli.options.ports import StorePorts
 from frametally_cli.options.times import parse_bounds_ms
 from frametally_hadoop.driver import aggregate
 from frametally_hadoop.dry_run import dry_run
-from frametally_hadoop.planning.selection import ALL_DAYS, DaySelection, select
-from frametally_hadoop.running.workspace import clear_workspaces
+from frametally_hadoop.planning.counting_steps import ALL_DAYS, DaySelection, select
+from frametally_hadoop.running.engine import clear_workspaces
+
+
+def dry_run_lines(report: Mapping[str, Any]) -> list[str]:
+    """Write a dry run (`frametally aggregate --dry-run --json`) for people."""
+    lines = [f"{day['day']}  {_what(day)}" for day in report["days"]]
+    if not report["days"]:
+        return [f"nothing to count: {report['days_up_to_date']} days are up to date"]
+    total = f"{len(report['days'])} days to count, {report['days_up_to_date']} up to date: "
+    total += f"{report['segments']} segments, {filesize.decimal(report['bytes'])}, "
+    if report["estimated_s"] is None:
+        total += "no earlier aggregation here to estimate the time from"
+    else:
+        total += (
+            f"about {_duration(report['estimated_s'])}, going by the last {report['estimated_from']} here"
+        )
+    return [*lines, total]
+
+
+def _what(day: Mapping[str, Any]) -> str:
+    """Return what would be counted of a day, and from what."""
+    what = f"{in_words(day['model'])}, {day['interval_s']} s"
+    if series_of(day["model"]) == FLOWS:
+        return f"{what}: its tracks"
+    return f"{what}: {day['segments']} segments, {filesize.decimal(day['bytes'])}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / HOUR_S:.1f} h"
 
 
 def asked_days(from_text: str | None, to_text: str | None, *, recount: bool) -> DaySelection:
@@ -43,8 +76,7 @@ def count_once(
     Names the days that an earlier version counted, and afterwards the totals that changed, unless `upgraded`
     is False.
 
-    Raises:
-        Retryable: `wait` is False, and another is at work; or as `driver.aggregate`.
+    Raises `Retryable`: `wait` is False, and another is at work; or as `driver.aggregate`.
     """
     with (
         console.stage_bar("counts") as bar,
@@ -104,29 +136,29 @@ def changed_totals(store: ObjectStore, before: Sequence[Run], runs: Sequence[Run
         try:
             old, new = _totals(store, earlier), _totals(store, run)
         except Poison as error:
-            yield f"{day}; what it was cannot be read: {error}"
+            yield f"{day}; its earlier counts cannot be read: {error}"
             continue
         for source in sorted(old.keys() | new.keys()):
             was, now = old.get(source, (0, 0, 0)), new.get(source, (0, 0, 0))
             if was != now:
                 words = [
-                    f"{was[at]} -> {now[at]} {what}"
-                    for at, what in enumerate(("detections", "objects", "intervals without objects"))
-                    if was[at] != now[at]
+                    f"{was[position]} -> {now[position]} {what}"
+                    for position, what in enumerate(("detections", "objects", "intervals without objects"))
+                    if was[position] != now[position]
                 ]
                 yield f"{day}: {source}: {', '.join(words)}"
 
 
 def _totals(store: ObjectStore, run: Run) -> dict[str, tuple[int, int, int]]:
     """Return by source the detections, the objects, and in how many rows objects are not measured."""
-    found: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
+    sums: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
     for count in read_run(store, run)[0]:
         missing = why_unknown(count.objects, count.detections, count.tracked_detections, None)
-        totals = found[count.source]
+        totals = sums[count.source]
         totals[0] += count.detections
         totals[1] += 0 if missing else count.objects or 0
         totals[2] += missing is not None
-    return {source: (one[0], one[1], one[2]) for source, one in found.items()}
+    return {source: (numbers[0], numbers[1], numbers[2]) for source, numbers in sums.items()}
 
 
 def count_every(
@@ -141,8 +173,7 @@ def count_every(
 
     What is away is waited for by `opened` and `afterwards`: without the index, counting goes on.
 
-    Raises:
-        Misconfigured: `period` is none, or nothing can be counted until a person changes something.
+    Raises `Misconfigured`: `period` is invalid, or nothing can be counted until a person changes something.
     """
     period_s = parse_period_s("--every", period)
 
@@ -162,17 +193,17 @@ def count_every(
 def tell_dry_run(ports: StorePorts, selection: DaySelection, *, as_json: bool) -> int:
     """Say what would be counted; return the exit code."""
     with console.stage_bar("plan") as bar:
-        found = dry_run(settings=ports.settings, store=ports.store, progress=bar, selection=selection)
-    to_count = {(day.model, day.interval_s, day.day) for day in found.days}
+        report = dry_run(settings=ports.settings, store=ports.store, progress=bar, selection=selection)
+    to_count = {(day.model, day.interval_s, day.day) for day in report.days}
     runs = [run for run in _current_runs(ports.store) if (run.model, run.interval_s, run.day) in to_count]
-    body = found._asdict() | {
+    body = report._asdict() | {
         "earlier_version": sorted({run.day for run in of_earlier_version(runs)}),
-        "days": [day._asdict() for day in found.days],
-        "skipped": [item._asdict() for item in found.skipped],
+        "days": [day._asdict() for day in report.days],
+        "skipped": [item._asdict() for item in report.skipped],
     }
-    console.print_skipped(found.skipped)
+    console.print_skipped(report.skipped)
     for line in [json.dumps(body, indent=2)] if as_json else dry_run_lines(body):
         click.echo(line)
     for line in () if as_json else earlier_version_lines(runs):
         click.echo(line)
-    return exit_code(done=len(found.days) + found.days_up_to_date, skipped=found.skipped)
+    return exit_code(done_count=len(report.days) + report.days_up_to_date, skipped=report.skipped)

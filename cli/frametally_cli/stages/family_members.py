@@ -16,8 +16,8 @@ import click
 from frametally.errors import Misconfigured, Retryable
 from frametally.plugins import hooks
 from frametally.process.children import Family, Member
-from frametally.process.log_lines import stamped
-from frametally.process.threads import in_thread
+from frametally.process.limits import in_thread
+from frametally.process.reports import stamped
 from frametally.settings.loading import Settings
 from frametally_cli.console import output as console
 
@@ -32,9 +32,7 @@ class MemberOptions(NamedTuple):
 
     Attributes:
         workers: How many videos are worked on at once; None: as set.
-        every: How often is counted.
         interval_s: Of the counts; None: as set.
-        alone: Whether the dashboard starts nothing: others do.
     """
 
     workers: int | None = None
@@ -44,12 +42,10 @@ class MemberOptions(NamedTuple):
 
 
 class MembersPart(NamedTuple):
-    """What a plug-in has run beside a dashboard.
+    """What a plug-in has run beside a dashboard: its commands, and those of the mission that they need.
 
-    Attributes:
-        members: Its commands, and those of the mission that they need.
-        waiting: Opens what tells, as often as it is called, whether something waits for them; None: `up`
-            alone starts them.
+    `waiting` opens what tells, as often as it is called, whether something waits for them; None: `up` alone
+    starts them.
     """
 
     members: Sequence[Member]
@@ -119,21 +115,21 @@ def _needed(parts: Sequence[MembersPart], stop: threading.Event) -> Iterator[lis
     begun: set[str] = set()
     try:
         with ExitStack() as opened:
-            asked = [
+            waiting = [
                 (part, opened.enter_context(part.waiting())) for part in parts if part.waiting is not None
             ]
-            while asked and not stop.is_set():
+            while waiting and not stop.is_set():
                 try:
-                    for part, is_waiting in [*asked]:
+                    for part, is_waiting in [*waiting]:
                         if is_waiting():
                             yield [member for member in part.members if member.name not in begun]
                             begun |= {member.name for member in part.members}
-                            asked.remove((part, is_waiting))
+                            waiting.remove((part, is_waiting))
                 except Retryable as error:
                     say(f"waiting, and trying again: {error}")
                 stop.wait(_LOOK_EVERY_S)
     except Misconfigured as error:
-        say(f"no video, stream or camera is worked on: {error}")
+        say(f"videos, streams and cameras are not processed: {error}")
 
 
 def is_all_here(settings: Settings) -> bool:

@@ -23,9 +23,9 @@ _PUTS = ("put", "change", "resumable")
 
 
 class _OnceThere:
-    """Stands for a port whose file somebody will make: an empty one of our own until then.
+    """Replaces a port whose file another process will make, by an empty one until then.
 
-    What is asked for by one of the names in `makes` writes: with that, it is made.
+    A call by one of the names in `makes` writes: with that, it is made.
 
     Attributes:
         url: Of the one that is to be made: who opens another book in it makes it, too.
@@ -55,21 +55,21 @@ def open_to_look(settings: Settings) -> Iterator[tuple[Ports, Ledger]]:
 
     What is made later is found then; the store is made by what is first put into it, such as an upload.
     """
-    with readable(settings) as found, tempfile.TemporaryDirectory() as made, ExitStack() as opening:
+    with readable(settings) as available, tempfile.TemporaryDirectory() as made, ExitStack() as opening:
         ports = {
             name: opening.enter_context(
                 closing(_look(url, _empty_url(made, name), open_at, _PUTS if name == "store" else ()))
             )
-            for name, (url, open_at) in port_openers(found).items()
+            for name, (url, open_at) in port_openers(available).items()
         }
         ledger = ports.pop("ledger")
-        yield Ports(found, **ports), ledger
+        yield Ports(available, **ports), ledger
 
 
 class WhatAnswers:
     """The ports and the ledger, to be read again and again; empty ones stand for a log or index that is away.
 
-    What answers stays open; what does not is opened anew when it is looked at next.
+    A part that answers stays open; one that does not is opened again at the next look.
     """
 
     def __init__(self, settings: Settings) -> None:

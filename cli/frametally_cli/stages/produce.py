@@ -2,22 +2,235 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path, PurePath
 
 import click
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
 
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
-from frametally.process.reports import exit_code
+from frametally.process.backfill import Standing
+from frametally.process.reports import Skipped, exit_code
 from frametally.settings.loading import Settings, component_folder
 from frametally_cli.console import output as console
-from frametally_cli.console.backfill import backfill_display, print_skipped_files
-from frametally_cli.console.plan_table import print_plan
-from frametally_producer.plan import plan
-from frametally_producer.produce import ProduceReport, produce
-from frametally_producer.watch import watch
+from frametally_cli.console.output import plain
+from frametally_producer.plan import ProducePlan, plan
+from frametally_producer.produce import ProduceReport, produce, watch
+from frametally_producer.reading.event_time import iso
 from frametally_producer.writing.production import ProduceCall
+
+_LINE_EVERY_S = 30.0
+_DRAW_EVERY_S = 0.1
+_NO_FILES = Standing()
+
+
+def duration(seconds: float) -> str:
+    """Write a length of time for people, rounded to what matters: `2 days 3 h`, `1 h 5 min`, `12 s`."""
+    minutes, rest_s = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} {'day' if days == 1 else 'days'} {hours} h"
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest_s} s" if minutes else f"{rest_s} s"
+
+
+def size(byte_count: float) -> str:
+    """Write a number of bytes for people: `1.5 GB`."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if byte_count < 1000:
+            return f"{byte_count:.0f} {unit}" if unit in ("bytes", "kB") else f"{byte_count:.1f} {unit}"
+        byte_count /= 1000
+    return f"{byte_count:.1f} TB"
+
+
+class BackfillPace:
+    """From how files stand: how fast it goes, and how long it will take."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Wait for the first file: the time begins to run with it."""
+        self._clock = clock
+        self._began_s: float | None = None
+        self.standing = _NO_FILES
+
+    def note(self, standing: Standing) -> None:
+        """Things stand so now."""
+        if self._began_s is None:
+            self._began_s = self._clock()
+        self.standing = standing
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the first file."""
+        return 0.0 if self._began_s is None else self._clock() - self._began_s
+
+    @property
+    def frames_per_s(self) -> float:
+        """Frames announced a second, by this call."""
+        return self.standing.frames_announced / self.elapsed_s if self.elapsed_s else 0.0
+
+    @property
+    def files_done(self) -> int:
+        """Files that are finished, known or skipped."""
+        return self.standing.files_finished + self.standing.files_known + self.standing.files_skipped
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds until the end at the pace so far, by the files' sizes; None while there is none."""
+        now = self.standing
+        left = now.bytes_total - now.bytes_passed - now.bytes_worked
+        if not now.bytes_worked or not self.elapsed_s:
+            return None
+        return max(0.0, left * self.elapsed_s / now.bytes_worked)
+
+    def line(self) -> str:
+        """How things stand, as a line."""
+        now = self.standing
+        left = "" if self.left_s is None else f", about {duration(self.left_s)} left"
+        activity = f"; {now.doing}: {now.at_hand}" if now.doing else ""
+        return (
+            f"{self.files_done} of {now.files_total} files done ({now.files_known} known already, "
+            f"{now.files_skipped} skipped), {now.frames_announced} frames, "
+            f"{self.frames_per_s:.0f} frames/s{left}{activity}"
+        )
+
+
+class BackfillDisplay:
+    """Shows how files stand; implements `reports.Progress` for the file at hand."""
+
+    def __init__(
+        self, console: Console, bars: Progress | None, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Bars are drawn by `bars`; None: lines are printed on `console`."""
+        self._console = console
+        self._bars = bars
+        self._clock = clock
+        self._pace = BackfillPace(clock)
+        self._told_at_s = clock()
+        self._tasks = [bars.add_task(title, total=None, note="") for title in ("files", "")] if bars else []
+
+    def update(self, done: int, total: int | None, note: str = "") -> None:
+        """Move the bar of the file, or the folder of pictures, at hand."""
+        if self._bars is not None:
+            self._bars.start()
+            self._bars.update(self._tasks[1], completed=done, total=total)
+
+    def say(self, line: str) -> None:
+        """Print a line."""
+        self._console.print(Text(plain(line)))
+
+    def stand(self, standing: Standing) -> None:
+        """Files stand so now."""
+        self._pace.note(standing)
+        if self._bars is None:
+            if self._clock() - self._told_at_s >= _LINE_EVERY_S:
+                self._told_at_s = self._clock()
+                self.say(self._pace.line())
+        elif self._clock() - self._told_at_s >= _DRAW_EVERY_S:
+            self._told_at_s = self._clock()
+            self._draw(self._bars)
+
+    def finish(self) -> None:
+        """Draw the last state."""
+        if self._bars is not None and self._bars.live.is_started:
+            self._draw(self._bars)
+            self._bars.stop()
+
+    def _draw(self, bars: Progress) -> None:
+        now, done = self._pace.standing, self._pace.files_done
+        left = "" if self._pace.left_s is None else f"  {duration(self._pace.left_s)} left"
+        note = (
+            f"{done}/{now.files_total} ({now.files_known} known, {now.files_skipped} skipped)"
+            f"  {self._pace.frames_per_s:.0f} frames/s{left}"
+        )
+        bars.start()
+        completed, of_file = now.bytes_passed + now.bytes_worked, f"{PurePath(now.at_hand).name}: {now.doing}"
+        bars.update(self._tasks[0], completed=completed, total=max(now.bytes_total, 1), note=note)
+        bars.update(self._tasks[1], note=plain(of_file) if now.doing else "")
+
+
+@contextmanager
+def backfill_display(console: Console) -> Iterator[BackfillDisplay]:
+    """Show on `console` how files stand, for as long as they are produced."""
+    bars = None
+    if console.is_terminal:
+        bars = Progress(
+            TextColumn("{task.description:<6}"),
+            BarColumn(bar_width=30),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[note]}", markup=False),
+            console=console,
+        )
+    display = BackfillDisplay(console, bars)
+    try:
+        yield display
+    finally:
+        display.finish()
+
+
+def print_skipped_files(console: Console, skipped: Sequence[Skipped]) -> None:
+    """Print what was set aside, each with its reason: a table on a terminal, else a line each."""
+    if not skipped:
+        return
+    if console.is_terminal:
+        table = Table(box=box.SIMPLE_HEAD)
+        table.add_column("skipped", overflow="fold")
+        table.add_column("why, and what to do", overflow="fold")
+        for item in skipped:
+            table.add_row(Text(plain(item.name)), Text(plain(item.reason)))
+        console.print(table)
+    else:
+        for item in skipped:
+            console.print(Text(plain(f"skipped {item.name}: {item.reason}")))
+    console.print(Text(f"{len(skipped)} skipped in all", style="yellow"))
+
+
+_MOST_GAPS = 20
+
+
+def print_plan(console: Console, plan: ProducePlan) -> None:
+    """Print what would be produced, the gaps in it, and how long it would take."""
+    console.print("Plan (nothing was written):")
+    for source in plan.sources:
+        unknown = (
+            f", plus {source.frames_unknown} files without a frame count" if source.frames_unknown else ""
+        )
+        console.print(
+            Text(
+                f"{plain(source.source_name)}: {source.files} files ({source.files_known} known already), "
+                f"{size(source.bytes)}, about {source.frames} new frames{unknown}, "
+                f"{iso(source.first_ms)} to {iso(source.last_ms)}, {len(source.gaps)} gaps"
+            )
+        )
+    for source in plan.sources:
+        for gap in source.gaps[:_MOST_GAPS]:
+            length = duration((gap.to_ms - gap.from_ms) / 1000)
+            console.print(
+                Text(f"gap in {plain(source.source_name)}: {length}, {iso(gap.from_ms)} to {iso(gap.to_ms)}")
+            )
+        if source.gaps:
+            more = len(source.gaps) - _MOST_GAPS
+            console.print(
+                Text(
+                    (f"and {more} more; " if more > 0 else "")
+                    + f"a gap is more than {duration(source.gap_ms / 1000)} without footage"
+                )
+            )
+    if plan.seconds is None or plan.stored_bytes is None:
+        console.print(f"the time needed is unknown: {plan.measured}")
+    else:
+        console.print(
+            f"producing it takes about {duration(plan.seconds)} and {size(plan.stored_bytes)} of disk space "
+            f"({plan.measured})"
+        )
 
 
 def produce_call(
@@ -46,12 +259,12 @@ def produce_files(call: ProduceCall, store: ObjectStore, log: FrameLog) -> int:
     with backfill_display(console.err) as display:
         report = produce(call, store=store, log=log, progress=display, on_standing=display.stand)
     if report.stopped:
-        console.err.print("stopped before the end; the same command goes on from there")
+        console.err.print("stopped before the end; run the same command to continue")
     return _tell(report, stopped=report.stopped)
 
 
 def watch_folders(call: ProduceCall, store: ObjectStore, log: FrameLog) -> int:
-    """Watch folders until a stop is asked for; return the exit code. Raises as `watch`."""
+    """Watch folders until a stop is requested; return the exit code. Raises as `watch`."""
     with backfill_display(console.err) as display:
         report = watch(call, store=store, log=log, progress=display, on_standing=display.stand)
     return _tell(report, stopped=True)
@@ -63,7 +276,7 @@ def tell_plan(call: ProduceCall) -> int:
         planned = plan(call, progress=bar)
     print_skipped_files(console.err, planned.skipped)
     print_plan(console.out, planned)
-    return exit_code(done=sum(source.files for source in planned.sources), skipped=planned.skipped)
+    return exit_code(done_count=sum(source.files for source in planned.sources), skipped=planned.skipped)
 
 
 def _tell(report: ProduceReport, *, stopped: bool) -> int:
@@ -71,4 +284,4 @@ def _tell(report: ProduceReport, *, stopped: bool) -> int:
     click.echo(f"frames: {report.frames_announced} announced, {report.frames_known} known already")
     if stopped:  # a stop that was asked for is no failure, and what was skipped has been told
         return 0
-    return exit_code(done=report.frames_announced + report.frames_known, skipped=report.skipped)
+    return exit_code(done_count=report.frames_announced + report.frames_known, skipped=report.skipped)

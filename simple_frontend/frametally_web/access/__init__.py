@@ -1,1 +1,1 @@
-"""Who may ask for what: the table of rights, who asks, and how people log in."""
+"""Rights: the table of rights, who asks, and how people sign in."""

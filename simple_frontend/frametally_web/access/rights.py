@@ -1,17 +1,17 @@
 """The right that each route needs. A route that has none here is refused to everybody.
 
-This module has those of the mission; endpoints, pages and other routes of plug-ins name theirs. Routes are
-written by method and path, with `{}` for each part that is any; what is under `/api/v1/` is as under `/api/`,
-HEAD is as GET, and WebSockets have `WS` for a method.
+A route of the API declares its right at its handler, a plug-in names those of its pages and sockets; this
+module has those of all else. Routes are written by method and path, with `{}` for each part that is any; what
+is under `/api/v1/` is as under `/api/`, HEAD is as GET, and WebSockets have `WS` for a method.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable
 
-from frametally.plugins import Right, hooks, plugins
+from frametally.plugins import Right, plugins
 from frametally_web.access.visitors import Visitor
-from frametally_web.endpoints.parameters import Endpoint
+from frametally_web.requests.endpoints import Endpoint, route_of
 
 _OPEN = """
 GET /sign-in
@@ -39,96 +39,55 @@ _LOOK = """
 GET /
 GET /books
 GET /data
+GET /dead-letters
 GET /embed
-GET /api/models
-GET /api/labels
-GET /api/sources
-GET /api/catalogue
-GET /api/counts
-GET /api/summary
-GET /api/differences
-GET /api/heatmap
-GET /api/evidence
-GET /api/frames
-GET /api/frames/boxes
-GET /api/frames/image
-GET /api/objects
-GET /api/gap
-GET /api/export
-GET /api/runs
-GET /api/status
-GET /api/dead-letters
-GET /api/events
+GET /footage
+GET /history
 """
 
-_RUN = """
-GET /audit
-GET /api/audit
-POST /api/embeds
-"""
-
-_PART = re.compile(r"\{[^{}]*\}|<[^<>]*>")
-
-_ROUTES: dict[Right, str] = {"open": _OPEN, "look": _LOOK, "run": _RUN}
+_ROUTES: dict[Right, str] = {"open": _OPEN, "look": _LOOK}
 
 
-def route_of(method: str, path: str) -> str:
-    """Return a route as the table has it; `path` is as Flask or Starlette writes it."""
-    rest = path.removeprefix("/api/v1/")
-    return f"{method} {_PART.sub('{}', path if rest == path else f'/api/{rest}')}"
+class Rights:
+    """The table of rights.
 
+    Attributes:
+        by_route: The right by route, such as `GET /api/videos/{}`.
+        by_source: Routes that answer of some sources as if there were no others: all that who sees some has.
+    """
 
-_ENDPOINTS: dict[str, Endpoint] = {
-    route_of(one.method, one.address): one for endpoints in hooks("endpoints") for one in endpoints
-}
-_OF_PLUGINS: dict[str, Right] = {
-    **{route: one.right for route, one in _ENDPOINTS.items()},
-    **{f"GET {page.path}": page.right for plugin in plugins() for page in plugin.pages},
-    **{route: right for plugin in plugins() for route, right in plugin.other_routes.items()},
-}
+    def __init__(self, endpoints: Iterable[Endpoint]) -> None:
+        """Take the rights of the API's endpoints, of the mission's other routes, and of plug-ins."""
+        declared = {route_of(endpoint.method, endpoint.address): endpoint for endpoint in endpoints}
+        pages = [page for plugin in plugins() for page in plugin.pages]
+        self.by_route: dict[str, Right] = {
+            **{route: right for right, routes in _ROUTES.items() for route in routes.split("\n") if route},
+            **{route: endpoint.right for route, endpoint in declared.items()},
+            **{f"GET {page.path}": page.right for page in pages},
+            **{route: right for plugin in plugins() for route, right in plugin.other_routes.items()},
+        }
+        self.by_source = frozenset(
+            [
+                *(f"GET {path}" for path in ("/", "/data", "/embed", "/history")),
+                *(route for route, endpoint in declared.items() if endpoint.by_source),
+                *(f"GET {page.path}" for page in pages if page.by_source),
+            ]
+        )
+        self._computing = frozenset(route for route, endpoint in declared.items() if endpoint.only_computes)
 
-RIGHTS: dict[str, Right] = {
-    route: right for right, routes in _ROUTES.items() for route in routes.split("\n") if route
-} | _OF_PLUGINS
-"""The right by route, such as `GET /api/videos/{}`."""
+    def is_for(self, visitor: Visitor, route: str) -> bool:
+        """Return whether there is a route of the table, such as `GET /videos`, for who asks."""
+        right = self.by_route.get(route)
+        if right is None:
+            return False
+        return right == "open" or (visitor.may(right) and (not visitor.sources or route in self.by_source))
 
+    def is_change(self, method: str, path: str) -> bool:
+        """Return whether a route changes anything; whatever is not known to change nothing does."""
+        reads = method in ("GET", "HEAD", "OPTIONS", "WS")
+        return not reads and route_of(method, path) not in self._computing
 
-BY_SOURCE = frozenset(
-    [
-        *(f"GET {path}" for path in ("/", "/data", "/embed")),
-        *(
-            f"GET /api/{path}"
-            for path in (
-                *("models", "labels", "sources", "catalogue", "counts", "summary", "differences", "heatmap"),
-                *("evidence", "frames", "frames/boxes", "frames/image", "objects", "gap", "export"),
-            )
-        ),
-        *(route for route, one in _ENDPOINTS.items() if one.by_source),
-        *(f"GET {page.path}" for plugin in plugins() for page in plugin.pages if page.by_source),
-    ]
-)
-"""Routes that answer of some sources as if there were no others: all that who sees some alone has."""
-
-
-_CHANGES_NOTHING = frozenset(route for route, one in _ENDPOINTS.items() if one.only_computes)
-"""Routes that are asked as those are that change something, and only work something out."""
-
-
-def is_for(one: Visitor, route: str) -> bool:
-    """Return whether there is a route of the table, such as `GET /videos`, for who asks."""
-    right = RIGHTS.get(route)
-    if right is None:
-        return False
-    return right == "open" or (one.may(right) and (not one.sources or route in BY_SOURCE))
-
-
-def is_change(method: str, path: str) -> bool:
-    """Return whether a route changes anything; whatever is not known to change nothing does."""
-    reads = method in ("GET", "HEAD", "OPTIONS", "WS")
-    return not reads and route_of(method, path) not in _CHANGES_NOTHING
-
-
-def right_of(method: str, path: str) -> Right | None:
-    """Return the right that a route needs (see `route_of`); None: nobody has said, so nobody has it."""
-    found = RIGHTS.get(route_of(method, path))
-    return RIGHTS.get(route_of("GET", path)) if found is None and method == "HEAD" else found
+    def right_of(self, method: str, path: str) -> Right | None:
+        """Return the right that a route needs (see `route_of`); None: nobody has said, so nobody has it."""
+        right = self.by_route.get(route_of(method, path))
+        return self.by_route.get(route_of("GET", path)) if right is None and method == "HEAD" else right

@@ -20,7 +20,7 @@ from frametally_web.access.visitors import visitor
 
 
 class SeenIndex:
-    """A `CountIndex` for everybody: whoever sees all sources reads the index's own answers."""
+    """A `CountIndex` for everybody: a visitor who sees all sources reads the index's own answers."""
 
     def __init__(self, index: CountIndex) -> None:
         """Look through `index`, which the caller closes."""
@@ -36,42 +36,42 @@ class SeenIndex:
             return self._index.labels(model)
         most: Counter[str] = Counter()
         for base_s in sorted({day.base_interval_s for day in self._index.counted_days(model)}):
-            found: Counter[str] = Counter()
+            detections: Counter[str] = Counter()
             for bucket in self.histogram(CountQuery(model, base_s, AGES_S)).buckets:
-                found[bucket.label] += bucket.detections
-            most |= found  # never summed over intervals, as the index's own are not
-        return sorted(most.items(), key=lambda one: (-one[1], one[0]))
+                detections[bucket.label] += bucket.detections
+            most |= detections  # never summed over intervals, as the index's own are not
+        return sorted(most.items(), key=lambda item: (-item[1], item[0]))
 
     def series(self) -> list[Series]:
         """Return what can be asked for, of models that have counted what is seen; see `CountIndex.series`."""
         every = self._index.series()
         if not visitor().sources:
             return every
-        seen = {model for model in {one.model for one in every} if self.sources(model)}
-        return [one for one in every if one.model in seen]
+        visible_models = {model for model in {entry.model for entry in every} if self.sources(model)}
+        return [entry for entry in every if entry.model in visible_models]
 
     def sources(self, model: str) -> list[SourceSummary]:
         """Return the sources of the model that are seen, by name."""
-        return [one for one in self._index.sources(model) if _is_seen(model, one.source)]
+        return [summary for summary in self._index.sources(model) if _is_seen(model, summary.source)]
 
     def histogram(self, query: CountQuery) -> Histogram:
         """Return counts per interval and label."""
-        return self._index.histogram(self._seen(query))
+        return self._index.histogram(self._restrict(query))
 
     def week_hours(self, query: CountQuery) -> list[WeekHour]:
         """Return counts per hour of the week."""
-        return self._index.week_hours(self._seen(query))
+        return self._index.week_hours(self._restrict(query))
 
     def evidence(self, query: CountQuery, *, limit_per_label: int = 1) -> list[IndexedEvidence]:
         """Return the busiest evidence frames per label."""
-        return self._index.evidence(self._seen(query), limit_per_label=limit_per_label)
+        return self._index.evidence(self._restrict(query), limit_per_label=limit_per_label)
 
-    def _seen(self, query: CountQuery) -> CountQuery:
+    def _restrict(self, query: CountQuery) -> CountQuery:
         if not visitor().sources:
             return query
-        asked = query.sources or [one.source for one in self._index.sources(query.model)]
+        sources = query.sources or [summary.source for summary in self._index.sources(query.model)]
         # None would be all: where nothing is seen, a source that there is not is asked for.
-        return query._replace(sources=[one for one in asked if _is_seen(query.model, one)] or [""])
+        return query._replace(sources=[source for source in sources if _is_seen(query.model, source)] or [""])
 
 
 def _is_seen(model: str, source: str) -> bool:

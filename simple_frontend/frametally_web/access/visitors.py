@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import NamedTuple
 
 from frametally_accounts.rights import ROLES, Role
+
+_MOST_ADMINISTRATORS = 3
 
 
 class Visitor(NamedTuple):
@@ -33,7 +36,7 @@ class Visitor(NamedTuple):
 
     @property
     def rights(self) -> str:
-        """What pages are told of what they may ask for: the roles' names, and `all` who sees all sources."""
+        """What pages know of their rights: the roles' names, and `all` who sees all sources."""
         return " ".join([*filter(self.may, ROLES), *([] if self.sources or self.role is None else ["all"])])
 
     def sees(self, source: str) -> bool:
@@ -45,6 +48,7 @@ NOBODY = Visitor()
 ANYBODY = Visitor(role="run")
 """Where there are no accounts."""
 
+_administrators: ContextVar[Callable[[], Sequence[str]]] = ContextVar("administrators", default=list)
 _now: ContextVar[Visitor] = ContextVar("visitor", default=ANYBODY)
 
 
@@ -56,13 +60,25 @@ def visitor() -> Visitor:
 def remedy_for(right: Role, remedy: str | None) -> str | None:
     """Return what who asks has to do first to do what takes `right`; None: nothing.
 
-    `remedy` is what everybody has to do; None: nothing.
+    `remedy` is what has to be set up before; None: nothing.
     """
-    if remedy is None and not visitor().may(right):
-        return f"It takes an account with the role {right}: ask whoever runs this server."
+    if not visitor().may(right):  # only administrators read how to set up a server
+        return f"You need an account with the role {right}: ask {whom_to_ask()}."
     return remedy
 
 
-def set_visitor(one: Visitor) -> None:
-    """Have `one` be who asks, until what is being answered is answered."""
-    _now.set(one)
+def set_administrators(names: Callable[[], Sequence[str]]) -> None:
+    """Have `names` say who administers this server, until what is being answered is answered."""
+    _administrators.set(names)
+
+
+def whom_to_ask() -> str:
+    """Return whom a visitor asks for what they may not do: by name only for those who have signed in."""
+    names = _administrators.get()() if visitor().name else ()
+    names_text = ", ".join(names[:_MOST_ADMINISTRATORS])
+    return f"an administrator ({names_text})" if names_text else "an administrator"
+
+
+def set_visitor(new_visitor: Visitor) -> None:
+    """Make `new_visitor` the visitor until the request is answered."""
+    _now.set(new_visitor)

@@ -58,13 +58,13 @@ class AsyncChannel(NamedTuple):
 
     def described(self) -> dict[str, Any]:
         """Return it as AsyncAPI has a WebSocket."""
-        said = [message for operation in self.operations for message in operation.messages]
+        messages = [message for operation in self.operations for message in operation.messages]
         return {
             "address": self.address,
             "title": self.title,
             "description": self.description,
             **({"parameters": {**self.parameters}} if self.parameters else {}),
-            "messages": _references(said, "components"),
+            "messages": _references(messages, "components"),
             "bindings": _WEBSOCKET,
         }
 
@@ -90,8 +90,8 @@ def describe_messages() -> dict[str, Any]:
     parts: list[AsyncChannels] = [*hooks("channels")]
     events = [*_EVENTS, *(message for part in parts for message in part.events)]
     channels = [channel for part in parts for channel in part.channels]
-    said = [(channel.name, operation) for channel in channels for operation in channel.operations]
-    kinds = [*events, *(message for _, operation in said for message in operation.messages)]
+    operations = [(channel.name, operation) for channel in channels for operation in channel.operations]
+    kinds = [*events, *(message for _, operation in operations for message in operation.messages)]
     _, schemas = msgspec.json.schema_components([kind.data for kind in kinds], ref_template=_REFERENCE)
     for schema in schemas.values():
         schema["description"] = inspect.cleandoc(schema.get("description", "")).partition("\n\nAttributes:")[
@@ -103,7 +103,7 @@ def describe_messages() -> dict[str, Any]:
             "title": "frametally",
             "version": frametally_web.API_VERSION,
             "description": "Server-sent events and WebSockets. Each message carries the whole state of its "
-            "kind or thing: whoever missed one has lost nothing.",
+            "kind or thing: a missed message loses nothing.",
             "license": {"name": "MIT", "url": "https://opensource.org/license/mit"},
         },
         "defaultContentType": "application/json",
@@ -118,8 +118,11 @@ def describe_messages() -> dict[str, Any]:
             **{channel.name: channel.described() for channel in channels},
         },
         "operations": {
-            "tell": _operation("send", "events", "The server tells what changed.", events),
-            **{one.name: _operation(one.action, name, one.summary, one.messages) for name, one in said},
+            "tell": _operation("send", "events", "The server reports changes.", events),
+            **{
+                operation.name: _operation(operation.action, name, operation.summary, operation.messages)
+                for name, operation in operations
+            },
         },
         "components": {
             "messages": {

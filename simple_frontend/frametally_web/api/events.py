@@ -1,7 +1,7 @@
 """`/api/events`: server-sent events, so that a page grows with the work and does not ask in vain.
 
 One thread watches for all streams, which wait without one, so there may be hundreds; each ends after a while,
-and browsers connect again. An event carries the whole state: whoever missed one has lost nothing.
+and browsers connect again. An event carries the whole state: a missed message loses nothing.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from starlette.types import Receive, Scope, Send
 from frametally.settings.loading import Settings
 from frametally_web.books import status
 from frametally_web.books.reader import BooksReader, Reading, Seen
-from frametally_web.requests import query
+from frametally_web.requests.endpoints import Routes
+from frametally_web.requests.parameters import check_known
 from frametally_web.requests.problems import Problem
 
+EVENTS = Routes("Books", native=True)
 _HEARTBEAT_S = 5.0
 _RECONNECT_MS = 2000
 _HEADERS = {
@@ -42,35 +44,38 @@ class Streams:
         self._watching: asyncio.Task[None] | None = None
         self.open = 0
 
+    @EVENTS.route(
+        "GET events", "Server-sent events: what changed.", named="events", media_types=("text/event-stream",)
+    )
     async def answer(self, request: Request) -> Response:
         """Open a stream; a HEAD has its headers alone.
 
         Raises:
-            Problem: 503, if there are as many as are allowed; 400, if anything is asked for.
+            Problem: 503, if there are as many as are allowed; 400, if the request has parameters.
         """
-        query.check_known(request.query_params, [])
+        check_known(request.query_params, [])
         if request.method == "HEAD":
             return Response(headers=_HEADERS, media_type="text/event-stream")
         if self.open >= self._most:
             raise Problem(
                 503,
-                f"{self._most} streams are open already, and there may be no more.",
-                remedy="Ask /api/status from time to time instead.",
+                f"{self._most} streams are already open, the maximum.",
+                remedy="Poll /api/status instead.",
             )
         return _Stream(self)
 
     async def events(self) -> AsyncIterator[bytes]:
         """Yield what one stream tells, until its time is over or the server goes down."""
         ends_s = time.monotonic() + self._seconds
-        told = Seen(None, None)
+        last_seen = Seen(None, None)
         yield f"retry: {_RECONNECT_MS}\n\n".encode()
         while time.monotonic() < ends_s and not self._books.is_closed:
-            seen = self._seen
-            if not _news(seen, told):
+            current = self._seen
+            if not _news(current, last_seen):
                 await self._next_turn(ends_s - time.monotonic())
-                seen = self._seen
-            yield b"".join(_news(seen, told)) or b": still here\n\n"
-            told = seen
+                current = self._seen
+            yield b"".join(_news(current, last_seen)) or b": still here\n\n"
+            last_seen = current
 
     async def _next_turn(self, most_s: float) -> None:
         """Wait until the watching thread has come back once more, for as long as `most_s`."""
@@ -106,21 +111,21 @@ class _Stream(StreamingResponse):
             self._streams.open -= 1
 
 
-def _news(seen: Seen, told: Seen) -> list[bytes]:
-    """Return the events that tell of what was seen since `told`."""
+def _news(current: Seen, last_seen: Seen) -> list[bytes]:
+    """Return the events that tell of what was seen since `last_seen`."""
     events = []
-    if seen.version is not None and seen.version != told.version:
-        events.append(_event("index", {"version": seen.version}))
-    for kind, version in seen.others.items():
-        if version != told.others.get(kind):
+    if current.version is not None and current.version != last_seen.version:
+        events.append(_event("index", {"version": current.version}))
+    for kind, version in current.others.items():
+        if version != last_seen.others.get(kind):
             events.append(_event(kind, {"version": version}))
-    if seen.reading is not None and _is_news(seen.reading, told.reading):
-        events.append(_event("status", status.answer(seen.reading)))
+    if current.reading is not None and _is_news(current.reading, last_seen.reading):
+        events.append(_event("status", status.answer(current.reading)))
     return events
 
 
-def _is_news(reading: Reading, told: Reading | None) -> bool:
-    return told is None or reading.status != told.status
+def _is_news(reading: Reading, last_reading: Reading | None) -> bool:
+    return last_reading is None or reading.status != last_reading.status
 
 
 def _event(kind: str, data: object) -> bytes:

@@ -15,8 +15,9 @@ import msgspec
 import frametally_web
 from frametally.plugins import plugins
 from frametally_web.api.endpoints import ALL_ENDPOINTS
-from frametally_web.endpoints.parameters import Endpoint, Parameter
 from frametally_web.requests.answers import Answer
+from frametally_web.requests.endpoints import Endpoint
+from frametally_web.requests.parameters import Parameter
 from frametally_web.requests.problems import MEANINGS, problem_type
 
 _EXPORT = {
@@ -29,26 +30,19 @@ _WITHOUT_CONTENT = {204, 304}
 _EXAMPLES = Path(__file__).parent / "examples.json"
 _FIELDS_OF = re.compile(r"(?:other )?fields are those of `(\w+)`|see `(\w+)`")
 
-TAGS = {
-    "requests": ("Catalogue", "What can be asked for: models, labels, sources."),
-    "charts": ("Counts", "How many of what, per interval, hour of the week, label and source."),
-    "proof": ("Proof", "The frames, boxes and objects that numbers were counted from."),
-    "books": ("Books", "Whether every frame is accounted for, and what runs."),
-    "exports": ("Export", "The same numbers as files."),
-    "audit": ("Audit log", "Who changed what, when and from where."),
-}
-"""By the package that makes an answer: the name of a group of routes, and what it is."""
-
-_PACKAGE_OF = {
-    "differences": "charts",
-    "frames_image": "proof",
-    "events": "books",
-    "export": "exports",
-    "post_embed": "charts",
-}
+TAGS = (
+    ("Catalogue", "The available models, labels and sources."),
+    ("Counts", "Counts per interval, hour of the week, label and source."),
+    ("Proof", "The frames, boxes and objects that numbers were counted from."),
+    ("Books", "Whether every frame is accounted for, and what runs."),
+    ("Changes", "Changes of footage: what each would do, and how far it is."),
+    ("Export", "The same numbers as files."),
+    ("Audit log", "Who changed what, when and from where."),
+)
+"""Groups of routes, and what each is."""
 
 _COMMON = {
-    "announced": "Frames that the log was told of.",
+    "announced": "Frames that were announced on the log.",
     "base_intervals_s": "Its stored intervals in seconds, finest first.",
     "cause": "Why, as a word for programs.",
     "cells": "By weekday, then hour.",
@@ -56,38 +50,38 @@ _COMMON = {
     "committed": "How far readers have come.",
     "count": "How many.",
     "counted": "What is counted: frames, or the medium that counts there.",
-    "counted_until_ms": "Event time up to which it is counted; null before it is.",
+    "counted_until_ms": "Event time up to which it is counted; null before the first count.",
     "covered_s": "Seconds with footage, summed over sources; null where that was not noted.",
     "day": "UTC day.",
     "dead_lettered": "Frames that could not be detected.",
     "details": "Some of them, in words.",
     "detected": "Frames that were analysed.",
-    "duplicates_dropped": "Frames that came twice, and count once.",
+    "duplicates_dropped": "Repeated frames, counted once.",
     "earlier_ms": "How much earlier the moment beside one lies; null where clocks never showed it.",
     "end_ms": "End of the interval, not included.",
     "expected": "Frames that the media have.",
-    "footage_until_ms": "Event time of its newest frame; null where there is none.",
-    "forgotten": "Frames that were taken out on request.",
+    "footage_until_ms": "Event time of its newest frame; null without frames.",
+    "forgotten": "Frames that were removed on request.",
     "frames_behind": "Frames that wait.",
     "hour": "Hour of local time, 0 to 23.",
-    "indexed": "Frames whose counts can be asked for.",
+    "indexed": "Frames in the count index.",
     "interval_s": "Seconds of an interval.",
-    "kind": "Which of the reasons it is.",
+    "kind": "The reason.",
     "labels_left_out": "How many more labels there are.",
     "least": "The fewest.",
     "lines_dead": "Lines that could not be read.",
     "messages": "Messages in the log.",
     "most": "The most.",
     "models": "The newest published first.",
-    "newest_captured_at_ms": "Newest event time there is; null before there is any.",
-    "not_analysed": "What was filmed and is not in the counts; null where the store does not say for now.",
+    "newest_captured_at_ms": "Newest event time; null without data.",
+    "not_analysed": "Footage that is not in the counts; null while the store is unavailable.",
     "not_counted": "The medium that does not count there.",
     "of_sources": "Of so many.",
     "overlapped": "Frames that do not count, as another medium has their moment.",
     "params": "Hash of the settings.",
-    "passed": "Whether it is as it should be.",
+    "passed": "Whether it is correct.",
     "producing": "Whether some of it is being produced now.",
-    "quality": "The report; null where the run has none.",
+    "quality": "The report; null without one.",
     "reason": "Why, in words.",
     "run_id": "Id of the run.",
     "runs": "The newest day first.",
@@ -95,12 +89,13 @@ _COMMON = {
     "settings": "The settings by name; null where the run did not record them.",
     "start_ms": "Start of the interval.",
     "stage": "Name of the stage.",
-    "timed_by_file": "Whether some of its times are only files' dates; null where the store does not say.",
+    "timed_by_file": "Whether some of its times are only files' dates; null while the store is unavailable.",
     "v": "Version of the record.",
     "weekday": "Day of the week, 1 is Monday.",
     "words": "They on one line.",
     "at_ms": "A moment of event time.",
-    "base_interval_s": "The stored interval that was read, in seconds; null where there is nothing to read.",
+    "base_interval_s": "The interval that was read, in seconds: a stored one, or 1 of seconds counted from "
+    "frames; null without data.",
     "box": "Left, top, width and height in pixels of the stored frame.",
     "boxes": "Those that count.",
     "captured_at_ms": "Event time of the frame.",
@@ -109,21 +104,21 @@ _COMMON = {
     "detections": "Boxes that count.",
     "frames": "Frames.",
     "from_ms": "Start of the range.",
-    "hours": "Hours of the day that were asked for; null: all.",
+    "hours": "The chosen hours of the day; null: all.",
     "image_path": "Key of the frame's JPEG in the store.",
-    "image_url": "Where this server has it.",
+    "image_url": "Its address on this server.",
     "label": "Class name.",
     "labels": "Class names.",
-    "model": "Model id; null before there is any data.",
+    "model": "Model id; null without data.",
     "name": "Its name.",
-    "note": "A sentence on what is not as it should be; null where all is.",
-    "objects": "Unique objects, each where it was first seen; null where they are not known.",
-    "objects_missing": "Why objects are not known; null where they are.",
+    "note": "A warning in one sentence; null if all is well.",
+    "objects": "Unique objects, each where it was first seen; null if unknown.",
+    "objects_missing": "Why objects are unknown; null if they are known.",
     "source": "Slug of the source.",
     "sources": "The sources.",
     "timezone": "IANA name of the time zone.",
     "to_ms": "Its end, not included.",
-    "weekdays": "Days of the week that were asked for, 1 is Monday; null: all.",
+    "weekdays": "The chosen days of the week, 1 is Monday; null: all.",
 }
 """Fields that mean the same wherever a record does not say more."""
 
@@ -137,7 +132,7 @@ class ProblemDocument(Answer, frozen=True, kw_only=True):
         status: The HTTP status.
         detail: What is wrong with what.
         remedy: What to do about it.
-        parameter: The query parameter at fault; absent where it is none.
+        parameter: The query parameter at fault; absent where it is not one.
         value: Which of the parameter's values is at fault, where it may have several.
         instead: Values that would do, the nearest first.
     """
@@ -155,7 +150,9 @@ class ProblemDocument(Answer, frozen=True, kw_only=True):
 @functools.cache
 def describe() -> dict[str, Any]:
     """Return the OpenAPI document, ready to be written as JSON."""
-    records = [form for one in ALL_ENDPOINTS for form in (one.answer, one.body) if form is not None]
+    records = [
+        form for endpoint in ALL_ENDPOINTS for form in (endpoint.answer, endpoint.body) if form is not None
+    ]
     _, components = msgspec.json.schema_components([*records, ProblemDocument], ref_template=_REFERENCE)
     bases = {base.__name__: base for base in _subclasses(msgspec.Struct) if base.__doc__}
     _describe_fields(components, {name: _attributes(base.__doc__ or "") for name, base in bases.items()})
@@ -165,13 +162,13 @@ def describe() -> dict[str, Any]:
             "title": "frametally",
             "version": frametally_web.API_VERSION,
             "summary": "Counts of objects per label, source and time interval, and the frames behind them.",
-            "description": "Routes are GET unless they take what is drawn or uploaded. Times are "
+            "description": "Routes are GET unless they accept a drawing or an upload. Times are "
             "milliseconds since 1970-01-01T00:00:00Z of event time. A parameter that a route does not have "
             "is an error.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/api/v1"}],
-        "tags": [{"name": name, "description": text} for name, text in [*TAGS.values(), *_plugin_tags()]],
+        "tags": [{"name": name, "description": text} for name, text in [*TAGS, *_plugin_tags()]],
         "paths": _paths(),
         "components": {
             "schemas": dict(sorted(components.items())),
@@ -185,7 +182,7 @@ def describe() -> dict[str, Any]:
                     "type": "apiKey",
                     "in": "cookie",
                     "name": "frametally",
-                    "description": "Of a log-in at `/sign-in`; behind TLS it is `__Host-frametally`.",
+                    "description": "Of a sign-in at `/sign-in`; behind TLS it is `__Host-frametally`.",
                 },
             },
         },
@@ -193,10 +190,10 @@ def describe() -> dict[str, Any]:
     }
 
 
-def _subclasses(of: type[Any]) -> Iterator[type[Any]]:
-    for one in of.__subclasses__():
-        yield one
-        yield from _subclasses(one)
+def _subclasses(base: type[Any]) -> Iterator[type[Any]]:
+    for subclass in base.__subclasses__():
+        yield subclass
+        yield from _subclasses(subclass)
 
 
 def _plugin_tags() -> list[tuple[str, str]]:
@@ -212,31 +209,23 @@ def _paths() -> dict[str, dict[str, Any]]:
 
 def examples() -> Mapping[str, Any]:
     """Return an answer of each route, by the endpoint's name: those of the manual."""
-    found: Mapping[str, Any] = json.loads(_EXAMPLES.read_text(encoding="utf-8"))
-    return found
-
-
-def tag_of(endpoint: Endpoint) -> str:
-    """Return the name of the group that a route is of."""
-    package = _PACKAGE_OF.get(endpoint.name)
-    if package is None and endpoint.answer is not None:
-        package = endpoint.answer.__module__.split(".")[1]
-    return endpoint.tag or TAGS[package or "requests"][0]
+    examples_by_name: Mapping[str, Any] = json.loads(_EXAMPLES.read_text(encoding="utf-8"))
+    return examples_by_name
 
 
 def _describe_fields(
     components: dict[str, dict[str, Any]], told_by_bases: Mapping[str, dict[str, str]]
 ) -> None:
     """Give every field its words, from the record's docstring or the record that this one names."""
-    told = {name: _attributes(schema.get("description", "")) for name, schema in components.items()}
-    told = {**told_by_bases, **told}
+    meanings = {name: _attributes(schema.get("description", "")) for name, schema in components.items()}
+    meanings = {**told_by_bases, **meanings}
     for name, schema in components.items():
         text = inspect.cleandoc(schema.get("description", ""))
-        for of in _FIELDS_OF.findall(text):
-            told[name] = {**told.get(of[0] or of[1], {}), **told[name]}
+        for record in _FIELDS_OF.findall(text):
+            meanings[name] = {**meanings.get(record[0] or record[1], {}), **meanings[name]}
         schema["description"] = text.partition("\n\nAttributes:")[0]
         for field, of_field in schema.get("properties", {}).items():
-            words = told[name].get(field) or _COMMON.get(field)
+            words = meanings[name].get(field) or _COMMON.get(field)
             if words:
                 of_field["description"] = words
             if field.endswith("_ms") and of_field.get("type") == "integer":
@@ -246,8 +235,8 @@ def _describe_fields(
 def _attributes(text: str) -> dict[str, str]:
     """Return what a docstring's "Attributes:" says, by field."""
     _, _, listed = inspect.cleandoc(text).partition("Attributes:\n")
-    found = re.findall(r"^    (\w+): (.*(?:\n {5,}.*)*)", listed, re.MULTILINE)
-    return {name: " ".join(words.split()) for name, words in found}
+    attributes = re.findall(r"^    (\w+): (.*(?:\n {5,}.*)*)", listed, re.MULTILINE)
+    return {name: " ".join(words.split()) for name, words in attributes}
 
 
 def _operation(endpoint: Endpoint) -> dict[str, Any]:
@@ -261,10 +250,10 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     for status in (400, 401, 403, 405, 503, *endpoint.statuses):
         responses[str(status)] = _problem(status)
     if endpoint.name == "frames_image":
-        responses["304"] = {"description": "The browser has it already."}
+        responses["304"] = {"description": "The browser has the current version."}
     operation = {
         "operationId": endpoint.name,
-        "tags": [tag_of(endpoint)],
+        "tags": [endpoint.tag],
         "summary": endpoint.summary,
         "parameters": [_parameter(parameter) for parameter in endpoint.parameters],
         "responses": dict(sorted(responses.items())),
@@ -284,11 +273,11 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     return operation
 
 
-def _form(parts: tuple[Parameter, ...]) -> dict[str, Any]:
+def _form(parts: tuple[Parameter[Any], ...]) -> dict[str, Any]:
     return {
         "type": "object",
-        "required": [one.name for one in parts if one.required],
-        "properties": {one.name: one.schema | {"description": one.description} for one in parts},
+        "required": [part.name for part in parts if part.required],
+        "properties": {part.name: part.schema | {"description": part.description} for part in parts},
     }
 
 
@@ -319,9 +308,9 @@ def _content(
     }
 
 
-def _parameter(parameter: Parameter) -> dict[str, Any]:
+def _parameter(parameter: Parameter[Any]) -> dict[str, Any]:
     schema = {"type": "array", "items": parameter.schema} if parameter.many else parameter.schema
-    found: dict[str, Any] = {
+    description: dict[str, Any] = {
         "name": parameter.name,
         "in": parameter.place,
         "description": parameter.description,
@@ -329,8 +318,8 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
         "schema": schema,
     }
     if parameter.many:
-        found |= {"style": "form", "explode": True}
+        description |= {"style": "form", "explode": True}
     if parameter.example:
         example: Any = int(parameter.example) if parameter.schema["type"] == "integer" else parameter.example
-        found["example"] = [example] if parameter.many else example
-    return found
+        description["example"] = [example] if parameter.many else example
+    return description

@@ -6,13 +6,30 @@ import json
 from typing import Any
 
 from frametally_web.api.endpoints import ALL_ENDPOINTS
-from frametally_web.api.openapi import describe, tag_of
-from frametally_web.endpoints.parameters import Endpoint, Parameter
+from frametally_web.api.openapi import describe
+from frametally_web.requests.endpoints import Endpoint
+from frametally_web.requests.parameters import Parameter
 
 _SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
-_LEFT_OUT = ("events", "video_poster", "video_sprite", "video_sprite_vtt", "post_embed")
-"""Routes that a run would wait for: one does not end, the others have nothing before a worker was there; and
-one that answers where people log in alone."""
+_LEFT_OUT = (
+    "events",
+    *("video_poster", "video_sprite", "video_sprite_vtt"),
+    *("post_embed", "preview_camera", "post_test", "post_channel", "put_channel", "delete_channel"),
+    *(
+        "accounts",
+        "post_account",
+        "patch_account",
+        "post_link",
+        "delete_account",
+        "post_token",
+        "delete_token",
+    ),
+    *("post_accuracy", "accuracy_check", "accuracy_next", "post_accuracy_answer", "accuracy_certificate"),
+    *("plan_letters", "change_letters", "plan_footage", "change_footage", "finish_changes", "footage"),
+)
+"""Routes that a run cannot try: one does not end, one tries a camera, one sends people a message, some need
+a key, some wait for a worker, some answer only where people sign in or would close the dashboard, some
+need counted frames and a person, and some change footage."""
 _BY_WORKER = ("video_enhanced", "video_metadata", "video_quality", "metadata_of_file")
 """Routes that have an answer once a worker was there; before, a run takes 404 for one."""
 _BY_TUS = "uploads"
@@ -51,7 +68,11 @@ _BODIES = {
     "post_stream": '{"video_id": "{{video_id}}"}',
     "seek_stream": '{"position_s": 0}',
     "post_alert_rule": '{"name": "busy", "what": "count", "threshold": 10, "channels": ["ops"]}',
+    "put_alert_rule": '{"name": "busy", "what": "count", "threshold": 40, "channels": ["ops"]}',
+    "put_mute": '{"until_ms": null}',
+    "post_trial": '{"name": "busy", "what": "count", "threshold": 10, "channels": ["ops"]}',
     "post_report": '{"name": "weekly", "every": "monday", "at": "07:00", "channels": ["ops"]}',
+    "put_report": '{"name": "weekly", "every": "friday", "at": "07:00", "channels": ["ops"]}',
     "post_camera": '{"source": "{{source}}", "address": "rtsp://10.0.0.7/stream"}',
     "post_calibrations_try": '{"name": "ground", "width_px": 640, "height_px": 480, '
     '"points": [[100, 400], [500, 420]], "distance_m": 12.5}',
@@ -79,7 +100,9 @@ def collection(root_url: str = "http://127.0.0.1:5001") -> dict[str, Any]:
             "name": info["title"],
             "description": f"{info['summary']} A run asks each route and checks what it answers. Left out "
             "are `/events`, which does not end, a video's pictures, which a worker makes, uploads by "
-            "tus, for which there are clients, and `/embeds`, which signs where people log in. "
+            "tus, for which there are clients, `/embeds`, which signs where people log in, the test of a "
+            "channel, which sends people a message, accuracy checks, which need counted frames and a "
+            "person, and changes of footage. "
             "`{{rootUrl}}/ws/{client_id}` and `{{rootUrl}}/ws/stream` are WebSockets, which a "
             "collection of this format (v2.1) cannot hold: `{{baseUrl}}/asyncapi.json` describes them. "
             "Choose a small video for `file`: it is uploaded, and removed at the end.",
@@ -89,14 +112,16 @@ def collection(root_url: str = "http://127.0.0.1:5001") -> dict[str, Any]:
             {"key": "baseUrl", "value": f"{root_url}/api/v1"},
             {"key": "rootUrl", "value": root_url},
         ],
-        "item": [_request(endpoint) for endpoint in asked()],
+        "item": [_request(endpoint) for endpoint in listed_endpoints()],
     }
 
 
-def asked() -> list[Endpoint]:
+def listed_endpoints() -> list[Endpoint]:
     """Return the routes that a run asks, in its order."""
-    kept = [
-        one for one in ALL_ENDPOINTS if one.name not in _LEFT_OUT and one.path.partition("/")[0] != _BY_TUS
+    endpoints = [
+        endpoint
+        for endpoint in ALL_ENDPOINTS
+        if endpoint.name not in _LEFT_OUT and endpoint.path.partition("/")[0] != _BY_TUS
     ]
 
     def turn(endpoint: Endpoint) -> int:
@@ -104,33 +129,39 @@ def asked() -> list[Endpoint]:
             return 3
         if endpoint.name in _FIRST:
             return 1
-        return 2 if tag_of(endpoint) in ("Videos", "Live") else 0
+        return 2 if endpoint.tag in ("Videos", "Live") else 0
 
-    return sorted(kept, key=turn)
+    return sorted(endpoints, key=turn)
 
 
 def _request(endpoint: Endpoint) -> dict[str, Any]:
-    asked = [
+    query = [
         {
-            "key": one.name,
-            "value": _VALUES.get(one.name, one.example) if one.required else one.example,
-            "description": one.description,
-            "disabled": not one.required,
+            "key": parameter.name,
+            "value": _VALUES.get(parameter.name, parameter.example)
+            if parameter.required
+            else parameter.example,
+            "description": parameter.description,
+            "disabled": not parameter.required,
         }
-        for one in endpoint.parameters
-        if one.place == "query"
+        for parameter in endpoint.parameters
+        if parameter.place == "query"
     ]
     path = endpoint.path.replace("{", "{{").replace("}", "}}")
     body: dict[str, Any] | None = {"mode": "raw", "raw": _BODIES[endpoint.name]} if endpoint.body else None
     if endpoint.form:
-        body = {"mode": "formdata", "formdata": [_part(one) for one in endpoint.form]}
+        body = {"mode": "formdata", "formdata": [_part(part) for part in endpoint.form]}
     base = "{{rootUrl}}" if endpoint.at_root else "{{baseUrl}}"
     headers = [("Accept", media_type) for media_type in endpoint.media_types[:1]]
     headers += [("Content-Type", "application/json")] if endpoint.body else []
     headers += [
-        (one.name, _VALUES[one.name]) for one in endpoint.parameters if one.place == "header" and one.required
+        (parameter.name, _VALUES[parameter.name])
+        for parameter in endpoint.parameters
+        if parameter.place == "header" and parameter.required
     ]
-    sent = "&".join(f"{one['key']}={one['value']}" for one in asked if not one["disabled"])
+    query_text = "&".join(
+        f"{parameter['key']}={parameter['value']}" for parameter in query if not parameter["disabled"]
+    )
     return {
         "name": endpoint.path,
         "event": [{"listen": "test", "script": {"type": "text/javascript", "exec": _checks(endpoint)}}],
@@ -140,21 +171,21 @@ def _request(endpoint: Endpoint) -> dict[str, Any]:
             "header": [{"key": name, "value": value} for name, value in headers],
             **({"body": body} if body else {}),
             "url": {
-                "raw": f"{base}/{path}" + (f"?{sent}" if sent else ""),
+                "raw": f"{base}/{path}" + (f"?{query_text}" if query_text else ""),
                 "host": [base],
                 "path": path.split("/"),
-                "query": asked,
+                "query": query,
             },
         },
     }
 
 
-def _part(part: Parameter) -> dict[str, Any]:
+def _part(part: Parameter[Any]) -> dict[str, Any]:
     """Return a part of a form; those that may be left out are switched off."""
     if part.required:
         return {"key": part.name, "type": "file", "src": "gate.mp4", "description": part.description}
-    told = {"key": part.name, "type": "text", "value": part.example, "description": part.description}
-    return told | {"disabled": True}
+    field = {"key": part.name, "type": "text", "value": part.example, "description": part.description}
+    return field | {"disabled": True}
 
 
 def _checks(endpoint: Endpoint) -> list[str]:
@@ -168,14 +199,14 @@ def _checks(endpoint: Endpoint) -> list[str]:
     if endpoint.answer is None and endpoint.success:
         return lines  # what a video is sent as is its own kind
     media_type = endpoint.media_types[0]
-    told = [
+    checks = [
         f'pm.test("it is {media_type}", () => {{',
         f'  pm.expect(pm.response.headers.get("Content-Type")).to.include("{media_type}");',
         "});",
     ]
     if endpoint.answer is not None:
         fields = describe()["components"]["schemas"][endpoint.answer.__name__]["required"]
-        told += [
+        checks += [
             "const answer = pm.response.json();",
             'pm.test("it has every field", () => {',
             f"  pm.expect(answer).to.include.all.keys({json.dumps(fields)[1:-1]});",
@@ -183,5 +214,5 @@ def _checks(endpoint: Endpoint) -> list[str]:
             *_FOUND.get(endpoint.name, "").splitlines(),
         ]
     if endpoint.name in _BY_WORKER:
-        told = ["if (pm.response.code === 200) {", *(f"  {line}" for line in told), "}"]
-    return [*lines, *told]
+        checks = ["if (pm.response.code === 200) {", *(f"  {line}" for line in checks), "}"]
+    return [*lines, *checks]

@@ -8,7 +8,7 @@ from frametally_web.requests.answers import Answer
 
 
 class Check(Answer, frozen=True, kw_only=True):
-    """One check of a run: `passed` is null where it cannot be told, `details` are the first lines on it."""
+    """One check of a run: `passed` is null where it is unknown, `details` are the first lines on it."""
 
     name: str
     passed: bool | None
@@ -90,7 +90,7 @@ class DeadLetters(Answer, frozen=True, kw_only=True):
     """Open dead letters of one cause: what it means, and the command that lists them.
 
     Attributes:
-        since_ms: When the oldest segment that has one was stored; null where the store does not say.
+        since_ms: When the oldest segment that has one was stored; null while the store is unavailable.
     """
 
     cause: str
@@ -126,16 +126,34 @@ class DeadLetterFrame(Answer, frozen=True, kw_only=True):
     image_url: str | None
 
 
+class DeadLetterCause(Answer, frozen=True, kw_only=True):
+    """Why frames could not be detected, and how many.
+
+    Attributes:
+        cause: Why, as a word.
+        frames: How many open dead letters have it.
+        reason: Why, as a sentence.
+        remedy: What mends it.
+    """
+
+    cause: str
+    frames: int
+    reason: str
+    remedy: str
+
+
 class DeadLetterFrames(Answer, frozen=True, kw_only=True):
     """`/api/dead-letters`: open dead letters of the books' model.
 
     Attributes:
         model: Whose books; null before there is any.
+        causes: Every cause, also in an answer about one cause.
         dead_letters: The newest frame first, those without a time last.
         dead_letters_left_out: How many more there are.
     """
 
     model: str | None
+    causes: list[DeadLetterCause]
     dead_letters: list[DeadLetterFrame]
     dead_letters_left_out: int
 
@@ -154,8 +172,8 @@ class Books(Answer, frozen=True, kw_only=True):
         sources: By slug.
         stages: In the order of the path.
         log: How far the log is read.
-        frames_per_s: Pace of the last minute; null if it cannot be told.
-        eta_s: Seconds that what waits on the log takes at that pace; null likewise.
+        frames_per_s: Pace of the last minute; null if it is unknown.
+        eta_s: Seconds that the waiting messages of the log take at that pace; null likewise.
         lost_messages: Messages that the log had removed before they were read.
         dead_letters: By cause.
         behind: What has still to be done, one line each.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 from frametally import keys
@@ -38,15 +39,24 @@ def list_dead_letters(
 
     The ledger knows which there are, their segments what was wrong.
     """
-    found = open_dead_letters(ports.ledger, settings, model) if model else []
-    found = [one for one in found if cause is None or one.cause == cause]
-    found.sort(key=lambda one: (-(one.captured_at_ms or 0), one.segment, one.offset))
-    shown = found[:limit]
-    letters = {key: _letters_in(ports.store, key) for key in dict.fromkeys(one.segment for one in shown)}
+    letters_open = open_dead_letters(ports.ledger, settings, model) if model else []
+    frames = Counter(letter.cause for letter in letters_open)
+    letters_open = [letter for letter in letters_open if cause is None or letter.cause == cause]
+    letters_open.sort(key=lambda letter: (-(letter.captured_at_ms or 0), letter.segment, letter.offset))
+    page = letters_open[:limit]
+    letters = {key: _letters_in(ports.store, key) for key in dict.fromkeys(letter.segment for letter in page)}
     return answers.DeadLetterFrames(
         model=model,
-        dead_letters=[_frame(one, letters[one.segment].get(one.offset), image_url) for one in shown],
-        dead_letters_left_out=len(found) - len(shown),
+        causes=[
+            answers.DeadLetterCause(
+                cause=cause, frames=number, reason=REASONS.get(cause, cause), remedy=REMEDIES.get(cause, "")
+            )
+            for cause, number in sorted(frames.items())
+        ],
+        dead_letters=[
+            _frame(letter, letters[letter.segment].get(letter.offset), image_url) for letter in page
+        ],
+        dead_letters_left_out=len(letters_open) - len(page),
     )
 
 

@@ -1,6 +1,6 @@
 """What the store and the log say, read in the background: requests take what was read last.
 
-One thread reads, only while somebody asks, and never more than a fifth of the time: a listing of a large
+One thread reads, only while a client asks, and never more than a fifth of the time: a listing of a large
 store, or the tallies of a large ledger, take longer than a page may wait. It also looks for what events tell
 of: a publication in the index, a change in the books.
 """
@@ -25,6 +25,7 @@ from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.reports import NoProgress
 from frametally.process.time_limit import seconds_left, time_limit
 from frametally.settings.loading import Settings
+from frametally_web.charts.checks import checks_version
 from frametally_web.charts.media_times import MediaTimes
 from frametally_web.requests.problems import Problem
 
@@ -40,7 +41,7 @@ _IDLE_S = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class DashboardPorts:
-    """What the dashboard reads; whoever opened them closes them."""
+    """What the dashboard reads; their opener closes them."""
 
     store: ObjectStore
     index: CountIndex
@@ -96,16 +97,27 @@ class BooksReader:
         self._media_error: FrametallyError | None = None
         self._patience_ends_s: dict[str, float] = {}
         self._version: str | None = None
+        self._checks = ""
         self._watched: dict[str, list[Callable[[], str]]] = {}
         self._others: dict[str, str] = {}
         self._ledger_version: str | None = None
         self._readings_begun = self._last_reading = 0
+        self._fell_short = False
         self._watchers = 0
         self.generation = 0
 
     def add_version(self, kind: str, version: Callable[[], str]) -> None:
         """Have streams of events tell of a kind of thing whenever `version` returns another text."""
         self._watched.setdefault(kind, []).append(version)
+
+    def look_at_checks(self) -> None:
+        """Begin another generation where accuracy checks say something else of the counts."""
+        version = checks_version(self._settings)
+        with self._changed:
+            if version != self._checks:
+                self._checks = version
+                self.generation += 1
+                self._changed.notify_all()
 
     def media(self) -> MediaTimes:
         """Return what the store said of its media at the ledger's last refresh, and have it refreshed."""
@@ -140,19 +152,22 @@ class BooksReader:
         version = self._ports.index.version()
         with self._changed:
             self.media()
-            asked = self._readings_begun
+            readings_before = self._readings_begun
             if self._ledger_version == version:
                 return
             self._media_wanted = True  # what has just been counted must be found at once
             self._wake()
             self._changed.wait_for(
                 # Counts may grow faster than they are read: what began to be read later is enough.
-                lambda: self._closed or self._ledger_version == version or self._last_reading > asked,
+                lambda: (
+                    self._closed or self._ledger_version == version or self._last_reading > readings_before
+                ),
                 timeout=seconds_left(),
             )
             if self._ledger_version == version:
                 return
-            if self._last_reading <= asked:
+            self._fell_short = True
+            if self._last_reading <= readings_before:
                 raise _still_read("The frames of what was counted last are still being looked up.")
             if self._media_error is not None:
                 raise self._media_error
@@ -176,13 +191,20 @@ class BooksReader:
                 raise _still_read("The books are being read for the first time.")
             return self._reading
 
-    def watch(self, told: Seen, timeout_s: float) -> Seen:
-        """Return what there is to tell after `told`: at once if it has changed, else after `timeout_s`."""
+    def read_again(self) -> None:
+        """Have the store and the log read again at once: this server has changed them."""
+        with self._changed:
+            self._media_due_s = self._status_due_s = 0.0
+            self._media_wanted = self._status_wanted = True
+            self._wake()
+
+    def watch(self, last_seen: Seen, timeout_s: float) -> Seen:
+        """Return what is new after `last_seen`: at once if it has changed, else after `timeout_s`."""
         with self._changed:
             self._watchers += 1
             self._wake()
             try:
-                self._changed.wait_for(lambda: self._closed or self._has_news(told), timeout=timeout_s)
+                self._changed.wait_for(lambda: self._closed or self._has_news(last_seen), timeout=timeout_s)
             finally:
                 self._watchers -= 1
             return self._seen()
@@ -203,17 +225,17 @@ class BooksReader:
 
     def _seen(self) -> Seen:
         # A new source has its name, and where its time comes from, a moment after its counts.
-        known = self._version is not None and self._media_read
+        is_read = self._version is not None and self._media_read
         return Seen(
-            version_text(self._version, self.generation) if known else None, self._reading, {**self._others}
+            version_text(self._version, self.generation) if is_read else None, self._reading, {**self._others}
         )
 
-    def _has_news(self, told: Seen) -> bool:
-        if (self._seen().version, self._others) != (told.version, told.others):
+    def _has_news(self, last_seen: Seen) -> bool:
+        if (self._seen().version, self._others) != (last_seen.version, last_seen.others):
             return True
-        if self._reading is None or told.reading is None:
-            return self._reading is not told.reading
-        return self._reading.status != told.reading.status
+        if self._reading is None or last_seen.reading is None:
+            return self._reading is not last_seen.reading
+        return self._reading.status != last_seen.reading.status
 
     def _wake(self) -> None:
         if self._thread is None and not self._closed:
@@ -221,18 +243,19 @@ class BooksReader:
             self._thread.start()
         self._changed.notify_all()
 
-    def _wait_for(self, what: str, done: Callable[[], bool]) -> None:
+    def _wait_for(self, purpose: str, is_done: Callable[[], bool]) -> None:
         # The first ones wait a little; with a store so large that it takes longer, nobody waits any more.
         now_s = time.monotonic()
-        left_s = self._patience_ends_s.setdefault(what, now_s + _FIRST_READING_S) - now_s
+        left_s = self._patience_ends_s.setdefault(purpose, now_s + _FIRST_READING_S) - now_s
         if left_s > 0:
-            self._changed.wait_for(lambda: self._closed or done(), timeout=left_s)
+            self._changed.wait_for(lambda: self._closed or is_done(), timeout=left_s)
 
     def _run(self) -> None:
         while (work := self._next_work()) is not None:
             index_changed = work.watched and self._index_has_changed()
             if work.watched:
                 self._look_at_others()
+                self.look_at_checks()
             if work.media or work.status or index_changed:
                 self._read(with_status=work.status)
 
@@ -300,8 +323,9 @@ class BooksReader:
             if media is not None:
                 self._ledger_version = version
             self._media_error = media_error
-            if media is not None and media != self._told:
+            if media is not None and (media != self._told or self._fell_short):
                 self._told, self._media = media, MediaTimes(*media)
+                self._fell_short = False  # answers that went without the ledger are made again
                 self.generation += 1
             if with_status:
                 self._status_due_s = due_s

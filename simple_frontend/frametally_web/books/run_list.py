@@ -11,7 +11,6 @@ from frametally_web.books import answers
 from frametally_web.books.reader import DashboardPorts
 from frametally_web.charts import scope
 
-USUAL_RUNS = 10
 MOST_RUNS = 200
 
 _log = logging.getLogger(__name__)
@@ -59,7 +58,7 @@ def _quality(ports: DashboardPorts, run: Run) -> answers.Quality | None:
         detections=report.detections,
         lines_dead=report.lines_dead,
         checks=[
-            answers.Check(name=one.name, passed=one.passed, count=one.count, details=one.details)
-            for one in report.checks
+            answers.Check(name=check.name, passed=check.passed, count=check.count, details=check.details)
+            for check in report.checks
         ],
     )

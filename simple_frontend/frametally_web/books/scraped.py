@@ -7,8 +7,7 @@ import asyncio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from frametally.books.figures.exposed import BooksCollector, LastReading
-from frametally.books.figures.growing import GrowingSums
+from frametally.books.figures import BooksCollector, GrowingSums, LastReading
 from frametally.errors import Retryable
 from frametally.settings.loading import Settings
 from frametally.telemetry.exposition import Scraped
@@ -37,9 +36,9 @@ class MetricsRoute:
         """Answer in the form of Prometheus, or of OpenMetrics where that is preferred."""
         accept = request.headers.get("Accept", "")
         async with self._turn:
-            found = await asyncio.to_thread(self._scraped.answer, accept)
-        headers = {"Content-Type": found.content_type, "Cache-Control": "no-store"}
-        return Response(found.body, headers=headers)
+            figures = await asyncio.to_thread(self._scraped.answer, accept)
+        headers = {"Content-Type": figures.content_type, "Cache-Control": "no-store"}
+        return Response(figures.body, headers=headers)
 
     def _read(self) -> LastReading:
         try:

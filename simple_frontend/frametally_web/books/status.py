@@ -11,8 +11,8 @@ from frametally_web.books.reader import Reading
 def answer(reading: Reading) -> answers.Books:
     """Return the books as they are answered."""
     status = reading.status
-    newest = [one.newest_captured_at_ms for one in status.sources if one.newest_captured_at_ms is not None]
-    until = [one.footage_until_ms for one in status.sources if one.footage_until_ms is not None]
+    newest = [line.newest_captured_at_ms for line in status.sources if line.newest_captured_at_ms is not None]
+    until = [line.footage_until_ms for line in status.sources if line.footage_until_ms is not None]
     return answers.Books(
         as_of_ms=reading.as_of_ms,
         model=status.model,
@@ -23,32 +23,32 @@ def answer(reading: Reading) -> answers.Books:
         newest_segment_at_ms=status.pace.newest_segment_at_ms,
         sources=[
             answers.SourceBooks(
-                source=one.source,
-                name=one.source_name,
-                expected=one.expected,
-                announced=one.announced,
-                detected=one.detected,
-                dead_lettered=one.dead_lettered,
-                forgotten=one.forgotten,
-                overlapped=one.overlapped,
-                counted=one.counted,
-                indexed=one.indexed,
-                producing=one.producing,
-                timed_by_file=one.file_time,
-                newest_captured_at_ms=one.newest_captured_at_ms,
-                footage_until_ms=one.footage_until_ms,
-                counted_until_ms=one.counted_until_ms,
+                source=line.source,
+                name=line.source_name,
+                expected=line.expected,
+                announced=line.announced,
+                detected=line.detected,
+                dead_lettered=line.dead_lettered,
+                forgotten=line.forgotten,
+                overlapped=line.overlapped,
+                counted=line.counted,
+                indexed=line.indexed,
+                producing=line.producing,
+                timed_by_file=line.file_time,
+                newest_captured_at_ms=line.newest_captured_at_ms,
+                footage_until_ms=line.footage_until_ms,
+                counted_until_ms=line.counted_until_ms,
             )
-            for one in status.sources
+            for line in status.sources
         ],
         stages=[
-            answers.StageBooks(stage=one.stage, frames_behind=one.frames_behind, command=one.command)
-            for one in status.stages
+            answers.StageBooks(stage=stage.stage, frames_behind=stage.frames_behind, command=stage.command)
+            for stage in status.stages
         ],
         log=answers.LogBooks(messages=status.log_messages, committed=status.log_committed),
         frames_per_s=status.pace.frames_per_s,
         eta_s=status.pace.eta_s,
-        lost_messages=sum(one.messages for one in status.lost),
+        lost_messages=sum(loss.messages for loss in status.lost),
         dead_letters=[
             answers.DeadLetters(
                 cause=cause,

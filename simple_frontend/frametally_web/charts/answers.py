@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import msgspec
+
 from frametally.rules.objects import ObjectsMissing
+from frametally_web.charts.check_answers import CountCheck
 from frametally_web.requests.answers import Answer, TimeRange
 from frametally_web.requests.query import Metric
 
@@ -19,11 +22,17 @@ class CountBucket(Answer, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
         detections: Boxes, summed over frames and sources.
         peak: Most boxes of one label in one frame: the maximum over the interval and the sources.
         mean_per_frame: `detections` / frames analysed in the interval; null if coverage does not tell.
-        objects: Unique objects first seen in it; null where they are not known.
+        objects: Unique objects first seen in it; null if unknown.
         objects_missing: Why not; null where they are known.
-        tracked_detections: Those of `detections` that lie in tracks; null where that was not noted.
+        tracked_detections: Those of `detections` that lie in tracks; null where that was not noted. Of a
+            second that was counted from frames, its share of the stored interval's.
         followed_objects: Of what is `too_weak`, the objects that were followed: they count in sums.
         measured_objects: Where footage was not measured everywhere, the objects of that part of it that was.
+        estimate: How many `objects`, where that is the metric of the answer, else how many `detections` there
+            would be without the errors of the model, by an accuracy check.
+        low: Where the interval of the true number begins; absent where no check covers the bucket.
+        high: Where it ends.
+        check: Id of the check, one of `checks`.
     """
 
     start_ms: int
@@ -37,6 +46,10 @@ class CountBucket(Answer, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
     tracked_detections: int | None
     followed_objects: int | None = None
     measured_objects: int | None = None
+    estimate: float | None = None
+    low: float | None = None
+    high: float | None = None
+    check: str | None = None
 
 
 class FramesAnalysed(Answer, frozen=True, kw_only=True, gc=False):
@@ -85,6 +98,10 @@ class Total(Answer, frozen=True, kw_only=True, omit_defaults=True):
     tracked_detections: int | None
     followed_objects: int | None = None
     measured_objects: int | None = None
+    estimate: float | None = None
+    low: float | None = None
+    high: float | None = None
+    check: str | None = None
 
 
 class OfSources(Answer, frozen=True, kw_only=True):
@@ -156,12 +173,13 @@ class Counts(Answer, frozen=True, kw_only=True):
 
     Attributes:
         model: The one model counted; null before there is any data.
-        base_interval_s: The one stored interval that was read; null where there is nothing to read.
+        base_interval_s: The one interval that was read: a stored one, or 1 of seconds that were counted from
+            frames; null without data.
         interval_s: Length of a bar in seconds; bars over an hour are of local time.
         timezone: IANA name of the zone of the bars.
         hours: The hours of each day that are counted; null: all day.
         weekdays: The days of the week that are counted, 1 is Monday; none: every day.
-        asked: What of the range these are, in order; null: all of it. A bar with nothing of it is no bar.
+        asked: What of the range these are, in order; null: all of it. A bar with nothing of it is left out.
         metric: By what labels are ordered; of `auto`, what it became.
         interval_choices_s: Sensible lengths for this range and these labels.
         from_ms: First event time asked for, or the first there is.
@@ -182,6 +200,7 @@ class Counts(Answer, frozen=True, kw_only=True):
         counted_with: The settings of the days in the range, each once.
         comparisons: The periods that the range can be compared with.
         zone: Name of the zone of the picture that all is counted within; null: the whole picture.
+        checks: The accuracy checks of this footage; absent where there are none.
     """
 
     model: str | None
@@ -211,6 +230,7 @@ class Counts(Answer, frozen=True, kw_only=True):
     counted_with: list[RecordedSettings]
     comparisons: list[OtherPeriod]
     zone: str | None
+    checks: list[CountCheck] | msgspec.UnsetType = msgspec.UNSET
 
 
 class BusyInterval(Answer, frozen=True, kw_only=True):
@@ -276,7 +296,7 @@ class Summary(Answer, frozen=True, kw_only=True):
 
     Attributes:
         model: The one model counted; null before there is any data.
-        base_interval_s: The one stored interval that was read; null where there is nothing to read.
+        base_interval_s: The one stored interval that was read; null without data.
         interval_s: Length of a bar in seconds.
         timezone: IANA name of the zone of the bars.
         metric: What `value` is of; of `auto`, what it became.
@@ -293,6 +313,7 @@ class Summary(Answer, frozen=True, kw_only=True):
         peak: Null where nothing was found.
         week_before: Null where nothing was filmed then.
         frames_per_bar: Null where the range has no whole interval with footage.
+        checks: As in `Counts`.
     """
 
     model: str | None
@@ -313,6 +334,7 @@ class Summary(Answer, frozen=True, kw_only=True):
     peak: PeakFrame | None
     week_before: WeekBefore | None
     frames_per_bar: FramesPerBar | None
+    checks: list[CountCheck] | msgspec.UnsetType = msgspec.UNSET
 
 
 class WeekCell(Answer, frozen=True, kw_only=True, omit_defaults=True):

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from frametally.rules.times import DAY_MS, HOUR_S, MONDAY_TO_1970_MS, WEEK_S, local_time
 from frametally.rules.week_parts import joined, ranges_of
-from frametally_web.requests.chosen_times import ChosenTimes
+from frametally_web.requests.query import ChosenTimes
 
 Ranges = Sequence[tuple[int, int]]
 """Event times `[from_ms, to_ms)` that do not touch, in order."""
@@ -32,7 +32,7 @@ class Span(NamedTuple):
 
 def spans(zone: datetime.tzinfo, from_ms: int, to_ms: int) -> list[Span]:
     """Return `[from_ms, to_ms)` as spans of one offset each, in order."""
-    found: list[Span] = []
+    spans_so_far: list[Span] = []
     start_ms = probe_ms = from_ms
     offset_ms = offset_at(zone, from_ms)
     while probe_ms < to_ms:
@@ -42,11 +42,11 @@ def spans(zone: datetime.tzinfo, from_ms: int, to_ms: int) -> list[Span]:
             change_ms = _first(partial(_has_left, zone, offset_ms), probe_ms, next_ms)
             if change_ms >= to_ms:
                 break
-            found.append(Span(start_ms, change_ms, offset_ms))
+            spans_so_far.append(Span(start_ms, change_ms, offset_ms))
             start_ms = probe_ms = change_ms
             offset_ms = offset_at(zone, change_ms)
         probe_ms = next_ms
-    return [*found, Span(start_ms, to_ms, offset_ms)]
+    return [*spans_so_far, Span(start_ms, to_ms, offset_ms)]
 
 
 def offset_at(zone: datetime.tzinfo, ms: int) -> int:
@@ -74,7 +74,7 @@ def touches(chosen: Ranges | None, from_ms: int, to_ms: int) -> bool:
     """Return whether `[from_ms, to_ms)` has something that is chosen."""
     if chosen is None:
         return True
-    following = bisect_right(chosen, from_ms, key=lambda one: one[1])
+    following = bisect_right(chosen, from_ms, key=lambda span: span[1])
     return following < len(chosen) and chosen[following][0] < to_ms
 
 
@@ -82,12 +82,12 @@ def cut(ranges: Ranges, chosen: Ranges | None) -> list[tuple[int, int]]:
     """Return what of some ranges is chosen."""
     if chosen is None:
         return [*ranges]
-    found: list[tuple[int, int]] = []
+    pieces: list[tuple[int, int]] = []
     for from_ms, to_ms in ranges:
-        first = bisect_right(chosen, from_ms, key=lambda one: one[1])
-        following = bisect_left(chosen, to_ms, key=lambda one: one[0])
-        found += [(max(one[0], from_ms), min(one[1], to_ms)) for one in chosen[first:following]]
-    return found
+        first = bisect_right(chosen, from_ms, key=lambda span: span[1])
+        following = bisect_left(chosen, to_ms, key=lambda span: span[0])
+        pieces += [(max(span[0], from_ms), min(span[1], to_ms)) for span in chosen[first:following]]
+    return pieces
 
 
 def _has_left(zone: datetime.tzinfo, offset_ms: int, ms: int) -> bool:
@@ -118,7 +118,7 @@ class Bars:
         """Return start and end of the bar that holds `ms`, a moment of `span`.
 
         The start of a bar that the index made, which may lie before the span, is such a moment too. The start
-        of the first span of a range, and the end of the last, is no change of clocks.
+        of the first span of a range, and the end of the last, is not a change of clocks.
         """
         if not self._is_wall_clock:
             start_ms = ms - (ms + self.offset_ms(span)) % self._interval_ms
@@ -154,8 +154,8 @@ class Bars:
         if self._is_wall_clock:
             # Such a bar finds its own change of clocks: millennia need not be searched for them.
             while ms < to_ms:
-                here = Span(ms, to_ms, offset_at(self._zone, ms))
-                yield (bar := self.bar_of(ms, here, is_first=True, is_last=True))
+                one_span = Span(ms, to_ms, offset_at(self._zone, ms))
+                yield (bar := self.bar_of(ms, one_span, is_first=True, is_last=True))
                 ms = bar[1]
             return
         of_one_offset = spans(self._zone, from_ms, to_ms)
@@ -167,16 +167,16 @@ class Bars:
 
     def _instant(self, local_ms: int) -> int:
         """Return the first moment at which local clocks show `local_ms` (plus the shift) or later."""
-        found = self._instants.get(local_ms)
-        if found is None:
+        instant_ms = self._instants.get(local_ms)
+        if instant_ms is None:
             wall_ms = local_ms - self._shift_ms
             # Offsets lie within a day: somewhere round there the clocks show it.
             around = [wall_ms - offset_at(self._zone, wall_ms + side) for side in (-DAY_MS, DAY_MS)]
             low, high = min(around), max(around)
             shows = partial(_shows, self._zone, wall_ms)
-            found = low if shows(low) else _first(shows, low, max(high, low + 1))
-            self._instants[local_ms] = found
-        return found
+            instant_ms = low if shows(low) else _first(shows, low, max(high, low + 1))
+            self._instants[local_ms] = instant_ms
+        return instant_ms
 
 
 def _first(holds: Callable[[int], bool], low: int, high: int) -> int:

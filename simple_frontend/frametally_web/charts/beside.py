@@ -37,7 +37,7 @@ class OtherSide(NamedTuple):
         if self.period is None:
             return ms
         shift = next(
-            (one for one in reversed(self.period.shifts) if one.from_ms <= ms), self.period.shifts[0]
+            (shift for shift in reversed(self.period.shifts) if shift.from_ms <= ms), self.period.shifts[0]
         )
         return None if shift.earlier_ms is None else ms - shift.earlier_ms
 
@@ -46,8 +46,8 @@ def bar_at(bars: Sequence[tuple[int, int]], at_ms: int | None) -> tuple[int, int
     """Return the one of some bars, in order, that holds a moment: both sides need not begin alike."""
     if at_ms is None:
         return None
-    at = bisect.bisect_right(bars, at_ms, key=lambda bar: bar[0]) - 1
-    return bars[at] if at >= 0 and at_ms < bars[at][1] else None
+    index = bisect.bisect_right(bars, at_ms, key=lambda bar: bar[0]) - 1
+    return bars[index] if index >= 0 and at_ms < bars[index][1] else None
 
 
 def other_periods(
@@ -56,86 +56,86 @@ def other_periods(
     """Return the periods that bars of `interval_s` over `[from_ms, to_ms)` can be compared with."""
     if not 0 < to_ms - from_ms <= _MOST_DAYS * DAY_MS:
         return []
-    here = spans(zone, from_ms, to_ms)
-    found = [_previous(here, interval_s, zone)]
+    own_spans = spans(zone, from_ms, to_ms)
+    periods = [_previous(own_spans, interval_s, zone)]
     for compare, (days, most_days) in _DAYS.items():
         if to_ms - from_ms <= most_days * DAY_MS:
-            found.append(_period(compare, here, list(_clocks_earlier(here, days * DAY_MS, zone))))
-    return found
+            periods.append(_period(compare, own_spans, list(_clocks_earlier(own_spans, days * DAY_MS, zone))))
+    return periods
 
 
-def other_side(found: answers.Counts, query: ChartQuery, compare: str) -> OtherSide:
+def other_side(counts: answers.Counts, query: ChartQuery, compare: str) -> OtherSide:
     """Return what lies beside an answer to `query`.
 
     Raises:
         Problem: 400, if that cannot be compared.
     """
-    selection = query.selection._replace(model=found.model, from_ms=found.from_ms, to_ms=found.to_ms)
-    asked = query._replace(interval_s=found.interval_s)
+    selection = query.selection._replace(model=counts.model, from_ms=counts.from_ms, to_ms=counts.to_ms)
+    own_query = query._replace(interval_s=counts.interval_s)
     if match := re.fullmatch("(source|model):(.+)", compare, re.DOTALL):
         kind, name = match.groups()
         if kind == "model":
             return OtherSide(
-                asked._replace(selection=selection._replace(model=name, base_s=None)), name, None
+                own_query._replace(selection=selection._replace(model=name, base_s=None)), name, None
             )
         if query.by_source:
             raise bad_parameter(
                 "by",
-                "Sources apart cannot be compared with one source.",
+                "Separate sources cannot be compared with one source.",
                 remedy="Leave `by` out, or ask for one source at a time.",
             )
-        return OtherSide(asked._replace(selection=selection._replace(sources=[name])), name, None)
-    period = next((one for one in found.comparisons if one.compare == compare), None)
-    if period is None and found.interval_s is not None:
+        return OtherSide(own_query._replace(selection=selection._replace(sources=[name])), name, None)
+    period = next((comparison for comparison in counts.comparisons if comparison.compare == compare), None)
+    if period is None and counts.interval_s is not None:
         raise bad_parameter(
             "compare",
-            f"The range is too long to be compared with {_NAMES[compare]}.",
+            f"The range is too long to compare with {_NAMES[compare]}.",
             remedy="Give a shorter range, or compare=previous.",
         )
     if period is not None:
         selection = selection._replace(from_ms=period.from_ms, to_ms=period.to_ms)
-    return OtherSide(asked._replace(selection=selection), _NAMES[compare], period)
+    return OtherSide(own_query._replace(selection=selection), _NAMES[compare], period)
 
 
-def _previous(here: Sequence[Span], interval_s: int, zone: datetime.tzinfo) -> answers.OtherPeriod:
+def _previous(own_spans: Sequence[Span], interval_s: int, zone: datetime.tzinfo) -> answers.OtherPeriod:
     """Return as long a period, right before; in whole bars, so that bars lie beside bars."""
     interval_ms = interval_s * 1000
-    first, last = here[0], here[-1]
+    first, last = own_spans[0], own_spans[-1]
     if interval_s > HOUR_S:  # such bars are of local time
         local_ms = last.to_ms + last.offset_ms - first.from_ms - first.offset_ms
         earlier_ms = math.ceil(local_ms / interval_ms) * interval_ms
-        return _period("previous", here, list(_clocks_earlier(here, earlier_ms, zone)))
+        return _period("previous", own_spans, list(_clocks_earlier(own_spans, earlier_ms, zone)))
     earlier_ms = math.ceil((last.to_ms - first.from_ms) / interval_ms) * interval_ms
-    return _period("previous", here, [answers.Shift(from_ms=first.from_ms, earlier_ms=earlier_ms)])
+    return _period("previous", own_spans, [answers.Shift(from_ms=first.from_ms, earlier_ms=earlier_ms)])
 
 
-def _period(compare: _Period, here: Sequence[Span], shifts: list[answers.Shift]) -> answers.OtherPeriod:
-    of_clocks = [one for one in shifts if one.earlier_ms is not None]
+def _period(compare: _Period, own_spans: Sequence[Span], shifts: list[answers.Shift]) -> answers.OtherPeriod:
+    of_clocks = [shift for shift in shifts if shift.earlier_ms is not None]
     return answers.OtherPeriod(
         compare=compare,
         name=_NAMES[compare],
-        from_ms=here[0].from_ms - (of_clocks[0].earlier_ms or 0),
-        to_ms=here[-1].to_ms - (of_clocks[-1].earlier_ms or 0),
+        from_ms=own_spans[0].from_ms - (of_clocks[0].earlier_ms or 0),
+        to_ms=own_spans[-1].to_ms - (of_clocks[-1].earlier_ms or 0),
         shifts=shifts,
     )
 
 
-def _clocks_earlier(here: Sequence[Span], by_ms: int, zone: datetime.tzinfo) -> Iterator[answers.Shift]:
+def _clocks_earlier(own_spans: Sequence[Span], by_ms: int, zone: datetime.tzinfo) -> Iterator[answers.Shift]:
     """Yield from when on a moment lies how much later than the one at which clocks showed `by_ms` less.
 
     Of a clock time that came twice then it is the first; of one that never came there is none.
     """
-    first_ms, last_ms = here[0].from_ms - by_ms, here[-1].to_ms - by_ms
-    there = spans(zone, first_ms - DAY_MS, last_ms + DAY_MS)
-    for span in here:
+    first_ms, last_ms = own_spans[0].from_ms - by_ms, own_spans[-1].to_ms - by_ms
+    earlier_spans = spans(zone, first_ms - DAY_MS, last_ms + DAY_MS)
+    for span in own_spans:
         at_ms, end_ms = (ms + span.offset_ms - by_ms for ms in (span.from_ms, span.to_ms))
         to_here_ms = by_ms - span.offset_ms
-        for other in there:
-            start_ms = max(at_ms, other.from_ms + other.offset_ms)
-            next_ms = min(end_ms, other.to_ms + other.offset_ms)
+        for earlier_span in earlier_spans:
+            start_ms = max(at_ms, earlier_span.from_ms + earlier_span.offset_ms)
+            next_ms = min(end_ms, earlier_span.to_ms + earlier_span.offset_ms)
             if start_ms >= next_ms:
                 continue
             if start_ms > at_ms:
                 yield answers.Shift(from_ms=at_ms + to_here_ms, earlier_ms=None)
-            yield answers.Shift(from_ms=start_ms + to_here_ms, earlier_ms=to_here_ms + other.offset_ms)
+            yield answers.Shift(from_ms=start_ms + to_here_ms, earlier_ms=to_here_ms + earlier_span.offset_ms)
             at_ms = next_ms

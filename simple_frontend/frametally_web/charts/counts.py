@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple, TypeVar
+
+import msgspec
 
 from frametally.books.count_settings import SettingsByDay
 from frametally.ports.count_index import CountIndex
@@ -11,13 +14,12 @@ from frametally.settings.loading import Settings
 from frametally_web.charts import answers, intervals
 from frametally_web.charts.bars import touches
 from frametally_web.charts.beside import other_periods
-from frametally_web.charts.measured import add_measured, objects_note
-from frametally_web.charts.measures import Reader, by_metric, known_metric, sum_up
-from frametally_web.charts.media_times import MediaTimes
-from frametally_web.charts.names import check_names
-from frametally_web.charts.rhythm import longest_step_s
-from frametally_web.charts.scope import Choice, ResolvedQuery, choose_filmed, resolve
-from frametally_web.charts.unanalysed import bars_not_analysed
+from frametally_web.charts.checks import with_intervals
+from frametally_web.charts.intervals import longest_step_s
+from frametally_web.charts.measures import Chart, Reader, Totals, by_metric, known_metric, sum_of, sum_up
+from frametally_web.charts.media_times import MediaTimes, bars_not_analysed
+from frametally_web.charts.scope import Choice, ResolvedQuery, check_names, choose_filmed, resolve
+from frametally_web.charts.seconds import SECOND_S, SecondsIndex
 from frametally_web.requests.answers import TimeRange
 from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import ChartQuery
@@ -30,7 +32,7 @@ _RangeT = TypeVar("_RangeT", answers.FileTime, answers.OverlappingMedia)
 class Plan(NamedTuple):
     """How a chart is read: what is asked for, how long its bars are and could be, and what reads them."""
 
-    asked: ResolvedQuery
+    resolved: ResolvedQuery
     interval_s: int
     interval_choices_s: list[int]
     reader: Reader
@@ -49,26 +51,38 @@ def count(
     choice = choose_filmed(index, settings, media, selection.model)
     if choice is None:
         return nothing_counted(None, query)
-    known = len(selection.labels or index.labels(choice.model))
-    series = known if query.top is None else min(known, query.top + 1)
+    label_count = len(selection.labels or index.labels(choice.model))
+    series = label_count if query.top is None else min(label_count, query.top + 1)
     plan = plan_chart(index, settings, media, choice, query, series=series, most_rows=most_rows)
     if plan is None:
         return nothing_counted(choice.model or None, query)
-    asked, interval_s, reader = plan.asked, plan.interval_s, plan.reader
-    apart, rest = _stand_apart(reader, query)
+    resolved, interval_s, reader = plan.resolved, plan.interval_s, plan.reader
+    is_apart = query.by_source and query.top is None
+    whole = reader.whole(by_source=is_apart)
+    metric = known_metric(query.metric, whole)
+    totals = sum_up(whole, selection.labels, by_source=is_apart)
+    labels = by_metric(totals, metric, whole.frames)
+    rest = [] if query.top is None else labels[query.top :]
+    apart = None if query.top is None or (query.top and not rest) else labels[: query.top]
     chart = reader.bars(interval_s, by_source=query.by_source, apart=apart)
-    metric = known_metric(query.metric, chart)
-    totals = sum_up(chart, selection.labels if apart is None else [*apart, None], by_source=query.by_source)
-    labels = by_metric(totals, metric, chart.frames)
+    if query.by_source and query.top is not None:
+        totals = sum_up(chart, selection.labels if apart is None else [*apart, None], by_source=True)
+        labels = by_metric(totals, metric, chart.frames)
+    elif apart is not None:
+        totals = {**{label: totals[label] for label in apart}, None: [sum_of(totals, rest, whole)]}
+        labels = apart
     if query.top is None and selection.labels:
         labels = selection.labels
+    missing = not_measured(chart)
     chart, totals, measured_in = add_measured(
-        reader, interval_s, chart, totals, by_source=query.by_source, apart=apart
+        reader, interval_s, chart, totals, missing, by_source=query.by_source, apart=apart
     )
-    in_order = [one for label in (*labels, None) for one in totals.get(label, ())]
-    unanalysed = media.unanalysed(choice.model, asked.sources, asked.from_ms, asked.to_ms, asked.chosen)
-    overlaps = _of_chosen(media.overlaps(asked.sources, asked.from_ms, asked.to_ms), asked)
-    return answers.Counts(
+    in_order = [total for label in (*labels, None) for total in totals.get(label, ())]
+    unanalysed = media.unanalysed(
+        choice.model, resolved.sources, resolved.from_ms, resolved.to_ms, resolved.chosen
+    )
+    overlaps = _of_chosen(media.overlaps(resolved.sources, resolved.from_ms, resolved.to_ms), resolved)
+    answer = answers.Counts(
         model=choice.model or None,
         base_interval_s=chart.base_interval_s,
         interval_s=interval_s,
@@ -76,14 +90,14 @@ def count(
         hours=selection.times.hours_text,
         weekdays=[*selection.times.weekdays],
         asked=None
-        if asked.chosen is None
-        else [TimeRange(from_ms=from_ms, to_ms=to_ms) for from_ms, to_ms in asked.chosen],
+        if resolved.chosen is None
+        else [TimeRange(from_ms=from_ms, to_ms=to_ms) for from_ms, to_ms in resolved.chosen],
         metric=metric,
         interval_choices_s=plan.interval_choices_s,
-        from_ms=asked.from_ms,
-        to_ms=asked.to_ms,
+        from_ms=resolved.from_ms,
+        to_ms=resolved.to_ms,
         frames=chart.frames,
-        sources=asked.sources,
+        sources=resolved.sources,
         labels=labels,
         rest=rest,
         buckets=chart.buckets,
@@ -98,25 +112,28 @@ def count(
             coverage=chart.coverage,
         ),
         totals=in_order,
-        file_times=_of_chosen(media.file_times(asked.sources, asked.from_ms, asked.to_ms), asked),
+        file_times=_of_chosen(media.file_times(resolved.sources, resolved.from_ms, resolved.to_ms), resolved),
         overlaps=overlaps and overlaps[:_MOST_OVERLAPS],
         overlaps_left_out=max(len(overlaps or ()) - _MOST_OVERLAPS, 0),
-        objects_note=objects_note(chart, in_order, settings),
+        objects_note=objects_note(missing, chart, in_order, settings),
         objects_measured_in=measured_in,
         counted_with=[
-            answers.RecordedSettings(params=one.params, settings=one.settings, words=one.words)
-            for one in SettingsByDay(index, choice.model, chart.base_interval_s).between(
-                asked.from_ms, asked.to_ms
+            answers.RecordedSettings(params=day.params, settings=day.settings, words=day.words)
+            for day in SettingsByDay(index, choice.model, chart.base_interval_s).between(
+                resolved.from_ms, resolved.to_ms
             )
         ],
-        comparisons=other_periods(asked.from_ms, asked.to_ms, interval_s, selection.zone.tzinfo),
+        comparisons=other_periods(resolved.from_ms, resolved.to_ms, interval_s, selection.zone.tzinfo),
         zone=selection.within,
     )
+    return with_intervals(settings, index, answer)
 
 
-def _of_chosen(ranges: list[_RangeT] | None, asked: ResolvedQuery) -> list[_RangeT] | None:
+def _of_chosen(ranges: list[_RangeT] | None, resolved: ResolvedQuery) -> list[_RangeT] | None:
     """Return those ranges that have something of the hours and weekdays chosen."""
-    return ranges and [one for one in ranges if touches(asked.chosen, one.from_ms, one.to_ms)]
+    return ranges and [
+        time_range for time_range in ranges if touches(resolved.chosen, time_range.from_ms, time_range.to_ms)
+    ]
 
 
 def plan_chart(
@@ -135,41 +152,47 @@ def plan_chart(
         Problem: 400, if the interval cannot be, or there would be more than `most_rows` bars.
     """
     selection = query.selection
-    if query.interval_s is not None:
+    if query.interval_s is not None and not isinstance(index, SecondsIndex):
         intervals.base_of(choice.base_intervals_s, query.interval_s, None, None)  # refuse it, footage or not
-    asked = resolve(index, choice, selection, media)
-    if asked is None:
+    resolved = resolve(index, choice, selection, media)
+    if resolved is None:
         return None
-    series = max(series, 1) * (len(asked.sources) if query.by_source else 1)
+    whole, resolved = resolved, resolved.ends_with_footage(selection)
+    series = max(series, 1) * (len(resolved.sources) if query.by_source else 1)
     max_bars = most_rows // series
-    bases = asked.choice.base_intervals_s
+    bases = resolved.choice.base_intervals_s
     interval_s = query.interval_s
     if interval_s is None:
-        choose = partial(intervals.default_interval, bases, asked.from_ms, asked.to_ms, max_bars=max_bars)
+        choose = partial(
+            intervals.default_interval,
+            bases,
+            resolved.from_ms,
+            resolved.to_ms,
+            max_bars=max_bars,
+            times=selection.times,
+        )
         interval_s = choose()
-        interval_s = choose(least_s=longest_step_s(asked.reader(index, selection, interval_s), interval_s))
-    choices_s = intervals.choices(bases, asked.from_ms, asked.to_ms, max_bars=max_bars)
-    wanted = intervals.bars(asked.from_ms, asked.to_ms, interval_s) * series
-    if wanted > most_rows:
+        interval_s = choose(least_s=longest_step_s(resolved.reader(index, selection, interval_s), interval_s))
+    if (
+        isinstance(index, SecondsIndex)
+        and index.fault is not None
+        and not any(interval_s % base_s == 0 for base_s in bases)
+    ):
+        raise index.fault
+    reader = resolved.reader(index, selection, interval_s)
+    if reader.query.base_interval_s != SECOND_S:
+        resolved = whole
+    choices_s = intervals.choices(bases, resolved.from_ms, resolved.to_ms, max_bars=max_bars)
+    row_count = intervals.bars(resolved.from_ms, resolved.to_ms, interval_s) * series
+    if row_count > most_rows:
         raise bad_parameter(
             "interval",
-            f"interval={interval_s} makes up to {wanted} bars of {series} labels and sources; "
-            f"{most_rows} are answered at once.",
+            f"interval={interval_s} makes up to {row_count} bars of {series} labels and sources; "
+            f"the maximum is {most_rows}.",
             remedy=f"Ask for an interval of {choices_s[0]} or longer, a shorter range, or fewer labels.",
             instead=[str(choices_s[0])],
         )
-    return Plan(asked, interval_s, choices_s, asked.reader(index, selection, interval_s))
-
-
-def _stand_apart(reader: Reader, query: ChartQuery) -> tuple[list[str] | None, list[str]]:
-    """Return the labels that have bars of their own (None: all), and those that have theirs together."""
-    if query.top is None:
-        return None, []
-    whole = reader.whole()
-    totals = sum_up(whole, query.selection.labels, by_source=False)
-    ranked = by_metric(totals, known_metric(query.metric, whole), whole.frames)
-    rest = ranked[query.top :]
-    return (ranked[: query.top] if rest or not query.top else None), rest
+    return Plan(resolved, interval_s, choices_s, reader)
 
 
 def nothing_counted(model: str | None, query: ChartQuery) -> answers.Counts:
@@ -216,4 +239,116 @@ def nothing_counted(model: str | None, query: ChartQuery) -> answers.Counts:
         counted_with=[],
         comparisons=[],
         zone=selection.within,
+    )
+
+
+_MOST_NAMED = 5
+_NOT_MEASURED = ("not_tracked", "too_slow")
+
+
+class Measured(NamedTuple):
+    """A chart and its totals, with `measured_objects` where objects are not known."""
+
+    chart: Chart
+    totals: Totals
+    objects_measured_in: answers.OfSources | None
+
+
+def add_measured(
+    reader: Reader,
+    interval_s: int,
+    chart: Chart,
+    totals: Totals,
+    missing: Sequence[answers.FramesAnalysed],
+    *,
+    by_source: bool,
+    apart: Sequence[str] | None,
+) -> Measured:
+    """Read once more what was measured, where some of a chart, read by the same arguments, is `missing`."""
+    if not missing:
+        return Measured(chart, totals, None)
+    filmed = len(reader.filmed())
+    measured = len(reader.filmed(measured_only=True))
+    in_sources = answers.OfSources(sources=measured, of_sources=filmed)
+    if not measured:
+        return Measured(chart, totals, in_sources)
+    part = reader.bars(interval_s, by_source=by_source, apart=apart, measured_only=True)
+    measured_bars = {(coverage.start_ms, coverage.source) for coverage in part.coverage}
+    objects_by_bar = {
+        (bucket.start_ms, bucket.source, bucket.label): bucket.objects for bucket in part.buckets
+    }
+    buckets = [
+        msgspec.structs.replace(
+            bucket, measured_objects=objects_by_bar.get((bucket.start_ms, bucket.source, bucket.label), 0)
+        )
+        if bucket.objects_missing in _NOT_MEASURED and (bucket.start_ms, bucket.source) in measured_bars
+        else bucket
+        for bucket in chart.buckets
+    ]
+    sums = {
+        (total.label, total.source): total.objects
+        for of_label in sum_up(part, totals, by_source=by_source).values()
+        for total in of_label
+    }
+    with_sums = {
+        label: [
+            msgspec.structs.replace(total, measured_objects=sums.get((label, total.source)))
+            if total.objects_missing in _NOT_MEASURED
+            else total
+            for total in of_label
+        ]
+        for label, of_label in totals.items()
+    }
+    return Measured(chart._replace(buckets=buckets), with_sums, in_sources)
+
+
+def objects_note(
+    missing: Sequence[answers.FramesAnalysed],
+    chart: Chart,
+    totals: Sequence[answers.Total],
+    settings: Settings,
+) -> str | None:
+    """Return a sentence on where objects are not known; None if they are everywhere."""
+    if not missing:
+        return _too_weak(totals)
+    intervals_of = f"{len(missing)} of {len(chart.coverage)} intervals"
+    rates = [coverage.slowest_fps for coverage in missing if coverage.slowest_fps is not None]
+    if not rates:
+        return (
+            f"Unique objects are not known in {intervals_of}: they were not tracked there, or the day has to "
+            "be counted and indexed again."
+        )
+    needed_fps = f"{settings.min_tracking_fps:g}"
+    analysed = f"at down to {min(rates):g} frames a second, {needed_fps} are needed"
+    if not min(rates):  # as of single pictures
+        analysed = f"in single pictures, {needed_fps} frames a second are needed"
+    return f"Unique objects are not known in {intervals_of}: footage was analysed {analysed}."
+
+
+def not_measured(chart: Chart) -> list[answers.FramesAnalysed]:
+    """Return the intervals with footage in which objects were not measured."""
+    # In counts of older versions only what was seen says that it was not measured.
+    unmeasured_bars = {
+        (bucket.start_ms, bucket.source)
+        for bucket in chart.buckets
+        if bucket.objects_missing in _NOT_MEASURED
+    }
+    return [
+        coverage
+        for coverage in chart.coverage
+        if coverage.objects_missing or (coverage.start_ms, coverage.source) in unmeasured_bars
+    ]
+
+
+def _too_weak(totals: Sequence[answers.Total]) -> str | None:
+    weak = [total.label for total in totals if total.objects_missing == "too_weak"]
+    if not weak:
+        return None
+    names = sorted({label for label in weak if label is not None})
+    names_text = ", ".join(names[:_MOST_NAMED]) or "these labels together"
+    if len(names) > _MOST_NAMED or (names and None in weak):
+        names_text += " and others"
+    return (
+        f"Unique objects of {names_text} are not known: they were seen, but too weakly to follow (fewer than "
+        "half of their boxes lie in tracks)."
     )

@@ -9,10 +9,8 @@ from frametally.rules.times import HOUR_S
 from frametally.settings.loading import Settings
 from frametally_web.charts import answers
 from frametally_web.charts.measures import mean, seconds
-from frametally_web.charts.media_times import MediaTimes
-from frametally_web.charts.names import check_names
-from frametally_web.charts.scope import choose_filmed, resolve
-from frametally_web.charts.unanalysed import hours_not_analysed
+from frametally_web.charts.media_times import MediaTimes, hours_not_analysed
+from frametally_web.charts.scope import check_names, choose_filmed, resolve
 from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import Selection
 
@@ -27,17 +25,17 @@ def count_week(
     """
     check_names(index, selection, media.sources)
     choice = choose_filmed(index, settings, media, selection.model)
-    asked = resolve(index, choice, selection, media) if choice else None
-    stored = (asked.choice if asked else choice).base_intervals_s if choice else []
-    hourly = [base for base in stored if HOUR_S % base == 0]
+    resolved = resolve(index, choice, selection, media) if choice else None
+    base_intervals_s = (resolved.choice if resolved else choice).base_intervals_s if choice else []
+    hourly = [base for base in base_intervals_s if HOUR_S % base == 0]
     if choice is not None and not hourly:
         raise bad_parameter(
             "model" if selection.base_s is None else "base",
-            f"{choice.model} was counted in intervals of {', '.join(map(str, stored))} "
-            "seconds, which divide no hour.",
+            f"{choice.model} was counted in intervals of {', '.join(map(str, base_intervals_s))} "
+            "seconds, which do not divide an hour.",
             remedy="Choose another model, or count with an interval that divides an hour.",
         )
-    if choice is None or asked is None:
+    if choice is None or resolved is None:
         return answers.Heatmap(
             model=(choice and choice.model) or None,
             base_interval_s=None,
@@ -50,9 +48,9 @@ def count_week(
             cells=[],
             not_analysed=[],
         )
-    base_s = asked.base_of(selection, HOUR_S)
+    base_s = resolved.base_of(selection, HOUR_S)
     hours: dict[int, WeekHour] = {}
-    for span in asked.spans:
+    for span in resolved.spans:
         query = CountQuery(
             choice.model,
             base_s,
@@ -66,15 +64,17 @@ def count_week(
         for cell in index.week_hours(query):
             hours[cell.hour] = add_week_hours(hours[cell.hour], cell) if cell.hour in hours else cell
     cells = [_cell(cell) for _, cell in sorted(hours.items())]
-    unanalysed = media.unanalysed(choice.model, asked.sources, asked.from_ms, asked.to_ms, asked.chosen)
+    unanalysed = media.unanalysed(
+        choice.model, resolved.sources, resolved.from_ms, resolved.to_ms, resolved.chosen
+    )
     return answers.Heatmap(
         model=choice.model or None,
         base_interval_s=base_s,
         timezone=selection.zone.name,
         hours=selection.times.hours_text,
         weekdays=[*selection.times.weekdays],
-        from_ms=asked.from_ms,
-        to_ms=asked.to_ms,
+        from_ms=resolved.from_ms,
+        to_ms=resolved.to_ms,
         frames=sum(cell.frames for cell in hours.values()),
         cells=cells,
         not_analysed=None

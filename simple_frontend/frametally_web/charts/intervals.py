@@ -1,14 +1,20 @@
-"""Which stored base interval a query reads, and how long its bars are."""
+"""Which stored interval a query reads, how long its bars are, and how often a source has a picture."""
 
 from __future__ import annotations
 
+import heapq
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
+from statistics import median_low
 
 from frametally.rules.times import DAY_S, HOUR_S, WEEK_S
-from frametally_web.requests.chosen_times import ALL_TIMES, ChosenTimes
+from frametally_web.charts.measures import Reader
+from frametally_web.charts.seconds import MOST_MS, SECOND_S
 from frametally_web.requests.problems import bad_parameter
+from frametally_web.requests.query import ALL_TIMES, ChosenTimes
 
 DEFAULT_BARS = 120
+_BARS_BY_SECOND = MOST_MS // 1000 + 1  # both ends may cut one
 
 _COMMON_S = (
     *(1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800),
@@ -27,25 +33,40 @@ def choices(base_intervals_s: Sequence[int], from_ms: int, to_ms: int, *, max_ba
 
     They end with the first that is as long as the range, which is there whatever `max_bars` says.
     """
-    found: list[int] = []
+    intervals_s: list[int] = []
     for interval_s in _candidates(base_intervals_s):
         as_long_as_the_range = interval_s * 1000 >= to_ms - from_ms
         if as_long_as_the_range or bars(from_ms, to_ms, interval_s) <= max_bars:
-            found.append(interval_s)
+            intervals_s.append(interval_s)
         if as_long_as_the_range:
             break
-    return found
+    return intervals_s
 
 
 def default_interval(
-    base_intervals_s: Sequence[int], from_ms: int, to_ms: int, *, max_bars: int, least_s: float = 0
+    base_intervals_s: Sequence[int],
+    from_ms: int,
+    to_ms: int,
+    *,
+    max_bars: int,
+    least_s: float = 0,
+    times: ChosenTimes = ALL_TIMES,
 ) -> int:
     """Return the shortest sensible bar length in seconds that gives at most `DEFAULT_BARS` bars.
 
-    It is no shorter than `least_s`, unless the range is.
+    Ten minutes or less have bars of a second, if a base is as short. A bar is not shorter than `least_s`,
+    unless the range is. It divides the hours of `times`, or is whole days.
     """
-    found = choices(base_intervals_s, from_ms, to_ms, max_bars=min(DEFAULT_BARS, max_bars))
-    return next((interval_s for interval_s in found if interval_s >= least_s), found[-1])
+    is_by_second = SECOND_S in base_intervals_s and to_ms - from_ms <= MOST_MS
+    most = _BARS_BY_SECOND if is_by_second else DEFAULT_BARS
+    intervals_s = choices(base_intervals_s, from_ms, to_ms, max_bars=min(most, max_bars))
+    borders_s = [minute * 60 for minute in times.hours or ()]
+    intervals_s = [
+        interval_s
+        for interval_s in intervals_s
+        if interval_s >= DAY_S or all(border % interval_s == 0 for border in borders_s)
+    ] or intervals_s
+    return next((interval_s for interval_s in intervals_s if interval_s >= least_s), intervals_s[-1])
 
 
 def base_of(
@@ -73,7 +94,7 @@ def base_of(
         Problem: 400, if no base divides the interval, the offsets or the times, with those that there are.
     """
     dividing = [base for base in base_intervals_s if interval_s is None or interval_s % base == 0]
-    stored = ", ".join(str(base) for base in sorted(base_intervals_s))
+    bases_text = ", ".join(str(base) for base in sorted(base_intervals_s))
     whole = " that has all footage of this range" if lacking_s else ""
     again = "".join(
         f" For {base} run `frametally aggregate --interval {base}` and `frametally index`."
@@ -83,14 +104,15 @@ def base_of(
         raise bad_parameter(
             "interval",
             f"interval={interval_s} is not a multiple of a stored interval{whole}.",
-            remedy=f"Ask for a multiple of one of these (seconds): {stored}.{again}",
+            remedy=f"Ask for a multiple of one of these (seconds): {bases_text}.{again}",
             instead=[str(min(-(-(interval_s or 0) // base) * base for base in base_intervals_s))],
         )
     in_zone = [base for base in dividing if all(offset % (base * 1000) == 0 for offset in offsets_ms)]
     if not in_zone:
         raise bad_parameter(
             "timezone",
-            f"The clocks of {zone} do not begin their bars where the stored intervals ({stored} seconds) do.",
+            f"The clocks of {zone} do not begin their bars where the stored intervals ({bases_text} "
+            "seconds) do.",
             remedy="Choose timezone=UTC or a zone that is whole hours from it, or count with an interval of "
             f"900 seconds or less.{again}",
         )
@@ -98,7 +120,7 @@ def base_of(
     if not in_zone:
         raise bad_parameter(
             times.parameter,
-            f"The stored intervals{whole} ({stored} seconds) do not begin and end with the chosen times.",
+            f"The stored intervals{whole} ({bases_text} seconds) do not begin and end with the chosen times.",
             remedy=f"Choose times that begin and end with them, such as whole hours.{again}",
         )
     borders_ms = [border for border in (from_ms, to_ms) if border is not None]
@@ -117,3 +139,35 @@ def _candidates(base_intervals_s: Sequence[int]) -> Iterator[int]:
     while True:
         yield weeks * WEEK_S
         weeks *= 2
+
+
+_LEAST_FRAMES = 3  # two frames are no rhythm
+_MOST_SOURCES = 100
+"""Of those that are looked at: the ones with fewest frames."""
+
+
+def longest_step_s(reader: Reader, interval_s: int) -> float:
+    """Return the longest of the sources' own steps in seconds, as far as it is longer than `interval_s`.
+
+    The step of a source is the median from one of its frames to the next, as nearly as the stored interval
+    tells: holes do not matter, and neither do bursts. 0 where all have more frames than bars.
+    """
+    if not reader.spans:
+        return 0
+    bars = (reader.spans[-1].to_ms - reader.spans[0].from_ms) / (interval_s * 1000)
+    of_sources = reader.filmed()
+    # The mean step, holes and all, is no shorter than the median of as many frames as bars can be.
+    seldom = [coverage for coverage in of_sources if _LEAST_FRAMES <= coverage.frames <= bars + 1]
+    fewest = heapq.nsmallest(_MOST_SOURCES, seldom, key=lambda coverage: coverage.frames)
+    if not fewest:
+        return 0
+    steps_ms: dict[str | None, list[int]] = defaultdict(list)
+    last_ms: dict[str | None, int] = {}
+    base_s = reader.query.base_interval_s
+    names = [coverage.source for coverage in fewest]
+    for bucket in reader.filmed(base_s, sources=names):
+        if bucket.source in last_ms:
+            steps_ms[bucket.source].append(bucket.start_ms - last_ms[bucket.source])
+        steps_ms[bucket.source] += [0] * (bucket.frames - 1)
+        last_ms[bucket.source] = bucket.start_ms
+    return max((median_low(steps) for steps in steps_ms.values() if steps), default=0) / 1000

@@ -22,13 +22,14 @@ from frametally.ports.merging import merge_bars, merge_coverage, sum_all_or_unkn
 from frametally.rules.objects import ObjectsMissing, why_unknown
 from frametally_web.charts import answers
 from frametally_web.charts.bars import Bars, Span
-from frametally_web.requests.chosen_times import ChosenTimes
-from frametally_web.requests.query import AskedMetric, Metric
+from frametally_web.requests.query import AskedMetric, ChosenTimes, Metric
 
 Totals = Mapping[str | None, Sequence[answers.Total]]
 """By label (None: of labels together) its totals: one, or one of each source."""
 
 _PartT = TypeVar("_PartT", Bucket, CoverageBucket)
+_NO_LABEL = ("",)
+"""Is no label's name: what is asked for by it has coverage and no counts."""
 
 
 class Chart(NamedTuple):
@@ -41,7 +42,7 @@ class Chart(NamedTuple):
     @property
     def frames(self) -> int:
         """Frames analysed, summed over intervals and sources."""
-        return sum(one.frames for one in self.coverage)
+        return sum(coverage.frames for coverage in self.coverage)
 
 
 @dataclass(frozen=True)
@@ -65,17 +66,21 @@ class Reader:
     def bars(self, interval_s: int, **changes: Any) -> Chart:
         """Read bars of `interval_s`; `changes` are those of the query, such as `by_source`."""
         bars = Bars(interval_s, self.zone)
-        found: list[list[Bucket]] = []
+        bucket_lists: list[list[Bucket]] = []
         covered: list[list[CoverageBucket]] = []
         ends: dict[int, int] = {}
         for number, span in enumerate(self.spans):
             histogram = self._read(span, interval_s, bars.offset_ms(span), changes)
-            seen = {one.start_ms for one in histogram.buckets} | {one.start_ms for one in histogram.coverage}
-            of_start = bars.bars_of(seen, span, is_first=number == 0, is_last=number == len(self.spans) - 1)
-            found += _moved(histogram.buckets, of_start)
-            covered += _moved(histogram.coverage, of_start)
+            starts_ms = {bucket.start_ms for bucket in histogram.buckets} | {
+                bucket.start_ms for bucket in histogram.coverage
+            }
+            of_start = bars.bars_of(
+                starts_ms, span, is_first=number == 0, is_last=number == len(self.spans) - 1
+            )
+            bucket_lists += _shift(histogram.buckets, of_start)
+            covered += _shift(histogram.coverage, of_start)
             ends.update(of_start.values())
-        return _chart(self.query.base_interval_s, merge_bars(found), merge_coverage(covered), ends)
+        return _chart(self.query.base_interval_s, merge_bars(bucket_lists), merge_coverage(covered), ends)
 
     def whole(self, **changes: Any) -> Chart:
         """Read the whole range as one bar."""
@@ -85,18 +90,21 @@ class Reader:
         # Only hours and weekdays are of another part of UTC's week in each span.
         over = self.spans if self.times.week_parts(0) else [Span(from_ms, to_ms, 0)]
         histograms = [self._read(span, AGES_S, 0, changes) for span in over]
-        found = [[one._replace(start_ms=from_ms)] for read in histograms for one in read.buckets]
-        covered = [[one._replace(start_ms=from_ms)] for read in histograms for one in read.coverage]
+        bucket_lists = [part for read in histograms for part in _together(read.buckets, from_ms)]
+        covered = [part for read in histograms for part in _together(read.coverage, from_ms)]
         return _chart(
-            self.query.base_interval_s, merge_bars(found), merge_coverage(covered), {from_ms: to_ms}
+            self.query.base_interval_s, merge_bars(bucket_lists), merge_coverage(covered), {from_ms: to_ms}
         )
+
+    def filmed(self, interval_s: int | None = None, **changes: Any) -> list[answers.FramesAnalysed]:
+        """Read the coverage of each source alone, of bars of `interval_s` or of the whole range."""
+        changes = {**changes, "labels": _NO_LABEL, "by_source": True}
+        return (self.whole(**changes) if interval_s is None else self.bars(interval_s, **changes)).coverage
 
     def evidence(self) -> list[IndexedEvidence]:
         """Read the frames with most boxes of each label, of each span by itself."""
         return [
-            found
-            for span in self.spans
-            for found in self.index.evidence(of_span(self.query, span, self.times))
+            item for span in self.spans for item in self.index.evidence(of_span(self.query, span, self.times))
         ]
 
     def _read(self, span: Span, interval_s: int, offset_ms: int, changes: Mapping[str, Any]) -> Histogram:
@@ -124,15 +132,15 @@ def _chart(
         _buckets(bars, coverage),
         [
             answers.FramesAnalysed(
-                start_ms=one.start_ms,
-                end_ms=ends[one.start_ms],
-                source=one.source,
-                frames=one.frames,
-                slowest_fps=one.slowest_fps,
-                objects_missing=_nothing_seen(one) if one.objects is None else None,
-                covered_s=seconds(one.covered_ms),
+                start_ms=bucket.start_ms,
+                end_ms=ends[bucket.start_ms],
+                source=bucket.source,
+                frames=bucket.frames,
+                slowest_fps=bucket.slowest_fps,
+                objects_missing=_nothing_seen(bucket) if bucket.objects is None else None,
+                covered_s=seconds(bucket.covered_ms),
             )
-            for one in coverage
+            for bucket in coverage
         ],
     )
 
@@ -140,23 +148,28 @@ def _chart(
 def sum_up(chart: Chart, labels: Iterable[str | None], *, by_source: bool) -> Totals:
     """Return what each label adds up to (by source, where sources are apart): `labels`, and those found."""
     of_source: dict[str | None, list[answers.FramesAnalysed]] = defaultdict(list)
-    for one in chart.coverage:
-        of_source[one.source].append(one)
+    for part in chart.coverage:
+        of_source[part.source].append(part)
     everything = defaultdict(_Filmed, {source: _filmed(parts) for source, parts in of_source.items()})
     of_label: dict[str | None, dict[str | None, list[answers.CountBucket]]] = {label: {} for label in labels}
     for bucket in chart.buckets:
         of_label.setdefault(bucket.label, {}).setdefault(bucket.source, []).append(bucket)
-    names = {one.source for one in chart.buckets} | {one.source for one in chart.coverage}
+    names = {bucket.source for bucket in chart.buckets} | {bucket.source for bucket in chart.coverage}
     everywhere: list[str | None] = [*sorted(name for name in names if name)] if by_source else [None]
     return {
-        label: [_total(label, source, found.get(source, []), everything[source]) for source in everywhere]
-        for label, found in of_label.items()
+        label: [_total(label, source, by_source.get(source, []), everything[source]) for source in everywhere]
+        for label, by_source in of_label.items()
     }
 
 
 def all_together(chart: Chart) -> answers.Total:
     """Return what all labels and sources of a chart add up to."""
     return _total(None, None, chart.buckets, _filmed(chart.coverage))
+
+
+def sum_of(totals: Totals, labels: Iterable[str], chart: Chart) -> answers.Total:
+    """Return what some labels of a chart add up to together, from the one total of each."""
+    return _total(None, None, [totals[label][0] for label in labels], _filmed(chart.coverage))
 
 
 def by_metric(totals: Totals, metric: Metric, frames: int) -> list[str]:
@@ -167,10 +180,10 @@ def by_metric(totals: Totals, metric: Metric, frames: int) -> list[str]:
     )
 
 
-def known_metric(asked: AskedMetric, chart: Chart) -> Metric:
+def known_metric(metric: AskedMetric, chart: Chart) -> Metric:
     """Return the metric asked for; of `auto`, objects if they are known of all labels together."""
-    if asked != "auto":
-        return asked
+    if metric != "auto":
+        return metric
     return "objects" if chart.coverage and all_together(chart).objects is not None else "mean_per_frame"
 
 
@@ -195,48 +208,61 @@ class _Filmed(NamedTuple):
 def _filmed(parts: Sequence[answers.FramesAnalysed]) -> _Filmed:
     if not parts:
         return _Filmed()
-    rates = [one.slowest_fps for one in parts]
+    rates = [part.slowest_fps for part in parts]
     return _Filmed(
-        sum([one.frames for one in parts]),
-        not any(one.objects_missing for one in parts),
+        sum([part.frames for part in parts]),
+        not any(part.objects_missing for part in parts),
         None if None in rates else min([rate for rate in rates if rate is not None]),
     )
 
 
-def _moved(parts: list[_PartT], of_start: Mapping[int, tuple[int, int]]) -> list[list[_PartT]]:
+def _together(parts: list[_PartT], start_ms: int) -> list[list[_PartT]]:
+    """Return rows of one answer as parts of the bar that begins at `start_ms`."""
+    starts = {part.start_ms for part in parts}
+    shifted_parts = [part._replace(start_ms=start_ms) for part in parts]
+    return [shifted_parts] if len(starts) == 1 else [[part] for part in shifted_parts]
+
+
+def _shift(parts: list[_PartT], of_start: Mapping[int, tuple[int, int]]) -> list[list[_PartT]]:
     """Return rows with the starts of their bars, as parts that can be merged."""
     starts = {old_ms: bar[0] for old_ms, bar in of_start.items() if old_ms != bar[0]}
     if not starts:
         return [parts]
-    moved = [one._replace(start_ms=starts[one.start_ms]) if one.start_ms in starts else one for one in parts]
+    shifted_parts = [
+        part._replace(start_ms=starts[part.start_ms]) if part.start_ms in starts else part for part in parts
+    ]
     if len({bar[0] for bar in of_start.values()}) == len(of_start):
-        return [moved]
-    return [[one] for one in moved]  # clocks were put back by more than a bar: two are one
+        return [shifted_parts]
+    return [[part] for part in shifted_parts]  # clocks were put back by more than a bar: two are one
 
 
 def _buckets(bars: Sequence[Bucket], coverage: Sequence[CoverageBucket]) -> list[answers.CountBucket]:
-    filmed = {(one.start_ms, one.source): one for one in coverage}
-    nothing = CoverageBucket(0, 0, objects=0)
-    made = []
+    filmed = {(bucket.start_ms, bucket.source): bucket for bucket in coverage}
+    nothing = covered = CoverageBucket(0, 0, objects=0)
+    place: tuple[int, str | None] | None = None
+    buckets = []
     for start_ms, label, detections, peak, objects, source, tracked in bars:
-        covered = filmed.get((start_ms, source), nothing)
-        followed = None if covered.objects is None else objects
+        if place != (start_ms, source):
+            place = start_ms, source
+            covered = filmed.get(place, nothing)
+            frames, is_followed = covered.frames, covered.objects is not None
+        followed = objects if is_followed else None
         missing = why_unknown(followed, detections, tracked, covered.slowest_fps)
-        made.append(
+        buckets.append(
             answers.CountBucket(
                 start_ms=start_ms,
                 label=label or None,
                 source=source,
                 detections=detections,
                 peak=peak,
-                mean_per_frame=mean(detections, covered.frames),
+                mean_per_frame=detections / frames if frames else None,
                 objects=None if missing else followed,
                 objects_missing=missing,
                 tracked_detections=tracked,
                 followed_objects=followed if missing else None,
             )
         )
-    return made
+    return buckets
 
 
 def _nothing_seen(covered: CoverageBucket) -> ObjectsMissing | None:
@@ -245,21 +271,25 @@ def _nothing_seen(covered: CoverageBucket) -> ObjectsMissing | None:
 
 
 def _total(
-    label: str | None, source: str | None, buckets: Sequence[answers.CountBucket], filmed: _Filmed
+    label: str | None,
+    source: str | None,
+    buckets: Sequence[answers.CountBucket | answers.Total],
+    filmed: _Filmed,
 ) -> answers.Total:
-    detections = sum(one.detections for one in buckets)
-    tracked = sum_all_or_unknown(one.tracked_detections for one in buckets)
+    detections = sum(bucket.detections for bucket in buckets)
+    tracked = sum_all_or_unknown(bucket.tracked_detections for bucket in buckets)
     followed = None
     if filmed.is_measured:
         followed = sum_all_or_unknown(
-            one.objects if one.objects_missing is None else one.followed_objects for one in buckets
+            bucket.objects if bucket.objects_missing is None else bucket.followed_objects
+            for bucket in buckets
         )
     missing = why_unknown(followed, detections, tracked, filmed.slowest_fps)
     return answers.Total(
         label=label,
         source=source,
         detections=detections,
-        peak=max((one.peak for one in buckets), default=0),
+        peak=max((bucket.peak for bucket in buckets), default=0),
         mean_per_frame=mean(detections, filmed.frames),
         objects=None if missing else followed,
         objects_missing=missing,
@@ -268,9 +298,9 @@ def _total(
     )
 
 
-def metric_of(one: answers.CountBucket | answers.Total, metric: Metric) -> float | None:
+def metric_of(measured_part: answers.CountBucket | answers.Total, metric: Metric) -> float | None:
     """Return one of the four; None where it is not known."""
-    value: float | None = getattr(one, metric)
+    value: float | None = getattr(measured_part, metric)
     return value
 
 

@@ -1,7 +1,8 @@
-"""What the store says of the sources: their names, where their time is a file's date, where media overlap."""
+"""What media say of sources: names, times by a file's date, overlaps, and what was filmed and not counted."""
 
 from __future__ import annotations
 
+import datetime
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -11,10 +12,12 @@ from frametally.media.overlapping import named_medium
 from frametally.media.sources import footage_until, source_names
 from frametally.records import MediaManifest
 from frametally.rules.overlaps import Overlap
+from frametally.rules.times import DAY_MS, HOUR_MS, HOUR_S, MONDAY_TO_1970_MS, WEEK_MS
 from frametally.rules.tombstones import merged
 from frametally_web.access.visitors import visitor
+from frametally_web.charts import answers
 from frametally_web.charts.answers import FileTime, OverlappingMedia
-from frametally_web.charts.bars import Ranges, cut
+from frametally_web.charts.bars import Bars, Ranges, cut, offset_at
 from frametally_web.requests.answers import TimeRange
 
 
@@ -29,7 +32,7 @@ class MediaTimes:
         dead_letters: Mapping[str, Mapping[str, Sequence[int]]] | None = None,
     ) -> None:
         """Take the manifests, what media lose to others, and `find_unanalysed` and `find_dead_letters`."""
-        self._media = {media_of(one): one for one in manifests or ()}
+        self._media = {media_of(manifest): manifest for manifest in manifests or ()}
         self._overlaps: defaultdict[str, list[Overlap]] = defaultdict(list)
         for overlap in overlaps:
             self._overlaps[overlap.source].append(overlap)
@@ -48,9 +51,9 @@ class MediaTimes:
         """Return the sources of which there are media, as far as the store says."""
         return [source for source in self._names if visitor().sees(source)]
 
-    def of(self, source: str) -> list[MediaManifest]:
+    def manifests_of(self, source: str) -> list[MediaManifest]:
         """Return the media of a source, by first event time; none where the store does not say."""
-        return [one for one in self._manifests or () if one.source == source]
+        return [manifest for manifest in self._manifests or () if manifest.source == source]
 
     def footage_until(self, source: str) -> int | None:
         """Return the event time of its newest frame announced; None where the store does not say."""
@@ -64,17 +67,17 @@ class MediaTimes:
         """Return a source's ranges that are timed by files, in order; None where the store does not say."""
         if self._manifests is None:
             return None
-        found = [
-            (one.first_captured_at_ms, one.last_captured_at_ms + 1)
-            for one in self._manifests
-            if one.source == source
-            and one.time_source == "file_time"
-            and one.first_captured_at_ms is not None
-            and one.last_captured_at_ms is not None
+        ranges = [
+            (manifest.first_captured_at_ms, manifest.last_captured_at_ms + 1)
+            for manifest in self._manifests
+            if manifest.source == source
+            and manifest.time_source == "file_time"
+            and manifest.first_captured_at_ms is not None
+            and manifest.last_captured_at_ms is not None
         ]
         return [
             TimeRange(from_ms=from_ms, to_ms=to_ms)
-            for from_ms, to_ms in merged(found)
+            for from_ms, to_ms in merged(ranges)
             if from_ms is not None and to_ms is not None
         ]
 
@@ -88,12 +91,15 @@ class MediaTimes:
     ) -> dict[str, list[tuple[int, int]]] | None:
         """Return when some sources were filmed in `[from_ms, to_ms)` and not counted; None: nobody knows.
 
-        Only what is `chosen` is told, see `chosen_ranges`.
+        Only what is `chosen` is shown, see `chosen_ranges`.
         """
         if self._unanalysed is None:
             return None
-        found = self._unanalysed.get(model, {})
-        return {source: cut(cut(found.get(source, ()), [(from_ms, to_ms)]), chosen) for source in sources}
+        spans_by_source = self._unanalysed.get(model, {})
+        return {
+            source: cut(cut(spans_by_source.get(source, ()), [(from_ms, to_ms)]), chosen)
+            for source in sources
+        }
 
     def models(self) -> list[str]:
         """Return the models that have footage of what is seen that is not in the counts, by name."""
@@ -101,16 +107,19 @@ class MediaTimes:
 
     def unanalysed_ranges(self, model: str) -> dict[str, tuple[int, int]]:
         """Return from when to when footage of each source was filmed that is not in the counts."""
-        found = (self._unanalysed or {}).get(model, {})
+        spans_by_source = (self._unanalysed or {}).get(model, {})
         return {
             source: (spans[0][0], spans[-1][1])
-            for source, spans in found.items()
+            for source, spans in spans_by_source.items()
             if spans and visitor().sees(source)
         }
 
     def unanalysed_of(self, source: str) -> dict[str, list[tuple[int, int]]]:
         """Return when a source was filmed and not counted, by model."""
-        return {model: [*found.get(source, ())] for model, found in (self._unanalysed or {}).items()}
+        return {
+            model: [*spans_by_source.get(source, ())]
+            for model, spans_by_source in (self._unanalysed or {}).items()
+        }
 
     def dead_letters(self, model: str, source: str, from_ms: int, to_ms: int) -> int:
         """Return how many frames of a source in `[from_ms, to_ms)` could not be analysed."""
@@ -124,14 +133,14 @@ class MediaTimes:
         return [
             OverlappingMedia(
                 source=source,
-                from_ms=max(one.from_ms, from_ms),
-                to_ms=min(one.to_ms, to_ms),
-                counted=named_medium(self._media.get(one.winner), one.winner),
-                not_counted=named_medium(self._media.get(one.loser), one.loser),
+                from_ms=max(overlap.from_ms, from_ms),
+                to_ms=min(overlap.to_ms, to_ms),
+                counted=named_medium(self._media.get(overlap.winner), overlap.winner),
+                not_counted=named_medium(self._media.get(overlap.loser), overlap.loser),
             )
             for source in sorted(self._overlaps.keys() & set(sources))
-            for one in self._overlaps[source]
-            if one.from_ms < to_ms and one.to_ms > from_ms
+            for overlap in self._overlaps[source]
+            if overlap.from_ms < to_ms and overlap.to_ms > from_ms
         ]
 
     def file_times(self, sources: Collection[str], from_ms: int, to_ms: int) -> list[FileTime] | None:
@@ -139,8 +148,55 @@ class MediaTimes:
         if self._manifests is None:
             return None
         return [
-            FileTime(source=source, from_ms=max(one.from_ms, from_ms), to_ms=min(one.to_ms, to_ms))
+            FileTime(
+                source=source, from_ms=max(time_range.from_ms, from_ms), to_ms=min(time_range.to_ms, to_ms)
+            )
             for source in sorted(self._by_file.intersection(sources))
-            for one in self.ranges(source) or ()
-            if one.from_ms < to_ms and one.to_ms > from_ms
+            for time_range in self.ranges(source) or ()
+            if time_range.from_ms < to_ms and time_range.to_ms > from_ms
         ]
+
+
+Unanalysed = Mapping[str, Sequence[tuple[int, int]]]
+"""By source, event times `[from_ms, to_ms)` of the range asked for that were filmed and not counted."""
+
+
+def bars_not_analysed(
+    unanalysed: Unanalysed,
+    *,
+    interval_s: int,
+    zone: datetime.tzinfo,
+    by_source: bool,
+    coverage: Iterable[answers.FramesAnalysed],
+) -> list[answers.NotAnalysed]:
+    """Return the bars that have some of it and no coverage, by start and source."""
+    bars = Bars(interval_s, zone)
+    analysed = {(bucket.start_ms, bucket.source) for bucket in coverage}
+    ends: dict[tuple[int, str | None], int] = {}
+    for of_source, ranges in unanalysed.items():
+        source = of_source if by_source else None
+        for from_ms, to_ms in ranges:
+            for start_ms, end_ms in bars.over(from_ms, to_ms):
+                if (start_ms, source) not in analysed:
+                    ends[start_ms, source] = end_ms
+    return [
+        answers.NotAnalysed(start_ms=start_ms, end_ms=ends[start_ms, source], source=source)
+        for start_ms, source in sorted(ends, key=lambda place: (place[0], place[1] or ""))
+    ]
+
+
+def hours_not_analysed(
+    unanalysed: Unanalysed, *, zone: datetime.tzinfo, cells: Iterable[answers.WeekCell]
+) -> list[answers.WeekHourNotAnalysed]:
+    """Return the hours of the week that have some of it and no cell, by weekday and hour."""
+    bars = Bars(HOUR_S, zone)
+    hours: set[int] = set()
+    for ranges in unanalysed.values():
+        for from_ms, to_ms in ranges:
+            for start_ms, _ in bars.over(from_ms, to_ms):
+                hours.add((start_ms + offset_at(zone, start_ms) + MONDAY_TO_1970_MS) % WEEK_MS // HOUR_MS)
+    analysed = {(cell.weekday - 1) * DAY_MS // HOUR_MS + cell.hour for cell in cells}
+    return [
+        answers.WeekHourNotAnalysed(weekday=hour // 24 + 1, hour=hour % 24)
+        for hour in sorted(hours - analysed)
+    ]

@@ -12,6 +12,7 @@ from frametally.books.evidence import BoxFilter
 from frametally.plugins import hooks
 from frametally.ports.count_index import CountIndex
 from frametally.ports.object_store import ObjectStore
+from frametally_web.requests.query import PARTS
 
 BoxFilters = Callable[[str, int], BoxFilter]
 """Of a source returns which boxes are in the part, on the UTC day of an event time."""
@@ -49,6 +50,8 @@ class Narrowing(Protocol):
 
 def narrowed(index: CountIndex, store: ObjectStore, args: MultiDict[str, str]) -> CountIndex:
     """Return the index that a query reads: of the whole picture, or of a part. Raises `Problem`."""
+    if not any(part.name in args for part in PARTS):
+        return index
     narrowings: tuple[Narrowing, ...] = hooks("narrowing")
     for narrowing in narrowings:
         index = narrowing.narrowed(index, store, args)
@@ -58,9 +61,12 @@ def narrowed(index: CountIndex, store: ObjectStore, args: MultiDict[str, str]) -
 def zones_by_source(index: CountIndex, model: str) -> Mapping[str, list[str]]:
     """Return what the counts of each source can be narrowed to."""
     narrowings: tuple[Narrowing, ...] = hooks("narrowing")
-    return {source: names for one in narrowings for source, names in one.zones(index, model).items()}
+    return {
+        source: names for narrowing in narrowings for source, names in narrowing.zones(index, model).items()
+    }
 
 
 def box_filters(index: CountIndex, model: str, base_interval_s: int) -> BoxFilters | None:
     """Return which boxes an index counts; None: those of the whole picture."""
-    return index.box_filters(model, base_interval_s) if isinstance(index, PartIndex) else None
+    filters = getattr(index, "box_filters", None)
+    return filters(model, base_interval_s) if filters else None

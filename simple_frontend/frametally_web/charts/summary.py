@@ -10,12 +10,11 @@ from frametally.ports.count_index import CountIndex
 from frametally.rules.times import EPOCH, FIRST_MS, MILLISECOND, WEEK_MS, WEEK_S, local_time
 from frametally.settings.loading import Settings
 from frametally_web.charts import answers
-from frametally_web.charts.counts import Plan, plan_chart
-from frametally_web.charts.measured import add_measured
+from frametally_web.charts.checks import total_with_interval
+from frametally_web.charts.counts import Plan, add_measured, not_measured, plan_chart
 from frametally_web.charts.measures import Chart, Reader, all_together, known_metric, metric_of, sum_up
 from frametally_web.charts.media_times import MediaTimes
-from frametally_web.charts.names import check_names
-from frametally_web.charts.scope import Choice, choose_filmed
+from frametally_web.charts.scope import Choice, check_names, choose_filmed
 from frametally_web.requests.problems import Problem
 from frametally_web.requests.query import ChartQuery, Metric
 
@@ -45,24 +44,30 @@ def summarise(index: CountIndex, settings: Settings, media: MediaTimes, query: C
     chart = reader.bars(interval_s, apart=())
     metric = known_metric(query.metric, chart)
     measured = add_measured(
-        reader, interval_s, chart, sum_up(chart, [None], by_source=False), by_source=False, apart=()
+        reader,
+        interval_s,
+        chart,
+        sum_up(chart, [None], by_source=False),
+        not_measured(chart),
+        by_source=False,
+        apart=(),
     )
-    covered = [one.covered_s for one in chart.coverage]
-    by_source = plan.reader.whole(by_source=True, apart=()).coverage
-    filmed = [one for one in by_source if one.covered_s]
-    return answers.Summary(
+    covered = [bucket.covered_s for bucket in chart.coverage]
+    by_source = plan.reader.filmed()
+    filmed = [source for source in by_source if source.covered_s]
+    summary = answers.Summary(
         model=choice.model or None,
         base_interval_s=chart.base_interval_s,
         interval_s=interval_s,
         timezone=selection.zone.name,
         metric=metric,
-        from_ms=plan.asked.from_ms,
-        to_ms=plan.asked.to_ms,
-        asked_s=_asked_ms(plan, plan.asked.from_ms, plan.asked.to_ms) / 1000,
+        from_ms=plan.resolved.from_ms,
+        to_ms=plan.resolved.to_ms,
+        asked_s=_asked_ms(plan, plan.resolved.from_ms, plan.resolved.to_ms) / 1000,
         frames=chart.frames,
-        filmed_s=None if None in covered else sum(one for one in covered if one is not None),
+        filmed_s=None if None in covered else sum(seconds for seconds in covered if seconds is not None),
         filmed_in=answers.OfSources(sources=len(filmed), of_sources=len(by_source)),
-        sources=plan.asked.sources,
+        sources=plan.resolved.sources,
         total=measured.totals[None][0],
         objects_measured_in=measured.objects_measured_in,
         busiest=_busiest(chart, plan, metric, sources=len(filmed)),
@@ -70,32 +75,33 @@ def summarise(index: CountIndex, settings: Settings, media: MediaTimes, query: C
         week_before=_week_before(index, settings, choice, query, plan, chart, metric),
         frames_per_bar=_frames_per_bar(chart, plan),
     )
+    return total_with_interval(settings, index, summary, selection.labels, plan.resolved.chosen)
 
 
 def _busiest(chart: Chart, plan: Plan, metric: Metric, *, sources: int) -> list[answers.BusyInterval]:
-    values = {one.start_ms: metric_of(one, metric) or 0 for one in chart.buckets}
-    found = sorted(
-        (one for one in chart.coverage if values.get(one.start_ms)),
-        key=lambda one: (-values[one.start_ms], one.start_ms),
+    values = {bucket.start_ms: metric_of(bucket, metric) or 0 for bucket in chart.buckets}
+    bars = sorted(
+        (bar for bar in chart.coverage if values.get(bar.start_ms)),
+        key=lambda bar: (-values[bar.start_ms], bar.start_ms),
     )[:_MOST_BUSY]
     return [
         answers.BusyInterval(
-            start_ms=one.start_ms,
-            end_ms=one.end_ms,
-            value=values[one.start_ms],
-            frames=one.frames,
-            filmed_part=_filmed_part(one, plan, sources),
+            start_ms=bar.start_ms,
+            end_ms=bar.end_ms,
+            value=values[bar.start_ms],
+            frames=bar.frames,
+            filmed_part=_filmed_part(bar, plan, sources),
         )
-        for one in found
+        for bar in bars
     ]
 
 
 def _asked_ms(plan: Plan, first_ms: int, end_ms: int) -> int:
-    """Return how long of a stretch lies in the range, the hours and the weekdays that are asked for."""
-    asked = plan.asked
+    """Return how long of a stretch lies in the range, the hours and the weekdays of the question."""
+    resolved = plan.resolved
     return sum(
         max(min(end_ms, to_ms) - max(first_ms, from_ms), 0)
-        for from_ms, to_ms in asked.chosen or [(asked.from_ms, asked.to_ms)]
+        for from_ms, to_ms in resolved.chosen or [(resolved.from_ms, resolved.to_ms)]
     )
 
 
@@ -109,13 +115,13 @@ def _peak(reader: Reader, chart: Chart) -> answers.PeakFrame | None:
     """Return the frame with most boxes of one label; of equal ones the first."""
     best = min(
         reader.evidence(),
-        key=lambda one: (-one.evidence.count, one.evidence.captured_at_ms, one.evidence.image_path),
+        key=lambda item: (-item.evidence.count, item.evidence.captured_at_ms, item.evidence.image_path),
         default=None,
     )
     if best is None:
         return None
     at_ms = best.evidence.captured_at_ms
-    bar = next((one for one in chart.coverage if one.start_ms <= at_ms < one.end_ms), None)
+    bar = next((bucket for bucket in chart.coverage if bucket.start_ms <= at_ms < bucket.end_ms), None)
     if bar is None:
         return None
     return answers.PeakFrame(
@@ -130,11 +136,12 @@ def _peak(reader: Reader, chart: Chart) -> answers.PeakFrame | None:
 
 
 def _frames_per_bar(chart: Chart, plan: Plan) -> answers.FramesPerBar | None:
-    asked = plan.asked
+    resolved = plan.resolved
     frames = [
-        one.frames
-        for one in chart.coverage
-        if one.start_ms >= asked.from_ms and one.end_ms <= asked.to_ms  # the range may cut the others
+        bucket.frames
+        for bucket in chart.coverage
+        if bucket.start_ms >= resolved.from_ms
+        and bucket.end_ms <= resolved.to_ms  # the range may cut the others
     ]
     return answers.FramesPerBar(least=min(frames), most=max(frames)) if frames else None
 
@@ -150,7 +157,7 @@ def _week_before(
 ) -> answers.WeekBefore | None:
     """Return the same stretch of local time, as few whole weeks before as do not overlap with it."""
     zone = query.selection.zone.tzinfo
-    from_ms, to_ms = plan.asked.from_ms, plan.asked.to_ms
+    from_ms, to_ms = plan.resolved.from_ms, plan.resolved.to_ms
     length = _wall(to_ms, zone) - _wall(from_ms, zone)
     weeks = max(-(-length // datetime.timedelta(weeks=1)), 1)
     if from_ms - weeks * WEEK_MS < FIRST_MS:
@@ -165,23 +172,23 @@ def _week_before(
         then_plan = plan_chart(index, settings, None, choice, then_query, series=1, most_rows=_MOST_COMPARED)
     except Problem:  # what there was then has other stored intervals
         return None
-    then = then_plan.reader.bars(then_plan.interval_s, apart=()) if then_plan else None
-    if then_plan is None or then is None or not then.coverage:
+    earlier = then_plan.reader.bars(then_plan.interval_s, apart=()) if then_plan else None
+    if then_plan is None or earlier is None or not earlier.coverage:
         return None
     now = chart
     if then_plan.interval_s != plan.interval_s:
         now = plan.reader.bars(then_plan.interval_s, apart=())
-    filmed_then = {one.start_ms for one in then.coverage}
+    filmed_then = {bucket.start_ms for bucket in earlier.coverage}
     same = {
-        one.start_ms: then_ms
-        for one in now.coverage
-        if (then_ms := _weeks_before(one.start_ms, weeks, zone)) in filmed_then
+        bucket.start_ms: then_ms
+        for bucket in now.coverage
+        if (then_ms := _weeks_before(bucket.start_ms, weeks, zone)) in filmed_then
     }
     return answers.WeekBefore(
         from_ms=then_from_ms,
         to_ms=then_to_ms,
-        value=metric_of(all_together(then), metric),
-        value_same_hours=_value_of(then, same.values(), metric),
+        value=metric_of(all_together(earlier), metric),
+        value_same_hours=_value_of(earlier, same.values(), metric),
         now_same_hours=_value_of(now, same.keys(), metric),
         same_hours=len(same) / len(now.coverage) if now.coverage else 0.0,
     )
@@ -196,8 +203,8 @@ def _value_of(chart: Chart, starts_ms: Collection[int], metric: Metric) -> float
     if not starts_ms:
         return None
     part = chart._replace(
-        buckets=[one for one in chart.buckets if one.start_ms in starts_ms],
-        coverage=[one for one in chart.coverage if one.start_ms in starts_ms],
+        buckets=[bucket for bucket in chart.buckets if bucket.start_ms in starts_ms],
+        coverage=[bucket for bucket in chart.coverage if bucket.start_ms in starts_ms],
     )
     return metric_of(all_together(part), metric)
 
@@ -209,8 +216,8 @@ def _wall(ms: int, zone: datetime.tzinfo) -> datetime.datetime:
 
 def _weeks_before(ms: int, weeks: int, zone: datetime.tzinfo) -> int:
     """Return when the clocks showed the same, whole weeks before."""
-    then = _wall(ms, zone) - datetime.timedelta(weeks=weeks)
-    return (then.replace(tzinfo=zone) - EPOCH) // MILLISECOND
+    earlier_time = _wall(ms, zone) - datetime.timedelta(weeks=weeks)
+    return (earlier_time.replace(tzinfo=zone) - EPOCH) // MILLISECOND
 
 
 def _nothing(model: str | None, query: ChartQuery) -> answers.Summary:

@@ -10,7 +10,7 @@ _ALL_DAY, _DAYS = "00:00-24:00", 7
 
 
 def whole_question(
-    sent: Iterable[tuple[str, str]], shown: Counts, *, with_range: bool = False
+    parameters: Iterable[tuple[str, str]], counts: Counts, *, with_range: bool = False
 ) -> list[tuple[str, str]]:
     """Return a chart's question with what it leaves to the data or the reader written out, name by name.
 
@@ -18,21 +18,21 @@ def whole_question(
     interval, the metric and the model stay as they were sent.
 
     Args:
-        sent: Names and values of the question.
-        shown: The answer to it.
+        parameters: Names and values of the question.
+        counts: The answer to it.
         with_range: Also the ends of the range, so that footage of later days does not change it.
     """
     answered: dict[str, str | int | None] = {
-        "zone": shown.zone,
+        "zone": counts.zone,
         # The page reads all day, and every day, as nothing chosen.
-        "hours": None if shown.hours == _ALL_DAY else shown.hours,
-        "weekdays": "" if len(shown.weekdays) == _DAYS else ",".join(map(str, shown.weekdays)),
-        "timezone": shown.timezone,
+        "hours": None if counts.hours == _ALL_DAY else counts.hours,
+        "weekdays": "" if len(counts.weekdays) == _DAYS else ",".join(map(str, counts.weekdays)),
+        "timezone": counts.timezone,
     }
     if with_range:
-        answered |= {"from": shown.from_ms, "to": shown.to_ms}
-    if shown.model is not None:
-        answered |= {"interval": shown.interval_s, "metric": shown.metric, "model": shown.model}
-    kept = [(name, value) for name, value in sent if value and name not in answered]
-    named = [(name, str(value)) for name, value in answered.items() if value not in (None, "")]
-    return [*dict.fromkeys([*kept, *named])]
+        answered |= {"from": counts.from_ms, "to": counts.to_ms}
+    if counts.model is not None:
+        answered |= {"interval": counts.interval_s, "metric": counts.metric, "model": counts.model}
+    other_parameters = [(name, value) for name, value in parameters if value and name not in answered]
+    answered_parameters = [(name, str(value)) for name, value in answered.items() if value not in (None, "")]
+    return [*dict.fromkeys([*other_parameters, *answered_parameters])]

@@ -53,7 +53,7 @@ class Differences(Answer, frozen=True, kw_only=True):
 
     Attributes:
         model: The one model counted here; null before there is any data.
-        base_interval_s: The one stored interval that was read; null where there is nothing to read.
+        base_interval_s: The one stored interval that was read; null without data.
         interval_s: Length of a bar in seconds.
         timezone: IANA name of the zone of the bars.
         metric: What the values are of; of `auto`, what it became.

@@ -45,7 +45,7 @@ def find_differences(
         Problem: 400, by the rules of `counts.count` and `other_side`, or if there are more bars than a file
             may have rows.
     """
-    found = count(
+    counts = count(
         index,
         settings,
         media,
@@ -53,39 +53,45 @@ def find_differences(
         most_rows=settings.web_max_buckets,
     )
     query = query._replace(by_source=not compare.startswith("source:"), top=None)
-    other = other_side(found, query, compare)
-    selection = query.selection._replace(model=found.model, from_ms=found.from_ms, to_ms=found.to_ms)
-    here = _read(index, settings, query._replace(selection=selection, interval_s=found.interval_s))
-    there = _read(index, settings, other.query)
-    beside = _starts_beside(here, there, other)
-    a, b = _Side(here, found.metric, {start: start for start in beside}), _Side(there, found.metric, beside)
-    both = {*a.seen} & {*b.seen}
-    compared = sorted(pairs(a, b), key=lambda one: (one.bar[1], one.bar[0] or "", one.label))
+    side = other_side(counts, query, compare)
+    selection = query.selection._replace(model=counts.model, from_ms=counts.from_ms, to_ms=counts.to_ms)
+    own_chart = _read(index, settings, query._replace(selection=selection, interval_s=counts.interval_s))
+    other_chart = _read(index, settings, side.query)
+    beside = _starts_beside(own_chart, other_chart, side)
+    a, b = (
+        _Side(own_chart, counts.metric, {start: start for start in beside}),
+        _Side(other_chart, counts.metric, beside),
+    )
+    common_bars = {*a.coverage} & {*b.coverage}
+    compared = sorted(pairs(a, b), key=lambda pair: (pair.bar[1], pair.bar[0] or "", pair.label))
     differing = most_apart(compared, ["value"])
-    labels = [_label(one, a, b, both) for one in sorted({label for _, label in (*a.found, *b.found)})]
+    labels = [
+        _label(label, a, b, common_bars) for label in sorted({label for _, label in (*a.counts, *b.counts)})
+    ]
     return answers.Differences(
-        model=found.model,
-        base_interval_s=here.base_interval_s or None,
-        interval_s=found.interval_s,
-        timezone=found.timezone,
-        metric=found.metric,
-        from_ms=found.from_ms,
-        to_ms=found.to_ms,
-        other_name=other.name,
-        other_model=other.query.selection.model,
-        other_base_interval_s=there.base_interval_s or None,
-        other_from_ms=other.query.selection.from_ms,
-        other_to_ms=other.query.selection.to_ms,
-        seen_by_both=len(both),
-        only_here=len(here.coverage) - len(both),
-        only_there=len(there.coverage) - len({(source, beside[start_ms]) for source, start_ms in both}),
-        frames=sum(a.seen[bar].frames for bar in both),
-        other_frames=sum(b.seen[bar].frames for bar in both),
-        total=_label(None, a, b, both),
+        model=counts.model,
+        base_interval_s=own_chart.base_interval_s or None,
+        interval_s=counts.interval_s,
+        timezone=counts.timezone,
+        metric=counts.metric,
+        from_ms=counts.from_ms,
+        to_ms=counts.to_ms,
+        other_name=side.name,
+        other_model=side.query.selection.model,
+        other_base_interval_s=other_chart.base_interval_s or None,
+        other_from_ms=side.query.selection.from_ms,
+        other_to_ms=side.query.selection.to_ms,
+        seen_by_both=len(common_bars),
+        only_here=len(own_chart.coverage) - len(common_bars),
+        only_there=len(other_chart.coverage)
+        - len({(source, beside[start_ms]) for source, start_ms in common_bars}),
+        frames=sum(a.coverage[bar].frames for bar in common_bars),
+        other_frames=sum(b.coverage[bar].frames for bar in common_bars),
+        total=_label(None, a, b, common_bars),
         labels=sorted(labels, key=_apart, reverse=True),
         compared=len(compared),
         differing=len(differing),
-        most=[_bar(one, a, b) for one in differing[:limit]],
+        most=[_bar(pair, a, b) for pair in differing[:limit]],
     )
 
 
@@ -96,30 +102,30 @@ class _Side:
         """Take what a chart has of the bars that `own_starts` has, by when each begins on this side."""
         self._chart = chart
         self._metric = metric
-        covered = {(one.source, one.start_ms): one for one in chart.coverage}
+        covered = {(coverage.source, coverage.start_ms): coverage for coverage in chart.coverage}
         sources = {source for source, _ in covered}
-        self.seen: dict[_Bar, FramesAnalysed] = {
+        self.coverage: dict[_Bar, FramesAnalysed] = {
             (source, here_ms): covered[source, own_ms]
             for here_ms, own_ms in own_starts.items()
             for source in sources
             if (source, own_ms) in covered
         }
         by_own: dict[tuple[str | None, int], list[CountBucket]] = defaultdict(list)
-        for one in chart.buckets:
-            by_own[one.source, one.start_ms].append(one)
-        self.found: dict[tuple[_Bar, str], CountBucket] = {}
+        for bucket in chart.buckets:
+            by_own[bucket.source, bucket.start_ms].append(bucket)
+        self.counts: dict[tuple[_Bar, str], CountBucket] = {}
         self._of_label: dict[str, dict[_Bar, CountBucket]] = defaultdict(dict)
-        for bar, seen in self.seen.items():
-            for one in by_own[seen.source, seen.start_ms]:
-                label = one.label or ""
-                self.found[bar, label] = self._of_label[label][bar] = one
+        for bar, coverage in self.coverage.items():
+            for bucket in by_own[coverage.source, coverage.start_ms]:
+                label = bucket.label or ""
+                self.counts[bar, label] = self._of_label[label][bar] = bucket
 
     def measured(self, bar: _Bar, label: str) -> _Value:
         """Return what was found of a label in a bar that was seen."""
-        bucket = self.found.get((bar, label))
+        bucket = self.counts.get((bar, label))
         if bucket is not None:
             return _Value(metric_of(bucket, self._metric))
-        is_unknown = self._metric == "objects" and self.seen[bar].objects_missing is not None
+        is_unknown = self._metric == "objects" and self.coverage[bar].objects_missing is not None
         return _Value(None if is_unknown else 0)
 
     def sum_of(self, label: str | None, bars: Collection[_Bar]) -> float | None:
@@ -128,8 +134,8 @@ class _Side:
             return None
         of_labels = [*self._of_label.values()] if label is None else [self._of_label[label]]
         part = self._chart._replace(
-            buckets=[one for found in of_labels for bar, one in found.items() if bar in bars],
-            coverage=[self.seen[bar] for bar in bars],
+            buckets=[value for by_bar in of_labels for bar, value in by_bar.items() if bar in bars],
+            coverage=[self.coverage[bar] for bar in bars],
         )
         return metric_of(all_together(part), self._metric)
 
@@ -145,15 +151,15 @@ def _read(index: CountIndex, settings: Settings, query: ChartQuery) -> Chart:
     return plan.reader.bars(plan.interval_s, by_source=query.by_source)
 
 
-def _starts_beside(here: Chart, there: Chart, other: OtherSide) -> dict[int, int]:
+def _starts_beside(own_chart: Chart, other_chart: Chart, side: OtherSide) -> dict[int, int]:
     """Return, by when a bar of this side begins, when the one beside it does; some have none."""
-    bars = sorted({(one.start_ms, one.end_ms) for one in there.coverage})
-    found = {}
-    for start_ms in {one.start_ms for one in here.coverage}:
-        bar = bar_at(bars, other.beside_ms(start_ms))
+    bars = sorted({(coverage.start_ms, coverage.end_ms) for coverage in other_chart.coverage})
+    starts = {}
+    for start_ms in {coverage.start_ms for coverage in own_chart.coverage}:
+        bar = bar_at(bars, side.beside_ms(start_ms))
         if bar is not None:
-            found[start_ms] = bar[0]
-    return found
+            starts[start_ms] = bar[0]
+    return starts
 
 
 def _label(label: str | None, a: _Side, b: _Side, bars: Collection[_Bar]) -> answers.LabelDifference:
@@ -162,21 +168,21 @@ def _label(label: str | None, a: _Side, b: _Side, bars: Collection[_Bar]) -> ans
     )
 
 
-def _apart(one: answers.LabelDifference) -> float:
-    return abs((one.value or 0) - (one.other_value or 0))
+def _apart(difference: answers.LabelDifference) -> float:
+    return abs((difference.value or 0) - (difference.other_value or 0))
 
 
-def _bar(one: Pair[_Bar, _Value], a: _Side, b: _Side) -> answers.BarDifference:
-    here, there = a.seen[one.bar], b.seen[one.bar]
+def _bar(pair: Pair[_Bar, _Value], a: _Side, b: _Side) -> answers.BarDifference:
+    own_coverage, other_coverage = a.coverage[pair.bar], b.coverage[pair.bar]
     return answers.BarDifference(
-        source=here.source,
-        label=one.label,
-        start_ms=here.start_ms,
-        end_ms=here.end_ms,
-        value=one.a.value or 0,
-        frames=here.frames,
-        other_start_ms=there.start_ms,
-        other_end_ms=there.end_ms,
-        other_value=one.b.value or 0,
-        other_frames=there.frames,
+        source=own_coverage.source,
+        label=pair.label,
+        start_ms=own_coverage.start_ms,
+        end_ms=own_coverage.end_ms,
+        value=pair.a.value or 0,
+        frames=own_coverage.frames,
+        other_start_ms=other_coverage.start_ms,
+        other_end_ms=other_coverage.end_ms,
+        other_value=pair.b.value or 0,
+        other_frames=other_coverage.frames,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -14,8 +14,76 @@ from frametally_web.charts import answers
 from frametally_web.charts.bars import Bars, touches
 from frametally_web.charts.beside import OtherSide, bar_at
 from frametally_web.charts.media_times import MediaTimes
-from frametally_web.exports.columns import COLUMNS, DIFFERENCES, MOST_NAMED
 from frametally_web.requests.query import ChartQuery
+
+Kind = Literal["instant", "local", "text", "whole", "real"]
+"""A moment with its offset; what local clocks show, without one; a text; a whole number; any number."""
+
+
+class Column(NamedTuple):
+    """One column; null stands where nothing was filmed, or where the thing was not measured."""
+
+    name: str
+    kind: Kind
+    meaning: str
+
+
+DIFFERENCES = ("detections", "mean_per_frame", "peak", "objects")
+
+_MEASURED = (
+    Column("coverage", "text", "footage; no footage; or filmed, not analysed (not yet, or never readable)"),
+    Column("frames_analysed", "whole", "frames that were analysed in the interval"),
+    Column("detections", "whole", "boxes, summed over these frames"),
+    Column("mean_per_frame", "real", "detections / frames analysed"),
+    Column("peak", "whole", "most boxes in one frame"),
+    Column("objects", "whole", "unique objects, each where it was first seen"),
+    Column("objects_missing", "text", "why objects are not known: not_tracked, too_slow or too_weak"),
+)
+_FILMED_S = Column("covered_s", "real", "seconds with footage, summed over sources")
+
+COLUMNS = (
+    Column("interval_start", "instant", "start of the interval, ISO 8601 with the offset from UTC"),
+    Column("interval_end", "instant", "its end, not included"),
+    Column("source", "text", "slug of the source; of several that are added up, joined by ;"),
+    Column("label", "text", "class name"),
+    *_MEASURED,
+    Column("time_source", "text", "file_time: the time is only a file's date"),
+    Column("tracked_detections", "whole", "those of the detections that lie in tracks"),
+    _FILMED_S,
+    Column("start_local", "local", "start of the interval as clocks of the time zone show it"),
+    Column("end_local", "local", "its end, not included"),
+    Column("utc_offset", "text", "by which these clocks are ahead of UTC at the start"),
+    Column("source_name", "text", "the source as its owner wrote it"),
+)
+
+ZONE_COLUMN = Column("zone", "text", "name of the zone that is counted within")
+"""What counts within a zone have, too."""
+
+CHECK_COLUMNS = (
+    Column("low", "real", "where the interval of the true number of boxes begins, or of objects"),
+    Column("high", "real", "where it ends"),
+    Column("estimate", "real", "the number without the errors of the model, as the check estimates it"),
+    Column("check", "text", "name of the accuracy check"),
+)
+"""What counts have, too, where an accuracy check covers some of them."""
+
+OTHER_COLUMNS = (
+    Column("compared_with", "text", "what the row is compared with"),
+    Column("other_start", "instant", "start of the interval there that lies beside it"),
+    Column("other_start_local", "local", "the same as clocks of the time zone show it"),
+    *(Column(f"other_{name}", kind, f"the same there: {meaning}") for name, kind, meaning in _MEASURED),
+    Column("other_covered_s", "real", f"the same there: {_FILMED_S.meaning}"),
+    *(
+        Column(f"difference_{name}", kind, f"{name} here minus {name} there; null where one of them is")
+        for name, kind, _ in _MEASURED
+        if name in DIFFERENCES
+    ),
+)
+"""What a comparison adds."""
+
+MOST_NAMED = 20
+"""So many sources that are added up are named in each row; of more, how many more there are."""
+
 
 Row = tuple[Any, ...]
 """The values of `COLUMNS`; moments are datetimes, what there is not is None."""
@@ -34,23 +102,23 @@ _DIFFERENCES_AT = [_NAMES[_MEASURED_AT].index(name) for name in DIFFERENCES]
 class Measures:
     """What an answer has of an interval, a source (None: all together) and a label."""
 
-    def __init__(self, found: answers.Counts) -> None:
+    def __init__(self, counts: answers.Counts) -> None:
         """Take the answer whole."""
-        self._buckets = {(one.start_ms, one.source, one.label): one for one in found.buckets}
-        self._covered = {(one.start_ms, one.source): one for one in found.coverage}
-        self._without = {(one.start_ms, one.source) for one in found.not_analysed or ()}
+        self._buckets = {(bucket.start_ms, bucket.source, bucket.label): bucket for bucket in counts.buckets}
+        self._covered = {(coverage.start_ms, coverage.source): coverage for coverage in counts.coverage}
+        self._without = {(bar.start_ms, bar.source) for bar in counts.not_analysed or ()}
 
-    def of(self, start_ms: int, source: str | None, label: str | None) -> Measured:
+    def measured(self, start_ms: int, source: str | None, label: str | None) -> Measured:
         """Return its measures: 0 where nothing was found, None where nothing was filmed or known."""
-        here = self._covered.get((start_ms, source))
+        coverage = self._covered.get((start_ms, source))
         bucket = self._buckets.get((start_ms, source, label or ""))
         if bucket is not None:
-            frames = here.frames if here else 0
+            frames = coverage.frames if coverage else 0
             return ("footage", frames, bucket.detections, bucket.mean_per_frame, bucket.peak, bucket.objects,
                     bucket.objects_missing)  # fmt: skip
-        if here is not None:
-            missing = here.objects_missing
-            return "footage", here.frames, 0, 0.0, 0, None if missing else 0, missing
+        if coverage is not None:
+            missing = coverage.objects_missing
+            return "footage", coverage.frames, 0, 0.0, 0, None if missing else 0, missing
         is_waiting = (start_ms, source) in self._without
         return ("filmed, not analysed", *NO_FOOTAGE[1:]) if is_waiting else NO_FOOTAGE
 
@@ -59,43 +127,43 @@ class Measures:
         bucket = self._buckets.get((start_ms, source, label or ""))
         if bucket is not None:
             return bucket.tracked_detections
-        here = self._covered.get((start_ms, source))
-        return None if here is None or here.objects_missing else 0
+        coverage = self._covered.get((start_ms, source))
+        return None if coverage is None or coverage.objects_missing else 0
 
     def covered_s(self, start_ms: int, source: str | None) -> float | None:
         """Return the seconds with footage."""
-        here = self._covered.get((start_ms, source))
-        return None if here is None else here.covered_s
+        coverage = self._covered.get((start_ms, source))
+        return None if coverage is None else coverage.covered_s
 
 
-def make_rows(found: answers.Counts, query: ChartQuery, media: MediaTimes) -> Iterator[Row]:
+def make_rows(counts: answers.Counts, query: ChartQuery, media: MediaTimes) -> Iterator[Row]:
     """Yield the rows, by interval, then source, then label as the answer has them."""
-    return (row for row, _ in make_places(found, query, media))
+    return (row for row, _ in make_places(counts, query, media))
 
 
 def make_places(
-    found: answers.Counts, query: ChartQuery, media: MediaTimes
+    counts: answers.Counts, query: ChartQuery, media: MediaTimes
 ) -> Iterator[tuple[Row, tuple[int, str | None, str | None]]]:
     """Yield each row, and of which start, source and label it is."""
     zone = query.selection.zone.tzinfo
-    measures = Measures(found)
-    sources: list[str | None] = [*found.sources] if query.by_source else [None]
-    slugs = {source: source or joined(found.sources, str) for source in sources}
+    measures = Measures(counts)
+    sources: list[str | None] = [*counts.sources] if query.by_source else [None]
+    slugs = {source: source or joined(counts.sources, str) for source in sources}
     names = {
-        source: media.name(source) if source else joined(found.sources, media.name) for source in sources
+        source: media.name(source) if source else joined(counts.sources, media.name) for source in sources
     }
-    labels: list[str | None] = [*found.labels]
-    for start_ms, end_ms in bars_of(found, query):
+    labels: list[str | None] = [*counts.labels]
+    for start_ms, end_ms in bars_of(counts, query):
         start, end = local_time(start_ms, zone), local_time(end_ms, zone)
         local = (start.replace(tzinfo=None), end.replace(tzinfo=None), _utc_offset(start))
         for source in sources:
-            timed_by = _time_source(found, start_ms, end_ms, source)
+            timed_by = _time_source(counts, start_ms, end_ms, source)
             filmed_s = measures.covered_s(start_ms, source)
             # Where nothing was found: what was filmed is to be told all the same.
             for label in labels or [None]:
                 row = (
                     *(start, end, slugs[source], label),
-                    *measures.of(start_ms, source, label),
+                    *measures.measured(start_ms, source, label),
                     timed_by,
                     measures.tracked_detections(start_ms, source, label),
                     filmed_s,
@@ -106,47 +174,72 @@ def make_places(
 
 
 def make_compared_rows(
-    found: answers.Counts, query: ChartQuery, media: MediaTimes, other: answers.Counts, side: OtherSide
+    counts: answers.Counts,
+    query: ChartQuery,
+    media: MediaTimes,
+    other_counts: answers.Counts,
+    side: OtherSide,
 ) -> Iterator[Row]:
     """Yield the same rows with the other side beside them, and the differences; labels are those of both."""
     zone = query.selection.zone.tzinfo
-    labels = [*found.labels, *(label for label in other.labels if label not in found.labels)]
-    measures = Measures(other)
-    bars = sorted({(one.start_ms, one.end_ms) for one in (*other.coverage, *(other.not_analysed or ()))})
+    labels = [*counts.labels, *(label for label in other_counts.labels if label not in counts.labels)]
+    measures = Measures(other_counts)
+    bars = sorted(
+        {(bar.start_ms, bar.end_ms) for bar in (*other_counts.coverage, *(other_counts.not_analysed or ()))}
+    )
     for row, (start_ms, source, label) in make_places(
-        msgspec.structs.replace(found, labels=labels), query, media
+        msgspec.structs.replace(counts, labels=labels), query, media
     ):
         beside_ms = side.beside_ms(start_ms)
         if bar := bar_at(bars, beside_ms):
             beside_ms = bar[0]
-        there = measures.of(beside_ms, source, label) if beside_ms is not None else NO_FOOTAGE
+        other_measures = measures.measured(beside_ms, source, label) if beside_ms is not None else NO_FOOTAGE
         start = None if beside_ms is None else local_time(beside_ms, zone)
-        here = row[_MEASURED_AT]
+        own_measures = row[_MEASURED_AT]
         yield (
             *row,
             side.name,
             start,
             start and start.replace(tzinfo=None),
-            *there,
+            *other_measures,
             None if beside_ms is None else measures.covered_s(beside_ms, source),
             *(
-                None if here[at] is None or there[at] is None else here[at] - there[at]
-                for at in _DIFFERENCES_AT
+                None
+                if own_measures[column] is None or other_measures[column] is None
+                else own_measures[column] - other_measures[column]
+                for column in _DIFFERENCES_AT
             ),
         )
 
 
-def warnings_of(found: answers.Counts, media: MediaTimes) -> list[str]:
+def with_checks(rows: Iterator[Row], counts: answers.Counts, query: ChartQuery) -> Iterator[Row]:
+    """Yield the same rows with `CHECK_COLUMNS`: null where no check covers them."""
+    names = {check.id: check.name for check in counts.checks or ()}
+    checked = {
+        (bucket.start_ms, bucket.source, bucket.label): bucket
+        for bucket in counts.buckets
+        if bucket.check is not None
+    }
+    for row in rows:
+        start, _, slug, label, *_ = row
+        bucket = checked.get((round(start.timestamp() * 1000), slug if query.by_source else None, label))
+        if bucket is None or bucket.check is None:
+            yield (*row, None, None, None, None)
+        else:
+            yield (*row, bucket.low, bucket.high, bucket.estimate, names[bucket.check])
+
+
+def warnings_of(counts: answers.Counts, media: MediaTimes) -> list[str]:
     """Return a line for each source with footage in the range that is not in the counts."""
-    if found.from_ms is None or found.to_ms is None:
+    if counts.from_ms is None or counts.to_ms is None:
         return []
-    model = found.model or NO_MODEL
+    model = counts.model or NO_MODEL
     lines = []
-    found_ms = media.unanalysed(model, found.sources, found.from_ms, found.to_ms, None) or {}
+    found_ms = media.unanalysed(model, counts.sources, counts.from_ms, counts.to_ms, None) or {}
     for source, spans in sorted(found_ms.items()):
         if spans:
             first, end = utc(spans[0][0]), utc(spans[-1][1])
-            dead = media.dead_letters(model, source, found.from_ms, found.to_ms)
+            dead = media.dead_letters(model, source, counts.from_ms, counts.to_ms)
             letters = f"; {dead} of its frames are dead letters (see `frametally dead-letters`)"
             lines.append(
                 f"{source}: footage from {first} to {end} is not in the counts{letters * bool(dead)}"
@@ -162,29 +255,33 @@ def _utc_offset(moment: datetime.datetime) -> str:
 
 def joined(sources: Sequence[str], name: Callable[[str], str]) -> str:
     """Return the names of sources that are added up, as one text."""
-    named = [name(source) for source in sources[:MOST_NAMED]]
-    more = len(sources) - len(named)
-    return "; ".join([*named, f"and {more} more"] if more else named)
+    first_names = [name(source) for source in sources[:MOST_NAMED]]
+    more = len(sources) - len(first_names)
+    return "; ".join([*first_names, f"and {more} more"] if more else first_names)
 
 
-def bars_of(found: answers.Counts, query: ChartQuery) -> Iterator[tuple[int, int]]:
+def bars_of(counts: answers.Counts, query: ChartQuery) -> Iterator[tuple[int, int]]:
     """Yield the bars of the times asked for; of an open range, from the first that was filmed to the last."""
-    if found.interval_s is None or found.from_ms is None or found.to_ms is None:
+    if counts.interval_s is None or counts.from_ms is None or counts.to_ms is None:
         return
     zone, from_ms, to_ms = query.selection.zone.tzinfo, query.selection.from_ms, query.selection.to_ms
-    filmed = [(one.start_ms, one.end_ms) for one in (*found.coverage, *(found.not_analysed or ()))]
-    first_ms = min((start for start, _ in filmed), default=found.to_ms)
-    next_ms = max((end for _, end in filmed), default=found.to_ms)
-    bars = Bars(found.interval_s, zone)
-    asked = None if found.asked is None else [(one.from_ms, one.to_ms) for one in found.asked]
+    filmed = [(bar.start_ms, bar.end_ms) for bar in (*counts.coverage, *(counts.not_analysed or ()))]
+    first_ms = min((start for start, _ in filmed), default=counts.to_ms)
+    next_ms = max((end for _, end in filmed), default=counts.to_ms)
+    bars = Bars(counts.interval_s, zone)
+    chosen = (
+        None
+        if counts.asked is None
+        else [(time_range.from_ms, time_range.to_ms) for time_range in counts.asked]
+    )
     # Bars that were filmed begin where the chart has them begin, whatever lies before.
     for start_ms, end_ms in ((from_ms, first_ms), (first_ms, next_ms), (next_ms, to_ms)):
         if start_ms is not None and end_ms is not None and start_ms < end_ms:
-            yield from (bar for bar in bars.over(start_ms, end_ms) if touches(asked, *bar))
+            yield from (bar for bar in bars.over(start_ms, end_ms) if touches(chosen, *bar))
 
 
-def _time_source(found: answers.Counts, start_ms: int, end_ms: int, source: str | None) -> str | None:
-    for one in found.file_times or ():
-        if one.from_ms < end_ms and one.to_ms > start_ms and source in (None, one.source):
+def _time_source(counts: answers.Counts, start_ms: int, end_ms: int, source: str | None) -> str | None:
+    for file_time in counts.file_times or ():
+        if file_time.from_ms < end_ms and file_time.to_ms > start_ms and source in (None, file_time.source):
             return "file_time"
     return None

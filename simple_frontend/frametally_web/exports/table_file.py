@@ -2,21 +2,94 @@
 
 from __future__ import annotations
 
+import csv
+import datetime
+import io
 import tempfile
-from collections.abc import Callable, Iterator
-from typing import BinaryIO, cast
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, BinaryIO, cast
+
+import msgspec
 
 from frametally.ports.count_index import CountIndex
 from frametally.settings.loading import Settings
 from frametally_web.charts import counts
 from frametally_web.charts.beside import other_side
+from frametally_web.charts.checks import applied_checks, check_words
 from frametally_web.charts.media_times import MediaTimes
-from frametally_web.exports.columns import COLUMNS, OTHER_COLUMNS, ZONE_COLUMN
-from frametally_web.exports.rows import make_compared_rows, make_rows, warnings_of
+from frametally_web.exports.rows import (
+    CHECK_COLUMNS,
+    COLUMNS,
+    OTHER_COLUMNS,
+    ZONE_COLUMN,
+    Column,
+    Row,
+    make_compared_rows,
+    make_rows,
+    warnings_of,
+    with_checks,
+)
 from frametally_web.exports.workbook import MOST_ROWS, write_xlsx
-from frametally_web.exports.writers import write_csv, write_json, write_parquet
 from frametally_web.requests.problems import Problem
 from frametally_web.requests.query import ChartQuery
+
+_ROWS_AT_ONCE = 20_000
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def write_csv(file: BinaryIO, columns: Sequence[Column], rows: Iterable[Row]) -> None:
+    """Write a table with a head; null is empty, and no cell is what a spreadsheet takes for a formula."""
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="", write_through=False)
+    writer = csv.writer(text)
+    writer.writerow([column.name for column in columns])
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    text.detach()  # written to its end, and left open
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, datetime.datetime):
+        return value.isoformat()
+    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
+        return "'" + value  # a text, whatever a spreadsheet would make of it
+    return value
+
+
+def write_json(file: BinaryIO, columns: Sequence[Column], rows: Iterable[Row], about: dict[str, Any]) -> None:
+    """Write one object: the `query`, and an object for each of the `rows`."""
+    names = [column.name for column in columns]
+    file.write(b'{"query":' + msgspec.json.encode(about) + b',"rows":[')
+    for number, row in enumerate(rows):
+        file.write((b"," if number else b"") + msgspec.json.encode(dict(zip(names, row, strict=True))))
+    file.write(b"]}\n")
+
+
+def write_parquet(
+    file: BinaryIO, columns: Sequence[Column], rows: Iterable[Row], about: dict[str, Any]
+) -> None:
+    """Write a table whose metadata has the query (`frametally.query`)."""
+    import pyarrow as arrow
+    import pyarrow.parquet as parquet
+
+    types = {
+        "instant": arrow.timestamp("ms", tz="UTC"),
+        "local": arrow.timestamp("ms"),
+        "text": arrow.string(),
+        "whole": arrow.int64(),
+        "real": arrow.float64(),
+    }
+    schema = arrow.schema(
+        [(column.name, types[column.kind]) for column in columns],
+        metadata={b"frametally.query": msgspec.json.encode(about)},
+    )
+    following = iter(rows)
+    with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
+        while part := list(islice(following, _ROWS_AT_ONCE)):
+            by_column = zip(zip(*part, strict=True), schema.types, strict=True)
+            writer.write_table(
+                arrow.table([arrow.array(values, kind) for values, kind in by_column], schema=schema)
+            )
+
 
 FORMATS = {
     "csv": "text/csv",
@@ -68,29 +141,33 @@ def export(
     if file_format == "xlsx":
         most_rows = min(most_rows, MOST_ROWS)
     try:
-        found = counts.count(index, settings, media, query, most_rows=most_rows)
+        own_counts = counts.count(index, settings, media, query, most_rows=most_rows)
     except Problem as problem:
         if file_format == "xlsx" and problem.parameter == "interval":
             problem.remedy += f" A workbook has at most {most_rows} rows: CSV and Parquet have more."
         raise
-    warnings = warnings_of(found, media)
+    warnings = warnings_of(own_counts, media)
     if warn is not None:
         for line in warnings:
             warn(line)
-    about = {name: getattr(found, name) for name in _ABOUT} | {"warnings": warnings}
-    columns, rows = [*COLUMNS], make_rows(found, query, media)
+    about = {name: getattr(own_counts, name) for name in _ABOUT} | {"warnings": warnings}
+    columns, rows = [*COLUMNS], make_rows(own_counts, query, media)
     if compare is not None:
-        side = other_side(found, query, compare)
-        other = counts.count(index, settings, media, side.query, most_rows=most_rows)
+        side = other_side(own_counts, query, compare)
+        other_counts = counts.count(index, settings, media, side.query, most_rows=most_rows)
         about |= {
             "compared_with": side.name,
-            **{f"other_{name}": getattr(other, name) for name in _ABOUT_OTHER},
+            **{f"other_{name}": getattr(other_counts, name) for name in _ABOUT_OTHER},
         }
         columns += OTHER_COLUMNS
-        rows = make_compared_rows(found, query, media, other, side)
-    if found.zone is not None:
+        rows = make_compared_rows(own_counts, query, media, other_counts, side)
+    if checks := applied_checks(own_counts):
+        about["checks"] = [check_words(check, query.selection.zone.tzinfo) for check in checks]
+        columns += CHECK_COLUMNS
+        rows = with_checks(rows, own_counts, query)
+    if own_counts.zone is not None:
         columns.append(ZONE_COLUMN)
-        rows = ((*row, found.zone) for row in rows)
+        rows = ((*row, own_counts.zone) for row in rows)
     file = cast(BinaryIO, tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES))  # noqa: SIM115 - the caller closes it
     try:
         if file_format == "json":

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
-from frametally_web.exports.columns import Column
-from frametally_web.exports.rows import Row
+from frametally_web.exports.rows import Column, Row
 
 if TYPE_CHECKING:
     from xlsxwriter.worksheet import Worksheet
@@ -37,28 +36,31 @@ def write_xlsx(file: BinaryIO, columns: Sequence[Column], rows: Iterable[Row], a
     book.set_properties({"title": "frametally counts", "created": _MADE})
     bold, date = book.add_format({"bold": True}), book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
     # What people read stands first; the same for programs, as text with an offset, last.
-    first = [at for name in _FIRST for at, column in enumerate(columns) if column.name == name]
-    order = sorted({*range(len(columns))} - {*first}, key=lambda at: columns[at].kind == "instant")
+    first = [number for name in _FIRST for number, column in enumerate(columns) if column.name == name]
+    order = sorted({*range(len(columns))} - {*first}, key=lambda index: columns[index].kind == "instant")
     order = [*first, *order]
-    shown = [columns[at] for at in order]
+    sheet_columns = [columns[index] for index in order]
     counts = book.add_worksheet("Counts")
     counts.freeze_panes(1, 0)
-    for at, column in enumerate(shown):
+    for index, column in enumerate(sheet_columns):
         counts.set_column(
-            at, at, max(_WIDTHS[column.kind], len(column.name) + 2), date if column.kind == "local" else None
+            index,
+            index,
+            max(_WIDTHS[column.kind], len(column.name) + 2),
+            date if column.kind == "local" else None,
         )
-        counts.write_string(0, at, column.name, bold)
+        counts.write_string(0, index, column.name, bold)
     number = 0
     for number, row in enumerate(rows, start=1):
-        for at, of_row in enumerate(order):
-            _write(counts, number, at, row[of_row], date)
-    counts.autofilter(0, 0, number, len(shown) - 1)
+        for index, of_row in enumerate(order):
+            _write(counts, number, index, row[of_row], date)
+    counts.autofilter(0, 0, number, len(sheet_columns) - 1)
     sheet = book.add_worksheet("About")
     sheet.set_column(0, 0, 24)
     sheet.set_column(1, 1, 100)
-    for at, (name, meaning) in enumerate(_about(shown, about)):
-        sheet.write_string(at, 0, name, None if meaning else bold)
-        _write(sheet, at, 1, meaning, date)
+    for index, (name, meaning) in enumerate(_about(sheet_columns, about)):
+        sheet.write_string(index, 0, name, None if meaning else bold)
+        _write(sheet, index, 1, meaning, date)
     book.close()
 
 
@@ -85,7 +87,7 @@ def _about(columns: Sequence[Column], about: dict[str, Any]) -> Iterator[tuple[s
             moment = datetime.datetime.fromtimestamp(value / 1000, datetime.UTC)
             yield name.removesuffix("_ms"), moment.isoformat()
         elif isinstance(value, list | dict):
-            yield name, "; ".join(one if isinstance(one, str) else _words(one) for one in value)
+            yield name, "; ".join(part if isinstance(part, str) else _words(part) for part in value)
         else:
             yield name, value
     yield "", None

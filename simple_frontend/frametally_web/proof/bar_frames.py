@@ -3,20 +3,69 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from frametally.books.count_settings import SettingsByDay
 from frametally.books.evidence import ProvedFrame, frames_of_bar
 from frametally.errors import Retryable
 from frametally.media.overlapping import NotCounted
-from frametally.ports.object_store import ObjectMissing
+from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.time_limit import seconds_left
 from frametally.settings.loading import Settings
 from frametally_web.books.reader import DashboardPorts
 from frametally_web.charts.narrowing import box_filters
-from frametally_web.proof.pages import Place
-from frametally_web.proof.recent_ranges import RecentRanges
 from frametally_web.proof.sums import Bar, intervals, sources_in
+
+EntryT = TypeVar("EntryT")
+Place = tuple[Any, ...]
+"""By what entries are ordered."""
+
+
+class Part(NamedTuple, Generic[EntryT]):
+    """Entries with their places, and the place at which it stopped; None: there are no more."""
+
+    entries: list[tuple[Place, EntryT]]
+    stopped_at: Place | None
+
+
+def take(entries: Iterable[tuple[Place, EntryT | None]], limit: int) -> Part[EntryT]:
+    """Return the first `limit` entries; None for one ends them: one request has looked through enough."""
+    entries_taken: list[tuple[Place, EntryT]] = []
+    for place, entry in entries:
+        if entry is None:
+            return Part(entries_taken, place)
+        if len(entries_taken) == limit:
+            return Part(entries_taken, entries_taken[-1][0])
+        entries_taken.append((place, entry))
+    return Part(entries_taken, None)
+
+
+_MOST_BYTES = 32 * 1024 * 1024
+
+
+class RecentRanges:
+    """Reads ranges through a small memory, the oldest given up first."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        """Remember nothing yet."""
+        self._store = store
+        self._kept: OrderedDict[tuple[str, int, int], bytes] = OrderedDict()
+        self._bytes = 0
+
+    def get_range(self, key: str, first_byte: int, next_byte: int) -> bytes:
+        """Read as `ObjectStore.get_range` does."""
+        place = (key, first_byte, next_byte)
+        data = self._kept.pop(place, None)
+        if data is None:
+            data = self._store.get_range(key, first_byte, next_byte)
+            self._bytes += len(data)
+        self._kept[place] = data
+        while self._bytes > _MOST_BYTES and len(self._kept) > 1:
+            self._bytes -= len(self._kept.popitem(last=False)[1])
+        return data
+
 
 MAX_STRETCHES = 60
 """Stretches that one page looks into at most; where they show less than the index says, the next goes on."""
@@ -63,8 +112,8 @@ class BarFrames:
                 if self._is_enough(number):
                     yield (until_ms, ""), None
                     return
-                found = self._merged(start_ms, until_ms, sources, None)
-                yield from reversed([(place, one) for place, one in found if place < end])
+                places = self._merged(start_ms, until_ms, sources, None)
+                yield from reversed([(place, entry) for place, entry in places if place < end])
                 number += 1
 
     def read(
@@ -108,7 +157,7 @@ class BarFrames:
             for source in sources
         ]
         try:
-            yield from ((_place(one), one) for one in heapq.merge(*of_sources, key=_place))
+            yield from ((_place(frame), frame) for frame in heapq.merge(*of_sources, key=_place))
         except ObjectMissing as error:
             raise Retryable(f"{error}; the ledger is being brought up to the store") from error
 

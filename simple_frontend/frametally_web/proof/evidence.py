@@ -43,19 +43,19 @@ def find_evidence(
         Problem: 400, if there is no such model, or too much is asked for.
     """
     choice = scope.choose_model(ports.index, selection.model)
-    asked = scope.resolve(ports.index, choice, selection, None) if choice else None
-    if choice is None or asked is None:
+    resolved = scope.resolve(ports.index, choice, selection, None) if choice else None
+    if choice is None or resolved is None:
         return answers.EvidenceFrames(model=choice.model if choice else None, frames=[], labels_left_out=0)
-    base_s = asked.base_of(selection, None)
+    base_s = resolved.base_of(selection, None)
     busiest: dict[str, IndexedEvidence] = {}
-    for item in sorted(asked.reader(ports.index, selection, None).evidence(), key=evidence_order):
+    for item in sorted(resolved.reader(ports.index, selection, None).evidence(), key=evidence_order):
         busiest.setdefault(item.label, item)
-    found = [*busiest.values()]
+    items = [*busiest.values()]
     rank = {label: position for position, (label, _) in enumerate(ports.index.labels(choice.model))}
-    found.sort(key=lambda item: (rank.get(item.label, len(rank)), item.label))
-    shown = found[:MAX_FRAMES]
+    items.sort(key=lambda item: (rank.get(item.label, len(rank)), item.label))
+    shown_items = items[:MAX_FRAMES]
     by_day = SettingsByDay(ports.index, choice.model, base_s)
-    gone = NotCounted(ports.ledger)
+    not_counted = NotCounted(ports.ledger)
     parts = box_filters(ports.index, choice.model, base_s)
     return answers.EvidenceFrames(
         model=choice.model,
@@ -63,16 +63,19 @@ def find_evidence(
             _frame(
                 item,
                 _find_line(
-                    ports, choice.model, item, gone.by(by_day.overlaps_at(at_ms, settings.count_overlaps))
+                    ports,
+                    choice.model,
+                    item,
+                    not_counted.by(by_day.overlaps_at(at_ms, settings.count_overlaps)),
                 ),
                 by_day.counted_boxes_at(at_ms, settings.counted_boxes()),
                 parts(item.source, at_ms)(at_ms) if parts else None,
                 image_url(item.evidence.image_path),
             )
-            for item in shown
+            for item in shown_items
             for at_ms in [item.evidence.captured_at_ms]
         ],
-        labels_left_out=len(found) - len(shown),
+        labels_left_out=len(items) - len(shown_items),
     )
 
 
@@ -97,7 +100,7 @@ def frame_boxes(proved: ProvedFrame, image_url: Callable[[str], str]) -> dict[st
 
 
 def _find_line(
-    ports: DashboardPorts, model: str, item: IndexedEvidence, gone: Forgotten
+    ports: DashboardPorts, model: str, item: IndexedEvidence, not_counted: Forgotten
 ) -> FrameDetections | None:
     try:
         return find_line(
@@ -107,7 +110,7 @@ def _find_line(
             source=item.source,
             captured_at_ms=item.evidence.captured_at_ms,
             image_path=item.evidence.image_path,
-            not_counted=gone,
+            not_counted=not_counted,
         )
     except (Poison, ObjectMissing) as error:
         _log.warning("no boxes for %s: %s", item.evidence.image_path, error)

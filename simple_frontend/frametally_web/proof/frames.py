@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-from frametally.books.evidence import ProvedFrame
+from frametally.books.count_settings import SettingsByDay
+from frametally.books.evidence import ProvedFrame, frames_of_bar
+from frametally.errors import Retryable
+from frametally.keys import parse_image_name
+from frametally.media.overlapping import NotCounted
+from frametally.ports.object_store import ObjectMissing
 from frametally.settings.loading import Settings
 from frametally_web.books.reader import DashboardPorts
+from frametally_web.charts import scope
 from frametally_web.proof import answers
-from frametally_web.proof.bar_frames import BarFrames
+from frametally_web.proof.bar_frames import BarFrames, Place, take
 from frametally_web.proof.evidence import frame_boxes
-from frametally_web.proof.pages import Place, take
 from frametally_web.proof.sums import Bar, find_bar, peak_of, sum_before
-from frametally_web.requests.query import Selection, write_cursor
+from frametally_web.requests.parameters import write_cursor
+from frametally_web.requests.problems import Problem
+from frametally_web.requests.query import Selection
 
 Start = Literal["", "peak"]
 """Where the first page begins: with the first frame, or with the one that has most of one label."""
@@ -89,7 +96,7 @@ def find_frames(
         to_ms=bar.to_ms,
         detections=bar.detections,
         frames_analysed=bar.frames_analysed,
-        frames=_shown(page, image_url),
+        frames=_counted_frames(page, image_url),
         position=page.first.position,
         previous=write_cursor(page.first._replace(backward=True)) if page.has_previous else None,
         next=write_cursor(page.last) if page.has_next else None,
@@ -108,31 +115,31 @@ class _Page(NamedTuple):
 
 
 def _read_page(bar: Bar, bar_frames: BarFrames, limit: int, cursor: FramesCursor | None) -> _Page:
-    at = cursor or FramesCursor(bar.from_ms, "", 0, 0)
-    place = at.captured_at_ms, at.image_path
-    if at.backward:
+    start = cursor or FramesCursor(bar.from_ms, "", 0, 0)
+    place = start.captured_at_ms, start.image_path
+    if start.backward:
         part = take(bar_frames.before(place), limit)
         entries = part.entries[::-1]
         begins = part.stopped_at or (entries[0][0] if entries else (bar.from_ms, ""))
-        first = _counted(begins, at, entries, -1)
-        last = _counted(entries[-1][0] if entries else begins, at, [], 1)
+        first = _cursor_at(begins, start, entries, -1)
+        last = _cursor_at(entries[-1][0] if entries else begins, start, [], 1)
         return _Page([frame for _, frame in entries], first, last, part.stopped_at is not None, True)
     part = take(bar_frames.behind(place if cursor else None), limit)
     entries = part.entries
     ends = part.stopped_at or (entries[-1][0] if entries else (bar.to_ms, ""))
-    first = _counted(entries[0][0] if entries else ends, at, [], 1)
-    last = _counted(ends, at, entries, 1)
-    has_previous = bool(at.running_total if at.position is None else at.position)
+    first = _cursor_at(entries[0][0] if entries else ends, start, [], 1)
+    last = _cursor_at(ends, start, entries, 1)
+    has_previous = bool(start.running_total if start.position is None else start.position)
     return _Page([frame for _, frame in entries], first, last, has_previous, part.stopped_at is not None)
 
 
-def _counted(
-    place: Place, at: FramesCursor, entries: list[tuple[Place, ProvedFrame]], sign: int
+def _cursor_at(
+    place: Place, cursor: FramesCursor, entries: list[tuple[Place, ProvedFrame]], sign: int
 ) -> FramesCursor:
     """Return a place so many frames behind another (`sign` -1: before it)."""
     boxes = sum(len(frame.boxes) for _, frame in entries)
-    position = None if at.position is None else at.position + sign * len(entries)
-    return FramesCursor(place[0], place[1], at.running_total + sign * boxes, position)
+    position = None if cursor.position is None else cursor.position + sign * len(entries)
+    return FramesCursor(place[0], place[1], cursor.running_total + sign * boxes, position)
 
 
 def _before_peak(
@@ -145,22 +152,22 @@ def _before_peak(
     start_ms = peak.captured_at_ms - peak.captured_at_ms % (bar.base_interval_s * 1000)
     boxes, frames = sum_before(ports.index, bar, start_ms)
     # Only with those that show nothing does the index know how many frames there are.
-    at = FramesCursor(start_ms, "", boxes, frames if empty else None if boxes else 0)
+    cursor = FramesCursor(start_ms, "", boxes, frames if empty else None if boxes else 0)
     place = peak.captured_at_ms, peak.image_path
-    before = [one for one in bar_frames.read(start_ms, peak.captured_at_ms + 1) if one[0] < place]
-    return _counted(before[-1][0] if before else (start_ms, ""), at, before, 1)
+    before = [entry for entry in bar_frames.read(start_ms, peak.captured_at_ms + 1) if entry[0] < place]
+    return _cursor_at(before[-1][0] if before else (start_ms, ""), cursor, before, 1)
 
 
-def _shown(page: _Page, image_url: Callable[[str], str]) -> list[answers.CountedFrame]:
+def _counted_frames(page: _Page, image_url: Callable[[str], str]) -> list[answers.CountedFrame]:
     total = page.first.running_total
-    shown = []
-    for counted in page.frames:
-        count = len(counted.boxes)
+    counted_frames = []
+    for frame in page.frames:
+        count = len(frame.boxes)
         total += count
-        shown.append(
-            answers.CountedFrame(**frame_boxes(counted, image_url), count=count, running_total=total)
+        counted_frames.append(
+            answers.CountedFrame(**frame_boxes(frame, image_url), count=count, running_total=total)
         )
-    return shown
+    return counted_frames
 
 
 def _note(page: _Page, bar: Bar, *, empty: bool) -> str | None:
@@ -182,3 +189,56 @@ def _differs(total: int, bar: Bar) -> str:
 
 def _lacks(frames: int, bar: Bar) -> str:
     return f"These are {frames} frames, of the bar {bar.frames_analysed} were analysed: {_OF_OTHER_FOOTAGE}"
+
+
+def find_frame(
+    ports: DashboardPorts,
+    settings: Settings,
+    selection: Selection,
+    image_key: str,
+    *,
+    image_url: Callable[[str], str],
+) -> answers.FrameOfModel:
+    """Return a frame with the boxes of the labels asked for; `image_url` gives its address from its key.
+
+    Raises:
+        Problem: 400, if there is no such model; 404, if it has not analysed the frame, or it does not count.
+        Retryable: A port is away, or the ledger speaks of a segment that has gone.
+    """
+    choice = scope.choose_model(ports.index, selection.model)
+    _, source, _, name = image_key.split("/")
+    parts = parse_image_name(name)
+    if choice is None or parts is None:
+        raise _missing(selection.model)
+    at_ms = parts.captured_at_ms
+    bases = choice.base_intervals_s
+    base_s = selection.base_s if selection.base_s in bases else bases[0]  # of a second: those behind it
+    by_day = SettingsByDay(ports.index, choice.model, base_s)
+    frames = frames_of_bar(
+        ports.store,
+        ports.ledger,
+        model=choice.model,
+        source=source,
+        labels=selection.labels,
+        from_ms=at_ms,
+        to_ms=at_ms + 1,
+        limits=by_day.counted_boxes_at(at_ms, settings.counted_boxes()),
+        not_counted=NotCounted(ports.ledger).by(by_day.overlaps_at(at_ms, settings.count_overlaps)),
+        empty=True,
+    )
+    try:
+        proved = next((line for line in frames if line.frame.image_path == image_key), None)
+    except ObjectMissing as error:
+        raise Retryable(f"{error}; the ledger is being brought up to the store") from error
+    if proved is None:
+        raise _missing(choice.model)
+    return answers.FrameOfModel(**frame_boxes(proved, image_url), model=choice.model)
+
+
+def _missing(model: str | None) -> Problem:
+    return Problem(
+        404,
+        f"The frame was not counted by {model or 'any model'}.",
+        parameter="path",
+        remedy="It was not analysed or no longer counts; take paths from another answer.",
+    )

@@ -18,6 +18,7 @@ from frametally.settings.loading import Settings
 from frametally_web.books.reader import DashboardPorts
 from frametally_web.charts.narrowing import PartIndex
 from frametally_web.charts.scope import Choice
+from frametally_web.charts.seconds import SECOND_S
 from frametally_web.proof import answers
 from frametally_web.proof.evidence import frame_boxes
 from frametally_web.requests.problems import bad_parameter
@@ -33,9 +34,12 @@ def find_gap(
     *,
     source: str,
     at_ms: int,
+    by_second: bool,
     image_url: Callable[[str], str],
 ) -> answers.FootageGap:
     """Return the hole of `source` that holds `at_ms`, from its last counted interval to the next one.
+
+    With `by_second` it is that of a chart by the second, between the seconds of the frames at its ends.
 
     The index knows the intervals, the ledger and the store the frames and why there are no others; the ledger
     is up to date. `choice` is None where nothing is counted yet.
@@ -46,6 +50,8 @@ def find_gap(
     """
     before_ms = after_ms = None
     query = None
+    earlier: list[ProvedFrame] = []
+    later: list[ProvedFrame] = []
     if choice is not None:
         base_s = min(
             up_to_date(ports.index, choice.model, choice.base_intervals_s, at_ms - DAY_MS, at_ms + DAY_MS)
@@ -54,18 +60,28 @@ def find_gap(
         start_ms = at_ms - at_ms % (base_s * 1000)
         next_ms = start_ms + base_s * 1000
         if _starts(ports.index, query._replace(from_ms=start_ms, to_ms=next_ms), base_s):
-            raise bad_parameter(
-                "at",
-                "At that moment there is footage that is counted.",
-                remedy="Give a moment without footage: one that `coverage` of counts does not list.",
-            )
-        before_ms = _nearest(ports.index, query._replace(to_ms=start_ms), at_end=True)
-        after_ms = _nearest(ports.index, query._replace(from_ms=next_ms), at_end=False)
+            inside = [*_frames(ports, settings, query, start_ms)] if by_second else []
+            earlier = [frame for frame in inside if _second_of(frame) < _second(at_ms)]
+            later = [frame for frame in inside if _second_of(frame) > _second(at_ms)]
+            if not by_second or len(earlier) + len(later) < len(inside):
+                raise bad_parameter(
+                    "at",
+                    "Counted footage exists at that moment.",
+                    remedy="Choose a moment without footage, one that `coverage` of counts does not list.",
+                )
+        if not earlier:
+            before_ms = _nearest(ports.index, query._replace(to_ms=start_ms), at_end=True)
+        if not later:
+            after_ms = _nearest(ports.index, query._replace(from_ms=next_ms), at_end=False)
     from_ms = None if query is None or before_ms is None else before_ms + query.base_interval_s * 1000
     try:
-        *_, before = [None, *_frames(ports, settings, query, before_ms)]
-        after = next(_frames(ports, settings, query, after_ms), None)
-        reasons = _outside_part(ports, query, source, at_ms) or find_reasons(
+        *_, before = [None, *_frames(ports, settings, query, before_ms), *earlier]
+        after = next(iter([*later, *_frames(ports, settings, query, after_ms)]), None)
+        if by_second:
+            from_ms = _second_of(before) + SECOND_S * 1000 if before else None
+            after_ms = _second_of(after) if after else None
+        is_counted = bool(earlier or later)
+        reasons = (not is_counted and _outside_part(ports, query, source, at_ms)) or find_reasons(
             store=ports.store,
             ledger=ports.ledger,
             settings=settings,
@@ -83,8 +99,18 @@ def find_gap(
         to_ms=after_ms,
         before=before and answers.FrameBoxes(**frame_boxes(before, image_url)),
         after=after and answers.FrameBoxes(**frame_boxes(after, image_url)),
-        reasons=[answers.GapReason(kind=one.kind, count=one.frames, words=one.words) for one in reasons],
+        reasons=[
+            answers.GapReason(kind=reason.kind, count=reason.frames, words=reason.words) for reason in reasons
+        ],
     )
+
+
+def _second(time_ms: int) -> int:
+    return time_ms - time_ms % (SECOND_S * 1000)
+
+
+def _second_of(proved: ProvedFrame) -> int:
+    return _second(proved.frame.captured_at_ms)
 
 
 def _outside_part(ports: DashboardPorts, query: CountQuery | None, source: str, at_ms: int) -> list[Reason]:
@@ -116,7 +142,7 @@ def _nearest(index: CountIndex, query: CountQuery, *, at_end: bool) -> int | Non
 
 
 def _starts(index: CountIndex, query: CountQuery, step_s: int) -> list[int]:
-    return [one.start_ms for one in index.histogram(query._replace(interval_s=step_s)).coverage]
+    return [coverage.start_ms for coverage in index.histogram(query._replace(interval_s=step_s)).coverage]
 
 
 def _frames(

@@ -14,9 +14,10 @@ from frametally_web.access.visitors import visitor
 from frametally_web.books.reader import DashboardPorts
 from frametally_web.charts.bars import touches
 from frametally_web.proof import answers
-from frametally_web.proof.pages import Place, take
+from frametally_web.proof.bar_frames import Place, take
 from frametally_web.proof.sums import Bar, days_with_boxes, find_bar
-from frametally_web.requests.query import Selection, write_cursor
+from frametally_web.requests.parameters import write_cursor
+from frametally_web.requests.query import Selection
 
 
 class ObjectsCursor(NamedTuple):
@@ -93,7 +94,7 @@ def _tracks(ports: DashboardPorts, bar: Bar, after: Place | None) -> Iterator[tu
             continue
         first_ms = max(from_ms, bar.from_ms)
 
-        def wanted(head: TrackHead, first_ms: int = first_ms, to_ms: int = to_ms) -> bool:
+        def is_in_part(head: TrackHead, first_ms: int = first_ms, to_ms: int = to_ms) -> bool:
             return (
                 head.is_counted
                 and first_ms <= head.first_seen_ms < to_ms
@@ -104,7 +105,7 @@ def _tracks(ports: DashboardPorts, bar: Bar, after: Place | None) -> Iterator[tu
             )
 
         try:
-            tracks = find_tracks(ports.store, run, wanted=wanted, order=_place)
+            tracks = find_tracks(ports.store, run, is_match=is_in_part, order=_place)
             yield from ((_place(track), track) for track in tracks)
         except Poison as error:
             # A run that was replaced while it was read; one that is damaged says so in its run's own line.
@@ -115,8 +116,8 @@ def _is_of(bar: Bar, source: str) -> bool:
     """Return whether tracks of a source, or of a place, are the bar's; a run has those of all sources."""
     if bar.within is not None and parse_place(source).names != (bar.within,):
         return False
-    own = source_of(source)
-    return visitor().sees(own) and (not bar.sources or own in bar.sources)
+    slug = source_of(source)
+    return visitor().sees(slug) and (not bar.sources or slug in bar.sources)
 
 
 def _place(track: TrackHead) -> tuple[int, str, str, str]:
@@ -124,12 +125,12 @@ def _place(track: TrackHead) -> tuple[int, str, str, str]:
 
 
 def _object(track: Track, running_total: int, image_url: Callable[[str], str]) -> answers.CountedObject:
-    def sighting(one: TrackSighting) -> answers.Sighting:
+    def sighting(sighted: TrackSighting) -> answers.Sighting:
         return answers.Sighting(
-            captured_at_ms=one.captured_at_ms,
-            image_path=one.image_path,
-            image_url=image_url(one.image_path),
-            box=answers.Box(label=track.label, confidence=one.confidence, box=one.box),
+            captured_at_ms=sighted.captured_at_ms,
+            image_path=sighted.image_path,
+            image_url=image_url(sighted.image_path),
+            box=answers.Box(label=track.label, confidence=sighted.confidence, box=sighted.box),
         )
 
     return answers.CountedObject(

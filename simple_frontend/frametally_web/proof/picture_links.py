@@ -1,14 +1,32 @@
-"""Frames shown by links to the store, so that their bytes need not go through this process."""
+"""Where a browser gets frames: by links to the store or from here, and smaller ones."""
 
 from __future__ import annotations
 
+import threading
 from urllib.parse import urlsplit
 
+from flask import url_for
+
+from frametally.errors import Poison
+from frametally.files.opencv import (
+    cv2,
+    decode_pixels,
+    jpeg_size_px,
+    reduced_px,
+    reduction_for,
+)
 from frametally.ports.object_store import ObjectStore
 from frametally.settings.loading import Settings
 from frametally_web.requests.problems import Problem
 
+LINK_S = 300
+"""For how long a link works; anyone who has it sees the frame."""
 _ANY_KEY = "images/any.jpg"
+
+
+def image_url(path: str) -> str:
+    """Return the address of a stored frame's picture."""
+    return url_for(".frames_image", path=path)
 
 
 def picture_link(store: ObjectStore, settings: Settings, key: str) -> str | None:
@@ -19,7 +37,7 @@ def picture_link(store: ObjectStore, settings: Settings, key: str) -> str | None
     """
     if not settings.web_store_links:
         return None
-    link = store.address(key, ttl_s=settings.web_link_ttl_s)
+    link = store.address(key, ttl_s=LINK_S)
     return link if link.startswith(("http://", "https://")) else None
 
 
@@ -31,7 +49,7 @@ def picture_origin(store: ObjectStore, settings: Settings) -> str:
     """
     if not settings.web_store_links or not settings.store_url.startswith("s3://"):
         return ""
-    parts = urlsplit(store.address(_ANY_KEY, ttl_s=settings.web_link_ttl_s))
+    parts = urlsplit(store.address(_ANY_KEY, ttl_s=LINK_S))
     return f"{parts.scheme}://{parts.netloc}"
 
 
@@ -39,7 +57,35 @@ def no_such_frame() -> Problem:
     """Return the problem that a frame is not there, or not for who asks."""
     return Problem(
         404,
-        "The store has no such frame.",
+        "The store does not have this frame.",
         parameter="path",
-        remedy="It was removed since it was counted, or never stored; take paths from another answer.",
+        remedy="It was removed or never stored; take paths from another answer.",
     )
+
+
+WIDTHS_PX = ("320", "640", "1280")
+"""Widths that a smaller frame may be asked for in."""
+
+_QUALITY = 80
+_MOST_PIXELS = 30_000_000
+"""What is decoded at most: a JPEG that is still larger at its greatest reduction stays as it is."""
+
+_AT_ONCE = threading.BoundedSemaphore(2)
+"""Decoded pixels are held for so many requests at once."""
+
+
+def smaller(jpeg: bytes, width_px: int) -> bytes:
+    """Return a stored frame as a JPEG of that width; as it is, if it is not wider or cannot be decoded."""
+    try:
+        size_px = jpeg_size_px(jpeg)
+        if size_px[0] <= width_px:
+            return jpeg
+        wanted_px = (width_px, max(1, round(size_px[1] * width_px / size_px[0])))
+        reduction = reduction_for(*size_px, wanted_px)
+        if reduced_px(size_px[0], reduction) * reduced_px(size_px[1], reduction) > _MOST_PIXELS:
+            return jpeg
+        with _AT_ONCE:
+            pixels = cv2.resize(decode_pixels(jpeg, reduction), wanted_px, interpolation=cv2.INTER_AREA)
+            return cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1].tobytes()
+    except Poison:
+        return jpeg  # whoever looks at it sees what is stored

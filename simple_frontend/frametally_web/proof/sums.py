@@ -21,8 +21,7 @@ from frametally.rules.times import DAY_S
 from frametally_web.charts import scope
 from frametally_web.charts.bars import Ranges, Span
 from frametally_web.charts.measures import of_span
-from frametally_web.requests.chosen_times import ChosenTimes
-from frametally_web.requests.query import Selection
+from frametally_web.requests.query import ChosenTimes, Selection
 
 
 class Bar(NamedTuple):
@@ -60,23 +59,26 @@ def find_bar(index: CountIndex, selection: Selection) -> tuple[str | None, Bar |
         Problem: 400, if there is no such model, or too much is asked for.
     """
     choice = scope.choose_model(index, selection.model)
-    asked = scope.resolve(index, choice, selection, None) if choice else None
-    if choice is None or asked is None or not asked.spans:
+    resolved = scope.resolve(index, choice, selection, None) if choice else None
+    if choice is None or resolved is None or not resolved.spans:
         return choice.model if choice else None, None
-    base_s = asked.base_of(selection, None)
+    base_s = resolved.base_of(selection, None)
     # The index selects whole intervals by their start; the frames are those of the same intervals.
     from_ms, to_ms = (
-        -(-ms // (base_s * 1000)) * base_s * 1000 for ms in (asked.spans[0].from_ms, asked.spans[-1].to_ms)
+        -(-ms // (base_s * 1000)) * base_s * 1000
+        for ms in (resolved.spans[0].from_ms, resolved.spans[-1].to_ms)
     )
-    times = selection.times, asked.spans, asked.chosen, selection.within
+    times = selection.times, resolved.spans, resolved.chosen, selection.within
     whole = Bar(
         choice.model, base_s, selection.sources, selection.labels, from_ms, to_ms, 0, 0, None, 0, *times
     )
-    found = _histogram(index, whole, DAY_S, from_ms, to_ms)
-    filmed = reduce(add_coverage, found.coverage, CoverageBucket(0, 0, math.inf, objects=0, covered_ms=0))
-    detections = sum(bucket.detections for bucket in found.buckets)
-    objects = None if filmed.objects is None else sum_all_or_unknown(one.objects for one in found.buckets)
-    tracked = sum_all_or_unknown(one.tracked_detections for one in found.buckets)
+    histogram = _histogram(index, whole, DAY_S, from_ms, to_ms)
+    filmed = reduce(add_coverage, histogram.coverage, CoverageBucket(0, 0, math.inf, objects=0, covered_ms=0))
+    detections = sum(bucket.detections for bucket in histogram.buckets)
+    objects = (
+        None if filmed.objects is None else sum_all_or_unknown(bucket.objects for bucket in histogram.buckets)
+    )
+    tracked = sum_all_or_unknown(bucket.tracked_detections for bucket in histogram.buckets)
     missing = why_unknown(objects, detections, tracked, filmed.slowest_fps)
     return choice.model, whole._replace(
         detections=detections,
@@ -90,8 +92,10 @@ def sum_before(index: CountIndex, bar: Bar, before_ms: int) -> tuple[int, int]:
     """Return the boxes of the bar, and the frames analysed, up to the start of one of its base intervals."""
     if before_ms <= bar.from_ms:
         return 0, 0
-    found = _histogram(index, bar, AGES_S, bar.from_ms, before_ms)
-    return sum(one.detections for one in found.buckets), sum(one.frames for one in found.coverage)
+    histogram = _histogram(index, bar, AGES_S, bar.from_ms, before_ms)
+    return sum(bucket.detections for bucket in histogram.buckets), sum(
+        bucket.frames for bucket in histogram.coverage
+    )
 
 
 def peak_of(index: CountIndex, bar: Bar) -> Evidence | None:
@@ -104,8 +108,8 @@ def peak_of(index: CountIndex, bar: Bar) -> Evidence | None:
         from_ms=bar.from_ms,
         to_ms=bar.to_ms,
     )
-    found = [item for part in bar.parts_of(query) for item in index.evidence(part)]
-    return min(found, key=lambda item: evidence_order(item)[1:]).evidence if found else None
+    items = [item for part in bar.parts_of(query) for item in index.evidence(part)]
+    return min(items, key=lambda item: evidence_order(item)[1:]).evidence if items else None
 
 
 def intervals(
@@ -116,7 +120,7 @@ def intervals(
     With `empty`, those in which it has frames; `backward`, the last one first.
     """
     steps_s = [*reversed(rolled_steps(bar.base_interval_s)), bar.base_interval_s]
-    yield from _intervals(_Wanted(index, bar, empty, backward), from_ms, to_ms, steps_s)
+    yield from _intervals(_Search(index, bar, empty, backward), from_ms, to_ms, steps_s)
 
 
 def days_with_boxes(index: CountIndex, bar: Bar, from_ms: int) -> Iterator[tuple[int, int]]:
@@ -127,13 +131,15 @@ def days_with_boxes(index: CountIndex, bar: Bar, from_ms: int) -> Iterator[tuple
 
 def sources_in(index: CountIndex, bar: Bar, from_ms: int, to_ms: int, *, empty: bool) -> list[str]:
     """Return the bar's sources of which the index has boxes in a range (`empty`: frames), by slug."""
-    found = _histogram(index, bar, AGES_S, from_ms, to_ms, by_source=True)
+    histogram = _histogram(index, bar, AGES_S, from_ms, to_ms, by_source=True)
     if empty:
-        return sorted({one.source for one in found.coverage if one.source and one.frames})
-    return sorted({one.source for one in found.buckets if one.source and one.detections})
+        return sorted(
+            {coverage.source for coverage in histogram.coverage if coverage.source and coverage.frames}
+        )
+    return sorted({bucket.source for bucket in histogram.buckets if bucket.source and bucket.detections})
 
 
-class _Wanted(NamedTuple):
+class _Search(NamedTuple):
     """What is looked for, where, and in which order."""
 
     counts: CountIndex
@@ -142,25 +148,25 @@ class _Wanted(NamedTuple):
     backward: bool
 
 
-def _intervals(wanted: _Wanted, from_ms: int, to_ms: int, steps_s: list[int]) -> Iterator[tuple[int, int]]:
+def _intervals(search: _Search, from_ms: int, to_ms: int, steps_s: list[int]) -> Iterator[tuple[int, int]]:
     step_s, *finer = steps_s
     step_ms = step_s * 1000
     if finer and to_ms - from_ms <= 2 * step_ms:  # nothing to win by so long a step
-        yield from _intervals(wanted, from_ms, to_ms, finer)
+        yield from _intervals(search, from_ms, to_ms, finer)
         return
-    starts = _starts(_histogram(wanted.counts, wanted.bar, step_s, from_ms, to_ms), empty=wanted.empty)
-    for start_ms in reversed(starts) if wanted.backward else starts:
+    starts = _starts(_histogram(search.counts, search.bar, step_s, from_ms, to_ms), empty=search.empty)
+    for start_ms in reversed(starts) if search.backward else starts:
         part = max(start_ms, from_ms), min(start_ms + step_ms, to_ms)
         if finer:
-            yield from _intervals(wanted, *part, finer)
+            yield from _intervals(search, *part, finer)
         else:
             yield part
 
 
 def _starts(histogram: Histogram, *, empty: bool) -> list[int]:
     if empty:
-        return sorted({one.start_ms for one in histogram.coverage if one.frames})
-    return sorted({one.start_ms for one in histogram.buckets if one.detections})
+        return sorted({coverage.start_ms for coverage in histogram.coverage if coverage.frames})
+    return sorted({bucket.start_ms for bucket in histogram.buckets if bucket.detections})
 
 
 def _histogram(
@@ -168,12 +174,12 @@ def _histogram(
 ) -> Histogram:
     query = CountQuery(bar.model, bar.base_interval_s, interval_s, bar.sources, bar.labels, from_ms, to_ms)
     query = query._replace(by_source=by_source)
-    found = [index.histogram(part) for part in bar.parts_of(query)]
-    if len(found) == 1:
-        return found[0]
+    histograms = [index.histogram(part) for part in bar.parts_of(query)]
+    if len(histograms) == 1:
+        return histograms[0]
     return Histogram(
         bar.model,
         bar.base_interval_s,
-        merge_bars(one.buckets for one in found),
-        merge_coverage(one.coverage for one in found),
+        merge_bars(histogram.buckets for histogram in histograms),
+        merge_coverage(histogram.coverage for histogram in histograms),
     )

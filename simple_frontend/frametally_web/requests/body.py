@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 from flask import request
 
-from frametally_web.requests import query
 from frametally_web.requests.change import note_target
+from frametally_web.requests.parameters import shown
 from frametally_web.requests.problems import Problem
 
 SentT = TypeVar("SentT", bound=msgspec.Struct)
@@ -29,27 +29,36 @@ def read_json() -> bytes:
     if request.mimetype != _JSON:
         raise Problem(
             415,
-            f"What was sent is {request.mimetype or 'of no type'}.",
-            remedy=f"Send JSON, and say so: Content-Type: {_JSON}.",
+            f"The request body is {request.mimetype or 'of no type'}.",
+            remedy=f"Send JSON with Content-Type: {_JSON}.",
         )
     return request.get_data()
 
 
-def read_sent(decoder: msgspec.json.Decoder[SentT], what: str) -> SentT:
-    """Return the record that was sent as JSON; `decoder` was made before there were threads.
+class Sent(Generic[SentT]):
+    """A record that is sent as JSON, as a route declares and reads it; made before there are threads."""
 
-    Raises:
-        Problem: 415, they say something else; 400, it is no such record: `what` is what it should be.
-    """
-    data = read_json()
-    try:
-        sent = decoder.decode(data)
-        note_target(**{name: getattr(sent, name, None) for name in _NAMES})
-        return sent
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        fields = ", ".join(decoder.type.__struct_fields__)
-        raise Problem(
-            400,
-            f"It is no {what}: {query.shown(str(error))}.",
-            remedy=f"Send an object of {fields}; what is left out stays as it is.",
-        ) from error
+    def __init__(self, form: type[SentT], kind: str) -> None:
+        """Expect a record of this form; `kind` says what it is."""
+        self.form = form
+        self._kind = kind
+        self._decoder = msgspec.json.Decoder(form)
+
+    def read(self) -> SentT:
+        """Return the record that was sent.
+
+        Raises:
+            Problem: 415, the bytes say that they are something else; 400, they are not such a record.
+        """
+        data = read_json()
+        try:
+            body = self._decoder.decode(data)
+            note_target(**{name: getattr(body, name, None) for name in _NAMES})
+            return body
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            raise Problem(
+                400,
+                f"It is not a valid {self._kind}: {shown(str(error))}.",
+                remedy=f"Send an object of {', '.join(self.form.__struct_fields__)}; "
+                "omitted fields stay unchanged.",
+            ) from error

@@ -7,22 +7,22 @@ import re
 from collections.abc import Mapping
 from contextvars import ContextVar
 
-from frametally_accounts.audit_entries import NOBODY, AuditEntry
+from frametally_accounts.audit_records import NOBODY, AuditEntry
 
 _PLAIN = re.compile(r"[\w.:@+/-]+")
 _MOST_CHARS = 120
 
 
 class AskedChange:
-    """A request for a change; whoever answers it may say what it is done to."""
+    """A request for a change; its handler may name what it changes."""
 
-    def __init__(self, what: str, origin: str, target: Mapping[str, object]) -> None:
-        """Begin with the route, where it comes from, and the parts of its path that are no secret."""
+    def __init__(self, action: str, origin: str, target: Mapping[str, object]) -> None:
+        """Begin with the route, where it comes from, and the parts of its path that are not secret."""
         self.who = NOBODY
         self.token = ""
         self.number = 0
         """Of its first record; 0: there is none."""
-        self._what = what
+        self._action = action
         self.origin = origin
         self._target: dict[str, object] = {}
         self.add(target)
@@ -33,9 +33,9 @@ class AskedChange:
 
     def entry(self, *, status: int | None = None) -> AuditEntry:
         """Return what is to be recorded of it now."""
-        target = " ".join(f"{name}={_told(value)}" for name, value in self._target.items())
+        target = " ".join(f"{name}={_text_of(value)}" for name, value in self._target.items())
         origin = f"{self.origin} (token {self.token})" if self.token else self.origin
-        return AuditEntry(self.who, self._what, target, origin, self.number, status)
+        return AuditEntry(self.who, self._action, target, origin, self.number, status)
 
 
 _now: ContextVar[AskedChange | None] = ContextVar("change", default=None)
@@ -58,7 +58,7 @@ def note_who(name: str, *, token: str = "") -> None:
         change.who, change.token = name, token
 
 
-def _told(value: object) -> str:
-    """Return a value as it stands in a target: none can pass for two."""
+def _text_of(value: object) -> str:
+    """Return a value as a target shows it: none can pass for two."""
     text = str(value)[:_MOST_CHARS]
     return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)

@@ -9,6 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive
 
+from frametally_web.requests.endpoints import Route
+
 Handler = Callable[[Request], Awaitable[Response]]
 """Answers a request; raises `Problem`. What of it blocks it does by `asyncio.to_thread`."""
 
@@ -30,6 +32,13 @@ class NativeRoute(NamedTuple):
     methods: tuple[str, ...]
     handler: Handler
     writes: bool = False
+
+
+def native_route(route: Route) -> NativeRoute:
+    """Return a declared route as Starlette answers it."""
+    endpoint = route.endpoint
+    writes = endpoint.method in ("POST", "PATCH", "DELETE")
+    return NativeRoute(endpoint.address, (endpoint.method,), route.handler, writes)
 
 
 async def disconnected(receive: Receive) -> None:

@@ -20,8 +20,8 @@ _BROTLI_QUALITY, _GZIP_LEVEL = 4, 6
 
 def chosen_encoding() -> Encoding | None:
     """Return how the one who asks wants an answer packed, the smaller one of two; None as it is."""
-    taken = request.accept_encodings
-    by_br, by_gzip = taken["br"], taken["gzip"]
+    qualities = request.accept_encodings
+    by_br, by_gzip = qualities["br"], qualities["gzip"]
     if by_br and by_br >= by_gzip:
         return "br"
     return "gzip" if by_gzip else None

@@ -25,25 +25,25 @@ _FOLDERS = re.compile(r"(?:(?<=sqlite:///)|(?<![\w/:.]))/(?:[^/\s'\"]+/)+")
 
 
 MEANINGS = {
-    400: "A parameter cannot be, or asks for too much.",
-    401: "It is for those who log in, and the request says nobody who has; or its token is over.",
-    403: "A page of another site may not change anything, uploads are off, or the role does not have it.",
-    404: "There is nothing at this address, or no such frame, source or video.",
-    405: "The route is not asked so: `Allow` has the methods that it takes.",
-    409: "What was asked for does not fit how things stand, such as an upload's offset.",
-    410: "The upload is over, or was left for too long and is removed.",
-    412: "What was to be changed has been changed by another since, or the protocol's version is another.",
-    413: "What was sent is larger than anything that a route takes.",
-    415: "What was sent does not say that it is JSON, or is no video by its first bytes.",
-    416: "The video ends before the range that was asked for.",
-    421: "The dashboard does not go by the name that it was asked for.",
-    422: "What was sent is a video, but none that can be used.",
-    428: "A change does not say what it was made of.",
-    429: "Too many uploads, or frames that are decoded, are under way; or too many tokens were wrong.",
-    460: "The bytes that came are not those that their checksum is of.",
+    400: "A parameter is invalid or asks for too much.",
+    401: "You must sign in, or your token has expired.",
+    403: "Your role does not allow it, uploads are off, or a page of another site tried to change something.",
+    404: "Nothing exists at this address, or the frame, source or video does not exist.",
+    405: "The route does not accept this method: `Allow` lists its methods.",
+    409: "The request conflicts with the current state, such as an upload's offset.",
+    410: "The upload has finished, or was abandoned and removed.",
+    412: "Someone else has changed it in the meantime, or the protocol version differs.",
+    413: "The request body is larger than any route accepts.",
+    415: "The request body is not declared as JSON, or does not begin like a video.",
+    416: "The video ends before the requested range.",
+    421: "The dashboard does not accept this host name.",
+    422: "The video cannot be used.",
+    428: "A change does not name the version that it is based on.",
+    429: "Too many uploads or decoded frames at once, or too many wrong tokens.",
+    460: "The received bytes do not match their checksum.",
     500: "The dashboard met an error of its own; its log has the reason.",
-    503: "The index or the store does not answer for now, or the query took too long.",
-    507: "There is no room for what was to be kept.",
+    503: "The index or the store is not responding, or the query took too long.",
+    507: "The disk is full.",
 }
 """What an error's status says, wherever it comes from."""
 
@@ -104,17 +104,17 @@ def bad_parameter(
 
 
 def as_sentence(clause: str) -> str:
-    """Return what is said in a line as a sentence of its own."""
+    """Return a line as a sentence of its own."""
     return ended(f"{clause[:1].upper()}{clause[1:]}")
 
 
 def ended(clause: str) -> str:
-    """Return what is said in a line with its full stop, where it has no end of its own."""
+    """Return a line with its full stop, where it has no end of its own."""
     return clause if clause.endswith(("?", ".")) else f"{clause}."
 
 
 def problem_of(error: Exception) -> Problem:
-    """Return what is told of `error`: of ours what was written for it, of all others nothing."""
+    """Return the message of `error`: of ours what was written for it, of all others nothing."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, Retryable):
@@ -125,7 +125,7 @@ def problem_of(error: Exception) -> Problem:
         )
     if isinstance(error, FrametallyError):
         return Problem(
-            503, without_folders(str(error)), remedy="Do what the line says, then load the page again."
+            503, without_folders(str(error)), remedy="Follow the remedy, then load the page again."
         )
     return Problem(500, "The dashboard met an error of its own.", remedy="The server's log has the reason.")
 
@@ -136,7 +136,7 @@ def answer_errors(app: Flask, routes: Sequence[str]) -> None:
     @app.errorhandler(Problem)
     def on_problem(problem: Problem) -> Response:
         if request.method != "GET" or not _is_for_people():
-            return _told(problem)
+            return _response_of(problem)
         answer = Response(
             render_template("problem.html", problem=problem), problem.status, mimetype="text/html"
         )
@@ -148,7 +148,7 @@ def answer_errors(app: Flask, routes: Sequence[str]) -> None:
     def on_http_error(error: HTTPException) -> Response:
         status = error.code or 500
         if status >= 500:  # Flask makes one of any exception that nobody handles, and logs it
-            answer = _told(problem_of(error))
+            answer = _response_of(problem_of(error))
         elif status == 404:
             answer = _not_found(routes)
         elif isinstance(error, MethodNotAllowed):
@@ -156,7 +156,7 @@ def answer_errors(app: Flask, routes: Sequence[str]) -> None:
             answer = _document(status, f"{request.method} is not possible here.", f"Ask by {allowed}.")
         else:
             detail = error.description or error.name
-            answer = _document(status, detail, "Change the request as docs/api.md has it.")
+            answer = _document(status, detail, "Correct the request; see docs/api.md.")
         for name, value in error.get_headers():
             if name == "Allow":
                 answer.headers[name] = value
@@ -174,18 +174,18 @@ def answer_errors(app: Flask, routes: Sequence[str]) -> None:
     @app.errorhandler(Retryable)
     def on_retryable(error: Retryable) -> Response:
         app.logger.warning("%s: %s", request.path, error)
-        return _told(problem_of(error))
+        return _response_of(problem_of(error))
 
     @app.errorhandler(FrametallyError)
     def on_frametally_error(error: FrametallyError) -> Response:
         app.logger.error("%s: %s", request.path, error)
-        return _told(problem_of(error))
+        return _response_of(problem_of(error))
 
 
 def _is_for_people() -> bool:
     # A program that takes anything gets what its other answers are.
-    wanted = request.accept_mimetypes
-    return not request.path.startswith("/api/") and wanted.quality("text/html") > wanted.quality(
+    accepted = request.accept_mimetypes
+    return not request.path.startswith("/api/") and accepted.quality("text/html") > accepted.quality(
         "application/json"
     )
 
@@ -194,7 +194,7 @@ def _not_found(routes: Sequence[str]) -> Response:
     if not _is_for_people():
         return _document(
             404,
-            "There is nothing at this address.",
+            "Nothing exists at this address.",
             f"The API has {', '.join(routes)}.",
         )
     return Response(render_template("not_found.html"), status=404, mimetype="text/html")
@@ -202,18 +202,18 @@ def _not_found(routes: Sequence[str]) -> Response:
 
 def document(status: int, detail: str, remedy: str, fault: dict[str, object] | None = None) -> bytes:
     """Return a problem document."""
-    said: dict[str, object] = {
+    content: dict[str, object] = {
         "type": problem_type(status),
         "title": title_of(status),
         "status": status,
         "detail": detail,
         "remedy": remedy,
     }
-    said.update({name: value for name, value in (fault or {}).items() if value not in (None, [])})
-    return msgspec.json.encode(said)
+    content.update({name: value for name, value in (fault or {}).items() if value not in (None, [])})
+    return msgspec.json.encode(content)
 
 
-def _told(problem: Problem) -> Response:
+def _response_of(problem: Problem) -> Response:
     answer = _document(problem.status, problem.detail, problem.remedy, problem.fault)
     answer.headers.update(problem.headers)
     return answer

@@ -1,21 +1,107 @@
-"""The query string of a request, read with checks: every mistake is a 400 that names its parameter."""
+"""What a chart is asked by: its parameters, and how they are read together."""
 
 from __future__ import annotations
 
-import base64
 import datetime
 import re
 import zoneinfo
-from collections.abc import Collection, Iterable, Sequence
-from typing import Literal, NamedTuple, TypeVar, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
-import msgspec
-from werkzeug.datastructures import MultiDict
-
+from frametally.keys import slug
+from frametally.plugins import plugins
 from frametally.rules.times import DAY_S, event_bound_ms, iso_moment_ms
+from frametally.rules.week_parts import WeekParts, parts_of_week, shift
 from frametally.settings.loading import Settings
-from frametally_web.requests.chosen_times import ALL_TIMES, ChosenTimes, parse_hours, parse_weekdays
+from frametally_web.requests.parameters import (
+    MAX_VALUES,
+    MOMENT,
+    Args,
+    Parameter,
+    choice,
+    page_limit,
+    read_many,
+    read_one,
+    shown,
+    text,
+    text_schema,
+    texts,
+    whole_number,
+)
 from frametally_web.requests.problems import bad_parameter
+
+_HOURS = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-(?:([01][0-9]|2[0-3]):([0-5][0-9])|24:00)")
+_DAY_MINUTES = 24 * 60
+
+
+class ChosenTimes(NamedTuple):
+    """Hours and weekdays of local time, as clocks show it: an hour that comes twice counts twice.
+
+    Attributes:
+        hours: First minute of the day and the one that ends it, up to 1440; the second is not after the first
+            where the hours go on past midnight. None: all day.
+        weekdays: In order, 1 is Monday: the days on which the hours begin. None of them: every day.
+    """
+
+    hours: tuple[int, int] | None = None
+    weekdays: tuple[int, ...] = ()
+
+    @property
+    def hours_text(self) -> str | None:
+        """Return the hours as they are in a request, such as `08:00-09:00`."""
+        return self.hours and "-".join(f"{minute // 60:02}:{minute % 60:02}" for minute in self.hours)
+
+    @property
+    def parameter(self) -> str:
+        """Return the name of the parameter that says where they begin."""
+        return "hours" if self.hours else "weekdays"
+
+    def week_parts(self, offset_ms: int) -> WeekParts:
+        """Return the parts of the week of UTC that they are where local time is ahead by `offset_ms`.
+
+        None at all: they are the whole week.
+        """
+        return shift(parts_of_week(self.hours, self.weekdays), -offset_ms)
+
+
+ALL_TIMES = ChosenTimes()
+
+
+def parse_hours(text: str | None) -> tuple[int, int] | None:
+    """Read hours such as `08:00-09:00` or `22:00-06:00`.
+
+    Raises:
+        Problem: 400, if they are not hours, or begin when they end.
+    """
+    if text is None:
+        return None
+    remedy = "Write a begin and an end such as hours=08:00-09:00 or hours=22:00-06:00, or leave it out."
+    match = _HOURS.fullmatch(text)
+    if match is None:
+        raise bad_parameter("hours", f"hours={text[:80]!r} is not a range of hours.", remedy=remedy)
+    from_hour, from_minute, to_hour, to_minute = match.groups()
+    first = int(from_hour) * 60 + int(from_minute)
+    end = _DAY_MINUTES if to_hour is None else int(to_hour) * 60 + int(to_minute)
+    if first == end:
+        raise bad_parameter("hours", f"hours={text!r} ends when it begins.", remedy=remedy)
+    return first, end
+
+
+def parse_weekdays(text: str | None) -> tuple[int, ...]:
+    """Read weekdays such as `1,2,3`; none where there is no text.
+
+    Raises:
+        Problem: 400, if they are not numbers from 1 to 7.
+    """
+    if text is None:
+        return ()
+    if not re.fullmatch(r"[1-7](,[1-7])*", text):
+        raise bad_parameter(
+            "weekdays",
+            f"weekdays={text[:80]!r} are not days of the week.",
+            remedy="Give numbers from 1 (Monday) to 7 (Sunday) such as weekdays=1,2,3, or leave it out.",
+        )
+    return tuple(sorted({int(day) for day in text.split(",")}))
+
 
 Metric = Literal["detections", "mean_per_frame", "peak", "objects"]
 """Boxes; boxes per frame analysed; most boxes in one frame; unique objects, each where it was first seen."""
@@ -23,23 +109,115 @@ Metric = Literal["detections", "mean_per_frame", "peak", "objects"]
 AskedMetric = Literal["detections", "mean_per_frame", "peak", "objects", "auto"]
 """`auto`: unique objects where they are known, else boxes per frame."""
 
-COMPARE_PATTERN = "^(previous|day|week|source:.+|model:.+)$"
-MAX_NAME_CHARS = 200
-MAX_CURSOR_CHARS = 1000
 MAX_TOP = 1000
-MAX_VALUES = 200
-"""Most labels, and most sources, that one query may name."""
-
 MAX_PAGE_FRAMES = 100
 """Most frames (or objects) in one page of the proof."""
 
 MAX_INTERVAL_S = 100 * 366 * DAY_S
 
-ChoiceT = TypeVar("ChoiceT", bound=str)
-CursorT = TypeVar("CursorT")
-
+_COMPARE_PATTERN = "^(previous|day|week|source:.+|model:.+)$"
 # An offset's plus sign that nobody escaped arrives as a space.
 _LOST_PLUS = re.compile(r"(?<=T)([0-9:.,]+) (?=\d\d:?\d\d$)")
+
+
+def _seconds(name: str, description: str, example: str) -> Parameter[int | None]:
+    return whole_number(
+        name,
+        description,
+        example,
+        remedy=f"Give seconds, such as {name}=60, or leave it out to have it chosen.",
+        most=MAX_INTERVAL_S,
+        most_digits=12,
+        unit=" of seconds",
+    )
+
+
+MODEL = text("model", "One model; default: the newest published model.")
+TIMEZONE = text(
+    "timezone",
+    "IANA time zone of bars over an hour and of times without an offset; default: the server's.",
+    "Europe/Berlin",
+)
+LABEL = texts("label", "Class names; default: all.", "car")
+SOURCE = texts("source", "Sources, by slug or as they are written; default: all.").but(
+    parse=lambda args, name: list(dict.fromkeys(map(slug, read_many(args, name, limit=MAX_VALUES))))
+)
+FROM = text(
+    "from",
+    "First event time, ISO 8601 or milliseconds; default: the start of the data.",
+    "2024-05-01T08:00:00Z",
+    MOMENT,
+)
+TO = text("to", "End of the range (exclusive); default: the end of the data.", "", MOMENT)
+HOURS = Parameter(
+    name="hours",
+    description="Only these hours of each day, local time; they may go on past midnight. Default: all day.",
+    schema={"type": "string", "pattern": "^[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]$"},
+    parse=lambda args, name: parse_hours(read_one(args, name)),
+    example="08:00-09:00",
+)
+WEEKDAYS = Parameter(
+    name="weekdays",
+    description="Only these days of the week, 1 is Monday; hours past midnight are of the day on which they "
+    "begin. Default: every day.",
+    schema={"type": "string", "pattern": "^[1-7](,[1-7])*$"},
+    parse=lambda args, name: parse_weekdays(read_one(args, name)),
+    example="1,2,3",
+)
+BASE = _seconds(
+    "base",
+    "Seconds of the stored interval to read, up to date or not; default: chosen by range. `1` also reads "
+    "the seconds of a short range from its frames. "
+    "A bar is proved with `base_interval_s` of its chart.",
+    "60",
+)
+PARTS = tuple(text(name, words) for plugin in plugins() for name, words in plugin.chart_parameters.items())
+"""What plug-ins narrow charts by."""
+SELECTION: tuple[Parameter[Any], ...] = (
+    LABEL,
+    SOURCE,
+    FROM,
+    TO,
+    MODEL,
+    TIMEZONE,
+    HOURS,
+    WEEKDAYS,
+    BASE,
+    *PARTS,
+)
+INTERVAL = _seconds(
+    "interval",
+    "Seconds of a bar, a multiple of a stored interval; default: chosen for at most 120 bars, "
+    "none shorter than the sources have pictures.",
+    "3600",
+)
+METRIC = choice(
+    "metric",
+    "Order of labels; every answer has all four. "
+    "`auto`: objects where they are known of all that was filmed, else `mean_per_frame`.",
+    get_args(AskedMetric),
+    "detections",
+)
+BY = choice("by", "`source`: each source has bars of its own.", ("", "source"), "source")
+CHART: tuple[Parameter[Any], ...] = (*SELECTION, INTERVAL, METRIC, BY)
+TOP = whole_number(
+    "top",
+    "How many labels have bars of their own, those with most of the metric; the others have theirs together, "
+    "with `label` null. Default: all.",
+    "6",
+    remedy="Give the number of labels that are to stand apart, such as top=6, or leave it out.",
+    least=0,
+    most=MAX_TOP,
+)
+COMPARE = text(
+    "compare",
+    "Comparison: `previous`, `day`, `week`, `source:<slug>` or `model:<id>`.",
+    "week",
+    {**text_schema(), "pattern": _COMPARE_PATTERN},
+)
+PAGE_LIMIT = page_limit(24, MAX_PAGE_FRAMES)
+SOURCE_OF_GAP = text("source", "The source, by slug or as it is written.", "gate", required=True)
+AT = text("at", "A moment without footage, ISO 8601 or milliseconds.", "2024-05-01T08:00:00Z", required=True)
 
 
 class Zone(NamedTuple):
@@ -95,73 +273,14 @@ class GapQuery(NamedTuple):
     at_ms: int
 
 
-def check_known(args: Iterable[str], known: Collection[str]) -> None:
-    """Refuse parameters that the route does not have: a misspelt filter must not widen the answer.
-
-    Raises:
-        Problem: 400, with the names that there are.
-    """
-    for name in args:
-        if name not in known:
-            raise bad_parameter(
-                shown(name),
-                f"There is no parameter {shown(name)!r} here.",
-                remedy=f"Use only: {', '.join(known) or 'no parameters'}.",
-            )
-
-
-def read_one(args: MultiDict[str, str], name: str) -> str | None:
-    """Return the value of a parameter that stands once; None where it is absent or empty.
-
-    Raises:
-        Problem: 400, if it stands more than once, is too long or holds a NUL.
-    """
-    values = read_many(args, name, limit=1)
-    return values[0] if values else None
-
-
-def read_before(args: MultiDict[str, str]) -> int:
-    """Return the number at which a page begins, newest first; 0: with the newest. Raises `Problem`."""
-    text = read_one(args, "before")
-    if text is None:
-        return 0
-    if not (text.isascii() and text.isdecimal() and 0 < len(text) <= 18):
-        raise bad_parameter("before", f"{shown(text)} is no place.", remedy="Use `next` of the page before.")
-    return int(text)
-
-
-def read_many(args: MultiDict[str, str], name: str, *, limit: int) -> list[str]:
-    """Return the distinct values of a parameter that may stand several times, empty ones left out.
-
-    Raises:
-        Problem: 400, if there are more than `limit`, or one is too long or holds a NUL.
-    """
-    values = list(dict.fromkeys(value for value in args.getlist(name) if value))
-    if len(values) > limit:
-        remedy = f"Give {name} once." if limit == 1 else f"Give {name} at most {limit} times, or not at all."
-        raise bad_parameter(name, f"{name} stands {len(values)} times.", remedy=remedy)
-    for value in values:
-        most = MAX_CURSOR_CHARS if name == "cursor" else MAX_NAME_CHARS
-        if len(value) > most:
-            raise bad_parameter(
-                name,
-                f"{name} has a value of {len(value)} characters.",
-                remedy=f"Values have at most {most} characters.",
-            )
-        if "\0" in value:
-            raise bad_parameter(name, f"{name} holds a NUL character.", remedy="Leave the NUL (%00) out.")
-    return values
-
-
-def read_selection(args: MultiDict[str, str], settings: Settings) -> Selection:
+def read_selection(args: Args, settings: Settings) -> Selection:
     """Read model, labels, sources, range and time zone of a query.
 
     Raises:
-        Problem: 400, by the rules of the other readers, or if the range is empty.
+        Problem: 400, a parameter cannot be, or the range is empty.
     """
     zone = read_zone(args, settings)
-    from_ms = read_moment(args, "from", zone.tzinfo)
-    to_ms = read_moment(args, "to", zone.tzinfo)
+    from_ms, to_ms = read_moment(args, FROM, zone.tzinfo), read_moment(args, TO, zone.tzinfo)
     if from_ms is not None and to_ms is not None and from_ms >= to_ms:
         raise bad_parameter(
             "to",
@@ -169,74 +288,66 @@ def read_selection(args: MultiDict[str, str], settings: Settings) -> Selection:
             remedy="Give a to later than from, in the years 1000 to 9999; to itself is not included.",
         )
     return Selection(
-        read_one(args, "model"),
-        read_many(args, "label", limit=MAX_VALUES),
-        read_many(args, "source", limit=MAX_VALUES),
+        MODEL.read(args),
+        LABEL.read(args),
+        SOURCE.read(args),
         from_ms,
         to_ms,
         zone,
-        read_interval(args, "base"),
-        ChosenTimes(parse_hours(read_one(args, "hours")), parse_weekdays(read_one(args, "weekdays"))),
+        BASE.read(args),
+        ChosenTimes(HOURS.read(args), WEEKDAYS.read(args)),
         read_one(args, "zone"),
     )
 
 
-def read_chart(args: MultiDict[str, str], settings: Settings) -> ChartQuery:
-    """Read what a chart shows. Raises as the other readers do."""
+def read_chart(args: Args, settings: Settings) -> ChartQuery:
+    """Read what a chart shows. Raises as `read_selection` does."""
     return ChartQuery(
         read_selection(args, settings),
-        read_interval(args),
-        read_choice(args, "metric", get_args(AskedMetric)),
-        read_choice(args, "by", ("", "source")) == "source",
-        _read_whole_number(
-            args,
-            "top",
-            least=0,
-            most=MAX_TOP,
-            most_digits=9,
-            unit="",
-            remedy="Give the number of labels that are to stand apart, such as top=6, or leave it out.",
-        ),
+        INTERVAL.read(args),
+        METRIC.read(args),
+        BY.read(args) == "source",
+        TOP.read(args),
     )
 
 
-def read_compare(args: MultiDict[str, str]) -> str | None:
+def read_compare(args: Args) -> str | None:
     """Read what a chart is compared with; None where it is not.
 
     Raises:
         Problem: 400, if nothing is called so.
     """
-    text = read_one(args, "compare")
-    if text is not None and not re.fullmatch(COMPARE_PATTERN, text, re.DOTALL):
+    text = COMPARE.read(args)
+    if text is not None and not re.fullmatch(_COMPARE_PATTERN, text, re.DOTALL):
         raise bad_parameter(
             "compare",
-            f"compare={shown(text)!r} is nothing to compare with.",
+            f"compare={shown(text)!r} is not a valid comparison.",
             remedy="Give previous, day, week, source:<slug> or model:<id>.",
         )
     return text
 
 
-def read_gap(args: MultiDict[str, str], settings: Settings) -> GapQuery:
-    """Read of which source, and at which moment, a hole is asked for.
+def read_gap(args: Args, settings: Settings) -> GapQuery:
+    """Read of which source, and at which moment, the question about a hole is.
 
     Raises:
         Problem: 400, by the rules of the other readers, or if one of the two is absent.
     """
     zone = read_zone(args, settings)
-    source, at_ms = read_one(args, "source"), read_moment(args, "at", zone.tzinfo)
+    source, at_ms = SOURCE_OF_GAP.read(args), read_moment(args, AT, zone.tzinfo)
     for name, value, example in (("source", source, "gate"), ("at", at_ms, "2024-05-01T08:00:00Z")):
         if value is None:
             raise bad_parameter(name, f"There is no {name}.", remedy=f"Give one, such as {name}={example}.")
-    return GapQuery(Selection(read_one(args, "model"), [], [source or ""], None, None, zone), at_ms or 0)
+    return GapQuery(Selection(MODEL.read(args), [], [slug(source or "")], None, None, zone), at_ms or 0)
 
 
-def read_zone(args: MultiDict[str, str], settings: Settings) -> Zone:
+def read_zone(args: Args, settings: Settings) -> Zone:
     """Read the time zone asked for, or the deployment's.
 
     Raises:
         Problem: 400, if there is no such zone.
     """
-    name = read_one(args, "timezone")
+    name = TIMEZONE.read(args)
     if name is None:
         name = settings.timezone
     if name == "UTC":
@@ -246,75 +357,12 @@ def read_zone(args: MultiDict[str, str], settings: Settings) -> Zone:
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise bad_parameter(
             "timezone",
-            f"timezone={shown(name)!r} is no IANA time zone.",
+            f"timezone={shown(name)!r} is not an IANA time zone.",
             remedy="Name one such as UTC, Europe/Berlin or Asia/Kolkata, or leave it out.",
         ) from error
 
 
-def read_choice(args: MultiDict[str, str], name: str, choices: Sequence[ChoiceT]) -> ChoiceT:
-    """Read one of `choices`; the first where the parameter is absent.
-
-    Raises:
-        Problem: 400, with the choices.
-    """
-    text = read_one(args, name)
-    for choice in choices:
-        if choice == (text or choices[0]):
-            return choice
-    raise bad_parameter(
-        name,
-        f"{name}={shown(text or '')!r} is none of its choices.",
-        remedy=f"Choose one of these: {', '.join(choice for choice in choices if choice)}.",
-    )
-
-
-def read_choices(args: MultiDict[str, str], name: str, choices: Sequence[ChoiceT]) -> tuple[ChoiceT, ...]:
-    """Read some of `choices`; none where the parameter is absent.
-
-    Raises:
-        Problem: 400, with the choices.
-    """
-    named = read_many(args, name, limit=len(choices))
-    return tuple(read_choice(MultiDict([(name, one)]), name, choices) for one in named)
-
-
-def read_limit(args: MultiDict[str, str], *, default: int, most: int) -> int:
-    """Read how many things a page holds.
-
-    Raises:
-        Problem: 400, if that is no whole number from 1 to `most`.
-    """
-    remedy = f"Give at most {most}, or leave it out."
-    limit = _read_whole_number(args, "limit", most=most, most_digits=9, unit="", remedy=remedy)
-    return min(default, most) if limit is None else limit
-
-
-def read_cursor(args: MultiDict[str, str], cursor_type: type[CursorT]) -> CursorT | None:
-    """Read where the page before ended, as `write_cursor` wrote it; None for the first page.
-
-    Raises:
-        Problem: 400, if it is none.
-    """
-    text = read_one(args, "cursor")
-    if text is None:
-        return None
-    try:
-        data = base64.b64decode(text.encode(), altchars=b"-_", validate=True)
-        return msgspec.json.decode(data, type=cursor_type)
-    except (ValueError, msgspec.DecodeError) as error:
-        raise bad_parameter(
-            "cursor",
-            "cursor is none that this API gave.",
-            remedy="Give `next` of the page before, unchanged.",
-        ) from error
-
-
-def write_cursor(cursor: tuple[object, ...]) -> str:
-    """Return a cursor as it stands in `next`."""
-    return base64.urlsafe_b64encode(msgspec.json.encode(cursor)).decode()
-
-
-def read_moment(args: MultiDict[str, str], name: str, zone: datetime.tzinfo) -> int | None:
+def read_moment(args: Args, moment: Parameter[str | None], zone: datetime.tzinfo) -> int | None:
     """Read an end of a range, in milliseconds: digits alone are milliseconds, anything else is ISO 8601.
 
     A time without an offset is one of `zone`; one before or after all event times is where they begin or end.
@@ -322,7 +370,7 @@ def read_moment(args: MultiDict[str, str], name: str, zone: datetime.tzinfo) -> 
     Raises:
         Problem: 400, if it is neither, or outside the years 1 to 9999.
     """
-    text = read_one(args, name)
+    name, text = moment.name, moment.read(args)
     if text is None:
         return None
     if re.fullmatch(r"-?[0-9]+", text):
@@ -333,7 +381,7 @@ def read_moment(args: MultiDict[str, str], name: str, zone: datetime.tzinfo) -> 
         except ValueError as error:
             raise bad_parameter(
                 name,
-                f"{name}={shown(text)!r} is no time.",
+                f"{name}={shown(text)!r} is not a time.",
                 remedy="Write ISO 8601, such as 2024-05-01T08:00:00Z, or milliseconds since 1970.",
             ) from error
     try:
@@ -342,39 +390,3 @@ def read_moment(args: MultiDict[str, str], name: str, zone: datetime.tzinfo) -> 
         raise bad_parameter(
             name, f"{name}={shown(text)!r} is out of range.", remedy="Stay between the years 1 and 9999."
         ) from error
-
-
-def read_interval(args: MultiDict[str, str], name: str = "interval") -> int | None:
-    """Read the seconds of a bar (`interval`) or a stored interval (`base`); None where they are to be chosen.
-
-    Raises:
-        Problem: 400, if it is no whole number of seconds from 1 on.
-    """
-    remedy = f"Give seconds, such as {name}=60, or leave it out to have it chosen."
-    return _read_whole_number(
-        args, name, most=MAX_INTERVAL_S, most_digits=12, unit=" of seconds", remedy=remedy
-    )
-
-
-def _read_whole_number(
-    args: MultiDict[str, str],
-    name: str,
-    *,
-    least: int = 1,
-    most: int,
-    most_digits: int,
-    unit: str,
-    remedy: str,
-) -> int | None:
-    text = read_one(args, name)
-    if text is None:
-        return None
-    if not re.fullmatch(rf"[0-9]{{1,{most_digits}}}", text) or not least <= int(text) <= most:
-        detail = f"{name}={shown(text)!r} is no whole number{unit} from {least} to {most}."
-        raise bad_parameter(name, detail, remedy=remedy)
-    return int(text)
-
-
-def shown(text: str) -> str:
-    """Return what was asked, or as much of it as a line bears."""
-    return text if len(text) <= 80 else text[:80] + "…"

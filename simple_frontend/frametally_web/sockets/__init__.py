@@ -1,1 +1,1 @@
-"""WebSockets: what is told to those who uploaded videos, as it happens."""
+"""WebSockets: messages to those who uploaded videos, as it happens."""

@@ -1,4 +1,4 @@
-"""What all WebSockets have in common: what may be said, how much, and how they are closed."""
+"""What all WebSockets have in common: allowed messages, how many, and how they are closed."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ async def talk(
         telling.cancel()
         hearing.cancel()
         ended = await asyncio.gather(telling, hearing, return_exceptions=True)
-    for one in ended:
-        if isinstance(one, Exception) and not isinstance(one, WebSocketDisconnect):
-            raise one
-    code = next((one for one in ended if isinstance(one, int)), None)
+    for result in ended:
+        if isinstance(result, Exception) and not isinstance(result, WebSocketDisconnect):
+            raise result
+    code = next((result for result in ended if isinstance(result, int)), None)
     if code is not None:
         await close(socket, code)
 

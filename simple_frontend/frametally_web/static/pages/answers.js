@@ -2,20 +2,17 @@
 
 import { ContextBar } from "../js/context/bar.js";
 import { remediesOf } from "../js/context/remedies.js";
-import { ask, askSummary } from "../js/loading/asking.js";
-import { Loader } from "../js/loading/loader.js";
+import { ask, askSummary, Loader } from "../js/loading/loader.js";
 import { FramesCard } from "../js/proof/card.js";
 import { Results } from "../js/results/card.js";
 import { Extras } from "../js/results/extras.js";
 import { ApiError } from "../js/shared/api.js";
-import { byId, control } from "../js/shared/dom.js";
-import { nextTask } from "../js/shared/tasks.js";
-import { useZone } from "../js/shared/time.js";
+import { byId, control, nextTask } from "../js/shared/dom.js";
+import { giveUpOwnZone, hasOwnZone, OWN_ZONE, useZone, zoneOf } from "../js/shared/time.js";
 import { METRICS } from "../js/shared/metrics.js";
 import { colorsOf, groupLabels } from "../js/shared/palette.js";
-import { rove } from "../js/shell/roving.js";
+import { carrySelection, leadThere, rove } from "../js/shell/navigation.js";
 import { rankedLabels } from "../js/shared/series.js";
-import { carrySelection, leadThere } from "../js/shell/links.js";
 import {
   answeredOf,
   DEFAULT,
@@ -25,10 +22,9 @@ import {
   parseWhole,
   withoutStaleBar,
 } from "../js/shared/state.js";
-import { giveUpOwnZone, hasOwnZone, OWN_ZONE, zoneOf } from "../js/shared/zones.js";
-import { listen } from "../js/status/live.js";
-import { showFault, showFresh, showMistake, showOutage } from "../js/status/notices.js";
-import { showStrip } from "../js/status/strip.js";
+import { listen, showStrip } from "../js/status/live.js";
+import { showFresh, showMistake, showOutage, showOwnFault } from "../js/status/notices.js";
+import { t } from "../js/shared/texts.js";
 
 let state = parseWhole(location.search, history.state);
 /** What this page has put into the address last. */
@@ -160,7 +156,9 @@ async function show(answers) {
   byId("dashboard").dataset.state = hasData ? "ready" : "empty";
   byId("no-data").hidden = hasData;
   byId("content").hidden = !hasData;
-  byId("footer-model").textContent = hasData ? `Counted with the model ${answers.counts.model}.` : "";
+  byId("footer-model").textContent = hasData
+    ? t("web.counted_with_the_model", { model: answers.counts.model })
+    : "";
   dropStaleBar(answers.counts);
   if (!hasData || (before && sameAnswers(before, answers))) {
     shown.shownFor = before?.shownFor;
@@ -282,11 +280,7 @@ function fail(error) {
     return "again";
   }
   if (!(error instanceof ApiError)) {
-    console.error(error);
-    showFault(
-      "The page met an error of its own",
-      "Load it again; if that does not help, its console has the reason.",
-    );
+    showOwnFault(error);
     return "never";
   }
   if (!shown) byId("dashboard").dataset.state = "failed";
@@ -335,6 +329,7 @@ function start() {
     loader.load();
   });
   rove(byId("summary"), "button");
+  rove(byId("measures"), "button");
   for (const id of ["legend", "chart-tools"]) rove(byId(id), ":scope > button, :scope > * > button, summary");
   leadThere();
   loader.load();

@@ -3,8 +3,7 @@
 import { ApiError, get } from "../js/shared/api.js";
 import { byId } from "../js/shared/dom.js";
 import { parseState } from "../js/shared/state.js";
-import { useZone } from "../js/shared/time.js";
-import { zoneOf } from "../js/shared/zones.js";
+import { useZone, zoneOf } from "../js/shared/time.js";
 import {
   deadLettersTable,
   equation,
@@ -14,10 +13,9 @@ import {
   stagesTable,
   todo,
 } from "../js/status/books.js";
-import { deadLetterCards } from "../js/status/dead_letters.js";
-import { listen } from "../js/status/live.js";
+import { footage, listen, showStrip, verdict } from "../js/status/live.js";
 import { showFresh, showOutage } from "../js/status/notices.js";
-import { footage, showStrip, verdict } from "../js/status/strip.js";
+import { t } from "../js/shared/texts.js";
 
 /** @type {number|null} */
 let since = null;
@@ -55,7 +53,6 @@ function show(books) {
   byId("books-content").hidden = false;
   byId("books-page").dataset.state = "ready";
   showRuns(books.model);
-  showDeadLetters(books);
 }
 
 /** @param {string|null} model */
@@ -63,20 +60,7 @@ async function showRuns(model) {
   try {
     put("runs", await get("runs", new URLSearchParams(model ? { model } : {})), runsTable);
   } catch (error) {
-    put("runs", String(error), () => `The runs cannot be shown. ${reasonOf(error)}`);
-  }
-}
-
-/** @param {Api.Books} books */
-async function showDeadLetters({ dead_letters: causes, sources }) {
-  if (!causes.length) return put("dead-letters", null, () => "");
-  const names = new Map(sources.map(({ source, name }) => [source, name]));
-  try {
-    put("dead-letters", await get("dead-letters"), (answer) =>
-      deadLetterCards(answer, (source) => names.get(source) ?? source),
-    );
-  } catch (error) {
-    put("dead-letters", String(error), () => `They cannot be shown one by one. ${reasonOf(error)}`);
+    put("runs", String(error), () => t("web.the_runs_cannot_be_shown", { error: reasonOf(error) }));
   }
 }
 
@@ -84,7 +68,8 @@ async function load() {
   try {
     show(await get("status"));
   } catch (error) {
-    if (since === null) byId("verdict").textContent = `The books cannot be shown. ${reasonOf(error)}`;
+    if (since === null)
+      byId("verdict").textContent = t("web.the_books_cannot_be_shown", { error: reasonOf(error) });
   }
 }
 

@@ -1,13 +1,12 @@
 // Data & API: the code on it can be copied, and who may has the chart signed for pages of other sites.
 
 import { ApiError, send } from "../js/shared/api.js";
-import { copyText } from "../js/shared/copying.js";
-import { byId, control, el } from "../js/shared/dom.js";
+import { byId, control, copyText, el } from "../js/shared/dom.js";
 import { parseState } from "../js/shared/state.js";
 import { moment, toTheMinute } from "../js/shared/format.js";
-import { useZone } from "../js/shared/time.js";
-import { zoneOf } from "../js/shared/zones.js";
-import { askForStrip } from "../js/status/strip.js";
+import { useZone, zoneOf } from "../js/shared/time.js";
+import { askForStrip } from "../js/status/live.js";
+import { t } from "../js/shared/texts.js";
 
 for (const button of document.querySelectorAll("[data-copies]")) {
   const { copies } = /** @type {HTMLElement} */ (button).dataset;
@@ -25,9 +24,12 @@ async function sign(form) {
   byId("signed").hidden = true;
   try {
     const { code, from_ms, to_ms, ends_at_ms } = await send("POST", `embeds?${query}`, { sites, days });
-    byId("code-embed").replaceChildren(el("code", { text: code }));
-    byId("signed-words").textContent =
-      `It shows ${moment(from_ms)} to ${moment(to_ms)}, until ${toTheMinute(ends_at_ms)}.`;
+    byId("code-embed").replaceChildren(el("code", code));
+    byId("signed-words").textContent = t("web.it_shows_to_until", {
+      from_ms: moment(from_ms),
+      to_ms: moment(to_ms),
+      ends_at_ms: toTheMinute(ends_at_ms),
+    });
     byId("signed").hidden = false;
   } catch (error) {
     const words = error instanceof ApiError ? `${error.message} ${error.remedy}` : String(error);

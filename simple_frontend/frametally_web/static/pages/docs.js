@@ -1,7 +1,7 @@
 // The page of the API: Swagger UI over our own OpenAPI document. Only this page has it.
 
 import SwaggerUI from "swagger-ui-dist/swagger-ui-es-bundle.js";
-import { askForStrip } from "../js/status/strip.js";
+import { askForStrip } from "../js/status/live.js";
 
 /** @typedef {{description: string, example?: unknown}} Parameter */
 /** @typedef {{React: {createElement: (kind: unknown, properties: object|null, ...children: unknown[]) => unknown}}} System */

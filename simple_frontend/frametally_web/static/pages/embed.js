@@ -1,8 +1,7 @@
 // The chart alone, for other sites' pages: what it shows stands in its address, as the dashboard's does.
 
-import { showLegend } from "../js/chart/legend.js";
-import { TimeChart } from "../js/chart/plot.js";
-import { ask, askSigned } from "../js/loading/asking.js";
+import { showLegend, TimeChart } from "../js/chart/plot.js";
+import { ask, askSigned } from "../js/loading/loader.js";
 import { ApiError, forgetAnswers, isSigned } from "../js/shared/api.js";
 import { otherSide } from "../js/shared/compare.js";
 import { byId, control, el } from "../js/shared/dom.js";
@@ -11,8 +10,8 @@ import { METRICS } from "../js/shared/metrics.js";
 import { colorsOf, groupLabels } from "../js/shared/palette.js";
 import { rankedLabels, viewOf } from "../js/shared/series.js";
 import { answeredOf, formatWhole, parseState } from "../js/shared/state.js";
-import { useZone } from "../js/shared/time.js";
-import { zoneOf } from "../js/shared/zones.js";
+import { useZone, zoneOf } from "../js/shared/time.js";
+import { t } from "../js/shared/texts.js";
 
 const REFRESH_MS = 60_000;
 
@@ -52,7 +51,7 @@ async function load() {
     // What is left open grows with the data: in time it has more bars than are answered.
     const longer = error instanceof ApiError && error.parameter === "interval" && error.instead[0];
     if (longer && !isSigned) return change({ interval: Number(longer) });
-    say(error instanceof Error ? error.message : "This cannot be shown.");
+    say(error instanceof Error ? error.message : t("web.this_cannot_be_shown_3"));
     byId("embed").dataset.state = "failed";
   }
 }
@@ -70,11 +69,15 @@ function show({ labels, counts, other }) {
   }
   byId("chart-title").textContent = metric.title;
   byId("chart-subtitle").textContent = view
-    ? `${span(...view.range)}, in intervals of ${duration(view.interval)}${within(counts.zone)}`
+    ? t("web.in_intervals_of_2", {
+        span: span(...view.range),
+        interval: duration(view.interval),
+        zone: within(counts.zone),
+      })
     : "";
   control("open", HTMLAnchorElement).href = addressOf(state);
   byId("chart").hidden = !view;
-  say(view ? "" : "No footage in this selection");
+  say(view ? "" : t("web.no_footage_in_this_selection"));
   if (view) {
     showLegend(byId("legend"), view, state.labels, (chosen) => change({ labels: chosen }));
     chart.show(view);
@@ -86,7 +89,7 @@ function show({ labels, counts, other }) {
 function say(words) {
   const message = byId("chart-message");
   message.hidden = !words;
-  message.replaceChildren(el("p", { class: "strong", text: words }));
+  message.replaceChildren(el("p.strong", words));
 }
 
 setInterval(() => {

@@ -1,7 +1,76 @@
 // The chart under hand: click a bar, drag to zoom, and all bars by the keyboard. No gesture shares another's click.
 
 import { byId, el } from "../shared/dom.js";
-import { describe, describeHole, holesOf } from "./words.js";
+import { describe, describeHole, holesOf } from "./tooltip.js";
+import { t } from "../shared/texts.js";
+
+const WIDER = 1; // as much again, on each side
+
+/** @typedef {Pick<Page.State, "from"|"to"|"interval">} Range */
+
+export class Zooms {
+  /** @param {(range: Range) => void} onChange */
+  constructor(onChange) {
+    this.onChange = onChange;
+    /** The ranges that were zoomed into, each with the one that it was drawn in. @type {{into: Range, before: Range}[]} */
+    this.steps = [];
+    /** @type {Range} */
+    this.here = { from: null, to: null, interval: null };
+    /** @type {Page.Span} */
+    this.shown = [0, 0];
+    /** @type {Page.Span} */
+    this.all = [0, 0];
+  }
+
+  /**
+   * @param {Page.State} state
+   * @param {Api.Counts} counts
+   * @param {Api.SourceRange[]} sources  that are chosen
+   */
+  show({ from, to, interval }, counts, sources) {
+    this.here = { from, to, interval };
+    this.all = [
+      Math.min(...sources.map((one) => one.first_interval_ms)),
+      Math.max(...sources.map((one) => one.next_interval_ms)),
+    ];
+    this.shown = [counts.from_ms ?? this.all[0], counts.to_ms ?? this.all[1]];
+  }
+
+  /**
+   * @param {number} from  ms
+   * @param {number} to
+   */
+  into(from, to) {
+    const into = { from, to, interval: null };
+    this.steps.push({ into, before: this.here });
+    this.onChange(into);
+  }
+
+  /** Back to where the last zoom was drawn; where the range came otherwise, as much again on each side. */
+  out() {
+    const { from, to } = this.here;
+    if (from === null && to === null) return;
+    const last = this.steps.pop();
+    if (last && last.into.from === from && last.into.to === to) {
+      this.onChange(last.before);
+      return;
+    }
+    this.steps = [];
+    this.onChange(widened(this.shown, this.all));
+  }
+}
+
+/**
+ * @param {Page.Span} shown
+ * @param {Page.Span} all
+ * @returns {Range}
+ */
+function widened([from, to], [first, last]) {
+  const more = WIDER * (to - from);
+  const isAll = from - more <= first && to + more >= last;
+  if (isAll) return { from: null, to: null, interval: null };
+  return { from: Math.max(from - more, first), to: Math.min(to + more, last), interval: null };
+}
 
 const DRAG_PX = 6;
 /** A finger is this far from what it means. */
@@ -20,7 +89,7 @@ export class ChartGestures {
     this.dragged = false;
     /** Start of the bar that the keyboard is on. @type {number|null} */
     this.cursor = null;
-    this.selection = el("div", { class: "zoom-selection", hidden: true });
+    this.selection = el("div.zoom-selection", { hidden: true });
     const { canvas } = chart;
     canvas.after(this.selection);
     canvas.addEventListener("pointerdown", (event) => this.#press(event));
@@ -176,9 +245,9 @@ export class ChartGestures {
     else if (stop?.hole) tooltip.showHole(stop.hole, x);
     else tooltip.hide();
     const words = stop?.row
-      ? `${describe(view, stop.row)}. Enter shows the frames.`
+      ? t("web.enter_shows_the_frames", { view: describe(view, stop.row) })
       : stop?.hole
-        ? `${describeHole(stop.hole)}. Enter says why.`
+        ? t("web.enter_says_why", { hole: describeHole(stop.hole) })
         : "";
     byId("spoken").textContent = words;
   }

@@ -1,9 +1,151 @@
-// Coverage: a thin lane per source under the chart, along its time axis, that says when it was filmed and when not.
+// The lanes of footage under the chart, one a source, and the panel that says why there is no bar: a hole's ends, the frames
+// beside it, and what the books say.
 
-import { el, svg } from "../shared/dom.js";
-import { number, percent, plural, span } from "../shared/format.js";
+import { framePicture } from "../frames/boxed_picture.js";
+import { ApiError, get } from "../shared/api.js";
+import { byId, el, iconButton, svg } from "../shared/dom.js";
+import { moment, number, percent, span } from "../shared/format.js";
 import { gapsOf, notAnalysedOf, partOf, rowsOf } from "../shared/series.js";
 import { outsideOf, together } from "../shared/spans.js";
+import { zoneOf } from "../shared/time.js";
+import { foldOf } from "./fold.js";
+import { t } from "../shared/texts.js";
+
+/** Of more sources than this one is asked to choose. */
+const SOURCES_AT_ONCE = 3;
+// Of a picture, at most: see lanes.css.
+const SIZES = "240px";
+
+/** @typedef {{source: string, name: string}} Named */
+
+export class GapPanel {
+  constructor() {
+    this.area = byId("gap-panel");
+    this.view = "";
+    /** @type {AbortController|null} */
+    this.asking = null;
+    /** @type {HTMLElement|null} */
+    this.opener = null;
+    this.area.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      event.stopPropagation();
+      this.close();
+    });
+  }
+
+  /**
+   * @param {import("./tooltip.js").Hole} hole
+   * @param {Named[]} sources  that have it
+   * @param {Page.State} state
+   * @param {number|null} base  the interval that the chart's bars were read from, seconds
+   * @param {Page.ColorOf} colorOf
+   */
+  async show(hole, sources, state, base, colorOf) {
+    this.asking?.abort();
+    const mine = (this.asking = new AbortController());
+    const { activeElement } = document;
+    if (!this.area.contains(activeElement))
+      this.opener = activeElement instanceof HTMLElement ? activeElement : null;
+    const close = iconButton(t("web.close"), "×", () => this.close());
+    const body = el("div.gap-sources", { "aria-busy": "true" });
+    const kind = hole.kind[0].toUpperCase() + hole.kind.slice(1);
+    const some = sources.slice(0, SOURCES_AT_ONCE);
+    const left = sources.length - some.length;
+    this.area.replaceChildren(
+      el("div.gap-head", el("h3", `${kind}, ${span(...hole.span)}`), close),
+      body,
+      ...(left
+        ? [el("p.muted.small", t("web.and_more_sources_click_their_lanes", { left: number(left) }))]
+        : []),
+    );
+    this.area.hidden = false;
+    this.area.focus();
+    const answers = await Promise.all(some.map((one) => ask(one, hole.at, state, base, mine.signal)));
+    if (mine.signal.aborted) return;
+    body.setAttribute("aria-busy", "false");
+    body.replaceChildren(
+      ...some.map((one, position) => sourceElement(one, answers[position], hole, colorOf)),
+    );
+  }
+
+  /**
+   * Closes when something else is shown than when it opened.
+   * @param {string} view
+   */
+  closeUnless(view) {
+    if (view !== this.view) this.close();
+    this.view = view;
+  }
+
+  close() {
+    this.asking?.abort();
+    if (this.area.hidden) return;
+    const had = this.area.contains(document.activeElement);
+    this.area.hidden = true;
+    this.area.replaceChildren();
+    if (had) this.opener?.focus();
+  }
+}
+
+/**
+ * @param {Named} one
+ * @param {number} at  ms
+ * @param {Page.State} state
+ * @param {number|null} base
+ * @param {AbortSignal} signal
+ * @returns {Promise<Api.FootageGap|string>} or why there is no answer
+ */
+async function ask({ source }, at, state, base, signal) {
+  const query = new URLSearchParams({ source, at: String(at), timezone: zoneOf(state) });
+  if (state.model) query.set("model", state.model);
+  if (state.zone) query.set("zone", state.zone);
+  if (base) query.set("base", String(base));
+  try {
+    return await get("gap", query, signal);
+  } catch (error) {
+    if (error instanceof ApiError) return error.message;
+    if (signal.aborted) return "";
+    throw error;
+  }
+}
+
+/**
+ * @param {Named} one
+ * @param {Api.FootageGap|string} answer
+ * @param {import("./tooltip.js").Hole} hole
+ * @param {Page.ColorOf} colorOf
+ */
+function sourceElement({ name }, answer, hole, colorOf) {
+  const title = el("h4", name);
+  if (typeof answer === "string")
+    return el("section", title, el("p.muted", t("web.the_reason_cannot_be_shown", { answer })));
+  const { from_ms: from, to_ms: to, before, after, reasons } = answer;
+  const isOther = from !== null && to !== null && (from !== hole.span[0] || to !== hole.span[1]);
+  return el(
+    "section",
+    title,
+    isOther ? el("p.muted", t("web.nothing_is_counted", { from: span(from, to) })) : null,
+    el("ul.gap-reasons", ...reasons.map(({ words }) => el("li", words))),
+    el(
+      "div.gap-frames",
+      frameElement(t("web.last_frame_before"), before, colorOf),
+      frameElement(t("web.first_frame_after"), after, colorOf),
+    ),
+  );
+}
+
+/**
+ * @param {string} what
+ * @param {Api.FrameBoxes|null} frame
+ * @param {Page.ColorOf} colorOf
+ */
+function frameElement(what, frame, colorOf) {
+  const words = frame ? `${what}: ${moment(frame.captured_at_ms)}` : t("web.none", { what });
+  const caption = el("figcaption.muted.small", words);
+  return frame
+    ? el("figure", framePicture(frame, colorOf, { alt: words, lazy: true, sizes: SIZES }), caption)
+    : el("figure", caption);
+}
 
 const AT_ONCE = 8;
 /** Units of a lane's drawing; what is shorter than the least is drawn as long as it. */
@@ -14,11 +156,11 @@ const LEAST = 1.5;
 /** @typedef {"filmed"|"part"|"unanalysed"|"gap"|"outside"} State */
 /** @type {Record<State, string>} */
 const WORDS = {
-  filmed: "filmed",
-  part: "filmed in part",
-  unanalysed: "filmed, not analysed",
-  gap: "no footage",
-  outside: "outside the hours asked for",
+  filmed: t("web.filmed_4"),
+  part: t("web.filmed_in_part"),
+  unanalysed: t("web.filmed_not_analysed"),
+  gap: t("web.no_footage"),
+  outside: t("web.outside_the_hours_asked_for"),
 };
 
 /**
@@ -73,12 +215,22 @@ export function lanesOf(apart, state, [from, to]) {
 const sum = (values) => values.reduce((total, value) => total + value, 0);
 
 /**
+ * Keeps the lanes' place: they come after the chart.
+ * @param {number} sources  0: there are no lanes
+ */
+export function makeRoomForLanes(sources) {
+  const area = byId("lanes");
+  area.hidden = !sources;
+  area.style.setProperty("--lanes", String(Math.min(sources, AT_ONCE)));
+}
+
+/**
  * @param {HTMLElement} area
  * @param {Lane[]} lanes
  * @param {Page.Span} range
  * @param {(source: string) => string} nameOf
  * @param {Object} on
- * @param {(source: string, hole: import("./words.js").Hole) => void} on.hole
+ * @param {(source: string, hole: import("./tooltip.js").Hole) => void} on.hole
  * @param {(ms: number) => void} on.moment  a place with footage was chosen
  */
 export function showLanes(area, lanes, range, nameOf, on) {
@@ -91,31 +243,26 @@ export function showLanes(area, lanes, range, nameOf, on) {
     named.some(({ spans }) => spans[one].length),
   );
   const left = named.length - some.length;
-  const more = el("button", {
-    type: "button",
-    class: "button lanes-more",
-    text: `${number(left)} more`,
-    onclick: () => {
-      area.dataset.all = "true";
-      showLanes(area, lanes, range, nameOf, on);
-      area.querySelectorAll("button")[AT_ONCE]?.focus();
+  const more = el(
+    "button.button.lanes-more",
+    {
+      onclick: () => {
+        area.dataset.all = "true";
+        showLanes(area, lanes, range, nameOf, on);
+        area.querySelectorAll("button")[AT_ONCE]?.focus();
+      },
     },
-  });
+    t("web.more", { left: number(left) }),
+  );
   area.replaceChildren(
     el(
-      "p",
-      { class: "lanes-key muted small" },
-      el("span", { text: named.length === 1 ? "Footage" : "Footage of each source" }),
+      "p.lanes-key.muted.small.row",
+      el("span", named.length === 1 ? t("web.footage") : t("web.footage_of_each_source")),
       ...states.map((one) =>
-        el(
-          "span",
-          { class: "lane-key" },
-          el("span", { class: `lane-swatch ${one}`, "aria-hidden": "true" }),
-          WORDS[one],
-        ),
+        el("span.lane-key", el("span", { class: `lane-swatch ${one}`, "aria-hidden": "true" }), WORDS[one]),
       ),
     ),
-    el("ul", {}, ...some.map((lane) => el("li", {}, laneElement(lane, range, on)))),
+    el("ul", ...some.map((lane) => el("li", laneElement(lane, range, on)))),
     ...(left ? [more] : []),
   );
 }
@@ -126,30 +273,34 @@ export function showLanes(area, lanes, range, nameOf, on) {
  * @param {Parameters<typeof showLanes>[4]} on
  */
 function laneElement({ source, name, spans, share }, range, on) {
-  const [from, to] = range;
+  const fold = foldOf(range, spans.outside);
   const holes = [
-    ...spans.gap.map((one) => ({ span: one, kind: /** @type {const} */ ("no footage") })),
-    ...spans.unanalysed.map((one) => ({ span: one, kind: /** @type {const} */ ("filmed, not analysed") })),
+    ...spans.gap.map((one) => ({ span: one, kind: t("web.no_footage") })),
+    ...spans.unanalysed.map((one) => ({
+      span: one,
+      kind: t("web.filmed_not_analysed"),
+    })),
   ];
   const longest = [...holes].sort((a, b) => b.span[1] - b.span[0] - (a.span[1] - a.span[0]))[0];
   const spoken = longest
-    ? `with ${plural(holes.length, "hole")}, the longest ${span(...longest.span)}. Enter says why.`
-    : "without a hole.";
+    ? t("web.with_the_longest_enter_says_why", {
+        length: t("web.count_holes", { count: holes.length }),
+        span: span(...longest.span),
+      })
+    : t("web.without_a_hole");
   const lane = el(
-    "button",
-    { type: "button", class: "lane" },
-    el("span", { class: "lane-name name", text: name }),
+    "button.lane",
+    el("span.lane-name.name", name),
     el(
-      "span",
-      { class: "lane-share muted" },
-      share === null ? "" : `${percent(share)} filmed`,
-      el("span", { class: "visually-hidden", text: spoken }),
+      "span.lane-share.muted",
+      share === null ? "" : t("web.filmed", { share: percent(share) }),
+      el("span.visually-hidden", spoken),
     ),
-    drawing(spans, range),
+    drawing(spans, range, fold),
   );
   const momentAt = (/** @type {MouseEvent} */ event) => {
     const box = lane.getBoundingClientRect();
-    return Math.floor(from + ((event.clientX - box.left) / box.width) * (to - from));
+    return Math.floor(fold.ms((event.clientX - box.left) / box.width));
   };
   const holeAt = (/** @type {number} */ ms) =>
     holes.find(({ span: [start, end] }) => start <= ms && ms < end);
@@ -160,7 +311,7 @@ function laneElement({ source, name, spans, share }, range, on) {
     );
     const hole = holeAt(ms);
     lane.title = hole
-      ? `${span(...hole.span)}: ${hole.kind}. Click for the reason.`
+      ? t("web.click_for_the_reason", { span: span(...hole.span), kind: hole.kind })
       : state
         ? WORDS[state]
         : "";
@@ -178,9 +329,10 @@ function laneElement({ source, name, spans, share }, range, on) {
 /**
  * @param {Record<State, Page.Span[]>} spans
  * @param {Page.Span} range
+ * @param {import("./fold.js").Fold} fold
  */
-function drawing(spans, [from, to]) {
-  const x = (/** @type {number} */ ms) => (WIDTH * (Math.min(Math.max(ms, from), to) - from)) / (to - from);
+function drawing(spans, [from, to], fold) {
+  const x = (/** @type {number} */ ms) => WIDTH * fold.share(Math.min(Math.max(ms, from), to));
   const rects = /** @type {State[]} */ (["outside", "filmed", "part", "unanalysed", "gap"]).flatMap((kind) =>
     spans[kind].map(([start, end]) =>
       svg("rect", {

@@ -1,9 +1,115 @@
-// Where everything stands in the time chart: its area, its two scales, and their ticks. In CSS pixels.
+// Where things stand in the time chart: its axes with their ticks and titles, and its scales.
 
-import { day, duration, isOneDay, LOCALE, zoneName } from "../shared/format.js";
+import { day, duration, isOneDay, tickParts, zoneName } from "../shared/format.js";
+import { LOCALE, t } from "../shared/texts.js";
 import { totalIn, valueIn } from "../shared/series.js";
-import { ticksFor, tickText } from "./ticks.js";
-import { axisWords } from "./words.js";
+import { msOf, partsOf, plus, startOf } from "../shared/time.js";
+import { foldOf } from "./fold.js";
+import { axisWords } from "./tooltip.js";
+import { intervalIn } from "../shared/checked.js";
+
+const LEAST_PX = 86;
+
+/** @typedef {Exclude<import("../shared/time.js").Unit, "week">} TickUnit */
+/** @type {[count: number, unit: TickUnit, seconds: number][]} */
+const STEPS = [
+  [1, "second", 1],
+  [5, "second", 5],
+  [15, "second", 15],
+  [30, "second", 30],
+  [1, "minute", 60],
+  [5, "minute", 300],
+  [15, "minute", 900],
+  [30, "minute", 1800],
+  [1, "hour", 3600],
+  [2, "hour", 7200],
+  [3, "hour", 10_800],
+  [6, "hour", 21_600],
+  [12, "hour", 43_200],
+  [1, "day", 86_400],
+  [2, "day", 172_800],
+  [7, "day", 604_800],
+  [14, "day", 1_209_600],
+  [1, "month", 2_629_800],
+  [3, "month", 7_889_400],
+  [6, "month", 15_778_800],
+  [1, "year", 31_557_600],
+  [5, "year", 157_788_000],
+  [20, "year", 631_152_000],
+];
+
+/**
+ * @typedef {Object} Ticks
+ * @property {number[]} values  ms
+ * @property {TickUnit} unit
+ */
+
+/**
+ * @param {number} from  ms
+ * @param {number} to  ms
+ * @param {number} widthPx
+ * @param {number} interval  seconds: no tick between two bars, they would say nothing
+ * @param {number} [length]  of what is shown between them, ms
+ * @returns {Ticks}
+ */
+export function ticksFor(from, to, widthPx, interval, length = to - from) {
+  const most = Math.max(2, Math.floor(widthPx / LEAST_PX));
+  const finest = STEPS.findLast(([, , seconds]) => seconds <= interval)?.[2] ?? 1;
+  const [count, unit] =
+    STEPS.find(([, , seconds]) => seconds >= finest && length / 1000 / seconds <= most) ??
+    STEPS[STEPS.length - 1];
+  /** @type {number[]} */
+  const values = [];
+  const first = firstTick(from, count, unit);
+  for (let step = 0, at = first; at <= to; at = after(first, ++step * count, unit)) {
+    if (at >= from && at !== values.at(-1)) values.push(at);
+  }
+  return { values, unit };
+}
+
+/**
+ * So many units after the first tick, by the clock: on the days on which it changes too.
+ * @param {number} first
+ * @param {number} count
+ * @param {TickUnit} unit
+ */
+function after(first, count, unit) {
+  if (unit === "minute" || unit === "second") return plus(first, { [`${unit}s`]: count });
+  const parts = partsOf(first);
+  return msOf({ ...parts, [unit]: parts[unit] + count });
+}
+
+/**
+ * The round moment at or before `from`: a multiple of the step since the unit above it began.
+ * @param {number} from
+ * @param {number} count
+ * @param {TickUnit} unit
+ */
+function firstTick(from, count, unit) {
+  if (unit === "day") return startOf(from, count === 7 || count === 14 ? "week" : "month");
+  if (unit === "month") return startOf(from, "year");
+  if (unit === "year")
+    return msOf({ year: Math.floor(partsOf(from).year / count) * count, month: 1, day: 1 });
+  return startOf(from, unit === "hour" ? "day" : unit === "minute" ? "hour" : "minute");
+}
+
+/**
+ * What stands at a tick: below it the day, or the year, where a new one begins, so that no date is left to guess.
+ * @param {Ticks} ticks
+ * @param {number} position
+ * @param {boolean} oneDay  the axis has its day in the title
+ */
+export function tickText({ values, unit }, position, oneDay) {
+  const here = tickParts(values[position]);
+  const before = position > 0 ? tickParts(values[position - 1]) : null;
+  const newYear = here.year !== before?.year;
+  if (unit === "year") return here.year;
+  if (unit === "month") return newYear ? [here.month, here.year] : here.month;
+  if (unit === "day") return newYear ? [here.day, here.year] : here.day;
+  const time = unit === "second" ? here.seconds : here.time;
+  if (oneDay || here.day === before?.day) return time;
+  return newYear ? [time, here.date] : [time, here.day];
+}
 
 export const FONT = "12px system-ui, sans-serif";
 export const LINE_PX = 15;
@@ -41,28 +147,46 @@ export function layoutOf(view, width, height, widthOf) {
   const texts = values.map((value) => value.toLocaleString(LOCALE, { maximumSignificantDigits: 6 }));
   const left = LINE_PX + Math.ceil(Math.max(...texts.map(widthOf))) + 2 * TICK_GAP_PX;
   const area = { left, right: width - 6, top: ABOVE_PX, bottom: height - BELOW_PX };
-  const x = (/** @type {number} */ ms) => left + ((ms - from) / (to - from)) * (area.right - left);
+  const fold = foldOf([from, to], view.outside);
+  const x = (/** @type {number} */ ms) => left + fold.share(ms) * (area.right - left);
   const top = values[values.length - 1];
   const y = (/** @type {number} */ value) => area.bottom - (value / top) * (area.bottom - area.top);
   const oneDay = isOneDay(from, to);
-  const ticks = ticksFor(from, to, area.right - left, interval);
+  const ticks = unfolded(ticksFor(from, to, area.right - left, interval, fold.length), fold, x);
   return {
     width,
     height,
     area,
     x,
-    ms: (px) => from + ((px - left) / (area.right - left)) * (to - from),
+    ms: (px) => fold.ms((px - left) / (area.right - left)),
     y,
     xTicks: ticks.values.map((ms, position) => ({
       at: x(ms),
       lines: [tickText(ticks, position, oneDay)].flat(),
     })),
     yTicks: values.map((value, position) => ({ at: y(value), text: texts[position] })),
-    xTitle: [oneDay ? `${day(from)}, ${zoneName(from)}` : zoneName(from), cutWords(view)]
+    xTitle: [
+      oneDay ? `${day(from)}, ${zoneName(from)}` : zoneName(from),
+      view.outside.length ? t("web.other_hours_and_days_folded_away") : "",
+      cutWords(view),
+    ]
       .filter(Boolean)
       .join(" · "),
     yTitle: axisWords(metric, interval),
   };
+}
+
+/**
+ * The ticks that have a place of their own: of those in one fold, the last, where days go on.
+ * @param {Ticks} ticks
+ * @param {import("./fold.js").Fold} fold
+ * @param {(ms: number) => number} x
+ * @returns {Ticks}
+ */
+function unfolded({ values, unit }, fold, x) {
+  const isClock = unit === "hour" || unit === "minute" || unit === "second";
+  const here = isClock ? values.filter(fold.has) : values;
+  return { unit, values: here.filter((ms, position) => !(x(here[position + 1]) - x(ms) < 1)) };
 }
 
 /**
@@ -71,11 +195,16 @@ export function layoutOf(view, width, height, widthOf) {
  */
 function mostIn({ rows, series, metric, kind, other }) {
   const isStack = kind === "bars" && metric.stacks;
-  const inRow = (/** @type {Page.Row} */ row) =>
-    isStack
-      ? (totalIn(row, metric) ??
-        series.reduce((sum, one) => sum + (valueIn(row, one.labels, metric) ?? 0), 0))
-      : Math.max(0, ...series.map((one) => valueIn(row, one.labels, metric) ?? 0));
+  const inRow = (/** @type {Page.Row} */ row) => {
+    let sum = 0;
+    const tops = series.map(({ labels }) => {
+      const value = valueIn(row, labels, metric) ?? 0;
+      const top = Math.max(value, intervalIn(row, labels, metric)?.high ?? 0);
+      sum += value;
+      return isStack ? sum - value + top : top;
+    });
+    return Math.max(isStack ? (totalIn(row, metric) ?? sum) : 0, ...tops);
+  };
   const beside = other?.rows.map(({ value }) => value ?? 0) ?? [];
   return [...rows.map(inRow), ...beside].reduce((most, value) => Math.max(most, value), 0);
 }
@@ -104,6 +233,11 @@ export function cutWords({ cut, rows, interval }) {
   if (!cut.length) return "";
   const first = cut.some(([start]) => start === rows[0].start);
   const last = cut.some(([start]) => start === rows[rows.length - 1].start);
-  const which = first && last && rows.length > 1 ? "first and last bar" : first ? "first bar" : "last bar";
-  return `${which}: a part of ${duration(interval)} only`;
+  const which =
+    first && last && rows.length > 1
+      ? t("web.first_and_last_bar")
+      : first
+        ? t("web.first_bar")
+        : t("web.last_bar");
+  return t("web.a_part_of_only", { which, interval: duration(interval) });
 }

@@ -3,7 +3,9 @@
 import { byId, control } from "../shared/dom.js";
 import { duration, number, span, zoneName } from "../shared/format.js";
 import { themeColor } from "../shared/palette.js";
-import { totalWords } from "./words.js";
+import { totalWords } from "./tooltip.js";
+import { checkLines } from "../shared/checked.js";
+import { t } from "../shared/texts.js";
 
 const MARGIN = 24;
 const LINE = 22;
@@ -22,7 +24,8 @@ export function chartPicture(view, counts) {
   const keys = keysOf(view, pen, width - 2 * MARGIN);
   const top = MARGIN + 3 * LINE + keys.lines * LINE;
   canvas.width = width * scale;
-  canvas.height = (top + chart.clientHeight + LINE + MARGIN) * scale;
+  const checked = checkLines(counts, view.metric).filter(({ isStale }) => !isStale);
+  canvas.height = (top + chart.clientHeight + (1 + checked.length) * LINE + MARGIN) * scale;
   pen.scale(scale, scale);
   pen.fillStyle = themeColor("surface");
   pen.fillRect(0, 0, canvas.width, canvas.height);
@@ -34,7 +37,10 @@ export function chartPicture(view, counts) {
   };
   write(byId("chart-title").textContent ?? "", MARGIN + 8, "600 18px", "ink");
   const range = span(counts.from_ms ?? view.from, counts.to_ms ?? view.to);
-  write(`${range}, bars of ${duration(view.interval)}, ${zoneName(view.from)}`, MARGIN + 8 + LINE * 1.2);
+  write(
+    t("web.bars_of", { range, interval: duration(view.interval), from: zoneName(view.from) }),
+    MARGIN + 8 + LINE * 1.2,
+  );
   for (const { name, color, x, line } of keys.places) {
     const y = MARGIN + 2.6 * LINE + line * LINE;
     pen.fillStyle = color;
@@ -44,10 +50,20 @@ export function chartPicture(view, counts) {
     pen.fillText(name, MARGIN + x + 18, y);
   }
   pen.drawImage(chart, MARGIN, top, chart.clientWidth, chart.clientHeight);
-  const without = [view.gaps.length && "no footage", view.notAnalysed.length && "filmed, not analysed"];
-  const hatched = without.some(Boolean) ? ` Hatched: ${without.filter(Boolean).join("; ")}.` : "";
-  const rests = `${number(counts.frames)} frames analysed by ${counts.model}.${hatched} Made with frametally.`;
+  const without = [
+    view.gaps.length && t("web.no_footage"),
+    view.notAnalysed.length && t("web.filmed_not_analysed"),
+  ];
+  const hatched = without.some(Boolean)
+    ? t("web.hatched", { without: without.filter(Boolean).join("; ") })
+    : "";
+  const rests = t("web.frames_analysed_by_made_with_frametally", {
+    frames: number(counts.frames),
+    model: counts.model,
+    hatched,
+  });
   write(rests, top + chart.clientHeight + LINE);
+  checked.forEach(({ text }, line) => write(`${text}.`, top + chart.clientHeight + (line + 2) * LINE));
   return new Promise((resolve, reject) =>
     canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("no picture"))), "image/png"),
   );
@@ -62,7 +78,7 @@ export function chartPicture(view, counts) {
 function keysOf({ series, metric, other }, pen, width) {
   pen.font = "13px system-ui, sans-serif";
   const named = series.map((one) => ({ name: `${one.name} ${totalWords(metric, one)}`, color: one.color }));
-  if (other) named.push({ name: `${other.name} (dashed)`, color: themeColor("ink") });
+  if (other) named.push({ name: t("web.dashed", { name: other.name }), color: themeColor("ink") });
   let x = 0;
   let line = 0;
   const places = named.map((one) => {

@@ -1,13 +1,79 @@
-// The time chart: stacked bars or lines per label over event time, on a canvas that follows its place's size.
+// The time chart in the page: its canvas, the legend above it, and what happens there.
 
-import { el } from "../shared/dom.js";
+import { afterFrame, el, swatch } from "../shared/dom.js";
 import { onMoment } from "../shared/moment.js";
-import { afterFrame } from "../shared/tasks.js";
 import { draw, drawnOf } from "./draw.js";
 import { ChartGestures } from "./gestures.js";
 import { FONT, layoutOf } from "./layout.js";
-import { Tooltip } from "./tooltip.js";
-import { holesOf, summary } from "./words.js";
+import { holesOf, summary, Tooltip, totalWords } from "./tooltip.js";
+import { hasIntervals } from "../shared/checked.js";
+import { t } from "../shared/texts.js";
+
+/**
+ * @param {HTMLElement} area
+ * @param {Page.View} view
+ * @param {string[]} chosen  the labels that are filtered for
+ * @param {(labels: string[]) => void} onLabels  [] for all
+ */
+export function showLegend(area, view, chosen, onLabels) {
+  const {
+    series,
+    metric,
+    gaps,
+    notAnalysed,
+    unmeasured,
+    measuredInPart,
+    partial,
+    fileTimes,
+    overlaps,
+    other,
+  } = view;
+  const keys = series.map((one) => {
+    const content = [
+      swatch(one.color),
+      el("span.name", one.name),
+      el("span.count.muted", totalWords(metric, one)),
+    ];
+    if (one.title) return el("span.key", { title: one.title }, ...content);
+    const alone = chosen.length === 1 && chosen[0] === one.name;
+    return el(
+      "button.key",
+      {
+        "aria-pressed": String(alone),
+        title: alone ? t("web.show_all_labels_again") : t("web.show_only", { name: one.name }),
+        onclick: () => onLabels(alone ? [] : [one.name]),
+      },
+      ...content,
+    );
+  });
+  /**
+   * @param {string} kind
+   * @param {string} name
+   * @param {string} title
+   */
+  const mark = (kind, name, title) =>
+    el(
+      "span.key",
+      { title },
+      el("span", { class: `swatch ${kind}`, "aria-hidden": "true" }),
+      el("span.name", name),
+    );
+  const inRange = (/** @type {Page.Span[]} */ spans) =>
+    spans.some(([from, to]) => from < view.to && to > view.from);
+  area.replaceChildren(
+    ...keys,
+    ...(hasIntervals(view) ? [mark("whisker", t("web.interval_3"), t("web.people_checked_frames_of_this_bar"))] : []),
+    ...(other ? [mark("other", other.name, t("web.all_labels_together_for_comparison"))] : []),
+    ...(other?.gaps.length ? [mark("other-gap", t("web.no_footage_2", { name: other.name }), t("web.nothing_was_filmed_there_on_the"))] : []),
+    ...(gaps.length ? [mark("gap", t("web.no_footage"), t("web.nothing_was_filmed_there_not_the"))] : []),
+    ...(notAnalysed.length ? [mark("unanalysed", t("web.filmed_not_analysed"), t("web.there_is_footage_but_it_is"))] : []),
+    ...(partial.length ? [mark("partial", t("web.filmed_in_part"), t("web.there_was_footage_for_a_part"))] : []),
+    ...(unmeasured.length ? [mark("unmeasured", t("web.not_measured"), t("web.there_is_footage_but_objects_were"))] : []),
+    ...(measuredInPart.length ? [mark("in-part", t("web.measured_in_part"), t("web.objects_were_followed_in_some_of"))] : []),
+    ...(inRange(fileTimes) ? [mark("file-time", t("web.time_guessed"), t("web.no_camera_wrote_these_times_they"))] : []),
+    ...(inRange(overlaps) ? [mark("overlap", t("web.media_overlap"), t("web.one_of_them_is_counted_there"))] : []),
+  ); // prettier-ignore
+}
 
 /** How the chart is drawn for paper: as wide as an A4 page, in print's resolution. The style sheet scales it. */
 const PAPER = { width: 720, height: 320, ratio: 3 };
@@ -15,7 +81,7 @@ const PAPER = { width: 720, height: 320, ratio: 3 };
 /**
  * @typedef {Object} ChartEvents
  * @property {(start: number) => void} bar  a bar was chosen, by its start
- * @property {(hole: import("./words.js").Hole) => void} hole  a stretch without bars was chosen
+ * @property {(hole: import("./tooltip.js").Hole) => void} hole  a stretch without bars was chosen
  * @property {(from: number, to: number) => void} zoom  a range was drawn, in ms
  * @property {() => void} unzoom
  */
@@ -34,7 +100,7 @@ export class TimeChart {
     this.layout = null;
     this.tooltip = new Tooltip(this);
     this.gestures = new ChartGestures(this, on);
-    const cursor = el("div", { class: "moment-line", hidden: true });
+    const cursor = el("div.moment-line", { hidden: true });
     canvas.after(cursor);
     /** @type {number|null} */
     this.moment = null;
@@ -121,7 +187,7 @@ export class TimeChart {
   /**
    * The stretch without a bar at a place of the canvas, and what it is.
    * @param {number} x  CSS pixels from the canvas's left edge
-   * @returns {import("./words.js").Hole|null}
+   * @returns {import("./tooltip.js").Hole|null}
    */
   holeAt(x) {
     const at = this.momentAt(x);

@@ -2,6 +2,7 @@
 
 import { svg } from "../shared/dom.js";
 import { gapsOf, totalIn } from "../shared/series.js";
+import { foldOf } from "./fold.js";
 
 const WIDTH = 600;
 const HEIGHT = 56;
@@ -13,11 +14,13 @@ const HEIGHT = 56;
  * @param {Page.Span[]} notAnalysed
  * @param {Page.Metric} metric
  * @param {number} most
+ * @param {Page.Span[]} [outside]  what was not asked for: it is folded away
  */
-export function sparkline({ from_ms, to_ms }, rows, notAnalysed, metric, most) {
+export function sparkline({ from_ms, to_ms }, rows, notAnalysed, metric, most, outside = []) {
   const from = from_ms ?? 0;
   const to = to_ms ?? 1;
-  const x = (/** @type {number} */ ms) => (WIDTH * (Math.min(Math.max(ms, from), to) - from)) / (to - from);
+  const fold = foldOf([from, to], outside);
+  const x = (/** @type {number} */ ms) => WIDTH * fold.share(Math.min(Math.max(ms, from), to));
   const bars = rows.map((row) => {
     const value = totalIn(row, metric) ?? 0;
     const high = most ? (HEIGHT * value) / most : 0;
@@ -40,7 +43,7 @@ export function sparkline({ from_ms, to_ms }, rows, notAnalysed, metric, most) {
         height: HEIGHT,
       });
   const gaps = [
-    ...gapsOf(rows, notAnalysed, from, to).map(across("no-footage")),
+    ...gapsOf(rows, [...notAnalysed, ...outside], from, to).map(across("no-footage")),
     ...notAnalysed.map(across("not-analysed")),
   ];
   return svg(

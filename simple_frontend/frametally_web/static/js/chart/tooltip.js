@@ -1,9 +1,176 @@
-// What is told of the place in the chart under the pointer, or under the keyboard: a bar, or why there is none.
+// What the chart says in words: of a bar, of a hole, and in the box beside the pointer.
 
 import { el, swatch } from "../shared/dom.js";
-import { plural, span } from "../shared/format.js";
-import { totalIn } from "../shared/series.js";
-import { besideHole, besideIn, partsOf, whyNotIn } from "./words.js";
+import { duration, roughly, span } from "../shared/format.js";
+import { WHY_NOT } from "../shared/metrics.js";
+import { estimateWords, intervalIn, rangeWords } from "../shared/checked.js";
+import { isMeasuredInPart, partOf, totalIn, valueIn } from "../shared/series.js";
+import { t } from "../shared/texts.js";
+
+/**
+ * What the bars measure: a sum is one of an interval, a mean and a peak are of frames.
+ * @param {Page.Metric} metric
+ * @param {number} interval  seconds
+ */
+export const axisWords = (metric, interval) =>
+  metric.perInterval ? t("web.per", { axis: metric.axis, interval: duration(interval) }) : metric.axis;
+
+/**
+ * What a series comes to in all.
+ * @param {Page.Metric} metric
+ * @param {Page.Series} series
+ */
+export const totalWords = (metric, { total, measured, interval }) =>
+  total === null && measured !== null
+    ? t("web.in_part", { measured: metric.format(measured) })
+    : metric.format(total) + rangeWords(metric, interval);
+
+/**
+ * A stretch without bars, and why; `at` is the moment in it that was pointed at.
+ * @typedef {{span: Page.Span, at: number, kind: string}} Hole
+ */
+
+/**
+ * The stretches without bars of a view, by time.
+ * @param {Page.View} view
+ * @returns {Hole[]}
+ */
+export function holesOf({ gaps, notAnalysed }) {
+  const holes = (/** @type {Page.Span[]} */ spans, /** @type {Hole["kind"]} */ kind) =>
+    spans.map((one) => ({ span: one, at: one[0], kind }));
+  return [...holes(gaps, t("web.no_footage")), ...holes(notAnalysed, t("web.filmed_not_analysed"))].sort(
+    (a, b) => a.at - b.at,
+  );
+}
+
+/**
+ * What a screen reader says in place of the picture; the table has the numbers.
+ * @param {Page.View} view
+ */
+export function summary({ series, metric, interval, gaps, notAnalysed, from, to }) {
+  const named =
+    series.map((one) => `${one.name} ${totalWords(metric, one)}`).join(", ") || t("web.nothing_found");
+  const without = gaps.length === 1 ? t("web.one_stretch_without_footage") : "";
+  const stretches = gaps.length > 1 ? t("web.stretches_without_footage", { length: gaps.length }) : "";
+  const waiting = notAnalysed.length ? t("web.some_of_the_footage_is_not") : "";
+  return t("web.chart_of_arrow_keys_go_from", {
+    metric: axisWords(metric, interval),
+    from: span(from, to),
+    named,
+    without,
+    stretches,
+    waiting,
+  });
+}
+
+/**
+ * One bar in words.
+ * @param {Page.View} view
+ * @param {Page.Row} row
+ */
+export function describe(view, row) {
+  const { series, metric, other } = view;
+  const parts = series
+    .map(({ name, labels }) => ({ name, labels, value: valueIn(row, labels, metric) }))
+    .filter(({ value }) => value !== 0)
+    .map(
+      ({ name, labels, value }) =>
+        `${name} ${metric.format(value)}${estimateWords(metric, intervalIn(row, labels, metric))}`,
+    );
+  return [
+    `${span(row.start, row.end)}: ${parts.join(", ") || t("web.nothing")}`,
+    series.length > 1 ? t("web.together", { row: metric.format(totalIn(row, metric)) }) : "",
+    other ? `${other.name} ${besideIn(view, row)}` : "",
+    t("web.frames_analysed", { frames: row.frames }),
+    ...partsOf(view, row),
+  ]
+    .filter(Boolean)
+    .join("; ");
+}
+
+/**
+ * A stretch without bars in words.
+ * @param {Hole} hole
+ */
+export const describeHole = ({ span: [from, to], kind }) => `${span(from, to)}: ${kind}`;
+
+/**
+ * The other side's value beside a row.
+ * @param {Page.View} view
+ * @param {Page.Row} row
+ */
+function besideIn({ rows, metric, other }, row) {
+  const value = other?.values[rows.indexOf(row)];
+  return value === undefined ? t("web.no_footage") : metric.format(value);
+}
+
+/**
+ * The other side's value beside a moment without a bar; nothing where it has no footage either.
+ * @param {Page.View} view
+ * @param {number} ms
+ */
+function besideHole({ metric, other }, ms) {
+  const row = other?.rows.find(({ start, end }) => start <= ms && ms < end);
+  return other && row ? `${other.name}: ${metric.format(row.value)}.` : "";
+}
+
+/**
+ * "3 sec of 1 min filmed"; nothing where all of it was, or nobody has noted how much.
+ * @param {Page.View} view
+ * @param {Page.Row} row
+ */
+export function filmedPart(view, row) {
+  const part = partOf(row, view.range);
+  return part ? t("web.of_filmed", { filmed: roughly(part.filmed), of: roughly(part.of) }) : "";
+}
+
+/**
+ * "5 days of 1 week in the range" of a bar that the range cuts.
+ * @param {Page.View} view
+ * @param {Page.Row} row
+ */
+function cutPart({ cut, range: [from, to] }, { start, end }) {
+  if (!cut.some(([first]) => first === start)) return "";
+  return t("web.of_in_the_range", {
+    end: roughly(Math.min(end, to) - Math.max(start, from)),
+    end2: roughly(end - start),
+  });
+}
+
+/**
+ * What all of a bar's footage is less than the interval, or its numbers less than the footage.
+ * @param {Page.View} view
+ * @param {Page.Row} row
+ */
+export const partsOf = (view, row) =>
+  [filmedPart(view, row), cutPart(view, row), measuredPart(view, row)].filter(Boolean);
+
+/**
+ * @param {Page.View} view
+ * @param {Page.Row} row
+ */
+export const measuredPart = ({ metric }, row) =>
+  isMeasuredInPart(row, metric) && row.missing
+    ? t("web.measured_in_part_of_the_footage", { WHY_NOT: WHY_NOT[row.missing] })
+    : "";
+
+/**
+ * What hands can do with the chart, on this device.
+ */
+export const handWords = () =>
+  matchMedia("(hover: hover)").matches
+    ? t("web.click_a_bar_for_its_frames")
+    : t("web.tap_a_bar_for_its_frames");
+
+/**
+ * Why a metric of some labels is not known in a row.
+ * @param {Page.Row} row
+ * @param {(string|null)[]} labels
+ */
+function whyNotIn(row, labels) {
+  const found = row.missing ?? labels.map((label) => row.byLabel.get(label)?.objects_missing).find(Boolean);
+  return found ? WHY_NOT[found] : t("web.not_measured");
+}
 
 const EDGE_PX = 8;
 
@@ -12,7 +179,7 @@ export class Tooltip {
   constructor(chart) {
     this.chart = chart;
     // Those who hear the page are told by #spoken.
-    this.box = el("div", { class: "chart-tip", "aria-hidden": "true", hidden: true });
+    this.box = el("div.chart-tip", { "aria-hidden": "true", hidden: true });
     chart.canvas.after(this.box);
   }
 
@@ -30,7 +197,7 @@ export class Tooltip {
   }
 
   /**
-   * @param {import("./words.js").Hole} hole
+   * @param {Hole} hole
    * @param {number} x
    */
   showHole({ span: [from, to], kind, at }, x) {
@@ -38,17 +205,17 @@ export class Tooltip {
     const sources = view?.sources ?? [];
     const whose =
       sources.length > 3
-        ? ` from any of ${plural(sources.length, "source")}`
+        ? t("web.from_any_of", { length: t("web.count_sources", { count: sources.length }) })
         : sources.length
-          ? ` from ${sources.join(", ")}`
+          ? t("web.from", { sources: sources.join(", ") })
           : "";
     const words =
-      kind === "no footage"
-        ? `No footage${whose}.`
-        : "Filmed, not analysed: not in the counts yet, or never readable.";
+      kind === t("web.no_footage")
+        ? t("web.no_footage_3", { whose })
+        : t("web.filmed_not_analysed_not_in_the");
     const beside = view ? besideHole(view, at) : "";
-    const lines = [words, beside].filter(Boolean).map((text) => el("p", { text }));
-    this.#place(x, span(from, to), lines, "Click for the reason.");
+    const lines = [words, beside].filter(Boolean).map((text) => el("p", text));
+    this.#place(x, span(from, to), lines, t("web.click_for_the_reason_2"));
   }
 
   /**
@@ -59,12 +226,14 @@ export class Tooltip {
     const position = view.rows.indexOf(row);
     return this.chart
       .drawn()
-      .map(({ name, color, dashed, values }, order) => {
+      .map(({ name, color, dashed, values, intervals }, order) => {
         const value = dashed ? null : values[position];
         if (value === 0) return null;
         const absent = dashed ? besideIn(view, row) : whyNotIn(row, view.series[order].labels);
-        const words = value === null ? absent : view.metric.format(value);
-        return el("p", { class: "tip-line" }, swatch(color), el("span", { text: `${name}: ${words}` }));
+        const checked = dashed ? null : intervals[position];
+        const words =
+          value === null ? absent : view.metric.format(value) + estimateWords(view.metric, checked);
+        return el("p.tip-line", swatch(color), el("span", `${name}: ${words}`));
       })
       .filter((line) => line !== null)
       .reverse();
@@ -78,11 +247,7 @@ export class Tooltip {
    */
   #place(x, title, lines, foot) {
     const { box, chart } = this;
-    box.replaceChildren(
-      el("p", { class: "strong", text: title }),
-      ...lines,
-      el("p", { class: "tip-foot", text: foot }),
-    );
+    box.replaceChildren(el("p.strong", title), ...lines, el("p.tip-foot", foot));
     box.hidden = false;
     const room = chart.canvas.clientWidth;
     const left = x + 14 + box.offsetWidth > room ? x - 14 - box.offsetWidth : x + 14;
@@ -97,7 +262,11 @@ export class Tooltip {
  */
 function footer(view, row) {
   const { metric, series } = view;
-  const total = series.length > 1 ? `${metric.format(totalIn(row, metric))} together. ` : "";
+  const total = series.length > 1 ? t("web.together_2", { row: metric.format(totalIn(row, metric)) }) : "";
   const parts = partsOf(view, row).map((part) => `, ${part}`);
-  return `${total}${plural(row.frames, "frame")} analysed${parts.join("")}. Click to see them.`;
+  return t("web.analysed_click_to_see_them", {
+    total,
+    frames: t("web.count_frames", { count: row.frames }),
+    parts: parts.join(""),
+  });
 }

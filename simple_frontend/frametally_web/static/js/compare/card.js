@@ -1,10 +1,191 @@
-// Both sides of a comparison in what both have filmed: by label, and where they differ most.
+// The card of a comparison: what both sides counted of each label, and the bars that differ most.
 
-import { el } from "../shared/dom.js";
-import { number, plural, span } from "../shared/format.js";
+import { el, swatch } from "../shared/dom.js";
+import { change, difference, isOneDay, number, shortSpan, span, weekdaySpan } from "../shared/format.js";
 import { METRICS } from "../shared/metrics.js";
-import { showByLabel } from "./by_label.js";
-import { showMost } from "./most.js";
+import { numberCell, onlyButton, rowOf, scrollable, sortableTable, valueCell } from "../shared/tables.js";
+import { openPair } from "./pair.js";
+import { t } from "../shared/texts.js";
+
+/** How many labels the words name. */
+const NAMED = 3;
+
+/** @typedef {{label: string, here: number|null, there: number|null}} Line */
+
+/** @type {import("../shared/tables.js").Order} */
+const labelOrder = { by: "apart", falls: true };
+
+/**
+ * @param {HTMLElement} area
+ * @param {Api.Differences} found
+ * @param {Page.Metric} metric
+ * @param {Context} context
+ */
+function showByLabel(area, { labels, total }, metric, { sides, colorOf, onLabel }) {
+  const name = sides[1].name;
+  const lines = labels.map((one) => ({ ...lineOf(one), label: one.label ?? "" }));
+  const all = { ...lineOf(total), label: t("web.all_labels") };
+  const most = Math.max(0, ...lines.map((line) => Math.abs(apart(line) ?? 0)));
+  area.replaceChildren(
+    el("p.compare-words", inWords(lines, all, metric, name)),
+    scrollable(
+      t("web.differences_by_label"),
+      sortableTable({
+        name: t("web.by_label_on_both_sides", { name: metric.name }),
+        kind: "sides",
+        columns: [
+          { name: t("web.label"), of: ({ label }) => label },
+          { name: sides[0].name, id: "here", isNumber: true, of: ({ here }) => here },
+          { name, id: "there", isNumber: true, of: ({ there }) => there },
+          { name: t("web.difference"), id: "apart", isNumber: true, of: (line) => sizeOf(apart(line)) },
+          { name: t("web.change"), isNumber: true, of: share },
+        ],
+        lines,
+        rowFor: (line) => {
+          const color = colorOf(line.label);
+          const heading = onlyButton(line.label, () => onLabel(line.label), swatch(color));
+          return rowElement(heading, line, metric, barOf(apart(line), most, color));
+        },
+        total: rowElement(t("web.all_labels"), all, metric, null),
+        order: labelOrder,
+      }),
+    ),
+  );
+}
+
+/** @param {Api.LabelDifference} one */
+const lineOf = ({ value, other_value: other }) => ({ here: value, there: other });
+
+/** @param {Omit<Line, "label">} line */
+const apart = ({ here, there }) => (here === null || there === null ? null : here - there);
+
+/** @param {number|null} value */
+const sizeOf = (value) => (value === null ? null : Math.abs(value));
+
+/** @param {Omit<Line, "label">} line */
+const share = (line) => (apart(line) === null || !line.there ? null : (line.here ?? 0) / line.there - 1);
+
+/**
+ * "person 81 more, bicycle 49 fewer; all labels together 32 more than a week earlier."
+ * @param {Line[]} lines
+ * @param {Line} all
+ * @param {Page.Metric} metric
+ * @param {string} name
+ */
+function inWords(lines, all, metric, name) {
+  const differing = lines.filter((line) => apart(line));
+  if (!differing.length) return t("web.no_label_differs_from", { name });
+  const named = differing.slice(0, NAMED).map((line) => `${line.label} ${moreOf(line, metric)}`);
+  const left = differing.length - named.length;
+  const more = left ? t("web.and_more_that_differ", { left }) : "";
+  const together = apart(all) === null ? "" : t("web.all_labels_together", { all: moreOf(all, metric) });
+  return t("web.than", { named: named.join(", "), more, together, name });
+}
+
+/**
+ * @param {Omit<Line, "label">} line
+ * @param {Page.Metric} metric
+ */
+function moreOf(line, metric) {
+  const by = apart(line) ?? 0;
+  if (!by) return t("web.no_more_and_no_fewer");
+  const value = metric.format(Math.abs(by));
+  if (metric.id === "mean_per_frame" || metric.id === "peak")
+    return by > 0 ? t("web.higher", { value }) : t("web.lower", { value });
+  return by > 0 ? t("web.more_of_a_label", { value }) : t("web.fewer_of_a_label", { value });
+}
+
+/**
+ * @param {HTMLElement|string} heading
+ * @param {Omit<Line, "label">} line
+ * @param {Page.Metric} metric
+ * @param {HTMLElement|null} bar
+ */
+function rowElement(heading, line, metric, bar) {
+  const [by, part] = [apart(line), share(line)];
+  return rowOf(
+    heading,
+    valueCell(metric, line.here),
+    valueCell(metric, line.there),
+    el("td.number.differs", bar, by === null ? "–" : difference(by)),
+    numberCell(part === null ? "–" : change(part), "number muted"),
+  );
+}
+
+/**
+ * To the right where there is more here, to the left where there is less.
+ * @param {number|null} by
+ * @param {number} most
+ * @param {string} color
+ */
+function barOf(by, most, color) {
+  if (!by || !most) return null;
+  const bar = el("span", { class: by > 0 ? "bar" : "bar less", "aria-hidden": "true" });
+  bar.style.setProperty("--share", String(Math.abs(by) / most));
+  bar.style.background = color;
+  return bar;
+}
+
+/** @type {import("../shared/tables.js").Order} */
+const mostOrder = { by: "apart", falls: true };
+
+/**
+ * @param {HTMLElement} area
+ * @param {Api.Differences} found
+ * @param {Page.Metric} metric
+ * @param {Context} context
+ */
+function showMost(area, { most, differing, compared, from_ms: from, to_ms: to }, metric, context) {
+  const [here, there] = context.sides;
+  const hasSources = new Set(most.map(({ source }) => source)).size > 1;
+  const isInADay = isOneDay(from ?? 0, to ?? 0);
+  /** @param {Api.BarDifference} one */
+  const rowFor = (one) => {
+    const when = weekdaySpan(one.start_ms, one.end_ms);
+    const label = t("web.show_both_pictures", { when, label: one.label });
+    const text = isInADay ? shortSpan(one.start_ms, one.end_ms) : when;
+    const row = rowOf(
+      el("button.link", { "aria-label": label }, text),
+      el(
+        "td.most-label",
+        swatch(context.colorOf(one.label)),
+        el("span.name", one.label),
+        hasSources && one.source ? el("span.muted.small.name", ` ${context.nameOf(one.source)}`) : null,
+      ),
+      numberCell(metric.format(one.value)),
+      numberCell(metric.format(one.other_value)),
+      numberCell(difference(valuesApart(one)), "number strong"),
+    );
+    row.className = "leads";
+    row.addEventListener("click", () => openPair(most, most.indexOf(one), metric, context));
+    return row;
+  };
+  /** @type {import("../shared/tables.js").Column<Api.BarDifference>[]} */
+  const columns = [
+    { name: t("web.interval"), of: (one) => one.start_ms },
+    { name: t("web.label"), of: (one) => one.label },
+    { name: here.name, id: "here", isNumber: true, of: (one) => one.value },
+    { name: there.name, id: "there", isNumber: true, of: (one) => one.other_value },
+    { name: t("web.difference"), id: "apart", isNumber: true, of: (one) => Math.abs(valuesApart(one)) },
+  ];
+  const name = t("web.where_they_differ_most");
+  area.replaceChildren(
+    el("h4", name),
+    most.length
+      ? scrollable(
+          name,
+          sortableTable({ name, kind: "sides most", columns, lines: most, rowFor, order: mostOrder }),
+        )
+      : el("p.muted", t("web.no_bar_differs")),
+    el(
+      "p.muted.small",
+      t("web.of_bars_of_a_label_differ", { differing: number(differing), compared: number(compared) }),
+    ),
+  );
+}
+
+/** @param {Api.BarDifference} one */
+const valuesApart = ({ value, other_value: other }) => value - other;
 
 /**
  * One side.
@@ -31,14 +212,12 @@ import { showMost } from "./most.js";
 export function showComparison(area, found, context) {
   const metric = METRICS[found.metric];
   const name = context.sides[1].name;
-  const parts = found.seen_by_both
-    ? [el("div", { class: "compare-labels" }), el("div", { class: "compare-most" })]
-    : [];
+  const parts = found.seen_by_both ? [el("div.compare-labels"), el("div.compare-most")] : [];
   area.replaceChildren(
-    el("h3", { text: `Compared with ${name}` }),
-    el("p", { class: "muted small", text: rangesOf(found) }),
-    el("p", { class: "small compare-seen", text: seenWords(found) }),
-    parts.length ? el("div", { class: "compare-parts" }, ...parts) : "",
+    el("h3", t("web.compared_with", { name })),
+    el("p.muted.small", rangesOf(found)),
+    el("p.small.compare-seen", seenWords(found)),
+    parts.length ? el("div.compare-parts.stack", ...parts) : "",
   );
   if (!parts.length) return;
   showByLabel(parts[0], found, metric, context);
@@ -50,7 +229,7 @@ function rangesOf({ from_ms: from, to_ms: to, other_from_ms: otherFrom, other_to
   const range = (/** @type {number|null} */ start, /** @type {number|null} */ end) =>
     start === null || end === null ? "–" : span(start, end);
   const [here, there] = [range(from, to), range(otherFrom, otherTo)];
-  return here === there ? here : `${here} beside ${there}`;
+  return here === there ? here : t("web.beside", { here, there });
 }
 
 /**
@@ -58,14 +237,19 @@ function rangesOf({ from_ms: from, to_ms: to, other_from_ms: otherFrom, other_to
  * @param {Api.Differences} found
  */
 function seenWords({ seen_by_both: both, only_here: here, only_there: there, frames, other_frames: others }) {
-  const holes = [here && `${number(here)} only here`, there && `${number(there)} only there`].filter(Boolean);
-  const alone = holes.length ? ` Filmed ${holes.join(", ")}: that is no difference.` : "";
+  const holes = [
+    here && t("web.only_here", { here: number(here) }),
+    there && t("web.only_there", { there: number(there) }),
+  ].filter(Boolean);
+  const alone = holes.length ? t("web.filmed_that_is_not_a_difference", { holes: holes.join(", ") }) : "";
   if (!both) {
-    const side = here ? "Nothing was filmed on the other side." : "Nothing was filmed on this side.";
-    return here && there ? `No interval was filmed on both sides.${alone}` : side;
+    const side = here ? t("web.nothing_was_filmed_on_the_other") : t("web.nothing_was_filmed_on_this_side");
+    return here && there ? t("web.no_interval_was_filmed_on_both", { alone }) : side;
   }
-  return (
-    `Compared in ${plural(both, "interval")} that both sides have filmed: ` +
-    `${number(frames)} frames here, ${number(others)} there.${alone}`
-  );
+  return t("web.compared_in_that_both_sides_have", {
+    both: t("web.count_intervals", { count: both }),
+    frames: number(frames),
+    others: number(others),
+    alone,
+  });
 }

@@ -2,12 +2,88 @@
 
 import { framePicture } from "../frames/boxed_picture.js";
 import { allowSteps, closeDialog, openDialog } from "../frames/dialog.js";
-import { remarksOn } from "../proof/evidence.js";
+import { remarksOn } from "../proof/list.js";
 import { framesFrom, openLightbox } from "../proof/lightbox.js";
-import { ApiError } from "../shared/api.js";
+import { ApiError, get, selectionQuery } from "../shared/api.js";
 import { el, iconButton } from "../shared/dom.js";
 import { moment, weekdaySpan } from "../shared/format.js";
-import { framesOf } from "./frames_of_both.js";
+import { t } from "../shared/texts.js";
+
+/** @typedef {Api.FrameBoxes} Frame */
+/** @typedef {import("./card.js").Side} Side */
+
+/**
+ * @param {Api.BarDifference} entry
+ * @param {[here: Side, there: Side]} sides
+ * @param {AbortSignal} signal
+ * @returns {Promise<(Frame|null)[]>}  null: that side has none
+ */
+export async function framesOf(entry, sides, signal) {
+  const { start_ms: start, end_ms: end, other_start_ms: otherStart, other_end_ms: otherEnd } = entry;
+  const fullest = await Promise.all([
+    fullestOf(entry, sides[0], [start, end], signal),
+    fullestOf(entry, sides[1], [otherStart, otherEnd], signal),
+  ]);
+  if (sides[0].state.model === sides[1].state.model) return fullest;
+  // The fullest of the one is beside the same of the other; of two such pairs the one that shows more.
+  const [here, there] = fullest;
+  const pairs = await Promise.all([
+    here && boxesIn(here, entry.label, sides[1], signal).then((beside) => [here, beside]),
+    there && boxesIn(there, entry.label, sides[0], signal).then((beside) => [beside, there]),
+  ]);
+  const [best] = pairs.filter((pair) => pair !== null).sort((a, b) => shownBy(b) - shownBy(a));
+  return best ?? fullest;
+}
+
+/**
+ * How far the boxes of a pair are apart; a pair with one side alone comes last.
+ * @param {(Frame|null)[]} pair
+ */
+const shownBy = ([a, b]) => (a && b ? Math.abs(a.boxes.length - b.boxes.length) : -1);
+
+/**
+ * The frame of a bar that has most boxes of the label; where none has any, the first.
+ * @param {Api.BarDifference} entry
+ * @param {Side} side
+ * @param {Page.Span} bar
+ * @param {AbortSignal} signal
+ * @returns {Promise<Api.CountedFrame|null>}
+ */
+async function fullestOf({ source, label }, { state, base }, [start, end], signal) {
+  const query = selectionQuery(
+    {
+      ...state,
+      labels: [label],
+      sources: source ? [source] : state.sources,
+      from: Math.max(start, state.from ?? start),
+      to: Math.min(end, state.to ?? end),
+    },
+    { base },
+  );
+  for (const [name, value] of Object.entries({ start: "peak", empty: "1", limit: "1" }))
+    query.set(name, value);
+  return (await get("frames", query, signal)).frames[0] ?? null;
+}
+
+/**
+ * What a model counted in a frame; null where it has not analysed it.
+ * @param {Frame} frame
+ * @param {string} label
+ * @param {Side} side
+ * @param {AbortSignal} signal
+ * @returns {Promise<Api.FrameOfModel|null>}
+ */
+async function boxesIn({ image_path: path }, label, { state, base }, signal) {
+  const query = new URLSearchParams({ path, label });
+  if (state.model) query.set("model", state.model);
+  if (base) query.set("base", String(base));
+  try {
+    return await get("frames/boxes", query, signal);
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) return null;
+    throw error;
+  }
+}
 
 // Of each picture: half of the window, or one above the other.
 const SIZES = "(max-width: 800px) 96vw, 49vw";
@@ -47,59 +123,53 @@ class PairView {
     this.context = context;
     this.opener = opener;
     this.asking = new AbortController();
-    this.title = el("h2", { id: "lightbox-title", class: "pair-title", "aria-live": "polite" });
-    this.subtitle = el("p", { class: "lightbox-caption" });
-    this.stage = el("div", { class: "pair", "aria-busy": "true" });
-    this.previous = iconButton("Previous difference", "‹", () => this.step(-1));
-    this.following = iconButton("Next difference", "›", () => this.step(1));
-    this.close = iconButton("Close", "×", closeDialog, { class: "button icon close" });
-    const tools = el("div", { class: "lightbox-tools" }, this.previous, this.following, this.close);
-    this.element = el(
-      "div",
-      { class: "lightbox-inner" },
-      el("header", {}, this.title, tools),
-      this.stage,
-      this.subtitle,
-    );
+    this.title = el("h2.pair-title", { id: "lightbox-title", "aria-live": "polite" });
+    this.subtitle = el("p.lightbox-caption");
+    this.stage = el("div.pair", { "aria-busy": "true" });
+    this.previous = iconButton(t("web.previous_difference"), "‹", () => this.step(-1));
+    this.following = iconButton(t("web.next_difference"), "›", () => this.step(1));
+    this.close = iconButton(t("web.close"), "×", closeDialog, { class: "button icon close" });
+    const tools = el("div.lightbox-tools", this.previous, this.following, this.close);
+    this.element = el("div.lightbox-inner", el("header", this.title, tools), this.stage, this.subtitle);
   }
 
   async show() {
     const entry = this.entries[this.position];
     const { metric } = this;
     const { sides, nameOf } = this.context;
-    this.title.textContent = `${entry.label}: ${metric.format(entry.value)} beside ${metric.format(entry.other_value)}`;
+    this.title.textContent = t("web.beside_2", {
+      label: entry.label,
+      value: metric.format(entry.value),
+      other_value: metric.format(entry.other_value),
+    });
     this.subtitle.replaceChildren(
-      el("span", { text: `${metric.name}, ${weekdaySpan(entry.start_ms, entry.end_ms)}` }),
-      entry.source ? el("span", { text: nameOf(entry.source) }) : "",
-      el("button", {
-        type: "button",
-        class: "link",
-        text: "All frames of this bar",
-        onclick: () => {
-          closeDialog();
-          this.context.onBar(entry.start_ms);
+      el("span", `${metric.name}, ${weekdaySpan(entry.start_ms, entry.end_ms)}`),
+      entry.source ? el("span", nameOf(entry.source)) : "",
+      el(
+        "button.link",
+        {
+          onclick: () => {
+            closeDialog();
+            this.context.onBar(entry.start_ms);
+          },
         },
-      }),
+        t("web.all_frames_of_this_bar"),
+      ),
     );
     allowSteps(this, (by) => this.entries[this.position + by] !== undefined);
     this.asking.abort();
     const { signal } = (this.asking = new AbortController());
     this.stage.setAttribute("aria-busy", "true");
-    this.stage.replaceChildren(...sides.map(() => el("div", { class: "picture skeleton" })));
+    this.stage.replaceChildren(...sides.map(() => el("div.picture.skeleton")));
     try {
       const frames = await framesOf(entry, sides, signal);
       if (!signal.aborted) this.#showFrames(frames, entry);
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof ApiError)) throw error;
-      const words = `The pictures cannot be shown. ${error.message} ${error.remedy}`;
-      const again = el("button", {
-        type: "button",
-        class: "button",
-        text: "Try again",
-        onclick: () => this.show(),
-      });
-      this.stage.replaceChildren(el("p", { class: "muted", text: words }), again);
+      const words = t("web.the_pictures_cannot_be_shown", { message: error.message, remedy: error.remedy });
+      const again = el("button.button", { onclick: () => this.show() }, t("web.try_again"));
+      this.stage.replaceChildren(el("p.muted", words), again);
     }
     this.stage.setAttribute("aria-busy", "false");
   }
@@ -130,9 +200,8 @@ class PairView {
             })
           : el(
               "figure",
-              {},
-              el("figcaption", { class: "strong", text: sides[side].name }),
-              el("p", { class: "muted", text: "No frame of it has been analysed here." }),
+              el("figcaption.strong", sides[side].name),
+              el("p.muted", t("web.no_frame_of_it_has_been")),
             ),
       ),
     );
@@ -148,22 +217,16 @@ class PairView {
    * @param {() => void} open
    */
   #figure(frame, open) {
-    const alt = `Frame: ${frame.title}, ${frame.caption}`;
+    const alt = t("web.frame", { title: frame.title, caption: frame.caption });
     return el(
       "figure",
-      {},
-      el("figcaption", { class: "strong name", text: frame.title }),
+      el("figcaption.strong.name", frame.title),
       el(
-        "button",
-        { type: "button", class: "pair-picture", title: "Open large", onclick: open },
+        "button.pair-picture",
+        { title: t("web.open_large"), onclick: open },
         framePicture(frame, this.context.colorOf, { alt, named: true, sizes: SIZES }),
       ),
-      el(
-        "p",
-        { class: "muted small" },
-        frame.caption,
-        ...frame.remarks.map((text) => el("span", { class: "remark", text })),
-      ),
+      el("p.muted.small", frame.caption, ...frame.remarks.map((text) => el("span.remark", text))),
     );
   }
 

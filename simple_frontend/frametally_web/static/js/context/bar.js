@@ -2,19 +2,18 @@
 
 import { get } from "../shared/api.js";
 import { byId, el, iconButton } from "../shared/dom.js";
-import { bigNumber, duration, plural, span } from "../shared/format.js";
+import { bigNumber, duration, span } from "../shared/format.js";
 import { METRICS } from "../shared/metrics.js";
-import { rove } from "../shell/roving.js";
+import { rove } from "../shell/navigation.js";
 import { DEFAULT, isUnfiltered } from "../shared/state.js";
 import { comparisonsFor } from "../shared/compare.js";
-import { Chip } from "./chip.js";
+import { Chip } from "./popover.js";
 import { Chooser } from "./chooser.js";
-import { hoursText } from "./hours.js";
-import { More } from "./more.js";
-import { RangePanel } from "./range.js";
-import { withSources, zonesOf } from "./picture_zones.js";
+import { hoursText, RangePanel } from "./range.js";
+import { More, withSources, zonesOf } from "./more.js";
 import { nameOf, overlaps, shifted } from "./ranges.js";
-import { OWN_ZONE } from "../shared/zones.js";
+import { OWN_ZONE } from "../shared/time.js";
+import { t } from "../shared/texts.js";
 
 /** @typedef {import("./ranges.js").Range} Range */
 /**
@@ -52,28 +51,33 @@ export class ContextBar {
     const chip = (/** @type {string} */ id, /** @type {string} */ name, /** @type {string} */ cross, /** @type {Partial<Page.State>} */ part) =>
       new Chip(`${id}-chip`, name, cross, () => onChange(part)); // prettier-ignore
     this.chips = {
-      sources: chip("sources", "Sources", "All sources", { sources: [] }),
-      pictureZone: chip("picture-zone", "Zone", "The whole picture", { zone: null }),
-      labels: chip("labels", "Labels", "All labels", { labels: [] }),
-      range: chip("range", "Time", "All the footage", { from: null, to: null }),
-      hours: chip("hours", "Hours", "All hours and weekdays", { hours: null, weekdays: [] }),
-      metric: chip("metric", "Metric", "The metric that suits", { metric: null }),
-      interval: chip("interval", "Bars of", "The interval that suits", { interval: null }),
-      compare: chip("compare", "Compared with", "Compare with nothing", { compare: null }),
-      model: chip("model", "Model", "The newest model", { model: null }),
-      zone: chip("zone", "Time zone", "Your own time zone", { timezone: null }),
+      sources: chip("sources", t("web.sources"), t("web.all_sources"), { sources: [] }),
+      pictureZone: chip("picture-zone", t("web.zone"), t("web.the_whole_picture"), { zone: null }),
+      labels: chip("labels", t("web.labels"), t("web.all_labels"), { labels: [] }),
+      range: chip("range", t("web.time"), t("web.all_the_footage"), { from: null, to: null }),
+      hours: chip("hours", t("web.hours"), t("web.all_hours_and_weekdays"), { hours: null, weekdays: [] }),
+      metric: chip("metric", t("web.metric"), t("web.the_metric_that_suits"), { metric: null }),
+      interval: chip("interval", t("web.bars_of_2"), t("web.the_interval_that_suits"), { interval: null }),
+      compare: chip("compare", t("web.compared_with_2"), t("web.compare_with_nothing"), { compare: null }),
+      model: chip("model", t("web.model"), t("web.the_newest_model"), { model: null }),
+      zone: chip("zone", t("web.time_zone"), t("web.your_own_time_zone"), { timezone: null }),
     };
     const move = (/** @type {-1|1} */ direction) => () => this.#move(direction);
-    this.before = iconButton("The time before", "‹", move(-1), { class: "chip-side" });
-    this.after = iconButton("The time after", "›", move(1), { class: "chip-side" });
-    this.moreButton = el("button", { type: "button", class: "chip-alone", id: "more-chip", text: "+ more" });
-    this.everything = el("button", {
-      ...{ type: "button", class: "chip-alone", id: "reset", text: "Show everything", hidden: true },
-      onclick: () => {
-        const { labels, sources, zone, from, to, hours, weekdays, interval, compare } = DEFAULT;
-        onChange({ labels, sources, zone, from, to, hours, weekdays, interval, compare });
+    this.before = iconButton(t("web.the_time_before"), "‹", move(-1), { class: "chip-side" });
+    this.after = iconButton(t("web.the_time_after"), "›", move(1), { class: "chip-side" });
+    this.moreButton = el("button.chip-alone", { id: "more-chip" }, t("web.more_2"));
+    this.everything = el(
+      "button.chip-alone",
+      {
+        id: "reset",
+        hidden: true,
+        onclick: () => {
+          const { labels, sources, zone, from, to, hours, weekdays, interval, compare } = DEFAULT;
+          onChange({ labels, sources, zone, from, to, hours, weekdays, interval, compare });
+        },
       },
-    });
+      t("web.show_everything"),
+    );
     this.#build();
   }
 
@@ -129,7 +133,12 @@ export class ContextBar {
     );
     this.sources.show(
       sources.map(({ source, name, frames, timed_by_file: byFile }) => ({
-        ...{ value: source, name, detail: plural(frames, "frame"), remark: byFile ? "file dates" : null },
+        ...{
+          value: source,
+          name,
+          detail: t("web.count_frames", { count: frames }),
+          remark: byFile ? t("web.file_dates") : null,
+        },
       })),
       state.sources,
     );
@@ -160,9 +169,9 @@ export class ContextBar {
     const hasRange = state.from !== null || state.to !== null;
     const dates = range && range.from < range.to ? span(range.from, range.to) : "";
     const name = hasRange && range ? nameOf(range, Date.now()) : "";
-    chips.range.show(hasRange ? [name, dates].filter(Boolean).join(", ") : "all", hasRange);
+    chips.range.show(hasRange ? [name, dates].filter(Boolean).join(", ") : t("web.all_3"), hasRange);
     const hours = hoursText(state);
-    chips.hours.show(hours || "all", hours !== "");
+    chips.hours.show(hours || t("web.all_3"), hours !== "");
     this.#showOptional(known);
     this.everything.hidden = isUnfiltered(state);
     this.before.disabled = !this.#neighbour(-1);
@@ -170,7 +179,7 @@ export class ContextBar {
     const metric = known?.counts && METRICS[known.counts.metric].name;
     const of = state.labels.length ? this.labels.summary(state.labels) : "";
     const where = state.sources.length ? this.sources.summary(state.sources) : "";
-    const what = metric && of ? `${metric} of ${of}` : metric || of;
+    const what = metric && of ? t("web.of", { metric, of }) : metric || of;
     document.title = [what, where, state.zone, name || dates, hours, "frametally"]
       .filter(Boolean)
       .join(" · ");
@@ -180,7 +189,7 @@ export class ContextBar {
   #showZone() {
     const { chips, state, all } = this;
     chips.pictureZone.element.hidden = !zonesOf(state, all).length;
-    chips.pictureZone.show(state.zone ?? "whole picture", state.zone !== null);
+    chips.pictureZone.show(state.zone ?? t("web.whole_picture"), state.zone !== null);
   }
 
   /**

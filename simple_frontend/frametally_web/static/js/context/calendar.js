@@ -1,10 +1,34 @@
 // A month of days to choose from, with those marked that have footage. Arrow keys go from day to day.
 
+import { ApiError, get, selectionQuery } from "../shared/api.js";
 import { el, iconButton } from "../shared/dom.js";
 import { tickParts } from "../shared/format.js";
-import { partsOf, plus, startOf } from "../shared/time.js";
+import { DEFAULT } from "../shared/state.js";
+import { WEEKDAYS, partsOf, plus, startOf } from "../shared/time.js";
+import { t } from "../shared/texts.js";
 
-const WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+/**
+ * @param {Page.State} state  its sources, its model and its zone
+ * @param {number} month  where it begins, ms
+ * @returns {Promise<Set<number>|null>} where these days begin, ms; null: not known
+ */
+export async function filmedDays({ sources, model, timezone }, month) {
+  const query = selectionQuery({
+    ...{ ...DEFAULT, sources, model, timezone },
+    from: month,
+    to: plus(month, { months: 1 }),
+  });
+  query.set("interval", "86400");
+  query.set("top", "0"); // what was filmed does not depend on labels: all together the answer is short
+  try {
+    const { coverage } = await get("counts", query);
+    return new Set(coverage.map(({ start_ms: start }) => startOf(start, "day")));
+  } catch (error) {
+    if (error instanceof ApiError) return null; // the calendar does without
+    throw error;
+  }
+}
+
 /** @type {Record<string, {days?: number, months?: number}>} */
 const STEPS = {
   ArrowRight: { days: 1 },
@@ -31,32 +55,27 @@ export class Calendar {
     this.first = null;
     /** @type {Set<number>|null} */
     this.filmed = null;
-    this.title = el("p", { class: "strong", id: "calendar-month", "aria-live": "polite" });
+    this.title = el("p.strong", { id: "calendar-month", "aria-live": "polite" });
     this.days = el("tbody");
-    const head = WEEKDAYS.map((name) => el("th", { scope: "col", abbr: name, text: name.slice(0, 2) }));
+    const head = WEEKDAYS.map((name) => el("th", { scope: "col", abbr: name }, name.slice(0, 2)));
     const table = el(
-      "table",
-      { class: "calendar-days", role: "grid", "aria-labelledby": this.title.id },
-      el("thead", {}, el("tr", {}, ...head)),
+      "table.calendar-days",
+      { role: "grid", "aria-labelledby": this.title.id },
+      el("thead", el("tr", ...head)),
       this.days,
     );
     table.addEventListener("keydown", (event) => this.#key(event));
     const turn = (/** @type {number} */ months) => this.#go(plus(startOf(this.day, "month"), { months }));
     this.element = el(
-      "div",
-      { class: "calendar" },
+      "div.calendar",
       el(
-        "div",
-        { class: "calendar-head" },
-        iconButton("Month before", "‹", () => turn(-1)),
+        "div.calendar-head",
+        iconButton(t("web.month_before"), "‹", () => turn(-1)),
         this.title,
-        iconButton("Month after", "›", () => turn(1)),
+        iconButton(t("web.month_after"), "›", () => turn(1)),
       ),
       table,
-      el("p", {
-        class: "muted small calendar-key",
-        text: "Marked days have footage. A second day makes a range.",
-      }),
+      el("p.muted.small.calendar-key", t("web.marked_days_have_footage_a_second")),
     );
   }
 
@@ -101,7 +120,7 @@ export class Calendar {
     /** @type {HTMLTableRowElement[]} */
     const weeks = [];
     for (let week = startOf(month, "week"); week < plus(month, { months: 1 }); week = plus(week, { days: 7 }))
-      weeks.push(el("tr", {}, ...WEEKDAYS.map((_, days) => this.#cell(plus(week, { days }), month))));
+      weeks.push(el("tr", ...WEEKDAYS.map((_, days) => this.#cell(plus(week, { days }), month))));
     this.days.replaceChildren(...weeks);
     if (hadFocus) /** @type {HTMLElement|null} */ (this.days.querySelector("[tabindex='0']"))?.focus();
   }
@@ -115,19 +134,21 @@ export class Calendar {
     const { range, filmed } = this;
     const isIn = range !== null && day < range.to && plus(day, { days: 1 }) > range.from;
     const has = filmed?.has(day);
-    const words = has ? ", footage" : filmed ? ", no footage" : "";
+    const words = has ? t("web.footage_2") : filmed ? t("web.no_footage_4") : "";
     return el(
       "td",
       { role: "gridcell", "aria-selected": String(isIn) },
-      el("button", {
-        type: "button",
-        class: has ? "day filmed" : "day",
-        tabindex: day === this.day ? "0" : "-1",
-        "aria-label": `${WEEKDAYS[partsOf(day).weekday - 1]} ${tickParts(day).date}${words}`,
-        "aria-pressed": String(isIn),
-        text: String(partsOf(day).day),
-        onclick: () => this.#choose(day),
-      }),
+      el(
+        "button",
+        {
+          class: has ? "day filmed" : "day",
+          tabindex: day === this.day ? "0" : "-1",
+          "aria-label": `${WEEKDAYS[partsOf(day).weekday - 1]} ${tickParts(day).date}${words}`,
+          "aria-pressed": String(isIn),
+          onclick: () => this.#choose(day),
+        },
+        String(partsOf(day).day),
+      ),
     );
   }
 

@@ -3,12 +3,28 @@
 
 import { el, swatch } from "../shared/dom.js";
 import { Panel } from "./popover.js";
+import { t } from "../shared/texts.js";
 
 /** @typedef {{value: string, name: string, detail: string, color?: string, remark?: string|null}} Option */
 
+const NOUNS = {
+  labels: {
+    title: t("web.labels"),
+    all: t("web.all_labels"),
+    find: t("web.find_labels"),
+    none: t("web.no_labels_of_that_name"),
+  },
+  sources: {
+    title: t("web.sources"),
+    all: t("web.all_sources"),
+    find: t("web.find_sources"),
+    none: t("web.no_sources_of_that_name"),
+  },
+};
+
 export class Chooser {
   /**
-   * @param {string} noun  plural, such as "labels"
+   * @param {keyof typeof NOUNS} noun  what is chosen
    * @param {Object} on
    * @param {(chosen: string[]) => void} on.change  [] for all
    * @param {(chosen: string[]) => void} on.draft  while the list is open
@@ -25,14 +41,13 @@ export class Chooser {
     /** The option that the arrow keys are at. */
     this.active = "";
     const id = `${noun}-list`;
-    this.search = el("input", {
+    this.search = el("input.chooser-search", {
       type: "text",
       role: "combobox",
-      class: "chooser-search",
-      placeholder: `Find ${noun}`,
+      placeholder: NOUNS[noun].find,
       autocomplete: "off",
       spellcheck: "false",
-      "aria-label": `Find ${noun}`,
+      "aria-label": NOUNS[noun].find,
       "aria-controls": id,
       "aria-expanded": "true",
       "aria-autocomplete": "list",
@@ -40,20 +55,19 @@ export class Chooser {
       oninput: () => this.#render(),
     });
     this.search.addEventListener("keydown", (event) => this.#key(event));
-    this.list = el("ul", {
+    this.list = el("ul.chooser-list", {
       id,
-      class: "chooser-list",
       role: "listbox",
       "aria-multiselectable": "true",
-      "aria-label": noun[0].toUpperCase() + noun.slice(1),
+      "aria-label": NOUNS[noun].title,
     });
-    this.none = el("p", { class: "muted small", hidden: true, text: `No ${noun} of that name.` });
-    this.keys = el("p", {
-      id: `${id}-keys`,
-      class: "panel-keys muted small",
-      text: "Arrow keys and Enter tick; Shift+Enter takes that one alone.",
-    });
-    this.panel = new Panel(`${noun}-panel`, noun[0].toUpperCase() + noun.slice(1), {
+    this.none = el("p.muted.small", { hidden: true }, NOUNS[noun].none);
+    this.keys = el(
+      "p.panel-keys.muted.small",
+      { id: `${id}-keys` },
+      t("web.arrow_keys_and_enter_tick_shift"),
+    );
+    this.panel = new Panel(`${noun}-panel`, NOUNS[noun].title, {
       open: () => this.#open(),
       focus: () => this.search,
       close: () => this.#take(),
@@ -68,7 +82,10 @@ export class Chooser {
   show(options, chosen) {
     // A name from a link that the data does not have (any more) can still be unticked.
     const strangers = chosen.filter((value) => !options.some((option) => option.value === value));
-    this.options = [...options, ...strangers.map((value) => ({ value, name: value, detail: "none" }))];
+    this.options = [
+      ...options,
+      ...strangers.map((value) => ({ value, name: value, detail: t("web.none_2") })),
+    ];
     this.chosen = chosen;
     if (this.panel.isOpen) this.#render();
     else this.ticked = chosen;
@@ -76,8 +93,8 @@ export class Chooser {
 
   /** What is chosen, in few words. @param {string[]} chosen */
   summary(chosen) {
-    if (!chosen.length) return "all";
-    if (chosen.length > 2) return `${chosen.length} of ${this.options.length}`;
+    if (!chosen.length) return t("web.all_3");
+    if (chosen.length > 2) return t("web.of_2", { length: chosen.length, length2: this.options.length });
     const nameOf = (/** @type {string} */ value) =>
       this.options.find((option) => option.value === value)?.name ?? value;
     return chosen.map(nameOf).join(", ");
@@ -101,7 +118,7 @@ export class Chooser {
     const wanted = this.search.value.trim().toLowerCase();
     const fits = (/** @type {Option} */ { name, value }) =>
       [name, value].some((text) => text.toLowerCase().includes(wanted));
-    const all = { value: "", name: `All ${this.noun}`, detail: "" };
+    const all = { value: "", name: NOUNS[this.noun].all, detail: "" };
     return wanted ? this.options.filter(fits) : [all, ...this.options];
   }
 
@@ -123,7 +140,7 @@ export class Chooser {
    */
   #item({ value, name, detail, color, remark }, position) {
     const isTicked = value ? this.ticked.includes(value) : !this.ticked.length;
-    const only = el("span", { class: "only small", "aria-hidden": "true", text: "only" });
+    const only = el("span.only.small", { "aria-hidden": "true" }, t("web.only"));
     const item = el(
       "li",
       {
@@ -132,12 +149,12 @@ export class Chooser {
         role: "option",
         "aria-selected": String(isTicked),
       },
-      el("span", { class: "tick", "aria-hidden": "true" }),
+      el("span.tick", { "aria-hidden": "true" }),
       color ? swatch(color) : null,
-      el("span", { class: "name", text: name, title: name }),
-      value && value !== name ? el("span", { class: "slug muted small", text: value }) : null,
-      remark ? el("span", { class: "remark", text: remark }) : null,
-      el("span", { class: "detail muted small", text: detail }),
+      el("span.name", { title: name }, name),
+      value && value !== name ? el("span.slug.muted.small", value) : null,
+      remark ? el("span.remark", remark) : null,
+      el("span.detail.muted.small", detail),
       value ? only : null,
     );
     // The field keeps the focus, so that the keys go on from here.

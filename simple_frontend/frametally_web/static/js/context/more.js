@@ -1,12 +1,109 @@
-// What is chosen less often: the metric, the length of bars, what to compare with, the zone, the model.
+// What is chosen less often: the metric, the length of bars, what to compare with, the zone of the picture, the model.
 
 import { comparisonsFor } from "../shared/compare.js";
 import { el, fillSelect } from "../shared/dom.js";
+import { duration } from "../shared/format.js";
 import { METRICS } from "../shared/metrics.js";
-import { field } from "./field.js";
-import { IntervalField } from "./interval.js";
-import { zonesOf } from "./picture_zones.js";
-import { Panel } from "./popover.js";
+import { field, Panel } from "./popover.js";
+import { inSentence, t } from "../shared/texts.js";
+
+/**
+ * What can be chosen of the sources that are shown, by name; what is chosen is among them, counted or not.
+ * @param {Page.State} state
+ * @param {Api.SourceRange[]} sources
+ */
+export function zonesOf(state, sources) {
+  const shown = sources.filter(({ source }) => !state.sources.length || state.sources.includes(source));
+  const names = [
+    ...new Set([...shown.flatMap(({ zones }) => zones), ...(state.zone ? [state.zone] : [])]),
+  ].sort();
+  return names.map((name) => {
+    const where = shown.filter(({ zones }) => zones.includes(name)).map((one) => one.name);
+    return { name, title: sources.length > 1 && where.length ? `${name} (${where.join(", ")})` : name };
+  });
+}
+
+/**
+ * The choice of sources; a zone that none of them has is none any more.
+ * @param {string[]} chosen  empty: all
+ * @param {Page.State} state
+ * @param {Api.SourceRange[]} sources
+ * @returns {Partial<Page.State>}
+ */
+export function withSources(chosen, state, sources) {
+  const stays = sources.some(
+    ({ source, zones }) =>
+      (!chosen.length || chosen.includes(source)) && zones.some((name) => name === state.zone),
+  );
+  return state.zone && !stays ? { sources: chosen, zone: null } : { sources: chosen };
+}
+
+const OTHER = "other";
+/** @type {[seconds: number, name: string][]} */
+const UNITS = [
+  [1, t("web.unit_seconds")],
+  [60, t("web.unit_minutes")],
+  [3600, t("web.unit_hours")],
+  [86_400, t("web.unit_days")],
+  [604_800, t("web.unit_weeks")],
+];
+
+class IntervalField {
+  /** @param {(interval: number|null) => void} onChange */
+  constructor(onChange) {
+    this.onChange = onChange;
+    this.select = el("select", { id: "interval" });
+    this.count = el("input", {
+      type: "number",
+      id: "interval-count",
+      min: 1,
+      step: 1,
+      value: 1,
+      "aria-label": t("web.length_of_the_interval"),
+    });
+    this.unit = el(
+      "select",
+      { id: "interval-unit", "aria-label": t("web.unit_of_the_interval") },
+      ...UNITS.map(([value, text]) => el("option", { value }, text)),
+    );
+    this.own = el("div.field-row", { id: "interval-own", hidden: true }, this.count, this.unit);
+    this.element = field(t("web.interval"), this.select, this.own);
+    this.select.addEventListener("change", () => {
+      const other = this.select.value === OTHER;
+      this.own.hidden = !other;
+      if (other) this.count.focus();
+      else onChange(Number(this.select.value) || null);
+    });
+    for (const part of [this.count, this.unit]) part.addEventListener("change", () => this.#take());
+  }
+
+  #take() {
+    const seconds = Number(this.count.value) * Number(this.unit.value);
+    if (Number.isSafeInteger(seconds) && seconds > 0) this.onChange(seconds);
+  }
+
+  /**
+   * @param {Page.State} state
+   * @param {Api.Counts|null} counts
+   */
+  show({ interval }, counts) {
+    const offered = [...(counts?.interval_choices_s ?? [])];
+    if (interval !== null && !offered.includes(interval)) offered.push(interval);
+    offered.sort((a, b) => a - b);
+    const automatic =
+      interval === null && counts?.interval_s
+        ? t("web.auto", { interval_s: duration(counts.interval_s) })
+        : t("web.auto_2");
+    const choices = offered.map((one) => [String(one), duration(one)]);
+    const opened = this.select.value === OTHER && interval === null;
+    fillSelect(
+      this.select,
+      [["", automatic], ...choices, [OTHER, t("web.other")]],
+      opened ? OTHER : String(interval ?? ""),
+    );
+    if (!opened) this.own.hidden = true;
+  }
+}
 
 export class More {
   /** @param {(change: Partial<Page.State>) => void} onChange */
@@ -21,16 +118,15 @@ export class More {
     this.zone = select("picture-zone", (value) => ({ zone: value || null }));
     this.model = select("model", (value) => ({ model: value || null }));
     this.interval = new IntervalField((interval) => onChange({ interval }));
-    this.zoneField = field("Within the zone", this.zone);
-    this.modelField = field("Model", this.model);
-    this.panel = new Panel("more-panel", "More", { focus: () => this.metric });
+    this.zoneField = field(t("web.within_the_zone"), this.zone);
+    this.modelField = field(t("web.model"), this.model);
+    this.panel = new Panel("more-panel", t("web.more_3"), { focus: () => this.metric });
     this.panel.body.append(
       el(
-        "div",
-        { class: "fields" },
-        field("Metric", this.metric),
+        "div.fields",
+        field(t("web.metric"), this.metric),
         this.interval.element,
-        field("Compare with", this.compare),
+        field(t("web.compare_with"), this.compare),
         this.zoneField,
         this.modelField,
       ),
@@ -42,12 +138,12 @@ export class More {
    * @param {import("./bar.js").Known} known
    */
   show(state, { models, sources, counts }) {
-    const metric = counts && METRICS[counts.metric].name.toLowerCase();
+    const metric = counts && inSentence(METRICS[counts.metric].name);
     fillSelect(
       this.metric,
       [
-        ["", state.metric || !metric ? "Auto" : `Auto (${metric})`],
-        ...Object.values(METRICS).map(({ id, name }) => /** @type {[string, string]} */ ([id, name])),
+        ["", state.metric || !metric ? t("web.auto_2") : t("web.auto_3", { metric })],
+        ...Object.values(METRICS).map(({ id, name }) => [id, name]),
       ],
       state.metric ?? "",
     );
@@ -55,14 +151,14 @@ export class More {
     const others = counts ? comparisonsFor(state, { models, sources, counts }) : [];
     fillSelect(
       this.compare,
-      [["", "Nothing"], ...others.map(({ id, name }) => /** @type {[string, string]} */ ([id, name]))],
+      [["", t("web.nothing_2")], ...others.map(({ id, name }) => [id, name])],
       state.compare ?? "",
     );
     this.#showZones(state, sources);
     this.modelField.hidden = models.length < 2;
     fillSelect(
       this.model,
-      models.map((one, position) => [position ? one.model : "", position ? one.model : `${one.model} (newest)`]),
+      models.map((one, position) => [position ? one.model : "", position ? one.model : t("web.newest", { model: one.model })]),
       state.model === models[0]?.model ? "" : (state.model ?? ""),
     ); // prettier-ignore
   }
@@ -76,7 +172,7 @@ export class More {
     this.zoneField.hidden = !zones.length;
     fillSelect(
       this.zone,
-      [["", "None: the whole picture"], ...zones.map(({ name, title }) => /** @type {[string, string]} */ ([name, title]))],
+      [["", t("web.none_the_whole_picture")], ...zones.map(({ name, title }) => [name, title])],
       state.zone ?? "",
     ); // prettier-ignore
   }

@@ -1,7 +1,9 @@
-// A panel that a chip opens: below it, or from the bottom of a small screen. Escape and a click beside it close it, and the
-// focus goes back to the chip: the browser does that for popovers.
+// The parts of the context bar: a chip that says what is chosen, the panel that it opens, and a control with its name above it.
+// A panel lies below its chip, or at the bottom of a small screen; Escape and a click beside it close it, and the focus goes
+// back to the chip: the browser does that for popovers.
 
 import { el } from "../shared/dom.js";
+import { t } from "../shared/texts.js";
 
 export class Panel {
   /**
@@ -14,22 +16,14 @@ export class Panel {
    */
   constructor(id, title, on) {
     this.on = on;
-    this.body = el("div", { class: "panel-body" });
+    this.body = el("div.panel-body");
     this.element = el(
-      "div",
-      {
-        id,
-        class: "panel",
-        popover: "auto",
-        role: "dialog",
-        "aria-labelledby": `${id}-title`,
-        tabindex: "-1",
-      },
+      "div.panel",
+      { id, popover: "auto", role: "dialog", "aria-labelledby": `${id}-title`, tabindex: "-1" },
       el(
-        "div",
-        { class: "panel-head" },
-        el("h2", { id: `${id}-title`, text: title }),
-        el("button", { type: "button", class: "button", text: "Done", onclick: () => this.close() }),
+        "div.panel-head",
+        el("h2", { id: `${id}-title` }, title),
+        el("button.button", { onclick: () => this.close() }, t("web.done_2")),
       ),
       this.body,
     );
@@ -72,3 +66,43 @@ export class Panel {
     if (this.isOpen) this.element.hidePopover();
   }
 }
+
+export class Chip {
+  /**
+   * @param {string} id
+   * @param {string} name  such as "Labels"
+   * @param {string} cross  what the cross does, such as "All labels"
+   * @param {() => void} onClear
+   */
+  constructor(id, name, cross, onClear) {
+    this.value = el("span.chip-value");
+    this.button = el("button.chip-open", { id }, el("span.chip-name.muted", name), " ", this.value);
+    this.cross = el("button", {
+      ...{ type: "button", class: "chip-side", text: "×", "aria-label": cross, hidden: true },
+      onclick: () => {
+        this.button.focus(); // the cross goes
+        onClear();
+      },
+    });
+    this.element = el("div.chip", this.button, this.cross);
+  }
+
+  /**
+   * @param {string} text
+   * @param {boolean} isChosen  by the viewer: then there is something to take back
+   */
+  show(text, isChosen) {
+    if (this.value.textContent !== text) this.value.textContent = text;
+    this.button.title = text;
+    this.cross.hidden = !isChosen;
+    this.element.classList.toggle("chosen", isChosen);
+  }
+}
+
+/**
+ * @param {string} name
+ * @param {HTMLElement} control  with an id
+ * @param {...HTMLElement} more  what stands below it
+ */
+export const field = (name, control, ...more) =>
+  el("div.field", el("label", { for: control.id }, name), control, ...more);

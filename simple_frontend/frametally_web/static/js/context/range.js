@@ -1,17 +1,163 @@
 // Choosing the time: ranges with a name, a calendar of what was filmed, exact moments, hours and weekdays, the zone.
-// TakenDays when the panel closes, so that a day, its hours and its weekdays are one choice.
+// Taken when the panel closes, so that a day, its hours and its weekdays are one choice.
 
 import { el } from "../shared/dom.js";
 import { fromInput, toInput } from "../shared/format.js";
-import { rove } from "../shell/roving.js";
-import { zoneOf } from "../shared/zones.js";
-import { Calendar } from "./calendar.js";
-import { field } from "./field.js";
-import { filmedDays } from "./filmed_days.js";
-import { HoursFields } from "./hours.js";
-import { Panel } from "./popover.js";
+import { OWN_ZONE, WEEKDAYS, isZone, zoneOf } from "../shared/time.js";
+import { rove } from "../shell/navigation.js";
+import { Calendar, filmedDays } from "./calendar.js";
+import { field, Panel } from "./popover.js";
 import { offered } from "./ranges.js";
-import { ZoneField } from "./zone.js";
+import { t } from "../shared/texts.js";
+
+/** @typedef {Pick<Page.State, "hours"|"weekdays">} Hours */
+
+/**
+ * "08:00–09:00, Mon–Fri"; "" for all of them.
+ * @param {Hours} chosen
+ */
+export function hoursText({ hours, weekdays }) {
+  return [hours?.replace("-", "–"), weekdaysText(weekdays)].filter(Boolean).join(", ");
+}
+
+/** @param {number[]} weekdays */
+function weekdaysText(weekdays) {
+  /** @type {number[][]} */
+  const runs = [];
+  for (const day of weekdays) {
+    if (runs.at(-1)?.at(-1) === day - 1) runs.at(-1)?.push(day);
+    else runs.push([day]);
+  }
+  return runs
+    .flatMap((run) => (run.length > 2 ? [[run[0], run[run.length - 1]]] : run.map((day) => [day])))
+    .map((ends) => ends.map((day) => WEEKDAYS[day - 1]).join("–"))
+    .join(", ");
+}
+
+/** @type {[name: string, chosen: Partial<Hours>][]} */
+const COMMON = [
+  [t("web.mon_fri"), { weekdays: [1, 2, 3, 4, 5] }],
+  [t("web.weekend"), { weekdays: [6, 7] }],
+  ["7–9", { hours: "07:00-09:00" }],
+  ["16–18", { hours: "16:00-18:00" }],
+];
+
+class HoursFields {
+  /** @param {() => void} onChange */
+  constructor(onChange) {
+    this.onChange = onChange;
+    const time = (/** @type {string} */ id) => el("input", { type: "time", id, onchange: onChange });
+    this.from = time("hours-from");
+    this.to = time("hours-to");
+    this.days = WEEKDAYS.map((name, position) =>
+      el(
+        "button.button.weekday",
+        {
+          "aria-pressed": "false",
+          "data-day": String(position + 1),
+          onclick: (/** @type {Event} */ event) => press(/** @type {HTMLElement} */ (event.target)),
+        },
+        name,
+      ),
+    );
+    const press = (/** @type {HTMLElement} */ button) => {
+      button.setAttribute("aria-pressed", String(button.getAttribute("aria-pressed") !== "true"));
+      onChange();
+    };
+    const common = COMMON.map(([name, chosen]) =>
+      el(
+        "button.button",
+        {
+          onclick: () => {
+            this.show({ ...this.read(), ...chosen });
+            onChange();
+          },
+        },
+        name,
+      ),
+    );
+    const week = el("div.weekdays", { role: "toolbar", "aria-label": t("web.weekdays") }, ...this.days);
+    rove(week);
+    this.element = el(
+      "fieldset.hours",
+      el("legend", t("web.only_these_hours_and_weekdays")),
+      el(
+        "div.field-row",
+        el("label.visually-hidden", { for: this.from.id }, t("web.hours_from")),
+        this.from,
+        "–",
+        el("label.visually-hidden", { for: this.to.id }, t("web.hours_until")),
+        this.to,
+        el("button.button", { onclick: () => this.#clear() }, t("web.all")),
+      ),
+      week,
+      el("div.weekdays", { role: "group", "aria-label": t("web.common_hours_and_weekdays") }, ...common),
+    );
+  }
+
+  #clear() {
+    this.show({ hours: null, weekdays: [] });
+    this.onChange();
+  }
+
+  /** @param {Hours} chosen */
+  show({ hours, weekdays }) {
+    const [from, to] = hours?.split("-") ?? ["", ""];
+    this.from.value = from;
+    this.to.value = to === "24:00" ? "00:00" : to;
+    for (const button of this.days)
+      button.setAttribute("aria-pressed", String(weekdays.includes(Number(button.dataset.day))));
+  }
+
+  /** @returns {Hours} */
+  read() {
+    const from = this.from.value || "00:00";
+    const to = this.to.value && this.to.value !== "00:00" ? this.to.value : "24:00";
+    const weekdays = this.days
+      .filter((button) => button.getAttribute("aria-pressed") === "true")
+      .map((button) => Number(button.dataset.day));
+    return {
+      hours: from === to || (from === "00:00" && to === "24:00") ? null : `${from}-${to}`,
+      weekdays: weekdays.length === 7 ? [] : weekdays,
+    };
+  }
+}
+
+/** All that this browser knows, UTC first. */
+function zoneNames() {
+  const names = Intl.supportedValuesOf?.("timeZone") ?? [];
+  return ["UTC", ...names.filter((name) => name !== "UTC")];
+}
+
+class ZoneField {
+  /** @param {(timezone: string|null) => void} onChange */
+  constructor(onChange) {
+    this.onChange = onChange;
+    const list = el("datalist", { id: "timezones" });
+    this.input = el("input", { type: "text", id: "timezone", list: list.id, spellcheck: "false" });
+    this.element = field(t("web.time_zone"), this.input, list);
+    this.input.addEventListener("change", () => this.#take());
+    // The list shows only what fits the text: begin with none.
+    this.input.addEventListener("focus", () => {
+      if (!list.hasChildNodes()) list.append(...zoneNames().map((value) => el("option", { value })));
+      this.input.select();
+    });
+  }
+
+  #take() {
+    const name = this.input.value.trim();
+    const isKnown = !name || isZone(name);
+    this.input.setCustomValidity(isKnown ? "" : t("web.choose_a_zone_of_the_list"));
+    if (isKnown) this.onChange(!name || name === OWN_ZONE ? null : name);
+    else this.input.reportValidity();
+  }
+
+  /** @param {string} zone */
+  show(zone) {
+    if (document.activeElement !== this.input) this.input.value = zone;
+    this.input.setCustomValidity("");
+  }
+}
 
 /** @typedef {import("./ranges.js").Range} Range */
 /** @typedef {Pick<Page.State, "from"|"to">} Limits  null: where the footage begins, or ends */
@@ -35,37 +181,36 @@ export class RangePanel {
     this.draft = ALL;
     /** Which days of a month have footage. @type {(month: number) => Promise<Set<number>|null>} */
     this.filmed = async () => null;
-    this.named = el("div", { class: "named", role: "toolbar", "aria-label": "Ranges with a name" });
+    this.named = el("div.named", { role: "toolbar", "aria-label": t("web.ranges_with_a_name") });
     rove(this.named);
     const moment = (/** @type {string} */ id) =>
       el("input", { type: "datetime-local", id, step: 1, onchange: () => this.#type() });
     this.inputs = { from: moment("from"), to: moment("to") };
-    this.error = el("p", { id: "range-error", class: "panel-error", role: "alert", hidden: true });
+    this.error = el("p.panel-error", { id: "range-error", role: "alert", hidden: true });
     this.calendar = new Calendar({
       choose: (range) => this.#draw(range),
       month: (month) => this.filmed(month),
     });
     this.hours = new HoursFields(() => {});
     this.zone = new ZoneField((timezone) => this.on.change({ timezone }));
-    this.panel = new Panel("range-panel", "Time", {
+    this.panel = new Panel("range-panel", t("web.time"), {
       open: () => this.#open(),
       focus: () => this.named.querySelector("button"),
       close: () => this.#take(),
     });
     const form = el(
-      "form",
-      { class: "range-form", novalidate: true, autocomplete: "off" },
+      "form.range-form",
+      { novalidate: true, autocomplete: "off" },
       this.named,
       this.calendar.element,
       el(
-        "div",
-        { class: "range-exact" },
-        field("From", this.inputs.from),
-        field("To", this.inputs.to),
+        "div.range-exact.stack",
+        field(t("web.from_2"), this.inputs.from),
+        field(t("web.to"), this.inputs.to),
         this.error,
         this.hours.element,
         this.zone.element,
-        el("button", { type: "submit", class: "button primary", text: "Show" }),
+        el("button.button.primary", { type: "submit" }, t("web.show")),
       ),
     );
     form.addEventListener("submit", (event) => {
@@ -108,10 +253,10 @@ export class RangePanel {
     this.#isPossible();
     const ranges = data ? offered(data, Date.now()) : [];
     this.named.replaceChildren(
-      this.#button("All the footage", ALL),
+      this.#button(t("web.all_the_footage"), ALL),
       ...ranges.map(({ name, range }) => this.#button(name, range)),
       el("button", {
-        ...{ type: "button", class: "button", text: "Zoom out" },
+        ...{ type: "button", class: "button", text: t("web.zoom_out") },
         disabled: !this.#drafted(),
         onclick: () => {
           this.state = null; // what is drafted is not taken
@@ -141,14 +286,18 @@ export class RangePanel {
    */
   #button(name, range) {
     const isChosen = ENDS.every((end) => range[end] === this.draft[end]);
-    return el("button", {
-      ...{ type: "button", class: "button", text: name, "aria-pressed": String(isChosen) },
-      onclick: () => {
-        this.draft = range;
-        this.#render();
-        this.panel.close();
+    return el(
+      "button.button",
+      {
+        "aria-pressed": String(isChosen),
+        onclick: () => {
+          this.draft = range;
+          this.#render();
+          this.panel.close();
+        },
       },
-    });
+      name,
+    );
   }
 
   /** Takes what is typed; a field has whole seconds, so what it shows is no choice. */
@@ -164,7 +313,7 @@ export class RangePanel {
   #isPossible() {
     const range = this.#drafted();
     const isPossible = !range || range.from < range.to;
-    this.error.textContent = isPossible ? "" : "“To” must be later than “From”.";
+    this.error.textContent = isPossible ? "" : t("web.to_must_be_later_than_from");
     this.error.hidden = isPossible;
     for (const end of ENDS) this.inputs[end].toggleAttribute("aria-invalid", !isPossible);
     return isPossible;

@@ -1,6 +1,7 @@
 // Ranges of time: those that have a name, the one before and after. By the calendar of the zone.
 
 import { partsOf, plus, startOf } from "../shared/time.js";
+import { t } from "../shared/texts.js";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -38,19 +39,19 @@ const lastDays = (count) => (_now, last) => {
 
 /** @type {NamedRange[]} */
 const OF_THE_CALENDAR = [
-  { name: "Today", of: calendar("day") },
-  { name: "Yesterday", of: calendar("day", 1) },
-  { name: "This week", of: calendar("week") },
-  { name: "Last week", of: calendar("week", 1) },
-  { name: "This month", of: calendar("month") },
-  { name: "Last month", of: calendar("month", 1) },
+  { name: t("web.today"), of: calendar("day") },
+  { name: t("web.yesterday"), of: calendar("day", 1) },
+  { name: t("web.this_week"), of: calendar("week") },
+  { name: t("web.last_week"), of: calendar("week", 1) },
+  { name: t("web.this_month"), of: calendar("month") },
+  { name: t("web.last_month"), of: calendar("month", 1) },
 ];
 /** @type {NamedRange[]} */
 const OF_THE_FOOTAGE = [
-  { name: "Last hour of footage", of: (_, last) => ({ from: last - HOUR_MS, to: last }) },
-  { name: "Last day of footage", of: lastDays(1) },
-  { name: "Last 7 days of footage", of: lastDays(7) },
-  { name: "Last 30 days of footage", of: lastDays(30) },
+  { name: t("web.last_hour_of_footage"), of: (_, last) => ({ from: last - HOUR_MS, to: last }) },
+  { name: t("web.last_day_of_footage"), of: lastDays(1) },
+  { name: t("web.last_7_days_of_footage"), of: lastDays(7) },
+  { name: t("web.last_30_days_of_footage"), of: lastDays(30) },
 ];
 
 /**

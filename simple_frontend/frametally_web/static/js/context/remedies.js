@@ -1,22 +1,23 @@
 // What would mend a choice that cannot be answered: each remedy is one click, and keeps all that is not at fault.
 
 import { duration } from "../shared/format.js";
+import { t } from "../shared/texts.js";
 
 /** @typedef {{text: string, change: Partial<Page.State>}} Remedy */
 
 /** What leaves a parameter out. @type {Record<string, Remedy>} */
 const WITHOUT = {
-  interval: { text: "Use bars that suit the range", change: { interval: null } },
-  label: { text: "Show all labels", change: { labels: [] } },
-  source: { text: "Show all sources", change: { sources: [] } },
-  from: { text: "Show all the footage", change: { from: null, to: null } },
-  to: { text: "Show all the footage", change: { from: null, to: null } },
-  timezone: { text: "Use your own time zone", change: { timezone: null } },
-  zone: { text: "Show the whole picture", change: { zone: null } },
-  model: { text: "Use the newest model", change: { model: null } },
-  hours: { text: "Show all hours", change: { hours: null } },
-  weekdays: { text: "Show all weekdays", change: { weekdays: [] } },
-  metric: { text: "Use the metric that suits", change: { metric: null } },
+  interval: { text: t("web.use_bars_that_suit_the_range"), change: { interval: null } },
+  label: { text: t("web.show_all_labels"), change: { labels: [] } },
+  source: { text: t("web.show_all_sources"), change: { sources: [] } },
+  from: { text: t("web.show_all_the_footage"), change: { from: null, to: null } },
+  to: { text: t("web.show_all_the_footage"), change: { from: null, to: null } },
+  timezone: { text: t("web.use_your_own_time_zone"), change: { timezone: null } },
+  zone: { text: t("web.show_the_whole_picture"), change: { zone: null } },
+  model: { text: t("web.use_the_newest_model"), change: { model: null } },
+  hours: { text: t("web.show_all_hours"), change: { hours: null } },
+  weekdays: { text: t("web.show_all_weekdays"), change: { weekdays: [] } },
+  metric: { text: t("web.use_the_metric_that_suits"), change: { metric: null } },
 };
 
 /**
@@ -43,10 +44,14 @@ function insteadOf(parameter, value, other, state) {
     ...new Set(values.map((one) => (one === value ? other : one))),
   ];
   if (parameter === "interval")
-    return { text: `Use bars of ${duration(Number(other))}`, change: { interval: Number(other) } };
-  if (parameter === "label") return { text: `Show “${other}”`, change: { labels: exchanged(state.labels) } };
+    return {
+      text: t("web.use_bars_of", { other: duration(Number(other)) }),
+      change: { interval: Number(other) },
+    };
+  if (parameter === "label")
+    return { text: t("web.show_2", { other }), change: { labels: exchanged(state.labels) } };
   if (parameter === "source")
-    return { text: `Show “${other}”`, change: { sources: exchanged(state.sources) } };
-  if (parameter === "zone") return { text: `Show “${other}”`, change: { zone: other } };
+    return { text: t("web.show_2", { other }), change: { sources: exchanged(state.sources) } };
+  if (parameter === "zone") return { text: t("web.show_2", { other }), change: { zone: other } };
   return null;
 }

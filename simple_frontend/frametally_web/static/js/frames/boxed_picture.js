@@ -2,8 +2,102 @@
 // boxes stand in that drawing, so that at no size and in no proportions can they part from their boxes.
 
 import { el, svg } from "../shared/dom.js";
-import { placeNames } from "./name_places.js";
-import { whenNear } from "./when_near.js";
+import { t } from "../shared/texts.js";
+
+const NEAR = "100px";
+
+/** @type {WeakMap<Element, () => void>} */
+const waiting = new WeakMap();
+
+const observer = new IntersectionObserver(
+  (entries) => entries.filter((one) => one.isIntersecting).forEach(({ target }) => begin(target)),
+  { rootMargin: NEAR },
+);
+
+// On paper all is in view.
+addEventListener("beforeprint", () =>
+  document.querySelectorAll(".picture:has(> img:not([src]))").forEach(begin),
+);
+
+/**
+ * @param {Element} picture
+ * @param {() => void} ask  called once, if ever
+ */
+function whenNear(picture, ask) {
+  waiting.set(picture, ask);
+  observer.observe(picture);
+}
+
+/** @param {Element} picture */
+function begin(picture) {
+  observer.unobserve(picture);
+  waiting.get(picture)?.();
+  waiting.delete(picture);
+}
+
+/** @typedef {[left: number, top: number, width: number, height: number]} Rect */
+/** @typedef {{width: number, height: number}} Size */
+
+/**
+ * A place for each name, in the units of the frame; what comes first chooses first.
+ * @param {Rect[]} boxes
+ * @param {Size[]} names  how large each name is
+ * @param {Size} frame
+ */
+export function placeNames(boxes, names, frame) {
+  /** @type {Rect[]} */
+  const taken = [];
+  boxes.forEach((box, index) => {
+    let best = null;
+    let least = Infinity;
+    for (const place of placesAt(box, names[index], frame)) {
+      const covered = taken.reduce((sum, other) => sum + overlap(place, other), 0);
+      if (covered >= least) continue;
+      [best, least] = [place, covered];
+      if (!covered) break;
+    }
+    if (best) taken.push(best);
+  });
+  return taken;
+}
+
+/**
+ * The places at a box, the best first: above it, in it, below it; from its left edge, then to its right one.
+ * @param {Rect} box
+ * @param {Size} name
+ * @param {Size} frame
+ */
+function placesAt([x, y, wide, high], { width, height }, frame) {
+  const lefts = [x, x + wide - width];
+  const tops = [y - height, y, y + high - height, y + high];
+  const most = [frame.width - width, frame.height - height];
+  return tops.flatMap((top) =>
+    lefts.map(
+      (left) => /** @type {Rect} */ ([clamp(left, 0, most[0]), clamp(top, 0, most[1]), width, height]),
+    ),
+  );
+}
+
+/**
+ * The least, where the most is below it: a name wider than its picture begins at its left edge.
+ * @param {number} value
+ * @param {number} least
+ * @param {number} most
+ */
+function clamp(value, least, most) {
+  return Math.max(least, Math.min(value, most));
+}
+
+/**
+ * The area that two rectangles share.
+ * @param {Rect} one
+ * @param {Rect} other
+ */
+function overlap([x, y, wide, high], [left, top, width, height]) {
+  const across = Math.min(x + wide, left + width) - Math.max(x, left);
+  const down = Math.min(y + high, top + height) - Math.max(y, top);
+  return across > 0 && down > 0 ? across * down : 0;
+}
 
 /**
  * @typedef {Object} Picture
@@ -11,10 +105,10 @@ import { whenNear } from "./when_near.js";
  * @property {number|null} width_px  null: that of the JPEG
  * @property {number|null} height_px
  * @property {Api.Box[]} boxes
- * @property {(size: import("./name_places.js").Size) => SVGElement} [over]  what else is drawn over it
+ * @property {(size: Size) => SVGElement} [over]  what else is drawn over it
  */
 
-const GONE = "This frame is no longer in the store.";
+const GONE = t("web.this_frame_is_no_longer_in");
 // What the server makes smaller pictures of.
 const WIDTHS_PX = [320, 640, 1280];
 // On the screen, at any size of the picture.
@@ -32,7 +126,7 @@ const NAME = { font_px: 12, height_px: 17, padding_px: 4 };
  * @returns {HTMLElement} in the frame's proportions, as the custom property --ratio has them
  */
 export function framePicture(frame, colorOf, { alt, named = false, lazy = false, missing = GONE, sizes }) {
-  const picture = el("span", { class: "picture" });
+  const picture = el("span.picture");
   const image = el("img", {
     alt,
     decoding: "async",
@@ -51,7 +145,7 @@ export function framePicture(frame, colorOf, { alt, named = false, lazy = false,
   };
   image.addEventListener("error", () => {
     picture.classList.add("missing");
-    picture.replaceChildren(el("span", { text: missing }));
+    picture.replaceChildren(el("span", missing));
   });
   image.addEventListener("load", () => {
     picture.classList.add("loaded");
@@ -83,7 +177,7 @@ function smaller({ image_url: url, width_px: width }) {
 /**
  * The boxes, and their names if they have any. The surest choose the place of their name first, and lie on top.
  * @param {Api.Box[]} boxes
- * @param {import("./name_places.js").Size} frame
+ * @param {Size} frame
  * @param {Page.ColorOf} colorOf
  * @param {boolean} named
  */
@@ -125,7 +219,7 @@ export function framesBoxes(boxes, frame, colorOf, named) {
 
 /**
  * @param {string} text
- * @param {import("./name_places.js").Rect} place
+ * @param {Rect} place
  * @param {number} scale  pixels of the screen in one of the frame
  * @param {string} color
  */

@@ -2,12 +2,11 @@
 
 import { byId, el } from "../shared/dom.js";
 import { setMoment } from "../shared/moment.js";
-import { showFailure, showMessage } from "./evidence.js";
+import { ProofList, showFailure, showMessage } from "./list.js";
 import { framesProof, objectsProof } from "./kinds.js";
-import { ProofList } from "./list.js";
 import { openLightbox } from "./lightbox.js";
-import { Player } from "./player.js";
-import { ProofViewer } from "./viewer.js";
+import { Player, ProofViewer } from "./viewer.js";
+import { t } from "../shared/texts.js";
 
 // A frame that a link names is looked for in so many pages.
 const MOST_PAGES_TO_SEEK = 40;
@@ -164,7 +163,7 @@ class ProofOfBar {
       isEmpty: bar.empty,
     });
     area.classList.remove("bare");
-    area.replaceChildren(el("div", { class: "proof" }, this.viewer.element, this.list.element));
+    area.replaceChildren(el("div.proof", this.viewer.element, this.list.element));
   }
 
   close() {
@@ -272,14 +271,15 @@ class ProofOfBar {
   #showNothing() {
     const { analysed, total, note } = this.last ?? { analysed: 0, total: 0, note: null };
     if (total) {
-      showFailure(this.area, { message: note ?? "They are not in the store." }, this.on.again);
+      showFailure(this.area, { message: note ?? t("web.they_are_not_in_the_store") }, this.on.again);
       return;
     }
     const shows = this.kind.hasEmpty && !this.bar.empty && analysed > 0;
-    const text = analysed === 1 ? "Show the frame that was analysed" : `Show the ${analysed} frames analysed`;
-    const button = shows
-      ? el("button", { type: "button", class: "button", text, onclick: () => this.on.empty(true) })
-      : null;
+    const text =
+      analysed === 1
+        ? t("web.show_the_frame_that_was_analysed")
+        : t("web.show_the_frames_analysed", { analysed });
+    const button = shows ? el("button.button", { onclick: () => this.on.empty(true) }, text) : null;
     showMessage(this.area, this.kind.nothing, button);
   }
 
@@ -313,7 +313,11 @@ class ProofOfBar {
     setMoment(item.at_ms);
     // While it plays, the picture says it; every frame aloud would be noise.
     if (!this.player.isPlaying)
-      byId("spoken").textContent = `${item.time}, ${item.what}, running sum ${item.runningTotal}`;
+      byId("spoken").textContent = t("web.running_sum", {
+        time: item.time,
+        what: item.what,
+        runningTotal: item.runningTotal,
+      });
     if (this.loading) return;
     // What lies beside it is seen in the filmstrip, and gone to next.
     if (position > 0 && position + NEAR >= this.items.length) this.#load(1);
@@ -334,7 +338,6 @@ class ProofOfBar {
     this.list.choose(this.position, scroll);
   }
 
-  /** @returns {Promise<{wait_ms: number}|null>} */
   async #prepareNext() {
     const item = this.items[this.position];
     if (this.position + 1 >= this.items.length) await this.#load(1);
@@ -349,7 +352,10 @@ class ProofOfBar {
     this.viewer.showPlaying(isPlaying);
     const item = this.items[this.position];
     if (isPlaying || !item || this.abort.signal.aborted) return;
-    byId("spoken").textContent = `Stopped at ${item.time}, running sum ${item.runningTotal}`;
+    byId("spoken").textContent = t("web.stopped_at_running_sum", {
+      time: item.time,
+      runningTotal: item.runningTotal,
+    });
     this.on.frame(item.key);
   }
 

@@ -2,11 +2,15 @@
 
 import { ApiError, get, selectionQuery } from "../shared/api.js";
 import { byId, control } from "../shared/dom.js";
-import { plural, span } from "../shared/format.js";
+import { span } from "../shared/format.js";
 import { METRICS } from "../shared/metrics.js";
 import { totalIn } from "../shared/series.js";
 import { Proof } from "./bar.js";
-import { showEvidence, showFailure, showMessage } from "./evidence.js";
+import { severalDays } from "./kinds.js";
+import { showEvidence, showFailure, showMessage } from "./list.js";
+import { inSentence, t } from "../shared/texts.js";
+
+const NARROWING = ["hours", "weekdays", "zone", "line"];
 
 /**
  * @typedef {{state: Page.State, counts: Api.Counts, names: string[], colorOf: Page.ColorOf,
@@ -27,6 +31,7 @@ export class FramesCard {
     this.proof = new Proof(this.area, { frame: on.frame, empty: (empty) => on.change({ empty }) });
     this.shown = "";
     this.goesThere = false;
+    this.hasHistory = false;
     byId("bar-close").addEventListener("click", () => this.#close());
     byId("frames-card").addEventListener("keydown", (event) => {
       if (event.key === "Escape" && !byId("bar-tools").hidden) this.#close();
@@ -59,31 +64,34 @@ export class FramesCard {
    */
   showHead(state, { counts, models }, results) {
     const bar = barOf(state, counts);
+    const stored = models.find((one) => one.model === counts.model)?.base_intervals_s ?? [];
+    this.hasHistory = stored.includes(counts.base_interval_s ?? 0);
     const metric = METRICS[counts.metric];
     byId("bar-tools").hidden = !bar;
     byId("answer").toggleAttribute("data-open", bar !== null);
     byId("frames-title").textContent = bar
       ? metric.id === "objects"
-        ? "The objects behind this bar"
-        : "The frames behind this bar"
-      : "Busiest frame per label";
+        ? t("web.the_objects_behind_this_bar")
+        : t("web.the_frames_behind_this_bar")
+      : t("web.busiest_frame_per_label");
     if (!bar) {
-      byId("frames-subtitle").textContent = counts.coverage.length
-        ? "Choose a bar, by mouse or by keyboard, to see every frame behind it."
-        : "";
+      byId("frames-subtitle").textContent = counts.coverage.length ? t("web.choose_a_bar_by_mouse_or") : "";
       return;
     }
     const row = results.view?.rows.find((one) => one.start === state.at);
     const what = row
-      ? `: ${metric.name.toLowerCase()} ${metric.format(totalIn(row, metric))}, ${plural(row.frames, "frame")} analysed`
+      ? t("web.analysed", {
+          name: inSentence(metric.name),
+          row: metric.format(totalIn(row, metric)),
+          frames: t("web.count_frames", { count: row.frames }),
+        })
       : "";
     byId("frames-subtitle").textContent = span(...bar) + what;
     const { previous, next } = results.neighboursOf(bar[0]);
     this.#step("bar-previous", previous);
     this.#step("bar-next", next);
-    const finest = models.find((one) => one.model === counts.model)?.base_intervals_s[0] ?? 1;
     const zoom = control("bar-zoom", HTMLButtonElement);
-    zoom.disabled = (counts.interval_s ?? 0) <= finest;
+    zoom.disabled = (counts.interval_s ?? 0) <= 1;
     zoom.onclick = () => this.on.change({ from: bar[0], to: bar[1], interval: null });
   }
 
@@ -134,6 +142,7 @@ export class FramesCard {
       names,
     ]);
     const query = selectionQuery({ ...state, model, from, to }, { base });
+    showHistory(query, this.hasHistory);
     const metric = METRICS[counts.metric];
     const { frame, empty } = state;
     await this.proof.show({ query, metric, version, frame, empty, colorOf, nameOf });
@@ -147,9 +156,9 @@ export class FramesCard {
     this.proof.close();
     if (!counts.coverage.length) {
       const what = counts.not_analysed?.length
-        ? "The footage here is not analysed"
-        : "There is no footage here";
-      showMessage(this.area, `${what}, so there are no frames.`);
+        ? t("web.the_footage_here_is_not_analysed")
+        : t("web.there_is_no_footage_here");
+      showMessage(this.area, t("web.so_there_are_no_frames", { what }));
       this.shown = "";
       return;
     }
@@ -157,9 +166,21 @@ export class FramesCard {
     const query = selectionQuery({ ...state, model }, { base });
     const wanted = JSON.stringify([String(query), counts.totals, names]);
     if (wanted === this.shown) return;
-    showEvidence(this.area, await get("evidence", query, signal), colorOf, nameOf);
+    showEvidence(this.area, await get("evidence", query, signal), severalDays(counts), colorOf, nameOf);
     this.shown = wanted;
   }
+}
+
+/**
+ * Leads to the runs that made the bar; a history is of whole pictures, of all hours, and of stored intervals.
+ * @param {URLSearchParams} query
+ * @param {boolean} isStored
+ */
+function showHistory(query, isStored) {
+  const link = control("bar-history", HTMLAnchorElement);
+  const isShown = isStored && !NARROWING.some((name) => query.has(name));
+  link.style.visibility = isShown ? "visible" : "hidden"; // it keeps its place
+  link.href = `/history?${query}`;
 }
 
 /**

@@ -1,13 +1,14 @@
 // The two kinds of proof: the frames behind detections, and the unique objects.
 
 import { get } from "../shared/api.js";
-import { isOneDay, mean, moment, number, plural, timeAmong } from "../shared/format.js";
-import { remarksOn } from "./evidence.js";
+import { isOneDay, mean, moment, number, timeAmong } from "../shared/format.js";
+import { remarksOn } from "./list.js";
+import { t } from "../shared/texts.js";
 
 export const framesProof = {
   hasEmpty: true,
   hasFullest: true,
-  nothing: "No frame behind this bar has anything that was counted: it is a zero, with footage.",
+  nothing: t("web.no_frame_behind_this_bar_has"),
 
   /**
    * @param {URLSearchParams} query
@@ -22,7 +23,8 @@ export const framesProof = {
         const time = moment(frame.captured_at_ms);
         const source = nameOf(frame.source);
         const counts = countsOf(frame.boxes);
-        const what = counts.map(({ label, count }) => `${count} × ${label}`).join(", ") || "nothing counted";
+        const what =
+          counts.map(({ label, count }) => `${count} × ${label}`).join(", ") || t("web.nothing_counted");
         return {
           key: frame.image_path,
           at_ms: frame.captured_at_ms,
@@ -51,7 +53,7 @@ export const framesProof = {
 export const objectsProof = {
   hasEmpty: false,
   hasFullest: false,
-  nothing: "No object was first seen in this interval, or objects were not followed in it.",
+  nothing: t("web.no_object_was_first_seen_in"),
 
   /**
    * @param {URLSearchParams} query
@@ -71,11 +73,11 @@ export const objectsProof = {
           source,
           adds: 1,
           runningTotal: track.running_total,
-          what: `${track.label}, ${plural(track.boxes, "box", "boxes")}`,
+          what: `${track.label}, ${t("web.count_boxes", { count: track.boxes })}`,
           most: null,
           pictures: [
-            sighting(track.first, `${track.label}, first seen`, source),
-            sighting(track.best, `${track.label}, seen best`, source),
+            sighting(track.first, t("web.first_seen", { label: track.label }), source),
+            sighting(track.best, t("web.seen_best", { label: track.label }), source),
           ],
         };
       }),
@@ -93,7 +95,8 @@ export const objectsProof = {
 };
 
 /** @param {{from_ms: number|null, to_ms: number|null}} bar */
-const severalDays = ({ from_ms: from, to_ms: to }) => from === null || to === null || !isOneDay(from, to);
+export const severalDays = ({ from_ms: from, to_ms: to }) =>
+  from === null || to === null || !isOneDay(from, to);
 
 /**
  * @param {Api.Sighting} seen
@@ -130,7 +133,11 @@ function countsOf(boxes) {
  */
 function equationOf({ detections, frames_analysed: frames }, metric) {
   if (metric.id === "mean_per_frame" && frames) {
-    return `${number(detections)} detections ÷ ${plural(frames, "frame")} analysed = ${mean(detections / frames)} per frame.`;
+    return t("web.mean_equation", {
+      detections: number(detections),
+      frames: t("web.count_frames", { count: frames }),
+      mean: mean(detections / frames),
+    });
   }
-  return `${plural(frames, "frame")} analysed, with or without anything in them.`;
+  return t("web.analysed_with_or_without_anything_in", { frames: t("web.count_frames", { count: frames }) });
 }

@@ -4,8 +4,149 @@
 import { framePicture } from "../frames/boxed_picture.js";
 import { allowSteps, closeDialog, openDialog } from "../frames/dialog.js";
 import { el, iconButton } from "../shared/dom.js";
-import { onSwipe } from "./swipe.js";
-import { Zoom } from "./zoom.js";
+import { t } from "../shared/texts.js";
+
+const LEAST_PX = 40;
+
+/**
+ * @param {HTMLElement} element  scrolls up and down as ever
+ * @param {(by: -1|1) => void} step  told of each stroke: to the left is forward
+ */
+export function onSwipe(element, step) {
+  /** @type {{id: number, x: number, y: number}|null} */
+  let began = null;
+  element.addEventListener("pointerdown", (event) => {
+    const isFirst = event.isPrimary && event.pointerType !== "mouse";
+    began = isFirst ? { id: event.pointerId, x: event.clientX, y: event.clientY } : null;
+  });
+  element.addEventListener("pointerup", (event) => {
+    if (began?.id !== event.pointerId) return;
+    const across = event.clientX - began.x;
+    const down = event.clientY - began.y;
+    began = null;
+    if (Math.abs(across) >= LEAST_PX && Math.abs(across) > 2 * Math.abs(down)) step(across < 0 ? 1 : -1);
+  });
+  for (const end of ["pointercancel", "pointerleave"]) element.addEventListener(end, () => (began = null));
+}
+
+const MOST = 8;
+const DOUBLE_TAP = { within_ms: 350, within_px: 30, zoom: 2.5 };
+const PAN_PX = 80;
+
+export class Zoom {
+  /** @param {HTMLElement} stage  shows a picture as large as its own custom property --zoom says */
+  constructor(stage) {
+    this.stage = stage;
+    this.times = 1;
+    /** @type {Map<number, PointerEvent>} */
+    this.pointers = new Map();
+    this.tapped = { at_ms: -Infinity, x: 0, y: 0 };
+    /** @type {{x: number, y: number}} */
+    this.began = { x: 0, y: 0 };
+    stage.addEventListener(
+      "wheel",
+      (event) => {
+        event.preventDefault();
+        // A pinch on a touch pad comes as a wheel with "Ctrl", in smaller steps.
+        this.by(Math.exp(-event.deltaY * (event.ctrlKey ? 0.01 : 0.0015)), event);
+      },
+      { passive: false },
+    );
+    stage.addEventListener("pointerdown", (event) => this.#down(event));
+    stage.addEventListener("pointermove", (event) => this.#move(event));
+    stage.addEventListener("pointerup", (event) => this.#up(event));
+    stage.addEventListener("pointercancel", (event) => this.pointers.delete(event.pointerId));
+  }
+
+  /** The whole picture. */
+  reset() {
+    this.#set(1);
+  }
+
+  /**
+   * @param {number} factor
+   * @param {{clientX: number, clientY: number}} [at]  what lies there stays there; default: the middle
+   */
+  by(factor, at = this.#middle()) {
+    this.#set(this.times * factor, at);
+  }
+
+  /**
+   * @param {number} across  so many steps
+   * @param {number} down
+   */
+  pan(across, down) {
+    this.stage.scrollBy(across * PAN_PX, down * PAN_PX);
+  }
+
+  #middle() {
+    const { left, top, width, height } = this.stage.getBoundingClientRect();
+    return { clientX: left + width / 2, clientY: top + height / 2 };
+  }
+
+  /**
+   * @param {number} times
+   * @param {{clientX: number, clientY: number}} [at]
+   */
+  #set(times, at = this.#middle()) {
+    const picture = this.stage.firstElementChild;
+    const before = picture?.getBoundingClientRect();
+    this.times = Math.min(Math.max(times, 1), MOST);
+    this.stage.style.setProperty("--zoom", String(this.times));
+    this.stage.classList.toggle("closer", this.times > 1);
+    if (!picture || !before?.width) return;
+    const after = picture.getBoundingClientRect();
+    const [right, down] = [
+      (at.clientX - before.left) / before.width,
+      (at.clientY - before.top) / before.height,
+    ];
+    this.stage.scrollBy(
+      after.left + right * after.width - at.clientX,
+      after.top + down * after.height - at.clientY,
+    );
+  }
+
+  /** @param {PointerEvent} event */
+  #down(event) {
+    this.pointers.set(event.pointerId, event);
+    if (this.pointers.size === 1) this.began = { x: event.clientX, y: event.clientY };
+    if (event.pointerType === "mouse") this.stage.setPointerCapture(event.pointerId);
+  }
+
+  /** @param {PointerEvent} event */
+  #move(event) {
+    const before = this.pointers.get(event.pointerId);
+    if (!before) return;
+    const [other] = [...this.pointers.values()].filter((one) => one.pointerId !== event.pointerId);
+    this.pointers.set(event.pointerId, event);
+    if (other) {
+      const between = (/** @type {PointerEvent} */ one) =>
+        Math.hypot(one.clientX - other.clientX, one.clientY - other.clientY) || 1;
+      this.by(between(event) / between(before), {
+        clientX: (event.clientX + other.clientX) / 2,
+        clientY: (event.clientY + other.clientY) / 2,
+      });
+    } else if (this.times > 1) {
+      this.stage.scrollBy(before.clientX - event.clientX, before.clientY - event.clientY);
+    }
+  }
+
+  /** @param {PointerEvent} event */
+  #up(event) {
+    const isTap =
+      this.pointers.size === 1 &&
+      Math.hypot(event.clientX - this.began.x, event.clientY - this.began.y) < DOUBLE_TAP.within_px / 3;
+    this.pointers.delete(event.pointerId);
+    if (!isTap) return;
+    const { at_ms: last, x, y } = this.tapped;
+    this.tapped = { at_ms: event.timeStamp, x: event.clientX, y: event.clientY };
+    const isNear = Math.hypot(event.clientX - x, event.clientY - y) < DOUBLE_TAP.within_px;
+    if (!isNear || event.timeStamp - last > DOUBLE_TAP.within_ms) return;
+    this.tapped.at_ms = -Infinity;
+    if (this.times > 1) this.reset();
+    else this.#set(DOUBLE_TAP.zoom, event);
+  }
+}
 
 /** @typedef {import("../frames/boxed_picture.js").Picture & {title: string, caption: string, remarks: string[]}} LargeFrame */
 
@@ -58,29 +199,22 @@ class LargeView {
   constructor(frames, colorOf) {
     this.frames = frames;
     this.colorOf = colorOf;
-    this.title = el("h2", { id: "lightbox-title", class: "name", "aria-live": "polite" });
-    this.caption = el("p", { class: "lightbox-caption" });
-    this.stage = el("div", { class: "lightbox-stage" });
+    this.title = el("h2.name", { id: "lightbox-title", "aria-live": "polite" });
+    this.caption = el("p.lightbox-caption");
+    this.stage = el("div.lightbox-stage");
     this.zoom = new Zoom(this.stage);
-    this.previous = iconButton("Previous frame", "‹", () => this.step(-1));
-    this.following = iconButton("Next frame", "›", () => this.step(1));
-    this.close = iconButton("Close", "×", closeDialog, { class: "button icon close" });
+    this.previous = iconButton(t("web.previous_frame"), "‹", () => this.step(-1));
+    this.following = iconButton(t("web.next_frame"), "›", () => this.step(1));
+    this.close = iconButton(t("web.close"), "×", closeDialog, { class: "button icon close" });
     const tools = el(
-      "div",
-      { class: "lightbox-tools" },
-      iconButton("Farther", "−", () => this.zoom.by(1 / 1.5)),
-      iconButton("Nearer", "+", () => this.zoom.by(1.5)),
+      "div.lightbox-tools",
+      iconButton(t("web.farther"), "−", () => this.zoom.by(1 / 1.5)),
+      iconButton(t("web.nearer"), "+", () => this.zoom.by(1.5)),
       this.previous,
       this.following,
       this.close,
     );
-    this.element = el(
-      "div",
-      { class: "lightbox-inner" },
-      el("header", {}, this.title, tools),
-      this.stage,
-      this.caption,
-    );
+    this.element = el("div.lightbox-inner", el("header", this.title, tools), this.stage, this.caption);
     onSwipe(this.stage, (by) => {
       if (this.zoom.times === 1) this.step(by);
     });
@@ -89,12 +223,12 @@ class LargeView {
   show() {
     const frame = this.frames.current();
     this.title.textContent = frame.title;
-    const alt = `Frame: ${frame.title}, ${frame.caption}`;
+    const alt = t("web.frame", { title: frame.title, caption: frame.caption });
     this.stage.replaceChildren(framePicture(frame, this.colorOf, { alt, named: true }));
     this.caption.replaceChildren(
-      el("span", { text: frame.caption }),
-      ...frame.remarks.map((text) => el("span", { class: "remark", text })),
-      el("a", { href: frame.image_url, target: "_blank", rel: "noopener", text: "Open the picture alone" }),
+      el("span", frame.caption),
+      ...frame.remarks.map((text) => el("span.remark", text)),
+      el("a", { href: frame.image_url, target: "_blank", rel: "noopener" }, t("web.open_the_picture_alone")),
     );
     allowSteps(this, (by) => this.frames.has(by));
   }

@@ -1,7 +1,112 @@
 // The frames of a proof as a list: what each adds, and the running sum.
 
-import { el } from "../shared/dom.js";
-import { number } from "../shared/format.js";
+import { framePicture } from "../frames/boxed_picture.js";
+import { el, swatch } from "../shared/dom.js";
+import { moment, number, timeAmong } from "../shared/format.js";
+import { framesFrom, openLightbox } from "./lightbox.js";
+import { t } from "../shared/texts.js";
+
+// Of the picture on a card, at most.
+const SIZES = "(max-width: 640px) 76vw, 320px";
+
+/**
+ * @param {HTMLElement} area
+ * @param {Api.EvidenceFrames} evidence
+ * @param {boolean} withDay  whether their times have it: the range is of several days
+ * @param {Page.ColorOf} colorOf
+ * @param {(source: string) => string} nameOf
+ */
+export function showEvidence(area, evidence, withDay, colorOf, nameOf) {
+  if (!evidence.frames.length) {
+    showMessage(area, t("web.no_frame_here_has_anything_that"));
+    return;
+  }
+  const frames = evidence.frames.map((frame) => ({
+    ...frame,
+    when: timeAmong(frame.captured_at_ms, withDay),
+    title: `${frame.label} × ${frame.count}`,
+    caption: `${nameOf(frame.source)} · ${moment(frame.captured_at_ms)}`,
+    remarks: remarksOn(frame),
+  }));
+  area.classList.remove("bare");
+  area.replaceChildren(
+    el(
+      "ul.strip",
+      ...frames.map((frame, position) =>
+        el(
+          "li",
+          card(frame, colorOf, nameOf, () => openLightbox(framesFrom(frames, position), colorOf)),
+        ),
+      ),
+    ),
+    evidence.labels_left_out
+      ? el(
+          "p.muted.small",
+          t("web.choose_labels_above_to_see_their", {
+            labels_left_out: t("web.count_more_labels", { count: evidence.labels_left_out }),
+          }),
+        )
+      : "",
+  );
+}
+
+/**
+ * What is to be known about a frame beside its picture.
+ * @param {{time_source?: string|null, note?: string|null}} frame
+ */
+export function remarksOn({ time_source: timeSource, note }) {
+  const remarks = timeSource === "file_time" ? [t("web.time_guessed_from_the_files_date")] : [];
+  return note ? [...remarks, note] : remarks;
+}
+
+/**
+ * One sentence in place of frames, and perhaps a button.
+ * @param {HTMLElement} area
+ * @param {string} text
+ * @param {HTMLElement|null} [button]
+ */
+export function showMessage(area, text, button = null) {
+  area.classList.add("bare");
+  area.replaceChildren(el("p.muted", text), button ?? "");
+}
+
+/**
+ * Says why the frames cannot be had, with a button that asks again.
+ * @param {HTMLElement} area
+ * @param {{message: string, remedy?: string}} error
+ * @param {() => void} again
+ */
+export function showFailure(area, { message, remedy = "" }, again) {
+  const retry = el("button.button", { onclick: again }, t("web.try_again"));
+  showMessage(area, t("web.the_frames_cannot_be_shown", { message, remedy }), retry);
+}
+
+/**
+ * @param {Api.EvidenceFrame & {title: string, when: string, remarks: string[]}} frame
+ * @param {Page.ColorOf} colorOf
+ * @param {(source: string) => string} nameOf
+ * @param {() => void} open
+ */
+function card(frame, colorOf, nameOf, open) {
+  const source = nameOf(frame.source);
+  return el(
+    "button.frame-card",
+    { onclick: open, title: t("web.open_large") },
+    framePicture(frame, colorOf, { alt: "", lazy: true, sizes: SIZES }),
+    el(
+      "span.frame-caption",
+      el(
+        "span.frame-label",
+        swatch(colorOf(frame.label)),
+        el("span.name", frame.label),
+        el("span.count.muted", `× ${frame.count}`),
+      ),
+      el("span.muted.small", frame.when),
+      el("span.muted.small.ellipsis", source),
+      ...frame.remarks.map((text) => el("span.remark", text)),
+    ),
+  );
+}
 
 export class ProofList {
   /**
@@ -21,9 +126,9 @@ export class ProofList {
     this.items = [];
     /** @type {string|null} */
     this.note = null;
-    this.body = el("ol", { class: "proof-entries" });
-    this.earlier = el("button", { type: "button", class: "button", text: "Show earlier", hidden: true });
-    this.more = el("button", { type: "button", class: "button", text: "Show more" });
+    this.body = el("ol.proof-entries");
+    this.earlier = el("button.button", { hidden: true }, t("web.show_earlier"));
+    this.more = el("button.button", t("web.show_more"));
     this.earlier.addEventListener("click", () => on.more(-1));
     this.more.addEventListener("click", () => on.more(1));
     this.empty = el("input", {
@@ -31,15 +136,14 @@ export class ProofList {
       checked: on.isEmpty,
       onchange: () => on.empty?.(this.empty.checked),
     });
-    this.sum = el("p", { class: "proof-sum", role: "status" });
-    this.equation = el("p", { class: "muted small" });
+    this.sum = el("p.proof-sum", { role: "status" });
+    this.equation = el("p.muted.small");
     this.element = el(
-      "div",
-      { class: "proof-list" },
-      on.empty && el("label", { class: "check small" }, this.empty, "Also frames without a counted box"),
+      "div.proof-list",
+      on.empty && el("label.check.small", this.empty, t("web.also_frames_without_a_counted_box")),
       el(
-        "div",
-        { class: "proof-scroll", role: "group", "aria-label": "Frames, by time, with a running sum" },
+        "div.proof-scroll",
+        { role: "group", "aria-label": t("web.frames_by_time_with_a_running") },
         this.earlier,
         this.body,
         this.more,
@@ -64,7 +168,7 @@ export class ProofList {
     const scroll = /** @type {HTMLElement} */ (this.body.parentElement);
     const height = scroll.scrollHeight;
     const added = page.items.map((item) => this.#entry(item));
-    const lines = added.map((entry) => el("li", {}, entry));
+    const lines = added.map((entry) => el("li", entry));
     if (by > 0) this.body.append(...lines);
     else this.body.prepend(...lines);
     this.entries = by > 0 ? [...this.entries, ...added] : [...added, ...this.entries];
@@ -88,7 +192,11 @@ export class ProofList {
   #peak({ metric }, isAll) {
     if (metric !== "peak" || !this.most) return "";
     const { count, label } = this.most;
-    return ` The most of one label in one frame ${isAll ? "is" : "so far is"} ${number(count)} × ${label}.`;
+    return t("web.the_most_of_one_label_in", {
+      part: isAll ? t("web.is") : t("web.so_far_is"),
+      count: number(count),
+      label,
+    });
   }
 
   /**
@@ -104,29 +212,33 @@ export class ProofList {
     const right = isAll && sum === total && !before;
     this.sum.dataset.state = right ? "right" : isAll && total !== null ? "wrong" : "open";
     if (right) {
-      this.sum.textContent = `✓ The sum is ${number(sum)}: ${isValue ? "the bar's value" : "all detections of this bar"}`;
+      this.sum.textContent = t("web.the_sum_is", {
+        sum: number(sum),
+        part: isValue ? t("web.the_bars_value") : t("web.all_detections_of_this_bar"),
+      });
     } else if (isAll) {
-      const bar = total === null ? "" : `, the bar ${isValue ? "says" : "has"} ${number(total)}`;
-      this.sum.textContent = `The sum is ${number(sum)}${bar}`;
+      const bar =
+        total === null
+          ? ""
+          : t("web.the_bar", { part: isValue ? t("web.says") : t("web.has"), total: number(total) });
+      this.sum.textContent = t("web.the_sum_is_2", { sum: number(sum), bar });
     } else {
-      this.sum.textContent = `Sum so far: ${number(sum)}${total === null ? "" : ` of ${number(total)}`}`;
+      this.sum.textContent = t("web.sum_so_far", {
+        sum: number(sum),
+        part: total === null ? "" : t("web.of_3", { total: number(total) }),
+      });
     }
   }
 
   /** @param {import("./bar.js").Item} item */
   #entry(item) {
     const entry = el(
-      "button",
-      {
-        type: "button",
-        class: "proof-entry",
-        tabindex: -1,
-        onclick: () => this.on.choose(this.entries.indexOf(entry)),
-      },
-      el("span", { class: "when", text: item.time }),
-      el("span", { class: "what muted ellipsis", text: item.what, title: `${item.source}: ${item.what}` }),
-      el("span", { class: "adds", text: `+${number(item.adds)}` }),
-      el("span", { class: "running", text: `= ${number(item.runningTotal)}` }),
+      "button.proof-entry",
+      { tabindex: -1, onclick: () => this.on.choose(this.entries.indexOf(entry)) },
+      el("span.when", item.time),
+      el("span.what.muted.ellipsis", { title: `${item.source}: ${item.what}` }, item.what),
+      el("span.adds", `+${number(item.adds)}`),
+      el("span.running", `= ${number(item.runningTotal)}`),
     );
     return entry;
   }

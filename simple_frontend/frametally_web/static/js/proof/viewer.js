@@ -1,10 +1,102 @@
 // The frame of a proof that is looked at: its picture, where it stands in the sum, and the way to the next ones.
 
-import { el, iconButton } from "../shared/dom.js";
 import { framePicture } from "../frames/boxed_picture.js";
+import { el, iconButton } from "../shared/dom.js";
 import { number } from "../shared/format.js";
-import { Filmstrip } from "./filmstrip.js";
-import { onSwipe } from "./swipe.js";
+import { onSwipe } from "./lightbox.js";
+import { t } from "../shared/texts.js";
+
+const EACH_SIDE = 3;
+
+class Filmstrip {
+  /**
+   * @param {Page.ColorOf} colorOf
+   * @param {(item: import("./bar.js").Item) => void} choose
+   */
+  constructor(colorOf, choose) {
+    this.colorOf = colorOf;
+    this.choose = choose;
+    /** @type {Map<string, HTMLElement>} */
+    this.shown = new Map();
+    // The list of frames says the same to those who hear it, and has the keyboard's way.
+    this.element = el("div.filmstrip", { "aria-hidden": "true" });
+  }
+
+  /**
+   * @param {import("./bar.js").Item[]} items
+   * @param {number} position
+   */
+  show(items, position) {
+    const first = Math.max(0, Math.min(position - EACH_SIDE, items.length - 2 * EACH_SIDE - 1));
+    const near = items.slice(first, first + 2 * EACH_SIDE + 1);
+    this.element.hidden = near.length < 2;
+    const before = this.shown;
+    this.shown = new Map(near.map((item) => [item.key, before.get(item.key) ?? this.#button(item)]));
+    const wanted = [...this.shown.values()];
+    for (const one of before.values()) if (!wanted.includes(one)) one.remove();
+    wanted.forEach((one, index) => {
+      if (this.element.children[index] !== one)
+        this.element.insertBefore(one, this.element.children[index] ?? null);
+      one.classList.toggle("current", near[index] === items[position]);
+    });
+  }
+
+  /** @param {import("./bar.js").Item} item */
+  #button(item) {
+    const picture = framePicture(item.pictures[0], this.colorOf, { alt: "", sizes: "96px" });
+    return el(
+      "button",
+      { tabindex: -1, title: `${item.time}: ${item.what}`, onclick: () => this.choose(item) },
+      picture,
+    );
+  }
+}
+
+const LEAST_MS = 60;
+const MOST_MS = 800;
+
+export class Player {
+  /**
+   * @param {Object} on
+   * @param {() => Promise<{wait_ms: number}|null>} on.prepare  fetches the next frame; null: there is none
+   * @param {() => void} on.step
+   * @param {(isPlaying: boolean) => void} on.change
+   */
+  constructor(on) {
+    this.on = on;
+    this.isPlaying = false;
+    this.round = 0;
+  }
+
+  toggle() {
+    if (this.isPlaying) this.stop();
+    else this.#play();
+  }
+
+  stop() {
+    if (!this.isPlaying) return;
+    this.isPlaying = false;
+    this.round += 1;
+    this.on.change(false);
+  }
+
+  async #play() {
+    this.isPlaying = true;
+    const mine = (this.round += 1);
+    this.on.change(true);
+    while (this.round === mine) {
+      const shownAt = performance.now();
+      const next = await this.on.prepare();
+      if (this.round !== mine) return;
+      if (!next) break;
+      const wait = Math.min(Math.max(next.wait_ms, LEAST_MS), MOST_MS) - (performance.now() - shownAt);
+      await new Promise((resolve) => setTimeout(resolve, wait));
+      if (this.round !== mine) return;
+      this.on.step();
+    }
+    this.stop();
+  }
+}
 
 // Pictures fetched ahead of the one that is looked at.
 const AHEAD = 3;
@@ -35,32 +127,29 @@ export class ProofViewer {
     this.on = on;
     /** @type {Map<import("./bar.js").Item, HTMLElement[]>} */
     this.pictures = new Map();
-    this.stage = el("div", { class: "proof-stage" }, el("div", { class: "picture skeleton" }));
-    this.caption = el("p", { class: "proof-caption" });
-    this.counter = el("p", { class: "proof-counter" });
-    this.progress = el("span", { class: "proof-progress", "aria-hidden": "true" }, el("span"));
+    this.stage = el("div.proof-stage", el("div.picture.skeleton"));
+    this.caption = el("p.proof-caption");
+    this.counter = el("p.proof-counter");
+    this.progress = el("span.proof-progress", { "aria-hidden": "true" }, el("span"));
     this.filmstrip = new Filmstrip(colorOf, on.choose);
-    this.previous = iconButton("Previous frame", "‹", () => on.step(-1));
-    this.following = iconButton("Next frame", "›", () => on.step(1));
-    this.play = el("button", { type: "button", class: "button proof-play", onclick: on.play });
+    this.previous = iconButton(t("web.previous_frame"), "‹", () => on.step(-1));
+    this.following = iconButton(t("web.next_frame"), "›", () => on.step(1));
+    this.play = el("button.button.proof-play", { onclick: on.play });
     this.element = el(
-      "div",
+      "div.proof-viewer",
       {
-        class: "proof-viewer",
         tabindex: 0,
         role: "group",
-        "aria-label": "Frame. Arrow keys go to the previous and the next one, space plays.",
+        "aria-label": t("web.frame_arrow_keys_go_to_the"),
       },
       this.stage,
       this.progress,
-      el("div", { class: "proof-tools" }, this.previous, this.caption, this.following),
+      el("div.proof-tools", this.previous, this.caption, this.following),
       this.filmstrip.element,
       el(
-        "div",
-        { class: "proof-tools" },
+        "div.proof-tools",
         this.play,
-        on.fullest &&
-          el("button", { type: "button", class: "button", text: "Go to the fullest", onclick: on.fullest }),
+        on.fullest && el("button.button", { onclick: on.fullest }, t("web.go_to_the_fullest")),
         this.counter,
       ),
     );
@@ -75,8 +164,8 @@ export class ProofViewer {
 
   /** @param {boolean} isPlaying */
   showPlaying(isPlaying) {
-    const sign = el("span", { "aria-hidden": "true", text: isPlaying ? "❚❚ " : "▶ " });
-    this.play.replaceChildren(sign, isPlaying ? "Pause" : "Play");
+    const sign = el("span", { "aria-hidden": "true" }, isPlaying ? "❚❚ " : "▶ ");
+    this.play.replaceChildren(sign, isPlaying ? t("web.pause") : t("web.play"));
     this.element.classList.toggle("playing", isPlaying);
   }
 
@@ -109,20 +198,18 @@ export class ProofViewer {
    * @param {Place} place
    */
   #showPlace(item, { number: no, of, total }) {
-    const ofAll = (/** @type {number|null} */ most) => (most === null ? "" : ` of ${number(most)}`);
-    const position = no === null ? "" : `No. ${number(no)}${ofAll(of)}, `;
+    const ofAll = (/** @type {number|null} */ most) =>
+      most === null ? "" : t("web.of_4", { most: number(most) });
+    const position = no === null ? "" : t("web.no", { no: number(no), of: ofAll(of) });
     this.caption.replaceChildren(
-      el("span", { class: "strong", text: item.what }),
-      el("span", { class: "muted", text: `${item.source} · ${item.time}` }),
-      el("span", {
-        class: "muted",
-        text: `${position}+${number(item.adds)} = ${number(item.runningTotal)}${ofAll(total)}`,
-      }),
-      ...item.pictures[0].remarks.map((text) => el("span", { class: "remark", text })),
+      el("span.strong", item.what),
+      el("span.muted", `${item.source} · ${item.time}`),
+      el("span.muted", `${position}+${number(item.adds)} = ${number(item.runningTotal)}${ofAll(total)}`),
+      ...item.pictures[0].remarks.map((text) => el("span.remark", text)),
     );
     this.counter.replaceChildren(
-      el("span", { class: "strong", text: number(item.runningTotal) }),
-      el("span", { class: "muted small", text: ofAll(total) }),
+      el("span.strong", number(item.runningTotal)),
+      el("span.muted.small", ofAll(total)),
     );
     const share = total ? Math.min(item.runningTotal / total, 1) : 0;
     this.progress.style.setProperty("--share", String(share));
@@ -152,12 +239,12 @@ export class ProofViewer {
    * @param {number} each  pictures an item
    */
   #picture(picture, index, each) {
-    const alt = `Frame: ${picture.title}`;
+    const alt = t("web.frame_2", { title: picture.title });
     return el(
-      "button",
-      { type: "button", class: "proof-picture", title: "Open full size", onclick: () => this.on.open(index) },
+      "button.proof-picture",
+      { title: t("web.open_full_size"), onclick: () => this.on.open(index) },
       framePicture(picture, this.colorOf, { alt, named: true, sizes: SIZES }),
-      each > 1 ? el("span", { class: "muted small", text: `${picture.title}, ${picture.caption}` }) : null,
+      each > 1 ? el("span.muted.small", `${picture.title}, ${picture.caption}`) : null,
     );
   }
 

@@ -1,24 +1,23 @@
 // Everything that an answer of /api/counts becomes, and the words around it.
 
-import { GapPanel } from "../chart/gap_panel.js";
-import { showLegend } from "../chart/legend.js";
-import { TimeChart } from "../chart/plot.js";
-import { handWords } from "../chart/words.js";
-import { Zooms } from "../chart/zooms.js";
+import { GapPanel, makeRoomForLanes } from "../chart/lanes.js";
+import { showLegend, TimeChart } from "../chart/plot.js";
+import { handWords } from "../chart/tooltip.js";
+import { checkLines } from "../shared/checked.js";
+import { Zooms } from "../chart/gestures.js";
 import { otherSide } from "../shared/compare.js";
 import { byId, control, el } from "../shared/dom.js";
-import { duration, plural, span, within, zoneName } from "../shared/format.js";
+import { duration, span, within, zoneName } from "../shared/format.js";
 import { METRICS } from "../shared/metrics.js";
 import { allIn, viewOf } from "../shared/series.js";
-import { hasOwnZone, OWN_ZONE } from "../shared/zones.js";
-import { announce } from "../status/spoken.js";
-import { showBreakdown } from "./breakdown.js";
-import { Exports } from "./export.js";
-import { showBusiest, showFramesWarning } from "./busiest.js";
-import { showMeasures } from "./measures.js";
-import { questionLine } from "./print_line.js";
+import { hasOwnZone, OWN_ZONE } from "../shared/time.js";
+import { announce } from "../status/notices.js";
+import { showBreakdown } from "./sources.js";
+import { Exports, questionLine } from "./export.js";
+import { showBusiest, showFramesWarning } from "./heatmap.js";
+import { showHeadline, showMetrics } from "./headline.js";
 import { showTable } from "./table.js";
-import { showTiles } from "./tiles.js";
+import { t } from "../shared/texts.js";
 
 export class Results {
   /**
@@ -42,7 +41,7 @@ export class Results {
     this.gap = new GapPanel();
     /** The sources of the answer. @type {string[]} */
     this.sources = [];
-    /** @type {{state: Page.State, names: Map<string, string>, colorOf: Page.ColorOf}|null} */
+    /** @type {{state: Page.State, names: Map<string, string>, colorOf: Page.ColorOf, base: number|null}|null} */
     this.shown = null;
     /** @type {Page.View|null} */
     this.view = null;
@@ -51,13 +50,13 @@ export class Results {
   /**
    * Says why there is no bar.
    * @param {string[]} sources  that have the hole
-   * @param {import("../chart/words.js").Hole} hole
+   * @param {import("../chart/tooltip.js").Hole} hole
    */
   showHole(sources, hole) {
     if (!this.shown) return;
-    const { state, names, colorOf } = this.shown;
+    const { state, names, colorOf, base } = this.shown;
     const named = sources.map((source) => ({ source, name: names.get(source) ?? source }));
-    this.gap.show(hole, named, state, colorOf);
+    this.gap.show(hole, named, state, base, colorOf);
   }
 
   /**
@@ -79,6 +78,7 @@ export class Results {
     byId("chart-area").classList.remove("skeleton");
     const metric = METRICS[counts.metric];
     const view = counts.coverage.length ? viewOf(state, counts, metric, colorOf) : null;
+    makeRoomForLanes(view ? counts.sources.length : 0);
     if (view && other) {
       view.other = otherSide(view, other.counts, other.comparison);
     }
@@ -86,7 +86,8 @@ export class Results {
     const selected = selectedOf(state, sources);
     if (view) view.sources = selected.map(({ name }) => name);
     this.sources = selected.map(({ source }) => source);
-    this.shown = { state, colorOf, names: new Map(sources.map(({ source, name }) => [source, name])) };
+    const names = new Map(sources.map(({ source, name }) => [source, name]));
+    this.shown = { state, colorOf, names, base: counts.base_interval_s };
     byId("question").textContent = questionLine(state, counts, this.shown.names, metric);
     this.gap.closeUnless(`${counts.from_ms} ${counts.to_ms} ${this.sources}`);
     this.zooms.show(state, counts, selected);
@@ -101,6 +102,7 @@ export class Results {
     this.exports.show(state, counts, view);
     showFileTimes(counts, sources, view);
     showOverlaps(counts, view);
+    showChecks(counts, metric);
     byId("objects-note").hidden = !(counts.metric === "objects" && counts.objects_note);
     byId("objects-note").textContent = counts.objects_note ?? "";
     byId("explanation").textContent = explain(metric, counts);
@@ -113,8 +115,8 @@ export class Results {
    */
   showSummary(state, { counts, summary, sources }) {
     const selected = selectedOf(state, sources);
-    showTiles(byId("tiles"), { counts, summary }, selected, state, this.on);
-    showMeasures(byId("measures"), { counts, summary }, this.view, selected, (chosen) =>
+    showHeadline(byId("headline"), byId("facts"), { counts, summary }, selected, state, this.on);
+    showMetrics(byId("measures"), { counts, summary }, this.view !== null, (chosen) =>
       this.on.change({ metric: chosen }),
     );
     showBusiest(byId("busiest"), { counts, summary }, this.on);
@@ -129,9 +131,13 @@ export class Results {
   #showTitle(state, counts, metric) {
     const { view } = this;
     byId("chart-title").textContent = metric.title;
-    byId("breakdown-title").textContent = `${metric.name} by label`;
+    byId("breakdown-title").textContent = t("web.by_label_2", { name: metric.name });
     byId("chart-subtitle").textContent = view
-      ? `${span(counts.from_ms ?? view.from, counts.to_ms ?? view.to)}, in intervals of ${duration(view.interval)}${within(counts.zone)}`
+      ? t("web.in_intervals_of", {
+          from_ms: span(counts.from_ms ?? view.from, counts.to_ms ?? view.to),
+          interval: duration(view.interval),
+          zone: within(counts.zone),
+        })
       : "";
     byId("unzoom").hidden = state.from === null && state.to === null;
   }
@@ -174,18 +180,21 @@ export class Results {
     message.classList.toggle("over-chart", filmed);
     if (!filmed && counts.not_analysed?.length) {
       message.replaceChildren(
-        el("p", { class: "strong", text: "Filmed, not analysed" }),
-        el("p", { class: "muted", text: "There is footage, but it is not in the counts: not yet, or it cannot be read. The books below say which." }),
+        el("p.strong", t("web.filmed_not_analysed_2")),
+        el("p.muted", t("web.there_is_footage_but_it_is_2")),
       ); // prettier-ignore
     } else if (!filmed) {
       message.replaceChildren(
-        el("p", { class: "strong", text: "No footage in this selection" }),
-        el("p", { class: "muted", text: "Nothing was filmed there by these sources, so there is nothing to count." }),
-        el("button", { type: "button", class: "button primary", text: "Show everything", onclick: this.on.reset }),
+        el("p.strong", t("web.no_footage_in_this_selection")),
+        el("p.muted", t("web.nothing_was_filmed_there_by_these")),
+        el("button.button.primary", { onclick: this.on.reset }, t("web.show_everything")),
       ); // prettier-ignore
     } else if (empty) {
       message.replaceChildren(
-        el("p", { text: `Nothing was detected in ${plural(counts.frames, "frame")}.` }),
+        el(
+          "p",
+          t("web.nothing_was_detected_in", { frames: t("web.count_frames", { count: counts.frames }) }),
+        ),
       );
     }
   }
@@ -197,7 +206,9 @@ export class Results {
    */
   announce(counts, quietly) {
     const metric = METRICS[counts.metric];
-    const absent = counts.not_analysed?.length ? "Filmed, not analysed." : "No footage in this selection.";
+    const absent = counts.not_analysed?.length
+      ? t("web.filmed_not_analysed_3")
+      : t("web.no_footage_in_this_selection_2");
     announce(this.view, metric.format(allIn(counts, metric)), absent, quietly);
   }
 
@@ -233,11 +244,10 @@ function showFileTimes(counts, sources, view) {
   );
   const slugs = [...new Set(marked.map((one) => one.source))];
   const names = slugs.map((slug) => sources.find((one) => one.source === slug)?.name ?? slug);
-  const shown = names.slice(0, 5).join(", ") + (names.length > 5 ? ` and ${names.length - 5} more` : "");
+  const shown =
+    names.slice(0, 5).join(", ") + (names.length > 5 ? t("web.and_more", { length: names.length - 5 }) : "");
   warning.hidden = !names.length;
-  warning.textContent =
-    `Where the axis is marked, the times of ${shown} are guessed from a file's date or the upload: ` +
-    "they may be wrong.";
+  warning.textContent = t("web.where_the_axis_is_marked_the", { shown });
 }
 
 /**
@@ -254,11 +264,25 @@ function showOverlaps(counts, view) {
     .slice(0, 1)
     .map(
       (one) =>
-        `Where the top is marked, media of one source overlap, and one of them counts: ` +
-        `${span(one.from_ms, one.to_ms)} it is ${one.counted}, not ${one.not_counted}` +
-        (more > 0 ? `; ${more} more likewise.` : "."),
+        t("web.where_the_top_is_marked_media", {
+          from_ms: span(one.from_ms, one.to_ms),
+          counted: one.counted,
+          not_counted: one.not_counted,
+        }) + (more > 0 ? t("web.more_likewise", { more }) : "."),
     )
     .join("");
+}
+
+/**
+ * @param {Api.Counts} counts
+ * @param {Page.Metric} metric
+ */
+function showChecks(counts, metric) {
+  const lines = checkLines(counts, metric);
+  byId("checks").hidden = !lines.length;
+  byId("checks").replaceChildren(
+    ...lines.map(({ text, isStale }) => el(isStale ? "p.time-warning" : "p", text)),
+  );
 }
 
 /**
@@ -266,7 +290,7 @@ function showOverlaps(counts, view) {
  * @param {Api.Counts} counts
  */
 function explain(metric, counts) {
-  const why = hasOwnZone() ? "" : ` Bars of ${OWN_ZONE} cannot be made of the intervals that are stored.`;
-  const zone = `Times are in ${zoneName(counts.from_ms ?? Date.now())}.${why}`;
+  const why = hasOwnZone() ? "" : t("web.bars_of_cannot_be_made_of", { OWN_ZONE });
+  const zone = t("web.times_are_in", { from_ms: zoneName(counts.from_ms ?? Date.now()), why });
   return `${metric.name}: ${metric.explanation} ${zone} ${handWords()}`;
 }

@@ -2,11 +2,49 @@
 
 import { chartPicture } from "../chart/picture.js";
 import { BASE, selectionQuery } from "../shared/api.js";
-import { copyText } from "../shared/copying.js";
-import { byId, closeFromOutside, control, el } from "../shared/dom.js";
+import { byId, closeFromOutside, control, copyText, el } from "../shared/dom.js";
+import { duration, span, zoneName } from "../shared/format.js";
 import { answeredOf, formatWhole } from "../shared/state.js";
+import { WEEKDAYS } from "../shared/time.js";
+import { inSentence, t } from "../shared/texts.js";
 
-const FORMATS = { xlsx: "Excel (XLSX)", csv: "CSV", json: "JSON", parquet: "Parquet" };
+const NAMED = 5;
+
+/**
+ * Who filmed, what was counted, when, and by which model.
+ * @param {Page.State} state
+ * @param {Api.Counts} counts
+ * @param {Map<string, string>} names  of the sources
+ * @param {Page.Metric} metric
+ */
+export function questionLine(state, counts, names, metric) {
+  const { from_ms: from, to_ms: to, interval_s: interval } = counts;
+  const sources = (state.sources.length ? state.sources : counts.sources).map((one) => names.get(one) ?? one);
+  return [
+    named(sources, t("web.count_sources", { count: sources.length })),
+    state.zone ? t("web.within", { zone: state.zone }) : "",
+    state.labels.length
+      ? named(state.labels, t("web.count_labels", { count: state.labels.length }))
+      : t("web.all_labels_2"),
+    inSentence(metric.name),
+    from !== null && to !== null ? span(from, to) : "",
+    state.hours ?? "",
+    state.weekdays.map((day) => WEEKDAYS[day - 1]).join(", "),
+    interval ? t("web.bars_of_3", { interval: duration(interval) }) : "",
+    zoneName(from ?? 0),
+    counts.model,
+  ]
+    .filter(Boolean)
+    .join(" · ");
+}
+
+/**
+ * @param {string[]} all
+ * @param {string} many  for more than can be named
+ */
+const named = (all, many) => (all.length > NAMED ? many : all.join(", "));
+
+const FORMATS = { xlsx: t("web.excel_xlsx"), csv: "CSV", json: "JSON", parquet: "Parquet" };
 
 export class Exports {
   constructor() {
@@ -18,9 +56,9 @@ export class Exports {
     this.view = null;
     this.links = Object.entries(FORMATS).map(([format, name]) => ({
       format,
-      link: el("a", { class: "button", text: name, download: "", id: `export-${format}` }),
+      link: el("a.button", { download: "", id: `export-${format}` }, name),
     }));
-    const picture = el("button", { type: "button", class: "button", id: "export-png", text: "PNG" });
+    const picture = el("button.button", { id: "export-png" }, "PNG");
     picture.addEventListener("click", () => this.#savePicture());
     byId("export-links").replaceChildren(...this.links.map(({ link }) => link), picture);
     byId("copy-link").addEventListener("click", () => this.#copyLink());
@@ -44,11 +82,13 @@ export class Exports {
       if (state.compare && view?.other) query.set("compare", state.compare);
       link.href = `${BASE}/export?${query}`;
     }
+    const alert = document.getElementById("alert-me");
+    if (alert instanceof HTMLAnchorElement) alert.search = alertQuery(shown, counts);
     const picture = control("export-png", HTMLButtonElement);
     const why = !view
-      ? "There is no chart"
+      ? t("web.there_is_no_chart")
       : state.view === "table"
-        ? "A picture of the chart: choose Bars or Lines"
+        ? t("web.a_picture_of_the_chart_choose")
         : "";
     picture.disabled = why !== "";
     if (why) picture.title = why;
@@ -68,8 +108,8 @@ export class Exports {
     const url = new URL(location.href);
     url.search = formatWhole(pinned(this.state, this.counts));
     const isCopied = await copyText(String(url), byId("copy-link"), {
-      done: "Link copied",
-      otherwise: "Copy it from the address",
+      done: t("web.link_copied"),
+      otherwise: t("web.copy_it_from_the_address"),
     });
     if (!isCopied) history.replaceState(null, "", url);
   }
@@ -82,8 +122,21 @@ export class Exports {
     url.search = formatWhole({ ...state, at: null, frame: null, view: "chart" }, answeredOf(state, counts));
     const address = String(url).replaceAll("&", "&amp;"); // quotes an address has escaped itself
     const code = `<iframe src="${address}" title="Counts" width="800" height="420"></iframe>`;
-    copyText(code, byId("copy-embed"), { done: "Code copied" });
+    copyText(code, byId("copy-embed"), { done: t("web.code_copied") });
   }
+}
+
+/**
+ * The chart's question as the form of an alert takes it; the threshold is the highest bar.
+ * @param {Page.State} state
+ * @param {Api.Counts} counts
+ */
+function alertQuery(state, { buckets, metric }) {
+  const values = buckets.map((one) => Number(one[metric] ?? 0));
+  const query = new URLSearchParams(formatWhole(state));
+  query.set("new", "1");
+  query.set("threshold", String(values.reduce((most, one) => Math.max(most, one), 0)));
+  return String(query);
 }
 
 /**

@@ -9,9 +9,12 @@ import { METRICS } from "../shared/metrics.js";
 import { pinned } from "./export.js";
 import { showHeatmap } from "./heatmap.js";
 import { showSources } from "./sources.js";
+import { t } from "../shared/texts.js";
 
 // Bars of all sources together, that an answer may have: with more, bars are longer.
 const MOST_BARS = 12_000;
+// A heat map of a shorter range would be nearly empty.
+const LEAST_WEEK_MS = 2 * 86_400_000;
 
 /** @typedef {Page.Answers & {view: Page.View|null}} Shown */
 
@@ -19,7 +22,7 @@ export class Extras {
   /**
    * @param {Object} on
    * @param {(change: Partial<Page.State>) => void} on.change
-   * @param {(sources: string[], hole: import("../chart/words.js").Hole) => void} on.hole
+   * @param {(sources: string[], hole: import("../chart/tooltip.js").Hole) => void} on.hole
    * @param {(ms: number) => void} on.moment  a place of a lane with footage was chosen
    * @param {(start: number) => void} on.bar  a bar was chosen
    */
@@ -49,22 +52,24 @@ export class Extras {
       sources.map((one) => one.name), // a new source has its name a moment after its counts
     ]);
     byId("sources-card").hidden = !isSeveral;
-    byId("lanes").hidden = view === null;
+    const isWeek = view !== null && view.to - view.from >= LEAST_WEEK_MS;
+    byId("heatmap-card").hidden = !isWeek;
     byId("compare-area").hidden = !(view && (other || otherFault));
     if (otherFault) {
       this.shown.delete("compare-area");
       byId("compare-area").replaceChildren(
-        el("p", { class: "muted", text: `The comparison cannot be shown. ${otherFault.message}` }),
+        el("p.muted", t("web.the_comparison_cannot_be_shown", { message: otherFault.message })),
       );
     }
     const apart = () =>
       get("counts", apartQuery(state, counts, state.sources.length || sources.length), signal);
     await Promise.all([
-      this.#card("heatmap", version, async (area) => {
-        const answer = await get("heatmap", selectionQuery(state), signal);
-        showHeatmap(area, answer, metric, ({ weekday, hour }) => this.on.change(hourOf(weekday, hour)));
-        byId("heatmap-title").textContent = `${metric.name} by hour and weekday`;
-      }),
+      isWeek &&
+        this.#card("heatmap", version, async (area) => {
+          const answer = await get("heatmap", selectionQuery(state), signal);
+          showHeatmap(area, answer, metric, ({ weekday, hour }) => this.on.change(hourOf(weekday, hour)));
+          byId("heatmap-title").textContent = t("web.by_hour_and_weekday_2", { name: metric.name });
+        }),
       view &&
         this.#card("lanes", version, async (area) => {
           /** @type {Page.Span} */
@@ -90,7 +95,9 @@ export class Extras {
         ),
       isSeveral &&
         this.#card("sources", version, async (area) =>
-          showSources(area, await apart(), metric, nameOf, (source) => this.on.change({ sources: [source] })),
+          showSources(area, await apart(), metric, view.outside, nameOf, (source) =>
+            this.on.change({ sources: [source] }),
+          ),
         ),
     ]);
   }
@@ -109,7 +116,7 @@ export class Extras {
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       this.shown.delete(id);
-      byId(id).replaceChildren(el("p", { class: "muted", text: `This cannot be shown. ${error.message}` }));
+      byId(id).replaceChildren(el("p.muted", t("web.this_cannot_be_shown", { message: error.message })));
     }
   }
 
@@ -154,7 +161,7 @@ function differencesQuery(state, counts) {
  */
 function sidesOf(state, counts, { counts: there, comparison }) {
   const isOtherModel = there.model !== counts.model;
-  const name = (isOtherModel && counts.model) || "Here";
+  const name = (isOtherModel && counts.model) || t("web.here");
   return [
     { name, state: pinned(state, counts), base: counts.base_interval_s },
     { name: comparison.name, state: comparison.state, base: there.base_interval_s },

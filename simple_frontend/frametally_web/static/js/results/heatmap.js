@@ -1,14 +1,123 @@
-// Hour of the day by day of the week: a table whose cells are coloured by their numbers.
+// When most is counted: the busiest hours, and the hours of the week.
 
-import { el } from "../shared/dom.js";
-import { LOCALE, plural } from "../shared/format.js";
-import { brief, WHY_NOT } from "../shared/metrics.js";
-import { rowOf, spokenCaption, tableOf } from "../shared/tables.js";
+import { byId, el, refill } from "../shared/dom.js";
+import { duration, number, percent, span, spanAmong, weekdaySpan } from "../shared/format.js";
+import { LOCALE, t } from "../shared/texts.js";
+import { brief, METRICS, WHY_NOT } from "../shared/metrics.js";
+import { askedPart } from "../shared/spans.js";
+import { numberCell, rowOf, sortableTable, tableOf } from "../shared/tables.js";
+import { isAdded, noneOf, whyAbsent } from "./headline.js";
+
+/** @type {import("../shared/tables.js").Order} */
+const order = { by: "value", falls: true };
+
+// From here on bars do not say the same any more.
+const UNEVEN = 2;
+// What people ask for, of all that can be: 5 and 15 minutes, an hour, a day.
+const LENGTHS_S = [300, 900, 3600, 86_400];
+
+/**
+ * @param {HTMLElement} area
+ * @param {Pick<Page.Answers, "counts"|"summary">} answers
+ * @param {Object} on
+ * @param {(start: number) => void} on.bar
+ * @param {(change: Partial<Page.State>) => void} on.change
+ */
+export function showBusiest(area, { counts, summary }, on) {
+  showLengths(byId("busiest-lengths"), counts, on.change);
+  if (!isAdded(summary)) {
+    area.replaceChildren(el("p.muted", whyAbsent(summary)));
+    return;
+  }
+  const { busiest, metric: id, from_ms: from, to_ms: to } = summary;
+  const metric = METRICS[id];
+  if (!busiest.length) {
+    area.replaceChildren(el("p.muted", noneOf(summary, counts)));
+    return;
+  }
+  const rowFor = (/** @type {typeof busiest[number]} */ one) => {
+    const [start, end] = askedPart(one, counts.asked);
+    const when = weekdaySpan(start, end);
+    const short = spanAmong(start, end, from ?? start, to ?? end);
+    const open = el("button.link", { "aria-label": t("web.show_the_frames_2", { when }) }, short);
+    const row = rowOf(
+      open,
+      numberCell(metric.format(one.value)),
+      numberCell(number(one.frames), "number muted"),
+      numberCell(one.filmed_part === null ? "–" : percent(one.filmed_part), "number muted"),
+    );
+    row.className = "leads";
+    row.addEventListener("click", () => on.bar(one.start_ms));
+    return row;
+  };
+  /** @type {import("../shared/tables.js").Column<typeof busiest[number]>[]} */
+  const columns = [
+    { name: t("web.interval"), of: (one) => one.start_ms },
+    { name: metric.name, id: "value", of: (one) => one.value, isNumber: true },
+    { name: t("web.frames"), of: (one) => one.frames, isNumber: true },
+    { name: t("web.filmed_3"), of: (one) => one.filmed_part, isNumber: true },
+  ];
+  refill(
+    area,
+    from === null || to === null ? "" : el("p.muted.small", span(from, to)),
+    sortableTable({
+      name: t("web.busiest_intervals"),
+      kind: "busiest",
+      columns,
+      lines: busiest,
+      rowFor,
+      order,
+    }),
+  );
+}
+
+/**
+ * How long the intervals are, and with them the chart's bars; one click chooses another length.
+ * @param {HTMLElement} area
+ * @param {Api.Counts} counts
+ * @param {(change: Partial<Page.State>) => void} onChange
+ */
+function showLengths(area, { interval_s: shown, interval_choices_s: choices }, onChange) {
+  const lengths = [...new Set([...LENGTHS_S.filter((one) => choices.includes(one)), shown ?? LENGTHS_S[0]])];
+  lengths.sort((a, b) => a - b);
+  area.hidden = shown === null || lengths.length < 2;
+  const buttons = lengths.map((interval) =>
+    el(
+      "button",
+      { "aria-pressed": String(interval === shown), onclick: () => onChange({ interval }) },
+      duration(interval),
+    ),
+  );
+  refill(area, ...buttons);
+}
+
+/**
+ * Where bars rest on very different numbers of frames, those with more frames have more of what is counted by frame.
+ * @param {HTMLElement} area
+ * @param {Page.Answers["summary"]} summary
+ * @param {(change: Partial<Page.State>) => void} onChange
+ */
+export function showFramesWarning(area, summary, onChange) {
+  area.hidden = true;
+  if (!isAdded(summary)) return;
+  const { frames_per_bar: frames, metric: id } = summary;
+  const grows = id === "detections" || id === "peak";
+  area.hidden = !(grows && frames && frames.most > UNEVEN * frames.least);
+  if (area.hidden || !frames) return;
+  area.replaceChildren(
+    t("web.bars_rest_on_to_each_where", {
+      least: number(frames.least),
+      most: t("web.count_frames", { count: frames.most }),
+    }),
+    el("button.link", { onclick: () => onChange({ metric: "mean_per_frame" }) }, t("web.mean_per_frame")),
+    t("web.does_not_depend_on_that"),
+  );
+}
 
 /** An hour without a cell. @typedef {{kind: string, words: string}} Absent */
-const NO_FOOTAGE = { kind: "gap", words: "no footage" };
-const UNANALYSED = { kind: "unanalysed", words: "filmed, not analysed" };
-const UNMEASURED = { kind: "unmeasured", words: "not measured" };
+const NO_FOOTAGE = { kind: "gap", words: t("web.no_footage") };
+const UNANALYSED = { kind: "unanalysed", words: t("web.filmed_not_analysed") };
+const UNMEASURED = { kind: "unmeasured", words: t("web.not_measured") };
 const HOURS = [...Array(24).keys()];
 const DAYS = [1, 2, 3, 4, 5, 6, 7];
 
@@ -41,7 +150,7 @@ export function showHeatmap(area, answer, metric, onHour) {
     el(
       "th",
       { scope: "col", title: HOUR_NAMES[hour] },
-      el("span", { class: hour % 3 ? "visually-hidden" : null, text: String(hour).padStart(2, "0") }),
+      el("span", { class: hour % 3 ? "visually-hidden" : null }, String(hour).padStart(2, "0")),
     ),
   );
   const rows = DAYS.map((day) =>
@@ -53,7 +162,7 @@ export function showHeatmap(area, answer, metric, onHour) {
       }),
     ),
   );
-  const caption = spokenCaption(`${metric.name} by weekday and hour`);
+  const caption = t("web.by_weekday_and_hour", { name: metric.name });
   const table = tableOf({ kind: "heatmap", caption, headings: [el("td"), ...headings], rows });
   roam(table);
   area.replaceChildren(
@@ -80,21 +189,14 @@ function cellElement(cell, day, hour, metric, most, onHour) {
     return el(
       "td",
       { class: cell.kind, title: `${when}: ${cell.words}` },
-      el("span", { class: "visually-hidden", text: cell.words }),
+      el("span.visually-hidden", cell.words),
     );
   }
   const value = metric.of(cell);
   const why = value === null && cell.objects_missing ? ` (${WHY_NOT[cell.objects_missing]})` : "";
   const text = metric.format(value) + why;
   // A button, that the hour can be chosen; one stop of the tab key for all, the arrows go on from it.
-  const choose = el("button", {
-    type: "button",
-    tabindex: "-1",
-    class: "heat-cell",
-    title: `${when}: ${text}, ${plural(cell.frames, "frame")} analysed. Click for this hour of these days.`,
-    "aria-label": `${when}: ${text}`,
-    onclick: () => onHour({ weekday: day, hour }),
-  }, el("span", { class: "heat-value", "aria-hidden": "true", text: value === null ? "–" : brief(metric, value) })); // prettier-ignore
+  const choose = el("button.heat-cell", { tabindex: "-1", title: t("web.analysed_click_for_this_hour_of", { when, text, frames: t("web.count_frames", { count: cell.frames }) }), "aria-label": `${when}: ${text}`, onclick: () => onHour({ weekday: day, hour }) }, el("span.heat-value", { "aria-hidden": "true" }, value === null ? "–" : brief(metric, value))); // prettier-ignore
   const element = el("td", { class: value === null ? "unmeasured" : null }, choose);
   if (value !== null) element.style.setProperty("--heat", String(most ? value / most : 0));
   return element;
@@ -142,14 +244,13 @@ function roam(table) {
  */
 function scale(metric, most, absent) {
   return el(
-    "p",
-    { class: "heat-scale muted small" },
-    el("span", { text: metric.format(0) }),
-    el("span", { class: "heat-ramp", "aria-hidden": "true" }),
-    el("span", { text: `${metric.format(most)} ${metric.axis}` }),
+    "p.heat-scale.muted.small",
+    el("span", metric.format(0)),
+    el("span.heat-ramp", { "aria-hidden": "true" }),
+    el("span", `${metric.format(most)} ${metric.axis}`),
     ...absent.flatMap(({ kind, words }) => [
       el("span", { class: `swatch ${kind}`, "aria-hidden": "true" }),
-      el("span", { text: words }),
+      el("span", words),
     ]),
   );
 }

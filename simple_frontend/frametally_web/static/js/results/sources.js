@@ -1,26 +1,92 @@
-// Small multiples: each source by itself, on one scale, with its numbers; per interval in a table below.
+// What was counted of each label and of each source.
 
 import { sparkline } from "../chart/sparkline.js";
-import { el, refill } from "../shared/dom.js";
-import { moment, number, span } from "../shared/format.js";
+import { intervalOf } from "../shared/checked.js";
+import { el, refill, swatch } from "../shared/dom.js";
+import { moment, number, percent, span } from "../shared/format.js";
 import { allIn, notAnalysedOf, rowsOf, totalIn } from "../shared/series.js";
-import { numberCell, onlyButton, rowOf, sortableTable, valueCell } from "../shared/tables.js";
+import { checkedCell, numberCell, onlyButton, rowOf, sortableTable, valueCell } from "../shared/tables.js";
+import { t } from "../shared/texts.js";
+
+/** @type {import("../shared/tables.js").Order} */
+const labelOrder = { by: "value", falls: true };
+
+const SHOWN = 12;
+
+/**
+ * @param {HTMLElement} area
+ * @param {Api.Counts} counts
+ * @param {Page.Metric} metric
+ * @param {Page.ColorOf} colorOf
+ * @param {(label: string) => void} onLabel
+ */
+export function showBreakdown(area, counts, metric, colorOf, onLabel) {
+  const found = counts.totals.filter((total) => total.label !== null && metric.of(total) !== 0);
+  const most = Math.max(0, ...found.map((total) => metric.of(total) ?? 0));
+  const all = allIn(counts, metric);
+  const lines = found.slice(0, SHOWN);
+  const rowFor = (/** @type {Api.Total} */ total) => {
+    const value = metric.of(total);
+    const label = total.label ?? "";
+    const bar = el("span.bar", { "aria-hidden": "true" });
+    bar.style.width = `${most ? (100 * (value ?? 0)) / most : 0}%`;
+    bar.style.background = colorOf(label);
+    const share = value !== null && all ? percent(value / all) : "";
+    return rowOf(
+      onlyButton(label, () => onLabel(label), swatch(colorOf(label))),
+      el("td.bar-cell", value === null ? null : bar),
+      checkedCell(metric, value, intervalOf(total, metric, counts.frames)),
+      metric.stacks ? numberCell(share, "number muted") : null,
+    );
+  };
+  const columns = [
+    { name: t("web.label"), of: (/** @type {Api.Total} */ { label }) => label },
+    { name: "" },
+    { name: metric.name, id: "value", of: metric.of, isNumber: true },
+    ...(metric.stacks ? [{ name: t("web.share"), of: metric.of, isNumber: true }] : []),
+  ];
+  const left = found.length - lines.length + counts.rest.length;
+  refill(
+    area,
+    lines.length
+      ? sortableTable({
+          name: t("web.by_label_2", { name: metric.name }),
+          kind: "bars",
+          columns,
+          lines,
+          rowFor,
+          order: labelOrder,
+        })
+      : el("p.muted", t("web.nothing_was_found_2")),
+    left > 0 ? el("p.muted.small", t("web.and_more_labels", { left: number(left) })) : "",
+  );
+}
 
 const AT_ONCE = 12;
+
+/**
+ * The interval of an answer of one label.
+ * @param {Pick<Api.Counts, "totals">} answer
+ * @param {Page.Metric} metric
+ * @param {number} frames
+ */
+const aloneIn = ({ totals }, metric, frames) =>
+  totals.length === 1 ? intervalOf(totals[0], metric, frames) : null;
 
 /** @typedef {{source: string, answer: Api.Counts, rows: Page.Row[], notAnalysed: Page.Span[]}} Part */
 
 /** @type {import("../shared/tables.js").Order} */
-const sourceOrder = { by: "Source", falls: false };
+const sourceOrder = { by: t("web.source"), falls: false };
 
 /**
  * @param {HTMLElement} area
  * @param {Api.Counts} counts  by source
  * @param {Page.Metric} metric
+ * @param {Page.Span[]} outside  what was not asked for
  * @param {(source: string) => string} nameOf
  * @param {(source: string) => void} onSource
  */
-export function showSources(area, counts, metric, nameOf, onSource) {
+export function showSources(area, counts, metric, outside, nameOf, onSource) {
   /** @type {Part[]} */
   const parts = counts.sources.map((source) => {
     const isHere = (/** @type {{source: string|null}} */ one) => one.source === source;
@@ -38,12 +104,14 @@ export function showSources(area, counts, metric, nameOf, onSource) {
   const valueOf = (/** @type {Part} */ { answer, rows }) => (rows.length ? allIn(answer, metric) : null);
   const rowFor = (/** @type {Part} */ part) => {
     const { source, answer, rows, notAnalysed } = part;
-    const absent = notAnalysed.length ? "not analysed" : "no footage";
+    const absent = notAnalysed.length ? t("web.not_analysed") : t("web.no_footage");
     const name = nameOf(source);
     return rowOf(
       onlyButton(name, () => onSource(source)),
-      el("td", { class: "spark" }, sparkline(counts, rows, notAnalysed, metric, most)),
-      numberCell(rows.length ? metric.format(allIn(answer, metric)) : absent),
+      el("td.spark", sparkline(counts, rows, notAnalysed, metric, most, outside)),
+      rows.length
+        ? checkedCell(metric, allIn(answer, metric), aloneIn(answer, metric, framesOf(part)))
+        : numberCell(absent),
       numberCell(number(framesOf(part)), "number muted"),
     );
   };
@@ -51,29 +119,31 @@ export function showSources(area, counts, metric, nameOf, onSource) {
   const named = parts.map(({ source, rows, notAnalysed }) => ({ name: nameOf(source), rows, notAnalysed }));
   /** @type {import("../shared/tables.js").Column<Part>[]} */
   const columns = [
-    { name: "Source", of: ({ source }) => nameOf(source) },
-    { name: `Over time, up to ${metric.format(most)}` },
+    { name: t("web.source"), of: ({ source }) => nameOf(source) },
+    { name: t("web.over_time_up_to", { most: metric.format(most) }) },
     { name: metric.name, id: "value", of: valueOf, isNumber: true },
-    { name: "Frames", of: framesOf, isNumber: true },
+    { name: t("web.frames"), of: framesOf, isNumber: true },
   ];
   // The fullest, unless all were asked for; those that are left out are named by the button.
   const isAll = area.dataset.all === "true";
   const ranked = [...parts].sort((a, b) => (valueOf(b) ?? -1) - (valueOf(a) ?? -1));
   const lines = isAll ? parts : parts.filter((part) => ranked.indexOf(part) < AT_ONCE);
-  const more = el("button", {
-    type: "button",
-    class: "button",
-    text: `${number(parts.length - lines.length)} more`,
-    onclick: () => {
-      area.dataset.all = "true";
-      showSources(area, counts, metric, nameOf, onSource);
-      area.querySelector("button")?.focus();
+  const more = el(
+    "button.button",
+    {
+      onclick: () => {
+        area.dataset.all = "true";
+        showSources(area, counts, metric, outside, nameOf, onSource);
+        area.querySelector("button")?.focus();
+      },
     },
-  });
+    t("web.more_4", { length: number(parts.length - lines.length) }),
+  );
   refill(
     area,
     sortableTable({
-      name: lines.length < parts.length ? `The ${AT_ONCE} sources with the most` : "Each source",
+      name:
+        lines.length < parts.length ? t("web.the_sources_with_the_most", { AT_ONCE }) : t("web.each_source"),
       kind: "multiples",
       columns,
       lines,
@@ -94,7 +164,7 @@ export function showSources(area, counts, metric, nameOf, onSource) {
  * @param {boolean} isOpen
  */
 function sourcesNumbers(sources, metric, isOpen) {
-  const details = el("details", {}, el("summary", { text: "Numbers per interval" }));
+  const details = el("details", el("summary", t("web.numbers_per_interval")));
   const fill = () => {
     if (details.open && details.childElementCount === 1) details.append(numbersOf(sources, metric));
   };
@@ -105,7 +175,7 @@ function sourcesNumbers(sources, metric, isOpen) {
 }
 
 /** @type {import("../shared/tables.js").Order} */
-const order = { by: "Interval", falls: false };
+const numbersOrder = { by: t("web.interval"), falls: false };
 
 /**
  * @param {SourceRows[]} sources
@@ -121,18 +191,22 @@ function numbersOf(sources, metric) {
       return row ? totalIn(row, metric) : null;
     };
     const absentAt = (/** @type {number} */ start) =>
-      byStart.has(start) ? "not measured" : isWaiting(start) ? "filmed, not analysed" : "no footage";
+      byStart.has(start)
+        ? t("web.not_measured")
+        : isWaiting(start)
+          ? t("web.filmed_not_analysed")
+          : t("web.no_footage");
     return { name, isNumber: true, of, absentAt };
   });
   const ends = new Map(sources.flatMap(({ rows }) => rows.map((row) => [row.start, row.end])));
   return sortableTable({
-    name: `${metric.name} per interval and source`,
-    columns: [{ name: "Interval", of: (start) => start }, ...columns],
+    name: t("web.per_interval_and_source", { name: metric.name }),
+    columns: [{ name: t("web.interval"), of: (start) => start }, ...columns],
     lines: [...ends.keys()].sort((a, b) => a - b),
     rowFor: (start) => {
-      const when = el("span", { text: moment(start), title: span(start, ends.get(start) ?? start) });
+      const when = el("span", { title: span(start, ends.get(start) ?? start) }, moment(start));
       return rowOf(when, ...columns.map(({ of, absentAt }) => valueCell(metric, of(start), absentAt(start))));
     },
-    order,
+    order: numbersOrder,
   });
 }

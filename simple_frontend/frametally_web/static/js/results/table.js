@@ -1,11 +1,13 @@
 // The chart's numbers as a table: a row per interval with footage, which opens its frames, one per stretch without.
 
-import { filmedPart, measuredPart } from "../chart/words.js";
+import { hasIntervals, intervalIn, intervalOf, intervalOfAll } from "../shared/checked.js";
+import { filmedPart, measuredPart } from "../chart/tooltip.js";
 import { el, refill } from "../shared/dom.js";
-import { moment, number, plural, span } from "../shared/format.js";
+import { moment, number, span } from "../shared/format.js";
 import { joined } from "../shared/metrics.js";
 import { gapsOf, totalIn, valueIn } from "../shared/series.js";
-import { copyButton, numberCell, rowOf, sortableTable, valueCell } from "../shared/tables.js";
+import { checkedCell, copyButton, numberCell, rowOf, sortableTable, valueCell } from "../shared/tables.js";
+import { t } from "../shared/texts.js";
 
 /**
  * A row, a stretch without bars, or a bar that only the other side has.
@@ -13,7 +15,7 @@ import { copyButton, numberCell, rowOf, sortableTable, valueCell } from "../shar
  */
 
 /** @type {import("../shared/tables.js").Order} */
-const order = { by: "Interval", falls: false };
+const order = { by: t("web.interval"), falls: false };
 
 /**
  * @param {HTMLElement} area  filled with the table
@@ -23,15 +25,16 @@ const order = { by: "Interval", falls: false };
  */
 export function showTable(area, view, counts, onBar) {
   const table = sortableTable({
-    name: `${view.metric.name} per interval and label`,
+    name: t("web.per_interval_and_label", { name: view.metric.name }),
+    kind: hasIntervals(view) ? "long checked" : "long",
     columns: columnsOf(view),
     lines: linesOf(view),
     rowFor: (line) => lineElement(line, view, onBar),
     total: totalsElement(view, counts),
     order,
   });
-  const says = plural(view.rows.length, "interval");
-  const tools = el("div", { class: "table-tools" }, el("span", { class: "muted", text: says }));
+  const says = t("web.count_intervals", { count: view.rows.length });
+  const tools = el("div.table-tools", el("span.muted", says));
   tools.append(copyButton(() => table));
   refill(area, tools, table);
 }
@@ -53,9 +56,9 @@ function columnsOf({ series, metric, other }) {
       "row" in line ? (of(line.row, line.position) ?? null) : "beside" in line ? alone(line) : null,
   });
   return [
-    { name: "Interval", of: begin },
+    { name: t("web.interval"), of: begin },
     ...series.map((one) => numbers(one.name, (row) => valueIn(row, one.labels, metric))),
-    numbers("All", (row) => totalIn(row, metric)),
+    numbers(t("web.all"), (row) => totalIn(row, metric)),
     ...(other
       ? [
           numbers(
@@ -65,17 +68,14 @@ function columnsOf({ series, metric, other }) {
           ),
         ]
       : []),
-    numbers("Frames analysed", (row) => row.frames),
+    numbers(t("web.frames_analysed_2"), (row) => row.frames),
   ];
 }
 
 /** @param {Line} line */
 const begin = (line) => ("gap" in line ? line.gap[0] : line.row.start);
 
-/**
- * @param {Page.View} view
- * @returns {Line[]}
- */
+/** @param {Page.View} view */
 function linesOf({ rows, gaps, notAnalysed, outside, range, other }) {
   /** @type {Line[]} */
   const lines = rows.map((row, position) => ({ row, position }));
@@ -96,7 +96,7 @@ function linesOf({ rows, gaps, notAnalysed, outside, range, other }) {
       beside: value,
     })),
   );
-  lines.push(...without(left, "no footage"), ...without(notAnalysed, "filmed, not analysed"));
+  lines.push(...without(left, t("web.no_footage")), ...without(notAnalysed, t("web.filmed_not_analysed")));
   return lines.sort((a, b) => begin(a) - begin(b));
 }
 
@@ -110,20 +110,20 @@ function lineElement(line, view, onBar) {
   if ("beside" in line) return besideElement(line, view);
   if ("gap" in line) {
     return el(
-      "tr",
-      { class: "gap" },
-      el("th", { scope: "row", text: span(...line.gap) }),
-      el("td", { colspan: series.length + (other ? 3 : 2), text: line.why }),
+      "tr.gap",
+      el("th", { scope: "row" }, span(...line.gap)),
+      el("td", { colspan: series.length + (other ? 3 : 2) }, line.why),
     );
   }
   const { row, position } = line;
-  const open = el("button", {
-    type: "button",
-    class: "link",
-    text: moment(row.start),
-    title: span(row.start, row.end),
-    "aria-label": `${moment(row.start)}: show the frames`,
-  });
+  const open = el(
+    "button.link",
+    {
+      title: span(row.start, row.end),
+      "aria-label": t("web.show_the_frames_3", { start: moment(row.start) }),
+    },
+    moment(row.start),
+  );
   const parts = [filmedPart(view, row), measuredPart(view, row)].filter(Boolean);
   const isIn = (/** @type {Page.Span[]} */ spans) =>
     spans.some(([from, to]) => from < row.end && to > row.start);
@@ -134,12 +134,14 @@ function lineElement(line, view, onBar) {
       "th",
       { scope: "row" },
       open,
-      ...parts.map((text) => el("span", { class: "remark", text })),
-      isIn(fileTimes) ? el("span", { class: "remark", text: "time guessed" }) : null,
-      isIn(overlaps) ? el("span", { class: "remark", text: "media overlap" }) : null,
+      ...parts.map((text) => el("span.remark", text)),
+      isIn(fileTimes) ? el("span.remark", t("web.time_guessed")) : null,
+      isIn(overlaps) ? el("span.remark", t("web.media_overlap")) : null,
     ),
-    ...series.map((one) => valueCell(metric, valueIn(row, one.labels, metric))),
-    valueCell(metric, totalIn(row, metric)),
+    ...series.map(({ labels }) =>
+      checkedCell(metric, valueIn(row, labels, metric), intervalIn(row, labels, metric)),
+    ),
+    checkedCell(metric, totalIn(row, metric), intervalOfAll(row, metric)),
     other ? besideCell(metric, other.values[position]) : null,
     numberCell(number(row.frames)),
   );
@@ -150,10 +152,10 @@ function lineElement(line, view, onBar) {
  * @param {Page.View} view
  */
 function besideElement({ gap, beside }, { series, metric }) {
-  const empty = el("td", { class: "gap", colspan: series.length + 1, text: "no footage" });
+  const empty = el("td.gap", { colspan: series.length + 1 }, t("web.no_footage"));
   empty.style.gridColumn = `span ${series.length + 1}`;
-  const time = el("th", { scope: "row", text: moment(gap[0]), title: span(...gap) });
-  return el("tr", {}, time, empty, valueCell(metric, beside), numberCell("–", "number zero"));
+  const time = el("th", { scope: "row", title: span(...gap) }, moment(gap[0]));
+  return el("tr", time, empty, valueCell(metric, beside), numberCell("–", "number zero"));
 }
 
 /**
@@ -161,18 +163,27 @@ function besideElement({ gap, beside }, { series, metric }) {
  * @param {number|null|undefined} value
  */
 const besideCell = (metric, value) =>
-  value === undefined ? valueCell(metric, null, "no footage") : valueCell(metric, value);
+  value === undefined ? valueCell(metric, null, t("web.no_footage")) : valueCell(metric, value);
 
 /**
  * @param {Page.View} view
  * @param {Api.Counts} counts
  */
 function totalsElement({ rows, series, metric, other }, counts) {
-  const name = { detections: "Total", objects: "Total", mean_per_frame: "Mean", peak: "Maximum" }[metric.id];
+  const name = {
+    detections: t("web.total"),
+    objects: t("web.total"),
+    mean_per_frame: t("web.mean"),
+    peak: t("web.maximum"),
+  }[metric.id];
   return rowOf(
-    `${name}, ${plural(rows.length, "interval")}`,
-    ...series.map((one) => valueCell(metric, one.total)),
-    valueCell(metric, joined(metric, counts.totals)),
+    `${name}, ${t("web.count_intervals", { count: rows.length })}`,
+    ...series.map((one) => checkedCell(metric, one.total, one.interval)),
+    checkedCell(
+      metric,
+      joined(metric, counts.totals),
+      counts.totals.length === 1 ? intervalOf(counts.totals[0], metric, counts.frames) : null,
+    ),
     other ? el("td") : null,
     numberCell(number(counts.frames)),
   );

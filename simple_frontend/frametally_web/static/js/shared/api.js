@@ -1,6 +1,7 @@
 // The JSON API. Errors arrive as RFC 9457 problem documents and leave here as ApiError.
 
-import { zoneOf } from "./zones.js";
+import { zoneOf } from "./time.js";
+import { t } from "./texts.js";
 
 export const BASE = "/api/v1";
 
@@ -75,6 +76,15 @@ export async function get(route, query = new URLSearchParams(), signal = undefin
 }
 
 /**
+ * The same of a route that is filled in, or a plug-in's.
+ * @param {string} route
+ * @param {URLSearchParams} [query]
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<any>}
+ */
+export const getFrom = (route, query, signal) => get(/** @type {Api.Route} */ (route), query, signal);
+
+/**
  * Sends JSON to a route, and returns what it answers; null where it has nothing to say (204). Throws as `get` does.
  * @param {"PUT"|"POST"|"PATCH"|"DELETE"} method
  * @param {string} route  its path, filled in
@@ -111,7 +121,7 @@ async function ask(url, signal, { headers, ...sent } = {}) {
     });
   } catch (error) {
     if (isAbort(error)) throw error;
-    throw new ApiError(0, "The server of this page does not answer.", "");
+    throw new ApiError(0, t("web.the_server_of_this_page_does"), "");
   }
   if (!response.ok) throw await problemOf(response);
   try {
@@ -119,7 +129,7 @@ async function ask(url, signal, { headers, ...sent } = {}) {
     return { body, version: versionOf(response) };
   } catch (error) {
     if (isAbort(error)) throw error;
-    throw new ApiError(0, "The server's answer was cut short.", "");
+    throw new ApiError(0, t("web.the_servers_answer_was_cut_short"), "");
   }
 }
 
@@ -139,7 +149,7 @@ async function problemOf(response) {
   const problem = await response.json().catch(() => ({}));
   return new ApiError(
     response.status,
-    problem.detail ?? `The server answered ${response.status}.`,
+    problem.detail ?? t("web.the_server_answered", { status: response.status }),
     problem.remedy ?? "",
     problem,
   );
@@ -177,7 +187,7 @@ class KeptAnswers {
     }
   }
 
-  /** @param {string} url @returns {Kept} */
+  /** @param {string} url */
   #begin(url) {
     const asking = new AbortController();
     /** @type {Kept} */

@@ -1,47 +1,54 @@
 // Building elements. All text goes in as text: names from the data can never become markup.
 
-/** @typedef {Node|string|null} Child */
+import { t } from "./texts.js";
+
+/** @typedef {Node|string|number|null|undefined} Child */
+/** @typedef {Record<string, any>} Attributes  `text`, `on<event>` handlers, booleans, or plain attributes */
 
 /**
- * An element with attributes and children.
- * @template {keyof HTMLElementTagNameMap} Name
- * @param {Name} name  tag name
- * @param {Record<string, any>} attributes  `class`, `text`, `on<event>` handlers, booleans, or plain attributes
- * @param {...Child} children
- * @returns {HTMLElementTagNameMap[Name]}
+ * An element with attributes and children; a button is of type "button", unless its attributes have another.
+ * @template {string} Name
+ * @param {Name} name  the tag, and classes behind dots: "p.muted.small"
+ * @param {...(Attributes|Child)} parts  attributes stand before children
  */
-export function el(name, attributes = {}, ...children) {
-  return fill(document.createElement(name), attributes, children);
+export function el(name, ...parts) {
+  const [tag, ...classes] = name.split(".");
+  const element = document.createElement(tag);
+  if (tag === "button") element.setAttribute("type", "button");
+  if (classes.length) element.className = classes.join(" ");
+  return /** @type {Page.ElementOf<Name>} */ (fill(element, parts));
 }
 
 /**
  * The same for SVG.
  * @template {keyof SVGElementTagNameMap} Name
  * @param {Name} name
- * @param {Record<string, any>} attributes
- * @param {...Child} children
- * @returns {SVGElementTagNameMap[Name]}
+ * @param {...(Attributes|Child)} parts
  */
-export function svg(name, attributes = {}, ...children) {
-  return fill(document.createElementNS("http://www.w3.org/2000/svg", name), attributes, children);
+export function svg(name, ...parts) {
+  return fill(document.createElementNS("http://www.w3.org/2000/svg", name), parts);
 }
 
 /**
  * @template {Element} E
  * @param {E} element
- * @param {Record<string, any>} attributes
- * @param {Child[]} children
- * @returns {E}
+ * @param {(Attributes|Child)[]} parts
  */
-function fill(element, attributes, children) {
-  for (const [key, value] of Object.entries(attributes)) {
-    if (value === null || value === undefined || value === false) continue;
-    if (key === "text") element.textContent = value;
-    else if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
-    else element.setAttribute(key, value === true ? "" : String(value));
+function fill(element, parts) {
+  for (const part of parts) {
+    if (part instanceof Node || typeof part === "string") element.append(part);
+    else if (typeof part === "number") element.append(String(part));
+    else for (const [key, value] of Object.entries(part ?? {})) setAttribute(element, key, value);
   }
-  element.append(...children.filter((child) => child !== null));
   return element;
+}
+
+/** @param {Element} element @param {string} key @param {any} value */
+function setAttribute(element, key, value) {
+  if (value === null || value === undefined || value === false) return;
+  if (key === "text") element.textContent = value;
+  else if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
+  else element.setAttribute(key, value === true ? "" : String(value));
 }
 
 /**
@@ -50,11 +57,10 @@ function fill(element, attributes, children) {
  * @returns {(Node|string)[]}
  */
 export const withCode = (text) =>
-  text.split("`").map((part, position) => (position % 2 ? el("code", { text: part }) : part));
+  text.split("`").map((part, position) => (position % 2 ? el("code", part) : part));
 
 /**
  * The element with an id that the page is sure to have.
- * @returns {HTMLElement}
  * @param {string} id
  */
 export function byId(id) {
@@ -68,11 +74,10 @@ export function byId(id) {
  * @template {HTMLElement} E
  * @param {string} id
  * @param {new () => E} kind
- * @returns {E}
  */
 export function control(id, kind) {
   const element = byId(id);
-  if (!(element instanceof kind)) throw new Error(`#${id} is no ${kind.name}.`);
+  if (!(element instanceof kind)) throw new Error(`#${id} is not a ${kind.name}.`);
   return element;
 }
 
@@ -98,7 +103,7 @@ const nameOf = (element) => element?.ariaLabel || element?.textContent;
  * @param {string} color
  */
 export function swatch(color) {
-  const square = el("span", { class: "swatch", "aria-hidden": "true" });
+  const square = el("span.swatch", { "aria-hidden": "true" });
   square.style.background = color;
   return square;
 }
@@ -111,14 +116,24 @@ export function swatch(color) {
  * @param {Record<string, any>} [attributes]
  */
 export const iconButton = (name, sign, onclick, attributes = {}) =>
-  el("button", {
-    type: "button",
-    class: "button icon",
-    "aria-label": name,
-    text: sign,
-    onclick,
-    ...attributes,
+  el("button.button.icon", { type: "button", "aria-label": name, onclick, ...attributes }, sign);
+
+/**
+ * Brings elements into an area in their order, each moved only if it must be, and takes all others out; what had the
+ * keyboard has it still.
+ * @param {HTMLElement} area
+ * @param {HTMLElement[]} elements
+ */
+export function arrange(area, elements) {
+  const { activeElement: held } = document;
+  const wanted = new Set(/** @type {Element[]} */ (elements));
+  for (const child of [...area.children]) if (!wanted.has(child)) child.remove();
+  elements.forEach((element, at) => {
+    if (area.children[at] !== element) area.insertBefore(element, area.children[at] ?? null);
   });
+  if (held instanceof HTMLElement && held !== document.activeElement && area.contains(held))
+    held.focus({ preventScroll: true });
+}
 
 /**
  * Lets a click beside an open list, or Escape, close it.
@@ -138,14 +153,49 @@ export function closeFromOutside(details) {
 /**
  * Options of a select, exchanged only if they differ, so that an open list stays open.
  * @param {HTMLSelectElement} select
- * @param {[value: string, text: string][]} options
+ * @param {string[][]} options  value and text of each
  * @param {string} chosen
  */
 export function fillSelect(select, options, chosen) {
   const wanted = JSON.stringify(options);
   if (select.dataset.options !== wanted) {
-    select.replaceChildren(...options.map(([value, text]) => el("option", { value, text })));
+    select.replaceChildren(...options.map(([value, text]) => el("option", { value }, text)));
     select.dataset.options = wanted;
   }
   select.value = chosen;
 }
+
+/**
+ * @param {string} text
+ * @param {Element} button
+ * @param {{done?: string, otherwise?: string}} [says]  what the button says then; where the browser refuses
+ * @returns {Promise<boolean>} whether it was copied
+ */
+export async function copyText(
+  text,
+  button,
+  { done = t("web.copied"), otherwise = t("web.not_copied") } = {},
+) {
+  const usual = button.textContent;
+  let isCopied = true;
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    isCopied = false;
+  }
+  button.textContent = isCopied ? done : otherwise;
+  setTimeout(() => (button.textContent = usual), 2500);
+  return isCopied;
+}
+
+/** @type {{yield?: () => Promise<void>}|undefined} */
+const scheduler = /** @type {any} */ (globalThis).scheduler;
+
+/** @returns {Promise<void>} what comes after it is a task of its own */
+export const nextTask = () => scheduler?.yield?.() ?? new Promise((resolve) => setTimeout(resolve));
+
+/**
+ * When the page is laid out and painted: who asks for places and sizes then has them for nothing.
+ * @param {() => void} then
+ */
+export const afterFrame = (then) => requestAnimationFrame(() => setTimeout(then));

@@ -1,12 +1,14 @@
-// Numbers, durations and times as English writes them, which the page speaks, in the time zone that was chosen.
+// Numbers, durations and times as the page's language writes them, in the time zone that was chosen.
 
+import { LOCALE, t } from "./texts.js";
 import { msOf, partsOf, plus, startOf, zoneInUse } from "./time.js";
-
-export const LOCALE = "en-GB";
 
 const whole = new Intl.NumberFormat(LOCALE);
 // In en-GB a million is "1m", which reads as a metre beside hours and minutes.
-const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
+const compact = new Intl.NumberFormat(LOCALE === "en-GB" ? "en" : LOCALE, {
+  notation: "compact",
+  maximumFractionDigits: 1,
+});
 const percents = new Intl.NumberFormat(LOCALE, { style: "percent", maximumFractionDigits: 0 });
 const changes = new Intl.NumberFormat(LOCALE, {
   style: "percent",
@@ -81,13 +83,26 @@ export function difference(value) {
  */
 const withMinus = (text) => text.replace("-", "\u2212");
 
+/** @type {Record<string, string>} */
+const PLURALS = {
+  person: "people",
+  sheep: "sheep",
+  skis: "skis",
+  scissors: "scissors",
+  mouse: "mice",
+  knife: "knives",
+};
+
 /**
- * "1 frame", "2 frames"
+ * "1 car", "2 buses", "3 people": a label as a word of a sentence. A label that is no English word keeps its spelling,
+ * as all do on a page of another language.
+ * @param {string} label
  * @param {number} count
- * @param {string} noun
- * @param {string} [nouns]
  */
-export const plural = (count, noun, nouns = `${noun}s`) => `${number(count)} ${count === 1 ? noun : nouns}`;
+export function pluralOf(label, count) {
+  if (count === 1 || LOCALE !== "en-GB" || !/^[a-z][a-z ]*$/.test(label)) return label;
+  return PLURALS[label] ?? `${label}${/(s|x|z|ch|sh)$/.test(label) ? "es" : "s"}`;
+}
 
 /** @type {[seconds: number, unit: string, display: "short"|"long"][]} */
 const UNITS = [
@@ -152,6 +167,15 @@ export const moment = (ms) => dates({ ...DAY, ...SECONDS, ...clock(ms), ...offse
  * @param {number} ms
  */
 export const toTheMinute = (ms) => dates({ ...DAY, ...MINUTES, ...offsetOn(ms) }).format(ms);
+
+/**
+ * 1 May, 08:00; with the year, unless it is this one.
+ * @param {number} ms
+ */
+export const minuteOfYear = (ms) =>
+  partsOf(ms).year === partsOf(Date.now()).year
+    ? dates({ month: "short", day: "numeric", ...MINUTES }).format(ms)
+    : toTheMinute(ms);
 
 /**
  * 08:00:05
@@ -227,6 +251,22 @@ export function shortSpan(fromMs, toMs) {
 }
 
 /**
+ * "08:00 – 08:15", or "Tue 18 Nov, 17:15 – 17:30": an interval of a range whose day, or year, the reader knows.
+ * @param {number} fromMs
+ * @param {number} toMs  exclusive
+ * @param {number} firstMs  of the range
+ * @param {number} lastMs  exclusive
+ */
+export function spanAmong(fromMs, toMs, firstMs, lastMs) {
+  if (isOneDay(firstMs, lastMs)) return shortSpan(fromMs, toMs);
+  /** @type {Intl.DateTimeFormatOptions} */
+  const days = { weekday: "short", month: "short", day: "numeric" };
+  if (partsOf(firstMs).year !== partsOf(lastMs - 1).year) days.year = "numeric";
+  if (isMidnight(fromMs) && isMidnight(toMs)) return dates(days).formatRange(fromMs, toMs - 1);
+  return range(days, fromMs, toMs);
+}
+
+/**
  * Whether a range lies in one day.
  * @param {number} fromMs
  * @param {number} toMs  exclusive
@@ -280,4 +320,4 @@ export function fromInput(text) {
  * Behind a sentence: the zone of the picture that it is about.
  * @param {string|null} zone
  */
-export const within = (zone) => (zone ? `, within ${zone}` : "");
+export const within = (zone) => (zone ? t("web.within_3", { zone }) : "");

@@ -1,6 +1,7 @@
 // What can be counted, and how labels are put together: sums for most, the maximum for the peak.
 
 import { bigNumber, mean, number } from "./format.js";
+import { t } from "./texts.js";
 
 /** @param {number[]} values */
 const sum = (values) => values.reduce((total, value) => total + value, 0);
@@ -11,11 +12,11 @@ const greatest = (values) => values.reduce((most, value) => Math.max(most, value
 export const METRICS = {
   detections: {
     id: "detections",
-    name: "Detections",
-    title: "Detections over time",
-    axis: "detections",
+    name: t("web.detections_2"),
+    title: t("web.detections_over_time"),
+    axis: t("web.detections"),
     perInterval: true,
-    explanation: "Boxes found in the frames analysed: one car seen in ten frames counts ten times.",
+    explanation: t("web.boxes_found_in_the_frames_analysed"),
     of: (measures) => measures.detections,
     join: sum,
     format: (value) => (value === null ? "–" : number(value)),
@@ -23,11 +24,11 @@ export const METRICS = {
   },
   mean_per_frame: {
     id: "mean_per_frame",
-    name: "Mean per frame",
-    title: "Mean per frame over time",
-    axis: "detections per frame",
+    name: t("web.mean_per_frame"),
+    title: t("web.mean_per_frame_over_time"),
+    axis: t("web.detections_per_frame"),
     perInterval: false,
-    explanation: "Detections divided by the frames analysed: how many were in the picture at a time.",
+    explanation: t("web.detections_divided_by_the_frames_analysed"),
     of: (measures) => measures.mean_per_frame ?? 0,
     join: sum,
     format: mean,
@@ -35,11 +36,11 @@ export const METRICS = {
   },
   peak: {
     id: "peak",
-    name: "Peak in one frame",
-    title: "Peak in one frame over time",
-    axis: "most in one frame",
+    name: t("web.peak_in_one_frame"),
+    title: t("web.peak_in_one_frame_over_time"),
+    axis: t("web.most_in_one_frame"),
     perInterval: false,
-    explanation: "The most of one label in a single frame: a maximum, never a sum.",
+    explanation: t("web.the_most_of_one_label_in_2"),
     of: (measures) => measures.peak,
     join: greatest,
     format: (value) => (value === null ? "–" : number(value)),
@@ -47,30 +48,29 @@ export const METRICS = {
   },
   objects: {
     id: "objects",
-    name: "Unique objects",
-    title: "Unique objects over time",
-    axis: "unique objects",
+    name: t("web.unique_objects_2"),
+    title: t("web.unique_objects_over_time"),
+    axis: t("web.unique_objects"),
     perInterval: true,
-    explanation: "Objects followed from frame to frame, each counted once, where it was first seen.",
+    explanation: t("web.objects_followed_from_frame_to_frame"),
     of: (measures) => measures.objects,
     join: sum,
-    format: (value) => (value === null ? "not measured" : number(value)),
+    format: (value) => (value === null ? t("web.not_measured") : number(value)),
     stacks: true,
   },
 };
 
 /** Why unique objects are not known. @type {Record<Api.ObjectsMissing, string>} */
 export const WHY_NOT = {
-  not_tracked: "objects were not followed",
-  too_slow: "too few frames a second",
-  too_weak: "seen, but too weakly to follow",
+  not_tracked: t("web.objects_were_not_followed"),
+  too_slow: t("web.too_few_frames_a_second"),
+  too_weak: t("web.seen_but_too_weakly_to_follow"),
 };
 
 /**
  * Several labels together; null where the metric of one of them was not measured.
  * @param {Page.Metric} metric
  * @param {Api.Measures[]} measures
- * @returns {number|null}
  */
 export function joined(metric, measures) {
   if (metric.id === "objects") return objectsOf(measures);
@@ -82,7 +82,6 @@ export function joined(metric, measures) {
 /**
  * Objects of several labels: known if half of all their boxes lie in tracks, as `rules/objects.py` has it of one.
  * @param {Api.Measures[]} measures
- * @returns {number|null}
  */
 function objectsOf(measures) {
   const followed = measures.flatMap((one) => one.objects ?? one.followed_objects ?? []);

@@ -53,7 +53,6 @@ export function colorsOf(ranked, shown) {
 /**
  * The labels that get a bar colour of their own, and those that share one.
  * @param {string[]} labels
- * @returns {{own: string[], shared: string[]}}
  */
 export function groupLabels(labels) {
   if (labels.length <= COLORS + 1) return { own: labels, shared: [] };

@@ -1,16 +1,15 @@
 // From the API's answer to what the chart, the table and the tiles show: a row per interval with footage.
 
+import { intervalOf } from "./checked.js";
 import { joined, METRICS } from "./metrics.js";
 import { groupLabels } from "./palette.js";
 import { outsideOf, together } from "./spans.js";
+import { t } from "./texts.js";
 
 // Less is worth telling: a sampler's jitter is not.
 const PARTIAL = 0.95;
 
-/**
- * @param {Pick<Api.Counts, "coverage"|"buckets">} counts
- * @returns {Page.Row[]}
- */
+/** @param {Pick<Api.Counts, "coverage"|"buckets">} counts */
 export function rowsOf({ coverage, buckets }) {
   /** @type {Map<number, Page.Row>} */
   const rows = new Map();
@@ -28,7 +27,6 @@ export function rowsOf({ coverage, buckets }) {
  * @param {Page.Span[]} others  that are no holes either: not analysed, not asked for
  * @param {number} from
  * @param {number} to
- * @returns {Page.Span[]}
  */
 export function gapsOf(rows, others, from, to) {
   /** @type {Page.Span[]} */
@@ -58,14 +56,17 @@ export function rankedLabels({ labels, totals }, metric) {
  * @param {Api.Counts} counts
  * @param {Page.Metric} metric
  * @param {Page.ColorOf} colorOf
- * @returns {Page.Series[]}
  */
 export function seriesOf(counts, metric, colorOf) {
   const totals = new Map(counts.totals.map((total) => [total.label, total]));
   /** @param {(string|null)[]} labels */
   const sumsOf = (labels) => {
     const of = labels.flatMap((label) => totals.get(label) ?? []);
-    return { total: joined(metric, of), measured: metric.id === "objects" ? measuredOf(of) : null };
+    return {
+      total: joined(metric, of),
+      measured: metric.id === "objects" ? measuredOf(of) : null,
+      interval: of.length === 1 ? intervalOf(of[0], metric, counts.frames) : null,
+    };
   };
   const { own, shared } = groupLabels(rankedLabels(counts, metric));
   /** @type {Page.Series[]} */
@@ -79,7 +80,7 @@ export function seriesOf(counts, metric, colorOf) {
   if (!others.length) return series;
   /** @type {(string|null)[]} */
   const labels = counts.rest.length ? [...shared, null] : shared;
-  const name = `${others.length} other labels`;
+  const name = t("web.other_labels", { length: others.length });
   return [...series, { name, labels, title: others.join(", "), color: colorOf(null), ...sumsOf(labels) }];
 }
 
@@ -136,7 +137,6 @@ function measuredOf(measures) {
 /**
  * Stretches that were filmed and are not in the counts.
  * @param {Pick<Api.Counts, "not_analysed">} counts
- * @returns {Page.Span[]}
  */
 export const notAnalysedOf = ({ not_analysed: bars }) =>
   together((bars ?? []).map(({ start_ms: start, end_ms: end }) => [start, end]));
@@ -154,7 +154,6 @@ export const allIn = ({ coverage, totals }, metric) =>
  * is not known. Single pictures cover no time.
  * @param {Page.Row} row
  * @param {Page.Span} range  that was asked for: bars at its ends reach beyond it
- * @returns {{filmed: number, of: number}|null}
  */
 export function partOf({ start, end, coveredS }, [from, to]) {
   const of = Math.min(end, to) - Math.max(start, from);

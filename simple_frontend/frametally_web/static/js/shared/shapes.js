@@ -4,7 +4,7 @@ import { svg } from "./dom.js";
 import { themeColor } from "./palette.js";
 
 /** @typedef {{name: string, points: [number, number][], width_px: number, height_px: number}} Shape */
-/** @typedef {import("../frames/name_places.js").Size} Size */
+/** @typedef {import("../frames/boxed_picture.js").Size} Size */
 /**
  * @typedef {Object} Shown
  * @property {Shape[]} [lines]

@@ -10,7 +10,6 @@ const DAY_MIN = 1440;
  * @param {number} from  ms
  * @param {number} to  ms
  * @param {number} interval  of the bars, in seconds
- * @returns {Page.Span[]}
  */
 export function outsideOf({ hours, weekdays }, from, to, interval) {
   const isAllDay = !hours || interval >= 86_400;
@@ -29,6 +28,18 @@ export function outsideOf({ hours, weekdays }, from, to, interval) {
     }
   }
   return together(outside);
+}
+
+/**
+ * The part of an interval that was asked for; all of it, where nothing says what was.
+ * @param {{start_ms: number, end_ms: number}} interval
+ * @param {Api.Counts["asked"]} asked
+ * @returns {Page.Span}
+ */
+export function askedPart({ start_ms: start, end_ms: end }, asked) {
+  const parts = (asked ?? []).filter((one) => one.from_ms < end && one.to_ms > start);
+  if (!parts.length) return [start, end];
+  return [Math.max(start, parts[0].from_ms), Math.min(end, parts[parts.length - 1].to_ms)];
 }
 
 /**
@@ -52,7 +63,6 @@ function minutesWithout(hours) {
 /**
  * Spans that touch or overlap, as one.
  * @param {Page.Span[]} spans
- * @returns {Page.Span[]}
  */
 export function together(spans) {
   /** @type {Page.Span[]} */

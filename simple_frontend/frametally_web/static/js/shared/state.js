@@ -1,7 +1,7 @@
 // What the viewer has chosen, and its form in the page's address: a link reproduces the view.
 
 import { METRICS } from "./metrics.js";
-import { isZone, zoneOf } from "./zones.js";
+import { isZone, zoneOf } from "./time.js";
 
 /** @type {Readonly<Page.State>} */
 export const DEFAULT = Object.freeze({

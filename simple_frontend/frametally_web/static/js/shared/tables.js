@@ -1,11 +1,13 @@
 // Tables, as all of the page's are built; most can be sorted by each column, and copied as text.
 
-import { el } from "./dom.js";
+import { rangeWords } from "./checked.js";
+import { copyText, el } from "./dom.js";
+import { t } from "./texts.js";
 
 /**
  * @param {Object} parts
  * @param {string} [parts.kind]  its class
- * @param {HTMLElement} [parts.caption]
+ * @param {string|HTMLElement} [parts.caption]  a text is for those who hear it
  * @param {HTMLElement[]} parts.headings
  * @param {HTMLElement[]|HTMLElement} parts.rows  or the body itself
  * @param {HTMLElement} [parts.total]  the last row
@@ -14,18 +16,12 @@ export function tableOf({ kind, caption, headings, rows, total }) {
   return el(
     "table",
     { class: kind },
-    caption ?? null,
-    el("thead", {}, el("tr", {}, ...headings)),
-    Array.isArray(rows) ? el("tbody", {}, ...rows) : rows,
-    total ? el("tfoot", {}, total) : null,
+    typeof caption === "string" ? el("caption.visually-hidden", caption) : caption,
+    el("thead", el("tr", ...headings)),
+    Array.isArray(rows) ? el("tbody", ...rows) : rows,
+    total ? el("tfoot", total) : null,
   );
 }
-
-/**
- * A table's name for those who hear it.
- * @param {string} text
- */
-export const spokenCaption = (text) => el("caption", { class: "visually-hidden", text });
 
 /**
  * Headings of columns; numbers stand on the right.
@@ -35,12 +31,12 @@ export const spokenCaption = (text) => el("caption", { class: "visually-hidden",
 export const headingsOf = (names, isNumber) =>
   names.map((text, position) =>
     text
-      ? el("th", { scope: "col", class: isNumber(position) ? "number" : null, title: text, text })
+      ? el("th", { scope: "col", class: isNumber(position) ? "number" : null, title: text }, text)
       : el("td"),
   );
 
 /** @param {string|null} text @param {string} [kind] */
-export const numberCell = (text, kind = "number") => el("td", { class: kind, text });
+export const numberCell = (text, kind = "number") => el("td", { class: kind }, text);
 
 /**
  * A row with its heading.
@@ -49,7 +45,7 @@ export const numberCell = (text, kind = "number") => el("td", { class: kind, tex
  */
 export function rowOf(heading, ...cells) {
   const first = Array.isArray(heading) ? heading : [heading];
-  return el("tr", {}, el("th", { scope: "row" }, ...first), ...cells);
+  return el("tr", el("th", { scope: "row" }, ...first), ...cells);
 }
 
 /**
@@ -58,8 +54,22 @@ export function rowOf(heading, ...cells) {
  * @param {number|null} value
  * @param {string} [absent]
  */
-export const valueCell = (metric, value, absent = "not measured") =>
+export const valueCell = (metric, value, absent = t("web.not_measured")) =>
   numberCell(value === null ? absent : metric.format(value), value ? "number" : "number zero");
+
+/**
+ * A cell of a metric with its interval, where an accuracy check gives one.
+ * @param {Page.Metric} metric
+ * @param {number|null} value
+ * @param {Page.Interval|null} interval
+ */
+export function checkedCell(metric, value, interval) {
+  const cell = valueCell(metric, value);
+  if (!interval) return cell;
+  cell.title = t("web.estimate_without_the_models_errors", { estimate: metric.format(interval.estimate) });
+  cell.append(el("span.interval", rangeWords(metric, interval)));
+  return cell;
+}
 
 /**
  * A heading that shows its label, or its source, alone.
@@ -68,12 +78,7 @@ export const valueCell = (metric, value, absent = "not measured") =>
  * @param {Node|null} [mark]
  */
 export const onlyButton = (name, onclick, mark = null) =>
-  el(
-    "button",
-    { type: "button", class: "link plain", title: `Show only ${name}`, onclick },
-    mark,
-    el("span", { class: "name", text: name }),
-  );
+  el("button.link.plain", { title: t("web.show_only", { name }), onclick }, mark, el("span.name", name));
 
 /**
  * A table that can be scrolled by the keyboard.
@@ -81,7 +86,7 @@ export const onlyButton = (name, onclick, mark = null) =>
  * @param {HTMLElement} table
  */
 export const scrollable = (name, table) =>
-  el("div", { class: "table-area", tabindex: 0, role: "region", "aria-label": name }, table);
+  el("div.table-area", { tabindex: 0, role: "region", "aria-label": name }, table);
 
 /** By which column a table is sorted; its owner keeps it, so that it outlives the table. @typedef {{by: string, falls: boolean}} Order */
 
@@ -110,8 +115,8 @@ export function sortableTable({ name, kind = "long", columns, lines, rowFor, tot
   const rows = new Map(lines.map((line) => [line, rowFor(line)]));
   const body = el("tbody");
   const headings = columns.map((column) => {
-    if (!column.of) return column.name ? el("th", { scope: "col", text: column.name }) : el("td");
-    const button = el("button", { type: "button", class: "sort", text: column.name, title: column.name });
+    if (!column.of) return column.name ? el("th", { scope: "col" }, column.name) : el("td");
+    const button = el("button.sort", { title: column.name }, column.name);
     button.addEventListener("click", () => {
       order.falls = order.by === idOf(column) ? !order.falls : Boolean(column.isNumber);
       order.by = idOf(column);
@@ -128,7 +133,7 @@ export function sortableTable({ name, kind = "long", columns, lines, rowFor, tot
     body.append(...sorted(lines, chosen, order.falls).map((line) => rows.get(line) ?? ""));
   };
   sort();
-  const table = tableOf({ kind, caption: spokenCaption(name), headings, rows: body, total });
+  const table = tableOf({ kind, caption: name, headings, rows: body, total });
   table.style.setProperty("--columns", String(columns.length - 1));
   return table;
 }
@@ -156,17 +161,11 @@ function sorted(lines, { of = () => null }, falls) {
  * @param {() => HTMLTableElement|null} tableNow
  */
 export function copyButton(tableNow) {
-  const button = el("button", { type: "button", class: "button", text: "Copy as text" });
-  button.addEventListener("click", async () => {
+  const button = el("button.button", t("web.copy_as_text"));
+  button.addEventListener("click", () => {
     const rows = [...(tableNow()?.rows ?? [])];
     const text = rows.map((row) => [...row.cells].map(textOf).join("\t")).join("\n");
-    try {
-      await navigator.clipboard.writeText(text);
-      button.textContent = "Table copied";
-    } catch {
-      button.textContent = "Copying is not allowed here";
-    }
-    setTimeout(() => (button.textContent = "Copy as text"), 2500);
+    copyText(text, button, { done: t("web.table_copied"), otherwise: t("web.copying_is_not_allowed_here") });
   });
   return button;
 }

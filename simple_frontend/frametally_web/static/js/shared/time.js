@@ -1,6 +1,33 @@
-// Local time by the clock of the zone that was chosen: what a moment is called there, and which moment a name means.
+// Time zones and local time: what a moment is called by the clocks of a zone, and which moment a name means.
 
-import { OWN_ZONE } from "./zones.js";
+import { LOCALE } from "./texts.js";
+
+/** The time zone that this browser is in. */
+export const OWN_ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+
+let unchosen = OWN_ZONE;
+
+/** Where none is chosen, UTC: bars of the browser's zone cannot be made of what is stored. */
+export function giveUpOwnZone() {
+  unchosen = "UTC";
+}
+
+/** Whether the browser's own zone can be shown. */
+export const hasOwnZone = () => unchosen === OWN_ZONE;
+
+/** @param {Page.State} state */
+export const zoneOf = (state) => state.timezone ?? unchosen;
+
+/** @param {string|null} name */
+export function isZone(name) {
+  if (!name) return false;
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: name });
+    return !/^[+-]/.test(name);
+  } catch {
+    return false;
+  }
+}
 
 /** @typedef {"second"|"minute"|"hour"|"day"|"week"|"month"|"year"} Unit */
 /**
@@ -15,6 +42,10 @@ import { OWN_ZONE } from "./zones.js";
  */
 
 const DAY_MS = 86_400_000;
+/** The first is Monday. */
+export const WEEKDAYS = [1, 2, 3, 4, 5, 6, 7].map((day) =>
+  new Intl.DateTimeFormat(LOCALE, { weekday: "short", timeZone: "UTC" }).format(Date.UTC(2024, 0, day)),
+);
 /** The last moment that a Date can tell; the first lies as far before 1970. */
 const LAST_MS = 8.64e15;
 /** Units that every hour has alike. @type {Record<string, number>} */

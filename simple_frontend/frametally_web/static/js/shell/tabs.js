@@ -1,7 +1,7 @@
 // Tabs: one of several panels is shown; which one stands in the address, so that a link leads to it.
 
 import { el } from "../shared/dom.js";
-import { rove } from "./roving.js";
+import { rove } from "./navigation.js";
 
 const NAME = "tab";
 let made = 0;
@@ -18,20 +18,14 @@ export class Tabs {
     made += 1;
     this.tabs = tabs;
     this.onShown = onShown;
-    this.list = el("div", { class: "tabs", role: "tablist", "aria-label": label });
+    this.list = el("div.tabs", { role: "tablist", "aria-label": label });
     /** @type {Map<string, {button: HTMLButtonElement, mark: HTMLElement}>} */
     this.heads = new Map();
     for (const { name, title, panel } of tabs) {
-      const mark = el("span", { class: "tab-mark" });
+      const mark = el("span.tab-mark");
       const button = el(
         "button",
-        {
-          type: "button",
-          role: "tab",
-          id: `tab-${made}-${name}`,
-          "data-tab": name,
-          onclick: () => this.#choose(name),
-        },
+        { role: "tab", id: `tab-${made}-${name}`, "data-tab": name, onclick: () => this.#choose(name) },
         title,
         mark,
       );
@@ -48,7 +42,7 @@ export class Tabs {
       if (["ArrowLeft", "ArrowRight", "Home", "End"].includes(event.key)) event.stopPropagation();
     });
     rove(this.list);
-    this.element = el("div", { class: "tabbed" }, this.list, ...tabs.map(({ panel }) => panel));
+    this.element = el("div.tabbed.stack", this.list, ...tabs.map(({ panel }) => panel));
     const asked = new URLSearchParams(location.search).get(NAME) ?? "";
     this.shown = "";
     this.show(this.heads.has(asked) ? asked : tabs[0].name);

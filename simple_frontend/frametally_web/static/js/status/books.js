@@ -1,22 +1,50 @@
-// The books as words and tables: the equation of all sources and of each, the stages, dead letters with their reasons,
-// runs with their reports.
+// The books as words, tables and pictures: the equation of all sources and of each, the stages, dead letters with their
+// reasons, runs with their reports.
 
+import { framePicture } from "../frames/boxed_picture.js";
 import { el, withCode } from "../shared/dom.js";
-import { moment, number, plural, roughly, toTheMinute } from "../shared/format.js";
+import { moment, number, roughly, toTheMinute } from "../shared/format.js";
 import { numberCell, rowOf, scrollable, tableOf } from "../shared/tables.js";
+import { t } from "../shared/texts.js";
+
+/**
+ * @param {Api.DeadLetterFrame} letter
+ * @param {(source: string) => string} nameOf
+ * @param {HTMLElement|null} buttons
+ */
+export function deadLetterCard(
+  { cause, reason, source, captured_at_ms: at, image_url: url },
+  nameOf,
+  buttons,
+) {
+  const where = source === null ? t("web.its_message_does_not_name_a") : nameOf(source);
+  const title = at === null ? where : `${where} · ${moment(at)}`;
+  return el(
+    "article.frame-card.dead-letter",
+    { "aria-label": `${cause}: ${title}` },
+    url
+      ? framePicture({ image_url: `${url}&w=320`, width_px: null, height_px: null, boxes: [] }, () => "", {
+          alt: t("web.the_stored_picture_of", { title }),
+          lazy: true,
+          missing: t("web.no_picture_can_be_shown"),
+        })
+      : el("span.picture.missing", t("web.its_message_names_no_picture")),
+    el("div.dead-letter-words", el("p.muted.small", title), el("p", `${reason}.`), buttons),
+  );
+}
 
 /** Of many sources each has a line of its own. */
 const FIRST_LINES = 8;
 
 const COLUMNS = /** @type {const} */ ([
-  ["expected", "Expected"],
-  ["announced", "Announced"],
-  ["detected", "Detected"],
-  ["dead_lettered", "Dead letters"],
-  ["forgotten", "Forgotten"],
-  ["overlapped", "Overlapped"],
-  ["counted", "Counted"],
-  ["indexed", "Indexed"],
+  ["expected", t("web.expected")],
+  ["announced", t("web.announced")],
+  ["detected", t("web.detected")],
+  ["dead_lettered", t("web.dead_letters")],
+  ["forgotten", t("web.forgotten")],
+  ["overlapped", t("web.overlapped")],
+  ["counted", t("web.counted")],
+  ["indexed", t("web.indexed")],
 ]);
 
 /**
@@ -34,21 +62,27 @@ export function equation({ sources }) {
   const missing = announced - detected - dead - forgotten - overlapped;
   return [
     announced < expected
-      ? `${number(announced)} of ${number(expected)} announced`
-      : `${number(announced)} announced`,
-    missing ? (missing > 0 ? ", so far " : ", but ") : " = ",
-    `${number(detected)} detected`,
-    dead ? ` + ${plural(dead, "dead letter")}` : "",
-    forgotten ? ` + ${number(forgotten)} forgotten` : "",
-    overlapped ? ` + ${number(overlapped)} overlapped` : "",
-    `; ${number(sum((one) => one.counted))} counted, ${number(sum((one) => one.indexed))} indexed`,
+      ? t("web.of_announced", { announced: number(announced), expected: number(expected) })
+      : t("web.announced_2", { announced: number(announced) }),
+    missing ? (missing > 0 ? t("web.so_far") : t("web.but")) : " = ",
+    t("web.detected_2", { detected: number(detected) }),
+    dead ? ` + ${t("web.count_dead_letters", { count: dead })}` : "",
+    forgotten ? t("web.forgotten_2", { forgotten: number(forgotten) }) : "",
+    overlapped ? t("web.overlapped_2", { overlapped: number(overlapped) }) : "",
+    t("web.counted_indexed", {
+      sum: number(sum((one) => one.counted)),
+      sum2: number(sum((one) => one.indexed)),
+    }),
   ].join("");
 }
 
 /** @param {Api.Books} books */
 export function pace({ frames_per_s: perSecond, eta_s: eta }) {
   if (!perSecond || !eta) return "";
-  return `${number(Math.round(perSecond))} frames a second, ${roughly(eta * 1000)} left`;
+  return t("web.frames_a_second_left", {
+    perSecond: number(Math.round(perSecond)),
+    eta: roughly(eta * 1000),
+  });
 }
 
 /**
@@ -57,14 +91,23 @@ export function pace({ frames_per_s: perSecond, eta_s: eta }) {
  * @param {boolean} isOpen  whether the lines after the first are shown
  */
 export function todo({ behind, broken, lost_messages: lost }, isOpen) {
-  const lines = [...broken, ...behind, ...(lost ? [`${plural(lost, "message")} of the log were lost`] : [])];
+  const lines = [
+    ...broken,
+    ...behind,
+    ...(lost ? [t("web.of_the_log_were_lost", { lost: t("web.count_messages", { count: lost }) })] : []),
+  ];
   const [first, rest] = [lines.slice(0, FIRST_LINES), lines.slice(FIRST_LINES)];
   const list = (/** @type {string[]} */ some) =>
-    el("ul", { class: "todo" }, ...some.map((text) => el("li", {}, ...withCode(text))));
+    el("ul.todo", ...some.map((text) => el("li", ...withCode(text))));
   if (!first.length) return "";
   const more = () =>
-    el("details", { open: isOpen }, el("summary", { text: `${number(rest.length)} more` }), list(rest));
-  return el("div", {}, list(first), rest.length ? more() : null);
+    el(
+      "details",
+      { open: isOpen },
+      el("summary", t("web.more_4", { length: number(rest.length) })),
+      list(rest),
+    );
+  return el("div", list(first), rest.length ? more() : null);
 }
 
 /** @param {Api.Books} books */
@@ -73,15 +116,16 @@ export function stagesTable({ stages, log }) {
     rowOf(
       stage,
       numberCell(number(behind), behind ? "number" : "number zero"),
-      behind
-        ? el("td", { class: "open" }, "run ", el("code", { text: command }))
-        : el("td", { class: "ok", text: "✓ nothing waits" }),
+      behind ? el("td.open", t("web.run"), el("code", command)) : el("td.ok", t("web.nothing_waits")),
     ),
   );
-  const read = `the log has ${plural(log.messages, "message")}, of which ${number(log.committed)} are read`;
+  const read = t("web.the_log_has_of_which_are", {
+    messages: t("web.count_messages", { count: log.messages }),
+    committed: number(log.committed),
+  });
   return table(
-    `How far each stage is behind the one before it; ${read}`,
-    ["Stage", "Frames behind", "To do"],
+    t("web.how_far_each_stage_is_behind", { read }),
+    [t("web.stage"), t("web.frames_behind"), t("web.to_do")],
     rows,
   );
 }
@@ -97,16 +141,15 @@ export function sourcesTable({ sources }) {
       one.detected === one.counted &&
       one.counted === one.indexed;
     return rowOf(
-      el("span", { class: "name", text: one.name, title: one.name }),
+      el("a.name", { href: `/footage?${new URLSearchParams({ source: one.source })}`, title: one.name }, one.name),
       ...COLUMNS.map(([key]) => numberCell(number(one[key]), one[key] ? "number" : "number zero")),
       upTo(one),
-      el("td", { class: right ? "ok" : "open", text: right ? "✓ settled" : one.producing ? "… producing" : "… not yet" }),
+      el("td", { class: right ? "ok" : "open" }, right ? t("web.settled") : one.producing ? t("web.producing") : t("web.not_yet")),
     ); // prettier-ignore
   });
   return table(
-    "Frames of each source, when all is done: expected = announced = detected + dead letters + forgotten + " +
-      "overlapped, detected = counted = indexed",
-    ["Source", ...COLUMNS.map(([, name]) => name), "Footage up to", "State"],
+    t("web.frames_of_each_source"),
+    [t("web.source"), ...COLUMNS.map(([, name]) => name), t("web.footage_up_to"), t("web.state")],
     rows,
   );
 }
@@ -116,28 +159,31 @@ export function sourcesTable({ sources }) {
  * @param {Api.SourceBooks} source
  */
 function upTo({ footage_until_ms: footage, counted_until_ms: counted }) {
-  if (footage === null) return el("td", { text: "–" });
-  if (counted === footage) return el("td", { text: toTheMinute(footage), title: moment(footage) });
-  const behind = counted === null ? "not counted" : `counted: ${moment(counted)}`;
-  return el("td", {}, moment(footage), el("div", { class: "muted", text: behind }));
+  if (footage === null) return el("td", "–");
+  if (counted === footage) return el("td", { title: moment(footage) }, toTheMinute(footage));
+  const behind = counted === null ? t("web.not_counted") : t("web.counted_2", { counted: moment(counted) });
+  return el("td", moment(footage), el("div.muted", behind));
 }
 
 /** @param {Api.Books} books */
 export function deadLettersTable({ dead_letters: letters }) {
-  if (!letters.length) return el("p", { class: "muted", text: "No frame was set aside." });
-  const rows = letters.map(({ cause, frames, since_ms: since, reason, command }) =>
+  if (!letters.length) return el("p.muted", t("web.no_frame_was_set_aside"));
+  const rows = letters.map(({ cause, frames, since_ms: since, reason }) =>
     rowOf(
       cause,
       numberCell(number(frames)),
-      el("td", { text: since === null ? "" : toTheMinute(since) }),
-      el("td", { class: "words", text: reason }),
-      el("td", {}, el("code", { text: command })),
+      el("td", since === null ? "" : toTheMinute(since)),
+      el("td.words", reason),
     ),
   );
-  return table(
-    "Frames that could not be detected",
-    ["Cause", "Frames", "Since", "Reason", "To see them"],
-    rows,
+  return el(
+    "div",
+    table(
+      t("web.frames_that_could_not_be_detected"),
+      [t("web.cause"), t("web.frames"), t("web.since"), t("web.reason")],
+      rows,
+    ),
+    el("p", el("a", { href: "/dead-letters" }, t("web.see_their_pictures_try_them_again"))),
   );
 }
 
@@ -149,42 +195,56 @@ export function runsTable({ runs, runs_left_out: left }) {
       numberCell(number(run.frames)),
       numberCell(run.quality ? number(run.quality.detections) : "–"),
       numberCell(number(run.duplicates_dropped)),
-      el("td", { class: "words" }, quality(run)),
-      el("td", {}, el("code", { text: run.run_id })),
+      el("td.words", quality(run)),
+      el("td", el("code", run.run_id)),
     ),
   );
-  const caption = `Last runs${left ? ` (${number(left)} older ones are not shown)` : ""}`;
+  const caption = t("web.last_runs", {
+    part: left ? t("web.older_ones_are_not_shown", { left: number(left) }) : "",
+  });
   return table(
     caption,
-    ["Day (UTC)", "Frames", "Detections", "Duplicates dropped", "Quality report", "Run"],
+    [
+      t("web.day_utc"),
+      t("web.frames"),
+      t("web.detections_2"),
+      t("web.duplicates_dropped"),
+      t("web.quality_report"),
+      t("web.run_2"),
+    ],
     rows,
   );
 }
 
 /** @param {Api.RunReport} run */
 function quality({ quality: report }) {
-  if (!report) return el("span", { class: "muted", text: "no report" });
+  if (!report) return el("span.muted", t("web.no_report"));
   const failed = report.checks.filter((check) => check.passed === false);
   const unknown = report.checks.filter((check) => check.passed === null).length;
   const done = report.checks.length - failed.length - unknown;
   const summary = failed.length
-    ? `${plural(failed.length, "check")} of ${report.checks.length} failed`
-    : `✓ ${plural(done, "check")} passed${unknown ? `, ${unknown} could not be made` : ""}`;
+    ? t("web.of_failed", {
+        length: t("web.count_checks", { count: failed.length }),
+        length2: report.checks.length,
+      })
+    : t("web.passed", {
+        done: t("web.count_checks", { count: done }),
+        part: unknown ? t("web.could_not_be_made", { unknown }) : "",
+      });
   return el(
     "details",
-    {},
-    el("summary", { class: failed.length ? "open" : "ok", text: summary }),
+    el("summary", { class: failed.length ? "open" : "ok" }, summary),
     el(
       "ul",
-      {},
       ...report.checks.map((check) =>
-        el("li", {
-          text: [
+        el(
+          "li",
+          [
             `${check.passed === null ? "?" : check.passed ? "✓" : "✗"} ${check.name}`,
             check.count ? `: ${number(check.count)}` : "",
             check.details.length ? ` (${check.details.join("; ")})` : "",
           ].join(""),
-        }),
+        ),
       ),
     ),
   );
@@ -198,13 +258,13 @@ function quality({ quality: report }) {
 function table(caption, names, rows) {
   const numbers = new Set([
     ...COLUMNS.map(([, name]) => name),
-    "Frames",
-    "Frames behind",
-    "Detections",
-    "Duplicates dropped",
+    t("web.frames"),
+    t("web.frames_behind"),
+    t("web.detections_2"),
+    t("web.duplicates_dropped"),
   ]);
   const headings = names.map((text) =>
-    el("th", { scope: "col", class: numbers.has(/** @type {any} */ (text)) ? "number" : null, text }),
+    el("th", { scope: "col", class: numbers.has(/** @type {any} */ (text)) ? "number" : null }, text),
   );
-  return scrollable(caption, tableOf({ caption: el("caption", { text: caption }), headings, rows }));
+  return scrollable(caption, tableOf({ caption: el("caption", caption), headings, rows }));
 }

@@ -1,7 +1,79 @@
-// What the server tells by itself: new counts, the books. And whether the index answers at all.
+// What the server tells by itself: new counts, the books, and whether the index answers at all; with the strip on top of
+// every page, which says whether every frame is accounted for.
 
 import { ApiError, BASE, get } from "../shared/api.js";
-import { has } from "../shell/rights.js";
+import { byId, el } from "../shared/dom.js";
+import { minuteOfYear, number, roughly, toTheMinute } from "../shared/format.js";
+import "../shell/language.js"; // it is in the header of every page, beside the strip
+import { has } from "../shell/navigation.js";
+import { t } from "../shared/texts.js";
+
+const AGAIN_MS = 10_000;
+const ASK_AGAIN_MS = 3000;
+
+/** @type {Api.Books|null} */
+let shown = null;
+
+/** @param {Api.Books} books */
+export function showStrip(books) {
+  if (!shown) setInterval(write, AGAIN_MS); // it says how long ago
+  shown = books;
+  write();
+}
+
+/** For pages that do not listen to the server: as the books are now. A page without the strip has all else. */
+export async function askForStrip() {
+  if (!has("all")) return;
+  try {
+    showStrip(await get("status"));
+  } catch (error) {
+    if (error instanceof ApiError && error.passes) setTimeout(askForStrip, ASK_AGAIN_MS);
+  }
+}
+
+function write() {
+  if (!shown) return;
+  const strip = byId("health-strip");
+  const { state, footage_until_ms: until } = shown;
+  strip.hidden = false;
+  strip.title = [headline(shown), footage(shown)].filter(Boolean).join(" · ");
+  strip.replaceChildren(
+    el("span.health-state", { "data-state": state }, verdict(shown)),
+    el("span.muted", until === null ? "" : t("web.to_3", { until: minuteOfYear(until) })),
+  );
+}
+
+/** @param {Api.Books} books */
+export function verdict({ state, sources }) {
+  if (state === "broken") return t("web.the_books_do_not_balance");
+  if (state === "behind") return t("web.work_is_left");
+  return sources.some((one) => one.expected)
+    ? t("web.every_frame_is_accounted_for")
+    : t("web.there_are_no_frames_yet");
+}
+
+/**
+ * The verdict with the first that is to be done.
+ * @param {Api.Books} books
+ */
+function headline(books) {
+  const [first, ...others] = [...books.broken, ...books.behind];
+  const more = others.length ? t("web.and_more_2", { length: number(others.length) }) : "";
+  return first ? `${verdict(books)}: ${first}${more}` : verdict(books);
+}
+
+/**
+ * Up to when there is footage, by its own clock, and how long ago that was counted, by ours.
+ * @param {Api.Books} books
+ */
+export function footage({ footage_until_ms: until, counted_at_ms: counted }) {
+  if (until === null) return "";
+  const ago =
+    counted === null
+      ? t("web.not_counted_yet")
+      : t("web.counted_ago", { now: roughly(Date.now() - counted) });
+  return t("web.footage_up_to_2", { until: toTheMinute(until), ago });
+}
 
 const BEAT_MS = 1000;
 // A beat that takes longer is a fault: together with BEAT_MS it is said within 3 s.
@@ -75,13 +147,11 @@ async function whyAway() {
     const response = await fetch("healthz", { signal: AbortSignal.timeout(PATIENCE_MS), cache: "no-store" });
     if (response.ok) return null;
     const problem = await response.json().catch(() => ({}));
-    const detail = problem.detail ?? `The server answered ${response.status}.`;
+    const detail = problem.detail ?? t("web.the_server_answered", { status: response.status });
     return new ApiError(response.status, detail, problem.remedy ?? "");
   } catch (error) {
     const late = error instanceof DOMException && error.name === "TimeoutError";
-    const detail = late
-      ? "The count index takes too long to answer."
-      : "The server of this page does not answer.";
+    const detail = late ? t("web.the_count_index_takes_too_long") : t("web.the_server_of_this_page_does");
     return new ApiError(0, detail, "");
   }
 }

@@ -1,7 +1,84 @@
-// What the page says when something is wrong, and how fresh its numbers are.
+// What the page says, and speaks: of what was done or could not be, when something is wrong, how fresh its numbers are.
 
+import { ApiError } from "../shared/api.js";
 import { byId, el } from "../shared/dom.js";
-import { timeOfDay, timeSince } from "../shared/format.js";
+import { span, timeOfDay, timeSince } from "../shared/format.js";
+import { totalIn } from "../shared/series.js";
+import { t } from "../shared/texts.js";
+
+/**
+ * For those who do not see it happen.
+ * @param {string} words
+ */
+export function speak(words) {
+  byId("spoken").textContent = words;
+}
+
+/**
+ * Why something is not done, and what would help.
+ * @param {unknown} error
+ */
+export function wordsOf(error) {
+  if (!(error instanceof ApiError)) throw error;
+  return `${error.message} ${error.remedy}`.trim();
+}
+
+/**
+ * Does what a button is for, and returns whether it could be done. It cannot be pressed meanwhile; what went wrong
+ * stands in `fault`.
+ * @param {HTMLButtonElement|HTMLButtonElement[]} buttons
+ * @param {HTMLElement} fault
+ * @param {() => Promise<void>} action
+ */
+export async function press(buttons, fault, action) {
+  const all = [buttons].flat();
+  fault.hidden = true;
+  for (const button of all) button.disabled = true;
+  try {
+    await action();
+    return true;
+  } catch (error) {
+    fault.textContent = wordsOf(error);
+    fault.hidden = false;
+    return false;
+  } finally {
+    for (const button of all) button.disabled = false;
+  }
+}
+
+let told = "";
+
+/**
+ * @param {Page.View|null} view  null where no footage is counted
+ * @param {string|null} total  of all labels, as it is written
+ * @param {string} absent  what is said where there is no view
+ * @param {boolean} quietly  nobody asked for it: the numbers grow while somebody listens to something else
+ */
+export function announce(view, total, absent, quietly) {
+  const words = view ? resultOf(view, total) : absent;
+  if (words !== told && !quietly) byId("spoken").textContent = words;
+  told = words;
+}
+
+/**
+ * "Detections: 140 bicycle in 575 intervals, 8 – 14 Nov 2026."
+ * @param {Page.View} view
+ * @param {string|null} total
+ */
+function resultOf({ metric, series, rows, range }, total) {
+  const parts = series.map((one) => `${metric.format(one.total)} ${one.name}`);
+  const together = parts.length > 1 ? t("web.together_3", { total }) : "";
+  const measured = rows.filter((row) => totalIn(row, metric) !== null).length;
+  const known = measured < rows.length ? t("web.measured_in_2", { measured }) : "";
+  return t("web.in", {
+    name: metric.name,
+    together,
+    parts: parts.join(", ") || t("web.nothing_found"),
+    length: t("web.count_intervals", { count: rows.length }),
+    known,
+    span: span(...range),
+  });
+}
 
 /**
  * An error that may pass: says so, and what is still shown. The page is not connected only where nothing answered.
@@ -14,18 +91,18 @@ export function showOutage(
   { message: reason, status },
   shownSince,
   onRetry,
-  title = "The counts are out of reach",
+  title = t("web.the_counts_are_out_of_reach"),
 ) {
   const said = /[.!?]$/.test(reason) ? reason : `${reason}.`;
-  const kept = shownSince ? ` What you see is from ${timeSince(shownSince)}.` : "";
+  const kept = shownSince ? t("web.what_you_see_is_from", { shownSince: timeSince(shownSince) }) : "";
   showNotice(
     "warning",
     title,
-    `${said}${kept} This page keeps trying.`,
-    el("button", { type: "button", class: "button", text: "Try now", onclick: onRetry }),
+    t("web.this_page_keeps_trying_2", { said, kept }),
+    el("button.button", { onclick: onRetry }, t("web.try_now")),
   );
-  const kind = shownSince ? "Not up to date" : "Not loaded yet";
-  showFreshness("away", status ? kind : "Not connected");
+  const kind = shownSince ? t("web.not_up_to_date") : t("web.not_loaded_yet");
+  showFreshness("away", status ? kind : t("web.not_connected"));
 }
 
 /**
@@ -36,13 +113,13 @@ export function showOutage(
  */
 export function showMistake(error, remedies, onChange) {
   const buttons = remedies.map(({ text, change }) =>
-    el("button", { type: "button", class: "button", text, onclick: () => onChange(change) }),
+    el("button.button", { onclick: () => onChange(change) }, text),
   );
   showNotice(
     "error",
-    "This cannot be shown",
+    t("web.this_cannot_be_shown_2"),
     `${error.message} ${error.remedy}`,
-    el("div", { class: "notice-buttons" }, ...buttons),
+    el("div.notice-buttons", ...buttons),
   );
 }
 
@@ -55,6 +132,12 @@ export function showFault(title, text) {
   showNotice("error", title, text, null);
 }
 
+/** An error of the page itself. @param {unknown} error */
+export function showOwnFault(error) {
+  console.error(error);
+  showFault(t("web.the_page_met_an_error_of"), t("web.load_it_again_if_that_does"));
+}
+
 /**
  * All is well.
  * @param {number} now  ms
@@ -62,7 +145,7 @@ export function showFault(title, text) {
 export function showFresh(now) {
   byId("notice").hidden = true;
   byId("notice").replaceChildren();
-  showFreshness("ok", `Up to date, ${timeOfDay(now)}`);
+  showFreshness("ok", t("web.up_to_date", { now: timeOfDay(now) }));
 }
 
 /**
@@ -86,9 +169,6 @@ function showNotice(kind, title, text, button) {
   if (!notice.hidden && notice.dataset.text === wanted) return;
   notice.dataset.text = wanted;
   notice.className = `notice ${kind}`;
-  notice.replaceChildren(
-    el("div", {}, el("p", { class: "strong", text: title }), el("p", { text })),
-    button ?? "",
-  );
+  notice.replaceChildren(el("div", el("p.strong", title), el("p", text)), button ?? "");
   notice.hidden = false;
 }

@@ -1,0 +1,171 @@
+"""The backup that `frametally up` puts into the store once a day."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from frametally.backups import (
+    decode_backup,
+    in_words,
+    is_due,
+    make_backup,
+    note_elsewhere,
+    open_kept_books,
+    read_backup,
+    store_backup,
+    stored_backups,
+    write_backup,
+)
+from frametally.errors import FrametallyError, Misconfigured
+from frametally.opening import open_object_store
+from frametally.plugins import hooks
+from frametally.ports.object_store import ObjectStore
+from frametally.process.limits import in_thread
+from frametally.process.retrying import OnceAMinute
+from frametally.rules.times import utc
+from frametally.settings.loading import Settings
+from frametally_cli.checkup.ports import not_there_yet
+from frametally_cli.options.names import note
+from frametally_cli.options.ports import data_dir_option, read_settings
+
+FIRST_LOOK_S, LOOK_EVERY_S = 30.0, 600.0
+
+
+def back_up_if_due(settings: Settings, now_ms: int) -> str | None:
+    """Make a backup where the newest in the store is older than a day; return its key, None: none was made.
+
+    Raises `FrametallyError`: as the store and the catalogue do.
+    """
+    if not_there_yet(settings.catalogue_url) is not None:
+        return None
+    with closing(open_object_store(settings.store_url, settings.store_access)) as store:
+        if not is_due(store, now_ms):
+            return None
+        with closing(open_kept_books(settings.catalogue_url, settings.catalogue_access)) as books:
+            data = make_backup(books, made_at_ms=now_ms, key=settings.backup_key.get_secret_value())
+        return None if data is None else store_backup(store, data, now_ms)
+
+
+@contextmanager
+def backing_up(settings: Settings, say: Callable[[str], None]) -> Iterator[None]:
+    """While it lasts, make a backup whenever one is due, and `say` which, or why there is none."""
+
+    def look(stop: threading.Event) -> None:
+        once_a_minute, pause_s = OnceAMinute(say), FIRST_LOOK_S
+        while not stop.wait(pause_s):
+            pause_s = LOOK_EVERY_S
+            try:
+                if (key := back_up_if_due(settings, round(time.time() * 1000))) is not None:
+                    say(f"backup: {key}")
+            except (FrametallyError, OSError) as error:
+                once_a_minute(str(error), f"no backup was made: {error}")
+
+    with in_thread(look, name="backups"):
+        yield
+
+
+@click.command()
+@click.option(
+    "--to",
+    "folder",
+    help="Folder for the backup; default: the store, which keeps the newest 30.",
+    type=click.Path(path_type=Path, file_okay=False),
+)
+@click.option("--list", "only_list", is_flag=True, help="List the backups in the store without making one.")
+@data_dir_option
+def backup(folder: Path | None, only_list: bool, **overrides: Any) -> int:
+    """Save what the store cannot restore: accounts, tokens, the audit log, rules and reports.
+
+    You need not stop anything. Set FRAMETALLY_BACKUP_KEY to encrypt the backup.
+    """
+    settings = read_settings("web", overrides, must_be_there=False)
+    if only_list:
+        with _store(settings) as store:
+            for backup in stored_backups(store):
+                click.echo(f"{backup.key}  {utc(backup.made_at_ms)}  {backup.size_bytes} bytes")
+        return 0
+    if (path := not_there_yet(settings.catalogue_url)) is not None:
+        raise Misconfigured(
+            f"no catalogue at {path}, nothing to back up: "
+            "name the right folder by --data-dir or FRAMETALLY_DATA_DIR"
+        )
+    made_at_ms, key = round(time.time() * 1000), settings.backup_key.get_secret_value()
+    with closing(open_kept_books(settings.catalogue_url, settings.catalogue_access)) as books:
+        data = make_backup(books, made_at_ms=made_at_ms, key=key)
+        held = in_words(books.row_counts())
+    if data is None:
+        click.echo("nothing to back up: no accounts, rules or reports yet")
+        return 0
+    if folder is None:
+        with closing(open_object_store(settings.store_url, settings.store_access)) as store:
+            place = store_backup(store, data, made_at_ms)
+    else:
+        place = str(write_backup(folder, data, made_at_ms))
+        tell_store(settings, partial(note_elsewhere, data=data), "`frametally doctor` will not see it")
+    click.echo(f"{place}: {held}")
+    if not key and (folder is not None or not settings.store_url.startswith("file:")):
+        note("the backup is not encrypted and contains secrets: set FRAMETALLY_BACKUP_KEY to encrypt it")
+    return 0
+
+
+@click.command()
+@click.option(
+    "--from",
+    "source",
+    help="A backup, or a folder to take the newest from; default: the newest in the store.",
+    metavar="FILE|FOLDER",
+)
+@click.option("--replace", is_flag=True, help="Replace the catalogue, including its audit log.")
+@data_dir_option
+def restore(source: str | None, replace: bool, **overrides: Any) -> int:
+    """Restore a backup: accounts, tokens, the audit log, rules and reports.
+
+    Stop everything else first. Everyone is signed out. The backup is verified before anything is written.
+    """
+    settings = read_settings("web", overrides, must_be_there=False)
+    with ExitStack() as opened:
+
+        def find_store() -> ObjectStore:
+            return opened.enter_context(_store(settings))
+
+        name, data = read_backup(find_store, source)
+        backup = decode_backup(data, key=settings.backup_key.get_secret_value(), name=name)
+        numbers = backup.numbers()
+        with closing(open_kept_books(settings.catalogue_url, settings.catalogue_access)) as books:
+            backup.check_layouts(books.layouts())
+            books.restore(backup.rows(), replace=replace)
+            held = books.translate_counts(numbers)
+    click.echo(f"restored {name}, made {utc(backup.header.made_at_ms)} ({in_words(held)})")
+    note("everyone must sign in again")
+    for follow in hooks("restored"):
+        follow(settings, held)
+    return 0
+
+
+@contextmanager
+def _store(settings: Settings) -> Iterator[ObjectStore]:
+    """Open the store, which must be there: what only looks for a backup makes no folder."""
+    if (path := not_there_yet(settings.store_url)) is not None:
+        raise Misconfigured(
+            f"no store at {path}, so no backup: name a file or a folder with --from, "
+            "or the right store by --data-dir or FRAMETALLY_STORE_URL"
+        )
+    with closing(open_object_store(settings.store_url, settings.store_access)) as store:
+        yield store
+
+
+def tell_store(settings: Settings, tell: Callable[[ObjectStore], None], otherwise: str) -> None:
+    """Have the store note what was done; it is done, also where the store is away."""
+    try:
+        with closing(open_object_store(settings.store_url, settings.store_access)) as store:
+            tell(store)
+    except FrametallyError as error:
+        note(f"the store could not note this, so {otherwise}: {error}")

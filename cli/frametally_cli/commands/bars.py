@@ -1,0 +1,259 @@
+"""`frametally explain`: every frame behind a bar; `frametally compare`: where two models differ.
+
+They need no component.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from itertools import chain
+from typing import Any
+
+import click
+import msgspec
+
+from frametally.books.bars import ExplainedBar, NothingCounted, find_bar
+from frametally.books.compare import Comparison, Side, compare_models
+from frametally.books.count_settings import SettingsByDay
+from frametally.books.evidence import ProvedFrame, frames_of_bar
+from frametally.books.gap import find_reasons
+from frametally.books.verdict import BEHIND
+from frametally.media.manifests import list_manifests
+from frametally.media.overlapping import NotCounted
+from frametally.media.sources import source_of
+from frametally.opening import open_object_store
+from frametally.ports.ledger import Ledger
+from frametally.rules.times import DAY_MS, DAY_S, utc
+from frametally_cli.console import output as console
+from frametally_cli.options.ports import Ports, data_dir_option, open_books, option, read_settings
+from frametally_cli.options.times import parse_bounds_ms, parse_time_ms
+
+
+@click.command()
+@click.argument("model_a")
+@click.argument("model_b")
+@option("--source", "Only this source.")
+@option("--label", "Only this label.")
+@option("--from", "ISO 8601 start of the comparison.", metavar="TIME")
+@option("--to", "ISO 8601 end of the comparison (exclusive).", metavar="TIME")
+@option("--interval", "Bar length in seconds; default: the stored interval.", type=click.IntRange(1, DAY_S))
+@option("--timezone", "IANA time zone of times without an offset.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@data_dir_option
+def compare(
+    model_a: str,
+    model_b: str,
+    source: str | None,
+    label: str | None,
+    interval: int | None,
+    as_json: bool,
+    **overrides: Any,
+) -> int:
+    """Show where two models differ on the same footage, with the frames of both."""
+    bounds = overrides.pop("from"), overrides.pop("to")
+    settings = read_settings(None, overrides)
+    from_ms, to_ms = parse_bounds_ms(*bounds, settings.tzinfo())
+    with closing(open_object_store(settings.store_url, settings.store_access)) as store:
+        comparison = compare_models(
+            store,
+            model_a,
+            model_b,
+            interval_s=interval,
+            source=None if source is None else source_of(list_manifests(store), source),
+            label=label,
+            from_ms=from_ms,
+            to_ms=to_ms,
+        )
+    if as_json:
+        click.echo(_as_json(comparison))
+    else:
+        _print_comparison(comparison)
+    return 0
+
+
+def _print_comparison(comparison: Comparison) -> None:
+    for name, model, settings in (
+        ("A", comparison.model_a, comparison.settings_a),
+        ("B", comparison.model_b, comparison.settings_b),
+    ):
+        click.echo(f"{name}: {model}")
+        for counted in settings:
+            click.echo(f"    counted with: {counted.words}")
+    for bar in comparison.differences:
+        click.echo(
+            f"{utc(bar.interval_start_ms)}  {bar.source}  {bar.label}: "
+            f"A {_figures(bar.a)} | B {_figures(bar.b)}"
+        )
+        for name, side in (("A", bar.a), ("B", bar.b)):
+            for frame in side.evidence:
+                click.echo(f"    {name} {frame.count} in {frame.image_path}")
+    for label, total in [*comparison.by_label.items(), ("all labels", comparison.total)]:
+        apart = f"net {total.net:+d}; bar by bar {total.apart} apart"
+        click.echo(f"{label}: A {total.a} detections, B {total.b} ({apart})")
+    click.echo(
+        f"{len(comparison.differences)} of {comparison.compared} bars of {comparison.interval_s} s differ; "
+        "not compared, as only one model has seen them: "
+        f"{comparison.gaps_b} intervals of A, {comparison.gaps_a} of B"
+    )
+
+
+def _figures(side: Side) -> str:
+    objects = f"{side.objects} objects"
+    if side.objects is None:
+        why = {
+            "too_slow": f"only {side.analysed_fps or 0:g} frames a second were analysed",
+            "too_weak": f"too weak to track: {side.tracked_detections} detections are in tracks",
+        }
+        objects = f"objects not measured ({why.get(side.objects_missing or '', 'tracking was off')})"
+    return f"{side.detections} detections, peak {side.peak}, {objects} in {side.frames} frames"
+
+
+def _as_json(comparison: Comparison) -> str:
+    def as_dict(side: Side) -> dict[str, object]:
+        return side._asdict() | {"evidence": msgspec.to_builtins(side.evidence)}
+
+    differences = [
+        bar._asdict() | {"a": as_dict(bar.a), "b": as_dict(bar.b)} for bar in comparison.differences
+    ]
+    by_label = {label: total._asdict() for label, total in comparison.by_label.items()}
+    body = comparison._asdict() | {
+        "differences": differences,
+        "total": comparison.total._asdict(),
+        "by_label": by_label,
+        "settings_a": [counted._asdict() for counted in comparison.settings_a],
+        "settings_b": [counted._asdict() for counted in comparison.settings_b],
+        "totals": {label: (total.a, total.b) for label, total in comparison.by_label.items()},
+    }
+    return json.dumps(body, indent=2)
+
+
+@click.command()
+@option("--source", "The bar's source.", required=True)
+@option("--label", "The bar's label.", required=True)
+@option("--interval-start", "ISO 8601 start of the bar.", required=True, metavar="TIME")
+@option("--interval", "Bar length in seconds; default: the stored interval.", type=click.IntRange(1, DAY_S))
+@option("--model", "Model id; default: the newest published model.")
+@option("--timezone", "IANA time zone of times without an offset.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@data_dir_option
+def explain(
+    source: str,
+    label: str,
+    interval_start: str,
+    interval: int | None,
+    model: str | None,
+    as_json: bool,
+    **overrides: Any,
+) -> int:
+    """List every frame behind a bar with its boxes. Exit code 4: their total is not the bar's."""
+    with open_books(read_settings(None, overrides), reading=True) as (ports, ledger):
+        with console.stage_bar("ledger") as progress:
+            ledger.refresh(ports.store, progress)
+        slug = source_of(ledger.manifests(), source)
+        start_ms = parse_time_ms("--interval-start", interval_start, ports.settings.tzinfo())
+        try:
+            bar = find_bar(
+                ports.index, source=slug, label=label, start_ms=start_ms, interval_s=interval, model=model
+            )
+        except NothingCounted as error:
+            end_ms = start_ms + (interval or ports.settings.interval_s) * 1000
+            why = _why_nothing(ports, ledger, model, slug, start_ms, end_ms)
+            raise NothingCounted(f"{error}. {why}") from error
+        by_day = SettingsByDay(ports.index, bar.model, bar.base_interval_s)
+        gone = NotCounted(ledger)
+        counted_with = by_day.between(bar.start_ms, bar.end_ms)
+        # A bar of several hours of another zone's day, or of a week, has days of their own settings.
+        frames = chain.from_iterable(
+            frames_of_bar(
+                ports.store,
+                ledger,
+                model=bar.model,
+                source=bar.source,
+                labels=[bar.label],
+                from_ms=max(bar.start_ms, day_ms),
+                to_ms=min(bar.end_ms, day_ms + DAY_MS),
+                limits=by_day.counted_boxes_at(day_ms, ports.settings.counted_boxes()),
+                not_counted=gone.by(by_day.overlaps_at(day_ms, ports.settings.count_overlaps)),
+            )
+            for day_ms in range(bar.start_ms // DAY_MS * DAY_MS, bar.end_ms, DAY_MS)
+        )
+        total, shown = 0, []
+        for counted in frames:
+            total += len(counted.boxes)
+            if as_json:
+                shown.append(_frame_json(counted, total))
+            else:
+                _print_frame(counted, total)
+    if as_json:
+        body = bar._asdict() | {
+            "counted_with": [one._asdict() for one in counted_with],
+            "frames": shown,
+            "total": total,
+            "equal": total == bar.detections,
+        }
+        click.echo(json.dumps(body, indent=2))
+    else:
+        _print_total(bar, total)
+        for one in counted_with:
+            click.echo(f"counted with: {one.words}")
+    return 0 if total == bar.detections else BEHIND
+
+
+def _why_nothing(
+    ports: Ports, ledger: Ledger, model: str | None, source: str, start_ms: int, end_ms: int
+) -> str:
+    """Return why no frame of a source in `[start_ms, end_ms)` is counted, with the commands that help."""
+    models = [*(series.model for series in ports.index.series()), *ledger.models()]
+    reasons = find_reasons(
+        store=ports.store,
+        ledger=ledger,
+        settings=ports.settings,
+        model=model or next(iter(models), None),
+        source=source,
+        from_ms=start_ms,
+        to_ms=end_ms,
+    )
+    kinds = {reason.kind for reason in reasons}
+    commands = [
+        *(["`frametally status`"] if kinds & {"behind", "not_counted"} else []),
+        *(["`frametally dead-letters list`"] if "dead_letters" in kinds else []),
+    ]
+    see = [f"See {' and '.join(commands)}."] if commands else []
+    return " ".join([*(reason.words for reason in reasons), *see])
+
+
+def _print_frame(counted: ProvedFrame, total: int) -> None:
+    frame = counted.frame
+    time = f"{utc(frame.captured_at_ms)[:-1]}.{frame.captured_at_ms % 1000:03d}Z"
+    click.echo(f"{time}  {frame.image_path}  {len(counted.boxes)}, {total} so far")
+    for detection in counted.boxes:
+        left, top, width, height = detection.box
+        click.echo(
+            f"    {detection.label} {detection.confidence:.4f} at {left:g},{top:g} size {width:g}x{height:g}"
+        )
+
+
+def _frame_json(counted: ProvedFrame, total: int) -> dict[str, object]:
+    frame = counted.frame
+    return {
+        "image_path": frame.image_path,
+        "captured_at_ms": frame.captured_at_ms,
+        "time_source": frame.time_source,
+        "boxes": [{"confidence": box.confidence, "box": box.box} for box in counted.boxes],
+        "running_total": total,
+    }
+
+
+def _print_total(bar: ExplainedBar, total: int) -> None:
+    click.echo(
+        f"total: {total} {bar.label} in {bar.frames_analysed} analysed frames of {bar.source}, "
+        f"{utc(bar.start_ms)} and the {bar.interval_s} s from there, model {bar.model}"
+    )
+    if total == bar.detections:
+        click.echo("the bar shows the same")
+    else:
+        click.echo(
+            f"the bar shows {bar.detections}: it was counted from what there was before, or with settings "
+            "that its run did not record; run `frametally aggregate` and `frametally index`"
+        )

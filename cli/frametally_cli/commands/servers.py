@@ -1,0 +1,346 @@
+"""`frametally setup`, `cloud-setup` and `reach`: for the stack on servers.
+
+Every part of `setup` may be run again at any time.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+from urllib.parse import urlsplit
+
+import click
+
+from frametally.errors import Misconfigured
+from frametally.opening import open_count_index, open_frame_log, open_ledger
+from frametally.plugins import hooks
+from frametally.ports.frame_log import FrameLog, NoSuchTopic
+from frametally.process.exit_codes import PART_DONE
+from frametally.rules.times import HOUR_S
+from frametally.segments.results import RESULTS_KEEP_S
+from frametally.settings.access import ServerAccess
+from frametally.settings.loading import Settings, component_folder
+from frametally_cli.bucket import STAGES, missing_rights, set_up_store
+from frametally_cli.console import output as console
+from frametally_cli.options.ports import data_dir_option, read_settings
+
+
+def set_up_log(settings: Settings, *, check_only: bool) -> Iterator[str]:
+    """Make the topics of frames if they are not there, with as many partitions, copies and hours as set.
+
+    Likewise that of results. An existing topic stays as it is, except how long messages are kept. Each line
+    yielded says what was done; an embedded log needs nothing, and has none.
+
+    Raises `Misconfigured` if the topic is missing and may not be made, or Kafka cannot be used; `Retryable`.
+    """
+    if not settings.log_url.startswith("kafka://"):
+        return
+    with closing(open_frame_log(settings.log_url, settings.log_access, lease_s=settings.lease_s)) as log:
+        hours = settings.log_retention_h
+        of_frames = (hours * HOUR_S, f"{hours} hours") if hours else None
+        of_results = (RESULTS_KEEP_S, f"{RESULTS_KEEP_S:g} seconds")
+        for topic, retention in (
+            (settings.topic, of_frames),
+            (settings.live_topic, of_frames),
+            (settings.results_topic, of_results),
+        ):
+            yield from _set_up_topic(log, topic, settings, retention, check_only=check_only)
+
+
+def _set_up_topic(
+    log: FrameLog, topic: str, settings: Settings, retention: tuple[float, str] | None, *, check_only: bool
+) -> Iterator[str]:
+    """Make one topic; it keeps messages for so many seconds, also in words, or as the broker says."""
+    try:
+        partitions = log.partitions(topic)
+    except NoSuchTopic:
+        if check_only:
+            raise
+        log.create_topic(topic, settings.log_partitions)
+        partitions = log.partitions(topic)
+        yield f"log: topic {topic!r} created, with {partitions} partitions"
+    else:
+        yield f"log: topic {topic!r} exists, with {partitions} partitions"
+        if partitions != settings.log_partitions:
+            yield (
+                f"log: FRAMETALLY_LOG_PARTITIONS={settings.log_partitions} applies to new topics; "
+                "use kafka-topics to add partitions to an existing one"
+            )
+    keep_for = getattr(log, "keep_for", None)
+    if keep_for is not None and retention is not None and not check_only:
+        keep_for(topic, retention[0])
+        yield f"log: topic {topic!r} keeps messages for {retention[1]}"
+
+
+class _Closes(Protocol):
+    def close(self) -> None: ...
+
+
+def index_part(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:
+    """Set up the count index: what it must have, and the rights of the user that is set.
+
+    Raises `Misconfigured`: a right is missing, or the index is another program's; `Retryable`.
+    """
+    if settings.index_url.startswith("elasticsearch+"):
+        yield from _elasticsearch(settings, stages, check_only)
+    else:
+        yield tables_line("index", settings.index_url, settings.index_access, open_count_index)
+
+
+def ledger_part(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:
+    """Set up the ledger: its tables. Raises as `index_part`."""
+    yield tables_line("ledger", settings.ledger_url, settings.ledger_access, open_ledger)
+
+
+def tables_line(what: str, url: str, access: ServerAccess, open_at: Callable[..., _Closes]) -> str:
+    """Have a database's tables made, or upgraded, by opening it; SQLite's are made at the first write."""
+    if url.startswith("sqlite:"):
+        return f"{what}: {url} needs no setup"
+    open_at(url, access).close()
+    return f"{what}: {url} has its tables"
+
+
+def _elasticsearch(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:
+    try:
+        from frametally_search.index import access
+    except ImportError as error:
+        raise Misconfigured(
+            f'the client of Elasticsearch is not installed ({error}): pip install "frametally[search]"'
+        ) from error
+
+    with closing(access.ElasticsearchCluster(settings.index_url, settings.index_access)) as cluster:
+        for stage in stages:
+            missing = access.missing_rights(cluster, stage) if stage in access.STAGES else []
+            if missing:
+                raise Misconfigured(
+                    f"{cluster.name}: this user lacks what the stage {stage} needs: {', '.join(missing)}; "
+                    "cloud-services/elasticsearch/roles.yml has a role with all of it"
+                )
+            if stage in access.STAGES:
+                yield f"index: this user has every right that the stage {stage} needs"
+        if not check_only:
+            access.set_up(cluster)
+        access.check(cluster)
+        name = access.index_name(cluster.alias)
+        yield f"index: {cluster.name} has its template, its index {name} and its alias"
+
+
+Part = Callable[[Settings, Sequence[str], bool], Iterator[str]]
+"""Given the settings, the stages to check and whether only to check, says what it did.
+
+Raises `Misconfigured` for what a person must change.
+"""
+
+
+def store_part(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:
+    """Set up the S3 store: its bucket, its retention rules, the rights of the key that is set."""
+    url, access = settings.store_url, settings.store_access
+    if not check_only:
+        yield from set_up_store(
+            url,
+            access,
+            image_days=settings.store_image_days,
+            metadata_days=settings.store_metadata_days,
+            left_parts_days=math.ceil(settings.upload_keep_h / 24) + 1,
+        )
+    for stage in stages if url.startswith("s3://") else ():
+        missing = missing_rights(url, access, stage)
+        if missing:
+            raise Misconfigured(
+                f"{url}: this key lacks what the stage {stage} needs: {', '.join(missing)}; "
+                f"cloud-services/s3/{stage}.json is a policy with all of it"
+            )
+        yield f"store: the key has every right that the stage {stage} needs"
+
+
+def log_part(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:
+    """Set up the Kafka log: its topic."""
+    yield from set_up_log(settings, check_only=check_only)
+
+
+PARTS: tuple[Part, ...] = (
+    store_part,
+    log_part,
+    index_part,
+    ledger_part,
+)
+
+
+@click.command()
+@click.option(
+    "--stage",
+    "stages",
+    multiple=True,
+    type=click.Choice(sorted(STAGES)),
+    help="Check that your credentials have every right that this stage needs (repeatable).",
+)
+@click.option(
+    "--check", "check_only", is_flag=True, help="Only check, create nothing (default stage: admin)."
+)
+@data_dir_option
+def setup(stages: tuple[str, ...], check_only: bool, **overrides: Any) -> int:
+    """Create what the servers need, such as the bucket, and check rights; safe to repeat."""
+    settings = read_settings(None, overrides, must_be_there=False)
+    for part in (*PARTS, *hooks("setup")):
+        for line in part(settings, stages or ("admin",), check_only):
+            click.echo(line)
+    return 0
+
+
+_TIMEOUT_S = 5.0
+_DEFAULT_PORTS = {"http": 80, "https": 443, "kafka": 9092, "postgresql": 5432, "amqp": 5672, "amqps": 5671}
+
+
+class Server(NamedTuple):
+    """A server that a setting names."""
+
+    what: str
+    host: str
+    port: int
+
+
+def named_servers(settings: Settings) -> Iterator[Server]:
+    """Yield the servers of store, log, databases and queue; embedded parts have none."""
+    urls = {
+        "store": settings.store_endpoint,
+        "log": settings.log_url,
+        "index": settings.index_url,
+        "ledger": settings.ledger_url,
+        "catalogue": settings.catalogue_url,
+    }
+    for urls_of in hooks("servers"):
+        urls |= urls_of(settings)
+    for what, url in urls.items():
+        scheme, _, rest = url.partition("://")
+        scheme = scheme.rpartition("+")[2]
+        if scheme not in _DEFAULT_PORTS:
+            continue
+        for address in rest.split("/")[0].split(","):
+            parts = urlsplit(f"//{address}")
+            if parts.hostname:
+                yield Server(what, parts.hostname, parts.port or _DEFAULT_PORTS[scheme])
+
+
+def why_unreachable(server: Server) -> str:
+    """Return a line of what is wrong and what to do; empty if a connection is accepted."""
+    try:
+        with socket.create_connection((server.host, server.port), timeout=_TIMEOUT_S):
+            return ""
+    except OSError as error:
+        reason = error.strerror or str(error) or type(error).__name__
+        setting = f"FRAMETALLY_{server.what.upper()}_{'ENDPOINT' if server.what == 'store' else 'URL'}"
+        return (
+            f"the {server.what}'s server {server.host}:{server.port} cannot be reached ({reason}): "
+            f"is it up, and is {setting} right?"
+        )
+
+
+_STORE = {
+    "store_url": "FRAMETALLY_STORE_URL",
+    "store_endpoint": "FRAMETALLY_STORE_ENDPOINT",
+    "store_region": "FRAMETALLY_STORE_REGION",
+    "store_access_key": "FRAMETALLY_STORE_ACCESS_KEY",
+}
+
+
+@click.command("cloud-setup")
+@click.option("--domain", default="", help="The stack's domain, such as counts.your-town.org.")
+@click.option("--email", default="", help="Your e-mail address, for Let's Encrypt.")
+@click.option("--user", default="", help="Who may open the web pages (default: admin).")
+@click.option("--store-url", default="", help="The S3 bucket, such as s3://my-counts.")
+@click.option("--store-endpoint", default="", help="URL of the S3 service; empty: AWS's.")
+@click.option("--store-region", default="", help="Region of the bucket.")
+@click.option("--store-access-key", default="", help="Name of the S3 key.")
+@click.option("--bundled-store", is_flag=True, help="Run an S3 store in the stack instead.")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    help="The stack's folder (default: cloud-services of the checkout).",
+)
+def cloud_setup(
+    domain: str, email: str, user: str, bundled_store: bool, folder: Path | None, **store: str
+) -> int:
+    """Write .env, users, Kafka's log-ins and room for certificates; keep existing ones.
+
+    Secrets are made, or come from FRAMETALLY_STORE_SECRET_KEY and FRAMETALLY_CLOUD_PASSWORD. On a terminal
+    this command asks for what is missing.
+    """
+    from frametally_cloud.stack_setup import Answers, set_up
+
+    folder = folder or _stack_folder()
+    variables = {variable: store[name] for name, variable in _STORE.items()}
+    variables["FRAMETALLY_STORE_SECRET_KEY"] = os.environ.get("FRAMETALLY_STORE_SECRET_KEY", "")
+    password = os.environ.get("FRAMETALLY_CLOUD_PASSWORD", "")
+    new = not (folder / ".env").is_file()
+    if new and sys.stdin.isatty():
+        domain = domain or _ask("Domain, such as counts.your-town.org")
+        email = email or _ask("Your e-mail address, for Let's Encrypt")
+        if not variables["FRAMETALLY_STORE_URL"] and not bundled_store:
+            variables["FRAMETALLY_STORE_URL"] = _ask(
+                "S3 bucket, such as s3://my-counts (empty: run a store here)"
+            )
+            bundled_store = not variables["FRAMETALLY_STORE_URL"]
+        if not bundled_store:
+            endpoint = "FRAMETALLY_STORE_ENDPOINT"
+            variables[endpoint] = variables[endpoint] or _ask("URL of the S3 service (empty: AWS)")
+            key = "FRAMETALLY_STORE_ACCESS_KEY"
+            variables[key] = variables[key] or _ask("Name of the S3 key")
+            key = "FRAMETALLY_STORE_SECRET_KEY"
+            variables[key] = variables[key] or _ask("Its secret", hide_input=True)
+        user = user or click.prompt("Who may open the web pages", default="admin", err=True)
+        password = password or _ask("Password (empty: one is made)", hide_input=True)
+    done = set_up(
+        folder,
+        Answers(
+            domain=domain,
+            email=email,
+            user=user,
+            password=password,
+            store={name: value for name, value in variables.items() if value},
+            bundled_store=bundled_store,
+        ),
+    )
+    for verb, names in (("written", done.written), ("kept", done.kept)):
+        for name in names:
+            click.echo(f"{verb}: {folder / name}")
+    for line in done.warnings:
+        console.err.print(f"still to do: {line}")
+    if "first-password" in done.written:
+        click.echo(
+            f"name and password for the web pages: {folder / 'first-password'}; note it, then remove it"
+        )
+    click.echo(f"next: cd {folder} && docker-compose up -d --build")
+    return PART_DONE if done.warnings else 0
+
+
+@click.command()
+@data_dir_option
+def reach(**overrides: Any) -> int:
+    """Check that the servers in the settings can be reached, without signing in; exit with 0 or 2."""
+    trouble = 0
+    for server in named_servers(read_settings(None, overrides, must_be_there=False)):
+        why = why_unreachable(server)
+        if why:
+            console.say_error(why)
+            trouble = 2
+        else:
+            click.echo(f"{server.what}: {server.host}:{server.port} answers")
+    return trouble
+
+
+def _stack_folder() -> Path:
+    beside = component_folder("producer")
+    if beside is None:
+        raise Misconfigured("the stack's folder is unknown; name it with --folder PATH/cloud-services")
+    return beside.parent / "cloud-services"
+
+
+def _ask(question: str, *, hide_input: bool = False) -> str:
+    answer: str = click.prompt(question, default="", show_default=False, hide_input=hide_input, err=True)
+    return answer.strip()

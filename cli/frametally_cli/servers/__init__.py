@@ -1,1 +1,0 @@
-"""Looks at every part and sets servers up: `doctor`, `setup`."""

@@ -1,0 +1,141 @@
+"""How Flask answers the API's routes: checked, within a time limit, as JSON that a browser keeps."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable
+from typing import cast
+
+import msgspec
+from flask import Blueprint, Response, request
+from werkzeug.datastructures import MultiDict
+
+from frametally.ports.count_index import CountIndex
+from frametally.process.time_limit import time_limit
+from frametally.settings.loading import Settings
+from frametally_web.access.visitors import visitor
+from frametally_web.books.reader import BooksReader, version_text
+from frametally_web.requests.endpoints import Endpoint, Route
+from frametally_web.requests.packing import chosen_encoding, pack
+from frametally_web.requests.parameters import Args, check_known
+
+_LEAST_KEPT_PACKED_BYTES = 2000
+VERSION_HEADER = "Frametally-Counts-Version"
+"""Says which state of the counts an answer was made from: a page keeps it until the server names another."""
+
+
+class Answering:
+    """Answers routes by their handlers, and keeps the answers that change with the counts alone."""
+
+    def __init__(self, settings: Settings, index: CountIndex, books: BooksReader) -> None:
+        """Keep nothing yet."""
+        self._timeout_s = settings.web_query_timeout_s
+        self._index = index
+        self._books = books
+        self._cache = AnswerCache(settings.web_cache_mb * 1_000_000)
+        # Another start may answer otherwise: by other settings, or as another version.
+        self._started = secrets.token_hex(8)
+
+    def blueprint(self, name: str, routes: Iterable[Route]) -> Blueprint:
+        """Return some routes; the caller chooses under which prefixes."""
+        api = Blueprint(name, __name__)
+        for route in routes:
+            rule = "/" + route.endpoint.path.replace("{", "<").replace("}", ">")
+            api.add_url_rule(rule, route.endpoint.name, self._view(route), methods=[route.endpoint.method])
+        return api
+
+    def _view(self, route: Route) -> Callable[..., Response]:
+        endpoint, handler = route
+        known_names = endpoint.in_query
+
+        def view(**in_path: str) -> Response:
+            check_known(request.args, known_names)
+            args: Args = MultiDict(request.args)
+            args.update(in_path)
+            with time_limit(self._timeout_s):
+                if endpoint.answer is None:
+                    return cast(Response, handler(args))
+                return self._answer(endpoint, lambda: msgspec.json.encode(handler(args)))
+
+        return view
+
+    def _answer(self, endpoint: Endpoint, make: Callable[[], bytes]) -> Response:
+        if not (endpoint.is_kept or endpoint.tells_version):
+            body = make()
+            return _json(body, tag=body)
+        self._books.media()  # sees to it that they are read
+        self._books.look_at_checks()
+        with self._index.one_moment():
+            state = (self._index.version(), self._books.generation)
+            if endpoint.is_kept:
+                answer = self._cached_answer(endpoint, state, make)
+            else:
+                body = make()
+                answer = _json(body, tag=body)
+        answer.headers[VERSION_HEADER] = version_text(*state)
+        return answer
+
+    def _cached_answer(
+        self, endpoint: Endpoint, state: tuple[str, int], make: Callable[[], bytes]
+    ) -> Response:
+        question = (endpoint.name, request.query_string, visitor().sources)
+        tag = repr((self._started, state, question)).encode()
+        if request.if_none_match.contains_weak(_hash(tag)):
+            return _json(b"", tag=tag)  # which becomes a 304
+        body = self._cache.get(state, question, make)
+        encoding = chosen_encoding()
+        if encoding is None or len(body) < _LEAST_KEPT_PACKED_BYTES:
+            return _json(body, tag=tag)
+        packed = self._cache.get(state, (*question, encoding), lambda: pack(body, encoding))
+        answer = _json(packed, tag=tag)
+        answer.headers["Content-Encoding"] = encoding
+        return answer
+
+
+def _json(body: bytes, *, tag: bytes) -> Response:
+    """Return an answer that a browser keeps and asks about: what gives `tag` again is not sent again."""
+    response = Response(body, mimetype="application/json")
+    response.headers["Cache-Control"] = "no-cache"
+    response.set_etag(_hash(tag), weak=True)  # the same packed or not
+    response.vary.add("Accept-Encoding")
+    response.make_conditional(request)
+    return response
+
+
+def _hash(tag: bytes) -> str:
+    return hashlib.sha256(tag).hexdigest()[:32]
+
+
+class AnswerCache:
+    """Keeps bodies of answers, up to a size, the least lately asked for given up first."""
+
+    def __init__(self, most_bytes: int) -> None:
+        """Keep nothing yet."""
+        self._most_bytes = most_bytes
+        self._lock = threading.Lock()
+        self._state: Hashable = None
+        self._cached_answer: OrderedDict[Hashable, bytes] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, state: Hashable, question: Hashable, make: Callable[[], bytes]) -> bytes:
+        """Return the answer to `question`, made if it is not kept since `state` was what it is now."""
+        with self._lock:
+            if state != self._state:
+                self._cached_answer.clear()
+                self._state, self._bytes = state, 0
+            body = self._cached_answer.get(question)
+            if body is not None:
+                self._cached_answer.move_to_end(question)
+                return body
+        body = make()
+        if len(body) <= self._most_bytes:
+            with self._lock:
+                if state == self._state and question not in self._cached_answer:
+                    self._cached_answer[question] = body
+                    self._bytes += len(body)
+                while self._bytes > self._most_bytes:
+                    self._bytes -= len(self._cached_answer.popitem(last=False)[1])
+        return body

@@ -1,0 +1,58 @@
+"""The routes of the books: whether every frame is accounted for, and what runs."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from frametally.records import Cause
+from frametally.settings.loading import Settings
+from frametally_web.books import answers, dead_letters, run_list, status
+from frametally_web.books.reader import BooksReader, DashboardPorts
+from frametally_web.proof.picture_links import image_url
+from frametally_web.requests.endpoints import Routes
+from frametally_web.requests.parameters import Args, choice, page_limit
+from frametally_web.requests.query import MAX_PAGE_FRAMES, MODEL
+
+BOOKS = Routes("Books")
+_RUNS = page_limit(10, run_list.MOST_RUNS, "Most in the answer")
+_LETTERS = page_limit(24, MAX_PAGE_FRAMES, "Most in the answer")
+_CAUSE = choice("cause", "Those of one cause; default: all.", ("", *get_args(Cause)), "checksum")
+
+
+class BookRoutes:
+    """The handlers, over the ports and what is read in the background."""
+
+    def __init__(self, settings: Settings, ports: DashboardPorts, books: BooksReader) -> None:
+        """Make the handlers of one application."""
+        self._settings = settings
+        self._ports = ports
+        self._books = books
+
+    @BOOKS.route("GET runs", "The latest runs with their quality reports.", MODEL, _RUNS)
+    def runs(self, args: Args) -> answers.Runs:
+        """List the last runs."""
+        limit = _RUNS.read(args)
+        return run_list.list_runs(self._ports, model=MODEL.read(args), limit=limit)
+
+    @BOOKS.route("GET status", "The books: what was announced, detected, counted, indexed.")
+    def status(self, _: Args) -> answers.Books:
+        """Answer with the books."""
+        return status.answer(self._books.reading())
+
+    @BOOKS.route(
+        "GET dead-letters",
+        "Frames that could not be detected: the picture, the cause, and the remedy.",
+        _CAUSE,
+        _LETTERS,
+    )
+    def dead_letters(self, args: Args) -> answers.DeadLetterFrames:
+        """List what could not be detected."""
+        cause, limit = _CAUSE.read(args), _LETTERS.read(args)
+        return dead_letters.list_dead_letters(
+            self._ports,
+            self._settings,
+            self._books.reading().status.model,
+            cause=cause or None,
+            limit=limit,
+            image_url=image_url,
+        )

@@ -1,0 +1,166 @@
+"""The routes of charts: what can be asked for, how many of what, and what is beside it."""
+
+from __future__ import annotations
+
+from frametally.media.sources import counted_until
+from frametally.ports.count_index import CountIndex
+from frametally.settings.loading import Settings
+from frametally_web.books.reader import BooksReader, DashboardPorts
+from frametally_web.charts import answers as chart_answers
+from frametally_web.charts import counts, heatmap, scope, summary
+from frametally_web.charts.media_times import MediaTimes
+from frametally_web.charts.narrowing import narrowed, zones_by_source
+from frametally_web.charts.seconds import index_by_second
+from frametally_web.compare import answers as compare_answers
+from frametally_web.compare.differences import find_differences
+from frametally_web.requests import answers
+from frametally_web.requests.endpoints import Routes
+from frametally_web.requests.parameters import Args, page_limit
+from frametally_web.requests.problems import bad_parameter
+from frametally_web.requests.query import (
+    BY,
+    CHART,
+    COMPARE,
+    MODEL,
+    SELECTION,
+    TOP,
+    read_chart,
+    read_compare,
+    read_selection,
+)
+
+CATALOGUE = Routes("Catalogue", by_source=True)
+COUNTS = Routes("Counts", by_source=True)
+_MOST_DIFFERENT = page_limit(10, 100, "Most in `most`")
+
+
+class ChartRoutes:
+    """The handlers, over the ports and what is read in the background."""
+
+    def __init__(self, settings: Settings, ports: DashboardPorts, books: BooksReader) -> None:
+        """Make the handlers of one application."""
+        self._settings = settings
+        self._ports = ports
+        self._books = books
+
+    @CATALOGUE.route("GET models", "The models with their stored intervals.", tells_version=True)
+    def models(self, _: Args) -> answers.Models:
+        """List what can be asked for."""
+        return answers.Models(
+            models=[
+                answers.ModelChoice(model=model, base_intervals_s=intervals_s)
+                for model, intervals_s in scope.stored_intervals(self._ports.index).items()
+            ]
+        )
+
+    @CATALOGUE.route("GET labels", "Labels with their detections, most first.", MODEL, is_kept=True)
+    def labels(self, args: Args) -> answers.Labels:
+        """List the labels, most first."""
+        choice = scope.choose_model(self._ports.index, MODEL.read(args))
+        totals = self._ports.index.labels(choice.model) if choice else []
+        return answers.Labels(
+            model=choice.model if choice else None,
+            labels=[answers.LabelTotal(label=label, detections=total) for label, total in totals],
+        )
+
+    @CATALOGUE.route("GET sources", "Sources with their frames and range.", MODEL, is_kept=True)
+    def sources(self, args: Args) -> answers.Sources:
+        """List the sources, by name."""
+        return list_sources(self._ports.index, self._books.media(), model=MODEL.read(args))
+
+    @CATALOGUE.route("GET catalogue", "Models, labels and sources in one answer.", MODEL, is_kept=True)
+    def catalogue(self, args: Args) -> answers.Catalogue:
+        """List all that can be asked for."""
+        labels = self.labels(args)
+        return answers.Catalogue(
+            model=labels.model,
+            models=self.models(args).models,
+            labels=labels.labels,
+            sources=self.sources(args).sources,
+        )
+
+    @COUNTS.route("GET counts", "Counts per interval and label.", *CHART, TOP, is_kept=True)
+    def counts(self, args: Args) -> chart_answers.Counts:
+        """Answer with the chart's numbers."""
+        return counts.count(
+            index_by_second(self._ports, self._settings, args, self._books.ensure_ledger),
+            self._settings,
+            self._books.media(),
+            read_chart(args, self._settings),
+            most_rows=self._settings.web_max_buckets,
+        )
+
+    @COUNTS.route(
+        "GET summary",
+        "What a chart says: total, busiest intervals, peak, the week before.",
+        *CHART,
+        TOP,
+        is_kept=True,
+    )
+    def summary(self, args: Args) -> chart_answers.Summary:
+        """Answer with what the chart says."""
+        return summary.summarise(
+            index_by_second(self._ports, self._settings, args, self._books.ensure_ledger),
+            self._settings,
+            self._books.media(),
+            read_chart(args, self._settings),
+        )
+
+    @COUNTS.route(
+        "GET differences",
+        "How far two models differ on the same footage: by label, largest first.",
+        *(parameter for parameter in CHART if parameter is not BY),
+        COMPARE.but(required=True),
+        _MOST_DIFFERENT,
+        is_kept=True,
+    )
+    def differences(self, args: Args) -> compare_answers.Differences:
+        """Tell how far two sides are apart."""
+        compare = read_compare(args)
+        if compare is None:
+            raise bad_parameter("compare", "compare is missing.", remedy="Give one, such as compare=week.")
+        return find_differences(
+            index_by_second(self._ports, self._settings, args, self._books.ensure_ledger),
+            self._settings,
+            self._books.media(),
+            read_chart(args, self._settings),
+            compare,
+            limit=_MOST_DIFFERENT.read(args),
+        )
+
+    @COUNTS.route("GET heatmap", "Counts per hour of the week.", *SELECTION, is_kept=True)
+    def heatmap(self, args: Args) -> chart_answers.Heatmap:
+        """Answer with the hours of the week."""
+        selection = read_selection(args, self._settings)
+        index = narrowed(self._ports.index, self._ports.store, args)
+        return heatmap.count_week(index, self._settings, self._books.media(), selection)
+
+
+def list_sources(index: CountIndex, media: MediaTimes, *, model: str | None) -> answers.Sources:
+    """Return the sources of a model, by slug.
+
+    Raises:
+        Problem: 400, if there is no such model.
+    """
+    choice = scope.choose_model(index, model)
+    if choice is None:
+        return answers.Sources(model=None, sources=[])
+    zones = zones_by_source(index, choice.model)
+    return answers.Sources(
+        model=choice.model,
+        sources=[
+            answers.SourceRange(
+                source=summary.source,
+                name=media.name(summary.source),
+                frames=summary.frames,
+                first_interval_ms=summary.first_interval_ms,
+                next_interval_ms=summary.next_interval_ms,
+                timed_by_file=media.is_timed_by_file(summary.source),
+                file_times=media.ranges(summary.source),
+                footage_until_ms=media.footage_until(summary.source),
+                counted_until_ms=counted_until(summary.next_interval_ms, media.footage_until(summary.source)),
+                zones=zones.get(summary.source, []),
+            )
+            for summary in index.sources(choice.model)
+        ],
+    )

@@ -1,0 +1,230 @@
+"""The routes of the proof: the frames, boxes and objects that numbers were counted from."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from typing import get_args
+
+from flask import Response, request
+
+from frametally.errors import Poison
+from frametally.keys import check_image_key
+from frametally.ports.object_store import ObjectMissing
+from frametally.settings.loading import Settings
+from frametally_web.access.visitors import visitor
+from frametally_web.books.reader import BooksReader, DashboardPorts
+from frametally_web.charts import scope
+from frametally_web.charts.narrowing import narrowed
+from frametally_web.charts.scope import check_names
+from frametally_web.charts.seconds import SECOND_S, index_by_second
+from frametally_web.proof import answers, evidence, frames, gap, objects
+from frametally_web.proof.frames import find_frame
+from frametally_web.proof.picture_links import (
+    LINK_S,
+    WIDTHS_PX,
+    image_url,
+    no_such_frame,
+    picture_link,
+    smaller,
+)
+from frametally_web.requests.endpoints import Routes
+from frametally_web.requests.parameters import Args, choice, page_cursor, text
+from frametally_web.requests.problems import bad_parameter
+from frametally_web.requests.query import (
+    AT,
+    BASE,
+    LABEL,
+    MODEL,
+    PAGE_LIMIT,
+    PARTS,
+    SELECTION,
+    SOURCE_OF_GAP,
+    TIMEZONE,
+    Selection,
+    read_gap,
+    read_selection,
+)
+
+PROOF = Routes("Proof", by_source=True)
+
+_IMAGE_CACHE = "private, max-age=31536000, immutable"
+_PATH = text(
+    "path",
+    "`image_path` of an answer.",
+    "images/gate/2024-05-01/1714550400200-0123456789ab-0.jpg",
+    required=True,
+)
+_FRAMES_CURSOR = page_cursor(frames.FramesCursor)
+_OBJECTS_CURSOR = page_cursor(objects.ObjectsCursor)
+_START = choice(
+    "start",
+    "`peak`: the first answer begins with the frame that has most of one label, and has `previous`, too.",
+    get_args(frames.Start),
+    "peak",
+)
+_EMPTY = choice("empty", "`1`: include analysed frames without a counted box.", ("", "1"), "1")
+_WIDTH = choice(
+    "w",
+    "Width of a smaller JPEG in pixels; a narrower frame is returned unchanged.",
+    ("", *WIDTHS_PX),
+    "320",
+)
+
+
+class ProofRoutes:
+    """The handlers, over the ports and what is read in the background."""
+
+    def __init__(self, settings: Settings, ports: DashboardPorts, books: BooksReader) -> None:
+        """Make the handlers of one application."""
+        self._settings = settings
+        self._ports = ports
+        self._books = books
+
+    @PROOF.route("GET evidence", "The busiest frame per label.", *SELECTION, tells_version=True)
+    def evidence(self, args: Args) -> answers.EvidenceFrames:
+        """Find the busiest frame per label."""
+        selection = self._selection(args)
+        self._books.ensure_ledger()
+        return evidence.find_evidence(
+            self._ports_by_second(args), self._settings, selection, image_url=image_url
+        )
+
+    @PROOF.route(
+        "GET frames",
+        "Every frame behind a bar, with a running sum.",
+        *SELECTION,
+        PAGE_LIMIT,
+        _FRAMES_CURSOR,
+        _START,
+        _EMPTY,
+    )
+    def frames(self, args: Args) -> answers.Frames:
+        """Find every frame behind a bar."""
+        selection = self._selection(args)
+        limit, cursor = PAGE_LIMIT.read(args), _FRAMES_CURSOR.read(args)
+        start, empty = _START.read(args), _EMPTY.read(args) == "1"
+        self._books.ensure_ledger()
+        return frames.find_frames(
+            self._ports_by_second(args),
+            self._settings,
+            selection,
+            limit=limit,
+            cursor=cursor,
+            start=start,
+            empty=empty,
+            image_url=image_url,
+        )
+
+    @PROOF.route("GET objects", "Every unique object behind a bar.", *SELECTION, PAGE_LIMIT, _OBJECTS_CURSOR)
+    def objects(self, args: Args) -> answers.Objects:
+        """Find every unique object behind a bar."""
+        limit = PAGE_LIMIT.read(args)
+        return objects.find_objects(
+            self._ports_by_second(args),
+            self._selection(args),
+            limit=limit,
+            cursor=_OBJECTS_CURSOR.read(args),
+            image_url=image_url,
+        )
+
+    @PROOF.route(
+        "GET gap",
+        "Why a source has no footage at a moment: from when to when, the frames at both ends, the books.",
+        SOURCE_OF_GAP,
+        AT,
+        MODEL,
+        TIMEZONE,
+        BASE.but(description="`1`: of a chart by the second; any other value changes nothing."),
+        *PARTS,
+    )
+    def gap(self, args: Args) -> answers.FootageGap:
+        """Tell what a hole is."""
+        ports = self._ports_of(args)
+        model = scope.choose_model(ports.index, MODEL.read(args))
+        query = read_gap(args, self._settings)
+        self._books.ensure_ledger()
+        check_names(ports.index, query.selection, lambda: self._books.media().sources())
+        return gap.find_gap(
+            ports,
+            self._settings,
+            model,
+            source=query.selection.sources[0],
+            at_ms=query.at_ms,
+            by_second=BASE.read(args) == SECOND_S,
+            image_url=image_url,
+        )
+
+    @PROOF.route(
+        "GET frames/boxes",
+        "A frame with the boxes that a model counted in it.",
+        _PATH,
+        LABEL,
+        MODEL,
+        BASE,
+        statuses=(404,),
+    )
+    def frames_boxes(self, args: Args) -> answers.FrameOfModel:
+        """Find the boxes that a model counted in a frame."""
+        selection, key = self._selection(args), _read_path(args)
+        self._books.ensure_ledger()
+        return find_frame(self._ports, self._settings, selection, key, image_url=image_url)
+
+    @PROOF.route(
+        "GET frames/image",
+        "A frame's JPEG.",
+        _PATH,
+        _WIDTH,
+        media_types=("image/jpeg",),
+        statuses=(404,),
+    )
+    def frames_image(self, args: Args) -> Response:
+        """Answer with a frame's JPEG."""
+        width, key, store = _WIDTH.read(args), _read_path(args), self._ports.store
+        # The store has no smaller ones: those come from here, also where browsers get the frames from it.
+        if not width and (link := picture_link(store, self._settings, key)):
+            redirect = Response(status=302, headers={"Location": link})
+            # Not for as long as the link works: a browser may hold it when it ends.
+            redirect.headers["Cache-Control"] = f"private, max-age={LINK_S // 2}"
+            return redirect
+        try:
+            jpeg = store.get(key)
+        except ObjectMissing as error:
+            raise no_such_frame() from error
+        if width:
+            jpeg = smaller(jpeg, int(width))
+        answer = Response(jpeg, mimetype="image/jpeg")
+        answer.headers["Cache-Control"] = _IMAGE_CACHE
+        answer.set_etag(hashlib.sha256(jpeg).hexdigest())
+        answer.make_conditional(request)  # a 304, where the browser has it already
+        return answer
+
+    def _ports_of(self, args: Args) -> DashboardPorts:
+        """Return what a query reads: of the whole picture, or of a part; one that there is not is refused."""
+        return dataclasses.replace(self._ports, index=narrowed(self._ports.index, self._ports.store, args))
+
+    def _ports_by_second(self, args: Args) -> DashboardPorts:
+        """Return what a query of a bar reads: a bar of a short range may be a second."""
+        index = index_by_second(self._ports, self._settings, args, self._books.ensure_ledger)
+        return dataclasses.replace(self._ports, index=index)
+
+    def _selection(self, args: Args) -> Selection:
+        """Read what a proof is asked of; an unknown name is refused."""
+        selection = read_selection(args, self._settings)
+        check_names(self._ports_of(args).index, selection, lambda: self._books.media().sources())
+        return selection
+
+
+def _read_path(args: Args) -> str:
+    """Read the key of a frame."""
+    try:
+        key = check_image_key(_PATH.read(args) or "")
+    except Poison as error:
+        raise bad_parameter(
+            "path",
+            "path is not the key of a frame.",
+            remedy="Give an image_path from another answer: images/<source>/<day>/<name>.jpg.",
+        ) from error
+    if not visitor().sees(key.split("/")[1]):
+        raise no_such_frame()
+    return key

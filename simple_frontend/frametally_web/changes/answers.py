@@ -1,0 +1,151 @@
+"""The answers about changes of footage: what a change would do, and how far the one at work is."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from frametally_web.requests.answers import Answer
+
+
+class LeftAlone(Answer, frozen=True, kw_only=True):
+    """Something that a change leaves as it is.
+
+    Attributes:
+        name: Which thing.
+        why: Why, with the remedy.
+    """
+
+    name: str
+    why: str
+
+
+class ChangedDay(Answer, frozen=True, kw_only=True):
+    """A source's frames and detections on a local day, before a change and after it.
+
+    Attributes:
+        source: Slug of the source.
+        name: How it is written.
+        day: The local day, `YYYY-MM-DD`.
+        frames_before: Frames that count now.
+        frames_after: Frames that will count.
+        detections_before: Detections in the former.
+        detections_after: Detections in the latter.
+    """
+
+    source: str
+    name: str
+    day: str
+    frames_before: int
+    frames_after: int
+    detections_before: int
+    detections_after: int
+
+
+class ChangePlan(Answer, frozen=True, kw_only=True):
+    """What a change would do; nothing is changed yet.
+
+    Attributes:
+        frames: How many frames it would change; 0: it would do nothing.
+        lines: What it would do, a sentence each.
+        left_alone: What it would leave as it is, the first 20.
+        days: The days whose counts it changes, the first 31; null: too much footage to count it first.
+        days_left_out: How many days more.
+    """
+
+    frames: int
+    lines: list[str]
+    left_alone: list[LeftAlone]
+    days: list[ChangedDay] | None = msgspec.field(default_factory=list)
+    days_left_out: int = 0
+
+
+class ChangedCounts(Answer, frozen=True, kw_only=True):
+    """The counts that a change of footage changes.
+
+    Attributes:
+        source: Slug of the source.
+        from_ms: Event time at which they begin.
+        to_ms: Event time before which they end.
+    """
+
+    source: str
+    from_ms: int
+    to_ms: int
+
+
+class ChangeState(Answer, frozen=True, kw_only=True):
+    """A change of footage that this server makes, or made last.
+
+    Attributes:
+        what: What it does: `replay`, `drop`, `forget`, `retime`, `rename` or `finish`.
+        target: What it is done to, in words.
+        state: `running`, `done` or `failed`.
+        done: Steps that are done.
+        total: Steps in all; null where it is not known.
+        lines: What it did or why it failed, a sentence each; empty while it runs.
+        left_alone: What it left as it is, the first 20.
+        changed: The counts that it changes, for their history; null: none, or of several sources.
+    """
+
+    what: str
+    target: str
+    state: Literal["running", "done", "failed"]
+    done: int
+    total: int | None
+    lines: list[str]
+    left_alone: list[LeftAlone]
+    changed: ChangedCounts | None = None
+
+
+class ChangesNow(Answer, frozen=True, kw_only=True):
+    """`/api/changes`: the change that is at work, and those that were interrupted.
+
+    Attributes:
+        last: The one at work, or the last since the server started; null: there was none.
+        unfinished: What was interrupted, in words; `POST changes/finish` finishes it.
+    """
+
+    last: ChangeState | None
+    unfinished: list[str]
+
+
+class Recording(Answer, frozen=True, kw_only=True):
+    """A medium of a source: a video, or its pictures of a UTC day.
+
+    Attributes:
+        id: The first 12 hex of its sha256.
+        name: Its file's name; of pictures, the day.
+        from_ms: Event time of its first frame; null before there is one.
+        to_ms: Event time of its last frame; null likewise.
+        frames: Frames announced.
+    """
+
+    id: str
+    name: str
+    from_ms: int | None
+    to_ms: int | None
+    frames: int
+
+
+class SourceFootage(Answer, frozen=True, kw_only=True):
+    """`/api/footage`: the footage of a source.
+
+    Attributes:
+        source: Slug of the source.
+        name: How it is written.
+        frames: Frames announced, of all recordings.
+        from_ms: Event time of the first frame; null before there is one.
+        to_ms: Event time of the last frame; null likewise.
+        recordings: The oldest first, 200 at most.
+        recordings_left_out: How many there are beyond these.
+    """
+
+    source: str
+    name: str
+    frames: int
+    from_ms: int | None
+    to_ms: int | None
+    recordings: list[Recording]
+    recordings_left_out: int

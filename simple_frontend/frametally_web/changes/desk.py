@@ -1,0 +1,127 @@
+"""The thread that changes footage: one change at a time, with its progress.
+
+A server that stops ends the change at its next step, as a kill would: each change is made so that the same
+change, made again, finishes it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import msgspec
+
+from frametally.process.reports import Skipped
+from frametally_web.changes.answers import ChangedCounts, ChangeState, LeftAlone
+from frametally_web.requests.problems import Problem, as_sentence, problem_of, without_folders
+
+_log = logging.getLogger(__name__)
+_MOST_LEFT_ALONE = 20
+_CLOSE_S = 5
+
+
+class ChangeOutcome(NamedTuple):
+    """What a change did, a sentence each, what it left alone, and whose counts it changes."""
+
+    lines: list[str]
+    skipped: Iterable[Skipped] = ()
+    changed: ChangedCounts | None = None
+
+
+class _ServerStops(Exception):
+    """The change ends here; the same change finishes it later."""
+
+
+class ChangeSteps:
+    """The progress of the change at work."""
+
+    def __init__(self, desk: ChangeDesk) -> None:
+        """Note steps at the desk."""
+        self._desk = desk
+        self.said: list[str] = []
+
+    def update(self, done: int, total: int | None, note: str = "") -> None:
+        """Note how far the change is; see `Progress`."""
+        self._desk.note(done, total)
+
+    def say(self, line: str) -> None:
+        """Keep what a person should read."""
+        self.said.append(line)
+
+
+Work = Callable[[ChangeSteps], ChangeOutcome]
+
+
+def left_alone(skipped: Iterable[Skipped]) -> list[LeftAlone]:
+    """Return the first of what a change leaves as it is, as answers have it."""
+    first_skipped = list(skipped)[:_MOST_LEFT_ALONE]
+    return [
+        LeftAlone(name=item.name, why=without_folders(as_sentence(item.reason))) for item in first_skipped
+    ]
+
+
+class ChangeDesk:
+    """Makes changes in its own thread."""
+
+    def __init__(self, on_change: Callable[[], None]) -> None:
+        """Do nothing yet; `on_change` is called after each change."""
+        self._changed = on_change
+        self._lock = threading.Lock()
+        self._last: ChangeState | None = None
+        self._thread: threading.Thread | None = None
+        self._stops = False
+
+    @property
+    def last(self) -> ChangeState | None:
+        """The change at work, or the last one."""
+        with self._lock:
+            return self._last
+
+    def start(self, what: str, target: str, work: Work) -> ChangeState:
+        """Begin a change, and return how it begins. Raises `Problem`: 409, another one is at work."""
+        begun = ChangeState(
+            what=what, target=target, state="running", done=0, total=None, lines=[], left_alone=[]
+        )
+        with self._lock:
+            if self._last is not None and self._last.state == "running":
+                raise Problem(
+                    409, "Another change of footage is running.", remedy="Try again when it has finished."
+                )
+            self._last = begun
+            self._thread = threading.Thread(
+                target=self._run, args=(work,), name="frametally-change", daemon=True
+            )
+            self._thread.start()
+        return begun
+
+    def note(self, done: int, total: int | None) -> None:
+        """Note how far the change is; raises where the server stops."""
+        if self._stops:
+            raise _ServerStops
+        self._set(done=done, total=total)
+
+    def close(self) -> None:
+        """End the change at its next step."""
+        self._stops = True
+        if self._thread is not None:
+            self._thread.join(timeout=_CLOSE_S)
+
+    def _run(self, work: Work) -> None:
+        try:
+            lines, skipped, changed = work(ChangeSteps(self))
+        except _ServerStops:
+            return
+        except Exception as error:
+            _log.exception("a change of footage failed")
+            problem = problem_of(error)
+            self._set(state="failed", lines=[problem.detail, problem.remedy])
+        else:
+            self._set(state="done", lines=lines, left_alone=left_alone(skipped), changed=changed)
+        self._changed()
+
+    def _set(self, **fields: object) -> None:
+        with self._lock:
+            if self._last is not None:
+                self._last = msgspec.structs.replace(self._last, **fields)

@@ -1,0 +1,373 @@
+"""The routes by which the footage of a source is forgotten, put to another time, or renamed."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Literal, NamedTuple
+
+import msgspec
+from werkzeug.datastructures import MultiDict
+
+from frametally.books.change_preview import preview_counts
+from frametally.errors import FrametallyError, Misconfigured
+from frametally.media import corrections, finding, mending
+from frametally.media.forgetting import plan_forgetting
+from frametally.ports.frame_log import FrameLog
+from frametally.ports.object_store import ObjectStore
+from frametally.process.reports import NoProgress
+from frametally.records import MediaManifest
+from frametally.rules.times import DAY_MS, FIRST_MS, HOUR_MS, NEXT_MS, local_time
+from frametally.settings.loading import Settings
+from frametally.undo_records import FootageChange
+from frametally_web.books.reader import BooksReader, DashboardPorts
+from frametally_web.changes.answers import (
+    ChangedCounts,
+    ChangedDay,
+    ChangePlan,
+    ChangeState,
+    Recording,
+    SourceFootage,
+)
+from frametally_web.changes.desk import ChangeDesk, ChangeOutcome, ChangeSteps
+from frametally_web.changes.routes import check_changes, plural
+from frametally_web.requests.body import Sent
+from frametally_web.requests.change import note_target
+from frametally_web.requests.endpoints import Routes, answer_with
+from frametally_web.requests.parameters import Args, text
+from frametally_web.requests.problems import Problem, as_sentence
+from frametally_web.requests.query import read_zone
+
+FOOTAGE = Routes("Changes", right="run")
+MOST_RECORDINGS = 200
+MOST_DAYS = 31
+_log = logging.getLogger(__name__)
+_SOURCE = text("source", "Source, by slug or as it is written.", "gate")
+
+Source = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+Moment = Annotated[int, msgspec.Meta(ge=FIRST_MS, lt=NEXT_MS)]
+
+
+class FootageWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the footage of a source is to be changed.
+
+    Attributes:
+        what: `forget` takes it out of the counts, `retime` corrects when it was filmed, `rename` its source.
+        source: Slug of the source.
+        medium: Only this recording, by its `id`; null: all footage of the source.
+        from_ms: Event time from which on frames are forgotten; null: from the first.
+        to_ms: Event time before which they are; null: to the last.
+        delete_images: Whether pictures and uploaded videos of forgotten footage are deleted, too.
+        start_ms: When the first frame was really filmed; all other frames move by as much.
+        name: The new name of the source, or that of another source, which the footage then joins.
+        timezone: IANA name of the zone of the days in the plan; null: the server's.
+    """
+
+    what: Literal["forget", "retime", "rename"]
+    source: Source
+    medium: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{12}$")] | None = None
+    from_ms: Moment | None = None
+    to_ms: Moment | None = None
+    delete_images: bool = False
+    start_ms: Moment | None = None
+    name: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    timezone: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+
+
+_FOOTAGE = Sent(FootageWanted, "change of footage")
+
+
+class _Ports(NamedTuple):
+    """What a change of footage needs; see `MendingPorts`."""
+
+    settings: Settings
+    store: ObjectStore
+    log: FrameLog
+
+
+class FootageRoutes:
+    """The handlers of one application."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        ports: DashboardPorts,
+        books: BooksReader,
+        desk: ChangeDesk,
+        remedy: str | None,
+    ) -> None:
+        """Make the handlers; no `remedy`: footage may be changed."""
+        self._settings = settings
+        self._ports = ports
+        self._mending = _Ports(settings, ports.store, ports.log)
+        self._books = books
+        self._desk = desk
+        self._remedy = remedy
+
+    @FOOTAGE.route("GET footage", "The recordings of a source.", _SOURCE, right="look", statuses=(404,))
+    def footage(self, args: Args) -> SourceFootage:
+        """List them."""
+        source = _SOURCE.read(args) or ""
+        with _refusals(404):
+            media = finding.media_of_source(self._ports.store, source)
+        times = [
+            ms
+            for manifest in media
+            for ms in (manifest.first_captured_at_ms, manifest.last_captured_at_ms)
+            if ms is not None
+        ]
+        return SourceFootage(
+            source=media[0].source,
+            name=media[0].source_name,
+            frames=sum(manifest.frames_announced for manifest in media),
+            from_ms=min(times, default=None),
+            to_ms=max(times, default=None),
+            recordings=[_recording(manifest) for manifest in media[:MOST_RECORDINGS]],
+            recordings_left_out=max(len(media) - MOST_RECORDINGS, 0),
+        )
+
+    @FOOTAGE.route(
+        "POST footage/plan",
+        "What a change of a source's footage would do to its counts; it changes nothing.",
+        body=_FOOTAGE,
+        statuses=(403, 404, 415),
+        only_computes=True,
+    )
+    def plan_footage(self, _: Args) -> ChangePlan:
+        """Say what a change would do."""
+        check_changes(self._remedy)
+        requested = _FOOTAGE.read()
+        zone = read_zone(MultiDict({"timezone": requested.timezone or ""}), self._settings).tzinfo
+        change = self._plan(requested)
+        ports = self._ports
+        ports.ledger.refresh(ports.store, NoProgress())
+        if not change.media:
+            return ChangePlan(frames=0, lines=["It is so already: nothing would change."], left_alone=[])
+        days = preview_counts(ports.store, ports.ledger, self._settings, change, zone)
+        lines = [
+            *self._lines(change, zone),
+            *(["There is too much footage to count it first."] * (days is None)),
+        ]
+        producing = [manifest for manifest in change.media if manifest.state == "producing"]
+        lines += [
+            f"{_name(manifest)} is still being produced: stop its producer first."
+            for manifest in producing[:3]
+        ]
+        name_of = self._books.media().name
+        rows = [
+            ChangedDay(
+                source=preview.source,
+                name=change.source_name if preview.source == change.source else name_of(preview.source),
+                day=preview.day.isoformat(),
+                frames_before=preview.frames_before,
+                frames_after=preview.frames_after,
+                detections_before=preview.detections_before,
+                detections_after=preview.detections_after,
+            )
+            for preview in days or ()
+        ]
+        return ChangePlan(
+            frames=max(1, sum(manifest.frames_announced for manifest in change.media)),
+            lines=lines,
+            left_alone=[],
+            days=None if days is None else rows[:MOST_DAYS],
+            days_left_out=max(len(rows) - MOST_DAYS, 0),
+        )
+
+    @FOOTAGE.route(
+        "POST footage/changes",
+        "Changes the footage of a source; `/api/v1/changes` has its progress.",
+        body=_FOOTAGE,
+        statuses=(403, 404, 409, 415),
+        success={202: "It has begun."},
+    )
+    def change_footage(self, _: Args) -> ChangeState:
+        """Begin a change."""
+        check_changes(self._remedy)
+        requested = _FOOTAGE.read()
+        change = self._plan(requested)
+        note_target(
+            medium=requested.medium,
+            from_ms=requested.from_ms,
+            to_ms=requested.to_ms,
+            start_ms=requested.start_ms,
+        )
+
+        def work(steps: ChangeSteps) -> ChangeOutcome:
+            done = mending.carry_out(self._mending, change, steps)
+            frames = sum(correction.frames for correction in done.corrected)
+            lines = [
+                *_outcome(change, frames),
+                *map(as_sentence, [*done.lines, *steps.said]),
+            ]
+            return ChangeOutcome(lines, mending.left_out(self._mending, done.corrected), _changed(change))
+
+        answer_with(202)
+        return self._desk.start(requested.what, change.target, work)
+
+    @FOOTAGE.route(
+        "POST changes/finish",
+        "Finishes what was interrupted; `/api/v1/changes` has its progress.",
+        statuses=(403, 409),
+        success={202: "It has begun."},
+    )
+    def finish_changes(self, _: Args) -> ChangeState:
+        """Begin to finish all that was begun."""
+        check_changes(self._remedy)
+        answer_with(202)
+        return self._finish()
+
+    def resume(self) -> None:
+        """Go on with what this dashboard was at when it ended; a server that is away has it wait."""
+        if self._remedy is not None:
+            return
+        try:
+            if mending.unfinished(self._ports.store):
+                self._finish()
+        except FrametallyError as error:
+            _log.warning("changes that were interrupted wait: %s", error)
+
+    def _finish(self) -> ChangeState:
+        def work(steps: ChangeSteps) -> ChangeOutcome:
+            done = mending.finish_all(self._mending, steps)
+            frames = sum(correction.frames for correction in done.corrected)
+            lines = [f"{plural(frames, 'frame')} announced again.", *map(as_sentence, done.lines)]
+            return ChangeOutcome(lines, mending.left_out(self._mending, done.corrected))
+
+        return self._desk.start("finish", "what was interrupted", work)
+
+    def _plan(self, requested: FootageWanted) -> FootageChange:
+        store = self._ports.store
+        with _refusals(404):
+            media = finding.media_of_source(store, requested.source)
+        target = media[0].source_name
+        if requested.medium is not None:
+            media = [manifest for manifest in media if manifest.sha256.startswith(requested.medium)]
+            if not media:
+                raise Problem(
+                    404,
+                    f"This recording of {target} has been forgotten, or never existed.",
+                    remedy="Load the page again to see those that are left.",
+                )
+            target = _name(media[0])
+        with _refusals(400):
+            if requested.what == "forget":
+                return mending.plan_forgetting(
+                    media,
+                    target,
+                    from_ms=requested.from_ms,
+                    to_ms=requested.to_ms,
+                    delete=requested.delete_images,
+                )
+            if requested.what == "rename":
+                name = requested.name.strip()
+                if not name:
+                    raise Misconfigured("the source needs a name: nothing was changed")
+                return mending.plan_renaming(store, requested.source, name, delete=False)
+            if requested.start_ms is None:
+                raise Misconfigured("the time of the first frame is missing: nothing was changed")
+            return mending.plan_retiming(media, target, start_ms=requested.start_ms, delete=False)
+
+    def _lines(self, change: FootageChange, zone: datetime.tzinfo) -> list[str]:
+        recordings = plural(len(change.media), "recording")
+        frames = plural(sum(manifest.frames_announced for manifest in change.media), "frame")
+        if change.what == "forget":
+            targets = plan_forgetting(
+                self._ports.ledger, change.media, from_ms=change.from_ms, to_ms=change.to_ms
+            )
+            detected = plural(sum(target.extent.frames for target in targets), "detected frame")
+            again = (
+                "Their stored pictures and uploaded videos will be deleted. This cannot be undone."
+                if change.delete_images
+                else "The pictures stay stored. To undo it, produce the footage again."
+            )
+            return [f"{detected} of {recordings} will no longer count.", again]
+        last = "frametally detects the frames again, then counts these days again."
+        if change.what == "retime":
+            first = change.media[0] if change.shifts_ms[0] < 0 else change.media[-1]
+            start_ms = corrections.begins_at(first) + change.shifts_ms[0]
+            start = local_time(start_ms, zone).strftime("%Y-%m-%d %H:%M:%S %Z")
+            shift = _shift_text(change.shifts_ms[0])
+            return [f"{recordings} with {frames} will be {shift}; the first frame is of {start}.", last]
+        former = {manifest.source for manifest in change.media} - {change.source}
+        lines = [f"{recordings} with {frames} will be of “{change.source_name}”."]
+        if not former:
+            return lines
+        if change.source in self._books.media().sources():
+            lines.append(f"“{change.source_name}” has footage already: both become one source.")
+        named = mending.named_by(self._settings, former)
+        if named:
+            lines.append(f"These keep the former name, so change them afterwards: {', '.join(named)}.")
+        return [*lines, last]
+
+
+@contextmanager
+def _refusals(status: int) -> Iterator[None]:
+    """Answer a change that cannot be planned in the words of the command."""
+    try:
+        yield
+    except Misconfigured as error:
+        detail, _, remedy = str(error).partition("; ")
+        raise Problem(
+            status, as_sentence(detail), remedy=as_sentence(remedy or "Correct it, then look again")
+        ) from error
+
+
+def _recording(manifest: MediaManifest) -> Recording:
+    return Recording(
+        id=manifest.sha256[:12],
+        name=_name(manifest),
+        from_ms=manifest.first_captured_at_ms,
+        to_ms=manifest.last_captured_at_ms,
+        frames=manifest.frames_announced,
+    )
+
+
+def _name(manifest: MediaManifest) -> str:
+    return manifest.name.rpartition("/")[2] or manifest.name
+
+
+def _shift_text(shift_ms: int) -> str:
+    days, rest_ms = divmod(abs(shift_ms), DAY_MS)
+    hours, rest_ms = divmod(rest_ms, HOUR_MS)
+    minutes, rest_ms = divmod(rest_ms, 60_000)
+    parts = [(days, "day"), (hours, "hour"), (minutes, "minute")]
+    words = [plural(number, noun) for number, noun in parts if number]
+    if rest_ms:
+        words.append(f"{rest_ms / 1000:g} s")
+    return f"{' '.join(words)} {'later' if shift_ms > 0 else 'earlier'}"
+
+
+def _outcome(change: FootageChange, frames: int) -> list[str]:
+    if change.what == "forget":
+        return [
+            f"{plural(len(change.media), 'recording')} forgotten, as a whole or in part.",
+            "The counts follow when frametally has counted these days again.",
+        ]
+    if not frames:
+        return ["The name is corrected."]
+    return [
+        f"{plural(frames, 'frame')} announced again.",
+        "The counts follow when frametally has detected and counted them again.",
+    ]
+
+
+def _changed(change: FootageChange) -> ChangedCounts | None:
+    """Return where the counts change, up to the days that one history covers."""
+    source = change.source or change.media[0].source
+    shift_ms = change.shifts_ms[0] if change.shifts_ms else 0
+    times = [
+        ms
+        for manifest in change.media
+        for ms in (manifest.first_captured_at_ms, manifest.last_captured_at_ms)
+        if ms is not None
+    ]
+    if not times:
+        return None
+    first_ms = max(min(times), change.from_ms or FIRST_MS) + min(shift_ms, 0)
+    last_ms = min(max(times), (change.to_ms or NEXT_MS) - 1) + max(shift_ms, 0)
+    from_ms = first_ms - first_ms % DAY_MS
+    to_ms = last_ms - last_ms % DAY_MS + DAY_MS
+    return ChangedCounts(source=source, from_ms=from_ms, to_ms=min(to_ms, from_ms + 30 * DAY_MS))

@@ -1,0 +1,197 @@
+"""The routes by which pages change footage; each change is planned first, then begun."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Literal
+
+import msgspec
+
+from frametally import keys
+from frametally.books.status import open_dead_letters
+from frametally.media import mending
+from frametally.ports.object_store import ObjectMissing
+from frametally.records import Cause
+from frametally.segments.dead_letters import Entry, check_mended, drop, read_entries, replay
+from frametally.settings.loading import Settings
+from frametally_web.access.visitors import remedy_for
+from frametally_web.books.reader import BooksReader, DashboardPorts
+from frametally_web.changes.answers import ChangePlan, ChangesNow, ChangeState
+from frametally_web.changes.desk import ChangeDesk, ChangeOutcome, ChangeSteps, left_alone
+from frametally_web.requests.body import Sent
+from frametally_web.requests.change import note_target
+from frametally_web.requests.endpoints import Routes, answer_with
+from frametally_web.requests.parameters import Args
+from frametally_web.requests.problems import Problem
+
+CHANGES = Routes("Changes", right="run")
+MOST_PLANNED = 200
+"""Dead letters whose pictures a plan reads; a change reads all."""
+
+Id = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{12}$")]
+
+
+class LettersWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which dead letters are to be settled, and how.
+
+    Attributes:
+        what: `replay` announces their frames again; `drop` gives their frames up.
+        ids: Those with these ids; none: all of the cause.
+        cause: Those of one cause; null: whatever theirs is.
+    """
+
+    what: Literal["replay", "drop"]
+    ids: Annotated[list[Id], msgspec.Meta(max_length=200)] = []
+    cause: Cause | None = None
+
+
+_LETTERS = Sent(LettersWanted, "choice of dead letters")
+
+
+def plural(number: int, noun: str) -> str:
+    """Return a number with its noun, such as "1 frame"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def check_changes(remedy: str | None) -> None:
+    """Raise `Problem` (403) where this dashboard changes nothing, or not for who asks."""
+    needed_remedy = remedy_for("run", remedy)
+    if needed_remedy is not None:
+        raise Problem(403, "Footage cannot be changed here.", remedy=needed_remedy)
+
+
+class StateRoutes:
+    """The handler that says what is at work."""
+
+    def __init__(self, ports: DashboardPorts, desk: ChangeDesk) -> None:
+        """Make the handler of one application."""
+        self._ports = ports
+        self._desk = desk
+
+    @CHANGES.route("GET changes", "The change of footage that is at work, and those that were interrupted.")
+    def changes(self, _: Args) -> ChangesNow:
+        """Say how far the change at work is."""
+        last = self._desk.last
+        running = last is not None and last.state == "running"
+        return ChangesNow(
+            last=last, unfinished=[] if running else mending.unfinished_words(self._ports.store)
+        )
+
+
+class LetterRoutes:
+    """The handlers of dead letters."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        ports: DashboardPorts,
+        books: BooksReader,
+        desk: ChangeDesk,
+        remedy: str | None,
+    ) -> None:
+        """Make the handlers of one application; no `remedy`: footage may be changed."""
+        self._settings = settings
+        self._ports = ports
+        self._books = books
+        self._desk = desk
+        self._remedy = remedy
+
+    @CHANGES.route(
+        "POST dead-letters/plan",
+        "What replaying or dropping dead letters would do; it changes nothing.",
+        body=_LETTERS,
+        statuses=(403, 404, 415),
+        only_computes=True,
+    )
+    def plan_letters(self, _: Args) -> ChangePlan:
+        """Say what a change would do."""
+        check_changes(self._remedy)
+        form = _LETTERS.read()
+        entries = self._chosen(form)
+        if form.what == "drop":
+            sources = {entry.letter.source for entry in entries} - {None}
+            lines = [
+                f"{plural(len(entries), 'frame')} will no longer be listed here, and never be counted.",
+                *([f"They belong to {plural(len(sources), 'source')}."] if len(sources) > 1 else []),
+                "Dropping cannot be undone. The pictures stay in the store.",
+            ]
+            return ChangePlan(frames=len(entries), lines=lines, left_alone=[])
+        planned = entries[:MOST_PLANNED]
+        checked = check_mended(planned, store=self._ports.store, max_pixels=self._max_pixels)
+        ready, more = len(checked.announced), len(entries) - len(planned)
+        lines = [f"{plural(ready, 'frame')} can be read now and will be announced again."] if ready else []
+        if more:
+            lines.append(f"{plural(more, 'more frame')} will be checked first, then announced.")
+        if checked.skipped:
+            lines.append(f"{plural(len(checked.skipped), 'frame')} still cannot be read and will stay here.")
+        if ready or more:
+            lines.append("The consumer detects them next; then the counts follow.")
+        return ChangePlan(frames=ready + more, lines=lines, left_alone=left_alone(checked.skipped))
+
+    @CHANGES.route(
+        "POST dead-letters/changes",
+        "Replays or drops dead letters; `/api/v1/changes` has its progress.",
+        body=_LETTERS,
+        statuses=(403, 404, 409, 415),
+        success={202: "It has begun."},
+    )
+    def change_letters(self, _: Args) -> ChangeState:
+        """Begin a change."""
+        check_changes(self._remedy)
+        form = _LETTERS.read()
+        entries = self._chosen(form)
+        letters_text = ", ".join(form.ids) or form.cause or "all"
+        note_target(letters=letters_text)
+
+        def work(steps: ChangeSteps) -> ChangeOutcome:
+            return self._drop(entries) if form.what == "drop" else self._replay(entries, steps)
+
+        answer_with(202)
+        return self._desk.start(form.what, plural(len(entries), "dead letter"), work)
+
+    @property
+    def _max_pixels(self) -> int:
+        return self._settings.max_image_megapixels * 1_000_000
+
+    def _chosen(self, form: LettersWanted) -> list[Entry]:
+        model = self._books.reading().status.model
+        letters = open_dead_letters(self._ports.ledger, self._settings, model) if model else []
+        ids = set(form.ids)
+        chosen = [
+            (letter.segment, letter.offset)
+            for letter in letters
+            if form.cause in (None, letter.cause)
+            and (not ids or keys.dead_letter_id(letter.segment, letter.offset) in ids)
+        ]
+        if not chosen or len(chosen) < len(ids):
+            raise Problem(
+                404,
+                "These dead letters are settled already, or never existed.",
+                remedy="Load the page again to see those that are left.",
+            )
+        try:
+            return read_entries(self._ports.store, chosen)
+        except ObjectMissing as error:
+            raise Problem(
+                404, "The store has lost these dead letters.", remedy="Load the page again."
+            ) from error
+
+    def _replay(self, entries: Iterable[Entry], steps: ChangeSteps) -> ChangeOutcome:
+        settings = self._settings
+        result = replay(
+            entries,
+            store=self._ports.store,
+            log=self._ports.log,
+            partitions=settings.log_partitions,
+            max_pixels=self._max_pixels,
+            progress=steps,
+        )
+        lines = [
+            f"{plural(len(result.announced), 'frame')} announced again.",
+            *(["The consumer detects them next."] if result.announced else []),
+            *([f"{plural(len(result.skipped), 'frame')} still cannot be read."] if result.skipped else []),
+        ]
+        return ChangeOutcome(lines, result.skipped)
+
+    def _drop(self, entries: Iterable[Entry]) -> ChangeOutcome:
+        return ChangeOutcome([f"{plural(drop(entries, store=self._ports.store), 'frame')} dropped."])

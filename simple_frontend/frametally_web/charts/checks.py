@@ -1,0 +1,237 @@
+"""How far counts are from the truth, where people have checked them: what plug-ins say of it."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol, TypeVar
+
+import msgspec
+
+from frametally.books.counted_events import CheckedMetric, EventPlace
+from frametally.plugins import hooks
+from frametally.ports.count_index import CountIndex
+from frametally.rules.times import local_time
+from frametally.settings.loading import Settings
+from frametally_web.access.visitors import visitor
+from frametally_web.charts import answers
+from frametally_web.charts.bars import Ranges
+from frametally_web.charts.check_answers import CountCheck
+from frametally_web.charts.narrowing import PartIndex
+from frametally_web.charts.seconds import SecondsIndex, stored_interval_s
+from frametally_web.requests.query import Metric
+
+_CountedT = TypeVar("_CountedT", answers.CountBucket, answers.Total)
+
+
+class CheckedCount(NamedTuple):
+    """A count that a check may cover.
+
+    Attributes:
+        start_ms: Where its footage begins.
+        end_ms: Where that ends, exclusive.
+        source: Slug; None: of all sources of the question.
+        labels: Class names; none: all.
+        frames: Frames that were analysed.
+        counted: What is counted in them; None: it is not known.
+    """
+
+    start_ms: int
+    end_ms: int
+    source: str | None
+    labels: tuple[str, ...]
+    frames: int
+    counted: int | None
+
+
+class CountQuestion(NamedTuple):
+    """Counts of one chart.
+
+    Attributes:
+        metric: What is counted.
+        place: Of crossings, the line as it is drawn now.
+        model: By which model.
+        base_interval_s: The stored interval that was read.
+        sources: Slugs of all sources.
+        chosen: The event times that count; None: all.
+        counts: The counts.
+    """
+
+    metric: CheckedMetric
+    model: str
+    base_interval_s: int
+    sources: Sequence[str]
+    chosen: Ranges | None
+    counts: Sequence[CheckedCount]
+    place: EventPlace | None = None
+
+
+class CountInterval(NamedTuple):
+    """Where the truth of a count is, what it would be without the model's errors, and by which check."""
+
+    low: float
+    high: float
+    estimate: float
+    check: str
+
+
+class CheckedAnswer(NamedTuple):
+    """The checks of a chart's footage, and for each count an interval or none."""
+
+    checks: list[CountCheck]
+    intervals: Sequence[CountInterval | None]
+
+
+class CountChecks(Protocol):
+    """The hook `count_checks` of a plug-in."""
+
+    def version(self, settings: Settings) -> str:
+        """Return another text whenever the checks say something else; empty while there are none."""
+
+    def answer(self, settings: Settings, index: CountIndex, question: CountQuestion) -> CheckedAnswer | None:
+        """Return what the checks say of counts; None where there are none."""
+
+
+def checks_version(settings: Settings) -> str:
+    """Return what tells one state of all checks from any other."""
+    every: tuple[CountChecks, ...] = hooks("count_checks")
+    return "-".join(filter(None, (source.version(settings) for source in every)))
+
+
+def ask_checks(settings: Settings, index: CountIndex, question: CountQuestion) -> CheckedAnswer | None:
+    """Return what the first plug-in that has checks of this footage says of the counts."""
+    index = index.stored if isinstance(index, SecondsIndex) else index
+    if isinstance(index, PartIndex):  # a check is of whole pictures
+        return None
+    every: tuple[CountChecks, ...] = hooks("count_checks")
+    for source in every:
+        answer = source.answer(settings, index, question)
+        if answer is not None and answer.checks:
+            if visitor().role is None or visitor().shown_on:  # a signed chart on another site names nobody
+                nameless = [msgspec.structs.replace(check, persons=[]) for check in answer.checks]
+                answer = answer._replace(checks=nameless)
+            return answer
+    return None
+
+
+def with_intervals(settings: Settings, index: CountIndex, counts_answer: answers.Counts) -> answers.Counts:
+    """Return the answer with an interval for each bucket and total that a check covers.
+
+    They are of objects where that is the answer's metric, else of detections.
+    """
+    if counts_answer.model is None or counts_answer.base_interval_s is None or not checks_version(settings):
+        return counts_answer
+    covered = {(coverage.start_ms, coverage.source): coverage for coverage in counts_answer.coverage}
+    frames: dict[str | None, int] = {}
+    for coverage in counts_answer.coverage:
+        frames[coverage.source] = frames.get(coverage.source, 0) + coverage.frames
+    from_ms, to_ms = counts_answer.from_ms or 0, counts_answer.to_ms or 0
+    rest = tuple(counts_answer.rest)
+    counts = []
+    for bucket in counts_answer.buckets:
+        bar = covered.get((bucket.start_ms, bucket.source))
+        counts.append(
+            CheckedCount(
+                max(bucket.start_ms, from_ms),
+                min(bar.end_ms, to_ms) if bar else bucket.start_ms,
+                bucket.source,
+                rest if bucket.label is None else (bucket.label,),
+                bar.frames if bar else 0,
+                _counted(bucket, counts_answer.metric),
+            )
+        )
+    for total in counts_answer.totals:
+        labels = rest if total.label is None else (total.label,)
+        of_source = frames.get(total.source, 0)
+        counted = _counted(total, counts_answer.metric)
+        counts.append(CheckedCount(from_ms, to_ms, total.source, labels, of_source, counted))
+    chosen = (
+        None
+        if counts_answer.asked is None
+        else [(time_range.from_ms, time_range.to_ms) for time_range in counts_answer.asked]
+    )
+    base_s = stored_interval_s(index, counts_answer.model, counts_answer.base_interval_s)
+    metric = _checked_metric(counts_answer.metric)
+    question = CountQuestion(metric, counts_answer.model, base_s, counts_answer.sources, chosen, counts)
+    answer = ask_checks(settings, index, question)
+    if answer is None:
+        return counts_answer
+    number = len(counts_answer.buckets)
+    return msgspec.structs.replace(
+        counts_answer,
+        buckets=_with(counts_answer.buckets, answer.intervals[:number]),
+        totals=_with(counts_answer.totals, answer.intervals[number:]),
+        checks=answer.checks,
+    )
+
+
+def total_with_interval(
+    settings: Settings,
+    index: CountIndex,
+    summary: answers.Summary,
+    labels: Sequence[str],
+    chosen: Ranges | None,
+) -> answers.Summary:
+    """Return a summary whose total has an interval, where a check covers it."""
+    if (
+        summary.model is None
+        or summary.base_interval_s is None
+        or summary.from_ms is None
+        or summary.to_ms is None
+    ):
+        return summary
+    whole = CheckedCount(
+        summary.from_ms,
+        summary.to_ms,
+        None,
+        tuple(labels),
+        summary.frames,
+        _counted(summary.total, summary.metric),
+    )
+    base_s = stored_interval_s(index, summary.model, summary.base_interval_s)
+    metric = _checked_metric(summary.metric)
+    question = CountQuestion(metric, summary.model, base_s, summary.sources, chosen, [whole])
+    answer = ask_checks(settings, index, question)
+    if answer is None:
+        return summary
+    (total,) = _with([summary.total], answer.intervals)
+    return msgspec.structs.replace(summary, total=total, checks=answer.checks)
+
+
+def applied_checks(counts_answer: answers.Counts) -> list[CountCheck]:
+    """Return the checks that give intervals of an answer."""
+    return [check for check in counts_answer.checks or () if not check.stale]
+
+
+def check_words(check: CountCheck, zone: datetime.tzinfo) -> str:
+    """Return in a line what intervals rest on."""
+    people = f" by {', '.join(check.persons)}" if check.persons else ""
+    day = local_time(check.last_answer_ms, zone).date().isoformat()
+    return (
+        f"{check.name}: {check.confidence:.0%} intervals, checked{people} on {day}, "
+        f"{check.units} {unit_name(check.metric)}, model {check.model}"
+    )
+
+
+def unit_name(metric: CheckedMetric) -> str:
+    """Return what the units of a check are called."""
+    return "frames" if metric == "detections" else "pieces of footage"
+
+
+def _checked_metric(metric: Metric) -> CheckedMetric:
+    return "visits" if metric == "objects" else "detections"
+
+
+def _counted(measures: answers.CountBucket | answers.Total, metric: Metric) -> int | None:
+    return measures.objects if metric == "objects" else measures.detections
+
+
+def _with(parts: Sequence[_CountedT], intervals: Sequence[CountInterval | None]) -> list[_CountedT]:
+    return [
+        part
+        if interval is None
+        else msgspec.structs.replace(
+            part, low=interval.low, high=interval.high, estimate=interval.estimate, check=interval.check
+        )
+        for part, interval in zip(parts, intervals, strict=True)
+    ]

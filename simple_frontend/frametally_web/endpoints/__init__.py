@@ -1,1 +1,0 @@
-"""The routes of the API as data, by what they are about."""

@@ -1,0 +1,135 @@
+"""The answer of `/api/history`: which runs made a number, and why each changed it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from frametally.books.history import MOST_DAYS, HistoryChange, HistoryQuery, find_history
+from frametally.books.history_words import NO_PARTS, reason_words
+from frametally.history_records import HistoryReason
+from frametally.ports.object_store import ObjectStore
+from frametally.records import FrameDetections
+from frametally.rules.times import DAY_MS
+from frametally_web.access.visitors import visitor
+from frametally_web.books.reader import DashboardPorts
+from frametally_web.charts import scope
+from frametally_web.history import answers
+from frametally_web.requests.problems import Problem
+from frametally_web.requests.query import Selection, Zone
+
+
+def tell_history(
+    ports: DashboardPorts,
+    selection: Selection,
+    *,
+    frames: int,
+    name_of: Callable[[str], str],
+    image_url: Callable[[str], str],
+) -> answers.NumberHistory:
+    """Return the history of the number that a selection has.
+
+    Raises:
+        Problem: 400, if there is no such model, or the range has too many days.
+        Retryable: A port is away.
+    """
+    choice = scope.choose_model(ports.index, selection.model)
+    resolved = scope.resolve(ports.index, choice, selection, None) if choice else None
+    if choice is None or resolved is None or not resolved.spans:
+        return _nothing(choice.model if choice else None, selection.zone)
+    from_ms, to_ms = resolved.spans[0].from_ms, resolved.spans[-1].to_ms
+    if to_ms - from_ms > MOST_DAYS * DAY_MS:
+        raise Problem(
+            400,
+            f"A history has at most {MOST_DAYS} days.",
+            parameter="from" if selection.from_ms is None else "to",
+            remedy="Choose a bar, a day or a month of the chart.",
+        )
+    # Who sees some sources alone gets a history as if there were no others.
+    sources = selection.sources or (resolved.sources if visitor().sources else [])
+    base_s = resolved.base_of(selection, None)
+    query = HistoryQuery(choice.model, base_s, from_ms, to_ms, sources, selection.labels)
+    history = find_history(ports.store, ports.index, ports.ledger, query, frames=frames)
+
+    def change(entry_change: HistoryChange) -> answers.NumberChange:
+        entry = entry_change.entry
+        texts = reason_words(entry_change, name_of, selection.zone.tzinfo)
+        return answers.NumberChange(
+            day=entry_change.day,
+            run_id=entry.run_id,
+            runs=entry.runs,
+            counted_at_ms=entry_change.counted_at_ms,
+            version=entry.version or None,
+            params=entry.params,
+            settings=entry_change.settings,
+            reasons=[_reason(*pair) for pair in zip(entry_change.reasons, texts, strict=True)],
+            detections_before=entry_change.before,
+            detections_after=entry_change.after,
+            frames_before=entry_change.frames_before,
+            frames_after=entry_change.frames_after,
+            frames_came=sum(entry_change.frames_came.values()),
+            frames_gone=sum(entry_change.frames_gone.values()),
+            from_ms=entry_change.from_ms,
+            to_ms=entry_change.to_ms,
+            came=[_frame(ports.store, frame, image_url) for frame in entry_change.added],
+            gone=[_frame(ports.store, frame, image_url) for frame in entry_change.removed],
+            note=None if entry_change.has_parts else NO_PARTS,
+        )
+
+    return answers.NumberHistory(
+        model=choice.model,
+        base_interval_s=base_s,
+        timezone=selection.zone.name,
+        from_ms=history.from_ms,
+        to_ms=history.to_ms,
+        detections=history.detections,
+        frames=history.frames,
+        changes=[change(entry_change) for entry_change in history.changes],
+        other_runs=history.other_runs,
+        unknown_days=history.unknown_days,
+        other_models=[
+            answers.OtherModel(model=model, detections=detections)
+            for model, detections in history.other_models.items()
+        ],
+    )
+
+
+def _nothing(model: str | None, zone: Zone) -> answers.NumberHistory:
+    return answers.NumberHistory(
+        model=model,
+        base_interval_s=None,
+        timezone=zone.name,
+        from_ms=None,
+        to_ms=None,
+        detections=0,
+        frames=0,
+        changes=[],
+        other_runs=0,
+        unknown_days=[],
+        other_models=[],
+    )
+
+
+def _reason(reason: HistoryReason, text: str) -> answers.ChangeReason:
+    return answers.ChangeReason(
+        kind=reason.kind,
+        text=text,
+        source=reason.source or None,
+        name=reason.name or None,
+        from_ms=reason.from_ms,
+        to_ms=reason.to_ms,
+        setting=reason.setting or None,
+        before=reason.before or None,
+        after=reason.after or None,
+    )
+
+
+def _frame(
+    store: ObjectStore, frame: FrameDetections, image_url: Callable[[str], str]
+) -> answers.ChangedFrame:
+    is_there = store.head(frame.image_path) is not None
+    return answers.ChangedFrame(
+        source=frame.source,
+        captured_at_ms=frame.captured_at_ms,
+        image_path=frame.image_path,
+        image_url=image_url(frame.image_path) if is_there else None,
+    )

@@ -1,0 +1,206 @@
+"""How a route of the API is declared: once, at the method that answers it."""
+
+from __future__ import annotations
+
+import re
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, TypedDict, TypeVar, Unpack, cast
+
+import msgspec
+from flask import Response, after_this_request
+
+from frametally.plugins import Right
+from frametally_web.requests.body import Sent
+from frametally_web.requests.parameters import Parameter
+
+Method = Literal["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"]
+_PART = re.compile(r"\{[^{}]*\}|<[^<>]*>")
+HandlerT = TypeVar("HandlerT", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """A route of the API, as its handler declares it.
+
+    Attributes:
+        name: Of its handler, unless it says another.
+        method: How it is asked.
+        path: Behind `/api/v1/`, or `/` of what is `at_root`; `{name}` for a part.
+        summary: What it answers.
+        parameters: In query, path and headers; a route that is not `native` is asked by no others.
+        handler: The function that answers it.
+        answer: The record that it answers with; None where that is not JSON of ours.
+        media_types: Of its answer, the usual one first; none where nothing follows.
+        body: The form of the JSON that is sent to it; None where none is.
+        form: The parts of the form that is sent to it.
+        sends: The type of the bytes that are sent to it.
+        statuses: Of problems, beside those that all routes have.
+        success: In words what it answers with when all is well, by status, where that is more than 200.
+        tag: The group that it is described in.
+        right: The role that it takes.
+        by_source: Whether it is open to visitors who see some sources alone.
+        only_computes: Whether it changes nothing, whatever its method is.
+        native: Whether Starlette answers, in the event loop: what streams, or takes a body of any length.
+        at_root: Whether it is not behind `/api/v1`.
+        hidden: Whether it is left out of the description: it stands for another.
+        tells_version: Whether its answer says which state of the counts it was made from.
+        is_kept: Whether its answer is kept until that state changes.
+    """
+
+    name: str
+    method: Method
+    path: str
+    summary: str
+    parameters: tuple[Parameter[Any], ...]
+    handler: Callable[..., Any]
+    answer: type[msgspec.Struct] | None
+    media_types: tuple[str, ...]
+    body: type[msgspec.Struct] | None
+    tag: str
+    right: Right
+    by_source: bool
+    native: bool
+    at_root: bool
+    form: tuple[Parameter[Any], ...] = ()
+    sends: str = ""
+    statuses: tuple[int, ...] = ()
+    success: Mapping[int, str] = field(default_factory=dict)
+    only_computes: bool = False
+    hidden: bool = False
+    tells_version: bool = False
+    is_kept: bool = False
+
+    @property
+    def address(self) -> str:
+        """Its whole path, as a client asks for it."""
+        return f"/{self.path}" if self.at_root else f"/api/v1/{self.path}"
+
+    @property
+    def in_query(self) -> tuple[str, ...]:
+        """Names of the parameters in the query."""
+        return tuple(parameter.name for parameter in self.parameters if parameter.place == "query")
+
+    @property
+    def streams(self) -> bool:
+        """Whether its answer goes on for as long as a client listens."""
+        return self.media_types == ("text/event-stream",)
+
+
+class Route(NamedTuple):
+    """A route of one application: its endpoint, and the bound method that answers it."""
+
+    endpoint: Endpoint
+    handler: Callable[..., Any]
+
+
+class _Options(TypedDict, total=False):
+    """What a declaration may say beside its path, summary and parameters; see `Endpoint`."""
+
+    named: str
+    answer: type[msgspec.Struct]
+    media_types: tuple[str, ...]
+    body: type[msgspec.Struct] | Sent[Any]
+    form: tuple[Parameter[Any], ...]
+    sends: str
+    statuses: tuple[int, ...]
+    success: Mapping[int, str]
+    right: Right
+    by_source: bool
+    only_computes: bool
+    at_root: bool
+    hidden: bool
+    tells_version: bool
+    is_kept: bool
+
+
+class Routes:
+    """A group of routes: what decorates their handlers, all methods of one class or of several.
+
+    ::
+
+        ALERTS = Routes("Alerts")
+
+
+        class AlertRoutes:
+            @ALERTS.route("GET alerts", "Rules, channels, and what was sent.", STATE, BEFORE)
+            def alerts(self, args: Args) -> answers.Alerts: ...
+
+    A handler is called with the query and the path's parts, reads each by its `Parameter.read`, and returns
+    the record that it answers with, or a `Response`; a `native` one gets the `Request`, and awaits.
+    """
+
+    def __init__(
+        self,
+        tag: str,
+        *,
+        right: Right = "look",
+        by_source: bool = False,
+        native: bool = False,
+        at_root: bool = False,
+    ) -> None:
+        """Begin a group; what is given here holds for each route that does not say otherwise."""
+        self._shared = {
+            "tag": tag,
+            "right": right,
+            "by_source": by_source,
+            "native": native,
+            "at_root": at_root,
+        }
+        self.endpoints: list[Endpoint] = []
+
+    def route(
+        self, place: str, summary: str, *parameters: Parameter[Any], **options: Unpack[_Options]
+    ) -> Callable[[HandlerT], HandlerT]:
+        """Declare the decorated method as the handler of `place`, such as `GET alerts/rules/{name}`."""
+
+        def declare(handler: HandlerT) -> HandlerT:
+            method, path = place.split(" ")
+            declaration: dict[str, Any] = {**self._shared, **options}
+            answers = typing.get_type_hints(handler)["return"]
+            is_record = isinstance(answers, type) and issubclass(answers, msgspec.Struct)
+            answer = declaration.setdefault("answer", answers if is_record else None)
+            declaration.setdefault("media_types", ("application/json",) if answer is not None else ())
+            body = declaration.pop("body", None)
+            self.endpoints.append(
+                Endpoint(
+                    name=declaration.pop("named", handler.__name__),
+                    method=cast(Method, method),
+                    path=path,
+                    summary=summary,
+                    parameters=parameters,
+                    handler=handler,
+                    body=body.form if isinstance(body, Sent) else body,
+                    **declaration,
+                )
+            )
+            return handler
+
+        return declare
+
+    def bind(self, *holders: object) -> list[Route]:
+        """Return the routes of one application: each endpoint bound to the holder whose class declares it."""
+        return [
+            Route(endpoint, endpoint.handler.__get__(holder))
+            for endpoint in self.endpoints
+            for holder in holders
+            if vars(type(holder)).get(endpoint.handler.__name__) is endpoint.handler
+        ]
+
+
+def route_of(method: str, path: str) -> str:
+    """Return a route as the table of rights has it; `path` is as Flask or Starlette writes it."""
+    rest = path.removeprefix("/api/v1/")
+    return f"{method} {_PART.sub('{}', path if rest == path else f'/api/{rest}')}"
+
+
+def answer_with(status: int) -> None:
+    """Answer the request that is under way with a status other than 200."""
+
+    @after_this_request
+    def set_status(answer: Response) -> Response:
+        answer.status_code = status
+        if status == 204:
+            answer.set_data(b"")
+        return answer

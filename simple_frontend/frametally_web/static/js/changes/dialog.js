@@ -1,0 +1,168 @@
+// The dialog of a change of footage: its plan, the button, its progress and its result.
+
+import { get, send } from "../shared/api.js";
+import { el } from "../shared/dom.js";
+import { number } from "../shared/format.js";
+import { headingsOf, numberCell, rowOf, scrollable, tableOf } from "../shared/tables.js";
+import { zoneInUse } from "../shared/time.js";
+import { press } from "../status/notices.js";
+import { t } from "../shared/texts.js";
+
+const LOOK_EVERY_MS = 400;
+
+/**
+ * @typedef {Object} Question
+ * @property {string} title
+ * @property {string} action  what the button says
+ * @property {string} route  behind it are `/plan` and `/changes`
+ * @property {HTMLElement} [form]  what is asked before anything is planned
+ * @property {() => Record<string, unknown>|null} wanted  what is sent to both; null: the form is not filled in
+ * @property {(state: Api.ChangeState) => void} changed  the change has ended, well or not
+ */
+
+/** @param {Question} question */
+export async function askFirst({ title, action, route, form, wanted, changed }) {
+  const fault = el("p.notice.error", { role: "alert", hidden: true });
+  const shown = el("div.stack.change-shown", { "aria-live": "polite" });
+  const look = el(
+    "button.button.primary",
+    { type: "submit", hidden: !form },
+    t("web.show_what_would_change"),
+  );
+  const go = el("button.button.primary", { hidden: true }, action);
+  const back = el("button.button", { hidden: true }, t("web.back"));
+  const close = el("button.button", { onclick: () => dialog.close() }, t("web.cancel"));
+  const dialog = el(
+    "dialog.change-dialog",
+    { "aria-labelledby": "change-title" },
+    el("h2", { id: "change-title" }, title),
+    form,
+    shown,
+    fault,
+    el("p.row.change-buttons", look, go, back, close),
+  );
+  dialog.addEventListener("close", () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
+  /** @type {Record<string, unknown>|null} */
+  let sent = null;
+
+  /** @param {boolean} isAsked  the form is filled in again */
+  const step = (isAsked) => {
+    if (form) form.hidden = !isAsked;
+    look.hidden = !isAsked || !form;
+    back.hidden = isAsked || !form;
+    go.hidden = isAsked;
+    if (isAsked) shown.replaceChildren();
+  };
+  const plan = async () => {
+    sent = wanted();
+    if (!sent) return;
+    shown.replaceChildren(el("p.muted", t("web.looking")));
+    const isPlanned = await press([look, go], fault, async () => {
+      try {
+        const found = /** @type {Api.ChangePlan} */ (await send("POST", `${route}/plan`, sent));
+        step(false);
+        shown.replaceChildren(...planOf(found));
+        go.hidden = !found.frames;
+      } catch (error) {
+        shown.replaceChildren();
+        throw error;
+      }
+    });
+    if (isPlanned) (go.hidden ? close : go).focus();
+  };
+  look.addEventListener("click", plan);
+  form?.addEventListener("submit", (event) => {
+    event.preventDefault();
+    plan();
+  });
+  back.addEventListener("click", () => {
+    fault.hidden = true;
+    step(true);
+    look.focus();
+  });
+  go.addEventListener("click", async () => {
+    const begun = await press(go, fault, async () => {
+      await send("POST", `${route}/changes`, sent);
+    });
+    if (!begun) return;
+    go.hidden = back.hidden = true;
+    close.textContent = t("web.close");
+    close.focus();
+    await follow(shown, changed);
+  });
+  if (!form) await plan();
+}
+
+/**
+ * Shows the change at work until it ends; the server goes on with it whether or not anybody looks.
+ * @param {HTMLElement} area
+ * @param {(state: Api.ChangeState) => void} changed
+ */
+export async function follow(area, changed) {
+  const bar = el("progress", { "aria-label": t("web.progress") });
+  const words = el("p");
+  area.replaceChildren(words, bar);
+  for (;;) {
+    const { last } = await get("changes").catch(() => ({ last: undefined }));
+    if (last === null) return area.replaceChildren(el("p", t("web.the_server_has_started_again_load")));
+    if (last && last.state !== "running") {
+      const failed = last.state === "failed" ? "p.strong.open" : "p.strong";
+      area.replaceChildren(
+        el(failed, last.state === "failed" ? t("web.the_change_failed") : t("web.done")),
+        ...linesOf(last.lines, last.left_alone),
+        ...historyOf(last),
+      );
+      return changed(last);
+    }
+    words.textContent = last ? stepsOf(last) : t("web.the_server_is_not_responding_the");
+    if (last?.total) [bar.max, bar.value] = [last.total, last.done];
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+  }
+}
+
+/** @param {Api.ChangeState} state */
+const stepsOf = ({ target, done, total }) =>
+  total
+    ? t("web.of_you_can_close_this_the", { target, done: number(done), total: number(total) })
+    : t("web.the_change_is_running_you_can", { target });
+
+/** @param {string[]} lines @param {Api.LeftAlone[]} left */
+const linesOf = (lines, left) => [
+  ...lines.map((line) => el("p", line)),
+  left.length
+    ? el("details", el("summary", t("web.left_unchanged")), el("ul.todo", ...left.map(({ name, why }) => el("li", `${name}: ${why}`))))
+    : null,
+].filter((one) => one !== null); // prettier-ignore
+
+/** @param {Api.ChangePlan} plan */
+const planOf = ({ lines, left_alone: left, days, days_left_out: more }) => [
+  ...linesOf(lines, left),
+  ...(days?.length ? [daysTable(days)] : []),
+  ...(more ? [el("p.muted.small", t("web.and_2", { more: t("web.count_more_days", { count: more }) }))] : []),
+];
+
+/** @param {Api.ChangedDay[]} days */
+function daysTable(days) {
+  const areSeveral = new Set(days.map(({ source }) => source)).size > 1;
+  const both = (/** @type {number} */ before, /** @type {number} */ after) =>
+    numberCell(before === after ? number(after) : `${number(before)} → ${number(after)}`);
+  const rows = days.map((one) =>
+    rowOf(
+      areSeveral ? `${one.day}, ${one.name}` : one.day,
+      both(one.frames_before, one.frames_after),
+      both(one.detections_before, one.detections_after),
+    ),
+  );
+  const headings = headingsOf([t("web.day"), t("web.frames"), t("web.detections_2")], (position) => position > 0);
+  return scrollable(t("web.what_would_change"), tableOf({ caption: t("web.what_would_change_on_each_day"), headings, rows }));
+} // prettier-ignore
+
+/** Leads to the runs that count it, once they do. @param {Api.ChangeState} state */
+function historyOf({ state, changed }) {
+  if (state !== "done" || !changed) return [];
+  const { source, from_ms: from, to_ms: to } = changed;
+  const query = new URLSearchParams({ source, from: String(from), to: String(to), timezone: zoneInUse() });
+  return [el("p", el("a", { href: `/history?${query}` }, t("web.see_the_history_of_these_counts")))];
+}

@@ -1,0 +1,95 @@
+// The forms of changes of footage: which recordings, and what is to become of them. Each reads what is to be sent.
+
+import { field } from "../context/popover.js";
+import { el } from "../shared/dom.js";
+import { fromInput, moment, toInput } from "../shared/format.js";
+import { zoneInUse } from "../shared/time.js";
+import { t } from "../shared/texts.js";
+
+/** @typedef {{element: HTMLElement, read: () => Record<string, unknown>|null}} Form  null: something is missing */
+
+/** A moment by the clocks of the page's zone. @param {string} id @param {number|null} ms @param {boolean} [required] */
+function momentInput(id, ms, required = false) {
+  const input = el("input", { id, type: "datetime-local", step: 1, required });
+  /** @type {number|null} */
+  let shown = null;
+  const show = (/** @type {number|null} */ at) => {
+    shown = at;
+    input.value = at === null ? "" : toInput(at);
+  };
+  show(ms);
+  // The input has whole seconds: what nobody has touched is what it was.
+  const read = () => {
+    const typed = fromInput(input.value);
+    return shown !== null && typed === fromInput(toInput(shown)) ? shown : typed;
+  };
+  return { input, show, read };
+}
+
+/** All footage, or one recording. @param {Api.SourceFootage} footage @param {() => void} [onchange] */
+function recordingSelect({ recordings }, onchange) {
+  const options = recordings.map(({ id, name, from_ms: from }) =>
+    el("option", { value: id }, from === null ? name : `${name}, ${moment(from)}`),
+  );
+  return el("select", { id: "change-medium", onchange }, el("option", { value: "" }, t("web.all_footage")), ...options);
+} // prettier-ignore
+
+const hint = (/** @type {string} */ words) => el("p.muted.small", words);
+
+/** @param {...HTMLElement} fields */
+const formOf = (...fields) => el("form.stack.change-form", { autocomplete: "off" }, ...fields);
+
+/** @param {Api.SourceFootage} footage @returns {Form} */
+export function retimeForm(footage) {
+  const beginOf = (/** @type {string} */ id) =>
+    id ? (footage.recordings.find((one) => one.id === id)?.from_ms ?? null) : footage.from_ms;
+  const start = momentInput("change-start", footage.from_ms, true);
+  const medium = recordingSelect(footage, () => start.show(beginOf(medium.value)));
+  const element = formOf(
+    field(t("web.footage"), medium),
+    field(t("web.its_first_frame_was_filmed_at"), start.input),
+    hint(t("web.all_other_frames_move_by_as", { zoneInUse: zoneInUse() })),
+  );
+  const read = () => ({ what: "retime", medium: medium.value || null, start_ms: start.read() });
+  return { element, read: () => (element.reportValidity() ? read() : null) };
+}
+
+/** @param {Api.SourceFootage} footage @param {string[]} others  names of other sources @returns {Form} */
+export function renameForm({ name: former }, others) {
+  const list = el("datalist", { id: "change-names" }, ...others.map((value) => el("option", { value })));
+  const name = el("input", {
+    id: "change-name",
+    required: true,
+    maxlength: 200,
+    list: list.id,
+    value: former,
+  });
+  const element = formOf(
+    field(t("web.new_name"), name, list),
+    hint(t("web.if_another_source_has_this_name")),
+  );
+  return { element, read: () => (element.reportValidity() ? { what: "rename", name: name.value } : null) };
+}
+
+/** @param {Api.SourceFootage} footage @returns {Form} */
+export function forgetForm(footage) {
+  const medium = recordingSelect(footage);
+  const from = momentInput("change-from", null);
+  const to = momentInput("change-to", null);
+  const pictures = el("input", { id: "change-pictures", type: "checkbox" });
+  const element = formOf(
+    field(t("web.footage"), medium),
+    field(t("web.from_empty_the_first_frame"), from.input),
+    field(t("web.to_empty_the_last_frame"), to.input),
+    el("label.row.change-check", pictures, t("web.also_delete_its_stored_pictures_and")),
+    hint(t("web.times_are_in_2", { zoneInUse: zoneInUse() })),
+  );
+  const read = () => ({
+    what: "forget",
+    medium: medium.value || null,
+    from_ms: from.read(),
+    to_ms: to.read(),
+    delete_images: pictures.checked,
+  });
+  return { element, read: () => (element.reportValidity() ? read() : null) };
+}

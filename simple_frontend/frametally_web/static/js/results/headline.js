@@ -1,0 +1,322 @@
+// The answer above the chart: one sentence, what it rests on, and a tab for each metric. A number stands once.
+
+import { ApiError } from "../shared/api.js";
+import { estimateWords, intervalOf, rangeWords } from "../shared/checked.js";
+import { el, refill } from "../shared/dom.js";
+import {
+  change,
+  difference,
+  isOneDay,
+  number,
+  percent,
+  pluralOf,
+  roughly,
+  span,
+  spanAmong,
+  timeAmong,
+} from "../shared/format.js";
+import { brief, METRICS, WHY_NOT } from "../shared/metrics.js";
+import { allIn } from "../shared/series.js";
+import { askedPart } from "../shared/spans.js";
+import { t } from "../shared/texts.js";
+
+const WEEK_MS = 7 * 86_400_000;
+// Less is worth a word: a sampler's jitter is not.
+const PARTIAL = 0.95;
+// Summer time shifts a week by an hour.
+const SLACK_MS = 7_200_000;
+
+/**
+ * @typedef {Object} Leads  where the answers lead
+ * @property {(start: number) => void} bar
+ * @property {(start: number, image: string) => void} peak
+ * @property {(change: Partial<Page.State>) => void} change
+ */
+
+/**
+ * A tab for each metric; the headline has the number of the chosen one.
+ * @param {HTMLElement} area
+ * @param {Pick<Page.Answers, "counts"|"summary">} answers
+ * @param {boolean} isFilmed
+ * @param {(metric: Api.Metric) => void} onMetric
+ */
+export function showMetrics(area, { counts, summary }, isFilmed, onMetric) {
+  const tabs = Object.values(METRICS).map((metric) => {
+    const isChosen = metric.id === counts.metric;
+    const { value, where } = valueOf(metric, counts, summary);
+    return el(
+      "button.measure",
+      { title: metric.explanation, "aria-pressed": String(isChosen), onclick: () => onMetric(metric.id) },
+      el("span.tile-name", metric.name),
+      isFilmed && !isChosen
+        ? el("span", { class: "value", title: metric.format(value) }, brief(metric, value))
+        : "",
+      isFilmed && !isChosen ? el("span.detail.muted", rangeWords(metric, checkedIn(metric, summary))) : "",
+      isFilmed && !isChosen && where ? el("span.detail.muted", where) : "",
+    );
+  });
+  const focused = [...area.children].findIndex((one) => one === document.activeElement);
+  area.replaceChildren(...tabs);
+  tabs[focused]?.focus();
+  const chosen = tabs.find((tab) => tab.ariaPressed === "true");
+  // On a phone the tabs are one line that is swiped.
+  if (chosen) area.scrollLeft = chosen.offsetLeft + chosen.offsetWidth - area.clientWidth;
+}
+
+/**
+ * The number of a metric, and where it was measured, or why it was not.
+ * @param {Page.Metric} metric
+ * @param {Api.Counts} counts
+ * @param {Page.Answers["summary"]} summary
+ * @returns {{value: number|null, where: string|null}}
+ */
+function valueOf(metric, counts, summary) {
+  if (metric.id !== "objects") return { value: allIn(counts, metric), where: null };
+  const { value, where } = isAdded(summary)
+    ? objectsOf(summary)
+    : { value: allIn(counts, metric), where: null };
+  const missing = [...counts.coverage, ...counts.totals].find((one) => one.objects_missing)?.objects_missing;
+  return { value, where: value === null && missing ? WHY_NOT[missing] : where };
+}
+
+/**
+ * The interval of all that is shown, by an accuracy check: an answer has that of objects, or of detections.
+ * @param {Page.Metric} metric
+ * @param {Page.Answers["summary"]} summary
+ */
+const checkedIn = (metric, summary) =>
+  isAdded(summary) && (metric.id === "objects") === (summary.metric === "objects")
+    ? intervalOf(summary.total, metric, summary.frames)
+    : null;
+
+/**
+ * @param {HTMLElement} sentence
+ * @param {HTMLElement} facts  what the sentence rests on
+ * @param {Pick<Page.Answers, "counts"|"summary">} answers
+ * @param {Api.SourceRange[]} sources  of the question
+ * @param {Page.State} state
+ * @param {Leads} on
+ */
+export function showHeadline(sentence, facts, { counts, summary }, sources, state, on) {
+  const metric = METRICS[counts.metric];
+  if (!counts.coverage.length) {
+    sentence.textContent = counts.not_analysed?.length
+      ? t("web.filmed_not_analysed_yet")
+      : t("web.no_footage_5");
+    facts.replaceChildren();
+    return;
+  }
+  const { value, where } = valueOf(metric, counts, summary);
+  refill(
+    sentence,
+    el("span.value", wordsOf(metric, value, state.labels)),
+    where ? ` (${where})` : "",
+    estimateWords(metric, checkedIn(metric, summary)),
+    ...(isAdded(summary) ? busiestWords(summary, counts, value, on) : []),
+  );
+  refill(
+    facts,
+    fact("source", filming(counts, sources)),
+    ...(isAdded(summary)
+      ? [
+          fact("filmed", filmed(summary)),
+          fact("frames", t("web.analysed_2", { frames: t("web.count_frames", { count: counts.frames }) })),
+          fact("peak", ...peakWords(summary, on)),
+          fact("week", ...weekWords(summary, state, on)),
+        ]
+      : [
+          fact("frames", t("web.analysed_2", { frames: t("web.count_frames", { count: counts.frames }) })),
+          fact("absent", whyAbsent(summary)),
+        ]),
+  );
+}
+
+/**
+ * @param {string} name
+ * @param {...(Node|string|null)} parts  none: the fact is not shown
+ */
+function fact(name, ...parts) {
+  const words = parts.filter((part) => part !== null);
+  return words.length ? el("span.fact", { "data-fact": name, title: words.length === 1 ? String(words[0]) : null }, ...words) : ""; // prettier-ignore
+}
+
+/**
+ * "24 cars", "1,029 detections", "17.2 cars in a frame on average", "Up to 19 cars in a frame".
+ * @param {Page.Metric} metric
+ * @param {number|null} value
+ * @param {string[]} chosen  labels
+ */
+function wordsOf(metric, value, chosen) {
+  if (value === null) return t("web.not_measured_2", { name: metric.name });
+  const [label] = chosen.length === 1 ? chosen : [];
+  const count = brief(metric, value);
+  const things = label ? pluralOf(label, value) : null;
+  if (metric.id === "mean_per_frame")
+    return t("web.in_a_frame_on_average", { count, things: things ?? t("web.detections") });
+  if (metric.id === "peak")
+    return t("web.up_to_in_a_frame", { count, things: things ?? t("web.of_one_label") });
+  if (metric.id === "objects")
+    return things
+      ? `${count} ${things}`
+      : value === 1
+        ? t("web.one_unique_object")
+        : t("web.several_unique_objects", { count });
+  return (
+    (value === 1 ? t("web.one_detection") : t("web.several_detections", { count })) +
+    (label ? t("web.of_5", { label }) : "")
+  );
+}
+
+/**
+ * ", busiest Tue 18 Nov, 17:15 – 17:30 (154)".
+ * @param {Api.Summary} summary
+ * @param {Api.Counts} counts
+ * @param {number|null} all
+ * @param {Leads} on
+ */
+function busiestWords({ busiest, metric, from_ms: from, to_ms: to }, { asked }, all, on) {
+  const [most] = busiest;
+  if (!most || from === null || to === null) return [];
+  const when = spanAmong(...askedPart(most, asked), from, to);
+  return [
+    t("web.busiest"),
+    lead(when, t("web.show_the_frames"), () => on.bar(most.start_ms)),
+    most.value === all ? "" : ` (${METRICS[metric].format(most.value)})`,
+  ];
+}
+
+/**
+ * Whether the summary is there.
+ * @param {Page.Answers["summary"]} summary
+ * @returns {summary is Api.Summary}
+ */
+export const isAdded = (summary) => summary !== null && !(summary instanceof ApiError);
+
+/**
+ * What stands where a summary would, in the server's words where it failed.
+ * @param {ApiError|null} fault
+ */
+export function whyAbsent(fault) {
+  if (fault === null) return t("web.still_adding_up_the_totals");
+  const said = `${t("web.the_totals_cannot_be_shown")} ${fault.message} ${fault.remedy}`.trim();
+  return fault.passes ? t("web.this_page_keeps_trying", { said }) : said;
+}
+
+/**
+ * Why a range without counted frames has no number.
+ * @param {Api.Counts} counts
+ */
+const absentOf = (counts) => (counts.not_analysed?.length ? t("web.not_analysed") : t("web.no_footage"));
+
+/**
+ * How many unique objects there are, and in what that was measured, where it was not in all.
+ * @param {Api.Summary} summary
+ */
+function objectsOf({ total, objects_measured_in: measured }) {
+  const value = total.objects ?? total.measured_objects ?? null;
+  if (!measured || value === null) return { value, where: null };
+  const part =
+    measured.sources < measured.of_sources
+      ? t("web.of_6", {
+          sources: number(measured.sources),
+          of_sources: t("web.count_sources", { count: measured.of_sources }),
+        })
+      : t("web.part_of_the_footage");
+  return { value, where: t("web.measured_in", { part }) };
+}
+
+/**
+ * The source, or how many film in the range.
+ * @param {Api.Counts} counts
+ * @param {Api.SourceRange[]} sources
+ */
+function filming({ from_ms: from, to_ms: to }, sources) {
+  const all = sources.filter(
+    (one) => one.first_interval_ms < (to ?? Infinity) && one.next_interval_ms > (from ?? -Infinity),
+  );
+  return all.length === 1 ? all[0].name : t("web.count_sources", { count: all.length });
+}
+
+/**
+ * "8 min of 1 hr filmed", or "18 min filmed by 3 sources within 5 days": of all sources of which there is film,
+ * which alone covers time.
+ * @param {Api.Summary} summary
+ */
+function filmed({ asked_s: asked, filmed_s: seconds, filmed_in: where }) {
+  if (seconds === null) return null;
+  const pictures = where.of_sources - where.sources;
+  const [length, range] = [roughly(seconds * 1000), roughly(asked * 1000)];
+  const isPart = seconds < PARTIAL * asked * where.sources;
+  // Nobody's range is as long as its sources' ranges are together.
+  const film =
+    where.sources > 1
+      ? t("web.filmed_by", {
+          length,
+          sources: t("web.count_sources", { count: where.sources }),
+          part: isPart ? t("web.within_2", { range }) : "",
+        })
+      : t("web.filmed_2", { length, part: isPart ? t("web.of_7", { range }) : "" });
+  const parts = [
+    where.sources ? film : null,
+    pictures ? t("web.single_pictures_of", { pictures: t("web.count_sources", { count: pictures }) }) : null,
+  ];
+  return parts.filter((part) => part !== null).join(", ") || null;
+}
+
+/**
+ * Why a list of the busiest intervals is empty.
+ * @param {Api.Summary} summary
+ * @param {Api.Counts} counts
+ */
+export function noneOf({ frames, total, metric }, counts) {
+  if (!frames) return absentOf(counts);
+  return METRICS[metric].of(total) === null ? t("web.not_measured") : t("web.nothing_was_found");
+}
+
+/**
+ * "+12% against the week before (2,765, then 2,681; same hours filmed: 100%) compare".
+ * @param {Api.Summary} summary
+ * @param {Page.State} state
+ * @param {Leads} on
+ */
+function weekWords({ week_before: then, from_ms: from, to_ms: to, metric: id }, state, on) {
+  if (!then || from === null || to === null) return [];
+  const { now_same_hours: now, value_same_hours: before } = then;
+  if (now === null || before === null) return [];
+  const weeks = Math.round((from - then.from_ms) / WEEK_MS);
+  const isSameWeek = to - from <= WEEK_MS + SLACK_MS && state.compare !== "week";
+  const metric = METRICS[id];
+  return [
+    el("span.value", before ? change(now / before - 1) : difference(now)),
+    t("web.against_before", { part: weeks > 1 ? t("web.weeks", { weeks }) : t("web.the_week") }),
+    el(
+      "span.beyond",
+      t("web.then_same_hours_filmed", {
+        from_ms: span(then.from_ms, then.to_ms),
+        now: metric.format(now),
+        before: metric.format(before),
+        same_hours: percent(then.same_hours),
+      }),
+    ),
+    isSameWeek ? lead("compare", t("web.with_a_week_earlier"), () => on.change({ compare: "week" })) : null,
+  ];
+}
+
+/**
+ * The fullest frame; its number is in the tab of the peak.
+ * @param {Api.Summary} summary
+ * @param {Leads} on
+ */
+function peakWords({ peak, from_ms: from, to_ms: to }, on) {
+  if (!peak || from === null || to === null) return [];
+  const { start_ms: start, image_path: image, captured_at_ms: at } = peak;
+  const words = `${peak.label}, ${timeAmong(at, !isOneDay(from, to))}`;
+  return image === null ? [t("web.fullest_frame", { words })] : [t("web.fullest_frame_2"), lead(words, t("web.open_the_frame"), () => on.peak(start, image))]; // prettier-ignore
+}
+
+/**
+ * @param {string} text
+ * @param {string} more  for those who hear it alone
+ * @param {() => void} onclick
+ */
+const lead = (text, more, onclick) => el("button.link", { "aria-label": `${text}: ${more}`, onclick }, text);

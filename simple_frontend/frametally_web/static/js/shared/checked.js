@@ -1,0 +1,92 @@
+// Where a person has checked counts: the interval of each, in words too, and what it rests on.
+
+import { day } from "./format.js";
+import { t } from "./texts.js";
+
+/**
+ * The interval of a measure; null where no check covers it, and of what no check is about.
+ * @param {{low?: number|null, high?: number|null, estimate?: number|null}|undefined} measure
+ * @param {Page.Metric} metric
+ * @param {number} frames
+ * @returns {Page.Interval|null}
+ */
+export function intervalOf(measure, { id }, frames) {
+  if (id === "peak") return null;
+  const { low, high, estimate } = measure ?? {};
+  if (typeof low !== "number" || typeof high !== "number" || typeof estimate !== "number") return null;
+  const by = id === "mean_per_frame" ? frames : 1;
+  return { low: low / by, high: high / by, estimate: estimate / by };
+}
+
+/**
+ * The interval of some labels in one row: of one label, or of those that the answer has together.
+ * @param {Page.Row} row
+ * @param {(string|null)[]} labels
+ * @param {Page.Metric} metric
+ */
+export const intervalIn = (row, labels, metric) =>
+  labels.length === 1 ? intervalOf(row.byLabel.get(labels[0]), metric, row.frames) : null;
+
+/**
+ * The interval of all labels of a row: known of one that is alone.
+ * @param {Page.Row} row
+ * @param {Page.Metric} metric
+ */
+export const intervalOfAll = (row, metric) => intervalIn(row, [...row.byLabel.keys()], metric);
+
+/**
+ * Whether any bar has an interval.
+ * @param {Pick<Page.View, "rows"|"series"|"metric">} view
+ */
+export const hasIntervals = ({ rows, series, metric }) =>
+  rows.some((row) => series.some(({ labels }) => intervalIn(row, labels, metric)));
+
+/**
+ * " (2,190 to 2,480)"; nothing where there is none.
+ * @param {Page.Metric} metric
+ * @param {Page.Interval|null} interval
+ */
+export const rangeWords = (metric, interval) =>
+  interval
+    ? t("web.to_2", { metric: rounded(metric, interval.low), metric2: rounded(metric, interval.high) })
+    : "";
+
+/**
+ * ", estimate 2,341 (2,190 to 2,480)".
+ * @param {Page.Metric} metric
+ * @param {Page.Interval|null} interval
+ */
+export const estimateWords = (metric, interval) =>
+  interval
+    ? t("web.estimate", { metric: rounded(metric, interval.estimate), metric2: rangeWords(metric, interval) })
+    : "";
+
+/** @param {Page.Metric} metric @param {number} value */
+const rounded = (metric, value) => metric.format(metric.id === "mean_per_frame" ? value : Math.round(value));
+
+/**
+ * What the intervals of an answer rest on, and which checks do not hold any more.
+ * @param {{checks?: Api.CountCheck[]}} counts
+ * @param {Page.Metric} metric
+ * @returns {{text: string, isStale: boolean}[]}
+ */
+export function checkLines({ checks = [] }, { id }) {
+  if (id === "peak") return [];
+  return checks.map(
+    ({ name, metric, persons, last_answer_ms: at, units: count, model, confidence, stale }) => {
+      if (stale.length)
+        return {
+          text: t("web.the_accuracy_check_is_stale_so", { name, stale: stale.join(" ") }),
+          isStale: true,
+        };
+      const by = persons.length ? t("web.by", { persons: persons.join(t("web.and")) }) : "";
+      const units =
+        metric === "detections" ? t("web.count_frames", { count }) : t("web.count_pieces", { count });
+      const sure = t("web.interval_2", { confidence: Math.round(confidence * 100) });
+      return {
+        text: t("web.checked_on_frames_model", { sure, by, at: day(at), units, model }),
+        isStale: false,
+      };
+    },
+  );
+}

@@ -1,0 +1,10 @@
+// The choice of the page's language in its header. A cookie keeps it, so that it needs no account.
+
+const YEAR_S = 31_536_000;
+
+const choice = globalThis.document?.getElementById?.("language");
+if (choice instanceof HTMLSelectElement)
+  choice.addEventListener("change", () => {
+    document.cookie = `language=${choice.value}; path=/; max-age=${YEAR_S}; SameSite=Lax`;
+    location.reload();
+  });

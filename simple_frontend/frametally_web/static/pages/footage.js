@@ -1,0 +1,160 @@
+// Footage: the recordings of a source, and the changes of them: when they were filmed, whose they are, or none at all.
+
+import { askFirst, follow } from "../js/changes/dialog.js";
+import { forgetForm, renameForm, retimeForm } from "../js/changes/forms.js";
+import { get, send } from "../js/shared/api.js";
+import { byId, el } from "../js/shared/dom.js";
+import { moment, number, toTheMinute } from "../js/shared/format.js";
+import { parseState } from "../js/shared/state.js";
+import { numberCell, rowOf, scrollable, sortableTable } from "../js/shared/tables.js";
+import { useZone, zoneInUse, zoneOf } from "../js/shared/time.js";
+import { has } from "../js/shell/navigation.js";
+import { askForStrip } from "../js/status/live.js";
+import { press, wordsOf } from "../js/status/notices.js";
+import { t } from "../js/shared/texts.js";
+
+/** @typedef {import("../js/changes/forms.js").Form} Form */
+
+const page = byId("footage-page");
+
+/** @param {string} source */
+const addressOf = (source) => `/footage?${new URLSearchParams({ source, timezone: zoneInUse() })}`;
+
+/** @param {Api.SourceFootage} footage @param {Api.SourceBooks[]} sources */
+function changesCard(footage, sources) {
+  const { source, name } = footage;
+  const timezone = zoneInUse();
+  /** @param {string} title @param {string} action @param {Form} form */
+  const ask = (title, action, form) => () =>
+    askFirst({
+      title,
+      action,
+      route: "footage",
+      form: form.element,
+      wanted: () => form.read() && { source, timezone, ...form.read() },
+      changed: ({ what, state, changed }) => {
+        // The address of a source that was renamed is another one.
+        if (what === "rename" && state === "done" && changed && changed.source !== source)
+          window.history.replaceState(null, "", addressOf(changed.source));
+        load();
+      },
+    });
+  const others = sources.filter((one) => one.source !== source).map((one) => one.name);
+  return el(
+    "p.row.change-buttons",
+    el("button.button", { onclick: () => ask(t("web.correct_the_time", { name }), t("web.correct_the_time_2"), retimeForm(footage))() }, t("web.correct_the_time_3")),
+    el("button.button", { onclick: () => ask(t("web.rename", { name }), t("web.rename_2"), renameForm(footage, others))() }, t("web.rename_3")),
+    el("button.button", { onclick: () => ask(t("web.forget_footage", { name }), t("web.forget"), forgetForm(footage))() }, t("web.forget_footage_2")),
+  ); // prettier-ignore
+}
+
+/**
+ * @template Line
+ * @param {string} name
+ * @param {Omit<Parameters<typeof sortableTable<Line>>[0], "name">} parts
+ */
+const inArea = (name, parts) => el("div.part", scrollable(name, sortableTable({ name, kind: "", ...parts })));
+
+/** @param {Api.SourceFootage} footage */
+function recordingsTable({ name, recordings, recordings_left_out: left }) {
+  const at = (/** @type {number|null} */ ms) => el("td", ms === null ? "–" : moment(ms));
+  return el(
+    "section.card",
+    { "aria-labelledby": "recordings-title" },
+    el("h2", { id: "recordings-title" }, t("web.recordings")),
+    inArea(t("web.recordings_of", { name }), {
+      columns: [
+        { name: t("web.recording"), of: (/** @type {Api.Recording} */ one) => one.name },
+        { name: t("web.from_2"), id: "from", of: ({ from_ms: from }) => from ?? 0 },
+        { name: t("web.to"), of: ({ to_ms: to }) => to ?? 0 },
+        { name: t("web.frames"), of: ({ frames }) => frames, isNumber: true },
+      ],
+      lines: recordings,
+      rowFor: (one) =>
+        rowOf(el("span.name", { title: one.name }, one.name), at(one.from_ms), at(one.to_ms), numberCell(number(one.frames))),
+      order: { by: "from", falls: false },
+    }),
+    left ? el("p.muted.small", t("web.and_more_3", { left: number(left) })) : null,
+  ); // prettier-ignore
+}
+
+/** @param {Api.SourceBooks[]} sources */
+function sourcesTable(sources) {
+  if (!sources.length) return el("p.card", t("web.there_is_no_footage_yet"));
+  return el(
+    "div.card",
+    inArea(t("web.sources"), {
+      columns: [
+        { name: t("web.source"), of: (/** @type {Api.SourceBooks} */ one) => one.name },
+        { name: t("web.frames"), of: ({ announced }) => announced, isNumber: true },
+        { name: t("web.footage_up_to"), of: ({ footage_until_ms: until }) => until ?? 0 },
+      ],
+      lines: sources,
+      rowFor: (one) =>
+        rowOf(
+          el("a.name", { href: addressOf(one.source), title: one.name }, one.name),
+          numberCell(number(one.announced)),
+          el("td", one.footage_until_ms === null ? "–" : toTheMinute(one.footage_until_ms)),
+        ),
+      order: { by: t("web.source"), falls: false },
+    }),
+  );
+}
+
+async function showInterrupted() {
+  if (!has("run")) return;
+  const { last, unfinished } = await get("changes");
+  const area = byId("interrupted");
+  area.hidden = !unfinished.length && last?.state !== "running";
+  if (last?.state === "running") return follow(area, load);
+  const fault = el("p.notice.error", { role: "alert", hidden: true });
+  const finish = el("button.button", t("web.finish"));
+  finish.addEventListener("click", async () => {
+    const begun = await press(finish, fault, async () => {
+      await send("POST", "changes/finish", {});
+    });
+    if (begun) await follow(area, load);
+  });
+  area.replaceChildren(
+    el("p", t("web.interrupted_nothing_is_lost_finish_it", { unfinished: unfinished.join(", ") })),
+    el("p.row.change-buttons", finish),
+    fault,
+  );
+}
+
+async function load() {
+  try {
+    const source = new URLSearchParams(location.search).get("source");
+    const { sources } = await get("status");
+    if (source === null) byId("footage").replaceChildren(sourcesTable(sources));
+    else {
+      const footage = await get("footage", new URLSearchParams({ source }));
+      byId("footage-title").textContent = t("web.footage_of", { name: footage.name });
+      const { frames, from_ms: from, to_ms: to } = footage;
+      const range = from === null || to === null ? "" : ` · ${moment(from)} – ${moment(to)}`;
+      const chart = `/?${new URLSearchParams({ source: footage.source, timezone: zoneInUse() })}`;
+      byId("footage").replaceChildren(
+        el(
+          "p",
+          `${t("web.count_frames", { count: frames })}${range}. `,
+          el("a", { href: chart }, t("web.see_its_chart")),
+        ),
+        ...(has("run") ? [changesCard(footage, sources)] : []),
+        recordingsTable(footage),
+      );
+      byId("way-back").replaceChildren(el("a", { href: "/footage" }, t("web.all_footage_2")));
+    }
+    byId("problem").hidden = true;
+    page.dataset.state = "ready";
+  } catch (error) {
+    byId("footage").replaceChildren();
+    byId("problem").textContent = t("web.footage_cannot_be_shown", { error: wordsOf(error) });
+    byId("problem").hidden = false;
+    page.dataset.state = "failed";
+  }
+}
+
+useZone(zoneOf(parseState(location.search)));
+byId("may-not").hidden = has("run");
+askForStrip();
+load().then(showInterrupted);
