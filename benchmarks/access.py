@@ -26,9 +26,9 @@ from results import Cell, Goal, Table, save
 from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.settings.loading import Settings
 from frametally_accounts.book import AccessBook
+from frametally_accounts.credentials import make_api_token, make_token, sign, token_hash
 from frametally_accounts.gate import Gate
 from frametally_accounts.rights import ApiToken, UserAccount
-from frametally_accounts.secrets import make_api_token, make_token, sign, token_hash
 from frametally_videos.opening import open_video_catalogue
 from frametally_web.app import create_app, parts_of
 from frametally_web.serving import DashboardServer

@@ -71,7 +71,7 @@ def job(paths: list[str], runner: str) -> list[str]:
     from frametally_hadoop.job.mapping import ENTRY_SEPARATOR
     from frametally_hadoop.job.params import CountParams
     from frametally_hadoop.running.engine import run_job
-    from frametally_hadoop.running.splits import plan_splits
+    from frametally_hadoop.running.outcome import plan_splits
 
     sizes = [(path, Path(path).stat().st_size) for path in paths]
     splits = plan_splits(sizes, split_bytes=SPLIT_BYTES)

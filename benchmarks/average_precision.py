@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from frametally.records import Detection
-from frametally_models.agreement import LEAST_IOU, iou
+from frametally_models.detector_agreement import LEAST_IOU, iou
 
 Box = tuple[float, float, float, float]
 """(left, top, width, height) in pixels of the picture."""

@@ -41,12 +41,12 @@ from dashboard_data import (
     widen_ledger,
 )
 from dashboard_frames import first_picture, put_pictures, put_tracks
-from pydantic import SecretStr
 from results import ROOT, Cell, Goal, Table, save
 
 from frametally.opening import open_count_index, open_ledger, open_object_store
 from frametally.process.reports import NoProgress
 from frametally.settings.access import ServerAccess
+from frametally.settings.fields import SecretStr
 
 REQUESTS_A_SECOND = 20
 OF_SEARCH_A_SECOND = 5

@@ -35,13 +35,13 @@ from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.records import encode
 from frametally.settings.loading import Settings, load_settings
+from frametally_videos.catalogue.catalogue_rows import JobKind
+from frametally_videos.catalogue.video_catalogue import VideoCatalogue
 from frametally_videos.jobs.attempt import Attempt
 from frametally_videos.library.enhancements import enhancement_options
-from frametally_videos.library.frame_preview import frame_picture
+from frametally_videos.library.video_looks import frame_picture
 from frametally_videos.media_records import Enhancement
 from frametally_videos.opening import open_video_catalogue
-from frametally_videos.ports.job_book import JobKind
-from frametally_videos.ports.video_catalogue import VideoCatalogue
 from frametally_videos.records import VideoFacts, VideoFields, VideoRecord
 
 FPS, SIZE = 30, "854x480"
@@ -313,9 +313,7 @@ def main() -> None:
             worker = Worker(settings, store, catalogue)
             rows = compare(worker, chosen, asked.rounds, folder)
             look = before_and_after(worker, chosen[1], LOOKS)
-        starts = [
-            start_s(f"frametally_producer.{module}.__main__") for module in ("jobs", "derivatives", "looking")
-        ]
+        starts = [start_s(f"frametally_producer.{module}.__main__") for module in ("jobs", "describing")]
     transcode, enhance, remux = rows
     save(
         name="derivatives",
@@ -325,7 +323,7 @@ def main() -> None:
         "video made, sent to the store and recorded; processor time of both processes. The command has the "
         "same encoder, preset, quality, filters and sound; it reads a file and writes one.",
         load_before=load_before,
-        packages=["av", "numpy", "opencv-python-headless", "pydantic"],
+        packages=["av", "numpy", "opencv-python-headless"],
         tables=[
             Table(
                 title="Making a video",

@@ -51,7 +51,7 @@ with open(path, "rb") as file, opened(file) as video:
 START = (
     _OURS
     + _RECORD
-    + "import frametally_videos.describing.video_metadata, frametally_videos.checking.video_quality"
+    + "import frametally_videos.describing.video_metadata, frametally_videos.describing.video_checks"
 )
 COUNT = (
     _OURS
@@ -72,9 +72,9 @@ CHECKS = (
     _OURS
     + _RECORD
     + """
-from frametally_videos.checking.picture_pass import looks
-from frametally_videos.checking.video_quality import check_video
-from frametally_videos.checking.video_times import found_times
+from frametally_videos.describing.picture_pass import looks
+from frametally_videos.describing.video_checks import check_video
+from frametally_videos.describing.packets import found_times
 with open(path, "rb") as file, opened(file) as video:
     times = found_times(video)
 with open(path, "rb") as file, opened(file) as video:

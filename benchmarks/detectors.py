@@ -27,10 +27,10 @@ from frametally.files.demo_clip import ensure_demo_clip
 from frametally.files.opencv import Pixels, cv2
 from frametally.records import Detection
 from frametally.settings.loading import Settings, load_settings
-from frametally_consumer.detectors.choice import is_installed
 from frametally_consumer.detectors.protocol import Detector
-from frametally_models.agreement import LEAST_CONFIDENCE, Agreement, agreement
-from frametally_models.calibration_frames import evenly
+from frametally_consumer.load import is_installed
+from frametally_models.calibration_frames import MOST_FRAMES, evenly
+from frametally_models.detector_agreement import LEAST_CONFIDENCE, Agreement, agreement
 from frametally_models.prepare import prepare_detector
 
 CHOICES = [
@@ -82,7 +82,7 @@ def main() -> None:
     speeds = _speeds(detectors, clip[:: max(1, len(clip) // options.frames)], options.rounds)
     memory = {choice: _peak_memory_mb(choice, options.data) for choice in choices}
     scores = _accuracy(choices, options.data / "coco128")
-    calibrated = set(evenly(len(clip), load_settings().calibration_frames))
+    calibrated = set(evenly(len(clip), MOST_FRAMES))
     unseen = [frame for place, frame in enumerate(clip) if place not in calibrated]
     vtest = _video_frames(options.data / "vtest" / "vtest.avi")[::4]
     again = {

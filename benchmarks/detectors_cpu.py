@@ -23,10 +23,10 @@ from frametally.errors import Misconfigured
 from frametally.files.demo_clip import ensure_demo_clip
 from frametally.files.opencv import Pixels, cv2
 from frametally.settings.loading import load_settings
-from frametally_consumer.backends.network_input import fit
-from frametally_consumer.detectors import choice as backends
-from frametally_consumer.detectors.choice import is_installed
+from frametally_consumer import load as backends
+from frametally_consumer.backends.network import fit
 from frametally_consumer.detectors.protocol import Detector
+from frametally_consumer.load import is_installed
 from frametally_models.prepare import prepare_detector
 
 CHOICES = [

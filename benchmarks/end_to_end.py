@@ -24,7 +24,7 @@ from results import Cell, Goal, Table, save
 from frametally.files.demo_clip import ensure_demo_clip
 from frametally.files.opencv import Pixels, cv2
 from frametally.settings.loading import load_settings
-from frametally_consumer.detectors import choice as backends
+from frametally_consumer import load as backends
 
 _MOST_MB = 600
 

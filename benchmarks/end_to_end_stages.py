@@ -153,7 +153,7 @@ def _calls(clip: Path, settings: Settings, folder: Path) -> dict[str, Callable[[
     from frametally.records import FrameAnnouncement, FrameDetections, encode
     from frametally.segments.chain import SegmentChain
     from frametally.segments.stored_frame import parse_announcement, read_frame
-    from frametally_consumer.backends.network_input import fit
+    from frametally_consumer.backends.network import fit
     from frametally_consumer.detectors.protocol import start
     from frametally_models.prepare import prepare_detector
     from frametally_producer.reading.pixels import encode_jpeg, shrink
@@ -339,7 +339,7 @@ def _calls(clip: Path, settings: Settings, folder: Path) -> dict[str, Callable[[
             next_offset=len(frames),
             frames=frames,
             dead_letters=[],
-            held={number: one.image_path for number, one in enumerate(frames)},
+            image_paths={number: one.image_path for number, one in enumerate(frames)},
         )
         return len(frames)
 

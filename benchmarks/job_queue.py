@@ -24,16 +24,16 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from kombu import Connection, Consumer, Queue
-from pydantic import SecretStr
 from results import Goal, Table, save
 from services import running_servers
 
-from frametally.process.threads import in_thread
+from frametally.process.limits import in_thread
 from frametally.settings.environment import environment_of
+from frametally.settings.fields import SecretStr
 from frametally.settings.loading import Settings, load_settings
+from frametally_videos.catalogue.video_catalogue import VideoCatalogue
 from frametally_videos.jobs.job_bells import telling
 from frametally_videos.opening import open_task_queue, open_video_catalogue
-from frametally_videos.ports.video_catalogue import VideoCatalogue
 from frametally_videos.settings import VideoSettings
 
 VIDEO, LEASE_S, PATIENCE_S = "a-video", 30.0, 60.0
@@ -47,7 +47,7 @@ from frametally_videos.settings import VideoSettings
 settings = load_settings("producer").part(VideoSettings)
 with closing(open_video_catalogue(settings.catalogue_url)) as book:
     queue = open_task_queue(settings.queue_url, book, settings.queue_access)
-    consumer = queue.consumer(["media"], settle_after_s=600.0)
+    consumer = queue.consumer(["media"])
     while consumer.take("who dies", lease_s=30.0, wait_s=1.0) is None:
         pass
     print("taken", flush=True)
@@ -74,7 +74,7 @@ def taker(settings: Settings, taken: Callable[[float], None]) -> Iterator[None]:
         with (
             closing(open_video_catalogue(settings.catalogue_url)) as book,
             closing(open_task_queue(of_videos.queue_url, book, of_videos.queue_access)) as queue,
-            closing(queue.consumer(["media"], settle_after_s=600.0)) as consumer,
+            closing(queue.consumer(["media"])) as consumer,
         ):
             while not stop.is_set():
                 job = consumer.take("worker", lease_s=LEASE_S, wait_s=0.25)

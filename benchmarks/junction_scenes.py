@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from frametally import keys
 from frametally.records import Detection, FrameDetections
 from frametally_traffic.flows.day_columns import FlowColumns
-from frametally_traffic.geometry.speed_distribution import BINS_PER_KM_H
+from frametally_traffic.geometry.speed import BINS_PER_KM_H
 from frametally_traffic.records import Drawing, DrawnCalibration, DrawnLine, Point, Side
 
 Array = NDArray[np.float64]

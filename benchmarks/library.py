@@ -23,8 +23,9 @@ from results import Goal, Table, save
 from frametally import keys
 from frametally.settings.loading import load_settings
 from frametally_cli.stages.looking import open_to_look
+from frametally_videos.catalogue.catalogue_rows import Artifact, VideoBooks, VideoState
+from frametally_videos.catalogue.video_catalogue import VideoCatalogue
 from frametally_videos.opening import catalogue_to_look, open_video_catalogue
-from frametally_videos.ports.video_catalogue import Artifact, VideoBooks, VideoCatalogue, VideoState
 from frametally_videos.records import VideoFacts, VideoFields, VideoRecord
 from frametally_web.app import close_app, create_app
 from frametally_web.serving import DashboardServer

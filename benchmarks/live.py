@@ -39,8 +39,8 @@ from frametally.settings.loading import load_settings
 from frametally_live.book import LiveBook
 from frametally_live.feed_records import Feed
 from frametally_models.prepare import prepare_detector
+from frametally_videos.catalogue.catalogue_rows import VideoQuestion
 from frametally_videos.opening import open_video_catalogue
-from frametally_videos.ports.video_catalogue import VideoQuestion
 
 FOLDER = Path(__file__).parent
 FAST, SLOW, DEAD = 175, 20, 5

@@ -20,7 +20,7 @@ from results import Cell, Goal, Table, save
 
 from frametally.files.demo_clip import ensure_demo_clip
 from frametally.settings.loading import load_settings
-from frametally_consumer.detectors import choice as backends
+from frametally_consumer import load as backends
 
 SIDES_PX = [0, 640]
 _LEAST_FPS = 250

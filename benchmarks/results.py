@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from frametally_consumer.detectors import choice as backends
+from frametally_consumer import load as backends
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = Path(__file__).resolve().parent / "results"

@@ -23,7 +23,7 @@ from frametally.opening import open_frame_log, open_object_store
 from frametally.process.reports import NoProgress
 from frametally.settings.loading import load_settings
 from frametally_producer.produce import produce
-from frametally_producer.reading.media_file import open_medium
+from frametally_producer.reading.footage import open_medium
 from frametally_producer.reading.video_file import open_video
 from frametally_producer.writing.production import ProduceCall
 

@@ -11,8 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from frametally.books.figures.exposed import BooksCollector, LastReading
-from frametally.books.figures.growing import MOST_SOURCES, GrowingSums
+from frametally.books.figures import MOST_SOURCES, BooksCollector, GrowingSums, LastReading
 from frametally.books.offsets import SegmentPace
 from frametally.books.status import Status
 from frametally.books.verdict import SourceLine, StageLine

@@ -24,7 +24,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from aggregation_data import write_segments
-from pydantic import SecretStr
 from results import ROOT, Cell, Table, save
 
 from frametally.books.runs import current_runs
@@ -35,7 +34,8 @@ from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
 from frametally.records import Coverage, Evidence, FrameAnnouncement, IntervalCount, Run, encode
 from frametally.settings.access import LogAccess, ServerAccess, StoreAccess
-from frametally_cli.servers.bucket import set_up_store
+from frametally.settings.fields import SecretStr
+from frametally_cli.bucket import set_up_store
 
 MESSAGES, PARTITIONS, A_BATCH = 20_000, 6, 500
 OBJECTS, OBJECT_BYTES = 400, 60_000

@@ -32,9 +32,8 @@ from tracking_scenes import LABEL, SPEED_BOXES, SPEED_FRAMES, Seen, Shown, busy_
 from frametally.files.demo_clip import ensure_demo_clip
 from frametally.files.opencv import cv2
 from frametally.settings.loading import load_settings
-from frametally_hadoop.job.params import CountParams
-from frametally_hadoop.job.tracks import association
-from frametally_hadoop.job.tracks.params import TrackParams
+from frametally_hadoop.job import following
+from frametally_hadoop.job.params import CountParams, TrackParams
 from frametally_hadoop.job.visits import Visit, find_visits
 from frametally_models.prepare import prepare_detector
 
@@ -189,13 +188,13 @@ def true_tracks(path: Path) -> dict[int, list[tuple[int, Box]]]:
 def track(frames: Sequence[Sequence[Seen]], numbers: Sequence[int], variant: Variant) -> Boxes:
     """The tracks that our tracker finds in those of the frames."""
     shown = [Shown(number * 1000 // FPS, f"{number:05d}", list(frames[number])) for number in numbers]
-    kept = association.WIDENED_X, association.WIDENED_Y
+    kept = following.WIDENED_X, following.WIDENED_Y
     try:
         if variant.widened is not None:
-            association.WIDENED_X, association.WIDENED_Y = variant.widened
+            following.WIDENED_X, following.WIDENED_Y = variant.widened
         visits = find_visits(shown, CountParams(tracking=variant.params), variant.params)
     finally:
-        association.WIDENED_X, association.WIDENED_Y = kept
+        following.WIDENED_X, following.WIDENED_Y = kept
     found: defaultdict[int, list[tuple[int, Box]]] = defaultdict(list)
     for identity, visit in enumerate(visits):
         for seen in visit.sightings:

@@ -25,7 +25,7 @@ from upload_parts import large_video
 
 sys.path.append(str(ROOT))
 from tests.videos.killed_server import REAL_LOOK, KilledServer, sha256_of
-from tests.videos.upload_clients import ENVIRONMENT, NotThere, command_of
+from tests.videos.uploading import ENVIRONMENT, NotThere, command_of
 
 _MIB = 2**20
 _MOST_AFTER_S = 0.1

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.metadata import entry_points
 from importlib.util import find_spec
 from typing import Any
 
 import pytest
 
-from frametally.plugins import plugins
+from frametally.plugins import GROUP, plugins
 
 HERE = frozenset(plugin.name for plugin in plugins())
+CAPABILITIES = sorted(point.name for point in entry_points(group=GROUP))
+
+
+def is_gone(path: str) -> bool:
+    """Whether a path from the root is in a capability whose folder was deleted, or in its tests."""
+    name = path.removeprefix("tests/").partition("/")[0]
+    return name in CAPABILITIES and name not in HERE
 
 
 def needs(*names: str) -> pytest.MarkDecorator:

@@ -16,7 +16,6 @@ from typing import NamedTuple, NoReturn
 # Without `frametally_cli.console`, which looks at the terminal when it is imported.
 PRELOAD = [
     "numpy",
-    "pydantic",
     "rich.console",
     "rich.progress",
     "rich.table",

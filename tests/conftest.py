@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import settings as hypothesis_settings
 from tests.examples import THOROUGH, examples
+from tests.fakes.databases import DATABASES, Place
 
 from frametally.errors import Misconfigured
 from frametally.files.demo_clip import ensure_demo_clip
@@ -127,6 +128,13 @@ def traffic_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     except Misconfigured as error:
         _unavailable("the traffic clip", error)
         raise
+
+
+@pytest.fixture(params=DATABASES)
+def database(request: pytest.FixtureRequest) -> Iterator[Place]:
+    """An empty database: a SQLite file, and with the servers a schema of PostgreSQL."""
+    with request.param() as place:
+        yield place
 
 
 @pytest.fixture

@@ -41,12 +41,10 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOWS, REPORT = "traffic/frametally_traffic/flows", "traffic/frametally_traffic/report"
 RULES = (
     "core/frametally/rules",
+    "accuracy/frametally_accuracy/rules",
     "traffic/frametally_traffic/geometry",
-    *(
-        f"{FLOWS}/{name}.py"
-        for name in ("day_columns", "flow_inputs", "shapes", "tallies", "ways", "zone_boxes")
-    ),
-    *(f"{REPORT}/{name}.py" for name in ("movement_table", "peaks", "quarters", "schemes", "turns")),
+    *(f"{FLOWS}/{name}.py" for name in ("day_columns", "flow_sums", "shapes", "tallies", "zone_boxes")),
+    *(f"{REPORT}/{name}.py" for name in ("movement_table", "quarters", "schemes")),
 )
 MONEY_PATHS = (
     "core/frametally/segments/chain.py",
@@ -66,19 +64,19 @@ ENOUGH_TESTS = 30
 
 EQUIVALENT = {
     (
+        "frametally_accuracy.rules.quantiles._away_from_zero",
+        "return value if (abs(value) >= _TINY) else _TINY",
+    ): "the same number, but for its sign",
+    (
         "frametally.rules.once.one_line_per_frame",
-        "if other is None or (line <= other):",
+        "if known_line is None or (line <= known_line):",
     ): "the same line again",
     (
         "frametally_traffic.flows.zone_boxes._picture_zone",
         "@lru_cache(maxsize=1025)",
     ): "how many are kept changes no answer",
     (
-        "frametally_traffic.flows.tallies._zones",
-        "stay = Stay(max(from_ms, -2), min(to_ms, DAY_MS), CAME[came], WENT[went])",
-    ): "both lie before the day",
-    (
-        "frametally_traffic.flows.ways._place",
+        "frametally_traffic.flows.shapes._place",
         "return shape.name, shape.from_ms is not None, shape.from_ms or 1",
     ): "the second part says that there is no beginning",
     (
@@ -95,11 +93,11 @@ EQUIVALENT = {
         "default=Fraction(1))",
     ): "every polygon has a diagonal or an ear within",
     (
-        "frametally.rules.clocks.turns._shown",
+        "frametally.rules.clocks.turns._local_time",
         "return local_time(time_ms, zone).replace(tzinfo=None, fold=1)",
     ): "moments without a zone are compared without their fold",
     (
-        "frametally_traffic.report.turns.turns_of",
+        "frametally_traffic.report.movement_table.turns_of",
         "to_leg: ((SIDES.index(to_side) - SIDES.index(from_side) + _EIGHTHS // 2)) % _EIGHTHS",
     ): "half a turn to either hand is the same",
     (

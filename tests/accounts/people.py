@@ -1,4 +1,4 @@
-"""People with accounts for the dashboard's tests, and how they log in."""
+"""People with accounts for the dashboard's tests, and how they sign in."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def guess_until_slowed(guess: Callable[[], Answered]) -> list[int]:
 
 
 def lengthen_waits(place: Place) -> None:
-    """Make whoever waits for a log-in wait 30 s longer: a busy machine outlasts a first wait of a second."""
+    """Make whoever waits for a sign-in wait 30 s longer: a busy machine outlasts a first wait of a second."""
     longer = (
         "UPDATE frametally_login_attempts SET due_at_ms = due_at_ms + 30000 WHERE due_at_ms > tried_at_ms"
     )

@@ -1,59 +1,39 @@
-"""What every access book keeps, whichever it is: accounts, their sessions and links, and tried log-ins."""
+"""What every access book keeps, whichever it is: accounts, their sessions and links, and tried sign-ins."""
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
+from tests.fakes.at_once import at_once
+from tests.fakes.databases import Place
 
 from frametally.errors import Misconfigured
-from frametally.settings.access import ServerAccess
-from frametally_accounts.attempts import MOST_WAIT_S, TriedBy
+from frametally_accounts.access_rows import MOST_WAIT_S, TriedBy
 from frametally_accounts.book import AccessBook
+from frametally_accounts.people import changes
 from frametally_accounts.rights import ApiToken, Credentials, UserAccount
 from frametally_videos.opening import open_video_catalogue
 
-Place = tuple[str, ServerAccess | None]
 HOUR_S = 3600.0
 ANNA = UserAccount("anna", "run")
 BEN = UserAccount("ben", "look", ("gate", "harbour"))
 BY_NAME = [TriedBy("account:anna", 2)]
 
 
-@contextmanager
-def sqlite() -> Iterator[Place]:
-    with tempfile.TemporaryDirectory() as folder:
-        yield f"sqlite:///{folder}/catalogue.sqlite", None
-
-
-@contextmanager
-def postgres() -> Iterator[Place]:
-    from postgres_schemas import fresh_schema
-
-    with fresh_schema() as place:
-        yield place
-
-
-@pytest.fixture(
-    params=[sqlite, pytest.param(postgres, marks=pytest.mark.services)], ids=["sqlite", "postgres"]
-)
-def place(request: pytest.FixtureRequest) -> Iterator[Place]:
-    with request.param() as found:
-        yield found
-
-
 @pytest.fixture
-def make(place: Place) -> Iterator[Callable[[], AccessBook]]:
+def make(database: Place) -> Iterator[Callable[[], AccessBook]]:
     with ExitStack() as stack:
 
         def opened() -> AccessBook:
-            return stack.enter_context(closing(AccessBook(*place)))
+            return stack.enter_context(closing(AccessBook(*database)))
 
         yield opened
 
@@ -76,6 +56,41 @@ def begin(book: AccessBook, session: str = "t") -> str:
 
 def is_open(book: AccessBook, session: str = "t") -> bool:
     return book.session(session, idle_s=HOUR_S, most_s=2 * HOUR_S) is not None
+
+
+@pytest.mark.parametrize("how", ["remove", "lower"])
+def test_of_two_administrators_who_take_the_rights_of_each_other_at_once_one_stays(
+    make: Callable[[], AccessBook], how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    books = [make(), make()]
+    pair = [UserAccount(name, "run") for name in ("anna", "berta")]
+    for account in pair:
+        books[0].add_account(account)
+    both_are_here = threading.Barrier(2)
+
+    def met(method: Callable[..., bool]) -> Callable[..., bool]:
+        def run(*arguments: Any, **options: Any) -> bool:
+            both_are_here.wait(timeout=60)  # whatever was looked at before is out of date from here on
+            return method(*arguments, **options)
+
+        return run
+
+    for name in ("remove_account", "set_rights"):
+        monkeypatch.setattr(AccessBook, name, met(getattr(AccessBook, name)))
+
+    def take_rights(number: int) -> bool:
+        try:
+            if how == "remove":
+                changes.remove_account(books[number], pair[1 - number])
+            else:
+                changes.change_rights(books[number], pair[1 - number], "look", ())
+        except changes.AccessRefused as refused:
+            assert "is the last account with the role run" in refused.detail
+            return False
+        return True
+
+    assert sorted(at_once(partial(take_rights, 0), partial(take_rights, 1))) == [False, True]
+    assert len([one for one in books[0].accounts() if one.may_administer]) == 1
 
 
 def test_accounts_are_kept_by_name_once(book: AccessBook) -> None:
@@ -221,15 +236,7 @@ def test_of_many_who_use_a_link_at_once_one_does(make: Callable[[], AccessBook])
     books = [make() for _ in range(4)]
     assert books[0].add_account(ANNA)
     assert books[0].put_link("anna", "l", lasts_s=HOUR_S)
-    used: list[str | None] = []
-    threads = [
-        threading.Thread(target=lambda book=book, n=n: used.append(book.use_link("l", f"h{n}")))
-        for n, book in enumerate(books)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    used = at_once(*(partial(book.use_link, "l", f"h{n}") for n, book in enumerate(books)))
     assert sorted(map(str, used)) == ["None", "None", "None", "anna"]
 
 
@@ -263,26 +270,21 @@ def test_who_succeeds_is_not_slowed_down(book: AccessBook) -> None:
 
 def test_many_guesses_at_once_are_counted_each(make: Callable[[], AccessBook]) -> None:
     books = [make() for _ in range(4)]
-    waits: list[float] = []
 
-    def guess(book: AccessBook) -> None:
-        waits.extend(book.try_login([TriedBy("account:anna", 5)]) for _ in range(5))
+    def guess(book: AccessBook) -> list[float]:
+        return [book.try_login([TriedBy("account:anna", 5)]) for _ in range(5)]
 
-    threads = [threading.Thread(target=guess, args=(book,)) for book in books]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sum(not wait for wait in waits) <= 6
+    waits = at_once(*(partial(guess, book) for book in books))
+    assert sum(not wait for wait in chain.from_iterable(waits)) <= 6
 
 
 @pytest.mark.parametrize("is_first", [True, False], ids=["book-first", "catalogue-first"])
-def test_the_book_lies_in_the_catalogues_database(place: Place, is_first: bool) -> None:
+def test_the_book_lies_in_the_catalogues_database(database: Place, is_first: bool) -> None:
     opening: list[Callable[..., Any]] = [AccessBook, open_video_catalogue]
     with ExitStack() as stack:
         for opened in opening if is_first else reversed(opening):
-            stack.enter_context(closing(opened(*place)))
-        stack.enter_context(closing(AccessBook(*place))).check()
+            stack.enter_context(closing(opened(*database)))
+        stack.enter_context(closing(AccessBook(*database))).check()
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:

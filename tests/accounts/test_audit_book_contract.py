@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from typing import Any
 
 import pytest
@@ -14,17 +12,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from tests.fakes.at_once import at_once
+from tests.fakes.databases import Place
 
 from frametally.errors import FrametallyError, Misconfigured
-from frametally.settings.access import ServerAccess
 from frametally_accounts.audit.book import AuditBook
-from frametally_accounts.audit.verdicts import AuditChain, AuditQuestion
-from frametally_accounts.audit.verification import Held, first_break
-from frametally_accounts.audit_entries import AuditEntry, AuditRecord, digest_of
+from frametally_accounts.audit_records import (
+    AuditChain,
+    AuditEntry,
+    AuditQuestion,
+    AuditRecord,
+    Held,
+    digest_of,
+    first_break,
+)
 from frametally_accounts.book import AccessBook
 from frametally_videos.opening import open_video_catalogue
 
-Place = tuple[str, ServerAccess | None]
 UPDATE = "UPDATE frametally_audit_records SET"
 FORGE = (
     "INSERT INTO frametally_audit_records SELECT {}, at_ms, who, what, target, origin, ends, status, digest "
@@ -33,34 +37,12 @@ FORGE = (
 ENTRY = AuditEntry("anna", "DELETE /api/videos/{}", "video_id=v1", "10.0.0.7")
 
 
-@contextmanager
-def sqlite() -> Iterator[Place]:
-    with tempfile.TemporaryDirectory() as folder:
-        yield f"sqlite:///{folder}/catalogue.sqlite", None
-
-
-@contextmanager
-def postgres() -> Iterator[Place]:
-    from postgres_schemas import fresh_schema
-
-    with fresh_schema() as place:
-        yield place
-
-
-@pytest.fixture(
-    params=[sqlite, pytest.param(postgres, marks=pytest.mark.services)], ids=["sqlite", "postgres"]
-)
-def place(request: pytest.FixtureRequest) -> Iterator[Place]:
-    with request.param() as found:
-        yield found
-
-
 @pytest.fixture
-def make(place: Place) -> Iterator[Callable[[], AuditBook]]:
+def make(database: Place) -> Iterator[Callable[[], AuditBook]]:
     with ExitStack() as stack:
 
         def opened() -> AuditBook:
-            return stack.enter_context(closing(AuditBook(*place)))
+            return stack.enter_context(closing(AuditBook(*database)))
 
         yield opened
 
@@ -122,11 +104,11 @@ def test_changes_are_asked_for_by_who_what_and_when_and_paged(book: AuditBook) -
     assert asked(to_ms=at_ms + 60_000, from_ms=at_ms - 60_000) == [7, 6, 5, 4, 3, 2, 1]
 
 
-def test_records_refuse_to_be_changed_or_removed(book: AuditBook, place: Place) -> None:
+def test_records_refuse_to_be_changed_or_removed(book: AuditBook, database: Place) -> None:
     book.write(ENTRY)
     writing = book._database.writing
     statements = ["UPDATE frametally_audit_records SET who = 'ben'", "DELETE FROM frametally_audit_records"]
-    if place[1] is not None:
+    if database[1] is not None:
         statements.append("TRUNCATE frametally_audit_records")
     for statement in statements:
         with pytest.raises((FrametallyError, DBAPIError), match="append-only"), writing() as connection:
@@ -137,15 +119,7 @@ def test_records_refuse_to_be_changed_or_removed(book: AuditBook, place: Place) 
 
 def test_many_who_write_at_once_do_not_fork_the_chain(make: Callable[[], AuditBook]) -> None:
     books = [make() for _ in range(4)]
-    threads = [
-        threading.Thread(target=lambda one=one: [one.write(ENTRY) for _ in range(25)])
-        for one in books
-        for _ in range(2)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(*(lambda book=book: [book.write(ENTRY) for _ in range(25)] for book in books * 2))
     assert broken(books[0]) is None
     with books[0].chain() as chain:
         assert [record.number for record in chain.records] == [*range(1, 201)]
@@ -217,11 +191,11 @@ def test_what_is_kept_is_bounded_and_steers_nothing(book: AuditBook) -> None:
     assert broken(book) is None
 
 
-def test_books_of_one_database_lie_beside_each_other(place: Place) -> None:
+def test_books_of_one_database_lie_beside_each_other(database: Place) -> None:
     with (
-        closing(AuditBook(*place)) as audit,
-        closing(AccessBook(*place)) as access,
-        closing(open_video_catalogue(*place)),
+        closing(AuditBook(*database)) as audit,
+        closing(AccessBook(*database)) as access,
+        closing(open_video_catalogue(*database)),
     ):
         audit.write(ENTRY)
         assert access.is_empty()

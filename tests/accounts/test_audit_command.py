@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import text
 
 from frametally_accounts.audit.book import AuditBook
-from frametally_accounts.audit_entries import AuditEntry, digest_of
+from frametally_accounts.audit_records import AuditEntry, digest_of
 from frametally_cli.main import COMMANDS, cli, main
 
 Said = Callable[..., str]
@@ -56,10 +56,11 @@ def commands(group: click.Group, path: str = "") -> Iterator[tuple[str, click.Co
 
 
 CHANGE_NOTHING = """
-aggregate, alerts list, alerts log, alerts run, alerts test, audit export, audit list, audit verify,
+accuracy list, accuracy next, accuracy result, accuracy show, accuracy verify, aggregate, alerts list,
+alerts log, alerts run, alerts test, audit export, audit list, audit verify,
 backup, cloud-setup, compare, consume, dead-letters list, dead-letters show, demo, doctor,
-download-models, explain, export, gold, index, lines export, lines list, lines schema, live list, live
-work, media arrivals, media bronze, media gold, media pictures, media silver, produce, quality, reach,
+download-models, explain, export, gold, history, index, lines export, lines list, lines schema, live list,
+live work, media arrivals, media bronze, media gold, media pictures, media silver, produce, quality, reach,
 report list, report traffic, run, serve, setup, status, stream, tokens list, up, users list, work
 """
 
@@ -126,15 +127,15 @@ def test_a_command_that_cannot_be_recorded_does_nothing(said: Said, book: AuditB
 
 
 def test_records_are_listed_by_who_what_and_when(said: Said, book: AuditBook) -> None:
-    assert "nothing was changed" in said("audit", "list")
+    assert "no changes" in said("audit", "list")
     said("users", "add", "anna")
     book.write(AuditEntry("ben", "DELETE /api/videos/{}", "video_id=v1\x1b[2J", "10.0.0.7"))
     newest, oldest = said("audit", "list").splitlines()
-    assert newest.endswith("ben  DELETE /api/videos/{}  video_id=v1\ufffd[2J  without an end  from 10.0.0.7")
+    assert newest.endswith("ben  DELETE /api/videos/{}  video_id=v1\ufffd[2J  no end recorded  from 10.0.0.7")
     assert oldest.endswith(f'{ME}  users add  name="anna" role="look"  0  from command line')
     assert said("audit", "list", "--who", "ben").count("\n") == 1
     assert said("audit", "list", "--what", "USERS").count("\n") == 1
-    assert "nothing was changed" in said("audit", "list", "--to", "2020-01-01")
+    assert "no changes" in said("audit", "list", "--to", "2020-01-01")
     assert said("audit", "list", "--from", "2020-01-01", "--limit", "1").count("\n") == 1
     assert json.loads(said("audit", "list", "--json"))[0]["who"] == "ben"
 
@@ -159,16 +160,16 @@ def test_what_is_exported_can_be_verified_elsewhere_and_is_no_formula(
 
 
 def test_verify_names_the_first_record_that_is_broken(said: Said, book: AuditBook) -> None:
-    assert said("audit", "verify") == "no record yet\n"
+    assert said("audit", "verify") == "no records yet\n"
     said("users", "add", "anna")
     told, last = said("audit", "verify").splitlines()
     assert told == "2 records, all as they were written"
     said("users", "add", "ben")
     said("audit", "verify", "--held", last)
-    assert "is another than the one" in said("audit", "verify", "--held", f"1:{'0' * 64}", code=6)
+    assert "does not match the record" in said("audit", "verify", "--held", f"1:{'0' * 64}", code=6)
     assert "NUMBER:DIGEST" in said("audit", "verify", "--held", "x", code=2)
     with book._database.writing() as connection:
         connection.execute(text("DROP TRIGGER frametally_audit_no_update"))
         connection.execute(text("UPDATE frametally_audit_records SET who = 'ben' WHERE number = 2"))
-    broken = "record 2 of the audit log is not what was written, or not where it was written"
+    broken = "record 2 of the audit log was changed or moved"
     assert broken in said("audit", "verify", code=6)

@@ -13,7 +13,7 @@ from tests.accounts.people import asking_as, give_accounts
 from tests.web.conftest import Place
 
 from frametally_accounts.audit.book import AuditBook
-from frametally_accounts.audit_entries import AuditEntry
+from frametally_accounts.audit_records import AuditEntry
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -1,4 +1,4 @@
-"""Where log-ins take codes: who has none sets them up before anything else, and is let in by nothing less."""
+"""Where sign-ins take codes: who has none sets them up before anything else; nothing less lets them in."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.web.conftest import Place, Visit
 from tests.web.raw_client import Client
 
 from frametally_accounts.audit.book import AuditBook
-from frametally_accounts.totp import code_at, step_of
+from frametally_accounts.credentials import code_at, step_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -68,7 +68,7 @@ def test_who_has_no_codes_sets_them_up_before_anything_else(
     assert found is not None
     secret = found[1]
     without, wrong, short = chosen(""), chosen("000000"), chosen(code_of(secret), "short")
-    for body, line in ((without, "not the code"), (wrong, "not the code"), (short, "fewer than 12")):
+    for body, line in ((without, "does not match"), (wrong, "does not match"), (short, "fewer than 12")):
         refused = client("POST", address, body, **SAME)
         assert refused.status == 400
         assert line in refused.body.decode()

@@ -27,10 +27,10 @@ from tests.web.raw_client import Answered, Client
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from frametally.errors import Misconfigured
-from frametally_accounts import secrets, totp
+from frametally_accounts import credentials
 from frametally_accounts.book import AccessBook
+from frametally_accounts.credentials import LEAST_CHARS, check_password, hash_password
 from frametally_accounts.password_links import first_link
-from frametally_accounts.passwords import LEAST_CHARS, check_password, hash_password
 from frametally_accounts.rights import UserAccount
 
 SAME = {"Sec_Fetch_Site": "same-origin"}
@@ -80,7 +80,7 @@ def test_a_password_is_of_any_composition_from_12_to_256_characters(password: st
 @pytest.mark.parametrize("word", ["anna", "frametally"])
 def test_words_that_belong_here_are_in_no_password(word: str) -> None:
     for password in (f"{word} 738294610573", f"738294610573 {word.upper()}"):
-        with pytest.raises(Misconfigured, match="easily guessed"):
+        with pytest.raises(Misconfigured, match="easy to guess"):
             check_password(password, name="anna")
 
 
@@ -103,12 +103,12 @@ def test_words_that_belong_here_are_in_no_password(word: str) -> None:
 def test_a_password_that_is_common_or_was_breached_is_none_and_nobody_else_is_asked(
     client: Client, people: Place, password: str
 ) -> None:
-    with pytest.raises(Misconfigured, match="common, or nearly one that was breached"):
+    with pytest.raises(Misconfigured, match="common, or close to a leaked one"):
         check_password(password, name="anna")
-    people.access.put_link("lukas", secrets.token_hash("t"), lasts_s=60)
+    people.access.put_link("lukas", credentials.token_hash("t"), lasts_s=60)
     chosen = urlencode({"password": password, "again": password})
     refused = client("POST", "/sign-in/once/t", chosen, Content_Type=FORM, **SAME)
-    assert (refused.status, b"common, or nearly one" in refused.body) == (400, True)
+    assert (refused.status, b"common, or close to" in refused.body) == (400, True)
     assert password.encode() not in refused.body
 
 
@@ -129,7 +129,7 @@ def is_refused(password: str) -> bool:
 @pytest.mark.thorough
 def test_the_list_is_loaded_by_who_chooses_a_password_alone(place: Place) -> None:
     loaded = (
-        "import sys; from frametally_web import app; from frametally_accounts import passwords as p; "
+        "import sys; from frametally_web import app; from frametally_accounts import credentials as p; "
         "p.is_password(p.hash_password('x'), 'x'); before = 'zxcvbn' in sys.modules; "
         "p.check_password('nobody guesses this', name='anna'); print(before, 'zxcvbn' in sys.modules)"
     )
@@ -148,7 +148,7 @@ def test_a_password_counts_exactly_as_it_was_sent(client: Client, people: Place)
 
 
 def test_password_fields_hide_what_is_typed_and_take_it_from_a_manager(client: Client, people: Place) -> None:
-    people.access.put_link("lukas", secrets.token_hash("t"), lasts_s=60)
+    people.access.put_link("lukas", credentials.token_hash("t"), lasts_s=60)
     for path, kinds in (("/sign-in", ["current-password"]), ("/sign-in/once/t", ["new-password"] * 2)):
         page = client("GET", path).body.decode()
         fields = re.findall(r'<input[^>]* type="password"[^>]*>', page)
@@ -180,11 +180,11 @@ def test_a_link_is_over_after_its_day_and_leaves_the_second_factor_asked_for(
     client: Client, people: Place
 ) -> None:
     chosen = urlencode({"password": "another long one", "again": "another long one"})
-    people.access.put_link("lukas", secrets.token_hash("t"), lasts_s=86_400)
+    people.access.put_link("lukas", credentials.token_hash("t"), lasts_s=86_400)
     change(people, "UPDATE frametally_account_links SET ends_at_ms = ends_at_ms - 86401000")
     assert client("POST", "/sign-in/once/t", chosen, Content_Type=FORM, **SAME).status == 404
-    people.access.set_code_secret("lukas", totp.make_code_secret())
-    people.access.put_link("lukas", secrets.token_hash("u"), lasts_s=86_400)
+    people.access.set_code_secret("lukas", credentials.make_code_secret())
+    people.access.put_link("lukas", credentials.token_hash("u"), lasts_s=86_400)
     answer = client("POST", "/sign-in/once/u", chosen, Content_Type=FORM, **SAME)
     assert (answer.status, answer.headers["location"]) == (303, "/sign-in")
     assert "set-cookie" not in answer.headers
@@ -193,7 +193,7 @@ def test_a_link_is_over_after_its_day_and_leaves_the_second_factor_asked_for(
 
 @pytest.mark.thorough
 def test_a_log_in_makes_a_new_session_and_ends_the_one_before(client: Client, people: Place) -> None:
-    planted = "frametally=" + secrets.sign(secrets.make_token(), people.access.signing_key())
+    planted = "frametally=" + credentials.sign(credentials.make_token(), people.access.signing_key())
     first = cookie_of(sign_in(client, "lukas", Cookie=planted))
     second = cookie_of(sign_in(client, "lukas", Cookie=first))
     assert len({planted, first, second}) == 3
@@ -257,9 +257,9 @@ def test_people_choose_another_password_by_the_one_that_they_have(client: Client
     assert b'href="/sign-in/password"' in client("GET", "/sign-in", Cookie=here).body
     assert b'name="current"' in client("GET", "/sign-in/password", Cookie=here).body
     for sent, line in (
-        ({}, b"that you have"),
-        ({"current": "wrong password"}, b"that you have"),
-        ({"current": PASSWORD, "again": "x"}, b"not the same"),
+        ({}, b"current password"),
+        ({"current": "wrong password"}, b"current password"),
+        ({"current": PASSWORD, "again": "x"}, b"two passwords differ"),
         ({"current": PASSWORD, "password": "short", "again": "short"}, b"fewer than 12"),
     ):
         refused = change_own(client, here, **sent)
@@ -286,15 +286,17 @@ def test_choosing_another_password_needs_a_session_of_ones_own_the_code_and_pati
     for page, status in (({"Origin": "https://elsewhere.example"}, 403), ({}, 303)):
         asked = client("POST", "/sign-in/password", body, Content_Type=FORM, Cookie=cookie, **page)
         assert (asked.status, asked.headers.get("location", "/sign-in")) == (status, "/sign-in")
-    people.access.set_code_secret("lukas", secret := totp.make_code_secret())
-    step = totp.step_of(time.time())
-    cookie = cookie_of(sign_in(client, "lukas", code=totp.code_at(secret, step)))
+    people.access.set_code_secret("lukas", secret := credentials.make_code_secret())
+    step = credentials.step_of(time.time())
+    cookie = cookie_of(sign_in(client, "lukas", code=credentials.code_at(secret, step)))
     assert b'name="code"' in client("GET", "/sign-in/password", Cookie=cookie).body
     statuses = guess_until_slowed(lambda: change_own(client, cookie, current=PASSWORD))
     assert statuses == [400] * max(5, len(statuses) - 1) + [429]
     assert sign_in(client, "clara").status == 303
     change(people, "DELETE FROM frametally_login_attempts")
-    assert change_own(client, cookie, current=PASSWORD, code=totp.code_at(secret, step + 1)).status == 303
+    assert (
+        change_own(client, cookie, current=PASSWORD, code=credentials.code_at(secret, step + 1)).status == 303
+    )
 
 
 def end_own(client: Client, cookie: str, *sessions: str, current: str = PASSWORD) -> Answered:
@@ -303,7 +305,7 @@ def end_own(client: Client, cookie: str, *sessions: str, current: str = PASSWORD
 
 
 def hash_of(cookie: str) -> str:
-    return secrets.token_hash(cookie.partition("=")[2].rpartition(".")[0])
+    return credentials.token_hash(cookie.partition("=")[2].rpartition(".")[0])
 
 
 @pytest.mark.thorough
@@ -318,7 +320,7 @@ def test_people_see_where_they_are_logged_in_and_end_what_they_choose(client: Cl
     assert not any(cookie.partition("=")[2][:43] in page for cookie in cookies)
     for sessions in ((), (hash_of(others),), ("x",)):
         refused = end_own(client, here, *sessions)
-        assert (refused.status, b"none was chosen" in refused.body) == (400, True)
+        assert (refused.status, b"Choose the sessions to end" in refused.body) == (400, True)
     refused = end_own(client, here, hash_of(third), current="wrong password")
     assert (refused.status, b"The password is wrong" in refused.body) == (400, True)
     assert {client("GET", "/api/models", Cookie=one).status for one in (*cookies, others)} == {200}

@@ -15,7 +15,7 @@ import pytest
 from frametally.settings.loading import load_settings
 from frametally_accounts.audit.book import AuditBook
 from frametally_accounts.book import AccessBook
-from frametally_accounts.checks import checks
+from frametally_accounts.hooks import checks
 from frametally_alerts.book import AlertBook
 from frametally_cli.main import main
 from frametally_videos.opening import open_video_catalogue
@@ -53,7 +53,7 @@ def test_doctor_names_a_data_folder_that_others_can_look_into(tmp_path: Path) ->
     settings = load_settings(data_dir=tmp_path)
     tmp_path.chmod(0o755)
     [bad] = [row for row in checks(settings, "") if not row.good]
-    assert (bad.name, bad.value) == (str(tmp_path), "other users can look into it")
+    assert (bad.name, bad.value) == (str(tmp_path), "other users can open it")
     assert f"chmod 700 {tmp_path}" in bad.remedy
 
 

@@ -11,8 +11,9 @@ from tests.web.conftest import Place
 
 from frametally.plugins import folder_of, plugins
 from frametally_accounts.rights import ROLES, UserAccount
-from frametally_web.access.rights import RIGHTS, right_of, route_of
+from frametally_web.api.endpoints import RIGHTS
 from frametally_web.app import parts_of
+from frametally_web.requests.endpoints import route_of
 
 WEB = Path(__file__).resolve().parents[2] / "simple_frontend/frametally_web"
 SOCKETS = {"WS /ws/stream", "WS /ws/{}"}
@@ -35,19 +36,19 @@ def routes_of(app: Flask) -> set[str]:
 
 
 def test_every_route_has_a_right_and_every_right_a_route(app: Flask) -> None:
-    assert routes_of(app) == set(RIGHTS)
+    assert routes_of(app) == set(RIGHTS.by_route)
 
 
 def test_a_route_that_nobody_gave_a_right_needs_one_that_nobody_has() -> None:
-    assert right_of("GET", "/api/new") is None
-    assert right_of("POST", "/api/counts") is None
-    assert right_of("HEAD", "/api/v1/counts") == "look"
-    assert right_of("DELETE", "/api/v1/videos/<video_id>") == "run"
-    assert right_of("GET", "/static/<path:filename>") == "open"
+    assert RIGHTS.right_of("GET", "/api/new") is None
+    assert RIGHTS.right_of("POST", "/api/counts") is None
+    assert RIGHTS.right_of("HEAD", "/api/v1/counts") == "look"
+    assert RIGHTS.right_of("DELETE", "/api/v1/videos/<video_id>") == "run"
+    assert RIGHTS.right_of("GET", "/static/<path:filename>") == "open"
 
 
 def test_what_changes_anything_needs_more_than_to_look() -> None:
-    changing = {route: right for route, right in RIGHTS.items() if not re.match("(GET|WS) ", route)}
+    changing = {route: right for route, right in RIGHTS.by_route.items() if not re.match("(GET|WS) ", route)}
     assert {route for route, right in changing.items() if right == "open"} == {
         "POST /sign-in",
         "POST /sign-in/once/{}",
@@ -71,5 +72,7 @@ def test_no_socket_is_answered_beside_those_of_the_table() -> None:
         for file in place.rglob("*.py")
         for found in re.findall(r'"(/ws/[a-z]*)', file.read_text(encoding="utf-8"))
     }
-    named = {route.removeprefix("WS ").partition("{")[0] for route in RIGHTS if route.startswith("WS ")}
+    named = {
+        route.removeprefix("WS ").partition("{")[0] for route in RIGHTS.by_route if route.startswith("WS ")
+    }
     assert paths == named == {"/ws/", "/ws/stream"}

@@ -120,7 +120,7 @@ def test_a_query_that_was_changed_is_refused_by_one_line(client: Client, sign: S
         client("GET", counts_of(signed), Frametally_Chart=changed),
     ):
         assert asked.status == 403
-        assert asked.json["detail"] == "This chart's address was changed, or is not of this server."
+        assert asked.json["detail"] == "This chart's address was changed, or belongs to another server."
         assert "frame-ancestors 'none'" in asked.headers["content-security-policy"]
 
 
@@ -150,7 +150,7 @@ def test_by_its_signature_no_other_counts_are_asked_for(client: Client, sign: Si
     assert client("GET", asked + more, Frametally_Chart=signed).status == 403
     without = re.sub("(from|label)=[^&]*&?", "", asked, count=1)
     refused = client("GET", without, Frametally_Chart=signed)
-    assert refused.json["detail"] == "This chart's address shows nothing but this chart."
+    assert refused.json["detail"] == "This address opens this chart and nothing else."
 
 
 def test_it_ends_and_a_clock_that_was_set_back_lengthens_nothing(
@@ -166,7 +166,7 @@ def test_it_ends_and_a_clock_that_was_set_back_lengthens_nothing(
     for signed in (over, ahead):
         refused = client("GET", f"/embed?{signed}")
         assert refused.status == 403
-        assert refused.json["detail"].startswith("This chart was shown until 20")
+        assert refused.json["detail"].startswith("This chart expired at 20")
 
 
 def test_another_servers_signature_is_worth_nothing(client: Client, sign: Sign, people: Place) -> None:
@@ -206,13 +206,13 @@ def test_in_chromium_a_page_of_a_site_that_is_named_shows_it_and_no_other_does(
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["--site", "intranet.example"], "is no origin"),
-        (["--site", f"{SITE}/page"], "is no origin"),
-        (["--site", f"{SITE}; script-src *"], "is no origin"),
-        (["--site", SITE, "--to", "2024-05-01T07:00:00Z"], "--to is not after --from"),
+        (["--site", "intranet.example"], "is not an origin"),
+        (["--site", f"{SITE}/page"], "is not an origin"),
+        (["--site", f"{SITE}; script-src *"], "is not an origin"),
+        (["--site", SITE, "--to", "2024-05-01T07:00:00Z"], "--to must be later than --from"),
         (["--site", SITE, "--from", "noon"], "is not an ISO 8601 time"),
         (["--site", SITE, "--days", "400"], "is not in the range"),
-        (["--site", SITE, "--label", "x" * 10_000], "too long for an address"),
+        (["--site", SITE, "--label", "x" * 10_000], "address would be too long"),
         ([], "Missing option '--site'"),
     ],
     ids=lambda value: str(value)[:40],
@@ -256,6 +256,6 @@ def test_a_code_carries_the_whole_question_and_says_which_setting_its_address_re
         "metric": "mean_per_frame",
         "model": MODEL,
     }
-    assert told.startswith("note: FRAMETALLY_WEB_URL is not set, so the code names http://127.0.0.1:5001; ")
+    assert told.startswith("note: FRAMETALLY_WEB_URL is not set, so the code uses http://127.0.0.1:5001; ")
     assert main([*call, "--zone", "nowhere"]) == 2
     assert "nowhere" in capsys.readouterr().err

@@ -108,8 +108,8 @@ def test_where_nobody_logs_in_nothing_is_signed_and_the_plain_address_is_named(p
     ("query", "wanted", "told"),
     [
         (QUERY, {"sites": []}, "$.sites"),
-        (QUERY, {"sites": ["intranet.example"]}, "is no origin"),
-        (QUERY, {"sites": [f"{SITE}; script-src *"]}, "is no origin"),
+        (QUERY, {"sites": ["intranet.example"]}, "is not an origin"),
+        (QUERY, {"sites": [f"{SITE}; script-src *"]}, "is not an origin"),
         (QUERY, {"days": 0}, "$.days"),
         (QUERY, {"days": 367}, "$.days"),
         (QUERY, {"ends": 1}, "ends"),
@@ -166,7 +166,7 @@ def test_by_the_button_a_chart_is_signed_copied_and_shown_in_the_other_sites_pag
     assert page.locator("#signed").is_hidden()
     page.locator("#sites").fill("intranet.example")
     page.keyboard.press("Enter")
-    page.get_by_text("is no origin").wait_for()
+    page.get_by_text("is not an origin").wait_for()
     page.locator("#sites").fill(f"{SITE}, {other_site.origin}")
     page.locator("#days").fill("7")
     page.get_by_role("button", name="Sign the chart").click()
@@ -182,7 +182,7 @@ def test_by_the_button_a_chart_is_signed_copied_and_shown_in_the_other_sites_pag
     code = page.evaluate("navigator.clipboard.readText()")
     assert code.startswith(f'<iframe src="{url}/embed?')
     other_site.page = f"<!doctype html><title>Other</title>{code}"
-    elsewhere = browser.new_page()  # nobody has logged in there
+    elsewhere = browser.new_page()  # nobody has signed in there
     elsewhere.goto(other_site.origin)
     frame = elsewhere.frame_locator("iframe")
     frame.locator("#embed[data-state=ready]").wait_for()

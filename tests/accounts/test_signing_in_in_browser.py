@@ -1,4 +1,4 @@
-"""Logging in, in Chromium: without a mouse, narrow and wide, and what each role then finds."""
+"""Signing in, in Chromium: without a mouse, narrow and wide, and what each role then finds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flask import Flask
 from tests.accounts.people import NAMES, PASSWORD, give_accounts
 from tests.web.conftest import Place, Visit
 
-from frametally_accounts import secrets
+from frametally_accounts import credentials
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def url(place: Place, serving: Callable[[Flask], str]) -> Iterator[str]:
     place.film({"car": 1.0, "bus": 0.5})
     give_accounts(place)
-    place.access.put_link("lukas", secrets.token_hash("t" * 43), lasts_s=600)
+    place.access.put_link("lukas", credentials.token_hash("t" * 43), lasts_s=600)
     yield serving(place.app())
     place.access.close()
 
@@ -61,9 +61,9 @@ def test_who_logs_in_is_led_to_what_was_asked_for_and_out_again(
     assert page.locator(".who").inner_text() == "lukas"
     picture(page, f"signed-in-{width}")
     page.locator(".who").click()
-    page.get_by_role("button", name="Log out").wait_for()
+    page.get_by_role("button", name="Sign out").wait_for()
     picture(page, f"sign-out-{width}")
-    page.get_by_role("button", name="Log out").click()
+    page.get_by_role("button", name="Sign out").click()
     page.wait_for_url(f"{url}/sign-in")
     page.goto(f"{url}/books")
     assert "/sign-in?next=" in page.url
@@ -111,7 +111,7 @@ def test_a_link_chooses_a_password_in_the_browser(
     type_in(page, password="nobody guesses this", again="nobody guesses this")  # noqa: S106
     page.locator("#dashboard[data-state=ready][aria-busy=false]").wait_for()
     page.goto(f"{url}/sign-in/once/{'t' * 43}")
-    assert "The link was used" in page.locator("#problem").inner_text()
+    assert "This link was used" in page.locator("#problem").inner_text()
     visit.context.close()
 
 
@@ -132,7 +132,7 @@ def test_another_password_is_chosen_in_the_browser(
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     picture(page, f"own-password-{width}")
     type_in(page, current="wrong password", password="nobody guesses this", again="nobody guesses this")  # noqa: S106
-    assert "that you have" in page.locator("#problem").inner_text()
+    assert "current password" in page.locator("#problem").inner_text()
     type_in(page, current=PASSWORD, password="nobody guesses this", again="nobody guesses this")  # noqa: S106
     page.locator("#dashboard[data-state=ready][aria-busy=false]").wait_for()
     visit.context.close()
@@ -152,7 +152,7 @@ def test_log_ins_elsewhere_are_seen_and_ended_in_the_browser(
     page = visits[0].page
     page.goto(f"{url}/sign-in")
     picture(page, f"who-is-logged-in-{width}")
-    page.get_by_role("link", name="See where you are logged in").click()
+    page.get_by_role("link", name="See where you are signed in").click()
     page.locator("#current").wait_for()
     assert faults_of(page, axe) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -160,7 +160,7 @@ def test_log_ins_elsewhere_are_seen_and_ended_in_the_browser(
     for box in page.locator("[name=session]").all():
         box.check()
     type_in(page, current="wrong password")
-    assert "nothing was ended" in page.locator("#problem").inner_text()
+    assert "No session was ended" in page.locator("#problem").inner_text()
     for box in page.locator("[name=session]").all():
         box.check()
     type_in(page, current=PASSWORD)

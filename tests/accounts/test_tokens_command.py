@@ -11,7 +11,7 @@ import pytest
 
 from frametally.settings.access import is_api_token
 from frametally_accounts.book import AccessBook
-from frametally_accounts.secrets import token_hash
+from frametally_accounts.credentials import token_hash
 from frametally_cli.main import main
 
 Run = Callable[..., tuple[int, str]]
@@ -38,7 +38,7 @@ def test_a_token_is_printed_once_and_kept_as_a_hash_alone(run: Run, tmp_path: Pa
     assert code == 0
     secret = told.splitlines()[1]
     assert is_api_token(secret)
-    assert told.startswith("nightly of anna may look (gate-1), for 7 d\n")
+    assert told.startswith("token nightly of anna has the role look (gate-1), for 7 d\n")
     with closing(AccessBook(f"sqlite:///{tmp_path / 'data' / 'catalogue.sqlite'}")) as book:
         found = book.token(token_hash(secret))
     assert found is not None
@@ -53,7 +53,7 @@ def test_a_token_is_printed_once_and_kept_as_a_hash_alone(run: Run, tmp_path: Pa
 def test_tokens_are_listed_with_their_end_and_last_use_and_go_with_their_account(
     run: Run, tmp_path: Path
 ) -> None:
-    assert "there is no token" in run("tokens", "list")[1]
+    assert "no tokens yet" in run("tokens", "list")[1]
     run("tokens", "add", "anna", "a")
     secret = run("tokens", "add", "ben", "b")[1].splitlines()[1]
     with closing(AccessBook(f"sqlite:///{tmp_path / 'data' / 'catalogue.sqlite'}")) as book:
@@ -62,33 +62,33 @@ def test_tokens_are_listed_with_their_end_and_last_use_and_go_with_their_account
     code, told = run("tokens", "list")
     assert code == 0
     assert re.fullmatch(
-        f"anna a: may run [(]all sources[)]; until {time}; never used\n"
-        f"ben b: may look [(]gate, harbour[)]; until {time}; used {time}\n",
+        f"anna a: role run [(]all sources[)]; until {time}; never used\n"
+        f"ben b: role look [(]gate, harbour[)]; until {time}; used {time}\n",
         told,
     )
-    assert run("tokens", "remove", "anna", "a") == (0, "a of anna is removed\n")
+    assert run("tokens", "remove", "anna", "a") == (0, "token a of anna removed\n")
     assert run("users", "remove", "ben")[0] == 0
-    assert "there is no token" in run("tokens", "list")[1]
+    assert "no tokens yet" in run("tokens", "list")[1]
 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["add", "nobody", "t"], "there is no account nobody"),
-        (["add", "<b>x</b>", "t"], "is no name of an account"),
-        (["add", "anna", "<b>x</b>"], "is no name of a token"),
-        (["add", "anna", "t" * 10_000_000], "is no name of a token"),
+        (["add", "nobody", "t"], "account nobody does not exist"),
+        (["add", "<b>x</b>", "t"], "is not a valid name for an account"),
+        (["add", "anna", "<b>x</b>"], "is not a valid name for a token"),
+        (["add", "anna", "t" * 10_000_000], "is not a valid name for a token"),
         (
             ["add", "ben", "t", "--role", "correct"],
-            "ben may look (gate, harbour): no token of theirs may more",
+            "ben has the role look (gate, harbour): a token cannot have more",
         ),
-        (["add", "ben", "t", "--source", "quay"], "no token of theirs may more"),
+        (["add", "ben", "t", "--source", "quay"], "a token cannot have more"),
         (["add", "anna", "t", "--days", "0"], "0 is not in the range"),
         (["add", "anna", "t", "--days", "367"], "367 is not in the range"),
-        (["add", "anna", "there"], "anna has a token there already"),
-        (["remove", "anna", "t"], "there is no token t of anna"),
-        (["remove", "anna", "t" * 10_000_000], "is no name of a token"),
+        (["add", "anna", "there"], "anna already has a token there"),
+        (["remove", "anna", "t"], "anna has no token t"),
+        (["remove", "anna", "t" * 10_000_000], "is not a valid name for a token"),
     ],
     ids=lambda value: str(value)[:40],
 )

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from frametally.settings.loading import Settings
-from frametally_accounts import secrets, totp
+from frametally_accounts import credentials
 from frametally_accounts.book import AccessBook
+from frametally_accounts.credentials import hash_password, is_password
 from frametally_accounts.password_links import first_link
-from frametally_accounts.passwords import hash_password, is_password
 from frametally_accounts.rights import as_name
 from frametally_cli.main import main
 
@@ -44,12 +44,12 @@ def test_an_account_is_added_with_a_link_listed_and_removed(users: Users, tmp_pa
     assert code == 0
     link = re.search(r"http://127\.0\.0\.1:5001/sign-in/once/([A-Za-z0-9_-]{43})\n", told)
     assert link is not None
-    assert "note: FRAMETALLY_WEB_URL is not set, so the link names http://127.0.0.1:5001; " in told
+    assert "note: FRAMETALLY_WEB_URL is not set, so the link uses http://127.0.0.1:5001; " in told
     with book_at(tmp_path) as book:
-        assert book.link(secrets.token_hash(link[1])) == "ben"
-    assert users("list") == (0, "ben: may look (gate-1, harbour); no password yet; log-ins: 0\n")
+        assert book.link(credentials.token_hash(link[1])) == "ben"
+    assert users("list") == (0, "ben: role look (gate-1, harbour); no password yet; sessions: 0\n")
     assert users("remove", "ben")[0] == 0
-    assert "there is no account" in users("list")[1]
+    assert "no accounts yet" in users("list")[1]
 
 
 @pytest.mark.thorough
@@ -64,7 +64,7 @@ def test_a_password_is_read_from_a_pipe_kept_as_a_hash_alone_and_never_an_argume
     assert kept.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
     assert is_password(kept, PASSWORD)
     assert not is_password(kept, PASSWORD + " ")
-    assert not is_password("", "nobody has this password")
+    assert not is_password("", "an account that does not exist")
     data = b"".join(file.read_bytes() for file in (tmp_path / "data").rglob("*") if file.is_file())
     assert PASSWORD.encode() not in data
     assert users("passwd", "anna", "--password", PASSWORD)[0] == 2
@@ -84,19 +84,19 @@ def test_a_password_that_is_changed_ends_the_log_ins(users: Users, tmp_path: Pat
 @pytest.mark.parametrize(
     ("arguments", "typed", "line"),
     [
-        (["add", "<b>x</b>"], "", "is no name of an account"),
-        (["add", "a" * 10_000_000], "", "is no name of an account"),
-        (["add", ""], "", "is no name of an account"),
+        (["add", "<b>x</b>"], "", "is not a valid name for an account"),
+        (["add", "a" * 10_000_000], "", "is not a valid name for an account"),
+        (["add", ""], "", "is not a valid name for an account"),
         (["add", "ben", "--password"], "short\n", "fewer than 12 characters"),
-        (["add", "ben", "--password"], "ben and his brother\n", "easily guessed"),
-        (["add", "ben", "--password"], "aaaaaaaaaaaaaaaa\n", "easily guessed"),
-        (["add", "ben", "--password"], "Password1234!\n", "common, or nearly one that was breached"),
+        (["add", "ben", "--password"], "ben and his brother\n", "easy to guess"),
+        (["add", "ben", "--password"], "aaaaaaaaaaaaaaaa\n", "easy to guess"),
+        (["add", "ben", "--password"], "Password1234!\n", "common, or close to a leaked one"),
         (["add", "ben", "--password"], "x" * 10_000_000, "more than 256 characters"),
         (["add", "ben", "--password"], "", "fewer than 12 characters"),
         (["add", "ben", "--role", "god"], "", "is not one of"),
-        (["add", "anna"], "", "there is an account anna already"),
-        (["passwd", "ben"], "", "there is no account ben"),
-        (["remove", "ben"], "", "there is no account ben"),
+        (["add", "anna"], "", "account anna already exists"),
+        (["passwd", "ben"], "", "account ben does not exist"),
+        (["remove", "ben"], "", "account ben does not exist"),
     ],
     ids=str,
 )
@@ -131,7 +131,7 @@ def test_codes_are_given_once_and_taken_away(users: Users, tmp_path: Path) -> No
     with book_at(tmp_path) as book:
         assert book.credentials("anna").code_secret == found[1]
         assert is_password(book.credentials("anna").password_hash, PASSWORD)
-    assert "and codes" in users("list")[1]
+    assert "codes on" in users("list")[1]
     assert users("passwd", "anna", "--no-codes")[0] == 0
     assert "codes" not in users("list")[1]
 
@@ -146,22 +146,22 @@ def test_codes_are_given_once_and_taken_away(users: Users, tmp_path: Path) -> No
 )
 def test_codes_are_those_of_the_standard(time_s: int, code: str) -> None:
     secret = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"  # noqa: S105 - the standard's own
-    assert totp.code_at(secret, totp.step_of(time_s)) == code
+    assert credentials.code_at(secret, credentials.step_of(time_s)) == code
     for other_s in (-30, 0, 30):
-        assert totp.find_step(secret, code, time_s=time_s + other_s) == totp.step_of(time_s)
+        assert credentials.find_step(secret, code, time_s=time_s + other_s) == credentials.step_of(time_s)
     for other_s in (-60, 60):
-        assert totp.find_step(secret, code, time_s=time_s + other_s) is None
+        assert credentials.find_step(secret, code, time_s=time_s + other_s) is None
     for other in ("", "28708", "x87082", "\uff12" * 6, "9" * 10_000_000):
-        assert totp.find_step(secret, other, time_s=time_s) is None
+        assert credentials.find_step(secret, other, time_s=time_s) is None
 
 
 def test_a_signature_tells_a_cookie_that_was_changed() -> None:
-    key, token = b"k" * 32, secrets.make_token()
-    signed = secrets.sign(token, key)
-    assert secrets.read_signed(signed, key) == token
-    assert secrets.read_signed(signed, b"l" * 32) is None
+    key, token = b"k" * 32, credentials.make_token()
+    signed = credentials.sign(token, key)
+    assert credentials.read_signed(signed, key) == token
+    assert credentials.read_signed(signed, b"l" * 32) is None
     for broken in ("", token, signed[:-1], signed + "0", signed.upper(), "é" * 108, "x" * 10_000_000):
-        assert secrets.read_signed(broken, key) is None
+        assert credentials.read_signed(broken, key) is None
 
 
 @pytest.mark.parametrize(
@@ -183,6 +183,8 @@ def test_where_accounts_are_wanted_the_first_start_makes_one_administrator_and_a
         assert link is not None
         assert lost is not None
         assert link.startswith("https://frames.example.org/sign-in/once/")
-        assert book.link(secrets.token_hash(lost.rpartition("/")[2])) is None
-        assert book.use_link(secrets.token_hash(link.rpartition("/")[2]), hash_password(PASSWORD)) == "admin"
+        assert book.link(credentials.token_hash(lost.rpartition("/")[2])) is None
+        assert (
+            book.use_link(credentials.token_hash(link.rpartition("/")[2]), hash_password(PASSWORD)) == "admin"
+        )
         assert first_link(wanted, book) is None

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from tests.airflow.test_dags import Airflow, set_up
-from tests.live.test_streams_count import ENV, FIRST, FRAMES, LIVE, Deployment, made, waits
+from tests.live.capturing import until
+from tests.live.test_streams_count import ENV, FIRST, FRAMES, LIVE, Deployment, made
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(900)]
 
@@ -58,7 +59,7 @@ def test_a_run_streams_its_video_to_the_bytes_that_it_has_without_airflow(
                     airflow.run("dags", "test", STREAM, "-c", conf(place, 16))
                 else:
                     one.beside("stream", one.videos[FIRST].id, "--speed", "16")
-                waits(partial(is_detected, one))
+                until(partial(is_detected, one))
         assert place.announced(LIVE, FIRST) == plain.announced(LIVE, FIRST)
         assert place.lines(FIRST, LIVE) == plain.lines(FIRST, LIVE)
         assert place.manifest(FIRST) == plain.manifest(FIRST)
@@ -77,7 +78,7 @@ def test_a_run_ends_with_its_stream_whoever_stops_that(airflow: Airflow, place: 
             stderr=subprocess.DEVNULL,
         ) as run,
     ):
-        waits(lambda: [feed.told.state for feed in place.feeds.feeds()] == ["running"])
+        until(lambda: [feed.told.state for feed in place.feeds.feeds()] == ["running"])
         place.asks(place.feeds.feeds()[0], "stop")
         assert run.wait() == 0
     assert 0 < len(place.announced(LIVE, FIRST)) < FRAMES

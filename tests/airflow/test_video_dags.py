@@ -13,16 +13,15 @@ from pathlib import Path
 import pytest
 from tests.airflow.test_dags import Airflow, set_up, until
 from tests.producer.conftest import encode_video
-from tests.videos.fake_uploads import upload_file
+from tests.videos.video_records import upload_file
 
 from frametally import keys
 from frametally.opening import open_frame_log
 from frametally.settings.loading import load_settings
 from frametally_gold.book import Gold
 from frametally_gold.settings import GoldSettings
-from frametally_videos.library.usual_jobs import missing_jobs
+from frametally_videos.catalogue.catalogue_rows import Artifact, missing_jobs
 from frametally_videos.opening import open_video_catalogue
-from frametally_videos.ports.video_catalogue import Artifact
 from frametally_videos.records import VideoRecord
 from frametally_videos.settings import VideoSettings
 from frametally_videos.uploads.arrivals import tell_arrivals, waiting_arrivals

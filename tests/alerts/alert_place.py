@@ -8,21 +8,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr
 from tests.fakes.records import DAY, DAY_MS, make_count, make_coverage, make_run
 
 from frametally import keys
 from frametally.opening import open_count_index, open_ledger, open_object_store
 from frametally.settings.access import ServerAccess
+from frametally.settings.fields import SecretStr
 from frametally.settings.loading import load_settings
 from frametally_alerts.book import AlertBook
 from frametally_alerts.commands.reports import maker
 from frametally_alerts.conditions.round_input import RoundPorts
-from frametally_alerts.reports.due_reports import MakeFiles, make_due, make_report
+from frametally_alerts.reports.due_reports import MakeFiles, make_due
 from frametally_alerts.rounds import RoundReport, look_at_all
-from frametally_alerts.rule_form import make_rule
-from frametally_alerts.rules import Alert, AlertRule
-from frametally_alerts.scheduled_report import ScheduledReport
+from frametally_alerts.rule_form import make_report, make_rule
+from frametally_alerts.rules import Alert, AlertRule, ScheduledReport
 from frametally_videos.opening import open_video_catalogue
 
 MINUTE_MS = 60_000
@@ -119,7 +118,7 @@ class AlertPlace:
             "since_ms": DAY_MS,
             **given,
         }
-        rule = make_rule(name=name, known=values["channels"], now_ms=self.now_ms, **values)
+        rule = make_rule(name=name, known_channels=values["channels"], now_ms=self.now_ms, **values)
         assert self.book.add_rule(rule)
         return rule
 
@@ -137,7 +136,7 @@ class AlertPlace:
             "now_ms": DAY_MS,
             **given,
         }
-        report = make_report(name=name, known=values["channels"], **values)
+        report = make_report(name=name, known_channels=values["channels"], **values)
         assert self.book.add_report(report)
         return report
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import update
 from tests.alerts.alert_place import AFTERWARDS_MS, AlertPlace, alert_place
+from tests.fakes.at_once import at_once
+from tests.fakes.databases import Place
 
 from frametally.errors import Misconfigured
 from frametally.opening import open_count_index
@@ -20,19 +21,10 @@ from frametally_alerts.rules import AlertMessage
 from frametally_videos.opening import open_video_catalogue
 
 
-@contextmanager
-def postgres() -> Iterator[Any]:
-    from postgres_schemas import fresh_schema
-
-    with fresh_schema() as place:
+@pytest.fixture
+def place(database: Place, tmp_path: Path) -> Iterator[AlertPlace]:
+    with alert_place(tmp_path, database) as place:
         yield place
-
-
-@pytest.fixture(params=[None, pytest.param(postgres, marks=pytest.mark.services)], ids=["sqlite", "postgres"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AlertPlace]:
-    with ExitStack() as stack:
-        where = stack.enter_context(request.param()) if request.param else None
-        yield stack.enter_context(alert_place(tmp_path, where))
 
 
 def claimed(place: AlertPlace, channel: str = "ops", lease_s: float = 60) -> AlertMessage:
@@ -44,7 +36,7 @@ def claimed(place: AlertPlace, channel: str = "ops", lease_s: float = 60) -> Ale
 def told(place: AlertPlace) -> None:
     place.rule(threshold=1, channels=["ops", "people"])
     place.count({0: 1, 2: 2})
-    assert place.look().told == 2
+    assert place.look().alert_count == 2
 
 
 def test_a_rule_is_kept_as_it_was_added_and_its_name_is_its_own(place: AlertPlace) -> None:
@@ -79,25 +71,14 @@ def test_who_lost_its_lease_writes_nothing_any_more(place: AlertPlace) -> None:
 
 def test_of_several_that_ask_at_once_one_gets_a_message(place: AlertPlace) -> None:
     told(place)
-    found: list[AlertMessage | None] = []
-    threads = [
-        threading.Thread(target=lambda: found.append(place.book.claim("ops", lease_s=60))) for _ in range(8)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sum(message is not None for message in found) == 1
+    messages = at_once(*[lambda: place.book.claim("ops", lease_s=60)] * 8)
+    assert sum(message is not None for message in messages) == 1
 
 
 def test_of_several_that_look_at_once_each_alert_is_told_once(place: AlertPlace) -> None:
     place.rule(threshold=1)
     place.count({0: 1, 2: 2})
-    threads = [threading.Thread(target=place.look) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(*[place.look] * 6)
     assert place.told() == [(0, "told 1", 1), (2, "told 1", 2)]
 
 
@@ -116,7 +97,7 @@ def test_a_rule_that_is_removed_takes_what_waits_of_it_with_it(place: AlertPlace
     assert place.book.remove_rule("busy")
     assert place.book.waiting() == {}
     assert [message.state for message in place.book.messages(10)[0]] == ["sent"]
-    assert place.look().told == 0
+    assert place.look().alert_count == 0
 
 
 def test_of_several_that_make_a_report_at_once_each_channel_is_told_once(place: AlertPlace) -> None:
@@ -124,17 +105,8 @@ def test_of_several_that_make_a_report_at_once_each_channel_is_told_once(place: 
     assert place.book.reports() == [report]
     assert not place.book.add_report(report)
     now_ms = AFTERWARDS_MS + 7 * 24 * 3_600_000
-    made: list[int] = []
-
-    def make() -> None:
-        made.append(place.make_reports(now_ms, lambda *_: {"summary.txt": b"sum"})[0])
-
-    threads = [threading.Thread(target=make) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sum(made) == 1
+    made = at_once(*[lambda: place.make_reports(now_ms, lambda *_: {"summary.txt": b"sum"})] * 6)
+    assert sum(number for number, _ in made) == 1
     assert place.book.waiting() == {"ops": 1, "people": 1}
 
 

@@ -93,7 +93,7 @@ def test_a_wrong_password_and_a_certificate_of_others_wait_and_are_said(
 ) -> None:
     wrong = channel_url(broker, "alerts", tls=False, password="hunter2")  # noqa: S106
     untrusted = channel_url(broker, "alerts", tls=True)
-    for name, url, says in (("a", wrong, "lets us not in"), ("b", untrusted, "cannot be used")):
+    for name, url, says in (("a", wrong, "refused the connection"), ("b", untrusted, "cannot be used")):
         with published(tmp_path / name, url) as (place, sender, lines):
             assert sender.send() == SentReport(put_off=1)
             assert place.book.waiting() == {"ops": 1}

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from pydantic import SecretStr
 from tests.alerts.alert_place import AlertPlace, alert_place
 from tests.fakes.smtp_server import PASSWORD, USER, Received, mail_server
 
+from frametally.settings.fields import SecretStr
 from frametally_alerts.channels import delivery
 from frametally_alerts.channels.delivery import AlertSender, SentReport
 
@@ -91,7 +91,7 @@ def test_a_mail_server_that_hangs_holds_up_no_other_channel_and_nothing_is_lost(
             place.count({0: 4})
             place.look()
             assert sender.send() == SentReport(put_off=1)
-            assert "has not ended within 1 s" in lines[0]
+            assert "did not finish within 1 s" in lines[0]
             assert place.book.waiting() == {"ops": 1}
             # Once there is one that works, it is sent.
             with mail_server(received, tmp_path) as (url, _):

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from pydantic import SecretStr
+from tests.alerts.hook_server import Hook, hook_server
 from tests.fakes.records import DAY_MS, make_count, make_coverage
 from tests.web.conftest import Place
 
+from frametally.settings.fields import SecretStr
 from frametally_alerts.book import AlertBook
-from frametally_alerts.reports.due_reports import MOST_REPORTS, make_report, turn_of
-from frametally_alerts.rule_form import make_rule
-from frametally_alerts.rules import Alert, AlertFinding, Scope
-from frametally_alerts.scheduled_report import ScheduledReport, turn_key
+from frametally_alerts.reports.due_reports import MOST_REPORTS, turn_of
+from frametally_alerts.rule_form import make_report, make_rule
+from frametally_alerts.rules import FOR_GOOD, Alert, AlertFinding, ScheduledReport, Scope, turn_key
 from frametally_live.feed_records import Feed
 
 CHANNELS = SecretStr(
@@ -41,13 +41,15 @@ def book(place: Place) -> Iterator[AlertBook]:
 
 
 def fill(book: AlertBook, findings: int, **finding: Any) -> None:
-    rule = make_rule(name="<b>busy", what="count", threshold=1, channels=["ops"], known={"ops"}, now_ms=1)
+    rule = make_rule(
+        name="<b>busy", what="count", threshold=1, channels=["ops"], known_channels={"ops"}, now_ms=1
+    )
     book.add_rule(rule)
     found = [
         AlertFinding(**{"source": "gate", "label": "car", "start_ms": 60_000 * at, "value": at, **finding})
         for at in range(findings)
     ]
-    book.settle(rule, found, Scope(0, 10**12), {}, most_waiting=10_000)
+    book.settle(rule, found, Scope(0, 10**12), {})
 
 
 def count(place: Place) -> None:
@@ -65,7 +67,7 @@ def add_report(book: AlertBook, name: str) -> ScheduledReport:
         zone="Europe/Berlin",
         sources=["Gate 1"],
         channels=["people"],
-        known={"people"},
+        known_channels={"people"},
         now_ms=1,
     )
     assert book.add_report(report)
@@ -84,6 +86,7 @@ def test_a_rule_is_added_listed_and_removed(client: FlaskClient) -> None:
         "kind": "webhook",
         "place": "https://hooks.example.org:443",
         "waiting": 0,
+        "from_settings": True,
     }
     assert client.post("/api/alerts/rules", json=RULE).status_code == 409
     assert client.delete("/api/v1/alerts/rules/busy").status_code == 204
@@ -128,7 +131,7 @@ def test_a_rule_that_can_never_tell_is_refused_and_one_that_may_stay_silent_says
     for said, detail in (
         ({"sources": ["gaet"]}, "sources: there is no source 'gaet'; did you mean gate?"),
         ({"model": "n"}, "model: there is no model 'n'; there are: m."),
-        ({"interval": "30s"}, "interval: its interval of 30s is no multiple of what is counted (1m), so it"),
+        ({"interval": "30s"}, "interval: its interval of 30s is not a multiple of a counted one (1m), so it"),
     ):
         answer = client.post("/api/alerts/rules", json={**RULE, **said})
         assert (answer.status_code, answer.json["parameter"]) == (400, next(iter(said))), answer.json
@@ -139,7 +142,7 @@ def test_a_rule_that_can_never_tell_is_refused_and_one_that_may_stay_silent_says
     page = client.get("/alerts").text
     assert page.count("may stay silent") == 1
     assert "FRAMETALLY_" not in page
-    assert "its interval of 30s is no multiple of what is counted (1m)" in page
+    assert "its interval of 30s is not a multiple of a counted one (1m)" in page
 
 
 @pytest.mark.thorough
@@ -267,7 +270,7 @@ def test_scheduled_reports_are_listed_and_whether_the_last_turn_was_made(
         end_ms=turn.to_ms,
         detail="the week",
     )
-    assert book.tell_report(report, alert, most_waiting=10) is True
+    assert book.tell_report(report, alert) is True
     answer = client.get("/api/alerts").json
     assert answer["reports"][0]["last_day"] == f"{turn.day}"
     assert answer["messages"][0]["text"] == "report weekly: the week"
@@ -276,15 +279,81 @@ def test_scheduled_reports_are_listed_and_whether_the_last_turn_was_made(
     place.feeds.put_camera(Feed("1", "camera", "gate-1", "Gate 1"))
     assert client.get("/api/alerts").json["source_names"] == {"gate-1": "Gate 1"}
     page = client.get("/alerts").text
-    assert "monday at 07:00, Europe/Berlin" in page
+    assert "Monday at 07:00, Europe/Berlin" in page
     assert ">Gate 1</td>" in page
     assert f">{turn.day}</td>" in page
 
 
 def test_without_rules_and_channels_the_page_says_how_there_will_be_some(place: Place) -> None:
     page = place.app().test_client().get("/alerts").text
-    assert "frametally alerts add" in page
-    assert "whoever runs this server sets them" in page
-    assert "Nothing was told" in page
-    assert "frametally report add" in page
-    assert "POST /api/v1/alerts/reports" in page
+    assert "No rules yet." in page
+    assert "No channels yet. Add e-mail or a webhook." in page
+    assert "Add a channel" in page
+    assert "No notifications yet." in page
+    assert "No reports yet." in page
+    assert "Add a rule" in page
+    assert "Add a report" in page
+
+
+def test_a_rule_is_changed_and_keeps_its_mute(client: FlaskClient) -> None:
+    client.post("/api/alerts/rules", json=RULE)
+    muted = client.put("/api/alerts/rules/busy/mute", json={"until_ms": None})
+    assert muted.json["muted_until_ms"] == FOR_GOOD
+    changed = client.put("/api/alerts/rules/busy", json={**RULE, "name": "crowd", "threshold": 40})
+    assert (changed.status_code, changed.json["threshold"]) == (200, 40)
+    [rule] = client.get("/api/alerts").json["rules"]
+    assert (rule["name"], rule["threshold"], rule["muted_until_ms"]) == ("crowd", 40, FOR_GOOD)
+    assert client.put("/api/alerts/rules/crowd/mute", json={"until_ms": 0}).json["muted_until_ms"] == 0
+    client.post("/api/alerts/rules", json=RULE)
+    for name, said, status in (
+        ("busy", {"name": "crowd"}, 409),
+        ("nobody", {}, 404),
+        ("busy", {"channels": ["nobody"]}, 400),
+    ):
+        refused = client.put(f"/api/alerts/rules/{name}", json={**RULE, **said})
+        assert (refused.status_code, bool(refused.json["remedy"])) == (status, True)
+    assert client.put("/api/alerts/rules/nobody/mute", json={"until_ms": 0}).status_code == 404
+    assert client.put("/api/alerts/rules/busy/mute", json={"until_ms": -1}).status_code == 400
+
+
+def test_a_report_is_changed(place: Place, client: FlaskClient) -> None:
+    count(place)
+    assert client.post("/api/alerts/reports", json=REPORT).status_code == 201
+    changed = client.put("/api/alerts/reports/weekly", json={**REPORT, "name": "daily", "every": "day"})
+    assert (changed.status_code, changed.json["every"]) == (200, "day")
+    assert [one["name"] for one in client.get("/api/alerts").json["reports"]] == ["daily"]
+    assert client.put("/api/alerts/reports/weekly", json=REPORT).status_code == 404
+    client.post("/api/alerts/reports", json=REPORT)
+    assert client.put("/api/alerts/reports/weekly", json={**REPORT, "name": "daily"}).status_code == 409
+
+
+def test_a_rule_is_tried_over_the_last_week_that_was_counted_and_nothing_is_stored(
+    place: Place, client: FlaskClient
+) -> None:
+    nothing = client.post("/api/alerts/trials", json={**RULE, "channels": [], "name": ""})
+    assert nothing.json == {"from_ms": None, "to_ms": None, "total": 0, "alerts": []}
+    count(place)
+    trial = client.post("/api/alerts/trials", json={**RULE, "interval": "1m", "threshold": 3, "channels": []})
+    assert trial.status_code == 200, trial.json
+    assert trial.json["total"] == 1
+    [alert] = trial.json["alerts"]
+    assert (alert["source"], alert["start_ms"], alert["value"]) == ("gate", DAY_MS, 3)
+    over = client.post("/api/alerts/trials", json={**RULE, "interval": "1m", "threshold": 4})
+    assert over.json["total"] == 0
+    assert client.post("/api/alerts/trials", json={**RULE, "interval": "7m"}).status_code == 400
+    told = client.get("/api/alerts").json
+    assert (told["rules"], told["messages"]) == ([], [])
+
+
+def test_a_test_message_is_sent_by_a_channel_or_its_fault_is_said(place: Place) -> None:
+    hook = Hook()
+    with hook_server(hook) as port:
+        channels = SecretStr(json.dumps({"ops": f"http://127.0.0.1:{port}/hunter2"}))
+        given = {"alert_channels": channels, "alert_secret": SecretStr("s")}
+        refused = place.app(**given).test_client().post("/api/v1/alerts/channels/ops/test", json={})
+        assert (refused.status_code, hook.posted) == (409, [])
+        assert "hunter2" not in refused.text
+        client = place.app(**given, alert_allow="127.0.0.1").test_client()
+        assert client.post("/api/v1/alerts/channels/nobody/test", json={}).status_code == 404
+        assert client.post("/api/v1/alerts/channels/ops/test", json={}).status_code == 204
+        assert len(hook.posted) == 1

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 from serving.needs import server
 from serving.own import OwnServer, folder_for_anyone
 from tests.alerts.alert_place import AFTERWARDS_MS, AlertPlace, alert_place
 
+from frametally.settings.fields import SecretStr
 from frametally_alerts.channels import delivery
 from frametally_alerts.channels.delivery import AlertSender, SentReport
 
@@ -119,7 +119,7 @@ def test_a_real_mail_server_that_is_stopped_hangs_nobody_and_has_the_alert_once_
         with mailed(tmp_path / "data", own.values, receiver) as (place, sender, lines):
             own.signal(signal.SIGSTOP)
             assert sender.send() == SentReport(put_off=1)
-            assert "has not ended within 1 s" in lines[0]
+            assert "did not finish within 1 s" in lines[0]
             own.signal(signal.SIGCONT)
             monkeypatch.setattr(delivery, "_TRY_S", 60.0)
             [message] = place.book.messages(9)[0]

@@ -44,14 +44,14 @@ def test_a_rule_is_added_told_shown_and_removed(
         assert "added" in said(*busy, "--since", "2026-01-01")
         assert "already" in said(*busy, code=2)
         lacking = said(*busy[:4], "--channel", "ops", code=2)
-        assert "error: --at-least or --below: give a number from 0 on\n" in lacking
-        assert "none of the channels that are set" in said(*busy[:-1], "nobody", code=2)
+        assert "error: --at-least or --below: give a number of 0 or more\n" in lacking
+        assert "choose a configured one" in said(*busy[:-1], "nobody", code=2)
         with alert_place(tmp_path) as place:
             place.count({0: 3})
-        assert "1 rules looked at, 1 alerts told or corrected, 0 reports made, 1 messages sent" in said("run")
-        assert "has taken a test" in said("test", "ops")
+        assert "1 rules checked, 1 alerts new or corrected, 0 reports made, 1 messages sent" in said("run")
+        assert "accepted the test" in said("test", "ops")
         assert "busy: count (gate): 3, from 3" in said("log")
-        assert "nothing was told" in said("log", "--failed")
+        assert "there are no messages" in said("log", "--failed")
         shown = said("list")
         assert "busy  count  at least 3 in 60 s" in shown
         assert f"channel ops: http://127.0.0.1:{port}, 0 waiting" in shown
@@ -71,7 +71,7 @@ SILENT_FOR_GOOD = [
     (("count", "--model", "n"), "--model: there is no model 'n'; there are: m"),
     (
         ("count", "--interval", "30s"),
-        "--interval: its interval of 30s is no multiple of what is counted (1m)",
+        "--interval: its interval of 30s is not a multiple of a counted one (1m)",
     ),
     (("crossings", "--line", "kreb"), "--line: there is no line 'kreb'; did you mean kerb?"),
     (
@@ -126,7 +126,7 @@ def test_a_label_that_was_never_counted_may_be_seen_yet_and_one_of_no_job_may_no
     assert "note: there is no label 'cab'; did you mean car?\n" in told
     assert "  may stay silent: there is no label 'cab'; did you mean car?" in said("alerts", "list")
     jobs = ("alerts", "add", "jobs", "--what", "work_failed", "--channel", "ops", "--label")
-    assert "--label: 'dreams' is none of frames, " in said(*jobs, "dreams", code=2)
+    assert "--label: 'dreams' is not one of frames, " in said(*jobs, "dreams", code=2)
     assert "jobs: added" in said(*jobs, "frames")
 
 
@@ -140,14 +140,14 @@ def test_where_nothing_is_there_yet_names_are_taken_and_one_line_says_so(tmp_pat
     account = said("users", "add", "ben", *names[:2]).splitlines()
     for told in (rule, report, chart):
         assert sum(line.startswith(nowhere) for line in told) == 1
-    assert "count by `frametally aggregate --interval 15`, or give a multiple of 1m" in "".join(rule)
+    assert "count by `frametally aggregate --interval 15`, or use a multiple of 1m" in "".join(rule)
     assert f"note: there is no data in {tmp_path} yet, so the report could not be tried" in report
     assert "note: there is no source 'gate' yet, nor any other" in account
     assert [path.name for path in (tmp_path / "store").iterdir()] == ["access"]  # that there are accounts
     # Once minutes are counted, the rule of 15 s tells nothing, and its list says so.
     with alert_place(tmp_path) as place:
         place.count({0: 3})
-    silent = "its interval of 15s is no multiple of what is counted (1m), so it tells nothing: give 1m"
+    silent = "its interval of 15s is not a multiple of a counted one (1m), so it stays silent: use 1m"
     assert f"  may stay silent: {silent}" in said("alerts", "list")
     [listed] = json.loads(said("alerts", "list", "--json"))
     assert [line.startswith(silent) for line in listed["silent"]] == [True]
@@ -188,7 +188,7 @@ def test_a_rule_whose_intervals_are_counted_no_more_is_listed_with_the_reason(
         assert place.ports.index.publish(
             run, [], [make_coverage(DAY_MS + 86_400_000, interval_s=300, covered_ms=300_000)]
         )
-    assert "  may stay silent: of the newest day its interval of 1m is no multiple" in said("alerts", "list")
+    assert "  may stay silent: of the newest day its interval of 1m is not" in said("alerts", "list")
 
 
 @pytest.mark.thorough
@@ -197,7 +197,7 @@ def test_people_see_a_source_as_it_is_written_and_programs_its_slug_too(
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_LIVE_ALLOW", "127.0.0.1")
     assert said("live", "add", "http://127.0.0.1:1/", "--source", "North Quay", code=6).startswith(
-        "North Quay: added, but the camera does not answer at 127.0.0.1:1 (connection refused). It is tried"
+        "North Quay: added, but the camera does not answer at 127.0.0.1:1 (connection refused)."
     )
     assert said("live", "list").startswith("North Quay  http://127.0.0.1:1/")
     with alert_place(tmp_path) as place:
@@ -205,7 +205,7 @@ def test_people_see_a_source_as_it_is_written_and_programs_its_slug_too(
         film = msgspec.structs.replace(make_manifest(5, source="gate-1"), source_name="Gate 1")
         place.ports.store.put(keys.media_key(film.sha256), encode(film))
         place.rule(threshold=3, sources=["Gate 1", "north-quay", "old"])
-        assert place.look().told == 3
+        assert place.look().alert_count == 3
         alerts = {alert.source: alert for alert in place.alerts()}
     subjects = {source: subject_of(alert) for source, alert in alerts.items()}
     assert subjects == {
@@ -243,14 +243,14 @@ def test_charts_and_accounts_know_the_names_that_there_are(tmp_path: Path, said:
 
 
 BAD_REPORTS = [
-    (("--at", "7"), "--at: '7' is no time of a day"),
-    (("--at", "24:00"), "--at: '24:00' is no time of a day"),
-    (("--zone", "Mars"), "--zone: 'Mars' is no time zone"),
-    (("--zone", "../../etc/passwd"), "is no time zone"),
+    (("--at", "7"), "--at: '7' is not a time of day"),
+    (("--at", "24:00"), "--at: '24:00' is not a time of day"),
+    (("--zone", "Mars"), "--zone: 'Mars' is not a time zone"),
+    (("--zone", "../../etc/passwd"), "is not a time zone"),
     (("--source", "nobody"), "--source: there is no source 'nobody'; there are: gate"),
     (("--source", "Gaet"), "--source: there is no source 'Gaet'; did you mean gate?"),
     (("--label", "unicorn"), "unicorn"),
-    (("--channel", "nobody"), "--channel: 'nobody' is none of the channels that are set"),
+    (("--channel", "nobody"), "--channel: there is no channel 'nobody'; choose"),
     (("--interval", "7"), "interval=7 is not a multiple of a stored interval"),
     (("--interval", "-1"), "--interval: give the seconds of a row"),
     (("--every", "full moon"), "full moon"),
@@ -273,7 +273,7 @@ def test_a_report_is_added_made_shown_and_removed_and_a_bad_one_is_one_line(
     assert "weekly: added" in said(*weekly)
     assert "already" in said(*weekly, code=2)
     for name in ("a/b", "..", "A", ""):
-        assert "name: give one of a-z" in said("report", "add", name, *weekly[3:], code=2)
+        assert "name: use only a-z" in said("report", "add", name, *weekly[3:], code=2)
     for options, line in BAD_REPORTS:
         told = said(*weekly[:2], "bad", *weekly[3:], *options, code=2)
         assert line in told
@@ -284,3 +284,8 @@ def test_a_report_is_added_made_shown_and_removed_and_a_bad_one_is_one_line(
     assert "removed" in said("report", "remove", "weekly")
     assert "no report" in said("report", "remove", "weekly", code=2)
     assert "there are no reports" in said("report", "list")
+
+
+def test_the_choices_of_a_missing_option_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["alerts", "add", "busy"]) == 2
+    assert "Choose from: count, crossings, " in " ".join(capsys.readouterr().err.split())

@@ -7,9 +7,9 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from pydantic import SecretStr
-from tests.alerts.test_alerts_api import CHANNELS, MARKUP, fill
+from tests.alerts.test_alerts_api import CHANNELS, MARKUP, count, fill
 
+from frametally.settings.fields import SecretStr
 from frametally_alerts.book import AlertBook
 
 pytestmark = pytest.mark.thorough
@@ -55,6 +55,37 @@ def test_older_messages_come_by_a_press(place: Place, visit: Callable[..., Visit
     expect(page.locator("#older")).to_have_count(0)
 
 
+def test_a_rule_is_added_from_the_charts_question_muted_changed_and_deleted(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    count(place)
+    place.settings = place.settings.model_copy(update={"alert_channels": CHANNELS})
+    asked = "alerts?new=1&source=gate&label=car&metric=detections&interval=60&threshold=3"
+    page = visit(place).open(asked, wait_for="#rule-form")
+    expect(page.locator("#rule-name")).to_have_value("car at gate")
+    expect(page.locator("#trial")).to_contain_text("This rule would have sent 1 alert")
+    expect(page.locator("#trial li")).to_contain_text("gate, car: 3")
+    page.locator("#rule-threshold").fill("4")
+    expect(page.locator("#trial")).to_contain_text("This rule would have sent 0 alerts")
+    page.locator("#rule-form").get_by_role("button", name="Save").click()
+    expect(page.locator("#rule-form .problem")).to_contain_text("channels: ")
+    page.locator("#rule-form").get_by_label("people").check()
+    page.locator("#rule-form").get_by_role("button", name="Save").click()
+    row = page.locator("#rules tbody tr").first
+    expect(row).to_contain_text("at least 4 in 1 min")
+    row.get_by_role("button", name="Mute car at gate", exact=True).click()
+    expect(row.locator(".remark")).to_have_text("muted")
+    row.get_by_role("button", name="Edit car at gate").click()
+    expect(page.locator("#rule-interval")).to_have_value("1m")
+    page.locator("#rule-threshold").fill("2")
+    page.locator("#rule-form").get_by_role("button", name="Save").click()
+    expect(row).to_contain_text("at least 2 in 1 min")
+    expect(row.locator(".remark")).to_have_text("muted")
+    row.get_by_role("button", name="Delete car at gate").click()
+    row.get_by_role("button", name="Delete car at gate for good").click()
+    expect(page.locator("#no-rules")).to_be_visible()
+
+
 def test_with_no_rules_the_page_says_so(place: Place, visit: Callable[..., Visit]) -> None:
     page = visit(place).open("alerts", wait_for="#alerts-page")
     for text in ("#no-rules", "#no-reports", "#no-messages"):
@@ -72,7 +103,7 @@ def test_where_channels_cannot_be_read_the_page_says_so_and_repeats_nothing_of_t
     answer = page.goto(f"{window.url}/alerts")
     assert answer is not None
     assert answer.status >= 400
-    expect(page.locator("#problem")).to_contain_text("FRAMETALLY_ALERT_CHANNELS: ops begins with none of")
+    expect(page.locator("#problem")).to_contain_text("FRAMETALLY_ALERT_CHANNELS: ops must begin with one of")
     expect(page.locator("body")).not_to_contain_text("hunter2")
     picture(page, "alerts-error")
     assert len(window.complaints) == 1  # that of the status

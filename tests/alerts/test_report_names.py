@@ -10,7 +10,7 @@ from frametally.media.manifests import list_manifests
 from frametally.rules.times import DAY_MS
 from frametally_alerts.reports.due_reports import turn_of
 from frametally_alerts.reports.report_files import make_files
-from frametally_alerts.scheduled_report import ScheduledReport
+from frametally_alerts.rules import ScheduledReport
 from frametally_web.charts.media_times import MediaTimes
 
 

@@ -11,6 +11,7 @@ from tests.alerts.alert_place import AFTERWARDS_MS, DAY_MS, MINUTE_MS, AlertPlac
 from tests.fakes.records import make_coverage, make_run
 from tests.videos.video_records import make_video
 
+from frametally_alerts import rules
 from frametally_alerts.rule_form import RuleRefused
 
 HOUR_MS = 60 * MINUTE_MS
@@ -18,18 +19,38 @@ HOUR_MS = 60 * MINUTE_MS
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[AlertPlace]:
-    with alert_place(tmp_path, alerts_waiting=50) as found:
+    with alert_place(tmp_path) as found:
         yield found
 
 
 def test_a_value_over_the_threshold_is_told_once_with_what_it_was(place: AlertPlace) -> None:
     place.rule(threshold=10)
     place.count({0: 3, 1: 12, 2: 15, 3: 4, 5: 10})
-    assert place.look().told == 2
+    assert place.look().alert_count == 2
     assert place.told() == [(1, "told 1", 12), (5, "told 1", 10)]
-    assert place.look().told == 0
+    assert place.look().alert_count == 0
     place.count({0: 3, 1: 12, 2: 15, 3: 4, 5: 10, 9: 2})
-    assert place.look().told == 0
+    assert place.look().alert_count == 0
+
+
+def test_a_muted_rule_sends_nothing_and_later_none_of_that(place: AlertPlace) -> None:
+    place.rule(threshold=10)
+    place.count({1: 12})
+    place.look()
+    place.book.mute_rule("busy", rules.FOR_GOOD)
+    assert place.told() == []  # nor what waited
+    place.count({1: 12, 3: 15})
+    place.look()
+    place.book.mute_rule("busy", 0)
+    place.look()
+    assert place.told() == []
+    place.count({1: 12, 3: 15, 5: 11})
+    place.look()
+    assert place.told() == [(5, "told 1", 11)]
+    place.book.mute_rule("busy", 1)  # that time is over
+    place.count({1: 12, 3: 15, 5: 11, 7: 13})
+    place.look()
+    assert [alert[0] for alert in place.told()] == [5, 7]
 
 
 def test_it_has_to_last_as_long_as_the_rule_says(place: AlertPlace) -> None:
@@ -92,7 +113,7 @@ def test_late_footage_of_the_day_after_completes_what_began_before_midnight(plac
     last = 24 * 60 - 1
     place.count({last: 13})
     place.count({0: 3}, day="2026-01-02")
-    assert place.look().told == 0
+    assert place.look().alert_count == 0
     place.count({0: 11}, day="2026-01-02")
     place.look()
     assert place.told() == [(last, "told 1", 13)]
@@ -110,12 +131,13 @@ def test_what_is_forgotten_is_taken_back(place: AlertPlace) -> None:
 def test_an_interval_that_fills_up_is_told_when_it_is_whole(place: AlertPlace) -> None:
     place.rule(threshold=10)
     place.count({0: 12})
-    assert place.look(now_ms=DAY_MS + 30_000).told == 0
+    assert place.look(now_ms=DAY_MS + 30_000).alert_count == 0
     place.count({0: 15, 1: 0})
-    assert place.look(now_ms=DAY_MS + 70_000).told == 1
+    assert place.look(now_ms=DAY_MS + 70_000).alert_count == 1
     place.count({0: 15, 1: 0, 2: 30})
-    assert place.look(now_ms=DAY_MS + 150_000).told == 0
-    assert place.look(now_ms=DAY_MS + HOUR_MS).told == 1  # no footage follows: by the clock it is whole
+    assert place.look(now_ms=DAY_MS + 150_000).alert_count == 0
+    report = place.look(now_ms=DAY_MS + HOUR_MS)  # no footage follows: by the clock it is whole
+    assert report.alert_count == 1
     assert place.told() == [(0, "told 1", 15), (2, "told 1", 30)]
 
 
@@ -151,8 +173,8 @@ def test_without_newer_footage_an_interval_is_settled_after_ten_minutes_or_its_o
     minutes = int(interval[:-1])
     place.count({minutes - 1: 12})
     ends_ms = DAY_MS + minutes * MINUTE_MS
-    assert place.look(now_ms=ends_ms + waits_ms - 1).told == 0
-    assert place.look(now_ms=ends_ms + waits_ms).told == 1
+    assert place.look(now_ms=ends_ms + waits_ms - 1).alert_count == 0
+    assert place.look(now_ms=ends_ms + waits_ms).alert_count == 1
 
 
 def test_sources_and_labels_are_told_each_by_itself(place: AlertPlace) -> None:
@@ -246,19 +268,20 @@ def test_failed_work_is_told_once_for_each_time_that_it_failed(place: AlertPlace
     ]
 
 
-def test_a_full_outbox_loses_nothing(tmp_path: Path) -> None:
-    with alert_place(tmp_path, alerts_waiting=3) as place:
+def test_a_full_outbox_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules, "MOST_WAITING", 3)
+    with alert_place(tmp_path) as place:
         place.rule(threshold=1)
         place.count({0: 1, 2: 2, 4: 3})
-        assert place.look().told == 3
+        assert place.look().alert_count == 3
         place.count({0: 1, 2: 2, 4: 3, 6: 4})
         report = place.look()
-        assert report.told == 0
+        assert report.alert_count == 0
         assert "3 alerts wait" in report.problems[0]
         message = place.book.claim("ops", lease_s=60)
         assert message is not None
         place.book.end(message, "sent")
-        assert place.look().told == 1
+        assert place.look().alert_count == 1
         assert [start for start, *_ in place.told()] == [0, 2, 4, 6]
 
 
@@ -267,9 +290,9 @@ def test_a_rule_that_fits_no_counts_is_said_and_the_others_are_looked_at(place: 
     place.rule(threshold=1)
     place.count({0: 1})
     report = place.look()
-    assert report.told == 1
+    assert report.alert_count == 1
     [problem] = report.problems
-    assert problem.startswith("rule odd: its interval of 30s is no multiple of what is counted (1m)")
+    assert problem.startswith("rule odd: its interval of 30s is not a multiple of a counted one (1m)")
 
 
 def test_where_hours_are_counted_missing_footage_is_told_too(place: AlertPlace) -> None:
@@ -278,7 +301,7 @@ def test_where_hours_are_counted_missing_footage_is_told_too(place: AlertPlace) 
     assert place.ports.index.publish(run, [], [coverage])
     place.rule("dark", what="no_footage", sources=["gate"], lasting="10m")
     report = place.look()
-    assert (report.told, report.problems) == (1, [])
+    assert (report.alert_count, report.problems) == (1, [])
     assert [alert.start_ms for alert in place.alerts()] == [DAY_MS + HOUR_MS]
 
 

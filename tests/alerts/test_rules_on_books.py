@@ -16,7 +16,7 @@ from frametally.books.quality_reports import QualityCheck, QualityReport
 from frametally.live_records import LiveMinute, Outage, PictureDoubt
 from frametally.ports.count_index import IndexDamaged
 from frametally.records import Run, encode
-from frametally_alerts.conditions import speed_percentile
+from frametally_alerts.conditions import interval_values
 from frametally_traffic.flows.day_columns import VISIT_COLUMNS, FlowColumns
 
 HOUR_MS = 60 * MINUTE_MS
@@ -43,19 +43,19 @@ def test_footage_that_waits_too_long_to_be_counted_is_told_once_and_when_it_is_c
     now_ms = DAY_MS + HOUR_MS
     place.count({0: 1, 1: 1})
     announce(place, DAY_MS + 20 * MINUTE_MS)
-    assert place.look(now_ms).told == 0
-    assert place.look(now_ms + 9 * MINUTE_MS).told == 0
+    assert place.look(now_ms).alert_count == 0
+    assert place.look(now_ms + 9 * MINUTE_MS).alert_count == 0
     announce(place, DAY_MS + 30 * MINUTE_MS)  # more comes meanwhile: what waits, waits since then
-    assert place.look(now_ms + 10 * MINUTE_MS).told == 1
-    assert place.look(now_ms + 20 * MINUTE_MS).told == 0
-    assert place.look(now_ms - HOUR_MS).told == 0  # a clock that is set back
+    assert place.look(now_ms + 10 * MINUTE_MS).alert_count == 1
+    assert place.look(now_ms + 20 * MINUTE_MS).alert_count == 0
+    assert place.look(now_ms - HOUR_MS).alert_count == 0  # a clock that is set back
     [alert] = place.alerts()
     assert (alert.source, alert.start_ms, alert.end_ms) == ("gate", DAY_MS + 2 * MINUTE_MS, None)
     place.count(dict.fromkeys(range(31), 1))
-    assert place.look(now_ms + 30 * MINUTE_MS).told == 1
+    assert place.look(now_ms + 30 * MINUTE_MS).alert_count == 1
     over = place.alerts()[1]
     assert (over.key, over.revision, over.end_ms) == (alert.key, 2, DAY_MS + 30 * MINUTE_MS)
-    assert place.look(now_ms + 9 * HOUR_MS).told == 0
+    assert place.look(now_ms + 9 * HOUR_MS).alert_count == 0
 
 
 def show(place: AlertPlace, minute: int, *doubts: PictureDoubt, outage: Outage | None = None) -> None:
@@ -79,23 +79,23 @@ def test_a_black_or_frozen_picture_is_told_once_it_has_lasted_and_again_when_it_
     place.rule("covered", what="black_or_frozen", lasting="1m")
     black_ms = DAY_MS + 30_000
     show(place, 0, PictureDoubt("black", black_ms, DAY_MS + MINUTE_MS - 200))
-    assert place.look().told == 0, "not for as long as the rule says"
+    assert place.look().alert_count == 0, "not for as long as the rule says"
     show(place, 1, PictureDoubt("black", black_ms, DAY_MS + 2 * MINUTE_MS - 1200))
-    assert place.look().told == 1
-    assert place.look().told == 0
+    assert place.look().alert_count == 1
+    assert place.look().alert_count == 0
     show(place, 2)
-    assert place.look().told == 1
+    assert place.look().alert_count == 1
     still_ms = DAY_MS + 3 * MINUTE_MS
     away = Outage(still_ms + MINUTE_MS - 200, None, "said nothing for 5 s")
     show(place, 3, PictureDoubt("frozen", still_ms - MINUTE_MS, away.from_ms), outage=away)
-    assert place.look().told == 1
+    assert place.look().alert_count == 1
     assert [(one.detail, one.start_ms, one.end_ms, one.revision) for one in place.alerts()] == [
         ("the picture is black", black_ms, None, 1),
         ("the picture is black", black_ms, DAY_MS + 2 * MINUTE_MS - 1200, 2),
         ("the picture does not change: it may be frozen", still_ms - MINUTE_MS, away.from_ms, 1),
     ]
     place.ports.store.delete(keys.media_key(f"{3:064x}"))
-    assert place.look().told == 1
+    assert place.look().alert_count == 1
     assert place.alerts()[-1].state == "withdrawn"
 
 
@@ -121,14 +121,14 @@ def test_a_check_that_did_not_pass_is_told_and_taken_back_when_its_day_passes(pl
     place.rule("checks", what="quality")
     place.count({0: 1})
     report(place, place.ports.index.current_runs()[0], passed=False)
-    assert place.look().told == 1
-    assert place.look().told == 0
+    assert place.look().alert_count == 1
+    assert place.look().alert_count == 0
     [alert] = place.alerts()
     assert (alert.label, alert.value, alert.start_ms) == ("boxes lie in frames", 3, DAY_MS)
     assert "\n" not in alert.detail
     place.count({0: 2})
     report(place, place.ports.index.current_runs()[0], passed=True)
-    assert place.look().told == 1
+    assert place.look().alert_count == 1
     assert place.alerts()[1].state == "withdrawn"
 
 
@@ -141,7 +141,7 @@ def test_speeds_are_told_by_the_one_that_85_percent_do_not_exceed(
     columns["visit_speed"] = [*tenths, 0]
     columns["visit_speed_missing"] = [0] * len(tenths) + [1]
     flows = FlowColumns("m", "gate", DAY_MS, ("car",), (), (), (), columns)
-    monkeypatch.setattr(speed_percentile, "flows_for", lambda *_: iter([flows]))
+    monkeypatch.setattr(interval_values, "flows_for", lambda *_: iter([flows]))
     place.rule("fast", what="speed", threshold=40)
     place.rule("slow", what="speed", threshold=40, below=True)
     place.count(dict.fromkeys(range(10), 1))

@@ -23,11 +23,12 @@ from frametally.errors import Misconfigured
 from frametally.records import encode
 from frametally.rules.clocks.turns import ClockTurn
 from frametally.rules.times import EPOCH, HOUR_MS, HOUR_S, MILLISECOND
+from frametally_alerts import rules
 from frametally_alerts.channels.delivery import AlertSender, SentReport
 from frametally_alerts.commands import run_rounds
 from frametally_alerts.reports import due_reports
 from frametally_alerts.reports.due_reports import EverLater
-from frametally_alerts.scheduled_report import ScheduledReport
+from frametally_alerts.rules import ScheduledReport
 from frametally_cli import main as cli
 from frametally_cli.options import ports
 
@@ -134,7 +135,7 @@ def test_who_starts_late_makes_the_last_that_was_missed_and_says_so(place: Alert
     assert place.make_reports(DUE_MS + 3 * 7 * 24 * HOUR_MS + HOUR_MS, quickly) == (1, [])
     [alert] = place.alerts()
     assert told_days(place) == ["2026-05-25"]
-    late = "those that were due earlier, while nothing ran, are left out"
+    late = "earlier reports, due while nothing ran, are left out"
     assert alert.detail == f"2026-05-18 to 2026-05-24, Europe/Berlin; {late}"
     assert place.make_reports(DUE_MS + 4 * 7 * 24 * HOUR_MS, quickly) == (1, [])
     assert "left out" not in place.alerts()[-1].detail
@@ -161,7 +162,7 @@ def test_what_was_filmed_and_is_not_analysed_is_no_missing_footage(place: AlertP
     place.schedule(now_ms=DUE_MS - 1)
     assert place.make_reports(DUE_MS) == (1, [])
     files = stored(place, "weekly")[MONDAY]
-    assert "Some was filmed, and is not analysed" in files["summary.txt"].decode()
+    assert "Some footage is not analysed yet" in files["summary.txt"].decode()
     assert "No footage" not in files["summary.txt"].decode()
     assert '"filmed, not analysed"' in files["counts.csv"].decode("utf-8-sig")
 
@@ -297,8 +298,11 @@ def test_rounds_of_one_process_know_what_could_not_be_made(
     assert len(tries) == 2
 
 
-def test_a_full_outbox_keeps_a_report_until_there_is_room_and_makes_it_once(tmp_path: Path) -> None:
-    with alert_place(tmp_path, alerts_waiting=1) as place:
+def test_a_full_outbox_keeps_a_report_until_there_is_room_and_makes_it_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rules, "MOST_WAITING", 1)
+    with alert_place(tmp_path) as place:
         place.rule(threshold=1)
         place.count({0: 1})
         place.look()
@@ -310,7 +314,7 @@ def test_a_full_outbox_keeps_a_report_until_there_is_room_and_makes_it_once(tmp_
 
         place.schedule(now_ms=DUE_MS - 1)
         place.schedule("stored", channels=[], now_ms=DUE_MS - 1)
-        waits = ["report weekly: 1 alerts wait to be sent; it waits, too"]
+        waits = ["report weekly: not made yet, since 1 alerts wait to be sent"]
         assert place.make_reports(DUE_MS, make) == (1, waits)
         for _ in range(3):
             assert place.make_reports(DUE_MS, make) == (0, waits)

@@ -21,7 +21,7 @@ from tests.alerts.hook_server import Hook, hook_server
 from frametally.errors import Misconfigured
 from frametally.settings.loading import load_settings
 from frametally_alerts.channels import webhook
-from frametally_alerts.channels.channel_urls import channels_of
+from frametally_alerts.channels.channel_kinds import channels_of
 from frametally_alerts.channels.delivery import AlertSender, SentReport
 from frametally_alerts.rules import AlertMessage
 

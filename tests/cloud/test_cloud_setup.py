@@ -1,4 +1,4 @@
-"""What `frametally cloud-setup` writes, keeps and refuses."""
+"""What `frametally cloud-setup` writes, keeps and refuses, also of mail; and `frametally reach`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import json
 import os
 import re
 import shutil
+import socket
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import bcrypt
@@ -16,8 +18,11 @@ import pytest
 from dotenv import dotenv_values
 
 from frametally.errors import Misconfigured
+from frametally.settings.loading import Settings
+from frametally_cli.commands.servers import Server, named_servers, why_unreachable
+from frametally_cli.main import main
 from frametally_cloud.credentials import LEAST_CHARACTERS, checked_secret, new_secret
-from frametally_cloud.queue_rights import QUEUE_USERS, queue_password_fits
+from frametally_cloud.server_files import QUEUE_USERS, alertmanager_settings, queue_password_fits
 from frametally_cloud.stack_setup import CONTAINER_USER, LOG_USERS, MADE_SECRETS, Answers, set_up
 
 STORE = {
@@ -275,7 +280,7 @@ def test_a_weak_or_example_password_is_refused_without_being_shown(stack: Path, 
     "secret", ["change-me", "YOUR-SECRET-KEY", "cisecret123x-example", "secretkey", "<secret>"]
 )
 def test_the_stores_example_secret_is_refused(stack: Path, secret: str) -> None:
-    with pytest.raises(Misconfigured, match="FRAMETALLY_STORE_SECRET_KEY is that of an example"):
+    with pytest.raises(Misconfigured, match="FRAMETALLY_STORE_SECRET_KEY is an example value"):
         set_up(
             stack,
             Answers(domain="a.org", email="a@a.org", store=STORE | {"FRAMETALLY_STORE_SECRET_KEY": secret}),
@@ -351,3 +356,103 @@ def test_without_a_domain_one_line_says_how_to_give_it(stack: Path) -> None:
         .startswith("error: FRAMETALLY_DOMAIN is not known; give --domain")
     )
     assert not (stack / ".env").exists()
+
+
+MAIL = {
+    "FRAMETALLY_SMTP_URL": "smtp://mail.town.org:587",
+    "FRAMETALLY_SMTP_USER": "counts@town.org",
+    "FRAMETALLY_SMTP_PASSWORD": 'say "so": {{ .x }}',
+    "FRAMETALLY_MAIL_TO": "ops@town.org",
+}
+
+
+@pytest.mark.parametrize("missing", ["FRAMETALLY_MAIL_TO", "FRAMETALLY_SMTP_URL"])
+def test_without_a_mail_server_and_a_recipient_nobody_is_mailed(missing: str) -> None:
+    settings = json.loads(alertmanager_settings(MAIL | {missing: ""}))
+    assert settings["receivers"] == [{"name": "nobody"}]
+    assert settings["route"]["receiver"] == "nobody"
+
+
+def test_a_password_goes_by_tls_alone() -> None:
+    (mail,) = json.loads(alertmanager_settings(MAIL))["receivers"][0]["email_configs"]
+    assert mail["smarthost"] == "mail.town.org:587"
+    assert mail["auth_password"] == MAIL["FRAMETALLY_SMTP_PASSWORD"]
+    assert mail["require_tls"] is True
+    assert mail["from"] == "counts@town.org"
+    relay = {
+        "FRAMETALLY_SMTP_URL": "smtp://relay",
+        "FRAMETALLY_SMTP_USER": "",
+        "FRAMETALLY_MAIL_FROM": "stack@town.org",
+    }
+    (open_relay,) = json.loads(alertmanager_settings(MAIL | relay))["receivers"][0]["email_configs"]
+    assert (open_relay["smarthost"], open_relay["require_tls"]) == ("relay:25", False)
+
+
+@pytest.mark.parametrize("url", ["smtp://", "smtps://mail.town.org:466", "mail.town.org"])
+def test_a_mail_server_that_alertmanager_cannot_use_is_refused(url: str) -> None:
+    with pytest.raises(Misconfigured, match=r"FRAMETALLY_SMTP_URL|port 465"):
+        alertmanager_settings(MAIL | {"FRAMETALLY_SMTP_URL": url})
+
+
+@pytest.fixture
+def listening() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+    return port
+
+
+def test_every_server_that_a_setting_names_is_asked() -> None:
+    settings = Settings(
+        store_url="s3://counts",
+        store_endpoint="https://s3.example",
+        log_url="kafka://one:9092,two:9192",
+        index_url="elasticsearch+http://search:9200/counts",
+        ledger_url="postgresql://books/frametally",
+        catalogue_url="postgresql://videos:5433/frametally",
+    )
+    assert list(named_servers(settings)) == [
+        Server("store", "s3.example", 443),
+        Server("log", "one", 9092),
+        Server("log", "two", 9192),
+        Server("index", "search", 9200),
+        Server("ledger", "books", 5432),
+        Server("catalogue", "videos", 5433),
+    ]
+
+
+def test_embedded_parts_have_no_server(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["reach"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_a_server_that_answers_is_well(listening: int) -> None:
+    assert why_unreachable(Server("log", "127.0.0.1", listening)) == ""
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "no-such-host.invalid"])
+def test_one_line_names_the_server_and_the_setting(host: str) -> None:
+    port = closed_port()
+    why = why_unreachable(Server("store", host, port))
+    assert "\n" not in why
+    assert f"the store's server {host}:{port} cannot be reached (" in why
+    assert "is FRAMETALLY_STORE_ENDPOINT right?" in why
+
+
+def test_one_that_is_away_makes_the_whole_unwell(
+    listening: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FRAMETALLY_LOG_URL", f"kafka://127.0.0.1:{listening}")
+    monkeypatch.setenv("FRAMETALLY_INDEX_URL", f"postgresql://127.0.0.1:{closed_port()}/counts")
+    assert main(["reach"]) == 2
+    said = capsys.readouterr()
+    assert said.out == f"log: 127.0.0.1:{listening} answers\n"
+    assert "FRAMETALLY_INDEX_URL right?" in said.err.replace("\n", " ")

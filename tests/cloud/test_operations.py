@@ -1,10 +1,18 @@
-"""What docs/operations.md says of sizes is what `benchmarks/services.py` has measured."""
+"""What the docs say of sizes, of the older pipeline and of bare installations is so."""
 
 from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
+
+import pytest
+
+from frametally.plugins import plugins
+from frametally.settings.loading import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -34,3 +42,123 @@ def test_seconds_of_a_round_are_those_that_were_measured() -> None:
         said_s = re.match(r"([0-9.]+) s", cells(f"`{engine}`")[1])
         assert said_s is not None
         assert abs(float(said_s[1]) - row[1]) <= 0.5
+
+
+LAYOUT_TEXT = (ROOT / "docs" / "older-layout.md").read_text(encoding="utf-8")
+ROWS = [
+    [cell.strip() for cell in line.strip("|").split("|")]
+    for line in LAYOUT_TEXT.splitlines()
+    if line.startswith("| `")
+]
+FILES = [row for row in ROWS if len(row) == 3]
+SETTINGS = [row for row in ROWS if len(row) == 2]
+# What the pipeline of old consisted of.
+KNOWN = {
+    *(
+        f"{part}/requirements.txt"
+        for part in ("producer", "consumer", "hadoop", "elasticsearch", "simple_frontend")
+    ),
+    *(f"{part}/.env" for part in ("producer", "consumer", "hadoop", "elasticsearch", "simple_frontend")),
+    *("producer/main_producer.py", "producer/helpers/", "producer/new_pics/", "producer/extracted_frames/"),
+    *("consumer/main_consumer.py", "consumer/helpers/", "consumer/helpers/download_models.py"),
+    *("hadoop/object_counts.py", "hadoop/mapper.py", "hadoop/reducer.py"),
+    "elasticsearch/index_hadoop_output.py",
+    *("simple_frontend/app.py", "simple_frontend/templates/index.html"),
+    *("simple_frontend/static/script.js", "simple_frontend/static/style.css"),
+    *("cloud-services/docker-compose.yml", "cloud-services/.env", "cloud-services/traefik/traefik.yml"),
+    *("cloud-services/traefik/auth/usersfile", "cloud-services/traefik/acme/acme.json"),
+    "cloud-services/kafka-jaas/kafka_server_jaas.conf",
+    *("README.md", "requirements.txt", ".env", "client.properties"),
+}
+
+
+@pytest.mark.parametrize("row", FILES, ids=lambda row: row[0].strip("`"))
+def test_what_is_looked_for_exists_or_its_decision_stands_there(row: list[str]) -> None:
+    before, now, why = row
+    if now.startswith("decision: "):
+        assert len(now) > len("decision: ")
+        assert len(why) > 20
+        return
+    path = now.strip("`")
+    found = ROOT / path
+    assert found.is_dir() if path.endswith("/") else found.is_file()
+    assert path == before.strip("`") or why
+
+
+def test_nothing_that_people_knew_is_left_out() -> None:
+    assert {row[0].strip("`") for row in FILES} >= KNOWN
+
+
+@pytest.mark.parametrize("row", SETTINGS, ids=lambda row: row[0])
+def test_every_setting_that_is_named_there_is_one(row: list[str]) -> None:
+    names = re.findall(r"FRAMETALLY_([A-Z_]+)", row[1])
+    assert names
+    assert {name.lower() for name in names} <= set(Settings.model_fields)
+
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+# Where a package is imported by another name than it is installed by.
+IMPORTED_AS = {
+    "apache-hamilton": "hamilton",
+    "opencv-python-headless": "cv2",
+    "pillow": "PIL",
+    "kafka-python": "kafka",
+    "psycopg": "psycopg",
+    "standard-pipes": "pipes",
+}
+COMMANDS = [
+    "--help",
+    "index --help",
+    "setup --help",
+    "aggregate --help",
+    "status --help",
+    "cloud-setup --help",
+    "media silver --help",
+    *(f"{command} --help" for plugin in plugins() for command in plugin.commands),
+]
+LOCKS = [ROOT / "requirements.lock", *sorted((ROOT / "cloud-services/locks").glob("*.lock"))]
+"""Of all parts, and of each part of the stack; all but `layers`, which is no part of `all`."""
+
+
+def names_of(requirements: list[str]) -> set[str]:
+    names = {re.split(r"[\[<>=!;~ ]", line)[0] for line in requirements}
+    return {IMPORTED_AS.get(name, name.replace("-", "_")) for name in names} - {"frametally", "setuptools"}
+
+
+BLOCKED = set().union(*(names_of(lines) for lines in PROJECT["optional-dependencies"].values()))
+SCRIPT = f"""
+import sys
+
+class Nothing:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {sorted(BLOCKED)!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Nothing())
+from frametally_cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_command_runs_without_the_packages_of_any_stage(command: str, tmp_path: Path) -> None:
+    assert {"cv2", "kafka", "boto3", "elasticsearch", "flask", "mrjob", "bcrypt"} <= BLOCKED
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, *command.split()],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Usage: frametally" in done.stdout
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
+def test_only_the_extra_of_the_layers_brings_hamilton_and_pandas(lock: Path) -> None:
+    locked = set(re.findall(r"^([a-z0-9.-]+)==", lock.read_text(encoding="utf-8"), re.MULTILINE))
+    assert locked
+    assert not locked & {"apache-hamilton", "pandas", "graphviz", "nbformat"}
+    assert any(line.startswith("apache-hamilton") for line in PROJECT["optional-dependencies"]["layers"])
+    assert "layers" not in "".join(PROJECT["optional-dependencies"]["all"])

@@ -20,10 +20,10 @@ from frametally.opening import open_object_store
 from frametally.process.reports import NoProgress
 from frametally.records import AutoDetector, Detection, decode, encode
 from frametally.settings.loading import load_settings
-from frametally_consumer.detectors import choice as backends
+from frametally_consumer import load as backends
 from frametally_consumer.detectors.boxes import boxes_from_rows
 from frametally_consumer.detectors.protocol import AsyncDetector, Detector, start
-from frametally_models.agreement import iou
+from frametally_models.detector_agreement import iou
 from frametally_models.files import ModelFiles
 from frametally_models.prepare import prepare_detector
 

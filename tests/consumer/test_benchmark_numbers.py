@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from frametally.records import Detection
-from frametally_models.agreement import Agreement, agreement, iou
+from frametally_models.detector_agreement import Agreement, agreement, iou
 
 ROOT = Path(__file__).resolve().parents[2]
 

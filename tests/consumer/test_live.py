@@ -1,7 +1,8 @@
-"""What is live is told at once, frame by frame; its segments are those of any other topic."""
+"""What is live is detected and told at once, and is in the books as all else."""
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,17 +12,20 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from tests.consumer.test_redetect import IN_BOOKS, Archive
 from tests.consumer.test_worker import BrightDetector, Lines, announcement
 from tests.fakes.memory import MemoryLog, MemoryStore
 
 from frametally import keys
 from frametally.adapters.sqlite.file_log import SqliteLog
+from frametally.books.verdict import BEHIND, SETTLED
 from frametally.errors import FrametallyError, Misconfigured, Retryable
 from frametally.opening import open_frame_log, open_object_store
 from frametally.ports.frame_log import FrameLog, LogRecord, consumer_group
 from frametally.ports.object_store import ObjectStore
 from frametally.records import Detection, FrameAnnouncement, FrameDetections, decode, encode
 from frametally.segments.contents import list_segments, read_segment
+from frametally.segments.dead_letters import list_dead_letters
 from frametally.settings.loading import Settings, load_settings
 from frametally_cli import main as cli
 from frametally_consumer.worker.loop import ConsumeReport, consume
@@ -194,7 +198,7 @@ def test_a_message_that_is_none_gives_a_dead_letter_and_no_result(
 
 
 @pytest.mark.parametrize("method", ["create_topic", "publish"])
-@pytest.mark.parametrize("error", [Retryable("nothing answers there"), Misconfigured("no right to write")])
+@pytest.mark.parametrize("error", [Retryable("no answer"), Misconfigured("no right to write")])
 def test_a_log_that_takes_no_results_loses_no_segment_and_is_told_of_in_one_line(
     settings: Settings, store: MemoryStore, log: FrameLog, method: str, error: FrametallyError
 ) -> None:
@@ -206,7 +210,7 @@ def test_a_log_that_takes_no_results_loses_no_segment_and_is_told_of_in_one_line
     assert len(lines(store)) == 20
     assert reached(log)
     assert progress.said == [
-        f"results are not told on 'processed-frames' for now, and are in the segments: {error}"
+        f"results are not published on 'processed-frames' for now; they are in the segments: {error}"
     ]
 
 
@@ -214,7 +218,7 @@ def test_a_log_that_takes_no_results_loses_no_segment_and_is_told_of_in_one_line
 def test_results_come_again_once_the_log_takes_them(
     settings: Settings, store: MemoryStore, log: FrameLog
 ) -> None:
-    away = Away(log, "publish", Retryable("nothing answers there"))
+    away = Away(log, "publish", Retryable("no answer"))
     progress = Lines()
     until_s = time.monotonic() + PATIENCE_S
     announced: list[int] = []
@@ -314,7 +318,7 @@ def test_live_and_another_topic_at_once_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["consume", "--live", "--topic", "frames", "--data-dir", str(tmp_path)]) == 2
-    assert "leave out --topic" in capsys.readouterr().err
+    assert "use either --live or --topic" in capsys.readouterr().err
 
 
 @pytest.mark.thorough
@@ -340,7 +344,7 @@ def test_the_command_drains_the_topic_of_what_is_live_and_tells_results(
 @pytest.mark.parametrize(
     ("arguments", "environment", "line"),
     [
-        (["--engine", "spark"], {}, "add --live"),
+        (["--engine", "spark"], {}, "needs --live"),
         (["--live", "--engine", "spark"], {}, "Spark reads Kafka alone"),
         (["--live", "--engine", "spark", "--workers", "2"], {}, "FRAMETALLY_SPARK_MASTER"),
         (["--live"], {"FRAMETALLY_STREAM_ENGINE": "flink"}, "FRAMETALLY_STREAM_ENGINE"),
@@ -358,3 +362,122 @@ def test_an_engine_that_cannot_be_is_one_line(
         monkeypatch.setenv(name, value)
     assert cli.main(["consume", *arguments, "--data-dir", str(tmp_path)]) == 2
     assert line in capsys.readouterr().err
+
+
+LIVE_LOG = "video-frames"
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[Archive]:
+    """Six frames, announced for a batch; the topic of what is live is empty."""
+    archive = Archive(tmp_path)
+    archive.log.create_topic(LIVE_LOG, 2)
+    with closing(archive.log), closing(archive.store), closing(archive.index), closing(archive.ledger):
+        yield archive
+
+
+@pytest.mark.parametrize("order", [["frames", LIVE_LOG], [LIVE_LOG, "frames"]])
+def test_frames_announced_on_both_topics_count_once_and_are_settled_when_both_are_detected(
+    archive: Archive, order: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive.publish(LIVE_LOG)
+    archive.drain(order[0])
+    archive.count()
+    half = archive.status()
+    assert half.exit_code == BEHIND
+    other = "the log" if order[1] == "frames" else f"the log, topic {LIVE_LOG}"
+    command = "frametally consume" + (" --live" if order[1] == LIVE_LOG else "")
+    assert half.behind == [f"{other}: {IN_BOOKS} messages to detect; run `{command}`"]
+    assert [line.command for line in half.stages if line.stage == "consume"] == [command]
+    archive.drain(order[1])
+    archive.count()
+    status = archive.status()
+    assert (status.behind, status.broken, status.lost) == ([], [], [])
+    assert status.exit_code == SETTLED
+    assert (status.log_messages, status.log_committed) == (2 * IN_BOOKS, 2 * IN_BOOKS)
+    [books] = status.sources
+    assert [books.expected, books.announced, books.detected, books.counted, books.indexed] == [IN_BOOKS] * 5
+    bar = ("--source", "cam", "--label", "white", "--interval-start", "1970-01-01T00:00:00Z")
+    capsys.readouterr()
+    assert cli.main(["explain", *bar, "--json", "--data-dir", str(archive.settings.data_dir)]) == 0
+    proved = json.loads(capsys.readouterr().out)
+    assert [frame["image_path"] for frame in proved["frames"]] == [
+        one.image_path for one in archive.announcements
+    ], "each frame is behind the bar once"
+
+
+def test_frames_that_were_announced_live_alone_are_behind_until_they_are_detected(tmp_path: Path) -> None:
+    archive = Archive(tmp_path, topic=LIVE_LOG)
+    with closing(archive.log), closing(archive.store), closing(archive.index), closing(archive.ledger):
+        status = archive.status()
+        assert (status.exit_code, status.broken) == (BEHIND, [])
+        assert status.behind[0] == (
+            f"the log, topic {LIVE_LOG}: {IN_BOOKS} messages to detect; run `frametally consume --live`"
+        )
+        archive.drain(LIVE_LOG)
+        archive.count()
+        assert archive.status().exit_code == SETTLED
+
+
+def test_what_waits_for_a_batch_is_behind_though_the_model_was_only_used_on_what_is_live(
+    archive: Archive,
+) -> None:
+    archive.publish(LIVE_LOG)
+    archive.drain(LIVE_LOG)
+    archive.count()
+    assert archive.status().behind == [f"the log: {IN_BOOKS} messages to detect; run `frametally consume`"]
+
+
+def test_a_model_that_was_only_used_on_frames_announced_again_owes_nothing_live(archive: Archive) -> None:
+    archive.publish(LIVE_LOG)
+    archive.drain(archive.announce_again())
+    archive.count()
+    status = archive.status()
+    assert (status.exit_code, status.behind) == (SETTLED, [])
+
+
+def test_a_live_frame_that_is_detected_on_the_other_topic_has_no_dead_letter_that_waits(
+    archive: Archive,
+) -> None:
+    archive.drain("frames")
+    archive.store.delete(archive.announcements[2].image_path)
+    archive.log.publish(LIVE_LOG, [(b"cam/0", b"no message")])
+    archive.publish(LIVE_LOG)
+    archive.drain(LIVE_LOG)
+    archive.count()
+    status = archive.status()
+    assert status.exit_code == SETTLED
+    assert {entry.header.topic for entry in list_dead_letters(archive.store)} == {LIVE_LOG}
+    assert sorted(entry.state for entry in list_dead_letters(archive.store)) == ["detected", "waiting"]
+    assert (status.unidentified_dead_letters, sum(status.dead_letters.values())) == (1, 1)
+
+
+def test_a_dead_letter_of_what_is_live_goes_back_to_its_topic_with_the_command_that_detects_it(
+    archive: Archive, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lost = archive.announcements[2].image_path
+    archive.store.delete(lost)
+    archive.publish(LIVE_LOG)
+    archive.drain(LIVE_LOG)
+    archive.store.put(lost, archive.jpeg)
+    assert cli.main(["dead-letters", "replay", "--data-dir", str(archive.settings.data_dir)]) == 0
+    assert f"those of topic {LIVE_LOG}: frametally consume --live\n" in capsys.readouterr().out
+    archive.drain(LIVE_LOG)
+    (entry,) = list_dead_letters(archive.store)
+    assert (entry.header.topic, entry.state) == (LIVE_LOG, "detected")
+
+
+def test_doctor_looks_at_both_topics_of_what_is_live(
+    archive: Archive, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def rows() -> dict[str, str]:
+        cli.main(["doctor", "--data-dir", str(archive.settings.data_dir), "--json"])
+        rows = json.loads(capsys.readouterr().out)["rows"]
+        return {row["name"]: row["value"] for row in rows if row["area"] == "log"}
+
+    archive.publish(LIVE_LOG)
+    found = rows()
+    assert found[f"topic {LIVE_LOG}"] == f"{IN_BOOKS} messages"
+    assert "topic processed-frames" not in found
+    archive.log.create_topic("processed-frames", 2)
+    assert rows()["topic processed-frames"] == "0 messages"

@@ -15,9 +15,10 @@ from frametally.files.opencv import Pixels, cv2
 from frametally.records import Detection, FrameAnnouncement
 from frametally.segments.stored_frame import decoded_bytes, read_frame
 from frametally.settings.loading import load_settings
-from frametally_consumer.detectors.choice import Backend, is_installed
+from frametally_consumer.backends.network import Backend
 from frametally_consumer.detectors.protocol import least_px, start
-from frametally_models.agreement import agreement, iou
+from frametally_consumer.load import is_installed
+from frametally_models.detector_agreement import agreement, iou
 from frametally_models.files import ModelFiles
 from frametally_models.prepare import prepare_detector
 

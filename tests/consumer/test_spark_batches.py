@@ -1,11 +1,12 @@
-"""A task of Spark's detects a micro-batch as the consumer does: however messages are cut into batches."""
+"""What Spark detects is what the consumer does, and is committed as the consumer does."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given
@@ -14,17 +15,20 @@ from hypothesis import strategies as st
 from tests.consumer.test_worker import Lines, announcement
 
 from frametally import keys
+from frametally.errors import Retryable
 from frametally.opening import open_frame_log, open_object_store
-from frametally.ports.frame_log import FrameLog, LogRecord
+from frametally.ports.frame_log import FrameLog, LogConsumer, LogRecord, consumer_group
 from frametally.ports.object_store import ObjectStore
 from frametally.records import encode
 from frametally.segments.contents import list_segments, read_segment
 from frametally.settings.environment import environment_of
 from frametally.settings.loading import load_settings
-from frametally_consumer.detectors.pixel import PixelDetector
+from frametally_consumer.detectors.boxes import PixelDetector
 from frametally_consumer.spark import batches
-from frametally_consumer.spark.batches import BatchWork, detect_rows
+from frametally_consumer.spark.batches import BatchDone, BatchWork, detect_rows
+from frametally_consumer.spark.streaming import _Engine
 from frametally_consumer.worker.loop import consume
+from frametally_consumer.worker.report import ConsumeReport
 
 TOPIC = "video-frames"
 MESSAGES = 12
@@ -148,3 +152,79 @@ def test_what_cannot_be_at_all_is_said_and_nothing_is_committed(
         (done,) = place.detect(place.records, place.work())
     assert done.next_offset is None
     assert "frames are announced on that topic" in done.failure
+
+
+COMMITTED_TOPIC, MODEL = "video-frames", "tiny-1"
+
+
+class Member:
+    """A member of the group by which nothing can be committed while `is_away`."""
+
+    def __init__(self, inner: LogConsumer) -> None:
+        self.inner = inner
+        self.is_away = False
+
+    def commit(self, partition: int, offset: int) -> None:
+        if self.is_away:
+            raise Retryable("the log does not answer for now")
+        self.inner.commit(partition, offset)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[FrameLog]:
+    with closing(open_frame_log(load_settings(data_dir=tmp_path).resolved().log_url)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def engine(log: FrameLog, tmp_path: Path) -> Iterator[_Engine]:
+    settings = load_settings(data_dir=tmp_path, topic=COMMITTED_TOPIC, log_partitions=2).resolved()
+    with closing(open_object_store(settings.store_url)) as store:
+        yield _Engine(None, settings, MODEL, None, store, log, Lines(), lambda: False)
+
+
+@pytest.fixture
+def member(engine: _Engine) -> Iterator[Any]:
+    with closing(engine._join()) as joined:
+        while len(engine._held) < 2:
+            joined.poll(timeout_s=0.1)
+        yield Member(joined)
+
+
+def done(partition: int, next_offset: int) -> BatchDone:
+    return BatchDone(partition, next_offset, ConsumeReport(MODEL))
+
+
+def committed(log: FrameLog) -> dict[int, int]:
+    return log.committed(COMMITTED_TOPIC, consumer_group(MODEL, live=True))
+
+
+def test_what_could_not_be_committed_is_with_the_next_look_though_no_batch_follows(
+    log: FrameLog, engine: _Engine, member: Any
+) -> None:
+    member.is_away = True
+    for one in (done(0, 5), done(1, 7), done(0, 6)):
+        engine._done.put(one)
+    for _ in range(3):
+        engine._commit(member)
+        assert committed(log) == {}
+    member.is_away = False
+    engine._commit(member)
+    assert committed(log) == {0: 6, 1: 7}
+
+
+def test_of_a_partition_that_went_to_another_nothing_is_committed_any_more(
+    log: FrameLog, engine: _Engine, member: Any
+) -> None:
+    member.is_away = True
+    engine._done.put(done(0, 5))
+    engine._commit(member)
+    engine._leave([0])
+    engine._held.add(0)  # it comes back: others have gone on meanwhile
+    member.inner.commit(0, 9)
+    member.is_away = False
+    engine._commit(member)
+    assert committed(log) == {0: 9}

@@ -451,7 +451,7 @@ def test_a_store_that_was_emptied_is_filled_again_as_far_as_the_log_reaches(
     assert drain(settings, store, log, lines).frames == 20
     told = [line for line in lines.said if "not in the store" in line]
     assert len(told) == 2
-    assert all("detected anew" in line for line in told)
+    assert all("detected again" in line for line in told)
     assert_one_chain_each(store, log)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,8 +16,11 @@ from frametally.process.time_limit import time_limit
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+    """Seconds of its own pauses: threads that other tests left behind go on sleeping."""
     slept: list[float] = []
-    monkeypatch.setattr("frametally.process.retrying.time.sleep", slept.append)
+    monkeypatch.setattr(
+        "frametally.process.retrying.time", SimpleNamespace(**vars(time) | {"sleep": slept.append})
+    )
     yield slept
 
 

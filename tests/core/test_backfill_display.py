@@ -10,7 +10,7 @@ from tests.fakes.memory import ManualClock
 
 from frametally.process.backfill import Standing
 from frametally.process.reports import Skipped
-from frametally_cli.console import backfill as display
+from frametally_cli.stages import produce as display
 
 HALF = Standing(
     files_total=10,

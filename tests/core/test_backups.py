@@ -15,16 +15,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from frametally.backups import contents
-from frametally.backups.keeping import MOST_KEPT, backup_name, is_due, last_backup, stored_backups
+from frametally import backups as contents
+from frametally.backups import MOST_KEPT, backup_name, is_due, last_backup, stored_backups
 from frametally.opening import open_object_store
 from frametally.process.children import Family
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally.settings.loading import Settings, load_settings
 from frametally_accounts.book import AccessBook
 from frametally_accounts.rights import UserAccount
-from frametally_cli.backups import nightly
-from frametally_cli.checkup.backups import backup_rows
+from frametally_cli.checkup.ports import backup_rows
+from frametally_cli.commands import backups as nightly
 from frametally_cli.main import main
 
 KEY = "a key of more than thirty-two characters"
@@ -131,7 +131,7 @@ def test_with_a_key_nothing_can_be_read_without_it(
         gzip.decompress(body)
     lose_catalogue(settings)
     monkeypatch.setenv("FRAMETALLY_BACKUP_KEY", KEY[::-1])
-    assert "made with another key than FRAMETALLY_BACKUP_KEY" in said("restore", "--from", "safe", code=2)
+    assert "made with a different FRAMETALLY_BACKUP_KEY" in said("restore", "--from", "safe", code=2)
     monkeypatch.delenv("FRAMETALLY_BACKUP_KEY")
     assert "is encrypted: set FRAMETALLY_BACKUP_KEY" in said("restore", "--from", "safe", code=2)
     assert not (settings.data_dir / "catalogue.sqlite").exists()
@@ -142,8 +142,8 @@ def test_with_a_key_nothing_can_be_read_without_it(
 
 @pytest.mark.thorough
 def test_what_cannot_be_restored_is_one_line_and_changes_nothing(said: Said, settings: Settings) -> None:
-    assert "there is no backup in" in said("restore", "--from", str(settings.data_dir), code=2)
-    assert "there is no store" in said("restore", code=2)
+    assert "no backup in" in said("restore", "--from", str(settings.data_dir), code=2)
+    assert "no store at" in said("restore", code=2)
     assert "No such file" in said("restore", "--from", "gone.backup", code=2)
     said("backup", "--to", "good")
     [file] = files_of(Path("good"))
@@ -153,7 +153,7 @@ def test_what_cannot_be_restored_is_one_line_and_changes_nothing(said: Said, set
         (data[:-1], "is damaged"),
         (data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :], "is damaged"),
         (with_header(data, {"made_at_ms": 1}, is_sealed=False), "is damaged"),
-        (b"PK\x03\x04", "is no backup of frametally"),
+        (b"PK\x03\x04", "is not a backup of frametally"),
         (with_header(data, {"frametally_backup": 2}), "was made by a newer frametally"),
         (
             with_header(data, {"layouts": {"access": 99, "alerts": 2, "audit": 1, "videos": 5}}),
@@ -179,7 +179,7 @@ def test_what_cannot_be_restored_is_one_line_and_changes_nothing(said: Said, set
 
 def test_a_folder_that_was_misspelt_is_no_backup_of_nothing(said: Said, tmp_path: Path) -> None:
     other = tmp_path / "dta"
-    assert "there is no catalogue" in said("backup", "--data-dir", str(other), code=2)
+    assert "no catalogue at" in said("backup", "--data-dir", str(other), code=2)
     assert not other.exists()
 
 
@@ -247,11 +247,11 @@ def test_doctor_says_how_old_the_last_backup_is(
 
     assert row(HOUR_MS)[0] == "none"
     assert row(HOUR_MS)[2] == ""
-    assert row(3 * DAY_MS)[2].startswith("`frametally backup` makes one")
+    assert row(3 * DAY_MS)[2].startswith("run `frametally backup`")
     said("backup")
     assert row(4 * HOUR_MS - 1)[0].endswith(", 3 h ago")
     assert row(3 * HOUR_MS)[1:] == ("not encrypted: FRAMETALLY_BACKUP_KEY was not set", "")
-    assert row(3 * DAY_MS)[2].startswith("`frametally backup` makes one")
+    assert row(3 * DAY_MS)[2].startswith("run `frametally backup`")
     with closing(open_object_store(settings.store_url)) as store:
         before = last_backup(store)
         monkeypatch.setenv("FRAMETALLY_BACKUP_KEY", KEY)

@@ -30,7 +30,7 @@ def put(worker: SegmentChain, first: int, nxt: int) -> tuple[int, bool]:
         next_offset=nxt,
         frames=[frame(offset) for offset in range(first, nxt)],
         dead_letters=[],
-        held={offset: path(offset) for offset in range(first, nxt)},
+        image_paths={offset: path(offset) for offset in range(first, nxt)},
     )
 
 
@@ -99,7 +99,9 @@ def test_a_recreated_log_starts_a_chain_of_its_own_and_partitions_do_not_mix() -
 def test_a_batch_without_one_good_frame_still_becomes_a_segment() -> None:
     store = MemoryStore()
     letters = [DeadLetter(offset=0, message=b"?", stage="parse", reason="not JSON")]
-    result = chain(store).put(first_offset=0, next_offset=1, frames=[], dead_letters=letters, held={0: None})
+    result = chain(store).put(
+        first_offset=0, next_offset=1, frames=[], dead_letters=letters, image_paths={0: None}
+    )
     assert result == (1, False)
     assert read_segment(store, next(list_segments(store))).dead_letters() == letters
 
@@ -107,7 +109,7 @@ def test_a_batch_without_one_good_frame_still_becomes_a_segment() -> None:
 def test_a_dead_letter_of_the_winner_accounts_for_a_frame_of_the_loser() -> None:
     store = MemoryStore()
     letters = [DeadLetter(offset=0, message=b"?", stage="fetch", reason="the object was not there")]
-    chain(store).put(first_offset=0, next_offset=1, frames=[], dead_letters=letters, held={0: path(0)})
+    chain(store).put(first_offset=0, next_offset=1, frames=[], dead_letters=letters, image_paths={0: path(0)})
     assert put(chain(store), 0, 1) == (1, True)
 
 

@@ -45,7 +45,7 @@ def test_output_that_finds_no_room_is_one_line_and_exit_code_2(command: str, tmp
     done = run(f"{' '.join(variables)} $FT {command} >/dev/full", tmp_path)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1:] == [
-        "error: standard output: No space left on device; free some space there, or name another place"
+        "error: standard output: No space left on device; free some space there, or choose another place"
     ]
     assert "Traceback" not in done.stderr
     assert "Exception" not in done.stderr
@@ -90,7 +90,7 @@ def test_an_export_into_no_folder_is_one_line(
     line = capsys.readouterr().err.splitlines()[-1]
     assert line.startswith("error: ")
     assert output.split("/")[0] in line
-    assert line.endswith("name a file in a folder that is there")
+    assert line.endswith("name a file in an existing folder")
 
 
 def test_a_file_that_finds_no_room_leaves_the_former_one(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Every command with a range takes one that ends where time does, and says in one line what is no time."""
+"""Every command with a range takes one that ends where time does, and says in one line what is not a time."""
 
 from __future__ import annotations
 

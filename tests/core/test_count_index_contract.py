@@ -36,7 +36,7 @@ from frametally.ports.count_index import (
 from frametally.process.reports import NoProgress
 from frametally.process.time_limit import TookTooLong, time_limit
 from frametally.records import Coverage, Evidence, IntervalCount
-from frametally.rules.week_parts import moved, parts_of_week
+from frametally.rules.week_parts import parts_of_week, shift
 from frametally_search.indexer import index_runs, repair_index
 
 DAY = "2026-01-01"
@@ -108,6 +108,22 @@ def everything(index: CountIndex) -> tuple[Any, ...]:
             for series in index.series()
         ],
     )
+
+
+def test_what_is_asked_in_one_moment_is_of_one_state_whatever_is_published_meanwhile(
+    new_index: Callable[[], CountIndex],
+) -> None:
+    index, other = new_index(), new_index()
+    assert other.publish(run(), [count(detections=7)], [coverage(frames=5)])
+    seen = everything(index)
+    with index.one_moment():
+        version = index.version()
+        assert other.publish(run(model="later"), [count(model="later")], [coverage(model="later")])
+        assert index.version() == version
+        with index.one_moment():
+            assert everything(index) == seen
+    assert index.version() != version
+    assert everything(index) == everything(other) != seen
 
 
 def test_places_are_counted_like_sources_and_are_no_models(index: CountIndex) -> None:
@@ -728,15 +744,15 @@ def test_only_the_chosen_parts_of_the_week_are_counted_and_filmed(index: CountIn
 def test_a_part_of_the_week_that_is_no_whole_base_interval_is_refused(index: CountIndex) -> None:
     query = CountQuery(model="m", base_interval_s=3600, week_parts=parts_of_week((495, 540), []))
     for ask in (index.histogram, index.week_hours, index.evidence):
-        with pytest.raises(Misconfigured, match="no multiple of the stored 3600 s"):
+        with pytest.raises(Misconfigured, match="not a multiple of the stored 3600 s"):
             ask(query)
 
 
 @pytest.mark.parametrize("offset_s", [1, 61, -59])
 def test_an_offset_that_is_no_multiple_of_the_base_is_refused(index: CountIndex, offset_s: int) -> None:
-    with pytest.raises(Misconfigured, match="no multiple of the stored 60 s"):
+    with pytest.raises(Misconfigured, match="is not a multiple of the stored 60 s"):
         index.histogram(CountQuery(model="m", base_interval_s=60, interval_s=3600, offset_ms=offset_s * 1000))
-    with pytest.raises(Misconfigured, match="no multiple of the stored 60 s"):
+    with pytest.raises(Misconfigured, match="is not a multiple of the stored 60 s"):
         index.week_hours(CountQuery(model="m", base_interval_s=60, offset_ms=offset_s * 1000))
 
 
@@ -859,7 +875,7 @@ def test_answers_are_those_of_a_plain_count(
         "to_ms": to_ms,
     }
     offset_ms = offset_minutes * MINUTE_MS
-    asked["week_parts"] = moved(parts_of_week(hours, weekdays), -offset_ms)
+    asked["week_parts"] = shift(parts_of_week(hours, weekdays), -offset_ms)
     histogram = index.histogram(
         CountQuery(
             model="m",

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from tests.fakes.memory import MemoryLog, MemoryStore
+from tests.fakes.records import make_announcement, make_frame
 
 from frametally import keys
 from frametally.errors import Misconfigured
@@ -35,18 +36,7 @@ def jpeg(number: int) -> bytes:
 
 def announce(store: ObjectStore, log: MemoryLog, number: int) -> FrameAnnouncement:
     data = jpeg(number)
-    frame = FrameAnnouncement(
-        image_path=keys.image_key("cam", 1000 * number, "ab" * 32, number),
-        source="cam",
-        frame_index=number,
-        captured_at_ms=1000 * number,
-        time_source="start_time",
-        width_px=64,
-        height_px=48,
-        bytes=len(data),
-        sha256=hashlib.sha256(data).hexdigest(),
-        media="ab" * 32,
-    )
+    frame = make_announcement(make_frame(1000 * number, number), data)
     store.put(frame.image_path, data)
     log.publish(TOPIC, [(b"", encode(frame))])
     return frame

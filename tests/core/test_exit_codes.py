@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -31,7 +32,7 @@ def test_an_uncaught_error_ends_with_the_code_of_nothing_else() -> None:
     ("done", "skipped", "code"), [(3, [], 0), (3, ["a"], PART_DONE), (0, ["a"], NOTHING_DONE)]
 )
 def test_skipped_work_has_a_code_of_its_own(done: int, skipped: list[str], code: int) -> None:
-    assert exit_code(done=done, skipped=skipped) == code
+    assert exit_code(done_count=done, skipped=skipped) == code
 
 
 @pytest.mark.parametrize(("command_code", "task_code"), [(0, 0), (PART_DONE, 0), (1, 1), (NOTHING_DONE, 1)])
@@ -64,7 +65,8 @@ def test_a_consumer_process_that_was_lost_is_no_skipped_work(monkeypatch: pytest
     report = ConsumeReport("model", frames=1, dead_letters=[Skipped("a frame", "it is broken")])
     monkeypatch.setattr(prepare, "prepare_model", lambda *_: None)
     monkeypatch.setattr(supervisor, "consume_with_workers", lambda *_, **__: (report, ["worker 1 was lost"]))
-    assert stages._consume_in_processes(Settings(), 2, True, lambda: False) == NOTHING_DONE
+    ports = SimpleNamespace(settings=Settings())
+    assert stages._consume_elsewhere(ports, 2, True, lambda: False) == NOTHING_DONE  # type: ignore[arg-type]
 
 
 def test_a_plug_in_that_took_nothing_over_is_no_skipped_work(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
 from tests.fakes.memory import MemoryStore
-from tests.fakes.records import DAY_MS, make_frame, make_manifest
+from tests.fakes.records import (
+    DAY_MS,
+    make_count,
+    make_coverage,
+    make_frame,
+    make_manifest,
+    make_run,
+    make_segment,
+)
 
 from frametally import keys
 from frametally.books.bars import NoSuchBar, find_bar
@@ -26,10 +34,9 @@ from frametally.opening import open_count_index, open_ledger, open_object_store
 from frametally.ports.count_index import CountIndex
 from frametally.ports.ledger import Ledger
 from frametally.process.reports import NoProgress
-from frametally.records import Coverage, Detection, FrameDetections, IntervalCount, Run, encode
+from frametally.records import Detection, FrameDetections, encode
 from frametally.rules.counted_boxes import CountedBoxes
 from frametally.rules.times import utc
-from frametally.segments.contents import encode_segment
 from frametally.settings.loading import load_settings
 from frametally.undo_records import Tombstone
 from frametally_cli.main import main
@@ -65,16 +72,7 @@ class Reading(MemoryStore):
 def put_segments(store: MemoryStore, segments: list[list[FrameDetections]]) -> None:
     first = 0
     for frames in segments:
-        data = encode_segment(
-            model=MODEL,
-            log_id="log",
-            topic="frames",
-            partition=0,
-            first_offset=first,
-            next_offset=first + len(frames),
-            frames=frames,
-            dead_letters=[],
-        )
+        data = make_segment(frames, (), first, model=MODEL, log_id="log")
         store.put(keys.segment_key(MODEL, "log", "frames", 0, first), data)
         first += len(frames)
 
@@ -224,33 +222,10 @@ def test_whatever_is_in_the_segments_the_total_is_that_of_counting_them_all(
 @pytest.fixture
 def index(tmp_path: Path) -> Iterator[CountIndex]:
     with closing(open_count_index(f"sqlite:///{tmp_path / 'index.sqlite'}")) as opened:
-        run = Run(
-            run_id="000001-0123456789abcdef",
-            sequence=1,
-            model=MODEL,
-            params="0" * 8,
-            interval_s=60,
-            day="1970-01-01",
-            prefix="p",
-            parts=[],
-            inputs_sha256="0" * 64,
-            frames=9,
-            duplicates_dropped=0,
-        )
-        of_all = {"model": MODEL, "source": "cam", "interval_s": 60}
-        coverage = [Coverage(**of_all, interval_start_ms=n * MINUTE_MS, frames=3) for n in (1, 2, 3)]
-        counts = [
-            IntervalCount(
-                **of_all,
-                label="car",
-                interval_start_ms=n * MINUTE_MS,
-                frames=3,
-                detections=n,
-                peak=1,
-                evidence=[],
-            )
-            for n in (1, 2)
-        ]
+        run = make_run(model=MODEL, day="1970-01-01", frames=9)
+        of_all: dict[str, Any] = {"model": MODEL, "source": "cam", "frames": 3}
+        coverage = [make_coverage(n * MINUTE_MS, **of_all) for n in (1, 2, 3)]
+        counts = [make_count(n * MINUTE_MS, "car", n, peak=1, evidence=[], **of_all) for n in (1, 2)]
         assert opened.publish(run, counts, coverage)
         yield opened
 
@@ -265,11 +240,15 @@ def test_a_bar_is_found_in_the_stored_interval_or_a_multiple(index: CountIndex) 
     ("asked", "error", "says"),
     [
         ({"start_ms": 1}, NoSuchBar, "begin at 0 and 60000 ms"),
-        ({"start_ms": 0}, NoSuchBar, "nothing of source cam is counted then; sources of pixels-1: cam"),
+        (
+            {"start_ms": 0},
+            NoSuchBar,
+            "nothing of source cam is counted at that time; sources of pixels-1: cam",
+        ),
         ({"start_ms": 60_000, "source": "gate"}, NoSuchBar, "nothing of source gate"),
-        ({"start_ms": 180_000}, NoSuchBar, "3 frames of cam were analysed then, none shows 'car'"),
+        ({"start_ms": 180_000}, NoSuchBar, "none of the 3 frames of cam analysed at that time shows 'car'"),
         ({"start_ms": 0, "interval_s": 90}, Misconfigured, "multiples of 60 s"),
-        ({"start_ms": 0, "model": "x"}, Misconfigured, "there are: pixels-1"),
+        ({"start_ms": 0, "model": "x"}, Misconfigured, "choose from: pixels-1"),
     ],
 )
 def test_a_bar_that_does_not_exist_says_so(
@@ -311,7 +290,9 @@ def test_where_nothing_is_counted_the_command_says_what_became_of_the_footage(
         assert main([*command, "--interval", "60", "--interval-start", utc(time_ms)]) == 2
         return capsys.readouterr().err
 
-    assert "The camera was away for 60.0 s of this time: connection refused." in explained_at(DAY_MS + 60_000)
+    assert "The camera was disconnected for 60.0 s of this time: connection refused." in explained_at(
+        DAY_MS + 60_000
+    )
     told = explained_at(DAY_MS)
     assert "60 frames are announced and not detected yet." in told
     assert "See `frametally status`." in told

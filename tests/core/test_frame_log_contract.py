@@ -261,7 +261,7 @@ def test_a_topic_that_is_not_there_is_named_with_the_remedy(log: FrameLog) -> No
         lambda: log.trim("nothing"),
     ]
     for call in calls:
-        with pytest.raises(NoSuchTopic, match="no topic 'nothing': produce something first"):
+        with pytest.raises(NoSuchTopic, match="no topic 'nothing': run `frametally produce` first"):
             call()
     with pytest.raises(Misconfigured, match="at least 1"):
         log.create_topic("nothing", 0)

@@ -125,7 +125,7 @@ def test_a_hole_in_which_the_camera_was_away_says_why_and_for_how_long(books: Bo
     books.medium(200, 219, media=OTHER, kind="video", live=minute(180, outage))
     books.detect(range(60))
     assert kinds(found := reasons(books, 60, 200)) == [("camera_away", 0)]
-    assert found[0].words == "The camera was away for 140.0 s of this time: connection refused."
+    assert found[0].words == "The camera was disconnected for 140.0 s of this time: connection refused."
     assert kinds(reasons(books, 90, 120)) == [("camera_away", 0)]  # no minute of its own begins in it
 
 
@@ -140,7 +140,7 @@ def test_an_outage_that_nobody_ended_goes_on_until_there_is_footage_again(books:
         ("camera_away", 0),
         ("nothing_produced", 0),
     ]
-    assert found[1].words == "The camera was away for 240.0 s of this time: said nothing for 5 s."
+    assert found[1].words == "The camera was disconnected for 240.0 s of this time: said nothing for 5 s."
 
 
 def test_several_outages_of_a_hole_are_added_up_and_the_longest_says_why(books: Books) -> None:
@@ -152,7 +152,8 @@ def test_several_outages_of_a_hole_are_added_up_and_the_longest_says_why(books: 
     books.medium(0, 9, kind="video", live=minute(0, *outages))
     [_, away, _] = reasons(books, 0, 400)
     assert (
-        away.words == "The camera was away for 130.0 s of this time, 2 times; the longest: asks for a log-in."
+        away.words
+        == "The camera was disconnected for 130.0 s of this time, 2 times; the longest: asks for a log-in."
     )
 
 
@@ -180,7 +181,7 @@ def test_how_outages_overlap_and_in_which_order_they_come_does_not_matter(
         books.medium(0, 0, kind="video", live=minute(0, *outages))
         of_hole = reasons(books, 0, 400)
         [words] = [one.words for one in of_hole if one.kind == "camera_away"]
-        assert f" away for {len(away):.1f} s of this time" in words
+        assert f" disconnected for {len(away):.1f} s of this time" in words
         longest = {why for from_s, to_s, why in outages if min(to_s, 400) - from_s == longest_s}
         assert words.removesuffix(".").rpartition(": ")[2] in longest
         said.add(tuple(of_hole))

@@ -42,7 +42,7 @@ ALIKE = {"answers", "endpoints", "records", "routes", "tables"}
 # From the top of the house to its ground: a room imports from its own floor and from those below.
 FLOORS = (
     ("frametally_alerts", "frametally_gold", "frametally_live"),
-    ("frametally_accounts", "frametally_traffic", "frametally_videos"),
+    ("frametally_accounts", "frametally_accuracy", "frametally_traffic", "frametally_videos"),
     ("frametally_cli",),
     ("frametally_models",),
     (
@@ -67,8 +67,8 @@ FLOORS = (
     ),
     ("frametally.ports",),
     (
-        "frametally.backup_records",
         "frametally.files",
+        "frametally.history_records",
         "frametally.keys",
         "frametally.live_records",
         "frametally.process",

@@ -126,7 +126,7 @@ def test_what_is_damaged_is_told_by_a_comparison_and_mended_from_the_store(
         else:
             [told] = map(str, found.differences)
             assert "index, 2026-01-01 (m, 60 s): " in told
-            assert told.endswith("gate: not what the part files say")
+            assert told.endswith("gate: differs from the part files")
         assert len(repair_index(store=store, index=index, progress=NoProgress())) == 1
         assert not index_runs(store=store, index=index, progress=NoProgress()).skipped
         assert check_index(store, index, NoProgress()) == (1, [], [])
@@ -173,7 +173,7 @@ def test_doctor_deep_names_each_day_of_the_index_that_differs_from_its_part_file
     assert cli.main(["doctor", "--deep", "--json", "--data-dir", str(data)]) == 2
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert [(row["name"], row["value"], row["remedy"]) for row in rows if row["area"] == "index"][1:] == [
-        ("2026-01-01 (m, 60 s)", "gate: not what the part files say", "run `frametally index --repair`"),
+        ("2026-01-01 (m, 60 s)", "gate: differs from the part files", "run `frametally index --repair`"),
         ("days", "1 days compared with their part files", ""),
     ]
     assert cli.main(["index", "--repair", "--data-dir", str(data)]) == 0
@@ -193,7 +193,7 @@ def test_damage_that_sqlite_itself_cannot_spell_is_one_line(
     data = path.read_bytes()
     assert b"CREATE TABLE" in data
     path.write_bytes(data.replace(b"CREATE TABLE", b"CRE\xc1TE TABLE"))
-    damaged = pytest.raises(Misconfigured, match="is damaged or no SQLite file")
+    damaged = pytest.raises(Misconfigured, match="is damaged or not a SQLite file")
     with damaged as told, closing(open_it(f"sqlite:///{path}")) as book:
         book.check()
     assert "\n" not in str(told.value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import struct
 
@@ -12,13 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
 from tests.fakes.memory import MemoryStore
+from tests.fakes.records import make_announcement, make_frame
 
-from frametally import keys
 from frametally.errors import Poison
 from frametally.files import jpeg_header
 from frametally.files.jpeg_header import check_scans, jpeg_size_px
 from frametally.files.opencv import decode_image, decode_pixels
-from frametally.records import FrameAnnouncement
 from frametally.segments.stored_frame import BadFrame, read_frame
 
 START_OF_SCAN, END = b"\xff\xda", b"\xff\xd9"
@@ -120,19 +118,7 @@ def test_no_whole_picture_is_refused_however_little_is_in_it(
 
 def test_a_stored_frame_that_would_take_too_long_is_a_dead_letter() -> None:
     data = with_scans(500)
-    sha256 = hashlib.sha256(data).hexdigest()
-    frame = FrameAnnouncement(
-        image_path=keys.image_key("cam", 0, sha256, 0),
-        media=sha256,
-        source="cam",
-        frame_index=0,
-        captured_at_ms=0,
-        time_source="exif",
-        width_px=64,
-        height_px=48,
-        bytes=len(data),
-        sha256=sha256,
-    )
+    frame = make_announcement(make_frame(0), data)
     store = MemoryStore()
     store.put(frame.image_path, data)
     with pytest.raises(BadFrame, match="its pixels come in more than 100 scans") as refused:

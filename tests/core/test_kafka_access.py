@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
 from frametally.adapters.kafka import probe as kafka_probe
 from frametally.adapters.kafka.access import KafkaAccess, read_kafka_access
@@ -19,6 +18,7 @@ from frametally.adapters.kafka.probe import check_reachable
 from frametally.errors import Misconfigured, Retryable
 from frametally.opening import open_frame_log
 from frametally.settings.access import LogAccess
+from frametally.settings.fields import SecretStr
 
 ME: dict[str, Any] = {"user": "me", "password": SecretStr("hush")}
 
@@ -101,9 +101,9 @@ def test_settings_win_over_the_file_and_the_url_over_its_servers(
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("security.protocol=TLS", "security.protocol=TLS: frametally can do PLAINTEXT"),
-        ("sasl.mechanisms=GSSAPI", "sasl.mechanisms=GSSAPI: frametally can do PLAIN"),
-        ("request.timeout.ms=soon", "request.timeout.ms=soon: a number of milliseconds"),
+        ("security.protocol=TLS", "security.protocol=TLS: frametally supports PLAINTEXT"),
+        ("sasl.mechanisms=GSSAPI", "sasl.mechanisms=GSSAPI: frametally supports PLAIN"),
+        ("request.timeout.ms=soon", "request.timeout.ms=soon: give a number of milliseconds"),
         ("sasl.username=me", "needs a name and a password"),
     ],
 )
@@ -167,7 +167,7 @@ def strange_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bytes 
     [
         (None, Retryable, "does not answer"),
         (b"", Retryable, "hung up"),
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n", Misconfigured, "does not answer as Kafka does"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", Misconfigured, "does not answer like Kafka"),
     ],
 )
 def test_a_server_that_is_no_kafka_is_told_from_one_that_is_away(
@@ -186,5 +186,5 @@ def test_one_server_that_may_come_back_is_reason_enough_to_wait(
 
 
 def test_a_host_whose_name_is_not_known_is_away_as_a_container_that_is_stopped_is() -> None:
-    with pytest.raises(Retryable, match=r"kafka\.invalid:9092: that host .* or check FRAMETALLY_LOG_URL"):
+    with pytest.raises(Retryable, match=r"kafka\.invalid:9092: unknown host .* or check FRAMETALLY_LOG_URL"):
         check_reachable(read_kafka_access("kafka://kafka.invalid:9092"))

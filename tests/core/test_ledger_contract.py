@@ -17,7 +17,15 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 from tests.examples import examples
 from tests.fakes.memory import MemoryStore
-from tests.fakes.records import before_checksums, make_coverage, make_frame, make_manifest, make_run
+from tests.fakes.records import (
+    before_checksums,
+    make_announcement,
+    make_coverage,
+    make_frame,
+    make_manifest,
+    make_run,
+    make_segment,
+)
 
 from frametally import keys
 from frametally.adapters.sql.ledger import tables
@@ -27,11 +35,10 @@ from frametally.ports.ledger import Ledger, SegmentPart
 from frametally.process.reports import NoProgress
 from frametally.records import (
     DeadLetter,
-    FrameAnnouncement,
     FrameDetections,
     encode,
 )
-from frametally.segments.contents import encode_segment, list_segments, read_segment
+from frametally.segments.contents import list_segments, read_segment
 from frametally.settings.access import ServerAccess
 from frametally.undo_records import DroppedDeadLetter, Tombstone
 
@@ -93,21 +100,9 @@ def letter(offset: int, at: int | None) -> DeadLetter:
     if at is None:
         return DeadLetter(offset=offset, message=b"{", stage="parse", cause="malformed", reason="no JSON")
     meant = frame(at)
-    announced = FrameAnnouncement(
-        image_path=meant.image_path,
-        source=meant.source,
-        frame_index=at,
-        captured_at_ms=meant.captured_at_ms,
-        time_source="start_time",
-        width_px=64,
-        height_px=48,
-        bytes=1,
-        sha256="0" * 64,
-        media=meant.media,
-    )
     return DeadLetter(
         offset=offset,
-        message=encode(announced),
+        message=encode(make_announcement(meant)),
         source=meant.source,
         image_path=meant.image_path,
         stage="fetch",
@@ -125,17 +120,7 @@ def put_segment(
 ) -> str:
     letters = letters or []
     key = keys.segment_key(model, LOG, TOPIC, 0, first)
-    data = encode_segment(
-        model=model,
-        log_id=LOG,
-        topic=TOPIC,
-        partition=0,
-        first_offset=first,
-        next_offset=first + len(frames) + len(letters),
-        frames=frames,
-        dead_letters=letters,
-    )
-    store.put(key, data)
+    store.put(key, make_segment(frames, letters, first, model=model, log_id=LOG, topic=TOPIC))
     return key
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from frametally.errors import Misconfigured
 from frametally.settings.loading import load_settings
-from frametally_cli.checkup.settings import setting_rows
+from frametally_cli.checkup.machine import setting_rows
 from frametally_cli.console.output import plain
 
 SEEDS = {
@@ -66,8 +66,11 @@ def test_ours_win_and_a_password_goes_to_no_other_server_than_it_was_set_for(
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        ({"FRAMETALLY_MAIL_TO": "nobody"}, "FRAMETALLY_MAIL_TO=nobody: 'nobody' is no address"),
-        ({"EMAIL_RECEIVER": "a@b.example,<x>"}, "EMAIL_RECEIVER=a@b.example,<x>: '<x>' is no address"),
+        ({"FRAMETALLY_MAIL_TO": "nobody"}, "FRAMETALLY_MAIL_TO=nobody: 'nobody' is not an e-mail address"),
+        (
+            {"EMAIL_RECEIVER": "a@b.example,<x>"},
+            "EMAIL_RECEIVER=a@b.example,<x>: '<x>' is not an e-mail address",
+        ),
         ({"EMAIL_RECEIVER": "a@b.example\r\nBcc: c@d.example"}, "EMAIL_RECEIVER="),
         ({"FRAMETALLY_MAIL_FROM": "a b@c.example"}, "FRAMETALLY_MAIL_FROM=a b@c.example: "),
         ({"FRAMETALLY_SMTP_URL": "mail.example.org"}, "FRAMETALLY_SMTP_URL=mail.example.org: name a server"),

@@ -116,8 +116,7 @@ def test_pixels_of_any_format_can_be_decoded_by_whoever_checked_the_size() -> No
 
 
 def test_opencv_itself_is_bounded_where_the_setting_ends_and_keeps_quiet() -> None:
-    limits = Settings.model_fields["max_image_megapixels"].metadata
-    [bound] = [limit.le for limit in limits if hasattr(limit, "le")]
+    bound = Settings.model_fields["max_image_megapixels"].bounds["le"]
     code = """
 import os
 from frametally.files.opencv import decode_pixels

@@ -139,7 +139,7 @@ def test_every_step_kept_or_not_in_one_batch_or_many_gives_one_answer(
 
     packed = answers()
     kept = answers()
-    index._kept = KeptCells(most_bytes=400)  # about a run: batches, and nothing stays for long
+    index._kept_cells = KeptCells(most_bytes=400)  # about a run: batches, and nothing stays for long
     in_batches = answers()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sql_kept_cells, "_SLOTS_AT_ONCE", 1)
@@ -183,7 +183,7 @@ def test_what_another_process_publishes_is_seen_at_once(opened: list[SqlIndex]) 
         assert [one.source for one in reader.sources("m")] == ["gate"]
         assert [bar.detections for bar in whole(reader)[3]] == [number]
     assert whole(reader) == whole(writer)
-    assert len({key[:2] for key in reader._kept._kept}) == 1
+    assert len({key[:2] for key in reader._kept_cells._cells}) == 1
 
 
 def test_a_database_made_anew_with_the_same_numbers_is_not_taken_for_the_one_before(
@@ -216,7 +216,7 @@ def test_no_more_is_kept_than_was_said_and_the_least_lately_asked_for_goes_first
     for day in range(3):
         start_ms = FIRST_MS + day * DAY_MS
         index.publish(run_of(start_ms), [count(start_ms, "car", "gate")], [cover(start_ms, "gate")])
-    one = index._kept
+    one = index._kept_cells
 
     def ask(day: int) -> None:
         start_ms = FIRST_MS + day * DAY_MS
@@ -227,12 +227,12 @@ def test_no_more_is_kept_than_was_said_and_the_least_lately_asked_for_goes_first
         )
 
     ask(0)
-    index._kept = kept = KeptCells(most_bytes=2 * one._bytes)
+    index._kept_cells = kept = KeptCells(most_bytes=2 * one._bytes)
     for day in (0, 1, 0, 2):
         ask(day)
         assert kept._bytes <= 2 * one._bytes
-        assert kept._bytes == sum(hours.bytes for hours in kept._kept.values())
-    assert sorted(number for number, *_ in kept._kept) == [1, 3]
+        assert kept._bytes == sum(hours.bytes for hours in kept._cells.values())
+    assert sorted(number for number, *_ in kept._cells) == [1, 3]
 
 
 def test_a_read_that_is_ended_at_its_limit_goes_on_where_it_was_the_next_time(
@@ -256,7 +256,7 @@ def test_a_read_that_is_ended_at_its_limit_goes_on_where_it_was_the_next_time(
     monkeypatch.setattr(KeptCells, "_load", slow)
     with pytest.raises(TookTooLong):
         index.labels("m")
-    assert len(index._kept._kept) == 2
+    assert len(index._kept_cells._cells) == 2
     assert index.labels("m") == [("car", 9)]
     assert len(loaded) == 4
 

@@ -21,7 +21,7 @@ from frametally.plugins import hooks, plugins
 assert gone.isdisjoint(plugin.name for plugin in plugins())
 from frametally_hadoop.planning.counting_steps import counting_steps
 from frametally_hadoop.running.bundle import write_bundle
-from frametally_web.endpoints.parameters import CHART
+from frametally_web.requests.query import CHART
 assert counting_steps() == ()
 assert "zone" not in [parameter.name for parameter in CHART]
 assert not [name for name in zipfile.ZipFile(write_bundle(Path(sys.argv[1]))).namelist() if "traffic" in name]

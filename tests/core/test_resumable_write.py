@@ -156,7 +156,7 @@ def test_what_nobody_sent_becomes_no_object(store: ObjectStore) -> None:
     write = store.resumable(KEY, PART)
     write.append(b"", at_byte=0)
     assert write.flush() == 0
-    with pytest.raises(Poison, match="begin anew"):
+    with pytest.raises(Poison, match="start again"):
         write.finish()
     assert list(store.list("")) == []
 
@@ -228,9 +228,9 @@ def test_of_8_that_finish_one_write_at_once_one_makes_the_object(store: ObjectSt
 
 @pytest.mark.parametrize("key", ESCAPES, ids=ascii)
 def test_a_key_that_escapes_the_store_takes_no_write(store: ObjectStore, key: str) -> None:
-    with pytest.raises(Poison, match="no relative path"):
+    with pytest.raises(Poison, match="relative path"):
         store.resumable(key, PART)
-    with pytest.raises(Poison, match="no relative path"):
+    with pytest.raises(Poison, match="relative path"):
         store.resumable(KEY, key)
 
 

@@ -14,7 +14,6 @@ from frametally.rules.current_run import is_newer
 from frametally.rules.evidence import busiest
 from frametally.rules.frame_bitmap import FrameBitmap
 from frametally.rules.objects import is_fast_enough, why_unknown
-from frametally.rules.record_limits import MOST_TIME_MS, RECORD_VERSION
 from frametally.rules.times import (
     DAY_MS,
     DAY_S,
@@ -22,7 +21,9 @@ from frametally.rules.times import (
     HOUR_MS,
     HOUR_S,
     MONDAY_TO_1970_MS,
+    MOST_TIME_MS,
     NEXT_MS,
+    RECORD_VERSION,
     WEEK_MS,
     WEEK_S,
     days_of_span,
@@ -61,7 +62,7 @@ def test_a_box_counts_from_its_limits_on(limits: CountedBoxes, detection: Detect
 
 
 def test_limits_are_whole_units_not_below_what_people_write_and_each_label_once() -> None:
-    boxes = CountedBoxes.of(min_confidence=0.07, min_side_px=1.51, labels=" car, bus,,car")
+    boxes = CountedBoxes.from_limits(min_confidence=0.07, min_side_px=1.51, labels=" car, bus,,car")
     assert boxes == CountedBoxes(700, 16, ("bus", "car"))
 
 

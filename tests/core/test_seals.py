@@ -22,12 +22,14 @@ from tests.fakes.records import (
     make_frame,
     make_manifest,
     make_run,
+    make_segment,
 )
 
 from frametally import keys
 from frametally.books.quality_reports import QualityReport
 from frametally.books.runs import read_paths, read_run, read_tracks
 from frametally.errors import FrametallyError, Poison
+from frametally.history_records import HistoryEntry, HistoryReason, RunHistory
 from frametally.media.manifests import list_manifests, list_tombstones
 from frametally.process.reports import NoProgress
 from frametally.records import (
@@ -44,12 +46,12 @@ from frametally.records import (
 )
 from frametally.rules.seals import sealed, unsealed
 from frametally.segment_records import SegmentHeader
-from frametally.segments.contents import decode_segment, encode_segment, read_header, read_source
+from frametally.segments.contents import decode_segment, read_header, read_source
 from frametally.settings.loading import load_settings
-from frametally.undo_records import Correction, DroppedDeadLetter, Tombstone
+from frametally.undo_records import Correction, DroppedDeadLetter, FootageChange, Tombstone
+from frametally_cli.commands.doctor import check_records
 from frametally_cli.options.ports import open_ports
-from frametally_cli.scrub.small_records import check_records
-from frametally_hadoop.job.input.reading import read_blocks
+from frametally_hadoop.job.reading import read_blocks
 
 SEGMENT = keys.segment_key("pixels-1", "log-1", "frames", 0, 0)
 STONE = Tombstone(
@@ -69,6 +71,7 @@ RECORDS: list[SealedRecord] = [
         time_source="exif",
         delete_images=False,
     ),
+    FootageChange(what="retime", id="0123456789ab", target="cam", media=[make_manifest(1)], shifts_ms=[5]),
     DroppedDeadLetter(segment=SEGMENT, offset=5),
     AutoDetector(backend="opencv"),
     make_run(),
@@ -86,6 +89,23 @@ RECORDS: list[SealedRecord] = [
         checks=[],
         frames_by_source={"cam": 1},
     ),
+    RunHistory(
+        run_id="000001-" + "5" * 16,
+        model="m",
+        params="0" * 8,
+        interval_s=60,
+        day="2026-01-01",
+        entries=[
+            HistoryEntry(
+                sequence=1,
+                run_id="000001-" + "5" * 16,
+                params="0" * 8,
+                reasons=[HistoryReason(kind="first")],
+                differences={"cam": {"": {8: 1}, "car": {8: 2}}},
+            )
+        ],
+        segments_to={"log-1/frames-0": 0},
+    ),
 ]
 for module in of_capabilities("sealed_records"):
     RECORDS += module.RECORDS
@@ -95,16 +115,7 @@ def segment() -> bytes:
     boxes = [Detection(label="car", confidence=0.9643, box=(1.0, 2.0, 3.0, 4.0))]
     frames = [make_frame(DAY_MS + n, n, boxes, source=source) for source in ("cam", "yard") for n in range(2)]
     letters = [DeadLetter(offset=4, message=b"?", stage="parse", cause="malformed", reason="no JSON")]
-    return encode_segment(
-        model="pixels-1",
-        log_id="log-1",
-        topic="frames",
-        partition=0,
-        first_offset=0,
-        next_offset=5,
-        frames=frames,
-        dead_letters=letters,
-    )
+    return make_segment(frames, letters)
 
 
 def every_flip(data: bytes) -> Iterator[bytes]:
@@ -150,7 +161,7 @@ def test_a_field_that_a_newer_release_added_and_sealed_is_ignored(record: Sealed
 
 @pytest.mark.parametrize("record", [*RECORDS, STONE], ids=named)
 def test_a_record_that_lies_under_another_key_is_refused(record: SealedRecord) -> None:
-    with pytest.raises(Poison, match=r"elsewhere\.json: it says of itself that it is"):
+    with pytest.raises(Poison, match=r"elsewhere\.json: it names itself"):
         decode_at("elsewhere.json", encode(record), type(record))
 
 
@@ -262,7 +273,7 @@ def test_what_lies_in_a_folder_of_records_and_is_none_is_passed_over() -> None:
 
 def test_doctor_reads_each_record_as_what_it_is_and_names_each_that_is_damaged(tmp_path: Path) -> None:
     with open_ports(load_settings(data_dir=tmp_path)) as ports:
-        own_checks = (Run, QualityReport)  # which the check of runs reads
+        own_checks = (Run, QualityReport, RunHistory)  # which the check of runs reads
         small = [record for record in RECORDS if not isinstance(record, own_checks)]
         for record in small:
             ports.store.put(record.key, encode(record))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.fakes.memory import MemoryStore
-from tests.fakes.records import make_frame
+from tests.fakes.records import make_frame, make_segment
 
 from frametally import keys
 from frametally.books.evidence import find_line
@@ -24,7 +24,6 @@ from frametally.segments.contents import (
     CutShort,
     check_belongs,
     decode_segment,
-    encode_segment,
     list_segments,
     read_header,
     read_segment,
@@ -50,16 +49,7 @@ def letter(offset: int) -> DeadLetter:
 
 
 def segment(frames: list[FrameDetections], dead_letters: list[DeadLetter], first_offset: int = 0) -> bytes:
-    return encode_segment(
-        model=MODEL,
-        log_id=LOG,
-        topic=TOPIC,
-        partition=0,
-        first_offset=first_offset,
-        next_offset=first_offset + len(frames) + len(dead_letters),
-        frames=frames,
-        dead_letters=dead_letters,
-    )
+    return make_segment(frames, dead_letters, first_offset, model=MODEL, log_id=LOG, topic=TOPIC)
 
 
 FRAMES = [frame(source, t) for source in ("b-cam", "a-cam") for t in (5_000, 1_000, 3_000)]

@@ -15,7 +15,7 @@ from frametally.errors import FrametallyError, Misconfigured, Retryable
 from frametally.opening import open_object_store
 from frametally.settings.access import StoreAccess
 from frametally_cli import main as cli
-from frametally_cli.servers.bucket import STAGES, policy, set_up_store, write_policies
+from frametally_cli.bucket import STAGES, policy, set_up_store, write_policies
 
 POLICIES = Path(__file__).resolve().parents[2] / "cloud-services" / "s3"
 
@@ -39,9 +39,9 @@ def test_a_store_of_files_needs_no_setting_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     url = (tmp_path / "store").as_uri()
-    assert set_up_store(url, StoreAccess()) == [f"store: {url} needs no setting up"]
+    assert set_up_store(url, StoreAccess()) == [f"store: {url} needs no setup"]
     assert cli.main(["setup", "--data-dir", str(tmp_path)]) == 0
-    assert "needs no setting up" in capsys.readouterr().out
+    assert "needs no setup" in capsys.readouterr().out
 
 
 def test_without_boto3_setting_up_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,11 +59,15 @@ def test_a_store_that_is_full_is_waited_for_and_another_refusal_keeps_its_word()
     def said(code: str) -> FrametallyError:
         error = PermissionDeniedError(f"status code: 403 Forbidden: <Code>{code}</Code>")
         return failure(
-            error, done="written", what="images/a.jpg", key="images/a.jpg", place="s3://frames at AWS"
+            error,
+            verb="written",
+            object_name="images/a.jpg",
+            key="images/a.jpg",
+            place="s3://frames at AWS",
         )
 
     assert isinstance(said("QuotaExceeded"), Retryable)
-    assert "no room left for images/a.jpg (QuotaExceeded)" in str(said("QuotaExceeded"))
+    assert "no space left for images/a.jpg (QuotaExceeded)" in str(said("QuotaExceeded"))
     assert isinstance(said("AllAccessDisabled"), Misconfigured)
     assert "may not be written (AllAccessDisabled): give this key the right s3:PutObject" in str(
         said("AllAccessDisabled")

@@ -19,7 +19,7 @@ from sqlalchemy.schema import CreateTable
 from tests.fakes.records import make_count, make_coverage, make_run
 
 from frametally.adapters.sql import engine as sql_engine
-from frametally.adapters.sql import query_time_limit as sql_limits
+from frametally.adapters.sql import engine as sql_limits
 from frametally.adapters.sql.index import counts as sql_index
 from frametally.adapters.sql.index import sums as sql_sums
 from frametally.adapters.sql.index import tables as sql_tables
@@ -152,7 +152,7 @@ def test_another_kind_of_file_in_its_place_is_named_until_it_is_gone(
     path.with_name("other").write_bytes(b"not a database, but a long text " * 99)
     path.with_name("other").replace(path)
     for _ in range(2):
-        with pytest.raises(Misconfigured, match="is damaged or no SQLite file"):
+        with pytest.raises(Misconfigured, match="is damaged or not a SQLite file"):
             index.series()
     path.unlink()
     assert index.series() == []
@@ -219,7 +219,7 @@ def test_an_answer_with_too_many_bars_is_refused_with_the_remedy(
     index = opened(path)
     records = [make_coverage(n * 60_000) for n in range(3)]
     index.publish(RUN, [], records)
-    with pytest.raises(Misconfigured, match="ask for a longer interval or a shorter range"):
+    with pytest.raises(Misconfigured, match="choose a longer interval or a shorter range"):
         index.histogram(CountQuery(model="m", base_interval_s=60, interval_s=60))
     coverage = index.histogram(CountQuery(model="m", base_interval_s=60, interval_s=120)).coverage
     assert [(one.start_ms, one.frames) for one in coverage] == [(0, 2), (120_000, 1)]

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from pydantic import SecretStr
 from sqlalchemy import event
 from sqlalchemy.exc import DataError, OperationalError, ProgrammingError
 
@@ -18,6 +17,7 @@ from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.opening import open_count_index, open_ledger
 from frametally.process.time_limit import time_limit
 from frametally.settings.access import ServerAccess
+from frametally.settings.fields import SecretStr
 
 SECRET = "never-shown-0815"  # noqa: S105 - it opens nothing
 OPEN: list[Callable[..., object]] = [open_count_index, open_ledger]
@@ -25,7 +25,7 @@ OPEN: list[Callable[..., object]] = [open_count_index, open_ledger]
 
 @pytest.fixture
 def index_server() -> SqlServer:
-    return SqlServer("postgresql://db.test/x", None, what="count index", setting="FRAMETALLY_INDEX_URL")
+    return SqlServer("postgresql://db.test/x", None, part="count index", setting="FRAMETALLY_INDEX_URL")
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_name_password_and_query_are_in_no_message() -> None:
     server = SqlServer(
         "postgresql://db.test:5433/x?sslmode=require",
         access,
-        what="ledger",
+        part="ledger",
         setting="FRAMETALLY_LEDGER_URL",
     )
     assert server.name == "postgresql://db.test:5433/x"
@@ -85,7 +85,7 @@ def test_with_a_ca_file_the_server_must_show_a_certificate_of_that_authority_wit
 ) -> None:
     access = ServerAccess(ca_file=Path("/etc/ca.pem"))
     server = SqlServer(
-        f"postgresql://db.test/x{query}", access, what="ledger", setting="FRAMETALLY_LEDGER_URL"
+        f"postgresql://db.test/x{query}", access, part="ledger", setting="FRAMETALLY_LEDGER_URL"
     )
     engine = server.open()
     assert engine.url.query == {"sslmode": "verify-full", "sslrootcert": "/etc/ca.pem"}
@@ -103,7 +103,7 @@ def test_with_a_ca_file_the_server_must_show_a_certificate_of_that_authority_wit
         (
             "failed to resolve host 'x': [Errno -2] Name or service not known",
             Retryable,
-            "away, or the name is wrong; start it, or check FRAMETALLY_INDEX_URL",
+            "it is down, or the name is wrong; start it, or check FRAMETALLY_INDEX_URL",
         ),
         (
             "failed to resolve host 'x': [Errno -3] Temporary failure in name resolution",

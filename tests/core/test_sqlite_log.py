@@ -394,7 +394,7 @@ def test_a_file_that_is_no_sqlite_file_or_damaged_is_refused_and_left_alone(
     tmp_path: Path, url: str, content: bytes
 ) -> None:
     (tmp_path / "log.sqlite").write_bytes(content)
-    refused(url, r"log.sqlite is damaged or no SQLite file .*move it away")
+    refused(url, r"log.sqlite is damaged or not a SQLite file .*move it away")
     assert (tmp_path / "log.sqlite").read_bytes() == content
 
 

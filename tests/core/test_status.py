@@ -6,15 +6,25 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
 from tests.fakes.memory import MemoryLog, MemoryStore
-from tests.fakes.records import before_checksums
+from tests.fakes.records import (
+    before_checksums,
+    make_coverage,
+    make_frame,
+    make_manifest,
+    make_run,
+    make_segment,
+    put_run,
+)
 
 from frametally import keys
 from frametally.books.status import Status, read_status
@@ -27,17 +37,13 @@ from frametally.process.reports import Progress
 from frametally.records import (
     Coverage,
     DeadLetter,
-    FrameDetections,
-    MediaManifest,
-    Run,
     encode,
 )
 from frametally.rules.counted_boxes import COUNTING_VERSION
 from frametally.rules.times import utc
-from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings, load_settings
 from frametally_cli import main as cli
-from frametally_cli.console.status import print_status
+from frametally_cli.commands.status import print_status
 from frametally_cli.options import ports
 from frametally_cli.stages import looking
 
@@ -60,20 +66,8 @@ class House:
         self.ledger = open_ledger(self.settings.ledger_url)
 
     def manifest(self, expected: int, announced: int, **changes: object) -> None:
-        fields = {
-            "sha256": MEDIUM,
-            "name": "cam.mp4",
-            "source": "cam",
-            "source_name": "Cam",
-            "kind": "video",
-            "time_source": "start_time",
-            "sampling": "5",
-            "frames_expected": expected,
-            "frames_put": announced,
-            "frames_announced": announced,
-            "state": "complete",
-        }
-        manifest = MediaManifest(**(fields | changes))  # type: ignore[arg-type]
+        changes = {"frames_expected": expected} | changes
+        manifest = msgspec.structs.replace(make_manifest(announced), **changes)
         self.store.put(keys.media_key(MEDIUM), encode(manifest))
 
     def announced(self, messages: int, committed: int) -> None:
@@ -86,22 +80,7 @@ class House:
         consumer.close()
 
     def segment(self, first: int, nxt: int, dead: tuple[int, ...] = ()) -> None:
-        frames = [
-            FrameDetections(
-                image_path=keys.image_key("cam", 1_000 * offset, MEDIUM, offset),
-                source="cam",
-                frame_index=offset,
-                captured_at_ms=1_000 * offset,
-                time_source="start_time",
-                width_px=64,
-                height_px=48,
-                media=MEDIUM,
-                model=MODEL,
-                detections=[],
-            )
-            for offset in range(first, nxt)
-            if offset not in dead
-        ]
+        frames = [make_frame(1_000 * offset, offset) for offset in range(first, nxt) if offset not in dead]
         letters = [
             DeadLetter(
                 offset=offset,
@@ -113,42 +92,16 @@ class House:
             )
             for offset in dead
         ]
-        data = encode_segment(
-            model=MODEL,
-            log_id=self.log.log_id(TOPIC),
-            topic=TOPIC,
-            partition=0,
-            first_offset=first,
-            next_offset=nxt,
-            frames=frames,
-            dead_letters=letters,
-        )
+        data = make_segment(frames, letters, first, log_id=self.log.log_id(TOPIC))
         self.store.put(keys.segment_key(MODEL, self.log.log_id(TOPIC), TOPIC, 0, first), data)
 
     def run(self, frames: int, *, indexed: bool, version: int = COUNTING_VERSION) -> None:
-        day, params = "1970-01-01", "0" * 8
-        coverage = Coverage(
-            model=MODEL, source="cam", interval_start_ms=0, interval_s=INTERVAL_S, frames=frames
-        )
-        run_id = "000001-0123456789abcdef"
-        prefix = keys.run_folder(MODEL, params, INTERVAL_S, day, run_id)
-        run = Run(
-            run_id=run_id,
-            sequence=1,
-            model=MODEL,
-            params=params,
-            interval_s=INTERVAL_S,
-            day=day,
-            prefix=prefix,
-            parts=["part-00000"],
-            inputs_sha256="0" * 64,
-            frames=frames,
-            duplicates_dropped=0,
-            settings={"counting_version": version} if version else {},
-        )
-        self.store.put(f"{prefix}/part-00000", b'["coverage","cam",0]\t' + encode(coverage) + b"\n")
-        self.store.put(f"{prefix}/_SUCCESS", b"")
-        self.store.put(keys.run_pointer_key(MODEL, params, INTERVAL_S, day, 1), encode(run))
+        coverage = make_coverage(0, frames, model=MODEL, source="cam")
+        run = make_run(model=MODEL, day="1970-01-01", frames=frames)
+        settings = {"counting_version": version} if version else {}
+        run = msgspec.structs.replace(run, settings=settings)
+        self.store.put(f"{run.prefix}/_SUCCESS", b"")
+        put_run(self.store, run, [], [coverage])
         if indexed:
             assert self.index.publish(run, [], [coverage])
 
@@ -192,10 +145,10 @@ def test_all_frames_everywhere_is_settled(house: House) -> None:
     ("fill", "says"),
     [
         (lambda house: house.manifest(5, 3, state="producing"), "2 frames to announce"),
-        (lambda house: house.manifest(5, 5, state="producing"), "a medium has not been read to its end; run"),
+        (lambda house: house.manifest(5, 5, state="producing"), "a medium was not read to its end; run"),
         (
             lambda house: house.manifest(5, 5, state="producing", live=LIVE),
-            "its camera is not over; it goes on",
+            "its camera is still recording a minute; it goes on",
         ),
         (lambda house: house.announced(5, 2), "3 messages to detect"),
         (lambda house: None, "5 frames to count"),
@@ -224,7 +177,7 @@ def test_days_of_an_earlier_version_are_named_before_they_are_counted_again(
     status = house.status()
     assert (status.exit_code, status.broken) == (4, [])
     assert status.behind == [
-        "1 days were counted by the rules of an earlier version; `frametally aggregate "
+        "1 days were counted by an earlier version's rules; `frametally aggregate "
         "--interval 60` counts them again, and their numbers may change: 1970-01-01"
     ]
 
@@ -504,7 +457,7 @@ def test_status_prints_json_or_a_table_and_exits_with_its_verdict(
     assert cli.main([*arguments, "--json", "--watch"]) == 2
     assert cli.main([*arguments, "--model", "nobody"]) == 2
     assert (
-        f"--model nobody: no segment is of that model; there are {said['model']}" in capsys.readouterr().err
+        f"--model nobody: no segment has this model; choose from {said['model']}" in capsys.readouterr().err
     )
     assert cli.main(["ledger", "rebuild", *arguments[1:]]) == 0
     assert "2 objects taken in" in capsys.readouterr().out
@@ -607,7 +560,7 @@ def test_watching_opens_each_part_once_and_again_only_what_was_away(
     with closing(open_object_store(house.settings.store_url)) as store:
         store.put("media/x", b"")
     monkeypatch.setattr(looking, "port_openers", port_openers)
-    monkeypatch.setattr("frametally_cli.commands.status.time.sleep", wait)
+    monkeypatch.setattr("frametally_cli.commands.status.time", SimpleNamespace(time=time.time, sleep=wait))
     assert cli.main(["status", "--watch", "--data-dir", str(house.settings.data_dir)]) == 130
     # The third and the fourth round find the index away: an empty one stands for it, opened once.
     assert rounds == [["store", "log", "index", "ledger"], [], ["index"], ["index"], ["index"]]

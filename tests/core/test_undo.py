@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import tempfile
 import zoneinfo
@@ -21,9 +22,10 @@ from tests.examples import examples, first_quick
 from tests.fakes.memory import MemoryLog, MemoryStore
 
 from frametally import keys
+from frametally.books.change_preview import DayCounts, preview_counts
 from frametally.books.status import Status, read_status
 from frametally.errors import Misconfigured
-from frametally.media import corrections, finding, forgetting
+from frametally.media import corrections, finding, forgetting, mending
 from frametally.media.manifests import (
     find_manifest,
     list_manifests,
@@ -40,16 +42,24 @@ from frametally.opening import open_count_index, open_ledger
 from frametally.ports.frame_log import consumer_group
 from frametally.ports.ledger import Extent
 from frametally.process.reports import NoProgress
-from frametally.records import FrameAnnouncement, FrameDetections, MediaManifest, decode, encode
+from frametally.records import (
+    Detection,
+    FrameAnnouncement,
+    FrameDetections,
+    MediaManifest,
+    decode,
+    encode,
+)
 from frametally.rules.once import one_line_per_frame
 from frametally.rules.tombstones import forgotten_ranges, is_forgotten, merged
 from frametally.segments.contents import encode_segment, list_segments, read_segment
 from frametally.settings.loading import load_settings
-from frametally.undo_records import Tombstone
+from frametally.undo_records import FootageChange, Tombstone
 from frametally_cli.options.times import parse_time_ms
 
 MODEL, TOPIC = "pixels-1", "frames"
 DAY_MS, START_MS = 86_400_000, 1_767_225_600_000
+CAR = Detection(label="car", confidence=0.9, box=(1.0, 1.0, 4.0, 4.0))
 JPEG = cv2.imencode(".jpg", np.zeros((8, 8, 3), np.uint8))[1].tobytes()
 
 
@@ -185,7 +195,11 @@ class World:
             first, last = messages[0][0], messages[-1][0]
             names = set(FrameDetections.__struct_fields__) - {"model", "detections"}
             frames = [
-                FrameDetections(model=MODEL, detections=[], **{name: getattr(frame, name) for name in names})
+                FrameDetections(
+                    model=MODEL,
+                    detections=[CAR] * (1 + frame.frame_index % 3),
+                    **{name: getattr(frame, name) for name in names},
+                )
                 for _, frame in messages
             ]
             where: dict[str, Any] = {
@@ -211,6 +225,29 @@ class World:
             if not is_forgotten(frame.media, frame.captured_at_ms, gone)
         ]
         return set(one_line_per_frame((frame.image_path, encode(frame)) for frame in frames))
+
+    def days(self) -> dict[tuple[str, str], tuple[int, int]]:
+        """Frames and detections that count, by source and UTC day."""
+        gone = not_counted(list_manifests(self.store), list_tombstones(self.store), "first")
+        frames = {
+            frame.image_path: frame
+            for key in list_segments(self.store)
+            for frame in read_segment(self.store, key).frames()
+            if not is_forgotten(frame.media, frame.captured_at_ms, gone)
+        }
+        found: dict[tuple[str, str], tuple[int, int]] = {}
+        for frame in frames.values():
+            day = frame.source, keys.utc_day(frame.captured_at_ms)
+            number, boxes = found.get(day, (0, 0))
+            found[day] = number + 1, boxes + len(frame.detections)
+        return found
+
+    def preview(self, change: FootageChange, folder: Path) -> list[DayCounts]:
+        with closing(open_ledger(f"sqlite:///{folder / 'preview.sqlite'}")) as ledger:
+            ledger.refresh(self.store, NoProgress())
+            found = preview_counts(self.store, ledger, self.settings, change, datetime.UTC)
+        assert found is not None
+        return found
 
     def status(self, folder: Path) -> Status:
         folder.mkdir(exist_ok=True)
@@ -537,8 +574,27 @@ def scenarios() -> dict[str, Callable[[World, Path], None]]:
                 world.retime(name, START_MS + 3_000)
         forget(world, folder)
 
+    def change(world: World, plan: Callable[[list[MediaManifest]], FootageChange]) -> None:
+        world.finish()
+        media = [m for m in list_manifests(world.store) if m.source == "cam"]
+        for one in mending.unfinished(world.store) or [plan(media)]:
+            mending.carry_out(world, one, NoProgress())
+
+    def retime_all(world: World, _: Path) -> None:
+        later = START_MS + DAY_MS
+        change(world, lambda media: mending.plan_retiming(media, "cam", start_ms=later, delete=True))
+
+    def forget_range(world: World, _: Path) -> None:
+        upto = START_MS + 1_500
+        change(
+            world,
+            lambda media: mending.plan_forgetting(media, "cam", from_ms=None, to_ms=upto, delete=True),
+        )
+
     return {
         "forget": forget,
+        "retime all of a source": retime_all,
+        "forget a range of a source": forget_range,
         "forget what was renamed": forget_renamed,
         "forget what was put to another time": forget_retimed,
         "retime": lambda world, _: world.retime("cam.mp4", START_MS + 3_000, delete_images=True),
@@ -566,8 +622,69 @@ def outcome(world: World) -> dict[str, object]:
         "manifests": list_manifests(world.store),
         "tombstones": list_tombstones(world.store),
         "images": [info.key for info in world.store.list(keys.IMAGES)],
-        "corrections": list(world.store.list(keys.CORRECTIONS)),
+        "corrections": [*world.store.list(keys.CORRECTIONS), *world.store.list(keys.CHANGES)],
     }
+
+
+def a_range(world: World, media: list[MediaManifest]) -> FootageChange:
+    return mending.plan_forgetting(media, "cam", from_ms=START_MS + 2_000, to_ms=None, delete=False)
+
+
+def all_of_it(world: World, media: list[MediaManifest]) -> FootageChange:
+    return mending.plan_forgetting(media, "cam", from_ms=None, to_ms=None, delete=False)
+
+
+def another_day(world: World, media: list[MediaManifest]) -> FootageChange:
+    return mending.plan_retiming(media, "cam", start_ms=START_MS - 2_000, delete=False)
+
+
+def another_name(world: World, media: list[MediaManifest]) -> FootageChange:
+    return mending.plan_renaming(world.store, "cam", "gate", delete=False)
+
+
+@pytest.mark.parametrize("plan", [a_range, all_of_it, another_day, another_name])
+def test_what_a_change_would_do_to_each_day_is_what_it_does(
+    world: World, tmp_path: Path, plan: Callable[[World, list[MediaManifest]], FootageChange]
+) -> None:
+    world.settings = load_settings(data_dir=tmp_path)
+    world.produce_video("cam.mp4", "cam")
+    world.produce_video("overlapping.mp4", "cam", start_ms=START_MS + 3_500)
+    world.produce_video("gate.mp4", "gate", start_ms=START_MS + 1_500)
+    world.produce_pictures("cam", [START_MS + DAY_MS - 500, START_MS + DAY_MS + 60_000])
+    world.detect()
+    forgotten = [one for one in list_manifests(world.store) if one.name == "overlapping.mp4"]
+    world.forget(forgotten, tmp_path, from_ms=START_MS + 7_000, to_ms=None)
+    change = plan(world, [one for one in list_manifests(world.store) if one.source == "cam"])
+    before = world.days()
+    told = world.preview(change, tmp_path)
+    mending.carry_out(world, change, NoProgress())
+    world.detect()
+    after = world.days()
+    assert told
+    for one in told:
+        day = one.source, one.day.isoformat()
+        assert (one.frames_before, one.detections_before) == before.get(day, (0, 0)), day
+        assert (one.frames_after, one.detections_after) == after.get(day, (0, 0)), day
+    shown = {(one.source, one.day.isoformat()) for one in told}
+    assert {day for day in before.keys() | after.keys() if before.get(day) != after.get(day)} <= shown
+
+
+@pytest.mark.parametrize("shift_ms", [DAY_MS // 2, -DAY_MS // 2])
+def test_all_footage_of_a_source_moves_by_as_much_whichever_days_it_is_of(shift_ms: int) -> None:
+    worlds = World(), World()
+    for world, start_ms in zip(worlds, (START_MS, START_MS + shift_ms), strict=True):
+        world.produce_video("cam.mp4", "cam", start_ms=start_ms)
+        hours = (1, 20, 30, 50)
+        world.produce_pictures("cam", [start_ms + hour * 3_600_000 for hour in hours])
+        world.detect()
+    mended, right = worlds
+    media = list_manifests(mended.store)
+    change = mending.plan_retiming(media, "cam", start_ms=START_MS + shift_ms, delete=False)
+    done = mending.carry_out(mended, change, NoProgress())
+    assert sum(one.frames for one in done.corrected) == 6 + 4
+    mended.detect()
+    assert mended.counting() == right.counting() != set()
+    assert mending.unfinished(mended.store) == []
 
 
 @pytest.mark.parametrize("cut_after", [False, True])

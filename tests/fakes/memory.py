@@ -145,7 +145,7 @@ class MemoryWrite:
         """Take in `data`. Raises `Poison` where they do not follow, or the write is over."""
         kept = self.durable_bytes
         if self._over or kept < self._kept:
-            raise Poison(f"the write of {self.key} is over: begin anew")
+            raise Poison(f"the write of {self.key} is over: start again")
         end = self._kept + len(self._loose)
         if kept != self._kept or at_byte != end:
             self._kept = kept
@@ -174,7 +174,7 @@ class MemoryWrite:
             with suppress(ObjectMissing):  # another was faster
                 made = self._store.put(self.key, self._store.get(self._part_key), if_absent=True)
         if self._store.head(self.key) is None:
-            raise Poison(f"the write of {self.key} is over: begin anew")
+            raise Poison(f"the write of {self.key} is over: start again")
         self.abort()
         return made
 
@@ -214,7 +214,7 @@ class MemoryLog:
         """Make an empty one.
 
         Args:
-            lease_s: Seconds without a poll after which a consumer's partitions go to others.
+            lease_s: Seconds without a poll before a consumer's partitions move to others.
             clock: The leases' time in seconds; give a `ManualClock` to let them run out at will.
         """
         self.url = "memory://"
@@ -315,7 +315,7 @@ class MemoryConsumer(LeasedConsumer):
     def commit(self, partition: int, offset: int) -> None:
         """Record that all below `offset` is done. Raises `LeaseLost`."""
         with self._log.lock:
-            held = self._held.get(partition)
+            held = self._generations.get(partition)
             if held is None or self._group.owners[partition] != Owner(self._member, held):
                 raise LeaseLost(partition, self._group_name)
             self._group.committed[partition] = offset
@@ -324,7 +324,7 @@ class MemoryConsumer(LeasedConsumer):
         """Leave the group; again is no error."""
         with self._log.lock:
             self._group.expires_at_s.pop(self._member, None)
-            self._held.clear()
+            self._generations.clear()
             self._positions.clear()
 
     def _take_part(self) -> None:
@@ -334,7 +334,7 @@ class MemoryConsumer(LeasedConsumer):
             leases[self._member] = now_s + self._log.lease_s
             for member in [member for member, end_s in leases.items() if end_s < now_s]:
                 del leases[member]
-            shares = divide(self._group.owners, leases, self._member, self._held)
+            shares = divide(self._group.owners, leases, self._member, self._generations)
             taken = {}
             for partition in shares.free:
                 generation = self._group.owners[partition].generation + 1

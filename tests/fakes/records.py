@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 
@@ -12,8 +13,10 @@ from frametally import keys
 from frametally.ports.object_store import ObjectStore
 from frametally.records import (
     Coverage,
+    DeadLetter,
     Detection,
     Evidence,
+    FrameAnnouncement,
     FrameDetections,
     IntervalCount,
     MediaManifest,
@@ -22,6 +25,7 @@ from frametally.records import (
     encode,
 )
 from frametally.rules.counted_boxes import COUNTING_VERSION
+from frametally.segments.contents import encode_segment
 
 DAY = "2026-01-01"
 DAY_MS = keys.day_start_ms(DAY)
@@ -55,6 +59,38 @@ def make_frame(
         media=media,
         model=model,
         detections=list(detections),
+    )
+
+
+def make_announcement(frame: FrameDetections, data: bytes = b"1") -> FrameAnnouncement:
+    """What was announced of a frame whose stored picture is `data`."""
+    names = set(FrameAnnouncement.__struct_fields__) - {"bytes", "sha256"}
+    return FrameAnnouncement(
+        **{name: getattr(frame, name) for name in names},
+        bytes=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+    )
+
+
+def make_segment(
+    frames: Sequence[FrameDetections],
+    dead_letters: Sequence[DeadLetter] = (),
+    first_offset: int = 0,
+    *,
+    model: str = MODEL,
+    log_id: str = "log-1",
+    topic: str = "frames",
+) -> bytes:
+    """A segment of partition 0 that has a line for each of its messages."""
+    return encode_segment(
+        model=model,
+        log_id=log_id,
+        topic=topic,
+        partition=0,
+        first_offset=first_offset,
+        next_offset=first_offset + len(frames) + len(dead_letters),
+        frames=list(frames),
+        dead_letters=list(dead_letters),
     )
 
 

@@ -156,7 +156,7 @@ def test_a_member_that_hears_nothing_is_killed_in_the_end(monkeypatch: pytest.Mo
         family.says("good | here")
     assert family.code == 1
     assert not lives(process)
-    assert any("was killed; the same command goes on from there" in line for line in family.lines)
+    assert any("was killed; run the same command to continue" in line for line in family.lines)
 
 
 def test_one_that_cannot_be_found_is_said_and_tried_again() -> None:

@@ -98,7 +98,7 @@ def test_start_services_has_the_exit_code_and_the_line_of_what_it_runs(tmp_path:
         [START_SERVICES, "--every", "soon"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    assert "--every 'soon' is no period up to a day" in done.stderr
+    assert "--every 'soon' is not a period of at most a day" in done.stderr
 
 
 def test_start_services_without_frametally_is_one_line(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_a_taken_port_is_one_line_before_anything_starts(
     said = capsys.readouterr()
     assert said.out == ""
     assert f"the dashboard cannot listen on 127.0.0.1:{port}" in said.err
-    assert "name another port by --port or FRAMETALLY_WEB_PORT" in said.err
+    assert "choose another port with --port or FRAMETALLY_WEB_PORT" in said.err
     assert "--no-serve" not in said.err
     assert list(tmp_path.iterdir()) == []
 
@@ -160,5 +160,5 @@ def test_a_period_that_is_none_is_one_line_before_anything_starts(
     period: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["up", "--every", period, "--data-dir", str(tmp_path / "data")]) == 2
-    assert f"--every {period!r} is no period up to a day" in capsys.readouterr().err
+    assert f"--every {period!r} is not a period of at most a day" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

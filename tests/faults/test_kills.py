@@ -22,7 +22,8 @@ from tests.examples import THOROUGH
 
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
-from frametally_consumer.detectors.choice import Backend, is_installed
+from frametally_consumer.backends.network import Backend
+from frametally_consumer.load import is_installed
 from frametally_models.files import ModelFiles
 
 if TYPE_CHECKING:

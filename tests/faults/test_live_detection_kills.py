@@ -100,11 +100,11 @@ def test_killed_at_every_failpoint_what_is_live_has_the_segments_of_a_quiet_run_
         announce(shaken)
         killed = shaken.start("consume", "--live", "--until-caught-up", FRAMETALLY_FAILPOINT=point)
         assert killed.wait(120) == -signal.SIGKILL, f"{point}: {killed.output.read_text()[-3000:]}"
+        stored = lines(shaken)
         shaken.run("consume", "--live", "--until-caught-up")
         assert lines(shaken) == quiet, point
         with closing(shaken.store()) as store, closing(shaken.log()) as log:
             assert_chains(store, log.end_offsets(LIVE))
         assert results(shaken) <= set(quiet), point
-        if point in ("chain.put", "consumer.written", "consumer.committed"):
-            continue  # a segment that is there is not detected again: who watched saw nothing of some frames
-        assert results(shaken) == set(quiet), point
+        # What a segment has is not detected again, even if the kill came before its result was told.
+        assert set(quiet) - set(stored) <= results(shaken), point

@@ -28,7 +28,7 @@ from frametally.process.retrying import GivenUp
 from frametally.records import DeadLetter, FrameAnnouncement, FrameDetections, encode
 from frametally.segments.contents import list_segments, read_segment
 from frametally.settings.loading import Settings
-from frametally_consumer.worker.loading import parse
+from frametally_consumer.worker.pipeline import parse
 
 TOPIC, MODEL, PARTITIONS, LEASE_S = "frames", "model-1", 2, 10.0
 EXAMPLES = int(os.environ.get("FAULTS_EXAMPLES", examples(100)))
@@ -90,7 +90,7 @@ class SteppedPipeline:
                 next_offset=batch.next_offset,
                 frames=batch.frames,
                 dead_letters=batch.dead_letters,
-                held=batch.held,
+                image_paths=batch.held,
             )
 
         self.writing.append((assigned, put, then))
@@ -176,7 +176,7 @@ class SteppedWorker:
         )
         self.worker._pipeline.close(within_s=0)
         self.pipeline = SteppedPipeline()
-        self.worker._pipeline = self.worker._partitions._pipeline = self.pipeline  # type: ignore[assignment]
+        self.worker._pipeline = self.worker._partitions.pipeline = self.pipeline  # type: ignore[assignment]
         self.consumer: Any = self.worker._join()
         self.consumer._member = f"{number:04d}"
 

@@ -13,13 +13,13 @@ import sys
 from contextlib import closing
 from typing import Any
 
-from pydantic import SecretStr
 from sqlalchemy import Engine, event
 from tests.fakes.memory import MemoryStore
 from tests.gold.gold_year import put_day
 
 from frametally.process.reports import NoProgress
 from frametally.settings.access import ServerAccess
+from frametally.settings.fields import SecretStr
 from frametally_gold.book import Gold
 from frametally_gold.loading import gold_day, load_gold
 

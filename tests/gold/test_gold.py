@@ -7,14 +7,14 @@ import json
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Table, func, select
+from tests.fakes.databases import Place, sqlite
 from tests.fakes.memory import MemoryStore
 from tests.fakes.records import make_count, make_coverage, make_run, put_run
 from tests.gold.gold_year import INTERVAL_S, MODEL, days_of_year, put_day
@@ -26,27 +26,13 @@ from frametally.ports.count_index import CountIndex, CountQuery
 from frametally.process.reports import NoProgress
 from frametally.records import Run
 from frametally.rules.times import EPOCH, MILLISECOND
-from frametally.settings.access import ServerAccess
 from frametally_gold import tables
 from frametally_gold.book import Gold
 from frametally_gold.comparison import check_gold
 from frametally_gold.loading import GoldReport, gold_day, load_gold
 from frametally_search.indexer import index_runs
 
-Place = tuple[str, ServerAccess | None]
 services = pytest.mark.services
-
-
-@contextmanager
-def sqlite() -> Iterator[Place]:
-    with tempfile.TemporaryDirectory() as folder:
-        yield f"sqlite:///{folder}/database.sqlite", None
-
-
-def postgres() -> AbstractContextManager[Any]:
-    from postgres_schemas import fresh_schema
-
-    return fresh_schema()
 
 
 def elasticsearch() -> AbstractContextManager[Any]:
@@ -55,7 +41,6 @@ def elasticsearch() -> AbstractContextManager[Any]:
     return fresh_alias()
 
 
-DATABASES = [sqlite, pytest.param(postgres, marks=services)]
 TABLES = [tables.counts, tables.coverage, tables.tracks, tables.loads]
 Open = Callable[[], AbstractContextManager[Place]]
 
@@ -71,15 +56,9 @@ def opening() -> Iterator[ExitStack]:
         yield stack
 
 
-@pytest.fixture(params=DATABASES)
-def place(request: pytest.FixtureRequest, opening: ExitStack) -> Place:
-    found: Place = opening.enter_context(request.param())
-    return found
-
-
 @pytest.fixture
-def gold(place: Place, opening: ExitStack) -> Gold:
-    return opening.enter_context(closing(Gold(place[0], access=place[1])))
+def gold(database: Place, opening: ExitStack) -> Gold:
+    return opening.enter_context(closing(Gold(*database)))
 
 
 @pytest.fixture
@@ -231,9 +210,7 @@ def test_the_first_day_that_differs_from_the_index_is_named(
     index_runs(store=store, index=index, progress=NoProgress())
     load(store, gold, to_ms=keys.day_start_ms(days[3]))
     assert check(index, gold, to_ms=keys.day_start_ms(days[3])) is None
-    assert f"gold, {days[3]} (tiny-1, 21600 s): the index has it, and gold does not" in (
-        check(index, gold) or ""
-    )
+    assert f"gold, {days[3]} (tiny-1, 21600 s): in the index, missing in gold" in (check(index, gold) or "")
     put_day(store, days[2], sequence=2)
     load(store, gold)
     assert f"gold, {days[2]} (tiny-1, 21600 s): gold has run 000002-" in (check(index, gold) or "")
@@ -243,7 +220,9 @@ def test_the_first_day_that_differs_from_the_index_is_named(
         connection.execute(
             tables.counts.update().where(c.interval_start == first).values(detections=c.detections + 1)
         )
-    assert f"gold, {days[0]} (tiny-1, 21600 s): gold_counts has other rows" in (check(index, gold) or "")
+    assert f"gold, {days[0]} (tiny-1, 21600 s): the rows of gold_counts were changed" in (
+        check(index, gold) or ""
+    )
 
 
 @pytest.mark.thorough
@@ -265,7 +244,7 @@ def test_whatever_table_was_changed_the_check_names_it_and_a_load_mends_it(
     difference = check(index, gold) or ""
     assert day in difference
     if table is not tables.loads:
-        assert f"{table.name} has other rows than were loaded" in difference
+        assert f"{table.name} were changed after loading" in difference
     load_gold(store=store, gold=gold, progress=NoProgress(), verify=True)
     assert check(index, gold) is None
     assert everything(gold) == before
@@ -294,7 +273,7 @@ def test_a_value_that_its_column_cannot_have_is_named_and_mended_as_any_other(
         before = everything(gold)
         with gold._database.writing() as connection:
             connection.exec_driver_sql(harm)
-        assert "has other rows than were loaded" in (check(index, gold) or "")
+        assert "were changed after loading" in (check(index, gold) or "")
         load(store, gold, verify=True)
         assert check(index, gold) is None
         assert everything(gold) == before
@@ -305,7 +284,7 @@ def test_a_value_that_its_column_cannot_have_is_named_and_mended_as_any_other(
         with gold._database.writing() as connection:
             row = "gold_coverage SELECT 'ghost', " + ", ".join(tables.coverage.c.keys()[1:])
             connection.exec_driver_sql(f"INSERT INTO {row} FROM gold_coverage")
-        assert "gold_coverage has rows of no day that was loaded" in (check(index, gold) or "")
+        assert "gold_coverage has rows of days that were never loaded" in (check(index, gold) or "")
         load(store, gold, verify=True)
         assert check(index, gold) is None
         with gold._database.writing() as connection:
@@ -355,8 +334,8 @@ def test_of_two_loads_at_once_the_slower_one_takes_nothing_back(store: MemorySto
 
 @pytest.mark.thorough
 @pytest.mark.timeout(300)
-def test_killed_at_any_statement_a_day_is_the_old_one_or_the_new_one(place: Place) -> None:
-    url, access = place
+def test_killed_at_any_statement_a_day_is_the_old_one_or_the_new_one(database: Place) -> None:
+    url, access = database
     order = {"url": url, "user": None, "password": None}
     if access is not None:
         order |= {"user": access.user, "password": access.password.get_secret_value()}
@@ -396,7 +375,7 @@ def test_a_run_that_counts_something_twice_is_not_loaded(store: MemoryStore, gol
     put_run(store, run, [make_count(), make_count()], [make_coverage(detections=2)])
     report = load_gold(store=store, gold=gold, progress=NoProgress())
     assert [skipped.reason for skipped in report.skipped] == [
-        f"run {run.prefix} counts something twice; it is not loaded"
+        f"run {run.prefix} counts something twice, so it is not loaded"
     ]
     assert gold.loads() == {}
 

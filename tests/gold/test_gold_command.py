@@ -15,9 +15,9 @@ from frametally.opening import open_object_store
 from frametally.records import encode
 from frametally.settings.loading import load_settings
 from frametally_cli import main as cli
+from frametally_videos.catalogue.catalogue_rows import JobKind
 from frametally_videos.jobs.job_results import take_in
 from frametally_videos.opening import open_video_catalogue
-from frametally_videos.ports.job_book import JobKind
 
 
 def test_a_day_is_loaded_checked_and_named_where_the_index_lacks_it(
@@ -31,9 +31,7 @@ def test_a_day_is_loaded_checked_and_named_where_the_index_lacks_it(
     assert cli.main(["gold", *data]) == 0
     assert "1 days loaded" in capsys.readouterr().out
     assert cli.main(["gold", "--check", *data]) == 3
-    assert f"gold, 2025-01-01 ({MODEL}, 21600 s): gold has it, and the index does not" in (
-        capsys.readouterr().out
-    )
+    assert f"gold, 2025-01-01 ({MODEL}, 21600 s): in gold, missing in the index" in (capsys.readouterr().out)
     assert cli.main(["index", *data]) == 0
     assert cli.main(["gold", "--check", *data]) == 0
 
@@ -73,9 +71,7 @@ def test_a_video_that_gold_has_nothing_of_is_named_by_the_check(
                 database.execute(f"DELETE FROM {table}")  # noqa: S608 - its names are above
         capsys.readouterr()
         assert cli.main(["gold", "--check", *data]) == 3
-        assert (
-            f"gold, video {video.id}: gold does not have it; run `frametally gold`" in capsys.readouterr().out
-        )
+        assert f"gold, video {video.id}: missing in gold; run `frametally gold`" in capsys.readouterr().out
         assert cli.main(["gold", *data]) == 0
         assert cli.main(["gold", "--check", *data]) == 0
 
@@ -100,7 +96,7 @@ def test_a_table_that_cannot_be_read_is_named_by_the_check(
     assert cli.main(["gold", "--check", *data]) == 3
     said = capsys.readouterr().out
     assert "gold, 2025-01-01" in said
-    assert "it cannot be read" in said
+    assert ": cannot be read: " in said
 
 
 def test_a_damaged_part_file_is_one_line_and_exit_code_1_beside_other_days(

@@ -8,7 +8,7 @@ import pytest
 
 from frametally.errors import Misconfigured
 from frametally.settings.loading import load_settings
-from frametally_cli.checkup.settings import setting_rows
+from frametally_cli.checkup.machine import setting_rows
 from frametally_cli.console.output import plain
 from frametally_gold.settings import GoldSettings
 
@@ -42,7 +42,7 @@ def test_a_wrong_value_is_one_line_that_names_the_variable_that_was_set(
     with pytest.raises(Misconfigured) as caught:
         load_settings()
     line = plain(str(caught.value))
-    assert line.startswith("PG_CONN_URI: give it as postgresql://")
+    assert line.startswith("PG_CONN_URI must have the form postgresql://")
     assert "s3cret" not in line
     assert len(line.splitlines()) == 1
 

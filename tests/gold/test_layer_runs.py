@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from tests.commands import Finished, run_frametally
 from tests.producer.conftest import encode_video
-from tests.videos.fake_uploads import upload_file
-from tests.videos.test_jobs_alone import PROGRAM
+from tests.videos.test_jobs import PROGRAM
+from tests.videos.video_records import upload_file
 
 from frametally import keys
 from frametally.errors import Misconfigured, Poison
@@ -26,11 +26,10 @@ from frametally.process import failpoints
 from frametally.process.retrying import Patience
 from frametally.settings.loading import load_settings
 from frametally_cli.main import main
-from frametally_gold.layers import bronze, driver, pictures, silver
+from frametally_gold.layers import bronze, driver, silver
 from frametally_producer import child
-from frametally_videos.library.usual_jobs import usual_jobs
+from frametally_videos.catalogue.catalogue_rows import Artifact, usual_jobs
 from frametally_videos.opening import open_video_catalogue
-from frametally_videos.ports.video_catalogue import Artifact
 from frametally_videos.records import VideoRecord
 from frametally_videos.settings import VideoSettings
 from frametally_videos.uploads.arrivals import waiting_arrivals
@@ -133,7 +132,7 @@ def test_a_layer_that_is_run_again_does_nothing_again(
     before = {key: place.store.head(key) for key in place.objects()}
     capfd.readouterr()
     assert place.media("silver") == 0
-    assert capfd.readouterr().out.count("(there already)") == len(driver.functions_of("silver"))
+    assert capfd.readouterr().out.count("(already done)") == len(driver.functions_of("silver"))
     assert {key: place.store.head(key) for key in place.objects()} == before
 
 
@@ -186,7 +185,7 @@ def test_what_a_layer_decodes_has_neither_a_network_nor_log_ins(
     ("body", "why"),
     [
         ("bytearray(2_000_000_000)", "It takes more than 1024 MB of memory; convert it"),
-        ("os.kill(os.getpid(), 11)", "What decodes it was killed (SIGSEGV)."),
+        ("os.kill(os.getpid(), 11)", "Its decoder was killed (SIGSEGV)."),
     ],
 )
 def test_what_kills_its_decoder_is_named_and_holds_up_no_other_function(
@@ -214,7 +213,7 @@ def test_bytes_that_were_changed_stop_at_bronze(place: Place, capfd: pytest.Capt
     said = capfd.readouterr()
     assert said.out == "bronze: envelope, size_bytes\n"
     assert said.err.startswith("skipped sha256: ")
-    assert "other bytes than were accepted" in said.err.replace("\n", " ")
+    assert "does not hold the bytes that were accepted" in said.err.replace("\n", " ")
 
 
 @pytest.mark.parametrize("layer", LAYERS)
@@ -251,7 +250,7 @@ def test_an_error_of_ours_comes_through_as_it_is_and_without_a_banner(
 @pytest.mark.parametrize("layer", LAYERS)
 def test_the_pictures_in_the_docs_are_of_these_functions(layer: driver.LayerName) -> None:
     folder = Path(__file__).resolve().parents[2] / "docs/pictures"
-    drawn = pictures.draw(layer).source
+    drawn = driver.draw(layer).source
     assert (folder / f"layer-{layer}.dot").read_text(encoding="utf-8") == drawn, "make pictures"
     shown = (folder / f"layer-{layer}.svg").read_text(encoding="utf-8")
     for name in driver.functions_of(layer):
@@ -260,10 +259,10 @@ def test_the_pictures_in_the_docs_are_of_these_functions(layer: driver.LayerName
 
 
 def test_a_helper_is_in_no_picture() -> None:
-    assert inspect.isfunction(vars(silver)["_made"])
+    assert inspect.isfunction(vars(silver)["_do_job"])
     for layer in LAYERS:
         assert "_" not in {name[0] for name in driver.functions_of(layer)}
-        assert "\t_" not in pictures.draw(layer).source
+        assert "\t_" not in driver.draw(layer).source
 
 
 def test_without_graphviz_a_line_says_what_to_install(
@@ -271,7 +270,7 @@ def test_without_graphviz_a_line_says_what_to_install(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(Misconfigured, match="apt install graphviz"):
-        pictures.write_pictures(tmp_path)
+        driver.write_pictures(tmp_path)
 
 
 @pytest.mark.thorough

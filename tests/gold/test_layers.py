@@ -13,8 +13,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.videos.fake_uploads import upload_file
-from tests.videos.video_records import make_facts
+from tests.videos.video_records import make_facts, upload_file
 from tests.videos.video_records import make_video as make_record
 
 from frametally import keys
@@ -27,7 +26,7 @@ from frametally.settings.loading import load_settings
 from frametally_gold.book import Gold
 from frametally_gold.layers import bronze, gold, silver
 from frametally_gold.settings import GoldSettings
-from frametally_videos.library.usual_jobs import usual_jobs
+from frametally_videos.catalogue.catalogue_rows import usual_jobs
 from frametally_videos.media_records import VideoCheck, VideoMetadata, VideoQuality
 from frametally_videos.opening import open_video_catalogue
 from frametally_videos.records import VideoRecord
@@ -109,7 +108,7 @@ def test_the_envelope_is_the_record_that_was_accepted(place: Place) -> None:
 @pytest.mark.thorough
 def test_without_a_video_there_is_no_envelope(place: Place) -> None:
     missing = place.video.id[:-1] + ("0" if place.video.id[-1] != "0" else "1")
-    with pytest.raises(Poison, match=f"no video {missing}"):
+    with pytest.raises(Poison, match=f"video {missing} does not exist"):
         bronze.envelope(missing, place.store, place.patience)
     place.change(state="deleting")
     with pytest.raises(Poison, match="is being removed"):
@@ -121,10 +120,10 @@ def test_an_original_has_as_many_bytes_as_were_accepted(place: Place) -> None:
     data = place.store.get(place.original)
     assert bronze.size_bytes(place.video, place.store, place.patience) == len(data)
     place.store.put(place.original, data[:-1])
-    with pytest.raises(Poison, match=f"has {len(data) - 1} bytes, and {len(data)} were accepted"):
+    with pytest.raises(Poison, match=f"has {len(data) - 1} bytes, but {len(data)} were accepted"):
         bronze.size_bytes(place.video, place.store, place.patience)
     place.store.delete(place.original)
-    with pytest.raises(Poison, match="is gone; restore it"):
+    with pytest.raises(Poison, match="is missing; restore it"):
         bronze.size_bytes(place.video, place.store, place.patience)
 
 
@@ -135,10 +134,10 @@ def test_an_original_of_other_bytes_is_told(place: Place) -> None:
     assert found == place.video.sha256
     data = place.store.get(place.original)
     place.store.put(place.original, data[:-1] + bytes([data[-1] ^ 1]))
-    with pytest.raises(Poison, match="other bytes than were accepted"):
+    with pytest.raises(Poison, match="does not hold the bytes that were accepted"):
         bronze.sha256(place.video, size_bytes, place.store, place.patience)
     place.store.delete(place.original)
-    with pytest.raises(Poison, match="is gone; restore it"):
+    with pytest.raises(Poison, match="is missing; restore it"):
         bronze.sha256(place.video, size_bytes, place.store, place.patience)
 
 

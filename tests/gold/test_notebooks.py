@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.videos.fake_uploads import upload_file
+from tests.videos.video_records import upload_file
 
 from frametally.opening import open_object_store
 from frametally.settings.loading import load_settings

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import func, select
 from tests.commands import run_frametally
 from tests.family.footage import make_video
-from tests.videos.test_upload_counts import House
+from tests.videos.test_acceptance import House
 
 from frametally import keys
 from frametally.records import encode
@@ -93,16 +93,18 @@ def test_what_videos_have_adds_up_to_their_sources_counts(house: House, videos: 
     c = tables.video_counts.c
     assert dict(rows(house, c.video_id, c.frames)) == {videos[0].id: 60, videos[1].id: 90}
     assert rows(house, func.sum(tables.coverage.c.frames)) == [(150,)]
-    assert "2 days add up to what the index has" in house("gold", "--check")
+    assert "2 days have the same sums as the index" in house("gold", "--check")
     with (
         closing(Gold(house.settings.part(GoldSettings).gold_url)) as gold,
         gold._database.writing() as connection,
     ):
         connection.execute(tables.video_counts.delete())
     difference = house("gold", "--check", code=3)
-    assert f"video {min(video.id for video in videos)}: gold_video_counts has other rows" in difference
+    assert (
+        f"video {min(video.id for video in videos)}: the rows of gold_video_counts were changed" in difference
+    )
     assert "2 videos loaded" in house("gold")
-    assert "2 days add up to what the index has" in house("gold", "--check")
+    assert "2 days have the same sums as the index" in house("gold", "--check")
 
 
 @pytest.mark.thorough

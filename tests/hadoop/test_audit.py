@@ -318,8 +318,7 @@ def test_a_label_that_nothing_shows_is_a_warning_with_those_that_are_there(foota
     footage.segment([footage.frame(NOON_MS, "car", "bus"), footage.frame(NOON_MS + 1, "car", index=1)])
     report = footage.aggregate(count_labels="car, bycicle")
     assert report.warnings == [
-        "FRAMETALLY_COUNT_LABELS asks for 'bycicle', which nothing detected here has; "
-        "labels that are: bus, car"
+        "FRAMETALLY_COUNT_LABELS asks for 'bycicle', which nothing detected here has; there are: bus, car"
     ]
     assert verdicts(only_report(footage))[LABELS_SEEN] is None
     assert footage.aggregate(count_labels="car,bus").warnings == []

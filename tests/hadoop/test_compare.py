@@ -15,7 +15,7 @@ from frametally.books.compare import compare_models
 from frametally.books.runs import current_runs
 from frametally.errors import Misconfigured
 from frametally.records import encode
-from frametally_cli.commands.compare import _figures
+from frametally_cli.commands.bars import _figures
 
 if TYPE_CHECKING:
     from tests.hadoop.conftest import Footage
@@ -125,7 +125,7 @@ def test_it_can_be_narrowed(two_models: Footage, asked: dict[str, Any], differen
         (("tiny-", "tiny-b"), {}, "which of them"),
         (("tiny-a", "large"), {}, "there are tiny-a, tiny-b"),
         (("tiny-a", "tiny-b"), {"interval_s": 7}, "does not divide a day"),
-        (("tiny-a", "tiny-b"), {"interval_s": 30}, "no interval is stored for both"),
+        (("tiny-a", "tiny-b"), {"interval_s": 30}, "no stored interval fits both models"),
     ],
 )
 def test_what_cannot_be_compared_is_one_line(
@@ -214,5 +214,5 @@ def test_what_is_seen_too_weakly_to_follow_is_said_so(file_footage: Footage) -> 
     assert (one.b.objects, one.b.objects_missing, one.b.tracked_detections) == (1, None, 5)
     assert _figures(one.a) == (
         "5 detections, peak 1, objects not measured "
-        "(seen, but too weakly to follow: 0 detections lie in tracks) in 5 frames"
+        "(too weak to track: 0 detections are in tracks) in 5 frames"
     )

@@ -1,4 +1,4 @@
-"""The same bytes whatever runs the job: mrjob's runners, plain streaming, with msgspec or without."""
+"""The same bytes whatever runs the job: mrjob's runners, plain streaming, a cluster, no msgspec."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ast
 import json
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -17,21 +18,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
 import pytest
 from tests.capabilities import HERE, needs, of_capabilities
 
-from frametally.errors import Retryable
+from frametally.errors import Misconfigured, Retryable
 from frametally.records import encode
 from frametally.rules.counted_boxes import CountedBoxes
 from frametally.rules.places import ZoneShape
+from frametally.settings.loading import load_settings
 from frametally_hadoop.job import counting
 from frametally_hadoop.job.counting import reduce_group
 from frametally_hadoop.job.mapping import FrameGroups
-from frametally_hadoop.job.params import CountParams, parse_argument
-from frametally_hadoop.job.tracks.params import TrackParams
-from frametally_hadoop.running import bundle, sorting
+from frametally_hadoop.job.params import CountParams, TrackParams, parse_argument
+from frametally_hadoop.running import bundle, engine
 from frametally_hadoop.running.counting_job import CountObjects
-from frametally_hadoop.running.engine import run_job
+from frametally_hadoop.running.engine import HadoopCluster, cluster_of, run_job
 
 if TYPE_CHECKING:
     from tests.hadoop.conftest import Footage
+
 
 HADOOP = Path(__file__).resolve().parents[2] / "hadoop"
 NOON_MS = 1_767_268_800_000
@@ -407,14 +409,16 @@ def test_params_that_cannot_be_are_one_line(argument: str) -> None:
     ("confidence", "least"), [(0.25, 2500), (0.07, 700), (0.29, 2900), (0.00001, 1), (0.12345, 1235), (0, 0)]
 )
 def test_a_threshold_is_the_smallest_whole_number_that_is_not_below_it(confidence: float, least: int) -> None:
-    assert CountedBoxes.of(min_confidence=confidence, min_side_px=0, labels="").min_confidence == least
+    assert (
+        CountedBoxes.from_limits(min_confidence=confidence, min_side_px=0, labels="").min_confidence == least
+    )
 
 
 def test_the_digest_names_what_changes_counts_and_nothing_else() -> None:
     def digest(**changed: object) -> str:
         limits = {"min_confidence": 0.25, "min_side_px": 0.0, "labels": ""}
         limits |= {name: changed.pop(name) for name in limits.keys() & changed.keys()}
-        return CountParams(**CountedBoxes.of(**limits)._asdict(), **changed).digest()
+        return CountParams(**CountedBoxes.from_limits(**limits)._asdict(), **changed).digest()
 
     assert digest() == digest(interval_s=3600) == "da453853"
     assert digest(labels="a, b") == digest(labels=" b,a,,")
@@ -477,7 +481,7 @@ def noted_sorts(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         return start(command, **options)
 
     start = subprocess.run
-    monkeypatch.setattr(sorting.subprocess, "run", noted)
+    monkeypatch.setattr(engine.subprocess, "run", noted)
     return calls
 
 
@@ -485,7 +489,7 @@ def test_what_is_sorted_in_files_is_the_same_bytes(
     manifest: list[str], expected: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = noted_sorts(monkeypatch)
-    monkeypatch.setattr(sorting, "IN_MEMORY_BYTES", 0)
+    monkeypatch.setattr(engine, "IN_MEMORY_BYTES", 0)
     assert count(manifest, "inline", tmp_path / "inline") == expected
     assert calls == [BOUNDED_SORT]
 
@@ -517,8 +521,8 @@ def test_a_sort_that_fails_ends_the_job_and_is_not_done_again_in_memory(
     kind: Any,
     reason: str,
 ) -> None:
-    monkeypatch.setattr(sorting, "_SORT", ("sh", "-c", f"echo 'sort: {said}' >&2; exit 2"))
-    monkeypatch.setattr(sorting, "IN_MEMORY_BYTES", 0)
+    monkeypatch.setattr(engine, "_SORT", ("sh", "-c", f"echo 'sort: {said}' >&2; exit 2"))
+    monkeypatch.setattr(engine, "IN_MEMORY_BYTES", 0)
     with pytest.raises(kind, match=reason):
         count(manifest, runner, tmp_path / "job")
 
@@ -526,6 +530,79 @@ def test_a_sort_that_fails_ends_the_job_and_is_not_done_again_in_memory(
 def test_without_a_sort_command_it_is_done_in_memory(
     manifest: list[str], expected: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sorting, "_SORT", ("no-such-command",))
-    monkeypatch.setattr(sorting, "IN_MEMORY_BYTES", 0)
+    monkeypatch.setattr(engine, "_SORT", ("no-such-command",))
+    monkeypatch.setattr(engine, "IN_MEMORY_BYTES", 0)
     assert count(manifest, "inline", tmp_path / "inline") == expected
+
+
+def hadoop_that(tmp_path: Path, does: str) -> str:
+    """A `hadoop` command."""
+    command = tmp_path / "hadoop"
+    command.write_text(f"#!/bin/sh\n{does}\n")
+    command.chmod(0o755)
+    return str(command)
+
+
+def test_a_machine_without_hadoop_is_told_so_with_the_settings(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match=r"no command 'no-such-hadoop'.*FRAMETALLY_HADOOP_BIN") as raised:
+        list(
+            run_job(
+                manifest=["file:///segment"],
+                params=CountParams(),
+                runner="hadoop",
+                temporary=tmp_path,
+                cluster=HadoopCluster(hadoop="no-such-hadoop"),
+            )
+        )
+    assert "\n" not in str(raised.value)
+    assert stat.S_IMODE((tmp_path / "manifest.txt").stat().st_mode) == 0o600
+
+
+def test_what_hdfs_says_is_said(tmp_path: Path) -> None:
+    hadoop = hadoop_that(tmp_path, "echo 'WARN: old' >&2; echo 'put: Permission denied' >&2; exit 1")
+    with (
+        pytest.raises(Retryable, match=r"fs .*failed: put: Permission denied; is HDFS up"),
+        HadoopCluster(hadoop=hadoop).private_file(tmp_path / "manifest.txt"),
+    ):
+        pass
+
+
+def test_a_private_file_is_removed_whatever_happens_meanwhile(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    hadoop = hadoop_that(tmp_path, f'echo "$@" >> {log}')
+    with (
+        pytest.raises(ZeroDivisionError),
+        HadoopCluster(hadoop=hadoop).private_file(tmp_path / "manifest.txt") as uri,
+    ):
+        raise ZeroDivisionError
+    put, removed = log.read_text().splitlines()
+    assert put == f"fs -D fs.permissions.umask-mode=077 -put {tmp_path / 'manifest.txt'} {uri}"
+    assert removed == f"fs -rm -f -skipTrash {uri}"
+
+
+def test_settings_become_the_options_of_the_job(tmp_path: Path) -> None:
+    cluster = cluster_of(
+        load_settings(
+            hadoop_bin="/opt/hadoop/bin/hadoop",
+            hadoop_streaming_jar="/opt/streaming.jar",
+            hadoop_log_dirs="/var/log/hadoop, hdfs:///logs",
+            hadoop_jobconf="mapreduce.job.reduces=4, mapreduce.map.memory.mb=512",
+        )
+    )
+    options = cluster.job_options(splits=7)
+    assert options[:6] == [
+        "--hadoop-bin",
+        "/opt/hadoop/bin/hadoop",
+        "--python-bin",
+        "python3",
+        "--hadoop-streaming-jar",
+        "/opt/streaming.jar",
+    ]
+    assert options[6:10] == ["--hadoop-log-dir", "/var/log/hadoop", "--hadoop-log-dir", "hdfs:///logs"]
+    assert options[11::2] == [
+        "mapreduce.job.maps=7",
+        "mapreduce.job.reduces=4",
+        "mapreduce.map.memory.mb=512",
+    ]
+    with pytest.raises(Misconfigured, match=r"FRAMETALLY_HADOOP_JOBCONF: 'reduces' is not a property"):
+        cluster_of(load_settings(hadoop_jobconf="reduces"))

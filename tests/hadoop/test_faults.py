@@ -1,8 +1,9 @@
-"""Killed anywhere, raced, fed damaged segments: the counts come right, and what was left out is named."""
+"""Killed, raced, fed damaged segments, out of room: the counts come right, and what was left out is named."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import math
 import os
@@ -22,11 +23,13 @@ from frametally.errors import Misconfigured, Retryable
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
 from frametally_hadoop.driver import aggregate
-from frametally_hadoop.job.input.fetching import LinkEnded
+from frametally_hadoop.job.fetching import LinkEnded
 from frametally_hadoop.publication.quality_checks import LINES_READABLE, SEGMENTS_WHOLE
+from frametally_hadoop.running.counting_job import CountObjects
 
 if TYPE_CHECKING:
     from tests.hadoop.conftest import Footage
+
 
 NOON_MS = 1_767_268_800_000
 DAY_MS = 86_400_000
@@ -222,9 +225,9 @@ def with_field(name: str, value: object) -> Callable[[bytes], bytes]:
         (lambda line: line.replace(b'"v":1', b'"v":2'), "version 2"),
         (lambda line: line.replace(b":", b":\t", 1), "TAB"),
         (with_field("captured_at_ms", "noon"), "captured_at_ms"),
-        (with_field("captured_at_ms", NOON_MS + DAY_MS), "the header knows nothing"),
+        (with_field("captured_at_ms", NOON_MS + DAY_MS), "the header does not list"),
         (with_field("captured_at_ms", NOON_MS + 3), "another source or time"),
-        (with_field("source", "yard"), "the header knows nothing"),
+        (with_field("source", "yard"), "the header does not list"),
         (with_field("model", "other"), "of model other"),
         (with_field("detections", [{"label": "car", "confidence": 2, "box": [0, 0, 1, 1]}]), "<= 1"),
         (with_field("detections", [{"label": "car", "confidence": 1, "box": [0, 0, 0, 9]}]), "> 0"),
@@ -279,8 +282,8 @@ def test_a_day_with_a_corrupt_line_is_reported_every_time_and_heals_with_the_seg
     [
         (lambda data: data[: len(data) - 50], "cut short"),
         (lambda data: data[: data.index(b"\n") + 200], "cut short"),
-        (lambda data: data[:30], "no segment"),
-        (lambda data: b"", "no segment"),
+        (lambda data: data[:30], "not a segment"),
+        (lambda data: b"", "not a segment"),
         (with_line(1, lambda line: b"hello"), "not a SegmentHeader"),
         (with_line(1, lambda line: line.replace(b'"v":1', b'"v":2')), "version 2"),
         (with_line(1, lambda line: line.replace(b'"model":"tiny-1"', b'"model":"x"')), "says of itself"),
@@ -372,7 +375,7 @@ def test_a_link_that_has_ended_is_told_from_other_failures_also_by_a_task_in_ano
     footage.segment([footage.frame(NOON_MS, "car")])
     with (
         served(b"", missing_bytes=0, status=403) as url,
-        pytest.raises(LinkEnded, match="its presigned link has ended"),
+        pytest.raises(LinkEnded, match="its presigned link has expired"),
     ):
         footage.aggregate(runner="local", store=Addressed(footage.store, lambda key: url))
 
@@ -438,3 +441,63 @@ def test_a_runner_that_is_not_there_is_one_line_with_what_to_install(
 def test_an_empty_store_is_no_error_and_has_no_runs(footage: Footage) -> None:
     report = footage.aggregate()
     assert (report.runs, report.skipped, report.days_up_to_date) == ([], [], 0)
+
+
+@pytest.fixture
+def much_footage(file_footage: Footage) -> Footage:
+    """Some 3 MB of segments."""
+    for minute in range(8):
+        file_footage.segment(
+            [
+                file_footage.frame(NOON_MS + minute * 60_000 + n * 200, *["car"] * 20, index=minute * 300 + n)
+                for n in range(300)
+            ]
+        )
+    return file_footage
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("runner", ["inline", "local"])
+def test_a_disk_that_fills_up_while_the_job_runs_is_one_line(
+    much_footage: Footage, tiny_disk: Path, watched: Callable[..., ObjectStore], runner: str
+) -> None:
+    bodies = []
+    store = watched(
+        much_footage.store,
+        lambda call, key: bodies.append(key) if call == "before get" and "metadata/" in key else None,
+    )
+    roomy, much_footage.settings = (
+        much_footage.settings,
+        much_footage.settings.model_copy(update={"data_dir": tiny_disk}),
+    )
+    with pytest.raises(Retryable, match=r"no room left in .*tiny/tmp .*free some space there") as raised:
+        much_footage.aggregate(store=store, runner=runner)
+    assert "\n" not in str(raised.value)
+    assert much_footage.temporary_files() == []
+    assert bodies == []
+    assert much_footage.parts() == {}
+    much_footage.settings = roomy
+    assert much_footage.aggregate(runner=runner).frames == 2400
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_whatever_says_that_there_is_no_room_is_told_as_that(
+    footage: Footage, monkeypatch: pytest.MonkeyPatch, code: Any
+) -> None:
+    footage.segment([footage.frame(NOON_MS, "car")])
+
+    def full(self: CountObjects) -> None:
+        raise OSError(code, os.strerror(code))
+
+    make_runner = CountObjects.make_runner
+
+    def make(job: CountObjects) -> Any:
+        engine = make_runner(job)
+        engine._run = full.__get__(engine)
+        return engine
+
+    monkeypatch.setattr(CountObjects, "make_runner", make)
+    with pytest.raises(Retryable, match="no room left in"):
+        footage.aggregate()
+    monkeypatch.undo()
+    assert footage.aggregate().frames == 1

@@ -18,7 +18,7 @@ from frametally.ports.count_index import CountQuery
 from frametally.process.reports import NoProgress
 from frametally.records import FrameDetections, encode
 from frametally.undo_records import Tombstone
-from frametally_hadoop.job.input import lines
+from frametally_hadoop.job import lines
 from frametally_hadoop.planning.plan import CountingPlan, DayPlan
 from frametally_search.indexer import index_runs
 

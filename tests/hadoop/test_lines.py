@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from frametally.records import Detection, FrameDetections, encode
-from frametally_hadoop.job.input.lines import (
+from frametally_hadoop.job.lines import (
     BadLine,
     decode_frame,
     decode_frames,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -10,12 +11,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from frametally.books.runs import DayKey
+from frametally.history_records import history_key
 from frametally.ports.object_store import ObjectStore
 from frametally_hadoop import driver
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.planning.plan import DayPlan
+from frametally_hadoop.planning.surroundings import look_around
+from frametally_hadoop.publication import publish as publishing
 from frametally_hadoop.publication.publish import publish_day
-from frametally_hadoop.running.spool import DaySpool
+from frametally_hadoop.publication.quality_checks import DayAudit
+from frametally_hadoop.running.outcome import DaySpool, Outcome
 
 if TYPE_CHECKING:
     from tests.hadoop.conftest import Footage
@@ -38,37 +43,48 @@ def test_lines_of_many_days_come_back_sorted_day_by_day_whatever_fits_in_memory(
     assert list(spool.sorted_lines("no such day")) == []
 
 
-def publish(store: ObjectStore, lines: Any, **options: Any) -> Any:
+def publish(store: ObjectStore, folder: Path, lines: Any) -> Any:
     plan = DayPlan(DAY, CountParams(), 1, ["a segment"], None)
-    return publish_day(
-        store=store, plan=plan, inputs_sha256="5" * 64, lines=lines, duplicates_dropped=2, **options
+    outcome = Outcome(DaySpool(folder), DaySpool(folder), DaySpool(folder))
+    for line in lines:
+        outcome.lines.add(DAY, line)
+    outcome.duplicates[DAY] = 2
+    covered = 2 + sum(json.loads(line.partition(b"\t")[2])["frames"] for line in lines)
+    around = look_around(store, [], forgotten={}, unusable=(), with_dead_letters=(), chain_breaks={})
+    audit = DayAudit(
+        plan, lines_passed_on=covered, duplicates_dropped=2, corrupt_lines={}, surroundings=around
     )
+    return publish_day(store, plan, outcome, audit, inputs_sha256="5" * 64)
 
 
 def coverage(number: int) -> bytes:
-    return b'["coverage","gate",%d]\t{"v":1,"frames":%d}\n' % (number, number)
+    body = b'{"source":"gate","interval_start_ms":%d,"frames":%d,"detections":0}' % (number, number)
+    return b'["coverage","gate",%d]\t%b\n' % (number, body)
 
 
-def test_parts_are_cut_at_their_number_of_lines_and_named_in_order(footage: Footage) -> None:
-    lines = [b'["count","gate","car",0]\t{}\n', *(coverage(number) for number in range(1, 5))]
-    run = publish(footage.store, lines, lines_per_part=2)
+def test_parts_are_cut_at_their_number_of_lines_and_named_in_order(
+    footage: Footage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [coverage(number) for number in range(1, 6)]
+    monkeypatch.setattr(publishing, "LINES_PER_PART", 2)
+    run = publish(footage.store, tmp_path, lines)
     assert run.parts == ["part-00000", "part-00001", "part-00002"]
     assert [footage.store.get(f"{run.prefix}/{part}").count(b"\n") for part in run.parts] == [2, 2, 1]
     assert b"".join(footage.store.get(f"{run.prefix}/{part}") for part in run.parts) == b"".join(lines)
-    assert (run.frames, run.duplicates_dropped) == (10, 2)
+    assert (run.frames, run.duplicates_dropped) == (15, 2)
     assert footage.store.head(f"{run.prefix}/_SUCCESS") is not None
 
 
-def test_a_run_without_a_line_has_no_part(footage: Footage) -> None:
-    run = publish(footage.store, [])
+def test_a_run_without_a_line_has_no_part(footage: Footage, tmp_path: Path) -> None:
+    run = publish(footage.store, tmp_path, [])
     assert (run.parts, run.frames) == ([], 0)
 
 
-def test_a_pointer_that_is_there_is_left_as_it_is(footage: Footage) -> None:
-    first = publish(footage.store, [coverage(1)])
+def test_a_pointer_that_is_there_is_left_as_it_is(footage: Footage, tmp_path: Path) -> None:
+    first = publish(footage.store, tmp_path, [coverage(1)])
     objects = footage.objects("mapreduce-output")
     assert first is not None
-    assert publish(footage.store, [coverage(1)]) is None
+    assert publish(footage.store, tmp_path, [coverage(1)]) is None
     assert footage.objects("mapreduce-output") == objects
 
 
@@ -81,6 +97,7 @@ def test_the_pointer_is_put_last(footage: Footage, watched: Callable[..., Object
     assert puts == [
         f"{run.prefix}/part-00000",
         f"{run.prefix}/_quality.json",
+        history_key(run.prefix),
         f"{run.prefix}/_SUCCESS",
         f"{folder}/_runs/000001.json",
     ]

@@ -17,7 +17,7 @@ from frametally_hadoop.dry_run import dry_run
 from frametally_hadoop.job.mapping import ENTRY_SEPARATOR, FrameGroups
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.running import outcome
-from frametally_hadoop.running.splits import plan_splits
+from frametally_hadoop.running.outcome import plan_splits
 
 if TYPE_CHECKING:
     from tests.hadoop.conftest import Footage

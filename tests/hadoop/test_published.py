@@ -16,7 +16,7 @@ from frametally.records import DeadLetter, MediaManifest, encode
 from frametally.segments.contents import encode_segment
 from frametally.undo_records import Tombstone
 from frametally_hadoop import driver
-from frametally_hadoop.planning.selection import DaySelection
+from frametally_hadoop.planning.counting_steps import DaySelection
 from frametally_hadoop.publication.quality_checks import (
     CHAIN_UNBROKEN,
     COVERAGE_EQUALS_MANIFESTS,

@@ -25,8 +25,8 @@ from frametally.rules.counted_boxes import CountedBoxes
 from frametally_cli.console import streams
 from frametally_cli.main import main
 from frametally_hadoop.dry_run import dry_run
-from frametally_hadoop.planning.pace import Aggregated, Pace, estimate_s
-from frametally_hadoop.planning.selection import select
+from frametally_hadoop.planning.counting_steps import select
+from frametally_hadoop.planning.segment_notes import Aggregated, estimate_s, note_pace, read_pace
 
 if TYPE_CHECKING:
     from tests.hadoop.conftest import Footage
@@ -99,7 +99,7 @@ def test_all_counts_again_what_is_up_to_date_to_the_same_bytes(footage: Footage)
 
 
 def test_a_range_without_a_day_is_refused() -> None:
-    with pytest.raises(Misconfigured, match="--from is not before --to"):
+    with pytest.raises(Misconfigured, match="--from must be before --to"):
         select(from_ms=5, to_ms=5)
 
 
@@ -157,10 +157,11 @@ def test_a_day_that_is_counted_by_other_settings_and_by_these_again_is_listed_in
 def test_the_time_is_estimated_from_earlier_aggregations_with_the_same_runner(footage: Footage) -> None:
     three_days(footage)
     assert (plan(footage).estimated_s, plan(footage).estimated_from) == (None, 0)
-    pace = Pace(footage.settings.data_dir)
+    folder = footage.settings.data_dir
     for seconds in (1.0, 50.0, 2.0):
-        pace.note(Aggregated(runner="inline", days=1, segments=1, bytes=plan(footage).bytes, seconds=seconds))
-    pace.note(Aggregated(runner="local", days=1, segments=1, bytes=1, seconds=1e6))
+        of_all = plan(footage).bytes
+        note_pace(folder, Aggregated(runner="inline", days=1, segments=1, bytes=of_all, seconds=seconds))
+    note_pace(folder, Aggregated(runner="local", days=1, segments=1, bytes=1, seconds=1e6))
     assert plan(footage).estimated_s == pytest.approx(2.0)
     assert plan(footage).estimated_from == 3
     assert plan(footage, runner="local").estimated_from == 1
@@ -170,20 +171,19 @@ def test_the_time_is_estimated_from_earlier_aggregations_with_the_same_runner(fo
 def test_what_was_counted_is_noted_beside_the_data_and_not_in_the_store(footage: Footage) -> None:
     three_days(footage)
     footage.aggregate()
-    [noted] = Pace(footage.settings.data_dir).earlier("inline")
+    [noted] = read_pace(footage.settings.data_dir, "inline")
     assert (noted.days, noted.segments) == (3, 3)
     assert noted.bytes == sum(len(data) for data in footage.objects("metadata").values())
     footage.aggregate()
-    assert len(Pace(footage.settings.data_dir).earlier("inline")) == 1
+    assert len(read_pace(footage.settings.data_dir, "inline")) == 1
 
 
 def test_half_a_note_of_a_killed_process_is_passed_over(tmp_path: Path) -> None:
-    pace = Pace(tmp_path)
-    pace.note(Aggregated(runner="inline", days=1, segments=1, bytes=10, seconds=1))
+    note_pace(tmp_path, Aggregated(runner="inline", days=1, segments=1, bytes=10, seconds=1))
     with (tmp_path / "aggregations.jsonl").open("ab") as file:
         file.write(b'{"runner":"inl\n')
-    assert len(pace.earlier("inline")) == 1
-    assert estimate_s(pace.earlier("inline"), 20) == pytest.approx(2.0)
+    assert len(read_pace(tmp_path, "inline")) == 1
+    assert estimate_s(read_pace(tmp_path, "inline"), 20) == pytest.approx(2.0)
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("15s", 15), ("15m", 900), ("1h", 3600), ("24h", 86_400)])
@@ -193,7 +193,7 @@ def test_a_period_is_a_number_and_a_unit(text: str, seconds: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "0s", "15", "m", "-1m", "1.5h", "25h", "15 m", "٣s"])
 def test_a_period_that_is_none_is_one_line(text: str) -> None:
-    with pytest.raises(Misconfigured, match="examples are 15s, 15m and 1h"):
+    with pytest.raises(Misconfigured, match="write it like 15s, 15m or 1h"):
         parse_period_s("--every", text)
 
 
@@ -293,7 +293,9 @@ def test_the_lock_lets_one_in_at_a_time(tmp_path: Path) -> None:
         assert inside == []
     thread.join(30)
     assert inside == ["second"]
-    assert said == [f"another `frametally aggregate` is at work here (process {os.getpid()}); waiting for it"]
+    assert said == [
+        f"another `frametally aggregate` is already running here (process {os.getpid()}); waiting for it"
+    ]
 
 
 def test_a_crash_releases_the_lock(tmp_path: Path) -> None:
@@ -333,7 +335,7 @@ def test_an_upgraded_folder_names_its_days_before_they_are_counted_again_and_the
         return capfd.readouterr()
 
     notice = (
-        "3 days were counted by the rules of an earlier version; `frametally aggregate --interval 60` counts "
+        "3 days were counted by an earlier version's rules; `frametally aggregate --interval 60` counts "
         "them again, and their numbers may change: 2026-01-01, 2026-01-02, 2026-01-03"
     )
     assert notice in output_of("status", code=3)[0]
@@ -394,7 +396,7 @@ def test_the_command_line_tells_a_dry_run_counts_and_shows_the_quality(file_foot
     assert "no new footage" in frametally("aggregate", "--to", "2026-01-02", **place).out
     shown = frametally("quality", **place)
     assert shown.code == 0
-    assert "quality: 1 runs looked at, 0 with a check that did not pass" in shown.out
+    assert "quality: 1 runs checked, 0 with a failed check" in shown.out
     status = frametally("status", **place)
     assert "quality: 2026-01-01, tiny-1, 60 s: 1 frames, 1 detections" in status.out
     [report] = json.loads(frametally("status", "--json", **place).out)["quality"]
@@ -402,10 +404,10 @@ def test_the_command_line_tells_a_dry_run_counts_and_shows_the_quality(file_foot
     assert {"name", "passed", "count", "details"} <= set(report["checks"][0])
     narrowed = frametally("aggregate", "--to", "2026-01-02", "--labels", "car,carr", **place)
     assert (narrowed.code, narrowed.out.split(",")[0]) == (0, "counts: 1 days counted")
-    assert "asks for 'carr', which nothing detected here has; labels that are: car" in narrowed.err
+    assert "asks for 'carr', which nothing detected here has; there are: car" in narrowed.err
     refused = frametally("aggregate", "--every", "soon", **place)
     assert (refused.code, refused.out) == (2, "")
-    assert "--every 'soon' is no period" in refused.err
+    assert "--every 'soon' is not a period" in refused.err
     odd = frametally("aggregate", "--interval", "7", **place)
     assert (odd.code, odd.out) == (2, "")
     assert "7 s does not divide a day" in odd.err

@@ -17,10 +17,11 @@ from tests.examples import examples
 from frametally.books.runs import current_runs, read_paths, read_run, read_tracks
 from frametally.ports.object_store import ObjectStore
 from frametally.records import Coverage, Detection, FrameDetections, IntervalCount
+from frametally.rules.filmed_time import FilmedTime, filmed_time
 from frametally.rules.objects import is_fast_enough
 from frametally.rules.times import HOUR_MS
 from frametally.track_records import Vote
-from frametally_hadoop.job.hours import FilmedTime, filmed_time, hours_near
+from frametally_hadoop.job.mapping import hours_near
 
 if TYPE_CHECKING:
     from tests.hadoop.conftest import Footage
@@ -323,7 +324,8 @@ def test_a_track_tells_who_was_where_and_shows_its_first_and_its_best_frame(foot
     assert track.votes == (Vote(label="car", boxes=20, confidence=18.05),)
     assert paths(footage) == [[(NOON_MS, 130.0, 240.0, 40.0), (NOON_MS + 3_800, 168.0, 240.0, 40.0)]]
     folder = run.prefix.replace("mapreduce-output/", "tracks/")
-    assert list(footage.objects("tracks")) == [f"{folder}/part-00000", f"{folder}/paths-00000"]
+    names = ("history.json", "part-00000", "paths-00000")
+    assert list(footage.objects("tracks")) == [f"{folder}/{name}" for name in names]
 
 
 def test_tracks_are_there_before_a_reader_can_see_their_run(
@@ -333,9 +335,14 @@ def test_tracks_are_there_before_a_reader_can_see_their_run(
     footage.segment(drive(footage, NOON_MS, NOON_MS + 4_000))
     store = watched(footage.store, lambda call, key: puts.append(key) if call == "before put" else None)
     footage.aggregate(store=store)
-    assert [key.split("/")[0] for key in puts] == ["mapreduce-output"] + ["tracks"] * 2 + [
-        "mapreduce-output"
-    ] * 3
+    tops = [key.split("/")[0] for key in puts]
+    assert tops == [
+        "mapreduce-output",
+        *["tracks"] * 2,
+        "mapreduce-output",
+        "tracks",  # the history
+        *["mapreduce-output"] * 2,
+    ]
     assert puts[-1].endswith("_runs/000001.json")
 
 
@@ -354,13 +361,13 @@ def test_settings_of_the_tracker_make_days_stale_and_change_what_is_counted(foot
     ("setting", "named"),
     [
         ({"track_gap_s": 30.0, "track_stitch_s": 31.0}, "FRAMETALLY_TRACK_STITCH_S=31"),
-        ({"track_label_confidence": "car"}, "'car' is no label with a confidence"),
-        ({"track_label_confidence": "car=1.5"}, "'car=1.5' is no label with a confidence"),
-        ({"track_label_confidence": "=0.5"}, "'=0.5' is no label with a confidence"),
-        ({"track_groups": "vehicle"}, "'vehicle' is no name of its own with two labels"),
-        ({"track_groups": "a=car, b=bus+van"}, "'a=car' is no name of its own with two labels"),
-        ({"track_groups": "a=car+bus, a=van+cab"}, "'a=van.cab' is no name of its own"),
-        ({"track_groups": "=car+bus"}, "'=car.bus' is no name of its own"),
+        ({"track_label_confidence": "car"}, "'car' is not a label with a confidence"),
+        ({"track_label_confidence": "car=1.5"}, "'car=1.5' is not a label with a confidence"),
+        ({"track_label_confidence": "=0.5"}, "'=0.5' is not a label with a confidence"),
+        ({"track_groups": "vehicle"}, "'vehicle' is not a new name with two"),
+        ({"track_groups": "a=car, b=bus+van"}, "'a=car' is not a new name with two"),
+        ({"track_groups": "a=car+bus, a=van+cab"}, "'a=van.cab' is not a new name"),
+        ({"track_groups": "=car+bus"}, "'=car.bus' is not a new name"),
         ({"track_groups": "a=car+bus, b=van+bus"}, "'bus' is in two groups"),
     ],
 )

@@ -19,9 +19,9 @@ from frametally.books.index_lag import earlier_version_lines
 from frametally.books.runs import NoFootPoints, current_runs, read_paths, read_tracks
 from frametally.records import Run, decode, encode
 from frametally_cli.stages.aggregate import changed_totals
-from frametally_hadoop.job.tracks.following import TrackedBox
-from frametally_hadoop.job.tracks.paths import foot_path
-from frametally_hadoop.planning.selection import ALL_DAYS
+from frametally_hadoop.job.following import TrackedBox
+from frametally_hadoop.job.paths import foot_path
+from frametally_hadoop.planning.counting_steps import ALL_DAYS
 
 if TYPE_CHECKING:
     from tests.hadoop.conftest import Footage
@@ -279,7 +279,7 @@ def test_days_counted_by_the_rules_of_before_are_stale(
         [before] = footage.aggregate().runs
     assert before.settings["counting_version"] == 4
     [line] = earlier_version_lines([before])
-    assert line.startswith("1 days were counted by the rules of an earlier version")
+    assert line.startswith("1 days were counted by an earlier version's rules")
     assert line.endswith(before.day)
     [after] = footage.aggregate().runs
     assert earlier_version_lines([after]) == []

@@ -1,20 +1,30 @@
-"""The tracker on generated scenes, where it is known exactly who was there, and where."""
+"""The tracker on generated scenes, where it is known who was there, and what is said about it."""
 
 from __future__ import annotations
 
+import importlib.util
+import itertools
+import json
 import random
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.hadoop.test_track_hours import NOON_MS, drive, objects, tracks
 
-from frametally_hadoop.job.params import CountParams
-from frametally_hadoop.job.tracks.association import pair_up, widened
-from frametally_hadoop.job.tracks.params import TrackParams
+from frametally.settings.loading import ENV_PREFIX, Settings
+from frametally_hadoop.job.following import pair_up, widened
+from frametally_hadoop.job.params import CountParams, TrackParams
 from frametally_hadoop.job.visits import Visit, find_visits
+
+if TYPE_CHECKING:
+    from tests.hadoop.conftest import Footage
+
 
 WIDTH_PX, HEIGHT_PX = 1280, 720
 
@@ -355,3 +365,179 @@ def test_pairs_are_one_to_one_overlap_enough_and_the_best_free_one_is_taken(
         assert all(
             overlap(*rival) < value or (overlap(*rival) == value and rival > (i, j)) for rival in rivals
         )
+
+
+def stands(x: float = 600, y: float = 300, *, since_s: float = 0, until_s: float = 40) -> Walker:
+    """Somebody in the middle of the picture, 90 px tall."""
+    return Walker(start=(x, y), since_s=since_s, until_s=until_s)
+
+
+def visits(walkers: Sequence[Walker], fps: float = 5) -> list[Visit]:
+    return visits_of(scene(walkers, fps=fps, seconds=40)[0])
+
+
+@pytest.mark.parametrize("fps", [10, 5])
+@pytest.mark.parametrize(("hidden_s", "number"), [(5, 1), (14, 1), (16, 2)])
+def test_who_stands_hidden_for_three_stitches_is_the_same_afterwards(
+    fps: float, hidden_s: float, number: int
+) -> None:
+    walker = Walker(start=(600, 300), until_s=40, sight=hidden((8, 8 + hidden_s)))
+    assert len(visits([walker], fps)) == number
+
+
+@pytest.mark.parametrize(("away_px", "number"), [(85, 1), (95, 2)])
+def test_who_appears_more_than_a_height_away_after_so_long_is_somebody_else(
+    away_px: float, number: int
+) -> None:
+    assert len(visits([stands(until_s=8), stands(600 + away_px, since_s=18)])) == number
+
+
+@pytest.mark.parametrize("other", [stands(640, until_s=7), stands(640, since_s=19)])
+def test_where_two_can_be_meant_after_so_long_nobody_is(other: Walker) -> None:
+    """Two vanish and one appears, or one vanishes and two appear."""
+    assert len(visits([stands(until_s=8), stands(since_s=18), other])) == 3
+
+
+def test_who_goes_at_the_border_is_not_the_one_who_comes_there_however_long_after() -> None:
+    assert len(visits([stands(22, until_s=8), stands(22, since_s=18)])) == 2
+
+
+@pytest.mark.parametrize(
+    ("confidence", "off_px", "is_filled"),
+    [(0.45, 0, True), (0.45, 60, True), (0.45, 75, False), (0.35, 0, False)],
+)
+def test_boxes_left_over_in_a_gap_say_where_who_was_hidden_was(
+    confidence: float, off_px: float, is_filled: bool
+) -> None:
+    """Less than three quarters of a height off the straight way, and rather sure."""
+    walker = Walker(start=(600, 300), until_s=40, sight=hidden((8, 12.5)))
+    glimpse = Walker(start=(600 + off_px, 300), since_s=10, until_s=11, sight=lambda _: confidence)
+    [visit] = visits([walker, glimpse])
+    times = {box.time_ms for box in visit.sightings}
+    assert (times >= {10_000, 10_200, 10_400, 10_600, 10_800}) == is_filled
+    assert {time for time in times if 8000 <= time < 12_500} <= set(range(10_000, 11_000))
+
+
+def test_a_box_left_over_fills_one_gap_alone() -> None:
+    gap = hidden((8, 12.5))
+    walkers = [Walker(start=(x, 300), until_s=40, sight=gap) for x in (560, 640)]
+    glimpse = Walker(start=(600, 300), since_s=10, until_s=11, sight=lambda _: 0.45)
+    found = visits([*walkers, glimpse])
+    assert [sum(8000 <= box.time_ms < 12_500 for box in visit.sightings) for visit in found] == [5, 0]
+
+
+@pytest.mark.parametrize("fps", [10, 5])
+def test_two_who_exchange_their_tracks_as_they_meet_go_on_as_they_came(fps: int) -> None:
+    """One is not seen for half a second; another comes out just there, and goes the other way."""
+    walkers = [
+        Walker(start=(300, 300), velocity=(80, 0), sight=hidden((4.5, 5.1))),
+        Walker(start=(650, 300), velocity=(-80, 0), since_s=4.5),
+    ]
+    frames, owners = scene(walkers, fps=fps, seconds=8)
+    clear = [
+        visit._replace(sightings=[box for box in visit.sightings if not 4500 <= box.time_ms < 5200])
+        for visit in visits_of(frames)
+    ]
+    assert owners_of(clear, owners) == [{0}, {1}]
+
+
+def test_who_goes_on_the_same_way_keeps_his_track() -> None:
+    """In a queue one car comes out behind another: that is no exchange."""
+    first = Walker(start=(300, 300), velocity=(40, 0))
+    behind = Walker(start=(380, 300), velocity=(40, 0), since_s=5)
+    frames, owners = scene([first, behind], fps=10, seconds=12)
+    assert owners_of(visits_of(frames), owners) == [{0}, {1}]
+
+
+def test_who_stands_hidden_while_the_hour_begins_is_counted_in_the_hour_before_alone(
+    footage: Footage,
+) -> None:
+    hidden_ms = range(NOON_MS - 6_000, NOON_MS + 6_000, 200)
+    footage.segment(
+        drive(footage, NOON_MS - 30_000, NOON_MS - 6_000)
+        + [footage.frame(time_ms, index=900 + n) for n, time_ms in enumerate(hidden_ms)]
+        + drive(footage, NOON_MS + 6_000, NOON_MS + 30_000)
+    )
+    footage.aggregate()
+    assert {start: number for start, number in objects(footage).items() if number} == {NOON_MS - 60_000: 1}
+    assert [(track.is_counted, track.began, track.ended) for track in tracks(footage)] == [
+        (True, "footage", "hour"),
+        (False, "hour", "footage"),
+    ]
+
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs/tracking.md").read_text(encoding="utf-8")
+
+
+def load(name: str) -> Any:
+    """A module of the benchmarks, which are scripts and no package."""
+    spec = importlib.util.spec_from_file_location(f"benchmark_{name}", ROOT / "benchmarks" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+measure = load("idf1")
+AT, ASIDE = (10.0, 10.0, 20.0, 40.0), (200.0, 10.0, 20.0, 40.0)
+
+
+def test_idf1_is_1_for_the_truth_whatever_the_identities_are_called() -> None:
+    truth = {n: [(1, AT), (2, ASIDE)] for n in range(4)}
+    assert measure.idf1(truth, {n: [(70, AT), (8, ASIDE)] for n in range(4)}) == 1
+    assert measure.idf1(truth, {}) == 0
+    assert measure.idf1({}, {}) == 1
+
+
+def test_idf1_of_a_track_broken_in_two_and_of_two_that_are_swapped() -> None:
+    truth = {n: [(1, AT), (2, ASIDE)] for n in range(4)}
+    broken = {n: [(n // 3, AT), (9, ASIDE)] for n in range(4)}
+    assert measure.idf1(truth, broken) == 2 * (3 + 4) / 16
+    swapped = {n: [(1, AT if n < 3 else ASIDE), (2, ASIDE if n < 3 else AT)] for n in range(4)}
+    assert measure.idf1(truth, swapped) == 2 * (3 + 3) / 16
+
+
+def test_idf1_counts_what_was_missed_and_what_was_not_there() -> None:
+    truth = {n: [(1, AT)] for n in range(4)}
+    assert measure.idf1(truth, {0: [(5, AT)], 1: [(5, AT)]}) == 2 * 2 / (4 + 2)
+    assert measure.idf1(truth, {n: [(5, AT), (6, ASIDE)] for n in range(4)}) == 2 * 4 / (4 + 8)
+    half_off = (10.0, 24.0, 20.0, 40.0)
+    assert measure.idf1(truth, {n: [(5, half_off)] for n in range(4)}) == 0
+
+
+@given(
+    st.integers(1, 5).flatmap(
+        lambda n: st.lists(st.lists(st.integers(0, 9), min_size=n, max_size=n), max_size=5)
+    )
+)
+def test_the_pairing_of_identities_is_the_best_there_is(gains: Any) -> None:
+    rows, columns = len(gains), len(gains[0]) if gains else 0
+    padded = [row + [0] * rows for row in gains]
+    best = max(
+        sum(padded[i][j] for i, j in enumerate(order))
+        for order in itertools.permutations(range(columns + rows), rows)
+    )
+    assert measure.greatest_sum(gains) == best
+
+
+def test_the_page_shows_the_numbers_that_were_measured() -> None:
+    result = json.loads((ROOT / "benchmarks/results/tracking.json").read_bytes())
+    assert result["command"] in PAGE
+    for table in result["tables"]:
+        for row in [table["columns"], *table["rows"]]:
+            assert f"| {' | '.join(str(cell) for cell in row)} |" in PAGE
+
+
+def test_what_was_to_be_reached_was_reached() -> None:
+    result = json.loads((ROOT / "benchmarks/results/tracking.json").read_bytes())
+    for goal in result["goals"]:
+        assert goal["at_least"] is None or goal["measured"] >= goal["at_least"], goal["what"]
+        assert goal["at_most"] is None or goal["measured"] <= goal["at_most"], goal["what"]
+
+
+@pytest.mark.parametrize("name", [n for n in Settings.model_fields if "track" in n or n == "count_objects"])
+def test_each_setting_of_the_tracker_is_on_the_page_with_its_default(name: Any) -> None:
+    default = Settings.model_fields[name].default
+    shown = f"`{default}`" if default != "" else "empty"
+    assert f"| `{ENV_PREFIX}{name.upper()}` | {shown} |" in PAGE

@@ -27,9 +27,10 @@ from frametally.rules.frame_bitmap import FrameBitmap
 from frametally.settings.loading import Settings, load_settings
 from frametally_cli import main as cli
 from frametally_live.book import LiveBook
-from frametally_live.cameras.capture import CameraCapture
 from frametally_live.cameras.spool import Spool
 from frametally_live.feed_records import Feed, FeedTold
+from frametally_live.feeds.camera_capture import CameraCapture
+from frametally_live.feeds.feed_messages import Teller
 
 PATIENCE_S = 120.0
 
@@ -48,27 +49,21 @@ def here(tmp_path: Path, **overrides: Any) -> Settings:
     return load_settings(**given | overrides)
 
 
-class Heard:
+class Heard(Teller):
     """Remembers what is told of a camera."""
 
-    def __init__(self) -> None:
-        self.told = FeedTold("requested")
+    def __init__(self, told: FeedTold) -> None:
+        super().__init__(told, self._hear)
         self.reasons: list[str] = []
         self.paths: list[str] = []
 
-    def tell(self, **changes: Any) -> None:
-        self.told = self.told._replace(**changes)
-        if self.told.reason:
-            self.reasons.append(self.told.reason)
+    def _hear(self, told: FeedTold) -> None:
+        if told.reason:
+            self.reasons.append(told.reason)
 
-    def tell_frame(self, *, captured_at_ms: int, image_path: str, is_announced: bool, **changes: Any) -> None:
+    def tell_frame(self, *, image_path: str, **changes: Any) -> None:
         self.paths.append(image_path)
-        self.tell(
-            **{"state": "running", "reason": ""}
-            | {"captured_at_ms": captured_at_ms, "image_path": image_path}
-            | {"frames_announced": self.told.frames_announced + is_announced}
-            | changes
-        )
+        super().tell_frame(image_path=image_path, **changes)
 
 
 class Capturing:
@@ -82,8 +77,9 @@ class Capturing:
         transport: Any = "tcp",
         store: ObjectStore | None = None,
         log: Any = None,
+        told: FeedTold | None = None,
     ) -> None:
-        self.heard = Heard()
+        self.heard = Heard(told or FeedTold("requested"))
         self.store = store or open_object_store(settings.store_url, settings.store_access)
         self.log = log or open_frame_log(settings.log_url, settings.log_access)
         self.lines: list[str] = []

@@ -13,7 +13,6 @@ import pytest
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydantic import SecretStr
 from tests.examples import examples
 from tests.live.answering_airflow import DAG, RUNS, TOKEN, Answer, AnsweringAirflow, answering, says
 from tests.videos.test_library_api import stored
@@ -21,6 +20,7 @@ from tests.videos.video_records import make_video
 from tests.web.conftest import Place
 
 from frametally.errors import Misconfigured
+from frametally.settings.fields import SecretStr
 from frametally_live.feed_records import Feed
 from frametally_live.viewers import airflow_launch
 
@@ -72,7 +72,7 @@ def test_a_start_books_the_stream_and_asks_airflow_for_its_run(
     place: Place, client: FlaskClient, airflow: AnsweringAirflow, video_id: str
 ) -> None:
     stream = started(client, video_id)
-    assert (stream["state"], stream["reason"]) == ("requested", "Airflow is to begin its run.")
+    assert (stream["state"], stream["reason"]) == ("requested", "Airflow is starting its run.")
     stream_id = stream["stream_id"]
     run_id = f"stream__{stream_id}"
     assert airflow.runs == {
@@ -159,28 +159,28 @@ def no_http(request: BaseHTTPRequestHandler) -> None:
 
 
 BAD: dict[str, tuple[str, Answer, str]] = {
-    "elsewhere": (TOKEN, says(307, Location="http://127.0.0.1:1/"), "sends elsewhere (307)"),
+    "elsewhere": (TOKEN, says(307, Location="http://127.0.0.1:1/"), "redirects to another address (307)"),
     "a fault": (TOKEN, says(500, {"detail": PASSWORD}), "answers 500"),
-    "no token": (TOKEN, says(201, {"token": PASSWORD}), "does not answer as Airflow 3 does"),
-    "a token for two lines": (TOKEN, says(201, {"access_token": "a\r\nb"}), "does not answer as Airflow 3"),
-    "a page": (TOKEN, says(200, b"<html>" + PASSWORD.encode()), "does not answer as Airflow 3 does"),
-    "deep": (TOKEN, says(200, b"[" * 900_000), "does not answer as Airflow 3 does"),
-    "bytes": (TOKEN, says(200, bytes(range(256))), "does not answer as Airflow 3 does"),
-    "log-in refused": (TOKEN, says(401), "refuses the log-in (401)"),
+    "no token": (TOKEN, says(201, {"token": PASSWORD}), "does not answer like Airflow 3"),
+    "a token for two lines": (TOKEN, says(201, {"access_token": "a\r\nb"}), "does not answer like Airflow 3"),
+    "a page": (TOKEN, says(200, b"<html>" + PASSWORD.encode()), "does not answer like Airflow 3"),
+    "deep": (TOKEN, says(200, b"[" * 900_000), "does not answer like Airflow 3"),
+    "bytes": (TOKEN, says(200, bytes(range(256))), "does not answer like Airflow 3"),
+    "log-in refused": (TOKEN, says(401), "refuses user or password (401)"),
     "without end": (TOKEN, never_ends, "does not answer in 1 s"),
     "a head without end": (TOKEN, never_ends_its_head, "does not answer in 1 s"),
     "nothing": (TOKEN, says_nothing, "does not answer in 1 s"),
-    "cut off": (TOKEN, cut_off, "does not answer as"),
+    "cut off": (TOKEN, cut_off, "does not answer like"),
     "no HTTP": (TOKEN, no_http, "does not answer as it should"),
     "no such DAG": (DAG, says(404), "has no DAG frametally_stream"),
-    "no right to see it": (DAG, says(403), "does not let FRAMETALLY_AIRFLOW_USER begin runs"),
+    "no right to see it": (DAG, says(403), "does not let FRAMETALLY_AIRFLOW_USER start runs"),
     "paused": (DAG, says(200, {"dag_id": "frametally_stream", "is_paused": True}), "has paused the DAG"),
-    "another's DAG": (DAG, says(200, {"dag_id": "x"}), "does not answer as Airflow 3 does"),
+    "another's DAG": (DAG, says(200, {"dag_id": "x"}), "does not answer like Airflow 3"),
     "late, without end": (RUNS, never_ends, "does not answer in 1 s"),
-    "no right to begin it": (RUNS, says(403), "does not let FRAMETALLY_AIRFLOW_USER begin runs"),
-    "another conf": (RUNS, says(400, {"detail": PASSWORD}), "takes no such run of frametally_stream (400)"),
+    "no right to begin it": (RUNS, says(403), "does not let FRAMETALLY_AIRFLOW_USER start runs"),
+    "another conf": (RUNS, says(400, {"detail": PASSWORD}), "refuses this run of frametally_stream (400)"),
     "a fault at last": (RUNS, says(503), "answers 503"),
-    "another's run": (RUNS, says(200, {"dag_run_id": "x"}), "does not answer as Airflow 3 does"),
+    "another's run": (RUNS, says(200, {"dag_run_id": "x"}), "does not answer like Airflow 3"),
 }
 
 
@@ -204,7 +204,7 @@ def test_whatever_airflow_answers_the_stream_has_failed_with_one_line_and_no_sec
     assert stream["state"] == "failed"
     line = stream["reason"]
     assert says_so in line
-    assert line.endswith(("then start it again.",))
+    assert line.endswith(("then start the stream again.",))
     assert airflow.url in line
     assert "\n" not in line
     logged = [record.getMessage() for record in caplog.records if record.name == "frametally_web"]
@@ -222,7 +222,7 @@ def test_of_an_answer_of_10_gb_no_more_is_read_than_one_of_airflow_may_have(
     monkeypatch.setattr(airflow_launch, "_WITHIN_S", 5.0)
     airflow.answers[TOKEN] = much
     stream = started(place.app(**access(airflow.url)).test_client(), video_id)
-    assert "does not answer as Airflow 3 does" in stream["reason"], "long before its time is over"
+    assert "does not answer like Airflow 3" in stream["reason"], "long before its time is over"
 
 
 @pytest.mark.thorough
@@ -255,8 +255,8 @@ def test_an_airflow_that_is_away_and_one_of_another_password_are_told_with_the_r
     wrong = place.app(**access(airflow.url, airflow_password=SecretStr("guess-91b"))).test_client()
     stream = started(wrong, video_id)
     assert stream["reason"] == (
-        f"Airflow at {airflow.url} refuses the log-in (401): check FRAMETALLY_AIRFLOW_USER and "
-        "FRAMETALLY_AIRFLOW_PASSWORD, then start it again."
+        f"Airflow at {airflow.url} refuses user or password (401): check FRAMETALLY_AIRFLOW_USER and "
+        "FRAMETALLY_AIRFLOW_PASSWORD, then start the stream again."
     )
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
@@ -264,8 +264,8 @@ def test_an_airflow_that_is_away_and_one_of_another_password_are_told_with_the_r
         away = started(place.app(**access(url)).test_client(), video_id)
     assert away["state"] == "failed"
     assert away["reason"] == (
-        f"Airflow at {url} does not answer as it should: is it at work there, and is FRAMETALLY_AIRFLOW_URL "
-        "its address? See to it, then start it again."
+        f"Airflow at {url} does not answer as it should: check that it runs there, and that "
+        "FRAMETALLY_AIRFLOW_URL is its address, then start the stream again."
     )
 
 
@@ -301,7 +301,7 @@ def test_a_run_that_is_there_though_its_answer_was_lost_is_told_that_its_stream_
         ({"airflow_url": "airflow:8080"}, "needs FRAMETALLY_AIRFLOW_URL"),
         ({"airflow_url": "http://[::1"}, "needs FRAMETALLY_AIRFLOW_URL"),
         ({"airflow_url": "http://x:99999"}, "needs FRAMETALLY_AIRFLOW_URL"),
-        ({"airflow_url": f"http://me:{PASSWORD}@x"}, "must hold no log-in"),
+        ({"airflow_url": f"http://me:{PASSWORD}@x"}, "must not contain user and password"),
         ({"airflow_user": ""}, "needs FRAMETALLY_AIRFLOW_USER and FRAMETALLY_AIRFLOW_PASSWORD"),
         (
             {"airflow_password": SecretStr("")},

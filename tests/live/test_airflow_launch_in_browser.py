@@ -36,13 +36,13 @@ def test_why_airflow_starts_no_stream_is_one_line_and_the_next_start_asks_anew(
     start, words = page.get_by_role("button", name="Start stream"), page.locator(".live-words")
     start.click()
     expect(words).to_have_text(
-        f"Failed: Airflow at {airflow.url} refuses the log-in (401): check FRAMETALLY_AIRFLOW_USER and "
-        "FRAMETALLY_AIRFLOW_PASSWORD, then start it again."
+        f"Failed: Airflow at {airflow.url} refuses user or password (401): check FRAMETALLY_AIRFLOW_USER and "
+        "FRAMETALLY_AIRFLOW_PASSWORD, then start the stream again."
     )
     expect(page.locator(".live-stream .form-said")).to_be_hidden()
     airflow.answers.clear()
     start.click()
-    expect(words).to_have_text("Waits to be started: Airflow is to begin its run.")
+    expect(words).to_have_text("Waits to be started: Airflow is starting its run.")
     [run_id] = airflow.runs
     page.get_by_role("button", name="Stop stream").click()
     expect(words).to_have_text("Ended")

@@ -85,11 +85,11 @@ def test_whoever_ends_it_ends_the_stream_which_has_failed_and_says_so(
 
     with beside(stops):
         assert run(VIDEO.id, "--booked", feed.id) == 130
-    assert capsys.readouterr().out == "stopped; what was shown is kept\n"
+    assert capsys.readouterr().out == "stopped; the frames shown so far stay\n"
     told = book.feeds()[0].told
     assert (told.state, told.reason) == (
         "failed",
-        "Its run in Airflow was ended: see there why, then start it again.",
+        "Airflow ended its run: look there for the reason, then start the stream again.",
     )
 
 
@@ -112,7 +112,7 @@ def test_what_is_no_booked_stream_is_one_line(
 ) -> None:
     assert run(VIDEO.id, "--booked", stream_id) == 2
     assert capsys.readouterr().err == (
-        f"error: --booked: no stream {stream_id} of video {VIDEO.id} is booked; start it anew on the video's "
+        f"error: --booked: video {VIDEO.id} has no booked stream {stream_id}; start it again on the video's "
         "page\n"
     )
     assert book.feeds() == []

@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 import time
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.live.capturing import (
+    PATIENCE_S,
+    Capturing,
     Worker,
     all_in_the_books,
     camera_of,
@@ -27,6 +32,8 @@ from tests.videos.test_work_kills import SEED, children_of, is_running
 from frametally.live_records import Outage
 from frametally.opening import open_object_store
 from frametally.settings.loading import Settings
+from frametally_live.feed_records import Feed, FeedTold
+from frametally_producer.child import environment_for_child, start_child
 
 pytestmark = pytest.mark.thorough
 
@@ -56,6 +63,50 @@ def until_ended(processes: list[int]) -> None:
     until(lambda: not any(map(is_running, processes)))
 
 
+def reports_of(child: subprocess.Popen[bytes]) -> Iterator[FeedTold]:
+    assert child.stdout is not None
+    return (msgspec.json.decode(line, type=FeedTold) for line in child.stdout)
+
+
+def test_a_process_whose_worker_is_gone_ends_and_leaves_its_frames_to_the_next_session(
+    tmp_path: Path,
+) -> None:
+    settings = here(tmp_path)
+    with RtspCamera(LAUNCHES["mjpeg"]) as camera:
+        feed = Feed("1", "camera", "gate-1", "Gate 1", address=camera.address)
+        environment = environment_for_child(settings) | {"FRAMETALLY_STREAM_LEASE_S": "600"}
+        with start_child("frametally_live.feeds", environment) as child:
+            assert child.stdin and child.stdout and child.stderr
+            child.stdin.write(msgspec.json.encode(feed) + b"\n")
+            child.stdin.flush()
+            next(report for report in reports_of(child) if report.frames_announced)
+            child.stdout.close()
+            child.stderr.close()
+            child.wait(PATIENCE_S)  # or two sessions would share its frames on disk
+        with Capturing(settings, camera.address) as capturing:
+            capturing.until_frames(1)
+    all_in_the_books(settings)
+    assert not any(live_of(minute).losses for minute in manifests_of(capturing.store))
+    assert not list((settings.data_dir / "live/gate-1").iterdir())
+
+
+@pytest.mark.parametrize("behind_ms", [1500, 30_000])
+def test_an_outage_begins_with_the_last_stored_frame_however_old_the_last_report_is(
+    tmp_path: Path, behind_ms: int
+) -> None:
+    settings = here(tmp_path)
+    with RtspCamera(LAUNCHES["mjpeg"]) as camera:
+        with Capturing(settings, camera.address) as before:
+            before.until_frames(5)
+        last_ms = max(frame.captured_at_ms for frame in all_in_the_books(settings))
+        report = FeedTold("running", captured_at_ms=last_ms - behind_ms, frames_announced=5)
+        with Capturing(settings, camera.address, told=report) as after:
+            after.until_frames(1)
+    firsts_ms = [frame.captured_at_ms for frame in all_in_the_books(settings)]
+    back_ms = min(at_ms for at_ms in firsts_ms if at_ms > last_ms)
+    assert {(outage.from_ms, outage.to_ms) for outage in outages_in(settings)} == {(last_ms, back_ms)}
+
+
 def outages_in(settings: Settings) -> list[Outage]:
     found = manifests_of(open_object_store(settings.store_url))
     return [outage for one in found for outage in live_of(one).outages if outage.to_ms is not None]
@@ -83,6 +134,10 @@ def test_whoever_is_killed_nothing_that_was_announced_is_lost_and_each_gap_has_i
                     camera.start()
                     until_more(settings, 1)
             until_ended(victims)  # also those whose worker was killed
+        with Worker(settings, said):  # takes up what the last of them left on disk
+            until_more(settings, 1)
+            run_frametally("live", "stop", "gate-1", settings=settings)
+            until(lambda: camera_of(settings).is_over, str(camera_of(settings)))
     announced = [one.captured_at_ms for one in all_in_the_books(settings)]
     missed = [(before, after) for before, after in pairwise(announced) if after - before > 1000]
     told = outages_in(settings)

@@ -8,12 +8,12 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import SecretStr
 
 from frametally.errors import Misconfigured, Poison
 from frametally.process.allowed_addresses import AllowedPlaces, read_address
+from frametally.settings.fields import SecretStr
 from frametally.settings.loading import load_settings
-from frametally_live.cameras.logins import login_of, without_login
+from frametally_live.cameras.camera_access import login_of, without_login
 from frametally_live.settings import LiveSettings
 
 ALLOWED = load_settings().part(LiveSettings).live_allow
@@ -38,25 +38,25 @@ def test_what_a_camera_is_addressed_by_is_read(text: str, scheme: str, place: st
 def test_a_device_is_read_where_devices_may_be_named_and_nowhere_else() -> None:
     assert read_address("/dev/video0", devices=True).text == "/dev/video0"
     for text, devices in (("/dev/video0", False), ("/dev/video0/../sda", True), ("/dev/sda", True)):
-        with pytest.raises(Poison, match="no camera's address"):
+        with pytest.raises(Poison, match="not a camera's address"):
             read_address(text, devices=devices)
 
 
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("", "no camera's address"),
-        ("gate-1", "no camera's address"),
-        ("file:///etc/passwd", "no camera's address"),
-        ("concat:rtsp://10.0.0.1/a|file:///etc/passwd", "no camera's address"),
-        ("rtsp:///stream", "no camera's address"),
+        ("", "not a camera's address"),
+        ("gate-1", "not a camera's address"),
+        ("file:///etc/passwd", "not a camera's address"),
+        ("concat:rtsp://10.0.0.1/a|file:///etc/passwd", "not a camera's address"),
+        ("rtsp:///stream", "not a camera's address"),
         ("rtsp://ga te/stream", "no spaces"),
         ("rtsp://gate/\nstream", "no spaces"),
         ("rtsp://10.0.0.1\\@evil.example/", "no spaces"),
         ("rtsp://gate:0/stream", "is not between 1 and 65535"),
         ("rtsp://gate:70000/stream", "is not between 1 and 65535"),
-        ("rtsp://[::1/stream", "no camera's address"),
-        ("rtsp://-x-/stream", "no host's name"),
+        ("rtsp://[::1/stream", "not a camera's address"),
+        ("rtsp://-x-/stream", "not a host name"),
         (f"rtsp://gate/{'a' * 3000}", "at most 2000 characters"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
@@ -81,6 +82,30 @@ def test_a_camera_is_tried_and_added_whatever_it_shows(place: Place) -> None:
     assert refusal(add(client, "rtsp://10.1.2.9/", "gate-1")) == (409, None)
     assert refusal(add(client, "rtsp://169.254.169.254/", "gate-3")) == (400, "address")
     assert tried == ["rtsp://10.1.2.1/", "rtsp://10.1.2.2/"], "nobody is called where none may be added"
+
+
+def test_a_preview_shows_the_picture_and_adds_nothing(place: Place) -> None:
+    trials = [
+        CameraTrial("it shows a wall", True, b"a picture"),
+        CameraTrial("the camera is away", False),
+        None,
+    ]
+    place.try_feed = lambda _: trials.pop(0)
+    client = place.app().test_client()
+    wanted = {"address": ADDRESS, "source": "Gate 1"}
+    shown = client.post("/api/v1/cameras/preview", json=wanted)
+    assert (shown.status_code, shown.json) == (
+        200,
+        {"trial": "It shows a wall.", "picture": base64.b64encode(b"a picture").decode()},
+    )
+    away = client.post("/api/v1/cameras/preview", json=wanted)
+    assert away.json == {"trial": "The camera is away.", "picture": None}
+    assert refusal(client.post("/api/v1/cameras/preview", json=wanted)) == (409, None)  # another is tried now
+    refused = client.post("/api/v1/cameras/preview", json={**wanted, "address": "rtsp://169.254.169.254/"})
+    assert refusal(refused) == (400, "address")
+    assert client.get("/api/v1/cameras").json["cameras"] == []
+    elsewhere = place.app(web_uploads=False).test_client()
+    assert elsewhere.post("/api/v1/cameras/preview", json=wanted).status_code == 403
 
 
 def test_a_source_has_one_camera(client: FlaskClient) -> None:

@@ -15,7 +15,7 @@ from tests.live.test_opening import answering, garbage, motion_jpeg
 from frametally.opening import open_object_store
 from frametally.settings.loading import Settings
 from frametally_live.book import LiveBook
-from frametally_live.cameras import trial
+from frametally_live.cameras import camera_frames
 from frametally_live.feed_records import FeedTold
 
 PASSWORD = "ge:he/im@"  # noqa: S105 - of a test
@@ -41,7 +41,8 @@ def test_a_camera_is_added_captured_stopped_counted_and_removed_and_its_password
     with RtspCamera(LAUNCHES["mjpeg"], user="viewer", password=PASSWORD) as camera:
         added = run_frametally("live", "add", camera.address, "--source", "Gate 1", settings=settings)
         assert (
-            "Gate 1: added, it shows 160 x 120 pixels, Motion JPEG, 10.0 frames/s; `frametally up`" in added
+            "Gate 1: added, it shows 160 x 120 pixels, Motion JPEG, 10.0 frames/s; run `frametally up`"
+            in added
         )
         with Worker(settings, said):
             until(lambda: camera_of(settings).told.frames_announced > 10, str(camera_of(settings)))
@@ -57,7 +58,7 @@ def test_a_camera_is_added_captured_stopped_counted_and_removed_and_its_password
     assert f"{frames} frames announced" in listed
     assert "Gate 1" in settled(settings)
     run_frametally("live", "remove", "gate-1", settings=settings)
-    assert "there are no cameras" in run_frametally("live", "list", settings=settings)
+    assert "no cameras yet" in run_frametally("live", "list", settings=settings)
     everything = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
     for written in (PASSWORD.encode(), b"ge%3Ahe%2Fim%40"):
         assert not any(written in data for data in everything)
@@ -67,7 +68,7 @@ def test_a_camera_is_added_captured_stopped_counted_and_removed_and_its_password
     ("address", "line"),
     [
         ("rtsp://viewer:ge:he@127.0.0.1/gate", '. Leave it out, and set FRAMETALLY_LIVE_LOGINS={"<'),
-        ("rtsp://169.254.169.254/gate", ". Give the camera another address."),
+        ("rtsp://169.254.169.254/gate", ". Enter another address."),
         ("rtsp://10.0.0.1/gate", ". If that is right, set FRAMETALLY_LIVE_ALLOW=127.0.0.1,10.0.0.1\n"),
         ("file:///etc/passwd", ". Write it as rtsp://192.168.1.20:554/stream; there are rtsp://"),
     ],
@@ -80,11 +81,11 @@ def test_an_address_that_cannot_be_a_cameras_is_one_line_with_its_own_remedy_and
     assert line in said
     assert "ge:he" not in said
     assert (said.count("\n"), said.count("rtsp://192.168.1.20")) == (1, "Write it as" in said)
-    assert "there are no cameras" in run_frametally("live", "list", settings=settings)
+    assert "no cameras yet" in run_frametally("live", "list", settings=settings)
 
 
 def test_frames_that_are_left_out_are_in_the_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trial, "TRIAL_S", 0.0)
+    monkeypatch.setattr(camera_frames, "TRIAL_S", 0.0)
     settings = here(tmp_path)
     run_frametally("live", "add", "http://127.0.0.1:1/", "--source", "gate-1", settings=settings, code=6)
     with closing(LiveBook(settings.catalogue_url)) as feeds:
@@ -106,12 +107,12 @@ def test_cameras_that_cannot_be_read_say_why_in_one_line_and_the_others_go_on(
     settings, said = here(tmp_path), tmp_path / "said.txt"
     refuses = answering(b"HTTP/1.0 403 No\r\nContent-Length: 0\r\n\r\n")
     lines = {
-        "refusing": "refuses the log-in (403): check that of refusing in FRAMETALLY_LIVE_LOGINS",
-        "nonsense": "answers what is no RTSP: check port and scheme",
+        "refusing": "refuses user or password (403): check those of refusing in FRAMETALLY_LIVE_LOGINS",
+        "nonsense": "does not answer with RTSP: check port and scheme",
         "gone": "does not answer at 127.0.0.1",
     }
     tried = {source: f"{source}: added, but the camera {line}" for source, line in lines.items()} | {
-        "silent": "silent: added, but the camera showed nothing within 2 s. It is tried again; `",
+        "silent": "silent: added, but the camera showed no picture within 2 s. frametally keeps trying",
         "good": "good: added, it shows 64 x 48 pixels, Motion JPEG, ",
     }
     with (
@@ -127,7 +128,7 @@ def test_cameras_that_cannot_be_read_say_why_in_one_line_and_the_others_go_on(
             "silent": f"rtsp://127.0.0.1:{silent.port}/",
             "good": f"http://127.0.0.1:{good.port}/",
         }
-        monkeypatch.setattr(trial, "TRIAL_S", 2.0)
+        monkeypatch.setattr(camera_frames, "TRIAL_S", 2.0)
         for source, address in addresses.items():
             added = run_frametally(
                 "live",
@@ -142,7 +143,7 @@ def test_cameras_that_cannot_be_read_say_why_in_one_line_and_the_others_go_on(
         taken = run_frametally(
             "live", "add", addresses["good"], "--source", "Good", settings=settings, code=2
         )
-        assert (taken.count("error:"), "Good has a camera already" in taken) == (1, True)
+        assert (taken.count("error:"), "Good already has a camera" in taken) == (1, True)
         with Worker(settings, said):
             until(lambda: silent.visits > 1)
             run_frametally("live", "stop", "silent", settings=settings)

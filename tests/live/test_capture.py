@@ -1,14 +1,16 @@
-"""A camera's frames become minutes in the books, whatever happens to it, to store and log, and to us."""
+"""A camera is captured: what it shows is in the store and on the log, once, and what was lost is named."""
 
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ import cv2
 import numpy as np
 import pytest
 from msgspec.structs import replace
+from numpy.typing import NDArray
 from tests.fakes.records import make_manifest
 from tests.live.capturing import (
     Capturing,
@@ -33,6 +36,7 @@ from tests.live.capturing import (
 )
 from tests.live.showing import LAUNCHES, RtspCamera, Speaker
 from tests.live.test_opening import MULTIPART, jpeg, motion_jpeg, part_of, request_of
+from tests.videos.test_work_kills import children_of
 
 from frametally import keys
 from frametally.errors import Retryable
@@ -41,7 +45,10 @@ from frametally.media.manifests import find_manifest
 from frametally.opening import open_frame_log, open_object_store
 from frametally.records import FrameAnnouncement, decode, encode
 from frametally.rules.times import DAY_MS
-from frametally_videos.checking import camera_doubts
+from frametally_live.book import LiveBook
+from frametally_live.cameras.camera_form import add_camera
+from frametally_videos.describing import picture_sequences
+from frametally_videos.describing.picture_sequences import LASTING_MS, PictureDoubts
 
 
 @pytest.mark.thorough
@@ -110,7 +117,7 @@ def test_a_camera_that_is_redirected_to_a_refused_address_waits_and_is_back_by_i
         until(lambda: capturing.failure or server.visits > 1)
         assert capturing.failure is None
         assert capturing.heard.told.state == "waiting"
-        assert "leads to an address that is refused: no camera may be at" in capturing.heard.told.reason
+        assert "leads to an address that is not allowed: no camera may be at" in capturing.heard.told.reason
         is_redirected.clear()
         capturing.until_frames(3)
 
@@ -139,7 +146,7 @@ def test_damaged_pictures_are_told_beside_a_camera_that_goes_on(tmp_path: Path) 
 def test_a_frozen_picture_is_told_beside_a_camera_that_goes_on_and_is_in_its_manifest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(camera_doubts, "LASTING_MS", 300)
+    monkeypatch.setattr(picture_sequences, "LASTING_MS", 300)
 
     def speak(connection: socket.socket) -> None:
         request_of(connection)
@@ -257,7 +264,7 @@ def test_a_killed_session_leaves_its_frames_to_the_next_and_the_time_between_is_
     assert len(sessions) == 2
     newest = [one for one in manifests_of(capturing.store) if live_of(one).session_ms == max(sessions)]
     outages = [outage for one in newest for outage in live_of(one).outages]
-    assert outages[0].reason == "who captured it was ended"
+    assert outages[0].reason == "the capturing process ended"
     assert outages[0].from_ms >= before[-1].captured_at_ms
     assert not list((tmp_path / "data/live/gate-1").iterdir())
 
@@ -419,3 +426,110 @@ def test_packets_that_the_network_loses_are_counted_in_the_minute(tmp_path: Path
         until(lambda: capturing.heard.told.packets_lost > 2)
     lost = sum(live_of(one).packets_lost for one in manifests_of(capturing.store))
     assert lost >= capturing.heard.told.packets_lost > 2
+
+
+Picture = NDArray[np.uint8]
+STEP_MS = 200
+
+
+def pictures(level: int, noise: int) -> Iterator[Picture]:
+    """A street that stands still: what changes is the camera's noise."""
+    rng = np.random.default_rng(7)
+    street = np.full((120, 160, 3), level, np.uint8)
+    street[40:80, 30:90] = min(255, level * 2)
+    while True:
+        yield np.clip(street + rng.integers(-noise, noise + 1, street.shape), 0, 255).astype(np.uint8)
+
+
+def told(shown: Iterator[Picture], for_ms: int, doubts: PictureDoubts | None = None, from_ms: int = 0) -> str:
+    doubts = doubts or PictureDoubts()
+    for at_ms in range(from_ms, from_ms + for_ms + 1, STEP_MS):
+        doubts.look(next(shown), at_ms)
+    return doubts.sentence
+
+
+def frozen() -> Iterator[Picture]:
+    first = next(pictures(90, 4))
+    while True:
+        yield first
+
+
+@pytest.mark.parametrize(
+    ("make", "part"),
+    [
+        (lambda: pictures(8, 2), "is black"),
+        (frozen, "does not change"),
+        (lambda: pictures(90, 2), ""),
+        (lambda: pictures(40, 2), ""),
+    ],
+    ids=["a covered lens", "a frozen encoder", "an empty street", "an empty street at night"],
+)
+def test_what_cannot_be_a_street_is_told_once_it_has_lasted(
+    make: Callable[[], Iterator[Picture]], part: str
+) -> None:
+    assert told(make(), LASTING_MS - STEP_MS) == ""
+    after = told(make(), LASTING_MS)
+    assert part in after
+    assert bool(after) == bool(part)
+
+
+def test_one_picture_that_is_otherwise_ends_the_doubt() -> None:
+    doubts = PictureDoubts()
+    assert told(frozen(), LASTING_MS, doubts)
+    assert told(pictures(120, 4), 0, doubts, LASTING_MS + STEP_MS) == ""
+    assert told(pictures(8, 2), LASTING_MS, doubts, 2 * LASTING_MS)
+    assert told(pictures(90, 4), 0, doubts, 4 * LASTING_MS) == ""
+
+
+def test_damaged_pictures_are_told_until_none_has_come_for_a_while() -> None:
+    doubts, shown = PictureDoubts(), pictures(90, 4)
+    doubts.note_damage(0)
+    times = count(STEP_MS, STEP_MS)
+    said = []
+    for at_ms in times:
+        doubts.look(next(shown), at_ms)
+        said.append((at_ms, doubts.sentence))
+        if at_ms > LASTING_MS:
+            break
+    assert all(bool(sentence) == (at_ms < LASTING_MS) for at_ms, sentence in said)
+
+
+def test_another_size_is_another_picture() -> None:
+    doubts = PictureDoubts()
+    assert told(frozen(), LASTING_MS, doubts)
+    doubts.look(np.full((48, 64, 3), 90, np.uint8), LASTING_MS + STEP_MS)
+    assert doubts.sentence == ""
+
+
+def test_a_camera_whose_process_dies_while_it_is_stopped_has_all_its_frames_in_complete_minutes(
+    tmp_path: Path,
+) -> None:
+    settings = here(tmp_path)
+    command = [sys.executable, "-m", "frametally", "live", "work", "--data-dir", str(settings.data_dir)]
+    environment = {"FRAMETALLY_LIVE_ALLOW": "127.0.0.1", "FRAMETALLY_SAMPLE_FPS": "all"}
+    with (
+        RtspCamera() as camera,
+        closing(LiveBook(settings.catalogue_url)) as feeds,
+        closing(open_object_store(settings.store_url)) as store,
+        subprocess.Popen(command, env=os.environ | environment) as worker,
+    ):
+        try:
+            feed, _ = add_camera(feeds, settings, source="gate-1", address=camera.address)
+
+            def now() -> tuple[bool, int]:
+                found = feeds.feed(feed.id)
+                assert found is not None
+                return found.is_over, found.told.frames_announced
+
+            until(lambda: now()[1] > 15)
+            (child,) = children_of(worker.pid)
+            os.kill(child, signal.SIGSTOP)
+            feeds.ask_feed(feed.id, "stop")
+            time.sleep(0.5)
+            os.kill(child, signal.SIGKILL)
+            until(lambda: now()[0])
+        finally:
+            worker.terminate()
+        minutes = manifests_of(store)
+    assert {one.state for one in minutes} == {"complete"}
+    assert sum(one.frames_announced for one in minutes) == len(announcements_in(settings))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, cast
@@ -14,8 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
-from jsonschema_rs import Validator, validator_for
-from tests.live.watching import open_socket
+from tests.live.watching import closed_by, described, open_socket, wait_until
 from tests.videos.test_library_api import stored
 from tests.videos.video_records import make_video
 from tests.web.conftest import Place
@@ -34,15 +31,6 @@ ANNA, BELA = "anna-client-1", "bela_client-2"
 LONG_S = 60.0
 
 
-@functools.cache
-def described(name: str) -> Validator:
-    """What checks a message of the socket by its description."""
-    document = describe_messages()
-    assert name in document["channels"]["client"]["messages"]
-    payload = document["components"]["messages"][name]["payload"]
-    return validator_for({**payload, "components": document["components"]})
-
-
 class Listener:
     """A client that keeps every message."""
 
@@ -52,7 +40,7 @@ class Listener:
 
     def next(self) -> dict[str, Any]:
         message: dict[str, Any] = json.loads(self.connection.recv(LONG_S))
-        described(message["type"]).validate(message)
+        described("client", message["type"]).validate(message)
         self.messages.append(message)
         return message
 
@@ -62,10 +50,7 @@ class Listener:
         return message
 
     def closed_by(self) -> int | None:
-        with pytest.raises(ConnectionClosed):
-            while True:
-                self.connection.recv(LONG_S)
-        return self.connection.close_code
+        return closed_by(self.connection)
 
 
 @pytest.fixture
@@ -100,13 +85,6 @@ def listening(url: str) -> Iterator[Callable[..., Listener]]:
 def uploaded(place: Place, number: int, client_id: str) -> str:
     (video_id,) = stored(place, make_video(number, fields=VideoFields(client_id=client_id)))
     return video_id
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    ends_s = time.monotonic() + LONG_S
-    while not is_so():
-        assert time.monotonic() < ends_s
-        time.sleep(0.02)
 
 
 def test_two_clients_are_told_of_their_own_and_of_nothing_else(
@@ -158,12 +136,12 @@ def _hear_of_all(place: Place, listener: Listener, video_id: str) -> None:
     listener.until(lambda one: one["type"] == "video")
     listener.until(lambda one: one["type"] == "ping")
     answer = {"type": "pong"}
-    described("pong").validate(answer)
+    described("client", "pong").validate(answer)
     listener.connection.send(json.dumps(answer))
     listener.next()
     sent = {message["type"] for message in listener.messages}
     assert sent | {"pong"} == set(describe_messages()["channels"]["client"]["messages"])
-    assert not described("job").is_valid(listener.messages[0])
+    assert not described("client", "job").is_valid(listener.messages[0])
 
 
 def test_whoever_was_cut_off_is_told_the_whole_state_anew(

@@ -17,9 +17,8 @@ from tests.videos.filmed_video import wait_until
 from frametally_cli.main import cli
 from frametally_live.feed_records import Feed, FeedTold
 from frametally_live.feeds.detection_lag import newest_results
-from frametally_live.viewers import camera_lag
-from frametally_live.viewers.camera_lag import Detected
-from frametally_live.viewers.result_reader import ResultReader
+from frametally_live.viewers import result_reader
+from frametally_live.viewers.result_reader import Detected, ResultReader
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect
@@ -111,7 +110,7 @@ def test_of_what_nobody_asks_for_nothing_is_read(scene: Scene, monkeypatch: pyte
             made.append(self)
             super().start()
 
-    monkeypatch.setattr(camera_lag, "ResultReader", Watched)
+    monkeypatch.setattr(result_reader, "ResultReader", Watched)
     asked = Detected(scene.place.log, scene.topic, clock=clock)
     feed = scene.camera("gate-1")
     asked.lags_ms([feed._replace(told=FeedTold("ended"))])
@@ -137,7 +136,7 @@ def test_the_command_tells_both_as_well(scene: Scene) -> None:
         return said.output
 
     captured(scene, feed, 300)
-    assert "captured 0.1 s behind, nothing shown of late" in listed()
+    assert "captured 0.1 s behind, no recent detections" in listed()
     found(scene, feed, 48)
     assert "10 frames/s, late, captured 0.1 s behind, shown 25.3 s behind" in listed()
     found(scene, feed, 300)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.live.capturing import until
 from tests.producer.conftest import encode_video
-from tests.videos.fake_uploads import upload_file
+from tests.videos.video_records import upload_file
 
 from frametally.opening import open_frame_log, open_object_store
 from frametally.records import FrameAnnouncement, decode
@@ -73,14 +73,6 @@ class Place:
         return sorted(one.frame_index for one in found if one.media == video.sha256)
 
 
-def waits(what: Callable[[], object]) -> None:
-    """Returns once it is so."""
-    until_s = time.monotonic() + PATIENCE_S
-    while not what():
-        assert time.monotonic() < until_s, "it never came"
-        time.sleep(0.01)
-
-
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
     with closing(Place(tmp_path)) as opened:
@@ -104,12 +96,12 @@ def worker(place: Place) -> Iterator[None]:
 def test_one_that_is_stopped_while_it_starts_is_over_and_the_next_is_another(place: Place) -> None:
     video = place.upload("gate")
     first = place.start(video)
-    waits(lambda: place.now(first).worker)
+    until(lambda: place.now(first).worker)
     assert place.now(first).told.state == "starting"
     place.feeds.ask_feed(first.id, "stop")
     again = place.start(video)
     assert again.id != first.id
-    waits(lambda: place.now(again).is_over)
+    until(lambda: place.now(again).is_over)
     assert place.now(again).told.state == "ended"
     assert place.announced(video) == list(range(FRAMES))
 
@@ -117,9 +109,9 @@ def test_one_that_is_stopped_while_it_starts_is_over_and_the_next_is_another(pla
 @pytest.mark.usefixtures("worker")
 def test_one_that_is_stopped_while_it_starts_ends_as_one_that_was_stopped(place: Place) -> None:
     feed = place.start(place.upload("gate", 100))
-    waits(lambda: place.now(feed).worker)
+    until(lambda: place.now(feed).worker)
     place.feeds.ask_feed(feed.id, "stop")
-    waits(lambda: place.now(feed).is_over)
+    until(lambda: place.now(feed).is_over)
     assert (place.now(feed).told.state, place.now(feed).told.reason) == ("ended", "")
 
 
@@ -134,9 +126,9 @@ def test_two_videos_of_one_source_are_streamed_side_by_side_and_a_third_waits_fo
     with pytest.raises(TooManyStreams) as refused:
         place.start(videos[2])
     assert sorted(feed.id for feed in refused.value.running) == sorted(feed.id for feed in feeds)
-    waits(lambda: all(place.now(feed).is_over for feed in feeds))
+    until(lambda: all(place.now(feed).is_over for feed in feeds))
     third = place.start(videos[2])
-    waits(lambda: place.now(third).is_over)
+    until(lambda: place.now(third).is_over)
     assert [place.announced(video) for video in videos] == [[*range(10)], [*range(11)], [*range(12)]]
 
 

@@ -1,29 +1,32 @@
-"""Opening cameras: what is read, what is refused, and that nothing leads us anywhere else."""
+"""Cameras are opened within bounds, by RTSP, TLS, HTTP or as a device, or the reason is told."""
 
 from __future__ import annotations
 
 import io
+import os
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import av
 import cv2
 import numpy as np
 import pytest
-from pydantic import SecretStr
+import trustme
 from tests.live.showing import LAUNCHES, RtspCamera, Speaker
+from tls_front import TlsFront
 
-from frametally.errors import FrametallyError, Poison
-from frametally.process.allowed_addresses import AllowedPlaces, read_address
+from frametally.errors import FrametallyError, Misconfigured, Poison
+from frametally.process.allowed_addresses import AllowedPlaces, CameraAddress, read_address
+from frametally.settings.fields import SecretStr
 from frametally_live.cameras import camera_opening, http_stream
+from frametally_live.cameras.camera_access import CameraAway, CameraLogin
 from frametally_live.cameras.camera_frames import CameraFrame, CameraReader
 from frametally_live.cameras.camera_opening import CameraToOpen, open_camera
-from frametally_live.cameras.failures import CameraAway
-from frametally_live.cameras.logins import CameraLogin
 from frametally_live.cameras.stream_clock import CaptureClock
 
 LOGIN = CameraLogin("viewer", SecretStr("ge:he/im@"))
@@ -33,6 +36,10 @@ def to_open(address: str, *, login: CameraLogin | None = None, **changes: Any) -
     allowed = AllowedPlaces("127.0.0.1")
     camera = CameraToOpen(read_address(address), "gate-1", "tcp", login, allowed, 50_000_000)
     return camera._replace(**changes)
+
+
+def by_http(server: Speaker, **changes: Any) -> CameraToOpen:
+    return to_open(f"http://127.0.0.1:{server.port}/video", **changes)
 
 
 def frames_of(camera: CameraToOpen, most: int) -> list[CameraFrame]:
@@ -107,7 +114,7 @@ def test_motion_jpeg_by_http_is_read_with_the_times_of_arrival_and_whatever_its_
         found: list[CameraFrame] = []
         with (
             pytest.raises(CameraAway, match="ended its stream"),
-            open_camera(to_open(f"http://127.0.0.1:{server.port}/video"), lambda: False) as opened,
+            open_camera(by_http(server), lambda: False) as opened,
         ):
             found.extend(CameraReader(opened, CaptureClock()).frames())
     assert [(one.frame.width, one.frame.height) for one in found] == sizes_px
@@ -132,7 +139,7 @@ def test_pictures_that_are_cut_are_left_out_and_counted() -> None:
         found: list[CameraFrame] = []
         with (
             pytest.raises(CameraAway),
-            open_camera(to_open(f"http://127.0.0.1:{server.port}/video"), lambda: False) as opened,
+            open_camera(by_http(server), lambda: False) as opened,
         ):
             reader = CameraReader(opened, CaptureClock())
             found.extend(reader.frames())
@@ -141,7 +148,7 @@ def test_pictures_that_are_cut_are_left_out_and_counted() -> None:
 
 def test_a_camera_that_shows_a_thousand_frames_a_second_is_read() -> None:
     with Speaker(motion_jpeg(((32, 32) for _ in count()), pause_s=0.001)) as server:
-        found = frames_of(to_open(f"http://127.0.0.1:{server.port}/video"), 500)
+        found = frames_of(by_http(server), 500)
     times = [one.captured.at_ms for one in found]
     assert times == sorted(set(times))
 
@@ -191,7 +198,7 @@ def test_a_playlist_leads_nowhere_that_is_not_allowed(url: str) -> None:
         told = failure_of(to_open(f"http://127.0.0.1:{server.port}/live.m3u8"))
     assert isinstance(told, CameraAway), "it is tried again"
     if url.startswith("http"):  # FFmpeg itself asks for no others
-        assert "leads to an address that is refused" in str(told)
+        assert "leads to an address that is not allowed" in str(told)
 
 
 @pytest.mark.parametrize(
@@ -202,9 +209,9 @@ def test_a_redirect_by_http_leads_nowhere_that_is_not_allowed(target: str) -> No
         answer = f"HTTP/1.0 302 Found\r\nLocation: {target.format(port=inside.port)}\r\n".encode()
         answer += b"Content-Length: 0\r\n\r\n"
         with Speaker(answering(answer)) as server:
-            told = failure_of(to_open(f"http://127.0.0.1:{server.port}/video"))
+            told = failure_of(by_http(server))
             assert isinstance(told, CameraAway), "it is tried again"
-            assert "address that is refused" in str(told) or "redirects to another address" in str(told)
+            assert "address that is not allowed" in str(told) or "redirects to another address" in str(told)
         assert inside.visits == 0
 
 
@@ -235,8 +242,8 @@ def test_a_redirect_by_http_to_where_cameras_may_be_is_followed_and_gets_no_log_
         answer = f"HTTP/1.0 302 Found\r\nLocation: http://127.0.0.1:{other.port}/\r\n".encode()
         answer += b"Content-Length: 0\r\n\r\n"
         with Speaker(answering(answer)) as server:
-            camera = to_open(f"http://127.0.0.1:{server.port}/video", login=LOGIN)
-            assert "knows no such path" in str(failure_of(camera))
+            camera = by_http(server, login=LOGIN)
+            assert "does not know this path" in str(failure_of(camera))
     assert asked
     assert b"uthorization" not in asked[0]
 
@@ -259,8 +266,8 @@ def test_a_camera_by_http_is_logged_in_to(scheme: str) -> None:
             connection.sendall(f"HTTP/1.0 401 No\r\nWWW-Authenticate: {challenge}\r\n\r\n".encode())
 
     with Speaker(speak) as server:
-        assert len(frames_of(to_open(f"http://127.0.0.1:{server.port}/video", login=LOGIN), 3)) == 3
-        assert "asks for a log-in" in str(failure_of(to_open(f"http://127.0.0.1:{server.port}/video")))
+        assert len(frames_of(by_http(server, login=LOGIN), 3)) == 3
+        assert "requires a password" in str(failure_of(by_http(server)))
 
 
 @pytest.mark.parametrize("scheme", ["Basic", "Digest", "Bearer"])
@@ -272,8 +279,8 @@ def test_a_refused_log_in_is_told_after_one_try(scheme: str) -> None:
         connection.sendall(answer + b"Content-Length: 0\r\n\r\n")
 
     with Speaker(refuse) as server:
-        told = failure_of(to_open(f"http://127.0.0.1:{server.port}/video", login=LOGIN))
-        assert "refuses the log-in (401)" in str(told)
+        told = failure_of(by_http(server, login=LOGIN))
+        assert "refuses user or password (401)" in str(told)
         assert server.visits <= 2
 
 
@@ -294,23 +301,19 @@ def test_a_redirect_by_rtsp_is_followed_nowhere(location: str, status: int) -> N
         assert inside.visits == 0
 
 
-def endless(connection: socket.socket) -> None:
-    request_of(connection)
-    connection.sendall(b"RTSP/1.0 200 OK\r\n")
-    while True:
-        connection.sendall(b"X-Never: ends\r\n" * 100)
+def endless(protocol: bytes) -> Callable[[socket.socket], None]:
+    def speak(connection: socket.socket) -> None:
+        request_of(connection)
+        connection.sendall(protocol + b" 200 OK\r\n")
+        while True:
+            connection.sendall(b"X-Never: ends\r\n" * 100)
+
+    return speak
 
 
 def garbage(connection: socket.socket) -> None:
     request_of(connection)
     connection.sendall(bytes(range(128, 256)) * 100)
-
-
-def endless_http(connection: socket.socket) -> None:
-    request_of(connection)
-    connection.sendall(b"HTTP/1.0 200 OK\r\n")
-    while True:
-        connection.sendall(b"X-Never: ends\r\n" * 100)
 
 
 def dripping(connection: socket.socket) -> None:
@@ -332,19 +335,23 @@ def garbage_pictures(connection: socket.socket) -> None:
 @pytest.mark.parametrize(
     ("speak", "scheme", "line"),
     [
-        (endless, "rtsp", "a header that never ends"),
-        (garbage, "rtsp", "no RTSP"),
-        (answering(b"HTTP/1.0 200 OK\r\n\r\n"), "rtsp", "no RTSP"),
+        (endless(b"RTSP/1.0"), "rtsp", "a header that never ends"),
+        (garbage, "rtsp", "not answer with RTSP"),
+        (answering(b"HTTP/1.0 200 OK\r\n\r\n"), "rtsp", "not answer with RTSP"),
         (answering(), "rtsp", "sent no pictures for 3 s"),
         (dripping, "rtsp", "sent no pictures for 3 s"),
         (answering(b"RTSP/1.0 453 Not Enough Bandwidth\r\nCSeq: 1\r\n\r\n"), "rtsp", "answers 453"),
-        (answering(b"RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Length: 99999999\r\n\r\n"), "rtsp", "too much"),
-        (endless_http, "http", "does not answer by HTTP as it should"),
-        (garbage, "http", "does not answer by HTTP as it should"),
+        (answering(b"RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Length: 99999999\r\n\r\n"), "rtsp", "too long"),
+        (endless(b"HTTP/1.0"), "http", "does not answer with valid HTTP"),
+        (garbage, "http", "does not answer with valid HTTP"),
         (answering(), "http", "sent no pictures for 3 s"),
         (dripping, "http", "sent no pictures for 3 s"),
-        (answering(b"HTTP/1.0 200 OK\r\nContent-Type: text/html\r\n\r\n<html>"), "http", "answers text/html"),
-        (answering(b"HTTP/1.0 200 OK\r\n\r\n<html>"), "http", "answers without a Content-Type, and"),
+        (
+            answering(b"HTTP/1.0 200 OK\r\nContent-Type: text/html\r\n\r\n<html>"),
+            "http",
+            "answers with text/html",
+        ),
+        (answering(b"HTTP/1.0 200 OK\r\n\r\n<html>"), "http", "answers without a Content-Type; over"),
         (garbage_pictures, "http", "cannot be decoded|cannot be opened"),
     ],
     ids=lambda value: value if isinstance(value, str) else getattr(value, "__name__", ""),
@@ -366,22 +373,17 @@ def hushed(connection: socket.socket) -> None:
         pass
 
 
-def pictureless(connection: socket.socket) -> None:
-    """Name a stream of pictures, and send none of them."""
-    answering(b"HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame\r\n\r\n")(
-        connection
-    )
-
-
 @pytest.mark.thorough
-@pytest.mark.parametrize("speak", [hushed, pictureless, answering()], ids=["hushed", "pictureless", "dumb"])
+@pytest.mark.parametrize(
+    "speak", [hushed, answering(MULTIPART), answering()], ids=["hushed", "pictureless", "dumb"]
+)
 def test_a_camera_that_falls_silent_is_told_as_silent_not_as_ended(
     speak: Callable[[socket.socket], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http_stream, "_SILENT_S", 0.5)
     with Speaker(speak) as server:
-        told = failure_of(to_open(f"http://127.0.0.1:{server.port}/video"))
-    assert str(told) == "said nothing for 0.5 s"
+        told = failure_of(by_http(server))
+    assert str(told) == "sent nothing for 0.5 s"
 
 
 @pytest.mark.thorough
@@ -402,7 +404,7 @@ def test_an_rtsp_camera_that_is_stopped_is_told_as_sending_no_pictures(
 
 def test_frames_with_more_pixels_than_allowed_are_refused() -> None:
     with Speaker(motion_jpeg((640, 480) for _ in count())) as server:
-        camera = to_open(f"http://127.0.0.1:{server.port}/video", max_pixels=100_000)
+        camera = by_http(server, max_pixels=100_000)
         assert isinstance(failure_of(camera), CameraAway)
 
 
@@ -410,20 +412,20 @@ def test_a_closed_port_and_an_unknown_name_are_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     assert "does not answer at" in str(failure_of(to_open(f"rtsp://127.0.0.1:{port}/gate")))
-    assert "no address is known" in str(failure_of(to_open("rtsp://nowhere.invalid/gate")))
+    assert "cannot resolve" in str(failure_of(to_open("rtsp://nowhere.invalid/gate")))
 
 
 @pytest.mark.thorough
 def test_a_wrong_path_a_wrong_password_and_none_are_told_apart() -> None:
     with RtspCamera(LAUNCHES["mjpeg"], user="viewer", password=LOGIN.password.get_secret_value()) as camera:
         wrong = LOGIN._replace(password=SecretStr("geheim"))
-        assert "asks for a log-in" in str(failure_of(to_open(camera.address)))
+        assert "requires a password" in str(failure_of(to_open(camera.address)))
         told = failure_of(to_open(camera.address, login=wrong))
         assert isinstance(told, CameraAway)
         assert told.refuses_login
         assert len(frames_of(to_open(camera.address, login=LOGIN), 3)) == 3
     with RtspCamera(LAUNCHES["mjpeg"]) as camera:
-        assert "knows no such path" in str(failure_of(to_open(f"{camera.address}/../other")))
+        assert "does not know this path" in str(failure_of(to_open(f"{camera.address}/../other")))
 
 
 def test_a_camera_with_sound_alone_sends_no_moving_pictures() -> None:
@@ -443,3 +445,109 @@ def test_a_stop_is_heard_while_a_camera_is_silent() -> None:
         ):
             pass
         assert time.monotonic() - began_s < camera_opening.OPEN_S
+
+
+def authority_of(folder: Path, name: str = "127.0.0.1") -> tuple[Path, Path]:
+    """An authority's certificate, and a key and a certificate that it has given to a camera of this name."""
+    authority = trustme.CA()
+    ca_file, pem = folder / f"authority-{name}.pem", folder / f"camera-{name}.pem"
+    authority.cert_pem.write_to_path(ca_file)
+    authority.issue_cert(name).private_key_and_cert_chain_pem.write_to_path(pem)
+    return ca_file, pem
+
+
+@pytest.mark.thorough
+def test_an_rtsps_camera_is_read_with_its_log_in_by_tcp_alone_whether_or_not_its_authority_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked_by: list[str] = []
+    av_open = av.open
+
+    def opened(*where: Any, **options: Any) -> Any:
+        asked_by.append(options["container_options"]["rtsp_transport"])
+        return av_open(*where, **options)
+
+    monkeypatch.setattr(av, "open", opened)
+    ca_file, pem = authority_of(tmp_path)
+    password = LOGIN.password.get_secret_value()
+    with RtspCamera(LAUNCHES["mjpeg"], user=LOGIN.user, password=password, pem=pem) as camera:
+        assert camera.address.startswith("rtsps://")
+        for trusted in (None, ca_file):
+            one = to_open(camera.address, login=LOGIN, transport="udp", ca_file=trusted)
+            assert len(frames_of(one, 3)) == 3
+    assert asked_by == ["tcp", "tcp"], "by UDP the pictures would pass beside TLS"
+
+
+def test_a_camera_that_is_not_trusted_is_one_line_with_the_remedy_and_gets_no_word(tmp_path: Path) -> None:
+    asked: list[bytes] = []
+
+    def heard(connection: object) -> None:
+        asked.append(b"a visitor")
+
+    _, pem = authority_of(tmp_path)
+    (tmp_path / "other").mkdir()
+    of_another, _ = authority_of(tmp_path / "other")
+    with (
+        RtspCamera(LAUNCHES["mjpeg"], pem=pem) as camera,
+        pytest.raises(CameraAway, match=r"not trusted.*FRAMETALLY_LIVE_CA_FILE"),
+    ):
+        frames_of(to_open(camera.address, login=LOGIN, ca_file=of_another), 3)
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "mine.pem")
+    with (
+        Speaker(heard) as behind,
+        TlsFront(authority.issue_cert("other.example.org"), behind.port) as front,
+    ):
+        for scheme in ("rtsps", "https"):
+            address = f"{scheme}://127.0.0.1:{front.port}/gate"
+            told = failure_of(to_open(address, login=LOGIN, ca_file=tmp_path / "mine.pem"))
+            assert "use the host name of the certificate" in str(told), "it is of another name"
+    assert not asked
+
+
+def test_motion_jpeg_by_https_is_read_from_a_camera_that_is_trusted(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "mine.pem")
+    with (
+        Speaker(motion_jpeg(iter([(64, 48)] * 5))) as behind,
+        TlsFront(authority.issue_cert("127.0.0.1"), behind.port) as front,
+    ):
+        one = to_open(f"https://127.0.0.1:{front.port}/video", ca_file=tmp_path / "mine.pem")
+        assert len(frames_of(one, 3)) == 3
+
+
+def test_authorities_that_cannot_be_read_and_a_camera_without_tls_are_one_line(tmp_path: Path) -> None:
+    with Speaker(answering(b"RTSP/1.0 200 OK\r\n\r\n")) as server:
+        address = f"rtsps://127.0.0.1:{server.port}/gate"
+        (tmp_path / "none.pem").write_text("no certificate")
+        for name in ("none.pem", "absent.pem"):
+            told = failure_of(to_open(address, ca_file=tmp_path / name))
+            assert isinstance(told, Misconfigured)
+            assert "FRAMETALLY_LIVE_CA_FILE" in str(told)
+    with RtspCamera(LAUNCHES["mjpeg"]) as camera:
+        told = failure_of(to_open(camera.address.replace("rtsp://", "rtsps://")))
+        assert "does not speak TLS on this port" in str(told)
+
+
+def told_of(path: str) -> str:
+    camera = to_open("rtsp://127.0.0.1/")._replace(address=CameraAddress("", "", 0, path))
+    told = failure_of(camera)
+    assert isinstance(told, CameraAway)
+    return str(told)
+
+
+def test_ffmpeg_has_its_reader_of_such_devices() -> None:
+    assert "video4linux2,v4l2" in av.formats_available
+
+
+def test_what_is_no_camera_or_may_not_be_read_is_one_line_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert told_of("/dev/video987") == "/dev/video987 does not exist: connect the camera"
+    (tmp_path / "video0").write_bytes(b"no device")
+    assert told_of(str(tmp_path / "video0")).endswith(
+        "video0 is not a camera: use the path of one, /dev/videoN"
+    )
+    assert told_of("/dev/null") == "cannot be opened (Inappropriate ioctl for device)"
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert told_of("/dev/null").startswith("/dev/null cannot be read: add your user to the device's group")

@@ -124,7 +124,7 @@ def test_one_whose_stream_is_removed_is_told(
 
     with beside(remove):
         assert run(VIDEO.id) == 2
-    assert capsys.readouterr().err.strip() == "error: Gate 1: its stream was removed"
+    assert capsys.readouterr().err.strip() == "error: Gate 1: this stream was removed"
 
 
 def test_who_asks_for_a_video_that_is_streamed_follows_that_stream(
@@ -136,7 +136,7 @@ def test_who_asks_for_a_video_that_is_streamed_follows_that_stream(
 
     def ends() -> None:
         until_s = time.monotonic() + PATIENCE_S
-        while "Gate 1 is streamed already: this follows it" not in "".join(said):
+        while "Gate 1 is already being streamed; following that stream" not in "".join(said):
             assert time.monotonic() < until_s
             time.sleep(0.01)
             said.append(capsys.readouterr().err)
@@ -165,7 +165,7 @@ def test_ctrl_c_stops_the_stream_and_waits_for_who_runs_it(
 
     with beside(stops):
         assert run(VIDEO.id) == 130
-    assert capsys.readouterr().out == "stopped; what was shown is kept\n"
+    assert capsys.readouterr().out == "stopped; the frames shown so far stay\n"
     assert [feed.told.state for feed in book.feeds()] == ["ended"]
 
 
@@ -186,7 +186,7 @@ def test_one_that_is_stopped_before_anybody_runs_it_is_over_and_has_shown_nothin
     with beside(stops):
         assert run(VIDEO.id) == 130
     err = capsys.readouterr().err
-    assert err.count("nobody runs it yet: start `frametally up`, or `frametally live work`") == 1
+    assert err.count("no worker has taken it yet: start `frametally up`, or `frametally live work`") == 1
     [feed] = book.feeds()
     assert (feed.told.state, feed.told.frames_announced) == ("ended", 0)
     assert book.claim_feed("worker", ["video"], lease_s=LEASE_S) is None
@@ -199,14 +199,14 @@ def test_what_cannot_be_streamed_is_one_line_and_starts_nothing(
     for video in (timeless, make_video(4, state="deleting")):
         put(book, video)
     refused = {
-        (NOBODY,): f"there is no video {NOBODY}",
-        ("../x",): "there is no video ../x",
-        (timeless.id,): "nothing says when Gate 3 was filmed: give it a time, then stream it",
+        (NOBODY,): f"video {NOBODY} does not exist",
+        ("../x",): "video ../x does not exist",
+        (timeless.id,): "Gate 3 has no start time: set one, then stream it",
         (make_video(4).id,): "Gate 4 is being removed",
-        (VIDEO.id, "--speed", "0"): "--speed: 0 is no speed from 0.1 to 16. "
-        "Give the seconds of the video that are to be shown in a second, such as 1.",
-        (VIDEO.id, "--speed", "nan"): "--speed: nan is no speed from 0.1 to 16. "
-        "Give the seconds of the video that are to be shown in a second, such as 1.",
+        (VIDEO.id, "--speed", "0"): "--speed: The speed must be between 0.1 and 16, not 0. "
+        "Enter the seconds of video to show per second, such as 1.",
+        (VIDEO.id, "--speed", "nan"): "--speed: The speed must be between 0.1 and 16, not nan. "
+        "Enter the seconds of video to show per second, such as 1.",
     }
     for arguments, line in refused.items():
         assert run(*arguments) == 2, arguments
@@ -222,6 +222,7 @@ def test_at_the_limit_those_that_are_streamed_are_named(
     assert run(OTHER.id) == 2
     assert capsys.readouterr() == (
         "",
-        "error: as many videos are streamed as may (1, FRAMETALLY_STREAMS): Gate 1; stop one of them first\n",
+        "error: 1 videos are being streamed, the maximum (FRAMETALLY_STREAMS): Gate 1; "
+        "stop one of them first\n",
     )
     assert [feed.video_id for feed in book.feeds()] == [VIDEO.id]

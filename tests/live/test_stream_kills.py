@@ -8,13 +8,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 
 import pytest
 from tests.examples import first_quick
+from tests.live.capturing import until
 from tests.videos import test_work_kills
 from tests.videos.test_work_kills import FRAMES, PATIENCE_S, SEED, Place, children_of, is_running
 
@@ -79,14 +79,6 @@ class LiveWorker:
         return self.process.wait(PATIENCE_S)
 
 
-def waits(what: Callable[[], object]) -> None:
-    """Returns once it is so."""
-    until_s = time.monotonic() + PATIENCE_S
-    while not what():
-        assert time.monotonic() < until_s, "it never came"
-        time.sleep(0.02)
-
-
 def start(place: Place, speed: float = 1.0) -> Feed:
     return start_stream(place.catalogue, place.feeds, place.settings, place.video.id, speed=speed).feed
 
@@ -109,7 +101,7 @@ def test_whoever_is_killed_and_whatever_is_asked_the_batch_ends_as_without_a_str
             feed = start(place)
         before = now(place, feed).told.frames_announced
         with LiveWorker(place) as worker:
-            waits(partial(is_further, place, feed, before))
+            until(partial(is_further, place, feed, before))
             wanted = rng.choice(WANTED)
             seek_s = rng.choice([None, rng.uniform(0, 10)])
             place.feeds.ask_feed(feed.id, wanted, seek_s=seek_s)
@@ -135,9 +127,9 @@ def test_one_that_dies_at_a_failpoint_goes_on_where_it_was(
 ) -> None:
     feed = start(place, speed=2.0)
     with LiveWorker(place, FRAMETALLY_FAILPOINT=f"{name}:2"):
-        waits(lambda: "was killed (SIGKILL)" in now(place, feed).told.reason)
+        until(lambda: "was killed (SIGKILL)" in now(place, feed).told.reason)
     with LiveWorker(place):
-        waits(lambda: now(place, feed).is_over)
+        until(lambda: now(place, feed).is_over)
     assert now(place, feed).told.state == "ended"
     batch(place)
     assert place.contents() == quiet
@@ -147,16 +139,16 @@ def test_one_that_dies_at_a_failpoint_goes_on_where_it_was(
 def test_what_runs_a_stream_ends_with_its_worker_and_another_goes_on_where_it_was(place: Place) -> None:
     feed = start(place)
     with LiveWorker(place) as worker:
-        waits(lambda: now(place, feed).told.frames_announced > 5)
+        until(lambda: now(place, feed).told.frames_announced > 5)
         running = children_of(worker.process.pid)
         assert running
         worker.process.kill()
         worker.process.wait()
-        waits(lambda: not any(map(is_running, running)))
+        until(lambda: not any(map(is_running, running)))
     at_s = now(place, feed).told.position_s
     assert at_s
     with LiveWorker(place) as worker:
-        waits(lambda: now(place, feed).generation > 1 and (now(place, feed).told.position_s or 0) > at_s)
+        until(lambda: now(place, feed).generation > 1 and (now(place, feed).told.position_s or 0) > at_s)
         assert worker.ends() == 0
     left = now(place, feed)
     assert (left.told.state, left.worker, left.is_over) == ("requested", "", False)
@@ -166,8 +158,8 @@ def test_what_runs_a_stream_ends_with_its_worker_and_another_goes_on_where_it_wa
 def test_of_a_video_that_is_removed_while_it_streams_nothing_is_left(place: Place) -> None:
     feed = start(place)
     with LiveWorker(place):
-        waits(lambda: now(place, feed).told.frames_announced > 5)
+        until(lambda: now(place, feed).told.frames_announced > 5)
         remove_video(place.store, place.catalogue, place.video.id)
         place.finish()
-        waits(lambda: place.feeds.feed(feed.id) is None)
+        until(lambda: place.feeds.feed(feed.id) is None)
     assert {key.partition("/")[0] for key in place.contents()} <= {"tombstones"}

@@ -12,7 +12,7 @@ from tests.web.conftest import Place
 from werkzeug.test import TestResponse
 
 from frametally_live.feed_records import FeedTold
-from frametally_videos.ports.video_catalogue import VideoRow
+from frametally_videos.catalogue.catalogue_rows import VideoRow
 from frametally_videos.records import VideoRecord
 
 
@@ -108,7 +108,7 @@ def test_a_stream_that_is_over_is_not_steered(client: FlaskClient, video_id: str
     stream_id = start(client, video_id).json["stream_id"]
     client.delete(f"/api/v1/streams/{stream_id}")
     sent = client.post(f"/api/v1/streams/{stream_id}/{action}", json={"position_s": 1})
-    assert refusal(sent) == (409, None, "The stream is over.")
+    assert refusal(sent) == (409, None, "The stream has ended.")
 
 
 def test_at_the_limit_those_that_run_are_named(place: Place) -> None:
@@ -149,7 +149,7 @@ def test_a_video_without_a_time_or_that_is_being_removed_is_not_streamed(
     timeless = make_video(1, facts=make_facts(started_at_ms=None, time_source=None))
     gone: VideoRecord = make_video(2, state="deleting")
     ids = stored(place, timeless, gone)
-    assert refusal(start(client, ids[0])) == (409, None, "Nothing says when the video was filmed.")
+    assert refusal(start(client, ids[0])) == (409, None, "The video has no start time.")
     assert refusal(start(client, ids[1]))[0] == 404
 
 

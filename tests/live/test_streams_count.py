@@ -7,8 +7,7 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, redirect_stdout
 from fractions import Fraction
 from pathlib import Path
@@ -18,8 +17,9 @@ from typing import NamedTuple
 import av
 import numpy as np
 import pytest
+from tests.live.capturing import until
 from tests.pipeline.conftest import run_frametally
-from tests.videos.test_upload_counts import ENV, START, House
+from tests.videos.test_acceptance import ENV, START, House
 
 from frametally.media.manifests import find_manifest
 from frametally.opening import open_frame_log
@@ -64,14 +64,6 @@ def made(path: Path, seed: int) -> Path:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
         container.mux(stream.encode())
     return path
-
-
-def waits(what: Callable[[], object]) -> None:
-    """Returns once it is so."""
-    until_s = time.monotonic() + PATIENCE_S
-    while not what():
-        assert time.monotonic() < until_s, "it never came"
-        time.sleep(0.02)
 
 
 class Deployment(House):
@@ -131,9 +123,9 @@ class Deployment(House):
         before = self.now(feed).told.captured_at_ms
         self.feeds.ask_feed(feed.id, wanted, seek_s=seek_s)
         if wanted == "run":
-            waits(lambda: self.now(feed).told.captured_at_ms != before)
+            until(lambda: self.now(feed).told.captured_at_ms != before)
         else:
-            waits(lambda: self.now(feed).told.state in ("paused", "ended"))
+            until(lambda: self.now(feed).told.state in ("paused", "ended"))
 
     def announced(self, topic: str, name: str) -> set[bytes]:
         """The messages about one video on a topic."""
@@ -248,25 +240,25 @@ def streamed(
         with here.left_to_run("live", "work"), here.left_to_run("consume", "--live"):
             here.take_in(clips, FIRST, CUT)
             cut = here.stream(CUT, 0.5)
-            waits(lambda: here.now(cut).told.frames_announced > 5)
+            until(lambda: here.now(cut).told.frames_announced > 5)
             here.asks(cut, "stop")
             said = here.beside("stream", here.videos[FIRST].id, "--speed", "8")
             here.take_in(clips, LATER, STEERED)
             steered = here.stream(STEERED, 0.5)
-            waits(lambda: here.now(steered).told.frames_announced > 2)
+            until(lambda: here.now(steered).told.frames_announced > 2)
             here.asks(steered, "pause")
             here.beside("work", "--until-done")
             for position_s in (3.0, 1.0, 5.0):
                 here.asks(steered, "run", position_s)
-            waits(lambda: here.now(steered).is_over)
+            until(lambda: here.now(steered).is_over)
             live = {decode(one, FrameAnnouncement).image_path for one in here.announced(LIVE, STEERED)}
-            waits(lambda: live <= {decode(one, FrameDetections).image_path for one in here.told(STEERED)})
+            until(lambda: live <= {decode(one, FrameDetections).image_path for one in here.told(STEERED)})
             waited = here.waiting()
             here("consume", "--until-caught-up")
             later = here.stream(LATER, 8.0)
-            waits(lambda: here.now(later).is_over)
+            until(lambda: here.now(later).is_over)
             announced = {name: len(here.announced(LIVE, name)) for name in NAMES}
-            waits(lambda: {name: len(here.lines(name, LIVE)) for name in NAMES} == announced)
+            until(lambda: {name: len(here.lines(name, LIVE)) for name in NAMES} == announced)
         ended = {CUT: here.now(cut), STEERED: here.now(steered), LATER: here.now(later)}
         yield counted(here, ended, said, waited)
 

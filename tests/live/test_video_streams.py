@@ -36,10 +36,8 @@ from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings
 from frametally_live.feed_records import Feed, FeedTold
 from frametally_live.feeds import stream_frames
-from frametally_live.feeds.feed_messages import FeedWish
-from frametally_live.feeds.feed_states import Teller, TellingPatience
+from frametally_live.feeds.feed_messages import FeedWish, Teller, TellingPatience, Wishes
 from frametally_live.feeds.video_stream import REMOVED, VideoStream
-from frametally_live.feeds.wishes import Wishes
 from frametally_producer.reading.video_file import TimedFrame, Video
 from frametally_producer.writing.frames import FrameWriter, NewFrame
 from frametally_videos.jobs.frames_job import make_frames

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import functools
 import itertools
 import json
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -19,11 +17,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from flask import Flask
-from jsonschema_rs import Validator, validator_for
 from starlette.types import Message
 from tests.fakes.memory import ManualClock
 from tests.fakes.records import make_frame
-from tests.live.watching import CAR, JPEG, START_MS, Scene, Shown, Watcher, open_socket
+from tests.live.watching import CAR, JPEG, START_MS, Scene, Shown, Watcher, described, open_socket, wait_until
 from tests.videos.test_library_api import stored
 from tests.videos.video_records import make_facts, make_video
 from tests.web.conftest import Place
@@ -34,9 +31,7 @@ from frametally.errors import Retryable
 from frametally.records import Detection
 from frametally_live.viewers import relay, viewer_sockets
 from frametally_live.viewers.result_pictures import FeedName, Pictures
-from frametally_live.viewers.viewer_messages import StreamTold
-from frametally_live.viewers.wakeups import Wake
-from frametally_web.api.asyncapi import describe_messages
+from frametally_live.viewers.viewer_messages import StreamTold, Wake
 from frametally_web.app import parts_of
 from frametally_web.sockets import talking
 
@@ -49,22 +44,6 @@ if TYPE_CHECKING:
 
 LONG_S = 60.0
 NOBODY = "0b5d8a0e-3c1f-4f57-9a55-7a3f5d1f8c11"
-
-
-@functools.cache
-def described(name: str) -> Validator:
-    """What checks a message of the socket by its description."""
-    document = describe_messages()
-    assert name in document["channels"]["stream"]["messages"]
-    payload = document["components"]["messages"][name]["payload"]
-    return validator_for({**payload, "components": document["components"]})
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    ends_s = time.monotonic() + LONG_S
-    while not is_so():
-        assert time.monotonic() < ends_s
-        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -140,7 +119,7 @@ def test_a_frame_comes_with_its_boxes_and_its_picture_and_says_where_in_the_vide
 ) -> None:
     viewer = watch(gate.asked)
     told = viewer.state()
-    described("state").validate(told)
+    described("stream", "state").validate(told)
     assert (told["state"], told["duration_s"], told["viewers"]) == ("running", 60.0, 1)
     begun(gate, viewer)
     faint = Detection(label="car", confidence=0.1, box=(0.0, 0.0, 9.0, 9.0))
@@ -150,7 +129,7 @@ def test_a_frame_comes_with_its_boxes_and_its_picture_and_says_where_in_the_vide
         viewer.ack(shown)
         shown = viewer.frame()
     header = shown.header
-    described("frame").validate(header)
+    described("stream", "frame").validate(header)
     assert shown.jpeg == b"\xff\xd8 another"
     known = {name: header[name] for name in ("n", "sent_at_ms", "left_out")}
     assert header == known | {
@@ -192,7 +171,7 @@ def test_as_json_the_same_comes_as_text_with_the_picture_in_base64(
     told = text.next()
     while isinstance(told, Shown) or told["type"] != "frame":
         told = text.next()
-    described("frame").validate(told)
+    described("stream", "frame").validate(told)
     assert base64.b64decode(told.pop("image")) == JPEG
     assert told.keys() == header.keys()
 
@@ -303,10 +282,10 @@ def test_a_viewer_sees_a_video_to_its_end_also_where_detection_comes_later(
     gate.show(20)
     see(viewer, 20)
     scene.end(gate.feed, state="ended", captured_at_ms=START_MS + 10_000, position_s=10.0)
-    told = viewer.state(lambda one: "still being detected" in (one["reason"] or ""))
+    told = viewer.state(lambda one: "is still running" in (one["reason"] or ""))
     assert (told["state"], told["reason"]) == (
         "running",
-        "The stream is at its end; its last 8 s are still being detected.",
+        "The stream has ended; detection of its last 8 s is still running.",
     )
     for number in range(21, 101):
         gate.show(number)
@@ -340,7 +319,7 @@ def test_where_nobody_detects_a_stream_is_over_all_the_same(
     viewer.state()
     scene.end(gate.feed, state="ended", captured_at_ms=START_MS + 10_000)
     reason = viewer.state(lambda one: one["state"] == "ended")["reason"]
-    assert reason == "Its last 10 s were not detected in time to be shown here."
+    assert reason == "Its last 10 s were detected too late to be shown here."
     assert viewer.closed_by() == 1000
 
 
@@ -357,7 +336,7 @@ def test_a_state_says_how_far_pictures_are_behind_and_why(
     gate.show(20)  # 88 s of the video before that
     told = viewer.state(lambda one: (one["behind_ms"] or 0) > 1000)
     assert told["state"] == "running"
-    assert told["reason"].startswith("Pictures are 5 s or more behind, as detection does not keep up")
+    assert told["reason"].startswith("Pictures are at least 5 s behind because detection is too slow")
     gate.show(900)
     assert viewer.state(lambda one: one["behind_ms"] == 0)["reason"] is None
 
@@ -372,11 +351,7 @@ def test_a_viewer_that_pauses_gets_nothing_and_then_the_newest_and_nobody_else_p
     one.say(type="ack", n=one.frames[-1].header["n"])
     for number in range(3000, 3005):
         gate.show(number)
-        shown = other.frame()
-        while shown.header["captured_at_ms"] < START_MS + 100 * number:
-            other.ack(shown)
-            shown = other.frame()
-        other.ack(shown)
+        see(other, number)
     before = len(one.frames)
     with contextlib.suppress(TimeoutError):
         while True:
@@ -532,7 +507,7 @@ def test_while_the_store_is_away_nothing_is_shown_and_then_the_newest(place: Pla
         result = make_frame(START_MS + 100 * number, number)
         place.store.put(result.image_path, JPEG)
         pictures.take(name, result)
-    wait_until(lambda: "The store does not answer for now." in told)
+    wait_until(lambda: "The store is not responding." in told)
     assert not shown
     store.error = None
     assert seen.wait(LONG_S)
@@ -548,10 +523,7 @@ def test_a_frame_that_was_forgotten_since_is_not_waited_for(
     begun(gate, viewer)
     scene.publish(gate.result(4000))
     gate.show(4001)
-    shown = viewer.frame()
-    while shown.header["captured_at_ms"] < START_MS + 400_100:
-        viewer.ack(shown)
-        shown = viewer.frame()
+    see(viewer, 4001)
     assert not any(one.header["captured_at_ms"] == START_MS + 400_000 for one in viewer.frames)
 
 
@@ -650,7 +622,7 @@ def test_while_the_log_is_away_viewers_wait_and_then_see_what_comes_next(
     with open_socket(f"{url}/ws/stream?{gate.asked}") as connection:
         viewer = Watcher(connection)
         told = viewer.state(lambda one: one["state"] == "waiting")
-        assert told["reason"] == "The log does not answer for now."
+        assert told["reason"] == "The log is not responding."
         log.error = None
         begun(gate, viewer)
         viewer.state(lambda one: one["state"] == "running")
@@ -841,3 +813,32 @@ def test_a_stream_that_ends_while_its_state_is_sent_is_told_as_ended_before_the_
     with ThreadPoolExecutor(1) as thread:  # a browser's tests may have left a loop running in this one
         assert thread.submit(asyncio.run, watch()).result() == talking.OVER
     assert sent == ["running", "ended"]
+
+
+@pytest.mark.parametrize(
+    ("seen_before", "first_sent", "left_out"), [(0, 8, 7), (0, 1, 0), (5, 5, 0), (5, 9, 3)]
+)
+def test_frames_that_came_before_the_first_one_sent_to_a_viewer_are_counted_as_left_out(
+    seen_before: int, first_sent: int, left_out: int
+) -> None:
+    told: list[int] = []
+
+    def frame(n: int) -> Any:
+        return SimpleNamespace(n=n)
+
+    class Message:
+        def as_text(self, *, sent_at_ms: int, left_out: int) -> str:
+            told.append(left_out)
+            return ""
+
+    class Socket:
+        async def send_text(self, text: str) -> None: ...
+
+    async def watch() -> None:
+        channel: Any = SimpleNamespace(newest=frame(seen_before) if seen_before else None)
+        socket, encoded = cast(Any, Socket()), cast(Any, lambda *_: Message())
+        await viewer_sockets._Viewer(socket, channel, Wake(), encoded, as_json=True)._send(frame(first_sent))
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, watch()).result()
+    assert told == [left_out]

@@ -13,8 +13,8 @@ import pytest
 from flask import Flask
 from tests.fakes.memory import ManualClock
 from tests.live import test_watching
-from tests.live.test_watching import Gate, begun, see, wait_until
-from tests.live.watching import JPEG, START_MS, Scene, Watcher, open_socket
+from tests.live.test_watching import Gate, begun, see
+from tests.live.watching import JPEG, START_MS, Scene, Watcher, open_socket, wait_until
 
 from frametally.adapters.sqlite.file_log import SqliteLog
 from frametally.errors import Retryable
@@ -157,3 +157,23 @@ def test_what_the_log_removes_before_it_is_read_is_passed_over_and_the_next_is_r
         reader.join()
     assert not any(5_000 <= one.frame_index < 5_050 for one in taken)
     assert told[-1] == ""
+
+
+def test_results_that_come_with_the_first_topic_are_all_seen_by_who_waited_for_it(scene: Scene) -> None:
+    taken: list[FrameDetections] = []
+    told: list[str] = []
+    topic, media = "first-results", "ab" * 32
+    reader = ResultReader(scene.place.log, topic, taken.append, told.append)
+    reader.start()
+    try:
+        wait_until(lambda: bool(told))
+        scene.place.log.create_topic(topic, 3)
+        scene.topic = topic
+        scene.publish(*(scene.result(number, media=media, source="gate") for number in range(7)))
+        wait_until(lambda: "" in told)
+        scene.publish(scene.result(7, media=media, source="gate"))
+        wait_until(lambda: any(result.frame_index == 7 for result in taken))
+    finally:
+        reader.stop()
+        reader.join()
+    assert [result.frame_index for result in taken] == [*range(8)]

@@ -66,7 +66,7 @@ def no_cameras_for_now(page: Page) -> None:
     problem = {
         "status": 503,
         "title": "Away",
-        "detail": "The catalogue does not answer for now.",
+        "detail": "The catalogue is not responding.",
         "remedy": "",
     }
     page.route(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import struct
+import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,6 +13,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import pytest
+from jsonschema_rs import Validator, validator_for
 from tests.fakes.records import make_frame
 from tests.videos.test_library_api import stored
 from tests.web.conftest import Place
@@ -24,6 +27,7 @@ from frametally.records import Detection, FrameDetections, encode
 from frametally.segments.contents import encode_segment
 from frametally_live.feed_records import Feed, FeedTold
 from frametally_videos.records import VideoRecord
+from frametally_web.api.asyncapi import describe_messages
 
 LONG_S = 60.0
 LEASE_S = 600.0
@@ -35,6 +39,31 @@ CAR = Detection(label="car", confidence=0.9, box=(1.0, 2.0, 30.0, 20.0))
 
 open_socket = partial(connect, proxy=None, open_timeout=LONG_S)
 """Opens a WebSocket, however busy the machine is."""
+
+
+@functools.cache
+def described(channel: str, name: str) -> Validator:
+    """What checks a message of a socket by its description."""
+    document = describe_messages()
+    assert name in document["channels"][channel]["messages"]
+    payload = document["components"]["messages"][name]["payload"]
+    return validator_for({**payload, "components": document["components"]})
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """Wait for something that comes soon."""
+    ends_s = time.monotonic() + LONG_S
+    while not is_so():
+        assert time.monotonic() < ends_s
+        time.sleep(0.02)
+
+
+def closed_by(connection: ClientConnection) -> int | None:
+    """Return the code that a socket is closed by."""
+    with pytest.raises(ConnectionClosed):
+        while True:
+            connection.recv(LONG_S)
+    return connection.close_code
 
 
 class Shown(NamedTuple):
@@ -89,10 +118,7 @@ class Watcher:
 
     def closed_by(self) -> int | None:
         """Return the code that it is closed by."""
-        with pytest.raises(ConnectionClosed):
-            while True:
-                self.connection.recv(LONG_S)
-        return self.connection.close_code
+        return closed_by(self.connection)
 
 
 class Scene:

@@ -19,7 +19,7 @@ from frametally.files.opencv import cv2
 from frametally.process.reports import NoProgress
 from frametally.settings.loading import load_settings
 from frametally_consumer.backends import opencv as opencv_backend
-from frametally_consumer.backends.network_input import as_blob
+from frametally_consumer.backends.network import as_blob
 from frametally_models import converted, self_test
 from frametally_models.files import ModelFiles, check_model
 from frametally_models.prepare import prepare_detector

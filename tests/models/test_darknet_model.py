@@ -84,7 +84,7 @@ def test_weights_with_a_number_that_is_not_finite_are_refused(write_model: Write
 
 @pytest.mark.parametrize("weights", [b"", b"short"], ids=["empty", "5 bytes"])
 def test_a_weights_file_without_a_header_is_refused(write_model: WriteModel, weights: bytes) -> None:
-    with pytest.raises(Misconfigured, match=r"only \d bytes: no Darknet weights file; get it again"):
+    with pytest.raises(Misconfigured, match=r"only \d bytes: not a Darknet weights file; get it again"):
         check_model(write_model(weights=weights))
 
 
@@ -138,7 +138,7 @@ def test_names_that_are_no_text_are_refused(write_model: WriteModel) -> None:
         ),
         (
             HEAD.replace("filters=8", "filters=many") + YOLO,
-            "line 3: filters=many is not made of whole numbers",
+            "line 3: filters=many is not a list of whole numbers",
         ),
         (HEAD.replace("filters=8", "filters=8\ngroups=2") + YOLO, "do not fit 3 channels"),
         (HEAD + "dilation=2\n" + YOLO, "dilation=2 cannot be run"),

@@ -11,7 +11,7 @@ import pytest
 
 from frametally.errors import Misconfigured
 from frametally.settings.loading import load_settings
-from frametally_consumer.detectors.choice import Backend
+from frametally_consumer.backends.network import Backend
 from frametally_models.converted import detector_of
 from frametally_models.darknet import darknet_head, reference_detector
 from frametally_models.darknet_cfg import read_network_facts
@@ -168,7 +168,7 @@ def test_an_output_layer_behind_anything_but_a_linear_1x1_convolution_is_named(
         (YOLO.replace("[yolo]", "[region]"), "read by OpenCV alone"),
         (YOLO.replace("num=3", "num=4"), "num=4 boxes with mask=1,2 and 6 numbers in anchors"),
         (YOLO.replace("mask=1,2", "mask=1,3"), "num=3 boxes with mask=1,3"),
-        (YOLO.replace("10,14", "ten,14"), "anchors=.* is not made of numbers"),
+        (YOLO.replace("10,14", "ten,14"), "anchors=.* is not a list of numbers"),
     ],
 )
 def test_an_output_layer_that_cannot_be_read_is_named(write_model: WriteModel, yolo: str, names: str) -> None:

@@ -81,7 +81,8 @@ def test_of_a_years_names_only_a_few_for_each_that_is_wanted_are_in_memory() -> 
 def test_of_a_frame_only_what_the_network_sees_stays_in_memory(
     write_model: WriteModel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    settings = load_settings(data_dir=tmp_path, input_width_px=32, input_height_px=32, calibration_frames=20)
+    settings = load_settings(data_dir=tmp_path, input_width_px=32, input_height_px=32)
+    monkeypatch.setattr(choosing, "MOST_FRAMES", 20)
     with closing(open_object_store(settings.store_url)) as store:
         for number in range(30):
             data = cv2.imencode(".jpg", np.full((64, 48, 3), number, np.uint8))[1].tobytes()
@@ -129,14 +130,17 @@ def test_a_calibration_folder_without_frames_is_refused(tmp_path: Path, how: str
     assert "leave it empty" in str(error.value)
 
 
-def test_a_folders_pictures_are_taken_evenly_and_a_broken_one_is_told(tmp_path: Path) -> None:
+def test_a_folders_pictures_are_taken_evenly_and_a_broken_one_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "frames" / "deeper"
     folder.mkdir(parents=True)
     for number in range(20):
         cv2.imwrite(str(folder / f"{number:02}.png"), np.full((8, 8, 3), number, np.uint8))
     (folder / "04.png").write_bytes(b"broken")
+    monkeypatch.setattr(choosing, "MOST_FRAMES", 10)
     said = Said()
-    settings = load_settings(calibration_dir=folder.parent, calibration_frames=10, data_dir=tmp_path)
+    settings = load_settings(calibration_dir=folder.parent, data_dir=tmp_path)
     frames = list(calibration_frames(settings, said))
     assert [int(frame[0, 0, 0]) for frame in frames] == [0, 2, 6, 8, 10, 12, 14, 16, 18]
     assert said.lines == [f"{folder / '04.png'}: cannot be decoded; left out"]
@@ -145,7 +149,8 @@ def test_a_folders_pictures_are_taken_evenly_and_a_broken_one_is_told(tmp_path: 
 def test_the_stores_frames_come_before_the_demo_clip(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, traffic_clip: Path
 ) -> None:
-    settings = load_settings(data_dir=tmp_path, calibration_frames=10)
+    settings = load_settings(data_dir=tmp_path)
+    monkeypatch.setattr(choosing, "MOST_FRAMES", 10)
     monkeypatch.setattr("frametally_models.calibration_frames.ensure_demo_clip", lambda *a: traffic_clip)
     of_clip = list(calibration_frames(settings, NoProgress()))
     assert (len(of_clip), of_clip[0].shape) == (10, (480, 854, 3))
@@ -225,10 +230,10 @@ def test_an_int8_network_is_8_bit_but_for_its_heads_and_has_to_pass_its_self_tes
     own_copy: ModelFiles, traffic_clip: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("frametally_models.calibration_frames.ensure_demo_clip", lambda *a: traffic_clip)
+    monkeypatch.setattr(choosing, "MOST_FRAMES", 15)
     settings = load_settings(
         models_dir=own_copy.cfg.parent,
         data_dir=tmp_path,
-        calibration_frames=15,
         detector="openvino",
         precision="int8",
     )

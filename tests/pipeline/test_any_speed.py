@@ -26,7 +26,7 @@ from frametally.opening import open_frame_log, open_object_store
 from frametally.ports.frame_log import consumer_group
 from frametally.process.reports import NoProgress
 from frametally.settings.loading import Settings, load_settings
-from frametally_consumer.detectors.choice import is_installed
+from frametally_consumer.load import is_installed
 from frametally_consumer.worker.loop import consume
 from frametally_hadoop.driver import aggregate
 from frametally_models.prepare import prepare_detector

@@ -149,7 +149,7 @@ def test_a_malformed_message_becomes_a_dead_letter(
     assert finished.code == 6
     assert "detections: 1 frames" in finished.out
     assert "not a FrameAnnouncement" in finished.err
-    assert "1 messages on the log could not be read at all" in run("status").out
+    assert "1 messages on the log are unreadable" in run("status").out
 
 
 @pytest.mark.thorough

@@ -89,35 +89,31 @@ def test_what_was_finished_here_is_known_and_former_runs_give_the_rates(
     assert planned(bench, yard, jpeg_quality=50).measured.startswith("video: by a trial")
 
 
-def test_gaps_are_what_is_longer_than_the_bound_or_ten_usual_steps() -> None:
+def test_gaps_are_what_is_longer_than_ten_usual_steps() -> None:
     steady = [(at * MIN_MS, at * MIN_MS) for at in range(60)]
-    assert find_gaps(steady, gap_s=0) == ([], 10 * MIN_MS)
+    assert find_gaps(steady) == ([], 10 * MIN_MS)
     holed = steady[:20] + steady[35:]
-    [gap], bound_ms = find_gaps(holed, gap_s=0)
+    [gap], bound_ms = find_gaps(holed)
     assert (gap, bound_ms) == ((19 * MIN_MS, 35 * MIN_MS), 10 * MIN_MS)
-    assert len(find_gaps(holed, gap_s=59)[0]) == 44
-    assert find_gaps(holed, gap_s=16 * 60)[0] == []
-    assert find_gaps([], gap_s=0) == ([], 0)
+    assert find_gaps([]) == ([], 0)
 
 
 def test_videos_that_overlap_or_follow_at_once_have_no_gap() -> None:
-    assert find_gaps([(0, 100_000), (100_000, 150_000), (20_000, 30_000)], gap_s=0)[0] == []
-    assert find_gaps([(0, 100_000), (20_000, 30_000), (101_000, 150_000)], gap_s=0.5)[0] == [
-        (100_000, 101_000)
-    ]
+    assert find_gaps([(0, 100_000), (100_000, 150_000), (20_000, 30_000)])[0] == []
+    steady = [(at * MIN_MS, at * MIN_MS) for at in range(60)]
+    assert find_gaps([*steady[:21], (19 * MIN_MS, 40 * MIN_MS), *steady[41:]])[0] == []
 
 
 def test_the_command_prints_it_and_makes_no_data_folder(
-    bench: Bench, yard: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    bench: Bench, yard: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = bench.folder / "data"
-    monkeypatch.setenv("FRAMETALLY_GAP_S", "1800")
     assert main(["produce", str(yard), "--dry-run", "--data-dir", str(data)]) == 6
     told = capsys.readouterr()
     assert "yard: 7 files (0 known already)" in told.out
     assert "about 30 new frames, 2026-05-01T06:00:00.000Z to 2026-05-01T08:04:00.000Z, 2 gaps" in told.out
     assert "gap in yard: 59 min 57 s, 2026-05-01T06:00:03.000Z to 2026-05-01T07:00:00.000Z" in told.out
-    assert "FRAMETALLY_GAP_S" in told.out
+    assert "a gap is more than" in told.out
     assert "producing it takes about" in told.out
     assert "bad.mp4" in told.err
     assert not data.exists()

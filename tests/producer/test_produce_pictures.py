@@ -23,7 +23,7 @@ from frametally.files.opencv import cv2, decode_image
 from frametally.media.manifests import pictures_identity
 from frametally.records import encode
 from frametally_producer.media import pictures
-from frametally_producer.reading import media_file
+from frametally_producer.reading import footage as media_files
 
 if TYPE_CHECKING:
     from tests.producer.conftest import Bench
@@ -272,7 +272,7 @@ def test_a_device_a_pipe_and_a_link_to_nothing_are_named_and_not_waited_for(
     reasons = {Path(skipped.name).name: skipped.reason for skipped in report.skipped}
     assert set(reasons) == {"pipe.jpg", "device.jpg", "device.mp4", "nothing.jpg", "loop.jpg"}
     for name in ("pipe.jpg", "device.jpg", "device.mp4"):
-        assert "no regular file" in reasons[name]
+        assert "give a regular file" in reasons[name]
     for name in ("nothing.jpg", "loop.jpg"):
         assert "cannot be read" in reasons[name]
     assert report.frames_announced == 1
@@ -365,7 +365,7 @@ def test_a_file_too_large_for_a_picture_is_refused_by_its_size_before_it_is_read
     path = make_picture("pics/a.jpg", **NOON)
     with path.open("r+b") as file:
         file.truncate(10 << 30)  # sparse
-    monkeypatch.setattr(media_file.hashlib, "sha256", lambda: pytest.fail("it is hashed"))
+    monkeypatch.setattr(media_files.hashlib, "sha256", lambda: pytest.fail("it is hashed"))
     [skipped] = bench.produce(bench.folder / "pics").skipped
     assert "is larger than a picture of 64x48 pixels can be" in skipped.reason
 

@@ -419,7 +419,7 @@ def test_a_damaged_manifest_is_named_with_the_remedy(bench: Bench, make_video: C
     )
     bench.store.put(key, encode(no_start))
     [skipped] = bench.produce(path).skipped
-    assert "says no start" in skipped.reason
+    assert "has no start time" in skipped.reason
 
 
 def test_progress_names_the_video_and_never_passes_its_total(

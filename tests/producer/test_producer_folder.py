@@ -1,13 +1,15 @@
-"""What the producer's folder says about itself is so."""
+"""What the producer's folder says about itself is so; making a video takes nobody else's turn."""
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from tests.fakes.shapes import SHAPES, make_shape
 
 from frametally_producer.reading.footage import PICTURE_SUFFIXES, VIDEO_SUFFIXES
 
@@ -45,3 +47,9 @@ def test_all_that_the_producer_imports_is_in_its_extra() -> None:
     [extra] = re.findall(r"^producer = (.*)$", text, re.MULTILINE)
     for package in ("av", "pillow", "numpy", "opencv-python-headless", "tzdata"):
         assert f'"{package}' in extra
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how a process has its turn")
+def test_who_has_made_an_av1_video_has_its_turn_as_all_others(tmp_path: Path) -> None:
+    make_shape(tmp_path, SHAPES["av1"])
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER

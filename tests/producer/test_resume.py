@@ -150,7 +150,7 @@ def test_a_file_that_changed_a_moment_ago_is_not_remembered(
     monkeypatch.setattr(seen_files, "_SETTLED_NS", 2_000_000_000)
     path = make_picture("b.jpg")
     bench.produce(path)
-    with seen_files.SeenFiles(bench.folder / "data") as seen:
+    with closing(seen_files.SeenFiles(bench.folder / "data")) as seen:
         assert seen.find(path, seen_files.stamp_of(path.stat())) is None
 
 
@@ -192,10 +192,10 @@ def test_a_note_of_a_file_that_a_disk_has_changed_is_not_believed(
 
 def test_a_data_folder_that_cannot_be_written_is_no_cache(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with seen_files.SeenFiles(tmp_path / "file") as seen:
+    with closing(seen_files.SeenFiles(tmp_path / "file")) as seen:
         seen.note_rate("video", "", seen_files.Rate(1, 1.0, 1, 1))
         assert seen.rate("video", "") is None
-    with seen_files.SeenFiles(tmp_path / "none", writing=False) as seen:
+    with closing(seen_files.SeenFiles(tmp_path / "none", writing=False)) as seen:
         assert seen.rate("video", "") is None
     assert not (tmp_path / "none").exists()
 
@@ -205,7 +205,7 @@ def test_a_data_folder_on_a_network_file_system_is_no_cache(
 ) -> None:
     (tmp_path / "mounts").write_text(f"nas:/x {tmp_path.resolve()} nfs4 rw 0 0\n")
     monkeypatch.setattr("frametally.files.sqlite._MOUNTS", tmp_path / "mounts")
-    with seen_files.SeenFiles(tmp_path / "data") as seen:
+    with closing(seen_files.SeenFiles(tmp_path / "data")) as seen:
         seen.note_rate("video", "", seen_files.Rate(1, 1.0, 1, 1))
         assert seen.rate("video", "") is None
     assert not (tmp_path / "data").exists()

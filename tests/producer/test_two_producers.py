@@ -18,8 +18,7 @@ from tests.fakes.memory import MemoryStore
 from frametally.adapters.files.folder_store import FileStore
 from frametally.errors import Retryable
 from frametally.media.forgetting import put_tombstone
-from frametally.media.manifest_update import change_manifest
-from frametally.media.manifests import find_manifest, list_manifests, media_of
+from frametally.media.manifests import change_manifest, find_manifest, list_manifests, media_of
 from frametally.process.retrying import Patience
 from frametally.records import FrameAnnouncement, MediaManifest, encode
 from frametally.rules.frame_bitmap import FrameBitmap
@@ -156,7 +155,7 @@ def test_a_medium_that_is_forgotten_or_put_right_meanwhile_is_left_alone() -> No
         forgotten.write(expected=1)
     assert find_manifest(store, SHA256) is None
     store.put(f"media/{SHA256}.json", encode(new_manifest(revision=1)))
-    with pytest.raises(Forgotten, match="was put right"):
+    with pytest.raises(Forgotten, match="was corrected"):
         forgotten.write(expected=1)
     assert find_manifest(store, SHA256).revision == 1
 
@@ -183,7 +182,7 @@ def test_threads_and_processes_change_a_manifest_one_after_the_other(tmp_path: P
     code = """if True:
         import sys
         from frametally.adapters.files.folder_store import FileStore
-        from frametally.media.manifest_update import change_manifest
+        from frametally.media.manifests import change_manifest
         import msgspec, threading
         store, sha256 = FileStore(sys.argv[1]), sys.argv[2]
         def more(found):

@@ -184,7 +184,7 @@ def test_what_is_no_video_by_its_first_bytes_is_refused_whatever_its_name(
     make_video("other.mp4")
     path = tmp_path / "innocent.mp4"
     path.write_bytes(content)
-    with pytest.raises(Poison, match="no video by its first bytes"):
+    with pytest.raises(Poison, match="does not begin like a video"):
         read(path)
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,9 +27,8 @@ from frametally.process.retrying import GivenUp, OnceAMinute, Patience
 from frametally.records import FrameAnnouncement, decode
 from frametally.settings.loading import load_settings
 from frametally_producer.produce import produce
-from frametally_producer.writing import room
-from frametally_producer.writing.production import ProduceCall
-from frametally_producer.writing.room import Room, embedded_folders
+from frametally_producer.writing import production
+from frametally_producer.writing.production import ProduceCall, Room, embedded_folders
 
 if TYPE_CHECKING:
     from tests.producer.conftest import Bench
@@ -40,7 +40,7 @@ MB = 1_000_000
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retrying, "_FIRST_PAUSE_S", 0.001)
     monkeypatch.setattr(retrying, "_LONGEST_PAUSE_S", 0.002)
-    monkeypatch.setattr(room, "_LOOK_EVERY_S", 0.001)
+    monkeypatch.setattr(production, "_LOOK_EVERY_S", 0.001)
 
 
 class Fails:
@@ -189,13 +189,13 @@ def test_below_the_room_that_has_to_stay_free_the_producer_waits_and_then_goes_o
 ) -> None:
     announced_while_full: list[int] = []
 
-    def free(folder: Path) -> int:
+    def usage(folder: Path) -> SimpleNamespace:
         if bench.store.image_puts and len(announced_while_full) < 20:
             announced_while_full.append(len(bench.log.announcements))
-            return 499 * MB
-        return 500 * MB
+            return SimpleNamespace(free=499 * MB)
+        return SimpleNamespace(free=500 * MB)
 
-    monkeypatch.setattr(room.Room.__init__, "__kwdefaults__", {"free_bytes": free})
+    monkeypatch.setattr(production.shutil, "disk_usage", usage)
     path = make_video("gate.mp4", 60)
     store = bench.folder / "store"
     report = bench.produce(path, sample_fps="all", min_free_disk_mb=500, store_url=store.as_uri())
@@ -210,9 +210,12 @@ def test_a_stop_while_there_is_no_room_is_heeded(
     bench: Bench, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[Path] = []
-    monkeypatch.setattr(
-        room.Room.__init__, "__kwdefaults__", {"free_bytes": lambda folder: looks.append(folder) or 0}
-    )
+
+    def usage(folder: Path) -> SimpleNamespace:
+        looks.append(folder)
+        return SimpleNamespace(free=0)
+
+    monkeypatch.setattr(production.shutil, "disk_usage", usage)
     report = bench.produce(
         make_video("gate.mp4", 60), min_free_disk_mb=1, should_stop=lambda: len(looks) > 10
     )
@@ -220,13 +223,16 @@ def test_a_stop_while_there_is_no_room_is_heeded(
     assert report.frames_announced == 0
 
 
-def test_only_disks_of_this_machine_are_looked_at(tmp_path: Path) -> None:
+def test_only_disks_of_this_machine_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load_settings(data_dir=tmp_path)
     assert embedded_folders(settings) == [tmp_path / "store", tmp_path]
     away = settings.model_copy(update={"store_url": "s3://bucket", "log_url": "kafka://broker"})
     assert embedded_folders(away) == []
     patience = Patience(lambda line: None, lambda: False)
-    assert Room(away, patience, free_bytes=lambda folder: 0).short() == ""
+    with monkeypatch.context() as full:
+        full.setattr(production.shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+        assert Room(away, patience).short() == ""
+        assert Room(settings, patience).short()
     gone = settings.model_copy(update={"store_url": (tmp_path / "gone").as_uri()})
     assert Room(gone, patience).short() == ""
 
@@ -303,7 +309,7 @@ def test_sigterm_finishes_the_batch_and_a_second_start_goes_on_from_there(
     running.terminate()
     out, err = running.communicate(timeout=60)
     assert running.returncode == 0, err
-    assert "the same command goes on from there" in err
+    assert "run the same command to continue" in err
     stopped_at = int(out.split()[1])
     assert 0 < stopped_at < 500
     again = subprocess.run(command, capture_output=True, text=True, check=True)

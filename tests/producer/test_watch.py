@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from frametally.errors import Misconfigured
-from frametally_producer import watch as watching
-from frametally_producer.produce import begin, produce_media
+from frametally_producer import produce as producing
+from frametally_producer.produce import Rounds, begin, produce_media, watch
 from frametally_producer.reading.footage import find_footage
-from frametally_producer.watch import Rounds, watch
 from frametally_producer.writing import production
 from frametally_producer.writing.production import ProduceCall
 
@@ -125,7 +124,7 @@ def test_a_file_that_is_not_read_is_named_once(bench: Bench, rounds: Callable[..
 
 def watched(bench: Bench, monkeypatch: pytest.MonkeyPatch, steps: list[Callable[[], None]]) -> Any:
     """A watch that does one of `steps` after each look, and stops after the last."""
-    monkeypatch.setattr(watching, "_LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr(producing, "_LOOK_EVERY_S", 0.01)
     looks = [0]
     whole = production.find_footage
 
@@ -177,7 +176,7 @@ def test_what_comes_to_lie_in_a_watched_folder_is_produced_and_bad_files_are_nam
 
 def test_only_folders_that_are_there_are_watched(bench: Bench, make_picture: Callable[..., Path]) -> None:
     for path in (make_picture("a.jpg"), bench.folder / "none"):
-        with pytest.raises(Misconfigured, match="no folder"):
+        with pytest.raises(Misconfigured, match="is not an existing folder"):
             watch(
                 ProduceCall(paths=[path], settings=bench.settings(), should_stop=lambda: True),
                 store=bench.store,

@@ -1,23 +1,30 @@
-"""A run as documents: ids that never change, sums that a plain count gives; and URLs that name no index."""
+"""A run as documents and what they are read by: ids that never change, sums, points in time, rights."""
 
 from __future__ import annotations
 
+import json
 import random
 import socket
+import threading
+from collections.abc import Iterator
 from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.fakes.records import make_coverage, make_run
 
 from frametally import keys
 from frametally.errors import Misconfigured, Poison, Retryable
+from frametally.opening import open_count_index
 from frametally.process.time_limit import TookTooLong, time_limit
 from frametally.records import Coverage, Evidence, IntervalCount, Run
 from frametally.settings.access import ServerAccess
-from frametally_search.index.access import ElasticsearchCluster
+from frametally_search.index.access import DEFAULT_ALIAS, MAPPINGS, STAGES, ElasticsearchCluster
 from frametally_search.index.documents import documents
 
 DAY_MS = keys.day_start_ms("2026-01-01")
@@ -95,10 +102,10 @@ def test_what_comes_twice_is_poison() -> None:
     ("url", "says"),
     [
         ("elasticsearch+http://me:word@host:9200", "carries a name or a password"),
-        ("elasticsearch+http://host:port", "is no URL"),
+        ("elasticsearch+http://host:port", "is not a URL"),
         ("elasticsearch+http://", "names no Elasticsearch"),
-        ("elasticsearch+http://host/a/b", "is no name of an alias"),
-        ("elasticsearch+http://host/Counts", "is no name of an alias"),
+        ("elasticsearch+http://host/a/b", "is not an alias name"),
+        ("elasticsearch+http://host/Counts", "is not an alias name"),
         ("elasticsearch+http://host/?a=b", "names no Elasticsearch"),
     ],
 )
@@ -138,3 +145,114 @@ def test_a_server_that_says_nothing_is_waited_for_no_longer_than_asked() -> None
         cluster = ElasticsearchCluster(f"elasticsearch+http://127.0.0.1:{silent.getsockname()[1]}", None)
         with closing(cluster), pytest.raises(TookTooLong), time_limit(0.3), cluster.asked() as client:
             client.count(index="x")
+
+
+ALIAS = "counts"
+EXPIRED = {"type": "search_context_missing_exception", "reason": "No search context found for id [7]"}
+NO_INDEX = {"type": "index_not_found_exception", "reason": "no such index [counts-v1]"}
+
+
+class Server(ThreadingHTTPServer):
+    """An empty Elasticsearch whose searches are refused so many times with 404, as a real one words it."""
+
+    def __init__(self, refusals: int, error: dict[str, Any]) -> None:
+        super().__init__(("127.0.0.1", 0), Answering)
+        self.refusals, self.error, self.opened = refusals, error, 0
+
+    def answer(self, method: str, path: str) -> tuple[int, dict[str, Any]]:
+        if path.startswith(f"/{ALIAS}-v1/_mapping"):
+            return 200, {f"{ALIAS}-v1": {"mappings": MAPPINGS}}
+        if path.startswith(f"/{ALIAS}-v1/_settings"):
+            return 200, {f"{ALIAS}-v1": {"settings": {"index": {"number_of_shards": "1"}}}}
+        if path.startswith(f"/{ALIAS}-v1/_pit"):
+            self.opened += 1
+            return 200, {"id": f"moment {self.opened}"}
+        if method == "DELETE":
+            return 200, {"succeeded": True}
+        self.refusals -= 1
+        if self.refusals >= 0:
+            return 404, {"error": self.error, "status": 404}
+        return 200, {"_shards": {"failed": 0}, "hits": {"hits": []}}
+
+
+class Answering(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        status, body = self.server.answer(self.command, self.path)
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/vnd.elasticsearch+json;compatible-with=8")
+        self.send_header("Content-Length", str(len(data)))
+        self.send_header("X-Elastic-Product", "Elasticsearch")
+        self.end_headers()
+        self.wfile.write(data)
+
+    do_POST = do_DELETE = do_GET  # noqa: N815 - names of the library
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    with Server(*request.param) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def url(server: Server) -> str:
+    return f"elasticsearch+http://127.0.0.1:{server.server_port}/{ALIAS}"
+
+
+@pytest.mark.parametrize("server", [(1, EXPIRED)], indirect=True)
+def test_a_point_in_time_that_has_expired_is_opened_anew(server: Server) -> None:
+    with closing(open_count_index(url(server))) as index:
+        assert index.current_runs() == []
+    assert server.opened == 2
+
+
+@pytest.mark.parametrize("server", [(99, EXPIRED)], indirect=True)
+def test_points_in_time_that_expire_at_once_may_be_tried_again_later(server: Server) -> None:
+    with closing(open_count_index(url(server))) as index, pytest.raises(Retryable, match="point in time"):
+        index.version()
+    assert server.opened == 2
+
+
+@pytest.mark.parametrize("server", [(99, NO_INDEX)], indirect=True)
+def test_an_index_that_is_gone_needs_a_person(server: Server) -> None:
+    with closing(open_count_index(url(server))) as index, pytest.raises(Misconfigured, match="setup"):
+        index.series()
+    assert server.opened == 1
+
+
+ROLES = Path(__file__).resolve().parents[2] / "cloud-services" / "elasticsearch" / "roles.yml"
+
+
+def test_the_roles_that_ship_grant_what_the_stages_need_and_no_more() -> None:
+    stage_of = {
+        "frametally_setup": "admin",
+        "frametally_indexer": "search",
+        "frametally_dashboard": "web",
+    }
+    granted = yaml.safe_load(ROLES.read_text(encoding="utf-8"))
+    assert granted.keys() == stage_of.keys()
+    for role, stage in stage_of.items():
+        [of_indices] = granted[role]["indices"]
+        assert of_indices["names"] == [f"{DEFAULT_ALIAS}*"]
+        assert tuple(of_indices["privileges"]) == STAGES[stage].on_index
+        assert tuple(granted[role].get("cluster", ())) == STAGES[stage].on_cluster
+        assert granted[role].keys() <= {"cluster", "indices"}
+
+
+def test_an_index_whose_hosts_name_is_not_known_is_away() -> None:
+    cluster = ElasticsearchCluster("elasticsearch+http://elasticsearch.invalid", None)
+    with (
+        pytest.raises(Retryable, match="down, or the name is wrong; start it, or check FRAMETALLY_INDEX_URL"),
+        cluster.asked() as client,
+    ):
+        client.info()

@@ -10,11 +10,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from kombu import Connection
-from pydantic import SecretStr
 from serving.needs import server
 
 from frametally.settings.access import ServerAccess
-from frametally_videos.amqp.topology import DEAD_LETTERS, EXCHANGE, QUEUES_THERE
+from frametally.settings.fields import SecretStr
+from frametally_videos.queues.amqp_broker import DEAD_LETTERS, EXCHANGE, QUEUES_THERE
 
 
 @contextmanager

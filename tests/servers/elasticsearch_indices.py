@@ -6,11 +6,11 @@ import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from pydantic import SecretStr
 from serving.needs import server
 
 from elasticsearch import Elasticsearch
 from frametally.settings.access import ServerAccess
+from frametally.settings.fields import SecretStr
 
 
 @contextmanager

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import psycopg
-from pydantic import SecretStr
 from serving.needs import server
 
 from frametally.settings.access import ServerAccess
+from frametally.settings.fields import SecretStr
 
 
 @contextmanager

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import boto3
-from pydantic import SecretStr
 from serving.needs import server
 
 from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.settings.access import StoreAccess
+from frametally.settings.fields import SecretStr
 
 
 class S3Place(NamedTuple):

@@ -16,7 +16,7 @@ import server_prometheus
 from serving.downloads import cache_folder
 from serving.needs import server
 
-from frametally_cloud.alert_mail import alertmanager_settings
+from frametally_cloud.server_files import alertmanager_settings
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(120)]
 

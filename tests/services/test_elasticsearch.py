@@ -17,7 +17,6 @@ import pytest
 import trustme
 from elastic_transport import ConnectionError as AwayError
 from elasticsearch_indices import access_of, administration, fresh_alias
-from pydantic import SecretStr
 from serving.needs import server
 from serving.own import OwnServer, folder_for_anyone
 from tests.fakes.memory import MemoryStore
@@ -32,10 +31,11 @@ from frametally.process.reports import NoProgress
 from frametally.process.time_limit import TookTooLong, time_limit
 from frametally.records import Coverage, IntervalCount, Run, encode
 from frametally.settings.access import ServerAccess
+from frametally.settings.fields import SecretStr
 from frametally_cli.main import main
 from frametally_search.index import publication as elasticsearch_publication
 from frametally_search.index.queries import Moment, Searched
-from frametally_search.index.runs_and_series import ElasticsearchCatalogue
+from frametally_search.index.search_index import ElasticsearchCatalogue
 from frametally_search.indexer import index_runs
 
 pytestmark = pytest.mark.services
@@ -112,7 +112,7 @@ WRONG: dict[str, tuple[str, str | None, str | None, type[FrametallyError], str]]
         None,
         None,
         Retryable,
-        "away, or the name is wrong; start it, or check FRAMETALLY_INDEX_URL",
+        "it is down, or the name is wrong; start it, or check FRAMETALLY_INDEX_URL",
     ),
 }
 
@@ -180,7 +180,7 @@ def test_setup_makes_it_once_checks_rights_and_names_the_missing_ones(
             return code, " ".join(told.split())
 
         code, told = setup("setup", "--check")
-        assert (code, "is not there: run" in told) == (2, True)
+        assert (code, "does not exist: run" in told) == (2, True)
         for _ in range(2):
             code, told = setup("setup")
             assert (code, "has its template, its index" in told) == (0, True)

@@ -34,12 +34,13 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
 from frametally.settings.loading import Settings
 from frametally_cli import main as cli
-from frametally_cli.servers.bucket import set_up_store
+from frametally_cli.bucket import set_up_store
 from frametally_hadoop.driver import aggregate
-from frametally_hadoop.job.input.fetching import LinkEnded
+from frametally_hadoop.job.fetching import LinkEnded
 from frametally_hadoop.running import engine
 from frametally_hadoop.running.bundle import write_bundle
-from frametally_hadoop.running.cluster import cluster_of
+from frametally_hadoop.running.engine import cluster_of
+from frametally_hadoop.running.outcome import LINK_S
 from frametally_traffic.drawings.revisions import change_drawing, with_shapes
 from frametally_traffic.records import DrawnLine, DrawnZone
 
@@ -223,7 +224,7 @@ def test_the_parts_are_those_of_inline_though_the_first_links_had_ended(
         segments = [key for key in rig.segments if key.startswith("metadata/")]
         store.address = short_at_first
         assert rig.aggregate(store, hadoop_jobconf="mapreduce.map.maxattempts=1") == rig.parts
-    assert given == [rig.settings.manifest_ttl_s] * 2 * len(segments)
+    assert given == [LINK_S] * 2 * len(segments)
     # No link is left or was shown: neither on HDFS, nor here, nor in the logs of the tasks.
     assert "frametally-" not in rig.fs("-ls", "hdfs:///tmp")
     left = [path for path in rig.settings.data_dir.rglob("*") if path.is_file()]
@@ -266,7 +267,7 @@ def test_links_that_always_end_too_early_are_one_line_with_the_setting(rig: Rig)
         store.address = lambda key, *, ttl_s: address(key, ttl_s=1)
         time_out: dict[str, Any] = {"runner": "inline"}
         with pytest.raises(
-            LinkEnded, match=r"its presigned link has ended.*FRAMETALLY_MANIFEST_TTL_S"
+            LinkEnded, match=r"its presigned link has expired.*FRAMETALLY_MANIFEST_TTL_S"
         ) as raised:
             rig.on_read = lambda: time.sleep(2.1) or ""
             aggregate(settings=rig.settings, store=store, progress=NoProgress(), **time_out)

@@ -18,7 +18,7 @@ from frametally import keys
 from frametally.opening import open_count_index
 from frametally.ports.count_index import CountIndex, CountQuery
 from frametally.records import Coverage, Evidence, IntervalCount, Run
-from frametally.rules.week_parts import moved, parts_of_week
+from frametally.rules.week_parts import parts_of_week, shift
 from frametally.settings.access import ServerAccess
 
 pytestmark = pytest.mark.services
@@ -134,7 +134,7 @@ def answers(index: CountIndex, model: str, base_interval_s: int, asked: dict[str
     of_model: dict[str, Any] = {"model": model, "base_interval_s": base_interval_s}
     selected: dict[str, Any] = {name: asked[name] for name in ("from_ms", "to_ms")}
     selected |= {name: asked[name] or [] for name in ("sources", "labels")}
-    selected["week_parts"] = moved(parts_of_week(asked["hours"], asked["weekdays"]), -asked["offset_ms"])
+    selected["week_parts"] = shift(parts_of_week(asked["hours"], asked["weekdays"]), -asked["offset_ms"])
     bars: dict[str, Any] = {name: asked[name] for name in ("interval_s", "offset_ms", "by_source", "apart")}
     offset: dict[str, Any] = {"offset_ms": asked["offset_ms"]}
     return {

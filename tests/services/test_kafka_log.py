@@ -25,13 +25,13 @@ from kafka.admin import (
     ResourcePattern,
     ResourceType,
 )
-from pydantic import SecretStr
 from serving.needs import server
 
 from frametally.errors import Misconfigured
 from frametally.opening import open_frame_log
 from frametally.ports.frame_log import FrameLog, LeaseLost, LogRecord
 from frametally.settings.access import LogAccess
+from frametally.settings.fields import SecretStr
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(120)]
 
@@ -337,15 +337,15 @@ def test_setup_makes_the_topic_once_and_keeps_what_is_set_about_it(
         (row,) = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])["topic"].values()
         return str(row[setting]["value"])
 
-    assert set_up()[0] == f"log: topic '{topic}' made, with 4 partitions"
+    assert set_up()[0] == f"log: topic '{topic}' created, with 4 partitions"
     assert kept_for(topic) == kept_for(f"{topic}-live") == str(48 * 3_600_000)
     for setting in ("retention.ms", "segment.ms"):
         assert kept_for(f"{topic}-results", setting) == "60000"
     with closing(open_frame_log(kafka["URL"])) as log:
         made = log.log_id(topic)
     again = set_up(log_partitions=2, log_retention_h=12)
-    assert again[0] == f"log: topic '{topic}' is there, with 4 partitions"
-    assert "FRAMETALLY_LOG_PARTITIONS=2 is for topics that are made" in again[1]
+    assert again[0] == f"log: topic '{topic}' exists, with 4 partitions"
+    assert "FRAMETALLY_LOG_PARTITIONS=2 applies to new topics" in again[1]
     assert kept_for(topic) == kept_for(f"{topic}-live") == str(12 * 3_600_000)
     assert kept_for(f"{topic}-results") == "60000"
     with closing(open_frame_log(kafka["URL"])) as log:
@@ -377,7 +377,7 @@ def test_a_topic_made_again_is_never_taken_for_the_one_before(
             lambda: log.committed(topic, "group"),
         ]
         for call in calls:
-            with pytest.raises(Misconfigured, match="was deleted and made again meanwhile"):
+            with pytest.raises(Misconfigured, match="was deleted and created again"):
                 call()
         fresh = stack.enter_context(closing(open_frame_log(kafka["URL"])))
         assert fresh.log_id(topic) != before

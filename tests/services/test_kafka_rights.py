@@ -23,7 +23,6 @@ from kafka.admin import (
     ResourceType,
 )
 from kafka.errors import KafkaError
-from pydantic import SecretStr
 from serving.own import OwnServer
 
 from frametally.adapters.kafka.access import read_kafka_access
@@ -31,6 +30,7 @@ from frametally.adapters.kafka.broker_log import KafkaLog
 from frametally.errors import Misconfigured
 from frametally.ports.frame_log import NoSuchTopic, consumer_group
 from frametally.settings.access import LogAccess
+from frametally.settings.fields import SecretStr
 from frametally.settings.loading import load_settings
 from frametally_cloud.kafka_rights import CAMERA, CONSUMER, OPERATOR, READER, grant, rights
 

@@ -17,7 +17,6 @@ import msgspec
 import pytest
 import trustme
 from postgres_schemas import access_of, administration, fresh_schema
-from pydantic import SecretStr
 from serving.needs import server
 from serving.own import OwnServer, folder_for_anyone
 from tests.fakes.records import make_count, make_coverage, make_run
@@ -30,6 +29,7 @@ from frametally.ports.ledger import Ledger
 from frametally.records import Detection, FrameDetections, IntervalCount
 from frametally.segments.contents import encode_segment
 from frametally.settings.access import ServerAccess
+from frametally.settings.fields import SecretStr
 from frametally_cli.main import main
 
 pytestmark = pytest.mark.services
@@ -82,7 +82,7 @@ WRONG = {
         None,
         None,
         Retryable,
-        "away, or the name is wrong; start it, or check {stem}_URL",
+        "it is down, or the name is wrong; start it, or check {stem}_URL",
     ),
     "nothing at the port": ("postgresql://127.0.0.1:1/x", None, None, Retryable, "check the server"),
 }

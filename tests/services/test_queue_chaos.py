@@ -25,15 +25,15 @@ from broker_queues import empty_broker, waiting_in
 from postgres_schemas import fresh_schema
 from serving.needs import server
 from serving.own import OwnServer
-from tests.videos.fake_uploads import all_keys, rows_and_jobs, upload_file
 from tests.videos.test_work_kills import children_of
+from tests.videos.video_records import all_keys, rows_and_jobs, upload_file
 
 from frametally.opening import open_object_store
 from frametally.settings.environment import environment_of
 from frametally.settings.loading import Settings, load_settings
-from frametally_videos.amqp.topology import DEAD_LETTERS, QUEUES_THERE
+from frametally_videos.catalogue.catalogue_rows import MOST_LOSSES, Job, JobQuestion
 from frametally_videos.opening import open_video_catalogue
-from frametally_videos.ports.job_book import MOST_LOSSES, Job, JobQuestion
+from frametally_videos.queues.amqp_broker import DEAD_LETTERS, QUEUES_THERE
 from frametally_videos.records import VideoRecord
 from frametally_videos.settings import VideoSettings
 
@@ -50,11 +50,13 @@ import os, signal, sys
 from pathlib import Path
 from frametally_cli.main import main
 from frametally_videos.jobs import attempt, job_worker
+from frametally_videos.queues import amqp_queue
 job_worker._PAUSES_S = (0.0,)
+amqp_queue.SETTLE_AFTER_S = float(os.environ.get("SETTLE_AFTER_S", amqp_queue.SETTLE_AFTER_S))
 fault = Path(os.environ["FAULT"])
 order = attempt.Attempt._order
 def poisoned(self, process):
-    kind = fault.read_text() if fault.exists() and self._job.kind == "previews" else ""
+    kind = fault.read_text() if fault.exists() and self.job.kind == "previews" else ""
     if kind == "worker":
         os.kill(os.getpid(), signal.SIGKILL)
     if kind == "child":

@@ -15,11 +15,11 @@ from serving.own import OwnServer
 from tests.services.test_queue_chaos import Place, through, until, write_clip
 from tests.videos.test_work_kills import children_of
 
-from frametally_videos.ports.job_book import Job, JobQuestion
+from frametally_videos.catalogue.catalogue_rows import Job, JobQuestion
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(3600)]
 ACKNOWLEDGED_S = 3.0
-"""Longer than what `queue_acknowledge_min` says here."""
+"""Longer than a worker here waits before it acknowledges."""
 
 
 def at_work(place: Place, worker: subprocess.Popen[bytes]) -> Job:
@@ -61,14 +61,13 @@ def test_a_broker_that_begins_anew_ends_no_job_that_is_at_work(tmp_path: Path) -
 
 
 def test_a_job_longer_than_the_broker_waits_is_acknowledged_and_ends_though_its_worker_is_killed(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("SETTLE_AFTER_S", "0.06")
     with ExitStack() as stack:
         broker = stack.enter_context(OwnServer("rabbitmq", tmp_path / "broker"))
         clips = [write_clip(tmp_path / "cam.mp4", 1)]
-        place = stack.enter_context(
-            closing(Place(tmp_path, clips, queue_acknowledge_min=0.001, **through(broker)))
-        )
+        place = stack.enter_context(closing(Place(tmp_path, clips, **through(broker))))
         killed = place.start("--queue", "frames")
         held = at_work(place, killed)
         time.sleep(ACKNOWLEDGED_S)

@@ -15,8 +15,8 @@ from frametally import keys
 from frametally.opening import open_count_index, open_ledger, open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.settings.loading import Settings
+from frametally_cli.bucket import set_up_store
 from frametally_cli.checkup.ports import port_rows
-from frametally_cli.servers.bucket import set_up_store
 from frametally_videos.opening import open_video_catalogue
 from frametally_web.app import close_app, create_app
 
@@ -68,13 +68,13 @@ def test_frames_are_redirected_to_the_store_and_the_page_may_show_them(
 ) -> None:
     store = place.open()
     store.put(FRAME, b"jpeg")
-    client = client_of(store, web_store_links=True, web_link_ttl_s=120)
+    client = client_of(store, web_store_links=True)
     answer = client.get(f"/api/frames/image?path={FRAME}")
     assert answer.status_code == 302
-    assert answer.headers["Cache-Control"] == "private, max-age=60"
+    assert answer.headers["Cache-Control"] == "private, max-age=150"
     assert answer.data == b""
     link = answer.headers["Location"]
-    assert "X-Amz-Expires=120" in link
+    assert "X-Amz-Expires=300" in link
     with urllib.request.urlopen(link) as picture:  # noqa: S310 - our own server
         assert picture.read() == b"jpeg"
     origin = "{0.scheme}://{0.netloc}".format(urlsplit(link))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -23,8 +25,8 @@ from frametally.ports.object_store import ObjectStore
 from frametally.records import FrameDetections
 from frametally.segments.contents import encode_segment
 from frametally_cli import main as cli
-from frametally_cli.servers.bucket import policy, set_up_store
-from frametally_hadoop.job.input.reading import read_blocks
+from frametally_cli.bucket import policy, set_up_store
+from frametally_hadoop.job.reading import read_blocks
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(180)]
 
@@ -168,7 +170,10 @@ def test_producer_and_consumer_wait_for_a_store_that_is_away(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("frametally.process.retrying.time.sleep", lambda seconds: None)
+    monkeypatch.setattr(
+        "frametally.process.retrying.time",
+        SimpleNamespace(monotonic=time.monotonic, sleep=lambda seconds: None),
+    )
     access, url = root_access(), f"s3://{new_bucket_name()}"
     set_up_store(url, access)
     place, calls = S3Place(url, access), [0]

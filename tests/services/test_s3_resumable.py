@@ -20,7 +20,7 @@ from frametally import keys
 from frametally.adapters.s3 import multipart
 from frametally.errors import Misconfigured, Poison
 from frametally.ports.object_store import PIECE_BYTES
-from frametally_cli.servers.bucket import policy, set_up_store
+from frametally_cli.bucket import policy, set_up_store
 
 pytestmark = pytest.mark.services
 
@@ -175,7 +175,7 @@ def test_more_parts_than_an_object_can_have_are_refused_before_they_are_sent(
 def test_what_lies_in_place_of_the_note_and_is_none_is_named(place: S3Place) -> None:
     store = place.open()
     store.put(PART, b"no note")
-    with pytest.raises(Poison, match=r"none of frametally's.*remove it"):
+    with pytest.raises(Poison, match=r"is not frametally's.*remove it"):
         store.resumable(KEY, PART)
 
 

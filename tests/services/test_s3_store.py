@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import datetime
 import re
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import SecretStr
 from s3_bucket import S3Place, key_with_policy, known_to_the_test_server, new_bucket_name, root_access
 from s3_fault_proxy import FAULTS, Fault, FaultProxy, some_of
 
 from frametally.adapters.s3 import bucket_store as s3_store
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
 from frametally.ports.object_store import ObjectMissing
+from frametally.settings.fields import SecretStr
 from frametally_cli import main as cli
-from frametally_cli.servers.bucket import STAGES, missing_rights, policy, set_up_store
+from frametally_cli.bucket import STAGES, missing_rights, policy, set_up_store
 
 pytestmark = pytest.mark.services
 
@@ -128,7 +130,10 @@ def test_a_change_is_made_once_whatever_becomes_of_its_answer(place: S3Place, fa
 def test_a_call_that_always_fails_is_retryable_with_one_line(
     place: S3Place, fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("frametally.process.retrying.time.sleep", lambda seconds: None)
+    monkeypatch.setattr(
+        "frametally.process.retrying.time",
+        SimpleNamespace(monotonic=time.monotonic, sleep=lambda seconds: None),
+    )
     place.open().put("images/a.jpg", b"x" * 1000)
     with FaultProxy(place.access.endpoint, always(fault)) as proxy:
         store = place.open(endpoint=proxy.url)
@@ -158,14 +163,14 @@ def test_a_body_cut_short_once_is_read_again(place: S3Place) -> None:
 WRONG = {
     "wrong secret": (
         {"secret_key": SecretStr("no")},
-        "the secret is not that of the key: .*STORE_SECRET_KEY",
+        "the secret does not match the key: .*STORE_SECRET_KEY",
     ),
-    "unknown key": ({"access_key": "nobody"}, "it knows no such key: .*STORE_ACCESS_KEY"),
+    "unknown key": ({"access_key": "nobody"}, "unknown key: .*STORE_ACCESS_KEY"),
     "half a key": ({"secret_key": SecretStr("")}, "FRAMETALLY_STORE_SECRET_KEY is not set"),
-    "no TLS there": ({"endpoint": "https://"}, "speaks no TLS: write http://"),
+    "no TLS there": ({"endpoint": "https://"}, "does not speak TLS: write http://"),
     "nothing there": ({"endpoint": "http://127.0.0.1:9"}, "Connection refused.*STORE_ENDPOINT"),
     "no such host": ({"endpoint": "http://store.invalid"}, "dns error.*STORE_ENDPOINT"),
-    "no URL": ({"endpoint": "store:8333"}, "STORE_ENDPOINT is no URL"),
+    "no URL": ({"endpoint": "store:8333"}, "STORE_ENDPOINT is not the URL"),
 }
 
 
@@ -177,7 +182,10 @@ def test_what_is_wrong_is_said_in_one_line_with_exit_code_2(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("frametally.process.retrying.time.sleep", lambda seconds: None)
+    monkeypatch.setattr(
+        "frametally.process.retrying.time",
+        SimpleNamespace(monotonic=time.monotonic, sleep=lambda seconds: None),
+    )
     changed, line = WRONG[wrong]
     if changed.get("endpoint") == "https://":
         changed: dict[str, Any] = {"endpoint": place.access.endpoint.replace("http://", "https://")}
@@ -195,9 +203,9 @@ def test_what_is_wrong_is_said_in_one_line_with_exit_code_2(
 
 def test_a_bucket_that_is_not_there_is_named_with_the_command_that_makes_it(place: S3Place) -> None:
     gone = S3Place(f"s3://{new_bucket_name()}", place.access)
-    with pytest.raises(Misconfigured, match=r"there is no such bucket: .*frametally setup"):
+    with pytest.raises(Misconfigured, match=r"the bucket does not exist: .*frametally setup"):
         gone.open()
-    with pytest.raises(Misconfigured, match=r"there is no bucket .*frametally setup"):
+    with pytest.raises(Misconfigured, match=r"does not exist: run .frametally setup"):
         missing_rights(gone.url, gone.access, "web")
 
 
@@ -248,7 +256,7 @@ def test_a_link_shows_the_object_until_it_ends(place: S3Place) -> None:
 def test_a_link_names_the_endpoint_that_others_reach_the_store_by(place: S3Place) -> None:
     link = place.open(link_endpoint="https://pictures.example.org").address("images/a.jpg")
     assert link.startswith("https://pictures.example.org/")
-    with pytest.raises(Misconfigured, match="STORE_LINK_ENDPOINT is no URL"):
+    with pytest.raises(Misconfigured, match="STORE_LINK_ENDPOINT is not the URL"):
         place.open(link_endpoint="pictures")
 
 
@@ -306,7 +314,7 @@ def test_setting_up_again_changes_nothing_and_leaves_the_rules_of_others() -> No
         ]
 
     assert set_up_store(url, access, image_days=30) == [
-        f"store: bucket {name} made",
+        f"store: bucket {name} created",
         "store: frames are kept 30 days, detections for ever",
     ]
     assert rules() == {"frametally-images-cameras": ("cameras/images/", 30)}
@@ -317,7 +325,7 @@ def test_setting_up_again_changes_nothing_and_leaves_the_rules_of_others() -> No
     for _ in range(2):
         lines = set_up_store(url, access, image_days=7, metadata_days=400, left_parts_days=3)
         assert days_of_left_parts() == [("cameras/videos/", 3)]
-        assert lines[0] == f"store: bucket {name} was there"
+        assert lines[0] == f"store: bucket {name} exists already"
         assert rules() == {
             "own": ("other/", 3),
             "frametally-images-cameras": ("cameras/images/", 7),
@@ -398,10 +406,10 @@ def test_setup_says_what_it_did_and_what_is_missing(
     for name, value in bucket.environment().items():
         monkeypatch.setenv(name, value)
     assert cli.main(["setup", "--stage", "admin", "--stage", "web", "--data-dir", str(tmp_path)]) == 0
-    assert "was there" in capsys.readouterr().out
+    assert "exists already" in capsys.readouterr().out
     for wrong, line in (
-        ({"secret_key": SecretStr("no")}, "the secret is not that of the key"),
-        ({"access_key": "nobody"}, "it knows no such key"),
+        ({"secret_key": SecretStr("no")}, "the secret does not match the key"),
+        ({"access_key": "nobody"}, "unknown key"),
     ):
         for name, value in bucket.environment(**wrong).items():
             monkeypatch.setenv(name, value)

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from postgres_schemas import fresh_schema
 from s3_bucket import new_bucket_name, root_access
-from tests.videos.fake_uploads import all_keys, upload_file
+from tests.videos.video_records import all_keys, upload_file
 
 from frametally.media.manifests import find_manifest
 from frametally.opening import open_frame_log, open_object_store
@@ -27,7 +27,7 @@ from frametally.records import encode
 from frametally.rules.seals import unsealed
 from frametally.settings.environment import environment_of
 from frametally.settings.loading import Settings, load_settings
-from frametally_cli.servers.bucket import set_up_store
+from frametally_cli.bucket import set_up_store
 from frametally_videos.opening import open_video_catalogue
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]

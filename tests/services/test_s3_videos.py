@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from postgres_schemas import fresh_schema
 from s3_bucket import S3Place, new_bucket_name, root_access
-from tests.videos.fake_uploads import (
+from tests.videos.video_records import (
     all_keys,
     fake_look,
     fake_video,
@@ -28,14 +28,14 @@ from tests.videos.fake_uploads import (
 from frametally import keys
 from frametally.opening import open_object_store
 from frametally.ports.object_store import PIECE_BYTES
-from frametally.process.failpoints import FAILPOINTS, VARIABLE
+from frametally.process.failpoints import VARIABLE, every_failpoint
 from frametally.settings.access import ServerAccess, StoreAccess
 from frametally.settings.loading import Settings
-from frametally_cli.servers.bucket import set_up_store
+from frametally_cli.bucket import set_up_store
 from frametally_videos.opening import open_video_catalogue
 from frametally_videos.records import UploadRecord
 from frametally_videos.upload_refusals import Refused
-from frametally_videos.uploads.acceptance import Acceptance, settle_uploads
+from frametally_videos.uploads.acceptance import Acceptance, UploadSettler
 from frametally_videos.uploads.receiving import UploadPorts, find_upload, resume_write
 
 pytestmark = pytest.mark.services
@@ -44,11 +44,11 @@ ROOT = Path(__file__).resolve().parents[2]
 DATA = fake_video(size_bytes=PIECE_BYTES + 1_000_000)
 UPLOAD = """
 import json, sys
-from pydantic import SecretStr
+from frametally.settings.fields import SecretStr
 from frametally.process import failpoints
 from frametally.settings.access import ServerAccess, StoreAccess
 from frametally_videos.uploads.acceptance import Acceptance
-from tests.videos.fake_uploads import fake_video, send
+from tests.videos.video_records import fake_video, send
 sys.path.append("tests/services")
 sys.path.append("tests/servers")
 from test_s3_videos import DATA, open_place
@@ -63,7 +63,7 @@ Acceptance(ports).accept(send(ports, DATA))
 """
 STEPS = [
     name
-    for name in FAILPOINTS
+    for name in every_failpoint()
     if name.startswith("upload.") and name not in ("upload.appended", "upload.flushed")
 ]
 
@@ -125,7 +125,7 @@ def place(bucket: S3Place, request: pytest.FixtureRequest) -> Iterator[Place]:
 
 def settle(ports: UploadPorts) -> list[str]:
     said: list[str] = []
-    settle_uploads(ports.settings, ports.store, ports.catalogue, ports.look, said.append)
+    UploadSettler(Acceptance(ports), said.append).settle(patiently=False)
     return said
 
 

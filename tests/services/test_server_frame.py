@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 from serving import needs
 from serving.downloads import maven_file
 from serving.needs import server
@@ -20,6 +19,7 @@ from serving.processes import ServerFailed
 from serving.state import State
 
 from frametally.settings.access import ServerAccess
+from frametally.settings.fields import SecretStr
 from frametally.settings.loading import Settings
 
 IN_NAMESPACE = Path(__file__).parents[1] / "servers" / "in_namespace.py"

@@ -18,7 +18,7 @@ from serving.needs import server
 from tests.family.footage import SETTINGS, make_video
 from tests.family.running import PATIENCE_S, Running, waits
 from tests.live.watching import Shown, Watcher, open_socket
-from tests.videos.fake_uploads import upload_file
+from tests.videos.video_records import upload_file
 from websockets.exceptions import ConnectionClosed
 
 from frametally.books.runs import current_runs, read_parts
@@ -28,7 +28,7 @@ from frametally.records import FrameDetections, decode
 from frametally.segments.contents import list_segments, read_segment
 from frametally.settings.loading import Settings
 from frametally_cli import main as cli
-from frametally_cli.servers.bucket import set_up_store
+from frametally_cli.bucket import set_up_store
 from frametally_videos.opening import open_video_catalogue
 from frametally_videos.records import VideoRecord
 

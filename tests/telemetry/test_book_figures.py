@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from frametally.books.figures.exposed import BooksCollector, LastReading
-from frametally.books.figures.growing import FILE, MOST_SOURCES, GrowingSums
+from frametally.books.figures import FILE, MOST_SOURCES, BooksCollector, GrowingSums, LastReading
 from frametally.books.offsets import SegmentPace
 from frametally.books.status import Status
 from frametally.books.verdict import SourceLine, StageLine

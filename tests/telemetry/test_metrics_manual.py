@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.telemetry.test_book_figures import NOW_MS, Shown, books, line
 
-from frametally.books.figures.exposed import BooksCollector, LastReading
+from frametally.books.figures import BooksCollector, LastReading
 from frametally.process.meters import FOLDER_VARIABLE, Meters
 from frametally.telemetry.exposition import Scraped
 

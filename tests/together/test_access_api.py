@@ -12,7 +12,6 @@ from urllib.parse import urlencode
 
 import pytest
 from flask import Flask
-from pydantic import SecretStr
 from sqlalchemy import text
 from tests.accounts.people import (
     FORM,
@@ -31,11 +30,12 @@ from tests.web.raw_client import Client
 from websockets.exceptions import ConnectionClosed
 
 from frametally.errors import Retryable
-from frametally_accounts import gate, secrets, totp
+from frametally.settings.fields import SecretStr
+from frametally_accounts import credentials, gate
 from frametally_accounts.book import AccessBook
 from frametally_accounts.marker import ACCOUNTS_KEY, note_accounts
 from frametally_accounts.rights import ROLES, UserAccount
-from frametally_web.access.rights import RIGHTS
+from frametally_web.api.endpoints import RIGHTS
 
 SECRET = "s" * 32
 SAME = {"Sec_Fetch_Site": "same-origin"}
@@ -72,7 +72,7 @@ def asked(route: str) -> tuple[str, str]:
 def test_each_role_may_ask_for_what_the_table_gives_it_and_for_nothing_else(url: str, name: str) -> None:
     role = NAMES.get(name)
     with asking_as(url, name) as ask:
-        for route, right in RIGHTS.items():
+        for route, right in RIGHTS.by_route.items():
             method, path = asked(route)
             if method in ("WS", "OPTIONS") or path in ("/api/events", "/sign-in", "/sign-out"):
                 continue
@@ -130,7 +130,7 @@ def test_a_page_leads_to_the_log_in_and_from_there_back_and_an_api_says_401(clie
     assert b'name="next" value="/videos?source=a%26b"' in page.body
     entered = sign_in(client, "lukas", next="/videos?source=a%26b")
     assert (entered.status, entered.headers["location"]) == (303, "/videos?source=a%26b")
-    assert client("GET", "/api/v1/models").json["remedy"] == "Log in at /sign-in, then do it again."
+    assert client("GET", "/api/v1/models").json["remedy"] == "Sign in at /sign-in, then try again."
 
 
 @pytest.mark.thorough
@@ -140,7 +140,7 @@ def test_a_page_that_is_not_for_them_is_told_as_a_page_to_people_and_as_json_to_
     cookie = cookie_of(sign_in(client, "lukas"))
     page = client("GET", "/audit", Cookie=cookie, Accept="text/html")
     assert (page.status, page.headers["content-type"]) == (403, "text/html; charset=utf-8")
-    assert b"It takes the role run." in page.body
+    assert b"It needs the role run." in page.body
     assert b'href="/"' in page.body
     assert page.headers["cache-control"] == "no-store"
     for path, accept in (("/audit", "application/json"), ("/api/audit", "text/html")):
@@ -172,12 +172,11 @@ def test_the_cookie_is_for_requests_alone_and_behind_tls_for_tls_alone(client: C
 def test_an_unknown_name_and_a_wrong_password_have_one_answer_after_the_same_work(
     place: Place, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from frametally_accounts import passwords
 
     assert place.access is not None
-    place.access.set_password("lukas", passwords.hash_password("a password as the product keeps it"))
+    place.access.set_password("lukas", credentials.hash_password("a password as the product keeps it"))
     work: list[str] = []
-    hasher = passwords._hasher()
+    hasher = credentials._hasher()
 
     class Counting:
         def verify(self, kept: str, password: str) -> bool:
@@ -187,7 +186,7 @@ def test_an_unknown_name_and_a_wrong_password_have_one_answer_after_the_same_wor
         def hash(self, password: str) -> str:
             return hasher.hash(password)
 
-    monkeypatch.setattr(passwords, "_hasher", Counting)
+    monkeypatch.setattr(credentials, "_hasher", Counting)
     answers = [sign_in(client, name, "wrong password") for name in ("lukas", "nobody", "<b>x</b>")]
     assert {one.status for one in answers} == {401}
     shown = {re.sub(b'value="[^"]*"', b"", one.body) for one in answers}
@@ -234,8 +233,8 @@ def test_broken_stolen_and_forged_cookies_open_nothing(client: Client, people: P
     assert client("GET", "/api/models", Cookie=f"{name}={value}").status == 200
     assert client("GET", "/api/models", Cookie=f"other=a b; {name}={value}; x").status == 200
     token, _, signature = value.partition(".")
-    forged = secrets.sign(secrets.make_token(), b"k" * 32)
-    unknown = secrets.sign(secrets.make_token(), people.access.signing_key())
+    forged = credentials.sign(credentials.make_token(), b"k" * 32)
+    unknown = credentials.sign(credentials.make_token(), people.access.signing_key())
     for broken in ("", token, f"{token}.", f"{token}.{signature[::-1]}", f".{signature}", forged, unknown):
         assert client("GET", "/api/models", Cookie=f"{name}={broken}").status == 401
     for broken in ("=;=;", f"{name}=é", f"{name}={'x' * 30_000}", 'a="; frametally='):
@@ -253,9 +252,9 @@ def test_a_session_is_over_at_once_when_it_is_ended(client: Client, people: Plac
     elif how == "removal":
         book.remove_account("runa")
     elif how == "codes":
-        book.set_code_secret("runa", totp.make_code_secret())
+        book.set_code_secret("runa", credentials.make_code_secret())
     elif how == "link":
-        book.put_link("runa", secrets.token_hash("t"), lasts_s=60)
+        book.put_link("runa", credentials.token_hash("t"), lasts_s=60)
         body = urlencode({"password": "another long one", "again": "another long one"})
         assert client("POST", "/sign-in/once/t", body, Content_Type=FORM, **SAME).status == 303
     else:
@@ -289,7 +288,7 @@ def test_a_session_after_a_clock_that_was_set_back_is_over_and_the_next_is_not(
         ({"Sec_Fetch_Site": "same-site"}, 403),
         ({"Origin": OTHER}, 403),
         ({"Origin": "null"}, 403),
-        ({"Origin": "https://intranet.example"}, 401),  # it may change things, but by no viewer's log-in
+        ({"Origin": "https://intranet.example"}, 401),  # it may change things, but by no viewer's sign-in
     ],
 )
 def test_a_change_by_a_session_is_one_that_a_page_of_ours_sends(
@@ -321,6 +320,17 @@ def test_a_page_is_told_what_its_account_may_change_there(url: str) -> None:
     assert told == {"lukas": [False] * 4, "clara": [True, True, True, False], "runa": [True] * 4}
 
 
+def test_where_nobody_may_change_videos_only_administrators_read_how_to_allow_it(
+    people: Place, serving: Callable[[Flask], str]
+) -> None:
+    url = serving(people.app(web_uploads=False))
+    for name in NAMES:
+        with asking_as(url, name) as ask:
+            remedy = ask("GET", "/api/v1/cameras").json["remedy"]
+        assert ("allow uploads" in remedy) == (name == "runa")
+        assert ("ask an administrator" in remedy) == (name != "runa")
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize("allowed", ["", OTHER], ids=["another", "one-that-may-upload"])
 def test_no_page_of_another_site_logs_anybody_in_or_out(
@@ -336,9 +346,9 @@ def test_no_page_of_another_site_logs_anybody_in_or_out(
 
 @pytest.mark.thorough
 def test_a_second_factor_is_asked_for_and_each_code_counts_once(client: Client, people: Place) -> None:
-    secret = totp.make_code_secret()
+    secret = credentials.make_code_secret()
     people.access.set_code_secret("runa", secret)
-    code = totp.code_at(secret, totp.step_of(time.time()))
+    code = credentials.code_at(secret, credentials.step_of(time.time()))
     assert sign_in(client, "runa").status == 401
     assert sign_in(client, "runa", code="000000" if code != "000000" else "1").status == 401
     assert sign_in(client, "runa", "wrong password", code=code).status == 401
@@ -348,10 +358,13 @@ def test_a_second_factor_is_asked_for_and_each_code_counts_once(client: Client, 
 
 @pytest.mark.thorough
 def test_a_link_chooses_a_password_and_logs_in_once(client: Client, people: Place) -> None:
-    people.access.put_link("lukas", secrets.token_hash("t"), lasts_s=60)
+    people.access.put_link("lukas", credentials.token_hash("t"), lasts_s=60)
     address = "/sign-in/once/t"
     assert b"For lukas." in client("GET", address).body
-    for password, again, line in (("short", "short", b"fewer than 12"), (PASSWORD, "x", b"not the same")):
+    for password, again, line in (
+        ("short", "short", b"fewer than 12"),
+        (PASSWORD, "x", b"two passwords differ"),
+    ):
         body = urlencode({"password": password, "again": again})
         refused = client("POST", address, body, Content_Type=FORM, **SAME)
         assert refused.status == 400
@@ -402,7 +415,7 @@ def test_a_proxy_that_knows_the_secret_says_who_it_is_and_nobody_else(
         ({}, 200, 404, ""),
         ({"web_host": "::1"}, 200, 404, ""),
         ({"web_host": "0.0.0.0"}, 200, 401, "frametally users add"),  # noqa: S104
-        ({"web_accounts": True}, 401, 401, "Log in at /sign-in"),
+        ({"web_accounts": True}, 401, 401, "Sign in at /sign-in"),
     ],
 )
 def test_without_accounts_this_machine_alone_is_open_and_others_may_look(

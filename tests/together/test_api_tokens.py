@@ -10,21 +10,21 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from pydantic import SecretStr
 from sqlalchemy import text
 from tests.accounts.people import give_accounts
 from tests.live.watching import open_socket
-from tests.videos.fake_uploads import fake_look, fake_video
 from tests.videos.uploading import BYTES, UPLOADS, VERSION, metadata
+from tests.videos.video_records import fake_look, fake_video
 from tests.web.conftest import Place
 from tests.web.raw_client import Answered, Client
 from websockets.exceptions import ConnectionClosed
 
+from frametally.settings.fields import SecretStr
 from frametally_accounts.book import AccessBook
+from frametally_accounts.credentials import make_api_token, token_hash
 from frametally_accounts.rights import ROLES, ApiToken, Role, UserAccount
-from frametally_accounts.secrets import make_api_token, token_hash
-from frametally_videos.commands.dashboard_client import Dashboard
-from frametally_web.access.rights import RIGHTS
+from frametally_videos.commands.tus_client import Dashboard
+from frametally_web.api.endpoints import RIGHTS
 
 OTHER = "https://elsewhere.example"
 SECRET = "s" * 32
@@ -67,7 +67,7 @@ def test_a_token_may_what_its_role_may_whatever_its_account(
     client: Client, people: Place, role: Role
 ) -> None:
     sent = by(token_of(people, "runa", role))
-    for route, right in RIGHTS.items():
+    for route, right in RIGHTS.by_route.items():
         method, path = route.split(" ")
         if method in ("WS", "OPTIONS") or path in ("/api/events", "/sign-in", "/sign-out"):
             continue
@@ -155,7 +155,7 @@ def test_broken_removed_and_old_tokens_are_one_line_and_open_nothing(client: Cli
     for one in (old, removed, gone, *broken, "x" * 60_000):
         answer = client("GET", "/api/models", **by(one.encode().decode("latin1")))
         assert answer.status == 401, one
-        assert answer.json["detail"] == "The token is broken, over, or was removed."
+        assert answer.json["detail"] == "The token is not valid, has expired, or was removed."
         assert answer.json["remedy"].count("\n") == 0
         assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
     assert client("GET", "/api/models", Authorization="Basic cnVuYTp4").status == 401

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.accuracy.checked_gate import begin, check_gate, let_go_stale
 from tests.examples import some_quick
 from tests.live.watched_cameras import StreamedVideo, film_wall, forbid_cameras, no_cameras_for_now
 from tests.together import test_narrow_in_browser
@@ -17,7 +18,14 @@ from tests.videos.filmed_video import Cinema, failed, timeless, unplayable
 from tests.videos.made_up_videos import Shelf, all_states, make_video
 from tests.videos.made_up_work import Workshop, make_job, many_jobs
 from tests.videos.video_records import make_video as make_record
-from tests.web.counted_footage import publish_objects
+from tests.web.counted_footage import (
+    make_lines,
+    publish_lines,
+    publish_objects,
+    put_dead_letters,
+    put_footage,
+)
+from tests.web.recounted import three_changes
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect
@@ -32,6 +40,8 @@ HALF = {"width": 640, "height": 450}  # the same window at 200 %
 PHONE = {"width": 390, "height": 844}
 BAR = "?interval=60&at=2024-05-01T08:02:00Z"
 TRAFFIC = "#traffic-page"
+LETTERS = "#letters-page[data-state=ready]"
+FOOTAGE = "#footage-page[data-state=ready]"
 EDITOR = "#editor[data-state=ready]"
 FAILED = "#dashboard[data-state=failed]"
 
@@ -124,6 +134,18 @@ def change_contrast(page: Page) -> None:
     expect(page.locator(".split")).to_have_attribute("data-state", "ready")
 
 
+def spoil_frames(place: Place) -> None:
+    lines = make_lines("gate", frames=12)
+    publish_lines(place, lines[:10])
+    put_dead_letters(place, [(lines[10], "missing", "no such object"), (None, "malformed", "not JSON")])
+
+
+def plan_forgetting(page: Page) -> None:
+    page.get_by_role("button", name="Forget footage").click()
+    page.get_by_role("button", name="Show what would change").click()
+    expect(page.locator("dialog tbody tr")).to_have_count(1)
+
+
 def open_by(button: str, opened: str) -> Callable[[Page], None]:
     def press(page: Page) -> None:
         page.locator(button).click()
@@ -139,7 +161,7 @@ class State:
     query: str = "?interval=60"
     do: Callable[[Page], None] = nothing
     wait_for: str = "#dashboard[data-state=ready][aria-busy=false]"
-    film: Callable[[Place], None] = field(default=film_two)
+    film: Callable[[Place], object] = field(default=film_two)
     serve: Callable[[Page], None] = nothing
     """Answers what is asked for in the window, where no server does."""
 
@@ -170,6 +192,30 @@ STATES = {
     "a mistake": State("?label=cra", wait_for=FAILED),
     "an index away": State(wait_for=FAILED, film=lambda place: place.go_away()),
     "the books": State("books", wait_for="#books-page[data-state=ready]"),
+    "dead letters": State("dead-letters", wait_for=LETTERS, film=spoil_frames),
+    "what dropping one would change": State(
+        "dead-letters",
+        open_by("[data-cause=missing] button:text-is('Drop')", "dialog"),
+        wait_for=LETTERS,
+        film=spoil_frames,
+    ),
+    "no dead letters": State("dead-letters", wait_for=LETTERS),
+    "all footage": State("footage", wait_for=FOOTAGE, film=put_footage),
+    "no footage at all": State("footage", wait_for=FOOTAGE, film=nothing),
+    "footage of no source": State("footage?source=roof", wait_for="#footage-page[data-state=failed]"),
+    "what forgetting would change": State(
+        "footage?source=gate", plan_forgetting, wait_for=FOOTAGE, film=put_footage
+    ),
+    "how to correct a time": State(
+        "footage?source=gate",
+        open_by("button:text-is('Correct the time…')", "dialog"),
+        wait_for=FOOTAGE,
+        film=put_footage,
+    ),
+    "a history": State(
+        "history?from=2026-01-01&to=2026-01-02", wait_for="#history-changes", film=three_changes
+    ),
+    "no history": State("history?from=2020-01-01&to=2020-01-02", wait_for="#no-history"),
     "Data & API": State("data?label=car", wait_for="#code-embed"),
     "the chart alone": State("embed?interval=60", wait_for="#embed[data-state=ready]"),
     "a traffic report": State("traffic", wait_for=f"{TRAFFIC}[data-state=ready]", film=film_crossroads),
@@ -267,6 +313,20 @@ STATES = {
             ("a stream whose viewer is left frames out", "running", STREAMED.film, STREAMED.leave_out),
             ("a stream that waits", "waiting", STREAMED.wait, nothing),
             ("a stream that stands still", "paused", STREAMED.pause, await_picture),
+        )
+    },
+    **{
+        name: State(f"accuracy{query}", nothing, f"#accuracy-page[data-state={state}]", film)
+        for name, query, film, state in (
+            ("accuracy checks", "", check_gate, "ready"),
+            ("no accuracy checks", "", nothing, "ready"),
+            ("an accuracy check", "?check=gate&view=result", check_gate, "ready"),
+            ("an accuracy check without an answer", "?check=gate&view=result", begin, "ready"),
+            ("a stale accuracy check", "?check=gate&view=result", let_go_stale, "ready"),
+            ("a desk", "?check=gate&view=desk", begin, "ready"),
+            ("the desk of a stale check", "?check=gate&view=desk", let_go_stale, "failed"),
+            ("a certificate", "?check=gate&view=certificate", check_gate, "ready"),
+            ("an accuracy check that does not exist", "?check=none", nothing, "failed"),
         )
     },
     "no page": State("there-is-none", wait_for="main.lonely"),

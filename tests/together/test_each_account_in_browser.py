@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from tests.accounts.people import KEPT, PASSWORD, give_accounts
 from tests.traffic.zoned_footage import LEFT, draw
-from tests.videos.test_stored_video_in_browser import Stored
+from tests.videos.test_video_in_browser import Stored
 from tests.web.conftest import Place, Visit
 
 from frametally_accounts.rights import Role, UserAccount
@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 PARTLY: dict[str, Role] = {"peter": "look", "paula": "correct", "petra": "run"}
 """Who sees one source alone, by role."""
 PAGES = {"/", "/videos", "/live", "/lines", "/traffic", "/books", "/data", "/jobs", "/alerts", "/lines/edit"}
+PAGES |= {"/accuracy", "/footage"}
 FILES = {"/openapi.json"} | {f"/api/{name}.json" for name in ("openapi", "asyncapi", "postman")}
 OPEN = {*FILES, "/api/docs", "/redoc", "/sign-in", "/sign-in/password", "/sign-in/sessions"}
 OF_SOME = {"/", "/data"}
 PAGES_OF = {
-    **{"lukas": PAGES - {"/lines/edit"}, "clara": PAGES, "runa": {*PAGES, "/audit"}},
+    **{"lukas": PAGES - {"/lines/edit"}, "clara": PAGES, "runa": {*PAGES, "/audit", "/accounts"}},
     **{"peter": OF_SOME, "paula": {*OF_SOME, "/lines/edit"}, "petra": {*OF_SOME, "/lines/edit"}},
 }
 

@@ -37,8 +37,8 @@ from frametally.records import AutoDetector, encode
 from frametally.rules.places import FLOWS, series_of
 from frametally.settings.loading import load_settings
 from frametally_cli import main as cli
-from frametally_cli.scrub.checks import deep_rows
-from frametally_consumer.detectors.choice import chosen_backend
+from frametally_cli.commands.doctor import deep_rows
+from frametally_consumer.load import chosen_backend
 from frametally_traffic.counting.published_days import read_flows
 from frametally_traffic.drawings.revisions import change_drawing, list_drawings, with_shapes
 from frametally_traffic.records import DrawnLine, DrawnZone
@@ -84,6 +84,7 @@ KINDS = {
     "run pointers, before they are indexed": Kind("counted", "store/mapreduce-output/**/_runs/*.json", COUNT),
     "run pointers": Kind("settled", "store/mapreduce-output/**/_runs/*.json", COUNT),
     "quality reports": Kind("settled", "store/mapreduce-output/**/_quality.json", COUNT),
+    "histories": Kind("settled", "store/tracks/**/history.json", COUNT),
     "tombstones, before the first count": Kind("detected", "store/tombstones/**/*.json", COUNT),
     "tombstones, counted anew": Kind("settled", "store/tombstones/**/*.json", COUNT_ANEW),
     "manifests, before the first count": Kind("detected", "store/media/*.json", COUNT),
@@ -292,6 +293,7 @@ def backend_is_told(data: Path) -> int:
             "run pointers",
             "run pointers, before they are indexed",
             "quality reports",
+            "histories",
         ]
     ),
 )

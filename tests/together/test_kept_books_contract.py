@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from tests.fakes.databases import DATABASES, Place
 
-from frametally.backup_records import KeptBooks, KeptRow
+from frametally.backups import KeptBooks, KeptRow, open_kept_books
 from frametally.errors import FrametallyError, Misconfigured, Poison
-from frametally.opening import open_kept_books
-from frametally.settings.access import ServerAccess
 from frametally_accounts.audit.book import AuditBook
-from frametally_accounts.audit.verification import first_break
-from frametally_accounts.audit_entries import AuditEntry
+from frametally_accounts.audit_records import AuditEntry, first_break
 from frametally_accounts.book import AccessBook
 from frametally_accounts.rights import ApiToken, UserAccount
 from frametally_alerts.book import AlertBook
@@ -26,30 +23,13 @@ from frametally_live.book import LiveBook
 from frametally_live.feed_records import Feed
 from frametally_videos.opening import open_video_catalogue
 
-Place = tuple[str, ServerAccess | None]
 HOUR_S = 3600.0
-
-
-@contextmanager
-def sqlite() -> Iterator[Place]:
-    with tempfile.TemporaryDirectory() as folder:
-        yield f"sqlite:///{folder}/catalogue.sqlite", None
-
-
-@contextmanager
-def postgres() -> Iterator[Place]:
-    from postgres_schemas import fresh_schema
-
-    with fresh_schema() as place:
-        yield place
 
 
 Opened = Callable[[Callable[..., Any]], Any]
 
 
-@pytest.fixture(
-    params=[sqlite, pytest.param(postgres, marks=pytest.mark.services)], ids=["sqlite", "postgres"]
-)
+@pytest.fixture(params=DATABASES)
 def places(request: pytest.FixtureRequest) -> Iterator[list[Opened]]:
     """Two databases; each opens a book of itself, which is closed at the end."""
     with ExitStack() as stack:
@@ -99,10 +79,10 @@ def test_all_rows_come_back_as_they_were_and_numbers_and_the_audit_chain_go_on(
 ) -> None:
     books, other = opened(open_kept_books), places[1](open_kept_books)
     rows = rows_of(books)
-    assert other.held() == {}
+    assert other.row_counts() == {}
     other.restore(rows, replace=False)
     assert rows_of(other) == rows
-    assert other.held() == books.held()
+    assert other.row_counts() == books.row_counts()
     access, audit = places[1](AccessBook), places[1](AuditBook)
     assert access.signing_key() == opened(AccessBook).signing_key()
     assert access.sessions() == {}

@@ -5,8 +5,6 @@ There is one release so far, so a history of the tests' own shows what an upgrad
 
 from __future__ import annotations
 
-import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -26,50 +24,21 @@ from sqlalchemy import (
     select,
     text,
 )
+from tests.fakes.at_once import at_once
+from tests.fakes.databases import Place
 
 from frametally.adapters.sql.engine import Layout, SqlDatabase
 from frametally.adapters.sql.index import counts as sql_index
 from frametally.adapters.sql.ledger import cache as sql_ledger
 from frametally.adapters.sql.postgresql import SqlServer
 from frametally.errors import Misconfigured
-from frametally.settings.access import ServerAccess
 from frametally_accounts import book as sql_access
 from frametally_accounts.audit import book as sql_audit
 from frametally_alerts import book as sql_alerts
 from frametally_gold import book as sql_gold
-from frametally_videos.sql import catalogue_book as sql_videos
+from frametally_videos.catalogue import video_catalogue as sql_videos
 
-Place = tuple[str, ServerAccess | None]
-
-
-@contextmanager
-def sqlite() -> Iterator[Place]:
-    with tempfile.TemporaryDirectory() as folder:
-        yield f"sqlite:///{folder}/database.sqlite", None
-
-
-@contextmanager
-def postgres() -> Iterator[Place]:
-    from postgres_schemas import fresh_schema
-
-    with fresh_schema() as place:
-        yield place
-
-
-DATABASES = [sqlite, pytest.param(postgres, marks=pytest.mark.services)]
-NAMES: dict[str, Any] = {"ids": lambda value: value.__name__ if callable(value) else value.migrations}
-
-
-@pytest.fixture(params=DATABASES, **NAMES)
-def place(request: pytest.FixtureRequest) -> Iterator[Place]:
-    with request.param() as found:
-        yield found
-
-
-@pytest.fixture
-def other_place(request: pytest.FixtureRequest, place: Place) -> Iterator[Place]:
-    with (sqlite if place[0].startswith("sqlite") else postgres)() as found:
-        yield found
+NAMES: dict[str, Any] = {"ids": lambda layout: layout.migrations}
 
 
 @pytest.fixture
@@ -77,9 +46,7 @@ def opened() -> Iterator[Callable[..., SqlDatabase]]:
     with ExitStack() as stack:
 
         def make(place: Place, layout: Layout) -> SqlDatabase:
-            database = SqlDatabase(place[0], layout, access=place[1])
-            stack.callback(database.close)
-            return database
+            return stack.enter_context(closing(SqlDatabase(place[0], layout, access=place[1])))
 
         yield make
 
@@ -102,7 +69,7 @@ def connected(place: Place) -> Iterator[Connection]:
     if url.startswith("sqlite"):
         engine = create_engine(url)
     else:
-        engine = SqlServer(url, access, what="index", setting="FRAMETALLY_INDEX_URL").open()
+        engine = SqlServer(url, access, part="index", setting="FRAMETALLY_INDEX_URL").open()
     with engine.begin() as connection:
         yield connection
     engine.dispose()
@@ -110,29 +77,29 @@ def connected(place: Place) -> Iterator[Connection]:
 
 @pytest.mark.parametrize("layout", [layout for layout in LAYOUTS if layout.first_version > 1], **NAMES)
 def test_a_database_from_before_the_first_release_is_refused_with_two_remedies(
-    place: Place, layout: Layout, opened: Callable[..., SqlDatabase]
+    database: Place, layout: Layout, opened: Callable[..., SqlDatabase]
 ) -> None:
-    opened(place, layout)
-    with connected(place) as connection:
+    opened(database, layout)
+    with connected(database) as connection:
         connection.execute(layout.about.update().values(schema_version=layout.first_version - 1))
     with pytest.raises(
         Misconfigured, match=rf"open it once with frametally at commit .*{layout.refill}"
     ) as raised:
-        opened(place, layout)
+        opened(database, layout)
     assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, **NAMES)
 def test_a_database_of_a_newer_frametally_is_refused_with_one_line(
-    place: Place, layout: Layout, opened: Callable[..., SqlDatabase]
+    database: Place, layout: Layout, opened: Callable[..., SqlDatabase]
 ) -> None:
-    opened(place, layout)
-    with connected(place) as connection:
+    opened(database, layout)
+    with connected(database) as connection:
         connection.execute(layout.about.update().values(schema_version=layout.schema_version + 1))
     with pytest.raises(
         Misconfigured, match=f"has layout {layout.schema_version + 1}; .*use the version that"
     ) as raised:
-        opened(place, layout)
+        opened(database, layout)
     assert "\n" not in str(raised.value)
 
 
@@ -183,7 +150,7 @@ def history(tmp_path: Path) -> Layout:
     for number, content in enumerate((SECOND, THIRD), start=2):
         (folder / f"rev_{number}.py").write_text(content)
     return Layout(
-        what="thing",
+        part="thing",
         setting="FRAMETALLY_THING_URL",
         refill="frametally thing",
         tables=THINGS,
@@ -194,12 +161,12 @@ def history(tmp_path: Path) -> Layout:
 
 
 @pytest.fixture
-def old(place: Place, history: Layout) -> Place:
+def old(database: Place, history: Layout) -> Place:
     """A place with layout 1 and something in it."""
-    with connected(place) as connection:
+    with connected(database) as connection:
         for statement in FIRST.split(";"):
             connection.execute(text(statement))
-    return place
+    return database
 
 
 def names_and_letters(database: SqlDatabase) -> list[Any]:
@@ -210,21 +177,7 @@ def names_and_letters(database: SqlDatabase) -> list[Any]:
 def test_of_many_that_open_an_old_database_one_upgrades_it_and_the_others_wait(
     old: Place, history: Layout, opened: Callable[..., SqlDatabase]
 ) -> None:
-    start, databases, errors = threading.Barrier(6), [], []
-
-    def open_it() -> None:
-        start.wait()
-        try:
-            databases.append(opened(old, history))
-        except Exception as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=open_it) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert errors == []
+    databases = at_once(*[lambda: opened(old, history)] * 6)
     assert [names_and_letters(database) for database in databases] == [[("car", 3), ("lorry", 5)]] * 6
     assert Path(history.migrations, "times").read_text() == "x"
 

@@ -22,7 +22,7 @@ from frametally.opening import open_object_store
 from frametally.records import encode
 from frametally.segments.contents import encode_segment
 from frametally_accounts.book import AccessBook
-from frametally_accounts.passwords import hash_password
+from frametally_accounts.credentials import hash_password
 from frametally_accounts.rights import UserAccount
 from frametally_cli.main import main
 from frametally_live.book import LiveBook
@@ -119,7 +119,7 @@ def test_a_folder_whose_databases_are_wiped_has_all_again(
     for path in data_dir.iterdir():
         if path.name != "store":
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    assert "this store says that there are accounts" in said("serve", "--alone", "--port", "0", code=2)
+    assert "this store is marked as having some" in said("serve", "--alone", "--port", "0", code=2)
     said("restore")
     said("index")
     said("catalogue", "rebuild")

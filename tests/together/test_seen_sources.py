@@ -97,7 +97,7 @@ def test_frames_and_pictures_of_others_are_not_there(two: Place, serving: Callab
         for refused in ("/api/v1/videos", "/api/v1/status", "/api/v1/dead-letters", "/api/v1/cameras"):
             answer = limited("GET", refused)
             assert answer.status == 403
-            assert "sees some: gate" in answer.json["detail"]
+            assert "may only see gate" in answer.json["detail"]
 
 
 @pytest.mark.thorough

@@ -97,6 +97,24 @@ def test_while_a_camera_is_tried_the_page_says_so_and_then_what_it_shows(
     expect(tried).to_be_hidden()
 
 
+def test_a_camera_is_seen_before_it_is_added(scene: Scene, visit: Callable[..., Visit]) -> None:
+    sight = CameraTrial("it shows 320 x 180 pixels", True, drawn(1))
+    scene.place.try_feed = lambda _: sight
+    page = visit(scene.place).open("live", wait_for="#live-page[data-state=empty]")
+    page.get_by_role("button", name="+ Add camera").click()
+    page.get_by_label("Name").fill("Gate 1")
+    page.get_by_label("Address").fill("rtsp://10.1.2.3/stream")
+    page.get_by_role("button", name="Preview").click()
+    shown = page.get_by_role("img", name="What the camera shows")
+    expect(shown).to_be_visible()
+    assert shown.evaluate("({width, height}) => [width, height]") == [*SIZE_PX]
+    expect(page.locator("#add-tried")).to_have_text("It shows 320 x 180 pixels.")
+    expect(page.locator(CAMERA)).to_have_count(0)
+    page.get_by_role("button", name="Add", exact=True).click()
+    expect(page.locator(CAMERA)).to_contain_text("Gate 1")
+    expect(shown).to_be_hidden()
+
+
 def test_a_camera_is_live_then_late_then_gone_since_a_moment_and_comes_back(
     scene: Scene, visit: Callable[..., Visit]
 ) -> None:

@@ -12,16 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
+from tests.traffic.junction import count
 from tests.web.counted_footage import put_manifest
 
 from frametally import keys
-from frametally.books.runs import current_runs, read_run
 from frametally.ports.count_index import CountQuery
-from frametally.process.reports import NoProgress
 from frametally.records import Detection, FrameDetections
-from frametally.segments.contents import encode_segment
-from frametally_hadoop.driver import aggregate
-from frametally_hadoop.planning.selection import ALL_DAYS
 from frametally_traffic.drawings.revisions import change_drawing, with_shapes
 from frametally_traffic.records import DrawnLine, Side
 
@@ -134,24 +130,8 @@ def film(
         first = bisect.bisect_left(starts, at_ms - 15_000)
         near = drivers[first : bisect.bisect_right(starts, at_ms)]
         made.append(make_frame(near, at_ms, number, medium))
-    place.store.put(
-        keys.segment_key(MODEL, "log", "frames", 0, 0),
-        encode_segment(
-            model=MODEL,
-            log_id="log",
-            topic="frames",
-            partition=0,
-            first_offset=0,
-            next_offset=len(made),
-            frames=made,
-            dead_letters=[],
-        ),
-    )
     put_manifest(place, made[0], made[-1], "Crossroads", len(made))
-    settings = place.settings.model_copy(update={"count_intervals_s": "60"}).resolved()
-    aggregate(settings=settings, store=place.store, progress=NoProgress(), selection=ALL_DAYS)
-    for run in current_runs(place.store):
-        assert place.real_index.publish(run, *read_run(place.store, run))
+    count(place, made, "60")
     by_key = {frame.image_path: frame for frame in made}
     for item in place.real_index.evidence(CountQuery(MODEL, 60)):
         frame = by_key[item.evidence.image_path]

@@ -6,14 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from frametally.rules.path_columns import (
-    POINT_COLUMNS,
-    TRACK_COLUMNS,
-    Began,
-    Ended,
-    PathColumns,
-    code_of,
-)
+from frametally.rules.path_columns import POINT_COLUMNS, TRACK_COLUMNS, Began, Ended, PathColumns, code_of
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally_traffic.geometry.foot_paths import FootPath
 

@@ -6,7 +6,8 @@ Plain Python: whole numbers, and floats in a fixed order.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from math import sqrt
 from typing import NamedTuple
 
@@ -25,21 +26,22 @@ from frametally_traffic.flows.day_columns import (
     FlowColumns,
     NoMovement,
 )
-from frametally_traffic.flows.shapes import LineShape, Shapes, holds_at
-from frametally_traffic.flows.ways import (
+from frametally_traffic.flows.shapes import (
     FirstTrack,
+    LineShape,
     Row,
+    Shapes,
     Ways,
     crossing_row,
-    feet_of,
     first_tracks,
+    holds_at,
     stay_row,
     while_held,
 )
 from frametally_traffic.geometry.crossings import Crossing, Direction, crossings_of
-from frametally_traffic.geometry.foot_paths import FollowedPath, joined, pieces_of
-from frametally_traffic.geometry.ground import FootPoint, Ground, PlacedFoot, boxes_of, on_ground
+from frametally_traffic.geometry.foot_paths import FollowedPath, FootPath, joined, pieces_of
 from frametally_traffic.geometry.speed import (
+    BINS_PER_KM_H,
     CUT_HEIGHTS,
     CUT_SLOWNESS,
     HALF_PIXEL,
@@ -49,10 +51,11 @@ from frametally_traffic.geometry.speed import (
     MOST_CUT,
     MOST_ERROR,
     MOST_M_PER_BOX,
+    Ground,
     NotMeasured,
+    SpeedDistribution,
 )
-from frametally_traffic.geometry.speed_distribution import BINS_PER_KM_H, SpeedDistribution
-from frametally_traffic.geometry.zones import stays_of
+from frametally_traffic.geometry.zones import Stay, ZoneCounts, stays_of
 
 
 class FlowRows(NamedTuple):
@@ -87,6 +90,40 @@ class Movement(NamedTuple):
     went: Crossing
 
 
+class FootPoint(NamedTuple):
+    """A point of a path, in pixels; `rules.path_columns` keeps them in tenths.
+
+    Attributes:
+        time_ms: When.
+        x: Middle of the box's lower side.
+        y: Likewise.
+        height: Of the box.
+        boxes: How many boxes there are since the point before, this one included.
+    """
+
+    time_ms: int
+    x: float
+    y: float
+    height: float
+    boxes: int
+
+
+class PlacedFoot(NamedTuple):
+    """A foot point on the ground.
+
+    Attributes:
+        time_ms: When.
+        x_m: Where; axes as the calibration's points have them.
+        y_m: Likewise.
+        pixel_m2: Square metres by which the place is off where the foot point is a pixel off, in x and in y.
+    """
+
+    time_ms: float
+    x_m: float
+    y_m: float
+    pixel_m2: float
+
+
 class GroundSpeed(NamedTuple):
     """A speed.
 
@@ -109,9 +146,14 @@ class GroundSpeed(NamedTuple):
         return 3.6 * sqrt(self.variance_m2_s2)
 
 
+def ground_at(ways: Ways, time_ms: int) -> Ground | None:
+    """Return the calibration that holds at an event time."""
+    return next((ground for ground in ways.grounds if holds_at(ground, time_ms)), None)
+
+
 def asks_for_visits_at(ways: Ways, time_ms: int) -> bool:
     """Return whether a leg or a calibration holds at an event time."""
-    return ways.ground_at(time_ms) is not None or any(
+    return ground_at(ways, time_ms) is not None or any(
         shape.inward and holds_at(shape, time_ms) for shape, _ in ways.lines
     )
 
@@ -132,7 +174,7 @@ def flows_of_day(
     Raises:
         ValueError: A line has all its points in one place, or a zone nothing within.
     """
-    ways = Ways.of(shapes, day_start_ms)
+    ways = Ways.from_shapes(shapes, day_start_ms)
     pieces: list[FollowedPath] = []
     firsts: dict[str, FirstTrack] = {}
     for paths in files:
@@ -293,7 +335,7 @@ def _visit_row(
             return None
     if not day_ms <= time_ms < day_ms + DAY_MS:
         return None
-    speed = speed_row(speed_of(visit, ways.ground_at(time_ms)))
+    speed = speed_row(speed_of(visit, ground_at(ways, time_ms)))
     return (time_ms - day_ms, *ids, 0, from_leg, to_leg, *way, *speed)
 
 
@@ -380,20 +422,99 @@ def _whole_boxes(path: Sequence[FootPoint], *, came_in: bool, went_out: bool) ->
     ]
 
 
-def speeds_of(visits: Mapping[str, GroundSpeed | NotMeasured]) -> SpeedDistribution:
+def speeds_of(visits: Mapping[str, GroundSpeed]) -> SpeedDistribution:
     """Return the distribution of visits, each by its id: one that is told twice counts once."""
-    bins: Counter[int] = Counter()
-    reasons: Counter[NotMeasured] = Counter()
-    squared_errors = 0
-    for speed in visits.values():
-        if isinstance(speed, GroundSpeed):
-            bins[int(speed.speed_km_h * BINS_PER_KM_H + 0.5)] += 1
-            squared_errors += int(speed.variance_m2_s2 * (3.6 * BINS_PER_KM_H) * (3.6 * BINS_PER_KM_H) + 0.5)
-        else:
-            reasons[speed] += 1
-    return SpeedDistribution(tuple(sorted(bins.items())), squared_errors, tuple(sorted(reasons.items())))
+    bins = Counter(int(speed.speed_km_h * BINS_PER_KM_H + 0.5) for speed in visits.values())
+    squared_errors = sum(
+        int(speed.variance_m2_s2 * (3.6 * BINS_PER_KM_H) * (3.6 * BINS_PER_KM_H) + 0.5)
+        for speed in visits.values()
+    )
+    return SpeedDistribution(tuple(sorted(bins.items())), squared_errors)
 
 
 def _foot(point: FootPoint, ground: Ground) -> PlacedFoot | None:
     place = on_ground(ground, point.x, point.y)
     return place and PlacedFoot(point.time_ms, *place)
+
+
+def on_ground(ground: Ground, x: float, y: float) -> tuple[float, float, float] | None:
+    """Return `x_m, y_m, pixel_m2` of a pixel, as `PlacedFoot`; None out of reach, or not on the ground.
+
+    `pixel_m2` is the sum of the squared partial derivatives of the place by the pixel.
+    """
+    left, top, right, bottom = ground.reach_px
+    if not (left <= x <= right and top <= y <= bottom):
+        return None
+    a, b, c, d, e, f, g, h, i = ground.matrix
+    w = g * x + h * y + i
+    if w <= 0:
+        return None
+    x_m, y_m = (a * x + b * y + c) / w, (d * x + e * y + f) / w
+    x_by_x, x_by_y = (a - x_m * g) / w, (b - x_m * h) / w
+    y_by_x, y_by_y = (d - y_m * g) / w, (e - y_m * h) / w
+    return x_m, y_m, x_by_x * x_by_x + x_by_y * x_by_y + y_by_x * y_by_x + y_by_y * y_by_y
+
+
+def boxes_of(path: Sequence[FootPoint]) -> Iterator[FootPoint]:
+    """Yield a foot point for each box of a path, those that the path leaves out where it runs between.
+
+    They are spread evenly over the time between two points; each is one box. A box of an hour that two paths
+    share comes as often as the path has it.
+    """
+    yield from (point._replace(boxes=1) for point in path[:1])
+    for start, end in pairwise(path):
+        for number in range(1, end.boxes):
+            part = number / end.boxes
+            yield FootPoint(
+                start.time_ms + (end.time_ms - start.time_ms) * number // end.boxes,
+                start.x + (end.x - start.x) * part,
+                start.y + (end.y - start.y) * part,
+                start.height + (end.height - start.height) * part,
+                1,
+            )
+        yield end._replace(boxes=1)
+
+
+def feet_of(path: FootPath) -> list[FootPoint]:
+    """Return a path's points in pixels, as metres are measured by."""
+    points = zip(*path, strict=True)
+    return [FootPoint(ms, x / 10, y / 10, height / 10, boxes) for ms, x, y, height, boxes in points]
+
+
+def count_stays(stays: Iterable[tuple[Hashable, Stay]], interval_ms: int) -> dict[int, ZoneCounts]:
+    """Return by start of the interval what happened in one zone, where anything did or anybody was there.
+
+    Args:
+        stays: Each with its object's id, in any order; those that come again count once.
+        interval_ms: Intervals are whole multiples of it, and have begun with what happens as they begin.
+    """
+    found: defaultdict[int, Counter[str]] = defaultdict(Counter)
+    moves: Counter[int] = Counter()
+    for _, stay in set(stays):
+        found[stay.from_ms // interval_ms][stay.came] += 1
+        found[stay.to_ms // interval_ms][stay.went] += 1
+        for number, first_ms, last_ms in _parts(stay.from_ms, stay.to_ms, interval_ms):
+            found[number]["occupied_ms"] += last_ms - first_ms
+            if stay.from_ms < number * interval_ms:
+                found[number]["at_start"] += 1
+        if stay.from_ms < stay.to_ms and stay.to_ms % interval_ms == 0:
+            found[stay.to_ms // interval_ms]["at_start"] += 1
+        moves[stay.from_ms] += 1
+        moves[stay.to_ms] -= 1
+    there, since_ms = 0, 0
+    for time_ms in sorted(moves):
+        if there:
+            for number, _, _ in _parts(since_ms, time_ms, interval_ms):
+                found[number]["peak"] = max(found[number]["peak"], there)
+        there, since_ms = there + moves[time_ms], time_ms
+    return {number * interval_ms: ZoneCounts(**found[number]) for number in sorted(found)}
+
+
+def _parts(from_ms: int, to_ms: int, interval_ms: int) -> Iterator[tuple[int, int, int]]:
+    """Yield the intervals that a time touches: number, and from when to when."""
+    for number in range(from_ms // interval_ms, (to_ms - 1) // interval_ms + 1):
+        yield (
+            number,
+            max(from_ms, number * interval_ms),
+            min(to_ms, (number + 1) * interval_ms),
+        )

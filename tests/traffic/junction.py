@@ -15,7 +15,7 @@ from frametally.process.reports import NoProgress
 from frametally.records import Detection, FrameDetections
 from frametally.segments.contents import encode_segment
 from frametally_hadoop.driver import aggregate
-from frametally_hadoop.planning.selection import ALL_DAYS
+from frametally_hadoop.planning.counting_steps import ALL_DAYS
 from frametally_traffic.drawings.revisions import change_drawing, with_shapes
 from frametally_traffic.geometry.crossings import Direction
 from frametally_traffic.records import Drawing, Drawn, DrawnCalibration, DrawnLine, DrawnZone, Side
@@ -110,25 +110,31 @@ def frames() -> list[FrameDetections]:
 def film(place: Place) -> None:
     """Detect, count and index the junction."""
     made = frames()
+    for frame in made:
+        place.store.put(frame.image_path, _picture(tuple(box.box for box in frame.detections)))
+    count(place, made, "10")
+
+
+def count(place: Place, made: list[FrameDetections], intervals_s: str, first_offset: int = 0) -> None:
+    """Have frames in a segment, counted and indexed."""
     place.store.put(
-        keys.segment_key(MODEL, "log", "frames", 0, 0),
+        keys.segment_key(made[0].model, "log", "frames", 0, first_offset),
         encode_segment(
-            model=MODEL,
+            model=made[0].model,
             log_id="log",
             topic="frames",
             partition=0,
-            first_offset=0,
-            next_offset=len(made),
+            first_offset=first_offset,
+            next_offset=first_offset + len(made),
             frames=made,
             dead_letters=[],
         ),
     )
-    for frame in made:
-        place.store.put(frame.image_path, _picture(tuple(box.box for box in frame.detections)))
-    settings = place.settings.model_copy(update={"count_intervals_s": "10"}).resolved()
+    settings = place.settings.model_copy(update={"count_intervals_s": intervals_s}).resolved()
     aggregate(settings=settings, store=place.store, progress=NoProgress(), selection=ALL_DAYS)
+    known = place.real_index.current_runs()
     for run in current_runs(place.store):
-        assert place.real_index.publish(run, *read_run(place.store, run))
+        assert run in known or place.real_index.publish(run, *read_run(place.store, run))
 
 
 def line(name: str, *points: tuple[float, float], side: Side | None = None) -> DrawnLine:

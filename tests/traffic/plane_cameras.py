@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from tests.traffic.flow_rule import FootPoint
 
-from frametally_hadoop.job.tracks.following import TrackedBox
-from frametally_hadoop.job.tracks.paths import foot_path
+from frametally_hadoop.job.following import TrackedBox
+from frametally_hadoop.job.paths import foot_path
 from frametally_traffic.calibration.fitting import GroundPoint
-from frametally_traffic.geometry.ground import FootPoint
 
 Array = NDArray[np.float64]
 WIDTH_PX, HEIGHT_PX = 1280, 720

@@ -1,5 +1,5 @@
 """What a run notes of how lines and zones are counted."""
 
-from frametally_traffic.flows.flow_inputs import FLOWS_VERSION
+from frametally_traffic.flows.shapes import FLOWS_VERSION
 
 RUN_SETTINGS = {"flows_version": FLOWS_VERSION}

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
+from tests.traffic.flow_rule import on_ground
 from tests.traffic.plane_cameras import Camera, camera, ground_points
 
 from frametally.errors import Misconfigured
@@ -22,7 +23,6 @@ from frametally_traffic.calibration.fitting import (
     calibration_of_rectangles,
     calibration_of_scale,
 )
-from frametally_traffic.geometry.ground import on_ground
 
 seeds = st.integers(0, 2**32)
 SQUARE = [(300.0, 600.0), (900.0, 620.0), (760.0, 200.0), (420.0, 210.0)]
@@ -198,12 +198,12 @@ def at_the_horizon() -> list[GroundPoint]:
 @pytest.mark.parametrize(
     ("points", "line"),
     [
-        ([], "0 of at least 4 points with metres: set more, or give a distance"),
-        (POINTS[:3], "3 of at least 4 points with metres: set more, or give a distance"),
-        (POINTS * 250_000, "1000000 points of at most 32: leave some out"),
-        (changed(1, x=nan), "point 2 has a coordinate that is no place: set it again"),
-        (changed(2, y_m=-inf), "point 3 has a coordinate that is no place: set it again"),
-        (changed(3, x=1e300), "point 4 has a coordinate that is no place: set it again"),
+        ([], "0 points with metres; at least 4 are needed: add more, or use a distance"),
+        (POINTS[:3], "3 points with metres; at least 4 are needed: add more, or use a distance"),
+        (POINTS * 250_000, "1000000 points; at most 32 are allowed: remove some"),
+        (changed(1, x=nan), "point 2 has an invalid coordinate: set it again"),
+        (changed(2, y_m=-inf), "point 3 has an invalid coordinate: set it again"),
+        (changed(3, x=1e300), "point 4 has an invalid coordinate: set it again"),
         (
             changed(3, x=300.0, y=600.5),
             "points 1 and 4 are one place in the picture: move or remove one of them",
@@ -214,27 +214,27 @@ def at_the_horizon() -> list[GroundPoint]:
         ),
         (
             changed(3, x=600.0, y=611.0),
-            "points 1, 2 and 4 lie on one line in the picture: set one of them beside that line",
+            "points 1, 2 and 4 are on one line in the picture: move one of them off that line",
         ),
         (
             changed(3, x_m=8.02, y_m=15.0),
-            "points 2, 3 and 4 lie on one line on the ground: set one of them beside that line",
+            "points 2, 3 and 4 are on one line on the ground: move one of them off that line",
         ),
         (
             [*POINTS[:3], *(GroundPoint(600 - 50 * d, 400 - 60 * d, 8.0, 15 + d) for d in (0, 2))],
-            "points 2, 3, 4 and 5 lie on one line on the ground: set one of them beside that line",
+            "points 2, 3, 4 and 5 are on one line on the ground: move one of them off that line",
         ),
         (
             exchanged(2, 3),
-            "the points go round in another order on the ground than in the picture: set both alike",
+            "the points go around in another order on the ground than in the picture: use the same order",
         ),
         (
             [one._replace(x_m=-one.x_m) for one in POINTS],
-            "the points are mirrored: y points to the left of x, from above; turn the sign of one axis",
+            "the points are mirrored: from above, y points left of x; change the sign of one axis",
         ),
         (behind(3), "point 4 is behind the horizon of the others: check its place and its metres"),
         (behind(0), "point 1 is behind the horizon of the others: check its place and its metres"),
-        (at_the_horizon(), "point 5 is at the horizon: set it nearer to the camera"),
+        (at_the_horizon(), "point 5 is at the horizon: move it nearer the camera"),
     ],
 )
 def test_points_that_are_no_calibration_are_refused_by_one_line(points: list[GroundPoint], line: str) -> None:
@@ -246,8 +246,8 @@ def test_points_that_are_no_calibration_are_refused_by_one_line(points: list[Gro
 @pytest.mark.parametrize(
     ("off_px", "line"),
     [
-        (90, r"point 7 is \d+ px from where the others have it: check its place and its metres"),
-        (300, "point (2 or )?7 does not lie among the others as on the ground: check place and metres, .*"),
+        (90, r"point 7 is \d+ px from where the others put it: check its place and its metres"),
+        (300, "point (2 or )?7 does not fit the others on the ground: check place and metres, .*"),
     ],
 )
 def test_a_point_that_does_not_fit_the_others_is_named(off_px: float, line: str) -> None:
@@ -265,30 +265,28 @@ def test_of_many_points_two_that_are_exchanged_are_found() -> None:
     points[1], points[2] = (
         GroundPoint(*points[one][:2], *points[other][2:]) for one, other in ((1, 2), (2, 1))
     )
-    with pytest.raises(
-        Misconfigured, match=r"^point 2 or 3 does not lie among the others as on the ground: "
-    ):
+    with pytest.raises(Misconfigured, match=r"^point 2 or 3 does not fit the others on the ground: "):
         calibration_of_points(points)
 
 
 @pytest.mark.parametrize(
     ("rectangles", "line"),
     [
-        ([], "0 rectangles of at least 1 and at most 6: add or leave out some"),
-        ([Rectangle(SQUARE, 8, 30)] * 9, "9 rectangles of at least 1 and at most 6: add or leave out some"),
-        ([Rectangle(SQUARE[:3], 8, 30)], "rectangle 1 has 3 corners: give four, in order round it"),
+        ([], "there are 0 rectangles; use 1 to 6"),
+        ([Rectangle(SQUARE, 8, 30)] * 9, "there are 9 rectangles; use 1 to 6"),
+        ([Rectangle(SQUARE[:3], 8, 30)], "rectangle 1 has 3 corners: set four, in order around it"),
         (
             [Rectangle(SQUARE, 8, 30), Rectangle(SQUARE, 8, -30)],
-            "rectangle 2: a corner or a side is no number: give pixels, and metres above 0",
+            "rectangle 2: a corner or a side is not a number: enter pixels, and metres above 0",
         ),
         (
             [Rectangle([*SQUARE[:3], (nan, 0)], 8, 30)],
-            "rectangle 1: a corner or a side is no number: give pixels, and metres above 0",
+            "rectangle 1: a corner or a side is not a number: enter pixels, and metres above 0",
         ),
         (
             [Rectangle([SQUARE[0], SQUARE[2], SQUARE[1], SQUARE[3]], 8, 30)],
-            "the corners of rectangle 1 go round in another order on the ground than in the picture: "
-            "set both alike",
+            "the corners of rectangle 1 go around in another order on the ground than in the picture: "
+            "use the same order",
         ),
         (
             [Rectangle([*SQUARE[:3], SQUARE[0]], 8, 30)],
@@ -307,7 +305,7 @@ def test_rectangles_that_are_no_calibration_are_refused_by_one_line(
 @pytest.mark.parametrize(
     ("start", "end", "distance_m", "line"),
     [
-        ((0, 0), (1, 1), 5.0, "the two points of the scale are the same: set them further apart"),
+        ((0, 0), (1, 1), 5.0, "the two points of the scale are the same: move them apart"),
         *[
             (
                 (0, 0),

@@ -133,7 +133,7 @@ BAD = {
     ),
     "outside": ({"zones": [{**ZONE, "points": [[10, 10], [9000, 10], [90, 80]]}]}, "zone 'box'"),
     "another size": ({"lines": [{**LINE, "width_px": 1000, "height_px": 1000}]}, "line 'stop'"),
-    "one name": ({"lines": [LINE], "zones": [{**ZONE, "name": "stop"}]}, "'stop' stands twice"),
+    "one name": ({"lines": [LINE], "zones": [{**ZONE, "name": "stop"}]}, "'stop' exists twice"),
     "a name": ({"lines": [{**LINE, "name": "<script>"}]}, "<script>"),
     "times": ({"lines": [{**LINE, "from_ms": 5, "to_ms": 5}]}, "ends before it begins"),
     "unknown": ({"lines": [{**LINE, "colour": "red"}]}, "'colour'"),
@@ -166,7 +166,7 @@ def test_what_cannot_be_drawn_is_a_400_that_names_it_and_nothing_changes(
     assert answer.status_code == 400
     assert named in answer.json["detail"]
     assert "\n" not in answer.json["detail"]
-    assert "Nothing has changed" in answer.json["remedy"]
+    assert "Nothing was changed" in answer.json["remedy"]
     assert client.get(ADDRESS).json["revision"] == 1
 
 

@@ -19,16 +19,21 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from tests.examples import examples
 from tests.fakes.memory import MemoryStore
+from tests.traffic.flow_rule import on_ground
 
 from frametally import keys
 from frametally.errors import Poison, Retryable
-from frametally_traffic.drawings.drawing_checks import DrawingRefused, check_drawing, check_shape
-from frametally_traffic.drawings.drawn_ground import calibration_of
+from frametally_traffic.drawings.drawing_checks import (
+    DrawingRefused,
+    calibration_of,
+    check_drawing,
+    check_shape,
+    crosses_itself,
+    turn,
+)
+from frametally_traffic.drawings.drawn_shapes import check_size
 from frametally_traffic.drawings.file_forms import Missing, decode_file, encode_file, schema
-from frametally_traffic.drawings.picture_sizes import check_size
-from frametally_traffic.drawings.plane import crosses_itself, turn
 from frametally_traffic.drawings.revisions import change_drawing, list_drawings, read_drawing, with_shapes
-from frametally_traffic.geometry.ground import on_ground
 from frametally_traffic.records import (
     MOST_SHAPES,
     Drawing,
@@ -82,10 +87,10 @@ REFUSED: dict[str, tuple[Drawn, str]] = {
     "a line that stands still": (line(points=[(5, 5), (5, 5)]), "crosses or touches itself"),
     "a line shorter than a tenth of a pixel": (line(points=[(5, 5), (5.01, 5)]), "touches itself"),
     "a line that ends where it began": (line(points=[(0, 0), (9, 0), (9, 9), (0, 0)]), "touches itself"),
-    "a line of one point": (line(points=[(5, 5)]), "line 'stop' has 1 points: it takes 2 to 8"),
+    "a line of one point": (line(points=[(5, 5)]), "line 'stop' has 1 points: use 2 to 8"),
     "a line of 1,000,000 points": (
         line(points=[(n % 640, 1) for n in range(1_000_000)]),
-        "line 'stop' has 1000000 points: it takes 2 to 8",
+        "line 'stop' has 1000000 points: use 2 to 8",
     ),
     "a line outside the picture": (
         line(points=[(0, 0), (641, 5)]),
@@ -93,9 +98,9 @@ REFUSED: dict[str, tuple[Drawn, str]] = {
     ),
     "a line with NaN": (
         line(points=[(0, 0), (NAN, 5)]),
-        "line 'stop' has the point (nan, 5), which is no place",
+        "line 'stop' has an invalid point (nan, 5)",
     ),
-    "a line to infinity": (line(points=[(0, 0), (5, -INFINITY)]), "the point (5, -inf), which is no place"),
+    "a line to infinity": (line(points=[(0, 0), (5, -INFINITY)]), "an invalid point (5, -inf)"),
     "a line with one direction twice": (line(to_right="in", to_left="in"), "calls both directions 'in'"),
     "a zone that crosses itself": (
         zone(points=[(0, 0), (9, 9), (9, 0), (0, 9)]),
@@ -105,86 +110,89 @@ REFUSED: dict[str, tuple[Drawn, str]] = {
     "a zone without room": (zone(points=[(0, 0), (5, 5), (9, 9)]), "zone 'bay' crosses or touches itself"),
     "a zone of 33 corners": (
         zone(points=[(300 + 100 * math.cos(n / 6), 200 + 100 * math.sin(n / 6)) for n in range(33)]),
-        "zone 'bay' has 33 corners: it takes 3 to 32",
+        "zone 'bay' has 33 corners: use 3 to 32",
     ),
-    "a picture of no size": (line(width_px=0), "of a picture of 0x480 pixels"),
-    "a time that is none": (line(from_ms=10**18), "which is no time"),
+    "a picture of no size": (line(width_px=0), "a picture size of 0x480 pixels"),
+    "a time that is none": (line(from_ms=10**18), "has an invalid time"),
     "an end before the beginning": (line(from_ms=5, to_ms=5), "line 'stop' ends before it begins"),
-    "a name with a control character": (line(name="a\x1b[2J"), "has U+001B: write it with letters"),
-    "a name of two lines": (line(name="a\nb"), "has U+000A: write it with letters"),
-    "a name that turns the writing around": (line(name="a\u202eb"), "has U+202E: write it with letters"),
-    "a name that is no text": (line(name="a\udce9"), "has U+DCE9: write it with letters"),
-    "a name with markup": (line(name="<b onclick=x>"), "has <, >: write it with letters"),
-    "a name like a path": (line(name="../../etc/passwd"), "has /: write it with letters"),
-    "a name of dots": (line(name=".."), "is not written as it is read"),
-    "a name with a space at its end": (line(name="stop "), "is not written as it is read"),
-    "an accent of two signs": (line(name="Zu\u0308rich"), "is not written as it is read"),
-    "no name": (line(name=""), "has 0 characters: give it one of 1 to 100"),
-    "a name of 10 MB": (line(name="x" * 10_000_000), "has 10000000 characters: give it one of 1 to 100"),
-    "a hostile direction": (line(to_left="<i>"), "the line's name '<i>' has <, >"),
+    "a name with a control character": (line(name="a\x1b[2J"), "contains U+001B: use letters"),
+    "a name of two lines": (line(name="a\nb"), "contains U+000A: use letters"),
+    "a name that turns the writing around": (line(name="a\u202eb"), "contains U+202E: use letters"),
+    "a name that is no text": (line(name="a\udce9"), "contains U+DCE9: use letters"),
+    "a name with markup": (line(name="<b onclick=x>"), "contains <, >: use letters"),
+    "a name like a path": (line(name="../../etc/passwd"), "contains /: use letters"),
+    "a name of dots": (line(name=".."), "has spaces at its ends, or accents"),
+    "a name with a space at its end": (line(name="stop "), "has spaces at its ends, or accents"),
+    "an accent of two signs": (line(name="Zu\u0308rich"), "has spaces at its ends, or accents"),
+    "no name": (line(name=""), "has 0 characters: use 1 to 100"),
+    "a name of 10 MB": (line(name="x" * 10_000_000), "has 10000000 characters: use 1 to 100"),
+    "a hostile direction": (line(to_left="<i>"), "the line's name '<i>' contains <, >"),
     "a calibration of points in a line": (
         calibration([(0, 0), (100, 100), (200, 200), (300, 300)], metres=PLACES[:4]),
-        "calibration 'ground': points 2, 3 and 4 lie on one line in the picture: set one of them beside",
+        "calibration 'ground': points 2, 3 and 4 are on one line in the picture: move one of them off",
     ),
     "three of four in a line": (
         calibration([(0, 0), (100, 100), (200, 200), (300, 0)], metres=PLACES[:4]),
-        "points 1, 2 and 3 lie on one line in the picture",
+        "points 1, 2 and 3 are on one line in the picture",
     ),
     "metres in a line": (
         calibration(metres=((0, 0), (1, 1), (2, 2), (3, 3))),
-        "lie on one line on the ground",
+        "are on one line on the ground",
     ),
     "a point at the horizon": (
         calibration([*SEEN[:4], (320, 100)], metres=(*PLACES[:4], (0, 500))),
-        "calibration 'ground': point 5 is at the horizon: set it nearer to the camera",
+        "calibration 'ground': point 5 is at the horizon: move it nearer the camera",
     ),
     "a point in the sky": (
         calibration([*SEEN[:4], (320, 40)], metres=(*PLACES[:4], (0, 90))),
-        "px from where the others have it: check its place and its metres",
+        "px from where the others put it: check its place and its metres",
     ),
     "four points in crossed order": (
         calibration(SEEN[:4], metres=(PLACES[1], PLACES[0], *PLACES[2:4])),
-        "the points go round in another order on the ground than in the picture: set both alike",
+        "the points go around in another order on the ground than in the picture: use the same order",
     ),
     "a calibration of three points": (
         calibration(SEEN[:3], metres=PLACES[:3]),
-        "3 of at least 4 points with metres: set more, or give a distance",
+        "3 points with metres; at least 4 are needed: add more, or use a distance",
     ),
-    "metres of other points": (calibration(SEEN, metres=PLACES[:4]), "has 5 points and metres of 4"),
+    "metres of other points": (calibration(SEEN, metres=PLACES[:4]), "has 5 points but metres of 4"),
     "metres that are none": (
         calibration(SEEN[:4], metres=(*PLACES[:3], (NAN, 1))),
-        "has a length of nan metres",
+        "has an invalid length of nan metres",
     ),
-    "one point twice": (calibration([(5, 5), (5, 5)]), "has one point twice: give each once"),
-    "a distance of nothing": (calibration([(5, 5), (9, 9)], distance_m=0.0), "has a length of 0.0 metres"),
+    "the same point twice": (calibration([(5, 5), (5, 5)]), "has the same point twice: remove one"),
+    "a distance of nothing": (
+        calibration([(5, 5), (9, 9)], distance_m=0.0),
+        "has an invalid length of 0.0 metres",
+    ),
     "a distance of three points": (
         calibration(SEEN[:3], distance_m=5.0),
-        "has 3 points with a distance: it takes 2",
+        "has 3 points with a distance: use 2",
     ),
     "two ways at once": (
         calibration(SEEN[:4], metres=PLACES[:4], distance_m=5.0),
-        "says in several ways how large the ground is",
+        "defines the ground in several ways",
     ),
     "a rectangle without an end": (
         calibration((), rectangles=(KnownRectangle(points=CORNERS, sides_m=(5.0, INFINITY)),)),
-        "has a length of inf metres",
+        "has an invalid length of inf metres",
     ),
     "a rectangle with crossed corners": (
         calibration(
             (),
             rectangles=(KnownRectangle(points=(*CORNERS[:2], CORNERS[3], CORNERS[2]), sides_m=(5.0, 2.0)),),
         ),
-        "the corners of rectangle 1 go round in another order on the ground than in the picture",
+        "the corners of rectangle 1 go around in another order on the ground than in the picture",
     ),
     "seven rectangles": (
         calibration((), rectangles=(KnownRectangle(points=CORNERS, sides_m=(5.0, 2.5)),) * 7),
-        "7 rectangles of at least 1 and at most 6: add or leave out some",
+        "there are 7 rectangles; use 1 to 6",
     ),
     "mirrored metres": (
         calibration(SEEN[:4], metres=tuple((x, -y) for x, y in PLACES[:4])),
-        "the points are mirrored: y points to the left of x, from above; turn the sign of one axis",
+        "the points are mirrored: from above, y points left of x; change the sign of one axis",
     ),
-    "a calibration of nothing": (calibration(()), "has 0 points: it takes 1 to 32"),
+    "a calibration of nothing": (calibration(()), "has 0 points: use 1 to 32"),
 }
 
 
@@ -230,14 +238,14 @@ def test_one_name_at_two_times_is_two_lines_and_at_one_time_a_mistake() -> None:
     check_drawing(Drawing(source="gate", revision=1, lines=(before, after)))
     for other in (line(from_ms=4999), line(to_ms=1), zone("stop", from_ms=0)):
         drawing = with_shapes(Drawing(source="gate", revision=1), [before, other])
-        with pytest.raises(DrawingRefused, match="line 'stop' stands twice at one time: give one another"):
+        with pytest.raises(DrawingRefused, match="line 'stop' exists twice at one time: rename one"):
             check_drawing(drawing)
 
 
 def test_a_picture_has_one_ground_at_a_time() -> None:
     first, second = calibration(to_ms=5000), calibration(name="new", from_ms=5000)
     check_drawing(Drawing(source="gate", revision=1, calibrations=(first, second)))
-    with pytest.raises(DrawingRefused, match="'ground' and calibration 'new' hold at one time"):
+    with pytest.raises(DrawingRefused, match="'ground' and calibration 'new' are valid at one time"):
         check_drawing(Drawing(source="gate", revision=1, calibrations=(calibration(), second)))
 
 
@@ -245,7 +253,9 @@ def test_more_than_a_record_can_hold_is_refused() -> None:
     store = MemoryStore()
     many = [line(f"line {n}") for n in range(MOST_SHAPES)]
     change_drawing(store, "gate", add(*many))
-    with pytest.raises(DrawingRefused, match="would have 201 lines, zones and calibrations, of 200"):
+    with pytest.raises(
+        DrawingRefused, match="would have 201 lines, zones and calibrations; the maximum is 200"
+    ):
         change_drawing(store, "gate", add(line("one more")))
 
 
@@ -317,7 +327,7 @@ def test_who_comes_second_draws_into_what_the_first_has_drawn() -> None:
 def test_who_comes_second_with_the_same_name_is_told_and_the_firsts_stays() -> None:
     theirs = line(points=[(0, 0), (9, 9)])
     store = OvertakenStore(theirs)
-    with pytest.raises(DrawingRefused, match="stands twice at one time"):
+    with pytest.raises(DrawingRefused, match="exists twice at one time"):
         change_drawing(store, "gate", add(line()))
     assert read_drawing(store, "gate").shapes == (theirs,)
 
@@ -327,7 +337,7 @@ def test_a_store_that_never_lets_anybody_put_is_said_to_be_busy() -> None:
         def put(self, key: str, data: bytes, *, if_absent: bool = False, durable: bool = True) -> bool:
             return False
 
-    with pytest.raises(Retryable, match="others change what is drawn over gate"):
+    with pytest.raises(Retryable, match="other changes to the drawing of gate"):
         change_drawing(Taken(), "gate", add(line()))
 
 
@@ -465,28 +475,28 @@ def test_a_flow_file_of_otanalytics_gives_its_sections(packed: Any) -> None:
 
 
 FILES: dict[str, tuple[bytes, str]] = {
-    "nothing": (b"", "file is no JSON"),
-    "no JSON": (b"<html>", "file is no JSON"),
-    "a list": (b"[1, 2]", "file is no JSON object"),
-    "an empty object": (b"{}", "file draws nothing"),
-    "no sections": (b'{"sections": []}', "file draws nothing"),
-    "NaN": (b'{"x": NaN, "y": 0, "width": 5, "height": 5}', "file has NaN, which is no number"),
-    "Infinity": (b'{"points": [[0, -Infinity]]}', "file has -Infinity, which is no number"),
-    "a number of 5000 digits": (b'{"x": ' + b"9" * 5000 + b"}", "file is no JSON"),
-    "very deep": (b'{"points": ' + b"[" * 200_000, "file is no JSON"),
+    "nothing": (b"", "file is not JSON"),
+    "no JSON": (b"<html>", "file is not JSON"),
+    "a list": (b"[1, 2]", "file is not a JSON object"),
+    "an empty object": (b"{}", "file contains no shapes"),
+    "no sections": (b'{"sections": []}', "file contains no shapes"),
+    "NaN": (b'{"x": NaN, "y": 0, "width": 5, "height": 5}', "file contains NaN, which JSON does not allow"),
+    "Infinity": (b'{"points": [[0, -Infinity]]}', "file contains -Infinity, which JSON does not allow"),
+    "a number of 5000 digits": (b'{"x": ' + b"9" * 5000 + b"}", "file is not JSON"),
+    "very deep": (b'{"points": ' + b"[" * 200_000, "file is not JSON"),
     "1,000,000 points": (
         b'{"points": [' + b"[0,0]," * 999_999 + b"[0,0]]}",
-        "file is larger than 1 MB, which no lines and zones are",
+        "file is larger than 1 MB, the maximum",
     ),
     "100,000 points": (
         b'{"points": [' + b"[0,0]," * 99_999 + b"[0,0]]}",
-        "file cannot be taken: Expected `array` of length <= 1000",
+        "file is not valid: Expected `array` of length <= 1000",
     ),
     "a bomb": (bz2.compress(b" " * 5_000_000), "file is larger than 1 MB"),
     "a damaged bz2": (b"BZh9" + b"?" * 50, "file is damaged: its bz2 cannot be read"),
     "a line of another type": (
         b'{"lines": [{"name": 5}]}',
-        "file cannot be taken: Expected `str`, got `int`",
+        "file is not valid: Expected `str`, got `int`",
     ),
     "a line without a size": (
         b'{"lines": [{"name": "a", "points": [[0, 0], [1, 1]]}]}',
@@ -494,9 +504,9 @@ FILES: dict[str, tuple[bytes, str]] = {
     ),
     "a misspelt field": (
         b'{"zones": [{"name": "a", "points": [[0,0],[1,1],[0,1]], "width_px": 9, "height_px": 9, "at": 5}]}',
-        "file has a field 'at' that is not known",
+        "file has an unknown field 'at",
     ),
-    "a form of a later version": (b'{"v": 2, "lines": []}', "file cannot be taken: Invalid enum value 2"),
+    "a form of a later version": (b'{"v": 2, "lines": []}', "file is not valid: Invalid enum value 2"),
     "a section of no type": (b'{"sections": [{"id": "1", "type": "gate"}]}', "Invalid enum value 'gate'"),
     "a name that is no text": (
         b'{"sections": [{"id": "\\ud800", "type": "line", "coordinates": []}]}',
@@ -527,11 +537,11 @@ def test_a_bomb_is_not_unpacked_beyond_what_a_file_may_have() -> None:
 
 
 def test_what_is_said_twice_or_not_at_all_is_refused() -> None:
-    with pytest.raises(DrawingRefused, match="give --size WIDTHxHEIGHT"):
+    with pytest.raises(DrawingRefused, match="add --size WIDTHxHEIGHT"):
         read({"points": [[0, 0]]}, Missing())
-    with pytest.raises(DrawingRefused, match="says itself what each is called"):
+    with pytest.raises(DrawingRefused, match="already has names"):
         read({"sections": SECTIONS}, Missing((640, 480), name="all"))
-    with pytest.raises(DrawingRefused, match="says itself what each is called and when it holds"):
+    with pytest.raises(DrawingRefused, match="already has names and times"):
         read({"lines": []}, Missing((640, 480), from_ms=5))
 
 
@@ -567,7 +577,7 @@ def test_a_line_is_of_a_picture_of_its_source_as_it_is_stored_or_was_filmed(
     if fits:
         check_size(shape, stored, max_side_px)
     else:
-        with pytest.raises(DrawingRefused, match=f"picture of {drawn[0]}x{drawn[1]} pixels, and those of"):
+        with pytest.raises(DrawingRefused, match=f"picture of {drawn[0]}x{drawn[1]} pixels, but pictures of"):
             check_size(shape, stored, max_side_px)
 
 

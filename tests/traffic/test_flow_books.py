@@ -20,11 +20,10 @@ from frametally.records import PathFile, Run
 from frametally.rules.path_columns import encode_paths
 from frametally.rules.places import FLOWS, series_model
 from frametally.rules.times import DAY_MS, HOUR_MS
-from frametally_traffic.counting.kept_flows import KeptFlows
-from frametally_traffic.counting.published_days import flows_for, read_flows
-from frametally_traffic.drawings.day_inputs import flow_inputs
+from frametally_traffic.counting.published_days import KeptFlows, flows_for, read_flows
+from frametally_traffic.drawings.drawn_shapes import flow_inputs
 from frametally_traffic.drawings.revisions import change_drawing, with_shapes
-from frametally_traffic.flows import visit_rows
+from frametally_traffic.flows import flow_rows
 from frametally_traffic.flows.day_columns import FlowColumns, encode_flows
 from frametally_traffic.flows.shapes import LineShape, Shapes
 from frametally_traffic.records import Drawing, DrawnCalibration, DrawnLine
@@ -119,7 +118,7 @@ def test_a_new_line_takes_the_speeds_that_are_kept(
         assert not len(which), "a speed is counted again"
         return np.empty((0, 3), np.int64)
 
-    monkeypatch.setattr(visit_rows, "speed_rows", count_none)
+    monkeypatch.setattr(flow_rows, "speed_rows", count_none)
     assert speeds_with(120, tmp_path) == wanted
 
 

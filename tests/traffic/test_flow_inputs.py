@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from frametally.rules.places import ZoneShape
-from frametally_traffic.flows.flow_inputs import FlowInputs, StoredPaths
-from frametally_traffic.flows.shapes import LineShape, Shapes
+from frametally_traffic.flows.shapes import FlowInputs, LineShape, Shapes, StoredPaths
 
 DAY_MS = 86_400_000
 LINE = LineShape("stop line", ((0, 0), (100, 0)))

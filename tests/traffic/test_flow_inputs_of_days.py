@@ -26,7 +26,7 @@ from frametally.records import encode
 from frametally.undo_records import Tombstone
 from frametally_hadoop.running import engine
 from frametally_hadoop.running.bundle import write_bundle
-from frametally_traffic.counting import flow_counting
+from frametally_traffic.counting import flow_aggregation
 from frametally_traffic.tasks.flow_tasks import count_entry
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def test_a_node_counts_the_same_from_the_bundle_and_numpy_alone(
         seen.append((manifest, sorted(engine.run_job(manifest=manifest, **options))))
         return iter(seen[0][1])
 
-    monkeypatch.setattr(flow_counting, "run_job", noted)
+    monkeypatch.setattr(flow_aggregation, "run_job", noted)
     file_footage.segment([*passing(file_footage), *passing(file_footage, MIDNIGHT_MS - 8_000, source="yard")])
     for source in ("gate", "yard"):
         draw(file_footage, msgspec.structs.replace(STOP, inward="to_right"), BAY, source=source)

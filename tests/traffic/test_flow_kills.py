@@ -12,7 +12,7 @@ from tests.hadoop.test_aggregate_kills import DAY_MS, NOON_MS, count, published,
 from tests.traffic.test_flow_runs import LATER, STOP, draw, passing, totals
 
 from frametally.opening import open_object_store
-from frametally.process.failpoints import FAILPOINTS
+from frametally_traffic.plugin import PLUGIN
 
 if TYPE_CHECKING:
     from tests.hadoop.conftest import Footage
@@ -43,7 +43,7 @@ def test_killed_while_lines_are_counted_a_rerun_gives_the_bytes_of_a_quiet_run(
     count(quiet)
     expected, after = published(quiet), seen(quiet)
     assert after == {**before, "gate/line/later/to_right": 2}
-    points = [name for name in FAILPOINTS if name.startswith("flows.")]
+    points = [*PLUGIN.failpoints]
     assert len(points) == 5
     for point in points:
         folder = copy(point)

@@ -18,12 +18,12 @@ from frametally.opening import open_count_index
 from frametally.ports.count_index import CountQuery
 from frametally.process.reports import NoProgress
 from frametally.records import Run, encode
-from frametally_cli.console.aggregate import dry_run_lines
+from frametally_cli.stages.aggregate import dry_run_lines
 from frametally_hadoop.dry_run import dry_run
-from frametally_hadoop.planning.selection import ALL_DAYS
+from frametally_hadoop.planning.counting_steps import ALL_DAYS
 from frametally_hadoop.running import engine
 from frametally_search.indexer import index_runs
-from frametally_traffic.counting import flow_counting
+from frametally_traffic.counting import flow_aggregation
 from frametally_traffic.drawings.revisions import change_drawing, with_shapes
 from frametally_traffic.flows.day_columns import FlowColumns, decode_flows
 from frametally_traffic.records import DrawnLine, DrawnZone
@@ -77,7 +77,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         lines.extend(manifest)
         return run_job(manifest=manifest, **options)
 
-    monkeypatch.setattr(flow_counting, "run_job", noted)
+    monkeypatch.setattr(flow_aggregation, "run_job", noted)
     return lines
 
 
@@ -338,7 +338,7 @@ def test_a_store_that_is_away_is_no_damage(footage: Footage, monkeypatch: pytest
     def away(**_: Any) -> Any:
         raise Retryable("a task failed: the store is away")
 
-    monkeypatch.setattr(flow_counting, "run_job", away)
+    monkeypatch.setattr(flow_aggregation, "run_job", away)
     with pytest.raises(Retryable, match="the store is away"):
         footage.aggregate()
 

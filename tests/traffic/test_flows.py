@@ -17,15 +17,16 @@ from frametally.rules.places import ZoneShape, parse_place
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally_traffic.flows.day_columns import FlowColumns, decode_flows, encode_flows
 from frametally_traffic.flows.day_flows import flows_of_day
-from frametally_traffic.flows.shapes import Calibrated, LineShape, Shapes, parse_shapes
+from frametally_traffic.flows.shapes import LineShape, Shapes, parse_shapes
 from frametally_traffic.flows.tallies import count_places, places_of
+from frametally_traffic.geometry.speed import Ground
 from frametally_traffic.geometry.zones import ZoneCounts
 
 MINUTE_MS = 60_000
 NORTH = LineShape("north", ((0, 1000), (4000, 1000)), inward="to_right")
 SOUTH = LineShape("south", ((0, 3000), (4000, 3000)), inward="to_left")
 MIDDLE = ZoneShape("middle", ((0, 1500), (4000, 1500), (4000, 2500), (0, 2500)))
-METRES = Calibrated((0.1, 0, 0, 0, 0.1, 0, 0, 0, 1), (0, 0, 400, 400), 0.01)
+METRES = Ground((0.1, 0, 0, 0, 0.1, 0, 0, 0, 1), (0, 0, 400, 400), 0.01)
 ALL = Shapes((NORTH, SOUTH), (MIDDLE,), (METRES,))
 
 

@@ -18,9 +18,10 @@ from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally_traffic.flows import day_flows as at_once
 from frametally_traffic.flows import visit_speeds as speeds
 from frametally_traffic.flows.day_columns import SPEEDS_MISSING, encode_flows
-from frametally_traffic.flows.shapes import Calibrated, LineShape, Shapes
+from frametally_traffic.flows.shapes import LineShape, Shapes
 from frametally_traffic.geometry.crossings import Direction
 from frametally_traffic.geometry.foot_paths import FootPath
+from frametally_traffic.geometry.speed import Ground
 
 BEGAN = [began for began in get_args(Began) if began != "hour"]
 ENDED = [ended for ended in get_args(Ended) if ended != "hour"]
@@ -69,7 +70,7 @@ def drawn(draw: st.DrawFn, reach: int) -> Shapes:
             for n in range(draw(st.integers(0, 2)))
         ),
         tuple(
-            Calibrated(METRES, (-reach, -reach, reach, reach), 0.01, draw(MOMENTS), draw(MOMENTS))
+            Ground(METRES, (-reach, -reach, reach, reach), 0.01, draw(MOMENTS), draw(MOMENTS))
             for _ in range(draw(st.integers(0, 1)))
         ),
     )
@@ -128,7 +129,7 @@ def movers(draw: st.DrawFn) -> list[Someone]:
 
 
 GROUNDS = st.builds(
-    Calibrated,
+    Ground,
     st.sampled_from(
         [METRES, (0.05, 0, 1, 0, -0.05, 3, 0.0004, 0.001, 1), (0.1, 0, 0, 0, 0.1, 0, 0, -0.004, 1)]
     ),
@@ -142,7 +143,7 @@ GROUNDS = st.builds(
 @pytest.mark.thorough
 @given(movers(), st.lists(GROUNDS, min_size=1, max_size=2), st.sampled_from([3, 20, 1 << 19]))
 def test_speeds_are_the_same_bits_however_many_are_counted_at_once(
-    everyone: list[Someone], grounds: list[Calibrated], most_boxes: int
+    everyone: list[Someone], grounds: list[Ground], most_boxes: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(speeds, "_MOST_BOXES", most_boxes)
@@ -154,7 +155,7 @@ def test_a_visit_of_exactly_a_second_has_a_speed_in_both(last_ms: int, missing: 
     times = tuple(DAY + HOUR_MS + ms for ms in (0, 200, 400, 600, 800, last_ms))
     xs = tuple(1000 + 2 * (ms - times[0]) for ms in times)
     someone = Someone("car", FootPath(times, xs, (5000,) * 6, (200,) * 6, (1,) * 6), "found", "lost")
-    shapes = Shapes(grounds=(Calibrated(METRES, (0, 0, 999, 999), 0.01),))
+    shapes = Shapes(grounds=(Ground(METRES, (0, 0, 999, 999), 0.01),))
     files = [*path_files([someone]).values()]
     agree(files, shapes)
     flows = at_once.flows_of_day(files, shapes, model=MODEL, source=SOURCE, day_start_ms=DAY)
@@ -164,7 +165,7 @@ def test_a_visit_of_exactly_a_second_has_a_speed_in_both(last_ms: int, missing: 
 def test_the_error_of_a_speed_is_the_same_in_both_and_as_by_hand() -> None:
     times = tuple(DAY + HOUR_MS + 1000 * n for n in range(4))
     path = FootPath(times, (1000, 1900, 2800, 3700), (5050, 4950, 4950, 5050), (200,) * 4, (1,) * 4)
-    shapes = Shapes(grounds=(Calibrated(METRES, (0, 0, 999, 999), 0.01),))
+    shapes = Shapes(grounds=(Ground(METRES, (0, 0, 999, 999), 0.01),))
     files = [*path_files([Someone("car", path, "found", "lost")]).values()]
     agree(files, shapes)
     flows = at_once.flows_of_day(files, shapes, model=MODEL, source=SOURCE, day_start_ms=DAY)
@@ -185,7 +186,7 @@ def test_boxes_that_the_border_cuts_count_only_for_who_waits_there(
     times = tuple(DAY + HOUR_MS + at + (1000 * waits_s if at > 400 else 0) for at in ms)
     boxes = tuple(1 + 5 * waits_s * (at == 600) for at in ms)
     path = FootPath(times, tuple(xs), (5000,) * 60, (200,) * 60, boxes)
-    shapes = Shapes(grounds=(Calibrated(METRES, (0, 0, 999, 999), 0.01),))
+    shapes = Shapes(grounds=(Ground(METRES, (0, 0, 999, 999), 0.01),))
     files = [*path_files([Someone("car", path, began, "lost")]).values()]
     agree(files, shapes)
     flows = at_once.flows_of_day(files, shapes, model=MODEL, source=SOURCE, day_start_ms=DAY)
@@ -199,7 +200,7 @@ def test_such_visits_have_speeds_and_every_reason_for_none() -> None:
 
     @settings(max_examples=examples(300), database=None, derandomize=True)
     @given(movers(), GROUNDS)
-    def gather(everyone: list[Someone], ground: Calibrated) -> None:
+    def gather(everyone: list[Someone], ground: Ground) -> None:
         about = {"model": MODEL, "source": SOURCE, "day_start_ms": DAY}
         ground = ground._replace(from_ms=None, to_ms=None)
         files = [*path_files(everyone).values()]

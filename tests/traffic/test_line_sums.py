@@ -10,15 +10,25 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.traffic.flow_rule import count_stays
+from tests.traffic.test_zones import rows_of_stays
 
 from frametally.errors import Poison, Retryable
 from frametally.keys import day_start_ms
 from frametally.process.time_limit import time_limit
 from frametally.rules.times import DAY_MS
 from frametally_traffic.flows.day_columns import CAME, WENT, FlowColumns
-from frametally_traffic.geometry.zones import Stay, ZoneCounts, count_stays
+from frametally_traffic.flows.flow_sums import (
+    count_rows,
+    names_of,
+    of_names,
+    rows_between,
+    rows_of,
+    together,
+    zone_counts,
+)
+from frametally_traffic.geometry.zones import Stay, ZoneCounts
 from frametally_traffic.line_counts.background_days import DaysAsked, FlowDays
-from frametally_traffic.line_counts.flow_sums import count_rows, together, zone_counts
 
 HOUR_MS = 3_600_000
 DAYS = ("2024-05-01", "2024-05-02", "2024-05-03")
@@ -41,14 +51,7 @@ def test_zones_over_bars_of_any_length_are_those_of_the_rule(
     found: dict[int, ZoneCounts] = {}
     for day_start in (0, DAY_MS):
         own = [one for one in told if one[0][0] < day_start + DAY_MS and one[0][1] >= day_start]
-        rows = {
-            "from": np.array([one[0][0] for one in own], np.int64),
-            "to": np.array([one[0][1] for one in own], np.int64),
-            "came": np.array([CAME.index(one[1]) for one in own], np.int64),
-            "went": np.array([WENT.index(one[2]) for one in own], np.int64),
-            "zone": np.zeros(len(own), np.int64),
-            "label": np.zeros(len(own), np.int64),
-        }
+        rows = rows_of_stays(Stay(*between, came, went) for between, came, went in own)  # type: ignore[arg-type]
         for (bar, _, _), counts in zone_counts(rows, day_start, edges, 0, to_ms).items():
             found[bar] = together(found[bar], counts) if bar in found else counts
     numbered = [(n, Stay(*between, came, went)) for n, (between, came, went) in enumerate(told)]  # type: ignore[arg-type]
@@ -61,6 +64,26 @@ def test_zones_over_bars_of_any_length_are_those_of_the_rule(
 def test_rows_are_counted_each_once(rows: list[tuple[int, int]]) -> None:
     columns = np.array(rows, np.int64).reshape(-1, 2)
     assert count_rows(columns[:, 0], columns[:, 1]) == {row: rows.count(row) for row in rows}
+
+
+def test_rows_are_those_of_a_time_and_a_name_in_the_numbers_of_all_days() -> None:
+    columns = {f"crossing_{name}": array("q", [1, 5, 9]) for name in ("time", "hour", "number")}
+    columns |= {"crossing_line": array("q", [0, 1, 0]), "crossing_label": array("q", [0, 0, 0])}
+    day = flows_of(DAYS[0])._replace(labels=("car",), lines=("in", "out"), columns=columns)
+    names = names_of([day, flows_of(DAYS[1])._replace(labels=("bus",), lines=("exit",))])
+    rows = rows_of(day, "crossing", names)
+    start_ms = day_start_ms(DAYS[0])
+    assert [*rows["hour_ms"]] == [start_ms + hour * HOUR_MS for hour in (1, 5, 9)]
+    assert [names.lines[line] for line in rows["line"]] == ["in", "out", "in"]
+    assert [names.labels[label] for label in rows["label"]] == ["car"] * 3
+    assert [*rows_between(rows, start_ms + 1, start_ms + 9)["time"]] == [start_ms + 1, start_ms + 5]
+    assert [*of_names(rows, "line", names.lines, ["out", "no line"])["number"]] == [5]
+    assert of_names(rows, "line", names.lines, []) is rows
+
+
+def test_parts_of_a_bar_have_the_first_ones_beginning_and_the_greatest_peak() -> None:
+    parts = ZoneCounts(1, 2, 3, 4, 5, 6, 7, 8, 9), ZoneCounts(2, 1, 1, 1, 1, 1, 1, 1, 3)
+    assert together(*parts) == ZoneCounts(1, 3, 4, 5, 6, 7, 8, 9, 9)
 
 
 def flows_of(day: str) -> FlowColumns:

@@ -67,7 +67,7 @@ def test_what_is_imported_is_listed_exported_and_the_same_again(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert lines("import", "Gate 1", file_of({"lines": [STOP], "zones": [BAY]})) == 0
-    assert "2 drawn; revision 1 of gate-1 has 2 in all" in capsys.readouterr().out
+    assert "2 drawn; revision 1 of gate-1 has 2 in total" in capsys.readouterr().out
     assert lines("list") == 0
     shown = capsys.readouterr().out
     for words in ("2 points", "forward", "backward"):
@@ -75,7 +75,7 @@ def test_what_is_imported_is_listed_exported_and_the_same_again(
     assert "3 corners" in shown
     assert lines("export", "gate-1", "--output", "out.json") == 0
     assert lines("import", "gate-1", "out.json") == 0
-    assert "2 drawn; revision 1 of gate-1 has 2 in all" in capsys.readouterr().out
+    assert "2 drawn; revision 1 of gate-1 has 2 in total" in capsys.readouterr().out
     assert list(drawn()) == ["000001.json"]
     assert lines("export", "gate-1") == 0
     assert capsys.readouterr().out == Path("out.json").read_text(encoding="utf-8")
@@ -87,7 +87,7 @@ def test_what_is_imported_is_listed_exported_and_the_same_again(
 def test_a_seeds_forms_take_the_size_of_the_sources_pictures(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines("import", "gate-1", file_of({"x": 0, "y": 0, "width": 64, "height": 48})) == 0
     assert lines("import", "gate-1", file_of({"points": [[0, 0], [10, 10]]}), "--name", "ground") == 0
-    lack = "calibration ground: 2 points (of 4 at least), none with metres: no speeds"
+    lack = "calibration ground: 2 points (at least 4 are needed), none with metres: no speeds"
     assert lack in capsys.readouterr().out
     assert lines("list", "--json") == 0
     [listed] = json.loads(capsys.readouterr().out)
@@ -100,7 +100,7 @@ def test_a_camera_that_is_moved_gets_its_line_anew_from_then_on(capsys: pytest.C
     moved = {**STOP, "points": [[5, 5], [50, 9]], "from_ms": START_MS}
     assert lines("import", "gate-1", file_of({"lines": [STOP]})) == 0
     assert lines("import", "gate-1", file_of({"lines": [moved]}, "moved.json")) == 5
-    assert "line 'stop' stands twice at one time" in capsys.readouterr().err
+    assert "line 'stop' exists twice at one time" in capsys.readouterr().err
     assert lines("remove", "gate-1", "stop", "--from", "2026-01-01T00:00:00Z") == 0
     assert lines("import", "gate-1", "moved.json") == 0
     capsys.readouterr()
@@ -118,10 +118,10 @@ def test_a_line_that_was_drawn_wrongly_takes_the_place_of_the_old_one(
     better = {**STOP, "points": [[5, 5], [50, 9]]}
     assert lines("import", "gate-1", file_of({"lines": [STOP]})) == 0
     assert lines("import", "gate-1", file_of({"lines": [better]}), "--replace") == 0
-    assert "1 drawn; revision 2 of gate-1 has 1 in all" in capsys.readouterr().out
+    assert "1 drawn; revision 2 of gate-1 has 1 in total" in capsys.readouterr().out
     assert lines("remove", "gate-1", "stop") == 0
     assert lines("list") == 0
-    assert "nothing is drawn" in capsys.readouterr().out
+    assert "nothing drawn yet" in capsys.readouterr().out
     assert sorted(drawn()) == ["000001.json", "000002.json", "000003.json"]
 
 
@@ -129,12 +129,12 @@ BAD: dict[str, tuple[list[str], Any, str]] = {
     "another source's size": (
         ["gate-1"],
         {"lines": [{**STOP, "width_px": 160, "height_px": 90}]},
-        "line 'stop' was drawn over a picture of 160x90 pixels, and those of the source are 64x48",
+        "line 'stop' was drawn over a picture of 160x90 pixels, but pictures of this source have 64x48",
     ),
     "another source's size, from a time on of which there is no footage yet": (
         ["gate-1"],
         {"lines": [{**STOP, "width_px": 160, "height_px": 90, "from_ms": START_MS + 10**10}]},
-        "line 'stop' was drawn over a picture of 160x90 pixels, and those of the source are 64x48",
+        "line 'stop' was drawn over a picture of 160x90 pixels, but pictures of this source have 64x48",
     ),
     "outside the picture": (
         ["gate-1"],
@@ -144,7 +144,7 @@ BAD: dict[str, tuple[list[str], Any, str]] = {
     "of another source": (
         ["gate-1"],
         {"source": "yard", "lines": [STOP]},
-        "drawing.json is of source 'yard', not of gate-1",
+        "drawing.json belongs to source 'yard', not to gate-1",
     ),
     "a source that is misspelt": (
         ["gat-1"],
@@ -157,13 +157,13 @@ BAD: dict[str, tuple[list[str], Any, str]] = {
         "there is no source '北門'; there are: gate-1, road, yard",
     ),
     "a hostile source": (["\x1b[2J"], {"lines": [STOP]}, "there is no source"),
-    "two with one name": (["gate-1"], {"lines": [STOP], "zones": [{**BAY, "name": "stop"}]}, "stands twice"),
-    "NaN": (["gate-1"], '{"x": NaN}', "drawing.json has NaN, which is no number"),
+    "two with one name": (["gate-1"], {"lines": [STOP], "zones": [{**BAY, "name": "stop"}]}, "exists twice"),
+    "NaN": (["gate-1"], '{"x": NaN}', "drawing.json contains NaN, which JSON does not allow"),
     "10 MB": (["gate-1"], '{"lines": "' + "x" * 10_000_000 + '"}', "drawing.json is larger than 1 MB"),
     "a hostile name": (
         ["gate-1"],
         {"lines": [{**STOP, "name": "\x1b]0;a\x07"}]},
-        "has U+0007, U+001B: write it with letters",
+        "contains U+0007, U+001B: use letters",
     ),
     "a calibration in a line": (
         ["gate-1"],
@@ -178,7 +178,7 @@ BAD: dict[str, tuple[list[str], Any, str]] = {
                 }
             ]
         },
-        "calibration 'ground': points 2, 3 and 4 lie on one line in the picture",
+        "calibration 'ground': points 2, 3 and 4 are on one line in the picture",
     ),
 }
 
@@ -204,7 +204,7 @@ def test_what_is_not_there_cannot_be_removed_and_nothing_else_is(capsys: pytest.
     assert lines("import", "gate-1", file_of({"lines": [STOP], "zones": [BAY]})) == 0
     before = drawn()
     assert lines("remove", "gate-1", "bay", "stopp") == 5
-    assert "nothing over gate-1 is called 'stopp'; there is: 'stop'" in capsys.readouterr().err
+    assert "gate-1 has nothing with the name 'stopp'; it has: 'stop'" in capsys.readouterr().err
     assert drawn() == before
 
 
@@ -233,7 +233,7 @@ def test_what_the_page_of_the_documentation_shows_can_be_imported() -> None:
 def test_options_that_cannot_be_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     file = file_of({"points": [[0, 0]]})
     assert lines("import", "gate-1", file, "--size", "64*48") == 2
-    assert "--size '64*48' is no size; an example of one is 1920x1080" in capsys.readouterr().err
+    assert "--size '64*48' is not a size; write it as 1920x1080" in capsys.readouterr().err
     assert lines("import", "gate-1", file, "--from", "noon") == 2
     assert "--from 'noon' is not an ISO 8601 time" in capsys.readouterr().err
     assert lines("import", "gate-1", "missing.json") == 2
@@ -257,7 +257,7 @@ def test_a_renamed_source_takes_its_drawing_along_where_nobody_elses_pictures_ar
     assert lines("import", "gate-1", file_of({"lines": [STOP]})) == 0
     before = stop_of("gate-1")
     cli.main(["rename-source", "gate-1", "Gate 2"])
-    assert "drawn over gate-2 as over gate-1: 1 lines, zones, calibrations" in capsys.readouterr().out
+    assert "copied from gate-1 to gate-2: 1 lines, zones, calibrations" in capsys.readouterr().out
     assert stop_of("gate-2") == before
     assert lines("remove", "gate-1", "stop") == 0  # the old name's own: nobody else's goes with it
     assert stop_of("gate-2") == before
@@ -265,7 +265,9 @@ def test_a_renamed_source_takes_its_drawing_along_where_nobody_elses_pictures_ar
     assert lines("import", "gate-2", file_of({"zones": [{**BAY, "name": "kept"}]})) == 0
     capsys.readouterr()
     cli.main(["rename-source", "gate-2", "yard"])
-    assert "what is drawn over gate-2 is not drawn over yard, which has pictures" in capsys.readouterr().out
+    assert (
+        "the drawing of gate-2 was not copied to yard, which has its own pictures" in capsys.readouterr().out
+    )
     assert json.loads(stop_of("yard"))["lines"] == []
 
 
@@ -284,11 +286,11 @@ def test_who_still_names_a_source_that_was_renamed_is_said(
     cli.main(["rename-source", "gate-1", "Gate 9"])
     [line] = [one for one in capsys.readouterr().out.splitlines() if one.startswith("still")]
     assert line == (
-        "still of gate-1, and so of nothing: account anna, token nightly of ben, report weekly; "
+        "still naming gate-1, which has no footage now: account anna, token nightly of ben, report weekly; "
         "remove each, and add it again with `--source gate-9`"
     )
     cli.main(["rename-source", "road", "Gate 8"])
-    assert "still of road, and so of nothing: report daily; remove" in capsys.readouterr().out
+    assert "still naming road, which has no footage now: report daily; remove" in capsys.readouterr().out
     cli.main(["rename-source", "gate-9", "Gate 7"])
     assert "still of" not in capsys.readouterr().out
 

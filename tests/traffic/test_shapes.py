@@ -5,20 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.traffic.flow_rule import on_ground
 
 from frametally.rules.places import ZoneShape
 from frametally_traffic.drawings.drawing_checks import DrawingRefused
 from frametally_traffic.drawings.drawn_shapes import shapes_of
 from frametally_traffic.flows.shapes import LineShape
-from frametally_traffic.geometry.ground import Ground, on_ground
-from frametally_traffic.records import (
-    Drawing,
-    DrawnCalibration,
-    DrawnLine,
-    DrawnZone,
-    KnownRectangle,
-    Point,
-)
+from frametally_traffic.geometry.speed import Ground
+from frametally_traffic.records import Drawing, DrawnCalibration, DrawnLine, DrawnZone, KnownRectangle, Point
 
 SIZE: dict[str, Any] = {"width_px": 1920, "height_px": 1080}
 SQUARE = ((0.0, 0.0), (960.0, 0.0), (960.0, 540.0), (0.0, 540.0))
@@ -86,6 +80,6 @@ def test_a_calibration_that_tells_nothing_is_named() -> None:
 def test_a_line_that_is_nothing_on_a_small_frame_is_named() -> None:
     dot = DrawnLine(name="dot", points=((1.0, 1.0), (1.1, 1.0)), **SIZE)
     with pytest.raises(
-        DrawingRefused, match=r"^line 'dot' is nothing on frames of 320x180 pixels: draw it larger$"
+        DrawingRefused, match=r"^line 'dot' is too small on frames of 320x180 pixels: draw it larger$"
     ):
         shapes_of(Drawing(source="gate", revision=1, lines=(dot,)), (320, 180))

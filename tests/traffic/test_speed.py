@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.traffic.flow_rule import GroundSpeed, speed_of_visit
+from tests.traffic.flow_rule import FootPoint, GroundSpeed, boxes_of, on_ground, speed_of_visit, speeds_of
 from tests.traffic.plane_cameras import camera, drive, ground_points
 
 from frametally_traffic.calibration.fitting import calibration_of_points
-from frametally_traffic.geometry.ground import FootPoint, Ground, boxes_of, on_ground
-from frametally_traffic.geometry.speed import NotMeasured, Way, way_between
+from frametally_traffic.flows.visit_speeds import Way, way_of
+from frametally_traffic.geometry.foot_paths import FootPath
+from frametally_traffic.geometry.speed import Ground, NotMeasured, SpeedDistribution, speeds_together
 
 # Seen from straight above: ten pixels a metre, sharp to a hundredth.
 ABOVE = Ground((0.1, 0, 0, 0, -0.1, 0, 0, 0, 1), (0, 0, 2000, 1000), 0.01)
@@ -28,6 +29,12 @@ def path_of(*places: tuple[float, float, float], height: float = 20.0) -> list[F
         boxes = (ms - path[-1].time_ms) // 100 if path else 1
         path.append(FootPoint(ms, x, y, height, boxes))
     return path
+
+
+def in_tenths(path: list[FootPoint]) -> FootPath:
+    """The path as it is stored."""
+    rows = ((ms, round(10 * x), round(10 * y), round(10 * height), n) for ms, x, y, height, n in path)
+    return FootPath(*zip(*rows, strict=True))
 
 
 def random_cameras(seed: int, number: int) -> tuple[list[float], list[float], Counter[str]]:
@@ -122,7 +129,7 @@ def test_a_speed_under_a_rough_calibration_is_not_given() -> None:
     path = path_of((0, 100, 500), (5, 600, 500))
     assert isinstance(speed_of_visit(path, ABOVE), GroundSpeed)
     assert speed_of_visit(path, ABOVE._replace(scale_error=0.11)) == "too_uncertain"
-    assert way_between(path, ABOVE._replace(scale_error=0.11), 0, 5000) == "too_uncertain"
+    assert way_of(in_tenths(path), ABOVE._replace(scale_error=0.11)) == "too_uncertain"
 
 
 def test_the_standard_error_is_that_of_two_ends_and_of_the_scale() -> None:
@@ -214,41 +221,38 @@ def test_a_pixel_off_is_as_many_metres_as_is_said(x: float, y: float, tilt: floa
 
 def test_a_stretch_is_as_long_as_its_bends() -> None:
     # 30 m ahead, 40 m to the side: a chord of 50 m, a way of 70 m.
-    path = path_of((0, 100, 100), (3, 400, 100), (7, 400, 500), (9, 400, 500))
-    way = way_between(path, ABOVE, 0, 7000)
+    way = way_of(in_tenths(path_of((0, 100, 100), (3, 400, 100), (7, 400, 500))), ABOVE)
     assert isinstance(way, Way)
     assert way.length_m == pytest.approx(70)
     assert way.error_m == pytest.approx(sqrt(0.7**2 + 0.5 * 0.02))
-    between_boxes = way_between(path, ABOVE, 1050, 4950)
-    assert isinstance(between_boxes, Way)
-    assert between_boxes.length_m == pytest.approx(39)
+
+
+def test_a_way_is_told_from_where_the_ground_first_holds_to_where_last() -> None:
+    path = path_of((0, 100, 1100), (1, 100, 1050), (3, 400, 900), (7, 800, 900), (9, 800, 1200))
+    way = way_of(in_tenths(path), ABOVE)
+    assert isinstance(way, Way)
+    assert way.length_m == pytest.approx(40)
 
 
 def test_a_parked_car_whose_box_trembles_goes_nowhere() -> None:
     rng = np.random.default_rng(2)
     places = [(s, 500 + rng.uniform(-2, 2), 500 + rng.uniform(-2, 2)) for s in range(600)]
     path = path_of(*places, height=40)
-    assert way_between(path, ABOVE, 0, 599_000) == "too_short"
+    assert way_of(in_tenths(path), ABOVE) == "too_short"
     assert speed_of_visit(path, ABOVE) == "too_short"
 
 
 @pytest.mark.parametrize(
     ("path", "why"),
     [
-        (path_of((0, 100, 500), (0.9, 2900, 500), (9, 2900, 500)), "out_of_reach"),
+        (path_of((0, 100, 500), (0.9, 2900, 500), (9, 100, 500)), "out_of_reach"),
+        (path_of((0, 2900, 500), (9, 3900, 500)), "out_of_reach"),
+        (path_of((0, 100, 500), (0.1, 110, 500)), "too_few_boxes"),
         ([FootPoint(0, 0, 500, 20, 1), FootPoint(900, 1000, 500, 20, 4)], "too_few_boxes"),
     ],
 )
 def test_a_stretch_that_is_not_measured_has_its_reason(path: list[FootPoint], why: NotMeasured) -> None:
-    assert way_between(path, ABOVE, 0, 900) == why
-
-
-@pytest.mark.parametrize(("from_ms", "to_ms"), [(-1, 500), (0, 5001), (600, 500)])
-def test_moments_that_a_path_does_not_have_are_a_callers_mistake(from_ms: int, to_ms: int) -> None:
-    with pytest.raises(ValueError, match=r"^the path is not there from -?\d+ to \d+ ms$"):
-        way_between(path_of((0, 100, 500), (5, 600, 500)), ABOVE, from_ms, to_ms)
-    with pytest.raises(ValueError, match="not there"):
-        way_between([], ABOVE, from_ms, to_ms)
+    assert way_of(in_tenths(path), ABOVE) == why
 
 
 @given(
@@ -266,3 +270,54 @@ def test_when_and_which_way_round_change_nothing_but_rounding(
     assert isinstance(one, GroundSpeed) == isinstance(other, GroundSpeed)
     if isinstance(one, GroundSpeed) and isinstance(other, GroundSpeed):
         assert one.speed_km_h == pytest.approx(other.speed_km_h, rel=1e-6)
+
+
+speeds = st.builds(
+    GroundSpeed, st.floats(0, 5000, allow_subnormal=False), st.floats(0, 10, allow_subnormal=False)
+)
+visits = st.dictionaries(st.integers(0, 99).map(str), speeds, max_size=40)
+
+
+def km_h(*values: float) -> dict[str, GroundSpeed]:
+    return {str(at): GroundSpeed((value / 3.6) ** 2, 0.25) for at, value in enumerate(values)}
+
+
+@pytest.mark.thorough
+@given(visits, st.data())
+def test_split_order_and_repetition_of_visits_change_nothing(
+    found: dict[str, GroundSpeed], data: st.DataObject
+) -> None:
+    whole = speeds_of(found)
+    order = data.draw(st.permutations([*found.items(), *[*found.items()][:3]]))
+    assert speeds_of(dict(order)) == whole
+    parts: list[dict[str, GroundSpeed]] = [{}, {}, {}]
+    for visit, speed in found.items():
+        parts[data.draw(st.integers(0, 2))][visit] = speed
+    assert speeds_together(map(speeds_of, parts)) == whole
+    nested = speeds_together(
+        [speeds_together([speeds_of(parts[2]), speeds_of(parts[0])]), speeds_of(parts[1])]
+    )
+    assert nested == whole
+
+
+@given(st.lists(st.integers(0, 2500), min_size=1, max_size=60), st.integers(1, 100))
+def test_a_percentile_is_the_lowest_speed_that_enough_visits_do_not_exceed(
+    tenths: list[int], percent: int
+) -> None:
+    found = speeds_of(km_h(*(tenth / 10 for tenth in tenths))).percentile_km_h(percent)
+    assert found is not None
+    assert round(found * 10) in tenths
+    assert 100 * sum(tenth <= round(found * 10) for tenth in tenths) >= percent * len(tenths)
+    assert 100 * sum(tenth < round(found * 10) for tenth in tenths) < percent * len(tenths)
+
+
+def test_a_hundred_visits_have_the_median_and_p85_that_one_counts_by_hand() -> None:
+    found = speeds_of(km_h(*range(1, 101)))
+    assert (found.measured, found.median_km_h, found.p85_km_h) == (100, 50.0, 85.0)
+    assert found.error_km_h == pytest.approx(3.6 * 0.5)
+
+
+def test_nothing_is_a_distribution_too() -> None:
+    nothing = speeds_together([])
+    assert nothing == speeds_of({}) == SpeedDistribution()
+    assert (nothing.measured, nothing.median_km_h, nothing.error_km_h) == (0, None, None)

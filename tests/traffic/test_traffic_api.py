@@ -157,7 +157,7 @@ def test_classes_of_a_scheme_add_up_to_the_labels(filmed: Place) -> None:
     labels, fhwa = ask(filmed), ask(filmed, f"{ASKED}&classes=fhwa")
     motor = sum(column["movements"] for column in labels["columns"] if column["is_motor"])
     assert sum(column["movements"] for column in fhwa["columns"] if column["codes"]) == motor
-    assert "2 and 3 are not told apart" in fhwa["notes"][0]
+    assert "2 and 3 are counted together" in fhwa["notes"][0]
 
 
 def test_the_picture_shows_the_junction(filmed: Place) -> None:
@@ -168,12 +168,12 @@ def test_the_picture_shows_the_junction(filmed: Place) -> None:
 @pytest.mark.parametrize(
     ("query", "parameter", "words"),
     [
-        ("timezone=UTC", "source", "A report is of one source"),
-        ("source=crossroads&source=gate", "source", "A report is of one source"),
+        ("timezone=UTC", "source", "A report covers one source"),
+        ("source=crossroads&source=gate", "source", "A report covers one source"),
         ("source=crosroads", "source", "no source"),
-        (f"{ASKED}&classes=euro13", "classes", "none of its choices"),
+        (f"{ASKED}&classes=euro13", "classes", "not one of the choices"),
         (f"{ASKED}&model=none", "model", "Nothing was counted"),
-        (f"{ASKED}&from=2024-01-01&to=2024-12-01", "to", "at most 62"),
+        (f"{ASKED}&from=2024-01-01&to=2024-12-01", "to", "the maximum is 62"),
     ],
 )
 def test_what_cannot_be_asked_is_a_400_that_names_it(
@@ -194,8 +194,8 @@ def test_utdf_of_a_half_day_without_a_whole_hour_says_so(filmed: Place) -> None:
 def test_without_legs_there_is_no_report_but_the_way_to_one(place: Place) -> None:
     crossroads.film(place, crossroads.make_drivers(60, [10]), 60)
     problem = ask(place, ASKED, 400)
-    assert problem["detail"].startswith("No legs of a junction are drawn over Crossroads")
-    assert "which way leads into the junction" in problem["remedy"]
+    assert problem["detail"].startswith("Crossroads has no legs of a junction")
+    assert "the direction into the junction" in problem["remedy"]
 
 
 @pytest.mark.thorough
@@ -216,7 +216,7 @@ def test_the_command_says_in_one_line_what_it_cannot_do(
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_DATA_DIR", str(filmed.settings.data_dir))
     assert cli.main(["report", "traffic", "yard", "--format", "csv"]) == 2
-    assert "Nothing of a source 'yard' is counted. There are: crossroads." in capsys.readouterr().err
+    assert "The source 'yard' has no counts. These have: crossroads." in capsys.readouterr().err
 
 
 @pytest.mark.thorough

@@ -80,7 +80,7 @@ def test_a_scheme_is_chosen_in_the_page_its_address_and_its_files(
     # The same quarters for all who open it.
     expect(page).to_have_url(re.compile(r"\?source=crossroads&timezone=Europe%2FBerlin&from=[^&]+&to="))
     page.locator("#asked-classes").select_option("fhwa")
-    expect(page.locator("#notes li").first).to_contain_text("2 and 3 are not told apart")
+    expect(page.locator("#notes li").first).to_contain_text("2 and 3 are counted together")
     expect(page).to_have_url(re.compile("classes=fhwa"))
     href = page.locator("#file-xlsx").get_attribute("href") or ""
     answer = filmed.app().test_client().get(href)
@@ -126,7 +126,7 @@ def test_without_legs_the_page_leads_to_where_they_are_drawn(
 ) -> None:
     crossroads.film(place, crossroads.make_drivers(30, [10]), 30)
     page = visit(place).open("traffic", "#traffic-page[data-state=nothing]")
-    expect(page.locator("#nothing-title")).to_contain_text("No legs of a junction are drawn over Crossroads")
+    expect(page.locator("#nothing-title")).to_contain_text("Crossroads has no legs of a junction")
     expect(page.locator("#nothing-link")).to_have_attribute("href", "/lines/edit?source=crossroads")
 
 

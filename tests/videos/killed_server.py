@@ -22,7 +22,7 @@ FAKE_LOOK = """
 import sys
 from pathlib import Path
 from tests.fakes.memory import MemoryLog
-from tests.videos.fake_uploads import open_parts
+from tests.videos.video_records import open_parts
 from tests.videos.killed_server import count_taken_in
 from frametally.opening import open_count_index, open_ledger
 from frametally_web.app import create_app
@@ -36,7 +36,7 @@ app = create_app(
 )
 serve(app, "127.0.0.1", int(sys.argv[2]))
 """
-"""A server that takes for a video what `tests.videos.fake_uploads` makes."""
+"""A server that takes for a video what `tests.videos.video_records` makes."""
 
 REAL_LOOK = """
 import os, sys

@@ -155,7 +155,7 @@ def make_quality() -> dict[str, Any]:
                 spans_s=[[5.0, 8.2], [12.0, 15.0]],
             ),
             check("slow", "It has 25 frames a second.", 25.0, 5.0, "fps"),
-            check("clock", "Nothing tells when it was filmed.", None, 0.0, "s", passed=False),
+            check("clock", "It has no start time.", None, 0.0, "s", passed=False),
         ],
     }
 

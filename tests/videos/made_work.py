@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from frametally.records import encode
+from frametally_videos.catalogue.catalogue_rows import Artifact
 from frametally_videos.media_records import (
     Chapter,
     Derivative,
@@ -15,7 +16,6 @@ from frametally_videos.media_records import (
     VideoMetadata,
     VideoQuality,
 )
-from frametally_videos.ports.video_catalogue import Artifact
 
 if TYPE_CHECKING:
     from tests.web.conftest import Place

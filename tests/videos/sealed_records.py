@@ -1,10 +1,12 @@
 """Records of videos, for the tests of seals."""
 
 from tests.fakes.records import DAY_MS, MEDIUM
+from tests.videos.made_work import make_derivative, make_metadata, make_quality
+from tests.videos.video_records import make_video
 
 from frametally.records import SealedRecord
-from frametally_videos.media_records import Derivative, Enhancement, VideoMetadata, VideoQuality
-from frametally_videos.records import UploadRecord, VideoContent, VideoFacts, VideoFields, VideoRecord
+from frametally_videos.media_records import Enhancement
+from frametally_videos.records import UploadRecord, VideoContent, VideoFields
 
 UPLOAD, VIDEO = "22222222-2222-4222-8222-222222222222", "11111111-1111-4111-8111-111111111111"
 RECORDS: list[SealedRecord] = [
@@ -18,69 +20,9 @@ RECORDS: list[SealedRecord] = [
         created_at_ms=DAY_MS,
         expires_at_ms=DAY_MS + 1,
     ),
-    VideoRecord(
-        id=VIDEO,
-        sha256=MEDIUM,
-        size_bytes=5,
-        name="Cam at noon",
-        file_name="cam.mp4",
-        source="cam",
-        source_name="Cam",
-        fields=VideoFields(),
-        facts=VideoFacts(
-            container="mp4",
-            content_type="video/mp4",
-            codec="h264",
-            width_px=64,
-            height_px=48,
-            fps=25.0,
-            duration_s=1.5,
-            frames=38,
-            has_sound=False,
-            plays_in_browsers=True,
-        ),
-        uploaded_at_ms=DAY_MS,
-    ),
+    make_video(id=VIDEO, sha256=MEDIUM),
     VideoContent(sha256=MEDIUM, video_id=VIDEO, upload_id=UPLOAD),
-    VideoMetadata(
-        video_id=VIDEO,
-        sha256=MEDIUM,
-        size_bytes=5,
-        made_by="1",
-        container="mp4",
-        brands=["isom"],
-        moov="first",
-        duration_s=1.5,
-        bit_rate_bps=27,
-        created_at_ms=None,
-        tags={},
-        had_location=False,
-        pictures=[],
-        sounds=[],
-        others=[],
-        chapters=[],
-        plays_in_browsers=True,
-        why_not=None,
-        started_at_ms=DAY_MS,
-        time_source="container",
-        sampled_frames=8,
-    ),
-    VideoQuality(video_id=VIDEO, sha256=MEDIUM, made_by="1", passed=True, checks=[]),
-    Derivative(
-        video_id=VIDEO,
-        kind="enhanced",
-        recipe="0a1b2c3d",
-        enhancement=Enhancement(gamma=1.2),
-        method="encode",
-        video_encoder="libx264",
-        sound="none",
-        tried=[],
-        made_by="1",
-        content_type="video/mp4",
-        size_bytes=5,
-        width_px=64,
-        height_px=48,
-        frames=38,
-        duration_s=1.5,
-    ),
+    make_metadata(VIDEO),
+    make_quality(VIDEO),
+    make_derivative(VIDEO, "0a1b2c3d", Enhancement(gamma=1.2)),
 ]

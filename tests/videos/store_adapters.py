@@ -10,8 +10,7 @@ from contextlib import ExitStack
 
 from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
-from frametally_videos.handed_store.handed_store import HandedStore
-from frametally_videos.handed_store.serving import Handing
+from frametally_videos.jobs.handed_store import HandedStore, Handing
 
 
 def new_handed_store(stack: ExitStack) -> ObjectStore:
@@ -22,8 +21,9 @@ def new_handed_store(stack: ExitStack) -> ObjectStore:
     serving = threading.Thread(target=handing.serve, args=(theirs,))
     serving.start()
     stack.callback(serving.join)
-    stack.callback(ours.close)
-    return HandedStore(ours)
+    store = HandedStore(ours)
+    stack.callback(store.close)
+    return store
 
 
 ADAPTERS: dict[str, Callable[[ExitStack], ObjectStore]] = {"handed": new_handed_store}

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 from flask import Flask
 from tests.examples import first_quick
-from tests.videos.fake_uploads import all_keys, keys_of_video
 from tests.videos.uploading import send_form, upload
+from tests.videos.video_records import all_keys, keys_of_video
 
 from frametally.opening import open_object_store
 from frametally_videos.uploads.acceptance import read_video

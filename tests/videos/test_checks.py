@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -13,26 +14,31 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.core.test_doctor import settings
 from tests.fakes import scenes
 from tests.fakes.footage import make_file
 from tests.videos.video_records import UPLOADED_AT_MS, make_facts, make_video
 
 from frametally.records import TimeSource
+from frametally.settings.loading import Settings
+from frametally_cli.checkup.ports import port_rows
 from frametally_producer.reading.video_file import open_video
-from frametally_videos.checking import picture_pass
-from frametally_videos.checking.picture_measures import (
+from frametally_videos.describing import picture_pass
+from frametally_videos.describing.packets import clock_fault, found_times, gaps
+from frametally_videos.describing.picture_pass import (
+    PictureLook,
     blockiness,
     blur,
     is_black,
     largest_change,
+    looks,
     mean_change,
     parts,
 )
-from frametally_videos.checking.picture_pass import PictureLook, looks
-from frametally_videos.checking.picture_sequences import frozen_looks, repeated_looks, spans
-from frametally_videos.checking.video_quality import check_video, with_clock
-from frametally_videos.checking.video_times import clock_fault, found_times, gaps
+from frametally_videos.describing.picture_sequences import frozen_looks, repeated_looks, spans
+from frametally_videos.describing.video_checks import check_video, with_clock
 from frametally_videos.media_records import CheckName, VideoQuality
+from frametally_videos.opening import open_video_catalogue
 
 MAX_PIXELS = 50_000_000
 STREET = scenes.street
@@ -128,8 +134,8 @@ def test_where_it_is_is_told_in_seconds(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("started_at_ms", "source", "words"),
     [
-        (None, None, "Nothing tells when it was filmed."),
-        (UPLOADED_AT_MS + 7_200_000, "start_time", "It says that it ended 2.0 h after it was uploaded."),
+        (None, None, "It has no start time."),
+        (UPLOADED_AT_MS + 7_200_000, "start_time", "By its own time it ended 2.0 h after it was uploaded."),
         (3_600_000, "container", "It says that it was filmed on the first day of 1970, as a clock"),
         (-2_082_844_800_000, "container", "It says that it was filmed on the first day of 1904, as a clock"),
         (3_600_000, "start_time", None),
@@ -271,3 +277,17 @@ def test_a_picture_again_counts_as_repeated_only_in_the_midst_of_movement() -> N
     assert share([9, 0, 9, 0, 0, 9]) == 3
     assert share([9, 0, 0, 0, 0, 0, 9]) == 0  # nothing moves
     assert share([1, 0.05, 1, 0.05, 1]) == 0  # noise
+
+
+__all__ = ["settings"]
+
+
+def test_the_catalogues_row_says_how_many_videos_wait_and_who_works_on_them(settings: Settings) -> None:
+    with closing(open_video_catalogue(settings.catalogue_url)) as catalogue:
+        for number in range(3):
+            catalogue.put_video(make_video(number), "1")
+        catalogue.set_video(make_video(0).id, state="ready")
+    [row] = [row for row in port_rows(settings) if row.area == "catalogue"]
+    assert row.good
+    assert row.value == "3 videos: 1 ready, 2 received"
+    assert "`frametally serve`, `up` or `work` runs the waiting jobs" in row.note

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.family.footage import FPS, SETTINGS, make_video
 from tests.family.running import Running, of_group
+from tests.videos.filmed_video import wait_until
 
 from frametally.books.runs import current_runs, read_run
 from frametally.opening import open_object_store
@@ -75,14 +75,6 @@ def now_at(page: Page) -> float:
     return seconds
 
 
-def wait_until(page: Page, condition: Callable[[], bool]) -> None:
-    """The page's policy forbids Playwright's own waiting for an expression."""
-    deadline_s = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline_s
-        page.wait_for_timeout(50)
-
-
 def test_what_is_dropped_plays_and_is_in_the_chart_as_run_counts_it(
     clip: Path,
     run_rows: dict[str, list[int]],
@@ -121,9 +113,7 @@ def test_what_is_dropped_plays_and_is_in_the_chart_as_run_counts_it(
         card.locator(".video-link").click()
 
         player = page.locator(".player")
-        wait_until(
-            page, lambda: page.evaluate("document.querySelector('.player video')?.readyState ?? 0") >= 2
-        )
+        expect(player.locator(".seek-bars rect").first).to_be_attached()
         player.locator("video").click()
         expect(player).to_have_attribute("data-playing", "true")
         wait_until(page, lambda: now_at(page) > 0.5)

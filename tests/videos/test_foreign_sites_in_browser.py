@@ -12,10 +12,9 @@ from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
-from tests.videos.fake_uploads import all_keys
 from tests.videos.filmed_video import make_file
 from tests.videos.test_playback_api import store_video
-from tests.videos.video_records import make_facts
+from tests.videos.video_records import all_keys, make_facts
 from tests.web.test_other_sites import OtherSite, other_site
 
 pytestmark = pytest.mark.thorough

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
-from tests.videos.made_work import make_derivative, make_metadata, make_quality, put_derivative
+from tests.family.footage import make_video as write_clip
+from tests.videos.made_work import make_derivative, make_metadata, make_quality, put_derivative, recipe_bytes
 from tests.videos.test_library_api import NOBODY, stored
+from tests.videos.test_playback_api import Footage, store_video
 from tests.videos.video_records import make_facts, make_video
 from tests.web.conftest import Place
+from tests.web.raw_client import Client
 from werkzeug.test import TestResponse
 
 from frametally import keys
+from frametally.opening import open_object_store
 from frametally.records import SealedRecord, encode
+from frametally_videos.catalogue.catalogue_rows import Artifact, ArtifactKind, JobKind
 from frametally_videos.jobs import job_requests as asked_jobs
 from frametally_videos.media_records import Enhancement
-from frametally_videos.ports.job_book import JobKind
-from frametally_videos.ports.video_catalogue import Artifact, ArtifactKind
+from frametally_videos.playback import frame_routes
 
 UNPLAYED = make_facts(plays_in_browsers=False, why_not="It is HEVC.", codec="hevc")
 
@@ -28,7 +37,7 @@ def client(place: Place) -> FlaskClient:
     return place.app().test_client()
 
 
-def ask(client: FlaskClient, video_id: str, wanted: Any) -> TestResponse:
+def want(client: FlaskClient, video_id: str, wanted: Any) -> TestResponse:
     return client.post(f"/api/v1/videos/{video_id}/jobs", json=wanted)
 
 
@@ -101,32 +110,32 @@ def test_what_cannot_be_asked_of_jobs_is_named(client: FlaskClient, asked: str, 
 
 def test_an_enhancement_is_queued_once_and_then_found_again(place: Place, client: FlaskClient) -> None:
     (video_id,) = stored(place, make_video(1))
-    first = ask(client, video_id, {"kind": "enhance", "options": {"contrast": 1.2, "brightness": 0.1}})
+    first = want(client, video_id, {"kind": "enhance", "options": {"contrast": 1.2, "brightness": 0.1}})
     assert first.status_code == 202
     assert first.json["options"] == {"brightness": 0.1, "contrast": 1.2}
     assert (first.json["kind"], first.json["state"]) == ("enhance", "queued")
     alike = {"kind": "enhance", "options": {"brightness": 0.1, "contrast": 1.2, "gamma": 1}}
-    again = ask(client, video_id, alike)
+    again = want(client, video_id, alike)
     assert (again.status_code, again.json["id"]) == (200, first.json["id"])
     job = place.catalogue.claim("w", ["enhance"], lease_s=30)
     assert job is not None
     place.catalogue.end(job, "done")
     put_derivative(place, make_derivative(video_id, "0a1b2c3d", Enhancement(brightness=0.1, contrast=1.2)))
-    made = ask(client, video_id, alike)
+    made = want(client, video_id, alike)
     assert (made.status_code, made.json["id"], made.json["state"]) == (200, first.json["id"], "done")
-    other = ask(client, video_id, {"kind": "enhance", "options": {"brightness": 0.2}})
+    other = want(client, video_id, {"kind": "enhance", "options": {"brightness": 0.2}})
     assert (other.status_code, other.json["id"] == first.json["id"]) == (202, False)
 
 
 def test_what_was_made_and_removed_is_made_anew(place: Place, client: FlaskClient) -> None:
     (video_id,) = stored(place, make_video(1, facts=UNPLAYED))
-    assert ask(client, video_id, {"kind": "playable"}).status_code == 202
+    assert want(client, video_id, {"kind": "playable"}).status_code == 202
     job = place.catalogue.claim("w", ["playable"], lease_s=30)
     assert job is not None
     place.catalogue.end(job, "done")
     derivative = make_derivative(video_id, "0a1b2c3d", None)
     put_derivative(place, derivative)
-    assert ask(client, video_id, {"kind": "playable"}).status_code == 200
+    assert want(client, video_id, {"kind": "playable"}).status_code == 200
     address = f"/api/v1/videos/{video_id}/derivatives"
     (one,) = client.get(address).json["derivatives"]
     assert one["url"] == f"/api/v1/videos/{video_id}/playable?v=0a1b2c3d"
@@ -137,16 +146,16 @@ def test_what_was_made_and_removed_is_made_anew(place: Place, client: FlaskClien
     assert place.store.head(derivative.key) is None
     assert place.store.head(derivative.file_key) is None
     assert client.get(f"/api/v1/videos/{video_id}").json["links"]["playable"] is None
-    assert ask(client, video_id, {"kind": "playable"}).status_code == 202
+    assert want(client, video_id, {"kind": "playable"}).status_code == 202
 
 
 def test_a_job_that_failed_is_begun_again_when_it_is_asked_for(place: Place, client: FlaskClient) -> None:
     (video_id,) = stored(place, make_video(1))
-    first = ask(client, video_id, {"kind": "checks"}).json
+    first = want(client, video_id, {"kind": "checks"}).json
     job = place.catalogue.claim("w", ["checks"], lease_s=30)
     assert job is not None
     place.catalogue.end(job, "failed", reason="It was killed.")
-    again = ask(client, video_id, {"kind": "checks"})
+    again = want(client, video_id, {"kind": "checks"})
     assert (again.status_code, again.json["id"], again.json["state"]) == (202, first["id"], "queued")
 
 
@@ -169,7 +178,7 @@ def test_a_wish_that_cannot_be_is_refused_by_field(
     place: Place, client: FlaskClient, wanted: Any, parameter: str | None
 ) -> None:
     (video_id,) = stored(place, make_video(1))
-    answer = ask(client, video_id, wanted)
+    answer = want(client, video_id, wanted)
     assert (answer.status_code, answer.json.get("parameter")) == (400, parameter)
     assert answer.json["remedy"]
     assert place.catalogue.jobs(video_id) == []
@@ -182,11 +191,11 @@ def test_a_video_has_so_many_enhancements_and_the_oldest_is_named(
     (video_id,) = stored(place, make_video(1))
     client = place.app().test_client()
     put_derivative(place, make_derivative(video_id, "0a1b2c3d", Enhancement(gamma=2)))
-    assert ask(client, video_id, {"kind": "enhance", "options": {"gamma": 3}}).status_code == 202
-    refused = ask(client, video_id, {"kind": "enhance", "options": {"gamma": 4}})
+    assert want(client, video_id, {"kind": "enhance", "options": {"gamma": 3}}).status_code == 202
+    refused = want(client, video_id, {"kind": "enhance", "options": {"gamma": 4}})
     assert refused.status_code == 409
     assert "0a1b2c3d" in refused.json["remedy"]
-    assert ask(client, video_id, {"kind": "checks"}).status_code == 202
+    assert want(client, video_id, {"kind": "checks"}).status_code == 202
 
 
 def test_so_many_jobs_of_a_video_wait_and_those_that_are_ended_take_no_room(
@@ -197,7 +206,7 @@ def test_so_many_jobs_of_a_video_wait_and_those_that_are_ended_take_no_room(
     (video_id,) = stored(place, make_video(1))
     client = place.app().test_client()
     for number in range(1, 6):  # jobs that were ended, in every way
-        asked = ask(client, video_id, {"kind": "enhance", "options": {"contrast": number / 2}})
+        asked = want(client, video_id, {"kind": "enhance", "options": {"contrast": number / 2}})
         assert asked.status_code == 202, number
         if number == 1:
             assert client.post(f"/api/v1/jobs/{asked.json['id']}/cancel").status_code == 202
@@ -205,26 +214,26 @@ def test_so_many_jobs_of_a_video_wait_and_those_that_are_ended_take_no_room(
             held = place.catalogue.claim("w", ["enhance"], lease_s=30)
             assert held is not None
             place.catalogue.end(held, "done" if number % 2 else "failed", reason="r")
-    assert ask(client, video_id, {"kind": "checks"}).status_code == 202
-    assert ask(client, video_id, {"kind": "metadata"}).status_code == 202
+    assert want(client, video_id, {"kind": "checks"}).status_code == 202
+    assert want(client, video_id, {"kind": "metadata"}).status_code == 202
     # One that is new, and ones that failed or were cancelled.
     for wanted in (
         {"kind": "previews"},
         *({"kind": "enhance", "options": {"contrast": n}} for n in (0.5, 1)),
     ):
-        refused = ask(client, video_id, wanted)
+        refused = want(client, video_id, wanted)
         assert (refused.status_code, refused.json["remedy"]) == (409, "Wait for one, or cancel one.")
         assert "2 jobs" in refused.json["detail"]
-    assert ask(client, video_id, {"kind": "checks"}).status_code == 200, "it is under way"
+    assert want(client, video_id, {"kind": "checks"}).status_code == 200, "it is under way"
     held = place.catalogue.claim("w", ["metadata"], lease_s=30)
     assert held is not None
     place.catalogue.end(held, "done")
-    assert ask(client, video_id, {"kind": "previews"}).status_code == 202
+    assert want(client, video_id, {"kind": "previews"}).status_code == 202
 
 
 def test_what_browsers_play_is_not_made_playable(place: Place, client: FlaskClient) -> None:
     (video_id,) = stored(place, make_video(1))
-    assert ask(client, video_id, {"kind": "playable"}).status_code == 409
+    assert want(client, video_id, {"kind": "playable"}).status_code == 409
 
 
 @pytest.mark.thorough
@@ -252,7 +261,7 @@ def test_a_removal_is_not_cancelled(place: Place, client: FlaskClient) -> None:
     client.delete(f"/api/v1/videos/{video_id}")
     (job,) = (job for job in place.catalogue.jobs(video_id) if job.kind == "removal")
     assert client.post(f"/api/v1/jobs/{job.id}/cancel").status_code == 409
-    assert ask(client, video_id, {"kind": "checks"}).status_code == 409
+    assert want(client, video_id, {"kind": "checks"}).status_code == 409
 
 
 def test_nobody_changes_jobs_where_uploads_are_off_or_from_another_site(place: Place) -> None:
@@ -335,7 +344,7 @@ def test_what_browsers_play_as_it_came_is_completed_at_once(place: Place, client
     answer = client.get(f"/internal/video-enhancement-status/{video_id}").json
     assert (answer["status"], answer["result_url"]) == ("completed", f"/processed_videos/{video_id}")
     assert answer["enhanced"] is False
-    assert "nobody asked to enhance it" in answer["message"]
+    assert "no one has requested it" in answer["message"]
 
 
 @pytest.mark.thorough
@@ -363,3 +372,119 @@ def test_no_recipe_leads_out_of_the_videos_folder(place: Place, client: FlaskCli
         answer = client.delete(f"/api/v1/videos/{video_id}/derivatives/{recipe}")
         assert answer.status_code in (404, 405), recipe
     assert place.store.head(keys.original_key(video_id)) is not None
+
+
+@pytest.fixture
+def ask(place: Place, serving: Callable[[Flask], str]) -> Iterator[Client]:
+    client = Client(serving(place.app()))
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def video(place: Place) -> Footage:
+    return store_video(place, facts=UNPLAYED)
+
+
+def test_what_no_browser_plays_is_played_once_it_is_made(place: Place, ask: Client, video: Footage) -> None:
+    for at in (f"{video.at}/playable", f"/processed_videos/{video.id}"):
+        refused = ask("GET", at)
+        assert (refused.status, "It is HEVC." in refused.json["detail"]) == (404, True)
+    place.catalogue.queue(video.id, "playable")
+    for at in (f"{video.at}/playable", f"/processed_videos/{video.id}"):
+        assert "queued" in ask("GET", at).json["detail"]
+    job = place.catalogue.claim("w", ["playable"], lease_s=30)
+    assert job is not None
+    place.catalogue.end(job, "failed", reason="No encoder is left.")
+    assert "failed. No encoder is left." in ask("GET", f"{video.at}/playable").json["detail"]
+    made = make_derivative(video.id, "0a1b2c3d", None)
+    put_derivative(place, made)
+    whole = ask("GET", f"{video.at}/playable?v=0a1b2c3d")
+    assert (whole.status, whole.body) == (200, recipe_bytes(made))
+    assert (whole.headers["etag"], whole.headers["content-type"]) == ('"0a1b2c3d"', "video/mp4")
+    assert "immutable" in whole.headers["cache-control"]
+    at = f"/processed_videos/{video.id}"
+    assert ask("GET", at).headers["cache-control"] == "private, no-cache"
+    assert ask("HEAD", at).headers["content-length"] == "2000"
+    assert ask("GET", at, Range="bytes=8-11").body == b"0a1b"
+    assert ask("GET", f"{video.at}/original").body == video.data
+
+
+@pytest.mark.thorough
+def test_the_newest_enhanced_video_is_shown_or_the_one_that_is_named(
+    place: Place, ask: Client, video: Footage
+) -> None:
+    assert ask("GET", f"{video.at}/enhanced").status == 404
+    older = make_derivative(video.id, "0a1b2c3d", Enhancement(gamma=2))
+    newer = make_derivative(video.id, "1a1b2c3d", Enhancement(gamma=3))
+    for one in (make_derivative(video.id, "2a1b2c3d", None), older, newer):
+        put_derivative(place, one)
+    for at in (
+        f"{video.at}/enhanced",
+        f"/processed_videos/{video.id}",
+        f"{video.at}/enhanced?recipe=1a1b2c3d",
+    ):
+        answer = ask("GET", at)
+        assert (answer.status, answer.body) == (200, recipe_bytes(newer)), at
+        assert ("immutable" in answer.headers["cache-control"]) == ("recipe" in at)
+    named = ask("GET", f"{video.at}/enhanced?recipe=0a1b2c3d", Range="bytes=-4")
+    assert (named.status, named.body) == (206, recipe_bytes(older)[-4:])
+    assert named.headers["content-range"] == "bytes 1996-1999/2000"
+    again = ask("GET", f"{video.at}/enhanced?recipe=0a1b2c3d", If_None_Match='"0a1b2c3d"')
+    assert again.status == 304
+    for recipe in ("3a1b2c3d", "x", "..", "%00"):
+        assert ask("GET", f"{video.at}/enhanced?recipe={recipe}").status in (400, 404)
+    assert ask("GET", f"{video.at}/enhanced?v=1").json["parameter"] == "v"
+
+
+def test_the_seeds_example_is_answered_by_the_same_id(place: Place, ask: Client, video: Footage) -> None:
+    """As they did it: poll the status until it is completed, then fetch what it names."""
+    put_derivative(place, make_derivative(video.id, "0a1b2c3d", Enhancement(brightness=0.1)))
+    told = ask("GET", f"/internal/video-enhancement-status/{video.id}").json
+    assert (told["status"], told["enhanced"], told["message"]) == ("completed", True, None)
+    assert ask("GET", told["result_url"]).headers["content-type"] == "video/mp4"
+
+
+@pytest.mark.thorough
+def test_a_frame_comes_as_it_is_and_as_it_would_be(
+    place: Place, tmp_path: Path, serving: Callable[[Flask], str]
+) -> None:
+    place.store = open_object_store((tmp_path / "store").as_uri())
+    data = write_clip(tmp_path / "gate.mp4", frames=10).read_bytes()
+    video = store_video(place, data)
+    client = Client(serving(place.app(store_url=(tmp_path / "store").as_uri())))
+    plain = ask_picture(client, f"{video.at}/frame?position_s=0.2")
+    brighter = ask_picture(client, f"{video.at}/frame?position_s=0.2&brightness=0.3")
+    assert brighter.mean() > plain.mean() + 20
+    for asked, parameter in (
+        ("brightness=2", "brightness"),
+        ("position_s=x", "position_s"),
+        ("zoom=2", "zoom"),
+    ):
+        refused = client("GET", f"{video.at}/frame?{asked}")
+        assert (refused.status, refused.json["parameter"]) == (400, parameter)
+    client.close()
+
+
+def test_a_frame_that_would_be_one_too_many_is_asked_for_again_later(
+    ask: Client, video: Footage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frame_routes, "_MOST_AT_ONCE", 0)
+    refused = ask("GET", f"{video.at}/frame?position_s=0")
+    assert (refused.status, refused.headers["retry-after"]) == (429, "1")
+    assert refused.json["remedy"] == "Try again in a second, as Retry-After says."
+
+
+def ask_picture(client: Client, path: str) -> np.ndarray:
+    answer = client("GET", path)
+    assert (answer.status, answer.headers["content-type"]) == (200, "image/jpeg")
+    picture = cv2.imdecode(np.frombuffer(answer.body, np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert picture is not None
+    return picture
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json"])
+def test_the_description_stands_where_the_seeds_had_it(ask: Client, path: str) -> None:
+    answer = ask("GET", path)
+    assert answer.status == 200
+    assert answer.body == ask("GET", "/api" + path.replace("redoc", "docs")).body

@@ -10,7 +10,7 @@ import pytest
 from tests.videos.test_library_api import stored
 from tests.videos.video_records import make_video
 
-from frametally_videos.ports.job_book import Job, JobKind
+from frametally_videos.catalogue.catalogue_rows import Job, JobKind
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect

@@ -16,10 +16,9 @@ from typing import Any
 
 import pytest
 from tests.examples import first_quick, some_quick
-from tests.videos.fake_uploads import SIGN, all_keys, keys_of_video
 from tests.videos.killed_server import ROOT, KilledServer, sha256_of, write_film
-from tests.videos.upload_clients import ENVIRONMENT, NotThere, command_of
-from tests.videos.uploading import BYTES, ask, begin, head, patch
+from tests.videos.uploading import BYTES, ENVIRONMENT, NotThere, ask, begin, command_of, head, patch
+from tests.videos.video_records import SIGN, all_keys, keys_of_video
 
 from frametally import keys
 from frametally.opening import open_object_store

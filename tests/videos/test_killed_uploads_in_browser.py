@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.examples import THOROUGH
-from tests.videos.fake_uploads import SIGN
 from tests.videos.killed_server import KilledServer, sha256_of, write_film
+from tests.videos.video_records import SIGN
 
 from frametally.ports.object_store import PIECE_BYTES
 

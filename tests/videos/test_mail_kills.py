@@ -30,11 +30,11 @@ POINTS = ("mail.put", "mail.claimed", "mail.taken", "mail.noted")
 # no time, so that who comes next does not wait for one who is dead.
 ROUND = """
 import sys
-from frametally_videos.news import outbox_mail as sending
-from frametally_videos.news.video_news import VideoNews
+from frametally_videos.jobs import video_news as sending
+from frametally_videos.jobs.video_news import VideoNews
 from frametally_videos.opening import open_video_catalogue
-from frametally_videos.ports.job_book import Job
-from frametally_videos.ports.video_catalogue import VideoQuestion
+from frametally_videos.catalogue.catalogue_rows import Job
+from frametally_videos.catalogue.catalogue_rows import VideoQuestion
 from frametally.process import failpoints
 from frametally.settings.loading import load_settings
 sending._LEASE_S = 0.0

@@ -9,14 +9,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import msgspec
 import numpy as np
 import pytest
-from tests.videos.fake_uploads import all_keys, upload_file
+from tests.videos.video_records import all_keys, upload_file
+from tests.videos.written_clips import write_pictures
 
 from frametally.media.manifests import find_manifest, list_tombstones, media_of
 from frametally.opening import open_object_store
@@ -24,10 +23,10 @@ from frametally.process import failpoints
 from frametally.records import encode
 from frametally.settings.environment import environment_of
 from frametally.settings.loading import Settings, load_settings
-from frametally_videos.jobs.job_messages import JobOrder
+from frametally_videos.jobs.job_steps import JobOrder
 from frametally_videos.jobs.job_worker import work
 from frametally_videos.opening import open_task_queue, open_video_catalogue
-from frametally_videos.ports.task_queue import QUEUES
+from frametally_videos.queues.task_queue import QUEUES
 from frametally_videos.records import VideoRecord
 from frametally_videos.settings import VideoSettings
 from frametally_videos.uploads.acceptance import read_video
@@ -111,16 +110,8 @@ class Place:
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("footage") / "cam.mp4"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=4)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        stream.time_base = Fraction(1, 4)
-        for number in range(FRAMES):
-            image = np.full((48, 64, 3), 20 * number, np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
-        container.mux(stream.encode())
-    return path
+    shades = (np.full((48, 64, 3), 20 * number, np.uint8) for number in range(FRAMES))
+    return write_pictures(tmp_path_factory.mktemp("footage") / "cam.mp4", shades, 4)
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +149,7 @@ def quiet(made: tuple[Path, VideoRecord], tmp_path_factory: pytest.TempPathFacto
 
 @pytest.mark.thorough
 def test_every_step_of_a_removal_is_among_those_it_is_killed_at() -> None:
-    named = {name for name in failpoints.FAILPOINTS if name.startswith(("forget.", "removal."))}
+    named = {name for name in failpoints.every_failpoint() if name.startswith(("forget.", "removal."))}
     assert named == {step.partition(":")[0] for step in STEPS}
 
 

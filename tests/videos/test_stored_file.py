@@ -1,21 +1,26 @@
 """An object read as a file: the very bytes, wherever one seeks, in few and small reads of the store."""
 
+from __future__ import annotations
+
 import io
 import os
 import random
-from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from starlette.datastructures import Headers
 from tests.examples import examples
 from tests.fakes.memory import MemoryStore
+from tests.videos.written_clips import write_pictures
 
 from frametally.errors import Retryable
 from frametally.ports.object_store import ObjectMissing
 from frametally_videos.library.stored_file import BLOCK_BYTES, MOST_BLOCKS, StoredFile
+from frametally_videos.playback.stored_bytes import BytePart, NoBytes, WantedBytes, WholeObject, select_bytes
 
 KEY = "videos/a/original"
 DATA = random.Random(0).randbytes(3 * BLOCK_BYTES + 1000)  # noqa: S311 - no secret
@@ -31,6 +36,7 @@ places = st.one_of(
     st.integers(0, len(DATA) + 10),
     st.sampled_from([0, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 3 * BLOCK_BYTES, len(DATA)]),
 )
+
 deeds = st.sampled_from(["read", "into", "seek", "here", "end"])
 
 
@@ -53,9 +59,8 @@ def test_it_reads_as_the_same_bytes_in_memory_do(acts: list[tuple[str, int]]) ->
         elif act == "here":
             assert stored.seek(number - stored.tell(), os.SEEK_CUR) == same.seek(number)
         else:
-            assert stored.seek(-min(number, len(DATA)), os.SEEK_END) == same.seek(
-                -min(number, len(DATA)), os.SEEK_END
-            )
+            before_end = -min(number, len(DATA))
+            assert stored.seek(before_end, os.SEEK_END) == same.seek(before_end, os.SEEK_END)
         assert stored.tell() == same.tell()
     assert stored.read() == same.read()
 
@@ -91,7 +96,7 @@ def test_what_is_missing_cut_or_nowhere_is_said() -> None:
     store = a_store()
     with pytest.raises(ObjectMissing, match=KEY):
         StoredFile(MemoryStore(), KEY)
-    stored = StoredFile(store, KEY)
+    stored = StoredFile(store, KEY, retry=lambda read: read())
     for offset, whence in ((-1, os.SEEK_SET), (-1, os.SEEK_CUR), (0, 7)):
         with pytest.raises(ValueError, match="no place"):
             stored.seek(offset, whence)
@@ -103,15 +108,9 @@ def test_what_is_missing_cut_or_nowhere_is_said() -> None:
         stored.read(10)
 
 
-def test_a_video_in_a_store_decodes_and_seeks_as_from_a_file() -> None:
-    made = io.BytesIO()
-    with av.open(made, "w", format="mp4") as container:
-        stream = container.add_stream("mpeg4", rate=Fraction(10))
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for number in range(50):
-            picture = np.full((48, 64, 3), number * 5, np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
-        container.mux(stream.encode(None))
+def test_a_video_in_a_store_decodes_and_seeks_as_from_a_file(tmp_path: Path) -> None:
+    shades = (np.full((48, 64, 3), number * 5, np.uint8) for number in range(50))
+    clip = write_pictures(tmp_path / "a.mp4", shades, 10, "mpeg4")
 
     def pictures(file: object) -> list[tuple[int | None, bytes]]:
         with av.open(file, format="mp4") as container:
@@ -119,7 +118,152 @@ def test_a_video_in_a_store_decodes_and_seeks_as_from_a_file() -> None:
             container.seek(3_000_000)
             return [*found, *((f.pts, f.to_ndarray().tobytes()) for f in container.decode(video=0))]
 
-    made.seek(0)
-    expected = pictures(made)
+    expected = pictures(str(clip))
     assert len(expected) > 50
-    assert pictures(StoredFile(a_store(made.getvalue()), KEY)) == expected
+    assert pictures(StoredFile(a_store(clip.read_bytes()), KEY)) == expected
+
+
+TAG = '"0a1b"'
+SIZE = 1000
+
+
+def ask(*headers: tuple[str, str], method: str = "GET", size: int = SIZE) -> WantedBytes:
+    raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers]
+    return select_bytes(method, Headers(raw=raw), etag=TAG, size_bytes=size)
+
+
+@pytest.mark.parametrize(
+    ("asked", "part"),
+    [
+        ("bytes=0-", (0, 1000)),
+        ("bytes=0-0", (0, 1)),
+        ("bytes=10-19", (10, 20)),
+        ("bytes=999-", (999, 1000)),
+        ("bytes=990-5000", (990, 1000)),
+        ("bytes=-10", (990, 1000)),
+        ("bytes=-5000", (0, 1000)),
+        ("Bytes=0-9", (0, 10)),
+        ("bytes= 0-9 ", (0, 10)),
+        ("bytes=,0-9,", (0, 10)),
+        ("bytes=0000000000000000000000000-9", (0, 10)),
+        (f"bytes=0-{'9' * 5000}", (0, 1000)),
+        (f"bytes=-{'9' * 5000}", (0, 1000)),
+    ],
+)
+def test_a_range_is_answered_by_that_part_and_cut_at_the_end(asked: str, part: tuple[int, int]) -> None:
+    assert ask(("Range", asked)) == BytePart(*part)
+
+
+@pytest.mark.parametrize("asked", ["bytes=1000-", "bytes=5000-6000", "bytes=-0", f"bytes={'9' * 5000}-"])
+def test_a_range_behind_the_end_cannot_be(asked: str) -> None:
+    assert ask(("Range", asked)) == NoBytes(416)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        *(
+            "",
+            "bytes",
+            "bytes=",
+            "bytes=-",
+            "bytes=a-b",
+            "bytes=0-9x",
+            "bytes=0 -9",
+            "bytes=--1",
+            "bytes=9-3",
+        ),
+        *(
+            "bytes=0-1,5-9",
+            "bytes=0-1, 5-9",
+            "bytes=0-0,-1",
+            "seconds=0-9",
+            "0-9",
+            "bytes:0-9",
+            "bytes=1.0-2",
+        ),
+        *("bytes=\u00b2-\u00b3", "bytes==0-9", "=0-9"),
+    ],
+)
+def test_what_is_no_range_and_several_ranges_are_as_if_nothing_were_asked(asked: str) -> None:
+    assert ask(("Range", asked)) == WholeObject()
+
+
+def test_of_two_range_lines_and_of_a_head_no_part_is_answered() -> None:
+    assert ask(("Range", "bytes=0-9"), ("Range", "bytes=5-6")) == WholeObject()
+    assert ask(("Range", "bytes=0-9"), method="HEAD") == WholeObject()
+    assert ask(("Range", "bytes=5000-"), method="HEAD") == WholeObject()
+
+
+@pytest.mark.parametrize("asked", ["bytes=0-", "bytes=-1", "bytes=0-0"])
+def test_of_nothing_there_is_no_part(asked: str) -> None:
+    assert ask(("Range", asked), size=0) == NoBytes(416)
+
+
+@pytest.mark.parametrize(
+    ("condition", "is_part"),
+    [
+        (TAG, True),
+        (f" {TAG}\t", True),
+        (f"W/{TAG}", False),
+        ('"other"', False),
+        ("0a1b", False),
+        ("Sun, 22 Nov 2026 01:00:00 GMT", False),
+        (f'{TAG}, "other"', False),
+        ("", False),
+    ],
+)
+def test_a_part_is_answered_only_if_it_is_of_the_bytes_that_the_client_has(
+    condition: str, is_part: bool
+) -> None:
+    assert ask(("Range", "bytes=0-9"), ("If-Range", condition)) == (
+        BytePart(0, 10) if is_part else WholeObject()
+    )
+    assert ask(("Range", "bytes=5000-"), ("If-Range", condition)) == (
+        NoBytes(416) if is_part else WholeObject()
+    )
+
+
+@pytest.mark.parametrize(
+    ("condition", "has_it"),
+    [
+        (TAG, True),
+        (f"W/{TAG}", True),
+        (f'"x", {TAG}', True),
+        (f'W/"x" ,\t{TAG} , ', True),
+        ("*", True),
+        ('"x"', False),
+        ("0a1b", False),
+        (f"{TAG} and more", False),
+        ('"0a', False),
+        ("", False),
+    ],
+)
+def test_who_has_the_bytes_already_is_told_so_whatever_else_it_asks(condition: str, has_it: bool) -> None:
+    for method in ("GET", "HEAD"):
+        assert ask(("If-None-Match", condition), method=method) == (NoBytes(304) if has_it else WholeObject())
+    asked = ask(("If-None-Match", condition), ("Range", "bytes=0-9"))
+    assert asked == (NoBytes(304) if has_it else BytePart(0, 10))
+
+
+def test_conditions_in_several_lines_are_one_list() -> None:
+    assert ask(("If-None-Match", '"x"'), ("If-None-Match", TAG)) == NoBytes(304)
+    assert ask(("If-None-Match", '"x"'), ("If-None-Match", '"y"')) == WholeObject()
+
+
+@pytest.mark.parametrize(
+    ("condition", "is_meant"),
+    [(TAG, True), (f'"x", {TAG}', True), ("*", True), (f"W/{TAG}", False), ('"x"', False)],
+)
+def test_a_request_for_other_bytes_is_refused_before_all_else(condition: str, is_meant: bool) -> None:
+    assert ask(("If-Match", condition)) == (WholeObject() if is_meant else NoBytes(412))
+    assert ask(("If-Match", condition), ("If-None-Match", TAG)) == NoBytes(304 if is_meant else 412)
+
+
+@given(asked=st.text("bytes=-, 0123456789x", max_size=20), size=st.integers(0, 30))
+def test_whatever_is_asked_the_part_lies_in_the_object(asked: str, size: int) -> None:
+    found = ask(("Range", asked), size=size)
+    if isinstance(found, BytePart):
+        assert 0 <= found.first_byte < found.next_byte <= size
+    else:
+        assert found in (WholeObject(), NoBytes(416))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 import threading
 import time
@@ -14,12 +16,15 @@ from tests.videos.video_records import make_video
 
 from frametally.settings.access import ServerAccess
 from frametally.settings.loading import Settings, load_settings
+from frametally_cloud.server_files import EXCHANGES, QUEUE_USERS, queue_definitions
+from frametally_videos.catalogue.catalogue_rows import Job, JobKind
+from frametally_videos.catalogue.video_catalogue import VideoCatalogue
 from frametally_videos.jobs import job_bells as telling_module
 from frametally_videos.jobs.job_bells import give_up_dead, tell_due, telling, worn_out
 from frametally_videos.opening import open_task_queue, open_video_catalogue
-from frametally_videos.ports.job_book import Job, JobKind
-from frametally_videos.ports.task_queue import QUEUES, JobConsumer, QueueName, TaskQueue
-from frametally_videos.ports.video_catalogue import VideoCatalogue
+from frametally_videos.queues import amqp_queue
+from frametally_videos.queues.amqp_broker import DEAD_LETTERS, EXCHANGE, QUEUES_THERE
+from frametally_videos.queues.task_queue import QUEUES, JobConsumer, QueueName, TaskQueue
 from frametally_videos.settings import VideoSettings
 
 ALL: tuple[QueueName, ...] = tuple(QUEUES)
@@ -62,9 +67,8 @@ class Place:
             )
         )
 
-    def consumer(self, *queues: QueueName, settle_after_s: float = PATIENCE_S) -> JobConsumer:
-        consumer = self.queue.consumer(queues or ALL, settle_after_s=settle_after_s)
-        return self._stack.enter_context(closing(consumer))
+    def consumer(self, *queues: QueueName) -> JobConsumer:
+        return self._stack.enter_context(closing(self.queue.consumer(queues or ALL)))
 
     def queued(self, *kinds: JobKind) -> list[Job]:
         """Jobs that wait, and of which the queue was told."""
@@ -140,7 +144,7 @@ def test_of_many_workers_each_job_is_one_s(place: Place) -> None:
     got: list[str] = []
 
     def work(name: str) -> None:
-        with closing(place.open_queue(place.catalogue).consumer(ALL, settle_after_s=PATIENCE_S)) as consumer:
+        with closing(place.open_queue(place.catalogue).consumer(ALL)) as consumer:
             by_s = time.monotonic() + PATIENCE_S
             while len(got) < 40 and time.monotonic() < by_s:
                 job = take(consumer, name)
@@ -201,10 +205,11 @@ def test_whoever_is_alive_keeps_its_job_though_others_are_told_of_it_again(place
 
 
 def test_a_job_that_takes_longer_than_a_queue_waits_is_told_to_nobody_and_ends_though_its_worker_dies(
-    place: Place,
+    place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(amqp_queue, "SETTLE_AFTER_S", 0.0)
     (job,) = place.queued("frames")
-    gone = place.consumer(settle_after_s=0.0)
+    gone = place.consumer()
     held = taken(gone, "gone")
     assert gone.keep()  # with that it is longer
     gone.close()
@@ -320,7 +325,7 @@ def test_what_was_queued_last_is_told_before_a_process_ends(place: Place) -> Non
 
 @pytest.mark.parametrize(
     ("server", "trouble"),
-    [("127.0.0.1:1", "does not answer"), ("rabbitmq.invalid:5672", "that host is not known here")],
+    [("127.0.0.1:1", "does not answer"), ("rabbitmq.invalid:5672", "unknown host")],
 )
 def test_a_queue_that_is_away_fails_nobody_who_queues_a_job(place: Place, server: str, trouble: str) -> None:
     away: Callable[..., Settings] = place.settings.model_copy
@@ -335,3 +340,20 @@ def test_a_queue_that_is_away_fails_nobody_who_queues_a_job(place: Place, server
     assert said[0].startswith("waiting, and trying again: RabbitMQ at ") and trouble in said[0]
     assert "\n" not in said[0]
     assert place.catalogue.job(job.id).state == "queued"
+
+
+def test_workers_have_frametallys_queues_alone_and_who_looks_at_the_page_has_none() -> None:
+    told = json.loads(queue_definitions(dict.fromkeys(QUEUE_USERS.values(), "x")))
+    rights = {one["user"]: one for one in told["permissions"]}
+    assert {(one["name"], one["tags"]) for one in told["users"]} == {
+        ("frametally", ""),
+        ("frametally-viewer", "monitoring"),
+    }
+    assert {EXCHANGE.name, DEAD_LETTERS.exchange.name} == set(EXCHANGES)
+    theirs = [EXCHANGE.name, DEAD_LETTERS.name, *(queue.name for queue in QUEUES_THERE.values())]
+    for what in ("configure", "write", "read"):
+        assert all(re.search(rights["frametally"][what], name) for name in theirs)
+        assert not any(
+            re.search(rights["frametally"][what], name) for name in ("amq.direct", "media2", "a.media")
+        )
+        assert not any(re.search(rights["frametally-viewer"][what], name) for name in theirs)

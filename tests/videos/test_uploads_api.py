@@ -10,7 +10,6 @@ import re
 import shutil
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,14 +20,6 @@ import msgspec
 import pytest
 from flask import Flask
 from tests.fakes.records import make_manifest
-from tests.videos.fake_uploads import (
-    NO_PICTURES,
-    NO_TIME,
-    all_keys,
-    fake_look,
-    fake_video,
-    keys_of_video,
-)
 from tests.videos.uploading import (
     BYTES,
     UPLOADS,
@@ -37,6 +28,7 @@ from tests.videos.uploading import (
     ask,
     begin,
     create,
+    eventually,
     form_of,
     head,
     metadata,
@@ -44,7 +36,15 @@ from tests.videos.uploading import (
     send_form,
     upload,
 )
-from tests.videos.video_records import make_facts
+from tests.videos.video_records import (
+    NO_PICTURES,
+    NO_TIME,
+    all_keys,
+    fake_look,
+    fake_video,
+    keys_of_video,
+    make_facts,
+)
 
 from frametally import keys
 from frametally.errors import Poison, Retryable
@@ -72,14 +72,6 @@ def fake(place: Place) -> Place:
 @pytest.fixture
 def url(fake: Place, serving: Callable[[Flask], str]) -> str:
     return serving(fake.app())
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    """Waits until something holds, for as long as a busy machine may need."""
-    until_s = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < until_s
-        time.sleep(0.01)
 
 
 def tell(url: str, path: str) -> Any:
@@ -235,7 +227,7 @@ def test_the_seeds_region_is_kept_and_their_calibration_says_why_it_gives_no_spe
 def test_what_nothing_tells_the_time_of_says_that_it_needs_one(url: str) -> None:
     answer = send_form(url, NO_TIME)
     assert (answer.status, answer.body["state"]) == (201, "needs_time")
-    assert "Say it" in answer.body["message"]
+    assert "Set it" in answer.body["message"]
 
 
 @pytest.mark.thorough
@@ -265,12 +257,6 @@ def test_a_file_keeps_its_name_whatever_it_is_and_no_key_has_it(
     ("fields", "parameter"),
     [
         ({"name": "x" * 256}, "name"),
-        ({"name": "a\nb"}, "name"),
-        ({"start_time": "soon"}, "start_time"),
-        ({"timezone": "Mars"}, "timezone"),
-        ({"client_id": "no id"}, "client_id"),
-        ({"last_modified_ms": "late"}, "last_modified_ms"),
-        ({"roi": "{"}, "roi"),
         ({"roi": '{"points": [[1, "a"]]}'}, "points[0][1]"),
         ({"calibration": "{}"}, "calibration"),
         ({"colour": "red"}, "colour"),

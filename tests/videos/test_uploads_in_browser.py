@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 from tests.fakes.records import make_manifest
-from tests.videos.fake_uploads import fake_video
 from tests.videos.made_up_videos import Shelf, make_video
-from tests.videos.upload_server import UploadServer, write_video
-from tests.videos.video_records import make_facts
+from tests.videos.uploading import UploadServer, write_video
+from tests.videos.video_records import fake_video, make_facts
 
 from frametally.records import encode
 

@@ -16,16 +16,16 @@ from tests.videos.video_records import UPLOADED_AT_MS, corrected, make_facts, ma
 
 from frametally.errors import Poison
 from frametally.settings.access import ServerAccess
-from frametally_videos.opening import open_video_catalogue
-from frametally_videos.ports.job_book import Job
-from frametally_videos.ports.video_catalogue import (
+from frametally_videos.catalogue.catalogue_rows import (
     Artifact,
+    Job,
     UploadRow,
     VideoBooks,
-    VideoCatalogue,
     VideoOrder,
     VideoQuestion,
 )
+from frametally_videos.catalogue.video_catalogue import VideoCatalogue
+from frametally_videos.opening import open_video_catalogue
 from frametally_videos.records import VideoRecord
 
 Make = Callable[..., VideoCatalogue]

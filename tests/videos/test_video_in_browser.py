@@ -6,14 +6,18 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from tests.videos.filmed_video import (
     FPS,
     LENGTH_S,
+    NOTHING_YET,
+    SIZE_PX,
     Cinema,
     box_at,
     failed,
     make_file,
+    make_long_file,
     shown_frame,
     timeless,
     unplayable,
@@ -22,9 +26,14 @@ from tests.videos.filmed_video import (
     wait_until_loaded,
 )
 from tests.videos.made_up_work import make_job
+from tests.videos.video_records import make_facts, make_video
 from tests.web.conftest import START_MS
 
-from frametally.records import Coverage, IntervalCount
+from frametally import keys
+from frametally.media.manifests import list_manifests
+from frametally.records import Coverage, IntervalCount, encode
+from frametally_videos.catalogue.catalogue_rows import VideoBooks
+from frametally_videos.records import VideoRecord
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect
@@ -404,6 +413,7 @@ def test_a_video_that_cannot_be_loaded_is_loaded_again_where_it_was(open_video: 
     whole, cinema.body = cinema.body, b"no video"
     page = open_video(cinema)
     message = page.locator(".video-message")
+    page.keyboard.press("Space")
     expect(message).to_contain_text("It does not play")
     cinema.body = whole
     message.get_by_role("button", name="Try again").click()
@@ -456,3 +466,196 @@ def test_names_that_are_markup_are_text(open_video: Callable[..., Page]) -> None
     expect(page.locator(".damage")).to_contain_text("<script>")
     assert page.evaluate("globalThis.hit") is None
     assert page.locator("#video img[src=x]").count() == 0
+
+
+HOUR_MS = 3_600_000
+
+
+class Stored:
+    """A video with its bytes in the store, its boxes in segments, and its counts in the index."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        body = make_long_file()
+        self.counts, _ = place.film({"car": 3, "person": 1}, source="gate", intervals=LENGTH_S, interval_s=1)
+        (manifest,) = list_manifests(place.store)
+        first_ms, last_ms = START_MS + 200, START_MS + LENGTH_S * 1000 - 800  # of a frame in each second
+        manifest = msgspec.structs.replace(
+            manifest, first_captured_at_ms=first_ms, last_captured_at_ms=last_ms
+        )
+        place.store.put(keys.media_key(manifest.sha256), encode(manifest))
+        facts = make_facts(
+            width_px=SIZE_PX[0],
+            height_px=SIZE_PX[1],
+            fps=float(FPS),
+            duration_s=float(LENGTH_S),
+            started_at_ms=first_ms,
+        )
+        record = make_video(
+            sha256=manifest.sha256,
+            size_bytes=len(body),
+            name="Gate in the morning",
+            source_name="Gate",
+            facts=facts,
+        )
+        self.id = record.id
+        place.store.put(keys.original_key(record.id), body)
+        place.store.put(record.key, encode(record))
+        info = place.store.head(record.key)
+        assert info is not None
+        place.catalogue.put_video(record, info.version)
+        labels: dict[str, int] = {}
+        for one in self.counts:
+            labels[one.label] = labels.get(one.label, 0) + one.detections
+        books = VideoBooks(LENGTH_S, LENGTH_S, LENGTH_S, 0, LENGTH_S, labels)
+        place.catalogue.set_video(record.id, state="ready", range_ms=(first_ms, last_ms), books=books)
+
+    def open(self, visit: Callable[..., Visit]) -> Page:
+        return visit(self.place).open(f"videos?v={self.id}", wait_for=OPEN)
+
+    def record(self) -> VideoRecord:
+        row = self.place.catalogue.video(self.id)
+        assert row is not None
+        return row.record
+
+
+@pytest.fixture
+def stored(place: Place) -> Stored:
+    return Stored(place)
+
+
+def test_it_plays_and_seeks_by_ranges_with_its_own_boxes_and_counts(
+    stored: Stored, visit: Callable[..., Visit]
+) -> None:
+    window = visit(stored.place)
+    statuses: list[int] = []
+    window.page.on("response", lambda one: statuses.append(one.status) if "/playable?v=" in one.url else None)
+    page = window.open(f"videos?v={stored.id}", wait_for=OPEN)
+    wait_until_loaded(page)
+    assert len(statuses) > 1  # its index lies behind 6 MB of nothing
+    assert set(statuses) == {206}
+    bar = page.locator(".seek")
+    expect(bar.locator("rect").first).to_be_attached()
+    box = bar.bounding_box()
+    assert box is not None
+    for share in (0.75, 0.25):
+        bar.click(position={"x": box["width"] * share, "y": 20})
+        wait_for_frame(page, round(LENGTH_S * FPS * share), within=1)
+    page.evaluate("document.querySelector('.player video').currentTime = 8.02")
+    wait_for_frame(page, 8 * FPS)
+    of_second = [one for one in stored.counts if one.interval_start_ms == START_MS + 8000]
+    overlay = page.locator(".player .video-overlay")
+    expect(overlay).to_have_attribute("data-position-s", "8")
+    expect(overlay).to_have_attribute("data-exact", "true")
+    expect(overlay.locator("rect.box")).to_have_count(sum(one.peak for one in of_second))
+    drawn = bar.locator("rect").evaluate_all(
+        "all => all.reduce((sum, one) => sum + Number(one.dataset.value), 0)"
+    )
+    assert drawn == sum(one.detections for one in stored.counts)
+    page.keyboard.press("Space")
+    wait_until(page, lambda: shown_frame(page) > 8 * FPS + 5)
+    page.keyboard.press("Space")
+    page.get_by_role("link", name="In the chart").click()
+    page.locator("#dashboard[data-state=ready]").wait_for()
+    assert sum(sum(filter(None, values)) for values in window.chart_values().values()) > 0
+
+
+def test_it_loads_its_poster_alone_until_somebody_plays_or_seeks(
+    place: Place, open_video: Callable[..., Page]
+) -> None:
+    film(place)
+    cinema = Cinema()
+    page = open_video(cinema)
+    expect(page.locator(".seek-bars rect").first).to_be_attached()
+    expect(page.locator(".fullest")).to_be_visible()
+    assert cinema.ranges == []  # not a byte of the video
+    page.keyboard.press("ArrowRight")  # the first need of a frame loads it
+    wait_for_frame(page, 1)
+    assert cinema.ranges
+
+
+def test_the_fullest_moment_is_named_and_plays_from_there(
+    stored: Stored, visit: Callable[..., Visit]
+) -> None:
+    page = visit(stored.place).open(f"videos?v={stored.id}", wait_for=OPEN)
+    fullest = max((one for one in stored.counts), key=lambda one: (one.peak, -one.interval_start_ms))
+    button = page.locator(".fullest")
+    expect(button).to_have_text(re.compile(rf"^Fullest moment: \d:\d\d, {fullest.peak} {fullest.label}s$"))
+    place = re.search(r"(\d):(\d\d)", button.inner_text())
+    assert place is not None
+    at_s = int(place[1]) * 60 + int(place[2])
+    assert abs(at_s - (fullest.interval_start_ms - START_MS) / 1000) <= 1
+    button.click()
+    expect(page.locator(".player")).to_have_attribute("data-playing", "true")
+    wait_until(page, lambda: shown_frame(page) > at_s * FPS)
+
+
+def test_of_a_long_bar_the_fullest_moment_is_the_frame_itself(
+    place: Place, open_video: Callable[..., Page]
+) -> None:
+    place.film({"car": 6}, source="gate", intervals=1, interval_s=300)
+    cinema = Cinema(labels={"car": 90}, ended_at_ms=START_MS + 299_000)
+    cinema.most_at_s = 8.0
+    page = open_video(cinema)
+    expect(page.locator(".fullest")).to_have_text("Fullest moment: 0:08, 2 cars")
+    asked = [end - begin for begin, end in cinema.asked_for]
+    assert max(asked) <= 60
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    ("counted", "words"),
+    [(0, "Nothing was detected in this video."), (None, "This video is not counted yet.")],
+    ids=["nothing", "not-counted"],
+)
+def test_without_detections_the_seek_bar_is_plain_and_words_say_so(
+    open_video: Callable[..., Page], counted: int | None, words: str
+) -> None:
+    frames = NOTHING_YET if counted is None else dict.fromkeys(NOTHING_YET, 100)
+    page = open_video(Cinema(labels={}, detections_counted=counted, frames=frames))
+    wait_until_loaded(page)
+    expect(page.locator(".seek-words")).to_contain_text(words)
+    expect(page.locator(".seek-bars rect")).to_have_count(0)
+    expect(page.locator(".fullest")).to_be_hidden()
+    box: Any = page.locator(".seek").bounding_box()
+    page.locator(".seek").click(position={"x": box["width"] / 2, "y": 20})
+    wait_for_frame(page, LENGTH_S * FPS // 2, within=1)
+
+
+@pytest.mark.thorough
+def test_it_is_renamed_moved_and_forgotten(stored: Stored, visit: Callable[..., Visit]) -> None:
+    page = stored.open(visit)
+    page.locator(".editing summary").click()
+    page.get_by_label("Name", exact=True).fill("Gate at night")
+    page.locator(".editing").get_by_label("First frame filmed").fill("2024-05-01T22:00:00.200")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".video-head h2")).to_have_text("Gate at night")
+    expect(page.locator(".editing")).not_to_have_attribute("open", "")
+    record = stored.record()
+    assert (record.name, record.revision) == ("Gate at night", 1)
+    assert record.fields.start_time == "2024-05-01T20:00:00.200Z"
+    page.get_by_role("button", name="Forget this video…").click()
+    page.get_by_role("button", name="Forget it").click()
+    expect(page.locator(OPEN)).to_have_attribute("data-state", "deleting")
+    waiting = [job.kind for job in stored.place.catalogue.jobs(stored.id) if job.state == "queued"]
+    assert "removal" in waiting
+
+
+def test_of_two_who_change_it_neither_loses_anything(stored: Stored, visit: Callable[..., Visit]) -> None:
+    first, second = (stored.open(visit) for _ in range(2))
+    for page in (first, second):
+        page.locator(".editing summary").click()
+    first.get_by_label("Name", exact=True).fill("Gate, by the first")
+    first.get_by_role("button", name="Save").click()
+    expect(first.locator(".video-head h2")).to_have_text("Gate, by the first")
+    form = second.locator(".editing")
+    source = form.get_by_label("Source", exact=True)
+    source.fill("South Gate")
+    form.get_by_role("button", name="Save").click()
+    expect(form.locator(".form-said")).to_contain_text("Somebody else has changed this video")
+    expect(form.get_by_label("Name", exact=True)).to_have_value("Gate, by the first")
+    expect(source).to_have_value("South Gate")
+    form.get_by_role("button", name="Save").click()
+    expect(form).not_to_have_attribute("open", "")
+    record = stored.record()
+    assert (record.name, record.source_name, record.revision) == ("Gate, by the first", "South Gate", 2)

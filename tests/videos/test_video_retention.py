@@ -1,29 +1,41 @@
-"""What of uploaded videos ends by its age or on command, and what doctor --deep finds damaged."""
+"""What of uploaded videos ends, is made anew from the store, and is told on the log."""
+
+from __future__ import annotations
 
 import hashlib
 import io
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import msgspec
 import pytest
 from tests.fakes.memory import ManualClock, MemoryStore
 from tests.fakes.records import make_manifest
+from tests.videos.test_video_states import VIDEO, House, announced
+from tests.videos.video_records import corrected, fake_video, make_video, open_parts, send
 
 from frametally import keys
-from frametally.opening import open_object_store
+from frametally.errors import Misconfigured
+from frametally.opening import open_frame_log, open_object_store
+from frametally.ports.frame_log import FrameLog
 from frametally.process.reports import NoProgress
 from frametally.records import encode
 from frametally.rules.times import DAY_S
 from frametally.settings.loading import load_settings
+from frametally_cli import main as cli
+from frametally_cli.commands.doctor import check_images, deep_rows
 from frametally_cli.main import main
 from frametally_cli.options.ports import open_ports
-from frametally_cli.scrub.checks import deep_rows
-from frametally_cli.scrub.unnamed_images import check_images
+from frametally_videos.catalogue.catalogue_rows import VideoQuestion, VideoRow
+from frametally_videos.catalogue.video_catalogue import VideoCatalogue
+from frametally_videos.commands.catalogue import Rebuilt, rebuild_catalogue
 from frametally_videos.hooks.checks import check_originals
 from frametally_videos.library.retention import remove_old_originals
 from frametally_videos.opening import open_video_catalogue
 from frametally_videos.records import UploadRecord, VideoContent, VideoFacts, VideoFields, VideoRecord
+from frametally_videos.uploads.acceptance import Acceptance
+from frametally_videos.uploads.arrivals import take_arrivals, tell_arrivals, waiting_arrivals
 
 FACTS = VideoFacts(
     container="mp4",
@@ -126,7 +138,7 @@ def test_unnamed_images_are_also_those_of_uploads_that_are_gone_or_whose_frames_
     said = capsys.readouterr().out
     assert f"{gone.id}: 2 objects of an uploaded video that is gone" in said
     assert "Cam (source Cam): an uploaded video whose frames were forgotten" in said
-    assert said.endswith("deleted: 2 pictures that no medium names, 1 uploaded videos\n")
+    assert said.endswith("deleted: 2 pictures that belong to no medium, 1 uploaded videos\n")
     left = {info.key for info in store.list("") if not info.key.startswith(keys.TOMBSTONES)}
     assert left == kept - {keys.media_key(forgotten.sha256), claim.key}
 
@@ -153,3 +165,234 @@ def test_doctor_deep_names_an_original_whose_bytes_are_others_and_misses_none_th
     assert set(bad) == {damaged, keys.video_key(a_video(1, data).id)}
     assert bad[damaged].area == "originals"
     assert "restore it from a backup" in bad[damaged].remedy
+
+
+MADE = {
+    "poster-0a1b2c3d.jpg": 3,
+    "sprite-0a1b2c3d.jpg": 4,
+    "sprite-0a1b2c3d.vtt": 5,
+    "metadata.json": 6,
+    "quality.json": 7,
+}
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    """A video that is counted, and one that nobody has worked on."""
+    with ExitStack() as stack:
+        made = House(tmp_path, stack)
+        made.put(make_video(2))
+        for name, size_bytes in MADE.items():
+            made.store.put(keys.preview_key(VIDEO.id, name), b"x" * size_bytes)
+        made.store.put(keys.original_key(VIDEO.id), b"bytes")
+        made.store.put(keys.video_content_key(VIDEO.sha256), b"{}")
+        made.announce(announced(3))
+        made.detect(0, 1, 2)
+        made.count(3)
+        yield made
+
+
+def rows(catalogue: VideoCatalogue) -> list[VideoRow]:
+    return catalogue.videos(VideoQuestion()).rows
+
+
+def rebuilt(house: House) -> Rebuilt:
+    found = rebuild_catalogue(house.store, house.catalogue, NoProgress())
+    house.settler.settle_all()
+    return found
+
+
+def test_a_catalogue_that_was_lost_has_the_same_rows_again(house: House) -> None:
+    rebuilt(house)
+    before = rows(house.catalogue)
+    assert [row.state for row in before] == ["received", "ready"]
+    assert [(one.kind, one.size_bytes) for one in before[1].artifacts] == [
+        ("metadata", 6),
+        ("poster", 3),
+        ("quality", 7),
+        ("sprite", 4),
+        ("sprite_vtt", 5),
+    ]
+    for row in before:
+        house.catalogue.remove_video(row.record.id)
+    assert rebuilt(house) == (2, 0, [])
+    assert rows(house.catalogue) == before
+
+
+def test_only_what_is_missing_is_queued_and_once(house: House) -> None:
+    for _ in range(2):
+        rebuilt(house)
+    assert house.jobs() == []
+    assert {(job.kind, job.state) for job in house.catalogue.jobs(make_video(2).id)} == {
+        ("frames", "queued"),
+        ("previews", "queued"),
+        ("metadata", "queued"),
+        ("checks", "queued"),
+    }
+
+
+def test_rows_of_videos_that_the_store_does_not_have_are_removed(house: House) -> None:
+    house.catalogue.put_video(make_video(3), "v1")
+    assert rebuilt(house) == (2, 1, [])
+    assert house.catalogue.video(make_video(3).id) is None
+
+
+def test_a_record_that_was_changed_is_taken_in_again(house: House) -> None:
+    record = corrected(VIDEO, name="Other")
+    house.store.put(record.key, encode(record))
+    rebuilt(house)
+    row = house.catalogue.video(VIDEO.id)
+    assert row is not None
+    assert (row.record.name, row.state) == ("Other", "ready")
+
+
+def test_a_removal_that_was_begun_goes_on(house: House) -> None:
+    record = corrected(VIDEO, state="deleting")
+    house.store.put(record.key, encode(record))
+    rebuilt(house)
+    assert house.jobs() == [("removal", "queued")]
+
+
+def test_the_newest_pictures_of_several_recipes_are_shown(house: House) -> None:
+    house.store.put(keys.preview_key(VIDEO.id, "poster-ffffffff.jpg"), b"xx")
+    rebuilt(house)
+    row = house.catalogue.video(VIDEO.id)
+    assert row is not None
+    assert [one.key.rpartition("/")[2] for one in row.artifacts if one.kind == "poster"] == [
+        "poster-ffffffff.jpg"
+    ]
+
+
+def test_a_damaged_record_is_told_and_the_others_are_taken_in(house: House) -> None:
+    house.store.put(VIDEO.key, b"{")
+    found = rebuilt(house)
+    assert (found.videos, [skipped.name for skipped in found.skipped]) == (1, [VIDEO.key])
+
+
+def test_the_command_makes_it_anew(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "data"
+    store = open_object_store((folder / "store").as_uri())
+    store.put(VIDEO.key, encode(VIDEO))
+    store.close()
+    for _ in range(2):
+        assert cli.main(["catalogue", "rebuild", "--data-dir", str(folder)]) == 0
+        assert capsys.readouterr().out == "catalogue: 1 videos added, 0 removed\n"
+        catalogue = open_video_catalogue(f"sqlite:///{folder}/catalogue.sqlite")
+        assert [row.record for row in rows(catalogue)] == [VIDEO]
+        assert {job.kind for job in catalogue.jobs(VIDEO.id)} == {"frames", "previews", "metadata", "checks"}
+        catalogue.close()
+        for part in folder.glob("catalogue.sqlite*"):
+            part.unlink()
+
+
+TOPIC = "videos"
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[FrameLog]:
+    with closing(open_frame_log(f"sqlite:///{tmp_path / 'log.sqlite'}")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path) -> Iterator[VideoCatalogue]:
+    with closing(open_video_catalogue(f"sqlite:///{tmp_path / 'catalogue.sqlite'}")) as opened:
+        yield opened
+
+
+def ids(log: FrameLog) -> list[str]:
+    return [video.video_id for video in waiting_arrivals(log, TOPIC).videos]
+
+
+def test_where_nothing_was_told_nothing_waits(log: FrameLog, catalogue: VideoCatalogue) -> None:
+    assert tell_arrivals(log, TOPIC, catalogue) == 0
+    assert waiting_arrivals(log, TOPIC) == ([], {}, [])
+
+
+@pytest.mark.thorough
+def test_what_was_told_waits_until_it_is_taken(log: FrameLog, catalogue: VideoCatalogue) -> None:
+    first, second = make_video(1), make_video(2)
+    catalogue.put_video(first, "1")
+    assert tell_arrivals(log, TOPIC, catalogue) == 1
+    seen = waiting_arrivals(log, TOPIC)
+    catalogue.put_video(second, "1")
+    assert tell_arrivals(log, TOPIC, catalogue) == 1
+    assert ids(log) == ids(log) == [first.id, second.id]
+    take_arrivals(log, TOPIC, seen.up_to)  # the second came after that
+    take_arrivals(log, TOPIC, seen.up_to)
+    assert ids(log) == [second.id]
+    take_arrivals(log, TOPIC, waiting_arrivals(log, TOPIC).up_to)
+    assert ids(log) == []
+
+
+def test_what_is_told_twice_is_one_video(log: FrameLog, catalogue: VideoCatalogue, tmp_path: Path) -> None:
+    video = make_video(1)
+    catalogue.put_video(video, "1")
+    tell_arrivals(log, TOPIC, catalogue)
+    # A catalogue that was made anew, or one whose worker was killed before it noted what it had told.
+    with closing(open_video_catalogue(f"sqlite:///{tmp_path / 'anew.sqlite'}")) as anew:
+        anew.put_video(video, "1")
+        assert tell_arrivals(log, TOPIC, anew) == 1
+    seen = waiting_arrivals(log, TOPIC)
+    assert [one.video_id for one in seen.videos] == [video.id]
+    take_arrivals(log, TOPIC, seen.up_to)
+    assert ids(log) == []
+
+
+@pytest.mark.thorough
+def test_more_than_a_hundred_come_a_hundred_at_a_time(log: FrameLog, catalogue: VideoCatalogue) -> None:
+    videos = [make_video(number) for number in range(1, 251)]
+    for video in videos:
+        catalogue.put_video(video, "1")
+    assert tell_arrivals(log, TOPIC, catalogue) == 250
+    found: list[list[str]] = []
+    while (seen := waiting_arrivals(log, TOPIC)).videos:
+        found.append([video.video_id for video in seen.videos])
+        take_arrivals(log, TOPIC, seen.up_to)
+    assert [len(ids) for ids in found] == [100, 100, 50]
+    assert [one for ids in found for one in ids] == [video.id for video in videos]
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    "message",
+    [b"", b"no JSON", b'{"v": 1}', b'{"v":1,"video_id":"../x","sha256":"","source":"","uploaded_at_ms":0}'],
+)
+def test_a_message_that_tells_of_no_video_is_named_and_holds_nothing_up(
+    log: FrameLog, catalogue: VideoCatalogue, message: bytes
+) -> None:
+    video = make_video(1)
+    catalogue.put_video(video, "1")
+    log.create_topic(TOPIC, 1)
+    log.publish(TOPIC, [(b"", message)])
+    tell_arrivals(log, TOPIC, catalogue)
+    seen = waiting_arrivals(log, TOPIC)
+    assert [one.video_id for one in seen.videos] == [video.id]
+    assert [one.name for one in seen.skipped] == ["videos 0:0"]
+    take_arrivals(log, TOPIC, seen.up_to)
+    assert waiting_arrivals(log, TOPIC) == ([], {}, [])
+
+
+@pytest.mark.parametrize("place", [{0: 2}, {0: -1}, {7: 0}])
+def test_a_place_that_is_none_takes_nothing(
+    log: FrameLog, catalogue: VideoCatalogue, place: dict[int, int]
+) -> None:
+    catalogue.put_video(make_video(1), "1")
+    tell_arrivals(log, TOPIC, catalogue)
+    with pytest.raises(Misconfigured, match="list the waiting videos again"):
+        take_arrivals(log, TOPIC, place)
+    assert len(ids(log)) == 1
+
+
+@pytest.mark.parametrize(
+    ("orchestrator", "kinds"),
+    [("queue", {"frames", "previews", "metadata", "checks"}), ("airflow", {"frames"})],
+)
+def test_what_the_layers_make_of_a_new_video_is_left_to_airflow_where_that_is_set(
+    tmp_path: Path, orchestrator: str, kinds: set[str]
+) -> None:
+    ports = open_parts(tmp_path)
+    ports = ports._replace(settings=ports.settings.model_copy(update={"video_orchestrator": orchestrator}))
+    with closing(ports.catalogue) as catalogue:
+        video = Acceptance(ports).accept(send(ports, fake_video())).video
+        assert {job.kind for job in catalogue.jobs(video.id)} == kinds

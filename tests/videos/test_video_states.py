@@ -27,9 +27,9 @@ from frametally.opening import open_count_index, open_ledger
 from frametally.records import DeadLetter, FrameAnnouncement, MediaManifest, encode
 from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings
-from frametally_videos.books.video_states import FORGOTTEN, StateSettler
+from frametally_videos.catalogue.catalogue_rows import VideoBooks, VideoRow
+from frametally_videos.jobs.video_states import FORGOTTEN, StateSettler
 from frametally_videos.opening import open_video_catalogue
-from frametally_videos.ports.video_catalogue import VideoBooks, VideoRow
 from frametally_videos.records import VideoRecord
 
 MODEL = "m"

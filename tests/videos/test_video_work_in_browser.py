@@ -8,17 +8,17 @@ from __future__ import annotations
 import base64
 import json
 import re
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import av
 import numpy as np
 import pytest
 from tests.family.footage import FPS, SETTINGS, make_video
 from tests.family.running import Running
+from tests.videos.filmed_video import wait_until, wait_until_loaded
 from tests.videos.test_drop_to_chart_in_browser import DROP, LISTED
+from tests.videos.written_clips import write_pictures
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect
@@ -43,17 +43,16 @@ MEAN_LIGHT = """() => {
 
 def make_covered_video(path: Path, *, covered_s: tuple[int, int]) -> Path:
     """A bright patch that goes over grey, and black for as long as the lens is covered."""
-    with av.open(str(path), "w") as container:
-        stream: Any = container.add_stream("libx264", rate=FPS)
-        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+
+    def pictures() -> Iterator[Any]:
         for n in range(LENGTH_S * FPS):
             image = np.full((240, 320, 3), 128, np.uint8)
             image[40:80, 5 * n : 5 * n + 40] = 255
             if covered_s[0] * FPS <= n < covered_s[1] * FPS:
                 image[:] = 0
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
-        container.mux(stream.encode())
-    return path
+            yield image
+
+    return write_pictures(path, pictures(), FPS)
 
 
 pytestmark = pytest.mark.thorough
@@ -76,14 +75,6 @@ def video_id(dashboard: Running, clip: Path) -> str:
     made: str = dashboard.upload(clip, source="Gate", start_time="2026-03-01T10:00:00Z")["id"]
     dashboard.comes_to(made, "ready")
     return made
-
-
-def wait_until(page: Page, condition: Callable[[], bool]) -> None:
-    """The page's policy forbids Playwright's own waiting for an expression."""
-    deadline_s = time.monotonic() + PATIENCE_MS / 1000
-    while not condition():
-        assert time.monotonic() < deadline_s
-        page.wait_for_timeout(50)
 
 
 def open_tab(page: Page, name: str) -> Any:
@@ -148,6 +139,7 @@ def test_it_is_seen_enhanced_before_it_is_made_then_made_played_downloaded_and_r
     expect(panel.get_by_label("Brightness, -1 to 1")).to_have_value("0.3")
     wait_until(page, lambda: page.locator(".split-after").get_attribute("src") != as_it_is)
     expect(split).to_have_attribute("data-state", "ready")
+    wait_until_loaded(page)
     before = page.evaluate(MEAN_LIGHT)
     make.click()
     made = panel.locator(".made")
@@ -156,7 +148,7 @@ def test_it_is_seen_enhanced_before_it_is_made_then_made_played_downloaded_and_r
     made.get_by_role("button", name="Play").click()
     stage = page.locator(".player .video-stage")
     expect(stage).not_to_have_attribute("data-version", "original")
-    wait_until(page, lambda: page.evaluate("document.querySelector('.player video').readyState") >= 2)
+    wait_until_loaded(page)
     wait_until(page, lambda: abs(page.evaluate(MEAN_LIGHT) - before - 0.3 * 255) < 12)
     page.get_by_label("Version", exact=True).select_option("original")
     wait_until(page, lambda: abs(page.evaluate(MEAN_LIGHT) - before) < 3)

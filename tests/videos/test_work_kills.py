@@ -11,14 +11,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import msgspec
 import numpy as np
 import pytest
-from tests.videos.fake_uploads import all_keys, upload_file
+from tests.videos.video_records import all_keys, upload_file
+from tests.videos.written_clips import write_pictures
 
 from frametally.media.manifests import find_manifest
 from frametally.opening import open_object_store
@@ -47,16 +46,8 @@ sys.exit(main(sys.argv[1:]))
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("footage") / "cam.mp4"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=10)
-        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
-        stream.time_base = Fraction(1, 10)
-        for number in range(FRAMES):
-            noise = np.random.default_rng(number).integers(0, 255, (240, 320, 3), np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(noise, format="bgr24")))
-        container.mux(stream.encode())
-    return path
+    noise = (np.random.default_rng(n).integers(0, 255, (240, 320, 3), np.uint8) for n in range(FRAMES))
+    return write_pictures(tmp_path_factory.mktemp("footage") / "cam.mp4", noise, 10)
 
 
 class Place:

@@ -1,13 +1,34 @@
-"""A client of uploads, header by header: tus as its specification has it, and forms as browsers send them."""
+"""Uploads as clients make them, and servers to upload to."""
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import http.client
+import importlib.util
 import json
+import os
+import shutil
+import sys
+import threading
+import time
 import uuid
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
+
+from tests.fakes.memory import MemoryLog
+from tests.videos.killed_server import ROOT
+from tests.videos.video_records import fake_video, open_parts
+
+from frametally import keys
+from frametally.opening import open_count_index, open_ledger
+from frametally_videos.catalogue.catalogue_rows import VideoQuestion
+from frametally_videos.records import VideoRecord
+from frametally_videos.uploads.acceptance import read_video
+from frametally_web.app import close_app, create_app
+from frametally_web.serving import DashboardServer
 
 VERSION = {"Tus-Resumable": "1.0.0"}
 BYTES = {**VERSION, "Content-Type": "application/offset+octet-stream"}
@@ -20,6 +41,14 @@ class Answered(NamedTuple):
     status: int
     headers: dict[str, str]
     body: Any
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    """Waits until something holds, for as long as a busy machine may need."""
+    until_s = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < until_s
+        time.sleep(0.002)
 
 
 def ask(
@@ -95,3 +124,140 @@ def send_form(url: str, data: bytes, *, path: str = "/api/videos/upload", **form
     """Upload by a form."""
     body, content_type = form_of(data, **form)
     return ask(url, "POST", path, body, {"Content-Type": content_type})
+
+
+class UploadServer:
+    """The server, and what lies behind it."""
+
+    def __init__(self, folder: Path, **settings: object) -> None:
+        self.ports = open_parts(folder)
+        self._settings = self.ports.settings.model_copy(update={"web_query_timeout_s": 120.0, **settings})
+        self._index = open_count_index(f"sqlite:///{folder / 'index.sqlite'}")
+        self._ledger = open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}")
+        self._log = MemoryLog()
+        self._port = 0
+        self.url = ""
+        self.start()
+
+    def start(self) -> None:
+        """Serve, at the same address as before."""
+        self._app = create_app(
+            settings=self._settings,
+            store=self.ports.store,
+            index=self._index,
+            ledger=self._ledger,
+            log=self._log,
+            catalogue=self.ports.catalogue,
+            look=self.ports.look,
+        )
+        self._server = DashboardServer(self._app, host="127.0.0.1", port=self._port)
+        self._thread = threading.Thread(target=self._server.run)
+        self._thread.start()
+        self.url = self._server.url
+        self._port = int(self.url.rpartition(":")[2])
+
+    def stop(self) -> None:
+        """End it, with all that is open."""
+        self._server.stop()
+        self._thread.join(timeout=30)
+        assert not self._thread.is_alive()
+        close_app(self._app)
+
+    def close(self) -> None:
+        """End it for good."""
+        if self._thread.is_alive():
+            self.stop()
+        for one in (self._index, self._ledger, self._log, self.ports.catalogue, self.ports.store):
+            one.close()
+
+    def videos(self) -> list[VideoRecord]:
+        """Return the videos that there are, oldest first."""
+        question = VideoQuestion(newest_first=False, limit=1000)
+        return [row.record for row in self.ports.catalogue.videos(question).rows]
+
+    def uploads(self) -> list[str]:
+        """Return what of uploads that are under way lies in the store."""
+        return [info.key for info in self.ports.store.list("uploads/")]
+
+    def digest(self, video_id: str) -> str:
+        """Return the SHA-256 of a video's bytes as they lie in the store."""
+        assert read_video(self.ports.store, video_id) is not None
+        return hashlib.sha256(self.ports.store.get(keys.original_key(video_id))).hexdigest()
+
+
+def write_video(path: Path, number: int = 1, size_bytes: int = 1000) -> str:
+    """Write bytes that are taken for a video, and return their SHA-256."""
+    pattern = fake_video(number, 1000)
+    data = pattern + hashlib.sha256(pattern).digest() * ((size_bytes - len(pattern)) // 32)
+    path.write_bytes(data)
+    return hashlib.sha256(data).hexdigest()
+
+
+MODULES = ROOT / "simple_frontend" / "node_modules"
+ENVIRONMENT = {**os.environ, "NODE_PATH": str(MODULES)}
+
+TUS_JS = """
+const fs = require("fs");
+const tus = require("tus-js-client");
+const [file, endpoint] = process.argv.slice(2);
+const size = fs.statSync(file).size;
+const upload = new tus.Upload(fs.createReadStream(file), {
+  endpoint, chunkSize: 5_000_000, uploadSize: size, metadata: { filename: "clip.mp4" },
+  retryDelays: Array(500).fill(100),
+  onError: (error) => { console.error(String(error)); process.exit(1); },
+  onSuccess: () => { console.log("done " + upload.url); },
+});
+upload.start();
+"""
+
+TUSPY = """
+import sys
+from tusclient.client import TusClient
+uploader = TusClient(sys.argv[2]).uploader(
+    sys.argv[1], chunk_size=5_000_000, metadata={"filename": "clip.mp4"}, retries=500, retry_delay=0.1
+)
+uploader.upload()
+print("done", uploader.url, flush=True)
+"""
+
+CURL = r"""
+set -u
+file=$1 endpoint=$2
+size=$(stat -c %s "$file")
+until url=$(curl -sf -D - -o /dev/null -X POST -H "Tus-Resumable: 1.0.0" -H "Upload-Length: $size" \
+    -H "Upload-Metadata: filename Y2xpcC5tcDQ=" "$endpoint" | tr -d '\r' | sed -n 's/^[Ll]ocation: //p') \
+    && [ -n "$url" ]; do sleep 0.1; done
+url="${endpoint%/api/*}$url"
+while true; do
+  offset=$(curl -sf -I -H "Tus-Resumable: 1.0.0" "$url" | tr -d '\r' | sed -n 's/^[Uu]pload-[Oo]ffset: //p')
+  if [ -z "$offset" ]; then sleep 0.1; continue; fi
+  if [ "$offset" = "$size" ]; then echo "done $url"; exit 0; fi
+  tail -c +$((offset + 1)) "$file" | curl -sf -X PATCH -T - -H "Tus-Resumable: 1.0.0" \
+    -H "Content-Type: application/offset+octet-stream" -H "Upload-Offset: $offset" "$url" || sleep 0.1
+done
+"""
+
+
+class NotThere(Exception):
+    """A client is not installed; what to do about it."""
+
+
+def command_of(client: str, folder: Path) -> list[str]:
+    """Return the command of a client; a file and the address of uploads are still to be added.
+
+    Raises:
+        NotThere: It is not installed.
+    """
+    if client == "curl":
+        if shutil.which("curl") is None:
+            raise NotThere("needs curl")
+        return ["bash", "-c", CURL, "curl"]
+    if client == "tuspy":
+        if importlib.util.find_spec("tusclient") is None:
+            raise NotThere("needs tuspy, a tool for tests")
+        return [sys.executable, "-c", TUSPY]
+    if shutil.which("node") is None or not (MODULES / "tus-js-client").is_dir():
+        raise NotThere("needs node, and tus-js-client: run `npm ci` in simple_frontend")
+    script = folder / "client.cjs"
+    script.write_text(TUS_JS)
+    return ["node", str(script)]

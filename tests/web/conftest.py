@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from frametally_live.book import LiveBook
     from frametally_live.cameras.camera_form import TryFeed
-    from frametally_videos.ports.video_catalogue import VideoCatalogue
+    from frametally_videos.catalogue.video_catalogue import VideoCatalogue
     from frametally_videos.uploads.receiving import Look
 
 MODEL = "yolov4-tiny-opencv-fp32-1a2b3c4d"
@@ -92,8 +92,8 @@ class Place:
         self.log: FrameLog = MemoryLog()
         here = {plugin.name for plugin in plugins()}
         if "videos" in here:
+            from frametally_videos.library.video_looks import inspect
             from frametally_videos.opening import open_video_catalogue
-            from frametally_videos.uploads.inspection import inspect
 
             self.catalogue = open_video_catalogue(f"sqlite:///{folder / 'catalogue.sqlite'}")
             self.look = inspect
@@ -390,12 +390,17 @@ class Visit:
         self.page.locator(f"#{field}").select_option(value, label=label)
         self.page.keyboard.press("Escape")
 
-    def answer(self, name: str) -> Any:
-        """One of the answers above the chart."""
-        return self.page.locator(".tile", has=self.page.locator(f".tile-name:text-is('{name}')"))
+    @property
+    def headline(self) -> Any:
+        """The sentence above the chart."""
+        return self.page.locator("#headline")
+
+    def fact(self, name: str) -> Any:
+        """A fact below it: "source", "filmed", "frames", "peak", "week" or "absent"."""
+        return self.page.locator(f"#facts [data-fact={name}]")
 
     def tile(self, name: str) -> Any:
-        """One of the measures, which choose the chart's."""
+        """The tab of a metric; the number of the chosen one is in the headline."""
         return self.page.locator(".measure", has=self.page.locator(f".tile-name:text-is('{name}')"))
 
     def click_bar(self, position: int, of: int) -> None:

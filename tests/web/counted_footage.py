@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import random
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import msgspec
+import numpy as np
 
 from frametally import keys
+from frametally.media.stored_images import bitmap_of
 from frametally.records import (
     Cause,
     Coverage,
@@ -174,8 +177,16 @@ def publish_lines(
     return counts
 
 
-def put_dead_letters(place: Place, letters: Sequence[tuple[FrameDetections | None, Cause, str]]) -> None:
-    """Put a segment of dead letters: what their messages announced, if anything, the cause and the reason."""
+def put_dead_letters(
+    place: Place,
+    letters: Sequence[tuple[FrameDetections | None, Cause, str]],
+    messages: Mapping[str, bytes] | None = None,
+) -> None:
+    """Put a segment of dead letters: what their messages announced, if anything, the cause and the reason.
+
+    `messages` has those that announced another picture, by `image_path`.
+    """
+    others = messages or {}
     place.store.put(
         keys.segment_key(MODEL, "log", "dead", 0, 0),
         encode_segment(
@@ -189,7 +200,9 @@ def put_dead_letters(place: Place, letters: Sequence[tuple[FrameDetections | Non
             dead_letters=[
                 DeadLetter(
                     offset=offset,
-                    message=b"{}" if line is None else encode(announcement_of(line)),
+                    message=b"{}"
+                    if line is None
+                    else others.get(line.image_path) or encode(announcement_of(line)),
                     source=line.source if line else None,
                     image_path=line.image_path if line else None,
                     stage="verify",
@@ -330,3 +343,24 @@ def count_hours(place: Place, first_day: str, days: int, *, interval_s: int = 90
     ]
     coverage = [Coverage(**common, interval_start_ms=at, frames=3, analysed_fps=5.0) for at in starts]
     place.publish(counts, coverage, interval_s=interval_s, model=model)
+
+
+def put_footage(place: Place) -> None:
+    """Put a gate and a yard that were counted, each of one video whose pictures are all stored."""
+    footage = {
+        name: make_lines(name.lower(), frames=12, seed=seed) for seed, name in enumerate(["Gate", "Yard"])
+    }
+    publish_lines(place, [line for lines in footage.values() for line in lines])
+    picture = cv2.imencode(".jpg", np.full((480, 640, 3), 120, np.uint8))[1].tobytes()
+    for name, lines in footage.items():
+        for line in lines:
+            place.store.put(line.image_path, picture)
+        put_manifest(
+            place,
+            lines[0],
+            lines[-1],
+            name,
+            frames=len(lines),
+            start_ms=START_MS,
+            announced_frames=bitmap_of(range(len(lines))),
+        )

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import cv2
-import numpy as np
 import pytest
-from tests.web.counted_footage import START_MS, make_lines, publish_lines, put_dead_letters, put_manifest
+from tests.web.counted_footage import make_lines, publish_lines, put_manifest
 
 pytestmark = pytest.mark.thorough
 
@@ -16,65 +14,10 @@ playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright
 expect = playwright.expect
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
     from tests.web.conftest import Place, Visit
 
 BOOKS = "#books-page[data-state=ready]"
 NAME = "Gate <img src=x onerror=alert(1)>"
-
-
-@pytest.fixture
-def spoiled(place: Place) -> Place:
-    """A gate that was counted; then a frame with other bytes, one that is gone, and a message of nothing."""
-    lines = make_lines("gate", frames=60)
-    publish_lines(place, lines)
-    put_manifest(place, lines[0], lines[-1], NAME)
-    other, gone = make_lines("gate", frames=2, start_ms=START_MS + 600_000)
-    put_dead_letters(
-        place,
-        [
-            (other, "checksum", "<b>its sha256</b> differs"),
-            (gone, "missing", "no such object"),
-            (None, "malformed", "not JSON"),
-        ],
-    )
-    grey = np.full((480, 640, 3), 120, np.uint8)
-    place.store.put(other.image_path, cv2.imencode(".jpg", grey)[1].tobytes())
-    return place
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_what_could_not_be_detected_stands_with_its_picture_its_reason_and_the_command_that_mends_it(
-    spoiled: Place,
-    visit: Callable[..., Visit],
-    picture: Callable[[Page, str], None],
-    scheme: str,
-) -> None:
-    window = visit(spoiled, color_scheme=scheme, permissions=["clipboard-read", "clipboard-write"])
-    page = window.open("books", wait_for=BOOKS)
-    cards = page.locator(".dead-letter")
-    expect(cards).to_have_count(3)
-    expect(page.locator("#dead-causes tbody tr")).to_have_count(3)
-    checksum = page.locator(".dead-letter", has_text="checksum")
-    expect(checksum).to_contain_text(f"{NAME} · 1 May 2024, 10:10:00")
-    expect(checksum).to_contain_text("<b>its sha256</b> differs.")
-    expect(checksum.locator("code")).to_contain_text(["frametally forget", "frametally dead-letters replay"])
-    checksum.scroll_into_view_if_needed()
-    expect(checksum.locator(".picture.loaded")).to_be_visible()
-    checksum.get_by_role("button").click()
-    expect(checksum.get_by_role("button")).to_have_text("Copied")
-    command = page.evaluate("navigator.clipboard.readText()")
-    assert command == checksum.locator(".dead-letter-command code").inner_text()
-    missing = page.locator(".dead-letter", has_text="missing")
-    missing.scroll_into_view_if_needed()
-    expect(missing.locator(".picture")).to_have_text("There is no picture that can be shown.")
-    malformed = page.locator(".dead-letter", has_text="malformed")
-    expect(malformed.locator(".picture")).to_have_text("Its message names no picture.")
-    expect(malformed.locator(".dead-letter-command code")).to_contain_text("dead-letters drop")
-    picture(page, f"books-{scheme}")
-    page.set_viewport_size({"width": 390, "height": 844})
-    assert page.evaluate("document.documentElement.scrollWidth") == 390
-    picture(page, f"books-phone-{scheme}")
 
 
 def test_books_that_cannot_be_read_say_so_and_stand_there_as_soon_as_they_can(

@@ -60,9 +60,7 @@ def test_objects_that_were_not_followed_are_not_measured_and_the_page_says_why(
     window = visit(place)
     page = window.open("?metric=objects&interval=60")
     assert window.chart_values()["car"] == [2, 3, None, 0]
-    tile = window.tile("Unique objects")
-    expect(tile.locator(".value")).to_have_text("5")
-    expect(tile.locator(".detail")).to_have_text("measured in part of the footage")
+    expect(window.headline).to_contain_text("5 unique objects (measured in part of the footage)")
     expect(page.locator("#objects-note")).to_contain_text("in 1 of 4 intervals")
     expect(page.locator(".key", has_text="not measured").last).to_be_visible()
     page.locator("#view-table").click()
@@ -189,7 +187,7 @@ def test_another_source_or_model_is_compared_and_never_added(
     expected = [beside.get(START_MS + n * 5000, 0) for n in range(24)]
     assert window.chart_values()["West Road"] == expected
     east = sum(one.detections for one in a[0])
-    expect(window.tile("Detections").locator(".value")).to_have_text(f"{east:,}")
+    expect(window.headline.locator(".value")).to_have_text(f"{east:,} detections")
     window.choose_more("compare", label="second-model")
     window.settled()
     expect(page.locator("#compare-area h3")).to_have_text("Compared with second-model")
@@ -222,10 +220,10 @@ def test_a_mean_however_small_is_shown_with_its_digits_and_so_is_a_difference(
     window = visit(place)
     query = f"?metric=mean_per_frame&interval=3600&from={START_MS + HOUR_S * 1000}&compare=previous"
     page = window.open(query + f"&to={START_MS + 2 * HOUR_S * 1000}")
-    expect(window.tile("Mean per frame").locator(".value")).to_have_text("0.000046")
+    expect(window.headline).to_contain_text("0.000046 detections in a frame on average")
     car = page.locator("#compare-area .compare-labels tbody tr", has_text="car").locator("td")
     expect(car).to_have_text(["0.000046", "0.0001", "\u22120.000054", "\u221254%"])
-    expect(page.locator("#heatmap")).to_contain_text("0.000046")
+    expect(page.locator("#busiest")).to_contain_text("0.000046")
     picture(page, "small-mean")
     page.locator("#view-table").click()
     expect(page.locator("#table-area tbody td").first).to_have_text("0.000046")
@@ -257,13 +255,13 @@ def test_the_range_shown_is_the_one_asked_for_not_whole_bars(
     window = visit(place)
     page = window.open("?interval=300&from=2024-05-01T08:00:30Z&to=2024-05-01T08:08:00Z")
     expect(page.locator("#chart-subtitle")).to_contain_text(re.compile("1 May 2024, 10:00:30.{1,3}10:08:00"))
-    expect(window.tile("Source").locator(".detail")).to_have_text(re.compile("10:00:30.{1,3}10:08:00"))
+    expect(page.locator("#busiest > p")).to_have_text(re.compile("10:00:30.{1,3}10:08:00"))
 
 
 def test_an_hour_of_the_week_says_why_its_objects_are_not_measured(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
-    place.film({"car": 6}, intervals=2, interval_s=HOUR_S)
+    place.film({"car": 6}, intervals=50, interval_s=HOUR_S)
     page = visit(place).open("?metric=objects")
     cell = page.locator("#heatmap tbody td.unmeasured").first
     expect(cell.locator("button")).to_have_attribute(
@@ -274,7 +272,7 @@ def test_an_hour_of_the_week_says_why_its_objects_are_not_measured(
 def test_the_breakdown_the_week_and_the_sources_say_what_the_index_has(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
-    east = place.film({"car": 6, "bus": 2}, source="east", name="East", intervals=30, interval_s=HOUR_S)
+    east = place.film({"car": 6, "bus": 2}, source="east", name="East", intervals=60, interval_s=HOUR_S)
     west = place.film(
         {"car": 3}, source="west", name="West", intervals=20, interval_s=HOUR_S, seed=2, also=east
     )
@@ -296,7 +294,7 @@ def test_the_breakdown_the_week_and_the_sources_say_what_the_index_has(
     # The table beneath has what the small bars are drawn from.
     page.locator("#sources summary").click()
     rows = page.locator("#sources details tbody tr")
-    expect(rows).to_have_count(30)
+    expect(rows).to_have_count(60)
     for number in (0, 19):
         at_ms = START_MS + number * HOUR_S * 1000
         for column, of in enumerate((east, west)):
@@ -361,8 +359,8 @@ def test_where_media_overlap_the_top_is_marked_and_a_line_names_them(
     expect(page.locator("#overlap-warning")).to_be_hidden()
 
 
-@pytest.mark.parametrize("locale", ["de-DE", "ar-EG"])
-def test_numbers_and_dates_are_english_as_the_pages_words_whatever_the_browser_speaks(
+@pytest.mark.parametrize("locale", ["fr-FR", "ar-EG"])
+def test_numbers_and_dates_are_english_as_the_pages_words_where_the_browser_speaks_another_language(
     place: Place, visit: Callable[..., Visit], locale: str
 ) -> None:
     place.film({"car": 60}, intervals=24, interval_s=5)

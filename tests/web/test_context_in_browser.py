@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from tests.examples import first_quick
 from tests.web.conftest import REST
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
@@ -349,16 +350,39 @@ def test_the_metric_is_what_suits_the_footage_until_one_is_chosen(
 
 
 @pytest.mark.thorough
+def test_rush_hours_are_four_clicks_and_bars_divide_them_and_fill_the_chart(
+    two_weeks: Place, visit: Callable[..., Visit], picture: Callable[[Any, str], None]
+) -> None:
+    window = visit(two_weeks)
+    page = window.open("?metric=detections&from=2024-05-05T22:00Z&to=2024-05-10T22:00Z")
+    page.locator("#range-chip").click()
+    common = page.get_by_role("group", name="Common hours and weekdays")
+    common.get_by_role("button", name="7\N{EN DASH}9").click()
+    common.get_by_role("button", name="Mon\N{EN DASH}Fri").click()
+    picture(page, "rush-hours-chooser")
+    page.get_by_role("button", name="Show", exact=True).click()
+    expect(page).to_have_url(re.compile("hours=07:00-09:00&weekdays=1,2,3,4,5"))
+    window.settled()
+    expect(page.locator("#chart-subtitle")).to_contain_text("intervals of 1 hr")
+    expect(window.headline).to_contain_text(re.compile("busiest .* May, (07:00.08:00|08:00.09:00)"))
+    assert "6 May 2024, 07:00" in window.tooltip(0, 10)
+    assert "10 May 2024, 08:00" in window.tooltip(9, 10)
+    picture(page, "rush-hours")
+    window.open(page.url.removeprefix(f"{window.url}/").replace("interval=3600", "interval=10800"))
+    expect(window.headline).to_contain_text(re.compile("busiest .* May, 07:00.09:00"))
+
+
+@pytest.mark.thorough
 def test_on_a_phone_the_first_number_and_the_chart_are_on_the_first_screen(
     two_weeks: Place, visit: Callable[..., Visit]
 ) -> None:
     window = visit(two_weeks, viewport=PHONE, has_touch=True, is_mobile=True)
     page = window.open()
-    number: Any = page.locator("#tiles .value").first.bounding_box()
+    number: Any = page.locator("#headline .value").bounding_box()
     chart: Any = page.locator("#chart-area").bounding_box()
     measures: Any = page.locator("#measures").bounding_box()
     assert number["y"] + number["height"] < 250
-    assert measures["height"] < 40  # one line of words
+    assert measures["height"] < 44  # one line of words
     assert chart["y"] + chart["height"] / 2 < PHONE["height"]
 
 
@@ -386,6 +410,69 @@ def test_addresses_and_codes_taken_from_the_page_show_the_same_in_every_time_zon
         assert {"metric", "interval", "model"} <= set(asked), address
         far.open(address.removeprefix(f"{window.url}/"), "[data-state=ready]:not([aria-busy=true])")
         assert (far.chart_values(), far.chart_spans()) == (values, spans), address
+
+
+def choose_hours(window: Visit) -> None:
+    window.page.locator("#range-chip").click()
+    common = window.page.get_by_role("group", name="Common hours and weekdays")
+    common.get_by_role("button", name="16\N{EN DASH}18").click()
+    common.get_by_role("button", name="Weekend").click()
+    window.page.get_by_role("button", name="Show", exact=True).click()
+
+
+def type_range(window: Visit) -> None:
+    window.page.locator("#range-chip").click()
+    window.page.get_by_label("From", exact=True).fill("2024-05-02T08:00:00")
+    window.page.get_by_label("To", exact=True).fill("2024-05-03T20:00:00")
+    window.page.get_by_role("button", name="Show", exact=True).click()
+
+
+def numbers_of(window: Visit) -> list[str]:
+    """The digits of the numbers in the chart's table, row by row; each language writes them in its way."""
+    rows = window.page.locator("#table-area tr")
+    expect(rows.last).to_contain_text(re.compile("Mean|Mittel|Total|Summe|Maximum"))
+    cells = window.page.locator("#table-area td").all_text_contents()
+    return [re.sub(r"\D", "", cell) for cell in cells]
+
+
+CONTROLS: dict[str, Callable[[Visit], object]] = {
+    "sources": lambda window: window.choose("sources", "Plaza"),
+    "labels": lambda window: window.choose("labels", "bus", "car"),
+    "a named range": lambda window: window.choose_range("Last 7 days of footage"),
+    "an exact range": type_range,
+    "hours and weekdays": choose_hours,
+    "the time zone": lambda window: window.choose_zone("Asia/Tokyo"),
+    "a tab of a metric": lambda window: window.tile("Peak in one frame").click(),
+    "the metric": lambda window: window.choose_more("metric", "detections"),
+    "the interval": lambda window: window.choose_more("interval", "21600"),
+    "a comparison": lambda window: window.choose_more("compare", "source:west"),
+    "a label of the legend": lambda window: window.page.locator(".key", has_text="bus").click(),
+    "a drawn range": lambda window: (window.page.locator("#view-bars").click(), window.drag(0.2, 0.6)),
+    "a bar": lambda window: (window.page.locator("#view-bars").click(), window.click_bar(2, of=14)),
+}
+
+
+@pytest.mark.parametrize("control", first_quick(CONTROLS))
+def test_after_each_control_the_address_shows_everyone_the_same_table(
+    two_weeks: Place, visit: Callable[..., Visit], control: str
+) -> None:
+    window = visit(two_weeks)
+    page = window.open("?view=table&interval=86400&metric=mean_per_frame")
+    before = page.url
+    CONTROLS[control](window)
+    expect(page).not_to_have_url(before)
+    window.settled()
+    expect(page).to_have_url(re.compile("timezone=.*model=|model=.*timezone="))
+    asked = parse_qs(urlsplit(page.url).query)
+    assert {"timezone", "metric", "interval", "model"} <= set(asked)
+    far = visit(two_weeks, url=window.url, timezone_id="America/New_York", locale="de-DE")
+    far.open(page.url.removeprefix(f"{window.url}/"))
+    assert parse_qs(urlsplit(far.page.url).query) == asked
+    for one in (window, far):
+        one.page.locator("#view-table").click()
+    shown = numbers_of(window)
+    assert len(shown) >= 4
+    assert numbers_of(far) == shown
 
 
 @pytest.mark.thorough

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from frametally import keys
 from frametally.records import Coverage, IntervalCount, MediaManifest, decode, encode
@@ -36,6 +39,25 @@ def test_before_there_is_any_data_every_answer_is_empty_and_no_error(place: Plac
     assert counts["interval_s"] is None
     assert counts["buckets"] == counts["coverage"] == counts["totals"] == []
     assert get(place, "/api/evidence") == {"model": None, "frames": [], "labels_left_out": 0}
+
+
+@pytest.mark.parametrize("asked", ["?top=1&metric=auto", "?by=source&interval=600"])
+def test_an_answer_reads_one_state_of_the_index_in_one_transaction(place: Place, asked: str) -> None:
+    place.film({"car": 4, "bus": 1}, interval_s=60, intervals=30)
+    client = place.app().test_client()
+    assert client.get("/api/v1/counts").status_code == 200  # what is read once is read
+    begun, here = [], threading.get_ident()
+
+    def count(connection: Any) -> None:
+        if threading.get_ident() == here:  # the books are read beside it
+            begun.append(connection)
+
+    event.listen(Engine, "begin", count)
+    try:
+        assert client.get(f"/api/v1/counts{asked}").status_code == 200
+    finally:
+        event.remove(Engine, "begin", count)
+    assert len(begun) == 1
 
 
 def test_models_come_newest_first_with_their_stored_intervals(place: Place) -> None:

@@ -15,8 +15,8 @@ from tests.accounts.people import give_accounts
 from tests.examples import first_quick
 from tests.web.conftest import MODEL
 
+from frametally_accounts.credentials import make_api_token, token_hash
 from frametally_accounts.rights import ApiToken
-from frametally_accounts.secrets import make_api_token, token_hash
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect

@@ -11,16 +11,9 @@ from tests.web.counted_footage import MODEL, START_MS, make_lines, publish_lines
 from frametally import keys
 from frametally.records import encode
 from frametally.undo_records import Tombstone
-from frametally_web.books import reader
 
 if TYPE_CHECKING:
     from tests.web.conftest import Place
-
-
-@pytest.fixture(autouse=True)
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A busy machine may answer before the books are read."""
-    monkeypatch.setattr(reader, "_FIRST_READING_S", 60.0)
 
 
 @pytest.fixture
@@ -102,7 +95,7 @@ def test_one_whose_segment_cannot_be_read_is_told_by_its_cause(spoiled: Place) -
 
 @pytest.mark.thorough
 def test_a_store_that_has_nothing_has_no_dead_letters(place: Place) -> None:
-    assert get(place) == {"model": None, "dead_letters": [], "dead_letters_left_out": 0}
+    assert get(place) == {"model": None, "causes": [], "dead_letters": [], "dead_letters_left_out": 0}
 
 
 def test_all_frames_may_be_dead_and_none_counted(place: Place) -> None:

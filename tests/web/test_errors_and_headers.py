@@ -5,15 +5,17 @@ from __future__ import annotations
 import copy
 import logging
 import os
+import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
-from pydantic import SecretStr
 
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
 from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.settings.access import StoreAccess
+from frametally.settings.fields import SecretStr
 from frametally_web.assets import load_assets
 from frametally_web.requests.problems import problem_of
 
@@ -53,7 +55,7 @@ def test_every_route_has_the_headers_whatever_it_answers(place: Place, away: boo
         address = rule.rule.replace("<path:filename>", "LICENSES.txt")
         for method in ("GET", "HEAD", "OPTIONS", "POST", "DELETE"):
             with client.open(address, method=method) as answer:
-                # Without a referrer the origin of the log-in's form would be `null`.
+                # Without a referrer the origin of the sign-in's form would be `null`.
                 check_headers(
                     answer.headers, referrer="same-origin" if "/sign-in" in address else "no-referrer"
                 )
@@ -302,7 +304,10 @@ AWAY: dict[str, Callable[[], object]] = {
 def test_a_503_names_the_part_that_is_away_and_not_where_it_runs(
     part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("frametally.process.retrying.time.sleep", lambda seconds: None)
+    monkeypatch.setattr(
+        "frametally.process.retrying.time",
+        SimpleNamespace(monotonic=time.monotonic, sleep=lambda seconds: None),
+    )
     with pytest.raises(Retryable) as away:
         AWAY[part]()
     problem = problem_of(away.value)

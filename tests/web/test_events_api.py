@@ -143,7 +143,7 @@ def test_there_are_only_so_many_streams_and_a_closed_one_makes_room(
             assert (answer.code, answer.headers["Retry-After"]) == (503, "5")
             assert answer.headers["Content-Type"] == "application/problem+json"
             assert {name: answer.headers[name] for name in HEADERS} == HEADERS
-        assert "open already" in problem["detail"]
+        assert "already open" in problem["detail"]
         assert "FRAMETALLY_" not in str(problem)
         assert "/api/status" in problem["remedy"]
         other.close()

@@ -15,7 +15,7 @@ from tests.web.counted_footage import MODEL, START_MS, make_lines, publish_lines
 from frametally.records import Coverage, IntervalCount
 from frametally.rules.times import EPOCH, HOUR_MS, MILLISECOND
 from frametally_web.exports import workbook
-from frametally_web.exports.columns import MOST_NAMED
+from frametally_web.exports.rows import MOST_NAMED
 
 if TYPE_CHECKING:
     from openpyxl.workbook import Workbook
@@ -182,7 +182,7 @@ def test_a_workbook_of_more_rows_than_it_can_have_is_refused_and_others_are_name
 
 
 def test_texts_and_dates_that_a_workbook_cannot_hold_are_cut_and_written_out(tmp_path: Any) -> None:
-    from frametally_web.exports.columns import Column
+    from frametally_web.exports.rows import Column
 
     columns = [Column("start_local", "local", "a date"), Column("source", "text", "a name")]
     early = datetime.datetime(1000, 1, 1)  # noqa: DTZ001

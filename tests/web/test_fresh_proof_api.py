@@ -127,7 +127,10 @@ def test_counts_that_grow_faster_than_they_are_read_can_be_proved(place: Place) 
 
 
 @pytest.mark.thorough
-def test_a_file_waits_for_the_names_of_its_sources_and_has_none_by_guess(place: Place) -> None:
+def test_a_file_waits_for_the_names_of_its_sources_and_has_none_by_guess(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("frametally_web.books.reader._FIRST_READING_S", 0.1)
     publish_lines(place, make_lines("gate", frames=60))
     place.ledger = held = HeldLedger(place.ledger)
     client = place.app(web_query_timeout_s=3).test_client()

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from frametally_web.charts import intervals
 from frametally_web.requests.problems import Problem
+from frametally_web.requests.query import ChosenTimes
 
 DIVISORS_OF_A_DAY = [n for n in range(1, 86_401) if 86_400 % n == 0]
 moments_ms = st.integers(-62_135_596_800_000, 253_402_300_799_000)
@@ -40,18 +41,36 @@ def test_bars_counts_the_intervals_that_a_range_touches(
     ("from_s", "to_s", "chosen_s"),
     [
         (0, 12, 1),  # the demo's clip
-        (0, 120, 1),
-        (0, 121, 2),
+        (0, 600, 1),
+        (0, 601, 10),
         (0, 3600, 30),
         (0, 86_400, 900),
         (0, 30 * 86_400, 21_600),
         (0, 10 * 365 * 86_400, 56 * 86_400),
     ],
 )
-def test_by_default_there_are_at_most_120_bars_of_a_common_length(
+def test_by_default_ten_minutes_have_seconds_and_more_has_at_most_120_bars_of_a_common_length(
     from_s: int, to_s: int, chosen_s: int
 ) -> None:
     assert intervals.default_interval([1], from_s * 1000, to_s * 1000, max_bars=5000) == chosen_s
+
+
+@pytest.mark.parametrize(
+    ("hours", "days", "chosen_s"),
+    [
+        ((420, 540), 5, 3600),  # 7 to 9 by the hour: bars of two hours would begin at 6
+        ((420, 540), 30, 86_400),
+        ((450, 540), 1, 900),
+        ((480, 1200), 10, 7200),
+        ((1320, 360), 5, 3600),
+    ],
+)
+def test_bars_divide_the_hours_that_are_asked_for(hours: tuple[int, int], days: int, chosen_s: int) -> None:
+    times = ChosenTimes(hours)
+    to_ms = days * 86_400_000
+    found = intervals.default_interval([1], 0, to_ms, max_bars=5000, times=times)
+    assert found == chosen_s
+    assert found >= 86_400 or all(minute * 60 % found == 0 for minute in hours)
 
 
 def test_the_coarsest_stored_interval_that_divides_what_is_asked_for_is_read() -> None:

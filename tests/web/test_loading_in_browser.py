@@ -23,7 +23,7 @@ SCREENS: dict[str, dict[str, Any]] = {
     "desktop": {"viewport": {"width": 1440, "height": 900}},
 }
 PLACES = """
-  () => Object.fromEntries(["#context", "#tiles", "#measures", "#chart-title", "#chart-area"].map(
+  () => Object.fromEntries(["#context", "#headline", "#measures", "#chart-subtitle", "#chart-area"].map(
     (name) => [name, Math.round(document.querySelector(name).getBoundingClientRect().top)]))
 """
 
@@ -70,7 +70,7 @@ def test_a_cold_load_asks_nothing_twice_also_once_the_server_has_told_its_versio
         window.page.wait_for_timeout(50)
     window.settled()
     assert [url for url, times in Counter(asked).items() if times > 1] == []
-    assert {url.partition("?")[0] for url in asked} >= {*ASKED_ONCE, "counts", "heatmap", "evidence"}
+    assert {url.partition("?")[0] for url in asked} >= {*ASKED_ONCE, "counts", "summary", "evidence"}
 
 
 def test_a_cold_load_makes_few_requests_and_none_for_pictures_that_are_not_near(

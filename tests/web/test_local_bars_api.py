@@ -187,4 +187,4 @@ def test_a_series_that_divides_no_hour_has_no_heat_map_and_says_so(place: Place)
     answer = place.app().test_client().get("/api/heatmap")
     assert answer.status_code == 400
     assert answer.json is not None
-    assert "divide no hour" in answer.json["detail"]
+    assert "do not divide an hour" in answer.json["detail"]

@@ -30,11 +30,12 @@ def test_the_page_shows_the_numbers_of_the_records(place: Place, visit: Callable
     assert list(values) == ["car", "bus"]
     assert values["car"] == cars
     total = sum(one.detections for one in records)
-    expect(window.tile("Detections").locator(".value")).to_have_text(f"{total:,}")
-    expect(window.tile("Frames analysed").locator(".value")).to_have_text("240")
+    expect(window.headline.locator(".value")).to_have_text(f"{total:,} detections")
+    expect(window.tile("Detections").locator(".value")).to_have_count(0)  # a number stands once
+    expect(window.fact("frames")).to_have_text("240 frames analysed")
     expect(window.tile("Peak in one frame").locator(".value")).to_have_text(str(max(r.peak for r in records)))
-    expect(window.tile("Source").locator(".value")).to_have_text("Junction East")
-    expect(window.tile("Source").locator(".detail")).to_have_text(re.compile("1 May 2024, 10:00.10:02"))
+    expect(window.fact("source")).to_have_text("Junction East")
+    expect(page.locator("#chart-subtitle")).to_have_text(re.compile("^1 May 2024, 10:00.10:02"))
     expect(page.locator("#explanation")).to_contain_text("Europe/Berlin (UTC+02:00)")
     expect(page.locator("#explanation")).to_contain_text("one car seen in ten frames counts ten times")
     expect(page.locator("#model")).to_be_hidden()

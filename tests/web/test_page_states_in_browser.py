@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,7 +64,7 @@ def test_while_the_first_answer_is_on_its_way_shapes_stand_where_it_will_be(
         "**/api/v1/counts*", lambda route: route.continue_() if released else held.append(route)
     )
     page = window.open(wait_for="#dashboard[data-state=loading]")
-    expect(page.locator(".tile .skeleton").first).to_be_visible()
+    expect(page.locator("#headline .skeleton")).to_be_visible()
     expect(page.locator("#chart-area.skeleton")).to_be_visible()
     while not held:
         page.wait_for_timeout(20)
@@ -126,13 +127,14 @@ def test_a_slow_or_failed_summary_leaves_the_chart_and_only_it_is_asked_for_agai
     window.page.on("request", lambda request: asked.append(request.url.split("?")[0].split("/")[-1]))
     window.page.route("**/api/v1/summary*", lambda route: held.append(route))
     page = window.open(wait_for="#dashboard[data-state=ready]")
-    expect(page.locator("#tiles")).to_have_text("Still adding up the totals…")
+    expect(window.headline.locator(".value")).to_have_text(re.compile("in a frame on average$"))
+    expect(window.fact("absent")).to_have_text("Still adding up the totals…")
     expect(page.locator("button.frame-card")).to_have_count(1)
     assert any(window.chart_values()["car"])
     picture(page, "summary-slow")
     busy = {"detail": "The answer takes longer than 3 s.", "remedy": "Choose a shorter range."}
     held.pop().fulfill(status=503, json=busy)
-    expect(page.locator("#tiles")).to_contain_text(
+    expect(window.fact("absent")).to_contain_text(
         "The totals cannot be shown. The answer takes longer than 3 s. Choose a shorter range."
     )
     expect(page.locator("#busiest")).to_contain_text("The answer takes longer than 3 s.")
@@ -141,7 +143,7 @@ def test_a_slow_or_failed_summary_leaves_the_chart_and_only_it_is_asked_for_agai
     picture(page, "summary-failed")
     counted = asked.count("counts")
     page.unroute("**/api/v1/summary*")
-    expect(page.locator(".tile .value")).to_have_count(4)
+    expect(window.headline).to_contain_text("busiest")
     window.settled()
     assert (asked.count("counts"), asked.count("summary")) == (counted, 2)
 
@@ -160,7 +162,7 @@ def test_a_comparison_that_fails_leaves_the_chart_and_says_why(
     expect(page.locator("#compare-area")).to_have_text(
         "The comparison cannot be shown. The answer takes longer than 3 s."
     )
-    expect(page.locator(".tile .value")).to_have_count(4)
+    expect(window.headline).to_contain_text("busiest")
     page.unroute("**/api/v1/counts*top=0*")
     expect(page.locator("#compare-area")).to_contain_text("The harbour")
 
@@ -232,7 +234,7 @@ def test_hostile_names_are_shown_as_text_and_do_nothing(place: Place, visit: Cal
     shown = page.locator(".key .name").all_text_contents()
     assert sorted(shown) == sorted(HOSTILE)
     assert sorted(page.locator("button.frame-card .name").all_text_contents()) == sorted(HOSTILE)
-    expect(window.tile("Source").locator(".value")).to_have_text("<b onclick=alert(1)>cam</b>")
+    expect(window.fact("source")).to_have_text("<b onclick=alert(1)>cam</b>")
     window.choose("labels", "<script>")
     window.settled()
     expect(page.locator(".key .name")).to_have_text([HOSTILE[0]])

@@ -45,6 +45,8 @@ def test_a_printed_page_has_the_whole_chart_its_colours_and_its_question(
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= width
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    measures = page.locator(".measures")
+    assert measures.evaluate("(row) => row.scrollWidth - row.clientWidth") == 0, "a number is cut off"
     # Neither squeezed nor coarse: its own proportions, and print's resolution.
     drawn = page.evaluate("[document.getElementById('chart').width, document.getElementById('chart').height]")
     assert drawn[0] >= 2 * width

@@ -11,12 +11,28 @@ from flask import Flask
 from tests.accounts.people import give_accounts
 from tests.web.conftest import Place
 
-from frametally_web.access.rights import RIGHTS
+from frametally_web.api.endpoints import RIGHTS
 
 SITE = "https://intranet.example"
 ELSEWHERE = "https://elsewhere.example"
 OUR_OWN = {
-    *("/", "/alerts", "/audit", "/books", "/data", "/embed", "/jobs", "/lines", "/lines/edit", "/live"),
+    *(
+        "/",
+        "/accounts",
+        "/accuracy",
+        "/alerts",
+        "/audit",
+        "/books",
+        "/data",
+        "/dead-letters",
+        "/footage",
+        "/history",
+        "/embed",
+        "/jobs",
+        "/lines",
+        "/lines/edit",
+        "/live",
+    ),
     *("/traffic", "/videos", "/docs", "/redoc", "/healthz", "/metrics", "/static/{}", "/sign-out"),
     *("/sign-in", "/sign-in/once/{}", "/sign-in/password", "/sign-in/sessions"),
 }
@@ -28,7 +44,7 @@ NOT_VERSIONED = {"/api/docs", "/api/asyncapi.json", "/api/postman.json"}
 def api_routes() -> list[tuple[str, str]]:
     """Each method and path of the API, by both of its versions, of things that are not there."""
     routes = []
-    for route in RIGHTS:
+    for route in RIGHTS.by_route:
         method, path = route.split(" ")
         if method == "WS" or path in OUR_OWN:
             continue

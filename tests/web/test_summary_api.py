@@ -177,6 +177,16 @@ def test_a_misspelt_label_is_refused_here_too(place: Place) -> None:
     assert refused.json["remedy"] == "Did you mean car?"
 
 
+@pytest.mark.parametrize("written", ["GATE", " gate ", "Gate"])
+def test_a_source_may_be_asked_for_as_it_is_written(place: Place, written: str) -> None:
+    publish_lines(place, make_lines("gate", frames=10))
+    client = place.app().test_client()
+    for route in ("summary?", "counts?", "evidence?", f"gap?at={START_MS - 60_000}&"):
+        by_slug = client.get(f"/api/v1/{route}source=gate")
+        assert by_slug.status_code == 200
+        assert client.get(f"/api/v1/{route}source={written}").json == by_slug.json
+
+
 def test_every_misspelt_name_is_named_at_once(place: Place) -> None:
     fill(place, {START_MS: 10})
     refused = place.app().test_client().get("/api/v1/summary?label=cra&source=nope")

@@ -3,13 +3,11 @@ import "../../../simple_frontend/tests/browser.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { History } from "../../../traffic/frametally_traffic/page/editor/history.js";
-import { areSame, merged } from "../../../traffic/frametally_traffic/page/editor/merging.js";
-import { namedIn } from "../../../traffic/frametally_traffic/page/editor/saving.js";
 import {
   directionOf,
   drawingOf,
   freeName,
+  History,
   lackOf,
   movedBy,
   newShape,
@@ -18,6 +16,7 @@ import {
   withoutPoint,
   withPoint,
 } from "../../../traffic/frametally_traffic/page/editor/shapes.js";
+import { areSame, merged, namedIn } from "../../../traffic/frametally_traffic/page/editor/saving.js";
 
 const SIZE = { width_px: 640, height_px: 480 };
 /** @param {string} name @param {Partial<Page.Shape>} [changes] @returns {Page.Shape} */

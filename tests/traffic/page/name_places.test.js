@@ -1,9 +1,10 @@
 // The places of names: at their box, inside the picture, clear of each other where they can be.
 
+import "../../../simple_frontend/tests/browser.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { placeNames } from "../../../simple_frontend/frametally_web/static/js/frames/name_places.js";
+import { placeNames } from "../../../simple_frontend/frametally_web/static/js/frames/boxed_picture.js";
 
 const FRAME = { width: 640, height: 480 };
 const NAME = { width: 60, height: 17 };

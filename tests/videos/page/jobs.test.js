@@ -5,11 +5,11 @@ import test from "node:test";
 import "../../../simple_frontend/tests/browser.js";
 
 const { parseQuestion, addressOf, queryOf } =
-  await import("../../../videos/frametally_videos/page/jobs/question.js");
+  await import("../../../videos/frametally_videos/page/jobs/words.js");
 const { KINDS, QUEUES, enhancementWords, jobWords } =
   await import("../../../videos/frametally_videos/page/jobs/words.js");
 const { versionsOf } = await import("../../../videos/frametally_videos/page/enhance/versions.js");
-const { backoff } = await import("../../../videos/frametally_videos/page/library/socket.js");
+const { backoff } = await import("../../../videos/frametally_videos/page/library/news.js");
 
 test("a question about jobs comes back from its address, and what is not its own stays there", () => {
   const question = { state: "failed", kind: "enhance" };

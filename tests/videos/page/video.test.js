@@ -4,10 +4,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { useZone } from "../../../simple_frontend/frametally_web/static/js/shared/time.js";
-import { accountOf } from "../../../videos/frametally_videos/page/video/account.js";
-import { changeOf } from "../../../videos/frametally_videos/page/video/editing.js";
+import { accountOf } from "../../../videos/frametally_videos/page/video/cards.js";
+import { changeOf, fromField, toField } from "../../../videos/frametally_videos/page/video/editing.js";
 import { seenAt } from "../../../videos/frametally_videos/page/video/found.js";
-import { fromField, toField } from "../../../videos/frametally_videos/page/video/moments.js";
 import { frameLength, placeOf } from "../../../videos/frametally_videos/page/video/screen.js";
 
 const FRAME_S = 1 / 25;

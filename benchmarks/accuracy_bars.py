@@ -1,0 +1,251 @@
+"""How often the interval of a bar holds the truth of that bar, and how long 10,000 of them take.
+
+    python benchmarks/accuracy_bars.py
+
+The days are those of `accuracy_simulation.py`: density and recall drift, objects come in bursts, and in a
+third of the days each a thing is taken for the label all day, or all through two hours. Each day is cut
+into bars of equal length.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections import defaultdict
+from statistics import median
+from typing import NamedTuple
+
+import numpy as np
+from accuracy_simulation import CHECKS_IN_WORLD, DENSITIES, FRAMES, World, make_world
+from results import Cell, Goal, Table, save
+
+from frametally_accuracy.charted import ChartedCheck
+from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckedBox, CheckUnit
+from frametally_accuracy.rules.bar_intervals import AnsweredUnits, bar_intervals, spread_of
+from frametally_accuracy.rules.drawing import Draws, draw, unit_weights, zones_of
+from frametally_accuracy.rules.estimation import estimate
+from frametally_accuracy.staleness import Covered, KnownCoverage
+from frametally_web.charts.checks import CheckedCount, CountQuestion
+
+BARS = (1, 4, 24, 96, 288, 1440)
+SIZES = (100, 400)
+MANY = 10_000
+_STONE = 0.35
+"""More false boxes a frame than this are a bar in which a thing is taken for the label."""
+
+
+_RARE = 0.5
+"""Where a greater part of the bars has a stone, it is there all day."""
+
+
+class Held(NamedTuple):
+    """Of one check and one length of bars.
+
+    Attributes:
+        share: Of its bars whose interval holds the truth.
+        width: Median half-width, in parts of the truth.
+        stones: Of the bars in which a thing is taken for the label: whether each holds.
+    """
+
+    share: float
+    width: float
+    stones: list[bool]
+
+
+def main() -> None:
+    """Simulate, measure, and write the result."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--checks", type=int, default=1000, help="of each label")
+    options = parser.parse_args()
+    load_before = os.getloadavg()[0]
+    random = np.random.default_rng(21)
+    found: dict[tuple[int, float, int], list[Held]] = defaultdict(list)
+    for _ in range(options.checks // CHECKS_IN_WORLD):
+        world = make_world(random)
+        weights = unit_weights(world.model, world.doubts)
+        zones = zones_of(weights)
+        for _ in range(CHECKS_IN_WORLD):
+            draws = draw(weights, zones, random.random(FRAMES))
+            for size in SIZES:
+                _look(world, weights, draws.first(size // 10), size, found)
+    tables = [_table(found, size, options.checks) for size in SIZES]
+    goals = [
+        Goal(
+            what=f"{density:g} a frame, {size} frames, {bars:,} bars: bars that hold the truth, %",
+            measured=round(100 * float(np.mean([one.share for one in held])), 1),
+            at_least=94,
+        )
+        for (size, density, bars), held in sorted(found.items())
+        if len(held) >= 30 and bars > 1
+    ]
+    seconds = [_seconds() for _ in range(9)]
+    tables.append(
+        Table(
+            title=f"Intervals of {MANY:,} bars",
+            columns=["bars", "first, with all that is kept afterwards, ms", "again, median of 8, ms"],
+            rows=[[MANY, _ms(seconds[0][0]), _ms(median(again for _, again in seconds[1:]))]],
+            note="A check of 400 answered frames and one label; as a chart asks for them, without the index.",
+        )
+    )
+    first, again = max(one for one, _ in seconds), median(one for _, one in seconds)
+    goals += [
+        Goal(what=f"{MANY:,} bars, the slowest first time, ms", measured=_ms(first), at_most=200),
+        Goal(what=f"{MANY:,} bars, again, ms", measured=_ms(again), at_most=200),
+    ]
+    save(
+        name="accuracy_bars",
+        title="Intervals of bars",
+        about=f"{options.checks:,} checks of each label and size, five of each day. "
+        + " ".join((__doc__ or "").split("\n\n")[2].split()),
+        load_before=load_before,
+        packages=["numpy"],
+        tables=tables,
+        goals=goals,
+    )
+
+
+def _look(
+    world: World,
+    weights: np.ndarray,
+    draws: Draws,
+    size: int,
+    found: dict[tuple[int, float, int], list[Held]],
+) -> None:
+    drawn = np.sort(draws.units[draws.is_drawn])
+    for label, density in enumerate(DENSITIES):
+        truth, model = world.truth[:, label], world.model[:, label]
+        one = estimate(draws, truth[draws.units], model[draws.units], model_total=float(model.sum()))
+        if not one.is_enough:
+            continue
+        sample = AnsweredUnits(drawn, truth[drawn], model[drawn], weights[drawn])
+        spread = spread_of(one, sample, units=FRAMES)
+        for bars in BARS:
+            borders = np.linspace(0, FRAMES, bars + 1).astype(np.int64)
+            true, counted = (np.add.reduceat(values, borders[:-1]) for values in (truth, model))
+            frames = np.diff(borders).astype(float)
+            said = bar_intervals(
+                one,
+                spread,
+                sample,
+                borders[:-1],
+                borders[1:],
+                counted,
+                frames,
+                units=FRAMES,
+                is_at_will=False,
+            )
+            holds = (said.low <= true) & (true <= said.high)
+            widths = (said.high - said.low) / 2 / np.maximum(true, 1)
+            has_stone = (counted - true) / frames > _STONE
+            # A stone that is there all day is the check's own error, not one of a bar.
+            stones = holds[has_stone].tolist() if has_stone.mean() < _RARE else []
+            found[size, density, bars].append(Held(float(holds.mean()), float(np.median(widths)), stones))
+
+
+def _table(found: dict[tuple[int, float, int], list[Held]], size: int, checks: int) -> Table:
+    rows: list[list[Cell]] = []
+    for density in DENSITIES:
+        for bars in BARS:
+            held = found.get((size, density, bars), [])
+            if len(held) < 30:
+                continue
+            stones = [hit for one in held for hit in one.stones]
+            rows.append(
+                [
+                    f"{density:g}",
+                    bars,
+                    round(100 * len(held) / checks, 1),
+                    round(100 * float(np.mean([one.share for one in held])), 1),
+                    round(100 * median(one.width for one in held)),
+                    round(100 * float(np.mean(stones)), 1) if stones else None,
+                ]
+            )
+    return Table(
+        title=f"{size:,} frames answered",
+        columns=[
+            "objects a frame",
+            "bars a day",
+            "interval shown, % of checks",
+            "bars that hold the truth, %",
+            "half-width, %",
+            "of bars with a false box of two hours, %",
+        ],
+        rows=rows,
+        note="Intervals are those of a fixed size. Half-widths are medians, in parts of the truth. The last "
+        f"column is of bars with more than {_STONE} boxes a frame too many, but for days full of them.",
+    )
+
+
+def _seconds() -> tuple[float, float]:
+    """Return how long the intervals of many bars take, the first time and again."""
+    check = _check()
+    counts = [CheckedCount(bar * 8, bar * 8 + 8, None, ("dog",), 8, 8 + bar % 5) for bar in range(MANY)]
+    question = CountQuestion("detections", "m", 1, ["gate"], None, counts)
+    covered, places = Covered(0, MANY * 8, frozenset({"dog"})), range(MANY)
+    times = []
+    for _ in range(2):
+        begin_s = time.perf_counter()
+        intervals = check.intervals(question, covered, places)
+        times.append(time.perf_counter() - begin_s)
+        if len(intervals) != MANY:
+            raise RuntimeError(f"{len(intervals)} of {MANY} bars have an interval")
+    return times[0], times[1]
+
+
+def _check() -> ChartedCheck:
+    random = np.random.default_rng(4)
+    model = random.poisson(1.2, MANY * 8)
+    truth = random.binomial(model, 0.9) + random.poisson(0.2, MANY * 8)
+    weights = np.ones(MANY * 8)
+    draws = draw(weights, zones_of(weights), random.random(MANY * 8)).first(40)
+    units, answers = [], []
+    for number, (row, zone) in enumerate(zip(*np.nonzero(draws.is_drawn), strict=True)):
+        at = int(draws.units[row, zone])
+        box = CheckedBox("dog", (0.0, 0.0, 1.0, 1.0), 0.9)
+        units.append(
+            CheckUnit(
+                number=number,
+                round=int(row),
+                zone=int(zone),
+                weight=1.0,
+                rest=float(draws.rest[row, zone]),
+                source="gate",
+                captured_at_ms=at,
+                image_path=str(at),
+                width_px=640,
+                height_px=480,
+                boxes=(box,) * int(model[at]),
+            )
+        )
+        answers.append(
+            CheckAnswer(unit=number, turn=0, person="", answered_at_ms=1, counts={"dog": int(truth[at])})
+        )
+    check = AccuracyCheck(
+        id="c",
+        name="c",
+        model="m",
+        sources=("gate",),
+        labels=("dog",),
+        from_ms=0,
+        to_ms=MANY * 8,
+        seed="1",
+        wanted_width=0.1,
+        params=(),
+        units=MANY * 8,
+        totals={"dog": int(model.sum())},
+        population_sha256="",
+        zones=(),
+        zone_units=tuple(int(size) for size in draws.sizes),
+    )
+    return ChartedCheck(check, units, answers, KnownCoverage())
+
+
+def _ms(seconds: float) -> float:
+    return round(1000 * seconds, 1)
+
+
+if __name__ == "__main__":
+    main()

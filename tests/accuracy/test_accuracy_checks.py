@@ -1,0 +1,458 @@
+"""A check from its start to its certificate: by the API, by commands, by two people, and by bad input."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from tests.accounts.people import asking_as, give_accounts
+from tests.fakes.records import make_coverage
+from tests.web.conftest import START_MS, Place
+from tests.web.counted_footage import MODEL, make_lines, publish_lines
+
+from frametally import keys
+from frametally.backups import open_kept_books
+from frametally.opening import open_object_store
+from frametally.process.reports import NoProgress
+from frametally.records import FrameDetections
+from frametally.segments.contents import encode_segment
+from frametally_accuracy.answering import Desk
+from frametally_accuracy.book import AccuracyBook
+from frametally_accuracy.population import CheckFootage
+from frametally_accuracy.starting import start_check
+from frametally_cli.main import main
+
+FRAMES = 120
+
+
+@pytest.fixture
+def counted(place: Place) -> Place:
+    place.store = open_object_store(place.settings.store_url)
+    publish_lines(place, make_lines("gate", frames=FRAMES))
+    return place
+
+
+@pytest.fixture
+def client(counted: Place) -> FlaskClient:
+    return counted.app().test_client()
+
+
+def right_counts() -> dict[str, dict[str, int]]:
+    """What is in each frame: one more car in every fourth frame than the model counts."""
+    truths = {}
+    for number, line in enumerate(make_lines("gate", frames=FRAMES)):
+        boxes = [one for one in line.detections if one.confidence >= 0.25]
+        cars = sum(one.label == "car" for one in boxes) + (number % 4 == 0)
+        truths[line.image_path] = {"car": cars, "bus": sum(one.label == "bus" for one in boxes)}
+    return truths
+
+
+def start(client: FlaskClient, **wanted: Any) -> dict[str, Any]:
+    answer = client.post("/api/v1/accuracy", json={"name": "gate", **wanted})
+    assert answer.status_code == 201, answer.text
+    return answer.get_json()
+
+
+def answer_all(client: FlaskClient, *, most: int = 1000) -> int:
+    """Answer as the desk does, until there is nothing left, and return how many answers that took."""
+    truths, given = right_counts(), 0
+    while given < most:
+        units = client.get("/api/v1/accuracy/gate/next?number=5").get_json()["units"]
+        if not units:
+            break
+        for unit in units[: most - given]:
+            sent = {
+                "unit": unit["unit"],
+                "turn": unit["turn"],
+                "counts": truths[unit["image_path"]],
+                "took_ms": 900,
+            }
+            kept = client.post("/api/v1/accuracy/gate/answers", json=sent)
+            assert kept.status_code == 200, kept.text
+            assert kept.get_json()["turn"] == unit["turn"]
+            given += 1
+    return given
+
+
+def command(capsys: pytest.CaptureFixture[str], place: Place, *args: str) -> tuple[int, str]:
+    code = main(["accuracy", *args, "--data-dir", str(place.settings.data_dir)])
+    out = capsys.readouterr()
+    return code, out.out + out.err
+
+
+def test_a_check_by_the_api_comes_to_an_interval_that_holds_the_truth(client: FlaskClient) -> None:
+    check = start(client)
+    assert (check["units"], check["labels"], check["model"]) == (FRAMES, ["bus", "car"], MODEL)
+    unit = client.get("/api/v1/accuracy/gate/next").get_json()["units"][0]
+    assert client.get(unit["image_url"]).status_code == 200
+    assert {box["label"] for box in unit["boxes"]} <= {"bus", "car"}
+    answer_all(client, most=120)
+    found = client.get("/api/v1/accuracy/gate").get_json()
+    assert found["stale"] == []
+    result = found["result"]
+    car = next(one for one in result["labels"] if one["label"] == "car")
+    truth = sum(one["car"] for one in right_counts().values())
+    assert car["state"] == "shown"
+    assert car["low"] <= truth <= car["high"]
+    assert car["low"] > car["model_total"], "a car in four frames is missed: a steady error"
+    assert car["has_steady_error"]
+    bus = next(one for one in result["labels"] if one["label"] == "bus")
+    assert (bus["state"], bus["low"]) == ("too_few", None), "few buses were seen"
+    assert result["agreement"]["pairs"] == result["agreement"]["equal"] > 5
+    assert result["zones"][0]["shrink"] >= result["zones"][-1]["shrink"]
+
+
+def test_the_history_of_an_estimate_ends_with_what_the_check_says_now(client: FlaskClient) -> None:
+    start(client)
+    answer_all(client, most=24)
+    assert client.get("/api/v1/accuracy/gate").get_json()["history"] == []
+    answer_all(client, most=80)
+    found = client.get("/api/v1/accuracy/gate").get_json()
+    history = [one for one in found["history"] if one["label"] == "car"]
+    now = found["result"]["labels"][1]
+    assert [history[-1][name] for name in ("total", "low", "high")] == [
+        now[name] for name in ("total", "low", "high")
+    ]
+    units = [one["units"] for one in history]
+    assert units == sorted(set(units)) and units[-1] == found["result"]["used"] and 2 <= len(units) <= 8
+    truth = sum(one["car"] for one in right_counts().values())
+    assert all(one["low"] <= truth <= one["high"] for one in history)
+    times = [one["answered_at_ms"] for one in history]
+    assert times == sorted(times) and times[-1] <= found["result"]["last_answer_ms"]
+
+
+def test_nothing_on_the_desk_says_a_total(client: FlaskClient) -> None:
+    start(client)
+    answer_all(client, most=40)
+    desk = client.get("/api/v1/accuracy/gate/next").get_json()
+    widths = {"wanted_width", "method", "half_widths"}
+    assert desk.keys() == {"units", "answered", "drawn", "labels", "is_reached", "metric", "place", *widths}
+    assert "total" not in json.dumps(desk)
+
+
+def test_a_check_goes_on_after_the_server_died(counted: Place) -> None:
+    first = counted.app().test_client()
+    start(first)
+    answer_all(first, most=23)
+    second = counted.app().test_client()
+    desk = second.get("/api/v1/accuracy/gate/next").get_json()
+    assert desk["answered"] >= 21
+    assert answer_all(second) > 90
+
+
+def test_a_census_says_the_truth_itself(client: FlaskClient) -> None:
+    start(client)
+    answer_all(client)
+    car = client.get("/api/v1/accuracy/gate").get_json()["result"]["labels"][1]
+    truth = sum(one["car"] for one in right_counts().values())
+    assert car["total"] == pytest.approx(truth)
+
+
+def test_two_desks_get_different_units_and_the_same_one_twice_is_a_double(client: FlaskClient) -> None:
+    start(client)
+    one, other = (
+        client.get(f"/api/v1/accuracy/gate/next?desk={desk}").get_json()["units"] for desk in ("a", "b")
+    )
+    assert not {unit["unit"] for unit in one} & {unit["unit"] for unit in other}
+    again = client.get("/api/v1/accuracy/gate/next?desk=a").get_json()["units"]
+    assert again == one
+
+
+def test_a_planned_size_gives_the_narrower_interval(client: FlaskClient) -> None:
+    start(client, planned_units=100)
+    answer_all(client)
+    result = client.get("/api/v1/accuracy/gate").get_json()["result"]
+    assert result["method"] == "fixed"
+    assert 100 <= result["used"] == result["answered"] < 110, "whole rounds"
+
+
+def test_stale_where_footage_came_into_the_range(client: FlaskClient, counted: Place) -> None:
+    start(client, to_ms=START_MS + 10**8)
+    publish_lines(counted, [*make_lines("gate", frames=FRAMES), *make_lines("yard", frames=40)])
+    assert client.get("/api/v1/accuracy/gate").get_json()["stale"] == [], "another source is none of it"
+    later = make_lines("gate", frames=FRAMES + 20, seed=1)
+    publish_lines(counted, later)
+    stale = client.get("/api/v1/accuracy/gate").get_json()["stale"]
+    assert len(stale) == 1 and "20 frames came" in stale[0]
+    assert client.get("/api/v1/accuracy/gate/certificate").status_code == 409
+
+
+def test_a_certificate_is_verified_by_the_store_and_not_after_any_change(
+    client: FlaskClient, counted: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start(client, to_ms=START_MS + 10**8)
+    answer_all(client, most=60)
+    body = client.get("/api/v1/accuracy/gate/certificate").data
+    file = tmp_path / "certificate.json"
+    file.write_bytes(body)
+    code, out = command(capsys, counted, "verify", str(file))
+    assert code == 0, out
+    assert "holds" in out
+    changed = json.loads(body)
+    changed["result"]["labels"][1]["model_total"] += 1
+    file.write_text(json.dumps(changed))
+    code, out = command(capsys, counted, "verify", str(file))
+    assert code != 0 and "changed after it was signed" in out
+    file.write_bytes(body)
+    publish_lines(counted, make_lines("gate", frames=FRAMES + 5))
+    code, out = command(capsys, counted, "verify", str(file))
+    assert code == 4 and "other frames or other counts" in out
+
+
+def test_a_certificate_signed_anew_over_chosen_frames_does_not_hold(
+    client: FlaskClient, counted: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever has a key of their own cannot pick the frames: the seed draws them."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from frametally_accuracy.certificates import read_certificate, sign
+
+    start(client)
+    answer_all(client, most=60)
+    own = read_certificate(client.get("/api/v1/accuracy/gate/certificate").data)
+    key = Ed25519PrivateKey.generate()
+    picked = msgspec.structs.replace(
+        own,
+        units=(*own.units[1:], own.units[0]),
+        public_key=key.public_key().public_bytes_raw().hex(),
+    )
+    file = tmp_path / "picked.json"
+    file.write_bytes(sign(picked, key))
+    code, out = command(capsys, counted, "verify", str(file))
+    assert code == 4 and "draws other units" in out
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "words"),
+    [
+        ({"later_field": 1}, 0, "holds"),
+        ({"units": [{"zone": 99}]}, 4, "draws other units"),
+    ],
+    ids=["of a later version", "out of range"],
+)
+def test_a_signed_file_is_checked_by_its_own_fields(
+    client: FlaskClient,
+    counted: Place,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    change: dict[str, Any],
+    code: int,
+    words: str,
+) -> None:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from frametally_accuracy.certificates import _signed
+
+    start(client)
+    answer_all(client, most=60)
+    fields = json.loads(client.get("/api/v1/accuracy/gate/certificate").data)
+    for name, value in change.items():
+        fields[name] = [fields[name][0] | value[0], *fields[name][1:]] if name == "units" else value
+    file = tmp_path / "certificate.json"
+    file.write_text(json.dumps(fields))
+    ended, out = command(capsys, counted, "verify", str(file))
+    assert ended == 2 and "changed after it was signed" in out
+    key = Ed25519PrivateKey.generate()
+    fields["public_key"] = key.public_key().public_bytes_raw().hex()
+    file.write_text(json.dumps(fields | {"signature": key.sign(_signed(fields)).hex()}))
+    ended, out = command(capsys, counted, "verify", str(file))
+    assert (ended, words in out) == (code, True), out
+
+
+def test_a_check_by_commands(counted: Place, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, out = command(capsys, counted, "start", "gate", "--source", "gate", "--seed", "7", "--json")
+    assert code == 0, out
+    code, before = command(capsys, counted, "next", "gate")
+    assert code == 0 and re.search(r"car: \d+ frames for ±10%", before)
+    code, out = command(capsys, counted, "show", "gate")
+    units = json.loads(out)["units"]
+    truths = right_counts()
+    sent = [{"unit": one["number"], "counts": truths[one["image_path"]]} for one in units[:100]]
+    file = tmp_path / "answers.json"
+    file.write_text(json.dumps(sent))
+    code, out = command(capsys, counted, "answer", "gate", str(file), "--person", "ann")
+    assert (code, out.strip()) == (0, "gate: 100 answers kept")
+    code, out = command(capsys, counted, "result", "gate", "--history")
+    assert code == 0 and "car, after 30 frames, 20" in out and re.search(r"car, after 9\d frames, 20", out)
+    code, out = command(capsys, counted, "result", "gate", "--certificate", str(tmp_path / "c.json"))
+    assert (
+        code == 0
+        and "after" not in out
+        and "car: model" in out
+        and "bus: model" in out
+        and "too few to say" in out
+    )
+    assert command(capsys, counted, "verify", str(tmp_path / "c.json"))[0] == 0
+    code, out = command(capsys, counted, "next", "gate")
+    assert code == 0 and "off the variance" in out
+    code, out = command(capsys, counted, "list")
+    assert code == 0 and "wanted width reached" in out
+    code, out = command(capsys, counted, "start", "again", "--source", "gate", "--seed", "7")
+    assert code == 0 and out.endswith(before), "how many units it takes is said before it begins"
+    code, out = command(capsys, counted, "show", "again")
+    assert [one["image_path"] for one in json.loads(out)["units"]] == [one["image_path"] for one in units]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        ({"from_ms": START_MS, "to_ms": START_MS}, "The range ends before it begins"),
+        ({"from_ms": 0, "to_ms": 1000}, "no counted frames"),
+        ({"sources": ["nowhere"]}, "There is no source 'nowhere'"),
+        ({"labels": ["cra"]}, "There is no label 'cra'; did you mean car?"),
+        ({"labels": [""]}, "There is no label ''"),
+        ({"model": "none-such"}, "There is no model 'none-such'"),
+        ({"wanted_width": 0}, "The wanted width"),
+        ({"planned_units": 3}, "A planned size is 30 to 400"),
+        ({"name": "a/b"}, "A name has"),
+    ],
+)
+def test_a_check_that_cannot_be_is_refused_with_one_message(
+    client: FlaskClient, wanted: dict[str, Any], words: str
+) -> None:
+    answer = client.post("/api/v1/accuracy", json=wanted)
+    assert answer.status_code == 400
+    assert words in answer.get_json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [
+        ({"unit": 0, "counts": {"dgo": 1}}, "'dgo' is not a label of this check; it has bus, car"),
+        ({"unit": 0, "counts": {"car": -1}}, "0 to 10,000 objects"),
+        ({"unit": 0}, "give either counts or boxes"),
+        ({"unit": 0, "boxes": [{"label": "car", "box": [9000, 0, 1, 1]}]}, "is not in the frame"),
+        ({"unit": 999, "counts": {}}, "has no unit 999"),
+    ],
+)
+def test_an_answer_that_cannot_be_is_refused_and_nothing_is_lost(
+    client: FlaskClient, sent: dict[str, Any], words: str
+) -> None:
+    start(client)
+    answer_all(client, most=5)
+    answer = client.post("/api/v1/accuracy/gate/answers", json=sent)
+    assert answer.status_code in (400, 404)
+    assert words in answer.get_json()["detail"]
+    assert client.get("/api/v1/accuracy/gate").get_json()["result"]["answered"] == 5
+
+
+def test_an_answer_that_is_corrected_is_no_double(client: FlaskClient) -> None:
+    start(client)
+    for cars in (1, 2):
+        client.post("/api/v1/accuracy/gate/answers", json={"unit": 0, "counts": {"car": cars}})
+    result = client.get("/api/v1/accuracy/gate").get_json()["result"]
+    assert (result["answered"], result["agreement"]["pairs"]) == (1, 0)
+
+
+def test_another_model_is_compared_on_the_same_frames(client: FlaskClient, counted: Place) -> None:
+    blind = [
+        msgspec.structs.replace(
+            line, model="blind", detections=[one for one in line.detections if one.label == "bus"]
+        )
+        for line in make_lines("gate", frames=FRAMES)
+    ]
+    start(client)
+    answer_all(client, most=110)
+    refused = client.get("/api/v1/accuracy/gate?against=blind")
+    assert refused.status_code == 400
+    assert "Nothing of model 'blind' is counted" in refused.get_json()["detail"]
+    put_segment(counted, "blind", blind)
+    coverage = msgspec.structs.replace(make_coverage(START_MS, FRAMES, source="gate"), model="blind")
+    counted.publish([], [coverage], interval_s=60, model="blind")
+    found = client.get("/api/v1/accuracy/gate?against=blind").get_json()
+    car = next(one for one in found["compared"] if one["label"] == "car")
+    assert car["better"] == "check"
+    assert 0 < car["low"] < car["difference"] < car["high"]
+    assert "The counts are of model blind now" in found["stale"][0]
+
+
+def put_segment(place: Place, model: str, lines: list[FrameDetections]) -> None:
+    place.store.put(
+        keys.segment_key(model, "log", "frames", 0, 0),
+        encode_segment(
+            model=model,
+            log_id="log",
+            topic="frames",
+            partition=0,
+            first_offset=0,
+            next_offset=len(lines),
+            frames=lines,
+            dead_letters=[],
+        ),
+    )
+
+
+def test_who_may_only_look_sees_checks_and_cannot_answer(
+    counted: Place, serving: Callable[[Flask], str]
+) -> None:
+    give_accounts(counted)
+    url = serving(counted.app())
+    with asking_as(url, "clara") as clara:
+        sent = {"Content_Type": "application/json"}
+        started = clara("POST", "/api/v1/accuracy", '{"name": "gate"}', **sent)
+        assert started.status == 201, started.body
+        assert clara("GET", "/api/v1/accuracy/gate/next").status == 200
+        answer = '{"unit": 0, "counts": {"car": 1}}'
+        assert clara("POST", "/api/v1/accuracy/gate/answers", answer, **sent).status == 200
+    with asking_as(url, "lukas") as lukas:
+        seen = json.loads(lukas("GET", "/api/v1/accuracy").body)
+        assert (seen["changes_allowed"], seen["checks"][0]["started_by"]) == (False, "clara")
+        assert json.loads(lukas("GET", "/api/v1/accuracy/gate").body)["result"]["persons"] == ["clara"]
+        assert lukas("GET", "/api/v1/accuracy/gate/next").status == 403
+        assert lukas("POST", "/api/v1/accuracy/gate/answers", answer, **sent).status == 403
+        assert lukas("POST", "/api/v1/accuracy", "{}", **sent).status == 403
+
+
+def test_two_people_share_a_sample_and_check_each_others_tenth_units(counted: Place) -> None:
+    book = AccuracyBook(counted.settings.catalogue_url)
+    footage = CheckFootage(counted.store, counted.ledger, counted.real_index, counted.settings)
+    counted.ledger.refresh(counted.store, NoProgress())
+    check = start_check(
+        book, footage, name="x", model="", sources=[], labels=[], from_ms=None, to_ms=None, most_units=60
+    )
+    units, desk = book.units(check.id), Desk()
+    for _ in range(12):
+        for person in ("ann", "ben"):
+            answers = book.answers(check.id)
+            (turn,) = desk.next(check, units, answers, person=person, desk=person, most=1)
+            book.answer(check, turn.unit.number, person=person, counts={"car": 1}, turn=turn.turn)
+    answers = book.answers(check.id)
+    first = {one.unit: one.person for one in answers if one.turn == 0}
+    doubles = [one for one in answers if one.turn]
+    assert [one.unit for one in doubles] == [9]
+    assert all(first[one.unit] != one.person for one in doubles)
+    assert len(first) == 23
+    book.close()
+
+
+def test_the_same_unit_from_two_people_loses_neither_answer(counted: Place) -> None:
+    book = AccuracyBook(counted.settings.catalogue_url)
+    counted.ledger.refresh(counted.store, NoProgress())
+    footage = CheckFootage(counted.store, counted.ledger, counted.real_index, counted.settings)
+    check = start_check(
+        book, footage, name="x", model="", sources=[], labels=[], from_ms=None, to_ms=None, most_units=60
+    )
+    for person, cars in (("ann", 1), ("ben", 2), ("ann", 3)):
+        book.answer(check, 0, person=person, counts={"car": cars})
+    kept = [(one.turn, one.person, one.counts["car"]) for one in book.answers(check.id)]
+    assert kept == [(0, "ann", 3), (1, "ben", 2)]
+    book.close()
+
+
+def test_a_backup_has_checks_with_their_answers(client: FlaskClient, counted: Place) -> None:
+    start(client)
+    answer_all(client, most=5)
+    kept = open_kept_books(counted.settings.catalogue_url)
+    with kept.rows() as rows:
+        tables = Counter(row.table for row in rows)
+    assert tables["frametally_accuracy_checks"] == 1
+    assert tables["frametally_accuracy_units"] == FRAMES
+    assert tables["frametally_accuracy_answers"] == 5

@@ -1,0 +1,286 @@
+"""The desk in Chromium: by keyboard alone, killed and resumed, by two people, and as far as rights go."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import pytest
+from tests.accounts.people import PASSWORD, give_accounts
+from tests.videos.killed_server import KilledServer
+from tests.web.conftest import Place
+from tests.web.counted_footage import START_MS, make_lines, publish_lines
+
+from frametally.opening import open_object_store
+from frametally_accounts.audit.book import AuditBook
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
+expect = playwright.expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+    from tests.web.conftest import Visit
+
+FRAMES = 120
+READY = "#accuracy-page[data-state=ready]"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+@pytest.fixture
+def filmed(place: Place) -> Place:
+    place.store = open_object_store(place.settings.store_url)
+    lines = make_lines("gate", frames=FRAMES)
+    publish_lines(place, lines)
+    plain = np.full((lines[0].height_px, lines[0].width_px, 3), 120, np.uint8)
+    jpeg = cv2.imencode(".jpg", plain)[1].tobytes()
+    for line in lines:
+        place.store.put(line.image_path, jpeg)
+    return place
+
+
+@pytest.fixture
+def right() -> dict[int, dict[str, int]]:
+    """What is in each frame, by its time: one more car in every fourth frame than the model counts."""
+    truths = {}
+    for number, line in enumerate(make_lines("gate", frames=FRAMES)):
+        labels = [one.label for one in line.detections if one.confidence >= 0.25]
+        truths[line.captured_at_ms] = {
+            "car": labels.count("car") + (number % 4 == 0),
+            "bus": labels.count("bus"),
+        }
+    return truths
+
+
+class Keyboard:
+    """Who works by keyboard alone, knows what is in each frame, and counts their keys."""
+
+    def __init__(self, page: Page, certificate: dict[str, Any], right: dict[int, dict[str, int]]) -> None:
+        self.page, self.keys = page, 0
+        self.right = {one["number"]: right[one["captured_at_ms"]] for one in certificate["units"]}
+
+    def press(self, key: str) -> None:
+        self.page.keyboard.press(key)
+        self.keys += 1
+
+    def check(self) -> str:
+        """Correct the frame that is shown, go on, and return which it was."""
+        name = str(self.page.locator("#stage[data-unit]").get_attribute("data-unit"))
+        for key, label in enumerate(("bus", "car"), 1):
+            shown = int(self.page.locator(f"output[data-label={label}]").inner_text())
+            for _ in range(self.right[int(name.split("/")[0])][label] - shown):
+                self.press(str(key))
+        self.press("Enter")
+        return name
+
+
+def start(window: Visit, **wanted: Any) -> str:
+    """Start a check by the form, by keyboard, and return its id."""
+    page = window.open("accuracy", READY)
+    page.locator("#start-name").focus()
+    page.keyboard.type(wanted.get("name", "gate"))
+    page.keyboard.press("Enter")
+    expect(page.locator("#start-plan")).to_contain_text("it will take about")
+    expect(page.locator("#begin")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("check="))
+    page.locator(READY).wait_for()
+    return str(re.search("check=([0-9a-f]+)", page.url)[1])
+
+
+def certificate_of(window: Visit, check: str) -> dict[str, Any]:
+    return window.context.request.get(f"{window.url}/api/v1/accuracy/{check}/certificate").json()
+
+
+def is_all_sent(page: Page) -> None:
+    """Wait until the server has every answer."""
+    expect(page.locator("#desk-view:not([data-waiting])")).to_be_visible()
+
+
+@pytest.mark.thorough
+def test_thirty_frames_by_keyboard_alone(
+    filmed: Place, visit: Callable[..., Visit], right: dict[int, dict[str, int]], axe: str
+) -> None:
+    window = visit(filmed)
+    check = start(window)
+    page = window.page
+    page.evaluate(
+        """() => {
+          window.isAskedBefore = [];
+          addEventListener("keydown", ({key}) => {
+            if (key !== "Enter") return;
+            const begin = performance.now();
+            const seen = () => {
+              const picture = document.querySelector("#stage img");
+              if (!picture?.complete || !picture.naturalWidth) requestAnimationFrame(seen);
+              else {
+                const [asked] = performance.getEntriesByName(picture.currentSrc);
+                window.isAskedBefore.push(asked.startTime < begin);
+              }
+            };
+            requestAnimationFrame(seen);
+          }, {capture: true});
+        }"""
+    )
+    assert "total" not in page.locator("#desk-view").inner_text().lower(), "nobody is led"
+    page.evaluate(axe)
+    for_all = page.evaluate("rules => axe.run({runOnly: rules})", RULES)
+    assert [one["id"] for one in for_all["violations"]] == []
+    by_key = Keyboard(page, certificate_of(window, check), right)
+    seen = [by_key.check() for _ in range(30)]
+    is_all_sent(page)
+    assert any(name.endswith("/1") for name in seen), "every tenth frame comes again"
+    assert by_key.keys <= 3 * 30, by_key.keys
+    given = certificate_of(window, check)["answers"]
+    assert len(given) == 30
+    assert all(one["counts"] == by_key.right[one["unit"]] for one in given)
+    flags = page.evaluate("window.isAskedBefore")
+    assert sum(flags) > len(flags) / 2, (
+        "pictures are asked for before the key; this test types faster than people"
+    )
+
+
+@pytest.mark.thorough
+def test_a_box_is_drawn_named_and_removed_and_a_frame_corrected_again(
+    filmed: Place, visit: Callable[..., Visit]
+) -> None:
+    window = visit(filmed)
+    check = start(window)
+    page = window.page
+    area = page.locator("#stage").bounding_box()
+    assert area is not None
+    bus = page.locator("output[data-label=bus]")
+    before = int(bus.inner_text())
+    x, y = area["x"] + area["width"] * 0.6, area["y"] + area["height"] * 0.6
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 60, y + 40, steps=3)
+    page.mouse.up()
+    assert int(bus.inner_text()) == before + 1
+    page.keyboard.press("2")
+    assert int(bus.inner_text()) == before, "the box that was drawn is a car now"
+    page.keyboard.press("x")
+    page.keyboard.press("1")
+    assert int(bus.inner_text()) == before + 1
+    page.keyboard.press("Enter")
+    is_all_sent(page)
+    page.keyboard.press("Backspace")
+    page.keyboard.press("x")
+    page.keyboard.press("Enter")
+    is_all_sent(page)
+    given = certificate_of(window, check)["answers"]
+    assert len(given) == 1, "one who corrects their own answer has one still"
+    assert given[0]["counts"]["bus"] == before
+    assert given[0]["boxes"] is not None
+
+
+@pytest.mark.thorough
+def test_a_check_goes_on_after_a_kill_of_server_and_browser(
+    filmed: Place, visit: Callable[..., Visit], right: dict[int, dict[str, int]]
+) -> None:
+    server = KilledServer(filmed.settings.data_dir)
+    try:
+        server.start()
+        window = visit(None, url=server.url)
+        check = start(window)
+        page = window.page
+        by_key = Keyboard(page, certificate_of(window, check), right)
+        seen = [by_key.check() for _ in range(8)]
+        is_all_sent(page)
+        server.kill()
+        seen.append(by_key.check())
+        expect(page.locator("#notice")).to_contain_text("wait in this browser")
+        state = window.context.storage_state()
+        window.context.close()
+        server.start()
+        again = visit(None, url=server.url, storage_state=state)
+        page = again.open(f"accuracy?check={check}&view=desk", READY)
+        is_all_sent(page)
+        assert len(certificate_of(again, check)["answers"]) == 9
+        by_key.page = page
+        seen += [by_key.check() for _ in range(3)]
+        is_all_sent(page)
+        given = certificate_of(again, check)["answers"]
+        assert sorted(f"{one['unit']}/{one['turn']}" for one in given) == sorted(seen)
+        for one in (window, again):
+            one.complaints.clear()  # the browser's own, of a server that is away
+    finally:
+        server.kill()
+
+
+@pytest.mark.thorough
+def test_two_people_share_a_sample_and_who_may_only_look_sees_it(
+    filmed: Place, visit: Callable[..., Visit], right: dict[int, dict[str, int]], serving: Callable[..., str]
+) -> None:
+    give_accounts(filmed)
+    url = serving(filmed.app())
+    clara, runa, lukas = (sign_in(visit(None, url=url), name) for name in ("clara", "runa", "lukas"))
+    check = start(clara)
+    runa.open(f"accuracy?check={check}&view=desk", READY)
+    people = [Keyboard(one.page, certificate_of(clara, check), right) for one in (clara, runa)]
+    seen = [one.check() for _ in range(14) for one in people]
+    for one in people:
+        is_all_sent(one.page)
+    assert len(set(seen)) == len(seen), "nobody gets a frame that the other has"
+    result = clara.open(f"accuracy?check={check}&view=result", READY)
+    expect(result.locator("#result-view")).to_contain_text("by clara, runa")
+    expect(result.locator("#agreement")).to_contain_text("came twice")
+    page = lukas.open("accuracy", READY)
+    expect(page.locator("#checks-table")).to_contain_text("gate")
+    expect(page.locator("#start-card")).to_be_hidden()
+    expect(page.locator("#look-only")).to_be_visible()
+    page = lukas.open(f"accuracy?check={check}&view=result", READY)
+    expect(page.locator("#labels")).to_contain_text("car")
+    page = lukas.open(f"accuracy?check={check}&view=desk", "#accuracy-page[data-state=failed]")
+    expect(page.locator("#notice")).to_contain_text("cannot be shown")
+    with closing(AuditBook(filmed.catalogue.url)) as book:
+        done = [(one.entry.who, one.entry.what) for one in book.changes(100)[0]]
+    assert done.count(("clara", "POST /api/accuracy")) == 1
+    assert done.count(("runa", "POST /api/accuracy/{}/answers")) == 14
+
+
+def sign_in(window: Visit, name: str) -> Visit:
+    page = window.page
+    page.goto(f"{window.url}/sign-in")
+    page.locator("#name").fill(name)
+    page.locator("#password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.locator("#dashboard").wait_for()
+    return window
+
+
+@pytest.mark.thorough
+def test_a_result_and_its_certificate_say_what_they_rest_on_and_stale_ones_say_so(
+    filmed: Place, visit: Callable[..., Visit], right: dict[int, dict[str, int]], axe: str
+) -> None:
+    window = visit(filmed)
+    wanted = {"name": "later", "to_ms": START_MS + 10**8}
+    later = window.context.request.post(f"{window.url}/api/v1/accuracy", data=wanted).json()["id"]
+    check = start(window)
+    by_key = Keyboard(window.page, certificate_of(window, check), right)
+    for _ in range(70):
+        by_key.check()
+    is_all_sent(window.page)
+    page = window.open(f"accuracy?check={check}&view=result", READY)
+    row = page.locator("#labels tbody tr", has_text="car")
+    expect(row).to_contain_text("±")
+    expect(row).to_contain_text("a steady error")
+    expect(page.locator("#labels tbody tr", has_text="bus")).to_contain_text("too few to say")
+    expect(page.locator("#result-view")).to_contain_text("anytime-valid")
+    page.locator("#to-certificate").click()
+    page.locator(READY).wait_for()
+    expect(page.locator(".certificate")).to_contain_text("frametally accuracy verify")
+    page.evaluate(axe)
+    assert page.evaluate("rules => axe.run({runOnly: rules})", RULES)["violations"] == []
+    with page.expect_download() as download:
+        page.locator("#download").click()
+    assert json.loads(download.value.path().read_text())["check"]["id"] == check
+    publish_lines(filmed, make_lines("gate", frames=FRAMES))
+    publish_lines(filmed, make_lines("gate", frames=FRAMES + 20))
+    page = window.open(f"accuracy?check={later}&view=result", READY)
+    expect(page.locator("#stale")).to_contain_text("This check is stale")
+    expect(page.locator("#to-certificate")).to_have_count(0)

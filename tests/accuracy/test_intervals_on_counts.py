@@ -1,0 +1,321 @@
+"""Intervals beside counts: in the API's answers and in files, only where a check covers them."""
+
+from __future__ import annotations
+
+import contextvars
+import csv
+import io
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any, cast
+
+import msgspec
+import pytest
+from flask.testing import FlaskClient
+from openpyxl import load_workbook
+from pyarrow import parquet
+from tests.accuracy.test_accuracy_checks import FRAMES, answer_all, right_counts, start
+from tests.fakes.records import make_coverage
+from tests.web.conftest import START_MS, Place
+from tests.web.counted_footage import make_lines, publish_lines
+from werkzeug.datastructures import MultiDict
+
+from frametally.books.count_settings import CountedWith
+from frametally.errors import Retryable
+from frametally.opening import open_object_store
+from frametally.ports.count_index import CountIndex
+from frametally_accuracy import charted
+from frametally_accuracy.book import AccuracyBook
+from frametally_web.access.seen_index import SeenIndex
+from frametally_web.access.visitors import Visitor, set_visitor
+from frametally_web.charts import answers, checks
+from frametally_web.charts.counts import count
+from frametally_web.charts.media_times import MediaTimes
+from frametally_web.requests.query import read_chart
+
+Checked = Callable[..., str]
+QUESTION = "interval=60&label=car&metric=detections"
+
+
+@pytest.fixture
+def counted(place: Place) -> Place:
+    place.store = open_object_store(place.settings.store_url)
+    publish_lines(place, make_lines("gate", frames=FRAMES))
+    return place
+
+
+@pytest.fixture
+def client(counted: Place) -> FlaskClient:
+    return counted.app().test_client()
+
+
+def counts(client: FlaskClient, query: str = QUESTION) -> dict[str, Any]:
+    answer = client.get(f"/api/v1/counts?{query}")
+    assert answer.status_code == 200, answer.text
+    return answer.get_json()
+
+
+@pytest.fixture
+def checked(client: FlaskClient, counted: Place) -> Checked:
+    """Answers the first units of a check, each with what is in the frame, and returns the check's id."""
+
+    def check(*, most: int = 100, **wanted: Any) -> str:
+        found: str = start(client, **wanted)["id"]
+        with closing(AccuracyBook(counted.settings.catalogue_url)) as book:
+            check = book.find_check(found)
+            for unit in book.units(found)[:most]:
+                of_unit = {label: sum(box.label == label for box in unit.boxes) for label in check.labels}
+                of_unit["car"] += unit.captured_at_ms // 5000 % 4 == 0  # as `right_counts` has it
+                book.answer(check, unit.number, person="anna", counts=of_unit)
+        return found
+
+    return check
+
+
+def truths(bar_ms: int) -> dict[int, int]:
+    """Cars by the start of the bar."""
+    frames = [one["car"] for one in right_counts().values()]
+    found: dict[int, int] = {}
+    for number, cars in enumerate(frames):
+        at_ms = START_MS + number * 5000
+        found[at_ms - at_ms % bar_ms] = found.get(at_ms - at_ms % bar_ms, 0) + cars
+    return found
+
+
+def test_bars_and_totals_have_an_interval_beside_the_raw_count(client: FlaskClient, checked: Checked) -> None:
+    raw = counts(client)
+    check = checked()
+    found = counts(client)
+    assert [one["detections"] for one in found["buckets"]] == [one["detections"] for one in raw["buckets"]]
+    truth = truths(60_000)
+    held = [one["low"] <= truth[one["start_ms"]] <= one["high"] for one in found["buckets"]]
+    assert sum(held) >= 9 and len(held) == 10
+    assert {one["check"] for one in found["buckets"]} == {check}
+    (total,) = found["totals"]
+    assert total["low"] <= sum(truth.values()) <= total["high"]
+    assert total["estimate"] > total["detections"], "the model misses a car in every fourth frame"
+    (reference,) = found["checks"]
+    assert reference["id"] == check and reference["units"] >= 90
+    assert (reference["confidence"], reference["method"], reference["stale"]) == (0.95, "at_will", [])
+    accuracy = client.get("/api/v1/accuracy/gate").get_json()["result"]["labels"][1]
+    assert (total["low"], total["high"]) == pytest.approx((accuracy["low"], accuracy["high"]), abs=0.01)
+
+
+def test_all_labels_together_have_one_where_the_check_has_all_of_them(
+    client: FlaskClient, checked: Checked
+) -> None:
+    checked()
+    summary = client.get("/api/v1/summary?interval=60").get_json()
+    truth = sum(one["car"] + one["bus"] for one in right_counts().values())
+    assert summary["total"]["low"] <= truth <= summary["total"]["high"]
+    assert len(summary["checks"]) == 1
+
+
+def test_of_a_check_of_one_label_others_have_none(client: FlaskClient, checked: Checked) -> None:
+    checked(labels=["car"])
+    found = counts(client, "interval=60&metric=detections")
+    assert {one["label"] for one in found["buckets"] if "check" in one} == {"car"}
+    assert "low" not in client.get("/api/v1/summary?interval=60").get_json()["total"]
+
+
+def test_without_an_answered_check_answers_keep_their_bytes(client: FlaskClient, counted: Place) -> None:
+    before = [client.get(f"/api/v1/{route}?{QUESTION}").data for route in ("counts", "summary")]
+    files = [client.get(f"/api/v1/export?{QUESTION}&format={one}").data for one in ("csv", "xlsx", "parquet")]
+    start(client)
+    assert [client.get(f"/api/v1/{route}?{QUESTION}").data for route in ("counts", "summary")] == before
+    after = [client.get(f"/api/v1/export?{QUESTION}&format={one}").data for one in ("csv", "xlsx", "parquet")]
+    assert after == files
+    assert b"checks" not in before[0] and b'"low"' not in before[0]
+
+
+def test_without_the_plugin_answers_are_the_same_bytes(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = [client.get(f"/api/v1/{route}?{QUESTION}").data for route in ("counts", "summary", "export")]
+    monkeypatch.setattr(checks, "hooks", lambda _: ())
+    again = [client.get(f"/api/v1/{route}?{QUESTION}&").data for route in ("counts", "summary", "export")]
+    assert again == before
+
+
+def test_an_answer_is_made_anew_once_a_check_says_more(client: FlaskClient) -> None:
+    start(client)
+    answer_all(client, most=70)
+    first = client.get(f"/api/v1/counts?{QUESTION}")
+    answer_all(client, most=40)
+    second = client.get(f"/api/v1/counts?{QUESTION}", headers={"If-None-Match": first.headers["ETag"]})
+    assert second.status_code == 200
+    assert second.headers["Frametally-Counts-Version"] != first.headers["Frametally-Counts-Version"]
+    assert second.get_json()["checks"][0]["units"] > first.get_json()["checks"][0]["units"]
+
+
+def test_bars_beyond_the_checked_range_have_none(
+    client: FlaskClient, checked: Checked, counted: Place
+) -> None:
+    middle_ms = START_MS + 5 * 60_000
+    checked(to_ms=middle_ms)
+    found = counts(client)
+    assert {one["start_ms"] < middle_ms for one in found["buckets"] if "low" in one} == {True}
+    assert [one["start_ms"] for one in found["buckets"] if "low" not in one] == [
+        middle_ms + minute * 60_000 for minute in range(5)
+    ]
+    assert "low" not in found["totals"][0]
+    part = counts(client, f"{QUESTION}&to={middle_ms}")
+    assert "low" in part["totals"][0]
+
+
+def test_a_bar_with_other_footage_in_it_has_none(client: FlaskClient, checked: Checked) -> None:
+    checked(to_ms=START_MS + 5 * 60_000 + 30_000)
+    found = counts(client)
+    with_interval = [one["start_ms"] for one in found["buckets"] if "low" in one]
+    assert with_interval == [START_MS + minute * 60_000 for minute in range(5)]
+
+
+def test_of_chosen_hours_only_what_was_answered_in_them_counts(
+    client: FlaskClient, checked: Checked, counted: Place
+) -> None:
+    """What people saw in other hours is not below the true number of these."""
+    lines = make_lines("gate", frames=FRAMES, step_ms=60_000)
+    publish_lines(counted, lines)
+    checked()
+    part = counts(client, "interval=86400&label=car&metric=detections&hours=08:00-09:00")
+    (hour,) = part["buckets"]
+    truth = hour["detections"] + 60  # one more car in each frame of that hour
+    assert hour["low"] <= truth <= hour["high"] < truth + 60
+    early = client.get("/api/v1/summary?interval=86400&label=car&hours=08:00-09:00").get_json()["total"]
+    assert (early["low"], early["high"]) == (hour["low"], hour["high"])
+
+
+def test_other_sources_have_none_unless_they_are_apart(
+    client: FlaskClient, checked: Checked, counted: Place
+) -> None:
+    checked(sources=["gate"])
+    publish_lines(counted, [*make_lines("gate", frames=FRAMES), *make_lines("yard", frames=FRAMES, seed=2)])
+    together = counts(client)
+    assert "checks" not in together and all("low" not in one for one in together["buckets"])
+    apart = counts(client, f"{QUESTION}&by=source")
+    assert {one["source"] for one in apart["buckets"] if "low" in one} == {"gate"}
+
+
+def test_a_stale_check_is_named_and_not_applied(
+    client: FlaskClient, checked: Checked, counted: Place
+) -> None:
+    checked(to_ms=START_MS + 10**8)
+    publish_lines(counted, make_lines("gate", frames=FRAMES + 20))
+    found = counts(client)
+    (reference,) = found["checks"]
+    assert reference["stale"] == [
+        "The footage or its counts changed since the check began (20 frames came); start a new check."
+    ]
+    assert all("low" not in one for one in (*found["buckets"], *found["totals"]))
+    assert "low" not in client.get(f"/api/v1/export?{QUESTION}").text.splitlines()[0]
+
+
+def test_counts_by_other_settings_are_none_of_a_check(
+    client: FlaskClient, checked: Checked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked()
+    others = [CountedWith("another", None)]
+    monkeypatch.setattr("frametally_accuracy.staleness.SettingsByDay.between", lambda *_: others)
+    assert counts(client)["checks"][0]["stale"] == ["The settings of counting changed since the check began."]
+
+
+def test_counts_of_another_model_are_none_of_a_check(
+    client: FlaskClient, checked: Checked, counted: Place
+) -> None:
+    checked()
+    counted.publish(
+        [],
+        [make_coverage(interval_start_ms=START_MS, model="other", source="gate")],
+        interval_s=60,
+        model="other",
+    )
+    found = counts(client, f"{QUESTION}&model=other")
+    assert found["checks"][0]["stale"] == ["The counts are of model other; the check is of m."]
+    assert "low" in counts(client, f"{QUESTION}&model=m")["buckets"][0], "of its own model it still holds"
+
+
+def test_files_have_columns_where_a_check_applies(client: FlaskClient, checked: Checked) -> None:
+    plain = list(
+        csv.DictReader(io.StringIO(client.get(f"/api/v1/export?{QUESTION}").data.decode("utf-8-sig")))
+    )
+    checked()
+    answered = counts(client)
+    rows = list(
+        csv.DictReader(io.StringIO(client.get(f"/api/v1/export?{QUESTION}").data.decode("utf-8-sig")))
+    )
+    assert [{name: row[name] for name in plain[0]} for row in rows] == plain
+    for row, bucket in zip(rows, answered["buckets"], strict=True):
+        assert [float(row[name]) for name in ("low", "high", "estimate")] == [
+            bucket[name] for name in ("low", "high", "estimate")
+        ]
+        assert row["check"] == "gate"
+    table = parquet.read_table(io.BytesIO(client.get(f"/api/v1/export?{QUESTION}&format=parquet").data))
+    assert table.column("high").to_pylist() == [bucket["high"] for bucket in answered["buckets"]]
+    book = load_workbook(io.BytesIO(client.get(f"/api/v1/export?{QUESTION}&format=xlsx").data))
+    head = [cell.value for cell in book["Counts"][1]]
+    assert "low" in head and any("gate: 95% intervals" in str(row[1].value) for row in book["About"].rows)
+    compared = client.get(f"/api/v1/export?{QUESTION}&compare=previous&format=json").get_json()
+    assert compared["rows"][0]["low"] == answered["buckets"][0]["low"]
+
+
+@pytest.mark.parametrize("seen", [("gate",), ("yard",)])
+def test_who_does_not_see_all_sources_of_a_check_sees_nothing_of_it(
+    checked: Checked, counted: Place, seen: tuple[str, ...]
+) -> None:
+    publish_lines(counted, [*make_lines("gate", frames=FRAMES), *make_lines("yard", frames=1)])
+    checked()
+
+    def ask() -> answers.Counts:
+        set_visitor(Visitor(role="look", sources=seen))
+        query = read_chart(MultiDict([("interval", "60")]), counted.settings)
+        index = cast(CountIndex, SeenIndex(counted.real_index))
+        return count(index, counted.settings, MediaTimes(None), query, most_rows=1000)
+
+    found = contextvars.copy_context().run(ask)
+    assert found.coverage and found.checks is msgspec.UNSET
+
+
+def test_a_signed_chart_on_another_site_names_no_person(checked: Checked, counted: Place) -> None:
+    checked()
+
+    def persons() -> list[str]:
+        query = read_chart(MultiDict([("interval", "60")]), counted.settings)
+        found = count(counted.real_index, counted.settings, MediaTimes(None), query, most_rows=1000)
+        return [person for one in found.checks or () for person in one.persons]
+
+    def embedded() -> list[str]:
+        set_visitor(Visitor(role="look", shown_on=("https://example.org",)))
+        return persons()
+
+    assert persons() == ["anna"]
+    assert contextvars.copy_context().run(embedded) == []
+
+
+def test_openapi_describes_intervals(client: FlaskClient) -> None:
+    schemas = client.get("/api/v1/openapi.json").get_json()["components"]["schemas"]
+    bucket = schemas["CountBucket"]
+    for name in ("low", "high", "estimate", "check"):
+        assert bucket["properties"][name]["description"]
+        assert name not in bucket["required"]
+    assert "checks" in schemas["Counts"]["properties"] and "checks" not in schemas["Counts"]["required"]
+
+
+def test_a_book_that_cannot_be_read_leaves_charts_whole(
+    client: FlaskClient, checked: Checked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = client.get(f"/api/v1/counts?{QUESTION}").data
+
+    def away(*_: object) -> AccuracyBook:
+        raise Retryable("the database is away")
+
+    monkeypatch.setattr(charted, "AccuracyBook", away)
+    checked()
+    assert client.get(f"/api/v1/counts?{QUESTION}&").data == before
+
+
+def test_a_chart_makes_no_book_of_checks(client: FlaskClient, counted: Place) -> None:
+    counts(client)
+    with closing(sqlite3.connect(counted.settings.data_dir / "catalogue.sqlite")) as raw:
+        names = {name for (name,) in raw.execute("SELECT name FROM sqlite_master")}
+    assert not {name for name in names if name.startswith("frametally_accuracy")}

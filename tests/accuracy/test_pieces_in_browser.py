@@ -1,0 +1,172 @@
+"""The desk for pieces of footage in Chromium: by keyboard alone, and resumed; and the intervals on pages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.traffic import junction
+from tests.web.conftest import Place
+
+from frametally.opening import open_object_store
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
+expect = playwright.expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+    from tests.web.conftest import Visit
+
+READY = "#accuracy-page[data-state=ready]"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+@pytest.fixture
+def filmed(place: Place) -> Place:
+    place.store = open_object_store(place.settings.store_url)
+    junction.film(place)
+    junction.draw(place)
+    return place
+
+
+def start_by_keyboard(window: Visit, metric: str) -> str:
+    """Start a check by the form without a mouse, and return its id."""
+    page = window.open("accuracy", READY)
+    page.locator("#start-name").focus()
+    page.keyboard.type(metric)
+    page.keyboard.press("Tab")
+    page.keyboard.type(metric.capitalize())
+    page.locator("#start-name").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#begin")).to_be_focused(timeout=30_000)
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("check="))
+    page.locator(READY).wait_for()
+    return str(re.search("check=([0-9a-f]+)", page.url)[1])
+
+
+def certificate_of(window: Visit, check: str) -> dict[str, Any]:
+    return window.context.request.get(f"{window.url}/api/v1/accuracy/{check}/certificate").json()
+
+
+def answer_piece(page: Page, taps: int) -> str:
+    """Watch the piece that is shown, tap, and keep it; return which it was."""
+    name = str(page.locator("#stage[data-unit]").get_attribute("data-unit"))
+    page.locator("#stage:not([data-before])").wait_for()
+    for _ in range(taps + 1):
+        page.keyboard.press("1")
+    page.keyboard.press("x")
+    page.locator("#stage[data-seen]").wait_for(timeout=60_000)
+    page.keyboard.press("Enter")
+    expect(page.locator("#desk-view:not([data-waiting])")).to_be_visible()
+    return name
+
+
+@pytest.mark.thorough
+def test_pieces_by_keyboard_alone_and_again_after_leaving(
+    filmed: Place, visit: Callable[..., Visit], axe: str
+) -> None:
+    window = visit(filmed)
+    check = start_by_keyboard(window, "crossings")
+    page = window.page
+    expect(page.locator("#desk-labels button").first).to_contain_text("bus forward")
+    expect(page.locator("#what-counts")).to_contain_text("over the line east")
+    expect(page.locator(".piece-clock")).to_contain_text("Before the piece")
+    page.keyboard.press("1")
+    expect(page.locator(".stage .added")).to_have_text("The piece has not begun yet.")
+    page.keyboard.press(" ")
+    expect(page.locator("#act-play")).to_contain_text("Play")
+    page.evaluate(axe)
+    for_all = page.evaluate("rules => axe.run({runOnly: rules})", RULES)
+    assert [one["id"] for one in for_all["violations"]] == []
+    page.keyboard.press("Enter")
+    expect(page.locator(".stage .added")).to_have_text("Play the piece to its end first.")
+    expect(page.locator("#act-next")).to_be_disabled()
+    for _ in range(2):
+        page.keyboard.press("s")
+    expect(page.locator("#act-speed")).to_contain_text("Speed 4")
+    page.keyboard.press(" ")
+    names = [answer_piece(page, taps) for taps in (2, 0)]
+    page.locator("#stage:not([data-before])").wait_for()
+    page.keyboard.press("2")
+    page = window.open(f"accuracy?check={check}&view=desk", READY)
+    for _ in range(2):
+        page.keyboard.press("s")
+    names.append(answer_piece(page, 1))
+    given = certificate_of(window, check)["answers"]
+    assert sorted(f"{one['unit']}/{one['turn']}" for one in given) == sorted(names)
+    units = {one["number"]: one for one in certificate_of(window, check)["units"]}
+    taps = {f"{one['unit']}/{one['turn']}": one["taps"] for one in given}
+    assert [len(taps[name]) for name in names] == [2, 0, 1]
+    for one in given:
+        unit = units[one["unit"]]
+        assert all(unit["captured_at_ms"] <= tap["at_ms"] < unit["to_ms"] for tap in one["taps"])
+    assert "total" not in page.locator("#desk-view").inner_text().lower(), "nobody is led"
+    page = window.open(f"accuracy?check={check}&view=result", READY)
+    expect(page.locator("#labels")).to_contain_text("bus forward")
+    expect(page.locator("#result-view")).to_contain_text("3 of 16 pieces checked")
+
+
+def answer_by_api(window: Visit, name: str, **wanted: Any) -> None:
+    """Answer all pieces: three of the last label in every second one, and nothing else."""
+    api = f"{window.url}/api/v1/accuracy"
+    check = window.context.request.post(api, data={"name": name, **wanted}).json()
+    for number in range(check["drawn"]):
+        counts = {check["labels"][-1]: 3 * (number % 2)}
+        sent = window.context.request.post(f"{api}/{name}/answers", data={"unit": number, "counts": counts})
+        assert sent.status == 200, sent.text()
+
+
+@pytest.mark.thorough
+def test_intervals_of_visits_and_crossings_are_where_the_numbers_are(
+    filmed: Place, visit: Callable[..., Visit], axe: str
+) -> None:
+    window = visit(filmed)
+    answer_by_api(window, "seen", metric="visits")
+    answer_by_api(window, "driven", metric="crossings", line="west", sources=["gate"])
+    page = window.open("?metric=objects&interval=60", "#dashboard[data-state=ready][aria-busy=false]")
+    expect(page.locator("#checks")).to_contain_text("95 % interval, checked on")
+    expect(page.locator("#checks")).to_contain_text("16 pieces of footage, model m")
+    expect(page.locator("#dashboard")).to_contain_text(
+        re.compile(r"unique objects, estimate \d+ \(\d+ to \d+\)")
+    )
+    tab = page.locator("button", has_text="Mean per frame").first
+    expect(tab).not_to_contain_text(" to ")  # that number was not checked
+    page = window.open("lines?source=gate", "#lines-page[data-state=ready]")
+    page.locator("#crossings-of button", has_text="west").click()
+    expect(page.locator("#crossings-checks")).to_contain_text("16 pieces of footage, model m")
+    row = page.locator("#crossings-table tbody tr", has_text="west").filter(has_text="car")
+    expect(row.locator("td").nth(2)).to_contain_text(re.compile(r"\(\d+ to \d+\)"))
+    expect(page.locator("#crossings-legend")).to_contain_text(re.compile(r"backward\d+ \(\d+ to \d+\)"))
+    other = page.locator("#crossings-table tbody tr", has_text="east").filter(has_text="car")
+    expect(other).not_to_contain_text("(")
+    page = window.open("traffic?source=gate", "#traffic-page[data-state=ready]")
+    expect(page.locator("#checked tbody tr")).to_have_count(1)
+    expect(page.locator("#checked tbody")).to_contain_text(re.compile(r"west\s*out\s*\d+\s*\d+\s*\d+ to \d+"))
+    page.evaluate(axe)
+    assert page.evaluate("rules => axe.run({runOnly: rules})", RULES)["violations"] == []
+
+
+@pytest.mark.thorough
+def test_a_piece_whose_footage_is_gone_says_so_and_takes_no_answer(
+    filmed: Place, visit: Callable[..., Visit]
+) -> None:
+    window = visit(filmed)
+    check = start_by_keyboard(window, "visits")
+    page = window.page
+    page.route(
+        "**/next?*",
+        lambda route: route.fulfill(
+            json={
+                **(answer := route.fetch().json()),
+                "units": [{**one, "frames": []} for one in answer["units"]],
+            }
+        ),
+    )
+    page = window.open(f"accuracy?check={check}&view=desk", READY)
+    expect(page.locator("#stage")).to_contain_text("no longer in the store")
+    expect(page.locator("#act-next")).to_be_disabled()
+    page.keyboard.press("Enter")
+    assert certificate_of(window, check)["answers"] == []

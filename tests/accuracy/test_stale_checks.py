@@ -1,0 +1,262 @@
+"""When a check is stale, what that costs to see, and what becomes of units whose frames changed meanwhile."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from flask.testing import FlaskClient
+from tests.accuracy.test_accuracy_checks import FRAMES, answer_all, command, start
+from tests.examples import first_quick
+from tests.web.conftest import START_MS, Place
+from tests.web.counted_footage import MODEL, make_lines, publish_lines
+
+from frametally import keys
+from frametally.errors import Retryable
+from frametally.opening import open_object_store
+from frametally.records import FrameDetections
+from frametally_accuracy.certificates import _signed
+
+WIDE_RANGE = {"from_ms": START_MS - 10**8, "to_ms": START_MS + 10**8}
+"""Longer than the footage: nothing of it leaves the range."""
+
+Lines = list[FrameDetections]
+
+
+@pytest.fixture
+def counted(place: Place) -> Place:
+    place.store = open_object_store(place.settings.store_url)
+    publish_lines(place, make_lines("gate", frames=FRAMES))
+    return place
+
+
+@pytest.fixture
+def client(counted: Place) -> FlaskClient:
+    return counted.app().test_client()
+
+
+def stale_of(client: FlaskClient) -> list[str]:
+    answer = client.get("/api/v1/accuracy/gate")
+    assert answer.status_code == 200, answer.text
+    stale: list[str] = answer.get_json()["stale"]
+    return stale
+
+
+def test_what_a_check_says_now_reads_no_frame_and_no_ledger(
+    client: FlaskClient, counted: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(client)
+
+    def away(*_: object, **__: object) -> None:
+        raise Retryable("nobody may ask for this")
+
+    monkeypatch.setattr(type(counted.store), "get_range", away)
+    monkeypatch.setattr(type(counted.ledger), "refresh", away)
+    assert stale_of(client) == []
+    counted.index.asked.clear()
+    assert stale_of(client) == []
+    assert "histogram" not in counted.index.asked, "nothing was published since"
+
+
+def moved(lines: Lines) -> Lines:
+    """The same frames ten minutes later, as `frametally retime` makes them."""
+    return make_lines("gate", frames=FRAMES, start_ms=START_MS + 600_000)
+
+
+def without(lines: Lines) -> Lines:
+    return lines[:-30]
+
+
+def more(_: Lines) -> Lines:
+    return make_lines("gate", frames=FRAMES + 20)
+
+
+def other_boxes(lines: Lines) -> Lines:
+    """As another detection of the same frames has them: two frames have each other's boxes."""
+    first = next(place for place, line in enumerate(lines) if len(line.detections) == 1)
+    last = next(place for place in range(len(lines) - 1, 0, -1) if len(lines[place].detections) == 3)
+    swapped = [*lines]
+    for one, other in ((first, last), (last, first)):
+        swapped[one] = msgspec.structs.replace(lines[one], detections=lines[other].detections)
+    return swapped
+
+
+@pytest.mark.parametrize(
+    "case",
+    first_quick(
+        [
+            (moved, "boxes changed"),
+            (without, "30 frames are gone"),
+            (more, "20 frames came"),
+            (other_boxes, "boxes changed"),
+        ]
+    ),
+)
+def test_stale_wherever_frames_came_went_or_moved_on_page_chart_desk_and_certificate(
+    client: FlaskClient, counted: Place, case: tuple[Callable[[Lines], Lines], str]
+) -> None:
+    change, words = case
+    start(client, **WIDE_RANGE)
+    answer_all(client, most=40)
+    answered = client.get("/api/v1/accuracy/gate").get_json()["result"]["answered"]
+    lines = make_lines("gate", frames=FRAMES)
+    erase(counted)
+    publish_lines(counted, change(lines))
+    assert [words in one for one in stale_of(client)] == [True]
+    chart = client.get("/api/v1/counts?interval=60&label=car&metric=detections").get_json()
+    assert words in chart["checks"][0]["stale"][0]
+    assert "low" not in chart["totals"][0]
+    for route in ("next", "certificate"):
+        refused = client.get(f"/api/v1/accuracy/gate/{route}")
+        assert (refused.status_code, words in refused.get_json()["detail"]) == (409, True)
+    kept = client.post("/api/v1/accuracy/gate/answers", json={"unit": FRAMES - 1, "counts": {"car": 1}})
+    assert kept.status_code == 200, "an answer on its way is not lost"
+    erase(counted)
+    publish_lines(counted, lines)
+    assert stale_of(client) == [], "the counts are those of the check again"
+    assert client.get("/api/v1/accuracy/gate").get_json()["result"]["answered"] == answered + 1
+
+
+def erase(place: Place) -> None:
+    """Remove all segments, and what is counted of them."""
+    for one in [*place.store.list("segments")]:
+        place.store.delete(one.key)
+    for run in place.real_index.current_runs():
+        place.real_index.remove(run)
+
+
+def test_a_unit_whose_picture_was_deleted_is_named_and_what_was_answered_stays(
+    client: FlaskClient, counted: Place
+) -> None:
+    start(client)
+    answer_all(client, most=5)
+    unit = client.get("/api/v1/accuracy/gate/next").get_json()["units"][0]
+    counted.store.delete(unit["image_path"])
+    refused = client.get("/api/v1/accuracy/gate/next")
+    assert refused.status_code == 409
+    assert refused.get_json()["detail"] == (
+        f"Frame {unit['unit']} of this check, {unit['image_path']}, is no longer in the store."
+    )
+    assert "Start a new check" in refused.get_json()["remedy"]
+    assert client.get("/api/v1/accuracy/gate").get_json()["result"]["answered"] == 5
+
+
+def test_no_check_begins_over_frames_that_are_not_counted_yet(client: FlaskClient, counted: Place) -> None:
+    lines = make_lines("gate", frames=FRAMES)
+    counted.store.put(
+        keys.segment_key(MODEL, "log", "frames", 0, 10_000),
+        segment_of(make_lines("gate", frames=FRAMES + 9)[FRAMES:]),
+    )
+    refused = client.post("/api/v1/accuracy", json={"to_ms": START_MS + 10**8})
+    assert refused.status_code == 400
+    assert "Some frames of this range are not counted yet" in refused.get_json()["detail"]
+    assert client.get("/api/v1/accuracy").get_json()["checks"] == []
+    assert start(client)["units"] == len(lines), "without an end it ends with what is counted"
+
+
+def segment_of(lines: Lines) -> bytes:
+    from frametally.segments.contents import encode_segment
+
+    return encode_segment(
+        model=MODEL,
+        log_id="log",
+        topic="frames",
+        partition=0,
+        first_offset=10_000,
+        next_offset=10_000 + len(lines),
+        frames=lines,
+        dead_letters=[],
+    )
+
+
+def test_where_nothing_is_counted_one_message_says_what_to_do(place: Place) -> None:
+    refused = place.app().test_client().post("/api/v1/accuracy", json={})
+    assert refused.status_code == 400
+    assert refused.get_json()["detail"].startswith("Nothing is counted yet; run `frametally aggregate`")
+
+
+def test_no_name_of_a_check_is_another_ones_id(client: FlaskClient) -> None:
+    first = start(client)
+    for name in (first["id"], "gate", " gate "):
+        refused = client.post("/api/v1/accuracy", json={"name": name})
+        assert refused.status_code == 400
+        assert f"of the name or id {name.strip()!r} already" in refused.get_json()["detail"]
+    assert client.get(f"/api/v1/accuracy/{first['id']}").get_json()["check"]["name"] == "gate"
+
+
+def test_a_time_that_cannot_be_is_refused_and_the_servers_clock_dates_answers(
+    client: FlaskClient, counted: Place
+) -> None:
+    """A checker's clock may be years off: no time of theirs is kept but how long a frame took."""
+    started = start(client)["started_at_ms"]
+    refused = client.post(
+        "/api/v1/accuracy/gate/answers", json={"unit": 0, "counts": {"car": 1}, "took_ms": -86_400_000}
+    )
+    assert refused.status_code == 400 and "took_ms" in refused.get_json()["detail"]
+    dated = client.post(
+        "/api/v1/accuracy/gate/answers", json={"unit": 0, "counts": {"car": 1}, "answered_at_ms": 1}
+    )
+    assert dated.status_code == 400 and "answered_at_ms" in dated.get_json()["detail"]
+    answer_all(client, most=1)
+    result = client.get("/api/v1/accuracy/gate").get_json()["result"]
+    assert result["answered"] == 1
+    assert started <= result["first_answer_ms"] < started + 3_600_000
+
+
+def resigned(fields: dict[str, Any]) -> bytes:
+    """A certificate that somebody with a key of their own has changed and signed again."""
+    key = Ed25519PrivateKey.generate()
+    fields["public_key"] = key.public_key().public_bytes_raw().hex()
+    return json.dumps(fields | {"signature": key.sign(_signed(fields)).hex()}).encode()
+
+
+def in_check(**changes: Any) -> Callable[[dict[str, Any]], bytes]:
+    return lambda fields: resigned(fields | {"check": fields["check"] | changes})
+
+
+@pytest.mark.parametrize(
+    "case",
+    first_quick(
+        [
+            (in_check(zone_units=[12] * 9 + [900]), 4, "other frames or other counts"),
+            (in_check(units=10**6), 4, "999880 frames are gone"),
+            (in_check(zone_units=[]), 4, "other frames or other counts"),
+            (in_check(labels=[]), 4, "the answers give another result"),
+            (in_check(population_sha256="0" * 64), 4, "other frames or other counts"),
+            (in_check(seed="mine"), 4, "draws other units"),
+            (in_check(from_ms=2**62, to_ms=2**62 + 1), 4, "no counted frames"),
+            (in_check(sources=["../../etc"]), 4, "no counted frames"),
+            (in_check(model=""), 4, "nothing of model '' is counted"),
+            (lambda fields: resigned(fields | {"units": []}), 4, "draws other units"),
+            (lambda fields: resigned(fields | {"answers": []}), 4, "the answers give another result"),
+            (lambda fields: json.dumps(fields | {"signature": "no hex"}).encode(), 2, "was changed after"),
+            (lambda fields: json.dumps(fields | {"public_key": ""}).encode(), 2, "was changed after"),
+            (lambda fields: json.dumps(fields | {"form": "other/9"}).encode(), 2, "the file is 'other/9'"),
+            (lambda fields: json.dumps(fields).encode()[:-9], 2, "is no certificate"),
+            (lambda _: b"[" * 100_000, 2, "is no certificate"),
+            (lambda _: b'{"form": "\xff"}', 2, "is no certificate"),
+            (lambda _: b"", 2, "is no certificate"),
+        ]
+    ),
+)
+def test_a_tampered_certificate_does_not_hold_and_is_one_message(
+    client: FlaskClient,
+    counted: Place,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    case: tuple[Callable[[dict[str, Any]], bytes], int, str],
+) -> None:
+    tamper, code, words = case
+    start(client)
+    answer_all(client, most=35)
+    fields = json.loads(client.get("/api/v1/accuracy/gate/certificate").data)
+    file = tmp_path / "certificate.json"
+    file.write_bytes(tamper(fields))
+    ended, out = command(capsys, counted, "verify", str(file))
+    assert (ended, words in out) == (code, True), out
+    assert len(out.strip().splitlines()) == 1

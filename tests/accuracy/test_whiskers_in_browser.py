@@ -1,0 +1,160 @@
+"""Whiskers in Chromium: on bars and lines, beside the counts, on paper, and none of a stale check."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.accuracy.test_accuracy_checks import FRAMES, right_counts
+from tests.web.conftest import Place
+from tests.web.counted_footage import START_MS, make_lines, publish_lines
+
+from frametally.opening import open_object_store
+from frametally.process.reports import NoProgress
+from frametally_accuracy.book import AccuracyBook
+from frametally_accuracy.population import CheckFootage
+from frametally_accuracy.starting import start_check
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
+expect = playwright.expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+    from tests.web.conftest import Visit
+
+pytestmark = pytest.mark.thorough
+
+MINUTES = 10
+QUESTION = "?interval=60&metric=detections&label=car"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+@pytest.fixture
+def checked(place: Place) -> Place:
+    """Ten minutes of one camera, with a check that anna has answered in 100 of 120 frames."""
+    place.store = open_object_store(place.settings.store_url)
+    publish_lines(place, make_lines("gate", frames=FRAMES))
+    place.ledger.refresh(place.store, NoProgress())
+    footage = CheckFootage(place.store, place.ledger, place.real_index, place.settings)
+    truth = right_counts()
+    with closing(AccuracyBook(place.settings.catalogue_url)) as book:
+        check = start_check(
+            book,
+            footage,
+            name="gate-may",
+            model="",
+            sources=(),
+            labels=("car",),
+            from_ms=None,
+            to_ms=START_MS + 10**8,
+            most_units=100,
+        )
+        for unit in book.units(check.id):
+            counts = {"car": truth[unit.image_path]["car"]}
+            book.answer(check, unit.number, person="anna", counts=counts)
+    return place
+
+
+def intervals(page: Page) -> list[dict[str, float] | None]:
+    """What the chart draws of the first series."""
+    found: list[dict[str, float] | None] = page.evaluate(
+        "document.getElementById('chart').timeChart.drawn()[0].intervals"
+    )
+    return found
+
+
+def is_dark_above_the_bar(page: Page) -> bool:
+    """Whether the whisker of the first bar is drawn between the bar's top and the interval's end."""
+    red = page.evaluate(
+        """() => {
+          const canvas = document.getElementById("chart");
+          const {layout, view} = canvas.timeChart;
+          const [one] = canvas.timeChart.drawn();
+          const middle = layout.x((view.rows[0].start + view.rows[0].end) / 2);
+          const y = (layout.y(one.values[0]) + layout.y(one.intervals[0].high)) / 2;
+          const ratio = canvas.width / layout.width;
+          const pen = document.createElement("canvas").getContext("2d");
+          pen.drawImage(canvas, Math.floor(middle * ratio) - 1, Math.floor(y * ratio), 3, 1, 0, 0, 3, 1);
+          const {data} = pen.getImageData(0, 0, 3, 1);
+          return Math.min(...[0, 4, 8].map((at) => (data[at + 3] > 200 ? data[at] : 255)));
+        }"""
+    )
+    return bool(red < 120)
+
+
+def test_bars_lines_and_words_have_the_interval_beside_the_raw_count(
+    checked: Place, visit: Callable[..., Visit], axe: str
+) -> None:
+    window = visit(checked)
+    asked: dict[str, Any] = window.context.request.get(f"{window.url}/api/v1/counts{QUESTION}").json()
+    page = window.open(QUESTION)
+    buckets = asked["buckets"]
+    assert [one and one["high"] for one in intervals(page)] == [one["high"] for one in buckets]
+    assert window.chart_values()["car"] == [one["detections"] for one in buckets], "the raw count stays"
+    assert is_dark_above_the_bar(page)
+    (total,) = asked["totals"]
+    words = f"{total['detections']} ({round(total['low'])} to {round(total['high'])})"
+    expect(page.locator(".key", has_text="car").locator(".count")).to_have_text(words)
+    expect(window.headline).to_contain_text(f"estimate {round(total['estimate'])} (")
+    expect(page.locator("#checks")).to_have_text(
+        re.compile(r"^95 % interval, checked by anna on \d+ \w+ \d{4}, 100 frames, model m$")
+    )
+    expect(page.locator(".key", has_text="interval")).to_be_visible()
+    first = buckets[0]
+    estimate = f"{first['detections']}, estimate {round(first['estimate'])} ({first['low']:.0f} to"
+    assert estimate in window.tooltip(0, MINUTES)
+    page.evaluate(axe)
+    assert page.evaluate("rules => axe.run({runOnly: rules})", RULES)["violations"] == []
+    page.locator("#view-table").click()
+    cell = page.locator("#table-area tbody tr").first.locator("td").first
+    expect(cell).to_have_text(f"{first['detections']} ({first['low']:.0f} to {first['high']:.0f})")
+    assert cell.evaluate("(one) => one.scrollWidth <= one.clientWidth"), "nothing is cut off"
+    assert page.evaluate("rules => axe.run({runOnly: rules})", RULES)["violations"] == []
+    page.locator("#view-lines").click()
+    assert is_dark_above_the_bar(page)
+    window.choose_more("metric", "mean_per_frame")
+    window.settled()
+    frames = asked["coverage"][0]["frames"]
+    assert intervals(page)[0] == pytest.approx(
+        {name: first[name] / frames for name in ("low", "high", "estimate")}
+    )
+    window.choose_more("metric", "peak")
+    window.settled()
+    assert set(map(str, intervals(page))) == {"None"}
+    expect(page.locator("#checks")).to_be_hidden()
+
+
+def test_on_a_phone_in_the_dark_and_on_paper_they_are_there_too(
+    checked: Place, visit: Callable[..., Visit], axe: str
+) -> None:
+    window = visit(checked, viewport={"width": 390, "height": 844}, color_scheme="dark")
+    page = window.open(QUESTION)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.evaluate(axe)
+    assert page.evaluate("rules => axe.run({runOnly: rules})", RULES)["violations"] == []
+    page.emulate_media(media="print", color_scheme="light")
+    page.set_viewport_size({"width": 703, "height": 1031})
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    expect(page.locator("#checks")).to_be_visible()
+    assert is_dark_above_the_bar(page)
+
+
+def test_a_stale_check_is_shown_as_stale_and_bars_that_it_does_not_cover_have_no_whisker(
+    checked: Place, visit: Callable[..., Visit], axe: str
+) -> None:
+    publish_lines(checked, [*make_lines("gate", frames=FRAMES), *make_lines("yard", frames=FRAMES, seed=2)])
+    window = visit(checked)
+    page = window.open(f"{QUESTION}&source=yard")
+    assert set(map(str, intervals(page))) == {"None"}
+    expect(page.locator("#checks")).to_be_hidden()
+    expect(page.locator(".key", has_text="interval")).to_have_count(0)
+    publish_lines(checked, make_lines("gate", frames=FRAMES + 20))
+    page = window.open(f"{QUESTION}&source=gate")
+    expect(page.locator("#checks")).to_contain_text("The accuracy check “gate-may” is stale")
+    expect(page.locator("#checks")).to_contain_text("start a new check")
+    assert set(map(str, intervals(page))) == {"None"}
+    page.evaluate(axe)
+    assert page.evaluate("rules => axe.run({runOnly: rules})", RULES)["violations"] == []

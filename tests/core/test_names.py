@@ -1,0 +1,131 @@
+"""Names say what they hold; where some are left that say nothing, they become fewer.
+
+`python tests/core/test_names.py FOLDER` lists those of a folder.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+
+SAY_NOTHING = re.compile(
+    r"_*(?:another|asked|at|both|each|found|given|gone|got|here|held|kept|known|made|meant|mine|named|noted|of|one"
+    r"|others|ours|said|seen|sent|shown|some|taken|theirs|there|told|wanted|what|which|who|whom|whose)_*",
+    re.IGNORECASE,
+)
+"""Pronouns, adverbs and participles: write the noun of what they hold (`segment`, `matches`), or a verb."""
+
+AT_MOST = {
+    ".ci": 2,
+    "accounts": 16,
+    "accuracy": 37,
+    "alerts": 18,
+    "cli": 70,
+    "cloud-services": 18,
+    "consumer": 30,
+    "core": 21,
+    "docs": 15,
+    "elasticsearch": 11,
+    "gold": 8,
+    "hadoop": 31,
+    "live": 41,
+    "models": 16,
+    "producer": 40,
+    "simple_frontend": 42,
+    "traffic": 23,
+    "videos": 38,
+}
+"""How many a folder may still have, at most; it falls, and a folder that is not here has none."""
+
+
+def names_in(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Return the line and name of each function, parameter, variable and attribute that a module sets."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield node.lineno, name
+            case ast.arg(arg=name):
+                yield node.lineno, name
+            case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
+                yield node.lineno, name
+            case (
+                ast.ExceptHandler(name=str(name))
+                | ast.MatchAs(name=str(name))
+                | ast.MatchStar(name=str(name))
+            ):
+                yield node.lineno, name
+
+
+def empty_names_in(source: str) -> list[tuple[int, str]]:
+    """Return those names of a module that say nothing, with their lines."""
+    names = names_in(ast.parse(source))
+    return sorted({(line, name) for line, name in names if SAY_NOTHING.fullmatch(name)})
+
+
+@cache
+def files_by_folder() -> dict[str, list[str]]:
+    """Return the Python files of git by top-level folder, without tests and benchmarks."""
+    listed = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True)
+    folders: dict[str, list[str]] = {}
+    for file in listed.stdout.splitlines():
+        folders.setdefault(file.partition("/")[0], []).append(file)
+    return {folder: files for folder, files in folders.items() if folder not in ("benchmarks", "tests")}
+
+
+def empty_names_of(files: list[str]) -> list[str]:
+    """Return a line for each such name of some files."""
+    return [
+        f"{file}:{line}: {name}"
+        for file in files
+        for line, name in empty_names_in((ROOT / file).read_text(encoding="utf-8"))
+    ]
+
+
+@pytest.mark.parametrize("folder", sorted(files_by_folder()))
+def test_names_say_what_they_hold(folder: str) -> None:
+    names = empty_names_of(files_by_folder()[folder])
+    assert len(names) <= AT_MOST.get(folder, 0), "\n".join(names)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "found = []",
+        "def f(told): ...",
+        "def asked(): ...",
+        "[one for one in rows]",
+        "self._kept = {}",
+        "key = lambda at: at",
+        "with open_file() as given: ...",
+    ],
+)
+def test_a_name_that_says_nothing_is_seen(line: str) -> None:
+    assert empty_names_in(line)
+
+
+@pytest.mark.parametrize(
+    "line", ["segment = found", "book.at(1)", "f(one=1)", "kept_lines = label_counts = 0"]
+)
+def test_a_name_that_a_module_only_uses_is_not_its_own(line: str) -> None:
+    assert not empty_names_in(line)
+
+
+if __name__ == "__main__":
+    for folder, files in files_by_folder().items():
+        lines = empty_names_of(files)
+        if folder in sys.argv[1:]:
+            print("\n".join(lines))
+        elif not sys.argv[1:] and lines:
+            print(f'"{folder}": {len(lines)},')

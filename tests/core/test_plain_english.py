@@ -1,0 +1,165 @@
+"""Texts for people avoid phrases that plain English does not have; where some are left, they become fewer.
+
+`python tests/core/test_plain_english.py FOLDER` lists those of a folder.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+
+INSTEAD = {
+    r"\b(?:is|are|was|were|be|been|being) (?:told|said)\b": "show, report, notify, send, print",
+    r"\bwhosoever\b|\bwhoever\b|\bof whom\b": "name the actor: you, an administrator, anyone who",
+    r"\bsomebody\b": "someone; better: the actor",
+    r"\banew\b": "again",
+    r"\bwherein\b|\bthereby\b|\bhence\b": "where, so",
+    r"\bgoes? without\b|\bhas it that\b|\b(?:is|are) (?:asked for|looked at|drawn over)\b": "the usual verb",
+    r"(?<!there )\b(?:is|are|was|were) (?-i:none)\b(?! of\b)": "is not a ...",
+    r"(?<!there )\b(?:is|are|was|were) no (?!(?:longer|more|better|worse|less|later)\b|\d)": "is not a ...",
+    r"\bthat there (?:is|are)(?=[.,;:)])": "existing, all",
+    r"\b(?:stands|stand) (?:in|on|at|below|beside|by)\b": "is in, is shown in",
+    r"\b(?:is|are|be|was) let (?:in|go|be|do|through)\b": "is allowed, can",
+    r"\bbut for\b|\bas ever\b": "except, as usual",
+    r"\bwhat (?:goes|lies|stands|waits|stays)\b": "name the thing",
+    r"(?:^|[.!?] )(?:What|Who) (?:cannot|must|may|has|have)\b(?![^.]*\?)": "name the actor first",
+}
+PHRASES = [(re.compile(phrase, re.IGNORECASE), instead) for phrase, instead in INSTEAD.items()]
+
+AT_MOST = {
+    "accounts": 3,
+    "accuracy": 7,
+    "alerts": 3,
+    "cli": 2,
+    "live": 2,
+    "simple_frontend": 78,
+    "traffic": 9,
+    "videos": 38,
+}
+"""How many a folder may still have, at most; it falls, and a folder that is not here has none."""
+
+FOLDERS = (
+    *(
+        "accounts",
+        "accuracy",
+        "alerts",
+        "cli",
+        "cloud-services",
+        "consumer",
+        "core",
+        "docs",
+        "elasticsearch",
+        "gold",
+    ),
+    *("hadoop", "live", "models", "producer", "simple_frontend", "traffic", "videos"),
+)
+PAGES = ("CHANGELOG.md", "CONTRIBUTING.md", "README.md", "SECURITY.md")
+ELSEWHERE = re.compile(r"/vendor/|/built/|^docs/api-reference/|^docs/settings\.md$")
+SCRIPT_TEXT = re.compile(r'"((?:[^"\\\n]|\\.)*)"|`((?:[^`\\]|\\.)*)`')
+TAG = re.compile(r"\{%.*?%\}|<!--.*?-->|<[^>]*>", re.DOTALL)
+CODE = re.compile(r"```.*?```|`[^`\n]*`|\]\([^)]*\)", re.DOTALL)
+
+
+@cache
+def files() -> list[str]:
+    """Return the files of git that may have texts for people."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return [
+        name
+        for name in listed.stdout.splitlines()
+        if name.endswith((".md", ".html", ".js", ".py", "languages/en.json")) and not ELSEWHERE.search(name)
+    ]
+
+
+def texts_of(name: str) -> Iterator[str]:
+    """Return the texts of a file that people read: a page's, a template's, a program's strings."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    if name.endswith(".md"):
+        if name == "CHANGELOG.md":
+            text = text.partition("\n## 0.2.0")[0]
+        yield CODE.sub("", text)
+    elif name.endswith(".html"):
+        yield TAG.sub("", text)
+    elif name.endswith(".json"):
+        yield from (TAG.sub("", one) for one in json.loads(text).values())
+    elif name.endswith(".js"):
+        yield from (
+            text for match in SCRIPT_TEXT.finditer(text) if " " in (text := match[1] or match[2] or "")
+        )
+    else:
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value:
+                yield node.value
+
+
+def phrases_of(name: str) -> Iterator[tuple[str, str, str]]:
+    """Return each such phrase of a file, with the text around it and what to write instead."""
+    for text in texts_of(name):
+        line = " ".join(text.split())
+        for phrase, instead in PHRASES:
+            for match in phrase.finditer(line):
+                yield match[0], line[max(0, match.start() - 40) : match.end() + 40], instead
+
+
+def phrases_in(folder: str) -> list[str]:
+    """Return all of a folder."""
+    names = [name for name in files() if name == folder or name.startswith(f"{folder}/")]
+    return [
+        f"{name}: {phrase!r} in '{around}': {instead}"
+        for name in names
+        for phrase, around, instead in phrases_of(name)
+    ]
+
+
+@pytest.mark.parametrize("folder", [*FOLDERS, *PAGES])
+def test_texts_are_in_plain_english(folder: str) -> None:
+    phrases = phrases_in(folder)
+    assert len(phrases) <= AT_MOST.get(folder, 0), "\n".join(phrases)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The change is told to viewers",
+        "Whoever comes",
+        "this is no video",
+        "the line that is none",
+        "What cannot be read stays. Next",
+        "counted anew",
+    ],
+)
+def test_a_phrase_is_seen(text: str) -> None:
+    assert any(phrase.search(text) for phrase, _ in PHRASES)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "there is no footage",
+        "A name is no longer used",
+        "What is a run?",
+        "None of these is open",
+        "there are none",
+    ],
+)
+def test_plain_english_is_not_a_phrase(text: str) -> None:
+    assert not any(phrase.search(text) for phrase, _ in PHRASES)
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or [*FOLDERS, *PAGES]:
+        listed = phrases_in(name)
+        print("\n".join(listed) if sys.argv[1:] else f'"{name}": {len(listed)},')

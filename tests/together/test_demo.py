@@ -1,0 +1,63 @@
+"""After `frametally demo` every page has something: the clip is a video that plays, and lines are crossed."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.commands import run_frametally
+
+from frametally.opening import open_count_index, open_object_store
+from frametally.ports.count_index import CountQuery
+from frametally.rules.places import FLOWS
+from frametally_traffic.drawings.revisions import read_drawing
+from frametally_videos.catalogue.catalogue_rows import VideoQuestion
+from frametally_videos.opening import open_video_catalogue
+
+
+def shown(folder: Path) -> dict[str, Any]:
+    """Return what the pages show of the demo."""
+    with (
+        closing(open_video_catalogue(f"sqlite:///{folder}/catalogue.sqlite")) as catalogue,
+        closing(open_object_store(f"file://{folder}/store")) as store,
+        closing(open_count_index(f"sqlite:///{folder}/index.sqlite")) as index,
+    ):
+        rows = catalogue.videos(VideoQuestion()).rows
+        [series] = index.series()
+        flows = CountQuery(f"{series.model}~{FLOWS}", series.base_interval_s, by_source=True)
+        places = index.histogram(flows).buckets
+        return {
+            "videos": [
+                (row.record.id, row.record.source_name, row.state, row.books.labels["car"]) for row in rows
+            ],
+            "made": sorted(made.kind for row in rows for made in row.artifacts),
+            "jobs": sorted((job.kind, job.state) for row in rows for job in catalogue.jobs(row.record.id)),
+            "drawn": [shape.name for shape in read_drawing(store, "traffic").shapes],
+            "crossings": sum(one.detections for one in places if "/line/near/" in (one.source or "")),
+        }
+
+
+@pytest.mark.thorough
+def test_the_demo_leaves_a_video_and_crossed_lines_and_a_second_one_changes_nothing(
+    traffic_clip: Path, model_files: object, tmp_path: Path
+) -> None:
+    folder = tmp_path / "demo"
+    folder.mkdir()
+    shutil.copy(traffic_clip, folder)
+    first = run_frametally("demo", "--no-serve", "--data-dir", folder, cwd=tmp_path)
+    assert first.code == 0, first.err
+    there = shown(folder)
+    [(_, source, state, cars)] = there["videos"]
+    assert (source, state) == ("Traffic", "ready")
+    assert cars > 100
+    assert {"poster", "playable"} <= set(there["made"])
+    assert {state for _, state in there["jobs"]} == {"done"}
+    assert there["crossings"] == 10  # as a person counts them
+    assert there["drawn"] == ["far", "near", "left lane"]
+
+    again = run_frametally("demo", "--no-serve", "--data-dir", folder, cwd=tmp_path)
+    assert again.code == 0, again.err
+    assert shown(folder) == there

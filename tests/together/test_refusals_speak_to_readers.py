@@ -1,0 +1,89 @@
+"""An answer speaks to the one who reads it: a viewer reads whom to ask, and no name of a setting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from flask import Flask
+from tests.accounts.people import asking_as, give_accounts
+from tests.together.test_access_api import asked
+from tests.web.conftest import Place
+from tests.web.counted_footage import put_footage
+
+from frametally.errors import Misconfigured
+from frametally_web.access.readers import for_reader
+from frametally_web.access.visitors import ANYBODY, Visitor, set_administrators, set_visitor
+from frametally_web.api.endpoints import RIGHTS
+
+SETTING = "set FRAMETALLY_DATA_DIR to a folder"
+
+
+@pytest.fixture
+def url(place: Place, serving: Callable[[Flask], str]) -> Iterator[str]:
+    put_footage(place)
+    give_accounts(place)
+    yield serving(place.app(web_uploads=True))
+    assert place.access is not None
+    place.access.close()
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (
+            "It takes more than 2 h; cut it, or raise FRAMETALLY_JOB_MAX_H.",
+            "It takes more than 2 h; cut it; ask",
+        ),
+        (
+            'It requires a password: set FRAMETALLY_LIVE_LOGINS={"gate": "<user>"}',
+            "It requires a password; ask",
+        ),
+        ("512 MB are free (FRAMETALLY_MIN_FREE_DISK_MB): make room", "512 MB are free; ask"),
+        ("Set FRAMETALLY_ALERT_KEY, and start again.", "Ask"),
+        ("The index is away.", "The index is away."),
+    ],
+)
+def test_of_advice_to_set_something_a_viewer_reads_whom_to_ask(line: str, told: str) -> None:
+    try:
+        set_administrators(lambda: ["runa"])
+        set_visitor(Visitor("lukas", "look"))
+        asks = " an administrator (runa)." if told.endswith("sk") else ""
+        assert for_reader(line) == f"{told}{asks}"
+        set_visitor(ANYBODY)
+        assert for_reader(line) == line
+    finally:
+        set_administrators(list)
+        set_visitor(ANYBODY)
+
+
+def test_a_fault_of_a_server_names_its_setting_to_administrators_alone(place: Place, url: str) -> None:
+    place.index.error = Misconfigured(f"the index cannot be opened: {SETTING}")
+    with asking_as(url, "lukas") as ask:
+        answer = ask("GET", "/api/v1/counts")
+        assert answer.status == 503
+        assert b"The index cannot be opened" in answer.body or b"the index cannot be opened" in answer.body
+        assert b"an administrator (runa)" in answer.body
+        assert b"FRAMETALLY_" not in answer.body
+    with asking_as(url, "runa") as ask:
+        assert SETTING.encode() in ask("GET", "/api/v1/counts").body
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", ["lukas", "clara"])
+def test_no_answer_names_a_setting_to_who_may_not_set_it_and_each_refusal_names_an_administrator(
+    place: Place, url: str, name: str
+) -> None:
+    with asking_as(url, name) as ask:
+        for is_away in (False, True):
+            if is_away:
+                place.index.error = Misconfigured(f"the index cannot be opened: {SETTING}")
+            for route, right in RIGHTS.by_route.items():
+                method, path = asked(route)
+                if right == "open" or method in ("WS", "OPTIONS", "HEAD") or path == "/api/events":
+                    continue
+                for accepts in ("application/json", "text/html"):
+                    answer = ask(method, path, Accept=accepts)
+                    assert b"FRAMETALLY_" not in answer.body, route
+                    if answer.status == 403:
+                        assert b"an administrator (runa)" in answer.body, (route, answer.body)

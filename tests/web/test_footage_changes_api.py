@@ -1,0 +1,184 @@
+"""Footage is forgotten, retimed and renamed by the API: what that would do first, then in a thread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from flask.testing import FlaskClient
+from tests.web.counted_footage import START_MS, put_footage
+
+from frametally.media import mending
+from frametally.media.finding import media_of_source
+from frametally.media.manifests import list_manifests
+from frametally.records import MediaManifest, encode
+from frametally_web.app import parts_of
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Place
+
+DAY_MS = 86_400_000
+
+
+@pytest.fixture
+def client(place: Place) -> Iterator[FlaskClient]:
+    put_footage(place)
+    yield place.app().test_client()
+
+
+def ask(client: FlaskClient, step: str, what: str, *, source: str = "gate", **wanted: Any) -> Any:
+    answer = client.post(f"/api/v1/footage/{step}", json={"what": what, "source": source, **wanted})
+    assert answer.status_code == (202 if step == "changes" else 200), answer.text
+    return answer.json
+
+
+def ended(client: FlaskClient) -> Any:
+    for _ in range(600):
+        last = client.get("/api/v1/changes").json["last"]
+        if last["state"] != "running":
+            return last
+        time.sleep(0.05)
+    raise AssertionError("the change does not end")
+
+
+def media(place: Place) -> dict[str, MediaManifest]:
+    return {one.source: one for one in list_manifests(place.store)}
+
+
+def test_the_footage_of_a_source_is_listed(client: FlaskClient) -> None:
+    found = client.get("/api/v1/footage?source=Gate").json
+    assert (found["source"], found["name"], found["frames"], found["from_ms"]) == (
+        "gate",
+        "Gate",
+        12,
+        START_MS,
+    )
+    assert [one["name"] for one in found["recordings"]] == ["Gate.mp4"]
+    absent = client.get("/api/v1/footage?source=roof")
+    assert absent.status_code == 404
+    assert "There are: gate, yard" in absent.json["remedy"]
+
+
+def test_forgetting_says_what_each_day_loses_before_anything_is_forgotten(
+    place: Place, client: FlaskClient
+) -> None:
+    before = media(place)
+    plan = ask(client, "plan", "forget", from_ms=START_MS + 30_000)
+    [day] = plan["days"]
+    assert (day["name"], day["day"], day["frames_before"], day["frames_after"]) == (
+        "Gate",
+        "2024-05-01",
+        12,
+        6,
+    )
+    assert day["detections_before"] > day["detections_after"] > 0
+    assert plan["lines"] == [
+        "6 detected frames of 1 recording will no longer count.",
+        "The pictures stay stored. To undo it, produce the footage again.",
+    ]
+    assert media(place) == before
+    assert ask(client, "changes", "forget")["state"] == "running"
+    last = ended(client)
+    assert (last["state"], last["target"]) == ("done", "Gate")
+    assert last["changed"] == {"source": "gate", "from_ms": START_MS // DAY_MS * DAY_MS} | {
+        "to_ms": START_MS // DAY_MS * DAY_MS + DAY_MS
+    }
+    assert media(place).keys() == {"yard"}
+    assert client.get("/api/v1/changes").json["unfinished"] == []
+
+
+def test_a_corrected_time_moves_the_days_and_announces_the_frames_again(
+    place: Place, client: FlaskClient
+) -> None:
+    later = START_MS + DAY_MS + 3_600_000
+    plan = ask(client, "plan", "retime", start_ms=later, timezone="Europe/Berlin")
+    assert [(day["day"], day["frames_before"], day["frames_after"]) for day in plan["days"]] == [
+        ("2024-05-01", 12, 0),
+        ("2024-05-02", 0, 12),
+    ]
+    assert plan["lines"][0] == (
+        "1 recording with 12 frames will be 1 day 1 hour later; "
+        "the first frame is of 2024-05-02 11:00:00 CEST."
+    )
+    ask(client, "changes", "retime", start_ms=later, medium=media(place)["gate"].sha256[:12])
+    assert ended(client)["lines"][0] == "12 frames announced again."
+    assert media(place)["gate"].start_ms == later
+    assert sum(place.log.end_offsets("frames").values()) == 12
+    assert ask(client, "plan", "retime", start_ms=later)["frames"] == 0
+
+
+def test_a_renamed_source_joins_the_one_that_has_the_name(place: Place, client: FlaskClient) -> None:
+    plan = ask(client, "plan", "rename", name="Yard")
+    assert "“Yard” has footage already: both become one source." in plan["lines"]
+    ask(client, "changes", "rename", name="Roof")
+    assert ended(client)["state"] == "done"
+    assert {(one.source, one.source_name) for one in media(place).values()} == {
+        ("roof", "Roof"),
+        ("yard", "Yard"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("wanted", "status", "words"),
+    [
+        ({"what": "forget", "source": "roof"}, 404, "No medium of source 'roof' has been produced."),
+        ({"what": "forget", "source": "gate", "to_ms": 0}, 400, "No footage in this range of time"),
+        ({"what": "rename", "source": "gate", "name": "  "}, 400, "The source needs a name"),
+        ({"what": "retime", "source": "gate"}, 400, "The time of the first frame is missing"),
+        ({"what": "retime", "source": "gate", "start_ms": 10**18}, 400, "not a valid change of footage"),
+        (
+            {"what": "forget", "source": "gate", "medium": "0" * 12},
+            404,
+            "has been forgotten, or never existed",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_sentence_and_changes_nothing(
+    place: Place, client: FlaskClient, wanted: dict[str, Any], status: int, words: str
+) -> None:
+    before = media(place)
+    for step in ("plan", "changes"):
+        answer = client.post(f"/api/v1/footage/{step}", json=wanted)
+        assert answer.status_code == status, answer.text
+        assert words in answer.json["detail"]
+    assert media(place) == before
+
+
+def test_a_dashboard_that_changes_nothing_refuses_and_resumes_nothing(
+    place: Place, client: FlaskClient
+) -> None:
+    closed = place.app(web_uploads=False)
+    for path in ("footage/plan", "footage/changes", "changes/finish"):
+        answer = closed.test_client().post(f"/api/v1/{path}", json={"what": "forget", "source": "gate"})
+        assert answer.status_code == 403, answer.text
+    note_change(place)
+    parts_of(closed).resume()
+    assert parts_of(closed).desk.last is None
+
+
+def note_change(place: Place) -> None:
+    """As a server leaves it that was killed when it had begun."""
+    gate = media_of_source(place.store, "gate")
+    change = mending.plan_retiming(gate, "Gate", start_ms=START_MS + DAY_MS, delete=False)
+    place.store.put(change.key, encode(change))
+
+
+def test_a_change_that_a_kill_cut_goes_on_when_the_server_starts_again(
+    place: Place, client: FlaskClient
+) -> None:
+    note_change(place)
+    assert client.get("/api/v1/changes").json["unfinished"] == ["retime of Gate"]
+    app = place.app()
+    parts_of(app).resume()
+    assert ended(app.test_client())["lines"] == ["12 frames announced again.", "Finished: retime of Gate."]
+    assert media(place)["gate"].start_ms == START_MS + DAY_MS
+    assert client.get("/api/v1/changes").json["unfinished"] == []
+
+
+def test_what_was_interrupted_is_finished_on_demand(place: Place, client: FlaskClient) -> None:
+    note_change(place)
+    assert client.post("/api/v1/changes/finish").status_code == 202
+    assert ended(client)["what"] == "finish"
+    assert media(place)["gate"].start_ms == START_MS + DAY_MS

@@ -1,0 +1,60 @@
+"""From a bar to the runs that made it: each shows the right reason, and the frames that came or went."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.web.recounted import three_changes
+
+pytestmark = pytest.mark.thorough
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
+expect = playwright.expect
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Place, Visit
+
+
+def test_late_footage_a_forgotten_range_and_another_threshold_each_show_their_reason(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    three_changes(place)
+    window = visit(place)
+    page = window.open("?metric=detections&interval=60&timezone=UTC")
+    window.click_bar(0, of=1)
+    page.get_by_role("link", name="History of this number").click()
+    expect(page).to_have_url(re.compile(r"/history\?"))
+    expect(page.locator("#history-now")).to_have_text("17 detections in 16 frames")
+    changes = page.locator("#history-changes > li")
+    expect(changes).to_have_count(5)
+    for at, (number, reason) in enumerate(
+        (
+            ("21 → 17 (\u22124)", "The setting min_confidence changed from 0.25 to 0.5."),
+            ("17 → 21 (+4)", "Late footage arrived: 4 frames of gate"),
+            ("20 → 17 (\u22123)", "Someone removed footage of gate: “cam.mp4” from 2026-01-01 12:00:02"),
+            ("10 → 20 (+10)", "Late footage arrived: 5 frames of gate"),
+            ("0 → 10 (+10)", "frametally counted the day for the first time"),
+        )
+    ):
+        expect(changes.nth(at).locator("h2")).to_have_text(number)
+        expect(changes.nth(at).locator(".reason")).to_contain_text(reason)
+    expect(changes.nth(2).get_by_text("Frames that went")).to_be_visible()
+    expect(changes.nth(2).locator("img")).to_have_count(3)
+    expect(changes.nth(3).get_by_text("Frames that came")).to_be_visible()
+    picture = changes.nth(3).locator("img").first
+    expect(picture).to_have_js_property("naturalWidth", 320)
+    page.get_by_role("link", name="Back to the chart").click()
+    expect(page.locator("#dashboard[data-state=ready]")).to_be_visible()
+    assert window.complaints == []
+
+
+def test_a_question_of_some_hours_has_no_history(place: Place, visit: Callable[..., Visit]) -> None:
+    three_changes(place)
+    window = visit(place)
+    page = window.open("?metric=detections&interval=60&timezone=UTC&hours=08:00-14:00")
+    window.click_bar(0, of=1)
+    expect(page.locator("#bar-close")).to_be_visible()
+    expect(page.get_by_role("link", name="History of this number")).to_have_count(0)

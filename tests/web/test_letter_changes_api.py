@@ -1,0 +1,138 @@
+"""Dead letters are tried again or dropped by the API: what that would do first, then in a thread."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import msgspec
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+from tests.web.counted_footage import (
+    START_MS,
+    announcement_of,
+    make_lines,
+    publish_lines,
+    put_dead_letters,
+)
+
+from frametally.records import encode
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Place
+
+
+@pytest.fixture
+def client(place: Place) -> Iterator[FlaskClient]:
+    """A gate with three dead letters: a picture that is back, one that is still gone, and no announcement."""
+    publish_lines(place, make_lines("gate", frames=12))
+    back, gone = make_lines("gate", frames=2, start_ms=START_MS + 60_000)
+    picture = cv2.imencode(".jpg", np.full((back.height_px, back.width_px, 3), 120, np.uint8))[1].tobytes()
+    place.store.put(back.image_path, picture)
+    sha256 = hashlib.sha256(picture).hexdigest()
+    message = msgspec.structs.replace(announcement_of(back), bytes=len(picture), sha256=sha256)
+    put_dead_letters(
+        place,
+        [
+            (back, "missing", "no such object"),
+            (gone, "missing", "no object"),
+            (None, "malformed", "not JSON"),
+        ],
+        {back.image_path: encode(message)},
+    )
+    place.log.create_topic("dead", 1)
+    yield place.app().test_client()
+
+
+def ask(client: FlaskClient, what: str, step: str, **wanted: Any) -> Any:
+    answer = client.post(f"/api/v1/dead-letters/{step}", json={"what": what, **wanted})
+    assert answer.status_code == (202 if step == "changes" else 200), answer.text
+    return answer.json
+
+
+def ended(client: FlaskClient) -> Any:
+    for _ in range(600):
+        last = client.get("/api/v1/changes").json["last"]
+        if last["state"] != "running":
+            return last
+        time.sleep(0.05)
+    raise AssertionError("the change does not end")
+
+
+def announced(place: Place) -> int:
+    return sum(place.log.end_offsets("dead").values())
+
+
+def left(client: FlaskClient) -> list[str]:
+    return [one["cause"] for one in client.get("/api/v1/dead-letters").json["dead_letters"]]
+
+
+def test_what_would_be_tried_again_is_said_first_and_changes_nothing(
+    place: Place, client: FlaskClient
+) -> None:
+    plan = ask(client, "replay", "plan", cause="missing")
+    assert plan["frames"] == 1
+    assert plan["lines"][:2] == [
+        "1 frame can be read now and will be announced again.",
+        "1 frame still cannot be read and will stay here.",
+    ]
+    assert len(plan["left_alone"]) == 1
+    assert announced(place) == 0
+    assert client.get("/api/v1/changes").json == {"last": None, "unfinished": []}
+
+
+def test_what_can_be_read_again_is_announced_on_its_topic(place: Place, client: FlaskClient) -> None:
+    assert ask(client, "replay", "changes", cause="missing")["state"] == "running"
+    last = ended(client)
+    assert (last["state"], last["lines"][0]) == ("done", "1 frame announced again.")
+    assert announced(place) == 1
+
+
+def test_one_or_all_of_a_cause_are_dropped_and_not_listed_again(client: FlaskClient) -> None:
+    first = client.get("/api/v1/dead-letters?cause=missing").json["dead_letters"][0]["id"]
+    assert ask(client, "drop", "plan", ids=[first])["frames"] == 1
+    assert left(client) == ["missing", "missing", "malformed"]
+    ask(client, "drop", "changes", ids=[first])
+    assert ended(client)["lines"] == ["1 frame dropped."]
+    client.get("/api/v1/status")
+    until = time.monotonic() + 30
+    while left(client) != ["missing", "malformed"] and time.monotonic() < until:
+        time.sleep(0.05)
+    assert left(client) == ["missing", "malformed"]
+    gone = client.post("/api/v1/dead-letters/plan", json={"what": "drop", "ids": [first]})
+    assert gone.status_code == 404
+    assert "Load the page again" in gone.json["remedy"]
+
+
+def test_a_dashboard_that_changes_nothing_refuses(place: Place, client: FlaskClient) -> None:
+    closed = place.app(web_uploads=False).test_client()
+    for step in ("plan", "changes"):
+        answer = closed.post(f"/api/v1/dead-letters/{step}", json={"what": "drop"})
+        assert answer.status_code == 403, answer.text
+
+
+def test_another_change_waits_for_the_one_at_work(place: Place, client: FlaskClient) -> None:
+    from frametally_web.changes.desk import ChangeDesk, ChangeOutcome, ChangeSteps
+    from frametally_web.requests.problems import Problem
+
+    desk = ChangeDesk(lambda: None)
+    steps: list[ChangeSteps] = []
+
+    def work(now: ChangeSteps) -> ChangeOutcome:
+        steps.append(now)
+        for done in range(10_000):
+            now.update(done, 10_000)
+            time.sleep(0.01)
+        return ChangeOutcome(["done"])
+
+    desk.start("drop", "all", work)
+    with pytest.raises(Problem, match="Another change"):
+        desk.start("drop", "all", work)
+    desk.close()  # a server that stops does not wait for the last step
+    assert desk.last is not None
+    assert desk.last.state == "running"
+    assert desk.last.done < 9_000
