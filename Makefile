@@ -91,11 +91,8 @@ pictures: .venv/dev setup ## Draw the layers by Graphviz, and take the manual's 
 	@$(BIN)/frametally media pictures --to docs/pictures
 	@$(BIN)/python -m pytest tests/web/test_ten_tasks_in_browser.py
 	@cp build/screenshots/tasks/*.jpg docs/pictures/
-	@$(BIN)/python docs/traffic_pictures.py
-	@$(BIN)/python docs/lines_picture.py
-	@$(BIN)/python docs/video_pictures.py
-	@$(BIN)/python docs/live_pictures.py
-	@$(BIN)/python docs/access_pictures.py
+	@$(BIN)/python docs/pictures.py
+	@$(BIN)/python docs/tour.py
 
 .PHONY: api-docs
 api-docs: .venv/dev setup ## Write the API's manual pages anew, with real answers about the demo clip

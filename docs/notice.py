@@ -45,7 +45,7 @@ all that is named here. The texts of the licences are in them: `*.dist-info` of 
 page's libraries.
 
 WHO GIVES AN IMAGE ON
-gives on GPL and LGPL programs, too, and owes their source to whoever gets it:
+gives on GPL and LGPL programs, too, and owes their source to anyone who gets it:
 - av (producer): its wheel carries FFmpeg, which calls itself LGPL-3.0-or-later and is linked with the
   encoders x264 and x265 (GPL-2.0-or-later); so taken together it is under the GPL, version 3.
   frametally lets x264 encode what is made of videos (`playable`, `enhanced`), so a program that has it
@@ -60,7 +60,7 @@ gives on GPL and LGPL programs, too, and owes their source to whoever gets it:
   exception).
 - elasticsearch, which is pulled and not built here: Elastic License 2.0, SSPL-1.0 or AGPL-3.0.
 The Airflow image adds the packages of requirements-airflow.lock (Apache-2.0 and others), the Hadoop
-images the jars of cloud-services/hadoop/pom.xml (Apache-2.0 and others). Whoever builds the images for
+images the jars of cloud-services/hadoop/pom.xml (Apache-2.0 and others). Anyone who builds the images for
 a server of their own gives nothing on.
 
 FETCHED, NOT CARRIED

@@ -30,11 +30,7 @@ _WEB_ROUNDS = 8
 
 
 def checked_domain(text: str) -> str:
-    """Return the domain in lower case, without the dot at its end.
-
-    Raises:
-        Misconfigured: No certificate can be had for it.
-    """
+    """Return the domain in lower case, without the dot at its end. Raises `Misconfigured`."""
     name = text.strip().lower().removesuffix(".")
     labels = name.split(".")
     if (
@@ -45,20 +41,20 @@ def checked_domain(text: str) -> str:
         or labels[-1] in _NO_ONES
     ):
         raise Misconfigured(
-            f"{text!r} is no domain that a certificate can be had for; name one that you own, such as "
+            f"{text!r} is not a domain that can get a certificate; name a domain that you own, such as "
             "counts.your-town.org, without https:// and without a path"
         )
     return name
 
 
 def checked_email(text: str) -> str:
-    """Return the e-mail address without blanks around it; raise `Misconfigured` if it is none."""
+    """Return the e-mail address without blanks around it; raise `Misconfigured` if it is not one."""
     match = _EMAIL.fullmatch(text.strip())
     try:
         checked_domain(match[1] if match else "")
     except Misconfigured:
         raise Misconfigured(
-            f"{text!r} is no e-mail address; Let's Encrypt writes to it when a certificate runs out"
+            f"{text!r} is not an e-mail address; Let's Encrypt writes to it when a certificate expires"
         ) from None
     return text.strip()
 
@@ -68,14 +64,13 @@ def checked_secret(name: str, value: str) -> str:
 
     A message calls it `name`, as people do where they set it, and never shows it.
 
-    Raises:
-        Misconfigured: The secret is that of an example, easy to guess, or cannot stand in the files.
+    Raises `Misconfigured` if the secret is that of an example, easy to guess, or unfit for the files.
     """
     refuse_example(name, value)
     if len(value) < LEAST_CHARACTERS or len(set(value)) < _LEAST_DIFFERENT or _COMMON.search(value):
         raise Misconfigured(
             f"{name} is too easy to guess: take {LEAST_CHARACTERS} characters or more, {_LEAST_DIFFERENT} of "
-            "them different, and none of the words that everybody tries; or leave it empty to have one made"
+            "them different, and not a common password; or leave it empty to have one generated"
         )
     if not value.isprintable() or set(value) & set("'\"\\"):
         raise Misconfigured(f"{name} must not have quotes, backslashes or control characters in it")
@@ -85,7 +80,7 @@ def checked_secret(name: str, value: str) -> str:
 def refuse_example(name: str, value: str) -> None:
     """Raise `Misconfigured` if `value` is that of an example, or one with quotes or line ends in it."""
     if _EXAMPLES.search(value):
-        raise Misconfigured(f"{name} is that of an example; set one of your own, or leave it empty")
+        raise Misconfigured(f"{name} is an example value; set your own, or leave it empty")
     if not value.isprintable() or "'" in value:
         raise Misconfigured(f"{name} must not have quotes or control characters in it")
 
@@ -110,7 +105,7 @@ def index_hash(password: str) -> str:
 
 
 def fits(password: str, hashed: str) -> bool:
-    """Return whether the hash is that of the password; False for what is no hash."""
+    """Return whether the hash is that of the password; False for text that is not a hash."""
     try:
         return bcrypt.checkpw(password.encode(), hashed.encode())
     except ValueError:

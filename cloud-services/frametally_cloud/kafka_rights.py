@@ -1,7 +1,7 @@
 """Give each of the stack's users of Kafka its rights, and take back those that it should not have.
 
 The broker refuses whatever no line here allows. Of these users a camera's alone can log in from outside
-(`kafka-jaas/`): whoever takes a camera apart can announce frames, and say what is found in them to those who
+(`kafka-jaas/`): someone who takes a camera apart can announce frames, and send results to those who
 watch, and neither read, make, change nor delete anything. Other users' rights stay as an administrator has
 set them. The container `kafka-rights` runs this.
 """
@@ -24,8 +24,7 @@ from kafka.admin import (
 )
 
 from frametally import keys
-from frametally.adapters.kafka.access import KafkaAccess, read_kafka_access
-from frametally.adapters.kafka.broker_errors import explained
+from frametally.adapters.kafka.access import KafkaAccess, explained, read_kafka_access
 from frametally.adapters.kafka.probe import check_reachable
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.plugins import hooks
@@ -73,27 +72,23 @@ def rights(settings: Settings) -> set[Right]:
 def grant(access: KafkaAccess, wanted: set[Right]) -> tuple[int, int]:
     """Make the rights of every user named in `wanted` be those, and no others.
 
-    Returns:
-        How many were given, and how many taken back.
-
-    Raises:
-        Misconfigured: Kafka refuses: the user is no administrator, or the broker has no authorizer.
-        Retryable: Kafka is away for now.
+    Returns how many were given, and how many taken back. Raises `Misconfigured` if Kafka refuses: the user is
+    not an administrator, or the broker has no authorizer; `Retryable`.
     """
     check_reachable(access)
     with (
         explained(access, "Kafka", "", "change the rights of"),
         closing(KafkaAdminClient(**access.client_options())) as admin,
     ):
-        found = {right for user in {right[0] for right in wanted} for right in _rights_of(admin, user)}
-        given, taken = wanted - found, found - wanted
-        if given:
-            refused = admin.create_acls([_acl(right) for right in sorted(given)])["failed"]
+        current = {right for user in {right[0] for right in wanted} for right in _rights_of(admin, user)}
+        missing, surplus = wanted - current, current - wanted
+        if missing:
+            refused = admin.create_acls([_acl(right) for right in sorted(missing)])["failed"]
             if refused:
                 raise Misconfigured(f"Kafka does not take {len(refused)} rights: {refused[0]}")
-        if taken:
-            admin.delete_acls([_filter(right) for right in sorted(taken)])
-    return len(given), len(taken)
+        if surplus:
+            admin.delete_acls([_filter(right) for right in sorted(surplus)])
+    return len(missing), len(surplus)
 
 
 def _acl(right: Right) -> ACL:
@@ -111,28 +106,33 @@ def _filter(right: Right) -> ACLFilter:
 def _rights_of(admin: KafkaAdminClient, user: str) -> set[Right]:
     anything = ResourcePatternFilter(ResourceType.ANY, None, ACLResourcePatternType.ANY)
     filter_ = ACLFilter(f"User:{user}", None, ACLOperation.ANY, ACLPermissionType.ALLOW, anything)
-    found, _ = admin.describe_acls(filter_)
+    acls, _ = admin.describe_acls(filter_)
     return {
-        (user, at.resource_type, at.resource_name, at.pattern_type, ACLOperation(acl.operation))
-        for acl in found
-        for at in [acl.resource_pattern]
+        (
+            user,
+            pattern.resource_type,
+            pattern.resource_name,
+            pattern.pattern_type,
+            ACLOperation(acl.operation),
+        )
+        for acl in acls
+        for pattern in [acl.resource_pattern]
     }
 
 
 def main() -> int:
     """Grant the rights at the Kafka that the settings name; the settings' user must be its administrator.
 
-    Returns:
-        The exit code: 0, or 2 with one line on standard error.
+    Returns the exit code: 0, or 2 with one line on standard error.
     """
     settings = load_settings()
     try:
         access = read_kafka_access(settings.log_url, settings.log_access)
-        given, taken = grant(access, rights(settings))
+        granted, revoked = grant(access, rights(settings))
     except FrametallyError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(f"Kafka: {given} rights given, {taken} taken back")
+    print(f"Kafka: {granted} rights given, {revoked} taken back")
     return 0
 
 

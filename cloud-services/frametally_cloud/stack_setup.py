@@ -19,7 +19,6 @@ from dotenv import dotenv_values
 
 from frametally.errors import Misconfigured
 from frametally.files.dotenv_text import env_text
-from frametally_cloud.alert_mail import alertmanager_settings
 from frametally_cloud.credentials import (
     checked_domain,
     checked_email,
@@ -30,7 +29,12 @@ from frametally_cloud.credentials import (
     refuse_example,
     web_hash,
 )
-from frametally_cloud.queue_rights import QUEUE_USERS, queue_definitions, queue_password_fits
+from frametally_cloud.server_files import (
+    QUEUE_USERS,
+    alertmanager_settings,
+    queue_definitions,
+    queue_password_fits,
+)
 
 CONTAINER_USER = 1000
 """The user of Traefik, Kafka, Elasticsearch, RabbitMQ, Alertmanager and the store; it owns their files."""
@@ -42,7 +46,7 @@ LOG_USERS = {
     "frametally-consumer": "FRAMETALLY_LOG_CONSUMER_PASSWORD",
     "frametally-dashboard": "FRAMETALLY_LOG_READER_PASSWORD",
 }
-"""Kafka's users, and where each one's password stands in `.env`."""
+"""Kafka's users, and the name of each one's password in `.env`."""
 
 MADE_SECRETS = (
     *LOG_USERS.values(),
@@ -76,9 +80,8 @@ class Answers:
     """What only a person knows; an empty one means: what `.env` says, or what is made up.
 
     Attributes:
-        domain: The stack's domain.
-        email: Whom Let's Encrypt writes to.
-        user: Who may open the web pages; empty: whoever may, or `admin` if nobody may.
+        email: Your e-mail address, for Let's Encrypt.
+        user: Who may open the web pages; empty: those who may now, or `admin` if nobody may.
         password: That user's; empty: theirs stays, or one is made and written to the file `first-password`.
         store: Settings of the S3 store, by the name of the variable.
         bundled_store: Whether the stack runs its own S3 store.
@@ -93,13 +96,7 @@ class Answers:
 
 
 class SetUp(NamedTuple):
-    """What was done.
-
-    Attributes:
-        written: Files that were written, relative to the folder.
-        kept: Files that were there.
-        warnings: What a person must still do, a line each.
-    """
+    """What was done."""
 
     written: list[str]
     kept: list[str]
@@ -113,11 +110,10 @@ def set_up(folder: Path, answers: Answers) -> SetUp:
     2. `.env` is written first: the other files are made from it, also after a run that was cut off.
     3. Each file comes whole, by rename, and is never readable by others, not even for a moment.
 
-    Raises:
-        Misconfigured: An answer or a value that is there cannot be, or two contradict each other.
+    Raises `Misconfigured`: an answer or a value that is there cannot be, or two contradict each other.
     """
     if not (folder / "docker-compose.yml").is_file():
-        raise Misconfigured(f"{folder} is not the folder of the stack: there is no docker-compose.yml in it")
+        raise Misconfigured(f"{folder} is not the folder of the stack: it has no docker-compose.yml")
     values = _values(folder / ".env", answers)
     if answers.user and not _USER_NAME.fullmatch(answers.user):
         raise Misconfigured(f"{answers.user!r} cannot be a user's name: take letters, digits and . _ -")
@@ -186,23 +182,25 @@ def _values(env_file: Path, answers: Answers) -> dict[str, str]:
     """Return all of `.env`: what it says, then the answers, then what is made up. Raise `Misconfigured`."""
     text = StringIO(env_text(env_file) if env_file.is_file() else "")
     stored = {name: value or "" for name, value in dotenv_values(stream=text, interpolate=False).items()}
-    given = dict(answers.store)
+    variables = dict(answers.store)
     if answers.bundled_store:
         profiles = stored.get("COMPOSE_PROFILES", "")
-        given |= BUNDLED_STORE | ({"COMPOSE_PROFILES": profiles} if "store" in profiles.split(",") else {})
-        given.setdefault(
+        variables |= BUNDLED_STORE | (
+            {"COMPOSE_PROFILES": profiles} if "store" in profiles.split(",") else {}
+        )
+        variables.setdefault(
             "FRAMETALLY_STORE_SECRET_KEY", stored.get("FRAMETALLY_STORE_SECRET_KEY") or new_secret()
         )
     if answers.domain:
-        given["FRAMETALLY_DOMAIN"] = checked_domain(answers.domain)
+        variables["FRAMETALLY_DOMAIN"] = checked_domain(answers.domain)
     if answers.email:
-        given["FRAMETALLY_ACME_EMAIL"] = checked_email(answers.email)
-    for name, value in given.items():
+        variables["FRAMETALLY_ACME_EMAIL"] = checked_email(answers.email)
+    for name, value in variables.items():
         if value and stored.get(name) not in (None, "", value):
             raise Misconfigured(
                 f"{env_file} has another {name} than was given: edit it there, or remove that line first"
             )
-    values = stored | {name: value for name, value in given.items() if value}
+    values = stored | {name: value for name, value in variables.items() if value}
     for name in ("FRAMETALLY_DOMAIN", "FRAMETALLY_ACME_EMAIL", *_NEEDED):
         if not values.get(name):
             raise Misconfigured(f"{name} is not known; {_REMEDIES[name]}")
@@ -240,8 +238,8 @@ def _env_text(folder: Path, values: Mapping[str, str]) -> str:
             before = line.partition("=")[2].strip()
             value = left.pop(name)
             # What a person has written stays as it was written.
-            kept = frame is env_file and before
-            lines.append(line if kept else f"{name}={_quoted(value)}")
+            is_unchanged = frame is env_file and before
+            lines.append(line if is_unchanged else f"{name}={_quoted(value)}")
         elif line.startswith("# Copy to .env"):
             lines.append(
                 "# Written by `frametally cloud-setup`, which keeps what is here. docker-compose reads it."
@@ -290,8 +288,8 @@ def _store_identities(values: Mapping[str, str]) -> str:
 def _put_web_user(work: _Work, named: str, password: str) -> None:
     users, user = work.folder / "traefik" / "auth" / "usersfile", named or "admin"
     lines = users.read_text(encoding="utf-8").splitlines() if users.is_file() else []
-    found = next((line for line in lines if line.startswith(f"{user}:")), "")
-    if lines and (fits(password, found.partition(":")[2]) if password else found or not named):
+    entry = next((line for line in lines if line.startswith(f"{user}:")), "")
+    if lines and (fits(password, entry.partition(":")[2]) if password else entry or not named):
         work.put("traefik/auth/usersfile", lambda: "")  # kept as it is
         return
     others = [line for line in lines if not line.startswith(f"{user}:")]

@@ -55,8 +55,8 @@ with DAG(
             task_ids=["aggregate", "quality", "index"],
         )[dag_run.run_id]
         words = {"success": "done", "skipped": "did not pass"}
-        said = ", ".join(f"{name} {words.get(str(state), state)}" for name, state in states.items())
-        line = f"frametally, {day}: {said}\n"
+        summary = ", ".join(f"{name} {words.get(str(state), state)}" for name, state in states.items())
+        line = f"frametally, {day}: {summary}\n"
         subprocess.run(["/bin/sh", "-c", NOTIFY], input=line, text=True, check=True)  # noqa: S603
         print(line, end="")
         if any(str(state) not in words for state in states.values()):

@@ -2,7 +2,7 @@
 
 The video is named by `video_id` in the run's configuration, and by nothing else; `stream_id` names a stream
 of it that the dashboard has booked, which this run launches, and which ends with it. A run takes as long as
-the stream, and ends with it, whoever stops that. Its frames are those that any stream has: a run that is
+the stream, and ends with it, however that ends. Its frames are those that any stream has: a run that is
 repeated announces nothing that counts twice.
 """
 
@@ -35,7 +35,7 @@ with DAG(
     },
     tags=["frametally"],
 ) as dag:
-    # Not tried again by itself: whoever wanted to see it may be there no more.
+    # Not tried again by itself: the viewer may have left.
     BashOperator(
         task_id="stream",
         bash_command=f'exec {FRAMETALLY} stream "$VIDEO_ID" --speed "$SPEED" --booked "$STREAM_ID"',

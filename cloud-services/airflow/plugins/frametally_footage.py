@@ -40,7 +40,7 @@ class NewFootage(BaseTrigger):
         self.poll_s = poll_s
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return how the triggerer makes it anew."""
+        """Return how the triggerer makes it again."""
         return "frametally_footage.NewFootage", {"command": self.command, "poll_s": self.poll_s}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -60,8 +60,8 @@ class NewFootage(BaseTrigger):
         for day in await self._stale_days():  # of several models, perhaps
             states[day["day"]].append(day["state"])
         runs = []
-        for day, found in sorted(states.items()):
-            digest = hashlib.sha256(" ".join(sorted(found)).encode()).hexdigest()[:16]
+        for day, segments in sorted(states.items()):
+            digest = hashlib.sha256(" ".join(sorted(segments)).encode()).hexdigest()[:16]
             first = f"footage__{day}__{digest}"
             ids = [first, *(f"{first}__{attempt}" for attempt in range(2, MOST_ATTEMPTS + 1))]
             failed = await _count_runs(run_ids=ids, states=["failed"])
@@ -84,9 +84,9 @@ class NewFootage(BaseTrigger):
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        said, complaint = await process.communicate()
+        output, complaint = await process.communicate()
         try:
-            days: list[dict[str, Any]] = json.loads(said)["days"]
+            days: list[dict[str, Any]] = json.loads(output)["days"]
         except ValueError:  # the store is away, say: it will come back
             log.warning("%s, exit code %s", complaint.decode(errors="replace").strip(), process.returncode)
             return []

@@ -33,7 +33,7 @@ class NewVideos(BaseTrigger):
         self.poll_s = poll_s
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return how the triggerer makes it anew."""
+        """Return how the triggerer makes it again."""
         return "frametally_new_videos.NewVideos", {"command": self.command, "poll_s": self.poll_s}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -52,15 +52,15 @@ class NewVideos(BaseTrigger):
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        said, complaint = await process.communicate()
-        told = complaint.decode(errors="replace").strip()
-        if told:  # the log is away, say: it will come back; or a message that tells of no video
-            log.warning("%s, exit code %s", told, process.returncode)
+        output, complaint = await process.communicate()
+        message = complaint.decode(errors="replace").strip()
+        if message:  # the log is away, say: it will come back; or a message that tells of no video
+            log.warning("%s, exit code %s", message, process.returncode)
         try:
-            found = json.loads(said)
+            news = json.loads(output)
         except ValueError:
             return {"videos": [], "up_to": ""}
-        return {"videos": [video["video_id"] for video in found["videos"]], "up_to": found["up_to"]}
+        return {"videos": [video["video_id"] for video in news["videos"]], "up_to": news["up_to"]}
 
 
 class WaitForVideos(BaseOperator):
@@ -80,7 +80,7 @@ class WaitForVideos(BaseOperator):
         self.defer(trigger=NewVideos(self.command, self.poll_s), method_name="start_runs")
 
     def start_runs(self, context: Any, event: dict[str, Any]) -> list[dict[str, Any]]:
-        """Return what `TriggerDagRunOperator` takes, one per video: however often it is told of, one run."""
+        """Return what `TriggerDagRunOperator` takes, one per video, however often it is announced."""
         if not PLACES.fullmatch(event["up_to"]):
             raise ValueError(f"no places: {event['up_to']!r}")
         context["ti"].xcom_push(key="up_to", value=event["up_to"])
