@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from frametally.books.counted_events import CheckedMetric
+from frametally.rules.times import EventTimeMs
 from frametally_accuracy.records import CheckedBox, Tap
 
 
@@ -28,7 +29,7 @@ class UnitAnswer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     counts: dict[str, int] | None = None
     boxes: tuple[CheckedBox, ...] | None = None
     taps: tuple[Tap, ...] | None = None
-    took_ms: Annotated[int, Meta(ge=0)] | None = None
+    took_ms: Annotated[int, Meta(ge=0, lt=2**53)] | None = None
 
 
 class CheckWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,8 +55,8 @@ class CheckWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     direction: str = ""
     sources: list[str] = []
     labels: list[str] = []
-    from_ms: int | None = None
-    to_ms: int | None = None
+    from_ms: EventTimeMs | None = None
+    to_ms: EventTimeMs | None = None
     model: str = ""
     wanted_width: float = 0.1
     planned_units: int = 0

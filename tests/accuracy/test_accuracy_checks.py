@@ -306,6 +306,8 @@ def test_a_check_by_commands(counted: Place, capsys: pytest.CaptureFixture[str],
     [
         ({"from_ms": START_MS, "to_ms": START_MS}, "The range ends before it begins"),
         ({"from_ms": 0, "to_ms": 1000}, "no counted frames"),
+        ({"from_ms": -(10**30)}, "from_ms"),
+        ({"to_ms": 10**30}, "to_ms"),
         ({"sources": ["nowhere"]}, "There is no source 'nowhere'"),
         ({"labels": ["cra"]}, "There is no label 'cra'; did you mean car?"),
         ({"labels": [""]}, "There is no label ''"),
@@ -331,6 +333,7 @@ def test_a_check_that_cannot_be_is_refused_with_one_message(
         ({"unit": 0}, "give either counts or boxes"),
         ({"unit": 0, "boxes": [{"label": "car", "box": [9000, 0, 1, 1]}]}, "is not in the frame"),
         ({"unit": 999, "counts": {}}, "has no unit 999"),
+        ({"unit": 0, "counts": {"car": 1}, "took_ms": 10**30}, "took_ms"),
     ],
 )
 def test_an_answer_that_cannot_be_is_refused_and_nothing_is_lost(

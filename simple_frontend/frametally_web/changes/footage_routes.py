@@ -19,7 +19,7 @@ from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
 from frametally.records import MediaManifest
-from frametally.rules.times import DAY_MS, FIRST_MS, HOUR_MS, NEXT_MS, local_time
+from frametally.rules.times import DAY_MS, FIRST_MS, HOUR_MS, NEXT_MS, EventTimeMs, local_time
 from frametally.settings.loading import Settings
 from frametally.undo_records import FootageChange
 from frametally_web.books.reader import BooksReader, DashboardPorts
@@ -47,7 +47,6 @@ _log = logging.getLogger(__name__)
 _SOURCE = text("source", "Source, by slug or as it is written.", "gate")
 
 Source = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-Moment = Annotated[int, msgspec.Meta(ge=FIRST_MS, lt=NEXT_MS)]
 
 
 class FootageWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -68,10 +67,10 @@ class FootageWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     what: Literal["forget", "retime", "rename"]
     source: Source
     medium: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{12}$")] | None = None
-    from_ms: Moment | None = None
-    to_ms: Moment | None = None
+    from_ms: EventTimeMs | None = None
+    to_ms: EventTimeMs | None = None
     delete_images: bool = False
-    start_ms: Moment | None = None
+    start_ms: EventTimeMs | None = None
     name: Annotated[str, msgspec.Meta(max_length=200)] = ""
     timezone: Annotated[str, msgspec.Meta(max_length=64)] | None = None
 
