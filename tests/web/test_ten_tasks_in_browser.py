@@ -251,11 +251,11 @@ def test_five_minutes_are_gone_through_frame_by_frame(hand: Hand, photograph: Ca
     at = {"x": area["left"] + 0.25 * (area["right"] - area["left"]), "y": area["bottom"] - 20}
     hand.click(page.locator("#chart"), position=at)
     stands = page.locator(".proof-viewer")
-    expect(stands).to_contain_text("No. 1,")
+    expect(stands).to_contain_text("No. 1 of 5,")
     hand.press("ArrowRight")
-    expect(stands).to_contain_text("No. 2,")
+    expect(stands).to_contain_text("No. 2 of 5,")
     hand.press("ArrowRight")
-    expect(stands).to_contain_text("No. 3,")
+    expect(stands).to_contain_text("No. 3 of 5,")
     photograph("frame-by-frame", top="#answer")
 
 

@@ -153,7 +153,7 @@ async function show(answers) {
   shown = answers;
   showFresh(answers.since);
   const hasData = answers.models.length > 0;
-  byId("dashboard").dataset.state = hasData ? "ready" : "empty";
+  if (!hasData) byId("dashboard").dataset.state = "empty";
   byId("no-data").hidden = hasData;
   byId("content").hidden = !hasData;
   byId("footer-model").textContent = hasData
@@ -208,6 +208,7 @@ function* rendering() {
   carrySelection(state);
   yield;
   yield* parts;
+  byId("dashboard").dataset.state = "ready";
   shown.shownFor = formatState(state);
   writeAddress();
 }
