@@ -110,11 +110,11 @@ def test_pieces_by_keyboard_alone_and_again_after_leaving(
 
 
 def answer_by_api(window: Visit, name: str, **wanted: Any) -> None:
-    """Answer all pieces: three of the last label in every second one, and nothing else."""
+    """Answer all pieces: four of the last label in every second one, enough for an interval."""
     api = f"{window.url}/api/v1/accuracy"
     check = window.context.request.post(api, data={"name": name, **wanted}).json()
     for number in range(check["drawn"]):
-        counts = {check["labels"][-1]: 3 * (number % 2)}
+        counts = {check["labels"][-1]: 4 * (number % 2)}
         sent = window.context.request.post(f"{api}/{name}/answers", data={"unit": number, "counts": counts})
         assert sent.status == 200, sent.text()
 

@@ -53,6 +53,7 @@ def links_of(page: Page) -> list[str]:
     return [one.partition("#")[0] for one in found if urlsplit(one).netloc == urlsplit(page.url).netloc]
 
 
+@pytest.mark.timeout(900)  # it opens up to twenty pages, on a busy machine
 @pytest.mark.parametrize("name", PAGES_OF)
 def test_an_account_is_led_to_what_it_may_open_and_asks_for_nothing_else(
     browser: Browser, url: str, name: str

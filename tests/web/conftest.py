@@ -317,6 +317,7 @@ class Visit:
             **context,
         }
         self.context = browser.new_context(**chosen)
+        self.context.set_default_timeout(60_000)  # the machine may be busy
         self.url = url
         self.complaints: list[str] = []
         self.hosts: set[str] = set()
