@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import datetime
-from typing import Annotated
-
-import msgspec
 
 HOUR_S = 3600
 DAY_S = 24 * HOUR_S
@@ -22,8 +19,6 @@ MILLISECOND = datetime.timedelta(milliseconds=1)
 FIRST_MS = (datetime.datetime(1000, 1, 1, tzinfo=datetime.UTC) - EPOCH) // MILLISECOND
 NEXT_MS = (datetime.datetime(9999, 12, 31, tzinfo=datetime.UTC) - EPOCH) // MILLISECOND
 """Event times lie in `[FIRST_MS, NEXT_MS)`, the years of four digits: what the day of a key can hold."""
-EventTimeMs = Annotated[int, msgspec.Meta(ge=FIRST_MS, lt=NEXT_MS)]
-"""An event time that a request sends: refused beyond these years, before a database overflows."""
 
 _YEAR_1_MS = (datetime.datetime(1, 1, 2, tzinfo=datetime.UTC) - EPOCH) // MILLISECOND
 """From here on a datetime can be named in every zone, as up to `NEXT_MS`."""
