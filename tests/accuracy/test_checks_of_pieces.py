@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -20,8 +21,11 @@ from openpyxl import load_workbook
 from tests.accuracy.test_accuracy_checks import command
 from tests.traffic import junction
 from tests.web.conftest import Place
+from tests.web.counted_footage import put_manifest
 
 from frametally.books.counted_events import CheckedMetric
+from frametally.media.forgetting import forget, targets_in
+from frametally.media.manifests import list_manifests
 from frametally.opening import open_object_store
 from frametally.process.reports import NoProgress
 from frametally_accuracy import tables
@@ -339,6 +343,29 @@ def test_a_check_is_stale_once_its_footage_is_counted_again_and_otherwise(
     (stale,) = client.get("/api/v1/accuracy/half").get_json()["stale"]
     assert "frames came" in stale
     made.close()
+
+
+@pytest.mark.thorough
+def test_a_piece_of_which_frames_are_forgotten_is_named_and_no_longer_played(tmp_path: Path) -> None:
+    with closing(Place(tmp_path)) as made:
+        made.store = open_object_store(made.settings.store_url)
+        junction.film(made)
+        client = made.app().test_client()
+        start(client, "part", metric="visits")
+        answer_all(client, "part", visits_seen(), ["bus", "car"], most=5)
+        frames = junction.frames()
+        put_manifest(made, frames[0], frames[-1], "gate", len(frames))
+        every_second = range(junction.START_MS, frames[-1].captured_at_ms, 2 * PIECE_MS)
+        for at_ms in (*every_second, *(at_ms + PIECE_MS for at_ms in every_second)):
+            # One second of each piece.
+            targets = targets_in(list_manifests(made.store), from_ms=at_ms, to_ms=at_ms + 1000)
+            forget(made.store, targets, delete_images=False, progress=NoProgress())
+        refused = client.get("/api/v1/accuracy/part/next")
+        assert refused.status_code == 409
+        assert re.match(
+            r"Piece \d+ of this check had 75 frames, and 70 are left\.", refused.get_json()["detail"]
+        )
+        assert client.get("/api/v1/accuracy/part").get_json()["result"]["answered"] == 5
 
 
 def in_bar(seen: Truth, start_ms: int, labels: Collection[str], bar_ms: int = 60_000) -> int:
