@@ -9,6 +9,8 @@ the label all day, in 95 % of the frames; in another third a thing is, in 70 % o
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from accuracy_truth import DENSITIES, Simulation, World, simulate
 
@@ -18,27 +20,55 @@ FRAMES, HOURS, BURST = 20_000, 24, 10
 SIZES = (100, 400, 1000)
 
 
+class LabelDay(NamedTuple):
+    """A label in each frame of a day, and what nobody knows of it.
+
+    Attributes:
+        truth: What is there.
+        model: What the model counts.
+        doubts: Of how much of it it is not sure.
+        rate: Mean of the objects there.
+        recall: The part of them that the model sees.
+        false_rate: Mean of other false boxes.
+        stone: Probability of the box of a thing that is taken for the label.
+    """
+
+    truth: Numbers
+    model: Numbers
+    doubts: Numbers
+    rate: Numbers
+    recall: Numbers
+    false_rate: float
+    stone: Numbers
+
+
 def make_world(random: np.random.Generator) -> World:
     """Return a day of footage."""
+    days = [make_label(random, density) for density in DENSITIES]
+    return World(
+        *(np.stack(part, axis=1).astype(float) for part in zip(*(day[:3] for day in days), strict=True))
+    )
+
+
+def make_label(random: np.random.Generator, density: float) -> LabelDay:
+    """Return a label that is so often in a frame."""
     hour = np.arange(FRAMES) * HOURS / FRAMES
-    columns = [_label(random, density, hour) for density in DENSITIES]
-    return World(*(np.stack(part, axis=1) for part in zip(*columns, strict=True)))
-
-
-def _label(random: np.random.Generator, density: float, hour: Numbers) -> tuple[Numbers, Numbers, Numbers]:
     curve = np.exp(np.cos((hour - random.uniform(11, 17)) * np.pi / 12))
     curve *= np.repeat(random.gamma(4, 0.25, FRAMES // BURST), BURST)
-    truth = random.poisson(curve * density / curve.mean())
-    seen = random.binomial(truth, 0.84 + 0.1 * np.cos((hour - 13) * np.pi / 12))
+    rate = curve * density / curve.mean()
+    recall = 0.84 + 0.1 * np.cos((hour - 13) * np.pi / 12)
+    truth = random.poisson(rate)
+    seen = random.binomial(truth, recall)
     false = random.poisson(0.06 * density, FRAMES)
-    steady = random.integers(3)
+    steady, stone = random.integers(3), np.zeros(FRAMES)
     if steady == 1:
-        hours = random.choice(HOURS, 2, replace=False)
-        false += np.isin(hour.astype(int), hours) & (random.random(FRAMES) < 0.7)
+        stone = 0.7 * np.isin(hour.astype(int), random.choice(HOURS, 2, replace=False))
     elif steady == 2:
-        false += random.random(FRAMES) < 0.95
+        stone += 0.95
+    if steady:
+        false += random.random(FRAMES) < stone
     doubts = random.binomial(seen, 0.1) + random.binomial(false, 0.5) + random.binomial(truth - seen, 0.5)
-    return truth.astype(float), (seen + false).astype(float), doubts.astype(float)
+    return LabelDay(truth, seen + false, doubts, rate, recall, 0.06 * density, stone)
 
 
 def main() -> None:

@@ -90,7 +90,12 @@ Check = dict[int, Sized]
 
 
 def run_checks(
-    truth: Numbers, model: Numbers, doubts: Numbers, *, seeds: Sequence[str], sizes: Sequence[int]
+    truth: Numbers,
+    model: Numbers,
+    doubts: Numbers,
+    *,
+    seeds: Sequence[str],
+    sizes: Sequence[int],
 ) -> list[list[Check]]:
     """Return by label the checks that these seeds draw."""
     weights = unit_weights(model, doubts)
@@ -206,11 +211,11 @@ def _check_world(simulation: Simulation, number: int) -> tuple[list[list[Check]]
     """Return by label the checks of a world that are about all labels, and those that are about it alone."""
     world = simulation.make_world(np.random.default_rng([20, number]))
     seeds = [f"{number}/{one}" for one in range(CHECKS_IN_WORLD)]
+    run = partial(run_checks, sizes=simulation.sizes)
     alone = [
-        run_checks(*(part[:, [label]] for part in world), seeds=seeds[:1], sizes=simulation.sizes)[0]
-        for label in range(len(DENSITIES))
+        run(*(part[:, [label]] for part in world), seeds=seeds[:1])[0] for label in range(len(DENSITIES))
     ]
-    return run_checks(*world, seeds=seeds, sizes=simulation.sizes), alone
+    return run(*world, seeds=seeds), alone
 
 
 def _rows(by_label: Sequence[Sequence[Check]], size: int) -> list[list[Cell]]:
