@@ -32,13 +32,12 @@ _TINY = 1e-12
 
 def conditional_variances(day: LabelDay) -> Numbers:
     """Return the variance of what is in each frame, given all that the oracle knows."""
-    truth, model, doubts, rate, recall, false_rate, stone = (
-        part[::STEP] if isinstance(part, np.ndarray) else part for part in day
+    model, doubts, rate, recall, stone = (
+        part[::STEP] for part in (day.model, day.doubts, day.rate, day.recall, day.stone)
     )
-    del truth
     most_missed = int(stats.poisson.ppf(1 - 1e-7, (rate * (1 - recall)).max())) + 1
-    most_false = int(stats.poisson.ppf(1 - 1e-6, false_rate)) + 2
-    by_chance = stats.poisson.pmf(np.arange(most_false + 1), false_rate)
+    most_false = int(stats.poisson.ppf(1 - 1e-6, day.false_rate)) + 2
+    by_chance = stats.poisson.pmf(np.arange(most_false + 1), day.false_rate)
     sums = np.zeros((3, len(model)))
     for false in range(most_false + 1):
         seen = np.maximum(model - false, 0)

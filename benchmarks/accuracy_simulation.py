@@ -45,9 +45,7 @@ class LabelDay(NamedTuple):
 def make_world(random: np.random.Generator) -> World:
     """Return a day of footage."""
     days = [make_label(random, density) for density in DENSITIES]
-    return World(
-        *(np.stack(part, axis=1).astype(float) for part in zip(*(day[:3] for day in days), strict=True))
-    )
+    return World(*(np.stack(part, axis=1) for part in zip(*(day[:3] for day in days), strict=True)))
 
 
 def make_label(random: np.random.Generator, density: float) -> LabelDay:
@@ -60,15 +58,17 @@ def make_label(random: np.random.Generator, density: float) -> LabelDay:
     truth = random.poisson(rate)
     seen = random.binomial(truth, recall)
     false = random.poisson(0.06 * density, FRAMES)
-    steady, stone = random.integers(3), np.zeros(FRAMES)
+    steady = random.integers(3)
+    stone: Numbers = np.zeros(FRAMES)
     if steady == 1:
-        stone = 0.7 * np.isin(hour.astype(int), random.choice(HOURS, 2, replace=False))
+        stone[np.isin(hour.astype(int), random.choice(HOURS, 2, replace=False))] = 0.7
     elif steady == 2:
         stone += 0.95
     if steady:
         false += random.random(FRAMES) < stone
     doubts = random.binomial(seen, 0.1) + random.binomial(false, 0.5) + random.binomial(truth - seen, 0.5)
-    return LabelDay(truth, seen + false, doubts, rate, recall, 0.06 * density, stone)
+    model = (seen + false).astype(float)
+    return LabelDay(truth.astype(float), model, doubts.astype(float), rate, recall, 0.06 * density, stone)
 
 
 def main() -> None:

@@ -78,7 +78,8 @@ def line_intervals(
     if said is None:
         return {}, {}
     pairs = zip(numbers, said.intervals, strict=True)
-    return {one.id: one for one in said.checks}, {number: one for number, one in pairs if one is not None}
+    intervals = {number: interval for number, interval in pairs if interval is not None}
+    return {check.id: check for check in said.checks}, intervals
 
 
 def _numbers(found: answers.LineCrossings, place: EventPlace) -> Iterator[tuple[_Number, CheckedCount]]:

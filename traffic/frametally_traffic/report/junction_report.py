@@ -79,7 +79,7 @@ class ReportFootage(NamedTuple):
     """What a report is counted from.
 
     Attributes:
-        drawing: All that is drawn over the source.
+        drawing: All shapes of the source.
         base_interval_s: The stored interval that was read.
         flows: Of its days.
         frames: Frames analysed, by start of the quarter.

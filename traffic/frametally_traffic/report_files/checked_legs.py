@@ -66,7 +66,7 @@ class CheckedLegs(NamedTuple):
     rows: list[CheckedLeg]
     words: list[str]
 
-    def of(self, span: Span) -> dict[tuple[str, Way], CheckedLeg]:
+    def rows_of(self, span: Span) -> dict[tuple[str, Way], CheckedLeg]:
         """Return the rows of one part of the report, by leg and way."""
         return {(row.leg, row.way): row for row in self.rows if row.span == span}
 
@@ -90,22 +90,22 @@ def checked_legs(settings: Settings, index: CountIndex, report: TrafficReport) -
         numbers = dict(_numbers(report, leg, crossed))
         if not numbers:
             continue
-        found, intervals = line_intervals(
+        leg_checks, intervals = line_intervals(
             settings, index, places[leg.name], report.model, report.footage.base_interval_s, numbers
         )
-        checks |= found
+        checks |= leg_checks
         rows += [
             CheckedLeg(
                 leg.name,
                 way,
                 span,
                 numbers[way, span].counted or 0,
-                one.low,
-                one.high,
-                one.estimate,
-                checks[one.check].name,
+                interval.low,
+                interval.high,
+                interval.estimate,
+                checks[interval.check].name,
             )
-            for (way, span), one in intervals.items()
+            for (way, span), interval in intervals.items()
         ]
     words = [
         f"{check.name}: {' '.join(check.stale)}" if check.stale else check_words(check, report.query.zone)
@@ -130,12 +130,14 @@ def _numbers(
     motor = {label for group in report.table.motor for label in group.labels}
     labels = sorted({label for _, name, label, _ in crossed if name == leg.name} & motor)
     frames = {} if report.footage is None else report.footage.frames
-    known = {quarter.start_ms for quarter in report.table.quarters if quarter.missing is None}
+    measured_starts = {quarter.start_ms for quarter in report.table.quarters if quarter.missing is None}
     for direction in DIRECTIONS if labels else ():
         for span in dict.fromkeys(_spans(report)):
             starts = range(span.start_ms, span.end_ms, QUARTER_MS)
             filmed = [start_ms for start_ms in starts if frames.get(start_ms)]
-            counted = sum(crossed[at, leg.name, label, direction] for at in filmed for label in labels)
+            counted = sum(
+                crossed[start_ms, leg.name, label, direction] for start_ms in filmed for label in labels
+            )
             yield (
                 ("in" if direction == leg.inward else "out", span),
                 CheckedCount(
@@ -143,8 +145,8 @@ def _numbers(
                     span.end_ms,
                     report.query.source,
                     tuple(directed_label(label, direction) for label in labels),
-                    sum(frames[at] for at in filmed),
-                    counted if known.issuperset(filmed) else None,
+                    sum(frames[start_ms] for start_ms in filmed),
+                    counted if measured_starts.issuperset(filmed) else None,
                 ),
             )
 

@@ -58,7 +58,7 @@ def write_utdf(
     sections: list[tuple[str, str, Rows]] = [
         ("Network", "Network Settings", _settings(checked)),
         ("Nodes", "Node Data", _nodes(report, nodes, sides)),
-        ("Links", "Link Data", _links(legs, nodes, sides, checked.of(_hour_of(hour)))),
+        ("Links", "Link Data", _links(legs, nodes, sides, checked.rows_of(_hour_of(hour)))),
         ("Lanes", "Lane Group Data", _lanes(report, hour, legs, nodes, sides)),
         ("Timeplans", "Timing Plan Settings", [("RECORDNAME", "INTID", "DATA")]),
         ("Phases", "Phasing Data", [("RECORDNAME", "INTID", *(f"D{phase}" for phase in range(1, 9)))]),
@@ -180,7 +180,7 @@ def write_wide_csv(file: BinaryIO, report: TrafficReport, checked: CheckedLegs =
                 f"{quarter.seen_share:.4g}",
                 _state(quarter),
                 *counts,
-                *_checked_cells(ways, checked.of(Span(start_ms, start_ms + QUARTER_MS))),
+                *_checked_cells(ways, checked.rows_of(Span(start_ms, start_ms + QUARTER_MS))),
             ]
         )
     text.detach()  # written to its end, and left open

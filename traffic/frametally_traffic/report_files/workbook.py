@@ -234,15 +234,15 @@ def _write_checked(sheet: Worksheet, plan: SheetPlan, checked: CheckedLegs) -> N
     head = ("Leg", "Way", "Begins", "Ends", *(name.capitalize() for name in NUMBERS), "Check")
     for column, name in enumerate(head):
         sheet.write_string(first, column, name, formats.bold)
-    for row, one in enumerate(checked.rows, start=first + 1):
-        sheet.write_string(row, 0, one.leg)
-        sheet.write_string(row, 1, one.way)
-        for column, time_ms in enumerate(one.span, start=2):
+    for row, leg in enumerate(checked.rows, start=first + 1):
+        sheet.write_string(row, 0, leg.leg)
+        sheet.write_string(row, 1, leg.way)
+        for column, time_ms in enumerate(leg.span, start=2):
             local = local_time(time_ms, report.query.zone).replace(tzinfo=None)
             sheet.write_datetime(row, column, local, formats.date)
         for column, name in enumerate(NUMBERS, start=4):
-            sheet.write_number(row, column, getattr(one, name))
-        sheet.write_string(row, 8, one.check)
+            sheet.write_number(row, column, getattr(leg, name))
+        sheet.write_string(row, 8, leg.check)
 
 
 def _write_classes(sheet: Worksheet, plan: SheetPlan) -> None:
