@@ -84,7 +84,7 @@ def traffic(
             source_name=source_names(manifests).get(slug),
         )
         checked = checked_legs(settings, ports.index, report)
-    half_of_day = next((half for half in HOURS if half == hour), "")
+    half_of_day = next((half for half in HOURS if half == hour), HOURS[0])
     with make_file(report, format_name, half_of_day, checked) as file:
         data = file.read()
     if output is None:
