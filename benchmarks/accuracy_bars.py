@@ -17,7 +17,8 @@ from statistics import median
 from typing import NamedTuple
 
 import numpy as np
-from accuracy_simulation import CHECKS_IN_WORLD, DENSITIES, FRAMES, World, make_world
+from accuracy_simulation import FRAMES, make_world
+from accuracy_truth import CHECKS_IN_WORLD, DENSITIES, World
 from results import Cell, Goal, Table, save
 
 from frametally_accuracy.charted import ChartedCheck

@@ -16,8 +16,8 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
-from accuracy_simulation import CHECKS_IN_WORLD, DENSITIES, SIZES, make_world
-from accuracy_truth import percent
+from accuracy_simulation import SIZES, make_world
+from accuracy_truth import CHECKS_IN_WORLD, DENSITIES, percent
 from results import Cell, Goal, Table, save
 
 from frametally_accuracy.rules.drawing import Numbers, draw, unit_weights, zones_of

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import argparse
 import math
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from statistics import median
 from typing import NamedTuple
 
 import numpy as np
-from results import Cell
+from results import Cell, Goal, Table, save
 
 from frametally_accuracy.rules.drawing import Draws, Numbers, draw, random_shares, unit_weights, zones_of
 from frametally_accuracy.rules.estimation import Interval, estimate
+from frametally_consumer.load import cores
+
+DENSITIES = (3.0, 1.0, 0.3, 0.07)
+"""Objects in a unit, by label."""
+CHECKS_IN_WORLD = 5
 
 COLUMNS = [
     "interval shown, % of checks",
@@ -22,11 +31,39 @@ COLUMNS = [
     "times fewer labels than without the model",
 ]
 NOTE = (
-    "Half-widths are medians, in parts of the truth. `At every look` looks after each round of ten frames, "
-    "from 100 frames on after every tenth round: who stops at the worst of these has such an interval. "
-    "Without the model, frames are drawn evenly at random."
+    "Half-widths are medians, in parts of the truth. `At every look` looks after each round of ten units, "
+    "from 100 units on after every tenth round: who stops at the worst of these has such an interval. "
+    "Without the model, units are drawn evenly at random."
 )
 _STEP = 10
+
+
+class World(NamedTuple):
+    """What is in each unit, what the model counts, and of how much of it the model is not sure."""
+
+    truth: Numbers
+    model: Numbers
+    doubts: Numbers
+
+
+class Simulation(NamedTuple):
+    """Checks of worlds whose truth is known.
+
+    Attributes:
+        name: Of the result.
+        title: Of the result.
+        about: Docstring of the benchmark; its third paragraph describes the worlds.
+        unit: What a unit is called.
+        sizes: Units that are answered.
+        make_world: Returns a world.
+    """
+
+    name: str
+    title: str
+    about: str
+    unit: str
+    sizes: tuple[int, ...]
+    make_world: Callable[[np.random.Generator], World]
 
 
 class Sized(NamedTuple):
@@ -53,7 +90,12 @@ Check = dict[int, Sized]
 
 
 def run_checks(
-    truth: Numbers, model: Numbers, doubts: Numbers, *, seeds: Sequence[str], sizes: Sequence[int]
+    truth: Numbers,
+    model: Numbers,
+    doubts: Numbers,
+    *,
+    seeds: Sequence[str],
+    sizes: Sequence[int],
 ) -> list[list[Check]]:
     """Return by label the checks that these seeds draw."""
     weights = unit_weights(model, doubts)
@@ -125,3 +167,74 @@ def _width(interval: Interval, truth: float) -> float:
 
 def _percent_of(widths: Iterable[float]) -> float:
     return round(100 * float(median(widths)), 1)
+
+
+def simulate(simulation: Simulation) -> None:
+    """Make thousands of checks, and write the result."""
+    parser = argparse.ArgumentParser(
+        description=simulation.about, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--checks", type=int, default=2000, help="of each label")
+    options = parser.parse_args()
+    load_before = os.getloadavg()[0]
+    by_label: list[list[Check]] = [[] for _ in DENSITIES]
+    by_label_alone: list[list[Check]] = [[] for _ in DENSITIES]
+    with ProcessPoolExecutor(cores()) as pool:
+        worlds = range(options.checks // CHECKS_IN_WORLD)
+        for together, alone in pool.map(partial(_check_world, simulation), worlds):
+            for label, checks in enumerate(together):
+                by_label[label] += checks
+                by_label_alone[label] += alone[label]
+    tables: list[Table] = []
+    goals: list[Goal] = []
+    for size in simulation.sizes:
+        rows = _rows(by_label, size)
+        tables.append(_table(simulation, f"{size:,} {simulation.unit}s", rows))
+        for density, row in zip(DENSITIES, rows, strict=True):
+            goals += _goals(simulation.unit, density, size, row[1:])
+    for size in simulation.sizes:
+        title = f"{size:,} {simulation.unit}s, {len(by_label_alone[0]):,} checks of one label alone"
+        tables.append(_table(simulation, title, _rows(by_label_alone, size)))
+    save(
+        name=simulation.name,
+        title=simulation.title,
+        about=f"{options.checks:,} checks of each label and size, five of each day. "
+        + " ".join(simulation.about.split("\n\n")[2].split()),
+        load_before=load_before,
+        packages=["numpy"],
+        tables=tables,
+        goals=goals,
+    )
+
+
+def _check_world(simulation: Simulation, number: int) -> tuple[list[list[Check]], list[list[Check]]]:
+    """Return by label the checks of a world that are about all labels, and those that are about it alone."""
+    world = simulation.make_world(np.random.default_rng([20, number]))
+    seeds = [f"{number}/{one}" for one in range(CHECKS_IN_WORLD)]
+    run = partial(run_checks, sizes=simulation.sizes)
+    alone = [
+        run(*(part[:, [label]] for part in world), seeds=seeds[:1])[0] for label in range(len(DENSITIES))
+    ]
+    return run(*world, seeds=seeds), alone
+
+
+def _rows(by_label: Sequence[Sequence[Check]], size: int) -> list[list[Cell]]:
+    pairs = zip(DENSITIES, by_label, strict=True)
+    return [[f"{density:g}", *row_of(checks, size)] for density, checks in pairs]
+
+
+def _table(simulation: Simulation, title: str, rows: list[list[Cell]]) -> Table:
+    return Table(title=title, columns=[f"objects a {simulation.unit}", *COLUMNS], rows=rows, note=NOTE)
+
+
+def _goals(unit: str, density: float, size: int, row: list[Cell]) -> Iterator[Goal]:
+    if None in row:
+        return
+    _, held, width, always, _, fewer = (float(cell or 0) for cell in row)
+    of = f"{density:g} a {unit}, {size:,} {unit}s"
+    yield Goal(what=f"{of}: truth in the fixed interval, %", measured=held, at_least=94, at_most=97)
+    yield Goal(what=f"{of}: truth in the interval at will, %", measured=always, at_least=95)
+    if size == 100 and density >= 1:
+        yield Goal(what=f"{of}: times fewer labels than without the model", measured=fewer, at_least=5)
+        if unit == "frame":
+            yield Goal(what=f"{of}: half-width, %", measured=width, at_most=10)

@@ -309,6 +309,13 @@ class AccuracyRoutes:
     def _unit(self, check: AccuracyCheck, turn: UnitTurn) -> answers.UnitToAnswer:
         unit = turn.unit
         frames = [] if unit.to_ms is None else frames_of_piece(self._footage(), check, unit)
+        in_piece = sum(frame.captured_at_ms >= unit.captured_at_ms for frame in frames)
+        if unit.to_ms is not None and in_piece < unit.frames:
+            raise Problem(
+                409,
+                f"Piece {unit.number} of this check had {unit.frames} frames, and {in_piece} are left.",
+                remedy=_START_NEW,
+            )
         return answers.UnitToAnswer(
             unit=unit.number,
             turn=turn.turn,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import re
 import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -14,11 +17,15 @@ from typing import Any
 import msgspec
 import pytest
 from flask.testing import FlaskClient
+from openpyxl import load_workbook
 from tests.accuracy.test_accuracy_checks import command
 from tests.traffic import junction
 from tests.web.conftest import Place
+from tests.web.counted_footage import put_manifest
 
 from frametally.books.counted_events import CheckedMetric
+from frametally.media.forgetting import forget, targets_in
+from frametally.media.manifests import list_manifests
 from frametally.opening import open_object_store
 from frametally.process.reports import NoProgress
 from frametally_accuracy import tables
@@ -338,6 +345,29 @@ def test_a_check_is_stale_once_its_footage_is_counted_again_and_otherwise(
     made.close()
 
 
+@pytest.mark.thorough
+def test_a_piece_of_which_frames_are_forgotten_is_named_and_no_longer_played(tmp_path: Path) -> None:
+    with closing(Place(tmp_path)) as made:
+        made.store = open_object_store(made.settings.store_url)
+        junction.film(made)
+        client = made.app().test_client()
+        start(client, "part", metric="visits")
+        answer_all(client, "part", visits_seen(), ["bus", "car"], most=5)
+        frames = junction.frames()
+        put_manifest(made, frames[0], frames[-1], "gate", len(frames))
+        every_second = range(junction.START_MS, frames[-1].captured_at_ms, 2 * PIECE_MS)
+        for at_ms in (*every_second, *(at_ms + PIECE_MS for at_ms in every_second)):
+            # One second of each piece.
+            targets = targets_in(list_manifests(made.store), from_ms=at_ms, to_ms=at_ms + 1000)
+            forget(made.store, targets, delete_images=False, progress=NoProgress())
+        refused = client.get("/api/v1/accuracy/part/next")
+        assert refused.status_code == 409
+        assert re.match(
+            r"Piece \d+ of this check had 75 frames, and 70 are left\.", refused.get_json()["detail"]
+        )
+        assert client.get("/api/v1/accuracy/part").get_json()["result"]["answered"] == 5
+
+
 def in_bar(seen: Truth, start_ms: int, labels: Collection[str], bar_ms: int = 60_000) -> int:
     return sum(
         number
@@ -415,3 +445,41 @@ def test_bars_of_crossings_have_intervals_until_the_line_moves(client: FlaskClie
     moved = client.get("/api/v1/crossings?source=gate&interval=60").get_json()
     assert moved["intervals"] == []
     assert moved["checks"][0]["stale"] == ["The line changed since the check began; start a new check."]
+
+
+def file_of(client: FlaskClient, file_format: str) -> bytes:
+    answer = client.get(f"/api/v1/traffic/file?source=gate&timezone=UTC&format={file_format}")
+    assert answer.status_code == 200, answer.text
+    return answer.data
+
+
+def test_files_of_a_traffic_report_have_the_intervals_of_checked_legs(
+    client: FlaskClient, filmed: Place
+) -> None:
+    before = {name: file_of(client, name) for name in ("csv", "xlsx")}
+    start(client, "files-of-crossings", **CROSSED)
+    assert {name: file_of(client, name) for name in before} == before, (
+        "a check without an answer adds nothing"
+    )
+    seen = crossings_seen() + missed_of("car/to_right")
+    answer_all(client, "files-of-crossings", seen, EACH_WAY)
+    (row,) = csv.DictReader(io.StringIO(file_of(client, "csv").decode("utf-8-sig")))
+    truth = in_bar(seen, 0, ["bus/to_right", "car/to_right"], 10**14)
+    assert float(row["w_in_low"]) == float(row["w_in_high"]) == float(row["w_in_estimate"]) == truth
+    assert int(row["w_in_counted"]) == truth - missed_of("car/to_right").total()
+    assert row["w_in_check"] == "files-of-crossings"
+    assert [name for name in row if name.startswith(("e_", "s_")) and name.endswith("_low")] == []
+    movements = [name for name in row if "_appr_" in name]
+    old = next(csv.DictReader(io.StringIO(before["csv"].decode("utf-8-sig"))))
+    assert movements and all(row[name] == old[name] for name in old), "raw counts stay what they are"
+    book = load_workbook(io.BytesIO(file_of(client, "xlsx")), data_only=True)
+    lines = [*book["Checked crossings"].iter_rows(values_only=True)]
+    assert lines[0][0].startswith("files-of-crossings: 95% intervals, checked on 20")
+    assert lines[1][0] == "No check covers movements from leg to leg: they have no interval."
+    assert lines[3][:2] == ("Leg", "Way")
+    assert ("west", "in", *[truth] * 3, "files-of-crossings") in [(*one[:2], *one[5:]) for one in lines[4:]]
+    junction.draw(filmed, MOVED, *junction.LEGS[1:])
+    stale = load_workbook(io.BytesIO(file_of(client, "xlsx")), data_only=True)["Checked crossings"]
+    said = [one for one, *_ in stale.iter_rows(values_only=True) if one]
+    assert said[0] == "files-of-crossings: The line changed since the check began; start a new check."
+    assert said[2:] == ["Leg"], "nothing of it is applied"

@@ -145,6 +145,7 @@ def test_intervals_of_visits_and_crossings_are_where_the_numbers_are(
     page = window.open("traffic?source=gate", "#traffic-page[data-state=ready]")
     expect(page.locator("#checked tbody tr")).to_have_count(1)
     expect(page.locator("#checked tbody")).to_contain_text(re.compile(r"west\s*out\s*\d+\s*\d+\s*\d+ to \d+"))
+    expect(page.locator("#checked-words")).to_contain_text("No check covers movements from leg to leg")
     page.evaluate(axe)
     assert page.evaluate("rules => axe.run({runOnly: rules})", RULES)["violations"] == []
 

@@ -14,11 +14,14 @@ from flask.testing import FlaskClient
 from tests.accuracy.test_accuracy_checks import FRAMES, answer_all, command, start
 from tests.examples import first_quick
 from tests.web.conftest import START_MS, Place
-from tests.web.counted_footage import MODEL, make_lines, publish_lines
+from tests.web.counted_footage import MODEL, make_lines, publish_lines, put_manifest
 
 from frametally import keys
 from frametally.errors import Retryable
+from frametally.media.forgetting import forget, targets_in
+from frametally.media.manifests import list_manifests
 from frametally.opening import open_object_store
+from frametally.process.reports import NoProgress
 from frametally.records import FrameDetections
 from frametally_accuracy.certificates import _signed
 
@@ -144,6 +147,32 @@ def test_a_unit_whose_picture_was_deleted_is_named_and_what_was_answered_stays(
     )
     assert "Start a new check" in refused.get_json()["remedy"]
     assert client.get("/api/v1/accuracy/gate").get_json()["result"]["answered"] == 5
+
+
+def test_frames_that_are_forgotten_stop_desk_and_certificate_and_lose_no_answer(
+    client: FlaskClient, counted: Place
+) -> None:
+    start(client)
+    answer_all(client, most=40)
+    lines = make_lines("gate", frames=FRAMES)
+    put_manifest(counted, lines[0], lines[-1], "gate", FRAMES)
+    since_ms = lines[2].captured_at_ms
+    targets = targets_in(list_manifests(counted.store), from_ms=since_ms, to_ms=None)
+    forget(counted.store, targets, delete_images=False, progress=NoProgress())
+    for line in lines[2:]:  # as `frametally forget --delete-images` deletes them
+        counted.store.delete(line.image_path)
+    desk = client.get("/api/v1/accuracy/gate/next?number=5")
+    assert (desk.status_code, "is no longer in the store" in desk.get_json()["detail"]) == (409, True)
+    refused = client.get("/api/v1/accuracy/gate/certificate")
+    assert (refused.status_code, f"{FRAMES - 2} frames are gone" in refused.get_json()["detail"]) == (
+        409,
+        True,
+    )
+    answered = client.get("/api/v1/accuracy/gate").get_json()["result"]["answered"]
+    erase(counted)
+    publish_lines(counted, lines[:2])
+    assert f"{FRAMES - 2} frames are gone" in stale_of(client)[0]
+    assert client.get("/api/v1/accuracy/gate").get_json()["result"]["answered"] == answered
 
 
 def test_no_check_begins_over_frames_that_are_not_counted_yet(client: FlaskClient, counted: Place) -> None:

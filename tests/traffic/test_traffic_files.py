@@ -32,6 +32,12 @@ from frametally_traffic.report.schemes import (
     groups_of,
     not_told_apart,
 )
+from frametally_traffic.report_files.checked_legs import (
+    MOVEMENTS_UNCHECKED,
+    CheckedLeg,
+    CheckedLegs,
+    Span,
+)
 from frametally_traffic.report_files.formats import write_utdf, write_wide_csv
 from frametally_traffic.report_files.workbook import write_workbook
 
@@ -455,13 +461,38 @@ def test_utdf_without_the_sides_of_the_legs_says_which_is_lacking() -> None:
         written(write_utdf, report, peak_of(report))
 
 
+def checked_south(report: TrafficReport) -> CheckedLegs:
+    """The south leg as it is checked in the peak hour."""
+    hour = peak_of(report)
+    span = Span(hour.start_ms, hour.start_ms + 4 * QUARTER_MS)
+    row = CheckedLeg("south", "in", span, counted=50, low=48, high=61, estimate=54.4, check="may")
+    return CheckedLegs([row], ["may: 95% intervals, 100 pieces of footage", MOVEMENTS_UNCHECKED])
+
+
+def test_utdf_has_the_interval_of_a_checked_leg_beside_unchanged_volumes() -> None:
+    report = report_with_gaps()
+    plain = sections_of(written(write_utdf, report, peak_of(report)))
+    sections = sections_of(written(write_utdf, report, peak_of(report), checked_south(report)))
+    assert sections["Lanes"] == plain["Lanes"], "no check covers movements"
+    _, head, *rows = sections["Links"]
+    assert rows[:2] == plain["Links"][2:]
+    of_checks = {row[0]: dict(zip(head, row, strict=True)) for row in rows[2:]}
+    found = {name: row["NB"] for name, row in of_checks.items() if name.startswith("Checked in")}
+    assert list(found.values()) == ["50", "48", "61", "54"]
+    assert {row[name] for row in of_checks.values() for name in ("SB", "EB", "WB")} == {""}
+    assert [row[1:] for row in sections["Network"] if row[0] == "AccuracyCheck"] == [
+        ["may: 95% intervals  100 pieces of footage"],
+        [MOVEMENTS_UNCHECKED],
+    ]
+
+
 @pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore::Warning")
 def test_utdf2gmns_reads_the_utdf_file_back(tmp_path: Any) -> None:
     reader = pytest.importorskip("utdf2gmns.func_lib.utdf.read_utdf")
     report = report_with_gaps()
     path = tmp_path / "cross.csv"
-    path.write_bytes(written(write_utdf, report, peak_of(report)))
+    path.write_bytes(written(write_utdf, report, peak_of(report), checked_south(report)))
     tables = reader.read_UTDF(str(path))
     lanes = tables["Lanes"].set_index("RECORDNAME")
     turns = [name for name in lanes.columns if name != "INTID"]

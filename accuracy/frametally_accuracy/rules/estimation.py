@@ -58,8 +58,6 @@ class Estimate(NamedTuple):
         standard_error: Of the total.
         slope: Of the estimator.
         ratio: Of the estimate to the model's total; 1 where that is 0.
-        between: Variance of what zones have beside ratio x model, as a part of what they have.
-        within: Its variance in a unit, for each object.
         parts: By zone, its part of the variance.
     """
 
@@ -70,8 +68,6 @@ class Estimate(NamedTuple):
     standard_error: float
     slope: float
     ratio: float
-    between: float
-    within: float
     parts: Numbers
 
 
@@ -132,7 +128,6 @@ def estimate(
     width *= _widening(_third_cumulant(prepared, residuals / draws.weights) / error**3)
     wider = width / NORMAL * _boundary(prepared)
     ratio = total / model_total if model_total else 1.0
-    between, within = _components(prepared, truth, ratio * model)
     if least is None:
         least = counted
     return Estimate(
@@ -144,8 +139,6 @@ def estimate(
         standard_error=error,
         slope=slope,
         ratio=ratio,
-        between=between,
-        within=within,
         parts=parts,
     )
 
@@ -222,25 +215,6 @@ def _apart(prepared: _Prepared, values: Numbers) -> Numbers:
     drawn = prepared.draws.is_drawn
     means = np.where(drawn, values, 0.0).sum(axis=0) / prepared.drawn
     return np.where(drawn, values - means, 0.0)
-
-
-def _components(prepared: _Prepared, truth: Numbers, expected: Numbers) -> tuple[float, float]:
-    """Return how far zones go off what is expected, as a part of what they have, and units off their zone's.
-
-    The first has the error of the sample in it, which is about as great: few zones show little of their own.
-    """
-    is_drawn = prepared.draws.is_drawn
-    truth, residuals = np.where(is_drawn, truth, 0.0), np.where(is_drawn, truth - expected, 0.0)
-    totals, errors = _by_zone(prepared, truth), _by_zone(prepared, residuals)
-    whole = float(totals.sum())
-    if whole <= 0:
-        return 0.0, 0.0
-    between = float((errors**2).sum() / (totals**2).sum())
-    shares = np.where(is_drawn, 1 / prepared.draws.weights, 0.0)
-    means = (shares * residuals).sum(axis=0) / shares.sum(axis=0)
-    within = (shares * (residuals - means) ** 2).sum(axis=0) / shares.sum(axis=0)
-    within = within * prepared.drawn / np.maximum(prepared.drawn - 1, 1)
-    return between, float((within * prepared.draws.sizes).sum()) / whole
 
 
 def _boundary(prepared: _Prepared) -> float:

@@ -63,8 +63,7 @@ def _away_from_zero(value: float) -> float:
 
 
 def _root(rises: Callable[[float], float], low: float, high: float) -> float:
-    for _ in range(100):
-        middle = (low + high) / 2
+    while low < (middle := (low + high) / 2) < high:
         if rises(middle) < 0:
             low = middle
         else:

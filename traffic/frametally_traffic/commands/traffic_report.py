@@ -60,6 +60,7 @@ def traffic(
 
     Its legs are lines of which one direction leads inward: `frametally lines`, or the page's editor.
     """
+    from frametally_traffic.report_files.checked_legs import checked_legs
     from frametally_traffic.report_files.formats import HOURS, make_file
 
     format_name = file_format or (output.suffix[1:] if output and output.suffix[1:] in _FORMATS else "xlsx")
@@ -82,7 +83,9 @@ def traffic(
             not_analysed={model: spans.get(slug, []) for model, spans in unanalysed.items()},
             source_name=source_names(manifests).get(slug),
         )
-    with make_file(report, format_name, next((half for half in HOURS if half == hour), "")) as file:
+        checked = checked_legs(settings, ports.index, report)
+    half_of_day = next((half for half in HOURS if half == hour), HOURS[0])
+    with make_file(report, format_name, half_of_day, checked) as file:
         data = file.read()
     if output is None:
         sys.stdout.buffer.write(data)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -17,7 +17,15 @@ from frametally_traffic.geometry.crossings import Direction
 from frametally_traffic.line_counts import answers
 from frametally_traffic.records import Drawing
 from frametally_web.charts.check_answers import CountCheck
-from frametally_web.charts.checks import CheckedCount, CountQuestion, ask_checks, checks_version
+from frametally_web.charts.checks import (
+    CheckedCount,
+    CountInterval,
+    CountQuestion,
+    ask_checks,
+    checks_version,
+)
+
+_NumberT = TypeVar("_NumberT")
 
 
 class _Number(NamedTuple):
@@ -41,21 +49,37 @@ def with_intervals(
         if place.name not in shown:
             continue
         numbers = dict(_numbers(found, place))
-        question = CountQuestion(
-            "crossings", found.model, found.base_interval_s, [found.source], None, [*numbers.values()], place
+        found_checks, found_intervals = line_intervals(
+            settings, index, place, found.model, found.base_interval_s, numbers
         )
-        said = ask_checks(settings, index, question)
-        if said is None:
-            continue
-        checks |= {one.id: one for one in said.checks}
+        checks |= found_checks
         intervals += [
             answers.CrossingInterval(**number._asdict(), line=place.name, **interval._asdict())
-            for number, interval in zip(numbers, said.intervals, strict=True)
-            if interval is not None
+            for number, interval in found_intervals.items()
         ]
     if not checks:
         return found
     return msgspec.structs.replace(found, intervals=intervals, checks=[*checks.values()])
+
+
+def line_intervals(
+    settings: Settings,
+    index: CountIndex,
+    place: EventPlace,
+    model: str,
+    base_interval_s: int,
+    numbers: Mapping[_NumberT, CheckedCount],
+) -> tuple[dict[str, CountCheck], dict[_NumberT, CountInterval]]:
+    """Return the checks of a line by their ids, and the intervals of those numbers that they cover."""
+    question = CountQuestion(
+        "crossings", model, base_interval_s, [place.source], None, [*numbers.values()], place
+    )
+    said = ask_checks(settings, index, question)
+    if said is None:
+        return {}, {}
+    pairs = zip(numbers, said.intervals, strict=True)
+    intervals = {number: interval for number, interval in pairs if interval is not None}
+    return {check.id: check for check in said.checks}, intervals
 
 
 def _numbers(found: answers.LineCrossings, place: EventPlace) -> Iterator[tuple[_Number, CheckedCount]]:

@@ -120,6 +120,7 @@ function showChecked(report, crossings) {
   byId("checked").replaceChildren(checkedTable(report, crossings));
   byId("checked-words").replaceChildren(
     ...lines.map(({ text, isStale }) => el(isStale ? "p.time-warning" : "p", text)),
+    el("p", t("traffic.no_check_covers_movements")),
   );
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -74,6 +75,22 @@ class ReportQuery(NamedTuple):
     scheme: str = LABELS
 
 
+class ReportFootage(NamedTuple):
+    """What a report is counted from.
+
+    Attributes:
+        drawing: All shapes of the source.
+        base_interval_s: The stored interval that was read.
+        flows: Of its days.
+        frames: Frames analysed, by start of the quarter.
+    """
+
+    drawing: Drawing
+    base_interval_s: int
+    flows: Sequence[FlowColumns]
+    frames: Mapping[int, int]
+
+
 class TrafficReport(NamedTuple):
     """What went over a junction from the start of its first quarter to the end of its last one.
 
@@ -82,6 +99,7 @@ class TrafficReport(NamedTuple):
         legs: The drawn legs, see `legs_between`.
         revision: Revision of the drawing.
         frame: Key of a frame of that time that shows the junction; None if there is none.
+        footage: What it is counted from; None of a table that was made otherwise.
     """
 
     query: ReportQuery
@@ -93,6 +111,7 @@ class TrafficReport(NamedTuple):
     revision: int
     table: TrafficTable
     frame: str | None = None
+    footage: ReportFootage | None = None
 
     @property
     def sides(self) -> dict[str, str | None]:
@@ -161,6 +180,9 @@ def read_report(
         for bucket in covered
     ]
     quarters = quarters_between(from_ms, to_ms, parts, spans)
+    frames: Counter[int] = Counter()
+    for bucket in covered:
+        frames[quarter_of(bucket.start_ms)] += bucket.frames
     table = make_table(flows, quarters, scheme=question.scheme, legs=[leg.name for leg in legs])
     return TrafficReport(
         question,
@@ -172,6 +194,7 @@ def read_report(
         drawing.revision,
         table,
         _frame(index, query, days),
+        ReportFootage(drawing, base_s, flows, frames),
     )
 
 
@@ -303,11 +326,7 @@ def column_names(report: TrafficReport) -> dict[tuple[str, str, str], str]:
     They are as in cities' open data, `n_appr_car_l`: the leg by its side, where each has one of its own, else
     by its name; the class; the turn, or `to_<leg>` where it is not known or several legs lie that way.
     """
-    sides = list(report.sides.values())
-    by_side = None not in sides and len({*sides}) == len(sides)
-    legs = report.table.legs
-    words = {leg: _word((report.sides.get(leg) or leg) if by_side else leg) for leg in legs}
-    short = _distinct(words)
+    short = leg_words(report)
     groups = _distinct({group.name: _word(group.name) for group in report.table.groups})
     pairs = report.table.pairs
     turns = report.turns
@@ -319,6 +338,15 @@ def column_names(report: TrafficReport) -> dict[tuple[str, str, str], str]:
         for group in report.table.groups:
             names[*pair, group.name] = f"{short[pair[0]]}_appr_{groups[group.name]}_{way}"
     return names
+
+
+def leg_words(report: TrafficReport) -> dict[str, str]:
+    """Return a word for each leg, none twice: its side, where each leg has one of its own, else its name."""
+    sides = list(report.sides.values())
+    by_side = None not in sides and len({*sides}) == len(sides)
+    return _distinct(
+        {leg: _word((report.sides.get(leg) or leg) if by_side else leg) for leg in report.table.legs}
+    )
 
 
 def _word(text: str) -> str:

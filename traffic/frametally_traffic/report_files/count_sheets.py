@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from xlsxwriter.worksheet import Worksheet
 
 FRONT, MOTOR_SHEET, BOOKS, CLASSES = "Report", "Motor vehicles", "Books", "Classes"
+CHECKED = "Checked crossings"
 _FIRST = ("Begins", "UTC offset", "Seen", "Not whole because")
 _HEAD_ROWS = 3
 _MOST_SHEET_CHARS = 31
@@ -89,7 +90,7 @@ def place_columns(report: TrafficReport) -> Columns:
 
 def sheet_names(report: TrafficReport) -> dict[str, str]:
     """Return a name for each group's sheet that Excel takes, none twice whatever the case."""
-    used_names = {name.lower() for name in (FRONT, MOTOR_SHEET, BOOKS, CLASSES, "history")}
+    used_names = {name.lower() for name in (FRONT, MOTOR_SHEET, BOOKS, CLASSES, CHECKED, "history")}
     names = {}
     for group in report.table.groups:
         stem = _NO_SHEET_CHARS.sub(" ", group.name)[:_MOST_SHEET_CHARS].strip() or "class"

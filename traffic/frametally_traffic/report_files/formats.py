@@ -5,13 +5,22 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import BinaryIO, Literal
 
 from frametally.rules.times import local_time
-from frametally_traffic.report.junction_report import ReportRefused, TrafficReport, column_names
+from frametally_traffic.report.junction_report import ReportRefused, TrafficReport, column_names, leg_words
 from frametally_traffic.report.movement_table import SIDES, TURNS, PeakHour, heading_of, heavy_of
 from frametally_traffic.report.quarters import IN_HOUR, QUARTER_MS, Quarter
+from frametally_traffic.report_files.checked_legs import (
+    NOT_CHECKED,
+    NUMBERS,
+    WAYS,
+    CheckedLeg,
+    CheckedLegs,
+    Span,
+    Way,
+)
 from frametally_traffic.report_files.workbook import write_workbook
 
 _JUNCTION = 1
@@ -22,11 +31,15 @@ _HEADINGS = ("NB", "SB", "EB", "WB", "NE", "NW", "SE", "SW")
 Rows = Iterable[Sequence[object]]
 
 
-def write_utdf(file: BinaryIO, report: TrafficReport, hour: PeakHour) -> None:
+def write_utdf(
+    file: BinaryIO, report: TrafficReport, hour: PeakHour, checked: CheckedLegs = NOT_CHECKED
+) -> None:
     """Write the volumes of an hour, by turn.
 
     The peak-hour factor is that of the junction for each turn, as the Highway Capacity Manual advises;
-    `HeavyVehicles` is in per cent, empty without turns.
+    `HeavyVehicles` is in per cent, empty without turns. Where a check covers a leg in that hour, the links
+    have records of their own with its crossings and their interval; programs skip records that are new to
+    them.
 
     Raises:
         ReportRefused: The side of a leg is not known, or two legs lie on one: turns have no names then.
@@ -43,9 +56,9 @@ def write_utdf(file: BinaryIO, report: TrafficReport, hour: PeakHour) -> None:
     nodes = {leg: number for number, leg in enumerate(report.table.legs, start=_JUNCTION + 1)}
     legs = sorted(sides, key=lambda leg: _HEADINGS.index(heading_of(sides[leg])))
     sections: list[tuple[str, str, Rows]] = [
-        ("Network", "Network Settings", [("RECORDNAME", "DATA"), ("Metric", 1)]),
+        ("Network", "Network Settings", _settings(checked)),
         ("Nodes", "Node Data", _nodes(report, nodes, sides)),
-        ("Links", "Link Data", _links(legs, nodes, sides)),
+        ("Links", "Link Data", _links(legs, nodes, sides, checked.rows_of(_hour_of(hour)))),
         ("Lanes", "Lane Group Data", _lanes(report, hour, legs, nodes, sides)),
         ("Timeplans", "Timing Plan Settings", [("RECORDNAME", "INTID", "DATA")]),
         ("Phases", "Phasing Data", [("RECORDNAME", "INTID", *(f"D{phase}" for phase in range(1, 9)))]),
@@ -68,12 +81,33 @@ def _nodes(report: TrafficReport, nodes: dict[str, int], sides: dict[str, str]) 
         yield node, _EXTERNAL, x, y, 0, _plain(leg)
 
 
-def _links(legs: list[str], nodes: dict[str, int], sides: dict[str, str]) -> Rows:
+def _settings(checked: CheckedLegs) -> Rows:
+    yield "RECORDNAME", "DATA"
+    yield "Metric", 1
+    for words in checked.words:
+        yield "AccuracyCheck", _plain(words)
+
+
+def _hour_of(hour: PeakHour) -> Span:
+    return Span(hour.start_ms, hour.start_ms + IN_HOUR * QUARTER_MS)
+
+
+def _links(
+    legs: list[str],
+    nodes: dict[str, int],
+    sides: dict[str, str],
+    checked: Mapping[tuple[str, Way], CheckedLeg],
+) -> Rows:
     yield "RECORDNAME", "INTID", *_HEADINGS
     leg_of = {heading_of(sides[leg]): leg for leg in legs}
     present = [leg_of.get(heading) for heading in _HEADINGS]
     yield "Up ID", _JUNCTION, *("" if leg is None else nodes[leg] for leg in present)
     yield "Name", _JUNCTION, *("" if leg is None else _plain(leg) for leg in present)
+    for way in WAYS if checked else ():
+        rows = [None if leg is None else checked.get((leg, way)) for leg in present]
+        for name in NUMBERS:
+            numbers = ("" if row is None else round(getattr(row, name)) for row in rows)
+            yield f"Checked {way} {name}", _JUNCTION, *numbers
 
 
 def _lanes(
@@ -119,8 +153,10 @@ def _plain(text: str) -> str:
 _FIRST = ("source", "start_time", "end_time", "seen_share", "state")
 
 
-def write_wide_csv(file: BinaryIO, report: TrafficReport) -> None:
-    """Write it; cells of a quarter of which nothing is known are empty, and `state` says why.
+def write_wide_csv(file: BinaryIO, report: TrafficReport, checked: CheckedLegs = NOT_CHECKED) -> None:
+    """Write it, with columns of checked crossings where there are any.
+
+    Cells of a quarter of which nothing is known are empty, and `state` says why.
 
     Times have their offset, so the two hours of an autumn night differ. Columns are made of legs' names, of
     which only letters, digits and `_` are left: no cell is what a spreadsheet takes for a formula.
@@ -128,7 +164,10 @@ def write_wide_csv(file: BinaryIO, report: TrafficReport) -> None:
     columns = column_names(report)
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="", write_through=False)
     writer = csv.writer(text)
-    writer.writerow([*_FIRST, *columns.values()])
+    short = leg_words(report)
+    ways = sorted({(row.leg, row.way) for row in checked.rows})
+    of_checks = [f"{short[leg]}_{way}_{name}" for leg, way in ways for name in (*NUMBERS, "check")]
+    writer.writerow([*_FIRST, *columns.values(), *of_checks])
     movements = report.table.movements
     for quarter in report.table.quarters:
         start_ms = quarter.start_ms
@@ -141,9 +180,22 @@ def write_wide_csv(file: BinaryIO, report: TrafficReport) -> None:
                 f"{quarter.seen_share:.4g}",
                 _state(quarter),
                 *counts,
+                *_checked_cells(ways, checked.rows_of(Span(start_ms, start_ms + QUARTER_MS))),
             ]
         )
     text.detach()  # written to its end, and left open
+
+
+def _checked_cells(
+    ways: Iterable[tuple[str, Way]], rows: Mapping[tuple[str, Way], CheckedLeg]
+) -> Iterator[object]:
+    for way in ways:
+        row = rows.get(way)
+        yield from (
+            [""] * (len(NUMBERS) + 1) if row is None else [row.counted, row.low, row.high, row.estimate]
+        )
+        if row is not None:
+            yield _plain(row.check)
 
 
 def _state(quarter: Quarter) -> str:
@@ -165,19 +217,21 @@ FORMATS = {
 """Formats and their media types."""
 
 
-def make_file(report: TrafficReport, file_format: str, hour: Hour = "") -> BinaryIO:
-    """Return a report's file, at its beginning.
+def make_file(
+    report: TrafficReport, file_format: str, hour: Hour = "", checked: CheckedLegs = NOT_CHECKED
+) -> BinaryIO:
+    """Return a report's file, at its beginning, with what accuracy checks say of it.
 
     Raises:
         ReportRefused: It cannot be written in that format; it says why.
     """
     file = io.BytesIO()
     if file_format == "xlsx":
-        write_workbook(file, report)
+        write_workbook(file, report, checked)
     elif file_format == "csv":
-        write_wide_csv(file, report)
+        write_wide_csv(file, report, checked)
     else:
-        write_utdf(file, report, _peak(report, hour))
+        write_utdf(file, report, _peak(report, hour), checked)
     file.seek(0)
     return file
 

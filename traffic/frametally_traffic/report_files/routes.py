@@ -14,6 +14,7 @@ from frametally_traffic.line_counts.background_days import DaysAsked, FlowDays
 from frametally_traffic.report.junction_report import ReportQuery, ReportRefused, TrafficReport, read_report
 from frametally_traffic.report.schemes import SCHEME_NAMES
 from frametally_traffic.report_files import answers
+from frametally_traffic.report_files.checked_legs import checked_legs
 from frametally_traffic.report_files.formats import FORMATS, HOURS, file_name, make_file
 from frametally_traffic.report_files.page_report import shown_report
 from frametally_web.books.reader import BooksReader, DashboardPorts
@@ -89,8 +90,9 @@ class TrafficRoutes:
         """Answer with a traffic report as a file."""
         file_format, hour = _FORMAT.read(args), _HOUR.read(args)
         report = self._report(args)
+        checked = checked_legs(self._settings, self._ports.index, report)
         try:
-            data = make_file(report, file_format, hour).read()
+            data = make_file(report, file_format, hour, checked).read()
         except ReportRefused as error:
             raise _problem(error) from error
         answer = Response(data, mimetype=FORMATS[file_format])

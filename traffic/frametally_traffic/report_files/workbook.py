@@ -12,8 +12,10 @@ from frametally_traffic.report.junction_report import TrafficReport
 from frametally_traffic.report.movement_table import PeakHour, heavy_of
 from frametally_traffic.report.quarters import IN_HOUR, QUARTER_MS
 from frametally_traffic.report.schemes import SCHEMES, find_scheme, groups_of, not_told_apart
+from frametally_traffic.report_files.checked_legs import NOT_CHECKED, NUMBERS, CheckedLegs
 from frametally_traffic.report_files.count_sheets import (
     BOOKS,
+    CHECKED,
     CLASSES,
     FRONT,
     MOTOR_SHEET,
@@ -169,7 +171,7 @@ _MADE = datetime.datetime(2000, 1, 1)  # noqa: DTZ001 - the same counts are the 
 _WITHOUT: dict[NoMovement, str] = {"unassigned": "at a leg, no movement", "never_at_a_leg": "never at a leg"}
 
 
-def write_workbook(file: BinaryIO, report: TrafficReport) -> None:
+def write_workbook(file: BinaryIO, report: TrafficReport, checked: CheckedLegs = NOT_CHECKED) -> None:
     """Write it; no text can become a formula or a link, and no cell of a gap has a number.
 
     Every total is a formula, with its value beside it for readers that do not calculate.
@@ -188,6 +190,8 @@ def write_workbook(file: BinaryIO, report: TrafficReport) -> None:
         write_counts(book.add_worksheet(plan.names[group.name]), plan, title, [group.name])
     _write_books(book.add_worksheet(BOOKS), plan)
     _write_classes(book.add_worksheet(CLASSES), plan)
+    if checked.words:
+        _write_checked(book.add_worksheet(CHECKED), plan, checked)
     book.close()
 
 
@@ -218,6 +222,27 @@ def _write_books(sheet: Worksheet, plan: SheetPlan) -> None:
     for column, value in enumerate((*sums, sum(sums)), start=1):
         cells = f"{cell_name(1, column)}:{cell_name(row, column)}" if row else "0"
         sheet.write_formula(row + 1, column, f"=SUM({cells})", formats.sum, value)
+
+
+def _write_checked(sheet: Worksheet, plan: SheetPlan, checked: CheckedLegs) -> None:
+    """Write the interval of each leg's crossings, and what they rest on."""
+    report, formats = plan.report, plan.formats
+    sheet.set_column(0, 8, 16)
+    for row, words in enumerate(checked.words):
+        sheet.write_string(row, 0, words)
+    first = len(checked.words) + 1
+    head = ("Leg", "Way", "Begins", "Ends", *(name.capitalize() for name in NUMBERS), "Check")
+    for column, name in enumerate(head):
+        sheet.write_string(first, column, name, formats.bold)
+    for row, leg in enumerate(checked.rows, start=first + 1):
+        sheet.write_string(row, 0, leg.leg)
+        sheet.write_string(row, 1, leg.way)
+        for column, time_ms in enumerate(leg.span, start=2):
+            local = local_time(time_ms, report.query.zone).replace(tzinfo=None)
+            sheet.write_datetime(row, column, local, formats.date)
+        for column, name in enumerate(NUMBERS, start=4):
+            sheet.write_number(row, column, getattr(leg, name))
+        sheet.write_string(row, 8, leg.check)
 
 
 def _write_classes(sheet: Worksheet, plan: SheetPlan) -> None:

@@ -16,6 +16,7 @@ const MOST_STEP_MS = 250;
  * @property {Tap[]} taps  in the order in which they were made
  * @property {boolean} isSeen  whether it was played to its end
  * @property {HTMLImageElement[]|null} images  of its frames, once they are loaded
+ * @property {boolean} isGone  whether a frame of it has no picture any more
  */
 
 export class Player {
@@ -60,24 +61,41 @@ export class Player {
 
   /** @param {Api.UnitToAnswer} unit @returns {PieceWork} */
   prepare(unit) {
-    return { unit, taps: [], isSeen: false, images: null };
+    return { unit, taps: [], isSeen: false, images: null, isGone: false };
   }
 
   /** Loads the frames of a piece once those of the shown one are here. @param {PieceWork} work */
   preload(work) {
     const here = (this.work?.images ?? []).map((image) => image.decode().catch(() => undefined));
-    Promise.all(here).then(() => load(work));
+    Promise.all(here).then(() => this.#load(work));
+  }
+
+  /** @param {PieceWork} work */
+  #load(work) {
+    work.images ??= work.unit.frames.map(({ image_url: src }) => {
+      const image = el("img", { alt: "", src });
+      image.addEventListener("error", () => this.#miss(work));
+      return image;
+    });
+  }
+
+  /** Nobody can count what a missing frame shows. @param {PieceWork} work */
+  #miss(work) {
+    work.isGone = true;
+    if (this.work !== work) return;
+    this.clear(t("accuracy.the_footage_of_this_piece_is"));
+    this.onChange();
   }
 
   /** @param {PieceWork} work */
   show(work) {
     this.work = work;
-    load(work);
+    this.#load(work);
     const { unit } = work;
     this.area.style.setProperty("--ratio", String(unit.width_px / unit.height_px));
     this.area.dataset.unit = `${unit.unit}/${unit.turn}`;
     this.area.toggleAttribute("data-seen", work.isSeen);
-    if (!unit.frames.length) {
+    if (!unit.frames.length || work.isGone) {
       this.clear(t("accuracy.the_footage_of_this_piece_is"));
       return;
     }
@@ -285,11 +303,6 @@ export class Player {
   #say(words) {
     byId("spoken").textContent = words;
   }
-}
-
-/** @param {PieceWork} work */
-function load(work) {
-  work.images ??= work.unit.frames.map(({ image_url: src }) => el("img", { alt: "", src }));
 }
 
 /** @param {HTMLElement} element @param {Record<string, string>} styles */
