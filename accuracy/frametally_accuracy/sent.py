@@ -8,8 +8,8 @@ import msgspec
 from msgspec import Meta
 
 from frametally.books.counted_events import CheckedMetric
+from frametally.records import EventTimeMs
 from frametally_accuracy.records import CheckedBox, Tap
-from frametally_web.requests.body import EventTimeMs
 
 
 class UnitAnswer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

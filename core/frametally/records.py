@@ -8,7 +8,7 @@ Times are integer milliseconds since 1970-01-01T00:00:00Z of *event time*: when 
 from __future__ import annotations
 
 import threading
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import msgspec
 
@@ -17,11 +17,14 @@ from frametally.errors import Poison
 from frametally.live_records import LiveMinute
 from frametally.rules.places import ZoneShape
 from frametally.rules.seals import sealed, unsealed
-from frametally.rules.times import RECORD_VERSION
+from frametally.rules.times import FIRST_MS, NEXT_MS, RECORD_VERSION
 
 TimeSource = Literal["start_time", "exif", "container", "stream_clock", "file_name", "file_time", "arrival"]
 """Where a medium's event time came from, from the strongest to the weakest: a file's modification date, and
 when a camera's frames arrived."""
+
+EventTimeMs = Annotated[int, msgspec.Meta(ge=FIRST_MS, lt=NEXT_MS)]
+"""An event time that a request sends: another is refused before a database overflows."""
 
 Stage = Literal["parse", "fetch", "verify", "decode"]
 """The step at which a message became a dead letter."""

@@ -18,7 +18,7 @@ from frametally.media.forgetting import plan_forgetting
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
-from frametally.records import MediaManifest
+from frametally.records import EventTimeMs, MediaManifest
 from frametally.rules.times import DAY_MS, FIRST_MS, HOUR_MS, NEXT_MS, local_time
 from frametally.settings.loading import Settings
 from frametally.undo_records import FootageChange
@@ -33,7 +33,7 @@ from frametally_web.changes.answers import (
 )
 from frametally_web.changes.desk import ChangeDesk, ChangeOutcome, ChangeSteps
 from frametally_web.changes.routes import check_changes, plural
-from frametally_web.requests.body import EventTimeMs, Sent
+from frametally_web.requests.body import Sent
 from frametally_web.requests.change import note_target
 from frametally_web.requests.endpoints import Routes, answer_with
 from frametally_web.requests.parameters import Args, text

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 from flask import request
 
-from frametally.rules.times import FIRST_MS, NEXT_MS
 from frametally_web.requests.change import note_target
 from frametally_web.requests.parameters import shown
 from frametally_web.requests.problems import Problem
 
 SentT = TypeVar("SentT", bound=msgspec.Struct)
-EventTimeMs = Annotated[int, msgspec.Meta(ge=FIRST_MS, lt=NEXT_MS)]
-"""An event time: others are refused before a database overflows."""
 
 _JSON = "application/json"
 _NAMES = ("name", "source", "video_id", "stream_id", "kind", "what")
