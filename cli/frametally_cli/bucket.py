@@ -25,7 +25,7 @@ _NO_SUCH_OBJECT = "frametally-setup-asks-for-what-is-not-there"
 _NO_SUCH_VERSION = f'"{"0" * 32}"'
 _NO_SUCH_UPLOAD = "0" * 32
 _RULE = "frametally-"
-_LEFT_PARTS_DAYS = 7
+_LEFT_PARTS_DAYS = 3  # a day more than frametally keeps an abandoned upload
 _REFUSED = ("SignatureDoesNotMatch", "InvalidAccessKeyId", "RequestTimeTooSkewed", "ExpiredToken")
 
 
@@ -95,7 +95,6 @@ def set_up_store(
     *,
     image_days: int = 0,
     metadata_days: int = 0,
-    left_parts_days: int = _LEFT_PARTS_DAYS,
 ) -> list[str]:
     """Make the bucket and its retention rules, where they are missing or different.
 
@@ -121,7 +120,7 @@ def set_up_store(
     lifetimes = ((keys.IMAGES, image_days), (keys.METADATA, metadata_days))
     rules = [rule(folder, {"Expiration": {"Days": days}}) for folder, days in lifetimes if days]
     # Of an upload that was killed before its note was put, nobody knows: only the service sees its parts.
-    abort = {"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": left_parts_days}}
+    abort = {"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": _LEFT_PARTS_DAYS}}
     rules.append(rule(keys.VIDEOS, abort))
     a_few_times(lambda: _set_rules(client, bucket, prefix, rules))
     return [

@@ -336,7 +336,6 @@ def _tracking(settings: Settings) -> TrackParams | None:
         TrackParams(
             min_fps=round(settings.min_tracking_fps * 100),
             strong=round(settings.track_confidence * 10_000),
-            weak=round(settings.track_weak_confidence * 10_000),
             gap_ms=round(settings.track_gap_s * 1000),
             stitch_ms=round(settings.track_stitch_s * 1000),
             strong_by_label=label_thresholds(settings.track_label_confidence),

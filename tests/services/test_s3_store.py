@@ -323,7 +323,7 @@ def test_setting_up_again_changes_nothing_and_leaves_the_rules_of_others() -> No
     kept = client.get_bucket_lifecycle_configuration(Bucket=name)["Rules"]
     client.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration={"Rules": [*kept, own]})
     for _ in range(2):
-        lines = set_up_store(url, access, image_days=7, metadata_days=400, left_parts_days=3)
+        lines = set_up_store(url, access, image_days=7, metadata_days=400)
         assert days_of_left_parts() == [("cameras/videos/", 3)]
         assert lines[0] == f"store: bucket {name} exists already"
         assert rules() == {

@@ -5,7 +5,6 @@ Every part of `setup` may be run again at any time.
 
 from __future__ import annotations
 
-import math
 import os
 import socket
 import sys
@@ -147,7 +146,6 @@ def store_part(settings: Settings, stages: Sequence[str], check_only: bool) -> I
             access,
             image_days=settings.store_image_days,
             metadata_days=settings.store_metadata_days,
-            left_parts_days=math.ceil(settings.upload_keep_h / 24) + 1,
         )
     for stage in stages if url.startswith("s3://") else ():
         missing = missing_rights(url, access, stage)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, closing
+from typing import TYPE_CHECKING
 
 import click
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -19,6 +19,9 @@ from frametally.ports.count_index import CountIndex, CountQuery, Histogram
 from frametally.process.reports import Skipped
 from frametally.rules.times import DAY_S, HOUR_S, utc
 from frametally_cli.console import streams
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 _MOST_ROWS, _MOST_LABELS = 40, 8
 _STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, HOUR_S, 7200, 10_800, 21_600, 43_200, DAY_S)
@@ -48,39 +51,48 @@ def say_round(line: str, *, is_news: bool) -> None:
 class StageBar:
     """A stage's progress as a bar; implements `reports.Progress`."""
 
-    def __init__(self, progress: Progress, title: str) -> None:
+    def __init__(self, title: str) -> None:
         """Name the stage; its bar appears with its first step, so that a stage without work shows none."""
-        self._progress = progress
-        self._task = progress.add_task(title, total=None, note="")
+        self._title = title
+        self._progress: Progress | None = None
 
     def update(self, done: int, total: int | None, note: str = "") -> None:
         """Move the bar."""
-        if not self._progress.console.is_terminal:
+        if not err.is_terminal:
             return
-        self._progress.start()
-        self._progress.update(self._task, completed=done, total=total, note=plain(note))
+        if self._progress is None:
+            self._progress = _progress()
+            self._progress.add_task(self._title, total=None, note="")
+            self._progress.start()
+        self._progress.update(self._progress.task_ids[0], completed=done, total=total, note=plain(note))
 
     def say(self, line: str) -> None:
         """Print a line above the bars."""
-        self._progress.console.print(Text(plain(line)))
+        err.print(Text(plain(line)))
+
+    def close(self) -> None:
+        """Leave the bar as it is."""
+        if self._progress is not None:
+            self._progress.stop()
 
 
-@contextmanager
-def stage_bar(title: str) -> Iterator[StageBar]:
-    """Show a bar for one stage, on standard error, so that what is printed can be piped; in a file, none."""
-    columns = (
+def _progress() -> Progress:
+    # Imported here: most commands draw no bar, and all print lines.
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    return Progress(
         TextColumn("{task.description:<12}"),
         BarColumn(bar_width=30),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("{task.fields[note]}", markup=False),
+        console=err,
     )
-    progress = Progress(*columns, console=err)
-    try:
-        yield StageBar(progress, title)
-    finally:
-        if progress.live.is_started:
-            progress.stop()
+
+
+def stage_bar(title: str) -> AbstractContextManager[StageBar]:
+    """Show a bar for one stage, on standard error, so that what is printed can be piped; in a file, none."""
+    return closing(StageBar(title))
 
 
 def print_skipped(skipped: Sequence[Skipped]) -> None:

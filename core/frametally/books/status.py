@@ -37,7 +37,7 @@ from frametally.books.verdict import SourceLine, StageLine, exit_code, judge, st
 from frametally.media.manifests import by_source, forgotten_by, list_records, media_of, sources_timed_by_file
 from frametally.media.overlapping import not_counted
 from frametally.media.sources import counted_until, footage_until, source_names
-from frametally.ports.count_index import AGES_S, CountIndex, CountQuery
+from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import ChainLink, CountedRun, DeadFrame, FrameTally, Ledger
 from frametally.ports.object_store import ObjectStore
@@ -47,9 +47,6 @@ from frametally.records import MediaManifest, Run
 from frametally.rules.places import base_model
 from frametally.rules.tombstones import Forgotten, is_forgotten, merged
 from frametally.settings.loading import Settings
-
-_NO_LABEL = ""
-"""No class is named so: asked for, it leaves the coverage alone."""
 
 
 class Status(NamedTuple):
@@ -263,7 +260,11 @@ class _Books:
         interval_s = run_group[0].run.interval_s if run_group else None
         media = by_source(manifests)
         names = source_names(manifests)
-        indexed = self._indexed(model, interval_s)
+        indexed: Counter[str] = Counter(
+            {summary.source: summary.frames for summary in self.index.sources(model, interval_s)}
+            if model and interval_s
+            else {}
+        )
         by_file_date = sources_timed_by_file(manifests)
         newest = self.ledger.newest_frames(model) if model else {}
         until = footage_until(manifests)
@@ -330,17 +331,6 @@ class _Books:
             )
             detected, dead_lettered = detected + of_range[0], dead_lettered + of_range[1]
         return detected, dead_lettered
-
-    def _indexed(self, model: str | None, interval_s: int | None) -> Counter[str]:
-        if model is None or interval_s is None:
-            return Counter()
-        histogram = self.index.histogram(
-            CountQuery(model, interval_s, AGES_S, labels=[_NO_LABEL], by_source=True)
-        )
-        indexed: Counter[str] = Counter()
-        for bucket in histogram.coverage:
-            indexed[bucket.source or ""] += bucket.frames
-        return indexed
 
 
 def _since_ms(dead: Iterable[DeadFrame], chain: Iterable[ChainLink]) -> dict[str, int]:

@@ -161,18 +161,20 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
             return [*catalogue.labels[model]]
 
     @_of_one_moment
-    def sources(self, model: str) -> list[SourceSummary]:
-        """Return sources of the model, by name; of several base intervals, that with most frames counts."""
+    def sources(self, model: str, base_interval_s: int | None = None) -> list[SourceSummary]:
+        """Return sources of the model, by name; see `CountIndex.sources`."""
         with self._now() as now:
             catalogue = self._catalogue(now)
-            if model not in catalogue.sources:
-                most: dict[str, SourceSummary] = {}
-                for series in catalogue.of_model(model):
-                    for summary in self._read_sources(now, catalogue, series):
-                        if summary.source not in most or most[summary.source].frames < summary.frames:
-                            most[summary.source] = summary
-                catalogue.sources[model] = [most[source] for source in sorted(most)]
-            return [*catalogue.sources[model]]
+            most: dict[str, SourceSummary] = {}
+            for series in catalogue.of_model(model):
+                if base_interval_s not in (None, series.base_interval_s):
+                    continue
+                if series not in catalogue.sources:
+                    catalogue.sources[series] = [*self._read_sources(now, catalogue, series)]
+                for summary in catalogue.sources[series]:
+                    if summary.source not in most or most[summary.source].frames < summary.frames:
+                        most[summary.source] = summary
+            return [most[source] for source in sorted(most)]
 
     @_of_one_moment
     def histogram(self, query: CountQuery) -> Histogram:
@@ -351,7 +353,8 @@ class BaseCatalogue(Generic[RunT]):
     Attributes:
         version: As `CountIndex.version`.
         series: As `CountIndex.series`.
-        labels: As `CountIndex.labels`, by model; so are `sources` and `days` (`CountIndex.counted_days`).
+        labels: As `CountIndex.labels`, by model; so are `days` (`CountIndex.counted_days`).
+        sources: What there is of each source of a series.
     """
 
     def __init__(
@@ -361,7 +364,7 @@ class BaseCatalogue(Generic[RunT]):
         self.version = version
         self.series = sorted(runs, key=lambda entry: (-newest[entry.model], -entry.base_interval_s))
         self.labels: dict[str, list[tuple[str, int]]] = {}
-        self.sources: dict[str, list[SourceSummary]] = {}
+        self.sources: dict[Series, list[SourceSummary]] = {}
         self.days: dict[str, list[CountedDay]] = {}
         self._runs = runs
 

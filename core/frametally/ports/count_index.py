@@ -265,8 +265,8 @@ class CountIndex(Protocol):
     def labels(self, model: str) -> list[tuple[str, int]]:
         """Return labels of the model with their detections, most first, then by name."""
 
-    def sources(self, model: str) -> list[SourceSummary]:
-        """Return sources of the model, by name."""
+    def sources(self, model: str, base_interval_s: int | None = None) -> list[SourceSummary]:
+        """Return sources of the model, by name: of one base interval, or each of that with most frames."""
 
     def histogram(self, query: CountQuery) -> Histogram:
         """Return counts per interval and label.

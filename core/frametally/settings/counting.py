@@ -48,9 +48,6 @@ class CountingSettings(SettingsPart):
     track_confidence: float = Field(
         0.6, ge=0, le=1, description="Confidence of a strong box; one 0.1 above it begins a track."
     )
-    track_weak_confidence: float = Field(
-        0.1, ge=0, le=1, description="Least confidence of a box that continues a track."
-    )
     track_label_confidence: str = Field(
         "bus=0.4,car=0.4,truck=0.4", description="Labels with another confidence of strong boxes."
     )

@@ -39,6 +39,7 @@ GONE = (
     *("WEB_MAX_VALUES", "WEB_MAX_EVIDENCE_FRAMES", "WEB_MAX_PAGE_FRAMES", "WEB_MAX_SPAN_DAYS"),
     *("JOBS_PER_VIDEO", "ENHANCEMENTS_KEPT", "VIDEO_PRESET", "ALERTS_WAITING"),
     *("GAP_S", "CALIBRATION_FRAMES", "RESULTS_KEEP_S", "MANIFEST_TTL_S", "WEB_LINK_TTL_S"),
+    *("TRACK_WEAK_CONFIDENCE", "UPLOAD_KEEP_H"),
 )
 """Settings that became constants: commands name one that is still set."""
 

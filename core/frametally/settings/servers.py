@@ -37,9 +37,6 @@ class ServerSettings(SettingsPart):
         le=36_500,
         description="Days after which the S3 store removes detections; 0: never. Counts stay.",
     )
-    upload_keep_h: float = Field(
-        48.0, gt=0, le=8760, description="Hours after which an abandoned upload is removed."
-    )
     log_security: Literal["", "PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "", description="Kafka's `security.protocol`; empty: by what else is set."
     )

@@ -50,9 +50,10 @@ class SeenIndex:
         visible_models = {model for model in {entry.model for entry in every} if self.sources(model)}
         return [entry for entry in every if entry.model in visible_models]
 
-    def sources(self, model: str) -> list[SourceSummary]:
+    def sources(self, model: str, base_interval_s: int | None = None) -> list[SourceSummary]:
         """Return the sources of the model that are seen, by name."""
-        return [summary for summary in self._index.sources(model) if _is_seen(model, summary.source)]
+        sources = self._index.sources(model, base_interval_s)
+        return [summary for summary in sources if _is_seen(model, summary.source)]
 
     def histogram(self, query: CountQuery) -> Histogram:
         """Return counts per interval and label."""

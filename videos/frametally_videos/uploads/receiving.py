@@ -35,6 +35,9 @@ End = Literal["accepted", "refused", "aborted"]
 OPEN_MS = 120_000
 """After its last sign of life, an upload keeps its place among simultaneous ones for so long."""
 
+_KEEP_MS = 48 * HOUR_S * 1000
+"""For how long an upload that was left is kept, and how one ended is known."""
+
 _FORM_MS = HOUR_S * 1000
 """An interrupted form is sent again from its start, so its bytes are useless."""
 
@@ -52,11 +55,6 @@ class UploadPorts(NamedTuple):
     catalogue: VideoCatalogue
     look: Look
     now_ms: Callable[[], int] = wall_clock_ms
-
-    @property
-    def keep_ms(self) -> int:
-        """For how long an upload that was left is kept, and how one ended is known."""
-        return round(self.settings.upload_keep_h * HOUR_S * 1000)
 
 
 def begin_upload(
@@ -84,7 +82,7 @@ def begin_upload(
         fields=fields,
         sha256=sha256,
         created_at_ms=now_ms,
-        expires_at_ms=now_ms + (ports.keep_ms if kind == "resumable" else _FORM_MS),
+        expires_at_ms=now_ms + (_KEEP_MS if kind == "resumable" else _FORM_MS),
         owner=owner,
     )
     # First the place that it takes: who counts them must not count one too few.
@@ -122,7 +120,7 @@ def keep_upload(
     Returns:
         The record now; unchanged if it was removed meanwhile.
     """
-    whole_ms = ports.keep_ms if upload.kind == "resumable" else _FORM_MS
+    whole_ms = _KEEP_MS if upload.kind == "resumable" else _FORM_MS
     now_ms = ports.now_ms()
     record = msgspec.structs.replace(
         upload,
@@ -161,7 +159,7 @@ def note_end(
     _note(
         ports,
         upload,
-        ports.keep_ms,
+        _KEEP_MS,
         state=state,
         video_id=video_id,
         known=is_known,

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from frametally.adapters.sql.index.tables import DETECTIONS, SLOT, SOURCE, STORED_ROWS, Packed
 from frametally.ports.steps import rolled_steps
 from frametally.records import Coverage, IntervalCount
 
@@ -23,36 +24,12 @@ Label and source are numbers of names; the last two are -1 where unknown. Covera
 that the same sums serve it: label 0, frames for detections, covered milliseconds for tracked detections, and
 for the peak the rate of analysis as `from_rate` says it: the slowest counts, an unknown one hides all others.
 """
-SLOT, LABEL, SOURCE, DETECTIONS, PEAK, OBJECTS, TRACKED = range(7)
+LABEL, PEAK, OBJECTS, TRACKED = 1, 4, 5, 6
 COVERED_MS = TRACKED
-
-_STORED = 6  # of the rows of cells, those that every version has packed
 
 _MOST_GROUPS = 20_000_000
 """Of a grid of bars, labels and sources that is counted through at once."""
 _UNKNOWN_RATE = 1
-
-
-class Packed(msgspec.Struct, frozen=True, array_like=True):
-    """Counts and coverage as they are stored: machine integers, little-endian; slots count from the day on.
-
-    Attributes:
-        labels: What `LABEL` numbers.
-        sources: What `SOURCE` numbers.
-        counts: Cells, by label; of 4 bytes or, where one needs it, of 8.
-        counts_dtype: Which of the two.
-        coverage: Cells, of 8 bytes.
-        tracked: The last row of `counts`; empty where an older version has packed them: unknown.
-        covered: The last row of `coverage`, alike.
-    """
-
-    labels: list[str]
-    sources: list[str]
-    counts: bytes
-    counts_dtype: str
-    coverage: bytes
-    tracked: bytes = b""
-    covered: bytes = b""
 
 
 class RunCells(NamedTuple):
@@ -127,9 +104,9 @@ class CellPacker:
             packed = Packed(
                 labels,
                 [*self._sources],
-                of_step[0][:_STORED].astype(kind).tobytes(),
+                of_step[0][:STORED_ROWS].astype(kind).tobytes(),
                 kind,
-                of_step[1][:_STORED].astype("<i8").tobytes(),
+                of_step[1][:STORED_ROWS].astype("<i8").tobytes(),
                 of_step[0][TRACKED].astype(kind).tobytes(),
                 of_step[1][COVERED_MS].astype("<i8").tobytes(),
             )
@@ -154,9 +131,9 @@ def unpack(
         (packed.counts, packed.tracked, packed.counts_dtype),
         (packed.coverage, packed.covered, "<i8"),
     ):
-        columns = np.frombuffer(body, kind).reshape(_STORED, -1)
-        cells = np.full((_STORED + 1, columns.shape[1]), -1, kind if first_slot < 2**30 else "<i8")
-        cells[:_STORED] = columns
+        columns = np.frombuffer(body, kind).reshape(STORED_ROWS, -1)
+        cells = np.full((STORED_ROWS + 1, columns.shape[1]), -1, kind if first_slot < 2**30 else "<i8")
+        cells[:STORED_ROWS] = columns
         if last:
             cells[TRACKED] = np.frombuffer(last, kind)
         cells[SLOT] += first_slot

@@ -5,30 +5,26 @@ A query is one transaction, so that what it reads from several tables belongs to
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-import numpy as np
 from sqlalchemy import Connection, Select, Table, asc, bindparam, desc, select
 
 from frametally import keys
 from frametally.adapters.sql.engine import SqlDatabase, limited
-from frametally.adapters.sql.index import publication as sql_comparison
-from frametally.adapters.sql.index import publication as sql_publication
-from frametally.adapters.sql.index import tables
+from frametally.adapters.sql.index import publication, tables
 from frametally.adapters.sql.index.catalogue import (
     CurrentRun,
     SqlCatalogue,
     read_catalogue,
     read_runs,
+    read_sources,
     read_version,
 )
-from frametally.adapters.sql.index.cells import DETECTIONS, SLOT, SOURCE, RunCells
 from frametally.adapters.sql.index.kept_cells import KeptCells
-from frametally.adapters.sql.index.sums import bars_of, busiest, coverage_of
 from frametally.adapters.sql.migration import Layout
 from frametally.files.sqlite import BUSY_TIMEOUT_S
 from frametally.ports.base_index import BaseCountIndex
@@ -40,11 +36,14 @@ from frametally.ports.count_index import (
     Series,
     SourceSummary,
 )
-from frametally.ports.steps import Piece, pieces, rolled_steps, usable_steps
+from frametally.ports.steps import Piece, pieces, usable_steps
 from frametally.records import Coverage, Evidence, IntervalCount, Run
 from frametally.rules.times import DAY_MS, DAY_S
 from frametally.rules.week_parts import ranges_of
 from frametally.settings.access import ServerAccess
+
+if TYPE_CHECKING:
+    from frametally.adapters.sql.index.cells import RunCells
 
 _LAYOUT = Layout(
     part="count index",
@@ -86,24 +85,24 @@ class SqlIndex(BaseCountIndex[Connection, SqlCatalogue]):
     def publish(self, run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]) -> bool:
         """Make `run` the current one of its model, interval and day; see `CountIndex.publish`."""
         with self._database.writing() as connection:
-            return sql_publication.publish(connection, run, counts, coverage)
+            return publication.publish(connection, run, counts, coverage)
 
     def remove(self, run: Run) -> None:
         """Have no run of this run's model, interval and day; see `CountIndex.remove`."""
         with self._database.writing() as connection:
-            sql_publication.remove(connection, run)
+            publication.remove(connection, run)
 
     def remove_damaged(self) -> list[str]:
         """Take out entries that are not as they were written; see `CountIndex.remove_damaged`."""
         with self._database.writing() as connection:
-            return sql_publication.remove_damaged(connection)
+            return publication.remove_damaged(connection)
 
     def differing_sources(
         self, run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]
     ) -> list[str]:
         """Return the sources that are not as `publish` would write them; see `CountIndex`."""
         with self._moment() as now:
-            return sql_comparison.differing_sources(now, run, counts, coverage)
+            return publication.differing_sources(now, run, counts, coverage)
 
     def check(self) -> None:
         """Read the first and the last row of every table, from the database itself.
@@ -143,53 +142,23 @@ class SqlIndex(BaseCountIndex[Connection, SqlCatalogue]):
     def _read_sources(
         self, now: Connection, catalogue: SqlCatalogue, series: Series
     ) -> Iterator[SourceSummary]:
-        runs = catalogue.runs(series, None, None)
-        longest_s = [series.base_interval_s, *rolled_steps(series.base_interval_s)][-1]
-        frames: Counter[int] = Counter()
-        first_day: dict[int, CurrentRun] = {}
-        last_day: dict[int, CurrentRun] = {}
-        for batch in self._kept_cells.read_in_batches(now, runs, longest_s):
-            for run, cells in batch:
-                for source, of_bar in zip(*cells.coverage[[SOURCE, DETECTIONS]].tolist(), strict=True):
-                    frames[source] += of_bar
-                    first_day.setdefault(source, run)
-                    last_day[source] = run
-        # The first and the last day say their times exactly.
-        first = self._slots(now, series, first_day, np.minimum)
-        last = self._slots(now, series, last_day, np.maximum)
-        names = [*self._kept_cells.sources]
-        base_ms = series.base_interval_s * 1000
-        for source, total in frames.items():
-            yield SourceSummary(names[source], total, first[source] * base_ms, (last[source] + 1) * base_ms)
-
-    def _slots(
-        self, now: Connection, series: Series, days: Mapping[int, CurrentRun], best: np.ufunc
-    ) -> dict[int, int]:
-        """Return by source the first (`np.minimum`) or the last slot of its run."""
-        slots_by_source: dict[int, int] = {}
-        of_run: defaultdict[CurrentRun, list[int]] = defaultdict(list)
-        for source, run in days.items():
-            of_run[run].append(source)
-        for run, sources in of_run.items():
-            [cells] = self._kept_cells.read(now, [run], series.base_interval_s)
-            slots = np.full(len(self._kept_cells.sources), cells.coverage[SLOT, 0])
-            # A source's own slot first, whatever that of the others is.
-            slots[cells.coverage[SOURCE]] = cells.coverage[SLOT]
-            best.at(slots, cells.coverage[SOURCE], cells.coverage[SLOT])
-            slots_by_source.update(zip(sources, slots[sources].tolist(), strict=True))
-        return slots_by_source
+        return read_sources(now, catalogue, series)
 
     def _read_bars(
         self, now: Connection, catalogue: SqlCatalogue, query: CountQuery, piece: Piece
     ) -> Iterator[list[Bucket]]:
+        from frametally.adapters.sql.index import sums  # numpy takes long, and `status` needs none
+
         for batch in self._batches(now, catalogue, query, piece):
-            yield bars_of(batch, self._kept_cells, query, piece)
+            yield sums.bars_of(batch, self._kept_cells, query, piece)
 
     def _read_coverage(
         self, now: Connection, catalogue: SqlCatalogue, query: CountQuery, piece: Piece
     ) -> Iterator[list[CoverageBucket]]:
+        from frametally.adapters.sql.index import sums  # numpy takes long, and `status` needs none
+
         for batch in self._batches(now, catalogue, query, piece):
-            yield coverage_of(batch, self._kept_cells, query, piece)
+            yield sums.coverage_of(batch, self._kept_cells, query, piece)
 
     def _read_evidence(
         self, now: Connection, catalogue: SqlCatalogue, query: CountQuery, piece: Piece, limit: int
@@ -205,6 +174,8 @@ class SqlIndex(BaseCountIndex[Connection, SqlCatalogue]):
         Of some hours of a year there is no evidence by days; that of its base intervals is looked for only in
         the hours of the `limit` greatest peaks.
         """
+        from frametally.adapters.sql.index import sums  # numpy takes long, and `status` needs none
+
         base_s = query.base_interval_s
         steps_s = [base_s]
         if query.week_parts and piece.step_s == base_s:
@@ -218,7 +189,7 @@ class SqlIndex(BaseCountIndex[Connection, SqlCatalogue]):
                 continue
             labels_of: defaultdict[int, list[str]] = defaultdict(list)
             for batch in self._batches(now, catalogue, query, part):
-                for start_ms, _, label in busiest(batch, self._kept_cells, query, part, limit):
+                for start_ms, _, label in sums.busiest(batch, self._kept_cells, query, part, limit):
                     labels_of[start_ms].append(label)
             for start_ms, labels in labels_of.items():
                 yield Piece(base_s, start_ms, start_ms + part.step_s * 1000), sorted({*labels})
@@ -226,12 +197,14 @@ class SqlIndex(BaseCountIndex[Connection, SqlCatalogue]):
     def _evidence_of(
         self, now: Connection, catalogue: SqlCatalogue, query: CountQuery, piece: Piece, limit: int
     ) -> Iterator[tuple[str, str, list[Evidence]]]:
+        from frametally.adapters.sql.index import sums  # numpy takes long, and `status` needs none
+
         is_of_bar = piece.step_s == query.base_interval_s
         table = tables.evidence if is_of_bar else tables.rolled_evidence
         for batch in self._batches(now, catalogue, query, piece):
             runs = {run.day_ms: run.number for run, _ in batch}
             sources_by_bar: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
-            for start_ms, source, label in busiest(batch, self._kept_cells, query, piece, limit):
+            for start_ms, source, label in sums.busiest(batch, self._kept_cells, query, piece, limit):
                 sources_by_bar[start_ms, label].append(source)
             for (start_ms, label), sources in sources_by_bar.items():  # many sources can be level
                 run = runs[start_ms // DAY_MS * DAY_MS]

@@ -9,26 +9,23 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from typing import Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-import msgspec
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection
 
-from frametally import keys
-from frametally.adapters.sql.index import tables
-from frametally.adapters.sql.index.catalogue import CurrentRun
-from frametally.adapters.sql.index.cells import Packed, RunCells, unpack
-from frametally.ports.count_index import IndexDamaged
+from frametally.adapters.sql.index.catalogue import CurrentRun, read_packed
 from frametally.process.time_limit import TookTooLong, seconds_left
 from frametally.rules.times import DAY_S, HOUR_S
+
+if TYPE_CHECKING:
+    from frametally.adapters.sql.index.cells import RunCells
 
 MOST_BYTES = 256_000_000
 """Of arrays that are kept: some years of three busy sources."""
 
 _RUNS_AT_ONCE = 50
 _SLOTS_AT_ONCE = 10_000
-_decoder = msgspec.msgpack.Decoder(Packed)
 _Key = tuple[int, int, int]
 
 
@@ -102,31 +99,14 @@ class KeptCells:
     def _load(
         self, connection: Connection, runs: Sequence[CurrentRun], step_s: int
     ) -> Iterator[tuple[_Key, RunCells]]:
-        of_runs = select(tables.cells).where(
-            tables.cells.c.run.in_([run.number for run in runs]), tables.cells.c.step_s == step_s
-        )
-        rows = {row.run: row for row in connection.execute(of_runs).all()}
-        for run in runs:
-            packed = _intact(run, rows.get(run.number))
+        # Imported here: numpy takes long, and a look at the books needs none.
+        from frametally.adapters.sql.index.cells import unpack
+
+        for run, packed in read_packed(connection, runs, step_s):
             first_slot = run.day_ms // (step_s * 1000)
             is_long = step_s >= HOUR_S
             cells = unpack(packed, first_slot, self.labels, self.sources, is_long=is_long)
             yield _key(run, step_s), cells
-
-
-def _intact(run: CurrentRun, row: Row[Any] | None) -> Packed:
-    """Return what a row says, if it is as it was written.
-
-    Raises:
-        IndexDamaged: It is not, or there is none; all sources of a day are in one row.
-    """
-    if row is not None and tables.is_intact(tables.cells, row):
-        return _decoder.decode(row.packed)
-    sources = ""
-    if row is not None:
-        with suppress(msgspec.DecodeError, UnicodeDecodeError):
-            sources = " of " + ", ".join(sorted(_decoder.decode(row.packed).sources))
-    raise IndexDamaged(f"its counts{sources} on {keys.utc_day(run.day_ms)}")
 
 
 def _key(run: CurrentRun, step_s: int) -> _Key:

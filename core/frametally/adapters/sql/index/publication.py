@@ -18,13 +18,12 @@ from itertools import islice
 from typing import Any, TypeVar
 
 import msgspec
-import numpy as np
 from sqlalchemy import ColumnElement, Connection, Row, Table, and_, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from frametally import keys
 from frametally.adapters.sql.index import tables
-from frametally.adapters.sql.index.cells import SOURCE, CellPacker, CountedTwice, Packed, unpack
+from frametally.adapters.sql.index.tables import SOURCE, Packed
 from frametally.books.runs import check_record
 from frametally.errors import Poison, Retryable
 from frametally.records import Coverage, Evidence, IntervalCount, Run, encode
@@ -102,6 +101,8 @@ def rows_of(
     Raises:
         Poison: A record of another model, interval or day, or one that comes twice.
     """
+    from frametally.adapters.sql.index.cells import CellPacker, CountedTwice  # numpy takes long
+
     packer = CellPacker(keys.day_start_ms(run.day), run.interval_s)
     of_day: dict[tuple[str, str], list[Evidence]] = {}
     for batch in _batches(run, counts):
@@ -235,6 +236,10 @@ def _differing_cells(expected: Mapping[str, Any] | None, row: Row[Any] | None) -
     names = {name for part in packed for name in part.sources}
     if len(packed) < 2:
         return names or {"all sources"}
+    import numpy as np
+
+    from frametally.adapters.sql.index.cells import unpack
+
     labels: dict[str, int] = {}
     sources: dict[str, int] = {}
     first, second = (unpack(part, 0, labels, sources, is_long=False) for part in packed)
@@ -247,5 +252,7 @@ def _differing_cells(expected: Mapping[str, Any] | None, row: Row[Any] | None) -
 
 
 def _of_source(cells: Any, number: int) -> Any:
+    import numpy as np
+
     of_source = cells[:, cells[SOURCE] == number]
     return of_source[:, np.lexsort(of_source)]

@@ -13,12 +13,9 @@ from numpy.typing import NDArray
 from frametally.adapters.sql.index.catalogue import CurrentRun
 from frametally.adapters.sql.index.cells import (
     COVERED_MS,
-    DETECTIONS,
     LABEL,
     OBJECTS,
     PEAK,
-    SLOT,
-    SOURCE,
     TRACKED,
     Cells,
     RunCells,
@@ -26,6 +23,7 @@ from frametally.adapters.sql.index.cells import (
     to_rates,
 )
 from frametally.adapters.sql.index.kept_cells import KeptCells
+from frametally.adapters.sql.index.tables import DETECTIONS, SLOT, SOURCE
 from frametally.ports.count_index import Bucket, CountQuery, CoverageBucket
 from frametally.ports.count_questions import MAX_BUCKETS
 from frametally.ports.steps import Piece

@@ -1,0 +1,23 @@
+"""A stage's progress: a bar on a terminal, nothing but its lines in a file."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from frametally_cli.console import output
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_a_stage_that_works_shows_a_bar_on_a_terminal_alone(
+    is_terminal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    printed = io.StringIO()
+    monkeypatch.setattr(output, "err", Console(file=printed, force_terminal=is_terminal, width=100))
+    with output.stage_bar("detections") as bar:
+        bar.say("a [line]")
+        bar.update(3, 10, "gate")
+    assert "a [line]" in printed.getvalue()
+    assert ("3/10" in printed.getvalue()) is is_terminal
