@@ -45,7 +45,7 @@ _OF_ANYTHING = {
 
 
 def read_fields(texts: Mapping[str, str]) -> VideoFields:
-    """Return the fields of these texts, by name; an empty text is no value.
+    """Return the fields of these texts, by name; an empty text counts as no value.
 
     Raises:
         FieldRefused: One of them cannot be, or there is none of that name.
@@ -324,4 +324,4 @@ _READERS: dict[str, Callable[[str, str], Any]] = {
     "calibration": _read_json,
     "move_counts": _read_yes,
 }
-"""By field, what reads it where it is no text; the first argument is the name that it was sent under."""
+"""By field, what reads a value other than text; the first argument is the name that it was sent under."""

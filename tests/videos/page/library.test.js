@@ -65,7 +65,7 @@ test("regions and calibrations are checked by the server's rules, with the place
     [`{"points":[${"[0,0],".repeat(64)}[0,0]]}`, false, "1 to 64 points"],
     [`{"regions":[${'{"points":[[0,0]]},'.repeat(32)}{"points":[[0,0]]}]}`, false, "1 to 32 regions"],
     ["[1]", false, "one object"],
-    ["{", false, "It is no JSON"],
+    ["{", false, "Not valid JSON"],
     ["null", false, "one object"],
     [`{"points":"${"a".repeat(70_000)}"}`, false, "64 kB"],
   ];
