@@ -41,9 +41,9 @@ class Choice(NamedTuple):
 class ResolvedQuery(NamedTuple):
     """A query with nothing left open: what was not asked for is what there is.
 
-    `spans` are the parts of `[from_ms, to_ms)` that can have data, each of one offset from UTC. `chosen` are
-    the hours and weekdays that the request chooses in it; None: all of it. `footage` goes from the first second
-    with footage to the end of the last one, where seconds can be read; else None.
+    `spans` are the parts of `[from_ms, to_ms)` that can have data, each of one offset from UTC. `chosen`
+    are the chosen hours and weekdays in it; None: all of it. `footage` goes from the first second with
+    footage to the end of the last one, where seconds can be read; else None.
     """
 
     choice: Choice
