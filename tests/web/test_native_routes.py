@@ -116,7 +116,7 @@ def test_a_path_is_asked_by_its_methods_alone_and_head_where_get_is(ask: Client)
         ("problem", 410, "It is over."),
         ("away", 503, "does not answer for now"),
         ("broken", 503, "x.json: it is broken"),
-        ("strange", 500, "an error of its own"),
+        ("strange", 500, "The dashboard failed."),
     ],
 )
 def test_an_error_of_a_native_route_is_told_as_those_of_all_others(

@@ -60,7 +60,7 @@ test("regions and calibrations are checked by the server's rules, with the place
     ['{"x":1,"y":1,"width":5,"height":3}', true, "A rectangle of 5 × 3 pixels."],
     ['{"points":[[0,0],[1,1]]}', true, "A region of 2 points."],
     ['{"regions":[{"points":[[0,0]]},{"x":1,"y":1,"width":5,"height":0}]}', false, "regions[1].width and"],
-    ['{"points":[[0,0],[1,"2"]]}', false, "points[1][1] has to be a number"],
+    ['{"points":[[0,0],[1,"2"]]}', false, "points[1][1] must be a number"],
     ['{"points":[[0,-1]]}', false, "points[0][1]"],
     [`{"points":[${"[0,0],".repeat(64)}[0,0]]}`, false, "1 to 64 points"],
     [`{"regions":[${'{"points":[[0,0]]},'.repeat(32)}{"points":[[0,0]]}]}`, false, "1 to 32 regions"],
