@@ -3,7 +3,7 @@
 
     python simple_frontend/reload_page.py [DATA_DIR] [--headless]
 
-Saving a script, a style sheet, a template or a Python module makes the page anew, starts the server again and
+Saving a script, a style sheet, a template or a Python module builds the page again, restarts the server and
 reloads the window where it is. Ctrl-C, or closing the window, ends it. Needs Playwright (`make .venv/dev`)
 and a Chromium, on PATH or named by CHROMIUM.
 """
@@ -66,7 +66,7 @@ def main() -> None:
                 last_change = newest_change()
                 with serving(chosen.data_dir) as url:
                     page.goto(url + place)
-                    print(f"{url}{place}: save a source, and it comes anew", flush=True)
+                    print(f"{url}{place}: save a source, and the page reloads", flush=True)
                     while newest_change() == last_change:
                         page.wait_for_timeout(LOOK_MS)
                     place = page.url.removeprefix(url)

@@ -2,7 +2,8 @@
 """Puts real answers into the manual: `python videos/update_metadata_docs.py`.
 
 The demo clip is uploaded into a store of its own, described, checked and enhanced by a worker, as anybody's
-video is; what is then answered about it stands in `docs/api.md`, but for its id and for when it was uploaded.
+video is; the answers about it are in `docs/api.md`, except
+its id and its time of upload.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ PLACES = {
     "quality": "GET /api/v1/videos/{video_id}/quality",
     "derivatives": "GET /api/v1/videos/{video_id}/derivatives",
 }
-"""By answer: the heading that it stands below."""
+"""By answer: the heading above it."""
 
 
 def answers(folder: Path) -> dict[str, Any]:

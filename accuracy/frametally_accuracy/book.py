@@ -122,7 +122,7 @@ class AccuracyBook(SqlBook):
     ) -> CheckAnswer:
         """Keep an answer; nothing that was answered before is lost.
 
-        Where somebody else has answered this turn, it is one more; who answers their own anew corrects it.
+        An answer to the turn of another person is one more; a second answer to your own turn corrects it.
 
         Raises:
             NoSuchCheck: There is no such unit.

@@ -81,12 +81,12 @@ def read_certificate(text: bytes) -> Certificate:
     """Return a certificate whose signature is that of what it says.
 
     Raises:
-        Misconfigured: It is none, or somebody changed it.
+        Misconfigured: It is not a certificate, or someone changed it.
     """
     try:
         certificate = msgspec.json.decode(text, type=Certificate)
     except NOT_JSON as error:
-        raise Misconfigured(f"this is no certificate of an accuracy check: {error}") from error
+        raise Misconfigured(f"this file is not a certificate of an accuracy check: {error}") from error
     if certificate.form != FORM:
         raise Misconfigured(f"this frametally reads {FORM}, and the file is {certificate.form[:60]!r}")
     try:

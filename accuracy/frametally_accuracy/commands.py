@@ -183,7 +183,7 @@ def answer(name: str, file: IO[bytes], person: str, **overrides: Any) -> int:
     try:
         sent_answers = msgspec.json.decode(file.read(), type=list[UnitAnswer])
     except NOT_JSON as error:
-        raise Misconfigured(f"these are no answers: {error}") from error
+        raise Misconfigured(f"this file does not contain answers: {error}") from error
     with _book(overrides) as (_, book):
         check = book.find_check(name)
         units = {unit.number: unit for unit in book.units(check.id)}

@@ -48,7 +48,7 @@ class AccuracyCheck(msgspec.Struct, frozen=True, kw_only=True):
         to_ms: Its end, exclusive.
         seed: Of the draws.
         wanted_width: Half-width that is enough, as a part of the total, such as 0.1.
-        planned_units: Size of the sample, fixed before; 0: whoever checks stops when they like.
+        planned_units: Size of the sample, fixed before; 0: the checker stops at will.
         params: Hashes of the settings that the days were counted with.
         units: How many units there are: frames, or pieces of footage.
         frames: How many frames the pieces have; 0 where units are frames.

@@ -81,7 +81,7 @@ class Answers:
 
     Attributes:
         email: Your e-mail address, for Let's Encrypt.
-        user: Who may open the web pages; empty: those who may now, or `admin` if nobody may.
+        user: User of the web pages; empty: those who may now, or `admin` if nobody may.
         password: That user's; empty: theirs stays, or one is made and written to the file `first-password`.
         store: Settings of the S3 store, by the name of the variable.
         bundled_store: Whether the stack runs its own S3 store.

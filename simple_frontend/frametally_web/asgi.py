@@ -2,7 +2,7 @@
 
 Flask's answers come by a2wsgi, which reads an answer to its end, however slowly it is taken: of a long one,
 such as an export, it gets the beginning, and the rest is sent from here, piece by piece as the client takes
-it. What goes on for good, streams, or takes in a body of any length has a native route, by Starlette.
+it. An endless answer, a stream, or a body of any length has a native route, by Starlette.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def _beginnings_of(app: Flask) -> Any:
 
 
 def _unless_there_is_more(scope: Scope, send: Send) -> Send:
-    """Return `send`, but for the end of an answer of which there is a rest."""
+    """Return `send`, which leaves out the end of an answer that has more to send."""
 
     async def send_beginning(message: Message) -> None:
         is_end = message["type"] == "http.response.body" and not message.get("more_body")

@@ -22,7 +22,7 @@ IDLE_S = 30
 # Browsers keep connections open, and anybody can: enough for many streams, below what a process may open.
 _MOST_CONNECTIONS = 800
 _MOST_SOCKETS = 1200
-"""WebSockets: those that are served, and those that are told why they are not: 10 s of each that does not
+"""WebSockets: those served, and those being refused, which takes 10 s for a client that does not
 listen. More are not even opened."""
 MOST_FILES = 4096
 """As many as a server must be able to open: connections, WebSockets, and what it reads and writes."""
@@ -38,8 +38,8 @@ _WHOLE_BODY_S = 30.0
 """How long the next bytes of a body, and all of it, may take: 1 MB in 30 s is 270 kbit/s."""
 _MOST_UNWANTED_BYTES = 1_000_000
 _UNWANTED_S = 5.0
-"""How much more is read of a body whose answer was sent, and of an upload for how long: whoever sends it has
-yet to read that answer, and would never see it if we hung up at once."""
+"""How much more is read of a body whose answer was sent, and of an upload for how long: the sender has yet to
+read that answer, and would never see it if we hung up at once."""
 
 
 class Connection(HttpToolsProtocol):

@@ -34,7 +34,7 @@ class _Place(NamedTuple):
 
     @property
     def methods(self) -> list[str]:
-        """What may be asked for here."""
+        """Query parameters of this route."""
         names = {method for route in self.routes for method in route.methods}
         return sorted(names | {"OPTIONS"} | ({"HEAD"} if "GET" in names else set()))
 
@@ -49,7 +49,7 @@ class _Place(NamedTuple):
 class NativeRoutes:
     """An ASGI application of the native routes alone; its caller asks first whether it `has` the path.
 
-    What lies under `/api/` lies under `/api/v1/`, too, whichever of them a route was written by.
+    A route under `/api/` answers under `/api/v1/`, too, whichever of them declares it.
     """
 
     def __init__(self, routes: Iterable[NativeRoute], guard: Guard, gate: Gate) -> None:
@@ -74,7 +74,7 @@ class NativeRoutes:
         return route is not None and route.writes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request for a path that there is."""
+        """Answer a request for a known path."""
         match = self._find(scope["path"])
         if match is None:
             raise LookupError(scope["path"])

@@ -43,8 +43,8 @@ HEADERS = {
 }
 
 UPLOADS_REMEDY = (
-    "Open the dashboard on the machine that it runs on, or have whoever runs it allow uploads, "
-    "as its manual of videos says."
+    "Open the dashboard on the machine that it runs on, or ask an administrator to allow uploads, "
+    "as the manual of videos describes."
 )
 """What to do if uploads and edits are off."""
 
@@ -231,7 +231,7 @@ def read_origins(setting: str) -> frozenset[str]:
     """Return the origins of `FRAMETALLY_WEB_ALLOWED_ORIGINS`, as browsers write them.
 
     Raises:
-        Misconfigured: One of them is none.
+        Misconfigured: One of them is not an origin.
     """
     origins = frozenset(origin.strip() for origin in setting.split(",") if origin.strip())
     for origin in origins:

@@ -86,14 +86,14 @@ test("a line breaks where a value is not known, and where there was no footage b
   assert.deepEqual(runsOf(rows, [1, null, 3, null, 5]), [[0], [2], [4]]);
 });
 
-test("a bar that the range cuts is told, and a jitter is not", () => {
+test("a bar that the range cuts is marked, and jitter is not", () => {
   const week = [filmed(MAY_1 - DAY, 7 * DAY), filmed(MAY_1 + 6 * DAY, 7 * DAY)];
   const view = viewWith(week, { from_ms: MAY_1, to_ms: MAY_1 + 13 * DAY - 1000, interval_s: 604_800 });
   assert.deepEqual(view.cut, [[MAY_1 - DAY, MAY_1 + 6 * DAY]]);
   assert.match(laidOut(view).xTitle, /first bar: a part of 1 week only$/);
 });
 
-test("hours and days that are not asked for are no holes", () => {
+test("hours and days outside the choice are not holes", () => {
   const asked = { hours: "08:00-09:00", weekdays: [] };
   assert.deepEqual(outsideOf(asked, MAY_1, MAY_1 + DAY, 900), [
     [MAY_1, MAY_1 + 8 * HOUR],

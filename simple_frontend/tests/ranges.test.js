@@ -65,7 +65,7 @@ test("there and back again is the same range", () => {
   }
 });
 
-test("hours and weekdays are said in few words", () => {
+test("hours and weekdays have a short text", () => {
   assert.equal(hoursText({ hours: "08:00-09:00", weekdays: [1, 2, 3, 4, 5] }), "08:00–09:00, Mon–Fri");
   assert.equal(hoursText({ hours: null, weekdays: [1, 6, 7] }), "Mon, Sat, Sun");
   assert.equal(hoursText({ hours: null, weekdays: [] }), "");

@@ -171,7 +171,7 @@ test("the chart reaches over bars that begin before its range", () => {
   assert.deepEqual([view.from, view.to, view.gaps, view.partial], [MAY_1 - HOUR, MAY_1 + HOUR, [], []]);
 });
 
-test("a bar that was filmed in part is told, and by how much; of a range, what lies in it", () => {
+test("a bar filmed in part shows by how much; a range counts its own part", () => {
   const [row] = rowsOf(countsWith({ coverage: [{ ...filmed(MAY_1), covered_s: 180 }] }));
   assert.deepEqual(partOf(row, [MAY_1, MAY_1 + HOUR]), { filmed: 180_000, of: HOUR });
   assert.equal(partOf(row, [MAY_1 + HOUR - 180_000, MAY_1 + 2 * HOUR]), null);

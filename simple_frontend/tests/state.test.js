@@ -62,7 +62,7 @@ for (const query of [
   "weekdays=Monday",
   "weekdays=1,2,3,4,5,6,7",
 ]) {
-  test(`what cannot be read is left at its default: ${query}`, () => {
+  test(`an unreadable value keeps its default: ${query}`, () => {
     assert.deepEqual(parseState(query), DEFAULT);
   });
 }

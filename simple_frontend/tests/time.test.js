@@ -48,7 +48,7 @@ test("a duration is in the largest unit that divides it", () => {
   ]);
 });
 
-test("what adding up fractions leaves is no difference, and little is not nothing", () => {
+test("rounding error does not count as a difference, and a small difference does", () => {
   assert.deepEqual([1e-17, 0.000046, 1234.5].map(difference), ["0", "+0.000046", "+1,234.5"]);
   assert.equal(percent(0.001), "<1%");
 });
@@ -63,7 +63,7 @@ test("a bar that ends at midnight is written as others are, without dates of fig
   assert.match(span(MAY_1 + 21 * HOUR, MAY_1 + DAY), /^1 May 2024, 21:00\s–\s2 May 2024, 00:00$/);
 });
 
-test("an hour that comes twice is told by its offset, and no other day has one", () => {
+test("an hour that comes twice shows its offset, and other days show none", () => {
   useZone("Europe/Berlin");
   const twice = Date.UTC(2026, 9, 25);
   const written = [twice, twice + HOUR].map((ms) => [
@@ -100,7 +100,7 @@ test("a date field is read and written in the zone that was chosen", () => {
   assert.equal(zoneName(MAY_1), "Europe/Berlin (UTC+02:00)");
 });
 
-test("ticks stand at round moments of local time, as many as there is room for", () => {
+test("ticks mark round moments of local time, as many as there is room for", () => {
   useZone("Asia/Kolkata");
   const { values, unit } = ticksFor(MAY_1, MAY_1 + DAY, 860, 60);
   assert.equal(unit, "hour");

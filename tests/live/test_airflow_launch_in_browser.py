@@ -42,7 +42,7 @@ def test_why_airflow_starts_no_stream_is_one_line_and_the_next_start_asks_anew(
     expect(page.locator(".live-stream .form-said")).to_be_hidden()
     airflow.answers.clear()
     start.click()
-    expect(words).to_have_text("Waits to be started: Airflow is starting its run.")
+    expect(words).to_have_text("Waiting to start: Airflow is starting its run.")
     [run_id] = airflow.runs
     page.get_by_role("button", name="Stop stream").click()
     expect(words).to_have_text("Ended")

@@ -259,7 +259,7 @@ def test_a_stream_is_paused_sought_and_stopped(
     page.get_by_role("button", name="Pause stream").click()
     expect(page.locator(".live-words")).to_have_text("Paused")
     assert stands_at(stream) < len(stream.film.pts) - 10, "it stands before its end"
-    place = page.get_by_label("Where the stream is")
+    place = page.get_by_label("Address of the stream")
     words = page.locator(".live-words")
     for seek_s, number in (
         (4, 100),

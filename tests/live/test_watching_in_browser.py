@@ -176,7 +176,7 @@ def test_a_stream_is_paused_sought_and_goes_on_and_a_reload_finds_it(
     wait_for_frames(page)
     page.get_by_role("button", name="Pause stream").click()
     expect(page.locator(".live-words")).to_have_text("Paused")
-    place = page.get_by_label("Where the stream is")
+    place = page.get_by_label("Address of the stream")
     place.fill("42")
     place.dispatch_event("change")
     page.get_by_role("button", name="Resume stream").click()

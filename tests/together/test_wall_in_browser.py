@@ -50,7 +50,7 @@ def test_where_there_is_no_camera_one_sentence_says_how_one_is_added_and_one_is(
     scene: Scene, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
 ) -> None:
     page = visit(scene.place).open("live", wait_for="#live-page[data-state=empty]")
-    expect(page.locator("#nothing")).to_contain_text("add one by its address")
+    expect(page.locator("#nothing")).to_contain_text("Add one by its address")
     page.get_by_role("button", name="+ Add camera").click()
     page.get_by_label("Name").fill("Gate 1")
     page.get_by_label("Address").fill("rtsp://anna:geheim@10.1.2.3/")
@@ -84,10 +84,10 @@ def test_while_a_camera_is_tried_the_page_says_so_and_then_what_it_shows(
     page.get_by_label("Address").fill("rtsp://10.1.2.3/stream")
     page.get_by_role("button", name="Add", exact=True).click()
     tried = page.locator("#add-tried")
-    expect(tried).to_have_text("Trying the camera, for up to 10 s\N{HORIZONTAL ELLIPSIS}")
+    expect(tried).to_have_text("Connecting to the camera, for up to 10 s\N{HORIZONTAL ELLIPSIS}")
     expect(page.get_by_role("button", name="Add", exact=True)).to_be_disabled()
     answers.set()
-    expect(tried).to_have_text("Gate 1 is added. It shows 1280 x 720 pixels, 25 frames a second.")
+    expect(tried).to_have_text("Gate 1 was added. It shows 1280 x 720 pixels, 25 frames a second.")
     expect(page.locator("#add")).to_be_hidden()
     expect(page.locator(f"{CAMERA} .live-reason code")).to_have_text("frametally live work")
     page.set_viewport_size({"width": 390, "height": 844})
@@ -149,7 +149,7 @@ def test_of_each_the_last_hour_is_shown_as_it_is_counted_and_where_it_was_gone_i
     scene.tell(feed, state="running", image_path=show(scene, feed, 1), captured_at_ms=START_MS)
     page = visit(scene.place).open("live?camera=gate-1", wait_for=READY)
     counted = page.locator(f"{CAMERA}[data-source=gate-1] .live-hour")
-    expect(counted.locator(".live-counted")).to_have_text("Nothing is counted of the last hour.")
+    expect(counted.locator(".live-counted")).to_have_text("No counts for the last hour yet.")
     minute_ms = round(time.time() * 1000) // 60_000 * 60_000
     scene.place.film(
         {"car": 6, "person": 2},
@@ -166,7 +166,7 @@ def test_of_each_the_last_hour_is_shown_as_it_is_counted_and_where_it_was_gone_i
     large = page.locator(".live-large .live-counted")
     expect(large).to_have_text(re.compile(r"^The last 10 minutes, peak in one frame: \w+ \d+"))
     other = page.locator(f"{CAMERA}[data-source=yard] .live-counted")
-    expect(other).to_have_text("Nothing is counted of the last hour.")
+    expect(other).to_have_text("No counts for the last hour yet.")
     picture(page, "wall-counted")
     counted.get_by_role("link").click()
     page.locator("#dashboard[data-state=ready]").wait_for()
@@ -212,7 +212,7 @@ def test_one_is_seen_large_with_its_boxes_and_lines_also_on_a_phone(
     assert abs(left - box) <= 2
     expect(page.locator(".live-large .shapes")).to_have_count(1)
     expect(page.locator(".live-large .live-words")).to_have_text("Live")
-    expect(page.locator(".live-large .live-counted")).to_contain_text("Nothing is counted of the last 10")
+    expect(page.locator(".live-large .live-counted")).to_contain_text("No counts for the last 10")
     assert page.evaluate("document.documentElement.scrollWidth") <= width_px
     picture(page, f"wall-{width_px}")
     page.go_back()

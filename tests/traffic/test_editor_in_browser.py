@@ -167,8 +167,8 @@ def test_directions_legs_and_times_are_stored_as_they_are_said(
     page.get_by_label("Leg of a junction").select_option("in: to the right")
     page.get_by_label("Lies in the").select_option("NE")
     page.get_by_role("button", name="From this picture on").click()
-    page.get_by_label("Holds until").fill("2024-05-01T12:30:00")
-    page.get_by_label("Holds until").press("Enter")
+    page.get_by_label("Valid until").fill("2024-05-01T12:30:00")
+    page.get_by_label("Valid until").press("Enter")
     # What walks over the picture from left to right has what is below on the right hand.
     below, above = page.locator(".words.way", has_text="in"), page.locator(".words.way", has_text="out")
     assert float(below.get_attribute("y") or 0) > 300 > float(above.get_attribute("y") or 0)
@@ -231,7 +231,7 @@ def test_two_points_and_a_distance_are_a_rough_scale_and_four_may_be_a_rectangle
     for x, y in ((100, 460), (540, 460), (420, 200), (220, 200)):
         click(page, x, y)
     page.locator("#finish").click()
-    page.get_by_role("button", name="It is a rectangle").click()
+    page.get_by_role("button", name="A rectangle with known sides").click()
     page.get_by_label("First side, m").fill("3.5")
     page.get_by_label("Second side, m").fill("20")
     page.get_by_label("Second side, m").press("Tab")
@@ -287,7 +287,7 @@ def test_of_two_who_draw_at_one_time_the_second_sees_it_and_nobody_loses_anythin
     drawn_by_another(filmed)
     page.locator("#save").click()
     notice = page.locator("#notice")
-    expect(notice).to_contain_text("Somebody else has drawn over this source meanwhile")
+    expect(notice).to_contain_text("Someone else has changed this drawing")
     picture(page, "editor-two-at-once")
     notice.get_by_role("button", name="Put mine into theirs" if mine_too else "Take theirs").click()
     expect(page.locator(".shape-item .name")).to_have_text(["theirs", "mine"] if mine_too else ["theirs"])

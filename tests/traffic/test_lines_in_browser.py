@@ -165,7 +165,7 @@ def test_a_source_over_which_nothing_is_drawn_leads_to_where_it_can_be(
 ) -> None:
     junction.film(place)
     page = visit(place).open("lines", wait_for="#lines-page[data-state=undrawn]")
-    expect(page.locator("#nothing")).to_contain_text("Nothing is drawn over this source")
+    expect(page.locator("#nothing")).to_contain_text("This source has no lines or zones")
     assert str(page.locator("#edit").get_attribute("href")).endswith(
         "/lines/edit?source=gate&timezone=Europe/Berlin"
     )
@@ -182,7 +182,7 @@ def test_an_index_that_is_away_is_said_and_the_page_comes_back_by_itself(
 ) -> None:
     drawn.go_away()
     page = visit(drawn).open("lines?source=gate", wait_for="#lines-page[data-state=failed]")
-    expect(page.locator("#notice")).to_contain_text("The counts are out of reach")
+    expect(page.locator("#notice")).to_contain_text("Cannot reach the server")
     drawn.come_back()
     page.locator(READY).wait_for()
     expect(page.locator("#notice")).to_be_hidden()

@@ -69,7 +69,7 @@ def test_a_gap_has_words_and_a_quarter_seen_in_part_its_share(
     expect(rows).to_have_count(6)
     expect(rows.nth(3).locator("td")).to_have_text(["no footage"])
     expect(rows.nth(2).locator(".remark")).to_have_text("seen 67%")
-    expect(page.locator("#peaks tbody tr").first).to_contain_text("no hour was seen as a whole")
+    expect(page.locator("#peaks tbody tr").first).to_contain_text("no complete hour")
     expect(page.locator("#file-utdf")).to_be_hidden()
 
 

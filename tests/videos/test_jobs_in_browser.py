@@ -152,7 +152,7 @@ def test_state_and_kind_are_chosen_and_stand_in_the_address(yard: Yard, visit: C
     expect(row(page, failed)).to_be_visible()
     expect(page).to_have_url(f"{window.url}/jobs?state=failed")
     page.get_by_label("Kind").select_option("metadata")
-    expect(page.locator("#nothing")).to_contain_text("No job is like this")
+    expect(page.locator("#nothing")).to_contain_text("No jobs match")
     page.get_by_role("button", name="Show all jobs").click()
     expect(row(page, waiting)).to_be_visible()
     page.go_back()
@@ -204,7 +204,7 @@ def test_a_server_that_is_away_is_said_and_what_was_shown_stays(
         route.abort()
 
     page.route("**/api/v1/jobs?*", away)
-    expect(page.locator("#notice")).to_contain_text("The jobs are out of reach")
+    expect(page.locator("#notice")).to_contain_text("The jobs cannot be loaded")
     expect(row(page, failed)).to_be_visible()
     page.unroute("**/api/v1/jobs?*")
     expect(page.locator("#notice")).to_be_hidden()

@@ -102,7 +102,7 @@ def test_videos_are_found_filtered_and_ordered_and_the_address_leads_others_to_t
         ["Yard 00021", "Yard 00023", "Yard 00025", "Yard 00027", "Yard 00029"]
     )
     page.get_by_label("State").select_option(label="Failed (3)")
-    expect(page.locator("#nothing")).to_contain_text("No video matches")
+    expect(page.locator("#nothing")).to_contain_text("No videos match")
     page.go_back()
     expect(page.locator(".video-link")).to_have_count(5)
     expect(page.locator("#nothing")).to_be_hidden()
@@ -117,7 +117,7 @@ def test_videos_are_found_filtered_and_ordered_and_the_address_leads_others_to_t
 
 def test_none_that_matches_offers_to_show_all(place: Place, visit: Callable[..., Visit]) -> None:
     page = open_shelf(visit, place, Shelf(*many(3)), "?q=zebra&label=car", wait_for=NONE)
-    expect(page.locator("#nothing")).to_contain_text("No video matches")
+    expect(page.locator("#nothing")).to_contain_text("No videos match")
     page.get_by_role("button", name="Show all videos").click()
     expect(page.locator(".video-link")).to_have_count(3)
     # What other pages are asked for stays as it was.
@@ -274,7 +274,7 @@ def test_a_server_that_is_away_is_said_and_what_was_shown_stays(
     expect(page.locator(".video-card")).to_have_count(3)
     shelf.fault = (503, {"status": 503, "detail": "The catalogue does not answer.", "remedy": "Try again."})
     tell_news(page)
-    expect(page.locator("#notice")).to_contain_text("The videos are out of reach")
+    expect(page.locator("#notice")).to_contain_text("The videos cannot be loaded")
     expect(page.locator("#notice")).to_contain_text("This page keeps trying")
     expect(page.locator(".video-card")).to_have_count(3)
     shelf.fault = None

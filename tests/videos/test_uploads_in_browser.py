@@ -53,13 +53,13 @@ def test_what_is_said_of_a_file_is_checked_while_it_is_typed(
     page.locator("#upload input[type=file]").set_input_files([film, other])
     rows = page.locator(".upload-row")
     expect(rows).to_have_count(2)
-    expect(rows.nth(0)).to_contain_text("The file itself says 1 May 2024, 10:00:00,")
+    expect(rows.nth(0)).to_contain_text("The file says 1 May 2024, 10:00:00,")
     expect(page.locator("#upload-start")).to_have_text("Upload 2 videos")
     expect(page.locator("#upload-source")).to_be_visible()
     rows.nth(0).locator("summary").click()
     region = rows.nth(0).get_by_label("Region as JSON")
     region.fill('{"x": 100, "y": 100, "width": 500}')
-    expect(rows.nth(0)).to_contain_text("It has to be x, y, width and height, or points.")
+    expect(rows.nth(0)).to_contain_text("It must be x, y, width and height, or points.")
     picture(page, f"upload-panel-{scheme}")
     page.locator("#upload-start").click()
     expect(region).to_be_focused()
@@ -254,7 +254,7 @@ def test_after_a_reload_the_same_file_goes_on_where_it_was(
     assert visits[0].complaints == ["dialog: "]  # it asked before it left
     visits[0].complaints.clear()
     left = page.locator(".upload-row[data-state=left]")
-    expect(left).to_contain_text("Choose or drop the same file, and it goes on from there.")
+    expect(left).to_contain_text("Choose or drop the same file to resume.")
     picture(page, "upload-left")
     offsets = began_at(page)
     line.set()
@@ -309,14 +309,16 @@ def test_a_server_that_was_away_is_waited_for_and_nothing_begins_anew(
     row = begin(page, film)
     wait_for_bytes(page, 16 * MB)
     server.stop()
-    expect(row.locator(".upload-words")).to_contain_text("The server does not answer. It goes on by itself")
-    expect(page.locator("#notice")).to_contain_text("The videos are out of reach")
+    expect(row.locator(".upload-words")).to_contain_text(
+        "The server is not responding. The upload resumes automatically"
+    )
+    expect(page.locator("#notice")).to_contain_text("The videos cannot be loaded")
     picture(page, "upload-server-away")
     # One that is only just up again may answer that it cannot yet.
     page.route("**/api/v1/uploads/*", lambda route: route.fulfill(status=503, json={"detail": "Not yet."}))
     server.start()
-    expect(row.locator(".upload-words")).to_contain_text("It goes on by itself")
-    expect(row.locator(".upload-words")).to_contain_text("Not yet. It goes on by itself")
+    expect(row.locator(".upload-words")).to_contain_text("The upload resumes automatically")
+    expect(row.locator(".upload-words")).to_contain_text("Not yet. The upload resumes automatically")
     page.unroute("**/api/v1/uploads/*")
     line.set()
     expect(row).to_have_attribute("data-state", "done", timeout=60_000)
@@ -336,7 +338,9 @@ def test_a_computer_that_is_offline_goes_on_as_soon_as_it_is_not(
     line = Line(page)
     line.set(offline=True)
     row = begin(page, film)
-    expect(row.locator(".upload-words")).to_contain_text("This computer is offline. It goes on by itself")
+    expect(row.locator(".upload-words")).to_contain_text(
+        "This computer is offline. The upload resumes automatically"
+    )
     line.set()
     expect(row).to_have_attribute("data-state", "done", timeout=60_000)
     (video,) = server.videos()
@@ -550,5 +554,5 @@ def test_a_file_that_was_changed_on_its_way_is_not_taken_for_a_server_that_is_aw
     page.locator("#upload-start").click()
     row = page.locator(".upload-row")
     expect(row).to_have_attribute("data-state", "refused")
-    expect(row.locator(".upload-words")).to_contain_text("cannot be read any more")
+    expect(row.locator(".upload-words")).to_contain_text("can no longer be read")
     assert server.videos() == []

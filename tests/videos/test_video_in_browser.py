@@ -74,7 +74,7 @@ def test_a_frame_is_gone_to_by_the_keyboard_and_by_buttons(open_video: Callable[
     wait_for_frame(page, 2)
     page.get_by_role("button", name="Next frame").click()
     wait_for_frame(page, 3)
-    page.get_by_role("button", name="Frame before").click()
+    page.get_by_role("button", name="Previous frame").click()
     wait_for_frame(page, 2)
     page.get_by_role("button", name="To the end").click()
     wait_for_frame(page, LENGTH_S * FPS - 1)
@@ -244,7 +244,7 @@ def test_a_version_for_browsers_that_could_not_be_made_says_why_and_is_tried_aga
     expect(message.get_by_role("link", name=re.compile("Download"))).to_be_visible()
     expect(page.locator("#video .video-state-words")).to_have_text("Counted")
     message.get_by_role("button", name="Try again").click()
-    expect(message).to_contain_text("A version for browsers is being made")
+    expect(message).to_contain_text("Making a version for browsers")
     assert asked == [("POST", f"{job['id']}/retry")]
 
 
@@ -399,7 +399,7 @@ def test_a_server_that_is_away_leaves_what_is_shown_and_comes_back(open_video: C
     cinema = Cinema()
     page = open_video(cinema)
     cinema.is_away = True
-    expect(page.locator(".video-outage")).to_contain_text("does not answer")
+    expect(page.locator(".video-outage")).to_contain_text("is not responding")
     expect(page.locator(".video-head h2")).to_have_text("Gate in the morning")
     cinema.is_away = False
     cinema.video["name"] = "Gate at noon"
@@ -652,7 +652,7 @@ def test_of_two_who_change_it_neither_loses_anything(stored: Stored, visit: Call
     source = form.get_by_label("Source", exact=True)
     source.fill("South Gate")
     form.get_by_role("button", name="Save").click()
-    expect(form.locator(".form-said")).to_contain_text("Somebody else has changed this video")
+    expect(form.locator(".form-said")).to_contain_text("Someone else has changed this video")
     expect(form.get_by_label("Name", exact=True)).to_have_value("Gate, by the first")
     expect(source).to_have_value("South Gate")
     form.get_by_role("button", name="Save").click()

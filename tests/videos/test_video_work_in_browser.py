@@ -92,7 +92,7 @@ def test_its_file_is_described_in_full_and_can_be_taken_along(
     expect(table).to_contain_text("h264", timeout=PATIENCE_MS)
     frames = table.locator("tr", has_text="Frames, counted").locator("td")
     expect(frames).to_have_text(str(LENGTH_S * FPS))
-    expect(about).to_contain_text("Says where it was filmed" + "no")
+    expect(about).to_contain_text("Contains its location" + "no")
     with page.expect_download() as taken:
         about.get_by_role("link", name="Download the metadata (JSON)").click()
     told = json.loads(taken.value.path().read_text())
@@ -157,7 +157,7 @@ def test_it_is_seen_enhanced_before_it_is_made_then_made_played_downloaded_and_r
     assert b"ftyp" in taken.value.path().read_bytes()[:16]
     # The same again is not made again.
     make.click()
-    expect(page.locator("#spoken")).to_have_text("This was made before: it stands below.")
+    expect(page.locator("#spoken")).to_have_text("You already have this version; it is listed below.")
     made.get_by_role("button", name="Remove").click()
     expect(made).to_have_count(0)
     assert dashboard.ask(f"/api/v1/videos/{video_id}/derivatives")["derivatives"] == []

@@ -239,7 +239,7 @@ def test_bars_of_very_different_footage_are_told_with_a_way_to_what_does_not_dep
     window = visit(place)
     page = window.open("?interval=60&metric=detections")
     warning = page.locator("#frames-warning")
-    expect(warning).to_contain_text("Bars rest on 2 to 302 frames each")
+    expect(warning).to_contain_text("Bars are based on 2 to 302 frames each")
     warning.get_by_role("button", name="Mean per frame").click()
     expect(page).to_have_url(re.compile("metric=mean_per_frame"))
     expect(warning).to_be_hidden()

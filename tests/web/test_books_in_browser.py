@@ -46,7 +46,7 @@ def test_an_index_that_goes_away_is_said_on_the_books_too_and_they_stay(
     publish_lines(place, make_lines("gate", frames=12))
     page = visit(place).open("books", wait_for=BOOKS)
     place.go_away()
-    expect(page.locator("#notice")).to_contain_text("The counts are out of reach")
+    expect(page.locator("#notice")).to_contain_text("Cannot reach the server")
     expect(page.locator("#books tbody tr")).to_have_count(1)
     place.come_back()
     expect(page.locator("#notice")).to_be_hidden()

@@ -135,7 +135,7 @@ def test_differences_are_told_by_label_in_words_numbers_and_bars_of_what_both_ha
     page = window.open(WEEK)
     area = page.locator("#compare-area")
     expect(area).to_contain_text(
-        "Compared in 4 intervals that both sides have filmed: 40 frames here, 40 there."
+        "Compared over 4 intervals that both sides have filmed: 40 frames here, 40 there."
     )
     expect(area).to_contain_text("Filmed 1 only here, 1 only there: that is not a difference.")
     expect(area.locator(".compare-words")).to_have_text(
@@ -312,7 +312,7 @@ def test_pictures_that_cannot_be_had_are_told_and_asked_for_again(
     page.route("**/api/v1/frames?*", lambda route: route.abort())
     most.first.click()
     dialog = page.locator("#lightbox")
-    expect(dialog).to_contain_text("The pictures cannot be shown. The server of this page does not answer.")
+    expect(dialog).to_contain_text("The pictures cannot be shown. The server is not responding.")
     page.unroute("**/api/v1/frames?*")
     dialog.get_by_role("button", name="Try again").click()
     expect(dialog.locator(".picture.loaded")).to_have_count(2)

@@ -121,7 +121,7 @@ def test_an_unknown_error_is_a_500_without_its_inside_which_the_log_has(
     assert answer.mimetype == "application/problem+json"
     assert answer.json is not None
     assert set(answer.json) == {"type", "title", "status", "detail", "remedy"}
-    assert answer.json["detail"] == "The dashboard met an error of its own."
+    assert answer.json["detail"] == "The dashboard failed."
     assert "Traceback" not in answer.text
     assert INSIDE not in answer.text
     assert INSIDE in caplog.text

@@ -116,7 +116,7 @@ def test_a_path_is_asked_by_its_methods_alone_and_head_where_get_is(ask: Client)
         ("problem", 410, "It is over."),
         ("away", 503, "does not answer for now"),
         ("broken", 503, "x.json: it is broken"),
-        ("strange", 500, "an error of its own"),
+        ("strange", 500, "The dashboard failed."),
     ],
 )
 def test_an_error_of_a_native_route_is_told_as_those_of_all_others(
@@ -217,7 +217,7 @@ def test_changes_of_videos_are_off_where_others_can_reach_the_dashboard_unless_a
     if not allowed:
         problem = answer.json
         assert "Uploads are off" in problem["detail"]
-        assert "have whoever runs it allow" in problem["remedy"]
+        assert "ask an administrator to allow" in problem["remedy"]
         assert "FRAMETALLY_" not in str(problem)
 
 

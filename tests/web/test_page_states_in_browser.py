@@ -82,7 +82,7 @@ def test_an_index_that_is_away_from_the_start_is_said_and_tried_again(
     place.go_away()
     window = visit(place)
     page = window.open(wait_for="#dashboard[data-state=failed]")
-    expect(page.locator("#notice")).to_contain_text("The counts are out of reach")
+    expect(page.locator("#notice")).to_contain_text("Cannot reach the server")
     expect(page.locator("#notice")).not_to_contain_text("secret")
     expect(page.locator("#freshness")).to_have_text("Not loaded yet")
     place.come_back()
@@ -103,7 +103,7 @@ def test_an_index_that_goes_away_leaves_what_was_there_and_comes_back_by_itself(
     page.evaluate("scrollTo(0, document.body.scrollHeight)")
     place.go_away()
     page.clock.fast_forward(31_000)
-    expect(page.locator("#notice")).to_contain_text("The counts are out of reach")
+    expect(page.locator("#notice")).to_contain_text("Cannot reach the server")
     expect(page.locator("#notice")).to_contain_text("What you see is from")
     expect(page.locator("#notice")).to_be_in_viewport()  # wherever one has scrolled to
     assert window.chart_values() == before
@@ -175,7 +175,7 @@ def test_a_server_that_does_not_answer_at_all_is_not_connected(
     page = window.open()
     window.context.set_offline(True)
     expect(page.locator("#freshness")).to_have_text("Not connected")
-    expect(page.locator("#notice")).to_contain_text("The server of this page does not answer.")
+    expect(page.locator("#notice")).to_contain_text("The server is not responding.")
     window.context.set_offline(False)
     expect(page.locator("#freshness")).to_contain_text("Up to date")
 

@@ -25,7 +25,7 @@ def test_a_source_that_is_saved_opens_the_page_anew(tmp_path: Path) -> None:
         os.utime(HERE / "frametally_web" / "static" / "pages" / "answers.js")
         second = next(lines)
         opened.terminate()
-    assert [line.endswith("/: save a source, and it comes anew\n") for line in (first, second)] == [
+    assert [line.endswith("/: save a source, and the page reloads\n") for line in (first, second)] == [
         True,
         True,
     ]

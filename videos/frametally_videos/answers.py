@@ -16,7 +16,7 @@ from frametally_web.requests.answers import Answer
 class FramesOfVideo(Answer, frozen=True, kw_only=True):
     """The account of one video in distinct frames; null: not known yet.
 
-    At the end all are equal, but for frames that could not be detected: `dead_lettered`, not `counted`.
+    At the end all are equal, except for frames without a detection: `dead_lettered`, not `counted`.
 
     Attributes:
         expected: Frames that the sampling takes from it.

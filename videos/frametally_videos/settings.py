@@ -58,7 +58,7 @@ class VideoSettings(PluginSettings):
         1920, ge=16, le=16_384, description="Longest side in pixels of a video that is made for browsers."
     )
     video_orchestrator: Literal["queue", "airflow"] = Field(
-        "queue", description="Who has new videos described and checked: the workers' queue, or Airflow."
+        "queue", description="What describes and checks new videos: the workers' queue, or Airflow."
     )
     videos_topic: str = Field(
         "videos",

@@ -45,7 +45,7 @@ _OF_ANYTHING = {
 
 
 def read_fields(texts: Mapping[str, str]) -> VideoFields:
-    """Return the fields of these texts, by name; an empty text is no value.
+    """Return the fields of these texts, by name; an empty text counts as no value.
 
     Raises:
         FieldRefused: One of them cannot be, or there is none of that name.
@@ -109,7 +109,7 @@ def read_file_name(text: str) -> str:
     if len(name) > MOST_CHARACTERS:
         raise FieldRefused(
             "file",
-            f"Its name has {len(name)} characters, of {MOST_CHARACTERS} that there may be.",
+            f"Its name has {len(name)} characters; at most {MOST_CHARACTERS} are allowed.",
             "Give it a shorter one.",
         )
     return name
@@ -162,7 +162,7 @@ def _checked_name(field: str, text: str) -> str:
     if not 1 <= len(name) <= MOST_CHARACTERS:
         raise FieldRefused(
             field,
-            f"It has {len(name)} characters, of 1 to {MOST_CHARACTERS} that there may be.",
+            f"It has {len(name)} characters; 1 to {MOST_CHARACTERS} are allowed.",
             "Give another name.",
         )
     bad = next((c for c in name if unicodedata.category(c) in ("Cc", "Cs")), None)
@@ -205,7 +205,7 @@ def _check_roi(roi: dict[str, Any]) -> None:
     if not isinstance(regions, list) or not 1 <= len(regions) <= MOST_REGIONS or set(roi) != {"regions"}:
         raise FieldRefused(
             "roi",
-            f"`regions` has to be a list of 1 to {MOST_REGIONS} regions, alone.",
+            f"`regions` must be a list of 1 to {MOST_REGIONS} regions, with nothing beside it.",
             _SHAPES,
             place="regions",
         )
@@ -260,7 +260,7 @@ _CALIBRATION = 'Give {"points": [[0, 0], [100, 100], ...], "metres": [[0, 0], [3
 def _check_points(field: str, points: Any, place: str, *, least: float = 0.0) -> None:
     if not isinstance(points, list) or not 1 <= len(points) <= MOST_POINTS:
         raise FieldRefused(
-            field, f"There have to be 1 to {MOST_POINTS} points.", "Draw them as [x, y].", place=place
+            field, f"There must be 1 to {MOST_POINTS} points.", "Draw them as [x, y].", place=place
         )
     for number, point in enumerate(points):
         if not isinstance(point, list) or len(point) != 2:
@@ -324,4 +324,4 @@ _READERS: dict[str, Callable[[str, str], Any]] = {
     "calibration": _read_json,
     "move_counts": _read_yes,
 }
-"""By field, what reads it where it is no text; the first argument is the name that it was sent under."""
+"""By field, what reads a value other than text; the first argument is the name that it was sent under."""

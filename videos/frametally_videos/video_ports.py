@@ -38,5 +38,5 @@ async def find_video(catalogue: VideoCatalogue, video_id: str) -> VideoRow:
     if row is None:
         raise Problem(404, "There is no such video.", remedy="GET /api/v1/videos lists all videos.")
     if row.record.state == "deleting":
-        raise Problem(404, "The video is being removed.", remedy="Upload it again to have it here once more.")
+        raise Problem(404, "The video is being removed.", remedy="Upload it again if you still need it.")
     return row

@@ -250,7 +250,7 @@ _STORE = {
 @click.command("cloud-setup")
 @click.option("--domain", default="", help="The stack's domain, such as counts.your-town.org.")
 @click.option("--email", default="", help="Your e-mail address, for Let's Encrypt.")
-@click.option("--user", default="", help="Who may open the web pages (default: admin).")
+@click.option("--user", default="", help="User of the web pages (default: admin).")
 @click.option("--store-url", default="", help="The S3 bucket, such as s3://my-counts.")
 @click.option("--store-endpoint", default="", help="URL of the S3 service; empty: AWS's.")
 @click.option("--store-region", default="", help="Region of the bucket.")
@@ -291,7 +291,7 @@ def cloud_setup(
             variables[key] = variables[key] or _ask("Name of the S3 key")
             key = "FRAMETALLY_STORE_SECRET_KEY"
             variables[key] = variables[key] or _ask("Its secret", hide_input=True)
-        user = user or click.prompt("Who may open the web pages", default="admin", err=True)
+        user = user or click.prompt("User of the web pages", default="admin", err=True)
         password = password or _ask("Password (empty: one is made)", hide_input=True)
     done = set_up(
         folder,

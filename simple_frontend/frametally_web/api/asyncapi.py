@@ -38,7 +38,7 @@ class Message(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """What is said on a channel: its name, by whom (the server can `send` or `receive`), what it is."""
+    """A message on a channel: its name, who sends it (the server can `send` or `receive`), what it is."""
 
     name: str
     action: Literal["send", "receive"]
@@ -47,7 +47,7 @@ class Operation(NamedTuple):
 
 
 class AsyncChannel(NamedTuple):
-    """A channel: its name, where it is, what it is, what is said there, and what its address is made of."""
+    """A channel: its name, its address and the address's parameters, what it is for, and its messages."""
 
     name: str
     address: str

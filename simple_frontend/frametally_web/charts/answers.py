@@ -18,7 +18,7 @@ class CountBucket(Answer, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
     Attributes:
         start_ms: Start of the interval.
         label: Class name; null of the labels that `top` has together.
-        source: Slug where sources are asked for apart, else null.
+        source: Slug where the request splits by source, else null.
         detections: Boxes, summed over frames and sources.
         peak: Most boxes of one label in one frame: the maximum over the interval and the sources.
         mean_per_frame: `detections` / frames analysed in the interval; null if coverage does not tell.
@@ -58,7 +58,7 @@ class FramesAnalysed(Answer, frozen=True, kw_only=True, gc=False):
     Attributes:
         start_ms: Start of the interval.
         end_ms: Its end, exclusive.
-        source: Slug where sources are asked for apart, else null.
+        source: Slug where the request splits by source, else null.
         frames: Frames analysed.
         slowest_fps: Slowest rate at which any of it was analysed; null where objects were not tracked.
         objects_missing: Why objects of a label without a bucket are not known; null where there are 0.
@@ -122,7 +122,7 @@ class FileTime(Answer, frozen=True, kw_only=True):
 class OverlappingMedia(Answer, frozen=True, kw_only=True):
     """A range of a source in which the medium `not_counted` does not count, as `counted` has that time.
 
-    Both are told by name, then the beginning of the sha256 that `frametally forget` takes, in brackets.
+    Each is a name, then in brackets the beginning of the sha256 that `frametally forget` takes.
     """
 
     source: str

@@ -1,8 +1,8 @@
 """Bars of local time: where they begin and end, on the days on which the clocks change too.
 
-A range is split into spans of one offset from UTC; the index is asked for each by itself, with the offset as
-a number, and knows of no time zones. A bar of up to an hour is elapsed time. A longer one is wall-clock time:
-it goes from the first moment at which local clocks show its start to the first at which they show its end.
+A range is split into spans of one offset from UTC. Each is a query of its own to the index, without a time
+zone. A bar of up to an hour is elapsed time. A longer one is wall-clock time: it goes
+from the first moment at which local clocks show its start to the first at which they show its end.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class Bars:
         self._instants: dict[int, int] = {}
 
     def offset_ms(self, span: Span) -> int:
-        """Return what the index is told: bars start where time plus this is a multiple of their length."""
+        """Return the offset for the index: bars start where time plus this is a multiple of their length."""
         return span.offset_ms + self._shift_ms
 
     def bar_of(self, ms: int, span: Span, *, is_first: bool, is_last: bool) -> tuple[int, int]:

@@ -65,7 +65,7 @@ def other_periods(
 
 
 def other_side(counts: answers.Counts, query: ChartQuery, compare: str) -> OtherSide:
-    """Return what lies beside an answer to `query`.
+    """Return the side to compare with an answer to `query`.
 
     Raises:
         Problem: 400, if that cannot be compared.

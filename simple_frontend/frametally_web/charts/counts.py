@@ -30,7 +30,7 @@ _RangeT = TypeVar("_RangeT", answers.FileTime, answers.OverlappingMedia)
 
 
 class Plan(NamedTuple):
-    """How a chart is read: what is asked for, how long its bars are and could be, and what reads them."""
+    """How a chart is read: its query, how long its bars are and could be, and what reads them."""
 
     resolved: ResolvedQuery
     interval_s: int

@@ -81,7 +81,7 @@ def base_of(
     times: ChosenTimes = ALL_TIMES,
     times_ms: Collection[int] = (),
 ) -> int:
-    """Return the stored base interval to read: the coarsest that divides what is asked for.
+    """Return the stored base interval to read: the coarsest that divides the request.
 
     That is the interval and the zone's offsets, and the borders too. Where no base lies on the borders it is
     the finest that divides the rest: then the range ends where the caller says, as nearly as the index can.
@@ -91,7 +91,7 @@ def base_of(
     `times` are counted, which begin and end at `times_ms` of the week.
 
     Raises:
-        Problem: 400, if no base divides the interval, the offsets or the times, with those that there are.
+        Problem: 400, if no base divides the interval, the offsets or the times; it lists the existing bases.
     """
     dividing = [base for base in base_intervals_s if interval_s is None or interval_s % base == 0]
     bases_text = ", ".join(str(base) for base in sorted(base_intervals_s))
@@ -143,7 +143,7 @@ def _candidates(base_intervals_s: Sequence[int]) -> Iterator[int]:
 
 _LEAST_FRAMES = 3  # two frames are no rhythm
 _MOST_SOURCES = 100
-"""Of those that are looked at: the ones with fewest frames."""
+"""Most sources to examine: the ones with fewest frames."""
 
 
 def longest_step_s(reader: Reader, interval_s: int) -> float:

@@ -29,7 +29,7 @@ Totals = Mapping[str | None, Sequence[answers.Total]]
 
 _PartT = TypeVar("_PartT", Bucket, CoverageBucket)
 _NO_LABEL = ("",)
-"""Is no label's name: what is asked for by it has coverage and no counts."""
+"""A name that no label has: a query for it returns coverage and no counts."""
 
 
 class Chart(NamedTuple):
@@ -51,7 +51,7 @@ class Reader:
 
     Attributes:
         index: Where they are read.
-        query: What is asked for, but for the bars and the range.
+        query: The request, except its bars and its range.
         zone: Time zone of the bars.
         spans: The range, in spans that follow each other.
         times: Hours and weekdays of that zone that are read.

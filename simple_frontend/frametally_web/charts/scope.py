@@ -41,8 +41,8 @@ class Choice(NamedTuple):
 class ResolvedQuery(NamedTuple):
     """A query with nothing left open: what was not asked for is what there is.
 
-    `spans` are what of `[from_ms, to_ms)` can have data, each of one offset from UTC; `chosen` are the hours
-    and weekdays in that range that are asked for; None: all of it. `footage` goes from the first second with
+    `spans` are the parts of `[from_ms, to_ms)` that can have data, each of one offset from UTC. `chosen`
+    are the chosen hours and weekdays in it; None: all of it. `footage` goes from the first second with
     footage to the end of the last one, where seconds can be read; else None.
     """
 
@@ -136,7 +136,7 @@ def choose_filmed(
 def resolve(
     index: CountIndex, choice: Choice, selection: Selection, media: MediaTimes | None
 ) -> ResolvedQuery | None:
-    """Return what is asked for; None if there is nothing.
+    """Return the resolved request; None if there is nothing.
 
     An open end is filled by what the sources have: counts, and footage that `media` says is not counted.
 

@@ -105,7 +105,7 @@ class Frames(Answer, frozen=True, kw_only=True):
     Attributes:
         model: Whose detections; null before there is any data.
         base_interval_s: The stored interval that the bar was made from; null likewise.
-        from_ms: Start of what is looked at; null likewise.
+        from_ms: Start of the range; null likewise.
         to_ms: Its end, exclusive; null likewise.
         detections: What the bar shows.
         frames_analysed: Frames analysed in it, with or without the labels.

@@ -40,7 +40,7 @@ def find_evidence(
     The index knows the frames, the ledger where in the store their detections are.
 
     Raises:
-        Problem: 400, if there is no such model, or too much is asked for.
+        Problem: 400, if the model does not exist, or the request is too large.
     """
     choice = scope.choose_model(ports.index, selection.model)
     resolved = scope.resolve(ports.index, choice, selection, None) if choice else None

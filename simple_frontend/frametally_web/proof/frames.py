@@ -33,7 +33,7 @@ _OF_OTHER_FOOTAGE = (
 
 
 class FramesCursor(NamedTuple):
-    """A place between two frames of a bar, and what stands before it.
+    """A place between two frames of a bar, with the sum of the frames before it.
 
     Attributes:
         captured_at_ms: Of the frame next to it.
@@ -67,7 +67,7 @@ def find_frames(
     are shown, too; they add nothing to the sum.
 
     Raises:
-        Problem: 400, if there is no such model, or too much is asked for.
+        Problem: 400, if the model does not exist, or the request is too large.
         Retryable: A port is away, or the ledger speaks of a segment that has gone.
     """
     model, bar = find_bar(ports.index, selection)

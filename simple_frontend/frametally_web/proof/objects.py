@@ -40,11 +40,11 @@ def find_objects(
 ) -> answers.Objects:
     """Return a page of the unique objects behind a bar.
 
-    The arguments are those of `frames.find_frames` but for its settings; the store has the tracks of the
+    The arguments are those of `frames.find_frames` except its settings; the store has the tracks of the
     index's runs.
 
     Raises:
-        Problem: 400, if there is no such model, or too much is asked for.
+        Problem: 400, if the model does not exist, or the request is too large.
         Retryable: A port is away, or a run's tracks have gone since it was read.
     """
     model, bar = find_bar(ports.index, selection)

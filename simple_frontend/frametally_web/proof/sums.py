@@ -56,7 +56,7 @@ def find_bar(index: CountIndex, selection: Selection) -> tuple[str | None, Bar |
     """Return the model, and the bar that the selection is, if there is any.
 
     Raises:
-        Problem: 400, if there is no such model, or too much is asked for.
+        Problem: 400, if the model does not exist, or the request is too large.
     """
     choice = scope.choose_model(index, selection.model)
     resolved = scope.resolve(index, choice, selection, None) if choice else None

@@ -21,7 +21,7 @@ _NAMES = ("name", "source", "video_id", "stream_id", "kind", "what")
 def read_json() -> bytes:
     """Return the bytes that were sent, which say themselves that they are JSON.
 
-    So no page of another site can send them: a browser asks first, and is told no (`security.Guard`).
+    So no page of another site can send them: a browser asks first, and `security.Guard` refuses.
 
     Raises:
         Problem: 415, they say something else.

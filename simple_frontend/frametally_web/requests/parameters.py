@@ -31,7 +31,7 @@ UUID = {"type": "string", "format": "uuid"}
 class Parameter(Generic[ValueT]):
     """A parameter: the JSON Schema of one value, and whether it may stand several times (`many`).
 
-    `place` is where it stands; what stands in the path is written `{name}` in the endpoint's.
+    `place` is where requests have it; one in the path is written `{name}` in the path of the endpoint.
     """
 
     name: str

@@ -41,7 +41,7 @@ MEANINGS = {
     428: "A change does not name the version that it is based on.",
     429: "Too many uploads or decoded frames at once, or too many wrong tokens.",
     460: "The received bytes do not match their checksum.",
-    500: "The dashboard met an error of its own; its log has the reason.",
+    500: "The dashboard failed; its log has the reason.",
     503: "The index or the store is not responding, or the query took too long.",
     507: "The disk is full.",
 }
@@ -127,7 +127,7 @@ def problem_of(error: Exception) -> Problem:
         return Problem(
             503, without_folders(str(error)), remedy="Follow the remedy, then load the page again."
         )
-    return Problem(500, "The dashboard met an error of its own.", remedy="The server's log has the reason.")
+    return Problem(500, "The dashboard failed.", remedy="The server's log has the reason.")
 
 
 def answer_errors(app: Flask, routes: Sequence[str]) -> None:

@@ -19,7 +19,7 @@ _MOST_UNSENT_BYTES = 256 * 1024
 
 
 class SocketConnection(WebSocketsSansIOProtocol):
-    """One whose messages wake no task, where somebody takes them in as they are read.
+    """A connection whose messages wake no task, where a caller takes them in as they are read.
 
     By ASGI alone reading stops with each message, which waits in a queue until a task has it, and then begins
     again: with an acknowledgement for each frame that is a third of what a viewer costs.
@@ -47,7 +47,7 @@ class SocketConnection(WebSocketsSansIOProtocol):
 
 
 def take_at_once(socket: WebSocket, take: Take) -> None:
-    """Have `take` get all that is said from now on, unless it comes by another server's connection."""
+    """Call `take` with every later message, unless it comes by another server's connection."""
     connection = getattr(socket.state, _NAME, None)
     if isinstance(connection, SocketConnection):
         connection.take = take

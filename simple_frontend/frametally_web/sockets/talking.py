@@ -14,7 +14,7 @@ from frametally_web.sockets.connections import take_at_once
 
 SaidT = TypeVar("SaidT")
 Judgement = Literal["answer", "more", "wrong"]
-"""Of a message: it answers what was sent, it is said unasked, or it does not fit what was said before."""
+"""A message is an answer, comes unasked, or does not fit the messages before it."""
 
 _MOST_SAID_BYTES, _MOST_UNASKED_IN_SECOND = 1024, 100
 MOST_MESSAGE_BYTES = 4 * _MOST_SAID_BYTES

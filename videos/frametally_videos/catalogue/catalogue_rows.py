@@ -213,7 +213,7 @@ class UploadRow(NamedTuple):
 
 
 Orchestrator = Literal["queue", "airflow"]
-"""Who has new videos described and checked (`FRAMETALLY_VIDEO_ORCHESTRATOR`)."""
+"""What describes and checks new videos (`FRAMETALLY_VIDEO_ORCHESTRATOR`)."""
 
 _MAKES: dict[JobKind, tuple[ArtifactKind, ...]] = {
     "metadata": ("metadata",),

@@ -87,6 +87,6 @@ def _check_room(root: Path, least_mb: int) -> None:
     free = shutil.disk_usage(root).free
     if free < least_mb * _MB:
         raise Misconfigured(
-            f"only {free // _MB} MB are free on the disk of {root}, at least {least_mb} MB have to stay so "
+            f"only {free // _MB} MB are free on the disk of {root}, at least {least_mb} MB must stay free "
             "(FRAMETALLY_MIN_FREE_DISK_MB): make room there, or set FRAMETALLY_SCRATCH_DIR"
         )

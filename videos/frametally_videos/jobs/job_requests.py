@@ -95,7 +95,7 @@ def ask_for_job(
         Poison: A record is damaged.
     """
     if row.record.state == "deleting":
-        raise JobRefused("The video is being removed.", "Upload it again to have it here once more.")
+        raise JobRefused("The video is being removed.", "Upload it again if you still need it.")
     if kind == "playable" and row.record.facts.plays_in_browsers:
         raise JobRefused("Browsers play the video as it came.", "Play its original.")
     options = enhancement_options(enhancement) if enhancement is not None else ""

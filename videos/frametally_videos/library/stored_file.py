@@ -110,7 +110,7 @@ class StoredFile(io.RawIOBase):
             data = self._store.get_range(self.key, first, end)
             self.read_bytes += len(data)
             if len(data) != end - first:
-                raise Retryable(f"{self.key} is not as long any more as when it was opened: try again")
+                raise Retryable(f"the length of {self.key} has changed since it was opened: try again")
             while len(self._blocks) >= MOST_BLOCKS:
                 self._blocks.popitem(last=False)
         self._blocks[number] = data

@@ -33,7 +33,7 @@ _TOLD_TO_END = {-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP
 
 
 class FactsQuestion(msgspec.Struct, frozen=True, tag="facts"):
-    """What a video is: asked with what was said of it, and its file's name."""
+    """Inspects a video, given the uploader's fields and the file's name."""
 
     fields: VideoFields
     file_name: str

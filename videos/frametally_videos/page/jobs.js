@@ -1,4 +1,4 @@
-// Jobs: what is done to videos, what waits, what failed and why; each can be tried again or cancelled.
+// Jobs: processing of videos that waits, runs or failed, and why; each can be tried again or cancelled.
 
 import { startJobs } from "./jobs/list.js";
 import { parseState } from "frametally/js/shared/state.js";

@@ -1,4 +1,4 @@
-// Videos: the ones that there are, with how far each has come; new ones are brought in here, and one can be opened.
+// Videos: the library with the state of each; you can upload new ones and open one.
 
 import { byId } from "frametally/js/shared/dom.js";
 import { parseState } from "frametally/js/shared/state.js";

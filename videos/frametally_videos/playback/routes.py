@@ -130,7 +130,7 @@ class PlaybackRoutes:
             raise Problem(
                 404,
                 "This recipe has no enhanced version." if recipe else "The video has no enhanced version.",
-                remedy="Ask for the derivatives of the video, or have it enhanced.",
+                remedy="List the derivatives of the video, or enhance it first.",
             )
         return await self._send(request, _stored_object(row, matches[-1]), {})
 
@@ -199,7 +199,7 @@ class PlaybackRoutes:
         artifact = next((candidate for candidate in row.artifacts if candidate.kind == kind), None)
         if artifact is None:
             raise Problem(
-                404, f"The video has no {name} yet.", remedy="It is made soon after the video has come."
+                404, f"The video has no {name} yet.", remedy="frametally makes it soon after the upload."
             )
         return await self._send(request, _stored_object(row, artifact), {})
 

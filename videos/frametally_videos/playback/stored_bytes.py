@@ -51,7 +51,7 @@ WantedBytes = WholeObject | BytePart | NoBytes
 def select_bytes(method: str, headers: Headers, *, etag: str, size_bytes: int) -> WantedBytes:
     """Return what a request is for; `etag` is the object's own, strong and in its quotes.
 
-    What cannot be understood is as if it were not there, and so are dates: the object has none.
+    Ignores headers that it cannot read, and all dates: the object has none.
     """
     if_match = _tags(headers, "if-match")
     if if_match is not None and "*" not in if_match and etag not in if_match:

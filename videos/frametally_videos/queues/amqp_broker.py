@@ -124,8 +124,8 @@ class AmqpAccess:
                 )
             case PreconditionFailed():
                 return Misconfigured(
-                    f"{self.where} has a queue or an exchange of another make ({error.reply_text}): remove "
-                    f"that there, and it is made anew, or name another virtual host by {_SETTING}"
+                    f"{self.where} has a queue or an exchange of another make ({error.reply_text}): delete "
+                    f"it there, and it is created again, or name another virtual host by {_SETTING}"
                 )
             case socket.gaierror():
                 return unknown_host(self.where, _SETTING, part=_PART)

@@ -122,8 +122,8 @@ class _AmqpConsumer:
         """Return the next message: a waiting one, else the first within `wait_s`.
 
         Of each queue one message could come at once (quorum queues know no limit over all of a channel's):
-        so what waits is fetched one by one, and they are listened to only while all are empty. Who gets more
-        all the same gives it back.
+        so waiting messages are fetched one by one, and it listens only while all queues are empty. Gives back
+        any message too many.
         """
         connection = self._connected()
         connection.heartbeat_check()

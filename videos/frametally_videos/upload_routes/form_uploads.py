@@ -198,7 +198,7 @@ class _Form:
         if is_of_another_kind(part.content_type):
             raise Problem(
                 415,
-                f"It says that it is {part.content_type:.80}, which is not a video.",
+                f"Its type is {part.content_type:.80}, which is not a video.",
                 remedy="Choose a video file.",
             )
         fields = self._read_fields()

@@ -86,7 +86,7 @@ async def checked(body: AsyncIterator[bytes], checksum: Checksum) -> AsyncIterat
         content += data
         if len(content) > MOST_CHECKED_BYTES:
             raise Problem(
-                413, "Too much comes at once with a checksum.", remedy="Say how long it is: Content-Length."
+                413, "A request with a checksum is too long.", remedy="State its length: Content-Length."
             )
     checksum.check(bytes(content))
     yield bytes(content)

@@ -270,7 +270,7 @@ class TusRoutes:
             raise Problem(
                 405,
                 "POST is not possible here.",
-                remedy="Ask by PATCH, or say so by X-HTTP-Method-Override.",
+                remedy="Use PATCH, or set X-HTTP-Method-Override to it.",
             )
         return await handlers[method](request)
 
@@ -305,7 +305,7 @@ class TusRoutes:
         if (body_length(request) or 0) > length_bytes - offset:
             raise Problem(
                 400,
-                f"More comes than the {length_bytes} bytes that were announced.",
+                f"The upload has more than the {length_bytes} bytes that it announced.",
                 remedy="Send the file as it was when its upload began.",
             )
         await self._take_in(request, turn, intake, length_bytes)
@@ -321,7 +321,7 @@ class TusRoutes:
         if checksum is not None and (body_length(request) or 0) > MOST_CHECKED_BYTES:
             raise Problem(
                 413,
-                f"With a checksum at most {MOST_CHECKED_BYTES} bytes may come at once.",
+                f"A request with a checksum may have at most {MOST_CHECKED_BYTES} bytes.",
                 remedy="Send smaller pieces, or leave the checksum out.",
             )
         body = read_body(request, turn, idle_s=self._ports.settings.part(VideoSettings).upload_idle_s)

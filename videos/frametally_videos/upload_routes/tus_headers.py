@@ -88,9 +88,7 @@ def read_announced(headers: Headers) -> Announced:
     metadata = _read_metadata(headers.get("Upload-Metadata", ""))
     kind = metadata.get("filetype") or metadata.get("type") or ""
     if is_of_another_kind(kind):
-        raise Problem(
-            415, f"It says that it is {kind:.80}, which is not a video.", remedy="Choose a video file."
-        )
+        raise Problem(415, f"Its type is {kind:.80}, which is not a video.", remedy="Choose a video file.")
     if not length_bytes:
         raise Problem(415, "It is empty, which is not a video.", remedy="Choose a video file.")
     try:

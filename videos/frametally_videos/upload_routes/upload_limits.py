@@ -68,7 +68,7 @@ class Limits:
             raise Problem(
                 507,
                 f"{needs}{_in_mb(free)} are free where videos are kept, "
-                f"of which {_in_mb(self._keep_free_bytes)} have to stay so.",
+                f"of which {_in_mb(self._keep_free_bytes)} must stay free.",
                 remedy=_ROOM_REMEDY,
             )
 

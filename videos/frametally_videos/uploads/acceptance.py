@@ -1,9 +1,9 @@
 """From an upload's bytes to a video: step by step, each of which any process can do again.
 
-Once all bytes are there, they become the original, they are looked at, they are claimed (`content_claims`),
-and the record is put: from then on there is a video. Its row in the catalogue and what is to be done to it
-follow from that record. How an upload ended is noted before anything of it is removed; so whoever finds what
-a kill has left (`UploadSettler`) goes on there, and comes to the same end.
+Once all bytes are there, they become the original, are inspected and claimed (`content_claims`), and the
+record is put: from then on there is a video. Its row in the catalogue and what is to be done to it
+follow from that record. How an upload ended is noted before anything of it is removed; so
+what a kill has left is finished by `UploadSettler`, with the same end.
 All functions raise `Retryable` while the store or the catalogue is not available.
 """
 
@@ -87,7 +87,7 @@ class Acceptance:
             sha256: Of its bytes, hex, if they were hashed while they came; else they are read once more.
 
         Raises:
-            Refused: It is no video; nothing of it stays but the note of that. Or it would move counts: where
+            Refused: It is not a video; only a note of that stays. Or it would move counts: where
                 it can be confirmed, its bytes stay until it expires.
             Misconfigured: The store cannot be written.
             Poison: Its bytes are not all there, or it is gone.

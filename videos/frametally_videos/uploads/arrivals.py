@@ -74,7 +74,7 @@ def waiting_arrivals(log: FrameLog, topic: str) -> Arrivals:
                 reached[partition] >= ends[partition] for partition in open_partitions
             ):
                 return _read(topic, records)
-    raise Retryable(f"{log.url}: what waits on topic {topic!r} does not come; another asks for it just now")
+    raise Retryable(f"{log.url}: no message arrives from topic {topic!r}; another reader has it just now")
 
 
 def take_arrivals(log: FrameLog, topic: str, up_to: Mapping[int, int]) -> None:

@@ -159,7 +159,7 @@ class SqlKeptBooks:
                     _note(connection, by_about[name], dict(row.values))
                 continue
             if name not in self._tables or {*columns} != {*self._tables[name][1].columns.keys()}:
-                raise Poison(f"the backup has rows of {name[:100]!r} that are none of its layout")
+                raise Poison(f"the backup has rows of {name[:100]!r} that do not fit its layout")
             into = table(name, *map(column, columns))
             while batch := [row.values for row in islice(together, _AT_ONCE)]:
                 connection.execute(insert(into), batch)

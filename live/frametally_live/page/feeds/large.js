@@ -1,4 +1,4 @@
-// One camera, large: its frames as they come, with their boxes and what is drawn over it, and the last minutes' counts.
+// One camera, large: its frames as they come, with their boxes, lines and zones, and the last minutes' counts.
 
 import { get } from "frametally/js/shared/api.js";
 import { isHere } from "frametally/js/shell/navigation.js";

@@ -1,5 +1,4 @@
-// The live picture and the socket by which it comes: each frame is drawn as it comes, its boxes over it, and how fast and
-// how late they come is told.
+// The live picture and the socket by which it comes: it draws each frame as it comes, with its boxes, and shows the rate and the delay.
 
 import { framesBoxes } from "frametally/js/frames/boxed_picture.js";
 import { el } from "frametally/js/shared/dom.js";

@@ -1,4 +1,4 @@
-// The chart alone, for other sites' pages: what it shows stands in its address, as the dashboard's does.
+// The chart alone, for other sites' pages: its address holds the question, as the dashboard's does.
 
 import { showLegend, TimeChart } from "../js/chart/plot.js";
 import { ask, askSigned } from "../js/loading/loader.js";

@@ -1,4 +1,4 @@
-// Beside and beneath what is drawn: the picture that is drawn over, the paths of a day, and the list of shapes.
+// The surroundings of the drawing: the picture under it, the paths of a day, and the list of shapes.
 
 import { get } from "frametally/js/shared/api.js";
 import { byId, control, el, svg } from "frametally/js/shared/dom.js";

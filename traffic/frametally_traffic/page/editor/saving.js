@@ -1,4 +1,4 @@
-// Storing what was drawn: what cannot be is said by name, and of two who draw at one time nobody loses anything.
+// Saving the drawing: it names each invalid shape, and two people who draw at one time lose nothing.
 
 import { ApiError, getFrom, send } from "frametally/js/shared/api.js";
 import { byId, el } from "frametally/js/shared/dom.js";

@@ -1,4 +1,4 @@
-// The picture that is drawn over: by mouse, by touch, by keyboard.
+// The picture to draw on: by mouse, by touch, by keyboard.
 
 import { byId, el, svg } from "frametally/js/shared/dom.js";
 import { draftOf, handlesOf, markOf } from "./marks.js";

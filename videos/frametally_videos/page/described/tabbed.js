@@ -1,4 +1,4 @@
-// What stands below the picture of a video, in tabs: counts, its file, what is done to it, what is made of it, checks.
+// The tabs below the picture of a video: counts, its file, processing, versions, checks.
 
 import { EnhancePanel } from "../enhance/panel.js";
 import { keepRows } from "../jobs/row.js";

@@ -1,4 +1,4 @@
-// What stands around the list of videos: the form above it, the steps from page to page, and what is said of an empty one.
+// The surroundings of the list of videos: the form above it, the steps from page to page, and the text of an empty list.
 
 import { byId, control, el, fillSelect, refill } from "frametally/js/shared/dom.js";
 import { number } from "frametally/js/shared/format.js";

@@ -1,4 +1,4 @@
-// What names this browser to the server: by it uploads are told apart, and their news come to who sent them alone.
+// What names this browser to the server: the server tells uploads apart by it, and sends news of an upload to its sender alone.
 
 const CLIENT = "frametally-client";
 /** Of a browser that keeps nothing. @type {string|null} */

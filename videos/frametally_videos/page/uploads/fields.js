@@ -1,4 +1,4 @@
-// What can be said of a file before it is uploaded: all of it may be left out.
+// The optional fields of a file before its upload.
 
 import { el } from "frametally/js/shared/dom.js";
 import { moment } from "frametally/js/shared/format.js";

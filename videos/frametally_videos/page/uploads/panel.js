@@ -1,4 +1,4 @@
-// The panel by which videos are brought in: files are chosen, dropped or pasted, something is said of them, they go up.
+// The upload panel: you choose, drop or paste files, fill in their fields, and upload them.
 
 import { byId, el } from "frametally/js/shared/dom.js";
 import { percent } from "frametally/js/shared/format.js";

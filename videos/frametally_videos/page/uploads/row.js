@@ -1,4 +1,4 @@
-// One file in the panel: what is said of it, how far it is, and what can be done with it.
+// One file in the panel: its fields, its progress, and its buttons.
 
 import { byId, el } from "frametally/js/shared/dom.js";
 import { number, percent, roughly } from "frametally/js/shared/format.js";

@@ -1,4 +1,4 @@
-// What stands beside the picture first: what was counted, and the account of the frames.
+// The first cards beside the picture: the counts, and the account of the frames.
 
 import { el, swatch } from "frametally/js/shared/dom.js";
 import { number } from "frametally/js/shared/format.js";

@@ -1,5 +1,4 @@
-// The drawing of the time chart: axes, bars of the width of their intervals, lines that break where nothing was filmed, and
-// what stands behind the bars (no footage, not analysed, not measured, the bar that was chosen, files' dates, overlaps).
+// The drawing of the time chart: axes, bars of the width of their intervals, lines that break where nothing was filmed, and the marks behind the bars (no footage, not analysed, not measured, the bar that was chosen, files' dates, overlaps).
 
 import { intervalIn } from "../shared/checked.js";
 import { themeColor } from "../shared/palette.js";

@@ -1,4 +1,4 @@
-// Where things stand in the time chart: its axes with their ticks and titles, and its scales.
+// Positions in the time chart: its axes with their ticks and titles, and its scales.
 
 import { day, duration, isOneDay, tickParts, zoneName } from "../shared/format.js";
 import { LOCALE, t } from "../shared/texts.js";

@@ -1,5 +1,4 @@
-// A frame with its boxes: the picture, and over it one drawing whose units are the frame's pixels. The names of the
-// boxes stand in that drawing, so that at no size and in no proportions can they part from their boxes.
+// A frame with its boxes: the picture, and over it one drawing whose units are the frame's pixels. The names of the boxes are part of that drawing, so that at no size and in no proportions can they part from their boxes.
 
 import { el, svg } from "../shared/dom.js";
 import { t } from "../shared/texts.js";

@@ -1,4 +1,4 @@
-// The page's one dialog, for what is looked at large.
+// The page's one dialog, for large views.
 
 import { byId } from "../shared/dom.js";
 

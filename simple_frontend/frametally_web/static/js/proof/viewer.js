@@ -1,4 +1,4 @@
-// The frame of a proof that is looked at: its picture, where it stands in the sum, and the way to the next ones.
+// The frame of a proof in view: its picture, its place in the sum, and the way to the next ones.
 
 import { framePicture } from "../frames/boxed_picture.js";
 import { el, iconButton } from "../shared/dom.js";

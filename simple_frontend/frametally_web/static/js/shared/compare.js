@@ -1,4 +1,4 @@
-// Comparing with another period, source or model: what to ask for, and what lies beside what, as the server says.
+// Comparing with another period, source or model: the request, and the pairs that the server answers.
 
 import { gapsOf, isMeasuredInPart, notAnalysedOf, rowsOf, totalIn } from "./series.js";
 

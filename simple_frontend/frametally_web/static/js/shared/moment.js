@@ -1,4 +1,4 @@
-// The page's one time cursor: the moment that is looked at, set by whoever goes through frames, shown by all others.
+// The page's one time cursor: the moment in view. The part with the frames sets it, and all others show it.
 
 /** @type {number|null} */
 let now = null;

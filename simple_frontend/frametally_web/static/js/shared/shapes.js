@@ -1,4 +1,4 @@
-// What is drawn over a source's picture, and paths in it: a drawing whose units are the picture's pixels.
+// Lines, zones and paths over a source's picture: a drawing whose units are the picture's pixels.
 
 import { svg } from "./dom.js";
 import { themeColor } from "./palette.js";

@@ -1,4 +1,4 @@
-// Stretches of time: put together, and those that the hours and weekdays that are asked for leave out.
+// Stretches of time: their union, and the ones outside the chosen hours and weekdays.
 
 import { msOf, partsOf } from "./time.js";
 

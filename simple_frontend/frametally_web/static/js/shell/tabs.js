@@ -1,4 +1,4 @@
-// Tabs: one of several panels is shown; which one stands in the address, so that a link leads to it.
+// Tabs: they show one of several panels, and the address names it, so that a link leads to it.
 
 import { el } from "../shared/dom.js";
 import { rove } from "./navigation.js";
