@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
+from typing import TYPE_CHECKING
 
 import msgspec
 from flask import Response
@@ -25,7 +26,6 @@ from frametally_live.cameras.camera_form import (
     remove_camera,
 )
 from frametally_live.feed_records import Feed, FeedWanted
-from frametally_live.live_ports import LivePorts
 from frametally_live.routes import check_live
 from frametally_live.viewers.result_reader import Detected
 from frametally_videos.routes import field_problem
@@ -35,6 +35,9 @@ from frametally_web.requests.body import Sent
 from frametally_web.requests.endpoints import Routes, answer_with
 from frametally_web.requests.parameters import Args, in_path
 from frametally_web.requests.problems import Problem
+
+if TYPE_CHECKING:
+    from frametally_live.book import LiveBook
 
 CAMERAS = Routes("Live")
 
@@ -49,9 +52,8 @@ class CameraRoutes:
 
     def __init__(
         self,
-        *,
         settings: Settings,
-        ports: LivePorts,
+        feeds: LiveBook,
         detected: Detected,
         uploads_remedy: str | None,
         try_feed: TryFeed,
@@ -61,7 +63,7 @@ class CameraRoutes:
         `uploads_remedy`: None if cameras may be changed; `try_feed` tries new cameras.
         """
         self._settings = settings
-        self._feeds = ports.feeds
+        self._feeds = feeds
         self._detected = detected
         self._remedy = uploads_remedy
         self._try_feed = try_feed

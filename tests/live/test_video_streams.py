@@ -144,14 +144,7 @@ class Place:
         ).run()
 
     def batch(self) -> None:
-        make_frames(
-            self.video,
-            settings=self.settings,
-            store=self.store,
-            log=self.log,
-            progress=NoProgress(),
-            should_stop=lambda: False,
-        )
+        make_frames(self, self.video, NoProgress(), lambda: False)
 
     def announced(self, topic: str | None = None) -> list[bytes]:
         """All messages of a topic, by event time."""

@@ -13,7 +13,6 @@ from frametally_videos.upload_routes.form_uploads import FORMS, FormRoutes
 from frametally_videos.upload_routes.tus import UPLOADS, TusRoutes
 from frametally_videos.upload_routes.upload_place import UploadPlace
 from frametally_videos.uploads.receiving import UploadPorts
-from frametally_videos.video_ports import video_ports
 from frametally_web.plugging import WebContext, WebPart
 
 ENDPOINTS = tuple(
@@ -25,19 +24,19 @@ ENDPOINTS = tuple(
 
 def web_part(context: WebContext) -> WebPart:
     """Return the routes and the sockets of one application."""
-    settings, ports, remedy = context.settings, video_ports(context), context.remedy
-    catalogue = ports.catalogue
-    uploads = UploadPlace(UploadPorts(settings, ports.store, catalogue, context.parts.get("look", inspect)))
-    playback = PlaybackRoutes(ports.store, catalogue)
+    settings, store, remedy = context.settings, context.ports.store, context.remedy
+    catalogue = context.parts["catalogue"]
+    uploads = UploadPlace(UploadPorts(settings, store, catalogue, context.parts.get("look", inspect)))
+    playback = PlaybackRoutes(store, catalogue)
     context.books.add_version("videos", lambda: catalogue.version())
     return WebPart(
         routes=[
-            *LIBRARY.bind(VideoRoutes(settings=settings, ports=ports, uploads_remedy=remedy)),
-            *JOBS.bind(JobRoutes(settings=settings, ports=ports, uploads_remedy=remedy)),
+            *LIBRARY.bind(VideoRoutes(settings, store, catalogue, remedy)),
+            *JOBS.bind(JobRoutes(settings, store, catalogue, remedy)),
             *PLAYBACK.bind(playback),
             *PICTURES.bind(playback),
             *FRAMES.bind(FrameRoutes(settings, catalogue)),
-            *DETECTED.bind(DetectionRoutes(ports, settings, context.books)),
+            *DETECTED.bind(DetectionRoutes(context.ports, catalogue, settings, context.books)),
             *UPLOADS.bind(TusRoutes(uploads)),
             *FORMS.bind(FormRoutes(uploads)),
         ],

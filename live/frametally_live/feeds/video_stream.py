@@ -25,7 +25,7 @@ from frametally_live.feeds.segment_results import StoredResults, stored_results
 from frametally_live.feeds.stream_frames import CameFrame, DecodedFrames, DueFrame, ReplayedFrames
 from frametally_producer.writing.manifest import Forgotten, ManifestKeeper
 from frametally_producer.writing.production import Room
-from frametally_videos.jobs.announced_medium import put_right
+from frametally_videos.jobs.announced_medium import MediumPorts, put_right
 from frametally_videos.jobs.frames_job import take_up
 from frametally_videos.jobs.originals import find_record
 from frametally_videos.library.video_looks import sentence
@@ -127,12 +127,8 @@ class VideoStream:
         return None if record is None or record.state == "deleting" else record
 
     def _put_right(self, record: VideoRecord) -> MediaManifest | None:
-        return self._patience.until_done(
-            "the object store",
-            lambda: put_right(
-                record, settings=self._settings, store=self._store, log=self._log, progress=NoProgress()
-            ),
-        )
+        ports = MediumPorts(self._settings, self._store, self._log)
+        return self._patience.until_done("the object store", lambda: put_right(ports, record, NoProgress()))
 
     def _frames_of(
         self, record: VideoRecord, manifest: MediaManifest | None, results: StoredResults

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from frametally import keys
 from frametally.books.evidence import find_line
@@ -21,15 +21,18 @@ from frametally.process.retrying import OnceAMinute
 from frametally.records import Detection, FrameDetections
 from frametally.settings.loading import Settings
 from frametally_live.feed_records import Feed
-from frametally_live.live_ports import LivePorts
 from frametally_live.viewers.result_pictures import FeedName, Pictures
 from frametally_live.viewers.result_reader import ResultReader
 from frametally_live.viewers.viewer_messages import EncodedFrame, FrameShown, PicturedResult, StreamTold, Wake
 from frametally_videos.catalogue.catalogue_rows import VideoRow
-from frametally_videos.video_ports import VideoPorts
+from frametally_web.books.reader import DashboardPorts
+
+if TYPE_CHECKING:
+    from frametally_live.book import LiveBook
+    from frametally_videos.catalogue.video_catalogue import VideoCatalogue
 
 
-def find_shown(ports: VideoPorts, feed: Feed) -> FrameDetections | None:
+def find_shown(ports: DashboardPorts, feed: Feed) -> FrameDetections | None:
     """Return the result of the frame at which a feed stands, out of its segment; None: it is in none yet.
 
     The process that streams it brings the ledger up to the store.
@@ -211,10 +214,18 @@ class Relay:
     """Has a channel for each feed that someone watches."""
 
     def __init__(
-        self, ports: LivePorts, settings: Settings, *, clock: Callable[[], float] = time.monotonic
+        self,
+        ports: DashboardPorts,
+        catalogue: VideoCatalogue,
+        feeds: LiveBook,
+        settings: Settings,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Do nothing before someone watches; `clock` gives seconds."""
         self._ports = ports
+        self._catalogue = catalogue
+        self._book = feeds
         self._settings = settings
         self._clock = clock
         self._once_a_minute = OnceAMinute(_LOG.warning)
@@ -245,13 +256,13 @@ class Relay:
         return None if feed is None or feed.is_over else Channel(name, feed, video)
 
     def _look_up(self, name: FeedName) -> tuple[Feed | None, VideoRow | None]:
-        catalogue = self._ports.catalogue
+        catalogue = self._catalogue
         if name.video_id:
             video = catalogue.video(name.video_id) if keys.is_video_id(name.video_id) else None
             if video is None:
                 raise LookupError(name.video_id)
-            return next(iter(self._ports.feeds.feeds("video", video_id=name.video_id, limit=1)), None), video
-        cameras = [feed for feed in self._ports.feeds.feeds("camera") if feed.source == name.source]
+            return next(iter(self._book.feeds("video", video_id=name.video_id, limit=1)), None), video
+        cameras = [feed for feed in self._book.feeds("camera") if feed.source == name.source]
         if not cameras:
             raise LookupError(name.source)
         return cameras[0], None
@@ -355,7 +366,7 @@ class Relay:
     def _feeds(self) -> tuple[dict[FeedName, Feed], dict[str, str]]:
         """Return all feeds by name, preferring one that is not over, and the owners of contents."""
         feeds: dict[FeedName, Feed] = {}
-        for feed in self._ports.feeds.feeds():
+        for feed in self._book.feeds():
             name = FeedName(video_id=feed.video_id) if feed.kind == "video" else FeedName(source=feed.source)
             feeds.setdefault(name, feed)
         sha256_by_video = {video_id: sha256 for sha256, video_id in self._video_of.items()}
@@ -364,7 +375,7 @@ class Relay:
             if not name.video_id or (feed.is_over and name not in self._channels):
                 continue
             if name.video_id not in sha256_by_video:
-                row = self._ports.catalogue.video(name.video_id)
+                row = self._catalogue.video(name.video_id)
                 sha256_by_video[name.video_id] = row.record.sha256 if row else ""
             videos[sha256_by_video[name.video_id]] = name.video_id
         return feeds, videos

@@ -20,7 +20,6 @@ from starlette.websockets import WebSocket
 
 from frametally.errors import FrametallyError
 from frametally.settings.loading import Settings
-from frametally_live.live_ports import LivePorts
 from frametally_live.viewers.relay import Channel, Relay
 from frametally_live.viewers.result_pictures import FeedName
 from frametally_live.viewers.viewer_messages import (
@@ -51,12 +50,10 @@ _client_message = msgspec.json.Decoder(Ack | Pause | Resume)
 class ViewerSockets:
     """An ASGI application of the WebSockets of those who watch."""
 
-    def __init__(
-        self, ports: LivePorts, settings: Settings, check: Callable[[HTTPConnection], Visitor]
-    ) -> None:
+    def __init__(self, relay: Relay, settings: Settings, check: Callable[[HTTPConnection], Visitor]) -> None:
         """Show what is found on the log; `check` raises `Problem` for a request of who may not watch."""
         self._check = check
-        self._relay = Relay(ports, settings)
+        self._relay = relay
         self._counts = settings.counted_boxes().rule()
         self._open: Counter[str] = Counter()
 

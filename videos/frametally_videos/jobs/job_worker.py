@@ -28,7 +28,7 @@ from frametally_videos.jobs.job_bells import telling, worn_out
 from frametally_videos.jobs.job_results import take_in
 from frametally_videos.jobs.job_steps import JobWord
 from frametally_videos.library.video_looks import inspect
-from frametally_videos.queues.task_queue import JobConsumer, QueueName, TaskQueue, kinds_of
+from frametally_videos.queues.task_queue import BookQueue, JobConsumer, QueueName, kinds_of
 from frametally_videos.settings import VideoSettings
 from frametally_videos.uploads.acceptance import Acceptance, UploadSettler
 from frametally_videos.uploads.receiving import UploadPorts
@@ -58,7 +58,7 @@ class _Bench:
     settings: Settings
     store: ObjectStore
     catalogue: VideoCatalogue
-    queue: TaskQueue
+    queue: BookQueue
     queues: Sequence[QueueName]
     say: Callable[[str], None]
     should_stop: Callable[[], bool]
@@ -87,7 +87,7 @@ def work(
     settings: Settings,
     store: ObjectStore,
     catalogue: VideoCatalogue,
-    queue: TaskQueue,
+    queue: BookQueue,
     queues: Sequence[QueueName],
     workers: int,
     until_done: bool,

@@ -14,9 +14,8 @@ from frametally import keys
 from frametally.settings.loading import Settings
 from frametally_videos.library.enhancements import ENHANCEMENT_FIELDS, read_enhancement
 from frametally_videos.library.video_looks import frame_picture
-from frametally_videos.routes import VIDEO
+from frametally_videos.routes import VIDEO, find_video
 from frametally_videos.upload_refusals import FieldRefused, Refused
-from frametally_videos.video_ports import find_video
 from frametally_web.requests.endpoints import Routes
 from frametally_web.requests.parameters import check_known, text
 from frametally_web.requests.problems import Problem

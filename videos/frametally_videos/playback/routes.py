@@ -14,8 +14,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally_videos.catalogue.catalogue_rows import Artifact, VideoRow
 from frametally_videos.library_answers import original_of, playable_of
 from frametally_videos.playback.stored_bytes import send_stored
-from frametally_videos.routes import FILE, VIDEO
-from frametally_videos.video_ports import find_video
+from frametally_videos.routes import FILE, VIDEO, find_video
 from frametally_web.requests.endpoints import Routes
 from frametally_web.requests.parameters import check_known, header, text, text_schema
 from frametally_web.requests.problems import Problem

@@ -7,6 +7,7 @@ import hashlib
 import math
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import msgspec
 from starlette.requests import Request
@@ -24,15 +25,17 @@ from frametally.rules.counted_boxes import CountedBoxes
 from frametally.settings.loading import Settings
 from frametally_videos.answers import BoxesAt, VideoDetections
 from frametally_videos.records import VideoRecord
-from frametally_videos.routes import VIDEO
-from frametally_videos.video_ports import VideoPorts, find_video
-from frametally_web.books.reader import BooksReader
+from frametally_videos.routes import VIDEO, find_video
+from frametally_web.books.reader import BooksReader, DashboardPorts
 from frametally_web.charts.scope import stored_intervals
 from frametally_web.requests.endpoints import Routes
 from frametally_web.requests.packing import pack
 from frametally_web.requests.parameters import Args, Parameter, check_known, read_one, shown
 from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import MODEL
+
+if TYPE_CHECKING:
+    from frametally_videos.catalogue.video_catalogue import VideoCatalogue
 
 MOST_S = 60.0
 """Of a video in one answer."""
@@ -73,7 +76,8 @@ _TO = _FROM.but(
 class DetectionRoutes:
     """Reads boxes where the ledger locates them, as a bar's proof does."""
 
-    ports: VideoPorts
+    ports: DashboardPorts
+    catalogue: VideoCatalogue
     settings: Settings
     books: BooksReader
 
@@ -106,7 +110,7 @@ class DetectionRoutes:
                 remedy=f"Request {MOST_S:g} seconds at most; next_s is where to continue.",
             )
         model = MODEL.read(args)
-        row = await find_video(self.ports.catalogue, request.path_params["video_id"])
+        row = await find_video(self.catalogue, request.path_params["video_id"])
         body = await asyncio.to_thread(self._body, row.record, model, from_s, to_s)
         return await asyncio.to_thread(_json, request, body)
 

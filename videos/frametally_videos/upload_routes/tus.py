@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from frametally.errors import FrametallyError, Poison
 from frametally_videos.answers import UploadProgress
+from frametally_videos.catalogue.catalogue_rows import UploadRow
 from frametally_videos.records import UploadRecord
 from frametally_videos.routes import SOME_VIDEO
 from frametally_videos.settings import VideoSettings
@@ -132,10 +133,10 @@ class TusRoutes:
     async def tell(self, request: Request) -> Response:
         """Answer with the progress or the result of an upload, without disturbing it."""
         upload, row = await self._place.find(request.path_params["upload_id"])
-        if upload is None or (row is not None and row.state in ("accepted", "refused", "aborted")):
-            if row is None or row.state not in ("accepted", "refused", "aborted"):
-                raise _unknown()
+        if row is not None and row.is_over:
             return _json(upload_answers.tell_ended(row))
+        if upload is None:
+            raise _unknown()
         intake = self._place.receiving.get(upload.id)
         if self._place.accepting.has(upload.id):
             return _json(upload_answers.tell_under_way(upload, upload.length_bytes or 0, is_whole=True))
@@ -163,19 +164,17 @@ class TusRoutes:
         tus_headers.check_version(request.headers)
         upload_id = request.path_params["upload_id"]
         upload, row = await self._place.find(upload_id)
-        if upload is None or (row is not None and row.state in ("accepted", "refused", "aborted")):
-            state = _final_state(upload_answers.tell_ended(row) if row is not None else None)
+        if row is not None and row.is_over:
+            _check_accepted(row)
             headers = {
                 **tus_headers.NO_STORE,
-                "Upload-Offset": str(state.offset),
-                "Upload-Length": str(state.length),
-            }
-            headers |= {
-                "Frametally-Video": str(state.video_id),
-                "Frametally-Known": tus_headers.word(state.known),
+                "Upload-Offset": str(row.length_bytes or 0),
+                "Upload-Length": str(row.length_bytes),
+                "Frametally-Video": row.video_id,
+                "Frametally-Known": tus_headers.word(row.known),
             }
             return Response(headers=headers)
-        if upload.kind != "resumable" or upload.length_bytes is None:
+        if upload is None or upload.kind != "resumable" or upload.length_bytes is None:
             raise _unknown()
         metadata = {"Upload-Metadata": tus_headers.metadata_of(upload)}
         if self._place.accepting.has(upload.id):
@@ -287,10 +286,10 @@ class TusRoutes:
         upload, row = await self._place.find(request.path_params["upload_id"])
         if refused_too and upload is not None and row is not None and can_be_confirmed(upload, row):
             return upload
-        if upload is None or (row is not None and row.state in ("accepted", "refused", "aborted")):
-            _final_state(upload_answers.tell_ended(row) if row is not None else None)
+        if row is not None and row.is_over:
+            _check_accepted(row)
             raise Problem(410, "This upload has ended: it is a video now.", remedy="Upload another file.")
-        if upload.kind != "resumable":
+        if upload is None or upload.kind != "resumable":
             raise _unknown()
         return upload
 
@@ -366,15 +365,12 @@ class TusRoutes:
         return Response(status_code=204, headers=tus_headers.accepted_of(upload, accepted))
 
 
-def _final_state(upload: upload_answers.UploadTold | None) -> upload_answers.UploadTold:
-    """Return how an upload ended, if it became a video. Raises `Problem` if it did not, or is unknown."""
-    if upload is None or upload.state in ("receiving", "received"):
-        raise _unknown()
-    if upload.state == "refused":
-        raise refused_problem(410, upload.reason or "It was refused.")
-    if upload.state == "aborted":
-        raise _over(upload.reason or "it was ended")
-    return upload
+def _check_accepted(row: UploadRow) -> None:
+    """Raise the `Problem` of an upload that has ended, and became no video."""
+    if row.state == "refused":
+        raise refused_problem(410, row.reason or "It was refused.")
+    if row.state == "aborted":
+        raise _over(row.reason or "it was ended")
 
 
 def _over(reason: str) -> Problem:
@@ -385,7 +381,7 @@ def _unknown() -> Problem:
     return Problem(404, "This upload does not exist.", remedy="Upload the file again.")
 
 
-def _json(answer: upload_answers.UploadTold) -> Response:
+def _json(answer: UploadProgress) -> Response:
     return Response(
         upload_answers.as_json(answer), headers={"Cache-Control": "no-store"}, media_type="application/json"
     )

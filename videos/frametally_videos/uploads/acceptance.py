@@ -141,7 +141,7 @@ class Acceptance:
     def _earlier_result(self, upload: UploadRecord) -> Accepted | None:
         """Return how an upload ended, if it did, and remove what may be left of it."""
         row = self.ports.catalogue.upload(upload.id)
-        if row is None or row.state not in ("accepted", "refused", "aborted"):
+        if row is None or not row.is_over:
             return None
         if can_be_confirmed(upload, row):
             if upload.fields.move_counts:
@@ -335,7 +335,7 @@ class UploadSettler:
         if is_kept and not upload.fields.move_counts:
             if upload.expires_at_ms <= self._ports.now_ms():
                 abort_upload(self._ports, upload, "no one confirmed that it moves counts")
-        elif row is not None and row.state in ("accepted", "refused", "aborted") and not is_kept:
+        elif row is not None and row.is_over and not is_kept:
             _clear_ended(store, upload, row)
         elif is_whole(store, upload):
             since_s = self._whole_since_s.setdefault(upload_id, now_s)
