@@ -8,12 +8,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import msgspec
 
 from frametally.errors import Retryable
+from frametally.ports.frame_log import FrameLog
+from frametally.ports.object_store import ObjectStore
 from frametally.process.retrying import Patience
+from frametally.settings.loading import Settings
 from frametally_live.cameras.stream_clock import RecentRate
 from frametally_live.feed_records import OVER, Feed, FeedKind, FeedState, FeedTold, FeedWanted
 from frametally_videos.library.video_looks import sentence
@@ -105,6 +108,16 @@ class TellingPatience(Patience):
         """Say that `topic` failed for now; see `Patience.tell`."""
         self._teller.tell(state="waiting", reason=sentence(str(error)))
         super().tell(topic, error)
+
+
+class FeedRun(NamedTuple):
+    """What the process of a feed works with; its opener closes store and log."""
+
+    settings: Settings
+    store: ObjectStore
+    log: FrameLog
+    patience: Patience
+    teller: Teller
 
 
 # Made once, before there are threads: see `records.decode`.
