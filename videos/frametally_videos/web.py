@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from frametally_videos.job_routes import JOBS, JobRoutes
 from frametally_videos.library.video_looks import inspect
-from frametally_videos.playback.frame_routes import FRAMES, FrameRoutes
-from frametally_videos.playback.routes import PICTURES, PLAYBACK, PlaybackRoutes
+from frametally_videos.playback.routes import FRAMES, PICTURES, PLAYBACK, FrameRoutes, PlaybackRoutes
 from frametally_videos.playback.video_detections import DETECTED, DetectionRoutes
 from frametally_videos.routes import LIBRARY, VideoRoutes
 from frametally_videos.sockets.client_sockets import ClientSockets

@@ -1,4 +1,4 @@
-"""The native routes of stored videos: original bytes, playable versions, pictures."""
+"""The native routes of stored videos: original bytes, playable versions, pictures, and single frames."""
 
 from __future__ import annotations
 
@@ -21,6 +21,83 @@ from frametally_web.requests.problems import Problem
 
 if TYPE_CHECKING:
     from frametally_videos.catalogue.video_catalogue import VideoCatalogue
+import math
+from typing import TYPE_CHECKING
+
+from werkzeug.datastructures import MultiDict
+
+from frametally import keys
+from frametally.settings.loading import Settings
+from frametally_videos.library.enhancements import ENHANCEMENT_FIELDS, read_enhancement
+from frametally_videos.library.video_looks import frame_picture
+from frametally_videos.upload_refusals import FieldRefused, Refused
+
+FRAMES = Routes("Videos", native=True)
+
+_POSITION = text(
+    "position_s", "Seconds after its first frame; default: 0.", "0", {"type": "number", "minimum": 0}
+)
+_FIELDS = tuple(text(name, "As in `Enhancement`.") for name in ENHANCEMENT_FIELDS)
+_MOST_AT_ONCE = 2
+"""Each is a process that decodes."""
+_RETRY_AFTER_S = 1
+
+
+class FrameRoutes:
+    """Has frames decoded, a few at once."""
+
+    def __init__(self, settings: Settings, catalogue: VideoCatalogue) -> None:
+        """Nothing is decoded yet."""
+        self._settings = settings
+        self._catalogue = catalogue
+        self._at_work = 0
+
+    @FRAMES.route(
+        "GET videos/{video_id}/frame",
+        "Show one frame of a video, original or enhanced.",
+        VIDEO,
+        _POSITION,
+        *_FIELDS,
+        named="video_frame",
+        media_types=("image/jpeg",),
+        statuses=(404, 422, 429),
+    )
+    async def frame(self, request: Request) -> Response:
+        """Answer with the frame at a position, as a JPEG."""
+        check_known(request.query_params, ["position_s", *ENHANCEMENT_FIELDS])
+        row = await find_video(self._catalogue, request.path_params["video_id"])
+        args = MultiDict(request.query_params.multi_items())
+        fields = {field.name: field.read(args) for field in _FIELDS}
+        if self._at_work >= _MOST_AT_ONCE:
+            problem = Problem(
+                429, "Other frames are being decoded.", remedy="Try again in a second, as Retry-After says."
+            )
+            problem.headers = {"Retry-After": str(_RETRY_AFTER_S)}
+            raise problem
+        self._at_work += 1
+        try:
+            jpeg = await asyncio.to_thread(
+                frame_picture,
+                self._settings,
+                keys.original_key(row.record.id),
+                _number(_POSITION.read(args) or "0"),
+                read_enhancement(fields),
+            )
+        except FieldRefused as error:
+            raise Problem(400, error.reason, remedy=error.remedy, parameter=error.field) from error
+        except Refused as error:
+            raise Problem(error.status, error.reason, remedy="Ask for another position.") from error
+        finally:
+            self._at_work -= 1
+        return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan  # which is not a position
+
 
 PLAYBACK = Routes("Videos", native=True)
 PICTURES = Routes("Videos", native=True)
@@ -72,11 +149,7 @@ class PlaybackRoutes:
         success=_PLAYED,
     )
     async def original(self, request: Request) -> Response:
-        """Answer with the original bytes, as a file with the video's name.
-
-        Raises:
-            Problem: 404, 412, 416.
-        """
+        """Answer with the original bytes, as a file with the video's name."""
         row = await self._row(request)
         stored = _stored_object(row, original_of(row))
         headers = {"Content-Disposition": _attachment(row.record.file_name)}
@@ -93,11 +166,7 @@ class PlaybackRoutes:
         success=_PLAYED,
     )
     async def playable(self, request: Request) -> Response:
-        """Answer with what a browser plays.
-
-        Raises:
-            Problem: 404, also where no browser plays the video; 412, 416.
-        """
+        """Answer with what a browser plays."""
         row = await self._row(request)
         artifact = playable_of(row)
         if artifact is None:
@@ -116,11 +185,7 @@ class PlaybackRoutes:
         success=_PLAYED,
     )
     async def enhanced(self, request: Request) -> Response:
-        """Answer with a video that is better to look at: that of a recipe, or else the newest.
-
-        Raises:
-                Problem: 404, it does not exist; 412, 416.
-        """
+        """Answer with a video that is better to look at: that of a recipe, or else the newest."""
         row = await self._row(request, "recipe")
         recipe = request.query_params.get("recipe") or None
         artifacts = [artifact for artifact in row.artifacts if artifact.kind == "enhanced"]
@@ -145,11 +210,7 @@ class PlaybackRoutes:
         at_root=True,
     )
     async def processed(self, request: Request) -> Response:
-        """Answer with the best version; it may be another the next time.
-
-        Raises:
-            Problem: As `playable`.
-        """
+        """Answer with the best version; it may be another the next time."""
         row = await self._row(request)
         artifact = row.artifact("enhanced") or playable_of(row)
         if artifact is None:
@@ -187,11 +248,7 @@ class PlaybackRoutes:
         success={200: "A picture of the video.", 304: _KEPT},
     )
     async def picture(self, request: Request) -> Response:
-        """Answer with a picture of the video, or with what tells its parts.
-
-        Raises:
-                Problem: 404, it does not exist yet; 412, 416.
-        """
+        """Answer with a picture of the video, or with what tells its parts."""
         row = await self._row(request)
         name = request.url.path.rpartition("/")[2]
         kind = _PICTURES[name]

@@ -93,11 +93,7 @@ class DetectionRoutes:
         statuses=(404,),
     )
     async def detections(self, request: Request) -> Response:
-        """Answer with the boxes of a stretch of a video.
-
-        Raises:
-            Problem: 400, 404.
-        """
+        """Answer with the boxes of a stretch of a video."""
         check_known(request.query_params, ["model", "from_s", "to_s"])
         args: Args = MultiDict(request.query_params.multi_items())
         from_s = _FROM.read(args) or 0.0

@@ -10,16 +10,14 @@ from starlette.responses import Response
 from frametally.errors import FrametallyError
 from frametally_videos.answers import AcceptedFile, AcceptedVideo
 from frametally_videos.records import UploadRecord, VideoFields
-from frametally_videos.settings import VideoSettings
 from frametally_videos.upload_fields import is_of_another_kind, read_fields, read_file_name
 from frametally_videos.upload_refusals import FieldRefused
 from frametally_videos.upload_routes import upload_answers
 from frametally_videos.upload_routes.form_reader import FormReader
 from frametally_videos.upload_routes.intake import Intake, take_in
-from frametally_videos.upload_routes.request_body import Gone, read_body
+from frametally_videos.upload_routes.request_body import Gone, Turn, read_body
 from frametally_videos.upload_routes.tus_headers import field_problem
 from frametally_videos.upload_routes.upload_place import UploadPlace
-from frametally_videos.upload_routes.upload_turns import Turn
 from frametally_videos.uploads.acceptance import Accepted
 from frametally_videos.uploads.receiving import abort_upload, begin_upload, keep_upload, note_end
 from frametally_web.access.visitors import visitor
@@ -140,10 +138,7 @@ class _Form:
     def __init__(self, place: UploadPlace, reader: FormReader, request: Request) -> None:
         self._place = place
         self._reader = reader
-        self._turn = Turn()
-        self._body = read_body(
-            request, self._turn, idle_s=place.ports.settings.part(VideoSettings).upload_idle_s
-        )
+        self._body = read_body(request, Turn())
         self._upload: UploadRecord | None = None
         self._intake: Intake | None = None
         self.is_whole = False

@@ -13,23 +13,21 @@ from frametally_videos.answers import UploadProgress
 from frametally_videos.catalogue.catalogue_rows import UploadRow
 from frametally_videos.records import UploadRecord
 from frametally_videos.routes import SOME_VIDEO
-from frametally_videos.settings import VideoSettings
 from frametally_videos.upload_refusals import WOULD_MOVE_COUNTS
 from frametally_videos.upload_routes import tus_headers, upload_answers
-from frametally_videos.upload_routes.accepting import refused_problem
 from frametally_videos.upload_routes.form_uploads import FIELDS, REFUSED
 from frametally_videos.upload_routes.intake import Intake, take_in
 from frametally_videos.upload_routes.request_body import (
     MOST_CHECKED_BYTES,
     Gone,
+    Turn,
     another_is_here,
     body_length,
     checked,
     no_more_than,
     read_body,
 )
-from frametally_videos.upload_routes.upload_place import UploadPlace
-from frametally_videos.upload_routes.upload_turns import Turn
+from frametally_videos.upload_routes.upload_place import UploadPlace, refused_problem
 from frametally_videos.uploads.receiving import (
     abort_upload,
     begin_upload,
@@ -323,7 +321,7 @@ class TusRoutes:
                 f"With a checksum at most {MOST_CHECKED_BYTES} bytes may come at once.",
                 remedy="Send smaller pieces, or leave the checksum out.",
             )
-        body = read_body(request, turn, idle_s=self._ports.settings.part(VideoSettings).upload_idle_s)
+        body = read_body(request, turn)
         body = no_more_than(body, length_bytes - intake.position)
         if checksum is not None:
             body = checked(body, checksum)

@@ -15,6 +15,8 @@ from frametally_web.requests.problems import Problem
 
 _GB, _MB = 1_000_000_000, 1_000_000
 _RETRY_AFTER_S = 30
+UPLOADS_PER_CLIENT, UPLOADS_IN_ALL = 4, 32
+"""Uploads at once."""
 _ROOM_REMEDY = "Ask an administrator to free disk space, then continue."
 
 
@@ -31,8 +33,6 @@ class Limits:
         settings = ports.settings
         self._ports = ports
         self.most_bytes = round(settings.part(VideoSettings).upload_max_gb * _GB)
-        self._per_client = settings.part(VideoSettings).uploads_per_client
-        self._in_all = settings.part(VideoSettings).uploads_in_all
         self._keep_free_bytes = settings.min_free_disk_mb * _MB
         self._folder = store_folder(settings)
         self._free_bytes = free_bytes
@@ -101,10 +101,10 @@ class Limits:
 
     def _check_number(self, client_id: str) -> None:
         catalogue = self._ports.catalogue
-        if client_id and catalogue.open_uploads(client_id) >= self._per_client:
-            raise _too_many(f"{self._per_client} uploads of yours are under way, the maximum.")
-        if catalogue.open_uploads() >= self._in_all:
-            raise _too_many(f"{self._in_all} uploads are under way, the maximum.")
+        if client_id and catalogue.open_uploads(client_id) >= UPLOADS_PER_CLIENT:
+            raise _too_many(f"{UPLOADS_PER_CLIENT} uploads of yours are under way, the maximum.")
+        if catalogue.open_uploads() >= UPLOADS_IN_ALL:
+            raise _too_many(f"{UPLOADS_IN_ALL} uploads are under way, the maximum.")
 
 
 def _too_many(detail: str) -> Problem:
