@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING
 
 import msgspec
 from flask import Response
@@ -16,6 +15,7 @@ from flask import Response
 from frametally.process.allowed_addresses import AddressRefused
 from frametally.settings.loading import Settings
 from frametally_live import camera_answers as answers
+from frametally_live.book import LiveBook
 from frametally_live.cameras.camera_form import (
     CameraTrial,
     NoCamera,
@@ -36,9 +36,6 @@ from frametally_web.requests.body import Sent
 from frametally_web.requests.endpoints import Routes, answer_with
 from frametally_web.requests.parameters import Args, in_path
 from frametally_web.requests.problems import Problem
-
-if TYPE_CHECKING:
-    from frametally_live.book import LiveBook
 
 CAMERAS = Routes("Live")
 
@@ -74,9 +71,7 @@ class CameraRoutes:
         """Add a camera, and return the result of its trial."""
         check_live(self.remedy)
         with _refusing():
-            feed, trial = add_camera(
-                self.book, self.settings, **msgspec.structs.asdict(_WANTED.read()), try_feed=self._try
-            )
+            feed, trial = add_camera(self.book, self._read(), self._try)
         answer_with(201)
         return msgspec.structs.replace(self._answer(feed), trial=trial and trial.sentence)
 
@@ -92,7 +87,7 @@ class CameraRoutes:
         """Try a camera without adding it."""
         check_live(self.remedy)
         with _refusing():
-            feed = read_camera(self.book, self.settings, **msgspec.structs.asdict(_WANTED.read()))
+            feed = self._read()
         trial = self._try(feed)
         if trial is None:
             raise Problem(
@@ -144,6 +139,9 @@ class CameraRoutes:
         if not is_removed:
             raise Problem(409, "The camera is still stopping.", remedy="Remove it in a few seconds.")
         return Response(status=204)
+
+    def _read(self) -> Feed:
+        return read_camera(self.book, self.settings, **msgspec.structs.asdict(_WANTED.read()))
 
     def _try(self, feed: Feed) -> CameraTrial | None:
         """Try a camera, one at a time: each keeps a thread for some seconds."""

@@ -5,17 +5,18 @@ from __future__ import annotations
 import logging
 import math
 import re
-from typing import TYPE_CHECKING
 
 from frametally import keys
 from frametally.errors import Misconfigured, Retryable
 from frametally.settings.loading import Settings
 from frametally_live import answers
+from frametally_live.book import LiveBook
 from frametally_live.feed_records import Feed, FeedWanted, TooManyStreams
 from frametally_live.feeds.stream_form import NeedsTime, start_stream
 from frametally_live.settings import LiveSettings
 from frametally_live.viewers.airflow_launch import AirflowLauncher
 from frametally_videos.catalogue.catalogue_rows import VideoRow
+from frametally_videos.catalogue.video_catalogue import VideoCatalogue
 from frametally_videos.library.edits import VideoGone
 from frametally_videos.routes import SOME_VIDEO, field_problem, id_of, no_video
 from frametally_videos.upload_refusals import FieldRefused
@@ -24,10 +25,6 @@ from frametally_web.requests.body import Sent
 from frametally_web.requests.endpoints import Routes, answer_with
 from frametally_web.requests.parameters import UUID, Args, in_path, text
 from frametally_web.requests.problems import Problem, bad_parameter
-
-if TYPE_CHECKING:
-    from frametally_live.book import LiveBook
-    from frametally_videos.catalogue.video_catalogue import VideoCatalogue
 
 STREAMS = Routes("Live")
 

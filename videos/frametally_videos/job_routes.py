@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple, TypeVar, get_args
+from typing import NamedTuple, TypeVar, get_args
 
 import msgspec
 from flask import Response
@@ -15,6 +15,7 @@ from frametally.records import SealedRecord, decode_at
 from frametally.settings.loading import Settings
 from frametally_videos import job_answers
 from frametally_videos.catalogue.catalogue_rows import Job, JobKind, JobQuestion, JobState, VideoRow
+from frametally_videos.catalogue.video_catalogue import VideoCatalogue
 from frametally_videos.jobs.job_requests import (
     ASKED_KINDS,
     JobRefused,
@@ -43,9 +44,6 @@ from frametally_web.requests.parameters import (
     write_cursor,
 )
 from frametally_web.requests.problems import Problem, bad_parameter
-
-if TYPE_CHECKING:
-    from frametally_videos.catalogue.video_catalogue import VideoCatalogue
 
 JOBS = Routes("Videos")
 RecordT = TypeVar("RecordT", bound=SealedRecord)

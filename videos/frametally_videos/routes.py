@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import TYPE_CHECKING, cast, get_args
+from typing import cast, get_args
 
 import msgspec
 from flask import request
@@ -15,6 +15,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.settings.loading import Settings
 from frametally_videos import answers
 from frametally_videos.catalogue.catalogue_rows import VideoOrder, VideoQuestion, VideoRow, VideoState
+from frametally_videos.catalogue.video_catalogue import VideoCatalogue
 from frametally_videos.library.edits import (
     ChangedSince,
     Changes,
@@ -43,9 +44,6 @@ from frametally_web.requests.parameters import (
     texts,
 )
 from frametally_web.requests.problems import Problem, bad_parameter
-
-if TYPE_CHECKING:
-    from frametally_videos.catalogue.video_catalogue import VideoCatalogue
 
 LIBRARY = Routes("Videos")
 SOME_VIDEO = "0b5d8a0e-3c1f-4f57-9a55-7a3f5d1f8c11"

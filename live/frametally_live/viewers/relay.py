@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from frametally import keys
 from frametally.books.evidence import find_line
@@ -20,16 +20,14 @@ from frametally.media.manifests import forgotten_by
 from frametally.process.retrying import OnceAMinute
 from frametally.records import Detection, FrameDetections
 from frametally.settings.loading import Settings
+from frametally_live.book import LiveBook
 from frametally_live.feed_records import Feed
 from frametally_live.viewers.result_pictures import FeedName, Pictures
 from frametally_live.viewers.result_reader import ResultReader
 from frametally_live.viewers.viewer_messages import EncodedFrame, FrameShown, PicturedResult, StreamTold, Wake
 from frametally_videos.catalogue.catalogue_rows import VideoRow
+from frametally_videos.catalogue.video_catalogue import VideoCatalogue
 from frametally_web.books.reader import DashboardPorts
-
-if TYPE_CHECKING:
-    from frametally_live.book import LiveBook
-    from frametally_videos.catalogue.video_catalogue import VideoCatalogue
 
 
 def find_shown(ports: DashboardPorts, feed: Feed) -> FrameDetections | None:

@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
-
-from frametally.ports.object_store import ObjectStore
-from frametally_videos.catalogue.catalogue_rows import Artifact, VideoRow
-from frametally_videos.library_answers import original_of, playable_of
-from frametally_videos.playback.stored_bytes import send_stored
-from frametally_videos.routes import FILE, VIDEO, find_video
-from frametally_web.requests.endpoints import Routes
-from frametally_web.requests.parameters import check_known, header, text, text_schema
-from frametally_web.requests.problems import Problem
-
-if TYPE_CHECKING:
-    from frametally_videos.catalogue.video_catalogue import VideoCatalogue
-import math
-from typing import TYPE_CHECKING
-
 from werkzeug.datastructures import MultiDict
 
 from frametally import keys
+from frametally.ports.object_store import ObjectStore
 from frametally.settings.loading import Settings
+from frametally_videos.catalogue.catalogue_rows import Artifact, VideoRow
+from frametally_videos.catalogue.video_catalogue import VideoCatalogue
 from frametally_videos.library.enhancements import ENHANCEMENT_FIELDS, read_enhancement
 from frametally_videos.library.video_looks import frame_picture
+from frametally_videos.library_answers import original_of, playable_of
+from frametally_videos.playback.stored_bytes import send_stored
+from frametally_videos.routes import FILE, VIDEO, find_video
 from frametally_videos.upload_refusals import FieldRefused, Refused
+from frametally_web.requests.endpoints import Routes
+from frametally_web.requests.parameters import check_known, header, text, text_schema
+from frametally_web.requests.problems import Problem
 
 FRAMES = Routes("Videos", native=True)
 

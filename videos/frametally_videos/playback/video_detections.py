@@ -7,7 +7,6 @@ import hashlib
 import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import msgspec
 from starlette.requests import Request
@@ -24,6 +23,7 @@ from frametally.records import FrameDetections, MediaManifest
 from frametally.rules.counted_boxes import CountedBoxes
 from frametally.settings.loading import Settings
 from frametally_videos.answers import BoxesAt, VideoDetections
+from frametally_videos.catalogue.video_catalogue import VideoCatalogue
 from frametally_videos.records import VideoRecord
 from frametally_videos.routes import VIDEO, find_video
 from frametally_web.books.reader import BooksReader, DashboardPorts
@@ -33,9 +33,6 @@ from frametally_web.requests.packing import pack
 from frametally_web.requests.parameters import Args, Parameter, check_known, read_one, shown
 from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import MODEL
-
-if TYPE_CHECKING:
-    from frametally_videos.catalogue.video_catalogue import VideoCatalogue
 
 MOST_S = 60.0
 """Of a video in one answer."""

@@ -10,7 +10,7 @@ import contextlib
 import logging
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from starlette.requests import HTTPConnection
@@ -20,6 +20,7 @@ from starlette.websockets import WebSocket
 from frametally.errors import FrametallyError
 from frametally.process.retrying import OnceAMinute
 from frametally_videos.catalogue.catalogue_rows import JobQuestion, VideoQuestion
+from frametally_videos.catalogue.video_catalogue import VideoCatalogue
 from frametally_videos.sockets.client_messages import (
     Hello,
     JobTold,
@@ -34,9 +35,6 @@ from frametally_web.access.visitors import Visitor, set_visitor
 from frametally_web.requests.answers import Answer
 from frametally_web.requests.problems import Problem
 from frametally_web.sockets.talking import NOT_ALLOWED, TOO_MANY, close, hear, send, talk
-
-if TYPE_CHECKING:
-    from frametally_videos.catalogue.video_catalogue import VideoCatalogue
 
 _LOG = logging.getLogger("frametally_web")
 _LOOK_EVERY_S = 0.5

@@ -27,7 +27,7 @@ from frametally.records import decode_at, encode
 from frametally_videos.catalogue.catalogue_rows import UploadRow, usual_jobs
 from frametally_videos.library.edits import SourceNames, follow
 from frametally_videos.library.retention import remove_old_originals
-from frametally_videos.records import UploadRecord, VideoFacts, VideoFields, VideoRecord
+from frametally_videos.records import UploadRecord, VideoFacts, VideoRecord
 from frametally_videos.settings import VideoSettings
 from frametally_videos.upload_fields import without_what_lies_outside
 from frametally_videos.upload_refusals import CHECKSUM_MISMATCH, WOULD_MOVE_COUNTS, Refused
@@ -226,7 +226,9 @@ class Acceptance:
             time.sleep(_LOOK_UP_S)
 
     def _record(self, upload: UploadRecord, facts: VideoFacts, sha256: str, size_bytes: int) -> VideoRecord:
-        source, source_name = self._sources.resolve(_source_given(upload.fields, upload.file_name))
+        file_name = upload.file_name
+        source_given = as_text(upload.fields.source or PurePosixPath(file_name).stem or file_name)
+        source, source_name = self._sources.resolve(source_given)
         fields, left_out = without_what_lies_outside(upload.fields, facts.width_px, facts.height_px)
         return VideoRecord(
             id=upload.video_id,
@@ -241,11 +243,6 @@ class Acceptance:
             uploaded_at_ms=self.ports.now_ms(),
             owner=upload.owner,
         )
-
-
-def _source_given(fields: VideoFields, file_name: str) -> str:
-    """Return the name of a video's source: the given one, or the stem of its file's name."""
-    return as_text(fields.source or PurePosixPath(file_name).stem or file_name)
 
 
 def read_video(store: ObjectStore, video_id: str) -> VideoRecord | None:
