@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from frametally_videos.job_routes import JOBS, JobRoutes
 from frametally_videos.library.video_looks import inspect
-from frametally_videos.playback.routes import FRAMES, PICTURES, PLAYBACK, FrameRoutes, PlaybackRoutes
+from frametally_videos.playback.routes import PLAYBACK, PlaybackRoutes
 from frametally_videos.playback.video_detections import DETECTED, DetectionRoutes
 from frametally_videos.routes import LIBRARY, VideoRoutes
 from frametally_videos.sockets.client_sockets import ClientSockets
@@ -15,9 +15,7 @@ from frametally_videos.uploads.receiving import UploadPorts
 from frametally_web.plugging import WebContext, WebPart
 
 ENDPOINTS = tuple(
-    endpoint
-    for group in (LIBRARY, JOBS, FORMS, UPLOADS, PLAYBACK, FRAMES, PICTURES, DETECTED)
-    for endpoint in group.endpoints
+    endpoint for group in (LIBRARY, JOBS, FORMS, UPLOADS, PLAYBACK, DETECTED) for endpoint in group.endpoints
 )
 
 
@@ -26,15 +24,12 @@ def web_part(context: WebContext) -> WebPart:
     settings, store, remedy = context.settings, context.ports.store, context.remedy
     catalogue = context.parts["catalogue"]
     uploads = UploadPlace(UploadPorts(settings, store, catalogue, context.parts.get("look", inspect)))
-    playback = PlaybackRoutes(store, catalogue)
     context.books.add_version("videos", lambda: catalogue.version())
     return WebPart(
         routes=[
             *LIBRARY.bind(VideoRoutes(settings, store, catalogue, remedy)),
             *JOBS.bind(JobRoutes(settings, store, catalogue, remedy)),
-            *PLAYBACK.bind(playback),
-            *PICTURES.bind(playback),
-            *FRAMES.bind(FrameRoutes(settings, catalogue)),
+            *PLAYBACK.bind(PlaybackRoutes(settings, store, catalogue)),
             *DETECTED.bind(DetectionRoutes(context.ports, catalogue, settings, context.books)),
             *UPLOADS.bind(TusRoutes(uploads)),
             *FORMS.bind(FormRoutes(uploads)),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from typing import NamedTuple
+from collections.abc import Mapping
+from types import MappingProxyType
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -27,8 +28,25 @@ from frametally_web.requests.endpoints import Routes
 from frametally_web.requests.parameters import check_known, header, text, text_schema
 from frametally_web.requests.problems import Problem
 
-FRAMES = Routes("Videos", native=True)
+PLAYBACK = Routes("Videos", native=True)
 
+_RANGE = (
+    header("Range", "One range of bytes: `bytes=0-99`.", text_schema(), "bytes=0-99"),
+    header("If-Range", "`ETag` of what there is of it already.", text_schema()),
+    header("If-None-Match", "`ETag` of what is kept.", text_schema()),
+)
+_PLAYED = {
+    200: "The whole file.",
+    206: "The requested range.",
+    304: "The client already has it.",
+}
+_RECIPE = text("recipe", "Which one; default: the newest.", "", text_schema(8))
+_VERSION = text("v", "As the link has it: another picture, another address.")
+_KEPT = "The browser has it already."
+_FOR_EVER = "private, max-age=31536000, immutable"
+_ASK_AGAIN = "private, no-cache"
+_PICTURES = {"poster": "poster", "sprite": "sprite", "sprite.vtt": "sprite_vtt"}
+_PLAIN = re.compile(r"[^A-Za-z0-9._ -]")
 _POSITION = text(
     "position_s", "Seconds after its first frame; default: 0.", "0", {"type": "number", "minimum": 0}
 )
@@ -38,16 +56,95 @@ _MOST_AT_ONCE = 2
 _RETRY_AFTER_S = 1
 
 
-class FrameRoutes:
-    """Has frames decoded, a few at once."""
+class PlaybackRoutes:
+    """Sends videos from the store; the catalogue lists them. Of frames it has a few decoded at once."""
 
-    def __init__(self, settings: Settings, catalogue: VideoCatalogue) -> None:
-        """Nothing is decoded yet."""
+    def __init__(self, settings: Settings, store: ObjectStore, catalogue: VideoCatalogue) -> None:
+        """Read from these."""
         self._settings = settings
+        self._store = store
         self._catalogue = catalogue
         self._at_work = 0
 
-    @FRAMES.route(
+    @PLAYBACK.route(
+        "GET videos/{video_id}/original",
+        "Download the uploaded video.",
+        VIDEO,
+        *_RANGE,
+        named="video_original",
+        media_types=("video/mp4", "application/octet-stream"),
+        statuses=(404, 416),
+        success=_PLAYED,
+    )
+    async def original(self, request: Request) -> Response:
+        """Answer with the original bytes, as a file with the video's name."""
+        row = await self._row(request)
+        headers = {"Content-Disposition": _attachment(row.record.file_name)}
+        return await self._send(request, row, original_of(row), headers)
+
+    @PLAYBACK.route(
+        "GET videos/{video_id}/playable",
+        "Play a video: the original, or a version for browsers; 404 tells its progress.",
+        VIDEO,
+        *_RANGE,
+        named="video_playable",
+        media_types=("video/mp4",),
+        statuses=(404, 416),
+        success=_PLAYED,
+    )
+    async def playable(self, request: Request) -> Response:
+        """Answer with what a browser plays."""
+        row = await self._row(request)
+        artifact = playable_of(row)
+        if artifact is None:
+            raise await self._not_yet(row)
+        return await self._send(request, row, artifact)
+
+    @PLAYBACK.route(
+        "GET videos/{video_id}/enhanced",
+        "Play an enhanced version: that of a recipe, or the newest.",
+        VIDEO,
+        _RECIPE,
+        *_RANGE,
+        named="video_enhanced",
+        media_types=("video/mp4",),
+        statuses=(404, 416),
+        success=_PLAYED,
+    )
+    async def enhanced(self, request: Request) -> Response:
+        """Answer with a video that is better to look at: that of a recipe, or else the newest."""
+        row = await self._row(request, "recipe")
+        recipe = request.query_params.get("recipe") or None
+        artifacts = [artifact for artifact in row.artifacts if artifact.kind == "enhanced"]
+        matches = [match for match in artifacts if recipe in (None, match.recipe)]
+        if not matches:
+            raise Problem(
+                404,
+                "This recipe has no enhanced version." if recipe else "The video has no enhanced version.",
+                remedy="Ask for the derivatives of the video, or have it enhanced.",
+            )
+        return await self._send(request, row, matches[-1])
+
+    @PLAYBACK.route(
+        "GET processed_videos/{file_id}",
+        "Play the newest enhanced version, else the playable one, by the ID from the upload.",
+        FILE,
+        *_RANGE,
+        named="processed_video",
+        media_types=("video/mp4",),
+        statuses=(404, 416),
+        success=_PLAYED,
+        at_root=True,
+    )
+    async def processed(self, request: Request) -> Response:
+        """Answer with the best version; it may be another the next time."""
+        row = await self._row(request)
+        artifact = row.artifact("enhanced") or playable_of(row)
+        if artifact is None:
+            raise await self._not_yet(row)
+        return await self._send(request, row, artifact, {"Cache-Control": _ASK_AGAIN})
+
+    @PLAYBACK.route(
         "GET videos/{video_id}/frame",
         "Show one frame of a video, original or enhanced.",
         VIDEO,
@@ -86,133 +183,7 @@ class FrameRoutes:
             self._at_work -= 1
         return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
 
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan  # which is not a position
-
-
-PLAYBACK = Routes("Videos", native=True)
-PICTURES = Routes("Videos", native=True)
-
-_RANGE = (
-    header("Range", "One range of bytes: `bytes=0-99`.", text_schema(), "bytes=0-99"),
-    header("If-Range", "`ETag` of what there is of it already.", text_schema()),
-    header("If-None-Match", "`ETag` of what is kept.", text_schema()),
-)
-_PLAYED = {
-    200: "The whole file.",
-    206: "The requested range.",
-    304: "The client already has it.",
-}
-_RECIPE = text("recipe", "Which one; default: the newest.", "", text_schema(8))
-_VERSION = text("v", "As the link has it: another picture, another address.")
-_KEPT = "The browser has it already."
-_FOR_EVER = "private, max-age=31536000, immutable"
-_ASK_AGAIN = "private, no-cache"
-_PICTURES = {"poster": "poster", "sprite": "sprite", "sprite.vtt": "sprite_vtt"}
-_PLAIN = re.compile(r"[^A-Za-z0-9._ -]")
-
-
-class _Stored(NamedTuple):
-    """An object that can be sent. `version` changes with its bytes."""
-
-    key: str
-    size_bytes: int
-    media_type: str
-    version: str
-
-
-class PlaybackRoutes:
-    """Sends videos from the store; the catalogue lists them."""
-
-    def __init__(self, store: ObjectStore, catalogue: VideoCatalogue) -> None:
-        """Read from these."""
-        self._store = store
-        self._catalogue = catalogue
-
     @PLAYBACK.route(
-        "GET videos/{video_id}/original",
-        "Download the uploaded video.",
-        VIDEO,
-        *_RANGE,
-        named="video_original",
-        media_types=("video/mp4", "application/octet-stream"),
-        statuses=(404, 416),
-        success=_PLAYED,
-    )
-    async def original(self, request: Request) -> Response:
-        """Answer with the original bytes, as a file with the video's name."""
-        row = await self._row(request)
-        stored = _stored_object(row, original_of(row))
-        headers = {"Content-Disposition": _attachment(row.record.file_name)}
-        return await self._send(request, stored, headers)
-
-    @PLAYBACK.route(
-        "GET videos/{video_id}/playable",
-        "Play a video: the original, or a version for browsers; 404 tells its progress.",
-        VIDEO,
-        *_RANGE,
-        named="video_playable",
-        media_types=("video/mp4",),
-        statuses=(404, 416),
-        success=_PLAYED,
-    )
-    async def playable(self, request: Request) -> Response:
-        """Answer with what a browser plays."""
-        row = await self._row(request)
-        artifact = playable_of(row)
-        if artifact is None:
-            raise await self._not_yet(row)
-        return await self._send(request, _stored_object(row, artifact), {})
-
-    @PLAYBACK.route(
-        "GET videos/{video_id}/enhanced",
-        "Play an enhanced version: that of a recipe, or the newest.",
-        VIDEO,
-        _RECIPE,
-        *_RANGE,
-        named="video_enhanced",
-        media_types=("video/mp4",),
-        statuses=(404, 416),
-        success=_PLAYED,
-    )
-    async def enhanced(self, request: Request) -> Response:
-        """Answer with a video that is better to look at: that of a recipe, or else the newest."""
-        row = await self._row(request, "recipe")
-        recipe = request.query_params.get("recipe") or None
-        artifacts = [artifact for artifact in row.artifacts if artifact.kind == "enhanced"]
-        matches = [match for match in artifacts if recipe in (None, match.recipe)]
-        if not matches:
-            raise Problem(
-                404,
-                "This recipe has no enhanced version." if recipe else "The video has no enhanced version.",
-                remedy="Ask for the derivatives of the video, or have it enhanced.",
-            )
-        return await self._send(request, _stored_object(row, matches[-1]), {})
-
-    @PLAYBACK.route(
-        "GET processed_videos/{file_id}",
-        "Play the newest enhanced version, else the playable one, by the ID from the upload.",
-        FILE,
-        *_RANGE,
-        named="processed_video",
-        media_types=("video/mp4",),
-        statuses=(404, 416),
-        success=_PLAYED,
-        at_root=True,
-    )
-    async def processed(self, request: Request) -> Response:
-        """Answer with the best version; it may be another the next time."""
-        row = await self._row(request)
-        artifact = row.artifact("enhanced") or playable_of(row)
-        if artifact is None:
-            raise await self._not_yet(row)
-        return await self._send(request, _stored_object(row, artifact), {"Cache-Control": _ASK_AGAIN})
-
-    @PICTURES.route(
         "GET videos/{video_id}/sprite.vtt",
         "The moment of each picture of the sprite.",
         VIDEO,
@@ -222,7 +193,7 @@ class PlaybackRoutes:
         statuses=(404,),
         success={200: "The moment of each picture.", 304: _KEPT},
     )
-    @PICTURES.route(
+    @PLAYBACK.route(
         "GET videos/{video_id}/sprite",
         "A hundred small pictures of it in one.",
         VIDEO,
@@ -232,7 +203,7 @@ class PlaybackRoutes:
         statuses=(404,),
         success={200: "A hundred small pictures of it in one.", 304: _KEPT},
     )
-    @PICTURES.route(
+    @PLAYBACK.route(
         "GET videos/{video_id}/poster",
         "Show a picture of the video.",
         VIDEO,
@@ -252,7 +223,7 @@ class PlaybackRoutes:
             raise Problem(
                 404, f"The video has no {name} yet.", remedy="It is made soon after the video has come."
             )
-        return await self._send(request, _stored_object(row, artifact), {})
+        return await self._send(request, row, artifact)
 
     async def _not_yet(self, row: VideoRow) -> Problem:
         """Return the 404 of a video that no browser plays, with how far it is that one may."""
@@ -277,23 +248,24 @@ class PlaybackRoutes:
         names = request.path_params
         return await find_video(self._catalogue, names.get("video_id") or names["file_id"])
 
-    async def _send(self, request: Request, stored: _Stored, headers: dict[str, str]) -> Response:
-        is_named = stored.version in (request.query_params.get("v"), request.query_params.get("recipe"))
+    async def _send(
+        self,
+        request: Request,
+        row: VideoRow,
+        artifact: Artifact,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> Response:
+        version = artifact.recipe or row.record.sha256  # the original has no recipe
+        is_named = version in (request.query_params.get("v"), request.query_params.get("recipe"))
         return await send_stored(
             request,
             self._store,
-            stored.key,
-            size_bytes=stored.size_bytes,
-            etag=f'"{stored.version}"',
-            media_type=stored.media_type,
+            artifact.key,
+            size_bytes=artifact.size_bytes,
+            etag=f'"{version}"',
+            media_type=artifact.content_type,
             headers={"Cache-Control": _FOR_EVER if is_named else _ASK_AGAIN, **headers},
         )
-
-
-def _stored_object(row: VideoRow, artifact: Artifact) -> _Stored:
-    """Return the bytes in the store; the original, which has no recipe, by its own bytes."""
-    version = artifact.recipe or row.record.sha256
-    return _Stored(artifact.key, artifact.size_bytes, artifact.content_type, version)
 
 
 def _attachment(file_name: str) -> str:
@@ -301,3 +273,10 @@ def _attachment(file_name: str) -> str:
     plain = _PLAIN.sub("_", file_name) or "video"
     encoded = quote(file_name or "video", safe="!#$&+-.^_`|~", errors="replace")
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}"
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan  # which is not a position
