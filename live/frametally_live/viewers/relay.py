@@ -217,15 +217,12 @@ class Relay:
         catalogue: VideoCatalogue,
         feeds: LiveBook,
         settings: Settings,
-        *,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Do nothing before someone watches; `clock` gives seconds."""
+        """Do nothing before someone watches."""
         self._ports = ports
         self._catalogue = catalogue
         self._book = feeds
         self._settings = settings
-        self._clock = clock
         self._once_a_minute = OnceAMinute(_LOG.warning)
         self._channels: dict[FeedName, Channel] = {}
         self._video_of: Mapping[str, str] = {}  # by the content's sha256; replaced, never changed
@@ -321,7 +318,7 @@ class Relay:
             channel = self._channel_of(result)
             if channel is not None and channel.feed.model in ("", result.model):
                 channel.announced_at_s = None
-                channel.heard_at_s = self._clock()
+                channel.heard_at_s = time.monotonic()
                 pictures.take(channel.name, result)
 
         reader = ResultReader(self._ports.log, self._settings.results_topic, take, teller("log"))
@@ -355,7 +352,7 @@ class Relay:
                 self._once_a_minute("feeds", f"cannot read the states of streams and cameras: {error}")
             for channel in self._channels.values():
                 self._note_what_is_away(channel)
-                channel.look(self._clock())
+                channel.look(time.monotonic())
                 stands = channel.feed.told.state == "paused" or channel.awaits_results
                 if channel.newest is None and stands and self._work is not None:
                     self._work.pictures.begin(channel.name, partial(find_shown, self._ports, channel.feed))
@@ -384,11 +381,11 @@ class Relay:
         if feed is None or feed.id != before.id:  # for a new feed the frames start again
             feed = before._replace(told=before.told._replace(state="ended", captured_at_ms=None))
         if feed.told.frames_announced > before.told.frames_announced and channel.announced_at_s is None:
-            channel.announced_at_s = self._clock()
+            channel.announced_at_s = time.monotonic()
         channel.feed = feed
         if feed.is_over and not before.is_over:
-            channel.heard_at_s = self._clock()
-        if channel.awaits_results and self._clock() - channel.heard_at_s > _LONGEST_SILENT_S:
+            channel.heard_at_s = time.monotonic()
+        if channel.awaits_results and time.monotonic() - channel.heard_at_s > _LONGEST_SILENT_S:
             channel.is_given_up = True
             channel.wake()
         if feed.told.state == "paused" and self._work is not None:
@@ -399,7 +396,7 @@ class Relay:
     def _note_what_is_away(self, channel: Channel) -> None:
         reasons = [reason for reason in self._away.values() if reason]
         since_s = channel.announced_at_s
-        if since_s is not None and self._clock() - since_s > _LONGEST_UNDETECTED_S:
+        if since_s is not None and time.monotonic() - since_s > _LONGEST_UNDETECTED_S:
             reasons.append(_NOT_DETECTED)
         waits_for = reasons[0] if reasons else ""
         if waits_for != channel.waits_for:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 from frametally.settings.data_folder import store_folder
 from frametally_videos.records import UploadRecord
@@ -23,19 +22,13 @@ _ROOM_REMEDY = "Ask an administrator to free disk space, then continue."
 class Limits:
     """The limits of one dashboard; threads may share it."""
 
-    def __init__(
-        self,
-        ports: UploadPorts,
-        *,
-        free_bytes: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
-    ) -> None:
-        """Take them from the settings; `free_bytes` returns the free bytes of a folder's disk."""
+    def __init__(self, ports: UploadPorts) -> None:
+        """Take them from the settings."""
         settings = ports.settings
         self._ports = ports
         self.most_bytes = round(settings.part(VideoSettings).upload_max_gb * _GB)
         self._keep_free_bytes = settings.min_free_disk_mb * _MB
         self._folder = store_folder(settings)
-        self._free_bytes = free_bytes
         self._admitting = threading.Lock()
 
     def check_length(self, length_bytes: int) -> None:
@@ -60,7 +53,7 @@ class Limits:
         if self._folder is None:
             return
         try:
-            free = self._free_bytes(self._folder)
+            free = shutil.disk_usage(self._folder).free
         except OSError:  # not made yet, or gone: whoever writes there will say so
             return
         if free - more_bytes < self._keep_free_bytes:

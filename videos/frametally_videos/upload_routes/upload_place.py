@@ -103,10 +103,10 @@ _MOST_HASHES = 1000
 class UploadPlace:
     """The uploads of one dashboard."""
 
-    def __init__(self, ports: UploadPorts, limits: Limits | None = None) -> None:
+    def __init__(self, ports: UploadPorts) -> None:
         """Begin no thread yet."""
         self.ports = ports
-        self.limits = limits or Limits(ports)
+        self.limits = Limits(ports)
         # Others' answers must not wait until an upload's bytes are on the disk.
         self.executor = ThreadPoolExecutor(UPLOADS_IN_ALL + _SPARE_THREADS, "upload")
         self.turns = Turns()
