@@ -278,10 +278,7 @@ def without_footage(live: LiveMinute, ends_ms: Sequence[int]) -> LiveMinute:
     """Return a minute's events with outages that begin no earlier than stored footage ends.
 
     A session knows where the one before it ended by its last report, which can be older than its last frame.
-
-    Args:
-        live: The events.
-        ends_ms: Event times of the last frames of stored minutes, in order.
+    `ends_ms` are the event times of the last frames of stored minutes, in order.
     """
     outages = []
     for outage in live.outages:
