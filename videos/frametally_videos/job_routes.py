@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple, TypeVar, get_args
+from typing import Literal, NamedTuple, TypeVar, get_args
 
 import msgspec
 from flask import Response
@@ -45,6 +45,7 @@ from frametally_web.requests.parameters import (
 )
 from frametally_web.requests.problems import Problem, bad_parameter
 
+Status = Literal["pending", "processing", "completed", "failed"]
 JOBS = Routes("Videos")
 RecordT = TypeVar("RecordT", bound=SealedRecord)
 
@@ -57,7 +58,7 @@ _SAID_BY_STATE: dict[JobState, str] = {
     "failed": "It has failed.",
     "cancelled": "It was cancelled.",
 }
-_STATUSES: dict[JobState, str] = {
+_STATUSES: dict[JobState, Status] = {
     "queued": "pending",
     "running": "processing",
     "done": "completed",
@@ -365,19 +366,14 @@ def _status(
     row: VideoRow, job: Job | None, result_url: str, *, is_there: bool
 ) -> job_answers.ProcessingStatus:
     """Return the progress of a result: its job's state; without a job, whether it exists."""
-    status = "completed" if is_there else "pending"
-    if job is not None:
-        status = _STATUSES[job.state]
-    return msgspec.convert(
-        {
-            "file_id": row.record.id,
-            "status": status,
-            "progress": 1.0 if status == "completed" else job and job.progress,
-            "error": job and job.reason,
-            "attempts": job.attempts if job else 0,
-            "result_url": result_url if status == "completed" and is_there else None,
-            "enhanced": None,
-            "message": None,
-        },
-        job_answers.ProcessingStatus,
+    status = _STATUSES[job.state if job else "done" if is_there else "queued"]
+    return job_answers.ProcessingStatus(
+        file_id=row.record.id,
+        status=status,
+        progress=1.0 if status == "completed" else job and job.progress,
+        error=job and job.reason,
+        attempts=job.attempts if job else 0,
+        result_url=result_url if status == "completed" and is_there else None,
+        enhanced=None,
+        message=None,
     )
