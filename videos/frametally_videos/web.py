@@ -36,10 +36,7 @@ def web_part(context: WebContext) -> WebPart:
         ],
         sockets={
             "": ClientSockets(
-                catalogue,
-                context.listener("/ws/{client_id}"),
-                most=settings.web_max_sockets,
-                ping_every_s=settings.web_ping_s,
+                catalogue, context.listener("/ws/{client_id}"), settings.web_max_sockets, settings.web_ping_s
             )
         },
         start=uploads.start if remedy is None else lambda: None,

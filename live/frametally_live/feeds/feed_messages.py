@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
 from typing import IO, Any, NamedTuple
 
 import msgspec
@@ -44,28 +45,23 @@ def is_news(before: FeedTold, report: FeedTold) -> bool:
     return (before.state, before.reason, was_due) != (report.state, report.reason, is_due)
 
 
+@dataclass(eq=False)
 class Teller:
-    """The state of a feed: urgent news at once, all else twice a second; threads may share it."""
+    """How a feed stands, written for its worker: urgent news at once, all else twice a second.
 
-    def __init__(
-        self,
-        report: FeedTold,
-        write: Callable[[FeedTold], object],
-        *,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """Begin with what is known; lines go to `write`."""
-        self._told = report
-        self._write = write
-        self._clock = clock
+    Threads may share it.
+    """
+
+    told: FeedTold
+    write: Callable[[FeedTold], object]
+    _: KW_ONLY
+    clock: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
+        """Begin with what is known."""
         self._told_at_s = float("-inf")
         self._shown = RecentRate()
         self._telling = threading.Lock()
-
-    @property
-    def told(self) -> FeedTold:
-        """How it stands."""
-        return self._told
 
     def tell(self, **changes: Any) -> None:
         """Note changes, and tell them if it is time."""
@@ -75,7 +71,7 @@ class Teller:
     def tell_frame(self, *, captured_at_ms: int, image_path: str, is_announced: bool, **changes: Any) -> None:
         """Note a frame that has come: with its event time, its key, and whether it was announced."""
         with self._telling:
-            self._shown.note(self._clock())
+            self._shown.note(self.clock())
             self._note(
                 {
                     "state": "running",
@@ -83,17 +79,17 @@ class Teller:
                     "captured_at_ms": captured_at_ms,
                     "image_path": image_path,
                     "frames_per_s": self._shown.per_s,
-                    "frames_announced": self._told.frames_announced + is_announced,
+                    "frames_announced": self.told.frames_announced + is_announced,
                     **changes,
                 }
             )
 
     def _note(self, changes: dict[str, Any]) -> None:
-        before, self._told = self._told, self._told._replace(**changes)
-        now_s = self._clock()
-        if is_news(before, self._told) or now_s - self._told_at_s >= _TELL_EVERY_S:
+        before, self.told = self.told, self.told._replace(**changes)
+        now_s = self.clock()
+        if is_news(before, self.told) or now_s - self._told_at_s >= _TELL_EVERY_S:
             self._told_at_s = now_s
-            self._write(self._told)
+            self.write(self.told)
 
 
 class TellingPatience(Patience):
