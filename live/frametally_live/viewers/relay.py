@@ -9,7 +9,8 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -208,21 +209,17 @@ class _Work(NamedTuple):
     task: asyncio.Task[None]
 
 
+@dataclass
 class Relay:
     """Has a channel for each feed that someone watches."""
 
-    def __init__(
-        self,
-        ports: DashboardPorts,
-        catalogue: VideoCatalogue,
-        feeds: LiveBook,
-        settings: Settings,
-    ) -> None:
+    ports: DashboardPorts
+    catalogue: VideoCatalogue
+    book: LiveBook
+    settings: Settings
+
+    def __post_init__(self) -> None:
         """Do nothing before someone watches."""
-        self._ports = ports
-        self._catalogue = catalogue
-        self._book = feeds
-        self._settings = settings
         self._once_a_minute = OnceAMinute(_LOG.warning)
         self._channels: dict[FeedName, Channel] = {}
         self._video_of: Mapping[str, str] = {}  # by the content's sha256; replaced, never changed
@@ -251,13 +248,13 @@ class Relay:
         return None if feed is None or feed.is_over else Channel(name, feed, video)
 
     def _look_up(self, name: FeedName) -> tuple[Feed | None, VideoRow | None]:
-        catalogue = self._catalogue
+        catalogue = self.catalogue
         if name.video_id:
             video = catalogue.video(name.video_id) if keys.is_video_id(name.video_id) else None
             if video is None:
                 raise LookupError(name.video_id)
-            return next(iter(self._book.feeds("video", video_id=name.video_id, limit=1)), None), video
-        cameras = [feed for feed in self._book.feeds("camera") if feed.source == name.source]
+            return next(iter(self.book.feeds("video", video_id=name.video_id, limit=1)), None), video
+        cameras = [feed for feed in self.book.feeds("camera") if feed.source == name.source]
         if not cameras:
             raise LookupError(name.source)
         return cameras[0], None
@@ -305,13 +302,7 @@ class Relay:
         def show(name: FeedName, frame: PicturedResult) -> None:
             loop.call_soon_threadsafe(self._show, pictures, name, frame)
 
-        def teller(server: str) -> Callable[[str], None]:
-            def tell(reason: str) -> None:
-                self._away[server] = reason
-
-            return tell
-
-        pictures = Pictures(self._ports.store, show, teller("store"))
+        pictures = Pictures(self.ports.store, show, partial(self._away.__setitem__, "store"))
         pictures.watch(self._channels)
 
         def take(result: FrameDetections) -> None:
@@ -321,7 +312,9 @@ class Relay:
                 channel.heard_at_s = time.monotonic()
                 pictures.take(channel.name, result)
 
-        reader = ResultReader(self._ports.log, self._settings.results_topic, take, teller("log"))
+        reader = ResultReader(
+            self.ports.log, self.settings.results_topic, take, partial(self._away.__setitem__, "log")
+        )
         self._readers = [old_reader for old_reader in self._readers if old_reader.is_alive] + [reader]
         self._work = _Work(reader, pictures, asyncio.create_task(self._watch()))
         reader.start()
@@ -355,13 +348,13 @@ class Relay:
                 channel.look(time.monotonic())
                 stands = channel.feed.told.state == "paused" or channel.awaits_results
                 if channel.newest is None and stands and self._work is not None:
-                    self._work.pictures.begin(channel.name, partial(find_shown, self._ports, channel.feed))
+                    self._work.pictures.begin(channel.name, partial(find_shown, self.ports, channel.feed))
             await asyncio.sleep(_LOOK_EVERY_S)
 
     def _feeds(self) -> tuple[dict[FeedName, Feed], dict[str, str]]:
         """Return all feeds by name, preferring one that is not over, and the owners of contents."""
         feeds: dict[FeedName, Feed] = {}
-        for feed in self._book.feeds():
+        for feed in self.book.feeds():
             name = FeedName(video_id=feed.video_id) if feed.kind == "video" else FeedName(source=feed.source)
             feeds.setdefault(name, feed)
         sha256_by_video = {video_id: sha256 for sha256, video_id in self._video_of.items()}
@@ -370,7 +363,7 @@ class Relay:
             if not name.video_id or (feed.is_over and name not in self._channels):
                 continue
             if name.video_id not in sha256_by_video:
-                row = self._catalogue.video(name.video_id)
+                row = self.catalogue.video(name.video_id)
                 sha256_by_video[name.video_id] = row.record.sha256 if row else ""
             videos[sha256_by_video[name.video_id]] = name.video_id
         return feeds, videos
