@@ -95,8 +95,7 @@ pictures: .venv/dev setup ## Draw the layers by Graphviz, and take the manual's 
 	@$(BIN)/python docs/tour.py
 
 .PHONY: api-docs
-api-docs: .venv/dev setup ## Write the API's manual pages anew, with real answers about the demo clip
-	@$(BIN)/python videos/update_metadata_docs.py
+api-docs: .venv/dev setup ## Write the API documents anew
 	@$(BIN)/python simple_frontend/examples.py
 	@$(BIN)/python simple_frontend/postman.py
 	@$(BIN)/python simple_frontend/generate_api_docs.py

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from frametally_live.feed_records import Feed, FeedState, FeedWanted
+from frametally_videos.library_answers import answer_of
 from frametally_web.requests.answers import Answer
 
 
@@ -104,16 +103,13 @@ class SeekWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     position_s: float
 
 
-def alike(feed: Feed, form: type[Answer]) -> dict[str, Any]:
-    """Return what a feed, or how it stands, and an answer have by the same names."""
-    values = feed._asdict() | feed.told._asdict() | {"reason": feed.reason or None}
-    return {name: values[name] for name in form.__struct_fields__ if name in values}
-
-
 def stream_of(feed: Feed) -> StreamOfVideo:
     """Return a stream as it is answered."""
-    return StreamOfVideo(
-        **alike(feed, StreamOfVideo) | {"model": feed.model or None},
+    return answer_of(
+        StreamOfVideo,
+        (feed, feed.told),
         stream_id=feed.id,
+        reason=feed.reason or None,
+        model=feed.model or None,
         websocket=f"/ws/stream?video_id={feed.video_id}",
     )

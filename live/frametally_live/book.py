@@ -16,7 +16,6 @@ from frametally.adapters.sql.clock import note_change, now_ms
 from frametally.adapters.sql.engine import SqlDatabase
 from frametally.adapters.sql.kept_books import KeptTables
 from frametally.adapters.sql.migration import Layout
-from frametally.files.sqlite import BUSY_TIMEOUT_S
 from frametally.settings.access import ServerAccess
 from frametally_live import feed_rows as rows
 from frametally_live import tables
@@ -50,12 +49,10 @@ class LiveBook:
     All methods may raise `Retryable`.
     """
 
-    def __init__(
-        self, url: str, access: ServerAccess | None = None, *, busy_timeout_s: float = BUSY_TIMEOUT_S
-    ) -> None:
+    def __init__(self, url: str, access: ServerAccess | None = None) -> None:
         """Open the database, making the tables if they are missing; see `SqlDatabase`."""
         self.url = url
-        self._database = SqlDatabase(url, LAYOUT, access=access, busy_timeout_s=busy_timeout_s)
+        self._database = SqlDatabase(url, LAYOUT, access=access)
 
     def version(self) -> str:
         """Return what changes whenever a feed has changed in what a page shows."""

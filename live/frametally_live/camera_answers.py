@@ -7,9 +7,9 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from frametally_live.answers import alike
 from frametally_live.feed_records import Feed, FeedState, FeedWanted
 from frametally_live.feeds.detection_lag import is_late
+from frametally_videos.library_answers import answer_of
 from frametally_web.requests.answers import Answer
 
 
@@ -110,14 +110,14 @@ class CameraWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 def camera_of(feed: Feed, shown_lag_ms: int | None) -> LiveCamera:
     """Return a camera as it is answered, with how late what is found in it is; see `LiveCamera`."""
-    report = feed.told
-    return LiveCamera(
-        **alike(feed, LiveCamera),
-        leaves_out=report.leaves_out,
+    path = feed.told.image_path
+    return answer_of(
+        LiveCamera,
+        (feed, feed.told),
+        reason=feed.reason or None,
         shown_lag_ms=shown_lag_ms,
-        late=is_late(report, shown_lag_ms),
-        frame_url=f"/api/v1/frames/image?{urlencode({'path': report.image_path})}"
-        if report.image_path
-        else None,
+        late=is_late(feed.told, shown_lag_ms),
+        frame_url=f"/api/v1/frames/image?{urlencode({'path': path})}" if path else None,
+        trial=None,
         websocket=f"/ws/stream?{urlencode({'source': feed.source})}",
     )

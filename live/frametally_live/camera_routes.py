@@ -6,6 +6,7 @@ import base64
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from threading import Lock
 
 import msgspec
@@ -14,6 +15,7 @@ from flask import Response
 from frametally.process.allowed_addresses import AddressRefused
 from frametally.settings.loading import Settings
 from frametally_live import camera_answers as answers
+from frametally_live.book import LiveBook
 from frametally_live.cameras.camera_form import (
     CameraTrial,
     NoCamera,
@@ -25,7 +27,6 @@ from frametally_live.cameras.camera_form import (
     remove_camera,
 )
 from frametally_live.feed_records import Feed, FeedWanted
-from frametally_live.live_ports import LivePorts
 from frametally_live.routes import check_live
 from frametally_live.viewers.result_reader import Detected
 from frametally_videos.routes import field_problem
@@ -44,27 +45,18 @@ _SOURCE = in_path("source", "`source` of the camera.", "gate-1")
 _WANTED = Sent(answers.CameraWanted, "camera")
 
 
+@dataclass
 class CameraRoutes:
-    """The handlers."""
+    """The handlers of one application; `remedy`: None if cameras may be changed."""
 
-    def __init__(
-        self,
-        *,
-        settings: Settings,
-        ports: LivePorts,
-        detected: Detected,
-        uploads_remedy: str | None,
-        try_feed: TryFeed,
-    ) -> None:
-        """Make the handlers of one application.
+    settings: Settings
+    book: LiveBook
+    detected: Detected
+    remedy: str | None
+    try_feed: TryFeed
 
-        `uploads_remedy`: None if cameras may be changed; `try_feed` tries new cameras.
-        """
-        self._settings = settings
-        self._feeds = ports.feeds
-        self._detected = detected
-        self._remedy = uploads_remedy
-        self._try_feed = try_feed
+    def __post_init__(self) -> None:
+        """Try no camera yet."""
         self._trial = Lock()
 
     @CAMERAS.route(
@@ -77,11 +69,9 @@ class CameraRoutes:
     )
     def post_camera(self, _: Args) -> answers.LiveCamera:
         """Add a camera, and return the result of its trial."""
-        check_live(self._remedy)
+        check_live(self.remedy)
         with _refusing():
-            feed, trial = add_camera(
-                self._feeds, self._settings, **msgspec.structs.asdict(_WANTED.read()), try_feed=self._try
-            )
+            feed, trial = add_camera(self.book, self._read(), self._try)
         answer_with(201)
         return msgspec.structs.replace(self._answer(feed), trial=trial and trial.sentence)
 
@@ -95,9 +85,9 @@ class CameraRoutes:
     )
     def preview_camera(self, _: Args) -> answers.CameraPreview:
         """Try a camera without adding it."""
-        check_live(self._remedy)
+        check_live(self.remedy)
         with _refusing():
-            feed = read_camera(self._feeds, self._settings, **msgspec.structs.asdict(_WANTED.read()))
+            feed = self._read()
         trial = self._try(feed)
         if trial is None:
             raise Problem(
@@ -109,9 +99,9 @@ class CameraRoutes:
     @CAMERAS.route("GET cameras", "List all cameras with their states.")
     def cameras(self, _: Args) -> answers.LiveCameras:
         """List all."""
-        feeds = sorted(self._feeds.feeds("camera"), key=lambda feed: (feed.name.casefold(), feed.source))
-        lags_ms = self._detected.lags_ms(feeds)
-        remedy = remedy_for("run", self._remedy)
+        feeds = sorted(self.book.feeds("camera"), key=lambda feed: (feed.name.casefold(), feed.source))
+        lags_ms = self.detected.lags_ms(feeds)
+        remedy = remedy_for("run", self.remedy)
         return answers.LiveCameras(
             cameras=[answers.camera_of(feed, lags_ms[feed.source]) for feed in feeds],
             live_allowed=remedy is None,
@@ -145,30 +135,33 @@ class CameraRoutes:
     def delete_camera(self, args: Args) -> Response:
         """Remove a camera that no worker has any more."""
         with self._changing(args) as source:
-            is_removed = remove_camera(self._feeds, source)
+            is_removed = remove_camera(self.book, source)
         if not is_removed:
             raise Problem(409, "The camera is still stopping.", remedy="Remove it in a few seconds.")
         return Response(status=204)
+
+    def _read(self) -> Feed:
+        return read_camera(self.book, self.settings, **msgspec.structs.asdict(_WANTED.read()))
 
     def _try(self, feed: Feed) -> CameraTrial | None:
         """Try a camera, one at a time: each keeps a thread for some seconds."""
         if not self._trial.acquire(blocking=False):
             return None
         try:
-            return self._try_feed(feed)
+            return self.try_feed(feed)
         finally:
             self._trial.release()
 
     def _answer(self, feed: Feed) -> answers.LiveCamera:
-        return answers.camera_of(feed, self._detected.lags_ms([feed])[feed.source])
+        return answers.camera_of(feed, self.detected.lags_ms([feed])[feed.source])
 
     def _ask(self, args: Args, wanted: FeedWanted) -> Feed:
         with self._changing(args) as source:
-            return ask_camera(self._feeds, source, wanted)
+            return ask_camera(self.book, source, wanted)
 
     @contextmanager
     def _changing(self, args: Args) -> Iterator[str]:
-        check_live(self._remedy)
+        check_live(self.remedy)
         try:
             yield _SOURCE.read(args)
         except NoCamera as error:

@@ -10,12 +10,13 @@ from frametally import keys
 from frametally.errors import Misconfigured, Retryable
 from frametally.settings.loading import Settings
 from frametally_live import answers
+from frametally_live.book import LiveBook
 from frametally_live.feed_records import Feed, FeedWanted, TooManyStreams
 from frametally_live.feeds.stream_form import NeedsTime, start_stream
-from frametally_live.live_ports import LivePorts
 from frametally_live.settings import LiveSettings
 from frametally_live.viewers.airflow_launch import AirflowLauncher
 from frametally_videos.catalogue.catalogue_rows import VideoRow
+from frametally_videos.catalogue.video_catalogue import VideoCatalogue
 from frametally_videos.library.edits import VideoGone
 from frametally_videos.routes import SOME_VIDEO, field_problem, id_of, no_video
 from frametally_videos.upload_refusals import FieldRefused
@@ -48,15 +49,17 @@ _REFUSED = (403, 404, 409, 413, 415)
 class LiveRoutes:
     """The handlers."""
 
-    def __init__(self, *, settings: Settings, ports: LivePorts, uploads_remedy: str | None) -> None:
+    def __init__(
+        self, settings: Settings, catalogue: VideoCatalogue, feeds: LiveBook, uploads_remedy: str | None
+    ) -> None:
         """Make the handlers of one application; `uploads_remedy`: None if streams may be steered.
 
         Raises:
             Misconfigured: Airflow is to start streams, and nothing says where it is, or who we are there.
         """
         self._settings = settings
-        self._catalogue = ports.catalogue
-        self._feeds = ports.feeds
+        self._catalogue = catalogue
+        self._feeds = feeds
         self._remedy = uploads_remedy
         self._airflow = (
             AirflowLauncher(settings) if settings.part(LiveSettings).stream_launcher == "airflow" else None

@@ -30,7 +30,7 @@ from frametally_live.book import LiveBook
 from frametally_live.cameras.spool import Spool
 from frametally_live.feed_records import Feed, FeedTold
 from frametally_live.feeds.camera_capture import CameraCapture
-from frametally_live.feeds.feed_messages import Teller
+from frametally_live.feeds.feed_messages import FeedRun, Teller
 
 PATIENCE_S = 120.0
 
@@ -86,14 +86,9 @@ class Capturing:
         self.failure: BaseException | None = None
         self._stop = threading.Event()
         feed = Feed("1", "camera", "gate-1", "Gate 1", address=address, transport=transport)
-        self.capture = CameraCapture(
-            feed,
-            settings=settings,
-            store=self.store,
-            log=self.log,
-            teller=self.heard,
-            patience=Patience(self.lines.append, self._stop.is_set),
-        )
+        patience = Patience(self.lines.append, self._stop.is_set)
+        run = FeedRun(settings, self.store, self.log, patience, self.heard)
+        self.capture = CameraCapture(feed, run)
         self._thread = threading.Thread(target=self._run)
 
     def __enter__(self) -> Capturing:

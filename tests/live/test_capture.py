@@ -46,7 +46,7 @@ from frametally.opening import open_frame_log, open_object_store
 from frametally.records import FrameAnnouncement, decode, encode
 from frametally.rules.times import DAY_MS
 from frametally_live.book import LiveBook
-from frametally_live.cameras.camera_form import add_camera
+from frametally_live.cameras.camera_form import add_camera, read_camera
 from frametally_videos.describing import picture_sequences
 from frametally_videos.describing.picture_sequences import LASTING_MS, PictureDoubts
 
@@ -514,7 +514,7 @@ def test_a_camera_whose_process_dies_while_it_is_stopped_has_all_its_frames_in_c
         subprocess.Popen(command, env=os.environ | environment) as worker,
     ):
         try:
-            feed, _ = add_camera(feeds, settings, source="gate-1", address=camera.address)
+            feed, _ = add_camera(feeds, read_camera(feeds, settings, source="gate-1", address=camera.address))
 
             def now() -> tuple[bool, int]:
                 found = feeds.feed(feed.id)

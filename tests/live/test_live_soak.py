@@ -27,7 +27,7 @@ from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
 from frametally_live.book import LiveBook
-from frametally_live.cameras.camera_form import add_camera
+from frametally_live.cameras.camera_form import add_camera, read_camera
 
 MINUTES = float(os.environ.get("SOAK_LIVE_MINUTES", "1"))
 SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
@@ -72,7 +72,9 @@ class Scene:
         self.feeds = stack.enter_context(closing(LiveBook(self.place.settings.catalogue_url)))
         for source, network in zip(SOURCES, self.networks, strict=True):
             address = f"rtsp://127.0.0.1:{network.port}/gate"
-            add_camera(self.feeds, self.place.settings, source=source, address=address)
+            add_camera(
+                self.feeds, read_camera(self.feeds, self.place.settings, source=source, address=address)
+            )
         for name in ("consumer", "producer", "web"):
             self.place.start(name)
 

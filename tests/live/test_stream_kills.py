@@ -23,6 +23,7 @@ from frametally.process import failpoints
 from frametally.process.reports import NoProgress
 from frametally_live.feed_records import Feed, FeedWanted
 from frametally_live.feeds.stream_form import start_stream
+from frametally_videos.jobs.announced_medium import MediumPorts
 from frametally_videos.jobs.frames_job import make_frames
 from frametally_videos.library.edits import remove_video
 
@@ -48,14 +49,8 @@ def batch(place: Place) -> None:
     settings = place.settings.model_copy(update={"sample_fps": "all"})
     log = open_frame_log(settings.log_url)
     with closing(log):
-        make_frames(
-            place.video,
-            settings=settings,
-            store=place.store,
-            log=log,
-            progress=NoProgress(),
-            should_stop=lambda: False,
-        )
+        ports = MediumPorts(settings, place.store, log)
+        make_frames(ports, place.video, NoProgress(), lambda: False)
 
 
 class LiveWorker:

@@ -219,14 +219,7 @@ def batch(
     with closing(Deployment(tmp_path_factory.mktemp("batch") / "house")) as quiet:
         quiet.take_in(clips, *NAMES)
         for video in quiet.videos.values():
-            make_frames(
-                video,
-                settings=quiet.settings,
-                store=quiet.store,
-                log=quiet.log,
-                progress=NoProgress(),
-                should_stop=lambda: False,
-            )
+            make_frames(quiet, video, NoProgress(), lambda: False)
         yield counted(quiet)
 
 

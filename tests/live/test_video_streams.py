@@ -36,7 +36,7 @@ from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings
 from frametally_live.feed_records import Feed, FeedTold
 from frametally_live.feeds import stream_frames
-from frametally_live.feeds.feed_messages import FeedWish, Teller, TellingPatience, Wishes
+from frametally_live.feeds.feed_messages import FeedRun, FeedWish, Teller, TellingPatience, Wishes
 from frametally_live.feeds.video_stream import REMOVED, VideoStream
 from frametally_producer.reading.video_file import TimedFrame, Video
 from frametally_producer.writing.frames import FrameWriter, NewFrame
@@ -131,27 +131,12 @@ class Place:
         clock = clock or Clock()
         wishes = ScriptedWishes(feed, script, clock)
         teller = Teller(feed.told, self.told.append, clock=clock)
-        return VideoStream(
-            feed,
-            settings=self.settings,
-            store=store or self.store,
-            log=log or self.log,
-            patience=TellingPatience(teller, lambda line: None, lambda: wishes.is_end_wanted),
-            wishes=wishes,
-            teller=teller,
-            clock=clock,
-            wall_clock=lambda: WALL_S + clock.now_s,
-        ).run()
+        patience = TellingPatience(teller, lambda line: None, lambda: wishes.is_end_wanted)
+        run = FeedRun(self.settings, store or self.store, log or self.log, patience, teller)
+        return VideoStream(feed, run, wishes, clock=clock, wall_clock=lambda: WALL_S + clock.now_s).run()
 
     def batch(self) -> None:
-        make_frames(
-            self.video,
-            settings=self.settings,
-            store=self.store,
-            log=self.log,
-            progress=NoProgress(),
-            should_stop=lambda: False,
-        )
+        make_frames(self, self.video, NoProgress(), lambda: False)
 
     def announced(self, topic: str | None = None) -> list[bytes]:
         """All messages of a topic, by event time."""
@@ -286,16 +271,8 @@ def test_frames_come_at_their_own_pace(place: Place, speed: float) -> None:
     teller = Teller(feed.told, place.told.append, clock=clock)
     patience = TellingPatience(teller, lambda line: None, lambda: False)
     log: Any = Timed()
-    VideoStream(
-        feed,
-        settings=place.settings,
-        store=place.store,
-        log=log,
-        patience=patience,
-        wishes=wishes,
-        teller=teller,
-        clock=clock,
-    ).run()
+    run = FeedRun(place.settings, place.store, log, patience, teller)
+    VideoStream(feed, run, wishes, clock=clock).run()
     assert came == pytest.approx([number / 5 / speed for number in range(15)])
 
 

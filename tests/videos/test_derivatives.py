@@ -25,6 +25,7 @@ from frametally.settings.loading import Settings, load_settings
 from frametally_producer.reading.video_file import Video, open_video
 from frametally_videos.derivatives import derivative_jobs
 from frametally_videos.derivatives.derivative_jobs import DerivativeMaker
+from frametally_videos.jobs.job_steps import JobCall
 from frametally_videos.library.video_looks import frame_picture
 from frametally_videos.media_records import Derivative, DerivativeKind, Enhancement
 from frametally_videos.upload_refusals import FieldRefused, Refused
@@ -67,14 +68,9 @@ class Shop:
             asked += 1
             return self.stop_after is not None and asked > self.stop_after
 
-        return DerivativeMaker(
-            record,
-            open_video=opened,
-            settings=load_settings("producer", data_dir=self.folder / "data", **self.overrides),
-            store=self.store,
-            progress=self.progress,
-            patience=Patience(lambda line: None, should_stop),
-        )
+        settings = load_settings("producer", data_dir=self.folder / "data", **self.overrides)
+        patience = Patience(lambda line: None, should_stop)
+        return DerivativeMaker(JobCall(record, "", settings, self.store, self.progress, patience), opened)
 
     def make(self, path: Path, asked: Enhancement | None = None, **facts: Any) -> tuple[Derivative, Path]:
         kind: DerivativeKind = "playable" if asked is None else "enhanced"

@@ -18,6 +18,7 @@ from frametally.records import decode
 from frametally.settings.loading import load_settings
 from frametally_producer.reading.video_file import Video, open_video
 from frametally_videos.derivatives.derivative_jobs import DerivativeMaker
+from frametally_videos.jobs.job_steps import JobCall
 from frametally_videos.media_records import Derivative
 
 pytestmark = pytest.mark.thorough
@@ -79,13 +80,9 @@ def _made(path: Path, folder: Path) -> tuple[Derivative, bytes]:
         with path.open("rb") as file, open_video(file, max_pixels=10**6) as video:
             yield video
 
-    maker = DerivativeMaker(
-        make_video(facts=make_facts(), size_bytes=path.stat().st_size),
-        open_video=opened,
-        settings=load_settings("producer", data_dir=folder / "data", min_free_disk_mb=0),
-        store=store,
-        progress=NoProgress(),
-        patience=Patience(lambda line: None, lambda: False),
-    )
-    artifact = maker.make("playable")
+    record = make_video(facts=make_facts(), size_bytes=path.stat().st_size)
+    settings = load_settings("producer", data_dir=folder / "data", min_free_disk_mb=0)
+    patience = Patience(lambda line: None, lambda: False)
+    call = JobCall(record, "", settings, store, NoProgress(), patience)
+    artifact = DerivativeMaker(call, opened).make("playable")
     return decode(store.get(artifact.key.replace(".mp4", ".json")), Derivative), store.get(artifact.key)

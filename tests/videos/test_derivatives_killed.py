@@ -57,17 +57,11 @@ def test_killed_anywhere_one_derivative_is_made_and_nothing_else_is_left(
 
 
 def _work(settings: Settings, store: FileStore, catalogue: VideoCatalogue) -> job_worker.WorkReport:
-    return job_worker.work(
-        settings=settings,
-        store=store,
-        catalogue=catalogue,
-        queue=open_task_queue("", catalogue),
-        queues=tuple(QUEUES),
-        workers=1,
-        until_done=True,
-        say=lambda line: None,
-        should_stop=lambda: False,
+    queue = open_task_queue("", catalogue)
+    worker = job_worker.JobWorker(
+        settings, store, catalogue, queue, tuple(QUEUES), lambda line: None, lambda: False
     )
+    return worker.work(1, until_done=True)
 
 
 def test_what_is_being_made_is_not_taken_for_left_behind(settings: Settings) -> None:

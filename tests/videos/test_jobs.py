@@ -61,17 +61,11 @@ class Shop:
         return video
 
     def work(self, should_stop: Callable[[], bool] = lambda: False) -> job_worker.WorkReport:
-        return job_worker.work(
-            settings=self.settings,
-            store=self.store,
-            catalogue=self.catalogue,
-            queue=open_task_queue("", self.catalogue),
-            queues=tuple(QUEUES),
-            workers=1,
-            until_done=True,
-            say=self.lines.append,
-            should_stop=should_stop,
+        queue, say = open_task_queue("", self.catalogue), self.lines.append
+        worker = job_worker.JobWorker(
+            self.settings, self.store, self.catalogue, queue, tuple(QUEUES), say, should_stop
         )
+        return worker.work(1, until_done=True)
 
     def made(self, video: VideoRecord, kind: ArtifactKind) -> Artifact:
         row = self.catalogue.video(video.id)

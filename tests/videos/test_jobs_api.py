@@ -27,7 +27,7 @@ from frametally.records import SealedRecord, encode
 from frametally_videos.catalogue.catalogue_rows import Artifact, ArtifactKind, JobKind
 from frametally_videos.jobs import job_requests as asked_jobs
 from frametally_videos.media_records import Enhancement
-from frametally_videos.playback import frame_routes
+from frametally_videos.playback import routes as playback_routes
 
 UNPLAYED = make_facts(plays_in_browsers=False, why_not="It is HEVC.", codec="hevc")
 
@@ -469,7 +469,7 @@ def test_a_frame_comes_as_it_is_and_as_it_would_be(
 def test_a_frame_that_would_be_one_too_many_is_asked_for_again_later(
     ask: Client, video: Footage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(frame_routes, "_MOST_AT_ONCE", 0)
+    monkeypatch.setattr(playback_routes, "_MOST_AT_ONCE", 0)
     refused = ask("GET", f"{video.at}/frame?position_s=0")
     assert (refused.status, refused.headers["retry-after"]) == (429, "1")
     assert refused.json["remedy"] == "Try again in a second, as Retry-After says."

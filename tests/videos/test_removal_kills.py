@@ -24,7 +24,7 @@ from frametally.records import encode
 from frametally.settings.environment import environment_of
 from frametally.settings.loading import Settings, load_settings
 from frametally_videos.jobs.job_steps import JobOrder
-from frametally_videos.jobs.job_worker import work
+from frametally_videos.jobs.job_worker import JobWorker
 from frametally_videos.opening import open_task_queue, open_video_catalogue
 from frametally_videos.queues.task_queue import QUEUES
 from frametally_videos.records import VideoRecord
@@ -68,18 +68,11 @@ class Place:
 
     def finish(self) -> None:
         said: list[str] = []
-        report = work(
-            settings=self.settings,
-            store=self.store,
-            catalogue=self.catalogue,
-            queue=open_task_queue("", self.catalogue),
-            queues=tuple(QUEUES),
-            workers=1,
-            until_done=True,
-            say=said.append,
-            should_stop=lambda: False,
+        queue = open_task_queue("", self.catalogue)
+        worker = JobWorker(
+            self.settings, self.store, self.catalogue, queue, tuple(QUEUES), said.append, lambda: False
         )
-        assert report.failed == []
+        assert worker.work(1, until_done=True).failed == []
 
     def ask_to_remove(self) -> None:
         gone = msgspec.structs.replace(self.video, state="deleting")

@@ -24,7 +24,7 @@ from frametally_videos.jobs.job_bells import give_up_dead, tell_due, telling, wo
 from frametally_videos.opening import open_task_queue, open_video_catalogue
 from frametally_videos.queues import amqp_queue
 from frametally_videos.queues.amqp_broker import DEAD_LETTERS, EXCHANGE, QUEUES_THERE
-from frametally_videos.queues.task_queue import QUEUES, JobConsumer, QueueName, TaskQueue
+from frametally_videos.queues.task_queue import QUEUES, BookQueue, JobConsumer, QueueName
 from frametally_videos.settings import VideoSettings
 
 ALL: tuple[QueueName, ...] = tuple(QUEUES)
@@ -55,7 +55,7 @@ class Place:
     def open_catalogue(self) -> VideoCatalogue:
         return self._stack.enter_context(closing(open_video_catalogue(self.settings.catalogue_url)))
 
-    def open_queue(self, catalogue: VideoCatalogue) -> TaskQueue:
+    def open_queue(self, catalogue: VideoCatalogue) -> BookQueue:
         settings = self.settings
         return self._stack.enter_context(
             closing(

@@ -52,6 +52,7 @@ from frametally.opening import open_object_store
 from frametally.ports.object_store import PIECE_BYTES, NoRoom, ResumableWrite
 from frametally.records import encode
 from frametally_videos.records import VideoFacts
+from frametally_videos.upload_routes import request_body, upload_limits
 from frametally_videos.uploads.acceptance import read_video
 from frametally_videos.uploads.receiving import find_upload
 
@@ -430,9 +431,11 @@ def test_what_the_store_says_of_bytes_is_told_and_the_upload_goes_on(
 
 
 def test_of_one_client_and_in_all_only_so_many_come_at_once(
-    fake: Place, serving: Callable[[Flask], str]
+    fake: Place, serving: Callable[[Flask], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url = serving(fake.app(uploads_per_client=2, uploads_in_all=3))
+    monkeypatch.setattr(upload_limits, "UPLOADS_PER_CLIENT", 2)
+    monkeypatch.setattr(upload_limits, "UPLOADS_IN_ALL", 3)
+    url = serving(fake.app())
     paths = [begin(url, 10, client_id=CLIENT) for _ in range(2)]
     refused = create(url, 10, filename="a.mp4", client_id=CLIENT)
     assert_problem(refused, 429, "2 uploads of yours")
@@ -445,9 +448,10 @@ def test_of_one_client_and_in_all_only_so_many_come_at_once(
 
 
 def test_a_request_that_stands_still_is_ended_and_its_bytes_stay(
-    fake: Place, serving: Callable[[Flask], str]
+    fake: Place, serving: Callable[[Flask], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url = serving(fake.app(upload_idle_s=0.3))
+    monkeypatch.setattr(request_body, "IDLE_S", 0.3)
+    url = serving(fake.app())
     path = begin(url, len(DATA))
     with socket.create_connection(("127.0.0.1", urlsplit(url).port or 0)) as client:
         named = "".join(f"{name}: {value}\r\n" for name, value in BYTES.items())

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple, TypeVar, get_args
+from typing import Literal, NamedTuple, TypeVar, get_args
 
 import msgspec
 from flask import Response
 from werkzeug.datastructures import MultiDict
 
 from frametally import keys
-from frametally.ports.object_store import ObjectMissing
+from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.records import SealedRecord, decode_at
 from frametally.settings.loading import Settings
 from frametally_videos import job_answers
 from frametally_videos.catalogue.catalogue_rows import Job, JobKind, JobQuestion, JobState, VideoRow
+from frametally_videos.catalogue.video_catalogue import VideoCatalogue
 from frametally_videos.jobs.job_requests import (
     ASKED_KINDS,
     JobRefused,
@@ -26,9 +27,8 @@ from frametally_videos.jobs.job_results import tell_made
 from frametally_videos.library.enhancements import read_enhancement
 from frametally_videos.library_answers import derivative_of, job_of_video, playable_of
 from frametally_videos.media_records import VideoMetadata, VideoQuality
-from frametally_videos.routes import FILE, VIDEO, check_uploads, field_problem, no_video
+from frametally_videos.routes import FILE, VIDEO, check_uploads, field_problem, row_of
 from frametally_videos.upload_refusals import FieldRefused
-from frametally_videos.video_ports import VideoPorts
 from frametally_web.access.visitors import remedy_for
 from frametally_web.requests.body import Sent
 from frametally_web.requests.endpoints import Routes, answer_with
@@ -45,6 +45,7 @@ from frametally_web.requests.parameters import (
 )
 from frametally_web.requests.problems import Problem, bad_parameter
 
+Status = Literal["pending", "processing", "completed", "failed"]
 JOBS = Routes("Videos")
 RecordT = TypeVar("RecordT", bound=SealedRecord)
 
@@ -57,7 +58,7 @@ _SAID_BY_STATE: dict[JobState, str] = {
     "failed": "It has failed.",
     "cancelled": "It was cancelled.",
 }
-_STATUSES: dict[JobState, str] = {
+_STATUSES: dict[JobState, Status] = {
     "queued": "pending",
     "running": "processing",
     "done": "completed",
@@ -99,11 +100,13 @@ _CURSOR = page_cursor(_JobCursor)
 class JobRoutes:
     """The handlers."""
 
-    def __init__(self, *, settings: Settings, ports: VideoPorts, uploads_remedy: str | None) -> None:
-        """Make the handlers of one application; `uploads_remedy` : None if videos may be changed."""
+    def __init__(
+        self, settings: Settings, store: ObjectStore, catalogue: VideoCatalogue, uploads_remedy: str | None
+    ) -> None:
+        """Make the handlers of one application; `uploads_remedy`: None if videos may be changed."""
         self._settings = settings
-        self._store = ports.store
-        self._catalogue = ports.catalogue
+        self._store = store
+        self._catalogue = catalogue
         self._uploads_remedy = uploads_remedy
 
     @JOBS.route(
@@ -118,7 +121,7 @@ class JobRoutes:
     def ask_video_job(self, args: Args) -> job_answers.JobOfVideo:
         """Have something done to a video, unless it was done or is under way."""
         check_uploads(self._uploads_remedy)
-        row = self._row(VIDEO.read(args))
+        row = row_of(self._catalogue, VIDEO.read(args))
         form = _WANTED.read()
         kind = read_choice(MultiDict({"kind": form.kind}), "kind", ASKED_KINDS)
         if kind != "enhance" and form.options:
@@ -228,7 +231,7 @@ class JobRoutes:
     )
     def video_metadata(self, args: Args) -> VideoMetadata:
         """Answer with all that a video's bytes tell."""
-        return self._metadata(self._row(VIDEO.read(args)))
+        return self._metadata(row_of(self._catalogue, VIDEO.read(args)))
 
     @JOBS.route(
         "GET videos/{video_id}/quality",
@@ -238,13 +241,13 @@ class JobRoutes:
     )
     def video_quality(self, args: Args) -> VideoQuality:
         """Answer with what a video was checked for."""
-        row = self._row(VIDEO.read(args))
+        row = row_of(self._catalogue, VIDEO.read(args))
         return self._read_record(keys.quality_of_video_key(row.record.id), VideoQuality, row, "checks")
 
     @JOBS.route("GET videos/{video_id}/derivatives", "List the versions of a video.", VIDEO, statuses=(404,))
     def video_derivatives(self, args: Args) -> job_answers.VideoDerivatives:
         """List the versions made from a video."""
-        row = self._row(VIDEO.read(args))
+        row = row_of(self._catalogue, VIDEO.read(args))
         return job_answers.VideoDerivatives(
             derivatives=[derivative_of(derivative) for derivative in find_derivatives(self._store, row)]
         )
@@ -261,7 +264,7 @@ class JobRoutes:
     def delete_derivative(self, args: Args) -> Response:
         """Remove a version of a video by its recipe."""
         check_uploads(self._uploads_remedy)
-        row, recipe = self._row(VIDEO.read(args)), _NAMED_RECIPE.read(args)
+        row, recipe = row_of(self._catalogue, VIDEO.read(args)), _NAMED_RECIPE.read(args)
         if not _RECIPE.fullmatch(recipe):
             raise Problem(
                 404,
@@ -281,7 +284,7 @@ class JobRoutes:
     )
     def enhancement_status(self, args: Args) -> job_answers.ProcessingStatus:
         """Tell how far a video is that is made better, or playable."""
-        row = self._row(FILE.read(args))
+        row = row_of(self._catalogue, FILE.read(args))
         jobs = self._catalogue.jobs(row.record.id)
         job = _newest(jobs, "enhance") or _newest(jobs, "playable")
         is_enhanced = row.artifact("enhanced") is not None
@@ -301,7 +304,7 @@ class JobRoutes:
     )
     def extraction_status(self, args: Args) -> job_answers.ProcessingStatus:
         """Answer with the progress of a video's metadata."""
-        row = self._row(FILE.read(args))
+        row = row_of(self._catalogue, FILE.read(args))
         job = _newest(self._catalogue.jobs(row.record.id), "metadata")
         is_there = row.artifact("metadata") is not None
         return _status(row, job, f"/metadata/{row.record.id}.json", is_there=is_there)
@@ -315,7 +318,7 @@ class JobRoutes:
     )
     def metadata_of_file(self, args: Args) -> job_answers.MetadataOfFile:
         """Answer with all that a video's bytes tell, and its id by the name that an upload gave it."""
-        row = self._row(FILE.read(args))
+        row = row_of(self._catalogue, FILE.read(args))
         return job_answers.MetadataOfFile(
             **msgspec.structs.asdict(self._metadata(row)),
             file_id=row.record.id,
@@ -345,12 +348,6 @@ class JobRoutes:
             raise Problem(404, "This job does not exist.", remedy="/api/v1/jobs lists all jobs.")
         return job
 
-    def _row(self, video_id: str) -> VideoRow:
-        row = self._catalogue.video(video_id)
-        if row is None:
-            raise no_video()
-        return row
-
     def _answers(self, jobs: list[Job]) -> list[job_answers.JobOfVideo]:
         rows = {video_id: self._catalogue.video(video_id) for video_id in {job.video_id for job in jobs}}
         names = {video_id: row.record.name if row else "" for video_id, row in rows.items()}
@@ -369,19 +366,14 @@ def _status(
     row: VideoRow, job: Job | None, result_url: str, *, is_there: bool
 ) -> job_answers.ProcessingStatus:
     """Return the progress of a result: its job's state; without a job, whether it exists."""
-    status = "completed" if is_there else "pending"
-    if job is not None:
-        status = _STATUSES[job.state]
-    return msgspec.convert(
-        {
-            "file_id": row.record.id,
-            "status": status,
-            "progress": 1.0 if status == "completed" else job and job.progress,
-            "error": job and job.reason,
-            "attempts": job.attempts if job else 0,
-            "result_url": result_url if status == "completed" and is_there else None,
-            "enhanced": None,
-            "message": None,
-        },
-        job_answers.ProcessingStatus,
+    status = _STATUSES[job.state if job else "done" if is_there else "queued"]
+    return job_answers.ProcessingStatus(
+        file_id=row.record.id,
+        status=status,
+        progress=1.0 if status == "completed" else job and job.progress,
+        error=job and job.reason,
+        attempts=job.attempts if job else 0,
+        result_url=result_url if status == "completed" and is_there else None,
+        enhanced=None,
+        message=None,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 from frametally.opening import adapter
 from frametally.settings.access import ServerAccess
 from frametally.settings.loading import Settings
-from frametally_videos.queues.task_queue import TaskQueue
+from frametally_videos.queues.task_queue import BookQueue
 from frametally_videos.settings import VideoSettings
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def open_video_catalogue(url: str, access: ServerAccess | None = None) -> VideoC
     return catalogue
 
 
-def open_task_queue(url: str, book: VideoCatalogue, access: ServerAccess | None = None) -> TaskQueue:
+def open_task_queue(url: str, book: VideoCatalogue, access: ServerAccess | None = None) -> BookQueue:
     """Open the queue that `url` names: `amqp://host[:port][/virtual host]`, `amqps://`; empty: the book.
 
     Of a broker nothing is asked before the first call.
@@ -49,7 +49,7 @@ def open_task_queue(url: str, book: VideoCatalogue, access: ServerAccess | None 
             Misconfigured: An unknown kind of URL, or an incomplete one.
     """
     url = url or book.url
-    queue: TaskQueue = adapter("task_queue", url, _QUEUE)(url, book=book, access=access)
+    queue: BookQueue = adapter("task_queue", url, _QUEUE)(url, book=book, access=access)
     return queue
 
 
@@ -58,7 +58,7 @@ def catalogue_of(settings: Settings) -> AbstractContextManager[VideoCatalogue]:
     return closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access))
 
 
-def queue_of(settings: Settings, book: VideoCatalogue) -> TaskQueue:
+def queue_of(settings: Settings, book: VideoCatalogue) -> BookQueue:
     """Open the queue that the settings name."""
     of_videos = settings.part(VideoSettings)
     return open_task_queue(of_videos.queue_url, book, of_videos.queue_access)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import cast, get_args
 
@@ -10,9 +11,11 @@ from flask import request
 
 from frametally import keys
 from frametally.errors import Poison
+from frametally.ports.object_store import ObjectStore
 from frametally.settings.loading import Settings
 from frametally_videos import answers
 from frametally_videos.catalogue.catalogue_rows import VideoOrder, VideoQuestion, VideoRow, VideoState
+from frametally_videos.catalogue.video_catalogue import VideoCatalogue
 from frametally_videos.library.edits import (
     ChangedSince,
     Changes,
@@ -23,7 +26,6 @@ from frametally_videos.library.edits import (
 )
 from frametally_videos.library_answers import job_of, video_of
 from frametally_videos.upload_refusals import FieldRefused
-from frametally_videos.video_ports import VideoPorts
 from frametally_web.access.visitors import remedy_for
 from frametally_web.requests.body import Sent
 from frametally_web.requests.endpoints import Routes, answer_with
@@ -74,14 +76,26 @@ def no_video() -> Problem:
 
 
 def id_of(video_id: str) -> str:
-    """Return the id of a video that an address names.
-
-    Raises:
-            Problem: 404, it does not exist.
-    """
+    """Return the id of a video that an address names. Raises `Problem`: 404."""
     if not keys.is_video_id(video_id):
         raise no_video()
     return video_id
+
+
+def row_of(catalogue: VideoCatalogue, video_id: str) -> VideoRow:
+    """Return a video of the catalogue. Raises `Problem`: 404."""
+    row = catalogue.video(video_id)
+    if row is None:
+        raise no_video()
+    return row
+
+
+async def find_video(catalogue: VideoCatalogue, video_id: str) -> VideoRow:
+    """Return a video that can be shown. Raises `Problem`: 404, also if it is being removed."""
+    row = await asyncio.to_thread(row_of, catalogue, id_of(video_id))
+    if row.record.state == "deleting":
+        raise Problem(404, "The video is being removed.", remedy="Upload it again if you still need it.")
+    return row
 
 
 VIDEO = Parameter(
@@ -99,12 +113,15 @@ FILE = VIDEO.but(name="file_id", description="`file_id` of the video.")
 class VideoRoutes:
     """The handlers."""
 
-    def __init__(self, *, settings: Settings, ports: VideoPorts, uploads_remedy: str | None) -> None:
-        """Make the handlers of one application; `uploads_remedy` : None if videos may be changed."""
+    def __init__(
+        self, settings: Settings, store: ObjectStore, catalogue: VideoCatalogue, uploads_remedy: str | None
+    ) -> None:
+        """Make the handlers of one application; `uploads_remedy`: None if videos may be changed."""
         self._settings = settings
-        self._ports = ports
+        self._store = store
+        self._catalogue = catalogue
         self._uploads_remedy = uploads_remedy
-        self._sources = SourceNames(ports.store, ports.catalogue)
+        self._sources = SourceNames(store, catalogue)
 
     @LIBRARY.route(
         "GET videos",
@@ -129,7 +146,7 @@ class VideoRoutes:
             cursor=CURSOR.read(args) or "",
         )
         try:
-            page = self._ports.catalogue.videos(question)
+            page = self._catalogue.videos(question)
         except Poison as error:
             raise bad_parameter(
                 "cursor",
@@ -141,7 +158,7 @@ class VideoRoutes:
             videos=[video_of(row, self._settings.timezone) for row in page.rows],
             next=page.next or None,
             total=page.total,
-            states={str(state): number for state, number in self._ports.catalogue.states().items()},
+            states={str(state): number for state, number in self._catalogue.states().items()},
             uploads_allowed=remedy is None,
             remedy=remedy,
         )
@@ -167,8 +184,8 @@ class VideoRoutes:
         made_of = _revision_in(request.headers.get(_REVISION.name))
         try:
             edit_video(
-                self._ports.store,
-                self._ports.catalogue,
+                self._store,
+                self._catalogue,
                 self._settings,
                 video_id,
                 _read_changes(),
@@ -200,7 +217,7 @@ class VideoRoutes:
         check_uploads(self._uploads_remedy)
         video_id = VIDEO.read(args)
         try:
-            is_new = remove_video(self._ports.store, self._ports.catalogue, video_id)
+            is_new = remove_video(self._store, self._catalogue, video_id)
         except VideoGone as error:
             raise no_video() from error
         answer_with(202 if is_new else 204)
@@ -217,7 +234,7 @@ class VideoRoutes:
     def retry_video(self, args: Args) -> answers.LibraryVideo:
         """Queue the failed jobs of a video again."""
         check_uploads(self._uploads_remedy)
-        catalogue, row = self._ports.catalogue, self._row(VIDEO.read(args))
+        catalogue, row = self._catalogue, row_of(self._catalogue, VIDEO.read(args))
         jobs = catalogue.retry(row.record.id)
         if not jobs and row.state == "failed":  # all was done, and what it made is gone
             catalogue.queue(row.record.id, "frames")
@@ -229,18 +246,12 @@ class VideoRoutes:
     @LIBRARY.route("GET videos/{video_id}/jobs", "List the jobs of a video.", VIDEO, statuses=(404,))
     def video_jobs(self, args: Args) -> answers.VideoJobs:
         """List the jobs of a video."""
-        row = self._row(VIDEO.read(args))
-        return answers.VideoJobs(jobs=[job_of(job) for job in self._ports.catalogue.jobs(row.record.id)])
-
-    def _row(self, video_id: str) -> VideoRow:
-        row = self._ports.catalogue.video(video_id)
-        if row is None:
-            raise no_video()
-        return row
+        row = row_of(self._catalogue, VIDEO.read(args))
+        return answers.VideoJobs(jobs=[job_of(job) for job in self._catalogue.jobs(row.record.id)])
 
     def _answer(self, video_id: str) -> answers.LibraryVideo:
-        row = self._row(video_id)
-        return video_of(row, self._settings.timezone, self._ports.catalogue.jobs(video_id))
+        row = row_of(self._catalogue, video_id)
+        return video_of(row, self._settings.timezone, self._catalogue.jobs(video_id))
 
 
 def check_uploads(remedy: str | None) -> None:

@@ -15,11 +15,6 @@ class VideoSettings(PluginSettings):
     """The part of `Settings` about videos."""
 
     upload_max_gb: float = Field(20.0, gt=0, le=5000, description="Largest size of an upload in gigabytes.")
-    upload_idle_s: float = Field(
-        60.0, gt=0, le=HOUR_S, description="Seconds without a byte after which an upload's request is closed."
-    )
-    uploads_per_client: int = Field(4, ge=1, le=1000, description="Uploads of one client at once.")
-    uploads_in_all: int = Field(32, ge=1, le=10_000, description="Uploads at once.")
     video_max_h: float = Field(24.0, gt=0, le=8760, description="Hours that an uploaded video may last.")
     video_workers: int = Field(
         1,

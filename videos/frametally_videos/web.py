@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from frametally_videos.job_routes import JOBS, JobRoutes
 from frametally_videos.library.video_looks import inspect
-from frametally_videos.playback.frame_routes import FRAMES, FrameRoutes
-from frametally_videos.playback.routes import PICTURES, PLAYBACK, PlaybackRoutes
+from frametally_videos.playback.routes import PLAYBACK, PlaybackRoutes
 from frametally_videos.playback.video_detections import DETECTED, DetectionRoutes
 from frametally_videos.routes import LIBRARY, VideoRoutes
 from frametally_videos.sockets.client_sockets import ClientSockets
@@ -13,40 +12,31 @@ from frametally_videos.upload_routes.form_uploads import FORMS, FormRoutes
 from frametally_videos.upload_routes.tus import UPLOADS, TusRoutes
 from frametally_videos.upload_routes.upload_place import UploadPlace
 from frametally_videos.uploads.receiving import UploadPorts
-from frametally_videos.video_ports import video_ports
 from frametally_web.plugging import WebContext, WebPart
 
 ENDPOINTS = tuple(
-    endpoint
-    for group in (LIBRARY, JOBS, FORMS, UPLOADS, PLAYBACK, FRAMES, PICTURES, DETECTED)
-    for endpoint in group.endpoints
+    endpoint for group in (LIBRARY, JOBS, FORMS, UPLOADS, PLAYBACK, DETECTED) for endpoint in group.endpoints
 )
 
 
 def web_part(context: WebContext) -> WebPart:
     """Return the routes and the sockets of one application."""
-    settings, ports, remedy = context.settings, video_ports(context), context.remedy
-    catalogue = ports.catalogue
-    uploads = UploadPlace(UploadPorts(settings, ports.store, catalogue, context.parts.get("look", inspect)))
-    playback = PlaybackRoutes(ports.store, catalogue)
+    settings, store, remedy = context.settings, context.ports.store, context.remedy
+    catalogue = context.parts["catalogue"]
+    uploads = UploadPlace(UploadPorts(settings, store, catalogue, context.parts.get("look", inspect)))
     context.books.add_version("videos", lambda: catalogue.version())
     return WebPart(
         routes=[
-            *LIBRARY.bind(VideoRoutes(settings=settings, ports=ports, uploads_remedy=remedy)),
-            *JOBS.bind(JobRoutes(settings=settings, ports=ports, uploads_remedy=remedy)),
-            *PLAYBACK.bind(playback),
-            *PICTURES.bind(playback),
-            *FRAMES.bind(FrameRoutes(settings, catalogue)),
-            *DETECTED.bind(DetectionRoutes(ports, settings, context.books)),
+            *LIBRARY.bind(VideoRoutes(settings, store, catalogue, remedy)),
+            *JOBS.bind(JobRoutes(settings, store, catalogue, remedy)),
+            *PLAYBACK.bind(PlaybackRoutes(settings, store, catalogue)),
+            *DETECTED.bind(DetectionRoutes(context.ports, catalogue, settings, context.books)),
             *UPLOADS.bind(TusRoutes(uploads)),
             *FORMS.bind(FormRoutes(uploads)),
         ],
         sockets={
             "": ClientSockets(
-                catalogue,
-                context.listener("/ws/{client_id}"),
-                most=settings.web_max_sockets,
-                ping_every_s=settings.web_ping_s,
+                catalogue, context.listener("/ws/{client_id}"), settings.web_max_sockets, settings.web_ping_s
             )
         },
         start=uploads.start if remedy is None else lambda: None,

@@ -20,7 +20,7 @@ def tabled(
     Raises:
         Poison: One of these is damaged.
     """
-    call = JobCall(envelope, "", settings, store, progress, patience, lambda: patience.stopping)
+    call = JobCall(envelope, "", settings, store, progress, patience)
     patience.until_done("the gold tables", lambda: plugin_jobs()["gold"].do(call))
     return envelope.id
 

@@ -50,23 +50,12 @@ TryFeed = Callable[[Feed], CameraTrial | None]
 
 
 def add_camera(
-    book: LiveBook,
-    settings: Settings,
-    *,
-    source: str,
-    address: str,
-    transport: Literal["tcp", "udp"] = "tcp",
-    devices: bool = False,
-    try_feed: TryFeed = lambda _: None,
+    book: LiveBook, feed: Feed, try_feed: TryFeed = lambda _: None
 ) -> tuple[Feed, CameraTrial | None]:
-    """Add a camera, to be run from now on; return it, and the result of its trial.
+    """Add what `read_camera` returned, to be run from now on; return it, and the result of its trial.
 
-    `try_feed`: tries the camera before it is added; the camera is added whatever the result. The other
-    parameters are those of `read_camera`.
-
-    Raises: as `read_camera`.
+    The camera is added whatever its trial results in. Raises `SourceTaken`, `Retryable`.
     """
-    feed = read_camera(book, settings, source=source, address=address, transport=transport, devices=devices)
     trial = try_feed(feed)
     stored_feed = book.put_camera(feed)
     if stored_feed is None:

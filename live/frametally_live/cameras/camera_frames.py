@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -49,14 +49,11 @@ class CameraReader:
         pieces_damaged: Pieces that could not be decoded so far.
     """
 
-    def __init__(
-        self, camera: OpenCamera, clock: CaptureClock, *, now_s: Callable[[], float] = time.time
-    ) -> None:
-        """Read nothing yet; `now_s` gives seconds since 1970."""
+    def __init__(self, camera: OpenCamera, clock: CaptureClock) -> None:
+        """Read nothing yet."""
         self.pieces_damaged = 0
         self._camera = camera
         self._clock = clock
-        self._now_s = now_s
         stream = camera.stream
         self._tick_s = (stream.time_base or _TIME_BASE) if camera.has_times else _TIME_BASE
         rate = (stream.average_rate or stream.guessed_rate) if camera.has_times else None
@@ -91,7 +88,7 @@ class CameraReader:
         is_known = not self._camera.has_times
         try:
             for packet in self._camera.packets():
-                arrived = _Arrived(packet, int(self._now_s() * 1000))
+                arrived = _Arrived(packet, int(time.time() * 1000))
                 self.pieces_damaged += packet.is_corrupt
                 is_known = self._hear_clock(packet) or is_known
                 early.append(arrived)
@@ -101,7 +98,7 @@ class CameraReader:
                     early = []
         except FrametallyError:
             yield from early
-            yield _Arrived(None, int(self._now_s() * 1000))
+            yield _Arrived(None, int(time.time() * 1000))
             raise
 
     def _hear_clock(self, packet: av.Packet[av.VideoStream]) -> bool:
@@ -174,7 +171,7 @@ class CameraSight(NamedTuple):
         return f"{self.width_px} x {self.height_px} pixels, {self.code}{rate}"
 
 
-def try_camera(camera: CameraToOpen, *, clock: Callable[[], float] = time.monotonic) -> CameraSight:
+def try_camera(camera: CameraToOpen) -> CameraSight:
     """Read a camera for about two seconds; give up after `TRIAL_S`.
 
     Raises:
@@ -182,20 +179,20 @@ def try_camera(camera: CameraToOpen, *, clock: Callable[[], float] = time.monoto
         CameraAway: It showed nothing.
         Misconfigured: A setting of cameras cannot be read.
     """
-    end_s = clock() + TRIAL_S
+    end_s = time.monotonic() + TRIAL_S
     first: CameraFrame | None = None
     newest: CameraFrame | None = None
     steps, code = 0, ""
     try:
-        with open_camera(camera, lambda: clock() > end_s) as source:
+        with open_camera(camera, lambda: time.monotonic() > end_s) as source:
             name = source.stream.codec_context.codec.canonical_name
             code = _NAMES.get(name, name)
             for frame in CameraReader(source, CaptureClock()).frames():
                 first, newest, steps = first or frame, frame, steps + (first is not None)
-                if frame.position_s - first.position_s >= _SPAN_S or clock() > end_s:
+                if frame.position_s - first.position_s >= _SPAN_S or time.monotonic() > end_s:
                     break
     except CameraAway:
-        if newest is None and clock() <= end_s:
+        if newest is None and time.monotonic() <= end_s:
             raise
     if first is None or newest is None:
         raise CameraAway(f"showed no picture within {TRIAL_S:g} s")

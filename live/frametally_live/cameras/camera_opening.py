@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -110,34 +111,26 @@ class _Deadline:
                 return
 
 
+@dataclass
 class OpenCamera:
-    """A camera that is being read.
+    """A camera that is being read."""
 
-    Attributes:
-        has_times: Whether its frames have times of their own; else their arrival is all that is known.
-    """
+    container: av.container.InputContainer
+    stream: av.VideoStream
+    _: KW_ONLY
+    move_deadline: Callable[[], None]
+    count_lost: Callable[[], int]
+    failure: Callable[[], Exception | None]
 
-    def __init__(
-        self,
-        container: av.container.InputContainer,
-        stream: av.VideoStream,
-        *,
-        move_deadline: Callable[[], None],
-        packets_lost: Callable[[], int],
-        failure: Callable[[], Exception | None],
-    ) -> None:
-        """Read no packet yet."""
-        self.stream = stream
-        self.has_times = container.format.name != "mpjpeg"
-        self._container = container
-        self._move_deadline = move_deadline
-        self._packets_lost = packets_lost
-        self._failure = failure
+    @property
+    def has_times(self) -> bool:
+        """Whether its frames have times of their own; else their arrival is all that is known."""
+        return self.container.format.name != "mpjpeg"
 
     @property
     def packets_lost(self) -> int:
         """Packets lost by the network so far, if known."""
-        return self._packets_lost()
+        return self.count_lost()
 
     def packets(self) -> Iterator[av.Packet[av.VideoStream]]:
         """Yield packets as they come.
@@ -146,13 +139,13 @@ class OpenCamera:
             CameraAway: It sends no more, or leads to where no camera may be.
         """
         try:
-            for packet in self._container.demux(self.stream):
+            for packet in self.container.demux(self.stream):
                 if packet.size:
-                    self._move_deadline()
+                    self.move_deadline()
                     yield packet
         except (av.FFmpegError, OSError) as error:
-            raise self._failure() or CameraAway(f"closed the connection ({reason_of(error)})") from error
-        raise self._failure() or CameraAway("ended its stream")
+            raise self.failure() or CameraAway(f"closed the connection ({reason_of(error)})") from error
+        raise self.failure() or CameraAway("ended its stream")
 
 
 @contextmanager
@@ -304,7 +297,7 @@ def _open_camera(
         container,
         stream,
         move_deadline=lambda: deadline.move(silent_s),
-        packets_lost=packets_lost,
+        count_lost=packets_lost,
         failure=failure,
     )
 

@@ -8,6 +8,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
 
 import msgspec
@@ -30,6 +31,7 @@ _LOOK_S = 0.02
 _CHANGED = "was deleted or corrected during capture"
 
 
+@dataclass
 class Sender:
     """Sends what is spooled, in order, in a thread of its own; what is away is waited for.
 
@@ -37,38 +39,28 @@ class Sender:
     once that has it: so none is announced and in no book.
 
     Attributes:
+        patience: Waits; while it is stopping, spooled frames are still sent if all servers respond.
+        on_sent: Called for each announced frame, with whether it was announced for the first time.
         failure: Why it stopped; None: it did not.
         changed: Losses of minutes that were deleted or corrected during capture, one list each: frames
             captured now need another session.
         back: Event times of the first frame of each connection, which ends the outages before it.
     """
 
-    def __init__(
-        self,
-        spool: Spool,
-        *,
-        source: str,
-        settings: Settings,
-        store: ObjectStore,
-        log: FrameLog,
-        patience: Patience,
-        on_sent: Callable[[FrameAnnouncement, bool], None],
-    ) -> None:
-        """Send nothing yet.
+    spool: Spool
+    _: KW_ONLY
+    source: str
+    settings: Settings
+    store: ObjectStore
+    log: FrameLog
+    patience: Patience
+    on_sent: Callable[[FrameAnnouncement, bool], None]
 
-        `patience`: waits; while it is stopping, spooled frames are still sent if all servers respond.
-        `on_sent`: called for each announced frame, with whether it was announced for the first time.
-        """
+    def __post_init__(self) -> None:
+        """Send nothing yet."""
         self.failure: FrametallyError | None = None
         self.changed: queue.SimpleQueue[list[NamedLoss]] = queue.SimpleQueue()
         self.back: queue.SimpleQueue[int] = queue.SimpleQueue()
-        self._spool = spool
-        self._source = source
-        self._settings = settings
-        self._store = store
-        self._log = log
-        self._patience = patience
-        self._on_sent = on_sent
         self._keepers: dict[str, ManifestKeeper] = {}
         self._unclosed: set[str] = set()
         self._ends_ms: list[int] = []  # of the source's minutes that others have stored
@@ -89,14 +81,14 @@ class Sender:
 
     def _run(self) -> None:
         try:
-            topic, partitions = self._settings.live_topic, self._settings.log_partitions
-            self._patience.until_done("the log", lambda: self._log.create_topic(topic, partitions))
+            topic, partitions = self.settings.live_topic, self.settings.log_partitions
+            self.patience.until_done("the log", lambda: self.log.create_topic(topic, partitions))
             self._complete_those_of_others()
             with FrameWriter(
-                settings=self._settings,
-                store=self._store,
-                log=self._log,
-                patience=self._patience,
+                settings=self.settings,
+                store=self.store,
+                log=self.log,
+                patience=self.patience,
                 topic=topic,
                 on_announced=self._note,
             ) as writer:
@@ -109,13 +101,11 @@ class Sender:
 
     def _complete_those_of_others(self) -> None:
         """Complete minutes of this camera that other sessions left open, and close outages they left open."""
-        own_minutes = {minute.sha256 for minute in self._spool.minutes()}
-        reader = ManifestReader(self._store, self._settings.data_dir)
-        manifests, _ = self._patience.until_done("the object store", reader.read)
+        own_minutes = {minute.sha256 for minute in self.spool.minutes()}
+        reader = ManifestReader(self.store, self.settings.data_dir)
+        manifests, _ = self.patience.until_done("the object store", reader.read)
         minutes = [
-            manifest
-            for manifest in manifests
-            if manifest.live is not None and manifest.source == self._source
+            manifest for manifest in manifests if manifest.live is not None and manifest.source == self.source
         ]
         self._ends_ms = sorted(
             minute.last_captured_at_ms for minute in minutes if minute.last_captured_at_ms is not None
@@ -132,29 +122,27 @@ class Sender:
         """Close open outages of minutes that are in the store alone, by where footage begins after them."""
         for sha256 in sorted(self._unclosed):
             change = partial(
-                change_manifest, self._store, sha256, lambda manifest: closed_outages(manifest, starts_ms)
+                change_manifest, self.store, sha256, lambda manifest: closed_outages(manifest, starts_ms)
             )
             with suppress(Poison):  # what is damaged there stays as it is
-                manifest = self._patience.until_done("the object store", change)
+                manifest = self.patience.until_done("the object store", change)
                 if manifest is not None and not _is_away(manifest):
                     self._unclosed.discard(sha256)
 
     def _complete_there(self, sha256: str) -> None:
         """Complete a minute without a session from the store's own record, if it has one. Raises `Poison`."""
-        self._patience.until_done(
-            "the object store", partial(change_manifest, self._store, sha256, _completed)
-        )
+        self.patience.until_done("the object store", partial(change_manifest, self.store, sha256, _completed))
 
     def _step(self, writer: FrameWriter) -> bool:
         """Send the oldest frames, and note them if it is time; return whether there can be more to do."""
         is_last = self._draining.is_set()
-        frames = self._spool.take(_AT_ONCE)
+        frames = self.spool.take(_AT_ONCE)
         for frame in frames:
             self._send(frame, writer)
         writer.flush()
         self._noted += [frame for frame in frames if frame.minute in self._keepers]
-        over = [] if frames else self._spool.sent_and_over()
-        is_due = time.monotonic() - self._wrote_at_s >= NOTE_EVERY_S or self._spool.is_tight
+        over = [] if frames else self.spool.sent_and_over()
+        is_due = time.monotonic() - self._wrote_at_s >= NOTE_EVERY_S or self.spool.is_tight
         if self._noted and (is_due or over or (is_last and not frames)):
             self._write()
         for sha256 in over:
@@ -174,18 +162,18 @@ class Sender:
         try:
             jpeg = frame.path.read_bytes()
         except OSError as error:
-            self._spool.lose(frame, f"this machine's disk could not be read ({error.strerror})")
+            self.spool.lose(frame, f"this machine's disk could not be read ({error.strerror})")
             return
         writer.add(
             NewFrame(
                 media=media_of(keeper.manifest),
                 medium_hex=frame.minute[:12],
-                source=self._source,
+                source=self.source,
                 frame_index=frame.frame_index,
                 captured_at_ms=frame.captured_at_ms,
                 time_source=frame.time_source,
                 pixels=jpeg,
-                refused=partial(self._spool.lose, frame),
+                refused=partial(self.spool.lose, frame),
             )
         )
 
@@ -193,26 +181,26 @@ class Sender:
         """Return the keeper of a minute's manifest; None: the minute was changed, and is removed."""
         if sha256 in self._keepers:
             return self._keepers[sha256]
-        minute = self._spool.minute(sha256)
+        minute = self.spool.minute(sha256)
         if minute is None:
             return None
         try:
-            stored_minute = load_manifest(self._store, sha256, self._patience)
+            stored_minute = load_manifest(self.store, sha256, self.patience)
         except Poison as error:
             self._give_up(sha256, str(error), None)
             return None
-        revision = self._patience.until_done(
+        revision = self.patience.until_done(
             "the object store",
-            lambda: next_revision(self._store, sha256) if stored_minute is None else stored_minute.revision,
+            lambda: next_revision(self.store, sha256) if stored_minute is None else stored_minute.revision,
         )
         if revision:
             self._give_up(sha256, _CHANGED, stored_minute)
             return None
         manifest = msgspec.structs.replace(stored_minute or minute, state="producing")
         keeper = ManifestKeeper(
-            self._store,
+            self.store,
             manifest if stored_minute else msgspec.structs.replace(manifest, last_captured_at_ms=None),
-            self._patience,
+            self.patience,
             samplings={manifest.sampling},
             is_stored=stored_minute is not None,
         )
@@ -226,14 +214,14 @@ class Sender:
             keeper = self._keepers[keys.parse_media_id(announcement.media)[0]]
             is_new = announcement.frame_index not in keeper.frames
             keeper.note([announcement])
-            self._on_sent(announcement, is_new)
+            self.on_sent(announcement, is_new)
 
     def _write(self) -> None:
         for sha256 in dict.fromkeys(frame.minute for frame in self._noted):
             keeper = self._keepers.get(sha256)
             if keeper is not None:
                 self._write_one(keeper, expected=len(keeper.frames))
-        self._spool.done(frame for frame in self._noted if frame.minute in self._keepers)
+        self.spool.done(frame for frame in self._noted if frame.minute in self._keepers)
         self._noted = []
         self._wrote_at_s = time.monotonic()
 
@@ -243,12 +231,12 @@ class Sender:
             self._keepers.pop(sha256)
             if _is_away(keeper.manifest):
                 self._unclosed.add(sha256)
-            self._spool.remove(sha256)
+            self.spool.remove(sha256)
 
     def _write_one(self, keeper: ManifestKeeper, *, expected: int | None) -> bool:
         """Write a minute's manifest with its events; False: the minute has changed since."""
         sha256 = keeper.manifest.sha256
-        minute = self._spool.minute(sha256)
+        minute = self.spool.minute(sha256)
         live = minute.live if minute is not None else keeper.live
         keeper.live = None if live is None else without_footage(live, self._ends_ms)
         try:
@@ -264,8 +252,8 @@ class Sender:
         Frames that the store's last record (`noted`) does not have are reported as lost.
         """
         self._keepers.pop(sha256, None)
-        losses = losses_since(noted, self._spool.minute(sha256))
-        frames = self._spool.remove(sha256)
+        losses = losses_since(noted, self.spool.minute(sha256))
+        frames = self.spool.remove(sha256)
         times = [frame.captured_at_ms for frame in frames]
         if times:
             losses.append(NamedLoss(min(times), max(times), len(times), f"its minute {reason}"))
@@ -290,10 +278,7 @@ def without_footage(live: LiveMinute, ends_ms: Sequence[int]) -> LiveMinute:
     """Return a minute's events with outages that begin no earlier than stored footage ends.
 
     A session knows where the one before it ended by its last report, which can be older than its last frame.
-
-    Args:
-        live: The events.
-        ends_ms: Event times of the last frames of stored minutes, in order.
+    `ends_ms` are the event times of the last frames of stored minutes, in order.
     """
     outages = []
     for outage in live.outages:

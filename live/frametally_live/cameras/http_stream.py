@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -130,38 +131,33 @@ def _silence() -> CameraAway:
     return CameraAway(f"sent nothing for {_SILENT_S:g} s")
 
 
+@dataclass
 class HttpVisitor:
     """Asks a camera by HTTP, and what its answers lead to."""
 
-    def __init__(
-        self,
-        address: CameraAddress,
-        allowed_places: AllowedPlaces,
-        login: CameraLogin | None,
-        *,
-        source: str,
-        ca_file: Path | None,
-    ) -> None:
+    address: CameraAddress
+    allowed: AllowedPlaces
+    login: CameraLogin | None
+    _: KW_ONLY
+    source: str
+    ca_file: Path | None
+
+    def __post_init__(self) -> None:
         """Connect to nothing yet; the password is for this address only."""
-        self._address = address
-        self._allowed = allowed_places
-        self._source = source
-        self._ca_file = ca_file
-        self._login = login
+        self.refused: PlaceRefused | None = None
         self._sockets: list[socket.socket] = []
         self._is_cut = False
-        self.refused: PlaceRefused | None = None
         passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
-        if login is not None:
-            root = f"{address.scheme}://{address.place}/"
-            passwords.add_password(None, root, login.user, login.password.get_secret_value())
+        if self.login is not None:
+            root = f"{self.address.scheme}://{self.address.place}/"
+            passwords.add_password(None, root, self.login.user, self.login.password.get_secret_value())
         self._opener = urllib.request.OpenerDirector()
         for handler in (
             _Handler(self),
             urllib.request.HTTPErrorProcessor(),
             urllib.request.HTTPDefaultErrorHandler(),
             urllib.request.HTTPRedirectHandler(),
-            *([_Digest(passwords), _Basic(passwords)] if login is not None else []),
+            *([_Digest(passwords), _Basic(passwords)] if self.login is not None else []),
         ):
             self._opener.add_handler(handler)
         self._opener.addheaders = [("User-Agent", "frametally")]
@@ -170,7 +166,7 @@ class HttpVisitor:
         """Connect to an allowed place; see `dial`."""
         if self._is_cut:
             raise CameraAway("was disconnected")
-        connection = dial(host, port, self._allowed, by_tls=by_tls, ca_file=self._ca_file)
+        connection = dial(host, port, self.allowed, by_tls=by_tls, ca_file=self.ca_file)
         connection.settimeout(_SILENT_S)
         self._sockets = [open_socket for open_socket in self._sockets if open_socket.fileno() >= 0]
         self._sockets.append(connection)
@@ -192,10 +188,10 @@ class HttpVisitor:
         try:
             return HttpStream(url, self._opener.open(url, timeout=_SILENT_S))
         except urllib.error.HTTPError as error:
-            has_login = self._login is not None
+            has_login = self.login is not None
             with error:
                 raise told_status(
-                    error.code, str(error.reason), has_login=has_login, source=self._source
+                    error.code, str(error.reason), has_login=has_login, source=self.source
                 ) from None
         except TimeoutError:
             raise _silence() from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import KW_ONLY, InitVar, dataclass
 from fractions import Fraction
 
 import msgspec
@@ -50,6 +51,7 @@ class _Minute:
         return self._sampler.takes(self._position_s)
 
 
+@dataclass
 class Minutes:
     """Cuts what a camera shows into minutes, takes frames off the sampling grid, and spools them.
 
@@ -57,32 +59,26 @@ class Minutes:
         away_since_ms: Event time of the last frame before the camera was away; None while it is there.
     """
 
-    def __init__(
-        self,
-        *,
-        source: str,
-        source_name: str,
-        settings: Settings,
-        spool: Spool,
-        session_ms: int,
-        told_until_ms: int | None,
-    ) -> None:
+    _: KW_ONLY
+    source: str
+    source_name: str
+    settings: Settings
+    spool: Spool
+    session_ms: int
+    told_until_ms: InitVar[int | None]
+
+    def __post_init__(self, told_until_ms: int | None) -> None:
         """Begin a session; if the last one ended without a stop, the time since then is an outage.
 
         `told_until_ms` is the event time of the newest frame that it reported; None: no frame.
         """
         self.away_since_ms: int | None = None
         self._reason = ""
-        self._source = source
-        self._source_name = source_name
-        self._settings = settings
-        self._spool = spool
-        self._session_ms = session_ms
         self._minute: _Minute | None = None
         self._last_ms: int | None = None
         self._newest_minute_ms: int | None = None
         self._losses: list[NamedLoss] = []
-        minutes = spool.minutes()
+        minutes = self.spool.minutes()
         if told_until_ms is not None or any(minute.state == "producing" for minute in minutes):
             times_ms = (told_until_ms, *(minute.last_captured_at_ms for minute in minutes))
             self.away_since_ms = max((ms for ms in times_ms if ms is not None), default=None)
@@ -127,8 +123,8 @@ class Minutes:
             self._note(minute)
         if not minute.takes(position_s, at_ms):
             return False
-        jpeg = stored_jpeg(pixels_of(), self._settings)
-        if not self._spool.add(minute.manifest.sha256, frame_index, at_ms, captured.time_source, jpeg):
+        jpeg = stored_jpeg(pixels_of(), self.settings)
+        if not self.spool.add(minute.manifest.sha256, frame_index, at_ms, captured.time_source, jpeg):
             self._losses.append(NamedLoss(at_ms, at_ms, 1, "its minute was closed before"))
         return True
 
@@ -173,7 +169,7 @@ class Minutes:
     def renew_session(self, losses: Iterable[NamedLoss] = ()) -> None:
         """Begin another session: new frames belong to other media. `losses` are reported in the next."""
         self.end()
-        self._session_ms += 1
+        self.session_ms += 1
         self._losses += losses
 
     def _minute_of(self, captured: CaptureTime) -> _Minute:
@@ -185,7 +181,7 @@ class Minutes:
         if minute is None or minute.live.minute_ms != minute_ms:
             self.end()
             if self._newest_minute_ms is not None and minute_ms <= self._newest_minute_ms:
-                self._session_ms += 1  # that minute is over: its frames are numbered
+                self.session_ms += 1  # that minute is over: its frames are numbered
             self._newest_minute_ms = minute_ms
             minute = self._minute = self._begin(minute_ms, captured)
         elif weaker(minute.manifest.time_source, captured.time_source) != minute.manifest.time_source:
@@ -195,22 +191,22 @@ class Minutes:
 
     def _begin(self, minute_ms: int, captured: CaptureTime) -> _Minute:
         manifest = MediaManifest(
-            sha256=minute_identity(self._source, self._session_ms, minute_ms),
-            name=f"live/{self._source}/{utc(minute_ms).replace(' ', 'T')}",
-            source=self._source,
-            source_name=self._source_name,
+            sha256=minute_identity(self.source, self.session_ms, minute_ms),
+            name=f"live/{self.source}/{utc(minute_ms).replace(' ', 'T')}",
+            source=self.source,
+            source_name=self.source_name,
             kind="video",
             time_source=captured.time_source,
-            sampling=self._settings.sample_fps,
+            sampling=self.settings.sample_fps,
             start_ms=captured.at_ms,
             frames_expected=0,
             frames_put=0,
             frames_announced=0,
             state="producing",
         )
-        live = LiveMinute(session_ms=self._session_ms, minute_ms=minute_ms, losses=self._losses)
+        live = LiveMinute(session_ms=self.session_ms, minute_ms=minute_ms, losses=self._losses)
         self._losses = []
-        self._spool.begin(msgspec.structs.replace(manifest, live=live, last_captured_at_ms=captured.at_ms))
+        self.spool.begin(msgspec.structs.replace(manifest, live=live, last_captured_at_ms=captured.at_ms))
         return _Minute(manifest, live, captured.at_ms)
 
     def _come_back(self, at_ms: int) -> Outage | None:
@@ -234,4 +230,4 @@ class Minutes:
         minute.manifest = msgspec.structs.replace(
             minute.manifest, live=minute.live, last_captured_at_ms=minute.last_ms
         )
-        self._spool.note(minute.manifest, is_over=is_over)
+        self.spool.note(minute.manifest, is_over=is_over)

@@ -309,9 +309,7 @@ def _handed_out(frame: SpooledFrame) -> SpooledFrame:
 def closed_outages(minute: MediaManifest | None, starts_ms: Iterable[int]) -> MediaManifest | None:
     """Return a minute whose open outages end with the first footage after them; None: none of them does.
 
-    Args:
-        minute: None: it is gone.
-        starts_ms: Event times at which footage begins, in order.
+    `starts_ms` are the event times at which footage begins, in order.
     """
     if minute is None or minute.live is None:
         return None

@@ -31,6 +31,7 @@ from frametally_live.cameras.camera_form import (
     SourceTaken,
     add_camera,
     ask_camera,
+    read_camera,
     remove_camera,
     try_feed,
 )
@@ -78,15 +79,10 @@ def add(address: str, source: str, transport: Literal["tcp", "udp"], **overrides
     settings = read_settings("producer", overrides)
     with closing(open_live_book(settings)) as book:
         try:
-            feed, trial = add_camera(
-                book,
-                settings,
-                source=source,
-                address=address,
-                transport=transport,
-                devices=True,
-                try_feed=partial(try_feed, settings),
+            feed = read_camera(
+                book, settings, source=source, address=address, transport=transport, devices=True
             )
+            feed, trial = add_camera(book, feed, partial(try_feed, settings))
         except FieldRefused as refusal:
             raise Misconfigured(f"{refusal.field}: {refusal.reason} {refusal.remedy}") from refusal
         except SourceTaken as refusal:

@@ -19,7 +19,7 @@ from frametally.process.retrying import GivenUp
 from frametally.settings.loading import Settings, load_settings
 from frametally_live.feed_records import Feed, FeedTold
 from frametally_live.feeds.camera_capture import CameraCapture
-from frametally_live.feeds.feed_messages import Teller, TellingPatience, Wishes
+from frametally_live.feeds.feed_messages import FeedRun, Teller, TellingPatience, Wishes
 from frametally_live.feeds.video_stream import VideoStream
 from frametally_live.settings import LiveSettings
 from frametally_producer.child import bound_memory
@@ -33,24 +33,15 @@ def _run(feed: Feed, settings: Settings, wishes: Wishes, teller: Teller) -> str:
         closing(open_object_store(settings.store_url, settings.store_access)) as store,
         closing(open_frame_log(settings.log_url, settings.log_access, lease_s=settings.lease_s)) as log,
     ):
+        run = FeedRun(settings, store, log, patience, teller)
 
-        def run() -> str:
+        def show() -> str:
             if feed.kind == "video":
-                return VideoStream(
-                    feed,
-                    settings=settings,
-                    store=store,
-                    log=log,
-                    patience=patience,
-                    wishes=wishes,
-                    teller=teller,
-                ).run()
-            CameraCapture(
-                feed, settings=settings, store=store, log=log, teller=teller, patience=patience
-            ).run()
+                return VideoStream(feed, run, wishes).run()
+            CameraCapture(feed, run).run()
             raise GivenUp("stopped")
 
-        return patience.until_done("the feed", run)
+        return patience.until_done("the feed", show)
 
 
 def _end_of(feed: Feed, settings: Settings, wishes: Wishes, teller: Teller) -> FeedTold:

@@ -11,11 +11,8 @@ from av.video.reformatter import VideoReformatter
 
 from frametally.errors import Poison
 from frametally.files.opencv import Pixels
-from frametally.ports.frame_log import FrameLog
-from frametally.ports.object_store import ObjectStore
-from frametally.process.retrying import Backoff, Patience
+from frametally.process.retrying import Backoff
 from frametally.records import FrameAnnouncement
-from frametally.settings.loading import Settings
 from frametally_live.cameras.camera_access import CameraAway
 from frametally_live.cameras.camera_frames import CameraReader
 from frametally_live.cameras.camera_opening import OpenCamera, camera_to_open, open_camera, reason_of
@@ -24,7 +21,7 @@ from frametally_live.cameras.minutes import Minutes
 from frametally_live.cameras.spool import Spool
 from frametally_live.cameras.stream_clock import CaptureClock, RecentRate
 from frametally_live.feed_records import Feed
-from frametally_live.feeds.feed_messages import Teller
+from frametally_live.feeds.feed_messages import FeedRun
 from frametally_live.settings import LiveSettings
 from frametally_producer.reading.pixels import upright
 from frametally_producer.reading.sampling import ALL
@@ -43,22 +40,14 @@ _MINUTE_S = 60.0
 class CameraCapture:
     """One session of a camera."""
 
-    def __init__(
-        self,
-        feed: Feed,
-        *,
-        settings: Settings,
-        store: ObjectStore,
-        log: FrameLog,
-        teller: Teller,
-        patience: Patience,
-    ) -> None:
+    def __init__(self, feed: Feed, run: FeedRun) -> None:
         """Take up what an earlier session has left; connect to nothing yet.
 
         Raises:
             Misconfigured: A setting of cameras cannot be read.
             Poison: The feed has no camera's address.
         """
+        settings, store, log, patience, teller = run
         self._camera = camera_to_open(
             settings, address=feed.address, source=feed.source, transport=feed.transport
         )

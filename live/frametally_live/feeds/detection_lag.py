@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import closing
 
 from frametally.errors import Poison
@@ -35,9 +35,7 @@ def subscribe_to_end(log: FrameLog, topic: str, *, back: int = 0) -> LogConsumer
     return consumers[0]
 
 
-def newest_results(
-    log: FrameLog, topic: str, *, within_s: float, clock: Callable[[], float] = time.monotonic
-) -> dict[str, int] | None:
+def newest_results(log: FrameLog, topic: str, *, within_s: float) -> dict[str, int] | None:
     """Return the event time of each source's newest result, in ms, from the last results.
 
     None: the log did not give them in time. Raises `Retryable`.
@@ -52,10 +50,10 @@ def newest_results(
     except NoSuchTopic:
         return {}
     newest: dict[str, int] = {}
-    until_s = clock() + within_s
+    until_s = time.monotonic() + within_s
     with closing(subscribe_to_end(log, topic, back=_MOST_BACK)) as consumer:
         while partitions:
-            if clock() > until_s:
+            if time.monotonic() > until_s:
                 return None
             records = consumer.poll(timeout_s=_POLL_S)
             note_newest(newest, records)

@@ -8,12 +8,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import IO, Any
+from dataclasses import KW_ONLY, dataclass
+from typing import IO, Any, NamedTuple
 
 import msgspec
 
 from frametally.errors import Retryable
+from frametally.ports.frame_log import FrameLog
+from frametally.ports.object_store import ObjectStore
 from frametally.process.retrying import Patience
+from frametally.settings.loading import Settings
 from frametally_live.cameras.stream_clock import RecentRate
 from frametally_live.feed_records import OVER, Feed, FeedKind, FeedState, FeedTold, FeedWanted
 from frametally_videos.library.video_looks import sentence
@@ -41,28 +45,23 @@ def is_news(before: FeedTold, report: FeedTold) -> bool:
     return (before.state, before.reason, was_due) != (report.state, report.reason, is_due)
 
 
+@dataclass(eq=False)
 class Teller:
-    """The state of a feed: urgent news at once, all else twice a second; threads may share it."""
+    """How a feed stands, written for its worker: urgent news at once, all else twice a second.
 
-    def __init__(
-        self,
-        report: FeedTold,
-        write: Callable[[FeedTold], object],
-        *,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """Begin with what is known; lines go to `write`."""
-        self._told = report
-        self._write = write
-        self._clock = clock
+    Threads may share it.
+    """
+
+    told: FeedTold
+    write: Callable[[FeedTold], object]
+    _: KW_ONLY
+    clock: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
+        """Begin with what is known."""
         self._told_at_s = float("-inf")
         self._shown = RecentRate()
         self._telling = threading.Lock()
-
-    @property
-    def told(self) -> FeedTold:
-        """How it stands."""
-        return self._told
 
     def tell(self, **changes: Any) -> None:
         """Note changes, and tell them if it is time."""
@@ -72,7 +71,7 @@ class Teller:
     def tell_frame(self, *, captured_at_ms: int, image_path: str, is_announced: bool, **changes: Any) -> None:
         """Note a frame that has come: with its event time, its key, and whether it was announced."""
         with self._telling:
-            self._shown.note(self._clock())
+            self._shown.note(self.clock())
             self._note(
                 {
                     "state": "running",
@@ -80,17 +79,17 @@ class Teller:
                     "captured_at_ms": captured_at_ms,
                     "image_path": image_path,
                     "frames_per_s": self._shown.per_s,
-                    "frames_announced": self._told.frames_announced + is_announced,
+                    "frames_announced": self.told.frames_announced + is_announced,
                     **changes,
                 }
             )
 
     def _note(self, changes: dict[str, Any]) -> None:
-        before, self._told = self._told, self._told._replace(**changes)
-        now_s = self._clock()
-        if is_news(before, self._told) or now_s - self._told_at_s >= _TELL_EVERY_S:
+        before, self.told = self.told, self.told._replace(**changes)
+        now_s = self.clock()
+        if is_news(before, self.told) or now_s - self._told_at_s >= _TELL_EVERY_S:
             self._told_at_s = now_s
-            self._write(self._told)
+            self.write(self.told)
 
 
 class TellingPatience(Patience):
@@ -105,6 +104,16 @@ class TellingPatience(Patience):
         """Say that `topic` failed for now; see `Patience.tell`."""
         self._teller.tell(state="waiting", reason=sentence(str(error)))
         super().tell(topic, error)
+
+
+class FeedRun(NamedTuple):
+    """What the process of a feed works with; its opener closes store and log."""
+
+    settings: Settings
+    store: ObjectStore
+    log: FrameLog
+    patience: Patience
+    teller: Teller
 
 
 # Made once, before there are threads: see `records.decode`.

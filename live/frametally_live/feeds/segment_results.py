@@ -12,14 +12,13 @@ from frametally.books.evidence import frames_of_medium
 from frametally.errors import FrametallyError, Poison, Retryable
 from frametally.media.manifests import media_of
 from frametally.opening import open_ledger
-from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import Ledger
-from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.ports.object_store import ObjectMissing
 from frametally.process.reports import NoProgress
-from frametally.process.retrying import GivenUp, Patience
+from frametally.process.retrying import GivenUp
 from frametally.records import FrameDetections, MediaManifest
 from frametally.segments.results import result_message
-from frametally.settings.loading import Settings
+from frametally_live.feeds.feed_messages import FeedRun
 from frametally_producer.reading.video_file import TimedFrame
 
 _REFRESH_EVERY_S = 5.0
@@ -33,22 +32,11 @@ _LOOK_S = 0.1
 class StoredResults:
     """Results of frames from segments; viewers get them as from the consumer."""
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        *,
-        store: ObjectStore,
-        log: FrameLog,
-        settings: Settings,
-        patience: Patience,
-        model: str,
-    ) -> None:
+    def __init__(self, ledger: Ledger, run: FeedRun, model: str) -> None:
         """Read those of `model`; empty: of the one with the newest segment."""
         self._ledger = ledger
-        self._store = store
-        self._log = log
-        self._topic = settings.results_topic
-        self._patience = patience
+        self._store, self._log, self._patience = run.store, run.log, run.patience
+        self._topic = run.settings.results_topic
         self._model = model
         self._is_fresh = threading.Event()
         self._ended = threading.Event()
@@ -133,17 +121,14 @@ class StoredResults:
 
 
 @contextmanager
-def stored_results(
-    *, store: ObjectStore, log: FrameLog, settings: Settings, patience: Patience, model: str
-) -> Iterator[StoredResults]:
+def stored_results(run: FeedRun, model: str) -> Iterator[StoredResults]:
     """Open the ledger, and keep it up to the store while this lasts. Raises `GivenUp`."""
-    opened_ledger = patience.until_done(
+    settings = run.settings
+    opened_ledger = run.patience.until_done(
         "the ledger", lambda: open_ledger(settings.ledger_url, settings.ledger_access)
     )
     with closing(opened_ledger) as ledger:
-        results = StoredResults(
-            ledger, store=store, log=log, settings=settings, patience=patience, model=model
-        )
+        results = StoredResults(ledger, run, model)
         # No one waits for a thread that lists a large store: it writes nothing that cannot be made again.
         thread = threading.Thread(target=results.keep_fresh, name="ledger", daemon=True)
         thread.start()

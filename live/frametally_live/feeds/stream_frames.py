@@ -10,12 +10,10 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from frametally.errors import Poison
-from frametally.ports.frame_log import FrameLog
-from frametally.ports.object_store import ObjectStore
-from frametally.process.retrying import GivenUp, Patience
+from frametally.process.retrying import GivenUp
 from frametally.records import FrameAnnouncement, FrameDetections, MediaManifest
 from frametally.rules.frame_bitmap import FrameBitmap
-from frametally.settings.loading import Settings
+from frametally_live.feeds.feed_messages import FeedRun
 from frametally_live.feeds.segment_results import StoredResults
 from frametally_producer.media.videos import captured_at_ms, estimated, first_of, new_frame
 from frametally_producer.reading.sampling import Sampler
@@ -94,11 +92,7 @@ class DecodedFrames:
         keeper: ManifestKeeper,
         results: StoredResults,
         on_frame: Came,
-        *,
-        store: ObjectStore,
-        log: FrameLog,
-        settings: Settings,
-        patience: Patience,
+        run: FeedRun,
         wait_for_room: Callable[[Room], None],
     ) -> None:
         """Read nothing yet; `wait_for_room` is called where the disk is too full for one frame more."""
@@ -106,17 +100,16 @@ class DecodedFrames:
         self._keeper = keeper
         self._results = results
         self._on_frame = on_frame
-        self._store = store
-        self._patience = patience
-        self._max_pixels = settings.max_image_megapixels * 1_000_000
-        self._room = Room(settings, patience)
+        self._store, self._patience = run.store, run.patience
+        self._max_pixels = run.settings.max_image_megapixels * 1_000_000
+        self._room = Room(run.settings, run.patience)
         self._wait_for_room = wait_for_room
         self._writer = FrameWriter(
-            settings=settings,
-            store=store,
-            log=log,
-            patience=patience,
-            topic=settings.live_topic,
+            settings=run.settings,
+            store=run.store,
+            log=run.log,
+            patience=run.patience,
+            topic=run.settings.live_topic,
             on_announced=self._note,
         )
         self._file = ExitStack()

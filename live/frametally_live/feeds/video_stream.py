@@ -10,17 +10,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import KW_ONLY, dataclass
 
 from frametally.media.manifests import find_manifest
-from frametally.ports.frame_log import FrameLog
-from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
-from frametally.process.retrying import GivenUp, Patience
+from frametally.process.retrying import GivenUp
 from frametally.records import MediaManifest
 from frametally.segments.results import make_results_topic
-from frametally.settings.loading import Settings
 from frametally_live.feed_records import Feed
-from frametally_live.feeds.feed_messages import Teller, Wishes
+from frametally_live.feeds.feed_messages import FeedRun, Wishes
 from frametally_live.feeds.segment_results import StoredResults, stored_results
 from frametally_live.feeds.stream_frames import CameFrame, DecodedFrames, DueFrame, ReplayedFrames
 from frametally_producer.writing.manifest import Forgotten, ManifestKeeper
@@ -53,33 +51,21 @@ _LOOK_S, _DUE_S = 0.1, 0.001
 REMOVED = "The video was removed."
 
 
+@dataclass
 class VideoStream:
     """One stream of a stored video, from its start position."""
 
-    def __init__(
-        self,
-        feed: Feed,
-        *,
-        settings: Settings,
-        store: ObjectStore,
-        log: FrameLog,
-        patience: Patience,
-        wishes: Wishes,
-        teller: Teller,
-        clock: Callable[[], float] = time.monotonic,
-        wall_clock: Callable[[], float] = time.time,
-    ) -> None:
+    feed: Feed
+    run_with: FeedRun
+    wishes: Wishes
+    _: KW_ONLY
+    clock: Callable[[], float] = time.monotonic
+    wall_clock: Callable[[], float] = time.time
+
+    def __post_init__(self) -> None:
         """Show nothing yet; both clocks give seconds, that of the wall since the epoch."""
-        self._feed = feed
-        self._settings = settings
-        self._store = store
-        self._log = log
-        self._patience = patience
-        self._wishes = wishes
-        self._teller = teller
-        self._clock = clock
-        self._wall_clock = wall_clock
-        self._playing = PlayingClock(feed.speed)
+        self._settings, self._store, self._log, self._patience, self._teller = self.run_with
+        self._playing = PlayingClock(self.feed.speed)
         self._late_ms = 0
         self._has_stood = False
 
@@ -89,8 +75,8 @@ class VideoStream:
         It can be called again after any error: it goes on from where it was.
 
         Raises:
-                Poison: The file is not a video, was deleted, or has no start time.
-                GivenUp: It was stopped; the frames shown so far are announced and noted.
+            Poison: The file is not a video, was deleted, or has no start time.
+            GivenUp: It was stopped; the frames shown so far are announced and noted.
             Retryable: Something is away.
             Misconfigured: The store or the log cannot be written.
         """
@@ -99,13 +85,7 @@ class VideoStream:
             return REMOVED
         self._log.create_topic(self._settings.live_topic, self._settings.log_partitions)
         make_results_topic(self._log, self._settings)
-        with stored_results(
-            store=self._store,
-            log=self._log,
-            settings=self._settings,
-            patience=self._patience,
-            model=self._feed.model,
-        ) as results:
+        with stored_results(self.run_with, self.feed.model) as results:
             results.await_fresh()
             while True:
                 manifest = self._put_right(record)
@@ -123,15 +103,12 @@ class VideoStream:
 
     def _record(self) -> VideoRecord | None:
         """Return the video's record; None where it is gone, or about to go."""
-        record = find_record(self._store, self._feed.video_id, self._patience)
+        record = find_record(self._store, self.feed.video_id, self._patience)
         return None if record is None or record.state == "deleting" else record
 
     def _put_right(self, record: VideoRecord) -> MediaManifest | None:
         return self._patience.until_done(
-            "the object store",
-            lambda: put_right(
-                record, settings=self._settings, store=self._store, log=self._log, progress=NoProgress()
-            ),
+            "the object store", lambda: put_right(self.run_with, record, NoProgress())
         )
 
     def _frames_of(
@@ -151,11 +128,8 @@ class VideoStream:
             keeper,
             results,
             self._pass_on,
-            store=self._store,
-            log=self._log,
-            settings=self._settings,
-            patience=self._patience,
-            wait_for_room=self._wait_for_room,
+            self.run_with,
+            self._wait_for_room,
         )
 
     def _play_to_the_end(self, frames: DecodedFrames | ReplayedFrames) -> None:
@@ -171,7 +145,7 @@ class VideoStream:
             sought_s = self._heed()
             if sought_s is None and frame is not None:
                 if not has_begun:  # also where it is to stand still: people see where they are
-                    self._playing.set_to(frame.position_s, self._clock())
+                    self._playing.set_to(frame.position_s, self.clock())
                     has_begun = True
                 else:
                     sought_s = self._wait_until_due(frame, frames)
@@ -186,7 +160,7 @@ class VideoStream:
 
     def _stand_at_the_end(self) -> float | None:
         """Return None when the pause ends, or the position that a person seeks."""
-        while (sought_s := self._heed()) is None and self._wishes.wanted == "pause":
+        while (sought_s := self._heed()) is None and self.wishes.wanted == "pause":
             self._tell_pause()
         if sought_s is not None:
             self._teller.tell(position_s=sought_s, due_at_ms=None)
@@ -194,9 +168,9 @@ class VideoStream:
 
     def _heed(self) -> float | None:
         """Return the position that a person seeks, if any. Raises `GivenUp` to end the stream."""
-        if self._wishes.is_end_wanted:
+        if self.wishes.is_end_wanted:
             raise GivenUp("stopped")
-        return self._wishes.take_seek()
+        return self.wishes.take_seek()
 
     def _wait_until_due(self, frame: DueFrame, frames: DecodedFrames | ReplayedFrames) -> float | None:
         """Return None when it is due, or the position that a person seeks."""
@@ -204,29 +178,29 @@ class VideoStream:
             sought_s = self._heed()
             if sought_s is not None:
                 return sought_s
-            if self._wishes.wanted == "pause":
+            if self.wishes.wanted == "pause":
                 frames.flush()
                 self._tell_pause()
-                self._playing.set_to(frame.position_s, self._clock())
+                self._playing.set_to(frame.position_s, self.clock())
                 continue
             if self._has_stood:  # nothing of that is to be made up for
                 self._has_stood = False
-                self._playing.set_to(frame.position_s, self._clock())
-            left_s = self._playing.due_in_s(frame.position_s, self._clock())
+                self._playing.set_to(frame.position_s, self.clock())
+            left_s = self._playing.due_in_s(frame.position_s, self.clock())
             self._late_ms = max(0, round(-left_s * 1000))
             if left_s < _DUE_S:
                 return None
             frames.flush()  # while there is time; a stream that is late announces many at once
-            self._wishes.wait(min(left_s, _LOOK_S))
+            self.wishes.wait(min(left_s, _LOOK_S))
 
     def _tell_pause(self) -> None:
         """Tell that it stands still, and wait a little."""
         self._teller.tell(state="paused", reason="", due_at_ms=None)
-        self._wishes.wait(_LOOK_S)
+        self.wishes.wait(_LOOK_S)
 
     def _pass_on(self, frame: CameFrame) -> None:
         self._has_stood |= self._teller.told.state == "waiting"
-        due_at_s = self._wall_clock() + self._playing.due_in_s(frame.position_s, self._clock())
+        due_at_s = self.wall_clock() + self._playing.due_in_s(frame.position_s, self.clock())
         self._teller.tell_frame(
             captured_at_ms=frame.captured_at_ms,
             image_path=frame.image_path,

@@ -9,7 +9,8 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -20,16 +21,17 @@ from frametally.media.manifests import forgotten_by
 from frametally.process.retrying import OnceAMinute
 from frametally.records import Detection, FrameDetections
 from frametally.settings.loading import Settings
+from frametally_live.book import LiveBook
 from frametally_live.feed_records import Feed
-from frametally_live.live_ports import LivePorts
 from frametally_live.viewers.result_pictures import FeedName, Pictures
 from frametally_live.viewers.result_reader import ResultReader
 from frametally_live.viewers.viewer_messages import EncodedFrame, FrameShown, PicturedResult, StreamTold, Wake
 from frametally_videos.catalogue.catalogue_rows import VideoRow
-from frametally_videos.video_ports import VideoPorts
+from frametally_videos.catalogue.video_catalogue import VideoCatalogue
+from frametally_web.books.reader import DashboardPorts
 
 
-def find_shown(ports: VideoPorts, feed: Feed) -> FrameDetections | None:
+def find_shown(ports: DashboardPorts, feed: Feed) -> FrameDetections | None:
     """Return the result of the frame at which a feed stands, out of its segment; None: it is in none yet.
 
     The process that streams it brings the ledger up to the store.
@@ -207,16 +209,17 @@ class _Work(NamedTuple):
     task: asyncio.Task[None]
 
 
+@dataclass
 class Relay:
     """Has a channel for each feed that someone watches."""
 
-    def __init__(
-        self, ports: LivePorts, settings: Settings, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        """Do nothing before someone watches; `clock` gives seconds."""
-        self._ports = ports
-        self._settings = settings
-        self._clock = clock
+    ports: DashboardPorts
+    catalogue: VideoCatalogue
+    book: LiveBook
+    settings: Settings
+
+    def __post_init__(self) -> None:
+        """Do nothing before someone watches."""
         self._once_a_minute = OnceAMinute(_LOG.warning)
         self._channels: dict[FeedName, Channel] = {}
         self._video_of: Mapping[str, str] = {}  # by the content's sha256; replaced, never changed
@@ -245,13 +248,13 @@ class Relay:
         return None if feed is None or feed.is_over else Channel(name, feed, video)
 
     def _look_up(self, name: FeedName) -> tuple[Feed | None, VideoRow | None]:
-        catalogue = self._ports.catalogue
+        catalogue = self.catalogue
         if name.video_id:
             video = catalogue.video(name.video_id) if keys.is_video_id(name.video_id) else None
             if video is None:
                 raise LookupError(name.video_id)
-            return next(iter(self._ports.feeds.feeds("video", video_id=name.video_id, limit=1)), None), video
-        cameras = [feed for feed in self._ports.feeds.feeds("camera") if feed.source == name.source]
+            return next(iter(self.book.feeds("video", video_id=name.video_id, limit=1)), None), video
+        cameras = [feed for feed in self.book.feeds("camera") if feed.source == name.source]
         if not cameras:
             raise LookupError(name.source)
         return cameras[0], None
@@ -299,23 +302,19 @@ class Relay:
         def show(name: FeedName, frame: PicturedResult) -> None:
             loop.call_soon_threadsafe(self._show, pictures, name, frame)
 
-        def teller(server: str) -> Callable[[str], None]:
-            def tell(reason: str) -> None:
-                self._away[server] = reason
-
-            return tell
-
-        pictures = Pictures(self._ports.store, show, teller("store"))
+        pictures = Pictures(self.ports.store, show, partial(self._away.__setitem__, "store"))
         pictures.watch(self._channels)
 
         def take(result: FrameDetections) -> None:
             channel = self._channel_of(result)
             if channel is not None and channel.feed.model in ("", result.model):
                 channel.announced_at_s = None
-                channel.heard_at_s = self._clock()
+                channel.heard_at_s = time.monotonic()
                 pictures.take(channel.name, result)
 
-        reader = ResultReader(self._ports.log, self._settings.results_topic, take, teller("log"))
+        reader = ResultReader(
+            self.ports.log, self.settings.results_topic, take, partial(self._away.__setitem__, "log")
+        )
         self._readers = [old_reader for old_reader in self._readers if old_reader.is_alive] + [reader]
         self._work = _Work(reader, pictures, asyncio.create_task(self._watch()))
         reader.start()
@@ -346,16 +345,16 @@ class Relay:
                 self._once_a_minute("feeds", f"cannot read the states of streams and cameras: {error}")
             for channel in self._channels.values():
                 self._note_what_is_away(channel)
-                channel.look(self._clock())
+                channel.look(time.monotonic())
                 stands = channel.feed.told.state == "paused" or channel.awaits_results
                 if channel.newest is None and stands and self._work is not None:
-                    self._work.pictures.begin(channel.name, partial(find_shown, self._ports, channel.feed))
+                    self._work.pictures.begin(channel.name, partial(find_shown, self.ports, channel.feed))
             await asyncio.sleep(_LOOK_EVERY_S)
 
     def _feeds(self) -> tuple[dict[FeedName, Feed], dict[str, str]]:
         """Return all feeds by name, preferring one that is not over, and the owners of contents."""
         feeds: dict[FeedName, Feed] = {}
-        for feed in self._ports.feeds.feeds():
+        for feed in self.book.feeds():
             name = FeedName(video_id=feed.video_id) if feed.kind == "video" else FeedName(source=feed.source)
             feeds.setdefault(name, feed)
         sha256_by_video = {video_id: sha256 for sha256, video_id in self._video_of.items()}
@@ -364,7 +363,7 @@ class Relay:
             if not name.video_id or (feed.is_over and name not in self._channels):
                 continue
             if name.video_id not in sha256_by_video:
-                row = self._ports.catalogue.video(name.video_id)
+                row = self.catalogue.video(name.video_id)
                 sha256_by_video[name.video_id] = row.record.sha256 if row else ""
             videos[sha256_by_video[name.video_id]] = name.video_id
         return feeds, videos
@@ -375,11 +374,11 @@ class Relay:
         if feed is None or feed.id != before.id:  # for a new feed the frames start again
             feed = before._replace(told=before.told._replace(state="ended", captured_at_ms=None))
         if feed.told.frames_announced > before.told.frames_announced and channel.announced_at_s is None:
-            channel.announced_at_s = self._clock()
+            channel.announced_at_s = time.monotonic()
         channel.feed = feed
         if feed.is_over and not before.is_over:
-            channel.heard_at_s = self._clock()
-        if channel.awaits_results and self._clock() - channel.heard_at_s > _LONGEST_SILENT_S:
+            channel.heard_at_s = time.monotonic()
+        if channel.awaits_results and time.monotonic() - channel.heard_at_s > _LONGEST_SILENT_S:
             channel.is_given_up = True
             channel.wake()
         if feed.told.state == "paused" and self._work is not None:
@@ -390,7 +389,7 @@ class Relay:
     def _note_what_is_away(self, channel: Channel) -> None:
         reasons = [reason for reason in self._away.values() if reason]
         since_s = channel.announced_at_s
-        if since_s is not None and self._clock() - since_s > _LONGEST_UNDETECTED_S:
+        if since_s is not None and time.monotonic() - since_s > _LONGEST_UNDETECTED_S:
             reasons.append(_NOT_DETECTED)
         waits_for = reasons[0] if reasons else ""
         if waits_for != channel.waits_for:

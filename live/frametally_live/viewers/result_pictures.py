@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import KW_ONLY, dataclass
 from typing import NamedTuple
 
 from frametally.errors import FrametallyError, Retryable
@@ -52,22 +53,18 @@ class _Feed:
         self.is_sought = False  # where it stands, as nothing came
 
 
+@dataclass(eq=False)
 class Pictures:
-    """Threads may share it."""
+    """Hands pictures to `show`; `tell` gets the reason while there are none, or "" (in threads)."""
 
-    def __init__(
-        self,
-        store: ObjectStore,
-        show: Callable[[FeedName, PicturedResult], None],
-        tell: Callable[[str], None],
-        *,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """Hand pictures to `show`; `tell` gets the reason while there are none, or "" (in threads)."""
-        self._store = store
-        self._show = show
-        self._tell = tell
-        self._clock = clock
+    store: ObjectStore
+    show: Callable[[FeedName, PicturedResult], None]
+    tell: Callable[[str], None]
+    _: KW_ONLY
+    clock: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
+        """Get nothing yet."""
         self._once_a_minute = OnceAMinute(_LOG.warning)
         self._lock = threading.Lock()
         self._feeds: dict[FeedName, _Feed] = {}
@@ -91,7 +88,7 @@ class Pictures:
                 return
             feed.came += 1
             is_earlier = result.captured_at_ms < feed.captured_at_ms
-            if is_earlier and self._clock() - feed.taken_at_s < _STRAGGLES_S:
+            if is_earlier and self.clock() - feed.taken_at_s < _STRAGGLES_S:
                 feed.stragglers[result.captured_at_ms] = result
             else:
                 self._take(name, feed, result)
@@ -127,7 +124,7 @@ class Pictures:
                 self._take(name, feed, straggler)
 
     def _take(self, name: FeedName, feed: _Feed, result: FrameDetections) -> None:
-        feed.captured_at_ms, feed.taken_at_s, feed.stragglers = result.captured_at_ms, self._clock(), {}
+        feed.captured_at_ms, feed.taken_at_s, feed.stragglers = result.captured_at_ms, self.clock(), {}
         feed.waiting.append(_Waiting(feed.taken_at_s, PicturedResult(feed.came, result, b"")))
         if feed.is_got:
             feed.is_got = False
@@ -150,7 +147,7 @@ class Pictures:
     def _next(self, feed: _Feed) -> PicturedResult | None:
         """Return the next result without a picture; None: everything is done, or no one watches."""
         with self._lock:
-            old_s = self._clock() - _MOST_WAIT_S
+            old_s = self.clock() - _MOST_WAIT_S
             while len(feed.waiting) > 1 and feed.waiting[0].since_s < old_s:
                 feed.waiting.popleft()
             feed.is_got = not feed.waiting
@@ -159,11 +156,11 @@ class Pictures:
     def _get_one(self, name: FeedName, feed: _Feed, frame: PicturedResult) -> None:
         while self._feeds.get(name) is feed and not self._ended.is_set():
             try:
-                jpeg = self._store.get(frame.result.image_path)
+                jpeg = self.store.get(frame.result.image_path)
             except ObjectMissing:  # it was forgotten since
                 return
             except Retryable as error:
-                self._tell(_AWAY)
+                self.tell(_AWAY)
                 self._once_a_minute("store", f"cannot read live pictures: {error}")
                 self._ended.wait(_TRY_AGAIN_S)
                 with self._lock:
@@ -171,6 +168,6 @@ class Pictures:
                         feed.waiting = deque([feed.waiting[-1]], _MOST_WAITING)
                         return
             else:
-                self._tell("")
-                self._show(name, frame._replace(jpeg=jpeg))
+                self.tell("")
+                self.show(name, frame._replace(jpeg=jpeg))
                 return

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 
 from frametally.errors import FrametallyError, Poison
 from frametally.ports.frame_log import FrameLog, LogRecord, NoSuchTopic
@@ -23,27 +24,24 @@ _ALL = 2**62
 _AWAY = "The log is not responding."
 
 
+@dataclass
 class ResultReader:
-    """One thread, from `start` until `stop`: each of its kind sees all results, and commits none."""
+    """One thread, from `start` until `stop`: each of its kind sees all results, and commits none.
 
-    def __init__(
-        self,
-        log: FrameLog,
-        topic: str,
-        take: Callable[[FrameDetections], None],
-        tell: Callable[[str], None],
-        *,
-        back: int = 0,
-    ) -> None:
-        """Hand results to `take`; `tell` gets the reason while there are none, or an empty text.
+    Attributes:
+        take: Gets the results.
+        tell: Gets the reason while there are none, or an empty text.
+        back: It begins so many messages before the end of each partition, at most.
+    """
 
-        It begins so many messages `back` in each partition, at most.
-        """
-        self._log = log
-        self._topic = topic
-        self._take = take
-        self._tell = tell
-        self._back = back
+    log: FrameLog
+    topic: str
+    take: Callable[[FrameDetections], None]
+    tell: Callable[[str], None]
+    back: int = 0
+
+    def __post_init__(self) -> None:
+        """Read nothing yet."""
         self._once_a_minute = OnceAMinute(_LOG.warning)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="live-results", daemon=True)
@@ -68,27 +66,27 @@ class ResultReader:
 
     def _run(self) -> None:
         backoff = Backoff(longest_s=2.0)
-        back = self._back
+        back = self.back
         while not self._ended.is_set():
             try:
                 self._read(backoff, back)
             except NoSuchTopic:
-                self._tell(_NO_TOPIC)
+                self.tell(_NO_TOPIC)
                 back = _ALL  # once there is one, everything on it is new
             except FrametallyError as error:
-                back = self._back
-                self._tell(_AWAY)
+                back = self.back
+                self.tell(_AWAY)
                 self._once_a_minute("log", f"cannot read live detections: {error}")
             self._ended.wait(backoff.next_s())
 
     def _read(self, backoff: Backoff, back: int) -> None:
-        with closing(subscribe_to_end(self._log, self._topic, back=back)) as consumer:
+        with closing(subscribe_to_end(self.log, self.topic, back=back)) as consumer:
             while not self._ended.is_set():
                 records = consumer.poll(timeout_s=_POLL_S)
-                self._tell("")
+                self.tell("")
                 backoff.reset()
                 for result in self._results(records):
-                    self._take(result)
+                    self.take(result)
 
     def _results(self, records: list[LogRecord]) -> Iterator[FrameDetections]:
         """Return the results of one read by event time; those of a partition in its order."""
@@ -97,7 +95,7 @@ class ResultReader:
             try:
                 result = decode(record.value, FrameDetections)
             except Poison as error:
-                self._once_a_minute("result", f"skipped a result on {self._topic}: {error}")
+                self._once_a_minute("result", f"skipped a result on {self.topic}: {error}")
             else:
                 by_partition.setdefault(record.partition, []).append(result)
         return heapq.merge(*by_partition.values(), key=lambda result: result.captured_at_ms)

@@ -11,6 +11,7 @@ import ipaddress
 import time
 from collections import Counter, deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -20,7 +21,6 @@ from starlette.websockets import WebSocket
 
 from frametally.errors import FrametallyError
 from frametally.settings.loading import Settings
-from frametally_live.live_ports import LivePorts
 from frametally_live.viewers.relay import Channel, Relay
 from frametally_live.viewers.result_pictures import FeedName
 from frametally_live.viewers.viewer_messages import (
@@ -51,12 +51,10 @@ _client_message = msgspec.json.Decoder(Ack | Pause | Resume)
 class ViewerSockets:
     """An ASGI application of the WebSockets of those who watch."""
 
-    def __init__(
-        self, ports: LivePorts, settings: Settings, check: Callable[[HTTPConnection], Visitor]
-    ) -> None:
+    def __init__(self, relay: Relay, settings: Settings, check: Callable[[HTTPConnection], Visitor]) -> None:
         """Show what is found on the log; `check` raises `Problem` for a request of who may not watch."""
         self._check = check
-        self._relay = Relay(ports, settings)
+        self._relay = relay
         self._counts = settings.counted_boxes().rule()
         self._open: Counter[str] = Counter()
 
@@ -117,7 +115,7 @@ class ViewerSockets:
                 return
             wake = Wake()
             channel = self._relay.join(channel, wake)
-            viewer = _Viewer(socket, channel, wake, self._encoded, as_json=as_json)
+            viewer = _Viewer(socket, channel, wake, self._encoded, as_json)
             try:
                 await talk(socket, viewer.tell(), hear(socket, _client_message, viewer.take))
             finally:
@@ -131,29 +129,23 @@ class ViewerSockets:
         return channel.encoded[1]
 
 
+@dataclass(eq=False)
 class _Viewer:
     """One socket: what was sent to it, and what it said."""
 
-    def __init__(
-        self,
-        socket: WebSocket,
-        channel: Channel,
-        wake: Wake,
-        encoded: Callable[[Channel, PicturedResult], EncodedFrame],
-        *,
-        as_json: bool,
-    ) -> None:
-        self._socket = socket
-        self._channel = channel
-        self._wake = wake
-        self._encoded = encoded
-        self._as_json = as_json
+    socket: WebSocket
+    channel: Channel
+    woken: Wake
+    encoded: Callable[[Channel, PicturedResult], EncodedFrame]
+    as_json: bool
+
+    def __post_init__(self) -> None:
         self._open: deque[int] = deque(maxlen=_MOST_OPEN)
         self._acknowledges = False
         self._is_paused = False
         self._sent: int | None = None
         self._left_out = 0
-        newest = channel.newest
+        newest = self.channel.newest
         self._before = 0 if newest is None else newest.n  # what came before this viewer was not left out
 
     def take(self, message: Ack | Pause | Resume) -> Judgement:
@@ -170,11 +162,11 @@ class _Viewer:
             self._is_paused = True
         elif self._is_paused:
             self._is_paused = False
-            newest = self._channel.newest
+            newest = self.channel.newest
             if newest is not None and self._sent is not None:  # earlier frames were not wanted
                 self._sent = max(self._sent, newest.n - 1)
         if self._next() is not None:  # usually there is none, and an `ack` must wake no task
-            self._wake.set()
+            self.woken.set()
         return judgement
 
     async def tell(self) -> int:
@@ -184,13 +176,13 @@ class _Viewer:
         timer: asyncio.TimerHandle | None = None  # one timer for many frames: one for each wait is dear
         try:
             while True:
-                self._wake.clear()
+                self.woken.clear()
                 frame = self._next()
-                if frame is not None and self._channel.is_over:  # its last one
+                if frame is not None and self.channel.is_over:  # its last one
                     await self._send(frame)
                     continue
                 # Read both before sending: if it ends now, the viewer learns it before the socket closes.
-                state, is_over = self._channel.told(), self._channel.is_over
+                state, is_over = self.channel.told(), self.channel.is_over
                 is_due = timer is None or loop.time() >= timer.when()
                 if (
                     last_report is None
@@ -199,28 +191,28 @@ class _Viewer:
                 ):
                     if timer is not None:
                         timer.cancel()
-                    last_report, timer = state, loop.call_later(_TELL_EVERY_S, self._wake.set)
-                    await send(self._socket, msgspec.json.encode(state).decode())
+                    last_report, timer = state, loop.call_later(_TELL_EVERY_S, self.woken.set)
+                    await send(self.socket, msgspec.json.encode(state).decode())
                 if is_over:
                     return OVER
                 if frame is not None:
                     await self._send(frame)
                     continue  # there may be another by now
-                await self._wake.wait()
+                await self.woken.wait()
         finally:
             if timer is not None:
                 timer.cancel()
 
     def _next(self) -> PicturedResult | None:
         """Return the frame that it may have now."""
-        frame = self._channel.newest
+        frame = self.channel.newest
         if frame is not None and self._sent is not None and not self._acknowledges:
-            frame = self._channel.after(self._sent)
+            frame = self.channel.after(self._sent)
         return frame if frame is not None and self._may_have(frame) else None
 
     def _may_have(self, frame: PicturedResult) -> bool:
         is_new = self._sent is None or frame.n > self._sent
-        is_paced = self._acknowledges and not self._channel.is_over
+        is_paced = self._acknowledges and not self.channel.is_over
         has_credit = not is_paced or len(self._open) < _CREDIT_FRAMES
         return is_new and not self._is_paused and has_credit
 
@@ -229,10 +221,10 @@ class _Viewer:
         self._left_out += max(frame.n - last - 1, 0)
         self._sent = frame.n
         self._open.append(frame.n)
-        encoded = self._encoded(self._channel, frame)
-        encode = encoded.as_text if self._as_json else encoded.as_bytes
+        encoded = self.encoded(self.channel, frame)
+        encode = encoded.as_text if self.as_json else encoded.as_bytes
         message = encode(sent_at_ms=round(time.time() * 1000), left_out=self._left_out)
-        await send(self._socket, message)
+        await send(self.socket, message)
 
 
 def _asked_for(query: bytes) -> tuple[FeedName, bool] | None:

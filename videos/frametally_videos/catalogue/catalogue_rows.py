@@ -211,6 +211,11 @@ class UploadRow(NamedTuple):
     reason: str | None = None
     expires_at_ms: int = 0
 
+    @property
+    def is_over(self) -> bool:
+        """Whether no more of it comes."""
+        return self.state in ("accepted", "refused", "aborted")
+
 
 Orchestrator = Literal["queue", "airflow"]
 """What describes and checks new videos (`FRAMETALLY_VIDEO_ORCHESTRATOR`)."""

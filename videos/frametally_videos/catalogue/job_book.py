@@ -66,13 +66,8 @@ class JobBook:
 
         Of several that ask at once, exactly one gets a job.
 
-        Args:
-            worker: Who asks.
-            kinds: Only of these.
-            lease_s: How long it is kept without a word.
-            job_id: Only this one.
-            take_over: Whether to give that job before its lease expires, if its holder, whose lease is
-                as long, has been silent for `SILENT_S`.
+        It is kept for `lease_s` without a word. With `take_over` the job `job_id` is given before its lease
+        expires, if its holder, whose lease is as long, has been silent for `SILENT_S`.
         """
         silent_lease_s = lease_s if job_id and take_over else None
         # Workers ask often, and seldom get a job, so that a mere look must not block writers.

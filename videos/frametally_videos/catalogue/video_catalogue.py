@@ -13,7 +13,6 @@ from frametally.adapters.sql.clock import next_number, note_change, now_ms
 from frametally.adapters.sql.engine import SqlDatabase
 from frametally.adapters.sql.kept_books import KeptTables
 from frametally.adapters.sql.migration import Layout
-from frametally.files.sqlite import BUSY_TIMEOUT_S
 from frametally.records import decode
 from frametally.settings.access import ServerAccess
 from frametally_videos import tables
@@ -75,12 +74,10 @@ class VideoCatalogue(JobBook, Outbox):
     `Retryable`.
     """
 
-    def __init__(
-        self, url: str, *, access: ServerAccess | None = None, busy_timeout_s: float = BUSY_TIMEOUT_S
-    ) -> None:
+    def __init__(self, url: str, *, access: ServerAccess | None = None) -> None:
         """Open the database, making the tables if they are missing; see `SqlDatabase`."""
         self.url = url
-        self._database = SqlDatabase(url, LAYOUT, access=access, busy_timeout_s=busy_timeout_s)
+        self._database = SqlDatabase(url, LAYOUT, access=access)
 
     def version(self) -> str:
         """Return what changes whenever anything that a page shows has changed."""

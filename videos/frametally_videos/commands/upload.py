@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import click
 import msgspec
@@ -30,13 +30,6 @@ from frametally_videos.upload_refusals import FieldRefused
 from frametally_videos.uploads.receiving import UploadPorts
 
 _MB = 1_000_000
-
-
-class Uploader(Protocol):
-    """Uploads files to the dashboard or into the store."""
-
-    def upload(self, clip: Clip, moved: Moved) -> Uploaded:
-        """Upload one file."""
 
 
 @click.command()
@@ -81,7 +74,9 @@ def upload(
 
 
 @contextmanager
-def _uploader(settings: Settings, url: str | None, should_stop: Callable[[], bool]) -> Iterator[Uploader]:
+def _uploader(
+    settings: Settings, url: str | None, should_stop: Callable[[], bool]
+) -> Iterator[StoreUploader | TusUploader]:
     notes = UploadNotes(settings.data_dir)
 
     def say(line: str) -> None:

@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 @data_dir_option
 def work(workers: int, queues: tuple[QueueName, ...], until_done: bool, **overrides: Any) -> int:
     """Do the waiting jobs of uploaded videos, until Ctrl-C."""
-    from frametally_videos.jobs import job_worker
+    from frametally_videos.jobs.job_worker import JobWorker
 
     settings = read_settings("producer", overrides)
     failpoints.arm()
@@ -92,18 +92,10 @@ def work(workers: int, queues: tuple[QueueName, ...], until_done: bool, **overri
                 tell()
                 states.settle()
 
-            report = job_worker.work(
-                settings=settings,
-                store=store,
-                catalogue=catalogue,
-                queue=queue,
-                queues=queues or tuple(QUEUES),
-                workers=workers,
-                until_done=until_done,
-                say=say,
-                should_stop=should_stop,
-                each_round=each_round,
+            worker = JobWorker(
+                settings, store, catalogue, queue, queues or tuple(QUEUES), say, should_stop, each_round
             )
+            report = worker.work(workers, until_done=until_done)
     click.echo(f"jobs: {report.done} done, {len(report.failed)} failed")
     return PART_DONE if report.failed else 0
 

@@ -10,19 +10,17 @@ import hashlib
 import secrets
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import av
 
 from frametally import keys
 from frametally.errors import Poison, Retryable
 from frametally.files.names import key_of_part
-from frametally.ports.object_store import PIECE_BYTES, ObjectMissing, ObjectStore
+from frametally.ports.object_store import PIECE_BYTES, ObjectMissing
 from frametally.process import failpoints
-from frametally.process.reports import Progress
-from frametally.process.retrying import GivenUp, Patience
+from frametally.process.retrying import GivenUp
 from frametally.records import decode_at, encode
 from frametally.settings.loading import Settings
 from frametally_producer.reading.pixels import UPRIGHT
@@ -39,10 +37,10 @@ from frametally_videos.derivatives.transcoding import (
     copy_pictures,
     encode_pictures,
 )
+from frametally_videos.jobs.job_steps import JobCall
 from frametally_videos.library.enhancements import enhancement_options
 from frametally_videos.library.video_looks import NO_FRAME
 from frametally_videos.media_records import Derivative, DerivativeKind, Enhancement
-from frametally_videos.records import VideoRecord
 from frametally_videos.settings import VideoSettings
 
 MADE_BY = f"1, PyAV {av.__version__}, FFmpeg {av.ffmpeg_version_info}"
@@ -70,21 +68,13 @@ _ALWAYS_BYTES = 64_000_000
 _LOOKED_AT_FRAMES = 50
 _FIRST_PACKETS = 100
 
-T = TypeVar("T")
-Open = Callable[[], AbstractContextManager[Video]]
-
 
 @dataclass
 class DerivativeMaker:
-    """Makes derivatives of one video."""
+    """Makes derivatives of the video of a job."""
 
-    record: VideoRecord
-    _: KW_ONLY
-    open_video: Open
-    settings: Settings
-    store: ObjectStore
-    progress: Progress
-    patience: Patience
+    call: JobCall
+    open_video: Callable[[], AbstractContextManager[Video]]
 
     def make(self, kind: DerivativeKind, enhancement: Enhancement | None = None) -> Artifact:
         """Return the version, made now or earlier.
@@ -94,15 +84,15 @@ class DerivativeMaker:
             Misconfigured: No encoder works here, or the disk is full.
             GivenUp: The command was stopped.
         """
-        recipe = recipe_of(self.record.sha256, kind, enhancement, self.settings)
+        recipe = recipe_of(self.call.record.sha256, kind, enhancement, self.call.settings)
         existing = self._existing(kind, recipe)
         if existing is not None:
             return _artifact(existing)
-        with scratch_folder(self.settings) as folder:
+        with scratch_folder(self.call.settings) as folder:
             path = folder / "made.mp4"
             result = self._encode(path, kind, enhancement)
             derivative = Derivative(
-                video_id=self.record.id,
+                video_id=self.call.record.id,
                 kind=kind,
                 recipe=recipe,
                 enhancement=enhancement,
@@ -116,28 +106,28 @@ class DerivativeMaker:
 
     def _existing(self, kind: DerivativeKind, recipe: str) -> Derivative | None:
         """Return the record of an existing version."""
-        record_key = keys.derivative_record_key(self.record.id, kind, recipe)
+        record_key = keys.derivative_record_key(self.call.record.id, kind, recipe)
 
         def read() -> Derivative | None:
             try:
-                derivative = decode_at(record_key, self.store.get(record_key), Derivative)
+                derivative = decode_at(record_key, self.call.store.get(record_key), Derivative)
             except ObjectMissing:
                 return None
-            return derivative if self.store.head(derivative.file_key) is not None else None
+            return derivative if self.call.store.head(derivative.file_key) is not None else None
 
-        return self._wait(read)
+        return self.call.until_done(read)
 
     def _encode(self, path: Path, kind: DerivativeKind, enhancement: Enhancement | None) -> Made:
-        most_bytes = min(max(_MOST_TIMES * self.record.size_bytes, _ALWAYS_BYTES), _MOST_BYTES)
-        limits = MakingLimits(most_bytes, self.progress, lambda: self.patience.stopping)
+        most_bytes = min(max(_MOST_TIMES * self.call.record.size_bytes, _ALWAYS_BYTES), _MOST_BYTES)
+        limits = MakingLimits(most_bytes, self.call.progress, lambda: self.call.patience.stopping)
         if kind == "playable" and self._can_be_copied():
             try:
                 with self.open_video() as video:
                     return copy_pictures(video, path, limits)
             except Unfit as error:
-                self.progress.say(f"encoding its pictures again: {error}")
+                self.call.progress.say(f"encoding its pictures again: {error}")
         enhancement = enhancement or Enhancement()
-        settings = self.settings
+        settings = self.call.settings
         look = Look(
             enhancement,
             self._parity(enhancement),
@@ -151,7 +141,7 @@ class DerivativeMaker:
 
     def _can_be_copied(self) -> bool:
         """Return whether browsers play its pictures unchanged, once they are in an MP4."""
-        if self.record.facts.damage:
+        if self.call.record.facts.damage:
             return False
         with self.open_video() as video:
             first = video.first_frame(most_packets=_FIRST_PACKETS)
@@ -170,26 +160,26 @@ class DerivativeMaker:
 
     def _put(self, path: Path, derivative: Derivative) -> Derivative:
         key, record_key = derivative.file_key, derivative.key
-        self._wait(lambda: self._remove_leftovers(derivative))
+        self.call.until_done(lambda: self._remove_leftovers(derivative))
         part_key = derivative.part_key(secrets.token_hex(4))
-        write = self._wait(lambda: self.store.resumable(key, part_key))
+        write = self.call.until_done(lambda: self.call.store.resumable(key, part_key))
 
         def send() -> None:
             with path.open("rb") as file:
                 at_byte = write.durable_bytes
                 file.seek(at_byte)
                 while data := file.read(PIECE_BYTES):
-                    if self.patience.stopping:
+                    if self.call.patience.stopping:
                         raise GivenUp("stopped")
                     write.append(data, at_byte=at_byte)
                     at_byte += len(data)
 
-        self._wait(send)
+        self.call.until_done(send)
         failpoints.passing("derivative.sent")
-        is_ours = self._wait(write.finish)
+        is_ours = self.call.until_done(write.finish)
         failpoints.passing("derivative.finished")
         if is_ours:
-            self._wait(lambda: self.store.put(record_key, encode(derivative)))
+            self.call.until_done(lambda: self.call.store.put(record_key, encode(derivative)))
             return derivative
         # Another process has made it since, with other bytes.
         theirs = self._existing(derivative.kind, derivative.recipe)
@@ -199,14 +189,11 @@ class DerivativeMaker:
 
     def _remove_leftovers(self, derivative: Derivative) -> None:
         """Remove leftovers of killed makers: incomplete files, and files without a record."""
-        for info in list(self.store.list(keys.video_folder(self.record.id))):
+        for info in list(self.call.store.list(keys.video_folder(self.call.record.id))):
             if key_of_part(info.key) == derivative.file_key:
-                self.store.resumable(derivative.file_key, info.key).abort()
-        if self.store.head(derivative.key) is None:
-            self.store.delete(derivative.file_key)
-
-    def _wait(self, action: Callable[[], T]) -> T:
-        return self.patience.until_done("the object store", action)
+                self.call.store.resumable(derivative.file_key, info.key).abort()
+        if self.call.store.head(derivative.key) is None:
+            self.call.store.delete(derivative.file_key)
 
 
 def _artifact(derivative: Derivative) -> Artifact:

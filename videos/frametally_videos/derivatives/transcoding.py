@@ -89,7 +89,7 @@ def copy_pictures(video: Video, path: Path, limits: MakingLimits) -> Made:
         sound = SoundTrack(video, file)
         sound.begin()
         base = video.stream.time_base or TIME_BASE
-        usual_ticks = _usual_ticks(video, base)
+        usual_ticks = round(1 / ((video.average_fps or _USUAL_FPS) * base))
         origin = last = 0
         frames, end = 0, 0
         origin_s = Fraction(0)
@@ -275,7 +275,3 @@ def _timed_pieces(video: Video, step: int) -> Iterator[av.Packet[av.VideoStream]
         untimed.clear()
         yield packet
     yield from untimed
-
-
-def _usual_ticks(video: Video, time_base: Fraction) -> int:
-    return round(1 / ((video.average_fps or _USUAL_FPS) * time_base))

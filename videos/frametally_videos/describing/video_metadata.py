@@ -194,7 +194,7 @@ def describe(video: Video, record: VideoRecord, *, sampling: str) -> VideoMetada
     first = counts[pictures[0].index]
     streams = [_picture_stream(stream, counts[stream.index]) for stream in pictures]
     why_not = why_not_played(facts.container, streams[0].codec, streams[0].pixel_format or "unknown")
-    duration_s = _length_s(container.duration) or max(
+    duration_s = _seconds(container.duration, _MICROSECOND) or max(
         (stream.duration_s for stream in streams if stream.duration_s), default=None
     )
     created = creation_time(container.metadata)
@@ -248,7 +248,3 @@ def _is_other(stream: av.stream.Stream) -> bool:
 
 def _ms(moment: datetime.datetime) -> int:
     return ((moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)) - EPOCH) // MILLISECOND
-
-
-def _length_s(microseconds: int | None) -> float | None:
-    return float(microseconds * _MICROSECOND) if microseconds else None

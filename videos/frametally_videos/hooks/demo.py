@@ -14,7 +14,7 @@ from frametally_cli.console import output as console
 from frametally_cli.options.ports import Ports
 from frametally_videos.commands.local_upload import StoreUploader
 from frametally_videos.commands.upload_clip import UploadNotes, look_at
-from frametally_videos.jobs import job_worker
+from frametally_videos.jobs.job_worker import JobWorker
 from frametally_videos.jobs.video_states import StateSettler
 from frametally_videos.library.video_looks import inspect
 from frametally_videos.opening import catalogue_of, queue_of
@@ -47,18 +47,8 @@ def uploaded(ports: Ports, clip: DemoClip, should_stop: Callable[[], bool]) -> I
         )
         fields = VideoFields(source=clip.source, start_time=clip.start_time)
         uploader.upload(look_at(clip.path, fields), lambda _: None)
-        jobs = pool.submit(
-            job_worker.work,
-            settings=settings,
-            store=ports.store,
-            catalogue=catalogue,
-            queue=queue,
-            queues=tuple(QUEUES),
-            workers=_WORKERS,
-            until_done=True,
-            say=lambda _: None,
-            should_stop=is_ending,
-        )
+        worker = JobWorker(settings, ports.store, catalogue, queue, tuple(QUEUES), lambda _: None, is_ending)
+        jobs = pool.submit(worker.work, _WORKERS, until_done=True)
         try:
             yield
             for failure in jobs.result().failed:

@@ -81,7 +81,7 @@ def _remove(ports: MendingPorts, video: VideoRecord, progress: Progress) -> None
     with catalogue_of(settings) as catalogue:
         # First the mark and the job: cut behind it, `frametally work` removes the rest.
         remove_video(store, catalogue, video.id)
-        announced_medium.remove_video(video, settings=settings, store=store, log=ports.log, progress=progress)
+        announced_medium.remove_video(ports, video, progress)
         catalogue.remove_video(video.id)
 
 

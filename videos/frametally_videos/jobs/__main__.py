@@ -100,7 +100,7 @@ def _do(order: JobOrder, settings: Settings, teller: _Teller, stop: threading.Ev
         record = find_record(store, order.video_id, patience)
         if record is None or (record.state == "deleting" and order.kind != "removal"):
             return JobWord(end="done", reason="it is being removed")
-        call = JobCall(record, order.options, settings, store, teller, patience, stop.is_set)
+        call = JobCall(record, order.options, settings, store, teller, patience)
         do = DOING.get(order.kind) or plugin_jobs()[order.kind].do
         return JobWord(end="done", artifacts=do(call))
 

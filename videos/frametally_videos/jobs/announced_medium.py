@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
+from typing import NamedTuple
 
 from frametally import keys
 from frametally.files.names import key_of_part
 from frametally.media import corrections
 from frametally.media.forgetting import Target, forget
 from frametally.media.manifests import find_manifest
+from frametally.media.mending import MendingPorts
 from frametally.plugins import hooks
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import Extent
@@ -26,21 +28,25 @@ from frametally_videos.records import VideoRecord
 from frametally_videos.uploads.content_claims import give_up_claim, holder_of
 
 
-def _settled_manifest(
-    record: VideoRecord, *, settings: Settings, store: ObjectStore, log: FrameLog, progress: Progress
-) -> MediaManifest | None:
+class MediumPorts(NamedTuple):
+    """What a change of a medium needs; see `MendingPorts`."""
+
+    settings: Settings
+    store: ObjectStore
+    log: FrameLog
+
+
+def _settled_manifest(ports: MendingPorts, record: VideoRecord, progress: Progress) -> MediaManifest | None:
     """Return a medium's manifest, None if it has none, once what was begun of correcting it is finished."""
     while True:
-        manifest = find_manifest(store, record.sha256)
-        correction = None if manifest is None else _open_correction(store, manifest)
+        manifest = find_manifest(ports.store, record.sha256)
+        correction = None if manifest is None else _open_correction(ports.store, manifest)
         if correction is None:
             return manifest
-        corrections.finish(store, log, settings, correction, progress)
+        corrections.finish(ports.store, ports.log, ports.settings, correction, progress)
 
 
-def put_right(
-    record: VideoRecord, *, settings: Settings, store: ObjectStore, log: FrameLog, progress: Progress
-) -> MediaManifest | None:
+def put_right(ports: MendingPorts, record: VideoRecord, progress: Progress) -> MediaManifest | None:
     """Put a video's medium right where its manifest has another beginning or another source than its record.
 
     Killed anywhere, the same call goes on.
@@ -54,15 +60,15 @@ def put_right(
     """
 
     def settled() -> MediaManifest | None:
-        return _settled_manifest(record, settings=settings, store=store, log=log, progress=progress)
+        return _settled_manifest(ports, record, progress)
 
     manifest, start_ms = settled(), record.facts.started_at_ms
     if manifest is not None and start_ms is not None and manifest.start_ms is not None:
-        corrections.retime(store, manifest, start_ms=start_ms)
+        corrections.retime(ports.store, manifest, start_ms=start_ms)
         manifest = settled()
     source = (record.source, record.source_name)
     if manifest is not None and (manifest.source, manifest.source_name) != source:
-        corrections.rename_source(store, manifest, source=record.source, source_name=record.source_name)
+        corrections.rename_source(ports.store, manifest, source=record.source, source_name=record.source_name)
         manifest = settled()
     return manifest
 
@@ -83,9 +89,7 @@ GONE_WITHIN_S = 3.0
 comes behind a removal."""
 
 
-def remove_video(
-    record: VideoRecord, *, settings: Settings, store: ObjectStore, log: FrameLog, progress: Progress
-) -> None:
+def remove_video(ports: MendingPorts, record: VideoRecord, progress: Progress) -> None:
     """Forget a video's medium, and delete all of it from the store. After a kill it continues.
 
     Results of plug-ins go first: once its record is gone, no one would look for the rest. A process that
@@ -104,17 +108,16 @@ def remove_video(
         Misconfigured: It cannot be written.
     """
     with ExitStack() as removing:
-        at_work = [removing.enter_context(remove(settings, record.id)) for remove in hooks("removing")]
+        at_work = [removing.enter_context(remove(ports.settings, record.id)) for remove in hooks("removing")]
         if any(at_work):
             time.sleep(GONE_WITHIN_S)
-        _remove_stored(record, settings, store, log, progress)
+        _remove_stored(ports, record, progress)
 
 
-def _remove_stored(
-    record: VideoRecord, settings: Settings, store: ObjectStore, log: FrameLog, progress: Progress
-) -> None:
+def _remove_stored(ports: MendingPorts, record: VideoRecord, progress: Progress) -> None:
+    store = ports.store
     if holder_of(store, record.sha256) in (None, record.id):
-        manifest = _settled_manifest(record, settings=settings, store=store, log=log, progress=progress)
+        manifest = _settled_manifest(ports, record, progress)
         if manifest is not None:
             whole = Target(manifest, None, None, Extent(0, 0))
             forget(store, [whole], delete_images=True, progress=progress)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from contextlib import AbstractContextManager
 from fractions import Fraction
 
 import msgspec
@@ -24,7 +23,7 @@ from frametally_videos.describing.picture_pass import MOST_LOOKS, PictureLook, l
 from frametally_videos.describing.video_checks import MADE_BY, check_video, with_clock
 from frametally_videos.describing.video_metadata import describe
 from frametally_videos.jobs.job_steps import JobCall
-from frametally_videos.jobs.originals import find_record, open_original
+from frametally_videos.jobs.originals import find_record
 from frametally_videos.library.video_looks import NO_FRAME
 from frametally_videos.media_records import VideoMetadata, VideoQuality
 from frametally_videos.records import VideoRecord
@@ -38,7 +37,7 @@ def make_metadata(call: JobCall) -> list[Artifact]:
         GivenUp: The command was stopped.
         Misconfigured: The store cannot be written.
     """
-    with _original(call) as video:
+    with call.original() as video:
         metadata = describe(video, call.record, sampling=call.settings.sample_fps)
     facts = _record_now(call).facts  # a person may have set its time since
     metadata = msgspec.structs.replace(
@@ -59,15 +58,11 @@ def make_quality(call: JobCall) -> list[Artifact]:
     """
     quality = _checked_before(call)
     if quality is None:
-        with _original(call) as video:
+        with call.original() as video:
             times = found_times(video)
-        with _original(call) as video:
+        with call.original() as video:
             quality = check_video(call.record, times, _looks(call, video, times.frames))
     return [_put_record(call, "quality", with_clock(quality, _record_now(call)))]
-
-
-def _original(call: JobCall) -> AbstractContextManager[Video]:
-    return open_original(call.store, call.record, call.patience, max_pixels=call.max_pixels)
 
 
 def _record_now(call: JobCall) -> VideoRecord:
@@ -130,7 +125,7 @@ def make_previews(call: JobCall) -> list[Artifact]:
         call.until_done(lambda: call.store.put(key, data, if_absent=True))
         previews.append(Artifact(kind, key, content_type, len(data)))
 
-    with _original(call) as video:
+    with call.original() as video:
         length_s = video.duration_s
         put("poster", "jpg", "image/jpeg", encode_jpeg(_poster(video, length_s), _JPEG_QUALITY))
         if length_s is None or length_s <= 0:

@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from frametally.errors import Poison
-from frametally.ports.frame_log import FrameLog
+from frametally.media.mending import MendingPorts
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Progress
 from frametally.process.retrying import Patience
-from frametally.records import MediaManifest
-from frametally.settings.loading import Settings
+from frametally.records import MediaManifest, TimeSource
 from frametally_producer.media.videos import VideoWork, begin_video, go_on_with
 from frametally_producer.produce import begin
 from frametally_producer.writing.manifest import ManifestKeeper
@@ -26,13 +25,7 @@ from frametally_videos.records import VideoRecord
 
 
 def make_frames(
-    record: VideoRecord,
-    *,
-    settings: Settings,
-    store: ObjectStore,
-    log: FrameLog,
-    progress: Progress,
-    should_stop: Callable[[], bool],
+    ports: MendingPorts, record: VideoRecord, progress: Progress, should_stop: Callable[[], bool]
 ) -> list[str]:
     """Store and announce those of a video's frames that are not announced yet.
 
@@ -44,18 +37,13 @@ def make_frames(
         GivenUp: The command was stopped; the current frames are announced and recorded.
         Misconfigured: The store, the log or a folder cannot be written.
     """
-    if record.facts.started_at_ms is None or record.facts.time_source is None:
-        raise Poison("nothing says when it was filmed: give it a time")
-    call = ProduceCall(paths=(), settings=settings, should_stop=should_stop)
-    with begin(call, store=store, log=log, progress=progress) as production:
-        manifest = production.patience.until_done(
-            "the object store",
-            lambda: put_right(record, settings=settings, store=store, log=log, progress=progress),
-        )
-        with open_original(store, record, production.patience, max_pixels=production.max_pixels) as video:
-            keeper = take_up(
-                record, manifest, production.store, production.patience, sampling=settings.sample_fps
-            )
+    _started(record)
+    call = ProduceCall(paths=(), settings=ports.settings, should_stop=should_stop)
+    with begin(call, store=ports.store, log=ports.log, progress=progress) as production:
+        patience, sampling = production.patience, ports.settings.sample_fps
+        manifest = patience.until_done("the object store", lambda: put_right(ports, record, progress))
+        with open_original(ports.store, record, patience, max_pixels=production.max_pixels) as video:
+            keeper = take_up(record, manifest, production.store, patience, sampling=sampling)
             if keeper is not None:
                 VideoWork(video, keeper, production).run()
             return list(video.damage)
@@ -75,9 +63,7 @@ def take_up(
         Poison: Its time is unknown.
         GivenUp: The store is not available, and the command was stopped.
     """
-    facts = record.facts
-    if facts.started_at_ms is None or facts.time_source is None:
-        raise Poison("nothing says when it was filmed: give it a time")
+    start_ms, time_source = _started(record)
     if manifest is not None:
         return go_on_with(manifest, store, patience, sampling=sampling)
     return begin_video(
@@ -88,6 +74,12 @@ def take_up(
         name=record.file_name,
         source=record.source,
         source_name=record.source_name,
-        time_source=facts.time_source,
-        start_ms=facts.started_at_ms,
+        time_source=time_source,
+        start_ms=start_ms,
     )
+
+
+def _started(record: VideoRecord) -> tuple[int, TimeSource]:
+    if record.facts.started_at_ms is None or record.facts.time_source is None:
+        raise Poison("nothing says when it was filmed: give it a time")
+    return record.facts.started_at_ms, record.facts.time_source

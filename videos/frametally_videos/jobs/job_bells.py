@@ -12,7 +12,7 @@ from frametally.process.retrying import Backoff, OnceAMinute
 from frametally.settings.loading import Settings
 from frametally_videos.catalogue.catalogue_rows import MOST_LOSSES, Job
 from frametally_videos.opening import queue_of
-from frametally_videos.queues.task_queue import QUEUES, TaskQueue, kinds_of, take_over
+from frametally_videos.queues.task_queue import QUEUES, BookQueue, kinds_of, take_over
 from frametally_videos.settings import VideoSettings
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def worn_out(job: Job) -> str:
     )
 
 
-def tell_due(catalogue: VideoCatalogue, queue: TaskQueue) -> None:
+def tell_due(catalogue: VideoCatalogue, queue: BookQueue) -> None:
     """Tell the queue of every job that waits, each once a minute.
 
     Raises:
@@ -43,7 +43,7 @@ def tell_due(catalogue: VideoCatalogue, queue: TaskQueue) -> None:
         queue.tell(jobs)
 
 
-def give_up_dead(catalogue: VideoCatalogue, queue: TaskQueue, settings: Settings) -> None:
+def give_up_dead(catalogue: VideoCatalogue, queue: BookQueue, settings: Settings) -> None:
     """Fail the jobs that the queue announces no more, if they have lost as many workers as they may.
 
     Others' turn comes when their lease is over: a queue also counts what was not the job's fault.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
 from importlib import import_module
-from typing import Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 import msgspec
 
@@ -23,6 +23,9 @@ from frametally.settings.loading import Settings
 from frametally_videos.catalogue.catalogue_rows import Artifact, JobKind
 from frametally_videos.media_records import DerivativeKind, Enhancement
 from frametally_videos.records import VideoRecord
+
+if TYPE_CHECKING:
+    from frametally_producer.reading.video_file import Video
 
 T = TypeVar("T")
 
@@ -74,12 +77,13 @@ class JobCall(NamedTuple):
     store: ObjectStore
     progress: Progress
     patience: Patience
-    should_stop: Callable[[], bool]
 
-    @property
-    def max_pixels(self) -> int:
-        """Most pixels that a frame may have."""
-        return self.settings.max_image_megapixels * 1_000_000
+    def original(self) -> AbstractContextManager[Video]:
+        """Open the video's original; see `open_original`."""
+        from frametally_videos.jobs.originals import open_original
+
+        max_pixels = self.settings.max_image_megapixels * 1_000_000
+        return open_original(self.store, self.record, self.patience, max_pixels=max_pixels)
 
     def until_done(self, action: Callable[[], T]) -> T:
         """Ask the store until it answers. Raises `GivenUp` after a stop."""
@@ -95,28 +99,23 @@ def _step(module: str, name: str) -> Callable[[JobCall], list[Artifact]]:
 
 
 def _frames(call: JobCall) -> list[Artifact]:
+    from frametally_videos.jobs.announced_medium import MediumPorts
     from frametally_videos.jobs.frames_job import make_frames
     from frametally_videos.jobs.originals import note_damage
 
     with _log_of(call.settings) as log:
-        damage = make_frames(
-            call.record,
-            settings=call.settings,
-            store=call.store,
-            log=log,
-            progress=call.progress,
-            should_stop=call.should_stop,
-        )
+        ports = MediumPorts(call.settings, call.store, log)
+        damage = make_frames(ports, call.record, call.progress, lambda: call.patience.stopping)
     if damage:
         call.until_done(lambda: note_damage(call.store, call.record.id, damage))
     return []
 
 
 def _removal(call: JobCall) -> list[Artifact]:
-    from frametally_videos.jobs.announced_medium import remove_video
+    from frametally_videos.jobs.announced_medium import MediumPorts, remove_video
 
     with _log_of(call.settings) as log:
-        remove_video(call.record, settings=call.settings, store=call.store, log=log, progress=call.progress)
+        remove_video(MediumPorts(call.settings, call.store, log), call.record, call.progress)
     return []
 
 
@@ -133,17 +132,8 @@ def _enhance(call: JobCall) -> list[Artifact]:
 
 def _make(call: JobCall, kind: DerivativeKind, enhancement: Enhancement | None = None) -> list[Artifact]:
     from frametally_videos.derivatives.derivative_jobs import DerivativeMaker
-    from frametally_videos.jobs.originals import open_original
 
-    maker = DerivativeMaker(
-        call.record,
-        open_video=lambda: open_original(call.store, call.record, call.patience, max_pixels=call.max_pixels),
-        settings=call.settings,
-        store=call.store,
-        progress=call.progress,
-        patience=call.patience,
-    )
-    return [maker.make(kind, enhancement)]
+    return [DerivativeMaker(call, call.original).make(kind, enhancement)]
 
 
 def _log_of(settings: Settings) -> AbstractContextManager[FrameLog]:

@@ -28,7 +28,7 @@ from frametally_videos.jobs.job_bells import telling, worn_out
 from frametally_videos.jobs.job_results import take_in
 from frametally_videos.jobs.job_steps import JobWord
 from frametally_videos.library.video_looks import inspect
-from frametally_videos.queues.task_queue import JobConsumer, QueueName, TaskQueue, kinds_of
+from frametally_videos.queues.task_queue import BookQueue, JobConsumer, QueueName, kinds_of
 from frametally_videos.settings import VideoSettings
 from frametally_videos.uploads.acceptance import Acceptance, UploadSettler
 from frametally_videos.uploads.receiving import UploadPorts
@@ -52,209 +52,170 @@ class WorkReport(NamedTuple):
 
 
 @dataclass
-class _Bench:
-    """What the threads of one call share."""
+class JobWorker:
+    """Does waiting jobs of videos; it waits for a store, a catalogue or a queue that is not available.
+
+    Attributes:
+        settings: Of this process; each job has the same.
+        queues: Only jobs of these are done.
+        say: Gets a line for each job, and for each wait.
+        should_stop: Once true, running jobs are finished, the rest is left.
+        each_round: Is called every round, some seconds apart at most.
+    """
 
     settings: Settings
     store: ObjectStore
     catalogue: VideoCatalogue
-    queue: TaskQueue
+    queue: BookQueue
     queues: Sequence[QueueName]
     say: Callable[[str], None]
     should_stop: Callable[[], bool]
+    each_round: Callable[[], object] = lambda: None
 
     def __post_init__(self) -> None:
-        self.of_videos = self.settings.part(VideoSettings)
-        self.patience = Patience(self.say, self.should_stop)
-        self.done = 0
-        self.failed: list[str] = []
-        self.ending = threading.Event()
+        """Begin no job yet."""
+        self._of_videos = self.settings.part(VideoSettings)
+        self._patience = Patience(self.say, self.should_stop)
+        self._done = 0
+        self._failed: list[str] = []
+        self._ending = threading.Event()
         self._counting = threading.Lock()
 
-    def ask(self, action: Callable[[], T]) -> T:
-        """Ask the catalogue or the queue until it answers. Raises `GivenUp` after a stop."""
-        return self.patience.until_done("jobs", action)
+    def work(self, workers: int, *, until_done: bool) -> WorkReport:
+        """Do so many jobs at once until `should_stop`, or with `until_done` until none waits.
 
-    def count(self, *, done: bool, failure: str | None) -> None:
-        with self._counting:
-            self.done += done
-            if failure is not None:
-                self.failed.append(failure)
-
-
-def work(
-    *,
-    settings: Settings,
-    store: ObjectStore,
-    catalogue: VideoCatalogue,
-    queue: TaskQueue,
-    queues: Sequence[QueueName],
-    workers: int,
-    until_done: bool,
-    say: Callable[[str], None],
-    should_stop: Callable[[], bool],
-    each_round: Callable[[], object] = lambda: None,
-) -> WorkReport:
-    """Do waiting jobs of videos, until `should_stop`, or with `until_done` until none waits.
-
-    It waits for a store, a catalogue or a queue that is not available.
-
-    Args:
-        settings: Of this process; each job has the same.
-        store: Where the videos are.
-        catalogue: Whose jobs are done; threads share it.
-        queue: Announces the jobs.
-        queues: Only jobs of these are done.
-        workers: How many jobs run at once.
-        until_done: End when all these jobs have ended.
-        say: Gets a line for each job, and for each wait.
-        should_stop: Once true, running jobs are finished, the rest is left.
-        each_round: Is called every round, some seconds apart at most.
-
-    Raises:
-        Misconfigured: The queue does not let us in.
-    """
-    remove_left_behind(settings)
-    bench = _Bench(settings, store, catalogue, queue, queues, say, should_stop)
-    try:
-        bench.ask(queue.prepare)
-    except GivenUp:
-        return WorkReport(0, [])
-    threads = [
-        threading.Thread(target=_work, args=(bench, f"{socket.gethostname()}-{os.getpid()}-{number}"))
-        for number in range(workers)
-    ]
-    with telling(settings, catalogue, say, every_s=_ROUND_EVERY_S):
-        for thread in threads:
-            thread.start()
+        Raises:
+            Misconfigured: The queue does not let us in.
+        """
+        remove_left_behind(self.settings)
         try:
-            _go_round(bench, until_done, each_round)
+            self._ask(self.queue.prepare)
         except GivenUp:
-            pass
-        finally:
-            bench.ending.set()
+            return WorkReport(0, [])
+        threads = [
+            threading.Thread(target=self._work, args=(f"{socket.gethostname()}-{os.getpid()}-{number}",))
+            for number in range(workers)
+        ]
+        with telling(self.settings, self.catalogue, self.say, every_s=_ROUND_EVERY_S):
             for thread in threads:
-                thread.join()
-    return WorkReport(bench.done, bench.failed)
-
-
-def _go_round(bench: _Bench, until_done: bool, each_round: Callable[[], object]) -> None:
-    """Settle uploads and do `each_round`, until it is time to end."""
-    ports = UploadPorts(bench.settings, bench.store, bench.catalogue, inspect)
-    settler = UploadSettler(Acceptance(ports), bench.say)
-    once_a_minute = OnceAMinute(bench.say)
-    if until_done:
-        bench.ask(lambda: settler.settle(patiently=False))
-    while not bench.patience.stopping:
-        # Before the round: what it notes of the last job, and queues because of it, belongs to it.
-        is_done = until_done and bench.ask(lambda: _is_done(bench))
-        try:
-            settler.settle()
-            each_round()
-        except Retryable as error:
-            once_a_minute("round", f"waiting, and trying again: {error}")
-        except FrametallyError as error:
-            once_a_minute("round", str(error))
-        if is_done and bench.ask(lambda: _is_done(bench)):
-            break
-        bench.patience.pause(_ROUND_EVERY_S)
-
-
-def _is_done(bench: _Bench) -> bool:
-    question = JobQuestion(kinds=kinds_of(bench.queues), states=("queued", "running"), limit=1)
-    return not bench.catalogue.find_jobs(question).jobs
-
-
-def _work(bench: _Bench, name: str) -> None:
-    """Take one job after the other."""
-    lease_s = bench.of_videos.job_lease_s
-    with closing(bench.queue.consumer(bench.queues)) as consumer:
-        while not (bench.ending.is_set() or bench.patience.stopping):
+                thread.start()
             try:
-                job = bench.ask(lambda: consumer.take(name, lease_s=lease_s, wait_s=_LOOK_EVERY_S))
-                if job is not None:
-                    is_done, failure = _do(bench, consumer, job)
-                    consumer.settle()
-                    bench.count(done=is_done, failure=failure)
-            except Misconfigured as error:
-                bench.patience.say_once_a_minute("jobs", str(error))
-                bench.patience.pause(_AWAY_S)
+                self._go_round(until_done)
             except GivenUp:
-                return
+                pass
+            finally:
+                self._ending.set()
+                for thread in threads:
+                    thread.join()
+        return WorkReport(self._done, self._failed)
 
+    def _ask(self, action: Callable[[], T]) -> T:
+        """Ask the catalogue or the queue until it answers. Raises `GivenUp` after a stop."""
+        return self._patience.until_done("jobs", action)
 
-def _do(bench: _Bench, consumer: JobConsumer, job: Job) -> tuple[bool, str | None]:
-    """Do a claimed job; return whether it is done, and a line if it has failed permanently."""
-    row = bench.ask(lambda: bench.catalogue.video(job.video_id))
-    name = row.record.name if row else job.video_id
-    if job.losses > MOST_LOSSES:
-        return False, _fail(bench, job, name, worn_out(job), counts=False)
-    if job.reason == WORKER_LOST:
-        pause_s = _PAUSES_S[min(job.losses, len(_PAUSES_S)) - 1]
-        _put_back(bench, job, WORKER_LOST, pause_s)
-        bench.say(f"{name}: {job.kind}: its worker was lost; it is tried again in {pause_s:.0f} s")
-        return False, None
-    if job.kind == "removal" and _was_at_work(bench, job):
-        time.sleep(GONE_WITHIN_S)
-    attempt = Attempt(
-        job,
-        settings=bench.settings,
-        store=bench.store,
-        renew=lambda progress: bench.catalogue.renew(
-            job, lease_s=bench.of_videos.job_lease_s, progress=progress
-        ),
-        keep=consumer.keep,
-        say=lambda line: bench.say(f"{name}: {job.kind}: {line}"),
-    )
-    word = attempt.run(bench.should_stop)
-    if word is None:
-        return False, None
-    return _note(bench, job, word, name)
+    def _go_round(self, until_done: bool) -> None:
+        """Settle uploads and do `each_round`, until it is time to end."""
+        ports = UploadPorts(self.settings, self.store, self.catalogue, inspect)
+        settler = UploadSettler(Acceptance(ports), self.say)
+        once_a_minute = OnceAMinute(self.say)
+        if until_done:
+            self._ask(lambda: settler.settle(patiently=False))
+        while not self._patience.stopping:
+            # Before the round: what it notes of the last job, and queues because of it, belongs to it.
+            is_done = until_done and self._ask(self._is_done)
+            try:
+                settler.settle()
+                self.each_round()
+            except Retryable as error:
+                once_a_minute("round", f"waiting, and trying again: {error}")
+            except FrametallyError as error:
+                once_a_minute("round", str(error))
+            if is_done and self._ask(self._is_done):
+                break
+            self._patience.pause(_ROUND_EVERY_S)
 
+    def _is_done(self) -> bool:
+        question = JobQuestion(kinds=kinds_of(self.queues), states=("queued", "running"), limit=1)
+        return not self.catalogue.find_jobs(question).jobs
 
-def _was_at_work(bench: _Bench, job: Job) -> bool:
-    video_jobs = bench.ask(lambda: bench.catalogue.jobs(job.video_id))
-    return any(
-        job_of_video.state == "cancelled" and job_of_video.started_at_ms is not None
-        for job_of_video in video_jobs
-    )
+    def _work(self, name: str) -> None:
+        """Take one job after the other."""
+        lease_s = self._of_videos.job_lease_s
+        with closing(self.queue.consumer(self.queues)) as consumer:
+            while not (self._ending.is_set() or self._patience.stopping):
+                try:
+                    job = self._ask(lambda: consumer.take(name, lease_s=lease_s, wait_s=_LOOK_EVERY_S))
+                    if job is not None:
+                        self._do(consumer, job)
+                        consumer.settle()
+                except Misconfigured as error:
+                    self._patience.say_once_a_minute("jobs", str(error))
+                    self._patience.pause(_AWAY_S)
+                except GivenUp:
+                    return
 
-
-def _note(bench: _Bench, job: Job, word: JobWord, name: str) -> tuple[bool, str | None]:
-    """Note how an attempt ended."""
-    catalogue = bench.catalogue
-    if word.end == "done":
-        bench.ask(
-            lambda: take_in(bench.settings, bench.store, catalogue, job.video_id, job.kind, word.artifacts)
+    def _do(self, consumer: JobConsumer, job: Job) -> None:
+        """Do a claimed job, and note how that ended."""
+        row = self._ask(lambda: self.catalogue.video(job.video_id))
+        name = row.record.name if row else job.video_id
+        if job.losses > MOST_LOSSES:
+            self._fail(job, name, worn_out(job), counts=False)
+            return
+        if job.reason == WORKER_LOST:
+            pause_s = _PAUSES_S[min(job.losses, len(_PAUSES_S)) - 1]
+            self._put_back(job, WORKER_LOST, pause_s)
+            self.say(f"{name}: {job.kind}: its worker was lost; it is tried again in {pause_s:.0f} s")
+            return
+        if job.kind == "removal" and self._was_at_work(job):
+            time.sleep(GONE_WITHIN_S)
+        attempt = Attempt(
+            job,
+            settings=self.settings,
+            store=self.store,
+            renew=lambda progress: self.catalogue.renew(
+                job, lease_s=self._of_videos.job_lease_s, progress=progress
+            ),
+            keep=consumer.keep,
+            say=lambda line: self.say(f"{name}: {job.kind}: {line}"),
         )
-        has_ended = job.kind == "removal" or bench.ask(lambda: catalogue.end(job, "done"))
-        if has_ended:
-            bench.say(f"{name}: {job.kind}: done")
-        return has_ended, None
-    if word.end == "stopped":
-        _put_back(bench, job, None, 0.0)
-        return False, None
-    reason = word.reason or "the job gave no reason"
-    if word.end == "later":
-        _put_back(bench, job, reason, _AWAY_S)
-    elif word.end == "again" and job.attempts < bench.of_videos.job_attempts:
-        pause_s = _PAUSES_S[min(job.attempts, len(_PAUSES_S)) - 1]
-        bench.ask(lambda: catalogue.end(job, "queued", reason=reason, again_after_s=pause_s))
-        bench.say(f"{name}: {job.kind}: {reason}; it is tried again in {pause_s:.0f} s")
-    else:
-        return False, _fail(bench, job, name, reason)
-    return False, None
+        word = attempt.run(self.should_stop)
+        if word is not None:
+            self._note(job, word, name)
 
+    def _was_at_work(self, job: Job) -> bool:
+        video_jobs = self._ask(lambda: self.catalogue.jobs(job.video_id))
+        return any(other.state == "cancelled" and other.started_at_ms is not None for other in video_jobs)
 
-def _put_back(bench: _Bench, job: Job, reason: str | None, pause_s: float) -> None:
-    """Queue a job again, without counting this attempt."""
-    bench.ask(lambda: bench.catalogue.end(job, "queued", reason=reason, again_after_s=pause_s, counts=False))
+    def _note(self, job: Job, word: JobWord, name: str) -> None:
+        catalogue, reason = self.catalogue, word.reason or "the job gave no reason"
+        if word.end == "done":
+            self._ask(
+                lambda: take_in(self.settings, self.store, catalogue, job.video_id, job.kind, word.artifacts)
+            )
+            if job.kind == "removal" or self._ask(lambda: catalogue.end(job, "done")):
+                self.say(f"{name}: {job.kind}: done")
+                with self._counting:
+                    self._done += 1
+        elif word.end == "stopped":
+            self._put_back(job, None, 0.0)
+        elif word.end == "later":
+            self._put_back(job, reason, _AWAY_S)
+        elif word.end == "again" and job.attempts < self._of_videos.job_attempts:
+            pause_s = _PAUSES_S[min(job.attempts, len(_PAUSES_S)) - 1]
+            self._ask(lambda: catalogue.end(job, "queued", reason=reason, again_after_s=pause_s))
+            self.say(f"{name}: {job.kind}: {reason}; it is tried again in {pause_s:.0f} s")
+        else:
+            self._fail(job, name, reason)
 
+    def _put_back(self, job: Job, reason: str | None, pause_s: float) -> None:
+        """Queue a job again, without counting this attempt."""
+        self._ask(
+            lambda: self.catalogue.end(job, "queued", reason=reason, again_after_s=pause_s, counts=False)
+        )
 
-def _fail(bench: _Bench, job: Job, name: str, reason: str, *, counts: bool = True) -> str | None:
-    """Note that a job has failed permanently; return the line about it, None if another worker has it."""
-    if not bench.ask(lambda: bench.catalogue.end(job, "failed", reason=reason, counts=counts)):
-        return None
-    failure = f"{name}: {job.kind} failed: {reason}"
-    bench.say(failure)
-    return failure
+    def _fail(self, job: Job, name: str, reason: str, *, counts: bool = True) -> None:
+        """Note that a job has failed permanently, unless another worker has it."""
+        if self._ask(lambda: self.catalogue.end(job, "failed", reason=reason, counts=counts)):
+            failure = f"{name}: {job.kind} failed: {reason}"
+            self._failed.append(failure)
+            self.say(failure)

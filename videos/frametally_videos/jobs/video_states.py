@@ -296,7 +296,9 @@ def find_state(
         if frames is not None and frames.state == "done":
             return _FORGOTTEN
         return Found("received", queues_frames=True)
-    if manifest.state != "complete" or not _is_as_said(record, manifest):
+    if manifest.state != "complete" or not (
+        manifest.source == record.source and manifest.start_ms in (None, record.facts.started_at_ms)
+    ):
         return Found("received", books=announced, queues_frames=True)
     return _detected(manifest, account_of(manifest), jobs)
 
@@ -350,8 +352,3 @@ def _progress(frames: Job, announced: VideoBooks | None) -> float | None:
     if announced is None or not announced.expected or announced.announced is None:
         return None
     return min(1.0, announced.announced / announced.expected)
-
-
-def _is_as_said(record: VideoRecord, manifest: MediaManifest) -> bool:
-    """Return whether frames have the source and the time of the video's record."""
-    return manifest.source == record.source and manifest.start_ms in (None, record.facts.started_at_ms)

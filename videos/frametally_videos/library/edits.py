@@ -76,15 +76,8 @@ def edit_video(
 ) -> VideoRecord:
     """Change a video's fields, and move its frames accordingly.
 
-    Args:
-        store: Where its record lies.
-        catalogue: Where that is noted.
-        settings: Of the deployment: the zone of times that name none.
-        video_id: Which video.
-        changes: What is to be changed.
-        name_source: Finds the source that a name means.
-        made_of: The revision that the change was made of; None: whichever it is.
-        moved_from: What was counted of it, for its record, where an upload moves that.
+    `made_of` is the revision that the change was made of; None: whichever it is. `moved_from`: what was
+    counted of it, where an upload moves that.
 
     Returns:
         The record afterwards; nothing is written if it did not change.

@@ -1,30 +1,34 @@
-"""The native routes of stored videos: original bytes, playable versions, pictures."""
+"""The native routes of stored videos: original bytes, playable versions, pictures, and single frames."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping
+from types import MappingProxyType
 from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
+from werkzeug.datastructures import MultiDict
 
+from frametally import keys
 from frametally.ports.object_store import ObjectStore
+from frametally.settings.loading import Settings
 from frametally_videos.catalogue.catalogue_rows import Artifact, VideoRow
+from frametally_videos.catalogue.video_catalogue import VideoCatalogue
+from frametally_videos.library.enhancements import ENHANCEMENT_FIELDS, read_enhancement
+from frametally_videos.library.video_looks import frame_picture
 from frametally_videos.library_answers import original_of, playable_of
 from frametally_videos.playback.stored_bytes import send_stored
-from frametally_videos.routes import FILE, VIDEO
-from frametally_videos.video_ports import find_video
+from frametally_videos.routes import FILE, VIDEO, find_video
+from frametally_videos.upload_refusals import FieldRefused, Refused
 from frametally_web.requests.endpoints import Routes
 from frametally_web.requests.parameters import check_known, header, text, text_schema
 from frametally_web.requests.problems import Problem
 
-if TYPE_CHECKING:
-    from frametally_videos.catalogue.video_catalogue import VideoCatalogue
-
 PLAYBACK = Routes("Videos", native=True)
-PICTURES = Routes("Videos", native=True)
 
 _RANGE = (
     header("Range", "One range of bytes: `bytes=0-99`.", text_schema(), "bytes=0-99"),
@@ -43,24 +47,24 @@ _FOR_EVER = "private, max-age=31536000, immutable"
 _ASK_AGAIN = "private, no-cache"
 _PICTURES = {"poster": "poster", "sprite": "sprite", "sprite.vtt": "sprite_vtt"}
 _PLAIN = re.compile(r"[^A-Za-z0-9._ -]")
-
-
-class _Stored(NamedTuple):
-    """An object that can be sent. `version` changes with its bytes."""
-
-    key: str
-    size_bytes: int
-    media_type: str
-    version: str
+_POSITION = text(
+    "position_s", "Seconds after its first frame; default: 0.", "0", {"type": "number", "minimum": 0}
+)
+_FIELDS = tuple(text(name, "As in `Enhancement`.") for name in ENHANCEMENT_FIELDS)
+_MOST_AT_ONCE = 2
+"""Each is a process that decodes."""
+_RETRY_AFTER_S = 1
 
 
 class PlaybackRoutes:
-    """Sends videos from the store; the catalogue lists them."""
+    """Sends videos from the store; the catalogue lists them. Of frames it has a few decoded at once."""
 
-    def __init__(self, store: ObjectStore, catalogue: VideoCatalogue) -> None:
+    def __init__(self, settings: Settings, store: ObjectStore, catalogue: VideoCatalogue) -> None:
         """Read from these."""
+        self._settings = settings
         self._store = store
         self._catalogue = catalogue
+        self._at_work = 0
 
     @PLAYBACK.route(
         "GET videos/{video_id}/original",
@@ -73,15 +77,10 @@ class PlaybackRoutes:
         success=_PLAYED,
     )
     async def original(self, request: Request) -> Response:
-        """Answer with the original bytes, as a file with the video's name.
-
-        Raises:
-            Problem: 404, 412, 416.
-        """
+        """Answer with the original bytes, as a file with the video's name."""
         row = await self._row(request)
-        stored = _stored_object(row, original_of(row))
         headers = {"Content-Disposition": _attachment(row.record.file_name)}
-        return await self._send(request, stored, headers)
+        return await self._send(request, row, original_of(row), headers)
 
     @PLAYBACK.route(
         "GET videos/{video_id}/playable",
@@ -94,16 +93,12 @@ class PlaybackRoutes:
         success=_PLAYED,
     )
     async def playable(self, request: Request) -> Response:
-        """Answer with what a browser plays.
-
-        Raises:
-            Problem: 404, also where no browser plays the video; 412, 416.
-        """
+        """Answer with what a browser plays."""
         row = await self._row(request)
         artifact = playable_of(row)
         if artifact is None:
             raise await self._not_yet(row)
-        return await self._send(request, _stored_object(row, artifact), {})
+        return await self._send(request, row, artifact)
 
     @PLAYBACK.route(
         "GET videos/{video_id}/enhanced",
@@ -117,11 +112,7 @@ class PlaybackRoutes:
         success=_PLAYED,
     )
     async def enhanced(self, request: Request) -> Response:
-        """Answer with a video that is better to look at: that of a recipe, or else the newest.
-
-        Raises:
-                Problem: 404, it does not exist; 412, 416.
-        """
+        """Answer with a video that is better to look at: that of a recipe, or else the newest."""
         row = await self._row(request, "recipe")
         recipe = request.query_params.get("recipe") or None
         artifacts = [artifact for artifact in row.artifacts if artifact.kind == "enhanced"]
@@ -132,7 +123,7 @@ class PlaybackRoutes:
                 "This recipe has no enhanced version." if recipe else "The video has no enhanced version.",
                 remedy="List the derivatives of the video, or enhance it first.",
             )
-        return await self._send(request, _stored_object(row, matches[-1]), {})
+        return await self._send(request, row, matches[-1])
 
     @PLAYBACK.route(
         "GET processed_videos/{file_id}",
@@ -146,18 +137,53 @@ class PlaybackRoutes:
         at_root=True,
     )
     async def processed(self, request: Request) -> Response:
-        """Answer with the best version; it may be another the next time.
-
-        Raises:
-            Problem: As `playable`.
-        """
+        """Answer with the best version; it may be another the next time."""
         row = await self._row(request)
         artifact = row.artifact("enhanced") or playable_of(row)
         if artifact is None:
             raise await self._not_yet(row)
-        return await self._send(request, _stored_object(row, artifact), {"Cache-Control": _ASK_AGAIN})
+        return await self._send(request, row, artifact, {"Cache-Control": _ASK_AGAIN})
 
-    @PICTURES.route(
+    @PLAYBACK.route(
+        "GET videos/{video_id}/frame",
+        "Show one frame of a video, original or enhanced.",
+        VIDEO,
+        _POSITION,
+        *_FIELDS,
+        named="video_frame",
+        media_types=("image/jpeg",),
+        statuses=(404, 422, 429),
+    )
+    async def frame(self, request: Request) -> Response:
+        """Answer with the frame at a position, as a JPEG."""
+        check_known(request.query_params, ["position_s", *ENHANCEMENT_FIELDS])
+        row = await find_video(self._catalogue, request.path_params["video_id"])
+        args = MultiDict(request.query_params.multi_items())
+        fields = {field.name: field.read(args) for field in _FIELDS}
+        if self._at_work >= _MOST_AT_ONCE:
+            problem = Problem(
+                429, "Other frames are being decoded.", remedy="Try again in a second, as Retry-After says."
+            )
+            problem.headers = {"Retry-After": str(_RETRY_AFTER_S)}
+            raise problem
+        self._at_work += 1
+        try:
+            jpeg = await asyncio.to_thread(
+                frame_picture,
+                self._settings,
+                keys.original_key(row.record.id),
+                _number(_POSITION.read(args) or "0"),
+                read_enhancement(fields),
+            )
+        except FieldRefused as error:
+            raise Problem(400, error.reason, remedy=error.remedy, parameter=error.field) from error
+        except Refused as error:
+            raise Problem(error.status, error.reason, remedy="Ask for another position.") from error
+        finally:
+            self._at_work -= 1
+        return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+
+    @PLAYBACK.route(
         "GET videos/{video_id}/sprite.vtt",
         "The moment of each picture of the sprite.",
         VIDEO,
@@ -167,7 +193,7 @@ class PlaybackRoutes:
         statuses=(404,),
         success={200: "The moment of each picture.", 304: _KEPT},
     )
-    @PICTURES.route(
+    @PLAYBACK.route(
         "GET videos/{video_id}/sprite",
         "A hundred small pictures of it in one.",
         VIDEO,
@@ -177,7 +203,7 @@ class PlaybackRoutes:
         statuses=(404,),
         success={200: "A hundred small pictures of it in one.", 304: _KEPT},
     )
-    @PICTURES.route(
+    @PLAYBACK.route(
         "GET videos/{video_id}/poster",
         "Show a picture of the video.",
         VIDEO,
@@ -188,11 +214,7 @@ class PlaybackRoutes:
         success={200: "A picture of the video.", 304: _KEPT},
     )
     async def picture(self, request: Request) -> Response:
-        """Answer with a picture of the video, or with what tells its parts.
-
-        Raises:
-                Problem: 404, it does not exist yet; 412, 416.
-        """
+        """Answer with a picture of the video, or with what tells its parts."""
         row = await self._row(request)
         name = request.url.path.rpartition("/")[2]
         kind = _PICTURES[name]
@@ -201,7 +223,7 @@ class PlaybackRoutes:
             raise Problem(
                 404, f"The video has no {name} yet.", remedy="frametally makes it soon after the upload."
             )
-        return await self._send(request, _stored_object(row, artifact), {})
+        return await self._send(request, row, artifact)
 
     async def _not_yet(self, row: VideoRow) -> Problem:
         """Return the 404 of a video that no browser plays, with how far it is that one may."""
@@ -226,23 +248,24 @@ class PlaybackRoutes:
         names = request.path_params
         return await find_video(self._catalogue, names.get("video_id") or names["file_id"])
 
-    async def _send(self, request: Request, stored: _Stored, headers: dict[str, str]) -> Response:
-        is_named = stored.version in (request.query_params.get("v"), request.query_params.get("recipe"))
+    async def _send(
+        self,
+        request: Request,
+        row: VideoRow,
+        artifact: Artifact,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> Response:
+        version = artifact.recipe or row.record.sha256  # the original has no recipe
+        is_named = version in (request.query_params.get("v"), request.query_params.get("recipe"))
         return await send_stored(
             request,
             self._store,
-            stored.key,
-            size_bytes=stored.size_bytes,
-            etag=f'"{stored.version}"',
-            media_type=stored.media_type,
+            artifact.key,
+            size_bytes=artifact.size_bytes,
+            etag=f'"{version}"',
+            media_type=artifact.content_type,
             headers={"Cache-Control": _FOR_EVER if is_named else _ASK_AGAIN, **headers},
         )
-
-
-def _stored_object(row: VideoRow, artifact: Artifact) -> _Stored:
-    """Return the bytes in the store; the original, which has no recipe, by its own bytes."""
-    version = artifact.recipe or row.record.sha256
-    return _Stored(artifact.key, artifact.size_bytes, artifact.content_type, version)
 
 
 def _attachment(file_name: str) -> str:
@@ -250,3 +273,10 @@ def _attachment(file_name: str) -> str:
     plain = _PLAIN.sub("_", file_name) or "video"
     encoded = quote(file_name or "video", safe="!#$&+-.^_`|~", errors="replace")
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}"
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan  # which is not a position

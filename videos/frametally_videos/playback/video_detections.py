@@ -23,10 +23,10 @@ from frametally.records import FrameDetections, MediaManifest
 from frametally.rules.counted_boxes import CountedBoxes
 from frametally.settings.loading import Settings
 from frametally_videos.answers import BoxesAt, VideoDetections
+from frametally_videos.catalogue.video_catalogue import VideoCatalogue
 from frametally_videos.records import VideoRecord
-from frametally_videos.routes import VIDEO
-from frametally_videos.video_ports import VideoPorts, find_video
-from frametally_web.books.reader import BooksReader
+from frametally_videos.routes import VIDEO, find_video
+from frametally_web.books.reader import BooksReader, DashboardPorts
 from frametally_web.charts.scope import stored_intervals
 from frametally_web.requests.endpoints import Routes
 from frametally_web.requests.packing import pack
@@ -73,7 +73,8 @@ _TO = _FROM.but(
 class DetectionRoutes:
     """Reads boxes where the ledger locates them, as a bar's proof does."""
 
-    ports: VideoPorts
+    ports: DashboardPorts
+    catalogue: VideoCatalogue
     settings: Settings
     books: BooksReader
 
@@ -89,11 +90,7 @@ class DetectionRoutes:
         statuses=(404,),
     )
     async def detections(self, request: Request) -> Response:
-        """Answer with the boxes of a stretch of a video.
-
-        Raises:
-            Problem: 400, 404.
-        """
+        """Answer with the boxes of a stretch of a video."""
         check_known(request.query_params, ["model", "from_s", "to_s"])
         args: Args = MultiDict(request.query_params.multi_items())
         from_s = _FROM.read(args) or 0.0
@@ -106,7 +103,7 @@ class DetectionRoutes:
                 remedy=f"Request {MOST_S:g} seconds at most; next_s is where to continue.",
             )
         model = MODEL.read(args)
-        row = await find_video(self.ports.catalogue, request.path_params["video_id"])
+        row = await find_video(self.catalogue, request.path_params["video_id"])
         body = await asyncio.to_thread(self._body, row.record, model, from_s, to_s)
         return await asyncio.to_thread(_json, request, body)
 

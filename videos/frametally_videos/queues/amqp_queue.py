@@ -21,7 +21,7 @@ from frametally_videos.queues.amqp_broker import (
     AmqpAccess,
     declare,
 )
-from frametally_videos.queues.task_queue import QueueName, kinds_of, queue_of, take_over
+from frametally_videos.queues.task_queue import BookQueue, JobConsumer, QueueName, queue_of, take_over
 
 if TYPE_CHECKING:
     from frametally_videos.catalogue.job_book import JobBook
@@ -52,12 +52,11 @@ def _job_id_of(message: Message) -> str | None:
         return None
 
 
-class _AmqpConsumer:
+class _AmqpConsumer(JobConsumer):
     def __init__(self, access: AmqpAccess, book: JobBook, queues: Sequence[QueueName]) -> None:
+        super().__init__(book, queues)
         self._access = access
-        self._book = book
         self._names = list(queues)
-        self._kinds = kinds_of(queues)
         self._connection: Connection | None = None
         self._waiting: Consumer | None = None
         self._arrived: list[Message] = []
@@ -178,31 +177,26 @@ class _AmqpConsumer:
 _CONFIRM_WITHIN_S = 10.0
 
 
-class AmqpQueue:
-    """A queue in the broker that a URL names; see `TaskQueue`."""
+class AmqpQueue(BookQueue):
+    """A queue in the broker that a URL names."""
 
     is_told = True
 
     def __init__(self, url: str, *, book: JobBook, access: ServerAccess | None = None) -> None:
-        """Connect to nothing yet; workers claim announced jobs in `book`.
-
-        Raises:
-                Misconfigured: The URL is not valid.
-        """
-        self.url = url
+        """Connect to nothing yet; see `BookQueue`."""
+        super().__init__(url, book=book)
         self._access = AmqpAccess(url, access)
-        self._book = book
         self._connection: Connection | None = None
 
     def prepare(self) -> None:
-        """Create missing queues, and check the connection; see `TaskQueue.prepare`."""
+        """Create missing queues, and check the connection; see `BookQueue.prepare`."""
         with self._connected() as connection:
             connection.heartbeat_check()
             with suppress(TimeoutError):
                 connection.drain_events(timeout=_GLANCE_S)
 
     def tell(self, jobs: Sequence[Job]) -> None:
-        """Publish each job's id, and wait until the broker has confirmed it; see `TaskQueue.tell`."""
+        """Publish each job's id, and wait until the broker has confirmed it; see `BookQueue.tell`."""
         with self._connected() as connection:
             producer = Producer(connection.default_channel, EXCHANGE, auto_declare=False)
             for job in jobs:
@@ -216,11 +210,11 @@ class AmqpQueue:
                 )
 
     def consumer(self, queues: Sequence[QueueName]) -> _AmqpConsumer:
-        """Return the end of a worker, with a connection of its own; see `TaskQueue.consumer`."""
+        """Return the end of a worker, with a connection of its own; see `BookQueue.consumer`."""
         return _AmqpConsumer(self._access, self._book, queues)
 
     def drain(self, handle: Callable[[str], object]) -> None:
-        """Call `handle` with each dead letter's job; see `TaskQueue.drain`."""
+        """Call `handle` with each dead letter's job; see `BookQueue.drain`."""
         with self._connected() as connection:
             letters = DEAD_LETTERS(connection.default_channel)
             while (message := letters.get()) is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 from frametally.settings.access import ServerAccess
 from frametally_videos.catalogue.catalogue_rows import SILENT_S, Job, JobKind
@@ -27,8 +27,13 @@ QUEUES: dict[QueueName, tuple[JobKind, ...]] = {
 """Kinds of jobs by queue; each kind has one."""
 
 
-class JobConsumer(Protocol):
-    """One worker's end of a queue, at one job at a time; of one thread alone."""
+class JobConsumer:
+    """One worker's end of a queue, at one job at a time; of one thread alone. This one asks the book."""
+
+    def __init__(self, book: JobBook, queues: Sequence[QueueName]) -> None:
+        """Take jobs of these queues."""
+        self._book = book
+        self._kinds = kinds_of(queues)
 
     def take(self, worker: str, *, lease_s: float, wait_s: float) -> Job | None:
         """Claim the next job for `worker`; None: no job came within `wait_s`.
@@ -38,6 +43,10 @@ class JobConsumer(Protocol):
         Raises:
             Misconfigured: The queue does not let us in.
         """
+        job = self._book.claim(worker, self._kinds, lease_s=lease_s)
+        if job is None:
+            time.sleep(wait_s)
+        return job
 
     def keep(self) -> bool:
         """Report that the job taken is still running; at least every few seconds. A queue may be away.
@@ -45,6 +54,7 @@ class JobConsumer(Protocol):
         Returns:
             Whether the queue knows; else others may get the job, and see in the book that its worker lives.
         """
+        return True
 
     def settle(self) -> None:
         """Report that the book has the result of the job taken, so that no other worker needs it."""
@@ -53,16 +63,20 @@ class JobConsumer(Protocol):
         """Leave; other workers get the unfinished jobs."""
 
 
-class TaskQueue(Protocol):
-    """The interface of all adapters; used by one thread, like each consumer.
+class BookQueue:
+    """The job book as its own queue, and the base of queues that are announced to; of one thread alone.
 
     Attributes:
         url: Where it is.
         is_told: Whether jobs must be announced to it; else it reads the book itself.
     """
 
-    url: str
-    is_told: bool
+    is_told = False
+
+    def __init__(self, url: str, *, book: JobBook, access: ServerAccess | None = None) -> None:
+        """Connect to nothing yet; workers claim jobs in `book`. Raises `Misconfigured` for a wrong URL."""
+        self.url = url
+        self._book = book
 
     def prepare(self) -> None:
         """Create its missing parts, and check that we may use it.
@@ -84,6 +98,7 @@ class TaskQueue(Protocol):
         Brokers wait for no job for ever: `keep` settles a job before that, and from then on its lease
         alone guards it.
         """
+        return JobConsumer(self._book, queues)
 
     def drain(self, handle: Callable[[str], object]) -> None:
         """Call `handle` with the id of each job whose workers died with it too often, then forget it.
@@ -131,52 +146,3 @@ def take_over(
         meanwhile()
         time.sleep(min(_LOOK_EVERY_S, left_s))
     return book.claim(worker, kinds, lease_s=lease_s, job_id=job_id, take_over=True)
-
-
-class BookQueue:
-    """A queue that is the job book itself; see `TaskQueue`. Threads may share it."""
-
-    is_told = False
-
-    def __init__(self, url: str, *, book: JobBook, access: ServerAccess | None = None) -> None:
-        """Use `book`, the job book at `url`."""
-        self.url = url
-        self._book = book
-
-    def prepare(self) -> None:
-        """Do nothing: the book already exists."""
-
-    def tell(self, jobs: Sequence[Job]) -> None:
-        """Do nothing: the book has them."""
-
-    def consumer(self, queues: Sequence[QueueName]) -> _BookConsumer:
-        """Return a worker's end for jobs of these queues."""
-        return _BookConsumer(self._book, kinds_of(queues))
-
-    def drain(self, handle: Callable[[str], object]) -> None:
-        """Do nothing: a worker sees the number of attempts in the book."""
-
-    def close(self) -> None:
-        """Leave the book open: its owner closes it."""
-
-
-class _BookConsumer:
-    def __init__(self, book: JobBook, kinds: Sequence[JobKind]) -> None:
-        self._book = book
-        self._kinds = kinds
-
-    def take(self, worker: str, *, lease_s: float, wait_s: float) -> Job | None:
-        job = self._book.claim(worker, self._kinds, lease_s=lease_s)
-        if job is None:
-            time.sleep(wait_s)
-        return job
-
-    def keep(self) -> bool:
-        """Do nothing: the lease shows it."""
-        return True
-
-    def settle(self) -> None:
-        """Do nothing: the book shows it."""
-
-    def close(self) -> None:
-        """Do nothing: what was claimed is others' once its lease is over."""

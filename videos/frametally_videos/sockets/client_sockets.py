@@ -10,7 +10,8 @@ import contextlib
 import logging
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 from starlette.requests import HTTPConnection
@@ -20,6 +21,7 @@ from starlette.websockets import WebSocket
 from frametally.errors import FrametallyError
 from frametally.process.retrying import OnceAMinute
 from frametally_videos.catalogue.catalogue_rows import JobQuestion, VideoQuestion
+from frametally_videos.catalogue.video_catalogue import VideoCatalogue
 from frametally_videos.sockets.client_messages import (
     Hello,
     JobTold,
@@ -34,9 +36,6 @@ from frametally_web.access.visitors import Visitor, set_visitor
 from frametally_web.requests.answers import Answer
 from frametally_web.requests.problems import Problem
 from frametally_web.sockets.talking import NOT_ALLOWED, TOO_MANY, close, hear, send, talk
-
-if TYPE_CHECKING:
-    from frametally_videos.catalogue.video_catalogue import VideoCatalogue
 
 _LOG = logging.getLogger("frametally_web")
 _LOOK_EVERY_S = 0.5
@@ -145,24 +144,21 @@ _MOST_OF_CLIENT = 4
 _pongs = msgspec.json.Decoder(Pong)
 
 
+@dataclass
 class ClientSockets:
-    """An ASGI application of WebSockets alone."""
+    """An ASGI application of WebSockets alone, at most so many of all clients.
 
-    def __init__(
-        self,
-        catalogue: VideoCatalogue,
-        check: Callable[[HTTPConnection], Visitor],
-        *,
-        most: int,
-        ping_every_s: float,
-    ) -> None:
-        """Send news of the catalogue; `check` raises `Problem` for a request that may not listen.
+    `check` raises `Problem` for a request that may not listen; `ping_every_s` is the silence before a ping.
+    """
 
-        There are so many sockets of all clients at `most`; each has a ping after `ping_every_s` of silence.
-        """
-        self._check = check
-        self._most, self._ping_every_s = most, ping_every_s
-        self._watcher = Watcher(catalogue)
+    catalogue: VideoCatalogue
+    check: Callable[[HTTPConnection], Visitor]
+    most: int
+    ping_every_s: float
+
+    def __post_init__(self) -> None:
+        """Watch nothing yet."""
+        self._watcher = Watcher(self.catalogue)
         self._open: Counter[str] = Counter()
 
     @property
@@ -202,19 +198,19 @@ class ClientSockets:
 
     async def _refusal(self, socket: WebSocket, client_id: str) -> int | None:
         try:
-            set_visitor(await asyncio.to_thread(self._check, socket))
+            set_visitor(await asyncio.to_thread(self.check, socket))
         except Problem:
             return NOT_ALLOWED
         if not CLIENT_ID.fullmatch(client_id):
             return NOT_ALLOWED
-        if self._open[client_id] >= _MOST_OF_CLIENT or self.open >= self._most:
+        if self._open[client_id] >= _MOST_OF_CLIENT or self.open >= self.most:
             return TOO_MANY
         return None
 
     async def _tell(self, socket: WebSocket, client_id: str) -> None:
         last: ClientState | None = None
         while True:
-            state = await self._watcher.next(client_id, last, self._ping_every_s)
+            state = await self._watcher.next(client_id, last, self.ping_every_s)
             if state is None or state is last:
                 await _send(socket, Ping())
             elif last is None:

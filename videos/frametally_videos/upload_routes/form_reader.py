@@ -45,7 +45,7 @@ class FormReader:
             )
         self.file: FilePart | None = None
         self.fields: dict[str, str] = {}
-        self.is_whole = False
+        self._is_whole = False
         self._headers: dict[str, str] = {}
         self._header_name = self._header_value = b""
         self._field: tuple[str, bytearray] | None = None
@@ -82,12 +82,13 @@ class FormReader:
         self._bytes.clear()
         return form_bytes
 
-    def check_whole(self) -> None:
-        """Refuse a form that was cut, or has no file. Raises `Problem`: 400."""
-        if not self.is_whole:
+    def end(self) -> FilePart:
+        """Return what a form has said of its file. Raises `Problem`: 400, it was cut, or has no file."""
+        if not self._is_whole:
             raise Problem(400, "The form ends in its middle.", remedy="Send it again.")
         if self.file is None:
             raise bad_parameter("file", "The form has no file.", remedy="Send the video in its part `file`.")
+        return self.file
 
     def _begin_part(self) -> None:
         self._headers = {}
@@ -155,7 +156,7 @@ class FormReader:
         self._is_in_file = False
 
     def _end(self) -> None:
-        self.is_whole = True
+        self._is_whole = True
 
 
 def _text(data: bytes) -> str:

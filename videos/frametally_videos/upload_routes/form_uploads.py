@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,16 +11,14 @@ from starlette.responses import Response
 from frametally.errors import FrametallyError
 from frametally_videos.answers import AcceptedFile, AcceptedVideo
 from frametally_videos.records import UploadRecord, VideoFields
-from frametally_videos.settings import VideoSettings
 from frametally_videos.upload_fields import is_of_another_kind, read_fields, read_file_name
 from frametally_videos.upload_refusals import FieldRefused
 from frametally_videos.upload_routes import upload_answers
-from frametally_videos.upload_routes.form_reader import FormReader
+from frametally_videos.upload_routes.form_reader import FilePart, FormReader
 from frametally_videos.upload_routes.intake import Intake, take_in
-from frametally_videos.upload_routes.request_body import Gone, read_body
+from frametally_videos.upload_routes.request_body import Gone, Turn, read_body
 from frametally_videos.upload_routes.tus_headers import field_problem
 from frametally_videos.upload_routes.upload_place import UploadPlace
-from frametally_videos.upload_routes.upload_turns import Turn
 from frametally_videos.uploads.acceptance import Accepted
 from frametally_videos.uploads.receiving import abort_upload, begin_upload, keep_upload, note_end
 from frametally_web.access.visitors import visitor
@@ -113,15 +112,10 @@ class FormRoutes:
         self._place.limits.check_length(length_bytes - _BESIDE_THE_FILE_BYTES)
         reader = FormReader(request.headers.get("Content-Type", ""))
         await self._place.run(self._place.limits.check_room, length_bytes)
-        form = _Form(self._place, reader, request)
         try:
-            await form.receive()
-            upload, sha256 = form.received()
+            upload, sha256 = await self._receive(request, reader)
         except Gone as error:
             raise Problem(400, "The client has hung up.", remedy="Send the form again.") from error
-        finally:
-            if not form.is_whole:
-                await form.abort()
         note_target(upload_id=upload.id, name=upload.file_name)
         accepted = await self._place.accepting.until_done(upload, sha256)
         note_target(video_id=accepted.video.id, moved=accepted.remark if upload.fields.move_counts else None)
@@ -133,81 +127,55 @@ class FormRoutes:
             "application/json",
         )
 
-
-class _Form:
-    """One form on its way into the store."""
-
-    def __init__(self, place: UploadPlace, reader: FormReader, request: Request) -> None:
-        self._place = place
-        self._reader = reader
-        self._turn = Turn()
-        self._body = read_body(
-            request, self._turn, idle_s=place.ports.settings.part(VideoSettings).upload_idle_s
-        )
-        self._upload: UploadRecord | None = None
-        self._intake: Intake | None = None
-        self.is_whole = False
-
-    async def receive(self) -> None:
-        """Take in the whole form.
+    async def _receive(self, request: Request, reader: FormReader) -> tuple[UploadRecord, str | None]:
+        """Take in the whole form; return its upload, and the hash of its bytes. Cut, nothing of it stays.
 
         Raises:
             Gone: The client has hung up.
             Problem: It cannot be taken in.
             Retryable: A server is not available.
         """
-        async for data in self._body:
-            first = self._reader.feed(data)
-            if self._reader.file is not None:
-                await self._begin()
+        place, body = self._place, read_body(request, Turn())
+        first = b""
+        async for data in body:
+            first = reader.feed(data)
+            if reader.file is not None:
                 break
-        else:
-            self._reader.check_whole()
-            raise AssertionError("a whole form without a file was taken")
-        intake = self._intake
-        if intake is None:
-            raise AssertionError("no intake was begun")
-        await take_in(self._file_bytes(first), intake, self._place.executor)
-        self._reader.check_whole()
-        await self._place.run(intake.flush)
-        if not intake.position:
-            raise Problem(415, "It is empty, which is not a video.", remedy="Choose a video file.")
-        fields = self._read_fields()
-        await self._place.run(self._note_received, intake, fields)
-        self.is_whole = True
+        upload = await self._begin(reader, reader.file or reader.end())
 
-    def received(self) -> tuple[UploadRecord, str | None]:
-        """Return the upload's record, and the hash of its bytes."""
-        if self._upload is None or self._intake is None:
-            raise AssertionError("nothing was received")
-        hashing = self._intake.hashing
-        return self._upload, hashing.hexdigest() if hashing else None
+        async def file_bytes() -> AsyncIterator[bytes]:
+            yield first
+            async for data in body:
+                yield reader.feed(data)
 
-    async def abort(self) -> None:
-        """Remove all that has arrived."""
-        if self._upload is not None:
-            try:
-                await self._place.run(abort_upload, self._place.ports, self._upload, "it was cut")
-            except FrametallyError:  # the rest is removed when it expires
-                return
+        try:
+            intake = await place.open_intake(upload)
+            await take_in(file_bytes(), intake, place.executor)
+            reader.end()
+            await place.run(intake.flush)
+            if not intake.position:
+                raise Problem(415, "It is empty, which is not a video.", remedy="Choose a video file.")
+            upload = await place.run(self._note_received, intake, _fields_of(reader))
+        except BaseException:
+            with suppress(FrametallyError):  # the rest is removed when it expires
+                await place.run(abort_upload, place.ports, upload, "it was cut")
+            raise
+        return upload, intake.hashing.hexdigest() if intake.hashing else None
 
-    async def _begin(self) -> None:
-        part = self._reader.file
-        if part is None:
-            raise AssertionError("no file has begun")
+    async def _begin(self, reader: FormReader, part: FilePart) -> UploadRecord:
         if is_of_another_kind(part.content_type):
             raise Problem(
                 415,
                 f"Its type is {part.content_type:.80}, which is not a video.",
                 remedy="Choose a video file.",
             )
-        fields = self._read_fields()
+        fields = _fields_of(reader)
         try:
             file_name = read_file_name(part.file_name)
         except FieldRefused as refusal:
             raise field_problem(refusal) from refusal
         owner = visitor().name
-        self._upload = await self._place.run(
+        return await self._place.run(
             self._place.limits.admit,
             fields.client_id or "",
             lambda: begin_upload(
@@ -219,20 +187,16 @@ class _Form:
                 owner=owner,
             ),
         )
-        self._intake = await self._place.open_intake(self._upload)
 
-    def _read_fields(self) -> VideoFields:
-        try:
-            return read_fields(self._reader.fields)
-        except FieldRefused as refusal:
-            raise field_problem(refusal) from refusal
-
-    async def _file_bytes(self, first: bytes) -> AsyncIterator[bytes]:
-        yield first
-        async for data in self._body:
-            yield self._reader.feed(data)
-
-    def _note_received(self, intake: Intake, fields: VideoFields) -> None:
+    def _note_received(self, intake: Intake, fields: VideoFields) -> UploadRecord:
         ports = self._place.ports
-        self._upload = keep_upload(ports, intake.upload, length_bytes=intake.position, fields=fields)
-        note_end(ports, self._upload, "received")
+        upload = keep_upload(ports, intake.upload, length_bytes=intake.position, fields=fields)
+        note_end(ports, upload, "received")
+        return upload
+
+
+def _fields_of(reader: FormReader) -> VideoFields:
+    try:
+        return read_fields(reader.fields)
+    except FieldRefused as refusal:
+        raise field_problem(refusal) from refusal

@@ -100,10 +100,6 @@ class Intake:
         failpoints.passing("upload.flushed")
         return durable
 
-    def abort(self) -> None:
-        """Remove the received bytes."""
-        self._write.abort()
-
 
 async def take_in(body: AsyncIterator[bytes], intake: Intake, executor: Executor) -> None:
     """Take in a body while it comes: while one chunk is written, the next is read.

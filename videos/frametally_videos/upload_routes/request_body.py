@@ -4,15 +4,83 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from starlette.requests import Request
 
 from frametally_videos.upload_routes.tus_headers import Checksum
-from frametally_videos.upload_routes.upload_turns import Turn
 from frametally_web.requests.problems import Problem
+
+LOCKED = 423
+_PATIENCE_S = 20.0
+
+
+class Turn:
+    """Of one upload: who is at it, and whether others want to be."""
+
+    def __init__(self) -> None:
+        """Nobody is at it."""
+        self.waiting = 0
+        self.lock = asyncio.Lock()
+        self.reading: asyncio.Timeout | None = None
+        """While the one who is at it waits for bytes: ends that."""
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether another request waits."""
+        return self.waiting > 0
+
+    def ask_to_leave(self) -> None:
+        """End the waiting for bytes of the one who is at it."""
+        if self.reading is not None and not self.reading.expired():
+            self.reading.reschedule(asyncio.get_running_loop().time())
+
+
+class Turns:
+    """The turns at all uploads of one process."""
+
+    def __init__(self) -> None:
+        """Nobody is at any."""
+        self._turns: dict[str, Turn] = {}
+
+    def has(self, upload_id: str) -> bool:
+        """Return whether a request is working on an upload."""
+        return upload_id in self._turns
+
+    @asynccontextmanager
+    async def take(self, upload_id: str) -> AsyncIterator[Turn]:
+        """Be the one at an upload, as soon as who is at it has left.
+
+        Raises:
+            Problem: 423, it does not leave.
+        """
+        turn = self._turns.setdefault(upload_id, Turn())
+        turn.waiting += 1
+        try:
+            turn.ask_to_leave()
+            async with asyncio.timeout(_PATIENCE_S):
+                await turn.lock.acquire()
+        except TimeoutError as error:
+            raise Problem(
+                LOCKED, "Another request is at this upload.", remedy="Try again in a few seconds."
+            ) from error
+        finally:
+            turn.waiting -= 1
+            self._forget(upload_id, turn)
+        try:
+            yield turn
+        finally:
+            turn.lock.release()
+            self._forget(upload_id, turn)
+
+    def _forget(self, upload_id: str, turn: Turn) -> None:
+        if not turn.waiting and not turn.lock.locked():
+            self._turns.pop(upload_id, None)
+
 
 REQUEST_TIMEOUT = 408
 CONFLICT = 409
+IDLE_S = 60.0
 MOST_CHECKED_BYTES = 16 * 2**20
 """Bytes with a checksum are held back until they are known to be right."""
 
@@ -21,22 +89,22 @@ class Gone(Exception):
     """The client has hung up."""
 
 
-async def read_body(request: Request, turn: Turn, *, idle_s: float) -> AsyncIterator[bytes]:
+async def read_body(request: Request, turn: Turn) -> AsyncIterator[bytes]:
     """Yield the body in parts as they come.
 
     Raises:
         Gone: The client has hung up before its end.
-        Problem: 408, nothing came for `idle_s`; 409, another request is at this upload now.
+        Problem: 408, nothing came for `IDLE_S`; 409, another request is at this upload now.
     """
     more = True
     while more:
         if turn.is_wanted:
             raise another_is_here()
         try:
-            async with asyncio.timeout(idle_s) as turn.reading:
+            async with asyncio.timeout(IDLE_S) as turn.reading:
                 message = await request.receive()
         except TimeoutError as error:
-            raise another_is_here() if turn.is_wanted else _stood_still(idle_s) from error
+            raise another_is_here() if turn.is_wanted else _stood_still() from error
         finally:
             turn.reading = None
         if message["type"] == "http.disconnect":
@@ -46,10 +114,10 @@ async def read_body(request: Request, turn: Turn, *, idle_s: float) -> AsyncIter
             yield message["body"]
 
 
-def _stood_still(idle_s: float) -> Problem:
+def _stood_still() -> Problem:
     problem = Problem(
         REQUEST_TIMEOUT,
-        f"Nothing arrived for {idle_s:g} s.",
+        f"Nothing arrived for {IDLE_S:g} s.",
         remedy="Continue from the offset of a HEAD request; send a form again.",
     )
     problem.headers["Connection"] = "close"

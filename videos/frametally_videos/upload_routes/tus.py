@@ -10,25 +10,24 @@ from starlette.responses import Response
 
 from frametally.errors import FrametallyError, Poison
 from frametally_videos.answers import UploadProgress
+from frametally_videos.catalogue.catalogue_rows import UploadRow
 from frametally_videos.records import UploadRecord
 from frametally_videos.routes import SOME_VIDEO
-from frametally_videos.settings import VideoSettings
 from frametally_videos.upload_refusals import WOULD_MOVE_COUNTS
 from frametally_videos.upload_routes import tus_headers, upload_answers
-from frametally_videos.upload_routes.accepting import refused_problem
 from frametally_videos.upload_routes.form_uploads import FIELDS, REFUSED
 from frametally_videos.upload_routes.intake import Intake, take_in
 from frametally_videos.upload_routes.request_body import (
     MOST_CHECKED_BYTES,
     Gone,
+    Turn,
     another_is_here,
     body_length,
     checked,
     no_more_than,
     read_body,
 )
-from frametally_videos.upload_routes.upload_place import UploadPlace
-from frametally_videos.upload_routes.upload_turns import Turn
+from frametally_videos.upload_routes.upload_place import UploadPlace, refused_problem
 from frametally_videos.uploads.receiving import (
     abort_upload,
     begin_upload,
@@ -132,10 +131,10 @@ class TusRoutes:
     async def tell(self, request: Request) -> Response:
         """Answer with the progress or the result of an upload, without disturbing it."""
         upload, row = await self._place.find(request.path_params["upload_id"])
-        if upload is None or (row is not None and row.state in ("accepted", "refused", "aborted")):
-            if row is None or row.state not in ("accepted", "refused", "aborted"):
-                raise _unknown()
+        if row is not None and row.is_over:
             return _json(upload_answers.tell_ended(row))
+        if upload is None:
+            raise _unknown()
         intake = self._place.receiving.get(upload.id)
         if self._place.accepting.has(upload.id):
             return _json(upload_answers.tell_under_way(upload, upload.length_bytes or 0, is_whole=True))
@@ -163,19 +162,17 @@ class TusRoutes:
         tus_headers.check_version(request.headers)
         upload_id = request.path_params["upload_id"]
         upload, row = await self._place.find(upload_id)
-        if upload is None or (row is not None and row.state in ("accepted", "refused", "aborted")):
-            state = _final_state(upload_answers.tell_ended(row) if row is not None else None)
+        if row is not None and row.is_over:
+            _check_accepted(row)
             headers = {
                 **tus_headers.NO_STORE,
-                "Upload-Offset": str(state.offset),
-                "Upload-Length": str(state.length),
-            }
-            headers |= {
-                "Frametally-Video": str(state.video_id),
-                "Frametally-Known": tus_headers.word(state.known),
+                "Upload-Offset": str(row.length_bytes or 0),
+                "Upload-Length": str(row.length_bytes),
+                "Frametally-Video": row.video_id,
+                "Frametally-Known": tus_headers.word(row.known),
             }
             return Response(headers=headers)
-        if upload.kind != "resumable" or upload.length_bytes is None:
+        if upload is None or upload.kind != "resumable" or upload.length_bytes is None:
             raise _unknown()
         metadata = {"Upload-Metadata": tus_headers.metadata_of(upload)}
         if self._place.accepting.has(upload.id):
@@ -287,10 +284,10 @@ class TusRoutes:
         upload, row = await self._place.find(request.path_params["upload_id"])
         if refused_too and upload is not None and row is not None and can_be_confirmed(upload, row):
             return upload
-        if upload is None or (row is not None and row.state in ("accepted", "refused", "aborted")):
-            _final_state(upload_answers.tell_ended(row) if row is not None else None)
+        if row is not None and row.is_over:
+            _check_accepted(row)
             raise Problem(410, "This upload has ended: it is a video now.", remedy="Upload another file.")
-        if upload.kind != "resumable":
+        if upload is None or upload.kind != "resumable":
             raise _unknown()
         return upload
 
@@ -324,7 +321,7 @@ class TusRoutes:
                 f"A request with a checksum may have at most {MOST_CHECKED_BYTES} bytes.",
                 remedy="Send smaller pieces, or leave the checksum out.",
             )
-        body = read_body(request, turn, idle_s=self._ports.settings.part(VideoSettings).upload_idle_s)
+        body = read_body(request, turn)
         body = no_more_than(body, length_bytes - intake.position)
         if checksum is not None:
             body = checked(body, checksum)
@@ -366,15 +363,12 @@ class TusRoutes:
         return Response(status_code=204, headers=tus_headers.accepted_of(upload, accepted))
 
 
-def _final_state(upload: upload_answers.UploadTold | None) -> upload_answers.UploadTold:
-    """Return how an upload ended, if it became a video. Raises `Problem` if it did not, or is unknown."""
-    if upload is None or upload.state in ("receiving", "received"):
-        raise _unknown()
-    if upload.state == "refused":
-        raise refused_problem(410, upload.reason or "It was refused.")
-    if upload.state == "aborted":
-        raise _over(upload.reason or "it was ended")
-    return upload
+def _check_accepted(row: UploadRow) -> None:
+    """Raise the `Problem` of an upload that has ended, and became no video."""
+    if row.state == "refused":
+        raise refused_problem(410, row.reason or "It was refused.")
+    if row.state == "aborted":
+        raise _over(row.reason or "it was ended")
 
 
 def _over(reason: str) -> Problem:
@@ -385,7 +379,7 @@ def _unknown() -> Problem:
     return Problem(404, "This upload does not exist.", remedy="Upload the file again.")
 
 
-def _json(answer: upload_answers.UploadTold) -> Response:
+def _json(answer: UploadProgress) -> Response:
     return Response(
         upload_answers.as_json(answer), headers={"Cache-Control": "no-store"}, media_type="application/json"
     )

@@ -1,9 +1,10 @@
-"""What is answered about uploads: frozen records, JSON on the wire."""
+"""Answers about uploads, made from their records and rows."""
 
 from __future__ import annotations
 
 import msgspec
 
+from frametally_videos.answers import AcceptedFile, AcceptedVideo, UploadProgress
 from frametally_videos.catalogue.catalogue_rows import UploadRow
 from frametally_videos.library.edits import is_guess
 from frametally_videos.records import UploadRecord
@@ -12,78 +13,9 @@ from frametally_videos.uploads.acceptance import NO_TIME, Accepted
 from frametally_web.requests.answers import Answer
 
 
-class UploadTold(Answer, frozen=True, kw_only=True):
-    """`/api/uploads/{upload_id}`: the progress or the result of an upload.
-
-    Attributes:
-        id: Of the upload.
-        state: `receiving`, `received` (all has arrived, and it becomes a video), `accepted`, `refused`,
-            `aborted`.
-        offset: How many bytes are there; all, once it has been received.
-        length: Its length in bytes; None if unknown.
-        video_id: The video that it became, or that has the same bytes; None before it is accepted.
-        known: Whether another upload had brought these bytes before.
-        status: HTTP status of a refusal; 0: it was not refused.
-        reason: Why it was refused or aborted; of an accepted one, what it moved or which fields were ignored.
-    """
-
-    id: str
-    state: str
-    offset: int
-    length: int | None
-    video_id: str | None = None
-    known: bool = False
-    status: int = 0
-    reason: str | None = None
-
-
-class UploadedVideo(Answer, frozen=True, kw_only=True):
-    """`POST /api/videos/upload`: what a form's file became.
-
-    Attributes:
-        id: Of the video; `file_id` is the same.
-        status: `received`.
-        name: What it is called.
-        source: Slug of its source.
-        state: `received`, or `needs_time` if its time is unknown.
-        known: Whether its bytes were there already, as the video that is named.
-        time_is_guess: Whether its time is only a guess, from the file's date or the upload.
-        message: One or more sentences for people.
-    """
-
-    id: str
-    file_id: str
-    status: str
-    name: str
-    source: str
-    state: str
-    known: bool
-    time_is_guess: bool
-    message: str
-
-
-class UploadedFile(Answer, frozen=True, kw_only=True):
-    """`POST /upload`: what a form's file became.
-
-    Attributes:
-        file_id: Id of the video; `id` is the same.
-        client_id: The uploading client, as sent; None if none was sent.
-        status: `received`.
-        message: One or more sentences for people.
-        known: Whether its bytes were there already, as the video that is named.
-    """
-
-    file_id: str
-    client_id: str | None
-    status: str
-    message: str
-    id: str
-    known: bool
-
-
-def tell_ended(row: UploadRow) -> UploadTold:
+def tell_ended(row: UploadRow) -> UploadProgress:
     """Return how an upload ended."""
-    return UploadTold(
+    return UploadProgress(
         id=row.id,
         state=row.state,
         offset=(row.length_bytes or 0) if row.state == "accepted" else 0,
@@ -95,20 +27,24 @@ def tell_ended(row: UploadRow) -> UploadTold:
     )
 
 
-def tell_under_way(upload: UploadRecord, offset: int, *, is_whole: bool) -> UploadTold:
+def tell_under_way(upload: UploadRecord, offset: int, *, is_whole: bool) -> UploadProgress:
     """Return the progress of an upload."""
-    return UploadTold(
+    return UploadProgress(
         id=upload.id,
         state="received" if is_whole else "receiving",
         offset=offset,
         length=upload.length_bytes,
+        video_id=None,
+        known=False,
+        status=0,
+        reason=None,
     )
 
 
-def tell_video(accepted: Accepted) -> UploadedVideo:
+def tell_video(accepted: Accepted) -> AcceptedVideo:
     """Return what a form's file became."""
     video = accepted.video
-    return UploadedVideo(
+    return AcceptedVideo(
         id=video.id,
         file_id=video.id,
         status="received",
@@ -121,9 +57,9 @@ def tell_video(accepted: Accepted) -> UploadedVideo:
     )
 
 
-def tell_file(accepted: Accepted, client_id: str | None) -> UploadedFile:
+def tell_file(accepted: Accepted, client_id: str | None) -> AcceptedFile:
     """Return what a form's file became, as the simpler route has it."""
-    return UploadedFile(
+    return AcceptedFile(
         file_id=accepted.video.id,
         client_id=client_id,
         status="received",

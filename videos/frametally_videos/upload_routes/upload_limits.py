@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 from frametally.settings.data_folder import store_folder
 from frametally_videos.records import UploadRecord
@@ -15,27 +14,21 @@ from frametally_web.requests.problems import Problem
 
 _GB, _MB = 1_000_000_000, 1_000_000
 _RETRY_AFTER_S = 30
+UPLOADS_PER_CLIENT, UPLOADS_IN_ALL = 4, 32
+"""Uploads at once."""
 _ROOM_REMEDY = "Ask an administrator to free disk space, then continue."
 
 
 class Limits:
     """The limits of one dashboard; threads may share it."""
 
-    def __init__(
-        self,
-        ports: UploadPorts,
-        *,
-        free_bytes: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
-    ) -> None:
-        """Take them from the settings; `free_bytes` returns the free bytes of a folder's disk."""
+    def __init__(self, ports: UploadPorts) -> None:
+        """Take them from the settings."""
         settings = ports.settings
         self._ports = ports
         self.most_bytes = round(settings.part(VideoSettings).upload_max_gb * _GB)
-        self._per_client = settings.part(VideoSettings).uploads_per_client
-        self._in_all = settings.part(VideoSettings).uploads_in_all
         self._keep_free_bytes = settings.min_free_disk_mb * _MB
         self._folder = store_folder(settings)
-        self._free_bytes = free_bytes
         self._admitting = threading.Lock()
 
     def check_length(self, length_bytes: int) -> None:
@@ -60,7 +53,7 @@ class Limits:
         if self._folder is None:
             return
         try:
-            free = self._free_bytes(self._folder)
+            free = shutil.disk_usage(self._folder).free
         except OSError:  # not made yet, or gone: whoever writes there will say so
             return
         if free - more_bytes < self._keep_free_bytes:
@@ -101,10 +94,10 @@ class Limits:
 
     def _check_number(self, client_id: str) -> None:
         catalogue = self._ports.catalogue
-        if client_id and catalogue.open_uploads(client_id) >= self._per_client:
-            raise _too_many(f"{self._per_client} uploads of yours are under way, the maximum.")
-        if catalogue.open_uploads() >= self._in_all:
-            raise _too_many(f"{self._in_all} uploads are under way, the maximum.")
+        if client_id and catalogue.open_uploads(client_id) >= UPLOADS_PER_CLIENT:
+            raise _too_many(f"{UPLOADS_PER_CLIENT} uploads of yours are under way, the maximum.")
+        if catalogue.open_uploads() >= UPLOADS_IN_ALL:
+            raise _too_many(f"{UPLOADS_IN_ALL} uploads are under way, the maximum.")
 
 
 def _too_many(detail: str) -> Problem:

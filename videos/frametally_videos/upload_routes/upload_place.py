@@ -1,4 +1,4 @@
-"""What all requests for uploads share: ports, limits, threads, and who is at which upload."""
+"""What all requests for uploads share: ports, limits, threads, who is at which, and which become videos."""
 
 from __future__ import annotations
 
@@ -7,21 +7,88 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TypeVar
 
-from frametally.errors import FrametallyError
+from frametally.errors import FrametallyError, Retryable
 from frametally_videos.catalogue.catalogue_rows import UploadRow
 from frametally_videos.records import UploadRecord
-from frametally_videos.settings import VideoSettings
-from frametally_videos.upload_routes.accepting import Accepting
+from frametally_videos.upload_refusals import (
+    CHECKSUM_MISMATCH,
+    MOVE_REMEDY,
+    WOULD_MOVE_COUNTS,
+    Refused,
+)
 from frametally_videos.upload_routes.intake import Hashing, Intake
-from frametally_videos.upload_routes.upload_limits import Limits
-from frametally_videos.upload_routes.upload_turns import Turns
-from frametally_videos.uploads.acceptance import Acceptance, UploadSettler, is_whole
+from frametally_videos.upload_routes.request_body import Turns
+from frametally_videos.upload_routes.upload_limits import UPLOADS_IN_ALL, Limits
+from frametally_videos.uploads.acceptance import Acceptance, Accepted, UploadSettler, is_whole
 from frametally_videos.uploads.receiving import UploadPorts, find_upload
 from frametally_web.access.visitors import visitor
 from frametally_web.requests.problems import Problem
+
+_REMEDIES = {
+    WOULD_MOVE_COUNTS: MOVE_REMEDY,
+    415: "Choose a video file, such as MP4, MOV, MKV, WebM or AVI.",
+    422: "Choose another file, or export this one again from a video editor.",
+    CHECKSUM_MISMATCH: "Upload it again.",
+}
+
+
+class Accepting:
+    """The acceptances that are under way in this process."""
+
+    def __init__(self, acceptance: Acceptance, executor: Executor) -> None:
+        """None is."""
+        self._acceptance = acceptance
+        self._executor = executor
+        self._under_way: dict[str, asyncio.Future[Accepted]] = {}
+
+    def has(self, upload_id: str) -> bool:
+        """Return whether an upload is just becoming a video."""
+        return upload_id in self._under_way
+
+    def begin(self, upload: UploadRecord, sha256: str | None = None) -> asyncio.Future[Accepted]:
+        """Begin to make a video of an upload, unless that was begun; it continues if the client hangs up."""
+        acceptance = self._under_way.get(upload.id)
+        if acceptance is None:
+            loop = asyncio.get_running_loop()
+            acceptance = loop.run_in_executor(self._executor, self._acceptance.accept, upload, sha256)
+            self._under_way[upload.id] = acceptance
+            acceptance.add_done_callback(lambda future: self._end(upload.id, future))
+        return acceptance
+
+    async def until_done(self, upload: UploadRecord, sha256: str | None = None) -> Accepted:
+        """Return what an upload becomes.
+
+        Raises:
+            Problem: It was refused; or it cannot be done now, and will be done later.
+        """
+        try:
+            return await asyncio.shield(self.begin(upload, sha256))
+        except Refused as refusal:
+            raise refused_problem(refusal.status, refusal.reason) from refusal
+        except Retryable as error:
+            raise Problem(
+                503,
+                "All bytes have arrived, but a server is not available: it becomes a video a little later.",
+                remedy=f"Ask /api/v1/uploads/{upload.id} how it ended.",
+            ) from error
+
+    def _end(self, upload_id: str, future: asyncio.Future[Accepted]) -> None:
+        self._under_way.pop(upload_id, None)
+        error = None if future.cancelled() else future.exception()
+        if isinstance(error, FrametallyError):
+            _log.warning("upload %s: %s", upload_id, error)
+        elif error is not None:
+            _log.error("upload %s", upload_id, exc_info=error)
+
+
+def refused_problem(status: int, reason: str) -> Problem:
+    """Return the answer to a client whose upload was refused."""
+    parameter = "move_counts" if status == WOULD_MOVE_COUNTS else None
+    return Problem(status, reason, remedy=_REMEDIES.get(status, "Choose another file."), parameter=parameter)
+
 
 T = TypeVar("T")
 
@@ -36,14 +103,12 @@ _MOST_HASHES = 1000
 class UploadPlace:
     """The uploads of one dashboard."""
 
-    def __init__(self, ports: UploadPorts, limits: Limits | None = None) -> None:
+    def __init__(self, ports: UploadPorts) -> None:
         """Begin no thread yet."""
         self.ports = ports
-        self.limits = limits or Limits(ports)
+        self.limits = Limits(ports)
         # Others' answers must not wait until an upload's bytes are on the disk.
-        self.executor = ThreadPoolExecutor(
-            ports.settings.part(VideoSettings).uploads_in_all + _SPARE_THREADS, "upload"
-        )
+        self.executor = ThreadPoolExecutor(UPLOADS_IN_ALL + _SPARE_THREADS, "upload")
         self.turns = Turns()
         acceptance = Acceptance(ports)
         self.accepting = Accepting(acceptance, self.executor)

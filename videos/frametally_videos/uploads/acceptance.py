@@ -27,7 +27,7 @@ from frametally.records import decode_at, encode
 from frametally_videos.catalogue.catalogue_rows import UploadRow, usual_jobs
 from frametally_videos.library.edits import SourceNames, follow
 from frametally_videos.library.retention import remove_old_originals
-from frametally_videos.records import UploadRecord, VideoFacts, VideoFields, VideoRecord
+from frametally_videos.records import UploadRecord, VideoFacts, VideoRecord
 from frametally_videos.settings import VideoSettings
 from frametally_videos.upload_fields import without_what_lies_outside
 from frametally_videos.upload_refusals import CHECKSUM_MISMATCH, WOULD_MOVE_COUNTS, Refused
@@ -141,7 +141,7 @@ class Acceptance:
     def _earlier_result(self, upload: UploadRecord) -> Accepted | None:
         """Return how an upload ended, if it did, and remove what may be left of it."""
         row = self.ports.catalogue.upload(upload.id)
-        if row is None or row.state not in ("accepted", "refused", "aborted"):
+        if row is None or not row.is_over:
             return None
         if can_be_confirmed(upload, row):
             if upload.fields.move_counts:
@@ -226,7 +226,9 @@ class Acceptance:
             time.sleep(_LOOK_UP_S)
 
     def _record(self, upload: UploadRecord, facts: VideoFacts, sha256: str, size_bytes: int) -> VideoRecord:
-        source, source_name = self._sources.resolve(_source_given(upload.fields, upload.file_name))
+        file_name = upload.file_name
+        source_given = as_text(upload.fields.source or PurePosixPath(file_name).stem or file_name)
+        source, source_name = self._sources.resolve(source_given)
         fields, left_out = without_what_lies_outside(upload.fields, facts.width_px, facts.height_px)
         return VideoRecord(
             id=upload.video_id,
@@ -241,11 +243,6 @@ class Acceptance:
             uploaded_at_ms=self.ports.now_ms(),
             owner=upload.owner,
         )
-
-
-def _source_given(fields: VideoFields, file_name: str) -> str:
-    """Return the name of a video's source: the given one, or the stem of its file's name."""
-    return as_text(fields.source or PurePosixPath(file_name).stem or file_name)
 
 
 def read_video(store: ObjectStore, video_id: str) -> VideoRecord | None:
@@ -335,7 +332,7 @@ class UploadSettler:
         if is_kept and not upload.fields.move_counts:
             if upload.expires_at_ms <= self._ports.now_ms():
                 abort_upload(self._ports, upload, "no one confirmed that it moves counts")
-        elif row is not None and row.state in ("accepted", "refused", "aborted") and not is_kept:
+        elif row is not None and row.is_over and not is_kept:
             _clear_ended(store, upload, row)
         elif is_whole(store, upload):
             since_s = self._whole_since_s.setdefault(upload_id, now_s)

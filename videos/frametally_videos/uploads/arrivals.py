@@ -16,7 +16,6 @@ from frametally.ports.frame_log import FrameLog, LogConsumer, LogRecord, NoSuchT
 from frametally.process.reports import Skipped
 from frametally.records import decode, encode
 from frametally_videos.media_records import VideoArrived
-from frametally_videos.records import VideoRecord
 
 if TYPE_CHECKING:
     from frametally_videos.catalogue.video_catalogue import VideoCatalogue
@@ -45,7 +44,23 @@ def tell_arrivals(log: FrameLog, topic: str, catalogue: VideoCatalogue) -> int:
     count = 0
     while videos := catalogue.untold_arrivals(_MOST_AT_ONCE):
         log.create_topic(topic, 1)
-        log.publish(topic, [(video.id.encode(), encode(_arrival(video))) for video in videos])
+        log.publish(
+            topic,
+            [
+                (
+                    video.id.encode(),
+                    encode(
+                        VideoArrived(
+                            video_id=video.id,
+                            sha256=video.sha256,
+                            source=video.source,
+                            uploaded_at_ms=video.uploaded_at_ms,
+                        )
+                    ),
+                )
+                for video in videos
+            ],
+        )
         for video in videos:
             catalogue.note_arrival(video.id)
         count += len(videos)
@@ -102,12 +117,6 @@ def take_arrivals(log: FrameLog, topic: str, up_to: Mapping[int, int]) -> None:
                     member.commit(partition, offset)
                 return
     raise Retryable(f"{log.url}: another program is using topic {topic!r}; try again")
-
-
-def _arrival(video: VideoRecord) -> VideoArrived:
-    return VideoArrived(
-        video_id=video.id, sha256=video.sha256, source=video.source, uploaded_at_ms=video.uploaded_at_ms
-    )
 
 
 def _first_waiting(log: FrameLog, topic: str) -> dict[int, int]:

@@ -110,11 +110,13 @@ def with_counts_kept(video: VideoRecord, manifest: MediaManifest, settings: Sett
     if video.source == manifest.source and not (moves_time and manifest.start_ms != facts.started_at_ms):
         return video
     counts = _counts_of(manifest)
+    start_ms, zone = facts.started_at_ms, settings.tzinfo()
+    on_day = "" if start_ms is None else f" on {local_time(start_ms, zone).date()}"
     if not fields.move_counts:
         raise Refused(
             WOULD_MOVE_COUNTS,
-            f"This upload would move counts: {counts.in_words(settings.tzinfo())} would count as "
-            f"{video.source_name}{_on(facts.started_at_ms, settings)}.",
+            f"This upload would move counts: {counts.in_words(zone)} would count as "
+            f"{video.source_name}{on_day}.",
         )
     return msgspec.structs.replace(video, moved_from=counts)
 
@@ -219,10 +221,6 @@ def _not_taken(
         and getattr(sent_fields, name) != getattr(video.fields, name)
     ]
     return fields
-
-
-def _on(time_ms: int | None, settings: Settings) -> str:
-    return "" if time_ms is None else f" on {local_time(time_ms, settings.tzinfo()).date()}"
 
 
 def _leads_to_a_video(store: ObjectStore, note: VideoContent) -> bool:
