@@ -3,30 +3,187 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, BinaryIO
+import re
+from collections.abc import Iterable, Sequence
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from frametally.rules.times import local_time
 from frametally_traffic.flows.day_columns import NoMovement
-from frametally_traffic.report.junction_report import TrafficReport
-from frametally_traffic.report.movement_table import PeakHour, heavy_of
-from frametally_traffic.report.quarters import IN_HOUR, QUARTER_MS
+from frametally_traffic.report.junction_report import TrafficReport, leg_name, movement_name, state_of
+from frametally_traffic.report.movement_table import IN_HOUR, QUARTER_MS, PeakHour, heavy_of
 from frametally_traffic.report.schemes import SCHEMES, find_scheme, groups_of, not_told_apart
-from frametally_traffic.report_files.count_sheets import (
-    BOOKS,
-    CLASSES,
-    FRONT,
-    MOTOR_SHEET,
-    SheetPlan,
-    cell_name,
-    make_formats,
-    place_columns,
-    sheet_names,
-    write_counts,
-)
 
 if TYPE_CHECKING:
+    from xlsxwriter.workbook import Workbook
     from xlsxwriter.worksheet import Worksheet
+
+FRONT, MOTOR_SHEET, BOOKS, CLASSES = "Report", "Motor vehicles", "Books", "Classes"
+_FIRST = ("Begins", "UTC offset", "Seen", "Not whole because")
+_PEAK = ("Peak hours", "Half", "Begins", "Ends", "Vehicles", "Busiest quarter", "Peak-hour factor", "Heavy")
+_HEAD_ROWS = 3
+_MOST_SHEET_CHARS = 31
+_NO_SHEET_CHARS = re.compile(r"[\[\]:*?/\\']")
+
+
+class Columns(NamedTuple):
+    """Where the sheets of counts have what.
+
+    Columns of each movement, of each leg's total of who came over it, and of the total; rows of the first
+    quarter and of the totals of all quarters.
+    """
+
+    movements: dict[tuple[str, str], int]
+    entering: dict[str, int]
+    total: int
+    first_row: int
+    total_row: int
+
+
+_FORMATS: dict[str, dict[str, object]] = {
+    "bold": {"bold": True, "text_wrap": True, "valign": "top"},
+    "date": {"num_format": "yyyy-mm-dd hh:mm"},
+    "day": {"num_format": "yyyy-mm-dd"},
+    "clock": {"num_format": "hh:mm"},
+    "share": {"num_format": "0%"},
+    "ratio": {"num_format": "0.00"},
+    "gap": {"bg_color": "#E4E4E4", "font_color": "#555555"},
+    "sum": {"bold": True, "top": 1},
+}
+"""Formats of cells, by what they are for."""
+
+
+class SheetPlan(NamedTuple):
+    """What the sheets of one workbook share; `names` are those of each group's sheet."""
+
+    report: TrafficReport
+    columns: Columns
+    formats: SimpleNamespace
+    names: dict[str, str]
+
+
+def make_formats(book: Workbook) -> SimpleNamespace:
+    """Return the formats of a workbook, by the names of `_FORMATS`."""
+    return SimpleNamespace(**{name: book.add_format(options) for name, options in _FORMATS.items()})
+
+
+def place_columns(report: TrafficReport) -> Columns:
+    """Return where the sheets of counts have what."""
+    movements: dict[tuple[str, str], int] = {}
+    entering: dict[str, int] = {}
+    column = len(_FIRST)
+    for leg in report.table.legs:
+        for pair in report.table.pairs:
+            if pair[0] == leg:
+                movements[pair] = column
+                column += 1
+        entering[leg] = column
+        column += 1
+    return Columns(movements, entering, column, _HEAD_ROWS, _HEAD_ROWS + len(report.table.quarters))
+
+
+def sheet_names(report: TrafficReport) -> dict[str, str]:
+    """Return a name for each group's sheet that Excel takes, none twice whatever the case."""
+    used_names = {name.lower() for name in (FRONT, MOTOR_SHEET, BOOKS, CLASSES, "history")}
+    names = {}
+    for group in report.table.groups:
+        stem = _NO_SHEET_CHARS.sub(" ", group.name)[:_MOST_SHEET_CHARS].strip() or "class"
+        name, number = stem, 1
+        while name.lower() in used_names:
+            number += 1
+            name = f"{stem[: _MOST_SHEET_CHARS - 4]} {number}"
+        used_names.add(name.lower())
+        names[group.name] = name
+    return names
+
+
+def write_counts(
+    sheet: Worksheet, plan: SheetPlan, title: str, groups: Sequence[str], *, is_sum: bool = False
+) -> None:
+    """Write quarters by movements of some groups; with `is_sum` each cell adds up those of their sheets."""
+    report, columns, formats, parts = plan
+    table = report.table
+    sheet.write_string(0, 0, f"{title}: movements in quarter-hours, {report.source_name}", formats.bold)
+    sheet.write_row(2, 0, _FIRST, formats.bold)
+    sheet.set_column(0, 0, 16)
+    sheet.set_column(1, 2, 8)
+    sheet.set_column(3, 3, 18)
+    sheet.set_column(len(_FIRST), columns.total, 13)
+    sheet.freeze_panes(_HEAD_ROWS, len(_FIRST))
+    for leg in table.legs:
+        first = min(column for pair, column in columns.movements.items() if pair[0] == leg)
+        sheet.write_string(1, first, f"from {leg_name(report, leg)}", formats.bold)
+        sheet.write_string(2, columns.entering[leg], f"all from {leg}", formats.bold)
+    for pair, column in columns.movements.items():
+        sheet.write_string(2, column, movement_name(report, pair), formats.bold)
+    sheet.write_string(2, columns.total, "all", formats.bold)
+    sums: dict[int, int] = dict.fromkeys([*columns.movements.values(), columns.total], 0)
+    for row, quarter in enumerate(table.quarters, start=columns.first_row):
+        _write_quarter(sheet, row, report, row - columns.first_row, formats)
+        if quarter.missing is not None:
+            for column in range(len(_FIRST), columns.total + 1):
+                sheet.write_blank(row, column, None, formats.gap)
+            continue
+        counts = {
+            pair: sum(table.movements.get((quarter.start_ms, *pair, group), 0) for group in groups)
+            for pair in columns.movements
+        }
+        for pair, column in columns.movements.items():
+            sums[column] += counts[pair]
+            if not is_sum:
+                sheet.write_number(row, column, counts[pair])
+            elif groups:
+                cells = "+".join(f"'{parts[group]}'!{cell_name(row, column)}" for group in groups)
+                sheet.write_formula(row, column, f"={cells}", None, counts[pair])
+            else:
+                sheet.write_number(row, column, 0)
+        for leg, column in columns.entering.items():
+            of_leg = [leg_column for pair, leg_column in columns.movements.items() if pair[0] == leg]
+            total = sum(count for pair, count in counts.items() if pair[0] == leg)
+            cells = f"{cell_name(row, min(of_leg))}:{cell_name(row, max(of_leg))}"
+            sheet.write_formula(row, column, f"=SUM({cells})", None, total)
+        _write_total(sheet, row, columns, sum(counts.values()), None)
+    sheet.write_string(columns.total_row, 0, "all", formats.sum)
+    for leg, column in columns.entering.items():
+        sums[column] = sum(
+            sums[leg_column] for pair, leg_column in columns.movements.items() if pair[0] == leg
+        )
+    for column in (*columns.movements.values(), *columns.entering.values()):
+        cells = f"{cell_name(columns.first_row, column)}:{cell_name(columns.total_row - 1, column)}"
+        sheet.write_formula(columns.total_row, column, f"=SUM({cells})", formats.sum, sums[column])
+    _write_total(
+        sheet,
+        columns.total_row,
+        columns,
+        sum(sums[column] for column in columns.movements.values()),
+        formats.sum,
+    )
+
+
+def _write_quarter(
+    sheet: Worksheet, row: int, report: TrafficReport, number: int, formats: SimpleNamespace
+) -> None:
+    quarter = report.table.quarters[number]
+    began = local_time(quarter.start_ms, report.query.zone)
+    state = state_of(quarter)
+    sheet.write_datetime(row, 0, began.replace(tzinfo=None), formats.date)
+    sheet.write_string(row, 1, began.strftime("%z"))
+    sheet.write_number(row, 2, round(quarter.seen_share, 4), formats.share)
+    if state:
+        sheet.write_string(row, 3, state, formats.gap)
+
+
+def _write_total(sheet: Worksheet, row: int, columns: Columns, value: int, form: Any) -> None:
+    cells = "+".join(cell_name(row, column) for column in columns.entering.values())
+    sheet.write_formula(row, columns.total, f"={cells or 0}", form, value)
+
+
+def cell_name(row: int, column: int) -> str:
+    """Return a cell as formulas name it; rows and columns are counted from 0."""
+    from xlsxwriter.utility import xl_rowcol_to_cell
+
+    name: str = xl_rowcol_to_cell(row, column)
+    return name
 
 
 def write_front(sheet: Worksheet, plan: SheetPlan) -> None:
@@ -67,8 +224,7 @@ def _about(report: TrafficReport) -> Iterable[tuple[str, str]]:
 
 def _write_legs(sheet: Worksheet, row: int, plan: SheetPlan) -> int:
     report, columns, formats, _ = plan
-    for number, name in enumerate(("Leg", "Side", "Came over it", "Went over it", "Both")):
-        sheet.write_string(row, number, name, formats.bold)
+    sheet.write_row(row, 0, ("Leg", "Side", "Came over it", "Went over it", "Both"), formats.bold)
     first = row + 1
     motor = {group.name for group in report.table.motor}
     sums = [0, 0]
@@ -98,18 +254,7 @@ def _write_legs(sheet: Worksheet, row: int, plan: SheetPlan) -> int:
 
 def _write_peaks(sheet: Worksheet, row: int, plan: SheetPlan) -> int:
     report, formats = plan.report, plan.formats
-    head = (
-        "Peak hours",
-        "Half",
-        "Begins",
-        "Ends",
-        "Vehicles",
-        "Busiest quarter",
-        "Peak-hour factor",
-        "Heavy",
-    )
-    for column, name in enumerate(head):
-        sheet.write_string(row, column, name, formats.bold)
+    sheet.write_row(row, 0, _PEAK, formats.bold)
     for day in report.peaks:
         for half, hour in (("AM", day.am), ("PM", day.pm)):
             row += 1
@@ -126,9 +271,10 @@ def _write_hour(sheet: Worksheet, row: int, plan: SheetPlan, hour: PeakHour) -> 
     report, columns, formats, names = plan
     first = columns.first_row + (hour.start_ms - report.from_ms) // QUARTER_MS
     cells = f"{cell_name(first, columns.total)}:{cell_name(first + IN_HOUR - 1, columns.total)}"
-    zone = report.query.zone
     for column, time_ms in ((2, hour.start_ms), (3, hour.start_ms + IN_HOUR * QUARTER_MS)):
-        sheet.write_datetime(row, column, local_time(time_ms, zone).replace(tzinfo=None), formats.clock)
+        sheet.write_datetime(
+            row, column, local_time(time_ms, report.query.zone).replace(tzinfo=None), formats.clock
+        )
     vehicles, busiest = cell_name(row, 4), cell_name(row, 5)
     sheet.write_formula(row, 4, f"=SUM('{MOTOR_SHEET}'!{cells})", None, hour.vehicles)
     sheet.write_formula(row, 5, f"=MAX('{MOTOR_SHEET}'!{cells})", None, hour.busiest)
@@ -194,8 +340,7 @@ def write_workbook(file: BinaryIO, report: TrafficReport) -> None:
 def _write_books(sheet: Worksheet, plan: SheetPlan) -> None:
     report, formats = plan.report, plan.formats
     sheet.set_column(0, 5, 22)
-    for number, name in enumerate(("Class", "With a movement", *_WITHOUT.values(), "Visits")):
-        sheet.write_string(0, number, name, formats.bold)
+    sheet.write_row(0, 0, ("Class", "With a movement", *_WITHOUT.values(), "Visits"), formats.bold)
     sums = [0, 0, 0]
     row = 0
     for group in report.table.groups:
@@ -229,8 +374,9 @@ def _write_classes(sheet: Worksheet, plan: SheetPlan) -> None:
     sheet.set_column(1, 1, 12)
     sheet.set_column(2, 2, 52)
     sheet.set_column(3, 4, 24)
-    for column, name in enumerate(("Scheme", "Class", "Name", "Label of this model", "Counted together as")):
-        sheet.write_string(0, column, name, formats.bold)
+    sheet.write_row(
+        0, 0, ("Scheme", "Class", "Name", "Label of this model", "Counted together as"), formats.bold
+    )
     row = 0
     for scheme in SCHEMES:
         groups = groups_of(labels, scheme.name)
