@@ -21,7 +21,7 @@ from frametally_hadoop.planning.counting_steps import ALL_DAYS
 from frametally_traffic.flows.day_columns import DIRECTIONS, FlowColumns
 from frametally_traffic.flows.day_flows import flows_of_day
 from frametally_traffic.flows.shapes import LineShape, Shapes
-from frametally_traffic.geometry.borders import tenths
+from frametally_traffic.geometry.crossings import tenths
 
 NOON_MS = 1_772_366_400_000
 DAY_START_MS = NOON_MS // DAY_MS * DAY_MS

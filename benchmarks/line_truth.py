@@ -40,7 +40,7 @@ from unseen_lines import tables_and_goals
 from frametally.files.demo_clip import ensure_demo_clip
 from frametally_traffic.drawings.drawn_shapes import shapes_of
 from frametally_traffic.flows.day_columns import DIRECTIONS
-from frametally_traffic.geometry.borders import FLICKER_PART
+from frametally_traffic.geometry.crossings import FLICKER_PART
 
 SCENES = 10
 CLIP_LINES = {340: "11: 10 cars, 1 van", 360: "10: 10 cars"}

@@ -24,7 +24,7 @@ from tracking_scenes import Seen
 
 from frametally.rules.places import ZoneShape
 from frametally_traffic.flows.day_columns import DIRECTIONS
-from frametally_traffic.geometry.borders import FLICKER_PART, tenths
+from frametally_traffic.geometry.crossings import FLICKER_PART, tenths
 
 Points = tuple[tuple[float, float], ...]
 

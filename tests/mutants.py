@@ -43,8 +43,10 @@ RULES = (
     "core/frametally/rules",
     "accuracy/frametally_accuracy/rules",
     "traffic/frametally_traffic/geometry",
-    *(f"{FLOWS}/{name}.py" for name in ("day_columns", "flow_sums", "shapes", "tallies", "zone_boxes")),
-    *(f"{REPORT}/{name}.py" for name in ("movement_table", "quarters", "schemes")),
+    *(f"{FLOWS}/{name}.py" for name in ("day_columns", "flow_sums", "shapes")),
+    "traffic/frametally_traffic/counting/place_records.py",
+    "traffic/frametally_traffic/tasks/zones.py",
+    *(f"{REPORT}/{name}.py" for name in ("movement_table", "schemes")),
 )
 MONEY_PATHS = (
     "core/frametally/segments/chain.py",
@@ -72,7 +74,7 @@ EQUIVALENT = {
         "if known_line is None or (line <= known_line):",
     ): "the same line again",
     (
-        "frametally_traffic.flows.zone_boxes._picture_zone",
+        "frametally_traffic.tasks.zones._picture_zone",
         "@lru_cache(maxsize=1025)",
     ): "how many are kept changes no answer",
     (
@@ -80,7 +82,7 @@ EQUIVALENT = {
         "return shape.name, shape.from_ms is not None, shape.from_ms or 1",
     ): "the second part says that there is no beginning",
     (
-        "frametally_traffic.geometry.borders._half_ways",
+        "frametally_traffic.geometry.crossings._half_ways",
         "yield Passage(step, (first + last) / 2, 1)",
     ): "nobody reads the side of a half way",
     (

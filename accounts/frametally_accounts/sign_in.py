@@ -10,7 +10,7 @@ import math
 import time
 from http import HTTPStatus
 
-from flask import Blueprint, Response, g, make_response, redirect, render_template, request
+from flask import Blueprint, Response, abort, g, make_response, redirect, render_template, request
 
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.rules.times import HOUR_S
@@ -107,10 +107,7 @@ def create_blueprint(gate: Gate) -> Blueprint:
         note_target(account=person.name)
         if problem := _why_not(person.name):
             return _choose_own(access, person.name, problem)
-        tries = _tried_by(gate, person.name)
-        wait_s = access.try_login(tries)
-        if wait_s > 0:
-            return _wait(wait_s)
+        tries = _count_try(gate, access, person.name)
         if not _proves(access, person.name, proof, _form_text("current"), _form_text("code")):
             return _choose_own(access, person.name, "Your current password or the code is wrong.")
         gate.audit.begin(g.change)
@@ -137,10 +134,7 @@ def create_blueprint(gate: Gate) -> Blueprint:
             return _show_sessions(
                 gate, access, person, "Choose the sessions to end; none of those you chose is still open."
             )
-        tries = _tried_by(gate, person.name)
-        wait_s = access.try_login(tries)
-        if wait_s > 0:
-            return _wait(wait_s)
+        tries = _count_try(gate, access, person.name)
         # The password alone is enough: the visitor has shown all factors at sign-in.
         if not is_password(proof.password_hash, _form_text("current")):
             return _show_sessions(gate, access, person, "The password is wrong. No session was ended.")
@@ -228,6 +222,14 @@ def _tried_by(gate: Gate, name: str) -> list[TriedBy]:
     account = hashlib.sha256(account_name.encode("utf-8", "replace")).hexdigest()
     address = gate.address_of(request.headers, _peer())
     return [TriedBy(f"account:{account}", _FREE_OF_ACCOUNT), TriedBy(f"address:{address}", _FREE_OF_ADDRESS)]
+
+
+def _count_try(gate: Gate, book: AccessBook, name: str) -> list[TriedBy]:
+    """Count an attempt of a signed-in person; end the request if the person must wait."""
+    tries = _tried_by(gate, name)
+    if (wait_s := book.try_login(tries)) > 0:
+        abort(_wait(wait_s))
+    return tries
 
 
 def _begin(gate: Gate, book: AccessBook, name: str, place: str) -> Response:

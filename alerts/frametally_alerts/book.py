@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, and_, delete, func, insert, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Table, and_, delete, func, insert, select, update
 
 from frametally.adapters.sql.clock import now_ms
 from frametally.adapters.sql.migration import Layout
+from frametally.adapters.sql.sql_book import SqlBook
 from frametally.process import failpoints
 from frametally.rules.times import HOUR_MS
 from frametally_alerts import rules, tables
-from frametally_alerts.channel_rows import ChannelRows
 from frametally_alerts.rules import (
     PREFIX,
     Alert,
@@ -50,42 +50,45 @@ LAYOUT = Layout(
 _FURTHEST_MS = 2 * HOUR_MS
 """No message waits longer: a message that is due later was put off before the clock was set back."""
 _rules, _marks, _told, _messages = tables.rules.c, tables.marks.c, tables.told.c, tables.messages.c
-_reports = tables.reports.c
+_channels = tables.channels.c
+BookEntry = AlertRule | ScheduledReport
+_EntryT = TypeVar("_EntryT", bound=BookEntry)
 
 
-class AlertBook(ChannelRows):
+class AlertBook(SqlBook):
     """Rules, alerts and waiting messages, in the database that a URL names."""
 
     layout = LAYOUT
 
-    def add_rule(self, rule: AlertRule) -> bool:
-        """Add a rule; return False if another has its name."""
+    def add(self, entry: BookEntry) -> bool:
+        """Add a rule or a report; return False if another has its name."""
         with self._database.writing() as connection:
-            if _rule(connection, rule.name) is not None:
+            if _find(connection, type(entry), entry.name) is not None:
                 return False
-            connection.execute(insert(tables.rules).values(name=rule.name, rule=_encoded(rule)))
+            _insert(connection, entry)
             return True
 
-    def remove_rule(self, name: str) -> bool:
-        """Remove a rule with its waiting messages; return False if there is no such rule."""
+    def remove(self, kind: type[BookEntry], name: str) -> bool:
+        """Remove a rule or a report with its waiting messages; return False if there is no such."""
         with self._database.writing() as connection:
-            return _remove_rule(connection, name)
+            return _remove(connection, kind, name)
 
-    def replace_rule(self, name: str, rule: AlertRule) -> bool | None:
-        """Replace a rule by another, which stays muted if the rule is; drop the rule's waiting messages.
+    def replace(self, name: str, entry: BookEntry) -> bool | None:
+        """Replace a rule or a report by another; drop its waiting messages. A muted rule stays muted.
 
         Returns:
-            False: another rule has the new name. None: there is no rule to replace.
+            False: another has the new name. None: there is none to replace.
         """
         with self._database.writing() as connection:
-            earlier = _rule(connection, name)
+            earlier = _find(connection, type(entry), name)
             if earlier is None:
                 return None
-            if rule.name != name and _rule(connection, rule.name) is not None:
+            if entry.name != name and _find(connection, type(entry), entry.name) is not None:
                 return False
-            _remove_rule(connection, name)
-            rule = msgspec.structs.replace(rule, muted_until_ms=earlier.muted_until_ms)
-            connection.execute(insert(tables.rules).values(name=rule.name, rule=_encoded(rule)))
+            _remove(connection, type(entry), name)
+            if isinstance(entry, AlertRule) and isinstance(earlier, AlertRule):
+                entry = msgspec.structs.replace(entry, muted_until_ms=earlier.muted_until_ms)
+            _insert(connection, entry)
             return True
 
     def mute_rule(self, name: str, until_ms: int) -> AlertRule | None:
@@ -94,21 +97,24 @@ class AlertBook(ChannelRows):
         A muted rule still records what it would have sent, so that it does not send that later.
         """
         with self._database.writing() as connection:
-            rule = _rule(connection, name)
+            rule = _find(connection, AlertRule, name)
             if rule is None:
                 return None
             rule = msgspec.structs.replace(rule, muted_until_ms=until_ms)
             connection.execute(update(tables.rules).where(_rules.name == name).values(rule=_encoded(rule)))
             if until_ms > now_ms(connection):
-                _drop_waiting(connection, name)
+                _drop_waiting(connection, _messages.rule == name)
             return rule
 
     def rules(self) -> list[AlertRule]:
         """Return all rules, by name."""
         with self._database.reading() as connection:
-            rows = connection.execute(select(_rules.rule)).scalars()
-            stored_rules = [msgspec.json.decode(row, type=AlertRule) for row in rows]
-        return sorted(stored_rules, key=lambda rule: rule.name)
+            return _every(connection, AlertRule)
+
+    def reports(self) -> list[ScheduledReport]:
+        """Return all reports, by name."""
+        with self._database.reading() as connection:
+            return _every(connection, ScheduledReport)
 
     def marks(self, rule: str) -> dict[str, str]:
         """Return the marks that a rule has set on what it has checked."""
@@ -142,7 +148,7 @@ class AlertBook(ChannelRows):
         """
         by_key = {key_of(rule, finding): finding for finding in findings}
         with self._database.writing() as connection:
-            if _rule(connection, rule.name) != rule:
+            if _find(connection, AlertRule, rule.name) != rule:
                 return 0
             earlier = _standing(connection, rule, by_key, scope)
             news = [
@@ -153,7 +159,7 @@ class AlertBook(ChannelRows):
             news += [
                 withdrawn(alert)
                 for key, alert in earlier.items()
-                if key not in by_key and alert.state == "told" and _is_within(alert, scope)
+                if key not in by_key and alert.state == "told" and scope is not None and scope.has(alert)
             ]
             if news and (queued := _count_waiting(connection)) + len(news) > rules.MOST_WAITING and queued:
                 return AlertBookFull(queued)
@@ -163,40 +169,6 @@ class AlertBook(ChannelRows):
             _note(connection, rule.name, marks)
             failpoints.passing("alerts.told")
             return len(news)
-
-    def add_report(self, report: ScheduledReport) -> bool:
-        """Add a report; return False if another has its name."""
-        with self._database.writing() as connection:
-            if _report(connection, report.name) is not None:
-                return False
-            connection.execute(insert(tables.reports).values(name=report.name, report=_encoded(report)))
-            return True
-
-    def remove_report(self, name: str) -> bool:
-        """Remove a report with its waiting messages; return False if there is no such report."""
-        with self._database.writing() as connection:
-            row_count = connection.execute(delete(tables.reports).where(_reports.name == name)).rowcount
-            _forget(connection, f"{PREFIX}{name}")
-            return bool(row_count)
-
-    def replace_report(self, name: str, report: ScheduledReport) -> bool | None:
-        """Replace a report by another; return as `replace_rule` does."""
-        with self._database.writing() as connection:
-            if _report(connection, name) is None:
-                return None
-            if report.name != name and _report(connection, report.name) is not None:
-                return False
-            connection.execute(delete(tables.reports).where(_reports.name == name))
-            _forget(connection, f"{PREFIX}{name}")
-            connection.execute(insert(tables.reports).values(name=report.name, report=_encoded(report)))
-            return True
-
-    def reports(self) -> list[ScheduledReport]:
-        """Return all reports, by name."""
-        with self._database.reading() as connection:
-            rows = connection.execute(select(_reports.report)).scalars()
-            stored_reports = [msgspec.json.decode(row, type=ScheduledReport) for row in rows]
-        return sorted(stored_reports, key=lambda report: report.name)
 
     def was_told(self, key: str) -> bool:
         """Return whether the book has the alert of that key."""
@@ -215,7 +187,7 @@ class AlertBook(ChannelRows):
         """
         with self._database.writing() as connection:
             was_told = connection.execute(select(_told.key).where(_told.key == alert.key)).first()
-            if was_told is not None or _report(connection, report.name) != report:
+            if was_told is not None or _find(connection, ScheduledReport, report.name) != report:
                 return False
             queued = _count_waiting(connection)
             if queued and report.channels and queued >= rules.MOST_WAITING:
@@ -284,6 +256,36 @@ class AlertBook(ChannelRows):
             rows = connection.execute(query.group_by(_messages.channel).order_by(_messages.channel))
             return {row.channel: row.number for row in rows}
 
+    def add_channel(self, name: str, sealed: str) -> bool:
+        """Add a channel; False: there is one of that name."""
+        with self._database.writing() as connection:
+            if connection.execute(select(_channels.name).where(_channels.name == name)).first() is not None:
+                return False
+            values = {"name": name, "sealed": sealed, "changed_at_ms": now_ms(connection)}
+            connection.execute(insert(tables.channels).values(**values))
+            return True
+
+    def replace_channel(self, name: str, sealed: str) -> bool:
+        """Put another address in the place of a channel's; False: there is none of that name."""
+        with self._database.writing() as connection:
+            values = {"sealed": sealed, "changed_at_ms": now_ms(connection)}
+            changed = update(tables.channels).where(_channels.name == name).values(**values)
+            return bool(connection.execute(changed).rowcount)
+
+    def remove_channel(self, name: str) -> bool:
+        """Remove a channel and its waiting messages; False: there is none of that name."""
+        with self._database.writing() as connection:
+            gone = connection.execute(delete(tables.channels).where(_channels.name == name)).rowcount
+            if gone:
+                _drop_waiting(connection, _messages.channel == name)
+            return bool(gone)
+
+    def sealed_channels(self) -> dict[str, str]:
+        """Return the channels as they are stored, by name."""
+        with self._database.reading() as connection:
+            rows = connection.execute(select(_channels.name, _channels.sealed).order_by(_channels.name))
+            return {row.name: row.sealed for row in rows}
+
 
 def _standing(
     connection: Connection, rule: AlertRule, keys: Mapping[str, AlertFinding], scope: Scope | None
@@ -300,14 +302,6 @@ def _standing(
     for part in queries:
         alerts |= {row.key: msgspec.json.decode(row.alert, type=Alert) for row in connection.execute(part)}
     return alerts
-
-
-def _is_within(alert: Alert, scope: Scope | None) -> bool:
-    return (
-        scope is not None
-        and scope.from_ms <= alert.start_ms < scope.to_ms
-        and (scope.sources is None or alert.source in scope.sources)
-    )
 
 
 def _tell(connection: Connection, rule: str, channels: Iterable[str], alert: Alert) -> None:
@@ -355,22 +349,8 @@ def _next(connection: Connection, channel: str) -> AlertMessage | None:
     return _message(row)
 
 
-def _forget(connection: Connection, rule: str) -> None:
-    """Delete the alerts of a rule or a report, and their waiting messages."""
-    connection.execute(delete(tables.told).where(_told.rule == rule))
-    _drop_waiting(connection, rule)
-
-
-def _remove_rule(connection: Connection, name: str) -> bool:
-    row_count = connection.execute(delete(tables.rules).where(_rules.name == name)).rowcount
-    connection.execute(delete(tables.marks).where(_marks.rule == name))
-    _forget(connection, name)
-    return bool(row_count)
-
-
-def _drop_waiting(connection: Connection, rule: str) -> None:
-    waits = and_(_messages.rule == rule, _messages.state == "queued")
-    connection.execute(delete(tables.messages).where(waits))
+def _drop_waiting(connection: Connection, condition: ColumnElement[bool]) -> None:
+    connection.execute(delete(tables.messages).where(condition, _messages.state == "queued"))
 
 
 def _count_waiting(connection: Connection) -> int:
@@ -378,14 +358,37 @@ def _count_waiting(connection: Connection) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def _rule(connection: Connection, name: str) -> AlertRule | None:
-    text = connection.execute(select(_rules.rule).where(_rules.name == name)).scalar()
-    return None if text is None else msgspec.json.decode(text, type=AlertRule)
+def _table(kind: type[_EntryT]) -> tuple[Table, Column[str]]:
+    """Return the table of rules or of reports, with its column of JSON."""
+    table = tables.rules if kind is AlertRule else tables.reports
+    return table, table.c[1]
 
 
-def _report(connection: Connection, name: str) -> ScheduledReport | None:
-    text = connection.execute(select(_reports.report).where(_reports.name == name)).scalar()
-    return None if text is None else msgspec.json.decode(text, type=ScheduledReport)
+def _find(connection: Connection, kind: type[_EntryT], name: str) -> _EntryT | None:
+    table, column = _table(kind)
+    text = connection.execute(select(column).where(table.c.name == name)).scalar()
+    return None if text is None else msgspec.json.decode(text, type=kind)
+
+
+def _every(connection: Connection, kind: type[_EntryT]) -> list[_EntryT]:
+    rows = connection.execute(select(_table(kind)[1])).scalars()
+    return sorted((msgspec.json.decode(row, type=kind) for row in rows), key=lambda stored: stored.name)
+
+
+def _insert(connection: Connection, entry: BookEntry) -> None:
+    table, column = _table(type(entry))
+    connection.execute(insert(table).values({"name": entry.name, column.name: _encoded(entry)}))
+
+
+def _remove(connection: Connection, kind: type[BookEntry], name: str) -> bool:
+    """Remove a rule or a report with its marks, its alerts and their waiting messages."""
+    table, _ = _table(kind)
+    row_count = connection.execute(delete(table).where(table.c.name == name)).rowcount
+    rule = name if kind is AlertRule else f"{PREFIX}{name}"
+    connection.execute(delete(tables.marks).where(_marks.rule == rule))
+    connection.execute(delete(tables.told).where(_told.rule == rule))
+    _drop_waiting(connection, _messages.rule == rule)
+    return bool(row_count)
 
 
 def _message(row: Any) -> AlertMessage:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from flask import Response
 
 from frametally.errors import Misconfigured, Poison, Retryable
 from frametally_alerts import answers
-from frametally_alerts.channels.channel_kinds import AlertChannel
-from frametally_alerts.channels.configured_and_added import MOST_CHANNELS, NoChannelKey
+from frametally_alerts.channels.channel_kinds import MOST_CHANNELS, AlertChannel, NoChannelKey, seal_channel
 from frametally_alerts.opened_book import OpenedAlerts
 from frametally_alerts.routes import ALERTS
 from frametally_alerts.rule_form import ChannelAddress, ChannelWanted
@@ -22,12 +23,11 @@ _NAME = in_path("name", "Name of the channel.", "ops")
 _MOST_USERS = 5
 
 
+@dataclass(frozen=True)
 class ChannelRoutes:
-    """The handlers."""
+    """The handlers of one application."""
 
-    def __init__(self, opened: OpenedAlerts) -> None:
-        """Make the handlers of one application."""
-        self._alerts = opened
+    opened: OpenedAlerts
 
     @ALERTS.route(
         "POST alerts/channels",
@@ -42,12 +42,12 @@ class ChannelRoutes:
         self._check()
         wanted = _CHANNEL.read()
         channel, sealed = self._seal(wanted.name, wanted.url)
-        book = self._alerts.book
+        book = self.opened.book
         if len(book.sealed_channels()) >= MOST_CHANNELS:
             raise Problem(
                 409, f"You already have {MOST_CHANNELS} channels, the maximum.", remedy="Delete one first."
             )
-        if self._alerts.is_of_settings(channel.name) or not book.add_channel(channel.name, sealed):
+        if self.opened.is_of_settings(channel.name) or not book.add_channel(channel.name, sealed):
             raise Problem(
                 409,
                 "There is already a channel of that name.",
@@ -70,9 +70,9 @@ class ChannelRoutes:
         name = _NAME.read(args)
         self._check_own(name)
         channel, sealed = self._seal(name, _ADDRESS.read().url)
-        if not self._alerts.book.replace_channel(name, sealed):
+        if not self.opened.book.replace_channel(name, sealed):
             raise _no_channel()
-        return answers.channel_of(channel, self._alerts.book.waiting().get(name, 0))
+        return answers.channel_of(channel, self.opened.book.waiting().get(name, 0))
 
     @ALERTS.route(
         "DELETE alerts/channels/{name}",
@@ -87,14 +87,14 @@ class ChannelRoutes:
         self._check()
         name = _NAME.read(args)
         self._check_own(name)
-        users = self._alerts.users_of(name)
+        users = self.opened.users_of(name)
         if users:
             raise Problem(
                 409,
                 f"Rules or reports use this channel: {', '.join(users[:_MOST_USERS])}.",
                 remedy="Choose another channel for them, or delete them first.",
             )
-        if not self._alerts.book.remove_channel(name):
+        if not self.opened.book.remove_channel(name):
             raise _no_channel()
         return Response(status=204)
 
@@ -110,7 +110,7 @@ class ChannelRoutes:
         """Send a test by a channel before waiting messages."""
         self._check()
         try:
-            is_there = self._alerts.send_test(_NAME.read(args))
+            is_there = self.opened.send_test(_NAME.read(args))
         except (Poison, Misconfigured) as error:
             raise Problem(409, ended(f"{error}"), remedy="Correct this, and send the test again.") from error
         except Retryable as error:
@@ -120,11 +120,11 @@ class ChannelRoutes:
         return Response(status=204)
 
     def _check(self) -> None:
-        if self._alerts.remedy is not None:
-            raise Problem(403, "You cannot change channels here.", remedy=self._alerts.remedy)
+        if self.opened.remedy is not None:
+            raise Problem(403, "You cannot change channels here.", remedy=self.opened.remedy)
 
     def _check_own(self, name: str) -> None:
-        if self._alerts.is_of_settings(name):
+        if self.opened.is_of_settings(name):
             raise Problem(
                 409,
                 "The server's settings have this channel.",
@@ -133,7 +133,7 @@ class ChannelRoutes:
 
     def _seal(self, name: str, url: str) -> tuple[AlertChannel, str]:
         try:
-            return self._alerts.seal(name, url)
+            return seal_channel(self.opened.settings, name, url)
         except NoChannelKey as error:
             raise Problem(
                 409,

@@ -1,72 +1,62 @@
-"""The alert book of an application: it is opened at the first use, in the catalogue's database."""
+"""The alerts of an application: their book, opened at the first use, and trials of rules and reports."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from frametally.errors import FrametallyError
-from frametally.settings.loading import Settings
+from frametally.naming import KnownNames
+from frametally.rules.clocks.turns import ClockTurn
 from frametally_alerts import answers
 from frametally_alerts.book import AlertBook
-from frametally_alerts.channels.channel_kinds import AlertChannel, channels_of
-from frametally_alerts.channels.configured_and_added import all_channels, seal_channel
+from frametally_alerts.channels.channel_kinds import all_channels, channels_of
 from frametally_alerts.channels.delivery import send_now
+from frametally_alerts.conditions.round_input import CountPorts
 from frametally_alerts.reports.due_reports import turn_of
+from frametally_alerts.reports.report_files import files_of
 from frametally_alerts.rules import AlertRule, ScheduledReport, turn_key
-from frametally_alerts.why_never_fires import Silence
+from frametally_alerts.trial import try_rule
+from frametally_alerts.why_never_fires import Silence, why_silent
+from frametally_web.plugging import WebContext
 from frametally_web.requests.problems import Problem
 
 PAGE = 50
 _TEST_S = 20.0
 """A person waits for the test."""
 
-Look = Callable[[Sequence[AlertRule]], tuple[list[list[Silence]], dict[str, str]]]
-
 
 class OpenedAlerts:
     """Rules, channels and messages; threads may share it."""
 
-    def __init__(self, url: str, settings: Settings, remedy: str | None, look: Look) -> None:
-        """Open nothing yet.
-
-        Args:
-            url: URL of the catalogue's database.
-            settings: They name the channels.
-            remedy: What to do where rules may not be changed; None where they may.
-            look: Returns why each rule may stay silent, and the names of sources by slug.
-        """
-        self._url = url
-        self.look = look
-        self._settings = settings
+    def __init__(self, context: WebContext) -> None:
+        """Open nothing yet."""
+        self._context = context
+        self.settings = context.settings
+        self.remedy = context.remedy
         self._lock = threading.Lock()
         self._opened: AlertBook | None = None
-        self.remedy = remedy
 
     @property
     def book(self) -> AlertBook:
         """The book. Raises `FrametallyError` if it cannot be opened."""
         with self._lock:
             if self._opened is None:
-                self._opened = AlertBook(self._url, self._settings.catalogue_access)
+                self._opened = AlertBook(self.settings.catalogue_url, self.settings.catalogue_access)
             return self._opened
 
     @property
     def channels(self) -> set[str]:
         """Names of the channels that rules can use. Raises `Misconfigured`."""
-        return {*all_channels(self._settings, self.book).usable}
+        return {*all_channels(self.settings, self.book).usable}
 
     def send_test(self, name: str) -> bool:
         """Send a test by a channel; return False if there is no such channel. Raises as `send_now` does."""
-        channel = all_channels(self._settings, self.book).usable.get(name)
+        channel = all_channels(self.settings, self.book).usable.get(name)
         if channel is not None:
-            send_now(channel, self._settings, round(time.time() * 1000), within_s=_TEST_S)
+            send_now(channel, self.settings, round(time.time() * 1000), within_s=_TEST_S)
         return channel is not None
-
-    def seal(self, name: str, url: str) -> tuple[AlertChannel, str]:
-        """Return a channel, and its encrypted form for the book. Raises as `seal_channel` does."""
-        return seal_channel(self._settings, name, url)
 
     def users_of(self, channel: str) -> list[str]:
         """Return the names of the rules and reports that use a channel."""
@@ -75,7 +65,7 @@ class OpenedAlerts:
 
     def is_of_settings(self, channel: str) -> bool:
         """Return whether the server's settings have a channel of that name. Raises `Misconfigured`."""
-        return channel in channels_of(self._settings)
+        return channel in channels_of(self.settings)
 
     def answer(self, *, states: Sequence[str] = (), before: int = 0, limit: int = PAGE) -> answers.Alerts:
         """Return rules, channels, reports and messages.
@@ -88,7 +78,7 @@ class OpenedAlerts:
         rules, source_names = self._rules(book.rules())
         slugs = {source for rule in rules for source in rule.sources}
         slugs |= {source for report in reports for source in report.sources}
-        channels, unreadable = all_channels(self._settings, book)
+        channels, unreadable = all_channels(self.settings, book)
         messages, following = book.messages(limit, states=states, before=before)
         return answers.Alerts(
             rules=rules,
@@ -116,6 +106,28 @@ class OpenedAlerts:
             for rule, silences in zip(rules, all_silences, strict=True)
         ]
         return rule_answers, source_names
+
+    def look(self, rules: Sequence[AlertRule]) -> tuple[list[list[Silence]], dict[str, str]]:
+        """Return why each rule may stay silent, and the names of sources by slug."""
+        ports, settings = self._context.ports, self.settings
+        names = KnownNames(self._source_names(), settings=settings, store=ports.store, index=ports.index)
+        silences = [why_silent(rule, names, ports.index, settings.interval_s) for rule in rules]
+        return silences, names.sources
+
+    def make_files(self, report: ScheduledReport, turn: ClockTurn) -> None:
+        """Make the files of a report, to try it. Raises `Problem`."""
+        files_of(self._context.ports.index, self.settings, self._context.books.media_to_keep(), report, turn)
+
+    def try_rule(self, rule: AlertRule) -> answers.RuleTrial:
+        """Return what a rule would have sent. Raises as `try_rule` does."""
+        ports = self._context.ports
+        now_ms = round(time.time() * 1000)
+        counts = CountPorts(self.settings, ports.store, ports.index, now_ms=now_ms)
+        return try_rule(rule, counts, self._source_names())
+
+    def _source_names(self) -> dict[str, str]:
+        media = self._context.books.media_to_keep()
+        return {source: media.name(source) for source in media.sources()}
 
     def close(self) -> None:
         """Release connections."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -61,33 +62,16 @@ STATE = Parameter(
 )
 
 
+@dataclass(frozen=True)
 class AlertRoutes:
-    """The handlers."""
+    """The handlers of one application."""
 
-    def __init__(
-        self,
-        alerts: OpenedAlerts,
-        make: Callable[[ScheduledReport, ClockTurn], object],
-        try_rule: Callable[[AlertRule], answers.RuleTrial],
-        timezone: str,
-    ) -> None:
-        """Make the handlers of one application.
-
-        Args:
-            alerts: The alert book that they read and change.
-            make: Makes the files of a report, to try it; raises `Problem`.
-            try_rule: Returns what a rule would have sent.
-            timezone: Default time zone of reports.
-        """
-        self._alerts = alerts
-        self._make = make
-        self._try_rule = try_rule
-        self._timezone = timezone
+    opened: OpenedAlerts
 
     @ALERTS.route("GET alerts", "Rules, channels, and sent alerts, the newest first.", STATE, BEFORE)
     def alerts(self, args: Args) -> answers.Alerts:
         """Return rules, channels, and a page of messages."""
-        return self._alerts.answer(states=STATE.read(args), before=BEFORE.read(args))
+        return self.opened.answer(states=STATE.read(args), before=BEFORE.read(args))
 
     @ALERTS.route(
         "POST alerts/rules",
@@ -101,10 +85,10 @@ class AlertRoutes:
         """Add a rule."""
         self._check()
         rule, silent = self._rule()
-        book = self._alerts.book
+        book = self.opened.book
         if len(book.rules()) >= MOST_RULES:
             raise Problem(409, f"You already have {MOST_RULES} rules, the maximum.", remedy="Remove one.")
-        if not book.add_rule(rule):
+        if not book.add(rule):
             raise _name_taken("rule")
         answer_with(201)
         return answers.rule_of(rule, silent)
@@ -121,7 +105,7 @@ class AlertRoutes:
         """Replace a rule by another."""
         self._check()
         rule, silent = self._rule()
-        replaced = self._alerts.book.replace_rule(_RULE_NAME.read(args), rule)
+        replaced = self.opened.book.replace(_RULE_NAME.read(args), rule)
         if replaced is None:
             raise _not_there("rule")
         if not replaced:
@@ -145,7 +129,7 @@ class AlertRoutes:
             raise bad_parameter(
                 "until_ms", "That time is not in the years 1970 to 9999.", remedy="Give another time."
             )
-        rule = self._alerts.book.mute_rule(_RULE_NAME.read(args), until_ms)
+        rule = self.opened.book.mute_rule(_RULE_NAME.read(args), until_ms)
         if rule is None:
             raise _not_there("rule")
         return answers.rule_of(rule, [])
@@ -161,7 +145,7 @@ class AlertRoutes:
     def post_trial(self, _: Args) -> answers.RuleTrial:
         """Return what a rule would have sent; it needs neither a name nor a channel yet."""
         rule, _silent = self._rule({"name": "trial", "channels": ["trial"]}, {"trial"})
-        return self._try_rule(rule)
+        return self.opened.try_rule(rule)
 
     @ALERTS.route(
         "DELETE alerts/rules/{name}",
@@ -174,7 +158,7 @@ class AlertRoutes:
     def delete_alert_rule(self, args: Args) -> Response:
         """Remove a rule with its waiting messages."""
         self._check()
-        if not self._alerts.book.remove_rule(_RULE_NAME.read(args)):
+        if not self.opened.book.remove(AlertRule, _RULE_NAME.read(args)):
             raise _not_there("rule")
         return Response(status=204)
 
@@ -190,10 +174,10 @@ class AlertRoutes:
         """Try a report, and add it."""
         self._check()
         report = self._report()
-        book = self._alerts.book
+        book = self.opened.book
         if len(book.reports()) >= MOST_REPORTS:
             raise Problem(409, f"You already have {MOST_REPORTS} reports, the maximum.", remedy="Remove one.")
-        if not book.add_report(report):
+        if not book.add(report):
             raise _name_taken("report")
         answer_with(201)
         return answers.report_of(report, None)
@@ -210,7 +194,7 @@ class AlertRoutes:
         """Replace a report by another."""
         self._check()
         report = self._report()
-        replaced = self._alerts.book.replace_report(_REPORT_NAME.read(args), report)
+        replaced = self.opened.book.replace(_REPORT_NAME.read(args), report)
         if replaced is None:
             raise _not_there("report")
         if not replaced:
@@ -228,7 +212,7 @@ class AlertRoutes:
     def delete_report(self, args: Args) -> Response:
         """Remove a report with its waiting messages."""
         self._check()
-        if not self._alerts.book.remove_report(_REPORT_NAME.read(args)):
+        if not self.opened.book.remove(ScheduledReport, _REPORT_NAME.read(args)):
             raise _not_there("report")
         return Response(status=204)
 
@@ -237,10 +221,10 @@ class AlertRoutes:
     ) -> tuple[AlertRule, list[str]]:
         """Return the rule of the body, and why it may stay silent; `instead` overrides its fields."""
         fields = {**msgspec.structs.asdict(_RULE.read()), **instead}
-        known_channels = self._alerts.channels if known_channels is None else known_channels
+        known_channels = self.opened.channels if known_channels is None else known_channels
         try:
             rule = make_rule(**fields, known_channels=known_channels, now_ms=round(time.time() * 1000))
-            silences = self._alerts.look([rule])[0][0]
+            silences = self.opened.look([rule])[0][0]
             for silence in silences:
                 if silence.for_good:
                     raise RuleRefused(silence.field, silence.why)
@@ -252,9 +236,9 @@ class AlertRoutes:
         fields = msgspec.structs.asdict(_REPORT.read())
         now_ms = round(time.time() * 1000)
         if fields["zone"] is None:
-            fields["zone"] = self._timezone
+            fields["zone"] = self.opened.settings.timezone
         try:
-            report = make_report(**fields, known_channels=self._alerts.channels, now_ms=now_ms)
+            report = make_report(**fields, known_channels=self.opened.channels, now_ms=now_ms)
         except RuleRefused as error:
             raise _rule_problem(_SENT_AS.get(error.field, error.field), error) from error
         turn = turn_of(report, now_ms)
@@ -264,7 +248,7 @@ class AlertRoutes:
 
     def _try(self, report: ScheduledReport, turn: ClockTurn) -> None:
         try:
-            self._make(report, turn)
+            self.opened.make_files(report, turn)
         except Problem as problem:
             if problem.status >= 500:
                 raise
@@ -272,8 +256,8 @@ class AlertRoutes:
             raise Problem(400, problem.detail, remedy=problem.remedy, parameter=field) from problem
 
     def _check(self) -> None:
-        if self._alerts.remedy is not None:
-            raise Problem(403, "You cannot change rules and reports here.", remedy=self._alerts.remedy)
+        if self.opened.remedy is not None:
+            raise Problem(403, "You cannot change rules and reports here.", remedy=self.opened.remedy)
 
 
 def _not_there(kind: str) -> Problem:

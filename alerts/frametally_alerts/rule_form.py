@@ -20,6 +20,8 @@ MOST_RULES = 500
 _NAME = re.compile(r"[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]{0,98}[^\s\x00-\x1f\x7f])?")
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 _MOST_NAMES, _LONGEST = 100, 200
+_AS_GIVEN = ("name", "what", "threshold", "below", "measure", "line", "direction", "zone", "model")
+"""Fields of `RuleWanted` that an `AlertRule` has as they are."""
 
 
 class RuleRefused(FrametallyError):
@@ -143,20 +145,12 @@ def make_rule(*, known_channels: Container[str], now_ms: int, **fields: Any) -> 
     """
     form = RuleWanted(**fields)
     rule = AlertRule(
-        name=form.name,
-        what=form.what,
+        **{name: getattr(form, name) for name in _AS_GIVEN},
         channels=tuple(dict.fromkeys(form.channels)),
-        threshold=form.threshold,
-        below=form.below,
-        measure=form.measure,
         interval_s=_period("interval", form.interval),
         duration_s=_period("for", form.lasting) if form.lasting else 0,
         sources=tuple(dict.fromkeys(keys.slug(source) for source in form.sources)),
         labels=tuple(dict.fromkeys(form.labels)),
-        line=form.line,
-        direction=form.direction,
-        zone=form.zone,
-        model=form.model,
         since_ms=now_ms if form.since_ms is None else form.since_ms,
         made_at_ms=now_ms,
     )

@@ -186,6 +186,11 @@ class Scope(NamedTuple):
     to_ms: int
     sources: Sequence[str] | None = None
 
+    def has(self, alert: Alert) -> bool:
+        """Return whether an alert is within it."""
+        is_theirs = self.sources is None or alert.source in self.sources
+        return is_theirs and self.from_ms <= alert.start_ms < self.to_ms
+
 
 def key_of(rule: AlertRule, finding: AlertFinding) -> str:
     """Return the key of an alert."""

@@ -119,7 +119,7 @@ class AlertPlace:
             **given,
         }
         rule = make_rule(name=name, known_channels=values["channels"], now_ms=self.now_ms, **values)
-        assert self.book.add_rule(rule)
+        assert self.book.add(rule)
         return rule
 
     def rule_of(self, channel: str) -> AlertRule:
@@ -137,7 +137,7 @@ class AlertPlace:
             **given,
         }
         report = make_report(name=name, known_channels=values["channels"], **values)
-        assert self.book.add_report(report)
+        assert self.book.add(report)
         return report
 
     def make_reports(self, now_ms: int, make: MakeFiles | None = None) -> tuple[int, list[str]]:

@@ -21,6 +21,7 @@ from frametally_alerts import tables
 from frametally_alerts.book import AlertBook
 from frametally_alerts.channels.delivery import AlertSender
 from frametally_alerts.hooks import TABLES
+from frametally_alerts.rules import AlertRule
 
 if TYPE_CHECKING:
     from tests.web.conftest import Visit
@@ -154,7 +155,7 @@ def test_an_alert_goes_by_an_added_channel_to_a_real_receiver(place: Place, book
         assert [one.path for one in hook.posted] == ["/hunter2"] * 3
         # A worker that is at work takes another address from then on.
         client.put("/api/alerts/channels/ops", json={"url": f"http://127.0.0.1:{port}/elsewhere"})
-        book.remove_rule("<b>busy")
+        book.remove(AlertRule, "<b>busy")
         fill(book, 1, source="yard")
         assert sender.send().sent == 1
         assert hook.posted[-1].path == "/elsewhere"

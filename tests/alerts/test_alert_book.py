@@ -17,7 +17,7 @@ from frametally.errors import Misconfigured
 from frametally.opening import open_count_index
 from frametally_alerts import tables
 from frametally_alerts.book import AlertBook
-from frametally_alerts.rules import AlertMessage
+from frametally_alerts.rules import AlertMessage, AlertRule, ScheduledReport
 from frametally_videos.opening import open_video_catalogue
 
 
@@ -42,9 +42,9 @@ def told(place: AlertPlace) -> None:
 def test_a_rule_is_kept_as_it_was_added_and_its_name_is_its_own(place: AlertPlace) -> None:
     rule = place.rule("\u00e9 <b>'; DROP TABLE x", threshold=1, labels=["car"])
     assert place.book.rules() == [rule]
-    assert not place.book.add_rule(rule)
-    assert place.book.remove_rule(rule.name)
-    assert not place.book.remove_rule(rule.name)
+    assert not place.book.add(rule)
+    assert place.book.remove(AlertRule, rule.name)
+    assert not place.book.remove(AlertRule, rule.name)
     assert place.book.rules() == []
 
 
@@ -94,7 +94,7 @@ def test_after_a_clock_that_was_set_back_nothing_waits_for_years(place: AlertPla
 def test_a_rule_that_is_removed_takes_what_waits_of_it_with_it(place: AlertPlace) -> None:
     told(place)
     assert place.book.end(claimed(place), "sent")
-    assert place.book.remove_rule("busy")
+    assert place.book.remove(AlertRule, "busy")
     assert place.book.waiting() == {}
     assert [message.state for message in place.book.messages(10)[0]] == ["sent"]
     assert place.look().alert_count == 0
@@ -103,7 +103,7 @@ def test_a_rule_that_is_removed_takes_what_waits_of_it_with_it(place: AlertPlace
 def test_of_several_that_make_a_report_at_once_each_channel_is_told_once(place: AlertPlace) -> None:
     report = place.schedule(channels=["ops", "people"])
     assert place.book.reports() == [report]
-    assert not place.book.add_report(report)
+    assert not place.book.add(report)
     now_ms = AFTERWARDS_MS + 7 * 24 * 3_600_000
     made = at_once(*[lambda: place.make_reports(now_ms, lambda *_: {"summary.txt": b"sum"})] * 6)
     assert sum(number for number, _ in made) == 1
@@ -115,8 +115,8 @@ def test_a_report_that_is_removed_takes_what_waits_of_it_with_it_and_no_rules(pl
     place.schedule("busy")
     place.make_reports(AFTERWARDS_MS, lambda *_: {"summary.txt": b"sum"})
     assert place.book.waiting() == {"ops": 3, "people": 2}
-    assert place.book.remove_report("busy")
-    assert not place.book.remove_report("busy")
+    assert place.book.remove(ScheduledReport, "busy")
+    assert not place.book.remove(ScheduledReport, "busy")
     assert place.book.waiting() == {"ops": 2, "people": 2}
     assert len(place.book.rules()) == 1
 

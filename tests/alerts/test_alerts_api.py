@@ -44,7 +44,7 @@ def fill(book: AlertBook, findings: int, **finding: Any) -> None:
     rule = make_rule(
         name="<b>busy", what="count", threshold=1, channels=["ops"], known_channels={"ops"}, now_ms=1
     )
-    book.add_rule(rule)
+    book.add(rule)
     found = [
         AlertFinding(**{"source": "gate", "label": "car", "start_ms": 60_000 * at, "value": at, **finding})
         for at in range(findings)
@@ -70,7 +70,7 @@ def add_report(book: AlertBook, name: str) -> ScheduledReport:
         known_channels={"people"},
         now_ms=1,
     )
-    assert book.add_report(report)
+    assert book.add(report)
     return report
 
 

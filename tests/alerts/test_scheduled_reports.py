@@ -269,7 +269,7 @@ def test_a_report_that_was_changed_or_can_be_made_again_does_not_wait_longer(pla
 
     later = EverLater(make, clock=lambda: now_s)
     assert place.make_reports(DUE_MS, later)[0] == 0
-    assert place.book.remove_report("weekly")
+    assert place.book.remove(ScheduledReport, "weekly")
     place.schedule(now_ms=DUE_MS - 1)
     assert place.make_reports(DUE_MS, later)[0] == 0
     assert tries == 2

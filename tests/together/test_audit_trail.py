@@ -306,11 +306,11 @@ def test_a_change_that_cannot_be_recorded_is_not_made(
 def test_an_answer_stands_whose_record_could_not_be_ended(
     url: str, book: AuditBook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def forging(_: object, name: str) -> bool:
+    def forging(*_: object) -> bool:
         _forge(book)
         return True
 
-    monkeypatch.setattr(AlertBook, "remove_rule", forging)
+    monkeypatch.setattr(AlertBook, "remove", forging)
     with asking_as(url, "runa") as ask:
         assert ask("DELETE", "/api/alerts/rules/busy").status == 204
     begun = book.changes(2)[0][1]

@@ -56,7 +56,7 @@ def fill(opened: Opened, name: str) -> None:
     access.add_token(ApiToken(name, "ci", "run", ("gate",)), f"token-{name}", lasts_s=HOUR_S)
     access.begin_session(name, f"session-{name}", most_s=HOUR_S)
     access.put_link(name, f"link-{name}", lasts_s=HOUR_S)
-    alerts.add_rule(AlertRule(name=name, what="count", channels=("ops",), threshold=3.0))
+    alerts.add(AlertRule(name=name, what="count", channels=("ops",), threshold=3.0))
     number = audit.write(AuditEntry(name, "users add", "größer 日本", "10.0.0.1"))
     audit.write(AuditEntry(name, "users add", "größer 日本", "10.0.0.1", number, 0))
     catalogue.queue(f"video-{name}", "checks")

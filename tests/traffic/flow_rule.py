@@ -209,12 +209,12 @@ def rows_of(visits: Iterable[FollowedPath], firsts: dict[str, FirstTrack], ways:
             for crossing in crossings_of(while_held(visit, shape), border)
         ]
         crossings = [
-            crossing_row(crossing, visit, numbers[shape.name], ids, day_ms)
+            (*crossing_row(crossing, visit, numbers[shape.name], day_ms)[:-2], *ids)
             for shape, crossing in crossed
             if day_ms <= crossing.time_ms < end_ms
         ]
         stays = [
-            stay_row(stay, zone_numbers[shape.name], ids, day_ms)
+            (*stay_row(stay, zone_numbers[shape.name], day_ms)[:-2], *ids)
             for shape, zone in ways.zones
             for stay in stays_of(while_held(visit, shape), zone)
             # One that ends as the day begins is in the books of the day's first interval.

@@ -17,8 +17,13 @@ from frametally_traffic.flows.day_columns import (
 )
 from frametally_traffic.records import DrawnLine, Side
 from frametally_traffic.report.junction_report import ReportQuery, TrafficReport
-from frametally_traffic.report.movement_table import make_table
-from frametally_traffic.report.quarters import QUARTER_MS, Quarter, SeenPart, quarters_between
+from frametally_traffic.report.movement_table import (
+    QUARTER_MS,
+    Quarter,
+    SeenPart,
+    make_table,
+    quarters_between,
+)
 from frametally_traffic.report.schemes import LABELS
 
 MODEL = "pixels-1"

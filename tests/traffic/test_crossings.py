@@ -20,14 +20,21 @@ from frametally.rules.places import FLOWS, ZONES, ZoneShape, in_words, series_mo
 from frametally.rules.times import DAY_MS, HOUR_MS, WEEK_MS
 from frametally.rules.week_parts import holds, shift
 from frametally_traffic.flows.shapes import LineShape, Shapes, Ways
-from frametally_traffic.flows.zone_boxes import stands_in
-from frametally_traffic.geometry.borders import FLICKER_PART, Border, Place, tenths
-from frametally_traffic.geometry.crossings import Crossing, Direction, crossings_of, jumps
+from frametally_traffic.geometry.crossings import (
+    FLICKER_PART,
+    Border,
+    Crossing,
+    Direction,
+    Place,
+    crossings_of,
+    jumps,
+    tenths,
+)
 from frametally_traffic.geometry.foot_paths import FollowedPath, FootPath, joined, stitched
 from frametally_traffic.geometry.zones import PictureZone
-from frametally_traffic.report.movement_table import TrafficTable, make_table
-from frametally_traffic.report.quarters import QUARTER_MS, WHOLE, Quarter
+from frametally_traffic.report.movement_table import QUARTER_MS, WHOLE, Quarter, TrafficTable, make_table
 from frametally_traffic.report.schemes import groups_of
+from frametally_traffic.tasks.zones import stands_in
 
 ACROSS = Border(tenths([(0, 100), (400, 100)]))
 """From left to right: its right hand is below."""

@@ -15,10 +15,10 @@ from tests.traffic.flow_days import DAY, MODEL, SOURCE, Someone, goer, path_file
 from frametally.rules.path_columns import PathColumns
 from frametally.rules.places import ZoneShape, parse_place
 from frametally.rules.times import DAY_MS, HOUR_MS
+from frametally_traffic.counting.place_records import count_places, places_of
 from frametally_traffic.flows.day_columns import FlowColumns, decode_flows, encode_flows
 from frametally_traffic.flows.day_flows import flows_of_day
 from frametally_traffic.flows.shapes import LineShape, Shapes, parse_shapes
-from frametally_traffic.flows.tallies import count_places, places_of
 from frametally_traffic.geometry.speed import Ground
 from frametally_traffic.geometry.zones import ZoneCounts
 

@@ -14,8 +14,7 @@ from tests.traffic.walks import lines, paths, rings
 
 from frametally.rules.path_columns import PathColumns
 from frametally.rules.times import HOUR_MS
-from frametally_traffic.geometry.borders import Border, Place
-from frametally_traffic.geometry.crossings import crossings_of
+from frametally_traffic.geometry.crossings import Border, Place, crossings_of
 from frametally_traffic.geometry.foot_paths import FollowedPath, FootPath, joined, pieces_of, stitched
 from frametally_traffic.geometry.zones import PictureZone, stays_of
 

@@ -27,7 +27,7 @@ from frametally_traffic.drawings.drawn_shapes import shapes_of
 from frametally_traffic.flows.day_columns import DIRECTIONS, FlowColumns, encode_flows
 from frametally_traffic.flows.day_flows import flows_of_day
 from frametally_traffic.flows.shapes import LineShape, Shapes
-from frametally_traffic.geometry.borders import tenths
+from frametally_traffic.geometry.crossings import tenths
 
 if TYPE_CHECKING:
     from tests.hadoop.conftest import Footage

@@ -20,7 +20,7 @@ from frametally.opening import open_object_store
 from frametally.rules.times import HOUR_MS, utc
 from frametally_cli import main as cli
 from frametally_traffic.report.junction_report import ReportQuery, read_report
-from frametally_traffic.report.quarters import QUARTER_MS
+from frametally_traffic.report.movement_table import QUARTER_MS
 
 if TYPE_CHECKING:
     from tests.web.conftest import Place

@@ -21,8 +21,16 @@ from tests.traffic.junction_visits import SIDES, START_MS, Visit, make_flows, ma
 from frametally.errors import Misconfigured
 from frametally.rules.times import DAY_MS
 from frametally_traffic.report.junction_report import ReportRefused, TrafficReport
-from frametally_traffic.report.movement_table import find_peaks, heading_of, make_table, turns_of
-from frametally_traffic.report.quarters import QUARTER_MS, Quarter, SeenPart, quarters_between
+from frametally_traffic.report.movement_table import (
+    QUARTER_MS,
+    Quarter,
+    SeenPart,
+    find_peaks,
+    heading_of,
+    make_table,
+    quarters_between,
+    turns_of,
+)
 from frametally_traffic.report.schemes import (
     LABEL_KINDS,
     SCHEME_NAMES,

@@ -17,7 +17,7 @@ from tests.traffic.walks import SIMILARITIES, followed, paths, rings, seen_by, s
 
 from frametally_traffic.flows.day_columns import CAME, WENT
 from frametally_traffic.flows.flow_sums import zone_counts
-from frametally_traffic.geometry.borders import Place, tenths
+from frametally_traffic.geometry.crossings import Place, tenths
 from frametally_traffic.geometry.foot_paths import FootPath
 from frametally_traffic.geometry.zones import PictureZone, Stay, ZoneCounts, stays_of
 

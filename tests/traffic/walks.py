@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from frametally.rules.path_columns import Began, Ended
 from frametally.rules.times import HOUR_MS
-from frametally_traffic.geometry.borders import Place
+from frametally_traffic.geometry.crossings import Place
 from frametally_traffic.geometry.foot_paths import FollowedPath, FootPath
 
 HEIGHT_PX = 40

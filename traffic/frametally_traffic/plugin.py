@@ -29,7 +29,7 @@ PLUGIN = Plugin(
     chart_parameters={
         "zone": "Name of a zone of the sources: count only objects in it. Default: the whole picture.",
     },
-    records="frametally_traffic.commands.record_folder:FOLDERS",
+    records="frametally_traffic.commands.lines:FOLDERS",
     known_names="frametally_traffic.drawings.revisions:known_names",
     renaming="frametally_traffic.drawings.revisions:take_drawing",
     demo="frametally_traffic.drawings.demo_drawing:drawn",

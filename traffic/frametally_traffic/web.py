@@ -16,13 +16,13 @@ ENDPOINTS = (*LINES.endpoints, *REPORT.endpoints, *DRAWINGS.endpoints)
 
 def web_part(context: WebContext) -> WebPart:
     """Return the routes of one application."""
-    settings, ports, books = context.settings, context.ports, context.books
-    days = FlowDays(partial(flows_for, ports.store, folder=settings.data_dir / FLOWS_FOLDER))
+    folder = context.settings.data_dir / FLOWS_FOLDER
+    days = FlowDays(partial(flows_for, context.ports.store, folder=folder))
     return WebPart(
         routes=[
-            *DRAWINGS.bind(DrawingRoutes(settings, ports, books, context.image_url)),
-            *LINES.bind(LineRoutes(settings, ports, books, days, context.image_url)),
-            *REPORT.bind(TrafficRoutes(settings, ports, books, days, context.image_url)),
+            *DRAWINGS.bind(DrawingRoutes(context)),
+            *LINES.bind(LineRoutes(context, days)),
+            *REPORT.bind(TrafficRoutes(context, days)),
         ],
         close=days.close,
     )

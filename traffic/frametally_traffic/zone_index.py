@@ -29,7 +29,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.records import Run
 from frametally.rules.places import ZONES, Place, base_model, parse_place, series_model, source_of
 from frametally_traffic.drawings.revisions import drawn_sources, read_drawing
-from frametally_traffic.flows.zone_boxes import ZoneInTime, zones_by_name
+from frametally_traffic.tasks.zones import ZoneInTime, zones_by_name
 from frametally_web.access.visitors import visitor
 from frametally_web.charts.narrowing import BoxFilters, PartIndex
 from frametally_web.charts.scope import stored_intervals, unknown

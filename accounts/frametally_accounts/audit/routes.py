@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, render_template, request
@@ -28,12 +29,11 @@ _TO = text("to", "End, not included, ISO 8601; UTC if it has no offset.", "2024-
 _QUESTION = (_WHO, _WHAT, _FROM, _TO)
 
 
+@dataclass(frozen=True)
 class AuditRoutes:
-    """The handlers."""
+    """The handlers of one application."""
 
-    def __init__(self, audit_log: OpenedAudit) -> None:
-        """Make the handlers of one application."""
-        self._audit_log = audit_log
+    audit_log: OpenedAudit
 
     @AUDIT.route(
         "GET audit",
@@ -50,7 +50,7 @@ class AuditRoutes:
             _moment(args, _FROM),
             _moment(args, _TO),
         )
-        changes, following = self._audit_log.book.changes(_PAGE, question, before=BEFORE.read(args))
+        changes, following = self.audit_log.book.changes(_PAGE, question, before=BEFORE.read(args))
         return answers.AuditLog(changes=[answers.change_of(change) for change in changes], next=following)
 
 

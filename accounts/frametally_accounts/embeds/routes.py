@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -68,14 +69,13 @@ class SignedEmbed(Answer, frozen=True, kw_only=True):
 _WANTED = Sent(EmbedWanted, "wish for a signed chart")
 
 
+@dataclass(frozen=True)
 class EmbedRoutes:
-    """The handler."""
+    """The handler of one application; `key` signs, `chart` answers a chart's counts."""
 
-    def __init__(self, settings: Settings, key: Callable[[], bytes], chart: Callable[[Args], Counts]) -> None:
-        """Make the handler of one application; `key` signs, `chart` answers a chart's counts."""
-        self._settings = settings
-        self._key = key
-        self._chart = chart
+    settings: Settings
+    key: Callable[[], bytes]
+    chart: Callable[[Args], Counts]
 
     @EMBEDS.route(
         "POST embeds",
@@ -102,13 +102,13 @@ class EmbedRoutes:
         # Like the page: without a metric, use the one that suits the footage.
         args = MultiDict(args)
         args["metric"] = args.get("metric") or "auto"
-        counts = self._chart(args)
+        counts = self.chart(args)
         if counts.from_ms is None or counts.to_ms is None:
             raise Problem(400, "There is nothing to show.", remedy="Choose a time with footage.")
         selection = whole_question(args.items(multi=True), counts, with_range=True)
         now_ms = time.time_ns() // 1_000_000
         chart = SignedChart(selection, form.sites, now_ms, now_ms + form.days * DAY_S * 1000)
-        signed = sign_chart(chart, self._key())
+        signed = sign_chart(chart, self.key())
         if len(signed) > MOST_CHARS:
             raise Problem(
                 400,
@@ -116,7 +116,7 @@ class EmbedRoutes:
                 remedy="Choose fewer labels, sources and sites.",
             )
         note_target(sites=" ".join(form.sites), until=utc(chart.ends_at_ms), selection=urlencode(selection))
-        root = (self._settings.web_url or request.url_root).rstrip("/")
+        root = (self.settings.web_url or request.url_root).rstrip("/")
         return SignedEmbed(
             code=embed_code(root, signed),
             from_ms=counts.from_ms,

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
 from flask import Response, request
 
-from frametally.errors import Misconfigured
-from frametally.ports.object_store import ObjectStore
-from frametally.settings.loading import Settings
+from frametally.errors import FrametallyError, Misconfigured
+from frametally.naming import KnownNames
 from frametally_accounts.book import AccessBook
 from frametally_accounts.password_links import make_link
 from frametally_accounts.people import answers, changes
 from frametally_accounts.people.changes import AccessRefused
 from frametally_accounts.rights import MOST_NAME_CHARS, Role
+from frametally_web.plugging import WebContext
 from frametally_web.requests.body import Sent
 from frametally_web.requests.change import note_target
 from frametally_web.requests.endpoints import Routes, answer_with
@@ -85,27 +86,18 @@ _CHANGE = Sent(AccountChange, "change of an account")
 _NEW_TOKEN = Sent(TokenWanted, "token")
 
 
+@dataclass(frozen=True)
 class AccountRoutes:
-    """The handlers."""
+    """The handlers of one application."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        store: ObjectStore,
-        book: AccessBook | None,
-        unknown: Callable[[Sequence[str]], tuple[str, ...]],
-    ) -> None:
-        """Make the handlers of one application; `unknown` returns a sentence for each unknown source."""
-        self._settings = settings
-        self._store = store
-        self._opened = book
-        self._unknown = unknown
+    context: WebContext
 
     @property
     def _book(self) -> AccessBook:
-        if self._opened is None:
+        book: AccessBook | None = self.context.parts.get("access")
+        if book is None:
             raise Problem(404, "This dashboard has no accounts.", remedy="Open it: no one has to sign in.")
-        return self._opened
+        return book
 
     @ACCOUNTS.route(
         "GET accounts", "All accounts and all tokens, without their secrets.", statuses=(403, 404)
@@ -142,7 +134,7 @@ class AccountRoutes:
                     command="give it the role run",
                     remedy="Give it the role run and all sources: it adds the others.",
                 )
-            changes.add_account(book, self._store, account)
+            changes.add_account(book, self.context.ports.store, account)
         answer_with(201)
         return answers.ChangedAccount(
             name=account.name, link=self._link(book, account.name), notes=self._unknown(form.sources)
@@ -239,8 +231,22 @@ class AccountRoutes:
             changes.remove_token(book, _ACCOUNT.read(args), _TOKEN.read(args))
         return Response(status=204)
 
+    def _unknown(self, sources: Sequence[str]) -> tuple[str, ...]:
+        """Return a sentence for each source that does not exist yet: accounts may precede the footage."""
+        if sources:
+            with suppress(FrametallyError):  # you can add accounts while a server is down
+                context, media = self.context, self.context.books.media_to_keep()
+                names = KnownNames(
+                    {source: media.name(source) for source in media.sources()},
+                    settings=context.settings,
+                    store=context.ports.store,
+                    index=context.ports.index,
+                )
+                return tuple(str(name) for name in names.unknown(sources=sources))
+        return ()
+
     def _link(self, book: AccessBook, name: str) -> str:
-        return make_link(self._settings.web_url or request.url_root, book, name)
+        return make_link(self.context.settings.web_url or request.url_root, book, name)
 
 
 @contextmanager

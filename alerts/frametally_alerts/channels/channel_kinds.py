@@ -1,17 +1,25 @@
-"""Channels by name, as in `FRAMETALLY_ALERT_CHANNELS`; secrets in their URLs are never shown."""
+"""Channels by name, of `FRAMETALLY_ALERT_CHANNELS` and added on the page; secrets in URLs are never shown.
+
+An added channel is stored encrypted by `FRAMETALLY_ALERT_KEY`. Apprise is for the settings alone: it opens
+connections of its own, which no list of allowed addresses binds.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 
 from frametally.errors import Misconfigured
+from frametally.files.encryption import WrongKeyError, decrypt_text, encrypt_text
 from frametally.settings.fields import SecretStr
 from frametally.settings.loading import Settings
 from frametally_alerts.settings import AlertSettings
+
+if TYPE_CHECKING:
+    from frametally_alerts.book import AlertBook
 
 _SETTING = "FRAMETALLY_ALERT_CHANNELS"
 _EXAMPLE = '{"ops": "https://host/hook", "people": "mailto:a@example.org"}'
@@ -132,3 +140,70 @@ def read_channel(name: str, url: str) -> AlertChannel:
     if kind == "mqtt" and (not _TOPIC.fullmatch(parts.path) or parts.query or "#" in url):
         raise Misconfigured(f"{name}: give a topic without wildcards, as in {scheme}://host/alerts")
     return AlertChannel(name, kind, SecretStr(url), f"{scheme}://{parts.hostname}:{port or _PORTS[scheme]}")
+
+
+MOST_CHANNELS = 100
+
+
+class AllChannels(NamedTuple):
+    """The channels by name, and the names of added ones that cannot be read."""
+
+    usable: dict[str, AlertChannel]
+    unreadable: list[str]
+
+
+class NoChannelKey(Misconfigured):
+    """There is no secret to encrypt a channel by."""
+
+
+class _Sealed(msgspec.Struct):
+    name: str
+    url: str
+
+
+def all_channels(settings: Settings, book: AlertBook) -> AllChannels:
+    """Return all channels; of two with one name that of the settings counts.
+
+    Raises:
+        Misconfigured: The setting is wrong.
+        Retryable: The book is away.
+    """
+    usable, unreadable = {}, []
+    for name, sealed in book.sealed_channels().items():
+        channel = _opened(settings, name, sealed)
+        if channel is None:
+            unreadable.append(name)
+        else:
+            usable[name] = channel
+    usable |= channels_of(settings)
+    return AllChannels(dict(sorted(usable.items())), [name for name in unreadable if name not in usable])
+
+
+def seal_channel(settings: Settings, name: str, url: str) -> tuple[AlertChannel, str]:
+    """Return a channel that is to be added, and what is stored of it.
+
+    Raises:
+        NoChannelKey: There is no secret to encrypt it by.
+        Misconfigured: There can be no such channel; the line repeats nothing of its address.
+    """
+    channel = _added(name, url)
+    key = settings.part(AlertSettings).alert_key.get_secret_value()
+    if not key:
+        raise NoChannelKey("frametally has no key to keep the address of a channel secret")
+    return channel, encrypt_text(msgspec.json.encode(_Sealed(name, url)).decode(), key)
+
+
+def _added(name: str, url: str) -> AlertChannel:
+    channel = read_channel(name, url)
+    if channel.kind == "apprise":
+        raise Misconfigured(f"{name}: apprise channels are only possible in the server's settings")
+    return channel._replace(from_settings=False)
+
+
+def _opened(settings: Settings, name: str, sealed: str) -> AlertChannel | None:
+    try:
+        text = decrypt_text(sealed, settings.part(AlertSettings).alert_key.get_secret_value())
+        stored = msgspec.json.decode(text.encode(), type=_Sealed)
+        return _added(stored.name, stored.url) if stored.name == name else None
+    except (WrongKeyError, msgspec.DecodeError, Misconfigured):
+        return None

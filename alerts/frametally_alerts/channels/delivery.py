@@ -13,8 +13,7 @@ from frametally.process.retrying import Backoff, OnceAMinute
 from frametally.rules.times import HOUR_S
 from frametally.settings.loading import Settings
 from frametally_alerts.channels import mail_channel, webhook
-from frametally_alerts.channels.channel_kinds import AlertChannel, channels_of
-from frametally_alerts.channels.configured_and_added import all_channels
+from frametally_alerts.channels.channel_kinds import AlertChannel, all_channels, channels_of
 from frametally_alerts.rules import Alert, AlertMessage, message_id
 
 if TYPE_CHECKING:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import datetime
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,7 +13,7 @@ import msgspec
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.rules.times import utc
 from frametally.settings.loading import Settings
-from frametally_alerts.channels.configured_and_added import all_channels
+from frametally_alerts.channels.channel_kinds import all_channels
 from frametally_alerts.channels.delivery import send_now
 from frametally_alerts.channels.wording import subject_of
 from frametally_alerts.commands.reports import in_options, open_book
@@ -25,23 +23,16 @@ from frametally_alerts.rules import FOR_GOOD, WHATS, AlertMessage, AlertRule
 from frametally_alerts.why_never_fires import why_silent
 from frametally_cli.console import output as console
 from frametally_cli.options.names import note, open_names
-from frametally_cli.options.ports import data_dir_option, read_settings
+from frametally_cli.options.ports import data_dir_option
 from frametally_cli.options.times import parse_time_ms
 
 if TYPE_CHECKING:
-    from frametally_alerts.book import AlertBook
+    pass
 
 
 @click.group("alerts")
 def alerts_group() -> None:
     """Notify people and programs of counts, gaps in footage, and failures."""
-
-
-@contextmanager
-def _book(overrides: dict[str, Any]) -> Iterator[tuple[Settings, AlertBook]]:
-    settings = read_settings("web", overrides)
-    with open_book(settings) as book:
-        yield settings, book
 
 
 @alerts_group.command()
@@ -79,7 +70,7 @@ def add(name: str, at_least: float | None, less_than: float | None, since: str |
     """Add the rule NAME, which notifies by its channels."""
     if at_least is not None and less_than is not None:
         raise Misconfigured("give either --at-least or --below; for both, add two rules")
-    with _book({"data_dir": options.pop("data_dir")}) as (settings, book):
+    with open_book({"data_dir": options.pop("data_dir")}) as (settings, book):
         try:
             rule = make_rule(
                 name=name,
@@ -99,7 +90,7 @@ def add(name: str, at_least: float | None, less_than: float | None, since: str |
             raise Misconfigured(in_options(refusal)) from refusal
         if len(book.rules()) >= MOST_RULES:
             raise Misconfigured(f"you already have {MOST_RULES} rules, the maximum; remove one first")
-        if not book.add_rule(rule):
+        if not book.add(rule):
             raise Misconfigured(f"there is a rule {name!r} already; remove it first, or use another name")
     if silences:
         note("; ".join(silence.why for silence in silences))
@@ -112,7 +103,7 @@ def add(name: str, at_least: float | None, less_than: float | None, since: str |
 @data_dir_option
 def list_rules(as_json: bool, **overrides: Any) -> int:
     """Show each rule, why it may stay silent, and how many messages wait for each channel."""
-    with _book(overrides) as (settings, book):
+    with open_book(overrides) as (settings, book):
         rules, waiting_counts, channels = book.rules(), book.waiting(), all_channels(settings, book)
     silent, source_names = _silent(settings, rules)
     if as_json:
@@ -171,8 +162,8 @@ def _line(rule: AlertRule, source_names: dict[str, str]) -> str:
 @data_dir_option
 def remove(name: str, **overrides: Any) -> int:
     """Remove the rule NAME; its waiting messages are not sent."""
-    with _book(overrides) as (_, book):
-        if not book.remove_rule(name):
+    with open_book(overrides) as (_, book):
+        if not book.remove(AlertRule, name):
             raise Misconfigured(f"there is no rule {name!r}; `frametally alerts list` shows them")
     click.echo(console.plain(f"{name}: removed"))
     return 0
@@ -201,7 +192,7 @@ def unmute(name: str, **overrides: Any) -> int:
 
 
 def _mute(name: str, until_ms: int, overrides: dict[str, Any]) -> None:
-    with _book(overrides) as (_, book):
+    with open_book(overrides) as (_, book):
         if book.mute_rule(name, until_ms) is None:
             raise Misconfigured(f"there is no rule {name!r}; `frametally alerts list` shows them")
 
@@ -215,7 +206,7 @@ def _muted(until_ms: int) -> str:
 @data_dir_option
 def try_channel(channel: str, **overrides: Any) -> int:
     """Send a test by CHANNEL now, and show the result."""
-    with _book(overrides) as (settings, book):
+    with open_book(overrides) as (settings, book):
         target = all_channels(settings, book).usable.get(channel)
     if target is None:
         raise Misconfigured(f"there is no channel {channel[:60]!r}; `frametally alerts list` shows them")
@@ -234,7 +225,7 @@ def try_channel(channel: str, **overrides: Any) -> int:
 @data_dir_option
 def log(state: str | None, limit: int, as_json: bool, **overrides: Any) -> int:
     """Show sent, waiting and failed messages, and why they failed; the newest first."""
-    with _book(overrides) as (_, book):
+    with open_book(overrides) as (_, book):
         messages, _ = book.messages(limit, states=() if state is None else (state,))
     if as_json:
         click.echo(json.dumps([_fields(message) for message in messages], indent=2))

@@ -19,7 +19,7 @@ from frametally.process.reports import NoProgress
 from frametally.rules.clocks.turns import EVERY, ClockTurn
 from frametally.rules.times import local_time
 from frametally.settings.loading import Settings
-from frametally_alerts.channels.configured_and_added import all_channels
+from frametally_alerts.channels.channel_kinds import all_channels
 from frametally_alerts.reports.due_reports import MOST_REPORTS, MakeFiles, turn_of
 from frametally_alerts.rule_form import RuleRefused, make_report
 from frametally_alerts.rules import ScheduledReport, turn_key
@@ -55,12 +55,13 @@ def maker(settings: Settings, store: ObjectStore, index: CountIndex, ledger: Led
 
 
 @contextmanager
-def open_book(settings: Settings) -> Iterator[AlertBook]:
-    """Open the alert book of the settings; close it at the end."""
+def open_book(overrides: Mapping[str, Any]) -> Iterator[tuple[Settings, AlertBook]]:
+    """Open the alert book of the settings, including those of the command line; close it at the end."""
     from frametally_alerts.book import AlertBook
 
+    settings = read_settings("web", {**overrides})
     with closing(AlertBook(settings.catalogue_url, settings.catalogue_access)) as book:
-        yield book
+        yield settings, book
 
 
 @click.group()
@@ -87,29 +88,26 @@ def add_report(zone: str | None, data_dir: Any, **options: Any) -> int:
 
     If there are counts, it is tried now, so that you see errors at once.
     """
-    settings = read_settings("web", {"data_dir": data_dir})
     now_ms = round(time.time() * 1000)
-    with open_book(settings) as book:
-        known_channels = all_channels(settings, book).usable
-    try:
-        report = make_report(
-            zone=settings.timezone if zone is None else zone,
-            known_channels=known_channels,
-            now_ms=now_ms,
-            **options,
-        )
-    except RuleRefused as refusal:
-        raise Misconfigured(in_options(refusal)) from refusal
-    check_names(settings, sources=options["sources"], labels=report.labels, model=report.model)
-    if is_empty(settings):
-        note(f"there is no data in {settings.data_dir} yet, so the report could not be tried")
-    elif (turn := turn_of(report, now_ms)) is not None:
-        with open_books(settings) as (ports, ledger):
-            maker(settings, ports.store, ports.index, ledger)(report, turn)
-    with open_book(settings) as book:
+    with open_book({"data_dir": data_dir}) as (settings, book):
+        try:
+            report = make_report(
+                zone=settings.timezone if zone is None else zone,
+                known_channels=all_channels(settings, book).usable,
+                now_ms=now_ms,
+                **options,
+            )
+        except RuleRefused as refusal:
+            raise Misconfigured(in_options(refusal)) from refusal
+        check_names(settings, sources=options["sources"], labels=report.labels, model=report.model)
+        if is_empty(settings):
+            note(f"there is no data in {settings.data_dir} yet, so the report could not be tried")
+        elif (turn := turn_of(report, now_ms)) is not None:
+            with open_books(settings) as (ports, ledger):
+                maker(settings, ports.store, ports.index, ledger)(report, turn)
         if len(book.reports()) >= MOST_REPORTS:
             raise Misconfigured(f"you already have {MOST_REPORTS} reports, the maximum; remove one first")
-        if not book.add_report(report):
+        if not book.add(report):
             raise Misconfigured(
                 f"there is a report {report.name!r} already; remove it first, or use another name"
             )
@@ -121,9 +119,8 @@ def add_report(zone: str | None, data_dir: Any, **options: Any) -> int:
 @data_dir_option
 def list_reports(**overrides: Any) -> int:
     """Show each scheduled report, and when it was made last."""
-    settings = read_settings("web", overrides)
     now_ms = round(time.time() * 1000)
-    with open_book(settings) as book:
+    with open_book(overrides) as (settings, book):
         reports = book.reports()
         source_names = _source_names(settings) if any(report.sources for report in reports) else {}
         for report in reports:
@@ -164,9 +161,8 @@ def line_of(report: ScheduledReport, source_names: Mapping[str, str]) -> str:
 @data_dir_option
 def remove_report(name: str, **overrides: Any) -> int:
     """Remove the report NAME; its waiting messages are not sent, its files stay in the store."""
-    settings = read_settings("web", overrides)
-    with open_book(settings) as book:
-        if not book.remove_report(name):
+    with open_book(overrides) as (_, book):
+        if not book.remove(ScheduledReport, name):
             raise Misconfigured(f"there is no report {name!r}; `frametally report list` shows them")
     click.echo(console.plain(f"{name}: removed"))
     return 0

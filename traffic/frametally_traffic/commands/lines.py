@@ -17,6 +17,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from frametally import keys
 from frametally.errors import Misconfigured
 from frametally.files.names import as_text
 from frametally.files.replacing import replace_file
@@ -28,6 +29,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.records import MediaManifest
 from frametally.rules.times import utc
 from frametally.settings.loading import Settings
+from frametally_cli.checkup.findings import RecordFolder
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, option, read_settings
 from frametally_cli.options.times import parse_bounds_ms
@@ -44,6 +46,8 @@ from frametally_traffic.drawings.revisions import (
 )
 from frametally_traffic.records import Drawing, Drawn, DrawnCalibration, DrawnLine, DrawnZone
 
+FOLDERS = (RecordFolder(keys.DRAWINGS, "drawings", lambda _: Drawing),)
+"""For commands that read all small records of the store."""
 REFUSED = 5
 """Exit code of an invalid drawing, so that a script can tell it from a store that is away."""
 _MOST_NAMED = 20

@@ -6,6 +6,7 @@ import base64
 import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -125,54 +126,46 @@ def publish_flows(store: ObjectStore, day: FlowDay, new_files: Mapping[str, byte
 _ATTEMPTS = 8
 
 
+@dataclass
 class _Flows:
     """Attempts until every day is up to date, and their results."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        store: ObjectStore,
-        progress: Progress,
-        runner: str,
-        selection: DaySelection,
-        manifests: ManifestReader,
-    ) -> None:
-        self._settings = settings
-        self._store = store
-        self._progress = progress
-        self._runner = runner
-        self._selection = selection
-        self._manifests = manifests
-        self._links_ended = False
-        self._unusable: set[str] = set()
-        self._published: dict[DayKey, Run] = {}
-        self._up_to_date: set[DayKey] = set()
-        self._skipped: dict[str, Skipped] = {}
-        self._without_foot_points: list[Run] = []
+    settings: Settings
+    store: ObjectStore
+    progress: Progress
+    runner: str
+    selection: DaySelection
+    manifests: ManifestReader
+    links_ended: bool = False
+    unusable: set[str] = field(default_factory=set)
+    published: dict[DayKey, Run] = field(default_factory=dict)
+    up_to_date: set[DayKey] = field(default_factory=set)
+    skipped: dict[str, Skipped] = field(default_factory=dict)
+    without_foot_points: list[Run] = field(default_factory=list)
 
     def attempt(self) -> bool:
         """Plan, count and publish; False if something has changed since, so that it must plan again."""
         plan = plan_flows(
-            self._store,
-            interval_s=self._settings.interval_s,
-            manifests=self._manifests,
-            selection=self._selection,
-            unusable=self._unusable,
+            self.store,
+            interval_s=self.settings.interval_s,
+            manifests=self.manifests,
+            selection=self.selection,
+            unusable=self.unusable,
         )
-        self._up_to_date |= {day.key for day in plan.up_to_date}
-        self._without_foot_points = plan.without_foot_points
+        self.up_to_date |= {day.key for day in plan.up_to_date}
+        self.without_foot_points = plan.without_foot_points
         self._skip(plan.skipped)
         if not plan.stale:
             return True
         failpoints.passing("flows.planned")
-        self._progress.update(0, len(plan.stale), f"lines and zones ({self._runner})")
-        with workspace(self._settings.data_dir) as temporary:
+        self.progress.update(0, len(plan.stale), f"lines and zones ({self.runner})")
+        with workspace(self.settings.data_dir) as temporary:
             try:
                 counts = self._count(plan.stale, temporary)
             except LinkEnded:
-                if self._links_ended:
+                if self.links_ended:
                     raise
-                self._links_ended = True  # the next plan has new links; if they end, too, their time is short
+                self.links_ended = True  # the next plan has new links; if they end, too, their time is short
                 return False
             except (Retryable, ObjectMissing):
                 if not self._set_aside_missing(plan):
@@ -185,20 +178,20 @@ class _Flows:
         """Sum up the results of all attempts."""
         return StepReport(
             name="lines and zones",
-            runs=[self._published[day] for day in sorted(self._published)],
-            days_up_to_date=len(self._up_to_date - self._published.keys()),
-            skipped=[self._skipped[name] for name in sorted(self._skipped)],
-            warnings=_no_foot_points(self._without_foot_points),
+            runs=[self.published[day] for day in sorted(self.published)],
+            days_up_to_date=len(self.up_to_date - self.published.keys()),
+            skipped=[self.skipped[name] for name in sorted(self.skipped)],
+            warnings=_no_foot_points(self.without_foot_points),
         )
 
     def _count(self, days: list[FlowDay], temporary: Path) -> CountedFlows:
         """Count what days need and the runs before them do not have, in `temporary`, an empty folder."""
-        recount = self._selection.recount
+        recount = self.selection.recount
         inputs = [
             flow_input for day in days for flow_input in day.inputs if recount or not day.is_kept(flow_input)
         ]
         files = {file.key for flow_input in inputs for file in flow_input.paths if file}
-        addresses = {key: self._store.address(key, ttl_s=LINK_S) for key in sorted(files)}
+        addresses = {key: self.store.address(key, ttl_s=LINK_S) for key in sorted(files)}
         manifest = [entry_of(flow_input, addresses) for flow_input in inputs]
         job_folder, lines_folder = temporary / "job", temporary / "lines"
         for folder in (job_folder, lines_folder):
@@ -209,10 +202,10 @@ class _Flows:
         for line in run_job(
             manifest=manifest,
             job=_JOB,
-            runner=self._runner,
+            runner=self.runner,
             temporary=job_folder,
-            spark_master=self._settings.spark_master,
-            cluster=cluster_of(self._settings),
+            spark_master=self.settings.spark_master,
+            cluster=cluster_of(self.settings),
         ):
             key, _, value = line.partition(b"\t")
             kind, model, source, day_start_ms = json.loads(key)
@@ -226,11 +219,11 @@ class _Flows:
     def _publish(self, plan: FlowPlan, counts: CountedFlows) -> bool:
         won_all = True
         for number, day in enumerate(plan.stale):
-            self._progress.update(number, len(plan.stale), f"publishing {day.key.day}")
+            self.progress.update(number, len(plan.stale), f"publishing {day.key.day}")
             reasons = [counts.failed.get((day.key, flow_input.source)) for flow_input in day.inputs]
             failed = [f"{reason}; {_remedy(day.base)}" for reason in reasons if reason]
             try:
-                run = None if failed else publish_flows(self._store, day, counts.of_day(day.key))
+                run = None if failed else publish_flows(self.store, day, counts.of_day(day.key))
             except Poison as error:
                 failed = [str(error)]
             if failed:
@@ -240,10 +233,10 @@ class _Flows:
                 won_all = False
                 continue
             failpoints.passing("flows.published")
-            self._published[day.key] = run
+            self.published[day.key] = run
         # A faster command has counted it again, too.
-        self._selection = self._selection._replace(recount=False)
-        self._progress.update(len(plan.stale), len(plan.stale), "published")
+        self.selection = self.selection._replace(recount=False)
+        self.progress.update(len(plan.stale), len(plan.stale), "published")
         return won_all
 
     def _set_aside_missing(self, plan: FlowPlan) -> bool:
@@ -251,15 +244,15 @@ class _Flows:
         missing = {
             key: day.base
             for day in plan.stale
-            for key in sorted(day.files - self._unusable)
-            if self._store.head(key) is None
+            for key in sorted(day.files - self.unusable)
+            if self.store.head(key) is None
         }
         self._skip([Skipped(key, f"missing; {_remedy(base)}") for key, base in missing.items()])
-        self._unusable |= missing.keys()
+        self.unusable |= missing.keys()
         return bool(missing)
 
     def _skip(self, skipped: list[Skipped]) -> None:
-        self._skipped.update({item.name: item for item in skipped})
+        self.skipped.update({item.name: item for item in skipped})
 
 
 def _remedy(run: Run) -> str:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 from flask import Response, after_this_request, request
 
 from frametally.keys import slug
-from frametally.settings.loading import Settings
-from frametally_traffic.drawing_page import answers, drawable_sources, drawing_changes
+from frametally_traffic.drawing_page import answers, drawing_changes
 from frametally_traffic.drawing_page import path_layer as paths
 from frametally_traffic.drawings.file_forms import DrawingFile
 from frametally_traffic.records import DrawnCalibration
-from frametally_web.books.reader import BooksReader, DashboardPorts
 from frametally_web.charts import scope
 from frametally_web.charts.scope import check_names
+from frametally_web.plugging import WebContext
 from frametally_web.requests.body import read_json
 from frametally_web.requests.endpoints import Routes
 from frametally_web.requests.parameters import MOMENT, Args, header, in_path, page_limit, text
@@ -49,26 +48,16 @@ _AT = text(
 _LIMIT = page_limit(200, paths.MOST_PATHS, "Most paths in the answer")
 
 
+@dataclass(frozen=True)
 class DrawingRoutes:
-    """The handlers."""
+    """The handlers of one application."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        ports: DashboardPorts,
-        books: BooksReader,
-        image_url: Callable[[str], str],
-    ) -> None:
-        """Make the handlers of one application."""
-        self._settings = settings
-        self._ports = ports
-        self._books = books
-        self._image_url = image_url
+    context: WebContext
 
     @DRAWINGS.route("GET sources/{source}/drawing", "Show a source's drawing.", _SOURCE, statuses=(404,))
     def sources_drawing(self, args: Args) -> answers.SourceDrawing:
         """Answer with a source's drawing."""
-        return _with_etag(drawing_changes.show_drawing(self._ports.store, self._source(args)))
+        return _with_etag(drawing_changes.show_drawing(self.context.ports.store, self._source(args)))
 
     @DRAWINGS.route(
         "PUT sources/{source}/drawing",
@@ -83,7 +72,7 @@ class DrawingRoutes:
         """Replace the drawing."""
         source, data = self._source(args), read_json()
         if_match = request.headers.get(_REVISION.name)
-        return _with_etag(drawing_changes.put_drawing(self._ports.store, source, data, if_match))
+        return _with_etag(drawing_changes.put_drawing(self.context.ports.store, source, data, if_match))
 
     @DRAWINGS.route(
         "GET sources/{source}/frame",
@@ -95,9 +84,11 @@ class DrawingRoutes:
     )
     def sources_frame(self, args: Args) -> answers.StoredPicture:
         """Find a picture to draw over."""
-        zone = read_zone(args, self._settings)
+        zone = read_zone(args, self.context.settings)
         at_ms = read_moment(args, _AT, zone.tzinfo)
-        return drawable_sources.find_picture(self._ports.store, self._source(args), at_ms, self._image_url)
+        return drawing_changes.find_picture(
+            self.context.ports.store, self._source(args), at_ms, self.context.image_url
+        )
 
     @DRAWINGS.route(
         "POST calibrations/try",
@@ -128,22 +119,24 @@ class DrawingRoutes:
     )
     def paths(self, args: Args) -> answers.Paths:
         """Find paths to draw over."""
-        selection = read_selection(args, self._settings)
+        selection = read_selection(args, self.context.settings)
         if len(selection.sources) != 1:
             raise bad_parameter(
                 "source", "Paths belong to one source.", remedy="Name one, such as source=gate."
             )
         limit = _LIMIT.read(args)
-        check_names(self._ports.index, selection, lambda: self._books.media().sources())
-        choice = scope.choose_model(self._ports.index, selection.model)
+        check_names(self.context.ports.index, selection, lambda: self.context.books.media().sources())
+        choice = scope.choose_model(self.context.ports.index, selection.model)
         query = paths.PathsQuery(selection.labels, selection.from_ms, selection.to_ms, limit)
-        media, name = self._books.media(), selection.sources[0]
-        source = drawable_sources.DrawnSource(name, media.name(name), media.manifests_of(name))
-        return paths.find_paths(self._ports.store, self._ports.index, choice, source, query)
+        media, name = self.context.books.media(), selection.sources[0]
+        source = drawing_changes.DrawnSource(name, media.name(name), media.manifests_of(name))
+        return paths.find_paths(self.context.ports.store, self.context.ports.index, choice, source, query)
 
-    def _source(self, args: Args) -> drawable_sources.DrawnSource:
+    def _source(self, args: Args) -> drawing_changes.DrawnSource:
         source = slug(_SOURCE.read(args))
-        return drawable_sources.find_source(self._ports.store, self._books.media_to_keep(), source)
+        return drawing_changes.find_source(
+            self.context.ports.store, self.context.books.media_to_keep(), source
+        )
 
 
 def _with_etag(drawing: answers.SourceDrawing) -> answers.SourceDrawing:

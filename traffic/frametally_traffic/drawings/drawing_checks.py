@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.media.sources import composed
 from frametally.rules.times import FIRST_MS, NEXT_MS
-from frametally_traffic.geometry.borders import tenths
+from frametally_traffic.geometry.crossings import tenths
 from frametally_traffic.records import (
     FEWEST_LINE_POINTS,
     FEWEST_REFERENCES,

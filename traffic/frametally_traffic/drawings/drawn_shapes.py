@@ -18,7 +18,7 @@ from frametally.rules.places import Corners, ZoneShape
 from frametally.rules.times import DAY_MS, FIRST_MS, NEXT_MS
 from frametally_traffic.drawings.drawing_checks import DrawingRefused, calibration_of, subject
 from frametally_traffic.flows.shapes import FlowInputs, LineShape, Shapes, StoredPaths
-from frametally_traffic.geometry.borders import Border, tenths
+from frametally_traffic.geometry.crossings import Border, tenths
 from frametally_traffic.geometry.speed import Ground
 from frametally_traffic.geometry.zones import PictureZone
 from frametally_traffic.records import Drawing, Drawn, DrawnLine, DrawnZone

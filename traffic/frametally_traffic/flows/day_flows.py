@@ -31,8 +31,7 @@ from frametally_traffic.flows.flow_rows import Rows, crossing_rows, held_at, sta
 from frametally_traffic.flows.passages import Passages, passages_of
 from frametally_traffic.flows.path_arrays import MOST_TENTHS, Flags, VisitArrays, Whole, visits_of
 from frametally_traffic.flows.shapes import LineShape, Row, Shapes, Ways, crossing_row, stay_row, while_held
-from frametally_traffic.geometry.borders import Border
-from frametally_traffic.geometry.crossings import crossings_of
+from frametally_traffic.geometry.crossings import Border, crossings_of
 from frametally_traffic.geometry.foot_paths import FollowedPath
 from frametally_traffic.geometry.zones import PictureZone, stays_of
 
@@ -88,7 +87,7 @@ def _crossings(line: LineShape, border: Border, ways: Ways, visits: VisitArrays)
         passages,
         CROSSING_COLUMNS,
         (
-            (visit, crossing_row(crossing, followed, number, (0, 0), ways.day_start_ms))
+            (visit, crossing_row(crossing, followed, number, ways.day_start_ms))
             for visit, followed in _odd_visits(line, is_there & ~passages.is_plain, visits)
             for crossing in crossings_of(followed, border)
         ),
@@ -105,7 +104,7 @@ def _stays(shape: ZoneShape, zone: PictureZone, ways: Ways, visits: VisitArrays)
         passages,
         STAY_COLUMNS,
         (
-            (visit, stay_row(stay, number, (0, 0), ways.day_start_ms))
+            (visit, stay_row(stay, number, ways.day_start_ms))
             for visit, followed in _odd_visits(shape, is_there & ~passages.is_plain, visits)
             for stay in stays_of(followed, zone)
         ),

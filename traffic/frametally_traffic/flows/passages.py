@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from frametally_traffic.flows.path_arrays import Flags, Real, VisitArrays, Whole
-from frametally_traffic.geometry.borders import FLICKER_PART, Border
+from frametally_traffic.geometry.crossings import FLICKER_PART, Border
 from frametally_traffic.geometry.zones import PictureZone
 
 SURE = 1e-9

@@ -14,8 +14,7 @@ from frametally.rules.path_columns import PathColumns
 from frametally.rules.places import Corners, ZoneShape
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally_traffic.flows.day_columns import CAME, CROSSINGS_MISSING, DIRECTIONS, WENT
-from frametally_traffic.geometry.borders import Border
-from frametally_traffic.geometry.crossings import Crossing, Direction
+from frametally_traffic.geometry.crossings import Border, Crossing, Direction
 from frametally_traffic.geometry.foot_paths import FollowedPath
 from frametally_traffic.geometry.speed import Ground
 from frametally_traffic.geometry.zones import PictureZone, Stay
@@ -197,24 +196,24 @@ def while_held(visit: FollowedPath, shape: LineShape | ZoneShape) -> FollowedPat
     return visit._replace(from_ms=from_ms, to_ms=to_ms)
 
 
-def crossing_row(
-    crossing: Crossing, visit: FollowedPath, line: int, ids: tuple[int, int], day_ms: int
-) -> Row:
-    """Return a crossing by `CROSSING_COLUMNS`, its label 0; `ids` are hour and number of its visit."""
+def crossing_row(crossing: Crossing, visit: FollowedPath, line: int, day_ms: int) -> Row:
+    """Return a crossing by `CROSSING_COLUMNS`; its label, hour and number are 0."""
     before_ms, after_ms = visit.path.time_ms[crossing.step : crossing.step + 2]
+    missing = 1 + CROSSINGS_MISSING.index(crossing.missing) if crossing.missing else 0
+    ways = DIRECTIONS.index(crossing.direction), missing
     return (
         crossing.time_ms - day_ms,
         line,
         0,
-        DIRECTIONS.index(crossing.direction),
-        1 + CROSSINGS_MISSING.index(crossing.missing) if crossing.missing else 0,
+        *ways,
         crossing.time_ms - before_ms,
         after_ms - crossing.time_ms,
-        *ids,
+        0,
+        0,
     )
 
 
-def stay_row(stay: Stay, zone: int, ids: tuple[int, int], day_ms: int) -> Row:
-    """Return a stay by `STAY_COLUMNS`; the rest is as of `crossing_row`."""
+def stay_row(stay: Stay, zone: int, day_ms: int) -> Row:
+    """Return a stay by `STAY_COLUMNS`, likewise."""
     ways = CAME.index(stay.came), WENT.index(stay.went)
-    return (stay.from_ms - day_ms, stay.to_ms - day_ms, zone, 0, *ways, *ids)
+    return stay.from_ms - day_ms, stay.to_ms - day_ms, zone, 0, *ways, 0, 0

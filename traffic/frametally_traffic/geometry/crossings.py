@@ -1,15 +1,234 @@
-"""Crossings of a line: time and direction, or the reason why they are unknown.
+"""Crossings of a path and a drawn line, exactly: the one rule for lines and for the rims of zones.
 
-Standard library only; `flows/flow_rows.py` is the numpy twin: it finds the crossings of many paths at once.
+A path crosses where it comes onto the line from one side and leaves it to the other. So an object on the line
+is still where it came from. It has not crossed if it only touches the line, or if its path begins or ends on
+it. At a corner the sides are those of the corner, at an end of the line those of the extended line: the ends
+belong to it. Nothing here is rounded.
+
+Who jitters on the line crosses it once. A point is *clear* of the line if it is further off than
+`1 / FLICKER_PART` of the box's height (boxes jitter less, and a path is true to a tenth of it). All that
+happens between two clear points is one crossing, or none, as its sum says.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from frametally.rules.path_columns import UNSEEN_MS
-from frametally_traffic.geometry.borders import Border, Passage, along
 from frametally_traffic.geometry.foot_paths import FollowedPath, FootPath
+
+FLICKER_PART = 4
+
+Place = tuple[int, int]
+Exact = int | Fraction
+
+
+class Passage(NamedTuple):
+    """Where a path goes over a border: after a part, 0 to 1, of the way from point `step` to the next one.
+
+    It comes to the right hand of who walks along the border (`side` 1), or to the left hand (-1).
+    """
+
+    step: int
+    part: Fraction
+    side: int
+
+    def time_ms(self, path: FootPath) -> int:
+        """Return when, along the straight line in time and space; half a millisecond is rounded up."""
+        first, last = path.time_ms[self.step : self.step + 2]
+        return first + (2 * self.part.numerator * (last - first) + self.part.denominator) // (
+            2 * self.part.denominator
+        )
+
+
+class Change(NamedTuple):
+    """Where a path has changed sides, flicker left out: the last passage in that direction.
+
+    `is_clear`: it was clear of the border before or after it.
+    """
+
+    passage: Passage
+    is_clear: bool
+
+
+def tenths(points: Sequence[tuple[float, float]]) -> list[Place]:
+    """Return points, in pixels, as whole tenths of a pixel; a half goes to the even one."""
+    return [(round(x * 10), round(y * 10)) for x, y in points]
+
+
+class Border:
+    """A line that goes through `points`, in tenths of a pixel, or a ring of them.
+
+    It does not meet itself: the checks of drawings ensure that.
+    """
+
+    def __init__(self, points: Sequence[Place], *, is_closed: bool = False) -> None:
+        """Take the points in turn.
+
+        Raises:
+            ValueError: They are all in one place.
+        """
+        distinct = [points[0], *(now for before, now in pairwise(points) if now != before)]
+        if is_closed and distinct[-1] != distinct[0]:
+            distinct.append(distinct[0])
+        if len(distinct) < 2:
+            raise ValueError("a border needs at least two points that are a tenth of a pixel apart")
+        self.pieces = [(ax, ay, bx - ax, by - ay) for (ax, ay), (bx, by) in pairwise(distinct)]
+        self.is_closed = is_closed
+        self._left, self._right = min(x for x, _ in distinct), max(x for x, _ in distinct)
+        self._top, self._bottom = min(y for _, y in distinct), max(y for _, y in distinct)
+
+    def is_far(self, path: FootPath) -> bool:
+        """Return whether a path cannot meet this, as it never comes into the rectangle around it."""
+        return (
+            max(path.x) < self._left
+            or min(path.x) > self._right
+            or max(path.y) < self._top
+            or min(path.y) > self._bottom
+        )
+
+    def distance2(self, x: Exact, y: Exact) -> Fraction:
+        """Return the square of the distance to a place, in tenths of a pixel."""
+        return min(Fraction(*_distance2(piece, x, y)) for piece in self.pieces)
+
+    def is_clear(self, x: Exact, y: Exact, height: Exact) -> bool:
+        """Return whether a foot point is so far off that what happens before and after it are two things."""
+        return self._is_beyond(x, y, height * height)
+
+    def _is_beyond(self, x: Exact, y: Exact, height2: Exact) -> bool:
+        for piece in self.pieces:
+            over, under = _distance2(piece, x, y)
+            if FLICKER_PART * FLICKER_PART * over <= height2 * under:
+                return False
+        return True
+
+    def changes(self, path: FootPath) -> Iterator[Change]:
+        """Yield where a path changes sides, by time, flicker left out."""
+        if self.is_far(path):
+            return
+        passages = list(self.passages(path))
+        if not passages:
+            return
+        start = Passage(0, Fraction(0), 0)
+        end = Passage(len(path.x) - 1, Fraction(0), 0)
+        was_clear = self._is_clear_between(path, start, passages[0])
+        run = [passages[0]]
+        for before, now in pairwise([*passages, end]):
+            if not (is_clear := self._is_clear_between(path, before, now)) and now is not end:
+                run.append(now)
+                continue
+            to_right = sum(passage.side for passage in run)
+            if to_right:
+                side = 1 if to_right > 0 else -1
+                last = max(passage for passage in run if passage.side == side)
+                yield Change(last, was_clear or is_clear)
+            run, was_clear = [now], is_clear
+
+    def _is_clear_between(self, path: FootPath, since: Passage, until: Passage) -> bool:
+        """Return whether a path is clear of this between two passages.
+
+        Looked at are its points, and half way from one to the next: it may go straight through a narrow zone,
+        or over a corner. Of a straight line one of two points is as far off as whatever lies between.
+        """
+        first = since.step if not since.part else since.step + 1
+        if any(
+            self.is_clear(path.x[step], path.y[step], path.height[step])
+            for step in range(first, until.step + 1)
+        ):
+            return True
+        return len(self.pieces) > 1 and any(
+            self.is_clear(*(along(column, half_way) for column in (path.x, path.y, path.height)))
+            for half_way in _half_ways(since, until)
+        )
+
+    def passages(self, path: FootPath) -> Iterator[Passage]:
+        """Yield where a path goes over this, by time, flicker and all."""
+        came_from = 0  # the side from which it has come onto the line on which it is; 0: none, or unknown
+        for step, (x, y, to_x, to_y) in enumerate(
+            zip(path.x[:-1], path.y[:-1], path.x[1:], path.y[1:], strict=True)
+        ):
+            meetings = self._meetings(x, y, to_x, to_y)
+            if 0 not in meetings:
+                came_from = 0
+            dx, dy = to_x - x, to_y - y
+            for part in sorted(meetings):
+                place = x + part * dx, y + part * dy
+                if part > 0:
+                    came_from = self._side(meetings[part], place, -dx, -dy) or came_from
+                if part < 1 and (side := self._side(meetings[part], place, dx, dy)):
+                    if came_from == -side:
+                        yield Passage(step, part, side)
+                    came_from = 0
+
+    def _meetings(self, x: int, y: int, to_x: int, to_y: int) -> dict[Fraction, int]:
+        """Return after which parts of a step it comes onto the border or leaves it, and on which piece."""
+        left, right = (x, to_x) if x < to_x else (to_x, x)
+        top, bottom = (y, to_y) if y < to_y else (to_y, y)
+        if right < self._left or left > self._right or bottom < self._top or top > self._bottom:
+            return {}
+        dx, dy = to_x - x, to_y - y
+        meetings: dict[Fraction, int] = {}
+        for number, (ax, ay, ux, uy) in enumerate(self.pieces):
+            before = ux * (y - ay) - uy * (x - ax)
+            after = ux * (to_y - ay) - uy * (to_x - ax)
+            if (before > 0 and after > 0) or (before < 0 and after < 0):
+                continue
+            if before != after:
+                start = dx * (ay - y) - dy * (ax - x)
+                end = start + dx * uy - dy * ux
+                if not ((start > 0 and end > 0) or (start < 0 and end < 0)):
+                    meetings[Fraction(before, before - after)] = number
+            elif _distance2(self.pieces[number], x, y)[0] == 0:  # it goes along the piece, or is on it
+                meetings[Fraction(0)] = number
+        return meetings
+
+    def _side(self, number: int, place: tuple[Exact, Exact], dx: int, dy: int) -> int:
+        """Return the side on which one is who goes a little from `place`, on a piece; 0: along the border."""
+        ax, ay, ux, uy = piece = self.pieces[number]
+        arrival, goes = piece, piece
+        if place == (ax, ay) and (number or self.is_closed):
+            arrival = self.pieces[number - 1]
+        elif place == (ax + ux, ay + uy) and (number + 1 < len(self.pieces) or self.is_closed):
+            goes = self.pieces[(number + 1) % len(self.pieces)]
+        of_came = arrival[2] * dy - arrival[3] * dx
+        of_goes = goes[2] * dy - goes[3] * dx
+        turn = arrival[2] * goes[3] - arrival[3] * goes[2]
+        if turn < 0:  # the narrow side of the corner is that to which the border turns
+            return 1 if of_came > 0 or of_goes > 0 else -1 if of_came < 0 and of_goes < 0 else 0
+        return -1 if of_came < 0 or of_goes < 0 else 1 if of_came > 0 and of_goes > 0 else 0
+
+
+def _half_ways(since: Passage, until: Passage) -> Iterator[Passage]:
+    for step in range(since.step, until.step + 1):
+        first = since.part if step == since.step else Fraction(0)
+        last = until.part if step == until.step else Fraction(1)
+        if first < last:
+            yield Passage(step, (first + last) / 2, 0)
+
+
+def along(column: Sequence[int], passage: Passage) -> Fraction:
+    """Return the value of one of a path's columns at a passage."""
+    first, last = column[passage.step : passage.step + 2]
+    return first + passage.part * (last - first)
+
+
+def _distance2(piece: tuple[int, int, int, int], x: Exact, y: Exact) -> tuple[Exact, int]:
+    """Return the square of the distance from a piece to a place, as a fraction: over, under."""
+    ax, ay, ux, uy = piece
+    px, py = x - ax, y - ay
+    length2 = ux * ux + uy * uy
+    along = px * ux + py * uy
+    if along <= 0:
+        return px * px + py * py, 1
+    if along >= length2:
+        px, py = px - ux, py - uy
+        return px * px + py * py, 1
+    across = ux * py - uy * px
+    return across * across, length2
+
 
 Direction = Literal["to_right", "to_left"]
 """The hand to which a crossing goes, for a person who walks over the picture along the line, from its first

@@ -7,8 +7,7 @@ from fractions import Fraction
 from itertools import combinations
 from typing import Literal, NamedTuple
 
-from frametally_traffic.geometry.borders import FLICKER_PART, Border, Exact, Passage, Place
-from frametally_traffic.geometry.crossings import why_sparse
+from frametally_traffic.geometry.crossings import FLICKER_PART, Border, Exact, Passage, Place, why_sparse
 from frametally_traffic.geometry.foot_paths import FollowedPath, FootPath
 
 Came = Literal["entered", "appeared", "from_start"]

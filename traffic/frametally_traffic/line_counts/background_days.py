@@ -64,16 +64,16 @@ class FlowDays:
         """Return what is counted of the days, once all are, or when as much time is gone as may be."""
         with self._lock:
             task = self._tasks.get(question)
-            if task is None or task.has_failed:
+            if task is None or task.error is not None:  # this request may succeed
                 task = self._tasks[question] = _Task(self._count, question)
                 task.start()
             self._tasks.move_to_end(question)
             while (
                 len(self._tasks) > 1 and sum(other.bytes for other in self._tasks.values()) > self._most_bytes
             ):
-                self._tasks.popitem(last=False)[1].give_up()
+                self._tasks.popitem(last=False)[1].is_given_up = True
         left_s = seconds_left()
-        task.done.wait(_MOST_WAIT_S if left_s is None else min(_MOST_WAIT_S, left_s / 2))
+        task.join(_MOST_WAIT_S if left_s is None else min(_MOST_WAIT_S, left_s / 2))
         return task.taken()
 
     def close(self) -> None:
@@ -82,55 +82,38 @@ class FlowDays:
             tasks = [*self._tasks.values()]
             self._tasks.clear()
         for task in tasks:
-            task.give_up()
-            task.join()
+            task.is_given_up = True
+            task.join(timeout=5)
 
 
-class _Task:
+class _Task(threading.Thread):
     def __init__(self, count: Count, question: DaysAsked) -> None:
+        super().__init__(name="frametally-flows", daemon=True)
         self._count = count
         self._question = question
         self._flows: list[FlowColumns] = []
         self._notes: list[str] = []
         self._days_done = 0
         self.bytes = 0
-        self._error: FrametallyError | None = None
-        self._is_given_up = False
-        self.done = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="frametally-flows", daemon=True)
-
-    @property
-    def has_failed(self) -> bool:
-        """Return whether it ended before its days were counted; the next request may succeed."""
-        return self._error is not None
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def give_up(self) -> None:
-        self._is_given_up = True
-
-    def join(self) -> None:
-        self._thread.join(timeout=5)
+        self.error: FrametallyError | None = None
+        self.is_given_up = False
 
     def taken(self) -> TakenDays:
         """Return what there is. Raises what ended the counting."""
-        if self._error is not None:
-            raise self._error
+        if self.error is not None:
+            raise self.error
         return TakenDays([*self._flows], self._days_done, self._notes[0] if self._notes else None)
 
-    def _run(self) -> None:
+    def run(self) -> None:
         try:
             remaining = [*self._question.days]
-            while remaining and not self._is_given_up:
+            while remaining and not self.is_given_up:
                 remaining = self._count_some(remaining)
         except FrametallyError as error:
-            self._error = error
+            self.error = error
         except Exception:
             _log.exception("cannot count the flows of %s", self._question.source)
-            self._error = Retryable("the crossings of these days cannot be counted")
-        finally:
-            self.done.set()
+            self.error = Retryable("the crossings of these days cannot be counted")
 
     def _count_some(self, days: list[str]) -> list[str]:
         """Count days up to the first that fails, and return the rest."""
@@ -141,7 +124,7 @@ class _Task:
                 self.bytes += sum(np.asarray(column).nbytes for column in flows.columns.values())
                 days = [day for day in days if day_start_ms(day) > flows.day_start_ms]
                 self._days_done = len(question.days) - len(days)
-                if self._is_given_up:
+                if self.is_given_up:
                     return []
             days = []
         except Poison as error:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
-from frametally.settings.loading import Settings
 from frametally_traffic.drawings.drawn_shapes import DrawnShapes
 from frametally_traffic.drawings.revisions import read_drawing
 from frametally_traffic.flows.day_columns import DIRECTIONS
@@ -14,7 +13,7 @@ from frametally_traffic.line_counts.crossing_intervals import with_intervals
 from frametally_traffic.line_counts.flow_question import Answerable, head_of
 from frametally_traffic.line_counts.single_answers import CrossingObjects, ShownVisits
 from frametally_traffic.line_counts.whole_paths import SeenFrames, WholePaths
-from frametally_web.books.reader import BooksReader, DashboardPorts
+from frametally_web.plugging import WebContext
 from frametally_web.requests.endpoints import Routes
 from frametally_web.requests.parameters import Args, choice, page_cursor, page_limit, text, texts
 from frametally_web.requests.problems import bad_parameter
@@ -54,23 +53,12 @@ _FROM_LEG = texts("from_leg", "Legs on which it entered; default: any.", "north"
 _TO_LEG = texts("to_leg", "Legs on which it left; default: any.", "south")
 
 
+@dataclass(frozen=True)
 class LineRoutes:
-    """The handlers."""
+    """The handlers of one application; `days` counts what is not counted yet."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        ports: DashboardPorts,
-        books: BooksReader,
-        days: FlowDays,
-        image_url: Callable[[str], str],
-    ) -> None:
-        """Make the handlers of one application; `image_url` gives a picture's address from its key."""
-        self._settings = settings
-        self._ports = ports
-        self._books = books
-        self._days = days
-        self._image_url = image_url
+    context: WebContext
+    days: FlowDays
 
     @LINES.route("GET crossings", "Count crossings of lines, per interval and label.", *_OF_SOURCE, _LINES)
     def crossings(self, args: Args) -> answers.LineCrossings:
@@ -79,7 +67,7 @@ class LineRoutes:
         found = place_counts.count_crossings(head, answerable, _LINES.read(args))
         if answerable is None:
             return found
-        return with_intervals(self._settings, self._ports.index, found, answerable.drawing)
+        return with_intervals(self.context.settings, self.context.ports.index, found, answerable.drawing)
 
     @LINES.route(
         "GET crossings/objects",
@@ -160,27 +148,31 @@ class LineRoutes:
         return place_counts.count_speeds(*self._read(args))
 
     def _read(self, args: Args) -> tuple[dict[str, object], Answerable | None]:
-        chart = read_chart(args, self._settings)
+        chart = read_chart(args, self.context.settings)
         source = flow_question.one_source(chart.selection)
-        question = flow_question.ask(self._ports.index, self._settings, self._books.media(), chart)
-        drawing = read_drawing(self._ports.store, source)
+        question = flow_question.ask(
+            self.context.ports.index, self.context.settings, self.context.books.media(), chart
+        )
+        drawing = read_drawing(self.context.ports.store, source)
         answerable = None
         if question is not None:
-            version = f"{self._ports.index.version()}.{drawing.revision}"
+            version = f"{self.context.ports.index.version()}.{drawing.revision}"
             days = DaysAsked(question.model, question.base_interval_s, source, question.days, version)
-            day_flows = self._days.take(days) if drawing.shapes else TakenDays([], len(question.days), None)
+            day_flows = self.days.take(days) if drawing.shapes else TakenDays([], len(question.days), None)
             answerable = Answerable(question, drawing, day_flows)
         return head_of(chart.selection, source, answerable, drawing.revision), answerable
 
     def _behind(self, answerable: Answerable | None) -> crossing_proof.Behind | None:
         if answerable is None:
             return None
-        self._books.ensure_ledger()
+        self.context.books.ensure_ledger()
         media = [
-            medium for medium in self._ports.ledger.manifests() if medium.source == answerable.asked.source
+            medium
+            for medium in self.context.ports.ledger.manifests()
+            if medium.source == answerable.asked.source
         ]
         return crossing_proof.Behind(
-            WholePaths(self._ports.store, self._ports.index, answerable.asked),
-            DrawnShapes(self._ports.store, answerable.drawing, media),
-            SeenFrames(self._ports, self._settings, answerable.asked, self._image_url),
+            WholePaths(self.context.ports.store, self.context.ports.index, answerable.asked),
+            DrawnShapes(self.context.ports.store, answerable.drawing, media),
+            SeenFrames(self.context.ports, self.context.settings, answerable.asked, self.context.image_url),
         )

@@ -19,21 +19,19 @@ from frametally_traffic.drawings.revisions import read_drawing
 from frametally_traffic.flows.day_columns import FlowColumns
 from frametally_traffic.records import Drawing, DrawnLine
 from frametally_traffic.report.movement_table import (
+    QUARTER_MS,
     SIDES,
     DayPeaks,
+    Missing,
+    Quarter,
+    SeenPart,
     TrafficTable,
     Turn,
     find_peaks,
     make_table,
-    turns_of,
-)
-from frametally_traffic.report.quarters import (
-    QUARTER_MS,
-    Missing,
-    Quarter,
-    SeenPart,
     quarter_of,
     quarters_between,
+    turns_of,
 )
 from frametally_traffic.report.schemes import LABELS
 

@@ -10,8 +10,16 @@ from typing import BinaryIO, Literal
 
 from frametally.rules.times import local_time
 from frametally_traffic.report.junction_report import ReportRefused, TrafficReport, column_names, leg_words
-from frametally_traffic.report.movement_table import SIDES, TURNS, PeakHour, heading_of, heavy_of
-from frametally_traffic.report.quarters import IN_HOUR, QUARTER_MS, Quarter
+from frametally_traffic.report.movement_table import (
+    IN_HOUR,
+    QUARTER_MS,
+    SIDES,
+    TURNS,
+    PeakHour,
+    Quarter,
+    heading_of,
+    heavy_of,
+)
 from frametally_traffic.report_files.checked_legs import (
     NOT_CHECKED,
     NUMBERS,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from flask import Response
 
 from frametally.process.time_limit import seconds_left
-from frametally.settings.loading import Settings
 from frametally_traffic.drawings.revisions import read_drawing
 from frametally_traffic.flows.day_columns import FlowColumns
 from frametally_traffic.line_counts.background_days import DaysAsked, FlowDays
@@ -16,9 +16,8 @@ from frametally_traffic.report.schemes import SCHEME_NAMES
 from frametally_traffic.report_files import answers
 from frametally_traffic.report_files.checked_legs import checked_legs
 from frametally_traffic.report_files.formats import FORMATS, HOURS, file_name, make_file
-from frametally_traffic.report_files.page_report import shown_report
-from frametally_web.books.reader import BooksReader, DashboardPorts
 from frametally_web.charts.scope import check_names
+from frametally_web.plugging import WebContext
 from frametally_web.requests.endpoints import Routes
 from frametally_web.requests.parameters import Args, choice, text
 from frametally_web.requests.problems import Problem, bad_parameter
@@ -53,30 +52,19 @@ _LEAST_LEFT_S = 3.0
 """What the rest of an answer needs, of the time that it has."""
 
 
+@dataclass(frozen=True)
 class TrafficRoutes:
-    """The handlers."""
+    """The handlers of one application; `days` counts what is not counted yet."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        ports: DashboardPorts,
-        books: BooksReader,
-        days: FlowDays,
-        image_url: Callable[[str], str],
-    ) -> None:
-        """Make the handlers of one application; `image_url` gives a picture's address from its key."""
-        self._settings = settings
-        self._ports = ports
-        self._books = books
-        self._days = days
-        self._image_url = image_url
+    context: WebContext
+    days: FlowDays
 
     @REPORT.route("GET traffic", "Count movements over a junction by quarter-hour and class.", *_OF_REPORT)
     def traffic(self, args: Args) -> answers.Traffic:
         """Answer with a traffic report."""
         report = self._report(args)
         frame = report.frame
-        return shown_report(report, None if frame is None else self._image_url(frame))
+        return answers.shown_report(report, None if frame is None else self.context.image_url(frame))
 
     @REPORT.route(
         "GET traffic/file",
@@ -102,13 +90,13 @@ class TrafficRoutes:
 
     def _report(self, args: Args) -> TrafficReport:
         classes = _CLASSES.read(args)
-        selection = read_selection(args, self._settings)
+        selection = read_selection(args, self.context.settings)
         if len(selection.sources) != 1:
             raise bad_parameter(
                 "source", "A report covers one source.", remedy="Name one, such as source=gate."
             )
-        media = self._books.media_to_keep()
-        check_names(self._ports.index, selection, media.sources)
+        media = self.context.books.media_to_keep()
+        check_names(self.context.ports.index, selection, media.sources)
         source = selection.sources[0]
         query = ReportQuery(
             source,
@@ -122,8 +110,8 @@ class TrafficRoutes:
         try:
             return read_report(
                 query,
-                store=self._ports.store,
-                index=self._ports.index,
+                store=self.context.ports.store,
+                index=self.context.ports.index,
                 read_flows=self._flows,
                 not_analysed=media.unanalysed_of(source),
                 source_name=media.name(source),
@@ -137,10 +125,12 @@ class TrafficRoutes:
         Raises:
             Problem: 503, if that takes longer than this answer has time.
         """
-        revision = read_drawing(self._ports.store, source).revision
-        question = DaysAsked(model, base_s, source, tuple(days), f"{self._ports.index.version()}.{revision}")
+        revision = read_drawing(self.context.ports.store, source).revision
+        question = DaysAsked(
+            model, base_s, source, tuple(days), f"{self.context.ports.index.version()}.{revision}"
+        )
         while True:
-            day_flows = self._days.take(question)
+            day_flows = self.days.take(question)
             if day_flows.days_counted >= len(days):
                 return day_flows.flows
             left_s = seconds_left()

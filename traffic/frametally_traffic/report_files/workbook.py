@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from frametally.rules.times import local_time
 from frametally_traffic.flows.day_columns import NoMovement
 from frametally_traffic.report.junction_report import TrafficReport
-from frametally_traffic.report.movement_table import PeakHour, heavy_of
-from frametally_traffic.report.quarters import IN_HOUR, QUARTER_MS
+from frametally_traffic.report.movement_table import IN_HOUR, QUARTER_MS, PeakHour, heavy_of
 from frametally_traffic.report.schemes import SCHEMES, find_scheme, groups_of, not_told_apart
 from frametally_traffic.report_files.checked_legs import NOT_CHECKED, NUMBERS, CheckedLegs
 from frametally_traffic.report_files.count_sheets import (

@@ -1,4 +1,4 @@
-"""Counting within zones: the frames and boxes of a zone. Standard library only.
+"""Counting within zones, by foot points: the one rule of counting and proof. Standard library only.
 
 A zone is counted like a source, by the same rules, from the frames of the time in which it is valid. Only
 boxes whose foot point is in it take part, so an object that walks in begins a visit.
@@ -8,15 +8,61 @@ See `frametally_hadoop.job.mapping`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache, partial
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from frametally.rules.counted_boxes import DetectedBox
-from frametally.rules.places import ZONES, Place, ZoneShape
+from frametally.rules.path_columns import foot_point
+from frametally.rules.places import ZONES, Corners, Place, ZoneShape
 from frametally_hadoop.job.lines import Frame
 from frametally_hadoop.job.mapping import FramesOfPart
 from frametally_traffic.flows.shapes import Shapes, holds_at
-from frametally_traffic.flows.zone_boxes import ZoneInTime, stands_in, zones_by_name
+from frametally_traffic.geometry.zones import PictureZone
+
+
+class ZoneInTime:
+    """A zone of one name: a moved camera's has other corners than before, or none for a while."""
+
+    def __init__(self, shapes: Iterable[ZoneShape]) -> None:
+        """Take the zone as it was drawn, for each time that it holds."""
+        self._shapes = [(shape, zone) for shape in shapes if (zone := _picture_zone(shape.points))]
+
+    def zone_at(self, time_ms: int) -> PictureZone | None:
+        """Return its part of the picture at an event time; None where it does not hold."""
+        return next((zone for shape, zone in self._shapes if holds_at(shape, time_ms)), None)
+
+    def boxes_at(self, time_ms: int) -> Callable[[DetectedBox], bool] | None:
+        """Return which boxes are in it at an event time; None if it is not valid then."""
+        zone = self.zone_at(time_ms)
+        return None if zone is None else partial(stands_in, zone)
+
+
+def zones_by_name(shapes: Iterable[ZoneShape]) -> dict[str, ZoneInTime]:
+    """Return the zones of one source by their names, sorted."""
+    shapes = list(shapes)
+    return {
+        name: ZoneInTime(shape for shape in shapes if shape.name == name)
+        for name in sorted({shape.name for shape in shapes})
+    }
+
+
+def stands_in(zone: PictureZone, box: DetectedBox) -> bool:
+    """Return whether a box's foot point is in a zone; its rim belongs to it."""
+    left, top, width, height = box.box
+    foot = foot_point(round(left * 10), round(top * 10), round(width * 10), round(height * 10))
+    return zone.place_of(*foot) >= 0
+
+
+@lru_cache(maxsize=1024)
+def _picture_zone(points: Corners) -> PictureZone | None:
+    """Return the part of the picture; None where it is so small that its corners are in one line."""
+    try:
+        return PictureZone(points)
+    except ValueError:
+        return None
+
 
 Zones = tuple[ZoneShape, ...]
 
@@ -49,6 +95,9 @@ class _NarrowedFrame(NamedTuple):
     time_source: str
     model: str
     detections: Sequence[DetectedBox]
+
+
+_own = attrgetter(*_NarrowedFrame._fields[:-1])
 
 
 class ZoneRules:
@@ -93,14 +142,5 @@ def _frames_in(zone: ZoneInTime, frames: Iterable[Frame]) -> Iterator[Frame]:
     for frame in frames:
         part = zone.zone_at(frame.captured_at_ms)
         if part is not None:
-            yield _NarrowedFrame(
-                frame.image_path,
-                frame.source,
-                frame.captured_at_ms,
-                frame.width_px,
-                frame.height_px,
-                frame.media,
-                frame.time_source,
-                frame.model,
-                [box for box in frame.detections if stands_in(part, box)],
-            )
+            boxes = [box for box in frame.detections if stands_in(part, box)]
+            yield _NarrowedFrame._make((*_own(frame), boxes))
