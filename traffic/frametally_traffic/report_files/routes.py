@@ -78,7 +78,7 @@ class TrafficRoutes:
         """Answer with a traffic report as a file."""
         file_format, hour = _FORMAT.read(args), _HOUR.read(args)
         report = self._report(args)
-        checked = checked_legs(self._settings, self._ports.index, report)
+        checked = checked_legs(self.context.settings, self.context.ports.index, report)
         try:
             data = make_file(report, file_format, hour, checked).read()
         except ReportRefused as error:
