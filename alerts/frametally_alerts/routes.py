@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Collection, Container, Mapping
 from types import MappingProxyType
 from typing import Any
 
 import msgspec
 from flask import Response
 
+from frametally.keys import slug
 from frametally.rules.clocks.turns import ClockTurn
 from frametally_alerts import answers
 from frametally_alerts.opened_book import OpenedAlerts
@@ -69,7 +70,7 @@ class AlertRoutes:
         alerts: OpenedAlerts,
         make: Callable[[ScheduledReport, ClockTurn], object],
         try_rule: Callable[[AlertRule], answers.RuleTrial],
-        timezone: str,
+        timezone: Callable[[Collection[str]], str],
     ) -> None:
         """Make the handlers of one application.
 
@@ -77,7 +78,7 @@ class AlertRoutes:
             alerts: The alert book that they read and change.
             make: Makes the files of a report, to try it; raises `Problem`.
             try_rule: Returns what a rule would have sent.
-            timezone: Default time zone of reports.
+            timezone: Returns the default time zone of a report on some sources (slugs; none: all).
         """
         self._alerts = alerts
         self._make = make
@@ -252,7 +253,7 @@ class AlertRoutes:
         fields = msgspec.structs.asdict(_REPORT.read())
         now_ms = round(time.time() * 1000)
         if fields["zone"] is None:
-            fields["zone"] = self._timezone
+            fields["zone"] = self._timezone([*map(slug, fields["sources"])])
         try:
             report = make_report(**fields, known_channels=self._alerts.channels, now_ms=now_ms)
         except RuleRefused as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from flask import Blueprint, Response, current_app, request
 
@@ -48,9 +48,12 @@ def web_part(context: WebContext) -> WebPart:
         now_ms = round(time.time() * 1000)
         return try_rule(rule, CountPorts(settings, ports.store, ports.index, now_ms=now_ms), names)
 
+    def default_zone(sources: Collection[str]) -> str:
+        return books.media_to_keep().shared_timezone(sources) or settings.timezone
+
     alerts = OpenedAlerts(settings.catalogue_url, settings, context.remedy, look_at)
     return WebPart(
-        routes=ALERTS.bind(AlertRoutes(alerts, make, try_one, settings.timezone), ChannelRoutes(alerts)),
+        routes=ALERTS.bind(AlertRoutes(alerts, make, try_one, default_zone), ChannelRoutes(alerts)),
         blueprints=[_pages(context, alerts)],
         close=alerts.close,
     )
