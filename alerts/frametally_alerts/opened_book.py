@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from frametally.errors import FrametallyError
 from frametally.naming import KnownNames
@@ -50,6 +50,10 @@ class OpenedAlerts:
     def channels(self) -> set[str]:
         """Names of the channels that rules can use. Raises `Misconfigured`."""
         return {*all_channels(self.settings, self.book).usable}
+
+    def default_zone(self, sources: Collection[str]) -> str:
+        """Return the time zone of a report on some sources (slugs; none: all) that names no zone."""
+        return self._context.books.media_to_keep().shared_timezone(sources) or self.settings.timezone
 
     def send_test(self, name: str) -> bool:
         """Send a test by a channel; return False if there is no such channel. Raises as `send_now` does."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from frametally.errors import FrametallyError, Retryable
+from frametally.media.source_timezones import readable_timezones
 from frametally.media.sources import source_names
 from frametally.naming import KnownNames
 from frametally.process.reports import NoProgress
@@ -40,7 +41,10 @@ def look_at_all(book: AlertBook, ports: RoundPorts) -> RoundReport:
                 settled = book.settle(
                     rule,
                     [
-                        finding._replace(source_name=names.name_of(finding.source))
+                        finding._replace(
+                            source_name=names.name_of(finding.source),
+                            timezone=names.timezones.get(finding.source, ""),
+                        )
                         for finding in look.findings
                     ],
                     look.scope,
@@ -61,9 +65,10 @@ def look_at_all(book: AlertBook, ports: RoundPorts) -> RoundReport:
 
 
 class _Names:
-    """The names of sources, read once in a round, and again for an unknown source."""
+    """The names of sources, read once in a round, and again for an unknown source; and their time zones."""
 
     def __init__(self, ports: RoundPorts) -> None:
+        self.timezones = readable_timezones(ports.store)
         self._ports = ports
         self._names: dict[str, str] | None = None
         self._refreshed = False

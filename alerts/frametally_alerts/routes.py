@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from flask import Response
 
+from frametally.keys import slug
 from frametally.rules.clocks.turns import ClockTurn
 from frametally_alerts import answers
 from frametally_alerts.opened_book import OpenedAlerts
@@ -236,7 +237,7 @@ class AlertRoutes:
         fields = msgspec.structs.asdict(_REPORT.read())
         now_ms = round(time.time() * 1000)
         if fields["zone"] is None:
-            fields["zone"] = self.opened.settings.timezone
+            fields["zone"] = self.opened.default_zone([*map(slug, fields["sources"])])
         try:
             report = make_report(**fields, known_channels=self.opened.channels, now_ms=now_ms)
         except RuleRefused as error:

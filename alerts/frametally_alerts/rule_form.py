@@ -111,7 +111,7 @@ class ReportWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         name: Its name, of a-z, 0-9, - and _.
         every: The days on which it is made.
         at: The time of these days in `zone`, such as `07:00`.
-        zone: Name of a time zone; null: the server's.
+        zone: Name of a time zone; null: that of the sources, where they share one, else the server's.
         sources: Names or slugs; none: all.
         labels: None: all.
         by_source: Whether each source has rows of its own.

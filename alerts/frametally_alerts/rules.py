@@ -98,6 +98,7 @@ class AlertFinding(NamedTuple):
         detail: More for people; one line.
         ref: Distinguishes findings of the same source, label and start.
         source_name: The source's name; empty: show its slug.
+        timezone: IANA name of the time zone that texts show its times in; empty: UTC.
     """
 
     source: str
@@ -108,6 +109,7 @@ class AlertFinding(NamedTuple):
     detail: str = ""
     ref: str = ""
     source_name: str = ""
+    timezone: str = ""
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,6 +125,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         earlier_end_ms: In a correction, the end sent before.
         is_test: Whether a person sent it to test a channel.
         files: Of a report, the keys of its files in the store.
+        timezone: As in `AlertFinding`.
     """
 
     key: str
@@ -143,6 +146,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     is_test: bool = False
     files: tuple[str, ...] = ()
     source_name: str = ""
+    timezone: str = ""
 
 
 class AlertMessage(NamedTuple):
@@ -218,6 +222,7 @@ def alert_of(rule: AlertRule, finding: AlertFinding, earlier: Alert | None) -> A
         what=rule.what,
         source=finding.source,
         source_name=finding.source_name,
+        timezone=finding.timezone,
         label=finding.label,
         start_ms=finding.start_ms,
         end_ms=finding.end_ms,

@@ -59,12 +59,13 @@ STAGES: dict[str, StageRights] = {
         writes=(keys.OUTPUT, keys.TRACKS),
     ),
     "search": StageRights(reads=(keys.OUTPUT,), removes=(keys.OUTPUT, keys.TRACKS)),
-    # It forgets, retimes and renames footage, and drops dead letters.
+    # It forgets, retimes and renames footage, sets time zones, and drops dead letters.
     "web": StageRights(
         reads=(EVERYTHING,),
         writes=(
             *(keys.DRAWINGS, keys.VIDEOS, keys.UPLOADS, keys.REPORTS, keys.ACCESS, keys.BACKUPS),
             *(keys.IMAGES, keys.MEDIA, keys.TOMBSTONES, keys.CORRECTIONS, keys.CHANGES, keys.DROPPED),
+            keys.SOURCES,
         ),
         resumes=(keys.VIDEOS,),
         removes=(

@@ -64,6 +64,9 @@ COMMANDS = {
     ),
     "run": _command("run:run", "Do everything: from pictures and videos to the chart"),
     "serve": _command("stages:serve", "Serve the dashboard, and run what its pages start"),
+    "set-timezone": _command(
+        "mending:set_timezone", "Set the time zone of a source", {"": ("source", "timezone")}
+    ),
     "setup": _command("servers:setup", "Create what the servers need, and check rights"),
     "status": _command("status:status", "Show whether every frame is accounted for"),
     "up": _command("run:up", "Run every part on this machine until Ctrl-C"),

@@ -13,17 +13,17 @@ from frametally.files.names import as_text
 from frametally.rules.times import DAY_MS, EPOCH
 
 MEDIA = "media"
-IMAGES = "images"
-METADATA = "metadata"
+IMAGES, METADATA = "images", "metadata"
 OUTPUT = "mapreduce-output"
 TRACKS = "tracks"
 TOMBSTONES = "tombstones"
 CORRECTIONS, CHANGES = "corrections", "changes"
-DRAWINGS, REPORTS = "drawings", "reports"
+DRAWINGS, REPORTS, SOURCES = "drawings", "reports", "sources"
 VIDEOS, UPLOADS = "videos", "uploads"
 DROPPED = "dead-letters/dropped"
 ACCESS, BACKUPS = "access", "backups"
 AUTO_DETECTOR = "models/auto.json"
+TIMEZONES = "sources/timezones.json"
 USUAL_TOPIC = "frames"
 """The log's topic where the settings name no other."""
 _PICTURE_HEX = 32
@@ -43,7 +43,7 @@ BRIEF_FOLDER = re.compile(rf"videos/{_UUID}|images/.+|probe")
 """A folder that goes with its last object: a video's, those of pictures, and where `doctor` tries rights."""
 _RECORD = re.compile(
     r"(media/[0-9a-f]{64}|tombstones/[0-9a-f]{64}/\d{1,9}(-(-?\d+)?-(-?\d+)?)?|corrections/[0-9a-f]{64}(\.\d{1,9})?"
-    r"|(dead-letters/dropped|changes)/[0-9a-f]{12}|drawings/[a-z0-9][a-z0-9_-]{0,62}/\d{6,9}"
+    r"|(dead-letters/dropped|changes)/[0-9a-f]{12}|drawings/[a-z0-9][a-z0-9_-]{0,62}/\d{6,9}|sources/timezones"
     rf"|videos/{_UUID}/(video|metadata|quality|(playable|enhanced)-[0-9a-f]{{8}})|videos/contents/[0-9a-f]{{64}}|uploads/{_UUID})\.json"
 )
 _DRAWING = re.compile(r"drawings/(?P<source>[a-z0-9][a-z0-9_-]{0,62})/(?P<revision>\d{6,9})\.json")

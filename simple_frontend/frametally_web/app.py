@@ -40,6 +40,7 @@ from frametally_web.books.scraped import MetricsRoute
 from frametally_web.changes.desk import ChangeDesk
 from frametally_web.changes.footage_routes import FOOTAGE, FootageRoutes
 from frametally_web.changes.routes import CHANGES, LetterRoutes, StateRoutes
+from frametally_web.changes.timezone_routes import TIMEZONES, TimezoneRoutes
 from frametally_web.connections import MOST_BODY_BYTES
 from frametally_web.plugging import WebContext, WebPart
 from frametally_web.proof.picture_links import image_url, picture_origin
@@ -145,6 +146,7 @@ def create_app(
         *BOOKS.bind(BookRoutes(settings, ports, books)),
         *CHANGES.bind(StateRoutes(ports, desk), LetterRoutes(settings, ports, books, desk, remedy)),
         *FOOTAGE.bind(footage),
+        *TIMEZONES.bind(TimezoneRoutes(whole.store, desk, remedy)),
         *EVENTS.bind(streams),
         *EXPORT.bind(ExportRoutes(settings, ports, books)),
         *audit_routes.AUDIT.bind(audited),
@@ -159,9 +161,10 @@ def create_app(
     app.register_blueprint(answering.blueprint("root", (route for route in short if route.endpoint.at_root)))
     app.register_blueprint(assets.create_blueprint())
     languages.translate(app)
+    app.add_template_global(lambda: books.media().timezones(), "timezones")
     app.register_blueprint(description.create_blueprint(settings))
     app.register_blueprint(pages.create_blueprint(settings=settings, index=index, chart=charts.counts))
-    app.register_blueprint(history_page.create_blueprint(settings, histories, books))
+    app.register_blueprint(history_page.create_blueprint(settings, histories, books, answering.add_timezone))
     app.register_blueprint(audit_routes.create_blueprint(settings, audited))
     app.register_blueprint(sign_in.create_blueprint(gate))
     for part in web_parts.values():

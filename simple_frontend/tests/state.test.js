@@ -12,6 +12,7 @@ import {
   withoutStaleBar,
 } from "../frametally_web/static/js/shared/state.js";
 import { countsWith, DAY, HOUR, MAY_1 } from "./counts.js";
+import { giveUpZone, OWN_ZONE, setSourceZone, zoneOf } from "../frametally_web/static/js/shared/time.js";
 
 test("a link reproduces the whole state", () => {
   const state = {
@@ -102,4 +103,21 @@ test("a bar that the range does not hold is dropped, one at its edge is kept", (
   assert.deepEqual(withoutStaleBar(opened(MAY_1 - DAY), counts), DEFAULT);
   assert.deepEqual(withoutStaleBar(opened(MAY_1 + DAY), counts), DEFAULT);
   assert.equal(withoutStaleBar(opened(MAY_1), counts).at, MAY_1);
+});
+
+test("times of sources that share a zone are shown in it, unless the address names another", () => {
+  for (const source of ["gate", "yard"]) setSourceZone(source, "Asia/Tokyo");
+  setSourceZone("roof", "Asia/Kolkata");
+  const zoneAt = (/** @type {string} */ query) => zoneOf(parseState(query));
+  assert.equal(zoneAt("source=gate"), "Asia/Tokyo");
+  assert.equal(zoneAt("source=Gate&source=yard"), "Asia/Tokyo");
+  assert.equal(zoneAt("source=gate&source=roof"), OWN_ZONE);
+  assert.equal(zoneAt("source=door"), OWN_ZONE);
+  assert.equal(zoneAt(""), OWN_ZONE);
+  assert.equal(zoneAt("source=gate&timezone=America/Lima"), "America/Lima");
+  // The usual zone of one source is no choice: with another source it is another.
+  const { timezone } = parseState("source=gate&timezone=Asia/Tokyo");
+  assert.equal(zoneOf({ timezone, sources: ["roof"] }), "Asia/Kolkata");
+  giveUpZone("Asia/Kolkata");
+  assert.deepEqual([zoneAt("source=roof"), zoneAt("source=gate")], ["UTC", "Asia/Tokyo"]);
 });

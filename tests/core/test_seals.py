@@ -31,6 +31,7 @@ from frametally.books.runs import read_paths, read_run, read_tracks
 from frametally.errors import FrametallyError, Poison
 from frametally.history_records import HistoryEntry, HistoryReason, RunHistory
 from frametally.media.manifests import list_manifests, list_tombstones
+from frametally.media.source_timezones import SourceTimezones
 from frametally.process.reports import NoProgress
 from frametally.records import (
     AutoDetector,
@@ -73,6 +74,7 @@ RECORDS: list[SealedRecord] = [
     ),
     FootageChange(what="retime", id="0123456789ab", target="cam", media=[make_manifest(1)], shifts_ms=[5]),
     DroppedDeadLetter(segment=SEGMENT, offset=5),
+    SourceTimezones(timezones={"cam": "Europe/Berlin"}),
     AutoDetector(backend="opencv"),
     make_run(),
     QualityReport(

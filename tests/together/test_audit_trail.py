@@ -62,6 +62,7 @@ ONLY_COMPUTE = {
     "POST /api/alerts/trials",
     "POST /api/dead-letters/plan",
     "POST /api/footage/plan",
+    "POST /api/timezones/plan",
 }
 """They work something out, and change nothing."""
 

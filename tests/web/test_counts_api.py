@@ -96,6 +96,7 @@ def test_labels_come_most_first_and_sources_with_their_range(place: Place) -> No
             "footage_until_ms": START_MS + 119_999,
             "counted_until_ms": START_MS + 119_999,
             "zones": [],
+            "timezone": None,
         }
     ]
 

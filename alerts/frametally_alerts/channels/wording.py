@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import zoneinfo
 from typing import Literal
 
 import msgspec
 
 from frametally.files.names import one_line
-from frametally.rules.times import utc
+from frametally.rules.times import local_time, utc
 from frametally_alerts.rules import Alert, AlertMessage, What
 
 _NAMES: dict[What | Literal["report"], str] = {
@@ -47,14 +48,14 @@ def text_of(alert: Alert, web_url: str = "") -> str:
     if alert.what == "report":
         lines += ["In the store:", *alert.files]
     elif not alert.is_test:
-        end = f" to {utc(alert.end_ms)}" if alert.end_ms is not None else ""
-        lines.append(f"From {utc(alert.start_ms)}{end}")
+        end = f" to {_clock(alert, alert.end_ms)}" if alert.end_ms is not None else ""
+        lines.append(f"From {_clock(alert, alert.start_ms)}{end}")
     if alert.detail and alert.what != "report":
         lines.append(alert.detail)
     if alert.state == "withdrawn":
         lines.append("This alert no longer applies: the footage or its counts have changed.")
     elif alert.revision > 1:
-        lines.append(f"Told before:{_value_text(alert.earlier_value)}{_until(alert.earlier_end_ms)}")
+        lines.append(f"Told before:{_value_text(alert.earlier_value)}{_until(alert)}")
     lines += ["", f"Alert: {alert.key}, revision {alert.revision}"]
     if web_url and not alert.is_test:
         lines.append(f"{web_url.rstrip('/')}/alerts")
@@ -78,5 +79,13 @@ def _value_text(value: float | None) -> str:
     return "" if value is None else f" {value:g}"
 
 
-def _until(end_ms: int | None) -> str:
-    return " until now" if end_ms is None else f" up to {utc(end_ms)}"
+def _until(alert: Alert) -> str:
+    end_ms = alert.earlier_end_ms
+    return " until now" if end_ms is None else f" up to {_clock(alert, end_ms)}"
+
+
+def _clock(alert: Alert, time_ms: int) -> str:
+    """Return a time in the time zone of the alert's source."""
+    if not alert.timezone:
+        return utc(time_ms)
+    return local_time(time_ms, zoneinfo.ZoneInfo(alert.timezone)).strftime("%Y-%m-%d %H:%M:%S %Z")

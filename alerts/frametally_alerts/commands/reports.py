@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 import zoneinfo
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from frametally import keys
 from frametally.books.unanalysed import find_dead_letters, find_unanalysed
 from frametally.errors import FrametallyError, Misconfigured
+from frametally.media.source_timezones import shared_timezone
 from frametally.ports.count_index import CountIndex
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
@@ -73,7 +75,7 @@ def report() -> None:
 @click.argument("name")
 @click.option("--every", type=click.Choice(EVERY), required=True, help="On which days.")
 @click.option("--at", required=True, help="Time of the day by the clocks of --zone.", metavar="HH:MM")
-@click.option("--zone", help="IANA time zone, such as Europe/Berlin; default: FRAMETALLY_TIMEZONE.")
+@click.option("--zone", help="IANA time zone; default: that of the sources, or FRAMETALLY_TIMEZONE.")
 @click.option("--source", "sources", multiple=True, help="Only this source; repeatable.")
 @click.option("--label", "labels", multiple=True, help="Only this class; repeatable.")
 @click.option("--by-source", is_flag=True, help="Give each source rows of its own.")
@@ -92,7 +94,7 @@ def add_report(zone: str | None, data_dir: Any, **options: Any) -> int:
     with open_book({"data_dir": data_dir}) as (settings, book):
         try:
             report = make_report(
-                zone=settings.timezone if zone is None else zone,
+                zone=_default_zone(settings, options["sources"]) if zone is None else zone,
                 known_channels=all_channels(settings, book).usable,
                 now_ms=now_ms,
                 **options,
@@ -137,6 +139,12 @@ def in_options(refusal: RuleRefused) -> str:
     """Return the error about a rule or report with the option that causes it."""
     option = _OPTIONS.get(refusal.field, refusal.field if refusal.field == "name" else f"--{refusal.field}")
     return f"{option}: {refusal.detail}"
+
+
+def _default_zone(settings: Settings, sources: Collection[str]) -> str:
+    with open_names(settings) as lookup:
+        known_sources = [*map(keys.slug, sources)] or lookup.names.sources
+        return shared_timezone(lookup.timezones, known_sources) or settings.timezone
 
 
 def _source_names(settings: Settings) -> dict[str, str]:

@@ -4,9 +4,11 @@ import { startChannels } from "./channels.js";
 import { startForms } from "./forms.js";
 import { byId } from "frametally/js/shared/dom.js";
 import { moment } from "frametally/js/shared/format.js";
-import { zoneInUse } from "frametally/js/shared/time.js";
+import { parseState } from "frametally/js/shared/state.js";
+import { useZone, zoneInUse, zoneOf } from "frametally/js/shared/time.js";
 import { askForStrip } from "frametally/js/status/live.js";
 
+useZone(zoneOf(parseState(location.search)));
 for (const time of document.querySelectorAll("time")) time.textContent = moment(Date.parse(time.dateTime));
 byId("zone").textContent = zoneInUse();
 askForStrip();

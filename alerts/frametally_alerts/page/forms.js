@@ -5,7 +5,7 @@ import { get, send } from "frametally/js/shared/api.js";
 import { byId, control, el } from "frametally/js/shared/dom.js";
 import { moment, number } from "frametally/js/shared/format.js";
 import { parseState } from "frametally/js/shared/state.js";
-import { zoneInUse } from "frametally/js/shared/time.js";
+import { usualZoneOf, zoneInUse } from "frametally/js/shared/time.js";
 import { press, speak, wordsOf } from "frametally/js/status/notices.js";
 import { t } from "frametally/js/shared/texts.js";
 
@@ -33,7 +33,14 @@ export function startForms() {
     clearTimeout(waiting);
     waiting = setTimeout(() => tryRule(rule), 400);
   });
-  fill(formOf("reports"), { every: "monday", zone: zoneInUse() });
+  const report = formOf("reports");
+  let usual = zoneInUse();
+  fill(report, { every: "monday", zone: usual });
+  report.addEventListener("input", () => {
+    const { sources, zone } = read(report);
+    if (zone === usual && report.dataset.name === undefined)
+      fill(report, { zone: (usual = usualZoneOf(sources)) });
+  });
   const query = new URLSearchParams(location.search);
   if (query.has("new")) fillFromChart(rule, query);
   showFields(rule);

@@ -26,6 +26,7 @@ from frametally.errors import FrametallyError, Misconfigured, Poison
 from frametally.files.downloads import KnownFile
 from frametally.media.erasing import UNNAMED_REMEDY, sizes_by_source, unnamed_images
 from frametally.media.manifests import list_records
+from frametally.media.source_timezones import SourceTimezones
 from frametally.opening import open_ledger
 from frametally.plugins import hooks
 from frametally.ports.count_index import REPAIR
@@ -148,6 +149,7 @@ _RECORDS = (
     RecordFolder(keys.CORRECTIONS, "corrections", lambda _: Correction),
     RecordFolder(keys.CHANGES, "changes of footage", lambda _: FootageChange),
     RecordFolder(keys.DROPPED, "settled dead letters", lambda _: DroppedDeadLetter),
+    RecordFolder(keys.SOURCES, "time zones", lambda _: SourceTimezones),
 )
 
 

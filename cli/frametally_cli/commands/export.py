@@ -12,6 +12,8 @@ import click
 from frametally.books.unanalysed import find_dead_letters, find_unanalysed
 from frametally.errors import Misconfigured
 from frametally.files.replacing import replace_file
+from frametally.keys import slug
+from frametally.media.source_timezones import readable_timezones
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, open_books, option, read_settings
 
@@ -70,7 +72,15 @@ def export(
             unanalysed = find_unanalysed(
                 store=ports.store, ledger=ledger, index=ports.index, settings=settings
             )
-            media = MediaTimes(ledger.manifests(), unanalysed, dead_letters=find_dead_letters(ledger))
+            media = MediaTimes(
+                ledger.manifests(),
+                unanalysed,
+                dead_letters=find_dead_letters(ledger),
+                timezones=readable_timezones(ports.store),
+            )
+            zone = media.shared_timezone([*map(slug, sources)])
+            if zone and "timezone" not in args:
+                args["timezone"] = zone
             file = make_export(
                 ports.index,
                 settings,

@@ -1,4 +1,4 @@
-"""Commands that mend mistakes: forget, retime, rename-source. They need no component."""
+"""Commands that mend mistakes: forget, retime, rename-source, set-timezone. They need no component."""
 
 from __future__ import annotations
 
@@ -8,14 +8,21 @@ import click
 
 from frametally.errors import Misconfigured
 from frametally.files.names import key_of_part
-from frametally.media import erasing, finding, forgetting, mending
+from frametally.media import erasing, finding, forgetting, mending, source_timezones
 from frametally.media.corrections import Corrected
 from frametally.plugins import hooks
 from frametally.process.reports import exit_code
 from frametally.undo_records import FootageChange
 from frametally_cli.checkup.findings import Leftovers
 from frametally_cli.console import output as console
-from frametally_cli.options.ports import Ports, data_dir_option, open_books, option, read_settings
+from frametally_cli.options.ports import (
+    Ports,
+    data_dir_option,
+    open_books,
+    open_store_port,
+    option,
+    read_settings,
+)
 from frametally_cli.options.times import parse_bounds_ms, parse_time_ms
 
 delete_images_option = click.option(
@@ -126,6 +133,25 @@ def rename_source(old: str, new: str, delete_images: bool, **overrides: Any) -> 
                 raise
             return _report(ports, finished)
         return _report(ports, [*finished, *_carry_out(ports, change)])
+
+
+@click.command("set-timezone")
+@click.argument("source")
+@click.argument("timezone")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@data_dir_option
+def set_timezone(source: str, timezone: str, yes: bool, **overrides: Any) -> int:
+    """Show times of SOURCE in TIMEZONE, such as Europe/Berlin; `none`: in each viewer's own zone."""
+    with open_store_port(read_settings(None, overrides)) as ports:
+        media = finding.media_of_source(ports.store, source)
+        change = source_timezones.plan_timezone(ports.store, media, "" if timezone == "none" else timezone)
+        for line in change.lines or ["already done: nothing to do"]:
+            click.echo(console.plain(line))
+        if change.lines:
+            if not yes:
+                click.confirm("Set it?", abort=True)
+            source_timezones.set_timezone(ports.store, change)
+    return 0
 
 
 def _carry_out(ports: Ports, change: FootageChange) -> list[Corrected]:

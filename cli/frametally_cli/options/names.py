@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from frametally.errors import Misconfigured
 from frametally.media.manifests import ManifestReader
+from frametally.media.source_timezones import readable_timezones
 from frametally.media.sources import source_names
 from frametally.naming import KnownNames
 from frametally.opening import open_count_index, open_object_store
@@ -19,10 +20,11 @@ from frametally_cli.options.ports import is_empty
 
 @dataclass(frozen=True)
 class NamesHere:
-    """The existing names, and the index that some of them come from; None: there is nothing yet."""
+    """The existing names, time zones, and the index that some names come from; None: there is nothing yet."""
 
     names: KnownNames
     index: CountIndex | None
+    timezones: Mapping[str, str] = field(default_factory=dict)
 
 
 @contextmanager
@@ -40,7 +42,8 @@ def open_names(settings: Settings) -> Iterator[NamesHere]:
     ):
         manifests, _ = ManifestReader(store, settings.data_dir).read()
         media = source_names(manifests)
-        yield NamesHere(KnownNames(media, settings=settings, store=store, index=index), index)
+        names = KnownNames(media, settings=settings, store=store, index=index)
+        yield NamesHere(names, index, readable_timezones(store))
 
 
 def check_names(

@@ -26,6 +26,7 @@ from frametally.media.manifests import (
     without_names,
 )
 from frametally.media.overlapping import overlap_reports, overlaps_of, reports_by_source
+from frametally.media.source_timezones import move_timezone
 from frametally.media.sources import joined
 from frametally.plugins import hooks
 from frametally.ports.frame_log import FrameLog
@@ -222,6 +223,8 @@ def _rename(ports: MendingPorts, change: FootageChange, progress: Progress) -> M
         for prepare in hooks("renaming")
         for line in prepare(ports.store, source, change.source, is_new)
     ]
+    for source in former:
+        move_timezone(ports.store, source, change.source, is_new=is_new)
     done = _correct(ports, change, progress)
     for source in former + sorted({keys.slug(change.target)} - {change.source, *former}):
         if named := named_by(ports.settings, [source]):

@@ -8,10 +8,11 @@ import zoneinfo
 from frametally.settings.fields import Field, SettingsPart
 
 
-def _known_timezone(name: str) -> str:
+def known_timezone(name: str) -> str:
+    """Return the IANA name of a time zone. Raises `ValueError` where there is no such zone."""
     try:
         zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError) as error:
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise ValueError(f"{name!r} is not an IANA time zone; write it like Europe/Berlin") from error
     return name
 
@@ -40,7 +41,7 @@ class ProducerSettings(SettingsPart):
     )
     timezone: str = Field(
         "UTC",
-        check=_known_timezone,
+        check=known_timezone,
         description="IANA time zone of times without an offset.",
     )
     time_pattern: str = Field(

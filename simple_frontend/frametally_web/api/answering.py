@@ -13,6 +13,7 @@ import msgspec
 from flask import Blueprint, Response, request
 from werkzeug.datastructures import MultiDict
 
+from frametally.keys import slug
 from frametally.ports.count_index import CountIndex
 from frametally.process.time_limit import time_limit
 from frametally.settings.loading import Settings
@@ -55,12 +56,21 @@ class Answering:
             check_known(request.args, known_names)
             args: Args = MultiDict(request.args)
             args.update(in_path)
+            if "timezone" in known_names:
+                self.add_timezone(args)
             with time_limit(self._timeout_s):
                 if endpoint.answer is None:
                     return cast(Response, handler(args))
                 return self._answer(endpoint, lambda: msgspec.json.encode(handler(args)))
 
         return view
+
+    def add_timezone(self, args: Args) -> None:
+        """Have a query that leaves its time zone open ask for that of its sources, where they share one."""
+        if not args.get("timezone"):
+            timezone = self._books.media().shared_timezone([*map(slug, args.getlist("source"))])
+            if timezone:
+                args["timezone"] = timezone
 
     def _answer(self, endpoint: Endpoint, make: Callable[[], bytes]) -> Response:
         if not (endpoint.is_kept or endpoint.tells_version):

@@ -160,6 +160,7 @@ def list_sources(index: CountIndex, media: MediaTimes, *, model: str | None) -> 
                 footage_until_ms=media.footage_until(summary.source),
                 counted_until_ms=counted_until(summary.next_interval_ms, media.footage_until(summary.source)),
                 zones=zones.get(summary.source, []),
+                timezone=media.timezone(summary.source),
             )
             for summary in index.sources(choice.model)
         ],

@@ -14,6 +14,7 @@ from frametally_web.api.history_routes import HISTORY
 from frametally_web.api.proof_routes import PROOF
 from frametally_web.changes.footage_routes import FOOTAGE
 from frametally_web.changes.routes import CHANGES
+from frametally_web.changes.timezone_routes import TIMEZONES
 from frametally_web.requests.endpoints import Endpoint
 
 _OF_PLUGINS: list[Endpoint] = [endpoint for endpoints in hooks("endpoints") for endpoint in endpoints]
@@ -29,6 +30,7 @@ _EVERY_ENDPOINT = (
     *BOOKS.endpoints,
     *CHANGES.endpoints,
     *FOOTAGE.endpoints,
+    *TIMEZONES.endpoints,
     *EVENTS.endpoints,
     *EXPORT.endpoints,
     *(endpoint for endpoint in _OF_PLUGINS if endpoint.native),

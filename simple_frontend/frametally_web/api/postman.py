@@ -26,6 +26,7 @@ _LEFT_OUT = (
     ),
     *("post_accuracy", "accuracy_check", "accuracy_next", "post_accuracy_answer", "accuracy_certificate"),
     *("plan_letters", "change_letters", "plan_footage", "change_footage", "finish_changes", "footage"),
+    *("plan_timezones", "change_timezones"),
 )
 """Routes that a run cannot try: one does not end, one tries a camera, one sends people a message, some need
 a key, some wait for a worker, some answer only where people sign in or would close the dashboard, some

@@ -18,6 +18,7 @@ from frametally.books.status import Status, read_status
 from frametally.books.unanalysed import find_dead_letters, find_unanalysed
 from frametally.errors import FrametallyError, Retryable
 from frametally.media.overlapping import overlaps_of
+from frametally.media.source_timezones import readable_timezones
 from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import Ledger
@@ -357,7 +358,7 @@ class BooksReader:
         unanalysed = find_unanalysed(store=store, ledger=ledger, index=self._ports.index, settings=settings)
         manifests = ledger.manifests()
         overlaps = overlaps_of(manifests, ledger.tombstones(), settings.count_overlaps)
-        return manifests, unanalysed, overlaps, find_dead_letters(ledger)
+        return manifests, unanalysed, overlaps, find_dead_letters(ledger), readable_timezones(store)
 
 
 def _caught(read: Callable[[], _ReadT]) -> tuple[_ReadT, None] | tuple[None, FrametallyError]:

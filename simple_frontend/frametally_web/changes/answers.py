@@ -79,7 +79,7 @@ class ChangeState(Answer, frozen=True, kw_only=True):
     """A change of footage that this server makes, or made last.
 
     Attributes:
-        what: What it does: `replay`, `drop`, `forget`, `retime`, `rename` or `finish`.
+        what: What it does: `replay`, `drop`, `forget`, `retime`, `rename`, `timezone` or `finish`.
         target: What it is done to, in words.
         state: `running`, `done` or `failed`.
         done: Steps that are done.
@@ -140,6 +140,7 @@ class SourceFootage(Answer, frozen=True, kw_only=True):
         to_ms: Event time of the last frame; null likewise.
         recordings: The oldest first, 200 at most.
         recordings_left_out: How many there are beyond these.
+        timezone: IANA name of the source's time zone; null where it has none.
     """
 
     source: str
@@ -149,3 +150,4 @@ class SourceFootage(Answer, frozen=True, kw_only=True):
     to_ms: int | None
     recordings: list[Recording]
     recordings_left_out: int
+    timezone: str | None = None

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import datetime
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated, Literal, NamedTuple
 
 import msgspec
@@ -15,6 +13,7 @@ from frametally.books.change_preview import preview_counts
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.media import corrections, finding, mending
 from frametally.media.forgetting import plan_forgetting
+from frametally.media.source_timezones import readable_timezones
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
@@ -32,7 +31,7 @@ from frametally_web.changes.answers import (
     SourceFootage,
 )
 from frametally_web.changes.desk import ChangeDesk, ChangeOutcome, ChangeSteps
-from frametally_web.changes.routes import check_changes, plural
+from frametally_web.changes.routes import check_changes, plural, refusals
 from frametally_web.requests.body import Sent
 from frametally_web.requests.change import note_target
 from frametally_web.requests.endpoints import Routes, answer_with
@@ -109,7 +108,7 @@ class FootageRoutes:
     def footage(self, args: Args) -> SourceFootage:
         """List them."""
         source = _SOURCE.read(args) or ""
-        with _refusals(404):
+        with refusals(404):
             media = finding.media_of_source(self._ports.store, source)
         times = [
             ms
@@ -125,6 +124,7 @@ class FootageRoutes:
             to_ms=max(times, default=None),
             recordings=[_recording(manifest) for manifest in media[:MOST_RECORDINGS]],
             recordings_left_out=max(len(media) - MOST_RECORDINGS, 0),
+            timezone=readable_timezones(self._ports.store).get(media[0].source),
         )
 
     @FOOTAGE.route(
@@ -239,7 +239,7 @@ class FootageRoutes:
 
     def _plan(self, requested: FootageWanted) -> FootageChange:
         store = self._ports.store
-        with _refusals(404):
+        with refusals(404):
             media = finding.media_of_source(store, requested.source)
         target = media[0].source_name
         if requested.medium is not None:
@@ -251,7 +251,7 @@ class FootageRoutes:
                     remedy="Load the page again to see those that are left.",
                 )
             target = _name(media[0])
-        with _refusals(400):
+        with refusals(400):
             if requested.what == "forget":
                 return mending.plan_forgetting(
                     media,
@@ -300,18 +300,6 @@ class FootageRoutes:
         if named:
             lines.append(f"These keep the former name, so change them afterwards: {', '.join(named)}.")
         return [*lines, last]
-
-
-@contextmanager
-def _refusals(status: int) -> Iterator[None]:
-    """Answer a change that cannot be planned in the words of the command."""
-    try:
-        yield
-    except Misconfigured as error:
-        detail, _, remedy = str(error).partition("; ")
-        raise Problem(
-            status, as_sentence(detail), remedy=as_sentence(remedy or "Correct it, then look again")
-        ) from error
 
 
 def _recording(manifest: MediaManifest) -> Recording:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Literal
 
 import msgspec
 
 from frametally import keys
 from frametally.books.status import open_dead_letters
+from frametally.errors import Misconfigured
 from frametally.media import mending
 from frametally.ports.object_store import ObjectMissing
 from frametally.records import Cause
@@ -22,7 +24,7 @@ from frametally_web.requests.body import Sent
 from frametally_web.requests.change import note_target
 from frametally_web.requests.endpoints import Routes, answer_with
 from frametally_web.requests.parameters import Args
-from frametally_web.requests.problems import Problem
+from frametally_web.requests.problems import Problem, as_sentence
 
 CHANGES = Routes("Changes", right="run")
 MOST_PLANNED = 200
@@ -58,6 +60,18 @@ def check_changes(remedy: str | None) -> None:
     needed_remedy = remedy_for("run", remedy)
     if needed_remedy is not None:
         raise Problem(403, "Footage cannot be changed here.", remedy=needed_remedy)
+
+
+@contextmanager
+def refusals(status: int) -> Iterator[None]:
+    """Answer a change that cannot be planned in the words of the command."""
+    try:
+        yield
+    except Misconfigured as error:
+        detail, _, remedy = str(error).partition("; ")
+        raise Problem(
+            status, as_sentence(detail), remedy=as_sentence(remedy or "Correct it, then look again")
+        ) from error
 
 
 class StateRoutes:

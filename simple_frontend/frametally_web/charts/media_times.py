@@ -6,9 +6,11 @@ import datetime
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from frametally.media.manifests import media_of, sources_timed_by_file
 from frametally.media.overlapping import named_medium
+from frametally.media.source_timezones import shared_timezone
 from frametally.media.sources import footage_until, source_names
 from frametally.records import MediaManifest
 from frametally.rules.overlaps import Overlap
@@ -30,8 +32,9 @@ class MediaTimes:
         unanalysed: Mapping[str, Mapping[str, Sequence[tuple[int, int]]]] | None = None,
         overlaps: Iterable[Overlap] = (),
         dead_letters: Mapping[str, Mapping[str, Sequence[int]]] | None = None,
+        timezones: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """Take the manifests, what media lose to others, and `find_unanalysed` and `find_dead_letters`."""
+        """Take manifests, `find_unanalysed`, overlaps, `find_dead_letters` and `read_timezones`."""
         self._media = {media_of(manifest): manifest for manifest in manifests or ()}
         self._overlaps: defaultdict[str, list[Overlap]] = defaultdict(list)
         for overlap in overlaps:
@@ -42,6 +45,7 @@ class MediaTimes:
         self._by_file = sources_timed_by_file(manifests or [])
         self._names = source_names(manifests or [])
         self._until = footage_until(manifests or [])
+        self._timezones = timezones
 
     def name(self, source: str) -> str:
         """Return the source as its owner wrote it; its slug where the store does not say."""
@@ -50,6 +54,21 @@ class MediaTimes:
     def sources(self) -> Collection[str]:
         """Return the sources of which there are media, as far as the store says."""
         return [source for source in self._names if visitor().sees(source)]
+
+    def timezone(self, source: str) -> str | None:
+        """Return the IANA name of a source's time zone; None where it has none."""
+        return self._timezones.get(source)
+
+    def timezones(self) -> dict[str, str]:
+        """Return the time zones of sources by slug, and under `""` the one that all sources share."""
+        sources = self.sources()
+        zones = {source: self._timezones[source] for source in sources if source in self._timezones}
+        shared = shared_timezone(zones, sources)
+        return {**zones, "": shared} if shared else zones
+
+    def shared_timezone(self, sources: Collection[str]) -> str | None:
+        """Return the time zone that some sources (slugs; none: all) share; None where they share none."""
+        return shared_timezone(self._timezones, sources or self.sources())
 
     def manifests_of(self, source: str) -> list[MediaManifest]:
         """Return the media of a source, by first event time; none where the store does not say."""

@@ -58,6 +58,7 @@ class SourceRange(Answer, frozen=True, kw_only=True):
         footage_until_ms: Event time of the newest frame announced; None where the store does not say for now.
         counted_until_ms: Event time up to which it is counted.
         zones: Names of zones of its picture within which something is counted, as in queries.
+        timezone: IANA name of the source's time zone; None where it has none.
     """
 
     source: str
@@ -70,6 +71,7 @@ class SourceRange(Answer, frozen=True, kw_only=True):
     footage_until_ms: int | None
     counted_until_ms: int | None
     zones: list[str]
+    timezone: str | None = None
 
 
 class Sources(Answer, frozen=True, kw_only=True):

@@ -135,7 +135,8 @@ def _seconds(name: str, description: str, example: str) -> Parameter[int | None]
 MODEL = text("model", "One model; default: the newest published model.")
 TIMEZONE = text(
     "timezone",
-    "IANA time zone of bars over an hour and of times without an offset; default: the server's.",
+    "IANA time zone of bars over an hour and of times without an offset; default: that of the sources, where "
+    "they share one, else the server's.",
     "Europe/Berlin",
 )
 LABEL = texts("label", "Class names; default: all.", "car")

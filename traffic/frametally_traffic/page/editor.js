@@ -192,15 +192,16 @@ async function load() {
     byId("nothing").hidden = false;
     return;
   }
+  const one = { ...state, sources: [source] };
+  useZone(zoneOf(one));
   const drawing = await askDrawing(source);
   const select = control("source", HTMLSelectElement);
-  const names = sources.map((one) => [one.source, one.name]);
+  const names = sources.map(({ source: slug, name }) => [slug, name]);
   if (!names.some(([slug]) => slug === source)) names.push([source, drawing.source_name]);
   fillSelect(select, names, source);
   byId("source-name").textContent = drawing.source_name;
   const counts = byId("counts");
-  if (counts instanceof HTMLAnchorElement)
-    counts.search = formatWhole({ ...state, at: null, sources: [source] }, answeredOf(state));
+  if (counts instanceof HTMLAnchorElement) counts.search = formatWhole({ ...one, at: null }, answeredOf(one));
   counts.hidden = !has("all");
   setStored(drawing);
   history = new History(stored.shapes);

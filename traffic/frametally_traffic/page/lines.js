@@ -14,7 +14,7 @@ import { number } from "frametally/js/shared/format.js";
 import { colorsOf } from "frametally/js/shared/palette.js";
 import { carrySelection, has } from "frametally/js/shell/navigation.js";
 import { answeredOf, DEFAULT, entryOf, formatWhole, parseWhole } from "frametally/js/shared/state.js";
-import { giveUpOwnZone, hasOwnZone, OWN_ZONE, useZone, zoneOf } from "frametally/js/shared/time.js";
+import { giveUpZone, useZone, zoneOf } from "frametally/js/shared/time.js";
 import { listen, showStrip } from "frametally/js/status/live.js";
 import { showFault, showFresh, showOutage, showOwnFault } from "frametally/js/status/notices.js";
 import { t } from "frametally/js/shared/texts.js";
@@ -79,6 +79,7 @@ async function show(signal) {
   }
   const known = catalogue.sources.map(({ source }) => source);
   if (state.sources.length !== 1) state = { ...state, sources: [state.sources[0] ?? known[0]] };
+  useZone(zoneOf(state));
   form.show(state, catalogue);
   carrySelection(state);
   const edit = control("edit", HTMLAnchorElement);
@@ -232,8 +233,8 @@ function fail(error) {
   if (!(error instanceof ApiError)) {
     return showOwnFault(error);
   }
-  if (error.parameter === "timezone" && state.timezone === null && hasOwnZone() && OWN_ZONE !== "UTC") {
-    giveUpOwnZone();
+  if (error.parameter === "timezone" && state.timezone === null && zoneOf(state) !== "UTC") {
+    giveUpZone(zoneOf(state));
     load();
     return;
   }

@@ -7,7 +7,7 @@ import * as format from "frametally/js/shared/format.js";
 import { has } from "frametally/js/shell/navigation.js";
 import { METRICS } from "frametally/js/shared/metrics.js";
 import { parseState } from "frametally/js/shared/state.js";
-import { plus, startOf, useZone, zoneOf } from "frametally/js/shared/time.js";
+import { plus, startOf, useZone, zoneInUse, zoneOf } from "frametally/js/shared/time.js";
 import { askForStrip } from "frametally/js/status/live.js";
 import { junctionDiagram, junctionPicture, knowsNorth } from "./report/junction.js";
 import { checkedTable, legsTable, MOTOR, peaksTable, quartersTable, visitsTable } from "./report/tables.js";
@@ -27,15 +27,14 @@ const fields = {
   shown: control("shown-class", HTMLSelectElement),
 };
 const state = parseState(location.search);
-const timezone = zoneOf(state);
 /** What was asked last: an answer to something older is not shown. */
 let asked = 0;
 
-useZone(timezone);
+useZone(zoneOf(state));
 
 /** The report that the form asks for, as a query. */
 function query() {
-  const found = new URLSearchParams({ source: fields.source.value, timezone });
+  const found = new URLSearchParams({ source: fields.source.value, timezone: zoneInUse() });
   const [from, to] = [fields.from, fields.to].map(({ value }) => (value ? format.fromInput(value) : null));
   if (from !== null) found.set("from", new Date(from).toISOString());
   if (to !== null) found.set("to", new Date(to).toISOString());
@@ -108,7 +107,13 @@ function show(report, wanted) {
 
 /** The crossings of all legs, with what people have checked of them. @param {Api.Traffic} report */
 function crossingsOf({ source, legs, from_ms: from, to_ms: to, model }) {
-  const wanted = new URLSearchParams({ source, timezone, model, from: String(from), to: String(to) });
+  const wanted = new URLSearchParams({
+    source,
+    timezone: zoneInUse(),
+    model,
+    from: String(from),
+    to: String(to),
+  });
   for (const { name } of legs) wanted.append("line", name);
   return get("crossings", wanted);
 }
@@ -179,6 +184,7 @@ function fillForm(sources) {
 
 /** @param {Api.SourceRange|undefined} source @param {number|null} from @param {number|null} to */
 function fillRange(source, from, to) {
+  useZone(zoneOf({ ...state, sources: [fields.source.value] }));
   if (source && from === null && to === null) {
     to = source.next_interval_ms;
     from = source.first_interval_ms;

@@ -8,7 +8,7 @@ import { Results } from "../js/results/card.js";
 import { Extras } from "../js/results/extras.js";
 import { ApiError } from "../js/shared/api.js";
 import { byId, control, nextTask } from "../js/shared/dom.js";
-import { giveUpOwnZone, hasOwnZone, OWN_ZONE, useZone, zoneOf } from "../js/shared/time.js";
+import { giveUpZone, useZone, zoneOf } from "../js/shared/time.js";
 import { METRICS } from "../js/shared/metrics.js";
 import { colorsOf, groupLabels } from "../js/shared/palette.js";
 import { carrySelection, leadThere, rove } from "../js/shell/navigation.js";
@@ -258,16 +258,15 @@ function showBar(bar, { goThere = false, image = null } = {}) {
 // What goes wrong.
 
 /**
- * Whether bars cannot be made in the browser's own zone, which nobody asked for.
+ * Whether bars cannot be made in the usual zone, which nobody asked for.
  * @param {unknown} error
  */
-function isAboutOwnZone(error) {
+function isAboutUsualZone(error) {
   return (
     error instanceof ApiError &&
     error.parameter === "timezone" &&
     state.timezone === null &&
-    hasOwnZone() &&
-    OWN_ZONE !== "UTC"
+    zoneOf(state) !== "UTC"
   );
 }
 
@@ -276,8 +275,8 @@ function isAboutOwnZone(error) {
  * @returns {"again"|"later"|"never"} when to try again
  */
 function fail(error) {
-  if (isAboutOwnZone(error)) {
-    giveUpOwnZone();
+  if (isAboutUsualZone(error)) {
+    giveUpZone(zoneOf(state));
     return "again";
   }
   if (!(error instanceof ApiError)) {

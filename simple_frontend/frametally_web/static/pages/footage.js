@@ -1,13 +1,13 @@
 // Footage: the recordings of a source, and the changes of them: when they were filmed, whose they are, or none at all.
 
 import { askFirst, follow } from "../js/changes/dialog.js";
-import { forgetForm, renameForm, retimeForm } from "../js/changes/forms.js";
+import { forgetForm, renameForm, retimeForm, timezoneForm } from "../js/changes/forms.js";
 import { get, send } from "../js/shared/api.js";
 import { byId, el } from "../js/shared/dom.js";
 import { moment, number, toTheMinute } from "../js/shared/format.js";
 import { parseState } from "../js/shared/state.js";
 import { numberCell, rowOf, scrollable, sortableTable } from "../js/shared/tables.js";
-import { useZone, zoneInUse, zoneOf } from "../js/shared/time.js";
+import { setSourceZone, useZone, zoneInUse, zoneOf } from "../js/shared/time.js";
 import { has } from "../js/shell/navigation.js";
 import { askForStrip } from "../js/status/live.js";
 import { press, wordsOf } from "../js/status/notices.js";
@@ -17,32 +17,38 @@ import { t } from "../js/shared/texts.js";
 
 const page = byId("footage-page");
 
-/** @param {string} source */
-const addressOf = (source) => `/footage?${new URLSearchParams({ source, timezone: zoneInUse() })}`;
+/** A page about a source, in its time zone unless another is chosen. @param {string} path @param {string} source */
+function addressOf(path, source) {
+  const timezone = zoneOf({ ...parseState(location.search), sources: [source] });
+  return `${path}?${new URLSearchParams({ source, timezone })}`;
+}
 
 /** @param {Api.SourceFootage} footage @param {Api.SourceBooks[]} sources */
 function changesCard(footage, sources) {
   const { source, name } = footage;
   const timezone = zoneInUse();
-  /** @param {string} title @param {string} action @param {Form} form */
-  const ask = (title, action, form) => () =>
-    askFirst({
-      title,
-      action,
-      route: "footage",
-      form: form.element,
-      wanted: () => form.read() && { source, timezone, ...form.read() },
-      changed: ({ what, state, changed }) => {
-        // The address of a source that was renamed is another one.
-        if (what === "rename" && state === "done" && changed && changed.source !== source)
-          window.history.replaceState(null, "", addressOf(changed.source));
-        load();
-      },
-    });
+  /** @param {string} title @param {string} action @param {Form} form @param {string} [route] */
+  const ask =
+    (title, action, form, route = "footage") =>
+    () =>
+      askFirst({
+        title,
+        action,
+        route,
+        form: form.element,
+        wanted: () => form.read() && { source, timezone, ...form.read() },
+        changed: ({ what, state, changed }) => {
+          // The address of a source that was renamed is another one.
+          if (what === "rename" && state === "done" && changed && changed.source !== source)
+            window.history.replaceState(null, "", addressOf("/footage", changed.source));
+          load();
+        },
+      });
   const others = sources.filter((one) => one.source !== source).map((one) => one.name);
   return el(
     "p.row.change-buttons",
     el("button.button", { onclick: () => ask(t("web.correct_the_time", { name }), t("web.correct_the_time_2"), retimeForm(footage))() }, t("web.correct_the_time_3")),
+    el("button.button", { onclick: () => ask(t("web.time_zone_of", { name }), t("web.set_time_zone"), timezoneForm(footage), "timezones")() }, t("web.set_time_zone_2")),
     el("button.button", { onclick: () => ask(t("web.rename", { name }), t("web.rename_2"), renameForm(footage, others))() }, t("web.rename_3")),
     el("button.button", { onclick: () => ask(t("web.forget_footage", { name }), t("web.forget"), forgetForm(footage))() }, t("web.forget_footage_2")),
   ); // prettier-ignore
@@ -92,7 +98,7 @@ function sourcesTable(sources) {
       lines: sources,
       rowFor: (one) =>
         rowOf(
-          el("a.name", { href: addressOf(one.source), title: one.name }, one.name),
+          el("a.name", { href: addressOf("/footage", one.source), title: one.name }, one.name),
           numberCell(number(one.announced)),
           el("td", one.footage_until_ms === null ? "–" : toTheMinute(one.footage_until_ms)),
         ),
@@ -129,14 +135,16 @@ async function load() {
     if (source === null) byId("footage").replaceChildren(sourcesTable(sources));
     else {
       const footage = await get("footage", new URLSearchParams({ source }));
+      setSourceZone(footage.source, footage.timezone);
+      useZone(zoneOf({ ...parseState(location.search), sources: [footage.source] }));
       byId("footage-title").textContent = t("web.footage_of", { name: footage.name });
       const { frames, from_ms: from, to_ms: to } = footage;
       const range = from === null || to === null ? "" : ` · ${moment(from)} – ${moment(to)}`;
-      const chart = `/?${new URLSearchParams({ source: footage.source, timezone: zoneInUse() })}`;
+      const chart = addressOf("/", footage.source);
       byId("footage").replaceChildren(
         el(
           "p",
-          `${t("web.count_frames", { count: frames })}${range}. `,
+          `${t("web.count_frames", { count: frames })}${range}. ${t("web.times_are_in_2", { zoneInUse: zoneInUse() })} `,
           el("a", { href: chart }, t("web.see_its_chart")),
         ),
         ...(has("run") ? [changesCard(footage, sources)] : []),

@@ -92,7 +92,7 @@ export class Fields {
       name: this.name.value,
       source: this.source.value || source,
       start_time: start,
-      timezone: this.zone.value || (start ? zoneInUse() : ""),
+      timezone: this.zone.value || (start ? this.zone.placeholder : ""),
       roi: this.roi.value,
       calibration: this.calibration.value,
     };

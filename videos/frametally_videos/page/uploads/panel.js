@@ -2,6 +2,7 @@
 
 import { byId, el } from "frametally/js/shared/dom.js";
 import { percent } from "frametally/js/shared/format.js";
+import { zoneNames } from "frametally/js/shared/time.js";
 import { tellNews } from "../library/news.js";
 import { visible } from "../library/words.js";
 import { fingerprint } from "./checks.js";
@@ -66,7 +67,7 @@ export function startUploads(namesOfSources) {
     list,
     el("div.upload-actions", sourceField, begin, clear, summary),
     knownSources,
-    el("datalist", { id: "known-zones" }, ...zones().map((value) => el("option", { value }))),
+    el("datalist", { id: "known-zones" }, ...zoneNames().map((value) => el("option", { value }))),
   );
   choose.addEventListener("click", () => picker.click());
   picker.addEventListener("change", () => {
@@ -82,8 +83,6 @@ export function startUploads(namesOfSources) {
   });
   return { allow };
 }
-
-const zones = () => ["UTC", ...Intl.supportedValuesOf("timeZone")];
 
 /**
  * Whether uploads are on here, as the server says.

@@ -3,9 +3,11 @@
 import { ApiError } from "frametally/js/shared/api.js";
 import { byId, el, iconButton } from "frametally/js/shared/dom.js";
 import { choose, chosen, onChosen } from "../library/chosen.js";
-import { onJob, onNews } from "../library/news.js";
+import { onJob, onNews, tellNews } from "../library/news.js";
 import { visible } from "../library/words.js";
 import { VideoView } from "./view.js";
+import { parseState } from "frametally/js/shared/state.js";
+import { useZone, zoneInUse, zoneOf } from "frametally/js/shared/time.js";
 import { askLeave, askVideo } from "../library/requests.js";
 import { t } from "frametally/js/shared/texts.js";
 
@@ -37,6 +39,7 @@ export function startPanel(place) {
   onChosen((id) => {
     view?.end();
     view = null;
+    if (id === null) showTimesOf(parseState(location.search).sources);
     place.hidden = id === null;
     place.replaceChildren();
     document.title = usualTitle;
@@ -93,6 +96,7 @@ async function load(place, id) {
 /** @param {HTMLElement} place @param {Page.Video} video */
 function show(place, video) {
   if (!view) {
+    showTimesOf([video.source]);
     view = new VideoView(() => loadSoon(place, 0));
     place.replaceChildren(closing(""), view.element);
     const opened = view;
@@ -103,6 +107,13 @@ function show(place, video) {
   }
   view.show(video);
   document.title = `${visible(video.name)} · ${usualTitle}`;
+}
+
+/** All times of the page are of the zone of these sources now, unless another is chosen. @param {string[]} sources */
+function showTimesOf(sources) {
+  const before = zoneInUse();
+  useZone(zoneOf({ ...parseState(location.search), sources }));
+  if (zoneInUse() !== before) tellNews();
 }
 
 /** @param {HTMLElement} place @param {unknown} error */

@@ -3,7 +3,7 @@
 import { field } from "../context/popover.js";
 import { el } from "../shared/dom.js";
 import { fromInput, moment, toInput } from "../shared/format.js";
-import { zoneInUse } from "../shared/time.js";
+import { isZone, zoneInUse, zoneNames } from "../shared/time.js";
 import { t } from "../shared/texts.js";
 
 /** @typedef {{element: HTMLElement, read: () => Record<string, unknown>|null}} Form  null: something is missing */
@@ -69,6 +69,26 @@ export function renameForm({ name: former }, others) {
     hint(t("web.if_another_source_has_this_name")),
   );
   return { element, read: () => (element.reportValidity() ? { what: "rename", name: name.value } : null) };
+}
+
+/** @param {Api.SourceFootage} footage @returns {Form} */
+export function timezoneForm({ timezone: former }) {
+  const list = el("datalist", { id: "change-zones" }, ...zoneNames().map((value) => el("option", { value })));
+  const zone = el("input", {
+    id: "change-zone",
+    list: list.id,
+    value: former ?? "",
+    placeholder: zoneInUse(),
+    spellcheck: "false",
+  });
+  zone.addEventListener("input", () =>
+    zone.setCustomValidity(!zone.value || isZone(zone.value) ? "" : t("web.choose_a_zone_of_the_list")),
+  );
+  const element = formOf(
+    field(t("web.time_zone"), zone, list),
+    hint(t("web.times_of_this_source_are_shown")),
+  );
+  return { element, read: () => (element.reportValidity() ? { timezone: zone.value } : null) };
 }
 
 /** @param {Api.SourceFootage} footage @returns {Form} */

@@ -12,7 +12,6 @@ import { Chooser } from "./chooser.js";
 import { hoursText, RangePanel } from "./range.js";
 import { More, withSources, zonesOf } from "./more.js";
 import { nameOf, overlaps, shifted } from "./ranges.js";
-import { OWN_ZONE } from "../shared/time.js";
 import { t } from "../shared/texts.js";
 
 /** @typedef {import("./ranges.js").Range} Range */
@@ -205,7 +204,7 @@ export class ContextBar {
       [chips.interval, state.interval && duration(state.interval)],
       [chips.compare, other],
       [chips.model, state.model],
-      [chips.zone, state.timezone === OWN_ZONE ? null : state.timezone],
+      [chips.zone, state.timezone],
     ])) {
       chip.element.hidden = !text;
       chip.show(text ?? "", Boolean(text));

@@ -3,7 +3,7 @@
 
 import { el } from "../shared/dom.js";
 import { fromInput, toInput } from "../shared/format.js";
-import { OWN_ZONE, WEEKDAYS, isZone, zoneOf } from "../shared/time.js";
+import { isZone, usualZoneOf, WEEKDAYS, zoneNames, zoneOf } from "../shared/time.js";
 import { rove } from "../shell/navigation.js";
 import { Calendar, filmedDays } from "./calendar.js";
 import { field, Panel } from "./popover.js";
@@ -123,16 +123,12 @@ class HoursFields {
   }
 }
 
-/** All that this browser knows, UTC first. */
-function zoneNames() {
-  const names = Intl.supportedValuesOf?.("timeZone") ?? [];
-  return ["UTC", ...names.filter((name) => name !== "UTC")];
-}
-
 class ZoneField {
   /** @param {(timezone: string|null) => void} onChange */
   constructor(onChange) {
     this.onChange = onChange;
+    /** The zone where none is chosen. */
+    this.usual = "";
     const list = el("datalist", { id: "timezones" });
     this.input = el("input", { type: "text", id: "timezone", list: list.id, spellcheck: "false" });
     this.element = field(t("web.time_zone"), this.input, list);
@@ -148,13 +144,14 @@ class ZoneField {
     const name = this.input.value.trim();
     const isKnown = !name || isZone(name);
     this.input.setCustomValidity(isKnown ? "" : t("web.choose_a_zone_of_the_list"));
-    if (isKnown) this.onChange(!name || name === OWN_ZONE ? null : name);
+    if (isKnown) this.onChange(!name || name === this.usual ? null : name);
     else this.input.reportValidity();
   }
 
-  /** @param {string} zone */
-  show(zone) {
-    if (document.activeElement !== this.input) this.input.value = zone;
+  /** @param {Page.State} state */
+  show(state) {
+    this.usual = usualZoneOf(state.sources);
+    if (document.activeElement !== this.input) this.input.value = zoneOf(state);
     this.input.setCustomValidity("");
   }
 }
@@ -228,7 +225,7 @@ export class RangePanel {
     this.state = state;
     this.data = data;
     this.filmed = (month) => filmedDays(state, month);
-    this.zone.show(zoneOf(state));
+    this.zone.show(state);
   }
 
   #open() {

@@ -10,7 +10,7 @@ import { byId, control, el } from "../shared/dom.js";
 import { duration, span, within, zoneName } from "../shared/format.js";
 import { METRICS } from "../shared/metrics.js";
 import { allIn, viewOf } from "../shared/series.js";
-import { hasOwnZone, OWN_ZONE } from "../shared/time.js";
+import { lacksUsualZone, usualZoneOf } from "../shared/time.js";
 import { announce } from "../status/notices.js";
 import { showBreakdown } from "./sources.js";
 import { Exports, questionLine } from "./export.js";
@@ -105,7 +105,7 @@ export class Results {
     showChecks(counts, metric);
     byId("objects-note").hidden = !(counts.metric === "objects" && counts.objects_note);
     byId("objects-note").textContent = counts.objects_note ?? "";
-    byId("explanation").textContent = explain(metric, counts);
+    byId("explanation").textContent = explain(metric, counts, state);
   }
 
   /**
@@ -288,9 +288,11 @@ function showChecks(counts, metric) {
 /**
  * @param {Page.Metric} metric
  * @param {Api.Counts} counts
+ * @param {Page.State} state
  */
-function explain(metric, counts) {
-  const why = hasOwnZone() ? "" : t("web.bars_of_cannot_be_made_of", { OWN_ZONE });
+function explain(metric, counts, state) {
+  const usual = usualZoneOf(state.sources);
+  const why = lacksUsualZone(state) ? t("web.bars_of_cannot_be_made_of", { OWN_ZONE: usual }) : "";
   const zone = t("web.times_are_in", { from_ms: zoneName(counts.from_ms ?? Date.now()), why });
   return `${metric.name}: ${metric.explanation} ${zone} ${handWords()}`;
 }

@@ -1,7 +1,7 @@
 // What the viewer has chosen, and its form in the page's address: a link reproduces the view.
 
 import { METRICS } from "./metrics.js";
-import { isZone, zoneOf } from "./time.js";
+import { isZone, usualZoneOf, zoneOf } from "./time.js";
 
 /** @type {Readonly<Page.State>} */
 export const DEFAULT = Object.freeze({
@@ -33,16 +33,19 @@ export const DEFAULT = Object.freeze({
 export function parseState(search) {
   const query = new URLSearchParams(search);
   const metric = query.get("metric") ?? "";
+  const sources = unique(query.getAll("source"));
+  const timezone = query.get("timezone");
   return {
     labels: unique(query.getAll("label")),
-    sources: unique(query.getAll("source")),
+    sources,
     metric: Object.hasOwn(METRICS, metric) ? /** @type {Api.Metric} */ (metric) : null,
     from: parseMoment(query.get("from")),
     to: parseMoment(query.get("to")),
     hours: parseHours(query.get("hours")),
     weekdays: parseWeekdays(query.get("weekdays")),
     interval: /^[1-9]\d{0,11}$/.test(query.get("interval") ?? "") ? Number(query.get("interval")) : null,
-    timezone: isZone(query.get("timezone")) ? query.get("timezone") : null,
+    // The usual one is left open: with another source it is another.
+    timezone: isZone(timezone) && timezone !== usualZoneOf(sources) ? timezone : null,
     model: query.get("model") || null,
     zone: query.get("zone") || null,
     compare: /^(previous|day|week|source:.+|model:.+)$/.test(query.get("compare") ?? "")

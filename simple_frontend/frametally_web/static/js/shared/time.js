@@ -5,18 +5,39 @@ import { LOCALE } from "./texts.js";
 /** The time zone that this browser is in. */
 export const OWN_ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 
-let unchosen = OWN_ZONE;
+/** Time zones of sources, by slug; `""` has the one that all share. @type {Record<string, string|null>} */
+const sourceZones = JSON.parse(globalThis.document?.body?.dataset.timezones ?? "{}");
 
-/** Where none is chosen, UTC: bars of the browser's zone cannot be made of what is stored. */
-export function giveUpOwnZone() {
-  unchosen = "UTC";
+/** The time zone of a source is this one now. @param {string} source @param {string|null} name */
+export function setSourceZone(source, name) {
+  sourceZones[source] = name;
 }
 
-/** Whether the browser's own zone can be shown. */
-export const hasOwnZone = () => unchosen === OWN_ZONE;
+/** Zones whose bars cannot be made of what is stored: where none is chosen, UTC stands for them. @type {Set<string>} */
+const givenUp = new Set();
 
-/** @param {Page.State} state */
-export const zoneOf = (state) => state.timezone ?? unchosen;
+/** @param {string} name */
+export const giveUpZone = (name) => givenUp.add(name);
+
+/**
+ * The zone in which times of some sources are shown where none is chosen: theirs, where they share one.
+ * @param {string[]} sources  by slug or as they are written; none: all
+ */
+export function usualZoneOf(sources) {
+  const slugs = (sources.length ? sources : [""]).map((source) =>
+    source.trim().toLowerCase().replace(/\s+/g, "-"),
+  );
+  const [name, ...others] = new Set(slugs.map((slug) => sourceZones[slug]));
+  return name && !others.length && isZone(name) ? name : OWN_ZONE;
+}
+
+/** Whether UTC stands for the usual zone of a state. @param {Pick<Page.State, "timezone"|"sources">} state */
+export const lacksUsualZone = ({ timezone, sources }) =>
+  timezone === null && givenUp.has(usualZoneOf(sources));
+
+/** @param {Pick<Page.State, "timezone"|"sources">} state */
+export const zoneOf = (state) =>
+  state.timezone ?? (lacksUsualZone(state) ? "UTC" : usualZoneOf(state.sources));
 
 /** @param {string|null} name */
 export function isZone(name) {
@@ -27,6 +48,12 @@ export function isZone(name) {
   } catch {
     return false;
   }
+}
+
+/** All that this browser knows, UTC first. */
+export function zoneNames() {
+  const names = Intl.supportedValuesOf?.("timeZone") ?? [];
+  return ["UTC", ...names.filter((name) => name !== "UTC")];
 }
 
 /** @typedef {"second"|"minute"|"hour"|"day"|"week"|"month"|"year"} Unit */

@@ -1,0 +1,151 @@
+"""The time zone of each source, by whose clocks its times are shown.
+
+It decides no number: event times are UTC, and nothing is counted again when a zone changes. So one small
+object of the store has the zones of all sources, beside their footage.
+"""
+
+from __future__ import annotations
+
+import logging
+import zoneinfo
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import ClassVar, NamedTuple
+
+import msgspec
+
+from frametally import keys
+from frametally.errors import Misconfigured, Poison
+from frametally.files.names import as_text
+from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.records import MediaManifest, SealedRecord, decode_at, encode
+from frametally.rules.times import local_time
+from frametally.settings.producer import known_timezone
+
+_log = logging.getLogger(__name__)
+
+
+class SourceTimezones(SealedRecord, frozen=True, kw_only=True):
+    """The time zones of all sources (`sources/timezones.json`).
+
+    Attributes:
+        timezones: IANA name of a source's zone, by slug; without the sources that have none.
+    """
+
+    timezones: dict[str, str] = msgspec.field(default_factory=dict)
+
+    remedy: ClassVar[str] = "restore it from a backup, or remove it and set the time zones again"
+
+    @property
+    def key(self) -> str:  # noqa: D102
+        return keys.TIMEZONES
+
+
+class TimezoneChange(NamedTuple):
+    """Another time zone for a source.
+
+    Attributes:
+        source: Slug of the source.
+        name: The source as its owner wrote it.
+        timezone: IANA name of its new zone; empty: it has none any more.
+        lines: What would change, a sentence each; none: nothing.
+    """
+
+    source: str
+    name: str
+    timezone: str
+    lines: list[str]
+
+
+def read_timezones(store: ObjectStore) -> dict[str, str]:
+    """Return the IANA name of each source's time zone, by slug. Raises `Poison` where it is damaged."""
+    try:
+        return decode_at(keys.TIMEZONES, store.get(keys.TIMEZONES), SourceTimezones).timezones
+    except ObjectMissing:
+        return {}
+
+
+def readable_timezones(store: ObjectStore) -> dict[str, str]:
+    """Return the same for what only shows times: none where they are damaged, which a log line says."""
+    try:
+        return read_timezones(store)
+    except Poison as error:
+        _log.warning("%s", error)
+        return {}
+
+
+def shared_timezone(timezones: Mapping[str, str], sources: Iterable[str]) -> str | None:
+    """Return the time zone that all of some sources (slugs) have; None where there is no such zone."""
+    names = {timezones.get(source) for source in sources}
+    return names.pop() if len(names) == 1 else None
+
+
+def plan_timezone(store: ObjectStore, media: Sequence[MediaManifest], timezone: str) -> TimezoneChange:
+    """Return the change after which the times of a source are shown by the clocks of `timezone`.
+
+    Args:
+        store: Where the time zones are.
+        media: All footage of the source.
+        timezone: IANA name; empty: the source is to have no zone.
+
+    Raises:
+        Misconfigured: There is no such zone.
+        Poison: The zones that are set are damaged.
+    """
+    slug, name = media[0].source, media[0].source_name
+    try:
+        after = known_timezone(timezone) if timezone else ""
+    except ValueError as error:
+        raise Misconfigured(str(error)) from error
+    before = read_timezones(store).get(slug, "")
+    return TimezoneChange(slug, name, after, [] if after == before else _lines(name, before, after, media))
+
+
+def set_timezone(store: ObjectStore, change: TimezoneChange) -> None:
+    """Make a planned change. Raises `Poison` where the zones are damaged, `Retryable`."""
+
+    def put(timezones: dict[str, str]) -> None:
+        timezones.pop(change.source, None)
+        if change.timezone:
+            timezones[change.source] = change.timezone
+
+    _change(store, put)
+
+
+def move_timezone(store: ObjectStore, former: str, source: str, *, is_new: bool) -> None:
+    """Take the time zone from the source `former`, and give it to `source` if that is new.
+
+    Raises as `set_timezone`.
+    """
+    if former not in read_timezones(store):
+        return
+
+    def move(timezones: dict[str, str]) -> None:
+        timezone = timezones.pop(former, None)
+        if is_new and timezone:
+            timezones[source] = timezone
+
+    _change(store, move)
+
+
+def _change(store: ObjectStore, change: Callable[[dict[str, str]], None]) -> None:
+    def make(data: bytes | None) -> bytes | None:
+        timezones = {} if data is None else decode_at(keys.TIMEZONES, data, SourceTimezones).timezones
+        change(timezones)
+        return encode(SourceTimezones(timezones=dict(sorted(timezones.items()))))
+
+    store.change(keys.TIMEZONES, make)
+
+
+def _lines(name: str, before: str, after: str, media: Sequence[MediaManifest]) -> list[str]:
+    viewers_zone = "each viewer's own zone"
+    subject = f"Pages and reports will show times of {as_text(name)}"
+    lines = [f"{subject} in {after or viewers_zone}, not in {before or viewers_zone}."]
+    times = [manifest.first_captured_at_ms for manifest in media if manifest.first_captured_at_ms is not None]
+    if times:
+        time_before, time_after = (_clock(min(times), zone or "UTC") for zone in (before, after))
+        lines.append(f"Its first frame: {time_before} becomes {time_after}.")
+    return [*lines, "Days and weeks in its charts begin by these clocks. No stored count changes."]
+
+
+def _clock(time_ms: int, timezone: str) -> str:
+    return local_time(time_ms, zoneinfo.ZoneInfo(timezone)).strftime("%Y-%m-%d %H:%M:%S %Z")

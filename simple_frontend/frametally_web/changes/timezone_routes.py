@@ -1,0 +1,89 @@
+"""The routes by which the time zone of a source is set: what that would change first, then the change."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from frametally.media.finding import media_of_source
+from frametally.media.source_timezones import TimezoneChange, plan_timezone, set_timezone
+from frametally.ports.object_store import ObjectStore
+from frametally_web.changes.answers import ChangePlan, ChangeState
+from frametally_web.changes.desk import ChangeDesk, ChangeOutcome
+from frametally_web.changes.footage_routes import Source
+from frametally_web.changes.routes import check_changes, refusals
+from frametally_web.requests.body import Sent
+from frametally_web.requests.change import note_target
+from frametally_web.requests.endpoints import Routes, answer_with
+from frametally_web.requests.parameters import Args
+
+TIMEZONES = Routes("Changes", right="run")
+
+
+class TimezoneWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The time zone that a source is to have.
+
+    Attributes:
+        source: Slug of the source.
+        timezone: IANA name of the zone, such as `Europe/Berlin`; empty: the source has none any more.
+    """
+
+    source: Source
+    timezone: Annotated[str, msgspec.Meta(max_length=64)]
+
+
+_FORM = Sent(TimezoneWanted, "time zone of a source")
+
+
+class TimezoneRoutes:
+    """The handlers of one application."""
+
+    def __init__(self, store: ObjectStore, desk: ChangeDesk, remedy: str | None) -> None:
+        """Make the handlers; no `remedy`: footage may be changed."""
+        self._store = store
+        self._desk = desk
+        self._remedy = remedy
+
+    @TIMEZONES.route(
+        "POST timezones/plan",
+        "What another time zone of a source would change; it changes nothing.",
+        body=_FORM,
+        statuses=(403, 404, 415),
+        only_computes=True,
+    )
+    def plan_timezones(self, _: Args) -> ChangePlan:
+        """Say what a change would do."""
+        change, frames = self._plan()
+        if not change.lines:
+            return ChangePlan(frames=0, lines=["It is so already: nothing would change."], left_alone=[])
+        return ChangePlan(frames=frames, lines=change.lines, left_alone=[])
+
+    @TIMEZONES.route(
+        "POST timezones/changes",
+        "Sets the time zone of a source; `/api/v1/changes` has its progress.",
+        body=_FORM,
+        statuses=(403, 404, 409, 415),
+        success={202: "It has begun."},
+    )
+    def change_timezones(self, _: Args) -> ChangeState:
+        """Begin a change."""
+        change, _frames = self._plan()
+        note_target(source=change.source, timezone=change.timezone or "none")
+
+        def work(_: object) -> ChangeOutcome:
+            set_timezone(self._store, change)
+            return ChangeOutcome([f"The time zone of {change.name} is now {change.timezone or 'not set'}."])
+
+        answer_with(202)
+        return self._desk.start("timezone", change.name, work)
+
+    def _plan(self) -> tuple[TimezoneChange, int]:
+        """Return the change that the request asks for, and how many frames it shows by other clocks."""
+        check_changes(self._remedy)
+        form = _FORM.read()
+        with refusals(404):
+            media = media_of_source(self._store, form.source)
+        with refusals(400):
+            change = plan_timezone(self._store, media, form.timezone.strip())
+        return change, max(1, sum(manifest.frames_announced for manifest in media))
