@@ -43,8 +43,8 @@ HEADERS = {
 }
 
 UPLOADS_REMEDY = (
-    "Open the dashboard on the machine that it runs on, or ask an administrator to allow uploads, "
-    "as the manual of videos describes."
+    "Open the dashboard on the machine that it runs on, or allow uploads there, as the manual of videos "
+    "describes."
 )
 """What to do if uploads and edits are off."""
 
