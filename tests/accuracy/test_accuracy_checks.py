@@ -110,6 +110,7 @@ def test_a_check_by_the_api_comes_to_an_interval_that_holds_the_truth(client: Fl
     assert result["zones"][0]["shrink"] >= result["zones"][-1]["shrink"]
 
 
+@pytest.mark.thorough
 def test_the_history_of_an_estimate_ends_with_what_the_check_says_now(client: FlaskClient) -> None:
     start(client)
     answer_all(client, most=24)
@@ -138,6 +139,7 @@ def test_nothing_on_the_desk_says_a_total(client: FlaskClient) -> None:
     assert "total" not in json.dumps(desk)
 
 
+@pytest.mark.thorough
 def test_a_check_goes_on_after_the_server_died(counted: Place) -> None:
     first = counted.app().test_client()
     start(first)
@@ -148,6 +150,7 @@ def test_a_check_goes_on_after_the_server_died(counted: Place) -> None:
     assert answer_all(second) > 90
 
 
+@pytest.mark.thorough
 def test_a_census_says_the_truth_itself(client: FlaskClient) -> None:
     start(client)
     answer_all(client)
@@ -166,6 +169,7 @@ def test_two_desks_get_different_units_and_the_same_one_twice_is_a_double(client
     assert again == one
 
 
+@pytest.mark.thorough
 def test_a_planned_size_gives_the_narrower_interval(client: FlaskClient) -> None:
     start(client, planned_units=100)
     answer_all(client)
@@ -207,6 +211,7 @@ def test_a_certificate_is_verified_by_the_store_and_not_after_any_change(
     assert code == 4 and "other frames or other counts" in out
 
 
+@pytest.mark.thorough
 def test_a_certificate_signed_anew_over_chosen_frames_does_not_hold(
     client: FlaskClient, counted: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -230,6 +235,7 @@ def test_a_certificate_signed_anew_over_chosen_frames_does_not_hold(
     assert code == 4 and "draws other units" in out
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("change", "code", "words"),
     [
@@ -355,6 +361,7 @@ def test_an_answer_that_is_corrected_is_no_double(client: FlaskClient) -> None:
     assert (result["answered"], result["agreement"]["pairs"]) == (1, 0)
 
 
+@pytest.mark.thorough
 def test_another_model_is_compared_on_the_same_frames(client: FlaskClient, counted: Place) -> None:
     blind = [
         msgspec.structs.replace(

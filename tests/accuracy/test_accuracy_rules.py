@@ -259,6 +259,7 @@ def test_few_objects_or_rounds_are_too_few_to_say() -> None:
     assert not Footage(mean=3).check(2).is_enough
 
 
+@pytest.mark.thorough
 def test_without_an_error_in_the_sample_three_of_it_are_possible() -> None:
     """The rule of three: with none in 100 draws, a share of 3 in 100 is the bound of 95 %."""
     draws = uniform_draws(10**6, 100)
@@ -268,6 +269,7 @@ def test_without_an_error_in_the_sample_three_of_it_are_possible() -> None:
     assert (found.fixed.high - found.total) / 10**6 == pytest.approx(0.03, rel=0.02)
 
 
+@pytest.mark.thorough
 def test_a_rare_great_error_makes_the_interval_wider_as_the_book_says() -> None:
     """Hall (1992), section 2.6: the term of the squared skewness, here one and a half times."""
     draws = uniform_draws(10**6, 50)
@@ -288,6 +290,7 @@ def test_a_rare_great_error_makes_the_interval_wider_as_the_book_says() -> None:
     )
 
 
+@pytest.mark.thorough
 def test_the_boundary_is_the_papers() -> None:
     """Theorem 2.2 with rho chosen for the 100th unit: sqrt(2 (t rho^2 + 1) / (t^2 rho^2) log(...))."""
     draws = uniform_draws(10**6, 100)

@@ -128,6 +128,7 @@ def answer_all(client: FlaskClient, name: str, seen: Truth, labels: list[str], *
     return given
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("wanted", "seen", "labels"),
     first_row_quick(
@@ -453,6 +454,7 @@ def file_of(client: FlaskClient, file_format: str) -> bytes:
     return answer.data
 
 
+@pytest.mark.thorough
 def test_files_of_a_traffic_report_have_the_intervals_of_checked_legs(
     client: FlaskClient, filmed: Place
 ) -> None:

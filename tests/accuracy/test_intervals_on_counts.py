@@ -112,6 +112,7 @@ def test_all_labels_together_have_one_where_the_check_has_all_of_them(
     assert len(summary["checks"]) == 1
 
 
+@pytest.mark.thorough
 def test_of_a_check_of_one_label_others_have_none(client: FlaskClient, checked: Checked) -> None:
     checked(labels=["car"])
     found = counts(client, "interval=60&metric=detections")
@@ -138,6 +139,7 @@ def test_without_the_plugin_answers_are_the_same_bytes(
     assert again == before
 
 
+@pytest.mark.thorough
 def test_an_answer_is_made_anew_once_a_check_says_more(client: FlaskClient) -> None:
     start(client)
     answer_all(client, most=70)
@@ -186,6 +188,7 @@ def test_of_chosen_hours_only_what_was_answered_in_them_counts(
     assert (early["low"], early["high"]) == (hour["low"], hour["high"])
 
 
+@pytest.mark.thorough
 def test_other_sources_have_none_unless_they_are_apart(
     client: FlaskClient, checked: Checked, counted: Place
 ) -> None:

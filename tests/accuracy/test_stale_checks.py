@@ -149,6 +149,7 @@ def test_a_unit_whose_picture_was_deleted_is_named_and_what_was_answered_stays(
     assert client.get("/api/v1/accuracy/gate").get_json()["result"]["answered"] == 5
 
 
+@pytest.mark.thorough
 def test_frames_that_are_forgotten_stop_desk_and_certificate_and_lose_no_answer(
     client: FlaskClient, counted: Place
 ) -> None:

@@ -80,6 +80,7 @@ assert not {path for path, status in seen.items() if status == 404 or status >= 
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "gone",
     [("alerts",), ("gold",), ("alerts", "gold", "live", "traffic", "videos")],

@@ -41,6 +41,7 @@ def test_there_is_one_in_the_folder_of_each_layer_and_none_is_committed(tmp_path
     assert told.stdout.split() == ignored
 
 
+@pytest.mark.thorough
 def test_the_same_layers_are_the_same_notebooks(tmp_path: Path) -> None:
     first, again = write_notebooks(tmp_path / "first"), write_notebooks(tmp_path / "again")
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in again]

@@ -286,6 +286,7 @@ STEPS = st.lists(
 )
 
 
+@pytest.mark.thorough
 @settings(max_examples=examples(40), deadline=None)
 @given(steps=STEPS, most=st.sampled_from([2, 60]))
 def test_the_differences_add_up_from_the_first_run_to_the_current_number(steps: Any, most: int) -> None:

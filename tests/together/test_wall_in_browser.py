@@ -97,6 +97,7 @@ def test_while_a_camera_is_tried_the_page_says_so_and_then_what_it_shows(
     expect(tried).to_be_hidden()
 
 
+@pytest.mark.thorough
 def test_a_camera_is_seen_before_it_is_added(scene: Scene, visit: Callable[..., Visit]) -> None:
     sight = CameraTrial("it shows 320 x 180 pixels", True, drawn(1))
     scene.place.try_feed = lambda _: sight

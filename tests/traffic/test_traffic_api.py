@@ -130,6 +130,7 @@ def test_footage_that_is_not_counted_yet_is_no_gap_of_the_camera(
         filmed.store.delete(f"media/{'cd' * 32}.json")
 
 
+@pytest.mark.thorough
 def test_a_day_whose_flows_are_not_known_has_no_zeros(filmed: Place) -> None:
     asked = ReportQuery(crossroads.SOURCE, "UTC", datetime.UTC)
     report = read_report(

@@ -560,6 +560,7 @@ def test_it_plays_and_seeks_by_ranges_with_its_own_boxes_and_counts(
     assert sum(sum(filter(None, values)) for values in window.chart_values().values()) > 0
 
 
+@pytest.mark.thorough
 def test_it_loads_its_poster_alone_until_somebody_plays_or_seeks(
     place: Place, open_video: Callable[..., Page]
 ) -> None:
@@ -574,6 +575,7 @@ def test_it_loads_its_poster_alone_until_somebody_plays_or_seeks(
     assert cinema.ranges
 
 
+@pytest.mark.thorough
 def test_the_fullest_moment_is_named_and_plays_from_there(
     stored: Stored, visit: Callable[..., Visit]
 ) -> None:

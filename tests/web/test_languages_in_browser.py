@@ -31,6 +31,7 @@ def test_a_german_browser_gets_german_texts_numbers_and_dates(
     expect(page.locator("#chart-subtitle")).to_contain_text("1. Mai 2024")
 
 
+@pytest.mark.thorough
 def test_the_header_changes_the_language_and_the_choice_stays(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
