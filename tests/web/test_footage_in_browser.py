@@ -85,6 +85,25 @@ def test_a_time_is_corrected_after_the_page_showed_what_would_change(
     picture(page, f"footage-phone-{scheme}")
 
 
+def test_a_source_gets_a_time_zone_and_its_chart_has_these_clocks(
+    filmed: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
+) -> None:
+    page = visit(filmed).open("footage?source=gate", wait_for=READY)
+    dialog = dialog_of(page, "Set the time zone")
+    dialog.get_by_label("Time zone").fill("Mars/Base")
+    dialog.get_by_role("button", name="Show what would change").click()
+    expect(dialog.get_by_label("Time zone")).to_be_focused()  # the browser says why there
+    dialog.get_by_label("Time zone").fill("Asia/Tokyo")
+    confirm(dialog, "Set time zone", "2024-05-01 17:00:00 JST", "No stored count changes.")
+    dialog.get_by_role("button", name="Close").click()
+    expect(page.locator("#footage")).to_contain_text("17:00")
+    picture(page, "footage-time-zone")
+    page.get_by_role("link", name="chart").click()
+    expect(page.locator("#explanation")).to_contain_text("Asia/Tokyo")
+    page.goto(page.url.partition("?")[0] + "?source=yard&metric=detections")
+    expect(page.locator("#explanation")).to_contain_text("Europe/Berlin")
+
+
 def test_a_source_is_renamed_and_the_page_follows_it(filmed: Place, visit: Callable[..., Visit]) -> None:
     page = visit(filmed).open("footage?source=gate", wait_for=READY)
     dialog = dialog_of(page, "Rename")
